@@ -1,0 +1,115 @@
+"""What the local engine itself costs a call, and how its workers scale.
+
+Run it with `python benchmarks/engine_overhead.py`. Scaling is of calls that keep one core busy. One
+worker and two take turns, and so does the standard library's process pool, so that whatever else
+the machine does falls on all alike.
+"""
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import repeat
+from statistics import median
+from time import perf_counter
+
+import torch
+
+from neptune_nas.architecture import Architecture
+from neptune_nas.engine.engine import Call
+from neptune_nas.engine.local import LocalEngine
+from neptune_nas.trial import Score
+
+CALLS = 2_000
+ROUNDS = 7
+CALLS_A_ROUND = 16
+ARCHITECTURE = Architecture()
+NOTHING, WORK = 0, 150
+
+
+@dataclass(frozen=True, slots=True)
+class Works:
+    """Multiplies matrices of 256 x 256 on the CPU, `steps` times."""
+
+    steps: int
+
+    def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:  # noqa: ARG002, D102  # the protocol's
+        matrix = torch.eye(256)
+        for _ in range(self.steps):
+            matrix = matrix @ matrix
+        return Score(fidelity, accuracy=1.0, loss=float(matrix[0, 0]), seed=seed)
+
+
+def drain(engine: LocalEngine, calls: int) -> float:
+    """Wall-clock seconds of so many calls, one more than slots pending, as in a study."""
+    start, submitted, done = perf_counter(), 0, 0
+    while done < calls:
+        while submitted < calls and len(engine.pending) <= engine.slots:
+            engine.submit(Call(submitted, ARCHITECTURE, 1, submitted))
+            submitted += 1
+        done += len(engine.wait())
+    return perf_counter() - start
+
+
+def pooled(pool: ProcessPoolExecutor, calls: int, steps: int) -> float:
+    """The same through the standard library."""
+    start = perf_counter()
+    list(pool.map(Works(steps), repeat(ARCHITECTURE, calls), repeat(1), range(calls)))
+    return perf_counter() - start
+
+
+def make_pool(jobs: int) -> ProcessPoolExecutor:
+    """The standard library's pool of single-thread workers, warm."""
+    context = multiprocessing.get_context("forkserver")
+    pool = ProcessPoolExecutor(jobs, context, initializer=torch.set_num_threads, initargs=(1,))
+    pooled(pool, 4 * jobs, NOTHING)
+    return pool
+
+
+def overheads() -> None:
+    """Print microseconds a call that does nothing, and milliseconds to start a worker."""
+    with LocalEngine(Works(NOTHING), jobs=1, threads=1) as engine:
+        drain(engine, 1)
+        alone = median(drain(engine, 1) for _ in range(CALLS)) * 1e6
+        stream = drain(engine, CALLS) / CALLS * 1e6
+    with make_pool(1) as pool:
+        standard = pooled(pool, CALLS, NOTHING) / CALLS * 1e6
+    print(f"submit to result, one call at a time  {alone:8.0f} us, median of {CALLS}")
+    print(f"a call in a stream of {CALLS}            {stream:8.0f} us")
+    print(f"the same, ProcessPoolExecutor         {standard:8.0f} us")
+    starts = []
+    for _ in range(ROUNDS):
+        with LocalEngine(Works(NOTHING), jobs=1, threads=1) as engine:
+            starts.append(drain(engine, 1) * 1e3)
+    print(f"a new worker's first result           {median(starts):8.1f} ms, median of {ROUNDS}")
+
+
+def scaling() -> None:
+    """Print CPU-bound calls a second of one worker and of two, and their ratio."""
+    with (
+        LocalEngine(Works(WORK), jobs=1, threads=1) as one,
+        LocalEngine(Works(WORK), jobs=2, threads=1) as two,
+        make_pool(1) as pool_of_one,
+        make_pool(2) as pool_of_two,
+    ):
+        ways: list[Callable[[], float]] = [
+            lambda: drain(one, CALLS_A_ROUND),
+            lambda: drain(two, CALLS_A_ROUND),
+            lambda: pooled(pool_of_one, CALLS_A_ROUND, WORK),
+            lambda: pooled(pool_of_two, CALLS_A_ROUND, WORK),
+        ]
+        rounds = [[way() for way in ways] for _ in range(ROUNDS + 1)][1:]  # the first is warm-up
+    rates = [CALLS_A_ROUND / median(times) for times in zip(*rounds, strict=True)]
+    for name, single, double in (("engine", *rates[:2]), ("ProcessPoolExecutor", *rates[2:])):
+        ratio = double / single
+        print(f"{name:20} {single:6.1f} calls a second, {double:6.1f} with 2: ratio {ratio:.2f}")
+
+
+def main() -> None:
+    """Print all."""
+    overheads()
+    scaling()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""The command line: thin over the Python API, one file a command.
+
+A command imports what it needs when it runs, so that `--help` and the `space` commands answer at
+once; that is why imports stand inside the functions here, and nowhere else.
+"""
+
+import sys
+
+from neptune_nas.cli.app import app
+from neptune_nas.errors import NeptuneError
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one sentence on stderr and exit code 2."""
+    try:
+        app(prog_name="neptune-nas")
+    except NeptuneError as error:
+        sys.exit(fail(error))
+
+
+def fail(error: NeptuneError) -> int:
+    """Print a mistake, and return the exit code that stands for one."""
+    print(f"neptune-nas: {error}", file=sys.stderr)  # noqa: T201 - this is what stderr is for
+    return 2

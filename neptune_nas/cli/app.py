@@ -1,0 +1,38 @@
+"""The commands by name."""
+
+import typer
+
+import neptune_nas
+from neptune_nas.cli import diff, export, profile, report, search, space
+
+app = typer.Typer(
+    help="Search for the image network with the most accuracy per FLOP.",
+    epilog="Begin with: neptune-nas search --space default --trials 200",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def show_version(asked: bool) -> None:
+    """Print the version and stop."""
+    if asked:
+        typer.echo(f"neptune-nas {neptune_nas.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(  # noqa: ARG001 - acted on by its callback
+        False, "--version", callback=show_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """Search for the image network with the most accuracy per FLOP."""
+
+
+app.command(epilog=search.EXAMPLE)(search.search)
+app.command(epilog=report.EXAMPLE)(report.report)
+app.command(epilog=export.EXAMPLE)(export.export)
+app.command(epilog=profile.EXAMPLE)(profile.profile)
+app.command(epilog=diff.EXAMPLE)(diff.diff)
+app.add_typer(space.app, name="space")

@@ -1,0 +1,31 @@
+"""`neptune-nas diff`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neptune_nas.cli.allow import Allow, allowed
+
+EXAMPLE = "Example: neptune-nas diff a.json b.json"
+
+File = Annotated[Path, typer.Argument(help="An exported architecture.", metavar="FILE.json")]
+
+
+def diff(one: File, other: File, allow: Allow = None) -> None:
+    """Show the decisions, costs and scores of two architectures side by side."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from neptune_nas.compare import facts_of
+    from neptune_nas.export import load
+
+    classes = allowed(allow)
+    a, b = (facts_of(load(file, classes)) for file in (one, other))
+    table = Table()
+    for heading in ("", str(one), str(other)):
+        table.add_column(heading, overflow="fold")
+    for name in dict.fromkeys([*a, *b]):
+        left, right = a.get(name, "-"), b.get(name, "-")
+        table.add_row(name, left, right, style="bold" if left != right else "dim")
+    Console().print(table)

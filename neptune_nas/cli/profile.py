@@ -1,0 +1,42 @@
+"""`neptune-nas profile`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neptune_nas.cli.allow import Allow, allowed
+from neptune_nas.cli.values import shape
+
+EXAMPLE = "Example: neptune-nas profile best.json --input 3x32x32"
+
+
+def profile(
+    file: Annotated[Path, typer.Argument(help="An exported architecture.", metavar="FILE.json")],
+    size: Annotated[
+        str | None,
+        typer.Option("--input", help="Image shape CxHxW (default: the file's).", metavar="CxHxW"),
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Torch threads that latency is measured with.")] = 1,
+    allow: Allow = None,
+) -> None:
+    """Show what each part of an architecture costs, and how long the whole takes."""
+    from rich.console import Console
+
+    from neptune_nas.build import build
+    from neptune_nas.cli.tables import cost_table, latency_lines
+    from neptune_nas.cost import CostModel
+    from neptune_nas.export import load
+    from neptune_nas.latency import measure_latency
+
+    item = load(file, allowed(allow))
+    input_shape = shape(size, "--input") if size else item.input_shape
+    console = Console()
+    breakdown = CostModel(input_shape, item.classes).breakdown(item.architecture)
+    console.print(cost_table(breakdown))
+    network = build(item.architecture, input_shape, item.classes, seed=0)
+    latencies = [
+        measure_latency(network, input_shape, batch=batch, threads=threads) for batch in (1, 64)
+    ]
+    for line in latency_lines(latencies):
+        console.print(line, highlight=False)

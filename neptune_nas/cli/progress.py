@@ -1,0 +1,75 @@
+"""The line that moves while a search runs; plain log lines where there is no terminal."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from neptune_nas.study.progress import Progress
+
+LOG_EVERY = 10.0  # seconds between two lines of a log
+
+Watch = Callable[[Progress], None]
+
+
+@contextmanager
+def watching(folder: Path, *, quiet: bool, verbose: bool) -> Iterator[Watch]:
+    """A watcher that prints what a search does, for as long as the block runs."""
+    console = Console(stderr=True)
+    if quiet:
+        yield lambda _: None
+    elif console.is_terminal and not verbose:
+        console.print(f"Searching into {folder}. Ctrl-C stops; the same command goes on.")
+        with Bar(BarColumn(), TextColumn("{task.description}"), console=console) as bar:
+            task = bar.add_task("starting", total=None)
+            yield lambda p: bar.update(
+                task, completed=p.done, total=p.total, description=one_line(p)
+            )
+    else:
+        console.print(f"Searching into {folder}.")
+        yield Log(console, 0.0 if verbose else LOG_EVERY)
+
+
+class Log:
+    """Prints a line at most every so many seconds, and at the end."""
+
+    def __init__(self, console: Console, every: float) -> None:
+        self.console, self.every = console, every
+        self.last = monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        """Print `progress` if it is time to."""
+        is_end = progress.done >= progress.total and progress.running == 0
+        if is_end or monotonic() - self.last >= self.every:
+            self.last = monotonic()
+            self.console.print(one_line(progress), soft_wrap=True, highlight=False)
+
+
+def one_line(progress: Progress) -> str:
+    """What is worth a glance."""
+    p = progress
+    best = "-" if p.best_accuracy is None else f"{p.best_accuracy:.4f}"
+    failed = f", {p.failed} failed" if p.failed else ""
+    left = "" if p.seconds_left is None or p.done >= p.total else f", {clock(p.seconds_left)} left"
+    return (
+        f"{p.done}/{p.total} trials, best accuracy {best}, "
+        f"hypervolume {p.hypervolume:.4f}{failed}{left}"
+    )
+
+
+def clock(seconds: float) -> str:
+    """A duration as people say it.
+
+    >>> clock(42), clock(150), clock(4000)
+    ('42s', '2m30s', '1h06m')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02}m"

@@ -1,0 +1,60 @@
+"""`neptune-nas report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neptune_nas.errors import OptionError, one_of
+
+EXAMPLE = "Example: neptune-nas report studies/default-digits --min-accuracy 0.95"
+FORMATS = ("html", "md", "csv")
+
+
+def report(
+    studies: Annotated[list[Path], typer.Argument(help="Study folders.", metavar="STUDY...")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="Where to write (default: into the study; md, csv: stdout)."
+        ),
+    ] = None,
+    min_accuracy: Annotated[
+        float | None, typer.Option(help="Rank only above this (default: 5 points below the best).")
+    ] = None,
+    rank_by: Annotated[
+        str,
+        typer.Option(help="efficiency, accuracy, knee, hypervolume, netscore or a cost."),
+    ] = "efficiency",
+    form: Annotated[str, typer.Option("--format", help="html, md or csv.")] = "html",
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare studies of different data or recipes.")
+    ] = False,
+) -> None:
+    """Make the report of a study again, or one that compares several."""
+    from neptune_nas.files import write_file
+    from neptune_nas.outputs import write_outputs
+    from neptune_nas.report.page import render
+    from neptune_nas.report.tables import ranking_text
+    from neptune_nas.study.read import read_results
+
+    if form not in FORMATS:
+        raise OptionError(f"--format '{form}' is unknown: {one_of(FORMATS, form)}")
+    if min_accuracy is not None and not 0 <= min_accuracy <= 1:
+        raise OptionError(f"--min-accuracy must be in 0..1, but got {min_accuracy:g}.")
+    results = [read_results(path) for path in studies]
+    if form == "html":
+        text = render(results, min_accuracy=min_accuracy, rank_by=rank_by, force=force)
+        if len(results) == 1:
+            write_outputs(results[0], report=text)
+        target = output or (
+            studies[0] / "report.html" if len(studies) == 1 else Path("report.html")
+        )
+        write_file(target, text)
+        typer.echo(f"Report: {target}")
+        return
+    text = "\n".join(ranking_text(each, form, rank_by, min_accuracy) for each in results)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_file(output, text)

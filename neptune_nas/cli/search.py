@@ -1,0 +1,161 @@
+"""`neptune-nas search`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neptune_nas.cli.values import json_object, names, seconds, whole_numbers
+from neptune_nas.errors import OptionError
+
+EXAMPLE = "Example: neptune-nas search --space default --data digits --trials 200"
+
+Space = Annotated[
+    str | None,
+    typer.Option(
+        help="Its name, a FILE.py, or package.module:SPACE (default: default).", metavar="SPACE"
+    ),
+]
+Trials = Annotated[
+    int | None,
+    typer.Option("--trials", "--n-trials", help="Trials of the study in all (default: 200)."),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(help="digits, mnist, fashion-mnist, cifar10, cifar100 or folder:PATH."),
+]
+DataDir = Annotated[
+    str | None, typer.Option(help="Where data sets lie and are downloaded to.", metavar="DIR")
+]
+StudyName = Annotated[str | None, typer.Option(help="Default: SPACE-DATA.", metavar="NAME")]
+Out = Annotated[Path, typer.Option(help="The folder that studies lie in.", metavar="DIR")]
+Storage = Annotated[
+    str | None, typer.Option(help="A database in place of the folder's study.db.", metavar="URL")
+]
+Sampler = Annotated[
+    str | None,
+    typer.Option(
+        help="auto, evolution, local, nsga2, random; Optuna's tpe, gp, nsga3, qmc, brute-force; "
+        "or module:Class (default: auto)."
+    ),
+]
+SamplerKwargs = Annotated[
+    str | None, typer.Option(help="Arguments of the sampler as a JSON object.", metavar="JSON")
+]
+Objectives = Annotated[
+    str | None,
+    typer.Option(
+        help="With commas between: accuracy, loss, flops, macs, params, activations, latency "
+        "(default: accuracy,flops)."
+    ),
+]
+Constraint = Annotated[
+    list[str] | None,
+    typer.Option(help='Such as "flops<=20M" or "latency<=5ms"; may be given several times.'),
+]
+Epochs = Annotated[
+    int | None, typer.Option(help="Epochs of each short training (default: what suits the data).")
+]
+RungsOption = Annotated[
+    str | None,
+    typer.Option("--rungs", help="Epochs at which the best third goes on, such as 1,3,9."),
+]
+RepeatSeeds = Annotated[
+    int | None, typer.Option(help="Seeds that each trial is scored with at the last rung.")
+]
+Jobs = Annotated[
+    int | None, typer.Option("-j", "--jobs", help="Evaluations at once (default: one a core).")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the study (default: 0).")]
+Timeout = Annotated[str | None, typer.Option(help="Stop after 90s, 30m, 2h; go on later.")]
+TrialTimeout = Annotated[str | None, typer.Option(help="End an evaluation that takes longer.")]
+Patience = Annotated[
+    int | None, typer.Option(help="Stop after that many trials without a gain for the front.")
+]
+Config = Annotated[
+    Path | None, typer.Option(help="A study.toml whose question is asked again.", metavar="FILE")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print every trial.")]
+
+
+def search(
+    space: Space = None,
+    trials: Trials = None,
+    data: Data = None,
+    data_dir: DataDir = None,
+    study_name: StudyName = None,
+    out: Out = Path("studies"),
+    storage: Storage = None,
+    sampler: Sampler = None,
+    sampler_kwargs: SamplerKwargs = None,
+    objectives: Objectives = None,
+    constraint: Constraint = None,
+    epochs: Epochs = None,
+    rungs: RungsOption = None,
+    repeat_seeds: RepeatSeeds = None,
+    jobs: Jobs = None,
+    device: Device = "auto",
+    seed: Seed = None,
+    timeout: Timeout = None,
+    trial_timeout: TrialTimeout = None,
+    patience: Patience = None,
+    config: Config = None,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Search a space, or go on with a study: the same command again continues it."""
+    if epochs is not None and rungs is not None:
+        raise OptionError(
+            "--epochs and --rungs exclude each other: --rungs 1,3,9 ends at 9 epochs."
+        )
+    given: dict[str, Any] = {
+        "space": space,
+        "trials": trials,
+        "data": data,
+        "data_dir": data_dir,
+        "name": study_name,
+        "out": out,
+        "storage": storage,
+        "sampler": sampler,
+        "sampler_kwargs": json_object(sampler_kwargs, "--sampler-kwargs") or None,
+        "objectives": None if objectives is None else names(objectives),
+        "constraints": tuple(constraint) if constraint else None,
+        "rungs": (epochs,) if epochs is not None else rungs and whole_numbers(rungs, "--rungs"),
+        "repeats": repeat_seeds,
+        "jobs": jobs,
+        "device": device,
+        "seed": seed,
+        "timeout": seconds(timeout, "--timeout"),
+        "trial_timeout": seconds(trial_timeout, "--trial-timeout"),
+        "patience": patience,
+    }
+    run(
+        config,
+        {name: value for name, value in given.items() if value is not None},
+        dry_run,
+        quiet,
+        verbose,
+    )
+
+
+def run(
+    config: Path | None, given: dict[str, Any], dry_run: bool, quiet: bool, verbose: bool
+) -> None:
+    """Make the search of the options, the config's question below them, and run it or plan it."""
+    from neptune_nas.cli.progress import watching
+    from neptune_nas.cli.summary import print_plan, print_results
+    from neptune_nas.plan import plan
+    from neptune_nas.search import Search, asked_in
+
+    search = Search(**{**(asked_in(config) if config else {}), **given})
+    if dry_run:
+        print_plan(plan(search))
+        return
+    with watching(search.folder.path, quiet=quiet, verbose=verbose) as watch:
+        results = search.run(watch)
+    if not quiet:
+        print_results(results)

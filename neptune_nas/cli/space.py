@@ -1,0 +1,135 @@
+"""`neptune-nas space`: what a space holds, without training anything."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neptune_nas.cli.allow import Allow, allowed
+
+app = typer.Typer(help="Look at search spaces.", no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[
+    str, typer.Argument(help="A name, a FILE.py, or package.module:SPACE.", metavar="SPACE")
+]
+Seed = Annotated[int, typer.Option(help="Seed of the random draw.")]
+
+
+@app.command("list", epilog="Example: neptune-nas space list")
+def list_() -> None:
+    """List the spaces that come with the toolkit."""
+    from neptune_nas.space import find_space, list_spaces
+
+    width = max(map(len, list_spaces()))
+    for name in list_spaces():
+        space = find_space(name)
+        typer.echo(f"{name:{width}}  {size_text(space):>10}  {space.description}")
+
+
+@app.command(epilog="Example: neptune-nas space show default")
+def show(name: Name) -> None:
+    """Draw the tree of what may stand where."""
+    from rich.console import Console
+    from rich.tree import Tree
+
+    from neptune_nas.space import find_space
+
+    space = find_space(name)
+    tree = Tree(f"{space.name}: {size_text(space)} architectures", highlight=False)
+    grow(tree, {path: text for path, text in space.outline.items() if path})
+    Console().print(tree, soft_wrap=True)
+
+
+@app.command(epilog="Example: neptune-nas space size mnist")
+def size(name: Name) -> None:
+    """Count the architectures, exactly where that can be done."""
+    from neptune_nas.space import find_space
+
+    count = find_space(name).count()
+    interval = (
+        "" if count.is_exact else f" (estimated; 95% interval {count.low:,} to {count.high:,})"
+    )
+    typer.echo(f"{count.value:,}{interval}")
+
+
+@app.command(epilog="Example: neptune-nas space sample default -n 5 --seed 0")
+def sample(
+    name: Name,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 1,
+    seed: Seed = 0,
+    by: Annotated[
+        str, typer.Option(help="Uniform over each architecture, or at each choice.")
+    ] = "architecture",
+) -> None:
+    """Print random architectures, one JSON object a line."""
+    import json
+    from random import Random
+
+    from neptune_nas.codec import to_json
+    from neptune_nas.errors import OptionError, one_of
+    from neptune_nas.space import find_space
+
+    if by not in ("architecture", "choice"):
+        raise OptionError(f"--by '{by}' is unknown: {one_of(['architecture', 'choice'], by)}")
+    space, rng = find_space(name), Random(seed)
+    for _ in range(n):
+        typer.echo(json.dumps(to_json(space.sample(rng, by))))  # type: ignore[arg-type]  # checked above
+
+
+@app.command(epilog="Example: neptune-nas space validate my_space.py --json best.json")
+def validate(
+    name: Name,
+    json: Annotated[
+        Path | None, typer.Option(help="An exported architecture that must be inside.")
+    ] = None,
+    allow: Allow = None,
+) -> None:
+    """Check a space, by building a sample of it, or that an architecture is inside."""
+    from neptune_nas.validate import check_inside, check_space
+
+    if json is None:
+        typer.echo(check_space(name))
+    else:
+        typer.echo(check_inside(name, json, allowed(allow)))
+
+
+@app.command(epilog="Example: neptune-nas space neighbors default best.json")
+def neighbors(
+    name: Name,
+    file: Annotated[Path, typer.Argument(help="An exported architecture.", metavar="FILE.json")],
+    allow: Allow = None,
+) -> None:
+    """Print all architectures one edit away, each by the picks that differ."""
+    from neptune_nas.export import load
+    from neptune_nas.space import find_space
+
+    space = find_space(name)
+    item = load(file, (*allowed([name]), *allowed(allow)))
+    before = space.picks(item.architecture)
+    for neighbor in space.neighbors(item.architecture):
+        after = space.picks(neighbor)
+        paths = dict.fromkeys([*before, *after])
+        changes = (
+            f"{p}: {before.get(p, '-')} -> {after.get(p, '-')}"
+            for p in paths
+            if before.get(p) != after.get(p)
+        )
+        typer.echo("; ".join(changes))
+
+
+def size_text(space: Any) -> str:
+    """A space's size in a few characters."""
+    count = space.count()
+    about = "" if count.is_exact else "~"
+    return f"{about}{count.value:,}" if count.value < 10**9 else f"{about}{count.value:.2e}"
+
+
+def grow(tree: Any, outline: Mapping[str, str]) -> None:
+    """Hang the lines of an outline onto a tree, each under the longest path that begins it."""
+    branches = {"": tree}
+    for path, text in outline.items():
+        parent = max((p for p in branches if path.startswith(p) and p != path), key=len, default="")
+        name = path.removeprefix(parent).lstrip(".")
+        label = f"{name}: {text}"
+        branches[path] = branches[parent].add(label, highlight=False)

@@ -1,0 +1,75 @@
+"""What the terminal shows of a plan and of a finished study."""
+
+from rich.console import Console
+from rich.table import Table
+
+from neptune_nas.cli.progress import clock
+from neptune_nas.plan import Plan
+from neptune_nas.report.describe import short
+from neptune_nas.report.ranking import accuracy_per_gflop, ranking
+from neptune_nas.study.results import Results
+
+SHOWN = 10
+
+
+def print_results(results: Results, console: Console | None = None) -> None:
+    """The ledger in a line, the top of the ranking, and where to look on."""
+    console = console or Console()
+    ledger, folder = results.ledger, results.folder
+    kept = [f"{ledger.finished} finished"]
+    for name in ("pruned", "failed", "running"):
+        if count := getattr(ledger, name):
+            kept.append(f"{count} {name}")
+    console.print(f"{results.settings.name}: {', '.join(kept)}.", highlight=False)
+    if results.ranked:
+        console.print(ranking_table(results))
+        console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+        console.print(f"Best:   {folder / 'best.json'}", soft_wrap=True, highlight=False)
+
+
+def ranking_table(results: Results) -> Table:
+    """The first trials by accuracy per FLOP."""
+    table = Table(title="By accuracy per FLOP: (accuracy - chance) / MFLOPs", title_justify="left")
+    for column in ("#", "trial", "accuracy", "MFLOPs", "per MFLOP", "acc/GFLOP"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("architecture", overflow="ellipsis", no_wrap=True)
+    for standing in ranking(results)[:SHOWN]:
+        trial = standing.trial
+        table.add_row(
+            str(standing.place),
+            str(trial.number),
+            f"{standing.accuracy:.4f}",
+            f"{trial.cost.flops / 1e6:.3f}",
+            f"{standing.value:.3f}",
+            f"{accuracy_per_gflop(trial):.0f}",
+            short(trial.architecture),
+        )
+    return table
+
+
+def print_plan(plan: Plan, console: Console | None = None) -> None:
+    """What a search would do."""
+    console = console or Console()
+    train, validation, test = plan.facts.images
+    facts, question, score = plan.facts, plan.question, plan.score
+    channels, height, width = facts.input_shape
+    rows = {
+        "study": f"{plan.folder} ({'goes on' if plan.goes_on else 'new'})",
+        "space": f"{facts.space_name}: {facts.space_size} architectures",
+        "data": f"{question.data}: {train} to train, {validation} to validate, {test} kept for the "
+        f"end; {channels}x{height}x{width}, {facts.classes} classes, {facts.data_fingerprint}",
+        "epochs": ", then ".join(map(str, question.rungs)),
+        "recipe": ", ".join(f"{name} {value}" for name, value in question.recipe.items()),
+        "sampler": f"{question.sampler}, seed {question.seed}",
+        "objectives": f"{', '.join(question.objectives)} (reference "
+        f"{', '.join(f'{value:g}' for value in facts.reference)})",
+        "feasible": plan.feasible,
+        "one candidate": f"accuracy {score.accuracy:.4f} in {score.seconds:.2f} s"
+        if score.ok
+        else f"failed: {score.failure}",
+        "all trials": f"about {clock(plan.seconds)} with {plan.jobs} jobs for {plan.trials} trials",
+    }
+    grid = Table.grid(padding=(0, 2))
+    for name, value in rows.items():
+        grid.add_row(name, value)
+    console.print(grid)

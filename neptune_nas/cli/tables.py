@@ -1,0 +1,32 @@
+"""Tables that more than one command shows."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.table import Table
+
+from neptune_nas.latency import Latency
+from neptune_nas.trial import Cost
+
+
+def cost_table(breakdown: Sequence[tuple[str, Cost]]) -> Table:
+    """What each part costs, and the sum."""
+    table = Table(show_footer=True)
+    total = Cost(0, 0, 0)
+    for _, cost in breakdown:
+        total = total + cost
+    table.add_column("part", footer="total", no_wrap=True)
+    for name in ("MACs", "FLOPs", "parameters", "activations"):
+        value = {"MACs": total.macs, "FLOPs": total.flops, "parameters": total.params}
+        table.add_column(name, footer=f"{value.get(name, total.activations):,}", justify="right")
+    table.add_column("share", footer="100%", justify="right")
+    for part, cost in breakdown:
+        numbers = (cost.macs, cost.flops, cost.params, cost.activations)
+        share = cost.macs / total.macs if total.macs else 0.0
+        table.add_row(part, *(f"{number:,}" for number in numbers), f"{share:.1%}")
+    return table
+
+
+def latency_lines(latencies: Sequence[Latency]) -> Iterator[str]:
+    """Each measurement in a sentence."""
+    for each in latencies:
+        yield str(each)

@@ -1,0 +1,200 @@
+"""Folders of images, one folder a class: decoded once, in threads, into one uint8 array a split."""
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from hashlib import sha256
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from neptune_nas.data.source import Part, Source
+from neptune_nas.data.splitting import Rows
+from neptune_nas.errors import DataError
+
+SUFFIXES = {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+MIXED_SIZE = 64  # pixels a side, where images differ in size and none was asked for
+GRAY = {"1", "L", "I", "F", "I;16"}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What every image of a folder is made into."""
+
+    height: int
+    width: int
+    channels: int
+
+
+def load_folder(text: str, cache: Path | None) -> Source:
+    """The images below `PATH` or `PATH@SIZE`: in `train/` and `test/`, or to be split.
+
+    Images of one size stay as they are. With `@SIZE`, or where sizes differ (then 64), each is
+    scaled bilinearly until its shorter side has that many pixels, and cut to the middle square.
+    Gray images stay gray where all are. `cache`: where decoded images are kept, memory-mapped.
+    """
+    path, size = parse(text)
+    parts = [path / "train", path / "test"] if (path / "train").is_dir() else [path]
+    parts = [part for part in parts if part.is_dir()]
+    if not parts:
+        raise DataError(f"data 'folder:{text}': {path} must be a folder, but there is none.")
+    classes = class_names(parts[0])
+    found = [files_below(part, classes) for part in parts]
+    every = tuple(file for files, _ in found for file in files)
+    train, *test = [part_of(Pixels(files, every, size, cache), labels) for files, labels in found]
+    return Source(f"folder:{text}", classes, train, test[0] if test else None, flip=True)
+
+
+def parse(text: str) -> tuple[Path, int | None]:
+    """`PATH@SIZE` taken apart; an `@` that no whole number follows belongs to the path."""
+    path, mark, size = text.rpartition("@")
+    if mark and size.isdecimal() and int(size) > 0:
+        return Path(path).expanduser(), int(size)
+    return Path(text).expanduser(), None
+
+
+def class_names(folder: Path) -> tuple[str, ...]:
+    """The names of the class folders below `folder`, in order."""
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+    if len(names) < 2:
+        raise DataError(
+            f"data 'folder:{folder}': needs at least two folders of images, one a class, "
+            f"but got {len(names)} in {folder}."
+        )
+    return tuple(names)
+
+
+def files_below(folder: Path, classes: tuple[str, ...]) -> tuple[tuple[Path, ...], Tensor]:
+    """Every image below `folder`, class by class in the order of names, and the labels."""
+    if class_names(folder) != classes:
+        odd = sorted({*class_names(folder)} ^ {*classes})
+        raise DataError(
+            f"data 'folder:{folder}': train and test must hold the same classes, "
+            f"but only one of them has {', '.join(odd)}."
+        )
+    files = [
+        sorted(file for file in (folder / name).rglob("*") if file.suffix.lower() in SUFFIXES)
+        for name in classes
+    ]
+    for name, members in zip(classes, files, strict=True):
+        if not members:
+            raise DataError(
+                f"data 'folder:{folder}': the class '{name}' has no image: "
+                f"add some ({', '.join(sorted(SUFFIXES))}) or remove its folder."
+            )
+    labels = torch.repeat_interleave(torch.tensor([len(members) for members in files]))
+    return tuple(file for members in files for file in members), labels
+
+
+def part_of(pixels: "Pixels", labels: Tensor) -> Part:
+    """The part that decodes its images when they are taken."""
+    return Part(labels, pixels.take)
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """Decodes `files`, in the form that `every` image of the folder is given."""
+
+    files: tuple[Path, ...]
+    every: tuple[Path, ...]
+    size: int | None
+    cache: Path | None
+
+    def take(self, rows: Rows) -> Tensor:
+        """The images of `rows` as uint8 `(n, C, H, W)`, out of the cache where they are in it."""
+        files = [self.files[row] for row in rows]
+        if self.cache is None:
+            return torch.from_numpy(self.decoded(files))
+        stored = self.cache / "folders" / f"{listing_hash(files, self.size)}.npy"
+        if not stored.is_file():
+            keep(self.decoded(files), stored)
+        # Copy-on-write: torch wants a writable array, and the file must stay as it is.
+        return torch.from_numpy(np.load(stored, mmap_mode="c"))
+
+    def decoded(self, files: list[Path]) -> NDArray[np.uint8]:
+        """The images in `files`, one thread a core."""
+        form = common_form(self.every, self.size)
+        images = np.empty((len(files), form.channels, form.height, form.width), dtype=np.uint8)
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            for i, image in enumerate(threads.map(partial(decode, form=form), files, chunksize=64)):
+                images[i] = image
+        return images
+
+
+@lru_cache(maxsize=1)
+def common_form(files: tuple[Path, ...], size: int | None) -> Form:
+    """The form for all `files`: their own where they agree and no `size` was asked for."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        forms = set(threads.map(header, files, chunksize=256))
+    channels = max(form.channels for form in forms)
+    sizes = {(form.height, form.width) for form in forms}
+    if size is None and len(sizes) == 1:
+        return Form(*sizes.pop(), channels)
+    side = size or MIXED_SIZE
+    return Form(side, side, channels)
+
+
+def header(file: Path) -> Form:
+    """The form of one image, without decoding its pixels."""
+    with opened(file) as image:
+        return Form(image.height, image.width, 1 if image.mode in GRAY else 3)
+
+
+def decode(file: Path, form: Form) -> NDArray[np.uint8]:
+    """The pixels `(C, H, W)` of one image, scaled and cut to `form`."""
+    with opened(file) as image:
+        try:
+            fitted = ImageOps.fit(
+                image.convert("L" if form.channels == 1 else "RGB"),
+                (form.width, form.height),
+                Image.Resampling.BILINEAR,
+            )
+        except OSError as error:
+            raise unreadable(file) from error
+    pixels = np.asarray(fitted)
+    return pixels[None] if form.channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def opened(file: Path) -> Image.Image:
+    """The image in `file`, its pixels not yet read."""
+    try:
+        return Image.open(file)
+    except OSError as error:
+        raise unreadable(file) from error
+
+
+def unreadable(file: Path) -> DataError:
+    """What to say of a file that is no whole image."""
+    return DataError(
+        f"data: {file} must be a whole image, but it cannot be read: remove or mend it."
+    )
+
+
+def listing_hash(files: Iterable[Path], size: int | None) -> str:
+    """A name for these files as they are now: paths, sizes in bytes and times of change."""
+    digest = sha256(repr(size).encode())
+    for file in files:
+        status = file.stat()
+        digest.update(f"{file.resolve()}|{status.st_size}|{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def keep(images: NDArray[np.uint8], stored: Path) -> None:
+    """Write the array so that no reader ever sees half of it."""
+    try:
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=stored.parent, suffix=".part", delete=False) as file:
+            np.save(file, images)
+        Path(file.name).replace(stored)
+    except OSError as error:
+        raise DataError(
+            f"data: decoded images cannot be kept in {stored.parent} ({error.strerror}): "
+            f"name another folder with --data-dir."
+        ) from error

@@ -1,0 +1,149 @@
+"""The records that hold a data set: its images as uint8 tensors, its splits and its fingerprint."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import torch
+from torch import Tensor
+
+from neptune_nas.data.source import Source
+from neptune_nas.errors import DataError
+
+FINGERPRINT_DIGITS = 16
+CROP_SHARE = 8  # a random crop moves by up to that part of the side: 4 pixels of 32
+CHUNK = 4096  # images converted to floating point at a time: bounds the memory it takes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Images `(N, C, H, W)` as uint8 and their labels `(N,)` as int64, one row an image."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
+            raise DataError(
+                f"`Split.images` must be a uint8 tensor (N, C, H, W), but got "
+                f"{self.images.dtype} {tuple(self.images.shape)}."
+            )
+        if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
+            raise DataError(
+                f"`Split.labels` must be an int64 tensor ({len(self.images)},), one label an "
+                f"image, but got {self.labels.dtype} {tuple(self.labels.shape)}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, rows: Tensor) -> "Split":
+        return Split(self.images[rows], self.labels[rows])
+
+    def to(self, device: torch.device) -> "Split":
+        """The same split with its tensors on `device`."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageData:
+    """A data set with its three splits; a search reads `train` and `validation` only.
+
+    `mean`, `std`: one number a channel, of the training images scaled to 0..1.
+    `crop`, `flip`: the augmentation that suits it: padding in pixels before a random crop, and
+    whether a mirrored image keeps its label.
+    `fingerprint`: hexadecimal digits that change with any pixel, label or split assignment.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    fingerprint: str
+    crop: int = 0
+    flip: bool = False
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of every image."""
+        channels, height, width = self.train.images.shape[1:]
+        return channels, height, width
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of guessing, every class being equally likely."""
+        return 1 / len(self.classes)
+
+
+def image_data(source: Source, splits: tuple[Split, Split, Split]) -> ImageData:
+    """The data set that `source` becomes once it is cut into `splits` (train, validation, test).
+
+    Raises `DataError` if a split is empty, its images differ in shape, or a label has no class.
+    """
+    check_splits(source, splits)
+    train, validation, test = splits
+    mean, std = channel_statistics(train.images)
+    return ImageData(
+        name=source.name,
+        train=train,
+        validation=validation,
+        test=test,
+        classes=source.classes,
+        mean=mean,
+        std=std,
+        fingerprint=fingerprint(splits),
+        crop=train.images.shape[-1] // CROP_SHARE if source.crop is None else source.crop,
+        flip=source.flip,
+    )
+
+
+def check_splits(source: Source, splits: tuple[Split, Split, Split]) -> None:
+    """Refuse splits that cannot be one data set with the classes of `source`."""
+    name, classes = source.name, source.classes
+    shape = splits[0].images.shape[1:]
+    for part, split in zip(("train", "validation", "test"), splits, strict=True):
+        if not len(split):
+            raise DataError(
+                f"data '{name}': the {part} split needs images, but got none: add some."
+            )
+        if split.images.shape[1:] != shape:
+            raise DataError(
+                f"data '{name}': all images must have the shape {tuple(shape)} of the training "
+                f"images, but got {tuple(split.images.shape[1:])} in the {part} split."
+            )
+        if not 0 <= int(split.labels.min()) <= int(split.labels.max()) < len(classes):
+            raise DataError(
+                f"data '{name}': labels must lie in 0..{len(classes) - 1}, but got "
+                f"{int(split.labels.min())}..{int(split.labels.max())} in the {part} split."
+            )
+
+
+def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of `(N, C, H, W)` uint8 images, scaled to 0..1.
+
+    A channel without any contrast gets the standard deviation 1, so that dividing by it is safe.
+    """
+    total = torch.zeros(images.shape[1], dtype=torch.float64)
+    squares = torch.zeros_like(total)
+    for chunk in torch.split(images, CHUNK):
+        values = chunk.double()
+        total += values.sum(dim=(0, 2, 3))
+        squares += values.square().sum(dim=(0, 2, 3))
+    count = images.numel() / images.shape[1]
+    mean = total / count
+    variance = (squares / count - mean.square()).clamp_min(0)
+    std = torch.where(variance > 0, variance.sqrt() / 255, 1.0)
+    return tuple((mean / 255).tolist()), tuple(std.tolist())
+
+
+def fingerprint(splits: tuple[Split, ...]) -> str:
+    """The first digits of the SHA-256 over shapes, pixels and labels, split by split."""
+    digest = sha256()
+    for split in splits:
+        digest.update(repr(tuple(split.images.shape)).encode())
+        for chunk in torch.split(split.images, CHUNK):
+            digest.update(chunk.contiguous().numpy().data)
+        digest.update(split.labels.contiguous().numpy().astype("<i8").data)
+    return digest.hexdigest()[:FINGERPRINT_DIGITS]

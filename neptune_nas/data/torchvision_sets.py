@@ -1,0 +1,77 @@
+"""The data sets that torchvision knows how to find and download."""
+
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.datasets import CIFAR10, CIFAR100, MNIST, FashionMNIST
+
+from neptune_nas.data.source import Part, Source, in_memory
+from neptune_nas.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One of torchvision's classes, and the augmentation that suits its images."""
+
+    create: Callable[..., Any]
+    crop: int
+    flip: bool
+
+
+KNOWN = {
+    "mnist": Known(MNIST, crop=2, flip=False),
+    "fashion-mnist": Known(FashionMNIST, crop=2, flip=True),
+    "cifar10": Known(CIFAR10, crop=4, flip=True),
+    "cifar100": Known(CIFAR100, crop=4, flip=True),
+}
+
+
+def load_torchvision(name: str, folder: Path) -> Source:
+    """The data set `name`, read from `folder`, or downloaded into it where it is missing."""
+    known = KNOWN[name]
+    train, test = (obtain(name, folder, train=part) for part in (True, False))
+    return Source(name, tuple(train.classes), part_of(train), part_of(test), known.crop, known.flip)
+
+
+def obtain(name: str, folder: Path, *, train: bool) -> Any:
+    """The object that torchvision makes of what is in `folder`, or else of a silent download.
+
+    Raises `DataError` if the data set is neither there nor to be had, or is no whole one.
+    """
+    create = KNOWN[name].create
+    try:
+        return create(folder, train=train, download=False)
+    except RuntimeError:  # torchvision's word for "not there"
+        pass
+    except Exception as error:  # whatever its parsers ran into
+        raise DataError(
+            f"data '{name}': the files in {folder} are not whole ({first_line(error)}): "
+            f"remove them, to download them anew, or name another folder with --data-dir."
+        ) from error
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            return create(folder, train=train, download=True)
+    except Exception as error:  # as many kinds as there are ways for a download to fail
+        raise DataError(
+            f"data '{name}': not found in {folder}, and the download failed ({first_line(error)}): "
+            f"connect to the internet, or name the folder that holds it with --data-dir."
+        ) from error
+
+
+def part_of(found: Any) -> Part:
+    """The pixels `(N, C, H, W)` and labels of one of torchvision's data sets."""
+    pixels = torch.as_tensor(found.data)
+    images = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2).contiguous()
+    labels: Tensor = torch.as_tensor(found.targets).long()
+    return in_memory(images, labels)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its kind where there is none."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,0 +1,91 @@
+"""What each worker of an engine is told when it starts."""
+
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import cycle
+
+from neptune_nas.errors import NeptuneError, OptionError
+from neptune_nas.evaluate.evaluator import Evaluator
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that one worker needs to know before its first call.
+
+    `setup` and `evaluator` are pickled apart, since the second may need what the first imports.
+    """
+
+    index: int
+    threads: int
+    device: str | None
+    setup: bytes
+    evaluator: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How the machine is shared out: `jobs` workers of `threads` each, dealt `gpus` in turn."""
+
+    jobs: int
+    threads: int
+    gpus: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        require(self.jobs >= 1, "jobs", "at least 1", self.jobs)
+        require(self.threads >= 1, "threads", "at least 1", self.threads)
+        require(all(gpu >= 0 for gpu in self.gpus), "gpus", "CUDA indices from 0", self.gpus)
+
+
+def share_out(jobs: int | None, threads: int | None, gpus: tuple[int, ...]) -> Slots:
+    """One job a GPU, or else one a core, and for each its share of the cores, where not given."""
+    jobs = (len(gpus) or usable_cores()) if jobs is None else jobs
+    threads = max(1, usable_cores() // max(1, jobs)) if threads is None else threads
+    return Slots(jobs, threads, gpus)
+
+
+def make_plans(
+    evaluator: Evaluator, setup: Callable[[], object] | None, slots: Slots
+) -> tuple[Plan, ...]:
+    """One plan a slot. Raises `NeptuneError` where the evaluator or the setup cannot be pickled."""
+    told = pickled(setup, "setup"), pickled(evaluator, "evaluator")
+    devices: list[str | None] = [f"cuda:{gpu}" for gpu in slots.gpus]
+    return tuple(
+        Plan(index, slots.threads, device, *told)
+        for index, device in zip(range(slots.jobs), cycle(devices or [None]), strict=False)
+    )
+
+
+def own_modules(evaluator: Evaluator) -> tuple[str, ...]:
+    """The evaluator's module, if it is one of this package's own.
+
+    Only such a one may be imported before a fork: a user's may start threads or open a CUDA
+    context, and neither survives it.
+    """
+    module = str(evaluator.__module__)
+    return (module,) if module.partition(".")[0] == __name__.partition(".")[0] else ()
+
+
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def pickled(value: object, what: str) -> bytes:
+    """The pickle of `value`, or a `NeptuneError` that calls it `what`."""
+    try:
+        return pickle.dumps(value)
+    except Exception as error:
+        raise NeptuneError(
+            f"the {what} must be picklable to reach a worker, but got {value!r} "
+            f"({type(error).__name__}: {error}): define it at the top level of a module."
+        ) from error
+
+
+def require(ok: bool, option: str, rule: str, value: object) -> None:
+    """Refuse the value of an option that breaks its rule."""
+    if not ok:
+        raise OptionError(f"`{option}` must be {rule}, but got {value!r}.")

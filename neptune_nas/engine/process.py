@@ -1,0 +1,130 @@
+"""A worker process, as its coordinator sees it."""
+
+import multiprocessing
+import pickle
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from time import monotonic
+
+from neptune_nas.engine.engine import Call
+from neptune_nas.engine.plan import Plan
+from neptune_nas.engine.worker import Reply, run_worker
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A call on its way to a worker for the `number`-th time, given out at `since` (monotonic)."""
+
+    call: Call
+    payload: bytes
+    number: int = 1
+    since: float = 0.0
+
+
+@dataclass(slots=True)
+class Worker:
+    """One process: starting until it is `ready`, then idle or busy with one `attempt`."""
+
+    plan: Plan
+    process: BaseProcess
+    connection: Connection
+    ready: bool = False
+    attempt: Attempt | None = None
+
+    @property
+    def sources(self) -> frozenset[Connection | int]:
+        """What `multiprocessing.connection.wait` watches: a reply, and the end of the process."""
+        return frozenset((self.connection, self.process.sentinel))
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since its present call was given out; 0 if it has none."""
+        return monotonic() - self.attempt.since if self.attempt else 0.0
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a call."""
+        return self.ready and self.attempt is None
+
+    def give(self, attempt: Attempt) -> None:
+        """Send a call. Raises `OSError` where the process is gone."""
+        self.connection.send_bytes(attempt.payload)
+        self.attempt = replace(attempt, since=monotonic())
+
+    def take(self) -> Reply | None:
+        """The next reply, or None where the process ended without one."""
+        try:
+            if self.connection.poll():
+                reply: Reply = pickle.loads(self.connection.recv_bytes())
+                return reply
+        except (EOFError, OSError):
+            pass
+        return None
+
+    def end(self) -> str:
+        """End the process if it still runs, and say how it ended."""
+        self.process.kill()
+        self.process.join()
+        code = self.process.exitcode
+        # Closing also closes the pipe that the worker watches, and so ends one that `kill` cannot
+        # reach: where the fork server died, its workers live on but count as ended.
+        self.process.close()
+        self.connection.close()
+        return _describe_exit(code)
+
+
+def start_worker(plan: Plan, preload: tuple[str, ...] = ()) -> Worker:
+    """Start a process for `plan`. Raises `OSError` or `EOFError` where the fork server just died.
+
+    A fork server imports this package, torch and the modules in `preload` once; from then on a
+    worker, or the replacement of one, starts in milliseconds.
+    """
+    linux = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
+    context = multiprocessing.get_context("forkserver" if linux else "spawn")
+    if linux:
+        context.set_forkserver_preload([run_worker.__module__, *preload])
+    ours, theirs = context.Pipe()
+    process = context.Process(  # type: ignore[attr-defined]  # typeshed has it on subclasses only
+        target=run_worker,
+        args=(theirs, plan),
+        name=f"neptune-worker-{plan.index}",
+        daemon=True,  # a program that ends without closing its engine must not wait for workers
+    )
+    try:
+        with _interrupts_held():
+            process.start()
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return Worker(plan, process, ours)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back, so that what is started here inherits the blocked signal and stays silent.
+
+    The resource tracker goes first: on Python 3.11 its start unblocks the signal again.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _describe_exit(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"exit code {code}"  # 255 where the fork server died and cannot tell
+    return f"signal {-code}, {signal.strsignal(-code)}"

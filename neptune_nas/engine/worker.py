@@ -1,0 +1,141 @@
+"""What runs inside a worker process: one evaluator, one call after the other."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from multiprocessing.connection import Connection
+from threading import Thread
+from typing import Any
+
+import torch
+
+from neptune_nas.engine.engine import Call, failed_score
+from neptune_nas.engine.plan import Plan
+from neptune_nas.errors import NeptuneError
+from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.record import is_record
+from neptune_nas.training.malloc import keep_pages
+from neptune_nas.trial import Score
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a worker answers: an empty one when it is ready, then one for each call.
+
+    `mistake`: the user's, and ends the search. `busy` and `cpu`: seconds. `trace`: where an
+    evaluator's exception came from. `spoiled`: this worker cannot be trusted with another call.
+    """
+
+    score: Score | None = None
+    mistake: NeptuneError | None = None
+    busy: float = 0.0
+    cpu: float = 0.0
+    trace: str | None = None
+    spoiled: bool = False
+
+
+def run_worker(connection: Connection, plan: Plan) -> None:
+    """Answer each call that comes down `connection`, until the other end closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to handle
+    Thread(target=_end_with_coordinator, daemon=True).start()
+    multiprocessing.current_process().daemon = False  # or it could start no DataLoader workers
+    torch.set_num_threads(plan.threads)
+    keep_pages()
+    try:
+        evaluator = _prepare(plan)
+    except Exception as error:
+        _send(connection, Reply(mistake=_startup_mistake(error), trace=traceback.format_exc()))
+        return
+    with suppress(EOFError, ConnectionError):
+        _send(connection, Reply())
+        while True:
+            _send(connection, answer(evaluator, connection.recv_bytes(), plan.index))
+
+
+def answer(evaluator: Evaluator, payload: bytes, index: int) -> Reply:
+    """Unpickle one call, make it, and say what came of it."""
+    try:
+        call: Call = pickle.loads(payload)
+    except Exception as error:
+        return Reply(mistake=_foreign_class(error), trace=traceback.format_exc())
+    started, wall, cpu = time.time(), time.perf_counter(), time.process_time()
+    score, mistake, trace, spoiled = None, None, None, False
+    try:
+        score = replace(evaluator(call.architecture, call.fidelity, call.seed), started=started)
+    except NeptuneError as error:
+        mistake = _portable(error)
+    except Exception as error:
+        trace, spoiled = traceback.format_exc(), _spoils_device(error)
+        score = failed_score(call, f"{type(error).__name__}: {error}", started=started)
+    busy, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    if score is not None:
+        score = replace(score, worker=index, seconds=score.seconds or busy)
+    return Reply(score, mistake, busy, cpu, trace, spoiled)
+
+
+def on_device(evaluator: Any, device: str | None) -> Any:
+    """The evaluator with its `device` set, where it has such a field and a device is given."""
+    names = {field.name for field in fields(evaluator)} if is_record(evaluator) else set()
+    return replace(evaluator, device=device) if device and "device" in names else evaluator
+
+
+def _prepare(plan: Plan) -> Evaluator:
+    setup: Callable[[], object] | None = pickle.loads(plan.setup)
+    if setup is not None:
+        setup()
+    evaluator: Evaluator = on_device(pickle.loads(plan.evaluator), plan.device)
+    return evaluator
+
+
+def _end_with_coordinator() -> None:
+    """Wait for the coordinator's end, by whatever cause, and take this process along.
+
+    The coordinator alone holds the other end of the pipe that `join` reads; no worker inherits it.
+    """
+    coordinator = multiprocessing.parent_process()
+    assert coordinator is not None
+    coordinator.join()
+    os._exit(1)
+
+
+def _send(connection: Connection, reply: Reply) -> None:
+    # Not `connection.send`, whose pickler moves tensors through shared memory once torch is loaded.
+    connection.send_bytes(pickle.dumps(reply))
+
+
+def _startup_mistake(error: Exception) -> NeptuneError:
+    if isinstance(error, NeptuneError):
+        return _portable(error)
+    return NeptuneError(
+        f"a worker could not load its evaluator ({type(error).__name__}: {error}): define it, and "
+        "what it holds, in a module that can be imported, or import its file in `setup`."
+    )
+
+
+def _foreign_class(error: Exception) -> NeptuneError:
+    return NeptuneError(
+        f"a worker could not load an architecture ({type(error).__name__}: {error}): "
+        "define its SubStages in a module that can be imported, or import their file in `setup`."
+    )
+
+
+def _portable(error: NeptuneError) -> NeptuneError:
+    """The error itself if it survives pickling, else its message."""
+    try:
+        copy = pickle.loads(pickle.dumps(error))
+    except Exception:
+        return NeptuneError(str(error))
+    return error if isinstance(copy, NeptuneError) else NeptuneError(str(error))
+
+
+def _spoils_device(error: Exception) -> bool:
+    """Whether the accelerator's context is lost with this error, as after an illegal access."""
+    return isinstance(error, torch.AcceleratorError) and not isinstance(
+        error, torch.OutOfMemoryError
+    )

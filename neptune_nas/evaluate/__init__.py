@@ -1,0 +1,1 @@
+"""What measures an architecture: short training, zero-cost proxies, tabular benchmarks."""

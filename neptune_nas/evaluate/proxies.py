@@ -1,0 +1,147 @@
+"""The formulas of zero-cost proxies, on a freshly built network and one batch of images.
+
+Each may change the network, which is thrown away, and returns a number of which more is better.
+Abdelfattah et al. 2021 (arXiv 2101.08134) compare most of them.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from neptune_nas.nn import norms
+from neptune_nas.nn.network import Neptune
+
+NORMS = (
+    *(nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm),
+    *(norms.Affine, norms.RMSNorm, norms.LocalResponseNorm),
+)
+RECTIFIERS = (F.relu, F.relu_, torch.relu, torch.relu_, F.gelu, F.silu)
+JACOV_EPS = 1e-5  # as in the authors' code
+ZEN_STEP = 0.01
+ZEN_REPEATS, ZEN_IMAGES = 4, 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Normalised images `(N, C, H, W)` and their labels `(N,)`."""
+
+    images: Tensor
+    labels: Tensor
+
+
+def synflow(network: Neptune, batch: Batch) -> float:
+    """Log of the sum over parameters of `|p * dR/dp|`, for `R` the output on an image of ones.
+
+    Parameters are taken absolute, norms are skipped (Tanaka et al. 2020, arXiv 2006.05467; one
+    pass, as by Abdelfattah et al.). In float64, and as a logarithm, since the sum grows with the
+    product of all widths.
+    """
+    network = network.double().eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.abs_()
+    with hooked(network, lambda _, args, __: args[0]):
+        ones = torch.ones_like(batch.images[:1], dtype=torch.float64)
+        torch.autograd.backward(network(ones).sum())
+    flows = [(p * p.grad).abs().sum() for p in network.parameters() if p.grad is not None]
+    return float(torch.stack(flows).detach().sum().log())
+
+
+def naswot(network: Neptune, batch: Batch) -> float:
+    """`log |det K|`, `K[i, j]` the units that are on, or off, for both of images i and j.
+
+    Units are those of all rectifiers (Mellor et al. 2021, arXiv 2006.04647).
+    """
+    count = len(batch.images)
+    with torch.no_grad(), SignKernel(count, batch.images.device) as signs:
+        network.train()(batch.images)
+    return float(torch.linalg.slogdet(signs.kernel).logabsdet)
+
+
+class SignKernel(TorchFunctionMode):
+    """Adds up, over every rectifier that runs inside, the units of equal sign for two images."""
+
+    def __init__(self, count: int, device: torch.device) -> None:
+        super().__init__()
+        self.count = count
+        self.kernel = torch.zeros(count, count, dtype=torch.float64, device=device)
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Look at the input of a rectifier; let everything run as it would."""
+        if func in RECTIFIERS and args[0].shape[0] == self.count:
+            on = (args[0] > 0).flatten(1).double()
+            self.kernel += on @ on.T + (1 - on) @ (1 - on).T
+        return func(*args, **(kwargs or {}))
+
+
+def jacov(network: Neptune, batch: Batch) -> float:
+    """How unlike each other the input gradients of the images are: `-sum(log(e) + 1 / e)`.
+
+    `e`: eigenvalues, plus a small number, of the correlations of those gradients (Mellor et al.,
+    first version of arXiv 2006.04647).
+    """
+    images = batch.images.requires_grad_()
+    (gradients,) = torch.autograd.grad(network.train()(images).sum(), images)
+    values = torch.linalg.eigvalsh(torch.corrcoef(gradients.flatten(1).double())) + JACOV_EPS
+    return float(-(values.log() + 1 / values).sum())
+
+
+def grad_norm(network: Neptune, batch: Batch) -> float:
+    """Sum over weights of the norm of the loss's gradient (Abdelfattah et al. 2021)."""
+    torch.autograd.backward(F.cross_entropy(network.train()(batch.images), batch.labels))
+    gradients = [p.grad.norm() for p in network.parameters() if p.ndim > 1 and p.grad is not None]
+    return float(torch.stack(gradients).sum())
+
+
+def zen(network: Neptune, batch: Batch) -> float:
+    """Log of how far the last feature map moves under noise, norms undone (arXiv 2102.01063).
+
+    `log E|f(x) - f(x + 0.01 e)| + sum(log s)`, `x` and `e` Gaussian images, weights Gaussian, and
+    `s` the deviation of what enters each norm. The paper has batch norm only; here, every norm.
+    """
+    values = [zen_once(network, batch.images[:ZEN_IMAGES]) for _ in range(ZEN_REPEATS)]
+    return float(torch.stack(values).mean())
+
+
+@torch.no_grad()
+def zen_once(network: Neptune, images: Tensor) -> Tensor:
+    """One draw of weights, images and noise."""
+    network.train()
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            parameter.normal_()
+    scales: list[Tensor] = []
+    x = torch.randn_like(images)
+    with hooked(network, lambda _, args, __: scales.append(deviation(args[0]))):
+        still = network.forward_features(x)[-1]
+    moved = network.forward_features(x + ZEN_STEP * torch.randn_like(x))[-1]
+    distance = (still - moved).abs().sum((1, 2, 3)).mean()
+    return distance.log() + torch.stack([scale.log() for scale in scales]).sum()
+
+
+def deviation(x: Tensor) -> Tensor:
+    """The root of the mean variance of the channels of `(N, C, H, W)`."""
+    return x.var((0, 2, 3)).mean().sqrt()
+
+
+@contextmanager
+def hooked(network: nn.Module, hook: Callable[[Any, Any, Any], Any]) -> Iterator[None]:
+    """Inside, `hook` sees every norm's inputs and output, and may replace the latter."""
+    handles = [
+        module.register_forward_hook(hook)
+        for module in network.modules()
+        if isinstance(module, NORMS)
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

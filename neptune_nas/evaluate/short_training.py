@@ -1,0 +1,63 @@
+"""The score that counts: train the network for a few epochs, then measure it."""
+
+from dataclasses import dataclass, field
+from time import perf_counter, time
+
+from neptune_nas.architecture import Architecture
+from neptune_nas.build import build
+from neptune_nas.data.load import load_once
+from neptune_nas.training.loop import train
+from neptune_nas.training.memory import is_out_of_memory
+from neptune_nas.training.recipe import Recipe
+from neptune_nas.trial import Score
+
+
+@dataclass(frozen=True, slots=True)
+class ShortTraining:
+    """An `Evaluator` that trains for `fidelity` epochs, with a schedule annealed to that end.
+
+    `data`, `data_dir`, `split_seed`: as `load_data` takes them; the images are read once a process.
+    """
+
+    data: str = "digits"
+    data_dir: str | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+    device: str = "cpu"
+    split_seed: int = 0
+
+    def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
+        """Build, train and measure `architecture`; what torch refuses becomes the failure."""
+        data = load_once(self.data, self.data_dir, self.split_seed)
+        started, clock = time(), perf_counter()
+        try:
+            network = build(architecture, data.input_shape, len(data.classes), seed)
+            result = train(network, data, self.recipe, fidelity, seed=seed, device=self.device)
+        except (RuntimeError, MemoryError) as error:
+            return failed(error, fidelity, seed, started, perf_counter() - clock)
+        return Score(
+            fidelity=fidelity,
+            accuracy=result.accuracy,
+            loss=result.loss,
+            seed=seed,
+            seconds=perf_counter() - clock,
+            images_per_second=result.images_per_second,
+            peak_memory=result.peak_memory,
+            started=started,
+            failure=result.failure,
+        )
+
+
+def failed(
+    error: RuntimeError | MemoryError, fidelity: int, seed: int, started: float, seconds: float
+) -> Score:
+    """The score of a network that torch could not run, saying why in one line."""
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    return Score(
+        fidelity=fidelity,
+        accuracy=0.0,
+        loss=float("inf"),
+        seed=seed,
+        seconds=seconds,
+        started=started,
+        failure="out of memory" if is_out_of_memory(error) else reason,
+    )

@@ -1,0 +1,172 @@
+"""The files that tables of trained networks come in, each plain or gzipped.
+
+NAS-Bench-Macro's published JSON (Su et al. 2021, arXiv 2103.11922): for each code, one digit a
+decision, the `test_acc` of several training runs.
+
+CSV, a row a measurement: the network (a column `code` like that, or one column a decision, named by
+its path and empty where it is not taken), what was measured (`accuracy` or `test_acc`; `loss`), and,
+where there are several, its `seed` and `fidelity` (or `epochs`). Further columns are costs, or notes
+where they are no numbers.
+
+Accuracies may be shares or percent: if any is above 1, they are percent.
+"""
+
+import csv
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import isfinite, nan
+from pathlib import Path
+from typing import Any
+
+from neptune_nas.errors import DataError, FileFormatError, NeptuneError
+from neptune_nas.space import Picks, Space
+
+Code = tuple[int, ...]
+
+ONLY = 0  # the fidelity of a table that names none, so that it answers at any
+ALIASES = {"test_acc": "accuracy", "epochs": "fidelity"}
+MEASURED = {"accuracy", "loss", "seed", "fidelity", "code"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measurement of one network."""
+
+    code: Code
+    accuracy: float
+    loss: float
+    seed: int
+    fidelity: int
+    costs: Mapping[str, float]
+
+
+def read_rows(path: Path, space: Space[Any]) -> list[Row]:
+    """All measurements in a file, accuracies in 0..1; errors name the place in it."""
+    text = _read(path)
+    is_json = ".json" in path.suffixes
+    rows = list(_json_rows(text, space, path) if is_json else _csv_rows(text, space, path))
+    if not rows:
+        raise FileFormatError(f"{path} has no measurements: it needs one a row.")
+    if max(row.accuracy for row in rows) > 1:
+        rows = [replace(row, accuracy=row.accuracy / 100) for row in rows]
+    if worst := next((row for row in rows if not 0 <= row.accuracy <= 1), None):
+        raise FileFormatError(
+            f"{path}: accuracies must lie in 0..1 or in 0..100 percent, "
+            f"but one is {worst.accuracy!r}."
+        )
+    return rows
+
+
+def _read(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+    except FileNotFoundError as error:
+        raise FileFormatError(f"there is no table {path}.") from error
+    except (OSError, EOFError, UnicodeDecodeError, ValueError) as error:
+        raise FileFormatError(f"{path} cannot be read as a table: {error}.") from error
+
+
+def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
+    try:
+        table = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise FileFormatError(f"{path} is no JSON: {error}.") from error
+    if not isinstance(table, dict):
+        raise FileFormatError(f"{path} must map codes to measurements, but is a list or a value.")
+    for digits, entry in table.items():
+        where = f"{path}, network {digits}"
+        code = _code_of_digits(digits, space, where)
+        runs = entry.get("test_acc") if isinstance(entry, dict) else None
+        if not isinstance(runs, list) or not runs:
+            raise FileFormatError(f"{where}: `test_acc` must list accuracies, but is {runs!r}.")
+        costs = _costs(entry, where)
+        for seed, accuracy in enumerate(runs):
+            yield Row(code, _number(accuracy, "test_acc", where), nan, seed, ONLY, costs)
+
+
+def _costs(entry: Mapping[str, Any], where: str) -> dict[str, float]:
+    """The table's own costs; its `flops` are multiply-adds, as its authors count."""
+    macs, params = (_number(entry.get(name), name, where) for name in ("flops", "params"))
+    return {"flops": 2 * macs, "macs": macs, "params": params}
+
+
+def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
+    reader = csv.DictReader(text.splitlines())
+    names = [ALIASES.get(name, name) for name in reader.fieldnames or ()]
+    if "accuracy" not in names:
+        raise FileFormatError(
+            f"{path} needs a column accuracy or test_acc, but has: {', '.join(names) or 'nothing'}."
+        )
+    reader.fieldnames = names
+    paths = {decision.path for decision in space.decisions}
+    for cells in reader:
+        where = f"{path}, line {reader.line_num}"
+        if None in cells or None in cells.values():
+            raise FileFormatError(f"{where}: it needs {len(names)} cells, one a column.")
+        yield Row(
+            _code_of_cells(cells, space, where),
+            _number(cells["accuracy"], "accuracy", where),
+            _number(cells["loss"], "loss", where) if cells.get("loss") else nan,
+            int(_number(cells.get("seed") or 0, "seed", where)),
+            int(_number(cells.get("fidelity") or ONLY, "fidelity", where)),
+            dict(_further(cells, MEASURED | paths)),
+        )
+
+
+def _further(cells: Mapping[str, str], known: set[str]) -> Iterator[tuple[str, float]]:
+    for name, cell in cells.items():
+        if name not in known:
+            try:
+                yield name, float(cell)
+            except ValueError:
+                continue  # a note
+
+
+def _number(cell: object, name: str, where: str) -> float:
+    try:
+        value = float(cell)  # type: ignore[arg-type]  # what is no number raises
+    except (TypeError, ValueError):
+        value = nan
+    if not isfinite(value):
+        raise FileFormatError(f"{where}: `{name}` must be a number, but is {cell!r}.")
+    return value
+
+
+def _code_of_digits(digits: str, space: Space[Any], where: str) -> Code:
+    sizes = [len(decision.options) for decision in space.decisions]
+    fits = len(digits) == len(sizes) and digits.isdecimal()
+    if not fits or any(int(d) >= size for d, size in zip(digits, sizes, strict=True)):
+        raise DataError(
+            f"{where}: a code of space '{space.name}' has {len(sizes)} digits, each below the "
+            f"number of options ({', '.join(map(str, sizes))}): is it a table of another space?"
+        )
+    return tuple(map(int, digits))
+
+
+def _code_of_cells(cells: Mapping[str, str], space: Space[Any], where: str) -> Code:
+    if cells.get("code"):
+        return _code_of_digits(cells["code"], space, where)
+    options = {d.path: {str(o): k for k, o in enumerate(d.options)} for d in space.decisions}
+    code = []
+    for path, known in options.items():
+        cell = cells.get(path, "")
+        if cell and cell not in known:
+            raise DataError(
+                f"{where}: `{path}` of space '{space.name}' is one of {', '.join(known)}, "
+                f"but is {cell!r}."
+            )
+        code.append(known[cell] if cell else -1)
+    _require_network(code, space, where)
+    return tuple(code)
+
+
+def _require_network(code: list[int], space: Space[Any], where: str) -> None:
+    taken = {d.path: d.options[k] for d, k in zip(space.decisions, code, strict=True) if k >= 0}
+    picks: Picks = taken
+    try:
+        space.decode(picks)
+    except NeptuneError as error:
+        raise DataError(f"{where} is no network of the space: {error}") from error

@@ -1,0 +1,41 @@
+"""Files that are whole or not there: written beside their place, then moved into it."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from neptune_nas.errors import FileFormatError, NeptuneError
+
+
+def write_file(path: Path, content: str | bytes) -> None:
+    """Put `content` at `path` at once, so that nobody ever reads half of it.
+
+    Raises `NeptuneError` where the folder cannot be written to or the disk is full.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink()
+        raise NeptuneError(
+            f"{path} cannot be written ({error.strerror}): choose another place or make room."
+        ) from error
+
+
+def read_file(path: Path) -> str:
+    """The text at `path`. Raises `FileFormatError` where there is none, or it is no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise FileFormatError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise FileFormatError(
+            f"{path} is not a text file: byte {error.start} is no UTF-8."
+        ) from error

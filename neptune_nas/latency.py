@@ -1,0 +1,142 @@
+"""Measured latency of a built network, and the memory that its tensors take."""
+
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from statistics import median, quantiles
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from neptune_nas.build import Shape
+from neptune_nas.errors import OptionError
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Time of one forward pass of a whole batch, in eval mode.
+
+    `median` and `spread` (between the quartiles): ms. `device`: as torch names it.
+    `threads`: torch's, where the device is a CPU.
+    """
+
+    median: float
+    spread: float
+    batch: int
+    repeats: int
+    threads: int
+    device: str
+
+
+def measure_latency(
+    network: nn.Module,
+    input_shape: Shape,
+    batch: int = 1,
+    repeats: int = 30,
+    threads: int = 1,
+) -> Latency:
+    """Time `repeats` passes of `batch` random images `(C, H, W)`, after a tenth as many untimed.
+
+    It runs where the network's parameters lie; mode and number of threads are put back.
+    """
+    for name, value in (("batch", batch), ("threads", threads), ("repeats - 1", repeats - 1)):
+        if value < 1:
+            raise OptionError(f"`measure_latency`: {name} must be >= 1, but got {value}.")
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+    images = torch.rand(batch, *input_shape, device=device)
+    with evaluating(network), using(threads), torch.inference_mode():
+        for _ in range(max(1, repeats // 10)):
+            timed(network, images)
+        times = [timed(network, images) for _ in range(repeats)]
+    low, _, high = quantiles(times, n=4)
+    return Latency(median(times), high - low, batch, repeats, threads, str(device))
+
+
+def timed(network: nn.Module, images: torch.Tensor) -> float:
+    """Milliseconds of one pass, the device's queue included."""
+    start = time.perf_counter()
+    network(images)
+    if images.is_cuda:
+        torch.cuda.synchronize(images.device)
+    return (time.perf_counter() - start) * 1e3
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Eval mode inside; afterwards whatever it was."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
+
+
+@contextmanager
+def using(threads: int) -> Iterator[None]:
+    """That many of torch's threads inside; afterwards as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def peak_memory(
+    network: nn.Module, input_shape: Shape, batch: int = 1, *, training: bool = False
+) -> int:
+    """Bytes of the tensors that live at once, at most, in one pass over `batch` images.
+
+    Counted on the meta device: parameters, images and everything computed, but neither what a
+    kernel needs for itself nor what an allocator adds. With `training`, a backward pass follows,
+    so all that it needs lives until then, and gradients too.
+    """
+    ghost = deepcopy(network).to("meta").train(training)
+    with Ledger() as ledger:
+        for tensor in (*ghost.parameters(), *ghost.buffers()):
+            ledger.note(tensor)
+        images = torch.empty(batch, *input_shape, device="meta")
+        with torch.set_grad_enabled(training):
+            logits = ghost(images)
+            if training:
+                logits.sum().backward()
+    return ledger.peak
+
+
+class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no types
+    """Keeps the bytes of every storage that is alive, and their highest sum."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's class has no types
+        self.alive, self.peak = 0, 0
+        self.known: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one operation and note what it puts out."""
+        out = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(out):
+            if isinstance(leaf, torch.Tensor):
+                self.note(leaf)
+        return out
+
+    def note(self, tensor: torch.Tensor) -> None:
+        """Count the storage of a tensor until it dies."""
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key not in self.known:
+            self.known.add(key)
+            self.alive += storage.nbytes()
+            self.peak = max(self.peak, self.alive)
+            weakref.finalize(storage, self.forget, key, storage.nbytes())
+
+    def forget(self, key: int, size: int) -> None:
+        """Take off the bytes of a storage that died."""
+        self.known.discard(key)
+        self.alive -= size

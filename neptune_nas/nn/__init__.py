@@ -1,0 +1,1 @@
+"""The layers Neptune networks are made of, with flat parameters."""

@@ -1,0 +1,109 @@
+"""The whole network: stem, stages, head."""
+
+import copy
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from neptune_nas.errors import ArchitectureError
+from neptune_nas.nn.heads import ClassificationHead, Stem
+from neptune_nas.nn.refit import refit
+from neptune_nas.nn.stage import Stage
+
+
+class Neptune(nn.Module):
+    """A network of independent stages between a stem and a head.
+
+    Each part may be given; what is not is made to fit: a stem of 16 channels, `num_stages` stages
+    of 32, 64, ... channels, a head for `classes` classes.
+
+    >>> import torch
+    >>> Neptune(input_channels=10, num_stages=3)(torch.zeros(2, 10, 32, 32)).shape
+    torch.Size([2, 10])
+    """
+
+    def __init__(
+        self,
+        input_channels: int = 3,
+        num_stages: int = 3,
+        classes: int = 10,
+        *,
+        stem: Stem | None = None,
+        stages: Sequence[Stage] | None = None,
+        head: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.stem = stem or Stem(input_channels)
+        widths = [self.stem.out_channels, *(32 * 2**i for i in range(num_stages))]
+        found = [Stage(*pair) for pair in pairwise(widths)] if stages is None else stages
+        if not found:
+            raise ArchitectureError("`Neptune` needs at least one stage, but got none: add one.")
+        self.stages = nn.ModuleList(found)
+        self.head = head or ClassificationHead(found[-1].out_channels, classes)
+        self.least = least_size(self.stem, found)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images `(N, C, H, W)` to logits `(N, classes)`."""
+        self.check(x)
+        x = self.stem(x)
+        for stage in self.stages:
+            x = stage(x)
+        logits: Tensor = self.head(x)
+        return logits
+
+    def forward_features(self, x: Tensor) -> list[Tensor]:
+        """Images `(N, C, H, W)` to the feature map of every stage, `(N, C_i, H_i, W_i)`."""
+        self.check(x)
+        maps = [self.stem(x)]
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        return maps[1:]
+
+    def check(self, x: Tensor) -> None:
+        """Refuse images of other channels than the stem's, or with a side below `least`."""
+        channels = self.stem.in_channels
+        if x.ndim != 4 or x.shape[1] != channels or min(x.shape[2:]) < self.least:
+            raise ArchitectureError(
+                f"`Neptune` needs images (N, {channels}, H, W) of at least "
+                f"{self.least}x{self.least} pixels, but got {tuple(x.shape)}."
+            )
+
+    def with_stage(self, index: int, stage: Stage) -> "Neptune":
+        """A copy with `stage` as number `index`; every weight that still fits is kept.
+
+        Stages and head whose input changed keep the weights of the channels that remain; new
+        channels begin with fresh weights, and a stage of another width than what it follows is
+        fitted likewise.
+        """
+        require_index(index, len(self.stages))
+        return self.rebuilt([*self.stages[:index], stage, *self.stages[index:]])
+
+    def without_stage(self, index: int) -> "Neptune":
+        """A copy without stage number `index`; every weight that still fits is kept."""
+        require_index(index, len(self.stages) - 1)
+        return self.rebuilt([*self.stages[:index], *self.stages[index + 1 :]])
+
+    def rebuilt(self, stages: Sequence[nn.Module]) -> "Neptune":
+        """A copy with other stages, each fitted to the one before it."""
+        width, fitted = self.stem.out_channels, list[Stage]()
+        for stage in stages:
+            assert isinstance(stage, Stage)
+            fitted.append(stage.accepting(width))
+            width = stage.out_channels
+        head = refit(self.head, width)
+        return Neptune(stem=copy.deepcopy(self.stem), stages=fitted, head=head)
+
+
+def require_index(index: int, last: int) -> None:
+    """Refuse a stage number outside 0..last."""
+    if not 0 <= index <= last:
+        raise ArchitectureError(f"a stage's index must be in 0..{last}, but got {index!r}.")
+
+
+def least_size(stem: Stem, stages: Sequence[Stage]) -> int:
+    """The least image side, in pixels, that leaves one pixel after every downsampling."""
+    side = 1
+    for stage in reversed(stages):
+        side = stage.least(side)
+    return (side - 1) * stem.stride + 1

@@ -1,0 +1,220 @@
+"""Normalisations of feature maps `(N, C, H, W)`, all called as `norm(x, earlier)`.
+
+`earlier` holds the raw outputs, oldest first, of the layers before this one in its stage; only
+`MLN` reads it. Every norm but "none" and "local_response" has a learned scale for each channel.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from math import gcd
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from neptune_nas.errors import ArchitectureError, one_of
+
+EPS = 1e-5
+SHIFTLESS = frozenset({"none", "local_response", "rms"})
+"""Norms without a learned shift: a convolution before one of them has a bias."""
+
+
+class Affine(nn.Module):
+    """A learned scale and shift for each channel: what the norms below end with."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation (arXiv 1502.03167)."""
+
+    def forward(self, input: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: A002, ARG002  # torch's name; the norms' one signature
+        """Normalise each channel over the batch and the positions; `(N, C, H, W)` to the same."""
+        if self.training and input.numel() == self.num_features:
+            raise ArchitectureError(
+                "norm 'batch': training needs more than one value a channel, but got one image "
+                "with a map of 1x1: take a larger batch or image, or another norm."
+            )
+        return super().forward(input)
+
+
+class GroupNorm(Affine):
+    """Group normalisation (arXiv 1803.08494): statistics over groups of at least 8 channels.
+
+    With one group it is layer normalisation over `(C, H, W)` (arXiv 1607.06450).
+    """
+
+    def __init__(self, channels: int, groups: int | None = None) -> None:
+        super().__init__(channels)
+        self.groups = even_groups(channels) if groups is None else groups
+
+    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
+        """Normalise each image; `(N, C, H, W)` to the same."""
+        return F.group_norm(x, self.groups, self.weight, self.bias, EPS)
+
+
+class InstanceNorm(Affine):
+    """Instance normalisation (arXiv 1607.08022): each channel of each image over its positions.
+
+    A map of one pixel has no other position: there the statistics are those of its channels.
+    """
+
+    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
+        """Normalise each channel of each image; `(N, C, H, W)` to the same."""
+        groups = 1 if single_pixel(x) else x.shape[1]
+        return F.group_norm(x, groups, self.weight, self.bias, EPS)
+
+
+class RMSNorm(nn.Module):
+    """Root mean square normalisation (arXiv 1910.07467) over `(C, H, W)`: no mean, no shift."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels, 1, 1))
+
+    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
+        """Divide each image by its root mean square; `(N, C, H, W)` to the same."""
+        square = x.square().mean((1, 2, 3), keepdim=True)
+        return x * ((square + EPS).rsqrt() * self.weight)
+
+
+class LocalResponseNorm(nn.Module):
+    """AlexNet's local response normalisation over 5 neighbouring channels: nothing learned."""
+
+    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
+        """Damp each value by its neighbours' squares; `(N, C, H, W)` to the same."""
+        return F.local_response_norm(x, size=5)
+
+
+class NoNorm(nn.Module):
+    """Nothing."""
+
+    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
+        """The map itself."""
+        return x
+
+
+class LRN(Affine):
+    """Self-attentive normalisation: each position by attention-weighted statistics of the map.
+
+    `y = (x - m) / sqrt(v + eps) * gamma + beta`, where `m` and `v` are the mean and variance of
+    each channel under weights `softmax(q . k)` over the positions. The keys are cells of at least
+    2x2 pixels, so that each has a variance, at most `grid` x `grid` of them, so that the cost is
+    linear in the pixels. A cell counts by its pixels, its mean and mean square are pooled apart:
+    equal weights give instance normalisation exactly. So it starts, with queries of zero.
+    A map of one pixel is normalised over its channels.
+    """
+
+    def __init__(self, channels: int, grid: int = 4) -> None:
+        super().__init__(channels)
+        self.grid = grid
+        dim = max(4, channels // 8)
+        self.query = nn.Parameter(torch.zeros(dim, channels))
+        self.key = nn.Parameter(torch.randn(dim, channels) * (channels * dim) ** -0.5)
+
+    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
+        """Normalise each position of each image; `(N, C, H, W)` to the same."""
+        if single_pixel(x):
+            return F.group_norm(x, 1, self.weight, self.bias, EPS)
+        with full_precision(x):  # a difference of squares
+            return self.normalise(x.float() if x.dtype in HALF else x)
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """The formula, on the map standardised channel by channel, where it is the same."""
+        channels = x.shape[1]
+        standard = F.group_norm(x, channels, eps=EPS)
+        means, squares, sizes = self.cells(standard)
+        keys = (self.key * channels**-0.5) @ means
+        z = standard.flatten(2)
+        scores = torch.bmm((self.query.mT @ keys).mT, z)
+        weights = (scores + sizes.log()[:, None]).softmax(1)
+        variance = (squares * (sizes / sizes.sum())).sum(2, keepdim=True)
+        m = torch.bmm(means, weights)
+        squares = squares + (1 - variance)  # eps took that much: 1 - var / (var + eps)
+        v = torch.addcmul(torch.bmm(squares, weights), m, m, value=-1)
+        y = (z - m) * F.threshold(v, EPS, EPS, inplace=True).rsqrt()
+        return torch.addcmul(self.bias[:, None], y, self.weight[:, None]).view_as(x)
+
+    def cells(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and mean square in each cell, `(N, C, cells)`, and its pixels, `(cells,)`."""
+        sides = z.shape[2:]
+        steps = [min(side, max(2, -(-side // self.grid))) for side in sides]
+        rows, columns = (
+            z.new_tensor([min(step, side - start) for start in range(0, side, step)])
+            for side, step in zip(sides, steps, strict=True)
+        )
+        means, squares = (F.avg_pool2d(x, steps, ceil_mode=True).flatten(2) for x in (z, z * z))
+        return means, squares, torch.outer(rows, columns).flatten()
+
+
+class MLN(Affine):
+    """Multi-layer normalisation: by a learned mixture of this and earlier layers' statistics.
+
+    `y = (x - m) / sqrt(v + eps) * gamma + beta` with `m` and `v` the sums, weighted by a softmax
+    of `mixture` (this layer's first, then from the latest to the oldest), of the layers' means and
+    variances over `(C, H, W)`. Without earlier layers it is layer normalisation.
+    """
+
+    def __init__(self, channels: int, layers: int = 1) -> None:
+        super().__init__(channels)
+        self.mixture = nn.Parameter(torch.zeros(layers))
+
+    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:
+        """Normalise each image by at most `layers` statistics; `(N, C, H, W)` to the same."""
+        layers = [x, *reversed(earlier)][: len(self.mixture)]
+        if len(layers) == 1:
+            return F.group_norm(x, 1, self.weight, self.bias, EPS)
+        weights = self.mixture[: len(layers)].softmax(0)
+        moments = [torch.var_mean(layer, (1, 2, 3), correction=0) for layer in layers]
+        variance, mean = (
+            (torch.stack(statistic, 1) * weights).sum(1, keepdim=True)
+            for statistic in zip(*moments, strict=True)
+        )
+        scale = (variance + EPS).rsqrt() * self.weight
+        shift = self.bias - mean * scale
+        return torch.addcmul(shift[:, :, None, None], x, scale[:, :, None, None])
+
+
+HALF = (torch.bfloat16, torch.float16)
+
+KINDS: dict[str, Callable[[int, int], nn.Module]] = {
+    "batch": lambda channels, _: BatchNorm(channels),
+    "layer": lambda channels, _: GroupNorm(channels, groups=1),
+    "group": lambda channels, _: GroupNorm(channels),
+    "instance": lambda channels, _: InstanceNorm(channels),
+    "rms": lambda channels, _: RMSNorm(channels),
+    "local_response": lambda *_: LocalResponseNorm(),
+    "lrn": lambda channels, _: LRN(channels),
+    "mln": lambda channels, layers: MLN(channels, layers),
+    "none": lambda *_: NoNorm(),
+}
+
+
+def make_norm(kind: str, channels: int, layers: int = 1) -> nn.Module:
+    """The norm named `kind`; `layers` counts this and the earlier layers that an MLN may mix."""
+    if kind not in KINDS:
+        raise ArchitectureError(f"norm {kind!r}: unknown, {one_of(KINDS, kind)}")
+    return KINDS[kind](channels, layers)
+
+
+def even_groups(channels: int, least: int = 8) -> int:
+    """The largest number of equal groups that leaves at least `least` channels in each.
+
+    >>> even_groups(32), even_groups(20), even_groups(7)
+    (4, 2, 1)
+    """
+    return max(gcd(channels, groups) for groups in range(1, max(1, channels // least) + 1))
+
+
+def full_precision(x: Tensor) -> AbstractContextManager[object]:
+    """Autocast switched off on the device of `x`, where there is autocast at all."""
+    kind = x.device.type
+    return torch.autocast(kind, enabled=False) if kind != "meta" else nullcontext()
+
+
+def single_pixel(x: Tensor) -> bool:
+    """Whether the map `(N, C, H, W)` has one position only."""
+    return x.shape[2] == x.shape[3] == 1

@@ -1,0 +1,228 @@
+"""What a SubStage or a stage's entry computes: maps of `(N, C, H, W)`.
+
+Each starts with its own non-linearity, where it has one, and ends linear: the stage's norm follows.
+A SubStage keeps the shape; an entry may change the channels and, by its stride, the size, which
+becomes `ceil(H / stride)`.
+"""
+
+from math import gcd
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from neptune_nas.errors import ArchitectureError
+from neptune_nas.nn.norms import SHIFTLESS, make_norm
+
+
+def conv(
+    in_channels: int,
+    out_channels: int,
+    kernel: int = 1,
+    *,
+    stride: int = 1,
+    groups: int = 1,
+    bias: bool = False,
+) -> nn.Conv2d:
+    """A convolution, padded so that only the stride changes the size."""
+    return nn.Conv2d(
+        in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=bias
+    )
+
+
+class Convolution(nn.Module):
+    """ReLU, then a convolution; `groups="depthwise"` makes as many groups as both widths allow."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 3,
+        *,
+        stride: int = 1,
+        groups: int | Literal["depthwise"] = 1,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        self.in_channels, self.groups = in_channels, groups
+        number = gcd(in_channels, out_channels) if groups == "depthwise" else groups
+        if in_channels % number or out_channels % number:
+            raise ArchitectureError(
+                f"`Convolution.groups` must divide both widths, but {number} does not divide "
+                f"{in_channels} and {out_channels}."
+            )
+        self.conv = conv(in_channels, out_channels, kernel, stride=stride, groups=number, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
+        y: Tensor = self.conv(F.relu(x))
+        return y
+
+    def accepting(self, in_channels: int) -> "Convolution":
+        """A fresh one for `in_channels`."""
+        old = self.conv
+        return Convolution(
+            in_channels,
+            old.out_channels,
+            old.kernel_size[0],
+            stride=old.stride[0],
+            groups=self.groups,
+            bias=old.bias is not None,
+        )
+
+
+class Projection(nn.Module):
+    """An identity; where it has to change the shape, a 1x1 convolution."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int = 1, bias: bool = False
+    ) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.stride, self.bias = stride, bias
+        changes = in_channels != out_channels or stride != 1
+        self.conv = (
+            conv(in_channels, out_channels, stride=stride, bias=bias) if changes else nn.Identity()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
+        y: Tensor = self.conv(x)
+        return y
+
+    def accepting(self, in_channels: int) -> "Projection":
+        """A fresh one for `in_channels`."""
+        return Projection(in_channels, self.out_channels, self.stride, self.bias)
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2's block without its last norm and shortcut (arXiv 1801.04381).
+
+    Expand by 1x1 (left out where `expansion` is 1), norm, ReLU, depthwise, norm, ReLU, project
+    by 1x1.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 3,
+        *,
+        expansion: int = 4,
+        stride: int = 1,
+        norm: str = "batch",
+    ) -> None:
+        super().__init__()
+        self.in_channels, self.expansion, self.kind = in_channels, expansion, norm
+        inner, bias = in_channels * expansion, norm in SHIFTLESS
+        self.expand = nn.Identity() if expansion == 1 else self.expander(inner, bias)
+        self.depthwise = conv(inner, inner, kernel, stride=stride, groups=inner, bias=bias)
+        self.norm = make_norm(norm, inner)
+        self.project = conv(inner, out_channels, bias=bias)
+
+    def expander(self, inner: int, bias: bool) -> nn.Module:
+        """The 1x1 convolution to `inner` channels with norm and ReLU."""
+        expand = conv(self.in_channels, inner, bias=bias)
+        return nn.Sequential(expand, make_norm(self.kind, inner), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
+        inside = self.norm(self.depthwise(self.expand(x)))
+        y: Tensor = self.project(F.relu(inside))
+        return y
+
+    def accepting(self, in_channels: int) -> "InvertedResidual":
+        """A fresh one for `in_channels`."""
+        return InvertedResidual(
+            in_channels,
+            self.project.out_channels,
+            self.depthwise.kernel_size[0],
+            expansion=self.expansion,
+            stride=self.depthwise.stride[0],
+            norm=self.kind,
+        )
+
+
+class FeedForward(nn.Module):
+    """Two 1x1 convolutions with a GELU between them, `expansion` times as wide inside."""
+
+    def __init__(self, channels: int, expansion: int = 2, bias: bool = False) -> None:
+        super().__init__()
+        self.expand = conv(channels, channels * expansion, bias=bias)
+        self.project = conv(channels * expansion, channels, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, C, H, W)` to the same."""
+        y: Tensor = self.project(F.gelu(self.expand(x)))
+        return y
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention over the positions of a map (arXiv 1706.03762).
+
+    `window`: inside squares of that many pixels a side, 0 for the whole map; the map is padded
+    with zeros to whole windows, as for a convolution. `stride`: keys and values come from the map
+    (or the window) average-pooled by that factor (arXiv 2102.12122).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int = 4,
+        *,
+        window: int = 0,
+        stride: int = 1,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        if channels % heads:
+            raise ArchitectureError(
+                f"`SelfAttention.heads` must divide the width, but {heads} does not divide "
+                f"{channels}."
+            )
+        self.heads, self.window, self.stride = heads, window, stride
+        self.query = conv(channels, channels, bias=bias)
+        self.key_value = conv(channels, 2 * channels, bias=bias)
+        self.project = conv(channels, channels, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, C, H, W)` to the same."""
+        height, width = x.shape[2:]
+        if self.window == 0 or self.window >= max(height, width):
+            y: Tensor = self.project(self.attend(x))
+            return y
+        right, below = -width % self.window, -height % self.window
+        padded = F.pad(x, (0, right, 0, below)) if right or below else x
+        mixed = join(self.attend(split(padded, self.window)), padded.shape)
+        cropped: Tensor = self.project(mixed[:, :, :height, :width])
+        return cropped
+
+    def attend(self, x: Tensor) -> Tensor:
+        """Every position of `(N, C, H, W)` over all of its (pooled) map; the same shape."""
+        pooled = F.avg_pool2d(x, self.stride, ceil_mode=True) if self.stride > 1 else x
+        key, value = self.tokens(self.key_value(pooled), 2).unbind(1)
+        y = F.scaled_dot_product_attention(self.tokens(self.query(x), 1)[:, 0], key, value)
+        return y.mT.reshape(x.shape)
+
+    def tokens(self, x: Tensor, count: int) -> Tensor:
+        """`(N, count * C, H, W)` to `(N, count, heads, H * W, C / heads)`, contiguous: the fused
+        kernels need it.
+        """
+        size = x.shape[1] // (count * self.heads)
+        return x.reshape(x.shape[0], count, self.heads, size, -1).mT.contiguous()
+
+
+def split(x: Tensor, window: int) -> Tensor:
+    """`(N, C, H, W)` to its windows, `(N * H * W / window^2, C, window, window)`."""
+    n, channels, height, width = x.shape
+    grid = x.reshape(n, channels, height // window, window, width // window, window)
+    return grid.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+
+
+def join(windows: Tensor, shape: torch.Size) -> Tensor:
+    """The inverse of `split` for a map of `shape`."""
+    n, channels, height, width = shape
+    window = windows.shape[-1]
+    grid = windows.reshape(n, height // window, width // window, channels, window, window)
+    return grid.permute(0, 3, 1, 4, 2, 5).reshape(shape)

@@ -1,0 +1,59 @@
+"""What a search would do, said before it is done."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from neptune_nas.codec import key
+from neptune_nas.engine.plan import share_out
+from neptune_nas.evaluate.seeds import seed_for
+from neptune_nas.search import Search
+from neptune_nas.study.settings import Facts, Question
+from neptune_nas.trial import Score
+
+CANDIDATES = 21  # of which the one with the median FLOPs is trained
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The study that would be made, and one candidate trained.
+
+    `seconds`: for all trials, by the candidate's time. `feasible`: the constraints in words.
+    """
+
+    folder: Path
+    goes_on: bool
+    question: Question
+    facts: Facts
+    feasible: str
+    score: Score
+    seconds: float
+    trials: int
+    jobs: int
+
+
+def plan(search: Search) -> Plan:
+    """Look at the space and the data, and train one typical candidate in this process."""
+    facts, question, rng = search.find_facts(), search.question, Random(search.seed)
+    sampled = (search.target.sample(rng) for _ in range(CANDIDATES))
+    fits = [a for a in sampled if search.gauge.feasible(a)] or [search.example]
+    typical = sorted(fits, key=lambda a: search.gauge.cost(a).flops)[len(fits) // 2]
+    seed = seed_for(search.seed, key(typical))
+    search.task.evaluator(typical, question.rungs[0], seed)  # warms up: the first call is slower
+    score = search.task.evaluator(typical, question.rungs[0], seed)
+    jobs = share_out(search.jobs, None, ()).jobs
+    share, epochs = 1.0, 0.0
+    for level in question.rungs:
+        epochs, share = epochs + share * level, share / 3
+    each = score.seconds / max(question.rungs[0], 1) * epochs
+    return Plan(
+        folder=search.folder.path,
+        goes_on=search.folder.exists,
+        question=question,
+        facts=facts,
+        feasible=search.feasibility,
+        score=score,
+        seconds=each * search.trials * search.repeats / jobs,
+        trials=search.trials,
+        jobs=jobs,
+    )

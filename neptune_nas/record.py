@@ -1,0 +1,96 @@
+"""What every record has: open fields while it is a template, and range rules once it is not."""
+
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any
+
+from neptune_nas.errors import ArchitectureError
+
+
+PLAIN = frozenset({int, str, float, bool, type(None)})
+
+
+class Open:
+    """A field, or a part of one, that a space leaves open: never part of an architecture."""
+
+    __slots__ = ()
+
+
+def is_record(value: object) -> bool:
+    """Whether `value` is an instance of a dataclass, built in or the user's own."""
+    return is_dataclass(value) and not isinstance(value, type)
+
+
+def field_names(cls: type) -> tuple[str, ...]:
+    """The fields of a dataclass that its constructor takes, in order."""
+    remembered: tuple[str, ...] = _field_names(cls)
+    return remembered
+
+
+@cache
+def _field_names(cls: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls) if field.init)
+
+
+def is_closed(value: object) -> bool:
+    """Whether no field of `value`, at any depth, is left open."""
+    if type(value) in PLAIN:
+        return True
+    if isinstance(value, Open):
+        return False
+    if isinstance(value, tuple):
+        return all(is_closed(item) for item in value)
+    if is_record(value):
+        return all(is_closed(getattr(value, name)) for name in field_names(type(value)))
+    return True
+
+
+def same(a: object, b: object) -> bool:
+    """Equality, at every depth, that keeps 1, 1.0 and True apart.
+
+    >>> same((1, 2), (1, 2)), same((1, 2), (True, 2.0))
+    (True, False)
+    """
+    if a is b:
+        return True
+    if type(a) is not type(b) or type(a) in PLAIN:
+        return type(a) is type(b) and a == b
+    if isinstance(a, tuple):
+        assert isinstance(b, tuple)
+        return len(a) == len(b) and all(map(same, a, b))
+    if is_record(a):
+        return all(same(getattr(a, name), getattr(b, name)) for name in field_names(type(a)))
+    return bool(a == b)
+
+
+def require_at_least(record: object, name: str, least: int) -> None:
+    """Refuse a field that is neither open nor a whole number of at least `least`."""
+    value = getattr(record, name)
+    if isinstance(value, Open):
+        return
+    if type(value) is not int or value < least:
+        raise ArchitectureError(
+            f"`{type(record).__name__}.{name}` must be a whole number >= {least}, "
+            f"but got {value!r}."
+        )
+
+
+def require_odd(record: object, name: str) -> None:
+    """Refuse a field that is neither open nor a positive odd number."""
+    value = getattr(record, name)
+    if isinstance(value, Open):
+        return
+    if type(value) is not int or value < 1 or value % 2 == 0:
+        raise ArchitectureError(
+            f"`{type(record).__name__}.{name}` must be a positive odd number, but got {value!r}."
+        )
+
+
+def require_member(record: object, name: str, members: tuple[str, ...]) -> None:
+    """Refuse a field that is neither open nor one of `members`."""
+    value = getattr(record, name)
+    if not isinstance(value, Open) and value not in members:
+        raise ArchitectureError(
+            f"`{type(record).__name__}.{name}` must be one of {', '.join(members)}, "
+            f"but got {value!r}."
+        )

@@ -1,0 +1,1 @@
+"""What a search found, for people to look at."""

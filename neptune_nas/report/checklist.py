@@ -1,0 +1,148 @@
+"""Whether a study can be trusted, filled in from what it recorded.
+
+After the checklist of Lindauer and Hutter 2020 (arXiv 1909.02453).
+"""
+
+from dataclasses import dataclass
+
+from scipy.stats import spearmanr
+
+from neptune_nas.report.noise import accuracies, noise, tied_groups
+from neptune_nas.report.ranking import accuracy
+from neptune_nas.study.results import Results
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One claim: whether it holds (None: nobody looked), and what shows it."""
+
+    claim: str
+    holds: bool | None
+    evidence: str
+
+
+def checklist(results: Results) -> tuple[Check, ...]:
+    """The honest-evaluation checklist of a study."""
+    return (
+        *data_checks(results),
+        *budget_checks(results),
+        seeds_check(results),
+        *rung_checks(results),
+        comparison_check(results),
+        *record_checks(results),
+    )
+
+
+def data_checks(results: Results) -> tuple[Check, ...]:
+    """Fixed splits, and the test split out of reach."""
+    facts, question = results.settings.facts, results.settings.question
+    train, validation, test = facts.images
+    split = f"{train:,} train, {validation:,} validation, {test:,} test images of {question.data}"
+    return (
+        Check("The split is fixed", True, f"{split}; fingerprint {facts.data_fingerprint}"),
+        Check(
+            "The test split was never read",
+            True,
+            "the search loads train and validation only; `neptune-nas train` reads test once",
+        ),
+        Check(
+            "Validation is large enough for the differences claimed",
+            None,
+            f"one image is {100 / max(validation, 1):.2f} points; sampling alone moves an accuracy "
+            f"of 0.95 by {196 * (0.95 * 0.05 / max(validation, 1)) ** 0.5:.1f} points either way",
+        ),
+    )
+
+
+def budget_checks(results: Results) -> tuple[Check, ...]:
+    """Equal budgets, failures and duplicates."""
+    ledger, question = results.ledger, results.settings.question
+    last = question.rungs[-1]
+    equal = {t.score.fidelity for t in results.ranked if t.score} <= {last}
+    reasons = ", ".join(f"{reason} ({count})" for reason, count in ledger.failures.items())
+    return (
+        Check(
+            "All that are ranked had equal budgets",
+            equal,
+            f"{len(results.ranked)} trials at fidelity {last}, one recipe for all",
+        ),
+        Check(
+            "Failures are counted, not hidden",
+            True,
+            f"{ledger.failed} failed{f': {reasons}' if reasons else ''}; {ledger.infeasible} "
+            f"proposals broke a constraint; {ledger.worker_deaths} workers died",
+        ),
+        Check(
+            "Nothing was trained twice unknowingly",
+            True,
+            f"{ledger.duplicates} proposals named an architecture that was scored before",
+        ),
+    )
+
+
+def seeds_check(results: Results) -> Check:
+    """Noise between seeds, and whom it ties."""
+    spread = noise(results.ranked)
+    claim = "The noise between seeds is known"
+    if spread is None:
+        return Check(claim, False, f"one seed a trial (study seed {results.settings.question.seed})")
+    means = [accuracy(trial) for trial in results.ranked]
+    counts = [len(accuracies(trial)) for trial in results.ranked]
+    tied = tied_groups(means, counts, spread).count(1)
+    return Check(
+        claim,
+        True,
+        f"standard deviation {100 * spread.deviation:.2f} points from {spread.trials} trials with "
+        f"repeated seeds; {tied} trials cannot be told from the most accurate",
+    )
+
+
+def rung_checks(results: Results) -> tuple[Check, ...]:
+    """Whether the lower rungs rank as the last one does."""
+    last = results.settings.question.rungs[-1]
+    return tuple(
+        rung_check(results, rung, last) for rung in results.settings.question.rungs[:-1]
+    )
+
+
+def rung_check(results: Results, rung: int, last: int) -> Check:
+    """Spearman's correlation between a rung and the last one, on trials scored at both."""
+    claim = f"Fidelity {rung} ranks as fidelity {last} does"
+    both = [t for t in results.ranked if t.scores_at(rung)]
+    low = [t.scores_at(rung)[0].accuracy for t in both]
+    high = [accuracy(t) for t in both]
+    if len({*low}) < 3 or len({*high}) < 3:
+        return Check(claim, None, f"only {len(both)} trials were scored at both")
+    rho = float(spearmanr(low, high).statistic)
+    return Check(
+        claim,
+        None if 0.5 <= rho < 0.8 else rho >= 0.8,
+        f"Spearman's rho {rho:.2f} on {len(both)} trials scored at both; they were promoted for "
+        f"their score at {rung}, so over all trials it would be higher",
+    )
+
+
+def comparison_check(results: Results) -> Check:
+    """Baselines at equal budget and hand-designed networks under the same recipe."""
+    names = [*results.baselines, *(reference.name for reference in results.references)]
+    return Check(
+        "It was compared under equal conditions",
+        bool(names),
+        f"with {', '.join(names)}" if names else "no baseline and no hand-designed network were run",
+    )
+
+
+def record_checks(results: Results) -> tuple[Check, ...]:
+    """The space, the hardware and the versions."""
+    facts = results.settings.facts
+    versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
+    return (
+        Check(
+            "The space is published",
+            True,
+            f"'{facts.space_name}', {facts.space_size} architectures, fingerprint "
+            f"{facts.space_fingerprint}",
+        ),
+        Check("Hardware is named", bool(facts.hardware), f"{facts.device}: {facts.hardware}"),
+        Check("Versions are named", bool(versions), versions),
+    )

@@ -1,0 +1,97 @@
+"""Several studies beside each other, where their scores mean the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from neptune_nas.errors import StudyError
+from neptune_nas.report.ranking import accuracy, best
+from neptune_nas.study.results import Results
+from neptune_nas.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One of several studies: `hypervolume` over the reference that all of them share."""
+
+    name: str
+    trials: int
+    scored: int
+    best_accuracy: float
+    most_efficient: Trial
+    hypervolume: float
+    worker_seconds: float
+
+
+def check_comparable(studies: Sequence[Results], force: bool = False) -> tuple[str, ...]:
+    """What the studies differ in that makes their scores incomparable, a sentence each.
+
+    Raises `StudyError` for the first such difference unless `force`, and always for different
+    objectives, which have no common front.
+    """
+    first = studies[0]
+    names = tuple(results.settings.name for results in studies)
+    found: list[str] = []
+    for other in studies[1:]:
+        pair = f"studies '{names[0]}' and '{other.settings.name}'"
+        ours, theirs = first.settings.question, other.settings.question
+        if ours.objectives != theirs.objectives:
+            raise StudyError(
+                f"{pair} have no common front: one minimises {', '.join(ours.objectives)}, the "
+                f"other {', '.join(theirs.objectives)}; report them one by one."
+            )
+        found += [f"{pair} {what}" for what in differences(first, other)]
+    if found and not force:
+        raise StudyError(f"{found[0]}, so their scores do not compare; --force shows them anyway.")
+    return tuple(found)
+
+
+def differences(a: Results, b: Results) -> list[str]:
+    """What of data, recipe and budget differs between two studies."""
+    ours, theirs = a.settings.question, b.settings.question
+    data = a.settings.facts.data_fingerprint, b.settings.facts.data_fingerprint
+    found = []
+    if data[0] != data[1]:
+        found.append(f"use different data or splits ({data[0]} and {data[1]})")
+    if ours.evaluator != theirs.evaluator:
+        found.append(f"use different evaluators ({ours.evaluator} and {theirs.evaluator})")
+    if ours.rungs[-1] != theirs.rungs[-1]:
+        found.append(f"rank at different fidelities ({ours.rungs[-1]} and {theirs.rungs[-1]})")
+    changed = sorted(
+        name
+        for name in ours.recipe.keys() | theirs.recipe.keys()
+        if ours.recipe.get(name) != theirs.recipe.get(name)
+    )
+    if changed:
+        found.append(f"train with different recipes ({', '.join(changed)})")
+    return found
+
+
+def compare(studies: Sequence[Results], force: bool = False) -> tuple[Compared, ...]:
+    """Each study in numbers; raises as `check_comparable` does, and where nothing is scored."""
+    check_comparable(studies, force)
+    return tuple(compared(results) for results in with_common_reference(studies))
+
+
+def compared(results: Results) -> Compared:
+    """One study in numbers."""
+    return Compared(
+        name=results.settings.name,
+        trials=len(results.trials),
+        scored=len(results.ranked),
+        best_accuracy=accuracy(best(results, "accuracy")),
+        most_efficient=best(results, "efficiency"),
+        hypervolume=results.hypervolume(),
+        worker_seconds=results.ledger.worker_seconds,
+    )
+
+
+def with_common_reference(studies: Sequence[Results]) -> tuple[Results, ...]:
+    """The studies with the worst corner of all as their reference point."""
+    names = studies[0].settings.question.objectives
+    corners = zip(*(results.settings.facts.reference for results in studies), strict=True)
+    pairs = zip(names, corners, strict=True)
+    common = tuple(min(c) if name == "accuracy" else max(c) for name, c in pairs)
+    return tuple(
+        replace(r, settings=replace(r.settings, facts=replace(r.settings.facts, reference=common)))
+        for r in studies
+    )

@@ -1,0 +1,224 @@
+"""The figures of a report, each a plotly figure of one or several studies."""
+
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from neptune_nas.errors import OptionError, one_of
+from neptune_nas.report.describe import describe
+from neptune_nas.report.effects import effects_figure, importance_figure
+from neptune_nas.report.progress import progress, spans, survival
+from neptune_nas.report.ranking import accuracy, cost_axis, cost_of
+from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
+from neptune_nas.study.results import Results
+from neptune_nas.trial import Trial
+
+COST_TITLES = {
+    "flops": "FLOPs of one image",
+    "macs": "MACs of one image",
+    "params": "parameters",
+    "activations": "activations of one image",
+    "latency": "latency (ms, batch 1)",
+}
+HOVER = "<b>%{text}</b><br>accuracy %{y:.4f}, cost %{x:.4s}<extra></extra>"
+MARKS = ("triangle-up", "square", "cross", "star")
+
+
+def draw(name: str, studies: Sequence[Results]) -> go.Figure:
+    """The figure of this name; raises `OptionError` for an unknown one."""
+    if name not in FIGURES:
+        raise OptionError(f"figure '{name}' is unknown: {one_of(FIGURES, name)}")
+    return FIGURES[name](studies)
+
+
+def pareto(studies: Sequence[Results], text: bool = True) -> go.Figure:
+    """Accuracy over cost, the front drawn through; with one study, the rungs apart.
+
+    Without `text`, the hover holds no architectures: the page adds them from its own data.
+    """
+    axis = cost_axis(studies[0])
+    fig = figure(COST_TITLES[axis], "validation accuracy", height=520)
+    fig.update_xaxes(type="log", tickformat="~s", minor={"showgrid": False})
+    fig.update_yaxes(tickformat=".0%")
+    fig.update_layout(hovermode="closest", dragmode="zoom")
+    kind, several, offset = scatter(sum(len(r.trials) for r in studies)), len(studies) > 1, 0
+    for i, results in enumerate(studies):
+        color = STUDIES[i % len(STUDIES)]
+        places = {trial.number: offset + k for k, trial in enumerate(results.trials)}
+        layers = [single_layer(results, color)] if several else rung_layers(results)
+        for name, trials, marker in layers:
+            fig.add_trace(kind(**points(trials, places, axis, text), name=name, marker=marker))
+        name = f"front of {escape(results.settings.name)}" if several else "Pareto front"
+        front = sorted(results.front(), key=lambda trial: cost_of(trial, axis))
+        fig.add_trace(front_line(name, color, points(front, places, axis, text)))
+        add_comparisons(fig, results, axis)
+        offset += len(results.trials)
+    return fig
+
+
+Layer = tuple[str, list[Trial], dict[str, Any]]
+
+
+def rung_layers(results: Results) -> list[Layer]:
+    """The trials by the highest rung they were scored at, the last in the accent."""
+    rungs = results.settings.question.rungs
+    layers = []
+    for i, rung in enumerate(rungs):
+        at = [t for t in results.trials if t.score is not None and t.score.fidelity == rung]
+        last = i == len(rungs) - 1
+        marker = {
+            "color": ACCENT if last else GREY,
+            "size": 7 if last else 5,
+            "opacity": 0.55 if last else 0.25 + 0.3 * i / len(rungs),
+        }
+        layers.append((f"scored at {rung}" if len(rungs) > 1 else "trials", at, marker))
+    return layers
+
+
+def single_layer(results: Results, color: str) -> Layer:
+    """The trials at the last rung, in one colour."""
+    marker = {"color": color, "size": 6, "opacity": 0.35}
+    return escape(results.settings.name), list(results.ranked), marker
+
+
+def points(
+    trials: Sequence[Trial], places: dict[int, int], axis: str, text: bool
+) -> dict[str, Any]:
+    """Trials as points; `customdata` is their place among the trials of all studies."""
+    return {
+        "x": np.array([cost_of(trial, axis) for trial in trials]),
+        "y": np.array([accuracy(trial) for trial in trials]),
+        "customdata": [places[trial.number] for trial in trials],
+        "text": [hover_text(trial) for trial in trials] if text else None,
+        "mode": "markers",
+        "hovertemplate": HOVER,
+    }
+
+
+def hover_text(trial: Trial) -> str:
+    """A trial's number and its architecture, a stage a line."""
+    stages = escape(describe(trial.architecture)).replace(" | ", "<br>")
+    return f"trial {trial.number}</b><br>{stages}<b>"
+
+
+def front_line(name: str, color: str, stair: dict[str, Any]) -> go.Scatter:
+    """The front: what accuracy each cost can buy, as a stair."""
+    return go.Scatter(
+        {
+            **stair,
+            "name": name,
+            "mode": "lines+markers",
+            "line": {"color": color, "width": 2, "shape": "hv"},
+            "marker": {"size": 9, "color": color, "line": {"color": "#ffffff", "width": 1.5}},
+        }
+    )
+
+
+def add_comparisons(fig: go.Figure, results: Results, axis: str) -> None:
+    """Draw the hand-designed networks and the fronts of the baselines, where there are any."""
+    known = [r for r in results.references if axis in ("flops", "macs", "params")]
+    if known:
+        scale = 0.5 if axis == "macs" else 1
+        fig.add_scatter(
+            x=[r.params if axis == "params" else r.flops * scale for r in known],
+            y=[r.accuracy for r in known],
+            text=[escape(r.name) for r in known],
+            name="hand-designed",
+            mode="markers+text",
+            textposition="top center",
+            marker={"symbol": "diamond", "size": 11, "color": WARM},
+            hovertemplate="<b>%{text}</b><br>accuracy %{y:.4f}<br>%{x:.4s}<extra></extra>",
+        )
+    for i, (name, trials) in enumerate(results.baselines.items()):
+        scored = [trial for trial in trials if trial.score is not None]
+        fig.add_scatter(
+            x=[cost_of(trial, axis) for trial in scored],
+            y=[accuracy(trial) for trial in scored],
+            name=f"baseline: {escape(name)}",
+            mode="markers",
+            marker={"symbol": MARKS[i % 4], "size": 6, "color": WARM, "opacity": 0.5},
+            hovertemplate="accuracy %{y:.4f}<br>%{x:.4s}<extra></extra>",
+        )
+
+
+def hypervolume(studies: Sequence[Results], over: str = "trials") -> go.Figure:
+    """The share of the reference box that the front dominates, over trials or over seconds."""
+    titles = {"trials": "trials", "seconds": "seconds of evaluation, all workers together"}
+    fig = figure(titles[over], "hypervolume (share of the box)", height=340)
+    for i, results in enumerate(studies):
+        steps = progress(results)
+        fig.add_scatter(
+            x=[getattr(step, over) for step in steps],
+            y=[step.hypervolume for step in steps],
+            name=escape(results.settings.name),
+            mode="lines",
+            line={"color": STUDIES[i % len(STUDIES)], "width": 2, "shape": "hv"},
+            hovertemplate="%{x:.4s}: %{y:.4f}<extra></extra>",
+        )
+    fig.update_layout(showlegend=len(studies) > 1)
+    return fig
+
+
+def timeline(studies: Sequence[Results]) -> go.Figure:
+    """Which worker evaluated at which rung, and when none did."""
+    fig = figure("seconds since the search began", "worker")
+    lanes: dict[str, None] = {}
+    for results in studies:
+        prefix = f"{escape(results.settings.name)}: " if len(studies) > 1 else ""
+        found = spans(results)
+        rungs = results.settings.question.rungs
+        for i, rung in enumerate(rungs):
+            own = [span for span in found if span.fidelity == rung]
+            lanes |= dict.fromkeys(f"{prefix}{span.worker}" for span in own)
+            fig.add_trace(rung_bars(own, prefix, f"{prefix}{rung}", (i + 1) / len(rungs)))
+    fig.update_layout(height=150 + 34 * max(len(lanes), 1))
+    fig.update_yaxes(type="category", showgrid=False)
+    return fig
+
+
+def rung_bars(spans_: list[Any], prefix: str, name: str, strength: float) -> go.Scatter:
+    """One rung's spans as thick lines; a stronger colour is a higher rung."""
+    return go.Scatter(
+        x=[x for span in spans_ for x in (span.start, span.end, None)],
+        y=[y for span in spans_ for y in (*[f"{prefix}{span.worker}"] * 2, None)],
+        name=f"rung {name}",
+        mode="lines",
+        line={"width": 14, "color": ACCENT},
+        opacity=0.25 + 0.65 * strength,
+        hovertemplate="worker %{y}, %{x:.1f} s<extra></extra>",
+    )
+
+
+def rungs(studies: Sequence[Results]) -> go.Figure:
+    """How many trials were scored at each rung, and how many reached the front."""
+    fig = figure("trials", "")
+    for i, results in enumerate(studies):
+        counts = survival(results)
+        fig.add_bar(
+            x=[count for _, count in counts],
+            y=[name for name, _ in counts],
+            text=[f"{count:,}" for _, count in counts],
+            textposition="auto",
+            orientation="h",
+            name=escape(results.settings.name),
+            marker={"color": STUDIES[i % len(STUDIES)]},
+            hovertemplate="%{y}: %{x}<extra></extra>",
+        )
+    rows = max(len(survival(results)) for results in studies)
+    fig.update_layout(height=110 + 34 * rows * len(studies), showlegend=len(studies) > 1)
+    fig.update_yaxes(autorange="reversed", showgrid=False)
+    return fig
+
+
+FIGURES: dict[str, Callable[[Sequence[Results]], go.Figure]] = {
+    "pareto": pareto,
+    "hypervolume": hypervolume,
+    "hypervolume-seconds": lambda studies: hypervolume(studies, over="seconds"),
+    "timeline": timeline,
+    "rungs": rungs,
+    "importance": lambda studies: importance_figure(studies[0]),
+    "effects": lambda studies: effects_figure(studies[0]),
+}

@@ -1,0 +1,113 @@
+"""How a search went: hypervolume so far, who worked when, who survived which rung."""
+
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from neptune_nas.pareto import Floats
+from neptune_nas.study.results import Results
+from neptune_nas.trial import Score, Trial
+
+TIMELINE_STEPS = 1_000  # gaps below this fraction of the whole time are not drawn
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """After `trials` trials and `seconds` of evaluation, summed over workers."""
+
+    trials: int
+    seconds: float
+    hypervolume: float
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A worker's time without pause at one rung, in seconds since the first evaluation."""
+
+    worker: int
+    fidelity: int
+    start: float
+    end: float
+
+
+def progress(results: Results) -> tuple[Step, ...]:
+    """The hypervolume after each trial, in the order in which they ended."""
+    ranked = {trial.number for trial in results.ranked}
+    front: list[Trial] = []
+    seconds, volume = 0.0, 0.0
+    steps: list[Step] = []
+    for count, trial in enumerate(sorted(results.trials, key=ended), start=1):
+        seconds += sum(score.seconds for score in trial.scores)
+        if trial.number in ranked:
+            entered = enter(results, front, trial)
+            volume = results.hypervolume(tuple(entered)) if entered is not front else volume
+            front = entered
+        steps.append(Step(count, seconds, volume))
+    return tuple(steps)
+
+
+def enter(results: Results, front: list[Trial], trial: Trial) -> list[Trial]:
+    """The front with `trial` on it; the very same list if some trial there is as good or better."""
+    if not front:
+        return [trial]
+    losses: Floats = np.array([results.losses(other) for other in front])
+    own: Floats = np.array(results.losses(trial))
+    if (losses <= own).all(axis=1).any():
+        return front
+    beaten = (own <= losses).all(axis=1)
+    return [other for other, gone in zip(front, beaten, strict=True) if not gone] + [trial]
+
+
+def ended(trial: Trial) -> tuple[float, int]:
+    """When the trial's last evaluation ended (Unix time), then its number."""
+    return max((s.started + s.seconds for s in trial.scores), default=0.0), trial.number
+
+
+def spans(results: Results) -> tuple[Span, ...]:
+    """Who worked when, evaluations that follow each other at once drawn as one."""
+    scores = [s for trial in results.trials for s in trial.scores if s.started and s.seconds]
+    if not scores:
+        return ()
+    origin = min(score.started for score in scores)
+    least = (max(s.started + s.seconds for s in scores) - origin) / TIMELINE_STEPS
+    return tuple(
+        span
+        for _, group in groupby(sorted(scores, key=lane), key=lane_of)
+        for span in merged(list(group), origin, least)
+    )
+
+
+def lane_of(score: Score) -> tuple[int, int]:
+    """Where an evaluation is drawn: its worker and its rung."""
+    return score.worker, score.fidelity
+
+
+def lane(score: Score) -> tuple[int, int, float]:
+    """The order within the timeline."""
+    return score.worker, score.fidelity, score.started
+
+
+def merged(scores: list[Score], origin: float, least: float) -> list[Span]:
+    """The spans of one lane's evaluations, gaps shorter than `least` seconds closed."""
+    result: list[Span] = []
+    for score in scores:
+        start = score.started - origin
+        end = start + score.seconds
+        if result and start - result[-1].end < least:
+            last = result.pop()
+            start, end = last.start, max(last.end, end)
+        result.append(Span(score.worker, score.fidelity, start, end))
+    return result
+
+
+def survival(results: Results) -> tuple[tuple[str, int], ...]:
+    """How many trials began, were scored at each rung, and stand on the front."""
+    rungs = results.settings.question.rungs
+    reached = [sum(t.score is not None and t.score.fidelity >= r for t in results.trials) for r in rungs]
+    names = [f"scored at {rung}" for rung in rungs]
+    return (
+        ("begun", len(results.trials)),
+        *zip(names, reached, strict=True),
+        ("on the front", len(results.front())),
+    )

@@ -1,0 +1,122 @@
+"""Strategies that need no model: random, aging evolution, local search, NSGA-II."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Generic, TypeVar
+
+from neptune_nas.samplers.history import Entry, History, best
+from neptune_nas.samplers.problem import Problem
+
+T = TypeVar("T")
+
+TRIES = 50  # moves from one parent before the next thing is tried
+
+
+@dataclass(frozen=True, slots=True)
+class RandomSearch(Generic[T]):
+    """Uniform over all architectures that are feasible and not seen."""
+
+    def __call__(self, problem: Problem[T], history: History[T], rng: Random, /) -> T:
+        """An unseen architecture, uniformly."""
+        return problem.random(history.seen, rng)
+
+
+@dataclass(frozen=True, slots=True)
+class Evolution(Generic[T]):
+    """Aging evolution (Real et al. 2019, arXiv 1802.01548): mutate the best of a few young trials.
+
+    `population`: how many of the last finished trials are alive. `sample`: how many compete.
+    """
+
+    population: int = 20
+    sample: int = 5
+
+    def __call__(self, problem: Problem[T], history: History[T], rng: Random, /) -> T:
+        """A mutation of the winner of a tournament; random until the population is full."""
+        if len(history.entries) < self.population or not history.finished:
+            return problem.random(history.seen, rng)
+        alive = history.finished[-self.population :]
+        parent = best(rng.sample(alive, min(self.sample, len(alive))), 1)[0].architecture
+        return mutated(problem, history, parent, rng)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSearch(Generic[T]):
+    """First-improvement local search (White et al. 2021, arXiv 2005.02960).
+
+    The neighbors of the best trial in random order; where all were seen, those of the next best.
+    `start`: random architectures to begin with.
+    """
+
+    start: int = 5
+
+    def __call__(self, problem: Problem[T], history: History[T], rng: Random, /) -> T:
+        """An unseen neighbor of the best trial that has one."""
+        finished = history.finished
+        if len(history.entries) >= self.start:
+            for entry in best(finished, len(finished)):
+                child = self._neighbor(problem, history, entry, rng)
+                if child is not None:
+                    return child
+        return problem.random(history.seen, rng)
+
+    def _neighbor(
+        self, problem: Problem[T], history: History[T], entry: Entry[T], rng: Random
+    ) -> T | None:
+        parent, space = entry.architecture, problem.space
+        drawn = problem.fresh(history.seen, lambda: space.mutate(parent, rng), TRIES)
+        if drawn is not None:
+            return drawn
+        near = list(space.neighbors(parent))
+        rng.shuffle(near)
+        return problem.fresh(history.seen, iter(near).__next__, len(near))
+
+
+@dataclass(frozen=True, slots=True)
+class Nsga2(Generic[T]):
+    """NSGA-II (Deb et al. 2002, doi 10.1109/4235.996017), one child at a time.
+
+    Parents are drawn by binary tournaments from the best `population` of all trials. `crossover`:
+    the share of children with two parents; all children are mutated, those of two with
+    probability `mutation`.
+    """
+
+    population: int = 20
+    crossover: float = 0.9
+    mutation: float = 0.5
+
+    def __call__(self, problem: Problem[T], history: History[T], rng: Random, /) -> T:
+        """A child of good trials; random until the population is full."""
+        if len(history.entries) < self.population or not history.finished:
+            return problem.random(history.seen, rng)
+        parents = [e.architecture for e in best(history.finished, self.population)]
+        child = problem.fresh(history.seen, lambda: self._child(problem, parents, rng), TRIES)
+        return child if child is not None else mutated(problem, history, parents[0], rng)
+
+    def _child(self, problem: Problem[T], parents: list[T], rng: Random) -> T:
+        mother, father = (parents[tournament(len(parents), rng)] for _ in range(2))
+        if rng.random() >= self.crossover:
+            return problem.space.mutate(mother, rng)
+        child = problem.space.crossover(mother, father, rng)
+        return problem.space.mutate(child, rng) if rng.random() < self.mutation else child
+
+
+def tournament(count: int, rng: Random) -> int:
+    """The better (smaller) of two places."""
+    return min(rng.randrange(count), rng.randrange(count))
+
+
+def mutated(problem: Problem[T], history: History[T], parent: T, rng: Random) -> T:
+    """An unseen architecture a few edits from `parent`: one where possible, then more, then any."""
+    for edits in (1, 2, 3):
+
+        def child(edits: int = edits) -> T:
+            value = parent
+            for _ in range(edits):
+                value = problem.space.mutate(value, rng)
+            return value
+
+        drawn = problem.fresh(history.seen, child, TRIES)
+        if drawn is not None:
+            return drawn
+    return problem.random(history.seen, rng)

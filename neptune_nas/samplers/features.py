@@ -1,0 +1,167 @@
+"""Architectures as numbers for a surrogate: what was decided where, how often, and at what cost."""
+
+import re
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neptune_nas.samplers.problem import Problem
+from neptune_nas.space import Decision
+
+T = TypeVar("T")
+
+Floats = NDArray[np.float64]
+
+OWN_WEIGHTS = 64  # decisions beyond which those at like places share a weight
+HALF = float(np.sqrt(0.5))
+LEAST = 1e-9  # what varies less is constant
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Features of n architectures.
+
+    `picks`: (n, d), a block of columns a decision. `counts`: (n, c), how often each option is
+    taken in all decisions alike, wherever they stand. `logs`: (n, k), logarithms of the costs.
+    The last two are standardised.
+    """
+
+    picks: Floats
+    counts: Floats
+    logs: Floats
+
+    def __len__(self) -> int:
+        return len(self.picks)
+
+    def __getitem__(self, rows: Any) -> "Points":
+        return Points(self.picks[rows], self.counts[rows], self.logs[rows])
+
+
+def joined(parts: Sequence[Points]) -> Points:
+    """All points of some sets, in order."""
+    return Points(
+        np.concatenate([part.picks for part in parts]),
+        np.concatenate([part.counts for part in parts]),
+        np.concatenate([part.logs for part in parts]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The columns of one decision.
+
+    A number has its rank (scaled to 1 from first to last) and whether it is taken; anything else
+    is one-hot. Two options are at a squared distance of 1 at most, "not taken" is at about half.
+    """
+
+    decision: Decision
+    start: int
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the options have an order."""
+        return all(type(option) in (int, float) for option in self.decision.options)
+
+    @property
+    def width(self) -> int:
+        """How many columns the block has."""
+        return 2 if self.is_number else len(self.decision.options)
+
+    def write(self, pick: Any, row: Floats) -> None:
+        """Put a pick into a row of zeros."""
+        options = self.decision.options
+        k = options.index(pick)
+        if self.is_number:
+            row[self.start] = k / max(len(options) - 1, 1) - 0.5
+            row[self.start + 1] = HALF
+        else:
+            row[self.start + k] = HALF
+
+    @property
+    def kind(self) -> Hashable:
+        """Equal for decisions alike: the same options, and for numbers the same field."""
+        name = self.decision.path.rpartition(".")[2] if self.is_number else ""
+        return tuple(self.decision.options), name
+
+
+class Encoder(Generic[T]):
+    """Encodes the architectures of one problem; standardised over a reference set of them.
+
+    `groups`: for each column of `Points.picks` which weight it has.
+    """
+
+    def __init__(self, problem: Problem[T], reference: Sequence[T]) -> None:
+        self.problem = problem
+        self.blocks = blocks(problem.space.decisions)
+        self.groups = groups(tuple(self.blocks.values()))
+        self.tally = tally(tuple(self.blocks.values()))
+        picks, costs = self._picks(reference), self._costs(reference)
+        self.counts, self.logs = Scaler(picks @ self.tally), Scaler(costs)
+
+    def __call__(self, architectures: Sequence[T]) -> Points:
+        """The features of some architectures."""
+        picks = self._picks(architectures)
+        counts = self.counts(picks @ self.tally)
+        return Points(picks, counts, self.logs(self._costs(architectures)))
+
+    def _picks(self, architectures: Sequence[T]) -> Floats:
+        rows = np.zeros((len(architectures), len(self.groups)))
+        for row, architecture in zip(rows, architectures, strict=True):
+            for path, pick in self.problem.space.picks(architecture).items():
+                self.blocks[path].write(pick, row)
+        return rows
+
+    def _costs(self, architectures: Sequence[T]) -> Floats:
+        costs = [[*self.problem.costs(each).values()] for each in architectures]
+        table = np.array(costs, dtype=np.float64).reshape(len(costs), -1)
+        return np.log(np.maximum(table, LEAST))
+
+
+class Scaler:
+    """Standardises columns by a reference set; drops what is constant or a copy there."""
+
+    def __init__(self, reference: Floats) -> None:
+        self.mean, scale = reference.mean(axis=0), reference.std(axis=0)
+        self.scale = np.maximum(scale, LEAST)
+        scaled = (reference - self.mean) / self.scale
+        likeness = np.abs(scaled.T @ scaled) / max(len(reference), 1)
+        copies = np.triu(likeness > 1 - 1e-6, k=1).any(axis=0)
+        self.keep = np.flatnonzero((scale > LEAST) & ~copies)
+
+    def __call__(self, table: Floats) -> Floats:
+        scaled: Floats = ((table - self.mean) / self.scale)[:, self.keep]
+        return scaled
+
+
+def blocks(decisions: Sequence[Decision]) -> dict[str, Block]:
+    """A block a decision, by path, side by side."""
+    found: dict[str, Block] = {}
+    start = 0
+    for decision in decisions:
+        found[decision.path] = Block(decision, start)
+        start += found[decision.path].width
+    return found
+
+
+def groups(blocks: Sequence[Block]) -> NDArray[np.int64]:
+    """Which weight each column has: one a decision, or in large spaces one a kind of place."""
+    own = len(blocks) <= OWN_WEIGHTS
+    names = [b.decision.path if own else re.sub(r"\d+", "*", b.decision.path) for b in blocks]
+    order = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return np.array([order[n] for n, b in zip(names, blocks, strict=True) for _ in range(b.width)])
+
+
+def tally(blocks: Sequence[Block]) -> Floats:
+    """The (d, c) matrix that adds up the columns of decisions alike."""
+    columns: dict[Hashable, int] = {}
+    places = [
+        columns.setdefault((block.kind, i), len(columns))
+        for block in blocks
+        for i in range(block.width)
+    ]
+    matrix = np.zeros((len(places), len(columns)))
+    matrix[np.arange(len(places)), places] = 1.0
+    return matrix

@@ -1,0 +1,146 @@
+"""Earlier trials as samplers see them: architectures, losses, rungs, what is still running."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Generic, TypeVar
+
+import numpy as np
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from neptune_nas.pareto import non_dominated
+from neptune_nas.samplers.problem import Problem
+from neptune_nas.space import RejectedError
+from neptune_nas.errors import SpaceError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """One earlier trial.
+
+    `losses`: its objectives, turned so that less is better; None unless it finished well.
+    `rungs`: accuracy by fidelity, as far as it came. `violation`: by how much it broke measured
+    constraints, each by its name, more than 0 is broken.
+    """
+
+    number: int
+    architecture: T
+    name: str
+    losses: tuple[float, ...] | None
+    rungs: dict[int, float]
+    constraints: dict[str, float]
+    is_running: bool
+
+    @property
+    def violation(self) -> float:
+        """The sum of all broken constraints, 0 if none is."""
+        return sum(max(value, 0.0) for value in self.constraints.values())
+
+
+@dataclass(frozen=True, slots=True)
+class History(Generic[T]):
+    """All earlier trials: those with losses in the order they finished, then the others."""
+
+    entries: tuple[Entry[T], ...]
+    seen: dict[str, T]
+
+    @property
+    def finished(self) -> list[Entry[T]]:
+        """The trials that have losses, in the order they finished."""
+        return [entry for entry in self.entries if entry.losses is not None]
+
+
+class Reader(Generic[T]):
+    """Reads the trials of a study back; remembers what each number stood for."""
+
+    def __init__(self, problem: Problem[T]) -> None:
+        self.problem = problem
+        self.known: dict[tuple[str, int], tuple[T, str]] = {}
+
+    def note(self, study: Study, trial: FrozenTrial, architecture: T) -> None:
+        """Remember a proposal whose picks the study does not know yet."""
+        self.known[study.study_name, trial.number] = architecture, self.problem.name(architecture)
+
+    def read(self, study: Study, now: FrozenTrial) -> History[T]:
+        """All trials but `now`; those that lead to no architecture of the space are left out."""
+        trials = [t for t in study.get_trials(deepcopy=False) if t.number != now.number]
+        entries = tuple(self._entries(study, sorted(trials, key=_when_finished)))
+        return History(entries, {entry.name: entry.architecture for entry in entries})
+
+    def _entries(self, study: Study, trials: Sequence[FrozenTrial]) -> Iterator[Entry[T]]:
+        for trial in trials:
+            known = self._architecture(study.study_name, trial)
+            if known is not None:
+                yield Entry(
+                    trial.number,
+                    *known,
+                    losses=_losses(trial, study.directions),
+                    rungs={
+                        step: value
+                        for step, value in trial.intermediate_values.items()
+                        if isfinite(value)
+                    },
+                    constraints=trial.constraints,
+                    is_running=not trial.state.is_finished(),
+                )
+
+    def _architecture(self, study: str, trial: FrozenTrial) -> tuple[T, str] | None:
+        known = self.known.get((study, trial.number))
+        if known is None and trial.params:
+            try:
+                architecture = self.problem.space.decode(trial.params)
+            except (SpaceError, RejectedError):
+                return None  # of another space, or another thread is still at its picks
+            known = self.known[study, trial.number] = architecture, self.problem.name(architecture)
+        return known
+
+
+def _when_finished(trial: FrozenTrial) -> tuple[bool, float, int]:
+    when = trial.datetime_complete
+    return when is None, 0.0 if when is None else when.timestamp(), trial.number
+
+
+def _losses(
+    trial: FrozenTrial, directions: Sequence[StudyDirection]
+) -> tuple[float, ...] | None:
+    if trial.state != TrialState.COMPLETE or not all(map(isfinite, trial.values)):
+        return None
+    return tuple(
+        -value if direction == StudyDirection.MAXIMIZE else value
+        for value, direction in zip(trial.values, directions, strict=True)
+    )
+
+
+def best(entries: Sequence[Entry[T]], count: int) -> list[Entry[T]]:
+    """The best `count` of finished trials, best first.
+
+    Those that keep the constraints come before those that do not (Deb et al. 2002, doi
+    10.1109/4235.996017): by front and, within a front, the lonelier first; the others by how much
+    they break.
+    """
+    kept = [entry for entry in entries if not entry.violation]
+    broken = sorted((e for e in entries if e.violation), key=lambda entry: entry.violation)
+    chosen: list[Entry[T]] = []
+    while kept and len(chosen) < count:
+        losses = np.array([entry.losses for entry in kept], dtype=np.float64)
+        on_front = non_dominated(losses)
+        front = [entry for entry, on in zip(kept, on_front, strict=True) if on]
+        alone = crowding(losses[on_front])
+        chosen += [front[i] for i in np.argsort(-alone, kind="stable")]
+        kept = [entry for entry, on in zip(kept, on_front, strict=True) if not on]
+    return [*chosen, *broken][:count]
+
+
+def crowding(losses: np.ndarray) -> np.ndarray:
+    """How lonely each of the `(n, k)` points of a front is; its ends are infinitely so."""
+    alone = np.zeros(len(losses))
+    for column in losses.T:
+        order = np.argsort(column, kind="stable")
+        span = column[order[-1]] - column[order[0]]
+        alone[order[[0, -1]]] = np.inf
+        if span > 0:
+            alone[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / span
+    return alone

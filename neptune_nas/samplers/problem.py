@@ -1,0 +1,84 @@
+"""What a sampler is asked: a space, the objectives, and what is known before anything is trained."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+from typing import Any, Generic, TypeVar
+
+from neptune_nas.codec import key
+from neptune_nas.errors import NeptuneError
+from neptune_nas.space import Space
+
+T = TypeVar("T")
+Costs = Callable[[Any], Mapping[str, float]]
+
+ENUMERABLE = 200_000  # points that are listed to find the last unseen ones
+QUICK_DRAWS = 100  # draws before a small space is listed
+DRAWS = 10_000  # draws before a large space is said to hold nothing new
+
+
+class SpaceExhaustedError(NeptuneError):
+    """A space without an architecture that is both unseen and feasible: the search is over."""
+
+
+@dataclass(frozen=True)
+class Problem(Generic[T]):
+    """A space to be searched.
+
+    `objectives`: their names, in the order of the study's directions. `cost`: exact values by name
+    (FLOPs, say), known before training. `feasible`: what may be trained at all. `name`: equal for
+    architectures of which only one is to be tried. All three must depend on nothing but their
+    argument.
+    """
+
+    space: Space[T]
+    objectives: tuple[str, ...] = ("accuracy",)
+    cost: Costs | None = None
+    feasible: Callable[[T], bool] | None = None
+    name: Callable[[T], str] = key
+    seed: int = 0
+
+    def admits(self, architecture: T) -> bool:
+        """Whether an architecture may be trained."""
+        return self.feasible is None or self.feasible(architecture)
+
+    def costs(self, architecture: T) -> Mapping[str, float]:
+        """What is known of an architecture before it is trained."""
+        return {} if self.cost is None else self.cost(architecture)
+
+    @cached_property
+    def points(self) -> dict[str, T] | None:
+        """All feasible architectures by name, or None where there are more than 200,000."""
+        if not self.space.is_exact or self.space.size > ENUMERABLE:
+            return None
+        return {self.name(point): point for point in reversed(self.space) if self.admits(point)}
+
+    def fresh(self, seen: Mapping[str, object], draw: Callable[[], T], draws: int) -> T | None:
+        """The first of some draws that is feasible and not seen, or None."""
+        for _ in range(draws):
+            drawn = draw()
+            if self.name(drawn) not in seen and self.admits(drawn):
+                return drawn
+        return None
+
+    def random(self, seen: Mapping[str, object], rng: Random) -> T:
+        """An architecture, uniform over all that are feasible and not seen.
+
+        Raises `SpaceExhaustedError` where there is none, or 10,000 draws from a large space find
+        none.
+        """
+        drawn = self.fresh(seen, lambda: self.space.sample(rng), QUICK_DRAWS)
+        if drawn is not None:
+            return drawn
+        if self.points is not None:
+            left = [point for name, point in self.points.items() if name not in seen]
+            drawn = rng.choice(left) if left else None
+        else:
+            drawn = self.fresh(seen, lambda: self.space.sample(rng), DRAWS)
+        if drawn is None:
+            raise SpaceExhaustedError(
+                f"space '{self.space.name}' is exhausted: none of its architectures is both "
+                f"feasible and new after {len(seen):,} trials; loosen the constraints, or stop."
+            )
+        return drawn

@@ -1,0 +1,283 @@
+"""A search from end to end: what `neptune-nas search` runs, as a Python object.
+
+>>> from neptune_nas.search import Search
+>>> Search(space="tiny", trials=4).folder.path.name
+'tiny-digits'
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, partial
+from itertools import count
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import torch
+
+from neptune_nas.build import build
+from neptune_nas.constraints import Constraint, parse_constraint
+from neptune_nas.cost import CostModel
+from neptune_nas.engine.engine import Engine
+from neptune_nas.engine.local import LocalEngine
+from neptune_nas.errors import OptionError, one_of
+from neptune_nas.latency import measure_latency
+from neptune_nas.outputs import write_outputs
+from neptune_nas.samplers.factory import make_sampler
+from neptune_nas.samplers.problem import Problem
+from neptune_nas.space import Space, find_space
+from neptune_nas.space.locate import find_module
+from neptune_nas.study.coordinator import Coordinator, Limits
+from neptune_nas.study.folder import Folder
+from neptune_nas.study.gauge import Gauge
+from neptune_nas.study.objectives import check_objectives, directions
+from neptune_nas.study.progress import Progress, Tracker
+from neptune_nas.study.proposals import Proposer
+from neptune_nas.study.read import records_in, snapshot
+from neptune_nas.study.reference import reference_point
+from neptune_nas.study.results import Results
+from neptune_nas.study.rungs import Rungs
+from neptune_nas.study.session import Asked, begin, hardware, now, settle_settings, versions
+from neptune_nas.study.settings import Facts, Question, Settings
+from neptune_nas.study.store import Store, open_store, safe_url, sqlite_url
+from neptune_nas.study.task import Task, training_task
+from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
+from neptune_nas.trial import State
+
+DEVICES = ("auto", "cpu", "cuda")
+COUNTS_EVERY = 25  # results between two notes of the sums that no trial holds
+
+
+def ignore(_: Progress) -> None:
+    """Watch nothing."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """Everything that can be asked of a search; `run` makes the study, or goes on with it.
+
+    `space`: a name, a file, `package.module:SPACE`, or a `Space`. `data`: see `load_data`.
+    `trials`: the total of the study. `rungs`: epochs at which trials are compared (default: what
+    suits the data, once). `recipe`: how to train (default: what suits the data). `repeats`: seeds
+    at the last rung. `name`: of the study's folder below `out` (default: `SPACE-DATA`). `storage`:
+    the URL of a database to use in place of `study.db` in that folder. `device`: "auto", "cpu" or
+    "cuda". `jobs`: evaluations at once (default: one a core). `timeout`, `trial_timeout`: seconds.
+    `patience`: stop after that many trials in a row that added nothing to the front.
+    """
+
+    space: str | Space[Any] = "default"
+    data: str = "digits"
+    trials: int = 200
+    objectives: tuple[str, ...] = ("accuracy", "flops")
+    constraints: tuple[str, ...] = ()
+    rungs: tuple[int, ...] | None = None
+    sampler: str = "auto"
+    sampler_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Recipe | None = None
+    repeats: int = 1
+    seed: int = 0
+    name: str | None = None
+    out: Path = Path("studies")
+    storage: str | None = None
+    data_dir: str | None = None
+    device: str = "auto"
+    jobs: int | None = None
+    timeout: float | None = None
+    trial_timeout: float | None = None
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("trials", "repeats", "jobs", "patience", "timeout", "trial_timeout"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise OptionError(f"`{name}` must be greater than 0, but got {value}.")
+        check_objectives(self.objectives)
+
+    @cached_property
+    def question(self) -> Question:
+        """What decides the scores, every default filled in."""
+        recipe = self.recipe or default_recipe(self.data)
+        return Question(
+            space=self.space if isinstance(self.space, str) else self.space.name,
+            data=self.data,
+            objectives=self.objectives,
+            constraints=self.constraints,
+            rungs=Rungs(self.rungs or (default_epochs(self.data),)).levels,
+            sampler=self.sampler,
+            sampler_kwargs=dict(self.sampler_kwargs),
+            seed=self.seed,
+            recipe=asdict(recipe),
+            repeats=self.repeats,
+        )
+
+    @cached_property
+    def folder(self) -> Folder:
+        """The study's folder."""
+        space = self.question.space
+        stem = Path(space).stem if space.endswith(".py") else space.rpartition(":")[0] or space
+        name = self.name or f"{stem}-{self.data.replace('folder:', '')}"
+        return Folder(self.out / re.sub(r"[^\w.<>()+-]+", "-", name).strip("-."))
+
+    @cached_property
+    def target(self) -> Space[Any]:
+        """The space itself."""
+        return find_space(self.space) if isinstance(self.space, str) else self.space
+
+    @cached_property
+    def limits(self) -> tuple[Constraint, ...]:
+        """The constraints, read."""
+        return tuple(map(parse_constraint, self.constraints))
+
+    @cached_property
+    def task(self) -> Task:
+        """What architectures are measured on; reads the data."""
+        return training_task(self.question, self.data_dir, pick_device(self.device))
+
+    @cached_property
+    def gauge(self) -> Gauge:
+        """What architectures cost on the data's images."""
+        names = {*self.objectives, *(limit.name for limit in self.limits)}
+        return Gauge(
+            CostModel(self.task.input_shape, self.task.classes),
+            self.limits,
+            self._clock if "latency" in names else None,
+        )
+
+    def run(self, watch: Callable[[Progress], None] = ignore) -> Results:
+        """Search until the study has all its trials, then write its tables, report and best.
+
+        `watch` is called after each result. Ctrl-C ends with everything that was found written.
+        """
+        with self.folder.locked():
+            settings = settle_settings(self.folder, self._asked, self.find_facts)
+            begin(self.folder, settings)
+            store = self._open_store(settings)
+            coordinator = self._coordinator(settings, store, watch)
+            coordinator.load()
+            try:
+                if self._has_work(coordinator):
+                    self._search(coordinator, store)
+            finally:
+                results = snapshot(self.folder, settings, store)
+                write_outputs(results)
+        return results
+
+    @property
+    def _asked(self) -> Asked:
+        storage = safe_url(self.storage) if self.storage else ""
+        return Asked(self.folder.path.name, self.trials, self.question, storage)
+
+    def find_facts(self) -> Facts:
+        """Look at the space and the data as they are now."""
+        task, space = self.task, self.target
+        count = space.count()
+        interval = "" if count.is_exact else f" ({count.low} to {count.high})"
+        return Facts(
+            space_name=space.name,
+            space_size=f"{count.value}{interval}",
+            space_fingerprint=space.fingerprint,
+            data_fingerprint=task.fingerprint,
+            input_shape=task.input_shape,
+            classes=task.classes,
+            images=task.images,
+            chance=task.chance,
+            reference=reference_point(
+                space,
+                self.objectives,
+                self.limits,
+                self.gauge.value,
+                (task.classes, task.chance),
+            ),
+            device=pick_device(self.device),
+            hardware=hardware(),
+            created=now(),
+            versions=versions(),
+            outline=space.outline,
+        )
+
+    def _open_store(self, settings: Settings) -> Store:
+        url = self.storage or sqlite_url(self.folder.database)
+        allow = records_in(self.space) if isinstance(self.space, str) else ()
+        return open_store(url, settings.name, directions(self.objectives), allow)
+
+    def _coordinator(
+        self, settings: Settings, store: Store, watch: Callable[[Progress], None]
+    ) -> Coordinator:
+        problem = Problem(
+            self.target,
+            self.objectives,
+            cost=self.gauge.exact,
+            feasible=self.gauge.feasible,
+            seed=self.seed,
+        )
+        sampler = make_sampler(self.sampler, problem, self.sampler_kwargs)
+        tracker = Tracker(settings)
+        return Coordinator(
+            self.question,
+            store,
+            Proposer(problem, sampler, directions(self.objectives)),
+            Rungs(self.question.rungs),
+            self.gauge.measure,
+            lambda coordinator: watch(tracker.progress(coordinator.trials)),
+        )
+
+    def _has_work(self, coordinator: Coordinator) -> bool:
+        ended = sum(trial.state is not State.RUNNING for trial in coordinator.trials.values())
+        return ended < max(self.trials, len(coordinator.trials))
+
+    def _search(self, coordinator: Coordinator, store: Store) -> None:
+        began, before = monotonic(), store.counts()
+        limits = Limits(self.trials, self.timeout, self.patience)
+        with self._engine() as engine:
+            watch, results = coordinator.watch, count()
+
+            def note(_: Coordinator) -> None:
+                store.set_counts(spent(before, coordinator, engine, monotonic() - began))
+
+            def watch_and_note(coordinator: Coordinator) -> None:
+                watch(coordinator)
+                if next(results) % COUNTS_EVERY == COUNTS_EVERY - 1:
+                    note(coordinator)
+
+            coordinator.watch = watch_and_note
+            try:
+                coordinator.run(engine, limits)
+            finally:
+                note(coordinator)
+
+    def _engine(self) -> LocalEngine:
+        return LocalEngine(
+            self.task.evaluator,
+            jobs=self.jobs,
+            trial_timeout=self.trial_timeout,
+            setup=partial(find_module, self.space) if isinstance(self.space, str) else None,
+        )
+
+    def _clock(self, architecture: Any) -> float:
+        network = build(architecture, self.task.input_shape, self.task.classes, seed=0)
+        return measure_latency(network, self.task.input_shape).median
+
+
+def spent(
+    before: Mapping[str, float], coordinator: Coordinator, engine: Engine, seconds: float
+) -> dict[str, float]:
+    """The sums that no trial holds: those of earlier sessions and of this one."""
+    session = {
+        "duplicates": coordinator.proposer.duplicates,
+        "infeasible": coordinator.proposer.infeasible,
+        "wall_seconds": seconds,
+        "slot_seconds": seconds * engine.slots,
+        "worker_deaths": engine.usage.deaths,
+    }
+    return {name: before.get(name, 0) + value for name, value in session.items()}
+
+
+def pick_device(device: str) -> str:
+    """The device that a name stands for: "auto" is CUDA where there is a GPU, else the CPU."""
+    if device not in DEVICES:
+        raise OptionError(f"device '{device}' is unknown: {one_of(DEVICES, device)}")
+    has_gpu = torch.cuda.is_available()
+    if device == "cuda" and not has_gpu:
+        raise OptionError("device 'cuda' needs a GPU that torch can use, but there is none.")
+    return ("cuda" if has_gpu else "cpu") if device == "auto" else device

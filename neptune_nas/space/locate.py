@@ -1,0 +1,133 @@
+"""Finding a space: by name, in a file, or as `package.module:SPACE`."""
+
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from pathlib import Path
+from traceback import extract_tb
+from types import ModuleType
+from typing import Any
+
+from neptune_nas.errors import NeptuneError, SpaceError, one_of
+from neptune_nas.space.space import Space
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def spaces_folder() -> Path:
+    """Where the shipped spaces lie: inside an installed package, beside it in a checkout."""
+    inside = PACKAGE / "search_spaces"
+    return inside if inside.is_dir() else PACKAGE.parent / "search_spaces"
+
+
+def list_spaces() -> tuple[str, ...]:
+    """The names of the shipped spaces."""
+    names = (file.stem.replace("_", "-") for file in spaces_folder().glob("[!_]*.py"))
+    return tuple(sorted(names))
+
+
+def find_space(where: str) -> Space[Any]:
+    """The space that `where` names: `default`, `./my_space.py` or `package.module:SPACE`.
+
+    Raises `SpaceError` in one sentence, whatever is wrong with the name or the code behind it.
+    """
+    module = find_module(where)
+    name = where.rpartition(":")[2] if _is_import_path(where) else "SPACE"
+    space = getattr(module, name, None)
+    if not isinstance(space, Space):
+        got = "is missing" if space is None else f"is a {type(space).__name__}"
+        raise SpaceError(
+            f"space '{where}': it must define `{name} = Space(...)`, but `{name}` {got}."
+        )
+    return space
+
+
+def find_module(where: str) -> ModuleType:
+    """The module that defines the space; a file is loaded under its own name (`my_space`)."""
+    if where.endswith(".py"):
+        return _load_file(Path(where), where)
+    if _is_import_path(where):
+        return _import(where)
+    if where in list_spaces():
+        return _load_file(spaces_folder() / f"{where.replace('-', '_')}.py", where)
+    raise SpaceError(
+        f"space '{where}' is unknown: {one_of(list_spaces(), where)} "
+        f"A file (my_space.py) or package.module:SPACE works too."
+    )
+
+
+def records_of(module: ModuleType) -> Iterator[type]:
+    """The dataclasses that a module defines or imports, the toolkit's aside.
+
+    They are the user's own records, which an architecture's JSON may name.
+    """
+    for value in vars(module).values():
+        if isinstance(value, type) and is_dataclass(value) and not _is_ours(value):
+            yield value
+
+
+def _is_ours(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
+def _is_import_path(where: str) -> bool:
+    module, _, name = where.rpartition(":")
+    return bool(module) and name.isidentifier() and all(p.isidentifier() for p in module.split("."))
+
+
+def _import(where: str) -> ModuleType:
+    try:
+        return importlib.import_module(where.rpartition(":")[0])
+    except ModuleNotFoundError as error:
+        raise SpaceError(f"space '{where}': {error}; is it installed or on PYTHONPATH?") from error
+    except Exception as error:
+        raise SpaceError(f"space '{where}': importing it failed{_said(error)}") from error
+
+
+def _load_file(path: Path, where: str) -> ModuleType:
+    path = path.resolve()
+    if not path.is_file():
+        raise SpaceError(f"space '{where}': there is no file {path}.")
+    name = _module_name(path)
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look their module up by name
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        said = _said(error, path)
+        raise SpaceError(f"space '{where}': running {path.name} failed{said}") from error
+    return module
+
+
+def _module_name(path: Path) -> str:
+    """`my_space` for `my_space.py`, with more at its end if another module goes by that name."""
+    name = re.sub(r"\W", "_", path.stem)
+    while not _is_free(name, path):
+        name = f"{name}_space"
+    return name
+
+
+def _is_free(name: str, path: Path) -> bool:
+    if (loaded := sys.modules.get(name)) is not None:
+        return getattr(loaded, "__file__", None) == str(path)
+    spec = importlib.util.find_spec(name)
+    return spec is None or spec.origin == str(path)
+
+
+def _said(error: BaseException, path: Path | None = None) -> str:
+    """What an import failed with, and in which line of the file at `path`."""
+    if isinstance(error, SyntaxError):
+        return f" in line {error.lineno}: {error.msg}."
+    lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == str(path)]
+    at = f" in line {lines[-1]}" if lines else ""
+    kind = "" if isinstance(error, NeptuneError) else f"{type(error).__name__}: "
+    return f"{at}: {kind}{error}"

@@ -1,0 +1,226 @@
+"""Nodes under a rule: the values, or the records, for which it holds."""
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from neptune_nas.errors import SpaceError
+from neptune_nas.space.joint import ROW, Fields, Joint
+from neptune_nas.space.nodes import (
+    Assignment,
+    Counts,
+    Node,
+    Place,
+    RejectedError,
+    require_few,
+    total,
+)
+
+Rule = Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """The values of a node that obey all rules, by looking at each; `at` is for messages."""
+
+    node: Node
+    rules: tuple[Rule, ...]
+    at: str
+
+    @cached_property
+    def kept(self) -> Mapping[Assignment, Sequence[int]]:
+        """The numbers of the values kept, rising."""
+        require_few(total(self.node), self.at, "values for its rule to look at")
+        kept = {given: self._obeying(given) for given in self.node.counts}
+        if not any(kept.values()):
+            raise SpaceError(
+                f"{self.at} has a rule that none of its {total(self.node):,} values obeys: "
+                f"loosen the rule or open more fields."
+            )
+        return {given: numbers for given, numbers in kept.items() if numbers}
+
+    def _obeying(self, given: Assignment) -> list[int]:
+        numbered = enumerate(self.node.each(given))
+        return [number for number, value in numbered if self.obeys(value)]
+
+    @cached_property
+    def counts(self) -> Counts:
+        return {given: len(numbers) for given, numbers in self.kept.items()}
+
+    def unrank(self, given: Assignment, index: int) -> Any:
+        return self.node.unrank(given, self.kept[given][index])
+
+    def rank(self, value: Any) -> Place | None:
+        place = self.node.rank(value)
+        if place is None or place[0] not in self.kept:
+            return None
+        given, number = place
+        at = bisect_left(self.kept[given], number)
+        known = at < len(self.kept[given]) and self.kept[given][at] == number
+        return (given, at) if known else None
+
+    def each(self, given: Assignment) -> Iterator[Any]:
+        return (self.node.unrank(given, number) for number in self.kept[given])
+
+    def obeys(self, value: Any) -> bool:
+        """Whether a value of the node obeys all rules."""
+        return ask(self.rules, value, self.at)
+
+    @property
+    def summary(self) -> str:
+        """How many values the rules keep, and 8 digits that change with which ones."""
+        numbers = [(sorted(given), numbers) for given, numbers in self.kept.items()]
+        digest = hashlib.sha256(repr(numbers).encode()).hexdigest()[:8]
+        return f"{total(self):,} of {total(self.node):,} ({digest})"
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """A record whose fields obey all rules; only the fields that they read are tried together."""
+
+    parts: tuple[Node, ...]
+    form: Fields
+    rules: tuple[Rule, ...]
+
+    @cached_property
+    def names_and_read(self) -> tuple[tuple[str, ...], Filtered]:
+        """The names of the fields that the rules read, and their rows, filtered."""
+        names: tuple[str, ...] = ()
+        while True:
+            filtered = self._filtered(names)
+            try:
+                filtered.counts  # noqa: B018 - this is what calls the rules
+            except _NotKnown as more:
+                names = tuple(n for n in self.form.names if n in (*names, *more.names))
+            else:
+                return names, filtered
+
+    @cached_property
+    def joint(self) -> Joint:
+        """The fields read, filtered, then the others."""
+        names, read = self.names_and_read
+        others = tuple(name for name in self.form.names if name not in names)
+        rest = Joint(tuple(self._part(name) for name in others), ROW)
+        return Joint((read, rest), _Sorted(self.form, (*names, *others), len(names)))
+
+    @property
+    def counts(self) -> Counts:
+        return self.joint.counts
+
+    def unrank(self, given: Assignment, index: int) -> Any:
+        return self.joint.unrank(given, index)
+
+    def rank(self, value: Any) -> Place | None:
+        return self.joint.rank(value)
+
+    def each(self, given: Assignment) -> Iterator[Any]:
+        return self.joint.each(given)
+
+    def join(self, values: Sequence[Any]) -> Any:
+        """The record with these fields; raises `RejectedError` if it would break a rule."""
+        if not self._obey(zip(self.form.names, values, strict=True)):
+            shown = ", ".join(f"{n}={v!r}" for n, v in zip(self.form.names, values, strict=True))
+            raise RejectedError(f"{self.form.at} has a rule that forbids {shown}.")
+        return self.form.join(values)
+
+    def split(self, value: Any) -> Sequence[Any]:
+        """The value of each field of `value`, a value of this node."""
+        values = self.form.split(value)
+        assert values is not None
+        return values
+
+    def _part(self, name: str) -> Node:
+        return self.parts[self.form.names.index(name)]
+
+    def _filtered(self, names: tuple[str, ...]) -> Filtered:
+        rows = Joint(tuple(self._part(name) for name in names), ROW)
+        return Filtered(rows, (lambda row: self._obey(zip(names, row, strict=True)),), self.form.at)
+
+    def _obey(self, known: Iterator[tuple[str, Any]]) -> bool:
+        return ask(self.rules, _Reader(self.form, known), self.form.at)
+
+
+@dataclass(frozen=True)
+class _Sorted:
+    """The fields of a record as two rows: the first `cut` of `order`, then the others."""
+
+    fields: Fields
+    order: tuple[str, ...]
+    cut: int
+
+    @cached_property
+    def back(self) -> tuple[int, ...]:
+        return tuple(map(self.order.index, self.fields.names))
+
+    def join(self, rows: Sequence[Any]) -> Any:
+        values = (*rows[0], *rows[1])
+        return self.fields.join([values[i] for i in self.back])
+
+    def split(self, value: Any) -> Sequence[Any] | None:
+        if type(value) is not self.fields.cls:
+            return None
+        values = tuple(getattr(value, name) for name in self.order)
+        return values[: self.cut], values[self.cut :]
+
+    def places(self, path: str) -> Sequence[str]:
+        raise AssertionError(f"the rows at {path} have no places of their own")
+
+
+class _NotKnown(BaseException):
+    """A rule reads fields not known yet; a BaseException, to pass a rule's own `except`."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+
+
+class _Reader:
+    """Stands for a record in a rule and tells which fields it reads: known ones are attributes."""
+
+    def __init__(self, form: Fields, known: Iterator[tuple[str, Any]]) -> None:
+        self.__form = form
+        self.__dict__.update(known)
+
+    @property  # type: ignore[misc]  # so that isinstance in a rule sees the record's class
+    def __class__(self) -> type:
+        return self.__form.cls
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__form.names:
+            raise _NotKnown((name,))
+        return getattr(self.__whole(), name)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.__whole() == other)
+
+    def __hash__(self) -> int:
+        return hash(self.__whole())
+
+    def __repr__(self) -> str:
+        known = [f"{n}={vars(self)[n]!r}" for n in self.__form.names if n in vars(self)]
+        return f"{self.__form.cls.__name__}({', '.join([*known, '...'])})"
+
+    def __whole(self) -> Any:
+        """The record itself, for what may read every field: a method, a comparison."""
+        missing = tuple(name for name in self.__form.names if name not in vars(self))
+        if missing:
+            raise _NotKnown(missing)
+        return self.__form.join([vars(self)[name] for name in self.__form.names])
+
+
+def ask(rules: tuple[Rule, ...], value: Any, at: str) -> bool:
+    """Whether `value` obeys all rules; raises `SpaceError` if a rule itself fails."""
+    try:
+        for rule in rules:
+            if not rule(value):
+                return False
+    except SpaceError:
+        raise
+    except Exception as error:
+        raise SpaceError(
+            f"{at} has a rule that fails with {type(error).__name__}: {error} on {value!r}: "
+            f"a rule must answer for every value."
+        ) from error
+    return True

@@ -1,0 +1,212 @@
+"""The one process that asks, submits and tells: the only writer of a study."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from time import monotonic
+from typing import Any
+
+from neptune_nas.engine.engine import Call, Engine, Result
+from neptune_nas.evaluate.seeds import seed_for
+from neptune_nas.samplers.problem import SpaceExhaustedError
+from neptune_nas.study.objectives import losses, values_of
+from neptune_nas.study.proposals import Proposer
+from neptune_nas.study.rungs import Losses, Rungs
+from neptune_nas.study.settings import Question
+from neptune_nas.study.store import Store
+from neptune_nas.trial import Cost, State, Trial
+
+AHEAD = 1  # calls beyond the engine's slots that wait, so that no slot idles while we think
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to stop: at `trials` begun, after `seconds`, or after `patience` useless trials.
+
+    Useless are trials, one after the other, that added nothing to the front.
+    """
+
+    trials: int
+    seconds: float | None = None
+    patience: int | None = None
+
+
+@dataclass(slots=True)
+class Coordinator:
+    """Keeps an engine busy with new architectures and promotions until the limits are met.
+
+    `measure`: the cost of an architecture, and its latency in ms where that was asked for.
+    `watch`: called after each result. Going on after a crash is making the unfinished calls again.
+    """
+
+    question: Question
+    store: Store
+    proposer: Proposer
+    rungs: Rungs
+    measure: Callable[[Any], tuple[Cost, float | None]]
+    watch: Callable[["Coordinator"], None]
+    trials: dict[int, Trial] = field(init=False, default_factory=dict)
+    scored: dict[int, dict[int, Losses]] = field(init=False)
+    promoted: dict[int, set[int]] = field(init=False)
+    again: deque[tuple[int, int]] = field(init=False, default_factory=deque)
+    finished: list[Losses] = field(init=False, default_factory=list)
+    useless: int = field(init=False, default=0)
+    exhausted: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        self.scored = {level: {} for level in self.rungs.levels}
+        self.promoted = {level: set() for level in self.rungs.levels}
+
+    def load(self) -> None:
+        """Take in the trials of earlier sessions, and which of their calls to make again."""
+        frozen = {trial.number: trial for trial in self.store.frozen_trials()}
+        self.trials = {trial.number: trial for trial in self.store.trials()}
+        for trial in self.trials.values():
+            for level in self.rungs.levels:
+                self._note(trial, level)
+            missing = self._unfinished(trial)
+            if trial.state is State.RUNNING and missing is not None:
+                self.again.append((trial.number, missing))
+        self.proposer.load(
+            (trial, frozen[number], self._values(trial)) for number, trial in self.trials.items()
+        )
+
+    def run(self, engine: Engine, limits: Limits) -> None:
+        """Search until a limit is met.
+
+        What the engine raises is raised; whatever was told before then is kept. When time runs out,
+        what is being evaluated is left as it is, to be evaluated again when the study goes on.
+        """
+        end = None if limits.seconds is None else monotonic() + limits.seconds
+        while True:
+            self._fill(engine, limits)
+            if not engine.pending:
+                break
+            for result in engine.wait(None if end is None else max(0.0, end - monotonic())):
+                self._take(result)
+                self.watch(self)
+            if end is not None and monotonic() >= end:
+                return
+        self._settle()
+
+    def _fill(self, engine: Engine, limits: Limits) -> None:
+        patient = limits.patience is None or self.useless < limits.patience
+        while patient and len(engine.pending) < engine.slots + AHEAD:
+            call = self._next(engine, limits)
+            if call is None:
+                return
+            engine.submit(call)
+
+    def _next(self, engine: Engine, limits: Limits) -> Call | None:
+        """The call to make next: one to finish, a promotion, a new trial, or a last promotion."""
+        if self.again:
+            return self._call(*self.again.popleft())
+        if (promotion := self._promotion(engine)) is not None:
+            return self._call(*promotion)
+        if not self.exhausted and len(self.trials) < limits.trials:
+            try:
+                return self._call(self._begin(), self.rungs.levels[0])
+            except SpaceExhaustedError:
+                self.exhausted = True
+        if not engine.pending and (promotion := self._promotion(engine, last=True)) is not None:
+            return self._call(*promotion)
+        return None
+
+    def _promotion(self, engine: Engine, *, last: bool = False) -> tuple[int, int] | None:
+        waiting = {
+            number
+            for number, trial in self.trials.items()
+            if trial.state is State.RUNNING and number not in engine.pending
+        }
+        return self.rungs.promotable(self.scored, self.promoted, waiting, last)
+
+    def _begin(self) -> int:
+        """Make the next proposal a trial, and return its number."""
+        proposal = self.proposer.propose()
+        cost, latency = self.measure(proposal.architecture)
+        trial = Trial(
+            number=-1,
+            architecture=proposal.architecture,
+            key=proposal.key,
+            cost=cost,
+            picks=proposal.picks,
+            latency=latency,
+        )
+        trial = self.store.add(trial, proposal.distributions, proposal.system_attrs)
+        self.proposer.began(proposal, trial)
+        self.trials[trial.number] = trial
+        return trial.number
+
+    def _call(self, number: int, level: int) -> Call:
+        trial = self.trials[number]
+        for below in self.rungs.levels[: self.rungs.levels.index(level)]:
+            self.promoted[below].add(number)
+        seed = seed_for(self.question.seed, trial.key, len(trial.scores_at(level)))
+        return Call(number, trial.architecture, level, seed)
+
+    def _take(self, result: Result) -> None:
+        """Note a result, on disk first."""
+        old, level = self.trials[result.call.id], result.call.fidelity
+        trial = replace(old, scores=(*old.scores, result.score), failure=result.score.failure)
+        self.trials[trial.number] = trial
+        is_last = level == self.rungs.levels[-1]
+        self.store.add_score(trial, is_last)
+        self._note(trial, level)
+        if not result.score.ok:
+            self._finish(trial, State.FAILED)
+        elif not is_last:
+            self.proposer.tell_rung(trial)
+        elif self._unfinished(trial) is None:
+            self._finish(trial, State.FINISHED)
+        else:
+            self.again.append((trial.number, level))
+
+    def _note(self, trial: Trial, level: int) -> None:
+        """Enter a trial's standing at a level, and that it went past the levels below."""
+        if scores := trial.scores_at(level):
+            names = self.question.objectives
+            values = values_of(names, replace(trial, scores=scores))
+            self.scored[level][trial.number] = losses(names, values)
+        if any(score.fidelity > level for score in trial.scores):
+            self.promoted[level].add(trial.number)
+
+    def _unfinished(self, trial: Trial) -> int | None:
+        """The level at which a running trial misses a score; None if it misses none or waits."""
+        first, last = self.rungs.levels[0], self.rungs.levels[-1]
+        if not trial.scores_at(first):
+            return first
+        done = len(trial.scores_at(last))
+        return last if 0 < done < self.question.repeats else None
+
+    def _finish(self, trial: Trial, state: State) -> None:
+        trial = replace(trial, state=state)
+        self.trials[trial.number] = trial
+        values = self._values(trial)
+        self.store.finish(trial, values if state is State.FINISHED else None)
+        self.proposer.tell(trial, values)
+        self._count_useless(trial)
+
+    def _count_useless(self, trial: Trial) -> None:
+        ours = self.scored[self.rungs.levels[-1]].get(trial.number)
+        if ours is None or any(_covers(theirs, ours) for theirs in self.finished):
+            self.useless += 1
+        else:
+            self.useless = 0
+            self.finished = [theirs for theirs in self.finished if not _covers(ours, theirs)]
+            self.finished.append(ours)
+
+    def _settle(self) -> None:
+        """End the trials that wait at a rung and will not be promoted."""
+        for trial in list(self.trials.values()):
+            if trial.state is State.RUNNING:
+                self._finish(trial, State.PRUNED)
+
+    def _values(self, trial: Trial) -> Sequence[float] | None:
+        if trial.score is None or trial.state in (State.FAILED, State.RUNNING):
+            return None
+        return values_of(self.question.objectives, trial)
+
+
+def _covers(a: Losses, b: Losses) -> bool:
+    """Whether `a` is at least as good as `b` in every objective."""
+    return all(x <= y for x, y in zip(a, b, strict=True))

@@ -1,0 +1,61 @@
+"""What an architecture costs, asked before it is trained and remembered."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from neptune_nas.codec import key
+from neptune_nas.constraints import Constraint
+from neptune_nas.cost import CostModel
+from neptune_nas.errors import ArchitectureError
+from neptune_nas.study.objectives import EXACT, value_of
+from neptune_nas.trial import Cost
+
+
+@dataclass(slots=True)
+class Gauge:
+    """Counts exact costs, and measures latency where `clock` (architecture to ms) is given."""
+
+    model: CostModel
+    constraints: Sequence[Constraint] = ()
+    clock: Callable[[Any], float] | None = None
+    latencies: dict[str, float] = field(init=False, default_factory=dict)
+
+    def cost(self, architecture: Any) -> Cost:
+        """The exact cost of one forward pass of one image."""
+        return self.model.cost(architecture)
+
+    def latency(self, architecture: Any) -> float | None:
+        """Milliseconds for one image; None where it is not measured."""
+        if self.clock is None:
+            return None
+        name = key(architecture)
+        if name not in self.latencies:
+            self.latencies[name] = self.clock(architecture)
+        return self.latencies[name]
+
+    def value(self, name: str, architecture: Any) -> float:
+        """The cost of one kind."""
+        latency = self.latency(architecture) if name == "latency" else None
+        return value_of(name, self.cost(architecture), None, latency)
+
+    def exact(self, architecture: Any) -> Mapping[str, float]:
+        """All costs that are known without running anything, by name."""
+        cost = self.cost(architecture)
+        return {name: value_of(name, cost, None, None) for name in EXACT}
+
+    def measure(self, architecture: Any) -> tuple[Cost, float | None]:
+        """The exact cost, and the latency where it is measured."""
+        return self.cost(architecture), self.latency(architecture)
+
+    def feasible(self, architecture: Any) -> bool:
+        """Whether an architecture can be built for the images and keeps all constraints.
+
+        Latency is asked for last, since it is measured.
+        """
+        try:
+            self.cost(architecture)
+        except ArchitectureError:
+            return False
+        ordered = sorted(self.constraints, key=lambda c: c.name == "latency")
+        return all(c.holds(self.value(c.name, architecture)) for c in ordered)

@@ -1,0 +1,155 @@
+"""New architectures: asked of a sampler until one is new, allowed and feasible.
+
+The sampler sees an Optuna study of its own, in memory. Asking is then free of database commits (one
+a parameter otherwise), duplicates and infeasible candidates leave no trace on disk, and the sampler
+learns from both.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from neptune_nas.samplers.problem import Problem
+from neptune_nas.samplers.sampler import SpaceSampler
+from neptune_nas.space import RejectedError
+from neptune_nas.study.objectives import Direction
+from neptune_nas.trial import State, Trial
+
+ATTEMPTS = 200  # proposals in a row that a sampler may waste before one is drawn for it
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An architecture to evaluate, and the sampler's trial that led to it."""
+
+    architecture: Any
+    key: str
+    picks: dict[str, Any]
+    distributions: Mapping[str, BaseDistribution]
+    system_attrs: Mapping[str, Any]
+    asked: int
+
+
+@dataclass(slots=True)
+class Proposer:
+    """Asks a sampler for architectures that no trial has had yet.
+
+    Our own samplers read lower rungs from intermediate values. Optuna's are told a pruned trial's
+    last values as if they were final, since with two objectives they cannot take a pruned one.
+    """
+
+    problem: Problem[Any]
+    sampler: BaseSampler
+    directions: Sequence[Direction]
+    duplicates: int = 0
+    infeasible: int = 0
+    storage: InMemoryStorage = field(init=False, default_factory=InMemoryStorage)
+    study: optuna.Study = field(init=False)
+    values: dict[str, Sequence[float] | None] = field(init=False, default_factory=dict)
+    numbers: dict[int, int] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.study = optuna.create_study(
+            storage=self.storage,
+            sampler=self.sampler,
+            study_name="proposals",
+            directions=list(self.directions),
+        )
+
+    def load(self, trials: Iterable[tuple[Trial, FrozenTrial, Sequence[float] | None]]) -> None:
+        """Take in what earlier sessions did."""
+        for trial, frozen, values in trials:
+            self.study.add_trial(
+                create_trial(
+                    state=TrialState.RUNNING,
+                    params=frozen.params,
+                    distributions=frozen.distributions,
+                    intermediate_values=frozen.intermediate_values,
+                    system_attrs=frozen.system_attrs,
+                )
+            )
+            self.numbers[trial.number] = len(self.numbers)
+            self.values[trial.key] = None
+            if trial.state is not State.RUNNING:
+                self.tell(trial, values)
+
+    def propose(self) -> Proposal:
+        """The next architecture. Raises `SpaceExhaustedError` when there is none that is new."""
+        for _ in range(ATTEMPTS):
+            asked = self.study.ask()
+            if (proposal := self._accepted(asked)) is not None:
+                return proposal
+        return self._drawn()
+
+    def began(self, proposal: Proposal, trial: Trial) -> None:
+        """Note the number under which a proposal became a trial."""
+        self.numbers[trial.number] = proposal.asked
+
+    def tell_rung(self, trial: Trial) -> None:
+        """Let the sampler know a score below the last rung."""
+        newest = trial.scores[-1]
+        # Not by `Trial.report`, which refuses two objectives.
+        trial_id = self.storage.get_trial_id_from_study_id_trial_number(
+            self.storage.get_study_id_from_name("proposals"), self.numbers[trial.number]
+        )
+        self.storage.set_trial_intermediate_value(trial_id, newest.fidelity, newest.accuracy)
+
+    def tell(self, trial: Trial, values: Sequence[float] | None) -> None:
+        """Let the sampler know how a trial ended."""
+        self.values[trial.key] = values
+        number = self.numbers[trial.number]
+        if values is None or trial.state is State.FAILED:
+            self.study.tell(number, state=TrialState.FAIL)
+        elif trial.state is State.PRUNED and isinstance(self.sampler, SpaceSampler):
+            self.study.tell(number, state=TrialState.PRUNED)
+        else:
+            self.study.tell(number, values)
+
+    def _accepted(self, asked: optuna.Trial) -> Proposal | None:
+        try:
+            architecture = self.problem.space.suggest(asked)
+        except RejectedError:
+            self.infeasible += 1
+            self.study.tell(asked, state=TrialState.FAIL)
+            return None
+        key = self.problem.name(architecture)
+        if key in self.values:
+            self.duplicates += 1
+            self._tell_duplicate(asked, key)
+            return None
+        if not self.problem.admits(architecture):
+            self.infeasible += 1
+            self.study.tell(asked, state=TrialState.FAIL)
+            return None
+        self.values[key] = None
+        return Proposal(
+            architecture,
+            key,
+            asked.params,
+            asked.distributions,
+            self.storage.get_trial_system_attrs(asked.number),
+            asked.number,
+        )
+
+    def _tell_duplicate(self, asked: optuna.Trial, key: str) -> None:
+        known = self.values[key]
+        if known is None:
+            self.study.tell(asked, state=TrialState.FAIL)
+        else:
+            self.study.tell(asked, known)
+
+    def _drawn(self) -> Proposal:
+        """A new architecture by chance, for a sampler that is stuck on old ones."""
+        rng = Random(f"{self.problem.seed}:{len(self.values)}")
+        architecture = self.problem.random(self.values, rng)
+        self.study.enqueue_trial(self.problem.space.picks(architecture))
+        proposal = self._accepted(self.study.ask())
+        assert proposal is not None
+        return proposal

@@ -1,0 +1,63 @@
+"""A study as it stands on disk, read without a lock: also while a search writes to it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from neptune_nas.errors import SpaceError
+from neptune_nas.space.locate import find_module, records_of
+from neptune_nas.study.folder import Folder, open_folder, read_settings
+from neptune_nas.study.ledger import Ledger
+from neptune_nas.study.results import Results
+from neptune_nas.study.settings import Settings
+from neptune_nas.study.store import Store, open_store, sqlite_url
+from neptune_nas.trial import State, Trial
+
+
+def read_results(path: Path, storage: str | None = None) -> Results:
+    """The study in the folder at `path`.
+
+    `storage`: where its trials are, if not in the folder and the URL needs a password.
+    Raises `StudyError` or `FileFormatError` if it is none, or cannot be read.
+    """
+    folder = open_folder(path)
+    settings = read_settings(folder)
+    url = storage or settings.storage or sqlite_url(folder.database)
+    store = open_store(url, settings.name, allow=records_in(settings.question.space))
+    return snapshot(folder, settings, store)
+
+
+def snapshot(folder: Folder, settings: Settings, store: Store) -> Results:
+    """The results of a study that is open already."""
+    trials = store.trials()
+    ledger = ledger_of(trials, settings.facts.images[0], store.counts())
+    return Results(folder.path, settings, trials, ledger)
+
+
+def records_in(space: str) -> tuple[type, ...]:
+    """The user's own records that the space's module defines; none where it is gone."""
+    try:
+        return tuple(records_of(find_module(space)))
+    except SpaceError:
+        return ()
+
+
+def ledger_of(trials: Sequence[Trial], images: int, counts: Mapping[str, float]) -> Ledger:
+    """What the trials cost on so many training images, with the sums that no trial holds."""
+    states = Counter(trial.state for trial in trials)
+    scores = [(trial, score) for trial in trials for score in trial.scores]
+    return Ledger(
+        finished=states[State.FINISHED],
+        pruned=states[State.PRUNED],
+        failed=states[State.FAILED],
+        running=states[State.RUNNING],
+        duplicates=int(counts.get("duplicates", 0)),
+        infeasible=int(counts.get("infeasible", 0)),
+        failures=dict(Counter(t.failure for t in trials if t.failure is not None)),
+        epochs=sum(score.fidelity for _, score in scores if score.ok),
+        flops_trained=sum(3.0 * t.cost.flops * images * s.fidelity for t, s in scores if s.ok),
+        worker_seconds=sum(score.seconds for _, score in scores),
+        wall_seconds=counts.get("wall_seconds", 0.0),
+        slot_seconds=counts.get("slot_seconds", 0.0),
+        worker_deaths=int(counts.get("worker_deaths", 0)),
+    )

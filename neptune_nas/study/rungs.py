@@ -1,0 +1,80 @@
+"""Which trials go on to more epochs: asynchronous successive halving by non-dominated rank."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from neptune_nas.errors import OptionError
+from neptune_nas.pareto import hypervolume, ranks
+
+Losses = Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Rungs:
+    """Fidelities, rising, at which trials are compared; one in `reduction` goes on.
+
+    Li et al. 2020 (arXiv 1810.05934) promote by one loss. Here a rung is sorted into non-dominated
+    fronts first, so that a small network is never cut for being less accurate than a large one, and
+    inside a front by how much hypervolume a trial alone adds.
+    """
+
+    levels: tuple[int, ...]
+    reduction: int = 3
+
+    def __post_init__(self) -> None:
+        if not self.levels or self.levels[0] < 0 or list(self.levels) != sorted({*self.levels}):
+            raise OptionError(
+                f"rungs need rising, distinct numbers of epochs, as in 1,3,9, "
+                f"but got {','.join(map(str, self.levels)) or 'none'}."
+            )
+        if self.reduction < 2:
+            raise OptionError(f"rungs need a reduction of at least 2, but got {self.reduction}.")
+
+    def promotable(
+        self,
+        scored: Mapping[int, Mapping[int, Losses]],
+        promoted: Mapping[int, Collection[int]],
+        waiting: Collection[int],
+        is_last_call: bool = False,
+    ) -> tuple[int, int] | None:
+        """The trial to go on with and its next level, or None; higher rungs first.
+
+        `scored`: by level, the losses of each trial scored there. `promoted`: by level, the trials
+        that went on from it. `waiting`: the trials that can go on. On the last call, when no new
+        trial will come, each rung sends at least one on.
+        """
+        steps = list(zip(self.levels, self.levels[1:], strict=False))
+        for level, following in reversed(steps):
+            losses = scored[level]
+            quota = max(len(losses) // self.reduction, min(len(losses), int(is_last_call)))
+            if quota > len(promoted[level]):
+                best = order(losses)[:quota]
+                able = (n for n in best if n in waiting and n not in promoted[level])
+                if (number := next(able, None)) is not None:
+                    return number, following
+        return None
+
+
+def order(losses: Mapping[int, Losses]) -> list[int]:
+    """Trial numbers from the best to the worst."""
+    numbers = sorted(losses)
+    points = np.array([losses[number] for number in numbers], dtype=np.float64)
+    fronts = ranks(points)
+    alone = np.zeros(len(points))
+    for front in range(int(fronts.max()) + 1):
+        members = np.flatnonzero(fronts == front)
+        alone[members] = exclusive(points[members], points)
+    return [numbers[i] for i in np.lexsort((np.array(numbers), -alone, fronts))]
+
+
+def exclusive(front: np.ndarray, everything: np.ndarray) -> np.ndarray:
+    """The hypervolume that each point of a front alone adds, all objectives scaled to 0..1."""
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    span = np.where(high > low, high - low, 1.0)
+    scaled, corner = (front - low) / span, np.full(front.shape[1], 1.1)
+    whole = hypervolume(scaled, corner)
+    return np.array(
+        [whole - hypervolume(np.delete(scaled, i, axis=0), corner) for i in range(len(scaled))]
+    )

@@ -1,0 +1,90 @@
+"""Opening a study to search in it: a new one with its facts found, or an old one gone on with."""
+
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from neptune_nas.engine.plan import usable_cores
+from neptune_nas.errors import StudyError
+from neptune_nas.study.folder import Folder, read_settings, write_settings
+from neptune_nas.study.settings import Facts, Question, Settings
+
+PACKAGES = ("neptune-nas", "torch", "optuna", "numpy")
+CHECKED = ("data_fingerprint", "input_shape", "classes")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command asks of a study: its name, its total of trials, its question."""
+
+    name: str
+    trials: int
+    question: Question
+    storage: str = ""
+
+
+def settle_settings(folder: Folder, asked: Asked, find_facts: Callable[[], Facts]) -> Settings:
+    """The settings to search by: those on disk if they agree with what is asked, else new ones.
+
+    `find_facts` looks at the space and the data as they are now.
+    Raises `StudyError` naming the first difference to what the study began with.
+    """
+    facts = find_facts()
+    if not folder.exists:
+        return Settings(asked.name, asked.trials, asked.question, facts, asked.storage)
+    old = read_settings(folder)
+    for what, ours, theirs in differences(old, asked, facts):
+        raise StudyError(
+            f"study {folder.path} was begun with {what} {theirs!r}, but now it is {ours!r}: "
+            f"give this search another --study-name, or ask for what the study has."
+        )
+    return replace(old, trials=asked.trials, facts=replace(old.facts, versions=facts.versions))
+
+
+def differences(old: Settings, asked: Asked, facts: Facts) -> Iterator[tuple[str, Any, Any]]:
+    """What a study began with and what is asked of it now, where they contradict each other."""
+    if old.name != asked.name:
+        yield "the name", asked.name, old.name
+    before, now = asdict(old.question), asdict(asked.question)
+    for field, theirs in before.items():
+        if now[field] != theirs:
+            yield field.replace("_", " "), now[field], theirs
+    paths = dict.fromkeys([*old.facts.outline, *facts.outline])
+    for path in paths:
+        ours, theirs = facts.outline.get(path), old.facts.outline.get(path)
+        if ours != theirs:
+            yield f"`{path}` of the space as", ours or "not there", theirs or "not there"
+    for field in CHECKED:
+        ours, theirs = getattr(facts, field), getattr(old.facts, field)
+        if ours != theirs:
+            yield field.replace("_", " "), ours, theirs
+
+
+def begin(folder: Folder, settings: Settings) -> None:
+    """Write the settings, unless they stand there already."""
+    if not folder.exists or read_settings(folder) != settings:
+        write_settings(folder, settings)
+
+
+def now() -> str:
+    """The present moment, ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def hardware() -> str:
+    """The machine in a few words: system, architecture, cores."""
+    return f"{platform.system()} {platform.machine()}, {usable_cores()} cores"
+
+
+def versions() -> dict[str, str]:
+    """The versions that a score may depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found

@@ -1,0 +1,186 @@
+"""The trials on disk: an Optuna study, readable by `optuna-dashboard`, written one step at a time.
+
+Parameters are the picks by path. Everything else about a trial stands in its user attributes:
+`architecture` (JSON), `key`, `macs`, `params`, `activations`, `latency` and `scores`, a list that
+grows by one with every evaluation. A rung below the last is an intermediate value too.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from neptune_nas.codec import from_json, to_json
+from neptune_nas.errors import StudyError
+from neptune_nas.trial import Cost, Score, State, Trial
+
+STATES = {
+    TrialState.RUNNING: State.RUNNING,
+    TrialState.WAITING: State.RUNNING,
+    TrialState.COMPLETE: State.FINISHED,
+    TrialState.PRUNED: State.PRUNED,
+    TrialState.FAIL: State.FAILED,
+}
+COUNTS = "neptune:counts"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One Optuna study in one storage."""
+
+    storage: BaseStorage
+    study_id: int
+    allow: tuple[type, ...] = ()
+
+    def trials(self) -> tuple[Trial, ...]:
+        """All trials, in the order they began."""
+        found = self.storage.get_all_trials(self.study_id, deepcopy=False)
+        return tuple(
+            trial_from(frozen, self.allow) for frozen in found if "key" in frozen.user_attrs
+        )
+
+    def frozen_trials(self) -> Sequence[FrozenTrial]:
+        """The trials as Optuna keeps them."""
+        return self.storage.get_all_trials(self.study_id, deepcopy=False)
+
+    def add(
+        self,
+        trial: Trial,
+        distributions: Mapping[str, BaseDistribution],
+        system_attrs: Mapping[str, Any],
+    ) -> Trial:
+        """Write a new running trial, whole, and return it with its number.
+
+        `system_attrs`: what the sampler noted, such as the generation, for after a restart.
+        """
+        attributes = {
+            "key": trial.key,
+            "architecture": to_json(trial.architecture),
+            **asdict(trial.cost),
+            "scores": [],
+        }
+        if trial.latency is not None:
+            attributes["latency"] = trial.latency
+        template = create_trial(
+            state=TrialState.RUNNING,
+            params=trial.picks,
+            distributions=dict(distributions),
+            user_attrs=attributes,
+            system_attrs=dict(system_attrs),
+        )
+        trial_id = self.storage.create_new_trial(self.study_id, template)
+        return replace(trial, number=self.storage.get_trial_number_from_id(trial_id))
+
+    def add_score(self, trial: Trial, is_last: bool) -> None:
+        """Write the newest score of `trial`, which goes on."""
+        trial_id = self._id(trial.number)
+        scores = [score_to_json(score) for score in trial.scores]
+        self.storage.set_trial_user_attr(trial_id, "scores", scores)
+        newest = trial.scores[-1]
+        if newest.ok and not is_last:
+            self.storage.set_trial_intermediate_value(trial_id, newest.fidelity, newest.accuracy)
+
+    def finish(self, trial: Trial, values: Sequence[float] | None) -> None:
+        """Write the end of `trial`: `values` of the objectives if it reached the last rung."""
+        state = next(ours for ours, theirs in STATES.items() if theirs is trial.state)
+        self.storage.set_trial_state_values(self._id(trial.number), state, values)
+
+    def counts(self) -> dict[str, float]:
+        """Sums that no trial holds, such as duplicates proposed."""
+        attributes = self.storage.get_study_user_attrs(self.study_id)
+        found: dict[str, float] = attributes.get(COUNTS, {})
+        return found
+
+    def set_counts(self, counts: Mapping[str, float]) -> None:
+        """Write the sums that no trial holds."""
+        self.storage.set_study_user_attr(self.study_id, COUNTS, dict(counts))
+
+    def _id(self, number: int) -> int:
+        return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
+
+
+def open_store(
+    url: str, name: str, directions: Iterable[str] | None = None, allow: tuple[type, ...] = ()
+) -> Store:
+    """The study `name` in the storage at `url`; created with `directions` if they are given.
+
+    Raises `StudyError` where the storage cannot be opened or holds no such study.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        storage = optuna.storages.get_storage(RDBStorage(url, engine_kwargs=_engine_options(url)))
+        if directions is None:
+            return Store(storage, storage.get_study_id_from_name(name), allow)
+        turned = [StudyDirection[direction.upper()] for direction in directions]
+        try:
+            study_id = storage.create_new_study(turned, name)
+        except optuna.exceptions.DuplicatedStudyError:
+            study_id = storage.get_study_id_from_name(name)
+    except KeyError as error:
+        raise StudyError(f"storage {safe_url(url)} holds no study '{name}'.") from error
+    except Exception as error:  # whatever a database driver raises is a matter of the URL
+        reason = str(error).partition("\n")[0].replace(url, safe_url(url))
+        raise StudyError(f"storage {safe_url(url)} cannot be opened: {reason}") from error
+    return Store(storage, study_id, allow)
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of an SQLite file."""
+    return f"sqlite:///{path.resolve()}"
+
+
+def safe_url(url: str) -> str:
+    """A storage URL without its password.
+
+    >>> safe_url("mysql://ann:secret@db/studies")
+    'mysql://ann:***@db/studies'
+    """
+    head, at, tail = url.rpartition("@")
+    scheme, slashes, login = head.partition("://")
+    if not at or ":" not in login:
+        return url
+    return f"{scheme}{slashes}{login.partition(':')[0]}:***@{tail}"
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    # A reader (`status`, a dashboard) may hold SQLite's lock for a moment: wait for it.
+    return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+
+
+def trial_from(frozen: FrozenTrial, allow: Iterable[type] = ()) -> Trial:
+    """Our record of an Optuna trial that `Store.add` wrote."""
+    attributes = frozen.user_attrs
+    scores = tuple(score_from_json(data) for data in attributes["scores"])
+    return Trial(
+        number=frozen.number,
+        architecture=from_json(attributes["architecture"], allow),
+        key=attributes["key"],
+        cost=Cost(*(attributes[name] for name in ("macs", "params", "activations"))),
+        picks=frozen.params,
+        scores=scores,
+        state=STATES[frozen.state],
+        failure=next((s.failure for s in reversed(scores) if s.failure), None),
+        latency=attributes.get("latency"),
+    )
+
+
+def score_to_json(score: Score) -> dict[str, Any]:
+    """A score as JSON, where what is not finite becomes None."""
+    return {
+        name: None if isinstance(value, float) and not isfinite(value) else value
+        for name, value in asdict(score).items()
+    }
+
+
+def score_from_json(data: Mapping[str, Any]) -> Score:
+    """The score that `score_to_json` wrote."""
+    unknown = {"accuracy": float("nan"), "loss": float("inf")}
+    values: dict[str, Any] = {n: unknown.get(n) if v is None else v for n, v in data.items()}
+    return Score(**values)

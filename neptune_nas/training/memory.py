@@ -1,0 +1,39 @@
+"""Peak memory of a training run, and running out of it."""
+
+from pathlib import Path
+
+import torch
+
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+RESET_PEAK = "5"  # see proc(5)
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Begin to look for the highest use from now on, where the system can."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif CLEAR.exists():
+        try:
+            CLEAR.write_text(RESET_PEAK)
+        except OSError:  # some containers forbid it: the peak is then that of the whole process
+            return
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes at the highest since the last reset: tensors on CUDA, else the process's resident set.
+
+    0 where it cannot be told (a CPU without Linux's `/proc`).
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if not STATUS.exists():
+        return 0
+    fields = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
+    return int(fields.get("VmHWM", "0 kB").split()[0]) * 1024
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is torch's or Python's way of saying that no memory was left."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )

@@ -1,0 +1,107 @@
+"""The records of a search: what an architecture costs, what it scored, and the trial of both."""
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from math import isfinite
+from statistics import fmean
+
+from neptune_nas.architecture import Architecture
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one forward pass of one image takes, counted on the built network, in eval mode.
+
+    `macs`: multiply-adds of convolutions, linear layers and every matrix product of attention.
+    `params`: learned numbers. `activations`: elements that those same operations put out
+    (Radosavovic et al. 2020, arXiv 2003.13678).
+    """
+
+    macs: int
+    params: int
+    activations: int
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations: two a multiply-add."""
+        return 2 * self.macs
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.macs + other.macs,
+            self.params + other.params,
+            self.activations + other.activations,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What an evaluator measured at one fidelity; a failed measurement says why in `failure`.
+
+    `accuracy`: share of validation images that are right, 0..1. `loss`: mean cross-entropy in nats.
+    `seconds`: wall clock of the evaluation. `images_per_second`: training images (0 if none).
+    `peak_memory`: bytes (0 if not measured). `started`: Unix time. `worker`: which one ran it.
+    `proxy`: what a zero-cost proxy measured in place of accuracy and loss, which are then 0.
+    """
+
+    fidelity: int
+    accuracy: float
+    loss: float
+    seed: int = 0
+    seconds: float = 0.0
+    images_per_second: float = 0.0
+    peak_memory: int = 0
+    started: float = 0.0
+    worker: int = 0
+    failure: str | None = None
+    proxy: float | None = None
+
+    @property
+    def value(self) -> float:
+        """The number to rank by, more is better: the proxy where there is one, or the accuracy."""
+        return self.accuracy if self.proxy is None else self.proxy
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a number to rank by."""
+        return self.failure is None and isfinite(self.value)
+
+
+class State(StrEnum):
+    """What became of a trial."""
+
+    RUNNING = "running"
+    FINISHED = "finished"  # scored at the highest fidelity
+    PRUNED = "pruned"  # scored at a lower rung and not promoted
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One architecture, its costs, and its scores in the order they were measured."""
+
+    number: int
+    architecture: Architecture
+    key: str
+    cost: Cost
+    picks: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    scores: tuple[Score, ...] = ()
+    state: State = State.RUNNING
+    failure: str | None = None
+    latency: float | None = None  # ms, batch 1, where it was measured
+
+    def scores_at(self, fidelity: int) -> tuple[Score, ...]:
+        """The good scores at one fidelity: one a seed."""
+        return tuple(s for s in self.scores if s.ok and s.fidelity == fidelity)
+
+    @property
+    def score(self) -> Score | None:
+        """The good score at the highest fidelity reached, or None; the mean of repeated seeds."""
+        top = self.scores_at(max((s.fidelity for s in self.scores if s.ok), default=0))
+        if len(top) < 2:
+            return top[0] if top else None
+        return replace(
+            top[0],
+            accuracy=fmean(score.accuracy for score in top),
+            loss=fmean(score.loss for score in top),
+        )

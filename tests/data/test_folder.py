@@ -1,0 +1,139 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from neptune_nas.data.folder import parse
+from neptune_nas.data.load import load_data
+from neptune_nas.errors import DataError
+
+BLUE, RED = (0, 0, 200), (250, 0, 0)
+
+
+def write(file: Path, color: tuple[int, ...] | int, size: tuple[int, int] = (10, 8)) -> None:
+    """A PNG of one color; `size` is width and height."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L" if isinstance(color, int) else "RGB", size, color).save(file)
+
+
+def write_classes(folder: Path, count: int = 20) -> None:
+    for i in range(count):
+        write(folder / "blue" / f"{i:02}.png", BLUE)
+        write(folder / "red" / f"{i:02}.png", RED)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    write_classes(tmp_path / "pictures")
+    return tmp_path / "pictures"
+
+
+def test_a_folder_of_classes_is_split_sixty_twenty_twenty(pictures: Path) -> None:
+    data = load_data(f"folder:{pictures}")
+    assert [len(s) for s in (data.train, data.validation, data.test)] == [24, 8, 8]
+
+
+def test_train_and_test_folders_give_a_tenth_of_train_to_validation(tmp_path: Path) -> None:
+    write_classes(tmp_path / "train")
+    write_classes(tmp_path / "test", count=3)
+    data = load_data(f"folder:{tmp_path}")
+    assert [len(s) for s in (data.train, data.validation, data.test)] == [36, 4, 6]
+
+
+def test_an_image_keeps_its_pixels_and_the_label_of_its_folder(pictures: Path) -> None:
+    data = load_data(f"folder:{pictures}")
+    colors = [data.classes[label] for label in data.train.labels]
+    expected = torch.tensor([BLUE if color == "blue" else RED for color in colors]).byte()
+    assert torch.equal(data.train.images, expected[:, :, None, None].expand(24, 3, 8, 10))
+
+
+def test_gray_images_stay_gray(tmp_path: Path) -> None:
+    for i in range(10):
+        write(tmp_path / "dark" / f"{i}.png", 3)
+        write(tmp_path / "light" / f"{i}.png", 250)
+    assert load_data(f"folder:{tmp_path}").input_shape == (1, 8, 10)
+
+
+def test_one_color_image_makes_all_of_them_color(pictures: Path) -> None:
+    write(pictures / "red" / "gray.png", 9)
+    assert load_data(f"folder:{pictures}").input_shape == (3, 8, 10)
+
+
+def test_images_of_mixed_sizes_become_squares_of_64_pixels(pictures: Path) -> None:
+    write(pictures / "red" / "large.png", RED, size=(90, 70))
+    assert load_data(f"folder:{pictures}").input_shape == (3, 64, 64)
+
+
+def test_a_size_behind_an_at_sign_is_that_of_every_image(pictures: Path) -> None:
+    assert load_data(f"folder:{pictures}@6").input_shape == (3, 6, 6)
+
+
+def test_an_image_is_cut_to_its_middle_square(tmp_path: Path) -> None:
+    pixels = np.zeros((8, 24), dtype=np.uint8)
+    pixels[:, 8:16] = 200
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(10):
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    assert (load_data(f"folder:{tmp_path}@8").train.images == 200).all()
+
+
+def test_an_at_sign_without_a_number_belongs_to_the_path() -> None:
+    assert parse("a@b/c") == (Path("a@b/c"), None)
+    assert parse("a@b/c@32") == (Path("a@b/c"), 32)
+
+
+def test_decoded_images_come_back_from_the_cache(pictures: Path, tmp_path: Path) -> None:
+    first = load_data(f"folder:{pictures}", tmp_path / "cache")
+    for file in (pictures / "red").iterdir():  # as long and as old as before, but no images
+        status = file.stat()
+        file.write_bytes(b"x" * status.st_size)
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert load_data(f"folder:{pictures}", tmp_path / "cache").fingerprint == first.fingerprint
+
+
+def test_a_changed_image_is_decoded_anew(pictures: Path, tmp_path: Path) -> None:
+    first = load_data(f"folder:{pictures}", tmp_path / "cache")
+    write(pictures / "red" / "00.png", (9, 9, 9))
+    assert load_data(f"folder:{pictures}", tmp_path / "cache").fingerprint != first.fingerprint
+
+
+def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nothing must be a folder, but there is none"):
+        load_data(f"folder:{tmp_path / 'nothing'}")
+
+
+def test_a_folder_without_classes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="needs at least two folders of images, one a class"):
+        load_data(f"folder:{tmp_path}")
+
+
+def test_an_empty_class_is_refused_by_name(pictures: Path) -> None:
+    (pictures / "green").mkdir()
+    with pytest.raises(DataError, match="the class 'green' has no image"):
+        load_data(f"folder:{pictures}")
+
+
+def test_classes_that_only_one_part_has_are_refused_by_name(tmp_path: Path) -> None:
+    write_classes(tmp_path / "train")
+    write_classes(tmp_path / "test")
+    write(tmp_path / "test" / "green" / "0.png", (0, 9, 0))
+    with pytest.raises(DataError, match="same classes, but only one of them has green"):
+        load_data(f"folder:{tmp_path}")
+
+
+@pytest.mark.parametrize("content", [b"no image", b""])
+def test_a_file_that_is_no_image_is_refused_by_name(pictures: Path, content: bytes) -> None:
+    (pictures / "red" / "odd.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"odd\.png must be a whole image"):
+        load_data(f"folder:{pictures}")
+
+
+def test_a_truncated_image_is_refused_by_name(pictures: Path) -> None:
+    file = pictures / "red" / "00.png"
+    file.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"00\.png must be a whole image"):
+        load_data(f"folder:{pictures}")

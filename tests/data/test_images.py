@@ -1,0 +1,132 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from neptune_nas.data.images import ImageData, Split, channel_statistics, image_data
+from neptune_nas.data.source import Source, in_memory
+from neptune_nas.errors import DataError
+
+
+def random_split(count: int = 12, seed: int = 0, size: int = 5) -> Split:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(256, (count, 2, size, size), generator=generator, dtype=torch.uint8)
+    return Split(images, torch.arange(count) % 3)
+
+
+def data_of(train: Split, validation: Split, test: Split) -> ImageData:
+    source = Source("made", ("a", "b", "c"), in_memory(train.images, train.labels), crop=1)
+    return image_data(source, (train, validation, test))
+
+
+def changed(values: Tensor, place: int) -> Tensor:
+    """A copy with another number at `place` of the flattened tensor."""
+    copy = values.clone().flatten()
+    copy[place] = (copy[place] + 1) % 3
+    return copy.view_as(values)
+
+
+SPLITS = (random_split(seed=1), random_split(9, seed=2), random_split(6, seed=3))
+
+
+@given(st.integers(0, 2), st.integers(0, 6 * 2 * 25 - 1))
+def test_the_fingerprint_changes_with_any_pixel(part: int, place: int) -> None:
+    splits = list(SPLITS)
+    splits[part] = replace(splits[part], images=changed(splits[part].images, place))
+    assert data_of(*splits).fingerprint != data_of(*SPLITS).fingerprint
+
+
+@given(st.integers(0, 2), st.integers(0, 5))
+def test_the_fingerprint_changes_with_any_label(part: int, place: int) -> None:
+    splits = list(SPLITS)
+    splits[part] = replace(splits[part], labels=changed(splits[part].labels, place))
+    assert data_of(*splits).fingerprint != data_of(*SPLITS).fingerprint
+
+
+def test_the_fingerprint_changes_when_an_image_moves_to_another_split() -> None:
+    train, validation, test = SPLITS
+    fewer = train[torch.arange(11)]
+    more = Split(
+        torch.cat((train.images[11:], validation.images)),
+        torch.cat((train.labels[11:], validation.labels)),
+    )
+    assert data_of(fewer, more, test).fingerprint != data_of(*SPLITS).fingerprint
+
+
+def test_the_fingerprint_of_given_images_is_the_same_on_every_machine() -> None:
+    images = torch.arange(24, dtype=torch.uint8).view(3, 2, 2, 2)
+    split = Split(images, torch.tensor([0, 1, 2]))
+    assert data_of(split, split, split).fingerprint == "ad1d0da17d8f8af5"
+
+
+@given(st.integers(1, 40), st.integers(0, 99))
+def test_mean_and_deviation_are_those_of_the_pixels_in_floating_point(
+    count: int, seed: int
+) -> None:
+    images = random_split(count, seed).images
+    pixels = images.double() / 255
+    mean, std = channel_statistics(images)
+    torch.testing.assert_close(
+        torch.tensor(mean, dtype=torch.float64), pixels.mean((0, 2, 3)), atol=1e-9, rtol=0
+    )
+    torch.testing.assert_close(
+        torch.tensor(std, dtype=torch.float64),
+        pixels.std((0, 2, 3), correction=0),
+        atol=1e-9,
+        rtol=0,
+    )
+
+
+def test_a_channel_without_contrast_has_a_deviation_one_can_divide_by() -> None:
+    assert channel_statistics(torch.full((4, 1, 3, 3), 7, dtype=torch.uint8))[1] == (1.0,)
+
+
+def test_chance_is_one_over_the_classes_and_the_shape_that_of_an_image() -> None:
+    data = data_of(*SPLITS)
+    assert (data.chance, data.input_shape) == (pytest.approx(1 / 3), (2, 5, 5))
+
+
+def test_a_crop_that_is_not_said_goes_by_the_size_of_the_images() -> None:
+    split = random_split(size=32)
+    source = Source("made", ("a", "b", "c"), in_memory(split.images, split.labels))
+    assert image_data(source, (split, split, split)).crop == 4
+
+
+def test_an_empty_split_is_refused_by_name() -> None:
+    empty = random_split()[torch.arange(0)]
+    with pytest.raises(DataError, match="data 'made': the validation split needs images"):
+        data_of(random_split(), empty, random_split())
+
+
+def test_images_of_another_shape_are_refused_by_split() -> None:
+    with pytest.raises(DataError, match=r"got \(2, 4, 4\) in the test split"):
+        data_of(random_split(), random_split(), random_split(size=4))
+
+
+def test_a_label_without_a_class_is_refused() -> None:
+    odd = replace(random_split(), labels=torch.full((12,), 3))
+    with pytest.raises(DataError, match=r"labels must lie in 0\.\.2, but got 3\.\.3 in the train"):
+        data_of(odd, random_split(), random_split())
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (torch.zeros(2, 1, 3, 3), torch.zeros(2, dtype=torch.int64), "uint8 tensor"),
+        (torch.zeros(2, 3, 3, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64), "uint8"),
+        (
+            torch.zeros(2, 1, 3, 3, dtype=torch.uint8),
+            torch.zeros(3, dtype=torch.int64),
+            "one label",
+        ),
+        (torch.zeros(2, 1, 3, 3, dtype=torch.uint8), torch.zeros(2), "int64 tensor"),
+    ],
+)
+def test_tensors_that_are_no_labelled_images_are_refused(
+    images: Tensor, labels: Tensor, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        Split(images, labels)

@@ -1,0 +1,169 @@
+"""What every engine must do; a subclass says how to make one."""
+
+import os
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from neptune_nas.architecture import Architecture, Stage
+from neptune_nas.engine.engine import Call, Engine, Result
+from neptune_nas.errors import ArchitectureError, NeptuneError
+from neptune_nas.evaluate.evaluator import Evaluator
+from tests.engine import evaluators
+from tests.engine.evaluators import Dies, Echo, Hangs, Meets, OddError, Raises, RaisesOdd
+
+Setup = Callable[[], object]
+
+
+def call(number: int, width: int = 8) -> Call:
+    return Call(number, Architecture(stages=(Stage(width=width),)), fidelity=1, seed=number)
+
+
+def results(engine: Engine, calls: Iterable[Call]) -> dict[int, Result]:
+    """Submit all, wait for all."""
+    for each in calls:
+        engine.submit(each)
+    found: list[Result] = []
+    while engine.pending:
+        found += engine.wait()
+    assert len(found) == len({result.call.id for result in found})
+    return {result.call.id: result for result in found}
+
+
+class EngineContract(ABC):
+    @abstractmethod
+    def make(
+        self,
+        evaluator: Evaluator,
+        *,
+        jobs: int = 2,
+        trial_timeout: float | None = None,
+        setup: Setup | None = None,
+    ) -> Engine:
+        """The engine under test."""
+
+    def test_every_call_yields_its_own_score_once(self) -> None:
+        with self.make(Echo()) as engine:
+            found = results(engine, [call(i, width=8 + i) for i in range(20)])
+        assert {i: (r.score.accuracy, r.score.loss) for i, r in found.items()} == {
+            i: (i / 1000, 8 + i) for i in range(20)
+        }
+
+    def test_a_result_holds_the_call_it_answers(self) -> None:
+        with self.make(Echo()) as engine:
+            assert results(engine, [call(3)])[3].call == call(3)
+
+    def test_calls_are_pending_until_their_result_is_handed_out(self) -> None:
+        with self.make(Echo(), jobs=1) as engine:
+            engine.submit(call(0))
+            engine.submit(call(1))
+            assert engine.pending == {0, 1}
+            first = engine.wait()
+            assert engine.pending == {0, 1} - {result.call.id for result in first}
+
+    def test_waiting_for_nothing_returns_at_once(self) -> None:
+        with self.make(Echo()) as engine:
+            assert engine.wait() == []
+
+    def test_waiting_ends_at_its_timeout_with_the_call_still_pending(self, tmp_path: Path) -> None:
+        with self.make(Hangs(tmp_path)) as engine:
+            engine.submit(call(1))
+            assert engine.wait(timeout=0.01) == []
+            assert engine.pending == {1}
+
+    def test_as_many_calls_run_at_once_as_there_are_slots(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "fifo")
+        with self.make(Meets(tmp_path / "fifo"), jobs=2) as engine:
+            assert engine.slots == 2
+            assert len(results(engine, [call(0), call(1)])) == 2
+
+    def test_an_id_can_be_used_again_once_its_call_has_ended(self) -> None:
+        with self.make(Echo()) as engine:
+            first = results(engine, [call(1)])[1]
+            second = results(engine, [replace(call(1), fidelity=3)])[1]
+        assert (first.score.fidelity, second.score.fidelity) == (1, 3)
+
+    def test_the_score_says_where_when_and_how_long(self) -> None:
+        with self.make(Echo(), jobs=1) as engine:
+            score = results(engine, [call(1)])[1].score
+        assert score.worker == 0
+        assert score.started > 1.7e9
+        assert 0 < score.seconds < 60
+
+    def test_seconds_that_the_evaluator_measured_are_kept(self) -> None:
+        with self.make(Echo(seconds=12.5)) as engine:
+            assert results(engine, [call(1)])[1].score.seconds == 12.5
+
+    def test_an_exception_is_a_failed_score_and_the_others_go_on(self) -> None:
+        with self.make(Raises(ZeroDivisionError("no images"))) as engine:
+            found = results(engine, map(call, range(6)))
+        failures = [found[i].score.failure for i in range(6)]
+        assert failures == [None, "ZeroDivisionError: no images"] * 3
+
+    def test_a_users_mistake_is_raised_by_wait(self) -> None:
+        with self.make(Raises(ArchitectureError("`kernel` must be odd."))) as engine:
+            engine.submit(call(1))
+            with pytest.raises(ArchitectureError, match=r"^`kernel` must be odd\.$"):
+                engine.wait()
+            assert engine.pending == frozenset()
+
+    def test_a_users_mistake_that_cannot_be_pickled_keeps_its_message(self) -> None:
+        with self.make(RaisesOdd()) as engine:
+            engine.submit(call(1))
+            with pytest.raises(NeptuneError, match=r"^`kernel` must be odd\.$") as caught:
+                engine.wait()
+        assert not isinstance(caught.value, OddError)
+
+    def test_a_worker_that_dies_once_costs_nothing_but_a_retry(self, tmp_path: Path) -> None:
+        with self.make(Dies(tmp_path, times=1)) as engine:
+            found = results(engine, map(call, range(6)))
+            assert engine.usage.deaths == 3
+        assert [found[i].score.accuracy for i in range(6)] == [i / 1000 for i in range(6)]
+
+    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+    def test_a_call_whose_worker_dies_twice_fails_alone(self, tmp_path: Path, number: int) -> None:
+        with self.make(Dies(tmp_path, times=2, signal=number)) as engine:
+            found = results(engine, map(call, range(4)))
+            assert engine.usage.deaths == 4
+        assert [found[i].score.ok for i in range(4)] == [True, False, True, False]
+        failure = found[1].score.failure or ""
+        assert f"worker died twice (signal {int(number)}" in failure
+
+    def test_a_call_that_hangs_fails_without_a_retry(self, tmp_path: Path) -> None:
+        with self.make(Hangs(tmp_path), jobs=1, trial_timeout=0.2) as engine:
+            found = results(engine, map(call, range(3)))
+            assert engine.usage.timeouts == 1
+            assert engine.usage.deaths == 0
+        assert [found[i].score.ok for i in range(3)] == [True, False, True]
+        assert "longer than the 0.2 s that `trial_timeout` allows" in (found[1].score.failure or "")
+        assert len(list(tmp_path.iterdir())) == 1
+
+    def test_busy_seconds_are_counted_for_each_slot(self) -> None:
+        with self.make(Echo(), jobs=2) as engine:
+            assert engine.usage.busy == (0.0, 0.0)
+            results(engine, map(call, range(10)))
+        assert len(engine.usage.busy) == len(engine.usage.cpu) == 2
+        assert 0 < sum(engine.usage.busy) < 60
+
+    def test_a_call_that_was_ended_counts_as_busy_until_then(self, tmp_path: Path) -> None:
+        with self.make(Hangs(tmp_path), jobs=1, trial_timeout=0.2) as engine:
+            results(engine, [call(1)])
+        assert engine.usage.busy[0] >= 0.2
+
+    def test_setup_that_finds_a_users_mistake_is_raised_by_wait(self) -> None:
+        with self.make(Echo(), setup=evaluators.refuse) as engine:
+            engine.submit(call(1))
+            with pytest.raises(ArchitectureError, match=r"no `SPACE` in my_space\.py"):
+                engine.wait()
+
+    def test_closing_ends_running_calls_and_may_be_done_twice(self, tmp_path: Path) -> None:
+        engine = self.make(Hangs(tmp_path))
+        engine.submit(call(1))
+        engine.wait(timeout=0)
+        engine.close()
+        engine.close()
+        assert engine.pending == frozenset()

@@ -1,0 +1,215 @@
+import logging
+import multiprocessing
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from neptune_nas.architecture import Architecture, Stage
+from neptune_nas.engine.engine import Call, Engine
+from neptune_nas.engine.local import LocalEngine
+from neptune_nas.errors import NeptuneError, OptionError
+from neptune_nas.evaluate.evaluator import Evaluator
+from tests.engine import evaluators
+from tests.engine.contract import EngineContract, Setup, call, results
+from tests.engine.evaluators import Echo, Hangs, KillsParent, Placed, Raises
+from tests.engine.user_code import load_user_module
+
+ROOT = Path(__file__).parents[2]
+
+
+def workers() -> list[int]:
+    return [child.pid for child in multiprocessing.active_children() if child.pid]
+
+
+class TestLocalEngine(EngineContract):
+    def make(
+        self,
+        evaluator: Evaluator,
+        *,
+        jobs: int = 2,
+        trial_timeout: float | None = None,
+        setup: Setup | None = None,
+    ) -> Engine:
+        return LocalEngine(evaluator, jobs=jobs, trial_timeout=trial_timeout, setup=setup)
+
+
+def test_workers_start_when_first_needed_and_no_more_than_needed() -> None:
+    with LocalEngine(Echo(), jobs=3) as engine:
+        assert workers() == []
+        results(engine, [call(0)])
+        assert len(workers()) == 1
+
+
+def test_a_worker_is_kept_from_call_to_call() -> None:
+    with LocalEngine(Echo(), jobs=1) as engine:
+        results(engine, [call(0)])
+        before = workers()
+        results(engine, [call(1)])
+        assert workers() == before != []
+
+
+def test_closing_leaves_no_worker(tmp_path: Path) -> None:
+    with LocalEngine(Hangs(tmp_path), jobs=2) as engine:
+        engine.submit(call(1))
+        engine.wait(timeout=0)
+        assert workers() != []
+    assert workers() == []
+
+
+def test_an_idle_worker_that_dies_is_replaced() -> None:
+    with LocalEngine(Echo(), jobs=1) as engine:
+        results(engine, [call(0)])
+        (worker,) = multiprocessing.active_children()
+        worker.kill()
+        select.select([worker.sentinel], [], [])
+        assert results(engine, [call(1)])[1].score.ok
+        assert engine.usage.deaths == 1
+
+
+def test_workers_that_die_at_their_start_end_the_search_with_a_sentence() -> None:
+    with LocalEngine(Echo(), jobs=2, setup=evaluators.die) as engine:
+        engine.submit(call(0))
+        with pytest.raises(NeptuneError, match=r"died 5 times in a row .*\(exit code 3\)"):
+            engine.wait()
+
+
+def test_a_setup_that_breaks_down_is_the_users_to_mend() -> None:
+    with LocalEngine(Echo(), jobs=1, setup=evaluators.break_down) as engine:
+        engine.submit(call(0))
+        with pytest.raises(NeptuneError, match=r"could not load .*\(LookupError: nothing there"):
+            engine.wait()
+
+
+def test_each_worker_has_the_threads_it_was_given() -> None:
+    with LocalEngine(Placed(), jobs=1, threads=3) as engine:
+        assert results(engine, [call(0)])[0].score.loss == 3
+
+
+def test_an_evaluator_runs_on_the_gpu_of_its_worker() -> None:
+    with LocalEngine(Placed(), gpus=(5,)) as engine:
+        assert results(engine, [call(0)])[0].score.accuracy == 5
+
+
+def test_gpus_change_nothing_for_an_evaluator_without_a_device() -> None:
+    with LocalEngine(Echo(), gpus=(0,)) as engine:
+        assert engine.slots == 1
+        assert results(engine, [call(0)])[0].score.ok
+
+
+def test_where_an_exception_came_from_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        caplog.at_level(logging.DEBUG, "neptune_nas.engine.local"),
+        LocalEngine(Raises(ValueError("odd")), jobs=1) as engine,
+    ):
+        results(engine, [call(1)])
+    assert re.search(r"evaluators\.py.*in __call__", caplog.text)
+
+
+def test_a_worker_whose_accelerator_is_lost_is_replaced() -> None:
+    with LocalEngine(Raises(torch.AcceleratorError("illegal access")), jobs=1) as engine:
+        results(engine, [call(0)])
+        before = workers()
+        assert "illegal access" in (results(engine, [call(1)])[1].score.failure or "")
+        results(engine, [call(2)])
+        assert set(workers()).isdisjoint(before)
+
+
+def test_setup_makes_a_users_own_classes_known_to_the_workers(tmp_path: Path) -> None:
+    path = tmp_path / "my_space.py"
+    path.write_text("from typing import NamedTuple\nclass Mine(NamedTuple):\n    gain: int\n")
+    setup = partial(load_user_module, path)
+    mine = setup().Mine(gain=2)
+    architecture = Architecture(stages=(Stage(width=8, substages=(mine,)),))
+    with LocalEngine(Echo(), jobs=1, setup=setup) as engine:
+        found = results(engine, [Call(0, architecture, 1, 0)])
+    assert found[0].score.ok
+
+
+def test_a_users_own_class_that_no_worker_knows_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "unknown_space.py"
+    path.write_text("class Mine:\n    pass\n")
+    mine = load_user_module(path).Mine()
+    architecture = Architecture(stages=(Stage(width=8, substages=(mine,)),))
+    with LocalEngine(Echo(), jobs=1) as engine:
+        engine.submit(Call(0, architecture, 1, 0))
+        with pytest.raises(NeptuneError, match=r"could not load an architecture .*unknown_space"):
+            engine.wait()
+
+
+def test_an_id_that_is_pending_is_our_own_bug(tmp_path: Path) -> None:
+    with LocalEngine(Hangs(tmp_path), jobs=1) as engine:
+        engine.submit(call(1))
+        with pytest.raises(AssertionError, match="call 1 is pending already"):
+            engine.submit(call(1))
+
+
+def test_a_trial_timeout_of_zero_is_refused() -> None:
+    with pytest.raises(OptionError, match="`trial_timeout` must be > 0, but got 0"):
+        LocalEngine(Echo(), trial_timeout=0)
+
+
+def test_a_fork_server_that_is_killed_costs_a_retry(tmp_path: Path) -> None:
+    with LocalEngine(KillsParent(tmp_path), jobs=2) as engine:
+        found = results(engine, [call(1), call(2)])
+    assert found[1].score.ok
+    assert found[2].score.ok
+
+
+COORDINATOR = """
+from neptune_nas.engine.local import LocalEngine
+from tests.engine.contract import call
+from tests.engine.evaluators import Announces
+
+if __name__ == "__main__":
+    with LocalEngine(Announces(), jobs=2) as engine:
+        for number in range(3):
+            engine.submit(call(number))
+        engine.wait()
+"""
+
+
+def start_coordinator(folder: Path) -> subprocess.Popen[str]:
+    """A search with two workers that never ends, in a session of its own."""
+    script = folder / "coordinator.py"
+    script.write_text(COORDINATOR)
+    return subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def wait_until_busy(process: subprocess.Popen[str]) -> None:
+    """Read what each of its two workers prints when it begins its call."""
+    assert process.stdout is not None
+    assert [process.stdout.readline() for _ in range(2)] == ["busy\n"] * 2
+
+
+def test_no_process_outlives_a_coordinator_that_is_killed(tmp_path: Path) -> None:
+    with start_coordinator(tmp_path) as process:
+        wait_until_busy(process)
+        process.kill()
+        # Every process of the tree holds these pipes: they end when the last one does.
+        assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_ctrl_c_ends_all_and_no_worker_prints_a_word(tmp_path: Path) -> None:
+    with start_coordinator(tmp_path) as process:
+        wait_until_busy(process)
+        os.killpg(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert output == ""
+    assert errors.count("Traceback") == 1
+    assert errors.rstrip().endswith("KeyboardInterrupt")

@@ -1,0 +1,55 @@
+import pickle
+
+import pytest
+import torch
+
+from neptune_nas.engine.worker import answer, on_device
+from neptune_nas.errors import ArchitectureError
+from tests.engine.contract import call
+from tests.engine.evaluators import Echo, Placed, Raises
+
+
+def test_an_evaluator_with_a_device_is_moved() -> None:
+    assert on_device(Placed(), "cuda:3") == Placed(device="cuda:3")
+
+
+def test_an_evaluator_without_a_device_stays_as_it_is() -> None:
+    assert on_device(Echo(), "cuda:3") == Echo()
+
+
+def test_an_evaluator_that_is_a_function_stays_as_it_is() -> None:
+    assert on_device(call, "cuda:3") is call
+
+
+def test_no_device_leaves_an_evaluator_where_it_is() -> None:
+    assert on_device(Placed(), None) == Placed()
+
+
+def test_a_reply_counts_the_time_of_its_call() -> None:
+    reply = answer(Echo(), pickle.dumps(call(1)), 5)
+    assert reply.score is not None
+    assert reply.score.seconds == reply.busy > 0
+    assert reply.score.worker == 5
+
+
+def test_a_bytes_that_are_no_call_are_the_users_mistake() -> None:
+    reply = answer(Echo(), b"cno_such_module\nThing\n.", 0)
+    assert "No module named 'no_such_module'" in str(reply.mistake)
+
+
+@pytest.mark.parametrize(
+    ("error", "spoiled"),
+    [
+        (torch.AcceleratorError("illegal access"), True),
+        (torch.OutOfMemoryError("out of memory"), False),
+        (RuntimeError("shapes differ"), False),
+    ],
+)
+def test_only_a_lost_accelerator_spoils_a_worker(error: Exception, spoiled: bool) -> None:
+    assert answer(Raises(error), pickle.dumps(call(1)), 0).spoiled is spoiled
+
+
+def test_a_users_mistake_keeps_its_kind() -> None:
+    reply = answer(Raises(ArchitectureError("odd")), pickle.dumps(call(1)), 0)
+    assert isinstance(reply.mistake, ArchitectureError)
+    assert reply.score is None

@@ -1,0 +1,153 @@
+"""Studies that never ran: random architectures of the default space with plausible scores."""
+
+import importlib.util
+from functools import cache
+from math import exp, log10
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from neptune_nas.architecture import Architecture, Attention
+from neptune_nas.codec import key
+from neptune_nas.cost import CostModel
+from neptune_nas.errors import ArchitectureError
+from neptune_nas.space import Space
+from neptune_nas.study.ledger import Ledger
+from neptune_nas.study.results import Reference, Results
+from neptune_nas.study.settings import Facts, Question, Settings
+from neptune_nas.trial import Cost, Score, State, Trial
+
+INPUT, CLASSES, CHANCE = (1, 8, 8), 10, 0.1
+RUNGS = (1, 3, 9)
+FAILURES = ("loss is not finite", "out of memory")
+MODEL = CostModel(INPUT, CLASSES)
+
+
+@cache
+def default_space() -> Space[Architecture]:
+    """The space that the repository ships as `default`."""
+    path = Path(__file__).parents[2] / "search_spaces" / "default.py"
+    spec = importlib.util.spec_from_file_location("default_space", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    space: Space[Architecture] = module.SPACE
+    return space
+
+
+def make_results(
+    trials: int = 200, seed: int = 0, name: str = "digits", **changes: Any
+) -> Results:
+    """A finished study of `trials` trials; `changes` replaces fields of its question or facts."""
+    rng = Random(seed)
+    made = tuple(make_trial(number, rng) for number in range(trials))
+    question = Question(
+        space="default", objectives=("accuracy", "flops"), rungs=RUNGS, sampler="auto", seed=seed
+    )
+    return Results(
+        folder=Path("studies") / name,
+        settings=make_settings(name, trials, question),
+        trials=made,
+        ledger=make_ledger(made),
+        references=(Reference("LeNet-5", 832_000, 61_706, 0.951),),
+        **changes,
+    )
+
+
+def make_settings(name: str, trials: int, question: Question) -> Settings:
+    """What such a study would have been asked."""
+    facts = Facts(
+        space_name="default",
+        space_size="131129155584",
+        space_fingerprint="0123456789abcdef",
+        outline=default_space().outline,
+        data_fingerprint="fedcba9876543210",
+        input_shape=INPUT,
+        classes=CLASSES,
+        images=(1149, 288, 360),
+        chance=CHANCE,
+        reference=(CHANCE, 5_000_000.0),
+        device="cpu",
+        hardware="a CPU with 2 cores",
+        created="2026-01-01T12:00:00Z",
+        versions={"neptune-nas": "0.1.0", "torch": "2.14.1", "optuna": "5.0.0"},
+    )
+    return Settings(name, trials, question, facts)
+
+
+def draw_architecture(rng: Random) -> tuple[Architecture, Cost]:
+    """An architecture that 8x8 images fit, and its exact cost."""
+    while True:
+        architecture = default_space().sample(rng)
+        try:
+            return architecture, MODEL.cost(architecture)
+        except ArchitectureError:
+            continue
+
+
+def make_trial(number: int, rng: Random) -> Trial:
+    """One trial: better with more FLOPs, batch norm and attention; one in forty fails."""
+    architecture, cost = draw_architecture(rng)
+    start = 1.767e9 + number * 1.1
+    failure = rng.choice(FAILURES) if rng.random() < 0.025 else None
+    rungs = RUNGS[: 1 + (rng.random() < 0.55) + (rng.random() < 0.7)]
+    quality = make_quality(architecture, cost, rng)
+    scores = tuple(
+        Score(
+            fidelity=rung,
+            accuracy=round(max(CHANCE, quality * (1 - 0.25 * exp(-rung / 3))) * 288) / 288,
+            loss=1.2 * (1 - quality) + 0.3 / rung,
+            seed=number,
+            seconds=0.3 + 0.25 * rung + rng.random() * 0.2,
+            started=start + i * 1.4,
+            worker=number % 2,
+        )
+        for i, rung in enumerate(rungs)
+    )
+    if failure:
+        scores = (Score(1, 0.0, float("inf"), started=start, seconds=0.2, failure=failure),)
+    finished = State.FINISHED if rungs == RUNGS else State.PRUNED
+    return Trial(
+        number=number,
+        architecture=architecture,
+        key=key(architecture),
+        cost=cost,
+        picks=default_space().picks(architecture),
+        scores=scores,
+        state=State.FAILED if failure else finished,
+        failure=failure,
+    )
+
+
+def make_quality(architecture: Architecture, cost: Cost, rng: Random) -> float:
+    """The accuracy that a network of this cost would end at, 0..1."""
+    quality = 0.99 - 0.35 * exp(-1.6 * max(log10(cost.flops) - 4.6, 0))
+    quality += 0.006 * sum(stage.norm == "batch" for stage in architecture.stages)
+    quality += 0.004 * any(
+        isinstance(sub, Attention) for stage in architecture.stages for sub in stage.substages
+    )
+    return min(quality - abs(rng.gauss(0, 0.02)), 0.995)
+
+
+def make_ledger(trials: tuple[Trial, ...]) -> Ledger:
+    """The sums that such trials would leave."""
+    failures: dict[str, int] = {}
+    for trial in trials:
+        if trial.failure:
+            failures[trial.failure] = failures.get(trial.failure, 0) + 1
+    scores = [score for trial in trials for score in trial.scores]
+    busy = sum(score.seconds for score in scores)
+    return Ledger(
+        finished=sum(t.state is State.FINISHED for t in trials),
+        pruned=sum(t.state is State.PRUNED for t in trials),
+        failed=sum(t.state is State.FAILED for t in trials),
+        duplicates=3,
+        infeasible=12,
+        failures=failures,
+        epochs=sum(score.fidelity for score in scores if score.ok),
+        flops_trained=sum(3.0 * t.cost.flops * 1149 * s.fidelity for t in trials for s in t.scores),
+        worker_seconds=busy,
+        wall_seconds=busy / 1.8,
+        slot_seconds=busy / 0.9,
+    )
