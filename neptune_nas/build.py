@@ -40,12 +40,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A SubStage where it stands: it reads `sources` maps, with `layer` layers before it."""
+    """A SubStage where it stands: it reads `sources` maps; its norm may mix `layers` layers."""
 
     substage: Any
     norm: records.Norm
     sources: int
-    layer: int
+    layers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,18 @@ def parts(architecture: Architecture, input_shape: Shape, classes: int) -> tuple
         entry = Entry(stage.width, stage.entry, stage.stride, stage.pool, stage.norm)
         found.append(Part(f"stages.{i}.entry", entry, shape))
         shape = stage_shape(stage, shape)
-        for j, sources in enumerate(resolve_connections(stage)):
-            place = Place(stage.substages[j], stage.norm, len(sources), j + 1)
+        for j, place in enumerate(places(stage)):
             found.append(Part(f"stages.{i}.substages.{j}", place, shape))
     found.append(Part("head", architecture.head, shape, classes))
     return tuple(found)
+
+
+def places(stage: records.Stage) -> Iterator[Place]:
+    """The SubStages of a stage, each with what its cost depends on."""
+    layers = 2  # the entry's and its own
+    for substage, sources in zip(stage.substages, resolve_connections(stage), strict=True):
+        yield Place(substage, stage.norm, len(sources), layers if stage.norm == "mln" else 1)
+        layers += not isinstance(substage, records.Identity)
 
 
 def stage_shape(stage: records.Stage, shape: Shape) -> Shape:
@@ -140,7 +147,7 @@ def build_part(part: Part) -> nn.Module:
             return build_head(head, channels, part.classes)
         case Place() as place:
             op = build_substage(place.substage, channels, place.norm)
-            return Cell(op, channels, place.norm, sources=place.sources, layers=place.layer + 1)
+            return Cell(op, channels, place.norm, sources=place.sources, layers=place.layers)
         case Entry() as entry:
             stage = records.Stage(entry.width, entry.entry, entry.stride, entry.pool, entry.norm)
             return build_stage(stage, channels)

@@ -2,22 +2,24 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
-from neptune_nas.errors import NeptuneError, OptionError, one_of
+from neptune_nas.errors import ArchitectureError, OptionError, one_of
 from neptune_nas.space.space import wilson
-from neptune_nas.trial import Cost
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Op = Literal["<", "<="]
 
 NAMES = ("flops", "macs", "params", "activations", "latency")
 COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 MILLISECONDS = {"": 1.0, "us": 1e-3, "ms": 1.0, "s": 1e3}
-FORM = re.compile(r"\s*([a-z_]+)\s*(<=|<)\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE)
-SAMPLES = 1_000
+FORM = re.compile(
+    r"\s*([a-z_]+)\s*(<=|<)\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE
+)
+COUNTED, MEASURED = 1_000, 50  # samples of a survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Constraint:
 
     def __str__(self) -> str:
         unit = " ms" if self.name == "latency" else ""
-        return f"{self.name}{self.op}{self.limit:,.10g}{unit}"
+        return f"{self.name} {self.op} {self.limit:,.10g}{unit}"
 
 
 def parse_constraint(text: str) -> Constraint:
@@ -54,8 +56,10 @@ def parse_constraint(text: str) -> Constraint:
         raise OptionError(f"constraint '{text}' is on '{name}': {one_of(NAMES, name.lower())}")
     units = MILLISECONDS if name.lower() == "latency" else COUNTS
     if unit.lower() not in units:
-        raise OptionError(f"constraint '{text}' has unit '{unit}': {one_of(filter(None, units), unit)}")
-    return Constraint(name.lower(), "<" if op == "<" else "<=", _number(number, text) * units[unit.lower()])
+        known = one_of(filter(None, units), unit.lower())
+        raise OptionError(f"constraint '{text}' has a limit in '{unit}': {known}")
+    limit = _number(number, text) * units[unit.lower()]
+    return Constraint(name.lower(), "<" if op == "<" else "<=", limit)
 
 
 def _number(number: str, text: str) -> float:
@@ -67,54 +71,106 @@ def _number(number: str, text: str) -> float:
         ) from error
 
 
-def value_of(name: str, cost: Cost, latency: float | None = None) -> float | None:
-    """The cost of that name; None for a latency (ms) that was not measured."""
-    match name:
-        case "flops":
-            return cost.flops
-        case "macs":
-            return cost.macs
-        case "params":
-            return cost.params
-        case "activations":
-            return cost.activations
-    return latency
-
-
-def broken(
-    constraints: Sequence[Constraint], cost: Cost, latency: float | None = None
-) -> tuple[Constraint, ...]:
-    """The constraints that these costs break; one on an unknown latency is not asked."""
-    values = {c: value_of(c.name, cost, latency) for c in constraints}
-    return tuple(c for c, value in values.items() if value is not None and not c.holds(value))
-
-
-class Samples(Protocol[T]):  # type: ignore[misc]  # T only comes out, but Space is not covariant
+class Sampled(Protocol[T_co]):
     """What a survey asks of a space."""
 
     @property
     def name(self) -> str:
         """For messages."""
 
-    def sample(self, rng: Random) -> T:
-        """One architecture, uniform over all."""
+    def sample(self, rng: Random, by: Literal["architecture", "choice"] = ...) -> T_co:
+        """One architecture, uniform over all or at each choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Survey(Generic[T]):
-    """How much of a space obeys constraints, from uniform samples.
+    """How much of a space obeys constraints, from `samples` uniform architectures.
 
     `interval`: of the feasible share, 95% (Wilson, doi 10.1080/01621459.1927.10502953).
     `smallest`: the least value seen of each constrained cost. `example`: a feasible architecture.
+    `unbuildable`: why the last one that has no cost at all has none.
     """
 
+    space: str
+    constraints: tuple[Constraint, ...]
     samples: int
     feasible: int
-    interval: tuple[float, float]
     smallest: dict[str, float]
     example: T | None
+    unbuildable: str = ""
 
     @property
     def share(self) -> float:
         """The feasible share of the samples."""
         return self.feasible / self.samples
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """What the feasible share of the space is, but for one time in twenty."""
+        return wilson(self.feasible, self.samples)
+
+    def require_example(self) -> T:
+        """A feasible architecture; raises `OptionError` if none was seen."""
+        if self.example is not None:
+            return self.example
+        wanted = " and ".join(map(str, self.constraints)) or "being buildable"
+        seen = ", ".join(f"{name} {value:,.6g}" for name, value in self.smallest.items())
+        raise OptionError(
+            f"space '{self.space}': none of {self.samples:,} random architectures meets {wanted}, "
+            f"so at most {self.interval[1]:.2%} of the space does; the smallest seen: "
+            f"{seen or 'nothing, as ' + self.unbuildable}; loosen the constraints or take another "
+            f"space."
+        )
+
+
+def survey(
+    space: Sampled[T],
+    value: Callable[[str, T], float],
+    constraints: Sequence[Constraint],
+    rng: Random,
+    samples: int | None = None,
+) -> Survey[T]:
+    """What share of a space obeys all constraints; `value` gives the cost of a name.
+
+    By default 1,000 samples, or 50 where latency has to be measured; it is measured last, where
+    all other limits hold. If none of them is feasible, as many samples with each choice uniform,
+    which are smaller, get a chance to be the example. An architecture whose cost cannot be counted
+    (images too small for it) is not feasible.
+    """
+    ordered = tuple(sorted(constraints, key=lambda limit: limit.name == "latency"))
+    measured = any(limit.name == "latency" for limit in ordered)
+    number = samples or (MEASURED if measured else COUNTED)
+    seen: _Seen[T] = _Seen(value, ordered)
+    drawn = (space.sample(rng) for _ in range(number))
+    feasible = [architecture for architecture in drawn if seen.obeys(architecture)]
+    smaller = (space.sample(rng, by="choice") for _ in range(0 if feasible else number))
+    example = feasible[0] if feasible else next(filter(seen.obeys, smaller), None)
+    return Survey(
+        space.name, ordered, number, len(feasible), seen.smallest, example, seen.unbuildable
+    )
+
+
+@dataclass(slots=True)
+class _Seen(Generic[T]):
+    """The least value of each cost among the architectures asked about."""
+
+    value: Callable[[str, T], float]
+    constraints: tuple[Constraint, ...]
+    smallest: dict[str, float] = field(init=False, default_factory=dict)
+    unbuildable: str = field(init=False, default="")
+
+    def obeys(self, architecture: T) -> bool:
+        """Whether an architecture can be built and obeys all constraints."""
+        try:
+            self.value("macs", architecture)
+        except ArchitectureError as error:
+            self.unbuildable = str(error).rstrip(".")
+            return False
+        obeys = True
+        for limit in self.constraints:
+            if limit.name == "latency" and not obeys:
+                break
+            cost = self.value(limit.name, architecture)
+            self.smallest[limit.name] = min(cost, self.smallest.get(limit.name, cost))
+            obeys = obeys and limit.holds(cost)
+        return obeys

@@ -66,7 +66,7 @@ class CostModel:
 
 
 def count_part(part: Part) -> Cost:
-    """Build one part on the meta device and count it; an error names its place."""
+    """Build one part on the meta device and count it; an error names the part."""
     try:
         with torch.device("meta"):
             module, image = build_part(part), torch.empty(1, *part.shape)
@@ -74,6 +74,10 @@ def count_part(part: Part) -> Cost:
         return count(module, [image] * sources if sources else image)
     except ArchitectureError as error:
         raise ArchitectureError(f"{part.name}: {error}") from error
+    except RuntimeError as error:  # torch's own about shapes, devices, or values it cannot know
+        raise ArchitectureError(
+            f"{part.name}: cannot run on the meta device, where costs are counted: {error}"
+        ) from error
 
 
 def cost(network: nn.Module, input_shape: Shape) -> Cost:
@@ -100,6 +104,11 @@ class Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's cl
         super().__init__()  # type: ignore[no-untyped-call]  # torch's class has no types
         self.macs = 0
         self.activations = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: torch's guard against its own compiler would import that, for more than a second."""
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operation and count it; one that is made of others is taken apart first."""

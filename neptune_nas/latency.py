@@ -45,9 +45,13 @@ def measure_latency(
 
     It runs where the network's parameters lie; mode and number of threads are put back.
     """
-    for name, value in (("batch", batch), ("threads", threads), ("repeats - 1", repeats - 1)):
-        if value < 1:
-            raise OptionError(f"`measure_latency`: {name} must be >= 1, but got {value}.")
+    for name, value, least in (
+        ("batch", batch, 1),
+        ("repeats", repeats, 2),
+        ("threads", threads, 1),
+    ):
+        if value < least:
+            raise OptionError(f"`measure_latency`: {name} must be >= {least}, but got {value}.")
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     images = torch.rand(batch, *input_shape, device=device)
     with evaluating(network), using(threads), torch.inference_mode():
@@ -99,7 +103,8 @@ def peak_memory(
     so all that it needs lives until then, and gradients too.
     """
     ghost = deepcopy(network).to("meta").train(training)
-    with Ledger() as ledger:
+    ledger = Ledger()
+    with ledger:
         for tensor in (*ghost.parameters(), *ghost.buffers()):
             ledger.note(tensor)
         images = torch.empty(batch, *input_shape, device="meta")
@@ -115,8 +120,13 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's cla
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's class has no types
-        self.alive, self.peak = 0, 0
+        self.alive = self.peak = 0
         self.known: set[int] = set()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: torch's guard against its own compiler would import that, for more than a second."""
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operation and note what it puts out."""

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from neptune_nas.codec import key
+from neptune_nas.constraints import Survey
 from neptune_nas.engine.plan import share_out
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.search import Search
@@ -18,14 +20,14 @@ CANDIDATES = 21  # of which the one with the median FLOPs is trained
 class Plan:
     """The study that would be made, and one candidate trained.
 
-    `seconds`: for all trials, by the candidate's time. `feasible`: the constraints in words.
+    `seconds`: for all trials, by the candidate's time.
     """
 
     folder: Path
     goes_on: bool
     question: Question
     facts: Facts
-    feasible: str
+    survey: Survey[Any]
     score: Score
     seconds: float
     trials: int
@@ -36,7 +38,7 @@ def plan(search: Search) -> Plan:
     """Look at the space and the data, and train one typical candidate in this process."""
     facts, question, rng = search.find_facts(), search.question, Random(search.seed)
     sampled = (search.target.sample(rng) for _ in range(CANDIDATES))
-    fits = [a for a in sampled if search.gauge.feasible(a)] or [search.example]
+    fits = [a for a in sampled if search.gauge.feasible(a)] or [search.surveyed.require_example()]
     typical = sorted(fits, key=lambda a: search.gauge.cost(a).flops)[len(fits) // 2]
     seed = seed_for(search.seed, key(typical))
     search.task.evaluator(typical, question.rungs[0], seed)  # warms up: the first call is slower
@@ -51,7 +53,7 @@ def plan(search: Search) -> Plan:
         goes_on=search.folder.exists,
         question=question,
         facts=facts,
-        feasible=search.feasibility,
+        survey=search.surveyed,
         score=score,
         seconds=each * search.trials * search.repeats / jobs,
         trials=search.trials,

@@ -6,7 +6,6 @@ from typing import Any
 
 from neptune_nas.errors import ArchitectureError
 
-
 PLAIN = frozenset({int, str, float, bool, type(None)})
 
 

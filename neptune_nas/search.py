@@ -7,21 +7,26 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
+from random import Random
 from time import monotonic
 from typing import Any
 
 import torch
+from optuna.samplers import BaseSampler
 
 from neptune_nas.build import build
-from neptune_nas.constraints import Constraint, parse_constraint
+from neptune_nas.codec import type_name
+from neptune_nas.constraints import Constraint, Survey, parse_constraint, survey
 from neptune_nas.cost import CostModel
+from neptune_nas.data.load import load_once
 from neptune_nas.engine.engine import Engine
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.errors import OptionError, one_of
+from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.latency import measure_latency
 from neptune_nas.outputs import write_outputs
 from neptune_nas.samplers.factory import make_sampler
@@ -29,7 +34,7 @@ from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import find_module
 from neptune_nas.study.coordinator import Coordinator, Limits
-from neptune_nas.study.folder import Folder
+from neptune_nas.study.folder import Folder, read_settings, record_from
 from neptune_nas.study.gauge import Gauge
 from neptune_nas.study.objectives import check_objectives, directions
 from neptune_nas.study.progress import Progress, Tracker
@@ -39,9 +44,9 @@ from neptune_nas.study.reference import reference_point
 from neptune_nas.study.results import Results
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.session import Asked, begin, hardware, now, settle_settings, versions
-from neptune_nas.study.settings import Facts, Question, Settings
+from neptune_nas.study.settings import TRAINING, Facts, Question, Settings
 from neptune_nas.study.store import Store, open_store, safe_url, sqlite_url
-from neptune_nas.study.task import Task, training_task
+from neptune_nas.study.task import Task, task_on, training_task
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
 from neptune_nas.trial import State
 
@@ -60,10 +65,11 @@ class Search:
     `space`: a name, a file, `package.module:SPACE`, or a `Space`. `data`: see `load_data`.
     `trials`: the total of the study. `rungs`: epochs at which trials are compared (default: what
     suits the data, once). `recipe`: how to train (default: what suits the data). `repeats`: seeds
-    at the last rung. `name`: of the study's folder below `out` (default: `SPACE-DATA`). `storage`:
-    the URL of a database to use in place of `study.db` in that folder. `device`: "auto", "cpu" or
-    "cuda". `jobs`: evaluations at once (default: one a core). `timeout`, `trial_timeout`: seconds.
-    `patience`: stop after that many trials in a row that added nothing to the front.
+    at the last rung. `evaluator`: what to measure with in place of short training. `name`: of the
+    study's folder below `out` (default: `SPACE-DATA`). `storage`: the URL of a database to use in
+    place of `study.db` in that folder. `device`: "auto", "cpu" or "cuda". `jobs`: evaluations at
+    once (default: one a core). `timeout`, `trial_timeout`: seconds. `patience`: stop after that
+    many trials in a row that added nothing to the front.
     """
 
     space: str | Space[Any] = "default"
@@ -77,6 +83,7 @@ class Search:
     recipe: Recipe | None = None
     repeats: int = 1
     seed: int = 0
+    evaluator: Evaluator | None = None
     name: str | None = None
     out: Path = Path("studies")
     storage: str | None = None
@@ -101,6 +108,7 @@ class Search:
         return Question(
             space=self.space if isinstance(self.space, str) else self.space.name,
             data=self.data,
+            evaluator=TRAINING if self.evaluator is None else type_name(type(self.evaluator)),
             objectives=self.objectives,
             constraints=self.constraints,
             rungs=Rungs(self.rungs or (default_epochs(self.data),)).levels,
@@ -132,6 +140,8 @@ class Search:
     @cached_property
     def task(self) -> Task:
         """What architectures are measured on; reads the data."""
+        if self.evaluator is not None:
+            return task_on(load_once(self.data, self.data_dir, 0), self.evaluator)
         return training_task(self.question, self.data_dir, pick_device(self.device))
 
     @cached_property
@@ -144,16 +154,25 @@ class Search:
             self._clock if "latency" in names else None,
         )
 
+    @cached_property
+    def surveyed(self) -> Survey[Any]:
+        """How much of the space can be built for the data's images and keeps the constraints."""
+        return survey(self.target, self.gauge.value, self.limits, Random(self.seed))
+
     def run(self, watch: Callable[[Progress], None] = ignore) -> Results:
         """Search until the study has all its trials, then write its tables, report and best.
 
         `watch` is called after each result. Ctrl-C ends with everything that was found written.
         """
+        facts, sampler = (
+            self.find_facts(),
+            make_sampler(self.sampler, self.problem, self.sampler_kwargs),
+        )
         with self.folder.locked():
-            settings = settle_settings(self.folder, self._asked, self.find_facts)
+            settings = settle_settings(self.folder, self._asked, facts)
             begin(self.folder, settings)
             store = self._open_store(settings)
-            coordinator = self._coordinator(settings, store, watch)
+            coordinator = self._coordinator(settings, store, sampler, watch)
             coordinator.load()
             try:
                 if self._has_work(coordinator):
@@ -169,7 +188,11 @@ class Search:
         return Asked(self.folder.path.name, self.trials, self.question, storage)
 
     def find_facts(self) -> Facts:
-        """Look at the space and the data as they are now."""
+        """Look at the space and the data as they are now.
+
+        Raises `OptionError` where no architecture keeps the constraints.
+        """
+        self.surveyed.require_example()
         task, space = self.task, self.target
         count = space.count()
         interval = "" if count.is_exact else f" ({count.low} to {count.high})"
@@ -201,22 +224,29 @@ class Search:
         allow = records_in(self.space) if isinstance(self.space, str) else ()
         return open_store(url, settings.name, directions(self.objectives), allow)
 
-    def _coordinator(
-        self, settings: Settings, store: Store, watch: Callable[[Progress], None]
-    ) -> Coordinator:
-        problem = Problem(
+    @cached_property
+    def problem(self) -> Problem[Any]:
+        """What the sampler is asked."""
+        return Problem(
             self.target,
             self.objectives,
             cost=self.gauge.exact,
             feasible=self.gauge.feasible,
             seed=self.seed,
         )
-        sampler = make_sampler(self.sampler, problem, self.sampler_kwargs)
+
+    def _coordinator(
+        self,
+        settings: Settings,
+        store: Store,
+        sampler: BaseSampler,
+        watch: Callable[[Progress], None],
+    ) -> Coordinator:
         tracker = Tracker(settings)
         return Coordinator(
             self.question,
             store,
-            Proposer(problem, sampler, directions(self.objectives)),
+            Proposer(self.problem, sampler, directions(self.objectives)),
             Rungs(self.question.rungs),
             self.gauge.measure,
             lambda coordinator: watch(tracker.progress(coordinator.trials)),
@@ -271,6 +301,15 @@ def spent(
         "worker_deaths": engine.usage.deaths,
     }
     return {name: before.get(name, 0) + value for name, value in session.items()}
+
+
+def asked_in(file: Path) -> dict[str, Any]:
+    """The arguments of `Search` that ask a `study.toml`'s question again."""
+    settings = read_settings(file)
+    question = {name.name: getattr(settings.question, name.name) for name in fields(Question)}
+    recipe = record_from(Recipe, question.pop("recipe"), f"{file}: `recipe`")
+    del question["evaluator"]
+    return {**question, "recipe": recipe, "trials": settings.trials}
 
 
 def pick_device(device: str) -> str:

@@ -20,5 +20,5 @@ def main() -> None:
 
 def fail(error: NeptuneError) -> int:
     """Print a mistake, and return the exit code that stands for one."""
-    print(f"neptune-nas: {error}", file=sys.stderr)  # noqa: T201 - this is what stderr is for
+    print(f"neptune-nas: {error}", file=sys.stderr)
     return 2

@@ -23,7 +23,7 @@ def show_version(asked: bool) -> None:
 
 @app.callback()
 def options(
-    version: bool = typer.Option(  # noqa: ARG001 - acted on by its callback
+    version: bool = typer.Option(
         False, "--version", callback=show_version, is_eager=True, help="Print the version and exit."
     ),
 ) -> None:

@@ -45,7 +45,8 @@ def export(
         chosen = next(t for t in results.trials if t.number == trial)
     else:
         raise StudyError(
-            f"study {study} has trials 0 to {len(results.trials) - 1}, but --trial asks for {trial}."
+            f"study {study} has trials 0 to {len(results.trials) - 1}, "
+            f"but --trial asks for {trial}."
         )
     text = dumps(exported(results, chosen))
     if output is None:

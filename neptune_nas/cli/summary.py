@@ -1,11 +1,13 @@
 """What the terminal shows of a plan and of a finished study."""
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from neptune_nas.cli.progress import clock
+from neptune_nas.constraints import Survey
 from neptune_nas.plan import Plan
-from neptune_nas.report.describe import short
+from neptune_nas.report.describe import describe
 from neptune_nas.report.ranking import accuracy_per_gflop, ranking
 from neptune_nas.study.results import Results
 
@@ -16,10 +18,8 @@ def print_results(results: Results, console: Console | None = None) -> None:
     """The ledger in a line, the top of the ranking, and where to look on."""
     console = console or Console()
     ledger, folder = results.ledger, results.folder
-    kept = [f"{ledger.finished} finished"]
-    for name in ("pruned", "failed", "running"):
-        if count := getattr(ledger, name):
-            kept.append(f"{count} {name}")
+    counts = {name: getattr(ledger, name) for name in ("finished", "pruned", "failed", "running")}
+    kept = [f"{n} {name}" for name, n in counts.items() if n or name == "finished"]
     console.print(f"{results.settings.name}: {', '.join(kept)}.", highlight=False)
     if results.ranked:
         console.print(ranking_table(results))
@@ -29,10 +29,12 @@ def print_results(results: Results, console: Console | None = None) -> None:
 
 def ranking_table(results: Results) -> Table:
     """The first trials by accuracy per FLOP."""
-    table = Table(title="By accuracy per FLOP: (accuracy - chance) / MFLOPs", title_justify="left")
+    table = Table(
+        box=SIMPLE, title="By accuracy per FLOP: (accuracy - chance) / MFLOPs", title_justify="left"
+    )
     for column in ("#", "trial", "accuracy", "MFLOPs", "per MFLOP", "acc/GFLOP"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("architecture", overflow="ellipsis", no_wrap=True)
+        table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
+    table.add_column("architecture", overflow="fold", ratio=1)
     for standing in ranking(results)[:SHOWN]:
         trial = standing.trial
         table.add_row(
@@ -42,9 +44,16 @@ def ranking_table(results: Results) -> Table:
             f"{trial.cost.flops / 1e6:.3f}",
             f"{standing.value:.3f}",
             f"{accuracy_per_gflop(trial):.0f}",
-            short(trial.architecture),
+            describe(trial.architecture),
         )
     return table
+
+
+def feasible(survey: Survey[object]) -> str:
+    """The constraints, and the share of the space that keeps them."""
+    low, high = survey.interval
+    limits = " and ".join(map(str, survey.constraints)) or "no constraint"
+    return f"{survey.share:.1%} of the space ({low:.1%} to {high:.1%}), {limits}"
 
 
 def print_plan(plan: Plan, console: Console | None = None) -> None:
@@ -63,7 +72,7 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
         "sampler": f"{question.sampler}, seed {question.seed}",
         "objectives": f"{', '.join(question.objectives)} (reference "
         f"{', '.join(f'{value:g}' for value in facts.reference)})",
-        "feasible": plan.feasible,
+        "feasible": feasible(plan.survey),
         "one candidate": f"accuracy {score.accuracy:.4f} in {score.seconds:.2f} s"
         if score.ok
         else f"failed: {score.failure}",

@@ -10,8 +10,9 @@ from neptune_nas.data.source import Source
 from neptune_nas.errors import DataError
 
 FINGERPRINT_DIGITS = 16
+LEVELS = 256  # of an 8-bit channel
 CROP_SHARE = 8  # a random crop moves by up to that part of the side: 4 pixels of 32
-CHUNK = 4096  # images converted to floating point at a time: bounds the memory it takes
+CHUNK = 4096  # images looked at in one go: bounds the memory that takes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,17 +126,16 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
 
     A channel without any contrast gets the standard deviation 1, so that dividing by it is safe.
     """
-    total = torch.zeros(images.shape[1], dtype=torch.float64)
-    squares = torch.zeros_like(total)
+    counts = torch.zeros(images.shape[1], LEVELS, dtype=torch.int64)
     for chunk in torch.split(images, CHUNK):
-        values = chunk.double()
-        total += values.sum(dim=(0, 2, 3))
-        squares += values.square().sum(dim=(0, 2, 3))
-    count = images.numel() / images.shape[1]
-    mean = total / count
-    variance = (squares / count - mean.square()).clamp_min(0)
-    std = torch.where(variance > 0, variance.sqrt() / 255, 1.0)
-    return tuple((mean / 255).tolist()), tuple(std.tolist())
+        for channel, count in enumerate(counts):
+            count += chunk[:, channel].flatten().bincount(minlength=LEVELS)
+    shares = counts.double() / counts.sum(1, keepdim=True)
+    level = torch.arange(LEVELS, dtype=torch.float64) / (LEVELS - 1)
+    mean = shares @ level
+    variance = (shares * (level - mean[:, None]).square()).sum(1)
+    std = torch.where(counts.count_nonzero(1) > 1, variance.sqrt(), 1.0)
+    return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def fingerprint(splits: tuple[Split, ...]) -> str:

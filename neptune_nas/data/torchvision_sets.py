@@ -47,13 +47,12 @@ def obtain(name: str, folder: Path, *, train: bool) -> Any:
     create = KNOWN[name].create
     try:
         return create(folder, train=train, download=False)
-    except RuntimeError:  # torchvision's word for "not there"
-        pass
-    except Exception as error:  # whatever its parsers ran into
-        raise DataError(
-            f"data '{name}': the files in {folder} are not whole ({first_line(error)}): "
-            f"remove them, to download them anew, or name another folder with --data-dir."
-        ) from error
+    except Exception as error:  # "not found", or whatever its parsers ran into
+        if "not found" not in str(error):
+            raise DataError(
+                f"data '{name}': the files in {folder} are not whole ({first_line(error)}): "
+                f"remove them, to download them anew, or name another folder with --data-dir."
+            ) from error
     try:
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             return create(folder, train=train, download=True)

@@ -68,7 +68,7 @@ class Engine(Protocol):
 
     @property
     def pending(self) -> frozenset[int]:
-        """The ids of the calls that have no result yet."""
+        """The ids of the calls whose result was not handed out yet."""
 
     @property
     def usage(self) -> Usage:

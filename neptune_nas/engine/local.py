@@ -19,7 +19,7 @@ from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.trial import Score
 
 MAX_ATTEMPTS = 2
-MAX_FAILED_STARTS = 5
+MAX_FAILED_STARTS = 5  # of one slot: a fork server that dies fails those of all slots at once
 START_PAUSE = 0.2  # seconds: a fork server that was killed refuses starts until it is quite gone
 
 logger = logging.getLogger(__name__)
@@ -53,9 +53,7 @@ class LocalEngine:
         self._pending: set[int] = set()
         self._workers: dict[int, Worker] = {}
         self._finished: list[Result] = []
-        self._failed_starts = Counter[
-            int
-        ]()  # in a row, by slot: one dead fork server fails them all
+        self._failed_starts: Counter[int] = Counter()  # in a row, by slot
         self._usage = Usage(busy=(0.0,) * slots.jobs, cpu=(0.0,) * slots.jobs)
 
     @property
@@ -65,7 +63,7 @@ class LocalEngine:
 
     @property
     def pending(self) -> frozenset[int]:
-        """The ids of the calls that have no result yet."""
+        """The ids of the calls whose result was not handed out yet."""
         return frozenset(self._pending)
 
     @property
@@ -91,11 +89,13 @@ class LocalEngine:
             if monotonic() >= end:
                 break
         finished, self._finished = self._finished, []
+        self._pending.difference_update(result.call.id for result in finished)
         return finished
 
     def close(self) -> None:
         """End all workers and forget what is pending; may be called again."""
         self._queue.clear()
+        self._finished.clear()
         self._pending.clear()
         for worker in list(self._workers.values()):
             self._end(worker)
@@ -221,7 +221,6 @@ class LocalEngine:
         self._finish(call, score)
 
     def _finish(self, call: Call, score: Score) -> None:
-        self._pending.remove(call.id)
         self._finished.append(Result(call, score))
 
     def _count_failed_start(self, plan: Plan, how: str) -> None:

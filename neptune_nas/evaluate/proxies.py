@@ -35,7 +35,7 @@ class Batch:
     labels: Tensor
 
 
-def synflow(network: Neptune, batch: Batch) -> float:
+def synflow(network: nn.Module, batch: Batch) -> float:
     """Log of the sum over parameters of `|p * dR/dp|`, for `R` the output on an image of ones.
 
     Parameters are taken absolute, norms are skipped (Tanaka et al. 2020, arXiv 2006.05467; one
@@ -53,7 +53,7 @@ def synflow(network: Neptune, batch: Batch) -> float:
     return float(torch.stack(flows).detach().sum().log())
 
 
-def naswot(network: Neptune, batch: Batch) -> float:
+def naswot(network: nn.Module, batch: Batch) -> float:
     """`log |det K|`, `K[i, j]` the units that are on, or off, for both of images i and j.
 
     Units are those of all rectifiers (Mellor et al. 2021, arXiv 2006.04647).
@@ -82,7 +82,7 @@ class SignKernel(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def jacov(network: Neptune, batch: Batch) -> float:
+def jacov(network: nn.Module, batch: Batch) -> float:
     """How unlike each other the input gradients of the images are: `-sum(log(e) + 1 / e)`.
 
     `e`: eigenvalues, plus a small number, of the correlations of those gradients (Mellor et al.,
@@ -94,7 +94,7 @@ def jacov(network: Neptune, batch: Batch) -> float:
     return float(-(values.log() + 1 / values).sum())
 
 
-def grad_norm(network: Neptune, batch: Batch) -> float:
+def grad_norm(network: nn.Module, batch: Batch) -> float:
     """Sum over weights of the norm of the loss's gradient (Abdelfattah et al. 2021)."""
     torch.autograd.backward(F.cross_entropy(network.train()(batch.images), batch.labels))
     gradients = [p.grad.norm() for p in network.parameters() if p.ndim > 1 and p.grad is not None]

@@ -4,7 +4,7 @@ NAS-Bench-Macro's published JSON (Su et al. 2021, arXiv 2103.11922): for each co
 decision, the `test_acc` of several training runs.
 
 CSV, a row a measurement: the network (a column `code` like that, or one column a decision, named by
-its path and empty where it is not taken), what was measured (`accuracy` or `test_acc`; `loss`), and,
+its path, with the option as `str` writes it, empty where it is not taken), what was measured (`accuracy` or `test_acc`; `loss`), and,
 where there are several, its `seed` and `fidelity` (or `epochs`). Further columns are costs, or notes
 where they are no numbers.
 
@@ -14,6 +14,7 @@ Accuracies may be shares or percent: if any is above 1, they are percent.
 import csv
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite, nan
@@ -65,7 +66,7 @@ def _read(path: Path) -> str:
         return (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
     except FileNotFoundError as error:
         raise FileFormatError(f"there is no table {path}.") from error
-    except (OSError, EOFError, UnicodeDecodeError, ValueError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise FileFormatError(f"{path} cannot be read as a table: {error}.") from error
 
 
@@ -94,25 +95,25 @@ def _costs(entry: Mapping[str, Any], where: str) -> dict[str, float]:
 
 
 def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(text.splitlines(), restkey="")
     names = [ALIASES.get(name, name) for name in reader.fieldnames or ()]
     if "accuracy" not in names:
         raise FileFormatError(
             f"{path} needs a column accuracy or test_acc, but has: {', '.join(names) or 'nothing'}."
         )
     reader.fieldnames = names
-    paths = {decision.path for decision in space.decisions}
+    networks = Networks(space)
     for cells in reader:
         where = f"{path}, line {reader.line_num}"
-        if None in cells or None in cells.values():
+        if "" in cells or None in cells.values():
             raise FileFormatError(f"{where}: it needs {len(names)} cells, one a column.")
         yield Row(
-            _code_of_cells(cells, space, where),
+            networks.code(cells, where),
             _number(cells["accuracy"], "accuracy", where),
             _number(cells["loss"], "loss", where) if cells.get("loss") else nan,
             int(_number(cells.get("seed") or 0, "seed", where)),
             int(_number(cells.get("fidelity") or ONLY, "fidelity", where)),
-            dict(_further(cells, MEASURED | paths)),
+            dict(_further(cells, MEASURED | {*networks.options})),
         )
 
 
@@ -138,7 +139,7 @@ def _number(cell: object, name: str, where: str) -> float:
 def _code_of_digits(digits: str, space: Space[Any], where: str) -> Code:
     sizes = [len(decision.options) for decision in space.decisions]
     fits = len(digits) == len(sizes) and digits.isdecimal()
-    if not fits or any(int(d) >= size for d, size in zip(digits, sizes, strict=True)):
+    if not fits or any(int(d) >= size for d, size in zip(digits, sizes, strict=False)):
         raise DataError(
             f"{where}: a code of space '{space.name}' has {len(sizes)} digits, each below the "
             f"number of options ({', '.join(map(str, sizes))}): is it a table of another space?"
@@ -146,27 +147,40 @@ def _code_of_digits(digits: str, space: Space[Any], where: str) -> Code:
     return tuple(map(int, digits))
 
 
-def _code_of_cells(cells: Mapping[str, str], space: Space[Any], where: str) -> Code:
-    if cells.get("code"):
-        return _code_of_digits(cells["code"], space, where)
-    options = {d.path: {str(o): k for k, o in enumerate(d.options)} for d in space.decisions}
-    code = []
-    for path, known in options.items():
-        cell = cells.get(path, "")
-        if cell and cell not in known:
-            raise DataError(
-                f"{where}: `{path}` of space '{space.name}' is one of {', '.join(known)}, "
-                f"but is {cell!r}."
-            )
-        code.append(known[cell] if cell else -1)
-    _require_network(code, space, where)
-    return tuple(code)
+class Networks:
+    """Finds the networks that rows of cells name; each is checked against the space once."""
+
+    def __init__(self, space: Space[Any]) -> None:
+        self.space = space
+        self.options = {d.path: {str(o): o for o in d.options} for d in space.decisions}
+        self.known: dict[tuple[str, ...], Code] = {}
+
+    def code(self, cells: Mapping[str, str], where: str) -> Code:
+        """The code of a row's network."""
+        if cells.get("code"):
+            return _code_of_digits(cells["code"], self.space, where)
+        named = tuple(cells.get(path, "") for path in self.options)
+        if named not in self.known:
+            self.known[named] = self._checked(named, where)
+        return self.known[named]
+
+    def _checked(self, named: tuple[str, ...], where: str) -> Code:
+        picks: Picks = {}
+        for (path, options), cell in zip(self.options.items(), named, strict=True):
+            if cell and cell not in options:
+                raise DataError(
+                    f"{where}: `{path}` of space '{self.space.name}' is one of "
+                    f"{', '.join(options)}, but is {cell!r}."
+                )
+            if cell:
+                picks[path] = options[cell]
+        try:
+            return code_of(self.space, self.space.decode(picks))
+        except NeptuneError as error:
+            raise DataError(f"{where} is no network of the space: {error}") from error
 
 
-def _require_network(code: list[int], space: Space[Any], where: str) -> None:
-    taken = {d.path: d.options[k] for d, k in zip(space.decisions, code, strict=True) if k >= 0}
-    picks: Picks = taken
-    try:
-        space.decode(picks)
-    except NeptuneError as error:
-        raise DataError(f"{where} is no network of the space: {error}") from error
+def code_of(space: Space[Any], architecture: Any) -> Code:
+    """For each decision of the space which option an architecture takes, -1 for none."""
+    taken = space.picks(architecture)
+    return tuple(d.options.index(taken[d.path]) if d.path in taken else -1 for d in space.decisions)

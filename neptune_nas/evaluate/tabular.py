@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from neptune_nas.errors import DataError
-from neptune_nas.evaluate.table_file import Code, Row, read_rows
+from neptune_nas.evaluate.table_file import Code, Row, code_of, read_rows
 from neptune_nas.space import Space
 from neptune_nas.trial import Score
 
@@ -68,10 +68,7 @@ class Tabular(Generic[T]):
 
     def code(self, architecture: T) -> Code:
         """The code of an architecture. Raises `DataError` where the table lacks it."""
-        taken = self.space.picks(architecture)
-        code = tuple(
-            d.options.index(taken[d.path]) if d.path in taken else -1 for d in self.space.decisions
-        )
+        code = code_of(self.space, architecture)
         if code not in self.runs:
             raise DataError(
                 f"{self.source} has no network {''.join(map(str, code))} ({architecture!r}): "

@@ -2,6 +2,7 @@
 
 `earlier` holds the raw outputs, oldest first, of the layers before this one in its stage; only
 `MLN` reads it. Every norm but "none" and "local_response" has a learned scale for each channel.
+`torch.group_norm` serves most of them, since `F.group_norm` refuses a single value.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,7 +54,7 @@ class GroupNorm(Affine):
 
     def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
         """Normalise each image; `(N, C, H, W)` to the same."""
-        return F.group_norm(x, self.groups, self.weight, self.bias, EPS)
+        return torch.group_norm(x, self.groups, self.weight, self.bias, EPS)
 
 
 class InstanceNorm(Affine):
@@ -65,7 +66,7 @@ class InstanceNorm(Affine):
     def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
         """Normalise each channel of each image; `(N, C, H, W)` to the same."""
         groups = 1 if single_pixel(x) else x.shape[1]
-        return F.group_norm(x, groups, self.weight, self.bias, EPS)
+        return torch.group_norm(x, groups, self.weight, self.bias, EPS)
 
 
 class RMSNorm(nn.Module):
@@ -118,14 +119,14 @@ class LRN(Affine):
     def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
         """Normalise each position of each image; `(N, C, H, W)` to the same."""
         if single_pixel(x):
-            return F.group_norm(x, 1, self.weight, self.bias, EPS)
+            return torch.group_norm(x, 1, self.weight, self.bias, EPS)
         with full_precision(x):  # a difference of squares
             return self.normalise(x.float() if x.dtype in HALF else x)
 
     def normalise(self, x: Tensor) -> Tensor:
         """The formula, on the map standardised channel by channel, where it is the same."""
         channels = x.shape[1]
-        standard = F.group_norm(x, channels, eps=EPS)
+        standard = torch.group_norm(x, channels, eps=EPS)
         means, squares, sizes = self.cells(standard)
         keys = (self.key * channels**-0.5) @ means
         z = standard.flatten(2)
@@ -155,18 +156,18 @@ class MLN(Affine):
 
     `y = (x - m) / sqrt(v + eps) * gamma + beta` with `m` and `v` the sums, weighted by a softmax
     of `mixture` (this layer's first, then from the latest to the oldest), of the layers' means and
-    variances over `(C, H, W)`. Without earlier layers it is layer normalisation.
+    variances over `(C, H, W)`. With one layer it is layer normalisation, and nothing is learned.
     """
 
     def __init__(self, channels: int, layers: int = 1) -> None:
         super().__init__(channels)
-        self.mixture = nn.Parameter(torch.zeros(layers))
+        self.mixture = nn.Parameter(torch.zeros(layers)) if layers > 1 else None
 
     def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:
         """Normalise each image by at most `layers` statistics; `(N, C, H, W)` to the same."""
+        if self.mixture is None or not earlier:
+            return torch.group_norm(x, 1, self.weight, self.bias, EPS)
         layers = [x, *reversed(earlier)][: len(self.mixture)]
-        if len(layers) == 1:
-            return F.group_norm(x, 1, self.weight, self.bias, EPS)
         weights = self.mixture[: len(layers)].softmax(0)
         moments = [torch.var_mean(layer, (1, 2, 3), correction=0) for layer in layers]
         variance, mean = (

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from itertools import accumulate
 from math import gcd
 
 import torch
@@ -92,25 +93,30 @@ class Stage(nn.Module):
         self.stride, self.halves = stride, pool != "none"
         self.sources = tuple(sources or ((i,) for i in range(len(ops))))
         self.entry = entry or Convolution(in_channels, out_channels, stride=stride, bias=bias)
+        self.last_read = last_read(self.sources)
+        self.mixes = norm == "mln"
         self.pool = make_pool(pool, out_channels, bias)
         self.norm = make_norm(norm, out_channels)
         self.shortcut = self.has_shortcut()
         self.substages = nn.ModuleList(
-            Cell(op, out_channels, norm, sources=len(read), layers=i + 2, residual=residual)
-            for i, (op, read) in enumerate(zip(ops, self.sources, strict=True))
+            Cell(op, out_channels, norm, sources=len(read), layers=layer, residual=residual)
+            for op, read, layer in zip(ops, self.sources, layer_numbers(ops), strict=True)
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, in, H, W)` to `(N, out, H', W')`."""
         raw = self.pool(self.entry(x))
-        y = self.norm(raw)
-        layers: list[Tensor] = [raw]
-        outputs: list[Tensor] = [x + y if self.shortcut else y]
-        for cell, sources in zip(self.substages, self.sources, strict=True):
+        y: Tensor = self.norm(raw)
+        y = x + y if self.shortcut else y
+        outputs, layers = {0: y}, [raw] if self.mixes else []
+        del raw
+        for i, (cell, sources) in enumerate(zip(self.substages, self.sources, strict=True)):
             *raws, y = cell([outputs[source] for source in sources], layers)
-            layers.extend(raws)
-            outputs.append(y)
-        return outputs[-1]
+            layers.extend(raws if self.mixes else ())
+            for source in self.last_read[i]:
+                del outputs[source]
+            outputs[i + 1] = y
+        return y
 
     def accepting(self, in_channels: int) -> "Stage":
         """A copy for `in_channels`, with every weight that still fits."""
@@ -132,6 +138,28 @@ class Stage(nn.Module):
     def least(self, side: int) -> int:
         """The least side of a map, in pixels, that this stage turns into one of at least `side`."""
         return ((2 * side if self.halves else side) - 1) * self.stride + 1
+
+
+def layer_numbers(ops: Sequence[object | None]) -> list[int]:
+    """For each SubStage of a stage its number among the layers, an identity being none.
+
+    The entry is the first.
+
+    >>> layer_numbers(["attention", None, "conv"])
+    [2, 3, 3]
+    """
+    before = accumulate((op is not None for op in ops), initial=0)
+    return [2 + count for count, _ in zip(before, ops, strict=False)]
+
+
+def last_read(sources: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
+    """For each SubStage the outputs that no later one reads: their memory is free after it.
+
+    >>> last_read([(0,), (0, 1)])
+    ((), (0, 1))
+    """
+    last = {output: i for i, read in enumerate(sources) for output in read}
+    return tuple(tuple(o for o, at in last.items() if at == i) for i in range(len(sources)))
 
 
 def default_substages(channels: int, bias: bool) -> tuple[nn.Module, ...]:

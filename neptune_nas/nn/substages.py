@@ -202,7 +202,7 @@ class SelfAttention(nn.Module):
         """Every position of `(N, C, H, W)` over all of its (pooled) map; the same shape."""
         pooled = F.avg_pool2d(x, self.stride, ceil_mode=True) if self.stride > 1 else x
         key, value = self.tokens(self.key_value(pooled), 2).unbind(1)
-        y = F.scaled_dot_product_attention(self.tokens(self.query(x), 1)[:, 0], key, value)
+        y = attention(self.tokens(self.query(x), 1)[:, 0], key, value)
         return y.mT.reshape(x.shape)
 
     def tokens(self, x: Tensor, count: int) -> Tensor:
@@ -211,6 +211,18 @@ class SelfAttention(nn.Module):
         """
         size = x.shape[1] // (count * self.heads)
         return x.reshape(x.shape[0], count, self.heads, size, -1).mT.contiguous()
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Scaled dot-product attention of `(N, heads, L, d)`.
+
+    On a CPU autocast is left out: in bfloat16 the fused kernel takes 1.1 to 5 times as long there.
+    """
+    if query.device.type != "cpu":
+        return F.scaled_dot_product_attention(query, key, value)
+    kind = torch.promote_types(query.dtype, torch.float32)
+    with torch.autocast("cpu", enabled=False):
+        return F.scaled_dot_product_attention(query.to(kind), key.to(kind), value.to(kind))
 
 
 def split(x: Tensor, window: int) -> Tensor:

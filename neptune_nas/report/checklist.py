@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from scipy.stats import spearmanr
 
 from neptune_nas.report.noise import accuracies, noise, tied_groups
+from neptune_nas.report.progress import fidelity_text
 from neptune_nas.report.ranking import accuracy
 from neptune_nas.study.results import Results
 
@@ -43,7 +44,7 @@ def data_checks(results: Results) -> tuple[Check, ...]:
         Check(
             "The test split was never read",
             True,
-            "the search loads train and validation only; `neptune-nas train` reads test once",
+            "the search loads train and validation only; 'neptune-nas train' reads test, once",
         ),
         Check(
             "Validation is large enough for the differences claimed",
@@ -64,7 +65,7 @@ def budget_checks(results: Results) -> tuple[Check, ...]:
         Check(
             "All that are ranked had equal budgets",
             equal,
-            f"{len(results.ranked)} trials at fidelity {last}, one recipe for all",
+            f"{len(results.ranked):,} trials, {fidelity_text(results, last)} each, one recipe",
         ),
         Check(
             "Failures are counted, not hidden",
@@ -85,7 +86,9 @@ def seeds_check(results: Results) -> Check:
     spread = noise(results.ranked)
     claim = "The noise between seeds is known"
     if spread is None:
-        return Check(claim, False, f"one seed a trial (study seed {results.settings.question.seed})")
+        return Check(
+            claim, False, f"one seed a trial (study seed {results.settings.question.seed})"
+        )
     means = [accuracy(trial) for trial in results.ranked]
     counts = [len(accuracies(trial)) for trial in results.ranked]
     tied = tied_groups(means, counts, spread).count(1)
@@ -100,14 +103,13 @@ def seeds_check(results: Results) -> Check:
 def rung_checks(results: Results) -> tuple[Check, ...]:
     """Whether the lower rungs rank as the last one does."""
     last = results.settings.question.rungs[-1]
-    return tuple(
-        rung_check(results, rung, last) for rung in results.settings.question.rungs[:-1]
-    )
+    return tuple(rung_check(results, rung, last) for rung in results.settings.question.rungs[:-1])
 
 
 def rung_check(results: Results, rung: int, last: int) -> Check:
     """Spearman's correlation between a rung and the last one, on trials scored at both."""
-    claim = f"Fidelity {rung} ranks as fidelity {last} does"
+    low_text, high_text = fidelity_text(results, rung), fidelity_text(results, last)
+    claim = f"The ranking after {low_text} is that after {high_text}"
     both = [t for t in results.ranked if t.scores_at(rung)]
     low = [t.scores_at(rung)[0].accuracy for t in both]
     high = [accuracy(t) for t in both]
@@ -118,7 +120,7 @@ def rung_check(results: Results, rung: int, last: int) -> Check:
         claim,
         None if 0.5 <= rho < 0.8 else rho >= 0.8,
         f"Spearman's rho {rho:.2f} on {len(both)} trials scored at both; they were promoted for "
-        f"their score at {rung}, so over all trials it would be higher",
+        f"their early scores, so over all trials it would be higher",
     )
 
 
@@ -128,7 +130,9 @@ def comparison_check(results: Results) -> Check:
     return Check(
         "It was compared under equal conditions",
         bool(names),
-        f"with {', '.join(names)}" if names else "no baseline and no hand-designed network were run",
+        f"with {', '.join(names)}"
+        if names
+        else "no baseline and no hand-designed network were run",
     )
 
 

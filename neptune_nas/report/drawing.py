@@ -12,6 +12,8 @@ from neptune_nas.trial import Cost
 Kind = Literal["image", "stem", "entry", "substage", "head"]
 Shape = tuple[int, int, int]
 
+NOTHING = Cost(0, 0, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -29,19 +31,20 @@ class Row:
     shortcut: bool = False
 
 
-def rows(architecture: Architecture, model: CostModel) -> tuple[Row, ...]:
-    """The rows of a drawing, the image first.
+def rows(architecture: Architecture, model: CostModel, counted: bool = True) -> tuple[Row, ...]:
+    """The rows of a drawing, the image first; without costs unless `counted`, which takes longer.
 
     Raises `ArchitectureError` if the model's images are too small for the architecture.
     """
     parts = model.parts(architecture)
-    image = Row("image", "image", model.input_shape, Cost(0, 0, 0), reads=())
-    return (image, *(row_of(part, architecture, model) for part in parts))
+    image = Row("image", "image", model.input_shape, NOTHING, reads=())
+    costs = [model.of_part(part) if counted else NOTHING for part in parts]
+    return (image, *map(row_of, parts, costs, [architecture] * len(parts)))
 
 
-def row_of(part: Part, architecture: Architecture, model: CostModel) -> Row:
+def row_of(part: Part, cost: Cost, architecture: Architecture) -> Row:
     """The row of one part."""
-    cost, names = model.of_part(part), part.name.split(".")
+    names = part.name.split(".")
     match part.what:
         case Stem() as stem:
             sides = (-(-side // stem.stride) for side in part.shape[1:])
@@ -50,7 +53,9 @@ def row_of(part: Part, architecture: Architecture, model: CostModel) -> Row:
             stage = architecture.stages[int(names[1])]
             return Row("entry", entry_label(entry), stage_shape(stage, part.shape), cost)
         case Place() as place:
-            return substage_row(place, architecture.stages[int(names[1])], int(names[3]), part, cost)
+            return substage_row(
+                place, architecture.stages[int(names[1])], int(names[3]), part, cost
+            )
         case head:
             label = f"1x1 conv to {head.width}, " if head.width else ""
             return Row("head", f"{label}mean, linear", (part.classes, 1, 1), cost)

@@ -27,7 +27,7 @@ from neptune_nas.trial import Trial
 Pick = str | int | float | bool | None
 
 LEAST_TRIALS = 40  # fewer say nothing about dozens of decisions
-MOST_TRIALS = 2_000  # more add seconds, not insight
+MOST_TRIALS = 1_500  # more add seconds, not insight
 SHOWN_DECISIONS, SHOWN_OPTIONS = 12, 8
 ABSENT = -1.0
 
@@ -76,7 +76,7 @@ def first_accuracy(results: Results, trial: Trial) -> float | None:
 
 
 def usable(results: Results) -> list[Trial]:
-    """The trials with picks, a score at the lowest rung and a known cost; the latest few thousand."""
+    """The trials with picks, a score at the lowest rung and a known cost, thinned out evenly."""
     axis = cost_axis(results)
     found = [
         trial
@@ -108,11 +108,12 @@ def measure_effects(results: Results, seed: int = 0) -> Effects | None:
 
 
 def encode(trials: list[Trial]) -> tuple[list[str], Floats]:
-    """The paths of all decisions, and for each trial a number a decision; -1 if it was not taken."""
+    """The paths of all decisions, and a number for each in each trial; -1 if it was not taken."""
     paths = list(dict.fromkeys(path for trial in trials for path in trial.picks))
     codes = {path: codes_of([t.picks[path] for t in trials if path in t.picks]) for path in paths}
     rows = [
-        [codes[path][t.picks[path]] if path in t.picks else ABSENT for path in paths] for t in trials
+        [codes[path][t.picks[path]] if path in t.picks else ABSENT for path in paths]
+        for t in trials
     ]
     return paths, np.array(rows, dtype=np.float64)
 
@@ -134,10 +135,10 @@ def permuted(features: Floats, target: Floats, seed: int) -> tuple[Floats, float
     held, used = np.split(shuffled, [len(target) // 3])
     if np.ptp(target[used]) == 0 or np.ptp(target[held]) == 0:
         return np.zeros(features.shape[1]), 0.0
-    forest = RandomForestRegressor(60, min_samples_leaf=3, max_features=0.5, random_state=seed)
+    forest = RandomForestRegressor(30, min_samples_leaf=3, max_features=0.5, random_state=seed)
     forest.fit(features[used], target[used])
     found = permutation_importance(
-        forest, features[held], target[held], n_repeats=5, random_state=seed
+        forest, features[held], target[held], n_repeats=3, random_state=seed
     )
     drops: NDArray[np.float64] = found.importances_mean
     return drops, float(forest.score(features[held], target[held]))
@@ -172,53 +173,88 @@ def effects_of(results: Results, path: str) -> list[Effect]:
 def importance_figure(results: Results, found: Effects | None = None) -> go.Figure:
     """The most important decisions, for accuracy and for cost."""
     found = found or measure_effects(results)
-    fig = figure("share of variance lost when the decision is shuffled", "")
     shown = found.importances[:SHOWN_DECISIONS] if found else ()
+    fig = figure("R² lost when the decision is shuffled", "")
     for name, color in (("accuracy", ACCENT), ("cost", GREY)):
         fig.add_bar(
             x=[max(getattr(importance, name), 0.0) for importance in shown],
-            y=[escape(importance.path) for importance in shown],
+            y=list(range(len(shown))),
+            customdata=[escape(importance.path) for importance in shown],
             orientation="h",
             name=f"for {name}",
             marker={"color": color},
-            hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+            hovertemplate="%{customdata}: %{x:.3f}<extra></extra>",
         )
-    fig.update_yaxes(autorange="reversed", showgrid=False)
-    fig.update_layout(height=130 + 32 * max(len(shown), 1), barmode="group", bargap=0.3)
+    for i, importance in enumerate(shown):
+        add_heading(fig, importance.path, i - 0.38)
+    fig.update_xaxes(rangemode="tozero")
+    fig.update_yaxes(range=[len(shown) - 0.4, -0.7], showgrid=False, showticklabels=False)
+    fig.update_layout(height=130 + 44 * max(len(shown), 1), barmode="group", bargap=0.56)
     return fig
+
+
+def add_heading(fig: go.Figure, text: str, y: float) -> None:
+    """A line of text across the figure, where an axis label would be too long for a phone."""
+    fig.add_annotation(
+        text=escape(text),
+        x=0,
+        xref="paper",
+        xanchor="left",
+        y=y,
+        showarrow=False,
+        font={"size": 12},
+    )
 
 
 def effects_figure(results: Results, found: Effects | None = None, decisions: int = 6) -> go.Figure:
     """The mean effect of each option of the most important decisions, on accuracy and on cost."""
     found = found or measure_effects(results)
     paths = [importance.path for importance in found.importances[:decisions]] if found else []
-    effects = [effect for path in paths for effect in effects_of(results, path)]
+    groups = [effects_of(results, path) for path in paths]
     base = figure("", "")
-    fig: Any = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.04)
+    fig: Any = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.05)
     fig.update_layout(base.layout)
-    labels = [f"{escape(e.path)} = {escape(e.option)}" for e in effects]
-    dots = {"y": labels, "mode": "markers", "customdata": [e.trials for e in effects]}
-    fig.add_scatter(
-        x=[100 * effect.accuracy for effect in effects],
-        error_x={"array": [196 * effect.error for effect in effects], "thickness": 1, "width": 0},
-        marker={"color": ACCENT, "size": 9},
-        hovertemplate="%{y}: %{x:+.2f} points, %{customdata} trials<extra></extra>",
-        row=1,
-        col=1,
-        **dots,
-    )
-    fig.add_scatter(
-        x=[100 * (effect.cost - 1) for effect in effects],
-        marker={"color": WARM, "size": 9},
-        hovertemplate="%{y}: %{x:+.0f}%, %{customdata} trials<extra></extra>",
-        row=1,
-        col=2,
-        **dots,
-    )
-    style = base.layout.xaxis.to_plotly_json() | {"zeroline": True, "zerolinecolor": GREY}
-    fig.update_xaxes(style)
-    fig.update_xaxes(title={"text": "accuracy, points", "standoff": 10}, row=1, col=1)
-    fig.update_xaxes(title={"text": "cost, %", "standoff": 10}, row=1, col=2)
-    fig.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
-    fig.update_layout(height=130 + 24 * max(len(effects), 1), showlegend=False)
+    style = base.layout.xaxis.to_plotly_json() | {
+        "zeroline": True,
+        "zerolinecolor": GREY,
+        "zerolinewidth": 1,
+    }
+    fig.update_xaxes(style, nticks=5, tickangle=0)
+    rows: list[tuple[int, Effect]] = []
+    y = 0
+    for path, effects in zip(paths, groups, strict=True):
+        add_heading(fig, path, y)
+        rows += [(y + 1 + i, effect) for i, effect in enumerate(effects)]
+        y += len(effects) + 1
+    add_effects(fig, rows)
+    ticks = {"tickvals": [row for row, _ in rows], "ticktext": [escape(e.option) for _, e in rows]}
+    fig.update_yaxes(range=[y - 0.4, -0.6], automargin=True, showgrid=False, **ticks)
+    fig.update_layout(height=110 + 24 * max(y, 1), showlegend=False)
     return fig
+
+
+def add_effects(fig: Any, rows: list[tuple[int, Effect]]) -> None:
+    """The dots of both panels, and what the panels show."""
+    effects = [effect for _, effect in rows]
+    dots = {
+        "y": [y for y, _ in rows],
+        "mode": "markers",
+        "customdata": [[escape(f"{e.path} = {e.option}"), e.trials] for e in effects],
+    }
+    bars = {"array": [196 * effect.error for effect in effects], "thickness": 1.2, "width": 0}
+    panels: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ("accuracy, points", ACCENT, {"x": [100 * e.accuracy for e in effects], "error_x": bars}),
+        ("cost, %", WARM, {"x": [100 * (e.cost - 1) for e in effects]}),
+    )
+    for column, (name, color, values) in enumerate(panels, start=1):
+        hover = "%{customdata[0]}: %{x:+.2f} " + name.split(", ")[1]
+        fig.add_scatter(
+            **dots,
+            **values,
+            name=name,
+            marker={"color": color, "size": 9},
+            hovertemplate=f"{hover}, %{{customdata[1]}} trials<extra></extra>",
+            row=1,
+            col=column,
+        )
+        fig.update_xaxes(title={"text": name}, row=1, col=column)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.report.describe import describe
 from neptune_nas.report.effects import effects_figure, importance_figure
-from neptune_nas.report.progress import progress, spans, survival
+from neptune_nas.report.progress import Span, corners, fidelity_text, progress, spans, survival
 from neptune_nas.report.ranking import accuracy, cost_axis, cost_of
 from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
 from neptune_nas.study.results import Results
@@ -41,9 +41,9 @@ def pareto(studies: Sequence[Results], text: bool = True) -> go.Figure:
     """
     axis = cost_axis(studies[0])
     fig = figure(COST_TITLES[axis], "validation accuracy", height=520)
-    fig.update_xaxes(type="log", tickformat="~s", minor={"showgrid": False})
+    fig.update_xaxes(type="log", tickformat="~s", dtick="D2")
     fig.update_yaxes(tickformat=".0%")
-    fig.update_layout(hovermode="closest", dragmode="zoom")
+    fig.update_layout(hovermode="closest", dragmode="select")
     kind, several, offset = scatter(sum(len(r.trials) for r in studies)), len(studies) > 1, 0
     for i, results in enumerate(studies):
         color = STUDIES[i % len(STUDIES)]
@@ -74,7 +74,7 @@ def rung_layers(results: Results) -> list[Layer]:
             "size": 7 if last else 5,
             "opacity": 0.55 if last else 0.25 + 0.3 * i / len(rungs),
         }
-        layers.append((f"scored at {rung}" if len(rungs) > 1 else "trials", at, marker))
+        layers.append((f"after {fidelity_text(results, rung)}", at, marker))
     return layers
 
 
@@ -146,10 +146,10 @@ def add_comparisons(fig: go.Figure, results: Results, axis: str) -> None:
 
 def hypervolume(studies: Sequence[Results], over: str = "trials") -> go.Figure:
     """The share of the reference box that the front dominates, over trials or over seconds."""
-    titles = {"trials": "trials", "seconds": "seconds of evaluation, all workers together"}
-    fig = figure(titles[over], "hypervolume (share of the box)", height=340)
+    titles = {"trials": "trials", "seconds": "seconds of evaluation"}
+    fig = figure(titles[over], "hypervolume", height=340)
     for i, results in enumerate(studies):
-        steps = progress(results)
+        steps = corners(progress(results))
         fig.add_scatter(
             x=[getattr(step, over) for step in steps],
             y=[step.hypervolume for step in steps],
@@ -173,18 +173,19 @@ def timeline(studies: Sequence[Results]) -> go.Figure:
         for i, rung in enumerate(rungs):
             own = [span for span in found if span.fidelity == rung]
             lanes |= dict.fromkeys(f"{prefix}{span.worker}" for span in own)
-            fig.add_trace(rung_bars(own, prefix, f"{prefix}{rung}", (i + 1) / len(rungs)))
+            name = f"{prefix}{fidelity_text(results, rung)}"
+            fig.add_trace(rung_bars(own, prefix, name, (i + 1) / len(rungs)))
     fig.update_layout(height=150 + 34 * max(len(lanes), 1))
     fig.update_yaxes(type="category", showgrid=False)
     return fig
 
 
-def rung_bars(spans_: list[Any], prefix: str, name: str, strength: float) -> go.Scatter:
+def rung_bars(bars: Sequence[Span], prefix: str, name: str, strength: float) -> go.Scatter:
     """One rung's spans as thick lines; a stronger colour is a higher rung."""
     return go.Scatter(
-        x=[x for span in spans_ for x in (span.start, span.end, None)],
-        y=[y for span in spans_ for y in (*[f"{prefix}{span.worker}"] * 2, None)],
-        name=f"rung {name}",
+        x=[x for span in bars for x in (span.start, span.end, None)],
+        y=[y for span in bars for y in (*[f"{prefix}{span.worker}"] * 2, None)],
+        name=name,
         mode="lines",
         line={"width": 14, "color": ACCENT},
         opacity=0.25 + 0.65 * strength,

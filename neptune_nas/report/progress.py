@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from itertools import groupby
+from operator import le
 
-import numpy as np
-
-from neptune_nas.pareto import Floats
 from neptune_nas.study.results import Results
 from neptune_nas.trial import Score, Trial
+
+Losses = tuple[float, ...]
+Front = list[tuple[Trial, Losses]]
 
 TIMELINE_STEPS = 1_000  # gaps below this fraction of the whole time are not drawn
 
@@ -34,29 +35,42 @@ class Span:
 def progress(results: Results) -> tuple[Step, ...]:
     """The hypervolume after each trial, in the order in which they ended."""
     ranked = {trial.number for trial in results.ranked}
-    front: list[Trial] = []
+    front: Front = []
     seconds, volume = 0.0, 0.0
     steps: list[Step] = []
     for count, trial in enumerate(sorted(results.trials, key=ended), start=1):
         seconds += sum(score.seconds for score in trial.scores)
         if trial.number in ranked:
-            entered = enter(results, front, trial)
-            volume = results.hypervolume(tuple(entered)) if entered is not front else volume
-            front = entered
+            entered = enter(front, (trial, results.losses(trial)))
+            if entered is not front:
+                front = entered
+                volume = results.hypervolume([other for other, _ in front])
         steps.append(Step(count, seconds, volume))
     return tuple(steps)
 
 
-def enter(results: Results, front: list[Trial], trial: Trial) -> list[Trial]:
-    """The front with `trial` on it; the very same list if some trial there is as good or better."""
-    if not front:
-        return [trial]
-    losses: Floats = np.array([results.losses(other) for other in front])
-    own: Floats = np.array(results.losses(trial))
-    if (losses <= own).all(axis=1).any():
+def corners(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The first step, those that raised the hypervolume, and the last: all that a stair needs."""
+    last = len(steps) - 1
+    return tuple(
+        step
+        for i, step in enumerate(steps)
+        if i in (0, last) or step.hypervolume != steps[i - 1].hypervolume
+    )
+
+
+def enter(front: Front, new: tuple[Trial, Losses]) -> Front:
+    """The front with a trial on it; the very same list if some trial there is as good or better."""
+    if any(all(map(le, losses, new[1])) for _, losses in front):
         return front
-    beaten = (own <= losses).all(axis=1)
-    return [other for other, gone in zip(front, beaten, strict=True) if not gone] + [trial]
+    return [old for old in front if not all(map(le, new[1], old[1]))] + [new]
+
+
+def fidelity_text(results: Results, fidelity: int) -> str:
+    """A fidelity in the words of the study's evaluator."""
+    if results.settings.question.evaluator != "training":
+        return f"fidelity {fidelity}"
+    return f"{fidelity} epoch" + "s" * (fidelity > 1)
 
 
 def ended(trial: Trial) -> tuple[float, int]:
@@ -104,10 +118,9 @@ def merged(scores: list[Score], origin: float, least: float) -> list[Span]:
 def survival(results: Results) -> tuple[tuple[str, int], ...]:
     """How many trials began, were scored at each rung, and stand on the front."""
     rungs = results.settings.question.rungs
-    reached = [sum(t.score is not None and t.score.fidelity >= r for t in results.trials) for r in rungs]
-    names = [f"scored at {rung}" for rung in rungs]
+    highest = [trial.score.fidelity if trial.score else 0 for trial in results.trials]
     return (
         ("begun", len(results.trials)),
-        *zip(names, reached, strict=True),
+        *((fidelity_text(results, rung), sum(h >= rung for h in highest)) for rung in rungs),
         ("on the front", len(results.front())),
     )

@@ -5,10 +5,11 @@ report prints it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import hypot, isfinite, log10
 
 from neptune_nas.errors import OptionError, StudyError, one_of
+from neptune_nas.pareto import non_dominated
 from neptune_nas.report.noise import Noise, accuracies, noise, tied_groups
 from neptune_nas.study.objectives import EXACT, value_of
 from neptune_nas.study.results import Results
@@ -86,21 +87,25 @@ def standings(
     """The ordered trials with places, intervals and tied groups."""
     counts = [len(accuracies(trial)) for trial in trials]
     means = [accuracy(trial) for trial in trials]
-    groups = tied_groups(means, counts, spread) if spread else [None] * len(trials)
-    half = [spread.half_width(n) if spread and n > 1 else None for n in counts]
-    return tuple(
-        Standing(
-            place=i + 1,
-            trial=trials[i],
-            value=values[i],
-            accuracy=means[i],
-            seeds=counts[i],
-            low=None if half[i] is None else max(means[i] - half[i], 0.0),
-            high=None if half[i] is None else min(means[i] + half[i], 1.0),
-            group=groups[i],
-        )
-        for i in range(len(trials))
+    plain = (
+        Standing(i + 1, trial, values[i], means[i], counts[i]) for i, trial in enumerate(trials)
     )
+    if spread is None:
+        return tuple(plain)
+    groups = tied_groups(means, counts, spread)
+    return tuple(
+        replace(with_interval(standing, spread), group=group)
+        for standing, group in zip(plain, groups, strict=True)
+    )
+
+
+def with_interval(standing: Standing, spread: Noise) -> Standing:
+    """The standing with the interval of its accuracy, if its seeds were repeated."""
+    if standing.seeds < 2:
+        return standing
+    half = spread.half_width(standing.seeds)
+    low, high = max(standing.accuracy - half, 0.0), min(standing.accuracy + half, 1.0)
+    return replace(standing, low=low, high=high)
 
 
 def admitted(results: Results, by: str, min_accuracy: float | None) -> list[Trial]:
@@ -109,9 +114,9 @@ def admitted(results: Results, by: str, min_accuracy: float | None) -> list[Tria
     if not ranked:
         ledger, rung = results.ledger, results.settings.question.rungs[-1]
         raise StudyError(
-            f"study '{results.settings.name}' has no trial scored at its last rung ({rung}) to rank: "
-            f"{ledger.running} running, {ledger.pruned} pruned, {ledger.failed} failed; "
-            f"let the search run on, or look at the failures in trials.csv."
+            f"study '{results.settings.name}' has no trial to rank, none was scored at its last "
+            f"rung ({rung}): {ledger.running} running, {ledger.pruned} pruned, {ledger.failed} "
+            f"failed; let the search run on, or look at the failures in trials.csv."
         )
     floor = accuracy_floor(results, min_accuracy) if by in BY_COST else (min_accuracy or 0.0)
     kept = [trial for trial in ranked if accuracy(trial) >= floor]
@@ -125,7 +130,7 @@ def admitted(results: Results, by: str, min_accuracy: float | None) -> list[Tria
 
 
 def accuracy_floor(results: Results, min_accuracy: float | None = None) -> float:
-    """The least accuracy that rankings by cost admit: `min_accuracy`, or 5 points below the best."""
+    """The least accuracy in a ranking by cost: `min_accuracy`, or 5 points below the best."""
     if min_accuracy is not None:
         return min_accuracy
     return max(map(accuracy, results.ranked), default=0.0) - WITHIN
@@ -191,14 +196,27 @@ def netscore(trial: Trial) -> float:
 
 
 def contributions(results: Results, trials: list[Trial]) -> list[float]:
-    """The share of the reference box that each trial alone dominates; 0 off the front."""
-    front = results.front()
+    """The share of the reference box that each trial alone dominates; 0 off the front.
+
+    Without a trial of the front, only others of the front and the front behind it can stand there.
+    """
+    front, behind = results.front(), second_front(results)
     whole = results.hypervolume(front)
     alone = {
-        trial.number: whole - results.hypervolume(tuple(t for t in front if t is not trial))
+        trial.number: whole - results.hypervolume([t for t in front if t is not trial] + behind)
         for trial in front
     }
     return [alone.get(trial.number, 0.0) for trial in trials]
+
+
+def second_front(results: Results) -> list[Trial]:
+    """The ranked trials that only trials of the front dominate."""
+    front = {trial.number for trial in results.front()}
+    rest = [trial for trial in results.ranked if trial.number not in front]
+    if not rest:
+        return []
+    keep = non_dominated([results.losses(trial) for trial in rest])
+    return [trial for trial, kept in zip(rest, keep, strict=True) if kept]
 
 
 def bends(results: Results, trials: list[Trial]) -> list[float]:

@@ -1,5 +1,7 @@
 """How the figures look: one accent, greys, nothing that light or dark paper would swallow."""
 
+from typing import Any
+
 import plotly.graph_objects as go
 
 ACCENT = "#2a7ab9"
@@ -15,6 +17,7 @@ WEBGL_ABOVE = 1_000  # points; below, SVG prints more sharply
 def figure(x: str, y: str, height: int = 420) -> go.Figure:
     """An empty figure with titled axes; the page recolours its text for dark paper."""
     axis = {"gridcolor": GRID, "zeroline": False, "linecolor": GRID, "automargin": True}
+    title = {"standoff": 10, "font": {"size": 13}}
     return go.Figure(
         layout={
             "template": "none",
@@ -23,14 +26,15 @@ def figure(x: str, y: str, height: int = 420) -> go.Figure:
             "font": {"family": FONT, "size": 13, "color": "#30363d"},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": ACCENT},
             "hoverlabel": {"font": {"family": FONT, "size": 12}, "align": "left"},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-            "xaxis": {**axis, "title": {"text": x, "standoff": 10}},
-            "yaxis": {**axis, "title": {"text": y, "standoff": 10}},
+            "xaxis": {**axis, "title": {**title, "text": x}},
+            "yaxis": {**axis, "title": {**title, "text": y}},
         }
     )
 
 
-def scatter(points: int) -> type[go.Scatter] | type[go.Scattergl]:
+def scatter(points: int) -> Any:
     """The trace that draws this many points smoothly."""
     return go.Scattergl if points > WEBGL_ABOVE else go.Scatter

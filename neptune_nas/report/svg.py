@@ -4,6 +4,7 @@
 to each other, so a change here is a change there.
 """
 
+from collections.abc import Iterable
 from html import escape
 
 from neptune_nas.architecture import Architecture
@@ -12,6 +13,7 @@ from neptune_nas.report.drawing import Row, Shape, rows, shares
 
 WIDTH, LINE, HEAD, GAP = 380, 24, 26, 10  # px
 SPINE, TEXT, BAR, BAR_WIDTH = 30, 46, 290, 46
+TIMES = "\N{MULTIPLICATION SIGN}"
 LABEL = 38  # characters that fit
 STYLE = (
     "<style>.net{color-scheme:light dark;color:#24292f;font-family:system-ui,sans-serif}"
@@ -37,7 +39,7 @@ def svg_of(found: tuple[Row, ...], standalone: bool = False) -> str:
         [
             *boxes,
             *(wires(found[i], i, middles) for i in range(len(found))),
-            *(line(found[i], middles[i], percent[i]) for i in range(len(found))),
+            *(line(found[i], middles[i], percent[i], max(percent)) for i in range(len(found))),
         ]
     )
     text = escape(f"network of {len(found) - 1} parts")
@@ -57,7 +59,8 @@ def layout(found: tuple[Row, ...]) -> tuple[list[int], list[str], int]:
         if row.kind == "entry":
             stage += 1
             count = 1 + next(
-                (k for k, r in enumerate(found[i + 1 :]) if r.kind != "substage"), len(found) - i - 1
+                (k for k, r in enumerate(found[i + 1 :]) if r.kind != "substage"),
+                len(found) - i - 1,
             )
             y += GAP
             boxes.append(box(y, HEAD + LINE * count + 4, f"Stage {stage}", row.shape))
@@ -101,8 +104,8 @@ def wire(start: int, end: int, up: int, opacity: str) -> str:
     )
 
 
-def line(row: Row, middle: int, percent: int) -> str:
-    """A row's node, its label, and its share of the MACs (or, without MACs, its shape)."""
+def line(row: Row, middle: int, percent: int, most: int) -> str:
+    """A row's node, its label, and its share of the MACs; the largest fills its bar."""
     label = row.label if len(row.label) <= LABEL else row.label[: LABEL - 1] + "…"
     name = {"image": "image", "stem": f"stem {label}", "head": f"head {label}"}.get(row.kind, label)
     parts = [
@@ -115,7 +118,7 @@ def line(row: Row, middle: int, percent: int) -> str:
             f"{shape_text(row.shape)}</text>"
         )
         return "".join(parts)
-    filled = max(BAR_WIDTH * percent // 100, 1)
+    filled = max(BAR_WIDTH * percent // max(most, 1), 1)
     return "".join(
         [
             *parts,
@@ -128,6 +131,6 @@ def line(row: Row, middle: int, percent: int) -> str:
     )
 
 
-def shape_text(shape: Shape) -> str:
+def shape_text(shape: Iterable[object]) -> str:
     """Channels, height and width, as a drawing shows them."""
-    return " × ".join(map(str, shape))
+    return f" {TIMES} ".join(map(str, shape))

@@ -71,7 +71,7 @@ def ranking_table(
     frame = table(results, tuple(standing.trial for standing in places))
     frame.insert(0, "place", [standing.place for standing in places])
     frame.insert(1, "value", [standing.value for standing in places])
-    frame.insert(2, "tied_group", pd.array([s.group for s in places], dtype="Int64"))
+    frame.insert(2, "tied_group", pd.Series([s.group for s in places], dtype="Int64"))
     return frame
 
 

@@ -21,7 +21,7 @@ def draw_text(architecture: Architecture, model: CostModel) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("part", "layers", "reads"):
         table.add_column(name, no_wrap=name != "layers")
-    for name in ("C × H × W", "MACs", "params"):
+    for name in (shape_text("CHW"), "MACs", "params"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("share of MACs", no_wrap=True)
     stage = 0

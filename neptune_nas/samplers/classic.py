@@ -4,21 +4,25 @@ from dataclasses import dataclass
 from random import Random
 from typing import Generic, TypeVar
 
-from neptune_nas.samplers.history import Entry, History, best
+from neptune_nas.errors import SpaceError
+from neptune_nas.samplers.history import History, best, ranked
 from neptune_nas.samplers.problem import Problem
 
 T = TypeVar("T")
 
 TRIES = 50  # moves from one parent before the next thing is tried
+FEW = 5  # random moves before all neighbors are listed
 
 
 @dataclass(frozen=True, slots=True)
 class RandomSearch(Generic[T]):
     """Uniform over all architectures that are feasible and not seen."""
 
-    def __call__(self, problem: Problem[T], history: History[T], rng: Random, /) -> T:
+    problem: Problem[T]
+
+    def __call__(self, history: History[T], rng: Random, /) -> T:
         """An unseen architecture, uniformly."""
-        return problem.random(history.seen, rng)
+        return self.problem.random(history.seen, rng)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +32,17 @@ class Evolution(Generic[T]):
     `population`: how many of the last finished trials are alive. `sample`: how many compete.
     """
 
+    problem: Problem[T]
     population: int = 20
     sample: int = 5
 
-    def __call__(self, problem: Problem[T], history: History[T], rng: Random, /) -> T:
+    def __call__(self, history: History[T], rng: Random, /) -> T:
         """A mutation of the winner of a tournament; random until the population is full."""
         if len(history.entries) < self.population or not history.finished:
-            return problem.random(history.seen, rng)
+            return self.problem.random(history.seen, rng)
         alive = history.finished[-self.population :]
         parent = best(rng.sample(alive, min(self.sample, len(alive))), 1)[0].architecture
-        return mutated(problem, history, parent, rng)
+        return mutated(self.problem, history, parent, rng)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +53,24 @@ class LocalSearch(Generic[T]):
     `start`: random architectures to begin with.
     """
 
+    problem: Problem[T]
     start: int = 5
 
-    def __call__(self, problem: Problem[T], history: History[T], rng: Random, /) -> T:
+    def __call__(self, history: History[T], rng: Random, /) -> T:
         """An unseen neighbor of the best trial that has one."""
-        finished = history.finished
         if len(history.entries) >= self.start:
-            for entry in best(finished, len(finished)):
-                child = self._neighbor(problem, history, entry, rng)
+            for entry in ranked(history.finished):
+                child = self._neighbor(history, entry.architecture, rng)
                 if child is not None:
                     return child
-        return problem.random(history.seen, rng)
+        return self.problem.random(history.seen, rng)
 
-    def _neighbor(
-        self, problem: Problem[T], history: History[T], entry: Entry[T], rng: Random
-    ) -> T | None:
-        parent, space = entry.architecture, problem.space
-        drawn = problem.fresh(history.seen, lambda: space.mutate(parent, rng), TRIES)
+    def _neighbor(self, history: History[T], parent: T, rng: Random) -> T | None:
+        problem = self.problem
+        drawn = problem.fresh(history.seen, lambda: edited(problem, parent, 1, rng), FEW)
         if drawn is not None:
             return drawn
-        near = list(space.neighbors(parent))
+        near = list(problem.space.neighbors(parent))
         rng.shuffle(near)
         return problem.fresh(history.seen, iter(near).__next__, len(near))
 
@@ -81,24 +84,26 @@ class Nsga2(Generic[T]):
     probability `mutation`.
     """
 
+    problem: Problem[T]
     population: int = 20
     crossover: float = 0.9
     mutation: float = 0.5
 
-    def __call__(self, problem: Problem[T], history: History[T], rng: Random, /) -> T:
+    def __call__(self, history: History[T], rng: Random, /) -> T:
         """A child of good trials; random until the population is full."""
         if len(history.entries) < self.population or not history.finished:
-            return problem.random(history.seen, rng)
-        parents = [e.architecture for e in best(history.finished, self.population)]
-        child = problem.fresh(history.seen, lambda: self._child(problem, parents, rng), TRIES)
+            return self.problem.random(history.seen, rng)
+        parents = [entry.architecture for entry in best(history.finished, self.population)]
+        problem = self.problem
+        child = problem.fresh(history.seen, lambda: self._child(parents, rng), TRIES)
         return child if child is not None else mutated(problem, history, parents[0], rng)
 
-    def _child(self, problem: Problem[T], parents: list[T], rng: Random) -> T:
+    def _child(self, parents: list[T], rng: Random) -> T:
         mother, father = (parents[tournament(len(parents), rng)] for _ in range(2))
         if rng.random() >= self.crossover:
-            return problem.space.mutate(mother, rng)
-        child = problem.space.crossover(mother, father, rng)
-        return problem.space.mutate(child, rng) if rng.random() < self.mutation else child
+            return edited(self.problem, mother, 1, rng)
+        child = self.problem.space.crossover(mother, father, rng)
+        return edited(self.problem, child, 1, rng) if rng.random() < self.mutation else child
 
 
 def tournament(count: int, rng: Random) -> int:
@@ -109,14 +114,17 @@ def tournament(count: int, rng: Random) -> int:
 def mutated(problem: Problem[T], history: History[T], parent: T, rng: Random) -> T:
     """An unseen architecture a few edits from `parent`: one where possible, then more, then any."""
     for edits in (1, 2, 3):
-
-        def child(edits: int = edits) -> T:
-            value = parent
-            for _ in range(edits):
-                value = problem.space.mutate(value, rng)
-            return value
-
-        drawn = problem.fresh(history.seen, child, TRIES)
+        drawn = problem.fresh(history.seen, lambda n=edits: edited(problem, parent, n, rng), TRIES)
         if drawn is not None:
             return drawn
     return problem.random(history.seen, rng)
+
+
+def edited(problem: Problem[T], parent: T, edits: int, rng: Random) -> T:
+    """`parent` after some random edits; itself where rules leave it no neighbor."""
+    try:
+        for _ in range(edits):
+            parent = problem.space.mutate(parent, rng)
+    except SpaceError:
+        pass  # an island among the rules
+    return parent

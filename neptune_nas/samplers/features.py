@@ -98,6 +98,7 @@ class Encoder(Generic[T]):
         self.blocks = blocks(problem.space.decisions)
         self.groups = groups(tuple(self.blocks.values()))
         self.tally = tally(tuple(self.blocks.values()))
+        self.names = sorted(problem.costs(reference[0])) if reference else []
         picks, costs = self._picks(reference), self._costs(reference)
         self.counts, self.logs = Scaler(picks @ self.tally), Scaler(costs)
 
@@ -115,8 +116,10 @@ class Encoder(Generic[T]):
         return rows
 
     def _costs(self, architectures: Sequence[T]) -> Floats:
-        costs = [[*self.problem.costs(each).values()] for each in architectures]
-        table = np.array(costs, dtype=np.float64).reshape(len(costs), -1)
+        costs = [
+            [known[name] for name in self.names] for known in map(self.problem.costs, architectures)
+        ]
+        table = np.array(costs, dtype=np.float64).reshape(len(costs), len(self.names))
         return np.log(np.maximum(table, LEAST))
 
 

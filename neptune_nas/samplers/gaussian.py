@@ -1,32 +1,35 @@
 """A Gaussian process over architectures, its kernel learned from the trials.
 
 The kernel is a sum of three, each with a variance of its own: decisions place by place (a weight a
-decision: how much it matters there), how often each option is taken (so that what was learned at
-one place helps at all), and the costs (larger networks of a kind score alike). Weights and
-variances are those of the highest posterior density: the marginal likelihood (Rasmussen and
-Williams 2006, chapter 5) times log-normal priors, which shrink each weight to a common one.
+decision: how much it matters there), how often each option is taken (what was learned at one place
+says something of the others), and the costs (larger networks of a kind score alike). Weights,
+length scales, variances and noise are those of the highest posterior density: the marginal
+likelihood (Rasmussen and Williams 2006, chapter 5) times log-normal priors.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-from neptune_nas.samplers.features import Floats, Points, joined
+from neptune_nas.samplers.features import Floats, Points
 
 JITTER = 1e-6
+STEPS = 40  # of L-BFGS; more change nothing that a search would notice
+IMPOSSIBLE = 1e10  # the loss of parameters whose covariances cannot be factored
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """The kernel's parameters; targets are taken to have variance 1.
+    """The kernel's parameters; targets are taken to have mean 0 and variance 1.
 
-    `groups`: which of `weights` each column of picks has. `reach`: length scales of counts and
-    costs, in standard deviations. `variances`: of the three parts. `noise`: variance.
+    `groups`: which of the `weights` each column of picks has. `reach`: the length scales of the
+    counts and of each cost. `variances`: of the three parts.
     """
 
-    groups: np.ndarray
+    groups: NDArray[np.int64]
     weights: Floats
     reach: tuple[float, Floats]
     variances: Floats
@@ -34,14 +37,147 @@ class Kernel:
 
     @property
     def variance(self) -> float:
-        """The variance of any one point."""
+        """The variance of a point of which nothing is known."""
         return float(self.variances.sum())
 
     def __call__(self, a: Points, b: Points) -> Floats:
-        """The covariances of two sets of points, (n, m)."""
-        parts = self.parts(*self.distances(a, b))
-        return sum(v * part for v, part in zip(self.variances, parts, strict=True))
+        """The covariances of n points with m others, (n, m)."""
+        weight = np.sqrt(2 * self.weights)[self.groups]
+        counts = self.reach[0] * np.sqrt(max(a.counts.shape[1], 1))
+        places = bell(a.picks * weight, b.picks * weight)
+        often = bell(a.counts / counts, b.counts / counts)
+        costs = bell(a.logs / self.reach[1], b.logs / self.reach[1])
+        of_places, of_often, of_costs = self.variances
+        return of_places * places + of_often * often + of_costs * costs
 
-    def distances(self, a, b):
-        root = np.sqrt(self.weights)[self.groups]
-        return squared(a.picks*root, b.picks*root), 
+
+def bell(a: Floats, b: Floats) -> Floats:
+    """exp(-d^2 / 2) for the distances d of the rows of `a` (n, d) and `b` (m, d)."""
+    distances = squared(a, b)
+    distances *= -0.5
+    likeness: Floats = np.exp(distances, out=distances)
+    return likeness
+
+
+def squared(a: Floats, b: Floats) -> Floats:
+    """Squared distances of the rows of `a` (n, d) and `b` (m, d)."""
+    products = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
+    return np.maximum(products, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """What some points tell about others. `factor`: (n, n), lower, of their covariances."""
+
+    kernel: Kernel
+    points: Points
+    factor: Floats
+
+    @classmethod
+    def of(cls, kernel: Kernel, points: Points, noise: Floats) -> "Posterior":
+        """The posterior given points with further noise (n,), variances, on their targets."""
+        covariances = kernel(points, points)
+        covariances.flat[:: len(points) + 1] += kernel.noise + noise + JITTER
+        return cls(kernel, points, cholesky(covariances, lower=True, check_finite=False))
+
+    def whitened(self, others: Points, known: Floats) -> Floats:
+        """The covariances with m other points, as `factor` sees them: (n, m).
+
+        `known`: its first rows, where they were worked out for the first points before.
+        """
+        k = len(known)
+        rest = self.kernel(self.points[k:], others) - self.factor[k:, :k] @ known
+        solved = solve_triangular(self.factor[k:, k:], rest, lower=True, check_finite=False)
+        return np.concatenate([known, solved])
+
+    def predict(self, targets: Floats, whitened: Floats) -> tuple[Floats, Floats]:
+        """Means and standard deviations (m,) at the points that `whitened` is of."""
+        seen = solve_triangular(self.factor, targets, lower=True, check_finite=False)
+        variance = self.kernel.variance - np.einsum("nm,nm->m", whitened, whitened)
+        return seen @ whitened, np.sqrt(np.maximum(variance, JITTER))
+
+
+def learn(points: Points, targets: Floats, noise: Floats, groups: NDArray[np.int64]) -> Kernel:
+    """The most probable kernel. `noise`: (n,) variances of targets that are less certain."""
+    problem = Likelihood(points, targets, noise, groups)
+    start = problem.expected
+    found = minimize(problem, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    return problem.kernel(found.x if np.isfinite(found.fun) else start)
+
+
+class Likelihood:
+    """The negative log posterior density of a kernel's parameters, as logarithms, and its gradient.
+
+    In order: the common weight, each weight's deviation from it, the reach of the counts and of
+    each cost, the three variances, the noise.
+    """
+
+    def __init__(
+        self, points: Points, targets: Floats, noise: Floats, groups: NDArray[np.int64]
+    ) -> None:
+        self.targets, self.noise, self.groups = targets, noise, groups
+        count = int(groups.max(initial=-1)) + 1
+        apart = [
+            squared(p, p).ravel() for g in range(count) for p in [points.picks[:, groups == g]]
+        ]
+        self.places = np.stack(apart) if apart else np.zeros((0, len(points) ** 2))
+        self.often = squared(points.counts, points.counts) / max(points.counts.shape[1], 1)
+        logs = [squared(column[:, None], column[:, None]).ravel() for column in points.logs.T]
+        self.costs = np.stack(logs) if logs else np.zeros((0, len(points) ** 2))
+        self.sizes = [1, count, 1, len(logs), 3, 1]
+        self.expected, self.spread = self._prior()
+
+    def _prior(self) -> tuple[Floats, Floats]:
+        """Means and standard deviations of the parameters' logarithms."""
+        common = np.log(1.5 / max(self.sizes[1], 1))  # one changed decision in 1.5 halves likeness
+        means = [common, 0.0, 0.0, 0.0, np.log(0.3), np.log(0.02)]
+        return np.repeat(means, self.sizes), np.repeat([1.0, 0.7, 0.7, 0.7, 1.0, 1.5], self.sizes)
+
+    def kernel(self, logarithms: Floats) -> Kernel:
+        """The kernel with these parameters."""
+        parts = np.split(np.exp(logarithms), np.cumsum(self.sizes)[:-1])
+        common, own, counts, logs, variances, noise = parts
+        return Kernel(self.groups, common * own, (float(counts[0]), logs), variances, noise[0])
+
+    def __call__(self, logarithms: Floats) -> tuple[float, Floats]:
+        """The loss, up to a constant, and its gradient."""
+        kernel, n = self.kernel(logarithms), len(self.targets)
+        parts = self._parts(kernel)
+        covariances = (kernel.variances @ parts).reshape(n, n)
+        covariances.flat[:: n + 1] += kernel.noise + self.noise + JITTER
+        try:
+            factor = cholesky(covariances, lower=True, check_finite=False)
+        except LinAlgError:
+            return IMPOSSIBLE, np.zeros_like(logarithms)
+        inverse = cho_solve((factor, True), np.eye(n), check_finite=False)
+        solved = inverse @ self.targets
+        slope = ((inverse - np.outer(solved, solved)) / 2).ravel()
+        off = (logarithms - self.expected) / self.spread
+        loss = self.targets @ solved / 2 + np.log(np.diag(factor)).sum() + off @ off / 2
+        return float(loss), self._gradient(kernel, parts, slope) + off / self.spread
+
+    def _parts(self, kernel: Kernel) -> Floats:
+        counts, logs = kernel.reach
+        return np.exp(
+            [
+                -(kernel.weights @ self.places),
+                -self.often.ravel() / (2 * counts**2),
+                -(logs**-2 @ self.costs) / 2,
+            ]
+        )
+
+    def _gradient(self, kernel: Kernel, parts: Floats, slope: Floats) -> Floats:
+        places, often, costs = kernel.variances[:, None] * parts * slope
+        counts, logs = kernel.reach
+        weights = -kernel.weights * (self.places @ places)
+        n = len(self.targets)
+        return np.concatenate(
+            [
+                [weights.sum()],
+                weights,
+                [often @ self.often.ravel() / counts**2],
+                logs**-2 * (self.costs @ costs),
+                [places.sum(), often.sum(), costs.sum()],
+                [kernel.noise * slope[:: n + 1].sum()],
+            ]
+        )

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from math import isfinite
 from typing import Generic, TypeVar
 
@@ -9,10 +11,10 @@ import numpy as np
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from neptune_nas.pareto import non_dominated
+from neptune_nas.errors import SpaceError
+from neptune_nas.pareto import Floats, non_dominated
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import RejectedError
-from neptune_nas.errors import SpaceError
 
 T = TypeVar("T")
 
@@ -32,7 +34,7 @@ class Entry(Generic[T]):
     losses: tuple[float, ...] | None
     rungs: dict[int, float]
     constraints: dict[str, float]
-    is_running: bool
+    state: TrialState
 
     @property
     def violation(self) -> float:
@@ -40,14 +42,22 @@ class Entry(Generic[T]):
         return sum(max(value, 0.0) for value in self.constraints.values())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class History(Generic[T]):
-    """All earlier trials: those with losses in the order they finished, then the others."""
+    """All earlier trials, in the order they ended, then those that run.
+
+    `turns`: for each objective 1, or -1 where more is better; its loss is that times its value.
+    """
 
     entries: tuple[Entry[T], ...]
-    seen: dict[str, T]
+    turns: tuple[float, ...]
 
-    @property
+    @cached_property
+    def seen(self) -> dict[str, T]:
+        """What was tried, by name."""
+        return {entry.name: entry.architecture for entry in self.entries}
+
+    @cached_property
     def finished(self) -> list[Entry[T]]:
         """The trials that have losses, in the order they finished."""
         return [entry for entry in self.entries if entry.losses is not None]
@@ -68,7 +78,7 @@ class Reader(Generic[T]):
         """All trials but `now`; those that lead to no architecture of the space are left out."""
         trials = [t for t in study.get_trials(deepcopy=False) if t.number != now.number]
         entries = tuple(self._entries(study, sorted(trials, key=_when_finished)))
-        return History(entries, {entry.name: entry.architecture for entry in entries})
+        return History(entries, turns(study.directions))
 
     def _entries(self, study: Study, trials: Sequence[FrozenTrial]) -> Iterator[Entry[T]]:
         for trial in trials:
@@ -77,14 +87,14 @@ class Reader(Generic[T]):
                 yield Entry(
                     trial.number,
                     *known,
-                    losses=_losses(trial, study.directions),
+                    losses=_losses(trial, turns(study.directions)),
                     rungs={
                         step: value
                         for step, value in trial.intermediate_values.items()
                         if isfinite(value)
                     },
                     constraints=trial.constraints,
-                    is_running=not trial.state.is_finished(),
+                    state=trial.state,
                 )
 
     def _architecture(self, study: str, trial: FrozenTrial) -> tuple[T, str] | None:
@@ -103,38 +113,40 @@ def _when_finished(trial: FrozenTrial) -> tuple[bool, float, int]:
     return when is None, 0.0 if when is None else when.timestamp(), trial.number
 
 
-def _losses(
-    trial: FrozenTrial, directions: Sequence[StudyDirection]
-) -> tuple[float, ...] | None:
+def turns(directions: Sequence[StudyDirection]) -> tuple[float, ...]:
+    """What turns each objective into a loss: -1 where more is better."""
+    return tuple(-1.0 if way == StudyDirection.MAXIMIZE else 1.0 for way in directions)
+
+
+def _losses(trial: FrozenTrial, turns: tuple[float, ...]) -> tuple[float, ...] | None:
     if trial.state != TrialState.COMPLETE or not all(map(isfinite, trial.values)):
         return None
-    return tuple(
-        -value if direction == StudyDirection.MAXIMIZE else value
-        for value, direction in zip(trial.values, directions, strict=True)
-    )
+    return tuple(turn * value for turn, value in zip(turns, trial.values, strict=True))
 
 
-def best(entries: Sequence[Entry[T]], count: int) -> list[Entry[T]]:
-    """The best `count` of finished trials, best first.
+def ranked(entries: Sequence[Entry[T]]) -> Iterator[Entry[T]]:
+    """Finished trials, the best first.
 
     Those that keep the constraints come before those that do not (Deb et al. 2002, doi
     10.1109/4235.996017): by front and, within a front, the lonelier first; the others by how much
     they break.
     """
     kept = [entry for entry in entries if not entry.violation]
-    broken = sorted((e for e in entries if e.violation), key=lambda entry: entry.violation)
-    chosen: list[Entry[T]] = []
-    while kept and len(chosen) < count:
+    while kept:
         losses = np.array([entry.losses for entry in kept], dtype=np.float64)
         on_front = non_dominated(losses)
         front = [entry for entry, on in zip(kept, on_front, strict=True) if on]
-        alone = crowding(losses[on_front])
-        chosen += [front[i] for i in np.argsort(-alone, kind="stable")]
+        yield from (front[i] for i in np.argsort(-crowding(losses[on_front]), kind="stable"))
         kept = [entry for entry, on in zip(kept, on_front, strict=True) if not on]
-    return [*chosen, *broken][:count]
+    yield from sorted((e for e in entries if e.violation), key=lambda entry: entry.violation)
 
 
-def crowding(losses: np.ndarray) -> np.ndarray:
+def best(entries: Sequence[Entry[T]], count: int) -> list[Entry[T]]:
+    """The best `count` of finished trials, the best first."""
+    return list(islice(ranked(entries), count))
+
+
+def crowding(losses: Floats) -> Floats:
     """How lonely each of the `(n, k)` points of a front is; its ends are infinitely so."""
     alone = np.zeros(len(losses))
     for column in losses.T:

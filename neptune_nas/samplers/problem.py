@@ -52,7 +52,8 @@ class Problem(Generic[T]):
         """All feasible architectures by name, or None where there are more than 200,000."""
         if not self.space.is_exact or self.space.size > ENUMERABLE:
             return None
-        return {self.name(point): point for point in reversed(self.space) if self.admits(point)}
+        points = (self.space[i] for i in reversed(range(self.space.size)))
+        return {self.name(point): point for point in points if self.admits(point)}
 
     def fresh(self, seen: Mapping[str, object], draw: Callable[[], T], draws: int) -> T | None:
         """The first of some draws that is feasible and not seen, or None."""

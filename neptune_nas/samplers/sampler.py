@@ -13,17 +13,18 @@ from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import Decision
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Strategy(Protocol[T]):
-    """Proposes the next architecture: `(problem, history, rng) -> architecture`.
+class Strategy(Protocol[T_co]):
+    """Proposes the next architecture: `(history, rng) -> architecture`.
 
     A pure function: a feasible architecture of the space that `history.seen` does not name, the
     same for the same arguments (what it keeps between calls only saves time). Where none is left
     it raises `SpaceExhaustedError`.
     """
 
-    def __call__(self, problem: Problem[T], history: History[T], rng: Random, /) -> T:
+    def __call__(self, history: History[Any], rng: Random, /) -> T_co:
         """The architecture to evaluate next."""
 
 
@@ -45,7 +46,7 @@ class SpaceSampler(BaseSampler, Generic[T]):
         if "fixed_params" in trial.system_attrs:
             return {}
         rng = Random(f"{self.problem.seed}/{trial.number}")
-        proposal = self.strategy(self.problem, self.reader.read(study, trial), rng)
+        proposal = self.strategy(self.reader.read(study, trial), rng)
         self.reader.note(study, trial, proposal)
         decisions = {d.path: d for d in self.problem.space.decisions}
         return {path: distribution(decisions[path]) for path in self.problem.space.picks(proposal)}

@@ -86,9 +86,13 @@ class Compiler:
             template = template.template
             rules.insert(0, template.rule)
         node = self.compile(template.template, path)
-        if isinstance(node, Joint) and isinstance(node.form, Fields):
-            return Ruled(node.parts, node.form, tuple(rules))
-        return Filtered(node, tuple(rules), self._at(path))
+        ruled: Filtered | Ruled = (
+            Ruled(node.parts, node.form, tuple(rules))
+            if isinstance(node, Joint) and isinstance(node.form, Fields)
+            else Filtered(node, tuple(rules), self._at(path))
+        )
+        _ = ruled.counts  # a rule that fails, or that nothing obeys, is refused here
+        return ruled
 
     def _items(self, template: tuple[object, ...], path: str) -> Joint:
         parts = tuple(self.compile(item, f"{path}.{i}") for i, item in enumerate(template))

@@ -17,10 +17,10 @@ from neptune_nas.space.nodes import (
     Node,
     Place,
     merge,
-    require_few,
 )
 
 ONE = range(1, 2)
+TIED = 100_000  # combinations of tied decisions that are kept apart
 
 
 class Form(Protocol):
@@ -132,7 +132,11 @@ class Joint:
                 for rest, b in suffixes[-1].items():
                     if (given := merge(first, rest)) is not None:
                         counts[given] = counts.get(given, 0) + a * b
-            require_few(len(counts), "a space", "combinations of tied decisions")
+                if len(counts) > TIED:
+                    raise SpaceError(
+                        f"a space has over {TIED:,} combinations of tied decisions, which slow "
+                        f"everything down: tie fewer decisions, or decisions with fewer options."
+                    )
             suffixes.append(counts)
         return tuple(reversed(suffixes))
 

@@ -38,7 +38,7 @@ def find_space(where: str) -> Space[Any]:
     name = where.rpartition(":")[2] if _is_import_path(where) else "SPACE"
     space = getattr(module, name, None)
     if not isinstance(space, Space):
-        got = "is missing" if space is None else f"is a {type(space).__name__}"
+        got = "is missing" if space is None else f"is of type {type(space).__name__}"
         raise SpaceError(
             f"space '{where}': it must define `{name} = Space(...)`, but `{name}` {got}."
         )

@@ -187,6 +187,8 @@ def moves_of_ties(node: Node, value: Any) -> Iterator[Move]:
 
 def distance(node: Node, a: Any, b: Any) -> int:
     """The number of edits from `a` to `b`, both values of `node`; ties count nothing here."""
+    if a is b:
+        return 0
     match node:
         case Numbers():
             return int(a != b)

@@ -7,33 +7,31 @@ from typing import Any
 from neptune_nas.space.joint import Copies, Fields, Joint, SharedCopies
 from neptune_nas.space.nodes import Either, Fixed, Node, Numbers, Tied
 from neptune_nas.space.rules import Filtered, Ruled
-from neptune_nas.space.walk import ROOT
 
 
 def outline(node: Node, path: str = "") -> Iterator[tuple[str, str]]:
     """Pairs of a path and what may stand there, decided fields included; `PATH?` is a rule."""
-    here = path or ROOT
     match node:
         case Fixed():
-            yield here, repr(node.value)
+            yield path, repr(node.value)
         case Numbers():
             step = f" in steps of {node.values.step}" if node.values.step > 1 else ""
-            yield here, f"{node.values[0]} to {node.values[-1]}{step}"
+            yield path, f"{node.values[0]} to {node.values[-1]}{step}"
         case Either():
-            yield here, " | ".join(map(str, node.labels))
+            yield path, " | ".join(map(str, node.labels))
             for k, option in enumerate(node.options):
                 if not isinstance(option, Fixed):
                     yield from outline(option, f"{path}[{k}]")
         case Copies() | SharedCopies():
             alike = ", all alike" if isinstance(node, SharedCopies) else ""
-            yield here, f"{node.low} to {node.high} of{alike}"
+            yield path, f"{node.low} to {node.high} of{alike}"
             yield from outline(node.item, f"{path}.*")
         case Tied():
-            yield here, f"as ~{node.name}"
+            yield path, f"as ~{node.name}"
             yield from outline(node.inner, f"~{node.name}")
         case Joint() | Ruled():
             if isinstance(node.form, Fields):
-                yield here, node.form.cls.__name__
+                yield path, node.form.cls.__name__
             for place, part in zip(node.form.places(path), node.parts, strict=True):
                 yield from outline(part, place)
     match node:

@@ -121,7 +121,7 @@ class Ruled:
 
     def join(self, values: Sequence[Any]) -> Any:
         """The record with these fields; raises `RejectedError` if it would break a rule."""
-        if not self._obey(zip(self.form.names, values, strict=True)):
+        if not self.obey(values):
             shown = ", ".join(f"{n}={v!r}" for n, v in zip(self.form.names, values, strict=True))
             raise RejectedError(f"{self.form.at} has a rule that forbids {shown}.")
         return self.form.join(values)
@@ -131,6 +131,10 @@ class Ruled:
         values = self.form.split(value)
         assert values is not None
         return values
+
+    def obey(self, values: Sequence[Any]) -> bool:
+        """Whether a record with these fields obeys all rules."""
+        return self._obey(zip(self.form.names, values, strict=True))
 
     def _part(self, name: str) -> Node:
         return self.parts[self.form.names.index(name)]
@@ -198,9 +202,11 @@ class _Reader:
     def __hash__(self) -> int:
         return hash(self.__whole())
 
+    def __bool__(self) -> bool:
+        return bool(self.__whole())
+
     def __repr__(self) -> str:
-        known = [f"{n}={vars(self)[n]!r}" for n in self.__form.names if n in vars(self)]
-        return f"{self.__form.cls.__name__}({', '.join([*known, '...'])})"
+        return repr(self.__whole())
 
     def __whole(self) -> Any:
         """The record itself, for what may read every field: a method, a comparison."""
@@ -220,7 +226,14 @@ def ask(rules: tuple[Rule, ...], value: Any, at: str) -> bool:
         raise
     except Exception as error:
         raise SpaceError(
-            f"{at} has a rule that fails with {type(error).__name__}: {error} on {value!r}: "
-            f"a rule must answer for every value."
+            f"{at} has a rule that fails with {type(error).__name__}: {error} on "
+            f"{_shown(value)}: a rule must answer for every value."
         ) from error
     return True
+
+
+def _shown(value: Any) -> str:
+    if type(value) is not _Reader:
+        return repr(value)
+    known = [f"{name}={item!r}" for name, item in vars(value).items() if not name.startswith("_")]
+    return f"{value.__class__.__name__}({', '.join([*known, '...'])})"

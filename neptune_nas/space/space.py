@@ -14,6 +14,7 @@ from neptune_nas.errors import SpaceError
 from neptune_nas.record import same
 from neptune_nas.space import moves, walk
 from neptune_nas.space.compiler import Compiler, Label
+from neptune_nas.space.explain import explain
 from neptune_nas.space.nodes import Node, Place, RejectedError, total
 from neptune_nas.space.outline import outline, rule_text
 from neptune_nas.space.rules import Filtered, Rule, ask
@@ -161,6 +162,12 @@ class Space(Generic[T]):
             f"space '{self.name}': {ATTEMPTS:,} random architectures broke its rules, none obeyed: "
             f"loosen them."
         )
+
+    def explain(self, architecture: object) -> str | None:
+        """Why `architecture` is not in the space, by the first path that differs; None if it is."""
+        if self._place(architecture) is not None:
+            return None
+        return explain(self.free, architecture) or "it breaks the rule of the space"
 
     def suggest(self, trial: SuggestTrial) -> T:
         """The architecture an Optuna trial leads to; parameter names are paths.
@@ -310,8 +317,7 @@ class Space(Generic[T]):
         place = self._place(architecture)
         if place is None:
             raise SpaceError(
-                f"space '{self.name}' has no such architecture: {architecture!r}; "
-                f"`neptune-nas space validate` names what differs."
+                f"space '{self.name}' has no such architecture: {self.explain(architecture)}."
             )
         return place
 

@@ -83,19 +83,19 @@ def write_settings(folder: Folder, settings: Settings) -> None:
     write_file(folder.settings, tomli_w.dumps(_plain(content)))
 
 
-def read_settings(folder: Folder) -> Settings:
-    """Read `study.toml`; raises `FileFormatError` naming the field that is wrong."""
+def read_settings(file: Path) -> Settings:
+    """Read a `study.toml`; raises `FileFormatError` naming the field that is wrong."""
     try:
-        content = tomllib.loads(read_file(folder.settings))
+        content = tomllib.loads(read_file(file))
     except tomllib.TOMLDecodeError as error:
-        raise FileFormatError(f"{folder.settings} is no TOML: {error}.") from error
+        raise FileFormatError(f"{file} is no TOML: {error}.") from error
     version = content.pop("version", None)
     if version != VERSION:
         raise FileFormatError(
-            f"{folder.settings}: `version` must be {VERSION}, but got {version!r}: "
+            f"{file}: `version` must be {VERSION}, but got {version!r}: "
             f"it was written by another version of neptune-nas."
         )
-    return record_from(Settings, content, str(folder.settings))
+    return record_from(Settings, content, str(file))
 
 
 def record_from(cls: type[R], content: Mapping[str, Any], where: str) -> R:

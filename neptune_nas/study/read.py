@@ -21,7 +21,7 @@ def read_results(path: Path, storage: str | None = None) -> Results:
     Raises `StudyError` or `FileFormatError` if it is none, or cannot be read.
     """
     folder = open_folder(path)
-    settings = read_settings(folder)
+    settings = read_settings(folder.settings)
     url = storage or settings.storage or sqlite_url(folder.database)
     store = open_store(url, settings.name, allow=records_in(settings.question.space))
     return snapshot(folder, settings, store)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from neptune_nas.pareto import hypervolume, non_dominated
@@ -21,7 +22,7 @@ class Reference:
     accuracy: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Results:
     """A study as it stands: its settings, all trials in the order they began, its ledger.
 
@@ -36,7 +37,7 @@ class Results:
     baselines: dict[str, tuple[Trial, ...]] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
 
-    @property
+    @cached_property
     def ranked(self) -> tuple[Trial, ...]:
         """The trials that a ranking may use: scored at the last rung."""
         last = self.settings.question.rungs[-1]
@@ -48,6 +49,10 @@ class Results:
 
     def front(self) -> tuple[Trial, ...]:
         """The ranked trials that no other dominates, cheapest first."""
+        return self._front
+
+    @cached_property
+    def _front(self) -> tuple[Trial, ...]:
         ranked = self.ranked
         if not ranked:
             return ()

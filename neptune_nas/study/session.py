@@ -1,7 +1,7 @@
 """Opening a study to search in it: a new one with its facts found, or an old one gone on with."""
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -26,16 +26,15 @@ class Asked:
     storage: str = ""
 
 
-def settle_settings(folder: Folder, asked: Asked, find_facts: Callable[[], Facts]) -> Settings:
+def settle_settings(folder: Folder, asked: Asked, facts: Facts) -> Settings:
     """The settings to search by: those on disk if they agree with what is asked, else new ones.
 
-    `find_facts` looks at the space and the data as they are now.
+    `facts`: about the space and the data as they are now.
     Raises `StudyError` naming the first difference to what the study began with.
     """
-    facts = find_facts()
     if not folder.exists:
         return Settings(asked.name, asked.trials, asked.question, facts, asked.storage)
-    old = read_settings(folder)
+    old = read_settings(folder.settings)
     for what, ours, theirs in differences(old, asked, facts):
         raise StudyError(
             f"study {folder.path} was begun with {what} {theirs!r}, but now it is {ours!r}: "
@@ -65,7 +64,7 @@ def differences(old: Settings, asked: Asked, facts: Facts) -> Iterator[tuple[str
 
 def begin(folder: Folder, settings: Settings) -> None:
     """Write the settings, unless they stand there already."""
-    if not folder.exists or read_settings(folder) != settings:
+    if not folder.exists or read_settings(folder.settings) != settings:
         write_settings(folder, settings)
 
 

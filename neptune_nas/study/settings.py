@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+TRAINING = "training"
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -10,12 +12,12 @@ class Question:
 
     `space`: as it was named on the command line. `data`: name or `folder:PATH`. `rungs`: epochs at
     which trials are compared; the last is what the report ranks by. `evaluator`: "training",
-    a zero-cost proxy or "table:FILE". `repeats`: seeds at the last rung, whose mean counts.
+    or the class of another one. `repeats`: seeds at the last rung, whose mean counts.
     """
 
     space: str
     data: str = "digits"
-    evaluator: str = "training"
+    evaluator: str = TRAINING
     objectives: tuple[str, ...] = ("accuracy", "flops")
     constraints: tuple[str, ...] = ()
     rungs: tuple[int, ...] = (1,)

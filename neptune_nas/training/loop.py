@@ -1,7 +1,9 @@
 """Trains a network on a data set that lies in memory: one run, from start to annealed end."""
 
-from dataclasses import dataclass
-from math import ceil, log
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import ceil, inf, log
 from time import perf_counter
 
 import torch
@@ -12,6 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from neptune_nas.data.images import ImageData, Split
+from neptune_nas.errors import OptionError
 from neptune_nas.training.augment import Augment, Normalizer, augment_for, random_views
 from neptune_nas.training.measure import measure
 from neptune_nas.training.memory import is_out_of_memory, peak_memory, reset_peak_memory
@@ -92,6 +95,8 @@ def train(
     left alone. Where memory runs out, the run starts again with each batch in two halves whose
     gradients are added up. `curve`: measure after every epoch, not only at the end.
     """
+    if epochs < 1:
+        raise OptionError(f"`epochs` must be at least 1, but got {epochs}.")
     where = torch.device(device)
     network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
     start = {name: value.cpu().clone() for name, value in network.state_dict().items()}
@@ -107,11 +112,12 @@ def train(
 def make_setup(
     network: nn.Module, data: ImageData, recipe: Recipe, device: torch.device, parts: int = 1
 ) -> Setup:
-    """The setup of a run, with the images moved to the device once."""
+    """The setup of a run."""
+    train, validation = placed(data, device)
     return Setup(
         network=network,
-        train=data.train.to(device),
-        validation=data.validation.to(device),
+        train=train,
+        validation=validation,
         classes=len(data.classes),
         recipe=recipe,
         device=device,
@@ -120,6 +126,12 @@ def make_setup(
         autocast=autocast_for(recipe.precision, device),
         parts=parts,
     )
+
+
+@lru_cache(maxsize=1)
+def placed(data: ImageData, device: torch.device) -> tuple[Split, Split]:
+    """The training and validation images on `device`, moved there once for all runs on them."""
+    return data.train.to(device), data.validation.to(device)
 
 
 def run_seeded(setup: Setup, epochs: int, seed: int, curve: bool) -> TrainResult:
@@ -137,44 +149,44 @@ def run(setup: Setup, epochs: int, generator: Generator, curve: bool) -> TrainRe
     history: list[Epoch] = []
     failure = None
     try:
-        run_epochs(setup, epochs, generator, curve, history)
+        for epoch in run_epochs(setup, epochs, generator, curve):
+            history.append(epoch)  # noqa: PERF402  # what came before a failure must be kept
     except DivergedError as error:
         failure = f"{error} in epoch {len(history) + 1} of {epochs}"
-    good = failure is None
-    trained = sum(epoch.seconds for epoch in history)
+    seconds = sum(epoch.seconds for epoch in history)
+    accuracy, loss = (0.0, inf) if failure else (history[-1].accuracy, history[-1].validation_loss)
+    assert accuracy is not None  # the last epoch is always measured
+    assert loss is not None
     return TrainResult(
-        accuracy=history[-1].accuracy or 0.0 if good else 0.0,
-        loss=history[-1].validation_loss or 0.0 if good else float("inf"),
+        accuracy=accuracy,
+        loss=loss,
         seconds=perf_counter() - started,
-        images_per_second=len(setup.train) * len(history) / trained if trained else 0.0,
+        images_per_second=len(setup.train) * len(history) / seconds if history else 0.0,
         peak_memory=peak_memory(setup.device),
         history=tuple(history),
         failure=failure,
     )
 
 
-def run_epochs(
-    setup: Setup, epochs: int, generator: Generator, curve: bool, history: list[Epoch]
-) -> None:
-    """Train, measure and add to `history`, epoch by epoch."""
+def run_epochs(setup: Setup, epochs: int, generator: Generator, curve: bool) -> Iterator[Epoch]:
+    """Train and measure, epoch by epoch."""
     optimizer = make_optimizer(setup.network, setup.recipe)
     steps = ceil(len(setup.train) / setup.recipe.batch_size)
     schedule = step_schedule(optimizer, setup.recipe, steps * epochs)
     plateau = epoch_schedule(optimizer) if setup.recipe.schedule == "plateau" else None
     for number in range(1, epochs + 1):
         started = perf_counter()
-        loss = train_epoch(setup, optimizer, schedule, generator)
+        loss = train_epoch(setup, optimizer, None if plateau else schedule, generator)
         seconds = perf_counter() - started
-        lr = optimizer.param_groups[0]["lr"]
-        epoch = Epoch(number, loss, lr, seconds)
+        epoch = Epoch(number, loss, optimizer.param_groups[0]["lr"], seconds)
         if curve or plateau or number == epochs:
             accuracy, validation_loss = measure(
                 setup.network, setup.validation, setup.normalize, setup.autocast
             )
-            epoch = Epoch(number, loss, lr, seconds, accuracy, validation_loss)
+            epoch = replace(epoch, accuracy=accuracy, validation_loss=validation_loss)
             if plateau:
                 plateau.step(validation_loss)
-        history.append(epoch)
+        yield epoch
 
 
 def batches(count: int, size: int, generator: Generator) -> tuple[Tensor, ...]:
@@ -186,7 +198,7 @@ def batches(count: int, size: int, generator: Generator) -> tuple[Tensor, ...]:
 
 
 def train_epoch(
-    setup: Setup, optimizer: Optimizer, schedule: LambdaLR, generator: Generator
+    setup: Setup, optimizer: Optimizer, schedule: LambdaLR | None, generator: Generator
 ) -> float:
     """One pass over the training images; the mean loss.
 
@@ -200,7 +212,7 @@ def train_epoch(
         batch = setup.train[rows.to(setup.device)]
         images = random_views(batch.images, setup.augment, setup.normalize, generator)
         loss = optimize(setup, images, batch.labels, optimizer)
-        if setup.recipe.schedule != "plateau":
+        if schedule:
             schedule.step()
         total += loss
         if step % every == 0 or step == len(rows_of_batches):

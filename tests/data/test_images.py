@@ -59,7 +59,7 @@ def test_the_fingerprint_changes_when_an_image_moves_to_another_split() -> None:
 def test_the_fingerprint_of_given_images_is_the_same_on_every_machine() -> None:
     images = torch.arange(24, dtype=torch.uint8).view(3, 2, 2, 2)
     split = Split(images, torch.tensor([0, 1, 2]))
-    assert data_of(split, split, split).fingerprint == "ad1d0da17d8f8af5"
+    assert data_of(split, split, split).fingerprint == "8db25564df98a2c7"
 
 
 @given(st.integers(1, 40), st.integers(0, 99))
@@ -86,7 +86,8 @@ def test_a_channel_without_contrast_has_a_deviation_one_can_divide_by() -> None:
 
 def test_chance_is_one_over_the_classes_and_the_shape_that_of_an_image() -> None:
     data = data_of(*SPLITS)
-    assert (data.chance, data.input_shape) == (pytest.approx(1 / 3), (2, 5, 5))
+    assert data.chance == pytest.approx(1 / 3)
+    assert data.input_shape == (2, 5, 5)
 
 
 def test_a_crop_that_is_not_said_goes_by_the_size_of_the_images() -> None:

@@ -14,7 +14,7 @@ from neptune_nas.engine.engine import Call, Engine, Result
 from neptune_nas.errors import ArchitectureError, NeptuneError
 from neptune_nas.evaluate.evaluator import Evaluator
 from tests.engine import evaluators
-from tests.engine.evaluators import Dies, Echo, Hangs, Meets, OddError, Raises, RaisesOdd
+from tests.engine.evaluators import Dies, Echo, Hangs, HasChild, Meets, OddError, Raises, RaisesOdd
 
 Setup = Callable[[], object]
 
@@ -110,6 +110,23 @@ class EngineContract(ABC):
             with pytest.raises(ArchitectureError, match=r"^`kernel` must be odd\.$"):
                 engine.wait()
             assert engine.pending == frozenset()
+
+    def test_a_users_mistake_costs_no_other_result(self) -> None:
+        found, mistakes = [], 0
+        with self.make(Raises(ArchitectureError("odd"))) as engine:
+            for each in map(call, range(3)):
+                engine.submit(each)
+            while engine.pending:
+                try:
+                    found += engine.wait()
+                except ArchitectureError:
+                    mistakes += 1
+        assert sorted(result.call.id for result in found) == [0, 2]
+        assert mistakes == 1
+
+    def test_an_evaluator_may_start_processes_of_its_own(self) -> None:
+        with self.make(HasChild(), jobs=1) as engine:
+            assert results(engine, [call(0)])[0].score.loss == 7
 
     def test_a_users_mistake_that_cannot_be_pickled_keeps_its_message(self) -> None:
         with self.make(RaisesOdd()) as engine:

@@ -1,0 +1,179 @@
+"""How many evaluations a sampler needs: ours and Optuna's on tables of trained networks.
+
+    python benchmarks/search.py --table nas-bench-macro_cifar10.json.gz --space nasbench-macro \
+        --floor 0.80 --seeds 20 --samplers auto,local,evolution,nsga2,random,tpe
+
+Each evaluation draws one of the table's training runs. Accuracy alone: regret in points, of the best
+run seen, valued at its network's mean accuracy. Accuracy against FLOPs: hypervolume of the front of
+the runs seen (the best of each network), valued at mean accuracies, from the reference point (floor,
+the largest FLOPs), as a share of the true front's.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import optuna
+
+from neptune_nas.codec import key
+from neptune_nas.evaluate.tabular import Tabular
+from neptune_nas.pareto import Floats, hypervolume, non_dominated
+from neptune_nas.samplers.factory import make_sampler
+from neptune_nas.samplers.problem import Problem
+from neptune_nas.space import Space, find_space
+
+MARKS = (25, 50, 100, 200)
+WHOLE = 1_000_000  # a fidelity that no table exceeds
+OBJECTIVES = {1: ("accuracy",), 2: ("accuracy", "flops")}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A table, and what is true of it."""
+
+    table: Tabular[Any]
+    floor: float
+
+    @property
+    def space(self) -> Space[Any]:
+        """The space that the table is of."""
+        return self.table.space
+
+    @cached_property
+    def best(self) -> float:
+        """The best mean accuracy."""
+        return max(self.table.mean(a) for a in self.space)
+
+    @cached_property
+    def ceiling(self) -> float:
+        """The largest FLOPs."""
+        return max(self.table.cost(a)["flops"] for a in self.space)
+
+    @cached_property
+    def volume(self) -> float:
+        """The hypervolume of the true front."""
+        means = np.array([self.table.mean(a) for a in self.space])
+        flops = np.array([self.table.cost(a)["flops"] for a in self.space])
+        return self.volume_of(flops, means)
+
+    def volume_of(self, flops: Floats, accuracies: Floats) -> float:
+        """The hypervolume of some networks."""
+        points = np.stack([flops / self.ceiling, -accuracies], axis=1)
+        return hypervolume(points, (1.0, -self.floor))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One search: what was measured in order, the truth of it, and what the proposals took."""
+
+    accuracies: Floats
+    means: Floats
+    flops: Floats
+    names: tuple[str, ...]
+    seconds: tuple[float, ...]
+
+    @property
+    def duplicates(self) -> int:
+        """How many proposals had been made before."""
+        return len(self.names) - len(set(self.names))
+
+
+def picks_name(space: Space[Any]) -> Callable[[Any], str]:
+    """A name for each entry of the table, even where two build the same network."""
+    return lambda architecture: str(space.index(architecture))
+
+
+def search(bench: Bench, sampler: str, kinds: int, seed: int, by: str, count: int) -> Run:
+    """Run one search of `count` evaluations."""
+    name = key if by == "network" else picks_name(bench.space)
+    problem = Problem(bench.space, OBJECTIVES[kinds], bench.table.cost, name=name, seed=seed)
+    directions = ["maximize", "minimize"][:kinds]
+    study = optuna.create_study(directions=directions, sampler=make_sampler(sampler, problem))
+    rows, names, seconds = [], [], []
+    for _ in range(count):
+        start = perf_counter()
+        trial = study.ask()
+        architecture = bench.space.suggest(trial)
+        seconds.append(perf_counter() - start)
+        entry = picks_name(bench.space)(architecture)
+        score = bench.table(architecture, WHOLE, drawn_run(seed, entry, names.count(entry)))
+        flops = bench.table.cost(architecture)["flops"]
+        study.tell(trial, [score.accuracy, flops][:kinds])
+        rows.append((score.accuracy, bench.table.mean(architecture), flops))
+        names.append(entry)
+    accuracies, means, costs = np.array(rows).T
+    return Run(accuracies, means, costs, tuple(names), tuple(seconds))
+
+
+def drawn_run(seed: int, entry: str, repeat: int) -> int:
+    """Which training run an evaluation draws: the same for all samplers; a repeat, the next."""
+    return sha256(f"{seed}|{entry}".encode()).digest()[0] + repeat
+
+
+def result(bench: Bench, run: Run, kinds: int, count: int) -> float:
+    """Regret in points, or the share of the true hypervolume, after `count` evaluations."""
+    seen, means, flops = run.accuracies[:count], run.means[:count], run.flops[:count]
+    if kinds == 1:
+        return 100 * (bench.best - float(means[seen.argmax()]))
+    front = non_dominated(np.stack([flops, -seen], axis=1))
+    return bench.volume_of(flops[front], means[front]) / bench.volume
+
+
+def table_row(bench: Bench, sampler: str, kinds: int, runs: Sequence[Run]) -> str:
+    """Means and standard errors as a line of a Markdown table."""
+    cells = [sampler, str(len(runs))]
+    for mark in MARKS:
+        if mark > len(runs[0].names):
+            cells.append("-")
+            continue
+        values = np.array([result(bench, run, kinds, mark) for run in runs])
+        error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+        cells.append(f"{values.mean():.4f} ± {error:.4f}")
+    cells.append(f"{np.mean([run.duplicates for run in runs]):.1f}")
+    cells.append(f"{1000 * median(s for run in runs for s in run.seconds):.1f}")
+    return f"| {' | '.join(cells)} |"
+
+
+def arguments() -> argparse.Namespace:
+    """What to measure."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--table", type=Path, required=True)
+    parser.add_argument("--space", default="nasbench-macro")
+    parser.add_argument("--floor", type=float, default=0.80, help="reference accuracy, 0..1")
+    parser.add_argument("--samplers", default="auto,local,evolution,nsga2,random,tpe")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--objectives", default="2,1", help="2: accuracy and FLOPs, 1: accuracy")
+    parser.add_argument("--evaluations", type=int, default=200)
+    parser.add_argument("--by", choices=("network", "entry"), default="network",
+                        help="which proposals are the same: equal networks, or equal entries")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    bench = Bench(Tabular.from_file(options.table, find_space(options.space)), options.floor)
+    for kinds in map(int, options.objectives.split(",")):
+        title = "regret, points" if kinds == 1 else "share of the true hypervolume"
+        marks = " | ".join(map(str, MARKS))
+        print(f"\n{title}\n| sampler | seeds | {marks} | duplicates | ms |\n|{'---|' * 8}")
+        for sampler in options.samplers.split(","):
+            seeds = range(options.first_seed, options.first_seed + options.seeds)
+            runs = [
+                search(bench, sampler, kinds, seed, options.by, options.evaluations)
+                for seed in seeds
+            ]
+            print(table_row(bench, sampler, kinds, runs), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

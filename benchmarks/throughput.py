@@ -1,0 +1,164 @@
+"""Training images a CPU-second: the toolkit's loop against the loop that everybody writes first.
+
+Run it with `python benchmarks/throughput.py --data-dir DIR`, where DIR holds `train/` with a folder
+of images a class. The naive loop is torchvision's `ImageFolder` with PIL transforms, a `DataLoader`
+and an ordinary float32 loop; both train the same networks on equally many images, in one thread
+each, in processes of their own that take turns, so that whatever else the machine does falls on
+both alike. Decoding the folder once, before all trials, is not part of our time.
+"""
+
+import argparse
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from math import ceil
+from random import Random
+from statistics import geometric_mean, median
+from time import process_time
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, RandomSampler
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from neptune_nas.architecture import Architecture, Attention, Conv, InvertedResidual
+from neptune_nas.build import build
+from neptune_nas.cost import CostModel
+from neptune_nas.data.load import load_once
+from neptune_nas.space import find_space
+from neptune_nas.training.loop import make_setup, train_epoch
+from neptune_nas.training.malloc import keep_pages
+from neptune_nas.training.optimizer import make_optimizer
+from neptune_nas.training.recipe import Recipe
+from neptune_nas.training.schedule import step_schedule
+
+CPU = torch.device("cpu")
+RECIPE = Recipe(crop=4, flip=True)
+MEAN, STD = (0.49, 0.48, 0.45), (0.25, 0.24, 0.26)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One epoch on so many images below `folder`, which has `classes`."""
+
+    architecture: Architecture
+    folder: str
+    classes: int
+    images: int
+
+    def network(self) -> nn.Module:
+        """The same weights for both loops."""
+        return build(self.architecture, (3, 32, 32), self.classes, seed=0)
+
+
+def naive(job: Job) -> float:
+    """Images a CPU-second of the naive loop."""
+    steps = [
+        transforms.RandomCrop(32, padding=4),
+        transforms.RandomHorizontalFlip(),
+        transforms.ToTensor(),
+        transforms.Normalize(MEAN, STD),
+    ]
+    images = ImageFolder(f"{job.folder}/train", transforms.Compose(steps))
+    sampler = RandomSampler(images, num_samples=job.images)
+    loader = DataLoader(images, RECIPE.batch_size, sampler=sampler)
+    network = job.network().train()
+    optimizer = torch.optim.AdamW(network.parameters(), RECIPE.lr, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RECIPE.lr, len(loader))
+    criterion = nn.CrossEntropyLoss(label_smoothing=RECIPE.label_smoothing)
+    start = process_time()
+    for batch, labels in loader:
+        optimizer.zero_grad()
+        loss = criterion(network(batch), labels)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), RECIPE.clip_norm)
+        optimizer.step()
+        schedule.step()
+    return job.images / (process_time() - start)
+
+
+def ours(job: Job) -> float:
+    """Images a CPU-second of the toolkit's loop."""
+    data = load_once(f"folder:{job.folder}", limit=job.images)
+    network = job.network().to(memory_format=torch.channels_last)
+    setup = make_setup(network, data, RECIPE, CPU)
+    optimizer = make_optimizer(network, RECIPE)
+    schedule = step_schedule(optimizer, RECIPE, ceil(job.images / RECIPE.batch_size))
+    generator = torch.Generator().manual_seed(0)
+    start = process_time()
+    train_epoch(setup, optimizer, schedule, generator)
+    return job.images / (process_time() - start)
+
+
+def prepare(keep: bool) -> None:
+    """Make a worker single-threaded, and ours one that keeps its pages."""
+    torch.set_num_threads(1)
+    if keep:
+        keep_pages()
+
+
+def kind(architecture: Architecture) -> str:
+    """What dominates a network: attention, depthwise convolutions, or dense ones."""
+    parts = [part for stage in architecture.stages for part in (stage.entry, *stage.substages)]
+    if any(isinstance(part, Attention) for part in parts):
+        return "attention"
+    light = [
+        part
+        for part in parts
+        if isinstance(part, InvertedResidual)
+        or (isinstance(part, Conv) and part.groups == "depthwise")
+    ]
+    return "depthwise" if len(light) > len(parts) / 2 else "dense"
+
+
+def compare(jobs: Sequence[Job], rounds: int) -> list[tuple[float, float]]:
+    """For each job the median rates of the naive loop and of ours; a first round is warm-up."""
+    context = multiprocessing.get_context("spawn")
+    with (
+        ProcessPoolExecutor(1, context, prepare, (False,)) as first,
+        ProcessPoolExecutor(1, context, prepare, (True,)) as second,
+    ):
+        taken = [
+            [(first.submit(naive, job).result(), second.submit(ours, job).result()) for job in jobs]
+            for _ in range(rounds + 1)
+        ][1:]
+    return [
+        (median(a for a, _ in rates), median(b for _, b in rates))
+        for rates in zip(*taken, strict=True)
+    ]
+
+
+def main() -> None:
+    """Print a row a network, the geometric mean, and the least ratio of each kind."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-dir", required=True, help="folder with train/ and its classes")
+    parser.add_argument("--space", default="cifar10")
+    parser.add_argument("--networks", type=int, default=12)
+    parser.add_argument("--images", type=int, default=1024, help="training images a measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+
+    random, space = Random(options.seed), find_space(options.space)
+    classes = len(ImageFolder(f"{options.data_dir}/train").classes)
+    architectures = [space.sample(random) for _ in range(options.networks)]
+    jobs = [Job(a, options.data_dir, classes, options.images) for a in architectures]
+    costs = CostModel((3, 32, 32), classes)
+    ratios: dict[str, list[float]] = {}
+    measured = compare(jobs, options.rounds)
+    print("kind        MFLOPs   naive    ours   ratio   (images a CPU-second)")
+    for job, (slow, fast) in zip(jobs, measured, strict=True):
+        mega = costs.cost(job.architecture).flops / 1e6
+        name = kind(job.architecture)
+        ratios.setdefault(name, []).append(fast / slow)
+        print(f"{name:10} {mega:7.1f} {slow:7.0f} {fast:7.0f} {fast / slow:7.2f}")
+    for name, values in sorted(ratios.items()):
+        mean, least = geometric_mean(values), min(values)
+        print(f"{name:10} geometric mean {mean:.2f}, least {least:.2f} of {len(values)}")
+    print(f"all        geometric mean {geometric_mean(b / a for a, b in measured):.2f}")
+
+
+if __name__ == "__main__":
+    main()

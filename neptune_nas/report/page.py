@@ -1,0 +1,120 @@
+"""The report: one HTML file that works offline and opens with the answer."""
+
+import base64
+from collections.abc import Sequence
+from functools import cache
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from shlex import quote
+from string import Template
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from neptune_nas.errors import OptionError, one_of
+from neptune_nas.report.comparison import check_comparable, with_common_reference
+from neptune_nas.report.effects import Effects, effects_figure, importance_figure, measure_effects
+from neptune_nas.report.figures import FIGURES, pareto
+from neptune_nas.report.payload import Order, packed, payload
+from neptune_nas.report.ranking import FORMULAS, RANKINGS
+from neptune_nas.report.redact import redact
+from neptune_nas.report.sections import (
+    admitted_note,
+    answer,
+    decisions,
+    ledger,
+    reference_note,
+    summary,
+    trust,
+)
+from neptune_nas.study.results import Results
+
+ABOUT_ALL = ("hypervolume", "hypervolume-seconds", "timeline", "rungs")
+
+
+def render(
+    studies: Sequence[Results],
+    *,
+    min_accuracy: float | None = None,
+    rank_by: str = "efficiency",
+    force: bool = False,
+) -> str:
+    """The report of one study, or of several over each other, as the text of an HTML file.
+
+    Raises `OptionError` for an unknown ranking, and `StudyError` if the studies' scores do not
+    compare, unless `force`: then the page says so.
+    """
+    if rank_by not in RANKINGS:
+        raise OptionError(f"ranking '{rank_by}' is unknown: {one_of(RANKINGS, rank_by)}")
+    warnings = check_comparable(studies, force)
+    studies = with_common_reference(studies)
+    order = Order(rank_by, min_accuracy)
+    found = measure_effects(studies[0]) if len(studies) == 1 else None
+    commands = [quote(redact(str(results.folder))) for results in studies]
+    scripts = {"drawing_js": web("drawing.js"), "page_js": web("page.js")}
+    title = " and ".join(results.settings.name for results in studies)
+    return Template(web("page.html")).substitute(
+        scripts,
+        policy=policy([*scripts.values(), get_plotlyjs()]),
+        css=web("page.css"),
+        title=escape(f"{title} - neptune-nas"),
+        heading=escape(title),
+        lead=summary(studies),
+        warnings="".join(f'<p class="warning">{escape(f"{text}.")}</p>' for text in warnings),
+        answer=answer(studies, commands, order),
+        rank_by=escape(rank_by),
+        formula=escape(FORMULAS[rank_by]),
+        admitted=admitted_note(studies, order),
+        reference=reference_note(studies[0]),
+        decisions=decisions(studies[0], found, len(studies) > 1),
+        trust=trust(studies),
+        ledger=ledger(studies),
+        footer=escape(footer(studies[0])),
+        data=packed(payload(studies, commands, order, page_figures(studies, found))),
+        plotly=packed_plotly(),
+    )
+
+
+def page_figures(studies: Sequence[Results], found: Effects | None) -> dict[str, go.Figure]:
+    """The page's figures by the names that its elements carry."""
+    figures = {name: FIGURES[name](studies) for name in ABOUT_ALL}
+    figures["pareto"] = pareto(studies, text=False)
+    if found:
+        figures["importance"] = importance_figure(studies[0], found)
+        figures["effects"] = effects_figure(studies[0], found)
+    return figures
+
+
+def web(name: str) -> str:
+    """A file of the page's template."""
+    return (files("neptune_nas.report") / "web" / name).read_text(encoding="utf-8")
+
+
+@cache
+def packed_plotly() -> str:
+    """plotly.js, gzipped and in base64: two fifths of its size."""
+    return packed(get_plotlyjs())
+
+
+def policy(scripts: Sequence[str]) -> str:
+    """A content security policy: no network, and no scripts but these.
+
+    plotly's WebGL compiles its drawing code, which is why `unsafe-eval` is among them.
+    """
+    hashes = " ".join(f"'sha256-{digest(script)}'" for script in scripts)
+    return (
+        f"default-src 'none'; script-src {hashes} 'unsafe-eval'; "
+        f"style-src 'unsafe-inline'; img-src data: blob:"
+    )
+
+
+def digest(script: str) -> str:
+    """The SHA-256 of a script as policies write it."""
+    return base64.b64encode(sha256(script.encode()).digest()).decode()
+
+
+def footer(results: Results) -> str:
+    """What made this page."""
+    version = results.settings.facts.versions.get("neptune-nas", "")
+    return f"Made by neptune-nas {version}. This file holds all it shows and loads nothing."

@@ -1,0 +1,131 @@
+"""What the page's script works on: every trial in columns, its network, and the figures."""
+
+import base64
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from neptune_nas.cost import CostModel
+from neptune_nas.errors import ArchitectureError, StudyError
+from neptune_nas.report.drawing import Row, rows
+from neptune_nas.report.ranking import ranking
+from neptune_nas.report.tables import trials_table
+from neptune_nas.study.results import Results
+from neptune_nas.trial import Trial
+
+PackedRow = tuple[str, str, tuple[int, ...], int | None, tuple[int, ...], bool]
+
+MOST_PARTS = 2_000  # a few milliseconds each to count
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How the page ranks: by what, and above which accuracy (None: 5 points below the best)."""
+
+    by: str = "efficiency"
+    min_accuracy: float | None = None
+
+
+def payload(
+    studies: Sequence[Results], commands: Sequence[str], order: Order, figures: dict[str, go.Figure]
+) -> str:
+    """The data as JSON; `commands` are the studies' folders, quoted for a shell."""
+    columns = pd.concat(
+        [trial_columns(results, i, order) for i, results in enumerate(studies)], ignore_index=True
+    )
+    networks, known = pack_networks(studies)
+    content = {
+        "studies": [
+            {"name": results.settings.name, "folder": folder}
+            for results, folder in zip(studies, commands, strict=True)
+        ],
+        "ranking": order.by,
+        "columns": {name: plain(columns[name]) for name in columns},
+        "scores": [best_scores(trial) for results in studies for trial in results.trials],
+        "networks": networks,
+        "rows": known,
+        "figures": {name: json.loads(fig.to_json()) for name, fig in figures.items()},
+    }
+    return json.dumps(content, separators=(",", ":"), allow_nan=False)
+
+
+def packed(text: str) -> str:
+    """Text gzipped and in base64: small, and nothing in it that HTML would act on."""
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def plain(column: "pd.Series[Any]") -> list[Any]:
+    """A column's values as JSON has them; None for what is missing or not finite."""
+    values = column.astype(object).where(column.notna(), None).tolist()
+    return [None if isinstance(v, float) and abs(v) == float("inf") else v for v in values]
+
+
+def trial_columns(results: Results, study: int, order: Order) -> pd.DataFrame:
+    """`trials.csv` without picks, with each trial's study, place, value and tied group."""
+    frame = trials_table(results, picks=False)
+    try:
+        places = ranking(results, order.by, order.min_accuracy)
+    except StudyError:
+        places = ()
+    found = {standing.trial.number: standing for standing in places}
+    at = [found.get(number) for number in frame["number"]]
+    frame.insert(0, "study", study)
+    frame.insert(1, "place", pd.Series([s.place if s else None for s in at], dtype="Int64"))
+    frame.insert(2, "value", pd.Series([s.value if s else None for s in at], dtype="float64"))
+    frame.insert(3, "tied_group", pd.Series([s.group if s else None for s in at], dtype="Int64"))
+    return frame
+
+
+def best_scores(trial: Trial) -> list[tuple[int, float]]:
+    """Fidelity and accuracy of the trial's good scores, the last at each fidelity."""
+    return list({s.fidelity: s.accuracy for s in trial.scores if s.ok}.items())
+
+
+def pack_networks(studies: Sequence[Results]) -> tuple[list[list[int] | None], list[PackedRow]]:
+    """Each trial's network as places in a list of the distinct rows; None if it cannot be built."""
+    known: dict[PackedRow, int] = {}
+    networks: list[list[int] | None] = []
+    for results in studies:
+        facts = results.settings.facts
+        model = CostModel(facts.input_shape, facts.classes)
+        packed_rows = {t.number: packed_network(t, model) for t in by_interest(results)}
+        for trial in results.trials:
+            found = packed_rows[trial.number]
+            if found is None:
+                networks.append(None)
+            else:
+                networks.append([known.setdefault(row, len(known)) for row in found])
+    return networks, list(known)
+
+
+def by_interest(results: Results) -> list[Trial]:
+    """The trials on the front, then the other ranked ones, then the rest."""
+    front = {trial.number for trial in results.front()}
+    ranked = {trial.number for trial in results.ranked}
+    return sorted(results.trials, key=lambda t: (t.number not in front, t.number not in ranked))
+
+
+def packed_network(trial: Trial, model: CostModel) -> list[PackedRow] | None:
+    """A network's rows; None if it cannot be built.
+
+    Parts are counted until the model knows `MOST_PARTS`: from then on, networks with a new part
+    are drawn without shares, so that the time is bounded in spaces without end.
+    """
+    try:
+        room = len(model.known) < MOST_PARTS
+        counted = room or all(part in model.known for part in model.parts(trial.architecture))
+        found = rows(trial.architecture, model, counted)
+    except ArchitectureError:
+        return None
+    return [pack(row, counted) for row in found]
+
+
+def pack(row: Row, counted: bool) -> PackedRow:
+    """A row as the script unpacks it."""
+    macs = row.cost.macs if counted else None
+    return row.kind, row.label, row.shape, macs, row.reads, row.shortcut

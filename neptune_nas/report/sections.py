@@ -1,0 +1,227 @@
+"""The sections of the page that are plain HTML: the answer, the trust, the ledger."""
+
+from collections.abc import Sequence
+from html import escape
+
+from neptune_nas.cost import CostModel
+from neptune_nas.errors import ArchitectureError, StudyError
+from neptune_nas.report.checklist import Check, checklist
+from neptune_nas.report.describe import duration, short
+from neptune_nas.report.effects import LEAST_TRIALS, Effects
+from neptune_nas.report.payload import Order
+from neptune_nas.report.progress import fidelity_text
+from neptune_nas.report.ranking import (
+    BY_COST,
+    accuracy,
+    accuracy_floor,
+    accuracy_per_gflop,
+    best,
+    efficiency,
+    ranking,
+)
+from neptune_nas.report.redact import redact
+from neptune_nas.report.svg import draw_svg
+from neptune_nas.study.results import Results
+from neptune_nas.trial import Trial
+
+PICKS = {"efficiency": "Most efficient", "knee": "Knee of the front", "accuracy": "Most accurate"}
+FILES = {"Most efficient": "efficient", "Knee of the front": "knee", "Most accurate": "accurate"}
+MARKS = {True: ("yes", "✓", "holds"), False: ("no", "✗", "does not hold"), None: ("", "?", "open")}
+
+
+def summary(studies: Sequence[Results]) -> str:
+    """The line under the heading."""
+    return "<br>".join(summary_of(results, len(studies) > 1) for results in studies)
+
+
+def summary_of(results: Results, several: bool) -> str:
+    """What one study asked, in a sentence."""
+    question, facts = results.settings.question, results.settings.facts
+    name = f"{results.settings.name}: " if several else ""
+    budget = "up to " * (len(question.rungs) > 1) + fidelity_text(results, question.rungs[-1])
+    text = (
+        f"{name}{len(results.trials):,} of {results.settings.trials:,} trials from the space "
+        f"'{facts.space_name}' on {question.data}, {budget} each, begun {facts.created[:10]}."
+    )
+    return escape(redact(text))
+
+
+def answer(studies: Sequence[Results], commands: Sequence[str], order: Order) -> str:
+    """The three picks of each study."""
+    parts = []
+    for results, folder in zip(studies, commands, strict=True):
+        heading = f"<h3>{escape(results.settings.name)}</h3>" if len(studies) > 1 else ""
+        try:
+            parts.append(f"{heading}{cards(results, folder, order)}")
+        except StudyError as error:
+            parts.append(f'{heading}<p class="note">{escape(redact(str(error)))}</p>')
+    return "".join(parts)
+
+
+def cards(results: Results, folder: str, order: Order) -> str:
+    """A card for each pick; picks that fall on one trial share it."""
+    picked: dict[int, list[str]] = {}
+    trials: dict[int, Trial] = {}
+    for which, title in PICKS.items():
+        trial = best(results, which, order.min_accuracy)
+        trials[trial.number] = trial
+        picked.setdefault(trial.number, []).append(title)
+    inner = "".join(
+        card(results, trials[number], titles, folder) for number, titles in picked.items()
+    )
+    return f'<div class="cards">{inner}</div>'
+
+
+def card(results: Results, trial: Trial, titles: list[str], folder: str) -> str:
+    """One pick: its accuracy, costs, drawing, and the command that exports it."""
+    first = " first" if PICKS["efficiency"] in titles else ""
+    words = f"neptune-nas|export|{folder}|--trial {trial.number}|-o {FILES[titles[0]]}.json"
+    command = " ".join(f"<span>{escape(word)}</span>" for word in words.split("|"))
+    return (
+        f'<article class="card{first}" data-number="{trial.number}">'
+        f"<h3>{' · '.join(titles)}</h3>"
+        f'<p class="big">{100 * accuracy(trial):.2f}%<small>validation accuracy</small></p>'
+        f"{costs(results, trial)}{drawing(results, trial)}"
+        f'<div class="command"><code>{command}</code>'
+        f'<button type="button" data-copy>Copy</button></div></article>'
+    )
+
+
+def costs(results: Results, trial: Trial) -> str:
+    """A pick's costs as a list."""
+    items = {
+        "FLOPs": short(trial.cost.flops),
+        "parameters": short(trial.cost.params),
+        "activations": short(trial.cost.activations),
+    }
+    if trial.latency is not None:
+        items["latency"] = f"{trial.latency:.3g} ms"
+    items["(accuracy - chance)/MFLOPs"] = f"{efficiency(trial, results.settings.facts.chance):.4g}"
+    items["accuracy/GFLOPs"] = f"{accuracy_per_gflop(trial):.4g}"
+    items["trial"] = str(trial.number)
+    return definitions(items, "costs")
+
+
+def drawing(results: Results, trial: Trial) -> str:
+    """A pick's network."""
+    facts = results.settings.facts
+    try:
+        return draw_svg(trial.architecture, CostModel(facts.input_shape, facts.classes))
+    except ArchitectureError as error:
+        return f'<p class="note">{escape(str(error))}</p>'
+
+
+def admitted_note(studies: Sequence[Results], order: Order) -> str:
+    """Which trials the ranking compares."""
+    return " ".join(admitted_to(results, order, len(studies) > 1) for results in studies)
+
+
+def admitted_to(results: Results, order: Order, several: bool) -> str:
+    """Which trials of one study are in the ranking."""
+    name = f"{results.settings.name}: " if several else ""
+    try:
+        count = len(ranking(results, order.by, order.min_accuracy))
+    except StudyError as error:
+        return escape(redact(f"{name}{error}"))
+    floor = ""
+    if order.by in BY_COST:
+        why = "" if order.min_accuracy is not None else ", 5 points below the best"
+        floor = (
+            f" with an accuracy of at least {accuracy_floor(results, order.min_accuracy):.4f}{why}"
+        )
+    return escape(f"{name}{count:,} trials{floor} are ranked.")
+
+
+def reference_note(results: Results) -> str:
+    """What the hypervolume is measured from."""
+    question, corner = results.settings.question, results.settings.facts.reference
+    pairs = zip(question.objectives, corner, strict=True)
+    text = " and ".join(f"{name} {short(value)}" for name, value in pairs)
+    return escape(
+        f"The box reaches from the reference point ({text}), fixed when the study began, "
+        f"to accuracy 1 and cost 0; 1 would be all of it."
+    )
+
+
+def decisions(results: Results, found: Effects | None, several: bool) -> str:
+    """What mattered, or why nothing can be said."""
+    if found is None:
+        reason = (
+            "Shown for one study at a time."
+            if several
+            else f"At least {LEAST_TRIALS} scored trials are needed to tell decisions apart."
+        )
+        return f'<p class="note">{reason}</p>'
+    rung = fidelity_text(results, results.settings.question.rungs[0])
+    return (
+        f'<p class="note">From {found.trials:,} trials after {rung}, which all of them '
+        f"had. A "
+        f"random forest on the decisions explains <b>{max(found.r2_accuracy, 0):.0%}</b> of the "
+        f"variance of accuracy and <b>{max(found.r2_cost, 0):.0%}</b> of that of cost on trials "
+        f"that it did not see; importance is what it loses when a decision is shuffled. Where it "
+        f"explains little, the order of the decisions means little.</p>"
+        f'<h3>Importance of each decision</h3><div class="figure" data-figure="importance" '
+        f'role="img" aria-label="Importance of each decision"></div>'
+        f'<h3>Effect of each option</h3><p class="note">Against the mean of all trials that took '
+        f"the decision, bars are 95% intervals. The search does not draw evenly, so these are "
+        f'associations.</p><div class="figure" data-figure="effects" role="img" '
+        f'aria-label="Effect of each option"></div>'
+    )
+
+
+def trust(studies: Sequence[Results]) -> str:
+    """The honest-evaluation checklist of each study."""
+    return "".join(
+        (f"<h3>{escape(results.settings.name)}</h3>" if len(studies) > 1 else "")
+        + f'<ul class="checks">{"".join(map(check_item, checklist(results)))}</ul>'
+        for results in studies
+    )
+
+
+def check_item(check: Check) -> str:
+    """One claim of the checklist."""
+    kind, mark, word = MARKS[check.holds]
+    return (
+        f'<li class="{kind}"><span class="mark" role="img" aria-label="{word}">{mark}</span>'
+        f"<b>{escape(check.claim)}</b><span>{escape(redact(check.evidence))}</span></li>"
+    )
+
+
+def ledger(studies: Sequence[Results]) -> str:
+    """What each study cost."""
+    return "".join(
+        (f"<h3>{escape(results.settings.name)}</h3>" if len(studies) > 1 else "")
+        + definitions(ledger_items(results), "facts")
+        for results in studies
+    )
+
+
+def ledger_items(results: Results) -> dict[str, str]:
+    """The sums of one study."""
+    ledger = results.ledger
+    return {
+        "trials finished": f"{ledger.finished:,}",
+        "pruned at a lower rung": f"{ledger.pruned:,}",
+        "failed": f"{ledger.failed:,}",
+        "still running": f"{ledger.running:,}",
+        "duplicates not trained again": f"{ledger.duplicates:,}",
+        "proposals outside the constraints": f"{ledger.infeasible:,}",
+        "epochs trained": f"{ledger.epochs:,}",
+        "FLOPs spent in training": short(ledger.flops_trained),
+        "wall clock": duration(ledger.wall_seconds),
+        "evaluation, all workers": duration(ledger.worker_seconds),
+        "share of time not in evaluations": f"{ledger.overhead:.1%}",
+        "worker deaths": f"{ledger.worker_deaths:,}",
+        "hypervolume reached": f"{results.hypervolume():.4f}",
+    }
+
+
+def definitions(items: dict[str, str], kind: str) -> str:
+    """A list of names and values."""
+    inner = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+        if kind == "facts"
+        else f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>"
+        for name, value in items.items()
+    )
+    return f'<dl class="{kind}">{inner}</dl>'

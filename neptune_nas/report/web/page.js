@@ -1,0 +1,265 @@
+"use strict";
+(async () => {
+  async function unpack(id) {
+    const text = document.getElementById(id).textContent;
+    const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).text();
+  }
+  const data = JSON.parse(await unpack("data"));
+  const { columns, studies, figures } = data;
+  const size = columns.number.length;
+  const several = studies.length > 1;
+  const escape = drawing.escape;
+  const $ = (id) => document.getElementById(id);
+
+  /* Numbers, as report/describe.py writes them. */
+  function short(value) {
+    for (const [unit, name] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
+      if (Math.abs(value) >= unit * 0.9995) return Number((value / unit).toPrecision(3)) + name;
+    }
+    return String(Number(value.toPrecision(3)));
+  }
+  const fixed = (digits) => (value) => value.toFixed(digits);
+  const precise = (value) => String(Number(value.toPrecision(4)));
+
+  /* Theme: the system's, until the button is used. */
+  const root = document.documentElement;
+  const isDark = () =>
+    (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const drawn = [];
+  function paint() {
+    const style = getComputedStyle(document.body);
+    for (const node of drawn) Plotly.relayout(node, colors(style, node.layout));
+  }
+  function colors(style, layout) {
+    const change = {
+      "font.color": style.color,
+      "hoverlabel.bgcolor": isDark() ? "#212932" : "#ffffff",
+      "hoverlabel.font.color": style.color,
+      "hoverlabel.bordercolor": isDark() ? "#3a444f" : "#d0d7de",
+    };
+    for (const key of Object.keys(layout)) {
+      if (/^[xy]axis\d*$/.test(key)) change[`${key}.gridcolor`] = isDark() ? "#29313a" : "#e7ebef";
+    }
+    return change;
+  }
+  $("theme").addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    paint();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+
+  /* A network: from a point, a row of the table, or its number in the address. */
+  function network(i) {
+    const ids = data.networks[i];
+    if (!ids) return "<p class=\"note\">This network cannot be drawn.</p>";
+    return drawing.svg(ids.map((id) => {
+      const [kind, label, shape, macs, reads, shortcut] = data.rows[id];
+      return { kind, label, shape, macs, reads, shortcut };
+    }));
+  }
+  function command(i) {
+    const study = studies[columns.study[i]];
+    return `neptune-nas export ${study.folder} --trial ${columns.number[i]} -o trial-${columns.number[i]}.json`;
+  }
+  function show(i) {
+    const facts = [
+      ["FLOPs", short(columns.flops[i])],
+      ["parameters", short(columns.params[i])],
+      ["activations", short(columns.activations[i])],
+      ["state", columns.state[i]],
+    ];
+    if (columns.latency_ms[i] !== null) facts.push(["latency", `${precise(columns.latency_ms[i])} ms`]);
+    for (const [rung, accuracy] of data.scores[i]) facts.push([`accuracy at ${rung}`, accuracy.toFixed(4)]);
+    if (columns.failure[i]) facts.push(["failure", columns.failure[i]]);
+    const accuracy = columns.accuracy[i];
+    const of = several ? `, ${studies[columns.study[i]].name}` : "";
+    $("network-body").innerHTML =
+      `<h2 id="network-title">Trial ${columns.number[i]}${escape(of)}</h2>` +
+      (accuracy === null ? "" : `<p class="big">${(100 * accuracy).toFixed(2)}%<small>validation accuracy</small></p>`) +
+      `<dl class="costs">${facts.map(([k, v]) => `<dt>${escape(k)}</dt><dd>${escape(v)}</dd>`).join("")}</dl>` +
+      network(i) +
+      `<div class="command"><code>${escape(command(i))}</code><button type="button" data-copy>Copy</button></div>`;
+    $("network").showModal();
+  }
+  $("network").addEventListener("click", (event) => {
+    if (event.target === $("network")) $("network").close();
+  });
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const code = button.parentElement.querySelector("code");
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    } catch {
+      getSelection().selectAllChildren(code);
+    }
+  });
+
+  /* The table. */
+  const shown = [
+    ["place", "place", String],
+    ["study", "study", (index) => studies[index].name, "text"],
+    ["number", "trial", String],
+    ["accuracy", "accuracy", fixed(4)],
+    ["flops", "FLOPs", short],
+    ["params", "params", short],
+    ["latency_ms", "ms", precise],
+    ["efficiency", "eff./MFLOP", precise],
+    ["accuracy_per_gflop", "acc./GFLOP", precise],
+    ["value", data.ranking, precise],
+    ["tied_group", "tied", String],
+    ["state", "state", String, "text"],
+    ["architecture", "architecture", String, "text architecture"],
+  ].filter(([name]) => worthShowing(name));
+  function worthShowing(name) {
+    if (name === "study") return several;
+    if (name === "value") return !["efficiency", "accuracy", "flops", "params", "latency"].includes(data.ranking);
+    return ["place", "state"].includes(name) || columns[name].some((value) => value !== null);
+  }
+
+  const PAGE = 25;
+  const UNITS = { k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
+  const ALIASES = { trial: "number", acc: "accuracy", latency: "latency_ms" };
+  const view = { sort: "place", descending: false, page: 0, rows: [], brush: null };
+
+  function condition(word) {
+    const match = /^([a-z_]+)(<=|>=|<|>|=)(-?[\d.]+(?:e[-+]?\d+)?)([kmgt%]?)$/i.exec(word);
+    const name = match && (ALIASES[match[1].toLowerCase()] ?? match[1].toLowerCase());
+    if (!match || !(name in columns)) {
+      const text = word.toLowerCase();
+      return (i) => haystack[i].includes(text);
+    }
+    const unit = match[4] === "%" ? 0.01 : UNITS[match[4].toLowerCase()] ?? 1;
+    const limit = Number(match[3]) * unit;
+    const holds = {
+      "<": (value) => value < limit, ">": (value) => value > limit, "=": (value) => value === limit,
+      "<=": (value) => value <= limit, ">=": (value) => value >= limit,
+    }[match[2]];
+    return (i) => columns[name][i] !== null && holds(columns[name][i]);
+  }
+  const haystack = Array.from({ length: size }, (_, i) =>
+    `${columns.number[i]} ${columns.key[i]} ${columns.architecture[i]} ${columns.state[i]} ` +
+    `${studies[columns.study[i]].name} ${columns.failure[i] ?? ""}`.toLowerCase());
+
+  function select() {
+    const conditions = $("filter").value.trim().split(/\s+/).filter(Boolean).map(condition);
+    const all = $("everything").checked;
+    const column = columns[view.sort], sign = view.descending ? -1 : 1;
+    view.rows = [];
+    for (let i = 0; i < size; i += 1) {
+      const admitted = view.brush ? view.brush.has(i) : all || columns.place[i] !== null;
+      if (admitted && conditions.every((holds) => holds(i))) view.rows.push(i);
+    }
+    view.rows.sort((a, b) => {
+      const x = column[a], y = column[b];
+      if (x === null || y === null) return (x === null) - (y === null) || a - b;
+      return (x < y ? -sign : x > y ? sign : a - b);
+    });
+    view.page = 0;
+    render();
+  }
+  function cell([name, , format, kind], i) {
+    const value = columns[name][i];
+    const half = name === "accuracy" ? columns.accuracy_half_width[i] : null;
+    const text = value === null ? "" : format(value) + (half === null ? "" : ` ± ${half.toFixed(4)}`);
+    const title = kind && kind.includes("architecture") ? ` title="${escape(text).replace(/"/g, "&quot;")}"` : "";
+    return `<td class="${kind ?? ""}"${title}>${escape(text)}</td>`;
+  }
+  function render() {
+    const first = view.page * PAGE, last = Math.min(first + PAGE, view.rows.length);
+    const visible = shown.filter(([name]) => name !== "state" || $("everything").checked || view.brush);
+    $("table").tHead.innerHTML = `<tr>${visible.map(([name, title, , kind]) => {
+      const order = name !== view.sort ? "none" : view.descending ? "descending" : "ascending";
+      return `<th class="${kind ?? ""}" aria-sort="${order}" scope="col">` +
+        `<button type="button" data-sort="${name}">${escape(title)}</button></th>`;
+    }).join("")}</tr>`;
+    $("table").tBodies[0].innerHTML = view.rows.slice(first, last)
+      .map((i) => `<tr data-trial="${i}" tabindex="0">${visible.map((column) => cell(column, i)).join("")}</tr>`)
+      .join("");
+    $("count").textContent = view.rows.length
+      ? `${first + 1}–${last} of ${view.rows.length.toLocaleString("en")} trials${view.brush ? ", brushed" : ""}`
+      : "no trial matches";
+    $("previous").disabled = first === 0;
+    $("next").disabled = last >= view.rows.length;
+  }
+  $("table").tHead.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-sort]");
+    if (!button) return;
+    const name = button.dataset.sort;
+    const down = ["accuracy", "efficiency", "accuracy_per_gflop", "value"].includes(name);
+    view.descending = name === view.sort ? !view.descending : down;
+    view.sort = name;
+    select();
+  });
+  const opened = (event) => event.target.closest("[data-trial]");
+  $("table").tBodies[0].addEventListener("click", (event) => {
+    if (opened(event)) show(Number(opened(event).dataset.trial));
+  });
+  $("table").tBodies[0].addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && opened(event)) show(Number(opened(event).dataset.trial));
+  });
+  $("filter").addEventListener("input", select);
+  $("everything").addEventListener("change", select);
+  $("previous").addEventListener("click", () => { view.page -= 1; render(); });
+  $("next").addEventListener("click", () => { view.page += 1; render(); });
+
+  function csv() {
+    const names = Object.keys(columns).filter((name) => several || name !== "study");
+    const field = (name, i) => {
+      const value = name === "study" ? studies[columns.study[i]].name : columns[name][i];
+      const text = value === null ? "" : value === true ? "True" : value === false ? "False" : String(value);
+      return /[",\n\r]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+    };
+    const lines = view.rows.map((i) => names.map((name) => field(name, i)).join(","));
+    return [names.join(","), ...lines].join("\n") + "\n";
+  }
+  $("download").addEventListener("click", () => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([csv()], { type: "text/csv" }));
+    link.download = "ranking.csv";
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+  select();
+
+  /* The figures, once plotly is unpacked. */
+  const hover = (i) =>
+    `trial ${columns.number[i]}</b><br>${escape(columns.architecture[i]).replaceAll(" | ", "<br>")}<b>`;
+  async function plot(node) {
+    const figure = figures[node.dataset.figure];
+    if (!figure) return;
+    for (const trace of figure.data) {
+      if (node.dataset.figure === "pareto" && trace.customdata) trace.text = trace.customdata.map(hover);
+    }
+    const layout = structuredClone(figure.layout);
+    await Plotly.newPlot(node, figure.data, layout, {
+      responsive: true, displaylogo: false, displayModeBar: node.dataset.figure === "pareto" && "hover",
+      modeBarButtonsToRemove: ["autoScale2d", "zoomIn2d", "zoomOut2d"],
+    });
+    drawn.push(node);
+    await Plotly.relayout(node, colors(getComputedStyle(document.body), node.layout));
+    if (node.dataset.figure === "pareto") {
+      node.on("plotly_click", (event) => {
+        const place = event.points[0].customdata;
+        if (Number.isInteger(place)) show(place);
+      });
+      node.on("plotly_selected", (event) => {
+        view.brush = event && new Set(event.points.map((point) => point.customdata));
+        select();
+      });
+      node.on("plotly_deselect", () => { view.brush = null; select(); });
+    }
+  }
+  const script = document.createElement("script");
+  script.textContent = await unpack("plotly");
+  document.head.append(script);
+  for (const node of document.querySelectorAll(".figure")) {
+    await plot(node);
+    await new Promise((next) => setTimeout(next));
+  }
+  root.dataset.ready = "yes";
+})();

@@ -1,0 +1,109 @@
+"""The default strategy: a model of the score alone, since costs are known before training."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from random import Random
+from typing import Generic, TypeVar
+
+import numpy as np
+from scipy.linalg import LinAlgError
+
+from neptune_nas.samplers.classic import Evolution, edited
+from neptune_nas.samplers.features import Floats
+from neptune_nas.samplers.gaussian import squared
+from neptune_nas.samplers.history import History
+from neptune_nas.samplers.outlook import Outlook, Surrogates
+from neptune_nas.samplers.pool import Candidates, Pool
+from neptune_nas.samplers.problem import Problem
+from neptune_nas.samplers.surrogate import FIRST
+
+T = TypeVar("T")
+
+START = 12  # trials spread over the costs before a model is asked
+RIVALS = 32  # candidates of which the farthest from all earlier ones is taken then
+CLIMBS, STEPS = 4, 6  # rounds of moves from the best candidate of a large space, and moves a round
+
+
+class Auto(Generic[T]):
+    """Bayesian search that models only what has to be measured.
+
+    The first trials are spread over the costs. Then a Gaussian process predicts the score of every
+    candidate, and the one with the largest expected hypervolume gain at its known cost is next (the
+    largest expected improvement, where accuracy is the only objective). Trials that are running
+    count as if they came out as predicted; lower rungs count for what they foretell.
+    """
+
+    def __init__(self, problem: Problem[T], start: int = START) -> None:
+        self.problem, self.start = problem, start
+
+    @cached_property
+    def pool(self) -> Pool[T]:
+        """The candidates."""
+        return Pool(self.problem)
+
+    @cached_property
+    def surrogates(self) -> Surrogates[T]:
+        """The models of what has to be measured."""
+        return Surrogates(self.pool)
+
+    def __call__(self, history: History[T], rng: Random, /) -> T:
+        """The most promising candidate; a mutation of a good one if no model can be had."""
+        known = sum(bool(e.losses or e.rungs) for e in history.entries if e.state.is_finished())
+        if len(history.entries) < self.start or known < FIRST or not self.surrogates.objectives:
+            return self.spread(history, rng)
+        try:
+            return self.promising(history, rng)
+        except LinAlgError:
+            return Evolution(self.problem)(history, rng)
+
+    def spread(self, history: History[T], rng: Random) -> T:
+        """A candidate of the next of `start` cost ranges, far from all earlier trials."""
+        base, place = self.pool.base, len(history.entries) % self.start
+        if not base.names:
+            return self.problem.random(history.seen, rng)
+        ranges = np.array_split(np.argsort(base.level, kind="stable"), self.start)
+        order = Random(self.problem.seed).sample(range(self.start), self.start)
+        rows = [i for i in ranges[order[place]] if base.names[i] not in history.seen]
+        if not rows:
+            return self.problem.random(history.seen, rng)
+        rows = rng.sample(rows, min(RIVALS, len(rows)))
+        tried, _ = self.pool.tried(history.entries)
+        apart = squared(base.points.picks[rows], tried.picks).min(axis=1, initial=np.inf)
+        return base.architectures[rows[int(apart.argmax())]]
+
+    def promising(self, history: History[T], rng: Random) -> T:
+        """The candidate with the largest expected gain."""
+        outlook = Outlook(self.surrogates, history)
+        near = self.pool.near(history)
+        gains = np.concatenate([outlook.of_base(), outlook.of(near)])
+        found = self._best([self.pool.base, near], gains, history)
+        if found is None:
+            return self.problem.random(history.seen, rng)
+        if self.pool.is_whole:
+            return found[0]
+        return self._climbed(found, outlook, history, rng)
+
+    def _climbed(
+        self, start: tuple[T, float], outlook: Outlook[T], history: History[T], rng: Random
+    ) -> T:
+        """The best that is found by a few rounds of moves."""
+        best, gain = start
+        for _ in range(CLIMBS):
+            moves = [edited(self.problem, best, 1, rng) for _ in range(STEPS)]
+            candidates = self.pool.candidates(self.pool.admitted(moves))
+            found = self._best([candidates], outlook.of(candidates), history)
+            if found is not None and found[1] > gain:
+                best, gain = found
+        return best
+
+    def _best(
+        self, sets: Sequence[Candidates[T]], gains: Floats, history: History[T]
+    ) -> tuple[T, float] | None:
+        """The unseen candidate with the largest gain, and that gain."""
+        names = [name for candidates in sets for name in candidates.names]
+        fresh = np.array([name not in history.seen for name in names], dtype=bool)
+        if not fresh.any():
+            return None
+        i = int(np.where(fresh, gains, -np.inf).argmax())
+        architectures = [a for candidates in sets for a in candidates.architectures]
+        return architectures[i], float(gains[i])

@@ -1,0 +1,109 @@
+"""What each candidate may gain, given all trials so far."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Generic, TypeVar
+
+import numpy as np
+from scipy.special import ndtr
+
+from neptune_nas.samplers.features import Floats
+from neptune_nas.samplers.gain import Front, expected_gain
+from neptune_nas.samplers.history import Entry, History
+from neptune_nas.samplers.pool import Candidates, Pool
+from neptune_nas.samplers.surrogate import Fit, Surrogate, is_running
+from neptune_nas.samplers.targets import margins, targets
+
+T = TypeVar("T")
+
+Predict = Callable[[Surrogate[T], Fit], tuple[Floats, Floats]]
+
+
+class Surrogates(Generic[T]):
+    """A model for each measured objective and each measured constraint."""
+
+    def __init__(self, pool: Pool[T]) -> None:
+        self.pool = pool
+        names = pool.problem.objectives
+        self.exact = [names.index(name) for name in pool.exact]
+        self.objectives = {
+            i: Surrogate(pool, partial(targets, objective=i))
+            for i in range(len(names))
+            if i not in self.exact
+        }
+        self.constraints: dict[str, Surrogate[T]] = {}
+
+    def of_constraints(self, history: History[T]) -> dict[str, Surrogate[T]]:
+        """The models of the constraints that all finished trials have a value of."""
+        kept = [set(entry.constraints) for entry in history.finished]
+        for name in sorted(set.intersection(*kept)) if kept else ():
+            if name not in self.constraints:
+                self.constraints[name] = Surrogate(self.pool, partial(margins, constraint=name))
+        return self.constraints
+
+
+class Outlook(Generic[T]):
+    """The expected gain of candidates at one moment of a search.
+
+    Only the first measured objective is uncertain; further ones count as their means, and measured
+    constraints as the probability that they are kept.
+    """
+
+    def __init__(self, surrogates: Surrogates[T], history: History[T]) -> None:
+        self.pool, self.exact = surrogates.pool, surrogates.exact
+        self.turns = np.array([history.turns[i] for i in self.exact])
+        self.objectives = [(s, s.fit(history)) for s in surrogates.objectives.values()]
+        self.further = list(surrogates.objectives)[1:]
+        self.constraints = [
+            (s, s.fit(history)) for s in surrogates.of_constraints(history).values()
+        ]
+        self.front = self._front(history, next(iter(surrogates.objectives)))
+
+    def of_base(self) -> Floats:
+        """The expected gain of each candidate of the pool's base."""
+        return self._gains(self.pool.base, lambda surrogate, fit: surrogate.of_base(fit))
+
+    def of(self, candidates: Candidates[T]) -> Floats:
+        """The expected gain of each of some other candidates."""
+        return self._gains(candidates, lambda _, fit: fit.at(candidates.points))
+
+    def _gains(self, candidates: Candidates[T], predict: Predict[T]) -> Floats:
+        (mean, deviation), *further = [predict(*model) for model in self.objectives]
+        columns = [candidates.costs * self.turns, *(-mean[:, None] for mean, _ in further)]
+        gains = expected_gain(mean, deviation, np.hstack(columns), self.front)
+        for model in self.constraints:
+            margin, unsure = predict(*model)
+            gains = gains * ndtr(margin / unsure)
+        return gains
+
+    def _front(self, history: History[T], primary: int) -> Front:
+        """What was measured and what runs, the latter as expected; only what keeps constraints."""
+        fit = self.objectives[0][1]
+        finished = [entry for entry in history.finished if not entry.violation]
+        running = [entry for entry in history.entries if is_running(entry)]
+        (points, costs), (ahead, their_costs) = map(self.pool.tried, (finished, running))
+        believed, *others = [fit.at(ahead)[0] for _, fit in self.objectives]
+        import os
+
+        truths, noise = (
+            (fit.at(points)[0], fit.noise)
+            if os.environ.get("REC", "1") == "1"
+            else (np.array([-e.losses[primary] for e in finished]), 0.0)
+        )
+        columns = [
+            np.concatenate([[entry.losses[i] for entry in finished], -means])
+            for i, means in zip(self.further, others, strict=True)
+        ]
+        exact = np.concatenate([costs, their_costs]) * self.turns
+        table = np.column_stack([exact, *columns])
+        scores = [-entry.losses[primary] for entry in finished if entry.losses is not None]
+        most = (self.pool.base.costs * self.turns).max(axis=0, initial=-np.inf)
+        ceiling = np.append(most, [column.max(initial=0.0) for column in columns])
+        return Front(
+            np.concatenate([scores, believed]),
+            np.concatenate([truths, believed]),
+            table,
+            noise,
+            fit.lowest,
+            ceiling,
+        )

@@ -1,0 +1,118 @@
+"""The candidates that a model-based search chooses from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice, pairwise
+from random import Random
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neptune_nas.samplers.classic import edited
+from neptune_nas.samplers.features import Encoder, Floats, Points, joined
+from neptune_nas.samplers.history import Entry, History, best
+from neptune_nas.samplers.problem import Problem
+
+T = TypeVar("T")
+
+WHOLE = 20_000  # points up to which all of a space are candidates
+SAMPLES = 2_000  # of a larger one
+DRAWS = 10  # for each of them, at most, until it is feasible
+ELITE = 12  # trials around which more candidates are sought
+MOVES = 16  # around each
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates(Generic[T]):
+    """Architectures with their names, features, and exact costs (n, k) among the objectives."""
+
+    architectures: Sequence[T]
+    names: Sequence[str]
+    points: Points
+    costs: Floats
+
+    @property
+    def level(self) -> Floats:
+        """How costly each is (n,): the mean of its standardised logarithmic costs."""
+        logs = self.points.logs
+        return logs.mean(axis=1) if logs.shape[1] else np.zeros(len(logs))
+
+    def __add__(self, other: "Candidates[T]") -> "Candidates[T]":
+        return Candidates(
+            [*self.architectures, *other.architectures],
+            [*self.names, *other.names],
+            joined([self.points, other.points]),
+            np.concatenate([self.costs, other.costs]),
+        )
+
+
+class Pool(Generic[T]):
+    """All points of a small space; of a large one samples, and what is near the best trials.
+
+    `exact`: the objectives that are known before training.
+    """
+
+    def __init__(self, problem: Problem[T]) -> None:
+        self.problem = problem
+        self.known: dict[str, Candidates[T]] = {}
+        self.is_whole = problem.space.is_exact and problem.space.size <= WHOLE
+        reference = problem.points if self.is_whole else self._samples()
+        assert reference is not None
+        costs = problem.costs(next(iter(reference.values()))) if reference else {}
+        self.exact = tuple(name for name in problem.objectives if name in costs)
+        self.encoder = Encoder(problem, list(reference.values()))
+        self.base = self.candidates(reference)
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """Which weight each column of `Points.picks` has."""
+        return self.encoder.groups
+
+    def candidates(self, named: Mapping[str, T]) -> Candidates[T]:
+        """These architectures as candidates."""
+        architectures = list(named.values())
+        costs = [[self.problem.costs(each)[name] for name in self.exact] for each in architectures]
+        table = np.array(costs, dtype=np.float64).reshape(len(costs), len(self.exact))
+        return Candidates(architectures, list(named), self.encoder(architectures), table)
+
+    def tried(self, entries: Sequence[Entry[T]]) -> tuple[Points, Floats]:
+        """Features and exact costs of earlier trials, each encoded once."""
+        for entry in entries:
+            if entry.name not in self.known:
+                self.known[entry.name] = self.candidates({entry.name: entry.architecture})
+        known = [self.known[entry.name] for entry in entries]
+        empty = self.base.points[:0], self.base.costs[:0]
+        return (
+            joined([empty[0], *(one.points for one in known)]),
+            np.concatenate([empty[1], *(one.costs for one in known)]),
+        )
+
+    def near(self, history: History[T]) -> Candidates[T]:
+        """Moves from the best trials and crossings of each two in a row; none in a small space."""
+        elite = [] if self.is_whole else best(history.finished, ELITE)
+        found = [self._around(one, other) for one, other in pairwise([*elite, *elite[:1]])]
+        return sum(found, self.candidates({}))
+
+    def _around(self, one: Entry[T], other: Entry[T]) -> Candidates[T]:
+        pair = f"{one.name} {other.name}"
+        if pair not in self.known:
+            rng, space = Random(f"{self.problem.seed}/{pair}"), self.problem.space
+            moves = [edited(self.problem, one.architecture, 1 + i % 2, rng) for i in range(MOVES)]
+            crossed = space.crossover(one.architecture, other.architecture, rng)
+            self.known[pair] = self.candidates(self.admitted([*moves, crossed]))
+        return self.known[pair]
+
+    def admitted(self, architectures: Sequence[T]) -> dict[str, T]:
+        """Those that may be trained, by name."""
+        return {self.problem.name(a): a for a in architectures if self.problem.admits(a)}
+
+    def _samples(self) -> dict[str, T]:
+        """Feasible samples: half uniform over architectures, half over depths and choices."""
+        rng, problem = Random(f"{self.problem.seed}/pool"), self.problem
+        drawn = (
+            problem.space.sample(rng, by="choice" if i % 2 else "architecture")
+            for i in range(SAMPLES * DRAWS)
+        )
+        return self.admitted(list(islice(filter(problem.admits, drawn), SAMPLES)))

@@ -1,0 +1,96 @@
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from neptune_nas.architecture import Architecture, Attention, Conv, FeedForward, Stage, Stem
+from neptune_nas.errors import ArchitectureError
+from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.evaluate.short_training import ShortTraining
+from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
+from tests.evaluate.contract import SMALL, EvaluatorContract
+
+
+class TestShortTraining(EvaluatorContract):
+    @pytest.fixture
+    def evaluator(self) -> Evaluator:
+        return ShortTraining(recipe=Recipe(batch_size=256, precision="fp32"))
+
+
+def test_a_small_convolutional_network_learns_the_digits_in_the_default_epochs() -> None:
+    stages = (Stage(24, norm="batch", substages=(Conv(),)), Stage(32, norm="batch"))
+    evaluator = ShortTraining("digits", recipe=default_recipe("digits"))
+    assert evaluator(Architecture(Stem(16), stages), default_epochs("digits"), 0).accuracy >= 0.97
+
+
+def test_a_small_attention_network_learns_the_digits_in_the_default_epochs() -> None:
+    stages = (Stage(32, norm="layer", substages=(Attention(2), FeedForward(2))),)
+    evaluator = ShortTraining("digits", recipe=default_recipe("digits"))
+    assert evaluator(Architecture(Stem(16), stages), default_epochs("digits"), 0).accuracy >= 0.9
+
+
+def test_more_epochs_score_higher() -> None:
+    evaluator = ShortTraining(recipe=default_recipe("digits"))
+    assert evaluator(SMALL, 5, 0).accuracy > evaluator(SMALL, 1, 0).accuracy
+
+
+def test_the_global_random_state_changes_no_score() -> None:
+    evaluator = ShortTraining(recipe=default_recipe("digits"))
+    torch.manual_seed(1)
+    first = evaluator(SMALL, 1, 0)
+    torch.manual_seed(2)
+    assert evaluator(SMALL, 1, 0).accuracy == first.accuracy
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A user's SubStage whose module fails as `kind` says."""
+
+    kind: str
+
+    def build(self, width: int) -> nn.Module:  # noqa: ARG002  # the protocol's argument
+        """The failing module."""
+        return FailingModule(self.kind)
+
+
+class FailingModule(nn.Module):
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        match self.kind:
+            case "memory":
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+            case "nan":
+                return x * float("nan")
+            case "rule":
+                raise ArchitectureError("the map is too small.")
+        return x @ torch.ones(3, 3)
+
+
+def failing(kind: str) -> Architecture:
+    stage = Stage(8, norm="none", connections="chain", substages=(Failing(kind),))
+    return replace(SMALL, stages=(stage,))
+
+
+@pytest.mark.parametrize(
+    ("kind", "failure"),
+    [
+        ("memory", "out of memory"),
+        ("shape", "mat1 and mat2|size|expected"),
+        ("nan", "diverged: the training loss was nan"),
+    ],
+)
+def test_a_network_that_fails_is_a_failed_score_that_says_why(kind: str, failure: str) -> None:
+    score = ShortTraining()(failing(kind), 1, 0)
+    assert not score.ok
+    assert score.failure is not None
+    with pytest.raises(RuntimeError, match=failure):
+        raise RuntimeError(score.failure)
+
+
+def test_a_mistake_of_the_users_is_raised() -> None:
+    with pytest.raises(ArchitectureError, match="the map is too small"):
+        ShortTraining()(failing("rule"), 1, 0)

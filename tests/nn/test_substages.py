@@ -1,0 +1,154 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+from neptune_nas.errors import ArchitectureError
+from neptune_nas.nn.stage import Cell
+from neptune_nas.nn.substages import (
+    Convolution,
+    FeedForward,
+    InvertedResidual,
+    Projection,
+    SelfAttention,
+    join,
+    split,
+)
+from tests.nn.contract import WIDTH, SubStageContract, images
+
+
+class TestConvolution(SubStageContract):
+    def make(self) -> nn.Module:
+        return Convolution(WIDTH, WIDTH, 3)
+
+
+class TestGroupedConvolution(SubStageContract):
+    def make(self) -> nn.Module:
+        return Convolution(WIDTH, WIDTH, 5, groups=2)
+
+
+class TestDepthwiseConvolution(SubStageContract):
+    def make(self) -> nn.Module:
+        return Convolution(WIDTH, WIDTH, 3, groups="depthwise")
+
+
+class TestInvertedResidual(SubStageContract):
+    def make(self) -> nn.Module:
+        return InvertedResidual(WIDTH, WIDTH, expansion=2, norm="layer")
+
+
+class TestInvertedResidualWithBatchNorm(SubStageContract):
+    modes_differ = True
+
+    def make(self) -> nn.Module:
+        return InvertedResidual(WIDTH, WIDTH, expansion=1)
+
+
+class TestFeedForward(SubStageContract):
+    def make(self) -> nn.Module:
+        return FeedForward(WIDTH)
+
+
+class TestSelfAttention(SubStageContract):
+    def make(self) -> nn.Module:
+        return SelfAttention(WIDTH, heads=2)
+
+
+class TestWindowedAttention(SubStageContract):
+    def make(self) -> nn.Module:
+        return SelfAttention(WIDTH, heads=2, window=2)
+
+
+class TestStridedAttention(SubStageContract):
+    def make(self) -> nn.Module:
+        return SelfAttention(WIDTH, heads=4, stride=2)
+
+
+class TestWindowedStridedAttention(SubStageContract):
+    def make(self) -> nn.Module:
+        return SelfAttention(WIDTH, heads=1, window=4, stride=2)
+
+
+class TestIdentity(SubStageContract):
+    def make(self) -> nn.Module:
+        return Projection(WIDTH, WIDTH)
+
+
+class TestCell(SubStageContract):
+    def make(self) -> nn.Module:
+        return Alone(Cell(Convolution(WIDTH, WIDTH), WIDTH, "lrn", sources=2, layers=3))
+
+
+class Alone(nn.Module):
+    """A cell that reads one map twice."""
+
+    def __init__(self, cell: Cell) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.cell([x, x])[-1]
+        return y
+
+
+def test_attention_agrees_with_torchs_multi_head_attention() -> None:
+    ours, x = SelfAttention(WIDTH, heads=2), images(4, 5)
+    theirs = nn.MultiheadAttention(WIDTH, 2, bias=False, batch_first=True)
+    with torch.no_grad():
+        stacked = torch.cat((ours.query.weight, ours.key_value.weight)).flatten(1)
+        theirs.in_proj_weight.copy_(stacked)
+        theirs.out_proj.weight.copy_(ours.project.weight.flatten(1))
+    tokens = x.flatten(2).mT
+    expected, _ = theirs(tokens, tokens, tokens)
+    assert torch.allclose(ours(x), expected.mT.reshape(x.shape), atol=1e-5)
+
+
+def test_a_windowed_attention_never_looks_outside_its_window() -> None:
+    attention, x = SelfAttention(WIDTH, heads=2, window=3), images(6, 6)
+    changed = x.clone()
+    changed[:, :, 3:, :] += 1
+    assert torch.allclose(attention(x)[:, :, :3], attention(changed)[:, :, :3], atol=1e-6)
+
+
+def test_a_window_as_large_as_the_map_is_plain_attention() -> None:
+    attention, x = SelfAttention(WIDTH, heads=2, window=6), images(6, 6)
+    expected = attention.project(attention.attend(x))
+    assert torch.equal(attention(x), expected)
+
+
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 3), st.integers(1, 3))
+def test_joining_windows_undoes_splitting(n: int, window: int, rows: int, columns: int) -> None:
+    x = torch.randn(n, 2, rows * window, columns * window)
+    assert torch.equal(join(split(x, window), x.shape), x)
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 3), st.sampled_from((1, 3, 5)))
+@settings(deadline=None, max_examples=50)
+def test_every_entry_maps_a_side_to_itself_over_the_stride_rounded_up(
+    height: int, width: int, stride: int, kernel: int
+) -> None:
+    expected = (2, 6, -(-height // stride), -(-width // stride))
+    entries = (
+        Convolution(4, 6, kernel, stride=stride),
+        InvertedResidual(4, 6, kernel, stride=stride),
+        Projection(4, 6, stride),
+    )
+    for entry in entries:
+        assert tuple(entry(torch.zeros(2, 4, height, width)).shape) == expected
+
+
+def test_a_convolution_begins_with_a_relu_and_ends_linear() -> None:
+    module, x = Convolution(WIDTH, WIDTH), images(4, 4)
+    assert torch.equal(module(x), module.conv(F.relu(x)))
+
+
+def test_heads_that_do_not_divide_the_width_are_refused() -> None:
+    with pytest.raises(ArchitectureError, match="heads` must divide the width, but 3 does not"):
+        SelfAttention(8, heads=3)
+
+
+def test_groups_that_do_not_divide_both_widths_are_refused() -> None:
+    with pytest.raises(ArchitectureError, match="groups` must divide both widths, but 4"):
+        Convolution(8, 6, groups=4)

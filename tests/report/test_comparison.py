@@ -1,0 +1,60 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from neptune_nas.errors import StudyError
+from neptune_nas.report.comparison import check_comparable, compare, with_common_reference
+from neptune_nas.study.results import Results
+from tests.report.fixtures import plain_results, plain_trial
+
+
+def study(name: str, **question: Any) -> Results:
+    return plain_results(plain_trial(0, 0.9, 100_000), name=name, **question)
+
+
+def with_facts(results: Results, **facts: Any) -> Results:
+    settings = results.settings
+    return replace(results, settings=replace(settings, facts=replace(settings.facts, **facts)))
+
+
+def test_equal_questions_compare() -> None:
+    assert check_comparable([study("a"), study("b")]) == ()
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ({"recipe": {"lr": 0.1}}, r"different recipes \(lr\)"),
+        ({"rungs": (1, 27)}, r"different fidelities \(9 and 27\)"),
+        ({"evaluator": "synflow"}, "different evaluators"),
+    ],
+)
+def test_what_differs_is_named_and_force_turns_it_into_a_warning(
+    question: dict[str, Any], said: str
+) -> None:
+    pair = [study("a"), study("b", **question)]
+    with pytest.raises(StudyError, match=f"'a' and 'b'.*{said}.*--force"):
+        check_comparable(pair)
+    assert len(check_comparable(pair, force=True)) == 1
+
+
+def test_different_splits_do_not_compare() -> None:
+    other = with_facts(study("b"), data_fingerprint="other")
+    with pytest.raises(StudyError, match=r"different data or splits .* and other\)"):
+        check_comparable([study("a"), other])
+
+
+def test_different_objectives_never_compare() -> None:
+    pair = [study("a"), study("b", objectives=("accuracy", "params"))]
+    with pytest.raises(StudyError, match="no common front"):
+        check_comparable(pair, force=True)
+
+
+def test_hypervolumes_are_measured_from_the_worst_corner_of_all() -> None:
+    a = with_facts(study("a"), reference=(0.1, 1e6))
+    b = with_facts(study("b"), reference=(0.2, 4e6))
+    corners = {r.settings.facts.reference for r in with_common_reference([a, b])}
+    assert corners == {(0.1, 4e6)}
+    # 200 kFLOPs at 0.9 cover (1 - 0.05) x (0.8 / 0.9) of the common box.
+    assert [c.hypervolume for c in compare([a, b])] == pytest.approx([0.95 * 8 / 9] * 2)

@@ -1,0 +1,70 @@
+from dataclasses import replace
+
+import plotly.graph_objects as go
+import pytest
+
+from neptune_nas.errors import OptionError
+from neptune_nas.report import style
+from neptune_nas.report.figures import FIGURES, draw, pareto
+from neptune_nas.study.results import Results
+from tests.report.fixtures import make_results, plain_results, plain_trial
+
+
+def names(fig: go.Figure) -> list[str]:
+    return [trace.name for trace in fig.data]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_can_be_drawn_and_written_as_json(name: str) -> None:
+    assert draw(name, [make_results(60)]).to_json().startswith('{"data":[')
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_of_an_empty_study_is_empty_not_an_error(name: str) -> None:
+    assert draw(name, [plain_results()]).layout.height > 0
+
+
+def test_the_front_shows_rungs_apart_and_references_beside() -> None:
+    fig = pareto([make_results(60)])
+    assert names(fig) == [
+        "after 1 epoch",
+        "after 3 epochs",
+        "after 9 epochs",
+        "Pareto front",
+        "hand-designed",
+    ]
+    assert fig.layout.xaxis.type == "log"
+
+
+def test_the_points_of_the_front_are_its_trials() -> None:
+    results = make_results(60)
+    line = pareto([results]).data[3]
+    assert list(line.x) == [trial.cost.flops for trial in results.front()]
+    assert [results.trials[place] for place in line.customdata] == list(results.front())
+
+
+def test_the_hover_shows_the_architecture() -> None:
+    line = pareto([make_results(60)]).data[3]
+    assert all(text.startswith("trial ") and "<br>" in text for text in line.text)
+
+
+def test_fronts_of_several_studies_lie_over_each_other() -> None:
+    fig = pareto([make_results(60), make_results(30, seed=1, name="other")])
+    assert names(fig)[::3] == ["digits", "other"]
+    assert min(fig.data[3].customdata) >= 60  # places go on where the first study's end
+
+
+def test_baselines_are_drawn_in() -> None:
+    results: Results = replace(make_results(60), baselines={"random": make_results(30).trials})
+    assert "baseline: random" in names(pareto([results]))
+
+
+def test_many_points_are_drawn_with_webgl_and_few_without() -> None:
+    many = plain_results(*(plain_trial(i, 0.5, 1000) for i in range(style.WEBGL_ABOVE + 1)))
+    assert pareto([many]).data[2].type == "scattergl"
+    assert pareto([make_results(60)]).data[2].type == "scatter"
+
+
+def test_an_unknown_figure_is_refused_with_the_nearest() -> None:
+    with pytest.raises(OptionError, match="did you mean 'pareto'"):
+        draw("pareta", [plain_results()])

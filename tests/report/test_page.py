@@ -1,0 +1,146 @@
+"""The page as text; `test_browser.py` opens it."""
+
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.report.page import render
+from neptune_nas.report.ranking import best
+from neptune_nas.report.tables import trials_csv
+from neptune_nas.study.results import Results
+from tests.report.fixtures import make_results, plain_results, plain_trial
+from tests.report.reading import packed_json, unpack, visible
+
+SECTIONS = ["answer", "front", "ranking", "search", "decisions", "trust", "ledger"]
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    return make_results(60)
+
+
+@pytest.fixture(scope="module")
+def page(results: Results) -> str:
+    return render([results])
+
+
+def named(results: Results, name: str) -> Results:
+    return replace(results, settings=replace(results.settings, name=name))
+
+
+def test_the_sections_stand_in_the_order_of_the_questions(page: str) -> None:
+    assert re.findall(r'<section id="(\w+)"', page) == SECTIONS
+
+
+def test_the_page_is_one_small_file_that_loads_nothing(page: str) -> None:
+    assert len(page.encode()) < 6_000_000
+    assert not re.search(r'(src|href)="(?!#)', visible(page))
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttp", re.sub(r">[^<]{9999,}<", "", page))
+    assert "default-src 'none'" in page
+
+
+def test_plotly_is_inside_whole(page: str) -> None:
+    assert "plotly.js v" in unpack(page, "plotly")[:200]
+
+
+def test_every_tag_is_closed(page: str) -> None:
+    class Balance(HTMLParser):
+        open: list[str]
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag not in ("meta", "input", "br", "link"):
+                self.open.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert self.open.pop() == tag
+
+    parser = Balance()
+    parser.open = []
+    parser.feed(page)
+    assert parser.open == []
+
+
+def test_the_answer_names_the_three_picks_and_how_to_export_them(
+    page: str, results: Results
+) -> None:
+    for which in ("efficiency", "knee", "accuracy"):
+        trial = best(results, which)
+        assert f'data-number="{trial.number}"' in page
+        assert f"<span>--trial {trial.number}</span>" in page
+        assert trial.score is not None
+        assert f"{100 * trial.score.accuracy:.2f}%" in page
+
+
+def test_the_numbers_in_the_page_are_those_of_trials_csv(page: str, results: Results) -> None:
+    columns = packed_json(page)["columns"]
+    frame = pd.read_csv(io.StringIO(trials_csv(results)), float_precision="round_trip")
+    for name in ("number", "flops", "params", "accuracy", "efficiency", "netscore", "loss"):
+        expected = frame[name].astype(object).where(frame[name].notna(), None).tolist()
+        assert columns[name] == expected, name
+    assert columns["key"] == frame["key"].tolist()
+
+
+def test_every_trial_has_its_network_in_the_page(page: str, results: Results) -> None:
+    data = packed_json(page)
+    for trial, places in zip(results.trials, data["networks"], strict=True):
+        macs = sum(data["rows"][place][3] for place in places)
+        assert macs == trial.cost.macs
+
+
+def test_names_are_escaped_wherever_they_stand(results: Results) -> None:
+    page = render([named(replace(results, folder=Path(f"studies/{EVIL}")), EVIL)])
+    assert EVIL not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in visible(page)
+
+
+def test_errors_are_escaped_and_hold_no_passwords() -> None:
+    failed = replace(plain_trial(0, None, 10), failure=f"{EVIL} postgresql://ada:secret@host/db")
+    results = plain_results(failed)
+    ledger = replace(results.ledger, failures={str(failed.failure): 1})
+    page = render([replace(results, ledger=ledger)])
+    assert EVIL not in page
+    assert "secret" not in visible(page)
+    assert "secret" not in unpack(page, "data")
+    assert "ada:***@host" in visible(page)
+
+
+def test_a_study_without_scores_says_so_where_the_answer_would_be() -> None:
+    assert "has no trial to rank" in visible(render([plain_results(plain_trial(0, None, 10))]))
+
+
+@pytest.mark.parametrize("by", ["accuracy", "netscore", "params"])
+def test_the_formula_of_the_ranking_stands_in_the_page(results: Results, by: str) -> None:
+    page = render([results], rank_by=by)
+    assert f"Ranked by <b>{by}</b>" in page
+    places = packed_json(page)["columns"]["place"]
+    assert places.index(1) == best(results, by).number
+
+
+def test_an_unknown_ranking_is_refused(results: Results) -> None:
+    with pytest.raises(OptionError, match="ranking 'speed' is unknown"):
+        render([results], rank_by="speed")
+
+
+def test_several_studies_share_a_page(results: Results) -> None:
+    page = render([results, make_results(30, seed=1, name="other")])
+    assert [study["name"] for study in packed_json(page)["studies"]] == ["digits", "other"]
+    assert len(packed_json(page)["columns"]["study"]) == 90
+
+
+def test_studies_that_do_not_compare_are_refused_or_said_to_be_forced(results: Results) -> None:
+    facts = replace(results.settings.facts, data_fingerprint="else")
+    other = replace(named(results, "other"), settings=replace(results.settings, facts=facts))
+    with pytest.raises(StudyError, match="different data or splits"):
+        render([results, other])
+    assert "different data or splits" in visible(render([results, other], force=True))
+
+
+def test_equal_studies_give_equal_pages(page: str, results: Results) -> None:
+    assert render([results]) == page

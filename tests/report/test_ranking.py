@@ -1,0 +1,130 @@
+"""Rankings against their formulas, written out by hand."""
+
+from math import log10, sqrt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.report.ranking import (
+    RANKINGS,
+    accuracy_floor,
+    bends,
+    best,
+    contributions,
+    efficiency,
+    netscore,
+    ranking,
+)
+from neptune_nas.study.results import Results
+from tests.report.fixtures import CHANCE, plain_results, plain_trial
+
+accuracies = st.integers(10, 100).map(lambda percent: percent / 100)
+costs = st.integers(1_000, 2_000_000)
+
+
+@st.composite
+def studies(draw: st.DrawFn) -> Results:
+    """One to a dozen trials of any accuracy and cost."""
+    points = draw(st.lists(st.tuples(accuracies, costs), min_size=1, max_size=12))
+    return plain_results(*(plain_trial(i, *point) for i, point in enumerate(points)))
+
+
+def test_efficiency_is_accuracy_above_chance_for_each_million_flops() -> None:
+    assert efficiency(plain_trial(0, 0.9, 1_000_000), CHANCE) == pytest.approx(0.8 / 2)
+
+
+def test_netscore_has_the_papers_exponents_and_units() -> None:
+    trial = plain_trial(0, 0.5, 2_000_000)
+    expected = 20 * log10(50**2 / (sqrt(1000 / 1e6) * sqrt(2_000_000 / 1e9)))
+    assert netscore(trial) == pytest.approx(expected)
+
+
+@given(studies())
+def test_the_most_efficient_is_within_five_points_of_the_most_accurate(results: Results) -> None:
+    chosen, top = best(results, "efficiency"), best(results, "accuracy")
+    assert chosen.score is not None
+    assert top.score is not None
+    assert chosen.score.accuracy >= top.score.accuracy - 0.05
+    admitted = [s.trial for s in ranking(results, "efficiency")]
+    assert efficiency(chosen, CHANCE) == max(efficiency(t, CHANCE) for t in admitted)
+
+
+@given(studies(), st.sampled_from([name for name in RANKINGS if name != "latency"]))
+def test_places_count_up_and_values_never_get_better(results: Results, by: str) -> None:
+    places = ranking(results, by)
+    values = [standing.value for standing in places]
+    assert [standing.place for standing in places] == list(range(1, len(places) + 1))
+    assert values == sorted(values, reverse=by not in ("flops", "macs", "params", "activations"))
+
+
+@given(studies())
+def test_the_knee_lies_on_the_front(results: Results) -> None:
+    assert best(results, "knee") in results.front()
+
+
+@given(studies())
+def test_contributions_are_what_the_hypervolume_loses(results: Results) -> None:
+    trials = list(results.trials)
+    found = contributions(results, trials)
+    for trial, value in zip(trials, found, strict=True):
+        rest = [other for other in results.ranked if other is not trial]
+        assert value == pytest.approx(results.hypervolume() - results.hypervolume(rest), abs=1e-9)
+
+
+def test_a_floor_of_ones_own_lets_the_cheap_in() -> None:
+    results = plain_results(plain_trial(0, 0.6, 1_000), plain_trial(1, 0.9, 100_000))
+    assert best(results, "efficiency").number == 1
+    assert best(results, "efficiency", min_accuracy=0.5).number == 0
+    assert accuracy_floor(results) == pytest.approx(0.85)
+
+
+def test_the_knee_is_the_point_farthest_above_the_line_between_the_ends() -> None:
+    # In (log10 cost, accuracy): ends (3, 0.5) and (5, 0.9); the middle one is 0.25 above the line
+    # in scaled accuracy, so 0.25 / sqrt(2) from it.
+    points = [(0.5, 500), (0.8, 5_000), (0.9, 50_000)]
+    results = plain_results(*(plain_trial(i, *point) for i, point in enumerate(points)))
+    assert best(results, "knee").number == 1
+    assert bends(results, list(results.front())) == pytest.approx([0, 0.25 / sqrt(2), 0])
+
+
+@pytest.mark.parametrize("points", [[(0.7, 500)], [(0.5, 500), (0.7, 5_000)]])
+def test_without_a_bend_the_knee_is_the_most_accurate(points: list[tuple[float, int]]) -> None:
+    results = plain_results(*(plain_trial(i, *point) for i, point in enumerate(points)))
+    assert best(results, "knee").number == len(points) - 1
+
+
+def test_repeated_seeds_give_the_mean_its_interval_and_tied_groups() -> None:
+    results = plain_results(
+        plain_trial(0, None, 10_000, seeds=(0.90, 0.92)),
+        plain_trial(1, None, 10_000, seeds=(0.91, 0.93)),
+        plain_trial(2, None, 10_000, seeds=(0.50, 0.52)),
+    )
+    first, second, third = ranking(results, "accuracy")
+    assert first.trial.number == 1
+    assert first.accuracy == pytest.approx(0.92)
+    # Pooled deviation 0.01414 with 3 degrees of freedom, t = 3.1824.
+    assert first.high == pytest.approx(0.92 + 3.1824 * 0.0141421 / sqrt(2), abs=1e-5)
+    assert first.low == pytest.approx(0.92 - 3.1824 * 0.0141421 / sqrt(2), abs=1e-5)
+    assert [s.group for s in (first, second, third)] == [1, 1, 2]
+
+
+def test_a_study_without_scores_has_nothing_to_rank() -> None:
+    with pytest.raises(StudyError, match=r"'plain' has no trial to rank.*1 failed"):
+        best(plain_results(plain_trial(0, None, 10)), "efficiency")
+
+
+def test_a_floor_above_all_is_refused_with_the_best() -> None:
+    with pytest.raises(StudyError, match=r"at least 0\.99: the best is 0\.9000; lower"):
+        best(plain_results(plain_trial(0, 0.9, 10)), "accuracy", min_accuracy=0.99)
+
+
+def test_ranking_by_a_latency_that_nobody_measured_is_refused() -> None:
+    with pytest.raises(StudyError, match="measured no latencies"):
+        ranking(plain_results(plain_trial(0, 0.9, 10)), "latency")
+
+
+def test_an_unknown_ranking_is_refused_with_the_nearest() -> None:
+    with pytest.raises(OptionError, match="did you mean 'efficiency'"):
+        ranking(plain_results(plain_trial(0, 0.9, 10)), "eficiency")

@@ -1,0 +1,74 @@
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+from torch import nn
+
+from neptune_nas.architecture import Architecture, Conv, Stage
+from neptune_nas.cost import CostModel
+from neptune_nas.report.svg import draw_svg
+from tests.report.fixtures import MODEL, make_results
+
+NAMESPACE = {"svg": "http://www.w3.org/2000/svg"}
+
+
+@dataclass(frozen=True)
+class Own:
+    """A SubStage of the user's own, with a field that HTML would act on."""
+
+    kind: str = "<b>&"
+
+    def build(self, width: int) -> nn.Module:
+        return nn.Conv2d(width, width, 1)
+
+
+def drawn(architecture: Architecture) -> ElementTree.Element:
+    return ElementTree.fromstring(draw_svg(architecture, MODEL))
+
+
+def test_a_drawing_has_a_box_a_stage_and_a_node_a_row() -> None:
+    for trial in make_results(5).trials:
+        root, stages = drawn(trial.architecture), trial.architecture.stages
+        texts = [text.text for text in root.findall("svg:text", NAMESPACE)]
+        rows = 3 + sum(1 + len(stage.substages) for stage in stages)
+        assert len(root.findall("svg:circle", NAMESPACE)) == rows
+        assert [t for t in texts if t and t.startswith("Stage ")] == [
+            f"Stage {i + 1}" for i in range(len(stages))
+        ]
+
+
+def test_a_drawing_states_widths_resolutions_and_shares() -> None:
+    text = draw_svg(Architecture(stages=(Stage(24, substages=(Conv(5),)),)), MODEL)
+    assert "24 \N{MULTIPLICATION SIGN} 4 \N{MULTIPLICATION SIGN} 4" in text
+    assert "conv 5x5" in text
+    assert "%</text>" in text
+
+
+def test_wiring_changes_the_drawing() -> None:
+    substages = (Conv(), Conv(), Conv())
+    pictures = {
+        draw_svg(Architecture(stages=(Stage(8, connections=wiring, substages=substages),)), MODEL)
+        for wiring in ("chain", "residual", "sparse", "dense")
+    }
+    assert len(pictures) == 4
+
+
+def test_everything_is_inside_the_picture() -> None:
+    root = drawn(make_results(5).trials[0].architecture)
+    height = int(root.attrib["viewBox"].split()[3])
+    for shape in root.findall("svg:rect", NAMESPACE):
+        assert 0 <= float(shape.attrib["y"])
+        assert float(shape.attrib["y"]) + float(shape.attrib["height"]) <= height
+    assert all(float(c.attrib["cy"]) < height for c in root.findall("svg:circle", NAMESPACE))
+
+
+def test_a_users_own_substage_is_drawn_and_escaped() -> None:
+    architecture = Architecture(stages=(Stage(8, substages=(Own(),)),))
+    text = draw_svg(architecture, CostModel((1, 8, 8), 10))
+    assert "Own, kind &lt;b&gt;&amp;" in text
+    assert "<b>" not in text
+
+
+def test_a_file_of_its_own_brings_its_colours() -> None:
+    architecture = make_results(5).trials[0].architecture
+    assert "prefers-color-scheme:dark" in draw_svg(architecture, MODEL, standalone=True)
+    assert "<style" not in draw_svg(architecture, MODEL)

@@ -1,0 +1,100 @@
+from itertools import combinations
+
+import pytest
+from scipy.linalg import LinAlgError
+
+from neptune_nas.architecture import Architecture
+from neptune_nas.codec import key
+from neptune_nas.pareto import hypervolume
+from neptune_nas.samplers import auto
+from neptune_nas.samplers.auto import Auto
+from neptune_nas.samplers.classic import RandomSearch
+from neptune_nas.samplers.problem import Problem
+from neptune_nas.samplers.sampler import SpaceSampler, Strategy
+from tests.samplers.contract import SamplerContract
+from tests.samplers.helpers import NESTED, SMALL, accuracy, cost, make_study, step
+
+
+class TestAuto(SamplerContract):
+    name = "auto"
+
+
+def reached(strategy: Strategy[Architecture], asked: Problem[Architecture], count: int) -> float:
+    """The hypervolume after `count` trials."""
+    study = make_study(SpaceSampler(asked, strategy))
+    found = [step(study, asked.space) for _ in range(count)]
+    points = [(cost(one)["flops"] / 1e7, -accuracy(one)) for one in found]
+    return hypervolume(points, (1.0, -0.5))
+
+
+def test_a_model_finds_in_forty_trials_more_than_chance_in_a_hundred() -> None:
+    asked = Problem(NESTED, ("accuracy", "flops"), cost)
+    assert reached(Auto(asked), asked, 40) > reached(RandomSearch(asked), asked, 100)
+
+
+def test_the_first_trials_are_spread_over_the_costs() -> None:
+    asked = Problem(SMALL, ("accuracy", "flops"), cost)
+    study = make_study(SpaceSampler(asked, Auto(asked, start=4)))
+    found = [cost(step(study, SMALL))["flops"] for _ in range(4)]
+    alone = {key(SMALL[i]): SMALL[i] for i in range(SMALL.size)}
+    every = sorted(cost(architecture)["flops"] for architecture in alone.values())
+    quarters = [sum(value > every[i * len(every) // 4] for i in (1, 2, 3)) for value in found]
+    assert len({*quarters}) >= 3
+
+
+def test_a_search_without_any_cost_is_possible() -> None:
+    asked = Problem(NESTED, ("accuracy",))
+    study = make_study(SpaceSampler(asked, Auto(asked)), 1)
+    found = [step(study, NESTED) for _ in range(25)]
+    assert max(map(accuracy, found[12:])) > max(map(accuracy, found[:12]))
+
+
+def test_two_exact_costs_are_weighed_at_once() -> None:
+    asked = Problem(NESTED, ("accuracy", "flops", "params"), cost)
+    study = make_study(SpaceSampler(asked, Auto(asked)), 3)
+    found = [step_of_three(study) for _ in range(20)]
+    assert len({*map(key, found)}) == 20
+
+
+def step_of_three(study: object) -> Architecture:
+    trial = study.ask()  # type: ignore[attr-defined]  # an Optuna study
+    architecture = NESTED.suggest(trial)
+    values = [accuracy(architecture), *cost(architecture).values()]
+    study.tell(trial, values)  # type: ignore[attr-defined]  # an Optuna study
+    return architecture
+
+
+def test_a_second_measured_objective_is_predicted_too() -> None:
+    asked = Problem(NESTED, ("accuracy", "latency"), cost)
+    study = make_study(SpaceSampler(asked, Auto(asked)))
+    found = [step(study, NESTED) for _ in range(25)]
+    assert len({*map(key, found)}) == 25
+
+
+def test_objectives_that_are_all_known_need_no_model() -> None:
+    asked = Problem(NESTED, ("flops", "params"), cost)
+    study = make_study(SpaceSampler(asked, Auto(asked)))
+    assert len({key(step(study, NESTED)) for _ in range(16)}) == 16
+
+
+def test_it_goes_on_as_evolution_where_no_model_can_be_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: object) -> None:
+        raise LinAlgError("singular")
+
+    monkeypatch.setattr(auto, "Outlook", fails)
+    asked = Problem(NESTED, ("accuracy", "flops"), cost)
+    study = make_study(SpaceSampler(asked, Auto(asked)))
+    found = [step(study, NESTED) for _ in range(21)]
+    assert min(NESTED.distance(found[-1], one) for one in found[:-1]) <= 3
+
+
+def test_pending_trials_push_the_next_ones_away() -> None:
+    asked = Problem(NESTED, ("accuracy", "flops"), cost)
+    study = make_study(SpaceSampler(asked, Auto(asked)))
+    for _ in range(20):
+        step(study, NESTED)
+    asks = [NESTED.suggest(study.ask()) for _ in range(4)]
+    assert all(NESTED.distance(a, b) >= 1 for a, b in combinations(asks, 2))
+    assert len({cost(one)["flops"] for one in asks}) > 1

@@ -1,0 +1,92 @@
+"""Studies to test with: settings, trials and a coordinator on an inline engine."""
+
+from pathlib import Path
+from typing import Any
+
+from optuna.samplers import BaseSampler
+
+from neptune_nas.architecture import Architecture, Conv, Stage
+from neptune_nas.codec import key
+from neptune_nas.cost import CostModel
+from neptune_nas.samplers.classic import RandomSearch
+from neptune_nas.samplers.problem import Problem
+from neptune_nas.samplers.sampler import SpaceSampler
+from neptune_nas.space import Space, choice, repeat
+from neptune_nas.study.coordinator import Coordinator
+from neptune_nas.study.gauge import Gauge
+from neptune_nas.study.objectives import directions
+from neptune_nas.study.proposals import Proposer
+from neptune_nas.study.rungs import Rungs
+from neptune_nas.study.settings import Facts, Question, Settings
+from neptune_nas.study.store import Store, open_store, sqlite_url
+from neptune_nas.trial import Cost, Score, State, Trial
+
+SHAPE, CLASSES = (1, 8, 8), 10
+SPACE: Space[Architecture] = Space(
+    "few",
+    Architecture(
+        stages=repeat(
+            Stage(
+                width=choice(8, 16, 24),
+                norm=choice("batch", "layer"),
+                substages=repeat(Conv(kernel=choice(3, 5)), 0, 2),
+            ),
+            1,
+            2,
+        )
+    ),
+)
+
+
+def question(**changes: Any) -> Question:
+    return Question(space="few", **changes)
+
+
+def settings(asked: Question, trials: int = 10) -> Settings:
+    facts = Facts(
+        space_name="few",
+        space_size=str(SPACE.size),
+        space_fingerprint=SPACE.fingerprint,
+        data_fingerprint="0123456789abcdef",
+        input_shape=SHAPE,
+        classes=CLASSES,
+        images=(100, 20, 20),
+        chance=0.1,
+        reference=(0.1, 5e6),
+        device="cpu",
+        hardware="test",
+        created="2026-01-01T00:00:00+00:00",
+        versions={"python": "3"},
+        outline=SPACE.outline,
+    )
+    return Settings("few-digits", trials, asked, facts)
+
+
+def make_trial(number: int, accuracy: float | None, flops: int, fidelity: int = 1) -> Trial:
+    architecture = SPACE[number % SPACE.size]
+    scores = () if accuracy is None else (Score(fidelity, accuracy, 1.0),)
+    state = State.RUNNING if accuracy is None else State.FINISHED
+    cost = Cost(flops // 2, 1_000, 100)
+    return Trial(number, architecture, key(architecture), cost, scores=scores, state=state)
+
+
+def store_in(folder: Path) -> Store:
+    names = ("accuracy", "flops")
+    return open_store(sqlite_url(folder / "study.db"), "few-digits", directions(names))
+
+
+def coordinator_on(
+    store: Store, asked: Question, sampler: BaseSampler | None = None
+) -> Coordinator:
+    gauge = Gauge(CostModel(SHAPE, CLASSES))
+    problem = Problem(
+        SPACE, asked.objectives, cost=gauge.exact, feasible=gauge.feasible, seed=asked.seed
+    )
+    proposer = Proposer(
+        problem,
+        sampler or SpaceSampler(problem, RandomSearch(problem)),
+        directions(asked.objectives),
+    )
+    made = Coordinator(asked, store, proposer, Rungs(asked.rungs), gauge.measure, lambda _: None)
+    made.load()
+    return made

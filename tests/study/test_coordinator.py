@@ -1,0 +1,157 @@
+from collections import Counter
+from pathlib import Path
+
+import optuna
+import pytest
+
+from neptune_nas.study.coordinator import Limits
+from neptune_nas.trial import State
+from tests.study.builders import SPACE, coordinator_on, question, store_in
+from tests.study.fakes import Arithmetic, InlineEngine
+
+
+class CrashError(Exception):
+    """Stands for `kill -9`: nothing after it runs."""
+
+
+def crash_at(call: int, engine: InlineEngine) -> None:
+    def check(made: int) -> None:
+        if made == call:
+            raise CrashError
+
+    engine.before_call = check
+
+
+def test_it_finishes_exactly_as_many_trials_as_asked(tmp_path: Path) -> None:
+    coordinator = coordinator_on(store_in(tmp_path), question())
+    coordinator.run(InlineEngine(Arithmetic()), Limits(12))
+    assert Counter(t.state for t in store_in(tmp_path).trials()) == {State.FINISHED: 12}
+
+
+def test_no_architecture_is_evaluated_twice(tmp_path: Path) -> None:
+    engine = InlineEngine(Arithmetic())
+    coordinator_on(store_in(tmp_path), question()).run(engine, Limits(40))
+    keys = [trial.key for trial in store_in(tmp_path).trials()]
+    assert len(set(keys)) == len(keys) == 40
+
+
+def test_a_study_that_is_complete_makes_no_call(tmp_path: Path) -> None:
+    coordinator_on(store_in(tmp_path), question()).run(InlineEngine(Arithmetic()), Limits(5))
+    engine = InlineEngine(Arithmetic())
+    coordinator_on(store_in(tmp_path), question()).run(engine, Limits(5))
+    assert engine.made == []
+
+
+def test_more_trials_go_on_where_the_study_ended(tmp_path: Path) -> None:
+    coordinator_on(store_in(tmp_path), question()).run(InlineEngine(Arithmetic()), Limits(5))
+    engine = InlineEngine(Arithmetic())
+    coordinator_on(store_in(tmp_path), question()).run(engine, Limits(8))
+    assert len(engine.made) == 3
+    assert len(store_in(tmp_path).trials()) == 8
+
+
+@pytest.mark.parametrize("rungs", [(1,), (1, 3, 9)])
+@pytest.mark.parametrize("call", range(0, 14, 3))
+def test_after_a_crash_at_any_call_no_finished_call_is_made_again(
+    tmp_path: Path, call: int, rungs: tuple[int, ...]
+) -> None:
+    asked = question(rungs=rungs)
+    first, second = InlineEngine(Arithmetic()), InlineEngine(Arithmetic())
+    crash_at(call, first)
+    with pytest.raises(CrashError):
+        coordinator_on(store_in(tmp_path), asked).run(first, Limits(15))
+    coordinator_on(store_in(tmp_path), asked).run(second, Limits(15))
+    made = [(c.id, c.fidelity, c.seed) for c in (*first.made, *second.made)]
+    assert len(made) == len(set(made))
+    states = Counter(t.state for t in store_in(tmp_path).trials())
+    assert sum(states.values()) == 15
+    assert states[State.RUNNING] == 0
+
+
+def test_one_slot_scores_alike_whether_or_not_it_was_interrupted(tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for folder in (whole, parts):
+        folder.mkdir()
+    coordinator_on(store_in(whole), question()).run(InlineEngine(Arithmetic(), 1), Limits(10))
+    for limit in (4, 10):
+        coordinator_on(store_in(parts), question()).run(
+            InlineEngine(Arithmetic(), 1), Limits(limit)
+        )
+    assert store_in(whole).trials() == store_in(parts).trials()
+
+
+def test_rungs_promote_a_third_and_prune_the_rest(tmp_path: Path) -> None:
+    engine = InlineEngine(Arithmetic())
+    coordinator_on(store_in(tmp_path), question(rungs=(1, 3, 9))).run(engine, Limits(27))
+    assert Counter(c.fidelity for c in engine.made) == {1: 27, 3: 9, 9: 3}
+    states = Counter(t.state for t in store_in(tmp_path).trials())
+    assert states == {State.FINISHED: 3, State.PRUNED: 24}
+
+
+def test_a_single_trial_reaches_the_last_rung(tmp_path: Path) -> None:
+    engine = InlineEngine(Arithmetic())
+    coordinator_on(store_in(tmp_path), question(rungs=(1, 3))).run(engine, Limits(1))
+    (trial,) = store_in(tmp_path).trials()
+    assert trial.state is State.FINISHED
+    assert [score.fidelity for score in trial.scores] == [1, 3]
+
+
+def test_lower_rungs_are_stored_as_intermediate_values(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    coordinator_on(store, question(rungs=(1, 3))).run(InlineEngine(Arithmetic()), Limits(3))
+    values = [trial.intermediate_values for trial in store.frozen_trials()]
+    assert all(set(steps) == {1} for steps in values)
+
+
+def test_repeated_seeds_are_scored_at_the_last_rung_alone(tmp_path: Path) -> None:
+    engine = InlineEngine(Arithmetic())
+    asked = question(rungs=(1, 3), repeats=3)
+    coordinator_on(store_in(tmp_path), asked).run(engine, Limits(3))
+    finished = [t for t in store_in(tmp_path).trials() if t.state is State.FINISHED]
+    assert [len(t.scores_at(3)) for t in finished] == [3]
+    assert len({score.seed for score in finished[0].scores_at(3)}) == 3
+
+
+def test_a_failure_costs_its_trial_alone(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    coordinator_on(store, question()).run(InlineEngine(Arithmetic()), Limits(1))
+    broken = Arithmetic(frozenset({store.trials()[0].key}))
+    other = tmp_path / "other"
+    other.mkdir()
+    coordinator_on(store_in(other), question()).run(InlineEngine(broken), Limits(6))
+    trials = store_in(other).trials()
+    assert [t.failure for t in trials if t.state is State.FAILED] == ["broken on purpose"]
+    assert sum(t.state is State.FINISHED for t in trials) == 5
+
+
+def test_an_exhausted_space_ends_the_search(tmp_path: Path) -> None:
+    coordinator = coordinator_on(store_in(tmp_path), question())
+    coordinator.run(InlineEngine(Arithmetic()), Limits(SPACE.size + 50))
+    assert coordinator.exhausted
+    assert len({t.key for t in store_in(tmp_path).trials()}) == len(coordinator.trials)
+
+
+def test_patience_ends_a_search_that_finds_nothing_better(tmp_path: Path) -> None:
+    coordinator = coordinator_on(store_in(tmp_path), question())
+    coordinator.run(InlineEngine(Arithmetic()), Limits(SPACE.size, patience=8))
+    assert 8 <= len(coordinator.trials) < SPACE.size
+    assert all(t.state is State.FINISHED for t in store_in(tmp_path).trials())
+
+
+def test_without_time_what_runs_is_left_for_another_day(tmp_path: Path) -> None:
+    coordinator = coordinator_on(store_in(tmp_path), question())
+    coordinator.run(InlineEngine(Arithmetic()), Limits(10, seconds=0))
+    assert {t.state for t in store_in(tmp_path).trials()} == {State.RUNNING}
+    coordinator_on(store_in(tmp_path), question()).run(InlineEngine(Arithmetic()), Limits(10))
+    assert {t.state for t in store_in(tmp_path).trials()} == {State.FINISHED}
+
+
+@pytest.mark.parametrize("rungs", [(1,), (1, 3)])
+def test_any_sampler_of_optuna_works_with_two_objectives(
+    tmp_path: Path, rungs: tuple[int, ...]
+) -> None:
+    sampler = optuna.samplers.TPESampler(seed=0, n_startup_trials=5)
+    asked = question(rungs=rungs)
+    coordinator_on(store_in(tmp_path), asked, sampler).run(InlineEngine(Arithmetic()), Limits(12))
+    trials = store_in(tmp_path).trials()
+    assert len({t.key for t in trials}) == 12

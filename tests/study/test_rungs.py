@@ -1,0 +1,92 @@
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neptune_nas.errors import OptionError
+from neptune_nas.pareto import non_dominated
+from neptune_nas.study.rungs import Rungs, order
+
+losses = st.dictionaries(
+    st.integers(0, 99), st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=25
+)
+
+
+def none_promoted() -> dict[int, set[int]]:
+    return {1: set(), 3: set(), 9: set()}
+
+
+@pytest.mark.parametrize("levels", [(), (3, 1), (1, 1), (-1, 2)])
+def test_levels_must_rise(levels: tuple[int, ...]) -> None:
+    with pytest.raises(OptionError, match="rising, distinct"):
+        Rungs(levels)
+
+
+def test_a_reduction_below_two_is_refused() -> None:
+    with pytest.raises(OptionError, match="reduction of at least 2"):
+        Rungs((1, 3), reduction=1)
+
+
+def test_nothing_goes_on_before_a_whole_share_has_scored() -> None:
+    scored = {1: {0: (0.1,), 1: (0.2,)}, 3: {}, 9: {}}
+    assert Rungs((1, 3, 9)).promotable(scored, none_promoted(), {0, 1}) is None
+
+
+def test_the_best_of_three_goes_on_to_the_next_level() -> None:
+    scored = {1: {0: (0.3,), 1: (0.1,), 2: (0.2,)}, 3: {}, 9: {}}
+    assert Rungs((1, 3, 9)).promotable(scored, none_promoted(), {0, 1, 2}) == (1, 3)
+
+
+def test_a_trial_goes_on_only_once() -> None:
+    scored = {1: {0: (0.3,), 1: (0.1,), 2: (0.2,)}, 3: {}, 9: {}}
+    promoted = {1: {1}, 3: set[int](), 9: set[int]()}
+    assert Rungs((1, 3, 9)).promotable(scored, promoted, {0, 2}) is None
+
+
+def test_a_higher_rung_goes_first() -> None:
+    three = {0: (0.3,), 1: (0.1,), 2: (0.2,)}
+    scored = {1: {**three, 3: (0.0,), 4: (0.9,), 5: (0.9,)}, 3: three, 9: {}}
+    promoted = {1: {0, 1, 2}, 3: set[int](), 9: set[int]()}
+    assert Rungs((1, 3, 9)).promotable(scored, promoted, {0, 1, 2, 3}) == (1, 9)
+
+
+def test_on_the_last_call_each_rung_sends_at_least_one_on() -> None:
+    scored = {1: {7: (0.5,)}, 3: {}, 9: {}}
+    assert Rungs((1, 3, 9)).promotable(scored, none_promoted(), {7}) is None
+    assert Rungs((1, 3, 9)).promotable(scored, none_promoted(), {7}, is_last_call=True) == (7, 3)
+
+
+def test_a_trial_that_does_not_wait_is_passed_over() -> None:
+    scored = {1: {n: (n / 10,) for n in range(6)}, 3: {}, 9: {}}
+    assert Rungs((1, 3, 9)).promotable(scored, none_promoted(), {1, 2, 3}) == (1, 3)
+
+
+def test_a_small_network_is_not_cut_for_being_less_accurate() -> None:
+    large = {n: (-0.9 - n / 1000, 100.0 + n) for n in range(1, 6)}
+    scored = {1: {0: (-0.5, 1.0), **large}, 3: {}, 9: {}}
+    assert 0 in order(scored[1])[:2]
+
+
+@given(losses)
+def test_the_order_has_each_trial_once_and_the_front_first(
+    points: dict[int, tuple[float, float]],
+) -> None:
+    ordered = order(points)
+    assert sorted(ordered) == sorted(points)
+    numbers = sorted(points)
+    front = {
+        n
+        for n, keep in zip(numbers, non_dominated([points[n] for n in numbers]), strict=True)
+        if keep
+    }
+    assert set(ordered[: len(front)]) == front
+
+
+@given(losses, st.randoms(use_true_random=False))
+def test_the_order_does_not_depend_on_when_trials_scored(
+    points: dict[int, tuple[float, float]], rng: Random
+) -> None:
+    shuffled = list(points.items())
+    rng.shuffle(shuffled)
+    assert order(dict(shuffled)) == order(points)

@@ -1,0 +1,85 @@
+"""Imports go down one table only, and what is light stays light."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "neptune_nas"
+
+RANKS = (
+    ("errors",),
+    ("pareto", "record", "files"),
+    ("architecture", "nn", "data"),
+    ("codec", "space", "trial", "build", "training"),
+    ("constraints", "cost", "latency", "samplers"),
+    ("evaluate",),
+    ("engine",),
+    ("study",),
+    ("export", "report"),
+    ("compare", "outputs", "validate"),
+    ("search",),
+    ("plan",),
+    ("cli",),
+    ("__main__",),
+)
+RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
+LIGHT = ("errors", "pareto", "record", "files", "architecture", "codec", "space", "trial")
+HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "sklearn")
+
+
+def module_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+FILES = [file for file in sorted(PACKAGE.rglob("*.py")) if module_of(file) != "__init__"]
+
+
+def imported(file: Path) -> Iterator[str]:
+    """The dotted names that a file imports."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def siblings(file: Path) -> set[str]:
+    """The modules of the package that a file imports from, its own aside."""
+    ours = (name for name in imported(file) if name.startswith(f"{PACKAGE.name}."))
+    return {name.split(".")[1] for name in ours} & {*RANK} - {module_of(file)}
+
+
+def test_every_module_has_a_rank_and_every_rank_a_module() -> None:
+    assert {*map(module_of, FILES)} == {*RANK}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_a_module_imports_from_lower_ranks_only(file: Path) -> None:
+    rank = RANK[module_of(file)]
+
+    assert {name for name in siblings(file) if RANK[name] >= rank} == set()
+
+
+def test_light_modules_name_no_heavy_package() -> None:
+    files = [file for file in FILES if module_of(file) in LIGHT]
+    names = chain.from_iterable(map(imported, files))
+
+    assert {name.partition(".")[0] for name in names}.isdisjoint(HEAVY)
+
+
+def test_no_shipped_space_needs_a_heavy_package() -> None:
+    code = (
+        "import sys, neptune_nas, neptune_nas.codec, neptune_nas.trial\n"
+        "from neptune_nas.space import find_space, list_spaces\n"
+        "for name in list_spaces(): find_space(name).fingerprint\n"
+        f"print(*(name for name in {HEAVY} if name in sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert run.stdout.strip() == ""

@@ -1,0 +1,32 @@
+import sys
+
+import pytest
+import torch
+
+from neptune_nas.training.memory import is_out_of_memory, peak_memory, reset_peak_memory
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_every_way_to_run_out_of_memory_is_known(error: Exception) -> None:
+    assert is_out_of_memory(error)
+
+
+def test_another_error_is_not_out_of_memory() -> None:
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_the_peak_holds_a_tensor_that_is_gone_again() -> None:
+    reset_peak_memory(CPU)
+    before = peak_memory(CPU)
+    torch.ones(2**25)
+    grown = peak_memory(CPU) - before
+    assert grown > 2**26 if sys.platform == "linux" else grown == 0
