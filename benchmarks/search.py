@@ -22,13 +22,14 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.trial import TrialState
 
 from neptune_nas.codec import key
 from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.pareto import Floats, hypervolume, non_dominated
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.samplers.problem import Problem
-from neptune_nas.space import Space, find_space
+from neptune_nas.space import RejectedError, Space, find_space
 
 MARKS = (25, 50, 100, 200)
 WHOLE = 1_000_000  # a fidelity that no table exceeds
@@ -100,8 +101,7 @@ def search(bench: Bench, sampler: str, kinds: int, seed: int, by: str, count: in
     rows, names, seconds = [], [], []
     for _ in range(count):
         start = perf_counter()
-        trial = study.ask()
-        architecture = bench.space.suggest(trial)
+        trial, architecture = ask(study, bench.space)
         seconds.append(perf_counter() - start)
         entry = picks_name(bench.space)(architecture)
         score = bench.table(architecture, WHOLE, drawn_run(seed, entry, names.count(entry)))
@@ -111,6 +111,16 @@ def search(bench: Bench, sampler: str, kinds: int, seed: int, by: str, count: in
         names.append(entry)
     accuracies, means, costs = np.array(rows).T
     return Run(accuracies, means, costs, tuple(names), tuple(seconds))
+
+
+def ask(study: optuna.Study, space: Space[Any]) -> tuple[optuna.Trial, Any]:
+    """The next proposal that the space's rules allow; others fail and cost nothing."""
+    while True:
+        trial = study.ask()
+        try:
+            return trial, space.suggest(trial)
+        except RejectedError:
+            study.tell(trial, state=TrialState.FAIL)
 
 
 def drawn_run(seed: int, entry: str, repeat: int) -> int:

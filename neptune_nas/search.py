@@ -68,7 +68,7 @@ class Search:
     at the last rung. `evaluator`: what to measure with in place of short training. `name`: of the
     study's folder below `out` (default: `SPACE-DATA`). `storage`: the URL of a database to use in
     place of `study.db` in that folder. `device`: "auto", "cpu" or "cuda". `jobs`: evaluations at
-    once (default: one a core). `timeout`, `trial_timeout`: seconds. `patience`: stop after that
+    once (default: one a core), each with `threads` (default: its share of the cores). `timeout`, `trial_timeout`: seconds. `patience`: stop after that
     many trials in a row that added nothing to the front.
     """
 
@@ -90,12 +90,21 @@ class Search:
     data_dir: str | None = None
     device: str = "auto"
     jobs: int | None = None
+    threads: int | None = None
     timeout: float | None = None
     trial_timeout: float | None = None
     patience: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("trials", "repeats", "jobs", "patience", "timeout", "trial_timeout"):
+        for name in (
+            "trials",
+            "repeats",
+            "jobs",
+            "threads",
+            "patience",
+            "timeout",
+            "trial_timeout",
+        ):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise OptionError(f"`{name}` must be greater than 0, but got {value}.")
@@ -280,6 +289,7 @@ class Search:
         return LocalEngine(
             self.task.evaluator,
             jobs=self.jobs,
+            threads=self.threads,
             trial_timeout=self.trial_timeout,
             setup=partial(find_module, self.space) if isinstance(self.space, str) else None,
         )

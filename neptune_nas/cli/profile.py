@@ -27,7 +27,7 @@ def profile(
     from neptune_nas.cli.tables import cost_table, latency_lines
     from neptune_nas.cost import CostModel
     from neptune_nas.export import load
-    from neptune_nas.latency import measure_latency
+    from neptune_nas.latency import measure_latency, peak_memory
 
     item = load(file, allowed(allow))
     input_shape = shape(size, "--input") if size else item.input_shape
@@ -39,4 +39,7 @@ def profile(
         measure_latency(network, input_shape, batch=batch, threads=threads) for batch in (1, 64)
     ]
     for line in latency_lines(latencies):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, soft_wrap=True)
+    for batch in (1, 64):
+        mebibytes = peak_memory(network, input_shape, batch) / 2**20
+        console.print(f"peak memory, batch {batch}: {mebibytes:.2f} MiB", highlight=False)

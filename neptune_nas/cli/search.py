@@ -66,6 +66,10 @@ RepeatSeeds = Annotated[
 Jobs = Annotated[
     int | None, typer.Option("-j", "--jobs", help="Evaluations at once (default: one a core).")
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(help="Threads of each evaluation (default: its share of the cores)."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the study (default: 0).")]
 Timeout = Annotated[str | None, typer.Option(help="Stop after 90s, 30m, 2h; go on later.")]
@@ -97,6 +101,7 @@ def search(
     rungs: RungsOption = None,
     repeat_seeds: RepeatSeeds = None,
     jobs: Jobs = None,
+    threads: Threads = None,
     device: Device = "auto",
     seed: Seed = None,
     timeout: Timeout = None,
@@ -127,6 +132,7 @@ def search(
         "rungs": (epochs,) if epochs is not None else rungs and whole_numbers(rungs, "--rungs"),
         "repeats": repeat_seeds,
         "jobs": jobs,
+        "threads": threads,
         "device": device,
         "seed": seed,
         "timeout": seconds(timeout, "--timeout"),

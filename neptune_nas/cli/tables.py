@@ -29,4 +29,9 @@ def cost_table(breakdown: Sequence[tuple[str, Cost]]) -> Table:
 def latency_lines(latencies: Sequence[Latency]) -> Iterator[str]:
     """Each measurement in a sentence."""
     for each in latencies:
-        yield str(each)
+        rate = each.batch / each.median * 1e3
+        yield (
+            f"latency, batch {each.batch}: {each.median:.3f} ms (spread {each.spread:.3f}), "
+            f"{rate:,.0f} images/s on {each.device}, {each.threads} thread(s), "
+            f"median of {each.repeats}"
+        )

@@ -1,6 +1,7 @@
 """An architecture as the rows of a drawing, from the image to the classes."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from neptune_nas.architecture import Architecture, Stage, Stem, resolve_connections
@@ -40,6 +41,12 @@ def rows(architecture: Architecture, model: CostModel, counted: bool = True) -> 
     image = Row("image", "image", model.input_shape, NOTHING, reads=())
     costs = [model.of_part(part) if counted else NOTHING for part in parts]
     return (image, *map(row_of, parts, costs, [architecture] * len(parts)))
+
+
+@cache
+def model_for(input_shape: Shape, classes: int) -> CostModel:
+    """The costs of parts on such images, remembered from one report to the next."""
+    return CostModel(input_shape, classes)
 
 
 def row_of(part: Part, cost: Cost, architecture: Architecture) -> Row:

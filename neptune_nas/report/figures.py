@@ -13,7 +13,7 @@ from neptune_nas.report.effects import effects_figure, importance_figure
 from neptune_nas.report.progress import Span, corners, fidelity_text, progress, spans, survival
 from neptune_nas.report.ranking import accuracy, cost_axis, cost_of
 from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
-from neptune_nas.study.results import Results
+from neptune_nas.study.results import Reference, Results
 from neptune_nas.trial import Trial
 
 COST_TITLES = {
@@ -24,6 +24,7 @@ COST_TITLES = {
     "latency": "latency (ms, batch 1)",
 }
 HOVER = "<b>%{text}</b><br>accuracy %{y:.4f}, cost %{x:.4s}<extra></extra>"
+CROWD = 500  # points that hide each other unless they are fainter
 MARKS = ("triangle-up", "square", "cross", "star")
 
 
@@ -53,9 +54,13 @@ def pareto(studies: Sequence[Results], text: bool = True) -> go.Figure:
             fig.add_trace(kind(**points(trials, places, axis, text), name=name, marker=marker))
         name = f"front of {escape(results.settings.name)}" if several else "Pareto front"
         front = sorted(results.front(), key=lambda trial: cost_of(trial, axis))
-        fig.add_trace(front_line(name, color, points(front, places, axis, text)))
-        add_comparisons(fig, results, axis)
+        # Of the same kind as the points: WebGL is drawn above all that is not.
+        fig.add_trace(kind(front_line(name, color, points(front, places, axis, text))))
+        fig.add_traces(list(map(kind, baselines(results, axis))))
         offset += len(results.trials)
+    known = {reference.name: reference for r in studies for reference in r.references}
+    if known and axis in ("flops", "macs", "params"):
+        fig.add_trace(kind(references(tuple(known.values()), axis)))
     return fig
 
 
@@ -72,7 +77,7 @@ def rung_layers(results: Results) -> list[Layer]:
         marker = {
             "color": ACCENT if last else GREY,
             "size": 7 if last else 5,
-            "opacity": 0.55 if last else 0.25 + 0.3 * i / len(rungs),
+            "opacity": (0.55 if len(at) < CROWD else 0.3) if last else 0.25 + 0.3 * i / len(rungs),
         }
         layers.append((f"after {fidelity_text(results, rung)}", at, marker))
     return layers
@@ -104,44 +109,45 @@ def hover_text(trial: Trial) -> str:
     return f"trial {trial.number}</b><br>{stages}<b>"
 
 
-def front_line(name: str, color: str, stair: dict[str, Any]) -> go.Scatter:
+def front_line(name: str, color: str, stair: dict[str, Any]) -> dict[str, Any]:
     """The front: what accuracy each cost can buy, as a stair."""
-    return go.Scatter(
+    return {
+        **stair,
+        "name": name,
+        "mode": "lines+markers",
+        "line": {"color": color, "width": 2, "shape": "hv"},
+        "marker": {"size": 9, "color": color, "line": {"color": "#ffffff", "width": 1.5}},
+    }
+
+
+def references(known: tuple[Reference, ...], axis: str) -> dict[str, Any]:
+    """The hand-designed networks."""
+    scale = 0.5 if axis == "macs" else 1
+    return {
+        "x": [r.params if axis == "params" else r.flops * scale for r in known],
+        "y": [r.accuracy for r in known],
+        "text": [escape(r.name) for r in known],
+        "name": "hand-designed",
+        "mode": "markers+text",
+        "textposition": "top center",
+        "marker": {"symbol": "diamond", "size": 11, "color": WARM},
+        "hovertemplate": "<b>%{text}</b><br>accuracy %{y:.4f}<br>%{x:.4s}<extra></extra>",
+    }
+
+
+def baselines(results: Results, axis: str) -> list[dict[str, Any]]:
+    """The trials of other samplers at an equal budget."""
+    return [
         {
-            **stair,
-            "name": name,
-            "mode": "lines+markers",
-            "line": {"color": color, "width": 2, "shape": "hv"},
-            "marker": {"size": 9, "color": color, "line": {"color": "#ffffff", "width": 1.5}},
+            "x": [cost_of(trial, axis) for trial in trials if trial.score],
+            "y": [accuracy(trial) for trial in trials if trial.score],
+            "name": f"baseline: {escape(name)}",
+            "mode": "markers",
+            "marker": {"symbol": MARKS[i % 4], "size": 6, "color": WARM, "opacity": 0.5},
+            "hovertemplate": "accuracy %{y:.4f}<br>%{x:.4s}<extra></extra>",
         }
-    )
-
-
-def add_comparisons(fig: go.Figure, results: Results, axis: str) -> None:
-    """Draw the hand-designed networks and the fronts of the baselines, where there are any."""
-    known = [r for r in results.references if axis in ("flops", "macs", "params")]
-    if known:
-        scale = 0.5 if axis == "macs" else 1
-        fig.add_scatter(
-            x=[r.params if axis == "params" else r.flops * scale for r in known],
-            y=[r.accuracy for r in known],
-            text=[escape(r.name) for r in known],
-            name="hand-designed",
-            mode="markers+text",
-            textposition="top center",
-            marker={"symbol": "diamond", "size": 11, "color": WARM},
-            hovertemplate="<b>%{text}</b><br>accuracy %{y:.4f}<br>%{x:.4s}<extra></extra>",
-        )
-    for i, (name, trials) in enumerate(results.baselines.items()):
-        scored = [trial for trial in trials if trial.score is not None]
-        fig.add_scatter(
-            x=[cost_of(trial, axis) for trial in scored],
-            y=[accuracy(trial) for trial in scored],
-            name=f"baseline: {escape(name)}",
-            mode="markers",
-            marker={"symbol": MARKS[i % 4], "size": 6, "color": WARM, "opacity": 0.5},
-            hovertemplate="accuracy %{y:.4f}<br>%{x:.4s}<extra></extra>",
-        )
+        for i, (name, trials) in enumerate(results.baselines.items())
+    ]
 
 
 def hypervolume(studies: Sequence[Results], over: str = "trials") -> go.Figure:
@@ -166,31 +172,29 @@ def timeline(studies: Sequence[Results]) -> go.Figure:
     """Which worker evaluated at which rung, and when none did."""
     fig = figure("seconds since the search began", "worker")
     lanes: dict[str, None] = {}
-    for results in studies:
-        prefix = f"{escape(results.settings.name)}: " if len(studies) > 1 else ""
-        found = spans(results)
-        rungs = results.settings.question.rungs
+    for k, results in enumerate(studies):
+        prefix = f"{escape(results.settings.name)} " if len(studies) > 1 else ""
+        found, rungs = spans(results), results.settings.question.rungs
         for i, rung in enumerate(rungs):
-            own = [span for span in found if span.fidelity == rung]
-            lanes |= dict.fromkeys(f"{prefix}{span.worker}" for span in own)
-            name = f"{prefix}{fidelity_text(results, rung)}"
-            fig.add_trace(rung_bars(own, prefix, name, (i + 1) / len(rungs)))
+            bars = rung_bars([span for span in found if span.fidelity == rung], prefix)
+            lanes |= dict.fromkeys(filter(None, bars["y"]))
+            color, strength = STUDIES[k % len(STUDIES)], 0.25 + 0.65 * (i + 1) / len(rungs)
+            line = {"width": 14, "color": color}
+            name = fidelity_text(results, rung)
+            fig.add_scatter(bars, name=name, line=line, opacity=strength, showlegend=k == 0)
     fig.update_layout(height=150 + 34 * max(len(lanes), 1))
     fig.update_yaxes(type="category", showgrid=False)
     return fig
 
 
-def rung_bars(bars: Sequence[Span], prefix: str, name: str, strength: float) -> go.Scatter:
-    """One rung's spans as thick lines; a stronger colour is a higher rung."""
-    return go.Scatter(
-        x=[x for span in bars for x in (span.start, span.end, None)],
-        y=[y for span in bars for y in (*[f"{prefix}{span.worker}"] * 2, None)],
-        name=name,
-        mode="lines",
-        line={"width": 14, "color": ACCENT},
-        opacity=0.25 + 0.65 * strength,
-        hovertemplate="worker %{y}, %{x:.1f} s<extra></extra>",
-    )
+def rung_bars(bars: Sequence[Span], prefix: str) -> dict[str, Any]:
+    """Spans as lines, each along the lane of its worker."""
+    return {
+        "x": [x for span in bars for x in (span.start, span.end, None)],
+        "y": [y for span in bars for y in (*[f"{prefix}{span.worker}"] * 2, None)],
+        "mode": "lines",
+        "hovertemplate": "worker %{y}, %{x:.1f} s<extra></extra>",
+    }
 
 
 def rungs(studies: Sequence[Results]) -> go.Figure:

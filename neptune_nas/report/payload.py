@@ -12,7 +12,8 @@ import plotly.graph_objects as go
 
 from neptune_nas.cost import CostModel
 from neptune_nas.errors import ArchitectureError, StudyError
-from neptune_nas.report.drawing import Row, rows
+from neptune_nas.report.drawing import Row, model_for, rows
+from neptune_nas.report.progress import fidelity_text
 from neptune_nas.report.ranking import ranking
 from neptune_nas.report.tables import trials_table
 from neptune_nas.study.results import Results
@@ -46,7 +47,7 @@ def payload(
         ],
         "ranking": order.by,
         "columns": {name: plain(columns[name]) for name in columns},
-        "scores": [best_scores(trial) for results in studies for trial in results.trials],
+        "scores": [best_scores(results, trial) for results in studies for trial in results.trials],
         "networks": networks,
         "rows": known,
         "figures": {name: json.loads(fig.to_json()) for name, fig in figures.items()},
@@ -81,9 +82,10 @@ def trial_columns(results: Results, study: int, order: Order) -> pd.DataFrame:
     return frame
 
 
-def best_scores(trial: Trial) -> list[tuple[int, float]]:
+def best_scores(results: Results, trial: Trial) -> list[tuple[str, float]]:
     """Fidelity and accuracy of the trial's good scores, the last at each fidelity."""
-    return list({s.fidelity: s.accuracy for s in trial.scores if s.ok}.items())
+    found = {s.fidelity: s.accuracy for s in trial.scores if s.ok}
+    return [(fidelity_text(results, fidelity), value) for fidelity, value in found.items()]
 
 
 def pack_networks(studies: Sequence[Results]) -> tuple[list[list[int] | None], list[PackedRow]]:
@@ -92,7 +94,7 @@ def pack_networks(studies: Sequence[Results]) -> tuple[list[list[int] | None], l
     networks: list[list[int] | None] = []
     for results in studies:
         facts = results.settings.facts
-        model = CostModel(facts.input_shape, facts.classes)
+        model = model_for(facts.input_shape, facts.classes)
         packed_rows = {t.number: packed_network(t, model) for t in by_interest(results)}
         for trial in results.trials:
             found = packed_rows[trial.number]

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from html import escape
 
-from neptune_nas.cost import CostModel
 from neptune_nas.errors import ArchitectureError, StudyError
 from neptune_nas.report.checklist import Check, checklist
+from neptune_nas.report.comparison import Compared, compare
 from neptune_nas.report.describe import duration, short
+from neptune_nas.report.drawing import model_for
 from neptune_nas.report.effects import LEAST_TRIALS, Effects
 from neptune_nas.report.payload import Order
 from neptune_nas.report.progress import fidelity_text
@@ -38,17 +39,18 @@ def summary_of(results: Results, several: bool) -> str:
     """What one study asked, in a sentence."""
     question, facts = results.settings.question, results.settings.facts
     name = f"{results.settings.name}: " if several else ""
+    day = facts.created[:10].replace("-", "\N{NON-BREAKING HYPHEN}")
     budget = "up to " * (len(question.rungs) > 1) + fidelity_text(results, question.rungs[-1])
     text = (
         f"{name}{len(results.trials):,} of {results.settings.trials:,} trials from the space "
-        f"'{facts.space_name}' on {question.data}, {budget} each, begun {facts.created[:10]}."
+        f"'{facts.space_name}' on {question.data}, {budget} each, begun {day}."
     )
     return escape(redact(text))
 
 
 def answer(studies: Sequence[Results], commands: Sequence[str], order: Order) -> str:
-    """The three picks of each study."""
-    parts = []
+    """The three picks of each study; of several, first how they compare."""
+    parts = [comparison(studies)] if len(studies) > 1 else []
     for results, folder in zip(studies, commands, strict=True):
         heading = f"<h3>{escape(results.settings.name)}</h3>" if len(studies) > 1 else ""
         try:
@@ -56,6 +58,35 @@ def answer(studies: Sequence[Results], commands: Sequence[str], order: Order) ->
         except StudyError as error:
             parts.append(f'{heading}<p class="note">{escape(redact(str(error)))}</p>')
     return "".join(parts)
+
+
+def comparison(studies: Sequence[Results]) -> str:
+    """The studies in numbers, beside each other."""
+    try:
+        found = compare(studies, force=True)
+    except StudyError as error:
+        return f'<p class="note">{escape(redact(str(error)))}</p>'
+    heads = ("trials", "best accuracy", "most efficient", "hypervolume", "evaluation")
+    rows = "".join(comparison_row(compared) for compared in found)
+    titles = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    return (
+        f'<div class="scroll compared"><table><thead><tr><th class="text" scope="col">study</th>'
+        f"{titles}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def comparison_row(compared: Compared) -> str:
+    """One study of the comparison."""
+    trial = compared.most_efficient
+    cells = (
+        f"{compared.trials:,}",
+        f"{compared.best_accuracy:.4f}",
+        f"{accuracy(trial):.4f} at {short(trial.cost.flops)} FLOPs",
+        f"{compared.hypervolume:.4f}",
+        duration(compared.worker_seconds),
+    )
+    values = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+    return f'<tr><th class="text" scope="row">{escape(compared.name)}</th>{values}</tr>'
 
 
 def cards(results: Results, folder: str, order: Order) -> str:
@@ -106,7 +137,7 @@ def drawing(results: Results, trial: Trial) -> str:
     """A pick's network."""
     facts = results.settings.facts
     try:
-        return draw_svg(trial.architecture, CostModel(facts.input_shape, facts.classes))
+        return draw_svg(trial.architecture, model_for(facts.input_shape, facts.classes))
     except ArchitectureError as error:
         return f'<p class="note">{escape(str(error))}</p>'
 

@@ -20,6 +20,7 @@ from neptune_nas.samplers.surrogate import FIRST
 T = TypeVar("T")
 
 START = 12  # trials spread over the costs before a model is asked
+SAMPLES = 2_000  # of a space too large to be a candidate as a whole
 RIVALS = 32  # candidates of which the farthest from all earlier ones is taken then
 CLIMBS, STEPS = 4, 6  # rounds of moves from the best candidate of a large space, and moves a round
 
@@ -31,15 +32,17 @@ class Auto(Generic[T]):
     candidate, and the one with the largest expected hypervolume gain at its known cost is next (the
     largest expected improvement, where accuracy is the only objective). Trials that are running
     count as if they came out as predicted; lower rungs count for what they foretell.
+
+    `start`: how many trials are spread over the costs. `samples`: candidates of a large space.
     """
 
-    def __init__(self, problem: Problem[T], start: int = START) -> None:
-        self.problem, self.start = problem, start
+    def __init__(self, problem: Problem[T], start: int = START, samples: int = SAMPLES) -> None:
+        self.problem, self.start, self.samples = problem, start, samples
 
     @cached_property
     def pool(self) -> Pool[T]:
         """The candidates."""
-        return Pool(self.problem)
+        return Pool(self.problem, self.samples)
 
     @cached_property
     def surrogates(self) -> Surrogates[T]:

@@ -70,6 +70,13 @@ class Outlook(Generic[T]):
     def _gains(self, candidates: Candidates[T], predict: Predict[T]) -> Floats:
         (mean, deviation), *further = [predict(*model) for model in self.objectives]
         columns = [candidates.costs * self.turns, *(-mean[:, None] for mean, _ in further)]
+        import os
+
+        R = os.environ.get("REC", "ei")
+        if R == "full":
+            deviation = np.hypot(deviation, self.objectives[0][1].noise)
+        if R == "half":
+            deviation = np.hypot(deviation, self.objectives[0][1].noise * 0.5)
         gains = expected_gain(mean, deviation, np.hstack(columns), self.front)
         for model in self.constraints:
             margin, unsure = predict(*model)
@@ -85,11 +92,11 @@ class Outlook(Generic[T]):
         believed, *others = [fit.at(ahead)[0] for _, fit in self.objectives]
         import os
 
-        truths, noise = (
-            (fit.at(points)[0], fit.noise)
-            if os.environ.get("REC", "1") == "1"
-            else (np.array([-e.losses[primary] for e in finished]), 0.0)
-        )
+        R = os.environ.get("REC", "ei")
+        if R == "rec":
+            truths, noise = fit.at(points)[0], fit.noise
+        else:
+            truths, noise = np.array([-e.losses[primary] for e in finished]), 0.0
         columns = [
             np.concatenate([[entry.losses[i] for entry in finished], -means])
             for i, means in zip(self.further, others, strict=True)

@@ -18,8 +18,7 @@ from neptune_nas.samplers.problem import Problem
 T = TypeVar("T")
 
 WHOLE = 20_000  # points up to which all of a space are candidates
-SAMPLES = 2_000  # of a larger one
-DRAWS = 10  # for each of them, at most, until it is feasible
+DRAWS = 10  # for each sample of a larger one, at most, until it is feasible
 ELITE = 12  # trials around which more candidates are sought
 MOVES = 16  # around each
 
@@ -51,16 +50,19 @@ class Candidates(Generic[T]):
 class Pool(Generic[T]):
     """All points of a small space; of a large one samples, and what is near the best trials.
 
-    `exact`: the objectives that are known before training.
+    `exact`: the objectives that are known before training. `samples`: how many of a large space.
     """
 
-    def __init__(self, problem: Problem[T]) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem[T], samples: int) -> None:
+        self.problem, self.samples = problem, samples
         self.known: dict[str, Candidates[T]] = {}
         self.is_whole = problem.space.is_exact and problem.space.size <= WHOLE
-        reference = problem.points if self.is_whole else self._samples()
-        assert reference is not None
-        costs = problem.costs(next(iter(reference.values()))) if reference else {}
+        one = problem.random({}, Random(problem.seed))
+        reference = (problem.points if self.is_whole else None) or {
+            problem.name(one): one,
+            **self._sampled(),
+        }
+        costs = problem.costs(one)
         self.exact = tuple(name for name in problem.objectives if name in costs)
         self.encoder = Encoder(problem, list(reference.values()))
         self.base = self.candidates(reference)
@@ -108,11 +110,11 @@ class Pool(Generic[T]):
         """Those that may be trained, by name."""
         return {self.problem.name(a): a for a in architectures if self.problem.admits(a)}
 
-    def _samples(self) -> dict[str, T]:
+    def _sampled(self) -> dict[str, T]:
         """Feasible samples: half uniform over architectures, half over depths and choices."""
         rng, problem = Random(f"{self.problem.seed}/pool"), self.problem
         drawn = (
             problem.space.sample(rng, by="choice" if i % 2 else "architecture")
-            for i in range(SAMPLES * DRAWS)
+            for i in range(self.samples * DRAWS)
         )
-        return self.admitted(list(islice(filter(problem.admits, drawn), SAMPLES)))
+        return self.admitted(list(islice(filter(problem.admits, drawn), self.samples)))

@@ -75,9 +75,7 @@ def require_whole(name: str, value: int, least: int) -> None:
 
 def default_recipe(data: str) -> Recipe:
     """The recipe to train on the data set `data` with, unless another is asked for."""
-    if data == "digits":
-        return Recipe(lr=0.02, batch_size=64)
-    return Recipe()
+    return Recipe(batch_size=64) if data == "digits" else Recipe()
 
 
 def default_epochs(data: str) -> int:

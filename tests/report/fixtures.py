@@ -10,8 +10,8 @@ from typing import Any
 
 from neptune_nas.architecture import Architecture, Attention
 from neptune_nas.codec import key
-from neptune_nas.cost import CostModel
 from neptune_nas.errors import ArchitectureError
+from neptune_nas.report.drawing import model_for
 from neptune_nas.space import Space
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.results import Reference, Results
@@ -21,7 +21,7 @@ from neptune_nas.trial import Cost, Score, State, Trial
 INPUT, CLASSES, CHANCE = (1, 8, 8), 10, 0.1
 RUNGS = (1, 3, 9)
 FAILURES = ("loss is not finite", "out of memory")
-MODEL = CostModel(INPUT, CLASSES)
+MODEL = model_for(INPUT, CLASSES)
 
 
 @cache

@@ -56,7 +56,7 @@ def test_everything_is_inside_the_picture() -> None:
     root = drawn(make_results(5).trials[0].architecture)
     height = int(root.attrib["viewBox"].split()[3])
     for shape in root.findall("svg:rect", NAMESPACE):
-        assert 0 <= float(shape.attrib["y"])
+        assert float(shape.attrib["y"]) >= 0
         assert float(shape.attrib["y"]) + float(shape.attrib["height"]) <= height
     assert all(float(c.attrib["cy"]) < height for c in root.findall("svg:circle", NAMESPACE))
 

@@ -1,5 +1,8 @@
 """What every sampler of ours promises, as tests that each of them inherits."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
@@ -35,9 +38,10 @@ class SamplerContract:
     """Inherit it, name the class `Test...`, and say which sampler it is."""
 
     name = ""
+    options: Mapping[str, Any] = {}
 
     def make(self, asked: Problem[Architecture]) -> SpaceSampler[Architecture]:
-        sampler = make_sampler(self.name, asked)
+        sampler = make_sampler(self.name, asked, self.options)
         assert isinstance(sampler, SpaceSampler)
         return sampler
 

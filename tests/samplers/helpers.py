@@ -66,7 +66,7 @@ def accuracy(architecture: Architecture, seed: int = 0) -> float:
 
 
 def make_study(sampler: BaseSampler, kinds: int = 2) -> optuna.Study:
-    directions = ["maximize", "minimize"][:kinds]
+    directions = ["maximize", "minimize", "minimize"][:kinds]
     return optuna.create_study(directions=directions, sampler=sampler)
 
 

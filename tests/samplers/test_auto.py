@@ -1,4 +1,5 @@
 from itertools import combinations
+from typing import ClassVar
 
 import pytest
 from scipy.linalg import LinAlgError
@@ -17,6 +18,7 @@ from tests.samplers.helpers import NESTED, SMALL, accuracy, cost, make_study, st
 
 class TestAuto(SamplerContract):
     name = "auto"
+    options: ClassVar = {"samples": 100}
 
 
 def reached(strategy: Strategy[Architecture], asked: Problem[Architecture], count: int) -> float:
@@ -29,7 +31,7 @@ def reached(strategy: Strategy[Architecture], asked: Problem[Architecture], coun
 
 def test_a_model_finds_in_forty_trials_more_than_chance_in_a_hundred() -> None:
     asked = Problem(NESTED, ("accuracy", "flops"), cost)
-    assert reached(Auto(asked), asked, 40) > reached(RandomSearch(asked), asked, 100)
+    assert reached(Auto(asked, samples=200), asked, 40) > reached(RandomSearch(asked), asked, 100)
 
 
 def test_the_first_trials_are_spread_over_the_costs() -> None:
@@ -44,14 +46,14 @@ def test_the_first_trials_are_spread_over_the_costs() -> None:
 
 def test_a_search_without_any_cost_is_possible() -> None:
     asked = Problem(NESTED, ("accuracy",))
-    study = make_study(SpaceSampler(asked, Auto(asked)), 1)
+    study = make_study(SpaceSampler(asked, Auto(asked, samples=200)), 1)
     found = [step(study, NESTED) for _ in range(25)]
     assert max(map(accuracy, found[12:])) > max(map(accuracy, found[:12]))
 
 
 def test_two_exact_costs_are_weighed_at_once() -> None:
     asked = Problem(NESTED, ("accuracy", "flops", "params"), cost)
-    study = make_study(SpaceSampler(asked, Auto(asked)), 3)
+    study = make_study(SpaceSampler(asked, Auto(asked, samples=200)), 3)
     found = [step_of_three(study) for _ in range(20)]
     assert len({*map(key, found)}) == 20
 
@@ -66,14 +68,14 @@ def step_of_three(study: object) -> Architecture:
 
 def test_a_second_measured_objective_is_predicted_too() -> None:
     asked = Problem(NESTED, ("accuracy", "latency"), cost)
-    study = make_study(SpaceSampler(asked, Auto(asked)))
+    study = make_study(SpaceSampler(asked, Auto(asked, samples=200)))
     found = [step(study, NESTED) for _ in range(25)]
     assert len({*map(key, found)}) == 25
 
 
 def test_objectives_that_are_all_known_need_no_model() -> None:
     asked = Problem(NESTED, ("flops", "params"), cost)
-    study = make_study(SpaceSampler(asked, Auto(asked)))
+    study = make_study(SpaceSampler(asked, Auto(asked, samples=200)))
     assert len({key(step(study, NESTED)) for _ in range(16)}) == 16
 
 
@@ -85,14 +87,14 @@ def test_it_goes_on_as_evolution_where_no_model_can_be_had(
 
     monkeypatch.setattr(auto, "Outlook", fails)
     asked = Problem(NESTED, ("accuracy", "flops"), cost)
-    study = make_study(SpaceSampler(asked, Auto(asked)))
+    study = make_study(SpaceSampler(asked, Auto(asked, samples=200)))
     found = [step(study, NESTED) for _ in range(21)]
     assert min(NESTED.distance(found[-1], one) for one in found[:-1]) <= 3
 
 
 def test_pending_trials_push_the_next_ones_away() -> None:
     asked = Problem(NESTED, ("accuracy", "flops"), cost)
-    study = make_study(SpaceSampler(asked, Auto(asked)))
+    study = make_study(SpaceSampler(asked, Auto(asked, samples=200)))
     for _ in range(20):
         step(study, NESTED)
     asks = [NESTED.suggest(study.ask()) for _ in range(4)]

@@ -25,7 +25,8 @@
 
   /* Theme: the system's, until the button is used. */
   const root = document.documentElement;
-  const isDark = () =>
+  let printing = false;
+  const isDark = () => !printing &&
     (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   const drawn = [];
   function paint() {
@@ -34,7 +35,7 @@
   }
   function colors(style, layout) {
     const change = {
-      "font.color": style.color,
+      "font.color": printing ? "#1c2228" : style.color,
       "hoverlabel.bgcolor": isDark() ? "#212932" : "#ffffff",
       "hoverlabel.font.color": style.color,
       "hoverlabel.bordercolor": isDark() ? "#3a444f" : "#d0d7de",
@@ -49,6 +50,9 @@
     paint();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+  for (const name of ["beforeprint", "afterprint"]) {
+    addEventListener(name, () => { printing = name === "beforeprint"; paint(); });
+  }
 
   /* A network: from a point, a row of the table, or its number in the address. */
   function network(i) {
@@ -61,7 +65,9 @@
   }
   function command(i) {
     const study = studies[columns.study[i]];
-    return `neptune-nas export ${study.folder} --trial ${columns.number[i]} -o trial-${columns.number[i]}.json`;
+    const words = ["neptune-nas", "export", study.folder, `--trial ${columns.number[i]}`,
+      `-o trial-${columns.number[i]}.json`];
+    return words.map((word) => `<span>${escape(word)}</span>`).join(" ");
   }
   function show(i) {
     const facts = [
@@ -71,7 +77,7 @@
       ["state", columns.state[i]],
     ];
     if (columns.latency_ms[i] !== null) facts.push(["latency", `${precise(columns.latency_ms[i])} ms`]);
-    for (const [rung, accuracy] of data.scores[i]) facts.push([`accuracy at ${rung}`, accuracy.toFixed(4)]);
+    for (const [rung, accuracy] of data.scores[i]) facts.push([`after ${rung}`, accuracy.toFixed(4)]);
     if (columns.failure[i]) facts.push(["failure", columns.failure[i]]);
     const accuracy = columns.accuracy[i];
     const of = several ? `, ${studies[columns.study[i]].name}` : "";
@@ -80,7 +86,7 @@
       (accuracy === null ? "" : `<p class="big">${(100 * accuracy).toFixed(2)}%<small>validation accuracy</small></p>`) +
       `<dl class="costs">${facts.map(([k, v]) => `<dt>${escape(k)}</dt><dd>${escape(v)}</dd>`).join("")}</dl>` +
       network(i) +
-      `<div class="command"><code>${escape(command(i))}</code><button type="button" data-copy>Copy</button></div>`;
+      `<div class="command"><code>${command(i)}</code><button type="button" data-copy>Copy</button></div>`;
     $("network").showModal();
   }
   $("network").addEventListener("click", (event) => {

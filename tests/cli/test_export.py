@@ -1,0 +1,67 @@
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import neptune_nas
+from neptune_nas.export import loads
+from tests.cli.run import assert_one_sentence, neptune
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "architecture.schema.json"
+
+
+@pytest.mark.parametrize("which", ["efficiency", "accuracy", "knee"])
+def test_the_best_is_written_as_json_that_loads_again(study: Path, which: str) -> None:
+    outcome = neptune("export", study, "--best", which)
+    assert outcome.code == 0
+    assert loads(outcome.out, "stdout").provenance["study"] == "tiny-digits"
+
+
+def test_a_trial_can_be_taken_by_number(study: Path, tmp_path: Path) -> None:
+    file = tmp_path / "second.json"
+    assert neptune("export", study, "--trial", 1, "-o", file).code == 0
+    assert neptune_nas.load(file).provenance["trial"] == 1
+
+
+def test_the_file_obeys_the_published_schema(study: Path) -> None:
+    content = json.loads(neptune("export", study).out)
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(content)
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--best", "fastest"), ("--best 'fastest' is unknown", "efficiency")),
+        (("--trial", 3), ("trials 0 to 2", "asks for 3")),
+        (("--trial", -1), ("trials 0 to 2", "asks for -1")),
+        (("--trial", 0, "--best", "knee"), ("exclude each other",)),
+        (("--format", "yaml"), ("--format 'yaml' is unknown",)),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    study: Path, options: tuple[object, ...], parts: tuple[str, ...]
+) -> None:
+    assert_one_sentence(neptune("export", study, *options), *parts)
+
+
+def test_profile_shows_every_part_and_the_sum(study: Path) -> None:
+    outcome = neptune("profile", study / "best.json")
+    assert outcome.code == 0
+    for part in ("stem", "stages.0.entry", "head", "total", "batch 1", "batch 64"):
+        assert part in outcome.out
+
+
+@pytest.mark.parametrize("size", ["32x32", "3x0x32", "axbxc"])
+def test_profile_refuses_a_shape_it_cannot_read(study: Path, size: str) -> None:
+    outcome = neptune("profile", study / "best.json", "--input", size)
+    assert_one_sentence(outcome, "--input needs CxHxW", size)
+
+
+def test_diff_shows_both_sides(study: Path, tmp_path: Path) -> None:
+    neptune("export", study, "--trial", 0, "-o", tmp_path / "a.json")
+    neptune("export", study, "--trial", 1, "-o", tmp_path / "b.json")
+    outcome = neptune("diff", tmp_path / "a.json", tmp_path / "b.json")
+    assert outcome.code == 0
+    for part in ("FLOPs", "accuracy", "key"):
+        assert part in outcome.out

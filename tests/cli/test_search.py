@@ -1,0 +1,143 @@
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from neptune_nas.study.read import read_results
+from neptune_nas.trial import State
+from tests.cli.run import assert_one_sentence, neptune
+
+QUICK = ("--space", "tiny", "--trials", 2, "--epochs", 1, "-j", 1, "--threads", 1)
+
+
+def test_a_search_leaves_a_whole_study_behind(tmp_path: Path) -> None:
+    outcome = neptune("search", *QUICK, "--out", tmp_path)
+    folder = tmp_path / "tiny-digits"
+    assert outcome.code == 0
+    assert {path.name for path in folder.iterdir()} - {"study.lock"} == {
+        *("study.toml", "study.db", "trials.csv", "pareto.csv", "best.json", "report.html"),
+    }
+    assert "tiny-digits: 2 finished." in outcome.out
+    assert str(folder / "report.html") in outcome.out.replace("\n", "")
+
+
+def test_the_same_command_again_does_nothing_but_report(study: Path) -> None:
+    before = read_results(study).trials
+    outcome = neptune(
+        "search", "--space", "tiny", "--trials", 3, "--epochs", 1, "--out", study.parent
+    )
+    assert outcome.code == 0
+    assert read_results(study).trials == before
+
+
+def test_n_trials_is_another_name_for_trials(study: Path) -> None:
+    outcome = neptune(
+        *("search", "--space", "tiny", "--n-trials", 3, "--epochs", 1, "--out", study.parent)
+    )
+    assert outcome.code == 0
+
+
+def test_everything_asked_stands_in_study_toml(study: Path) -> None:
+    content = tomllib.loads((study / "study.toml").read_text())
+    assert content["trials"] == 3
+    assert content["question"]["space"] == "tiny"
+    assert content["question"]["rungs"] == [1]
+    assert content["question"]["recipe"]["optimizer"] == "adamw"
+    assert set(content["facts"]["versions"]) >= {"python", "torch", "optuna", "neptune-nas"}
+
+
+def test_a_config_asks_the_same_question_again(study: Path) -> None:
+    config = study / "study.toml"
+    outcome = neptune("search", "--config", config, "--out", study.parent)
+    assert outcome.code == 0, outcome
+
+
+def test_a_dry_run_trains_one_candidate_and_writes_nothing(tmp_path: Path) -> None:
+    outcome = neptune("search", *QUICK, "--out", tmp_path / "studies", "--dry-run")
+    assert outcome.code == 0
+    for part in ("space", "recipe", "one candidate", "accuracy", "1078 to train"):
+        assert part in outcome.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quiet_prints_nothing(tmp_path: Path) -> None:
+    outcome = neptune("search", *QUICK, "--out", tmp_path, "-q")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--space", "defualt"), ("space 'defualt' is unknown", "did you mean 'default'")),
+        (("--space", "missing.py"), ("missing.py", "no file")),
+        (("--data", "minst"), ("data 'minst' is unknown", "did you mean 'mnist'")),
+        (("--data", "folder:/nowhere"), ("/nowhere",)),
+        (("--sampler", "evolutoin"), ("sampler 'evolutoin'", "did you mean 'evolution'")),
+        (("--sampler", "tpe", "--sampler-kwargs", "{"), ("--sampler-kwargs needs a JSON object",)),
+        (("--sampler", "auto", "--sampler-kwargs", '{"x": 1}'), ("no option `x`",)),
+        (("--objectives", "flops"), ("need accuracy or loss",)),
+        (("--objectives", "accuracy,flpos"), ("'flpos' is unknown", "did you mean 'flops'")),
+        (("--objectives", "accuracy,accuracy"), ("must differ",)),
+        (("--constraint", "flops>3"), ("'flops>3'", "< or <=")),
+        (("--constraint", "flops<=1"), ("space 'tiny'", "none of", "smallest seen")),
+        (("--trials", 0), ("`trials` must be greater than 0, but got 0",)),
+        (("--trials", -5), ("`trials` must be greater than 0, but got -5",)),
+        (("--jobs", 0), ("`jobs` must be greater than 0",)),
+        (("--rungs", "3,1"), ("rungs need rising", "3,1")),
+        (("--rungs", "a"), ("--rungs needs numbers", "'a'")),
+        (("--epochs", 0), ("rungs",)),
+        (("--epochs", 1, "--rungs", "1,3"), ("--epochs and --rungs exclude each other",)),
+        (("--timeout", "soon"), ("--timeout needs a duration", "'soon'")),
+        (("--device", "tpu"), ("device 'tpu' is unknown",)),
+        (("--config", "missing.toml"), ("missing.toml cannot be read",)),
+        (("--storage", "nosuch://x"), ("storage nosuch://x cannot be opened",)),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_leaves_no_study(
+    tmp_path: Path, options: tuple[object, ...], parts: tuple[str, ...]
+) -> None:
+    space = () if "--space" in options else ("--space", "tiny")
+    outcome = neptune("search", *space, "--out", tmp_path / "studies", *options)
+    assert_one_sentence(outcome, *parts)
+    assert not list(tmp_path.rglob("study.toml"))
+
+
+def test_an_unknown_option_names_the_nearest() -> None:
+    outcome = neptune("search", "--trails", 3)
+    assert outcome.code == 2
+    assert "--trials" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--seed", 7), ("seed", "0", "7", "--study-name")),
+        (("--epochs", 2), ("rungs", "(1,)", "(2,)")),
+        (("--constraint", "flops<=100M"), ("constraints",)),
+    ],
+)
+def test_a_study_that_contradicts_the_command_is_refused(
+    study: Path, options: tuple[object, ...], parts: tuple[str, ...]
+) -> None:
+    epochs = () if "--epochs" in options else ("--epochs", 1)
+    outcome = neptune(
+        "search", "--space", "tiny", "--trials", 3, "--out", study.parent, *epochs, *options
+    )
+    assert_one_sentence(outcome, str(study), *parts)
+
+
+def test_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    outcome = neptune("search", *QUICK, "--out", blocked)
+    assert_one_sentence(outcome, str(blocked), "cannot be written")
+
+
+def test_more_trials_continue_the_study(tmp_path: Path) -> None:
+    neptune("search", *QUICK, "--out", tmp_path)
+    first = read_results(tmp_path / "tiny-digits").trials
+    neptune("search", *QUICK[:2], "--trials", 4, *QUICK[4:], "--out", tmp_path)
+    trials = read_results(tmp_path / "tiny-digits").trials
+    assert trials[:2] == first
+    assert [t.state for t in trials] == [State.FINISHED] * 4

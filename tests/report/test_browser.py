@@ -1,0 +1,258 @@
+"""The page as people use it, in a real browser without a network."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.color import Color
+from selenium.webdriver.support.ui import WebDriverWait
+
+from neptune_nas.report.describe import describe
+from neptune_nas.report.page import render
+from neptune_nas.report.ranking import ranking
+from neptune_nas.report.svg import draw_svg
+from neptune_nas.report.tables import trials_csv
+from neptune_nas.study.results import Results
+from tests.report.browser import find_browser, open_page, start, wait_for
+from tests.report.fixtures import MODEL, make_results, plain_results, plain_trial
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+EVIL = "<script>alert(1)</script>"
+WIDTHS = (1280, 390)
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Chrome]:
+    found = find_browser()
+    if found is None:
+        pytest.skip("no Chromium with chromedriver is installed: apt-get install chromium-driver")
+    browser = start(*found)
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    return make_results(60)
+
+
+@pytest.fixture(scope="module")
+def page(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(tmp_path_factory.mktemp("report"), results)
+
+
+def save(folder: Path, *studies: Results) -> Path:
+    path = folder / "report.html"
+    path.write_text(render(studies), encoding="utf-8")
+    return path
+
+
+def errors(chrome: Chrome) -> list[Any]:
+    """What the console complains about; a software renderer's remarks on speed are not errors."""
+    lines = chrome.get_log("browser")  # type: ignore[no-untyped-call]  # selenium leaves it untyped
+    return [line for line in lines if line["level"] != "INFO" and line["source"] != "rendering"]
+
+
+def column(chrome: Chrome, name: str) -> list[str]:
+    """The texts of one column of the page's table."""
+    return list(
+        chrome.execute_script(
+            """const heads = [...document.querySelectorAll('#table thead button')];
+            const i = heads.findIndex((head) => head.dataset.sort === arguments[0]);
+            return [...document.querySelectorAll('#table tbody tr')]
+              .map((row) => row.cells[i].textContent);""",
+            name,
+        )
+    )
+
+
+def write_filter(chrome: Chrome, text: str) -> None:
+    field = chrome.find_element(By.ID, "filter")
+    field.clear()
+    field.send_keys(text)
+
+
+def overflow(chrome: Chrome) -> int:
+    """By how many pixels the page is wider than the window."""
+    script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    return int(chrome.execute_script(script))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_lays_out_and_draws_everything(
+    chrome: Chrome, page: Path, width: int, dark: bool
+) -> None:
+    open_page(chrome, page, width, dark)
+    assert errors(chrome) == []
+    assert overflow(chrome) == 0
+    figures = chrome.find_elements(By.CSS_SELECTOR, ".figure")
+    assert len(figures) == 7
+    for figure in figures:
+        marks = figure.find_elements(By.CSS_SELECTOR, ".trace path, .trace .point, canvas")
+        assert marks, figure.get_attribute("data-figure")
+    outside = """return [...document.querySelectorAll('.card, .figure, .scroll, .checks, svg.net')]
+        .filter((box) => box.getBoundingClientRect().right > innerWidth).length"""
+    assert chrome.execute_script(outside) == 0
+
+
+def test_dark_paper_is_dark_and_the_button_turns_it(chrome: Chrome, page: Path) -> None:
+    def brightness() -> float:
+        body = chrome.find_element(By.TAG_NAME, "body")
+        color = Color.from_string(body.value_of_css_property("background-color"))
+        return sum((color.red, color.green, color.blue)) / 765
+
+    def text_of_figures() -> str:
+        script = "return document.querySelector('[data-figure=pareto]').layout.font.color"
+        return str(chrome.execute_script(script))
+
+    open_page(chrome, page, dark=True)
+    dark_text = text_of_figures()
+    assert brightness() < 0.2
+    chrome.find_element(By.ID, "theme").click()
+    assert brightness() > 0.9
+    assert text_of_figures() != dark_text
+
+
+def test_a_click_on_a_point_opens_its_architecture(
+    chrome: Chrome, page: Path, results: Results
+) -> None:
+    open_page(chrome, page)
+    chrome.execute_script("document.getElementById('front').scrollIntoView()")
+    point = chrome.find_elements(By.CSS_SELECTOR, "[data-figure=pareto] .trace")[3].find_elements(
+        By.CSS_SELECTOR, "path.point"
+    )[0]
+    ActionChains(chrome).move_to_element(point).pause(0.2).click().perform()
+    wait_for(chrome, "return document.getElementById('network').open")
+    cheapest = results.front()[0]
+    assert chrome.find_element(By.ID, "network-title").text == f"Trial {cheapest.number}"
+    drawing = chrome.execute_script(
+        "return document.querySelector('#network svg.net').querySelectorAll('circle').length"
+    )
+    stages = cheapest.architecture.stages
+    assert drawing == 3 + sum(1 + len(stage.substages) for stage in stages)
+
+
+def test_a_click_on_a_row_opens_its_architecture(
+    chrome: Chrome, page: Path, results: Results
+) -> None:
+    open_page(chrome, page)
+    chrome.execute_script("document.querySelector('#table tbody tr').click()")
+    first = ranking(results)[0].trial.number
+    assert chrome.find_element(By.ID, "network-title").text == f"Trial {first}"
+    command = chrome.find_element(By.CSS_SELECTOR, "#network code").text
+    assert command == f"neptune-nas export studies/digits --trial {first} -o trial-{first}.json"
+
+
+def test_the_table_begins_in_the_order_of_the_ranking(
+    chrome: Chrome, page: Path, results: Results
+) -> None:
+    open_page(chrome, page)
+    expected = [str(standing.trial.number) for standing in ranking(results)[:25]]
+    assert column(chrome, "number") == expected
+
+
+def test_a_click_on_a_heading_sorts_and_another_turns_the_order(chrome: Chrome, page: Path) -> None:
+    open_page(chrome, page)
+    sort = "document.querySelector('[data-sort=accuracy]').click()"
+    chrome.execute_script(sort)
+    falling = column(chrome, "accuracy")
+    chrome.execute_script(sort)
+    rising = column(chrome, "accuracy")
+    assert falling == sorted(falling, reverse=True)
+    assert rising == sorted(rising)
+    assert rising != falling
+
+
+def test_the_filter_takes_words_and_conditions(
+    chrome: Chrome, page: Path, results: Results
+) -> None:
+    open_page(chrome, page)
+    chrome.find_element(By.ID, "everything").click()
+    write_filter(chrome, "attn flops<1M accuracy>=50%")
+    expected = [
+        trial
+        for trial in results.trials
+        if trial.cost.flops < 1_000_000
+        and trial.score
+        and trial.score.accuracy >= 0.5
+        and "attn" in describe(trial.architecture)
+    ]
+    assert 0 < len(expected) < len(results.trials)
+    assert chrome.find_element(By.ID, "count").text.endswith(f" of {len(expected)} trials")
+    assert all("attn" in text for text in column(chrome, "architecture"))
+    write_filter(chrome, "nothing-like-this")
+    assert chrome.find_element(By.ID, "count").text == "no trial matches"
+
+
+def test_the_downloaded_csv_holds_the_numbers_of_trials_csv(
+    chrome: Chrome, page: Path, results: Results, tmp_path: Path
+) -> None:
+    open_page(chrome, page)
+    where = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    chrome.execute_cdp_cmd("Browser.setDownloadBehavior", where)
+    chrome.find_element(By.ID, "everything").click()
+    chrome.execute_script("document.querySelector('[data-sort=number]').click()")
+    chrome.find_element(By.ID, "download").click()
+    target = tmp_path / "ranking.csv"
+    wait_until_written(chrome, target)
+    got = list(csv.DictReader(io.StringIO(target.read_text(encoding="utf-8"))))
+    expected = list(csv.DictReader(io.StringIO(trials_csv(results))))
+    for name in ("number", "accuracy", "flops", "efficiency"):
+        assert [number(row[name]) for row in got] == [number(row[name]) for row in expected]
+    assert [row["architecture"] for row in got] == [row["architecture"] for row in expected]
+
+
+def wait_until_written(chrome: Chrome, target: Path) -> None:
+    WebDriverWait(chrome, 20).until(lambda _: target.is_file() and target.stat().st_size > 0)
+
+
+def number(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def test_the_browser_draws_networks_as_python_does(
+    chrome: Chrome, page: Path, results: Results
+) -> None:
+    open_page(chrome, page)
+    picked = chrome.find_element(By.CSS_SELECTOR, ".card.first").get_attribute("data-number")
+    assert picked is not None
+    chrome.execute_script("document.querySelector('#table tbody tr').click()")
+    script = """const scripted = document.querySelector('#network svg.net');
+        const printed = document.querySelector('.card.first svg.net');
+        return [scripted.outerHTML, printed.outerHTML];"""
+    scripted, printed = chrome.execute_script(script)
+    assert scripted == printed
+    assert draw_svg(results.trials[int(picked)].architecture, MODEL).count("<rect") > 5
+
+
+def test_thousands_of_points_are_drawn_with_webgl(chrome: Chrome, tmp_path: Path) -> None:
+    trials = (plain_trial(i, 0.1 + i % 90 / 100, 1000 + 7 * i) for i in range(1200))
+    open_page(chrome, save(tmp_path, plain_results(*trials)))
+    assert errors(chrome) == []
+    canvases = chrome.find_elements(By.CSS_SELECTOR, "[data-figure=pareto] canvas")
+    assert len(canvases) > 0
+
+
+def test_a_study_named_like_a_script_does_no_harm(
+    chrome: Chrome, results: Results, tmp_path: Path
+) -> None:
+    settings = replace(results.settings, name=EVIL)
+    open_page(chrome, save(tmp_path, replace(results, settings=settings)))
+    assert chrome.find_element(By.TAG_NAME, "h1").text == EVIL
+    assert errors(chrome) == []
+
+
+def test_two_studies_lie_over_each_other(chrome: Chrome, results: Results, tmp_path: Path) -> None:
+    open_page(chrome, save(tmp_path, results, make_results(30, seed=1, name="other")), 390)
+    assert errors(chrome) == []
+    assert overflow(chrome) == 0
+    legend = chrome.find_elements(By.CSS_SELECTOR, "[data-figure=pareto] .legendtext")
+    assert {"front of digits", "front of other"} <= {text.text for text in legend}

@@ -1,0 +1,137 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neptune_nas.architecture import Architecture, Stage
+from neptune_nas.errors import StudyError
+from neptune_nas.search import Search
+from neptune_nas.space import Space, choice
+from neptune_nas.study.read import read_results
+from neptune_nas.study.results import Results
+from neptune_nas.trial import State
+from tests.study.fakes import Arithmetic
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = """
+from pathlib import Path
+from neptune_nas.search import Search
+from tests.study.fakes import Arithmetic
+search = Search(space="tiny", trials=24, evaluator=Arithmetic(), out=Path({out!r}), jobs=2)
+search.run(lambda progress: print(progress.done, flush=True))
+"""
+
+
+def arithmetic(out: Path, **changes: Any) -> Search:
+    """A search that trains nothing."""
+    asked = {"space": "tiny", "trials": 24, "jobs": 2, **changes}
+    return Search(evaluator=Arithmetic(), out=out, **asked)
+
+
+def scores_of(results: Results) -> list[tuple[str, float]]:
+    return [(trial.key, score.accuracy) for trial in results.trials for score in trial.scores]
+
+
+@pytest.mark.parametrize("results_seen", [1, 7, 23])
+def test_killed_at_any_moment_and_run_again_it_has_every_trial_once(
+    tmp_path: Path, results_seen: int
+) -> None:
+    command = [sys.executable, "-c", SCRIPT.format(out=str(tmp_path))]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for _ in range(results_seen):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+    finished = {
+        trial.key: trial.scores
+        for trial in read_results(tmp_path / "tiny-digits").trials
+        if trial.state is State.FINISHED
+    }
+    assert len(finished) >= results_seen
+    results = arithmetic(tmp_path).run()
+    assert [trial.state for trial in results.trials] == [State.FINISHED] * 24
+    assert {t.key: t.scores for t in results.trials if t.key in finished} == finished
+
+
+def test_ctrl_c_leaves_a_whole_study(tmp_path: Path) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    search = arithmetic(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        search.run(interrupt)
+    folder = tmp_path / "tiny-digits"
+    assert (folder / "trials.csv").exists()
+    assert (folder / "best.json").exists()
+    assert len(search.run().ranked) == 24
+
+
+def test_equal_seeds_and_one_worker_give_equal_studies(tmp_path: Path) -> None:
+    first, second = (
+        Search(space="tiny", trials=4, rungs=(1,), jobs=1, threads=1, out=tmp_path / name).run()
+        for name in ("a", "b")
+    )
+    assert scores_of(first) == scores_of(second)
+
+
+def test_another_seed_gives_another_study(tmp_path: Path) -> None:
+    first, second = (
+        arithmetic(tmp_path, seed=seed, trials=6, name=f"seed-{seed}").run() for seed in (0, 1)
+    )
+    assert scores_of(first) != scores_of(second)
+
+
+def test_scores_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    first, second = (
+        arithmetic(tmp_path, sampler="random", jobs=jobs, trials=8, name=f"jobs-{jobs}").run()
+        for jobs in (1, 2)
+    )
+    assert set(scores_of(first)) == set(scores_of(second))
+
+
+def test_two_searches_of_one_study_at_once_are_refused(tmp_path: Path) -> None:
+    search = arithmetic(tmp_path)
+    with search.folder.locked(), pytest.raises(StudyError, match="being searched by another"):
+        arithmetic(tmp_path).run()
+
+
+def test_constraints_are_kept_by_every_trial(tmp_path: Path) -> None:
+    results = arithmetic(tmp_path, constraints=("flops<=300k", "params<2k"), trials=8).run()
+    assert len(results.trials) == 8
+    assert all(t.cost.flops <= 300_000 and t.cost.params < 2_000 for t in results.trials)
+
+
+def test_a_changed_space_is_refused_by_the_first_path_that_differs(tmp_path: Path) -> None:
+    def space(*widths: int) -> Space[Architecture]:
+        return Space("mine", Architecture(stages=(Stage(width=choice(*widths)),)))
+
+    arithmetic(tmp_path, space=space(8, 16), trials=1).run()
+    with pytest.raises(StudyError, match=r"`stages\.0\.width` of the space as '8 \| 16'"):
+        arithmetic(tmp_path, space=space(8, 24), trials=2).run()
+
+
+def test_a_space_that_is_exhausted_ends_the_search(tmp_path: Path) -> None:
+    space = Space("three", Architecture(stages=(Stage(width=choice(8, 16, 24)),)))
+    results = arithmetic(tmp_path, space=space, trials=10).run()
+    assert len(results.ranked) == 3
+
+
+def test_rungs_end_with_trials_at_the_last(tmp_path: Path) -> None:
+    results = arithmetic(tmp_path, rungs=(1, 3, 9), trials=18).run()
+    assert len(results.ranked) == 2
+    assert results.ledger.pruned == 16
+
+
+def test_the_ledger_accounts_for_the_workers_time(tmp_path: Path) -> None:
+    ledger = arithmetic(tmp_path, trials=6).run().ledger
+    assert ledger.finished == 6
+    assert ledger.slot_seconds == pytest.approx(2 * ledger.wall_seconds)
+    assert 0 < ledger.worker_seconds <= ledger.slot_seconds
+
+
+def test_latency_can_be_an_objective(tmp_path: Path) -> None:
+    results = arithmetic(tmp_path, objectives=("accuracy", "latency"), trials=3).run()
+    assert all(trial.latency is not None and trial.latency > 0 for trial in results.trials)
