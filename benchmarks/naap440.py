@@ -82,7 +82,7 @@ def read_layer(text: str) -> tuple[int, int, int, bool]:
 
 
 def rows(source: Path) -> Iterator[dict[str, object]]:
-    """A row an epoch of each network, as `Tabular` reads them; its best epoch so far, as published."""
+    """A row an epoch of each network, as `Tabular` reads them: the best accuracy so far."""
     paths = [decision.path for decision in SPACE.decisions]
     with gzip.open(source, "rt", newline="") as file:
         for given in csv.DictReader(file):

@@ -9,13 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property, partial
-from itertools import count
 from pathlib import Path
 from random import Random
-from time import monotonic
 from typing import Any
 
-import torch
 from optuna.samplers import BaseSampler
 
 from neptune_nas.build import build
@@ -23,9 +20,8 @@ from neptune_nas.codec import type_name
 from neptune_nas.constraints import Constraint, Survey, parse_constraint, survey
 from neptune_nas.cost import CostModel
 from neptune_nas.data.load import load_once
-from neptune_nas.engine.engine import Engine
 from neptune_nas.engine.local import LocalEngine
-from neptune_nas.errors import OptionError, one_of
+from neptune_nas.errors import OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.latency import measure_latency
 from neptune_nas.outputs import write_outputs
@@ -42,16 +38,16 @@ from neptune_nas.study.proposals import Proposer
 from neptune_nas.study.read import records_in, snapshot
 from neptune_nas.study.reference import reference_point
 from neptune_nas.study.results import Results
+from neptune_nas.study.run import run_session
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.session import Asked, begin, hardware, now, settle_settings, versions
 from neptune_nas.study.settings import TRAINING, Facts, Question, Settings
 from neptune_nas.study.store import Store, open_store, safe_url, sqlite_url
 from neptune_nas.study.task import Task, task_on, training_task
+from neptune_nas.training.device import pick_device
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
-from neptune_nas.trial import State
 
-DEVICES = ("auto", "cpu", "cuda")
-COUNTS_EVERY = 25  # results between two notes of the sums that no trial holds
+POSITIVE = ("trials", "repeats", "jobs", "threads", "patience", "timeout", "trial_timeout")
 
 
 def ignore(_: Progress) -> None:
@@ -68,8 +64,9 @@ class Search:
     at the last rung. `evaluator`: what to measure with in place of short training. `name`: of the
     study's folder below `out` (default: `SPACE-DATA`). `storage`: the URL of a database to use in
     place of `study.db` in that folder. `device`: "auto", "cpu" or "cuda". `jobs`: evaluations at
-    once (default: one a core), each with `threads` (default: its share of the cores). `timeout`, `trial_timeout`: seconds. `patience`: stop after that
-    many trials in a row that added nothing to the front.
+    once (default: one a core), each with `threads` (default: its share of the cores). `timeout`,
+    `trial_timeout`: seconds. `patience`: stop after that many trials in a row that added nothing to
+    the front.
     """
 
     space: str | Space[Any] = "default"
@@ -96,15 +93,7 @@ class Search:
     patience: int | None = None
 
     def __post_init__(self) -> None:
-        for name in (
-            "trials",
-            "repeats",
-            "jobs",
-            "threads",
-            "patience",
-            "timeout",
-            "trial_timeout",
-        ):
+        for name in POSITIVE:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise OptionError(f"`{name}` must be greater than 0, but got {value}.")
@@ -173,10 +162,8 @@ class Search:
 
         `watch` is called after each result. Ctrl-C ends with everything that was found written.
         """
-        facts, sampler = (
-            self.find_facts(),
-            make_sampler(self.sampler, self.problem, self.sampler_kwargs),
-        )
+        facts = self.find_facts()
+        sampler = make_sampler(self.sampler, self.problem, self.sampler_kwargs)
         with self.folder.locked():
             settings = settle_settings(self.folder, self._asked, facts)
             begin(self.folder, settings)
@@ -184,8 +171,8 @@ class Search:
             coordinator = self._coordinator(settings, store, sampler, watch)
             coordinator.load()
             try:
-                if self._has_work(coordinator):
-                    self._search(coordinator, store)
+                limits = Limits(self.trials, self.timeout, self.patience)
+                run_session(coordinator, store, self._engine, limits)
             finally:
                 results = snapshot(self.folder, settings, store)
                 write_outputs(results)
@@ -261,30 +248,6 @@ class Search:
             lambda coordinator: watch(tracker.progress(coordinator.trials)),
         )
 
-    def _has_work(self, coordinator: Coordinator) -> bool:
-        ended = sum(trial.state is not State.RUNNING for trial in coordinator.trials.values())
-        return ended < max(self.trials, len(coordinator.trials))
-
-    def _search(self, coordinator: Coordinator, store: Store) -> None:
-        began, before = monotonic(), store.counts()
-        limits = Limits(self.trials, self.timeout, self.patience)
-        with self._engine() as engine:
-            watch, results = coordinator.watch, count()
-
-            def note(_: Coordinator) -> None:
-                store.set_counts(spent(before, coordinator, engine, monotonic() - began))
-
-            def watch_and_note(coordinator: Coordinator) -> None:
-                watch(coordinator)
-                if next(results) % COUNTS_EVERY == COUNTS_EVERY - 1:
-                    note(coordinator)
-
-            coordinator.watch = watch_and_note
-            try:
-                coordinator.run(engine, limits)
-            finally:
-                note(coordinator)
-
     def _engine(self) -> LocalEngine:
         return LocalEngine(
             self.task.evaluator,
@@ -299,20 +262,6 @@ class Search:
         return measure_latency(network, self.task.input_shape).median
 
 
-def spent(
-    before: Mapping[str, float], coordinator: Coordinator, engine: Engine, seconds: float
-) -> dict[str, float]:
-    """The sums that no trial holds: those of earlier sessions and of this one."""
-    session = {
-        "duplicates": coordinator.proposer.duplicates,
-        "infeasible": coordinator.proposer.infeasible,
-        "wall_seconds": seconds,
-        "slot_seconds": seconds * engine.slots,
-        "worker_deaths": engine.usage.deaths,
-    }
-    return {name: before.get(name, 0) + value for name, value in session.items()}
-
-
 def asked_in(file: Path) -> dict[str, Any]:
     """The arguments of `Search` that ask a `study.toml`'s question again."""
     settings = read_settings(file)
@@ -320,13 +269,3 @@ def asked_in(file: Path) -> dict[str, Any]:
     recipe = record_from(Recipe, question.pop("recipe"), f"{file}: `recipe`")
     del question["evaluator"]
     return {**question, "recipe": recipe, "trials": settings.trials}
-
-
-def pick_device(device: str) -> str:
-    """The device that a name stands for: "auto" is CUDA where there is a GPU, else the CPU."""
-    if device not in DEVICES:
-        raise OptionError(f"device '{device}' is unknown: {one_of(DEVICES, device)}")
-    has_gpu = torch.cuda.is_available()
-    if device == "cuda" and not has_gpu:
-        raise OptionError("device 'cuda' needs a GPU that torch can use, but there is none.")
-    return ("cuda" if has_gpu else "cpu") if device == "auto" else device

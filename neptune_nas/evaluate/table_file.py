@@ -4,9 +4,9 @@ NAS-Bench-Macro's published JSON (Su et al. 2021, arXiv 2103.11922): for each co
 decision, the `test_acc` of several training runs.
 
 CSV, a row a measurement: the network (a column `code` like that, or one column a decision, named by
-its path, with the option as `str` writes it, empty where it is not taken), what was measured (`accuracy` or `test_acc`; `loss`), and,
-where there are several, its `seed` and `fidelity` (or `epochs`). Further columns are costs, or notes
-where they are no numbers.
+its path, with the option as `str` writes it, empty where it is not taken), what was measured
+(`accuracy` or `test_acc`; `loss`), and, where there are several, its `seed` and `fidelity` (or
+`epochs`). Further columns are costs, or notes where they are no numbers.
 
 Accuracies may be shares or percent: if any is above 1, they are percent.
 """

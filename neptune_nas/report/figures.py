@@ -181,7 +181,7 @@ def timeline(studies: Sequence[Results]) -> go.Figure:
             color, strength = STUDIES[k % len(STUDIES)], 0.25 + 0.65 * (i + 1) / len(rungs)
             line = {"width": 14, "color": color}
             name = fidelity_text(results, rung)
-            fig.add_scatter(bars, name=name, line=line, opacity=strength, showlegend=k == 0)
+            fig.add_scatter(**bars, name=name, line=line, opacity=strength, showlegend=k == 0)
     fig.update_layout(height=150 + 34 * max(len(lanes), 1))
     fig.update_yaxes(type="category", showgrid=False)
     return fig

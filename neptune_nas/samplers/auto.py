@@ -1,6 +1,6 @@
 """The default strategy: a model of the score alone, since costs are known before training."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from random import Random
 from typing import Generic, TypeVar
@@ -22,7 +22,7 @@ T = TypeVar("T")
 START = 12  # trials spread over the costs before a model is asked
 SAMPLES = 2_000  # of a space too large to be a candidate as a whole
 RIVALS = 32  # candidates of which the farthest from all earlier ones is taken then
-CLIMBS, STEPS = 4, 6  # rounds of moves from the best candidate of a large space, and moves a round
+CLIMBS, STEPS = 3, 5  # rounds of moves from the best candidate of a large space, and moves a round
 
 
 class Auto(Generic[T]):
@@ -72,7 +72,8 @@ class Auto(Generic[T]):
         rows = rng.sample(rows, min(RIVALS, len(rows)))
         tried, _ = self.pool.tried(history.entries)
         apart = squared(base.points.picks[rows], tried.picks).min(axis=1, initial=np.inf)
-        return base.architectures[rows[int(apart.argmax())]]
+        farthest: T = base.architectures[rows[int(apart.argmax())]]
+        return farthest
 
     def promising(self, history: History[T], rng: Random) -> T:
         """The candidate with the largest expected gain."""

@@ -1,6 +1,7 @@
 """Strategies that need no model: random, aging evolution, local search, NSGA-II."""
 
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Generic, TypeVar
 
@@ -67,7 +68,7 @@ class LocalSearch(Generic[T]):
 
     def _neighbor(self, history: History[T], parent: T, rng: Random) -> T | None:
         problem = self.problem
-        drawn = problem.fresh(history.seen, lambda: edited(problem, parent, 1, rng), FEW)
+        drawn = problem.fresh(history.seen, partial(edited, problem, parent, 1, rng), FEW)
         if drawn is not None:
             return drawn
         near = list(problem.space.neighbors(parent))
@@ -114,7 +115,7 @@ def tournament(count: int, rng: Random) -> int:
 def mutated(problem: Problem[T], history: History[T], parent: T, rng: Random) -> T:
     """An unseen architecture a few edits from `parent`: one where possible, then more, then any."""
     for edits in (1, 2, 3):
-        drawn = problem.fresh(history.seen, lambda n=edits: edited(problem, parent, n, rng), TRIES)
+        drawn = problem.fresh(history.seen, partial(edited, problem, parent, edits, rng), TRIES)
         if drawn is not None:
             return drawn
     return problem.random(history.seen, rng)

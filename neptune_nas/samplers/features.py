@@ -135,6 +135,7 @@ class Scaler:
         self.keep = np.flatnonzero((scale > LEAST) & ~copies)
 
     def __call__(self, table: Floats) -> Floats:
+        """The columns that vary, standardised."""
         scaled: Floats = ((table - self.mean) / self.scale)[:, self.keep]
         return scaled
 

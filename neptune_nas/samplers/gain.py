@@ -36,8 +36,8 @@ def expected_gain(mean: Floats, deviation: Floats, costs: Floats, front: Front) 
     """The expected hypervolume gain of n candidates; `costs`: (n, k), with k = 0 for no cost."""
     kinds = costs.shape[1]
     if kinds == 0:
-        best = front.scores.max(initial=front.floor)
-        return improvement(mean, deviation, np.array([best]))[:, 0]
+        highest = np.array([front.scores.max(initial=front.floor)])
+        return improvement(mean, deviation, highest)[:, 0]
     if kinds == 1:
         heights, starts, ends = staircase(front)
         shares = np.maximum(ends - np.maximum(starts, costs), 0.0)

@@ -48,7 +48,8 @@ class Kernel:
         often = bell(a.counts / counts, b.counts / counts)
         costs = bell(a.logs / self.reach[1], b.logs / self.reach[1])
         of_places, of_often, of_costs = self.variances
-        return of_places * places + of_often * often + of_costs * costs
+        total: Floats = of_places * places + of_often * often + of_costs * costs
+        return total
 
 
 def bell(a: Floats, b: Floats) -> Floats:
@@ -61,8 +62,8 @@ def bell(a: Floats, b: Floats) -> Floats:
 
 def squared(a: Floats, b: Floats) -> Floats:
     """Squared distances of the rows of `a` (n, d) and `b` (m, d)."""
-    products = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
-    return np.maximum(products, 0.0)
+    apart: Floats = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
+    return np.maximum(apart, 0.0, out=apart)
 
 
 @dataclass(frozen=True, slots=True)

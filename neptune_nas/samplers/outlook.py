@@ -9,7 +9,7 @@ from scipy.special import ndtr
 
 from neptune_nas.samplers.features import Floats
 from neptune_nas.samplers.gain import Front, expected_gain
-from neptune_nas.samplers.history import Entry, History
+from neptune_nas.samplers.history import History
 from neptune_nas.samplers.pool import Candidates, Pool
 from neptune_nas.samplers.surrogate import Fit, Surrogate, is_running
 from neptune_nas.samplers.targets import margins, targets
@@ -80,7 +80,7 @@ class Outlook(Generic[T]):
         gains = expected_gain(mean, deviation, np.hstack(columns), self.front)
         for model in self.constraints:
             margin, unsure = predict(*model)
-            gains = gains * ndtr(margin / unsure)
+            gains *= ndtr(margin / unsure)
         return gains
 
     def _front(self, history: History[T], primary: int) -> Front:
@@ -88,17 +88,12 @@ class Outlook(Generic[T]):
         fit = self.objectives[0][1]
         finished = [entry for entry in history.finished if not entry.violation]
         running = [entry for entry in history.entries if is_running(entry)]
-        (points, costs), (ahead, their_costs) = map(self.pool.tried, (finished, running))
+        (_, costs), (ahead, their_costs) = map(self.pool.tried, (finished, running))
         believed, *others = [fit.at(ahead)[0] for _, fit in self.objectives]
-        import os
-
-        R = os.environ.get("REC", "ei")
-        if R == "rec":
-            truths, noise = fit.at(points)[0], fit.noise
-        else:
-            truths, noise = np.array([-e.losses[primary] for e in finished]), 0.0
         columns = [
-            np.concatenate([[entry.losses[i] for entry in finished], -means])
+            np.concatenate(
+                [[entry.losses[i] for entry in finished if entry.losses is not None], -means]
+            )
             for i, means in zip(self.further, others, strict=True)
         ]
         exact = np.concatenate([costs, their_costs]) * self.turns
@@ -106,11 +101,4 @@ class Outlook(Generic[T]):
         scores = [-entry.losses[primary] for entry in finished if entry.losses is not None]
         most = (self.pool.base.costs * self.turns).max(axis=0, initial=-np.inf)
         ceiling = np.append(most, [column.max(initial=0.0) for column in columns])
-        return Front(
-            np.concatenate([scores, believed]),
-            np.concatenate([truths, believed]),
-            table,
-            noise,
-            fit.lowest,
-            ceiling,
-        )
+        return Front(np.concatenate([scores, believed]), table, fit.lowest, ceiling)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice, pairwise
 from random import Random
 from typing import Generic, TypeVar
@@ -20,7 +19,7 @@ T = TypeVar("T")
 WHOLE = 20_000  # points up to which all of a space are candidates
 DRAWS = 10  # for each sample of a larger one, at most, until it is feasible
 ELITE = 12  # trials around which more candidates are sought
-MOVES = 16  # around each
+MOVES = 8  # around each
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +91,27 @@ class Pool(Generic[T]):
         )
 
     def near(self, history: History[T]) -> Candidates[T]:
-        """Moves from the best trials and crossings of each two in a row; none in a small space."""
+        """Moves from the best trials and a child of each two in a row; none in a small space."""
         elite = [] if self.is_whole else best(history.finished, ELITE)
-        found = [self._around(one, other) for one, other in pairwise([*elite, *elite[:1]])]
-        return sum(found, self.candidates({}))
+        moved = [self._moved(entry) for entry in elite]
+        crossed = [self._crossed(*pair) for pair in pairwise(sorted(elite, key=_number))]
+        return sum([*moved, *crossed], self.candidates({}))
 
-    def _around(self, one: Entry[T], other: Entry[T]) -> Candidates[T]:
-        pair = f"{one.name} {other.name}"
-        if pair not in self.known:
-            rng, space = Random(f"{self.problem.seed}/{pair}"), self.problem.space
-            moves = [edited(self.problem, one.architecture, 1 + i % 2, rng) for i in range(MOVES)]
-            crossed = space.crossover(one.architecture, other.architecture, rng)
-            self.known[pair] = self.candidates(self.admitted([*moves, crossed]))
-        return self.known[pair]
+    def _moved(self, entry: Entry[T]) -> Candidates[T]:
+        name = f"{entry.name} moved"
+        if name not in self.known:
+            rng = Random(f"{self.problem.seed}/{name}")
+            near = [edited(self.problem, entry.architecture, 1, rng) for _ in range(MOVES)]
+            self.known[name] = self.candidates(self.admitted(near))
+        return self.known[name]
+
+    def _crossed(self, one: Entry[T], other: Entry[T]) -> Candidates[T]:
+        name = f"{one.name} {other.name}"
+        if name not in self.known:
+            rng, space = Random(f"{self.problem.seed}/{name}"), self.problem.space
+            child = space.crossover(one.architecture, other.architecture, rng)
+            self.known[name] = self.candidates(self.admitted([child]))
+        return self.known[name]
 
     def admitted(self, architectures: Sequence[T]) -> dict[str, T]:
         """Those that may be trained, by name."""
@@ -118,3 +125,7 @@ class Pool(Generic[T]):
             for i in range(self.samples * DRAWS)
         )
         return self.admitted(list(islice(filter(problem.admits, drawn), self.samples)))
+
+
+def _number(entry: Entry[T]) -> int:
+    return entry.number

@@ -1,4 +1,4 @@
-"""What a sampler is asked: a space, the objectives, and what is known before anything is trained."""
+"""What a sampler is asked: a space, the objectives, and what is known before training."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

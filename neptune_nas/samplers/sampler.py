@@ -62,7 +62,7 @@ class SpaceSampler(BaseSampler, Generic[T]):
 
     def sample_independent(
         self,
-        study: Study,
+        study: Study,  # noqa: ARG002  # Optuna's signature
         trial: FrozenTrial,
         param_name: str,
         param_distribution: BaseDistribution,

@@ -1,6 +1,6 @@
 """Predicts a measured quantity of candidates from all that was tried."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 

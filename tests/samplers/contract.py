@@ -1,7 +1,7 @@
 """What every sampler of ours promises, as tests that each of them inherits."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import optuna
 import pytest
@@ -38,7 +38,7 @@ class SamplerContract:
     """Inherit it, name the class `Test...`, and say which sampler it is."""
 
     name = ""
-    options: Mapping[str, Any] = {}
+    options: ClassVar[Mapping[str, Any]] = {}
 
     def make(self, asked: Problem[Architecture]) -> SpaceSampler[Architecture]:
         sampler = make_sampler(self.name, asked, self.options)

@@ -6,10 +6,13 @@ from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from neptune_nas.architecture import Architecture, Attention, Conv, Identity, Stage, Stem
 from neptune_nas.space import Space, choice, repeat, where
+
+DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE, StudyDirection.MINIMIZE)
 
 SMALL = Space(
     "small",
@@ -58,16 +61,15 @@ def cost(architecture: Architecture) -> Mapping[str, float]:
 
 
 def accuracy(architecture: Architecture, seed: int = 0) -> float:
-    """A score that rises and levels off with cost, with a taste for layer norm and a little luck."""
+    """Rises and levels off with cost, has a taste for layer norm and a little luck."""
     size = cost(architecture)["params"]
     taste = sum(stage.norm == "layer" for stage in architecture.stages) / len(architecture.stages)
     luck = Random(f"{seed}/{architecture}").gauss(0, 0.002)
-    return 0.95 - 1 / (1 + size**0.3) + 0.03 * taste + luck
+    return float(0.95 - 1 / (1 + size**0.3) + 0.03 * taste + luck)
 
 
 def make_study(sampler: BaseSampler, kinds: int = 2) -> optuna.Study:
-    directions = ["maximize", "minimize", "minimize"][:kinds]
-    return optuna.create_study(directions=directions, sampler=sampler)
+    return optuna.create_study(directions=DIRECTIONS[:kinds], sampler=sampler)
 
 
 def step(study: optuna.Study, space: Space[Any], *, fail: bool = False) -> Architecture:

@@ -1,5 +1,6 @@
+from collections.abc import Mapping
 from itertools import combinations
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from scipy.linalg import LinAlgError
@@ -18,7 +19,7 @@ from tests.samplers.helpers import NESTED, SMALL, accuracy, cost, make_study, st
 
 class TestAuto(SamplerContract):
     name = "auto"
-    options: ClassVar = {"samples": 100}
+    options: ClassVar[Mapping[str, Any]] = {"samples": 100}
 
 
 def reached(strategy: Strategy[Architecture], asked: Problem[Architecture], count: int) -> float:

@@ -1,0 +1,17 @@
+"""Which device a name stands for."""
+
+import torch
+
+from neptune_nas.errors import OptionError, one_of
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def pick_device(device: str) -> str:
+    """The device that a name stands for: "auto" is CUDA where there is a GPU, else the CPU."""
+    if device not in DEVICES:
+        raise OptionError(f"device '{device}' is unknown: {one_of(DEVICES, device)}")
+    has_gpu = torch.cuda.is_available()
+    if device == "cuda" and not has_gpu:
+        raise OptionError("device 'cuda' needs a GPU that torch can use, but there is none.")
+    return ("cuda" if has_gpu else "cpu") if device == "auto" else device
