@@ -87,6 +87,7 @@ def templates(draw: st.DrawFn, depth: int = 3, ties: bool = True) -> Any:
     ]
     kind = draw(st.sampled_from(leaves if depth == 0 else leaves + inner))
     part = templates(depth - 1, ties) if depth else st.nothing()
+    small = templates(min(depth - 1, 1), ties) if depth else st.nothing()  # a rule looks at each
     match kind:
         case "fixed":
             return draw(st.sampled_from([0, "s", None, 1.0, True, Leaf(3), (), (1, 2)]))
@@ -108,13 +109,13 @@ def templates(draw: st.DrawFn, depth: int = 3, ties: bool = True) -> Any:
             return Pair(draw(part), draw(part))
         case "ruled":
             rule = draw(st.sampled_from([reads_one, reads_both, reads_all, compares]))
-            return where(Pair(draw(part), integer(0, 3)), rule)
+            return where(Pair(draw(small), integer(0, 3)), rule)
         case "filtered":
-            return where(draw(part), is_odd)
+            return where(draw(small), is_odd)
         case "kinds":
             return choice(Leaf(draw(part)), Group(repeat(draw(part), 0, 2)), 7)
         case _:
-            return where(where(Pair(integer(0, 3), draw(part)), reads_both), is_odd)
+            return where(where(Pair(integer(0, 3), draw(small)), reads_both), is_odd)
 
 
 @st.composite
