@@ -34,6 +34,7 @@ from neptune_nas.space import RejectedError, Space, find_space
 MARKS = (25, 50, 100, 200)
 WHOLE = 1_000_000  # a fidelity that no table exceeds
 OBJECTIVES = {1: ("accuracy",), 2: ("accuracy", "flops")}
+BY_HELP = "which proposals are the same: equal networks, or equal entries of the table"
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)
 
 
@@ -131,23 +132,39 @@ def drawn_run(seed: int, entry: str, repeat: int) -> int:
     return sha256(f"{seed}|{entry}".encode()).digest()[0] + repeat
 
 
-def result(bench: Bench, run: Run, kinds: int, count: int) -> float:
-    """Regret in points, or the share of the true hypervolume, after `count` evaluations."""
+def volume(bench: Bench, run: Run, count: int) -> float:
+    """The share of the true hypervolume after `count` evaluations."""
     seen, means, flops = run.accuracies[:count], run.means[:count], run.flops[:count]
-    if kinds == 1:
-        return 100 * (bench.best - float(means[seen.argmax()]))
     front = non_dominated(np.stack([flops, -seen], axis=1))
     return bench.volume_of(flops[front], means[front]) / bench.volume
 
 
-def table_row(bench: Bench, sampler: str, kinds: int, runs: Sequence[Run]) -> str:
+def regret(bench: Bench, run: Run, count: int) -> float:
+    """By how many points the network that scored best is worse than the best, by their means."""
+    return 100 * (bench.best - float(run.means[run.accuracies[:count].argmax()]))
+
+
+def missed(bench: Bench, run: Run, count: int) -> float:
+    """By how many points the best network that was seen is worse than the best, by their means."""
+    return 100 * (bench.best - float(run.means[:count].max()))
+
+
+MEASURES: dict[int, dict[str, Callable[[Bench, Run, int], float]]] = {
+    1: {"regret of what scored best, points": regret, "regret of the best seen, points": missed},
+    2: {"share of the true hypervolume": volume},
+}
+
+
+def table_row(
+    bench: Bench, sampler: str, runs: Sequence[Run], measure: Callable[[Bench, Run, int], float]
+) -> str:
     """Means and standard errors as a line of a Markdown table."""
     cells = [sampler, str(len(runs))]
     for mark in MARKS:
         if mark > len(runs[0].names):
             cells.append("-")
             continue
-        values = np.array([result(bench, run, kinds, mark) for run in runs])
+        values = np.array([measure(bench, run, mark) for run in runs])
         error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else float("nan")
         cells.append(f"{values.mean():.4f} ± {error:.4f}")
     cells.append(f"{np.mean([run.duplicates for run in runs]):.1f}")
@@ -157,21 +174,15 @@ def table_row(bench: Bench, sampler: str, kinds: int, runs: Sequence[Run]) -> st
 
 def arguments() -> argparse.Namespace:
     """What to measure."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--space", default="nasbench-macro")
     parser.add_argument("--floor", type=float, default=0.80, help="reference accuracy, 0..1")
     parser.add_argument("--samplers", default="auto,local,evolution,nsga2,random,tpe")
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--objectives", default="2,1", help="2: accuracy and FLOPs, 1: accuracy")
     parser.add_argument("--evaluations", type=int, default=200)
-    parser.add_argument(
-        "--by",
-        choices=("network", "entry"),
-        default="network",
-        help="which proposals are the same: equal networks, or equal entries",
-    )
+    parser.add_argument("--by", choices=("network", "entry"), default="network", help=BY_HELP)
     return parser.parse_args()
 
 
@@ -179,17 +190,18 @@ def main() -> None:
     options = arguments()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     bench = Bench(Tabular.from_file(options.table, find_space(options.space)), options.floor)
+    marks = " | ".join(map(str, MARKS))
     for kinds in map(int, options.objectives.split(",")):
-        title = "regret, points" if kinds == 1 else "share of the true hypervolume"
-        marks = " | ".join(map(str, MARKS))
-        print(f"\n{title}\n| sampler | seeds | {marks} | duplicates | ms |\n|{'---|' * 8}")
+        print(f"\n| sampler: measure | seeds | {marks} | duplicates | ms |")
+        print(f"|{'---|' * 8}")
         for sampler in options.samplers.split(","):
-            seeds = range(options.first_seed, options.first_seed + options.seeds)
             runs = [
                 search(bench, sampler, kinds, seed, options.by, options.evaluations)
-                for seed in seeds
+                for seed in range(options.seeds)
             ]
-            print(table_row(bench, sampler, kinds, runs), flush=True)
+            for name, measure in MEASURES[kinds].items():
+                label = f"{sampler}: {name}"
+                print(table_row(bench, label, runs, measure), flush=True)
 
 
 if __name__ == "__main__":

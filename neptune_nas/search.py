@@ -166,8 +166,8 @@ class Search:
         sampler = make_sampler(self.sampler, self.problem, self.sampler_kwargs)
         with self.folder.locked():
             settings = settle_settings(self.folder, self._asked, facts)
-            begin(self.folder, settings)
             store = self._open_store(settings)
+            begin(self.folder, settings)
             coordinator = self._coordinator(settings, store, sampler, watch)
             coordinator.load()
             try:
@@ -245,7 +245,7 @@ class Search:
             Proposer(self.problem, sampler, directions(self.objectives)),
             Rungs(self.question.rungs),
             self.gauge.measure,
-            lambda coordinator: watch(tracker.progress(coordinator.trials)),
+            lambda coordinator: watch(tracker.progress(coordinator.trials.values())),
         )
 
     def _engine(self) -> LocalEngine:

@@ -96,8 +96,12 @@ class Trial:
 
     @property
     def score(self) -> Score | None:
-        """The good score at the highest fidelity reached, or None; the mean of repeated seeds."""
-        top = self.scores_at(max((s.fidelity for s in self.scores if s.ok), default=0))
+        """The good score at the highest fidelity trained to, the mean of repeated seeds.
+
+        None where there is none: what a proxy measured is no accuracy.
+        """
+        trained = [s for s in self.scores if s.ok and s.proxy is None]
+        top = [s for s in trained if s.fidelity == max(t.fidelity for t in trained)]
         if len(top) < 2:
             return top[0] if top else None
         return replace(

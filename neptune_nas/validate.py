@@ -38,7 +38,9 @@ def check_inside(name: str, file: Path, allow: Iterable[type] = ()) -> str:
     space = find_space(name)
     item = load(file, (*records_of(find_module(name)), *allow))
     if item.architecture not in space:
-        raise SpaceError(f"space '{space.name}' does not hold {file}: {item.architecture!r}.")
+        raise SpaceError(
+            f"space '{space.name}' does not hold {file}: {space.explain(item.architecture)}"
+        )
     if not space.is_exact:
         return f"space '{space.name}' holds {file}."
     return f"space '{space.name}' holds {file}, as number {space.index(item.architecture):,}."

@@ -3,7 +3,18 @@
 import typer
 
 import neptune_nas
-from neptune_nas.cli import diff, export, profile, report, search, space
+from neptune_nas.cli import (
+    compare,
+    diff,
+    draw,
+    export,
+    plot,
+    profile,
+    report,
+    search,
+    space,
+    status,
+)
 
 app = typer.Typer(
     help="Search for the image network with the most accuracy per FLOP.",
@@ -32,7 +43,13 @@ def options(
 
 app.command(epilog=search.EXAMPLE)(search.search)
 app.command(epilog=report.EXAMPLE)(report.report)
+app.command(epilog=status.STATUS_EXAMPLE)(status.status)
+app.command(epilog=status.WATCH_EXAMPLE)(status.watch)
+app.command(epilog=compare.EXAMPLE)(compare.compare)
+app.command(epilog=plot.EXAMPLE)(plot.plot)
 app.command(epilog=export.EXAMPLE)(export.export)
+app.command(epilog=draw.SHOW_EXAMPLE)(draw.show)
+app.command(epilog=draw.DRAW_EXAMPLE)(draw.draw)
 app.command(epilog=profile.EXAMPLE)(profile.profile)
 app.command(epilog=diff.EXAMPLE)(diff.diff)
 app.add_typer(space.app, name="space")

@@ -18,31 +18,48 @@ Watch = Callable[[Progress], None]
 
 @contextmanager
 def watching(folder: Path, *, quiet: bool, verbose: bool) -> Iterator[Watch]:
-    """A watcher that prints what a search does, for as long as the block runs."""
+    """A watcher that prints what a search does, for as long as the block runs.
+
+    It says nothing before the first result, so that a mistake found until then stands alone.
+    """
     console = Console(stderr=True)
     if quiet:
         yield lambda _: None
     elif console.is_terminal and not verbose:
-        console.print(f"Searching into {folder}. Ctrl-C stops; the same command goes on.")
         with Bar(BarColumn(), TextColumn("{task.description}"), console=console) as bar:
-            task = bar.add_task("starting", total=None)
-            yield lambda p: bar.update(
-                task, completed=p.done, total=p.total, description=one_line(p)
-            )
+            yield Line(bar, folder)
     else:
-        console.print(f"Searching into {folder}.")
-        yield Log(console, 0.0 if verbose else LOG_EVERY)
+        yield Log(console, folder, 0.0 if verbose else LOG_EVERY)
+
+
+class Line:
+    """A bar and a line that change with each result."""
+
+    def __init__(self, bar: Bar, folder: Path) -> None:
+        self.bar = bar
+        self.task = bar.add_task(f"starting; into {folder}. Ctrl-C stops, the same command goes on")
+
+    def __call__(self, progress: Progress) -> None:
+        """Show `progress`."""
+        self.bar.update(
+            self.task,
+            completed=progress.done,
+            total=progress.total,
+            description=one_line(progress),
+        )
 
 
 class Log:
     """Prints a line at most every so many seconds, and at the end."""
 
-    def __init__(self, console: Console, every: float) -> None:
-        self.console, self.every = console, every
-        self.last = monotonic()
+    def __init__(self, console: Console, folder: Path, every: float) -> None:
+        self.console, self.folder, self.every = console, folder, every
+        self.last = 0.0
 
     def __call__(self, progress: Progress) -> None:
         """Print `progress` if it is time to."""
+        if not self.last:
+            self.console.print(f"Searching into {self.folder}.", soft_wrap=True, highlight=False)
         is_end = progress.done >= progress.total and progress.running == 0
         if is_end or monotonic() - self.last >= self.every:
             self.last = monotonic()

@@ -117,6 +117,8 @@ def search(
         raise OptionError(
             "--epochs and --rungs exclude each other: --rungs 1,3,9 ends at 9 epochs."
         )
+    if epochs is not None and epochs < 1:
+        raise OptionError(f"--epochs must be at least 1, but got {epochs}.")
     given: dict[str, Any] = {
         "space": space,
         "trials": trials,

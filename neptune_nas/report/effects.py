@@ -228,7 +228,9 @@ def effects_figure(results: Results, found: Effects | None = None, decisions: in
         y += len(effects) + 1
     add_effects(fig, rows)
     ticks = {"tickvals": [row for row, _ in rows], "ticktext": [escape(e.option) for _, e in rows]}
-    fig.update_yaxes(range=[y - 0.4, -0.6], automargin=True, showgrid=False, **ticks)
+    fig.update_yaxes(
+        range=[y - 0.4, -0.6], automargin=True, showgrid=False, zeroline=False, **ticks
+    )
     fig.update_layout(height=110 + 24 * max(y, 1), showlegend=False)
     return fig
 

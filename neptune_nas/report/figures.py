@@ -24,6 +24,7 @@ COST_TITLES = {
     "latency": "latency (ms, batch 1)",
 }
 HOVER = "<b>%{text}</b><br>accuracy %{y:.4f}, cost %{x:.4s}<extra></extra>"
+FOCUS = 0.05  # the share of accuracies that may lie below the first view
 CROWD = 500  # points that hide each other unless they are fainter
 MARKS = ("triangle-up", "square", "cross", "star")
 
@@ -61,7 +62,31 @@ def pareto(studies: Sequence[Results], text: bool = True) -> go.Figure:
     known = {reference.name: reference for r in studies for reference in r.references}
     if known and axis in ("flops", "macs", "params"):
         fig.add_trace(kind(references(tuple(known.values()), axis)))
+    focus(fig)
     return fig
+
+
+def focus(fig: go.Figure) -> None:
+    """Begin with the accuracies from the 5th percentile up, and say how many lie below."""
+    found = np.array([value for trace in fig.data for value in trace.y], dtype=np.float64)
+    if not len(found):
+        return
+    low, high = float(np.quantile(found, FOCUS)), float(found.max())
+    margin = max(high - low, 0.01) * 0.08
+    below = int((found < low - margin).sum())
+    fig.update_yaxes(range=[low - margin, high + margin])
+    if below:
+        fig.add_annotation(
+            text=f"{below} below: autoscale shows all",
+            showarrow=False,
+            font={"size": 12, "color": GREY},
+            x=0.005,
+            y=0.005,
+            xref="paper",
+            yref="paper",
+            xanchor="left",
+            yanchor="bottom",
+        )
 
 
 Layer = tuple[str, list[Trial], dict[str, Any]]

@@ -20,7 +20,7 @@ from neptune_nas.samplers.surrogate import FIRST
 T = TypeVar("T")
 
 START = 12  # trials spread over the costs before a model is asked
-SAMPLES = 2_000  # of a space too large to be a candidate as a whole
+SAMPLES = 1_000  # of a space too large to be a candidate as a whole
 RIVALS = 32  # candidates of which the farthest from all earlier ones is taken then
 CLIMBS, STEPS = 3, 5  # rounds of moves from the best candidate of a large space, and moves a round
 

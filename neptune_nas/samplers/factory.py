@@ -2,10 +2,12 @@
 
 import importlib
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from optuna import samplers
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
 from neptune_nas.errors import OptionError, one_of
@@ -68,7 +70,9 @@ def built(
                 f"{one_of(takes - {'problem', 'self'}, option)}"
             )
     try:
-        return make(**{**{k: v for k, v in given.items() if k in takes}, **options})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # who asks for it by name knows
+            return make(**{**{k: v for k, v in given.items() if k in takes}, **options})
     except (TypeError, ValueError) as error:
         raise OptionError(f"sampler '{name}' refuses {dict(options)!r}: {error}") from error
 

@@ -36,14 +36,16 @@ def expected_gain(mean: Floats, deviation: Floats, costs: Floats, front: Front) 
     """The expected hypervolume gain of n candidates; `costs`: (n, k), with k = 0 for no cost."""
     kinds = costs.shape[1]
     if kinds == 0:
-        highest = np.array([front.scores.max(initial=front.floor)])
-        return improvement(mean, deviation, highest)[:, 0]
+        summit = np.array([front.scores.max(initial=front.floor)])
+        return improvement(mean, deviation, summit)[:, 0]
+    shares: Floats
     if kinds == 1:
         heights, starts, ends = staircase(front)
         shares = np.maximum(ends - np.maximum(starts, costs), 0.0)
     else:
         heights, corners = scattered(front, np.minimum(costs.min(axis=0), front.ceiling))
-        shares = (costs[:, None, :] <= corners[None]).all(axis=2) / len(corners)
+        below = (costs[:, None, :] <= corners[None]).all(axis=2)
+        shares = np.asarray(below, dtype=np.float64) / len(corners)
     gain: Floats = (shares * improvement(mean, deviation, heights)).sum(axis=1)
     return gain
 

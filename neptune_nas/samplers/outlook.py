@@ -70,13 +70,6 @@ class Outlook(Generic[T]):
     def _gains(self, candidates: Candidates[T], predict: Predict[T]) -> Floats:
         (mean, deviation), *further = [predict(*model) for model in self.objectives]
         columns = [candidates.costs * self.turns, *(-mean[:, None] for mean, _ in further)]
-        import os
-
-        R = os.environ.get("REC", "ei")
-        if R == "full":
-            deviation = np.hypot(deviation, self.objectives[0][1].noise)
-        if R == "half":
-            deviation = np.hypot(deviation, self.objectives[0][1].noise * 0.5)
         gains = expected_gain(mean, deviation, np.hstack(columns), self.front)
         for model in self.constraints:
             margin, unsure = predict(*model)
@@ -87,6 +80,7 @@ class Outlook(Generic[T]):
         """What was measured and what runs, the latter as expected; only what keeps constraints."""
         fit = self.objectives[0][1]
         finished = [entry for entry in history.finished if not entry.violation]
+        known = [entry.losses for entry in finished if entry.losses is not None]
         running = [entry for entry in history.entries if is_running(entry)]
         (_, costs), (ahead, their_costs) = map(self.pool.tried, (finished, running))
         believed, *others = [fit.at(ahead)[0] for _, fit in self.objectives]
@@ -98,7 +92,7 @@ class Outlook(Generic[T]):
         ]
         exact = np.concatenate([costs, their_costs]) * self.turns
         table = np.column_stack([exact, *columns])
-        scores = [-entry.losses[primary] for entry in finished if entry.losses is not None]
+        scores = [-losses[primary] for losses in known]
         most = (self.pool.base.costs * self.turns).max(axis=0, initial=-np.inf)
         ceiling = np.append(most, [column.max(initial=0.0) for column in columns])
         return Front(np.concatenate([scores, believed]), table, fit.lowest, ceiling)

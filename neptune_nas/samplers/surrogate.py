@@ -144,7 +144,7 @@ def learned_at(ended: int) -> int:
     """After how many ended trials the kernel that serves `ended` of them is learned.
 
     >>> [learned_at(n) for n in (4, 19, 20, 21, 25, 205)]
-    [4, 19, 20, 20, 24, 195]
+    [4, 19, 20, 20, 24, 196]
     """
     at = after = FIRST
     while after <= ended:

@@ -15,6 +15,7 @@ T = TypeVar("T")
 PAIRS = 3  # trials known at both fidelities that a line can be drawn through
 FENCE = 1.5  # Tukey's, in quartile distances
 DEAD = 0.1  # the lowest tenth of the range is left out when quartiles are taken
+FEW = 8  # values that quartiles can be taken of
 LEAST = 1e-12
 
 
@@ -53,7 +54,7 @@ def margins(history: History[T], constraint: str) -> Targets[T]:
     """By how much each trial keeps a measured constraint; less than 0 is broken."""
     entries = tuple(entry for entry in history.finished if constraint in entry.constraints)
     values = np.array([-entry.constraints[constraint] for entry in entries])
-    return Targets(entries, np.maximum(values, fence(values)), np.zeros(len(values)))
+    return Targets(entries, values, np.zeros(len(values)))
 
 
 def failed(entry: Entry[T]) -> bool:
@@ -92,5 +93,7 @@ def fence(values: Floats) -> float:
     Networks stuck at chance may be many; the lowest tenth of the range has no say in the quartiles.
     """
     alive = values[values >= values.min() + DEAD * np.ptp(values)]
+    if len(alive) < FEW:
+        return float(values.min())
     first, third = np.percentile(alive, [25, 75])
     return float(first - FENCE * (third - first))

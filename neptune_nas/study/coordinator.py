@@ -9,7 +9,7 @@ from typing import Any
 from neptune_nas.engine.engine import Call, Engine, Result
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.samplers.problem import SpaceExhaustedError
-from neptune_nas.study.objectives import losses, values_of
+from neptune_nas.study.objectives import standing, values_of
 from neptune_nas.study.proposals import Proposer
 from neptune_nas.study.rungs import Losses, Rungs
 from neptune_nas.study.settings import Question
@@ -164,9 +164,8 @@ class Coordinator:
     def _note(self, trial: Trial, level: int) -> None:
         """Enter a trial's standing at a level, and that it went past the levels below."""
         if scores := trial.scores_at(level):
-            names = self.question.objectives
-            values = values_of(names, replace(trial, scores=scores))
-            self.scored[level][trial.number] = losses(names, values)
+            losses = standing(self.question.objectives, trial, scores)
+            self.scored[level][trial.number] = losses
         if any(score.fidelity > level for score in trial.scores):
             self.promoted[level].add(trial.number)
 

@@ -2,28 +2,35 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from math import inf
+from typing import Any, Protocol
 
 from neptune_nas.codec import key
 from neptune_nas.constraints import Constraint
-from neptune_nas.cost import CostModel
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.study.objectives import EXACT, value_of
 from neptune_nas.trial import Cost
+
+
+class Costs(Protocol):
+    """What knows the exact cost of an architecture; a `CostModel`, or a table."""
+
+    def cost(self, architecture: Any, /) -> Cost:
+        """The cost; raises `ArchitectureError` where there is none."""
 
 
 @dataclass(slots=True)
 class Gauge:
     """Counts exact costs, and measures latency where `clock` (architecture to ms) is given."""
 
-    model: CostModel
+    costs: Costs
     constraints: Sequence[Constraint] = ()
     clock: Callable[[Any], float] | None = None
     latencies: dict[str, float] = field(init=False, default_factory=dict)
 
     def cost(self, architecture: Any) -> Cost:
         """The exact cost of one forward pass of one image."""
-        return self.model.cost(architecture)
+        return self.costs.cost(architecture)
 
     def latency(self, architecture: Any) -> float | None:
         """Milliseconds for one image; None where it is not measured."""
@@ -38,6 +45,13 @@ class Gauge:
         """The cost of one kind."""
         latency = self.latency(architecture) if name == "latency" else None
         return value_of(name, self.cost(architecture), None, latency)
+
+    def value_if_any(self, name: str, architecture: Any) -> float:
+        """The same; less than any other for what cannot be built."""
+        try:
+            return self.value(name, architecture)
+        except ArchitectureError:
+            return -inf
 
     def exact(self, architecture: Any) -> Mapping[str, float]:
         """All costs that are known without running anything, by name."""

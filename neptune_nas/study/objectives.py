@@ -1,6 +1,7 @@
 """What a search can aim at: which way each objective points, and what is known before training."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import inf, isfinite, log
 from typing import Literal
 
@@ -51,6 +52,17 @@ def values_of(names: Sequence[str], trial: Trial) -> tuple[float, ...]:
 def losses(names: Sequence[str], values: Sequence[float]) -> tuple[float, ...]:
     """The same values turned so that less is better."""
     return tuple(-v if n == "accuracy" else v for n, v in zip(names, values, strict=True))
+
+
+def standing(names: Sequence[str], trial: Trial, scores: Sequence[Score]) -> tuple[float, ...]:
+    """The losses by which a trial is compared at a rung, where it has these scores.
+
+    Where a proxy was measured, it stands for accuracy and loss: more of it is better.
+    """
+    found = losses(names, values_of(names, replace(trial, scores=tuple(scores))))
+    if scores[0].proxy is None:
+        return found
+    return tuple(-scores[0].value if n in SCORED else x for n, x in zip(names, found, strict=True))
 
 
 def worst_score(name: str, classes: int, chance: float) -> float:

@@ -1,21 +1,24 @@
-"""How far a search is, after each result."""
+"""How far a search is: after each of its own results, or read from a study on disk."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from time import monotonic
 
 from neptune_nas.pareto import hypervolume
-from neptune_nas.study.results import unit_box
+from neptune_nas.study.results import Results, unit_box
 from neptune_nas.study.settings import Settings
 from neptune_nas.trial import State, Trial
+
+RECENT = 20  # results that the pace of a study on disk is read from
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """The numbers a person watches.
 
-    `best_accuracy`: of the trials at the last rung, 0..1; None while there is none.
-    `hypervolume`: share of the box under the study's reference point, 0..1.
-    `seconds_left`: by the pace of this session; None until it has one.
+    `done`: trials with a score, be they promoted later or not. `best_accuracy`: of the trials at
+    the last rung, 0..1; None while there is none. `hypervolume`: share of the box under the
+    study's reference point, 0..1. `seconds_left`: by the pace so far; None until there is one.
     """
 
     done: int
@@ -29,28 +32,49 @@ class Progress:
 
 @dataclass(slots=True)
 class Tracker:
-    """Turns the trials of a running search into `Progress`, cheaply after each result."""
+    """Turns the trials of a running search into `Progress` after each result."""
 
     settings: Settings
     began: float = field(init=False, default_factory=monotonic)
     at_start: int | None = field(init=False, default=None)
 
-    def progress(self, trials: dict[int, Trial]) -> Progress:
-        """Where the search stands; a trial is done once it has a score, be it promoted later."""
-        last = self.settings.question.rungs[-1]
-        ended = [t for t in trials.values() if t.state is not State.RUNNING]
-        done = sum(bool(trial.scores) for trial in trials.values())
+    def progress(self, trials: Collection[Trial]) -> Progress:
+        """Where the search stands; its pace is that of this session."""
+        done = count_done(trials)
         if self.at_start is None:
             self.at_start = max(0, done - 1)
-        ranked = [t for t in ended if t.state is State.FINISHED and t.scores_at(last)]
-        gained = done - self.at_start
-        elapsed = monotonic() - self.began
-        return Progress(
-            done=done,
-            total=self.settings.trials,
-            running=len(trials) - len(ended),
-            failed=sum(t.state is State.FAILED for t in ended),
-            best_accuracy=max((t.score.accuracy for t in ranked if t.score), default=None),
-            hypervolume=hypervolume(*unit_box(self.settings, ranked)),
-            seconds_left=(self.settings.trials - done) * elapsed / gained if gained else None,
-        )
+        return standing(self.settings, trials, (monotonic() - self.began, done - self.at_start))
+
+
+def progress_of(results: Results, now: float) -> Progress:
+    """Where a study on disk stands at `now` (Unix time); its pace is that of its last results."""
+    starts = sorted(score.started for t in results.trials for score in t.scores)[-RECENT:]
+    pace = (now - starts[0], len(starts)) if starts else (0.0, 0)
+    return standing(results.settings, results.trials, pace)
+
+
+def standing(settings: Settings, trials: Collection[Trial], pace: tuple[float, int]) -> Progress:
+    """The progress at a pace, given as seconds and how many trials were done in them."""
+    done, (seconds, gained) = count_done(trials), pace
+    last = settings.question.rungs[-1]
+    ranked = [t for t in trials if t.state is State.FINISHED and t.scores_at(last)]
+    return Progress(
+        done=done,
+        total=settings.trials,
+        running=sum(t.state is State.RUNNING for t in trials),
+        failed=sum(t.state is State.FAILED for t in trials),
+        best_accuracy=max((t.score.accuracy for t in ranked if t.score), default=None),
+        hypervolume=hypervolume(*unit_box(settings, ranked)),
+        seconds_left=max(0, settings.trials - done) * seconds / gained if gained else None,
+    )
+
+
+def count_done(trials: Collection[Trial]) -> int:
+    """How many trials have a score."""
+    return sum(bool(trial.scores) for trial in trials)
+
+
+def is_complete(results: Results) -> bool:
+    """Whether a study has all its trials, and none of them goes on."""
+    ended = sum(trial.state is not State.RUNNING for trial in results.trials)
+    return ended >= max(results.settings.trials, len(results.trials))

@@ -42,7 +42,8 @@ class Proposer:
     """Asks a sampler for architectures that no trial has had yet.
 
     Our own samplers read lower rungs from intermediate values. Optuna's are told a pruned trial's
-    last values as if they were final, since with two objectives they cannot take a pruned one.
+    last values as if they were final, since with two objectives they cannot take a pruned one; one
+    that has only a proxy, which is no accuracy, has failed for them.
     """
 
     problem: Problem[Any]
@@ -93,8 +94,10 @@ class Proposer:
         self.numbers[trial.number] = proposal.asked
 
     def tell_rung(self, trial: Trial) -> None:
-        """Let the sampler know a score below the last rung."""
+        """Let the sampler know a score below the last rung, unless it is a proxy's."""
         newest = trial.scores[-1]
+        if newest.proxy is not None:
+            return
         # Not by `Trial.report`, which refuses two objectives.
         trial_id = self.storage.get_trial_id_from_study_id_trial_number(
             self.storage.get_study_id_from_name("proposals"), self.numbers[trial.number]
@@ -105,10 +108,10 @@ class Proposer:
         """Let the sampler know how a trial ended."""
         self.values[trial.key] = values
         number = self.numbers[trial.number]
-        if values is None or trial.state is State.FAILED:
-            self.study.tell(number, state=TrialState.FAIL)
-        elif trial.state is State.PRUNED and isinstance(self.sampler, SpaceSampler):
+        if trial.state is State.PRUNED and isinstance(self.sampler, SpaceSampler):
             self.study.tell(number, state=TrialState.PRUNED)
+        elif values is None or trial.state is State.FAILED:
+            self.study.tell(number, state=TrialState.FAIL)
         else:
             self.study.tell(number, values)
 

@@ -15,6 +15,8 @@ Losses = Sequence[float]
 class Rungs:
     """Fidelities, rising, at which trials are compared; one in `reduction` goes on.
 
+    0, which can only be the first, stands for a zero-cost proxy.
+
     Li et al. 2020 (arXiv 1810.05934) promote by one loss. Here a rung is sorted into non-dominated
     fronts first, so that a small network is never cut for being less accurate than a large one, and
     inside a front by how much hypervolume a trial alone adds.
@@ -29,6 +31,8 @@ class Rungs:
                 f"rungs need rising, distinct numbers of epochs, as in 1,3,9, "
                 f"but got {','.join(map(str, self.levels)) or 'none'}."
             )
+        if self.levels[-1] == 0:
+            raise OptionError("rungs must end with at least 1 epoch: 0 is a proxy, as in 0,1,3.")
         if self.reduction < 2:
             raise OptionError(f"rungs need a reduction of at least 2, but got {self.reduction}.")
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 TRAINING = "training"
+TABLE = "table:"  # before the file of a table
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,8 @@ class Question:
 
     `space`: as it was named on the command line. `data`: name or `folder:PATH`. `rungs`: epochs at
     which trials are compared; the last is what the report ranks by. `evaluator`: "training",
-    or the class of another one. `repeats`: seeds at the last rung, whose mean counts.
+    `table:FILE`, or the class of another one. `repeats`: seeds at the last rung, whose mean counts.
+    `proxy`: the zero-cost proxy that is rung 0, if there is one.
     """
 
     space: str
@@ -26,6 +28,7 @@ class Question:
     seed: int = 0
     recipe: dict[str, Any] = field(default_factory=dict)
     repeats: int = 1
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Parameters are the picks by path. Everything else about a trial stands in its user attributes:
 `architecture` (JSON), `key`, `macs`, `params`, `activations`, `latency` and `scores`, a list that
-grows by one with every evaluation. A rung below the last is an intermediate value too.
+grows by one with every evaluation. Accuracy below the last rung is an intermediate value too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -84,7 +84,7 @@ class Store:
         scores = [score_to_json(score) for score in trial.scores]
         self.storage.set_trial_user_attr(trial_id, "scores", scores)
         newest = trial.scores[-1]
-        if newest.ok and not is_last:
+        if newest.ok and newest.proxy is None and not is_last:
             self.storage.set_trial_intermediate_value(trial_id, newest.fidelity, newest.accuracy)
 
     def finish(self, trial: Trial, values: Sequence[float] | None) -> None:

@@ -1,24 +1,30 @@
 """What architectures are measured on: the evaluator, and the shape of its images."""
 
 from dataclasses import dataclass
+from typing import cast
 
+from neptune_nas.cost import CostModel
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
 from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.evaluate.proxy_first import ProxyFirst
 from neptune_nas.evaluate.short_training import ShortTraining
+from neptune_nas.evaluate.zero_cost import Proxy, ZeroCost
 from neptune_nas.study.folder import record_from
+from neptune_nas.study.gauge import Costs
 from neptune_nas.study.settings import Question
 from neptune_nas.training.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An evaluator, and the facts about its data that a study keeps.
+    """An evaluator, what knows the costs, and the facts about the data that a study keeps.
 
     `images`: how many there are to train, validate and test on.
     """
 
     evaluator: Evaluator
+    costs: Costs
     input_shape: tuple[int, int, int]
     classes: int
     chance: float
@@ -27,17 +33,21 @@ class Task:
 
 
 def training_task(question: Question, data_dir: str | None, device: str) -> Task:
-    """Short training on the question's data with its recipe."""
-    data = load_once(question.data, data_dir, 0)
-    recipe = record_from(Recipe, question.recipe, "recipe")
-    evaluator = ShortTraining(question.data, data_dir, recipe, device)
-    return task_on(data, evaluator)
+    """Short training on the question's data with its recipe, and its proxy as rung 0."""
+    evaluator: Evaluator = training = ShortTraining(
+        question.data, data_dir, record_from(Recipe, question.recipe, "recipe"), device
+    )
+    if question.proxy:
+        proxy = ZeroCost(cast(Proxy, question.proxy), question.data, data_dir)  # checks the name
+        evaluator = ProxyFirst(proxy, training, device)
+    return task_on(load_once(question.data, data_dir, 0), evaluator)
 
 
 def task_on(data: ImageData, evaluator: Evaluator) -> Task:
     """Any evaluator that measures on `data`."""
     return Task(
         evaluator=evaluator,
+        costs=CostModel(data.input_shape, len(data.classes)),
         input_shape=data.input_shape,
         classes=len(data.classes),
         chance=data.chance,

@@ -85,7 +85,7 @@ def test_quiet_prints_nothing(tmp_path: Path) -> None:
         (("--jobs", 0), ("`jobs` must be greater than 0",)),
         (("--rungs", "3,1"), ("rungs need rising", "3,1")),
         (("--rungs", "a"), ("--rungs needs numbers", "'a'")),
-        (("--epochs", 0), ("rungs",)),
+        (("--epochs", 0), ("--epochs must be at least 1, but got 0",)),
         (("--epochs", 1, "--rungs", "1,3"), ("--epochs and --rungs exclude each other",)),
         (("--timeout", "soon"), ("--timeout needs a duration", "'soon'")),
         (("--device", "tpu"), ("device 'tpu' is unknown",)),

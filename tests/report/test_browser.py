@@ -233,6 +233,18 @@ def test_the_browser_draws_networks_as_python_does(
     assert draw_svg(results.trials[int(picked)].architecture, MODEL).count("<rect") > 5
 
 
+def test_print_leaves_out_what_cannot_be_pressed_and_turns_to_dark_ink(
+    chrome: Chrome, page: Path
+) -> None:
+    open_page(chrome, page, dark=True)
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    for part in (".top", ".tools", ".pager", "[data-copy]"):
+        assert not chrome.find_element(By.CSS_SELECTOR, part).is_displayed()
+    chrome.execute_script("dispatchEvent(new Event('beforeprint'))")
+    ink = chrome.execute_script("return document.querySelector('.figure').layout.font.color")
+    assert ink == "#1c2228"
+
+
 def test_thousands_of_points_are_drawn_with_webgl(chrome: Chrome, tmp_path: Path) -> None:
     trials = (plain_trial(i, 0.1 + i % 90 / 100, 1000 + 7 * i) for i in range(1200))
     open_page(chrome, save(tmp_path, plain_results(*trials)))

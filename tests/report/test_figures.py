@@ -50,8 +50,15 @@ def test_the_hover_shows_the_architecture() -> None:
 
 def test_fronts_of_several_studies_lie_over_each_other() -> None:
     fig = pareto([make_results(60), make_results(30, seed=1, name="other")])
-    assert names(fig)[::3] == ["digits", "other"]
-    assert min(fig.data[3].customdata) >= 60  # places go on where the first study's end
+    assert names(fig) == ["digits", "front of digits", "other", "front of other", "hand-designed"]
+    assert min(fig.data[2].customdata) >= 60  # places go on where the first study's end
+
+
+def test_a_hopeless_few_do_not_flatten_the_rest_and_are_counted() -> None:
+    good = [plain_trial(i, 0.9 + i / 1000, 1000 + i) for i in range(40)]
+    fig = pareto([plain_results(*good, plain_trial(40, 0.1, 5000))])
+    assert fig.layout.yaxis.range[0] > 0.8
+    assert [note.text for note in fig.layout.annotations] == ["1 below: autoscale shows all"]
 
 
 def test_baselines_are_drawn_in() -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from neptune_nas.cost import CostModel
 from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.report import payload
 from neptune_nas.report.page import render
 from neptune_nas.report.ranking import best
 from neptune_nas.report.tables import trials_csv
@@ -91,6 +93,19 @@ def test_every_trial_has_its_network_in_the_page(page: str, results: Results) ->
     for trial, places in zip(results.trials, data["networks"], strict=True):
         macs = sum(data["rows"][place][3] for place in places)
         assert macs == trial.cost.macs
+
+
+def test_in_a_space_without_end_only_so_many_parts_are_counted(
+    monkeypatch: pytest.MonkeyPatch, results: Results
+) -> None:
+    monkeypatch.setattr(payload, "MOST_PARTS", 30)
+    monkeypatch.setattr(payload, "model_for", CostModel)
+    networks, known = payload.pack_networks([results])
+    counted = [all(known[i][3] is not None for i in places or ()) for places in networks]
+    best_place = results.trials.index(results.front()[0])
+    assert counted[best_place]
+    assert not all(counted)
+    assert all(places is not None for places in networks)
 
 
 def test_names_are_escaped_wherever_they_stand(results: Results) -> None:

@@ -38,6 +38,11 @@ SPACE: Space[Architecture] = Space(
 )
 
 
+FEW: Space[Architecture] = Space(
+    "fewer", Architecture(stages=(Stage(width=choice(8, 16, 24), pool=choice("max", "avg")),))
+)
+
+
 def question(**changes: Any) -> Question:
     return Question(space="few", **changes)
 
@@ -76,11 +81,14 @@ def store_in(folder: Path) -> Store:
 
 
 def coordinator_on(
-    store: Store, asked: Question, sampler: BaseSampler | None = None
+    store: Store,
+    asked: Question,
+    sampler: BaseSampler | None = None,
+    space: Space[Architecture] = SPACE,
 ) -> Coordinator:
     gauge = Gauge(CostModel(SHAPE, CLASSES))
     problem = Problem(
-        SPACE, asked.objectives, cost=gauge.exact, feasible=gauge.feasible, seed=asked.seed
+        space, asked.objectives, cost=gauge.exact, feasible=gauge.feasible, seed=asked.seed
     )
     proposer = Proposer(
         problem,

@@ -6,7 +6,7 @@ import pytest
 
 from neptune_nas.study.coordinator import Limits
 from neptune_nas.trial import State
-from tests.study.builders import SPACE, coordinator_on, question, store_in
+from tests.study.builders import FEW, SPACE, coordinator_on, question, store_in
 from tests.study.fakes import Arithmetic, InlineEngine
 
 
@@ -125,10 +125,10 @@ def test_a_failure_costs_its_trial_alone(tmp_path: Path) -> None:
 
 
 def test_an_exhausted_space_ends_the_search(tmp_path: Path) -> None:
-    coordinator = coordinator_on(store_in(tmp_path), question())
-    coordinator.run(InlineEngine(Arithmetic()), Limits(SPACE.size + 50))
+    coordinator = coordinator_on(store_in(tmp_path), question(), space=FEW)
+    coordinator.run(InlineEngine(Arithmetic()), Limits(FEW.size + 5))
     assert coordinator.exhausted
-    assert len({t.key for t in store_in(tmp_path).trials()}) == len(coordinator.trials)
+    assert len({t.key for t in store_in(tmp_path).trials()}) == FEW.size
 
 
 def test_patience_ends_a_search_that_finds_nothing_better(tmp_path: Path) -> None:

@@ -244,7 +244,7 @@
     const layout = structuredClone(figure.layout);
     await Plotly.newPlot(node, figure.data, layout, {
       responsive: true, displaylogo: false, displayModeBar: node.dataset.figure === "pareto" && "hover",
-      modeBarButtonsToRemove: ["autoScale2d", "zoomIn2d", "zoomOut2d"],
+      modeBarButtonsToRemove: ["zoomIn2d", "zoomOut2d"],
     });
     drawn.push(node);
     await Plotly.relayout(node, colors(getComputedStyle(document.body), node.layout));

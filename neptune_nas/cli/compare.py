@@ -1,0 +1,38 @@
+"""`neptune-nas compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: neptune-nas compare studies/a studies/b"
+
+
+def compare(
+    studies: Annotated[list[Path], typer.Argument(help="Study folders.", metavar="STUDY...")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare studies of different data or recipes.")
+    ] = False,
+) -> None:
+    """Compare studies in a table: best accuracy, hypervolume over a common reference, seconds."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from neptune_nas.report import comparison
+    from neptune_nas.study.read import read_results
+
+    results = [read_results(path) for path in studies]
+    for sentence in comparison.check_comparable(results, force):
+        typer.echo(f"Careful: {sentence}", err=True)
+    table = Table(box=None, padding=(0, 2))
+    for column in ("study", "scored", "best accuracy", "hypervolume", "worker seconds"):
+        table.add_column(column, justify="left" if column == "study" else "right")
+    for row in comparison.compare(results, force):
+        table.add_row(
+            row.name,
+            str(row.scored),
+            f"{row.best_accuracy:.4f}",
+            f"{row.hypervolume:.4f}",
+            f"{row.worker_seconds:.0f}",
+        )
+    Console().print(table)

@@ -1,0 +1,58 @@
+"""`neptune-nas draw` and `neptune-nas show`: what an architecture looks like."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neptune_nas.cli.allow import Allow, allowed
+
+DRAW_EXAMPLE = "Example: neptune-nas draw best.json -o best.svg"
+SHOW_EXAMPLE = "Example: neptune-nas show best.json"
+
+File = Annotated[Path, typer.Argument(help="An exported architecture.", metavar="FILE.json")]
+
+
+def draw(
+    file: File,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Where to write (default: stdout).")
+    ] = None,
+    allow: Allow = None,
+) -> None:
+    """Draw an architecture as SVG: stages, connections, widths and shares of the cost."""
+    from neptune_nas.export import load
+    from neptune_nas.files import write_file
+    from neptune_nas.report.drawing import model_for
+    from neptune_nas.report.svg import draw_svg
+
+    item = load(file, allowed(allow))
+    model = model_for(item.input_shape, item.classes)
+    svg = draw_svg(item.architecture, model, standalone=True)
+    if output is None:
+        typer.echo(svg)
+    else:
+        write_file(output, svg)
+
+
+def show(file: File, allow: Allow = None) -> None:
+    """Show an architecture in the terminal, with what it costs and what it scored."""
+    from rich.console import Console
+
+    from neptune_nas.export import load
+    from neptune_nas.report.drawing import model_for
+    from neptune_nas.report.text import draw_text
+
+    item = load(file, allowed(allow))
+    console = Console()
+    console.print(draw_text(item.architecture, model_for(item.input_shape, item.classes)))
+    cost = item.cost
+    console.print(
+        f"{cost.flops:,} FLOPs, {cost.params:,} parameters, {cost.activations:,} activations",
+        highlight=False,
+    )
+    for score in item.scores:
+        if score.ok:
+            console.print(
+                f"accuracy {score.accuracy:.4f} after {score.fidelity} epochs", highlight=False
+            )

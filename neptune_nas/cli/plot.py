@@ -1,0 +1,37 @@
+"""`neptune-nas plot`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: neptune-nas plot pareto studies/default-digits -o front.svg"
+
+
+def plot(
+    figure: Annotated[
+        str,
+        typer.Argument(
+            help="pareto, hypervolume, hypervolume-seconds, timeline, rungs, importance, effects.",
+            metavar="FIGURE",
+        ),
+    ],
+    studies: Annotated[list[Path], typer.Argument(help="Study folders.", metavar="STUDY...")],
+    output: Annotated[
+        Path, typer.Option("-o", "--out", help="A .png, .svg, .pdf or .html file to write.")
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare studies of different data or recipes.")
+    ] = False,
+) -> None:
+    """Write one figure of the report as a picture (needs the extra `neptune-nas[image]`)."""
+    from neptune_nas.files import write_file
+    from neptune_nas.report.comparison import check_comparable
+    from neptune_nas.report.figures import draw
+    from neptune_nas.report.image import image
+    from neptune_nas.study.read import read_results
+
+    results = [read_results(path) for path in studies]
+    check_comparable(results, force)
+    write_file(output, image(draw(figure, results), output))
+    typer.echo(f"Figure: {output}")

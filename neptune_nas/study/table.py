@@ -1,0 +1,113 @@
+"""A table of trained networks in the place of images: what a search on one is measured on."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from neptune_nas.architecture import Architecture
+from neptune_nas.cost import CostModel
+from neptune_nas.data.load import load_once
+from neptune_nas.errors import ArchitectureError, DataError, OptionError
+from neptune_nas.evaluate.tabular import Tabular
+from neptune_nas.study.objectives import EXACT
+from neptune_nas.study.task import Task
+from neptune_nas.trial import Cost
+
+Shape = tuple[int, int, int]
+
+DATA = "cifar10"  # which the networks of a table saw, unless it is said
+IMAGES: Mapping[str, tuple[Shape, int]] = {
+    "digits": ((1, 8, 8), 10),
+    "mnist": ((1, 28, 28), 10),
+    "fashion-mnist": ((1, 28, 28), 10),
+    "cifar10": ((3, 32, 32), 10),
+    "cifar100": ((3, 32, 32), 100),
+}
+"""Shape and classes by data set, which needn't be at hand for a table of it."""
+
+NO_IMAGES = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class TableCosts:
+    """Costs of a table's networks: counted by `model`, or, without one, the table's own."""
+
+    table: Tabular[Any]
+    model: CostModel | None
+
+    def cost(self, architecture: Any) -> Cost:
+        """The cost; raises `ArchitectureError` for a network that the table lacks."""
+        try:
+            known = self.table.cost(architecture)
+        except DataError as error:
+            raise ArchitectureError(str(error)) from error
+        if self.model is not None:
+            return self.model.cost(architecture)
+        macs = known.get("macs", known.get("flops", 0.0) / 2)
+        return Cost(*(round(n) for n in (macs, known.get("params", 0), known.get("activations", 0))))
+
+    def names(self) -> frozenset[str]:
+        """The costs that are known of every network."""
+        if self.model is not None:
+            return frozenset((*EXACT, "latency"))
+        found = frozenset.intersection(*map(frozenset, self.table.costs.values()))
+        both = {"macs", "flops"}
+        return found | both if found & both else found
+
+
+def table_task(table: Tabular[Any], data: str, data_dir: str | None, costs: Iterable[str]) -> Task:
+    """A search on a table, whose networks saw images such as those of `data`.
+
+    `costs`: those that the search needs. Raises `OptionError` where one can neither be counted, as
+    the networks cannot be built here, nor found in the table.
+    """
+    shape, classes = image_facts(data, data_dir)
+    model = CostModel(shape, classes)
+    known = TableCosts(table, model if can_build(table, model) else None)
+    for name in costs:
+        if name not in known.names():
+            raise OptionError(
+                f"{table.source} does not say the {name} of every network of space "
+                f"'{table.space.name}', and neptune-nas cannot build them to count: add a column "
+                f"`{name}`, or leave it out of the objectives and constraints."
+            )
+    fingerprint = sha256(Path(table.source).read_bytes()).hexdigest()[:16]
+    return Task(table, known, shape, classes, 1 / classes, fingerprint, NO_IMAGES)
+
+
+def image_facts(data: str, data_dir: str | None) -> tuple[Shape, int]:
+    """The shape of a data set's images and its classes."""
+    if data in IMAGES:
+        return IMAGES[data]
+    images = load_once(data, data_dir, 0)
+    return images.input_shape, len(images.classes)
+
+
+def can_build(table: Tabular[Any], model: CostModel) -> bool:
+    """Whether an example of the table's networks can be built for the model's images."""
+    architecture = table.space.sample(Random(0))
+    if not isinstance(architecture, Architecture):
+        return False
+    try:
+        model.cost(architecture)
+    except ArchitectureError:
+        return False
+    return True
+
+
+def fidelities(table: Tabular[Any]) -> tuple[int, ...]:
+    """The fidelities of a table, rising; only 0 where it names none."""
+    return tuple(sorted({fidelity for runs in table.runs.values() for fidelity in runs}))
+
+
+def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
+    """Refuse rungs that a table cannot answer at."""
+    lowest = max(min(runs) for runs in table.runs.values())
+    if rungs[0] < max(lowest, 1):
+        raise OptionError(
+            f"rungs must begin at {max(lowest, 1)}, the least that {table.source} has a score of "
+            f"for every network, but got {','.join(map(str, rungs))}."
+        )

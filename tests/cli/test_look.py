@@ -1,0 +1,59 @@
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from tests.cli.run import assert_one_sentence, neptune
+
+
+def test_draw_writes_well_formed_svg(study: Path, tmp_path: Path) -> None:
+    assert neptune("draw", study / "best.json", "-o", tmp_path / "best.svg").code == 0
+    assert ET.parse(tmp_path / "best.svg").getroot().tag.endswith("svg")
+
+
+def test_show_draws_the_architecture_in_the_terminal(study: Path) -> None:
+    outcome = neptune("show", study / "best.json")
+    assert outcome.code == 0
+    for part in ("stem", "FLOPs", "accuracy"):
+        assert part in outcome.out
+
+
+def test_status_says_how_far_a_study_is(study: Path) -> None:
+    outcome = neptune("status", study)
+    assert outcome.code == 0
+    for part in ("3/3 trials", "best accuracy", "Pareto front", "ago"):
+        assert part in outcome.out
+
+
+def test_watch_ends_with_the_study(study: Path) -> None:
+    outcome = neptune("watch", study)
+    assert outcome.code == 0
+    assert "3/3 trials" in outcome.out
+
+
+def test_compare_has_a_row_a_study(study: Path) -> None:
+    outcome = neptune("compare", study, study)
+    assert outcome.code == 0
+    assert outcome.out.count("tiny-digits") == 2
+
+
+def test_an_interactive_figure_needs_no_extra(study: Path, tmp_path: Path) -> None:
+    assert neptune("plot", "pareto", study, "-o", tmp_path / "front.html").code == 0
+    assert (tmp_path / "front.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("command", "parts"),
+    [
+        (("plot", "paretto", "STUDY", "-o", "x.html"), ("'paretto'", "did you mean 'pareto'")),
+        (("plot", "pareto", "STUDY", "-o", "x.bmp"), (".bmp",)),
+        (("status", "nowhere"), ("nowhere is no study",)),
+        (("draw", "nothing.json"), ("nothing.json cannot be read",)),
+        (("compare", "STUDY", "nowhere"), ("nowhere is no study",)),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    study: Path, command: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    said = [str(study) if word == "STUDY" else word for word in command]
+    assert_one_sentence(neptune(*said), *parts)

@@ -1,0 +1,137 @@
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neptune_nas.architecture import Architecture, Attention, Conv, Stage
+from neptune_nas.errors import DataError, FileFormatError
+from neptune_nas.evaluate.table_file import read_rows
+from neptune_nas.space import Space, choice
+
+SPACE = Space(
+    "tiny",
+    Architecture(
+        stages=(
+            Stage(
+                width=choice(8, 16),
+                substages=(choice(Conv(), Attention(heads=choice(2, 4))),),
+            ),
+        )
+    ),
+)
+WIDTH, BLOCK, HEADS = (decision.path for decision in SPACE.decisions)
+CONV = "Conv(kernel=3, groups=1)"
+CODES = Space(
+    "codes", Architecture(stages=(Stage(width=choice(8, 16), norm=choice("lrn", "mln")),))
+)
+
+
+def table(tmp_path: Path, content: str | dict[str, Any], name: str = "table.csv") -> Path:
+    path = tmp_path / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def row(runs: object = (90.0, 91.0), **costs: object) -> dict[str, object]:
+    return {"test_acc": runs, "flops": 5, "params": 7, **costs}
+
+
+def test_json_has_a_row_a_training_run(tmp_path: Path) -> None:
+    rows = read_rows(table(tmp_path, {"01": row()}, "table.json"), CODES)
+    assert [(r.code, r.accuracy, r.seed) for r in rows] == [((0, 1), 0.9, 0), ((0, 1), 0.91, 1)]
+
+
+def test_jsons_flops_are_multiply_adds(tmp_path: Path) -> None:
+    rows = read_rows(table(tmp_path, {"01": row()}, "table.json"), CODES)
+    assert rows[0].costs == {"flops": 10.0, "macs": 5.0, "params": 7.0}
+
+
+def test_a_gzipped_table_reads_the_same(tmp_path: Path) -> None:
+    plain = table(tmp_path, {"01": row()}, "table.json")
+    zipped = tmp_path / "table.json.gz"
+    zipped.write_bytes(gzip.compress(plain.read_bytes()))
+    assert repr(read_rows(zipped, CODES)) == repr(read_rows(plain, CODES))
+
+
+def test_csv_names_decisions_by_their_paths(tmp_path: Path) -> None:
+    lines = f'{WIDTH},{BLOCK},{HEADS},accuracy,loss\n16,"{CONV}",,0.5,1.5\n8,Attention,4,0.6,1.2\n'
+    rows = read_rows(table(tmp_path, lines), SPACE)
+    assert [(r.code, r.accuracy, r.loss) for r in rows] == [
+        ((1, 0, -1), 0.5, 1.5),
+        ((0, 1, 1), 0.6, 1.2),
+    ]
+
+
+def test_csv_may_have_codes_seeds_epochs_costs_and_notes(tmp_path: Path) -> None:
+    lines = "code,test_acc,seed,epochs,flops,note\n01,50,2,9,100,fine\n"
+    (found,) = read_rows(table(tmp_path, lines), CODES)
+    assert (found.code, found.accuracy, found.seed, found.fidelity) == ((0, 1), 0.5, 2, 9)
+    assert found.costs == {"flops": 100.0}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("code,loss\n01,1\n", "needs a column accuracy or test_acc, but has: code, loss"),
+        ("", "needs a column accuracy or test_acc, but has: nothing"),
+        ("code,accuracy\n", "has no measurements"),
+        ("code,accuracy\n01\n", "line 2: it needs 2 cells, one a column"),
+        ("code,accuracy\n01,0.5,9\n", "line 2: it needs 2 cells, one a column"),
+        ("code,accuracy\n01,good\n", "line 2: `accuracy` must be a number, but is 'good'"),
+        ("code,accuracy\n01,nan\n", "line 2: `accuracy` must be a number, but is 'nan'"),
+        ("code,accuracy\n01,-0.5\n", "must lie in 0..1 or in 0..100 percent, but one is -0.5"),
+        ("code,accuracy\n01,250\n", "must lie in 0..1 or in 0..100 percent, but one is 2.5"),
+    ],
+)
+def test_malformed_csv_is_refused_with_the_place(tmp_path: Path, content: str, says: str) -> None:
+    with pytest.raises(FileFormatError, match=says):
+        read_rows(table(tmp_path, content), CODES)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[1, 2]", "must map codes to measurements"),
+        ("{", "is no JSON"),
+        ('{"01": {"test_acc": 3}}', "network 01: `test_acc` must list accuracies, but is 3"),
+        ('{"01": {"test_acc": [3]}}', "network 01: `flops` must be a number, but is None"),
+        ("{}", "has no measurements"),
+    ],
+)
+def test_malformed_json_is_refused_with_the_place(tmp_path: Path, content: str, says: str) -> None:
+    with pytest.raises(FileFormatError, match=says):
+        read_rows(table(tmp_path, content, "table.json"), CODES)
+
+
+@pytest.mark.parametrize("code", ["0", "011", "02", "x1"])
+def test_codes_of_another_space_are_refused(tmp_path: Path, code: str) -> None:
+    with pytest.raises(DataError, match="is it a table of another space"):
+        read_rows(table(tmp_path, {code: row()}, "table.json"), CODES)
+
+
+def test_picks_of_another_space_are_refused(tmp_path: Path) -> None:
+    lines = f"{WIDTH},{BLOCK},{HEADS},accuracy\n64,Attention,4,0.5\n"
+    with pytest.raises(
+        DataError, match=r"line 2: `stages\.0\.width` of space 'tiny' is one of 8, 16"
+    ):
+        read_rows(table(tmp_path, lines), SPACE)
+
+
+def test_picks_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
+    lines = f"{WIDTH},{BLOCK},{HEADS},accuracy\n8,Attention,,0.5\n"
+    with pytest.raises(DataError, match="line 2 is no network of the space"):
+        read_rows(table(tmp_path, lines), SPACE)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match="there is no table"):
+        read_rows(tmp_path / "table.csv", SPACE)
+
+
+def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv.gz"
+    path.write_bytes(gzip.compress(b"code,accuracy\n01,0.5\n")[:-9])
+    with pytest.raises(FileFormatError, match="cannot be read as a table"):
+        read_rows(path, CODES)

@@ -1,0 +1,81 @@
+from functools import partial
+
+import numpy as np
+import pytest
+
+from neptune_nas.architecture import Architecture
+from neptune_nas.samplers.classic import RandomSearch
+from neptune_nas.samplers.history import History, Reader
+from neptune_nas.samplers.pool import Pool
+from neptune_nas.samplers.problem import Problem
+from neptune_nas.samplers.sampler import SpaceSampler
+from neptune_nas.samplers.surrogate import KEPT, Surrogate, chosen, learned_at
+from neptune_nas.samplers.targets import targets
+from tests.samplers.helpers import NESTED, accuracy, cost, make_study, step
+
+PROBLEM = Problem(NESTED, ("accuracy", "flops"), cost)
+ACCURACY = partial(targets, objective=0)
+
+
+def searched(count: int, running: int = 0) -> History[Architecture]:
+    """A random search so far."""
+    study = make_study(SpaceSampler(PROBLEM, RandomSearch(PROBLEM)))
+    for _ in range(count):
+        step(study, NESTED)
+    for _ in range(running):
+        NESTED.suggest(study.ask())
+    now = study.ask()
+    return Reader(PROBLEM).read(study, study.get_trials(deepcopy=False)[now.number])
+
+
+HISTORY = searched(60)
+POOL = Pool(PROBLEM, samples=150)
+
+
+def first(count: int) -> History[Architecture]:
+    return History(HISTORY.entries[:count], HISTORY.turns)
+
+
+def test_predictions_follow_the_truth() -> None:
+    surrogate = Surrogate(POOL, ACCURACY)
+    mean, deviation = surrogate.of_base(surrogate.fit(HISTORY))
+    truth = np.array([accuracy(architecture) for architecture in POOL.base.architectures])
+    assert np.corrcoef(mean, truth)[0, 1] > 0.8
+    assert (deviation > 0).all()
+
+
+def test_what_was_kept_between_asks_changes_nothing() -> None:
+    kept = Surrogate(POOL, ACCURACY)
+    for count in range(30, 45):
+        going_on = kept.of_base(kept.fit(first(count)))
+        anew = Surrogate(POOL, ACCURACY)
+        assert np.allclose(going_on, anew.of_base(anew.fit(first(count))), atol=1e-9)
+
+
+def test_the_base_is_predicted_as_any_other_point() -> None:
+    surrogate = Surrogate(POOL, ACCURACY)
+    fit = surrogate.fit(HISTORY)
+    assert np.allclose(surrogate.of_base(fit), fit.at(POOL.base.points), atol=1e-9)
+
+
+def test_running_trials_leave_means_and_take_doubt() -> None:
+    history = searched(30, running=3)
+    surrogate = Surrogate(POOL, ACCURACY)
+    ended = History(history.entries[:30], history.turns)
+    points, _ = POOL.tried(history.entries[30:])
+    before, after = (surrogate.fit(known).at(points) for known in (ended, history))
+    assert after[0] == pytest.approx(before[0], abs=1e-3)
+    assert (after[1] < before[1]).all()
+
+
+def test_the_kernel_is_learned_from_what_had_ended_when_it_was_due() -> None:
+    assert [learned_at(ended) for ended in (30, 31, 32, 33)] == [30, 30, 30, 33]
+    assert all(ended - learned_at(ended) <= 30 for ended in range(4, 2_000))
+
+
+def test_few_trials_are_all_kept_and_of_many_the_best_and_some_of_the_rest() -> None:
+    assert chosen(HISTORY, KEPT) == {entry.number for entry in HISTORY.entries}
+    kept = chosen(HISTORY, 20)
+    assert len(kept) == 20
+    most_accurate = max(HISTORY.entries, key=lambda entry: accuracy(entry.architecture))
+    assert most_accurate.number in kept

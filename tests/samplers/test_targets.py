@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from optuna.trial import TrialState
+
+from neptune_nas.architecture import Architecture
+from neptune_nas.samplers.history import Entry, History
+from neptune_nas.samplers.targets import fence, margins, targets
+
+ONE = Architecture()
+
+
+def entry(
+    number: int,
+    score: float | None = None,
+    rungs: dict[int, float] | None = None,
+    state: TrialState = TrialState.COMPLETE,
+    constraints: dict[str, float] | None = None,
+) -> Entry[Architecture]:
+    losses = None if score is None else (-score, 1.0)
+    return Entry(number, ONE, str(number), losses, rungs or {}, constraints or {}, state)
+
+
+def history(*entries: Entry[Architecture]) -> History[Architecture]:
+    return History(entries, (-1.0, 1.0))
+
+
+FINISHED = [entry(i, 0.5 + 0.05 * i, {1: 0.2 + 0.1 * i}) for i in range(6)]
+
+
+def test_scores_are_more_is_better_in_the_order_of_the_history() -> None:
+    found = targets(history(*FINISHED), 0)
+    assert found.values == pytest.approx([0.5, 0.55, 0.6, 0.65, 0.7, 0.75])
+    assert not found.noise.any()
+
+
+def test_a_lower_rung_foretells_the_score_that_its_like_had() -> None:
+    pruned = entry(6, None, {1: 0.4}, TrialState.PRUNED)
+    found = targets(history(*FINISHED, pruned), 0)
+    assert found.values[-1] == pytest.approx(0.6, abs=0.01)
+    assert found.noise[-1] < 0.001
+
+
+def test_a_rung_of_which_little_is_known_says_little() -> None:
+    pruned = entry(6, None, {3: 0.4}, TrialState.PRUNED)
+    found = targets(history(*FINISHED, pruned), 0)
+    assert found.values[-1] == pytest.approx(0.625)
+    assert found.noise[-1] == pytest.approx(np.var(found.values[:6]))
+
+
+def test_before_any_trial_has_finished_rungs_stand_for_themselves() -> None:
+    found = targets(history(entry(0, None, {1: 0.4}, TrialState.RUNNING)), 0)
+    assert found.values == pytest.approx([0.4])
+
+
+def test_running_trials_without_a_rung_say_nothing() -> None:
+    assert targets(history(entry(0, state=TrialState.RUNNING)), 0).entries == ()
+
+
+def test_failures_stand_for_the_worst() -> None:
+    found = targets(history(*FINISHED, entry(6, state=TrialState.FAIL)), 0)
+    assert found.values[-1] == found.values.min()
+    assert found.noise[-1] > 0
+
+
+def test_failures_alone_say_nothing() -> None:
+    assert len(targets(history(entry(0, state=TrialState.FAIL)), 0).values) == 0
+
+
+def test_disasters_are_clipped_however_many() -> None:
+    good = np.linspace(0.9, 0.94, 12)
+    for count in (1, 4, 10):
+        scores = np.concatenate([good, np.full(count, 0.1)])
+        assert 0.85 < fence(scores) < 0.9
+
+
+def test_ordinary_scores_are_not_clipped() -> None:
+    assert fence(np.linspace(0.8, 0.93, 40)) < 0.8
+
+
+def test_margins_are_positive_where_a_constraint_is_kept() -> None:
+    kept, broken = (entry(i, 0.5, constraints={"latency": v}) for i, v in enumerate((-2.0, 1.0)))
+    assert margins(history(kept, broken), "latency").values == pytest.approx([2.0, -1.0])
