@@ -9,7 +9,7 @@ from neptune_nas.record import is_record
 
 def facts_of(item: Exported) -> dict[str, str]:
     """Everything worth comparing about an exported architecture, by name."""
-    cost, scores = item.cost, [score for score in item.scores if score.ok]
+    cost, scores = item.cost, [s for s in item.scores if s.ok and s.proxy is None]
     facts = {"key": item.key, **decisions(item.architecture)}
     facts |= {"FLOPs": f"{cost.flops:,}", "parameters": f"{cost.params:,}"}
     facts |= {"activations": f"{cost.activations:,}"}

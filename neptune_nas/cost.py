@@ -105,11 +105,6 @@ class Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's cl
         self.macs = 0
         self.activations = 0
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """No: torch's guard against its own compiler would import that, for more than a second."""
-        return False
-
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operation and count it; one that is made of others is taken apart first."""
         formula = FORMULAS.get(func.overloadpacket)

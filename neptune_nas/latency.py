@@ -123,11 +123,6 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's cla
         self.alive = self.peak = 0
         self.known: set[int] = set()
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """No: torch's guard against its own compiler would import that, for more than a second."""
-        return False
-
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operation and note what it puts out."""
         out = func(*args, **(kwargs or {}))

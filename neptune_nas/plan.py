@@ -7,7 +7,6 @@ from typing import Any
 
 from neptune_nas.codec import key
 from neptune_nas.constraints import Survey
-from neptune_nas.engine.plan import share_out
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.search import Search
 from neptune_nas.study.settings import Facts, Question
@@ -41,13 +40,14 @@ def plan(search: Search) -> Plan:
     fits = [a for a in sampled if search.gauge.feasible(a)] or [search.surveyed.require_example()]
     typical = sorted(fits, key=lambda a: search.gauge.cost(a).flops)[len(fits) // 2]
     seed = seed_for(search.seed, key(typical))
-    search.task.evaluator(typical, question.rungs[0], seed)  # warms up: the first call is slower
-    score = search.task.evaluator(typical, question.rungs[0], seed)
-    jobs = share_out(search.jobs, None, ()).jobs
+    first = next(level for level in question.rungs if level)  # 0 is a proxy
+    search.task.evaluator(typical, first, seed)  # warms up: the first call is slower
+    score = search.task.evaluator(typical, first, seed)
+    jobs = search.slots.jobs
     share, epochs = 1.0, 0.0
     for level in question.rungs:
         epochs, share = epochs + share * level, share / 3
-    each = score.seconds / max(question.rungs[0], 1) * epochs
+    each = score.seconds / first * epochs
     return Plan(
         folder=search.folder.path,
         goes_on=search.folder.exists,

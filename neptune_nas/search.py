@@ -7,7 +7,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from random import Random
@@ -18,11 +18,12 @@ from optuna.samplers import BaseSampler
 from neptune_nas.build import build
 from neptune_nas.codec import type_name
 from neptune_nas.constraints import Constraint, Survey, parse_constraint, survey
-from neptune_nas.cost import CostModel
 from neptune_nas.data.load import load_once
 from neptune_nas.engine.local import LocalEngine
+from neptune_nas.engine.plan import Slots, share_out
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.latency import measure_latency
 from neptune_nas.outputs import write_outputs
 from neptune_nas.samplers.factory import make_sampler
@@ -30,9 +31,9 @@ from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import find_module
 from neptune_nas.study.coordinator import Coordinator, Limits
-from neptune_nas.study.folder import Folder, read_settings, record_from
+from neptune_nas.study.folder import Folder
 from neptune_nas.study.gauge import Gauge
-from neptune_nas.study.objectives import check_objectives, directions
+from neptune_nas.study.objectives import SCORED, check_objectives, directions
 from neptune_nas.study.progress import Progress, Tracker
 from neptune_nas.study.proposals import Proposer
 from neptune_nas.study.read import records_in, snapshot
@@ -41,13 +42,19 @@ from neptune_nas.study.results import Results
 from neptune_nas.study.run import run_session
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.session import Asked, begin, hardware, now, settle_settings, versions
-from neptune_nas.study.settings import TRAINING, Facts, Question, Settings
+from neptune_nas.study.settings import TABLE, TRAINING, Facts, Question, Settings
 from neptune_nas.study.store import Store, open_store, safe_url, sqlite_url
+from neptune_nas.study.table import DATA as TABLE_DATA
+from neptune_nas.study.table import check_rungs, fidelities, table_task
 from neptune_nas.study.task import Task, task_on, training_task
-from neptune_nas.training.device import pick_device
+from neptune_nas.training.device import check_gpus, pick_device
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
 
-POSITIVE = ("trials", "repeats", "jobs", "threads", "patience", "timeout", "trial_timeout")
+POSITIVE = (
+    *("trials", "repeats", "jobs", "threads", "trials_per_gpu"),
+    *("patience", "timeout", "trial_timeout"),
+)
+PROXY = "synflow"  # of rung 0, unless another is named
 
 
 def ignore(_: Progress) -> None:
@@ -60,17 +67,19 @@ class Search:
 
     `space`: a name, a file, `package.module:SPACE`, or a `Space`. `data`: see `load_data`.
     `trials`: the total of the study. `rungs`: epochs at which trials are compared (default: what
-    suits the data, once). `recipe`: how to train (default: what suits the data). `repeats`: seeds
-    at the last rung. `evaluator`: what to measure with in place of short training. `name`: of the
-    study's folder below `out` (default: `SPACE-DATA`). `storage`: the URL of a database to use in
-    place of `study.db` in that folder. `device`: "auto", "cpu" or "cuda". `jobs`: evaluations at
-    once (default: one a core), each with `threads` (default: its share of the cores). `timeout`,
-    `trial_timeout`: seconds. `patience`: stop after that many trials in a row that added nothing to
-    the front.
+    suits the data, once); the first may be 0, which is the zero-cost `proxy` (default: synflow).
+    `recipe`: how to train (default: what suits the data). `repeats`: seeds at the last rung.
+    `evaluator`: what to measure with in place of short training. `table`: the file of a table to
+    look networks up in instead; `data` then says which images they saw (default: cifar10). `name`:
+    of the study's folder below `out` (default: `SPACE-DATA`). `storage`: the URL of a database to
+    use in place of `study.db` in that folder. `device`: "auto", "cpu" or "cuda". `jobs`:
+    evaluations at once (default: one a core, or `trials_per_gpu`, which is 1, on each of `gpus`),
+    each with `threads` (default: its share of the cores). `timeout`, `trial_timeout`: seconds.
+    `patience`: stop after that many trials in a row that added nothing to the front.
     """
 
     space: str | Space[Any] = "default"
-    data: str = "digits"
+    data: str | None = None
     trials: int = 200
     objectives: tuple[str, ...] = ("accuracy", "flops")
     constraints: tuple[str, ...] = ()
@@ -80,7 +89,9 @@ class Search:
     recipe: Recipe | None = None
     repeats: int = 1
     seed: int = 0
+    proxy: str | None = None
     evaluator: Evaluator | None = None
+    table: Path | None = None
     name: str | None = None
     out: Path = Path("studies")
     storage: str | None = None
@@ -88,6 +99,8 @@ class Search:
     device: str = "auto"
     jobs: int | None = None
     threads: int | None = None
+    gpus: tuple[int, ...] = ()
+    trials_per_gpu: int | None = None
     timeout: float | None = None
     trial_timeout: float | None = None
     patience: int | None = None
@@ -98,31 +111,76 @@ class Search:
             if value is not None and not value > 0:
                 raise OptionError(f"`{name}` must be greater than 0, but got {value}.")
         check_objectives(self.objectives)
+        for one, other, clash in self._clashes:
+            if clash:
+                raise OptionError(
+                    f"`{one}` and `{other}` exclude each other: leave one of them out."
+                )
+        if self.trials_per_gpu is not None and not self.gpus:
+            raise OptionError("`trials_per_gpu` needs `gpus`, such as 0,1.")
+
+    @property
+    def _clashes(self) -> tuple[tuple[str, str, bool], ...]:
+        given = {name: bool(getattr(self, name)) for name in ("table", "evaluator", "proxy")}
+        return (
+            ("table", "evaluator", given["table"] and given["evaluator"]),
+            ("proxy", "table", given["proxy"] and given["table"]),
+            ("proxy", "evaluator", given["proxy"] and given["evaluator"]),
+            ("jobs", "trials_per_gpu", bool(self.jobs and self.trials_per_gpu)),
+            ("gpus", "device cpu", bool(self.gpus) and self.device == "cpu"),
+        )
 
     @cached_property
     def question(self) -> Question:
         """What decides the scores, every default filled in."""
-        recipe = self.recipe or default_recipe(self.data)
+        data = self.data or (TABLE_DATA if self.table else "digits")
+        rungs = Rungs(self.rungs or (self._usual_rung(data),)).levels
         return Question(
             space=self.space if isinstance(self.space, str) else self.space.name,
-            data=self.data,
-            evaluator=TRAINING if self.evaluator is None else type_name(type(self.evaluator)),
+            data=data,
+            evaluator=self._measure,
             objectives=self.objectives,
             constraints=self.constraints,
-            rungs=Rungs(self.rungs or (default_epochs(self.data),)).levels,
+            rungs=rungs,
             sampler=self.sampler,
             sampler_kwargs=dict(self.sampler_kwargs),
             seed=self.seed,
-            recipe=asdict(recipe),
+            recipe={} if self.table else asdict(self.recipe or default_recipe(data)),
             repeats=self.repeats,
+            proxy=self._proxy_below(rungs),
         )
+
+    @property
+    def _measure(self) -> str:
+        """What measures, by name."""
+        if self.table is not None:
+            return f"{TABLE}{self.table}"
+        return TRAINING if self.evaluator is None else type_name(type(self.evaluator))
+
+    def _usual_rung(self, data: str) -> int:
+        return default_epochs(data) if self.known is None else fidelities(self.known)[-1] or 1
+
+    def _proxy_below(self, rungs: tuple[int, ...]) -> str:
+        """The proxy that is rung 0 of short training; empty if it has none."""
+        if self.proxy and rungs[0] > 0:
+            raise OptionError(
+                f"`proxy` is measured at rung 0: give `rungs` such as 0,1,3, but not "
+                f"{','.join(map(str, rungs))}."
+            )
+        return (self.proxy or PROXY) if rungs[0] == 0 and self._measure == TRAINING else ""
+
+    @cached_property
+    def known(self) -> Tabular[Any] | None:
+        """The table, read."""
+        return None if self.table is None else Tabular.from_file(self.table, self.target)
 
     @cached_property
     def folder(self) -> Folder:
         """The study's folder."""
         space = self.question.space
         stem = Path(space).stem if space.endswith(".py") else space.rpartition(":")[0] or space
-        name = self.name or f"{stem}-{self.data.replace('folder:', '')}"
+        data = self.question.data.replace("folder:", "")
+        name = self.name or f"{stem}-{data}{'-table' if self.table else ''}"
         return Folder(self.out / re.sub(r"[^\w.<>()+-]+", "-", name).strip("-."))
 
     @cached_property
@@ -138,19 +196,34 @@ class Search:
     @cached_property
     def task(self) -> Task:
         """What architectures are measured on; reads the data."""
+        if self.known is not None:
+            check_rungs(self.known, self.question.rungs)
+            costs = sorted(self._aims - {*SCORED})
+            return table_task(self.known, self.question.data, self.data_dir, costs)
         if self.evaluator is not None:
-            return task_on(load_once(self.data, self.data_dir, 0), self.evaluator)
-        return training_task(self.question, self.data_dir, pick_device(self.device))
+            return task_on(load_once(self.question.data, self.data_dir, 0), self.evaluator)
+        return training_task(self.question, self.data_dir, self._device)
+
+    @property
+    def _aims(self) -> set[str]:
+        return {*self.objectives, *(limit.name for limit in self.limits)}
+
+    @property
+    def _device(self) -> str:
+        check_gpus(self.gpus)
+        return pick_device("cuda" if self.gpus else self.device)
+
+    @property
+    def slots(self) -> Slots:
+        """How the machine is shared out."""
+        jobs = self.jobs or len(self.gpus) * (self.trials_per_gpu or 1) or None
+        return share_out(jobs, self.threads, self.gpus)
 
     @cached_property
     def gauge(self) -> Gauge:
         """What architectures cost on the data's images."""
-        names = {*self.objectives, *(limit.name for limit in self.limits)}
-        return Gauge(
-            CostModel(self.task.input_shape, self.task.classes),
-            self.limits,
-            self._clock if "latency" in names else None,
-        )
+        clock = self._clock if "latency" in self._aims else None
+        return Gauge(self.task.costs, self.limits, clock)
 
     @cached_property
     def surveyed(self) -> Survey[Any]:
@@ -172,7 +245,7 @@ class Search:
             coordinator.load()
             try:
                 limits = Limits(self.trials, self.timeout, self.patience)
-                run_session(coordinator, store, self._engine, limits)
+                run_session(coordinator, store, self.engine, limits)
             finally:
                 results = snapshot(self.folder, settings, store)
                 write_outputs(results)
@@ -205,10 +278,10 @@ class Search:
                 space,
                 self.objectives,
                 self.limits,
-                self.gauge.value,
+                self.gauge.value_if_any,
                 (task.classes, task.chance),
             ),
-            device=pick_device(self.device),
+            device=self._device,
             hardware=hardware(),
             created=now(),
             versions=versions(),
@@ -248,11 +321,14 @@ class Search:
             lambda coordinator: watch(tracker.progress(coordinator.trials.values())),
         )
 
-    def _engine(self) -> LocalEngine:
+    def engine(self) -> LocalEngine:
+        """Workers that measure as this search does."""
+        slots = self.slots
         return LocalEngine(
             self.task.evaluator,
-            jobs=self.jobs,
-            threads=self.threads,
+            jobs=slots.jobs,
+            threads=slots.threads,
+            gpus=slots.gpus,
             trial_timeout=self.trial_timeout,
             setup=partial(find_module, self.space) if isinstance(self.space, str) else None,
         )
@@ -260,12 +336,3 @@ class Search:
     def _clock(self, architecture: Any) -> float:
         network = build(architecture, self.task.input_shape, self.task.classes, seed=0)
         return measure_latency(network, self.task.input_shape).median
-
-
-def asked_in(file: Path) -> dict[str, Any]:
-    """The arguments of `Search` that ask a `study.toml`'s question again."""
-    settings = read_settings(file)
-    question = {name.name: getattr(settings.question, name.name) for name in fields(Question)}
-    recipe = record_from(Recipe, question.pop("recipe"), f"{file}: `recipe`")
-    del question["evaluator"]
-    return {**question, "recipe": recipe, "trials": settings.trials}

@@ -90,6 +90,11 @@ class Trial:
     failure: str | None = None
     latency: float | None = None  # ms, batch 1, where it was measured
 
+    @property
+    def ended(self) -> float:
+        """When the last score was there, Unix time; 0 without any."""
+        return max((score.started + score.seconds for score in self.scores), default=0.0)
+
     def scores_at(self, fidelity: int) -> tuple[Score, ...]:
         """The good scores at one fidelity: one a seed."""
         return tuple(s for s in self.scores if s.ok and s.fidelity == fidelity)

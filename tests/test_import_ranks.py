@@ -23,7 +23,8 @@ RANKS = (
     ("export", "report"),
     ("compare", "outputs", "validate"),
     ("search",),
-    ("plan",),
+    ("again", "plan"),
+    ("audit", "baseline"),
     ("cli",),
     ("__main__",),
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.exceptions import StorageInternalError
 
 from neptune_nas.architecture import Architecture, Stage
 from neptune_nas.errors import StudyError
@@ -12,6 +13,7 @@ from neptune_nas.search import Search
 from neptune_nas.space import Space, choice
 from neptune_nas.study.read import read_results
 from neptune_nas.study.results import Results
+from neptune_nas.study.store import Store
 from neptune_nas.trial import State
 from tests.study.fakes import Arithmetic
 
@@ -135,3 +137,14 @@ def test_the_ledger_accounts_for_the_workers_time(tmp_path: Path) -> None:
 def test_latency_can_be_an_objective(tmp_path: Path) -> None:
     results = arithmetic(tmp_path, objectives=("accuracy", "latency"), trials=3).run()
     assert all(trial.latency is not None and trial.latency > 0 for trial in results.trials)
+
+
+def test_a_database_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageInternalError("database or disk is full")
+
+    monkeypatch.setattr(Store, "add_score", full)
+    with pytest.raises(StudyError, match=r"cannot be written \(database or disk is full\)"):
+        arithmetic(tmp_path, trials=2).run()

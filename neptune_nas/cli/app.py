@@ -4,6 +4,8 @@ import typer
 
 import neptune_nas
 from neptune_nas.cli import (
+    audit,
+    baseline,
     compare,
     diff,
     draw,
@@ -45,6 +47,8 @@ app.command(epilog=search.EXAMPLE)(search.search)
 app.command(epilog=report.EXAMPLE)(report.report)
 app.command(epilog=status.STATUS_EXAMPLE)(status.status)
 app.command(epilog=status.WATCH_EXAMPLE)(status.watch)
+app.command(epilog=audit.EXAMPLE)(audit.audit)
+app.command(epilog=baseline.EXAMPLE)(baseline.baseline)
 app.command(epilog=compare.EXAMPLE)(compare.compare)
 app.command(epilog=plot.EXAMPLE)(plot.plot)
 app.command(epilog=export.EXAMPLE)(export.export)

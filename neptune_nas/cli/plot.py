@@ -18,13 +18,13 @@ def plot(
     ],
     studies: Annotated[list[Path], typer.Argument(help="Study folders.", metavar="STUDY...")],
     output: Annotated[
-        Path, typer.Option("-o", "--out", help="A .png, .svg, .pdf or .html file to write.")
+        Path, typer.Option("-o", "--out", help="A .html, .png, .svg, .pdf or .webp file.")
     ],
     force: Annotated[
         bool, typer.Option("--force", help="Compare studies of different data or recipes.")
     ] = False,
 ) -> None:
-    """Write one figure of the report as a picture (needs the extra `neptune-nas[image]`)."""
+    """Write one figure of the report: .html as it is, pictures by the extra neptune-nas[image]."""
     from neptune_nas.files import write_file
     from neptune_nas.report.comparison import check_comparable
     from neptune_nas.report.figures import draw

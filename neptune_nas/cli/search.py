@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from neptune_nas.cli.values import json_object, names, seconds, whole_numbers
+from neptune_nas.cli.values import json_object, names, number_or_auto, seconds, whole_numbers
 from neptune_nas.errors import OptionError
 
 EXAMPLE = "Example: neptune-nas search --space default --data digits --trials 200"
@@ -60,6 +60,22 @@ RungsOption = Annotated[
     str | None,
     typer.Option("--rungs", help="Epochs at which the best third goes on, such as 1,3,9."),
 ]
+ProxyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--proxy",
+        help="What rung 0 is, as in --rungs 0,1,3: synflow (default), naswot, jacov, grad-norm, "
+        "zen-score, flops or params.",
+    ),
+]
+TableOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--table",
+        help="A table (CSV or JSON, or either gzipped) to look networks up in instead of training.",
+        metavar="FILE",
+    ),
+]
 RepeatSeeds = Annotated[
     int | None, typer.Option(help="Seeds that each trial is scored with at the last rung.")
 ]
@@ -69,6 +85,12 @@ Jobs = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(help="Threads of each evaluation (default: its share of the cores)."),
+]
+Gpus = Annotated[
+    str | None, typer.Option(help="CUDA devices to spread evaluations over, such as 0,1.")
+]
+TrialsPerGpu = Annotated[
+    str | None, typer.Option(help="Evaluations at once on each GPU; auto (default) is one.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the study (default: 0).")]
@@ -99,9 +121,13 @@ def search(
     constraint: Constraint = None,
     epochs: Epochs = None,
     rungs: RungsOption = None,
+    proxy: ProxyOption = None,
+    table: TableOption = None,
     repeat_seeds: RepeatSeeds = None,
     jobs: Jobs = None,
     threads: Threads = None,
+    gpus: Gpus = None,
+    trials_per_gpu: TrialsPerGpu = None,
     device: Device = "auto",
     seed: Seed = None,
     timeout: Timeout = None,
@@ -132,9 +158,13 @@ def search(
         "objectives": None if objectives is None else names(objectives),
         "constraints": tuple(constraint) if constraint else None,
         "rungs": (epochs,) if epochs is not None else rungs and whole_numbers(rungs, "--rungs"),
+        "proxy": proxy,
+        "table": table,
         "repeats": repeat_seeds,
         "jobs": jobs,
         "threads": threads,
+        "gpus": None if gpus is None else whole_numbers(gpus, "--gpus"),
+        "trials_per_gpu": number_or_auto(trials_per_gpu, "--trials-per-gpu"),
         "device": device,
         "seed": seed,
         "timeout": seconds(timeout, "--timeout"),
@@ -154,10 +184,11 @@ def run(
     config: Path | None, given: dict[str, Any], dry_run: bool, quiet: bool, verbose: bool
 ) -> None:
     """Make the search of the options, the config's question below them, and run it or plan it."""
+    from neptune_nas.again import asked_in
     from neptune_nas.cli.progress import watching
     from neptune_nas.cli.summary import print_plan, print_results
     from neptune_nas.plan import plan
-    from neptune_nas.search import Search, asked_in
+    from neptune_nas.search import Search
 
     search = Search(**{**(asked_in(config) if config else {}), **given})
     if dry_run:

@@ -1,4 +1,4 @@
-"""`neptune-nas status` and `neptune-nas watch`: a study while it is searched, read without a lock."""
+"""`neptune-nas status` and `watch`: a study while it is searched, read without a lock."""
 
 from pathlib import Path
 from typing import Annotated

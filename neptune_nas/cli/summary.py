@@ -9,6 +9,7 @@ from neptune_nas.constraints import Survey
 from neptune_nas.plan import Plan
 from neptune_nas.report.describe import describe
 from neptune_nas.report.ranking import accuracy_per_gflop, ranking
+from neptune_nas.study.audit import Audit
 from neptune_nas.study.results import Results
 
 SHOWN = 10
@@ -62,12 +63,18 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
     train, validation, test = plan.facts.images
     facts, question, score = plan.facts, plan.question, plan.score
     channels, height, width = facts.input_shape
+    images = (
+        f"{train} to train, {validation} to validate, {test} kept for the end; " if train else ""
+    )
     rows = {
         "study": f"{plan.folder} ({'goes on' if plan.goes_on else 'new'})",
         "space": f"{facts.space_name}: {facts.space_size} architectures",
-        "data": f"{question.data}: {train} to train, {validation} to validate, {test} kept for the "
-        f"end; {channels}x{height}x{width}, {facts.classes} classes, {facts.data_fingerprint}",
-        "epochs": ", then ".join(map(str, question.rungs)),
+        "data": f"{question.data}: {images}{channels}x{height}x{width}, "
+        f"{facts.classes} classes, {facts.data_fingerprint}",
+        "evaluator": question.evaluator,
+        "epochs": ", then ".join(
+            question.proxy or "0" if n == 0 else str(n) for n in question.rungs
+        ),
         "recipe": ", ".join(f"{name} {value}" for name, value in question.recipe.items()),
         "sampler": f"{question.sampler}, seed {question.seed}",
         "objectives": f"{', '.join(question.objectives)} (reference "
@@ -82,3 +89,18 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
     for name, value in rows.items():
         grid.add_row(name, value)
     console.print(grid)
+
+
+def audit_table(audit: Audit) -> Table:
+    """How each rung, proxy and size ranks."""
+    table = Table(
+        box=SIMPLE,
+        title=f"Agreement with {audit.epochs} epochs, {audit.count} architectures (95% intervals)",
+        title_justify="left",
+    )
+    for column in ("ranked by", "Kendall's tau", "Spearman's rho"):
+        table.add_column(column, no_wrap=True)
+    for each in (*audit.rungs, *audit.others):
+        cells = (f"{m.value:5.2f} ({m.low:.2f} to {m.high:.2f})" for m in (each.tau, each.rho))
+        table.add_row(each.name, *cells)
+    return table

@@ -102,11 +102,12 @@ class LRN(Affine):
     """Self-attentive normalisation: each position by attention-weighted statistics of the map.
 
     `y = (x - m) / sqrt(v + eps) * gamma + beta`, where `m` and `v` are the mean and variance of
-    each channel under weights `softmax(q . k)` over the positions. The keys are cells of at least
-    2x2 pixels, so that each has a variance, at most `grid` x `grid` of them, so that the cost is
-    linear in the pixels. A cell counts by its pixels, its mean and mean square are pooled apart:
-    equal weights give instance normalisation exactly. So it starts, with queries of zero.
-    A map of one pixel is normalised over its channels.
+    each channel that the position's cell gathers: the map is cut into at most `grid` x `grid`
+    cells of at least 2x2 pixels, and cells attend to cells, so that the attention costs the same
+    however large the map is. A cell counts by its pixels, its mean and mean square are pooled
+    apart: equal weights give instance normalisation exactly. So it starts, with queries of zero.
+    Half of the attention stays so: `v` is then at least half the map's variance, and no cell,
+    flat as it may be, can blow the map up. A map of one pixel is normalised over its channels.
     """
 
     def __init__(self, channels: int, grid: int = 4) -> None:
@@ -121,34 +122,29 @@ class LRN(Affine):
         if single_pixel(x):
             return torch.group_norm(x, 1, self.weight, self.bias, EPS)
         with full_precision(x):  # a difference of squares
-            return self.normalise(x.float() if x.dtype in HALF else x)
+            return self.normalise(x.float() if x.dtype in HALF else x).to(x.dtype)
 
     def normalise(self, x: Tensor) -> Tensor:
-        """The formula, on the map standardised channel by channel, where it is the same."""
-        channels = x.shape[1]
-        standard = torch.group_norm(x, channels, eps=EPS)
-        means, squares, sizes = self.cells(standard)
-        keys = (self.key * channels**-0.5) @ means
-        z = standard.flatten(2)
-        scores = torch.bmm((self.query.mT @ keys).mT, z)
-        weights = (scores + sizes.log()[:, None]).softmax(1)
-        variance = (squares * (sizes / sizes.sum())).sum(2, keepdim=True)
-        m = torch.bmm(means, weights)
-        squares = squares + (1 - variance)  # eps took that much: 1 - var / (var + eps)
-        v = torch.addcmul(torch.bmm(squares, weights), m, m, value=-1)
-        y = (z - m) * F.threshold(v, EPS, EPS, inplace=True).rsqrt()
-        return torch.addcmul(self.bias[:, None], y, self.weight[:, None]).view_as(x)
+        """The formula, as a scale and a shift for each cell."""
+        rows, columns = (cell_sizes(side, self.grid) for side in x.shape[2:])
+        step = (rows[0], columns[0])
+        means, squares = (F.avg_pool2d(each, step, ceil_mode=True) for each in (x, x.square()))
+        moments = torch.cat((means, squares), 1).flatten(2).mT
+        share = torch.outer(x.new_tensor(rows), x.new_tensor(columns)).flatten() / x[0, 0].numel()
+        m, variance = mean_and_variance(self.attend(moments, share))
+        scale = (variance + EPS).rsqrt() * self.weight
+        return spread(x, scale, self.bias - m * scale, step)
 
-    def cells(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean and mean square in each cell, `(N, C, cells)`, and its pixels, `(cells,)`."""
-        sides = z.shape[2:]
-        steps = [min(side, max(2, -(-side // self.grid))) for side in sides]
-        rows, columns = (
-            z.new_tensor([min(step, side - start) for start in range(0, side, step)])
-            for side, step in zip(sides, steps, strict=True)
-        )
-        means, squares = (F.avg_pool2d(x, steps, ceil_mode=True).flatten(2) for x in (z, z * z))
-        return means, squares, torch.outer(rows, columns).flatten()
+    def attend(self, moments: Tensor, share: Tensor) -> Tensor:
+        """The moments `(N, cells, 2 C)` that each cell gathers, from those of the cells and from
+        each cell's share of the pixels.
+        """
+        whole = (moments * share[:, None]).sum(1, keepdim=True)
+        mean, variance = mean_and_variance(whole)
+        z = (moments[:, :, : mean.shape[2]] - mean) * (variance + EPS).rsqrt()
+        query, key = z @ self.query.mT, z @ (self.key.mT * mean.shape[2] ** -0.5)
+        weights = (query @ key.mT + share.log()).softmax(2)
+        return (whole + weights @ moments) / 2
 
 
 class MLN(Affine):
@@ -201,6 +197,15 @@ def make_norm(kind: str, channels: int, layers: int = 1) -> nn.Module:
     return KINDS[kind](channels, layers)
 
 
+def inner_norm(kind: str) -> str:
+    """The norm inside an operation, on maps that no other layer of the stage reads.
+
+    Norms that gather statistics over other positions or layers, "lrn" and "mln", live at the level
+    of the Stage; inside, batch norm stands for them.
+    """
+    return "batch" if kind in ("lrn", "mln") else kind
+
+
 def even_groups(channels: int, least: int = 8) -> int:
     """The largest number of equal groups that leaves at least `least` channels in each.
 
@@ -208,6 +213,39 @@ def even_groups(channels: int, least: int = 8) -> int:
     (4, 2, 1)
     """
     return max(gcd(channels, groups) for groups in range(1, max(1, channels // least) + 1))
+
+
+def cell_sizes(side: int, grid: int) -> list[int]:
+    """The sides of at most `grid` cells, in pixels: equal ones of at least two, then the rest.
+
+    >>> cell_sizes(32, 4), cell_sizes(7, 4), cell_sizes(1, 4)
+    ([8, 8, 8, 8], [2, 2, 2, 1], [1])
+    """
+    step = min(side, max(2, -(-side // grid)))
+    return [min(step, side - start) for start in range(0, side, step)]
+
+
+def mean_and_variance(moments: Tensor) -> tuple[Tensor, Tensor]:
+    """From means and mean squares, `(N, cells, 2 C)`, to means and variances, `(N, cells, C)`."""
+    mean, square = moments.chunk(2, 2)
+    return mean, (square - mean.square()).clamp(min=0)
+
+
+def spread(x: Tensor, scale: Tensor, shift: Tensor, step: tuple[int, int]) -> Tensor:
+    """The map `(N, C, H, W)` times the scale of each pixel's cell, `(N, cells, C)`, plus its shift.
+
+    Cells have `step` pixels a side and are cut off at the map's end.
+    """
+    height, width = x.shape[2:]
+    rows = -(-height // step[0])
+    scales, shifts = (
+        # The layout that pooling and repeating are fast in: channels last.
+        F.interpolate(each.mT.unflatten(2, (rows, -1)), scale_factor=tuple(map(float, step)))
+        for each in (scale, shift)
+    )
+    if scales.shape != x.shape:
+        scales, shifts = (each[:, :, :height, :width] for each in (scales, shifts))
+    return torch.addcmul(shifts, x, scales)
 
 
 def full_precision(x: Tensor) -> AbstractContextManager[object]:

@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 from neptune_nas.report.noise import accuracies, noise, tied_groups
 from neptune_nas.report.progress import fidelity_text
 from neptune_nas.report.ranking import accuracy
+from neptune_nas.report.versus import versus
 from neptune_nas.study.results import Results
 
 
@@ -29,6 +30,7 @@ def checklist(results: Results) -> tuple[Check, ...]:
         *budget_checks(results),
         seeds_check(results),
         *rung_checks(results),
+        audit_check(results),
         comparison_check(results),
         *record_checks(results),
     )
@@ -39,6 +41,9 @@ def data_checks(results: Results) -> tuple[Check, ...]:
     facts, question = results.settings.facts, results.settings.question
     train, validation, test = facts.images
     split = f"{train:,} train, {validation:,} validation, {test:,} test images of {question.data}"
+    if not any(facts.images):
+        evidence = f"scores are those of {question.evaluator}; fingerprint {facts.data_fingerprint}"
+        return (Check("Nothing was trained: scores are looked up", None, evidence),)
     return (
         Check("The split is fixed", True, f"{split}; fingerprint {facts.data_fingerprint}"),
         Check(
@@ -111,7 +116,7 @@ def rung_check(results: Results, rung: int, last: int) -> Check:
     low_text, high_text = fidelity_text(results, rung), fidelity_text(results, last)
     claim = f"The ranking after {low_text} is that after {high_text}"
     both = [t for t in results.ranked if t.scores_at(rung)]
-    low = [t.scores_at(rung)[0].accuracy for t in both]
+    low = [t.scores_at(rung)[0].value for t in both]
     high = [accuracy(t) for t in both]
     if len({*low}) < 3 or len({*high}) < 3:
         return Check(claim, None, f"only {len(both)} trials were scored at both")
@@ -124,13 +129,24 @@ def rung_check(results: Results, rung: int, last: int) -> Check:
     )
 
 
+def audit_check(results: Results) -> Check:
+    """Whether the last rung ranks as training at full budget does."""
+    claim, audit = "The last rung ranks as full training does", results.audit
+    if audit is None:
+        return Check(
+            claim, None, "nobody looked: 'neptune-nas audit' trains some again, for longer"
+        )
+    taus = ", ".join(f"{a.name} {a.tau.value:.2f}" for a in (*audit.rungs, *audit.others))
+    return Check(claim, audit.reliable, f"{audit.verdict}; tau of each: {taus}")
+
+
 def comparison_check(results: Results) -> Check:
     """Baselines at equal budget and hand-designed networks under the same recipe."""
     names = [*results.baselines, *(reference.name for reference in results.references)]
     return Check(
         "It was compared under equal conditions",
         bool(names),
-        f"with {', '.join(names)}"
+        "; ".join((f"with {', '.join(names)}", *map(str, versus(results))))
         if names
         else "no baseline and no hand-designed network were run",
     )

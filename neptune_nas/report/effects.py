@@ -19,6 +19,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
 from neptune_nas.pareto import Floats
+from neptune_nas.report.progress import first_rung
 from neptune_nas.report.ranking import cost_axis, cost_of
 from neptune_nas.report.style import ACCENT, GREY, WARM, figure
 from neptune_nas.study.results import Results
@@ -71,7 +72,7 @@ class Effect:
 
 def first_accuracy(results: Results, trial: Trial) -> float | None:
     """The trial's accuracy at the lowest rung."""
-    scores = trial.scores_at(results.settings.question.rungs[0])
+    scores = trial.scores_at(first_rung(results))
     return scores[0].accuracy if scores else None
 
 

@@ -13,6 +13,7 @@ from neptune_nas.report.effects import effects_figure, importance_figure
 from neptune_nas.report.progress import Span, corners, fidelity_text, progress, spans, survival
 from neptune_nas.report.ranking import accuracy, cost_axis, cost_of
 from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
+from neptune_nas.report.versus import mean_random
 from neptune_nas.study.results import Reference, Results
 from neptune_nas.trial import Trial
 
@@ -94,8 +95,8 @@ Layer = tuple[str, list[Trial], dict[str, Any]]
 
 def rung_layers(results: Results) -> list[Layer]:
     """The trials by the highest rung they were scored at, the last in the accent."""
-    rungs = results.settings.question.rungs
-    layers = []
+    rungs = [rung for rung in results.settings.question.rungs if rung]  # a proxy is no accuracy
+    layers: list[Layer] = []
     for i, rung in enumerate(rungs):
         at = [t for t in results.trials if t.score is not None and t.score.fidelity == rung]
         last = i == len(rungs) - 1
@@ -172,6 +173,23 @@ def baselines(results: Results, axis: str) -> list[dict[str, Any]]:
             "hovertemplate": "accuracy %{y:.4f}<br>%{x:.4s}<extra></extra>",
         }
         for i, (name, trials) in enumerate(results.baselines.items())
+    ] + random_mean(results, axis)
+
+
+def random_mean(results: Results, axis: str) -> list[dict[str, Any]]:
+    """The mean of the random baseline: what an architecture of the space scores unsearched."""
+    found = mean_random(results)
+    if found is None:
+        return []
+    return [
+        {
+            "x": [found[1][axis]],
+            "y": [found[0]],
+            "name": "mean random architecture",
+            "mode": "markers",
+            "marker": {"symbol": "x", "size": 12, "color": WARM},
+            "hovertemplate": "mean accuracy %{y:.4f}<br>%{x:.4s}<extra></extra>",
+        }
     ]
 
 

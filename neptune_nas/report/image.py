@@ -1,4 +1,4 @@
-"""A figure as a picture in a file, where kaleido is installed."""
+"""A figure as a file of its own: a page that can be explored, or a picture by kaleido."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,19 +7,22 @@ import plotly.graph_objects as go
 
 from neptune_nas.errors import NeptuneError, OptionError, one_of
 
-FORMATS = ("pdf", "png", "svg", "webp")
+FORMATS = ("html", "pdf", "png", "svg", "webp")
 WIDTH, SCALE = 900, 2  # px, and pixels a px
 
 
 def image(fig: go.Figure, path: Path) -> bytes:
     """The figure in the format that the name of `path` ends in; nothing is written.
 
-    Raises `OptionError` for another ending, and `NeptuneError` without kaleido or its browser.
+    A page (`.html`) needs nothing else. Raises `OptionError` for an ending that is no format, and
+    `NeptuneError` without kaleido or its browser.
     """
     form = path.suffix.lstrip(".").lower()
     if form not in FORMATS:
         raise OptionError(f"figure {path} must end in one of {', '.join(FORMATS)}, {hint(form)}")
     fig = go.Figure(fig).update_layout(paper_bgcolor="#ffffff", plot_bgcolor="#ffffff")
+    if form == "html":
+        return str(fig.to_html()).encode()
     if find_spec("kaleido") is None:
         raise NeptuneError(
             f"figure {path} needs kaleido to become a {form} file, but it is not installed: "

@@ -84,7 +84,7 @@ def trial_columns(results: Results, study: int, order: Order) -> pd.DataFrame:
 
 def best_scores(results: Results, trial: Trial) -> list[tuple[str, float]]:
     """Fidelity and accuracy of the trial's good scores, the last at each fidelity."""
-    found = {s.fidelity: s.accuracy for s in trial.scores if s.ok}
+    found = {s.fidelity: s.accuracy for s in trial.scores if s.ok and s.proxy is None}
     return [(fidelity_text(results, fidelity), value) for fidelity, value in found.items()]
 
 

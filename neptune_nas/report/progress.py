@@ -66,8 +66,15 @@ def enter(front: Front, new: tuple[Trial, Losses]) -> Front:
     return [old for old in front if not all(map(le, new[1], old[1]))] + [new]
 
 
+def first_rung(results: Results) -> int:
+    """The lowest rung that trains, which is not a proxy."""
+    return next(rung for rung in results.settings.question.rungs if rung)
+
+
 def fidelity_text(results: Results, fidelity: int) -> str:
     """A fidelity in the words of the study's evaluator."""
+    if fidelity == 0 and results.settings.question.proxy:
+        return results.settings.question.proxy
     if results.settings.question.evaluator != "training":
         return f"fidelity {fidelity}"
     return f"{fidelity} epoch" + "s" * (fidelity > 1)

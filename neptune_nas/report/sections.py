@@ -10,7 +10,7 @@ from neptune_nas.report.describe import duration, short
 from neptune_nas.report.drawing import model_for
 from neptune_nas.report.effects import LEAST_TRIALS, Effects
 from neptune_nas.report.payload import Order
-from neptune_nas.report.progress import fidelity_text
+from neptune_nas.report.progress import fidelity_text, first_rung
 from neptune_nas.report.ranking import (
     BY_COST,
     accuracy,
@@ -183,7 +183,7 @@ def decisions(results: Results, found: Effects | None, several: bool) -> str:
             else f"At least {LEAST_TRIALS} scored trials are needed to tell decisions apart."
         )
         return f'<p class="note">{reason}</p>'
-    rung = fidelity_text(results, results.settings.question.rungs[0])
+    rung = fidelity_text(results, first_rung(results))
     return (
         f'<p class="note">From {found.trials:,} trials after {rung}, which all of them '
         f"had. A "

@@ -37,6 +37,16 @@ class Folder:
         return self.path / "study.db"
 
     @property
+    def audit(self) -> Path:
+        """What an audit measured, if there was one."""
+        return self.path / "audit.json"
+
+    @property
+    def baselines(self) -> Path:
+        """The folder of other samplers' studies of the same question."""
+        return self.path / "baselines"
+
+    @property
     def exists(self) -> bool:
         """Whether a study has begun here."""
         return self.settings.is_file()

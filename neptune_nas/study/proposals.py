@@ -65,8 +65,9 @@ class Proposer:
         )
 
     def load(self, trials: Iterable[tuple[Trial, FrozenTrial, Sequence[float] | None]]) -> None:
-        """Take in what earlier sessions did."""
-        for trial, frozen, values in trials:
+        """Take in what earlier sessions did, told in the order in which trials ended."""
+        earlier = list(trials)
+        for trial, frozen, _ in earlier:
             self.study.add_trial(
                 create_trial(
                     state=TrialState.RUNNING,
@@ -78,6 +79,7 @@ class Proposer:
             )
             self.numbers[trial.number] = len(self.numbers)
             self.values[trial.key] = None
+        for trial, _, values in sorted(earlier, key=lambda item: item[0].ended):
             if trial.state is not State.RUNNING:
                 self.tell(trial, values)
 

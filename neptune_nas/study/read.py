@@ -1,11 +1,12 @@
 """A study as it stands on disk, read without a lock: also while a search writes to it."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from neptune_nas.errors import SpaceError
 from neptune_nas.space.locate import find_module, records_of
+from neptune_nas.study.audit import audit_of, read_measured
 from neptune_nas.study.folder import Folder, open_folder, read_settings
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.results import Results
@@ -30,8 +31,28 @@ def read_results(path: Path, storage: str | None = None) -> Results:
 def snapshot(folder: Folder, settings: Settings, store: Store) -> Results:
     """The results of a study that is open already."""
     trials = store.trials()
-    ledger = ledger_of(trials, settings.facts.images[0], store.counts())
-    return Results(folder.path, settings, trials, ledger)
+    return Results(
+        folder=folder.path,
+        settings=settings,
+        trials=trials,
+        ledger=ledger_of(trials, settings.facts.images[0], store.counts()),
+        baselines=dict(baselines_in(folder, store.allow)),
+        audit=audit_of(read_measured(folder.audit), trials, settings.question)
+        if folder.audit.is_file()
+        else None,
+    )
+
+
+def baselines_in(
+    folder: Folder, allow: tuple[type, ...]
+) -> Iterator[tuple[str, tuple[Trial, ...]]]:
+    """The trials of other samplers on the same question, by their names."""
+    for path in sorted(folder.baselines.glob("*/")):
+        inner = Folder(path)
+        if inner.exists and inner.database.is_file():
+            settings = read_settings(inner.settings)
+            store = open_store(sqlite_url(inner.database), settings.name, allow=allow)
+            yield settings.question.sampler, store.trials()
 
 
 def records_in(space: str) -> tuple[type, ...]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from neptune_nas.pareto import hypervolume, non_dominated
+from neptune_nas.study.audit import Audit
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.objectives import losses, values_of
 from neptune_nas.study.settings import Settings
@@ -27,7 +28,7 @@ class Results:
     """A study as it stands: its settings, all trials in the order they began, its ledger.
 
     `baselines`: other samplers' trials at equal budget, by name. `references`: hand-designed
-    networks. `audit`: rank fidelity by rung or proxy, where it was measured.
+    networks. `audit`: how well its rungs rank, where that was measured.
     """
 
     folder: Path
@@ -36,6 +37,7 @@ class Results:
     ledger: Ledger
     baselines: dict[str, tuple[Trial, ...]] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
+    audit: Audit | None = None
 
     @cached_property
     def ranked(self) -> tuple[Trial, ...]:

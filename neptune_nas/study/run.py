@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from time import monotonic
 
+from optuna.exceptions import StorageInternalError
+
 from neptune_nas.engine.engine import Engine
+from neptune_nas.errors import StudyError
 from neptune_nas.study.coordinator import Coordinator, Limits
 from neptune_nas.study.store import Store
 from neptune_nas.trial import State
@@ -33,8 +36,16 @@ def run_session(
         coordinator.watch = watch_and_note
         try:
             coordinator.run(engine, limits)
-        finally:
             note()
+        except StorageInternalError as error:
+            reason = str(error.__cause__ or error).partition("\n")[0]
+            raise StudyError(
+                f"the study's database cannot be written ({reason}): make room or mend the "
+                f"connection; the same command then goes on from the last trial written."
+            ) from error
+        except KeyboardInterrupt:
+            note()
+            raise
 
 
 def has_work(coordinator: Coordinator, limits: Limits) -> bool:

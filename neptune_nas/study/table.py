@@ -47,7 +47,9 @@ class TableCosts:
         if self.model is not None:
             return self.model.cost(architecture)
         macs = known.get("macs", known.get("flops", 0.0) / 2)
-        return Cost(*(round(n) for n in (macs, known.get("params", 0), known.get("activations", 0))))
+        return Cost(
+            *(round(n) for n in (macs, known.get("params", 0), known.get("activations", 0)))
+        )
 
     def names(self) -> frozenset[str]:
         """The costs that are known of every network."""

@@ -34,13 +34,13 @@ class Task:
 
 def training_task(question: Question, data_dir: str | None, device: str) -> Task:
     """Short training on the question's data with its recipe, and its proxy as rung 0."""
-    evaluator: Evaluator = training = ShortTraining(
-        question.data, data_dir, record_from(Recipe, question.recipe, "recipe"), device
-    )
-    if question.proxy:
-        proxy = ZeroCost(cast(Proxy, question.proxy), question.data, data_dir)  # checks the name
-        evaluator = ProxyFirst(proxy, training, device)
-    return task_on(load_once(question.data, data_dir, 0), evaluator)
+    data = load_once(question.data, data_dir, 0)
+    recipe = record_from(Recipe, question.recipe, "recipe")
+    training = ShortTraining(question.data, data_dir, recipe, device)
+    if not question.proxy:
+        return task_on(data, training)
+    proxy = ZeroCost(cast("Proxy", question.proxy), question.data, data_dir)  # checks the name
+    return task_on(data, ProxyFirst(proxy, training, device))
 
 
 def task_on(data: ImageData, evaluator: Evaluator) -> Task:

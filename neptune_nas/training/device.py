@@ -1,5 +1,7 @@
 """Which device a name stands for."""
 
+from collections.abc import Iterable
+
 import torch
 
 from neptune_nas.errors import OptionError, one_of
@@ -15,3 +17,11 @@ def pick_device(device: str) -> str:
     if device == "cuda" and not has_gpu:
         raise OptionError("device 'cuda' needs a GPU that torch can use, but there is none.")
     return ("cuda" if has_gpu else "cpu") if device == "auto" else device
+
+
+def check_gpus(gpus: Iterable[int]) -> None:
+    """Refuse CUDA indices that this machine does not have."""
+    count = torch.cuda.device_count()
+    for gpu in gpus:
+        if not 0 <= gpu < count:
+            raise OptionError(f"GPU {gpu} is not there: torch finds {count} (counted from 0).")

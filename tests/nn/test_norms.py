@@ -87,14 +87,15 @@ def noise(shape: tuple[int, ...], scale: float, seed: int) -> Tensor:
 
 
 def straight_lrn(norm: LRN, x: Tensor) -> Tensor:
-    """The formula word for word, in float64, with one key a pixel; pixels of a cell share it."""
+    """The formula word for word, one query and one key a pixel; pixels of a cell share both."""
     z = F.instance_norm(x, eps=EPS)
     size = [min(side, max(2, -(-side // norm.grid))) for side in x.shape[2:]]
     pooled = F.avg_pool2d(z, size, ceil_mode=True)
-    keys = pooled.repeat_interleave(size[0], 2).repeat_interleave(size[1], 3)
-    keys = keys[:, :, : x.shape[2], : x.shape[3]].flatten(2)
-    query, key = norm.query @ z.flatten(2), norm.key @ keys * x.shape[1] ** -0.5
+    cells = pooled.repeat_interleave(size[0], 2).repeat_interleave(size[1], 3)
+    cells = cells[:, :, : x.shape[2], : x.shape[3]].flatten(2)
+    query, key = norm.query @ cells, norm.key @ cells * x.shape[1] ** -0.5
     weights = torch.einsum("ndk,ndp->nkp", key, query).softmax(1)
+    weights = (weights + 1 / weights.shape[1]) / 2
     mean = x.flatten(2) @ weights
     differences = x.flatten(2)[:, :, :, None] - mean[:, :, None, :]
     variance = torch.einsum("nckp,nkp->ncp", differences.square(), weights)

@@ -10,7 +10,7 @@ from neptune_nas.report.image import image
 
 @pytest.mark.parametrize("name", ["front", "front.bmp"])
 def test_a_name_without_a_known_ending_is_refused(name: str) -> None:
-    with pytest.raises(OptionError, match="must end in one of pdf, png, svg, webp"):
+    with pytest.raises(OptionError, match="must end in one of html, pdf, png, svg, webp"):
         image(go.Figure(), Path(name))
 
 
@@ -36,3 +36,8 @@ def test_the_format_is_that_of_the_ending(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("neptune_nas.report.image.find_spec", lambda _: object())
     monkeypatch.setattr(go.Figure, "to_image", lambda _, **given: given["format"].encode())
     assert image(go.Figure(), Path("front.SVG")) == b"svg"
+
+
+def test_a_page_needs_neither_kaleido_nor_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neptune_nas.report.image.find_spec", lambda _: None)
+    assert b"Plotly.newPlot" in image(go.Figure(), Path("front.html"))

@@ -23,6 +23,11 @@ def test_levels_must_rise(levels: tuple[int, ...]) -> None:
         Rungs(levels)
 
 
+def test_rungs_that_never_train_are_refused() -> None:
+    with pytest.raises(OptionError, match="must end with at least 1 epoch"):
+        Rungs((0,))
+
+
 def test_a_reduction_below_two_is_refused() -> None:
     with pytest.raises(OptionError, match="reduction of at least 2"):
         Rungs((1, 3), reduction=1)

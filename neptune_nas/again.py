@@ -1,0 +1,53 @@
+"""A study's question asked again: to go on with it, or to measure more as it did."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from neptune_nas.errors import StudyError
+from neptune_nas.search import Search
+from neptune_nas.study.folder import open_folder, read_settings, record_from
+from neptune_nas.study.settings import TABLE, TRAINING, Question, Settings
+from neptune_nas.training.recipe import Recipe
+
+
+def asked_in(file: Path) -> dict[str, Any]:
+    """The arguments of `Search` that ask a `study.toml`'s question again.
+
+    Raises `StudyError` where that was asked of an evaluator which only Python can name.
+    """
+    settings = read_settings(file)
+    question = {name.name: getattr(settings.question, name.name) for name in fields(Question)}
+    recipe = record_from(Recipe, question.pop("recipe"), f"{file}: `recipe`")
+    evaluator, proxy = question.pop("evaluator"), question.pop("proxy")
+    if not evaluator.startswith((TRAINING, TABLE)):
+        raise StudyError(
+            f"{file}: `evaluator` is {evaluator}, which only Python can give: call "
+            f"`neptune_nas.search.Search(evaluator=...)` there."
+        )
+    table = Path(evaluator.removeprefix(TABLE)) if evaluator.startswith(TABLE) else None
+    more = {"recipe": recipe, "trials": settings.trials, "table": table, "proxy": proxy or None}
+    return {**question, **more}
+
+
+def search_of(path: Path) -> Search:
+    """The search that made the study at `path`, to measure more as it did."""
+    folder = open_folder(path)
+    place = path if path.name not in ("", "..") else path.resolve()
+    storage = read_settings(folder.settings).storage or None
+    search = Search(**asked_in(folder.settings), name=place.name, out=place.parent, storage=storage)
+    if search.folder.path != place:
+        raise StudyError(
+            f"{path} must be named as a study is, such as {search.folder.path.name}: rename it."
+        )
+    return search
+
+
+def check_same_data(search: Search, settings: Settings) -> None:
+    """Refuse to measure more for a study whose data are no longer those that it began with."""
+    now, then = search.task.fingerprint, settings.facts.data_fingerprint
+    if now != then:
+        raise StudyError(
+            f"study {search.folder.path} was begun with data {then}, but now they are {now}: "
+            f"its scores cannot be compared with new ones."
+        )

@@ -1,0 +1,105 @@
+"""Rank fidelity, measured: some architectures of a study are trained again, at full budget."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from neptune_nas.again import check_same_data
+from neptune_nas.engine.engine import Call
+from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.evaluate.seeds import seed_for
+from neptune_nas.evaluate.zero_cost import Proxy, ZeroCost
+from neptune_nas.outputs import write_outputs
+from neptune_nas.search import Search
+from neptune_nas.study.agreement import LEAST
+from neptune_nas.study.audit import Measured, Truth, pick, read_measured, write_measured
+from neptune_nas.study.read import read_results
+from neptune_nas.study.results import Results
+from neptune_nas.study.settings import TRAINING
+from neptune_nas.trial import Score, Trial
+
+PROXIES: tuple[Proxy, ...] = ("synflow", "naswot")
+FULL = 5  # times the last rung, unless it is said
+
+Watch = Callable[[int, int], None]
+
+
+def ignore(_: int, __: int) -> None:
+    """Watch nothing."""
+
+
+def run_audit(
+    search: Search, architectures: int = 12, epochs: int | None = None, watch: Watch = ignore
+) -> Results:
+    """Train architectures of a search's study for `epochs`, and compare how they rank.
+
+    They are drawn over the whole range of scores at the last rung (`epochs`: five times that by
+    default), and measured on the validation split with seeds that the study has not used. Each
+    result is kept in `audit.json` as it comes, so an audit that is stopped goes on. `watch` is told
+    how many are done, and of how many. Raises `StudyError` where too few trials are ranked.
+    """
+    if architectures < LEAST:
+        raise OptionError(f"an audit needs {LEAST} architectures at least, not {architectures}.")
+    folder = search.folder
+    results = read_results(folder.path, search.storage)
+    check_same_data(search, results.settings)
+    with folder.locked():
+        measured = settled(results, epochs)
+        known = {truth.number for truth in measured.truths}
+        chosen = list(pick(results.ranked, architectures, search.seed, known))
+        if len(chosen) < LEAST:
+            raise StudyError(
+                f"study {folder.path} has {len(chosen)} trials at its last rung, but an audit "
+                f"needs {LEAST}: search on first."
+            )
+        missing = [trial for trial in chosen if trial.number not in known]
+        for truth in truths(search, missing, measured.epochs):
+            measured = replace(measured, truths=(*measured.truths, truth))
+            write_measured(folder.audit, measured)
+            watch(len(measured.truths) - len(known), len(missing))
+        results = read_results(folder.path, search.storage)
+        write_outputs(results)
+    return results
+
+
+def settled(results: Results, epochs: int | None) -> Measured:
+    """What was measured before, or nothing yet, at the budget that is asked for."""
+    last = results.settings.question.rungs[-1]
+    if epochs is not None and epochs <= last:
+        raise OptionError(
+            f"`epochs` must be more than those of the last rung, {last}, not {epochs}."
+        )
+    file = results.folder / "audit.json"
+    if not file.is_file():
+        return Measured(epochs or FULL * last)
+    measured = read_measured(file)
+    if epochs not in (None, measured.epochs):
+        raise StudyError(
+            f"{file} holds an audit at {measured.epochs} epochs, not {epochs}: ask for as many, or "
+            f"move it away."
+        )
+    return measured
+
+
+def truths(search: Search, trials: Sequence[Trial], epochs: int) -> Iterator[Truth]:
+    """Each trial at full budget, as they finish."""
+    if not trials:
+        return
+    by_number = {trial.number: trial for trial in trials}
+    fresh = search.question.repeats  # the first seed that the study has not used
+    with search.engine() as engine:
+        for trial in trials:
+            seed = seed_for(search.seed, trial.key, fresh)
+            engine.submit(Call(trial.number, trial.architecture, epochs, seed))
+        while engine.pending:
+            for result in engine.wait():
+                yield truth_of(search, by_number[result.call.id], result.score)
+
+
+def truth_of(search: Search, trial: Trial, score: Score) -> Truth:
+    """One trial's score at full budget beside what proxies say of it, where there are images."""
+    seed = seed_for(search.seed, trial.key)
+    names = PROXIES if search.question.evaluator == TRAINING else ()
+    evaluators = (ZeroCost(name, search.question.data, search.data_dir) for name in names)
+    found = ((str(each.proxy), each(trial.architecture, 0, seed)) for each in evaluators)
+    proxies = {name: proxy.value for name, proxy in found if proxy.ok}
+    return Truth(trial.number, trial.key, score, proxies)

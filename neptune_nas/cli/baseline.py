@@ -1,0 +1,38 @@
+"""`neptune-nas baseline`."""
+
+from typing import Annotated
+
+import typer
+
+from neptune_nas.cli.study import DataDir, Device, Jobs, Study, Threads
+from neptune_nas.cli.values import names
+
+EXAMPLE = "Example: neptune-nas baseline studies/default-digits --samplers random,local"
+
+
+def baseline(
+    study: Study,
+    samplers: Annotated[str, typer.Option(help="With commas between.")] = "random,local",
+    trials: Annotated[
+        int | None, typer.Option(help="Trials of each (default: as many as the study has).")
+    ] = None,
+    jobs: Jobs = None,
+    threads: Threads = None,
+    device: Device = "auto",
+    data_dir: DataDir = None,
+) -> None:
+    """Search again with other samplers at equal budget: was the search any better?"""
+    from dataclasses import replace
+
+    from neptune_nas.again import search_of
+    from neptune_nas.baseline import run_baselines
+    from neptune_nas.cli.progress import watching
+    from neptune_nas.report.versus import versus
+
+    search = search_of(study)
+    search = replace(search, jobs=jobs, threads=threads, device=device, data_dir=data_dir)
+    with watching(search.folder.baselines, quiet=False, verbose=False) as watch:
+        results = run_baselines(search, names(samplers), trials, watch)
+    for each in versus(results):
+        typer.echo(f"{str(each)[0].upper()}{str(each)[1:]}.")
+    typer.echo(f"Report: {results.folder / 'report.html'}")

@@ -1,0 +1,108 @@
+"""Whether a search beat its baselines by more than chance would."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+
+from neptune_nas.pareto import Floats, hypervolume
+from neptune_nas.report.noise import accuracies
+from neptune_nas.report.ranking import COSTS
+from neptune_nas.study.objectives import SCORED, value_of
+from neptune_nas.study.results import Results, unit_box
+from neptune_nas.trial import Trial
+
+RESAMPLES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Versus:
+    """By how much hypervolume (0..1) a search is ahead of a baseline, with its 95% interval.
+
+    `ours`, `theirs`: how many trials each had. `seeds`: whether the interval is that of repeated
+    seeds; else trials were resampled.
+    """
+
+    name: str
+    ours: int
+    theirs: int
+    ahead: float
+    low: float
+    high: float
+    seeds: bool
+
+    def __str__(self) -> str:
+        if self.low > 0:
+            verdict = f"the search beat '{self.name}'"
+        elif self.high < 0:
+            verdict = f"'{self.name}' beat the search"
+        else:
+            verdict = f"the search cannot be told from '{self.name}'"
+        how = (
+            "repeated seeds" if self.seeds else "a bootstrap over trials, as no seeds were repeated"
+        )
+        return (
+            f"{verdict}: {self.ahead:+.4f} of hypervolume, 95% interval {self.low:+.4f} to "
+            f"{self.high:+.4f} by {how} ({self.ours} trials against {self.theirs})"
+        )
+
+
+def versus(results: Results) -> tuple[Versus, ...]:
+    """The study against each of its baselines."""
+    return tuple(against(results, name, trials) for name, trials in results.baselines.items())
+
+
+def against(results: Results, name: str, trials: Sequence[Trial]) -> Versus:
+    """The study against one baseline."""
+    last = results.settings.question.rungs[-1]
+    theirs = [t for t in trials if t.score is not None and t.score.fidelity == last]
+    rng = np.random.default_rng(0)
+    seeds = all(len(accuracies(trial)) > 1 for trial in (*results.ranked, *theirs))
+    draw = redrawn if seeds else resampled
+    differences = draw(results, results.ranked, rng) - draw(results, theirs, rng)
+    low, high = np.quantile(differences, [0.025, 0.975])
+    ahead = results.hypervolume() - results.hypervolume(theirs)
+    return Versus(name, len(results.trials), len(trials), ahead, float(low), float(high), seeds)
+
+
+def resampled(results: Results, trials: Sequence[Trial], rng: np.random.Generator) -> Floats:
+    """The hypervolumes of trials drawn with replacement."""
+    points, corner = unit_box(results.settings, trials)
+    cloud = np.array(points, dtype=np.float64).reshape(-1, len(corner))
+    draws = rng.integers(max(len(cloud), 1), size=(RESAMPLES, len(cloud)))
+    return np.array([hypervolume(cloud[drawn], corner) for drawn in draws])
+
+
+def redrawn(results: Results, trials: Sequence[Trial], rng: np.random.Generator) -> Floats:
+    """The hypervolumes of trials whose seeds are drawn with replacement."""
+    points, corner = unit_box(results.settings, trials)
+    clouds = np.tile(np.array(points, dtype=np.float64), (RESAMPLES, 1, 1))
+    scales = zip(
+        results.settings.question.objectives, results.settings.facts.reference, strict=True
+    )
+    for column, (name, reference) in enumerate(scales):
+        if name in SCORED:
+            scale = reference - 1.0 if name == "accuracy" else reference
+            for i, trial in enumerate(trials):
+                clouds[:, i, column] += moves(trial, name, rng) / scale
+    return np.array([hypervolume(cloud, corner) for cloud in clouds])
+
+
+def moves(trial: Trial, name: str, rng: np.random.Generator) -> Floats:
+    """By how much the mean over a trial's seeds moves when they are drawn with replacement."""
+    scores = trial.scores_at(trial.score.fidelity) if trial.score else ()
+    values = np.array([getattr(score, name) for score in scores], dtype=np.float64)
+    draws = rng.integers(len(values), size=(RESAMPLES, len(values)))
+    return np.asarray(values[draws].mean(axis=1) - values.mean())
+
+
+def mean_random(results: Results) -> tuple[float, dict[str, float]] | None:
+    """The mean accuracy and costs of the random baseline's architectures at the last rung."""
+    last = results.settings.question.rungs[-1]
+    drawn = results.baselines.get("random", ())
+    scored = [t for t in drawn if t.score is not None and t.score.fidelity == last]
+    if not scored:
+        return None
+    costs = {name: fmean(value_of(name, t.cost, None, t.latency) for t in scored) for name in COSTS}
+    return fmean(t.score.accuracy for t in scored if t.score), costs

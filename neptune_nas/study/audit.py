@@ -1,0 +1,175 @@
+"""Rank fidelity: do the rungs of a study rank as training at full budget does?
+
+`audit.json` keeps what was measured, as it comes; what follows from it is worked out on reading.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from statistics import fmean
+from typing import Any
+
+from neptune_nas.errors import FileFormatError
+from neptune_nas.files import read_file, write_file
+from neptune_nas.study.agreement import LEAST, Agreement, agreement
+from neptune_nas.study.settings import Question
+from neptune_nas.study.store import score_from_json, score_to_json
+from neptune_nas.trial import Score, Trial
+
+VERSION = 1
+RELIABLE = 0.5  # Kendall's tau of the last rung with the truth
+NAN = float("nan")
+
+Agreements = tuple[Agreement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """One trial's architecture at full budget, and what zero-cost proxies say of it."""
+
+    number: int
+    key: str
+    score: Score
+    proxies: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What an audit has measured so far: `epochs` is the full budget."""
+
+    epochs: int
+    truths: tuple[Truth, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """How the study's rungs, proxies and sizes rank `count` architectures against `epochs` epochs.
+
+    `rungs`: from the lowest to the last, which the study is ranked by. `others`: what costs almost
+    nothing. `failed`: architectures that could not be trained to the end.
+    """
+
+    epochs: int
+    count: int
+    failed: int
+    rungs: Agreements
+    others: Agreements
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the last rung ranks well enough: a tau of at least 0.5."""
+        return self.rungs[-1].tau.value >= RELIABLE
+
+    @property
+    def verdict(self) -> str:
+        """What the audit says, in a sentence."""
+        tau = self.rungs[-1].tau
+        return (
+            f"{'ranking reliable' if self.reliable else 'ranking unreliable'}: after {self.epochs} "
+            f"epochs, {self.count} architectures rank as at the last rung with a Kendall tau of "
+            f"{tau.value:.2f} (95% interval {tau.low:.2f} to {tau.high:.2f}; "
+            f"at least {RELIABLE} is asked for)"
+        )
+
+
+def pick(
+    ranked: Sequence[Trial], count: int, seed: int, known: Collection[int] = ()
+) -> Iterator[Trial]:
+    """Trials spread over the range of scores: one at random of each of `count` equal shares.
+
+    A trial whose number is `known`, measured before, stands for its share.
+    """
+    rng = Random(seed)
+    ordered = sorted(ranked, key=lambda t: (t.score.accuracy if t.score else 0.0, t.number))
+    count = min(count, len(ordered))
+    for i in range(count):
+        share = ordered[i * len(ordered) // count : (i + 1) * len(ordered) // count]
+        yield rng.choice([trial for trial in share if trial.number in known] or share)
+
+
+def audit_of(measured: Measured, trials: Sequence[Trial], question: Question) -> Audit | None:
+    """What the measurements say of a study's trials; None while they are too few."""
+    by_key = {trial.key: trial for trial in trials}
+    good = [truth for truth in measured.truths if truth.score.ok and truth.key in by_key]
+    audited = [by_key[truth.key] for truth in good]
+    proxies = dict.fromkeys(name for truth in good for name in truth.proxies)
+    rungs = {
+        rung_name(question, level): [value_at(trial, level) for trial in audited]
+        for level in question.rungs
+    }
+    others = {
+        **{name: [truth.proxies.get(name, NAN) for truth in good] for name in proxies},
+        "parameters": [float(trial.cost.params) for trial in audited],
+        "FLOPs": [float(trial.cost.flops) for trial in audited],
+    }
+    if len(good) < LEAST:
+        return None
+    accuracies = [truth.score.accuracy for truth in good]
+    return Audit(
+        epochs=measured.epochs,
+        count=len(good),
+        failed=len(measured.truths) - len(good),
+        rungs=agreements(rungs, accuracies),
+        others=agreements(others, accuracies),
+    )
+
+
+def agreements(columns: Mapping[str, Sequence[float]], truth: Sequence[float]) -> Agreements:
+    """The agreement of each column with the truth, where there are enough values."""
+    return tuple(filter(None, (agreement(name, values, truth) for name, values in columns.items())))
+
+
+def rung_name(question: Question, level: int) -> str:
+    """A rung in a few letters."""
+    return f"rung 0 ({question.proxy})" if level == 0 and question.proxy else f"rung {level}"
+
+
+def value_at(trial: Trial, level: int) -> float:
+    """The mean of a trial's scores at a rung; NaN without any."""
+    scores = trial.scores_at(level)
+    return fmean(score.value for score in scores) if scores else NAN
+
+
+def write_measured(file: Path, measured: Measured) -> None:
+    """Write `audit.json`."""
+    content = {
+        "version": VERSION,
+        "epochs": measured.epochs,
+        "truths": [
+            {
+                "number": truth.number,
+                "key": truth.key,
+                "score": score_to_json(truth.score),
+                "proxies": truth.proxies,
+            }
+            for truth in measured.truths
+        ],
+    }
+    write_file(file, json.dumps(content, indent=2) + "\n")
+
+
+def read_measured(file: Path) -> Measured:
+    """Read an `audit.json`; raises `FileFormatError` for what is none."""
+    try:
+        content = json.loads(read_file(file))
+        if content["version"] != VERSION:
+            raise FileFormatError(
+                f"{file}: `version` must be {VERSION}, but got {content['version']!r}: "
+                f"it was written by another version of neptune-nas."
+            )
+        return Measured(int(content["epochs"]), tuple(map(_truth, content["truths"])))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FileFormatError(
+            f"{file} is no audit ({type(error).__name__}: {error}): move it away, audit again."
+        ) from error
+
+
+def _truth(item: dict[str, Any]) -> Truth:
+    return Truth(
+        number=int(item["number"]),
+        key=str(item["key"]),
+        score=score_from_json(item["score"]),
+        proxies={str(name): value for name, value in item["proxies"].items()},
+    )

@@ -1,0 +1,24 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from neptune_nas.study.read import read_results
+
+COMMAND = ("-m", "neptune_nas", "search", "--space", "tiny", "--trials", "500", "--epochs", "1")
+
+
+def test_ctrl_c_ends_with_a_whole_study_and_exit_code_130(tmp_path: Path) -> None:
+    command = [sys.executable, *COMMAND, "-v", "--threads", "1", "--out", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("1/500"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 130, rest
+    assert "Traceback" not in rest
+    results = read_results(tmp_path / "tiny-digits")
+    assert results.ranked
+    assert (results.folder / "report.html").exists()

@@ -1,0 +1,82 @@
+"""Options and commands that choose what measures: proxies, GPUs, audits, baselines."""
+
+from pathlib import Path
+
+import pytest
+
+from neptune_nas.search import Search
+from neptune_nas.study.read import read_results
+from neptune_nas.trial import State
+from tests.cli.run import assert_one_sentence, neptune
+
+TINY = ("--space", "tiny", "-j", 1, "--threads", 1)
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of twelve trials by naswot, of which a third trained for an epoch."""
+    out = tmp_path_factory.mktemp("studies")
+    rungs = ("--rungs", "0,1", "--proxy", "naswot", "--trials", 12)
+    assert neptune("search", *TINY, *rungs, "--out", out).code == 0
+    return out / "tiny-digits"
+
+
+def test_rung_0_is_a_proxy_and_the_best_third_trains(proxied: Path) -> None:
+    results = read_results(proxied)
+    assert [t.state for t in results.trials].count(State.FINISHED) == 4
+    assert results.settings.question.proxy == "naswot"
+    assert results.ledger.epochs == 4
+    pruned = [t for t in results.trials if t.state is State.PRUNED]
+    assert all(t.score is None and t.scores[0].proxy for t in pruned)
+    assert (proxied / "report.html").exists()
+
+
+def test_an_audit_and_baselines_of_it_stand_in_its_results(proxied: Path) -> None:
+    audit = neptune("audit", proxied, "--architectures", 4, "--epochs", 2, "-j", 1)
+    assert audit.code == 0, audit
+    assert "ranking " in audit.out
+    for name in ("rung 0 (naswot)", "rung 1", "synflow", "parameters", "FLOPs"):
+        assert name in audit.out
+    baseline = neptune("baseline", proxied, "--samplers", "random", "--trials", 3, "-j", 1)
+    assert baseline.code == 0, baseline
+    assert "of hypervolume" in baseline.out
+    results = read_results(proxied)
+    assert results.audit is not None
+    assert set(results.baselines) == {"random"}
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--proxy", "naswot"), ("`proxy` is measured at rung 0", "0,1,3")),
+        (("--proxy", "naswto", "--rungs", "0,1"), ("proxy 'naswto' is unknown", "'naswot'")),
+        (("--rungs", "0"), ("rungs must end with at least 1 epoch",)),
+        (("--gpus", "a"), ("--gpus needs numbers", "'a'")),
+        (("--gpus", "99"), ("GPU 99 is not there",)),
+        (("--gpus", "0", "--device", "cpu"), ("`gpus` and `device cpu` exclude each other",)),
+        (("--trials-per-gpu", 2), ("`trials_per_gpu` needs `gpus`",)),
+        (("--trials-per-gpu", "two"), ("--trials-per-gpu needs a whole number or auto",)),
+        (("--gpus", "0", "--trials-per-gpu", 0), ("`trials_per_gpu` must be greater than 0",)),
+        (("--gpus", "0", "--trials-per-gpu", 2, "-j", 1), ("`jobs` and `trials_per_gpu`",)),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    tmp_path: Path, options: tuple[object, ...], parts: tuple[str, ...]
+) -> None:
+    outcome = neptune("search", "--space", "tiny", "--out", tmp_path, *options)
+    assert_one_sentence(outcome, *parts)
+
+
+@pytest.mark.parametrize("command", ["audit", "baseline"])
+def test_a_folder_without_a_study_is_named(tmp_path: Path, command: str) -> None:
+    assert_one_sentence(neptune(command, tmp_path), str(tmp_path), "is no study")
+
+
+def test_a_study_with_too_few_trials_is_not_audited(study: Path) -> None:
+    assert_one_sentence(neptune("audit", study), "has 3 trials", "needs 4")
+
+
+def test_gpus_are_dealt_to_the_workers() -> None:
+    assert Search(gpus=(0, 1)).slots.jobs == 2
+    assert Search(gpus=(0, 1), trials_per_gpu=3).slots.jobs == 6
+    assert Search(gpus=(0, 1), jobs=3).slots.gpus == (0, 1)

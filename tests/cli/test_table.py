@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import pytest
+
+from neptune_nas.study.read import read_results
+from tests.cli.run import assert_one_sentence, neptune
+
+SPACE = """
+from neptune_nas import Architecture, Space, Stage, choice
+
+SPACE = Space(
+    "nine", Architecture(stages=(Stage(width=choice(8, 16, 24)), Stage(width=choice(8, 16, 24))))
+)
+"""
+ROWS = "code,epochs,accuracy\n" + "".join(
+    f"{a}{b},{epochs},{(50 + 10 * a + 5 * b + epochs) / 100}\n"
+    for a in range(3)
+    for b in range(3)
+    for epochs in (1, 3)
+)
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> tuple[str | int, ...]:
+    """The options of a search on a table of nine networks."""
+    (tmp_path / "nine_networks.py").write_text(SPACE)
+    (tmp_path / "table.csv").write_text(ROWS)
+    files = ("--space", tmp_path / "nine_networks.py", "--table", tmp_path / "table.csv")
+    return (*map(str, files), "--out", str(tmp_path), "-j", 1, "--threads", 1)
+
+
+def test_a_search_on_a_table_trains_nothing(asked: tuple[str | int, ...], tmp_path: Path) -> None:
+    outcome = neptune("search", *asked, "--trials", 20)
+    assert outcome.code == 0, outcome
+    results = read_results(tmp_path / "nine_networks-cifar10-table")
+    assert sorted(t.score.accuracy for t in results.ranked if t.score) == pytest.approx(
+        sorted(0.53 + a / 10 + b / 20 for a in range(3) for b in range(3))
+    )
+    assert results.settings.question.evaluator == f"table:{tmp_path / 'table.csv'}"
+    assert results.settings.question.rungs == (3,)
+    assert (results.folder / "report.html").exists()
+
+
+def test_rungs_a_dry_run_and_a_config_work_on_tables(
+    asked: tuple[str | int, ...], tmp_path: Path
+) -> None:
+    config = tmp_path / "nine_networks-cifar10-table" / "study.toml"
+    assert "table:" in neptune("search", *asked, "--dry-run").out
+    assert neptune("search", *asked, "--trials", 6, "--rungs", "1,3").code == 0
+    again = neptune("search", "--config", config, "--out", tmp_path, "-j", 1)
+    assert again.code == 0, again
+    results = read_results(config.parent)
+    assert len(results.trials) == 6
+    assert results.ledger.pruned > 0
+
+
+def test_audits_and_baselines_work_on_tables(asked: tuple[str | int, ...], tmp_path: Path) -> None:
+    study = tmp_path / "nine_networks-cifar10-table"
+    assert neptune("search", *asked, "--trials", 6, "--epochs", 1).code == 0
+    audit = neptune("audit", study, "-j", 1, "--threads", 1)
+    assert "Ranking reliable" in audit.out.replace("ranking", "Ranking"), audit
+    baseline = neptune("baseline", study, "--samplers", "random", "-j", 1, "--threads", 1)
+    assert baseline.code == 0, baseline
+    results = read_results(study)
+    assert len(results.baselines["random"]) == 6
+    assert results.audit is not None
+    assert [each.name for each in results.audit.others] == ["parameters", "FLOPs"]
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--table", "missing.csv"), ("there is no table missing.csv",)),
+        (("--proxy", "naswot", "--rungs", "0,1"), ("`proxy` and `table` exclude each other",)),
+        (("--rungs", "0,1"), ("rungs must begin at 1",)),
+        (("--data", "minst"), ("data 'minst' is unknown",)),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    asked: tuple[str | int, ...], tmp_path: Path, options: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    assert_one_sentence(neptune("search", *asked, *options), *parts)
+    assert not list(tmp_path.rglob("study.toml"))

@@ -1,0 +1,66 @@
+from dataclasses import replace
+
+import pytest
+
+from neptune_nas.report.checklist import checklist
+from neptune_nas.report.figures import pareto
+from neptune_nas.report.versus import mean_random, versus
+from neptune_nas.study.results import Results
+from neptune_nas.trial import Trial
+from tests.report.fixtures import make_results, plain_results, plain_trial
+
+
+def study(accuracy: float, seeds: tuple[float, ...] = ()) -> tuple[Trial, ...]:
+    shifted = tuple(accuracy + seed for seed in seeds)
+    return tuple(
+        plain_trial(n, accuracy + n / 1000, 1_000_000 + n, tuple(s + n / 1000 for s in shifted))
+        for n in range(20)
+    )
+
+
+def compared(ours: tuple[Trial, ...], theirs: tuple[Trial, ...]) -> Results:
+    return replace(plain_results(*ours), baselines={"random": theirs})
+
+
+def test_a_clear_lead_is_said_to_beat_the_baseline() -> None:
+    (found,) = versus(compared(study(0.9), study(0.5)))
+    assert found.low > 0
+    assert str(found).startswith("the search beat 'random'")
+    assert "no seeds were repeated" in str(found)
+
+
+def test_a_clear_lag_is_said_too() -> None:
+    (found,) = versus(compared(study(0.5), study(0.9)))
+    assert str(found).startswith("'random' beat the search")
+
+
+def test_equal_studies_cannot_be_told_apart() -> None:
+    (found,) = versus(compared(study(0.9), study(0.9)))
+    assert found.ahead == 0
+    assert "cannot be told from" in str(found)
+
+
+def test_repeated_seeds_give_the_interval_where_there_are_any() -> None:
+    noisy = (-0.1, 0.0, 0.1)
+    (found,) = versus(compared(study(0.8, noisy), study(0.79, noisy)))
+    assert found.seeds
+    assert found.low < 0 < found.ahead < found.high
+    (quiet,) = versus(compared(study(0.8, (0.0, 0.0)), study(0.79, (0.0, 0.0))))
+    assert quiet.low == pytest.approx(quiet.ahead) == quiet.high
+
+
+def test_the_mean_random_architecture_is_the_mean_of_that_baseline() -> None:
+    found = mean_random(compared(study(0.9), study(0.5)))
+    assert found is not None
+    assert found[0] == pytest.approx(0.5 + 9.5 / 1000)
+    assert found[1]["macs"] == pytest.approx(1_000_000 + 9.5)
+    assert mean_random(plain_results(*study(0.9))) is None
+
+
+def test_the_report_shows_both() -> None:
+    results = replace(make_results(60), baselines={"random": make_results(30).trials})
+    names = [trace.name for trace in pareto([results]).data]
+    assert {"baseline: random", "mean random architecture"} <= {*names}
+    (check,) = [c for c in checklist(results) if c.claim.startswith("It was compared")]
+    assert "'random'" in check.evidence
+    assert "of hypervolume" in check.evidence

@@ -1,0 +1,78 @@
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.samplers import BaseSampler
+from optuna.trial import TrialState
+
+from neptune_nas.architecture import Architecture
+from neptune_nas.study.coordinator import Coordinator, Limits
+from neptune_nas.study.objectives import standing
+from neptune_nas.trial import Score, State
+from tests.study.builders import coordinator_on, make_trial, question, store_in
+from tests.study.fakes import Arithmetic, InlineEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """A proxy at fidelity 0 that prefers narrow networks, and `Arithmetic` above."""
+
+    def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
+        if fidelity:
+            return Arithmetic()(architecture, fidelity, seed)
+        width = sum(stage.width for stage in architecture.stages)
+        return Score(0, 0.0, 0.0, seed, proxy=1e6 - width)
+
+
+def searched(folder: Path, sampler: BaseSampler | None = None, trials: int = 9) -> Coordinator:
+    asked = question(rungs=(0, 1), objectives=("accuracy", "flops"), proxy="synflow")
+    coordinator = coordinator_on(store_in(folder), asked, sampler)
+    coordinator.run(InlineEngine(Below()), Limits(trials))
+    return coordinator
+
+
+def test_a_third_goes_on_from_the_proxy_to_training(tmp_path: Path) -> None:
+    searched(tmp_path)
+    states = Counter(trial.state for trial in store_in(tmp_path).trials())
+    assert states == {State.FINISHED: 3, State.PRUNED: 6}
+
+
+def test_a_rung_is_compared_by_the_proxy() -> None:
+    trial = make_trial(0, 0.9, 500)
+    score = Score(0, 0.0, 0.0, proxy=7.0)
+    names = ("accuracy", "loss", "flops")
+    assert standing(names, trial, [score]) == (-7.0, -7.0, 500.0)
+    assert standing(names, trial, trial.scores) == (-0.9, 1.0, 500.0)
+
+
+def test_what_has_only_a_proxy_has_no_accuracy() -> None:
+    trial = replace(make_trial(0, None, 500), scores=(Score(0, 0.0, 0.0, proxy=7.0),))
+    assert trial.score is None
+    assert trial.scores_at(0)[0].value == 7.0
+
+
+def test_the_database_holds_no_proxy_as_an_intermediate_value(tmp_path: Path) -> None:
+    searched(tmp_path)
+    assert all(not frozen.intermediate_values for frozen in store_in(tmp_path).frozen_trials())
+
+
+@pytest.mark.parametrize(
+    ("sampler", "state"),
+    [(None, TrialState.PRUNED), (optuna.samplers.RandomSampler(seed=0), TrialState.FAIL)],
+)
+def test_samplers_are_never_told_a_proxy(
+    tmp_path: Path, sampler: BaseSampler | None, state: TrialState
+) -> None:
+    told = searched(tmp_path, sampler).proposer.study.get_trials()
+    assert all(not trial.intermediate_values for trial in told)
+    complete = [t for t in told if t.state == TrialState.COMPLETE]
+    assert sorted(t.values[0] > 0 for t in complete) == [True] * 3
+    assert sum(t.state == state for t in told) >= 6
+
+
+def test_a_study_with_a_proxy_goes_on_after_a_restart(tmp_path: Path) -> None:
+    searched(tmp_path, trials=5)
+    searched(tmp_path, trials=9)
+    assert len({trial.key for trial in store_in(tmp_path).trials()}) == 9

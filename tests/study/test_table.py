@@ -1,0 +1,83 @@
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neptune_nas.architecture import Architecture, Stage
+from neptune_nas.cost import CostModel
+from neptune_nas.errors import ArchitectureError, OptionError
+from neptune_nas.evaluate.tabular import Tabular
+from neptune_nas.space import Space, choice
+from neptune_nas.study.table import check_rungs, fidelities, table_task
+from neptune_nas.trial import Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A network of someone else's table, which nothing here can build."""
+
+    depth: int = choice(1, 2, 3)
+
+
+OURS = Space("ours", Architecture(stages=(Stage(width=choice(8, 16, 24)),)))
+THEIRS: Space[Any] = Space("theirs", Recorded())
+PLAIN = "code,accuracy,flops,params\n0,0.5,10,1\n1,0.6,20,2\n2,0.7,30,3\n"
+
+
+def table(tmp_path: Path, space: Space[Any], content: str = PLAIN) -> Tabular[Any]:
+    path = tmp_path / "table.csv"
+    path.write_text(content)
+    return Tabular.from_file(path, space)
+
+
+def test_networks_that_can_be_built_are_counted(tmp_path: Path) -> None:
+    task = table_task(table(tmp_path, OURS), "cifar10", None, ["flops", "activations"])
+    assert task.costs.cost(OURS[1]) == CostModel((3, 32, 32), 10).cost(OURS[1])
+    assert (task.input_shape, task.classes, task.chance) == ((3, 32, 32), 10, 0.1)
+
+
+def test_the_data_that_a_table_is_of_needs_not_be_at_hand(tmp_path: Path) -> None:
+    task = table_task(table(tmp_path, OURS), "mnist", None, ["flops"])
+    assert task.costs.cost(OURS[1]) == CostModel((1, 28, 28), 10).cost(OURS[1])
+    assert task.images == (0, 0, 0)
+
+
+def test_other_networks_have_the_tables_own_costs(tmp_path: Path) -> None:
+    task = table_task(table(tmp_path, THEIRS), "cifar10", None, ["flops", "params"])
+    assert task.costs.cost(THEIRS[1]) == Cost(macs=10, params=2, activations=0)
+
+
+@pytest.mark.parametrize("name", ["activations", "latency"])
+def test_a_cost_that_nobody_knows_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OptionError, match=f"does not say the {name} of every network"):
+        table_task(table(tmp_path, THEIRS), "cifar10", None, [name])
+
+
+def test_a_network_that_the_table_lacks_has_no_cost(tmp_path: Path) -> None:
+    half = table(tmp_path, OURS, "code,accuracy\n0,0.5\n1,0.6\n")
+    task = table_task(half, "cifar10", None, [])
+    with pytest.raises(ArchitectureError, match="has no network 2"):
+        task.costs.cost(OURS[2])
+
+
+def test_the_fingerprint_is_that_of_the_file(tmp_path: Path) -> None:
+    first, second = (
+        table_task(table(tmp_path, OURS, text), "cifar10", None, []).fingerprint
+        for text in (PLAIN, PLAIN.replace("0.7", "0.8"))
+    )
+    assert first != second
+
+
+def test_rungs_begin_where_every_network_has_a_score(tmp_path: Path) -> None:
+    curves = "code,accuracy,epochs\n0,0.5,1\n0,0.6,3\n1,0.6,3\n2,0.6,9\n1,0.5,1\n2,0.5,3\n"
+    found = table(tmp_path, OURS, curves)
+    assert fidelities(found) == (1, 3, 9)
+    check_rungs(found, (3, 9))
+    with pytest.raises(OptionError, match=r"rungs must begin at 3, .* but got 1,3"):
+        check_rungs(found, (1, 3))
+
+
+def test_a_table_has_no_rung_0(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="rungs must begin at 1"):
+        check_rungs(table(tmp_path, OURS), (0, 1))

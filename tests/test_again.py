@@ -1,0 +1,43 @@
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from neptune_nas.again import asked_in, search_of
+from neptune_nas.errors import StudyError
+from neptune_nas.search import Search
+from tests.study.fakes import Arithmetic
+
+
+def asked(out: Path) -> Search:
+    limits = ("flops<=10M",)
+    return Search(space="tiny", trials=1, rungs=(1,), constraints=limits, jobs=1, out=out)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished study."""
+    return asked(tmp_path_factory.mktemp("studies")).run().folder
+
+
+def test_a_study_asks_its_own_question_again(made: Path) -> None:
+    again, first = search_of(made), asked(made.parent)
+    assert again.question == first.question
+    assert again.folder == first.folder
+
+
+def test_an_evaluator_that_only_python_can_name_is_refused(tmp_path: Path) -> None:
+    Search(space="tiny", trials=1, evaluator=Arithmetic(), jobs=1, out=tmp_path).run()
+    with pytest.raises(StudyError, match=r"`evaluator` is tests\.study\.fakes:Arithmetic, which"):
+        asked_in(tmp_path / "tiny-digits" / "study.toml")
+
+
+def test_a_folder_of_an_impossible_name_is_refused(made: Path, tmp_path: Path) -> None:
+    odd = copytree(made, tmp_path / "my study")
+    with pytest.raises(StudyError, match="such as my-study: rename it"):
+        search_of(odd)
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="is no study"):
+        search_of(tmp_path)

@@ -1,0 +1,116 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from neptune_nas.audit import run_audit
+from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.search import Search
+from neptune_nas.study.audit import read_measured, write_measured
+from neptune_nas.study.read import read_results
+from tests.study.fakes import Arithmetic
+
+
+def asked(out: Path) -> Search:
+    """A study that trains nothing."""
+    return Search(space="tiny", trials=12, evaluator=Arithmetic(), jobs=1, rungs=(1,), out=out)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished one."""
+    return asked(tmp_path_factory.mktemp("studies")).run().folder
+
+
+@pytest.fixture
+def searched(made: Path, tmp_path: Path) -> Search:
+    """The finished study, to be changed at will."""
+    copytree(made, tmp_path / made.name)
+    return asked(tmp_path)
+
+
+def test_an_audit_measures_at_five_times_the_last_rung(searched: Search) -> None:
+    results = run_audit(searched, 6)
+    assert results.audit is not None
+    assert (results.audit.epochs, results.audit.count) == (5, 6)
+    measured = read_measured(searched.folder.audit)
+    assert {truth.score.fidelity for truth in measured.truths} == {5}
+    assert read_results(searched.folder.path).audit == results.audit
+
+
+def test_its_seeds_are_none_of_the_studys(searched: Search) -> None:
+    results = run_audit(searched, 6)
+    used = {score.seed for trial in results.trials for score in trial.scores}
+    fresh = {truth.score.seed for truth in read_measured(searched.folder.audit).truths}
+    assert len(fresh) == 6
+    assert used.isdisjoint(fresh)
+
+
+def test_an_audit_that_was_stopped_goes_on(searched: Search) -> None:
+    def stop(done: int, _: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_audit(searched, 6, watch=stop)
+    kept = read_measured(searched.folder.audit).truths
+    told: list[tuple[int, int]] = []
+    run_audit(searched, 6, watch=lambda done, total: told.append((done, total)))
+    assert len(kept) == 2
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert read_measured(searched.folder.audit).truths[:2] == kept
+
+
+def test_a_second_audit_measures_nothing(searched: Search) -> None:
+    run_audit(searched, 6)
+    before = searched.folder.audit.read_text()
+    run_audit(searched, 6, watch=lambda *_: pytest.fail("it measured again"))
+    assert searched.folder.audit.read_text() == before
+
+
+def test_the_report_gives_the_verdict(searched: Search) -> None:
+    results = run_audit(searched, 6)
+    measured = read_measured(searched.folder.audit)
+    worst = sorted(measured.truths, key=lambda truth: truth.score.accuracy)
+    turned = tuple(
+        replace(truth, score=replace(truth.score, accuracy=1 - truth.score.accuracy))
+        for truth in worst
+    )
+    write_measured(searched.folder.audit, replace(measured, truths=turned))
+    audit = read_results(results.folder).audit
+    assert audit is not None
+    assert audit.verdict.startswith("ranking unreliable")
+
+
+def test_another_budget_is_refused(searched: Search) -> None:
+    run_audit(searched, 4)
+    with pytest.raises(StudyError, match="holds an audit at 5 epochs, not 7"):
+        run_audit(searched, 4, epochs=7)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [((3, None), "needs 4 architectures"), ((4, 1), "must be more than those of the last rung, 1")],
+)
+def test_options_out_of_range_are_refused(
+    searched: Search, options: tuple[int, int | None], says: str
+) -> None:
+    with pytest.raises(OptionError, match=says):
+        run_audit(searched, *options)
+
+
+def test_too_few_ranked_trials_are_refused(tmp_path: Path) -> None:
+    search = Search(
+        space="tiny", trials=3, evaluator=Arithmetic(), jobs=1, rungs=(1,), out=tmp_path
+    )
+    search.run()
+    with pytest.raises(StudyError, match="has 3 trials at its last rung, but an audit needs 4"):
+        run_audit(search)
+
+
+def test_audit_json_is_plain(searched: Search) -> None:
+    run_audit(searched, 4)
+    content = json.loads(searched.folder.audit.read_text())
+    assert (content["version"], content["epochs"], len(content["truths"])) == (1, 5, 4)

@@ -1,0 +1,66 @@
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from neptune_nas.baseline import run_baselines
+from neptune_nas.errors import OptionError
+from neptune_nas.search import Search
+from neptune_nas.study.read import read_results
+from tests.study.fakes import Arithmetic
+
+
+def asked(out: Path) -> Search:
+    """A study that trains nothing."""
+    return Search(space="tiny", trials=8, evaluator=Arithmetic(), jobs=1, rungs=(1,), out=out)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished one."""
+    return asked(tmp_path_factory.mktemp("studies")).run().folder
+
+
+@pytest.fixture
+def searched(made: Path, tmp_path: Path) -> Search:
+    """The finished study, to be changed at will."""
+    copytree(made, tmp_path / made.name)
+    return asked(tmp_path)
+
+
+def test_baselines_have_the_studys_budget_and_question(searched: Search) -> None:
+    results = run_baselines(searched)
+    assert {name: len(trials) for name, trials in results.baselines.items()} == {
+        "random": 8,
+        "local": 8,
+    }
+    inner = read_results(searched.folder.baselines / "local").settings
+    ours = results.settings
+    assert inner.question.sampler == "local"
+    assert (inner.question.rungs, inner.question.seed) == (ours.question.rungs, ours.question.seed)
+    assert inner.facts.reference == ours.facts.reference
+
+
+def test_an_architecture_scores_alike_in_both(searched: Search) -> None:
+    results = run_baselines(searched, ("random",))
+    ours = {t.key: t.score.accuracy for t in results.trials if t.score}
+    theirs = {t.key: t.score.accuracy for t in results.baselines["random"] if t.score}
+    assert all(ours[key] == theirs[key] for key in ours.keys() & theirs.keys())
+
+
+def test_baselines_go_on_and_stay_in_later_results(searched: Search) -> None:
+    first = run_baselines(searched, ("random",), trials=3).baselines["random"]
+    second = run_baselines(searched, ("random",), trials=6).baselines["random"]
+    assert second[:3] == first
+    assert len(searched.run().baselines["random"]) == 6
+
+
+def test_a_misspelt_sampler_is_refused_before_any_runs(searched: Search) -> None:
+    with pytest.raises(OptionError, match="sampler 'lcoal' is unknown: did you mean 'local'"):
+        run_baselines(searched, ("random", "lcoal"))
+    assert not searched.folder.baselines.exists()
+
+
+def test_no_sampler_is_refused(searched: Search) -> None:
+    with pytest.raises(OptionError, match="need a sampler at least"):
+        run_baselines(searched, ())
