@@ -37,13 +37,13 @@ APART = [
 ]
 
 
-@pytest.mark.parametrize("template", OVERLAPPING, ids=repr)
+@pytest.mark.parametrize("template", OVERLAPPING, ids=range(len(OVERLAPPING)))
 def test_options_with_a_value_in_common_are_refused(template: Any) -> None:
     with pytest.raises(SpaceError, match=r"`a` has two options for one value.*overlap"):
         Space("s", Leaf(template))
 
 
-@pytest.mark.parametrize("template", APART, ids=repr)
+@pytest.mark.parametrize("template", APART, ids=range(len(APART)))
 def test_options_without_a_value_in_common_are_accepted(template: Any) -> None:
     space = Space("s", Leaf(template))
 
