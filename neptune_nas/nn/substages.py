@@ -219,26 +219,35 @@ class SelfAttention(nn.Module):
     def attend(self, x: Tensor) -> Tensor:
         """Every position of `(N, C, H, W)` over all of its (pooled) map; the same shape."""
         pooled = F.avg_pool2d(x, self.stride, ceil_mode=True) if self.stride > 1 else x
-        key, value = self.tokens(self.key_value(pooled), 2).unbind(1)
-        y = attention(self.tokens(self.query(x), 1)[:, 0], key, value)
-        return y.mT.reshape(x.shape)
+        query, key, value = *self.tokens(self.query(x), 1), *self.tokens(self.key_value(pooled), 2)
+        y = attention(query, key, value).transpose(1, 2).flatten(2)
+        return y.mT.unflatten(2, x.shape[2:])
 
-    def tokens(self, x: Tensor, count: int) -> Tensor:
-        """`(N, count * C, H, W)` to `(N, count, heads, H * W, C / heads)`, contiguous: the fused
-        kernels need it.
+    def tokens(self, x: Tensor, count: int) -> tuple[Tensor, ...]:
+        """`(N, count * C, H, W)` to `count` times `(N, heads, H * W, C / heads)`.
+
+        With channels last all are views, whose last axis is dense: the fused kernels need it.
         """
-        size = x.shape[1] // (count * self.heads)
-        return x.reshape(x.shape[0], count, self.heads, size, -1).mT.contiguous()
+        rows = x.contiguous(memory_format=torch.channels_last).flatten(2).mT
+        return rows.unflatten(2, (count, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
+
+
+FEW_KEYS = 64  # so many scores a query and head still are a small share of a network's memory
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Scaled dot-product attention of `(N, heads, L, d)`.
 
-    On a CPU autocast is left out: in bfloat16 the fused kernel takes 1.1 to 5 times as long there.
+    On a CPU with few keys by plain matrix products, which take half of the fused kernel's time
+    there. With many, where scores must not be kept, the fused kernel, but not under autocast: in
+    bfloat16 it takes 1.1 to 5 times as long.
     """
     if query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value)
     kind = torch.promote_types(query.dtype, torch.float32)
+    if key.shape[2] <= FEW_KEYS:
+        scores = (query * query.shape[3] ** -0.5) @ key.mT
+        return scores.softmax(3, dtype=kind).to(value.dtype) @ value
     with torch.autocast("cpu", enabled=False):
         return F.scaled_dot_product_attention(query.to(kind), key.to(kind), value.to(kind))
 
