@@ -7,7 +7,7 @@ from neptune_nas.architecture import Architecture
 from neptune_nas.build import build
 from neptune_nas.data.load import load_once
 from neptune_nas.training.loop import train
-from neptune_nas.training.memory import is_out_of_memory
+from neptune_nas.training.memory import is_device_lost, is_out_of_memory
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.trial import Score
 
@@ -26,13 +26,18 @@ class ShortTraining:
     split_seed: int = 0
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
-        """Build, train and measure `architecture`; what torch refuses becomes the failure."""
+        """Build, train and measure `architecture`; what torch refuses becomes the failure.
+
+        But for the loss of the device, which the engine must hear of to replace the worker.
+        """
         data = load_once(self.data, self.data_dir, self.split_seed)
         started, clock = time(), perf_counter()
         try:
             network = build(architecture, data.input_shape, len(data.classes), seed)
             result = train(network, data, self.recipe, fidelity, seed=seed, device=self.device)
         except (RuntimeError, MemoryError) as error:
+            if is_device_lost(error):
+                raise
             return failed(error, fidelity, seed, started, perf_counter() - clock)
         return Score(
             fidelity=fidelity,

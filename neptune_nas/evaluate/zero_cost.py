@@ -19,7 +19,7 @@ from neptune_nas.errors import OptionError, one_of
 from neptune_nas.evaluate.proxies import Batch, grad_norm, jacov, naswot, synflow, zen
 from neptune_nas.nn.network import Neptune
 from neptune_nas.training.augment import Normalizer
-from neptune_nas.training.memory import is_out_of_memory
+from neptune_nas.training.memory import is_device_lost, is_out_of_memory
 from neptune_nas.trial import Score
 
 Proxy = Literal["synflow", "naswot", "jacov", "grad-norm", "zen-score", "flops", "params"]
@@ -61,6 +61,8 @@ class ZeroCost:
         try:
             value = self.measure(architecture, data, seed)
         except (RuntimeError, MemoryError) as error:
+            if is_device_lost(error):
+                raise
             failure = "out of memory" if is_out_of_memory(error) else str(error).splitlines()[0]
         if failure is None and not isfinite(value):
             value, failure = 0.0, f"{self.proxy} has no finite value for this network"

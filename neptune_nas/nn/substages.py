@@ -253,15 +253,17 @@ def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def split(x: Tensor, window: int) -> Tensor:
-    """`(N, C, H, W)` to its windows, `(N * H * W / window^2, C, window, window)`."""
+    """`(N, C, H, W)` to its windows, `(N * H * W / window^2, C, window, window)`, channels last."""
     n, channels, height, width = x.shape
-    grid = x.reshape(n, channels, height // window, window, width // window, window)
-    return grid.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+    rows = x.permute(0, 2, 3, 1)
+    grid = rows.reshape(n, height // window, window, width // window, window, channels)
+    return grid.transpose(2, 3).flatten(0, 2).permute(0, 3, 1, 2)
 
 
 def join(windows: Tensor, shape: torch.Size) -> Tensor:
     """The inverse of `split` for a map of `shape`."""
     n, channels, height, width = shape
     window = windows.shape[-1]
-    grid = windows.reshape(n, height // window, width // window, channels, window, window)
-    return grid.permute(0, 3, 1, 4, 2, 5).reshape(shape)
+    rows = windows.permute(0, 2, 3, 1)
+    grid = rows.reshape(n, height // window, width // window, window, window, channels)
+    return grid.transpose(2, 3).reshape(n, height, width, channels).permute(0, 3, 1, 2)

@@ -35,5 +35,12 @@ def peak_memory(device: torch.device) -> int:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error is torch's or Python's way of saying that no memory was left."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+        isinstance(error, RuntimeError)
+        and any(sign in str(error) for sign in ("can't allocate memory", "error: out of memory"))
     )
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """Whether no call can succeed in this process any more, as after an illegal access on CUDA."""
+    lost: type | None = getattr(torch, "AcceleratorError", None)  # missing in older releases
+    return lost is not None and isinstance(error, lost) and not is_out_of_memory(error)

@@ -63,6 +63,10 @@ class FailingModule(nn.Module):
         match self.kind:
             case "memory":
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+            case "device":
+                raise torch.AcceleratorError("CUDA error: an illegal memory access")
+            case "device memory":
+                raise torch.AcceleratorError("CUDA error: out of memory")
             case "nan":
                 return x * float("nan")
             case "rule":
@@ -79,6 +83,7 @@ def failing(kind: str) -> Architecture:
     ("kind", "failure"),
     [
         ("memory", "out of memory"),
+        ("device memory", "out of memory"),
         ("shape", "mat1 and mat2|size|expected"),
         ("nan", "diverged: the training loss was nan"),
     ],
@@ -94,3 +99,8 @@ def test_a_network_that_fails_is_a_failed_score_that_says_why(kind: str, failure
 def test_a_mistake_of_the_users_is_raised() -> None:
     with pytest.raises(ArchitectureError, match="the map is too small"):
         ShortTraining()(failing("rule"), 1, 0)
+
+
+def test_the_loss_of_the_device_is_raised_for_the_engine() -> None:
+    with pytest.raises(torch.AcceleratorError, match="illegal memory access"):
+        ShortTraining()(failing("device"), 1, 0)

@@ -3,7 +3,12 @@ import sys
 import pytest
 import torch
 
-from neptune_nas.training.memory import is_out_of_memory, peak_memory, reset_peak_memory
+from neptune_nas.training.memory import (
+    is_device_lost,
+    is_out_of_memory,
+    peak_memory,
+    reset_peak_memory,
+)
 
 CPU = torch.device("cpu")
 
@@ -12,16 +17,23 @@ CPU = torch.device("cpu")
     "error",
     [
         torch.OutOfMemoryError("CUDA out of memory."),
+        torch.AcceleratorError("CUDA error: out of memory"),
         MemoryError(),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
     ],
 )
 def test_every_way_to_run_out_of_memory_is_known(error: Exception) -> None:
     assert is_out_of_memory(error)
+    assert not is_device_lost(error)
 
 
 def test_another_error_is_not_out_of_memory() -> None:
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_an_illegal_access_loses_the_device_and_a_wrong_shape_does_not() -> None:
+    assert is_device_lost(torch.AcceleratorError("CUDA error: an illegal memory access"))
+    assert not is_device_lost(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
 def test_the_peak_holds_a_tensor_that_is_gone_again() -> None:
