@@ -157,7 +157,7 @@ class LRN(Affine):
         z = (moments[:, :, : mean.shape[2]] - mean) * (variance + EPS).rsqrt()
         query, key = z @ self.query.mT, z @ (self.key.mT * mean.shape[2] ** -0.5)
         weights = (query @ key.mT + share.log()).softmax(2)
-        return (whole + weights @ moments) / 2
+        return torch.lerp(whole, weights @ moments, 0.5)
 
 
 class MLN(Affine):
@@ -269,7 +269,7 @@ def spread(x: Tensor, scale: Tensor, shift: Tensor, step: tuple[int, int]) -> Te
     rows = -(-height // step[0])
     scales, shifts = (
         # The layout that pooling and repeating are fast in: channels last.
-        F.interpolate(each.mT.unflatten(2, (rows, -1)), scale_factor=tuple(map(float, step)))
+        F.interpolate(each.mT.reshape(*x.shape[:2], rows, -1), scale_factor=tuple(map(float, step)))
         for each in (scale, shift)
     )
     if scales.shape != x.shape:

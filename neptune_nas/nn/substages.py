@@ -26,17 +26,19 @@ def conv(
     bias: bool = False,
 ) -> nn.Conv2d:
     """A convolution, padded so that only the stride changes the size."""
-    depthwise = in_channels == out_channels == groups > 1
-    kind = FullPrecisionConv if depthwise and (kernel > 3 or stride > 1) else nn.Conv2d
+    fast = in_channels == out_channels == groups and kernel == 3 and stride == 1
+    thin = groups > 1 and in_channels // groups < 4 and not fast
+    kind = FullPrecisionConv if thin else nn.Conv2d
     return kind(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=bias)
 
 
 class FullPrecisionConv(nn.Conv2d):
     """A convolution that leaves autocast out on a CPU, and gives what it would have given.
 
-    For depthwise ones that are not 3x3 with stride 1: only for those has torch's CPU backend a
-    fast backward pass in bfloat16; with 5x5 or 7x7 it takes 1.3 to 2.8 times as long as in
-    float32, with stride 2 7 to 48 times.
+    For depthwise ones, and others whose groups read up to three channels. In bfloat16 torch's CPU
+    backend has a fast backward pass for one kind of them only, 3x3 with stride 1 that keeps the
+    channels; forward and backward of the others take up to 3 times as long as in float32, with
+    stride 2 3 to 48 times.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's name
@@ -221,7 +223,7 @@ class SelfAttention(nn.Module):
         pooled = F.avg_pool2d(x, self.stride, ceil_mode=True) if self.stride > 1 else x
         query, key, value = *self.tokens(self.query(x), 1), *self.tokens(self.key_value(pooled), 2)
         y = attention(query, key, value).transpose(1, 2).flatten(2)
-        return y.mT.unflatten(2, x.shape[2:])
+        return y.mT.reshape(x.shape)
 
     def tokens(self, x: Tensor, count: int) -> tuple[Tensor, ...]:
         """`(N, count * C, H, W)` to `count` times `(N, heads, H * W, C / heads)`.
@@ -229,7 +231,7 @@ class SelfAttention(nn.Module):
         With channels last all are views, whose last axis is dense: the fused kernels need it.
         """
         rows = x.contiguous(memory_format=torch.channels_last).flatten(2).mT
-        return rows.unflatten(2, (count, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
+        return rows.reshape(*rows.shape[:2], count, self.heads, -1).permute(2, 0, 3, 1, 4).unbind()
 
 
 FEW_KEYS = 64  # so many scores a query and head still are a small share of a network's memory
@@ -247,7 +249,7 @@ def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     kind = torch.promote_types(query.dtype, torch.float32)
     if key.shape[2] <= FEW_KEYS:
         scores = (query * query.shape[3] ** -0.5) @ key.mT
-        return scores.softmax(3, dtype=kind).to(value.dtype) @ value
+        return torch.matmul(scores.softmax(3, dtype=kind).to(value.dtype), value)
     with torch.autocast("cpu", enabled=False):
         return F.scaled_dot_product_attention(query.to(kind), key.to(kind), value.to(kind))
 

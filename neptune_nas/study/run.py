@@ -5,6 +5,7 @@ from itertools import count
 from time import monotonic
 
 from optuna.exceptions import StorageInternalError
+from threadpoolctl import threadpool_limits
 
 from neptune_nas.engine.engine import Engine
 from neptune_nas.errors import StudyError
@@ -22,7 +23,8 @@ def run_session(
     if not has_work(coordinator, limits):
         return
     began, before, results = monotonic(), store.counts(), count(1)
-    with make_engine() as engine:
+    # The samplers' linear algebra is small: more threads would only take cores from the workers.
+    with threadpool_limits(limits=1), make_engine() as engine:
         watch = coordinator.watch
 
         def note() -> None:

@@ -13,11 +13,11 @@ def autocast_for(precision: Precision, device: torch.device) -> torch.autocast:
     """The autocast context to run a network in; its parameters stay float32.
 
     "auto" is bfloat16 where the device multiplies it natively, whatever the network. Measured on
-    one core at batch 128, against float32: 1.5 times as fast for dense convolutions, 1.4 for plain
-    depthwise ones, 1.2 for attention (whose products stay float32), 1.15 for inverted residuals;
-    over 16 networks of all kinds 1.1, and at worst 0.8, where self-attentive norms on wide maps
-    convert back and forth. A rule and no stop-watch, so that a score does not depend on how busy
-    the worker was.
+    one core at batch 128, against float32: 1.6 times as fast for dense convolutions, 1.5 for
+    inverted residuals, 1.3 for attention, and between 0.97 and 1.1 for plain depthwise ones, most
+    of which stay float32 (see `neptune_nas.nn.substages.FullPrecisionConv`); over 16 networks of
+    all kinds 1.25, and nowhere slower. A rule and no stop-watch, so that a score does not depend
+    on how busy the worker was.
     """
     bf16 = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)

@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from neptune_nas.architecture import Architecture, Attention, Conv, FeedForward, Stage, Stem
+from neptune_nas.architecture import (
+    Architecture,
+    Attention,
+    Conv,
+    FeedForward,
+    InvertedResidual,
+    Stage,
+    Stem,
+)
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.evaluate.short_training import ShortTraining
@@ -28,6 +36,15 @@ def test_a_small_attention_network_learns_the_digits_in_the_default_epochs() -> 
     stages = (Stage(32, norm="layer", substages=(Attention(2), FeedForward(2))),)
     evaluator = ShortTraining("digits", recipe=default_recipe("digits"))
     assert evaluator(Architecture(Stem(16), stages), default_epochs("digits"), 0).accuracy >= 0.9
+
+
+def test_self_attentive_norms_train_at_four_times_the_default_rate() -> None:
+    stages = (
+        Stage(16, InvertedResidual(), pool="none", norm="lrn", substages=(InvertedResidual(),)),
+        Stage(32, norm="lrn", substages=(Conv(),)),
+    )
+    evaluator = ShortTraining("digits", recipe=replace(default_recipe("digits"), lr=0.02))
+    assert evaluator(Architecture(Stem(16), stages), 10, 0).accuracy >= 0.95
 
 
 def test_more_epochs_score_higher() -> None:

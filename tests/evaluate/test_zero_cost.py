@@ -1,5 +1,6 @@
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -105,3 +106,10 @@ def test_the_deviation_is_that_of_a_batch_norm_at_its_first_step() -> None:
     norm(x)
     assert norm.running_var is not None
     assert float(deviation(x)) == pytest.approx(norm.running_var.mean().sqrt().item(), rel=1e-6)
+
+
+def test_the_loss_of_the_device_is_raised_for_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = torch.AcceleratorError("CUDA error: an illegal memory access")
+    monkeypatch.setattr(ZeroCost, "measure", Mock(side_effect=lost))
+    with pytest.raises(torch.AcceleratorError, match="illegal memory access"):
+        ZeroCost("naswot")(SMALL, 0, 0)

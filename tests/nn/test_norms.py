@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from neptune_nas.architecture import Norm
+from neptune_nas.architecture import NORMS, Norm
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.nn.norms import EPS, KINDS, LRN, MLN, even_groups, make_norm
+from neptune_nas.nn.norms import EPS, KINDS, LRN, MLN, even_groups, inner_norm, make_norm
 from tests.nn.contract import WIDTH, NormContract, images, shake
 
 SIDES = st.integers(1, 19)
@@ -137,6 +137,29 @@ def test_lrn_stays_finite_where_part_of_the_map_is_flat(channels: int) -> None:
 
 @given(SHAPES, SCALES, st.integers(0, 99))
 @settings(deadline=None, max_examples=60)
+def test_lrn_never_scales_a_map_up_more_than_sqrt_2_times_instance_norm(
+    shape: tuple[int, ...], scale: float, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    norm, x = LRN(shape[1]), noise(shape, scale, seed).relu()  # with flat parts
+    with torch.no_grad():
+        norm.query.normal_(std=100)  # attention to one cell only
+    spread = x.amax((2, 3)) - x.amin((2, 3))
+    limit = (2 / (x.var((2, 3), correction=0) + EPS)).sqrt() * spread
+    assert (norm(x).abs().amax((2, 3)) <= limit * 1.001 + 1e-5).all()
+
+
+@pytest.mark.parametrize("kind", ["layer", "group", "instance", "rms", "lrn", "mln"])
+def test_statistics_of_a_bfloat16_map_are_taken_in_float32(kind: str) -> None:
+    norm, x = make_norm(kind, WIDTH, layers=2), (images(8, 8) + 30).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        low = norm(x, [x])
+    assert low.dtype == torch.bfloat16
+    assert torch.allclose(low.float(), norm(x.float(), [x.float()]), atol=0.01, rtol=0.01)
+
+
+@given(SHAPES, SCALES, st.integers(0, 99))
+@settings(deadline=None, max_examples=60)
 def test_mln_with_one_layer_is_layer_norm(shape: tuple[int, ...], scale: float, seed: int) -> None:
     x = noise(shape, scale, seed)
     expected = F.layer_norm(x, x.shape[1:])
@@ -158,6 +181,11 @@ def test_an_instance_norm_of_one_pixel_keeps_what_tells_channels_apart() -> None
     x = images(1, 1)
     for kind in ("instance", "lrn"):
         assert torch.allclose(make_norm(kind, WIDTH)(x), F.layer_norm(x, x.shape[1:]), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_only_norms_that_look_elsewhere_are_replaced_inside_an_operation(kind: Norm) -> None:
+    assert inner_norm(kind) == ("batch" if kind in ("lrn", "mln") else kind)
 
 
 def test_layer_and_rms_norm_are_torchs_own() -> None:

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from neptune_nas.errors import ArchitectureError
+from neptune_nas.nn.norms import BatchNorm
 from neptune_nas.nn.stage import Cell
 from neptune_nas.nn.substages import (
     Convolution,
@@ -13,10 +14,11 @@ from neptune_nas.nn.substages import (
     InvertedResidual,
     Projection,
     SelfAttention,
+    conv,
     join,
     split,
 )
-from tests.nn.contract import WIDTH, SubStageContract, images
+from tests.nn.contract import WIDTH, ModuleContract, SubStageContract, images
 
 
 class TestConvolution(SubStageContract):
@@ -81,6 +83,14 @@ class TestCell(SubStageContract):
         return Alone(Cell(Convolution(WIDTH, WIDTH), WIDTH, "lrn", sources=2, layers=3))
 
 
+class TestStridedDepthwiseConvolution(ModuleContract):
+    def make(self) -> nn.Module:
+        return Convolution(WIDTH, WIDTH, 5, stride=2, groups="depthwise")
+
+    def output_shape(self, x: torch.Tensor) -> tuple[int, ...]:
+        return (*x.shape[:2], -(-x.shape[2] // 2), -(-x.shape[3] // 2))
+
+
 class Alone(nn.Module):
     """A cell that reads one map twice."""
 
@@ -93,8 +103,9 @@ class Alone(nn.Module):
         return y
 
 
-def test_attention_agrees_with_torchs_multi_head_attention() -> None:
-    ours, x = SelfAttention(WIDTH, heads=2), images(4, 5)
+@pytest.mark.parametrize("sides", [(4, 5), (9, 11)], ids=["few keys", "many keys"])
+def test_attention_agrees_with_torchs_multi_head_attention(sides: tuple[int, int]) -> None:
+    ours, x = SelfAttention(WIDTH, heads=2), images(*sides)
     theirs = nn.MultiheadAttention(WIDTH, 2, bias=False, batch_first=True)
     with torch.no_grad():
         stacked = torch.cat((ours.query.weight, ours.key_value.weight)).flatten(1)
@@ -142,6 +153,35 @@ def test_every_entry_maps_a_side_to_itself_over_the_stride_rounded_up(
 def test_a_convolution_begins_with_a_relu_and_ends_linear() -> None:
     module, x = Convolution(WIDTH, WIDTH), images(4, 4)
     assert torch.equal(module(x), module.conv(F.relu(x)))
+
+
+@pytest.mark.parametrize("norm", ["lrn", "mln"])
+def test_an_inverted_residual_keeps_batch_norm_inside_where_the_stages_norm_looks_elsewhere(
+    norm: str,
+) -> None:
+    norms = [m for m in InvertedResidual(8, 8, norm=norm).modules() if isinstance(m, BatchNorm)]
+    assert len(norms) == 2
+
+
+@pytest.mark.parametrize(
+    ("widths", "kernel", "stride", "groups", "precise"),
+    [
+        ((8, 8), 3, 1, 8, False),
+        ((8, 8), 5, 1, 8, True),
+        ((8, 8), 3, 2, 8, True),
+        ((8, 16), 3, 1, 8, True),
+        ((8, 8), 3, 1, 2, False),
+        ((3, 8), 3, 1, 1, False),
+    ],
+)
+def test_thin_groups_are_convolved_in_float32_under_autocast_on_a_cpu(
+    widths: tuple[int, int], kernel: int, stride: int, groups: int, precise: bool
+) -> None:
+    module, x = conv(*widths, kernel, stride=stride, groups=groups), torch.randn(2, widths[0], 9, 9)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        low = module(x)
+    assert low.dtype == torch.bfloat16
+    assert torch.equal(low, module(x).bfloat16()) is precise
 
 
 def test_heads_that_do_not_divide_the_width_are_refused() -> None:
