@@ -1,0 +1,133 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neptune_nas.errors import OptionError
+from neptune_nas.study.ledger import Ledger
+from neptune_nas.study.objectives import check_objectives, directions, losses, value_of, worst_score
+from neptune_nas.study.progress import Tracker, is_complete, progress_of
+from neptune_nas.study.read import ledger_of
+from neptune_nas.study.results import Results
+from neptune_nas.trial import Cost, Score, Trial
+from tests.study.builders import make_trial, question, settings
+
+pairs = st.lists(
+    st.tuples(st.floats(0.11, 0.99), st.integers(2, 4_000_000)), min_size=1, max_size=8
+)
+
+
+def results_of(*trials: Trial, total: int = 10) -> Results:
+    return Results(Path("x"), settings(question(), total), trials, Ledger())
+
+
+@given(pairs)
+def test_no_trial_beats_one_on_the_front(points: list[tuple[float, int]]) -> None:
+    trials = [make_trial(i, accuracy, flops) for i, (accuracy, flops) in enumerate(points)]
+    results = results_of(*trials)
+    for member in results.front():
+        assert member.score is not None
+        assert not any(
+            other.score is not None
+            and other.score.accuracy >= member.score.accuracy
+            and other.cost.flops <= member.cost.flops
+            and (other.score.accuracy, other.cost.flops)
+            != (member.score.accuracy, member.cost.flops)
+            for other in trials
+        )
+
+
+@given(pairs)
+def test_another_trial_never_shrinks_the_hypervolume(points: list[tuple[float, int]]) -> None:
+    trials = [make_trial(i, accuracy, flops) for i, (accuracy, flops) in enumerate(points)]
+    volumes = [results_of(*trials[: n + 1]).hypervolume() for n in range(len(trials))]
+    pairs_of = zip(volumes, volumes[1:], strict=False)
+    assert all(before <= after + 1e-12 for before, after in pairs_of)
+    assert 0 <= volumes[-1] <= 1
+
+
+def test_one_trial_has_the_hypervolume_of_its_rectangle() -> None:
+    # Reference (0.1, 5 MFLOPs): (0.55 - 0.1) / 0.9 high and (5 - 1) / 5 wide.
+    results = results_of(make_trial(0, 0.55, 1_000_000))
+    assert results.hypervolume() == pytest.approx(0.5 * 0.8)
+
+
+def test_a_trial_below_the_last_rung_is_not_ranked() -> None:
+    assert results_of(make_trial(0, 0.5, 100, fidelity=3)).ranked == ()
+
+
+def test_repeated_seeds_count_by_their_mean() -> None:
+    scores = (Score(1, 0.4, 1.0, seed=1), Score(1, 0.6, 2.0, seed=2))
+    trial = Trial(0, make_trial(0, None, 10).architecture, "k", Cost(1, 1, 1), scores=scores)
+    assert trial.score is not None
+    assert trial.score.accuracy == pytest.approx(0.5)
+    assert trial.score.loss == pytest.approx(1.5)
+
+
+def test_the_ledger_counts_epochs_flops_and_failures() -> None:
+    failed = Trial(
+        1,
+        make_trial(1, None, 10).architecture,
+        "k",
+        Cost(50, 1, 1),
+        scores=(Score(1, 0.0, 1.0, seconds=2.0, failure="diverged"),),
+        failure="diverged",
+    )
+    ledger = ledger_of((make_trial(0, 0.5, 100), failed), 1_000, {"duplicates": 4})
+    assert ledger.epochs == 1
+    assert ledger.flops_trained == 3 * 100 * 1_000
+    assert ledger.failures == {"diverged": 1}
+    assert ledger.duplicates == 4
+
+
+def test_overhead_is_the_share_of_time_not_spent_in_evaluations() -> None:
+    assert Ledger(worker_seconds=9.0, slot_seconds=10.0).overhead == pytest.approx(0.1)
+    assert Ledger().overhead == 0.0
+
+
+def test_progress_knows_what_is_left() -> None:
+    results = results_of(make_trial(0, 0.5, 100), make_trial(1, None, 100), total=4)
+    progress = progress_of(results, now=10.0)
+    assert (progress.done, progress.total, progress.running) == (1, 4, 1)
+    assert progress.best_accuracy == 0.5
+    assert progress.seconds_left == pytest.approx(3 * 10.0)
+    assert not is_complete(results)
+
+
+def test_a_tracker_has_no_pace_before_two_results() -> None:
+    tracker = Tracker(settings(question()))
+    assert tracker.progress([make_trial(0, None, 10)]).seconds_left is None
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ((), "need accuracy or loss"),
+        (("flops",), "need accuracy or loss"),
+        (("accuracy", "accuracy"), "must differ"),
+        (("accuray",), "did you mean 'accuracy'"),
+    ],
+)
+def test_objectives_that_cannot_be_searched_are_refused(
+    names: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        check_objectives(names)
+
+
+def test_accuracy_goes_up_and_all_else_down() -> None:
+    assert directions(("accuracy", "loss", "flops")) == ["maximize", "minimize", "minimize"]
+    assert losses(("accuracy", "flops"), (0.9, 5.0)) == (-0.9, 5.0)
+
+
+def test_what_was_not_measured_is_as_bad_as_can_be() -> None:
+    cost = Cost(1, 2, 3)
+    assert value_of("accuracy", cost, None, None) == float("-inf")
+    assert value_of("latency", cost, None, None) == float("inf")
+    assert value_of("flops", cost, None, None) == 2.0
+
+
+def test_guessing_is_the_corner() -> None:
+    assert worst_score("accuracy", 10, 0.1) == 0.1
+    assert worst_score("loss", 10, 0.1) == pytest.approx(2.302585)

@@ -1,0 +1,96 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neptune_nas.architecture import Architecture, Stage
+from neptune_nas.constraints import parse_constraint
+from neptune_nas.cost import CostModel
+from neptune_nas.errors import StudyError
+from neptune_nas.space import Space, choice
+from neptune_nas.study.folder import Folder
+from neptune_nas.study.gauge import Gauge
+from neptune_nas.study.reference import costliest, reference_point
+from neptune_nas.study.session import Asked, begin, settle_settings, versions
+from tests.study.builders import CLASSES, SHAPE, SPACE, question, settings
+
+BEGUN = settings(question())
+
+
+def asked(**changes: Any) -> Asked:
+    return replace(Asked("few-digits", 10, question()), **changes)
+
+
+def test_a_new_study_takes_what_is_asked(tmp_path: Path) -> None:
+    assert settle_settings(Folder(tmp_path / "new"), asked(), BEGUN.facts) == BEGUN
+
+
+def test_an_old_study_goes_on_with_more_trials(tmp_path: Path) -> None:
+    begin(Folder(tmp_path), BEGUN)
+    settled = settle_settings(Folder(tmp_path), asked(trials=99), BEGUN.facts)
+    assert settled == replace(BEGUN, trials=99)
+
+
+@pytest.mark.parametrize(
+    ("changed", "facts", "message"),
+    [
+        ({"question": question(seed=3)}, {}, "begun with seed 0, but now it is 3"),
+        ({"question": question(rungs=(1, 3))}, {}, r"rungs \(1,\)"),
+        ({}, {"data_fingerprint": "ffff"}, "data fingerprint"),
+        ({}, {"outline": {"stages": "4 of"}}, "of the space as"),
+    ],
+)
+def test_a_contradiction_is_named(
+    tmp_path: Path, changed: dict[str, Any], facts: dict[str, Any], message: str
+) -> None:
+    begin(Folder(tmp_path), BEGUN)
+    with pytest.raises(StudyError, match=message):
+        settle_settings(Folder(tmp_path), asked(**changed), replace(BEGUN.facts, **facts))
+
+
+def test_versions_name_what_scores_depend_on() -> None:
+    assert set(versions()) == {"python", "neptune-nas", "torch", "optuna", "numpy"}
+
+
+def test_the_costliest_of_a_small_space_is_the_largest_of_all() -> None:
+    model = CostModel(SHAPE, CLASSES)
+    most = max(model.cost(architecture).macs for architecture in SPACE)
+    found = costliest(SPACE, lambda architecture: float(model.cost(architecture).macs))
+    assert model.cost(found).macs == most
+
+
+def test_the_reference_is_chance_and_the_largest_cost_or_a_limit() -> None:
+    gauge = Gauge(CostModel(SHAPE, CLASSES))
+    names = ("accuracy", "flops", "params")
+    limits = (parse_constraint("params<=9k"),)
+    corner = reference_point(SPACE, names, limits, gauge.value, (CLASSES, 0.1))
+    most = max(gauge.cost(architecture).flops for architecture in SPACE)
+    assert corner == (0.1, most, 9_000)
+
+
+def test_a_gauge_refuses_what_is_too_large_for_the_images() -> None:
+    deep: Space[Architecture] = Space(
+        "deep", Architecture(stages=(Stage(width=choice(8, 16)),) * 5)
+    )
+    assert not Gauge(CostModel(SHAPE, CLASSES)).feasible(deep[0])
+
+
+def test_a_gauge_keeps_constraints() -> None:
+    model = CostModel(SHAPE, CLASSES)
+    most = max(model.cost(architecture).flops for architecture in SPACE)
+    gauge = Gauge(model, (parse_constraint(f"flops<{most}"),))
+    feasible = [gauge.feasible(architecture) for architecture in SPACE]
+    assert 0 < sum(feasible) < len(feasible)
+
+
+def test_a_latency_is_measured_once() -> None:
+    measured: list[Architecture] = []
+
+    def clock(architecture: Architecture) -> float:
+        measured.append(architecture)
+        return 2.0
+
+    gauge = Gauge(CostModel(SHAPE, CLASSES), clock=clock)
+    assert [gauge.latency(SPACE[0]) for _ in range(3)] == [2.0] * 3
+    assert len(measured) == 1

@@ -1,0 +1,100 @@
+from dataclasses import replace
+from math import inf, isnan, nan
+from pathlib import Path
+from random import Random
+
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neptune_nas.codec import key
+from neptune_nas.errors import StudyError
+from neptune_nas.samplers.sampler import distribution
+from neptune_nas.study.store import (
+    Store,
+    open_store,
+    safe_url,
+    score_from_json,
+    score_to_json,
+    sqlite_url,
+)
+from neptune_nas.trial import Cost, Score, State, Trial
+from tests.study.builders import SPACE, store_in
+
+
+def added(store: Store, seed: int = 0) -> Trial:
+    architecture = SPACE.sample(Random(seed))
+    picks = SPACE.picks(architecture)
+    kinds = {d.path: distribution(d) for d in SPACE.decisions if d.path in picks}
+    trial = Trial(-1, architecture, key(architecture), Cost(10, 20, 30), picks, latency=1.5)
+    return store.add(trial, kinds, {})
+
+
+def test_a_trial_is_read_as_it_was_added(tmp_path: Path) -> None:
+    trial = added(store_in(tmp_path))
+    assert store_in(tmp_path).trials() == (trial,)
+
+
+def test_trials_are_numbered_from_zero(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    assert [added(store, seed).number for seed in range(3)] == [0, 1, 2]
+
+
+def test_a_finished_trial_has_its_values_and_scores(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    trial = replace(added(store), scores=(Score(3, 0.5, 1.0),), state=State.FINISHED)
+    store.add_score(trial, is_last=True)
+    store.finish(trial, (0.5, 20.0))
+    assert store_in(tmp_path).trials() == (trial,)
+    assert store_in(tmp_path).frozen_trials()[0].values == [0.5, 20.0]
+
+
+def test_optuna_reads_the_study_with_paths_as_parameters(tmp_path: Path) -> None:
+    trial = added(store_in(tmp_path))
+    study = optuna.load_study(study_name="few-digits", storage=sqlite_url(tmp_path / "study.db"))
+    assert study.trials[0].params == trial.picks
+    assert "stages.0.width" in trial.picks
+    assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+
+
+def test_counts_are_kept(tmp_path: Path) -> None:
+    store_in(tmp_path).set_counts({"duplicates": 3})
+    assert store_in(tmp_path).counts() == {"duplicates": 3}
+
+
+def test_a_study_that_is_not_there_is_named(tmp_path: Path) -> None:
+    store_in(tmp_path)
+    with pytest.raises(StudyError, match="holds no study 'other'"):
+        open_store(sqlite_url(tmp_path / "study.db"), "other")
+
+
+def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "study.db").write_text("not a database, but long enough to look like one" * 50)
+    with pytest.raises(StudyError, match=r"study\.db cannot be opened"):
+        store_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "safe"),
+    [
+        ("sqlite:///a.db", "sqlite:///a.db"),
+        ("postgresql://ann@db/x", "postgresql://ann@db/x"),
+        ("postgresql://ann:secret@db:5432/x", "postgresql://ann:***@db:5432/x"),
+        ("mysql://ann:se@cret@db/x", "mysql://ann:***@db/x"),
+    ],
+)
+def test_a_password_never_shows(url: str, safe: str) -> None:
+    assert safe_url(url) == safe
+
+
+@given(st.floats(0, 1), st.floats(0, 100), st.integers(0, 2**32))
+def test_scores_survive_json(accuracy: float, loss: float, seed: int) -> None:
+    score = Score(3, accuracy, loss, seed)
+    assert score_from_json(score_to_json(score)) == score
+
+
+def test_what_is_not_finite_survives_json_too() -> None:
+    again = score_from_json(score_to_json(Score(3, nan, inf, failure="diverged")))
+    assert isnan(again.accuracy)
+    assert again.loss == inf
