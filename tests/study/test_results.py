@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,7 @@ def test_no_trial_beats_one_on_the_front(points: list[tuple[float, int]]) -> Non
 def test_another_trial_never_shrinks_the_hypervolume(points: list[tuple[float, int]]) -> None:
     trials = [make_trial(i, accuracy, flops) for i, (accuracy, flops) in enumerate(points)]
     volumes = [results_of(*trials[: n + 1]).hypervolume() for n in range(len(trials))]
-    pairs_of = zip(volumes, volumes[1:], strict=False)
-    assert all(before <= after + 1e-12 for before, after in pairs_of)
+    assert all(before <= after + 1e-12 for before, after in pairwise(volumes))
     assert 0 <= volumes[-1] <= 1
 
 
