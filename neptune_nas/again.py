@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from neptune_nas.errors import StudyError
+from neptune_nas.record import record_classes
 from neptune_nas.search import Search
 from neptune_nas.study.folder import open_folder, read_settings, record_from
+from neptune_nas.study.read import read_results
+from neptune_nas.study.results import Results
 from neptune_nas.study.settings import TABLE, TRAINING, Question, Settings
 from neptune_nas.training.recipe import Recipe
 
@@ -30,12 +33,21 @@ def asked_in(file: Path) -> dict[str, Any]:
     return {**question, **more}
 
 
-def search_of(path: Path) -> Search:
-    """The search that made the study at `path`, to measure more as it did."""
+def search_of(path: Path, storage: str | None = None, space: str | None = None) -> Search:
+    """The search that made the study at `path`, to measure more as it did.
+
+    `storage`: the database that the study names, with its password. `space`: where the study's
+    space is now, if not where it was.
+    """
     folder = open_folder(path)
     place = path if path.name not in ("", "..") else path.resolve()
-    storage = read_settings(folder.settings).storage or None
-    search = Search(**asked_in(folder.settings), name=place.name, out=place.parent, storage=storage)
+    asked = asked_in(folder.settings)
+    search = Search(
+        **{**asked, "space": space or asked["space"]},
+        name=place.name,
+        out=place.parent,
+        storage=storage or read_settings(folder.settings).storage or None,
+    )
     if search.folder.path != place:
         raise StudyError(
             f"{path} must be named as a study is, such as {search.folder.path.name}: rename it."
@@ -43,11 +55,21 @@ def search_of(path: Path) -> Search:
     return search
 
 
-def check_same_data(search: Search, settings: Settings) -> None:
-    """Refuse to measure more for a study whose data are no longer those that it began with."""
-    now, then = search.task.fingerprint, settings.facts.data_fingerprint
-    if now != then:
-        raise StudyError(
-            f"study {search.folder.path} was begun with data {then}, but now they are {now}: "
-            f"its scores cannot be compared with new ones."
-        )
+def results_of(search: Search) -> Results:
+    """The study of a search that was made before, its records those of the search's own space."""
+    allow = tuple(record_classes(search.target.template))
+    return read_results(search.folder.path, search.storage, allow)
+
+
+def check_same(search: Search, settings: Settings) -> None:
+    """Refuse to measure more for a study whose data or space are not those that it began with."""
+    facts = settings.facts
+    for what, now, then in (
+        ("data", search.task.fingerprint, facts.data_fingerprint),
+        ("space", search.target.fingerprint, facts.space_fingerprint),
+    ):
+        if now != then:
+            raise StudyError(
+                f"study {search.folder.path} was begun with {what} {then}, but now it is {now}: "
+                f"its scores cannot be compared with new ones."
+            )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from neptune_nas.again import check_same_data
+from neptune_nas.again import check_same, results_of
 from neptune_nas.engine.engine import Call
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluate.seeds import seed_for
@@ -12,7 +12,6 @@ from neptune_nas.outputs import write_outputs
 from neptune_nas.search import Search
 from neptune_nas.study.agreement import LEAST
 from neptune_nas.study.audit import Measured, Truth, pick, read_measured, write_measured
-from neptune_nas.study.read import read_results
 from neptune_nas.study.results import Results
 from neptune_nas.study.settings import TRAINING
 from neptune_nas.trial import Score, Trial
@@ -40,8 +39,8 @@ def run_audit(
     if architectures < LEAST:
         raise OptionError(f"an audit needs {LEAST} architectures at least, not {architectures}.")
     folder = search.folder
-    results = read_results(folder.path, search.storage)
-    check_same_data(search, results.settings)
+    results = results_of(search)
+    check_same(search, results.settings)
     with folder.locked():
         measured = settled(results, epochs)
         known = {truth.number for truth in measured.truths}
@@ -56,7 +55,7 @@ def run_audit(
             measured = replace(measured, truths=(*measured.truths, truth))
             write_measured(folder.audit, measured)
             watch(len(measured.truths) - len(known), len(missing))
-        results = read_results(folder.path, search.storage)
+        results = results_of(search)
         write_outputs(results)
     return results
 

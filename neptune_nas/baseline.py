@@ -3,13 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from neptune_nas.again import check_same_data
+from neptune_nas.again import check_same, results_of
 from neptune_nas.errors import OptionError
 from neptune_nas.outputs import write_outputs
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.search import Search, ignore
 from neptune_nas.study.progress import Progress
-from neptune_nas.study.read import read_results
 from neptune_nas.study.results import Results
 
 SAMPLERS = ("random", "local")
@@ -25,10 +24,12 @@ def run_baselines(
 
     Each is a study of its own in the folder `baselines` of the study, and goes on like any other.
     """
-    study = read_results(search.folder.path, search.storage)
-    check_same_data(search, study.settings)
+    study = results_of(search)
+    check_same(search, study.settings)
     if not samplers:
         raise OptionError("baselines need a sampler at least, such as random,local.")
+    if trials is not None and trials < 1:
+        raise OptionError(f"baselines need at least 1 trial, but got {trials}.")
     for name in samplers:
         make_sampler(name, search.problem)  # a misspelt one is refused before anything runs
     for name in samplers:
@@ -36,11 +37,11 @@ def run_baselines(
             search,
             sampler=name,
             sampler_kwargs={},
-            trials=trials or len(study.trials),
+            trials=len(study.trials) if trials is None else trials,
             name=name,
             out=search.folder.baselines,
             storage=None,
         ).run(watch)
-    results = read_results(search.folder.path, search.storage)
+    results = results_of(search)
     write_outputs(results)
     return results

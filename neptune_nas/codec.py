@@ -1,8 +1,9 @@
 """Records to JSON and back, canonical form, and the key that names a network.
 
 A record becomes an object whose `type` names its class: the bare name for the toolkit's own, and
-`package.module:Class` for a user's. Reading never imports anything: a user's class is accepted only
-where the caller passes it in, so a file from elsewhere cannot run code.
+`package.module:Class` for a user's, or `file:Class` from a file, wherever that lies. Reading never
+imports anything: a user's class is accepted only where the caller passes it in, so a file from
+elsewhere cannot run code.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from neptune_nas import architecture as records
 from neptune_nas.architecture import Architecture, Conv, Identity, Stage
 from neptune_nas.errors import ArchitectureError, FileFormatError, one_of
-from neptune_nas.record import Open, field_names, is_record
+from neptune_nas.record import Open, field_names, is_record, module_in_json
 
 Json = dict[str, Any]
 
@@ -37,13 +38,19 @@ BUILT_IN: Mapping[str, type] = {
 KEY_LENGTH = 16
 
 
+class NotAllowedError(FileFormatError):
+    """A user's own record in a file, whose class the caller did not pass in."""
+
+
 def type_name(cls: type) -> str:
     """How JSON names a record's class.
 
     >>> type_name(Conv)
     'Conv'
     """
-    return cls.__name__ if cls in BUILT_IN.values() else f"{cls.__module__}:{cls.__qualname__}"
+    if cls in BUILT_IN.values():
+        return cls.__name__
+    return f"{module_in_json(cls.__module__)}:{cls.__qualname__}"
 
 
 def to_json(value: object) -> Any:
@@ -110,7 +117,7 @@ def _class_of(data: Mapping[str, object], known: Mapping[str, type], path: str) 
     if name in known:
         return known[name]
     if ":" in name:
-        raise FileFormatError(
+        raise NotAllowedError(
             f"`{path}` is a user's own record '{name}', which was not allowed: "
             f"pass the file that defines it with --allow (or the class with `allow=`)."
         )

@@ -14,14 +14,53 @@ from torch import nn
 from neptune_nas.build import build
 from neptune_nas.codec import from_json, key, to_json
 from neptune_nas.cost import CostModel
-from neptune_nas.errors import FileFormatError
+from neptune_nas.errors import FileFormatError, NeptuneError
 from neptune_nas.files import read_file
+from neptune_nas.json_fields import (
+    COUNT,
+    LIST,
+    NUMBER,
+    OBJECT,
+    SHAPE,
+    SIZE,
+    TEXT,
+    Rule,
+    check_fields,
+)
 from neptune_nas.study.results import Results
 from neptune_nas.study.store import score_from_json, score_to_json
 from neptune_nas.trial import Cost, Score, Trial
 
 FORMAT = "neptune-nas/architecture"
 VERSION = 1
+
+FIELDS: Mapping[str, Rule] = {
+    "format": TEXT,
+    "version": SIZE,
+    "key": TEXT,
+    "architecture": OBJECT,
+    "input_shape": SHAPE,
+    "classes": SIZE,
+    "cost": OBJECT,
+    "scores": LIST,
+    "recipe": OBJECT,
+    "provenance": OBJECT,
+}
+COSTS = dict.fromkeys(("macs", "params", "activations", "flops"), COUNT)
+SCORED = ("fidelity", "accuracy", "loss")  # what a score must hold
+SCORES: Mapping[str, Rule] = {
+    "fidelity": COUNT,
+    "accuracy": NUMBER.or_null,
+    "loss": NUMBER.or_null,
+    "seed": COUNT,
+    "seconds": NUMBER,
+    "images_per_second": NUMBER,
+    "peak_memory": COUNT,
+    "started": NUMBER,
+    "worker": COUNT,
+    "failure": TEXT.or_null,
+    "proxy": NUMBER.or_null,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,62 +135,76 @@ def dumps(item: Exported) -> str:
 def load(path: str | Path, allow: Iterable[type] = ()) -> Exported:
     """The architecture in a file that `neptune-nas export` wrote; nothing in it is executed.
 
-    `allow`: the user's own record classes that it may name. Raises `FileFormatError` for a file
-    that is missing, malformed, truncated, foreign, from a later version, or changed by hand so that
-    its key or costs are no longer those of its architecture.
+    `allow`: the user's own record classes that it may name. Raises `FileFormatError` naming the
+    field for a file that is missing, malformed, truncated, foreign, from a later version, or changed
+    by hand so that its key is no longer its architecture's or its FLOPs are not two a MAC.
     """
     return loads(read_file(Path(path)), str(path), allow)
 
 
 def loads(text: str, where: str, allow: Iterable[type] = ()) -> Exported:
     """The same from a text; `where` names it in messages."""
-    content = _envelope(text, where)
     try:
+        content = _envelope(text)
         item = _decoded(content, allow)
-    except KeyError as error:
-        raise FileFormatError(f"{where}: `{error.args[0]}` is missing.") from error
-    except (TypeError, ValueError) as error:
-        raise FileFormatError(f"{where}: a field has the wrong type: {error}.") from error
-    except FileFormatError as error:
+        _check_sums(item, content)
+    except NeptuneError as error:
         raise FileFormatError(f"{where}: {error}") from error
-    if item.key != content["key"]:
+    except RecursionError as error:
         raise FileFormatError(
-            f"{where}: `key` must be {item.key}, that of its architecture, but got "
-            f"{content['key']!r}: the file was changed by hand."
-        )
+            f"{where}: its JSON is nested too deeply: export it again."
+        ) from error
     return item
 
 
-def _envelope(text: str, where: str) -> dict[str, Any]:
+def _envelope(text: str) -> Mapping[str, Any]:
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise FileFormatError(
-            f"{where} is no JSON (line {error.lineno}: {error.msg}): export it again."
+            f"it is no JSON (line {error.lineno}: {error.msg}): export it again."
         ) from error
+    except ValueError as error:
+        raise FileFormatError("it holds a number of more digits than can be read.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         got = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise FileFormatError(f"{where}: `format` must be '{FORMAT}', but got {got!r}.")
-    if content.get("version") != VERSION:
+        raise FileFormatError(f"`format` must be '{FORMAT}', but got {got!r}.")
+    version = content.get("version")
+    if type(version) is not int or version != VERSION:
         raise FileFormatError(
-            f"{where}: `version` must be {VERSION}, but got {content.get('version')!r}: "
+            f"`version` must be {VERSION}, but got {version!r}: "
             f"it was written by another version of neptune-nas."
         )
-    return content
+    return check_fields(content, FIELDS)
 
 
 def _decoded(content: Mapping[str, Any], allow: Iterable[type]) -> Exported:
-    channels, height, width = (int(side) for side in content["input_shape"])
-    cost = content["cost"]
+    channels, height, width = content["input_shape"]
+    cost = check_fields(content["cost"], COSTS, "cost.")
     return Exported(
         architecture=from_json(content["architecture"], allow),
         input_shape=(channels, height, width),
-        classes=int(content["classes"]),
-        cost=Cost(int(cost["macs"]), int(cost["params"]), int(cost["activations"])),
-        scores=tuple(score_from_json(score) for score in content["scores"]),
-        recipe=dict(content["recipe"]),
-        provenance=dict(content["provenance"]),
+        classes=content["classes"],
+        cost=Cost(cost["macs"], cost["params"], cost["activations"]),
+        scores=tuple(
+            score_from_json(check_fields(score, SCORES, f"scores.{i}.", SCORED))
+            for i, score in enumerate(content["scores"])
+        ),
+        recipe=content["recipe"],
+        provenance=content["provenance"],
     )
+
+
+def _check_sums(item: Exported, content: Mapping[str, Any]) -> None:
+    """Refuse what was changed by hand in one place and not in the other."""
+    for name, ours, got in (
+        ("key", item.key, content["key"]),
+        ("cost.flops", item.cost.flops, content["cost"]["flops"]),
+    ):
+        if ours != got:
+            raise FileFormatError(
+                f"`{name}` must be {ours}, but got {got}: the file was changed by hand."
+            )
 
 
 def bare(architecture: Any, input_shape: tuple[int, int, int], classes: int) -> Exported:

@@ -103,25 +103,25 @@ def peak_memory(
     so all that it needs lives until then, and gradients too.
     """
     ghost = deepcopy(network).to("meta").train(training)
-    ledger = Ledger()
-    with ledger:
+    meter = MemoryMeter()
+    with meter:
         for tensor in (*ghost.parameters(), *ghost.buffers()):
-            ledger.note(tensor)
+            meter.note(tensor)
         images = torch.empty(batch, *input_shape, device="meta")
         with torch.set_grad_enabled(training):
             logits = ghost(images)
             if training:
                 logits.sum().backward()
-    return ledger.peak
+    return meter.peak
 
 
-class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no types
+class MemoryMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no types
     """Keeps the bytes of every storage that is alive, and their highest sum."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's class has no types
         self.alive = self.peak = 0
-        self.known: set[int] = set()
+        self.known: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operation and note what it puts out."""
@@ -134,14 +134,12 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's cla
     def note(self, tensor: torch.Tensor) -> None:
         """Count the storage of a tensor until it dies."""
         storage = tensor.untyped_storage()
-        key = storage._cdata
-        if key not in self.known:
-            self.known.add(key)
+        if storage not in self.known:
+            self.known.add(storage)
             self.alive += storage.nbytes()
             self.peak = max(self.peak, self.alive)
-            weakref.finalize(storage, self.forget, key, storage.nbytes())
+            weakref.finalize(storage, self.forget, storage.nbytes())
 
-    def forget(self, key: int, size: int) -> None:
+    def forget(self, size: int) -> None:
         """Take off the bytes of a storage that died."""
-        self.known.discard(key)
         self.alive -= size

@@ -7,6 +7,7 @@ from typing import Any
 from neptune_nas.errors import ArchitectureError
 
 PLAIN = frozenset({int, str, float, bool, type(None)})
+FILE_PREFIX = "neptune_nas_file_"
 
 
 class Open:
@@ -29,6 +30,16 @@ def field_names(cls: type) -> tuple[str, ...]:
 @cache
 def _field_names(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(cls) if field.init)
+
+
+def record_classes(value: object) -> set[type]:
+    """The classes of all records in a value or template, open fields' options included."""
+    if isinstance(value, tuple):
+        return {cls for item in value for cls in record_classes(item)}
+    if not is_record(value):
+        return set()
+    parts = tuple(getattr(value, field.name) for field in fields(value))  # type: ignore[arg-type]  # a record, by the line above
+    return record_classes(parts) | (set() if isinstance(value, Open) else {type(value)})
 
 
 def is_closed(value: object) -> bool:
@@ -93,3 +104,18 @@ def require_member(record: object, name: str, members: tuple[str, ...]) -> None:
             f"`{type(record).__name__}.{name}` must be one of {', '.join(members)}, "
             f"but got {value!r}."
         )
+
+
+def module_of_file(stem: str, digest: str) -> str:
+    """What a module is called that is loaded from a file: no import finds it by that name."""
+    return f"{FILE_PREFIX}{digest}_{stem}"
+
+
+def module_in_json(name: str) -> str:
+    """What JSON calls a module: the file's own stem, wherever the file lies, if it is of one.
+
+    >>> module_in_json(module_of_file("my_space", "0123abcd")), module_in_json("shop.layers")
+    ('my_space', 'shop.layers')
+    """
+    file = name.removeprefix(FILE_PREFIX)
+    return name if file == name else file.partition("_")[2]

@@ -7,8 +7,10 @@
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,11 +23,12 @@ from neptune_nas.constraints import Constraint, Survey, parse_constraint, survey
 from neptune_nas.data.load import load_once
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.plan import Slots, share_out
-from neptune_nas.errors import OptionError
+from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.latency import measure_latency
 from neptune_nas.outputs import write_outputs
+from neptune_nas.record import record_classes
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import Space, find_space
@@ -36,14 +39,21 @@ from neptune_nas.study.gauge import Gauge
 from neptune_nas.study.objectives import SCORED, check_objectives, directions
 from neptune_nas.study.progress import Progress, Tracker
 from neptune_nas.study.proposals import Proposer
-from neptune_nas.study.read import records_in, snapshot
+from neptune_nas.study.read import snapshot
 from neptune_nas.study.reference import reference_point
 from neptune_nas.study.results import Results
 from neptune_nas.study.run import run_session
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.session import Asked, begin, hardware, now, settle_settings, versions
 from neptune_nas.study.settings import TABLE, TRAINING, Facts, Question, Settings
-from neptune_nas.study.store import Store, open_store, safe_url, sqlite_url
+from neptune_nas.study.store import (
+    SQLITE,
+    Store,
+    create_store,
+    require_database,
+    safe_url,
+    sqlite_url,
+)
 from neptune_nas.study.table import DATA as TABLE_DATA
 from neptune_nas.study.table import check_rungs, fidelities, table_task
 from neptune_nas.study.task import Task, task_on, training_task
@@ -110,6 +120,8 @@ class Search:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise OptionError(f"`{name}` must be greater than 0, but got {value}.")
+        if self.seed < 0:
+            raise OptionError(f"`seed` must be at least 0, but got {self.seed}.")
         check_objectives(self.objectives)
         for one, other, clash in self._clashes:
             if clash:
@@ -181,7 +193,10 @@ class Search:
         stem = Path(space).stem if space.endswith(".py") else space.rpartition(":")[0] or space
         data = self.question.data.replace("folder:", "")
         name = self.name or f"{stem}-{data}{'-table' if self.table else ''}"
-        return Folder(self.out / re.sub(r"[^\w.<>()+-]+", "-", name).strip("-."))
+        safe = re.sub(r"[^\w.<>()+-]+", "-", name).strip("-.")
+        if not safe:
+            raise OptionError(f"a study's name needs letters or digits, but got '{name}'.")
+        return Folder(self.out / safe)
 
     @cached_property
     def target(self) -> Space[Any]:
@@ -242,13 +257,16 @@ class Search:
             store = self._open_store(settings)
             begin(self.folder, settings)
             coordinator = self._coordinator(settings, store, sampler, watch)
-            coordinator.load()
             try:
+                coordinator.load()
                 limits = Limits(self.trials, self.timeout, self.patience)
                 run_session(coordinator, store, self.engine, limits)
-            finally:
-                results = snapshot(self.folder, settings, store)
-                write_outputs(results)
+            except BaseException:
+                with suppress(NeptuneError):  # the first mistake is the one to tell
+                    write_outputs(snapshot(self.folder, settings, store))
+                raise
+            results = snapshot(self.folder, settings, store)
+            write_outputs(results)
         return results
 
     @property
@@ -289,9 +307,18 @@ class Search:
         )
 
     def _open_store(self, settings: Settings) -> Store:
-        url = self.storage or sqlite_url(self.folder.database)
-        allow = records_in(self.space) if isinstance(self.space, str) else ()
-        return open_store(url, settings.name, directions(self.objectives), allow)
+        url = self.storage or settings.storage or sqlite_url(self.folder.database)
+        if self.folder.exists and url.startswith(SQLITE):
+            require_database(url, settings.name)
+        facts = settings.facts
+        begun_with = repr((settings.question, facts.space_fingerprint, facts.data_fingerprint))
+        return create_store(
+            url,
+            settings.name,
+            directions(self.objectives),
+            sha256(begun_with.encode()).hexdigest(),
+            tuple(record_classes(self.target.template)),
+        )
 
     @cached_property
     def problem(self) -> Problem[Any]:

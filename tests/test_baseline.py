@@ -61,6 +61,13 @@ def test_a_misspelt_sampler_is_refused_before_any_runs(searched: Search) -> None
     assert not searched.folder.baselines.exists()
 
 
+@pytest.mark.parametrize("trials", [0, -3])
+def test_no_trials_are_refused_before_any_runs(searched: Search, trials: int) -> None:
+    with pytest.raises(OptionError, match=f"need at least 1 trial, but got {trials}"):
+        run_baselines(searched, trials=trials)
+    assert not searched.folder.baselines.exists()
+
+
 def test_no_sampler_is_refused(searched: Search) -> None:
     with pytest.raises(OptionError, match="need a sampler at least"):
         run_baselines(searched, ())

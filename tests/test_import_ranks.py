@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "neptune_nas"
 
 RANKS = (
     ("errors",),
-    ("pareto", "record", "files"),
+    ("pareto", "record", "files", "redact", "json_fields"),
     ("architecture", "nn", "data"),
     ("codec", "space", "trial", "build", "training"),
     ("constraints", "cost", "latency", "samplers"),
@@ -29,8 +29,9 @@ RANKS = (
     ("__main__",),
 )
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
-LIGHT = ("errors", "pareto", "record", "files", "architecture", "codec", "space", "trial")
-HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "sklearn")
+LIGHT = ("errors", "record", "files", "redact", "architecture", "codec", "space", "trial")
+HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "sklearn", "scipy", "numpy")
+ARRAYS = ("pareto",)  # light but for numpy
 
 
 def module_of(file: Path) -> str:
@@ -72,6 +73,13 @@ def test_light_modules_name_no_heavy_package() -> None:
     names = chain.from_iterable(map(imported, files))
 
     assert {name.partition(".")[0] for name in names}.isdisjoint(HEAVY)
+
+
+def test_dominance_needs_numpy_and_nothing_else_that_is_heavy() -> None:
+    files = [file for file in FILES if module_of(file) in ARRAYS]
+    names = chain.from_iterable(map(imported, files))
+
+    assert {name.partition(".")[0] for name in names} & {*HEAVY} == {"numpy"}
 
 
 def test_no_shipped_space_needs_a_heavy_package() -> None:

@@ -66,3 +66,11 @@ def test_reading_the_last_output_only_halves_the_memory_of_dense_connections(
 
     assert 2 * bytes_of(connections, False) <= bytes_of("dense", False)
     assert 2 * bytes_of(connections, True) <= bytes_of("dense", True)
+
+
+def test_views_and_operations_in_place_take_no_memory() -> None:
+    class Views(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.flatten(1).relu_()[:, 1:].mul_(2).sum()
+
+    assert peak_memory(Views(), (1, 10, 10), batch=3) == 4 * (3 * 100 + 1)

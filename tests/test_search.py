@@ -1,19 +1,21 @@
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from torch import nn
 
-from neptune_nas.architecture import Architecture, Stage
-from neptune_nas.errors import StudyError
+from neptune_nas.architecture import Architecture, Conv, Stage
+from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.search import Search
 from neptune_nas.space import Space, choice
 from neptune_nas.study.read import read_results
 from neptune_nas.study.results import Results
-from neptune_nas.study.store import Store
 from neptune_nas.trial import State
 from tests.study.fakes import Arithmetic
 
@@ -142,9 +144,60 @@ def test_latency_can_be_an_objective(tmp_path: Path) -> None:
 def test_a_database_that_cannot_be_written_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise StorageInternalError("database or disk is full")
 
-    monkeypatch.setattr(Store, "add_score", full)
-    with pytest.raises(StudyError, match=r"cannot be written \(database or disk is full\)"):
+    monkeypatch.setattr(RDBStorage, "set_trial_state_values", full)
+    with pytest.raises(StudyError, match=r"cannot be used \(database or disk is full\)"):
         arithmetic(tmp_path, trials=2).run()
+
+
+def test_a_study_goes_on_in_the_storage_it_was_begun_in(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    arithmetic(tmp_path, trials=2, storage=url).run()
+    results = arithmetic(tmp_path, trials=3).run()
+    assert len(results.trials) == 3
+    assert not (results.folder / "study.db").exists()
+
+
+def test_two_studies_of_one_name_in_a_storage_are_kept_apart(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    arithmetic(tmp_path / "one", trials=1, storage=url).run()
+    with pytest.raises(StudyError, match="holds another study 'tiny-digits'"):
+        arithmetic(tmp_path / "other", trials=1, storage=url, seed=9).run()
+
+
+def test_a_study_without_its_database_is_not_begun_anew(tmp_path: Path) -> None:
+    folder = arithmetic(tmp_path, trials=1).run().folder
+    (folder / "study.db").unlink()
+    with pytest.raises(StudyError, match=r"study\.db is missing"):
+        arithmetic(tmp_path, trials=2).run()
+
+
+@dataclass(frozen=True, slots=True)
+class Halve:
+    """A user's own SubStage."""
+
+    factor: float = 0.5
+
+    def build(self, width: int) -> nn.Module:
+        return nn.Conv2d(width, width, 1)
+
+
+def test_a_users_own_substage_is_searched_counted_and_reported(tmp_path: Path) -> None:
+    stage = Stage(width=8, substages=(choice(Conv(), Halve(factor=choice(0.25, 0.5))),))
+    space = Space("own", Architecture(stages=(stage,)))
+    results = arithmetic(tmp_path, space=space, trials=3).run()
+    assert len(results.ranked) == 3
+    assert (results.folder / "report.html").exists()
+
+
+@pytest.mark.parametrize("name", ["...", "-", "///"])
+def test_a_name_without_letters_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OptionError, match="needs letters or digits"):
+        arithmetic(tmp_path, name=name).run()
+
+
+def test_a_negative_seed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="`seed` must be at least 0"):
+        arithmetic(tmp_path, seed=-1)

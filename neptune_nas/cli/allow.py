@@ -1,4 +1,4 @@
-"""The option that lets a JSON file name a user's own records."""
+"""The option that lets a JSON file, or a study, name a user's own records."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from neptune_nas.space.locate import find_module, records_of
 Allow = Annotated[
     list[str] | None,
     typer.Option(
-        help="A FILE.py or package.module:NAME whose own records the JSON may hold.",
+        help="A FILE.py or package.module:NAME whose own records it may hold.",
         metavar="FILE",
     ),
 ]

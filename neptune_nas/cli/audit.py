@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from neptune_nas.cli.study import DataDir, Device, Jobs, Study, Threads
+from neptune_nas.cli.study import (
+    DataDir,
+    Device,
+    Jobs,
+    SpaceFile,
+    Storage,
+    Study,
+    Threads,
+    storage_of,
+)
 
 EXAMPLE = "Example: neptune-nas audit studies/default-digits --architectures 12"
 
@@ -19,6 +28,8 @@ def audit(
     threads: Threads = None,
     device: Device = "auto",
     data_dir: DataDir = None,
+    storage: Storage = None,
+    allow: SpaceFile = None,
 ) -> None:
     """Train some architectures of a study for longer: do its rungs rank as that does?"""
     from dataclasses import replace
@@ -29,7 +40,7 @@ def audit(
     from neptune_nas.audit import run_audit
     from neptune_nas.cli.summary import audit_table
 
-    search = search_of(study)
+    search = search_of(study, storage_of(study, storage), allow)
     search = replace(search, jobs=jobs, threads=threads, device=device, data_dir=data_dir)
     err = Console(stderr=True)
     results = run_audit(

@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from neptune_nas.cli.study import DataDir, Device, Jobs, Study, Threads
+from neptune_nas.cli.study import (
+    DataDir,
+    Device,
+    Jobs,
+    SpaceFile,
+    Storage,
+    Study,
+    Threads,
+    storage_of,
+)
 from neptune_nas.cli.values import names
 
 EXAMPLE = "Example: neptune-nas baseline studies/default-digits --samplers random,local"
@@ -20,6 +29,8 @@ def baseline(
     threads: Threads = None,
     device: Device = "auto",
     data_dir: DataDir = None,
+    storage: Storage = None,
+    allow: SpaceFile = None,
 ) -> None:
     """Search again with other samplers at equal budget: was the search any better?"""
     from dataclasses import replace
@@ -29,7 +40,7 @@ def baseline(
     from neptune_nas.cli.progress import watching
     from neptune_nas.report.versus import versus
 
-    search = search_of(study)
+    search = search_of(study, storage_of(study, storage), allow)
     search = replace(search, jobs=jobs, threads=threads, device=device, data_dir=data_dir)
     with watching(search.folder.baselines, quiet=False, verbose=False) as watch:
         results = run_baselines(search, names(samplers), trials, watch)

@@ -1,27 +1,30 @@
 """`neptune-nas compare`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from neptune_nas.cli.allow import Allow
+from neptune_nas.cli.study import Storage, Studies, read_study
 
 EXAMPLE = "Example: neptune-nas compare studies/a studies/b"
 
 
 def compare(
-    studies: Annotated[list[Path], typer.Argument(help="Study folders.", metavar="STUDY...")],
+    studies: Studies,
     force: Annotated[
         bool, typer.Option("--force", help="Compare studies of different data or recipes.")
     ] = False,
+    storage: Storage = None,
+    allow: Allow = None,
 ) -> None:
     """Compare studies in a table: best accuracy, hypervolume over a common reference, seconds."""
     from rich.console import Console
     from rich.table import Table
 
     from neptune_nas.report import comparison
-    from neptune_nas.study.read import read_results
 
-    results = [read_results(path) for path in studies]
+    results = [read_study(path, storage, allow) for path in studies]
     for sentence in comparison.check_comparable(results, force):
         typer.echo(f"Careful: {sentence}", err=True)
     table = Table(box=None, padding=(0, 2))

@@ -1,11 +1,17 @@
 """`neptune-nas export`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from neptune_nas.cli.allow import Allow
+from neptune_nas.cli.study import Storage, Study, read_study
 from neptune_nas.errors import OptionError, StudyError, one_of
+
+if TYPE_CHECKING:
+    from neptune_nas.study.results import Results
+    from neptune_nas.trial import Trial
 
 EXAMPLE = "Example: neptune-nas export studies/default-digits --best knee -o knee.json"
 PICKS = ("efficiency", "accuracy", "knee")
@@ -13,7 +19,7 @@ FORMATS = ("json",)
 
 
 def export(
-    study: Annotated[Path, typer.Argument(help="The study's folder.", metavar="STUDY")],
+    study: Study,
     which: Annotated[
         str | None, typer.Option("--best", help="efficiency (default), accuracy or knee.")
     ] = None,
@@ -25,12 +31,13 @@ def export(
     output: Annotated[
         Path | None, typer.Option("-o", "--out", help="Where to write (default: stdout).")
     ] = None,
+    storage: Storage = None,
+    allow: Allow = None,
 ) -> None:
     """Write an architecture of a study as a file that stands for itself."""
     from neptune_nas.export import dumps, exported
     from neptune_nas.files import write_file
     from neptune_nas.report.ranking import best
-    from neptune_nas.study.read import read_results
 
     if which is not None and trial is not None:
         raise OptionError("--best and --trial exclude each other: give one of them.")
@@ -38,19 +45,24 @@ def export(
         raise OptionError(f"--best '{which}' is unknown: {one_of(PICKS, str(which))}")
     if form not in FORMATS:
         raise OptionError(f"--format '{form}' is unknown: {one_of(FORMATS, form)}")
-    results = read_results(study)
+    results = read_study(study, storage, allow)
     if trial is None:
         chosen = best(results, which or "efficiency", min_accuracy)
-    elif 0 <= trial < len(results.trials):
-        chosen = next(t for t in results.trials if t.number == trial)
     else:
-        raise StudyError(
-            f"study {study} has trials 0 to {len(results.trials) - 1}, "
-            f"but --trial asks for {trial}."
-        )
+        chosen = numbered(results, trial)
     text = dumps(exported(results, chosen))
     if output is None:
         typer.echo(text, nl=False)
     else:
         write_file(output, text)
         typer.echo(f"Trial {chosen.number}: {output}")
+
+
+def numbered(results: "Results", number: int) -> "Trial":
+    """The trial of that number; raises `StudyError` where the study has none."""
+    for trial in results.trials:
+        if trial.number == number:
+            return trial
+    numbers = [trial.number for trial in results.trials]
+    has = f"trials {numbers[0]} to {numbers[-1]}" if numbers else "no trials"
+    raise StudyError(f"study {results.folder} has {has}, but --trial asks for {number}.")

@@ -19,6 +19,8 @@ def overview(results: Results) -> RenderableType:
     """The line of the search, its rungs, what runs, and the front."""
     progress = progress_of(results, time())
     lines = [Text(f"{results.settings.name}: {one_line(progress)}", style="bold")]
+    if results.ledger.exhausted:
+        lines.append(Text("the space has nothing new left that the constraints admit"))
     rungs = results.settings.question.rungs
     if len(rungs) > 1:
         scored = (sum(bool(t.scores_at(level)) for t in results.trials) for level in rungs)

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from neptune_nas.cli.allow import Allow
+from neptune_nas.cli.study import Storage, Studies, read_study
+
 EXAMPLE = "Example: neptune-nas plot pareto studies/default-digits -o front.svg"
 
 
@@ -16,22 +19,23 @@ def plot(
             metavar="FIGURE",
         ),
     ],
-    studies: Annotated[list[Path], typer.Argument(help="Study folders.", metavar="STUDY...")],
+    studies: Studies,
     output: Annotated[
         Path, typer.Option("-o", "--out", help="A .html, .png, .svg, .pdf or .webp file.")
     ],
     force: Annotated[
         bool, typer.Option("--force", help="Compare studies of different data or recipes.")
     ] = False,
+    storage: Storage = None,
+    allow: Allow = None,
 ) -> None:
     """Write one figure of the report: .html as it is, pictures by the extra neptune-nas[image]."""
     from neptune_nas.files import write_file
     from neptune_nas.report.comparison import check_comparable
     from neptune_nas.report.figures import draw
     from neptune_nas.report.image import image
-    from neptune_nas.study.read import read_results
 
-    results = [read_results(path) for path in studies]
+    results = [read_study(path, storage, allow) for path in studies]
     check_comparable(results, force)
     write_file(output, image(draw(figure, results), output))
     typer.echo(f"Figure: {output}")

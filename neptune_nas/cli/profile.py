@@ -7,6 +7,7 @@ import typer
 
 from neptune_nas.cli.allow import Allow, allowed
 from neptune_nas.cli.values import shape
+from neptune_nas.errors import OptionError
 
 EXAMPLE = "Example: neptune-nas profile best.json --input 3x32x32"
 
@@ -21,6 +22,8 @@ def profile(
     allow: Allow = None,
 ) -> None:
     """Show what each part of an architecture costs, and how long the whole takes."""
+    if threads < 1:
+        raise OptionError(f"--threads must be at least 1, but got {threads}.")
     from rich.console import Console
 
     from neptune_nas.build import build

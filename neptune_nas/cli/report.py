@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from neptune_nas.cli.allow import Allow
+from neptune_nas.cli.study import Storage, Studies, read_study
 from neptune_nas.errors import OptionError, one_of
 
 EXAMPLE = "Example: neptune-nas report studies/default-digits --min-accuracy 0.95"
@@ -12,7 +14,7 @@ FORMATS = ("html", "md", "csv")
 
 
 def report(
-    studies: Annotated[list[Path], typer.Argument(help="Study folders.", metavar="STUDY...")],
+    studies: Studies,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -30,19 +32,20 @@ def report(
     force: Annotated[
         bool, typer.Option("--force", help="Compare studies of different data or recipes.")
     ] = False,
+    storage: Storage = None,
+    allow: Allow = None,
 ) -> None:
     """Make the report of a study again, or one that compares several."""
     from neptune_nas.files import write_file
     from neptune_nas.outputs import write_outputs
     from neptune_nas.report.page import render
     from neptune_nas.report.tables import ranking_text
-    from neptune_nas.study.read import read_results
 
     if form not in FORMATS:
         raise OptionError(f"--format '{form}' is unknown: {one_of(FORMATS, form)}")
     if min_accuracy is not None and not 0 <= min_accuracy <= 1:
         raise OptionError(f"--min-accuracy must be in 0..1, but got {min_accuracy:g}.")
-    results = [read_results(path) for path in studies]
+    results = [read_study(path, storage, allow) for path in studies]
     if form == "html":
         text = render(results, min_accuracy=min_accuracy, rank_by=rank_by, force=force)
         if len(results) == 1:

@@ -139,12 +139,6 @@ def search(
     verbose: Verbose = False,
 ) -> None:
     """Search a space, or go on with a study: the same command again continues it."""
-    if epochs is not None and rungs is not None:
-        raise OptionError(
-            "--epochs and --rungs exclude each other: --rungs 1,3,9 ends at 9 epochs."
-        )
-    if epochs is not None and epochs < 1:
-        raise OptionError(f"--epochs must be at least 1, but got {epochs}.")
     given: dict[str, Any] = {
         "space": space,
         "trials": trials,
@@ -157,7 +151,7 @@ def search(
         "sampler_kwargs": json_object(sampler_kwargs, "--sampler-kwargs") or None,
         "objectives": None if objectives is None else names(objectives),
         "constraints": tuple(constraint) if constraint else None,
-        "rungs": (epochs,) if epochs is not None else rungs and whole_numbers(rungs, "--rungs"),
+        "rungs": _rungs(epochs, rungs),
         "proxy": proxy,
         "table": table,
         "repeats": repeat_seeds,
@@ -178,6 +172,19 @@ def search(
         quiet,
         verbose,
     )
+
+
+def _rungs(epochs: int | None, rungs: str | None) -> tuple[int, ...] | None:
+    """The rungs that `--epochs` or `--rungs` ask for."""
+    if epochs is None:
+        return None if rungs is None else whole_numbers(rungs, "--rungs")
+    if rungs is not None:
+        raise OptionError(
+            "--epochs and --rungs exclude each other: --rungs 1,3,9 ends at 9 epochs."
+        )
+    if epochs < 1:
+        raise OptionError(f"--epochs must be at least 1, but got {epochs}.")
+    return (epochs,)
 
 
 def run(

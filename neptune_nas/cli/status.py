@@ -1,29 +1,30 @@
 """`neptune-nas status` and `watch`: a study while it is searched, read without a lock."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from neptune_nas.cli.allow import Allow
+from neptune_nas.cli.study import Storage, Study, read_study
+
 STATUS_EXAMPLE = "Example: neptune-nas status studies/default-digits"
 WATCH_EXAMPLE = "Example: neptune-nas watch studies/default-digits --every 5"
 
-Study = Annotated[Path, typer.Argument(help="The study's folder.", metavar="STUDY")]
 
-
-def status(study: Study) -> None:
+def status(study: Study, storage: Storage = None, allow: Allow = None) -> None:
     """Say how far a study is: trials, front, rungs, time left."""
     from rich.console import Console
 
     from neptune_nas.cli.overview import overview
-    from neptune_nas.study.read import read_results
 
-    Console().print(overview(read_results(study)))
+    Console().print(overview(read_study(study, storage, allow)))
 
 
 def watch(
     study: Study,
     every: Annotated[float, typer.Option(min=0.5, help="Seconds between two looks.")] = 2.0,
+    storage: Storage = None,
+    allow: Allow = None,
 ) -> None:
     """Show how far a study is, again and again, until it is complete or Ctrl-C."""
     from time import sleep
@@ -32,11 +33,10 @@ def watch(
 
     from neptune_nas.cli.overview import overview
     from neptune_nas.study.progress import is_complete
-    from neptune_nas.study.read import read_results
 
-    results = read_results(study)
+    results = read_study(study, storage, allow)
     with Live(overview(results), refresh_per_second=4) as live:
         while not is_complete(results):
             sleep(every)
-            results = read_results(study)
+            results = read_study(study, storage, allow)
             live.update(overview(results))

@@ -1,11 +1,33 @@
-"""Options of the commands that measure more for a study."""
+"""Options of the commands that read a study, or measure more for it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from neptune_nas.cli.allow import allowed
+
+if TYPE_CHECKING:
+    from neptune_nas.study.results import Results
+
 Study = Annotated[Path, typer.Argument(help="The study's folder.", metavar="STUDY")]
+Studies = Annotated[list[Path], typer.Argument(help="Study folders.", metavar="STUDY...")]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        help="The database of a study that names one, with its password.",
+        metavar="URL",
+        envvar="NEPTUNE_STORAGE",
+    ),
+]
+SpaceFile = Annotated[
+    str | None,
+    typer.Option(
+        "--allow",
+        help="Where the study's space is now: a FILE.py or package.module:SPACE.",
+        metavar="FILE",
+    ),
+]
 Jobs = Annotated[
     int | None, typer.Option("-j", "--jobs", help="Evaluations at once (default: one a core).")
 ]
@@ -17,3 +39,20 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 DataDir = Annotated[
     str | None, typer.Option(help="Where data sets lie and are downloaded to.", metavar="DIR")
 ]
+
+
+def read_study(study: Path, storage: str | None, allow: list[str] | None) -> "Results":
+    """The results of a study; `storage` counts where it names a database of its own.
+
+    Without `allow`, the user's own records are those of the study's space.
+    """
+    from neptune_nas.study.read import read_results
+
+    return read_results(study, storage_of(study, storage), allowed(allow) if allow else None)
+
+
+def storage_of(study: Path, storage: str | None) -> str | None:
+    """`storage` if the study names a database; one that lies in its folder is read from there."""
+    from neptune_nas.study.folder import open_folder, read_settings
+
+    return storage if read_settings(open_folder(study).settings).storage else None

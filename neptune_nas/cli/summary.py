@@ -22,6 +22,8 @@ def print_results(results: Results, console: Console | None = None) -> None:
     counts = {name: getattr(ledger, name) for name in ("finished", "pruned", "failed", "running")}
     kept = [f"{n} {name}" for name, n in counts.items() if n or name == "finished"]
     console.print(f"{results.settings.name}: {', '.join(kept)}.", highlight=False)
+    if ledger.exhausted:
+        console.print("The space has nothing new left that the constraints admit.")
     if results.ranked:
         console.print(ranking_table(results))
         console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)

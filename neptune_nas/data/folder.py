@@ -23,7 +23,10 @@ from neptune_nas.errors import DataError
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 LOOKED_AT = 1000  # opening a file takes about half as long as decoding a small image
 MIXED_SIZE = 64  # pixels a side, where images differ in size and none was asked for
-GRAY = {"1", "L", "I", "F", "I;16"}
+LARGEST_SIZE = 4096  # pixels a side: beyond, a few images fill the memory
+WORDS = {"I;16", "I;16B", "I;16L", "I;16N"}  # PIL's modes of 16 bits a pixel
+UNBOUNDED = {"I", "F"}  # of 32 bits a pixel, where nobody knows which number is white
+GRAY = {"1", "L", *WORDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,9 @@ def load_folder(text: str, cache: Path | None) -> Source:
 
     Images of one size stay as they are. With `@SIZE`, or where sizes differ (then 64), each is
     scaled bilinearly until its shorter side has that many pixels, and cut to the middle square.
-    Gray images stay gray where all are. Of many images, `LOOKED_AT` evenly spaced ones decide, and
-    the others are made to fit. `cache`: where decoded images are kept, to be memory-mapped.
+    Gray images stay gray where all are; of 16 bits a pixel the upper 8 are kept. Of many images,
+    `LOOKED_AT` evenly spaced ones decide, and the others are made to fit. `cache`: where decoded
+    images are kept, to be memory-mapped.
     """
     path, size = parse(text)
     parts = [path / "train", path / "test"] if (path / "train").is_dir() else [path]
@@ -57,10 +61,17 @@ def load_folder(text: str, cache: Path | None) -> Source:
 
 def parse(text: str) -> tuple[Path, int | None]:
     """`PATH@SIZE` taken apart; an `@` that no whole number follows belongs to the path."""
-    path, mark, size = text.rpartition("@")
-    if mark and size.isdecimal() and int(size) > 0:
-        return Path(path).expanduser(), int(size)
-    return Path(text).expanduser(), None
+    path, mark, digits = text.rpartition("@")
+    sized = bool(mark) and digits.isdecimal()
+    path, size = (path, int(digits)) if sized else (text, None)
+    if not path:
+        raise DataError(f"data 'folder:{text}': needs the path of a folder, as in folder:pictures.")
+    if size is not None and not 1 <= size <= LARGEST_SIZE:
+        raise DataError(
+            f"data 'folder:{text}': the size behind @ must be 1 to {LARGEST_SIZE} pixels, "
+            f"but got {size}."
+        )
+    return Path(path).expanduser(), size
 
 
 def class_names(folder: Path) -> tuple[str, ...]:
@@ -124,11 +135,22 @@ class Pixels:
     def decoded(self, files: list[Path]) -> NDArray[np.uint8]:
         """The images in `files`, one thread a core."""
         form = common_form(self.every, self.size)
-        images = np.empty((len(files), form.channels, form.height, form.width), dtype=np.uint8)
+        images = room_for(len(files), form)
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             for i, image in enumerate(threads.map(partial(decode, form=form), files, chunksize=64)):
                 images[i] = image
         return images
+
+
+def room_for(count: int, form: Form) -> NDArray[np.uint8]:
+    """An array for that many images."""
+    try:
+        return np.empty((count, form.channels, form.height, form.width), dtype=np.uint8)
+    except MemoryError as error:
+        raise DataError(
+            f"data: {count} images of {form.height}x{form.width} pixels must fit into memory, "
+            f"but do not: ask for fewer pixels, as in folder:PATH@64."
+        ) from error
 
 
 @lru_cache(maxsize=1)
@@ -154,7 +176,7 @@ def decode(file: Path, form: Form) -> NDArray[np.uint8]:
     with opened(file) as image:
         try:
             fitted = ImageOps.fit(
-                image.convert("L" if form.channels == 1 else "RGB"),
+                eight_bits(image).convert("L" if form.channels == 1 else "RGB"),
                 (form.width, form.height),
                 Image.Resampling.BILINEAR,
             )
@@ -164,12 +186,26 @@ def decode(file: Path, form: Form) -> NDArray[np.uint8]:
     return pixels[None] if form.channels == 1 else pixels.transpose(2, 0, 1)
 
 
+def eight_bits(image: Image.Image) -> Image.Image:
+    """The image with 8 bits a channel: PIL's own `convert` makes white of most 16-bit pixels."""
+    if image.mode not in WORDS:
+        return image
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+
+
 def opened(file: Path) -> Image.Image:
     """The image in `file`, its pixels not yet read."""
     try:
-        return Image.open(file)
+        image = Image.open(file)
     except OSError as error:
         raise unreadable(file) from error
+    if image.mode in UNBOUNDED:
+        image.close()
+        raise DataError(
+            f"data: {file} must have 8 or 16 bits a channel, but has numbers without a range "
+            f"(PIL's mode {image.mode}): convert it."
+        )
+    return image
 
 
 def unreadable(file: Path) -> DataError:

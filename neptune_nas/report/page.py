@@ -13,12 +13,12 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from neptune_nas.errors import OptionError, one_of
+from neptune_nas.redact import redact
 from neptune_nas.report.comparison import check_comparable, with_common_reference
 from neptune_nas.report.effects import Effects, effects_figure, importance_figure, measure_effects
 from neptune_nas.report.figures import FIGURES, pareto
 from neptune_nas.report.payload import Order, packed, payload
 from neptune_nas.report.ranking import FORMULAS, RANKINGS
-from neptune_nas.report.redact import redact
 from neptune_nas.report.sections import (
     admitted_note,
     answer,

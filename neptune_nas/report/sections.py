@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from neptune_nas.errors import ArchitectureError, StudyError
+from neptune_nas.redact import redact
 from neptune_nas.report.checklist import Check, checklist
 from neptune_nas.report.comparison import Compared, compare
 from neptune_nas.report.describe import duration, short
@@ -20,7 +21,6 @@ from neptune_nas.report.ranking import (
     efficiency,
     ranking,
 )
-from neptune_nas.report.redact import redact
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.study.results import Results
 from neptune_nas.trial import Trial

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from neptune_nas.errors import OptionError, one_of
+from neptune_nas.redact import redact
 from neptune_nas.report.describe import describe, short
 from neptune_nas.report.noise import accuracies, noise
 from neptune_nas.report.ranking import (
@@ -21,7 +22,6 @@ from neptune_nas.report.ranking import (
     netscore,
     ranking,
 )
-from neptune_nas.report.redact import redact
 from neptune_nas.study.results import Results
 from neptune_nas.trial import Trial
 

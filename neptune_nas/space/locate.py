@@ -1,5 +1,6 @@
 """Finding a space: by name, in a file, or as `package.module:SPACE`."""
 
+import hashlib
 import importlib
 import importlib.util
 import re
@@ -12,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from neptune_nas.errors import NeptuneError, SpaceError, one_of
+from neptune_nas.record import module_of_file
 from neptune_nas.space.space import Space
 
 PACKAGE = Path(__file__).parents[1]
@@ -46,7 +48,11 @@ def find_space(where: str) -> Space[Any]:
 
 
 def find_module(where: str) -> ModuleType:
-    """The module that defines the space; a file is loaded under its own name (`my_space`)."""
+    """The module that defines the space; a file is loaded under a name that no import finds.
+
+    That name depends on where the file lies and on nothing else, so that a worker that has called
+    this too can unpickle what the file defines.
+    """
     if where.endswith(".py"):
         return _load_file(Path(where), where)
     if _is_import_path(where):
@@ -57,6 +63,20 @@ def find_module(where: str) -> ModuleType:
         f"space '{where}' is unknown: {one_of(list_spaces(), where)} "
         f"A file (my_space.py) or package.module:SPACE works too."
     )
+
+
+def is_there(where: str) -> bool:
+    """Whether there is code that `where` names, which may still fail when it is run."""
+    if where.endswith(".py"):
+        return Path(where).is_file()
+    if not _is_import_path(where):
+        return where in list_spaces()
+    try:
+        return importlib.util.find_spec(where.rpartition(":")[0]) is not None
+    except ModuleNotFoundError:
+        return False
+    except Exception:  # of the code of the package around it
+        return True
 
 
 def records_of(module: ModuleType) -> Iterator[type]:
@@ -109,18 +129,8 @@ def _load_file(path: Path, where: str) -> ModuleType:
 
 
 def _module_name(path: Path) -> str:
-    """`my_space` for `my_space.py`, with more at its end if another module goes by that name."""
-    name = re.sub(r"\W", "_", path.stem)
-    while not _is_free(name, path):
-        name = f"{name}_space"
-    return name
-
-
-def _is_free(name: str, path: Path) -> bool:
-    if (loaded := sys.modules.get(name)) is not None:
-        return getattr(loaded, "__file__", None) == str(path)
-    spec = importlib.util.find_spec(name)
-    return spec is None or spec.origin == str(path)
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    return module_of_file(re.sub(r"\W", "_", path.stem), digest)
 
 
 def _said(error: BaseException, path: Path | None = None) -> str:

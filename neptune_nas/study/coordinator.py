@@ -64,12 +64,14 @@ class Coordinator:
         for trial in self.trials.values():
             for level in self.rungs.levels:
                 self._note(trial, level)
-            missing = self._unfinished(trial)
-            if trial.state is State.RUNNING and missing is not None:
-                self.again.append((trial.number, missing))
         self.proposer.load(
             (trial, frozen[number], self._values(trial)) for number, trial in self.trials.items()
         )
+        for trial in sorted(self.trials.values(), key=lambda trial: trial.ended):
+            if trial.state is State.RUNNING:
+                self._go_on(trial)
+            else:
+                self._count_useless(trial)
 
     def run(self, engine: Engine, limits: Limits) -> None:
         """Search until a limit is met.
@@ -90,8 +92,7 @@ class Coordinator:
         self._settle()
 
     def _fill(self, engine: Engine, limits: Limits) -> None:
-        patient = limits.patience is None or self.useless < limits.patience
-        while patient and len(engine.pending) < engine.slots + AHEAD:
+        while len(engine.pending) < engine.slots + AHEAD:
             call = self._next(engine, limits)
             if call is None:
                 return
@@ -103,7 +104,8 @@ class Coordinator:
             return self._call(*self.again.popleft())
         if (promotion := self._promotion(engine)) is not None:
             return self._call(*promotion)
-        if not self.exhausted and len(self.trials) < limits.trials:
+        patient = limits.patience is None or self.useless < limits.patience
+        if patient and not self.exhausted and len(self.trials) < limits.trials:
             try:
                 return self._call(self._begin(), self.rungs.levels[0])
             except SpaceExhaustedError:
@@ -152,14 +154,22 @@ class Coordinator:
         is_last = level == self.rungs.levels[-1]
         self.store.add_score(trial, is_last)
         self._note(trial, level)
-        if not result.score.ok:
-            self._finish(trial, State.FAILED)
-        elif not is_last:
+        if result.score.ok and not is_last:
             self.proposer.tell_rung(trial)
-        elif self._unfinished(trial) is None:
+        self._go_on(trial)
+
+    def _go_on(self, trial: Trial) -> None:
+        """End a running trial that has all it needs, or plan the call that it misses.
+
+        One that waits at a rung is left alone. After a crash this is what was not written yet.
+        """
+        last = self.rungs.levels[-1]
+        if trial.scores and not trial.scores[-1].ok:
+            self._finish(trial, State.FAILED)
+        elif len(trial.scores_at(last)) >= self.question.repeats:
             self._finish(trial, State.FINISHED)
-        else:
-            self.again.append((trial.number, level))
+        elif (missing := self._unfinished(trial)) is not None:
+            self.again.append((trial.number, missing))
 
     def _note(self, trial: Trial, level: int) -> None:
         """Enter a trial's standing at a level, and that it went past the levels below."""

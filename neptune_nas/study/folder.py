@@ -3,9 +3,10 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tomli_w
 from filelock import FileLock, Timeout
@@ -18,6 +19,7 @@ from neptune_nas.study.settings import Settings
 R = TypeVar("R")
 
 VERSION = 1
+WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +116,20 @@ def record_from(cls: type[R], content: Mapping[str, Any], where: str) -> R:
     Raises `FileFormatError` for a field that is unknown, missing or of another type.
     """
     hints = get_type_hints(cls)
-    values: dict[str, Any] = {}
-    names = {field.name for field in fields(cls)}  # type: ignore[arg-type]  # only records are passed
-    for name, value in content.items():
-        if name not in names:
+    known = fields(cls)  # type: ignore[arg-type]  # only records are passed
+    for name in content:
+        if name not in {field.name for field in known}:
             raise FileFormatError(f"{where}: `{name}` is unknown: remove it.")
-        values[name] = _field_from(hints[name], value, f"{where}: `{name}`")
+    needed = [field.name for field in known if {field.default, field.default_factory} == {MISSING}]
+    missing = [f"`{name}`" for name in needed if name not in content]
+    if missing:
+        raise FileFormatError(f"{where}: {', '.join(missing)} must stand there, but is missing.")
+    values = {
+        name: _field_from(hints[name], value, f"{where}: `{name}`")
+        for name, value in content.items()
+    }
     try:
         return cls(**values)
-    except TypeError as error:
-        raise FileFormatError(f"{where}: {str(error).partition('() ')[2]}.") from error
     except NeptuneError as error:
         raise FileFormatError(f"{where}: {error}") from error
 
@@ -133,9 +139,36 @@ def _field_from(hint: Any, value: Any, where: str) -> Any:
         return record_from(hint, value, where)
     if get_origin(hint) is tuple and isinstance(value, list):
         value = tuple(value)
-    if get_origin(hint) is not dict and not conforms(value, hint):
-        raise FileFormatError(f"{where} must be {hint}, but got {value!r}.")
+    if not _fits(value, hint):
+        got = list(value) if isinstance(value, tuple) else value
+        raise FileFormatError(f"{where} must be {in_words(hint)}, but got {got!r}.")
     return value
+
+
+def _fits(value: object, hint: Any) -> bool:
+    if get_origin(hint) is not dict:
+        return conforms(value, hint)
+    items = get_args(hint)[1]
+    return isinstance(value, dict) and all(conforms(item, items) for item in value.values())
+
+
+def in_words(hint: Any) -> str:
+    """A field's type as it is said to people.
+
+    >>> in_words(int), in_words(tuple[int, int, int]), in_words(tuple[str, ...])
+    ('a whole number', 'a list of 3, each a whole number', 'a list, each text')
+    """
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is tuple:
+        length = "" if ... in inner else f" of {len(inner)}"
+        return f"a list{length}, each {in_words(inner[0])}"
+    if origin is Literal:
+        return f"one of {', '.join(map(str, inner))}"
+    if origin in (Union, UnionType):
+        return " or ".join(in_words(each) for each in inner if each is not type(None))
+    if origin is dict:
+        return f"a table of {'values' if inner[1] is Any else in_words(inner[1])}"
+    return WORDS.get(hint, "a table")
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ class Ledger:
 
     `failures`: reason to count. `flops_trained`: three forward passes' worth an image (forward, and
     backward at twice its cost; Kaplan et al. 2020, arXiv 2001.08361).
+    `exhausted`: whether the space had nothing new left that the constraints admit.
     `worker_seconds`: wall clock of evaluations, summed over workers.
     `wall_seconds` and `slot_seconds` (wall clock times workers): from first to last evaluation.
     """
@@ -26,6 +27,7 @@ class Ledger:
     wall_seconds: float = 0.0
     slot_seconds: float = 0.0
     worker_deaths: int = 0
+    exhausted: bool = False
 
     @property
     def overhead(self) -> float:

@@ -1,7 +1,7 @@
 """How far a search is: after each of its own results, or read from a study on disk."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from neptune_nas.pareto import hypervolume
@@ -50,7 +50,10 @@ def progress_of(results: Results, now: float) -> Progress:
     """Where a study on disk stands at `now` (Unix time); its pace is that of its last results."""
     starts = sorted(score.started for t in results.trials for score in t.scores)[-RECENT:]
     pace = (now - starts[0], len(starts)) if starts else (0.0, 0)
-    return standing(results.settings, results.trials, pace)
+    settings = results.settings
+    if results.ledger.exhausted:
+        settings = replace(settings, trials=len(results.trials))
+    return standing(settings, results.trials, pace)
 
 
 def standing(settings: Settings, trials: Collection[Trial], pace: tuple[float, int]) -> Progress:
@@ -75,6 +78,6 @@ def count_done(trials: Collection[Trial]) -> int:
 
 
 def is_complete(results: Results) -> bool:
-    """Whether a study has all its trials, and none of them goes on."""
-    ended = sum(trial.state is not State.RUNNING for trial in results.trials)
-    return ended >= max(results.settings.trials, len(results.trials))
+    """Whether a study has all its trials, or all there are, and none of them goes on."""
+    begun = len(results.trials) >= results.settings.trials or results.ledger.exhausted
+    return begun and all(trial.state is not State.RUNNING for trial in results.trials)

@@ -51,6 +51,7 @@ class Proposer:
     directions: Sequence[Direction]
     duplicates: int = 0
     infeasible: int = 0
+    stopped: bool = field(init=False, default=False)
     storage: InMemoryStorage = field(init=False, default_factory=InMemoryStorage)
     study: optuna.Study = field(init=False)
     values: dict[str, Sequence[float] | None] = field(init=False, default_factory=dict)
@@ -85,7 +86,7 @@ class Proposer:
 
     def propose(self) -> Proposal:
         """The next architecture. Raises `SpaceExhaustedError` when there is none that is new."""
-        for _ in range(ATTEMPTS):
+        for _ in range(0 if self.stopped else ATTEMPTS):
             asked = self.study.ask()
             if (proposal := self._accepted(asked)) is not None:
                 return proposal
@@ -111,18 +112,18 @@ class Proposer:
         self.values[trial.key] = values
         number = self.numbers[trial.number]
         if trial.state is State.PRUNED and isinstance(self.sampler, SpaceSampler):
-            self.study.tell(number, state=TrialState.PRUNED)
+            self._tell(number, state=TrialState.PRUNED)
         elif values is None or trial.state is State.FAILED:
-            self.study.tell(number, state=TrialState.FAIL)
+            self._tell(number, state=TrialState.FAIL)
         else:
-            self.study.tell(number, values)
+            self._tell(number, values)
 
     def _accepted(self, asked: optuna.Trial) -> Proposal | None:
         try:
             architecture = self.problem.space.suggest(asked)
         except RejectedError:
             self.infeasible += 1
-            self.study.tell(asked, state=TrialState.FAIL)
+            self._tell(asked, state=TrialState.FAIL)
             return None
         key = self.problem.name(architecture)
         if key in self.values:
@@ -131,7 +132,7 @@ class Proposer:
             return None
         if not self.problem.admits(architecture):
             self.infeasible += 1
-            self.study.tell(asked, state=TrialState.FAIL)
+            self._tell(asked, state=TrialState.FAIL)
             return None
         self.values[key] = None
         return Proposal(
@@ -143,12 +144,24 @@ class Proposer:
             asked.number,
         )
 
+    def _tell(
+        self,
+        asked: int | optuna.Trial,
+        values: Sequence[float] | None = None,
+        state: TrialState | None = None,
+    ) -> None:
+        try:
+            self.study.tell(asked, values, state)
+        except RuntimeError:
+            # What `BruteForceSampler` raises, after the trial is told, once it has tried all.
+            self.stopped = True
+
     def _tell_duplicate(self, asked: optuna.Trial, key: str) -> None:
         known = self.values[key]
         if known is None:
-            self.study.tell(asked, state=TrialState.FAIL)
+            self._tell(asked, state=TrialState.FAIL)
         else:
-            self.study.tell(asked, known)
+            self._tell(asked, known)
 
     def _drawn(self) -> Proposal:
         """A new architecture by chance, for a sampler that is stuck on old ones."""

@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from neptune_nas.errors import SpaceError
-from neptune_nas.space.locate import find_module, records_of
+from neptune_nas.codec import NotAllowedError
+from neptune_nas.errors import StudyError
+from neptune_nas.record import record_classes
+from neptune_nas.space.locate import find_module, find_space, is_there, records_of
 from neptune_nas.study.audit import audit_of, read_measured
 from neptune_nas.study.folder import Folder, open_folder, read_settings
 from neptune_nas.study.ledger import Ledger
@@ -15,17 +17,26 @@ from neptune_nas.study.store import Store, open_store, sqlite_url
 from neptune_nas.trial import State, Trial
 
 
-def read_results(path: Path, storage: str | None = None) -> Results:
+def read_results(
+    path: Path, storage: str | None = None, allow: tuple[type, ...] | None = None
+) -> Results:
     """The study in the folder at `path`.
 
-    `storage`: where its trials are, if not in the folder and the URL needs a password.
-    Raises `StudyError` or `FileFormatError` if it is none, or cannot be read.
+    `storage`: where its trials are, if not in the folder and the URL needs a password. `allow`: the
+    user's own records that its architectures hold (default: those of the space that it names,
+    whose code is then run if it is there). Raises `StudyError` or `FileFormatError` if it is no
+    study, or cannot be read, and `SpaceError` where the code of its space fails.
     """
     folder = open_folder(path)
     settings = read_settings(folder.settings)
     url = storage or settings.storage or sqlite_url(folder.database)
-    store = open_store(url, settings.name, allow=records_in(settings.question.space))
-    return snapshot(folder, settings, store)
+    space = settings.question.space
+    store = open_store(url, settings.name, allow=records_in(space) if allow is None else allow)
+    try:
+        return snapshot(folder, settings, store)
+    except NotAllowedError as error:
+        where = "" if is_there(space) else ", which is not to be found from here"
+        raise StudyError(f"study {path} is of space {space}{where}: {error}") from error
 
 
 def snapshot(folder: Folder, settings: Settings, store: Store) -> Results:
@@ -56,11 +67,13 @@ def baselines_in(
 
 
 def records_in(space: str) -> tuple[type, ...]:
-    """The user's own records that the space's module defines; none where it is gone."""
-    try:
-        return tuple(records_of(find_module(space)))
-    except SpaceError:
+    """The user's own records that a space holds or its module defines; none where it is gone.
+
+    Raises `SpaceError` where it is there but fails.
+    """
+    if not is_there(space):
         return ()
+    return (*records_of(find_module(space)), *record_classes(find_space(space).template))
 
 
 def ledger_of(trials: Sequence[Trial], images: int, counts: Mapping[str, float]) -> Ledger:
@@ -81,4 +94,5 @@ def ledger_of(trials: Sequence[Trial], images: int, counts: Mapping[str, float])
         wall_seconds=counts.get("wall_seconds", 0.0),
         slot_seconds=counts.get("slot_seconds", 0.0),
         worker_deaths=int(counts.get("worker_deaths", 0)),
+        exhausted=bool(counts.get("exhausted", False)),
     )

@@ -4,11 +4,9 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from time import monotonic
 
-from optuna.exceptions import StorageInternalError
 from threadpoolctl import threadpool_limits
 
 from neptune_nas.engine.engine import Engine
-from neptune_nas.errors import StudyError
 from neptune_nas.study.coordinator import Coordinator, Limits
 from neptune_nas.study.store import Store
 from neptune_nas.trial import State
@@ -39,12 +37,6 @@ def run_session(
         try:
             coordinator.run(engine, limits)
             note()
-        except StorageInternalError as error:
-            reason = str(error.__cause__ or error).partition("\n")[0]
-            raise StudyError(
-                f"the study's database cannot be written ({reason}): make room or mend the "
-                f"connection; the same command then goes on from the last trial written."
-            ) from error
         except KeyboardInterrupt:
             note()
             raise
@@ -67,4 +59,5 @@ def spent(
         "slot_seconds": seconds * engine.slots,
         "worker_deaths": engine.usage.deaths,
     }
-    return {name: before.get(name, 0) + value for name, value in session.items()}
+    sums = {name: before.get(name, 0) + value for name, value in session.items()}
+    return {**sums, "exhausted": float(coordinator.exhausted)}

@@ -18,7 +18,11 @@ CHECKED = ("data_fingerprint", "input_shape", "classes")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a command asks of a study: its name, its total of trials, its question."""
+    """What a command asks of a study: its total of trials, its question, and where both go.
+
+    `name`: of a new study; one that is there keeps its own, wherever its folder went. `storage`: a
+    database's URL without its password; empty asks for the one that the study has.
+    """
 
     name: str
     trials: int
@@ -45,8 +49,8 @@ def settle_settings(folder: Folder, asked: Asked, facts: Facts) -> Settings:
 
 def differences(old: Settings, asked: Asked, facts: Facts) -> Iterator[tuple[str, Any, Any]]:
     """What a study began with and what is asked of it now, where they contradict each other."""
-    if old.name != asked.name:
-        yield "the name", asked.name, old.name
+    if asked.storage and asked.storage != old.storage:
+        yield "storage", asked.storage, old.storage or "study.db"
     before, now = asdict(old.question), asdict(asked.question)
     for field, theirs in before.items():
         if now[field] != theirs:

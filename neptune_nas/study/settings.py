@@ -1,9 +1,17 @@
 """Everything that was asked of a study, and what it was asked of."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Any
 
+from neptune_nas.constraints import parse_constraint
+from neptune_nas.errors import OptionError
+from neptune_nas.study.objectives import check_objectives
+from neptune_nas.study.rungs import Rungs
+
 TRAINING = "training"
+SEEDS = 2**32  # as many as numpy's generators take
 TABLE = "table:"  # before the file of a table
 
 
@@ -14,7 +22,10 @@ class Question:
     `space`: as it was named on the command line. `data`: name or `folder:PATH`. `rungs`: epochs at
     which trials are compared; the last is what the report ranks by. `evaluator`: "training",
     `table:FILE`, or the class of another one. `repeats`: seeds at the last rung, whose mean counts.
-    `proxy`: the zero-cost proxy that is rung 0, if there is one.
+    `proxy`: the zero-cost proxy that is rung 0, if there is one. `sampler_kwargs`: numbers, text,
+    true, false, and lists and dicts of these: what `study.toml` can hold.
+
+    Raises `OptionError` for what no study can be asked.
     """
 
     space: str
@@ -30,6 +41,24 @@ class Question:
     repeats: int = 1
     proxy: str = ""
 
+    def __post_init__(self) -> None:
+        check_objectives(self.objectives)
+        Rungs(self.rungs)
+        for text in self.constraints:
+            parse_constraint(text)
+        require("repeats", self.repeats >= 1, "at least 1", self.repeats)
+        require("seed", 0 <= self.seed < SEEDS, f"in 0..{SEEDS - 1}", self.seed)
+        if self.proxy and self.rungs[0] > 0:
+            raise OptionError(
+                f"`proxy` is measured at rung 0: `rungs` must begin with it, as in 0,1,3, "
+                f"but got {self.rungs[0]}."
+            )
+        for path, value in odd_values(self.sampler_kwargs):
+            raise OptionError(
+                f"`sampler_kwargs` must be of numbers, text, true, false, lists and dicts, "
+                f"but `{path}` is {'null' if value is None else repr(value)}: leave it out."
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -37,6 +66,8 @@ class Facts:
 
     `reference`: the corner that hypervolume is measured from, one number an objective: chance
     accuracy, and the largest cost admitted (found in the space, or set by a constraint).
+
+    Raises `OptionError` for numbers out of their range.
     """
 
     space_name: str
@@ -54,6 +85,16 @@ class Facts:
     versions: dict[str, str]
     outline: dict[str, str]  # what may stand at each path of the space, to name what has changed
 
+    def __post_init__(self) -> None:
+        shape, images = self.input_shape, self.images
+        require("input_shape", min(shape) >= 1, "of positive numbers", list(shape))
+        require("classes", self.classes >= 1, "at least 1", self.classes)
+        require("images", min(images) >= 0, "of numbers from 0", list(images))
+        require("chance", 0 <= self.chance <= 1, "in 0..1", self.chance)
+        require(
+            "reference", not any(map(isnan, self.reference)), "of numbers", list(self.reference)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -67,3 +108,31 @@ class Settings:
     question: Question
     facts: Facts
     storage: str = ""
+
+    def __post_init__(self) -> None:
+        require("trials", self.trials >= 1, "at least 1", self.trials)
+        objectives, reference = self.question.objectives, self.facts.reference
+        require(
+            "reference",
+            len(reference) == len(objectives),
+            f"one number for each of {', '.join(objectives)}",
+            list(reference),
+        )
+
+
+def require(name: str, holds: bool, rule: str, got: object) -> None:
+    """Refuse a field whose rule does not hold."""
+    if not holds:
+        raise OptionError(f"`{name}` must be {rule}, but got {got}.")
+
+
+def odd_values(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """What TOML would not give back as it was, and where it stands."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from odd_values(item, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from odd_values(item, f"{path}.{i}")
+    elif type(value) not in (bool, int, float, str):
+        yield path, value

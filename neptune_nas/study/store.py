@@ -5,14 +5,17 @@ Parameters are the picks by path. Everything else about a trial stands in its us
 grows by one with every evaluation. Accuracy below the last rung is an intermediate value too.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import wraps
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -20,6 +23,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from neptune_nas.codec import from_json, to_json
 from neptune_nas.errors import StudyError
 from neptune_nas.trial import Cost, Score, State, Trial
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 STATES = {
     TrialState.RUNNING: State.RUNNING,
@@ -29,6 +35,25 @@ STATES = {
     TrialState.FAIL: State.FAILED,
 }
 COUNTS = "neptune:counts"
+QUESTION = "neptune:question"
+SQLITE = "sqlite:///"
+
+
+def translated(method: Callable[P, R]) -> Callable[P, R]:
+    """A method of `Store` that says in a sentence what the database refuses."""
+
+    @wraps(method)
+    def told(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except StorageInternalError as error:
+            reason = str(error.__cause__ or error).partition("\n")[0]
+            raise StudyError(
+                f"the study's database cannot be used ({reason}): make room or mend the "
+                f"connection; the same command then goes on from the last trial written."
+            ) from error
+
+    return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +64,7 @@ class Store:
     study_id: int
     allow: tuple[type, ...] = ()
 
+    @translated
     def trials(self) -> tuple[Trial, ...]:
         """All trials, in the order they began."""
         found = self.storage.get_all_trials(self.study_id, deepcopy=False)
@@ -46,10 +72,12 @@ class Store:
             trial_from(frozen, self.allow) for frozen in found if "key" in frozen.user_attrs
         )
 
+    @translated
     def frozen_trials(self) -> Sequence[FrozenTrial]:
         """The trials as Optuna keeps them."""
         return self.storage.get_all_trials(self.study_id, deepcopy=False)
 
+    @translated
     def add(
         self,
         trial: Trial,
@@ -78,6 +106,7 @@ class Store:
         trial_id = self.storage.create_new_trial(self.study_id, template)
         return replace(trial, number=self.storage.get_trial_number_from_id(trial_id))
 
+    @translated
     def add_score(self, trial: Trial, is_last: bool) -> None:
         """Write the newest score of `trial`, which goes on."""
         trial_id = self._id(trial.number)
@@ -87,17 +116,20 @@ class Store:
         if newest.ok and newest.proxy is None and not is_last:
             self.storage.set_trial_intermediate_value(trial_id, newest.fidelity, newest.accuracy)
 
+    @translated
     def finish(self, trial: Trial, values: Sequence[float] | None) -> None:
         """Write the end of `trial`: `values` of the objectives if it reached the last rung."""
         state = next(ours for ours, theirs in STATES.items() if theirs is trial.state)
         self.storage.set_trial_state_values(self._id(trial.number), state, values)
 
+    @translated
     def counts(self) -> dict[str, float]:
         """Sums that no trial holds, such as duplicates proposed."""
         attributes = self.storage.get_study_user_attrs(self.study_id)
         found: dict[str, float] = attributes.get(COUNTS, {})
         return found
 
+    @translated
     def set_counts(self, counts: Mapping[str, float]) -> None:
         """Write the sums that no trial holds."""
         self.storage.set_study_user_attr(self.study_id, COUNTS, dict(counts))
@@ -106,34 +138,79 @@ class Store:
         return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
 
 
-def open_store(
-    url: str, name: str, directions: Iterable[str] | None = None, allow: tuple[type, ...] = ()
+def create_store(
+    url: str, name: str, directions: Iterable[str], question: str, allow: tuple[type, ...] = ()
 ) -> Store:
-    """The study `name` in the storage at `url`; created with `directions` if they are given.
+    """The study `name` in the storage at `url`, new, or the one that was begun with `question`.
 
-    Raises `StudyError` where the storage cannot be opened or holds no such study.
+    Raises `StudyError` where the storage cannot be opened, or holds another study of that name.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        storage = optuna.storages.get_storage(RDBStorage(url, engine_kwargs=_engine_options(url)))
-        if directions is None:
-            return Store(storage, storage.get_study_id_from_name(name), allow)
-        turned = [StudyDirection[direction.upper()] for direction in directions]
+    with opening(url):
+        storage = storage_at(url)
         try:
+            turned = [StudyDirection[direction.upper()] for direction in directions]
             study_id = storage.create_new_study(turned, name)
         except optuna.exceptions.DuplicatedStudyError:
             study_id = storage.get_study_id_from_name(name)
-    except KeyError as error:
-        raise StudyError(f"storage {safe_url(url)} holds no study '{name}'.") from error
-    except Exception as error:  # whatever a database driver raises is a matter of the URL
-        reason = str(error).partition("\n")[0].replace(url, safe_url(url))
-        raise StudyError(f"storage {safe_url(url)} cannot be opened: {reason}") from error
+        else:
+            storage.set_study_user_attr(study_id, QUESTION, question)
+        found = storage.get_study_user_attrs(study_id).get(QUESTION)
+    if found != question:
+        raise StudyError(
+            f"storage {safe_url(url)} holds another study '{name}' (of another space, data or "
+            f"options): give this search another --study-name."
+        )
     return Store(storage, study_id, allow)
 
 
+def open_store(url: str, name: str, allow: tuple[type, ...] = ()) -> Store:
+    """The study `name` in the storage at `url`, to read.
+
+    Raises `StudyError` where the storage cannot be opened or holds no such study.
+    """
+    if url.startswith(SQLITE):
+        require_database(url, name)
+    with opening(url):
+        storage = storage_at(url)
+        try:
+            return Store(storage, storage.get_study_id_from_name(name), allow)
+        except KeyError as error:
+            raise StudyError(f"storage {safe_url(url)} holds no study '{name}'.") from error
+
+
+def require_database(url: str, name: str) -> None:
+    """Refuse an SQLite URL whose file is gone, which would be made anew without the trials."""
+    file = Path(url.removeprefix(SQLITE))
+    if not file.is_file():
+        raise StudyError(
+            f"{file} is missing, and with it the trials of study '{name}': put it back, or begin "
+            f"a study of another name."
+        )
+
+
+def storage_at(url: str) -> BaseStorage:
+    """Optuna's storage at a URL."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.storages.get_storage(RDBStorage(url, engine_kwargs=_engine_options(url)))
+
+
+@contextmanager
+def opening(url: str) -> Iterator[None]:
+    """Say in a sentence why a storage cannot be opened, whatever its driver raises."""
+    try:
+        yield
+    except StudyError:
+        raise
+    except Exception as error:
+        reason = str(error).partition("\n")[0].replace(url, safe_url(url))
+        raise StudyError(f"storage {safe_url(url)} cannot be opened: {reason}") from error
+
+
 def sqlite_url(path: Path) -> str:
-    """The URL of an SQLite file."""
-    return f"sqlite:///{path.resolve()}"
+    """The URL of an SQLite file. Raises `StudyError` for a path that a URL cannot hold."""
+    if "?" in str(path.resolve()):
+        raise StudyError(f"study folder {path.parent} must not have a ? in its path: rename it.")
+    return f"{SQLITE}{path.resolve()}"
 
 
 def safe_url(url: str) -> str:

@@ -58,6 +58,12 @@ def test_profile_refuses_a_shape_it_cannot_read(study: Path, size: str) -> None:
     assert_one_sentence(outcome, "--input needs CxHxW", size)
 
 
+@pytest.mark.parametrize("threads", [0, -2])
+def test_a_profile_without_threads_is_refused_before_it_prints(study: Path, threads: int) -> None:
+    outcome = neptune("profile", study / "best.json", "--threads", threads)
+    assert_one_sentence(outcome, f"--threads must be at least 1, but got {threads}")
+
+
 def test_diff_shows_both_sides(study: Path, tmp_path: Path) -> None:
     neptune("export", study, "--trial", 0, "-o", tmp_path / "a.json")
     neptune("export", study, "--trial", 1, "-o", tmp_path / "b.json")

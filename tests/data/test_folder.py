@@ -1,12 +1,14 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
-from neptune_nas.data.folder import parse
+from neptune_nas.data.folder import Form, parse, room_for
 from neptune_nas.data.load import load_data
 from neptune_nas.errors import DataError
 
@@ -137,3 +139,43 @@ def test_a_truncated_image_is_refused_by_name(pictures: Path) -> None:
     file.write_bytes(file.read_bytes()[:-30])
     with pytest.raises(DataError, match=r"00\.png must be a whole image"):
         load_data(f"folder:{pictures}")
+
+
+def write_pixels(folder: Path, suffix: str, pixels: NDArray[Any]) -> None:
+    """Ten images of the same pixels in each of two classes."""
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        for i in range(10):
+            Image.fromarray(pixels).save(folder / name / f"{i}{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_of_sixteen_bits_a_pixel_the_upper_eight_are_kept(tmp_path: Path, suffix: str) -> None:
+    pixels = np.array([[0, 255, 256], [1000, 40_000, 65_535]], dtype=np.uint16)
+    write_pixels(tmp_path, suffix, pixels)
+    data = load_data(f"folder:{tmp_path}")
+    assert data.train.images[0].tolist() == [[[0, 0, 1], [3, 156, 255]]]
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_an_image_of_numbers_without_a_range_is_refused_by_name(tmp_path: Path, kind: Any) -> None:
+    write_pixels(tmp_path, ".tif", np.full((2, 3), 40_000, dtype=kind))
+    with pytest.raises(DataError, match=r"0\.tif must have 8 or 16 bits a channel"):
+        load_data(f"folder:{tmp_path}")
+
+
+@pytest.mark.parametrize("size", ["0", "4097", "100000"])
+def test_a_size_that_no_image_should_have_is_refused(pictures: Path, size: str) -> None:
+    with pytest.raises(DataError, match=f"must be 1 to 4096 pixels, but got {size}"):
+        load_data(f"folder:{pictures}@{size}")
+
+
+@pytest.mark.parametrize("text", ["", "@32"])
+def test_an_empty_path_is_refused(text: str) -> None:
+    with pytest.raises(DataError, match="needs the path of a folder"):
+        load_data(f"folder:{text}")
+
+
+def test_images_that_exceed_the_memory_are_refused() -> None:
+    with pytest.raises(DataError, match="4096x4096 pixels must fit into memory"):
+        room_for(10**9, Form(4096, 4096, 3))

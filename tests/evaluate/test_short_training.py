@@ -39,12 +39,13 @@ def test_a_small_attention_network_learns_the_digits_in_the_default_epochs() -> 
 
 
 def test_self_attentive_norms_train_at_four_times_the_default_rate() -> None:
+    inverted = InvertedResidual()
     stages = (
-        Stage(16, InvertedResidual(), pool="none", norm="lrn", substages=(InvertedResidual(),)),
-        Stage(32, norm="lrn", substages=(Conv(),)),
+        Stage(16, inverted, pool="none", norm="lrn", substages=(inverted,)),
+        Stage(32, inverted, norm="lrn", substages=(InvertedResidual(expansion=2), Attention(2))),
     )
     evaluator = ShortTraining("digits", recipe=replace(default_recipe("digits"), lr=0.02))
-    assert evaluator(Architecture(Stem(16), stages), 10, 0).accuracy >= 0.95
+    assert evaluator(Architecture(Stem(16), stages), 10, 0).accuracy >= 0.9
 
 
 def test_more_epochs_score_higher() -> None:

@@ -18,7 +18,7 @@ from neptune_nas.study.objectives import directions
 from neptune_nas.study.proposals import Proposer
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question, Settings
-from neptune_nas.study.store import Store, open_store, sqlite_url
+from neptune_nas.study.store import Store, create_store, sqlite_url
 from neptune_nas.trial import Cost, Score, State, Trial
 
 SHAPE, CLASSES = (1, 8, 8), 10
@@ -77,7 +77,8 @@ def make_trial(number: int, accuracy: float | None, flops: int, fidelity: int = 
 
 def store_in(folder: Path) -> Store:
     names = ("accuracy", "flops")
-    return open_store(sqlite_url(folder / "study.db"), "few-digits", directions(names))
+    url = sqlite_url(folder / "study.db")
+    return create_store(url, "few-digits", directions(names), "a question")
 
 
 def coordinator_on(

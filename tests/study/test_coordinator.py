@@ -1,10 +1,14 @@
 from collections import Counter
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 
 from neptune_nas.study.coordinator import Limits
+from neptune_nas.study.store import Store
 from neptune_nas.trial import State
 from tests.study.builders import FEW, SPACE, coordinator_on, question, store_in
 from tests.study.fakes import Arithmetic, InlineEngine
@@ -66,6 +70,52 @@ def test_after_a_crash_at_any_call_no_finished_call_is_made_again(
     states = Counter(t.state for t in store_in(tmp_path).trials())
     assert sum(states.values()) == 15
     assert states[State.RUNNING] == 0
+
+
+@pytest.mark.parametrize("write", range(1, 14))
+@pytest.mark.parametrize("rungs", [(1,), (1, 3)])
+def test_after_a_crash_at_any_write_every_trial_ends_as_it_would_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int, rungs: tuple[int, ...]
+) -> None:
+    asked, writes = question(rungs=rungs), count(1)
+
+    def crashing(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            if next(writes) == write:
+                raise CrashError
+            return method(*args)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in ("add", "add_score", "finish"):
+            patch.setattr(Store, name, crashing(getattr(Store, name)))
+        killed = coordinator_on(store_in(tmp_path), asked)
+        with pytest.raises(CrashError):
+            killed.run(InlineEngine(Arithmetic(), 1), Limits(6))
+    coordinator_on(store_in(tmp_path), asked).run(InlineEngine(Arithmetic(), 1), Limits(6))
+    states = Counter(trial.state for trial in store_in(tmp_path).trials())
+    whole = {State.FINISHED: 6} if len(rungs) == 1 else {State.FINISHED: 2, State.PRUNED: 4}
+    assert states == whole
+
+
+def test_patience_remembers_earlier_sessions(tmp_path: Path) -> None:
+    for _ in range(2):
+        coordinator = coordinator_on(store_in(tmp_path), question())
+        coordinator.run(InlineEngine(Arithmetic(), 1), Limits(SPACE.size, patience=5))
+        trials = len(coordinator.trials)
+    again = coordinator_on(store_in(tmp_path), question())
+    again.run(InlineEngine(Arithmetic(), 1), Limits(SPACE.size, patience=5))
+    assert len(again.trials) == trials
+
+
+def test_brute_force_ends_when_it_has_tried_all(tmp_path: Path) -> None:
+    with pytest.warns(optuna.exceptions.ExperimentalWarning, match="BruteForceSampler"):
+        sampler = optuna.samplers.BruteForceSampler(seed=0)
+    coordinator = coordinator_on(store_in(tmp_path), question(), sampler, FEW)
+    coordinator.run(InlineEngine(Arithmetic()), Limits(FEW.size + 5))
+    assert coordinator.exhausted
+    assert len(coordinator.trials) == FEW.size
 
 
 def test_one_slot_scores_alike_whether_or_not_it_was_interrupted(tmp_path: Path) -> None:

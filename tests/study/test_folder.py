@@ -1,12 +1,14 @@
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neptune_nas.errors import FileFormatError, StudyError
+from neptune_nas.errors import FileFormatError, OptionError, StudyError
 from neptune_nas.study.folder import (
     Folder,
     open_folder,
@@ -56,7 +58,7 @@ def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"lr": "fast"}, "`lr` must be"),
+        ({"lr": "fast"}, "`lr` must be a number, but got 'fast'"),
         ({"shoe": 1}, "`shoe` is unknown"),
         ({"optimizer": "sdg"}, "`optimizer` must be"),
         ({"lr": -1.0}, "must be a number in"),
@@ -68,5 +70,93 @@ def test_a_record_that_is_not_one_is_refused(content: dict[str, Any], message: s
 
 
 def test_a_missing_field_is_named() -> None:
-    with pytest.raises(FileFormatError, match=r"missing .*'trials'"):
+    with pytest.raises(FileFormatError, match="`trials`, `question`, `facts` must stand there"):
         record_from(Settings, {"name": "x"}, "study.toml")
+
+
+@pytest.mark.parametrize(
+    ("table", "field", "value", "message"),
+    [
+        ("question", "rungs", [], "`question`: rungs need rising, .* but got none"),
+        ("question", "rungs", [3, 1], "`question`: rungs need rising, .* but got 3,1"),
+        ("question", "rungs", ["1"], r"`rungs` must be a list, each a whole number, .* \['1'\]"),
+        ("question", "seed", True, "`seed` must be a whole number, but got True"),
+        ("question", "seed", -1, r"`question`: `seed` must be in 0\.\.4294967295, but got -1"),
+        ("question", "repeats", 0, "`question`: `repeats` must be at least 1, but got 0"),
+        ("question", "objectives", ["flops"], "`question`: objectives need accuracy or loss"),
+        ("question", "constraints", ["flops>1"], "`question`: constraint 'flops>1'"),
+        ("question", "proxy", "naswot", "`question`: `proxy` is measured at rung 0"),
+        ("question", "sampler_kwargs", 3, "`sampler_kwargs` must be a table of values"),
+        ("facts", "versions", {"torch": 2}, "`versions` must be a table of text"),
+        ("facts", "input_shape", [1, 8], "`input_shape` must be a list of 3, each a whole number"),
+        ("facts", "input_shape", [1, 8, 0], "`facts`: `input_shape` must be of positive numbers"),
+        ("facts", "classes", 0, "`facts`: `classes` must be at least 1, but got 0"),
+        ("facts", "images", [-1, 0, 0], "`facts`: `images` must be of numbers from 0"),
+        ("facts", "chance", 1.5, r"`facts`: `chance` must be in 0\.\.1, but got 1\.5"),
+        ("facts", "reference", [0.1], "`reference` must be one number for each of accuracy, flops"),
+        ("facts", "reference", [0.1, float("nan")], "`facts`: `reference` must be of numbers"),
+    ],
+)
+def test_a_field_that_cannot_be_is_named_with_its_file(
+    tmp_path: Path, table: str, field: str, value: object, message: str
+) -> None:
+    file = write_changed(tmp_path, table, {field: value})
+    with pytest.raises(FileFormatError, match=rf"study\.toml: .*{message}"):
+        read_settings(file)
+
+
+def test_a_field_that_a_table_lacks_is_named_with_its_file(tmp_path: Path) -> None:
+    file = write_changed(tmp_path, "facts", {"device": None})
+    with pytest.raises(FileFormatError, match=r"study\.toml: `facts`: `device` must stand there"):
+        read_settings(file)
+
+
+def test_no_trials_are_refused(tmp_path: Path) -> None:
+    file = write_changed(tmp_path, "", {"trials": 0})
+    with pytest.raises(FileFormatError, match=r"study\.toml: `trials` must be at least 1"):
+        read_settings(file)
+
+
+def write_changed(folder: Path, table: str, changes: dict[str, Any]) -> Path:
+    """A `study.toml` whose `table`, or its top, has these fields; None leaves one out."""
+    write_settings(Folder(folder), settings(question()))
+    file = folder / "study.toml"
+    content = tomllib.loads(file.read_text())
+    changed = content[table] if table else content
+    changed.update(changes)
+    for name in [name for name, value in changes.items() if value is None]:
+        del changed[name]
+    file.write_text(tomli_w.dumps(content))
+    return file
+
+
+VALUES = st.recursive(
+    st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+
+
+@given(kwargs=st.dictionaries(st.text(max_size=5), VALUES, max_size=4))
+def test_sampler_kwargs_survive_toml(
+    tmp_path_factory: pytest.TempPathFactory, kwargs: dict[str, Any]
+) -> None:
+    folder = Folder(tmp_path_factory.mktemp("study"))
+    written = settings(question(sampler_kwargs=kwargs))
+    write_settings(folder, written)
+    assert read_settings(folder.settings) == written
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"gamma": None}, "`gamma` is null: leave it out"),
+        ({"a": [1, {"b": None}]}, r"`a\.1\.b` is null"),
+        ({"a": (1, 2)}, r"`a` is \(1, 2\)"),
+    ],
+)
+def test_sampler_kwargs_that_toml_cannot_hold_are_refused(
+    kwargs: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(OptionError, match=f"`sampler_kwargs` must be of numbers.*{message}"):
+        question(sampler_kwargs=kwargs)

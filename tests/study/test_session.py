@@ -32,6 +32,25 @@ def test_an_old_study_goes_on_with_more_trials(tmp_path: Path) -> None:
     assert settled == replace(BEGUN, trials=99)
 
 
+def test_a_study_in_a_renamed_folder_keeps_its_name(tmp_path: Path) -> None:
+    begin(Folder(tmp_path), BEGUN)
+    settled = settle_settings(Folder(tmp_path), asked(name=tmp_path.name), BEGUN.facts)
+    assert settled.name == "few-digits"
+
+
+@pytest.mark.parametrize("storage", ["", "mysql://ann:***@db/studies"])
+def test_a_storage_that_is_not_named_again_is_agreed(tmp_path: Path, storage: str) -> None:
+    begun = replace(BEGUN, storage="mysql://ann:***@db/studies")
+    begin(Folder(tmp_path), begun)
+    assert settle_settings(Folder(tmp_path), asked(storage=storage), BEGUN.facts) == begun
+
+
+def test_another_storage_is_a_contradiction(tmp_path: Path) -> None:
+    begin(Folder(tmp_path), replace(BEGUN, storage="mysql://ann:***@db/studies"))
+    with pytest.raises(StudyError, match="storage 'mysql.*but now it is 'sqlite:///other.db'"):
+        settle_settings(Folder(tmp_path), asked(storage="sqlite:///other.db"), BEGUN.facts)
+
+
 @pytest.mark.parametrize(
     ("changed", "facts", "message"),
     [
@@ -39,6 +58,7 @@ def test_an_old_study_goes_on_with_more_trials(tmp_path: Path) -> None:
         ({"question": question(rungs=(1, 3))}, {}, r"rungs \(1,\)"),
         ({}, {"data_fingerprint": "ffff"}, "data fingerprint"),
         ({}, {"outline": {"stages": "4 of"}}, "of the space as"),
+        ({"storage": "sqlite:///other.db"}, {}, "storage 'study.db', but now it is 'sqlite:///oth"),
     ],
 )
 def test_a_contradiction_is_named(

@@ -13,6 +13,7 @@ from neptune_nas.errors import StudyError
 from neptune_nas.samplers.sampler import distribution
 from neptune_nas.study.store import (
     Store,
+    create_store,
     open_store,
     safe_url,
     score_from_json,
@@ -61,6 +62,24 @@ def test_optuna_reads_the_study_with_paths_as_parameters(tmp_path: Path) -> None
 def test_counts_are_kept(tmp_path: Path) -> None:
     store_in(tmp_path).set_counts({"duplicates": 3})
     assert store_in(tmp_path).counts() == {"duplicates": 3}
+
+
+def test_another_study_of_the_same_name_is_refused(tmp_path: Path) -> None:
+    store_in(tmp_path)
+    url = sqlite_url(tmp_path / "study.db")
+    with pytest.raises(StudyError, match="holds another study 'few-digits'"):
+        create_store(url, "few-digits", ["maximize", "minimize"], "another question")
+
+
+def test_a_database_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"study\.db is missing"):
+        open_store(sqlite_url(tmp_path / "study.db"), "few-digits")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_a_url_cannot_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"must not have a \?"):
+        sqlite_url(tmp_path / "what?" / "study.db")
 
 
 def test_a_study_that_is_not_there_is_named(tmp_path: Path) -> None:
