@@ -10,7 +10,7 @@ from torch import nn
 
 from neptune_nas import architecture as records
 from neptune_nas.architecture import Architecture, resolve_connections
-from neptune_nas.errors import ArchitectureError
+from neptune_nas.errors import ArchitectureError, NeptuneError
 from neptune_nas.nn.heads import ClassificationHead, Stem
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.norms import SHIFTLESS
@@ -219,8 +219,15 @@ def build_substage(substage: Any, width: int, norm: str) -> nn.Module | None:
 
 
 def build_own(substage: records.SubStage, width: int) -> nn.Module:
-    """The module of a user's own SubStage."""
-    module = substage.build(width)
+    """The module of a user's own SubStage, whose code may fail in any way."""
+    try:
+        module = substage.build(width)
+    except (NeptuneError, RuntimeError):  # they say more where they are caught
+        raise
+    except Exception as error:
+        raise ArchitectureError(
+            f"`{type(substage).__name__}.build({width})` failed: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(module, nn.Module):
         raise ArchitectureError(
             f"`{type(substage).__name__}.build` must return a torch.nn.Module, but got {module!r}."

@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from neptune_nas.architecture import Architecture
 from neptune_nas.build import Part, Place, Shape, build_part, parts
+from neptune_nas.codec import BUILT_IN
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.trial import Cost
 
@@ -78,6 +79,20 @@ def count_part(part: Part) -> Cost:
         raise ArchitectureError(
             f"{part.name}: cannot run on the meta device, where costs are counted: {error}"
         ) from error
+    except Exception as error:
+        own = _own_substage(part)
+        if own is None:
+            raise
+        raise ArchitectureError(
+            f"{part.name}: `{own}` at width {part.shape[0]} cannot be counted: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _own_substage(part: Part) -> str | None:
+    """The class of the user's own SubStage that a part is, whose code may fail in any way."""
+    substage = type(part.what.substage) if isinstance(part.what, Place) else None
+    return None if substage is None or substage in BUILT_IN.values() else substage.__name__
 
 
 def cost(network: nn.Module, input_shape: Shape) -> Cost:

@@ -135,9 +135,9 @@ def dumps(item: Exported) -> str:
 def load(path: str | Path, allow: Iterable[type] = ()) -> Exported:
     """The architecture in a file that `neptune-nas export` wrote; nothing in it is executed.
 
-    `allow`: the user's own record classes that it may name. Raises `FileFormatError` naming the
-    field for a file that is missing, malformed, truncated, foreign, from a later version, or changed
-    by hand so that its key is no longer its architecture's or its FLOPs are not two a MAC.
+    `allow`: the user's own record classes that it may name. Raises `FileFormatError`, naming the
+    field, for a file that is missing, malformed, truncated, foreign, from a later version, or
+    changed by hand so that its key is no longer its architecture's or its FLOPs not two a MAC.
     """
     return loads(read_file(Path(path)), str(path), allow)
 

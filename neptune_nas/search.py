@@ -20,7 +20,7 @@ from optuna.samplers import BaseSampler
 from neptune_nas.build import build
 from neptune_nas.codec import type_name
 from neptune_nas.constraints import Constraint, Survey, parse_constraint, survey
-from neptune_nas.data.load import load_once
+from neptune_nas.data.load import FOLDER, load_once
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.plan import Slots, share_out
 from neptune_nas.errors import NeptuneError, OptionError
@@ -191,7 +191,9 @@ class Search:
         """The study's folder."""
         space = self.question.space
         stem = Path(space).stem if space.endswith(".py") else space.rpartition(":")[0] or space
-        data = self.question.data.replace("folder:", "")
+        data = self.question.data
+        if data.startswith(FOLDER):
+            data = Path(data.removeprefix(FOLDER).partition("@")[0]).name
         name = self.name or f"{stem}-{data}{'-table' if self.table else ''}"
         safe = re.sub(r"[^\w.<>()+-]+", "-", name).strip("-.")
         if not safe:

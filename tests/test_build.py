@@ -42,6 +42,14 @@ class Times(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
+class Odd:
+    """A SubStage of the user's own whose code fails."""
+
+    def build(self, width: int) -> nn.Module:
+        return nn.Conv2d(width // 0, width, 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Wrong:
     """A SubStage that builds no module."""
 
@@ -152,7 +160,11 @@ def test_a_users_own_substage_is_built_into_the_network() -> None:
 
 @pytest.mark.parametrize(
     ("substage", "message"),
-    [(Wrong(), r"`Wrong\.build` must return a torch\.nn\.Module"), ("conv", "must be one of")],
+    [
+        (Wrong(), r"`Wrong\.build` must return a torch\.nn\.Module"),
+        (Odd(), r"`Odd\.build\(32\)` failed: ZeroDivisionError: "),
+        ("conv", "must be one of"),
+    ],
 )
 def test_what_builds_no_module_is_refused(substage: object, message: str) -> None:
     architecture = Architecture(stages=(Stage(substages=(substage,)),))

@@ -218,6 +218,38 @@ def test_torchs_own_complaint_is_told_with_the_substage_that_it_is_about() -> No
         CostModel(SHAPE, 4).cost(architecture)
 
 
+@dataclass(frozen=True, slots=True)
+class Picky:
+    """A SubStage of the user's own whose code fails, when it is built or when it runs."""
+
+    when: str
+
+    def build(self, width: int) -> nn.Module:
+        if self.when == "built":
+            raise ValueError("an odd width is needed")
+        return nn.Bilinear(width, width, width)  # takes two maps and is given one
+
+
+@pytest.mark.parametrize(
+    ("when", "message"),
+    [
+        ("built", r"`Picky\.build\(8\)` failed: ValueError: an odd width is needed"),
+        ("run", r"`Picky` at width 8 cannot be counted: TypeError: .*input2"),
+    ],
+)
+def test_a_users_own_substage_that_fails_is_named_with_its_width(when: str, message: str) -> None:
+    architecture = Architecture(stages=(Stage(width=8, substages=(Picky(when),)),))
+    with pytest.raises(ArchitectureError, match=rf"^stages\.0\.substages\.0: {message}") as caught:
+        CostModel(SHAPE, 4).cost(architecture)
+    assert isinstance(caught.value.__cause__, ArchitectureError | TypeError)
+
+
+def test_a_mistake_of_the_toolkits_own_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neptune_nas.cost.build_part", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        CostModel(SHAPE, 4).cost(Architecture())
+
+
 def test_a_users_own_substage_is_counted_by_name() -> None:
     stage = Stage(width=8, norm="none", substages=(Mixer(),))
     rows = dict(CostModel(SHAPE, 4).breakdown(Architecture(stages=(stage,))))

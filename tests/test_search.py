@@ -201,3 +201,11 @@ def test_a_name_without_letters_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_negative_seed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="`seed` must be at least 0"):
         arithmetic(tmp_path, seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [("folder:/a/pictures", "tiny-pictures"), ("folder:b/shapes@32", "tiny-shapes")],
+)
+def test_a_folder_of_images_gives_its_own_name_to_the_study(data: str, name: str) -> None:
+    assert Search(space="tiny", data=data).folder.path.name == name

@@ -66,7 +66,7 @@ def title(substage: Any) -> str:
     """
     match substage:
         case Conv(kernel, groups):
-            kind = {1: "conv", "depthwise": "depthwise conv"}.get(
+            kind = {1: "conv", "depthwise": "depthwise"}.get(
                 groups, f"conv in {groups} groups"
             )
             return f"{kind} {kernel}x{kernel}"

@@ -1,6 +1,6 @@
 """An architecture as an SVG: stages as boxes, SubStages as rows, connections as lines.
 
-`page_drawing.js` draws the same in the browser for any trial that is clicked; a test holds the two
+`web/drawing.js` draws the same in the browser for any trial that is clicked; a test holds the two
 to each other, so a change here is a change there.
 """
 
@@ -12,9 +12,9 @@ from neptune_nas.cost import CostModel
 from neptune_nas.report.drawing import Row, Shape, rows, shares
 
 WIDTH, LINE, HEAD, GAP = 380, 24, 26, 10  # px
-SPINE, TEXT, BAR, BAR_WIDTH = 30, 46, 290, 46
+SPINE, TEXT, BAR, BAR_WIDTH = 30, 46, 300, 36
 TIMES = "\N{MULTIPLICATION SIGN}"
-LABEL = 38  # characters that fit
+LABEL = 36  # characters that fit, in a wide font
 STYLE = (
     "<style>.net{color-scheme:light dark;color:#24292f;font-family:system-ui,sans-serif}"
     "@media(prefers-color-scheme:dark){.net{color:#e6edf3}}</style>"

@@ -1,6 +1,10 @@
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from neptune_nas.report.checklist import Check, checklist
+from neptune_nas.space import Space, find_space
 from neptune_nas.study.results import Results
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
@@ -45,3 +49,53 @@ def test_rungs_that_rank_as_the_last_one_are_told_by_spearman() -> None:
 def test_too_few_trials_leave_the_rungs_open() -> None:
     check = find(plain_results(plain_trial(0, 0.9, 10)), "The ranking after 1 epoch")
     assert check.holds is None
+
+
+def with_facts(results: Results, **facts: Any) -> Results:
+    settings = results.settings
+    return replace(results, settings=replace(settings, facts=replace(settings.facts, **facts)))
+
+
+def test_short_training_never_scores_on_the_test_split() -> None:
+    assert find(make_results(30), "No score was measured on the test split").holds is True
+
+
+def test_what_another_evaluator_reads_is_open() -> None:
+    results = plain_results(plain_trial(0, 0.9, 10), evaluator="mine:Measure")
+    check = find(results, "No score was measured on the test split")
+    assert check.holds is None
+    assert "mine:Measure" in check.evidence
+
+
+def test_a_split_without_a_fingerprint_is_not_fixed() -> None:
+    assert find(make_results(30), "The split is fixed").holds is True
+    assert find(with_facts(make_results(30), data_fingerprint=""), "The split").holds is False
+
+
+def test_failures_that_the_ledger_lacks_are_hidden() -> None:
+    results = plain_results(plain_trial(0, None, 10), plain_trial(1, 0.9, 10))
+    assert find(results, "Failures").holds is True
+    hidden = replace(results, ledger=replace(results.ledger, failed=0))
+    assert find(hidden, "Failures").holds is False
+
+
+def test_an_architecture_tried_twice_is_told() -> None:
+    once, twice = plain_trial(0, 0.9, 10), plain_trial(1, 0.9, 10)
+    assert find(plain_results(once, twice), "Nothing was trained twice").holds is True
+    check = find(plain_results(once, replace(twice, key=once.key)), "Nothing was trained twice")
+    assert check.holds is False
+    assert check.evidence.startswith("1 of 2 trials")
+
+
+def test_a_space_as_it_is_shipped_is_published() -> None:
+    shipped: Space[Any] = find_space("default")
+    results = with_facts(make_results(30), space_fingerprint=shipped.fingerprint)
+    assert find(results, "The space is published").holds is True
+
+
+@pytest.mark.parametrize("space", ["default", "my_space.py"])
+def test_whether_a_space_that_was_changed_is_published_is_open(space: str) -> None:
+    results = plain_results(plain_trial(0, 0.9, 10), space=space)
+    check = find(results, "The space is published")
+    assert check.holds is None
+    assert f"publish {space}" in check.evidence

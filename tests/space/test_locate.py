@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from neptune_nas.codec import type_name
 from neptune_nas.errors import SpaceError
 from neptune_nas.space import find_space, list_spaces
-from neptune_nas.space.locate import find_module, records_of
+from neptune_nas.space.locate import find_module, is_there, records_of
 
 SHIPPED = (
     "attention",
@@ -100,6 +101,44 @@ def test_two_files_of_one_name_are_two_modules(tmp_path: Path) -> None:
     first, second = write(tmp_path, GOOD), write(tmp_path / "other", GOOD)
 
     assert find_module(first) is not find_module(second)
+
+
+def test_json_names_a_file_the_same_wherever_it_lies_and_however_it_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    first, second = write(tmp_path, GOOD), write(tmp_path / "other", GOOD)
+    before = [type_name(record) for record in records_of(find_module(first))]
+    monkeypatch.syspath_prepend(tmp_path)  # as where Python itself was started with `-m`
+    monkeypatch.chdir(tmp_path / "other")
+    for where in (second, "my_space.py"):
+        assert [type_name(record) for record in records_of(find_module(where))] == before
+    assert before == ["my_space:Mine"]
+
+
+@pytest.mark.parametrize(
+    ("where", "there"),
+    [
+        ("tiny", True),
+        ("no-such-space", False),
+        ("my_space.py", True),
+        ("gone.py", False),
+        ("my_space:SPACE", True),
+        ("no.such.module:SPACE", False),
+        ("broken:SPACE", True),
+        ("broken.inner:SPACE", True),
+    ],
+)
+def test_whether_a_space_is_there_is_known_without_running_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, there: bool
+) -> None:
+    write(tmp_path, GOOD)
+    (tmp_path / "broken").mkdir()
+    write(tmp_path / "broken", "1 / 0", "__init__.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    assert is_there(where) is there
 
 
 def test_an_unknown_name_gets_the_nearest_one() -> None:

@@ -47,7 +47,7 @@ def test_a_storage_that_is_not_named_again_is_agreed(tmp_path: Path, storage: st
 
 def test_another_storage_is_a_contradiction(tmp_path: Path) -> None:
     begin(Folder(tmp_path), replace(BEGUN, storage="mysql://ann:***@db/studies"))
-    with pytest.raises(StudyError, match="storage 'mysql.*but now it is 'sqlite:///other.db'"):
+    with pytest.raises(StudyError, match=r"storage 'mysql.*, but now it is 'sqlite"):
         settle_settings(Folder(tmp_path), asked(storage="sqlite:///other.db"), BEGUN.facts)
 
 

@@ -2,7 +2,7 @@
 /* Draws a network as report/svg.py does, number for number; a test compares the two. */
 const drawing = (() => {
   const WIDTH = 380, LINE = 24, HEAD = 26, GAP = 10;
-  const SPINE = 30, TEXT = 46, BAR = 290, BAR_WIDTH = 46, LABEL = 38;
+  const SPINE = 30, TEXT = 46, BAR = 300, BAR_WIDTH = 36, LABEL = 36;
   const ACCENT = "var(--accent,#2a7ab9)";
 
   const escape = (text) =>
