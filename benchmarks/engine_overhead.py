@@ -1,6 +1,6 @@
 """What the local engine itself costs a call, and how its workers scale.
 
-Run it with `python benchmarks/engine_overhead.py`. Scaling is of calls that keep one core busy. One
+Run it with `python -m benchmarks.engine_overhead`. Scaling is of calls that keep one core busy. One
 worker and two take turns, and so does the standard library's process pool, so that whatever else
 the machine does falls on all alike.
 """

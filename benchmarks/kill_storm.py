@@ -1,6 +1,6 @@
 """Whether a study survives: random `kill -9` of workers and of the coordinator until it completes.
 
-Run it with `python benchmarks/kill_storm.py --kills 50 --trials 200`. It starts a real search as a
+Run it with `python -m benchmarks.kill_storm --kills 50 --trials 200`. It starts a real search as a
 process of its own, kills one of its processes at random moments, starts the search again whenever
 the coordinator died, and at the end looks at every trial that was ever seen finished.
 """

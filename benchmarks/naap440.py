@@ -1,7 +1,7 @@
 """NAAP-440 (440 small CIFAR-10 networks with 90-epoch curves) as a space, and as a table for it.
 
-    python benchmarks/naap440.py naap440.csv.gz naap440-table.csv.gz
-    python benchmarks/search.py --table naap440-table.csv.gz --space benchmarks/naap440.py
+    python -m benchmarks.naap440 naap440.csv.gz naap440-table.csv.gz
+    python -m benchmarks.search --table naap440-table.csv.gz --space benchmarks/naap440.py
 
 https://github.com/talcs/NAAP-440 (MIT). Each network has 3 or 4 convolutions, given there as
 `k3w16s2r`: kernel, width, stride, and r for a residual connection.

@@ -1,6 +1,6 @@
 """How many evaluations a sampler needs: ours and Optuna's on tables of trained networks.
 
-    python benchmarks/search.py --table nas-bench-macro_cifar10.json.gz --space nasbench-macro \
+    python -m benchmarks.search --table nas-bench-macro_cifar10.json.gz --space nasbench-macro \
         --floor 0.80 --seeds 20 --samplers auto,local,evolution,nsga2,random,tpe
 
 Each evaluation draws one of the table's training runs. Accuracy alone: regret in points of the

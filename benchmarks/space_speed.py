@@ -1,6 +1,6 @@
 """How fast the space language is: size, numbering, samples, moves, and costs of known parts.
 
-python benchmarks/space_speed.py
+python -m benchmarks.space_speed
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Training images a CPU-second: the toolkit's loop against the loop that everybody writes first.
 
-Run it with `python benchmarks/throughput.py --data-dir DIR`, where DIR holds `train/` with a folder
+Run it with `python -m benchmarks.throughput --data-dir DIR`, where DIR holds `train/` with a folder
 of images a class. The naive loop is torchvision's `ImageFolder` with PIL transforms, a `DataLoader`
 and an ordinary float32 loop; both train the same networks on equally many images, in one thread
 each, in processes of their own that take turns, so that whatever else the machine does falls on

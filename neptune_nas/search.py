@@ -29,6 +29,7 @@ from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.latency import measure_latency
 from neptune_nas.outputs import write_outputs
 from neptune_nas.record import record_classes
+from neptune_nas.redact import redact
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import Space, find_space
@@ -51,7 +52,6 @@ from neptune_nas.study.store import (
     Store,
     create_store,
     require_database,
-    safe_url,
     sqlite_url,
 )
 from neptune_nas.study.table import DATA as TABLE_DATA
@@ -273,7 +273,7 @@ class Search:
 
     @property
     def _asked(self) -> Asked:
-        storage = safe_url(self.storage) if self.storage else ""
+        storage = redact(self.storage) if self.storage else ""
         return Asked(self.folder.path.name, self.trials, self.question, storage)
 
     def find_facts(self) -> Facts:

@@ -19,7 +19,7 @@ from neptune_nas import (
 
 SPACE = Space(
     name="mnist",
-    description="2 to 3 light stages for 28x28 images, half of them under 1.3 MFLOPs",
+    description="2 to 3 light stages for 28x28 images, about half of them under 1.3 MFLOPs",
     template=Architecture(
         stem=Stem(width=choice(4, 8, 12), kernel=choice(3, 5), stride=choice(1, 2)),
         stages=repeat(

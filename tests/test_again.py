@@ -38,6 +38,12 @@ def test_a_folder_of_an_impossible_name_is_refused(made: Path, tmp_path: Path) -
         search_of(odd)
 
 
+def test_the_database_and_the_place_of_the_space_may_be_said_anew(made: Path) -> None:
+    search = search_of(made, storage="sqlite:///there.db", space="search_spaces/tiny.py")
+    assert search.storage == "sqlite:///there.db"
+    assert search.target.fingerprint == search_of(made).target.fingerprint
+
+
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="is no study"):
         search_of(tmp_path)

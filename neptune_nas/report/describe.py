@@ -66,9 +66,7 @@ def title(substage: Any) -> str:
     """
     match substage:
         case Conv(kernel, groups):
-            kind = {1: "conv", "depthwise": "depthwise"}.get(
-                groups, f"conv in {groups} groups"
-            )
+            kind = {1: "conv", "depthwise": "depthwise"}.get(groups, f"conv in {groups} groups")
             return f"{kind} {kernel}x{kernel}"
         case InvertedResidual(kernel, expansion):
             return f"inverted residual {kernel}x{kernel}, expansion {expansion}"

@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from neptune_nas.codec import from_json, to_json
 from neptune_nas.errors import StudyError
+from neptune_nas.redact import redact
 from neptune_nas.trial import Cost, Score, State, Trial
 
 P = ParamSpec("P")
@@ -157,7 +158,7 @@ def create_store(
         found = storage.get_study_user_attrs(study_id).get(QUESTION)
     if found != question:
         raise StudyError(
-            f"storage {safe_url(url)} holds another study '{name}' (of another space, data or "
+            f"storage {redact(url)} holds another study '{name}' (of another space, data or "
             f"options): give this search another --study-name."
         )
     return Store(storage, study_id, allow)
@@ -175,7 +176,7 @@ def open_store(url: str, name: str, allow: tuple[type, ...] = ()) -> Store:
         try:
             return Store(storage, storage.get_study_id_from_name(name), allow)
         except KeyError as error:
-            raise StudyError(f"storage {safe_url(url)} holds no study '{name}'.") from error
+            raise StudyError(f"storage {redact(url)} holds no study '{name}'.") from error
 
 
 def require_database(url: str, name: str) -> None:
@@ -202,8 +203,8 @@ def opening(url: str) -> Iterator[None]:
     except StudyError:
         raise
     except Exception as error:
-        reason = str(error).partition("\n")[0].replace(url, safe_url(url))
-        raise StudyError(f"storage {safe_url(url)} cannot be opened: {reason}") from error
+        reason = str(error).partition("\n")[0].replace(url, redact(url))
+        raise StudyError(f"storage {redact(url)} cannot be opened: {reason}") from error
 
 
 def sqlite_url(path: Path) -> str:
@@ -211,19 +212,6 @@ def sqlite_url(path: Path) -> str:
     if "?" in str(path.resolve()):
         raise StudyError(f"study folder {path.parent} must not have a ? in its path: rename it.")
     return f"{SQLITE}{path.resolve()}"
-
-
-def safe_url(url: str) -> str:
-    """A storage URL without its password.
-
-    >>> safe_url("mysql://ann:secret@db/studies")
-    'mysql://ann:***@db/studies'
-    """
-    head, at, tail = url.rpartition("@")
-    scheme, slashes, login = head.partition("://")
-    if not at or ":" not in login:
-        return url
-    return f"{scheme}{slashes}{login.partition(':')[0]}:***@{tail}"
 
 
 def _engine_options(url: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from shutil import copytree
 import pytest
 
 from neptune_nas.search import Search
-from neptune_nas.study.read import read_results
 from tests.cli.run import Outcome, assert_one_sentence, neptune
 
 SPACE = """
@@ -30,9 +29,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     (home / "my_space.py").write_text(SPACE)
     with chdir(home):
-        search = Search(space="my_space.py", trials=3, rungs=(1,), jobs=1, threads=1)
-        (home / "studies").mkdir()
-        search.run()
+        Search(space="my_space.py", trials=3, rungs=(1,), jobs=1, threads=1).run()
     return home
 
 
@@ -91,21 +88,19 @@ def test_more_is_measured_elsewhere_with_the_file_of_the_space(study: Path, home
     options = ("--samplers", "random", "--trials", "1", "-j", "1", "--allow", home / "my_space.py")
     outcome = neptune("baseline", study, *options)
     assert outcome.code == 0, outcome
-    assert (
-        "random" in read_results(study, allow=()).settings.question.sampler
-        or (study / "baselines" / "random" / "trials.csv").is_file()
-    )
+    assert (study / "baselines" / "random" / "trials.csv").is_file()
 
 
 @pytest.mark.parametrize("command", ["audit", "baseline"])
-def test_more_is_measured_for_the_same_space_only(study: Path, home: Path, command: str) -> None:
-    other = home / "other_space.py"
+def test_more_is_measured_for_the_same_space_only(study: Path, command: str) -> None:
+    (study.parent / "other").mkdir()
+    other = study.parent / "other" / "my_space.py"
     other.write_text(SPACE.replace("12", "16"))
     assert_one_sentence(neptune(command, study, "--allow", other), "was begun with space")
 
 
 @pytest.fixture
-def locked(study: Path, home: Path) -> str:
+def locked(study: Path) -> str:
     """The URL of the study's database, where study.toml has it without the password."""
     database = study / "study.db"
     elsewhere = database.rename(study.parent / "trials.db")

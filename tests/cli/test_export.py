@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -5,8 +6,14 @@ import jsonschema
 import pytest
 
 import neptune_nas
-from neptune_nas.export import loads
+from neptune_nas.cli.export import numbered
+from neptune_nas.errors import StudyError
+from neptune_nas.export import COSTS, FIELDS, SCORED, SCORES, loads
+from neptune_nas.study.ledger import Ledger
+from neptune_nas.study.results import Results
+from neptune_nas.trial import Score
 from tests.cli.run import assert_one_sentence, neptune
+from tests.study.builders import make_trial, question, settings
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "architecture.schema.json"
 
@@ -27,6 +34,30 @@ def test_a_trial_can_be_taken_by_number(study: Path, tmp_path: Path) -> None:
 def test_the_file_obeys_the_published_schema(study: Path) -> None:
     content = json.loads(neptune("export", study).out)
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(content)
+
+
+def test_the_published_schema_names_the_fields_that_are_read() -> None:
+    schema = json.loads(SCHEMA.read_text())
+    score = schema["$defs"]["score"]
+    for fields, published in (
+        (FIELDS, schema),
+        (COSTS, schema["properties"]["cost"]),
+        (SCORES, score),
+    ):
+        assert {*fields} == {*published["properties"]}
+        assert published["additionalProperties"] is False
+    assert {*SCORES} == {field.name for field in dataclasses.fields(Score)}
+    assert [*SCORED] == score["required"]
+
+
+def test_a_trial_that_others_wrote_into_the_database_is_none_of_the_study() -> None:
+    trials = (make_trial(0, 0.5, 100), make_trial(2, 0.5, 100))
+    results = Results(Path("x"), settings(question()), trials, Ledger())
+    assert numbered(results, 2) is trials[1]
+    with pytest.raises(StudyError, match="study x has trials 0 to 2, but --trial asks for 1"):
+        numbered(results, 1)
+    with pytest.raises(StudyError, match="study x has no trials, but --trial asks for 0"):
+        numbered(dataclasses.replace(results, trials=()), 0)
 
 
 @pytest.mark.parametrize(

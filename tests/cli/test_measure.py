@@ -80,3 +80,8 @@ def test_gpus_are_dealt_to_the_workers() -> None:
     assert Search(gpus=(0, 1)).slots.jobs == 2
     assert Search(gpus=(0, 1), trials_per_gpu=3).slots.jobs == 6
     assert Search(gpus=(0, 1), jobs=3).slots.gpus == (0, 1)
+
+
+def test_baselines_of_no_trials_are_refused(study: Path) -> None:
+    outcome = neptune("baseline", study, "--trials", 0)
+    assert_one_sentence(outcome, "baselines need at least 1 trial, but got 0")

@@ -15,7 +15,6 @@ from neptune_nas.study.store import (
     Store,
     create_store,
     open_store,
-    safe_url,
     score_from_json,
     score_to_json,
     sqlite_url,
@@ -92,19 +91,6 @@ def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "study.db").write_text("not a database, but long enough to look like one" * 50)
     with pytest.raises(StudyError, match=r"study\.db cannot be opened"):
         store_in(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("url", "safe"),
-    [
-        ("sqlite:///a.db", "sqlite:///a.db"),
-        ("postgresql://ann@db/x", "postgresql://ann@db/x"),
-        ("postgresql://ann:secret@db:5432/x", "postgresql://ann:***@db:5432/x"),
-        ("mysql://ann:se@cret@db/x", "mysql://ann:***@db/x"),
-    ],
-)
-def test_a_password_never_shows(url: str, safe: str) -> None:
-    assert safe_url(url) == safe
 
 
 @given(st.floats(0, 1), st.floats(0, 100), st.integers(0, 2**32))
