@@ -8,7 +8,7 @@ search: .venv/installed
 	$(BIN)/neptune-nas search --space default --trials 200
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
