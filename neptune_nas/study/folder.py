@@ -123,7 +123,7 @@ def record_from(cls: type[R], content: Mapping[str, Any], where: str) -> R:
     needed = [field.name for field in known if {field.default, field.default_factory} == {MISSING}]
     missing = [f"`{name}`" for name in needed if name not in content]
     if missing:
-        raise FileFormatError(f"{where}: {', '.join(missing)} must stand there, but is missing.")
+        raise FileFormatError(f"{where} needs {', '.join(missing)}, but has none: put it there.")
     values = {
         name: _field_from(hints[name], value, f"{where}: `{name}`")
         for name, value in content.items()

@@ -48,8 +48,8 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
     [
         ("version = [", "is no TOML"),
         ("version = 99", "`version` must be 1, but got 99"),
-        ('version = 1\nname = "x"\ntrials = "many"', "`trials` must be"),
-        ('version = 1\nname = "x"', "missing"),
+        ('version = 1\nname = "x"\ntrials = "many"', "needs `question`, `facts`"),
+        ('version = 1\nname = "x"', "needs `trials`, `question`, `facts`"),
         ('version = 1\nshoe = "x"', "`shoe` is unknown"),
     ],
 )

@@ -70,7 +70,7 @@ def test_a_record_that_is_not_one_is_refused(content: dict[str, Any], message: s
 
 
 def test_a_missing_field_is_named() -> None:
-    with pytest.raises(FileFormatError, match="`trials`, `question`, `facts` must stand there"):
+    with pytest.raises(FileFormatError, match="needs `trials`, `question`, `facts`, but has none"):
         record_from(Settings, {"name": "x"}, "study.toml")
 
 
@@ -107,7 +107,7 @@ def test_a_field_that_cannot_be_is_named_with_its_file(
 
 def test_a_field_that_a_table_lacks_is_named_with_its_file(tmp_path: Path) -> None:
     file = write_changed(tmp_path, "facts", {"device": None})
-    with pytest.raises(FileFormatError, match=r"study\.toml: `facts`: `device` must stand there"):
+    with pytest.raises(FileFormatError, match=r"study\.toml: `facts` needs `device`, but has none"):
         read_settings(file)
 
 
