@@ -176,6 +176,11 @@ if __name__ == "__main__":
 """
 
 
+def heed_ctrl_c() -> None:
+    """A background job of a shell ignores SIGINT, and its children would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start_coordinator(folder: Path) -> subprocess.Popen[str]:
     """A search with two workers that never ends, in a session of its own."""
     script = folder / "coordinator.py"
@@ -186,6 +191,7 @@ def start_coordinator(folder: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_ctrl_c,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
 
