@@ -42,6 +42,11 @@ def record_classes(value: object) -> set[type]:
     return record_classes(parts) | (set() if isinstance(value, Open) else {type(value)})
 
 
+def is_frozen(record: object) -> bool:
+    """Whether the fields of a record cannot be set again."""
+    return bool(type(record).__dataclass_params__.frozen)  # type: ignore[attr-defined]  # a dataclass has them
+
+
 def is_closed(value: object) -> bool:
     """Whether no field of `value`, at any depth, is left open."""
     if type(value) in PLAIN:

@@ -34,23 +34,22 @@ def audit(
     """Train some architectures of a study for longer: do its rungs rank as that does?"""
     from dataclasses import replace
 
-    from rich.console import Console
-
     from neptune_nas.again import search_of
     from neptune_nas.audit import run_audit
+    from neptune_nas.cli.console import console
     from neptune_nas.cli.summary import audit_table
 
     search = search_of(study, storage_of(study, storage), allow)
     search = replace(search, jobs=jobs, threads=threads, device=device, data_dir=data_dir)
-    err = Console(stderr=True)
+    err = console(stderr=True)
     results = run_audit(
         search,
         architectures,
         epochs,
-        lambda done, total: err.print(f"{done} of {total} trained", highlight=False),
+        lambda done, total: err.print(f"{done} of {total} trained"),
     )
     if results.audit is None:
         typer.echo("Too few of them could be trained to the end to compare rankings.")
         return
-    Console().print(audit_table(results.audit))
+    console().print(audit_table(results.audit))
     typer.echo(f"{results.audit.verdict}.")

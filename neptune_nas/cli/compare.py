@@ -19,9 +19,9 @@ def compare(
     allow: Allow = None,
 ) -> None:
     """Compare studies in a table: best accuracy, hypervolume over a common reference, seconds."""
-    from rich.console import Console
     from rich.table import Table
 
+    from neptune_nas.cli.console import console
     from neptune_nas.report import comparison
 
     results = [read_study(path, storage, allow) for path in studies]
@@ -38,4 +38,4 @@ def compare(
             f"{row.hypervolume:.4f}",
             f"{row.worker_seconds:.0f}",
         )
-    Console().print(table)
+    console().print(table)

@@ -14,9 +14,9 @@ File = Annotated[Path, typer.Argument(help="An exported architecture.", metavar=
 
 def diff(one: File, other: File, allow: Allow = None) -> None:
     """Show the decisions, costs and scores of two architectures side by side."""
-    from rich.console import Console
     from rich.table import Table
 
+    from neptune_nas.cli.console import console
     from neptune_nas.compare import facts_of
     from neptune_nas.export import load
 
@@ -28,4 +28,4 @@ def diff(one: File, other: File, allow: Allow = None) -> None:
     for name in dict.fromkeys([*a, *b]):
         left, right = a.get(name, "-"), b.get(name, "-")
         table.add_row(name, left, right, style="bold" if left != right else "dim")
-    Console().print(table)
+    console().print(table)

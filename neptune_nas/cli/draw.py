@@ -37,22 +37,19 @@ def draw(
 
 def show(file: File, allow: Allow = None) -> None:
     """Show an architecture in the terminal, with what it costs and what it scored."""
-    from rich.console import Console
-
+    from neptune_nas.cli.console import console
     from neptune_nas.export import load
     from neptune_nas.report.drawing import model_for
     from neptune_nas.report.text import draw_text
 
     item = load(file, allowed(allow))
-    console = Console()
-    console.print(draw_text(item.architecture, model_for(item.input_shape, item.classes)))
+    terminal = console()
+    terminal.print(draw_text(item.architecture, model_for(item.input_shape, item.classes)))
     cost = item.cost
-    console.print(
+    terminal.print(
         f"{cost.flops:,} FLOPs, {cost.params:,} parameters, {cost.activations:,} activations",
         highlight=False,
     )
     for score in item.scores:
         if score.ok:
-            console.print(
-                f"accuracy {score.accuracy:.4f} after {score.fidelity} epochs", highlight=False
-            )
+            terminal.print(f"accuracy {score.accuracy:.4f} after {score.fidelity} epochs")

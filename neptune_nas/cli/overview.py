@@ -39,8 +39,8 @@ def front_table(results: Results) -> Table:
     """The front, the most accurate first."""
     table = Table(title="Pareto front", title_justify="left", box=None, padding=(0, 2))
     for column in ("trial", "accuracy", "MFLOPs"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("architecture", overflow="ellipsis", no_wrap=True)
+        table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
+    table.add_column("architecture", overflow="ellipsis", no_wrap=True, ratio=1)
     for trial in reversed(results.front()[-SHOWN:]):
         accuracy = f"{trial.score.accuracy:.4f}" if trial.score else "-"
         mflops = f"{trial.cost.flops / 1e6:.3f}"

@@ -8,7 +8,7 @@ import typer
 from neptune_nas.cli.allow import Allow
 from neptune_nas.cli.study import Storage, Studies, read_study
 
-EXAMPLE = "Example: neptune-nas plot pareto studies/default-digits -o front.svg"
+EXAMPLE = "Example: neptune-nas plot pareto studies/default-digits -o front.html"
 
 
 def plot(

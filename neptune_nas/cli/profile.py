@@ -24,9 +24,8 @@ def profile(
     """Show what each part of an architecture costs, and how long the whole takes."""
     if threads < 1:
         raise OptionError(f"--threads must be at least 1, but got {threads}.")
-    from rich.console import Console
-
     from neptune_nas.build import build
+    from neptune_nas.cli.console import console
     from neptune_nas.cli.tables import cost_table, latency_lines
     from neptune_nas.cost import CostModel
     from neptune_nas.export import load
@@ -34,15 +33,15 @@ def profile(
 
     item = load(file, allowed(allow))
     input_shape = shape(size, "--input") if size else item.input_shape
-    console = Console()
+    terminal = console()
     breakdown = CostModel(input_shape, item.classes).breakdown(item.architecture)
-    console.print(cost_table(breakdown))
+    terminal.print(cost_table(breakdown))
     network = build(item.architecture, input_shape, item.classes, seed=0)
     latencies = [
         measure_latency(network, input_shape, batch=batch, threads=threads) for batch in (1, 64)
     ]
     for line in latency_lines(latencies):
-        console.print(line, highlight=False, soft_wrap=True)
+        terminal.print(line, soft_wrap=True)
     for batch in (1, 64):
         mebibytes = peak_memory(network, input_shape, batch) / 2**20
-        console.print(f"peak memory, batch {batch}: {mebibytes:.2f} MiB", highlight=False)
+        terminal.print(f"peak memory, batch {batch}: {mebibytes:.2f} MiB")

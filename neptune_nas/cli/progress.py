@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from neptune_nas.cli.console import console
 from neptune_nas.study.progress import Progress
 
 LOG_EVERY = 10.0  # seconds between two lines of a log
@@ -22,14 +23,15 @@ def watching(folder: Path, *, quiet: bool, verbose: bool) -> Iterator[Watch]:
 
     It says nothing before the first result, so that a mistake found until then stands alone.
     """
-    console = Console(stderr=True)
+    terminal = console(stderr=True)
     if quiet:
         yield lambda _: None
-    elif console.is_terminal and not verbose:
-        with Bar(BarColumn(), TextColumn("{task.description}"), console=console) as bar:
+    elif terminal.is_terminal and not verbose:
+        text = TextColumn("{task.description}", markup=False)
+        with Bar(BarColumn(), text, console=terminal) as bar:
             yield Line(bar, folder)
     else:
-        yield Log(console, folder, 0.0 if verbose else LOG_EVERY)
+        yield Log(terminal, folder, 0.0 if verbose else LOG_EVERY)
 
 
 class Line:
@@ -59,11 +61,11 @@ class Log:
     def __call__(self, progress: Progress) -> None:
         """Print `progress` if it is time to."""
         if not self.last:
-            self.console.print(f"Searching into {self.folder}.", soft_wrap=True, highlight=False)
+            self.console.print(f"Searching into {self.folder}.", soft_wrap=True)
         is_end = progress.done >= progress.total and progress.running == 0
         if is_end or monotonic() - self.last >= self.every:
             self.last = monotonic()
-            self.console.print(one_line(progress), soft_wrap=True, highlight=False)
+            self.console.print(one_line(progress), soft_wrap=True)
 
 
 def one_line(progress: Progress) -> str:

@@ -201,7 +201,14 @@ def run(
     if dry_run:
         print_plan(plan(search))
         return
-    with watching(search.folder.path, quiet=quiet, verbose=verbose) as watch:
-        results = search.run(watch)
+    try:
+        with watching(search.folder.path, quiet=quiet, verbose=verbose) as watch:
+            results = search.run(watch)
+    except KeyboardInterrupt:
+        typer.echo(
+            f"Stopped. What was scored is in {search.folder.path}; the same command goes on.",
+            err=True,
+        )
+        raise
     if not quiet:
         print_results(results)

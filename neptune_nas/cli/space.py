@@ -30,15 +30,15 @@ def list_() -> None:
 @app.command(epilog="Example: neptune-nas space show default")
 def show(name: Name) -> None:
     """Draw the tree of what may stand where."""
-    from rich.console import Console
     from rich.tree import Tree
 
+    from neptune_nas.cli.console import console
     from neptune_nas.space import find_space
 
     space = find_space(name)
-    tree = Tree(f"{space.name}: {size_text(space)} architectures", highlight=False)
+    tree = Tree(f"{space.name}: {size_text(space)} architectures")
     grow(tree, {path: text for path, text in space.outline.items() if path})
-    Console().print(tree, soft_wrap=True)
+    console().print(tree, soft_wrap=True)
 
 
 @app.command(epilog="Example: neptune-nas space size mnist")
@@ -132,4 +132,4 @@ def grow(tree: Any, outline: Mapping[str, str]) -> None:
         parent = max((p for p in branches if path.startswith(p) and p != path), key=len, default="")
         name = path.removeprefix(parent).lstrip(".")
         label = f"{name}: {text}"
-        branches[path] = branches[parent].add(label, highlight=False)
+        branches[path] = branches[parent].add(label)

@@ -13,11 +13,10 @@ WATCH_EXAMPLE = "Example: neptune-nas watch studies/default-digits --every 5"
 
 def status(study: Study, storage: Storage = None, allow: Allow = None) -> None:
     """Say how far a study is: trials, front, rungs, time left."""
-    from rich.console import Console
-
+    from neptune_nas.cli.console import console
     from neptune_nas.cli.overview import overview
 
-    Console().print(overview(read_study(study, storage, allow)))
+    console().print(overview(read_study(study, storage, allow)))
 
 
 def watch(

@@ -1,9 +1,9 @@
 """What the terminal shows of a plan and of a finished study."""
 
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
+from neptune_nas.cli.console import console
 from neptune_nas.cli.progress import clock
 from neptune_nas.constraints import Survey
 from neptune_nas.plan import Plan
@@ -13,21 +13,28 @@ from neptune_nas.study.audit import Audit
 from neptune_nas.study.results import Results
 
 SHOWN = 10
+BARELY = 1.1  # times chance
 
 
-def print_results(results: Results, console: Console | None = None) -> None:
+def print_results(results: Results) -> None:
     """The ledger in a line, the top of the ranking, and where to look on."""
-    console = console or Console()
+    terminal = console()
     ledger, folder = results.ledger, results.folder
     counts = {name: getattr(ledger, name) for name in ("finished", "pruned", "failed", "running")}
     kept = [f"{n} {name}" for name, n in counts.items() if n or name == "finished"]
-    console.print(f"{results.settings.name}: {', '.join(kept)}.", highlight=False)
+    terminal.print(f"{results.settings.name}: {', '.join(kept)}.")
     if ledger.exhausted:
-        console.print("The space has nothing new left that the constraints admit.")
+        terminal.print("The space has nothing new left that the constraints admit.")
     if results.ranked:
-        console.print(ranking_table(results))
-        console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
-        console.print(f"Best:   {folder / 'best.json'}", soft_wrap=True, highlight=False)
+        terminal.print(ranking_table(results))
+        chance = results.settings.facts.chance
+        if max(t.score.accuracy for t in results.ranked if t.score) <= BARELY * chance:
+            terminal.print(
+                f"No network does better than chance ({chance:.3f}): train longer (--epochs), or "
+                f"look at the data."
+            )
+        terminal.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
+        terminal.print(f"Best:   {folder / 'best.json'}", soft_wrap=True)
 
 
 def ranking_table(results: Results) -> Table:
@@ -59,9 +66,9 @@ def feasible(survey: Survey[object]) -> str:
     return f"{survey.share:.1%} of the space ({low:.1%} to {high:.1%}), {limits}"
 
 
-def print_plan(plan: Plan, console: Console | None = None) -> None:
+def print_plan(plan: Plan) -> None:
     """What a search would do."""
-    console = console or Console()
+    terminal = console()
     train, validation, test = plan.facts.images
     facts, question, score = plan.facts, plan.question, plan.score
     channels, height, width = facts.input_shape
@@ -90,7 +97,7 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
     grid = Table.grid(padding=(0, 2))
     for name, value in rows.items():
         grid.add_row(name, value)
-    console.print(grid)
+    terminal.print(grid)
 
 
 def audit_table(audit: Audit) -> Table:

@@ -20,13 +20,12 @@ RESAMPLES = 1_000
 class Versus:
     """By how much hypervolume (0..1) a search is ahead of a baseline, with its 95% interval.
 
-    `ours`, `theirs`: how many trials each had. `seeds`: whether the interval is that of repeated
-    seeds; else trials were resampled.
+    `trials`: how many of each were compared, the first that began. `seeds`: whether the interval is
+    that of repeated seeds; else trials were resampled.
     """
 
     name: str
-    ours: int
-    theirs: int
+    trials: int
     ahead: float
     low: float
     high: float
@@ -44,7 +43,7 @@ class Versus:
         )
         return (
             f"{verdict}: {self.ahead:+.4f} of hypervolume, 95% interval {self.low:+.4f} to "
-            f"{self.high:+.4f} by {how} ({self.ours} trials against {self.theirs})"
+            f"{self.high:+.4f} by {how} (the first {self.trials} trials of each)"
         )
 
 
@@ -54,16 +53,18 @@ def versus(results: Results) -> tuple[Versus, ...]:
 
 
 def against(results: Results, name: str, trials: Sequence[Trial]) -> Versus:
-    """The study against one baseline."""
-    last = results.settings.question.rungs[-1]
-    theirs = [t for t in trials if t.score is not None and t.score.fidelity == last]
+    """The study against one baseline, at equal budget: as many trials of each."""
+    last, count = results.settings.question.rungs[-1], min(len(results.trials), len(trials))
+    first = {trial.number for trial in results.trials[:count]}
+    ours = [t for t in results.ranked if t.number in first]
+    theirs = [t for t in trials[:count] if t.score is not None and t.score.fidelity == last]
     rng = np.random.default_rng(0)
-    seeds = all(len(accuracies(trial)) > 1 for trial in (*results.ranked, *theirs))
+    seeds = all(len(accuracies(trial)) > 1 for trial in (*ours, *theirs))
     draw = redrawn if seeds else resampled
-    differences = draw(results, results.ranked, rng) - draw(results, theirs, rng)
+    differences = draw(results, ours, rng) - draw(results, theirs, rng)
     low, high = np.quantile(differences, [0.025, 0.975])
-    ahead = results.hypervolume() - results.hypervolume(theirs)
-    return Versus(name, len(results.trials), len(trials), ahead, float(low), float(high), seeds)
+    ahead = results.hypervolume(ours) - results.hypervolume(theirs)
+    return Versus(name, count, ahead, float(low), float(high), seeds)
 
 
 def resampled(results: Results, trials: Sequence[Trial], rng: np.random.Generator) -> Floats:

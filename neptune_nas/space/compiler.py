@@ -5,7 +5,7 @@ from itertools import combinations
 from typing import Any
 
 from neptune_nas.errors import SpaceError
-from neptune_nas.record import Open, field_names, is_closed, is_record, same
+from neptune_nas.record import Open, field_names, is_closed, is_frozen, is_record, same
 from neptune_nas.space.joint import Copies, Fields, Items, Joint, SharedCopies, spans
 from neptune_nas.space.language import Choice, IntegerRange, Repeat, Tie, Where
 from neptune_nas.space.nodes import FREE, Either, Fixed, Node, Numbers, Tied
@@ -39,6 +39,11 @@ class Compiler:
                 return self._where(template, path)
             case tuple() if not is_closed(template):
                 return self._items(template, path)
+            case _ if is_record(template) and not is_frozen(template):
+                raise SpaceError(
+                    f"{self._at(path)} is a {type(template).__name__}, whose fields can change: "
+                    f"make its class a @dataclass(frozen=True)."
+                )
             case _ if is_record(template) and not is_closed(template):
                 return self._record(template, path)
             case Open():

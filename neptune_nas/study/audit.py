@@ -20,6 +20,7 @@ from neptune_nas.trial import Score, Trial
 
 VERSION = 1
 RELIABLE = 0.5  # Kendall's tau of the last rung with the truth
+ENOUGH = 8  # architectures: of fewer, a high tau is no evidence
 NAN = float("nan")
 
 Agreements = tuple[Agreement, ...]
@@ -59,8 +60,8 @@ class Audit:
 
     @property
     def reliable(self) -> bool:
-        """Whether the last rung ranks well enough: a tau of at least 0.5."""
-        return self.rungs[-1].tau.value >= RELIABLE
+        """Whether the last rung ranks well enough: a tau of at least 0.5, of 8 at the least."""
+        return self.count >= ENOUGH and self.rungs[-1].tau.value >= RELIABLE
 
     @property
     def verdict(self) -> str:
@@ -70,7 +71,7 @@ class Audit:
             f"{'ranking reliable' if self.reliable else 'ranking unreliable'}: after {self.epochs} "
             f"epochs, {self.count} architectures rank as at the last rung with a Kendall tau of "
             f"{tau.value:.2f} (95% interval {tau.low:.2f} to {tau.high:.2f}; "
-            f"at least {RELIABLE} is asked for)"
+            f"at least {RELIABLE} of {ENOUGH} architectures is asked for)"
         )
 
 

@@ -26,6 +26,7 @@ def test_ctrl_c_ends_with_a_whole_study_and_exit_code_130(tmp_path: Path) -> Non
         rest = process.stderr.read()
     assert process.returncode == 130, rest
     assert "Traceback" not in rest
+    assert "Stopped. What was scored is in" in rest
     results = read_results(tmp_path / "tiny-digits")
     assert results.ranked
     assert (results.folder / "report.html").exists()

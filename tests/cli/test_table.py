@@ -56,13 +56,13 @@ def test_rungs_a_dry_run_and_a_config_work_on_tables(
 
 def test_audits_and_baselines_work_on_tables(asked: tuple[str | int, ...], tmp_path: Path) -> None:
     study = tmp_path / "nine_networks-cifar10-table"
-    assert neptune("search", *asked, "--trials", 6, "--epochs", 1).code == 0
+    assert neptune("search", *asked, "--trials", 8, "--epochs", 1).code == 0
     audit = neptune("audit", study, "-j", 1, "--threads", 1)
     assert "Ranking reliable" in audit.out.replace("ranking", "Ranking"), audit
     baseline = neptune("baseline", study, "--samplers", "random", "-j", 1, "--threads", 1)
     assert baseline.code == 0, baseline
     results = read_results(study)
-    assert len(results.baselines["random"]) == 6
+    assert len(results.baselines["random"]) == 8
     assert results.audit is not None
     assert [each.name for each in results.audit.others] == ["parameters", "FLOPs"]
 

@@ -64,3 +64,11 @@ def test_the_report_shows_both() -> None:
     (check,) = [c for c in checklist(results) if c.claim.startswith("It was compared")]
     assert "'random'" in check.evidence
     assert "of hypervolume" in check.evidence
+
+
+def test_a_longer_search_is_compared_by_as_many_trials_as_its_baseline_has() -> None:
+    early = tuple(plain_trial(i, 0.5, 1_000_000) for i in range(3))
+    late = tuple(plain_trial(i, 0.9, 1_000_000) for i in range(3, 30))
+    (found,) = versus(compared((*early, *late), early))
+    assert (found.trials, found.ahead) == (3, 0.0)
+    assert "cannot be told from" in str(found)

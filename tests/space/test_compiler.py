@@ -1,5 +1,6 @@
 """Templates that would give one architecture two names are refused."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -93,3 +94,15 @@ def test_labels_of_equal_looking_options_are_numbered() -> None:
         "None #5",
         "tuple",
     )
+
+
+@dataclass
+class Loose:
+    """A record whose fields can change."""
+
+    a: Any = 1
+
+
+def test_a_record_that_can_change_is_refused() -> None:
+    with pytest.raises(SpaceError, match=r"`a\[0\]` is a Loose, .* @dataclass\(frozen=True\)"):
+        Space("s", Leaf(choice(Loose(1), Loose(2))))

@@ -50,6 +50,14 @@ def test_a_rung_that_ranks_as_the_truth_is_reliable() -> None:
     assert audit.verdict.startswith("ranking reliable: after 5 epochs, 8 architectures")
 
 
+def test_a_perfect_ranking_of_seven_is_no_evidence_yet() -> None:
+    measured = Measured(5, tuple(truth(t, accuracies([t])[0] / 2) for t in TRIALS[:7]))
+    audit = audit_of(measured, TRIALS, question())
+    assert audit is not None
+    assert audit.rungs[0].tau.value == 1
+    assert not audit.reliable
+
+
 def test_a_rung_that_ranks_by_chance_is_called_unreliable() -> None:
     measured = Measured(5, tuple(truth(t, t.number / 20) for t in TRIALS))
     audit = audit_of(measured, TRIALS, question())

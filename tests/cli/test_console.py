@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import pytest
+
+from neptune_nas.cli.console import console
+from neptune_nas.cli.summary import print_results
+from neptune_nas.study.ledger import Ledger
+from neptune_nas.study.results import Results
+from tests.cli.run import neptune
+from tests.study.builders import make_trial, question, settings
+
+
+def test_names_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    console().print("folder:one:two [bold]x[/bold]")
+    assert capsys.readouterr().out == "folder:one:two [bold]x[/bold]\n"
+
+
+def test_the_front_keeps_its_numbers_on_a_narrow_terminal(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = neptune("status", study).out
+    for column in ("trial", "accuracy", "MFLOPs"):
+        assert column in out
+
+
+@pytest.mark.parametrize(("accuracy", "warns"), [(0.1, True), (0.5, False)])
+def test_networks_no_better_than_chance_are_called_so(
+    capsys: pytest.CaptureFixture[str], accuracy: float, warns: bool
+) -> None:
+    trials = (make_trial(0, accuracy, 1_000_000),)
+    print_results(Results(Path("x"), settings(question()), trials, Ledger(finished=1)))
+    assert ("better than chance" in capsys.readouterr().out) is warns
