@@ -35,7 +35,9 @@ class Plan:
 
 def plan(search: Search) -> Plan:
     """Look at the space and the data, and train one typical candidate in this process."""
-    facts, question, rng = search.find_facts(), search.question, Random(search.seed)
+    search.make_sampler()  # only to find out now what it refuses
+    facts = search.settle(search.find_facts()).facts
+    question, rng = search.question, Random(search.seed)
     sampled = (search.target.sample(rng) for _ in range(CANDIDATES))
     fits = [a for a in sampled if search.gauge.feasible(a)] or [search.surveyed.require_example()]
     typical = sorted(fits, key=lambda a: search.gauge.cost(a).flops)[len(fits) // 2]

@@ -252,10 +252,9 @@ class Search:
 
         `watch` is called after each result. Ctrl-C ends with everything that was found written.
         """
-        facts = self.find_facts()
-        sampler = make_sampler(self.sampler, self.problem, self.sampler_kwargs)
+        facts, sampler = self.find_facts(), self.make_sampler()
         with self.folder.locked():
-            settings = settle_settings(self.folder, self._asked, facts)
+            settings = self.settle(facts)
             store = self._open_store(settings)
             begin(self.folder, settings)
             coordinator = self._coordinator(settings, store, sampler, watch)
@@ -270,6 +269,14 @@ class Search:
             results = snapshot(self.folder, settings, store)
             write_outputs(results)
         return results
+
+    def make_sampler(self) -> BaseSampler:
+        """The sampler; raises `OptionError` for an unknown one or an option that it refuses."""
+        return make_sampler(self.sampler, self.problem, self.sampler_kwargs)
+
+    def settle(self, facts: Facts) -> Settings:
+        """The settings to search by; raises `StudyError` if the study began with others."""
+        return settle_settings(self.folder, self._asked, facts)
 
     @property
     def _asked(self) -> Asked:

@@ -60,6 +60,20 @@ def test_a_dry_run_trains_one_candidate_and_writes_nothing(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (("--sampler", "evolutoin"), "did you mean 'evolution'"),
+        (("--seed", 7), "begun with seed 0"),
+    ],
+)
+def test_a_dry_run_refuses_what_the_search_would(
+    study: Path, options: tuple[object, ...], part: str
+) -> None:
+    asked = ("--space", "tiny", "--trials", 3, "--epochs", 1, "--out", study.parent, "--dry-run")
+    assert_one_sentence(neptune("search", *asked, *options), part)
+
+
 def test_quiet_prints_nothing(tmp_path: Path) -> None:
     outcome = neptune("search", *QUICK, "--out", tmp_path, "-q")
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")

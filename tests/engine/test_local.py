@@ -123,7 +123,7 @@ def test_a_worker_whose_accelerator_is_lost_is_replaced() -> None:
 
 
 def test_setup_makes_a_users_own_classes_known_to_the_workers(tmp_path: Path) -> None:
-    path = tmp_path / "my_space.py"
+    path = tmp_path / "space_of_this_test.py"
     path.write_text("from typing import NamedTuple\nclass Mine(NamedTuple):\n    gain: int\n")
     setup = partial(load_user_module, path)
     mine = setup().Mine(gain=2)
