@@ -17,7 +17,7 @@ from random import Random
 from time import sleep
 
 from neptune_nas.errors import NeptuneError
-from neptune_nas.study.read import read_results
+from neptune_nas.study.read import read_study
 from neptune_nas.trial import Score, State
 
 SPACE, EPOCHS = "tiny", 2
@@ -44,7 +44,7 @@ def workers_of(coordinator: int) -> list[int]:
 def finished(folder: Path) -> dict[int, tuple[str, tuple[Score, ...]]]:
     """What a reader sees of the finished trials now: key and scores by number."""
     try:
-        trials = read_results(folder).trials
+        trials = read_study(folder).trials
     except NeptuneError:
         return {}
     return {t.number: (t.key, t.scores) for t in trials if t.state is State.FINISHED}
@@ -76,13 +76,13 @@ def storm(out: Path, kills: int, trials: int, seed: int) -> None:
             check(seen, finished(folder))
         else:
             search.wait()
-    results = read_results(folder)
+    study = read_study(folder)
     check(seen, finished(folder))
-    keys = [trial.key for trial in results.trials]
-    states = {state.value: sum(t.state is state for t in results.trials) for state in State}
+    keys = [trial.key for trial in study.trials]
+    states = {state.value: sum(t.state is state for t in study.trials) for state in State}
     print(f"killed: {killed}; restarts: {starts}; trials by state: {states}")
     print(f"distinct architectures: {len(set(keys))} of {len(keys)}")
-    print(f"failures: {results.ledger.failures}")
+    print(f"failures: {study.ledger.failures}")
     assert len(keys) == len(set(keys)) == trials
     assert states["running"] == 0
 

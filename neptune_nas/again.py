@@ -8,9 +8,9 @@ from neptune_nas.errors import StudyError
 from neptune_nas.record import record_classes
 from neptune_nas.search import Search
 from neptune_nas.study.folder import open_folder, read_settings, record_from
-from neptune_nas.study.read import read_results
-from neptune_nas.study.results import Results
+from neptune_nas.study.read import read_study
 from neptune_nas.study.settings import TABLE, TRAINING, Question, Settings
+from neptune_nas.study.study import Study
 from neptune_nas.training.recipe import Recipe
 
 
@@ -55,10 +55,10 @@ def search_of(path: Path, storage: str | None = None, space: str | None = None) 
     return search
 
 
-def results_of(search: Search) -> Results:
+def study_of(search: Search) -> Study:
     """The study of a search that was made before, its records those of the search's own space."""
     allow = tuple(record_classes(search.target.template))
-    return read_results(search.folder.path, search.storage, allow)
+    return read_study(search.folder.path, search.storage, allow)
 
 
 def check_same(search: Search, settings: Settings) -> None:

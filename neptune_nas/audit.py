@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from neptune_nas.again import check_same, results_of
+from neptune_nas.again import check_same, study_of
 from neptune_nas.engine.engine import Call
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluate.seeds import seed_for
@@ -12,8 +12,8 @@ from neptune_nas.outputs import write_outputs
 from neptune_nas.search import Search
 from neptune_nas.study.agreement import LEAST
 from neptune_nas.study.audit import Measured, Truth, pick, read_measured, write_measured
-from neptune_nas.study.results import Results
 from neptune_nas.study.settings import TRAINING
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
 
 PROXIES: tuple[Proxy, ...] = ("synflow", "naswot")
@@ -28,7 +28,7 @@ def ignore(_: int, __: int) -> None:
 
 def run_audit(
     search: Search, architectures: int = 12, epochs: int | None = None, watch: Watch = ignore
-) -> Results:
+) -> Study:
     """Train architectures of a search's study for `epochs`, and compare how they rank.
 
     They are drawn over the whole range of scores at the last rung (`epochs`: five times that by
@@ -39,12 +39,12 @@ def run_audit(
     if architectures < LEAST:
         raise OptionError(f"an audit needs {LEAST} architectures at least, not {architectures}.")
     folder = search.folder
-    results = results_of(search)
-    check_same(search, results.settings)
+    study = study_of(search)
+    check_same(search, study.settings)
     with folder.locked():
-        measured = settled(results, epochs)
+        measured = settled(study, epochs)
         known = {truth.number for truth in measured.truths}
-        chosen = list(pick(results.ranked, architectures, search.seed, known))
+        chosen = list(pick(study.ranked, architectures, search.seed, known))
         if len(chosen) < LEAST:
             raise StudyError(
                 f"study {folder.path} has {len(chosen)} trials at its last rung, but an audit "
@@ -55,19 +55,19 @@ def run_audit(
             measured = replace(measured, truths=(*measured.truths, truth))
             write_measured(folder.audit, measured)
             watch(len(measured.truths) - len(known), len(missing))
-        results = results_of(search)
-        write_outputs(results)
-    return results
+        study = study_of(search)
+        write_outputs(study)
+    return study
 
 
-def settled(results: Results, epochs: int | None) -> Measured:
+def settled(study: Study, epochs: int | None) -> Measured:
     """What was measured before, or nothing yet, at the budget that is asked for."""
-    last = results.settings.question.rungs[-1]
+    last = study.settings.question.rungs[-1]
     if epochs is not None and epochs <= last:
         raise OptionError(
             f"`epochs` must be more than those of the last rung, {last}, not {epochs}."
         )
-    file = results.folder / "audit.json"
+    file = study.folder / "audit.json"
     if not file.is_file():
         return Measured(epochs or FULL * last)
     measured = read_measured(file)

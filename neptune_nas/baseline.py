@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from neptune_nas.again import check_same, results_of
+from neptune_nas.again import check_same, study_of
 from neptune_nas.errors import OptionError
 from neptune_nas.outputs import write_outputs
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.search import Search, ignore
 from neptune_nas.study.progress import Progress
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 
 SAMPLERS = ("random", "local")
 
@@ -19,12 +19,12 @@ def run_baselines(
     samplers: Sequence[str] = SAMPLERS,
     trials: int | None = None,
     watch: Callable[[Progress], None] = ignore,
-) -> Results:
+) -> Study:
     """Search again with each of `samplers`, `trials` each (default: as many as the study has).
 
     Each is a study of its own in the folder `baselines` of the study, and goes on like any other.
     """
-    study = results_of(search)
+    study = study_of(search)
     check_same(search, study.settings)
     if not samplers:
         raise OptionError("baselines need a sampler at least, such as random,local.")
@@ -42,6 +42,6 @@ def run_baselines(
             out=search.folder.baselines,
             storage=None,
         ).run(watch)
-    results = results_of(search)
-    write_outputs(results)
-    return results
+    study = study_of(search)
+    write_outputs(study)
+    return study

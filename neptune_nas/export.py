@@ -27,8 +27,8 @@ from neptune_nas.json_fields import (
     Rule,
     check_fields,
 )
-from neptune_nas.study.results import Results
 from neptune_nas.study.store import score_from_json, score_to_json
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Cost, Score, Trial
 
 FORMAT = "neptune-nas/architecture"
@@ -89,9 +89,9 @@ class Exported:
         return build(self.architecture, self.input_shape, self.classes, seed)
 
 
-def exported(results: Results, trial: Trial) -> Exported:
+def exported(study: Study, trial: Trial) -> Exported:
     """A trial of a study, ready to be written."""
-    settings = results.settings
+    settings = study.settings
     question, facts = settings.question, settings.facts
     return Exported(
         architecture=trial.architecture,

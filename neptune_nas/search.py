@@ -42,7 +42,6 @@ from neptune_nas.study.progress import Progress, Tracker
 from neptune_nas.study.proposals import Proposer
 from neptune_nas.study.read import snapshot
 from neptune_nas.study.reference import reference_point
-from neptune_nas.study.results import Results
 from neptune_nas.study.run import run_session
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.session import Asked, begin, hardware, now, settle_settings, versions
@@ -54,6 +53,7 @@ from neptune_nas.study.store import (
     require_database,
     sqlite_url,
 )
+from neptune_nas.study.study import Study
 from neptune_nas.study.table import DATA as TABLE_DATA
 from neptune_nas.study.table import check_rungs, fidelities, table_task
 from neptune_nas.study.task import Task, task_on, training_task
@@ -247,7 +247,7 @@ class Search:
         """How much of the space can be built for the data's images and keeps the constraints."""
         return survey(self.target, self.gauge.value, self.limits, Random(self.seed))
 
-    def run(self, watch: Callable[[Progress], None] = ignore) -> Results:
+    def run(self, watch: Callable[[Progress], None] = ignore) -> Study:
         """Search until the study has all its trials, then write its tables, report and best.
 
         `watch` is called after each result. Ctrl-C ends with everything that was found written.
@@ -266,9 +266,9 @@ class Search:
                 with suppress(NeptuneError):  # the first mistake is the one to tell
                     write_outputs(snapshot(self.folder, settings, store))
                 raise
-            results = snapshot(self.folder, settings, store)
-            write_outputs(results)
-        return results
+            study = snapshot(self.folder, settings, store)
+            write_outputs(study)
+        return study
 
     def make_sampler(self) -> BaseSampler:
         """The sampler; raises `OptionError` for an unknown one or an option that it refuses."""

@@ -9,7 +9,7 @@ from neptune_nas.audit import run_audit
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.search import Search
 from neptune_nas.study.audit import read_measured, write_measured
-from neptune_nas.study.read import read_results
+from neptune_nas.study.read import read_study
 from tests.study.fakes import Arithmetic
 
 
@@ -32,17 +32,17 @@ def searched(made: Path, tmp_path: Path) -> Search:
 
 
 def test_an_audit_measures_at_five_times_the_last_rung(searched: Search) -> None:
-    results = run_audit(searched, 6)
-    assert results.audit is not None
-    assert (results.audit.epochs, results.audit.count) == (5, 6)
+    study = run_audit(searched, 6)
+    assert study.audit is not None
+    assert (study.audit.epochs, study.audit.count) == (5, 6)
     measured = read_measured(searched.folder.audit)
     assert {truth.score.fidelity for truth in measured.truths} == {5}
-    assert read_results(searched.folder.path).audit == results.audit
+    assert read_study(searched.folder.path).audit == study.audit
 
 
 def test_its_seeds_are_none_of_the_studys(searched: Search) -> None:
-    results = run_audit(searched, 6)
-    used = {score.seed for trial in results.trials for score in trial.scores}
+    study = run_audit(searched, 6)
+    used = {score.seed for trial in study.trials for score in trial.scores}
     fresh = {truth.score.seed for truth in read_measured(searched.folder.audit).truths}
     assert len(fresh) == 6
     assert used.isdisjoint(fresh)
@@ -71,7 +71,7 @@ def test_a_second_audit_measures_nothing(searched: Search) -> None:
 
 
 def test_the_report_gives_the_verdict(searched: Search) -> None:
-    results = run_audit(searched, 6)
+    study = run_audit(searched, 6)
     measured = read_measured(searched.folder.audit)
     worst = sorted(measured.truths, key=lambda truth: truth.score.accuracy)
     turned = tuple(
@@ -79,7 +79,7 @@ def test_the_report_gives_the_verdict(searched: Search) -> None:
         for truth in worst
     )
     write_measured(searched.folder.audit, replace(measured, truths=turned))
-    audit = read_results(results.folder).audit
+    audit = read_study(study.folder).audit
     assert audit is not None
     assert audit.verdict.startswith("ranking unreliable")
 

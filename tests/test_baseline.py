@@ -6,7 +6,7 @@ import pytest
 from neptune_nas.baseline import run_baselines
 from neptune_nas.errors import OptionError
 from neptune_nas.search import Search
-from neptune_nas.study.read import read_results
+from neptune_nas.study.read import read_study
 from tests.study.fakes import Arithmetic
 
 
@@ -29,22 +29,22 @@ def searched(made: Path, tmp_path: Path) -> Search:
 
 
 def test_baselines_have_the_studys_budget_and_question(searched: Search) -> None:
-    results = run_baselines(searched)
-    assert {name: len(trials) for name, trials in results.baselines.items()} == {
+    study = run_baselines(searched)
+    assert {name: len(trials) for name, trials in study.baselines.items()} == {
         "random": 8,
         "local": 8,
     }
-    inner = read_results(searched.folder.baselines / "local").settings
-    ours = results.settings
+    inner = read_study(searched.folder.baselines / "local").settings
+    ours = study.settings
     assert inner.question.sampler == "local"
     assert (inner.question.rungs, inner.question.seed) == (ours.question.rungs, ours.question.seed)
     assert inner.facts.reference == ours.facts.reference
 
 
 def test_an_architecture_scores_alike_in_both(searched: Search) -> None:
-    results = run_baselines(searched, ("random",))
-    ours = {t.key: t.score.accuracy for t in results.trials if t.score}
-    theirs = {t.key: t.score.accuracy for t in results.baselines["random"] if t.score}
+    study = run_baselines(searched, ("random",))
+    ours = {t.key: t.score.accuracy for t in study.trials if t.score}
+    theirs = {t.key: t.score.accuracy for t in study.baselines["random"] if t.score}
     assert all(ours[key] == theirs[key] for key in ours.keys() & theirs.keys())
 
 

@@ -14,8 +14,8 @@ from neptune_nas.architecture import Architecture, Conv, Stage
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.search import Search
 from neptune_nas.space import Space, choice
-from neptune_nas.study.read import read_results
-from neptune_nas.study.results import Results
+from neptune_nas.study.read import read_study
+from neptune_nas.study.study import Study
 from neptune_nas.trial import State
 from tests.study.fakes import Arithmetic
 
@@ -35,8 +35,8 @@ def arithmetic(out: Path, **changes: Any) -> Search:
     return Search(evaluator=Arithmetic(), out=out, **asked)
 
 
-def scores_of(results: Results) -> list[tuple[str, float]]:
-    return [(trial.key, score.accuracy) for trial in results.trials for score in trial.scores]
+def scores_of(study: Study) -> list[tuple[str, float]]:
+    return [(trial.key, score.accuracy) for trial in study.trials for score in trial.scores]
 
 
 @pytest.mark.parametrize("results_seen", [1, 7, 23])
@@ -51,13 +51,13 @@ def test_killed_at_any_moment_and_run_again_it_has_every_trial_once(
         process.send_signal(signal.SIGKILL)
     finished = {
         trial.key: trial.scores
-        for trial in read_results(tmp_path / "tiny-digits").trials
+        for trial in read_study(tmp_path / "tiny-digits").trials
         if trial.state is State.FINISHED
     }
     assert len(finished) >= results_seen
-    results = arithmetic(tmp_path).run()
-    assert [trial.state for trial in results.trials] == [State.FINISHED] * 24
-    assert {t.key: t.scores for t in results.trials if t.key in finished} == finished
+    study = arithmetic(tmp_path).run()
+    assert [trial.state for trial in study.trials] == [State.FINISHED] * 24
+    assert {t.key: t.scores for t in study.trials if t.key in finished} == finished
 
 
 def test_ctrl_c_leaves_a_whole_study(tmp_path: Path) -> None:
@@ -103,9 +103,9 @@ def test_two_searches_of_one_study_at_once_are_refused(tmp_path: Path) -> None:
 
 
 def test_constraints_are_kept_by_every_trial(tmp_path: Path) -> None:
-    results = arithmetic(tmp_path, constraints=("flops<=300k", "params<2k"), trials=8).run()
-    assert len(results.trials) == 8
-    assert all(t.cost.flops <= 300_000 and t.cost.params < 2_000 for t in results.trials)
+    study = arithmetic(tmp_path, constraints=("flops<=300k", "params<2k"), trials=8).run()
+    assert len(study.trials) == 8
+    assert all(t.cost.flops <= 300_000 and t.cost.params < 2_000 for t in study.trials)
 
 
 def test_a_changed_space_is_refused_by_the_first_path_that_differs(tmp_path: Path) -> None:
@@ -119,14 +119,14 @@ def test_a_changed_space_is_refused_by_the_first_path_that_differs(tmp_path: Pat
 
 def test_a_space_that_is_exhausted_ends_the_search(tmp_path: Path) -> None:
     space = Space("three", Architecture(stages=(Stage(width=choice(8, 16, 24)),)))
-    results = arithmetic(tmp_path, space=space, trials=10).run()
-    assert len(results.ranked) == 3
+    study = arithmetic(tmp_path, space=space, trials=10).run()
+    assert len(study.ranked) == 3
 
 
 def test_rungs_end_with_trials_at_the_last(tmp_path: Path) -> None:
-    results = arithmetic(tmp_path, rungs=(1, 3, 9), trials=18).run()
-    assert len(results.ranked) == 2
-    assert results.ledger.pruned == 16
+    study = arithmetic(tmp_path, rungs=(1, 3, 9), trials=18).run()
+    assert len(study.ranked) == 2
+    assert study.ledger.pruned == 16
 
 
 def test_the_ledger_accounts_for_the_workers_time(tmp_path: Path) -> None:
@@ -137,8 +137,8 @@ def test_the_ledger_accounts_for_the_workers_time(tmp_path: Path) -> None:
 
 
 def test_latency_can_be_an_objective(tmp_path: Path) -> None:
-    results = arithmetic(tmp_path, objectives=("accuracy", "latency"), trials=3).run()
-    assert all(trial.latency is not None and trial.latency > 0 for trial in results.trials)
+    study = arithmetic(tmp_path, objectives=("accuracy", "latency"), trials=3).run()
+    assert all(trial.latency is not None and trial.latency > 0 for trial in study.trials)
 
 
 def test_a_database_that_cannot_be_written_is_one_sentence(
@@ -155,9 +155,9 @@ def test_a_database_that_cannot_be_written_is_one_sentence(
 def test_a_study_goes_on_in_the_storage_it_was_begun_in(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
     arithmetic(tmp_path, trials=2, storage=url).run()
-    results = arithmetic(tmp_path, trials=3).run()
-    assert len(results.trials) == 3
-    assert not (results.folder / "study.db").exists()
+    study = arithmetic(tmp_path, trials=3).run()
+    assert len(study.trials) == 3
+    assert not (study.folder / "study.db").exists()
 
 
 def test_two_studies_of_one_name_in_a_storage_are_kept_apart(tmp_path: Path) -> None:
@@ -187,9 +187,9 @@ class Halve:
 def test_a_users_own_substage_is_searched_counted_and_reported(tmp_path: Path) -> None:
     stage = Stage(width=8, substages=(choice(Conv(), Halve(factor=choice(0.25, 0.5))),))
     space = Space("own", Architecture(stages=(stage,)))
-    results = arithmetic(tmp_path, space=space, trials=3).run()
-    assert len(results.ranked) == 3
-    assert (results.folder / "report.html").exists()
+    study = arithmetic(tmp_path, space=space, trials=3).run()
+    assert len(study.ranked) == 3
+    assert (study.folder / "report.html").exists()
 
 
 @pytest.mark.parametrize("name", ["...", "-", "///"])

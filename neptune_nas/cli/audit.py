@@ -10,7 +10,7 @@ from neptune_nas.cli.study import (
     Jobs,
     SpaceFile,
     Storage,
-    Study,
+    StudyFolder,
     Threads,
     storage_of,
 )
@@ -19,7 +19,7 @@ EXAMPLE = "Example: neptune-nas audit studies/default-digits --architectures 12"
 
 
 def audit(
-    study: Study,
+    study: StudyFolder,
     architectures: Annotated[int, typer.Option(help="How many to train again.")] = 12,
     epochs: Annotated[
         int | None, typer.Option(help="Full budget (default: five times the last rung).")
@@ -42,14 +42,14 @@ def audit(
     search = search_of(study, storage_of(study, storage), allow)
     search = replace(search, jobs=jobs, threads=threads, device=device, data_dir=data_dir)
     err = console(stderr=True)
-    results = run_audit(
+    found = run_audit(
         search,
         architectures,
         epochs,
         lambda done, total: err.print(f"{done} of {total} trained"),
     )
-    if results.audit is None:
+    if found.audit is None:
         typer.echo("Too few of them could be trained to the end to compare rankings.")
         return
-    console().print(audit_table(results.audit))
-    typer.echo(f"{results.audit.verdict}.")
+    console().print(audit_table(found.audit))
+    typer.echo(f"{found.audit.verdict}.")

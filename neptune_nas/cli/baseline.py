@@ -10,7 +10,7 @@ from neptune_nas.cli.study import (
     Jobs,
     SpaceFile,
     Storage,
-    Study,
+    StudyFolder,
     Threads,
     storage_of,
 )
@@ -20,7 +20,7 @@ EXAMPLE = "Example: neptune-nas baseline studies/default-digits --samplers rando
 
 
 def baseline(
-    study: Study,
+    study: StudyFolder,
     samplers: Annotated[str, typer.Option(help="With commas between.")] = "random,local",
     trials: Annotated[
         int | None, typer.Option(help="Trials of each (default: as many as the study has).")
@@ -43,7 +43,7 @@ def baseline(
     search = search_of(study, storage_of(study, storage), allow)
     search = replace(search, jobs=jobs, threads=threads, device=device, data_dir=data_dir)
     with watching(search.folder.baselines, quiet=False, verbose=False) as watch:
-        results = run_baselines(search, names(samplers), trials, watch)
-    for each in versus(results):
+        found = run_baselines(search, names(samplers), trials, watch)
+    for each in versus(found):
         typer.echo(f"{str(each)[0].upper()}{str(each)[1:]}.")
-    typer.echo(f"Report: {results.folder / 'report.html'}")
+    typer.echo(f"Report: {found.folder / 'report.html'}")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.allow import Allow
-from neptune_nas.cli.study import Storage, Studies, read_study
+from neptune_nas.cli.study import Storage, Studies, study_at
 
 EXAMPLE = "Example: neptune-nas compare studies/a studies/b"
 
@@ -24,7 +24,7 @@ def compare(
     from neptune_nas.cli.console import console
     from neptune_nas.report import comparison
 
-    results = [read_study(path, storage, allow) for path in studies]
+    results = [study_at(path, storage, allow) for path in studies]
     for sentence in comparison.check_comparable(results, force):
         typer.echo(f"Careful: {sentence}", err=True)
     table = Table(box=None, padding=(0, 2))

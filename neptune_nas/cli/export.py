@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neptune_nas.cli.allow import Allow
-from neptune_nas.cli.study import Storage, Study, read_study
+from neptune_nas.cli.study import Storage, StudyFolder, study_at
 from neptune_nas.errors import OptionError, StudyError, one_of
 
 if TYPE_CHECKING:
-    from neptune_nas.study.results import Results
+    from neptune_nas.study.study import Study
     from neptune_nas.trial import Trial
 
 EXAMPLE = "Example: neptune-nas export studies/default-digits --best knee -o knee.json"
@@ -19,7 +19,7 @@ FORMATS = ("json",)
 
 
 def export(
-    study: Study,
+    study: StudyFolder,
     which: Annotated[
         str | None, typer.Option("--best", help="efficiency (default), accuracy or knee.")
     ] = None,
@@ -45,12 +45,12 @@ def export(
         raise OptionError(f"--best '{which}' is unknown: {one_of(PICKS, str(which))}")
     if form not in FORMATS:
         raise OptionError(f"--format '{form}' is unknown: {one_of(FORMATS, form)}")
-    results = read_study(study, storage, allow)
+    found = study_at(study, storage, allow)
     if trial is None:
-        chosen = best(results, which or "efficiency", min_accuracy)
+        chosen = best(found, which or "efficiency", min_accuracy)
     else:
-        chosen = numbered(results, trial)
-    text = dumps(exported(results, chosen))
+        chosen = numbered(found, trial)
+    text = dumps(exported(found, chosen))
     if output is None:
         typer.echo(text, nl=False)
     else:
@@ -58,11 +58,11 @@ def export(
         typer.echo(f"Trial {chosen.number}: {output}")
 
 
-def numbered(results: "Results", number: int) -> "Trial":
+def numbered(found: "Study", number: int) -> "Trial":
     """The trial of that number; raises `StudyError` where the study has none."""
-    for trial in results.trials:
+    for trial in found.trials:
         if trial.number == number:
             return trial
-    numbers = [trial.number for trial in results.trials]
+    numbers = [trial.number for trial in found.trials]
     has = f"trials {numbers[0]} to {numbers[-1]}" if numbers else "no trials"
-    raise StudyError(f"study {results.folder} has {has}, but --trial asks for {number}.")
+    raise StudyError(f"study {found.folder} has {has}, but --trial asks for {number}.")

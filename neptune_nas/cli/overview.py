@@ -9,39 +9,39 @@ from rich.text import Text
 from neptune_nas.cli.progress import clock, one_line
 from neptune_nas.report.describe import describe
 from neptune_nas.study.progress import progress_of
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from neptune_nas.trial import State
 
 SHOWN = 8
 
 
-def overview(results: Results) -> RenderableType:
+def overview(study: Study) -> RenderableType:
     """The line of the search, its rungs, what runs, and the front."""
-    progress = progress_of(results, time())
-    lines = [Text(f"{results.settings.name}: {one_line(progress)}", style="bold")]
-    if results.ledger.exhausted:
+    progress = progress_of(study, time())
+    lines = [Text(f"{study.settings.name}: {one_line(progress)}", style="bold")]
+    if study.ledger.exhausted:
         lines.append(Text("the space has nothing new left that the constraints admit"))
-    rungs = results.settings.question.rungs
+    rungs = study.settings.question.rungs
     if len(rungs) > 1:
-        scored = (sum(bool(t.scores_at(level)) for t in results.trials) for level in rungs)
+        scored = (sum(bool(t.scores_at(level)) for t in study.trials) for level in rungs)
         steps = (f"{n} at {level} epochs" for n, level in zip(scored, rungs, strict=True))
         lines.append(Text(f"rungs: {', '.join(steps)}"))
-    running = [str(t.number) for t in results.trials if t.state is State.RUNNING]
+    running = [str(t.number) for t in study.trials if t.state is State.RUNNING]
     if running:
         lines.append(Text(f"unfinished: trials {', '.join(running[:SHOWN])}"))
-    latest = max((s.started + s.seconds for t in results.trials for s in t.scores), default=0.0)
+    latest = max((s.started + s.seconds for t in study.trials for s in t.scores), default=0.0)
     if latest:
         lines.append(Text(f"last result {clock(max(0.0, time() - latest))} ago"))
-    return Group(*lines, front_table(results))
+    return Group(*lines, front_table(study))
 
 
-def front_table(results: Results) -> Table:
+def front_table(study: Study) -> Table:
     """The front, the most accurate first."""
     table = Table(title="Pareto front", title_justify="left", box=None, padding=(0, 2))
     for column in ("trial", "accuracy", "MFLOPs"):
         table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
     table.add_column("architecture", overflow="ellipsis", no_wrap=True, ratio=1)
-    for trial in reversed(results.front()[-SHOWN:]):
+    for trial in reversed(study.front()[-SHOWN:]):
         accuracy = f"{trial.score.accuracy:.4f}" if trial.score else "-"
         mflops = f"{trial.cost.flops / 1e6:.3f}"
         table.add_row(str(trial.number), accuracy, mflops, describe(trial.architecture))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.allow import Allow
-from neptune_nas.cli.study import Storage, Studies, read_study
+from neptune_nas.cli.study import Storage, Studies, study_at
 
 EXAMPLE = "Example: neptune-nas plot pareto studies/default-digits -o front.html"
 
@@ -35,7 +35,7 @@ def plot(
     from neptune_nas.report.figures import draw
     from neptune_nas.report.image import image
 
-    results = [read_study(path, storage, allow) for path in studies]
+    results = [study_at(path, storage, allow) for path in studies]
     check_comparable(results, force)
     write_file(output, image(draw(figure, results), output))
     typer.echo(f"Figure: {output}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.allow import Allow
-from neptune_nas.cli.study import Storage, Studies, read_study
+from neptune_nas.cli.study import Storage, Studies, study_at
 from neptune_nas.errors import OptionError, one_of
 
 EXAMPLE = "Example: neptune-nas report studies/default-digits --min-accuracy 0.95"
@@ -45,7 +45,7 @@ def report(
         raise OptionError(f"--format '{form}' is unknown: {one_of(FORMATS, form)}")
     if min_accuracy is not None and not 0 <= min_accuracy <= 1:
         raise OptionError(f"--min-accuracy must be in 0..1, but got {min_accuracy:g}.")
-    results = [read_study(path, storage, allow) for path in studies]
+    results = [study_at(path, storage, allow) for path in studies]
     if form == "html":
         text = render(results, min_accuracy=min_accuracy, rank_by=rank_by, force=force)
         if len(results) == 1:

@@ -193,7 +193,7 @@ def run(
     """Make the search of the options, the config's question below them, and run it or plan it."""
     from neptune_nas.again import asked_in
     from neptune_nas.cli.progress import watching
-    from neptune_nas.cli.summary import print_plan, print_results
+    from neptune_nas.cli.summary import print_plan, print_study
     from neptune_nas.plan import plan
     from neptune_nas.search import Search
 
@@ -203,7 +203,7 @@ def run(
         return
     try:
         with watching(search.folder.path, quiet=quiet, verbose=verbose) as watch:
-            results = search.run(watch)
+            study = search.run(watch)
     except KeyboardInterrupt:
         typer.echo(
             f"Stopped. What was scored is in {search.folder.path}; the same command goes on.",
@@ -211,4 +211,4 @@ def run(
         )
         raise
     if not quiet:
-        print_results(results)
+        print_study(study)

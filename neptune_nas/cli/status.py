@@ -5,22 +5,22 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.allow import Allow
-from neptune_nas.cli.study import Storage, Study, read_study
+from neptune_nas.cli.study import Storage, StudyFolder, study_at
 
 STATUS_EXAMPLE = "Example: neptune-nas status studies/default-digits"
 WATCH_EXAMPLE = "Example: neptune-nas watch studies/default-digits --every 5"
 
 
-def status(study: Study, storage: Storage = None, allow: Allow = None) -> None:
+def status(study: StudyFolder, storage: Storage = None, allow: Allow = None) -> None:
     """Say how far a study is: trials, front, rungs, time left."""
     from neptune_nas.cli.console import console
     from neptune_nas.cli.overview import overview
 
-    console().print(overview(read_study(study, storage, allow)))
+    console().print(overview(study_at(study, storage, allow)))
 
 
 def watch(
-    study: Study,
+    study: StudyFolder,
     every: Annotated[float, typer.Option(min=0.5, help="Seconds between two looks.")] = 2.0,
     storage: Storage = None,
     allow: Allow = None,
@@ -33,9 +33,9 @@ def watch(
     from neptune_nas.cli.overview import overview
     from neptune_nas.study.progress import is_complete
 
-    results = read_study(study, storage, allow)
-    with Live(overview(results), refresh_per_second=4) as live:
-        while not is_complete(results):
+    found = study_at(study, storage, allow)
+    with Live(overview(found), refresh_per_second=4) as live:
+        while not is_complete(found):
             sleep(every)
-            results = read_study(study, storage, allow)
-            live.update(overview(results))
+            found = study_at(study, storage, allow)
+            live.update(overview(found))

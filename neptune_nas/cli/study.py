@@ -8,9 +8,9 @@ import typer
 from neptune_nas.cli.allow import allowed
 
 if TYPE_CHECKING:
-    from neptune_nas.study.results import Results
+    from neptune_nas.study.study import Study
 
-Study = Annotated[Path, typer.Argument(help="The study's folder.", metavar="STUDY")]
+StudyFolder = Annotated[Path, typer.Argument(help="The study's folder.", metavar="STUDY")]
 Studies = Annotated[list[Path], typer.Argument(help="Study folders.", metavar="STUDY...")]
 Storage = Annotated[
     str | None,
@@ -41,14 +41,14 @@ DataDir = Annotated[
 ]
 
 
-def read_study(study: Path, storage: str | None, allow: list[str] | None) -> "Results":
-    """The results of a study; `storage` counts where it names a database of its own.
+def study_at(study: Path, storage: str | None, allow: list[str] | None) -> "Study":
+    """A study as it stands; `storage` counts where it names a database of its own.
 
     Without `allow`, the user's own records are those of the study's space.
     """
-    from neptune_nas.study.read import read_results
+    from neptune_nas.study.read import read_study
 
-    return read_results(study, storage_of(study, storage), allowed(allow) if allow else None)
+    return read_study(study, storage_of(study, storage), allowed(allow) if allow else None)
 
 
 def storage_of(study: Path, storage: str | None) -> str | None:

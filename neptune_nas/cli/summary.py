@@ -10,25 +10,25 @@ from neptune_nas.plan import Plan
 from neptune_nas.report.describe import describe
 from neptune_nas.report.ranking import accuracy_per_gflop, ranking
 from neptune_nas.study.audit import Audit
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 
 SHOWN = 10
 BARELY = 1.1  # times chance
 
 
-def print_results(results: Results) -> None:
+def print_study(study: Study) -> None:
     """The ledger in a line, the top of the ranking, and where to look on."""
     terminal = console()
-    ledger, folder = results.ledger, results.folder
+    ledger, folder = study.ledger, study.folder
     counts = {name: getattr(ledger, name) for name in ("finished", "pruned", "failed", "running")}
     kept = [f"{n} {name}" for name, n in counts.items() if n or name == "finished"]
-    terminal.print(f"{results.settings.name}: {', '.join(kept)}.")
+    terminal.print(f"{study.settings.name}: {', '.join(kept)}.")
     if ledger.exhausted:
         terminal.print("The space has nothing new left that the constraints admit.")
-    if results.ranked:
-        terminal.print(ranking_table(results))
-        chance = results.settings.facts.chance
-        if max(t.score.accuracy for t in results.ranked if t.score) <= BARELY * chance:
+    if study.ranked:
+        terminal.print(ranking_table(study))
+        chance = study.settings.facts.chance
+        if max(t.score.accuracy for t in study.ranked if t.score) <= BARELY * chance:
             terminal.print(
                 f"No network does better than chance ({chance:.3f}): train longer (--epochs), or "
                 f"look at the data."
@@ -37,7 +37,7 @@ def print_results(results: Results) -> None:
         terminal.print(f"Best:   {folder / 'best.json'}", soft_wrap=True)
 
 
-def ranking_table(results: Results) -> Table:
+def ranking_table(study: Study) -> Table:
     """The first trials by accuracy per FLOP."""
     table = Table(
         box=SIMPLE, title="By accuracy per FLOP: (accuracy - chance) / MFLOPs", title_justify="left"
@@ -45,7 +45,7 @@ def ranking_table(results: Results) -> Table:
     for column in ("#", "trial", "accuracy", "MFLOPs", "per MFLOP", "acc/GFLOP"):
         table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
     table.add_column("architecture", overflow="fold", ratio=1)
-    for standing in ranking(results)[:SHOWN]:
+    for standing in ranking(study)[:SHOWN]:
         trial = standing.trial
         table.add_row(
             str(standing.place),

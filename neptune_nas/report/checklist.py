@@ -12,8 +12,8 @@ from neptune_nas.report.progress import fidelity_text
 from neptune_nas.report.ranking import accuracy
 from neptune_nas.report.versus import versus
 from neptune_nas.space import find_space, list_spaces
-from neptune_nas.study.results import Results
 from neptune_nas.study.settings import TRAINING, Question
+from neptune_nas.study.study import Study
 from neptune_nas.trial import State
 
 
@@ -26,22 +26,22 @@ class Check:
     evidence: str
 
 
-def checklist(results: Results) -> tuple[Check, ...]:
+def checklist(study: Study) -> tuple[Check, ...]:
     """The honest-evaluation checklist of a study."""
     return (
-        *data_checks(results),
-        *budget_checks(results),
-        seeds_check(results),
-        *rung_checks(results),
-        audit_check(results),
-        comparison_check(results),
-        *record_checks(results),
+        *data_checks(study),
+        *budget_checks(study),
+        seeds_check(study),
+        *rung_checks(study),
+        audit_check(study),
+        comparison_check(study),
+        *record_checks(study),
     )
 
 
-def data_checks(results: Results) -> tuple[Check, ...]:
+def data_checks(study: Study) -> tuple[Check, ...]:
     """Splits that can be made again, and the test split unused."""
-    facts, question = results.settings.facts, results.settings.question
+    facts, question = study.settings.facts, study.settings.question
     train, validation, test = facts.images
     split = f"{train:,} train, {validation:,} validation, {test:,} test images of {question.data}"
     if not any(facts.images):
@@ -76,19 +76,19 @@ def test_check(question: Question) -> Check:
     )
 
 
-def budget_checks(results: Results) -> tuple[Check, ...]:
+def budget_checks(study: Study) -> tuple[Check, ...]:
     """Equal budgets, failures and duplicates."""
-    ledger, question = results.ledger, results.settings.question
+    ledger, question = study.ledger, study.settings.question
     last = question.rungs[-1]
-    equal = {t.score.fidelity for t in results.ranked if t.score} <= {last}
-    failed = sum(trial.state is State.FAILED for trial in results.trials)
-    again = len(results.trials) - len({trial.key for trial in results.trials})
+    equal = {t.score.fidelity for t in study.ranked if t.score} <= {last}
+    failed = sum(trial.state is State.FAILED for trial in study.trials)
+    again = len(study.trials) - len({trial.key for trial in study.trials})
     reasons = ", ".join(f"{reason} ({count})" for reason, count in ledger.failures.items())
     return (
         Check(
             "All that are ranked had equal budgets",
             equal,
-            f"{len(results.ranked):,} trials, {fidelity_text(results, last)} each, one recipe",
+            f"{len(study.ranked):,} trials, {fidelity_text(study, last)} each, one recipe",
         ),
         Check(
             "Failures are counted, not hidden",
@@ -99,22 +99,20 @@ def budget_checks(results: Results) -> tuple[Check, ...]:
         Check(
             "Nothing was trained twice unknowingly",
             not again,
-            f"{again} of {len(results.trials):,} trials have the architecture of another; "
+            f"{again} of {len(study.trials):,} trials have the architecture of another; "
             f"{ledger.duplicates} proposals named one that was tried before, and became no trial",
         ),
     )
 
 
-def seeds_check(results: Results) -> Check:
+def seeds_check(study: Study) -> Check:
     """Noise between seeds, and whom it ties."""
-    spread = noise(results.ranked)
+    spread = noise(study.ranked)
     claim = "The noise between seeds is known"
     if spread is None:
-        return Check(
-            claim, False, f"one seed a trial (study seed {results.settings.question.seed})"
-        )
-    means = [accuracy(trial) for trial in results.ranked]
-    counts = [len(accuracies(trial)) for trial in results.ranked]
+        return Check(claim, False, f"one seed a trial (study seed {study.settings.question.seed})")
+    means = [accuracy(trial) for trial in study.ranked]
+    counts = [len(accuracies(trial)) for trial in study.ranked]
     tied = tied_groups(means, counts, spread).count(1)
     return Check(
         claim,
@@ -124,17 +122,17 @@ def seeds_check(results: Results) -> Check:
     )
 
 
-def rung_checks(results: Results) -> tuple[Check, ...]:
+def rung_checks(study: Study) -> tuple[Check, ...]:
     """Whether the lower rungs rank as the last one does."""
-    last = results.settings.question.rungs[-1]
-    return tuple(rung_check(results, rung, last) for rung in results.settings.question.rungs[:-1])
+    last = study.settings.question.rungs[-1]
+    return tuple(rung_check(study, rung, last) for rung in study.settings.question.rungs[:-1])
 
 
-def rung_check(results: Results, rung: int, last: int) -> Check:
+def rung_check(study: Study, rung: int, last: int) -> Check:
     """Spearman's correlation between a rung and the last one, on trials scored at both."""
-    low_text, high_text = fidelity_text(results, rung), fidelity_text(results, last)
+    low_text, high_text = fidelity_text(study, rung), fidelity_text(study, last)
     claim = f"The ranking after {low_text} is that after {high_text}"
-    both = [t for t in results.ranked if t.scores_at(rung)]
+    both = [t for t in study.ranked if t.scores_at(rung)]
     low = [t.scores_at(rung)[0].value for t in both]
     high = [accuracy(t) for t in both]
     if len({*low}) < 3 or len({*high}) < 3:
@@ -148,9 +146,9 @@ def rung_check(results: Results, rung: int, last: int) -> Check:
     )
 
 
-def audit_check(results: Results) -> Check:
+def audit_check(study: Study) -> Check:
     """Whether the last rung ranks as training at full budget does."""
-    claim, audit = "The last rung ranks as full training does", results.audit
+    claim, audit = "The last rung ranks as full training does", study.audit
     if audit is None:
         return Check(
             claim, None, "nobody looked: 'neptune-nas audit' trains some again, for longer"
@@ -159,32 +157,32 @@ def audit_check(results: Results) -> Check:
     return Check(claim, audit.reliable, f"{audit.verdict}; tau of each: {taus}")
 
 
-def comparison_check(results: Results) -> Check:
+def comparison_check(study: Study) -> Check:
     """Baselines at equal budget and hand-designed networks under the same recipe."""
-    names = [*results.baselines, *(reference.name for reference in results.references)]
+    names = [*study.baselines, *(reference.name for reference in study.references)]
     return Check(
         "It was compared under equal conditions",
         bool(names),
-        "; ".join((f"with {', '.join(names)}", *map(str, versus(results))))
+        "; ".join((f"with {', '.join(names)}", *map(str, versus(study))))
         if names
         else "no baseline and no hand-designed network were run",
     )
 
 
-def record_checks(results: Results) -> tuple[Check, ...]:
+def record_checks(study: Study) -> tuple[Check, ...]:
     """The space, the hardware and the versions."""
-    facts = results.settings.facts
+    facts = study.settings.facts
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
     return (
-        space_check(results),
+        space_check(study),
         Check("Hardware is named", bool(facts.hardware), f"{facts.device}: {facts.hardware}"),
         Check("Versions are named", bool(versions), versions),
     )
 
 
-def space_check(results: Results) -> Check:
+def space_check(study: Study) -> Check:
     """Whether others can have the space: it is a shipped one, as it is shipped."""
-    facts, where = results.settings.facts, results.settings.question.space
+    facts, where = study.settings.facts, study.settings.question.space
     shipped = where in list_spaces() and find_space(where).fingerprint == facts.space_fingerprint
     evidence = (
         f"'{facts.space_name}', {facts.space_size} architectures, fingerprint "
@@ -192,4 +190,4 @@ def space_check(results: Results) -> Check:
     )
     if shipped:
         return Check("The space is published", True, f"{evidence}; neptune-nas comes with it")
-    return Check("The space is published", None, f"{evidence}; publish {where} with the results")
+    return Check("The space is published", None, f"{evidence}; publish {where} with the study")

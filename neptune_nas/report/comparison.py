@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from neptune_nas.errors import StudyError
 from neptune_nas.report.ranking import accuracy, best
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 
 
@@ -22,14 +22,14 @@ class Compared:
     worker_seconds: float
 
 
-def check_comparable(studies: Sequence[Results], force: bool = False) -> tuple[str, ...]:
+def check_comparable(studies: Sequence[Study], force: bool = False) -> tuple[str, ...]:
     """What the studies differ in that makes their scores incomparable, a sentence each.
 
     Raises `StudyError` for the first such difference unless `force`, and always for different
     objectives, which have no common front.
     """
     first = studies[0]
-    names = tuple(results.settings.name for results in studies)
+    names = tuple(study.settings.name for study in studies)
     found: list[str] = []
     for other in studies[1:]:
         pair = f"studies '{names[0]}' and '{other.settings.name}'"
@@ -45,7 +45,7 @@ def check_comparable(studies: Sequence[Results], force: bool = False) -> tuple[s
     return tuple(found)
 
 
-def differences(a: Results, b: Results) -> list[str]:
+def differences(a: Study, b: Study) -> list[str]:
     """What of data, recipe and budget differs between two studies."""
     ours, theirs = a.settings.question, b.settings.question
     data = a.settings.facts.data_fingerprint, b.settings.facts.data_fingerprint
@@ -66,29 +66,29 @@ def differences(a: Results, b: Results) -> list[str]:
     return found
 
 
-def compare(studies: Sequence[Results], force: bool = False) -> tuple[Compared, ...]:
+def compare(studies: Sequence[Study], force: bool = False) -> tuple[Compared, ...]:
     """Each study in numbers; raises as `check_comparable` does, and where nothing is scored."""
     check_comparable(studies, force)
-    return tuple(compared(results) for results in with_common_reference(studies))
+    return tuple(compared(study) for study in with_common_reference(studies))
 
 
-def compared(results: Results) -> Compared:
+def compared(study: Study) -> Compared:
     """One study in numbers."""
     return Compared(
-        name=results.settings.name,
-        trials=len(results.trials),
-        scored=len(results.ranked),
-        best_accuracy=accuracy(best(results, "accuracy")),
-        most_efficient=best(results, "efficiency"),
-        hypervolume=results.hypervolume(),
-        worker_seconds=results.ledger.worker_seconds,
+        name=study.settings.name,
+        trials=len(study.trials),
+        scored=len(study.ranked),
+        best_accuracy=accuracy(best(study, "accuracy")),
+        most_efficient=best(study, "efficiency"),
+        hypervolume=study.hypervolume(),
+        worker_seconds=study.ledger.worker_seconds,
     )
 
 
-def with_common_reference(studies: Sequence[Results]) -> tuple[Results, ...]:
+def with_common_reference(studies: Sequence[Study]) -> tuple[Study, ...]:
     """The studies with the worst corner of all as their reference point."""
     names = studies[0].settings.question.objectives
-    corners = zip(*(results.settings.facts.reference for results in studies), strict=True)
+    corners = zip(*(study.settings.facts.reference for study in studies), strict=True)
     pairs = zip(names, corners, strict=True)
     common = tuple(min(c) if name == "accuracy" else max(c) for name, c in pairs)
     return tuple(

@@ -22,7 +22,7 @@ from neptune_nas.pareto import Floats
 from neptune_nas.report.progress import first_rung
 from neptune_nas.report.ranking import cost_axis, cost_of
 from neptune_nas.report.style import ACCENT, GREY, WARM, figure
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 
 Pick = str | int | float | bool | None
@@ -70,34 +70,34 @@ class Effect:
     cost: float
 
 
-def first_accuracy(results: Results, trial: Trial) -> float | None:
+def first_accuracy(study: Study, trial: Trial) -> float | None:
     """The trial's accuracy at the lowest rung."""
-    scores = trial.scores_at(first_rung(results))
+    scores = trial.scores_at(first_rung(study))
     return scores[0].accuracy if scores else None
 
 
-def usable(results: Results) -> list[Trial]:
+def usable(study: Study) -> list[Trial]:
     """The trials with picks, a score at the lowest rung and a known cost, thinned out evenly."""
-    axis = cost_axis(results)
+    axis = cost_axis(study)
     found = [
         trial
-        for trial in results.trials
+        for trial in study.trials
         if trial.picks
-        and first_accuracy(results, trial) is not None
+        and first_accuracy(study, trial) is not None
         and 0 < cost_of(trial, axis) < float("inf")
     ]
     step = max(len(found) // MOST_TRIALS, 1)
     return found[::step][:MOST_TRIALS]
 
 
-def measure_effects(results: Results, seed: int = 0) -> Effects | None:
+def measure_effects(study: Study, seed: int = 0) -> Effects | None:
     """The importance of each decision, the most important first; None with too few trials."""
-    trials = usable(results)
+    trials = usable(study)
     if len(trials) < LEAST_TRIALS:
         return None
-    axis = cost_axis(results)
+    axis = cost_axis(study)
     paths, features = encode(trials)
-    accuracy = np.array([first_accuracy(results, trial) for trial in trials], dtype=np.float64)
+    accuracy = np.array([first_accuracy(study, trial) for trial in trials], dtype=np.float64)
     cost = np.log([cost_of(trial, axis) for trial in trials])
     drops_accuracy, r2_accuracy = permuted(features, accuracy, seed)
     drops_cost, r2_cost = permuted(features, cost, seed)
@@ -145,12 +145,12 @@ def permuted(features: Floats, target: Floats, seed: int) -> tuple[Floats, float
     return drops, float(forest.score(features[held], target[held]))
 
 
-def effects_of(results: Results, path: str) -> list[Effect]:
+def effects_of(study: Study, path: str) -> list[Effect]:
     """The effect of each option of a decision, the most frequent options first, then in order."""
-    axis = cost_axis(results)
-    trials = [trial for trial in usable(results) if path in trial.picks]
+    axis = cost_axis(study)
+    trials = [trial for trial in usable(study) if path in trial.picks]
     options = [option for option, _ in Counter(t.picks[path] for t in trials).most_common()]
-    everyone = np.array([first_accuracy(results, trial) for trial in trials], dtype=np.float64)
+    everyone = np.array([first_accuracy(study, trial) for trial in trials], dtype=np.float64)
     costs = [log(cost_of(trial, axis)) for trial in trials]
     picked = [trial.picks[path] for trial in trials]
     effects = []
@@ -171,9 +171,9 @@ def effects_of(results: Results, path: str) -> list[Effect]:
     return effects
 
 
-def importance_figure(results: Results, found: Effects | None = None) -> go.Figure:
+def importance_figure(study: Study, found: Effects | None = None) -> go.Figure:
     """The most important decisions, for accuracy and for cost."""
-    found = found or measure_effects(results)
+    found = found or measure_effects(study)
     shown = found.importances[:SHOWN_DECISIONS] if found else ()
     fig = figure("R² lost when the decision is shuffled", "")
     for name, color in (("accuracy", ACCENT), ("cost", GREY)):
@@ -207,11 +207,11 @@ def add_heading(fig: go.Figure, text: str, y: float) -> None:
     )
 
 
-def effects_figure(results: Results, found: Effects | None = None, decisions: int = 6) -> go.Figure:
+def effects_figure(study: Study, found: Effects | None = None, decisions: int = 6) -> go.Figure:
     """The mean effect of each option of the most important decisions, on accuracy and on cost."""
-    found = found or measure_effects(results)
+    found = found or measure_effects(study)
     paths = [importance.path for importance in found.importances[:decisions]] if found else []
-    groups = [effects_of(results, path) for path in paths]
+    groups = [effects_of(study, path) for path in paths]
     base = figure("", "")
     fig: Any = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.05)
     fig.update_layout(base.layout)

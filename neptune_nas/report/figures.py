@@ -14,7 +14,7 @@ from neptune_nas.report.progress import Span, corners, fidelity_text, progress, 
 from neptune_nas.report.ranking import accuracy, cost_axis, cost_of
 from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
 from neptune_nas.report.versus import mean_random
-from neptune_nas.study.results import Reference, Results
+from neptune_nas.study.study import Reference, Study
 from neptune_nas.trial import Trial
 
 COST_TITLES = {
@@ -30,14 +30,14 @@ CROWD = 500  # points that hide each other unless they are fainter
 MARKS = ("triangle-up", "square", "cross", "star")
 
 
-def draw(name: str, studies: Sequence[Results]) -> go.Figure:
+def draw(name: str, studies: Sequence[Study]) -> go.Figure:
     """The figure of this name; raises `OptionError` for an unknown one."""
     if name not in FIGURES:
         raise OptionError(f"figure '{name}' is unknown: {one_of(FIGURES, name)}")
     return FIGURES[name](studies)
 
 
-def pareto(studies: Sequence[Results], text: bool = True) -> go.Figure:
+def pareto(studies: Sequence[Study], text: bool = True) -> go.Figure:
     """Accuracy over cost, the front drawn through; with one study, the rungs apart.
 
     Without `text`, the hover holds no architectures: the page adds them from its own data.
@@ -48,18 +48,18 @@ def pareto(studies: Sequence[Results], text: bool = True) -> go.Figure:
     fig.update_yaxes(tickformat=".0%")
     fig.update_layout(hovermode="closest", dragmode="select")
     kind, several, offset = scatter(sum(len(r.trials) for r in studies)), len(studies) > 1, 0
-    for i, results in enumerate(studies):
+    for i, study in enumerate(studies):
         color = STUDIES[i % len(STUDIES)]
-        places = {trial.number: offset + k for k, trial in enumerate(results.trials)}
-        layers = [single_layer(results, color)] if several else rung_layers(results)
+        places = {trial.number: offset + k for k, trial in enumerate(study.trials)}
+        layers = [single_layer(study, color)] if several else rung_layers(study)
         for name, trials, marker in layers:
             fig.add_trace(kind(**points(trials, places, axis, text), name=name, marker=marker))
-        name = f"front of {escape(results.settings.name)}" if several else "Pareto front"
-        front = sorted(results.front(), key=lambda trial: cost_of(trial, axis))
+        name = f"front of {escape(study.settings.name)}" if several else "Pareto front"
+        front = sorted(study.front(), key=lambda trial: cost_of(trial, axis))
         # Of the same kind as the points: WebGL is drawn above all that is not.
         fig.add_trace(kind(front_line(name, color, points(front, places, axis, text))))
-        fig.add_traces(list(map(kind, baselines(results, axis))))
-        offset += len(results.trials)
+        fig.add_traces(list(map(kind, baselines(study, axis))))
+        offset += len(study.trials)
     known = {reference.name: reference for r in studies for reference in r.references}
     if known and axis in ("flops", "macs", "params"):
         fig.add_trace(kind(references(tuple(known.values()), axis)))
@@ -93,26 +93,26 @@ def focus(fig: go.Figure) -> None:
 Layer = tuple[str, list[Trial], dict[str, Any]]
 
 
-def rung_layers(results: Results) -> list[Layer]:
+def rung_layers(study: Study) -> list[Layer]:
     """The trials by the highest rung they were scored at, the last in the accent."""
-    rungs = [rung for rung in results.settings.question.rungs if rung]  # a proxy is no accuracy
+    rungs = [rung for rung in study.settings.question.rungs if rung]  # a proxy is no accuracy
     layers: list[Layer] = []
     for i, rung in enumerate(rungs):
-        at = [t for t in results.trials if t.score is not None and t.score.fidelity == rung]
+        at = [t for t in study.trials if t.score is not None and t.score.fidelity == rung]
         last = i == len(rungs) - 1
         marker = {
             "color": ACCENT if last else GREY,
             "size": 7 if last else 5,
             "opacity": (0.55 if len(at) < CROWD else 0.3) if last else 0.25 + 0.3 * i / len(rungs),
         }
-        layers.append((f"after {fidelity_text(results, rung)}", at, marker))
+        layers.append((f"after {fidelity_text(study, rung)}", at, marker))
     return layers
 
 
-def single_layer(results: Results, color: str) -> Layer:
+def single_layer(study: Study, color: str) -> Layer:
     """The trials at the last rung, in one colour."""
     marker = {"color": color, "size": 6, "opacity": 0.35}
-    return escape(results.settings.name), list(results.ranked), marker
+    return escape(study.settings.name), list(study.ranked), marker
 
 
 def points(
@@ -161,7 +161,7 @@ def references(known: tuple[Reference, ...], axis: str) -> dict[str, Any]:
     }
 
 
-def baselines(results: Results, axis: str) -> list[dict[str, Any]]:
+def baselines(study: Study, axis: str) -> list[dict[str, Any]]:
     """The trials of other samplers at an equal budget."""
     return [
         {
@@ -172,13 +172,13 @@ def baselines(results: Results, axis: str) -> list[dict[str, Any]]:
             "marker": {"symbol": MARKS[i % 4], "size": 6, "color": WARM, "opacity": 0.5},
             "hovertemplate": "accuracy %{y:.4f}<br>%{x:.4s}<extra></extra>",
         }
-        for i, (name, trials) in enumerate(results.baselines.items())
-    ] + random_mean(results, axis)
+        for i, (name, trials) in enumerate(study.baselines.items())
+    ] + random_mean(study, axis)
 
 
-def random_mean(results: Results, axis: str) -> list[dict[str, Any]]:
+def random_mean(study: Study, axis: str) -> list[dict[str, Any]]:
     """The mean of the random baseline: what an architecture of the space scores unsearched."""
-    found = mean_random(results)
+    found = mean_random(study)
     if found is None:
         return []
     return [
@@ -193,16 +193,16 @@ def random_mean(results: Results, axis: str) -> list[dict[str, Any]]:
     ]
 
 
-def hypervolume(studies: Sequence[Results], over: str = "trials") -> go.Figure:
+def hypervolume(studies: Sequence[Study], over: str = "trials") -> go.Figure:
     """The share of the reference box that the front dominates, over trials or over seconds."""
     titles = {"trials": "trials", "seconds": "seconds of evaluation"}
     fig = figure(titles[over], "hypervolume", height=340)
-    for i, results in enumerate(studies):
-        steps = corners(progress(results))
+    for i, study in enumerate(studies):
+        steps = corners(progress(study))
         fig.add_scatter(
             x=[getattr(step, over) for step in steps],
             y=[step.hypervolume for step in steps],
-            name=escape(results.settings.name),
+            name=escape(study.settings.name),
             mode="lines",
             line={"color": STUDIES[i % len(STUDIES)], "width": 2, "shape": "hv"},
             hovertemplate="%{x:.4s}: %{y:.4f}<extra></extra>",
@@ -211,19 +211,19 @@ def hypervolume(studies: Sequence[Results], over: str = "trials") -> go.Figure:
     return fig
 
 
-def timeline(studies: Sequence[Results]) -> go.Figure:
+def timeline(studies: Sequence[Study]) -> go.Figure:
     """Which worker evaluated at which rung, and when none did."""
     fig = figure("seconds since the search began", "worker")
     lanes: dict[str, None] = {}
-    for k, results in enumerate(studies):
-        prefix = f"{escape(results.settings.name)} " if len(studies) > 1 else ""
-        found, rungs = spans(results), results.settings.question.rungs
+    for k, study in enumerate(studies):
+        prefix = f"{escape(study.settings.name)} " if len(studies) > 1 else ""
+        found, rungs = spans(study), study.settings.question.rungs
         for i, rung in enumerate(rungs):
             bars = rung_bars([span for span in found if span.fidelity == rung], prefix)
             lanes |= dict.fromkeys(filter(None, bars["y"]))
             color, strength = STUDIES[k % len(STUDIES)], 0.25 + 0.65 * (i + 1) / len(rungs)
             line = {"width": 14, "color": color}
-            name = fidelity_text(results, rung)
+            name = fidelity_text(study, rung)
             fig.add_scatter(**bars, name=name, line=line, opacity=strength, showlegend=k == 0)
     fig.update_layout(height=150 + 34 * max(len(lanes), 1))
     fig.update_yaxes(type="category", showgrid=False)
@@ -240,28 +240,28 @@ def rung_bars(bars: Sequence[Span], prefix: str) -> dict[str, Any]:
     }
 
 
-def rungs(studies: Sequence[Results]) -> go.Figure:
+def rungs(studies: Sequence[Study]) -> go.Figure:
     """How many trials were scored at each rung, and how many reached the front."""
     fig = figure("trials", "")
-    for i, results in enumerate(studies):
-        counts = survival(results)
+    for i, study in enumerate(studies):
+        counts = survival(study)
         fig.add_bar(
             x=[count for _, count in counts],
             y=[name for name, _ in counts],
             text=[f"{count:,}" for _, count in counts],
             textposition="auto",
             orientation="h",
-            name=escape(results.settings.name),
+            name=escape(study.settings.name),
             marker={"color": STUDIES[i % len(STUDIES)]},
             hovertemplate="%{y}: %{x}<extra></extra>",
         )
-    rows = max(len(survival(results)) for results in studies)
+    rows = max(len(survival(study)) for study in studies)
     fig.update_layout(height=110 + 34 * rows * len(studies), showlegend=len(studies) > 1)
     fig.update_yaxes(autorange="reversed", showgrid=False)
     return fig
 
 
-FIGURES: dict[str, Callable[[Sequence[Results]], go.Figure]] = {
+FIGURES: dict[str, Callable[[Sequence[Study]], go.Figure]] = {
     "pareto": pareto,
     "hypervolume": hypervolume,
     "hypervolume-seconds": lambda studies: hypervolume(studies, over="seconds"),

@@ -28,13 +28,13 @@ from neptune_nas.report.sections import (
     summary,
     trust,
 )
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 
 ABOUT_ALL = ("hypervolume", "hypervolume-seconds", "timeline", "rungs")
 
 
 def render(
-    studies: Sequence[Results],
+    studies: Sequence[Study],
     *,
     min_accuracy: float | None = None,
     rank_by: str = "efficiency",
@@ -51,9 +51,9 @@ def render(
     studies = with_common_reference(studies)
     order = Order(rank_by, min_accuracy)
     found = measure_effects(studies[0]) if len(studies) == 1 else None
-    commands = [quote(redact(str(results.folder))) for results in studies]
+    commands = [quote(redact(str(study.folder))) for study in studies]
     scripts = {"drawing_js": web("drawing.js"), "page_js": web("page.js")}
-    title = " and ".join(results.settings.name for results in studies)
+    title = " and ".join(study.settings.name for study in studies)
     return Template(web("page.html")).substitute(
         scripts,
         policy=policy([*scripts.values(), get_plotlyjs()]),
@@ -76,7 +76,7 @@ def render(
     )
 
 
-def page_figures(studies: Sequence[Results], found: Effects | None) -> dict[str, go.Figure]:
+def page_figures(studies: Sequence[Study], found: Effects | None) -> dict[str, go.Figure]:
     """The page's figures by the names that its elements carry."""
     figures = {name: FIGURES[name](studies) for name in ABOUT_ALL}
     figures["pareto"] = pareto(studies, text=False)
@@ -114,7 +114,7 @@ def digest(script: str) -> str:
     return base64.b64encode(sha256(script.encode()).digest()).decode()
 
 
-def footer(results: Results) -> str:
+def footer(study: Study) -> str:
     """What made this page."""
-    version = results.settings.facts.versions.get("neptune-nas", "")
+    version = study.settings.facts.versions.get("neptune-nas", "")
     return f"Made by neptune-nas {version}. This file holds all it shows and loads nothing."

@@ -16,7 +16,7 @@ from neptune_nas.report.drawing import Row, model_for, rows
 from neptune_nas.report.progress import fidelity_text
 from neptune_nas.report.ranking import ranking
 from neptune_nas.report.tables import trials_table
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 
 PackedRow = tuple[str, str, tuple[int, ...], int | None, tuple[int, ...], bool]
@@ -33,21 +33,21 @@ class Order:
 
 
 def payload(
-    studies: Sequence[Results], commands: Sequence[str], order: Order, figures: dict[str, go.Figure]
+    studies: Sequence[Study], commands: Sequence[str], order: Order, figures: dict[str, go.Figure]
 ) -> str:
     """The data as JSON; `commands` are the studies' folders, quoted for a shell."""
     columns = pd.concat(
-        [trial_columns(results, i, order) for i, results in enumerate(studies)], ignore_index=True
+        [trial_columns(study, i, order) for i, study in enumerate(studies)], ignore_index=True
     )
     networks, known = pack_networks(studies)
     content = {
         "studies": [
-            {"name": results.settings.name, "folder": folder}
-            for results, folder in zip(studies, commands, strict=True)
+            {"name": study.settings.name, "folder": folder}
+            for study, folder in zip(studies, commands, strict=True)
         ],
         "ranking": order.by,
         "columns": {name: plain(columns[name]) for name in columns},
-        "scores": [best_scores(results, trial) for results in studies for trial in results.trials],
+        "scores": [best_scores(study, trial) for study in studies for trial in study.trials],
         "networks": networks,
         "rows": known,
         "figures": {name: json.loads(fig.to_json()) for name, fig in figures.items()},
@@ -66,37 +66,37 @@ def plain(column: "pd.Series[Any]") -> list[Any]:
     return [None if isinstance(v, float) and abs(v) == float("inf") else v for v in values]
 
 
-def trial_columns(results: Results, study: int, order: Order) -> pd.DataFrame:
+def trial_columns(study: Study, place: int, order: Order) -> pd.DataFrame:
     """`trials.csv` without picks, with each trial's study, place, value and tied group."""
-    frame = trials_table(results, picks=False)
+    frame = trials_table(study, picks=False)
     try:
-        places = ranking(results, order.by, order.min_accuracy)
+        places = ranking(study, order.by, order.min_accuracy)
     except StudyError:
         places = ()
     found = {standing.trial.number: standing for standing in places}
     at = [found.get(number) for number in frame["number"]]
-    frame.insert(0, "study", study)
+    frame.insert(0, "study", place)
     frame.insert(1, "place", pd.Series([s.place if s else None for s in at], dtype="Int64"))
     frame.insert(2, "value", pd.Series([s.value if s else None for s in at], dtype="float64"))
     frame.insert(3, "tied_group", pd.Series([s.group if s else None for s in at], dtype="Int64"))
     return frame
 
 
-def best_scores(results: Results, trial: Trial) -> list[tuple[str, float]]:
+def best_scores(study: Study, trial: Trial) -> list[tuple[str, float]]:
     """Fidelity and accuracy of the trial's good scores, the last at each fidelity."""
     found = {s.fidelity: s.accuracy for s in trial.scores if s.ok and s.proxy is None}
-    return [(fidelity_text(results, fidelity), value) for fidelity, value in found.items()]
+    return [(fidelity_text(study, fidelity), value) for fidelity, value in found.items()]
 
 
-def pack_networks(studies: Sequence[Results]) -> tuple[list[list[int] | None], list[PackedRow]]:
+def pack_networks(studies: Sequence[Study]) -> tuple[list[list[int] | None], list[PackedRow]]:
     """Each trial's network as places in a list of the distinct rows; None if it cannot be built."""
     known: dict[PackedRow, int] = {}
     networks: list[list[int] | None] = []
-    for results in studies:
-        facts = results.settings.facts
+    for study in studies:
+        facts = study.settings.facts
         model = model_for(facts.input_shape, facts.classes)
-        packed_rows = {t.number: packed_network(t, model) for t in by_interest(results)}
-        for trial in results.trials:
+        packed_rows = {t.number: packed_network(t, model) for t in by_interest(study)}
+        for trial in study.trials:
             found = packed_rows[trial.number]
             if found is None:
                 networks.append(None)
@@ -105,11 +105,11 @@ def pack_networks(studies: Sequence[Results]) -> tuple[list[list[int] | None], l
     return networks, list(known)
 
 
-def by_interest(results: Results) -> list[Trial]:
+def by_interest(study: Study) -> list[Trial]:
     """The trials on the front, then the other ranked ones, then the rest."""
-    front = {trial.number for trial in results.front()}
-    ranked = {trial.number for trial in results.ranked}
-    return sorted(results.trials, key=lambda t: (t.number not in front, t.number not in ranked))
+    front = {trial.number for trial in study.front()}
+    ranked = {trial.number for trial in study.ranked}
+    return sorted(study.trials, key=lambda t: (t.number not in front, t.number not in ranked))
 
 
 def packed_network(trial: Trial, model: CostModel) -> list[PackedRow] | None:

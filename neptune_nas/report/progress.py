@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import le
 
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
 
 Losses = tuple[float, ...]
@@ -32,19 +32,19 @@ class Span:
     end: float
 
 
-def progress(results: Results) -> tuple[Step, ...]:
+def progress(study: Study) -> tuple[Step, ...]:
     """The hypervolume after each trial, in the order in which they ended."""
-    ranked = {trial.number for trial in results.ranked}
+    ranked = {trial.number for trial in study.ranked}
     front: Front = []
     seconds, volume = 0.0, 0.0
     steps: list[Step] = []
-    for count, trial in enumerate(sorted(results.trials, key=ended), start=1):
+    for count, trial in enumerate(sorted(study.trials, key=ended), start=1):
         seconds += sum(score.seconds for score in trial.scores)
         if trial.number in ranked:
-            entered = enter(front, (trial, results.losses(trial)))
+            entered = enter(front, (trial, study.losses(trial)))
             if entered is not front:
                 front = entered
-                volume = results.hypervolume([other for other, _ in front])
+                volume = study.hypervolume([other for other, _ in front])
         steps.append(Step(count, seconds, volume))
     return tuple(steps)
 
@@ -66,16 +66,16 @@ def enter(front: Front, new: tuple[Trial, Losses]) -> Front:
     return [old for old in front if not all(map(le, new[1], old[1]))] + [new]
 
 
-def first_rung(results: Results) -> int:
+def first_rung(study: Study) -> int:
     """The lowest rung that trains, which is not a proxy."""
-    return next(rung for rung in results.settings.question.rungs if rung)
+    return next(rung for rung in study.settings.question.rungs if rung)
 
 
-def fidelity_text(results: Results, fidelity: int) -> str:
+def fidelity_text(study: Study, fidelity: int) -> str:
     """A fidelity in the words of the study's evaluator."""
-    if fidelity == 0 and results.settings.question.proxy:
-        return results.settings.question.proxy
-    if results.settings.question.evaluator != "training":
+    if fidelity == 0 and study.settings.question.proxy:
+        return study.settings.question.proxy
+    if study.settings.question.evaluator != "training":
         return f"fidelity {fidelity}"
     return f"{fidelity} epoch" + "s" * (fidelity > 1)
 
@@ -85,9 +85,9 @@ def ended(trial: Trial) -> tuple[float, int]:
     return max((s.started + s.seconds for s in trial.scores), default=0.0), trial.number
 
 
-def spans(results: Results) -> tuple[Span, ...]:
+def spans(study: Study) -> tuple[Span, ...]:
     """Who worked when, evaluations that follow each other at once drawn as one."""
-    scores = [s for trial in results.trials for s in trial.scores if s.started and s.seconds]
+    scores = [s for trial in study.trials for s in trial.scores if s.started and s.seconds]
     if not scores:
         return ()
     origin = min(score.started for score in scores)
@@ -122,12 +122,12 @@ def merged(scores: list[Score], origin: float, least: float) -> list[Span]:
     return result
 
 
-def survival(results: Results) -> tuple[tuple[str, int], ...]:
+def survival(study: Study) -> tuple[tuple[str, int], ...]:
     """How many trials began, were scored at each rung, and stand on the front."""
-    rungs = results.settings.question.rungs
-    highest = [trial.score.fidelity if trial.score else 0 for trial in results.trials]
+    rungs = study.settings.question.rungs
+    highest = [trial.score.fidelity if trial.score else 0 for trial in study.trials]
     return (
-        ("begun", len(results.trials)),
-        *((fidelity_text(results, rung), sum(h >= rung for h in highest)) for rung in rungs),
-        ("on the front", len(results.front())),
+        ("begun", len(study.trials)),
+        *((fidelity_text(study, rung), sum(h >= rung for h in highest)) for rung in rungs),
+        ("on the front", len(study.front())),
     )

@@ -12,7 +12,7 @@ from neptune_nas.errors import OptionError, StudyError, one_of
 from neptune_nas.pareto import non_dominated
 from neptune_nas.report.noise import Noise, accuracies, noise, tied_groups
 from neptune_nas.study.objectives import EXACT, value_of
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 
 MEGA, GIGA = 1e6, 1e9
@@ -53,13 +53,13 @@ class Standing:
     group: int | None = None
 
 
-def best(results: Results, which: str, min_accuracy: float | None = None) -> Trial:
+def best(study: Study, which: str, min_accuracy: float | None = None) -> Trial:
     """The first trial of a ranking; the knee is sought on the Pareto front alone."""
-    return ranking(results, which, min_accuracy)[0].trial
+    return ranking(study, which, min_accuracy)[0].trial
 
 
 def ranking(
-    results: Results, by: str = "efficiency", min_accuracy: float | None = None
+    study: Study, by: str = "efficiency", min_accuracy: float | None = None
 ) -> tuple[Standing, ...]:
     """The trials scored at the last rung, best first; equal ones by accuracy, then by FLOPs.
 
@@ -69,16 +69,16 @@ def ranking(
     """
     if by not in RANKINGS:
         raise OptionError(f"ranking '{by}' is unknown: {one_of(RANKINGS, by)}")
-    trials = admitted(results, by, min_accuracy)
-    values = measure(results, by, trials)
+    trials = admitted(study, by, min_accuracy)
+    values = measure(study, by, trials)
     if by == "latency":
-        trials, values = measured_latencies(results, trials, values)
+        trials, values = measured_latencies(study, trials, values)
     sign = 1 if by in COSTS else -1
     order = sorted(
         range(len(trials)),
         key=lambda i: (sign * values[i], -accuracy(trials[i]), trials[i].cost.flops, i),
     )
-    return standings([trials[i] for i in order], [values[i] for i in order], noise(results.ranked))
+    return standings([trials[i] for i in order], [values[i] for i in order], noise(study.ranked))
 
 
 def standings(
@@ -108,54 +108,54 @@ def with_interval(standing: Standing, spread: Noise) -> Standing:
     return replace(standing, low=low, high=high)
 
 
-def admitted(results: Results, by: str, min_accuracy: float | None) -> list[Trial]:
+def admitted(study: Study, by: str, min_accuracy: float | None) -> list[Trial]:
     """The trials that a ranking compares: scored at the last rung, and not below the floor."""
-    ranked = results.front() if by == "knee" else results.ranked
+    ranked = study.front() if by == "knee" else study.ranked
     if not ranked:
-        ledger, rung = results.ledger, results.settings.question.rungs[-1]
+        ledger, rung = study.ledger, study.settings.question.rungs[-1]
         raise StudyError(
-            f"study '{results.settings.name}' has no trial to rank, none was scored at its last "
+            f"study '{study.settings.name}' has no trial to rank, none was scored at its last "
             f"rung ({rung}): {ledger.running} running, {ledger.pruned} pruned, {ledger.failed} "
             f"failed; let the search run on, or look at the failures in trials.csv."
         )
-    floor = accuracy_floor(results, min_accuracy) if by in BY_COST else (min_accuracy or 0.0)
+    floor = accuracy_floor(study, min_accuracy) if by in BY_COST else (min_accuracy or 0.0)
     kept = [trial for trial in ranked if accuracy(trial) >= floor]
     if not kept:
         top = max(map(accuracy, ranked))
         raise StudyError(
-            f"study '{results.settings.name}' has no trial with an accuracy of at least {floor:g}: "
+            f"study '{study.settings.name}' has no trial with an accuracy of at least {floor:g}: "
             f"the best is {top:.4f}; lower --min-accuracy."
         )
     return kept
 
 
-def accuracy_floor(results: Results, min_accuracy: float | None = None) -> float:
+def accuracy_floor(study: Study, min_accuracy: float | None = None) -> float:
     """The least accuracy in a ranking by cost: `min_accuracy`, or 5 points below the best."""
     if min_accuracy is not None:
         return min_accuracy
-    return max(map(accuracy, results.ranked), default=0.0) - WITHIN
+    return max(map(accuracy, study.ranked), default=0.0) - WITHIN
 
 
 def measured_latencies(
-    results: Results, trials: list[Trial], values: list[float]
+    study: Study, trials: list[Trial], values: list[float]
 ) -> tuple[list[Trial], list[float]]:
     """The trials whose latency was measured, and it."""
     kept = [(t, v) for t, v in zip(trials, values, strict=True) if isfinite(v)]
     if not kept:
         raise StudyError(
-            f"study '{results.settings.name}' measured no latencies to rank by: "
+            f"study '{study.settings.name}' measured no latencies to rank by: "
             f"search with `--objectives accuracy,latency`."
         )
     return [t for t, _ in kept], [v for _, v in kept]
 
 
-def measure(results: Results, by: str, trials: list[Trial]) -> list[float]:
+def measure(study: Study, by: str, trials: list[Trial]) -> list[float]:
     """What each of the trials is ranked by."""
     if by == "hypervolume":
-        return contributions(results, trials)
+        return contributions(study, trials)
     if by == "knee":
-        return bends(results, trials)
-    chance = results.settings.facts.chance
+        return bends(study, trials)
+    chance = study.settings.facts.chance
     measures: dict[str, Callable[[Trial], float]] = {
         "efficiency": lambda trial: efficiency(trial, chance),
         "accuracy": accuracy,
@@ -195,39 +195,39 @@ def netscore(trial: Trial) -> float:
     return 20 * (2 * log10(percent) - 0.5 * log10(size) - 0.5 * log10(macs))
 
 
-def contributions(results: Results, trials: list[Trial]) -> list[float]:
+def contributions(study: Study, trials: list[Trial]) -> list[float]:
     """The share of the reference box that each trial alone dominates; 0 off the front.
 
     Without a trial of the front, only others of the front and the front behind it can stand there.
     """
-    front, behind = results.front(), second_front(results)
-    whole = results.hypervolume(front)
+    front, behind = study.front(), second_front(study)
+    whole = study.hypervolume(front)
     alone = {
-        trial.number: whole - results.hypervolume([t for t in front if t is not trial] + behind)
+        trial.number: whole - study.hypervolume([t for t in front if t is not trial] + behind)
         for trial in front
     }
     return [alone.get(trial.number, 0.0) for trial in trials]
 
 
-def second_front(results: Results) -> list[Trial]:
+def second_front(study: Study) -> list[Trial]:
     """The ranked trials that only trials of the front dominate."""
-    front = {trial.number for trial in results.front()}
-    rest = [trial for trial in results.ranked if trial.number not in front]
+    front = {trial.number for trial in study.front()}
+    rest = [trial for trial in study.ranked if trial.number not in front]
     if not rest:
         return []
-    keep = non_dominated([results.losses(trial) for trial in rest])
+    keep = non_dominated([study.losses(trial) for trial in rest])
     return [trial for trial, kept in zip(rest, keep, strict=True) if kept]
 
 
-def bends(results: Results, trials: list[Trial]) -> list[float]:
+def bends(study: Study, trials: list[Trial]) -> list[float]:
     """How far each trial lies above the line between the ends of the front.
 
     Cost (on a log scale) and accuracy are scaled to the front's own ranges, so the distance is in
     0..1/sqrt(2) on it. A front of one or two points has no bend: all distances are 0, and ties go
     to the more accurate.
     """
-    name = cost_axis(results)
-    points = [(log10(max(cost_of(t, name), 1e-12)), accuracy(t)) for t in results.front()]
+    name = cost_axis(study)
+    points = [(log10(max(cost_of(t, name), 1e-12)), accuracy(t)) for t in study.front()]
     (left, low), (right, high) = min(points), max(points)
     wide, tall = right - left, high - low
     if len(points) < 3 or wide <= 0 or tall <= 0:
@@ -239,6 +239,6 @@ def bends(results: Results, trials: list[Trial]) -> list[float]:
     ]
 
 
-def cost_axis(results: Results) -> str:
+def cost_axis(study: Study) -> str:
     """The cost that the report draws fronts over: the study's first cost objective, or FLOPs."""
-    return next((name for name in results.settings.question.objectives if name in COSTS), "flops")
+    return next((name for name in study.settings.question.objectives if name in COSTS), "flops")

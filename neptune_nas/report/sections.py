@@ -22,7 +22,7 @@ from neptune_nas.report.ranking import (
     ranking,
 )
 from neptune_nas.report.svg import draw_svg
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 
 PICKS = {"efficiency": "Most efficient", "knee": "Knee of the front", "accuracy": "Most accurate"}
@@ -30,37 +30,37 @@ FILES = {"Most efficient": "efficient", "Knee of the front": "knee", "Most accur
 MARKS = {True: ("yes", "✓", "holds"), False: ("no", "✗", "does not hold"), None: ("", "?", "open")}
 
 
-def summary(studies: Sequence[Results]) -> str:
+def summary(studies: Sequence[Study]) -> str:
     """The line under the heading."""
-    return "<br>".join(summary_of(results, len(studies) > 1) for results in studies)
+    return "<br>".join(summary_of(study, len(studies) > 1) for study in studies)
 
 
-def summary_of(results: Results, several: bool) -> str:
+def summary_of(study: Study, several: bool) -> str:
     """What one study asked, in a sentence."""
-    question, facts = results.settings.question, results.settings.facts
-    name = f"{results.settings.name}: " if several else ""
+    question, facts = study.settings.question, study.settings.facts
+    name = f"{study.settings.name}: " if several else ""
     day = facts.created[:10].replace("-", "\N{NON-BREAKING HYPHEN}")
-    budget = "up to " * (len(question.rungs) > 1) + fidelity_text(results, question.rungs[-1])
+    budget = "up to " * (len(question.rungs) > 1) + fidelity_text(study, question.rungs[-1])
     text = (
-        f"{name}{len(results.trials):,} of {results.settings.trials:,} trials from the space "
+        f"{name}{len(study.trials):,} of {study.settings.trials:,} trials from the space "
         f"'{facts.space_name}' on {question.data}, {budget} each, begun {day}."
     )
     return escape(redact(text))
 
 
-def answer(studies: Sequence[Results], commands: Sequence[str], order: Order) -> str:
+def answer(studies: Sequence[Study], commands: Sequence[str], order: Order) -> str:
     """The three picks of each study; of several, first how they compare."""
     parts = [comparison(studies)] if len(studies) > 1 else []
-    for results, folder in zip(studies, commands, strict=True):
-        heading = f"<h3>{escape(results.settings.name)}</h3>" if len(studies) > 1 else ""
+    for study, folder in zip(studies, commands, strict=True):
+        heading = f"<h3>{escape(study.settings.name)}</h3>" if len(studies) > 1 else ""
         try:
-            parts.append(f"{heading}{cards(results, folder, order)}")
+            parts.append(f"{heading}{cards(study, folder, order)}")
         except StudyError as error:
             parts.append(f'{heading}<p class="note">{escape(redact(str(error)))}</p>')
     return "".join(parts)
 
 
-def comparison(studies: Sequence[Results]) -> str:
+def comparison(studies: Sequence[Study]) -> str:
     """The studies in numbers, beside each other."""
     try:
         found = compare(studies, force=True)
@@ -89,21 +89,21 @@ def comparison_row(compared: Compared) -> str:
     return f'<tr><th class="text" scope="row">{escape(compared.name)}</th>{values}</tr>'
 
 
-def cards(results: Results, folder: str, order: Order) -> str:
+def cards(study: Study, folder: str, order: Order) -> str:
     """A card for each pick; picks that fall on one trial share it."""
     picked: dict[int, list[str]] = {}
     trials: dict[int, Trial] = {}
     for which, title in PICKS.items():
-        trial = best(results, which, order.min_accuracy)
+        trial = best(study, which, order.min_accuracy)
         trials[trial.number] = trial
         picked.setdefault(trial.number, []).append(title)
     inner = "".join(
-        card(results, trials[number], titles, folder) for number, titles in picked.items()
+        card(study, trials[number], titles, folder) for number, titles in picked.items()
     )
     return f'<div class="cards">{inner}</div>'
 
 
-def card(results: Results, trial: Trial, titles: list[str], folder: str) -> str:
+def card(study: Study, trial: Trial, titles: list[str], folder: str) -> str:
     """One pick: its accuracy, costs, drawing, and the command that exports it."""
     first = " first" if PICKS["efficiency"] in titles else ""
     words = f"neptune-nas|export|{folder}|--trial {trial.number}|-o {FILES[titles[0]]}.json"
@@ -112,13 +112,13 @@ def card(results: Results, trial: Trial, titles: list[str], folder: str) -> str:
         f'<article class="card{first}" data-number="{trial.number}">'
         f"<h3>{' · '.join(titles)}</h3>"
         f'<p class="big">{100 * accuracy(trial):.2f}%<small>validation accuracy</small></p>'
-        f"{costs(results, trial)}{drawing(results, trial)}"
+        f"{costs(study, trial)}{drawing(study, trial)}"
         f'<div class="command"><code>{command}</code>'
         f'<button type="button" data-copy>Copy</button></div></article>'
     )
 
 
-def costs(results: Results, trial: Trial) -> str:
+def costs(study: Study, trial: Trial) -> str:
     """A pick's costs as a list."""
     items = {
         "FLOPs": short(trial.cost.flops),
@@ -127,45 +127,45 @@ def costs(results: Results, trial: Trial) -> str:
     }
     if trial.latency is not None:
         items["latency"] = f"{trial.latency:.3g} ms"
-    items["(accuracy - chance)/MFLOPs"] = f"{efficiency(trial, results.settings.facts.chance):.4g}"
+    items["(accuracy - chance)/MFLOPs"] = f"{efficiency(trial, study.settings.facts.chance):.4g}"
     items["accuracy/GFLOPs"] = f"{accuracy_per_gflop(trial):.4g}"
     items["trial"] = str(trial.number)
     return definitions(items, "costs")
 
 
-def drawing(results: Results, trial: Trial) -> str:
+def drawing(study: Study, trial: Trial) -> str:
     """A pick's network."""
-    facts = results.settings.facts
+    facts = study.settings.facts
     try:
         return draw_svg(trial.architecture, model_for(facts.input_shape, facts.classes))
     except ArchitectureError as error:
         return f'<p class="note">{escape(str(error))}</p>'
 
 
-def admitted_note(studies: Sequence[Results], order: Order) -> str:
+def admitted_note(studies: Sequence[Study], order: Order) -> str:
     """Which trials the ranking compares."""
-    return " ".join(admitted_to(results, order, len(studies) > 1) for results in studies)
+    return " ".join(admitted_to(study, order, len(studies) > 1) for study in studies)
 
 
-def admitted_to(results: Results, order: Order, several: bool) -> str:
+def admitted_to(study: Study, order: Order, several: bool) -> str:
     """Which trials of one study are in the ranking."""
-    name = f"{results.settings.name}: " if several else ""
+    name = f"{study.settings.name}: " if several else ""
     try:
-        count = len(ranking(results, order.by, order.min_accuracy))
+        count = len(ranking(study, order.by, order.min_accuracy))
     except StudyError as error:
         return escape(redact(f"{name}{error}"))
     floor = ""
     if order.by in BY_COST:
         why = "" if order.min_accuracy is not None else ", 5 points below the best"
         floor = (
-            f" with an accuracy of at least {accuracy_floor(results, order.min_accuracy):.4f}{why}"
+            f" with an accuracy of at least {accuracy_floor(study, order.min_accuracy):.4f}{why}"
         )
     return escape(f"{name}{count:,} trials{floor} are ranked.")
 
 
-def reference_note(results: Results) -> str:
+def reference_note(study: Study) -> str:
     """What the hypervolume is measured from."""
-    question, corner = results.settings.question, results.settings.facts.reference
+    question, corner = study.settings.question, study.settings.facts.reference
     pairs = zip(question.objectives, corner, strict=True)
     text = " and ".join(f"{name} {short(value)}" for name, value in pairs)
     return escape(
@@ -174,7 +174,7 @@ def reference_note(results: Results) -> str:
     )
 
 
-def decisions(results: Results, found: Effects | None, several: bool) -> str:
+def decisions(study: Study, found: Effects | None, several: bool) -> str:
     """What mattered, or why nothing can be said."""
     if found is None:
         reason = (
@@ -183,7 +183,7 @@ def decisions(results: Results, found: Effects | None, several: bool) -> str:
             else f"At least {LEAST_TRIALS} scored trials are needed to tell decisions apart."
         )
         return f'<p class="note">{reason}</p>'
-    rung = fidelity_text(results, first_rung(results))
+    rung = fidelity_text(study, first_rung(study))
     return (
         f'<p class="note">From {found.trials:,} trials after {rung}, which all of them '
         f"had. A "
@@ -200,12 +200,12 @@ def decisions(results: Results, found: Effects | None, several: bool) -> str:
     )
 
 
-def trust(studies: Sequence[Results]) -> str:
+def trust(studies: Sequence[Study]) -> str:
     """The honest-evaluation checklist of each study."""
     return "".join(
-        (f"<h3>{escape(results.settings.name)}</h3>" if len(studies) > 1 else "")
-        + f'<ul class="checks">{"".join(map(check_item, checklist(results)))}</ul>'
-        for results in studies
+        (f"<h3>{escape(study.settings.name)}</h3>" if len(studies) > 1 else "")
+        + f'<ul class="checks">{"".join(map(check_item, checklist(study)))}</ul>'
+        for study in studies
     )
 
 
@@ -218,18 +218,18 @@ def check_item(check: Check) -> str:
     )
 
 
-def ledger(studies: Sequence[Results]) -> str:
+def ledger(studies: Sequence[Study]) -> str:
     """What each study cost."""
     return "".join(
-        (f"<h3>{escape(results.settings.name)}</h3>" if len(studies) > 1 else "")
-        + definitions(ledger_items(results), "facts")
-        for results in studies
+        (f"<h3>{escape(study.settings.name)}</h3>" if len(studies) > 1 else "")
+        + definitions(ledger_items(study), "facts")
+        for study in studies
     )
 
 
-def ledger_items(results: Results) -> dict[str, str]:
+def ledger_items(study: Study) -> dict[str, str]:
     """The sums of one study."""
-    ledger = results.ledger
+    ledger = study.ledger
     return {
         "trials finished": f"{ledger.finished:,}",
         "pruned at a lower rung": f"{ledger.pruned:,}",
@@ -243,7 +243,7 @@ def ledger_items(results: Results) -> dict[str, str]:
         "evaluation, all workers": duration(ledger.worker_seconds),
         "share of time not in evaluations": f"{ledger.overhead:.1%}",
         "worker deaths": f"{ledger.worker_deaths:,}",
-        "hypervolume reached": f"{results.hypervolume():.4f}",
+        "hypervolume reached": f"{study.hypervolume():.4f}",
     }
 
 

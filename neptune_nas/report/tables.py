@@ -22,53 +22,53 @@ from neptune_nas.report.ranking import (
     netscore,
     ranking,
 )
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 
 PICK = "pick:"  # marks the columns that hold what was picked at an open field
 FORMATS = ("csv", "md")
 
 
-def trials_csv(results: Results) -> str:
+def trials_csv(study: Study) -> str:
     """Every trial in the order they began."""
-    return to_csv(trials_table(results))
+    return to_csv(trials_table(study))
 
 
-def pareto_csv(results: Results) -> str:
+def pareto_csv(study: Study) -> str:
     """The trials on the front, cheapest first, with the hypervolume that each alone adds."""
-    return to_csv(pareto_table(results))
+    return to_csv(pareto_table(study))
 
 
 def ranking_text(
-    results: Results, form: str, by: str = "efficiency", min_accuracy: float | None = None
+    study: Study, form: str, by: str = "efficiency", min_accuracy: float | None = None
 ) -> str:
     """The ranking as "csv" or "md"."""
     if form not in FORMATS:
         raise OptionError(f"format '{form}' is unknown: {one_of(FORMATS, form)}")
     if form == "md":
-        return ranking_markdown(results, by, min_accuracy)
-    return to_csv(ranking_table(results, by, min_accuracy))
+        return ranking_markdown(study, by, min_accuracy)
+    return to_csv(ranking_table(study, by, min_accuracy))
 
 
-def trials_table(results: Results, picks: bool = True) -> pd.DataFrame:
+def trials_table(study: Study, picks: bool = True) -> pd.DataFrame:
     """One row a trial; `picks` adds one column for each open field of the space."""
-    return table(results, results.trials, picks)
+    return table(study, study.trials, picks)
 
 
-def pareto_table(results: Results) -> pd.DataFrame:
+def pareto_table(study: Study) -> pd.DataFrame:
     """One row a trial on the front, cheapest first."""
-    front = results.front()
-    frame = table(results, front)
-    frame.insert(1, "hypervolume", contributions(results, list(front)))
+    front = study.front()
+    frame = table(study, front)
+    frame.insert(1, "hypervolume", contributions(study, list(front)))
     return frame
 
 
 def ranking_table(
-    results: Results, by: str = "efficiency", min_accuracy: float | None = None
+    study: Study, by: str = "efficiency", min_accuracy: float | None = None
 ) -> pd.DataFrame:
     """One row a ranked trial, best first, with its place and tied group."""
-    places = ranking(results, by, min_accuracy)
-    frame = table(results, tuple(standing.trial for standing in places))
+    places = ranking(study, by, min_accuracy)
+    frame = table(study, tuple(standing.trial for standing in places))
     frame.insert(0, "place", [standing.place for standing in places])
     frame.insert(1, "value", [standing.value for standing in places])
     frame.insert(2, "tied_group", pd.Series([s.group for s in places], dtype="Int64"))
@@ -76,26 +76,26 @@ def ranking_table(
 
 
 def ranking_markdown(
-    results: Results, by: str = "efficiency", min_accuracy: float | None = None, top: int = 20
+    study: Study, by: str = "efficiency", min_accuracy: float | None = None, top: int = 20
 ) -> str:
     """The first `top` of a ranking as a Markdown table, with the formula above it."""
-    places = ranking(results, by, min_accuracy)
+    places = ranking(study, by, min_accuracy)
     lines = [
-        f"# {escape_markdown(results.settings.name)}: ranking by {by}",
+        f"# {escape_markdown(study.settings.name)}: ranking by {by}",
         "",
         f"`{FORMULAS[by]}`; the first {min(top, len(places))} of {len(places)}.",
         "",
         "| place | trial | accuracy | FLOPs | parameters | (acc. - chance)/MFLOPs | acc./GFLOPs "
         "| architecture |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
-        *(markdown_row(results, standing) for standing in places[:top]),
+        *(markdown_row(study, standing) for standing in places[:top]),
     ]
     return "\n".join(lines) + "\n"
 
 
-def markdown_row(results: Results, standing: Standing) -> str:
+def markdown_row(study: Study, standing: Standing) -> str:
     """One line of the Markdown table."""
-    trial, chance = standing.trial, results.settings.facts.chance
+    trial, chance = standing.trial, study.settings.facts.chance
     cells = (
         str(standing.place),
         str(trial.number),
@@ -129,11 +129,11 @@ def to_csv(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False, lineterminator="\n")
 
 
-def table(results: Results, trials: tuple[Trial, ...], picks: bool = True) -> pd.DataFrame:
+def table(study: Study, trials: tuple[Trial, ...], picks: bool = True) -> pd.DataFrame:
     """One row a trial, in the order given."""
-    on_front = {trial.number for trial in results.front()}
-    spread = noise(results.ranked)
-    chance = results.settings.facts.chance
+    on_front = {trial.number for trial in study.front()}
+    spread = noise(study.ranked)
+    chance = study.settings.facts.chance
     columns: dict[str, Callable[[Trial], Any]] = {
         "number": lambda t: t.number,
         "key": lambda t: t.key,

@@ -10,7 +10,7 @@ from neptune_nas.pareto import Floats, hypervolume
 from neptune_nas.report.noise import accuracies
 from neptune_nas.report.ranking import COSTS
 from neptune_nas.study.objectives import SCORED, value_of
-from neptune_nas.study.results import Results, unit_box
+from neptune_nas.study.study import Study, unit_box
 from neptune_nas.trial import Trial
 
 RESAMPLES = 1_000
@@ -47,41 +47,39 @@ class Versus:
         )
 
 
-def versus(results: Results) -> tuple[Versus, ...]:
+def versus(study: Study) -> tuple[Versus, ...]:
     """The study against each of its baselines."""
-    return tuple(against(results, name, trials) for name, trials in results.baselines.items())
+    return tuple(against(study, name, trials) for name, trials in study.baselines.items())
 
 
-def against(results: Results, name: str, trials: Sequence[Trial]) -> Versus:
+def against(study: Study, name: str, trials: Sequence[Trial]) -> Versus:
     """The study against one baseline, at equal budget: as many trials of each."""
-    last, count = results.settings.question.rungs[-1], min(len(results.trials), len(trials))
-    first = {trial.number for trial in results.trials[:count]}
-    ours = [t for t in results.ranked if t.number in first]
+    last, count = study.settings.question.rungs[-1], min(len(study.trials), len(trials))
+    first = {trial.number for trial in study.trials[:count]}
+    ours = [t for t in study.ranked if t.number in first]
     theirs = [t for t in trials[:count] if t.score is not None and t.score.fidelity == last]
     rng = np.random.default_rng(0)
     seeds = all(len(accuracies(trial)) > 1 for trial in (*ours, *theirs))
     draw = redrawn if seeds else resampled
-    differences = draw(results, ours, rng) - draw(results, theirs, rng)
+    differences = draw(study, ours, rng) - draw(study, theirs, rng)
     low, high = np.quantile(differences, [0.025, 0.975])
-    ahead = results.hypervolume(ours) - results.hypervolume(theirs)
+    ahead = study.hypervolume(ours) - study.hypervolume(theirs)
     return Versus(name, count, ahead, float(low), float(high), seeds)
 
 
-def resampled(results: Results, trials: Sequence[Trial], rng: np.random.Generator) -> Floats:
+def resampled(study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Floats:
     """The hypervolumes of trials drawn with replacement."""
-    points, corner = unit_box(results.settings, trials)
+    points, corner = unit_box(study.settings, trials)
     cloud = np.array(points, dtype=np.float64).reshape(-1, len(corner))
     draws = rng.integers(max(len(cloud), 1), size=(RESAMPLES, len(cloud)))
     return np.array([hypervolume(cloud[drawn], corner) for drawn in draws])
 
 
-def redrawn(results: Results, trials: Sequence[Trial], rng: np.random.Generator) -> Floats:
+def redrawn(study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Floats:
     """The hypervolumes of trials whose seeds are drawn with replacement."""
-    points, corner = unit_box(results.settings, trials)
+    points, corner = unit_box(study.settings, trials)
     clouds = np.tile(np.array(points, dtype=np.float64), (RESAMPLES, 1, 1))
-    scales = zip(
-        results.settings.question.objectives, results.settings.facts.reference, strict=True
-    )
+    scales = zip(study.settings.question.objectives, study.settings.facts.reference, strict=True)
     for column, (name, reference) in enumerate(scales):
         if name in SCORED:
             scale = reference - 1.0 if name == "accuracy" else reference
@@ -98,10 +96,10 @@ def moves(trial: Trial, name: str, rng: np.random.Generator) -> Floats:
     return np.asarray(values[draws].mean(axis=1) - values.mean())
 
 
-def mean_random(results: Results) -> tuple[float, dict[str, float]] | None:
+def mean_random(study: Study) -> tuple[float, dict[str, float]] | None:
     """The mean accuracy and costs of the random baseline's architectures at the last rung."""
-    last = results.settings.question.rungs[-1]
-    drawn = results.baselines.get("random", ())
+    last = study.settings.question.rungs[-1]
+    drawn = study.baselines.get("random", ())
     scored = [t for t in drawn if t.score is not None and t.score.fidelity == last]
     if not scored:
         return None

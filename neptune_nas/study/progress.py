@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from neptune_nas.pareto import hypervolume
-from neptune_nas.study.results import Results, unit_box
 from neptune_nas.study.settings import Settings
+from neptune_nas.study.study import Study, unit_box
 from neptune_nas.trial import State, Trial
 
 RECENT = 20  # results that the pace of a study on disk is read from
@@ -46,14 +46,14 @@ class Tracker:
         return standing(self.settings, trials, (monotonic() - self.began, done - self.at_start))
 
 
-def progress_of(results: Results, now: float) -> Progress:
+def progress_of(study: Study, now: float) -> Progress:
     """Where a study on disk stands at `now` (Unix time); its pace is that of its last results."""
-    starts = sorted(score.started for t in results.trials for score in t.scores)[-RECENT:]
+    starts = sorted(score.started for t in study.trials for score in t.scores)[-RECENT:]
     pace = (now - starts[0], len(starts)) if starts else (0.0, 0)
-    settings = results.settings
-    if results.ledger.exhausted:
-        settings = replace(settings, trials=len(results.trials))
-    return standing(settings, results.trials, pace)
+    settings = study.settings
+    if study.ledger.exhausted:
+        settings = replace(settings, trials=len(study.trials))
+    return standing(settings, study.trials, pace)
 
 
 def standing(settings: Settings, trials: Collection[Trial], pace: tuple[float, int]) -> Progress:
@@ -77,7 +77,7 @@ def count_done(trials: Collection[Trial]) -> int:
     return sum(bool(trial.scores) for trial in trials)
 
 
-def is_complete(results: Results) -> bool:
+def is_complete(study: Study) -> bool:
     """Whether a study has all its trials, or all there are, and none of them goes on."""
-    begun = len(results.trials) >= results.settings.trials or results.ledger.exhausted
-    return begun and all(trial.state is not State.RUNNING for trial in results.trials)
+    begun = len(study.trials) >= study.settings.trials or study.ledger.exhausted
+    return begun and all(trial.state is not State.RUNNING for trial in study.trials)

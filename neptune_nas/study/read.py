@@ -11,15 +11,15 @@ from neptune_nas.space.locate import find_module, find_space, is_there, records_
 from neptune_nas.study.audit import audit_of, read_measured
 from neptune_nas.study.folder import Folder, open_folder, read_settings
 from neptune_nas.study.ledger import Ledger
-from neptune_nas.study.results import Results
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.store import Store, open_store, sqlite_url
+from neptune_nas.study.study import Study
 from neptune_nas.trial import State, Trial
 
 
-def read_results(
+def read_study(
     path: Path, storage: str | None = None, allow: tuple[type, ...] | None = None
-) -> Results:
+) -> Study:
     """The study in the folder at `path`.
 
     `storage`: where its trials are, if not in the folder and the URL needs a password. `allow`: the
@@ -39,10 +39,10 @@ def read_results(
         raise StudyError(f"study {path} is of space {space}{where}: {error}") from error
 
 
-def snapshot(folder: Folder, settings: Settings, store: Store) -> Results:
-    """The results of a study that is open already."""
+def snapshot(folder: Folder, settings: Settings, store: Store) -> Study:
+    """A study that is open already, as it stands now."""
     trials = store.trials()
-    return Results(
+    return Study(
         folder=folder.path,
         settings=settings,
         trials=trials,

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.cli.console import console
-from neptune_nas.cli.summary import print_results
+from neptune_nas.cli.summary import print_study
 from neptune_nas.study.ledger import Ledger
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from tests.cli.run import neptune
 from tests.study.builders import make_trial, question, settings
 
@@ -29,5 +29,5 @@ def test_networks_no_better_than_chance_are_called_so(
     capsys: pytest.CaptureFixture[str], accuracy: float, warns: bool
 ) -> None:
     trials = (make_trial(0, accuracy, 1_000_000),)
-    print_results(Results(Path("x"), settings(question()), trials, Ledger(finished=1)))
+    print_study(Study(Path("x"), settings(question()), trials, Ledger(finished=1)))
     assert ("better than chance" in capsys.readouterr().out) is warns

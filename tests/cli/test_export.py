@@ -10,7 +10,7 @@ from neptune_nas.cli.export import numbered
 from neptune_nas.errors import StudyError
 from neptune_nas.export import COSTS, FIELDS, SCORED, SCORES, loads
 from neptune_nas.study.ledger import Ledger
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Score
 from tests.cli.run import assert_one_sentence, neptune
 from tests.study.builders import make_trial, question, settings
@@ -52,12 +52,12 @@ def test_the_published_schema_names_the_fields_that_are_read() -> None:
 
 def test_a_trial_that_others_wrote_into_the_database_is_none_of_the_study() -> None:
     trials = (make_trial(0, 0.5, 100), make_trial(2, 0.5, 100))
-    results = Results(Path("x"), settings(question()), trials, Ledger())
-    assert numbered(results, 2) is trials[1]
+    study = Study(Path("x"), settings(question()), trials, Ledger())
+    assert numbered(study, 2) is trials[1]
     with pytest.raises(StudyError, match="study x has trials 0 to 2, but --trial asks for 1"):
-        numbered(results, 1)
+        numbered(study, 1)
     with pytest.raises(StudyError, match="study x has no trials, but --trial asks for 0"):
-        numbered(dataclasses.replace(results, trials=()), 0)
+        numbered(dataclasses.replace(study, trials=()), 0)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from neptune_nas.study.read import read_results
+from neptune_nas.study.read import read_study
 
 COMMAND = ("-m", "neptune_nas", "search", "--space", "tiny", "--trials", "500", "--epochs", "1")
 
@@ -27,6 +27,6 @@ def test_ctrl_c_ends_with_a_whole_study_and_exit_code_130(tmp_path: Path) -> Non
     assert process.returncode == 130, rest
     assert "Traceback" not in rest
     assert "Stopped. What was scored is in" in rest
-    results = read_results(tmp_path / "tiny-digits")
-    assert results.ranked
-    assert (results.folder / "report.html").exists()
+    study = read_study(tmp_path / "tiny-digits")
+    assert study.ranked
+    assert (study.folder / "report.html").exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.search import Search
-from neptune_nas.study.read import read_results
+from neptune_nas.study.read import read_study
 from neptune_nas.trial import State
 from tests.cli.run import assert_one_sentence, neptune
 
@@ -22,11 +22,11 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_rung_0_is_a_proxy_and_the_best_third_trains(proxied: Path) -> None:
-    results = read_results(proxied)
-    assert [t.state for t in results.trials].count(State.FINISHED) == 4
-    assert results.settings.question.proxy == "naswot"
-    assert results.ledger.epochs == 4
-    pruned = [t for t in results.trials if t.state is State.PRUNED]
+    study = read_study(proxied)
+    assert [t.state for t in study.trials].count(State.FINISHED) == 4
+    assert study.settings.question.proxy == "naswot"
+    assert study.ledger.epochs == 4
+    pruned = [t for t in study.trials if t.state is State.PRUNED]
     assert all(t.score is None and t.scores[0].proxy for t in pruned)
     assert (proxied / "report.html").exists()
 
@@ -40,9 +40,9 @@ def test_an_audit_and_baselines_of_it_stand_in_its_results(proxied: Path) -> Non
     baseline = neptune("baseline", proxied, "--samplers", "random", "--trials", 3, "-j", 1)
     assert baseline.code == 0, baseline
     assert "of hypervolume" in baseline.out
-    results = read_results(proxied)
-    assert results.audit is not None
-    assert set(results.baselines) == {"random"}
+    study = read_study(proxied)
+    assert study.audit is not None
+    assert set(study.baselines) == {"random"}
 
 
 @pytest.mark.parametrize(

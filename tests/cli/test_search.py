@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from neptune_nas.study.read import read_results
+from neptune_nas.study.read import read_study
 from neptune_nas.trial import State
 from tests.cli.run import assert_one_sentence, neptune
 
@@ -22,12 +22,12 @@ def test_a_search_leaves_a_whole_study_behind(tmp_path: Path) -> None:
 
 
 def test_the_same_command_again_does_nothing_but_report(study: Path) -> None:
-    before = read_results(study).trials
+    before = read_study(study).trials
     outcome = neptune(
         "search", "--space", "tiny", "--trials", 3, "--epochs", 1, "--out", study.parent
     )
     assert outcome.code == 0
-    assert read_results(study).trials == before
+    assert read_study(study).trials == before
 
 
 def test_n_trials_is_another_name_for_trials(study: Path) -> None:
@@ -156,8 +156,8 @@ def test_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
 
 def test_more_trials_continue_the_study(tmp_path: Path) -> None:
     neptune("search", *QUICK, "--out", tmp_path)
-    first = read_results(tmp_path / "tiny-digits").trials
+    first = read_study(tmp_path / "tiny-digits").trials
     neptune("search", *QUICK[:2], "--trials", 4, *QUICK[4:], "--out", tmp_path)
-    trials = read_results(tmp_path / "tiny-digits").trials
+    trials = read_study(tmp_path / "tiny-digits").trials
     assert trials[:2] == first
     assert [t.state for t in trials] == [State.FINISHED] * 4

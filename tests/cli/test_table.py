@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from neptune_nas.study.read import read_results
+from neptune_nas.study.read import read_study
 from tests.cli.run import assert_one_sentence, neptune
 
 SPACE = """
@@ -32,13 +32,13 @@ def asked(tmp_path: Path) -> tuple[str | int, ...]:
 def test_a_search_on_a_table_trains_nothing(asked: tuple[str | int, ...], tmp_path: Path) -> None:
     outcome = neptune("search", *asked, "--trials", 20)
     assert outcome.code == 0, outcome
-    results = read_results(tmp_path / "nine_networks-cifar10-table")
-    assert sorted(t.score.accuracy for t in results.ranked if t.score) == pytest.approx(
+    study = read_study(tmp_path / "nine_networks-cifar10-table")
+    assert sorted(t.score.accuracy for t in study.ranked if t.score) == pytest.approx(
         sorted(0.53 + a / 10 + b / 20 for a in range(3) for b in range(3))
     )
-    assert results.settings.question.evaluator == f"table:{tmp_path / 'table.csv'}"
-    assert results.settings.question.rungs == (3,)
-    assert (results.folder / "report.html").exists()
+    assert study.settings.question.evaluator == f"table:{tmp_path / 'table.csv'}"
+    assert study.settings.question.rungs == (3,)
+    assert (study.folder / "report.html").exists()
 
 
 def test_rungs_a_dry_run_and_a_config_work_on_tables(
@@ -49,22 +49,22 @@ def test_rungs_a_dry_run_and_a_config_work_on_tables(
     assert neptune("search", *asked, "--trials", 6, "--rungs", "1,3").code == 0
     again = neptune("search", "--config", config, "--out", tmp_path, "-j", 1)
     assert again.code == 0, again
-    results = read_results(config.parent)
-    assert len(results.trials) == 6
-    assert results.ledger.pruned > 0
+    study = read_study(config.parent)
+    assert len(study.trials) == 6
+    assert study.ledger.pruned > 0
 
 
 def test_audits_and_baselines_work_on_tables(asked: tuple[str | int, ...], tmp_path: Path) -> None:
-    study = tmp_path / "nine_networks-cifar10-table"
+    folder = tmp_path / "nine_networks-cifar10-table"
     assert neptune("search", *asked, "--trials", 8, "--epochs", 1).code == 0
-    audit = neptune("audit", study, "-j", 1, "--threads", 1)
+    audit = neptune("audit", folder, "-j", 1, "--threads", 1)
     assert "Ranking reliable" in audit.out.replace("ranking", "Ranking"), audit
-    baseline = neptune("baseline", study, "--samplers", "random", "-j", 1, "--threads", 1)
+    baseline = neptune("baseline", folder, "--samplers", "random", "-j", 1, "--threads", 1)
     assert baseline.code == 0, baseline
-    results = read_results(study)
-    assert len(results.baselines["random"]) == 8
-    assert results.audit is not None
-    assert [each.name for each in results.audit.others] == ["parameters", "FLOPs"]
+    study = read_study(folder)
+    assert len(study.baselines["random"]) == 8
+    assert study.audit is not None
+    assert [each.name for each in study.audit.others] == ["parameters", "FLOPs"]
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from neptune_nas.errors import ArchitectureError
 from neptune_nas.report.drawing import model_for
 from neptune_nas.space import Space
 from neptune_nas.study.ledger import Ledger
-from neptune_nas.study.results import Reference, Results
 from neptune_nas.study.settings import Facts, Question, Settings
+from neptune_nas.study.study import Reference, Study
 from neptune_nas.trial import Cost, Score, State, Trial
 
 INPUT, CLASSES, CHANCE = (1, 8, 8), 10, 0.1
@@ -53,23 +53,21 @@ def plain_trial(
     )
 
 
-def plain_results(*trials: Trial, name: str = "plain", **question: Any) -> Results:
+def plain_results(*trials: Trial, name: str = "plain", **question: Any) -> Study:
     """A study of these trials; `question` replaces fields of its question."""
     asked = replace(Question(space="default", rungs=RUNGS), **question)
-    return Results(
-        Path("studies") / name, make_settings(name, 9, asked), trials, make_ledger(trials)
-    )
+    return Study(Path("studies") / name, make_settings(name, 9, asked), trials, make_ledger(trials))
 
 
 @cache
-def make_results(trials: int = 200, seed: int = 0, name: str = "digits") -> Results:
+def make_results(trials: int = 200, seed: int = 0, name: str = "digits") -> Study:
     """A finished study of `trials` trials."""
     rng = Random(seed)
     made = tuple(make_trial(number, rng) for number in range(trials))
     question = Question(
         space="default", objectives=("accuracy", "flops"), rungs=RUNGS, sampler="auto", seed=seed
     )
-    return Results(
+    return Study(
         folder=Path("studies") / name,
         settings=make_settings(name, trials, question),
         trials=made,

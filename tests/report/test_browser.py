@@ -18,7 +18,7 @@ from neptune_nas.report.page import render
 from neptune_nas.report.ranking import ranking
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.tables import trials_csv
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from tests.report.browser import find_browser, open_page, start, wait_for
 from tests.report.fixtures import MODEL, make_results, plain_results, plain_trial
 
@@ -39,16 +39,16 @@ def chrome() -> Iterator[Chrome]:
 
 
 @pytest.fixture(scope="module")
-def results() -> Results:
+def study() -> Study:
     return make_results(60)
 
 
 @pytest.fixture(scope="module")
-def page(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save(tmp_path_factory.mktemp("report"), results)
+def page(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(tmp_path_factory.mktemp("report"), study)
 
 
-def save(folder: Path, *studies: Results) -> Path:
+def save(folder: Path, *studies: Study) -> Path:
     path = folder / "report.html"
     path.write_text(render(studies), encoding="utf-8")
     return path
@@ -122,7 +122,7 @@ def test_dark_paper_is_dark_and_the_button_turns_it(chrome: Chrome, page: Path) 
 
 
 def test_a_click_on_a_point_opens_its_architecture(
-    chrome: Chrome, page: Path, results: Results
+    chrome: Chrome, page: Path, study: Study
 ) -> None:
     open_page(chrome, page)
     chrome.execute_script("document.getElementById('front').scrollIntoView()")
@@ -131,7 +131,7 @@ def test_a_click_on_a_point_opens_its_architecture(
     )[0]
     ActionChains(chrome).move_to_element(point).pause(0.2).click().perform()
     wait_for(chrome, "return document.getElementById('network').open")
-    cheapest = results.front()[0]
+    cheapest = study.front()[0]
     assert chrome.find_element(By.ID, "network-title").text == f"Trial {cheapest.number}"
     drawing = chrome.execute_script(
         "return document.querySelector('#network svg.net').querySelectorAll('circle').length"
@@ -140,22 +140,20 @@ def test_a_click_on_a_point_opens_its_architecture(
     assert drawing == 3 + sum(1 + len(stage.substages) for stage in stages)
 
 
-def test_a_click_on_a_row_opens_its_architecture(
-    chrome: Chrome, page: Path, results: Results
-) -> None:
+def test_a_click_on_a_row_opens_its_architecture(chrome: Chrome, page: Path, study: Study) -> None:
     open_page(chrome, page)
     chrome.execute_script("document.querySelector('#table tbody tr').click()")
-    first = ranking(results)[0].trial.number
+    first = ranking(study)[0].trial.number
     assert chrome.find_element(By.ID, "network-title").text == f"Trial {first}"
     command = chrome.find_element(By.CSS_SELECTOR, "#network code").text
     assert command == f"neptune-nas export studies/digits --trial {first} -o trial-{first}.json"
 
 
 def test_the_table_begins_in_the_order_of_the_ranking(
-    chrome: Chrome, page: Path, results: Results
+    chrome: Chrome, page: Path, study: Study
 ) -> None:
     open_page(chrome, page)
-    expected = [str(standing.trial.number) for standing in ranking(results)[:25]]
+    expected = [str(standing.trial.number) for standing in ranking(study)[:25]]
     assert column(chrome, "number") == expected
 
 
@@ -171,21 +169,19 @@ def test_a_click_on_a_heading_sorts_and_another_turns_the_order(chrome: Chrome, 
     assert rising != falling
 
 
-def test_the_filter_takes_words_and_conditions(
-    chrome: Chrome, page: Path, results: Results
-) -> None:
+def test_the_filter_takes_words_and_conditions(chrome: Chrome, page: Path, study: Study) -> None:
     open_page(chrome, page)
     chrome.find_element(By.ID, "everything").click()
     write_filter(chrome, "attn flops<1M accuracy>=50%")
     expected = [
         trial
-        for trial in results.trials
+        for trial in study.trials
         if trial.cost.flops < 1_000_000
         and trial.score
         and trial.score.accuracy >= 0.5
         and "attn" in describe(trial.architecture)
     ]
-    assert 0 < len(expected) < len(results.trials)
+    assert 0 < len(expected) < len(study.trials)
     assert chrome.find_element(By.ID, "count").text.endswith(f" of {len(expected)} trials")
     assert all("attn" in text for text in column(chrome, "architecture"))
     write_filter(chrome, "nothing-like-this")
@@ -193,7 +189,7 @@ def test_the_filter_takes_words_and_conditions(
 
 
 def test_the_downloaded_csv_holds_the_numbers_of_trials_csv(
-    chrome: Chrome, page: Path, results: Results, tmp_path: Path
+    chrome: Chrome, page: Path, study: Study, tmp_path: Path
 ) -> None:
     open_page(chrome, page)
     where = {"behavior": "allow", "downloadPath": str(tmp_path)}
@@ -204,7 +200,7 @@ def test_the_downloaded_csv_holds_the_numbers_of_trials_csv(
     target = tmp_path / "ranking.csv"
     wait_until_written(chrome, target)
     got = list(csv.DictReader(io.StringIO(target.read_text(encoding="utf-8"))))
-    expected = list(csv.DictReader(io.StringIO(trials_csv(results))))
+    expected = list(csv.DictReader(io.StringIO(trials_csv(study))))
     for name in ("number", "accuracy", "flops", "efficiency"):
         assert [number(row[name]) for row in got] == [number(row[name]) for row in expected]
     assert [row["architecture"] for row in got] == [row["architecture"] for row in expected]
@@ -219,7 +215,7 @@ def number(text: str) -> float | None:
 
 
 def test_the_browser_draws_networks_as_python_does(
-    chrome: Chrome, page: Path, results: Results
+    chrome: Chrome, page: Path, study: Study
 ) -> None:
     open_page(chrome, page)
     picked = chrome.find_element(By.CSS_SELECTOR, ".card.first").get_attribute("data-number")
@@ -230,7 +226,7 @@ def test_the_browser_draws_networks_as_python_does(
         return [scripted.outerHTML, printed.outerHTML];"""
     scripted, printed = chrome.execute_script(script)
     assert scripted == printed
-    assert draw_svg(results.trials[int(picked)].architecture, MODEL).count("<rect") > 5
+    assert draw_svg(study.trials[int(picked)].architecture, MODEL).count("<rect") > 5
 
 
 def test_print_leaves_out_what_cannot_be_pressed_and_turns_to_dark_ink(
@@ -254,16 +250,16 @@ def test_thousands_of_points_are_drawn_with_webgl(chrome: Chrome, tmp_path: Path
 
 
 def test_a_study_named_like_a_script_does_no_harm(
-    chrome: Chrome, results: Results, tmp_path: Path
+    chrome: Chrome, study: Study, tmp_path: Path
 ) -> None:
-    settings = replace(results.settings, name=EVIL)
-    open_page(chrome, save(tmp_path, replace(results, settings=settings)))
+    settings = replace(study.settings, name=EVIL)
+    open_page(chrome, save(tmp_path, replace(study, settings=settings)))
     assert chrome.find_element(By.TAG_NAME, "h1").text == EVIL
     assert errors(chrome) == []
 
 
-def test_two_studies_lie_over_each_other(chrome: Chrome, results: Results, tmp_path: Path) -> None:
-    open_page(chrome, save(tmp_path, results, make_results(30, seed=1, name="other")), 390)
+def test_two_studies_lie_over_each_other(chrome: Chrome, study: Study, tmp_path: Path) -> None:
+    open_page(chrome, save(tmp_path, study, make_results(30, seed=1, name="other")), 390)
     assert errors(chrome) == []
     assert overflow(chrome) == 0
     legend = chrome.find_elements(By.CSS_SELECTOR, "[data-figure=pareto] .legendtext")

@@ -5,12 +5,12 @@ import pytest
 
 from neptune_nas.report.checklist import Check, checklist
 from neptune_nas.space import Space, find_space
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
 
-def find(results: Results, start: str) -> Check:
-    return next(check for check in checklist(results) if check.claim.startswith(start))
+def find(study: Study, start: str) -> Check:
+    return next(check for check in checklist(study) if check.claim.startswith(start))
 
 
 def test_one_seed_a_trial_is_said_to_hide_the_noise() -> None:
@@ -18,26 +18,26 @@ def test_one_seed_a_trial_is_said_to_hide_the_noise() -> None:
 
 
 def test_repeated_seeds_give_the_noise_and_the_ties() -> None:
-    results = plain_results(
+    study = plain_results(
         plain_trial(0, None, 10, seeds=(0.90, 0.92)), plain_trial(1, None, 10, seeds=(0.91, 0.93))
     )
-    check = find(results, "The noise between seeds")
+    check = find(study, "The noise between seeds")
     assert check.holds
     assert "1.41 points" in check.evidence
     assert "2 trials cannot be told" in check.evidence
 
 
 def test_failures_are_counted_by_reason() -> None:
-    results = make_results(30)
-    counted = replace(results.ledger, failed=3, failures={"out of memory": 3})
-    check = find(replace(results, ledger=counted), "Failures")
+    study = make_results(30)
+    counted = replace(study.ledger, failed=3, failures={"out of memory": 3})
+    check = find(replace(study, ledger=counted), "Failures")
     assert check.evidence.startswith("3 failed: out of memory (3)")
 
 
 def test_without_a_baseline_or_a_reference_nothing_was_compared() -> None:
-    results = make_results(30)
-    assert find(results, "It was compared").evidence == "with hand-made"
-    assert find(replace(results, references=()), "It was compared").holds is False
+    study = make_results(30)
+    assert find(study, "It was compared").evidence == "with hand-made"
+    assert find(replace(study, references=()), "It was compared").holds is False
 
 
 def test_rungs_that_rank_as_the_last_one_are_told_by_spearman() -> None:
@@ -51,9 +51,9 @@ def test_too_few_trials_leave_the_rungs_open() -> None:
     assert check.holds is None
 
 
-def with_facts(results: Results, **facts: Any) -> Results:
-    settings = results.settings
-    return replace(results, settings=replace(settings, facts=replace(settings.facts, **facts)))
+def with_facts(study: Study, **facts: Any) -> Study:
+    settings = study.settings
+    return replace(study, settings=replace(settings, facts=replace(settings.facts, **facts)))
 
 
 def test_short_training_never_scores_on_the_test_split() -> None:
@@ -61,8 +61,8 @@ def test_short_training_never_scores_on_the_test_split() -> None:
 
 
 def test_what_another_evaluator_reads_is_open() -> None:
-    results = plain_results(plain_trial(0, 0.9, 10), evaluator="mine:Measure")
-    check = find(results, "No score was measured on the test split")
+    study = plain_results(plain_trial(0, 0.9, 10), evaluator="mine:Measure")
+    check = find(study, "No score was measured on the test split")
     assert check.holds is None
     assert "mine:Measure" in check.evidence
 
@@ -73,9 +73,9 @@ def test_a_split_without_a_fingerprint_is_not_fixed() -> None:
 
 
 def test_failures_that_the_ledger_lacks_are_hidden() -> None:
-    results = plain_results(plain_trial(0, None, 10), plain_trial(1, 0.9, 10))
-    assert find(results, "Failures").holds is True
-    hidden = replace(results, ledger=replace(results.ledger, failed=0))
+    study = plain_results(plain_trial(0, None, 10), plain_trial(1, 0.9, 10))
+    assert find(study, "Failures").holds is True
+    hidden = replace(study, ledger=replace(study.ledger, failed=0))
     assert find(hidden, "Failures").holds is False
 
 
@@ -89,13 +89,13 @@ def test_an_architecture_tried_twice_is_told() -> None:
 
 def test_a_space_as_it_is_shipped_is_published() -> None:
     shipped: Space[Any] = find_space("default")
-    results = with_facts(make_results(30), space_fingerprint=shipped.fingerprint)
-    assert find(results, "The space is published").holds is True
+    study = with_facts(make_results(30), space_fingerprint=shipped.fingerprint)
+    assert find(study, "The space is published").holds is True
 
 
 @pytest.mark.parametrize("space", ["default", "my_space.py"])
 def test_whether_a_space_that_was_changed_is_published_is_open(space: str) -> None:
-    results = plain_results(plain_trial(0, 0.9, 10), space=space)
-    check = find(results, "The space is published")
+    study = plain_results(plain_trial(0, 0.9, 10), space=space)
+    check = find(study, "The space is published")
     assert check.holds is None
     assert f"publish {space}" in check.evidence

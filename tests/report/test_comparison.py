@@ -5,17 +5,17 @@ import pytest
 
 from neptune_nas.errors import StudyError
 from neptune_nas.report.comparison import check_comparable, compare, with_common_reference
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from tests.report.fixtures import plain_results, plain_trial
 
 
-def study(name: str, **question: Any) -> Results:
+def study(name: str, **question: Any) -> Study:
     return plain_results(plain_trial(0, 0.9, 100_000), name=name, **question)
 
 
-def with_facts(results: Results, **facts: Any) -> Results:
-    settings = results.settings
-    return replace(results, settings=replace(settings, facts=replace(settings.facts, **facts)))
+def with_facts(study: Study, **facts: Any) -> Study:
+    settings = study.settings
+    return replace(study, settings=replace(settings, facts=replace(settings.facts, **facts)))
 
 
 def test_equal_questions_compare() -> None:

@@ -4,12 +4,12 @@ from random import Random
 import pytest
 
 from neptune_nas.report.effects import effects_of, measure_effects
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Cost, Score, Trial
 from tests.report.fixtures import plain_results, plain_trial
 
 
-def known_causes(trials: int) -> Results:
+def known_causes(trials: int) -> Study:
     """Accuracy depends on `norm` alone, cost on `width` alone, nothing on `idle`."""
     rng = Random(0)
     return plain_results(*(caused(i, rng) for i in range(trials)))

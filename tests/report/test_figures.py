@@ -6,7 +6,7 @@ import pytest
 from neptune_nas.errors import OptionError
 from neptune_nas.report import style
 from neptune_nas.report.figures import FIGURES, draw, pareto
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
 
@@ -37,10 +37,10 @@ def test_the_front_shows_rungs_apart_and_references_beside() -> None:
 
 
 def test_the_points_of_the_front_are_its_trials() -> None:
-    results = make_results(60)
-    line = pareto([results]).data[3]
-    assert list(line.x) == [trial.cost.flops for trial in results.front()]
-    assert [results.trials[place] for place in line.customdata] == list(results.front())
+    study = make_results(60)
+    line = pareto([study]).data[3]
+    assert list(line.x) == [trial.cost.flops for trial in study.front()]
+    assert [study.trials[place] for place in line.customdata] == list(study.front())
 
 
 def test_the_hover_shows_the_architecture() -> None:
@@ -62,8 +62,8 @@ def test_a_hopeless_few_do_not_flatten_the_rest_and_are_counted() -> None:
 
 
 def test_baselines_are_drawn_in() -> None:
-    results: Results = replace(make_results(60), baselines={"random": make_results(30).trials})
-    assert "baseline: random" in names(pareto([results]))
+    study: Study = replace(make_results(60), baselines={"random": make_results(30).trials})
+    assert "baseline: random" in names(pareto([study]))
 
 
 def test_many_points_are_drawn_with_webgl_and_few_without() -> None:

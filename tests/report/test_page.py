@@ -15,7 +15,7 @@ from neptune_nas.report import payload
 from neptune_nas.report.page import render
 from neptune_nas.report.ranking import best
 from neptune_nas.report.tables import trials_csv
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from tests.report.fixtures import make_results, plain_results, plain_trial
 from tests.report.reading import packed_json, unpack, visible
 
@@ -24,17 +24,17 @@ EVIL = "<script>alert(1)</script>"
 
 
 @pytest.fixture(scope="module")
-def results() -> Results:
+def study() -> Study:
     return make_results(60)
 
 
 @pytest.fixture(scope="module")
-def page(results: Results) -> str:
-    return render([results])
+def page(study: Study) -> str:
+    return render([study])
 
 
-def named(results: Results, name: str) -> Results:
-    return replace(results, settings=replace(results.settings, name=name))
+def named(study: Study, name: str) -> Study:
+    return replace(study, settings=replace(study.settings, name=name))
 
 
 def test_the_sections_stand_in_the_order_of_the_questions(page: str) -> None:
@@ -69,56 +69,54 @@ def test_every_tag_is_closed(page: str) -> None:
     assert parser.open == []
 
 
-def test_the_answer_names_the_three_picks_and_how_to_export_them(
-    page: str, results: Results
-) -> None:
+def test_the_answer_names_the_three_picks_and_how_to_export_them(page: str, study: Study) -> None:
     for which in ("efficiency", "knee", "accuracy"):
-        trial = best(results, which)
+        trial = best(study, which)
         assert f'data-number="{trial.number}"' in page
         assert f"<span>--trial {trial.number}</span>" in page
         assert trial.score is not None
         assert f"{100 * trial.score.accuracy:.2f}%" in page
 
 
-def test_the_numbers_in_the_page_are_those_of_trials_csv(page: str, results: Results) -> None:
+def test_the_numbers_in_the_page_are_those_of_trials_csv(page: str, study: Study) -> None:
     columns = packed_json(page)["columns"]
-    rows = list(csv.DictReader(io.StringIO(trials_csv(results))))
+    rows = list(csv.DictReader(io.StringIO(trials_csv(study))))
     for name in ("number", "flops", "params", "accuracy", "efficiency", "netscore", "loss"):
         assert columns[name] == [float(row[name]) if row[name] else None for row in rows], name
     assert columns["key"] == [row["key"] for row in rows]
 
 
-def test_every_trial_has_its_network_in_the_page(page: str, results: Results) -> None:
+def test_every_trial_has_its_network_in_the_page(page: str, study: Study) -> None:
     data = packed_json(page)
-    for trial, places in zip(results.trials, data["networks"], strict=True):
+    for trial, places in zip(study.trials, data["networks"], strict=True):
         macs = sum(data["rows"][place][3] for place in places)
         assert macs == trial.cost.macs
 
 
 def test_in_a_space_without_end_only_so_many_parts_are_counted(
-    monkeypatch: pytest.MonkeyPatch, results: Results
+    monkeypatch: pytest.MonkeyPatch, study: Study
 ) -> None:
     monkeypatch.setattr(payload, "MOST_PARTS", 30)
     monkeypatch.setattr(payload, "model_for", CostModel)
-    networks, known = payload.pack_networks([results])
+    networks, known = payload.pack_networks([study])
     counted = [all(known[i][3] is not None for i in places or ()) for places in networks]
-    best_place = results.trials.index(results.front()[0])
+    best_place = study.trials.index(study.front()[0])
     assert counted[best_place]
     assert not all(counted)
     assert all(places is not None for places in networks)
 
 
-def test_names_are_escaped_wherever_they_stand(results: Results) -> None:
-    page = render([named(replace(results, folder=Path(f"studies/{EVIL}")), EVIL)])
+def test_names_are_escaped_wherever_they_stand(study: Study) -> None:
+    page = render([named(replace(study, folder=Path(f"studies/{EVIL}")), EVIL)])
     assert EVIL not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in visible(page)
 
 
 def test_errors_are_escaped_and_hold_no_passwords() -> None:
     failed = replace(plain_trial(0, None, 10), failure=f"{EVIL} postgresql://ada:secret@host/db")
-    results = plain_results(failed)
-    ledger = replace(results.ledger, failures={str(failed.failure): 1})
-    page = render([replace(results, ledger=ledger)])
+    study = plain_results(failed)
+    ledger = replace(study.ledger, failures={str(failed.failure): 1})
+    page = render([replace(study, ledger=ledger)])
     assert EVIL not in page
     assert "secret" not in visible(page)
     assert "secret" not in unpack(page, "data")
@@ -131,16 +129,16 @@ def test_a_study_without_scores_says_so_where_the_answer_would_be() -> None:
 
 @pytest.mark.parametrize("by", ["accuracy", "netscore", "params"])
 def test_the_formula_of_the_ranking_stands_in_the_page(by: str) -> None:
-    results = make_results(30)
-    page = render([results], rank_by=by)
+    study = make_results(30)
+    page = render([study], rank_by=by)
     assert f"Ranked by <b>{by}</b>" in page
     places = packed_json(page)["columns"]["place"]
-    assert places.index(1) == best(results, by).number
+    assert places.index(1) == best(study, by).number
 
 
-def test_an_unknown_ranking_is_refused(results: Results) -> None:
+def test_an_unknown_ranking_is_refused(study: Study) -> None:
     with pytest.raises(OptionError, match="ranking 'speed' is unknown"):
-        render([results], rank_by="speed")
+        render([study], rank_by="speed")
 
 
 def test_several_studies_share_a_page() -> None:
@@ -149,13 +147,13 @@ def test_several_studies_share_a_page() -> None:
     assert len(packed_json(page)["columns"]["study"]) == 60
 
 
-def test_studies_that_do_not_compare_are_refused_or_said_to_be_forced(results: Results) -> None:
-    facts = replace(results.settings.facts, data_fingerprint="else")
-    other = replace(named(results, "other"), settings=replace(results.settings, facts=facts))
+def test_studies_that_do_not_compare_are_refused_or_said_to_be_forced(study: Study) -> None:
+    facts = replace(study.settings.facts, data_fingerprint="else")
+    other = replace(named(study, "other"), settings=replace(study.settings, facts=facts))
     with pytest.raises(StudyError, match="different data or splits"):
-        render([results, other])
-    assert "different data or splits" in visible(render([results, other], force=True))
+        render([study, other])
+    assert "different data or splits" in visible(render([study, other], force=True))
 
 
-def test_equal_studies_give_equal_pages(page: str, results: Results) -> None:
-    assert render([results]) == page
+def test_equal_studies_give_equal_pages(page: str, study: Study) -> None:
+    assert render([study]) == page

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.report.progress import corners, fidelity_text, progress, spans, survival
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
@@ -21,15 +21,15 @@ def test_hypervolume_after_each_trial_is_that_of_the_trials_so_far(
     points: list[tuple[int, int]],
 ) -> None:
     trials = [plain_trial(i, percent / 100, macs) for i, (percent, macs) in enumerate(points)]
-    results = plain_results(*trials)
-    for step in progress(results):
-        expected = results.hypervolume(trials[: step.trials])
+    study = plain_results(*trials)
+    for step in progress(study):
+        expected = study.hypervolume(trials[: step.trials])
         assert step.hypervolume == pytest.approx(expected)
 
 
 def test_trials_count_when_they_end_not_when_they_begin() -> None:
-    results = plain_results(at(0, started=0.0, seconds=9.0), at(1, started=1.0, seconds=2.0))
-    assert [step.seconds for step in progress(results)] == [2.0, 11.0]
+    study = plain_results(at(0, started=0.0, seconds=9.0), at(1, started=1.0, seconds=2.0))
+    assert [step.seconds for step in progress(study)] == [2.0, 11.0]
 
 
 def test_corners_keep_the_stair() -> None:
@@ -41,13 +41,13 @@ def test_corners_keep_the_stair() -> None:
 
 
 def test_a_pause_of_a_worker_splits_its_span_and_none_does_not() -> None:
-    results = plain_results(
+    study = plain_results(
         at(0, started=100.0, seconds=10.0),
         at(1, started=110.0, seconds=10.0),
         at(2, started=150.0, seconds=10.0),
         at(3, started=100.0, seconds=5.0, worker=1),
     )
-    found = [(s.worker, s.start, s.end) for s in spans(results)]
+    found = [(s.worker, s.start, s.end) for s in spans(study)]
     assert found == [(0, 0.0, 20.0), (0, 50.0, 60.0), (1, 0.0, 5.0)]
 
 
@@ -56,12 +56,12 @@ def test_a_study_without_evaluations_has_no_spans() -> None:
 
 
 def test_survival_counts_those_scored_at_each_rung_or_above() -> None:
-    results: Results = make_results(30)
-    counts = dict(survival(results))
+    study: Study = make_results(30)
+    counts = dict(survival(study))
     assert counts["begun"] == 30
-    assert counts["9 epochs"] == len(results.ranked)
+    assert counts["9 epochs"] == len(study.ranked)
     assert counts["1 epoch"] >= counts["3 epochs"] >= counts["9 epochs"]
-    assert counts["on the front"] == len(results.front())
+    assert counts["on the front"] == len(study.front())
 
 
 def test_only_training_counts_in_epochs() -> None:

@@ -17,7 +17,7 @@ from neptune_nas.report.ranking import (
     netscore,
     ranking,
 )
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from tests.report.fixtures import CHANCE, plain_results, plain_trial
 
 accuracies = st.integers(10, 100).map(lambda percent: percent / 100)
@@ -25,7 +25,7 @@ costs = st.integers(1_000, 2_000_000)
 
 
 @st.composite
-def studies(draw: st.DrawFn) -> Results:
+def studies(draw: st.DrawFn) -> Study:
     """One to a dozen trials of any accuracy and cost."""
     points = draw(st.lists(st.tuples(accuracies, costs), min_size=1, max_size=12))
     return plain_results(*(plain_trial(i, *point) for i, point in enumerate(points)))
@@ -42,66 +42,66 @@ def test_netscore_has_the_papers_exponents_and_units() -> None:
 
 
 @given(studies())
-def test_the_most_efficient_is_within_five_points_of_the_most_accurate(results: Results) -> None:
-    chosen, top = best(results, "efficiency"), best(results, "accuracy")
+def test_the_most_efficient_is_within_five_points_of_the_most_accurate(study: Study) -> None:
+    chosen, top = best(study, "efficiency"), best(study, "accuracy")
     assert chosen.score is not None
     assert top.score is not None
     assert chosen.score.accuracy >= top.score.accuracy - 0.05
-    admitted = [s.trial for s in ranking(results, "efficiency")]
+    admitted = [s.trial for s in ranking(study, "efficiency")]
     assert efficiency(chosen, CHANCE) == max(efficiency(t, CHANCE) for t in admitted)
 
 
 @given(studies(), st.sampled_from([name for name in RANKINGS if name != "latency"]))
-def test_places_count_up_and_values_never_get_better(results: Results, by: str) -> None:
-    places = ranking(results, by)
+def test_places_count_up_and_values_never_get_better(study: Study, by: str) -> None:
+    places = ranking(study, by)
     values = [standing.value for standing in places]
     assert [standing.place for standing in places] == list(range(1, len(places) + 1))
     assert values == sorted(values, reverse=by not in ("flops", "macs", "params", "activations"))
 
 
 @given(studies())
-def test_the_knee_lies_on_the_front(results: Results) -> None:
-    assert best(results, "knee") in results.front()
+def test_the_knee_lies_on_the_front(study: Study) -> None:
+    assert best(study, "knee") in study.front()
 
 
 @given(studies())
-def test_contributions_are_what_the_hypervolume_loses(results: Results) -> None:
-    trials = list(results.trials)
-    found = contributions(results, trials)
+def test_contributions_are_what_the_hypervolume_loses(study: Study) -> None:
+    trials = list(study.trials)
+    found = contributions(study, trials)
     for trial, value in zip(trials, found, strict=True):
-        rest = [other for other in results.ranked if other is not trial]
-        assert value == pytest.approx(results.hypervolume() - results.hypervolume(rest), abs=1e-9)
+        rest = [other for other in study.ranked if other is not trial]
+        assert value == pytest.approx(study.hypervolume() - study.hypervolume(rest), abs=1e-9)
 
 
 def test_a_floor_of_ones_own_lets_the_cheap_in() -> None:
-    results = plain_results(plain_trial(0, 0.6, 1_000), plain_trial(1, 0.9, 100_000))
-    assert best(results, "efficiency").number == 1
-    assert best(results, "efficiency", min_accuracy=0.5).number == 0
-    assert accuracy_floor(results) == pytest.approx(0.85)
+    study = plain_results(plain_trial(0, 0.6, 1_000), plain_trial(1, 0.9, 100_000))
+    assert best(study, "efficiency").number == 1
+    assert best(study, "efficiency", min_accuracy=0.5).number == 0
+    assert accuracy_floor(study) == pytest.approx(0.85)
 
 
 def test_the_knee_is_the_point_farthest_above_the_line_between_the_ends() -> None:
     # In (log10 cost, accuracy): ends (3, 0.5) and (5, 0.9); the middle one is 0.25 above the line
     # in scaled accuracy, so 0.25 / sqrt(2) from it.
     points = [(0.5, 500), (0.8, 5_000), (0.9, 50_000)]
-    results = plain_results(*(plain_trial(i, *point) for i, point in enumerate(points)))
-    assert best(results, "knee").number == 1
-    assert bends(results, list(results.front())) == pytest.approx([0, 0.25 / sqrt(2), 0])
+    study = plain_results(*(plain_trial(i, *point) for i, point in enumerate(points)))
+    assert best(study, "knee").number == 1
+    assert bends(study, list(study.front())) == pytest.approx([0, 0.25 / sqrt(2), 0])
 
 
 @pytest.mark.parametrize("points", [[(0.7, 500)], [(0.5, 500), (0.7, 5_000)]])
 def test_without_a_bend_the_knee_is_the_most_accurate(points: list[tuple[float, int]]) -> None:
-    results = plain_results(*(plain_trial(i, *point) for i, point in enumerate(points)))
-    assert best(results, "knee").number == len(points) - 1
+    study = plain_results(*(plain_trial(i, *point) for i, point in enumerate(points)))
+    assert best(study, "knee").number == len(points) - 1
 
 
 def test_repeated_seeds_give_the_mean_its_interval_and_tied_groups() -> None:
-    results = plain_results(
+    study = plain_results(
         plain_trial(0, None, 10_000, seeds=(0.90, 0.92)),
         plain_trial(1, None, 10_000, seeds=(0.91, 0.93)),
         plain_trial(2, None, 10_000, seeds=(0.50, 0.52)),
     )
-    first, second, third = ranking(results, "accuracy")
+    first, second, third = ranking(study, "accuracy")
     assert first.trial.number == 1
     assert first.accuracy == pytest.approx(0.92)
     # Pooled deviation 0.01414 with 3 degrees of freedom, t = 3.1824.

@@ -7,12 +7,12 @@ import pytest
 from neptune_nas.errors import OptionError
 from neptune_nas.report.ranking import ranking
 from neptune_nas.report.tables import pareto_csv, ranking_text, trials_csv
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
 
 @pytest.fixture(scope="module")
-def results() -> Results:
+def study() -> Study:
     return make_results(30)
 
 
@@ -20,49 +20,49 @@ def read(text: str) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(text))
 
 
-def test_trials_csv_has_a_row_a_trial_and_its_exact_numbers(results: Results) -> None:
-    frame = read(trials_csv(results))
-    assert frame["number"].tolist() == [trial.number for trial in results.trials]
-    assert frame["flops"].tolist() == [trial.cost.flops for trial in results.trials]
-    for trial, value in zip(results.trials, frame["accuracy"], strict=True):
+def test_trials_csv_has_a_row_a_trial_and_its_exact_numbers(study: Study) -> None:
+    frame = read(trials_csv(study))
+    assert frame["number"].tolist() == [trial.number for trial in study.trials]
+    assert frame["flops"].tolist() == [trial.cost.flops for trial in study.trials]
+    for trial, value in zip(study.trials, frame["accuracy"], strict=True):
         assert value == trial.score.accuracy if trial.score else pd.isna(value)
 
 
-def test_trials_csv_has_a_column_a_pick(results: Results) -> None:
-    frame = read(trials_csv(results))
-    trial = results.trials[3]
+def test_trials_csv_has_a_column_a_pick(study: Study) -> None:
+    frame = read(trials_csv(study))
+    trial = study.trials[3]
     for path, pick in trial.picks.items():
         assert str(frame.loc[3, f"pick:{path}"]) in (str(pick), f"{pick}.0")
 
 
-def test_pareto_csv_is_the_front_cheapest_first(results: Results) -> None:
-    frame = read(pareto_csv(results))
-    assert frame["number"].tolist() == [trial.number for trial in results.front()]
+def test_pareto_csv_is_the_front_cheapest_first(study: Study) -> None:
+    frame = read(pareto_csv(study))
+    assert frame["number"].tolist() == [trial.number for trial in study.front()]
     assert frame["flops"].is_monotonic_increasing
     assert frame["pareto"].all()
 
 
-def test_the_ranking_as_csv_is_in_order_of_place(results: Results) -> None:
-    frame = read(ranking_text(results, "csv"))
-    assert frame["number"].tolist() == [s.trial.number for s in ranking(results)]
+def test_the_ranking_as_csv_is_in_order_of_place(study: Study) -> None:
+    frame = read(ranking_text(study, "csv"))
+    assert frame["number"].tolist() == [s.trial.number for s in ranking(study)]
     assert frame["place"].tolist() == list(range(1, len(frame) + 1))
 
 
-def test_the_ranking_as_markdown_says_its_formula_and_its_first(results: Results) -> None:
-    text = ranking_text(results, "md")
-    first = ranking(results)[0]
+def test_the_ranking_as_markdown_says_its_formula_and_its_first(study: Study) -> None:
+    text = ranking_text(study, "md")
+    first = ranking(study)[0]
     assert "(accuracy - chance) / MFLOPs" in text
     assert f"| 1 | {first.trial.number} | {first.accuracy:.4f} |" in text
 
 
 def test_markdown_shows_intervals_where_seeds_were_repeated() -> None:
-    results = plain_results(plain_trial(0, None, 10_000, seeds=(0.90, 0.92)))
-    assert "0.9100 [0.7829, 1.0000] (2 seeds)" in ranking_text(results, "md")
+    study = plain_results(plain_trial(0, None, 10_000, seeds=(0.90, 0.92)))
+    assert "0.9100 [0.7829, 1.0000] (2 seeds)" in ranking_text(study, "md")
 
 
 def test_markdown_of_a_study_with_a_wicked_name_holds_no_tags() -> None:
-    results = plain_results(plain_trial(0, 0.9, 10_000), name="<script>alert(1)</script>|x")
-    text = ranking_text(results, "md")
+    study = plain_results(plain_trial(0, 0.9, 10_000), name="<script>alert(1)</script>|x")
+    text = ranking_text(study, "md")
     assert "<script" not in text
     assert r"\|x" in text
 
@@ -75,6 +75,6 @@ def test_failures_are_listed_without_passwords() -> None:
     assert "secret" not in text
 
 
-def test_an_unknown_format_is_refused(results: Results) -> None:
+def test_an_unknown_format_is_refused(study: Study) -> None:
     with pytest.raises(OptionError, match="format 'xml' is unknown"):
-        ranking_text(results, "xml")
+        ranking_text(study, "xml")

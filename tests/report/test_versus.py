@@ -5,7 +5,7 @@ import pytest
 from neptune_nas.report.checklist import checklist
 from neptune_nas.report.figures import pareto
 from neptune_nas.report.versus import mean_random, versus
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
@@ -18,7 +18,7 @@ def study(accuracy: float, seeds: tuple[float, ...] = ()) -> tuple[Trial, ...]:
     )
 
 
-def compared(ours: tuple[Trial, ...], theirs: tuple[Trial, ...]) -> Results:
+def compared(ours: tuple[Trial, ...], theirs: tuple[Trial, ...]) -> Study:
     return replace(plain_results(*ours), baselines={"random": theirs})
 
 
@@ -58,10 +58,10 @@ def test_the_mean_random_architecture_is_the_mean_of_that_baseline() -> None:
 
 
 def test_the_report_shows_both() -> None:
-    results = replace(make_results(60), baselines={"random": make_results(30).trials})
-    names = [trace.name for trace in pareto([results]).data]
+    study = replace(make_results(60), baselines={"random": make_results(30).trials})
+    names = [trace.name for trace in pareto([study]).data]
     assert {"baseline: random", "mean random architecture"} <= {*names}
-    (check,) = [c for c in checklist(results) if c.claim.startswith("It was compared")]
+    (check,) = [c for c in checklist(study) if c.claim.startswith("It was compared")]
     assert "'random'" in check.evidence
     assert "of hypervolume" in check.evidence
 

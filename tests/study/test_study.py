@@ -10,7 +10,7 @@ from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.objectives import check_objectives, directions, losses, value_of, worst_score
 from neptune_nas.study.progress import Tracker, is_complete, progress_of
 from neptune_nas.study.read import ledger_of
-from neptune_nas.study.results import Results
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Cost, Score, Trial
 from tests.study.builders import make_trial, question, settings
 
@@ -19,15 +19,15 @@ pairs = st.lists(
 )
 
 
-def results_of(*trials: Trial, total: int = 10) -> Results:
-    return Results(Path("x"), settings(question(), total), trials, Ledger())
+def study_of(*trials: Trial, total: int = 10) -> Study:
+    return Study(Path("x"), settings(question(), total), trials, Ledger())
 
 
 @given(pairs)
 def test_no_trial_beats_one_on_the_front(points: list[tuple[float, int]]) -> None:
     trials = [make_trial(i, accuracy, flops) for i, (accuracy, flops) in enumerate(points)]
-    results = results_of(*trials)
-    for member in results.front():
+    study = study_of(*trials)
+    for member in study.front():
         assert member.score is not None
         assert not any(
             other.score is not None
@@ -42,19 +42,19 @@ def test_no_trial_beats_one_on_the_front(points: list[tuple[float, int]]) -> Non
 @given(pairs)
 def test_another_trial_never_shrinks_the_hypervolume(points: list[tuple[float, int]]) -> None:
     trials = [make_trial(i, accuracy, flops) for i, (accuracy, flops) in enumerate(points)]
-    volumes = [results_of(*trials[: n + 1]).hypervolume() for n in range(len(trials))]
+    volumes = [study_of(*trials[: n + 1]).hypervolume() for n in range(len(trials))]
     assert all(before <= after + 1e-12 for before, after in pairwise(volumes))
     assert 0 <= volumes[-1] <= 1
 
 
 def test_one_trial_has_the_hypervolume_of_its_rectangle() -> None:
     # Reference (0.1, 5 MFLOPs): (0.55 - 0.1) / 0.9 high and (5 - 1) / 5 wide.
-    results = results_of(make_trial(0, 0.55, 1_000_000))
-    assert results.hypervolume() == pytest.approx(0.5 * 0.8)
+    study = study_of(make_trial(0, 0.55, 1_000_000))
+    assert study.hypervolume() == pytest.approx(0.5 * 0.8)
 
 
 def test_a_trial_below_the_last_rung_is_not_ranked() -> None:
-    assert results_of(make_trial(0, 0.5, 100, fidelity=3)).ranked == ()
+    assert study_of(make_trial(0, 0.5, 100, fidelity=3)).ranked == ()
 
 
 def test_repeated_seeds_count_by_their_mean() -> None:
@@ -87,12 +87,12 @@ def test_overhead_is_the_share_of_time_not_spent_in_evaluations() -> None:
 
 
 def test_progress_knows_what_is_left() -> None:
-    results = results_of(make_trial(0, 0.5, 100), make_trial(1, None, 100), total=4)
-    progress = progress_of(results, now=10.0)
+    study = study_of(make_trial(0, 0.5, 100), make_trial(1, None, 100), total=4)
+    progress = progress_of(study, now=10.0)
     assert (progress.done, progress.total, progress.running) == (1, 4, 1)
     assert progress.best_accuracy == 0.5
     assert progress.seconds_left == pytest.approx(3 * 10.0)
-    assert not is_complete(results)
+    assert not is_complete(study)
 
 
 def test_a_tracker_has_no_pace_before_two_results() -> None:

@@ -24,7 +24,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Results:
+class Study:
     """A study as it stands: its settings, all trials in the order they began, its ledger.
 
     `baselines`: other samplers' trials at equal budget, by name. `references`: hand-designed
