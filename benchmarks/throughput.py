@@ -81,7 +81,7 @@ def naive(job: Job) -> float:
 
 def ours(job: Job) -> float:
     """Images a CPU-second of the toolkit's loop."""
-    data = load_once(f"folder:{job.folder}", limit=job.images)
+    data = load_once(f"folder:{job.folder}#{job.images}")
     network = job.network().to(memory_format=torch.channels_last)
     setup = make_setup(network, data, RECIPE, CPU)
     optimizer = make_optimizer(network, RECIPE)

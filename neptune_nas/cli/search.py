@@ -22,7 +22,10 @@ Trials = Annotated[
 ]
 Data = Annotated[
     str | None,
-    typer.Option(help="digits, mnist, fashion-mnist, cifar10, cifar100 or folder:PATH."),
+    typer.Option(
+        help="digits, mnist, fashion-mnist, cifar10, cifar100 or folder:PATH; with #COUNT behind "
+        "it, on that many training images."
+    ),
 ]
 DataDir = Annotated[
     str | None, typer.Option(help="Where data sets lie and are downloaded to.", metavar="DIR")

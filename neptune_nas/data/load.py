@@ -1,9 +1,11 @@
 """Data sets by name, with the same three splits for the same seed on every machine."""
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from neptune_nas.data.images import ImageData, Split, image_data
 from neptune_nas.data.source import Part, Source
@@ -11,33 +13,51 @@ from neptune_nas.data.splitting import THREE_WAY, TWO_WAY, Rows, at_most, strati
 from neptune_nas.errors import DataError, one_of
 
 FOLDER = "folder:"
+COUNT = "#"  # before the number of training images
 TORCHVISION = ("mnist", "fashion-mnist", "cifar10", "cifar100")
 DATA_SETS = ("digits", *TORCHVISION)
 DEFAULT_DIR = Path("~/.cache/neptune-nas")
 
 
-def load_data(
-    name: str, data_dir: str | Path | None = None, seed: int = 0, limit: int | None = None
-) -> ImageData:
+def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> ImageData:
     """The data set `name`: one of `DATA_SETS`, or `folder:PATH`, or `folder:PATH@SIZE`.
 
     Where a data set has a test split, a tenth of its training images becomes the validation split;
-    otherwise it is cut 60/20/20. Both are stratified and fixed by `seed`.
+    otherwise it is cut 60/20/20. Both are stratified and fixed by `seed`. `#COUNT` behind a name,
+    as in `cifar10#10000`, trains on that many of the training images, stratified too; validation
+    and test images stay as they are.
     `data_dir`: where torchvision's files are looked for and downloaded to (`DEFAULT_DIR` unless
     said), and where the decoded images of a folder are kept for the next time (nowhere unless
-    said). `limit`: at most that many images a split, stratified too.
+    said).
 
     Raises `DataError` if the name is unknown, or its images are missing or unreadable.
     """
-    if limit is not None and limit < 1:
-        raise DataError(f"data '{name}': the limit must be at least 1 image, but got {limit}.")
-    source = find_source(name, Path(data_dir).expanduser() if data_dir else None)
-    splits = [
-        Split(part.take(kept), part.labels[torch.from_numpy(kept)])
-        for part, rows in split_parts(source, seed)
-        for kept in [rows[at_most(part.labels[torch.from_numpy(rows)], limit, seed)]]
-    ]
-    return image_data(source, (splits[0], splits[1], splits[2]))
+    whole, count = parse_count(name)
+    source = find_source(whole, Path(data_dir).expanduser() if data_dir else None)
+    (train, rows), *others = split_parts(source, seed)
+    kept = rows[at_most(labels_at(train, rows), count, seed)]
+    train_split, *rest = (taken(*each) for each in ((train, kept), *others))
+    return image_data(replace(source, name=name), (train_split, rest[0], rest[1]))
+
+
+def parse_count(name: str) -> tuple[str, int | None]:
+    """`NAME#COUNT` taken apart; a `#` that no whole number follows belongs to the name."""
+    whole, _, digits = name.rpartition(COUNT)
+    if not whole or not digits.isdecimal():
+        return name, None
+    if not int(digits):
+        raise DataError(f"data '{name}': the count behind {COUNT} must be at least 1, but got 0.")
+    return whole, int(digits)
+
+
+def labels_at(part: Part, rows: Rows) -> Tensor:
+    """The labels of some rows of a part."""
+    return part.labels[torch.from_numpy(rows)]
+
+
+def taken(part: Part, rows: Rows) -> Split:
+    """Some rows of a part, in memory."""
+    return Split(part.take(rows), labels_at(part, rows))
 
 
 load_once = lru_cache(maxsize=2)(load_data)

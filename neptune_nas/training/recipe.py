@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from neptune_nas.data.load import parse_count
 from neptune_nas.errors import OptionError
 
 Optimizer = Literal["adamw", "adam", "sgd"]
@@ -75,9 +76,14 @@ def require_whole(name: str, value: int, least: int) -> None:
 
 def default_recipe(data: str) -> Recipe:
     """The recipe to train on the data set `data` with, unless another is asked for."""
-    return Recipe(batch_size=64) if data == "digits" else Recipe()
+    return Recipe(batch_size=64) if is_small(data) else Recipe()
 
 
 def default_epochs(data: str) -> int:
     """The epochs at which a search on the data set `data` scores, unless it is told otherwise."""
-    return 10 if data == "digits" else 1
+    return 10 if is_small(data) else 1
+
+
+def is_small(data: str) -> bool:
+    """Whether the data set has so few images that an epoch is but a few steps."""
+    return parse_count(data)[0] == "digits"

@@ -45,14 +45,32 @@ def test_digits_are_cropped_and_never_mirrored() -> None:
     assert (data.crop, data.flip, data.input_shape, data.chance) == (1, False, (1, 8, 8), 0.1)
 
 
-def test_a_limit_cuts_every_split() -> None:
-    data = load_data("digits", limit=50)
-    assert [len(s) for s in (data.train, data.validation, data.test)] == [50, 50, 50]
+def test_a_count_cuts_the_training_images_alone() -> None:
+    data, whole = load_data("digits#50"), load_data("digits")
+    assert [len(s) for s in (data.train, data.validation, data.test)] == [50, 360, 359]
+    assert rows(data.train) < rows(whole.train)
+    assert torch.equal(data.test.images, whole.test.images)
+    assert torch.bincount(data.train.labels).tolist() == [5] * 10
 
 
-def test_a_limit_below_one_is_refused() -> None:
-    with pytest.raises(DataError, match="limit must be at least 1 image, but got 0"):
-        load_data("digits", limit=0)
+def test_a_count_is_part_of_the_name_and_changes_the_fingerprint() -> None:
+    data = load_data("digits#50")
+    assert data.name == "digits#50"
+    assert data.fingerprint != load_data("digits").fingerprint
+
+
+def test_a_count_above_the_number_of_images_takes_them_all() -> None:
+    assert len(load_data("digits#5000").train) == 1078
+
+
+def test_a_count_of_none_is_refused() -> None:
+    with pytest.raises(DataError, match="data 'digits#0': the count behind # must be at least 1"):
+        load_data("digits#0")
+
+
+def test_a_mark_without_a_number_belongs_to_the_name() -> None:
+    with pytest.raises(DataError, match="data 'digits#few' is unknown"):
+        load_data("digits#few")
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:

@@ -122,3 +122,8 @@ def test_a_mistake_of_the_users_is_raised() -> None:
 def test_the_loss_of_the_device_is_raised_for_the_engine() -> None:
     with pytest.raises(torch.AcceleratorError, match="illegal memory access"):
         ShortTraining()(failing("device"), 1, 0)
+
+
+def test_fewer_images_of_a_data_set_are_trained_on_as_the_whole() -> None:
+    assert default_recipe("digits#500") == default_recipe("digits")
+    assert default_epochs("digits#500") == default_epochs("digits")
