@@ -43,7 +43,7 @@ from neptune_nas.study.proposals import Proposer
 from neptune_nas.study.read import snapshot
 from neptune_nas.study.reference import reference_point
 from neptune_nas.study.run import run_session
-from neptune_nas.study.rungs import Rungs
+from neptune_nas.study.rungs import REDUCTION, Rungs
 from neptune_nas.study.session import Asked, begin, hardware, now, settle_settings, versions
 from neptune_nas.study.settings import TABLE, TRAINING, Facts, Question, Settings
 from neptune_nas.study.store import (
@@ -78,6 +78,7 @@ class Search:
     `space`: a name, a file, `package.module:SPACE`, or a `Space`. `data`: see `load_data`.
     `trials`: the total of the study. `rungs`: epochs at which trials are compared (default: what
     suits the data, once); the first may be 0, which is the zero-cost `proxy` (default: synflow).
+    `reduction`: one trial in so many goes on from each rung.
     `recipe`: how to train (default: what suits the data). `repeats`: seeds at the last rung.
     `evaluator`: what to measure with in place of short training. `table`: the file of a table to
     look networks up in instead; `data` then says which images they saw (default: cifar10). `name`:
@@ -100,6 +101,7 @@ class Search:
     repeats: int = 1
     seed: int = 0
     proxy: str | None = None
+    reduction: int = REDUCTION
     evaluator: Evaluator | None = None
     table: Path | None = None
     name: str | None = None
@@ -160,6 +162,7 @@ class Search:
             recipe={} if self.table else asdict(self.recipe or default_recipe(data)),
             repeats=self.repeats,
             proxy=self._proxy_below(rungs),
+            reduction=self.reduction,
         )
 
     @property
@@ -352,7 +355,7 @@ class Search:
             self.question,
             store,
             Proposer(self.problem, sampler, directions(self.objectives)),
-            Rungs(self.question.rungs),
+            Rungs(self.question.rungs, self.question.reduction),
             self.gauge.measure,
             lambda coordinator: watch(tracker.progress(coordinator.trials.values())),
         )

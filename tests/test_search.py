@@ -129,6 +129,19 @@ def test_rungs_end_with_trials_at_the_last(tmp_path: Path) -> None:
     assert study.ledger.pruned == 16
 
 
+def test_a_study_is_asked_with_its_reduction(tmp_path: Path) -> None:
+    study = arithmetic(tmp_path, rungs=(1, 3), reduction=6, trials=18).run()
+    assert len(study.ranked) == 3
+    assert study.settings.question.reduction == 6
+    with pytest.raises(StudyError, match="reduction"):
+        arithmetic(tmp_path, rungs=(1, 3), trials=18).run()
+
+
+def test_a_reduction_that_reduces_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="a reduction of at least 2, but got 1"):
+        arithmetic(tmp_path, rungs=(1, 3), reduction=1).run()
+
+
 def test_the_ledger_accounts_for_the_workers_time(tmp_path: Path) -> None:
     ledger = arithmetic(tmp_path, trials=6).run().ledger
     assert ledger.finished == 6

@@ -79,6 +79,9 @@ TableOption = Annotated[
         metavar="FILE",
     ),
 ]
+Reduction = Annotated[
+    int | None, typer.Option(help="One trial in so many goes on from each rung (default: 3).")
+]
 RepeatSeeds = Annotated[
     int | None, typer.Option(help="Seeds that each trial is scored with at the last rung.")
 ]
@@ -125,6 +128,7 @@ def search(
     epochs: Epochs = None,
     rungs: RungsOption = None,
     proxy: ProxyOption = None,
+    reduction: Reduction = None,
     table: TableOption = None,
     repeat_seeds: RepeatSeeds = None,
     jobs: Jobs = None,
@@ -156,6 +160,7 @@ def search(
         "constraints": tuple(constraint) if constraint else None,
         "rungs": _rungs(epochs, rungs),
         "proxy": proxy,
+        "reduction": reduction,
         "table": table,
         "repeats": repeat_seeds,
         "jobs": jobs,

@@ -10,6 +10,8 @@ from neptune_nas.pareto import hypervolume, ranks
 
 Losses = Sequence[float]
 
+REDUCTION = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Rungs:
@@ -23,7 +25,7 @@ class Rungs:
     """
 
     levels: tuple[int, ...]
-    reduction: int = 3
+    reduction: int = REDUCTION
 
     def __post_init__(self) -> None:
         if not self.levels or self.levels[0] < 0 or list(self.levels) != sorted({*self.levels}):

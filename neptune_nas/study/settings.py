@@ -8,7 +8,7 @@ from typing import Any
 from neptune_nas.constraints import parse_constraint
 from neptune_nas.errors import OptionError
 from neptune_nas.study.objectives import check_objectives
-from neptune_nas.study.rungs import Rungs
+from neptune_nas.study.rungs import REDUCTION, Rungs
 
 TRAINING = "training"
 SEEDS = 2**32  # as many as numpy's generators take
@@ -22,8 +22,9 @@ class Question:
     `space`: as it was named on the command line. `data`: name or `folder:PATH`. `rungs`: epochs at
     which trials are compared; the last is what the report ranks by. `evaluator`: "training",
     `table:FILE`, or the class of another one. `repeats`: seeds at the last rung, whose mean counts.
-    `proxy`: the zero-cost proxy that is rung 0, if there is one. `sampler_kwargs`: numbers, text,
-    true, false, and lists and dicts of these: what `study.toml` can hold.
+    `reduction`: one trial in so many goes on from each rung. `proxy`: the zero-cost proxy that is
+    rung 0, if there is one. `sampler_kwargs`: numbers, text, true, false, and lists and dicts of
+    these: what `study.toml` can hold.
 
     Raises `OptionError` for what no study can be asked.
     """
@@ -40,10 +41,11 @@ class Question:
     recipe: dict[str, Any] = field(default_factory=dict)
     repeats: int = 1
     proxy: str = ""
+    reduction: int = REDUCTION
 
     def __post_init__(self) -> None:
         check_objectives(self.objectives)
-        Rungs(self.rungs)
+        Rungs(self.rungs, self.reduction)
         for text in self.constraints:
             parse_constraint(text)
         require("repeats", self.repeats >= 1, "at least 1", self.repeats)

@@ -96,6 +96,7 @@ def coordinator_on(
         sampler or SpaceSampler(problem, RandomSearch(problem)),
         directions(asked.objectives),
     )
-    made = Coordinator(asked, store, proposer, Rungs(asked.rungs), gauge.measure, lambda _: None)
+    rungs = Rungs(asked.rungs, asked.reduction)
+    made = Coordinator(asked, store, proposer, rungs, gauge.measure, lambda _: None)
     made.load()
     return made

@@ -138,6 +138,13 @@ def test_rungs_promote_a_third_and_prune_the_rest(tmp_path: Path) -> None:
     assert states == {State.FINISHED: 3, State.PRUNED: 24}
 
 
+def test_another_reduction_promotes_another_share(tmp_path: Path) -> None:
+    engine = InlineEngine(Arithmetic())
+    asked = question(rungs=(1, 3, 9), reduction=5)
+    coordinator_on(store_in(tmp_path), asked).run(engine, Limits(25))
+    assert Counter(c.fidelity for c in engine.made) == {1: 25, 3: 5, 9: 1}
+
+
 def test_a_single_trial_reaches_the_last_rung(tmp_path: Path) -> None:
     engine = InlineEngine(Arithmetic())
     coordinator_on(store_in(tmp_path), question(rungs=(1, 3))).run(engine, Limits(1))

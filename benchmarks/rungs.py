@@ -1,0 +1,208 @@
+"""What rungs and the fast trainer cost and find, against training every candidate to the end.
+
+    python -m benchmarks.rungs --data-dir DIR --images 2000
+
+DIR holds `train/` with a folder of images a class. Both ways are given the same seeded sample of
+architectures. The naive way trains each for the last rung's epochs in the loop that everybody
+writes first (see `benchmarks.throughput`); ours is a search of a space that holds the sample and
+nothing else. Printed are CPU-seconds, of all processes, and the hypervolume of accuracy and FLOPs
+of either front, twice: by the naive accuracies of all, and each by its own.
+"""
+
+import argparse
+import multiprocessing
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+from tempfile import TemporaryDirectory
+from time import process_time
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from benchmarks.throughput import MEAN, STD
+from neptune_nas.architecture import Architecture
+from neptune_nas.build import build
+from neptune_nas.codec import key
+from neptune_nas.constraints import Constraint, parse_constraint
+from neptune_nas.cost import CostModel
+from neptune_nas.data.load import load_once
+from neptune_nas.pareto import hypervolume, non_dominated
+from neptune_nas.search import Search
+from neptune_nas.space import Space, choice, find_space
+from neptune_nas.study.study import Study
+from neptune_nas.training.recipe import Recipe
+
+SHAPE = (3, 32, 32)
+CLASSES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Train one architecture on `images` of the images below `folder`, for `epochs`."""
+
+    architecture: Architecture
+    folder: str
+    images: int
+    epochs: int
+    recipe: Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What the naive loop ended with: accuracy (0..1) and CPU-seconds."""
+
+    key: str
+    accuracy: float
+    seconds: float
+
+
+def naive(job: Job) -> Trained:
+    """Train and measure with torchvision's folder, PIL transforms and an ordinary loop."""
+    start, recipe = process_time(), job.recipe
+    train, validation = loaders(job)
+    network = build(job.architecture, SHAPE, CLASSES, seed=0)
+    optimizer = torch.optim.AdamW(network.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
+    steps = len(train) * job.epochs
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, steps)
+    criterion = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+    for _ in range(job.epochs):
+        network.train()
+        for batch, labels in train:
+            optimizer.zero_grad()
+            loss = criterion(network(batch), labels)
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
+            optimizer.step()
+            schedule.step()
+    network.eval()
+    with torch.inference_mode():
+        right = sum(int((network(b).argmax(1) == y).sum()) for b, y in validation)
+    accuracy = right / len(validation.dataset)  # type: ignore[arg-type]  # a Subset has a length
+    return Trained(key(job.architecture), accuracy, process_time() - start)
+
+
+def loaders(job: Job) -> tuple[DataLoader[object], DataLoader[object]]:
+    """Training images with PIL augmentation, and as many others, of every class alike."""
+    plain = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
+    random = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
+    parts = []
+    for steps, offset in (([*random, *plain], 0), (plain, job.images)):
+        images = ImageFolder(f"{job.folder}/train", transforms.Compose(steps))
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0)).tolist()
+        parts.append(Subset(images, order[offset : offset + job.images]))
+    batch = job.recipe.batch_size
+    return DataLoader(parts[0], batch, shuffle=True), DataLoader(parts[1], batch)
+
+
+def one_thread() -> None:
+    """Make a worker single-threaded."""
+    torch.set_num_threads(1)
+
+
+def sample(space: str, count: int, limits: Sequence[Constraint], seed: int) -> list[Architecture]:
+    """Distinct architectures that keep the limits."""
+    random, costs, found = Random(seed), CostModel(SHAPE, CLASSES), dict[str, Architecture]()
+    while len(found) < count:
+        architecture = find_space(space).sample(random)
+        if all(limit.holds(costs.cost(architecture).flops) for limit in limits):
+            found[key(architecture)] = architecture
+    return list(found.values())
+
+
+def cpu_seconds() -> float:
+    """Of this process and of all that it has waited for."""
+    used = [getrusage(who) for who in (RUSAGE_SELF, RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def search(jobs: Sequence[Job], rungs: tuple[int, ...], reduction: int, out: Path) -> Study:
+    """Our way: a study of a space of these architectures alone."""
+    return Search(
+        space=Space("sample", choice(*(job.architecture for job in jobs))),
+        data=f"folder:{jobs[0].folder}#{jobs[0].images}",
+        data_dir=str(out),
+        recipe=jobs[0].recipe,
+        rungs=rungs,
+        reduction=reduction,
+        sampler="random",
+        trials=len(jobs),
+        threads=1,
+        out=out,
+    ).run()
+
+
+def volume(accuracies: Mapping[str, float], costs: Mapping[str, int]) -> float:
+    """The hypervolume of some networks, from chance and the largest FLOPs, as a share of all."""
+    points = np.array([(costs[k] / max(costs.values()), 1 - a) for k, a in accuracies.items()])
+    return hypervolume(points, (1.0, 1 - 1 / CLASSES)) / (1 - 1 / CLASSES)
+
+
+def front(accuracies: Mapping[str, float], costs: Mapping[str, int]) -> list[str]:
+    """The networks that no other dominates."""
+    keep = non_dominated([(costs[name], -value) for name, value in accuracies.items()])
+    return [name for name, kept in zip(accuracies, keep, strict=True) if kept]
+
+
+def main() -> None:
+    """Measure both ways, ours first, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-dir", required=True, help="folder with train/ and its classes")
+    parser.add_argument("--space", default="cifar10")
+    parser.add_argument("--constraint", default="flops<=15M")
+    parser.add_argument("--candidates", type=int, default=60)
+    parser.add_argument("--images", type=int, default=2000, help="training images")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rungs", default="1,3,9")
+    parser.add_argument("--reduction", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+
+    rungs = tuple(map(int, options.rungs.split(",")))
+    limits = [parse_constraint(options.constraint)]
+    recipe = Recipe(crop=4, flip=True, batch_size=options.batch)
+    jobs = [
+        Job(each, options.data_dir, options.images, rungs[-1], recipe)
+        for each in sample(options.space, options.candidates, limits, 0)
+    ]
+    costs = {
+        key(j.architecture): CostModel(SHAPE, CLASSES).cost(j.architecture).flops for j in jobs
+    }
+    with TemporaryDirectory() as out:
+        load_once(f"folder:{options.data_dir}#{options.images}", out, 0)  # decoded once for all
+        before = cpu_seconds()
+        study = search(jobs, rungs, options.reduction, Path(out))
+        ours = cpu_seconds() - before
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.workers, context, one_thread) as pool:
+        everything = list(pool.map(naive, jobs))
+    report(study, everything, ours, costs)
+
+
+def report(
+    study: Study, everything: Sequence[Trained], ours: float, costs: Mapping[str, int]
+) -> None:
+    """Print what was measured."""
+    truth = {each.key: each.accuracy for each in everything}
+    own = {t.key: t.score.accuracy for t in study.ranked if t.score}
+    picked = front(own, costs)
+    slow = sum(each.seconds for each in everything)
+    print(f"naive: {len(truth)} candidates, {slow:.0f} CPU-s, front of {len(front(truth, costs))}")
+    print(f"ours:  {len(own)} at the last rung, {ours:.0f} CPU-s, front of {len(picked)}")
+    print(f"CPU time: 1/{slow / ours:.1f}")
+    of_naive, of_ours = volume(truth, costs), volume({k: truth[k] for k in picked}, costs)
+    print(f"hypervolume, all by naive accuracies: {of_ours:.4f} of {of_naive:.4f}")
+    print(f"  = {of_ours / of_naive:.1%}")
+    print(f"hypervolume, each by its own scores:  {volume(own, costs):.4f} of {of_naive:.4f}")
+    print(f"  = {volume(own, costs) / of_naive:.1%}")
+
+
+if __name__ == "__main__":
+    main()
