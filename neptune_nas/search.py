@@ -5,7 +5,6 @@
 'tiny-digits'
 """
 
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -20,12 +19,13 @@ from optuna.samplers import BaseSampler
 from neptune_nas.build import build
 from neptune_nas.codec import type_name
 from neptune_nas.constraints import Constraint, Survey, parse_constraint, survey
-from neptune_nas.data.load import FOLDER, load_once
+from neptune_nas.data.load import load_once, short_name
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.plan import Slots, share_out
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.evaluate.tabular import Tabular
+from neptune_nas.files import folder_name
 from neptune_nas.latency import measure_latency
 from neptune_nas.outputs import write_outputs
 from neptune_nas.record import record_classes
@@ -35,6 +35,7 @@ from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import find_module
 from neptune_nas.study.coordinator import Coordinator, Limits
+from neptune_nas.study.database import SQLITE, require_database, sqlite_url
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.gauge import Gauge
 from neptune_nas.study.objectives import SCORED, check_objectives, directions
@@ -46,13 +47,7 @@ from neptune_nas.study.run import run_session
 from neptune_nas.study.rungs import REDUCTION, Rungs
 from neptune_nas.study.session import Asked, begin, hardware, now, settle_settings, versions
 from neptune_nas.study.settings import TABLE, TRAINING, Facts, Question, Settings
-from neptune_nas.study.store import (
-    SQLITE,
-    Store,
-    create_store,
-    require_database,
-    sqlite_url,
-)
+from neptune_nas.study.store import Store, create_store
 from neptune_nas.study.study import Study
 from neptune_nas.study.table import DATA as TABLE_DATA
 from neptune_nas.study.table import check_rungs, fidelities, table_task
@@ -194,14 +189,9 @@ class Search:
         """The study's folder."""
         space = self.question.space
         stem = Path(space).stem if space.endswith(".py") else space.rpartition(":")[0] or space
-        data = self.question.data
-        if data.startswith(FOLDER):
-            data = Path(data.removeprefix(FOLDER).partition("@")[0]).name
-        name = self.name or f"{stem}-{data}{'-table' if self.table else ''}"
-        safe = re.sub(r"[^\w.<>()+-]+", "-", name).strip("-.")
-        if not safe:
-            raise OptionError(f"a study's name needs letters or digits, but got '{name}'.")
-        return Folder(self.out / safe)
+        table = "-table" if self.table else ""
+        name = self.name or f"{stem}-{short_name(self.question.data)}{table}"
+        return Folder(self.out / folder_name(name))
 
     @cached_property
     def target(self) -> Space[Any]:

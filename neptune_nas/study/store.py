@@ -5,24 +5,23 @@ Parameters are the picks by path. Everything else about a trial stands in its us
 grows by one with every evaluation. Accuracy below the last rung is an intermediate value too.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import wraps
 from math import isfinite
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from neptune_nas.codec import from_json, to_json
 from neptune_nas.errors import StudyError
 from neptune_nas.redact import redact
+from neptune_nas.study.database import SQLITE, opening, require_database, storage_at
 from neptune_nas.trial import Cost, Score, State, Trial
 
 P = ParamSpec("P")
@@ -37,7 +36,6 @@ STATES = {
 }
 COUNTS = "neptune:counts"
 QUESTION = "neptune:question"
-SQLITE = "sqlite:///"
 
 
 def translated(method: Callable[P, R]) -> Callable[P, R]:
@@ -177,46 +175,6 @@ def open_store(url: str, name: str, allow: tuple[type, ...] = ()) -> Store:
             return Store(storage, storage.get_study_id_from_name(name), allow)
         except KeyError as error:
             raise StudyError(f"storage {redact(url)} holds no study '{name}'.") from error
-
-
-def require_database(url: str, name: str) -> None:
-    """Refuse an SQLite URL whose file is gone, which would be made anew without the trials."""
-    file = Path(url.removeprefix(SQLITE))
-    if not file.is_file():
-        raise StudyError(
-            f"{file} is missing, and with it the trials of study '{name}': put it back, or begin "
-            f"a study of another name."
-        )
-
-
-def storage_at(url: str) -> BaseStorage:
-    """Optuna's storage at a URL."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.storages.get_storage(RDBStorage(url, engine_kwargs=_engine_options(url)))
-
-
-@contextmanager
-def opening(url: str) -> Iterator[None]:
-    """Say in a sentence why a storage cannot be opened, whatever its driver raises."""
-    try:
-        yield
-    except StudyError:
-        raise
-    except Exception as error:
-        reason = str(error).partition("\n")[0].replace(url, redact(url))
-        raise StudyError(f"storage {redact(url)} cannot be opened: {reason}") from error
-
-
-def sqlite_url(path: Path) -> str:
-    """The URL of an SQLite file. Raises `StudyError` for a path that a URL cannot hold."""
-    if "?" in str(path.resolve()):
-        raise StudyError(f"study folder {path.parent} must not have a ? in its path: rename it.")
-    return f"{SQLITE}{path.resolve()}"
-
-
-def _engine_options(url: str) -> dict[str, Any]:
-    # A reader (`status`, a dashboard) may hold SQLite's lock for a moment: wait for it.
-    return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
 
 
 def trial_from(frozen: FrozenTrial, allow: Iterable[type] = ()) -> Trial:

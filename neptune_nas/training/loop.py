@@ -1,45 +1,31 @@
 """Trains a network on a data set that lies in memory: one run, from start to annealed end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from math import ceil, inf, log
 from time import perf_counter
+from typing import TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
-from neptune_nas.data.images import ImageData, Split
+from neptune_nas.data.images import ImageData
 from neptune_nas.errors import OptionError
-from neptune_nas.training.augment import Augment, Normalizer, augment_for, random_views
+from neptune_nas.training.augment import random_views
 from neptune_nas.training.measure import measure
 from neptune_nas.training.memory import is_out_of_memory, peak_memory, reset_peak_memory
-from neptune_nas.training.optimizer import make_optimizer
-from neptune_nas.training.precision import autocast_for
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.schedule import epoch_schedule, step_schedule
+from neptune_nas.training.setup import Setup, make_setup
+from neptune_nas.training.state import Epoch, RunState, copied, make_state
+
+Result = TypeVar("Result")
 
 EXPLODED = 50.0  # times the loss of guessing: training does not come back from there
 CHECK_STEPS = 50  # on an accelerator, where reading the loss makes the host wait
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One pass over the training images: mean training loss, the rate at its end, its seconds.
-
-    `accuracy`, `validation_loss`: after this epoch, where they were measured.
-    """
-
-    number: int
-    loss: float
-    lr: float
-    seconds: float
-    accuracy: float | None = None
-    validation_loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +49,6 @@ class DivergedError(Exception):
     """The training loss is no number, or far above that of guessing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """All that stays the same during a run; `parts`: pieces that each batch is computed in."""
-
-    network: nn.Module
-    train: Split
-    validation: Split
-    classes: int
-    recipe: Recipe
-    device: torch.device
-    augment: Augment
-    normalize: Normalizer
-    autocast: torch.autocast
-    parts: int = 1
-
-
 def train(
     network: nn.Module,
     data: ImageData,
@@ -98,61 +68,55 @@ def train(
     if epochs < 1:
         raise OptionError(f"`epochs` must be at least 1, but got {epochs}.")
     where = torch.device(device)
-    network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
-    start = {name: value.cpu().clone() for name, value in network.state_dict().items()}
+    return within_memory(
+        network,
+        where,
+        lambda parts: run_seeded(
+            make_setup(network, data, recipe, where, parts), epochs, seed, curve
+        ),
+    )
+
+
+def within_memory(network: nn.Module, device: torch.device, run: Callable[[int], Result]) -> Result:
+    """`run` with each batch in one part; if memory runs out, again from the start with two.
+
+    Moves `network` to `device` and into the memory layout that trains fastest.
+    """
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
+    start = copied(network)
     try:
-        return run_seeded(make_setup(network, data, recipe, where), epochs, seed, curve)
+        return run(1)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
     network.load_state_dict(start)
-    return run_seeded(make_setup(network, data, recipe, where, parts=2), epochs, seed, curve)
-
-
-def make_setup(
-    network: nn.Module, data: ImageData, recipe: Recipe, device: torch.device, parts: int = 1
-) -> Setup:
-    """The setup of a run."""
-    train, validation = placed(data, device)
-    return Setup(
-        network=network,
-        train=train,
-        validation=validation,
-        classes=len(data.classes),
-        recipe=recipe,
-        device=device,
-        augment=augment_for(recipe, data),
-        normalize=Normalizer(data, device),
-        autocast=autocast_for(recipe.precision, device),
-        parts=parts,
-    )
-
-
-@lru_cache(maxsize=1)
-def placed(data: ImageData, device: torch.device) -> tuple[Split, Split]:
-    """The training and validation images on `device`, moved there once for all runs on them."""
-    return data.train.to(device), data.validation.to(device)
+    return run(2)
 
 
 def run_seeded(setup: Setup, epochs: int, seed: int, curve: bool) -> TrainResult:
-    """The run under its own random state, since dropout draws from torch's global one."""
-    devices = [setup.device] if setup.device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
+    """The run under its own random state."""
+    with random_state(setup.device, seed):
+        return run(setup, make_state(setup, epochs, seed), epochs, curve)
+
+
+@contextmanager
+def random_state(device: torch.device, seed: int) -> Iterator[None]:
+    """Torch's global random state drawn from `seed` inside, since dropout draws from it."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        return run(setup, epochs, Generator().manual_seed(seed), curve)
+        yield
 
 
-def run(setup: Setup, epochs: int, generator: Generator, curve: bool) -> TrainResult:
+def run(setup: Setup, state: RunState, epochs: int, curve: bool) -> TrainResult:
     """All epochs, or as many as go well."""
     started = perf_counter()
     reset_peak_memory(setup.device)
-    history: list[Epoch] = []
-    failure = None
+    history, failure = state.history, None
     try:
-        for epoch in run_epochs(setup, epochs, generator, curve):
-            history.append(epoch)  # noqa: PERF402  # what came before a failure must be kept
+        for _ in run_epochs(setup, state, epochs, curve):
+            pass
     except DivergedError as error:
-        failure = f"{error} in epoch {len(history) + 1} of {epochs}"
+        failure = str(error)
     seconds = sum(epoch.seconds for epoch in history)
     accuracy, loss = (0.0, inf) if failure else (history[-1].accuracy, history[-1].validation_loss)
     assert accuracy is not None  # the last epoch is always measured
@@ -168,25 +132,36 @@ def run(setup: Setup, epochs: int, generator: Generator, curve: bool) -> TrainRe
     )
 
 
-def run_epochs(setup: Setup, epochs: int, generator: Generator, curve: bool) -> Iterator[Epoch]:
-    """Train and measure, epoch by epoch."""
-    optimizer = make_optimizer(setup.network, setup.recipe)
-    steps = ceil(len(setup.train) / setup.recipe.batch_size)
-    schedule = step_schedule(optimizer, setup.recipe, steps * epochs)
-    plateau = epoch_schedule(optimizer) if setup.recipe.schedule == "plateau" else None
-    for number in range(1, epochs + 1):
+def run_epochs(setup: Setup, state: RunState, epochs: int, curve: bool) -> Iterator[Epoch]:
+    """Train and measure, epoch by epoch, from where `state` stands; each joins its history.
+
+    `curve`: measure after every epoch, not only at the end. Raises `DivergedError`.
+    """
+    for number in range(len(state.history) + 1, epochs + 1):
         started = perf_counter()
-        loss = train_epoch(setup, optimizer, None if plateau else schedule, generator)
+        try:
+            loss = train_epoch(setup, state)
+        except DivergedError as error:
+            raise DivergedError(f"{error} in epoch {number} of {epochs}") from error
         seconds = perf_counter() - started
-        epoch = Epoch(number, loss, optimizer.param_groups[0]["lr"], seconds)
-        if curve or plateau or number == epochs:
-            accuracy, validation_loss = measure(
-                setup.network, setup.validation, setup.normalize, setup.autocast
-            )
-            epoch = replace(epoch, accuracy=accuracy, validation_loss=validation_loss)
-            if plateau:
-                plateau.step(validation_loss)
+        epoch = Epoch(number, loss, state.optimizer.param_groups[0]["lr"], seconds)
+        if curve or state.plateau or number == epochs:
+            epoch = measured(setup, state, epoch)
+        state.history.append(epoch)
         yield epoch
+
+
+def measured(setup: Setup, state: RunState, epoch: Epoch) -> Epoch:
+    """The epoch with accuracy and loss on the validation split, from which a plateau is seen."""
+    accuracy, loss = measure(setup.network, setup.validation, setup.normalize, setup.autocast)
+    if state.plateau:
+        state.plateau.step(loss)
+    epoch = replace(epoch, accuracy=accuracy, validation_loss=loss)
+    if state.average is None:
+        return epoch
+    average = state.average.module
+    accuracy, loss = measure(average, setup.validation, setup.normalize, setup.autocast)
+    return replace(epoch, ema_accuracy=accuracy, ema_loss=loss)
 
 
 def batches(count: int, size: int, generator: Generator) -> tuple[Tensor, ...]:
@@ -197,23 +172,23 @@ def batches(count: int, size: int, generator: Generator) -> tuple[Tensor, ...]:
     return torch.randperm(count, generator=generator).tensor_split(ceil(count / size))
 
 
-def train_epoch(
-    setup: Setup, optimizer: Optimizer, schedule: LambdaLR | None, generator: Generator
-) -> float:
+def train_epoch(setup: Setup, state: RunState) -> float:
     """One pass over the training images; the mean loss.
 
     Raises `DivergedError` as soon as the loss is seen to be no number, or far too high.
     """
     setup.network.train()
-    rows_of_batches = batches(len(setup.train), setup.recipe.batch_size, generator)
+    rows_of_batches = batches(len(setup.train), setup.recipe.batch_size, state.generator)
     every = 1 if setup.device.type == "cpu" else CHECK_STEPS
     total = torch.zeros((), device=setup.device)
     for step, rows in enumerate(rows_of_batches, start=1):
         batch = setup.train[rows.to(setup.device)]
-        images = random_views(batch.images, setup.augment, setup.normalize, generator)
-        loss = optimize(setup, images, batch.labels, optimizer)
-        if schedule:
-            schedule.step()
+        images = random_views(batch.images, setup.augment, setup.normalize, state.generator)
+        loss = optimize(setup, images, batch.labels, state.optimizer)
+        if state.schedule:
+            state.schedule.step()
+        if state.average is not None:
+            state.average.update_parameters(setup.network)
         total += loss
         if step % every == 0 or step == len(rows_of_batches):
             check_loss(float(loss), setup.classes)

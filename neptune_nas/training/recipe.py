@@ -21,7 +21,10 @@ class Recipe:
     largest norm of all gradients together, 0 for any. `batch_size`: images a step.
     `crop`: padding in pixels before a random crop, `flip`: mirror half of the images; "auto" is
     what suits the data set. `cutout`: side of a square blanked out, in pixels (arXiv 1708.04552).
-    `precision`: see `neptune_nas.training.precision`.
+    `precision`: see `neptune_nas.training.precision`. One-cycle is Smith and Topin's (arXiv
+    1708.07120), AdamW Loshchilov and Hutter's (arXiv 1711.05101).
+
+    Raises `OptionError` for a value that is unknown or out of its range.
     """
 
     optimizer: Optimizer = "adamw"

@@ -13,12 +13,13 @@ from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
 from neptune_nas.space import Space, choice, repeat
 from neptune_nas.study.coordinator import Coordinator
+from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.gauge import Gauge
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.proposals import Proposer
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question, Settings
-from neptune_nas.study.store import Store, create_store, sqlite_url
+from neptune_nas.study.store import Store, create_store
 from neptune_nas.trial import Cost, Score, State, Trial
 
 SHAPE, CLASSES = (1, 8, 8), 10

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from neptune_nas.codec import key
 from neptune_nas.errors import StudyError
 from neptune_nas.samplers.sampler import distribution
+from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.store import (
     Store,
     create_store,
     open_store,
     score_from_json,
     score_to_json,
-    sqlite_url,
 )
 from neptune_nas.trial import Cost, Score, State, Trial
 from tests.study.builders import SPACE, store_in

@@ -1,12 +1,6 @@
 "use strict";
 (async () => {
-  async function unpack(id) {
-    const text = document.getElementById(id).textContent;
-    const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Response(stream).text();
-  }
-  const data = JSON.parse(await unpack("data"));
+  const data = JSON.parse(await page.unpack("data"));
   const { columns, studies, figures } = data;
   const size = columns.number.length;
   const several = studies.length > 1;
@@ -22,37 +16,6 @@
   }
   const fixed = (digits) => (value) => value.toFixed(digits);
   const precise = (value) => String(Number(value.toPrecision(4)));
-
-  /* Theme: the system's, until the button is used. */
-  const root = document.documentElement;
-  let printing = false;
-  const isDark = () => !printing &&
-    (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  const drawn = [];
-  function paint() {
-    const style = getComputedStyle(document.body);
-    for (const node of drawn) Plotly.relayout(node, colors(style, node.layout));
-  }
-  function colors(style, layout) {
-    const change = {
-      "font.color": printing ? "#1c2228" : style.color,
-      "hoverlabel.bgcolor": isDark() ? "#212932" : "#ffffff",
-      "hoverlabel.font.color": style.color,
-      "hoverlabel.bordercolor": isDark() ? "#3a444f" : "#d0d7de",
-    };
-    for (const key of Object.keys(layout)) {
-      if (/^[xy]axis\d*$/.test(key)) change[`${key}.gridcolor`] = isDark() ? "#29313a" : "#e7ebef";
-    }
-    return change;
-  }
-  $("theme").addEventListener("click", () => {
-    root.dataset.theme = isDark() ? "light" : "dark";
-    paint();
-  });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
-  for (const name of ["beforeprint", "afterprint"]) {
-    addEventListener(name, () => { printing = name === "beforeprint"; paint(); });
-  }
 
   /* A network: from a point, a row of the table, or its number in the address. */
   function network(i) {
@@ -241,13 +204,7 @@
     for (const trace of figure.data) {
       if (node.dataset.figure === "pareto" && trace.customdata) trace.text = trace.customdata.map(hover);
     }
-    const layout = structuredClone(figure.layout);
-    await Plotly.newPlot(node, figure.data, layout, {
-      responsive: true, displaylogo: false, displayModeBar: node.dataset.figure === "pareto" && "hover",
-      modeBarButtonsToRemove: ["zoomIn2d", "zoomOut2d"],
-    });
-    drawn.push(node);
-    await Plotly.relayout(node, colors(getComputedStyle(document.body), node.layout));
+    await page.draw(node, figure, node.dataset.figure === "pareto" && "hover");
     if (node.dataset.figure === "pareto") {
       node.on("plotly_click", (event) => {
         const place = event.points[0].customdata;
@@ -260,12 +217,5 @@
       node.on("plotly_deselect", () => { view.brush = null; select(); });
     }
   }
-  const script = document.createElement("script");
-  script.textContent = await unpack("plotly");
-  document.head.append(script);
-  for (const node of document.querySelectorAll(".figure")) {
-    await plot(node);
-    await new Promise((next) => setTimeout(next));
-  }
-  root.dataset.ready = "yes";
+  await page.drawAll(plot);
 })();

@@ -1,0 +1,63 @@
+"""Options that pick one trial of a study."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from neptune_nas.errors import OptionError, StudyError, one_of
+
+if TYPE_CHECKING:
+    from neptune_nas.study.study import Study
+    from neptune_nas.trial import Trial
+
+PICKS = ("efficiency", "accuracy", "knee")
+
+Best = Annotated[str | None, typer.Option("--best", help="efficiency (default), accuracy or knee.")]
+TrialNumber = Annotated[int | None, typer.Option("--trial", help="A trial by its number.")]
+MinAccuracy = Annotated[
+    float | None, typer.Option(help="Rank only above this (default: 5 points below the best).")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """Which trial of a study, as the options say.
+
+    Raises `OptionError` for a pick that no study can have, before one is read.
+    """
+
+    which: str | None = None
+    number: int | None = None
+    min_accuracy: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.which is not None and self.number is not None:
+            raise OptionError("--best and --trial exclude each other: give one of them.")
+        if self.which not in (None, *PICKS):
+            raise OptionError(f"--best '{self.which}' is unknown: {one_of(PICKS, str(self.which))}")
+
+    def of(self, found: "Study") -> "Trial":
+        """The trial of that number, or else the best one as `which` ranks."""
+        if self.number is not None:
+            return numbered(found, self.number)
+        return found.best(self.which or "efficiency", self.min_accuracy)
+
+    def refuse_for(self, source: str | Path) -> None:
+        """Refuse any of the options where there is no study to pick from."""
+        if self != Pick():
+            raise OptionError(
+                f"--best, --trial and --min-accuracy pick a trial of a study, but {source} is no "
+                f"folder: leave them out, or give a study's folder."
+            )
+
+
+def numbered(found: "Study", number: int) -> "Trial":
+    """The trial of that number; raises `StudyError` where the study has none."""
+    for trial in found.trials:
+        if trial.number == number:
+            return trial
+    numbers = [trial.number for trial in found.trials]
+    has = f"trials {numbers[0]} to {numbers[-1]}" if numbers else "no trials"
+    raise StudyError(f"study {found.folder} has {has}, but --trial asks for {number}.")

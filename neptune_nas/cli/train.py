@@ -1,0 +1,124 @@
+"""`neptune-nas train`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from neptune_nas.cli.allow import Allow, allowed
+from neptune_nas.cli.pick import Best, MinAccuracy, Pick, TrialNumber
+from neptune_nas.cli.study import DataDir, Device, Storage, study_at
+from neptune_nas.errors import OptionError, one_of
+
+if TYPE_CHECKING:
+    from neptune_nas.exported import Exported
+    from neptune_nas.train import Training
+
+EXAMPLE = "Example: neptune-nas train best.json --data cifar10 --epochs 60 --seeds 3"
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="An exported architecture, a study's folder, or the name of a hand-designed network.",
+        metavar="SOURCE",
+    ),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(help="What to train on, as in search (default: what it was searched on)."),
+]
+RecipeFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--recipe",
+        help="A .toml or .json file that holds one (default: the search's, or what suits the "
+        "data).",
+        metavar="FILE",
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", help="The folder (default: trained/NETWORK-DATA).", metavar="DIR"),
+]
+Threads = Annotated[int | None, typer.Option(help="Threads (default: one a core).")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
+
+
+def train(
+    source: Source,
+    data: Data = None,
+    epochs: Annotated[int, typer.Option(help="Epochs of each seed.")] = 60,
+    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
+    which: Best = None,
+    trial: TrialNumber = None,
+    min_accuracy: MinAccuracy = None,
+    recipe: RecipeFile = None,
+    out: Out = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    storage: Storage = None,
+    allow: Allow = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network in full from several seeds, and read the test split once at the end."""
+    wanted = Pick(which, trial, min_accuracy)
+    from neptune_nas.recipe_file import read_recipe
+    from neptune_nas.train import Training
+
+    training = Training(
+        source_at(source, wanted, storage, allow),
+        data=data,
+        epochs=epochs,
+        seeds=seeds,
+        recipe=read_recipe(recipe) if recipe else None,
+        out=out,
+        data_dir=data_dir,
+        device=device,
+        threads=threads,
+    )
+    run(training, quiet)
+
+
+def source_at(
+    source: str, wanted: Pick, storage: str | None, allow: list[str] | None
+) -> "Exported | str":
+    """The network that SOURCE names."""
+    from neptune_nas.exported import export_trial, load
+    from neptune_nas.references import REFERENCES
+
+    path = Path(source)
+    if path.is_dir():
+        study = study_at(path, storage, allow)
+        return export_trial(study, wanted.of(study))
+    wanted.refuse_for(source)
+    if path.is_file() or path.suffix == ".json":
+        return load(path, allowed(allow))
+    if source not in REFERENCES:
+        raise OptionError(
+            f"{source} is no file, no study's folder and no hand-designed network: "
+            f"{one_of(REFERENCES, source)}"
+        )
+    return source
+
+
+def run(training: "Training", quiet: bool) -> None:
+    """Train, saying so epoch by epoch, and show what was measured."""
+    from neptune_nas.cli.console import console
+    from neptune_nas.cli.trained import epoch_line, print_metrics
+    from neptune_nas.training.malloc import keep_pages
+
+    keep_pages()
+    was_done, terminal = training.is_done, console(stderr=True)
+    try:
+        metrics = training.run(
+            lambda step: None if quiet else terminal.print(epoch_line(step), soft_wrap=True)
+        )
+    except KeyboardInterrupt:
+        typer.echo(
+            f"Stopped. What was trained is in {training.folder.path}; the same command goes on.",
+            err=True,
+        )
+        raise
+    if not quiet:
+        print_metrics(training.folder, metrics, was_done)

@@ -1,0 +1,64 @@
+"""What the terminal shows of a training: a line an epoch, and what was measured in the end."""
+
+from rich.box import SIMPLE
+from rich.table import Table
+
+from neptune_nas.cli.console import console
+from neptune_nas.cli.progress import clock
+from neptune_nas.metrics import Metrics
+from neptune_nas.train import Step
+from neptune_nas.train_folder import TrainFolder
+
+SHOWN = {"validation_accuracy": "validation", "test_accuracy": "test", "test_loss": "test loss"}
+
+
+def epoch_line(step: Step) -> str:
+    """An epoch that is over."""
+    epoch = step.epoch
+    left = f", {clock(step.seconds_left)} left" if step.seconds_left else ""
+    return (
+        f"seed {step.seed} ({step.seed + 1} of {step.seeds}), epoch {epoch.number}/{step.epochs}: "
+        f"accuracy {epoch.accuracy:.4f}, averaged {epoch.ema_accuracy:.4f}, "
+        f"loss {epoch.loss:.4f}{left}"
+    )
+
+
+def print_metrics(folder: TrainFolder, metrics: Metrics, was_done: bool) -> None:
+    """The seeds, their mean, and where everything lies."""
+    terminal = console()
+    if was_done:
+        terminal.print(
+            f"Trained before: this is {folder.metrics}, and nothing was measured again.",
+            soft_wrap=True,
+        )
+    terminal.print(seeds_table(metrics))
+    terminal.print(f"{metrics.cost.flops:,} FLOPs, {metrics.cost.params:,} parameters")
+    read = max(seed.test_read for seed in metrics.seeds)
+    terminal.print(f"The test split was read once a seed, last at {read}.")
+    for name, path in (
+        ("Metrics", folder.metrics),
+        ("Curves", folder.curves),
+        ("Models", folder.path / "seed-*" / "model.safetensors"),
+    ):
+        terminal.print(f"{name + ':':8} {path}", soft_wrap=True)
+
+
+def seeds_table(metrics: Metrics) -> Table:
+    """One row a seed, and their means and standard deviations."""
+    terms = metrics.terms
+    table = Table(
+        box=SIMPLE,
+        title=f"{terms.network}: {terms.epochs} epochs on {terms.data}",
+        title_justify="left",
+        show_footer=True,
+    )
+    table.add_column("seed", footer="mean", justify="right")
+    for name, title in SHOWN.items():
+        table.add_column(title, footer=str(metrics.spread(name)), justify="right", no_wrap=True)
+    for title in ("kept", "time"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for seed in metrics.seeds:
+        measured = (f"{getattr(seed, name):.4f}" for name in SHOWN)
+        kept = f"{seed.weights}, {seed.epoch}"
+        table.add_row(str(seed.seed), *measured, kept, clock(seed.seconds))
+    return table

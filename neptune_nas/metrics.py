@@ -1,0 +1,169 @@
+"""What a full training measured, seed by seed, as `metrics.json` and back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any, get_args
+
+from neptune_nas.errors import FileFormatError
+from neptune_nas.files import read_file
+from neptune_nas.json_fields import (
+    COUNT,
+    LIST,
+    NUMBER,
+    OBJECT,
+    SIZE,
+    TEXT,
+    Rule,
+    check_document,
+    check_fields,
+    parse,
+)
+from neptune_nas.training.choice import Kind
+from neptune_nas.trial import Cost
+
+FORMAT = "neptune-nas/metrics"
+VERSION = 1
+FIELDS: Mapping[str, Rule] = {
+    "format": TEXT,
+    "version": SIZE,
+    "terms": OBJECT,
+    "cost": OBJECT,
+    "summary": OBJECT,
+    "seeds": LIST,
+    "device": TEXT,
+    "hardware": TEXT,
+    "versions": OBJECT,
+}
+TERMS: Mapping[str, Rule] = {
+    "network": TEXT,
+    "data": TEXT,
+    "data_fingerprint": TEXT,
+    "epochs": SIZE,
+    "recipe": OBJECT,
+}
+SEED: Mapping[str, Rule] = {
+    "seed": COUNT,
+    "epoch": SIZE,
+    "weights": Rule("raw or ema", lambda value: value in get_args(Kind)),
+    "validation_accuracy": NUMBER,
+    "validation_loss": NUMBER,
+    "test_accuracy": NUMBER,
+    "test_loss": NUMBER,
+    "seconds": NUMBER,
+    "test_read": TEXT,
+}
+COSTS = dict.fromkeys(("macs", "params", "activations", "flops"), COUNT)
+MEASURED = ("validation_accuracy", "validation_loss", "test_accuracy", "test_loss")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What decides how a training ends, but for the seed.
+
+    `network`: an architecture's key, or the name of a hand-designed network. `data`: as it was
+    named; `data_fingerprint` is what tells data sets apart.
+    """
+
+    network: str
+    data: str
+    data_fingerprint: str
+    epochs: int
+    recipe: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SeedMetrics:
+    """What became of one seed: accuracies 0..1, losses in nats.
+
+    `epoch`, `weights`: when, and which of the two kinds, the kept weights were best on the
+    validation split. `seconds`: training, without measuring. `test_read`: the moment at which the
+    test split was read for this seed, for the first and only time (ISO 8601, UTC).
+    """
+
+    seed: int
+    epoch: int
+    weights: Kind
+    validation_accuracy: float
+    validation_loss: float
+    test_accuracy: float
+    test_loss: float
+    seconds: float
+    test_read: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean over seeds, and the standard deviation of one seed; None where there is but one."""
+
+    mean: float
+    sd: float | None
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4f}" if self.sd is None else f"{self.mean:.4f} ± {self.sd:.4f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """A training's terms, its network's cost, and its seeds in their order.
+
+    `device`, `hardware`, `versions`: of the command that measured last.
+    """
+
+    terms: Terms
+    cost: Cost
+    seeds: tuple[SeedMetrics, ...]
+    device: str
+    hardware: str
+    versions: dict[str, str]
+
+    def spread(self, name: str) -> Spread:
+        """Mean and standard deviation over seeds of one of `MEASURED`."""
+        values = [getattr(seed, name) for seed in self.seeds]
+        return Spread(fmean(values), stdev(values) if len(values) > 1 else None)
+
+
+def dumps(metrics: Metrics) -> str:
+    """The JSON text of what was measured, with its means and deviations."""
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "terms": asdict(metrics.terms),
+        "cost": {**asdict(metrics.cost), "flops": metrics.cost.flops},
+        "summary": {name: asdict(metrics.spread(name)) for name in MEASURED},
+        "seeds": [asdict(seed) for seed in metrics.seeds],
+        "device": metrics.device,
+        "hardware": metrics.hardware,
+        "versions": metrics.versions,
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def load_metrics(path: str | Path) -> Metrics:
+    """What `dumps` wrote to a file.
+
+    Raises `FileFormatError`, naming the field, for a file that is missing or malformed.
+    """
+    text = read_file(Path(path))
+    try:
+        return decoded(check_document(parse(text), FORMAT, VERSION, FIELDS))
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}") from error
+
+
+def decoded(content: Mapping[str, Any]) -> Metrics:
+    """The metrics in a JSON object; the means and deviations are worked out again."""
+    cost = check_fields(content["cost"], COSTS, "cost.")
+    return Metrics(
+        terms=Terms(**check_fields(content["terms"], TERMS, "terms.")),
+        cost=Cost(cost["macs"], cost["params"], cost["activations"]),
+        seeds=tuple(
+            SeedMetrics(**check_fields(seed, SEED, f"seeds.{i}."))
+            for i, seed in enumerate(content["seeds"])
+        ),
+        device=content["device"],
+        hardware=content["hardware"],
+        versions=content["versions"],
+    )

@@ -1,0 +1,86 @@
+"""The database of a study: its URL, opening it, and Optuna's storage on top of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.storages import BaseStorage, RDBStorage
+
+from neptune_nas.errors import StudyError
+from neptune_nas.redact import redact
+
+SQLITE = "sqlite:///"
+INSERT = sqlalchemy.text(
+    "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) "
+    "VALUES (:trial, :name, :value, :distribution)"
+)
+
+
+class QuickStorage(RDBStorage):
+    """Optuna's storage, with one statement for each parameter of a new trial in place of three.
+
+    Optuna looks up the trial and the parameter's earlier distribution first. Both are known here:
+    the trial was made in the same transaction, and a path has the same options in all of a study.
+    Where a release of Optuna does not call this method any more, it is merely slower.
+    """
+
+    def _set_trial_param_without_commit(
+        self,
+        session: Any,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+        previous_distribution: BaseDistribution | None = None,  # noqa: ARG002  # Optuna's signature
+    ) -> None:
+        values = {
+            "trial": trial_id,
+            "name": param_name,
+            "value": param_value_internal,
+            "distribution": distribution_to_json(distribution),
+        }
+        session.execute(INSERT, values)
+
+
+def require_database(url: str, name: str) -> None:
+    """Refuse an SQLite URL whose file is gone, which would be made anew without the trials."""
+    file = Path(url.removeprefix(SQLITE))
+    if not file.is_file():
+        raise StudyError(
+            f"{file} is missing, and with it the trials of study '{name}': put it back, or begin "
+            f"a study of another name."
+        )
+
+
+def storage_at(url: str) -> BaseStorage:
+    """Optuna's storage at a URL."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.storages.get_storage(QuickStorage(url, engine_kwargs=_engine_options(url)))
+
+
+@contextmanager
+def opening(url: str) -> Iterator[None]:
+    """Say in a sentence why a storage cannot be opened, whatever its driver raises."""
+    try:
+        yield
+    except StudyError:
+        raise
+    except Exception as error:
+        reason = str(error).partition("\n")[0].replace(url, redact(url))
+        raise StudyError(f"storage {redact(url)} cannot be opened: {reason}") from error
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of an SQLite file. Raises `StudyError` for a path that a URL cannot hold."""
+    if "?" in str(path.resolve()):
+        raise StudyError(f"study folder {path.parent} must not have a ? in its path: rename it.")
+    return f"{SQLITE}{path.resolve()}"
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    # A reader (`status`, a dashboard) may hold SQLite's lock for a moment: wait for it.
+    return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}

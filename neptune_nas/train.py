@@ -1,0 +1,237 @@
+"""Full-budget training of one network, from end to end: what `neptune-nas train` runs.
+
+>>> from neptune_nas.train import Training
+>>> Training("resnet8", data="digits", epochs=20).folder.path.name
+'resnet8-digits'
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from time import perf_counter
+
+import torch
+
+from neptune_nas.cost import cost
+from neptune_nas.data.images import ImageData
+from neptune_nas.data.load import load_once, short_name
+from neptune_nas.errors import NeptuneError, OptionError, one_of
+from neptune_nas.exported import Exported, fitted
+from neptune_nas.files import folder_name, write_file
+from neptune_nas.metrics import Metrics, Terms, dumps, load_metrics
+from neptune_nas.references import REFERENCES, ReferenceNetwork
+from neptune_nas.report.curves import render_curves
+from neptune_nas.study.folder import record_from
+from neptune_nas.study.session import hardware, versions
+from neptune_nas.train_folder import TrainFolder, read_history, settle
+from neptune_nas.train_seed import Job, Network, read_test, train_seed
+from neptune_nas.training.device import pick_device
+from neptune_nas.training.recipe import Recipe, default_recipe
+from neptune_nas.training.state import Epoch
+from neptune_nas.trial import Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An epoch that is over: of which seed, of how many epochs and seeds, and how long it goes on.
+
+    `seconds_left`: until all seeds are trained, at the pace so far.
+    """
+
+    seed: int
+    seeds: int
+    epoch: Epoch
+    epochs: int
+    seconds_left: float
+
+
+def ignore(_: Step) -> None:
+    """Watch nothing."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything that can be asked of a training; `run` trains, or goes on.
+
+    `source`: an architecture, as `neptune_nas.load` reads it, or the name of a hand-designed
+    network. `data`: see `load_data` (default: what an architecture was searched on). `seeds`: how
+    many, from 0. `recipe`: how to train (default: as the architecture's scores were trained, else
+    what suits the data). `out`: the folder (default: `trained/NETWORK-DATA`). `device`: "auto",
+    "cpu" or "cuda". `threads`: of torch (default: as torch is set).
+    """
+
+    source: Exported | str
+    data: str | None = None
+    epochs: int = 60
+    seeds: int = 3
+    recipe: Recipe | None = None
+    out: Path | None = None
+    data_dir: str | None = None
+    device: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "seeds", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise OptionError(f"`{name}` must be at least 1, but got {value}.")
+        if isinstance(self.source, str) and self.source not in REFERENCES:
+            raise OptionError(
+                f"reference network '{self.source}' is unknown: {one_of(REFERENCES, self.source)}"
+            )
+
+    @cached_property
+    def data_name(self) -> str:
+        """The data set to train on."""
+        known = None if isinstance(self.source, str) else self.source.provenance.get("data")
+        name = self.data or known
+        if not isinstance(name, str):
+            raise OptionError(
+                f"a training of {name_of(self.source)} needs `data`, such as cifar10."
+            )
+        return name
+
+    @cached_property
+    def folder(self) -> TrainFolder:
+        """Where everything goes."""
+        name = f"{name_of(self.source)}-{short_name(self.data_name)}"
+        return TrainFolder(self.out or Path("trained") / folder_name(name))
+
+    @cached_property
+    def images(self) -> ImageData:
+        """The data set itself."""
+        return load_once(self.data_name, self.data_dir, 0)
+
+    @cached_property
+    def network(self) -> Network:
+        """The network, for the data's images and classes."""
+        shape, classes = self.images.input_shape, len(self.images.classes)
+        if isinstance(self.source, str):
+            return ReferenceNetwork(self.source, shape, classes)
+        return fitted(self.source, shape, classes)
+
+    @cached_property
+    def used_recipe(self) -> Recipe:
+        """The recipe to train with."""
+        if self.recipe is not None:
+            return self.recipe
+        if isinstance(self.source, Exported) and self.source.recipe:
+            return record_from(Recipe, self.source.recipe, "the architecture's `recipe`")
+        return default_recipe(self.data_name)
+
+    @cached_property
+    def terms(self) -> Terms:
+        """What decides the result."""
+        return Terms(
+            network=self.source if isinstance(self.source, str) else self.source.key,
+            data=self.data_name,
+            data_fingerprint=self.images.fingerprint,
+            epochs=self.epochs,
+            recipe=asdict(self.used_recipe),
+        )
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every seed that is asked for was measured on the test split before."""
+        return not self._unmeasured(self._known())
+
+    def run(self, watch: Callable[[Step], None] = ignore) -> Metrics:
+        """Train each seed, then read the test split once for each, and write what was measured.
+
+        A training that was stopped goes on; one that is done is read from its `metrics.json`.
+        Raises `StudyError` for a folder that was begun with other terms, or is at work.
+        """
+        job = Job(self.network, self.images, self.used_recipe, self.terms, pick_device(self.device))
+        with self.folder.locked(), torch_threads(self.threads):
+            settle(self.folder, job.terms)
+            known = self._known()
+            seeds = self._unmeasured(known)
+            if known and not seeds:
+                return known
+            try:
+                self._train(job, seeds, watch)
+            except BaseException:
+                with suppress(NeptuneError):  # the first mistake is the one to tell
+                    self._draw(known)
+                raise
+            metrics = self._measure(job, seeds, known)
+            write_file(self.folder.metrics, dumps(metrics))
+            self._draw(metrics)
+        return metrics
+
+    def _known(self) -> Metrics | None:
+        return load_metrics(self.folder.metrics) if self.folder.metrics.exists() else None
+
+    def _unmeasured(self, known: Metrics | None) -> list[int]:
+        measured = {each.seed for each in known.seeds} if known else set()
+        return [seed for seed in range(self.seeds) if seed not in measured]
+
+    def _train(self, job: Job, seeds: list[int], watch: Callable[[Step], None]) -> None:
+        seeds = [seed for seed in seeds if not self.folder.seed(seed).is_trained]
+        pace = Pace()
+        for place, seed in enumerate(seeds, start=1):
+            later = (len(seeds) - place) * self.epochs
+
+            def note(epoch: Epoch, seed: int = seed, later: int = later) -> None:
+                left = pace.seconds_for(self.epochs - epoch.number + later)
+                watch(Step(seed, self.seeds, epoch, self.epochs, left))
+
+            train_seed(job, seed, self.folder.seed(seed), note)
+
+    def _measure(self, job: Job, seeds: list[int], known: Metrics | None) -> Metrics:
+        measured = [read_test(job, seed, self.folder.seed(seed)) for seed in seeds]
+        before = known.seeds if known else ()
+        return Metrics(
+            terms=job.terms,
+            cost=cost_of(job.network),
+            seeds=tuple(sorted((*before, *measured), key=lambda each: each.seed)),
+            device=job.device,
+            hardware=hardware(),
+            versions=versions(),
+        )
+
+    def _draw(self, metrics: Metrics | None) -> None:
+        """Write the page with the curves of every seed that has some."""
+        files = {seed: self.folder.seed(seed).history for seed in range(self.seeds)}
+        histories = {seed: read_history(file) for seed, file in files.items() if file.exists()}
+        if histories:
+            page = render_curves(name_of(self.source), self.terms, histories, metrics)
+            write_file(self.folder.curves, page)
+
+
+class Pace:
+    """How long epochs take, from the time since the first was begun."""
+
+    def __init__(self) -> None:
+        self.started, self.epochs = perf_counter(), 0
+
+    def seconds_for(self, epochs: int) -> float:
+        """The seconds that so many more will take, now that another is over."""
+        self.epochs += 1
+        return (perf_counter() - self.started) / self.epochs * epochs
+
+
+@contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """Let torch use so many threads inside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def name_of(source: Exported | str) -> str:
+    """A network's name for people: a study's with the number of the trial, or its key."""
+    if isinstance(source, str):
+        return source
+    study, trial = (source.provenance.get(name) for name in ("study", "trial"))
+    return source.key if study is None or trial is None else f"{study}-trial-{trial}"
+
+
+def cost_of(network: Network) -> Cost:
+    """What one image costs."""
+    return cost(network.build(seed=0), network.input_shape)

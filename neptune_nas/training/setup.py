@@ -1,0 +1,53 @@
+"""What stays the same during a run."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import nn
+
+from neptune_nas.data.images import ImageData, Split
+from neptune_nas.training.augment import Augment, Normalizer, augment_for
+from neptune_nas.training.precision import autocast_for
+from neptune_nas.training.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """All that stays the same during a run; `parts`: pieces that each batch is computed in."""
+
+    network: nn.Module
+    train: Split
+    validation: Split
+    classes: int
+    recipe: Recipe
+    device: torch.device
+    augment: Augment
+    normalize: Normalizer
+    autocast: torch.autocast
+    parts: int = 1
+
+
+def make_setup(
+    network: nn.Module, data: ImageData, recipe: Recipe, device: torch.device, parts: int = 1
+) -> Setup:
+    """The setup of a run."""
+    train, validation = placed(data, device)
+    return Setup(
+        network=network,
+        train=train,
+        validation=validation,
+        classes=len(data.classes),
+        recipe=recipe,
+        device=device,
+        augment=augment_for(recipe, data),
+        normalize=Normalizer(data, device),
+        autocast=autocast_for(recipe.precision, device),
+        parts=parts,
+    )
+
+
+@lru_cache(maxsize=1)
+def placed(data: ImageData, device: torch.device) -> tuple[Split, Split]:
+    """The training and validation images on `device`, moved there once for all runs on them."""
+    return data.train.to(device), data.validation.to(device)

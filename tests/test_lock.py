@@ -1,0 +1,44 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neptune_nas.errors import StudyError
+from neptune_nas.lock import locked
+
+KILLED = (
+    "import os, sys; from pathlib import Path; from neptune_nas.lock import locked\n"
+    "with locked(Path(sys.argv[1]), 'busy'): os.kill(os.getpid(), 9)"
+)
+
+
+def test_only_one_is_inside(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path / "x.lock", "busy"),
+        pytest.raises(StudyError, match=r"^the folder is busy$"),
+        locked(tmp_path / "x.lock", "the folder is busy"),
+    ):
+        pass
+
+
+def test_the_next_may_enter_after_the_last_has_left(tmp_path: Path) -> None:
+    for _ in range(2):
+        with locked(tmp_path / "new" / "x.lock", "busy"):
+            assert (tmp_path / "new").is_dir()
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    file = tmp_path / "x.lock"
+    assert subprocess.run([sys.executable, "-c", KILLED, file], check=False).returncode == -9
+    with locked(file, "busy"):
+        assert file.exists()
+
+
+def test_a_folder_that_cannot_be_is_said_to(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(StudyError, match=r"file cannot be written .* choose another with --out"),
+        locked(tmp_path / "file" / "x.lock", "busy"),
+    ):
+        pass

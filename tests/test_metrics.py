@@ -1,0 +1,83 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neptune_nas.errors import FileFormatError
+from neptune_nas.metrics import Metrics, SeedMetrics, Spread, Terms, dumps, load_metrics
+from neptune_nas.trial import Cost
+
+TERMS = Terms("resnet8", "digits", "0123456789abcdef", 20, {"lr": 0.01})
+FIRST = SeedMetrics(0, 17, "ema", 0.9, 0.5, 0.8, 0.6, 12.5, "2026-01-01T12:00:00+00:00")
+METRICS = Metrics(
+    terms=TERMS,
+    cost=Cost(1000, 200, 30),
+    seeds=(FIRST, replace(FIRST, seed=1, weights="raw", test_accuracy=0.9)),
+    device="cpu",
+    hardware="a CPU",
+    versions={"torch": "2.14.1"},
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "metrics.json"
+    file.write_text(dumps(METRICS))
+    return file
+
+
+def test_what_is_written_is_read_again(file: Path) -> None:
+    assert load_metrics(file) == METRICS
+
+
+def test_the_file_has_means_deviations_and_flops(file: Path) -> None:
+    content = json.loads(file.read_text())
+    assert content["summary"]["test_accuracy"]["mean"] == pytest.approx(0.85)
+    assert content["summary"]["test_accuracy"]["sd"] == pytest.approx(0.1 / 2**0.5)
+    assert content["cost"]["flops"] == 2000
+
+
+def test_one_seed_has_no_deviation() -> None:
+    spread = replace(METRICS, seeds=(FIRST,)).spread("test_accuracy")
+    assert spread == Spread(0.8, None)
+    assert str(spread) == "0.8000"
+
+
+def test_a_deviation_is_shown_behind_the_mean() -> None:
+    assert str(Spread(0.85, 0.07071)) == "0.8500 ± 0.0707"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("format",), "other", "`format` must be 'neptune-nas/metrics', but got 'other'"),
+        (("version",), 2, "`version` must be 1, but got 2"),
+        (("terms", "epochs"), 0, "`terms.epochs` must be a whole number of at least 1, but got 0"),
+        (("terms", "more"), 0, "`terms.more` is unknown"),
+        (("cost", "macs"), -1, "`cost.macs` must be"),
+        (("seeds", 1, "weights"), "best", "`seeds.1.weights` must be raw or ema, but got 'best'"),
+        (("seeds", 1, "weights"), [], "`seeds.1.weights` must be raw or ema"),
+        (("seeds", 0), 7, "`seeds.0` must be an object"),
+        (("seeds",), {}, "`seeds` must be a list"),
+    ],
+)
+def test_a_field_that_is_wrong_is_named(
+    file: Path, path: tuple[Any, ...], value: object, message: str
+) -> None:
+    content = json.loads(file.read_text())
+    place = content
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    file.write_text(json.dumps(content))
+    with pytest.raises(FileFormatError, match=message) as caught:
+        load_metrics(file)
+    assert str(caught.value).startswith(str(file))
+
+
+def test_half_a_file_is_refused(file: Path) -> None:
+    file.write_text(file.read_text()[:100])
+    with pytest.raises(FileFormatError, match=r"metrics\.json: it is no JSON"):
+        load_metrics(file)

@@ -1,0 +1,245 @@
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+import torch
+
+from neptune_nas import train as module
+from neptune_nas.architecture import Architecture, Stem
+from neptune_nas.errors import NeptuneError, OptionError, StudyError
+from neptune_nas.exported import Exported, bare
+from neptune_nas.metrics import SeedMetrics, load_metrics
+from neptune_nas.model import load_model
+from neptune_nas.train import Step, Training
+from neptune_nas.train_folder import SeedFolder, read_history
+from neptune_nas.train_seed import Job, read_test
+from neptune_nas.training.choice import choose
+from neptune_nas.training.recipe import Recipe, default_recipe
+
+NETWORK = bare(Architecture(stem=Stem(width=4)), (1, 8, 8), 10)
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.test_train import asked
+
+def watch(step):
+    if (step.seed, step.epoch.number) == (1, 2):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asked(Path(sys.argv[1])).run(watch)
+"""
+
+
+def asked(out: Path, **changes: Any) -> Training:
+    """A training of three epochs from two seeds."""
+    training = Training(NETWORK, data="digits#100", epochs=3, seeds=2, out=out, threads=1)
+    return replace(training, **changes)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished one."""
+    out = tmp_path_factory.mktemp("trained") / "x"
+    asked(out).run()
+    return out
+
+
+@pytest.fixture
+def done(made: Path, tmp_path: Path) -> Path:
+    """The finished one, to be changed at will."""
+    return copytree(made, tmp_path / "x")
+
+
+def test_a_folder_holds_what_is_said_to_be_in_it(made: Path) -> None:
+    files = {str(file.relative_to(made)) for file in made.rglob("*") if file.is_file()}
+    seeds = {f"seed-{n}/{name}" for n in (0, 1) for name in ("model.safetensors", "history.csv")}
+    assert files == {"train.toml", "train.lock", "metrics.json", "curves.html", *seeds}
+
+
+def test_the_model_is_the_best_of_its_history(made: Path) -> None:
+    for seed in (0, 1):
+        history = read_history(made / f"seed-{seed}" / "history.csv")
+        model = load_model(made / f"seed-{seed}" / "model.safetensors")
+        choice = choose(history)
+        assert [epoch.number for epoch in history] == [1, 2, 3]
+        assert model.metrics["validation_accuracy"] == choice.accuracy
+        assert model.metrics["weights"] == choice.weights
+        assert model.provenance["seed"] == seed
+
+
+def test_the_metrics_are_those_of_the_models_on_the_test_split(made: Path) -> None:
+    training = asked(made)
+    test = training.images.test
+    for seed in load_metrics(made / "metrics.json").seeds:
+        model = load_model(made / f"seed-{seed.seed}" / "model.safetensors")
+        right = (model.predict(test.images).argmax(1) == test.labels).float().mean()
+        assert seed.test_accuracy == pytest.approx(float(right), abs=0.01)
+
+
+def test_seeds_differ(made: Path) -> None:
+    first, second = load_metrics(made / "metrics.json").seeds
+    assert first.validation_loss != second.validation_loss
+
+
+def test_a_killed_training_ends_as_one_that_was_not(made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x"
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(out)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert (out / "seed-1" / "checkpoint.pt").exists()
+    told: list[tuple[int, int]] = []
+    asked(out).run(lambda step: told.append((step.seed, step.epoch.number)))
+    assert told == [(1, 3)]
+    for seed in (0, 1):
+        whole, parts = (
+            load_model(folder / f"seed-{seed}" / "model.safetensors") for folder in (made, out)
+        )
+        for name, value in whole.state.items():
+            torch.testing.assert_close(parts.state[name], value, atol=1e-6, rtol=1e-5)
+        assert parts.metrics == pytest.approx(whole.metrics, abs=1e-6)
+
+
+def test_a_finished_training_is_read_and_not_measured_again(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {file: file.read_bytes() for file in done.rglob("*") if file.is_file()}
+    monkeypatch.setattr(module, "read_test", refuse)
+    monkeypatch.setattr(module, "train_seed", refuse)
+    training = asked(done)
+    assert training.is_done
+    assert training.run() == load_metrics(done / "metrics.json")
+    assert {file: file.read_bytes() for file in done.rglob("*") if file.is_file()} == before
+
+
+def refuse(*_: object) -> None:
+    raise AssertionError("nothing is left to do")
+
+
+def test_more_seeds_go_on_with_the_new_ones(done: Path) -> None:
+    before = load_metrics(done / "metrics.json")
+    told: list[int] = []
+    training = asked(done, seeds=3)
+    assert not training.is_done
+    metrics = training.run(lambda step: told.append(step.seed))
+    assert told == [2, 2, 2]
+    assert metrics.seeds[:2] == before.seeds
+    assert metrics == load_metrics(done / "metrics.json")
+
+
+def test_fewer_seeds_are_read_from_what_is_there(done: Path) -> None:
+    assert len(asked(done, seeds=1).run().seeds) == 2
+
+
+def test_the_test_split_is_not_read_before_every_seed_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    def read(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
+        order.append("test")
+        return read_test(job, seed, folder)
+
+    monkeypatch.setattr(module, "read_test", read)
+    asked(tmp_path / "x", epochs=1).run(lambda step: order.append(f"seed {step.seed}"))
+    assert order == ["seed 0", "seed 1", "test", "test"]
+
+
+def test_a_training_that_is_stopped_leaves_its_curves(tmp_path: Path) -> None:
+    def stop(_: Step) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asked(tmp_path / "x").run(stop)
+    assert (tmp_path / "x" / "curves.html").exists()
+    assert not (tmp_path / "x" / "metrics.json").exists()
+
+
+def test_the_time_that_is_left_falls_to_nothing(tmp_path: Path) -> None:
+    left: list[float] = []
+    asked(tmp_path / "x").run(lambda step: left.append(step.seconds_left))
+    assert left[-1] == 0.0
+    assert min(left[:-1]) > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 4}, "was begun with epochs 3, but now it is 4"),
+        ({"recipe": Recipe(lr=0.1)}, "the recipe's lr 0.005, but now it is 0.1"),
+        ({"data": "digits#90"}, r"data digits#100 \("),
+        ({"source": "resnet8"}, "network .*, but now it is resnet8"),
+    ],
+)
+def test_another_question_is_refused(done: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        asked(done, **changes).run()
+
+
+def test_two_trainings_in_one_folder_are_refused(done: Path) -> None:
+    training = asked(done)
+    with training.folder.locked(), pytest.raises(StudyError, match="is being trained in"):
+        training.run()
+
+
+def test_a_training_that_diverges_says_what_to_change(tmp_path: Path) -> None:
+    recipe = Recipe(lr=100.0, optimizer="sgd", clip_norm=0.0, schedule="constant")
+    with pytest.raises(NeptuneError, match=r"seed-0 diverged: .* of 9: lower the recipe's `lr`"):
+        asked(tmp_path / "x", recipe=recipe, epochs=9).run()
+
+
+def test_a_hand_designed_network_is_trained_alike(tmp_path: Path) -> None:
+    metrics = asked(tmp_path / "x", source="resnet8", epochs=1, seeds=1).run()
+    assert metrics.terms.network == "resnet8"
+    assert metrics.cost.flops == 1_527_040
+    assert json.loads((tmp_path / "x" / "metrics.json").read_text())["seeds"][0]["seed"] == 0
+
+
+def test_an_architecture_is_trained_on_other_images_than_it_was_searched_on() -> None:
+    training = asked(Path("x"), source=bare(Architecture(), (3, 32, 32), 100))
+    assert isinstance(training.network, Exported)
+    assert (training.network.input_shape, training.network.classes) == ((1, 8, 8), 10)
+    assert training.network.cost == bare(Architecture(), (1, 8, 8), 10).cost
+
+
+def test_data_and_recipe_are_those_of_the_search_unless_given() -> None:
+    item = replace(NETWORK, recipe={"lr": 0.02}, provenance={"data": "digits#50"})
+    training = Training(item)
+    assert training.data_name == "digits#50"
+    assert training.used_recipe == Recipe(lr=0.02)
+    assert replace(training, recipe=Recipe(lr=0.1)).used_recipe == Recipe(lr=0.1)
+    assert replace(training, source="resnet8", data="digits").used_recipe == default_recipe(
+        "digits"
+    )
+
+
+@pytest.mark.parametrize(
+    ("provenance", "name"),
+    [
+        ({"study": "tiny-digits", "trial": 7}, "tiny-digits-trial-7-pictures-500"),
+        ({}, f"{NETWORK.key}-pictures-500"),
+    ],
+)
+def test_a_folder_is_named_by_network_and_data(provenance: dict[str, Any], name: str) -> None:
+    training = Training(replace(NETWORK, provenance=provenance), data="folder:some/pictures#500")
+    assert training.folder.path == Path("trained") / name
+
+
+@pytest.mark.parametrize("name", ["epochs", "seeds", "threads"])
+def test_a_number_below_one_is_refused(name: str) -> None:
+    with pytest.raises(OptionError, match=f"`{name}` must be at least 1, but got 0"):
+        asked(Path("x"), **{name: 0})
+
+
+def test_an_unknown_network_is_refused() -> None:
+    with pytest.raises(OptionError, match="'resnet9' is unknown: did you mean 'resnet8'"):
+        Training("resnet9")
+
+
+def test_a_network_without_data_is_refused() -> None:
+    with pytest.raises(OptionError, match="training of resnet8 needs `data`, such as cifar10"):
+        Training("resnet8").run()

@@ -1,0 +1,72 @@
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from neptune_nas.errors import FileFormatError
+from neptune_nas.training.checkpoint import load_checkpoint, read, save_checkpoint
+from neptune_nas.training.recipe import Recipe
+from neptune_nas.training.setup import Setup, make_setup
+from neptune_nas.training.state import RunState, copied, make_state
+from tests.training.data import easy_data, small_network
+
+
+@pytest.fixture
+def setup() -> Setup:
+    return make_setup(small_network(), easy_data(), Recipe(batch_size=20), torch.device("cpu"))
+
+
+@pytest.fixture
+def state(setup: Setup) -> RunState:
+    return make_state(setup, epochs=3, seed=0, averaged=True)
+
+
+@pytest.fixture
+def file(setup: Setup, state: RunState, tmp_path: Path) -> Path:
+    file = tmp_path / "checkpoint.pt"
+    save_checkpoint(file, setup, state, copied(setup.network))
+    return file
+
+
+def test_the_best_weights_come_back(setup: Setup, state: RunState, file: Path) -> None:
+    best = load_checkpoint(file, setup, state)
+    assert all(torch.equal(best[name], value) for name, value in copied(setup.network).items())
+
+
+def test_half_a_file_is_refused(setup: Setup, state: RunState, file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:2000])
+    with pytest.raises(FileFormatError, match=r"checkpoint\.pt cannot be gone on with .*remove it"):
+        load_checkpoint(file, setup, state)
+
+
+def test_another_version_is_refused(setup: Setup, state: RunState, file: Path) -> None:
+    torch.save({**read(file), "version": 99}, file)
+    with pytest.raises(FileFormatError, match="its version is 99, not 1"):
+        load_checkpoint(file, setup, state)
+
+
+def test_a_file_of_something_else_is_refused(setup: Setup, state: RunState, file: Path) -> None:
+    torch.save([1, 2], file)
+    with pytest.raises(FileFormatError, match="cannot be gone on with"):
+        load_checkpoint(file, setup, state)
+
+
+class Evil:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self.file,)
+
+
+def test_code_in_a_file_is_not_executed(setup: Setup, state: RunState, file: Path) -> None:
+    trace = file.with_name("trace")
+    torch.save({"version": 1, "best": Evil(trace)}, file)
+    with pytest.raises(FileFormatError, match="cannot be gone on with"):
+        load_checkpoint(file, setup, state)
+    assert not trace.exists()
+    pickle.loads(pickle.dumps(Evil(trace)))
+    assert trace.exists()
