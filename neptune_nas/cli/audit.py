@@ -4,46 +4,27 @@ from typing import Annotated
 
 import typer
 
-from neptune_nas.cli.study import (
-    DataDir,
-    Device,
-    Jobs,
-    SpaceFile,
-    Storage,
-    StudyFolder,
-    Threads,
-    storage_of,
-)
+from neptune_nas.cli.measuring import Measuring, measuring
 
 EXAMPLE = "Example: neptune-nas audit studies/default-digits --architectures 12"
 
 
+@measuring
 def audit(
-    study: StudyFolder,
+    measure: Measuring,
     architectures: Annotated[int, typer.Option(help="How many to train again.")] = 12,
     epochs: Annotated[
         int | None, typer.Option(help="Full budget (default: five times the last rung).")
     ] = None,
-    jobs: Jobs = None,
-    threads: Threads = None,
-    device: Device = "auto",
-    data_dir: DataDir = None,
-    storage: Storage = None,
-    allow: SpaceFile = None,
 ) -> None:
     """Train some architectures of a study for longer: do its rungs rank as that does?"""
-    from dataclasses import replace
-
-    from neptune_nas.again import search_of
     from neptune_nas.audit import run_audit
     from neptune_nas.cli.console import console
     from neptune_nas.cli.summary import audit_table
 
-    search = search_of(study, storage_of(study, storage), allow)
-    search = replace(search, jobs=jobs, threads=threads, device=device, data_dir=data_dir)
     err = console(stderr=True)
     found = run_audit(
-        search,
+        measure.search(),
         architectures,
         epochs,
         lambda done, total: err.print(f"{done} of {total} trained"),

@@ -4,44 +4,26 @@ from typing import Annotated
 
 import typer
 
-from neptune_nas.cli.study import (
-    DataDir,
-    Device,
-    Jobs,
-    SpaceFile,
-    Storage,
-    StudyFolder,
-    Threads,
-    storage_of,
-)
+from neptune_nas.cli.measuring import Measuring, measuring
 from neptune_nas.cli.values import names
 
 EXAMPLE = "Example: neptune-nas baseline studies/default-digits --samplers random,local"
 
 
+@measuring
 def baseline(
-    study: StudyFolder,
+    measure: Measuring,
     samplers: Annotated[str, typer.Option(help="With commas between.")] = "random,local",
     trials: Annotated[
         int | None, typer.Option(help="Trials of each (default: as many as the study has).")
     ] = None,
-    jobs: Jobs = None,
-    threads: Threads = None,
-    device: Device = "auto",
-    data_dir: DataDir = None,
-    storage: Storage = None,
-    allow: SpaceFile = None,
 ) -> None:
     """Search again with other samplers at equal budget: was the search any better?"""
-    from dataclasses import replace
-
-    from neptune_nas.again import search_of
     from neptune_nas.baseline import run_baselines
     from neptune_nas.cli.progress import watching
     from neptune_nas.report.versus import versus
 
-    search = search_of(study, storage_of(study, storage), allow)
-    search = replace(search, jobs=jobs, threads=threads, device=device, data_dir=data_dir)
+    search = measure.search()
     with watching(search.folder.baselines, quiet=False, verbose=False) as watch:
         found = run_baselines(search, names(samplers), trials, watch)
     for each in versus(found):

@@ -3,18 +3,20 @@
 from dataclasses import dataclass, replace
 from math import inf
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
-from neptune_nas.architecture import Architecture
 from neptune_nas.trial import Score
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One evaluation to make; `id` is whatever the caller knows it by, and is pending only once."""
+    """One evaluation to make; `id` is whatever the caller knows it by, and is pending only once.
+
+    `architecture`: whatever record the evaluator measures; an engine only carries it.
+    """
 
     id: int
-    architecture: Architecture
+    architecture: Any
     fidelity: int
     seed: int
 

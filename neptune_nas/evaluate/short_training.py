@@ -3,9 +3,13 @@
 from dataclasses import dataclass, field
 from time import perf_counter, time
 
+from torch import nn
+
 from neptune_nas.architecture import Architecture
 from neptune_nas.build import build
+from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
+from neptune_nas.references import ReferenceNetwork
 from neptune_nas.training.loop import train
 from neptune_nas.training.memory import is_device_lost, is_out_of_memory
 from neptune_nas.training.recipe import Recipe
@@ -25,7 +29,9 @@ class ShortTraining:
     device: str = "cpu"
     split_seed: int = 0
 
-    def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
+    def __call__(
+        self, architecture: Architecture | ReferenceNetwork, fidelity: int, seed: int
+    ) -> Score:
         """Build, train and measure `architecture`; what torch refuses becomes the failure.
 
         But for the loss of the device, which the engine must hear of to replace the worker.
@@ -33,7 +39,7 @@ class ShortTraining:
         data = load_once(self.data, self.data_dir, self.split_seed)
         started, clock = time(), perf_counter()
         try:
-            network = build(architecture, data.input_shape, len(data.classes), seed)
+            network = network_of(architecture, data, seed)
             result = train(network, data, self.recipe, fidelity, seed=seed, device=self.device)
         except (RuntimeError, MemoryError) as error:
             if is_device_lost(error):
@@ -50,6 +56,15 @@ class ShortTraining:
             started=started,
             failure=result.failure,
         )
+
+
+def network_of(
+    architecture: Architecture | ReferenceNetwork, data: ImageData, seed: int
+) -> nn.Module:
+    """The network, freshly initialised; a hand-designed one knows its images itself."""
+    if isinstance(architecture, ReferenceNetwork):
+        return architecture.build(seed)
+    return build(architecture, data.input_shape, len(data.classes), seed)
 
 
 def failed(

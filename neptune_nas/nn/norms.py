@@ -138,11 +138,11 @@ class LRN(Affine):
         rows, columns = (cell_sizes(side, self.grid) for side in x.shape[2:])
         share = torch.outer(x.new_tensor(rows), x.new_tensor(columns)).flatten() / x[0, 0].numel()
         step = (rows[0], columns[0])
-        means = F.avg_pool2d(x, step, ceil_mode=True)
+        means = cell_means(x, step)
         # A constant taken off changes nothing but the rounding of squares, so it has no gradient.
         centre = (means.detach() * share.view(means.shape[2:])).sum((2, 3), keepdim=True)
         x = x - centre
-        squares = F.avg_pool2d(x.square(), step, ceil_mode=True)
+        squares = cell_means(x.square(), step)
         moments = torch.cat((means - centre, squares), 1).flatten(2).mT
         m, variance = mean_and_variance(self.attend(moments, share))
         scale = (variance + EPS).rsqrt() * self.weight
@@ -252,6 +252,15 @@ def cell_sizes(side: int, grid: int) -> list[int]:
     """
     step = min(side, max(2, -(-side // grid)))
     return [min(step, side - start) for start in range(0, side, step)]
+
+
+def cell_means(x: Tensor, step: tuple[int, int]) -> Tensor:
+    """The mean of each cell of `step` pixels; cells are cut off at the map's end.
+
+    There is no padding to count; but onnxruntime 1.22 divides cut-off cells by a whole one's size
+    unless it is told not to count it.
+    """
+    return F.avg_pool2d(x, step, ceil_mode=True, count_include_pad=False)
 
 
 def mean_and_variance(moments: Tensor) -> tuple[Tensor, Tensor]:

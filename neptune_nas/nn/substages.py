@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.nn.norms import SHIFTLESS, inner_norm, make_norm
+from neptune_nas.nn.norms import SHIFTLESS, cell_means, inner_norm, make_norm
 
 
 def conv(
@@ -26,10 +26,18 @@ def conv(
     bias: bool = False,
 ) -> nn.Conv2d:
     """A convolution, padded so that only the stride changes the size."""
-    fast = in_channels == out_channels == groups and kernel == 3 and stride == 1
-    thin = groups > 1 and in_channels // groups < 4 and not fast
-    kind = FullPrecisionConv if thin else nn.Conv2d
+    kind = conv_kind(in_channels, out_channels, kernel, stride, groups)
     return kind(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=bias)
+
+
+def conv_kind(
+    in_channels: int, out_channels: int, kernel: int, stride: int, groups: int
+) -> type[nn.Conv2d]:
+    """The class of convolution that is fast and right in bfloat16 on a CPU."""
+    fast = in_channels == out_channels == groups and kernel == 3 and stride == 1
+    if groups > 1 and in_channels // groups < 4 and not fast:
+        return FullPrecisionConv
+    return StridedConv if kernel > 1 and stride > 1 else nn.Conv2d
 
 
 class FullPrecisionConv(nn.Conv2d):
@@ -48,6 +56,20 @@ class FullPrecisionConv(nn.Conv2d):
         with torch.autocast("cpu", enabled=False):
             y = super().forward(input.to(self.weight.dtype))
         return y.to(torch.get_autocast_dtype("cpu"))
+
+
+class StridedConv(FullPrecisionConv):
+    """A convolution that leaves autocast out on a CPU for maps smaller than its stride alone.
+
+    There, weights that meet nothing but padding have a gradient of 0, but torch's CPU backend
+    (2.14) leaves it unset in bfloat16: whatever lay in memory, often no number.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's name
+        """`(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
+        if min(input.shape[2:]) < self.stride[0]:
+            return super().forward(input)
+        return nn.Conv2d.forward(self, input)
 
 
 class Convolution(nn.Module):
@@ -220,7 +242,7 @@ class SelfAttention(nn.Module):
 
     def attend(self, x: Tensor) -> Tensor:
         """Every position of `(N, C, H, W)` over all of its (pooled) map; the same shape."""
-        pooled = F.avg_pool2d(x, self.stride, ceil_mode=True) if self.stride > 1 else x
+        pooled = cell_means(x, (self.stride, self.stride)) if self.stride > 1 else x
         query, key, value = *self.tokens(self.query(x), 1), *self.tokens(self.key_value(pooled), 2)
         y = attention(query, key, value).transpose(1, 2).flatten(2)
         return y.mT.reshape(x.shape)

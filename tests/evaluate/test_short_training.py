@@ -13,9 +13,12 @@ from neptune_nas.architecture import (
     Stage,
     Stem,
 )
+from neptune_nas.data.load import load_once
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.evaluate.short_training import ShortTraining
+from neptune_nas.references import ReferenceNetwork
+from neptune_nas.training.loop import train
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
 from tests.evaluate.contract import SMALL, EvaluatorContract
 
@@ -59,6 +62,13 @@ def test_the_global_random_state_changes_no_score() -> None:
     first = evaluator(SMALL, 1, 0)
     torch.manual_seed(2)
     assert evaluator(SMALL, 1, 0).accuracy == first.accuracy
+
+
+def test_a_hand_designed_network_is_trained_by_the_same_recipe() -> None:
+    network, recipe = ReferenceNetwork("resnet8", (1, 8, 8), 10), default_recipe("digits")
+    score = ShortTraining("digits", recipe=recipe)(network, 1, 3)
+    result = train(network.build(3), load_once("digits", None, 0), recipe, 1, seed=3)
+    assert (score.accuracy, score.loss, score.failure) == (result.accuracy, result.loss, None)
 
 
 @dataclass(frozen=True)

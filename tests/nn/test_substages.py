@@ -14,6 +14,7 @@ from neptune_nas.nn.substages import (
     InvertedResidual,
     Projection,
     SelfAttention,
+    StridedConv,
     conv,
     join,
     split,
@@ -192,3 +193,28 @@ def test_heads_that_do_not_divide_the_width_are_refused() -> None:
 def test_groups_that_do_not_divide_both_widths_are_refused() -> None:
     with pytest.raises(ArchitectureError, match="groups` must divide both widths, but 4"):
         Convolution(8, 6, groups=4)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_weights_that_meet_nothing_but_padding_have_no_gradient(groups: int) -> None:
+    module = conv(16, 32, 3, stride=2, groups=groups).to(memory_format=torch.channels_last)
+    assert type(module) is StridedConv
+    x = torch.randn(64, 16, 1, 1)
+    for _ in range(5):
+        junk = [torch.full((n,), float("nan")) for n in (288, 2304, 4608, 9216)]
+        del junk  # what memory holds that is given out next
+        module.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            y = module(x)
+        y.float().square().sum().backward()
+        assert module.weight.grad is not None
+        outer = module.weight.grad.flatten(2)[:, :, [0, 1, 2, 3, 5, 6, 7, 8]]
+        assert torch.equal(outer, torch.zeros_like(outer))
+        assert module.weight.grad[:, :, 1, 1].abs().sum() > 0
+
+
+def test_maps_at_least_as_large_as_the_stride_stay_in_autocast() -> None:
+    module, x = conv(4, 4, 3, stride=2), torch.randn(2, 4, 2, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        plain = torch.conv2d(x, module.weight, None, 2, 1)
+        assert torch.equal(module(x), plain)

@@ -1,0 +1,63 @@
+"""The options that all commands share which measure more for a study."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from inspect import Signature, signature
+from typing import TYPE_CHECKING, Any
+
+from neptune_nas.cli.study import (
+    DataDir,
+    Device,
+    Jobs,
+    SpaceFile,
+    Storage,
+    StudyFolder,
+    Threads,
+    storage_of,
+)
+
+if TYPE_CHECKING:
+    from neptune_nas.search import Search
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """Which study, and where and with what to measure: each field is an option."""
+
+    study: StudyFolder
+    jobs: Jobs = None
+    threads: Threads = None
+    device: Device = "auto"
+    data_dir: DataDir = None
+    storage: Storage = None
+    allow: SpaceFile = None
+
+    def search(self) -> "Search":
+        """The search that made the study, to measure more as it did."""
+        from dataclasses import replace
+
+        from neptune_nas.again import search_of
+
+        return replace(
+            search_of(self.study, storage_of(self.study, self.storage), self.allow),
+            jobs=self.jobs,
+            threads=self.threads,
+            device=self.device,
+            data_dir=self.data_dir,
+        )
+
+
+def measuring(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the fields of `Measuring`, its first argument, among its options."""
+    shared = [*signature(Measuring).parameters.values()]
+    own = [*signature(command).parameters.values()][1:]
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        common = {field.name: values.pop(field.name) for field in fields(Measuring)}
+        command(Measuring(**common), **values)
+
+    order = [shared[0], *own, *shared[1:]]
+    run.__signature__ = Signature(order)  # type: ignore[attr-defined]  # what `signature` looks for
+    return run

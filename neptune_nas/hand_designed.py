@@ -1,0 +1,108 @@
+"""Hand-designed networks trained as a study's own are, to compare with what it found."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from neptune_nas.again import check_same, study_of
+from neptune_nas.cost import cost
+from neptune_nas.engine.engine import Call
+from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.evaluate.seeds import seed_for
+from neptune_nas.outputs import write_outputs
+from neptune_nas.references import ReferenceNetwork
+from neptune_nas.search import Search
+from neptune_nas.study.hand_designed import Reference, read_references, write_references
+from neptune_nas.study.settings import TRAINING, Settings
+from neptune_nas.study.study import Study
+from neptune_nas.trial import Cost, Score
+
+NETWORKS = ("resnet8", "resnet20", "mobilenet_v3_small", "shufflenet_v2_x0_5")
+
+Watch = Callable[[int, int, Reference], None]
+
+
+def ignore(_: int, __: int, ___: Reference) -> None:
+    """Watch nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One network to be trained from one seed."""
+
+    network: ReferenceNetwork
+    seed: int
+
+
+def run_references(
+    search: Search, networks: Sequence[str] = NETWORKS, seeds: int = 1, watch: Watch = ignore
+) -> Study:
+    """Train hand-designed networks with the recipe, data and epochs of a search's study.
+
+    Each is trained from `seeds` seeds of its own for as long as the study's last rung, and measured
+    on the validation split. Each result is kept in `references.json` as it comes, so that a run
+    that was stopped goes on, more seeds go on, and what failed is tried again. `watch` is told how
+    many are done, of how many, and the latest. Raises `StudyError` for a study that trains nothing.
+    """
+    if seeds < 1:
+        raise OptionError(f"references need at least 1 seed, but got {seeds}.")
+    study = study_of(search)
+    chosen = networks_for(study.settings, networks)
+    check_same(search, study.settings)
+    with search.folder.locked():
+        kept = {each.name: each for each in read_references(search.folder.references)}
+        kept = {n.name: Reference(n.name, cost_of(n)) for n in chosen} | kept
+        jobs = missing(chosen, kept, search.seed, seeds)
+        for done, (name, score) in enumerate(scores(search, jobs), start=1):
+            kept[name] = kept[name].plus(score)
+            write_references(search.folder.references, (r for r in kept.values() if r.scores))
+            watch(done, len(jobs), kept[name])
+        study = study_of(search)
+        write_outputs(study)
+    return study
+
+
+def networks_for(settings: Settings, names: Sequence[str]) -> list[ReferenceNetwork]:
+    """The networks for a study's images; what cannot be trained is refused before any runs."""
+    question, facts = settings.question, settings.facts
+    if question.evaluator != TRAINING:
+        raise StudyError(
+            f"study '{settings.name}' has scores of {question.evaluator}, which trains nothing: "
+            f"references need a study that trains."
+        )
+    if not names:
+        raise OptionError("references need a network at least, such as resnet8,resnet20.")
+    return [ReferenceNetwork(n, facts.input_shape, facts.classes) for n in dict.fromkeys(names)]
+
+
+def cost_of(network: ReferenceNetwork) -> Cost:
+    """The cost of one image."""
+    with torch.device("meta"):
+        return cost(network.build(), network.input_shape)
+
+
+def missing(
+    networks: Sequence[ReferenceNetwork], kept: dict[str, Reference], study_seed: int, seeds: int
+) -> list[Job]:
+    """What has no good score yet: first a seed of every network, then the next."""
+    jobs = [
+        Job(network, seed_for(study_seed, f"reference-{network.name}", repeat))
+        for repeat in range(seeds)
+        for network in networks
+    ]
+    good = {name: {s.seed for s in reference.scores if s.ok} for name, reference in kept.items()}
+    return [job for job in jobs if job.seed not in good[job.network.name]]
+
+
+def scores(search: Search, jobs: Sequence[Job]) -> Iterator[tuple[str, Score]]:
+    """The name and score of each job, as they finish."""
+    if not jobs:
+        return
+    epochs = search.question.rungs[-1]
+    with search.engine() as engine:
+        for i, job in enumerate(jobs):
+            engine.submit(Call(i, job.network, epochs, job.seed))
+        while engine.pending:
+            for result in engine.wait():
+                yield jobs[result.call.id].network.name, result.score

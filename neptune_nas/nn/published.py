@@ -1,0 +1,67 @@
+"""torchvision's networks, adapted to small images, to other channels and to short trainings."""
+
+from collections.abc import Callable
+
+from torch import nn
+from torchvision.models import (
+    efficientnet_b0,
+    mnasnet0_5,
+    mobilenet_v2,
+    mobilenet_v3_small,
+    resnet18,
+    shufflenet_v2_x0_5,
+    shufflenet_v2_x1_0,
+    squeezenet1_1,
+)
+
+from neptune_nas.nn.substages import conv_kind
+
+CREATE: dict[str, Callable[..., nn.Module]] = {
+    "mobilenet_v2": mobilenet_v2,
+    "mobilenet_v3_small": mobilenet_v3_small,
+    "shufflenet_v2_x0_5": shufflenet_v2_x0_5,
+    "shufflenet_v2_x1_0": shufflenet_v2_x1_0,
+    "squeezenet1_1": squeezenet1_1,
+    "mnasnet0_5": mnasnet0_5,
+    "resnet18": resnet18,
+    "efficientnet_b0": efficientnet_b0,
+}
+MOMENTUM = 0.1  # torch's own
+
+
+def published(name: str, channels: int, classes: int, *, small: bool) -> nn.Module:
+    """One of torchvision's networks, freshly initialised.
+
+    `small`: the first convolution has stride 1 in place of 2, and nothing else of the layout is
+    changed, so that maps are 16 times smaller in the end instead of 32 times (SqueezeNet: 8 instead
+    of 16). For other than 3 channels the first convolution is initialised anew, as torch does.
+    """
+    network = CREATE[name](weights=None, num_classes=classes)
+    fit_first_convolution(network, channels, small)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            as_ours(module)
+        elif isinstance(module, nn.BatchNorm2d):
+            # mnasnet0_5's 0.0003 and mobilenet_v3_small's 0.01 are for hundreds of epochs: after
+            # a few, validation would be measured with statistics close to the initial ones.
+            module.momentum = MOMENTUM
+    return network
+
+
+def as_ours(module: nn.Conv2d) -> None:
+    """Convolve in the precision in which this package's own networks do, with the same weights."""
+    kernel, stride = module.kernel_size[0], module.stride[0]
+    kind = conv_kind(module.in_channels, module.out_channels, kernel, stride, module.groups)
+    module.__class__ = kind  # none of the kinds has a state of its own
+
+
+def fit_first_convolution(network: nn.Module, channels: int, small: bool) -> None:
+    """Give the first convolution stride 1 if `small`, and as many input channels."""
+    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+    if small:
+        first.stride = (1, 1)
+    if channels != first.in_channels:
+        first.in_channels = channels
+        shape = (first.out_channels, channels, *first.kernel_size)
+        first.weight = nn.Parameter(first.weight.new_empty(shape))
+        first.reset_parameters()
