@@ -5,64 +5,102 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neptune_nas.cli.allow import Allow
-from neptune_nas.cli.study import Storage, StudyFolder, study_at
-from neptune_nas.errors import OptionError, StudyError, one_of
+from neptune_nas.cli.allow import Allow, allowed
+from neptune_nas.cli.pick import Best, MinAccuracy, Pick, TrialNumber
+from neptune_nas.cli.study import Storage, study_at
+from neptune_nas.errors import OptionError, one_of
 
 if TYPE_CHECKING:
-    from neptune_nas.study.study import Study
-    from neptune_nas.trial import Trial
+    from neptune_nas.exported import Exported
+    from neptune_nas.model import Model
 
 EXAMPLE = "Example: neptune-nas export studies/default-digits --best knee -o knee.json"
-PICKS = ("efficiency", "accuracy", "knee")
-FORMATS = ("json",)
+FORMATS = ("json", "onnx", "pt2", "python")
+
+Source = Annotated[
+    Path,
+    typer.Argument(
+        help="A study's folder, an exported architecture (.json) or a trained model "
+        "(.safetensors).",
+        metavar="SOURCE",
+    ),
+]
 
 
 def export(
-    study: StudyFolder,
-    which: Annotated[
-        str | None, typer.Option("--best", help="efficiency (default), accuracy or knee.")
-    ] = None,
-    trial: Annotated[int | None, typer.Option(help="A trial by its number.")] = None,
-    min_accuracy: Annotated[
-        float | None, typer.Option(help="Rank only above this (default: 5 points below the best).")
-    ] = None,
-    form: Annotated[str, typer.Option("--format", help="json.")] = "json",
+    source: Source,
+    which: Best = None,
+    trial: TrialNumber = None,
+    min_accuracy: MinAccuracy = None,
+    form: Annotated[str, typer.Option("--format", help="json, onnx, pt2 or python.")] = "json",
     output: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Where to write (default: stdout).")
+        Path | None,
+        typer.Option("-o", "--out", help="Where to write (default: stdout, where it is json)."),
     ] = None,
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:
-    """Write an architecture of a study as a file that stands for itself."""
-    from neptune_nas.export import dumps, exported
-    from neptune_nas.files import write_file
-    from neptune_nas.report.ranking import best
-
-    if which is not None and trial is not None:
-        raise OptionError("--best and --trial exclude each other: give one of them.")
-    if which not in (None, *PICKS):
-        raise OptionError(f"--best '{which}' is unknown: {one_of(PICKS, str(which))}")
+    """Write a network as a file that stands for itself: its architecture, or a model to run."""
+    wanted = Pick(which, trial, min_accuracy)
     if form not in FORMATS:
         raise OptionError(f"--format '{form}' is unknown: {one_of(FORMATS, form)}")
-    found = study_at(study, storage, allow)
-    if trial is None:
-        chosen = best(found, which or "efficiency", min_accuracy)
-    else:
-        chosen = numbered(found, trial)
-    text = dumps(exported(found, chosen))
+    if form != "json" and output is None:
+        raise OptionError(f"--format {form} is written to a file: name it with -o FILE.")
+    name, item = item_at(source, wanted, storage, allow)
     if output is None:
-        typer.echo(text, nl=False)
+        typer.echo(architecture_text(item, source), nl=False)
+    elif form == "json":
+        from neptune_nas.files import write_file
+
+        write_file(output, architecture_text(item, source))
+        typer.echo(f"{name}: {output}")
     else:
-        write_file(output, text)
-        typer.echo(f"Trial {chosen.number}: {output}")
+        for path in write_model(item, form, output):
+            typer.echo(f"{name}: {path}")
 
 
-def numbered(found: "Study", number: int) -> "Trial":
-    """The trial of that number; raises `StudyError` where the study has none."""
-    for trial in found.trials:
-        if trial.number == number:
-            return trial
-    numbers = [trial.number for trial in found.trials]
-    has = f"trials {numbers[0]} to {numbers[-1]}" if numbers else "no trials"
-    raise StudyError(f"study {found.folder} has {has}, but --trial asks for {number}.")
+def item_at(
+    source: Path, wanted: Pick, storage: str | None, allow: list[str] | None
+) -> tuple[str, "Exported | Model"]:
+    """What SOURCE names, and how to call it."""
+    from neptune_nas.exported import export_trial, load
+    from neptune_nas.model import load_model
+    from neptune_nas.model_file import is_model_file
+
+    if source.is_dir():
+        found = study_at(source, storage, allow)
+        trial = wanted.of(found)
+        return f"Trial {trial.number}", export_trial(found, trial)
+    wanted.refuse_for(source)
+    read = load_model if is_model_file(source) else load
+    item = read(source, allowed(allow))
+    return f"Network {item.key}", item
+
+
+def architecture_text(item: "Exported | Model", source: Path) -> str:
+    """The JSON of a network's architecture."""
+    from neptune_nas.exported import Exported, dumps
+
+    of = item if isinstance(item, Exported) else item.of
+    if not isinstance(of, Exported):
+        raise OptionError(
+            f"{source} is of the reference network '{of.name}', which has no architecture to "
+            f"write as json: use --format onnx, pt2 or python."
+        )
+    return dumps(of)
+
+
+def write_model(item: "Exported | Model", form: str, output: Path) -> list[Path]:
+    """Write a model to run, and say so where nobody has trained it; the files written."""
+    from neptune_nas.export.write import write
+    from neptune_nas.exported import Exported
+    from neptune_nas.model import untrained
+
+    if not isinstance(item, Exported):
+        return write(item, form, output)
+    typer.echo(
+        "neptune-nas: the weights are untrained: train the network first (neptune-nas train), "
+        "then export its model.safetensors.",
+        err=True,
+    )
+    return write(untrained(item), form, output)

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import torch
 
 import neptune_nas
-from neptune_nas.cli.export import numbered
+from neptune_nas.cli.pick import numbered
 from neptune_nas.errors import StudyError
-from neptune_nas.export import COSTS, FIELDS, SCORED, SCORES, loads
+from neptune_nas.exported import COSTS, FIELDS, SCORED, SCORES, loads
+from neptune_nas.model import load_model, save_model, untrained
+from neptune_nas.references import ReferenceNetwork
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score
@@ -74,6 +77,73 @@ def test_a_mistake_is_one_sentence(
     study: Path, options: tuple[object, ...], parts: tuple[str, ...]
 ) -> None:
     assert_one_sentence(neptune("export", study, *options), *parts)
+
+
+@pytest.fixture(scope="module")
+def trained(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model's file, of the study's best architecture."""
+    path = tmp_path_factory.mktemp("export") / "model.safetensors"
+    save_model(path, untrained(neptune_nas.load(study / "best.json")))
+    return path
+
+
+def test_a_trained_model_becomes_a_python_file_with_its_weights(
+    trained: Path, tmp_path: Path
+) -> None:
+    outcome = neptune("export", trained, "--format", "python", "-o", tmp_path / "net.py")
+    key = load_model(trained).key
+    lines = [f"Network {key}: {tmp_path / name}" for name in ("net.py", "net.pt")]
+    assert (outcome.code, outcome.err, outcome.out.splitlines()) == (0, "", lines)
+    weights = torch.load(tmp_path / "net.pt", weights_only=True)
+    assert weights.keys() == load_model(trained).state.keys()
+
+
+def test_a_trained_models_architecture_is_that_of_its_file(trained: Path, study: Path) -> None:
+    assert neptune("export", trained).out == (study / "best.json").read_text()
+
+
+def test_a_network_that_nobody_trained_is_written_with_a_word_of_warning(
+    study: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "net.py"
+    for source in (study, study / "best.json"):
+        outcome = neptune("export", source, "--format", "python", "-o", file)
+        assert outcome.code == 0
+        assert outcome.err.startswith("neptune-nas: the weights are untrained: ")
+        assert file.is_file()
+        file.unlink()
+
+
+def test_a_graph_is_written_for_a_study(study: Path, tmp_path: Path) -> None:
+    outcome = neptune("export", study, "--trial", 1, "--format", "pt2", "-o", tmp_path / "n.pt2")
+    assert outcome.out == f"Trial 1: {tmp_path / 'n.pt2'}\n"
+    network = torch.export.load(tmp_path / "n.pt2").module()
+    assert network(torch.rand(3, 1, 8, 8)).shape == (3, 10)
+
+
+def test_a_hand_designed_network_has_no_architecture_to_write(tmp_path: Path) -> None:
+    file = tmp_path / "resnet8.safetensors"
+    save_model(file, untrained(ReferenceNetwork("resnet8", (1, 8, 8), 10)))
+    assert_one_sentence(neptune("export", file), "'resnet8'", "--format onnx, pt2 or python")
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--format", "onnx"), ("--format onnx is written to a file", "-o FILE")),
+        (("--format", "python", "-o", "net.txt"), ("ends in .py", "net.txt")),
+        (("--best", "knee"), ("pick a trial of a study", "model.safetensors is no folder")),
+    ],
+)
+def test_what_a_model_cannot_become_is_one_sentence(
+    trained: Path, options: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    assert_one_sentence(neptune("export", trained, *options), *parts)
+
+
+@pytest.mark.parametrize("name", ["nothing.json", "nothing.safetensors", "nothing"])
+def test_a_source_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
+    assert_one_sentence(neptune("export", tmp_path / name), name, "cannot be read")
 
 
 def test_profile_shows_every_part_and_the_sum(study: Path) -> None:

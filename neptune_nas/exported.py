@@ -5,17 +5,17 @@ The file's form is published as `docs/architecture.schema.json`.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from neptune_nas.build import build
+from neptune_nas.build import Shape, build
 from neptune_nas.codec import from_json, key, to_json
 from neptune_nas.cost import CostModel
 from neptune_nas.errors import FileFormatError, NeptuneError
-from neptune_nas.files import read_file
+from neptune_nas.files import read_file, write_file
 from neptune_nas.json_fields import (
     COUNT,
     LIST,
@@ -24,9 +24,13 @@ from neptune_nas.json_fields import (
     SHAPE,
     SIZE,
     TEXT,
+    TOO_DEEP,
     Rule,
+    check_document,
     check_fields,
+    parse,
 )
+from neptune_nas.model_file import Weights, with_weights
 from neptune_nas.study.store import score_from_json, score_to_json
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Cost, Score, Trial
@@ -65,7 +69,7 @@ SCORES: Mapping[str, Rule] = {
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """An architecture with what is known of it.
+    """An architecture with what is known of it: what `load` reads and `export_trial` makes.
 
     `input_shape` `(C, H, W)` and `classes` are those it was searched for. `recipe`: how its scores
     were trained. `provenance`: study, trial, space, data and versions it comes from.
@@ -84,13 +88,24 @@ class Exported:
         """The name of the network: equal for equal networks."""
         return key(self.architecture)
 
-    def build(self, seed: int | None = None) -> nn.Module:
-        """The network, freshly initialised; equal seeds give equal weights."""
-        return build(self.architecture, self.input_shape, self.classes, seed)
+    def build(
+        self, seed: int | None = None, weights: str | Path | Weights | None = None
+    ) -> nn.Module:
+        """The network, freshly initialised: normalised images `(N, C, H, W)` to logits.
+
+        Equal seeds give equal weights. `weights`: those of a trained model or of its file, with
+        which the network is in eval mode.
+        Raises `FileFormatError` for the weights of another network.
+        """
+        network = build(self.architecture, self.input_shape, self.classes, seed)
+        return network if weights is None else with_weights(network, weights, self.key)
 
 
-def exported(study: Study, trial: Trial) -> Exported:
-    """A trial of a study, ready to be written."""
+def export_trial(study: Study, trial: Trial) -> Exported:
+    """A trial's architecture with its costs, its scores, and where they come from.
+
+    `build` makes it a network, `Training` trains it, `save` writes it.
+    """
     settings = study.settings
     question, facts = settings.question, settings.facts
     return Exported(
@@ -115,9 +130,19 @@ def exported(study: Study, trial: Trial) -> Exported:
     )
 
 
+def save(path: str | Path, item: Exported) -> None:
+    """Write the file that `load` reads; raises `NeptuneError` where that cannot be done."""
+    write_file(Path(path), dumps(item))
+
+
 def dumps(item: Exported) -> str:
     """The JSON text of an exported architecture."""
-    content = {
+    return json.dumps(document(item), indent=2, ensure_ascii=False) + "\n"
+
+
+def document(item: Exported) -> dict[str, Any]:
+    """The JSON object of an exported architecture."""
+    return {
         "format": FORMAT,
         "version": VERSION,
         "key": item.key,
@@ -129,7 +154,6 @@ def dumps(item: Exported) -> str:
         "recipe": dict(item.recipe),
         "provenance": dict(item.provenance),
     }
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def load(path: str | Path, allow: Iterable[type] = ()) -> Exported:
@@ -145,37 +169,20 @@ def load(path: str | Path, allow: Iterable[type] = ()) -> Exported:
 def loads(text: str, where: str, allow: Iterable[type] = ()) -> Exported:
     """The same from a text; `where` names it in messages."""
     try:
-        content = _envelope(text)
-        item = _decoded(content, allow)
-        _check_sums(item, content)
+        return from_document(parse(text), allow)
     except NeptuneError as error:
         raise FileFormatError(f"{where}: {error}") from error
-    except RecursionError as error:
-        raise FileFormatError(
-            f"{where}: its JSON is nested too deeply: export it again."
-        ) from error
-    return item
 
 
-def _envelope(text: str) -> Mapping[str, Any]:
+def from_document(data: object, allow: Iterable[type] = ()) -> Exported:
+    """The same from the object that `document` made."""
+    content = check_document(data, FORMAT, VERSION, FIELDS)
     try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise FileFormatError(
-            f"it is no JSON (line {error.lineno}: {error.msg}): export it again."
-        ) from error
-    except ValueError as error:
-        raise FileFormatError("it holds a number of more digits than can be read.") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        got = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise FileFormatError(f"`format` must be '{FORMAT}', but got {got!r}.")
-    version = content.get("version")
-    if type(version) is not int or version != VERSION:
-        raise FileFormatError(
-            f"`version` must be {VERSION}, but got {version!r}: "
-            f"it was written by another version of neptune-nas."
-        )
-    return check_fields(content, FIELDS)
+        item = _decoded(content, allow)
+    except RecursionError as error:
+        raise FileFormatError(TOO_DEEP) from error
+    _check_sums(item, content)
+    return item
 
 
 def _decoded(content: Mapping[str, Any], allow: Iterable[type]) -> Exported:
@@ -205,6 +212,17 @@ def _check_sums(item: Exported, content: Mapping[str, Any]) -> None:
             raise FileFormatError(
                 f"`{name}` must be {ours}, but got {got}: the file was changed by hand."
             )
+
+
+def fitted(item: Exported, input_shape: Shape, classes: int) -> Exported:
+    """The same architecture for other images, with its costs on them.
+
+    Raises `ArchitectureError` where they are too small for it.
+    """
+    if (item.input_shape, item.classes) == (input_shape, classes):
+        return item
+    cost = CostModel(input_shape, classes).cost(item.architecture)
+    return replace(item, input_shape=input_shape, classes=classes, cost=cost)
 
 
 def bare(architecture: Any, input_shape: tuple[int, int, int], classes: int) -> Exported:

@@ -1,0 +1,108 @@
+"""`neptune-nas predict`."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from neptune_nas.cli.allow import Allow, allowed
+from neptune_nas.errors import DataError, OptionError, one_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from neptune_nas.model import Model
+
+Labels = tuple[tuple[str, float], ...]
+"""Labels with their probabilities, the most probable first."""
+Row = tuple[Path, Labels]
+Read = tuple[Path, "Tensor | DataError"]
+
+EXAMPLE = "Example: neptune-nas predict model.safetensors photo.jpg --top 3"
+FORMATS = ("text", "json", "csv")
+AT_ONCE = 64  # images that are read, then predicted: bounds the memory and the wait for a line
+COLUMNS = ("image", "place", "label", "probability")
+
+
+def predict(
+    file: Annotated[Path, typer.Argument(help="A trained model.", metavar="MODEL.safetensors")],
+    images: Annotated[
+        list[Path], typer.Argument(help="Images, or folders of images.", metavar="IMAGE...")
+    ],
+    top: Annotated[int, typer.Option(help="How many labels to give for each.")] = 1,
+    form: Annotated[str, typer.Option("--format", help="text, json or csv.")] = "text",
+    allow: Allow = None,
+) -> None:
+    """Say what images show; the exit code is 1 where some of them cannot be read."""
+    if top < 1:
+        raise OptionError(f"--top must be at least 1, but got {top}.")
+    if form not in FORMATS:
+        raise OptionError(f"--format '{form}' is unknown: {one_of(FORMATS, form)}")
+    from neptune_nas.data.pictures import pictures
+    from neptune_nas.model import load_model
+
+    model = load_model(file, allowed(allow))
+    whole = True
+    rows: list[Row] = []
+    for group in grouped(pictures(images, model.input_shape), AT_ONCE):
+        for image, found in predicted(model, group, top):
+            if isinstance(found, DataError):
+                whole = False
+                typer.echo(f"neptune-nas: {found}", err=True)
+            elif form == "text":
+                typer.echo(f"{image}: {', '.join(f'{label} {p:.4f}' for label, p in found)}")
+            else:
+                rows.append((image, found))
+    if form != "text":
+        typer.echo(as_json(rows) if form == "json" else as_csv(rows), nl=False)
+    if not whole:
+        raise typer.Exit(1)
+
+
+def grouped(items: Iterator[Read], size: int) -> Iterator[list[Read]]:
+    """Lists of `size` items, the last one of what is left."""
+    while group := [*islice(items, size)]:
+        yield group
+
+
+def predicted(
+    model: "Model", group: Sequence[Read], top: int
+) -> Iterator[tuple[Path, "Labels | DataError"]]:
+    """Each image with its most probable labels, or why it has none."""
+    import torch
+
+    pixels = [found for _, found in group if not isinstance(found, DataError)]
+    answers = iter(best_labels(model, torch.stack(pixels), top) if pixels else ())
+    for image, found in group:
+        yield image, found if isinstance(found, DataError) else next(answers)
+
+
+def best_labels(model: "Model", images: "Tensor", top: int) -> Iterator[Labels]:
+    """For each of the images `(N, C, H, W)` the `top` labels, the most probable first."""
+    best = model.predict(images).topk(min(top, len(model.labels)))
+    for shares, places in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+        yield tuple((model.labels[i], share) for i, share in zip(places, shares, strict=True))
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """A list with an object an image."""
+    content = [
+        {"image": str(image), "labels": [{"label": name, "probability": p} for name, p in found]}
+        for image, found in rows
+    ]
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """A line for each image and label, below a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for image, found in rows:
+        writer.writerows([image, i, *label] for i, label in enumerate(found, start=1))
+    return text.getvalue()

@@ -1,0 +1,127 @@
+import csv
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from neptune_nas.architecture import Architecture, Stage, Stem
+from neptune_nas.cli import predict as command
+from neptune_nas.data.pictures import read_picture
+from neptune_nas.exported import bare
+from neptune_nas.model import Model, load_model, save_model, untrained
+from neptune_nas.space.locate import find_module
+from tests.cli.run import assert_one_sentence, neptune
+
+SHAPE = (1, 8, 8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model and three pictures."""
+    path = tmp_path_factory.mktemp("predict")
+    save_model(path / "model.safetensors", untrained(bare(Architecture(Stem(4)), SHAPE, 4)))
+    (path / "pictures").mkdir()
+    for i in range(3):
+        pixels = torch.randint(0, 256, (8, 8), generator=torch.Generator().manual_seed(i))
+        Image.fromarray(pixels.to(torch.uint8).numpy()).save(path / "pictures" / f"{i}.png")
+    return path
+
+
+def expected(folder: Path, name: str) -> list[tuple[str, float]]:
+    """The labels of a picture, the most probable first."""
+    model: Model = load_model(folder / "model.safetensors")
+    shares = model.predict(read_picture(folder / "pictures" / name, SHAPE)[None])[0].tolist()
+    return sorted(zip(model.labels, shares, strict=True), key=lambda each: -each[1])
+
+
+def test_a_line_an_image_names_its_most_probable_label(folder: Path) -> None:
+    outcome = neptune("predict", folder / "model.safetensors", folder / "pictures")
+    lines = []
+    for name in ("0.png", "1.png", "2.png"):
+        label, share = expected(folder, name)[0]
+        lines.append(f"{folder / 'pictures' / name}: {label} {share:.4f}")
+    assert (outcome.code, outcome.out.splitlines(), outcome.err) == (0, lines, "")
+
+
+def test_json_and_csv_say_the_same_of_the_best_labels(folder: Path) -> None:
+    arguments = ("predict", folder / "model.safetensors", folder / "pictures" / "1.png", "--top", 2)
+    (found,) = json.loads(neptune(*arguments, "--format", "json").out)
+    rows = [*csv.DictReader(StringIO(neptune(*arguments, "--format", "csv").out))]
+    best = expected(folder, "1.png")[:2]
+    assert [each["label"] for each in found["labels"]] == [label for label, _ in best]
+    assert [(row["place"], row["label"]) for row in rows] == [
+        (str(place), label) for place, (label, _) in enumerate(best, start=1)
+    ]
+    assert [each["probability"] for each in found["labels"]] == pytest.approx(
+        [share for _, share in best]
+    )
+
+
+def test_no_more_labels_are_given_than_there_are(folder: Path) -> None:
+    picture = folder / "pictures" / "0.png"
+    outcome = neptune("predict", folder / "model.safetensors", picture, "--top", 99)
+    assert outcome.out.count(",") == 3
+
+
+def test_a_broken_image_is_named_and_the_others_are_predicted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "AT_ONCE", 2)
+    (tmp_path / "broken.png").write_text("no image")
+    paths = (tmp_path / "broken.png", folder / "pictures", tmp_path / "nothing.jpg")
+    outcome = neptune("predict", folder / "model.safetensors", *paths)
+    assert (outcome.code, len(outcome.out.splitlines())) == (1, 3)
+    broken, nothing = outcome.err.splitlines()
+    assert broken.startswith("neptune-nas: data: ")
+    assert "broken.png must be a whole image" in broken
+    assert "nothing.jpg must be an image, but there is no such file" in nothing
+
+
+@pytest.mark.parametrize(("form", "nothing"), [("json", "[]\n"), ("text", "")])
+def test_no_image_at_all_is_no_prediction(
+    folder: Path, tmp_path: Path, form: str, nothing: str
+) -> None:
+    outcome = neptune("predict", folder / "model.safetensors", tmp_path, "--format", form)
+    assert (outcome.code, outcome.out) == (1, nothing)
+    assert "has no image" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (("--top", 0), "--top must be at least 1, but got 0"),
+        (("--format", "yaml"), "--format 'yaml' is unknown"),
+    ],
+)
+def test_a_mistake_is_one_sentence(folder: Path, options: tuple[object, ...], part: str) -> None:
+    arguments = (folder / "model.safetensors", folder / "pictures", *options)
+    assert_one_sentence(neptune("predict", *arguments), part)
+
+
+@pytest.mark.parametrize("name", ["nothing.safetensors", "pictures/0.png"])
+def test_what_is_no_model_is_refused_in_one_sentence(folder: Path, name: str) -> None:
+    assert_one_sentence(neptune("predict", folder / name, folder / "pictures"), name)
+
+
+OWN = """
+from dataclasses import dataclass
+from torch import nn
+
+@dataclass(frozen=True)
+class Own:
+    def build(self, width):
+        return nn.Conv2d(width, width, 1)
+"""
+
+
+def test_a_users_own_substage_is_allowed_by_its_file(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    own = find_module(str(tmp_path / "own.py")).Own
+    item = bare(Architecture(Stem(4), (Stage(8, substages=(own(),)),)), SHAPE, 4)
+    save_model(tmp_path / "own.safetensors", untrained(item))
+    arguments = ("predict", tmp_path / "own.safetensors", folder / "pictures")
+    assert_one_sentence(neptune(*arguments), "own.safetensors", "--allow")
+    assert neptune(*arguments, "--allow", tmp_path / "own.py").code == 0
