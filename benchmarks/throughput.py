@@ -12,7 +12,6 @@ import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from math import ceil
 from random import Random
 from statistics import geometric_mean, median
 from time import process_time
@@ -28,11 +27,11 @@ from neptune_nas.build import build
 from neptune_nas.cost import CostModel
 from neptune_nas.data.load import load_once
 from neptune_nas.space import find_space
-from neptune_nas.training.loop import make_setup, train_epoch
+from neptune_nas.training.loop import train_epoch
 from neptune_nas.training.malloc import keep_pages
-from neptune_nas.training.optimizer import make_optimizer
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.schedule import step_schedule
+from neptune_nas.training.setup import make_setup
+from neptune_nas.training.state import make_state
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(crop=4, flip=True)
@@ -84,11 +83,9 @@ def ours(job: Job) -> float:
     data = load_once(f"folder:{job.folder}#{job.images}")
     network = job.network().to(memory_format=torch.channels_last)
     setup = make_setup(network, data, RECIPE, CPU)
-    optimizer = make_optimizer(network, RECIPE)
-    schedule = step_schedule(optimizer, RECIPE, ceil(job.images / RECIPE.batch_size))
-    generator = torch.Generator().manual_seed(0)
+    state = make_state(setup, epochs=1, seed=0)
     start = process_time()
-    train_epoch(setup, optimizer, schedule, generator)
+    train_epoch(setup, state)
     return job.images / (process_time() - start)
 
 

@@ -23,13 +23,30 @@ from neptune_nas.errors import NeptuneError
 from neptune_nas.space import Space, buildable, choice, integer, optional, repeat, tie, where
 
 if TYPE_CHECKING:
-    from neptune_nas.build import build
-    from neptune_nas.export import load
+    from neptune_nas.data.dataset import tensors_of
+    from neptune_nas.data.tensors import save_tensors
+    from neptune_nas.exported import export_trial, load, save
+    from neptune_nas.model import load_model, save_model
     from neptune_nas.search import Search
+    from neptune_nas.study.coordinator import StopSearch
+    from neptune_nas.study.read import read_study
+    from neptune_nas.train import Training
 
 __version__ = "0.1.0"
 
-LAZY = {"Search": "neptune_nas.search", "build": "neptune_nas.build", "load": "neptune_nas.export"}
+LAZY = {
+    "Search": "neptune_nas.search",
+    "StopSearch": "neptune_nas.study.coordinator",
+    "Training": "neptune_nas.train",
+    "export_trial": "neptune_nas.exported",
+    "load": "neptune_nas.exported",
+    "load_model": "neptune_nas.model",
+    "read_study": "neptune_nas.study.read",
+    "save": "neptune_nas.exported",
+    "save_model": "neptune_nas.model",
+    "save_tensors": "neptune_nas.data.tensors",
+    "tensors_of": "neptune_nas.data.dataset",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -52,14 +69,22 @@ __all__ = [
     "Space",
     "Stage",
     "Stem",
+    "StopSearch",
     "SubStage",
-    "build",
+    "Training",
     "buildable",
     "choice",
+    "export_trial",
     "integer",
     "load",
+    "load_model",
     "optional",
+    "read_study",
     "repeat",
+    "save",
+    "save_model",
+    "save_tensors",
+    "tensors_of",
     "tie",
     "where",
 ]

@@ -22,7 +22,11 @@ WIRINGS: tuple[Wiring, ...] = get_args(Wiring)
 
 @runtime_checkable
 class SubStage(Protocol):
-    """A user's own SubStage: a frozen dataclass that builds a shape-preserving module."""
+    """A user's own SubStage: a frozen dataclass that builds a shape-preserving module.
+
+    It is searched, counted, trained, stored and read like the built-in ones, and needs no
+    registration; reading it back needs its class to be allowed.
+    """
 
     def build(self, width: int) -> Any:
         """A module that maps `(N, width, H, W)` to `(N, width, H, W)`."""
@@ -32,7 +36,10 @@ class SubStage(Protocol):
 class Conv:
     """ReLU, then a square convolution in `groups` groups ("depthwise": one a channel).
 
-    As an entry that changes the width, "depthwise" makes as many groups as both widths allow.
+    `kernel`: pixels a side, odd. Maps `(N, C, H, W)` keep their shape, but for the width and the
+    stride of a stage's entry; there "depthwise" makes as many groups as both widths allow.
+    Raises `ArchitectureError` for numbers out of their range, and its `Stage` where groups do not
+    divide the width.
     """
 
     kernel: int = 3
@@ -48,7 +55,9 @@ class Conv:
 class InvertedResidual:
     """MobileNetV2's block: expand by 1x1, depthwise `kernel`, project by 1x1 (arXiv 1801.04381).
 
-    With `expansion` 1 the first of the three is left out, as in the paper.
+    `kernel`: pixels a side, odd. `expansion`: how many times as wide it is inside; with 1 the first
+    of the three is left out, as in the paper. Maps `(N, C, H, W)` keep their shape, but for a
+    stage's entry. Raises `ArchitectureError` for numbers out of their range.
     """
 
     kernel: int = 3
@@ -61,10 +70,12 @@ class InvertedResidual:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Multi-head self-attention over the pixels of the map (arXiv 1706.03762).
+    """Multi-head self-attention over the pixels of a map `(N, C, H, W)` (arXiv 1706.03762).
 
-    `window`: attend inside squares of that many pixels a side; 0 attends everywhere.
-    `stride`: keys and values are average-pooled by that factor first (arXiv 2102.12122).
+    `heads` must divide the width `C`. `window`: attend inside squares of that many pixels a side;
+    0 attends everywhere. `stride`: keys and values are average-pooled by that factor first (arXiv
+    2102.12122).
+    Raises `ArchitectureError` for numbers out of their range.
     """
 
     heads: int = 4
@@ -79,7 +90,11 @@ class Attention:
 
 @dataclass(frozen=True, slots=True)
 class FeedForward:
-    """Two 1x1 convolutions with a GELU between them, `expansion` times as wide inside."""
+    """Two 1x1 convolutions with a GELU between them, `expansion` times as wide inside.
+
+    That of a transformer, pixel by pixel (arXiv 1706.03762; GELU: arXiv 1606.08415). Maps
+    `(N, C, H, W)` keep their shape. Raises `ArchitectureError` for an `expansion` below 1.
+    """
 
     expansion: int = 2
 
@@ -94,7 +109,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Stem:
-    """The first convolution, with batch norm and ReLU: image channels to `width`."""
+    """The first convolution, with batch norm and ReLU: image channels to `width`.
+
+    Images `(N, C, H, W)` become maps `(N, width, ceil(H / stride), ceil(W / stride))`. `kernel`:
+    pixels a side, odd. Raises `ArchitectureError` for numbers out of their range.
+    """
 
     width: int = 16
     kernel: int = 3
@@ -116,6 +135,11 @@ class Stage:
     the outputs 1, 2, 4, ... steps back ("sparse", arXiv 1801.05895), all earlier ones ("dense",
     arXiv 1608.06993), or a tuple a SubStage of the outputs it reads (0 is the entry's, i that of
     the i-th SubStage). Several inputs are concatenated and projected by a 1x1 convolution.
+
+    Maps `(N, C, H, W)` become `(N, width, H', W')`, where `H'` is `ceil(H / stride)`, halved and
+    rounded down by a `pool`. `norm`: `docs/neptune.md` has the formulas and their sources.
+    Raises `ArchitectureError` for parts that do not fit together, such as heads that do not divide
+    the width.
     """
 
     width: int = 32
@@ -208,6 +232,9 @@ def check_connections(stage: Stage) -> None:
 class Head:
     """Classification: a 1x1 convolution to `width` with batch norm and ReLU (0: none), global
     average pooling, dropout, and a linear layer with bias.
+
+    Maps `(N, C, H, W)` become logits `(N, classes)`. `dropout`: the probability, 0 to below 1.
+    Raises `ArchitectureError` for numbers out of their range.
     """
 
     width: int = 0
@@ -221,7 +248,12 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A Neptune network: a stem, one or more independent stages, a head."""
+    """A Neptune network: a stem, one or more independent stages, a head.
+
+    Images `(N, C, H, W)` become logits `(N, classes)`; `C` and `classes` are told to `build`, so an
+    architecture serves any images that are large enough. Raises `ArchitectureError` without a
+    stage, or for an entry whose groups do not divide the widths before and after it.
+    """
 
     stem: Stem = Stem()
     stages: tuple[Stage, ...] = (Stage(),)

@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
-from neptune_nas.export import Exported
+from neptune_nas.exported import Exported
 from neptune_nas.record import is_record
 
 

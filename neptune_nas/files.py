@@ -1,10 +1,11 @@
 """Files that are whole or not there: written beside their place, then moved into it."""
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
-from neptune_nas.errors import FileFormatError, NeptuneError
+from neptune_nas.errors import FileFormatError, NeptuneError, OptionError
 
 
 def write_file(path: Path, content: str | bytes) -> None:
@@ -27,6 +28,18 @@ def write_file(path: Path, content: str | bytes) -> None:
         raise NeptuneError(
             f"{path} cannot be written ({error.strerror}): choose another place or make room."
         ) from error
+
+
+def folder_name(text: str) -> str:
+    """`text` without what some file system, or a shell, would take amiss.
+
+    >>> folder_name("resnet8-cifar10#500")
+    'resnet8-cifar10-500'
+    """
+    name = re.sub(r"[^\w.<>()+-]+", "-", text).strip("-.")
+    if not name:
+        raise OptionError(f"a folder's name needs letters or digits, but got '{text}'.")
+    return name
 
 
 def read_file(path: Path) -> str:

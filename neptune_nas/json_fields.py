@@ -1,5 +1,6 @@
 """Rules for the fields of a JSON object, and one sentence for the first that is broken."""
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -48,6 +49,39 @@ SHAPE = Rule("a list of three whole numbers of at least 1", is_shape)
 TEXT = Rule("a string", lambda value: isinstance(value, str))
 LIST = Rule("a list", lambda value: isinstance(value, list))
 OBJECT = Rule("an object", lambda value: isinstance(value, dict))
+TOO_DEEP = "its JSON is nested too deeply: export it again."
+
+
+def parse(text: str) -> object:
+    """The value of a JSON text. Raises `FileFormatError` where it is none."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise FileFormatError(
+            f"it is no JSON (line {error.lineno}: {error.msg}): export it again."
+        ) from error
+    except ValueError as error:
+        raise FileFormatError("it holds a number of more digits than can be read.") from error
+    except RecursionError as error:
+        raise FileFormatError(TOO_DEEP) from error
+
+
+def check_document(
+    data: object, form: str, version: int, rules: Mapping[str, Rule]
+) -> dict[str, Any]:
+    """The object `data` of the format `form` in this `version`, each field of which keeps its rule.
+
+    Raises `FileFormatError` for another format or version, or a field that breaks its rule.
+    """
+    if not isinstance(data, dict) or data.get("format") != form:
+        got = data.get("format") if isinstance(data, dict) else type(data).__name__
+        raise FileFormatError(f"`format` must be '{form}', but got {got!r}.")
+    if type(data.get("version")) is not int or data["version"] != version:
+        raise FileFormatError(
+            f"`version` must be {version}, but got {data.get('version')!r}: "
+            f"it was written by another version of neptune-nas."
+        )
+    return check_fields(data, rules)
 
 
 def check_fields(

@@ -1,9 +1,8 @@
 """The small results of a study: tables, the report, the best architecture."""
 
-from neptune_nas.export import dumps, exported
+from neptune_nas.exported import export_trial, save
 from neptune_nas.files import write_file
 from neptune_nas.report.page import render
-from neptune_nas.report.ranking import best
 from neptune_nas.report.tables import pareto_csv, trials_csv
 from neptune_nas.study.study import Study
 
@@ -18,5 +17,5 @@ def write_outputs(study: Study, report: str | None = None) -> None:
     write_file(folder / "trials.csv", trials_csv(study))
     if study.ranked:
         write_file(folder / "pareto.csv", pareto_csv(study))
-        write_file(folder / "best.json", dumps(exported(study, best(study, "efficiency"))))
+        save(folder / "best.json", export_trial(study, study.best("efficiency")))
         write_file(folder / "report.html", report or render([study]))

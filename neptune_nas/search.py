@@ -70,18 +70,24 @@ def ignore(_: Progress) -> None:
 class Search:
     """Everything that can be asked of a search; `run` makes the study, or goes on with it.
 
-    `space`: a name, a file, `package.module:SPACE`, or a `Space`. `data`: see `load_data`.
-    `trials`: the total of the study. `rungs`: epochs at which trials are compared (default: what
-    suits the data, once); the first may be 0, which is the zero-cost `proxy` (default: synflow).
-    `reduction`: one trial in so many goes on from each rung.
+    `space`: a name, a file, `package.module:SPACE`, or a `Space`. `data`: see `load_data` (default:
+    digits). `trials`: the total of the study. `objectives`: accuracy or loss, with any of flops,
+    macs, params, activations and latency. `constraints`: such as "flops<=20M" or "latency<=5ms".
+    `sampler`: auto, evolution, local, nsga2, random, Optuna's own by name, or `module:Class`, with
+    `sampler_kwargs` for it. `seed`: of all that is random. `rungs`: epochs at which trials are
+    compared (default: what suits the data, once); the first may be 0, which is the zero-cost
+    `proxy` (default: synflow). `reduction`: one trial in so many goes on from each rung.
     `recipe`: how to train (default: what suits the data). `repeats`: seeds at the last rung.
     `evaluator`: what to measure with in place of short training. `table`: the file of a table to
     look networks up in instead; `data` then says which images they saw (default: cifar10). `name`:
     of the study's folder below `out` (default: `SPACE-DATA`). `storage`: the URL of a database to
-    use in place of `study.db` in that folder. `device`: "auto", "cpu" or "cuda". `jobs`:
-    evaluations at once (default: one a core, or `trials_per_gpu`, which is 1, on each of `gpus`),
-    each with `threads` (default: its share of the cores). `timeout`, `trial_timeout`: seconds.
-    `patience`: stop after that many trials in a row that added nothing to the front.
+    use in place of `study.db` in that folder. `data_dir`: where data sets lie, see `load_data`.
+    `device`: "auto", "cpu" or "cuda". `jobs`: evaluations at once (default: one a core, or
+    `trials_per_gpu`, which is 1, on each of `gpus`, which are CUDA devices by number), each with
+    `threads` (default: its share of the cores). `timeout`, `trial_timeout`: seconds. `patience`:
+    stop after that many trials in a row that added nothing to the front.
+
+    Raises `OptionError` for a number out of its range, or fields that exclude each other.
     """
 
     space: str | Space[Any] = "default"
@@ -98,9 +104,9 @@ class Search:
     proxy: str | None = None
     reduction: int = REDUCTION
     evaluator: Evaluator | None = None
-    table: Path | None = None
+    table: str | Path | None = None
     name: str | None = None
-    out: Path = Path("studies")
+    out: str | Path = Path("studies")
     storage: str | None = None
     data_dir: str | None = None
     device: str = "auto"
@@ -182,7 +188,7 @@ class Search:
     @cached_property
     def known(self) -> Tabular[Any] | None:
         """The table, read."""
-        return None if self.table is None else Tabular.from_file(self.table, self.target)
+        return None if self.table is None else Tabular.from_file(Path(self.table), self.target)
 
     @cached_property
     def folder(self) -> Folder:
@@ -191,7 +197,7 @@ class Search:
         stem = Path(space).stem if space.endswith(".py") else space.rpartition(":")[0] or space
         table = "-table" if self.table else ""
         name = self.name or f"{stem}-{short_name(self.question.data)}{table}"
-        return Folder(self.out / folder_name(name))
+        return Folder(Path(self.out) / folder_name(name))
 
     @cached_property
     def target(self) -> Space[Any]:
@@ -243,7 +249,11 @@ class Search:
     def run(self, watch: Callable[[Progress], None] = ignore) -> Study:
         """Search until the study has all its trials, then write its tables, report and best.
 
-        `watch` is called after each result. Ctrl-C ends with everything that was found written.
+        `watch` is called after each result with how far the search is and the trial that the
+        result is of; if it raises `StopSearch`, the search ends there, and goes on when it is run
+        again. Ctrl-C ends with everything that was found written, and is raised.
+        Raises `OptionError` for what cannot be asked, and `StudyError` where the study began with
+        another question, is being searched by another process, or cannot be written.
         """
         facts, sampler = self.find_facts(), self.make_sampler()
         with self.folder.locked():
@@ -347,7 +357,7 @@ class Search:
             Proposer(self.problem, sampler, directions(self.objectives)),
             Rungs(self.question.rungs, self.question.reduction),
             self.gauge.measure,
-            lambda coordinator: watch(tracker.progress(coordinator.trials.values())),
+            lambda coordinator, trial: watch(tracker.progress(coordinator.trials.values(), trial)),
         )
 
     def engine(self) -> LocalEngine:

@@ -68,17 +68,24 @@ class Score:
 
 
 class State(StrEnum):
-    """What became of a trial."""
+    """What became of a trial: `finished` at the highest fidelity, `pruned` at a lower rung,
+    `failed`, or still `running`.
+    """
 
     RUNNING = "running"
-    FINISHED = "finished"  # scored at the highest fidelity
-    PRUNED = "pruned"  # scored at a lower rung and not promoted
+    FINISHED = "finished"
+    PRUNED = "pruned"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One architecture, its costs, and its scores in the order they were measured."""
+    """One architecture, its costs, and its scores in the order they were measured.
+
+    `number`: its place in the study, from 0. `key`: 16 hex digits, equal for equal networks.
+    `picks`: what was picked at each open field of the space, by path. `failure`: why it failed.
+    `latency`: ms of one image, where it was measured.
+    """
 
     number: int
     architecture: Architecture
@@ -88,7 +95,7 @@ class Trial:
     scores: tuple[Score, ...] = ()
     state: State = State.RUNNING
     failure: str | None = None
-    latency: float | None = None  # ms, batch 1, where it was measured
+    latency: float | None = None
 
     @property
     def ended(self) -> float:

@@ -14,7 +14,7 @@ import pytest
 
 from neptune_nas import Architecture
 from neptune_nas.cost import CostModel
-from neptune_nas.export import Exported, dumps
+from neptune_nas.exported import Exported, dumps
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
@@ -35,6 +35,7 @@ WITH_CODE = [page for page in PAGES if any(blocks(page))]
 @pytest.fixture(autouse=True)
 def _folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     model = CostModel((1, 8, 8), 10)
     item = Exported(Architecture(), model.input_shape, model.classes, model.cost(Architecture()))
     Path("knee.json").write_text(dumps(item))

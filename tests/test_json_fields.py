@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.json_fields import COUNT, NUMBER, OBJECT, SHAPE, SIZE, TEXT, Rule, check_fields
+from neptune_nas.json_fields import (
+    COUNT,
+    NUMBER,
+    OBJECT,
+    SHAPE,
+    SIZE,
+    TEXT,
+    Rule,
+    check_document,
+    check_fields,
+    parse,
+)
 
 RULES = {"size": SIZE, "name": TEXT}
 
@@ -57,3 +68,39 @@ def test_a_value_of_any_depth_is_quoted_in_short() -> None:
     deep = json.loads("[" * 500 + "]" * 500)
     with pytest.raises(FileFormatError, match=r"^`name` must be a string, but got .{1,80}$"):
         check_fields({"name": deep}, {"name": TEXT})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", r"it is no JSON \(line 1: .*\): export it again"),
+        ("1" * 5000, "more digits than can be read"),
+        pytest.param("[" * 100_000, "nested too deeply", id="deep"),
+    ],
+)
+def test_a_text_that_is_no_json_is_refused(text: str, message: str) -> None:
+    with pytest.raises(FileFormatError, match=message):
+        parse(text)
+
+
+DOCUMENT = {"format": "shoe", "version": 2, "size": 1}
+DOCUMENT_RULES = {"format": TEXT, "version": SIZE, "size": SIZE}
+
+
+def test_a_document_of_the_format_and_version_comes_back_as_it_is() -> None:
+    assert check_document(DOCUMENT, "shoe", 2, DOCUMENT_RULES) is DOCUMENT
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([], "`format` must be 'shoe', but got 'list'"),
+        ({**DOCUMENT, "format": "hat"}, "`format` must be 'shoe', but got 'hat'"),
+        ({**DOCUMENT, "version": 3}, "`version` must be 2, but got 3: it was written by another"),
+        ({**DOCUMENT, "version": 2.0}, r"`version` must be 2, but got 2\.0"),
+        ({**DOCUMENT, "size": 0}, "`size` must be a whole number of at least 1"),
+    ],
+)
+def test_another_document_is_refused(data: object, message: str) -> None:
+    with pytest.raises(FileFormatError, match=message):
+        check_document(data, "shoe", 2, DOCUMENT_RULES)

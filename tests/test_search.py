@@ -14,6 +14,8 @@ from neptune_nas.architecture import Architecture, Conv, Stage
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.search import Search
 from neptune_nas.space import Space, choice
+from neptune_nas.study.coordinator import StopSearch
+from neptune_nas.study.progress import Progress
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State
@@ -71,6 +73,34 @@ def test_ctrl_c_leaves_a_whole_study(tmp_path: Path) -> None:
     assert (folder / "trials.csv").exists()
     assert (folder / "best.json").exists()
     assert len(search.run().ranked) == 24
+
+
+def test_a_watcher_sees_each_trial_as_its_result_comes(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    study = arithmetic(tmp_path, trials=5).run(seen.append)
+    assert [p.done for p in seen] == [1, 2, 3, 4, 5]
+    assert {p.newest.number: p.newest for p in seen if p.newest} == dict(enumerate(study.trials))
+
+
+def test_a_watcher_that_has_seen_enough_ends_the_search_which_can_go_on(tmp_path: Path) -> None:
+    def enough(progress: Progress) -> None:
+        if progress.done == 3:
+            raise StopSearch
+
+    search = arithmetic(tmp_path)
+    study = search.run(enough)
+    assert len(study.ranked) == 3
+    assert (study.folder / "report.html").exists()
+    assert len(search.run().ranked) == 24
+
+
+def test_what_a_watcher_raises_is_raised_once_all_is_written(tmp_path: Path) -> None:
+    def fail(_: Progress) -> None:
+        raise ZeroDivisionError("the watcher's own mistake")
+
+    with pytest.raises(ZeroDivisionError, match="own mistake"):
+        arithmetic(tmp_path).run(fail)
+    assert (tmp_path / "tiny-digits" / "report.html").exists()
 
 
 def test_equal_seeds_and_one_worker_give_equal_studies(tmp_path: Path) -> None:

@@ -11,11 +11,14 @@ from neptune_nas.cli import (
     draw,
     export,
     plot,
+    predict,
     profile,
+    reference,
     report,
     search,
     space,
     status,
+    train,
 )
 
 app = typer.Typer(
@@ -47,11 +50,14 @@ app.command(epilog=search.EXAMPLE)(search.search)
 app.command(epilog=report.EXAMPLE)(report.report)
 app.command(epilog=status.STATUS_EXAMPLE)(status.status)
 app.command(epilog=status.WATCH_EXAMPLE)(status.watch)
+app.command(epilog=train.EXAMPLE)(train.train)
 app.command(epilog=audit.EXAMPLE)(audit.audit)
 app.command(epilog=baseline.EXAMPLE)(baseline.baseline)
+app.command(epilog=reference.EXAMPLE)(reference.reference)
 app.command(epilog=compare.EXAMPLE)(compare.compare)
 app.command(epilog=plot.EXAMPLE)(plot.plot)
 app.command(epilog=export.EXAMPLE)(export.export)
+app.command(epilog=predict.EXAMPLE)(predict.predict)
 app.command(epilog=draw.SHOW_EXAMPLE)(draw.show)
 app.command(epilog=draw.DRAW_EXAMPLE)(draw.draw)
 app.command(epilog=profile.EXAMPLE)(profile.profile)

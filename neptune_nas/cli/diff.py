@@ -18,7 +18,7 @@ def diff(one: File, other: File, allow: Allow = None) -> None:
 
     from neptune_nas.cli.console import console
     from neptune_nas.compare import facts_of
-    from neptune_nas.export import load
+    from neptune_nas.exported import load
 
     classes = allowed(allow)
     a, b = (facts_of(load(file, classes)) for file in (one, other))

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from neptune_nas.cli.progress import clock, one_line
-from neptune_nas.report.describe import describe
+from neptune_nas.describe import describe
 from neptune_nas.study.progress import progress_of
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State
@@ -41,7 +41,7 @@ def front_table(study: Study) -> Table:
     for column in ("trial", "accuracy", "MFLOPs"):
         table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
     table.add_column("architecture", overflow="ellipsis", no_wrap=True, ratio=1)
-    for trial in reversed(study.front()[-SHOWN:]):
+    for trial in reversed(study.pareto()[-SHOWN:]):
         accuracy = f"{trial.score.accuracy:.4f}" if trial.score else "-"
         mflops = f"{trial.cost.flops / 1e6:.3f}"
         table.add_row(str(trial.number), accuracy, mflops, describe(trial.architecture))

@@ -28,7 +28,7 @@ def profile(
     from neptune_nas.cli.console import console
     from neptune_nas.cli.tables import cost_table, latency_lines
     from neptune_nas.cost import CostModel
-    from neptune_nas.export import load
+    from neptune_nas.exported import load
     from neptune_nas.latency import measure_latency, peak_memory
 
     item = load(file, allowed(allow))

@@ -23,8 +23,8 @@ Trials = Annotated[
 Data = Annotated[
     str | None,
     typer.Option(
-        help="digits, mnist, fashion-mnist, cifar10, cifar100 or folder:PATH; with #COUNT behind "
-        "it, on that many training images."
+        help="digits, mnist, fashion-mnist, cifar10, cifar100, folder:PATH or tensors:FILE; with "
+        "#COUNT behind it, on that many training images."
     ),
 ]
 DataDir = Annotated[

@@ -6,10 +6,11 @@ from rich.table import Table
 from neptune_nas.cli.console import console
 from neptune_nas.cli.progress import clock
 from neptune_nas.constraints import Survey
+from neptune_nas.describe import describe
 from neptune_nas.plan import Plan
-from neptune_nas.report.describe import describe
-from neptune_nas.report.ranking import accuracy_per_gflop, ranking
+from neptune_nas.report.hand_designed import HEADS, TITLE, against, cells
 from neptune_nas.study.audit import Audit
+from neptune_nas.study.measures import accuracy_per_gflop
 from neptune_nas.study.study import Study
 
 SHOWN = 10
@@ -45,7 +46,7 @@ def ranking_table(study: Study) -> Table:
     for column in ("#", "trial", "accuracy", "MFLOPs", "per MFLOP", "acc/GFLOP"):
         table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
     table.add_column("architecture", overflow="fold", ratio=1)
-    for standing in ranking(study)[:SHOWN]:
+    for standing in study.ranking()[:SHOWN]:
         trial = standing.trial
         table.add_row(
             str(standing.place),
@@ -112,4 +113,16 @@ def audit_table(audit: Audit) -> Table:
     for each in (*audit.rungs, *audit.others):
         cells = (f"{m.value:5.2f} ({m.low:.2f} to {m.high:.2f})" for m in (each.tau, each.rho))
         table.add_row(each.name, *cells)
+    return table
+
+
+def references_table(study: Study) -> Table:
+    """What was found, beside the hand-designed networks; parameters stand below MFLOPs."""
+    table = Table(box=None, pad_edge=False, title=TITLE, title_justify="left")
+    name, accuracy, mflops, params, *found = HEADS
+    for i, head in enumerate((name, accuracy, f"{mflops}\n{params}", *found)):
+        table.add_column(head, justify="right" if i else "left", no_wrap=not i, overflow="fold")
+    for each in against(study):
+        name, accuracy, mflops, params, *found = cells(each)
+        table.add_row(name, accuracy, f"{mflops}\n{params}", *found)
     return table

@@ -1,7 +1,7 @@
 """Folders of images, one folder a class: decoded once, in threads, into one uint8 array a split."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -124,22 +124,28 @@ class Pixels:
     def take(self, rows: Rows) -> Tensor:
         """The images of `rows` as uint8 `(n, C, H, W)`, out of the cache where they are in it."""
         files = [self.files[row] for row in rows]
+        form = common_form(self.every, self.size)
         if self.cache is None:
-            return torch.from_numpy(self.decoded(files))
+            return torch.from_numpy(gathered(files, form))
         stored = self.cache / "folders" / f"{listing_hash(files, self.size)}.npy"
         if not stored.is_file():
-            keep(self.decoded(files), stored)
+            keep(files, form, stored)
         # Copy-on-write: torch wants a writable array, and the file must stay as it is.
         return torch.from_numpy(np.load(stored, mmap_mode="c"))
 
-    def decoded(self, files: list[Path]) -> NDArray[np.uint8]:
-        """The images in `files`, one thread a core."""
-        form = common_form(self.every, self.size)
-        images = room_for(len(files), form)
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            for i, image in enumerate(threads.map(partial(decode, form=form), files, chunksize=64)):
-                images[i] = image
-        return images
+
+def decoded(files: Sequence[Path], form: Form) -> Iterator[NDArray[np.uint8]]:
+    """The images in `files`, in their order, one thread a core."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        yield from threads.map(partial(decode, form=form), files)
+
+
+def gathered(files: Sequence[Path], form: Form) -> NDArray[np.uint8]:
+    """The images in `files` `(n, C, H, W)`, in memory."""
+    images = room_for(len(files), form)
+    for i, image in enumerate(decoded(files, form)):
+        images[i] = image
+    return images
 
 
 def room_for(count: int, form: Form) -> NDArray[np.uint8]:
@@ -149,7 +155,8 @@ def room_for(count: int, form: Form) -> NDArray[np.uint8]:
     except MemoryError as error:
         raise DataError(
             f"data: {count} images of {form.height}x{form.width} pixels must fit into memory, "
-            f"but do not: ask for fewer pixels, as in folder:PATH@64."
+            f"but do not: ask for fewer pixels, as in folder:PATH@64, or name a folder with "
+            f"--data-dir, to keep them there and read them as needed."
         ) from error
 
 
@@ -180,7 +187,7 @@ def decode(file: Path, form: Form) -> NDArray[np.uint8]:
                 (form.width, form.height),
                 Image.Resampling.BILINEAR,
             )
-        except OSError as error:
+        except Exception as error:  # as many kinds as a file can be broken in
             raise unreadable(file) from error
     pixels = np.asarray(fitted)
     return pixels[None] if form.channels == 1 else pixels.transpose(2, 0, 1)
@@ -197,7 +204,7 @@ def opened(file: Path) -> Image.Image:
     """The image in `file`, its pixels not yet read."""
     try:
         image = Image.open(file)
-    except OSError as error:
+    except Exception as error:  # of PIL's parsers: OSError, ValueError, SyntaxError and more
         raise unreadable(file) from error
     if image.mode in UNBOUNDED:
         image.close()
@@ -224,15 +231,28 @@ def listing_hash(files: Iterable[Path], size: int | None) -> str:
     return digest.hexdigest()[:32]
 
 
-def keep(images: NDArray[np.uint8], stored: Path) -> None:
-    """Write the array so that no reader ever sees half of it."""
+def keep(files: Sequence[Path], form: Form, stored: Path) -> None:
+    """Write the images of `files` so that no reader ever sees half of them.
+
+    One after the other, so that they need not fit into memory; and not by a memory map, which ends
+    the process where a disk is full.
+    """
+    shape = (len(files), form.channels, form.height, form.width)
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    part = None
     try:
         stored.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=stored.parent, suffix=".part", delete=False) as file:
-            np.save(file, images)
-        Path(file.name).replace(stored)
+            part = Path(file.name)
+            np.lib.format.write_array_header_1_0(file, header)
+            for image in decoded(files, form):
+                file.write(image.tobytes())
+        part.replace(stored)
     except OSError as error:
         raise DataError(
             f"data: decoded images cannot be kept in {stored.parent} ({error.strerror}): "
             f"name another folder with --data-dir."
         ) from error
+    finally:
+        if part is not None:
+            part.unlink(missing_ok=True)

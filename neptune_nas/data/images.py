@@ -1,5 +1,6 @@
 """The records that hold a data set: its images as uint8 tensors, its splits and its fingerprint."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -83,7 +84,8 @@ def image_data(source: Source, splits: tuple[Split, Split, Split]) -> ImageData:
 
     Raises `DataError` if a split is empty, its images differ in shape, or a label has no class.
     """
-    check_splits(source, splits)
+    named = dict(zip(("train", "validation", "test"), splits, strict=True))
+    check_splits(source.name, source.classes, named)
     train, validation, test = splits
     mean, std = channel_statistics(train.images)
     return ImageData(
@@ -100,11 +102,10 @@ def image_data(source: Source, splits: tuple[Split, Split, Split]) -> ImageData:
     )
 
 
-def check_splits(source: Source, splits: tuple[Split, Split, Split]) -> None:
-    """Refuse splits that cannot be one data set with the classes of `source`."""
-    name, classes = source.name, source.classes
-    shape = splits[0].images.shape[1:]
-    for part, split in zip(("train", "validation", "test"), splits, strict=True):
+def check_splits(name: str, classes: tuple[str, ...], splits: Mapping[str, Split]) -> None:
+    """Refuse splits, the training images first, that cannot be one data set with these classes."""
+    shape = next(iter(splits.values())).images.shape[1:]
+    for part, split in splits.items():
         if not len(split):
             raise DataError(
                 f"data '{name}': the {part} split needs images, but got none: add some."

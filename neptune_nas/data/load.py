@@ -13,6 +13,8 @@ from neptune_nas.data.splitting import THREE_WAY, TWO_WAY, Rows, at_most, strati
 from neptune_nas.errors import DataError, one_of
 
 FOLDER = "folder:"
+TENSORS = "tensors:"
+OWN = (FOLDER + "PATH", TENSORS + "FILE")
 COUNT = "#"  # before the number of training images
 TORCHVISION = ("mnist", "fashion-mnist", "cifar10", "cifar100")
 DATA_SETS = ("digits", *TORCHVISION)
@@ -20,10 +22,11 @@ DEFAULT_DIR = Path("~/.cache/neptune-nas")
 
 
 def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> ImageData:
-    """The data set `name`: one of `DATA_SETS`, or `folder:PATH`, or `folder:PATH@SIZE`.
+    """The data set `name`: one of `DATA_SETS`, `folder:PATH`, `folder:PATH@SIZE`, `tensors:FILE`.
 
-    Where a data set has a test split, a tenth of its training images becomes the validation split;
-    otherwise it is cut 60/20/20. Both are stratified and fixed by `seed`. `#COUNT` behind a name,
+    A `FILE` is what `save_tensors` wrote. Where a data set has a test split, and no validation
+    split of its own, a tenth of its training images becomes that; without either, it is cut
+    60/20/20. Both are stratified and fixed by `seed`. `#COUNT` behind a name,
     as in `cifar10#10000`, trains on that many of the training images, stratified too; validation
     and test images stay as they are.
     `data_dir`: where torchvision's files are looked for and downloaded to (`DEFAULT_DIR` unless
@@ -50,6 +53,21 @@ def parse_count(name: str) -> tuple[str, int | None]:
     return whole, int(digits)
 
 
+def short_name(name: str) -> str:
+    """A data set's name without the place that it lies in.
+
+    >>> short_name("folder:some/pictures@32"), short_name("mnist")
+    ('pictures', 'mnist')
+    >>> short_name("tensors:some/pets.safetensors#100")
+    'pets#100'
+    """
+    if name.startswith(TENSORS):
+        return Path(name.removeprefix(TENSORS)).name.replace(".safetensors", "")
+    if not name.startswith(FOLDER):
+        return name
+    return Path(name.removeprefix(FOLDER).partition("@")[0]).name
+
+
 def labels_at(part: Part, rows: Rows) -> Tensor:
     """The labels of some rows of a part."""
     return part.labels[torch.from_numpy(rows)]
@@ -66,12 +84,18 @@ load_once = lru_cache(maxsize=2)(load_data)
 
 def split_parts(source: Source, seed: int) -> list[tuple[Part, Rows]]:
     """For train, validation and test: the part they are taken from, and its rows."""
-    train, test = source.train, source.test
+    train, validation, test = source.train, source.validation, source.test
     if test is None:
         return [(train, rows) for rows in stratified(train.labels, THREE_WAY, seed)]
+    if validation is not None:
+        return [(part, every_row(part, seed)) for part in (train, validation, test)]
     train_rows, validation_rows = stratified(train.labels, TWO_WAY, seed)
-    everything = at_most(test.labels, None, seed)
-    return [(train, train_rows), (train, validation_rows), (test, everything)]
+    return [(train, train_rows), (train, validation_rows), (test, every_row(test, seed))]
+
+
+def every_row(part: Part, seed: int) -> Rows:
+    """All rows of a part."""
+    return at_most(part.labels, None, seed)
 
 
 def find_source(name: str, data_dir: Path | None) -> Source:
@@ -84,6 +108,10 @@ def find_source(name: str, data_dir: Path | None) -> Source:
         from neptune_nas.data.folder import load_folder
 
         return load_folder(name.removeprefix(FOLDER), data_dir)
+    if name.startswith(TENSORS):
+        from neptune_nas.data.tensors import load_tensors
+
+        return load_tensors(name.removeprefix(TENSORS))
     if name == "digits":
         from neptune_nas.data.digits import load_digits
 
@@ -92,4 +120,4 @@ def find_source(name: str, data_dir: Path | None) -> Source:
         from neptune_nas.data.torchvision_sets import load_torchvision
 
         return load_torchvision(name, data_dir or DEFAULT_DIR.expanduser())
-    raise DataError(f"data '{name}' is unknown: {one_of((*DATA_SETS, FOLDER + 'PATH'), name)}")
+    raise DataError(f"data '{name}' is unknown: {one_of((*DATA_SETS, *OWN), name)}")

@@ -19,7 +19,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A data set's training part, its test part where it has one, and what its labels mean.
+    """A data set's training part, the others where it has them, and what its labels mean.
 
     `crop`, `flip`: the augmentation that suits it, see `ImageData`; None goes by their size.
     """
@@ -30,6 +30,7 @@ class Source:
     test: Part | None = None
     crop: int | None = None
     flip: bool = False
+    validation: Part | None = None
 
 
 def in_memory(images: Tensor, labels: Tensor) -> Part:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from scipy.stats import spearmanr
 
-from neptune_nas.report.noise import accuracies, noise, tied_groups
 from neptune_nas.report.progress import fidelity_text
-from neptune_nas.report.ranking import accuracy
 from neptune_nas.report.versus import versus
 from neptune_nas.space import find_space, list_spaces
+from neptune_nas.study.measures import accuracy
+from neptune_nas.study.noise import accuracies, noise, tied_groups
 from neptune_nas.study.settings import TRAINING, Question
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State
@@ -159,7 +159,8 @@ def audit_check(study: Study) -> Check:
 
 def comparison_check(study: Study) -> Check:
     """Baselines at equal budget and hand-designed networks under the same recipe."""
-    names = [*study.baselines, *(reference.name for reference in study.references)]
+    trained = (reference.name for reference in study.references if reference.accuracies)
+    names = [*study.baselines, *trained]
     return Check(
         "It was compared under equal conditions",
         bool(names),

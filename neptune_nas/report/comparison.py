@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from neptune_nas.errors import StudyError
-from neptune_nas.report.ranking import accuracy, best
+from neptune_nas.study.measures import accuracy
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 
@@ -78,8 +78,8 @@ def compared(study: Study) -> Compared:
         name=study.settings.name,
         trials=len(study.trials),
         scored=len(study.ranked),
-        best_accuracy=accuracy(best(study, "accuracy")),
-        most_efficient=best(study, "efficiency"),
+        best_accuracy=accuracy(study.best("accuracy")),
+        most_efficient=study.best("efficiency"),
         hypervolume=study.hypervolume(),
         worker_seconds=study.ledger.worker_seconds,
     )

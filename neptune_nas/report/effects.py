@@ -20,8 +20,9 @@ from sklearn.inspection import permutation_importance
 
 from neptune_nas.pareto import Floats
 from neptune_nas.report.progress import first_rung
-from neptune_nas.report.ranking import cost_axis, cost_of
 from neptune_nas.report.style import ACCENT, GREY, WARM, figure
+from neptune_nas.study.measures import cost_of
+from neptune_nas.study.ranking import cost_axis
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 
@@ -78,7 +79,7 @@ def first_accuracy(study: Study, trial: Trial) -> float | None:
 
 def usable(study: Study) -> list[Trial]:
     """The trials with picks, a score at the lowest rung and a known cost, thinned out evenly."""
-    axis = cost_axis(study)
+    axis = cost_axis(study.settings.question)
     found = [
         trial
         for trial in study.trials
@@ -95,7 +96,7 @@ def measure_effects(study: Study, seed: int = 0) -> Effects | None:
     trials = usable(study)
     if len(trials) < LEAST_TRIALS:
         return None
-    axis = cost_axis(study)
+    axis = cost_axis(study.settings.question)
     paths, features = encode(trials)
     accuracy = np.array([first_accuracy(study, trial) for trial in trials], dtype=np.float64)
     cost = np.log([cost_of(trial, axis) for trial in trials])
@@ -147,7 +148,7 @@ def permuted(features: Floats, target: Floats, seed: int) -> tuple[Floats, float
 
 def effects_of(study: Study, path: str) -> list[Effect]:
     """The effect of each option of a decision, the most frequent options first, then in order."""
-    axis = cost_axis(study)
+    axis = cost_axis(study.settings.question)
     trials = [trial for trial in usable(study) if path in trial.picks]
     options = [option for option, _ in Counter(t.picks[path] for t in trials).most_common()]
     everyone = np.array([first_accuracy(study, trial) for trial in trials], dtype=np.float64)

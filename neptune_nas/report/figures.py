@@ -2,19 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from html import escape
+from math import inf, isnan
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
+from neptune_nas.describe import describe
 from neptune_nas.errors import OptionError, one_of
-from neptune_nas.report.describe import describe
 from neptune_nas.report.effects import effects_figure, importance_figure
 from neptune_nas.report.progress import Span, corners, fidelity_text, progress, spans, survival
-from neptune_nas.report.ranking import accuracy, cost_axis, cost_of
 from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
 from neptune_nas.report.versus import mean_random
-from neptune_nas.study.study import Reference, Study
+from neptune_nas.study.hand_designed import Reference
+from neptune_nas.study.measures import accuracy, cost_of
+from neptune_nas.study.objectives import EXACT
+from neptune_nas.study.ranking import cost_axis
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 
 COST_TITLES = {
@@ -26,6 +30,7 @@ COST_TITLES = {
 }
 HOVER = "<b>%{text}</b><br>accuracy %{y:.4f}, cost %{x:.4s}<extra></extra>"
 FOCUS = 0.05  # the share of accuracies that may lie below the first view
+WIDE = 2  # decades of costs; above, a phone has no room for ticks in between
 CROWD = 500  # points that hide each other unless they are fainter
 MARKS = ("triangle-up", "square", "cross", "star")
 
@@ -42,7 +47,7 @@ def pareto(studies: Sequence[Study], text: bool = True) -> go.Figure:
 
     Without `text`, the hover holds no architectures: the page adds them from its own data.
     """
-    axis = cost_axis(studies[0])
+    axis = cost_axis(studies[0].settings.question)
     fig = figure(COST_TITLES[axis], "validation accuracy", height=520)
     fig.update_xaxes(type="log", tickformat="~s", dtick="D2")
     fig.update_yaxes(tickformat=".0%")
@@ -55,16 +60,31 @@ def pareto(studies: Sequence[Study], text: bool = True) -> go.Figure:
         for name, trials, marker in layers:
             fig.add_trace(kind(**points(trials, places, axis, text), name=name, marker=marker))
         name = f"front of {escape(study.settings.name)}" if several else "Pareto front"
-        front = sorted(study.front(), key=lambda trial: cost_of(trial, axis))
+        front = sorted(study.pareto(), key=lambda trial: cost_of(trial, axis))
         # Of the same kind as the points: WebGL is drawn above all that is not.
         fig.add_trace(kind(front_line(name, color, points(front, places, axis, text))))
         fig.add_traces(list(map(kind, baselines(study, axis))))
         offset += len(study.trials)
-    known = {reference.name: reference for r in studies for reference in r.references}
-    if known and axis in ("flops", "macs", "params"):
+    known = {each.name: each for r in studies for each in r.references if each.accuracies}
+    if known and axis in EXACT:
         fig.add_trace(kind(references(tuple(known.values()), axis)))
+    fit_costs(fig)
     focus(fig)
     return fig
+
+
+def fit_costs(fig: go.Figure) -> None:
+    """Ticks that do not run into each other, and labels on the side that has more room."""
+    logs = np.log10([x for trace in fig.data for x in trace.x if 0 < x < inf])
+    if not logs.size:
+        return
+    if np.ptp(logs) > WIDE:
+        fig.update_xaxes(dtick=1)
+    middle = 10 ** ((logs.min() + logs.max()) / 2)
+    for trace in fig.data:
+        if "text" in trace.mode:
+            # Beside error bars, and at two heights, so that those from both sides do not meet.
+            trace.textposition = ["top right" if x < middle else "bottom left" for x in trace.x]
 
 
 def focus(fig: go.Figure) -> None:
@@ -147,17 +167,21 @@ def front_line(name: str, color: str, stair: dict[str, Any]) -> dict[str, Any]:
 
 
 def references(known: tuple[Reference, ...], axis: str) -> dict[str, Any]:
-    """The hand-designed networks."""
-    scale = 0.5 if axis == "macs" else 1
+    """The hand-designed networks, with the spread between their seeds."""
     return {
-        "x": [r.params if axis == "params" else r.flops * scale for r in known],
-        "y": [r.accuracy for r in known],
-        "text": [escape(r.name) for r in known],
+        "x": [getattr(each.cost, axis) for each in known],
+        "y": [each.accuracy for each in known],
+        "error_y": {
+            "array": [0.0 if isnan(each.deviation) else each.deviation for each in known],
+            "color": WARM,
+            "thickness": 1.5,
+            "width": 4,
+        },
+        "text": [escape(each.name) for each in known],
         "name": "hand-designed",
         "mode": "markers+text",
-        "textposition": "top center",
         "marker": {"symbol": "diamond", "size": 11, "color": WARM},
-        "hovertemplate": "<b>%{text}</b><br>accuracy %{y:.4f}<br>%{x:.4s}<extra></extra>",
+        "hovertemplate": "<b>%{text}</b><br>accuracy %{y:.4f}, cost %{x:.4s}<extra></extra>",
     }
 
 

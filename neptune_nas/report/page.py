@@ -17,8 +17,8 @@ from neptune_nas.redact import redact
 from neptune_nas.report.comparison import check_comparable, with_common_reference
 from neptune_nas.report.effects import Effects, effects_figure, importance_figure, measure_effects
 from neptune_nas.report.figures import FIGURES, pareto
+from neptune_nas.report.hand_designed import sections
 from neptune_nas.report.payload import Order, packed, payload
-from neptune_nas.report.ranking import FORMULAS, RANKINGS
 from neptune_nas.report.sections import (
     admitted_note,
     answer,
@@ -28,6 +28,7 @@ from neptune_nas.report.sections import (
     summary,
     trust,
 )
+from neptune_nas.study.ranking import FORMULAS, RANKINGS
 from neptune_nas.study.study import Study
 
 ABOUT_ALL = ("hypervolume", "hypervolume-seconds", "timeline", "rungs")
@@ -52,7 +53,7 @@ def render(
     order = Order(rank_by, min_accuracy)
     found = measure_effects(studies[0]) if len(studies) == 1 else None
     commands = [quote(redact(str(study.folder))) for study in studies]
-    scripts = {"drawing_js": web("drawing.js"), "page_js": web("page.js")}
+    scripts = {f"{name}_js": web(f"{name}.js") for name in ("shell", "drawing", "page")}
     title = " and ".join(study.settings.name for study in studies)
     return Template(web("page.html")).substitute(
         scripts,
@@ -63,6 +64,7 @@ def render(
         lead=summary(studies),
         warnings="".join(f'<p class="warning">{escape(f"{text}.")}</p>' for text in warnings),
         answer=answer(studies, commands, order),
+        compared=sections(studies),
         rank_by=escape(rank_by),
         formula=escape(FORMULAS[rank_by]),
         admitted=admitted_note(studies, order),

@@ -14,8 +14,6 @@ from neptune_nas.cost import CostModel
 from neptune_nas.errors import ArchitectureError, StudyError
 from neptune_nas.report.drawing import Row, model_for, rows
 from neptune_nas.report.progress import fidelity_text
-from neptune_nas.report.ranking import ranking
-from neptune_nas.report.tables import trials_table
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 
@@ -68,9 +66,9 @@ def plain(column: "pd.Series[Any]") -> list[Any]:
 
 def trial_columns(study: Study, place: int, order: Order) -> pd.DataFrame:
     """`trials.csv` without picks, with each trial's study, place, value and tied group."""
-    frame = trials_table(study, picks=False)
+    frame = study.to_dataframe(picks=False)
     try:
-        places = ranking(study, order.by, order.min_accuracy)
+        places = study.ranking(order.by, order.min_accuracy)
     except StudyError:
         places = ()
     found = {standing.trial.number: standing for standing in places}
@@ -107,7 +105,7 @@ def pack_networks(studies: Sequence[Study]) -> tuple[list[list[int] | None], lis
 
 def by_interest(study: Study) -> list[Trial]:
     """The trials on the front, then the other ranked ones, then the rest."""
-    front = {trial.number for trial in study.front()}
+    front = {trial.number for trial in study.pareto()}
     ranked = {trial.number for trial in study.ranked}
     return sorted(study.trials, key=lambda t: (t.number not in front, t.number not in ranked))
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import le
 
+from neptune_nas.study.front import losses_of
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
 
@@ -41,7 +42,7 @@ def progress(study: Study) -> tuple[Step, ...]:
     for count, trial in enumerate(sorted(study.trials, key=ended), start=1):
         seconds += sum(score.seconds for score in trial.scores)
         if trial.number in ranked:
-            entered = enter(front, (trial, study.losses(trial)))
+            entered = enter(front, (trial, losses_of(study.settings.question, trial)))
             if entered is not front:
                 front = entered
                 volume = study.hypervolume([other for other, _ in front])
@@ -129,5 +130,5 @@ def survival(study: Study) -> tuple[tuple[str, int], ...]:
     return (
         ("begun", len(study.trials)),
         *((fidelity_text(study, rung), sum(h >= rung for h in highest)) for rung in rungs),
-        ("on the front", len(study.front())),
+        ("on the front", len(study.pareto())),
     )

@@ -3,25 +3,18 @@
 from collections.abc import Sequence
 from html import escape
 
+from neptune_nas.describe import duration, short
 from neptune_nas.errors import ArchitectureError, StudyError
 from neptune_nas.redact import redact
 from neptune_nas.report.checklist import Check, checklist
 from neptune_nas.report.comparison import Compared, compare
-from neptune_nas.report.describe import duration, short
 from neptune_nas.report.drawing import model_for
 from neptune_nas.report.effects import LEAST_TRIALS, Effects
 from neptune_nas.report.payload import Order
 from neptune_nas.report.progress import fidelity_text, first_rung
-from neptune_nas.report.ranking import (
-    BY_COST,
-    accuracy,
-    accuracy_floor,
-    accuracy_per_gflop,
-    best,
-    efficiency,
-    ranking,
-)
 from neptune_nas.report.svg import draw_svg
+from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency
+from neptune_nas.study.ranking import BY_COST, accuracy_floor
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 
@@ -94,7 +87,7 @@ def cards(study: Study, folder: str, order: Order) -> str:
     picked: dict[int, list[str]] = {}
     trials: dict[int, Trial] = {}
     for which, title in PICKS.items():
-        trial = best(study, which, order.min_accuracy)
+        trial = study.best(which, order.min_accuracy)
         trials[trial.number] = trial
         picked.setdefault(trial.number, []).append(title)
     inner = "".join(
@@ -151,15 +144,14 @@ def admitted_to(study: Study, order: Order, several: bool) -> str:
     """Which trials of one study are in the ranking."""
     name = f"{study.settings.name}: " if several else ""
     try:
-        count = len(ranking(study, order.by, order.min_accuracy))
+        count = len(study.ranking(order.by, order.min_accuracy))
     except StudyError as error:
         return escape(redact(f"{name}{error}"))
     floor = ""
     if order.by in BY_COST:
         why = "" if order.min_accuracy is not None else ", 5 points below the best"
-        floor = (
-            f" with an accuracy of at least {accuracy_floor(study, order.min_accuracy):.4f}{why}"
-        )
+        least = accuracy_floor(study.ranked, order.min_accuracy)
+        floor = f" with an accuracy of at least {least:.4f}{why}"
     return escape(f"{name}{count:,} trials{floor} are ranked.")
 
 

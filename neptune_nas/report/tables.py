@@ -3,35 +3,21 @@
 The columns are documented in `docs/files.md`.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import pandas as pd
 
+from neptune_nas.describe import describe, short
 from neptune_nas.errors import OptionError, one_of
-from neptune_nas.redact import redact
-from neptune_nas.report.describe import describe, short
-from neptune_nas.report.noise import accuracies, noise
-from neptune_nas.report.ranking import (
-    FORMULAS,
-    Standing,
-    accuracy,
-    accuracy_per_gflop,
-    contributions,
-    efficiency,
-    netscore,
-    ranking,
-)
+from neptune_nas.report.hand_designed import HEADS, TITLE, against, caveat, cells
+from neptune_nas.study.measures import accuracy_per_gflop, efficiency
+from neptune_nas.study.ranking import FORMULAS, Standing, contributions
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Trial
 
-PICK = "pick:"  # marks the columns that hold what was picked at an open field
 FORMATS = ("csv", "md")
 
 
 def trials_csv(study: Study) -> str:
     """Every trial in the order they began."""
-    return to_csv(trials_table(study))
+    return to_csv(study.to_dataframe())
 
 
 def pareto_csv(study: Study) -> str:
@@ -50,16 +36,11 @@ def ranking_text(
     return to_csv(ranking_table(study, by, min_accuracy))
 
 
-def trials_table(study: Study, picks: bool = True) -> pd.DataFrame:
-    """One row a trial; `picks` adds one column for each open field of the space."""
-    return table(study, study.trials, picks)
-
-
 def pareto_table(study: Study) -> pd.DataFrame:
     """One row a trial on the front, cheapest first."""
-    front = study.front()
-    frame = table(study, front)
-    frame.insert(1, "hypervolume", contributions(study, list(front)))
+    front = study.pareto()
+    frame = study.to_dataframe(front)
+    frame.insert(1, "hypervolume", contributions(study.settings, study.ranked, front))
     return frame
 
 
@@ -67,8 +48,8 @@ def ranking_table(
     study: Study, by: str = "efficiency", min_accuracy: float | None = None
 ) -> pd.DataFrame:
     """One row a ranked trial, best first, with its place and tied group."""
-    places = ranking(study, by, min_accuracy)
-    frame = table(study, tuple(standing.trial for standing in places))
+    places = study.ranking(by, min_accuracy)
+    frame = study.to_dataframe([standing.trial for standing in places])
     frame.insert(0, "place", [standing.place for standing in places])
     frame.insert(1, "value", [standing.value for standing in places])
     frame.insert(2, "tied_group", pd.Series([s.group for s in places], dtype="Int64"))
@@ -79,7 +60,7 @@ def ranking_markdown(
     study: Study, by: str = "efficiency", min_accuracy: float | None = None, top: int = 20
 ) -> str:
     """The first `top` of a ranking as a Markdown table, with the formula above it."""
-    places = ranking(study, by, min_accuracy)
+    places = study.ranking(by, min_accuracy)
     lines = [
         f"# {escape_markdown(study.settings.name)}: ranking by {by}",
         "",
@@ -89,8 +70,24 @@ def ranking_markdown(
         "| architecture |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
         *(markdown_row(study, standing) for standing in places[:top]),
+        *hand_designed_lines(study),
     ]
     return "\n".join(lines) + "\n"
+
+
+def hand_designed_lines(study: Study) -> list[str]:
+    """The comparison with hand-designed networks in Markdown; nothing without any."""
+    if not study.references:
+        return []
+    head, *rows = map(markdown_line, (HEADS, *map(cells, against(study))))
+    rule = f"| --- |{' ---: |' * (len(HEADS) - 1)}"
+    return ["", f"## {TITLE}", "", caveat(study), "", head, rule, *rows]
+
+
+def markdown_line(texts: tuple[str, ...]) -> str:
+    """Texts as a line of a Markdown table, remarks behind a semicolon."""
+    cells = (escape_markdown(text.replace("\n", "; ")) for text in texts)
+    return f"| {' | '.join(cells)} |"
 
 
 def markdown_row(study: Study, standing: Standing) -> str:
@@ -127,43 +124,3 @@ def escape_markdown(text: str) -> str:
 def to_csv(frame: pd.DataFrame) -> str:
     """Comma-separated values with a header; empty where there is nothing."""
     return frame.to_csv(index=False, lineterminator="\n")
-
-
-def table(study: Study, trials: tuple[Trial, ...], picks: bool = True) -> pd.DataFrame:
-    """One row a trial, in the order given."""
-    on_front = {trial.number for trial in study.front()}
-    spread = noise(study.ranked)
-    chance = study.settings.facts.chance
-    columns: dict[str, Callable[[Trial], Any]] = {
-        "number": lambda t: t.number,
-        "key": lambda t: t.key,
-        "state": lambda t: str(t.state),
-        "pareto": lambda t: t.number in on_front,
-        "accuracy": accuracy,
-        "accuracy_half_width": lambda t: (
-            spread.half_width(n) if spread and (n := len(accuracies(t))) > 1 else None
-        ),
-        "seeds": lambda t: len(accuracies(t)),
-        "loss": lambda t: t.score.loss if t.score else None,
-        "fidelity": lambda t: t.score.fidelity if t.score else 0,
-        "flops": lambda t: t.cost.flops,
-        "macs": lambda t: t.cost.macs,
-        "params": lambda t: t.cost.params,
-        "activations": lambda t: t.cost.activations,
-        "latency_ms": lambda t: t.latency,
-        "efficiency": lambda t: efficiency(t, chance),
-        "accuracy_per_gflop": accuracy_per_gflop,
-        "netscore": lambda t: netscore(t) if t.score else None,
-        "seconds": lambda t: sum(score.seconds for score in t.scores),
-        "started": lambda t: min((s.started for s in t.scores if s.started), default=None),
-        "worker": lambda t: t.scores[-1].worker if t.scores else None,
-        "failure": lambda t: redact(t.failure) if t.failure else None,
-        "architecture": lambda t: describe(t.architecture),
-    }
-    content = {name: pd.Series([of(t) for t in trials]) for name, of in columns.items()}
-    if picks:
-        for path in dict.fromkeys(path for trial in trials for path in trial.picks):
-            values = [trial.picks.get(path) for trial in trials]
-            content[PICK + path] = pd.Series(values, dtype=object)
-    frame = pd.DataFrame(content)
-    return frame.astype({"worker": "Int64"})

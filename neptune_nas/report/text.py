@@ -5,7 +5,7 @@ from rich.text import Text
 
 from neptune_nas.architecture import Architecture
 from neptune_nas.cost import CostModel
-from neptune_nas.report.describe import short
+from neptune_nas.describe import short
 from neptune_nas.report.drawing import Row, rows, shares
 from neptune_nas.report.svg import shape_text
 

@@ -7,10 +7,11 @@ from statistics import fmean
 import numpy as np
 
 from neptune_nas.pareto import Floats, hypervolume
-from neptune_nas.report.noise import accuracies
-from neptune_nas.report.ranking import COSTS
+from neptune_nas.study.front import unit_box
+from neptune_nas.study.noise import accuracies
 from neptune_nas.study.objectives import SCORED, value_of
-from neptune_nas.study.study import Study, unit_box
+from neptune_nas.study.ranking import COSTS
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 
 RESAMPLES = 1_000

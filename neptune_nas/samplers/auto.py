@@ -51,7 +51,10 @@ class Auto(Generic[T]):
 
     def __call__(self, history: History[T], rng: Random, /) -> T:
         """The most promising candidate; a mutation of a good one if no model can be had."""
-        known = sum(bool(e.losses or e.rungs) for e in history.entries if e.state.is_finished())
+        ended = [e for e in history.entries if e.state.is_finished()]
+        known = sum(
+            bool(e.losses or any(e.rungs)) for e in ended
+        )  # a proxy, at rung 0, is not enough
         if len(history.entries) < self.start or known < FIRST or not self.surrogates.objectives:
             return self.spread(history, rng)
         try:

@@ -24,8 +24,8 @@ class Entry(Generic[T]):
     """One earlier trial.
 
     `losses`: its objectives, turned so that less is better; None unless it finished well.
-    `rungs`: accuracy by fidelity, as far as it came. `violation`: by how much it broke measured
-    constraints, each by its name, more than 0 is broken.
+    `rungs`: accuracy by fidelity, as far as it came; at 0 a zero-cost proxy. `violation`: by how
+    much it broke measured constraints, each by its name, more than 0 is broken.
     """
 
     number: int

@@ -12,6 +12,7 @@ from neptune_nas.samplers.history import Entry, History
 
 T = TypeVar("T")
 
+PROXY_RUNG = 0  # where a zero-cost proxy stands in place of an accuracy
 PAIRS = 3  # trials known at both fidelities that a line can be drawn through
 FENCE = 1.5  # Tukey's, in quartile distances
 DEAD = 0.1  # the lowest tenth of the range is left out when quartiles are taken
@@ -40,7 +41,8 @@ def targets(history: History[T], objective: int) -> Targets[T]:
     known = {number: (score, 0.0) for number, score in scores.items()}
     for entry in history.entries:
         if entry.number not in known and entry.rungs and not failed(entry):
-            known[entry.number] = foretell(entry, history.finished, scores)
+            foretold = foretell(entry, history.finished, scores)
+            known |= {} if foretold is None else {entry.number: foretold}
     raw = np.array([value for value, _ in known.values()])
     lowest = max(raw.min(), fence(raw)) if len(raw) else 0.0
     lost = (lowest, float(np.maximum(raw, lowest).var()) if len(raw) else 0.0)
@@ -64,15 +66,15 @@ def failed(entry: Entry[T]) -> bool:
 
 def foretell(
     entry: Entry[T], finished: Sequence[Entry[T]], scores: Mapping[int, float]
-) -> tuple[float, float]:
+) -> tuple[float, float] | None:
     """The score that a trial's highest rung foretells, and its variance.
 
     A line through the trials that are known at both, its slope shrunk towards 0 where they are
-    few. Before any trial has finished, the rung itself.
+    few. Before any trial has finished, the rung itself, but for a proxy, which is no accuracy.
     """
     rung = max(entry.rungs)
     if not finished:
-        return entry.rungs[rung], 0.0
+        return None if rung == PROXY_RUNG else (entry.rungs[rung], 0.0)
     pairs = [(e.rungs[rung], scores[e.number]) for e in finished if rung in e.rungs]
     if len(pairs) < PAIRS:
         known = np.array(list(scores.values()))

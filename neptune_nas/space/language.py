@@ -79,14 +79,21 @@ class Where(Word):
 
 
 def choice(*options: T) -> T:
-    """One of `options`: plain values, records, or templates with open fields of their own."""
+    """One of `options`: plain values, records, or templates with open fields of their own.
+
+    It has their type, so that a template type-checks as what it stands for. Raises `SpaceError`
+    without options; two options for one value are refused by the `Space`.
+    """
     if not options:
         raise SpaceError("`choice` needs at least one option, but got none.")
     return cast("T", Choice(options))
 
 
 def integer(low: int, high: int, step: int = 1) -> int:
-    """A whole number from `low` to `high`, both included: `integer(16, 64, 16)` has four."""
+    """A whole number from `low` to `high`, both included: `integer(16, 64, 16)` has four.
+
+    Raises `SpaceError` where no number of steps leads from one to the other.
+    """
     if step < 1 or high < low or (high - low) % step:
         raise SpaceError(
             f"`integer` needs low <= high and a step that leads from one to the other, "
@@ -96,19 +103,26 @@ def integer(low: int, high: int, step: int = 1) -> int:
 
 
 def repeat(template: T, low: int, high: int, *, shared: bool = False) -> tuple[T, ...]:
-    """`low` to `high` copies of `template`, each decided for itself, or all at once if `shared`."""
+    """`low` to `high` copies of `template`, each decided for itself, or all at once if `shared`.
+
+    A star puts the copies among other items: `(Conv(), *repeat(...))`. Raises `SpaceError` unless
+    0 <= low <= high.
+    """
     if not 0 <= low <= high:
         raise SpaceError(f"`repeat` needs 0 <= low <= high, but got low={low}, high={high}.")
     return cast("tuple[T, ...]", Repeat(template, low, high, shared))
 
 
 def optional(template: T) -> T | None:
-    """`template` or None."""
+    """`template` or None: one more architecture than `template` stands for."""
     return choice(None, template)
 
 
 def tie(name: str, template: T) -> T:
-    """One decision for `template` wherever the name stands, as in `tie("w", choice(8, 16))`."""
+    """One decision for `template` wherever the name stands, as in `tie("w", choice(8, 16))`.
+
+    Raises `SpaceError` for a name that is no identifier.
+    """
     if not name.isidentifier():
         raise SpaceError(f"`tie` needs a name made of letters, digits and _, but got {name!r}.")
     return cast("T", Tie(name, template))
@@ -118,7 +132,8 @@ def where(template: T, rule: Callable[[T], bool]) -> T:
     """Only the values of `template` for which `rule(value)` is true.
 
     The rule must depend on nothing but its argument. On a record, only the fields that it reads
-    are enumerated (each combination once, at most a million), so read few.
+    are enumerated (each combination once, at most a million), so read few. The `Space` raises
+    `SpaceError` where the rule leaves nothing, or fails.
     """
     return cast("T", Where(template, rule))
 
@@ -126,10 +141,12 @@ def where(template: T, rule: Callable[[T], bool]) -> T:
 def buildable(stage: Stage) -> bool:
     """The rule that the parts of a stage fit together: heads and groups divide its width.
 
-    >>> from neptune_nas.architecture import Attention
-    >>> fitting = where(
-    ...     Stage(width=choice(8, 12), substages=(Attention(heads=choice(2, 8)),)), buildable
-    ... )
+    Examples:
+        >>> from neptune_nas.architecture import Attention
+        >>> fitting = where(
+        ...     Stage(width=choice(8, 12), substages=(Attention(heads=choice(2, 8)),)), buildable
+        ... )
+
     """
     try:
         check_stage(stage)

@@ -60,11 +60,16 @@ class Space(Generic[T]):
     asked about each, and everything stays exact; beyond, `count` is an estimate, and what needs
     exact numbers (`size`, `space[i]`, `index`) raises `SpaceError`.
 
-    >>> from neptune_nas.architecture import Architecture, Stage
-    >>> from neptune_nas.space import choice
-    >>> space = Space("two", Architecture(stages=(Stage(width=choice(16, 32)),)))
-    >>> space.size, space[1].stages[0].width, space.index(space[1])
-    (2, 32, 1)
+    Raises `SpaceError`, naming the path, for a template that is none: with two options for one
+    value, a rule that leaves nothing, or a combination that no record can hold.
+
+    Examples:
+        >>> from neptune_nas.architecture import Architecture, Stage
+        >>> from neptune_nas.space import choice
+        >>> space = Space("two", Architecture(stages=(Stage(width=choice(16, 32)),)))
+        >>> space.size, space[1].stages[0].width, space.index(space[1])
+        (2, 32, 1)
+
     """
 
     name: str
@@ -132,7 +137,10 @@ class Space(Generic[T]):
         return self._place(architecture) is not None
 
     def index(self, architecture: T) -> int:
-        """The number of `architecture`: `space[space.index(a)] == a`."""
+        """The number of `architecture`: `space[space.index(a)] == a`.
+
+        Raises `SpaceError`, naming the first path that differs, if it is not in the space.
+        """
         self._require_exact("index")
         given, number = self._require(architecture)
         before = 0
@@ -146,6 +154,7 @@ class Space(Generic[T]):
         """One architecture, uniform over all, or by="choice" uniform at each choice.
 
         The latter over-samples shallow networks: a depth of 1 is drawn as often as a depth of 3.
+        Raises `SpaceError` where the space's rules leave next to nothing.
         """
         for _ in range(ATTEMPTS):
             try:
@@ -185,7 +194,10 @@ class Space(Generic[T]):
         return self._ruled(walk.decide(self.free, choose))
 
     def decode(self, picks: Mapping[str, Label]) -> T:
-        """The architecture with these picks, which must be just those its open fields need."""
+        """The architecture with these picks, which must be just those its open fields need.
+
+        Raises `SpaceError` for a pick that is missing, unknown, or none of the options.
+        """
         used: set[str] = set()
 
         def choose(decision: Decision) -> Label:

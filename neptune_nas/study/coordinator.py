@@ -19,6 +19,13 @@ from neptune_nas.trial import Cost, State, Trial
 AHEAD = 1  # calls beyond the engine's slots that wait, so that no slot idles while we think
 
 
+class StopSearch(Exception):  # noqa: N818  # no error, as `StopIteration` is none
+    """Raised by what watches a search, to end it as if all its time were over.
+
+    What was found is written, `Search.run` returns the study, and the same search can go on.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """When to stop: at `trials` begun, after `seconds`, or after `patience` useless trials.
@@ -36,7 +43,8 @@ class Coordinator:
     """Keeps an engine busy with new architectures and promotions until the limits are met.
 
     `measure`: the cost of an architecture, and its latency in ms where that was asked for.
-    `watch`: called after each result. Going on after a crash is making the unfinished calls again.
+    `watch`: called after each result, with the trial that it is of; may raise `StopSearch`.
+    Going on after a crash is making the unfinished calls again.
     """
 
     question: Question
@@ -44,7 +52,7 @@ class Coordinator:
     proposer: Proposer
     rungs: Rungs
     measure: Callable[[Any], tuple[Cost, float | None]]
-    watch: Callable[["Coordinator"], None]
+    watch: Callable[["Coordinator", Trial], None]
     trials: dict[int, Trial] = field(init=False, default_factory=dict)
     scored: dict[int, dict[int, Losses]] = field(init=False)
     promoted: dict[int, set[int]] = field(init=False)
@@ -77,17 +85,17 @@ class Coordinator:
         """Search until a limit is met.
 
         What the engine raises is raised; whatever was told before then is kept. When time runs out,
-        what is being evaluated is left as it is, to be evaluated again when the study goes on.
+        or the watcher has seen enough, what is being evaluated is left as it is, to be evaluated
+        again when the study goes on.
         """
         end = None if limits.seconds is None else monotonic() + limits.seconds
         while True:
             self._fill(engine, limits)
             if not engine.pending:
                 break
-            for result in engine.wait(None if end is None else max(0.0, end - monotonic())):
-                self._take(result)
-                self.watch(self)
-            if end is not None and monotonic() >= end:
+            results = engine.wait(None if end is None else max(0.0, end - monotonic()))
+            enough = [self._is_enough(self._take(result)) for result in results]
+            if any(enough) or (end is not None and monotonic() >= end):
                 return
         self._settle()
 
@@ -146,8 +154,16 @@ class Coordinator:
         seed = seed_for(self.question.seed, trial.key, len(trial.scores_at(level)))
         return Call(number, trial.architecture, level, seed)
 
-    def _take(self, result: Result) -> None:
-        """Note a result, on disk first."""
+    def _is_enough(self, trial: Trial) -> bool:
+        """Show a trial to the watcher, who may end the search."""
+        try:
+            self.watch(self, trial)
+        except StopSearch:
+            return True
+        return False
+
+    def _take(self, result: Result) -> Trial:
+        """Note a result, on disk first, and return its trial as it now stands."""
         old, level = self.trials[result.call.id], result.call.fidelity
         trial = replace(old, scores=(*old.scores, result.score), failure=result.score.failure)
         self.trials[trial.number] = trial
@@ -157,6 +173,7 @@ class Coordinator:
         if result.score.ok and not is_last:
             self.proposer.tell_rung(trial)
         self._go_on(trial)
+        return self.trials[trial.number]
 
     def _go_on(self, trial: Trial) -> None:
         """End a running trial that has all it needs, or plan the call that it misses.

@@ -9,11 +9,11 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tomli_w
-from filelock import FileLock, Timeout
 
 from neptune_nas.codec import conforms
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
 from neptune_nas.files import read_file, write_file
+from neptune_nas.lock import locked
 from neptune_nas.study.settings import Settings
 
 R = TypeVar("R")
@@ -44,6 +44,11 @@ class Folder:
         return self.path / "audit.json"
 
     @property
+    def references(self) -> Path:
+        """The scores of hand-designed networks, if any were trained."""
+        return self.path / "references.json"
+
+    @property
     def baselines(self) -> Path:
         """The folder of other samplers' studies of the same question."""
         return self.path / "baselines"
@@ -59,24 +64,12 @@ class Folder:
 
         Raises `StudyError` if one is at work already; the lock of a killed search is gone with it.
         """
-        lock = FileLock(self.path / "study.lock")
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise StudyError(
-                f"study {self.path} is being searched by another process: wait for it, or give "
-                f"this search another --study-name."
-            ) from error
-        except OSError as error:
-            raise StudyError(
-                f"study folder {self.path} cannot be written ({error.strerror}): choose another "
-                f"with --out."
-            ) from error
-        try:
+        with locked(
+            self.path / "study.lock",
+            f"study {self.path} is being searched by another process: wait for it, or give this "
+            f"search another --study-name.",
+        ):
             yield
-        finally:
-            lock.release()
 
 
 def open_folder(path: Path) -> Folder:
@@ -91,12 +84,21 @@ def open_folder(path: Path) -> Folder:
 
 def write_settings(folder: Folder, settings: Settings) -> None:
     """Write `study.toml`."""
-    content = {"version": VERSION, **asdict(settings)}
-    write_file(folder.settings, tomli_w.dumps(_plain(content)))
+    write_toml(folder.settings, settings)
 
 
 def read_settings(file: Path) -> Settings:
     """Read a `study.toml`; raises `FileFormatError` naming the field that is wrong."""
+    return read_toml(file, Settings)
+
+
+def write_toml(file: Path, record: Any) -> None:
+    """Write a record as TOML, with the version of its form."""
+    write_file(file, tomli_w.dumps(_plain({"version": VERSION, **asdict(record)})))
+
+
+def read_toml(file: Path, cls: type[R]) -> R:
+    """The record that `write_toml` wrote; raises `FileFormatError` naming what is wrong."""
     try:
         content = tomllib.loads(read_file(file))
     except tomllib.TOMLDecodeError as error:
@@ -107,7 +109,7 @@ def read_settings(file: Path) -> Settings:
             f"{file}: `version` must be {VERSION}, but got {version!r}: "
             f"it was written by another version of neptune-nas."
         )
-    return record_from(Settings, content, str(file))
+    return record_from(cls, content, str(file))
 
 
 def record_from(cls: type[R], content: Mapping[str, Any], where: str) -> R:

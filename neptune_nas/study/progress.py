@@ -4,9 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
-from neptune_nas.pareto import hypervolume
+from neptune_nas.study.front import dominated_share
 from neptune_nas.study.settings import Settings
-from neptune_nas.study.study import Study, unit_box
+from neptune_nas.study.study import Study
 from neptune_nas.trial import State, Trial
 
 RECENT = 20  # results that the pace of a study on disk is read from
@@ -16,9 +16,11 @@ RECENT = 20  # results that the pace of a study on disk is read from
 class Progress:
     """The numbers a person watches.
 
-    `done`: trials with a score, be they promoted later or not. `best_accuracy`: of the trials at
-    the last rung, 0..1; None while there is none. `hypervolume`: share of the box under the
-    study's reference point, 0..1. `seconds_left`: by the pace so far; None until there is one.
+    `done` of `total`: trials with a score, be they promoted later or not; `running` ones are begun
+    and not at their end. `best_accuracy`: of the trials at the last rung, 0..1; None while there
+    is none. `hypervolume`: share of the box under the study's reference point, 0..1.
+    `seconds_left`: by the pace so far; None until there is one.
+    `newest`: the trial that the latest result is of; None for a study read from disk.
     """
 
     done: int
@@ -28,6 +30,7 @@ class Progress:
     best_accuracy: float | None
     hypervolume: float
     seconds_left: float | None
+    newest: Trial | None = None
 
 
 @dataclass(slots=True)
@@ -38,12 +41,13 @@ class Tracker:
     began: float = field(init=False, default_factory=monotonic)
     at_start: int | None = field(init=False, default=None)
 
-    def progress(self, trials: Collection[Trial]) -> Progress:
+    def progress(self, trials: Collection[Trial], newest: Trial | None = None) -> Progress:
         """Where the search stands; its pace is that of this session."""
         done = count_done(trials)
         if self.at_start is None:
             self.at_start = max(0, done - 1)
-        return standing(self.settings, trials, (monotonic() - self.began, done - self.at_start))
+        pace = (monotonic() - self.began, done - self.at_start)
+        return replace(standing(self.settings, trials, pace), newest=newest)
 
 
 def progress_of(study: Study, now: float) -> Progress:
@@ -67,7 +71,7 @@ def standing(settings: Settings, trials: Collection[Trial], pace: tuple[float, i
         running=sum(t.state is State.RUNNING for t in trials),
         failed=sum(t.state is State.FAILED for t in trials),
         best_accuracy=max((t.score.accuracy for t in ranked if t.score), default=None),
-        hypervolume=hypervolume(*unit_box(settings, ranked)),
+        hypervolume=dominated_share(settings, ranked),
         seconds_left=max(0, settings.trials - done) * seconds / gained if gained else None,
     )
 

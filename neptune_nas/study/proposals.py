@@ -41,9 +41,9 @@ class Proposal:
 class Proposer:
     """Asks a sampler for architectures that no trial has had yet.
 
-    Our own samplers read lower rungs from intermediate values. Optuna's are told a pruned trial's
-    last values as if they were final, since with two objectives they cannot take a pruned one; one
-    that has only a proxy, which is no accuracy, has failed for them.
+    Our own samplers read lower rungs, and a proxy at rung 0, from intermediate values. Optuna's are
+    told a pruned trial's last values as if they were final, since with two objectives they cannot
+    take a pruned one; one that has only a proxy, which is no accuracy, has failed for them.
     """
 
     problem: Problem[Any]
@@ -74,7 +74,7 @@ class Proposer:
                     state=TrialState.RUNNING,
                     params=frozen.params,
                     distributions=frozen.distributions,
-                    intermediate_values=frozen.intermediate_values,
+                    intermediate_values={**self._proxies(trial), **frozen.intermediate_values},
                     system_attrs=frozen.system_attrs,
                 )
             )
@@ -83,6 +83,16 @@ class Proposer:
         for trial, _, values in sorted(earlier, key=lambda item: item[0].ended):
             if trial.state is not State.RUNNING:
                 self.tell(trial, values)
+
+    @property
+    def _knows_proxies(self) -> bool:
+        return isinstance(self.sampler, SpaceSampler)
+
+    def _proxies(self, trial: Trial) -> dict[int, float]:
+        """What zero-cost proxies said of a trial, by rung, for a sampler that can use it."""
+        if not self._knows_proxies:
+            return {}
+        return {s.fidelity: s.proxy for s in trial.scores if s.ok and s.proxy is not None}
 
     def propose(self) -> Proposal:
         """The next architecture. Raises `SpaceExhaustedError` when there is none that is new."""
@@ -97,21 +107,22 @@ class Proposer:
         self.numbers[trial.number] = proposal.asked
 
     def tell_rung(self, trial: Trial) -> None:
-        """Let the sampler know a score below the last rung, unless it is a proxy's."""
+        """Let the sampler know a score below the last rung; Optuna's own hear of no proxy's."""
         newest = trial.scores[-1]
-        if newest.proxy is not None:
+        if newest.proxy is not None and not self._knows_proxies:
             return
         # Not by `Trial.report`, which refuses two objectives.
         trial_id = self.storage.get_trial_id_from_study_id_trial_number(
             self.storage.get_study_id_from_name("proposals"), self.numbers[trial.number]
         )
-        self.storage.set_trial_intermediate_value(trial_id, newest.fidelity, newest.accuracy)
+        value = newest.accuracy if newest.proxy is None else newest.proxy
+        self.storage.set_trial_intermediate_value(trial_id, newest.fidelity, value)
 
     def tell(self, trial: Trial, values: Sequence[float] | None) -> None:
         """Let the sampler know how a trial ended."""
         self.values[trial.key] = values
         number = self.numbers[trial.number]
-        if trial.state is State.PRUNED and isinstance(self.sampler, SpaceSampler):
+        if trial.state is State.PRUNED and self._knows_proxies:
             self._tell(number, state=TrialState.PRUNED)
         elif values is None or trial.state is State.FAILED:
             self._tell(number, state=TrialState.FAIL)

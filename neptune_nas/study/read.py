@@ -9,16 +9,18 @@ from neptune_nas.errors import StudyError
 from neptune_nas.record import record_classes
 from neptune_nas.space.locate import find_module, find_space, is_there, records_of
 from neptune_nas.study.audit import audit_of, read_measured
+from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.folder import Folder, open_folder, read_settings
+from neptune_nas.study.hand_designed import read_references
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.settings import Settings
-from neptune_nas.study.store import Store, open_store, sqlite_url
+from neptune_nas.study.store import Store, open_store
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State, Trial
 
 
 def read_study(
-    path: Path, storage: str | None = None, allow: tuple[type, ...] | None = None
+    path: str | Path, storage: str | None = None, allow: tuple[type, ...] | None = None
 ) -> Study:
     """The study in the folder at `path`.
 
@@ -27,7 +29,7 @@ def read_study(
     whose code is then run if it is there). Raises `StudyError` or `FileFormatError` if it is no
     study, or cannot be read, and `SpaceError` where the code of its space fails.
     """
-    folder = open_folder(path)
+    folder = open_folder(Path(path))
     settings = read_settings(folder.settings)
     url = storage or settings.storage or sqlite_url(folder.database)
     space = settings.question.space
@@ -48,6 +50,7 @@ def snapshot(folder: Folder, settings: Settings, store: Store) -> Study:
         trials=trials,
         ledger=ledger_of(trials, settings.facts.images[0], store.counts()),
         baselines=dict(baselines_in(folder, store.allow)),
+        references=read_references(folder.references),
         audit=audit_of(read_measured(folder.audit), trials, settings.question)
         if folder.audit.is_file()
         else None,

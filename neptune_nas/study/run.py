@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 from neptune_nas.engine.engine import Engine
 from neptune_nas.study.coordinator import Coordinator, Limits
 from neptune_nas.study.store import Store
-from neptune_nas.trial import State
+from neptune_nas.trial import State, Trial
 
 COUNTS_EVERY = 25  # results between two notes of the sums that no trial holds
 
@@ -28,10 +28,10 @@ def run_session(
         def note() -> None:
             store.set_counts(spent(before, coordinator, engine, monotonic() - began))
 
-        def watch_and_note(coordinator: Coordinator) -> None:
+        def watch_and_note(coordinator: Coordinator, trial: Trial) -> None:
             if next(results) % COUNTS_EVERY == 0:
                 note()
-            watch(coordinator)
+            watch(coordinator, trial)
 
         coordinator.watch = watch_and_note
         try:

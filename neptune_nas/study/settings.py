@@ -19,8 +19,8 @@ TABLE = "table:"  # before the file of a table
 class Question:
     """What decides the scores: two studies can be compared only where these agree.
 
-    `space`: as it was named on the command line. `data`: name or `folder:PATH`. `rungs`: epochs at
-    which trials are compared; the last is what the report ranks by. `evaluator`: "training",
+    `space`: as it was named on the command line. `data`: as `load_data` takes it. `rungs`: epochs
+    at which trials are compared; the last is what the report ranks by. `evaluator`: "training",
     `table:FILE`, or the class of another one. `repeats`: seeds at the last rung, whose mean counts.
     `reduction`: one trial in so many goes on from each rung. `proxy`: the zero-cost proxy that is
     rung 0, if there is one. `sampler_kwargs`: numbers, text, true, false, and lists and dicts of
@@ -66,26 +66,30 @@ class Question:
 class Facts:
     """What the question was asked of, found when the study began.
 
+    `space_size`: exact, or an estimate with its interval, as text, since it may exceed what TOML's
+    integers hold. `outline`: what may stand at each path of the space, to name what has changed.
+    `input_shape`: channels, height, width. `images`: how many to train, validate and test on.
     `reference`: the corner that hypervolume is measured from, one number an objective: chance
     accuracy, and the largest cost admitted (found in the space, or set by a constraint).
+    `created`: ISO 8601, UTC.
 
     Raises `OptionError` for numbers out of their range.
     """
 
     space_name: str
-    space_size: str  # exact, or an estimate with its interval: may exceed what TOML's integers hold
+    space_size: str
     space_fingerprint: str
     data_fingerprint: str
     input_shape: tuple[int, int, int]
     classes: int
-    images: tuple[int, int, int]  # train, validation, test
+    images: tuple[int, int, int]
     chance: float
     reference: tuple[float, ...]
     device: str
     hardware: str
-    created: str  # ISO 8601, UTC
+    created: str
     versions: dict[str, str]
-    outline: dict[str, str]  # what may stand at each path of the space, to name what has changed
+    outline: dict[str, str]
 
     def __post_init__(self) -> None:
         shape, images = self.input_shape, self.images

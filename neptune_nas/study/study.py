@@ -5,28 +5,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from neptune_nas.pareto import hypervolume, non_dominated
+import pandas as pd
+
 from neptune_nas.study.audit import Audit
+from neptune_nas.study.frame import trials_frame
+from neptune_nas.study.front import dominated_share, pareto_front, ranked_trials
+from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.ledger import Ledger
-from neptune_nas.study.objectives import losses, values_of
+from neptune_nas.study.ranking import Standing, ranking
 from neptune_nas.study.settings import Settings
-from neptune_nas.trial import State, Trial
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A hand-designed network under the study's recipe, data and budget, to compare with."""
-
-    name: str
-    flops: int
-    params: int
-    accuracy: float
+from neptune_nas.trial import Trial
 
 
 @dataclass(frozen=True)
 class Study:
     """A study as it stands: its settings, all trials in the order they began, its ledger.
 
+    `Search.run` returns one, `read_study` reads one from its folder, also while it is searched.
     `baselines`: other samplers' trials at equal budget, by name. `references`: hand-designed
     networks. `audit`: how well its rungs rank, where that was measured.
     """
@@ -42,46 +37,51 @@ class Study:
     @cached_property
     def ranked(self) -> tuple[Trial, ...]:
         """The trials that a ranking may use: scored at the last rung."""
-        last = self.settings.question.rungs[-1]
-        return tuple(
-            t
-            for t in self.trials
-            if t.state is State.FINISHED and t.score is not None and t.score.fidelity == last
-        )
+        return ranked_trials(self.settings.question, self.trials)
 
-    def front(self) -> tuple[Trial, ...]:
-        """The ranked trials that no other dominates, cheapest first."""
+    def pareto(self) -> tuple[Trial, ...]:
+        """The ranked trials that no other dominates, those of the least FLOPs first."""
         return self._front
 
     @cached_property
     def _front(self) -> tuple[Trial, ...]:
-        ranked = self.ranked
-        if not ranked:
-            return ()
-        keep = non_dominated([self.losses(t) for t in ranked])
-        return tuple(
-            sorted((t for t, k in zip(ranked, keep, strict=True) if k), key=lambda t: t.cost.flops)
-        )
+        return pareto_front(self.settings.question, self.ranked)
 
-    def losses(self, trial: Trial) -> tuple[float, ...]:
-        """The trial's objectives, turned so that less is better."""
-        names = self.settings.question.objectives
-        return losses(names, values_of(names, trial))
+    def best(self, which: str = "efficiency", min_accuracy: float | None = None) -> Trial:
+        """The first trial of a ranking; `knee` is sought on the Pareto front alone.
+
+        `which`, `min_accuracy`, errors: as of `ranking`.
+        """
+        return self.ranking(which, min_accuracy)[0].trial
+
+    def ranking(
+        self, by: str = "efficiency", min_accuracy: float | None = None
+    ) -> tuple[Standing, ...]:
+        """The trials scored at the last rung, best first; equal ones by accuracy, then by FLOPs.
+
+        `by`: efficiency (accuracy above chance for each MFLOP), accuracy, knee, hypervolume,
+        netscore, flops, macs, params, activations or latency. Rankings by cost drop trials more
+        than 5 points below the best accuracy, or below `min_accuracy` (0..1); the others drop some
+        only if it is given. Raises `OptionError` for an unknown ranking and `StudyError` if no
+        trial is left.
+        """
+        return ranking(self.settings, self.trials, by, min_accuracy)
 
     def hypervolume(self, trials: Sequence[Trial] | None = None) -> float:
         """The share of the box under the study's reference point that the trials dominate, 0..1.
 
-        The box reaches from the reference to accuracy 1 and cost 0.
+        The box reaches from the reference to accuracy 1 and cost 0. `trials`: all ranked ones,
+        unless said.
         """
-        return hypervolume(*unit_box(self.settings, self.ranked if trials is None else trials))
+        return dominated_share(self.settings, self.ranked if trials is None else trials)
 
+    def to_dataframe(
+        self, trials: Sequence[Trial] | None = None, picks: bool = True
+    ) -> pd.DataFrame:
+        """One row a trial, with the columns of `trials.csv` (`docs/files.md`).
 
-def unit_box(settings: Settings, trials: Sequence[Trial]) -> tuple[list[list[float]], list[float]]:
-    """The trials' objectives as losses, and their reference, scaled so that the box is 1 large."""
-    names, corner = settings.question.objectives, settings.facts.reference
-    scale = [1.0 - c if n == "accuracy" else c for n, c in zip(names, corner, strict=True)]
-    points = [losses(names, values_of(names, trial)) for trial in trials]
-    return (
-        [[value / s for value, s in zip(point, scale, strict=True)] for point in points],
-        [value / s for value, s in zip(losses(names, corner), scale, strict=True)],
-    )
+        `trials`: all, in the order they began, unless said. `picks`: whether there is a column
+        `pick:PATH` for each open field of the space.
+        """
+        shown = self.trials if trials is None else trials
+        return trials_frame(self.settings, self.ranked, shown, picks)

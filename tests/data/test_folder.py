@@ -141,6 +141,16 @@ def test_a_truncated_image_is_refused_by_name(pictures: Path) -> None:
         load_data(f"folder:{pictures}")
 
 
+def test_images_that_cannot_all_be_decoded_leave_nothing_in_the_cache(
+    pictures: Path, tmp_path: Path
+) -> None:
+    file = pictures / "red" / "00.png"
+    file.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"00\.png must be a whole image"):
+        load_data(f"folder:{pictures}", tmp_path / "cache")
+    assert not [entry for entry in (tmp_path / "cache").rglob("*") if entry.is_file()]
+
+
 def write_pixels(folder: Path, suffix: str, pixels: NDArray[Any]) -> None:
     """Ten images of the same pixels in each of two classes."""
     for name in ("a", "b"):

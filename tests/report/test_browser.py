@@ -13,14 +13,16 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.color import Color
 from selenium.webdriver.support.ui import WebDriverWait
 
-from neptune_nas.report.describe import describe
+from neptune_nas.describe import describe
+from neptune_nas.report.curves import render_curves
 from neptune_nas.report.page import render
-from neptune_nas.report.ranking import ranking
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.tables import trials_csv
 from neptune_nas.study.study import Study
 from tests.report.browser import find_browser, open_page, start, wait_for
 from tests.report.fixtures import MODEL, make_results, plain_results, plain_trial
+from tests.report.test_curves import HISTORIES
+from tests.test_metrics import METRICS, TERMS
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -131,7 +133,7 @@ def test_a_click_on_a_point_opens_its_architecture(
     )[0]
     ActionChains(chrome).move_to_element(point).pause(0.2).click().perform()
     wait_for(chrome, "return document.getElementById('network').open")
-    cheapest = study.front()[0]
+    cheapest = study.pareto()[0]
     assert chrome.find_element(By.ID, "network-title").text == f"Trial {cheapest.number}"
     drawing = chrome.execute_script(
         "return document.querySelector('#network svg.net').querySelectorAll('circle').length"
@@ -143,7 +145,7 @@ def test_a_click_on_a_point_opens_its_architecture(
 def test_a_click_on_a_row_opens_its_architecture(chrome: Chrome, page: Path, study: Study) -> None:
     open_page(chrome, page)
     chrome.execute_script("document.querySelector('#table tbody tr').click()")
-    first = ranking(study)[0].trial.number
+    first = study.ranking()[0].trial.number
     assert chrome.find_element(By.ID, "network-title").text == f"Trial {first}"
     command = chrome.find_element(By.CSS_SELECTOR, "#network code").text
     assert command == f"neptune-nas export studies/digits --trial {first} -o trial-{first}.json"
@@ -153,7 +155,7 @@ def test_the_table_begins_in_the_order_of_the_ranking(
     chrome: Chrome, page: Path, study: Study
 ) -> None:
     open_page(chrome, page)
-    expected = [str(standing.trial.number) for standing in ranking(study)[:25]]
+    expected = [str(standing.trial.number) for standing in study.ranking()[:25]]
     assert column(chrome, "number") == expected
 
 
@@ -264,3 +266,16 @@ def test_two_studies_lie_over_each_other(chrome: Chrome, study: Study, tmp_path:
     assert overflow(chrome) == 0
     legend = chrome.find_elements(By.CSS_SELECTOR, "[data-figure=pareto] .legendtext")
     assert {"front of digits", "front of other"} <= {text.text for text in legend}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_curves_of_a_training_are_drawn_without_complaint(
+    chrome: Chrome, tmp_path: Path, width: int
+) -> None:
+    path = tmp_path / "curves.html"
+    path.write_text(render_curves("net", TERMS, HISTORIES, METRICS), encoding="utf-8")
+    open_page(chrome, path, width)
+    lines = "return document.querySelectorAll('.figure .scatterlayer .trace').length"
+    assert errors(chrome) == []
+    assert chrome.execute_script(lines) == 8
+    assert chrome.execute_script("return document.documentElement.scrollWidth") <= width

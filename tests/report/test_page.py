@@ -13,7 +13,6 @@ from neptune_nas.cost import CostModel
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.report import payload
 from neptune_nas.report.page import render
-from neptune_nas.report.ranking import best
 from neptune_nas.report.tables import trials_csv
 from neptune_nas.study.study import Study
 from tests.report.fixtures import make_results, plain_results, plain_trial
@@ -71,7 +70,7 @@ def test_every_tag_is_closed(page: str) -> None:
 
 def test_the_answer_names_the_three_picks_and_how_to_export_them(page: str, study: Study) -> None:
     for which in ("efficiency", "knee", "accuracy"):
-        trial = best(study, which)
+        trial = study.best(which)
         assert f'data-number="{trial.number}"' in page
         assert f"<span>--trial {trial.number}</span>" in page
         assert trial.score is not None
@@ -100,7 +99,7 @@ def test_in_a_space_without_end_only_so_many_parts_are_counted(
     monkeypatch.setattr(payload, "model_for", CostModel)
     networks, known = payload.pack_networks([study])
     counted = [all(known[i][3] is not None for i in places or ()) for places in networks]
-    best_place = study.trials.index(study.front()[0])
+    best_place = study.trials.index(study.pareto()[0])
     assert counted[best_place]
     assert not all(counted)
     assert all(places is not None for places in networks)
@@ -133,7 +132,7 @@ def test_the_formula_of_the_ranking_stands_in_the_page(by: str) -> None:
     page = render([study], rank_by=by)
     assert f"Ranked by <b>{by}</b>" in page
     places = packed_json(page)["columns"]["place"]
-    assert places.index(1) == best(study, by).number
+    assert places.index(1) == study.best(by).number
 
 
 def test_an_unknown_ranking_is_refused(study: Study) -> None:

@@ -61,7 +61,7 @@ def test_survival_counts_those_scored_at_each_rung_or_above() -> None:
     assert counts["begun"] == 30
     assert counts["9 epochs"] == len(study.ranked)
     assert counts["1 epoch"] >= counts["3 epochs"] >= counts["9 epochs"]
-    assert counts["on the front"] == len(study.front())
+    assert counts["on the front"] == len(study.pareto())
 
 
 def test_only_training_counts_in_epochs() -> None:

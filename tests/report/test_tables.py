@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from neptune_nas.errors import OptionError
-from neptune_nas.report.ranking import ranking
 from neptune_nas.report.tables import pareto_csv, ranking_text, trials_csv
 from neptune_nas.study.study import Study
 from tests.report.fixtures import make_results, plain_results, plain_trial
@@ -37,20 +36,20 @@ def test_trials_csv_has_a_column_a_pick(study: Study) -> None:
 
 def test_pareto_csv_is_the_front_cheapest_first(study: Study) -> None:
     frame = read(pareto_csv(study))
-    assert frame["number"].tolist() == [trial.number for trial in study.front()]
+    assert frame["number"].tolist() == [trial.number for trial in study.pareto()]
     assert frame["flops"].is_monotonic_increasing
     assert frame["pareto"].all()
 
 
 def test_the_ranking_as_csv_is_in_order_of_place(study: Study) -> None:
     frame = read(ranking_text(study, "csv"))
-    assert frame["number"].tolist() == [s.trial.number for s in ranking(study)]
+    assert frame["number"].tolist() == [s.trial.number for s in study.ranking()]
     assert frame["place"].tolist() == list(range(1, len(frame) + 1))
 
 
 def test_the_ranking_as_markdown_says_its_formula_and_its_first(study: Study) -> None:
     text = ranking_text(study, "md")
-    first = ranking(study)[0]
+    first = study.ranking()[0]
     assert "(accuracy - chance) / MFLOPs" in text
     assert f"| 1 | {first.trial.number} | {first.accuracy:.4f} |" in text
 

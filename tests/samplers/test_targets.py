@@ -52,6 +52,17 @@ def test_before_any_trial_has_finished_rungs_stand_for_themselves() -> None:
     assert found.values == pytest.approx([0.4])
 
 
+def test_a_proxy_foretells_nothing_before_a_trial_has_finished() -> None:
+    assert targets(history(entry(0, None, {0: 40.0}, TrialState.PRUNED)), 0).entries == ()
+
+
+def test_a_proxy_foretells_the_score_that_its_like_had_in_its_own_units() -> None:
+    finished = [entry(i, 0.5 + 0.05 * i, {0: 40.0 + 2 * i}) for i in range(6)]
+    found = targets(history(*finished, entry(6, None, {0: 44.0}, TrialState.PRUNED)), 0)
+    assert found.values[-1] == pytest.approx(0.6, abs=0.01)
+    assert found.noise[-1] < 0.001
+
+
 def test_running_trials_without_a_rung_say_nothing() -> None:
     assert targets(history(entry(0, state=TrialState.RUNNING)), 0).entries == ()
 

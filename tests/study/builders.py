@@ -98,6 +98,6 @@ def coordinator_on(
         directions(asked.objectives),
     )
     rungs = Rungs(asked.rungs, asked.reduction)
-    made = Coordinator(asked, store, proposer, rungs, gauge.measure, lambda _: None)
+    made = Coordinator(asked, store, proposer, rungs, gauge.measure, lambda *_: None)
     made.load()
     return made

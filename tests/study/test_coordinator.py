@@ -7,7 +7,8 @@ from typing import Any
 import optuna
 import pytest
 
-from neptune_nas.study.coordinator import Limits
+from neptune_nas.engine.engine import Result
+from neptune_nas.study.coordinator import Limits, StopSearch
 from neptune_nas.study.store import Store
 from neptune_nas.trial import State
 from tests.study.builders import FEW, SPACE, coordinator_on, question, store_in
@@ -30,6 +31,21 @@ def test_it_finishes_exactly_as_many_trials_as_asked(tmp_path: Path) -> None:
     coordinator = coordinator_on(store_in(tmp_path), question())
     coordinator.run(InlineEngine(Arithmetic()), Limits(12))
     assert Counter(t.state for t in store_in(tmp_path).trials()) == {State.FINISHED: 12}
+
+
+def test_results_that_came_with_the_last_one_watched_are_kept(tmp_path: Path) -> None:
+    class Pairs(InlineEngine):
+        def wait(self, timeout: float | None = None) -> list[Result]:
+            return [*super().wait(timeout), *super().wait(timeout)]
+
+    def enough(*_: object) -> None:
+        raise StopSearch
+
+    coordinator = coordinator_on(store_in(tmp_path), question())
+    coordinator.watch = enough
+    coordinator.run(Pairs(Arithmetic()), Limits(12))
+    states = Counter(t.state for t in store_in(tmp_path).trials())
+    assert states == {State.FINISHED: 2, State.RUNNING: 1}
 
 
 def test_no_architecture_is_evaluated_twice(tmp_path: Path) -> None:

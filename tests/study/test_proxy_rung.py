@@ -3,7 +3,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
-import pytest
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
@@ -13,6 +12,8 @@ from neptune_nas.study.objectives import standing
 from neptune_nas.trial import Score, State
 from tests.study.builders import coordinator_on, make_trial, question, store_in
 from tests.study.fakes import Arithmetic, InlineEngine
+
+ASKED = question(rungs=(0, 1), objectives=("accuracy", "flops"), proxy="synflow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,7 @@ class Below:
 
 
 def searched(folder: Path, sampler: BaseSampler | None = None, trials: int = 9) -> Coordinator:
-    asked = question(rungs=(0, 1), objectives=("accuracy", "flops"), proxy="synflow")
-    coordinator = coordinator_on(store_in(folder), asked, sampler)
+    coordinator = coordinator_on(store_in(folder), ASKED, sampler)
     coordinator.run(InlineEngine(Below()), Limits(trials))
     return coordinator
 
@@ -58,18 +58,26 @@ def test_the_database_holds_no_proxy_as_an_intermediate_value(tmp_path: Path) ->
     assert all(not frozen.intermediate_values for frozen in store_in(tmp_path).frozen_trials())
 
 
-@pytest.mark.parametrize(
-    ("sampler", "state"),
-    [(None, TrialState.PRUNED), (optuna.samplers.RandomSampler(seed=0), TrialState.FAIL)],
-)
-def test_samplers_are_never_told_a_proxy(
-    tmp_path: Path, sampler: BaseSampler | None, state: TrialState
-) -> None:
+def test_our_samplers_are_told_a_proxy_as_rung_0_also_after_a_restart(tmp_path: Path) -> None:
+    told = searched(tmp_path).proposer.study.get_trials()
+    stored = store_in(tmp_path).trials()
+    assert [t.intermediate_values for t in told] == [{0: t.scores[0].proxy} for t in stored]
+    again = coordinator_on(store_in(tmp_path), ASKED).proposer.study.get_trials()
+    assert [t.intermediate_values for t in again] == [t.intermediate_values for t in told]
+
+
+def test_optunas_samplers_are_never_told_a_proxy(tmp_path: Path) -> None:
+    sampler = optuna.samplers.RandomSampler(seed=0)
     told = searched(tmp_path, sampler).proposer.study.get_trials()
     assert all(not trial.intermediate_values for trial in told)
+    assert sum(t.state == TrialState.FAIL for t in told) >= 6
+
+
+def test_a_proxy_is_never_an_objective(tmp_path: Path) -> None:
+    told = searched(tmp_path).proposer.study.get_trials()
     complete = [t for t in told if t.state == TrialState.COMPLETE]
     assert sorted(t.values[0] > 0 for t in complete) == [True] * 3
-    assert sum(t.state == state for t in told) >= 6
+    assert sum(t.state == TrialState.PRUNED for t in told) == 6
 
 
 def test_a_study_with_a_proxy_goes_on_after_a_restart(tmp_path: Path) -> None:

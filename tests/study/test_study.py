@@ -27,7 +27,7 @@ def study_of(*trials: Trial, total: int = 10) -> Study:
 def test_no_trial_beats_one_on_the_front(points: list[tuple[float, int]]) -> None:
     trials = [make_trial(i, accuracy, flops) for i, (accuracy, flops) in enumerate(points)]
     study = study_of(*trials)
-    for member in study.front():
+    for member in study.pareto():
         assert member.score is not None
         assert not any(
             other.score is not None
@@ -37,6 +37,19 @@ def test_no_trial_beats_one_on_the_front(points: list[tuple[float, int]]) -> Non
             != (member.score.accuracy, member.cost.flops)
             for other in trials
         )
+
+
+def test_a_dataframe_has_a_row_for_each_trial_that_is_asked_for() -> None:
+    study = study_of(*(make_trial(i, 0.5 + i / 10, 100 * (i + 1)) for i in range(4)))
+    some = study.trials[2:0:-1]
+    assert study.to_dataframe()["number"].tolist() == [0, 1, 2, 3]
+    assert study.to_dataframe(some)["number"].tolist() == [2, 1]
+    assert study.to_dataframe(())["number"].tolist() == []
+
+
+def test_a_dataframe_of_some_trials_knows_the_front_of_all() -> None:
+    study = study_of(make_trial(0, 0.9, 100), make_trial(1, 0.8, 200))
+    assert study.to_dataframe(study.trials[1:])["pareto"].tolist() == [False]
 
 
 @given(pairs)

@@ -9,7 +9,7 @@ from neptune_nas.architecture import (
     InvertedResidual,
     Stage,
 )
-from neptune_nas.report.describe import brief, describe, duration, short, title
+from neptune_nas.describe import brief, describe, duration, short, title
 
 
 def test_each_stage_is_described_by_what_is_not_plain() -> None:

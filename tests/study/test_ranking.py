@@ -1,22 +1,14 @@
 """Rankings against their formulas, written out by hand."""
 
-from math import log10, sqrt
+from math import sqrt
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.errors import OptionError, StudyError
-from neptune_nas.report.ranking import (
-    RANKINGS,
-    accuracy_floor,
-    bends,
-    best,
-    contributions,
-    efficiency,
-    netscore,
-    ranking,
-)
+from neptune_nas.study.measures import efficiency
+from neptune_nas.study.ranking import RANKINGS, accuracy_floor, bends, contributions
 from neptune_nas.study.study import Study
 from tests.report.fixtures import CHANCE, plain_results, plain_trial
 
@@ -31,29 +23,19 @@ def studies(draw: st.DrawFn) -> Study:
     return plain_results(*(plain_trial(i, *point) for i, point in enumerate(points)))
 
 
-def test_efficiency_is_accuracy_above_chance_for_each_million_flops() -> None:
-    assert efficiency(plain_trial(0, 0.9, 1_000_000), CHANCE) == pytest.approx(0.8 / 2)
-
-
-def test_netscore_has_the_papers_exponents_and_units() -> None:
-    trial = plain_trial(0, 0.5, 2_000_000)
-    expected = 20 * log10(50**2 / (sqrt(1000 / 1e6) * sqrt(2_000_000 / 1e9)))
-    assert netscore(trial) == pytest.approx(expected)
-
-
 @given(studies())
 def test_the_most_efficient_is_within_five_points_of_the_most_accurate(study: Study) -> None:
-    chosen, top = best(study, "efficiency"), best(study, "accuracy")
+    chosen, top = study.best("efficiency"), study.best("accuracy")
     assert chosen.score is not None
     assert top.score is not None
     assert chosen.score.accuracy >= top.score.accuracy - 0.05
-    admitted = [s.trial for s in ranking(study, "efficiency")]
+    admitted = [s.trial for s in study.ranking("efficiency")]
     assert efficiency(chosen, CHANCE) == max(efficiency(t, CHANCE) for t in admitted)
 
 
 @given(studies(), st.sampled_from([name for name in RANKINGS if name != "latency"]))
 def test_places_count_up_and_values_never_get_better(study: Study, by: str) -> None:
-    places = ranking(study, by)
+    places = study.ranking(by)
     values = [standing.value for standing in places]
     assert [standing.place for standing in places] == list(range(1, len(places) + 1))
     assert values == sorted(values, reverse=by not in ("flops", "macs", "params", "activations"))
@@ -61,13 +43,13 @@ def test_places_count_up_and_values_never_get_better(study: Study, by: str) -> N
 
 @given(studies())
 def test_the_knee_lies_on_the_front(study: Study) -> None:
-    assert best(study, "knee") in study.front()
+    assert study.best("knee") in study.pareto()
 
 
 @given(studies())
 def test_contributions_are_what_the_hypervolume_loses(study: Study) -> None:
     trials = list(study.trials)
-    found = contributions(study, trials)
+    found = contributions(study.settings, study.ranked, trials)
     for trial, value in zip(trials, found, strict=True):
         rest = [other for other in study.ranked if other is not trial]
         assert value == pytest.approx(study.hypervolume() - study.hypervolume(rest), abs=1e-9)
@@ -75,9 +57,9 @@ def test_contributions_are_what_the_hypervolume_loses(study: Study) -> None:
 
 def test_a_floor_of_ones_own_lets_the_cheap_in() -> None:
     study = plain_results(plain_trial(0, 0.6, 1_000), plain_trial(1, 0.9, 100_000))
-    assert best(study, "efficiency").number == 1
-    assert best(study, "efficiency", min_accuracy=0.5).number == 0
-    assert accuracy_floor(study) == pytest.approx(0.85)
+    assert study.best("efficiency").number == 1
+    assert study.best("efficiency", min_accuracy=0.5).number == 0
+    assert accuracy_floor(study.ranked) == pytest.approx(0.85)
 
 
 def test_the_knee_is_the_point_farthest_above_the_line_between_the_ends() -> None:
@@ -85,14 +67,15 @@ def test_the_knee_is_the_point_farthest_above_the_line_between_the_ends() -> Non
     # in scaled accuracy, so 0.25 / sqrt(2) from it.
     points = [(0.5, 500), (0.8, 5_000), (0.9, 50_000)]
     study = plain_results(*(plain_trial(i, *point) for i, point in enumerate(points)))
-    assert best(study, "knee").number == 1
-    assert bends(study, list(study.front())) == pytest.approx([0, 0.25 / sqrt(2), 0])
+    assert study.best("knee").number == 1
+    found = bends(study.settings.question, study.ranked, study.pareto())
+    assert found == pytest.approx([0, 0.25 / sqrt(2), 0])
 
 
 @pytest.mark.parametrize("points", [[(0.7, 500)], [(0.5, 500), (0.7, 5_000)]])
 def test_without_a_bend_the_knee_is_the_most_accurate(points: list[tuple[float, int]]) -> None:
     study = plain_results(*(plain_trial(i, *point) for i, point in enumerate(points)))
-    assert best(study, "knee").number == len(points) - 1
+    assert study.best("knee").number == len(points) - 1
 
 
 def test_repeated_seeds_give_the_mean_its_interval_and_tied_groups() -> None:
@@ -101,7 +84,7 @@ def test_repeated_seeds_give_the_mean_its_interval_and_tied_groups() -> None:
         plain_trial(1, None, 10_000, seeds=(0.91, 0.93)),
         plain_trial(2, None, 10_000, seeds=(0.50, 0.52)),
     )
-    first, second, third = ranking(study, "accuracy")
+    first, second, third = study.ranking("accuracy")
     assert first.trial.number == 1
     assert first.accuracy == pytest.approx(0.92)
     # Pooled deviation 0.01414 with 3 degrees of freedom, t = 3.1824.
@@ -112,19 +95,19 @@ def test_repeated_seeds_give_the_mean_its_interval_and_tied_groups() -> None:
 
 def test_a_study_without_scores_has_nothing_to_rank() -> None:
     with pytest.raises(StudyError, match=r"'plain' has no trial to rank.*1 failed"):
-        best(plain_results(plain_trial(0, None, 10)), "efficiency")
+        plain_results(plain_trial(0, None, 10)).best("efficiency")
 
 
 def test_a_floor_above_all_is_refused_with_the_best() -> None:
     with pytest.raises(StudyError, match=r"at least 0\.99: the best is 0\.9000; lower"):
-        best(plain_results(plain_trial(0, 0.9, 10)), "accuracy", min_accuracy=0.99)
+        plain_results(plain_trial(0, 0.9, 10)).best("accuracy", min_accuracy=0.99)
 
 
 def test_ranking_by_a_latency_that_nobody_measured_is_refused() -> None:
     with pytest.raises(StudyError, match="measured no latencies"):
-        ranking(plain_results(plain_trial(0, 0.9, 10)), "latency")
+        plain_results(plain_trial(0, 0.9, 10)).ranking("latency")
 
 
 def test_an_unknown_ranking_is_refused_with_the_nearest() -> None:
     with pytest.raises(OptionError, match="did you mean 'efficiency'"):
-        ranking(plain_results(plain_trial(0, 0.9, 10)), "eficiency")
+        plain_results(plain_trial(0, 0.9, 10)).ranking("eficiency")

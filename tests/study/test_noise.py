@@ -1,6 +1,6 @@
 import pytest
 
-from neptune_nas.report.noise import Noise, noise, tied_groups
+from neptune_nas.study.noise import Noise, noise, tied_groups
 from tests.report.fixtures import plain_trial
 
 

@@ -1,0 +1,62 @@
+"""Trials as a table, one row each. The columns are documented in `docs/files.md`."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from neptune_nas.describe import describe
+from neptune_nas.redact import redact
+from neptune_nas.study.front import pareto_front
+from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency, netscore
+from neptune_nas.study.noise import accuracies, noise
+from neptune_nas.study.settings import Settings
+from neptune_nas.trial import Trial
+
+PICK = "pick:"  # marks the columns that hold what was picked at an open field
+
+
+def trials_frame(
+    settings: Settings, ranked: tuple[Trial, ...], trials: Sequence[Trial], picks: bool = True
+) -> pd.DataFrame:
+    """One row for each of the `trials` of a study, in the order given.
+
+    `ranked`: those of the study that count for its front and its noise. `picks` adds one column
+    for each open field of the space.
+    """
+    on_front = {trial.number for trial in pareto_front(settings.question, ranked)}
+    spread = noise(ranked)
+    chance = settings.facts.chance
+    columns: dict[str, Callable[[Trial], Any]] = {
+        "number": lambda t: t.number,
+        "key": lambda t: t.key,
+        "state": lambda t: str(t.state),
+        "pareto": lambda t: t.number in on_front,
+        "accuracy": accuracy,
+        "accuracy_half_width": lambda t: (
+            spread.half_width(n) if spread and (n := len(accuracies(t))) > 1 else None
+        ),
+        "seeds": lambda t: len(accuracies(t)),
+        "loss": lambda t: t.score.loss if t.score else None,
+        "fidelity": lambda t: t.score.fidelity if t.score else 0,
+        "flops": lambda t: t.cost.flops,
+        "macs": lambda t: t.cost.macs,
+        "params": lambda t: t.cost.params,
+        "activations": lambda t: t.cost.activations,
+        "latency_ms": lambda t: t.latency,
+        "efficiency": lambda t: efficiency(t, chance),
+        "accuracy_per_gflop": accuracy_per_gflop,
+        "netscore": lambda t: netscore(t) if t.score else None,
+        "seconds": lambda t: sum(score.seconds for score in t.scores),
+        "started": lambda t: min((s.started for s in t.scores if s.started), default=None),
+        "worker": lambda t: t.scores[-1].worker if t.scores else None,
+        "failure": lambda t: redact(t.failure) if t.failure else None,
+        "architecture": lambda t: describe(t.architecture),
+    }
+    content = {name: pd.Series([of(t) for t in trials]) for name, of in columns.items()}
+    if picks:
+        for path in dict.fromkeys(path for trial in trials for path in trial.picks):
+            values = [trial.picks.get(path) for trial in trials]
+            content[PICK + path] = pd.Series(values, dtype=object)
+    frame = pd.DataFrame(content)
+    return frame.astype({"worker": "Int64"})

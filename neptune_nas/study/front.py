@@ -1,0 +1,56 @@
+"""Which of a study's trials may be ranked, which no other dominates, and how much they dominate."""
+
+from collections.abc import Sequence
+
+from neptune_nas.pareto import hypervolume, non_dominated
+from neptune_nas.study.objectives import losses, values_of
+from neptune_nas.study.settings import Question, Settings
+from neptune_nas.trial import State, Trial
+
+
+def ranked_trials(question: Question, trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """The finished trials that were scored at the last rung."""
+    last = question.rungs[-1]
+    return tuple(
+        t
+        for t in trials
+        if t.state is State.FINISHED and t.score is not None and t.score.fidelity == last
+    )
+
+
+def losses_of(question: Question, trial: Trial) -> tuple[float, ...]:
+    """The trial's objectives, turned so that less is better."""
+    names = question.objectives
+    return losses(names, values_of(names, trial))
+
+
+def undominated(question: Question, trials: Sequence[Trial]) -> list[Trial]:
+    """The trials that no other of them dominates, in their order."""
+    if not trials:
+        return []
+    keep = non_dominated([losses_of(question, trial) for trial in trials])
+    return [trial for trial, kept in zip(trials, keep, strict=True) if kept]
+
+
+def pareto_front(question: Question, trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """The same, those of the least FLOPs first."""
+    return tuple(sorted(undominated(question, trials), key=lambda trial: trial.cost.flops))
+
+
+def dominated_share(settings: Settings, trials: Sequence[Trial]) -> float:
+    """The share of the box under the study's reference point that the trials dominate, 0..1.
+
+    The box reaches from the reference to accuracy 1 and cost 0.
+    """
+    return hypervolume(*unit_box(settings, trials))
+
+
+def unit_box(settings: Settings, trials: Sequence[Trial]) -> tuple[list[list[float]], list[float]]:
+    """The trials' objectives as losses, and their reference, scaled so that the box is 1 large."""
+    names, corner = settings.question.objectives, settings.facts.reference
+    scale = [1.0 - c if n == "accuracy" else c for n, c in zip(names, corner, strict=True)]
+    points = [losses_of(settings.question, trial) for trial in trials]
+    return (
+        [[value / s for value, s in zip(point, scale, strict=True)] for point in points],
+        [value / s for value, s in zip(losses(names, corner), scale, strict=True)],
+    )

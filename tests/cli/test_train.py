@@ -1,0 +1,88 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neptune_nas.metrics import load_metrics
+from tests.cli.run import assert_one_sentence, neptune
+from tests.cli.test_interrupt import heed_ctrl_c
+
+SHORT = ("--epochs", 1, "--seeds", 2, "--threads", 1)
+
+
+def test_a_trial_of_a_study_is_trained_with_its_data_and_recipe(
+    study: Path, tmp_path: Path
+) -> None:
+    outcome = neptune("train", study, "--best", "knee", *SHORT, "-o", tmp_path / "x")
+    assert outcome.code == 0, outcome
+    terms = load_metrics(tmp_path / "x" / "metrics.json").terms
+    assert (terms.data, terms.recipe["batch_size"]) == ("digits", 64)
+    for part in ("mean", "±", "FLOPs", "metrics.json", "curves.html", "model.safetensors"):
+        assert part in outcome.out
+    for seed in (0, 1):
+        assert f"seed {seed} ({seed + 1} of 2), epoch 1/1: accuracy 0." in outcome.err
+
+
+def test_a_finished_training_says_so(study: Path, tmp_path: Path) -> None:
+    command = ("train", study / "best.json", *SHORT, "-o", tmp_path / "x")
+    assert "Trained before" not in neptune(*command).out
+    again = neptune(*command)
+    assert "nothing was measured again" in again.out
+    assert again.err == ""
+
+
+def test_a_recipe_is_read_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("lr = 0.02")
+    out = tmp_path / "x"
+    options = ("--data", "digits#60", "--recipe", tmp_path / "recipe.toml", "-o", out, "-q")
+    outcome = neptune("train", "resnet8", *options, *SHORT)
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert load_metrics(out / "metrics.json").terms.recipe["lr"] == 0.02
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("resnet9",), ("resnet9 is no file, no study's folder", "did you mean 'resnet8'")),
+        (("none.json",), ("none.json cannot be read",)),
+        (("resnet8",), ("needs `data`, such as cifar10",)),
+        (("resnet8", "--best", "knee"), ("resnet8 is no folder",)),
+        (("resnet8", "--trial", "1"), ("resnet8 is no folder",)),
+        (("STUDY", "--best", "fastest"), ("--best 'fastest' is unknown",)),
+        (("STUDY", "--trial", "99"), ("trials 0 to 2", "asks for 99")),
+        (("STUDY", "--epochs", "0"), ("`epochs` must be at least 1, but got 0",)),
+        (("STUDY", "--recipe", "none.toml"), ("none.toml cannot be read",)),
+        (("STUDY", "--data", "minst"), ("data 'minst' is unknown",)),
+        (("STUDY", "--device", "tpu"), ("device 'tpu' is unknown",)),
+        (("resnet18", "--data", "digits#0"), ("must be at least 1, but got 0",)),
+        ((".",), ("is no study",)),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    study: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    parts: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = (str(study) if word == "STUDY" else word for word in arguments)
+    assert_one_sentence(neptune("train", *words), *parts)
+    assert [*tmp_path.rglob("*")] == []
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
+    options = ("--data", "digits#60", "--epochs", "2000", "--threads", "1", "-o", str(tmp_path))
+    command = [sys.executable, "-m", "neptune_nas", "train", "resnet8", *options]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("seed 0 (1 of 3), epoch 1/2000: ")
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130, rest
+    assert "Traceback" not in rest
+    assert f"Stopped. What was trained is in {tmp_path}; the same command goes on." in rest

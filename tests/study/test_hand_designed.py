@@ -1,0 +1,71 @@
+import math
+from pathlib import Path
+
+import pytest
+
+from neptune_nas.errors import FileFormatError
+from neptune_nas.study.hand_designed import Reference, read_references, write_references
+from neptune_nas.trial import Cost, Score
+
+COST = Cost(100, 20, 3)
+FAILED = Score(2, 0.0, math.inf, seed=9, failure="out of memory")
+
+
+def reference(*accuracies: float) -> Reference:
+    return Reference("resnet8", COST, tuple(Score(2, a, 1.0, i) for i, a in enumerate(accuracies)))
+
+
+def test_accuracy_is_the_mean_over_good_seeds_and_deviation_their_spread() -> None:
+    found = reference(0.5, 0.7).plus(FAILED)
+    assert found.accuracies == (0.5, 0.7)
+    assert found.accuracy == pytest.approx(0.6)
+    assert found.deviation == pytest.approx(0.02**0.5)
+    assert found.failures == ("out of memory",)
+
+
+def test_one_seed_has_no_spread_and_none_no_accuracy() -> None:
+    assert math.isnan(reference(0.5).deviation)
+    assert math.isnan(reference().accuracy)
+
+
+def test_a_score_takes_the_place_of_the_one_with_its_seed() -> None:
+    found = reference(0.5, 0.7).plus(Score(2, 0.9, 1.0, seed=0))
+    assert found.accuracies == (0.7, 0.9)
+
+
+def test_references_survive_the_file(tmp_path: Path) -> None:
+    kept = (reference(0.5).plus(FAILED), Reference("resnet20", COST))
+    write_references(tmp_path / "references.json", kept)
+    assert read_references(tmp_path / "references.json") == kept
+
+
+def test_no_file_holds_no_references(tmp_path: Path) -> None:
+    assert read_references(tmp_path / "references.json") == ()
+
+
+ONE = '{"version": 1, "networks": [{"name": "a", "cost": %s, "scores": %s}]}'
+COSTS = '{"macs": 1, "params": 1, "activations": 1}'
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "holds no references"),
+        ("[]", "holds no references"),
+        ('{"version": 1, "networks": [{}]}', "holds no references"),
+        ('{"version": 9}', "`version` must be 1, but got 9"),
+        (ONE % ("{}", "[]"), "needs `macs`, `params`, `activations`"),
+        (ONE % (COSTS.replace("1", '"x"'), "[]"), "`macs` must be a whole number, but got 'x'"),
+        (
+            ONE % (COSTS, '[{"fidelity": 1, "accuracy": "x", "loss": 1.0}]'),
+            "`accuracy` must be a number, but got 'x'",
+        ),
+    ],
+)
+def test_a_file_that_holds_no_references_is_refused(
+    tmp_path: Path, content: str, says: str
+) -> None:
+    file = tmp_path / "references.json"
+    file.write_text(content)
+    with pytest.raises(FileFormatError, match=says):
+        read_references(file)

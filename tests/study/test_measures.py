@@ -1,0 +1,36 @@
+"""Numbers of one trial against their formulas, written out by hand."""
+
+from math import isnan, log10, sqrt
+
+import pytest
+
+from neptune_nas.study.measures import (
+    accuracy,
+    accuracy_per_gflop,
+    cost_of,
+    efficiency,
+    netscore,
+)
+from tests.report.fixtures import CHANCE, plain_trial
+
+
+def test_efficiency_is_accuracy_above_chance_for_each_million_flops() -> None:
+    assert efficiency(plain_trial(0, 0.9, 1_000_000), CHANCE) == pytest.approx(0.8 / 2)
+
+
+def test_the_raw_ratio_is_for_each_billion_flops() -> None:
+    assert accuracy_per_gflop(plain_trial(0, 0.9, 1_000_000)) == pytest.approx(0.9 / 0.002)
+
+
+def test_netscore_has_the_papers_exponents_and_units() -> None:
+    trial = plain_trial(0, 0.5, 2_000_000)
+    expected = 20 * log10(50**2 / (sqrt(1000 / 1e6) * sqrt(2_000_000 / 1e9)))
+    assert netscore(trial) == pytest.approx(expected)
+
+
+def test_without_a_score_there_is_no_accuracy() -> None:
+    assert isnan(accuracy(plain_trial(0, None, 10)))
+
+
+def test_a_latency_that_nobody_measured_is_infinite() -> None:
+    assert cost_of(plain_trial(0, 0.9, 10), "latency") == float("inf")
