@@ -4,15 +4,16 @@ import platform
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
+from neptune_nas import __version__
 from neptune_nas.engine.plan import usable_cores
 from neptune_nas.errors import StudyError
 from neptune_nas.study.folder import Folder, read_settings, write_settings
 from neptune_nas.study.settings import Facts, Question, Settings
 
-PACKAGES = ("neptune-nas", "torch", "optuna", "numpy")
+PACKAGES = ("torch", "optuna", "numpy")
 CHECKED = ("data_fingerprint", "input_shape", "classes")
 
 
@@ -84,10 +85,5 @@ def hardware() -> str:
 
 def versions() -> dict[str, str]:
     """The versions that a score may depend on."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "unknown"
-    return found
+    ours = {"python": platform.python_version(), "neptune-nas": __version__}
+    return {**ours, **{package: version(package) for package in PACKAGES}}

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+import neptune_nas
 from neptune_nas.architecture import Architecture, Stage
 from neptune_nas.constraints import parse_constraint
 from neptune_nas.cost import CostModel
@@ -70,7 +71,9 @@ def test_a_contradiction_is_named(
 
 
 def test_versions_name_what_scores_depend_on() -> None:
-    assert set(versions()) == {"python", "neptune-nas", "torch", "optuna", "numpy"}
+    found = versions()
+    assert set(found) == {"python", "neptune-nas", "torch", "optuna", "numpy"}
+    assert found["neptune-nas"] == neptune_nas.__version__
 
 
 def test_the_costliest_of_a_small_space_is_the_largest_of_all() -> None:
