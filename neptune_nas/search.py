@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
-from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -42,7 +41,7 @@ from neptune_nas.study.objectives import SCORED, check_objectives, directions
 from neptune_nas.study.progress import Progress, Tracker
 from neptune_nas.study.proposals import Proposer
 from neptune_nas.study.read import snapshot
-from neptune_nas.study.reference import reference_point
+from neptune_nas.study.reference_point import reference_point
 from neptune_nas.study.run import run_session
 from neptune_nas.study.rungs import REDUCTION, Rungs
 from neptune_nas.study.session import Asked, begin, hardware, now, settle_settings, versions
@@ -322,13 +321,11 @@ class Search:
         url = self.storage or settings.storage or sqlite_url(self.folder.database)
         if self.folder.exists and url.startswith(SQLITE):
             require_database(url, settings.name)
-        facts = settings.facts
-        begun_with = repr((settings.question, facts.space_fingerprint, facts.data_fingerprint))
         return create_store(
             url,
             settings.name,
             directions(self.objectives),
-            sha256(begun_with.encode()).hexdigest(),
+            settings.identity,
             tuple(record_classes(self.target.template)),
         )
 

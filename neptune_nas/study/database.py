@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ class QuickStorage(RDBStorage):
 
     Optuna looks up the trial and the parameter's earlier distribution first. Both are known here:
     the trial was made in the same transaction, and a path has the same options in all of a study.
-    Where a release of Optuna does not call this method any more, it is merely slower.
+    The method is Optuna's own affair, so `storage_at` looks first whether it is still the same.
     """
 
     def _set_trial_param_without_commit(
@@ -46,6 +47,14 @@ class QuickStorage(RDBStorage):
         session.execute(INSERT, values)
 
 
+def is_known(theirs: type[RDBStorage]) -> bool:
+    """Whether this release of Optuna has the method that `QuickStorage` replaces, as it was."""
+    name = QuickStorage._set_trial_param_without_commit.__name__
+    method = getattr(theirs, name, None)
+    ours = signature(QuickStorage._set_trial_param_without_commit).parameters
+    return method is not None and list(signature(method).parameters) == list(ours)
+
+
 def require_database(url: str, name: str) -> None:
     """Refuse an SQLite URL whose file is gone, which would be made anew without the trials."""
     file = Path(url.removeprefix(SQLITE))
@@ -59,7 +68,8 @@ def require_database(url: str, name: str) -> None:
 def storage_at(url: str) -> BaseStorage:
     """Optuna's storage at a URL."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.storages.get_storage(QuickStorage(url, engine_kwargs=_engine_options(url)))
+    kind = QuickStorage if is_known(RDBStorage) else RDBStorage
+    return optuna.storages.get_storage(kind(url, engine_kwargs=_engine_options(url)))
 
 
 @contextmanager

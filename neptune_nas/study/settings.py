@@ -1,7 +1,9 @@
 """Everything that was asked of a study, and what it was asked of."""
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from math import isnan
 from typing import Any
 
@@ -124,6 +126,17 @@ class Settings:
             f"one number for each of {', '.join(objectives)}",
             list(reference),
         )
+
+    @property
+    def identity(self) -> str:
+        """A digest of what the scores depend on, to tell studies of one name apart.
+
+        A field of the question that is at its default has no part in it: fields may be added.
+        """
+        blank = Question(space="")
+        asked = {n: v for n, v in asdict(self.question).items() if v != getattr(blank, n)}
+        begun_with = (asked, self.facts.space_fingerprint, self.facts.data_fingerprint)
+        return sha256(json.dumps(begun_with, sort_keys=True).encode()).hexdigest()
 
 
 def require(name: str, holds: bool, rule: str, got: object) -> None:

@@ -10,7 +10,7 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from neptune_nas.study.database import QuickStorage, sqlite_url
+from neptune_nas.study.database import QuickStorage, is_known, sqlite_url
 
 KINDS = {
     "stages.0.norm": CategoricalDistribution(("batch", None, 1.5)),
@@ -54,3 +54,15 @@ def test_a_parameter_is_written_in_one_statement(tmp_path: Path) -> None:
     assert len(about) == 2 * len(KINDS)
     asked = [each for each in said if "FROM trial_params" in each and "LIMIT" in each]
     assert asked == []
+
+
+class Changed(RDBStorage):
+    """Optuna's storage as a later release may have it."""
+
+    def _set_trial_param_without_commit(self, session: object) -> None:  # type: ignore[override]  # as a release may
+        assert session
+
+
+def test_a_release_of_optuna_that_writes_otherwise_is_noticed() -> None:
+    assert is_known(RDBStorage)
+    assert not is_known(Changed)

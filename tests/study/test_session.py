@@ -12,7 +12,7 @@ from neptune_nas.errors import StudyError
 from neptune_nas.space import Space, choice
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.gauge import Gauge
-from neptune_nas.study.reference import costliest, reference_point
+from neptune_nas.study.reference_point import costliest, reference_point
 from neptune_nas.study.session import Asked, begin, settle_settings, versions
 from tests.study.builders import CLASSES, SHAPE, SPACE, question, settings
 

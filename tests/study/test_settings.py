@@ -1,0 +1,30 @@
+"""What tells one study from another of the same name."""
+
+from dataclasses import replace
+
+from tests.study.builders import question, settings
+
+IDENTITY = "4784e12e80680df3078973f1dc8cfa581c9f72e2fcf6a337cfec3036429d51be"
+
+
+def test_the_identity_of_a_study_stays_the_same_from_release_to_release() -> None:
+    assert settings(question()).identity == IDENTITY
+
+
+def test_a_default_that_is_asked_for_is_no_other_question() -> None:
+    assert settings(question(reduction=3, repeats=1)).identity == settings(question()).identity
+
+
+def test_another_question_or_other_data_are_another_study() -> None:
+    begun = settings(question())
+    others = [
+        settings(question(reduction=4)),
+        settings(question(seed=1)),
+        replace(begun, facts=replace(begun.facts, data_fingerprint="0")),
+        replace(begun, facts=replace(begun.facts, space_fingerprint="0")),
+    ]
+    assert len({begun.identity, *(other.identity for other in others)}) == 5
+
+
+def test_the_number_of_trials_is_no_part_of_the_identity() -> None:
+    assert settings(question(), trials=10).identity == settings(question(), trials=20).identity
