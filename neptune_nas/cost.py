@@ -4,7 +4,7 @@ import copy
 import re
 from collections.abc import Callable
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -102,6 +102,23 @@ def cost(network: nn.Module, input_shape: Shape) -> Cost:
     """
     image = torch.empty(1, *input_shape, device="meta")
     return count(copy.deepcopy(network).to("meta"), image)
+
+
+class Buildable(Protocol):
+    """A network that is not built yet: an exported architecture, or a hand-designed one."""
+
+    @property
+    def input_shape(self) -> Shape:
+        """Channels, height and width of its images."""
+
+    def build(self) -> nn.Module:
+        """The network."""
+
+
+def cost_of(network: Buildable) -> Cost:
+    """The cost of one image through a network, which is built without memory for its weights."""
+    with torch.device("meta"):
+        return cost(network.build(), network.input_shape)
 
 
 def count(module: nn.Module, *inputs: Tensor | list[Tensor]) -> Cost:

@@ -42,3 +42,8 @@ def one_of(names: Iterable[str], got: str) -> str:
     near = get_close_matches(got, known, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return f"{hint}Known: {', '.join(known)}."
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its kind where there is none."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -3,10 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import torch
-
 from neptune_nas.again import check_same, study_of
-from neptune_nas.cost import cost
+from neptune_nas.cost import cost_of
 from neptune_nas.engine.engine import Call
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluate.seeds import seed_for
@@ -16,7 +14,7 @@ from neptune_nas.search import Search
 from neptune_nas.study.hand_designed import Reference, read_references, write_references
 from neptune_nas.study.settings import TRAINING, Settings
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Cost, Score
+from neptune_nas.trial import Score
 
 NETWORKS = ("resnet8", "resnet20", "mobilenet_v3_small", "shufflenet_v2_x0_5")
 
@@ -74,12 +72,6 @@ def networks_for(settings: Settings, names: Sequence[str]) -> list[ReferenceNetw
     if not names:
         raise OptionError("references need a network at least, such as resnet8,resnet20.")
     return [ReferenceNetwork(n, facts.input_shape, facts.classes) for n in dict.fromkeys(names)]
-
-
-def cost_of(network: ReferenceNetwork) -> Cost:
-    """The cost of one image."""
-    with torch.device("meta"):
-        return cost(network.build(), network.input_shape)
 
 
 def missing(

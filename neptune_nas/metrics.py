@@ -43,7 +43,12 @@ TERMS: Mapping[str, Rule] = {
     "data_fingerprint": TEXT,
     "epochs": SIZE,
     "recipe": OBJECT,
+    "classes": Rule(
+        "a list of strings",
+        lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
+    ),
 }
+KNOWN_TERMS = tuple(name for name in TERMS if name != "classes")  # since the first version
 SEED: Mapping[str, Rule] = {
     "seed": COUNT,
     "epoch": SIZE,
@@ -64,7 +69,9 @@ class Terms:
     """What decides how a training ends, but for the seed.
 
     `network`: an architecture's key, or the name of a hand-designed network. `data`: as it was
-    named; `data_fingerprint` is what tells data sets apart.
+    named; `data_fingerprint` and the names of `classes` are what tells data sets apart. `recipe`:
+    with the data's own augmentation in place of "auto". Files of older versions have "auto", and
+    no `classes`.
     """
 
     network: str
@@ -72,6 +79,7 @@ class Terms:
     data_fingerprint: str
     epochs: int
     recipe: dict[str, Any]
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,10 @@ def dumps(metrics: Metrics) -> str:
         "version": VERSION,
         "terms": asdict(metrics.terms),
         "cost": {**asdict(metrics.cost), "flops": metrics.cost.flops},
-        "summary": {name: asdict(metrics.spread(name)) for name in MEASURED},
+        "summary": {
+            "seeds": len(metrics.seeds),
+            **{name: asdict(metrics.spread(name)) for name in MEASURED},
+        },
         "seeds": [asdict(seed) for seed in metrics.seeds],
         "device": metrics.device,
         "hardware": metrics.hardware,
@@ -157,7 +168,7 @@ def decoded(content: Mapping[str, Any]) -> Metrics:
     """The metrics in a JSON object; the means and deviations are worked out again."""
     cost = check_fields(content["cost"], COSTS, "cost.")
     return Metrics(
-        terms=Terms(**check_fields(content["terms"], TERMS, "terms.")),
+        terms=terms_in(content["terms"], "terms."),
         cost=Cost(cost["macs"], cost["params"], cost["activations"]),
         seeds=tuple(
             SeedMetrics(**check_fields(seed, SEED, f"seeds.{i}."))
@@ -167,3 +178,9 @@ def decoded(content: Mapping[str, Any]) -> Metrics:
         hardware=content["hardware"],
         versions=content["versions"],
     )
+
+
+def terms_in(data: object, path: str) -> Terms:
+    """The terms in a JSON object; `path` stands before a field's name in messages."""
+    content = check_fields(data, TERMS, path, KNOWN_TERMS)
+    return Terms(**{**content, "classes": tuple(content.get("classes", ()))})

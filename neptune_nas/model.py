@@ -10,10 +10,23 @@ import torch
 from torch import Tensor, nn
 
 from neptune_nas.build import Shape
-from neptune_nas.errors import ArchitectureError, DataError, FileFormatError, NeptuneError
+from neptune_nas.errors import (
+    ArchitectureError,
+    DataError,
+    FileFormatError,
+    NeptuneError,
+    first_line,
+)
 from neptune_nas.exported import Exported, document, from_document
 from neptune_nas.json_fields import SHAPE, SIZE, TEXT, Rule, check_fields, is_number
-from neptune_nas.model_file import ModelFile, read_model_file, with_weights, write_model_file
+from neptune_nas.model_file import (
+    ModelFile,
+    check_finite,
+    check_weights,
+    read_model_file,
+    with_weights,
+    write_model_file,
+)
 from neptune_nas.nn.classifier import Classifier
 from neptune_nas.references import ReferenceNetwork
 
@@ -110,7 +123,7 @@ def untrained(of: Exported | ReferenceNetwork, seed: int = 0) -> Model:
 
 def save_model(path: str | Path, model: Model) -> None:
     """Write the model as safetensors with a JSON header, at once; its weights are checked first."""
-    model.network()
+    check_fit(model)
     of = model.of
     header = {
         "key": model.key,
@@ -136,10 +149,24 @@ def load_model(path: str | Path, allow: Iterable[type] = ()) -> Model:
         model = decoded(file, allow)
         if model.key != file.key:
             raise FileFormatError(f"`key` must be {model.key}, but got {file.key}.")
-        model.network()
+        check_fit(model)
+        check_finite(model.state)
     except NeptuneError as error:
         raise FileFormatError(f"{path}: {error}") from error
     return model
+
+
+def check_fit(model: Model) -> None:
+    """Refuse weights that are not those of the model's network.
+
+    It is built on the meta device, since a network that somebody wrote down may need any memory.
+    """
+    try:
+        with torch.device("meta"):
+            network = model.of.build(seed=0)
+    except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:  # torch's, of sizes
+        raise FileFormatError(f"the network cannot be built ({first_line(error)}).") from error
+    check_weights(network, model.state)
 
 
 def decoded(file: ModelFile, allow: Iterable[type]) -> Model:

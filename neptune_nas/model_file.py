@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from neptune_nas.errors import FileFormatError, NeptuneError
 from neptune_nas.files import write_file
 from neptune_nas.json_fields import LIST, OBJECT, SIZE, TEXT, Rule, check_document, parse
+from neptune_nas.tensor_file import packed, unpacked
 
 FORMAT = "neptune-nas/model"
 VERSION = 1
 LENGTH_BYTES = 8  # before the JSON that a safetensors file begins with: its length, little-endian
-HEADER = "neptune-nas"  # the one entry of the metadata, so that equal models are equal files
 
 FIELDS: Mapping[str, Rule] = {
     "format": TEXT,
@@ -71,12 +69,7 @@ def write_model_file(path: Path, content: ModelFile) -> None:
             f"{path} cannot be written: metrics and provenance must be JSON ({error}): "
             f"use finite numbers, strings, booleans, None, lists and mappings."
         ) from error
-    # Copies, since safetensors refuses tensors that share memory or lie channels last.
-    tensors = {
-        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, value in content.state.items()
-    }
-    write_file(path, save(tensors, {HEADER: text}))
+    write_file(path, packed(text, content.state))
 
 
 def read_model_file(path: Path) -> ModelFile:
@@ -85,20 +78,11 @@ def read_model_file(path: Path) -> ModelFile:
     Raises `FileFormatError` for a file that is missing, no safetensors, without our header, or
     from another version.
     """
+    text, tensors = unpacked(path)
+    # Copies, since the file may be cut off or changed while they are used.
+    state = {name: value.clone() for name, value in tensors.items()}
     try:
-        path.open("rb").close()  # what the system refuses, it says more clearly than safe_open
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            # Copies, since what safe_open gives lies in the file, which may be cut off or changed.
-            state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  # no mapping
-    except OSError as error:
-        raise FileFormatError(f"{path} cannot be read: {error.strerror}.") from error
-    except SafetensorError as error:
-        raise FileFormatError(
-            f"{path} must be a whole safetensors file, but is none ({error}): save it again."
-        ) from error
-    try:
-        return ModelFile(header_in(metadata), state)
+        return ModelFile(header_in(text), state)
     except FileFormatError as error:
         raise FileFormatError(f"{path}: {error}") from error
 
@@ -115,14 +99,16 @@ def is_model_file(path: Path) -> bool:
     return start[LENGTH_BYTES:] == b"{" and start[LENGTH_BYTES - 1] == 0
 
 
-def header_in(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """The header in a file's metadata."""
-    if HEADER not in metadata:
+def header_in(text: str) -> dict[str, Any]:
+    """The header that a file's text is."""
+    header = check_document(parse(text), FORMAT, VERSION, FIELDS)
+    try:
+        json.dumps(header, allow_nan=False)
+    except (ValueError, RecursionError) as error:
         raise FileFormatError(
-            f"it holds weights, but its metadata has no '{HEADER}': it was not written by "
-            f"neptune-nas."
-        )
-    return check_document(parse(metadata[HEADER]), FORMAT, VERSION, FIELDS)
+            "its header must hold finite numbers, but has NaN or infinity: save it again."
+        ) from error
+    return header
 
 
 def with_weights(network: nn.Module, weights: str | Path | Weights, key: str) -> nn.Module:
@@ -142,14 +128,32 @@ def with_weights(network: nn.Module, weights: str | Path | Weights, key: str) ->
 
 
 def check_weights(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Refuse weights of other names or shapes than those of `network`, naming the first."""
+    """Refuse weights of other names, shapes or dtypes than those of `network`, naming the first.
+
+    The network may lie on the meta device, where it takes no memory whatever its size.
+    """
     wanted = network.state_dict()
     for name in sorted({*wanted} ^ {*state}):
         broken = "is missing" if name in wanted else "is none of the network's"
         raise FileFormatError(f"weights do not fit the network: `{name}` {broken}.")
     for name, value in wanted.items():
-        if value.shape != state[name].shape:
+        got = state[name]
+        if value.shape != got.shape:
             raise FileFormatError(
                 f"weights do not fit the network: `{name}` must have the shape "
-                f"{tuple(value.shape)}, but has {tuple(state[name].shape)}."
+                f"{tuple(value.shape)}, but has {tuple(got.shape)}."
+            )
+        if value.dtype != got.dtype:
+            raise FileFormatError(
+                f"weights do not fit the network: `{name}` must be {value.dtype}, but is "
+                f"{got.dtype}."
+            )
+
+
+def check_finite(state: Mapping[str, Tensor]) -> None:
+    """Refuse weights among which there is NaN or infinity, naming the first."""
+    for name, value in state.items():
+        if not value.isfinite().all():
+            raise FileFormatError(
+                f"weights must be finite, but `{name}` has NaN or infinity: train the network anew."
             )

@@ -7,30 +7,30 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 
 import torch
 
-from neptune_nas.cost import cost
+from neptune_nas.cost import cost_of
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once, short_name
-from neptune_nas.errors import NeptuneError, OptionError, one_of
+from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError, one_of
 from neptune_nas.exported import Exported, fitted
-from neptune_nas.files import folder_name, write_file
-from neptune_nas.metrics import Metrics, Terms, dumps, load_metrics
+from neptune_nas.files import folder_name, read_file, write_file
+from neptune_nas.metrics import Metrics, SeedMetrics, Terms, dumps, load_metrics
 from neptune_nas.references import REFERENCES, ReferenceNetwork
-from neptune_nas.report.curves import render_curves
+from neptune_nas.report.curves import render_curves, tells
 from neptune_nas.study.folder import record_from
 from neptune_nas.study.session import hardware, versions
-from neptune_nas.train_folder import TrainFolder, read_history, settle
+from neptune_nas.train_folder import TrainFolder, read_history, refuse_others, settle
 from neptune_nas.train_seed import Job, Network, read_test, train_seed
+from neptune_nas.training.augment import augment_for
 from neptune_nas.training.device import pick_device
 from neptune_nas.training.recipe import Recipe, default_recipe
 from neptune_nas.training.state import Epoch
-from neptune_nas.trial import Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ class Training:
                 raise OptionError(f"`{name}` must be at least 1, but got {value}.")
         if isinstance(self.source, str) and self.source not in REFERENCES:
             raise OptionError(
-                f"reference network '{self.source}' is unknown: {one_of(REFERENCES, self.source)}"
+                f"reference network '{self.source}' is unknown: {one_of(REFERENCES, self.source)} "
+                f"An architecture in a file is given as load(FILE)."
             )
 
     @cached_property
@@ -101,8 +102,20 @@ class Training:
 
     @cached_property
     def images(self) -> ImageData:
-        """The data set itself."""
-        return load_once(self.data_name, self.data_dir, 0)
+        """The data set itself.
+
+        Raises `StudyError` where it is taken from an architecture and is not what it was then.
+        """
+        data = load_once(self.data_name, self.data_dir, 0)
+        if self.data is None and isinstance(self.source, Exported):
+            then = self.source.provenance.get("data_fingerprint", data.fingerprint)
+            if then != data.fingerprint:
+                raise StudyError(
+                    f"data '{self.data_name}' is not what {name_of(self.source)} was searched on "
+                    f"({then}, now {data.fingerprint}): images that chose it may be in the test "
+                    f"split now. To train on it as it is, ask for it: --data {self.data_name}."
+                )
+        return data
 
     @cached_property
     def network(self) -> Network:
@@ -124,12 +137,15 @@ class Training:
     @cached_property
     def terms(self) -> Terms:
         """What decides the result."""
+        augment = augment_for(self.used_recipe, self.images)
+        recipe = replace(self.used_recipe, crop=augment.crop, flip=augment.flip)
         return Terms(
             network=self.source if isinstance(self.source, str) else self.source.key,
             data=self.data_name,
             data_fingerprint=self.images.fingerprint,
             epochs=self.epochs,
-            recipe=asdict(self.used_recipe),
+            recipe=asdict(recipe),
+            classes=self.images.classes,
         )
 
     @property
@@ -138,7 +154,7 @@ class Training:
         return not self._unmeasured(self._known())
 
     def run(self, watch: Callable[[Step], None] = ignore) -> Metrics:
-        """Train each seed, then read the test split once for each, and write what was measured.
+        """Train each seed, then read the test split once for each, writing down each at once.
 
         A training that was stopped goes on; one that is done is read from its `metrics.json`.
         Raises `StudyError` for a folder that was begun with other terms, or is at work.
@@ -148,21 +164,25 @@ class Training:
             settle(self.folder, job.terms)
             known = self._known()
             seeds = self._unmeasured(known)
-            if known and not seeds:
-                return known
             try:
                 self._train(job, seeds, watch)
+                metrics = self._measure(job, seeds, known)
             except BaseException:
                 with suppress(NeptuneError):  # the first mistake is the one to tell
-                    self._draw(known)
+                    self._draw(self._known())
                 raise
-            metrics = self._measure(job, seeds, known)
-            write_file(self.folder.metrics, dumps(metrics))
-            self._draw(metrics)
+            if seeds or not self._is_drawn(metrics):
+                self._draw(metrics)
         return metrics
 
     def _known(self) -> Metrics | None:
-        return load_metrics(self.folder.metrics) if self.folder.metrics.exists() else None
+        """What was measured before, by these terms."""
+        file = self.folder.metrics
+        if not file.exists():
+            return None
+        metrics = load_metrics(file)
+        refuse_others(f"{file} was measured", metrics.terms, self.terms)
+        return metrics
 
     def _unmeasured(self, known: Metrics | None) -> list[int]:
         measured = {each.seed for each in known.seeds} if known else set()
@@ -181,23 +201,29 @@ class Training:
             train_seed(job, seed, self.folder.seed(seed), note)
 
     def _measure(self, job: Job, seeds: list[int], known: Metrics | None) -> Metrics:
-        measured = [read_test(job, seed, self.folder.seed(seed)) for seed in seeds]
-        before = known.seeds if known else ()
-        return Metrics(
-            terms=job.terms,
-            cost=cost_of(job.network),
-            seeds=tuple(sorted((*before, *measured), key=lambda each: each.seed)),
-            device=job.device,
-            hardware=hardware(),
-            versions=versions(),
-        )
+        """What is known with these seeds; each is on disk before the next is measured."""
+        for seed in seeds:
+            known = joined(job, known, read_test(job, seed, self.folder.seed(seed)))
+            write_file(self.folder.metrics, dumps(known))
+        assert known is not None  # a seed at least is asked for: it was measured before, or now
+        return known
+
+    def _is_drawn(self, metrics: Metrics) -> bool:
+        """Whether the page with the curves tells these metrics."""
+        try:
+            return tells(read_file(self.folder.curves), metrics)
+        except FileFormatError:  # missing or damaged
+            return False
 
     def _draw(self, metrics: Metrics | None) -> None:
         """Write the page with the curves of every seed that has some."""
-        files = {seed: self.folder.seed(seed).history for seed in range(self.seeds)}
+        measured = [each.seed for each in metrics.seeds] if metrics else []
+        seeds = sorted({*range(self.seeds), *measured})
+        files = {seed: self.folder.seed(seed).history for seed in seeds}
         histories = {seed: read_history(file) for seed, file in files.items() if file.exists()}
         if histories:
-            page = render_curves(name_of(self.source), self.terms, histories, metrics)
+            terms = metrics.terms if metrics else self.terms
+            page = render_curves(name_of(self.source), terms, histories, metrics)
             write_file(self.folder.curves, page)
 
 
@@ -232,6 +258,13 @@ def name_of(source: Exported | str) -> str:
     return source.key if study is None or trial is None else f"{study}-trial-{trial}"
 
 
-def cost_of(network: Network) -> Cost:
-    """What one image costs."""
-    return cost(network.build(seed=0), network.input_shape)
+def joined(job: Job, known: Metrics | None, seed: SeedMetrics) -> Metrics:
+    """What is known of a training with another seed that was just measured."""
+    return Metrics(
+        terms=job.terms,
+        cost=known.cost if known else cost_of(job.network),
+        seeds=tuple(sorted((*(known.seeds if known else ()), seed), key=lambda each: each.seed)),
+        device=job.device,
+        hardware=hardware(),
+        versions=versions(),
+    )

@@ -12,8 +12,10 @@ from neptune_nas.files import read_file, write_file
 from neptune_nas.lock import locked
 from neptune_nas.metrics import Terms
 from neptune_nas.study.folder import read_toml, write_toml
+from neptune_nas.training.choice import choices
 from neptune_nas.training.state import Epoch
 
+AUTO = ("crop", "flip")  # of a recipe: "auto" in files of older versions stands for what it did
 COLUMNS = ("epoch", *(field.name for field in fields(Epoch)[1:]))  # of `history.csv`
 
 
@@ -87,13 +89,26 @@ class TrainFolder:
 
 def settle(folder: TrainFolder, terms: Terms) -> None:
     """Write the terms into a new folder; raises `StudyError` for others than it began with."""
-    if not folder.terms.exists():
-        write_toml(folder.terms, terms)
+    if folder.terms.exists():
+        refuse_others(f"{folder.path} was begun", read_toml(folder.terms, Terms), terms)
         return
-    for what, now, then in differences(read_toml(folder.terms, Terms), terms):
+    if folder.metrics.exists() or any(folder.path.glob("seed-*")):
         raise StudyError(
-            f"{folder.path} was begun with {what} {then}, but now it is {now}: choose another "
-            f"folder with --out, or ask for what was asked then."
+            f"{folder.path} has seeds, but no {folder.terms.name} that says how they were trained: "
+            f"put it back, or choose another folder with --out."
+        )
+    write_toml(folder.terms, terms)
+
+
+def refuse_others(what_was: str, old: Terms, new: Terms) -> None:
+    """Refuse terms that differ, naming the first difference.
+
+    `what_was`: the beginning of the sentence, such as "trained/x was begun".
+    """
+    for what, now, then in differences(old, new):
+        raise StudyError(
+            f"{what_was} with {what} {then}, but now it is {now}: choose another folder with "
+            f"--out, or ask for what was asked then."
         )
 
 
@@ -110,11 +125,13 @@ def differences(old: Terms, new: Terms) -> Iterator[tuple[str, object, object]]:
             f"{new.data} ({new.data_fingerprint})",
             f"{old.data} ({old.data_fingerprint})",
         )
+    if new.classes != old.classes and new.classes and old.classes:
+        yield "classes", ", ".join(new.classes), ", ".join(old.classes)
     if new.epochs != old.epochs:
         yield "epochs", new.epochs, old.epochs
     for name in dict.fromkeys([*old.recipe, *new.recipe]):
         now, then = new.recipe.get(name), old.recipe.get(name)
-        if now != then:
+        if now != then and not (name in AUTO and "auto" in (now, then)):
             yield f"the recipe's {name}", now, then
 
 
@@ -133,7 +150,10 @@ def read_history(file: Path) -> tuple[Epoch, ...]:
         head, *rows = csv.reader(io.StringIO(read_file(file)))
         if tuple(head) != COLUMNS:
             raise ValueError(f"its columns must be {', '.join(COLUMNS)}")
-        return tuple(epoch_of(*row) for row in rows)
+        history = tuple(epoch_of(*row) for row in rows)
+        if not any(choice for epoch in history for choice in choices(epoch)):
+            raise ValueError("none of its epochs was measured")
+        return history
     except (TypeError, ValueError) as error:
         raise FileFormatError(f"{file} is no history of a training: {error}.") from error
 

@@ -1,19 +1,21 @@
 """One seed of a training: trained into its folder, and measured on the test split at the end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 
 from neptune_nas.data.images import ImageData
-from neptune_nas.errors import NeptuneError
+from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
 from neptune_nas.exported import Exported
-from neptune_nas.metrics import SeedMetrics, Terms
+from neptune_nas.metrics import TERMS, SeedMetrics, Terms, terms_in
 from neptune_nas.model import Model, load_model, save_model
 from neptune_nas.record import record_classes
 from neptune_nas.references import ReferenceNetwork
 from neptune_nas.study.session import now, versions
-from neptune_nas.train_folder import SeedFolder, read_history, write_history
+from neptune_nas.train_folder import SeedFolder, read_history, refuse_others, write_history
 from neptune_nas.training.augment import Normalizer
 from neptune_nas.training.choice import choose
 from neptune_nas.training.long import Course, Trained, train_long
@@ -25,6 +27,7 @@ from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.state import Epoch
 
 Network = Exported | ReferenceNetwork
+LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch norm
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +45,26 @@ def train_seed(job: Job, seed: int, folder: SeedFolder, watch: Callable[[Epoch],
     """Train the network from this seed, or go on, until its model lies in the folder.
 
     `watch` is called after each epoch, once it is on disk. Raises `NeptuneError` where the training
-    diverges or memory runs out.
+    diverges, memory runs out, or a batch norm meets a single image.
     """
-    history = list(read_history(folder.history)) if folder.checkpoint.exists() else []
 
-    def note(epoch: Epoch) -> None:
-        history[epoch.number - 1 :] = [epoch]
+    def note(history: Sequence[Epoch]) -> None:
         write_history(folder.history, history)
-        watch(epoch)
+        watch(history[-1])
 
     course = Course(job.terms.epochs, seed, folder.checkpoint, note)
-    try:
+    with in_a_sentence(folder):
         trained = train_long(job.network.build(seed), job.data, job.recipe, course, job.device)
+    save_model(folder.model, model_of(job, seed, trained))
+    write_history(folder.history, trained.history)
+    folder.drop_checkpoint()
+
+
+@contextmanager
+def in_a_sentence(folder: SeedFolder) -> Iterator[None]:
+    """Say in a sentence what may go wrong with a training inside."""
+    try:
+        yield
     except DivergedError as error:
         raise NeptuneError(f"{folder.path} {error}: lower the recipe's `lr`.") from error
     except (RuntimeError, MemoryError) as error:
@@ -62,9 +73,13 @@ def train_seed(job: Job, seed: int, folder: SeedFolder, watch: Callable[[Epoch],
         raise NeptuneError(
             f"{folder.path} ran out of memory: lower the recipe's `batch_size`."
         ) from error
-    save_model(folder.model, model_of(job, seed, trained))
-    write_history(folder.history, trained.history)
-    folder.drop_checkpoint()
+    except ValueError as error:
+        if LONE_IMAGE not in str(error):
+            raise
+        raise NeptuneError(
+            f"{folder.path} met a batch of one image, from which a batch norm learns nothing: take "
+            f"more training images, or a larger `batch_size` of the recipe."
+        ) from error
 
 
 def model_of(job: Job, seed: int, trained: Trained) -> Model:
@@ -87,18 +102,19 @@ def model_of(job: Job, seed: int, trained: Trained) -> Model:
 
 
 def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
-    """Measure a trained seed's model on the test split."""
-    network = job.network
-    allow = record_classes(network.architecture) if isinstance(network, Exported) else ()
+    """Measure a trained seed's model on the test split, once all that could fail before has not.
+
+    Raises `StudyError` for the model of another training.
+    """
+    model, history = own_model(job, seed, folder.model), read_history(folder.history)
+    choice = choose(history)
     where, data = torch.device(job.device), job.data
     accuracy, loss = measure(
-        load_model(folder.model, allow).network().to(where),
+        model.network().to(where),
         data.test.to(where),
         Normalizer(data, where),
         autocast_for(job.recipe.precision, where),
     )
-    history = read_history(folder.history)
-    choice = choose(history)
     return SeedMetrics(
         seed=seed,
         epoch=choice.epoch,
@@ -110,3 +126,24 @@ def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
         seconds=sum(epoch.seconds for epoch in history),
         test_read=now(),
     )
+
+
+def own_model(job: Job, seed: int, file: Path) -> Model:
+    """The model in a file, which must be of this training and seed."""
+    network = job.network
+    allow = record_classes(network.architecture) if isinstance(network, Exported) else ()
+    model = load_model(file, allow)
+    told = {name: model.provenance[name] for name in TERMS if name in model.provenance}
+    try:
+        terms = terms_in(told, "provenance.")
+    except FileFormatError as error:
+        raise StudyError(
+            f"{file} does not say how it was trained ({error}): remove it to train this seed."
+        ) from error
+    refuse_others(f"{file} was trained", terms, job.terms)
+    if model.provenance.get("seed") != seed:
+        raise StudyError(
+            f"{file} must be of seed {seed}, but is of seed {model.provenance.get('seed')}: put "
+            f"its own back, or remove it to train this seed."
+        )
+    return model

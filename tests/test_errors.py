@@ -10,6 +10,7 @@ from neptune_nas.errors import (
     OptionError,
     SpaceError,
     StudyError,
+    first_line,
     one_of,
 )
 
@@ -18,6 +19,11 @@ def test_an_unknown_name_gets_the_nearest_and_all_known_ones() -> None:
     assert (
         one_of(["b", "default", "a"], "defualt") == "did you mean 'default'? Known: a, b, default."
     )
+
+
+def test_of_a_long_message_the_first_line_is_taken_and_of_none_its_kind() -> None:
+    assert first_line(ValueError("one\ntwo")) == "one"
+    assert first_line(ValueError()) == "ValueError"
 
 
 def test_a_name_like_none_gets_all_known_ones() -> None:

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "neptune_nas"
 
 RANKS = (
     ("errors",),
-    ("pareto", "record", "files", "lock", "redact", "json_fields"),
+    ("pareto", "record", "files", "lock", "redact", "json_fields", "tensor_file"),
     ("architecture", "nn", "data", "model_file"),
     ("codec", "space", "trial", "build", "describe", "training"),
     ("constraints", "cost", "latency", "metrics", "references", "samplers"),

@@ -39,6 +39,23 @@ def test_the_file_has_means_deviations_and_flops(file: Path) -> None:
     assert content["cost"]["flops"] == 2000
 
 
+def test_the_summary_says_over_how_many_seeds(file: Path) -> None:
+    assert json.loads(file.read_text())["summary"]["seeds"] == 2
+
+
+def test_the_names_of_the_classes_are_kept(file: Path) -> None:
+    known = replace(METRICS, terms=replace(TERMS, classes=("cat", "dog")))
+    file.write_text(dumps(known))
+    assert load_metrics(file) == known
+
+
+def test_a_file_from_before_classes_were_named_is_read(file: Path) -> None:
+    content = json.loads(file.read_text())
+    del content["terms"]["classes"]
+    file.write_text(json.dumps(content))
+    assert load_metrics(file) == METRICS
+
+
 def test_one_seed_has_no_deviation() -> None:
     spread = replace(METRICS, seeds=(FIRST,)).spread("test_accuracy")
     assert spread == Spread(0.8, None)
@@ -55,6 +72,7 @@ def test_a_deviation_is_shown_behind_the_mean() -> None:
         (("format",), "other", "`format` must be 'neptune-nas/metrics', but got 'other'"),
         (("version",), 2, "`version` must be 1, but got 2"),
         (("terms", "epochs"), 0, "`terms.epochs` must be a whole number of at least 1, but got 0"),
+        (("terms", "classes"), [1], "`terms.classes` must be a list of strings"),
         (("terms", "more"), 0, "`terms.more` is unknown"),
         (("cost", "macs"), -1, "`cost.macs` must be"),
         (("seeds", 1, "weights"), "best", "`seeds.1.weights` must be raw or ema, but got 'best'"),

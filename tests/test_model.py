@@ -2,7 +2,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from torch import nn
 
 import neptune_nas
 from neptune_nas.architecture import Architecture, Conv, Stage, Stem
+from neptune_nas.build import build
 from neptune_nas.errors import ArchitectureError, DataError, FileFormatError
-from neptune_nas.exported import bare, dumps
+from neptune_nas.exported import Exported, bare, document, dumps
 from neptune_nas.model import Model, decoded, load_model, save_model, untrained
 from neptune_nas.model_file import (
-    HEADER,
     ModelFile,
     header_in,
     read_model_file,
@@ -178,6 +178,43 @@ def test_weights_of_another_shape_are_refused_with_the_file(file: Path) -> None:
         load_model(file)
 
 
+@pytest.mark.parametrize("width", [10**7, 10**30])
+def test_a_network_too_large_for_any_memory_is_refused_before_it_is_built(
+    file: Path, width: int
+) -> None:
+    large = Architecture(Stem(width), (Stage(width, substages=(Conv(), Conv())),))
+    item = replace(bare(SMALL, SHAPE, 3), architecture=large)
+    rewritten(file, network=document(item), key=item.key)
+    with pytest.raises(
+        FileFormatError, match=r"model\.safetensors: .*(do not fit|cannot be built)"
+    ):
+        load_model(file)
+
+
+@pytest.mark.parametrize("value", [nan, inf])
+def test_weights_that_are_no_finite_numbers_are_refused(file: Path, value: float) -> None:
+    state = dict(model().state)
+    state["head.linear.bias"] = torch.full((3,), value)
+    save_model(file, model(state=state))
+    with pytest.raises(FileFormatError, match=r"finite, but `head\.linear\.bias` has NaN or inf"):
+        load_model(file)
+
+
+def test_a_model_is_loaded_and_used_with_one_network_built(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_model(file, model())
+    devices = []
+
+    def counted(item: Exported, seed: int | None = None) -> nn.Module:
+        devices.append(torch.get_default_device().type)
+        return build(item.architecture, item.input_shape, item.classes, seed)
+
+    monkeypatch.setattr(Exported, "build", counted)
+    load_model(file).predict(IMAGES)
+    assert devices == ["meta", "cpu"]
+
+
 def test_a_users_own_record_is_refused_until_it_is_allowed(file: Path) -> None:
     own = Architecture(Stem(4), (Stage(8, substages=(Scale(), Conv())),))
     save_model(file, untrained(bare(own, SHAPE, 3)))
@@ -219,4 +256,4 @@ def test_whatever_stands_in_one_place_of_a_header_it_is_read_or_refused(
     inside[name] = data.draw(json_values)
     with suppress(FileFormatError, ArchitectureError):
         text = json.dumps({**header, **below})
-        decoded(ModelFile(header_in({HEADER: text}), content.state), ())
+        decoded(ModelFile(header_in(text), content.state), ())

@@ -1,6 +1,6 @@
 import json
 import os
-from math import inf
+from math import inf, nan
 from pathlib import Path
 
 import pytest
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from neptune_nas.errors import FileFormatError, NeptuneError
 from neptune_nas.model_file import (
     FORMAT,
-    HEADER,
     ModelFile,
     is_model_file,
     read_model_file,
     with_weights,
     write_model_file,
 )
+from neptune_nas.tensor_file import HEADER
 
 FIELDS = {
     "key": "a" * 16,
@@ -119,6 +119,10 @@ def test_a_file_that_is_cut_off_is_refused(file: Path, kept: int) -> None:
         ({HEADER: '{"format": "other"}'}, "`format` must be .* but got 'other'"),
         ({HEADER: json.dumps({"format": FORMAT, "version": 2})}, "`version` must be 1, but got 2"),
         ({HEADER: json.dumps({"format": FORMAT, "version": 1})}, "`key` is missing"),
+        (
+            {HEADER: json.dumps({"format": FORMAT, "version": 1, **FIELDS, "metrics": {"x": nan}})},
+            "must hold finite numbers, but has NaN",
+        ),
         ({HEADER: "[" * 100_000}, "nested too deeply"),
     ],
     ids=str,
@@ -149,6 +153,7 @@ def test_weights_of_another_network_are_refused_by_key() -> None:
         ({"weight": None}, "`weight` is missing"),
         ({"more": torch.zeros(1)}, "`more` is none of the network's"),
         ({"bias": torch.zeros(4)}, r"`bias` must have the shape \(3,\), but has \(4,\)"),
+        ({"bias": torch.zeros(3).half()}, r"`bias` must be torch\.float32, but is torch\.float16"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused_by_name(

@@ -84,12 +84,12 @@ def test_a_watcher_sees_each_trial_as_its_result_comes(tmp_path: Path) -> None:
 
 def test_a_watcher_that_has_seen_enough_ends_the_search_which_can_go_on(tmp_path: Path) -> None:
     def enough(progress: Progress) -> None:
-        if progress.done == 3:
+        if progress.done >= 3:
             raise StopSearch
 
     search = arithmetic(tmp_path)
     study = search.run(enough)
-    assert len(study.ranked) == 3
+    assert 3 <= len(study.ranked) < 24  # what had come in with the third is kept too
     assert (study.folder / "report.html").exists()
     assert len(search.run().ranked) == 24
 
@@ -248,7 +248,7 @@ def test_a_negative_seed_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("data", "name"),
-    [("folder:/a/pictures", "tiny-pictures"), ("folder:b/shapes@32", "tiny-shapes")],
+    [("folder:/a/pictures", "tiny-pictures"), ("folder:b/shapes@32", "tiny-shapes-32")],
 )
 def test_a_folder_of_images_gives_its_own_name_to_the_study(data: str, name: str) -> None:
     assert Search(space="tiny", data=data).folder.path.name == name

@@ -2,22 +2,24 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from shutil import copytree
+from shutil import copy, copytree
 from typing import Any
 
 import pytest
 import torch
 
 from neptune_nas import train as module
+from neptune_nas import train_seed as seed_module
 from neptune_nas.architecture import Architecture, Stem
 from neptune_nas.errors import NeptuneError, OptionError, StudyError
 from neptune_nas.exported import Exported, bare
-from neptune_nas.metrics import SeedMetrics, load_metrics
-from neptune_nas.model import load_model
+from neptune_nas.metrics import SeedMetrics, dumps, load_metrics
+from neptune_nas.model import load_model, save_model
 from neptune_nas.train import Step, Training
-from neptune_nas.train_folder import SeedFolder, read_history
+from neptune_nas.train_folder import SeedFolder, read_history, write_history
 from neptune_nas.train_seed import Job, read_test
 from neptune_nas.training.choice import choose
 from neptune_nas.training.recipe import Recipe, default_recipe
@@ -159,6 +161,164 @@ def test_a_training_that_is_stopped_leaves_its_curves(tmp_path: Path) -> None:
     assert not (tmp_path / "x" / "metrics.json").exists()
 
 
+def stop_at_the_second(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, but that its second call is stopped."""
+    calls: list[object] = []
+
+    def wrapped(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return function(*arguments)
+
+    return wrapped
+
+
+def test_a_kill_between_checkpoint_and_history_is_gone_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(seed_module, "write_history", refuse)
+        with pytest.raises(AssertionError, match="nothing is left"):
+            asked(tmp_path / "x").run()
+    seed = asked(tmp_path / "x").folder.seed(0)
+    assert seed.checkpoint.exists()
+    assert not seed.history.exists()
+    told: list[tuple[int, int]] = []
+    asked(tmp_path / "x").run(lambda step: told.append((step.seed, step.epoch.number)))
+    assert told[0] == (0, 2)
+    assert [epoch.number for epoch in read_history(seed.history)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("text", [None, "nonsense"])
+def test_a_lost_history_is_written_again_from_the_checkpoint(
+    tmp_path: Path, text: str | None
+) -> None:
+    def stop(step: Step) -> None:
+        if step.epoch.number == 2:
+            raise KeyboardInterrupt
+
+    training = asked(tmp_path / "x", seeds=1)
+    with pytest.raises(KeyboardInterrupt):
+        training.run(stop)
+    history = training.folder.seed(0).history
+    history.unlink() if text is None else history.write_text(text)
+    training.run()
+    assert [epoch.number for epoch in read_history(history)] == [1, 2, 3]
+
+
+def test_the_test_split_is_read_once_a_seed_though_the_reading_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def counted(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
+        measured = read_test(job, seed, folder)
+        read.append(seed)
+        return measured
+
+    training = asked(tmp_path / "x", epochs=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "read_test", stop_at_the_second(counted))
+        with pytest.raises(KeyboardInterrupt):
+            training.run()
+    assert [seed.seed for seed in load_metrics(training.folder.metrics).seeds] == [0]
+    assert not training.is_done
+    monkeypatch.setattr(module, "read_test", counted)
+    assert [seed.seed for seed in training.run().seeds] == [0, 1]
+    assert read == [0, 1]
+
+
+@pytest.mark.parametrize("text", [None, "nonsense"])
+def test_the_test_split_is_not_read_for_a_seed_without_a_history(
+    done: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    (done / "metrics.json").unlink()
+    history = done / "seed-0" / "history.csv"
+    history.unlink() if text is None else history.write_text(text)
+    monkeypatch.setattr(seed_module, "measure", refuse)
+    with pytest.raises(NeptuneError, match=r"history\.csv"):
+        asked(done).run()
+
+
+def test_terms_hold_the_augmentation_of_the_data_and_its_classes() -> None:
+    training = asked(Path("x"))
+    assert training.terms.recipe["crop"] == training.images.crop
+    assert training.terms.recipe["flip"] is False
+    assert training.terms.classes == tuple("0123456789")
+
+
+def test_data_with_another_augmentation_is_refused(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(asked(done).images, flip=True)
+    monkeypatch.setattr(module, "load_once", lambda *_: other)
+    with pytest.raises(StudyError, match="the recipe's flip False, but now it is True"):
+        asked(done).run()
+
+
+def test_the_model_of_another_seed_is_refused(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (done / "metrics.json").unlink()
+    copy(done / "seed-1" / "model.safetensors", done / "seed-0" / "model.safetensors")
+    monkeypatch.setattr(seed_module, "measure", refuse)
+    with pytest.raises(StudyError, match=r"seed-0.* must be of seed 0, but is of seed 1"):
+        asked(done).run()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 9}, r"model\.safetensors was trained with epochs 9, but now it is 3"),
+        ({"epochs": "x"}, r"does not say how it was trained \(`provenance\.epochs` must be"),
+    ],
+)
+def test_the_model_of_another_training_is_refused(
+    done: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
+) -> None:
+    (done / "metrics.json").unlink()
+    file = done / "seed-0" / "model.safetensors"
+    model = load_model(file)
+    save_model(file, replace(model, provenance={**model.provenance, **change}))
+    monkeypatch.setattr(seed_module, "measure", refuse)
+    with pytest.raises(StudyError, match=message):
+        asked(done).run()
+
+
+def test_the_metrics_of_another_training_are_refused(done: Path) -> None:
+    metrics = load_metrics(done / "metrics.json")
+    foreign = replace(metrics, terms=replace(metrics.terms, epochs=9))
+    (done / "metrics.json").write_text(dumps(foreign))
+    with pytest.raises(StudyError, match=r"metrics\.json was measured with epochs 9, but now"):
+        asked(done).run()
+
+
+@pytest.mark.parametrize("text", [None, "the test split not read"])
+def test_curves_that_are_missing_or_behind_are_drawn_again(done: Path, text: str | None) -> None:
+    page = done / "curves.html"
+    page.unlink() if text is None else page.write_text(text)
+    asked(done).run()
+    assert "over 2 seeds" in page.read_text()
+
+
+def test_an_empty_history_does_not_hide_what_went_wrong(tmp_path: Path) -> None:
+    def spoil(_: Step) -> None:
+        write_history(tmp_path / "x" / "seed-0" / "history.csv", ())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asked(tmp_path / "x").run(spoil)
+
+
+def test_a_lone_image_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = asked(tmp_path).images
+    lone = replace(images, train=images.train[torch.tensor([0])])
+    monkeypatch.setattr(module, "load_once", lambda *_: lone)
+    # Its last feature map has but one pixel.
+    training = asked(tmp_path / "x", source="mobilenet_v3_small")
+    with pytest.raises(NeptuneError, match=r"seed-0 met a batch of one image, .*: take more"):
+        training.run()
+
+
 def test_the_time_that_is_left_falls_to_nothing(tmp_path: Path) -> None:
     left: list[float] = []
     asked(tmp_path / "x").run(lambda step: left.append(step.seconds_left))
@@ -243,3 +403,15 @@ def test_an_unknown_network_is_refused() -> None:
 def test_a_network_without_data_is_refused() -> None:
     with pytest.raises(OptionError, match="training of resnet8 needs `data`, such as cifar10"):
         Training("resnet8").run()
+
+
+def test_images_that_are_not_those_of_the_search_are_refused_unless_asked_for() -> None:
+    source = replace(NETWORK, provenance={"data": "digits#100", "data_fingerprint": "0123"})
+    with pytest.raises(StudyError, match=r"is not what .* was searched on .*: --data digits#100"):
+        assert Training(source).terms
+    assert Training(source, data="digits#100").terms.data == "digits#100"
+
+
+def test_the_name_of_a_file_is_told_how_it_is_given() -> None:
+    with pytest.raises(OptionError, match=r"'knee\.json' is unknown: .* given as load\(FILE\)"):
+        Training("knee.json")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: neptune-nas export studies/default-digits --best knee -o knee.json"
 FORMATS = ("json", "onnx", "pt2", "python")
+WEIGHTS = (".safetensors", ".pt")  # how the names of files of weights end
 
 Source = Annotated[
     Path,
@@ -46,6 +47,8 @@ def export(
         raise OptionError(f"--format '{form}' is unknown: {one_of(FORMATS, form)}")
     if form != "json" and output is None:
         raise OptionError(f"--format {form} is written to a file: name it with -o FILE.")
+    if output is not None:
+        check_output(source, form, output)
     name, item = item_at(source, wanted, storage, allow)
     if output is None:
         typer.echo(architecture_text(item, source), nl=False)
@@ -57,6 +60,23 @@ def export(
     else:
         for path in write_model(item, form, output):
             typer.echo(f"{name}: {path}")
+
+
+def check_output(source: Path, form: str, output: Path) -> None:
+    """Refuse to write over what is read, or over weights."""
+    if form != "json":
+        from neptune_nas.export.write import files_of
+
+        written = files_of(form, output)
+    elif output.suffix.lower() in WEIGHTS:
+        raise OptionError(f"--format json needs a file that ends in .json, but got -o {output}.")
+    else:
+        written = [output]
+    for path in written:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise OptionError(
+                f"-o {output} would replace {path}, which is what is exported: name another file."
+            )
 
 
 def item_at(

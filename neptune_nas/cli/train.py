@@ -19,7 +19,8 @@ EXAMPLE = "Example: neptune-nas train best.json --data cifar10 --epochs 60 --see
 Source = Annotated[
     str,
     typer.Argument(
-        help="An exported architecture, a study's folder, or the name of a hand-designed network.",
+        help="An exported architecture, a trained model, a study's folder, or the name of a "
+        "hand-designed network.",
         metavar="SOURCE",
     ),
 ]
@@ -85,6 +86,7 @@ def source_at(
 ) -> "Exported | str":
     """The network that SOURCE names."""
     from neptune_nas.exported import export_trial, load
+    from neptune_nas.model_file import is_model_file
     from neptune_nas.references import REFERENCES
 
     path = Path(source)
@@ -92,6 +94,8 @@ def source_at(
         study = study_at(path, storage, allow)
         return export_trial(study, wanted.of(study))
     wanted.refuse_for(source)
+    if path.is_file() and is_model_file(path):
+        return network_in(path, allow)
     if path.is_file() or path.suffix == ".json":
         return load(path, allowed(allow))
     if source not in REFERENCES:
@@ -100,6 +104,15 @@ def source_at(
             f"{one_of(REFERENCES, source)}"
         )
     return source
+
+
+def network_in(path: Path, allow: list[str] | None) -> "Exported | str":
+    """The network that a trained model is of."""
+    from neptune_nas.exported import Exported
+    from neptune_nas.model import load_model
+
+    network = load_model(path, allowed(allow)).of
+    return network if isinstance(network, Exported) else network.name
 
 
 def run(training: "Training", quiet: bool) -> None:

@@ -33,8 +33,13 @@ def print_metrics(folder: TrainFolder, metrics: Metrics, was_done: bool) -> None
         )
     terminal.print(seeds_table(metrics))
     terminal.print(f"{metrics.cost.flops:,} FLOPs, {metrics.cost.params:,} parameters")
+    count = len(metrics.seeds)
+    seeds = f"each of {count} seeds" if count > 1 else "one seed"
     read = max(seed.test_read for seed in metrics.seeds)
-    terminal.print(f"The test split was read once a seed, last at {read}.")
+    terminal.print(
+        f"The test split was read once for {seeds}, last at {read}.",
+        soft_wrap=True,
+    )
     for name, path in (
         ("Metrics", folder.metrics),
         ("Curves", folder.curves),

@@ -1,5 +1,6 @@
 """Data sets by name, with the same three splits for the same seed on every machine."""
 
+import os.path
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +29,7 @@ def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> I
     split of its own, a tenth of its training images becomes that; without either, it is cut
     60/20/20. Both are stratified and fixed by `seed`. `#COUNT` behind a name,
     as in `cifar10#10000`, trains on that many of the training images, stratified too; validation
-    and test images stay as they are.
+    and test images stay as they are. It is at least the number of classes, at most that of images.
     `data_dir`: where torchvision's files are looked for and downloaded to (`DEFAULT_DIR` unless
     said), and where the decoded images of a folder are kept for the next time (nowhere unless
     said).
@@ -38,34 +39,52 @@ def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> I
     whole, count = parse_count(name)
     source = find_source(whole, Path(data_dir).expanduser() if data_dir else None)
     (train, rows), *others = split_parts(source, seed)
+    check_count(name, count, len(source.classes), len(rows))
     kept = rows[at_most(labels_at(train, rows), count, seed)]
     train_split, *rest = (taken(*each) for each in ((train, kept), *others))
     return image_data(replace(source, name=name), (train_split, rest[0], rest[1]))
 
 
 def parse_count(name: str) -> tuple[str, int | None]:
-    """`NAME#COUNT` taken apart; a `#` that no whole number follows belongs to the name."""
+    """`NAME#COUNT` taken apart.
+
+    A `#` belongs to the name where no whole number follows, or where a path that ends so exists.
+    """
     whole, _, digits = name.rpartition(COUNT)
-    if not whole or not digits.isdecimal():
+    if not whole or not digits.isdecimal() or os.path.exists(place_of(name)):
         return name, None
-    if not int(digits):
-        raise DataError(f"data '{name}': the count behind {COUNT} must be at least 1, but got 0.")
     return whole, int(digits)
 
 
-def short_name(name: str) -> str:
-    """A data set's name without the place that it lies in.
+def place_of(name: str) -> str:
+    """The path in the name of a data set of the user's own; nothing where it has none."""
+    for kind in (FOLDER, TENSORS):
+        if name.startswith(kind):
+            return os.path.expanduser(name.removeprefix(kind))
+    return ""
 
-    >>> short_name("folder:some/pictures@32"), short_name("mnist")
-    ('pictures', 'mnist')
+
+def check_count(name: str, count: int | None, classes: int, images: int) -> None:
+    """Refuse a count with fewer training images than classes, or more than there are."""
+    if count is not None and not classes <= count <= images:
+        raise DataError(
+            f"data '{name}': the count behind {COUNT} must be {classes}, one image a class, to "
+            f"{images}, all that there are to train on, but got {count}."
+        )
+
+
+def short_name(name: str) -> str:
+    """A data set's name without the folder that it lies in.
+
+    >>> short_name("folder:some/pictures@32#100"), short_name("mnist")
+    ('pictures@32#100', 'mnist')
     >>> short_name("tensors:some/pets.safetensors#100")
     'pets#100'
     """
-    if name.startswith(TENSORS):
-        return Path(name.removeprefix(TENSORS)).name.replace(".safetensors", "")
-    if not name.startswith(FOLDER):
-        return name
-    return Path(name.removeprefix(FOLDER).partition("@")[0]).name
+    for kind in (FOLDER, TENSORS):
+        if name.startswith(kind):
+            return Path(name.removeprefix(kind)).name.replace(".safetensors", "")
+    return name
 
 
 def labels_at(part: Part, rows: Rows) -> Tensor:

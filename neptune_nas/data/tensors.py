@@ -1,32 +1,42 @@
 """Images of the user's own in one safetensors file, which is read without executing anything."""
 
 import json
-from collections.abc import Mapping, Sequence
+import os.path
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from neptune_nas.data.images import Split, check_splits
-from neptune_nas.data.load import load_once
+from neptune_nas.data.load import TENSORS, load_once
 from neptune_nas.data.source import Source, in_memory
 from neptune_nas.errors import DataError, FileFormatError
 from neptune_nas.files import write_file
-from neptune_nas.json_fields import COUNT, LIST, SIZE, TEXT, Rule, check_document, parse
+from neptune_nas.json_fields import COUNT, SIZE, TEXT, Rule, check_document, parse
+from neptune_nas.tensor_file import packed, unpacked
+
+
+def are_names(value: object) -> bool:
+    """Whether a value is a list of strings that differ, and none of which is empty."""
+    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        return False
+    return len({*value}) == len(value)
+
 
 FORMAT, VERSION = "neptune-nas/images", 1
-HEADER = "neptune-nas"  # the one entry of the file's metadata
+SUFFIX = ".safetensors"
 FIELDS: Mapping[str, Rule] = {
     "format": TEXT,
     "version": SIZE,
-    "classes": LIST,
+    "classes": Rule("a list of different strings, none of them empty", are_names),
     "crop": COUNT.or_null,
     "flip": Rule("true or false", lambda value: type(value) is bool),
 }
 PARTS = (("train",), ("train", "test"), ("train", "validation", "test"))  # that a file may have
+KINDS = ("images", "labels")  # of tensors in a part
 WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 DEPTHS = (1, 3, 4)  # channels of pictures, by which a last axis of channels is recognised
 
@@ -46,15 +56,19 @@ def save_tensors(
 ) -> str:
     """Write labelled images to a file, and return the name that they are searched by.
 
-    That name is `tensors:PATH`. Images are uint8 `(N, C, H, W)` or `(N, H, W)`, or floating point
-    in 0..1, kept to 8 bits; labels are whole numbers `(N,)` from 0. Parts left out are split off,
-    as `load_data` says; `validation` needs `test`. `classes`: their names, by label (default: the
-    numbers). `crop`, `flip`: the augmentation that suits the images, see `ImageData`.
+    That name is `tensors:PATH`, where PATH ends in `.safetensors`. Images are uint8 `(N, C, H, W)`
+    or `(N, H, W)`, or floating point in 0..1, kept to 8 bits; labels are whole numbers `(N,)` from
+    0. Parts left out are split off, as `load_data` says; `validation` needs `test`. `classes`:
+    their names, by label (default: the numbers). `crop`, `flip`: the augmentation that suits the
+    images, see `ImageData`.
 
     Raises `DataError` for images or labels of another form, or that do not go together, and
     `NeptuneError` where the file cannot be written.
     """
-    name = f"tensors:{path}"
+    path = Path(os.path.expanduser(path))  # not Path's, which raises for unknown users
+    name = f"{TENSORS}{path}"
+    if path.suffix != SUFFIX:
+        raise DataError(f"data '{name}': the file's name must end in {SUFFIX}, but is {path.name}.")
     given = {"train": train, "validation": validation, "test": test}
     splits = {part: split_of(name, part, pair) for part, pair in given.items() if pair is not None}
     if tuple(splits) not in PARTS:
@@ -62,37 +76,96 @@ def save_tensors(
             f"data '{name}': `validation` needs `test` too: give both, or leave both out to have "
             f"them split off."
         )
-    names = class_numbers(splits) if classes is None else tuple(classes)
-    check_splits(name, names, splits)
-    header = {"classes": list(names), "crop": crop, "flip": flip}
-    write_file(Path(path), packed(header, splits))
+    names = class_numbers(splits) if classes is None else listed(classes)
+    header = {"format": FORMAT, "version": VERSION, "classes": names, "crop": crop, "flip": flip}
+    check_content(name, header, splits)
+    check_splits(name, tuple(names), splits)
+    check_apart(name, splits)
+    write_file(path, packed(json.dumps(header), tensors_in(splits)))
     load_once.cache_clear()  # it may remember what stood in this file before
     return name
 
 
-def class_numbers(splits: Mapping[str, Split]) -> tuple[str, ...]:
+def check_content(name: str, header: object, splits: Mapping[str, Split]) -> None:
+    """Refuse a header that breaks a rule, or whose crop leaves nothing of an image."""
+    try:
+        content = check_document(header, FORMAT, VERSION, FIELDS)
+    except FileFormatError as error:
+        raise DataError(f"data '{name}': {error}") from error
+    side = min(splits["train"].images.shape[2:])
+    if (content["crop"] or 0) >= side:
+        raise DataError(
+            f"data '{name}': `crop` must be below the {side} pixels of the images' shorter side, "
+            f"but got {content['crop']}."
+        )
+
+
+def check_apart(name: str, splits: Mapping[str, Split]) -> None:
+    """Refuse a part whose images are those of another, on which nothing could be measured."""
+    for one, other in combinations(splits, 2):
+        if torch.equal(splits[one].images, splits[other].images):
+            raise DataError(
+                f"data '{name}': the {other} images must be others than the {one} images, but are "
+                f"the same: leave `{other}` out to have it split off."
+            )
+
+
+def listed(classes: Sequence[str]) -> list[str]:
+    """The names as a list; what is none of several names stays as it is, to be refused."""
+    several = isinstance(classes, Iterable) and not isinstance(classes, str)
+    return [*classes] if several else classes  # type: ignore[return-value]  # refused
+
+
+def class_numbers(splits: Mapping[str, Split]) -> list[str]:
     """A name for each class, where they have none: its number."""
     most = max((int(split.labels.max()) for split in splits.values() if len(split)), default=0)
-    return tuple(map(str, range(most + 1)))
+    return [*map(str, range(most + 1))]
 
 
 def split_of(name: str, part: str, pair: Labelled) -> Split:
     """A part's images and labels in the form that they are kept in."""
-    images, labels = map(torch.as_tensor, pair)
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise DataError(
+            f"data '{name}': `{part}` must be a pair of images and their labels, but got "
+            f"{type(pair).__name__}: give (images, labels)."
+        )
+    images, labels = (
+        tensor_of(value, f"data '{name}': the {part} {kind}")
+        for value, kind in zip(pair, KINDS, strict=True)
+    )
     if labels.dtype not in WHOLE:
         raise DataError(
             f"data '{name}': the {part} labels must be whole numbers, but got {labels.dtype}."
         )
     where = f"data '{name}': the {part} images"
-    return Split(eight_bits(with_channels(images, where), where), labels.long())
+    images = eight_bits(with_channels(images, where), where)
+    if labels.shape != images.shape[:1]:
+        raise DataError(
+            f"data '{name}': the {part} labels must be ({len(images)},), one label an image, but "
+            f"got {tuple(labels.shape)}."
+        )
+    return Split(images, labels.long())
+
+
+def tensor_of(value: Any, where: str) -> Tensor:
+    """A tensor, an array or nested lists of equal lengths as a tensor."""
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"{where} must be a tensor, an array or lists of equal lengths, but got "
+            f"{type(value).__name__} ({error})."
+        ) from error
 
 
 def with_channels(images: Tensor, where: str) -> Tensor:
     """The images as `(N, C, H, W)`; `(N, H, W)` are gray."""
     if images.ndim == 3:
         return images.unsqueeze(1)
-    if images.ndim != 4:
-        raise DataError(f"{where} must be (N, C, H, W), but got {tuple(images.shape)}.")
+    if images.ndim != 4 or 0 in images.shape[1:]:
+        raise DataError(
+            f"{where} must be (N, C, H, W) with pixels in them, but got {tuple(images.shape)}."
+        )
     if images.shape[3] in DEPTHS and images.shape[1] not in DEPTHS:
         raise DataError(
             f"{where} must be (N, C, H, W), but {tuple(images.shape)} has its channels last: "
@@ -118,15 +191,13 @@ def eight_bits(images: Tensor, where: str) -> Tensor:
     return (images * 255).round().to(torch.uint8)
 
 
-def packed(header: Mapping[str, Any], splits: Mapping[str, Split]) -> bytes:
-    """The file's bytes."""
-    tensors = {
-        f"{part}.{kind}": tensor.contiguous().cpu()
+def tensors_in(splits: Mapping[str, Split]) -> dict[str, Tensor]:
+    """The file's tensors by name."""
+    return {
+        f"{part}.{kind}": tensor
         for part, split in splits.items()
-        for kind, tensor in (("images", split.images), ("labels", split.labels))
+        for kind, tensor in zip(KINDS, (split.images, split.labels), strict=True)
     }
-    text = json.dumps({"format": FORMAT, "version": VERSION, **header}, ensure_ascii=False)
-    return save(tensors, {HEADER: text})
 
 
 def load_tensors(text: str) -> Source:
@@ -134,16 +205,14 @@ def load_tensors(text: str) -> Source:
 
     Raises `DataError` for a file that is missing, or that `save_tensors` did not write.
     """
-    name, path = f"tensors:{text}", Path(text).expanduser()
+    name = f"{TENSORS}{text}"
     try:
-        header, splits = unpacked(path)
-    except OSError as error:
-        raise DataError(f"data '{name}': {path} cannot be read: {error.strerror}.") from error
-    except (SafetensorError, FileFormatError, DataError, LookupError, StopIteration) as error:
-        raise DataError(
-            f"data '{name}': {path} must be a file that `save_tensors` wrote, but is none "
-            f"({error or 'other parts'}): write it again."
-        ) from error
+        written, tensors = unpacked(Path(os.path.expanduser(text)))
+        header = check_document(parse(written), FORMAT, VERSION, FIELDS)
+        splits = splits_in(tensors)
+    except (FileFormatError, DataError) as error:
+        raise DataError(f"data '{name}': {error}") from error
+    check_content(name, header, splits)
     held = {part: in_memory(split.images, split.labels) for part, split in splits.items()}
     return Source(
         name=name,
@@ -156,14 +225,12 @@ def load_tensors(text: str) -> Source:
     )
 
 
-def unpacked(path: Path) -> tuple[dict[str, Any], dict[str, Split]]:
-    """The header of a file, and its parts by name."""
-    path.open("rb").close()  # what the system refuses, it says more clearly than safe_open
-    with safe_open(path, framework="pt") as file:
-        header = check_document(parse((file.metadata() or {})[HEADER]), FORMAT, VERSION, FIELDS)
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+def splits_in(tensors: Mapping[str, Tensor]) -> dict[str, Split]:
+    """The parts that a file's tensors are, by name."""
     found = {name.partition(".")[0] for name in tensors}
-    parts = next(parts for parts in PARTS if {*parts} == found)
-    return header, {
-        part: Split(tensors[f"{part}.images"], tensors[f"{part}.labels"]) for part in parts
-    }
+    parts = next((parts for parts in PARTS if {*parts} == found), PARTS[0])
+    wanted = {f"{part}.{kind}" for part in parts for kind in KINDS}
+    for name in sorted(wanted ^ {*tensors}):
+        broken = "is missing" if name in wanted else "belongs to no part"
+        raise FileFormatError(f"`{name}` {broken}: write the file again with `save_tensors`.")
+    return {part: Split(*(tensors[f"{part}.{kind}"] for kind in KINDS)) for part in parts}

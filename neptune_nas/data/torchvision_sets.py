@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision.datasets import CIFAR10, CIFAR100, MNIST, FashionMNIST
 
 from neptune_nas.data.source import Part, Source, in_memory
-from neptune_nas.errors import DataError
+from neptune_nas.errors import DataError, first_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,3 @@ def part_of(found: Any) -> Part:
     images = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2).contiguous()
     labels: Tensor = torch.as_tensor(found.targets).long()
     return in_memory(images, labels)
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message, or its kind where there is none."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -39,9 +39,15 @@ class Slots:
 
 
 def share_out(jobs: int | None, threads: int | None, gpus: tuple[int, ...]) -> Slots:
-    """One job a GPU, or else one a core, and for each its share of the cores, where not given."""
+    """One job a GPU, or else one a core, and for each its share of the cores, where not given.
+
+    `OMP_NUM_THREADS`, where it is set, is the most threads that are taken unasked.
+    """
     jobs = (len(gpus) or usable_cores()) if jobs is None else jobs
-    threads = max(1, usable_cores() // max(1, jobs)) if threads is None else threads
+    if threads is None:
+        most = os.environ.get("OMP_NUM_THREADS", "")
+        share = max(1, usable_cores() // max(1, jobs))
+        threads = min(share, int(most)) if most.isdecimal() and int(most) else share
     return Slots(jobs, threads, gpus)
 
 

@@ -10,25 +10,43 @@ from neptune_nas.files import write_file
 from neptune_nas.model import Model
 
 BINARY = {"onnx": to_onnx, "pt2": to_pt2}
-FORMS = (*BINARY, "python")
+SUFFIXES = {"onnx": ".onnx", "pt2": ".pt2", "python": ".py"}
+FORMS = tuple(SUFFIXES)
 
 
 def write(model: Model, form: str, path: str | Path) -> list[Path]:
     """Write `model` as "onnx", "pt2" or "python"; the files written.
 
-    A Python file has the weights beside it, as `.pt` under the same name. Raises `NeptuneError`
-    where a library is missing, or the network cannot become such a file.
+    The name of a file ends as its form's do: in `.onnx`, `.pt2` or `.py`. A Python file has the
+    weights beside it, as `.pt` under the same name. Raises `NeptuneError` where a name ends
+    otherwise, the weights would replace those of something else, a library is missing, or the
+    network cannot become such a file.
     """
-    path = Path(path)
-    if form not in FORMS:
-        raise OptionError(f"the format '{form}' is unknown: {one_of(FORMS, form)}")
+    files = files_of(form, Path(path))
     if form != "python":
-        write_file(path, BINARY[form](model))
-        return [path]
-    if path.suffix != ".py":
-        raise OptionError(f"the format python needs a file that ends in .py, but got {path}.")
-    weights = path.with_suffix(".pt")
+        write_file(files[0], BINARY[form](model))
+        return files
+    source, weights = files
     text = to_python(model, weights.name)
     write_file(weights, to_state(model))
-    write_file(path, text)
+    write_file(source, text)
+    return files
+
+
+def files_of(form: str, path: Path) -> list[Path]:
+    """The files that a model is written to, once they are known to be its own."""
+    if form not in FORMS:
+        raise OptionError(f"the format '{form}' is unknown: {one_of(FORMS, form)}")
+    if path.suffix != SUFFIXES[form]:
+        raise OptionError(
+            f"the format {form} needs a file that ends in {SUFFIXES[form]}, but got {path}."
+        )
+    if form != "python":
+        return [path]
+    weights = path.with_suffix(".pt")
+    if weights.exists() and not path.exists():
+        raise OptionError(
+            f"the format python would write its weights to {weights}, but that file is there and "
+            f"{path} is not, so it belongs to something else: choose another name."
+        )
     return [path, weights]

@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 from neptune_nas.nn.substages import conv
 
+WIDTHS = (16, 32, 64)  # channels of the groups of blocks
+
 
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with batch norm, the first strided, and a shortcut around them.
@@ -34,28 +36,19 @@ class ResidualBlock(nn.Module):
 class ResNet(nn.Module):
     """A 3x3 stem, three groups of `blocks` residual blocks, average pooling and a linear layer.
 
-    `widths`: channels of the groups; the second and third begin with stride 2. `bias`: of the
-    convolutions.
+    The second and third group begin with stride 2. `bias`: of the convolutions.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        classes: int,
-        *,
-        blocks: int,
-        widths: tuple[int, int, int] = (16, 32, 64),
-        bias: bool,
-    ) -> None:
+    def __init__(self, channels: int, classes: int, *, blocks: int, bias: bool) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*conv_norm(channels, widths[0], 1, bias), nn.ReLU())
+        self.stem = nn.Sequential(*conv_norm(channels, WIDTHS[0], 1, bias), nn.ReLU())
         found: list[nn.Module] = []
-        for before, width in pairwise((widths[0], *widths)):
+        for before, width in pairwise((WIDTHS[0], *WIDTHS)):
             stride = 1 if before == width else 2
             found.append(ResidualBlock(before, width, stride, bias=bias))
             found += (ResidualBlock(width, width, bias=bias) for _ in range(blocks - 1))
         self.blocks = nn.Sequential(*found)
-        self.linear = nn.Linear(widths[-1], classes)
+        self.linear = nn.Linear(WIDTHS[-1], classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):  # He et al. 2015, arXiv 1502.01852
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

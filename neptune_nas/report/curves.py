@@ -44,6 +44,11 @@ def render_curves(name: str, terms: Terms, histories: Histories, metrics: Metric
     )
 
 
+def tells(page: str, metrics: Metrics) -> bool:
+    """Whether a page, as `render_curves` makes it, tells these metrics."""
+    return escape(lead(metrics.terms, {}, metrics)) in page
+
+
 def lead(terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
     """The outcome in a sentence or two."""
     what = f"{terms.epochs} epochs on {terms.data}"

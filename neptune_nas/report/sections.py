@@ -13,8 +13,8 @@ from neptune_nas.report.effects import LEAST_TRIALS, Effects
 from neptune_nas.report.payload import Order
 from neptune_nas.report.progress import fidelity_text, first_rung
 from neptune_nas.report.svg import draw_svg
+from neptune_nas.report.tables import floor_text
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency
-from neptune_nas.study.ranking import BY_COST, accuracy_floor
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 
@@ -147,11 +147,7 @@ def admitted_to(study: Study, order: Order, several: bool) -> str:
         count = len(study.ranking(order.by, order.min_accuracy))
     except StudyError as error:
         return escape(redact(f"{name}{error}"))
-    floor = ""
-    if order.by in BY_COST:
-        why = "" if order.min_accuracy is not None else ", 5 points below the best"
-        least = accuracy_floor(study.ranked, order.min_accuracy)
-        floor = f" with an accuracy of at least {least:.4f}{why}"
+    floor = floor_text(study, order.by, order.min_accuracy)
     return escape(f"{name}{count:,} trials{floor} are ranked.")
 
 

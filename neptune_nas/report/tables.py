@@ -9,7 +9,13 @@ from neptune_nas.describe import describe, short
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.report.hand_designed import HEADS, TITLE, against, caveat, cells
 from neptune_nas.study.measures import accuracy_per_gflop, efficiency
-from neptune_nas.study.ranking import FORMULAS, Standing, contributions
+from neptune_nas.study.ranking import (
+    BY_COST,
+    FORMULAS,
+    Standing,
+    accuracy_floor,
+    contributions,
+)
 from neptune_nas.study.study import Study
 
 FORMATS = ("csv", "md")
@@ -64,7 +70,8 @@ def ranking_markdown(
     lines = [
         f"# {escape_markdown(study.settings.name)}: ranking by {by}",
         "",
-        f"`{FORMULAS[by]}`; the first {min(top, len(places))} of {len(places)}.",
+        f"`{FORMULAS[by]}`; the first {min(top, len(places))} of {len(places)}"
+        f"{floor_text(study, by, min_accuracy)}.",
         "",
         "| place | trial | accuracy | FLOPs | parameters | (acc. - chance)/MFLOPs | acc./GFLOPs "
         "| architecture |",
@@ -73,6 +80,14 @@ def ranking_markdown(
         *hand_designed_lines(study),
     ]
     return "\n".join(lines) + "\n"
+
+
+def floor_text(study: Study, by: str, min_accuracy: float | None) -> str:
+    """The accuracy below which a ranking leaves trials out; empty for one that leaves out none."""
+    if by not in BY_COST:
+        return ""
+    why = "" if min_accuracy is not None else ", 5 points below the best"
+    return f" with an accuracy of at least {accuracy_floor(study.ranked, min_accuracy):.4f}{why}"
 
 
 def hand_designed_lines(study: Study) -> list[str]:

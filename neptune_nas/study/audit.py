@@ -67,11 +67,13 @@ class Audit:
     def verdict(self) -> str:
         """What the audit says, in a sentence."""
         tau = self.rungs[-1].tau
+        said = "ranking reliable" if self.reliable else "ranking unreliable"
+        if self.count < ENOUGH:
+            said = f"too few to say whether the ranking is reliable ({ENOUGH} are needed)"
         return (
-            f"{'ranking reliable' if self.reliable else 'ranking unreliable'}: after {self.epochs} "
-            f"epochs, {self.count} architectures rank as at the last rung with a Kendall tau of "
-            f"{tau.value:.2f} (95% interval {tau.low:.2f} to {tau.high:.2f}; "
-            f"at least {RELIABLE} of {ENOUGH} architectures is asked for)"
+            f"{said}: after {self.epochs} epochs, {self.count} architectures rank as at the last "
+            f"rung with a Kendall tau of {tau.value:.2f} (95% interval {tau.low:.2f} to "
+            f"{tau.high:.2f}; at least {RELIABLE} is asked for)"
         )
 
 

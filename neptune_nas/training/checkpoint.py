@@ -8,6 +8,7 @@ import torch
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files import write_file
+from neptune_nas.training.memory import is_device_lost, is_out_of_memory
 from neptune_nas.training.setup import Setup
 from neptune_nas.training.state import RunState, Weights, take_up, written
 
@@ -25,7 +26,8 @@ def save_checkpoint(path: Path, setup: Setup, state: RunState, best: Weights) ->
 def load_checkpoint(path: Path, setup: Setup, state: RunState) -> Weights:
     """Put a run of the same setup where the file left it; the best weights until then.
 
-    Raises `FileFormatError` for a file that is damaged, foreign, or of another version.
+    Raises `FileFormatError` for a file that cannot be read, is damaged, foreign, or of another
+    version. Running out of memory, or losing the device, says nothing of the file.
     """
     try:
         content = read(path)
@@ -33,7 +35,11 @@ def load_checkpoint(path: Path, setup: Setup, state: RunState) -> Weights:
             raise ValueError(f"its version is {content.get('version')!r}, not {VERSION}")
         take_up(setup, state, content)
         best: Weights = content["best"]
+    except OSError as error:
+        raise FileFormatError(f"{path} cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # what may be wrong with a foreign file has no end
+        if is_out_of_memory(error) or is_device_lost(error):
+            raise
         reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
         raise FileFormatError(
             f"{path} cannot be gone on with ({reason}): remove it to begin this seed again."

@@ -1,6 +1,6 @@
 """Trains a network in full: written down after every epoch, with the best weights kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.setup import Setup, make_setup
 from neptune_nas.training.state import Epoch, RunState, Weights, copied, make_state
 
-Watch = Callable[[Epoch], None]
+Watch = Callable[[Sequence[Epoch]], None]
+"""Told all epochs that are over, the latest at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def go_on(setup: Setup, course: Course) -> Trained:
             if choice.epoch == epoch.number:
                 best = copied(setup.network if choice.weights == "raw" else averaged(state))
             save_checkpoint(course.checkpoint, setup, state, best)
-            course.watch(epoch)
+            course.watch(tuple(state.history))
     return Trained(best, tuple(state.history))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import ceil, inf, log
+from math import inf, log
 from time import perf_counter
 from typing import TypeVar
 
@@ -20,7 +20,7 @@ from neptune_nas.training.measure import measure
 from neptune_nas.training.memory import is_out_of_memory, peak_memory, reset_peak_memory
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.setup import Setup, make_setup
-from neptune_nas.training.state import Epoch, RunState, copied, make_state
+from neptune_nas.training.state import Epoch, RunState, batch_count, copied, make_state
 
 Result = TypeVar("Result")
 
@@ -167,9 +167,10 @@ def measured(setup: Setup, state: RunState, epoch: Epoch) -> Epoch:
 def batches(count: int, size: int, generator: Generator) -> tuple[Tensor, ...]:
     """All of 0..count-1 in random order, in batches of at most `size` that differ by one at most.
 
-    No image is left out, and no batch is a small rest that would upset batch norm.
+    No image is left out, and no batch is a small rest that would upset batch norm: rather than a
+    single image, a batch of three.
     """
-    return torch.randperm(count, generator=generator).tensor_split(ceil(count / size))
+    return torch.randperm(count, generator=generator).tensor_split(batch_count(count, size))
 
 
 def train_epoch(setup: Setup, state: RunState) -> float:

@@ -58,7 +58,7 @@ class RunState:
 def make_state(setup: Setup, epochs: int, seed: int, *, averaged: bool = False) -> RunState:
     """The state at the start of a run of `epochs`."""
     optimizer = make_optimizer(setup.network, setup.recipe)
-    steps = epochs * ceil(len(setup.train) / setup.recipe.batch_size)
+    steps = epochs * batch_count(len(setup.train), setup.recipe.batch_size)
     by_epoch = setup.recipe.schedule == "plateau"
     return RunState(
         optimizer=optimizer,
@@ -67,6 +67,14 @@ def make_state(setup: Setup, epochs: int, seed: int, *, averaged: bool = False) 
         generator=Generator().manual_seed(seed),
         average=make_average(setup.network, steps) if averaged else None,
     )
+
+
+def batch_count(images: int, size: int) -> int:
+    """The batches of at most `size` that an epoch takes.
+
+    One fewer where a batch would be a single image, which batch norm cannot train on.
+    """
+    return max(1, min(ceil(images / size), images // 2))
 
 
 def copied(network: nn.Module) -> Weights:

@@ -112,6 +112,7 @@ def test_a_network_that_nobody_trained_is_written_with_a_word_of_warning(
         assert outcome.err.startswith("neptune-nas: the weights are untrained: ")
         assert file.is_file()
         file.unlink()
+        file.with_suffix(".pt").unlink()
 
 
 def test_a_graph_is_written_for_a_study(study: Path, tmp_path: Path) -> None:
@@ -139,6 +140,38 @@ def test_what_a_model_cannot_become_is_one_sentence(
     trained: Path, options: tuple[str, ...], parts: tuple[str, ...]
 ) -> None:
     assert_one_sentence(neptune("export", trained, *options), *parts)
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ("pt2", "m.safetensors"),
+        ("pt2", "m.onnx"),
+        ("onnx", "m.safetensors"),
+        ("json", "m.safetensors"),
+        ("json", "m.pt"),
+        ("json", "link"),
+        ("python", "m.pt"),
+        ("python", "."),
+    ],
+)
+def test_what_is_exported_is_never_written_over(
+    trained: Path, tmp_path: Path, form: str, name: str
+) -> None:
+    source = tmp_path / "m.safetensors"
+    source.write_bytes(trained.read_bytes())
+    (tmp_path / "link").symlink_to(source)
+    assert_one_sentence(neptune("export", source, "--format", form, "-o", tmp_path / name), name)
+    assert source.read_bytes() == trained.read_bytes()
+    assert {file.name for file in tmp_path.iterdir()} == {"m.safetensors", "link"}
+
+
+def test_an_architecture_is_not_written_over_the_file_it_is_read_from(
+    study: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "best.json"
+    source.write_bytes((study / "best.json").read_bytes())
+    assert_one_sentence(neptune("export", source, "-o", source), "is what is exported")
 
 
 @pytest.mark.parametrize("name", ["nothing.json", "nothing.safetensors", "nothing"])

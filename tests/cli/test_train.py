@@ -19,7 +19,15 @@ def test_a_trial_of_a_study_is_trained_with_its_data_and_recipe(
     assert outcome.code == 0, outcome
     terms = load_metrics(tmp_path / "x" / "metrics.json").terms
     assert (terms.data, terms.recipe["batch_size"]) == ("digits", 64)
-    for part in ("mean", "±", "FLOPs", "metrics.json", "curves.html", "model.safetensors"):
+    for part in (
+        "mean",
+        "once for each of 2 seeds",
+        "±",
+        "FLOPs",
+        "metrics.json",
+        "curves.html",
+        "model.safetensors",
+    ):
         assert part in outcome.out
     for seed in (0, 1):
         assert f"seed {seed} ({seed + 1} of 2), epoch 1/1: accuracy 0." in outcome.err
@@ -42,6 +50,15 @@ def test_a_recipe_is_read_from_a_file(tmp_path: Path) -> None:
     assert load_metrics(out / "metrics.json").terms.recipe["lr"] == 0.02
 
 
+def test_the_network_of_a_trained_model_is_trained(study: Path, tmp_path: Path) -> None:
+    neptune("train", study / "best.json", *SHORT, "-o", tmp_path / "x", "-q")
+    model = tmp_path / "x" / "seed-0" / "model.safetensors"
+    outcome = neptune("train", model, *SHORT, "-o", tmp_path / "y", "-q")
+    assert (outcome.code, outcome.err) == (0, "")
+    one, two = (load_metrics(tmp_path / name / "metrics.json") for name in "xy")
+    assert one.terms == two.terms
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
@@ -56,7 +73,7 @@ def test_a_recipe_is_read_from_a_file(tmp_path: Path) -> None:
         (("STUDY", "--recipe", "none.toml"), ("none.toml cannot be read",)),
         (("STUDY", "--data", "minst"), ("data 'minst' is unknown",)),
         (("STUDY", "--device", "tpu"), ("device 'tpu' is unknown",)),
-        (("resnet18", "--data", "digits#0"), ("must be at least 1, but got 0",)),
+        (("resnet18", "--data", "digits#0"), ("must be 10, one image a class,", "but got 0")),
         ((".",), ("is no study",)),
     ],
 )

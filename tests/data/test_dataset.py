@@ -49,7 +49,9 @@ def test_tensors_are_taken_as_they_are() -> None:
 
 def test_a_dataset_is_saved_and_searched_by_name(tmp_path: Path) -> None:
     made = Made(lambda i: (Image.new("RGB", (5, 4), (i, 0, 0)), i % 2))
-    data = load_data(save_tensors(tmp_path / "made", tensors_of(made), test=tensors_of(made)))
+    other = Made(lambda i: (Image.new("RGB", (5, 4), (i, 1, 0)), i % 2))
+    file = tmp_path / "made.safetensors"
+    data = load_data(save_tensors(file, tensors_of(made), test=tensors_of(other)))
     assert data.input_shape == (3, 4, 5)
     assert len(data.test) == 6
 

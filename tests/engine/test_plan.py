@@ -36,7 +36,23 @@ def test_by_default_each_gpu_has_a_job() -> None:
     assert share_out(None, 1, (0, 1, 2)).jobs == 3
 
 
-def test_one_job_has_all_cores() -> None:
+def test_one_job_has_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert share_out(1, None, ()).threads == usable_cores()
+
+
+def test_no_more_threads_are_taken_unasked_than_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert share_out(1, None, ()).threads == 1
+    assert share_out(1, 3, ()).threads == 3
+
+
+def test_what_the_environment_says_is_ignored_where_it_is_no_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4,2")
     assert share_out(1, None, ()).threads == usable_cores()
 
 

@@ -23,6 +23,27 @@ def test_a_python_file_is_called_so(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.parametrize("form", ["onnx", "pt2"])
+def test_a_graph_is_called_as_its_form(tmp_path: Path, form: str) -> None:
+    with pytest.raises(OptionError, match=rf"ends in \.{form}, but got .*net\.safetensors"):
+        write(MODEL, form, tmp_path / "net.safetensors")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_weights_of_something_else_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_text("of hours")
+    with pytest.raises(OptionError, match=r"checkpoint\.pt, but that file is there"):
+        write(MODEL, "python", tmp_path / "checkpoint.py")
+    assert (tmp_path / "checkpoint.pt").read_text() == "of hours"
+
+
+def test_a_python_file_is_written_again_with_its_weights(tmp_path: Path) -> None:
+    write(MODEL, "python", tmp_path / "net.py")
+    (tmp_path / "net.pt").write_text("old")
+    write(MODEL, "python", tmp_path / "net.py")
+    assert (tmp_path / "net.pt").read_bytes() != b"old"
+
+
 def test_a_form_that_there_is_not_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="the format 'onxx' is unknown: did you mean 'onnx'"):
         write(MODEL, "onxx", tmp_path / "net")

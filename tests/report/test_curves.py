@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from neptune_nas.report.curves import accuracy_figure, loss_figure, render_curves
+from neptune_nas.report.curves import accuracy_figure, loss_figure, render_curves, tells
 from neptune_nas.training.state import Epoch
 from tests.report.reading import packed_json, unpack, visible
 from tests.test_metrics import METRICS, TERMS
@@ -51,6 +51,12 @@ def test_a_single_epoch_is_drawn_as_a_point() -> None:
 
 def test_the_page_opens_with_the_outcome(page: str) -> None:
     assert "Test accuracy 0.8500 ± 0.0707 over 2 seeds after 20 epochs on digits" in page
+
+
+def test_a_page_tells_its_own_metrics_and_no_others(page: str) -> None:
+    assert tells(page, METRICS)
+    assert not tells(page, replace(METRICS, seeds=METRICS.seeds[:1]))
+    assert not tells(render_curves("net", TERMS, HISTORIES, None), METRICS)
 
 
 def test_without_metrics_the_page_says_that_the_test_split_was_not_read() -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from neptune_nas.errors import FileFormatError
+from neptune_nas.training import checkpoint
 from neptune_nas.training.checkpoint import load_checkpoint, read, save_checkpoint
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.setup import Setup, make_setup
@@ -50,6 +51,27 @@ def test_a_file_of_something_else_is_refused(setup: Setup, state: RunState, file
     torch.save([1, 2], file)
     with pytest.raises(FileFormatError, match="cannot be gone on with"):
         load_checkpoint(file, setup, state)
+
+
+@pytest.mark.parametrize("message", ["out of memory", "an illegal memory access"])
+def test_an_error_of_the_device_does_not_blame_the_file(
+    setup: Setup, state: RunState, file: Path, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    kind = torch.OutOfMemoryError if "out of" in message else torch.AcceleratorError
+
+    def fail(*_: object) -> None:
+        raise kind(message)
+
+    monkeypatch.setattr(checkpoint, "take_up", fail)
+    with pytest.raises(kind, match=message):
+        load_checkpoint(file, setup, state)
+
+
+def test_a_file_that_the_system_refuses_is_not_to_be_removed(
+    setup: Setup, state: RunState, tmp_path: Path
+) -> None:
+    with pytest.raises(FileFormatError, match=r"cannot be read: Is a directory\.$"):
+        load_checkpoint(tmp_path, setup, state)
 
 
 class Evil:

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from neptune_nas.training import long
 from neptune_nas.training.augment import Normalizer
 from neptune_nas.training.checkpoint import read
 from neptune_nas.training.choice import Choice, Kind, choices
-from neptune_nas.training.long import Course, Trained, train_long
+from neptune_nas.training.long import Course, Trained, Watch, train_long
 from neptune_nas.training.loop import DivergedError
 from neptune_nas.training.measure import measure
 from neptune_nas.training.precision import autocast_for
@@ -34,22 +34,22 @@ class StoppedError(Exception):
     """What a test stops a run with."""
 
 
-def stop_after(number: int) -> Callable[[Epoch], None]:
-    def watch(epoch: Epoch) -> None:
-        if epoch.number == number:
+def stop_after(number: int) -> Watch:
+    def watch(history: Sequence[Epoch]) -> None:
+        if len(history) == number:
             raise StoppedError
 
     return watch
 
 
-def ignore(_: Epoch) -> None:
+def ignore(_: Sequence[Epoch]) -> None:
     pass
 
 
 def run(
     file: Path,
     recipe: Recipe = RECIPE,
-    watch: Callable[[Epoch], None] = ignore,
+    watch: Watch = ignore,
     network: nn.Module | None = None,
 ) -> Trained:
     course = Course(EPOCHS, seed=1, checkpoint=file, watch=watch)
@@ -113,6 +113,14 @@ def test_every_epoch_is_on_disk_before_it_is_told(tmp_path: Path) -> None:
     assert kept == [1, 2, 3, 4]
 
 
+def test_a_run_that_goes_on_tells_the_epochs_before_too(tmp_path: Path) -> None:
+    with pytest.raises(StoppedError):
+        run(tmp_path / "run.pt", watch=stop_after(2))
+    told: list[list[int]] = []
+    run(tmp_path / "run.pt", watch=lambda history: told.append([e.number for e in history]))
+    assert told == [[1, 2, 3], [1, 2, 3, 4]]
+
+
 def test_both_kinds_of_weights_are_measured_after_every_epoch(tmp_path: Path) -> None:
     for epoch in run(tmp_path / "run.pt").history:
         assert epoch.accuracy is not None
@@ -161,7 +169,7 @@ def test_out_of_memory_goes_on_from_the_last_epoch_with_halves(tmp_path: Path) -
     clumsy, able = Clumsy(steps=4), Clumsy(steps=1000)
     able.load_state_dict(clumsy.state_dict())
     told: list[int] = []
-    halved = run(tmp_path / "a.pt", watch=lambda e: told.append(e.number), network=clumsy)
+    halved = run(tmp_path / "a.pt", watch=lambda history: told.append(len(history)), network=clumsy)
     whole = run(tmp_path / "b.pt", network=able)
     assert told == [1, 2, 3, 4]
     for name, value in whole.weights.items():

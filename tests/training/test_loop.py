@@ -1,4 +1,5 @@
 from dataclasses import replace
+from math import ceil
 from typing import Any
 
 import pytest
@@ -74,6 +75,16 @@ def test_no_batch_is_too_large_or_a_single_image(count: int, size: int) -> None:
     assert max(lengths) <= size
     assert min(lengths) >= 2
     assert max(lengths) - min(lengths) <= 1
+
+
+def test_an_odd_image_joins_a_batch_of_two() -> None:
+    assert [len(rows) for rows in batches(5, 2, torch.Generator())] == [3, 2]
+    assert [len(rows) for rows in batches(1, 2, torch.Generator())] == [1]
+
+
+@given(st.integers(2, 300), st.integers(3, 64))
+def test_any_other_size_of_batch_is_kept_to(count: int, size: int) -> None:
+    assert len(batches(count, size, torch.Generator())) == ceil(count / size)
 
 
 def test_the_history_has_every_epoch_and_measures_the_last() -> None:
