@@ -14,15 +14,15 @@ import torch
 from neptune_nas import train as module
 from neptune_nas import train_seed as seed_module
 from neptune_nas.architecture import Architecture, Stem
-from neptune_nas.errors import NeptuneError, OptionError, StudyError
-from neptune_nas.exported import Exported, bare
+from neptune_nas.errors import NeptuneError, StudyError
+from neptune_nas.exported import bare
 from neptune_nas.metrics import SeedMetrics, dumps, load_metrics
 from neptune_nas.model import load_model, save_model
 from neptune_nas.train import Step, Training
 from neptune_nas.train_folder import SeedFolder, read_history, write_history
 from neptune_nas.train_seed import Job, read_test
 from neptune_nas.training.choice import choose
-from neptune_nas.training.recipe import Recipe, default_recipe
+from neptune_nas.training.recipe import Recipe
 
 NETWORK = bare(Architecture(stem=Stem(width=4)), (1, 8, 8), 10)
 KILLED = """
@@ -357,61 +357,3 @@ def test_a_hand_designed_network_is_trained_alike(tmp_path: Path) -> None:
     assert metrics.terms.network == "resnet8"
     assert metrics.cost.flops == 1_527_040
     assert json.loads((tmp_path / "x" / "metrics.json").read_text())["seeds"][0]["seed"] == 0
-
-
-def test_an_architecture_is_trained_on_other_images_than_it_was_searched_on() -> None:
-    training = asked(Path("x"), source=bare(Architecture(), (3, 32, 32), 100))
-    assert isinstance(training.network, Exported)
-    assert (training.network.input_shape, training.network.classes) == ((1, 8, 8), 10)
-    assert training.network.cost == bare(Architecture(), (1, 8, 8), 10).cost
-
-
-def test_data_and_recipe_are_those_of_the_search_unless_given() -> None:
-    item = replace(NETWORK, recipe={"lr": 0.02}, provenance={"data": "digits#50"})
-    training = Training(item)
-    assert training.data_name == "digits#50"
-    assert training.used_recipe == Recipe(lr=0.02)
-    assert replace(training, recipe=Recipe(lr=0.1)).used_recipe == Recipe(lr=0.1)
-    assert replace(training, source="resnet8", data="digits").used_recipe == default_recipe(
-        "digits"
-    )
-
-
-@pytest.mark.parametrize(
-    ("provenance", "name"),
-    [
-        ({"study": "tiny-digits", "trial": 7}, "tiny-digits-trial-7-pictures-500"),
-        ({}, f"{NETWORK.key}-pictures-500"),
-    ],
-)
-def test_a_folder_is_named_by_network_and_data(provenance: dict[str, Any], name: str) -> None:
-    training = Training(replace(NETWORK, provenance=provenance), data="folder:some/pictures#500")
-    assert training.folder.path == Path("trained") / name
-
-
-@pytest.mark.parametrize("name", ["epochs", "seeds", "threads"])
-def test_a_number_below_one_is_refused(name: str) -> None:
-    with pytest.raises(OptionError, match=f"`{name}` must be at least 1, but got 0"):
-        asked(Path("x"), **{name: 0})
-
-
-def test_an_unknown_network_is_refused() -> None:
-    with pytest.raises(OptionError, match="'resnet9' is unknown: did you mean 'resnet8'"):
-        Training("resnet9")
-
-
-def test_a_network_without_data_is_refused() -> None:
-    with pytest.raises(OptionError, match="training of resnet8 needs `data`, such as cifar10"):
-        Training("resnet8").run()
-
-
-def test_images_that_are_not_those_of_the_search_are_refused_unless_asked_for() -> None:
-    source = replace(NETWORK, provenance={"data": "digits#100", "data_fingerprint": "0123"})
-    with pytest.raises(StudyError, match=r"is not what .* was searched on .*: --data digits#100"):
-        assert Training(source).terms
-    assert Training(source, data="digits#100").terms.data == "digits#100"
-
-
-def test_the_name_of_a_file_is_told_how_it_is_given() -> None:
-    with pytest.raises(OptionError, match=r"'knee\.json' is unknown: .* given as load\(FILE\)"):
-        Training("knee.json")
