@@ -11,12 +11,13 @@ from neptune_nas.evaluate.zero_cost import Proxy, ZeroCost
 from neptune_nas.outputs import write_outputs
 from neptune_nas.search import Search
 from neptune_nas.study.agreement import LEAST
-from neptune_nas.study.audit import Measured, Truth, pick, read_measured, write_measured
+from neptune_nas.study.audit import Measured, Truth, pick, read_audit, write_audit
 from neptune_nas.study.settings import TRAINING
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
 
 PROXIES: tuple[Proxy, ...] = ("synflow", "naswot")
+FRESH = 1_000  # seeds from there on are none that a search or its confirmation uses
 FULL = 5  # times the last rung, unless it is said
 
 Watch = Callable[[int, int], None]
@@ -53,7 +54,7 @@ def run_audit(
         missing = [trial for trial in chosen if trial.number not in known]
         for truth in truths(search, missing, measured.epochs):
             measured = replace(measured, truths=(*measured.truths, truth))
-            write_measured(folder.audit, measured)
+            write_audit(folder.audit, measured)
             watch(len(measured.truths) - len(known), len(missing))
         study = study_of(search)
         write_outputs(study)
@@ -70,7 +71,7 @@ def settled(study: Study, epochs: int | None) -> Measured:
     file = study.folder / "audit.json"
     if not file.is_file():
         return Measured(epochs or FULL * last)
-    measured = read_measured(file)
+    measured = read_audit(file)
     if epochs not in (None, measured.epochs):
         raise StudyError(
             f"{file} holds an audit at {measured.epochs} epochs, not {epochs}: ask for as many, or "
@@ -84,10 +85,9 @@ def truths(search: Search, trials: Sequence[Trial], epochs: int) -> Iterator[Tru
     if not trials:
         return
     by_number = {trial.number: trial for trial in trials}
-    fresh = search.question.repeats  # the first seed that the study has not used
     with search.engine() as engine:
         for trial in trials:
-            seed = seed_for(search.seed, trial.key, fresh)
+            seed = seed_for(search.seed, trial.key, FRESH)
             engine.submit(Call(trial.number, trial.architecture, epochs, seed))
         while engine.pending:
             for result in engine.wait():

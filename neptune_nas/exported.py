@@ -113,7 +113,7 @@ def export_trial(study: Study, trial: Trial) -> Exported:
         input_shape=facts.input_shape,
         classes=facts.classes,
         cost=trial.cost,
-        scores=trial.scores,
+        scores=(*trial.scores, *trial.confirmations),
         recipe=question.recipe,
         provenance={
             "study": settings.name,

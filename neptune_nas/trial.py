@@ -84,7 +84,8 @@ class Trial:
 
     `number`: its place in the study, from 0. `key`: 16 hex digits, equal for equal networks.
     `picks`: what was picked at each open field of the space, by path. `failure`: why it failed.
-    `latency`: ms of one image, where it was measured.
+    `latency`: ms of one image, where it was measured. `confirmations`: scores with further seeds,
+    measured after the search because the trial looked good; failed ones too.
     """
 
     number: int
@@ -96,6 +97,7 @@ class Trial:
     state: State = State.RUNNING
     failure: str | None = None
     latency: float | None = None
+    confirmations: tuple[Score, ...] = ()
 
     @property
     def ended(self) -> float:
@@ -104,7 +106,9 @@ class Trial:
 
     def scores_at(self, fidelity: int) -> tuple[Score, ...]:
         """The good scores at one fidelity: one a seed."""
-        return tuple(s for s in self.scores if s.ok and s.fidelity == fidelity)
+        return tuple(
+            s for s in (*self.scores, *self.confirmations) if s.ok and s.fidelity == fidelity
+        )
 
     @property
     def score(self) -> Score | None:
@@ -112,8 +116,8 @@ class Trial:
 
         None where there is none: what a proxy measured is no accuracy.
         """
-        trained = [s for s in self.scores if s.ok and s.proxy is None]
-        top = [s for s in trained if s.fidelity == max(t.fidelity for t in trained)]
+        reached = [s.fidelity for s in self.scores if s.ok and s.proxy is None]
+        top = self.scores_at(max(reached)) if reached else ()
         if len(top) < 2:
             return top[0] if top else None
         return replace(

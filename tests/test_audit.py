@@ -8,7 +8,7 @@ import pytest
 from neptune_nas.audit import run_audit
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.search import Search
-from neptune_nas.study.audit import read_measured, write_measured
+from neptune_nas.study.audit import read_audit, write_audit
 from neptune_nas.study.read import read_study
 from tests.study.fakes import Arithmetic
 
@@ -35,7 +35,7 @@ def test_an_audit_measures_at_five_times_the_last_rung(searched: Search) -> None
     study = run_audit(searched, 6)
     assert study.audit is not None
     assert (study.audit.epochs, study.audit.count) == (5, 6)
-    measured = read_measured(searched.folder.audit)
+    measured = read_audit(searched.folder.audit)
     assert {truth.score.fidelity for truth in measured.truths} == {5}
     assert read_study(searched.folder.path).audit == study.audit
 
@@ -43,7 +43,7 @@ def test_an_audit_measures_at_five_times_the_last_rung(searched: Search) -> None
 def test_its_seeds_are_none_of_the_studys(searched: Search) -> None:
     study = run_audit(searched, 6)
     used = {score.seed for trial in study.trials for score in trial.scores}
-    fresh = {truth.score.seed for truth in read_measured(searched.folder.audit).truths}
+    fresh = {truth.score.seed for truth in read_audit(searched.folder.audit).truths}
     assert len(fresh) == 6
     assert used.isdisjoint(fresh)
 
@@ -55,12 +55,12 @@ def test_an_audit_that_was_stopped_goes_on(searched: Search) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run_audit(searched, 6, watch=stop)
-    kept = read_measured(searched.folder.audit).truths
+    kept = read_audit(searched.folder.audit).truths
     told: list[tuple[int, int]] = []
     run_audit(searched, 6, watch=lambda done, total: told.append((done, total)))
     assert len(kept) == 2
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert read_measured(searched.folder.audit).truths[:2] == kept
+    assert read_audit(searched.folder.audit).truths[:2] == kept
 
 
 def test_a_second_audit_measures_nothing(searched: Search) -> None:
@@ -72,13 +72,13 @@ def test_a_second_audit_measures_nothing(searched: Search) -> None:
 
 def test_the_report_gives_the_verdict(searched: Search) -> None:
     study = run_audit(searched, 6)
-    measured = read_measured(searched.folder.audit)
+    measured = read_audit(searched.folder.audit)
     worst = sorted(measured.truths, key=lambda truth: truth.score.accuracy)
     turned = tuple(
         replace(truth, score=replace(truth.score, accuracy=1 - truth.score.accuracy))
         for truth in worst
     )
-    write_measured(searched.folder.audit, replace(measured, truths=turned))
+    write_audit(searched.folder.audit, replace(measured, truths=turned))
     audit = read_study(study.folder).audit
     assert audit is not None
     assert audit.verdict.startswith("too few to say")

@@ -24,7 +24,7 @@ RANKS = (
     ("compare", "model", "outputs", "validate"),
     ("export", "search", "train_seed"),
     ("again", "plan", "train"),
-    ("audit", "baseline", "hand_designed"),
+    ("audit", "baseline", "confirm", "hand_designed"),
     ("cli",),
     ("__main__",),
 )

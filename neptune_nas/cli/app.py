@@ -7,6 +7,7 @@ from neptune_nas.cli import (
     audit,
     baseline,
     compare,
+    confirm,
     diff,
     draw,
     export,
@@ -52,6 +53,7 @@ app.command(epilog=status.STATUS_EXAMPLE)(status.status)
 app.command(epilog=status.WATCH_EXAMPLE)(status.watch)
 app.command(epilog=train.EXAMPLE)(train.train)
 app.command(epilog=audit.EXAMPLE)(audit.audit)
+app.command(epilog=confirm.EXAMPLE)(confirm.confirm)
 app.command(epilog=baseline.EXAMPLE)(baseline.baseline)
 app.command(epilog=reference.EXAMPLE)(reference.reference)
 app.command(epilog=compare.EXAMPLE)(compare.compare)

@@ -3,12 +3,15 @@
 from hashlib import sha256
 
 SEED_BYTES = 4  # every library takes a seed of 32 bits
+SEEDS = 2**32
 
 
 def seed_for(study_seed: int, key: str, repeat: int = 0) -> int:
     """The seed with which the architecture `key` is measured for the `repeat`-th time, 0..2**32-1.
 
-    All fidelities of one architecture share it, so that a rung goes on from equal weights.
+    All fidelities of one architecture share it, so that a rung goes on from equal weights. Repeats
+    have the seeds that follow, so that each draws another run of a table.
     """
-    digest = sha256(f"{study_seed}|{key}|{repeat}".encode()).digest()
-    return int.from_bytes(digest[:SEED_BYTES], "big")
+    digest = sha256(f"{study_seed}|{key}|0".encode()).digest()
+    first = int.from_bytes(digest[:SEED_BYTES], "big")
+    return (first + repeat) % SEEDS

@@ -32,6 +32,7 @@ def checklist(study: Study) -> tuple[Check, ...]:
         *data_checks(study),
         *budget_checks(study),
         seeds_check(study),
+        luck_check(study),
         *rung_checks(study),
         audit_check(study),
         comparison_check(study),
@@ -119,6 +120,18 @@ def seeds_check(study: Study) -> Check:
         True,
         f"standard deviation {100 * spread.deviation:.2f} points from {spread.trials} trials with "
         f"repeated seeds; {tied} trials cannot be told from the most accurate",
+    )
+
+
+def luck_check(study: Study) -> Check:
+    """Whether those that look best were measured again: the best of many scores is a lucky one."""
+    front = study.pareto()
+    again = sum(len(accuracies(trial)) > 1 for trial in front)
+    missing = "" if again == len(front) else ": 'neptune-nas confirm' scores the others again"
+    return Check(
+        "The front was scored with more than one seed",
+        again == len(front),
+        f"{again} of {len(front)} trials on it{missing}",
     )
 
 

@@ -229,6 +229,7 @@ def ledger_items(study: Study) -> dict[str, str]:
         "FLOPs spent in training": short(ledger.flops_trained),
         "wall clock": duration(ledger.wall_seconds),
         "evaluation, all workers": duration(ledger.worker_seconds),
+        **({"confirmation": duration(ledger.confirm_seconds)} if ledger.confirm_seconds else {}),
         "share of time not in evaluations": f"{ledger.overhead:.1%}",
         "worker deaths": f"{ledger.worker_deaths:,}",
         "hypervolume reached": f"{study.hypervolume():.4f}",

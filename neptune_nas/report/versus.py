@@ -1,7 +1,7 @@
 """Whether a search beat its baselines by more than chance would."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
@@ -54,10 +54,13 @@ def versus(study: Study) -> tuple[Versus, ...]:
 
 
 def against(study: Study, name: str, trials: Sequence[Trial]) -> Versus:
-    """The study against one baseline, at equal budget: as many trials of each."""
+    """The study against one baseline, at equal budget: as many trials of each, as searched.
+
+    Scores that confirmed the study's best do not count: the baseline's best have none.
+    """
     last, count = study.settings.question.rungs[-1], min(len(study.trials), len(trials))
     first = {trial.number for trial in study.trials[:count]}
-    ours = [t for t in study.ranked if t.number in first]
+    ours = [replace(t, confirmations=()) for t in study.ranked if t.number in first]
     theirs = [t for t in trials[:count] if t.score is not None and t.score.fidelity == last]
     rng = np.random.default_rng(0)
     seeds = all(len(accuracies(trial)) > 1 for trial in (*ours, *theirs))

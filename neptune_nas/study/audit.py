@@ -3,7 +3,6 @@
 `audit.json` keeps what was measured, as it comes; what follows from it is worked out on reading.
 """
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,12 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from neptune_nas.errors import FileFormatError
-from neptune_nas.files import read_file, write_file
 from neptune_nas.study.agreement import LEAST, Agreement, agreement
+from neptune_nas.study.measured_file import checked_score, read_measured, write_measured
 from neptune_nas.study.settings import Question
-from neptune_nas.study.store import score_from_json, score_to_json
+from neptune_nas.study.store import score_to_json
 from neptune_nas.trial import Score, Trial
 
-VERSION = 1
 RELIABLE = 0.5  # Kendall's tau of the last rung with the truth
 ENOUGH = 8  # architectures: of fewer, a high tau is no evidence
 NAN = float("nan")
@@ -135,44 +132,34 @@ def value_at(trial: Trial, level: int) -> float:
     return fmean(score.value for score in scores) if scores else NAN
 
 
-def write_measured(file: Path, measured: Measured) -> None:
+def write_audit(file: Path, measured: Measured) -> None:
     """Write `audit.json`."""
-    content = {
-        "version": VERSION,
-        "epochs": measured.epochs,
-        "truths": [
-            {
-                "number": truth.number,
-                "key": truth.key,
-                "score": score_to_json(truth.score),
-                "proxies": truth.proxies,
-            }
-            for truth in measured.truths
-        ],
-    }
-    write_file(file, json.dumps(content, indent=2) + "\n")
+    truths = [
+        {
+            "number": truth.number,
+            "key": truth.key,
+            "score": score_to_json(truth.score),
+            "proxies": truth.proxies,
+        }
+        for truth in measured.truths
+    ]
+    write_measured(file, {"epochs": measured.epochs, "truths": truths})
 
 
-def read_measured(file: Path) -> Measured:
+def read_audit(file: Path) -> Measured:
     """Read an `audit.json`; raises `FileFormatError` for what is none."""
-    try:
-        content = json.loads(read_file(file))
-        if content["version"] != VERSION:
-            raise FileFormatError(
-                f"{file}: `version` must be {VERSION}, but got {content['version']!r}: "
-                f"it was written by another version of neptune-nas."
-            )
-        return Measured(int(content["epochs"]), tuple(map(_truth, content["truths"])))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FileFormatError(
-            f"{file} is no audit ({type(error).__name__}: {error}): move it away, audit again."
-        ) from error
+
+    def parse(content: dict[str, Any]) -> Measured:
+        truths = (_truth(item, str(file)) for item in content["truths"])
+        return Measured(int(content["epochs"]), tuple(truths))
+
+    return read_measured(file, parse)
 
 
-def _truth(item: dict[str, Any]) -> Truth:
+def _truth(item: dict[str, Any], where: str) -> Truth:
     return Truth(
         number=int(item["number"]),
         key=str(item["key"]),
-        score=score_from_json(item["score"]),
+        score=checked_score(item["score"], where),
         proxies={str(name): value for name, value in item["proxies"].items()},
     )

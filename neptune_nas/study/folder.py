@@ -44,6 +44,11 @@ class Folder:
         return self.path / "audit.json"
 
     @property
+    def confirmations(self) -> Path:
+        """The scores of the best trials with further seeds, if they were confirmed."""
+        return self.path / "confirmations.json"
+
+    @property
     def references(self) -> Path:
         """The scores of hand-designed networks, if any were trained."""
         return self.path / "references.json"

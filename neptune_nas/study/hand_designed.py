@@ -1,6 +1,5 @@
 """Hand-designed networks beside a study: `references.json` keeps their scores as they come."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from math import nan
@@ -8,13 +7,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from neptune_nas.errors import FileFormatError
-from neptune_nas.files import read_file, write_file
 from neptune_nas.study.folder import record_from
-from neptune_nas.study.store import score_from_json, score_to_json
+from neptune_nas.study.measured_file import checked_score, read_measured, write_measured
+from neptune_nas.study.store import score_to_json
 from neptune_nas.trial import Cost, Score
-
-VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,33 +60,22 @@ def write_references(file: Path, references: Iterable[Reference]) -> None:
         }
         for reference in references
     ]
-    write_file(file, json.dumps({"version": VERSION, "networks": networks}, indent=2) + "\n")
+    write_measured(file, {"networks": networks})
 
 
 def read_references(file: Path) -> tuple[Reference, ...]:
     """Read a `references.json`, if there is one; raises `FileFormatError` for what is none."""
-    if not file.exists():
-        return ()
-    try:
-        content = json.loads(read_file(file))
-        if content["version"] != VERSION:
-            raise FileFormatError(
-                f"{file}: `version` must be {VERSION}, but got {content['version']!r}: "
-                f"it was written by another version of neptune-nas."
-            )
+
+    def parse(content: dict[str, Any]) -> tuple[Reference, ...]:
         return tuple(_reference(item, str(file)) for item in content["networks"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FileFormatError(
-            f"{file} holds no references ({type(error).__name__}: {error}): move it away, and "
-            f"train them again."
-        ) from error
+
+    return read_measured(file, parse) if file.exists() else ()
 
 
 def _reference(item: dict[str, Any], file: str) -> Reference:
     where = f"{file}: {item['name']}"
-    scores = (asdict(score_from_json(score)) for score in item["scores"])
     return Reference(
         name=str(item["name"]),
         cost=record_from(Cost, item["cost"], where),
-        scores=tuple(record_from(Score, score, where) for score in scores),
+        scores=tuple(checked_score(score, where) for score in item["scores"]),
     )

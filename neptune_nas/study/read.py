@@ -8,7 +8,8 @@ from neptune_nas.codec import NotAllowedError
 from neptune_nas.errors import StudyError
 from neptune_nas.record import record_classes
 from neptune_nas.space.locate import find_module, find_space, is_there, records_of
-from neptune_nas.study.audit import audit_of, read_measured
+from neptune_nas.study.audit import audit_of, read_audit
+from neptune_nas.study.confirmation import confirmed, read_confirmations
 from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.folder import Folder, open_folder, read_settings
 from neptune_nas.study.hand_designed import read_references
@@ -43,7 +44,8 @@ def read_study(
 
 def snapshot(folder: Folder, settings: Settings, store: Store) -> Study:
     """A study that is open already, as it stands now."""
-    trials = store.trials()
+    searched = store.trials()
+    trials = confirmed(searched, read_confirmations(folder.confirmations))
     return Study(
         folder=folder.path,
         settings=settings,
@@ -51,7 +53,7 @@ def snapshot(folder: Folder, settings: Settings, store: Store) -> Study:
         ledger=ledger_of(trials, settings.facts.images[0], store.counts()),
         baselines=dict(baselines_in(folder, store.allow)),
         references=read_references(folder.references),
-        audit=audit_of(read_measured(folder.audit), trials, settings.question)
+        audit=audit_of(read_audit(folder.audit), searched, settings.question)
         if folder.audit.is_file()
         else None,
     )
@@ -82,7 +84,7 @@ def records_in(space: str) -> tuple[type, ...]:
 def ledger_of(trials: Sequence[Trial], images: int, counts: Mapping[str, float]) -> Ledger:
     """What the trials cost on so many training images, with the sums that no trial holds."""
     states = Counter(trial.state for trial in trials)
-    scores = [(trial, score) for trial in trials for score in trial.scores]
+    scores = [(t, score) for t in trials for score in (*t.scores, *t.confirmations)]
     return Ledger(
         finished=states[State.FINISHED],
         pruned=states[State.PRUNED],
@@ -93,7 +95,8 @@ def ledger_of(trials: Sequence[Trial], images: int, counts: Mapping[str, float])
         failures=dict(Counter(t.failure for t in trials if t.failure is not None)),
         epochs=sum(score.fidelity for _, score in scores if score.ok),
         flops_trained=sum(3.0 * t.cost.flops * images * s.fidelity for t, s in scores if s.ok),
-        worker_seconds=sum(score.seconds for _, score in scores),
+        worker_seconds=sum(score.seconds for t in trials for score in t.scores),
+        confirm_seconds=sum(score.seconds for t in trials for score in t.confirmations),
         wall_seconds=counts.get("wall_seconds", 0.0),
         slot_seconds=counts.get("slot_seconds", 0.0),
         worker_deaths=int(counts.get("worker_deaths", 0)),

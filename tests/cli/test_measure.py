@@ -67,13 +67,26 @@ def test_a_mistake_is_one_sentence(
     assert_one_sentence(outcome, *parts)
 
 
-@pytest.mark.parametrize("command", ["audit", "baseline"])
+@pytest.mark.parametrize("command", ["audit", "baseline", "confirm"])
 def test_a_folder_without_a_study_is_named(tmp_path: Path, command: str) -> None:
     assert_one_sentence(neptune(command, tmp_path), str(tmp_path), "is no study")
 
 
 def test_a_study_with_too_few_trials_is_not_audited(study: Path) -> None:
     assert_one_sentence(neptune("audit", study), "has 3 trials", "needs 4")
+
+
+def test_the_best_are_confirmed(study: Path) -> None:
+    outcome = neptune("confirm", study, "--by", "accuracy", "--best", 1, "--seeds", 2, "-j", 1)
+    assert outcome.code == 0, outcome
+    assert " still to confirm" in outcome.err
+    assert "Report: " in outcome.out
+    assert read_study(study).ranking("accuracy")[0].seeds == 2
+
+
+def test_a_ranking_that_cannot_be_confirmed_is_one_sentence(study: Path) -> None:
+    assert_one_sentence(neptune("confirm", study, "--best", 2), "`best` counts the places", "`by`")
+    assert_one_sentence(neptune("confirm", study, "--by", "x"), "ranking 'x' is unknown")
 
 
 def test_gpus_are_dealt_to_the_workers() -> None:

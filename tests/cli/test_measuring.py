@@ -9,7 +9,7 @@ from neptune_nas.cli.app import app
 from neptune_nas.cli.measuring import Measuring, measuring
 
 
-@pytest.mark.parametrize("command", ["audit", "baseline", "reference"])
+@pytest.mark.parametrize("command", ["audit", "baseline", "confirm", "reference"])
 def test_commands_that_measure_more_share_their_options(command: str) -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]  # it is a group
     names = [param.name for param in commands[command].params]

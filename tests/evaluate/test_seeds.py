@@ -15,5 +15,10 @@ def test_study_seed_key_and_repeat_all_matter() -> None:
     )
 
 
+def test_repeats_have_the_seeds_that_follow() -> None:
+    first = seed_for(0, "key")
+    assert [seed_for(0, "key", repeat) for repeat in range(3)] == [first, first + 1, first + 2]
+
+
 def test_a_seed_is_the_same_on_every_machine() -> None:
     assert seed_for(0, "key") == 0x2B1F594A  # sha256 of "0|key|0"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.study.audit import Measured, Truth, audit_of, pick, read_measured, write_measured
+from neptune_nas.study.audit import Measured, Truth, audit_of, pick, read_audit, write_audit
 from neptune_nas.trial import Score, Trial
 from tests.study.builders import make_trial, question
 
@@ -91,16 +91,16 @@ def test_failures_at_full_budget_are_counted_apart() -> None:
 def test_measurements_survive_the_file(tmp_path: Path) -> None:
     failed = Truth(3, "k", Score(5, 0.0, float("inf"), failure="out of memory"), {})
     measured = Measured(5, (truth(TRIALS[0], 0.5), failed))
-    write_measured(tmp_path / "audit.json", measured)
-    assert read_measured(tmp_path / "audit.json") == measured
+    write_audit(tmp_path / "audit.json", measured)
+    assert read_audit(tmp_path / "audit.json") == measured
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("{", "is no audit"),
-        ("[]", "is no audit"),
-        ('{"version": 1, "epochs": 5, "truths": [{}]}', "is no audit"),
+        ("{", "cannot be read"),
+        ("[]", "cannot be read"),
+        ('{"version": 1, "epochs": 5, "truths": [{}]}', "cannot be read"),
         ('{"version": 9}', "`version` must be 1, but got 9"),
     ],
 )
@@ -108,4 +108,4 @@ def test_a_file_that_is_no_audit_is_refused(tmp_path: Path, content: str, says: 
     file = tmp_path / "audit.json"
     file.write_text(content)
     with pytest.raises(FileFormatError, match=says):
-        read_measured(file)
+        read_audit(file)

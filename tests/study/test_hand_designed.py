@@ -50,9 +50,9 @@ COSTS = '{"macs": 1, "params": 1, "activations": 1}'
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("{", "holds no references"),
-        ("[]", "holds no references"),
-        ('{"version": 1, "networks": [{}]}', "holds no references"),
+        ("{", "cannot be read"),
+        ("[]", "cannot be read"),
+        ('{"version": 1, "networks": [{}]}', "cannot be read"),
         ('{"version": 9}', "`version` must be 1, but got 9"),
         (ONE % ("{}", "[]"), "needs `macs`, `params`, `activations`"),
         (ONE % (COSTS.replace("1", '"x"'), "[]"), "`macs` must be a whole number, but got 'x'"),

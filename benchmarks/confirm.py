@@ -1,0 +1,72 @@
+"""What confirming the best is worth: the regret of what a study recommends, by accuracy alone.
+
+    python -m benchmarks.confirm --table nas-bench-macro_cifar10.json.gz --space nasbench-macro
+
+Each search looks networks up in a table, one training run an evaluation. With the same number of
+evaluations in all, either every one is a new network, or the last 15% score the five most accurate
+again, each with up to three seeds (`neptune-nas confirm --by accuracy --best 5`). The network of
+the best mean is then recommended. Regret: by how many points its mean over all runs of the table is
+below the best; mean and standard error over seeds.
+"""
+
+import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import optuna
+
+from benchmarks.search import Bench
+from neptune_nas.confirm import run_confirm
+from neptune_nas.evaluate.tabular import Tabular
+from neptune_nas.search import Search
+from neptune_nas.space import find_space
+from neptune_nas.study.confirmation import Goal
+
+MARKS = (50, 100, 200)
+SHARE = 0.15  # of the evaluations that confirm
+GOAL = Goal(seeds=3, by="accuracy", best=5)
+
+
+def regret(bench: Bench, options: argparse.Namespace, seed: int, split: tuple[int, int]) -> float:
+    """The regret in points after so many evaluations that search, and so many that confirm."""
+    with TemporaryDirectory() as out:
+        search = Search(
+            space=options.space,
+            table=options.table,
+            trials=split[0],
+            objectives=("accuracy",),
+            sampler=options.sampler,
+            seed=seed,
+            jobs=1,
+            out=out,
+        )
+        study = search.run()
+        if split[1]:
+            study = run_confirm(search, GOAL, split[1])
+        spent = sum(len(t.scores) + len(t.confirmations) for t in study.trials)
+        assert spent <= sum(split)
+        return 100 * (bench.best - bench.table.mean(study.best("accuracy").architecture))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--table", type=Path, required=True)
+    parser.add_argument("--space", default="nasbench-macro")
+    parser.add_argument("--sampler", default="auto")
+    parser.add_argument("--seeds", type=int, default=20)
+    options = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    bench = Bench(Tabular.from_file(options.table, find_space(options.space)), 0.0)
+    print("| evaluations | search | confirm | regret, points |\n|---|---|---|---|")
+    for mark in MARKS:
+        for again in (0, round(SHARE * mark)):
+            split = mark - again, again
+            found = [regret(bench, options, seed, split) for seed in range(options.seeds)]
+            error = np.std(found, ddof=1) / len(found) ** 0.5
+            row = (mark, *split, f"{np.mean(found):.4f} ± {error:.4f}")
+            print(f"| {' | '.join(map(str, row))} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

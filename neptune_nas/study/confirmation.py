@@ -1,0 +1,99 @@
+"""Whether the best trials are as good as they look: their scores with further seeds.
+
+Whoever picks the best of many noisy scores picks luck too. `confirmations.json` keeps what the same
+networks score with other seeds, as it comes; a trial's accuracy is then the mean over all of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from neptune_nas.errors import OptionError
+from neptune_nas.study.measured_file import checked_score, read_measured, write_measured
+from neptune_nas.study.store import score_to_json
+from neptune_nas.study.study import Study
+from neptune_nas.trial import Score, Trial
+
+PLACES = 5  # of a ranking, unless it is said
+
+Confirmations = Mapping[str, tuple[Score, ...]]
+"""Further scores by the key of their network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is to be sure: `seeds` scores for each trial of the front, or of the `best` by `by`.
+
+    `by`: a ranking of `Study.ranking`; None is the Pareto front, and then all of it counts.
+
+    Raises `OptionError` for numbers that leave nothing to confirm.
+    """
+
+    seeds: int = 3
+    by: str | None = None
+    best: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seeds < 2:
+            raise OptionError(f"`seeds` must be at least 2, but got {self.seeds}.")
+        if self.best is not None and self.by is None:
+            raise OptionError("`best` counts the places of a ranking: give `by` too.")
+        if self.best is not None and self.best < 1:
+            raise OptionError(f"`best` must be at least 1, but got {self.best}.")
+
+
+def unsure(study: Study, goal: Goal) -> list[Trial]:
+    """The trials that the goal still asks a score of, those with the fewest first.
+
+    Raises `OptionError` for an unknown ranking and `StudyError` where nothing can be ranked.
+    """
+    if goal.by is None:
+        study.ranking("accuracy")  # says what is wrong with a study that has no front
+        chosen = list(study.pareto())
+    else:
+        places = study.ranking(goal.by)[: goal.best or PLACES]
+        chosen = [standing.trial for standing in places]
+    lacking = [trial for trial in chosen if tries(study, trial) < goal.seeds]
+    return sorted(lacking, key=lambda trial: len(trial.confirmations))
+
+
+def tries(study: Study, trial: Trial) -> int:
+    """How often a trial was measured at the last rung, failed confirmations included."""
+    return study.settings.question.repeats + len(trial.confirmations)
+
+
+def confirmed(trials: Sequence[Trial], confirmations: Confirmations) -> tuple[Trial, ...]:
+    """The trials with their further scores."""
+    return tuple(replace(t, confirmations=confirmations.get(t.key, ())) for t in trials)
+
+
+def with_confirmation(study: Study, number: int, score: Score) -> Study:
+    """The study with one more score of a trial."""
+    trials = tuple(
+        replace(t, confirmations=(*t.confirmations, score)) if t.number == number else t
+        for t in study.trials
+    )
+    return replace(study, trials=trials)
+
+
+def write_confirmations(file: Path, trials: Sequence[Trial]) -> None:
+    """Write `confirmations.json`."""
+    content = [
+        {"number": t.number, "key": t.key, "scores": [*map(score_to_json, t.confirmations)]}
+        for t in trials
+        if t.confirmations
+    ]
+    write_measured(file, {"trials": content})
+
+
+def read_confirmations(file: Path) -> Confirmations:
+    """Read a `confirmations.json`, if there is one; raises `FileFormatError` for what is none."""
+
+    def parse(content: dict[str, Any]) -> Confirmations:
+        return {
+            str(trial["key"]): tuple(checked_score(data, str(file)) for data in trial["scores"])
+            for trial in content["trials"]
+        }
+
+    return read_measured(file, parse) if file.exists() else {}

@@ -1,0 +1,125 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from neptune_nas.errors import FileFormatError, OptionError, StudyError
+from neptune_nas.study.confirmation import (
+    Goal,
+    confirmed,
+    read_confirmations,
+    unsure,
+    with_confirmation,
+    write_confirmations,
+)
+from neptune_nas.study.ledger import Ledger
+from neptune_nas.study.study import Study
+from neptune_nas.trial import Score
+from tests.study.builders import make_trial, question, settings
+
+# Trials 1, 3 and 4 are the front; 0 and 2 are dominated.
+TRIALS = (
+    make_trial(0, 0.5, 3_000_000),
+    make_trial(1, 0.6, 1_000_000),
+    make_trial(2, 0.7, 4_000_000),
+    make_trial(3, 0.8, 2_000_000),
+    make_trial(4, 0.9, 4_000_000),
+)
+STUDY = Study(Path("few-digits"), settings(question()), TRIALS, Ledger())
+
+
+def score(accuracy: float, seed: int = 1, failure: str | None = None) -> Score:
+    return Score(1, accuracy, 1.0, seed=seed, failure=failure)
+
+
+def numbers(study: Study, goal: Goal) -> list[int]:
+    return [trial.number for trial in unsure(study, goal)]
+
+
+def test_the_front_is_unsure_until_each_of_it_has_enough_scores() -> None:
+    assert numbers(STUDY, Goal(seeds=2)) == [1, 3, 4]
+    study = with_confirmation(STUDY, 3, score(0.8))
+    assert numbers(study, Goal(seeds=2)) == [1, 4]
+
+
+def test_trials_with_fewer_scores_come_first() -> None:
+    study = with_confirmation(STUDY, 1, score(0.6))
+    assert numbers(study, Goal(seeds=3)) == [3, 4, 1]
+
+
+def test_who_falls_behind_gives_way_to_the_next() -> None:
+    goal = Goal(seeds=2, by="accuracy", best=1)
+    assert numbers(STUDY, goal) == [4]
+    lucky = with_confirmation(STUDY, 4, score(0.5))
+    assert numbers(lucky, goal) == [3]
+    assert numbers(with_confirmation(lucky, 3, score(0.8)), goal) == []
+
+
+def test_a_ranking_counts_five_places_unless_it_is_said() -> None:
+    assert len(numbers(STUDY, Goal(by="accuracy"))) == 5
+    assert numbers(STUDY, Goal(by="accuracy", best=2)) == [4, 3]
+
+
+def test_scores_of_the_search_itself_count() -> None:
+    study = replace(STUDY, settings=settings(question(repeats=3)))
+    assert numbers(study, Goal(seeds=3)) == []
+
+
+def test_a_failed_confirmation_is_a_try_but_no_score() -> None:
+    study = with_confirmation(STUDY, 4, score(0.0, failure="diverged"))
+    assert numbers(study, Goal(seeds=2)) == [1, 3]
+    assert study.best("accuracy").number == 4
+    assert study.ranking("accuracy")[0].seeds == 1
+
+
+def test_a_confirmed_accuracy_is_the_mean_with_its_interval() -> None:
+    study = with_confirmation(STUDY, 4, score(0.8))
+    best = study.ranking("accuracy")[0]
+    assert (best.trial.number, best.seeds) == (4, 2)
+    assert best.accuracy == pytest.approx(0.85)
+    assert best.low is not None
+    assert STUDY.ranking("accuracy")[0].low is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"seeds": 1}, "`seeds` must be at least 2, but got 1"),
+        ({"best": 3}, "`best` counts the places of a ranking: give `by` too"),
+        ({"best": 0, "by": "accuracy"}, "`best` must be at least 1, but got 0"),
+    ],
+)
+def test_a_goal_that_confirms_nothing_is_refused(changes: dict[str, object], says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        Goal(**changes)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_an_unknown_ranking_is_named() -> None:
+    with pytest.raises(OptionError, match="ranking 'acuracy' is unknown: did you mean 'accuracy'"):
+        unsure(STUDY, Goal(by="acuracy"))
+
+
+def test_a_study_without_ranked_trials_says_so() -> None:
+    with pytest.raises(StudyError, match="has no trial to rank"):
+        unsure(replace(STUDY, trials=()), Goal())
+
+
+def test_confirmations_survive_the_file(tmp_path: Path) -> None:
+    failed = Score(1, 0.0, float("inf"), failure="diverged")
+    trials = with_confirmation(with_confirmation(STUDY, 3, score(0.8)), 3, failed).trials
+    file = tmp_path / "confirmations.json"
+    write_confirmations(file, trials)
+    assert confirmed(TRIALS, read_confirmations(file)) == trials
+
+
+def test_no_file_confirms_nothing(tmp_path: Path) -> None:
+    assert read_confirmations(tmp_path / "confirmations.json") == {}
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"version": 1}', '{"version": 1, "trials": [{"key": "a"}]}']
+)
+def test_a_file_that_holds_no_confirmations_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "confirmations.json").write_text(content)
+    with pytest.raises(FileFormatError, match=r"confirmations\.json cannot be read"):
+        read_confirmations(tmp_path / "confirmations.json")

@@ -1,0 +1,119 @@
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from neptune_nas.confirm import run_confirm
+from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.report.checklist import luck_check
+from neptune_nas.report.tables import ranking_text
+from neptune_nas.report.versus import versus
+from neptune_nas.search import Search
+from neptune_nas.study.confirmation import Goal
+from neptune_nas.study.read import read_study
+from neptune_nas.trial import Trial
+from tests.study.fakes import Arithmetic
+
+BEST = Goal(seeds=3, by="accuracy", best=2)
+
+
+def asked(out: Path, name: str | None = None) -> Search:
+    """A study that trains nothing."""
+    return Search(
+        space="tiny", trials=12, evaluator=Arithmetic(), jobs=1, rungs=(1,), out=out, name=name
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished one."""
+    return asked(tmp_path_factory.mktemp("studies")).run().folder
+
+
+@pytest.fixture
+def searched(made: Path, tmp_path: Path) -> Search:
+    """The finished study, to be changed at will."""
+    copytree(made, tmp_path / made.name)
+    return asked(tmp_path)
+
+
+def test_the_front_has_as_many_seeds_as_asked_and_none_twice(searched: Search) -> None:
+    study = run_confirm(searched, Goal(seeds=3))
+    for trial in study.pareto():
+        scores = trial.scores_at(1)
+        assert len({score.seed for score in scores}) == len(scores) == 3
+
+
+def test_it_stands_in_every_output(searched: Search) -> None:
+    study = run_confirm(searched, BEST)
+    assert read_study(searched.folder.path).trials == study.trials
+    assert luck_check(study).evidence.startswith("2 of 7 trials on it")
+    assert "(3 seeds)" in ranking_text(study, "md", "accuracy")
+    best = study.best("accuracy")
+    row = study.to_dataframe([best]).iloc[0]
+    assert row["seeds"] == 3
+    assert row["accuracy_half_width"] > 0
+
+
+def test_the_search_that_was_made_stays_as_it_was(searched: Search) -> None:
+    before = read_study(searched.folder.path)
+    study = run_confirm(searched, BEST)
+    assert [trial.scores for trial in study.trials] == [trial.scores for trial in before.trials]
+    assert study.ledger.worker_seconds == before.ledger.worker_seconds
+    assert study.ledger.confirm_seconds > 0
+    assert study.ledger.epochs == before.ledger.epochs + 4
+
+
+def test_a_baseline_is_compared_with_what_the_search_saw(searched: Search) -> None:
+    asked(searched.folder.baselines, "random").run()
+    before = versus(read_study(searched.folder.path))
+    assert versus(run_confirm(searched, BEST)) == before
+
+
+def test_one_that_was_stopped_goes_on(searched: Search) -> None:
+    def stop(_: Trial, __: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_confirm(searched, BEST, watch=stop)
+    kept = read_study(searched.folder.path)
+    assert sum(len(trial.confirmations) for trial in kept.trials) == 1
+    told: list[int] = []
+    study = run_confirm(searched, BEST, watch=lambda _, unsure: told.append(unsure))
+    assert len(told) == 3
+    assert told[-1] == 0
+    assert sum(len(trial.confirmations) for trial in study.trials) == 4
+
+
+def test_what_is_sure_is_not_measured_again(searched: Search) -> None:
+    run_confirm(searched, BEST)
+    run_confirm(searched, BEST, watch=lambda *_: pytest.fail("it measured again"))
+
+
+def test_no_more_evaluations_are_made_than_allowed(searched: Search) -> None:
+    study = run_confirm(searched, BEST, evaluations=3)
+    assert sum(len(trial.confirmations) for trial in study.trials) == 3
+
+
+def test_a_search_goes_on_after_it(searched: Search) -> None:
+    study = run_confirm(searched, BEST)
+    longer = asked(searched.folder.path.parent)
+    grown = Search(**{**{n: getattr(longer, n) for n in ARGUMENTS}, "trials": 14}).run()
+    assert grown.trials[:12] == study.trials
+    assert len(grown.trials) == 14
+
+
+ARGUMENTS = ("space", "evaluator", "jobs", "rungs", "out")
+
+
+def test_no_evaluations_are_refused(searched: Search) -> None:
+    with pytest.raises(OptionError, match="`evaluations` must be at least 1, but got 0"):
+        run_confirm(searched, evaluations=0)
+
+
+def test_other_data_than_the_studys_are_refused(searched: Search) -> None:
+    toml = searched.folder.settings
+    facts = read_study(searched.folder.path).settings.facts
+    toml.write_text(toml.read_text().replace(facts.data_fingerprint, "0123456789abcdef"))
+    with pytest.raises(StudyError, match="was begun with data 0123456789abcdef, but now"):
+        run_confirm(searched)
