@@ -3,8 +3,9 @@
 python -m benchmarks.export_agreement            # 20 architectures of every shipped space
 python -m benchmarks.export_agreement 3 tiny     # 3 of one
 
-Architectures are uniform samples with random weights, on five images of 32x32 pixels, or as large
-as the architecture needs; graphs are traced with two images. The table has the largest difference
+Architectures are uniform samples with random weights, on five images of 32x32 pixels (224x224 for
+`imagenet`, which is made for them), or as large as the architecture needs; graphs are traced with
+two images. The table has the largest difference
 of a logit from the network's, how many files failed or differ by more than 1e-4, and for comparison
 the largest difference between the network in float32 and in float64.
 """
@@ -22,7 +23,8 @@ from neptune_nas.export.program import traced
 from neptune_nas.space import find_space, list_spaces
 from tests.export.forms import FORMS, random_model, run
 
-COUNT, SIDE, IMAGES, TOLERANCE = 20, 32, 5, 1e-4
+COUNT, IMAGES, TOLERANCE = 20, 5, 1e-4
+SIDE, SIDES = 32, {"imagenet": 224}  # pixels; in maps of one or two, norms magnify rounding
 FAILED = float("inf")
 ROUNDING = "(float32, float64)"
 
@@ -30,7 +32,7 @@ ROUNDING = "(float32, float64)"
 def differences(space: str, seed: int) -> dict[str, float]:
     """By form the largest difference of a logit for one architecture of a space."""
     architecture = find_space(space).sample(Random(seed))
-    side = max(SIDE, least_size(architecture))
+    side = max(SIDES.get(space, SIDE), least_size(architecture))
     model = random_model(architecture, (3, side, side), seed)
     images = torch.rand(IMAGES, 3, side, side, generator=torch.Generator().manual_seed(seed))
     expected, program = run(model.classifier(), images), traced(model)
