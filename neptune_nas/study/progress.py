@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
-from neptune_nas.study.front import dominated_share
+from neptune_nas.study.front import dominated_share, ranked_trials, undominated
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State, Trial
@@ -34,20 +34,63 @@ class Progress:
 
 
 @dataclass(slots=True)
+class Tally:
+    """Counts trials as they come, each again whenever it has changed; remembers the front alone."""
+
+    settings: Settings
+    scored: set[int] = field(init=False, default_factory=set)
+    ended: dict[int, State] = field(init=False, default_factory=dict)
+    front: list[Trial] = field(init=False, default_factory=list)
+    best_accuracy: float | None = field(init=False, default=None)
+
+    def note(self, trial: Trial) -> None:
+        """Take in how a trial stands now."""
+        if trial.scores:
+            self.scored.add(trial.number)
+        if trial.state is State.RUNNING or trial.number in self.ended:
+            return
+        self.ended[trial.number] = trial.state
+        question = self.settings.question
+        for each in ranked_trials(question, [trial]):
+            accuracy = each.score.accuracy if each.score else 0.0
+            self.best_accuracy = max(accuracy, self.best_accuracy or 0.0)
+            self.front = undominated(question, [*self.front, each])
+
+    def progress(self, begun: int, seconds: float, gained: int) -> Progress:
+        """Where `begun` trials stand, of which `gained` were done in the last `seconds`."""
+        done, total = len(self.scored), self.settings.trials
+        return Progress(
+            done=done,
+            total=total,
+            running=begun - len(self.ended),
+            failed=sum(state is State.FAILED for state in self.ended.values()),
+            best_accuracy=self.best_accuracy,
+            hypervolume=dominated_share(self.settings, self.front),
+            seconds_left=max(0, total - done) * seconds / gained if gained else None,
+        )
+
+
+@dataclass(slots=True)
 class Tracker:
     """Turns the trials of a running search into `Progress` after each result."""
 
     settings: Settings
+    tally: Tally = field(init=False)
     began: float = field(init=False, default_factory=monotonic)
     at_start: int | None = field(init=False, default=None)
 
-    def progress(self, trials: Collection[Trial], newest: Trial | None = None) -> Progress:
-        """Where the search stands; its pace is that of this session."""
-        done = count_done(trials)
+    def __post_init__(self) -> None:
+        self.tally = Tally(self.settings)
+
+    def progress(self, trials: Collection[Trial], newest: Trial) -> Progress:
+        """Where the search stands after a result of `newest`; its pace is that of this session."""
+        for trial in trials if self.at_start is None else [newest]:
+            self.tally.note(trial)
+        done = len(self.tally.scored)
         if self.at_start is None:
             self.at_start = max(0, done - 1)
         pace = (monotonic() - self.began, done - self.at_start)
-        return replace(standing(self.settings, trials, pace), newest=newest)
+        return replace(self.tally.progress(len(trials), *pace), newest=newest)
 
 
 def progress_of(study: Study, now: float) -> Progress:
@@ -57,28 +100,10 @@ def progress_of(study: Study, now: float) -> Progress:
     settings = study.settings
     if study.ledger.exhausted:
         settings = replace(settings, trials=len(study.trials))
-    return standing(settings, study.trials, pace)
-
-
-def standing(settings: Settings, trials: Collection[Trial], pace: tuple[float, int]) -> Progress:
-    """The progress at a pace, given as seconds and how many trials were done in them."""
-    done, (seconds, gained) = count_done(trials), pace
-    last = settings.question.rungs[-1]
-    ranked = [t for t in trials if t.state is State.FINISHED and t.scores_at(last)]
-    return Progress(
-        done=done,
-        total=settings.trials,
-        running=sum(t.state is State.RUNNING for t in trials),
-        failed=sum(t.state is State.FAILED for t in trials),
-        best_accuracy=max((t.score.accuracy for t in ranked if t.score), default=None),
-        hypervolume=dominated_share(settings, ranked),
-        seconds_left=max(0, settings.trials - done) * seconds / gained if gained else None,
-    )
-
-
-def count_done(trials: Collection[Trial]) -> int:
-    """How many trials have a score."""
-    return sum(bool(trial.scores) for trial in trials)
+    tally = Tally(settings)
+    for trial in study.trials:
+        tally.note(trial)
+    return tally.progress(len(study.trials), *pace)
 
 
 def is_complete(study: Study) -> bool:

@@ -21,7 +21,9 @@ TRIAL = create_trial(
     state=TrialState.RUNNING,
     params={"stages.0.norm": 1.5, "stages.0.width": 24, "stages.depth": 3},
     distributions=dict(KINDS),
-    user_attrs={"key": "k"},
+    user_attrs={"key": "k", "macs": 7, "scores": []},
+    system_attrs={"generation": {"n": 2}},
+    intermediate_values={1: 0.5},
 )
 
 
@@ -39,9 +41,27 @@ def test_a_trial_is_what_optunas_own_storage_would_have_written(tmp_path: Path) 
     theirs = RDBStorage(url).get_all_trials(1)
     assert [t.params for t in theirs] == [t.params for t in ours] == [TRIAL.params] * 2
     assert [t.distributions for t in theirs] == [KINDS] * 2
+    for trials in (theirs, ours):
+        assert [t.user_attrs for t in trials] == [TRIAL.user_attrs] * 2
+        assert [t.system_attrs for t in trials] == [TRIAL.system_attrs] * 2
+        assert [t.intermediate_values for t in trials] == [{1: 0.5}] * 2
+        assert [(t.number, t.state) for t in trials] == [(n, TrialState.RUNNING) for n in (0, 1)]
 
 
-def test_a_parameter_is_written_in_one_statement(tmp_path: Path) -> None:
+def test_a_trial_that_has_ended_is_written_as_optuna_does(tmp_path: Path) -> None:
+    storage = QuickStorage(sqlite_url(tmp_path / "study.db"))
+    study = storage.create_new_study([StudyDirection.MAXIMIZE], "few")
+    ended = create_trial(
+        state=TrialState.COMPLETE, value=0.5, params=TRIAL.params, distributions=dict(KINDS)
+    )
+    storage.create_new_trial(study, ended)
+    storage.create_new_trial(study)
+    first, second = storage.get_all_trials(study)
+    assert (first.value, first.params) == (0.5, TRIAL.params)
+    assert (second.state, second.params) == (TrialState.RUNNING, {})
+
+
+def test_parameters_and_attributes_are_written_in_one_statement_each(tmp_path: Path) -> None:
     storage = QuickStorage(sqlite_url(tmp_path / "study.db"))
     said: list[str] = []
 
@@ -50,16 +70,16 @@ def test_a_parameter_is_written_in_one_statement(tmp_path: Path) -> None:
 
     sqlalchemy.event.listen(storage.engine, "before_cursor_execute", hear)
     written(storage)
-    about = [each for each in said if "trial_params" in each and not each.startswith("SELECT")]
-    assert len(about) == 2 * len(KINDS)
-    asked = [each for each in said if "FROM trial_params" in each and "LIMIT" in each]
-    assert asked == []
+    for table in ("trial_params", "trial_user_attributes", "trial_system_attributes"):
+        about = [each for each in said if table in each]
+        assert [each.split()[0] for each in about[:2]] == ["INSERT", "INSERT"]
+        assert all(each.startswith("SELECT") for each in about[2:])  # what reads them back
 
 
 class Changed(RDBStorage):
     """Optuna's storage as a later release may have it."""
 
-    def _set_trial_param_without_commit(self, session: object) -> None:  # type: ignore[override]  # as a release may
+    def _get_prepared_new_trial(self, session: object) -> None:  # type: ignore[override]  # as a release may
         assert session
 
 

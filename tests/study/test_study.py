@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from neptune_nas.study.objectives import check_objectives, directions, losses, v
 from neptune_nas.study.progress import Tracker, is_complete, progress_of
 from neptune_nas.study.read import ledger_of
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Cost, Score, Trial
+from neptune_nas.trial import Cost, Score, State, Trial
 from tests.study.builders import make_trial, question, settings
 
 pairs = st.lists(
@@ -109,8 +110,29 @@ def test_progress_knows_what_is_left() -> None:
 
 
 def test_a_tracker_has_no_pace_before_two_results() -> None:
+    trial = make_trial(0, None, 10)
     tracker = Tracker(settings(question()))
-    assert tracker.progress([make_trial(0, None, 10)]).seconds_left is None
+    assert tracker.progress([trial], trial).seconds_left is None
+
+
+def test_a_tracker_counts_as_a_study_on_disk_does() -> None:
+    """One result after the other, the front alone kept, is what all trials at once come to."""
+    ends = [
+        *(make_trial(n, (n * 7 % 10) / 10, 100 + 37 * (n * 3 % 10)) for n in range(10)),
+        replace(make_trial(10, 0.9, 100), state=State.PRUNED),
+        replace(make_trial(11, None, 100), state=State.FAILED),
+        make_trial(12, None, 100),
+    ]
+    study, tracker = study_of(*ends, total=20), Tracker(settings(question(), trials=20))
+    begun = [replace(trial, scores=(), state=State.RUNNING) for trial in ends]
+    for i, trial in enumerate(ends):
+        begun[i] = trial
+        found = tracker.progress(begun, trial)
+    expected = progress_of(study, now=0.0)
+    names = ("done", "total", "running", "failed", "best_accuracy", "hypervolume")
+    assert [getattr(found, n) for n in names] == [getattr(expected, n) for n in names]
+    assert found.hypervolume == pytest.approx(study.hypervolume())
+    assert found.newest is ends[-1]
 
 
 @pytest.mark.parametrize(
