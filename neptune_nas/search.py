@@ -21,6 +21,7 @@ from neptune_nas.constraints import Constraint, Survey, parse_constraint, survey
 from neptune_nas.data.load import load_once, short_name
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.plan import Slots, share_out
+from neptune_nas.engine.process import end_if_unguarded
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.evaluate.tabular import Tabular
@@ -254,6 +255,7 @@ class Search:
         Raises `OptionError` for what cannot be asked, and `StudyError` where the study began with
         another question, is being searched by another process, or cannot be written.
         """
+        end_if_unguarded()
         facts, sampler = self.find_facts(), self.make_sampler()
         with self.folder.locked():
             settings = self.settle(facts)

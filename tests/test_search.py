@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -30,6 +31,13 @@ search = Search(space="tiny", trials=24, evaluator=Arithmetic(), out=Path({out!r
 search.run(lambda progress: print(progress.done, flush=True))
 """
 
+UNGUARDED = """
+from pathlib import Path
+from neptune_nas.search import Search
+from tests.study.fakes import Arithmetic
+Search(space="tiny", trials=4, evaluator=Arithmetic(), out=Path({out!r}), jobs=2).run()
+"""
+
 
 def arithmetic(out: Path, **changes: Any) -> Search:
     """A search that trains nothing."""
@@ -60,6 +68,21 @@ def test_killed_at_any_moment_and_run_again_it_has_every_trial_once(
     study = arithmetic(tmp_path).run()
     assert [trial.state for trial in study.trials] == [State.FINISHED] * 24
     assert {t.key: t.scores for t in study.trials if t.key in finished} == finished
+
+
+def test_a_script_that_searches_as_it_is_imported_is_told_so_once(tmp_path: Path) -> None:
+    script = tmp_path / "unguarded.py"
+    script.write_text(UNGUARDED.format(out=str(tmp_path)))
+    ended = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.count("Traceback") == 1
+    assert ended.stderr.rstrip().endswith('call what searches under `if __name__ == "__main__":`.')
 
 
 def test_ctrl_c_leaves_a_whole_study(tmp_path: Path) -> None:
