@@ -26,6 +26,7 @@ from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.files import folder_name
+from neptune_nas.hints import check_types
 from neptune_nas.latency import measure_latency
 from neptune_nas.outputs import write_outputs
 from neptune_nas.record import record_classes
@@ -87,7 +88,8 @@ class Search:
     `threads` (default: its share of the cores). `timeout`, `trial_timeout`: seconds. `patience`:
     stop after that many trials in a row that added nothing to the front.
 
-    Raises `OptionError` for a number out of its range, or fields that exclude each other.
+    Raises `OptionError` for a field of another type, a number out of its range, or fields that
+    exclude each other.
     """
 
     space: str | Space[Any] = "default"
@@ -108,7 +110,7 @@ class Search:
     name: str | None = None
     out: str | Path = Path("studies")
     storage: str | None = None
-    data_dir: str | None = None
+    data_dir: str | Path | None = None
     device: str = "auto"
     jobs: int | None = None
     threads: int | None = None
@@ -119,6 +121,7 @@ class Search:
     patience: int | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         for name in POSITIVE:
             value = getattr(self, name)
             if value is not None and not value > 0:

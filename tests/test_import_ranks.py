@@ -16,7 +16,7 @@ RANKS = (
     ("pareto", "record", "files", "lock", "redact", "json_fields", "tensor_file"),
     ("architecture", "nn", "data", "model_file"),
     ("codec", "space", "trial", "build", "describe", "training"),
-    ("constraints", "cost", "latency", "metrics", "references", "samplers"),
+    ("constraints", "cost", "hints", "latency", "metrics", "references", "samplers"),
     ("evaluate",),
     ("engine",),
     ("study",),
