@@ -15,7 +15,7 @@ RANKS = (
     ("errors",),
     ("pareto", "record", "files", "lock", "redact", "json_fields", "tensor_file"),
     ("architecture", "nn", "data", "model_file"),
-    ("codec", "space", "trial", "build", "describe", "training"),
+    ("codec", "space", "trial", "build", "describe", "kind", "training"),
     ("constraints", "cost", "hints", "latency", "metrics", "references", "samplers"),
     ("evaluate",),
     ("engine",),
