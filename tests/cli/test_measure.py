@@ -37,6 +37,7 @@ def test_an_audit_and_baselines_of_it_stand_in_its_results(proxied: Path) -> Non
     assert "ranking " in audit.out
     for name in ("rung 0 (naswot)", "rung 1", "synflow", "parameters", "FLOPs"):
         assert name in audit.out
+    assert audit.out.splitlines()[-1] == f"Report: {proxied / 'report.html'}"
     baseline = neptune("baseline", proxied, "--samplers", "random", "--trials", 3, "-j", 1)
     assert baseline.code == 0, baseline
     assert "of hypervolume" in baseline.out
