@@ -67,7 +67,7 @@ def ranking_table(
 def ranking_markdown(
     study: Study, by: str = "efficiency", min_accuracy: float | None = None, top: int = 20
 ) -> str:
-    """The first `top` of a ranking as a Markdown table, its formula above it and its checklist below."""
+    """The first `top` of a ranking as a Markdown table, between its formula and the checklist."""
     places = study.ranking(by, min_accuracy)
     lines = [
         f"# {escape_markdown(study.settings.name)}: ranking by {by}",
