@@ -24,7 +24,8 @@ def locked(file: Path, busy: str) -> Iterator[None]:
         raise StudyError(busy) from error
     except OSError as error:
         raise StudyError(
-            f"folder {file.parent} cannot be written ({error.strerror}): choose another with --out."
+            f"folder {file.parent} cannot be written ({error.strerror}): mend that, or choose "
+            f"another folder."
         ) from error
     try:
         yield

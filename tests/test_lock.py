@@ -38,7 +38,9 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_is_said_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(StudyError, match=r"file cannot be written .* choose another with --out"),
+        pytest.raises(
+            StudyError, match=r"file cannot be written .* mend that, or choose another folder"
+        ),
         locked(tmp_path / "file" / "x.lock", "busy"),
     ):
         pass

@@ -58,14 +58,14 @@ class Folder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other searches out of this study while inside.
+        """Keep other searches, and what measures for it, out of this study while inside.
 
         Raises `StudyError` if one is at work already; the lock of a killed search is gone with it.
         """
         with locked(
             self.path / "study.lock",
-            f"study {self.path} is being searched by another process: wait for it, or give this "
-            f"search another --study-name.",
+            f"study {self.path} is being searched by another process, or measured for: wait "
+            f"for it, or search under another name meanwhile.",
         ):
             yield
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.search import Search
+from neptune_nas.study.folder import Folder
 from neptune_nas.study.read import read_study
 from neptune_nas.trial import State
 from tests.cli.run import assert_one_sentence, neptune
@@ -75,6 +76,14 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path, command: str) -> None
 
 def test_a_study_with_too_few_trials_is_not_audited(study: Path) -> None:
     assert_one_sentence(neptune("audit", study), "has 3 trials", "needs 4")
+
+
+@pytest.mark.parametrize("command", ["audit", "reference"])
+def test_a_study_that_is_searched_is_waited_for(proxied: Path, command: str) -> None:
+    with Folder(proxied).locked():
+        outcome = neptune(command, proxied)
+    assert_one_sentence(outcome, "another process", "wait for it")
+    assert "--" not in outcome.err  # these commands have no option that gives another name or place
 
 
 def test_gpus_are_dealt_to_the_workers() -> None:
