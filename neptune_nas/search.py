@@ -28,6 +28,7 @@ from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.files import folder_name
 from neptune_nas.hints import check_types
 from neptune_nas.latency import measure_latency
+from neptune_nas.lock import check_writable
 from neptune_nas.outputs import write_outputs
 from neptune_nas.record import record_classes
 from neptune_nas.redact import redact
@@ -48,7 +49,7 @@ from neptune_nas.study.run import run_session
 from neptune_nas.study.rungs import REDUCTION, Rungs
 from neptune_nas.study.session import Asked, begin, hardware, now, settle_settings, versions
 from neptune_nas.study.settings import TABLE, TRAINING, Facts, Question, Settings
-from neptune_nas.study.store import Store, create_store
+from neptune_nas.study.store import Store, check_store, create_store
 from neptune_nas.study.study import Study
 from neptune_nas.study.table import DATA as TABLE_DATA
 from neptune_nas.study.table import check_rungs, fidelities, table_task
@@ -322,12 +323,21 @@ class Search:
             outline=space.outline,
         )
 
-    def _open_store(self, settings: Settings) -> Store:
+    def check_places(self, settings: Settings) -> None:
+        """Refuse a folder or a database that `run` could not use, and leave both as they are."""
+        folder, url = self.folder.path, self._database(settings)
+        check_writable(folder)
+        check_store(url, settings.name, settings.identity, folder)
+
+    def _database(self, settings: Settings) -> str:
         url = self.storage or settings.storage or sqlite_url(self.folder.database)
         if self.folder.exists and url.startswith(SQLITE):
             require_database(url, settings.name)
+        return url
+
+    def _open_store(self, settings: Settings) -> Store:
         return create_store(
-            url,
+            self._database(settings),
             settings.name,
             directions(self.objectives),
             settings.identity,
