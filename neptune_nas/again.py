@@ -4,9 +4,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from neptune_nas.codec import type_name
 from neptune_nas.errors import StudyError
+from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.record import record_classes
 from neptune_nas.search import Search
+from neptune_nas.space import Space
 from neptune_nas.study.folder import open_folder, read_settings, record_from
 from neptune_nas.study.read import read_study
 from neptune_nas.study.settings import TABLE, TRAINING, Question, Settings
@@ -14,34 +17,51 @@ from neptune_nas.study.study import Study
 from neptune_nas.training.recipe import Recipe
 
 
-def asked_in(file: Path) -> dict[str, Any]:
+def asked_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
     """The arguments of `Search` that ask a `study.toml`'s question again.
 
-    Raises `StudyError` where that was asked of an evaluator which only Python can name.
+    `own`: the evaluator, where that is one of the user's own, which only Python can give. Raises
+    `StudyError` where it is missing, or not what the study began with.
     """
     settings = read_settings(file)
+    check_evaluator(file, settings.question.evaluator, own)
     question = {name.name: getattr(settings.question, name.name) for name in fields(Question)}
     recipe = record_from(Recipe, question.pop("recipe"), f"{file}: `recipe`")
     evaluator, proxy = question.pop("evaluator"), question.pop("proxy")
-    if not evaluator.startswith((TRAINING, TABLE)):
-        raise StudyError(
-            f"{file}: `evaluator` is {evaluator}, which only Python can give: call "
-            f"`neptune_nas.search.Search(evaluator=...)` there."
-        )
     table = Path(evaluator.removeprefix(TABLE)) if evaluator.startswith(TABLE) else None
     more = {"recipe": recipe, "trials": settings.trials, "table": table, "proxy": proxy or None}
-    return {**question, **more}
+    return {**question, **more, "evaluator": own}
 
 
-def search_of(path: Path, storage: str | None = None, space: str | None = None) -> Search:
+def check_evaluator(file: Path, asked: str, own: Evaluator | None) -> None:
+    """Refuse an evaluator that is not what the study in `file` was asked of, or its lack."""
+    if own is None and asked != TRAINING and not asked.startswith(TABLE):
+        raise StudyError(
+            f"{file}: `evaluator` is {asked}, which only Python can give: run the search that "
+            f"`neptune_nas.again.search_of({str(file.parent)!r}, evaluator=...)` returns there, or "
+            f"hand it to `neptune_nas.audit.run_audit` or `neptune_nas.baseline.run_baselines`."
+        )
+    if own is not None and (name := type_name(type(own))) != asked:
+        raise StudyError(
+            f"{file}: `evaluator` is {asked}, but got {name}: give what the study began with."
+        )
+
+
+def search_of(
+    path: str | Path,
+    storage: str | None = None,
+    space: str | Space[Any] | None = None,
+    evaluator: Evaluator | None = None,
+) -> Search:
     """The search that made the study at `path`, to measure more as it did.
 
     `storage`: the database that the study names, with its password. `space`: where the study's
-    space is now, if not where it was.
+    space is now, if not where it was. `evaluator`: that of a study which began with one.
     """
+    path = Path(path)
     folder = open_folder(path)
     place = path if path.name not in ("", "..") else path.resolve()
-    asked = asked_in(folder.settings)
+    asked = asked_in(folder.settings, evaluator)
     search = Search(
         **{**asked, "space": space or asked["space"]},
         name=place.name,

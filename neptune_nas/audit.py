@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from neptune_nas.again import check_same, study_of
 from neptune_nas.engine.engine import Call
+from neptune_nas.engine.process import end_if_unguarded
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.evaluate.zero_cost import Proxy, ZeroCost
@@ -37,6 +38,7 @@ def run_audit(
     result is kept in `audit.json` as it comes, so an audit that is stopped goes on. `watch` is told
     how many are done, and of how many. Raises `StudyError` where too few trials are ranked.
     """
+    end_if_unguarded()
     if architectures < LEAST:
         raise OptionError(f"an audit needs {LEAST} architectures at least, not {architectures}.")
     folder = search.folder

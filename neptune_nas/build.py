@@ -10,7 +10,7 @@ from torch import nn
 
 from neptune_nas import architecture as records
 from neptune_nas.architecture import Architecture, resolve_connections
-from neptune_nas.errors import ArchitectureError, NeptuneError
+from neptune_nas.errors import ArchitectureError, NeptuneError, OwnCodeError
 from neptune_nas.nn.heads import ClassificationHead, Stem
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.norms import SHIFTLESS
@@ -225,11 +225,11 @@ def build_own(substage: records.SubStage, width: int) -> nn.Module:
     except (NeptuneError, RuntimeError):  # they say more where they are caught
         raise
     except Exception as error:
-        raise ArchitectureError(
+        raise OwnCodeError(
             f"`{type(substage).__name__}.build({width})` failed: {type(error).__name__}: {error}"
         ) from error
     if not isinstance(module, nn.Module):
-        raise ArchitectureError(
+        raise OwnCodeError(
             f"`{type(substage).__name__}.build` must return a torch.nn.Module, but got {module!r}."
         )
     return module

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Generic, Literal, Protocol, TypeVar
 
-from neptune_nas.errors import ArchitectureError, OptionError, one_of
+from neptune_nas.errors import ArchitectureError, OptionError, OwnCodeError, one_of
 from neptune_nas.space.space import wilson
 
 T = TypeVar("T")
@@ -135,7 +135,7 @@ def survey(
     By default 1,000 samples, or 50 where latency has to be measured; it is measured last, where
     all other limits hold. If none of them is feasible, as many samples with each choice uniform,
     which are smaller, get a chance to be the example. An architecture whose cost cannot be counted
-    (images too small for it) is not feasible.
+    (images too small for it) is not feasible; one that fails for the user's own code is an error.
     """
     ordered = tuple(sorted(constraints, key=lambda limit: limit.name == "latency"))
     measured = any(limit.name == "latency" for limit in ordered)
@@ -163,6 +163,8 @@ class _Seen(Generic[T]):
         """Whether an architecture can be built and obeys all constraints."""
         try:
             self.value("macs", architecture)
+        except OwnCodeError:
+            raise
         except ArchitectureError as error:
             self.unbuildable = str(error).rstrip(".")
             return False

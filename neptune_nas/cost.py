@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from neptune_nas.architecture import Architecture
 from neptune_nas.build import Part, Place, Shape, build_part, parts
 from neptune_nas.codec import BUILT_IN
-from neptune_nas.errors import ArchitectureError
+from neptune_nas.errors import ArchitectureError, OwnCodeError
 from neptune_nas.trial import Cost
 
 aten = torch.ops.aten
@@ -70,11 +70,11 @@ def count_part(part: Part) -> Cost:
     """Build one part on the meta device and count it; an error names the part."""
     try:
         with torch.device("meta"):
-            module, image = build_part(part), torch.empty(1, *part.shape)
+            module, image = _built(part), torch.empty(1, *part.shape)
         sources = part.what.sources if isinstance(part.what, Place) else 0
         return count(module, [image] * sources if sources else image)
     except ArchitectureError as error:
-        raise ArchitectureError(f"{part.name}: {error}") from error
+        raise type(error)(f"{part.name}: {error}") from error
     except RuntimeError as error:  # torch's own about shapes, devices, or values it cannot know
         raise ArchitectureError(
             f"{part.name}: cannot run on the meta device, where costs are counted: {error}"
@@ -83,9 +83,23 @@ def count_part(part: Part) -> Cost:
         own = _own_substage(part)
         if own is None:
             raise
-        raise ArchitectureError(
+        raise OwnCodeError(
             f"{part.name}: `{own}` at width {part.shape[0]} cannot be counted: "
             f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _built(part: Part) -> nn.Module:
+    """The module of a part on the present device; what torch refuses then is not the image's."""
+    try:
+        return build_part(part)
+    except RuntimeError as error:
+        own = _own_substage(part)
+        if own is None:
+            raise
+        raise OwnCodeError(
+            f"`{own}.build({part.shape[0]})` cannot run on the meta device, where costs are "
+            f"counted: {error}"
         ) from error
 
 
@@ -160,7 +174,7 @@ def refuse_product(func: Any) -> None:
     name = name.split(".")[0]
     if space == "aten" and (HARMLESS.search(name) or not PRODUCT.search(name)):
         return
-    raise ArchitectureError(
+    raise OwnCodeError(  # the toolkit's own layers hold none
         f"operation `{space}::{name}` may hold a matrix product that the cost counter does not "
         f"know: write it with matmul, convolutions or scaled_dot_product_attention."
     )

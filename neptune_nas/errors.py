@@ -12,6 +12,10 @@ class ArchitectureError(NeptuneError):
     """A record, or a combination of records, that no network can be built from."""
 
 
+class OwnCodeError(ArchitectureError):
+    """A user's own SubStage whose code fails: to be mended, where others are merely left out."""
+
+
 class SpaceError(NeptuneError):
     """A search space that cannot be found, read, or that does not hold what was asked of it."""
 

@@ -30,12 +30,13 @@ from neptune_nas.json_fields import (
     check_fields,
     parse,
 )
+from neptune_nas.kind import ARCHITECTURE, refuse_model
 from neptune_nas.model_file import Weights, with_weights
 from neptune_nas.study.store import score_from_json, score_to_json
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Cost, Score, Trial
 
-FORMAT = "neptune-nas/architecture"
+FORMAT = ARCHITECTURE
 VERSION = 1
 
 FIELDS: Mapping[str, Rule] = {
@@ -163,6 +164,7 @@ def load(path: str | Path, allow: Iterable[type] = ()) -> Exported:
     field, for a file that is missing, malformed, truncated, foreign, from a later version, or
     changed by hand so that its key is no longer its architecture's or its FLOPs not two a MAC.
     """
+    refuse_model(Path(path))
     return loads(read_file(Path(path)), str(path), allow)
 
 

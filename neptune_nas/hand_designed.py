@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from neptune_nas.again import check_same, study_of
 from neptune_nas.cost import cost_of
 from neptune_nas.engine.engine import Call
+from neptune_nas.engine.process import end_if_unguarded
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.outputs import write_outputs
@@ -43,6 +44,7 @@ def run_references(
     that was stopped goes on, more seeds go on, and what failed is tried again. `watch` is told how
     many are done, of how many, and the latest. Raises `StudyError` for a study that trains nothing.
     """
+    end_if_unguarded()
     if seeds < 1:
         raise OptionError(f"references need at least 1 seed, but got {seeds}.")
     study = study_of(search)

@@ -1,5 +1,7 @@
 """Files that one process holds at a time."""
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,10 +25,30 @@ def locked(file: Path, busy: str) -> Iterator[None]:
     except Timeout as error:
         raise StudyError(busy) from error
     except OSError as error:
-        raise StudyError(
-            f"folder {file.parent} cannot be written ({error.strerror}): choose another with --out."
-        ) from error
+        raise _unwritable(file.parent, error.strerror) from error
     try:
         yield
     finally:
         lock.release()
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be written to, or made, without making it.
+
+    Raises `StudyError`, as `locked` would.
+    """
+    places = (folder.absolute(), *folder.absolute().parents)
+    try:
+        there = next(place for place in places if place.exists())
+    except OSError as error:
+        raise _unwritable(folder, error.strerror) from error
+    if not there.is_dir():
+        raise _unwritable(folder, f"{there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _unwritable(folder, os.strerror(errno.EACCES))
+
+
+def _unwritable(folder: Path, reason: object) -> StudyError:
+    return StudyError(
+        f"folder {folder} cannot be written ({reason}): mend that, or choose another folder."
+    )

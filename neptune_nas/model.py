@@ -19,6 +19,7 @@ from neptune_nas.errors import (
 )
 from neptune_nas.exported import Exported, document, from_document
 from neptune_nas.json_fields import SHAPE, SIZE, TEXT, Rule, check_fields, is_number
+from neptune_nas.kind import refuse_architecture
 from neptune_nas.model_file import (
     ModelFile,
     check_finite,
@@ -144,6 +145,7 @@ def load_model(path: str | Path, allow: Iterable[type] = ()) -> Model:
     for a file that is missing, malformed, of another kind or version, whose architecture is
     refused, or whose weights do not fit it.
     """
+    refuse_architecture(Path(path))
     file = read_model_file(Path(path))
     try:
         model = decoded(file, allow)

@@ -1,5 +1,6 @@
 """What a search would do, said before it is done."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -36,7 +37,8 @@ class Plan:
 def plan(search: Search) -> Plan:
     """Look at the space and the data, and train one typical candidate in this process."""
     search.make_sampler()  # only to find out now what it refuses
-    facts = search.settle(search.find_facts()).facts
+    settings = search.settle(search.find_facts())
+    search.check_places(settings)
     question, rng = search.question, Random(search.seed)
     sampled = (search.target.sample(rng) for _ in range(CANDIDATES))
     fits = [a for a in sampled if search.gauge.feasible(a)] or [search.surveyed.require_example()]
@@ -46,18 +48,24 @@ def plan(search: Search) -> Plan:
     search.task.evaluator(typical, first, seed)  # warms up: the first call is slower
     score = search.task.evaluator(typical, first, seed)
     jobs = search.slots.jobs
-    share, epochs = 1.0, 0.0
-    for level in question.rungs:
-        epochs, share = epochs + share * level, share / 3
-    each = score.seconds / first * epochs
+    each = score.seconds / first * expected_epochs(question.rungs, question.reduction)
     return Plan(
         folder=search.folder.path,
         goes_on=search.folder.exists,
         question=question,
-        facts=facts,
+        facts=settings.facts,
         survey=search.surveyed,
         score=score,
         seconds=each * search.trials * search.repeats / jobs,
         trials=search.trials,
         jobs=jobs,
     )
+
+
+def expected_epochs(rungs: Sequence[int], reduction: int) -> float:
+    """How many epochs a trial trains on average, where one in `reduction` leaves each rung.
+
+    >>> expected_epochs((1, 3, 9), 3)
+    3.0
+    """
+    return sum(level / float(reduction) ** i for i, level in enumerate(rungs))

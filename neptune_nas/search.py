@@ -21,11 +21,14 @@ from neptune_nas.constraints import Constraint, Survey, parse_constraint, survey
 from neptune_nas.data.load import load_once, short_name
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.plan import Slots, share_out
+from neptune_nas.engine.process import end_if_unguarded
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.files import folder_name
+from neptune_nas.hints import check_types
 from neptune_nas.latency import measure_latency
+from neptune_nas.lock import check_writable
 from neptune_nas.outputs import write_outputs
 from neptune_nas.record import record_classes
 from neptune_nas.redact import redact
@@ -46,7 +49,7 @@ from neptune_nas.study.run import run_session
 from neptune_nas.study.rungs import REDUCTION, Rungs
 from neptune_nas.study.session import Asked, begin, hardware, now, settle_settings, versions
 from neptune_nas.study.settings import TABLE, TRAINING, Facts, Question, Settings
-from neptune_nas.study.store import Store, create_store
+from neptune_nas.study.store import Store, check_store, create_store
 from neptune_nas.study.study import Study
 from neptune_nas.study.table import DATA as TABLE_DATA
 from neptune_nas.study.table import check_rungs, fidelities, table_task
@@ -86,7 +89,8 @@ class Search:
     `threads` (default: its share of the cores). `timeout`, `trial_timeout`: seconds. `patience`:
     stop after that many trials in a row that added nothing to the front.
 
-    Raises `OptionError` for a number out of its range, or fields that exclude each other.
+    Raises `OptionError` for a field of another type, a number out of its range, or fields that
+    exclude each other.
     """
 
     space: str | Space[Any] = "default"
@@ -107,7 +111,7 @@ class Search:
     name: str | None = None
     out: str | Path = Path("studies")
     storage: str | None = None
-    data_dir: str | None = None
+    data_dir: str | Path | None = None
     device: str = "auto"
     jobs: int | None = None
     threads: int | None = None
@@ -118,6 +122,7 @@ class Search:
     patience: int | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         for name in POSITIVE:
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -254,6 +259,7 @@ class Search:
         Raises `OptionError` for what cannot be asked, and `StudyError` where the study began with
         another question, is being searched by another process, or cannot be written.
         """
+        end_if_unguarded()
         facts, sampler = self.find_facts(), self.make_sampler()
         with self.folder.locked():
             settings = self.settle(facts)
@@ -317,12 +323,21 @@ class Search:
             outline=space.outline,
         )
 
-    def _open_store(self, settings: Settings) -> Store:
+    def check_places(self, settings: Settings) -> None:
+        """Refuse a folder or a database that `run` could not use, and leave both as they are."""
+        folder, url = self.folder.path, self._database(settings)
+        check_writable(folder)
+        check_store(url, settings.name, settings.identity, folder)
+
+    def _database(self, settings: Settings) -> str:
         url = self.storage or settings.storage or sqlite_url(self.folder.database)
         if self.folder.exists and url.startswith(SQLITE):
             require_database(url, settings.name)
+        return url
+
+    def _open_store(self, settings: Settings) -> Store:
         return create_store(
-            url,
+            self._database(settings),
             settings.name,
             directions(self.objectives),
             settings.identity,

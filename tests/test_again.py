@@ -1,11 +1,15 @@
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 
 import pytest
 
 from neptune_nas.again import asked_in, search_of
+from neptune_nas.audit import run_audit
+from neptune_nas.baseline import run_baselines
 from neptune_nas.errors import StudyError
 from neptune_nas.search import Search
+from neptune_nas.space import find_space
 from tests.study.fakes import Arithmetic
 
 
@@ -27,9 +31,29 @@ def test_a_study_asks_its_own_question_again(made: Path) -> None:
 
 
 def test_an_evaluator_that_only_python_can_name_is_refused(tmp_path: Path) -> None:
-    Search(space="tiny", trials=1, evaluator=Arithmetic(), jobs=1, out=tmp_path).run()
-    with pytest.raises(StudyError, match=r"`evaluator` is tests\.study\.fakes:Arithmetic, which"):
-        asked_in(tmp_path / "tiny-digits" / "study.toml")
+    folder = (
+        Search(space="tiny", trials=1, evaluator=Arithmetic(), jobs=1, out=tmp_path).run().folder
+    )
+    call = rf"search_of\('{folder}', evaluator=\.\.\.\)"
+    message = rf"`evaluator` is tests\.study\.fakes:Arithmetic, which only Python .*{call}"
+    with pytest.raises(StudyError, match=message):
+        asked_in(folder / "study.toml")
+
+
+def test_a_study_with_an_evaluator_is_audited_and_compared_where_that_is_given(
+    tmp_path: Path,
+) -> None:
+    space = find_space("tiny")  # as an object, which no name in `study.toml` leads to
+    first = Search(space=replace(space, name="own"), trials=6, evaluator=Arithmetic(), jobs=1)
+    folder = replace(first, out=tmp_path).run().folder
+    search = replace(search_of(folder, space=first.space, evaluator=Arithmetic()), jobs=1)
+    assert run_audit(search, 4).audit is not None
+    assert len(run_baselines(search, ("random",)).baselines["random"]) == 6
+
+
+def test_another_evaluator_than_the_studys_is_refused(made: Path) -> None:
+    with pytest.raises(StudyError, match=r"`evaluator` is training, but got \S*fakes:Arithmetic"):
+        search_of(made, evaluator=Arithmetic())
 
 
 def test_a_folder_of_an_impossible_name_is_refused(made: Path, tmp_path: Path) -> None:

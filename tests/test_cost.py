@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from neptune_nas.architecture import Architecture, Attention, Conv, Identity, Stage
 from neptune_nas.build import build
 from neptune_nas.cost import CostModel, cost
-from neptune_nas.errors import ArchitectureError
+from neptune_nas.errors import ArchitectureError, OwnCodeError
 from neptune_nas.nn.norms import LRN, MLN
 from neptune_nas.nn.substages import SelfAttention
 from neptune_nas.trial import Cost
@@ -227,6 +227,8 @@ class Picky:
     def build(self, width: int) -> nn.Module:
         if self.when == "built":
             raise ValueError("an odd width is needed")
+        if self.when == "on meta":
+            assert torch.ones(width).sum().item()
         return nn.Bilinear(width, width, width)  # takes two maps and is given one
 
 
@@ -234,12 +236,13 @@ class Picky:
     ("when", "message"),
     [
         ("built", r"`Picky\.build\(8\)` failed: ValueError: an odd width is needed"),
+        ("on meta", r"`Picky\.build\(8\)` cannot run on the meta device, .*meta"),
         ("run", r"`Picky` at width 8 cannot be counted: TypeError: .*input2"),
     ],
 )
 def test_a_users_own_substage_that_fails_is_named_with_its_width(when: str, message: str) -> None:
     architecture = Architecture(stages=(Stage(width=8, substages=(Picky(when),)),))
-    with pytest.raises(ArchitectureError, match=rf"^stages\.0\.substages\.0: {message}") as caught:
+    with pytest.raises(OwnCodeError, match=rf"^stages\.0\.substages\.0: {message}") as caught:
         CostModel(SHAPE, 4).cost(architecture)
     assert isinstance(caught.value.__cause__, ArchitectureError | TypeError)
 

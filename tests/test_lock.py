@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.errors import StudyError
-from neptune_nas.lock import locked
+from neptune_nas.lock import check_writable, locked
 
 KILLED = (
     "import os, sys; from pathlib import Path; from neptune_nas.lock import locked\n"
@@ -38,7 +38,20 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_is_said_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(StudyError, match=r"file cannot be written .* choose another with --out"),
+        pytest.raises(
+            StudyError, match=r"file cannot be written .* mend that, or choose another folder"
+        ),
         locked(tmp_path / "file" / "x.lock", "busy"),
     ):
         pass
+
+
+def test_a_folder_that_can_be_made_is_not_made_yet(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new" / "folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_can_be_no_folder_is_said_to(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StudyError, match=r"cannot be written \(.*file is no folder\): mend that"):
+        check_writable(tmp_path / "file" / "new")

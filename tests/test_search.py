@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from optuna.storages import RDBStorage
 from torch import nn
 
 from neptune_nas.architecture import Architecture, Conv, Stage
-from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.errors import OptionError, OwnCodeError, StudyError
 from neptune_nas.search import Search
 from neptune_nas.space import Space, choice
 from neptune_nas.study.coordinator import StopSearch
@@ -28,6 +29,13 @@ from neptune_nas.search import Search
 from tests.study.fakes import Arithmetic
 search = Search(space="tiny", trials=24, evaluator=Arithmetic(), out=Path({out!r}), jobs=2)
 search.run(lambda progress: print(progress.done, flush=True))
+"""
+
+UNGUARDED = """
+from pathlib import Path
+from neptune_nas.search import Search
+from tests.study.fakes import Arithmetic
+Search(space="tiny", trials=4, evaluator=Arithmetic(), out=Path({out!r}), jobs=2).run()
 """
 
 
@@ -60,6 +68,21 @@ def test_killed_at_any_moment_and_run_again_it_has_every_trial_once(
     study = arithmetic(tmp_path).run()
     assert [trial.state for trial in study.trials] == [State.FINISHED] * 24
     assert {t.key: t.scores for t in study.trials if t.key in finished} == finished
+
+
+def test_a_script_that_searches_as_it_is_imported_is_told_so_once(tmp_path: Path) -> None:
+    script = tmp_path / "unguarded.py"
+    script.write_text(UNGUARDED.format(out=str(tmp_path)))
+    ended = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.count("Traceback") == 1
+    assert ended.stderr.rstrip().endswith('call what searches under `if __name__ == "__main__":`.')
 
 
 def test_ctrl_c_leaves_a_whole_study(tmp_path: Path) -> None:
@@ -233,6 +256,39 @@ def test_a_users_own_substage_is_searched_counted_and_reported(tmp_path: Path) -
     study = arithmetic(tmp_path, space=space, trials=3).run()
     assert len(study.ranked) == 3
     assert (study.folder / "report.html").exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Misspelt:
+    """A SubStage of the user's own whose code fails."""
+
+    def build(self, width: int) -> nn.Module:
+        return nn.Conv2d(width, width, 1, paddin=1)  # type: ignore[call-arg]  # the mistake
+
+
+@dataclass(frozen=True, slots=True)
+class Hungry:
+    """A SubStage of the user's own that fails on small maps only."""
+
+    def build(self, width: int) -> nn.Module:
+        return nn.Conv2d(width, width, 5)
+
+
+def space_of(substage: object) -> Space[Architecture]:
+    stages = (Stage(width=8, substages=(choice(Conv(), Conv(5), substage),)), Stage(width=8))
+    return Space("own", Architecture(stages=stages))
+
+
+def test_a_substage_whose_code_fails_stops_the_search_before_it_begins(tmp_path: Path) -> None:
+    message = r"stages\.0\.substages\.0: `Misspelt\.build\(8\)` failed: TypeError: .*'paddin'"
+    with pytest.raises(OwnCodeError, match=message):
+        arithmetic(tmp_path, space=space_of(Misspelt())).run()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_substage_that_the_images_are_too_small_for_is_left_out(tmp_path: Path) -> None:
+    study = arithmetic(tmp_path, space=space_of(Hungry())).run()
+    assert len(study.ranked) == 2
 
 
 @pytest.mark.parametrize("name", ["...", "-", "///"])

@@ -31,6 +31,7 @@ def audit(
     )
     if found.audit is None:
         typer.echo("Too few of them could be trained to the end to compare rankings.")
-        return
-    console().print(audit_table(found.audit))
-    typer.echo(f"{found.audit.verdict}.")
+    else:
+        console().print(audit_table(found.audit))
+        typer.echo(f"{found.audit.verdict}.")
+    typer.echo(f"Report: {found.folder / 'report.html'}")

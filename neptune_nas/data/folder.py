@@ -29,6 +29,13 @@ UNBOUNDED = {"I", "F"}  # of 32 bits a pixel, where nobody knows which number is
 GRAY = {"1", "L", *WORDS}
 
 
+NAMED = 10  # files in a message; of more, the count
+
+
+class BrokenImageError(DataError):
+    """A file whose pixels cannot be had."""
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """What every image of a folder is made into."""
@@ -36,6 +43,9 @@ class Form:
     height: int
     width: int
     channels: int
+
+
+LEAST = Form(1, 1, 1)  # to read an image whole and keep next to nothing
 
 
 def load_folder(text: str, cache: Path | None) -> Source:
@@ -122,7 +132,17 @@ class Pixels:
     cache: Path | None
 
     def take(self, rows: Rows) -> Tensor:
-        """The images of `rows` as uint8 `(n, C, H, W)`, out of the cache where they are in it."""
+        """The images of `rows` as uint8 `(n, C, H, W)`, out of the cache where they are in it.
+
+        Raises `DataError` naming all files of the folder that cannot be read, whatever the rows.
+        """
+        try:
+            return self._taken(rows)
+        except BrokenImageError:
+            refuse_broken(self.every)
+            raise
+
+    def _taken(self, rows: Rows) -> Tensor:
         files = [self.files[row] for row in rows]
         form = common_form(self.every, self.size)
         if self.cache is None:
@@ -132,6 +152,29 @@ class Pixels:
             keep(files, form, stored)
         # Copy-on-write: torch wants a writable array, and the file must stay as it is.
         return torch.from_numpy(np.load(stored, mmap_mode="c"))
+
+
+def refuse_broken(files: Sequence[Path]) -> None:
+    """Refuse several files that are no whole images, all at once; raises `DataError`."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        broken = [
+            file for file, bad in zip(files, threads.map(is_broken, files), strict=True) if bad
+        ]
+    if len(broken) > 1:
+        more = f" and {len(broken) - NAMED:,} more" if len(broken) > NAMED else ""
+        raise DataError(
+            f"data: {len(broken):,} files must be whole images of 8 or 16 bits a channel, but are "
+            f"not: remove, mend or convert {', '.join(map(str, broken[:NAMED]))}{more}."
+        )
+
+
+def is_broken(file: Path) -> bool:
+    """Whether a file's pixels cannot be had."""
+    try:
+        decode(file, LEAST)
+    except BrokenImageError:
+        return True
+    return False
 
 
 def decoded(files: Sequence[Path], form: Form) -> Iterator[NDArray[np.uint8]]:
@@ -208,16 +251,16 @@ def opened(file: Path) -> Image.Image:
         raise unreadable(file) from error
     if image.mode in UNBOUNDED:
         image.close()
-        raise DataError(
+        raise BrokenImageError(
             f"data: {file} must have 8 or 16 bits a channel, but has numbers without a range "
             f"(PIL's mode {image.mode}): convert it."
         )
     return image
 
 
-def unreadable(file: Path) -> DataError:
+def unreadable(file: Path) -> BrokenImageError:
     """What to say of a file that is no whole image."""
-    return DataError(
+    return BrokenImageError(
         f"data: {file} must be a whole image, but it cannot be read: remove or mend it."
     )
 

@@ -12,7 +12,14 @@ from typing import Self
 
 from neptune_nas.engine.engine import Call, Result, Usage, failed_score
 from neptune_nas.engine.plan import Plan, make_plans, own_modules, pickled, require, share_out
-from neptune_nas.engine.process import Attempt, Worker, start_worker
+from neptune_nas.engine.process import (
+    UNGUARDED,
+    Attempt,
+    Worker,
+    describe_exit,
+    end_if_unguarded,
+    start_worker,
+)
 from neptune_nas.engine.worker import Reply
 from neptune_nas.errors import NeptuneError
 from neptune_nas.evaluate.evaluator import Evaluator
@@ -44,6 +51,7 @@ class LocalEngine:
         trial_timeout: float | None = None,
         setup: Callable[[], object] | None = None,
     ) -> None:
+        end_if_unguarded()
         require(trial_timeout is None or trial_timeout > 0, "trial_timeout", "> 0", trial_timeout)
         slots = share_out(jobs, threads, gpus)
         self._plans = make_plans(evaluator, setup, slots)
@@ -181,7 +189,14 @@ class LocalEngine:
 
     def _bury(self, worker: Worker) -> None:
         """Clear away a worker that died; its call is made again, once."""
-        how = self._end(worker)
+        code = self._end(worker)
+        if code == UNGUARDED:
+            raise NeptuneError(
+                "a search starts its workers by importing the script that runs it, and this script "
+                "searches again when it is imported: call what searches under "
+                '`if __name__ == "__main__":`.'
+            )
+        how = describe_exit(code)
         self._usage = replace(self._usage, deaths=self._usage.deaths + 1)
         if not worker.ready:
             self._count_failed_start(worker.plan, how)
@@ -209,7 +224,7 @@ class LocalEngine:
                     "raise it, or search smaller networks.",
                 )
 
-    def _end(self, worker: Worker) -> str:
+    def _end(self, worker: Worker) -> int | None:
         del self._workers[worker.plan.index]
         return worker.end()
 
@@ -228,6 +243,5 @@ class LocalEngine:
         if self._failed_starts[plan.index] >= MAX_FAILED_STARTS:
             raise NeptuneError(
                 f"worker {plan.index} died {MAX_FAILED_STARTS} times in a row before its first "
-                f"call ({how}): look above for what it printed; a script that starts a search must "
-                'do so under `if __name__ == "__main__":`.'
+                f"call ({how}): look above for what it printed."
             )

@@ -1,6 +1,7 @@
 """A worker process, as its coordinator sees it."""
 
 import multiprocessing
+import os
 import pickle
 import signal
 import sys
@@ -15,6 +16,9 @@ from time import monotonic
 from neptune_nas.engine.engine import Call
 from neptune_nas.engine.plan import Plan
 from neptune_nas.engine.worker import Reply, run_worker
+
+NAME = "neptune-worker-"  # before a worker's number
+UNGUARDED = 77  # exit code of a worker that would start workers itself, which nothing else has
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,8 @@ class Worker:
             pass
         return None
 
-    def end(self) -> str:
-        """End the process if it still runs, and say how it ended."""
+    def end(self) -> int | None:
+        """End the process if it still runs; its exit code, negative for a signal."""
         self.process.kill()
         self.process.join()
         code = self.process.exitcode
@@ -76,7 +80,7 @@ class Worker:
         # reach: where the fork server died, its workers live on but count as ended.
         self.process.close()
         self.connection.close()
-        return _describe_exit(code)
+        return code
 
 
 def start_worker(plan: Plan, preload: tuple[str, ...] = ()) -> Worker:
@@ -93,7 +97,7 @@ def start_worker(plan: Plan, preload: tuple[str, ...] = ()) -> Worker:
     process = context.Process(  # type: ignore[attr-defined]  # typeshed has it on subclasses only
         target=run_worker,
         args=(theirs, plan),
-        name=f"neptune-worker-{plan.index}",
+        name=f"{NAME}{plan.index}",
         daemon=True,  # a program that ends without closing its engine must not wait for workers
     )
     try:
@@ -124,7 +128,20 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _describe_exit(code: int | None) -> str:
+def end_if_unguarded() -> None:
+    """End this process, silently, if it is a worker that is still importing the user's script.
+
+    A worker begins by importing the script that its coordinator runs. One that starts a search as
+    it is imported would start workers in each worker; the coordinator tells by the exit code.
+    """
+    process = multiprocessing.current_process()
+    # Python's own check of this mistake reads the same attribute, but says it once a worker.
+    if process.name.startswith(NAME) and getattr(process, "_inheriting", False):
+        os._exit(UNGUARDED)
+
+
+def describe_exit(code: int | None) -> str:
+    """How a process ended, in words."""
     if code is None or code >= 0:
         return f"exit code {code}"  # 255 where the fork server died and cannot tell
     return f"signal {-code}, {signal.strsignal(-code)}"

@@ -21,6 +21,7 @@ from neptune_nas.errors import NeptuneError
 from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.record import is_record
 from neptune_nas.training.malloc import keep_pages
+from neptune_nas.training.memory import is_device_lost
 from neptune_nas.trial import Score
 
 
@@ -71,7 +72,7 @@ def answer(evaluator: Evaluator, payload: bytes, index: int) -> Reply:
     except NeptuneError as error:
         mistake = _portable(error)
     except Exception as error:
-        trace, spoiled = traceback.format_exc(), _spoils_device(error)
+        trace, spoiled = traceback.format_exc(), is_device_lost(error)
         score = failed_score(call, f"{type(error).__name__}: {error}", started=started)
     busy, cpu = time.perf_counter() - wall, time.process_time() - cpu
     if score is not None:
@@ -132,10 +133,3 @@ def _portable(error: NeptuneError) -> NeptuneError:
     except Exception:
         return NeptuneError(str(error))
     return error if isinstance(copy, NeptuneError) else NeptuneError(str(error))
-
-
-def _spoils_device(error: Exception) -> bool:
-    """Whether the accelerator's context is lost with this error, as after an illegal access."""
-    return isinstance(error, torch.AcceleratorError) and not isinstance(
-        error, torch.OutOfMemoryError
-    )

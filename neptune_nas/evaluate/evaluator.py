@@ -1,11 +1,12 @@
 """The seam between a search and whatever measures its architectures."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from neptune_nas.architecture import Architecture
 from neptune_nas.trial import Score
 
 
+@runtime_checkable
 class Evaluator(Protocol):
     """Measures one architecture: `(architecture, fidelity, seed) -> score`.
 

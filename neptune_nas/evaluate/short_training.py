@@ -1,6 +1,7 @@
 """The score that counts: train the network for a few epochs, then measure it."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter, time
 
 from torch import nn
@@ -24,7 +25,7 @@ class ShortTraining:
     """
 
     data: str = "digits"
-    data_dir: str | None = None
+    data_dir: str | Path | None = None
     recipe: Recipe = field(default_factory=Recipe)
     device: str = "cpu"
     split_seed: int = 0

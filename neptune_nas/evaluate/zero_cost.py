@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
+from pathlib import Path
 from time import perf_counter, time
 from typing import Literal, get_args
 
@@ -44,7 +45,7 @@ class ZeroCost:
 
     proxy: Proxy
     data: str = "digits"
-    data_dir: str | None = None
+    data_dir: str | Path | None = None
     device: str = "cpu"
     split_seed: int = 0
     batch_size: int = 64

@@ -16,6 +16,9 @@ from neptune_nas.study.settings import TRAINING, Question
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State
 
+MARKS = {True: ("yes", "✓", "holds"), False: ("no", "✗", "does not hold"), None: ("", "?", "open")}
+"""Of a claim by whether it holds: its kind on the page, its mark, and the mark in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:

@@ -6,6 +6,7 @@ trial was scored at: higher rungs hold only those that were promoted.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from math import exp, log, sqrt
@@ -18,6 +19,7 @@ from plotly.subplots import make_subplots
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
+from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.pareto import Floats
 from neptune_nas.report.progress import first_rung
 from neptune_nas.report.style import ACCENT, GREY, WARM, figure
@@ -109,6 +111,24 @@ def measure_effects(study: Study, seed: int = 0) -> Effects | None:
     return Effects(tuple(found), r2_accuracy, r2_cost, len(trials))
 
 
+def require_effects(studies: Sequence[Study]) -> Effects:
+    """The effects in the one study that there is.
+
+    Raises `OptionError` for several, and `StudyError` where it has too few trials.
+    """
+    if len(studies) > 1:
+        raise OptionError(
+            f"what mattered is shown for one study at a time, but got {len(studies)}: name one."
+        )
+    found = measure_effects(studies[0])
+    if found is None:
+        raise StudyError(
+            f"study {studies[0].folder} has {len(usable(studies[0]))} scored trials, but at least "
+            f"{LEAST_TRIALS} are needed to tell decisions apart: search on first."
+        )
+    return found
+
+
 def encode(trials: list[Trial]) -> tuple[list[str], Floats]:
     """The paths of all decisions, and a number for each in each trial; -1 if it was not taken."""
     paths = list(dict.fromkeys(path for trial in trials for path in trial.picks))
@@ -172,10 +192,9 @@ def effects_of(study: Study, path: str) -> list[Effect]:
     return effects
 
 
-def importance_figure(study: Study, found: Effects | None = None) -> go.Figure:
+def importance_figure(found: Effects) -> go.Figure:
     """The most important decisions, for accuracy and for cost."""
-    found = found or measure_effects(study)
-    shown = found.importances[:SHOWN_DECISIONS] if found else ()
+    shown = found.importances[:SHOWN_DECISIONS]
     fig = figure("R² lost when the decision is shuffled", "")
     for name, color in (("accuracy", ACCENT), ("cost", GREY)):
         fig.add_bar(
@@ -208,10 +227,9 @@ def add_heading(fig: go.Figure, text: str, y: float) -> None:
     )
 
 
-def effects_figure(study: Study, found: Effects | None = None, decisions: int = 6) -> go.Figure:
+def effects_figure(study: Study, found: Effects, decisions: int = 6) -> go.Figure:
     """The mean effect of each option of the most important decisions, on accuracy and on cost."""
-    found = found or measure_effects(study)
-    paths = [importance.path for importance in found.importances[:decisions]] if found else []
+    paths = [importance.path for importance in found.importances[:decisions]]
     groups = [effects_of(study, path) for path in paths]
     base = figure("", "")
     fig: Any = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.05)

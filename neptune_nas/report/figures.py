@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from neptune_nas.describe import describe
 from neptune_nas.errors import OptionError, one_of
-from neptune_nas.report.effects import effects_figure, importance_figure
+from neptune_nas.report.effects import effects_figure, importance_figure, require_effects
 from neptune_nas.report.progress import Span, corners, fidelity_text, progress, spans, survival
 from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
 from neptune_nas.report.versus import mean_random
@@ -36,7 +36,10 @@ MARKS = ("triangle-up", "square", "cross", "star")
 
 
 def draw(name: str, studies: Sequence[Study]) -> go.Figure:
-    """The figure of this name; raises `OptionError` for an unknown one."""
+    """The figure of this name.
+
+    Raises `OptionError` for an unknown one, and `StudyError` for studies that have too little.
+    """
     if name not in FIGURES:
         raise OptionError(f"figure '{name}' is unknown: {one_of(FIGURES, name)}")
     return FIGURES[name](studies)
@@ -291,6 +294,6 @@ FIGURES: dict[str, Callable[[Sequence[Study]], go.Figure]] = {
     "hypervolume-seconds": lambda studies: hypervolume(studies, over="seconds"),
     "timeline": timeline,
     "rungs": rungs,
-    "importance": lambda studies: importance_figure(studies[0]),
-    "effects": lambda studies: effects_figure(studies[0]),
+    "importance": lambda studies: importance_figure(require_effects(studies)),
+    "effects": lambda studies: effects_figure(studies[0], require_effects(studies)),
 }

@@ -83,7 +83,7 @@ def page_figures(studies: Sequence[Study], found: Effects | None) -> dict[str, g
     figures = {name: FIGURES[name](studies) for name in ABOUT_ALL}
     figures["pareto"] = pareto(studies, text=False)
     if found:
-        figures["importance"] = importance_figure(studies[0], found)
+        figures["importance"] = importance_figure(found)
         figures["effects"] = effects_figure(studies[0], found)
     return figures
 

@@ -6,7 +6,7 @@ from html import escape
 from neptune_nas.describe import duration, short
 from neptune_nas.errors import ArchitectureError, StudyError
 from neptune_nas.redact import redact
-from neptune_nas.report.checklist import Check, checklist
+from neptune_nas.report.checklist import MARKS, Check, checklist
 from neptune_nas.report.comparison import Compared, compare
 from neptune_nas.report.drawing import model_for
 from neptune_nas.report.effects import LEAST_TRIALS, Effects
@@ -20,7 +20,6 @@ from neptune_nas.trial import Trial
 
 PICKS = {"efficiency": "Most efficient", "knee": "Knee of the front", "accuracy": "Most accurate"}
 FILES = {"Most efficient": "efficient", "Knee of the front": "knee", "Most accurate": "accurate"}
-MARKS = {True: ("yes", "✓", "holds"), False: ("no", "✗", "does not hold"), None: ("", "?", "open")}
 
 
 def summary(studies: Sequence[Study]) -> str:

@@ -7,6 +7,8 @@ import pandas as pd
 
 from neptune_nas.describe import describe, short
 from neptune_nas.errors import OptionError, one_of
+from neptune_nas.redact import redact
+from neptune_nas.report.checklist import MARKS, Check, checklist
 from neptune_nas.report.hand_designed import HEADS, TITLE, against, caveat, cells
 from neptune_nas.study.measures import accuracy_per_gflop, efficiency
 from neptune_nas.study.ranking import (
@@ -65,7 +67,7 @@ def ranking_table(
 def ranking_markdown(
     study: Study, by: str = "efficiency", min_accuracy: float | None = None, top: int = 20
 ) -> str:
-    """The first `top` of a ranking as a Markdown table, with the formula above it."""
+    """The first `top` of a ranking as a Markdown table, between its formula and the checklist."""
     places = study.ranking(by, min_accuracy)
     lines = [
         f"# {escape_markdown(study.settings.name)}: ranking by {by}",
@@ -78,6 +80,7 @@ def ranking_markdown(
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
         *(markdown_row(study, standing) for standing in places[:top]),
         *hand_designed_lines(study),
+        *trust_lines(study),
     ]
     return "\n".join(lines) + "\n"
 
@@ -97,6 +100,18 @@ def hand_designed_lines(study: Study) -> list[str]:
     head, *rows = map(markdown_line, (HEADS, *map(cells, against(study))))
     rule = f"| --- |{' ---: |' * (len(HEADS) - 1)}"
     return ["", f"## {TITLE}", "", caveat(study), "", head, rule, *rows]
+
+
+def trust_lines(study: Study) -> list[str]:
+    """The honest-evaluation checklist in Markdown."""
+    return ["", "## Can it be trusted?", "", *map(check_line, checklist(study))]
+
+
+def check_line(check: Check) -> str:
+    """One claim of the checklist: whether it holds, and what shows it."""
+    _, mark, word = MARKS[check.holds]
+    claim, evidence = map(escape_markdown, (check.claim, redact(check.evidence)))
+    return f"- {mark} **{claim}** ({word}): {evidence}"
 
 
 def markdown_line(texts: tuple[str, ...]) -> str:

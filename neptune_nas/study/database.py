@@ -14,9 +14,11 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from neptune_nas.errors import StudyError
+from neptune_nas.lock import check_writable
 from neptune_nas.redact import redact
 
 SQLITE = "sqlite:///"
+MEMORY = ":memory:"
 PARAMS, USER_ATTRS, SYSTEM_ATTRS = (
     sqlalchemy.table(name, *map(sqlalchemy.column, ("trial_id", *columns))).insert()
     for name, *columns in (
@@ -92,6 +94,31 @@ def storage_at(url: str) -> BaseStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     kind = QuickStorage if is_known(RDBStorage) else RDBStorage
     return optuna.storages.get_storage(kind(url, engine_kwargs=_engine_options(url)))
+
+
+def has_studies(url: str, made: Path) -> bool:
+    """Whether studies have begun in the database at a URL, which is left as it is.
+
+    `made`: a folder that will be there once it is used. Raises `StudyError` where the database
+    cannot be opened or, if it is a file, not be made.
+    """
+    with opening(url):
+        place = sqlalchemy.make_url(url)
+        if place.get_backend_name() == "sqlite" and not Path(place.database or MEMORY).exists():
+            check_room(url, Path(place.database or MEMORY).absolute().parent, made.absolute())
+            return False  # to ask the database would be to make it
+        engine = sqlalchemy.create_engine(url)
+        try:
+            return sqlalchemy.inspect(engine).has_table("studies")
+        finally:
+            engine.dispose()
+
+
+def check_room(url: str, folder: Path, made: Path) -> None:
+    """Refuse a folder that no database can be made in; raises `StudyError`."""
+    check_writable(folder)
+    if folder != made and not folder.is_dir():
+        raise StudyError(f"storage {url} needs the folder {folder}, but there is none: make it.")
 
 
 @contextmanager

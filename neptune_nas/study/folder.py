@@ -5,21 +5,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 import tomli_w
 
-from neptune_nas.codec import conforms
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
 from neptune_nas.files import read_file, write_file
+from neptune_nas.hints import fits, in_words
 from neptune_nas.lock import locked
 from neptune_nas.study.settings import Settings
 
 R = TypeVar("R")
 
 VERSION = 1
-WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +63,14 @@ class Folder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other searches out of this study while inside.
+        """Keep other searches, and what measures for it, out of this study while inside.
 
         Raises `StudyError` if one is at work already; the lock of a killed search is gone with it.
         """
         with locked(
             self.path / "study.lock",
-            f"study {self.path} is being searched by another process: wait for it, or give this "
-            f"search another --study-name.",
+            f"study {self.path} is being searched by another process, or measured for: wait "
+            f"for it, or search under another name meanwhile.",
         ):
             yield
 
@@ -146,36 +144,11 @@ def _field_from(hint: Any, value: Any, where: str) -> Any:
         return record_from(hint, value, where)
     if get_origin(hint) is tuple and isinstance(value, list):
         value = tuple(value)
-    if not _fits(value, hint):
+    if not fits(value, hint):
         got = list(value) if isinstance(value, tuple) else value
-        raise FileFormatError(f"{where} must be {in_words(hint)}, but got {got!r}.")
+        words = "a table" if is_dataclass(hint) else in_words(hint)
+        raise FileFormatError(f"{where} must be {words}, but got {got!r}.")
     return value
-
-
-def _fits(value: object, hint: Any) -> bool:
-    if get_origin(hint) is not dict:
-        return conforms(value, hint)
-    items = get_args(hint)[1]
-    return isinstance(value, dict) and all(conforms(item, items) for item in value.values())
-
-
-def in_words(hint: Any) -> str:
-    """A field's type as it is said to people.
-
-    >>> in_words(int), in_words(tuple[int, int, int]), in_words(tuple[str, ...])
-    ('a whole number', 'a list of 3, each a whole number', 'a list, each text')
-    """
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin is tuple:
-        length = "" if ... in inner else f" of {len(inner)}"
-        return f"a list{length}, each {in_words(inner[0])}"
-    if origin is Literal:
-        return f"one of {', '.join(map(str, inner))}"
-    if origin in (Union, UnionType):
-        return " or ".join(in_words(each) for each in inner if each is not type(None))
-    if origin is dict:
-        return f"a table of {'values' if inner[1] is Any else in_words(inner[1])}"
-    return WORDS.get(hint, "a table")
 
 
 def _plain(value: Any) -> Any:

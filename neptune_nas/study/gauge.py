@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from neptune_nas.codec import key
 from neptune_nas.constraints import Constraint
-from neptune_nas.errors import ArchitectureError
+from neptune_nas.errors import ArchitectureError, OwnCodeError
 from neptune_nas.study.objectives import EXACT, value_of
 from neptune_nas.trial import Cost
 
@@ -50,6 +50,8 @@ class Gauge:
         """The same; less than any other for what cannot be built."""
         try:
             return self.value(name, architecture)
+        except OwnCodeError:
+            raise
         except ArchitectureError:
             return -inf
 
@@ -65,10 +67,13 @@ class Gauge:
     def feasible(self, architecture: Any) -> bool:
         """Whether an architecture can be built for the images and keeps all constraints.
 
-        Latency is asked for last, since it is measured.
+        Latency is asked for last, since it is measured. Raises `OwnCodeError` where the user's own
+        code fails, which is a mistake and no property of the architecture.
         """
         try:
             self.cost(architecture)
+        except OwnCodeError:
+            raise
         except ArchitectureError:
             return False
         ordered = sorted(self.constraints, key=lambda c: c.name == "latency")

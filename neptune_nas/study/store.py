@@ -6,9 +6,11 @@ grows by one with every evaluation. Accuracy below the last rung is an intermedi
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import wraps
 from math import isfinite
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import optuna
@@ -21,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from neptune_nas.codec import from_json, to_json
 from neptune_nas.errors import StudyError
 from neptune_nas.redact import redact
-from neptune_nas.study.database import SQLITE, opening, require_database, storage_at
+from neptune_nas.study.database import SQLITE, has_studies, opening, require_database, storage_at
 from neptune_nas.trial import Cost, Score, State, Trial
 
 P = ParamSpec("P")
@@ -153,13 +155,31 @@ def create_store(
             study_id = storage.get_study_id_from_name(name)
         else:
             storage.set_study_user_attr(study_id, QUESTION, question)
-        found = storage.get_study_user_attrs(study_id).get(QUESTION)
-    if found != question:
+        refuse_other(storage, study_id, question, url)
+    return Store(storage, study_id, allow)
+
+
+def check_store(url: str, name: str, question: str, made: Path) -> None:
+    """Refuse what `create_store` would, and leave the storage as it is.
+
+    `made`: the study's folder, which will be there by then.
+    """
+    if not has_studies(url, made):
+        return
+    with opening(url):
+        storage = storage_at(url)
+        with suppress(KeyError):
+            refuse_other(storage, storage.get_study_id_from_name(name), question, url)
+
+
+def refuse_other(storage: BaseStorage, study_id: int, question: str, url: str) -> None:
+    """Refuse a study that was begun with another question."""
+    if storage.get_study_user_attrs(study_id).get(QUESTION) != question:
+        name = storage.get_study_name_from_id(study_id)
         raise StudyError(
             f"storage {redact(url)} holds another study '{name}' (of another space, data or "
             f"options): give this search another --study-name."
         )
-    return Store(storage, study_id, allow)
 
 
 def open_store(url: str, name: str, allow: tuple[type, ...] = ()) -> Store:

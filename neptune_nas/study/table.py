@@ -60,7 +60,9 @@ class TableCosts:
         return found | both if found & both else found
 
 
-def table_task(table: Tabular[Any], data: str, data_dir: str | None, costs: Iterable[str]) -> Task:
+def table_task(
+    table: Tabular[Any], data: str, data_dir: str | Path | None, costs: Iterable[str]
+) -> Task:
     """A search on a table, whose networks saw images such as those of `data`.
 
     `costs`: those that the search needs. Raises `OptionError` where one can neither be counted, as
@@ -80,7 +82,7 @@ def table_task(table: Tabular[Any], data: str, data_dir: str | None, costs: Iter
     return Task(table, known, shape, classes, 1 / classes, fingerprint, NO_IMAGES)
 
 
-def image_facts(data: str, data_dir: str | None) -> tuple[Shape, int]:
+def image_facts(data: str, data_dir: str | Path | None) -> tuple[Shape, int]:
     """The shape of a data set's images and its classes."""
     if data in IMAGES:
         return IMAGES[data]

@@ -1,6 +1,7 @@
 """What architectures are measured on: the evaluator, and the shape of its images."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from neptune_nas.cost import CostModel
@@ -32,7 +33,7 @@ class Task:
     images: tuple[int, int, int]
 
 
-def training_task(question: Question, data_dir: str | None, device: str) -> Task:
+def training_task(question: Question, data_dir: str | Path | None, device: str) -> Task:
     """Short training on the question's data with its recipe, and its proxy as rung 0."""
     data = load_once(question.data, data_dir, 0)
     recipe = record_from(Recipe, question.recipe, "recipe")

@@ -47,6 +47,12 @@ def test_an_interactive_figure_needs_no_extra(study: Path, tmp_path: Path) -> No
     [
         (("plot", "paretto", "STUDY", "-o", "x.html"), ("'paretto'", "did you mean 'pareto'")),
         (("plot", "pareto", "STUDY", "-o", "x.bmp"), (".bmp",)),
+        (("plot", "importance", "STUDY", "-o", "x.html"), ("has 3 scored trials", "at least 40")),
+        (("plot", "effects", "STUDY", "-o", "x.html"), ("has 3 scored trials", "at least 40")),
+        (
+            ("plot", "effects", "STUDY", "STUDY", "-o", "x.html"),
+            ("one study at a time, but got 2",),
+        ),
         (("status", "nowhere"), ("nowhere is no study",)),
         (("draw", "nothing.json"), ("nothing.json cannot be read",)),
         (("compare", "STUDY", "nowhere"), ("nowhere is no study",)),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.search import Search
+from neptune_nas.study.folder import Folder
 from neptune_nas.study.read import read_study
 from neptune_nas.trial import State
 from tests.cli.run import assert_one_sentence, neptune
@@ -37,6 +38,7 @@ def test_an_audit_and_baselines_of_it_stand_in_its_results(proxied: Path) -> Non
     assert "ranking " in audit.out
     for name in ("rung 0 (naswot)", "rung 1", "synflow", "parameters", "FLOPs"):
         assert name in audit.out
+    assert audit.out.splitlines()[-1] == f"Report: {proxied / 'report.html'}"
     baseline = neptune("baseline", proxied, "--samplers", "random", "--trials", 3, "-j", 1)
     assert baseline.code == 0, baseline
     assert "of hypervolume" in baseline.out
@@ -87,6 +89,14 @@ def test_the_best_are_confirmed(study: Path) -> None:
 def test_a_ranking_that_cannot_be_confirmed_is_one_sentence(study: Path) -> None:
     assert_one_sentence(neptune("confirm", study, "--best", 2), "`best` counts the places", "`by`")
     assert_one_sentence(neptune("confirm", study, "--by", "x"), "ranking 'x' is unknown")
+
+
+@pytest.mark.parametrize("command", ["audit", "reference"])
+def test_a_study_that_is_searched_is_waited_for(proxied: Path, command: str) -> None:
+    with Folder(proxied).locked():
+        outcome = neptune(command, proxied)
+    assert_one_sentence(outcome, "another process", "wait for it")
+    assert "--" not in outcome.err  # these commands have no option that gives another name or place
 
 
 def test_gpus_are_dealt_to_the_workers() -> None:

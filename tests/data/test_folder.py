@@ -141,6 +141,28 @@ def test_a_truncated_image_is_refused_by_name(pictures: Path) -> None:
         load_data(f"folder:{pictures}")
 
 
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [(2, r"pictures/blue/01\.png\.$"), (12, r"pictures/blue/09\.png and 2 more\.$")],
+)
+def test_several_broken_images_are_named_at_once(pictures: Path, count: int, named: str) -> None:
+    for i in range(count):
+        (pictures / "blue" / f"{i:02}.png").write_bytes(b"no image")
+    with pytest.raises(
+        DataError, match=rf"data: {count} files must .* convert \S*00\.png, .*{named}"
+    ):
+        load_data(f"folder:{pictures}")
+
+
+def test_broken_images_are_named_of_both_parts_and_of_all_kinds(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        write_classes(tmp_path / part)
+    (tmp_path / "train" / "red" / "odd.png").write_bytes(b"no image")
+    Image.fromarray(np.ones((8, 10), dtype=np.float32)).save(tmp_path / "test" / "red" / "odd.tif")
+    with pytest.raises(DataError, match=r"convert \S*train/red/odd\.png, \S*test/red/odd\.tif\."):
+        load_data(f"folder:{tmp_path}")
+
+
 def test_images_that_cannot_all_be_decoded_leave_nothing_in_the_cache(
     pictures: Path, tmp_path: Path
 ) -> None:
@@ -169,8 +191,9 @@ def test_of_sixteen_bits_a_pixel_the_upper_eight_are_kept(tmp_path: Path, suffix
 
 @pytest.mark.parametrize("kind", [np.int32, np.float32])
 def test_an_image_of_numbers_without_a_range_is_refused_by_name(tmp_path: Path, kind: Any) -> None:
-    write_pixels(tmp_path, ".tif", np.full((2, 3), 40_000, dtype=kind))
-    with pytest.raises(DataError, match=r"0\.tif must have 8 or 16 bits a channel"):
+    write_pixels(tmp_path, ".tif", np.full((2, 3), 40_000, dtype=np.uint16))
+    Image.fromarray(np.full((2, 3), 40_000, dtype=kind)).save(tmp_path / "b" / "odd.tif")
+    with pytest.raises(DataError, match=r"odd\.tif must have 8 or 16 bits a channel"):
         load_data(f"folder:{tmp_path}")
 
 

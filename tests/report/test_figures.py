@@ -3,7 +3,7 @@ from dataclasses import replace
 import plotly.graph_objects as go
 import pytest
 
-from neptune_nas.errors import OptionError
+from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.report import style
 from neptune_nas.report.figures import FIGURES, draw, pareto
 from neptune_nas.study.study import Study
@@ -19,9 +19,17 @@ def test_every_figure_can_be_drawn_and_written_as_json(name: str) -> None:
     assert draw(name, [make_results(60)]).to_json().startswith('{"data":[')
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_of_an_empty_study_is_empty_not_an_error(name: str) -> None:
+@pytest.mark.parametrize("name", sorted({*FIGURES} - {"importance", "effects"}))
+def test_any_other_figure_of_an_empty_study_is_empty_not_an_error(name: str) -> None:
     assert draw(name, [plain_results()]).layout.height > 0
+
+
+@pytest.mark.parametrize("name", ["importance", "effects"])
+def test_what_mattered_needs_trials_of_one_study(name: str) -> None:
+    with pytest.raises(StudyError, match="has 0 scored trials, but at least 40 are needed"):
+        draw(name, [plain_results()])
+    with pytest.raises(OptionError, match="one study at a time, but got 2: name one"):
+        draw(name, [plain_results()] * 2)
 
 
 def test_the_front_shows_rungs_apart_and_references_beside() -> None:

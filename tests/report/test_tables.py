@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from neptune_nas.errors import OptionError
-from neptune_nas.report.tables import pareto_csv, ranking_text, trials_csv
+from neptune_nas.report.checklist import checklist
+from neptune_nas.report.tables import escape_markdown, pareto_csv, ranking_text, trials_csv
 from neptune_nas.study.study import Study
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
@@ -52,6 +53,17 @@ def test_the_ranking_as_markdown_says_its_formula_and_its_first(study: Study) ->
     first = study.ranking()[0]
     assert "(accuracy - chance) / MFLOPs" in text
     assert f"| 1 | {first.trial.number} | {first.accuracy:.4f} |" in text
+
+
+def test_markdown_ends_with_the_checklist_of_the_page(study: Study) -> None:
+    text, checks = ranking_text(study, "md"), checklist(study)
+    lines = text.partition("## Can it be trusted?\n\n")[2].splitlines()
+    assert [line.partition("**")[2].partition("**")[0] for line in lines] == [
+        escape_markdown(check.claim) for check in checks
+    ]
+    marks = {True: "✓", False: "✗", None: "?"}
+    assert [line[2] for line in lines] == [marks[check.holds] for check in checks]
+    assert {check.holds for check in checks} == {True, False, None}
 
 
 def test_markdown_shows_intervals_where_seeds_were_repeated() -> None:

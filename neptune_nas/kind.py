@@ -1,0 +1,54 @@
+"""What lies at a path where something else was asked for, and what reads it instead."""
+
+from pathlib import Path
+
+from neptune_nas.errors import FileFormatError
+from neptune_nas.model_file import is_model_file
+
+ARCHITECTURE = "neptune-nas/architecture"  # the format of an exported one
+START = 4096  # bytes of a file that are looked at
+IS_MODEL = "is a trained model: `load_model` and `neptune-nas predict` read it"
+IS_ARCHITECTURE = (
+    "is an architecture without weights: `load` and `neptune-nas show` read it, and "
+    "`neptune-nas train` makes a model of it"
+)
+IS_STUDY = (
+    "is a study's folder: `read_study` and `neptune-nas report` read it, and `neptune-nas export` "
+    "writes its architectures to files"
+)
+IS_FOLDER = "is a folder, but a file is needed: name a file in it"
+
+
+def refuse_model(path: Path) -> None:
+    """Refuse a trained model, or a folder, where an architecture is to be read."""
+    refuse_folder(path)
+    if path.is_file() and is_model_file(path):
+        raise FileFormatError(f"{path} {IS_MODEL}.")
+
+
+def refuse_architecture(path: Path) -> None:
+    """Refuse an architecture, or a folder, where a trained model is to be read."""
+    refuse_folder(path)
+    if path.is_file() and is_architecture(path):
+        raise FileFormatError(f"{path} {IS_ARCHITECTURE}.")
+
+
+def refuse_folder(path: Path) -> None:
+    """Refuse a folder, saying what reads it or which file in it was meant."""
+    if not path.is_dir():
+        return
+    if (path / "study.toml").is_file():
+        raise FileFormatError(f"{path} {IS_STUDY}.")
+    for model in sorted(path.glob("seed-*/model.safetensors")):
+        raise FileFormatError(f"{path} is a folder: name a model in it, such as {model}.")
+    raise FileFormatError(f"{path} {IS_FOLDER}.")
+
+
+def is_architecture(path: Path) -> bool:
+    """Whether a file begins as an exported architecture does."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(START)
+    except OSError:
+        return False
+    return start.lstrip().startswith(b"{") and ARCHITECTURE.encode() in start

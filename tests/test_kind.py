@@ -1,0 +1,55 @@
+"""What is read by another function or command is refused with that one's name."""
+
+from pathlib import Path
+
+import pytest
+
+from neptune_nas.architecture import Architecture, Stage
+from neptune_nas.errors import FileFormatError
+from neptune_nas.exported import bare, load, save
+from neptune_nas.model import load_model, save_model, untrained
+
+ITEM = bare(Architecture(stages=(Stage(width=8),)), (1, 8, 8), 10)
+
+
+def test_a_model_is_no_architecture_whatever_it_is_called(tmp_path: Path) -> None:
+    for name in ("model.safetensors", "model.json"):
+        save_model(tmp_path / name, untrained(ITEM))
+        with pytest.raises(FileFormatError, match=rf"{name} is a trained model: `load_model` and"):
+            load(tmp_path / name)
+
+
+def test_an_architecture_is_no_model(tmp_path: Path) -> None:
+    save(tmp_path / "best.json", ITEM)
+    with pytest.raises(FileFormatError, match=r"best\.json is an architecture .*: `load` and"):
+        load_model(tmp_path / "best.json")
+
+
+def test_the_folder_of_a_study_is_neither(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").touch()
+    for read in (load, load_model):
+        with pytest.raises(
+            FileFormatError, match=r"is a study's folder: `read_study` and .*report"
+        ):
+            read(tmp_path)
+
+
+def test_the_folder_of_a_training_names_a_model(tmp_path: Path) -> None:
+    model = tmp_path / "seed-0" / "model.safetensors"
+    save_model(model, untrained(ITEM))
+    for read in (load, load_model):
+        with pytest.raises(FileFormatError, match=f"name a model in it, such as {model}"):
+            read(tmp_path)
+
+
+def test_any_other_folder_is_no_file(tmp_path: Path) -> None:
+    for read in (load, load_model):
+        with pytest.raises(FileFormatError, match=r"is a folder, but a file is needed"):
+            read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["gone.json", "gone.safetensors"])
+def test_a_file_that_is_missing_is_said_to_be_missing(tmp_path: Path, name: str) -> None:
+    for read in (load, load_model):
+        with pytest.raises(FileFormatError, match=rf"{name} cannot be read: No such file"):
+            read(tmp_path / name)

@@ -1,0 +1,83 @@
+"""What a search would do: where it would write, and for how many epochs it would train."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from neptune_nas.errors import StudyError
+from neptune_nas.plan import expected_epochs, plan
+from neptune_nas.search import Search
+from tests.study.fakes import Arithmetic
+
+
+def asked(out: Path, **more: Any) -> Search:
+    return Search("tiny", evaluator=Arithmetic(), trials=2, rungs=(1,), jobs=1, out=out, **more)
+
+
+def everything(folder: Path) -> dict[Path, bytes]:
+    return {p: p.read_bytes() if p.is_file() else b"" for p in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("rungs", "reduction", "epochs"), [((9,), 3, 9.0), ((1, 3, 9), 3, 3.0), ((0, 4, 8), 4, 1.5)]
+)
+def test_one_trial_in_so_many_as_the_search_says_goes_on(
+    rungs: tuple[int, ...], reduction: int, epochs: float
+) -> None:
+    assert expected_epochs(rungs, reduction) == epochs
+
+
+def test_a_larger_reduction_takes_less_time(tmp_path: Path) -> None:
+    few, many = (
+        plan(replace(asked(tmp_path), rungs=(1, 100), reduction=reduction)) for reduction in (2, 50)
+    )
+    ratio = (few.seconds / few.score.seconds) / (many.seconds / many.score.seconds)
+    assert ratio == pytest.approx(51 / 3)
+
+
+@pytest.mark.parametrize("storage", ["elsewhere.db", "studies/tiny-digits/other.db"])
+def test_a_plan_leaves_folder_and_database_as_they_are(tmp_path: Path, storage: str) -> None:
+    found = plan(asked(tmp_path / "studies", storage=f"sqlite:///{tmp_path / storage}"))
+    assert not found.goes_on
+    assert everything(tmp_path) == {}
+
+
+def test_a_plan_for_a_study_that_is_there_leaves_it_as_it_is(tmp_path: Path) -> None:
+    asked(tmp_path).run()
+    before = everything(tmp_path)
+    assert plan(asked(tmp_path)).goes_on
+    assert everything(tmp_path) == before
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StudyError, match=r"tiny-digits cannot be written \(\S*file is no folder\)"):
+        plan(asked(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("nonsense", "storage nonsense cannot be opened"),
+        ("sqlite:///{}/none/x.db", r"storage \S*x\.db needs the folder \S*none, but there is none"),
+        ("sqlite:///{}/text", r"storage \S*text cannot be opened: .*not a database"),
+    ],
+)
+def test_a_storage_that_cannot_be_used_is_refused(tmp_path: Path, url: str, message: str) -> None:
+    (tmp_path / "text").write_text("no database" * 100)
+    before = everything(tmp_path)
+    with pytest.raises(StudyError, match=message):
+        plan(asked(tmp_path / "studies", storage=url.format(tmp_path)))
+    assert everything(tmp_path) == before
+
+
+def test_a_storage_with_another_study_of_that_name_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    optuna.create_study(storage=url, study_name="other")
+    plan(asked(tmp_path / "a", storage=url))
+    asked(tmp_path / "a", storage=url).run()
+    with pytest.raises(StudyError, match="holds another study 'tiny-digits'"):
+        plan(asked(tmp_path / "b", storage=url, seed=1))
