@@ -19,7 +19,8 @@ CANDIDATES = 21  # of which the one with the median FLOPs is trained
 class Plan:
     """The study that would be made, and one candidate trained.
 
-    `seconds`: for all trials, by the candidate's time.
+    `seconds`: for all trials, by the candidate's time. `sharing`: how many run on each
+    GPU, and why.
     """
 
     folder: Path
@@ -31,12 +32,14 @@ class Plan:
     seconds: float
     trials: int
     jobs: int
+    sharing: str = ""
 
 
 def plan(search: Search) -> Plan:
     """Look at the space and the data, and train one typical candidate in this process."""
     search.make_sampler()  # only to find out now what it refuses
     facts = search.settle(search.find_facts()).facts
+    sharing, jobs = search.sharing, search.slots.jobs  # before the candidate takes memory
     question, rng = search.question, Random(search.seed)
     sampled = (search.target.sample(rng) for _ in range(CANDIDATES))
     fits = [a for a in sampled if search.gauge.feasible(a)] or [search.surveyed.require_example()]
@@ -45,7 +48,6 @@ def plan(search: Search) -> Plan:
     first = next(level for level in question.rungs if level)  # 0 is a proxy
     search.task.evaluator(typical, first, seed)  # warms up: the first call is slower
     score = search.task.evaluator(typical, first, seed)
-    jobs = search.slots.jobs
     share, epochs = 1.0, 0.0
     for level in question.rungs:
         epochs, share = epochs + share * level, share / 3
@@ -60,4 +62,5 @@ def plan(search: Search) -> Plan:
         seconds=each * search.trials * search.repeats / jobs,
         trials=search.trials,
         jobs=jobs,
+        sharing=sharing.why if sharing else "",
     )
