@@ -20,7 +20,8 @@ CANDIDATES = 21  # of which the one with the median FLOPs is trained
 class Plan:
     """The study that would be made, and one candidate trained.
 
-    `seconds`: for all trials, by the candidate's time.
+    `seconds`: for all trials, by the candidate's time. `sharing`: how many run on each
+    GPU, and why.
     """
 
     folder: Path
@@ -32,6 +33,7 @@ class Plan:
     seconds: float
     trials: int
     jobs: int
+    sharing: str = ""
 
 
 def plan(search: Search) -> Plan:
@@ -39,6 +41,7 @@ def plan(search: Search) -> Plan:
     search.make_sampler()  # only to find out now what it refuses
     settings = search.settle(search.find_facts())
     search.check_places(settings)
+    sharing, jobs = search.sharing, search.slots.jobs  # before the candidate takes memory
     question, rng = search.question, Random(search.seed)
     sampled = (search.target.sample(rng) for _ in range(CANDIDATES))
     fits = [a for a in sampled if search.gauge.feasible(a)] or [search.surveyed.require_example()]
@@ -47,7 +50,6 @@ def plan(search: Search) -> Plan:
     first = next(level for level in question.rungs if level)  # 0 is a proxy
     search.task.evaluator(typical, first, seed)  # warms up: the first call is slower
     score = search.task.evaluator(typical, first, seed)
-    jobs = search.slots.jobs
     each = score.seconds / first * expected_epochs(question.rungs, question.reduction)
     return Plan(
         folder=search.folder.path,
@@ -59,6 +61,7 @@ def plan(search: Search) -> Plan:
         seconds=each * search.trials * search.repeats / jobs,
         trials=search.trials,
         jobs=jobs,
+        sharing=sharing.why if sharing else "",
     )
 
 

@@ -19,6 +19,7 @@ from neptune_nas.build import build
 from neptune_nas.codec import type_name
 from neptune_nas.constraints import Constraint, Survey, parse_constraint, survey
 from neptune_nas.data.load import load_once, short_name
+from neptune_nas.engine.gpus import Need
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.plan import Slots, share_out
 from neptune_nas.engine.process import end_if_unguarded
@@ -34,6 +35,7 @@ from neptune_nas.record import record_classes
 from neptune_nas.redact import redact
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.samplers.problem import Problem
+from neptune_nas.sharing import Sharing, need_of, sampled, share
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import find_module
 from neptune_nas.study.coordinator import Coordinator, Limits
@@ -85,9 +87,10 @@ class Search:
     of the study's folder below `out` (default: `SPACE-DATA`). `storage`: the URL of a database to
     use in place of `study.db` in that folder. `data_dir`: where data sets lie, see `load_data`.
     `device`: "auto", "cpu" or "cuda". `jobs`: evaluations at once (default: one a core, or
-    `trials_per_gpu`, which is 1, on each of `gpus`, which are CUDA devices by number), each with
-    `threads` (default: its share of the cores). `timeout`, `trial_timeout`: seconds. `patience`:
-    stop after that many trials in a row that added nothing to the front.
+    `trials_per_gpu` on each of `gpus`, which are CUDA devices by number: as many as are predicted
+    to fit unless it is given), each with `threads` (default: its share of the cores). `timeout`,
+    `trial_timeout`: seconds. `patience`: stop after that many trials in a row that added nothing to
+    the front.
 
     Raises `OptionError` for a field of another type, a number out of its range, or fields that
     exclude each other.
@@ -236,8 +239,28 @@ class Search:
     @property
     def slots(self) -> Slots:
         """How the machine is shared out."""
-        jobs = self.jobs or len(self.gpus) * (self.trials_per_gpu or 1) or None
-        return share_out(jobs, self.threads, self.gpus)
+        gpus = self.sharing.gpus if self.sharing else self.gpus
+        return share_out(self.jobs, self.threads, gpus)
+
+    @cached_property
+    def sharing(self) -> Sharing | None:
+        """How many evaluations share each GPU, and why; None where there is none, or `jobs` says.
+
+        Training on CUDA with no GPU named is on the first.
+        """
+        if self.jobs:
+            return None
+        trains, on_gpu = self._measure == TRAINING, self._device == "cuda"
+        gpus = self.gpus or ((0,) if trains and on_gpu else ())
+        if not gpus:
+            return None
+        return share(gpus, self.trials_per_gpu, self._need if trains else None)
+
+    def _need(self) -> Need:
+        exact = [limit for limit in self.limits if limit.name != "latency"]  # slow to measure
+        found = sampled(self.target, Gauge(self.task.costs, exact).feasible, self.seed)
+        recipe = self.recipe or default_recipe(self.question.data)
+        return need_of(found or [self.surveyed.require_example()], self.task, recipe)
 
     @cached_property
     def gauge(self) -> Gauge:

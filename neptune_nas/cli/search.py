@@ -96,7 +96,8 @@ Gpus = Annotated[
     str | None, typer.Option(help="CUDA devices to spread evaluations over, such as 0,1.")
 ]
 TrialsPerGpu = Annotated[
-    str | None, typer.Option(help="Evaluations at once on each GPU; auto (default) is one.")
+    str | None,
+    typer.Option(help="Evaluations at once on each GPU; auto (default): what its memory holds."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the study (default: 0).")]
@@ -209,6 +210,8 @@ def run(
     if dry_run:
         print_plan(plan(search))
         return
+    if search.sharing and not quiet:
+        typer.echo(search.sharing.why, err=True)
     try:
         with watching(search.folder.path, quiet=quiet, verbose=verbose) as watch:
             study = search.run(watch)

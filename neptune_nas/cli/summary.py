@@ -95,6 +95,8 @@ def print_plan(plan: Plan) -> None:
         else f"failed: {score.failure}",
         "all trials": f"about {clock(plan.seconds)} with {plan.jobs} jobs for {plan.trials} trials",
     }
+    if plan.sharing:
+        rows["GPUs"] = plan.sharing
     grid = Table.grid(padding=(0, 2))
     for name, value in rows.items():
         grid.add_row(name, value)

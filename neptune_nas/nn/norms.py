@@ -136,7 +136,8 @@ class LRN(Affine):
     def by_cells(self, x: Tensor) -> Tensor:
         """The formula, as a scale and a shift for each cell."""
         rows, columns = (cell_sizes(side, self.grid) for side in x.shape[2:])
-        share = torch.outer(x.new_tensor(rows), x.new_tensor(columns)).flatten() / x[0, 0].numel()
+        pixels = torch.outer(filled(x, rows), filled(x, columns)).flatten()
+        share = pixels / x[0, 0].numel()
         step = (rows[0], columns[0])
         means = cell_means(x, step)
         # A constant taken off changes nothing but the rounding of squares, so it has no gradient.
@@ -252,6 +253,14 @@ def cell_sizes(side: int, grid: int) -> list[int]:
     """
     step = min(side, max(2, -(-side // grid)))
     return [min(step, side - start) for start in range(0, side, step)]
+
+
+def filled(x: Tensor, sides: list[int]) -> Tensor:
+    """The sides of cells, equal but for the last, as numbers like those of `x`.
+
+    Made where `x` is: from a list they would come from the host, which then waits for the device.
+    """
+    return torch.cat((x.new_full((len(sides) - 1,), sides[0]), x.new_full((1,), sides[-1])))
 
 
 def cell_means(x: Tensor, step: tuple[int, int]) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from neptune_nas.data.images import ImageData
+from neptune_nas.training.device import send
 from neptune_nas.training.recipe import Recipe
 
 
@@ -50,7 +51,7 @@ def random_views(
     if augment.crop:
         images = random_crops(images, augment.crop, generator)
     if augment.flip:
-        mirrored = torch.rand(len(images), generator=generator).lt(0.5).to(images.device)
+        mirrored = send(torch.rand(len(images), generator=generator).lt(0.5), images.device)
         images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
     floats = normalize(images)
     return blank_squares(floats, augment.cutout, generator) if augment.cutout else floats
@@ -60,7 +61,8 @@ def random_crops(images: Tensor, padding: int, generator: Generator) -> Tensor:
     """Windows of the images' own size out of the images with `padding` black pixels around."""
     count, _, height, width = images.shape
     windows = F.pad(images, [padding] * 4).unfold(2, height, 1).unfold(3, width, 1)
-    down, right = torch.randint(2 * padding + 1, (2, count), generator=generator).to(images.device)
+    moves = torch.randint(2 * padding + 1, (2, count), generator=generator)
+    down, right = send(moves, images.device)
     return windows[torch.arange(count, device=images.device), :, down, right]
 
 
@@ -76,7 +78,7 @@ def blank_squares(images: Tensor, side: int, generator: Generator) -> Tensor:
     )
     inside_rows = inside(rows, side, height).unsqueeze(2)
     inside_columns = inside(columns, side, width).unsqueeze(1)
-    blank = (inside_rows & inside_columns).unsqueeze(1).to(images.device)
+    blank = send((inside_rows & inside_columns).unsqueeze(1), images.device)
     return images.masked_fill_(blank, 0.0)
 
 

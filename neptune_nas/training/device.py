@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import torch
+from torch import Tensor
 
 from neptune_nas.errors import OptionError, one_of
 
@@ -25,3 +26,10 @@ def check_gpus(gpus: Iterable[int]) -> None:
     for gpu in gpus:
         if not 0 <= gpu < count:
             raise OptionError(f"GPU {gpu} is not there: torch finds {count} (counted from 0).")
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """A small tensor of the host on `device`, which the host does not wait for."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

@@ -25,6 +25,7 @@ from neptune_nas.training.state import Epoch, RunState, batch_count, copied, mak
 Result = TypeVar("Result")
 
 EXPLODED = 50.0  # times the loss of guessing: training does not come back from there
+HOST = torch.device("cpu")
 CHECK_STEPS = 50  # on an accelerator, where reading the loss makes the host wait
 
 
@@ -164,13 +165,17 @@ def measured(setup: Setup, state: RunState, epoch: Epoch) -> Epoch:
     return replace(epoch, ema_accuracy=accuracy, ema_loss=loss)
 
 
-def batches(count: int, size: int, generator: Generator) -> tuple[Tensor, ...]:
+def batches(
+    count: int, size: int, generator: Generator, device: torch.device = HOST
+) -> tuple[Tensor, ...]:
     """All of 0..count-1 in random order, in batches of at most `size` that differ by one at most.
 
     No image is left out, and no batch is a small rest that would upset batch norm: rather than a
-    single image, a batch of three.
+    single image, a batch of three. They are drawn on the host, so that no device changes them, and
+    sent to `device` in one go.
     """
-    return torch.randperm(count, generator=generator).tensor_split(batch_count(count, size))
+    order = torch.randperm(count, generator=generator).to(device)
+    return order.tensor_split(batch_count(count, size))
 
 
 def train_epoch(setup: Setup, state: RunState) -> float:
@@ -179,11 +184,12 @@ def train_epoch(setup: Setup, state: RunState) -> float:
     Raises `DivergedError` as soon as the loss is seen to be no number, or far too high.
     """
     setup.network.train()
-    rows_of_batches = batches(len(setup.train), setup.recipe.batch_size, state.generator)
+    size, count = setup.recipe.batch_size, len(setup.train)
+    rows_of_batches = batches(count, size, state.generator, setup.device)
     every = 1 if setup.device.type == "cpu" else CHECK_STEPS
     total = torch.zeros((), device=setup.device)
     for step, rows in enumerate(rows_of_batches, start=1):
-        batch = setup.train[rows.to(setup.device)]
+        batch = setup.train[rows]
         images = random_views(batch.images, setup.augment, setup.normalize, state.generator)
         loss = optimize(setup, images, batch.labels, state.optimizer)
         if state.schedule:

@@ -8,9 +8,19 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"  # see proc(5)
 
 
+def free_memory(gpu: int) -> int:
+    """The bytes that are free on a GPU; makes a CUDA context there, which is not among them."""
+    free, _ = torch.cuda.mem_get_info(gpu)
+    return free
+
+
 def reset_peak_memory(device: torch.device) -> None:
-    """Begin to look for the highest use from now on, where the system can."""
+    """Begin to look for the highest use from now on, where the system can.
+
+    On CUDA what an earlier run has left in torch's cache goes back, since others may share the GPU.
+    """
     if device.type == "cuda":
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
     elif CLEAR.exists():
         try:

@@ -4,10 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from neptune_nas.cli.summary import print_plan
+from neptune_nas.constraints import Survey
+from neptune_nas.errors import OptionError
+from neptune_nas.plan import Plan
 from neptune_nas.search import Search
+from neptune_nas.sharing import evenly
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.read import read_study
-from neptune_nas.trial import State
+from neptune_nas.trial import Score, State
 from tests.cli.run import assert_one_sentence, neptune
 
 TINY = ("--space", "tiny", "-j", 1, "--threads", 1)
@@ -99,10 +104,30 @@ def test_a_study_that_is_searched_is_waited_for(proxied: Path, command: str) -> 
     assert "--" not in outcome.err  # these commands have no option that gives another name or place
 
 
-def test_gpus_are_dealt_to_the_workers() -> None:
-    assert Search(gpus=(0, 1)).slots.jobs == 2
-    assert Search(gpus=(0, 1), trials_per_gpu=3).slots.jobs == 6
-    assert Search(gpus=(0, 1), jobs=3).slots.gpus == (0, 1)
+def test_what_shares_the_gpus_is_said_before_the_search_begins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def run(*_: object) -> None:
+        raise OptionError("no such GPU.")
+
+    monkeypatch.setattr(Search, "run", run)
+    monkeypatch.setattr(Search, "sharing", evenly((0, 1), 2, "for a test"))
+    asked = ("search", "--space", "tiny", "--out", tmp_path, "--gpus", "0,1")
+    assert neptune(*asked).err.startswith("2 at once on each GPU, for a test.\n")
+    assert_one_sentence(neptune(*asked, "-q"), "no such GPU")
+
+
+@pytest.mark.parametrize("sharing", ["", "2 at once on GPU 0."])
+def test_a_plan_says_what_shares_the_gpus_where_there_are_any(
+    study: Path, capsys: pytest.CaptureFixture[str], sharing: str
+) -> None:
+    settings = read_study(study).settings
+    survey: Survey[object] = Survey("tiny", (), 1, 1, {}, None)
+    about = (study, False, settings.question, settings.facts, survey)
+    print_plan(Plan(*about, Score(1, 0.5, 1.0, 0), seconds=9, trials=3, jobs=2, sharing=sharing))
+    shown = capsys.readouterr().out
+    assert ("GPUs" in shown) is bool(sharing)
+    assert sharing in shown
 
 
 def test_baselines_of_no_trials_are_refused(study: Path) -> None:

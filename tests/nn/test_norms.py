@@ -1,4 +1,4 @@
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -6,10 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from neptune_nas.architecture import NORMS, Norm
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.nn.norms import EPS, KINDS, LRN, MLN, even_groups, inner_norm, make_norm
+from neptune_nas.nn.norms import (
+    EPS,
+    KINDS,
+    LRN,
+    MLN,
+    cell_sizes,
+    even_groups,
+    filled,
+    inner_norm,
+    make_norm,
+)
 from tests.nn.contract import WIDTH, NormContract, images, shake
 
 SIDES = st.integers(1, 19)
@@ -210,3 +221,26 @@ def test_groups_divide_the_channels_and_hold_eight_where_there_are_as_many(chann
     groups = even_groups(channels)
     assert channels % groups == 0
     assert channels // groups >= min(8, channels)
+
+
+class OnDeviceOnly(TorchFunctionMode):
+    """Refuses what would make the host and an accelerator wait for each other."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert func not in (torch.tensor, Tensor.new_tensor, Tensor.item, Tensor.tolist), func
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("side", [1, 7, 8])
+def test_no_norm_makes_the_host_wait_for_a_device(kind: str, side: int) -> None:
+    norm, x = make_norm(kind, 8, layers=2), torch.rand(3, 8, side, side)
+    with OnDeviceOnly():
+        assert norm(x, [x]).shape == x.shape
+
+
+@given(side=st.integers(1, 70), grid=st.integers(1, 5))
+def test_the_sides_of_cells_are_made_where_the_map_is(side: int, grid: int) -> None:
+    sides = cell_sizes(side, grid)
+    assert filled(torch.empty(1), sides).tolist() == sides
+    assert filled(torch.empty(1, device="meta"), sides).device.type == "meta"
