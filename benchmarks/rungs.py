@@ -1,13 +1,14 @@
 """What rungs and the fast trainer cost and find, against training every candidate to the end.
 
-    python -m benchmarks.rungs --data-dir DIR --images 2000
+    python -m benchmarks.rungs --data-dir DIR --images 1500 --rungs 1,3,9:3 1,9:8
 
 DIR holds `train/` with a folder of images a class. Both ways are given the same seeded sample of
 architectures. The naive way trains each for the last rung's epochs in the loop that everybody
 writes first (see `benchmarks.throughput`); ours is a search of a space that holds the sample and
-nothing else. Both train on `--images` images and validate on as many others. Printed are
-CPU-seconds, the coordinator's included, and the hypervolume of accuracy and FLOPs of either front,
-twice: by the naive accuracies of all, and each by its own.
+nothing else, with each of `--rungs` (epochs, and after the colon one in how many goes on), once
+before the naive loop and once after it. Both train on `--images` images and validate on as many
+others. Printed are CPU-seconds, the coordinator's included, and the hypervolume of accuracy and
+FLOPs of either front, twice: by the naive accuracies of all, and each by its own.
 """
 
 import argparse
@@ -38,6 +39,7 @@ from neptune_nas.evaluate.short_training import ShortTraining
 from neptune_nas.pareto import hypervolume, non_dominated
 from neptune_nas.search import Search
 from neptune_nas.space import Space, choice, find_space
+from neptune_nas.study.rungs import REDUCTION
 from neptune_nas.study.study import Study
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.trial import Score
@@ -141,18 +143,46 @@ def link_images(folder: Path, images: int, out: Path) -> None:
                 (out / part / kind.name / file.name).symlink_to(file.resolve())
 
 
-def search(jobs: Sequence[Job], rungs: tuple[int, ...], reduction: int, out: Path) -> Study:
-    """Our way: a study of a space of these architectures alone."""
-    data, recipe = f"folder:{out}/images#{jobs[0].images}", jobs[0].recipe
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Rungs, and one in how many goes on from each."""
+
+    rungs: tuple[int, ...]
+    reduction: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Way":
+        """The way that `1,3,9:3` says."""
+        rungs, _, reduction = text.partition(":")
+        return cls(tuple(map(int, rungs.split(","))), int(reduction or REDUCTION))
+
+    def __str__(self) -> str:
+        return f"--rungs {','.join(map(str, self.rungs))} --reduction {self.reduction}"
+
+
+def search(jobs: Sequence[Job], way: Way, workers: int, images: Path) -> tuple[Study, float]:
+    """Our way: a study of a space of these architectures alone, and its CPU-seconds."""
+    data, recipe, before = f"folder:{images}#{jobs[0].images}", jobs[0].recipe, process_time()
+    with TemporaryDirectory() as out:
+        study = searched(jobs, way, workers, (data, str(images.parent), recipe, out))
+    return study, process_time() - before + study.ledger.worker_seconds
+
+
+def searched(
+    jobs: Sequence[Job], way: Way, workers: int, where: tuple[str, str, Recipe, str]
+) -> Study:
+    """The study."""
+    data, data_dir, recipe, out = where
     return Search(
         space=Space("sample", choice(*(job.architecture for job in jobs))),
         data=data,
-        data_dir=str(out),
-        evaluator=Timed(ShortTraining(data, str(out), recipe)),
-        rungs=rungs,
-        reduction=reduction,
+        data_dir=data_dir,
+        evaluator=Timed(ShortTraining(data, data_dir, recipe)),
+        rungs=way.rungs,
+        reduction=way.reduction,
         sampler="random",
         trials=len(jobs),
+        jobs=workers,
         threads=1,
         out=out,
     ).run()
@@ -171,7 +201,7 @@ def front(accuracies: Mapping[str, float], costs: Mapping[str, int]) -> list[str
 
 
 def main() -> None:
-    """Measure both ways, ours first, and print a table."""
+    """Measure both ways and print what came out."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", required=True, help="folder with train/ and its classes")
     parser.add_argument("--space", default="cifar10")
@@ -179,49 +209,47 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=60)
     parser.add_argument("--images", type=int, default=2000, help="training images")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rungs", default="1,3,9")
-    parser.add_argument("--reduction", type=int, default=3)
+    parser.add_argument("--rungs", type=Way.parse, nargs="+", default=[Way((1, 3, 9), REDUCTION)])
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
 
-    rungs = tuple(map(int, options.rungs.split(",")))
-    limits = [parse_constraint(options.constraint)]
+    epochs = max(way.rungs[-1] for way in options.rungs)
     recipe = Recipe(crop=4, flip=True, batch_size=options.batch)
     jobs = [
-        Job(each, options.data_dir, options.images, rungs[-1], recipe)
-        for each in sample(options.space, options.candidates, limits, 0)
+        Job(each, options.data_dir, options.images, epochs, recipe)
+        for each in sample(
+            options.space, options.candidates, [parse_constraint(options.constraint)], 0
+        )
     ]
-    costs = {
-        key(j.architecture): CostModel(SHAPE, CLASSES).cost(j.architecture).flops for j in jobs
-    }
     with TemporaryDirectory() as out:
-        link_images(Path(options.data_dir), options.images, Path(out) / "images")
-        load_once(f"folder:{out}/images#{options.images}", out, 0)  # decoded once for all
-        before = process_time()
-        study = search(jobs, rungs, options.reduction, Path(out))
-        ours = process_time() - before + study.ledger.worker_seconds
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.workers, context, one_thread) as pool:
-        everything = list(pool.map(naive, jobs))
-    report(study, everything, ours, costs)
+        images = Path(out) / "images"
+        link_images(Path(options.data_dir), options.images, images)
+        load_once(f"folder:{images}#{options.images}", out, 0)  # decoded once for all
+        before = [search(jobs, way, options.workers, images) for way in options.rungs]
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(options.workers, context, one_thread) as pool:
+            everything = list(pool.map(naive, jobs))
+        after = [search(jobs, way, options.workers, images) for way in options.rungs]
+    for way, *found in zip(options.rungs, before, after, strict=True):
+        for study, seconds in found:
+            report(way, study, seconds, everything)
 
 
-def report(
-    study: Study, everything: Sequence[Trained], ours: float, costs: Mapping[str, int]
-) -> None:
-    """Print what was measured."""
+def report(way: Way, study: Study, ours: float, everything: Sequence[Trained]) -> None:
+    """Print how one search did."""
+    costs = {trial.key: trial.cost.flops for trial in study.trials}
     truth = {each.key: each.accuracy for each in everything}
     own = {t.key: t.score.accuracy for t in study.ranked if t.score}
     picked = front(own, costs)
     slow = sum(each.seconds for each in everything)
     print(f"naive: {len(truth)} candidates, {slow:.0f} CPU-s, front of {len(front(truth, costs))}")
-    print(f"ours:  {len(own)} at the last rung, {ours:.0f} CPU-s, front of {len(picked)}")
+    print(f"{way}: {len(own)} at the last rung, {ours:.0f} CPU-s, front of {len(picked)}")
     print(f"CPU time: 1/{slow / ours:.1f}")
     of_naive, of_ours = volume(truth, costs), volume({k: truth[k] for k in picked}, costs)
     print(f"hypervolume, all by naive accuracies: {of_ours:.4f} of {of_naive:.4f}")
     print(f"  = {of_ours / of_naive:.1%}")
     print(f"hypervolume, each by its own scores:  {volume(own, costs):.4f} of {of_naive:.4f}")
-    print(f"  = {volume(own, costs) / of_naive:.1%}")
+    print(f"  = {volume(own, costs) / of_naive:.1%}", flush=True)
 
 
 if __name__ == "__main__":
