@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from neptune_nas.data.dataset import tensors_of
     from neptune_nas.data.tensors import save_tensors
     from neptune_nas.exported import export_trial, load, save
+    from neptune_nas.full_training.run import Training
     from neptune_nas.model import load_model, save_model
     from neptune_nas.search import Search
     from neptune_nas.study.coordinator import StopSearch
     from neptune_nas.study.read import read_study
-    from neptune_nas.train import Training
 
 __version__ = "0.1.0"
 
 LAZY = {
     "Search": "neptune_nas.search",
     "StopSearch": "neptune_nas.study.coordinator",
-    "Training": "neptune_nas.train",
+    "Training": "neptune_nas.full_training.run",
     "export_trial": "neptune_nas.exported",
     "load": "neptune_nas.exported",
     "load_model": "neptune_nas.model",

@@ -12,7 +12,7 @@ from neptune_nas.errors import OptionError, one_of
 
 if TYPE_CHECKING:
     from neptune_nas.exported import Exported
-    from neptune_nas.train import Training
+    from neptune_nas.full_training.run import Training
 
 EXAMPLE = "Example: neptune-nas train best.json --data cifar10 --epochs 60 --seeds 3"
 
@@ -64,8 +64,8 @@ def train(
 ) -> None:
     """Train a network in full from several seeds, and read the test split once at the end."""
     wanted = Pick(which, trial, min_accuracy)
-    from neptune_nas.recipe_file import read_recipe
-    from neptune_nas.train import Training
+    from neptune_nas.full_training.recipe_file import read_recipe
+    from neptune_nas.full_training.run import Training
 
     training = Training(
         source_at(source, wanted, storage, allow),

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 import torch
 
-from neptune_nas import train as module
-from neptune_nas import train_seed as seed_module
 from neptune_nas.architecture import Architecture, Stem
 from neptune_nas.errors import NeptuneError, StudyError
 from neptune_nas.exported import bare
-from neptune_nas.metrics import SeedMetrics, dumps, load_metrics
+from neptune_nas.full_training import run as module
+from neptune_nas.full_training import seed as seed_module
+from neptune_nas.full_training.folder import SeedFolder, read_history, write_history
+from neptune_nas.full_training.metrics import SeedMetrics, dumps, load_metrics
+from neptune_nas.full_training.run import Step, Training
+from neptune_nas.full_training.seed import Job, read_test
 from neptune_nas.model import load_model, save_model
-from neptune_nas.train import Step, Training
-from neptune_nas.train_folder import SeedFolder, read_history, write_history
-from neptune_nas.train_seed import Job, read_test
 from neptune_nas.training.choice import choose
 from neptune_nas.training.recipe import Recipe
 
@@ -28,7 +28,7 @@ NETWORK = bare(Architecture(stem=Stem(width=4)), (1, 8, 8), 10)
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.test_train import asked
+from tests.full_training.test_run import asked
 
 def watch(step):
     if (step.seed, step.epoch.number) == (1, 2):

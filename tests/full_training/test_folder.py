@@ -5,13 +5,19 @@ from typing import Any
 import pytest
 
 from neptune_nas.errors import FileFormatError, StudyError
-from neptune_nas.metrics import Terms, load_metrics
+from neptune_nas.full_training.folder import (
+    SeedFolder,
+    TrainFolder,
+    read_history,
+    settle,
+    write_history,
+)
+from neptune_nas.full_training.metrics import Terms, load_metrics
 from neptune_nas.study.folder import read_toml
-from neptune_nas.train_folder import SeedFolder, TrainFolder, read_history, settle, write_history
 from neptune_nas.training.state import Epoch
 
 TERMS = Terms("resnet8", "digits", "0123456789abcdef", 20, {"lr": 0.01, "crop": 2}, ("0", "1"))
-COMMITTED = sorted((Path(__file__).parents[1] / "studies").glob("*/trained/*/train.toml"))
+COMMITTED = sorted((Path(__file__).parents[2] / "studies").glob("*/trained/*/train.toml"))
 ROW = "HEAD\n1,2.5,0.1,3.0,,,,\n"  # of an epoch that was not measured
 HISTORY = (Epoch(1, 2.5, 0.1, 3.0), Epoch(2, 1 / 3, 0.0, 3.0, 0.5, 1e-9, 0.25, 2.0))
 

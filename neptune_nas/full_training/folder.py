@@ -9,8 +9,8 @@ from pathlib import Path
 
 from neptune_nas.errors import FileFormatError, StudyError
 from neptune_nas.files import read_file, write_file
+from neptune_nas.full_training.metrics import Terms
 from neptune_nas.lock import locked
-from neptune_nas.metrics import Terms
 from neptune_nas.study.folder import read_toml, write_toml
 from neptune_nas.training.choice import choices
 from neptune_nas.training.state import Epoch

@@ -9,9 +9,9 @@ import pytest
 from neptune_nas.architecture import Architecture
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.exported import Exported, bare
-from neptune_nas.train import Training
+from neptune_nas.full_training.run import Training
 from neptune_nas.training.recipe import Recipe, default_recipe
-from tests.test_train import NETWORK, asked
+from tests.full_training.test_run import NETWORK, asked
 
 
 def test_an_architecture_is_trained_on_other_images_than_it_was_searched_on() -> None:

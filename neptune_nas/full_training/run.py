@@ -1,6 +1,6 @@
 """Full-budget training of one network, from end to end: what `neptune-nas train` runs.
 
->>> from neptune_nas.train import Training
+>>> from neptune_nas import Training
 >>> Training("resnet8", data="digits", epochs=20).folder.path.name
 'resnet8-digits'
 """
@@ -20,13 +20,13 @@ from neptune_nas.data.load import load_once, short_name
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError, one_of
 from neptune_nas.exported import Exported, fitted
 from neptune_nas.files import folder_name, read_file, write_file
-from neptune_nas.metrics import Metrics, SeedMetrics, Terms, dumps, load_metrics
+from neptune_nas.full_training.curves import render_curves, tells
+from neptune_nas.full_training.folder import TrainFolder, read_history, refuse_others, settle
+from neptune_nas.full_training.metrics import Metrics, SeedMetrics, Terms, dumps, load_metrics
+from neptune_nas.full_training.seed import Job, Network, read_test, train_seed
 from neptune_nas.references import REFERENCES, ReferenceNetwork
-from neptune_nas.report.curves import render_curves, tells
 from neptune_nas.study.folder import record_from
 from neptune_nas.study.session import hardware, versions
-from neptune_nas.train_folder import TrainFolder, read_history, refuse_others, settle
-from neptune_nas.train_seed import Job, Network, read_test, train_seed
 from neptune_nas.training.augment import augment_for
 from neptune_nas.training.device import pick_device
 from neptune_nas.training.recipe import Recipe, default_recipe

@@ -10,12 +10,12 @@ import torch
 from neptune_nas.data.images import ImageData
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
 from neptune_nas.exported import Exported
-from neptune_nas.metrics import TERMS, SeedMetrics, Terms, terms_in
+from neptune_nas.full_training.folder import SeedFolder, read_history, refuse_others, write_history
+from neptune_nas.full_training.metrics import TERMS, SeedMetrics, Terms, terms_in
 from neptune_nas.model import Model, load_model, save_model
 from neptune_nas.record import record_classes
 from neptune_nas.references import ReferenceNetwork
 from neptune_nas.study.session import now, versions
-from neptune_nas.train_folder import SeedFolder, read_history, refuse_others, write_history
 from neptune_nas.training.augment import Normalizer
 from neptune_nas.training.choice import choose
 from neptune_nas.training.long import Course, Trained, train_long

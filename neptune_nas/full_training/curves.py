@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from neptune_nas.describe import short
-from neptune_nas.metrics import Metrics, SeedMetrics, Terms
+from neptune_nas.full_training.metrics import Metrics, SeedMetrics, Terms
 from neptune_nas.report.page import packed_plotly, policy, web
 from neptune_nas.report.payload import packed
 from neptune_nas.report.style import STUDIES, figure
