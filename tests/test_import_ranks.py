@@ -16,11 +16,11 @@ RANKS = (
     ("pareto", "record", "files", "lock", "redact", "json_fields", "tensor_file"),
     ("architecture", "nn", "data", "model_file"),
     ("codec", "space", "trial", "build", "describe", "training"),
-    ("constraints", "cost", "latency", "references", "samplers"),
+    ("constraints", "cost", "latency", "references", "samplers", "trial_json"),
     ("evaluate",),
     ("engine",),
     ("study",),
-    ("exported", "report"),
+    ("architecture_file", "report"),
     ("compare", "model", "outputs", "validate"),
     ("export", "full_training", "search"),
     ("again", "plan"),
@@ -29,7 +29,17 @@ RANKS = (
     ("__main__",),
 )
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
-LIGHT = ("errors", "record", "files", "redact", "architecture", "codec", "space", "trial")
+LIGHT = (
+    "errors",
+    "record",
+    "files",
+    "redact",
+    "architecture",
+    "codec",
+    "space",
+    "trial",
+    "trial_json",
+)
 HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "sklearn", "scipy", "numpy")
 ARRAYS = ("pareto",)  # light but for numpy
 

@@ -23,6 +23,7 @@ from neptune_nas.json_fields import (
 )
 from neptune_nas.training.choice import Kind
 from neptune_nas.trial import Cost
+from neptune_nas.trial_json import cost_in, cost_to_json
 
 FORMAT = "neptune-nas/metrics"
 VERSION = 1
@@ -60,7 +61,6 @@ SEED: Mapping[str, Rule] = {
     "seconds": NUMBER,
     "test_read": TEXT,
 }
-COSTS = dict.fromkeys(("macs", "params", "activations", "flops"), COUNT)
 MEASURED = ("validation_accuracy", "validation_loss", "test_accuracy", "test_loss")
 
 
@@ -139,7 +139,7 @@ def dumps(metrics: Metrics) -> str:
         "format": FORMAT,
         "version": VERSION,
         "terms": asdict(metrics.terms),
-        "cost": {**asdict(metrics.cost), "flops": metrics.cost.flops},
+        "cost": cost_to_json(metrics.cost),
         "summary": {
             "seeds": len(metrics.seeds),
             **{name: asdict(metrics.spread(name)) for name in MEASURED},
@@ -166,10 +166,9 @@ def load_metrics(path: str | Path) -> Metrics:
 
 def decoded(content: Mapping[str, Any]) -> Metrics:
     """The metrics in a JSON object; the means and deviations are worked out again."""
-    cost = check_fields(content["cost"], COSTS, "cost.")
     return Metrics(
         terms=terms_in(content["terms"], "terms."),
-        cost=Cost(cost["macs"], cost["params"], cost["activations"]),
+        cost=cost_in(content["cost"], "cost."),
         seeds=tuple(
             SeedMetrics(**check_fields(seed, SEED, f"seeds.{i}."))
             for i, seed in enumerate(content["seeds"])

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from neptune_nas.architecture_file import ExportedArchitecture
 from neptune_nas.data.images import ImageData
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
-from neptune_nas.exported import Exported
 from neptune_nas.full_training.folder import SeedFolder, read_history, refuse_others, write_history
 from neptune_nas.full_training.metrics import TERMS, SeedMetrics, Terms, terms_in
 from neptune_nas.model import Model, load_model, save_model
@@ -26,7 +26,7 @@ from neptune_nas.training.precision import autocast_for
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.state import Epoch
 
-Network = Exported | ReferenceNetwork
+Network = ExportedArchitecture | ReferenceNetwork
 LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch norm
 
 
@@ -131,7 +131,9 @@ def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
 def own_model(job: Job, seed: int, file: Path) -> Model:
     """The model in a file, which must be of this training and seed."""
     network = job.network
-    allow = record_classes(network.architecture) if isinstance(network, Exported) else ()
+    allow = (
+        record_classes(network.architecture) if isinstance(network, ExportedArchitecture) else ()
+    )
     model = load_model(file, allow)
     told = {name: model.provenance[name] for name in TERMS if name in model.provenance}
     try:

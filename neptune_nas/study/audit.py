@@ -15,8 +15,8 @@ from neptune_nas.errors import FileFormatError
 from neptune_nas.files import read_file, write_file
 from neptune_nas.study.agreement import LEAST, Agreement, agreement
 from neptune_nas.study.settings import Question
-from neptune_nas.study.store import score_from_json, score_to_json
 from neptune_nas.trial import Score, Trial
+from neptune_nas.trial_json import score_from_json, score_to_json
 
 VERSION = 1
 RELIABLE = 0.5  # Kendall's tau of the last rung with the truth

@@ -11,8 +11,8 @@ from typing import Any
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files import read_file, write_file
 from neptune_nas.study.folder import record_from
-from neptune_nas.study.store import score_from_json, score_to_json
 from neptune_nas.trial import Cost, Score
+from neptune_nas.trial_json import score_from_json, score_to_json
 
 VERSION = 1
 

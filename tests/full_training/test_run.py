@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from neptune_nas.architecture import Architecture, Stem
+from neptune_nas.architecture_file import bare
 from neptune_nas.errors import NeptuneError, StudyError
-from neptune_nas.exported import bare
 from neptune_nas.full_training import run as module
 from neptune_nas.full_training import seed as seed_module
 from neptune_nas.full_training.folder import SeedFolder, read_history, write_history
