@@ -27,17 +27,16 @@ from neptune_nas.trial_json import cost_in, cost_to_json
 
 FORMAT = "neptune-nas/metrics"
 VERSION = 1
-FIELDS: Mapping[str, Rule] = {
+NEEDED: Mapping[str, Rule] = {
     "format": TEXT,
     "version": SIZE,
     "terms": OBJECT,
     "cost": OBJECT,
     "summary": OBJECT,
     "seeds": LIST,
-    "device": TEXT,
-    "hardware": TEXT,
-    "versions": OBJECT,
 }
+MACHINE: Mapping[str, Rule] = {"device": TEXT, "hardware": TEXT, "versions": OBJECT}
+FIELDS = {**NEEDED, **MACHINE}  # older files name one machine for all seeds
 TERMS: Mapping[str, Rule] = {
     "network": TEXT,
     "data": TEXT,
@@ -60,6 +59,7 @@ SEED: Mapping[str, Rule] = {
     "test_loss": NUMBER,
     "seconds": NUMBER,
     "test_read": TEXT,
+    **MACHINE,
 }
 MEASURED = ("validation_accuracy", "validation_loss", "test_accuracy", "test_loss")
 
@@ -88,7 +88,8 @@ class SeedMetrics:
 
     `epoch`, `weights`: when, and which of the two kinds, the kept weights were best on the
     validation split. `seconds`: training, without measuring. `test_read`: the moment at which the
-    test split was read for this seed, for the first and only time (ISO 8601, UTC).
+    test split was read for this seed, for the first and only time (ISO 8601, UTC). `device`,
+    `hardware`, `versions`: of the command that read it.
     """
 
     seed: int
@@ -100,6 +101,9 @@ class SeedMetrics:
     test_loss: float
     seconds: float
     test_read: str
+    device: str
+    hardware: str
+    versions: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +119,11 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """A training's terms, its network's cost, and its seeds in their order.
-
-    `device`, `hardware`, `versions`: of the command that measured last.
-    """
+    """A training's terms, its network's cost, and its seeds in their order."""
 
     terms: Terms
     cost: Cost
     seeds: tuple[SeedMetrics, ...]
-    device: str
-    hardware: str
-    versions: dict[str, str]
 
     def spread(self, name: str) -> Spread:
         """Mean and standard deviation over seeds of one of `MEASURED`."""
@@ -145,9 +143,6 @@ def dumps(metrics: Metrics) -> str:
             **{name: asdict(metrics.spread(name)) for name in MEASURED},
         },
         "seeds": [asdict(seed) for seed in metrics.seeds],
-        "device": metrics.device,
-        "hardware": metrics.hardware,
-        "versions": metrics.versions,
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
@@ -159,24 +154,27 @@ def load_metrics(path: str | Path) -> Metrics:
     """
     text = read_file(Path(path))
     try:
-        return decoded(check_document(parse(text), FORMAT, VERSION, FIELDS))
+        return decoded(check_document(parse(text), FORMAT, VERSION, FIELDS, NEEDED))
     except FileFormatError as error:
         raise FileFormatError(f"{path}: {error}") from error
 
 
 def decoded(content: Mapping[str, Any]) -> Metrics:
     """The metrics in a JSON object; the means and deviations are worked out again."""
+    machine = {name: content[name] for name in MACHINE if name in content}
     return Metrics(
         terms=terms_in(content["terms"], "terms."),
         cost=cost_in(content["cost"], "cost."),
         seeds=tuple(
-            SeedMetrics(**check_fields(seed, SEED, f"seeds.{i}."))
-            for i, seed in enumerate(content["seeds"])
+            seed_in(seed, f"seeds.{i}.", machine) for i, seed in enumerate(content["seeds"])
         ),
-        device=content["device"],
-        hardware=content["hardware"],
-        versions=content["versions"],
     )
+
+
+def seed_in(data: object, path: str, machine: Mapping[str, Any]) -> SeedMetrics:
+    """A seed in a JSON object; `machine`: what an older file says of the machine for all seeds."""
+    content = check_fields(data, SEED, path, [name for name in SEED if name not in machine])
+    return SeedMetrics(**{**machine, **content})
 
 
 def terms_in(data: object, path: str) -> Terms:

@@ -26,7 +26,6 @@ from neptune_nas.full_training.metrics import Metrics, SeedMetrics, Terms, dumps
 from neptune_nas.full_training.seed import Job, Network, read_test, train_seed
 from neptune_nas.references import REFERENCES, ReferenceNetwork
 from neptune_nas.study.folder import record_from
-from neptune_nas.study.session import hardware, versions
 from neptune_nas.training.augment import augment_for
 from neptune_nas.training.device import pick_device
 from neptune_nas.training.recipe import Recipe, default_recipe
@@ -264,7 +263,4 @@ def joined(job: Job, known: Metrics | None, seed: SeedMetrics) -> Metrics:
         terms=job.terms,
         cost=known.cost if known else cost_of(job.network),
         seeds=tuple(sorted((*(known.seeds if known else ()), seed), key=lambda each: each.seed)),
-        device=job.device,
-        hardware=hardware(),
-        versions=versions(),
     )

@@ -15,7 +15,7 @@ from neptune_nas.full_training.metrics import TERMS, SeedMetrics, Terms, terms_i
 from neptune_nas.model import Model, load_model, save_model
 from neptune_nas.record import record_classes
 from neptune_nas.references import ReferenceNetwork
-from neptune_nas.study.session import now, versions
+from neptune_nas.study.session import hardware, now, versions
 from neptune_nas.training.augment import Normalizer
 from neptune_nas.training.choice import choose
 from neptune_nas.training.long import Course, Trained, train_long
@@ -125,6 +125,9 @@ def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
         test_loss=loss,
         seconds=sum(epoch.seconds for epoch in history),
         test_read=now(),
+        device=job.device,
+        hardware=hardware(),
+        versions=versions(),
     )
 
 

@@ -133,6 +133,15 @@ def test_more_seeds_go_on_with_the_new_ones(done: Path) -> None:
     assert metrics == load_metrics(done / "metrics.json")
 
 
+def test_each_seed_names_the_machine_that_it_was_measured_on(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load_metrics(done / "metrics.json").seeds[0].hardware
+    monkeypatch.setattr(seed_module, "hardware", lambda: "another machine")
+    seeds = asked(done, seeds=3).run().seeds
+    assert [seed.hardware for seed in seeds] == [first, first, "another machine"]
+
+
 def test_fewer_seeds_are_read_from_what_is_there(done: Path) -> None:
     assert len(asked(done, seeds=1).run().seeds) == 2
 
