@@ -9,7 +9,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from neptune_nas.describe import short
-from neptune_nas.full_training.metrics import Metrics, SeedMetrics, Terms
+from neptune_nas.full_training.metrics import Metrics, SeedMetrics
+from neptune_nas.full_training.terms import Terms
 from neptune_nas.report.document import document, web
 from neptune_nas.report.style import STUDIES, figure
 from neptune_nas.training.choice import Choice, choose

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files import read_file
+from neptune_nas.full_training.terms import Terms, terms_in
 from neptune_nas.json_fields import (
     COUNT,
     LIST,
@@ -37,18 +38,6 @@ NEEDED: Mapping[str, Rule] = {
 }
 MACHINE: Mapping[str, Rule] = {"device": TEXT, "hardware": TEXT, "versions": OBJECT}
 FIELDS = {**NEEDED, **MACHINE}  # older files name one machine for all seeds
-TERMS: Mapping[str, Rule] = {
-    "network": TEXT,
-    "data": TEXT,
-    "data_fingerprint": TEXT,
-    "epochs": SIZE,
-    "recipe": OBJECT,
-    "classes": Rule(
-        "a list of strings",
-        lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
-    ),
-}
-KNOWN_TERMS = tuple(name for name in TERMS if name != "classes")  # since the first version
 SEED: Mapping[str, Rule] = {
     "seed": COUNT,
     "epoch": SIZE,
@@ -62,24 +51,6 @@ SEED: Mapping[str, Rule] = {
     **MACHINE,
 }
 MEASURED = ("validation_accuracy", "validation_loss", "test_accuracy", "test_loss")
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What decides how a training ends, but for the seed.
-
-    `network`: an architecture's key, or the name of a hand-designed network. `data`: as it was
-    named; `data_fingerprint` and the names of `classes` are what tells data sets apart. `recipe`:
-    with the data's own augmentation in place of "auto". Files of older versions have "auto", and
-    no `classes`.
-    """
-
-    network: str
-    data: str
-    data_fingerprint: str
-    epochs: int
-    recipe: dict[str, Any]
-    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +146,3 @@ def seed_in(data: object, path: str, machine: Mapping[str, Any]) -> SeedMetrics:
     """A seed in a JSON object; `machine`: what an older file says of the machine for all seeds."""
     content = check_fields(data, SEED, path, [name for name in SEED if name not in machine])
     return SeedMetrics(**{**machine, **content})
-
-
-def terms_in(data: object, path: str) -> Terms:
-    """The terms in a JSON object; `path` stands before a field's name in messages."""
-    content = check_fields(data, TERMS, path, KNOWN_TERMS)
-    return Terms(**{**content, "classes": tuple(content.get("classes", ()))})

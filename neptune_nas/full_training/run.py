@@ -21,9 +21,11 @@ from neptune_nas.data.load import load_once, short_name
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError, one_of
 from neptune_nas.files import folder_name, read_file, write_file
 from neptune_nas.full_training.curves import render_curves, tells
-from neptune_nas.full_training.folder import TrainFolder, read_history, refuse_others, settle
-from neptune_nas.full_training.metrics import Metrics, SeedMetrics, Terms, dumps, load_metrics
+from neptune_nas.full_training.folder import TrainFolder, settle
+from neptune_nas.full_training.history import read_history
+from neptune_nas.full_training.metrics import Metrics, SeedMetrics, dumps, load_metrics
 from neptune_nas.full_training.seed import Job, Network, read_test, train_seed
+from neptune_nas.full_training.terms import Terms, refuse_others
 from neptune_nas.references import REFERENCES, ReferenceNetwork
 from neptune_nas.study.folder import record_from
 from neptune_nas.training.augment import augment_for

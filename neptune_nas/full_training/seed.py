@@ -10,8 +10,10 @@ import torch
 from neptune_nas.architecture_file import ExportedArchitecture
 from neptune_nas.data.images import ImageData
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
-from neptune_nas.full_training.folder import SeedFolder, read_history, refuse_others, write_history
-from neptune_nas.full_training.metrics import TERMS, SeedMetrics, Terms, terms_in
+from neptune_nas.full_training.folder import SeedFolder
+from neptune_nas.full_training.history import read_history, write_history
+from neptune_nas.full_training.metrics import SeedMetrics
+from neptune_nas.full_training.terms import TERMS, Terms, refuse_others, terms_in
 from neptune_nas.model import Model, load_model, save_model
 from neptune_nas.record import record_classes
 from neptune_nas.references import ReferenceNetwork

@@ -6,14 +6,8 @@ from typing import Any
 import pytest
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.full_training.metrics import (
-    Metrics,
-    SeedMetrics,
-    Spread,
-    Terms,
-    dumps,
-    load_metrics,
-)
+from neptune_nas.full_training.metrics import Metrics, SeedMetrics, Spread, dumps, load_metrics
+from neptune_nas.full_training.terms import Terms
 from neptune_nas.trial import Cost
 
 TERMS = Terms("resnet8", "digits", "0123456789abcdef", 20, {"lr": 0.01})

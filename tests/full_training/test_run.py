@@ -16,7 +16,8 @@ from neptune_nas.architecture_file import bare
 from neptune_nas.errors import NeptuneError, StudyError
 from neptune_nas.full_training import run as module
 from neptune_nas.full_training import seed as seed_module
-from neptune_nas.full_training.folder import SeedFolder, read_history, write_history
+from neptune_nas.full_training.folder import SeedFolder
+from neptune_nas.full_training.history import read_history, write_history
 from neptune_nas.full_training.metrics import SeedMetrics, dumps, load_metrics
 from neptune_nas.full_training.run import Step, Training
 from neptune_nas.full_training.seed import Job, read_test
