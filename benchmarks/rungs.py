@@ -4,8 +4,8 @@
 
 DIR holds `train/` with a folder of images a class. Both ways are given the same seeded sample of
 architectures. The naive way trains each for the last rung's epochs in the loop that everybody
-writes first (see `benchmarks.throughput`); ours is a search of a space that holds the sample and
-nothing else, with each of `--rungs` (epochs, and after the colon one in how many goes on), once
+writes first (`benchmarks.naive`); ours is a search of a space that holds the sample and nothing
+else, with each of `--rungs` (epochs, and after the colon one in how many goes on), once
 before the naive loop and once after it. Both train on `--images` images and validate on as many
 others. Printed are CPU-seconds, the coordinator's included, and the hypervolume of accuracy and
 FLOPs of either front, twice: by the naive accuracies of all, and each by its own.
@@ -23,12 +23,9 @@ from time import process_time
 
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.data import DataLoader, Subset
-from torchvision import transforms
-from torchvision.datasets import ImageFolder
 
-from benchmarks.throughput import MEAN, STD
+from benchmarks.naive import train, training_images
 from neptune_nas.architecture import Architecture
 from neptune_nas.build import build
 from neptune_nas.codec import key
@@ -70,22 +67,10 @@ class Trained:
 
 def naive(job: Job) -> Trained:
     """Train and measure with torchvision's folder, PIL transforms and an ordinary loop."""
-    start, recipe = process_time(), job.recipe
-    train, validation = loaders(job)
+    start = process_time()
+    training, validation = loaders(job)
     network = build(job.architecture, SHAPE, CLASSES, seed=0)
-    optimizer = torch.optim.AdamW(network.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
-    steps = len(train) * job.epochs
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, steps)
-    criterion = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    for _ in range(job.epochs):
-        network.train()
-        for batch, labels in train:
-            optimizer.zero_grad()
-            loss = criterion(network(batch), labels)
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
-            optimizer.step()
-            schedule.step()
+    train(network, training, job.recipe, job.epochs)
     network.eval()
     with torch.inference_mode():
         right = sum(int((network(b).argmax(1) == y).sum()) for b, y in validation)
@@ -95,11 +80,9 @@ def naive(job: Job) -> Trained:
 
 def loaders(job: Job) -> tuple[DataLoader[object], DataLoader[object]]:
     """Training images with PIL augmentation, and as many others, of every class alike."""
-    plain = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
-    random = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
     parts = []
-    for steps, offset in (([*random, *plain], 0), (plain, job.images)):
-        images = ImageFolder(f"{job.folder}/train", transforms.Compose(steps))
+    for augmented, offset in ((True, 0), (False, job.images)):
+        images = training_images(job.folder, augmented=augmented)
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0)).tolist()
         parts.append(Subset(images, order[offset : offset + job.images]))
     batch = job.recipe.batch_size

@@ -1,10 +1,10 @@
 """Training images a CPU-second: the toolkit's loop against the loop that everybody writes first.
 
 Run it with `python -m benchmarks.throughput --data-dir DIR`, where DIR holds `train/` with a folder
-of images a class. The naive loop is torchvision's `ImageFolder` with PIL transforms, a `DataLoader`
-and an ordinary float32 loop; both train the same networks on equally many images, in one thread
-each, in processes of their own that take turns, so that whatever else the machine does falls on
-both alike. Decoding the folder once, before all trials, is not part of our time.
+of images a class. The naive loop is that of `benchmarks.naive`; both train the same networks on
+equally many images, in one thread each, in processes of their own that take turns, so that whatever
+else the machine does falls on both alike. Decoding the folder once, before all trials, is not part
+of our time.
 """
 
 import argparse
@@ -19,9 +19,8 @@ from time import process_time
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, RandomSampler
-from torchvision import transforms
-from torchvision.datasets import ImageFolder
 
+from benchmarks.naive import train, training_images
 from neptune_nas.architecture import Architecture, Attention, Conv, InvertedResidual
 from neptune_nas.build import build
 from neptune_nas.cost import CostModel
@@ -35,7 +34,6 @@ from neptune_nas.training.state import make_state
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(crop=4, flip=True)
-MEAN, STD = (0.49, 0.48, 0.45), (0.25, 0.24, 0.26)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +52,12 @@ class Job:
 
 def naive(job: Job) -> float:
     """Images a CPU-second of the naive loop."""
-    steps = [
-        transforms.RandomCrop(32, padding=4),
-        transforms.RandomHorizontalFlip(),
-        transforms.ToTensor(),
-        transforms.Normalize(MEAN, STD),
-    ]
-    images = ImageFolder(f"{job.folder}/train", transforms.Compose(steps))
+    images = training_images(job.folder, augmented=True)
     sampler = RandomSampler(images, num_samples=job.images)
     loader = DataLoader(images, RECIPE.batch_size, sampler=sampler)
-    network = job.network().train()
-    optimizer = torch.optim.AdamW(network.parameters(), RECIPE.lr, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RECIPE.lr, len(loader))
-    criterion = nn.CrossEntropyLoss(label_smoothing=RECIPE.label_smoothing)
+    network = job.network()
     start = process_time()
-    for batch, labels in loader:
-        optimizer.zero_grad()
-        loss = criterion(network(batch), labels)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), RECIPE.clip_norm)
-        optimizer.step()
-        schedule.step()
+    train(network, loader, RECIPE)
     return job.images / (process_time() - start)
 
 
@@ -139,7 +122,7 @@ def main() -> None:
     options = parser.parse_args()
 
     random, space = Random(options.seed), find_space(options.space)
-    classes = len(ImageFolder(f"{options.data_dir}/train").classes)
+    classes = len(training_images(options.data_dir, augmented=True).classes)
     architectures = [space.sample(random) for _ in range(options.networks)]
     jobs = [Job(a, options.data_dir, classes, options.images) for a in architectures]
     costs = CostModel((3, 32, 32), classes)

@@ -23,26 +23,26 @@ from neptune_nas.errors import NeptuneError
 from neptune_nas.space import Space, buildable, choice, integer, optional, repeat, tie, where
 
 if TYPE_CHECKING:
+    from neptune_nas.architecture_file import export_trial, load, save
     from neptune_nas.data.dataset import tensors_of
     from neptune_nas.data.tensors import save_tensors
-    from neptune_nas.exported import export_trial, load, save
+    from neptune_nas.full_training.run import Training
     from neptune_nas.model import load_model, save_model
     from neptune_nas.search import Search
     from neptune_nas.study.coordinator import StopSearch
     from neptune_nas.study.read import read_study
-    from neptune_nas.train import Training
 
 __version__ = "0.1.0"
 
 LAZY = {
     "Search": "neptune_nas.search",
     "StopSearch": "neptune_nas.study.coordinator",
-    "Training": "neptune_nas.train",
-    "export_trial": "neptune_nas.exported",
-    "load": "neptune_nas.exported",
+    "Training": "neptune_nas.full_training.run",
+    "export_trial": "neptune_nas.architecture_file",
+    "load": "neptune_nas.architecture_file",
     "load_model": "neptune_nas.model",
     "read_study": "neptune_nas.study.read",
-    "save": "neptune_nas.exported",
+    "save": "neptune_nas.architecture_file",
     "save_model": "neptune_nas.model",
     "save_tensors": "neptune_nas.data.tensors",
     "tensors_of": "neptune_nas.data.dataset",

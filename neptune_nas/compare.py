@@ -3,11 +3,11 @@
 from dataclasses import fields
 from typing import Any
 
-from neptune_nas.exported import Exported
+from neptune_nas.architecture_file import ExportedArchitecture
 from neptune_nas.record import is_record
 
 
-def facts_of(item: Exported) -> dict[str, str]:
+def facts_of(item: ExportedArchitecture) -> dict[str, str]:
     """Everything worth comparing about an exported architecture, by name."""
     cost, scores = item.cost, [s for s in item.scores if s.ok and s.proxy is None]
     facts = {"key": item.key, **decisions(item.architecture)}

@@ -67,10 +67,15 @@ def parse(text: str) -> object:
 
 
 def check_document(
-    data: object, form: str, version: int, rules: Mapping[str, Rule]
+    data: object,
+    form: str,
+    version: int,
+    rules: Mapping[str, Rule],
+    needed: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """The object `data` of the format `form` in this `version`, each field of which keeps its rule.
 
+    All are `needed` by default.
     Raises `FileFormatError` for another format or version, or a field that breaks its rule.
     """
     if not isinstance(data, dict) or data.get("format") != form:
@@ -81,7 +86,7 @@ def check_document(
             f"`version` must be {version}, but got {data.get('version')!r}: "
             f"it was written by another version of neptune-nas."
         )
-    return check_fields(data, rules)
+    return check_fields(data, rules, needed=needed)
 
 
 def check_fields(

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from neptune_nas.architecture_file import ExportedArchitecture, document, from_document
 from neptune_nas.build import Shape
 from neptune_nas.errors import (
     ArchitectureError,
@@ -17,7 +18,6 @@ from neptune_nas.errors import (
     NeptuneError,
     first_line,
 )
-from neptune_nas.exported import Exported, document, from_document
 from neptune_nas.json_fields import SHAPE, SIZE, TEXT, Rule, check_fields, is_number
 from neptune_nas.kind import refuse_architecture
 from neptune_nas.model_file import (
@@ -44,7 +44,7 @@ class Model:
     `{"validation_accuracy": 0.97}`) and `provenance` (how it was trained) are JSON.
     """
 
-    of: Exported | ReferenceNetwork
+    of: ExportedArchitecture | ReferenceNetwork
     labels: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -66,7 +66,7 @@ class Model:
     @property
     def key(self) -> str:
         """The name of the network: equal for equal networks; a hand-designed one's own."""
-        return self.of.key if isinstance(self.of, Exported) else self.of.name
+        return self.of.key if isinstance(self.of, ExportedArchitecture) else self.of.name
 
     @property
     def input_shape(self) -> Shape:
@@ -109,7 +109,7 @@ def check_names(labels: tuple[str, ...], classes: int) -> None:
         )
 
 
-def untrained(of: Exported | ReferenceNetwork, seed: int = 0) -> Model:
+def untrained(of: ExportedArchitecture | ReferenceNetwork, seed: int = 0) -> Model:
     """The network with fresh weights, its classes named by their numbers, nothing normalised."""
     channels = of.input_shape[0]
     return Model(
@@ -128,7 +128,7 @@ def save_model(path: str | Path, model: Model) -> None:
     of = model.of
     header = {
         "key": model.key,
-        "network": document(of) if isinstance(of, Exported) else reference_document(of),
+        "network": document(of) if isinstance(of, ExportedArchitecture) else reference_document(of),
         "labels": list(model.labels),
         "mean": list(model.mean),
         "std": list(model.std),

@@ -1,6 +1,6 @@
 """The small results of a study: tables, the report, the best architecture."""
 
-from neptune_nas.exported import export_trial, save
+from neptune_nas.architecture_file import export_trial, save
 from neptune_nas.files import write_file
 from neptune_nas.report.page import render
 from neptune_nas.report.tables import pareto_csv, trials_csv

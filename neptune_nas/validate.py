@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
+from neptune_nas.architecture_file import load
 from neptune_nas.build import least_size
 from neptune_nas.cost import CostModel
 from neptune_nas.errors import SpaceError
-from neptune_nas.exported import load
 from neptune_nas.space import find_space
 from neptune_nas.space.locate import find_module, records_of
 

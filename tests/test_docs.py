@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from neptune_nas import Architecture
+from neptune_nas.architecture_file import ExportedArchitecture, dumps
 from neptune_nas.cost import CostModel
-from neptune_nas.exported import Exported, dumps
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
@@ -37,7 +37,9 @@ def _folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     model = CostModel((1, 8, 8), 10)
-    item = Exported(Architecture(), model.input_shape, model.classes, model.cost(Architecture()))
+    item = ExportedArchitecture(
+        Architecture(), model.input_shape, model.classes, model.cost(Architecture())
+    )
     Path("knee.json").write_text(dumps(item))
     before = {*sys.modules}
     yield

@@ -16,20 +16,39 @@ RANKS = (
     ("pareto", "record", "files", "lock", "redact", "json_fields", "tensor_file"),
     ("architecture", "nn", "data", "model_file"),
     ("codec", "space", "trial", "build", "describe", "kind", "training"),
-    ("constraints", "cost", "footprint", "hints", "latency", "metrics", "references", "samplers"),
+    (
+        "constraints",
+        "cost",
+        "footprint",
+        "hints",
+        "latency",
+        "references",
+        "samplers",
+        "trial_json",
+    ),
     ("evaluate",),
     ("engine",),
     ("study",),
-    ("exported", "recipe_file", "report", "train_folder"),
+    ("architecture_file", "report"),
     ("compare", "model", "outputs", "sharing", "validate"),
-    ("export", "search", "train_seed"),
-    ("again", "plan", "train"),
+    ("export", "full_training", "search"),
+    ("again", "plan"),
     ("audit", "baseline", "confirm", "hand_designed"),
     ("cli",),
     ("__main__",),
 )
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
-LIGHT = ("errors", "record", "files", "redact", "architecture", "codec", "space", "trial")
+LIGHT = (
+    "errors",
+    "record",
+    "files",
+    "redact",
+    "architecture",
+    "codec",
+    "space",
+    "trial",
+    "trial_json",
+)
 HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "sklearn", "scipy", "numpy")
 ARRAYS = ("pareto",)  # light but for numpy
 

@@ -91,6 +91,13 @@ def test_a_document_of_the_format_and_version_comes_back_as_it_is() -> None:
     assert check_document(DOCUMENT, "shoe", 2, DOCUMENT_RULES) is DOCUMENT
 
 
+def test_a_document_may_lack_what_is_not_needed() -> None:
+    rules = {**DOCUMENT_RULES, "color": TEXT}
+    assert check_document(DOCUMENT, "shoe", 2, rules, needed=DOCUMENT) is DOCUMENT
+    with pytest.raises(FileFormatError, match="`color` is missing"):
+        check_document(DOCUMENT, "shoe", 2, rules)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -14,9 +14,9 @@ from torch import nn
 
 import neptune_nas
 from neptune_nas.architecture import Architecture, Conv, Stage, Stem
+from neptune_nas.architecture_file import ExportedArchitecture, bare, document, dumps
 from neptune_nas.build import build
 from neptune_nas.errors import ArchitectureError, DataError, FileFormatError
-from neptune_nas.exported import Exported, bare, document, dumps
 from neptune_nas.model import Model, decoded, load_model, save_model, untrained
 from neptune_nas.model_file import (
     ModelFile,
@@ -206,11 +206,11 @@ def test_a_model_is_loaded_and_used_with_one_network_built(
     save_model(file, model())
     devices = []
 
-    def counted(item: Exported, seed: int | None = None) -> nn.Module:
+    def counted(item: ExportedArchitecture, seed: int | None = None) -> nn.Module:
         devices.append(torch.get_default_device().type)
         return build(item.architecture, item.input_shape, item.classes, seed)
 
-    monkeypatch.setattr(Exported, "build", counted)
+    monkeypatch.setattr(ExportedArchitecture, "build", counted)
     load_model(file).predict(IMAGES)
     assert devices == ["meta", "cpu"]
 

@@ -21,7 +21,7 @@ def draw(
     allow: Allow = None,
 ) -> None:
     """Draw an architecture as SVG: stages, connections, widths and shares of the cost."""
-    from neptune_nas.exported import load
+    from neptune_nas.architecture_file import load
     from neptune_nas.files import write_file
     from neptune_nas.report.drawing import model_for
     from neptune_nas.report.svg import draw_svg
@@ -37,8 +37,8 @@ def draw(
 
 def show(file: File, allow: Allow = None) -> None:
     """Show an architecture in the terminal, with what it costs and what it scored."""
+    from neptune_nas.architecture_file import load
     from neptune_nas.cli.console import console
-    from neptune_nas.exported import load
     from neptune_nas.report.drawing import model_for
     from neptune_nas.report.text import draw_text
 

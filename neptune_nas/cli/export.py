@@ -11,7 +11,7 @@ from neptune_nas.cli.study import Storage, study_at
 from neptune_nas.errors import OptionError, one_of
 
 if TYPE_CHECKING:
-    from neptune_nas.exported import Exported
+    from neptune_nas.architecture_file import ExportedArchitecture
     from neptune_nas.model import Model
 
 EXAMPLE = "Example: neptune-nas export studies/default-digits --best knee -o knee.json"
@@ -81,9 +81,9 @@ def check_output(source: Path, form: str, output: Path) -> None:
 
 def item_at(
     source: Path, wanted: Pick, storage: str | None, allow: list[str] | None
-) -> tuple[str, "Exported | Model"]:
+) -> tuple[str, "ExportedArchitecture | Model"]:
     """What SOURCE names, and how to call it."""
-    from neptune_nas.exported import export_trial, load
+    from neptune_nas.architecture_file import export_trial, load
     from neptune_nas.model import load_model
     from neptune_nas.model_file import is_model_file
 
@@ -97,12 +97,12 @@ def item_at(
     return f"Network {item.key}", item
 
 
-def architecture_text(item: "Exported | Model", source: Path) -> str:
+def architecture_text(item: "ExportedArchitecture | Model", source: Path) -> str:
     """The JSON of a network's architecture."""
-    from neptune_nas.exported import Exported, dumps
+    from neptune_nas.architecture_file import ExportedArchitecture, dumps
 
-    of = item if isinstance(item, Exported) else item.of
-    if not isinstance(of, Exported):
+    of = item if isinstance(item, ExportedArchitecture) else item.of
+    if not isinstance(of, ExportedArchitecture):
         raise OptionError(
             f"{source} is of the reference network '{of.name}', which has no architecture to "
             f"write as json: use --format onnx, pt2 or python."
@@ -110,13 +110,13 @@ def architecture_text(item: "Exported | Model", source: Path) -> str:
     return dumps(of)
 
 
-def write_model(item: "Exported | Model", form: str, output: Path) -> list[Path]:
+def write_model(item: "ExportedArchitecture | Model", form: str, output: Path) -> list[Path]:
     """Write a model to run, and say so where nobody has trained it; the files written."""
+    from neptune_nas.architecture_file import ExportedArchitecture
     from neptune_nas.export.write import write
-    from neptune_nas.exported import Exported
     from neptune_nas.model import untrained
 
-    if not isinstance(item, Exported):
+    if not isinstance(item, ExportedArchitecture):
         return write(item, form, output)
     typer.echo(
         "neptune-nas: the weights are untrained: train the network first (neptune-nas train), "

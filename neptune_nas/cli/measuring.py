@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
 from inspect import Signature, signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate
 
 from neptune_nas.cli.study import (
     DataDir,
@@ -48,7 +48,7 @@ class Measuring:
         )
 
 
-def measuring(command: Callable[..., None]) -> Callable[..., None]:
+def measuring(command: Callable[Concatenate[Measuring, ...], None]) -> Callable[..., None]:
     """The command with the fields of `Measuring`, its first argument, among its options."""
     shared = [*signature(Measuring).parameters.values()]
     own = [*signature(command).parameters.values()][1:]

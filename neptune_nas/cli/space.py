@@ -101,7 +101,7 @@ def neighbors(
     allow: Allow = None,
 ) -> None:
     """Print all architectures one edit away, each by the picks that differ."""
-    from neptune_nas.exported import load
+    from neptune_nas.architecture_file import load
     from neptune_nas.space import find_space
 
     space = find_space(name)

@@ -11,8 +11,8 @@ from neptune_nas.cli.study import DataDir, Device, Storage, study_at
 from neptune_nas.errors import OptionError, one_of
 
 if TYPE_CHECKING:
-    from neptune_nas.exported import Exported
-    from neptune_nas.train import Training
+    from neptune_nas.architecture_file import ExportedArchitecture
+    from neptune_nas.full_training.run import Training
 
 EXAMPLE = "Example: neptune-nas train best.json --data cifar10 --epochs 60 --seeds 3"
 
@@ -64,8 +64,8 @@ def train(
 ) -> None:
     """Train a network in full from several seeds, and read the test split once at the end."""
     wanted = Pick(which, trial, min_accuracy)
-    from neptune_nas.recipe_file import read_recipe
-    from neptune_nas.train import Training
+    from neptune_nas.full_training.recipe_file import read_recipe
+    from neptune_nas.full_training.run import Training
 
     training = Training(
         source_at(source, wanted, storage, allow),
@@ -83,9 +83,9 @@ def train(
 
 def source_at(
     source: str, wanted: Pick, storage: str | None, allow: list[str] | None
-) -> "Exported | str":
+) -> "ExportedArchitecture | str":
     """The network that SOURCE names."""
-    from neptune_nas.exported import export_trial, load
+    from neptune_nas.architecture_file import export_trial, load
     from neptune_nas.model_file import is_model_file
     from neptune_nas.references import REFERENCES
 
@@ -106,13 +106,13 @@ def source_at(
     return source
 
 
-def network_in(path: Path, allow: list[str] | None) -> "Exported | str":
+def network_in(path: Path, allow: list[str] | None) -> "ExportedArchitecture | str":
     """The network that a trained model is of."""
-    from neptune_nas.exported import Exported
+    from neptune_nas.architecture_file import ExportedArchitecture
     from neptune_nas.model import load_model
 
     network = load_model(path, allowed(allow)).of
-    return network if isinstance(network, Exported) else network.name
+    return network if isinstance(network, ExportedArchitecture) else network.name
 
 
 def run(training: "Training", quiet: bool) -> None:

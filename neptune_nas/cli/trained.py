@@ -5,9 +5,9 @@ from rich.table import Table
 
 from neptune_nas.cli.console import console
 from neptune_nas.cli.progress import clock
-from neptune_nas.metrics import Metrics
-from neptune_nas.train import Step
-from neptune_nas.train_folder import TrainFolder
+from neptune_nas.full_training.folder import TrainFolder
+from neptune_nas.full_training.metrics import Metrics
+from neptune_nas.full_training.run import Step
 
 SHOWN = {"validation_accuracy": "validation", "test_accuracy": "test", "test_loss": "test loss"}
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from neptune_nas import architecture as records
 from neptune_nas.architecture import Architecture, resolve_connections
+from neptune_nas.architecture_file import ExportedArchitecture
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.exported import Exported
 from neptune_nas.nn.heads import ClassificationHead, Stem
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.norms import SHIFTLESS
@@ -54,9 +54,9 @@ class Call:
                     yield from inner.calls()
 
 
-def constructor(of: Exported | ReferenceNetwork) -> Call:
+def constructor(of: ExportedArchitecture | ReferenceNetwork) -> Call:
     """The call that makes the network. Raises `ArchitectureError` where it needs other code."""
-    if isinstance(of, Exported):
+    if isinstance(of, ExportedArchitecture):
         return neptune(of.architecture, of.input_shape[0], of.classes)
     if of.name in OWN:
         return Call(OWN[of.name], (of.input_shape[0], of.classes))

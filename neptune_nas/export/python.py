@@ -4,10 +4,10 @@ from io import BytesIO
 
 import torch
 
+from neptune_nas.architecture_file import ExportedArchitecture
 from neptune_nas.export.constructor import Call, constructor, render
 from neptune_nas.export.facts import COLOURS
 from neptune_nas.export.source import Name, import_lines, reach, source_of
-from neptune_nas.exported import Exported
 from neptune_nas.model import Model
 from neptune_nas.nn.classifier import Classifier
 
@@ -79,7 +79,7 @@ def roots(call: Call) -> list[Name]:
 
 def norms(model: Model) -> frozenset[str]:
     """The kinds of norms in the network; "batch" and "none" also stand inside other layers."""
-    stages = model.of.architecture.stages if isinstance(model.of, Exported) else ()
+    stages = model.of.architecture.stages if isinstance(model.of, ExportedArchitecture) else ()
     return frozenset({"batch", "none", *(stage.norm for stage in stages)})
 
 

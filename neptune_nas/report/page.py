@@ -1,24 +1,20 @@
 """The report: one HTML file that works offline and opens with the answer."""
 
-import base64
 from collections.abc import Sequence
-from functools import cache
-from hashlib import sha256
 from html import escape
-from importlib.resources import files
 from shlex import quote
 from string import Template
 
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.redact import redact
 from neptune_nas.report.comparison import check_comparable, with_common_reference
+from neptune_nas.report.document import document, web
 from neptune_nas.report.effects import Effects, effects_figure, importance_figure, measure_effects
 from neptune_nas.report.figures import FIGURES, pareto
 from neptune_nas.report.hand_designed import sections
-from neptune_nas.report.payload import Order, packed, payload
+from neptune_nas.report.payload import Order, payload
 from neptune_nas.report.sections import (
     admitted_note,
     answer,
@@ -31,6 +27,15 @@ from neptune_nas.report.sections import (
 from neptune_nas.study.ranking import FORMULAS, RANKINGS
 from neptune_nas.study.study import Study
 
+SECTIONS = {
+    "answer": "Answer",
+    "front": "Front",
+    "ranking": "Ranking",
+    "search": "Search",
+    "decisions": "Decisions",
+    "trust": "Trust",
+    "ledger": "Ledger",
+}
 ABOUT_ALL = ("hypervolume", "hypervolume-seconds", "timeline", "rungs")
 
 
@@ -53,13 +58,8 @@ def render(
     order = Order(rank_by, min_accuracy)
     found = measure_effects(studies[0]) if len(studies) == 1 else None
     commands = [quote(redact(str(study.folder))) for study in studies]
-    scripts = {f"{name}_js": web(f"{name}.js") for name in ("shell", "drawing", "page")}
     title = " and ".join(study.settings.name for study in studies)
-    return Template(web("page.html")).substitute(
-        scripts,
-        policy=policy([*scripts.values(), get_plotlyjs()]),
-        css=web("page.css"),
-        title=escape(f"{title} - neptune-nas"),
+    body = Template(web("page.html")).substitute(
         heading=escape(title),
         lead=summary(studies),
         warnings="".join(f'<p class="warning">{escape(f"{text}.")}</p>' for text in warnings),
@@ -73,9 +73,9 @@ def render(
         trust=trust(studies),
         ledger=ledger(studies),
         footer=escape(footer(studies[0])),
-        data=packed(payload(studies, commands, order, page_figures(studies, found))),
-        plotly=packed_plotly(),
     )
+    data = payload(studies, commands, order, page_figures(studies, found))
+    return document(title, SECTIONS, body, data, ("drawing", "page"))
 
 
 def page_figures(studies: Sequence[Study], found: Effects | None) -> dict[str, go.Figure]:
@@ -86,34 +86,6 @@ def page_figures(studies: Sequence[Study], found: Effects | None) -> dict[str, g
         figures["importance"] = importance_figure(found)
         figures["effects"] = effects_figure(studies[0], found)
     return figures
-
-
-def web(name: str) -> str:
-    """A file of the page's template."""
-    return (files("neptune_nas.report") / "web" / name).read_text(encoding="utf-8")
-
-
-@cache
-def packed_plotly() -> str:
-    """plotly.js, gzipped and in base64: two fifths of its size."""
-    return packed(get_plotlyjs())
-
-
-def policy(scripts: Sequence[str]) -> str:
-    """A content security policy: no network, and no scripts but these.
-
-    plotly's WebGL compiles its drawing code, which is why `unsafe-eval` is among them.
-    """
-    hashes = " ".join(f"'sha256-{digest(script)}'" for script in scripts)
-    return (
-        f"default-src 'none'; script-src {hashes} 'unsafe-eval'; "
-        f"style-src 'unsafe-inline'; img-src data: blob:"
-    )
-
-
-def digest(script: str) -> str:
-    """The SHA-256 of a script as policies write it."""
-    return base64.b64encode(sha256(script.encode()).digest()).decode()
 
 
 def footer(study: Study) -> str:

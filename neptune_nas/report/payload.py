@@ -1,7 +1,5 @@
 """What the page's script works on: every trial in columns, its network, and the figures."""
 
-import base64
-import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,11 +49,6 @@ def payload(
         "figures": {name: json.loads(fig.to_json()) for name, fig in figures.items()},
     }
     return json.dumps(content, separators=(",", ":"), allow_nan=False)
-
-
-def packed(text: str) -> str:
-    """Text gzipped and in base64: small, and nothing in it that HTML would act on."""
-    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def plain(column: "pd.Series[Any]") -> list[Any]:

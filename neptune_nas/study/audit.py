@@ -11,10 +11,10 @@ from statistics import fmean
 from typing import Any
 
 from neptune_nas.study.agreement import LEAST, Agreement, agreement
-from neptune_nas.study.measured_file import checked_score, read_measured, write_measured
+from neptune_nas.study.measured_file import read_measured, write_measured
 from neptune_nas.study.settings import Question
-from neptune_nas.study.store import score_to_json
 from neptune_nas.trial import Score, Trial
+from neptune_nas.trial_json import score_in, score_to_json
 
 RELIABLE = 0.5  # Kendall's tau of the last rung with the truth
 ENOUGH = 8  # architectures: of fewer, a high tau is no evidence
@@ -150,16 +150,15 @@ def read_audit(file: Path) -> Measured:
     """Read an `audit.json`; raises `FileFormatError` for what is none."""
 
     def parse(content: dict[str, Any]) -> Measured:
-        truths = (_truth(item, str(file)) for item in content["truths"])
-        return Measured(int(content["epochs"]), tuple(truths))
+        return Measured(int(content["epochs"]), tuple(map(_truth, content["truths"])))
 
     return read_measured(file, parse)
 
 
-def _truth(item: dict[str, Any], where: str) -> Truth:
+def _truth(item: dict[str, Any]) -> Truth:
     return Truth(
         number=int(item["number"]),
         key=str(item["key"]),
-        score=checked_score(item["score"], where),
+        score=score_in(item["score"], "score."),
         proxies={str(name): value for name, value in item["proxies"].items()},
     )

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from neptune_nas.errors import OptionError
-from neptune_nas.study.measured_file import checked_score, read_measured, write_measured
-from neptune_nas.study.store import score_to_json
+from neptune_nas.study.measured_file import read_measured, write_measured
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
+from neptune_nas.trial_json import score_in, score_to_json
 
 PLACES = 5  # of a ranking, unless it is said
 
@@ -92,7 +92,7 @@ def read_confirmations(file: Path) -> Confirmations:
 
     def parse(content: dict[str, Any]) -> Confirmations:
         return {
-            str(trial["key"]): tuple(checked_score(data, str(file)) for data in trial["scores"])
+            str(trial["key"]): tuple(score_in(data, "scores.") for data in trial["scores"])
             for trial in content["trials"]
         }
 

@@ -8,9 +8,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from neptune_nas.study.folder import record_from
-from neptune_nas.study.measured_file import checked_score, read_measured, write_measured
-from neptune_nas.study.store import score_to_json
+from neptune_nas.study.measured_file import read_measured, write_measured
 from neptune_nas.trial import Cost, Score
+from neptune_nas.trial_json import score_in, score_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,15 @@ def read_references(file: Path) -> tuple[Reference, ...]:
     """Read a `references.json`, if there is one; raises `FileFormatError` for what is none."""
 
     def parse(content: dict[str, Any]) -> tuple[Reference, ...]:
-        return tuple(_reference(item, str(file)) for item in content["networks"])
+        return tuple(map(_reference, content["networks"]))
 
     return read_measured(file, parse) if file.exists() else ()
 
 
-def _reference(item: dict[str, Any], file: str) -> Reference:
-    where = f"{file}: {item['name']}"
+def _reference(item: dict[str, Any]) -> Reference:
+    name = str(item["name"])
     return Reference(
-        name=str(item["name"]),
-        cost=record_from(Cost, item["cost"], where),
-        scores=tuple(checked_score(score, where) for score in item["scores"]),
+        name=name,
+        cost=record_from(Cost, item["cost"], name),
+        scores=tuple(score_in(score, f"{name}.") for score in item["scores"]),
     )

@@ -2,15 +2,11 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files import read_file, write_file
-from neptune_nas.study.folder import record_from
-from neptune_nas.study.store import score_from_json
-from neptune_nas.trial import Score
 
 T = TypeVar("T")
 
@@ -28,17 +24,14 @@ def read_measured(file: Path, parse: Callable[[dict[str, Any]], T]) -> T:
         content = json.loads(read_file(file))
         if content["version"] != VERSION:
             raise FileFormatError(
-                f"{file}: `version` must be {VERSION}, but got {content['version']!r}: "
-                f"it was written by another version of neptune-nas."
+                f"`version` must be {VERSION}, but got {content['version']!r}: it was written by "
+                f"another version of neptune-nas."
             )
         return parse(content)
+    except FileFormatError as error:
+        raise FileFormatError(f"{file}: {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FileFormatError(
             f"{file} cannot be read ({type(error).__name__}: {error}): move it away, and measure "
             f"again."
         ) from error
-
-
-def checked_score(data: Mapping[str, Any], where: str) -> Score:
-    """The score that `score_to_json` wrote, every field checked against its type."""
-    return record_from(Score, asdict(score_from_json(data)), where)

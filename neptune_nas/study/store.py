@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import wraps
-from math import isfinite
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -24,7 +23,8 @@ from neptune_nas.codec import from_json, to_json
 from neptune_nas.errors import StudyError
 from neptune_nas.redact import redact
 from neptune_nas.study.database import SQLITE, has_studies, opening, require_database, storage_at
-from neptune_nas.trial import Cost, Score, State, Trial
+from neptune_nas.trial import Cost, State, Trial
+from neptune_nas.trial_json import score_from_json, score_to_json
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -212,18 +212,3 @@ def trial_from(frozen: FrozenTrial, allow: Iterable[type] = ()) -> Trial:
         failure=next((s.failure for s in reversed(scores) if s.failure), None),
         latency=attributes.get("latency"),
     )
-
-
-def score_to_json(score: Score) -> dict[str, Any]:
-    """A score as JSON, where what is not finite becomes None."""
-    return {
-        name: None if isinstance(value, float) and not isfinite(value) else value
-        for name, value in asdict(score).items()
-    }
-
-
-def score_from_json(data: Mapping[str, Any]) -> Score:
-    """The score that `score_to_json` wrote."""
-    unknown = {"accuracy": float("nan"), "loss": float("inf")}
-    values: dict[str, Any] = {n: unknown.get(n) if v is None else v for n, v in data.items()}
-    return Score(**values)

@@ -7,14 +7,15 @@ import pytest
 import torch
 
 import neptune_nas
+from neptune_nas.architecture_file import FIELDS, loads
 from neptune_nas.cli.pick import numbered
 from neptune_nas.errors import StudyError
-from neptune_nas.exported import COSTS, FIELDS, SCORED, SCORES, loads
 from neptune_nas.model import load_model, save_model, untrained
 from neptune_nas.references import ReferenceNetwork
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score
+from neptune_nas.trial_json import COST, SCORE, SCORED
 from tests.cli.run import assert_one_sentence, neptune
 from tests.study.builders import make_trial, question, settings
 
@@ -44,12 +45,12 @@ def test_the_published_schema_names_the_fields_that_are_read() -> None:
     score = schema["$defs"]["score"]
     for fields, published in (
         (FIELDS, schema),
-        (COSTS, schema["properties"]["cost"]),
-        (SCORES, score),
+        (COST, schema["properties"]["cost"]),
+        (SCORE, score),
     ):
         assert {*fields} == {*published["properties"]}
         assert published["additionalProperties"] is False
-    assert {*SCORES} == {field.name for field in dataclasses.fields(Score)}
+    assert {*SCORE} == {field.name for field in dataclasses.fields(Score)}
     assert [*SCORED] == score["required"]
 
 

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from neptune_nas.architecture import Architecture, Stage, Stem
+from neptune_nas.architecture_file import bare
 from neptune_nas.cli import predict as command
 from neptune_nas.data.pictures import read_picture
-from neptune_nas.exported import bare
 from neptune_nas.model import Model, load_model, save_model, untrained
 from neptune_nas.space.locate import find_module
 from tests.cli.run import assert_one_sentence, neptune

@@ -13,11 +13,11 @@ from torch.export import ExportedProgram
 
 import neptune_nas
 from neptune_nas.architecture import Architecture
+from neptune_nas.architecture_file import ExportedArchitecture, bare, dumps
 from neptune_nas.build import Shape, seeded
 from neptune_nas.export.onnx import run_onnx, serialised
 from neptune_nas.export.pt2 import to_pt2
 from neptune_nas.export.python import to_python, to_state
-from neptune_nas.exported import Exported, bare, dumps
 from neptune_nas.model import Model, load_model, save_model, untrained
 from neptune_nas.nn.classifier import Classifier
 
@@ -53,7 +53,7 @@ def shaken(network: nn.Module, shape: Shape) -> nn.Module:
 
 def json_and_safetensors(model: Model, _: ExportedProgram, images: Tensor, folder: Path) -> Tensor:
     """The architecture's JSON with the weights of the model's file."""
-    assert isinstance(model.of, Exported)
+    assert isinstance(model.of, ExportedArchitecture)
     (folder / "best.json").write_text(dumps(model.of))
     save_model(folder / "model.safetensors", model)
     network = neptune_nas.load(folder / "best.json").build(weights=folder / "model.safetensors")

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from neptune_nas.architecture import Architecture, Stage
+from neptune_nas.architecture_file import bare
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.export.constructor import LINE, Call, constructor, render
-from neptune_nas.exported import bare
 from neptune_nas.nn.network import Neptune
 from neptune_nas.references import REFERENCES, ReferenceNetwork
 from tests.strategies import architectures

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from neptune_nas.architecture import Architecture, Stage, Stem
+from neptune_nas.architecture_file import bare
 from neptune_nas.errors import NeptuneError
 from neptune_nas.export.program import forget_traces, quiet, traced
-from neptune_nas.exported import bare
 from neptune_nas.model import untrained
 from tests.export.forms import random_model, run
 

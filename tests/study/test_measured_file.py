@@ -4,9 +4,7 @@ from typing import Any
 import pytest
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.study.measured_file import checked_score, read_measured, write_measured
-from neptune_nas.study.store import score_to_json
-from neptune_nas.trial import Score
+from neptune_nas.study.measured_file import read_measured, write_measured
 
 
 def seeds(content: dict[str, Any]) -> list[int]:
@@ -33,10 +31,3 @@ def test_another_file_is_refused(tmp_path: Path, content: str, says: str) -> Non
     (tmp_path / "kept.json").write_text(content)
     with pytest.raises(FileFormatError, match=says):
         read_measured(tmp_path / "kept.json", seeds)
-
-
-def test_a_score_survives_and_a_wrong_one_names_its_field() -> None:
-    failed = Score(2, 0.0, float("inf"), seed=7, failure="out of memory")
-    assert checked_score(score_to_json(failed), "here") == failed
-    with pytest.raises(FileFormatError, match="here: `seed` must be a whole number, but got 'x'"):
-        checked_score({**score_to_json(failed), "seed": "x"}, "here")

@@ -1,24 +1,15 @@
 from dataclasses import replace
-from math import inf, isnan, nan
 from pathlib import Path
 from random import Random
 
 import optuna
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from neptune_nas.codec import key
 from neptune_nas.errors import StudyError
 from neptune_nas.samplers.sampler import distribution
 from neptune_nas.study.database import sqlite_url
-from neptune_nas.study.store import (
-    Store,
-    create_store,
-    open_store,
-    score_from_json,
-    score_to_json,
-)
+from neptune_nas.study.store import Store, create_store, open_store
 from neptune_nas.trial import Cost, Score, State, Trial
 from tests.study.builders import SPACE, store_in
 
@@ -91,15 +82,3 @@ def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "study.db").write_text("not a database, but long enough to look like one" * 50)
     with pytest.raises(StudyError, match=r"study\.db cannot be opened"):
         store_in(tmp_path)
-
-
-@given(st.floats(0, 1), st.floats(0, 100), st.integers(0, 2**32))
-def test_scores_survive_json(accuracy: float, loss: float, seed: int) -> None:
-    score = Score(3, accuracy, loss, seed)
-    assert score_from_json(score_to_json(score)) == score
-
-
-def test_what_is_not_finite_survives_json_too() -> None:
-    again = score_from_json(score_to_json(Score(3, nan, inf, failure="diverged")))
-    assert isnan(again.accuracy)
-    assert again.loss == inf

@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 import torch
 
-from neptune_nas import train as module
-from neptune_nas import train_seed as seed_module
 from neptune_nas.architecture import Architecture, Stem
+from neptune_nas.architecture_file import bare
 from neptune_nas.errors import NeptuneError, StudyError
-from neptune_nas.exported import bare
-from neptune_nas.metrics import SeedMetrics, dumps, load_metrics
+from neptune_nas.full_training import run as module
+from neptune_nas.full_training import seed as seed_module
+from neptune_nas.full_training.folder import SeedFolder
+from neptune_nas.full_training.history import read_history, write_history
+from neptune_nas.full_training.metrics import SeedMetrics, dumps, load_metrics
+from neptune_nas.full_training.run import Step, Training
+from neptune_nas.full_training.seed import Job, read_test
 from neptune_nas.model import load_model, save_model
-from neptune_nas.train import Step, Training
-from neptune_nas.train_folder import SeedFolder, read_history, write_history
-from neptune_nas.train_seed import Job, read_test
 from neptune_nas.training.choice import choose
 from neptune_nas.training.recipe import Recipe
 
@@ -28,7 +29,7 @@ NETWORK = bare(Architecture(stem=Stem(width=4)), (1, 8, 8), 10)
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.test_train import asked
+from tests.full_training.test_run import asked
 
 def watch(step):
     if (step.seed, step.epoch.number) == (1, 2):
@@ -131,6 +132,15 @@ def test_more_seeds_go_on_with_the_new_ones(done: Path) -> None:
     assert told == [2, 2, 2]
     assert metrics.seeds[:2] == before.seeds
     assert metrics == load_metrics(done / "metrics.json")
+
+
+def test_each_seed_names_the_machine_that_it_was_measured_on(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load_metrics(done / "metrics.json").seeds[0].hardware
+    monkeypatch.setattr(seed_module, "hardware", lambda: "another machine")
+    seeds = asked(done, seeds=3).run().seeds
+    assert [seed.hardware for seed in seeds] == [first, first, "another machine"]
 
 
 def test_fewer_seeds_are_read_from_what_is_there(done: Path) -> None:

@@ -6,18 +6,21 @@ from typing import Any
 import pytest
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.metrics import Metrics, SeedMetrics, Spread, Terms, dumps, load_metrics
+from neptune_nas.full_training.metrics import Metrics, SeedMetrics, Spread, dumps, load_metrics
+from neptune_nas.full_training.terms import Terms
 from neptune_nas.trial import Cost
 
 TERMS = Terms("resnet8", "digits", "0123456789abcdef", 20, {"lr": 0.01})
-FIRST = SeedMetrics(0, 17, "ema", 0.9, 0.5, 0.8, 0.6, 12.5, "2026-01-01T12:00:00+00:00")
+MACHINE: dict[str, Any] = {
+    "device": "cpu",
+    "hardware": "a CPU",
+    "versions": {"torch": "2.14.1"},
+}
+FIRST = SeedMetrics(0, 17, "ema", 0.9, 0.5, 0.8, 0.6, 12.5, "2026-01-01T12:00:00+00:00", **MACHINE)
 METRICS = Metrics(
     terms=TERMS,
     cost=Cost(1000, 200, 30),
-    seeds=(FIRST, replace(FIRST, seed=1, weights="raw", test_accuracy=0.9)),
-    device="cpu",
-    hardware="a CPU",
-    versions={"torch": "2.14.1"},
+    seeds=(FIRST, replace(FIRST, seed=1, weights="raw", test_accuracy=0.9, device="cuda")),
 )
 
 
@@ -56,6 +59,23 @@ def test_a_file_from_before_classes_were_named_is_read(file: Path) -> None:
     assert load_metrics(file) == METRICS
 
 
+def test_a_file_from_before_each_seed_named_its_machine_is_read(file: Path) -> None:
+    content = json.loads(file.read_text())
+    for seed in content["seeds"]:
+        for name in MACHINE:
+            del seed[name]
+    file.write_text(json.dumps(content | MACHINE))
+    assert load_metrics(file).seeds[1] == replace(METRICS.seeds[1], device="cpu")
+
+
+def test_a_seed_without_a_machine_is_refused(file: Path) -> None:
+    content = json.loads(file.read_text())
+    del content["seeds"][1]["device"]
+    file.write_text(json.dumps(content))
+    with pytest.raises(FileFormatError, match=r"`seeds\.1\.device` is missing"):
+        load_metrics(file)
+
+
 def test_one_seed_has_no_deviation() -> None:
     spread = replace(METRICS, seeds=(FIRST,)).spread("test_accuracy")
     assert spread == Spread(0.8, None)
@@ -78,7 +98,9 @@ def test_a_deviation_is_shown_behind_the_mean() -> None:
         (("seeds", 1, "weights"), "best", "`seeds.1.weights` must be raw or ema, but got 'best'"),
         (("seeds", 1, "weights"), [], "`seeds.1.weights` must be raw or ema"),
         (("seeds", 0), 7, "`seeds.0` must be an object"),
+        (("seeds", 1, "versions"), "2", "`seeds.1.versions` must be an object, but got '2'"),
         (("seeds",), {}, "`seeds` must be a list"),
+        (("device",), 0, "`device` must be a string, but got 0"),
     ],
 )
 def test_a_field_that_is_wrong_is_named(

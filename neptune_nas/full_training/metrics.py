@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files import read_file
+from neptune_nas.full_training.terms import Terms, terms_in
 from neptune_nas.json_fields import (
     COUNT,
     LIST,
@@ -23,32 +24,20 @@ from neptune_nas.json_fields import (
 )
 from neptune_nas.training.choice import Kind
 from neptune_nas.trial import Cost
+from neptune_nas.trial_json import cost_in, cost_to_json
 
 FORMAT = "neptune-nas/metrics"
 VERSION = 1
-FIELDS: Mapping[str, Rule] = {
+NEEDED: Mapping[str, Rule] = {
     "format": TEXT,
     "version": SIZE,
     "terms": OBJECT,
     "cost": OBJECT,
     "summary": OBJECT,
     "seeds": LIST,
-    "device": TEXT,
-    "hardware": TEXT,
-    "versions": OBJECT,
 }
-TERMS: Mapping[str, Rule] = {
-    "network": TEXT,
-    "data": TEXT,
-    "data_fingerprint": TEXT,
-    "epochs": SIZE,
-    "recipe": OBJECT,
-    "classes": Rule(
-        "a list of strings",
-        lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
-    ),
-}
-KNOWN_TERMS = tuple(name for name in TERMS if name != "classes")  # since the first version
+MACHINE: Mapping[str, Rule] = {"device": TEXT, "hardware": TEXT, "versions": OBJECT}
+FIELDS = {**NEEDED, **MACHINE}  # older files name one machine for all seeds
 SEED: Mapping[str, Rule] = {
     "seed": COUNT,
     "epoch": SIZE,
@@ -59,27 +48,9 @@ SEED: Mapping[str, Rule] = {
     "test_loss": NUMBER,
     "seconds": NUMBER,
     "test_read": TEXT,
+    **MACHINE,
 }
-COSTS = dict.fromkeys(("macs", "params", "activations", "flops"), COUNT)
 MEASURED = ("validation_accuracy", "validation_loss", "test_accuracy", "test_loss")
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What decides how a training ends, but for the seed.
-
-    `network`: an architecture's key, or the name of a hand-designed network. `data`: as it was
-    named; `data_fingerprint` and the names of `classes` are what tells data sets apart. `recipe`:
-    with the data's own augmentation in place of "auto". Files of older versions have "auto", and
-    no `classes`.
-    """
-
-    network: str
-    data: str
-    data_fingerprint: str
-    epochs: int
-    recipe: dict[str, Any]
-    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +59,8 @@ class SeedMetrics:
 
     `epoch`, `weights`: when, and which of the two kinds, the kept weights were best on the
     validation split. `seconds`: training, without measuring. `test_read`: the moment at which the
-    test split was read for this seed, for the first and only time (ISO 8601, UTC).
+    test split was read for this seed, for the first and only time (ISO 8601, UTC). `device`,
+    `hardware`, `versions`: of the command that read it.
     """
 
     seed: int
@@ -100,6 +72,9 @@ class SeedMetrics:
     test_loss: float
     seconds: float
     test_read: str
+    device: str
+    hardware: str
+    versions: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +90,11 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """A training's terms, its network's cost, and its seeds in their order.
-
-    `device`, `hardware`, `versions`: of the command that measured last.
-    """
+    """A training's terms, its network's cost, and its seeds in their order."""
 
     terms: Terms
     cost: Cost
     seeds: tuple[SeedMetrics, ...]
-    device: str
-    hardware: str
-    versions: dict[str, str]
 
     def spread(self, name: str) -> Spread:
         """Mean and standard deviation over seeds of one of `MEASURED`."""
@@ -139,15 +108,12 @@ def dumps(metrics: Metrics) -> str:
         "format": FORMAT,
         "version": VERSION,
         "terms": asdict(metrics.terms),
-        "cost": {**asdict(metrics.cost), "flops": metrics.cost.flops},
+        "cost": cost_to_json(metrics.cost),
         "summary": {
             "seeds": len(metrics.seeds),
             **{name: asdict(metrics.spread(name)) for name in MEASURED},
         },
         "seeds": [asdict(seed) for seed in metrics.seeds],
-        "device": metrics.device,
-        "hardware": metrics.hardware,
-        "versions": metrics.versions,
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
@@ -159,28 +125,24 @@ def load_metrics(path: str | Path) -> Metrics:
     """
     text = read_file(Path(path))
     try:
-        return decoded(check_document(parse(text), FORMAT, VERSION, FIELDS))
+        return decoded(check_document(parse(text), FORMAT, VERSION, FIELDS, NEEDED))
     except FileFormatError as error:
         raise FileFormatError(f"{path}: {error}") from error
 
 
 def decoded(content: Mapping[str, Any]) -> Metrics:
     """The metrics in a JSON object; the means and deviations are worked out again."""
-    cost = check_fields(content["cost"], COSTS, "cost.")
+    machine = {name: content[name] for name in MACHINE if name in content}
     return Metrics(
         terms=terms_in(content["terms"], "terms."),
-        cost=Cost(cost["macs"], cost["params"], cost["activations"]),
+        cost=cost_in(content["cost"], "cost."),
         seeds=tuple(
-            SeedMetrics(**check_fields(seed, SEED, f"seeds.{i}."))
-            for i, seed in enumerate(content["seeds"])
+            seed_in(seed, f"seeds.{i}.", machine) for i, seed in enumerate(content["seeds"])
         ),
-        device=content["device"],
-        hardware=content["hardware"],
-        versions=content["versions"],
     )
 
 
-def terms_in(data: object, path: str) -> Terms:
-    """The terms in a JSON object; `path` stands before a field's name in messages."""
-    content = check_fields(data, TERMS, path, KNOWN_TERMS)
-    return Terms(**{**content, "classes": tuple(content.get("classes", ()))})
+def seed_in(data: object, path: str, machine: Mapping[str, Any]) -> SeedMetrics:
+    """A seed in a JSON object; `machine`: what an older file says of the machine for all seeds."""
+    content = check_fields(data, SEED, path, [name for name in SEED if name not in machine])
+    return SeedMetrics(**{**machine, **content})

@@ -1,6 +1,6 @@
 """Full-budget training of one network, from end to end: what `neptune-nas train` runs.
 
->>> from neptune_nas.train import Training
+>>> from neptune_nas import Training
 >>> Training("resnet8", data="digits", epochs=20).folder.path.name
 'resnet8-digits'
 """
@@ -14,19 +14,20 @@ from time import perf_counter
 
 import torch
 
+from neptune_nas.architecture_file import ExportedArchitecture, fitted
 from neptune_nas.cost import cost_of
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once, short_name
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError, one_of
-from neptune_nas.exported import Exported, fitted
 from neptune_nas.files import folder_name, read_file, write_file
-from neptune_nas.metrics import Metrics, SeedMetrics, Terms, dumps, load_metrics
+from neptune_nas.full_training.curves import render_curves, tells
+from neptune_nas.full_training.folder import TrainFolder, settle
+from neptune_nas.full_training.history import read_history
+from neptune_nas.full_training.metrics import Metrics, SeedMetrics, dumps, load_metrics
+from neptune_nas.full_training.seed import Job, Network, read_test, train_seed
+from neptune_nas.full_training.terms import Terms, refuse_others
 from neptune_nas.references import REFERENCES, ReferenceNetwork
-from neptune_nas.report.curves import render_curves, tells
 from neptune_nas.study.folder import record_from
-from neptune_nas.study.session import hardware, versions
-from neptune_nas.train_folder import TrainFolder, read_history, refuse_others, settle
-from neptune_nas.train_seed import Job, Network, read_test, train_seed
 from neptune_nas.training.augment import augment_for
 from neptune_nas.training.device import pick_device
 from neptune_nas.training.recipe import Recipe, default_recipe
@@ -62,7 +63,7 @@ class Training:
     "cpu" or "cuda". `threads`: of torch (default: as torch is set).
     """
 
-    source: Exported | str
+    source: ExportedArchitecture | str
     data: str | None = None
     epochs: int = 60
     seeds: int = 3
@@ -107,7 +108,7 @@ class Training:
         Raises `StudyError` where it is taken from an architecture and is not what it was then.
         """
         data = load_once(self.data_name, self.data_dir, 0)
-        if self.data is None and isinstance(self.source, Exported):
+        if self.data is None and isinstance(self.source, ExportedArchitecture):
             then = self.source.provenance.get("data_fingerprint", data.fingerprint)
             if then != data.fingerprint:
                 raise StudyError(
@@ -130,7 +131,7 @@ class Training:
         """The recipe to train with."""
         if self.recipe is not None:
             return self.recipe
-        if isinstance(self.source, Exported) and self.source.recipe:
+        if isinstance(self.source, ExportedArchitecture) and self.source.recipe:
             return record_from(Recipe, self.source.recipe, "the architecture's `recipe`")
         return default_recipe(self.data_name)
 
@@ -250,7 +251,7 @@ def torch_threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def name_of(source: Exported | str) -> str:
+def name_of(source: ExportedArchitecture | str) -> str:
     """A network's name for people: a study's with the number of the trial, or its key."""
     if isinstance(source, str):
         return source
@@ -264,7 +265,4 @@ def joined(job: Job, known: Metrics | None, seed: SeedMetrics) -> Metrics:
         terms=job.terms,
         cost=known.cost if known else cost_of(job.network),
         seeds=tuple(sorted((*(known.seeds if known else ()), seed), key=lambda each: each.seed)),
-        device=job.device,
-        hardware=hardware(),
-        versions=versions(),
     )

@@ -5,7 +5,7 @@ The file's form is published as `docs/architecture.schema.json`.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,7 @@ from neptune_nas.cost import CostModel
 from neptune_nas.errors import FileFormatError, NeptuneError
 from neptune_nas.files import read_file, write_file
 from neptune_nas.json_fields import (
-    COUNT,
     LIST,
-    NUMBER,
     OBJECT,
     SHAPE,
     SIZE,
@@ -27,14 +25,13 @@ from neptune_nas.json_fields import (
     TOO_DEEP,
     Rule,
     check_document,
-    check_fields,
     parse,
 )
 from neptune_nas.kind import ARCHITECTURE, refuse_model
 from neptune_nas.model_file import Weights, with_weights
-from neptune_nas.study.store import score_from_json, score_to_json
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Cost, Score, Trial
+from neptune_nas.trial_json import cost_in, cost_to_json, score_in, score_to_json
 
 FORMAT = ARCHITECTURE
 VERSION = 1
@@ -51,25 +48,10 @@ FIELDS: Mapping[str, Rule] = {
     "recipe": OBJECT,
     "provenance": OBJECT,
 }
-COSTS = dict.fromkeys(("macs", "params", "activations", "flops"), COUNT)
-SCORED = ("fidelity", "accuracy", "loss")  # what a score must hold
-SCORES: Mapping[str, Rule] = {
-    "fidelity": COUNT,
-    "accuracy": NUMBER.or_null,
-    "loss": NUMBER.or_null,
-    "seed": COUNT,
-    "seconds": NUMBER,
-    "images_per_second": NUMBER,
-    "peak_memory": COUNT,
-    "started": NUMBER,
-    "worker": COUNT,
-    "failure": TEXT.or_null,
-    "proxy": NUMBER.or_null,
-}
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportedArchitecture:
     """An architecture with what is known of it: what `load` reads and `export_trial` makes.
 
     `input_shape` `(C, H, W)` and `classes` are those it was searched for. `recipe`: how its scores
@@ -77,7 +59,7 @@ class Exported:
     """
 
     architecture: Any
-    input_shape: tuple[int, int, int]
+    input_shape: Shape
     classes: int
     cost: Cost
     scores: tuple[Score, ...] = ()
@@ -102,14 +84,14 @@ class Exported:
         return network if weights is None else with_weights(network, weights, self.key)
 
 
-def export_trial(study: Study, trial: Trial) -> Exported:
+def export_trial(study: Study, trial: Trial) -> ExportedArchitecture:
     """A trial's architecture with its costs, its scores, and where they come from.
 
     `build` makes it a network, `Training` trains it, `save` writes it.
     """
     settings = study.settings
     question, facts = settings.question, settings.facts
-    return Exported(
+    return ExportedArchitecture(
         architecture=trial.architecture,
         input_shape=facts.input_shape,
         classes=facts.classes,
@@ -131,17 +113,17 @@ def export_trial(study: Study, trial: Trial) -> Exported:
     )
 
 
-def save(path: str | Path, item: Exported) -> None:
+def save(path: str | Path, item: ExportedArchitecture) -> None:
     """Write the file that `load` reads; raises `NeptuneError` where that cannot be done."""
     write_file(Path(path), dumps(item))
 
 
-def dumps(item: Exported) -> str:
+def dumps(item: ExportedArchitecture) -> str:
     """The JSON text of an exported architecture."""
     return json.dumps(document(item), indent=2, ensure_ascii=False) + "\n"
 
 
-def document(item: Exported) -> dict[str, Any]:
+def document(item: ExportedArchitecture) -> dict[str, Any]:
     """The JSON object of an exported architecture."""
     return {
         "format": FORMAT,
@@ -150,14 +132,14 @@ def document(item: Exported) -> dict[str, Any]:
         "architecture": to_json(item.architecture),
         "input_shape": list(item.input_shape),
         "classes": item.classes,
-        "cost": {**asdict(item.cost), "flops": item.cost.flops},
+        "cost": cost_to_json(item.cost),
         "scores": [score_to_json(score) for score in item.scores],
         "recipe": dict(item.recipe),
         "provenance": dict(item.provenance),
     }
 
 
-def load(path: str | Path, allow: Iterable[type] = ()) -> Exported:
+def load(path: str | Path, allow: Iterable[type] = ()) -> ExportedArchitecture:
     """The architecture in a file that `neptune-nas export` wrote; nothing in it is executed.
 
     `allow`: the user's own record classes that it may name. Raises `FileFormatError`, naming the
@@ -168,7 +150,7 @@ def load(path: str | Path, allow: Iterable[type] = ()) -> Exported:
     return loads(read_file(Path(path)), str(path), allow)
 
 
-def loads(text: str, where: str, allow: Iterable[type] = ()) -> Exported:
+def loads(text: str, where: str, allow: Iterable[type] = ()) -> ExportedArchitecture:
     """The same from a text; `where` names it in messages."""
     try:
         return from_document(parse(text), allow)
@@ -176,47 +158,34 @@ def loads(text: str, where: str, allow: Iterable[type] = ()) -> Exported:
         raise FileFormatError(f"{where}: {error}") from error
 
 
-def from_document(data: object, allow: Iterable[type] = ()) -> Exported:
+def from_document(data: object, allow: Iterable[type] = ()) -> ExportedArchitecture:
     """The same from the object that `document` made."""
     content = check_document(data, FORMAT, VERSION, FIELDS)
     try:
         item = _decoded(content, allow)
     except RecursionError as error:
         raise FileFormatError(TOO_DEEP) from error
-    _check_sums(item, content)
+    if item.key != content["key"]:
+        raise FileFormatError(
+            f"`key` must be {item.key}, but got {content['key']}: the file was changed by hand."
+        )
     return item
 
 
-def _decoded(content: Mapping[str, Any], allow: Iterable[type]) -> Exported:
+def _decoded(content: Mapping[str, Any], allow: Iterable[type]) -> ExportedArchitecture:
     channels, height, width = content["input_shape"]
-    cost = check_fields(content["cost"], COSTS, "cost.")
-    return Exported(
+    return ExportedArchitecture(
         architecture=from_json(content["architecture"], allow),
         input_shape=(channels, height, width),
         classes=content["classes"],
-        cost=Cost(cost["macs"], cost["params"], cost["activations"]),
-        scores=tuple(
-            score_from_json(check_fields(score, SCORES, f"scores.{i}.", SCORED))
-            for i, score in enumerate(content["scores"])
-        ),
+        cost=cost_in(content["cost"], "cost."),
+        scores=tuple(score_in(score, f"scores.{i}.") for i, score in enumerate(content["scores"])),
         recipe=content["recipe"],
         provenance=content["provenance"],
     )
 
 
-def _check_sums(item: Exported, content: Mapping[str, Any]) -> None:
-    """Refuse what was changed by hand in one place and not in the other."""
-    for name, ours, got in (
-        ("key", item.key, content["key"]),
-        ("cost.flops", item.cost.flops, content["cost"]["flops"]),
-    ):
-        if ours != got:
-            raise FileFormatError(
-                f"`{name}` must be {ours}, but got {got}: the file was changed by hand."
-            )
-
-
-def fitted(item: Exported, input_shape: Shape, classes: int) -> Exported:
+def fitted(item: ExportedArchitecture, input_shape: Shape, classes: int) -> ExportedArchitecture:
     """The same architecture for other images, with its costs on them.
 
     Raises `ArchitectureError` where they are too small for it.
@@ -227,7 +196,7 @@ def fitted(item: Exported, input_shape: Shape, classes: int) -> Exported:
     return replace(item, input_shape=input_shape, classes=classes, cost=cost)
 
 
-def bare(architecture: Any, input_shape: tuple[int, int, int], classes: int) -> Exported:
+def bare(architecture: Any, input_shape: Shape, classes: int) -> ExportedArchitecture:
     """An architecture that no study knows, with its costs."""
     cost = CostModel(input_shape, classes).cost(architecture)
-    return Exported(architecture, input_shape, classes, cost)
+    return ExportedArchitecture(architecture, input_shape, classes, cost)

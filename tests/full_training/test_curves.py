@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from neptune_nas.report.curves import accuracy_figure, loss_figure, render_curves, tells
+from neptune_nas.full_training.curves import accuracy_figure, loss_figure, render_curves, tells
 from neptune_nas.training.state import Epoch
+from tests.full_training.test_metrics import METRICS, TERMS
 from tests.report.reading import packed_json, unpack, visible
-from tests.test_metrics import METRICS, TERMS
 
 HISTORIES = {
     seed: [

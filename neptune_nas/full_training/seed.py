@@ -7,15 +7,17 @@ from pathlib import Path
 
 import torch
 
+from neptune_nas.architecture_file import ExportedArchitecture
 from neptune_nas.data.images import ImageData
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
-from neptune_nas.exported import Exported
-from neptune_nas.metrics import TERMS, SeedMetrics, Terms, terms_in
+from neptune_nas.full_training.folder import SeedFolder
+from neptune_nas.full_training.history import read_history, write_history
+from neptune_nas.full_training.metrics import SeedMetrics
+from neptune_nas.full_training.terms import TERMS, Terms, refuse_others, terms_in
 from neptune_nas.model import Model, load_model, save_model
 from neptune_nas.record import record_classes
 from neptune_nas.references import ReferenceNetwork
-from neptune_nas.study.session import now, versions
-from neptune_nas.train_folder import SeedFolder, read_history, refuse_others, write_history
+from neptune_nas.study.session import hardware, now, versions
 from neptune_nas.training.augment import Normalizer
 from neptune_nas.training.choice import choose
 from neptune_nas.training.long import Course, Trained, train_long
@@ -26,7 +28,7 @@ from neptune_nas.training.precision import autocast_for
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.state import Epoch
 
-Network = Exported | ReferenceNetwork
+Network = ExportedArchitecture | ReferenceNetwork
 LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch norm
 
 
@@ -125,13 +127,18 @@ def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
         test_loss=loss,
         seconds=sum(epoch.seconds for epoch in history),
         test_read=now(),
+        device=job.device,
+        hardware=hardware(),
+        versions=versions(),
     )
 
 
 def own_model(job: Job, seed: int, file: Path) -> Model:
     """The model in a file, which must be of this training and seed."""
     network = job.network
-    allow = record_classes(network.architecture) if isinstance(network, Exported) else ()
+    allow = (
+        record_classes(network.architecture) if isinstance(network, ExportedArchitecture) else ()
+    )
     model = load_model(file, allow)
     told = {name: model.provenance[name] for name in TERMS if name in model.provenance}
     try:

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from neptune_nas.architecture import Architecture
+from neptune_nas.architecture_file import ExportedArchitecture, bare
 from neptune_nas.errors import OptionError, StudyError
-from neptune_nas.exported import Exported, bare
-from neptune_nas.train import Training
+from neptune_nas.full_training.run import Training
 from neptune_nas.training.recipe import Recipe, default_recipe
-from tests.test_train import NETWORK, asked
+from tests.full_training.test_run import NETWORK, asked
 
 
 def test_an_architecture_is_trained_on_other_images_than_it_was_searched_on() -> None:
     training = asked(Path("x"), source=bare(Architecture(), (3, 32, 32), 100))
-    assert isinstance(training.network, Exported)
+    assert isinstance(training.network, ExportedArchitecture)
     assert (training.network.input_shape, training.network.classes) == ((1, 8, 8), 10)
     assert training.network.cost == bare(Architecture(), (1, 8, 8), 10).cost
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError
-from neptune_nas.recipe_file import read_recipe
+from neptune_nas.full_training.recipe_file import read_recipe
 from neptune_nas.training.recipe import Recipe
 
 

@@ -15,9 +15,9 @@ from torch import nn
 
 import neptune_nas
 from neptune_nas.architecture import Architecture, Conv, Stage
+from neptune_nas.architecture_file import ExportedArchitecture, bare, dumps, loads
 from neptune_nas.cost import cost
 from neptune_nas.errors import FileFormatError
-from neptune_nas.exported import Exported, bare, dumps, loads
 from neptune_nas.space import find_space
 from neptune_nas.trial import Score
 
@@ -155,7 +155,7 @@ def test_whatever_stands_in_one_place_of_a_file_it_is_read_or_refused(data: st.D
         inside = inside[name]
     inside[name] = data.draw(json_values)
     with suppress(FileFormatError):
-        assert isinstance(loads(json.dumps(content), "best.json"), Exported)
+        assert isinstance(loads(json.dumps(content), "best.json"), ExportedArchitecture)
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:

@@ -7,12 +7,11 @@ from string import Template
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from neptune_nas.describe import short
-from neptune_nas.metrics import Metrics, SeedMetrics, Terms
-from neptune_nas.report.page import packed_plotly, policy, web
-from neptune_nas.report.payload import packed
+from neptune_nas.full_training.metrics import Metrics, SeedMetrics
+from neptune_nas.full_training.terms import Terms
+from neptune_nas.report.document import document, web
 from neptune_nas.report.style import STUDIES, figure
 from neptune_nas.training.choice import Choice, choose
 from neptune_nas.training.state import Epoch
@@ -20,6 +19,7 @@ from neptune_nas.training.state import Epoch
 Histories = Mapping[int, Sequence[Epoch]]
 """What happened, epoch by epoch, in each seed that has begun."""
 
+SECTIONS = {"accuracy": "Accuracy", "loss": "Loss", "seeds": "Seeds"}
 DASHES = {"ema": "solid", "raw": "dot"}
 FEW = 10  # epochs, each of which gets a tick
 BEGINNING = 0.25  # of the epochs, which the first view of accuracies may leave out
@@ -29,19 +29,15 @@ COLUMNS = ("seed", "epochs", "kept from", "weights", "validation", "test", "test
 def render_curves(name: str, terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
     """The page of a network's training; `metrics`, once the test split was read."""
     figures = {"accuracy": accuracy_figure(histories), "loss": loss_figure(histories)}
-    scripts = {f"{script}_js": web(f"{script}.js") for script in ("shell", "curves")}
     smoothing = terms.recipe.get("label_smoothing")
-    return Template(web("curves.html")).substitute(
-        scripts,
-        policy=policy([*scripts.values(), get_plotlyjs()]),
-        css=web("page.css"),
+    body = Template(web("curves.html")).substitute(
         name=escape(name),
         lead=escape(lead(terms, histories, metrics)),
         smoothing=f" with labels smoothed by {smoothing:g}" if smoothing else "",
         seeds=seeds_table(histories, metrics),
-        data=packed(json.dumps({name: json.loads(fig.to_json()) for name, fig in figures.items()})),
-        plotly=packed_plotly(),
     )
+    data = json.dumps({name: json.loads(fig.to_json()) for name, fig in figures.items()})
+    return document(name, SECTIONS, body, data, ("curves",))
 
 
 def tells(page: str, metrics: Metrics) -> bool:

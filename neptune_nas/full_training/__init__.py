@@ -1,0 +1,1 @@
+"""A network trained in full: from several seeds, in a folder, measured on the test split once."""

@@ -1,0 +1,47 @@
+import base64
+import re
+from hashlib import sha256
+
+import pytest
+
+from neptune_nas.report.document import document
+from tests.report.reading import unpack, visible
+
+DATA = '{"text": "</script>"}'
+SECTIONS = {"loss": "Loss & more", "seeds": "Seeds"}
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return document("a <b>net", SECTIONS, '<main id="loss">costs $5</main>', DATA, ("curves",))
+
+
+def test_the_title_is_shown_as_it_is(page: str) -> None:
+    assert "<title>a &lt;b&gt;net - neptune-nas</title>" in page
+
+
+def test_the_bar_leads_to_each_section_in_order(page: str) -> None:
+    links = re.findall(r'<a href="#(\w+)">([^<]*)</a>', page)
+    assert links == [("loss", "Loss &amp; more"), ("seeds", "Seeds")]
+
+
+def test_the_body_stands_in_it_unchanged(page: str) -> None:
+    assert '<main id="loss">costs $5</main>' in visible(page)
+
+
+def test_the_data_cannot_end_their_element(page: str) -> None:
+    assert unpack(page, "data") == DATA
+    assert DATA not in page
+
+
+def test_the_policy_allows_the_shell_the_page_and_plotly_and_nothing_else(page: str) -> None:
+    plain = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    assert len(plain) == 2
+    scripts = [*plain, unpack(page, "plotly")]
+    hashes = [base64.b64encode(sha256(text.encode()).digest()).decode() for text in scripts]
+    assert re.findall(r"'sha256-([^']+)'", page) == hashes
+
+
+def test_it_loads_nothing(page: str) -> None:
+    assert "default-src 'none'" in page
+    assert not re.search(r'(src|href)="(?!#)', visible(page))
