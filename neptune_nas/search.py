@@ -49,7 +49,7 @@ from neptune_nas.study.read import snapshot
 from neptune_nas.study.reference_point import reference_point
 from neptune_nas.study.run import run_session
 from neptune_nas.study.rungs import REDUCTION, Rungs
-from neptune_nas.study.session import Asked, begin, hardware, now, settle_settings, versions
+from neptune_nas.study.session import Asked, begin, facts_of, settle_settings
 from neptune_nas.study.settings import TABLE, TRAINING, Facts, Question, Settings
 from neptune_nas.study.store import Store, check_store, create_store
 from neptune_nas.study.study import Study
@@ -321,30 +321,9 @@ class Search:
         """
         self.surveyed.require_example()
         task, space = self.task, self.target
-        count = space.count()
-        interval = "" if count.is_exact else f" ({count.low} to {count.high})"
-        return Facts(
-            space_name=space.name,
-            space_size=f"{count.value}{interval}",
-            space_fingerprint=space.fingerprint,
-            data_fingerprint=task.fingerprint,
-            input_shape=task.input_shape,
-            classes=task.classes,
-            images=task.images,
-            chance=task.chance,
-            reference=reference_point(
-                space,
-                self.objectives,
-                self.limits,
-                self.gauge.value_if_any,
-                (task.classes, task.chance),
-            ),
-            device=self._device,
-            hardware=hardware(),
-            created=now(),
-            versions=versions(),
-            outline=space.outline,
-        )
+        seen = task.classes, task.chance
+        corner = reference_point(space, self.objectives, self.limits, self.gauge.value_if_any, seen)
+        return facts_of(space, task, corner, self._device)
 
     def check_places(self, settings: Settings) -> None:
         """Refuse a folder or a database that `run` could not use, and leave both as they are."""

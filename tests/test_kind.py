@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.architecture import Architecture, Stage
-from neptune_nas.errors import FileFormatError
 from neptune_nas.architecture_file import bare, load, save
+from neptune_nas.errors import FileFormatError
 from neptune_nas.model import load_model, save_model, untrained
 
 ITEM = bare(Architecture(stages=(Stage(width=8),)), (1, 8, 8), 10)

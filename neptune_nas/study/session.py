@@ -10,8 +10,10 @@ from typing import Any
 from neptune_nas import __version__
 from neptune_nas.engine.plan import usable_cores
 from neptune_nas.errors import StudyError
+from neptune_nas.space import Space
 from neptune_nas.study.folder import Folder, read_settings, write_settings
 from neptune_nas.study.settings import Facts, Question, Settings
+from neptune_nas.study.task import Task
 
 PACKAGES = ("torch", "optuna", "numpy")
 CHECKED = ("data_fingerprint", "input_shape", "classes")
@@ -29,6 +31,28 @@ class Asked:
     trials: int
     question: Question
     storage: str = ""
+
+
+def facts_of(space: Space[Any], task: Task, reference: tuple[float, ...], device: str) -> Facts:
+    """What is found about a space and what it is measured on, on this machine and now."""
+    count = space.count()
+    interval = "" if count.is_exact else f" ({count.low} to {count.high})"
+    return Facts(
+        space_name=space.name,
+        space_size=f"{count.value}{interval}",
+        space_fingerprint=space.fingerprint,
+        data_fingerprint=task.fingerprint,
+        input_shape=task.input_shape,
+        classes=task.classes,
+        images=task.images,
+        chance=task.chance,
+        reference=reference,
+        device=device,
+        hardware=hardware(),
+        created=now(),
+        versions=versions(),
+        outline=space.outline,
+    )
 
 
 def settle_settings(folder: Folder, asked: Asked, facts: Facts) -> Settings:
