@@ -21,8 +21,8 @@ from neptune_nas.constraints import Constraint, Survey, parse_constraint, survey
 from neptune_nas.data.load import load_once, short_name
 from neptune_nas.engine.gpus import Need
 from neptune_nas.engine.local import LocalEngine
-from neptune_nas.engine.plan import Slots, share_out
-from neptune_nas.engine.process import end_if_unguarded
+from neptune_nas.engine.plan import Slots, own_modules, share_out
+from neptune_nas.engine.process import end_if_unguarded, start_fork_server
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.evaluate.tabular import Tabular
@@ -283,6 +283,7 @@ class Search:
         another question, is being searched by another process, or cannot be written.
         """
         end_if_unguarded()
+        start_fork_server(own_modules(self.task.evaluator))  # it imports while facts are found
         facts, sampler = self.find_facts(), self.make_sampler()
         with self.folder.locked():
             settings = self.settle(facts)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from time import monotonic
@@ -17,6 +17,7 @@ from neptune_nas.engine.engine import Call
 from neptune_nas.engine.plan import Plan
 from neptune_nas.engine.worker import Reply, run_worker
 
+FORKS = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
 NAME = "neptune-worker-"  # before a worker's number
 UNGUARDED = 77  # exit code of a worker that would start workers itself, which nothing else has
 
@@ -83,16 +84,24 @@ class Worker:
         return code
 
 
+def start_fork_server(preload: tuple[str, ...] = ()) -> None:
+    """Let a process import this package, torch and the modules in `preload`, once for all workers.
+
+    It returns at once, so that whoever has something else to do first need not wait for it.
+    """
+    if FORKS:
+        forkserver.set_forkserver_preload([run_worker.__module__, *preload])
+        with _interrupts_held():
+            forkserver.ensure_running()
+
+
 def start_worker(plan: Plan, preload: tuple[str, ...] = ()) -> Worker:
     """Start a process for `plan`. Raises `OSError` or `EOFError` where the fork server just died.
 
-    A fork server imports this package, torch and the modules in `preload` once; from then on a
-    worker, or the replacement of one, starts in milliseconds.
+    Where there is a fork server, a worker or the replacement of one starts in milliseconds.
     """
-    linux = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
-    context = multiprocessing.get_context("forkserver" if linux else "spawn")
-    if linux:
-        context.set_forkserver_preload([run_worker.__module__, *preload])
+    start_fork_server(preload)
+    context = multiprocessing.get_context("forkserver" if FORKS else "spawn")
     ours, theirs = context.Pipe()
     process = context.Process(  # type: ignore[attr-defined]  # typeshed has it on subclasses only
         target=run_worker,

@@ -58,7 +58,7 @@ COSTS = '{"macs": 1, "params": 1, "activations": 1}'
         (ONE % (COSTS.replace("1", '"x"'), "[]"), "`macs` must be a whole number, but got 'x'"),
         (
             ONE % (COSTS, '[{"fidelity": 1, "accuracy": "x", "loss": 1.0}]'),
-            "`accuracy` must be a number, but got 'x'",
+            "`a.accuracy` must be a finite number or null, but got 'x'",
         ),
     ],
 )
