@@ -1,5 +1,6 @@
 """Earlier trials as samplers see them: architectures, losses, rungs, what is still running."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,11 +65,15 @@ class History(Generic[T]):
 
 
 class Reader(Generic[T]):
-    """Reads the trials of a study back; remembers what each number stood for."""
+    """Reads the trials of a study back; remembers what each number stood for, and those that ended.
+
+    A trial that has ended changes no more, so that only what is new costs anything.
+    """
 
     def __init__(self, problem: Problem[T]) -> None:
         self.problem = problem
         self.known: dict[tuple[str, int], tuple[T, str]] = {}
+        self.ended: defaultdict[str, dict[int, Entry[T] | None]] = defaultdict(dict)
 
     def note(self, study: Study, trial: FrozenTrial, architecture: T) -> None:
         """Remember a proposal whose picks the study does not know yet."""
@@ -76,26 +81,27 @@ class Reader(Generic[T]):
 
     def read(self, study: Study, now: FrozenTrial) -> History[T]:
         """All trials but `now`; those that lead to no architecture of the space are left out."""
-        trials = [t for t in study.get_trials(deepcopy=False) if t.number != now.number]
-        entries = tuple(self._entries(study, sorted(trials, key=_when_finished)))
-        return History(entries, turns(study.directions))
+        ended = self.ended[study.study_name]
+        trials = (t for t in study.get_trials(deepcopy=False) if t.number not in ended)
+        fresh = sorted((t for t in trials if t.number != now.number), key=_when_finished)
+        entries = {t.number: self._entry(study, t) for t in fresh}
+        ended |= {t.number: entries.pop(t.number) for t in fresh if t.state.is_finished()}
+        found = filter(None, (*ended.values(), *entries.values()))
+        return History(tuple(found), turns(study.directions))
 
-    def _entries(self, study: Study, trials: Sequence[FrozenTrial]) -> Iterator[Entry[T]]:
-        for trial in trials:
-            known = self._architecture(study.study_name, trial)
-            if known is not None:
-                yield Entry(
-                    trial.number,
-                    *known,
-                    losses=_losses(trial, turns(study.directions)),
-                    rungs={
-                        step: value
-                        for step, value in trial.intermediate_values.items()
-                        if isfinite(value)
-                    },
-                    constraints=trial.constraints,
-                    state=trial.state,
-                )
+    def _entry(self, study: Study, trial: FrozenTrial) -> Entry[T] | None:
+        known = self._architecture(study.study_name, trial)
+        if known is None:
+            return None
+        rungs = trial.intermediate_values
+        return Entry(
+            trial.number,
+            *known,
+            losses=_losses(trial, turns(study.directions)),
+            rungs={step: value for step, value in rungs.items() if isfinite(value)},
+            constraints=trial.constraints,
+            state=trial.state,
+        )
 
     def _architecture(self, study: str, trial: FrozenTrial) -> tuple[T, str] | None:
         known = self.known.get((study, trial.number))

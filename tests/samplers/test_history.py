@@ -47,6 +47,20 @@ def test_trials_come_in_the_order_they_ended_and_running_ones_last() -> None:
     assert [entry.number for entry in read(study).entries] == [2, 0, 3, 1]
 
 
+def test_a_reader_that_looked_before_sees_what_a_new_one_does() -> None:
+    study, reader = random_study(), Reader(PROBLEM)
+    for ended in (None, 1, 0, None, 3):
+        reader.read(study, ask(study)._cached_frozen_trial)
+        ask(study)
+        if ended:
+            study.tell(ended, (0.5, 1.0))
+        elif ended == 0:
+            study.tell(ended, state=TrialState.FAIL)
+    asking = study.ask()._cached_frozen_trial
+    assert reader.read(study, asking) == Reader(PROBLEM).read(study, asking)
+    assert len({entry.state for entry in reader.read(study, asking).entries}) == 3
+
+
 def test_the_trial_that_asks_is_left_out() -> None:
     study = random_study()
     trial = ask(study)
