@@ -1,7 +1,6 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from shutil import copytree
 
 import pytest
 
@@ -10,25 +9,7 @@ from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.search import Search
 from neptune_nas.study.audit import read_audit, write_audit
 from neptune_nas.study.read import read_study
-from tests.study.fakes import Arithmetic
-
-
-def asked(out: Path) -> Search:
-    """A study that trains nothing."""
-    return Search(space="tiny", trials=12, evaluator=Arithmetic(), jobs=1, rungs=(1,), out=out)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished one."""
-    return asked(tmp_path_factory.mktemp("studies")).run().folder
-
-
-@pytest.fixture
-def searched(made: Path, tmp_path: Path) -> Search:
-    """The finished study, to be changed at will."""
-    copytree(made, tmp_path / made.name)
-    return asked(tmp_path)
+from tests.study.fakes import arithmetic_search
 
 
 def test_an_audit_measures_at_five_times_the_last_rung(searched: Search) -> None:
@@ -102,9 +83,7 @@ def test_options_out_of_range_are_refused(
 
 
 def test_too_few_ranked_trials_are_refused(tmp_path: Path) -> None:
-    search = Search(
-        space="tiny", trials=3, evaluator=Arithmetic(), jobs=1, rungs=(1,), out=tmp_path
-    )
+    search = arithmetic_search(tmp_path, trials=3)
     search.run()
     with pytest.raises(StudyError, match="has 3 trials at its last rung, but an audit needs 4"):
         run_audit(search)

@@ -1,38 +1,16 @@
-from pathlib import Path
-from shutil import copytree
-
 import pytest
 
 from neptune_nas.baseline import run_baselines
 from neptune_nas.errors import OptionError
 from neptune_nas.search import Search
 from neptune_nas.study.read import read_study
-from tests.study.fakes import Arithmetic
-
-
-def asked(out: Path) -> Search:
-    """A study that trains nothing."""
-    return Search(space="tiny", trials=8, evaluator=Arithmetic(), jobs=1, rungs=(1,), out=out)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished one."""
-    return asked(tmp_path_factory.mktemp("studies")).run().folder
-
-
-@pytest.fixture
-def searched(made: Path, tmp_path: Path) -> Search:
-    """The finished study, to be changed at will."""
-    copytree(made, tmp_path / made.name)
-    return asked(tmp_path)
 
 
 def test_baselines_have_the_studys_budget_and_question(searched: Search) -> None:
     study = run_baselines(searched)
     assert {name: len(trials) for name, trials in study.baselines.items()} == {
-        "random": 8,
-        "local": 8,
+        "random": 12,
+        "local": 12,
     }
     inner = read_study(searched.folder.baselines / "local").settings
     ours = study.settings

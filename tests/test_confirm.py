@@ -1,5 +1,4 @@
-from pathlib import Path
-from shutil import copytree
+from dataclasses import replace
 
 import pytest
 
@@ -12,29 +11,8 @@ from neptune_nas.search import Search
 from neptune_nas.study.confirmation import Goal
 from neptune_nas.study.read import read_study
 from neptune_nas.trial import Trial
-from tests.study.fakes import Arithmetic
 
 BEST = Goal(seeds=3, by="accuracy", best=2)
-
-
-def asked(out: Path, name: str | None = None) -> Search:
-    """A study that trains nothing."""
-    return Search(
-        space="tiny", trials=12, evaluator=Arithmetic(), jobs=1, rungs=(1,), out=out, name=name
-    )
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished one."""
-    return asked(tmp_path_factory.mktemp("studies")).run().folder
-
-
-@pytest.fixture
-def searched(made: Path, tmp_path: Path) -> Search:
-    """The finished study, to be changed at will."""
-    copytree(made, tmp_path / made.name)
-    return asked(tmp_path)
 
 
 def test_the_front_has_as_many_seeds_as_asked_and_none_twice(searched: Search) -> None:
@@ -65,7 +43,7 @@ def test_the_search_that_was_made_stays_as_it_was(searched: Search) -> None:
 
 
 def test_a_baseline_is_compared_with_what_the_search_saw(searched: Search) -> None:
-    asked(searched.folder.baselines, "random").run()
+    replace(searched, out=searched.folder.baselines, name="random").run()
     before = versus(read_study(searched.folder.path))
     assert versus(run_confirm(searched, BEST)) == before
 
@@ -97,13 +75,9 @@ def test_no_more_evaluations_are_made_than_allowed(searched: Search) -> None:
 
 def test_a_search_goes_on_after_it(searched: Search) -> None:
     study = run_confirm(searched, BEST)
-    longer = asked(searched.folder.path.parent)
-    grown = Search(**{**{n: getattr(longer, n) for n in ARGUMENTS}, "trials": 14}).run()
+    grown = replace(searched, trials=14).run()
     assert grown.trials[:12] == study.trials
     assert len(grown.trials) == 14
-
-
-ARGUMENTS = ("space", "evaluator", "jobs", "rungs", "out")
 
 
 def test_no_evaluations_are_refused(searched: Search) -> None:

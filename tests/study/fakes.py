@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +11,7 @@ from neptune_nas.architecture import Architecture
 from neptune_nas.codec import key
 from neptune_nas.engine.engine import Call, Result, Usage
 from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.search import Search
 from neptune_nas.trial import Score
 
 
@@ -28,6 +30,11 @@ class Arithmetic:
         noise = (int(name[:4], 16) + seed % 7) / 0xFFFF / 100
         accuracy = 1 - 1 / (1 + width / 20) + 0.02 * fidelity / (1 + fidelity) + noise
         return Score(fidelity, min(accuracy, 1.0), 1.0, seed, seconds=0.001)
+
+
+def arithmetic_search(out: Path, trials: int = 12) -> Search:
+    """A search that trains nothing."""
+    return Search(space="tiny", trials=trials, evaluator=Arithmetic(), jobs=1, rungs=(1,), out=out)
 
 
 class InlineEngine:
