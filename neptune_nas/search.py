@@ -18,7 +18,8 @@ from optuna.samplers import BaseSampler
 from neptune_nas.build import build
 from neptune_nas.codec import type_name
 from neptune_nas.constraints import Constraint, Survey, parse_constraint, survey
-from neptune_nas.data.load import load_once, short_name
+from neptune_nas.data.load import load_once
+from neptune_nas.data.names import short_name
 from neptune_nas.engine.gpus import Need
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.plan import Slots, own_modules, share_out

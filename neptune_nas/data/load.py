@@ -1,6 +1,6 @@
 """Data sets by name, with the same three splits for the same seed on every machine."""
 
-import os.path
+import os
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -9,16 +9,20 @@ import torch
 from torch import Tensor
 
 from neptune_nas.data.images import ImageData, Split, image_data
+from neptune_nas.data.names import (
+    COUNT,
+    DATA_SETS,
+    FOLDER,
+    OWN,
+    TENSORS,
+    TORCHVISION,
+    parse_count,
+    place_of,
+)
 from neptune_nas.data.source import Part, Source
 from neptune_nas.data.splitting import THREE_WAY, TWO_WAY, Rows, at_most, stratified
 from neptune_nas.errors import DataError, one_of
 
-FOLDER = "folder:"
-TENSORS = "tensors:"
-OWN = (FOLDER + "PATH", TENSORS + "FILE")
-COUNT = "#"  # before the number of training images
-TORCHVISION = ("mnist", "fashion-mnist", "cifar10", "cifar100")
-DATA_SETS = ("digits", *TORCHVISION)
 DEFAULT_DIR = Path("~/.cache/neptune-nas")
 
 
@@ -45,25 +49,6 @@ def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> I
     return image_data(replace(source, name=name), (train_split, rest[0], rest[1]))
 
 
-def parse_count(name: str) -> tuple[str, int | None]:
-    """`NAME#COUNT` taken apart.
-
-    A `#` belongs to the name where no whole number follows, or where a path that ends so exists.
-    """
-    whole, _, digits = name.rpartition(COUNT)
-    if not whole or not digits.isdecimal() or os.path.exists(place_of(name)):
-        return name, None
-    return whole, int(digits)
-
-
-def place_of(name: str) -> str:
-    """The path in the name of a data set of the user's own; nothing where it has none."""
-    for kind in (FOLDER, TENSORS):
-        if name.startswith(kind):
-            return os.path.expanduser(name.removeprefix(kind))
-    return ""
-
-
 def check_count(name: str, count: int | None, classes: int, images: int) -> None:
     """Refuse a count with fewer training images than classes, or more than there are."""
     if count is not None and not classes <= count <= images:
@@ -71,20 +56,6 @@ def check_count(name: str, count: int | None, classes: int, images: int) -> None
             f"data '{name}': the count behind {COUNT} must be {classes}, one image a class, to "
             f"{images}, all that there are to train on, but got {count}."
         )
-
-
-def short_name(name: str) -> str:
-    """A data set's name without the folder that it lies in.
-
-    >>> short_name("folder:some/pictures@32#100"), short_name("mnist")
-    ('pictures@32#100', 'mnist')
-    >>> short_name("tensors:some/pets.safetensors#100")
-    'pets#100'
-    """
-    for kind in (FOLDER, TENSORS):
-        if name.startswith(kind):
-            return Path(name.removeprefix(kind)).name.replace(".safetensors", "")
-    return name
 
 
 def labels_at(part: Part, rows: Rows) -> Tensor:
@@ -97,8 +68,19 @@ def taken(part: Part, rows: Rows) -> Split:
     return Split(part.take(rows), labels_at(part, rows))
 
 
-load_once = lru_cache(maxsize=2)(load_data)
-"""`load_data`, remembered by its arguments: a worker process reads its data set once."""
+def load_once(name: str, data_dir: str | Path | None = None, seed: int = 0) -> ImageData:
+    """`load_data`, remembered by its arguments: a worker process reads its data set once.
+
+    A file of tensors is read again where it was written anew.
+    """
+    place = place_of(parse_count(name)[0])
+    written = os.stat(place).st_mtime_ns if os.path.isfile(place) else 0
+    return _remembered(name, data_dir, seed, written)
+
+
+@lru_cache(maxsize=2)
+def _remembered(name: str, data_dir: str | Path | None, seed: int, _written: int) -> ImageData:
+    return load_data(name, data_dir, seed)
 
 
 def split_parts(source: Source, seed: int) -> list[tuple[Part, Rows]]:

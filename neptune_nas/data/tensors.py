@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from neptune_nas.data.images import Split, check_splits
-from neptune_nas.data.load import TENSORS, load_once
+from neptune_nas.data.names import TENSORS
 from neptune_nas.data.source import Source, in_memory
 from neptune_nas.errors import DataError, FileFormatError
 from neptune_nas.files import write_file
@@ -82,7 +82,6 @@ def save_tensors(
     check_splits(name, tuple(names), splits)
     check_apart(name, splits)
     write_file(path, packed(json.dumps(header), tensors_in(splits)))
-    load_once.cache_clear()  # it may remember what stood in this file before
     return name
 
 

@@ -17,7 +17,8 @@ import torch
 from neptune_nas.architecture_file import ExportedArchitecture, fitted
 from neptune_nas.cost import cost_of
 from neptune_nas.data.images import ImageData
-from neptune_nas.data.load import load_once, short_name
+from neptune_nas.data.load import load_once
+from neptune_nas.data.names import short_name
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError, one_of
 from neptune_nas.files import folder_name, read_file, write_file
 from neptune_nas.full_training.curves import render_curves, tells

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from neptune_nas.data.load import parse_count
+from neptune_nas.data.names import parse_count
 from neptune_nas.errors import OptionError
 
 Optimizer = Literal["adamw", "adam", "sgd"]

@@ -1,13 +1,12 @@
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 from sklearn.datasets import load_digits
 
 from neptune_nas.data.images import Split
-from neptune_nas.data.load import load_data, parse_count, short_name
+from neptune_nas.data.load import load_data
 from neptune_nas.errors import DataError
 
 
@@ -70,20 +69,6 @@ def test_a_count_below_the_classes_or_above_the_images_is_refused(count: int) ->
 @pytest.mark.parametrize("count", [10, 1078])
 def test_a_count_from_the_classes_to_the_images_is_taken(count: int) -> None:
     assert len(load_data(f"digits#{count}").train) == count
-
-
-@pytest.mark.parametrize("kind", ["folder:", "tensors:"])
-def test_a_path_that_ends_like_a_count_is_a_path_where_it_exists(kind: str, tmp_path: Path) -> None:
-    name = f"{kind}{tmp_path / 'pets#12'}"
-    assert parse_count(name) == (f"{kind}{tmp_path / 'pets'}", 12)
-    (tmp_path / "pets#12").mkdir()
-    assert parse_count(name) == (name, None)
-    assert parse_count(f"{name}#5") == (name, 5)
-
-
-def test_names_of_data_sets_without_their_place_differ_as_the_data_sets_do() -> None:
-    names = [f"folder:my/pics{rest}" for rest in ("", "@32", "#100", "@32#100")]
-    assert [*map(short_name, names)] == ["pics", "pics@32", "pics#100", "pics@32#100"]
 
 
 def test_a_mark_without_a_number_belongs_to_the_name() -> None:

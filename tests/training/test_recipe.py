@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from neptune_nas.data.load import DATA_SETS
+from neptune_nas.data.names import DATA_SETS
 from neptune_nas.errors import OptionError
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
 
