@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -30,6 +31,7 @@ from neptune_nas.pareto import Floats, hypervolume, non_dominated
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import RejectedError, Space, find_space
+from neptune_nas.study.proposals import ATTEMPTS
 
 MARKS = (25, 50, 100, 200)
 WHOLE = 1_000_000  # a fidelity that no table exceeds
@@ -118,13 +120,19 @@ def search(bench: Bench, sampler: str, kinds: int, seed: int, by: str, count: in
 
 
 def ask(study: optuna.Study, space: Space[Any]) -> tuple[optuna.Trial, Any]:
-    """The next proposal that the space's rules allow; others fail and cost nothing."""
-    while True:
+    """The next proposal that the space's rules allow; others fail and cost nothing.
+
+    For a sampler that wastes `ATTEMPTS` in a row one is drawn by chance, as a search does.
+    """
+    for _ in range(ATTEMPTS):
         trial = study.ask()
         try:
             return trial, space.suggest(trial)
         except RejectedError:
             study.tell(trial, state=TrialState.FAIL)
+    study.enqueue_trial(space.picks(space.sample(Random(len(study.trials)))))
+    trial = study.ask()
+    return trial, space.suggest(trial)
 
 
 def drawn_run(seed: int, entry: str, repeat: int) -> int:

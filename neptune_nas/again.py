@@ -1,6 +1,6 @@
 """A study's question asked again: to go on with it, or to measure more as it did."""
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def check_evaluator(file: Path, asked: str, own: Evaluator | None) -> None:
         raise StudyError(
             f"{file}: `evaluator` is {asked}, which only Python can give: run the search that "
             f"`neptune_nas.again.search_of({str(file.parent)!r}, evaluator=...)` returns there, or "
-            f"hand it to `neptune_nas.audit.run_audit` or `neptune_nas.baseline.run_baselines`."
+            f"hand it to `run_audit`, `run_confirm` or `run_baselines`, each of its module."
         )
     if own is not None and (name := type_name(type(own))) != asked:
         raise StudyError(
@@ -82,14 +82,16 @@ def study_of(search: Search) -> Study:
 
 
 def check_same(search: Search, settings: Settings) -> None:
-    """Refuse to measure more for a study whose data or space are not those that it began with."""
-    facts = settings.facts
-    for what, now, then in (
+    """Refuse to measure more for a study that began otherwise, or with other data or space."""
+    facts, now, then = settings.facts, asdict(search.question), asdict(settings.question)
+    for what, ours, theirs in (
+        # Where its space lies may have changed; whether it is the same space, the fingerprint says.
+        *((name.replace("_", " "), now[name], then[name]) for name in now if name != "space"),
         ("data", search.task.fingerprint, facts.data_fingerprint),
         ("space", search.target.fingerprint, facts.space_fingerprint),
     ):
-        if now != then:
+        if ours != theirs:
             raise StudyError(
-                f"study {search.folder.path} was begun with {what} {then}, but now it is {now}: "
+                f"study {search.folder.path} was begun with {what} {theirs}, but now it is {ours}: "
                 f"its scores cannot be compared with new ones."
             )

@@ -13,6 +13,7 @@ from neptune_nas.outputs import write_outputs
 from neptune_nas.search import Search
 from neptune_nas.study.agreement import LEAST
 from neptune_nas.study.audit import Measured, Truth, pick, read_audit, write_audit
+from neptune_nas.study.folder import Folder
 from neptune_nas.study.settings import TRAINING
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
@@ -70,7 +71,7 @@ def settled(study: Study, epochs: int | None) -> Measured:
         raise OptionError(
             f"`epochs` must be more than those of the last rung, {last}, not {epochs}."
         )
-    file = study.folder / "audit.json"
+    file = Folder(study.folder).audit
     if not file.is_file():
         return Measured(epochs or FULL * last)
     measured = read_audit(file)

@@ -1,16 +1,18 @@
 """The best trials of a study scored again with other seeds, until it is sure that they are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
+from contextlib import suppress
+from itertools import islice
 
 from neptune_nas.again import check_same, study_of
-from neptune_nas.engine.engine import Call, Engine
-from neptune_nas.errors import OptionError
-from neptune_nas.evaluate.seeds import seed_for
+from neptune_nas.engine.engine import Call
+from neptune_nas.engine.process import end_if_unguarded
+from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.outputs import write_outputs
 from neptune_nas.search import Search
 from neptune_nas.study.confirmation import (
     Goal,
-    tries,
+    missing_seeds,
     unsure,
     with_confirmation,
     write_confirmations,
@@ -34,42 +36,71 @@ def run_confirm(
 
     Which they are can change with every score: one that falls behind gives way to the next, which
     is then confirmed in turn. Each result is kept in `confirmations.json` as it comes, so that what
-    was stopped goes on. `evaluations`: the most to make now. `watch` is told the trial as it then
-    stands, and how many are still unsure. Raises `OptionError` for an unknown ranking, and
-    `StudyError` where nothing can be ranked.
+    was stopped goes on, and what failed is tried again, once a run. `evaluations`: the most to make
+    now. `watch` is told the trial as it then stands, and how many are still unsure. Raises
+    `OptionError` for an unknown ranking or more seeds than a table has, and `StudyError` where
+    nothing can be ranked, the study was asked otherwise or of other data, or another process is at
+    work on it.
     """
+    end_if_unguarded()
     if evaluations is not None and evaluations < 1:
         raise OptionError(f"`evaluations` must be at least 1, but got {evaluations}.")
     check_same(search, study_of(search).settings)
+    check_runs(search, goal)
     with search.folder.locked():
-        study = study_of(search)
-        if unsure(study, goal):
-            with search.engine() as engine:
-                confirm(study, engine, goal, (evaluations, watch))
+        try:
+            for trial, study in confirmations(search, goal, evaluations):
+                write_confirmations(search.folder.confirmations, study.trials)
+                watch(trial, len(unsure(study, goal)))
+        except BaseException:
+            with suppress(NeptuneError):  # the first mistake is the one to tell
+                write_outputs(study_of(search))
+            raise
         study = study_of(search)
         write_outputs(study)
     return study
 
 
-def confirm(study: Study, engine: Engine, goal: Goal, limit: tuple[int | None, Watch]) -> None:
-    """Measure until the goal is met, or the evaluations that are allowed are spent."""
-    left, watch = limit
-    while True:
-        for trial in unsure(study, goal):
-            free = trial.number not in engine.pending and len(engine.pending) < engine.slots
-            if free and left != 0:
-                engine.submit(call(study, trial))
-                left = None if left is None else left - 1
-        if not engine.pending:
-            return
-        for result in engine.wait():
-            study = with_confirmation(study, result.call.id, result.score)
-            write_confirmations(study.folder / "confirmations.json", study.trials)
-            watch(study.trials[result.call.id], len(unsure(study, goal)))
+def check_runs(search: Search, goal: Goal) -> None:
+    """Refuse more seeds than a table has runs of each network: one of them would count twice."""
+    runs = None if search.known is None else search.known.least_runs(search.question.rungs[-1])
+    if runs is not None and goal.seeds > runs:
+        raise OptionError(
+            f"`seeds` must be at most {runs}, as many runs as {search.table} has of every network, "
+            f"but got {goal.seeds}."
+        )
 
 
-def call(study: Study, trial: Trial) -> Call:
-    """The next measurement of a trial, with a seed that it has not had."""
+def confirmations(search: Search, goal: Goal, most: int | None) -> Iterator[tuple[Trial, Study]]:
+    """Each trial that was scored again, and the study as it then stands, one by one."""
+    study = study_of(search)
+    if not unsure(study, goal):
+        return
+    tried: set[tuple[int, int]] = set()
+    with search.engine() as engine:
+        while True:
+            left = engine.slots if most is None else most - len(tried)
+            free = min(left, engine.slots - len(engine.pending))
+            for call in islice(calls(study, goal, engine.pending, tried), max(free, 0)):
+                tried.add((call.id, call.seed))
+                engine.submit(call)
+            if not engine.pending:
+                return
+            for result in engine.wait():
+                study = with_confirmation(study, result.call.id, result.score)
+                yield next(t for t in study.trials if t.number == result.call.id), study
+
+
+def calls(
+    study: Study, goal: Goal, pending: Container[int], tried: Container[tuple[int, int]]
+) -> Iterator[Call]:
+    """The next measurement of each trial that is unsure and not `pending`, each by its number.
+
+    `tried`: numbers and seeds that are not to be tried again.
+    """
     question = study.settings.question
-    seed = seed_for(question.seed, trial.key, tries(study, trial))
-    return Call(trial.number, trial.architecture, question.rungs[-1], seed)
+    for trial in unsure(study, goal):
+        seeds = missing_seeds(question, trial, goal)
+        fresh = [seed for seed in seeds if (trial.number, seed) not in tried]
+        if fresh and trial.number not in pending:
+            yield Call(trial.number, trial.architecture, question.rungs[-1], fresh[0])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Generic, Literal, Protocol, TypeVar
 
-from neptune_nas.errors import ArchitectureError, OptionError, OwnCodeError, one_of
+from neptune_nas.errors import ArchitectureError, OptionError, one_of
 from neptune_nas.space.space import wilson
 
 T = TypeVar("T")
@@ -163,8 +163,6 @@ class _Seen(Generic[T]):
         """Whether an architecture can be built and obeys all constraints."""
         try:
             self.value("macs", architecture)
-        except OwnCodeError:
-            raise
         except ArchitectureError as error:
             self.unbuildable = str(error).rstrip(".")
             return False

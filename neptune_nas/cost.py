@@ -73,7 +73,7 @@ def count_part(part: Part) -> Cost:
             module, image = _built(part), torch.empty(1, *part.shape)
         sources = part.what.sources if isinstance(part.what, Place) else 0
         return count(module, [image] * sources if sources else image)
-    except ArchitectureError as error:
+    except (ArchitectureError, OwnCodeError) as error:
         raise type(error)(f"{part.name}: {error}") from error
     except RuntimeError as error:  # torch's own about shapes, devices, or values it cannot know
         raise ArchitectureError(

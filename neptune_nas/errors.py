@@ -12,8 +12,10 @@ class ArchitectureError(NeptuneError):
     """A record, or a combination of records, that no network can be built from."""
 
 
-class OwnCodeError(ArchitectureError):
-    """A user's own SubStage whose code fails: to be mended, where others are merely left out."""
+class OwnCodeError(NeptuneError):
+    """A user's own SubStage whose code fails: to be mended, where a network that cannot be built is
+    merely left out.
+    """
 
 
 class SpaceError(NeptuneError):

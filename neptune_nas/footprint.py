@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from neptune_nas.architecture import Architecture
 from neptune_nas.build import Shape, build
-from neptune_nas.errors import ArchitectureError
+from neptune_nas.errors import ArchitectureError, OwnCodeError
 from neptune_nas.training.measure import BATCH
 from neptune_nas.training.recipe import Recipe
 
@@ -60,11 +60,9 @@ def footprint_of(architecture: Architecture, input_shape: Shape, classes: int) -
             network = build(architecture, input_shape, classes)
             images = torch.empty(IMAGES, *input_shape)
         sizes = kept_by(network, images.to(memory_format=torch.channels_last))
-    except ArchitectureError:
+    except (ArchitectureError, OwnCodeError):
         raise
-    except (
-        Exception
-    ) as error:  # torch's own, or that of a user's SubStage, which may fail in any way
+    except Exception as error:  # torch's own, or whatever a user's SubStage raises
         raise ArchitectureError(
             f"cannot be trained on the meta device: {type(error).__name__}: {error}"
         ) from error

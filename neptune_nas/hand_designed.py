@@ -1,7 +1,7 @@
 """Hand-designed networks trained as a study's own are, to compare with what it found."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neptune_nas.again import check_same, study_of
 from neptune_nas.cost import cost_of
@@ -15,6 +15,7 @@ from neptune_nas.search import Search
 from neptune_nas.study.hand_designed import Reference, read_references, write_references
 from neptune_nas.study.settings import TRAINING, Settings
 from neptune_nas.study.study import Study
+from neptune_nas.training.device import pick_device
 from neptune_nas.trial import Score
 
 NETWORKS = ("resnet8", "resnet20", "mobilenet_v3_small", "shufflenet_v2_x0_5")
@@ -47,7 +48,7 @@ def run_references(
     end_if_unguarded()
     if seeds < 1:
         raise OptionError(f"references need at least 1 seed, but got {seeds}.")
-    study = study_of(search)
+    search, study = alone(search), study_of(search)
     chosen = networks_for(study.settings, networks)
     check_same(search, study.settings)
     with search.folder.locked():
@@ -61,6 +62,14 @@ def run_references(
         study = study_of(search)
         write_outputs(study)
     return study
+
+
+def alone(search: Search) -> Search:
+    """One network at a time on each GPU, as what the study's own need says nothing of these."""
+    on_gpu = pick_device("cuda" if search.gpus else search.device) == "cuda"
+    if on_gpu and search.jobs is None and search.trials_per_gpu is None:
+        return replace(search, trials_per_gpu=1)
+    return search
 
 
 def networks_for(settings: Settings, names: Sequence[str]) -> list[ReferenceNetwork]:

@@ -2,6 +2,7 @@
 
 from ast import literal_eval
 from collections.abc import Mapping
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -64,7 +65,9 @@ def _remedy(value: object, hint: Any) -> str:
     """What may have been meant: the value without its quotes, in a tuple, or an instance."""
     if isinstance(value, type):
         return f": write {value.__name__}(...)"
-    meant = [_unquoted(value), tuple(value) if isinstance(value, list) else (value,)]
+    plain = getattr(value, "item", lambda: value)()  # numpy's numbers
+    meant = [_unquoted(value), plain, tuple(value) if isinstance(value, list) else (value,)]
+    meant += [str(value)] if isinstance(value, Path) else []
     return next((f": write {each!r}" for each in meant if fits(each, hint)), "")
 
 

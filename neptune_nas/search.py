@@ -139,8 +139,6 @@ class Search:
                 raise OptionError(
                     f"`{one}` and `{other}` exclude each other: leave one of them out."
                 )
-        if self.trials_per_gpu is not None and not self.gpus:
-            raise OptionError("`trials_per_gpu` needs `gpus`, such as 0,1.")
 
     @property
     def _clashes(self) -> tuple[tuple[str, str, bool], ...]:
@@ -253,6 +251,8 @@ class Search:
             return None
         trains, on_gpu = self._measure == TRAINING, self._device == "cuda"
         gpus = self.gpus or ((0,) if trains and on_gpu else ())
+        if not gpus and self.trials_per_gpu:
+            raise OptionError("`trials_per_gpu` needs `gpus`, such as 0,1, or CUDA to train on.")
         if not gpus:
             return None
         return share(gpus, self.trials_per_gpu, self._need if trains else None)

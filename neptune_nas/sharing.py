@@ -10,7 +10,7 @@ from typing import Any
 from neptune_nas.constraints import Sampled
 from neptune_nas.engine.gpus import CONTEXT, SAFE, Need, dealt, fitting
 from neptune_nas.engine.plan import usable_cores
-from neptune_nas.errors import ArchitectureError
+from neptune_nas.errors import ArchitectureError, first_line
 from neptune_nas.footprint import footprint_of, training_bytes
 from neptune_nas.study.task import Task
 from neptune_nas.training.memory import free_memory
@@ -48,6 +48,8 @@ def share(gpus: Sequence[int], asked: int | None, need: Callable[[], Need] | Non
         return by_memory(need(), gpus, free_memory, usable_cores())
     except ArchitectureError as error:
         return evenly(gpus, 1, f"since no need of memory can be predicted: {error}")
+    except RuntimeError as error:  # a GPU that is lost, or that another process has for itself
+        return evenly(gpus, 1, f"since its free memory cannot be read: {first_line(error)}")
 
 
 def evenly(gpus: Sequence[int], count: int, reason: str) -> Sharing:

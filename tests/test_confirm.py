@@ -1,16 +1,20 @@
+import csv
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from neptune_nas.confirm import run_confirm
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.report.checklist import luck_check
-from neptune_nas.report.tables import ranking_text
+from neptune_nas.report.tables import ranking_text, trials_csv
 from neptune_nas.report.versus import versus
 from neptune_nas.search import Search
+from neptune_nas.space import find_space
 from neptune_nas.study.confirmation import Goal
 from neptune_nas.study.read import read_study
 from neptune_nas.trial import Trial
+from tests.study.fakes import Arithmetic
 
 BEST = Goal(seeds=3, by="accuracy", best=2)
 
@@ -63,6 +67,54 @@ def test_one_that_was_stopped_goes_on(searched: Search) -> None:
     assert sum(len(trial.confirmations) for trial in study.trials) == 4
 
 
+def test_one_that_was_stopped_has_told_what_it_measured(searched: Search) -> None:
+    def stop(_: Trial, __: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_confirm(searched, BEST, watch=stop)
+    kept = read_study(searched.folder.path)
+    assert (searched.folder.path / "trials.csv").read_text() == trials_csv(kept)
+
+
+def test_what_fails_is_tried_once_a_run(searched: Search) -> None:
+    best = read_study(searched.folder.path).best("accuracy")
+    broken = replace(searched, evaluator=Arithmetic(frozenset({best.key})))
+    told: list[int] = []
+    study = run_confirm(broken, BEST, watch=lambda trial, _: told.append(trial.number))
+    assert told.count(best.number) == 2
+    again = run_confirm(broken, BEST, watch=lambda trial, _: told.append(trial.number))
+    assert told.count(best.number) == 4
+    for tried in (study.trials[best.number], again.trials[best.number]):
+        assert [score.ok for score in tried.confirmations] == [False, False]
+
+
+def two_runs_each(file: Path) -> Path:
+    """A table of 20 networks."""
+    space = find_space("tiny")
+    names = [decision.path for decision in space.decisions]
+    with file.open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow((*names, "seed", "accuracy"))
+        for i in range(20):
+            picks = space.picks(space[i * 30])
+            cells = [picks.get(name, "") for name in names]
+            writer.writerows((*cells, seed, 0.5 + i / 100 + seed / 1000) for seed in (0, 1))
+    return file
+
+
+def test_more_seeds_than_a_table_has_runs_are_refused(tmp_path: Path) -> None:
+    table = two_runs_each(tmp_path / "table.csv")
+    search = Search(
+        space="tiny", table=table, trials=5, jobs=1, objectives=("accuracy",), out=tmp_path
+    )
+    search.run()
+    with pytest.raises(OptionError, match="`seeds` must be at most 2, as many runs as"):
+        run_confirm(search, Goal(seeds=3))
+    study = run_confirm(search, Goal(seeds=2))
+    assert len({score.seed % 2 for score in study.best("accuracy").scores_at(1)}) == 2
+
+
 def test_what_is_sure_is_not_measured_again(searched: Search) -> None:
     run_confirm(searched, BEST)
     run_confirm(searched, BEST, watch=lambda *_: pytest.fail("it measured again"))
@@ -83,6 +135,11 @@ def test_a_search_goes_on_after_it(searched: Search) -> None:
 def test_no_evaluations_are_refused(searched: Search) -> None:
     with pytest.raises(OptionError, match="`evaluations` must be at least 1, but got 0"):
         run_confirm(searched, evaluations=0)
+
+
+def test_another_question_than_the_studys_is_refused(searched: Search) -> None:
+    with pytest.raises(StudyError, match="was begun with seed 0, but now it is 1"):
+        run_confirm(replace(searched, seed=1))
 
 
 def test_other_data_than_the_studys_are_refused(searched: Search) -> None:

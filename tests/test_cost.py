@@ -166,7 +166,7 @@ def test_a_recurrent_layer_is_counted_step_by_step() -> None:
 def test_a_product_that_the_counter_does_not_know_is_refused_by_name(
     function: object, name: str
 ) -> None:
-    with pytest.raises(ArchitectureError, match=f"operation `.*{name}.*may hold a matrix product"):
+    with pytest.raises(OwnCodeError, match=f"operation `.*{name}.*may hold a matrix product"):
         cost(Run(function), (2, 4, 6))
 
 
@@ -200,7 +200,7 @@ class Mixer:
 
 def test_an_error_names_the_substage_that_it_comes_from() -> None:
     architecture = Architecture(stages=(Stage(substages=(Conv(), Distances())),))
-    with pytest.raises(ArchitectureError, match=r"^stages\.0\.substages\.1: operation.*cdist"):
+    with pytest.raises(OwnCodeError, match=r"^stages\.0\.substages\.1: operation.*cdist"):
         CostModel(SHAPE, 4).cost(architecture)
 
 
@@ -244,7 +244,7 @@ def test_a_users_own_substage_that_fails_is_named_with_its_width(when: str, mess
     architecture = Architecture(stages=(Stage(width=8, substages=(Picky(when),)),))
     with pytest.raises(OwnCodeError, match=rf"^stages\.0\.substages\.0: {message}") as caught:
         CostModel(SHAPE, 4).cost(architecture)
-    assert isinstance(caught.value.__cause__, ArchitectureError | TypeError)
+    assert isinstance(caught.value.__cause__, OwnCodeError | TypeError)
 
 
 def test_a_mistake_of_the_toolkits_own_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:

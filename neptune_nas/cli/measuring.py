@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, Concatenate
 from neptune_nas.cli.study import (
     DataDir,
     Device,
+    Gpus,
     Jobs,
     SpaceFile,
     Storage,
     StudyFolder,
     Threads,
+    TrialsPerGpu,
     storage_of,
 )
+from neptune_nas.cli.values import number_or_auto, whole_numbers
 
 if TYPE_CHECKING:
     from neptune_nas.search import Search
@@ -28,6 +31,8 @@ class Measuring:
     study: StudyFolder
     jobs: Jobs = None
     threads: Threads = None
+    gpus: Gpus = None
+    trials_per_gpu: TrialsPerGpu = None
     device: Device = "auto"
     data_dir: DataDir = None
     storage: Storage = None
@@ -43,6 +48,8 @@ class Measuring:
             search_of(self.study, storage_of(self.study, self.storage), self.allow),
             jobs=self.jobs,
             threads=self.threads,
+            gpus=() if self.gpus is None else whole_numbers(self.gpus, "--gpus"),
+            trials_per_gpu=number_or_auto(self.trials_per_gpu, "--trials-per-gpu"),
             device=self.device,
             data_dir=self.data_dir,
         )

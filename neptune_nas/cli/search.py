@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from neptune_nas.cli.study import Gpus, TrialsPerGpu
 from neptune_nas.cli.values import json_object, names, number_or_auto, seconds, whole_numbers
 from neptune_nas.errors import OptionError
 
@@ -91,13 +92,6 @@ Jobs = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(help="Threads of each evaluation (default: its share of the cores)."),
-]
-Gpus = Annotated[
-    str | None, typer.Option(help="CUDA devices to spread evaluations over, such as 0,1.")
-]
-TrialsPerGpu = Annotated[
-    str | None,
-    typer.Option(help="Evaluations at once on each GPU; auto (default): what its memory holds."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the study (default: 0).")]

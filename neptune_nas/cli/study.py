@@ -35,6 +35,13 @@ Threads = Annotated[
     int | None,
     typer.Option(help="Threads of each evaluation (default: its share of the cores)."),
 ]
+Gpus = Annotated[
+    str | None, typer.Option(help="CUDA devices to spread evaluations over, such as 0,1.")
+]
+TrialsPerGpu = Annotated[
+    str | None,
+    typer.Option(help="Evaluations at once on each GPU; auto (default): what its memory holds."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 DataDir = Annotated[
     str | None, typer.Option(help="Where data sets lie and are downloaded to.", metavar="DIR")

@@ -66,6 +66,14 @@ class Tabular(Generic[T]):
         drawn = runs[max(runs)]
         return sum(accuracy for accuracy, _ in drawn) / len(drawn)
 
+    def least_runs(self, fidelity: int) -> int:
+        """How many training runs there are of every network up to a fidelity, at the least."""
+        return min(
+            len(runs[max(known for known in runs if known <= fidelity)])
+            for runs in self.runs.values()
+            if min(runs) <= fidelity
+        )
+
     def code(self, architecture: T) -> Code:
         """The code of an architecture. Raises `DataError` where the table lacks it."""
         code = code_of(self.space, architecture)

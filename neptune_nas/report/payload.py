@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from neptune_nas.cost import CostModel
-from neptune_nas.errors import ArchitectureError, StudyError
+from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
 from neptune_nas.report.drawing import Row, model_for, rows
 from neptune_nas.report.progress import fidelity_text
 from neptune_nas.study.study import Study
@@ -113,7 +113,7 @@ def packed_network(trial: Trial, model: CostModel) -> list[PackedRow] | None:
         room = len(model.known) < MOST_PARTS
         counted = room or all(part in model.known for part in model.parts(trial.architecture))
         found = rows(trial.architecture, model, counted)
-    except ArchitectureError:
+    except (ArchitectureError, OwnCodeError):
         return None
     return [pack(row, counted) for row in found]
 

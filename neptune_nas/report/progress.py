@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import le
 
+from neptune_nas.study.confirmation import as_searched
 from neptune_nas.study.front import losses_of
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
@@ -34,12 +35,12 @@ class Span:
 
 
 def progress(study: Study) -> tuple[Step, ...]:
-    """The hypervolume after each trial, in the order in which they ended."""
+    """The hypervolume after each trial, in the order they ended, by the search's own scores."""
     ranked = {trial.number for trial in study.ranked}
     front: Front = []
     seconds, volume = 0.0, 0.0
     steps: list[Step] = []
-    for count, trial in enumerate(sorted(study.trials, key=ended), start=1):
+    for count, trial in enumerate(sorted(as_searched(study.trials), key=ended), start=1):
         seconds += sum(score.seconds for score in trial.scores)
         if trial.number in ranked:
             entered = enter(front, (trial, losses_of(study.settings.question, trial)))

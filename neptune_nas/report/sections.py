@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from neptune_nas.describe import duration, short
-from neptune_nas.errors import ArchitectureError, StudyError
+from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
 from neptune_nas.redact import redact
 from neptune_nas.report.checklist import MARKS, Check, checklist
 from neptune_nas.report.comparison import Compared, compare
@@ -130,7 +130,7 @@ def drawing(study: Study, trial: Trial) -> str:
     facts = study.settings.facts
     try:
         return draw_svg(trial.architecture, model_for(facts.input_shape, facts.classes))
-    except ArchitectureError as error:
+    except (ArchitectureError, OwnCodeError) as error:
         return f'<p class="note">{escape(str(error))}</p>'
 
 

@@ -1,12 +1,13 @@
 """Whether a search beat its baselines by more than chance would."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
 
 from neptune_nas.pareto import Floats, hypervolume
+from neptune_nas.study.confirmation import as_searched
 from neptune_nas.study.front import unit_box
 from neptune_nas.study.noise import accuracies
 from neptune_nas.study.objectives import SCORED, value_of
@@ -60,7 +61,7 @@ def against(study: Study, name: str, trials: Sequence[Trial]) -> Versus:
     """
     last, count = study.settings.question.rungs[-1], min(len(study.trials), len(trials))
     first = {trial.number for trial in study.trials[:count]}
-    ours = [replace(t, confirmations=()) for t in study.ranked if t.number in first]
+    ours = as_searched(t for t in study.ranked if t.number in first)
     theirs = [t for t in trials[:count] if t.score is not None and t.score.fidelity == last]
     rng = np.random.default_rng(0)
     seeds = all(len(accuracies(trial)) > 1 for trial in (*ours, *theirs))

@@ -1,14 +1,15 @@
 """Earlier trials as samplers see them: architectures, losses, rungs, what is still running."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from math import isfinite
 from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
+from optuna.storages import BaseStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -64,6 +65,18 @@ class History(Generic[T]):
         return [entry for entry in self.entries if entry.losses is not None]
 
 
+@dataclass(frozen=True, slots=True)
+class Memory(Generic[T]):
+    """What a reader remembers of a study, by trial number.
+
+    `known`: architectures and their names. `ended`: the entries of trials that change no more, in
+    the order they ended; None for one that leads to no architecture of the space.
+    """
+
+    known: dict[int, tuple[T, str]] = field(default_factory=dict)
+    ended: dict[int, Entry[T] | None] = field(default_factory=dict)
+
+
 class Reader(Generic[T]):
     """Reads the trials of a study back; remembers what each number stood for, and those that ended.
 
@@ -72,16 +85,24 @@ class Reader(Generic[T]):
 
     def __init__(self, problem: Problem[T]) -> None:
         self.problem = problem
-        self.known: dict[tuple[str, int], tuple[T, str]] = {}
-        self.ended: defaultdict[str, dict[int, Entry[T] | None]] = defaultdict(dict)
+        self.memories: WeakKeyDictionary[BaseStorage, dict[str, Memory[T]]] = WeakKeyDictionary()
+
+    def of(self, study: Study) -> "Memory[T]":
+        """What is remembered of a study."""
+        named = self.memories.setdefault(study._storage, {})
+        return named.setdefault(study.study_name, Memory())
 
     def note(self, study: Study, trial: FrozenTrial, architecture: T) -> None:
         """Remember a proposal whose picks the study does not know yet."""
-        self.known[study.study_name, trial.number] = architecture, self.problem.name(architecture)
+        self.of(study).known[trial.number] = architecture, self.problem.name(architecture)
+
+    def proposal(self, study: Study, trial: FrozenTrial) -> T:
+        """The proposal that was noted for a trial."""
+        return self.of(study).known[trial.number][0]
 
     def read(self, study: Study, now: FrozenTrial) -> History[T]:
         """All trials but `now`; those that lead to no architecture of the space are left out."""
-        ended = self.ended[study.study_name]
+        ended = self.of(study).ended
         trials = (t for t in study.get_trials(deepcopy=False) if t.number not in ended)
         fresh = sorted((t for t in trials if t.number != now.number), key=_when_finished)
         entries = {t.number: self._entry(study, t) for t in fresh}
@@ -90,7 +111,7 @@ class Reader(Generic[T]):
         return History(tuple(found), turns(study.directions))
 
     def _entry(self, study: Study, trial: FrozenTrial) -> Entry[T] | None:
-        known = self._architecture(study.study_name, trial)
+        known = self._architecture(study, trial)
         if known is None:
             return None
         rungs = trial.intermediate_values
@@ -103,14 +124,15 @@ class Reader(Generic[T]):
             state=trial.state,
         )
 
-    def _architecture(self, study: str, trial: FrozenTrial) -> tuple[T, str] | None:
-        known = self.known.get((study, trial.number))
+    def _architecture(self, study: Study, trial: FrozenTrial) -> tuple[T, str] | None:
+        remembered = self.of(study).known
+        known = remembered.get(trial.number)
         if known is None and trial.params:
             try:
                 architecture = self.problem.space.decode(trial.params)
             except (SpaceError, RejectedError):
                 return None  # of another space, or another thread is still at its picks
-            known = self.known[study, trial.number] = architecture, self.problem.name(architecture)
+            known = remembered[trial.number] = architecture, self.problem.name(architecture)
         return known
 
 

@@ -57,8 +57,7 @@ class SpaceSampler(BaseSampler, Generic[T]):
         """The proposal's picks."""
         if not search_space:
             return {}
-        proposal, _ = self.reader.known[study.study_name, trial.number]
-        return self.problem.space.picks(proposal)
+        return self.problem.space.picks(self.reader.proposal(study, trial))
 
     def sample_independent(
         self,

@@ -1,16 +1,19 @@
 """Whether the best trials are as good as they look: their scores with further seeds.
 
 Whoever picks the best of many noisy scores picks luck too. `confirmations.json` keeps what the same
-networks score with other seeds, as it comes; a trial's accuracy is then the mean over all of them.
+networks score with other seeds, as it comes; a trial's accuracy is then the mean over all of them,
+the score that it was chosen for included, so that it stays a little too high.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from neptune_nas.errors import OptionError
+from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.study.measured_file import read_measured, write_measured
+from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
 from neptune_nas.trial_json import score_in, score_to_json
@@ -23,9 +26,10 @@ Confirmations = Mapping[str, tuple[Score, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What is to be sure: `seeds` scores for each trial of the front, or of the `best` by `by`.
+    """What is to be sure: `seeds` good scores of each trial of the front, or of the `best` by `by`.
 
-    `by`: a ranking of `Study.ranking`; None is the Pareto front, and then all of it counts.
+    `seeds`: the search's own included. `by`: a ranking of `Study.ranking`; None is the Pareto
+    front, and then all of it counts.
 
     Raises `OptionError` for numbers that leave nothing to confirm.
     """
@@ -54,13 +58,16 @@ def unsure(study: Study, goal: Goal) -> list[Trial]:
     else:
         places = study.ranking(goal.by)[: goal.best or PLACES]
         chosen = [standing.trial for standing in places]
-    lacking = [trial for trial in chosen if tries(study, trial) < goal.seeds]
+    lacking = [trial for trial in chosen if missing_seeds(study.settings.question, trial, goal)]
     return sorted(lacking, key=lambda trial: len(trial.confirmations))
 
 
-def tries(study: Study, trial: Trial) -> int:
-    """How often a trial was measured at the last rung, failed confirmations included."""
-    return study.settings.question.repeats + len(trial.confirmations)
+def missing_seeds(question: Question, trial: Trial, goal: Goal) -> list[int]:
+    """The seeds, in their order, that a trial has no good score with but should have."""
+    repeats = range(question.repeats, goal.seeds)
+    wanted = [seed_for(question.seed, trial.key, repeat) for repeat in repeats]
+    good = {score.seed for score in trial.confirmations if score.ok}
+    return [seed for seed in wanted if seed not in good]
 
 
 def confirmed(trials: Sequence[Trial], confirmations: Confirmations) -> tuple[Trial, ...]:
@@ -68,13 +75,25 @@ def confirmed(trials: Sequence[Trial], confirmations: Confirmations) -> tuple[Tr
     return tuple(replace(t, confirmations=confirmations.get(t.key, ())) for t in trials)
 
 
+def as_searched(trials: Iterable[Trial]) -> tuple[Trial, ...]:
+    """The trials as the search left them, to tell how it went or compare it with another."""
+    return tuple(replace(trial, confirmations=()) for trial in trials)
+
+
 def with_confirmation(study: Study, number: int, score: Score) -> Study:
-    """The study with one more score of a trial."""
-    trials = tuple(
-        replace(t, confirmations=(*t.confirmations, score)) if t.number == number else t
-        for t in study.trials
+    """The study with one more score of a trial, in the place of an earlier one with that seed."""
+    return replace(
+        study,
+        trials=tuple(
+            replace(t, confirmations=(*others(t, score), score)) if t.number == number else t
+            for t in study.trials
+        ),
     )
-    return replace(study, trials=trials)
+
+
+def others(trial: Trial, score: Score) -> Iterator[Score]:
+    """The confirmations of a trial with another seed than a score's."""
+    return (other for other in trial.confirmations if other.seed != score.seed)
 
 
 def write_confirmations(file: Path, trials: Sequence[Trial]) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,17 @@ from neptune_nas.redact import redact
 
 SQLITE = "sqlite:///"
 MEMORY = ":memory:"
-PARAMS, USER_ATTRS, SYSTEM_ATTRS = (
-    sqlalchemy.table(name, *map(sqlalchemy.column, ("trial_id", *columns))).insert()
-    for name, *columns in (
-        ("trial_params", "param_name", "param_value", "distribution_json"),
-        ("trial_user_attributes", "key", "value_json"),
-        ("trial_system_attributes", "key", "value_json"),
-    )
-)
+TABLES: dict[str, tuple[str, ...]] = {
+    "trial_params": ("trial_id", "param_name", "param_value", "distribution_json"),
+    "trial_user_attributes": ("trial_id", "key", "value_json"),
+    "trial_system_attributes": ("trial_id", "key", "value_json"),
+}
+"""What is written of a trial beside itself: columns by table."""
+
+INSERTS = {
+    table: sqlalchemy.table(table, *map(sqlalchemy.column, columns)).insert()
+    for table, columns in TABLES.items()
+}
 
 
 class QuickStorage(RDBStorage):
@@ -34,41 +38,48 @@ class QuickStorage(RDBStorage):
 
     Optuna looks up the trial before each parameter and attribute, and the parameter's earlier
     distribution. All are known here: the trial was made in the same transaction, and a path has the
-    same options in all of a study. The method is Optuna's own affair, so `storage_at` looks first
-    whether it is still the same.
+    same options in all of a study. Method and tables are Optuna's own affair, so both are compared
+    with what they were.
     """
 
     def _get_prepared_new_trial(
         self, study_id: int, template_trial: FrozenTrial | None, session: Any
     ) -> Any:
-        if template_trial is None or template_trial.state is not TrialState.RUNNING:
+        is_new = template_trial is not None and template_trial.state is TrialState.RUNNING
+        if template_trial is None or not is_new or not self.is_plain:
             return super()._get_prepared_new_trial(study_id, template_trial, session)
         bare = create_trial(
             state=TrialState.RUNNING, intermediate_values=template_trial.intermediate_values
         )
         trial = super()._get_prepared_new_trial(study_id, bare, session)
-        for statement, rows in rows_of(template_trial):
-            if rows:
-                session.execute(statement, [{"trial_id": trial.trial_id, **row} for row in rows])
+        for table, rows in rows_of(template_trial).items():
+            values = [dict(zip(TABLES[table], (trial.trial_id, *row), strict=True)) for row in rows]
+            if values:
+                session.execute(INSERTS[table], values)
         return trial
 
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether the tables have the columns that are written, a number of their own, no more."""
+        inspector = sqlalchemy.inspect(self.engine)
+        return all(
+            {column["name"] for column in inspector.get_columns(table)}
+            == {*columns, *inspector.get_pk_constraint(table)["constrained_columns"]}
+            for table, columns in TABLES.items()
+        )
 
-def rows_of(trial: FrozenTrial) -> Iterator[tuple[sqlalchemy.Insert, list[dict[str, Any]]]]:
-    """What is to be written of a trial beside the trial itself, as rows of each table."""
-    params = [
-        {
-            "param_name": name,
-            "param_value": distribution.to_internal_repr(trial.params[name]),
-            "distribution_json": distribution_to_json(distribution),
-        }
-        for name, distribution in trial.distributions.items()
-    ]
-    yield PARAMS, params
-    for statement, attributes in (
-        (USER_ATTRS, trial.user_attrs),
-        (SYSTEM_ATTRS, trial.system_attrs),
-    ):
-        yield statement, [{"key": n, "value_json": json.dumps(v)} for n, v in attributes.items()]
+
+def rows_of(trial: FrozenTrial) -> dict[str, list[tuple[Any, ...]]]:
+    """What is to be written of a trial, as rows of each table without the trial's number."""
+    kinds = trial.distributions.items()
+    return {
+        "trial_params": [
+            (name, kind.to_internal_repr(trial.params[name]), distribution_to_json(kind))
+            for name, kind in kinds
+        ],
+        "trial_user_attributes": [(n, json.dumps(v)) for n, v in trial.user_attrs.items()],
+        "trial_system_attributes": [(n, json.dumps(v)) for n, v in trial.system_attrs.items()],
+    }
 
 
 def is_known(theirs: type[RDBStorage]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from neptune_nas.codec import key
 from neptune_nas.constraints import Constraint
-from neptune_nas.errors import ArchitectureError, OwnCodeError
+from neptune_nas.errors import ArchitectureError
 from neptune_nas.study.objectives import EXACT, value_of
 from neptune_nas.trial import Cost
 
@@ -50,8 +50,6 @@ class Gauge:
         """The same; less than any other for what cannot be built."""
         try:
             return self.value(name, architecture)
-        except OwnCodeError:
-            raise
         except ArchitectureError:
             return -inf
 
@@ -72,8 +70,6 @@ class Gauge:
         """
         try:
             self.cost(architecture)
-        except OwnCodeError:
-            raise
         except ArchitectureError:
             return False
         ordered = sorted(self.constraints, key=lambda c: c.name == "latency")

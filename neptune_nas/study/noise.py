@@ -1,6 +1,6 @@
 """What repeated seeds tell: means, intervals, and which trials are statistically tied."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from statistics import fmean
 
@@ -35,13 +35,24 @@ def accuracies(trial: Trial) -> tuple[float, ...]:
 
 
 def noise(trials: tuple[Trial, ...]) -> Noise | None:
-    """The pooled noise of the trials that were scored with several seeds; None if none was."""
-    repeated = [seeds for seeds in map(accuracies, trials) if len(seeds) > 1]
+    """The pooled noise of the trials that were scored with several seeds; None if none was.
+
+    Scores that a trial was chosen for and those that confirmed it are told apart: the former are
+    high since it was chosen, and beside the latter they would look like noise.
+    """
+    repeated = [seeds for trial in trials for seeds in alike(trial) if len(seeds) > 1]
     degrees = sum(len(seeds) - 1 for seeds in repeated)
     if not degrees:
         return None
     squares = sum((a - fmean(seeds)) ** 2 for seeds in repeated for a in seeds)
-    return Noise(sqrt(squares / degrees), degrees, len(repeated))
+    counted = sum(any(len(seeds) > 1 for seeds in alike(trial)) for trial in trials)
+    return Noise(sqrt(squares / degrees), degrees, counted)
+
+
+def alike(trial: Trial) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The accuracies of the search, and those that confirmed it."""
+    searched = accuracies(replace(trial, confirmations=()))
+    return searched, accuracies(trial)[len(searched) :]
 
 
 def tied_groups(means: list[float], counts: list[int], spread: Noise) -> list[int]:

@@ -88,7 +88,7 @@ class Tracker:
             self.tally.note(trial)
         done = len(self.tally.scored)
         if self.at_start is None:
-            self.at_start = max(0, done - 1)
+            self.at_start = done - int(len(newest.scores) == 1)  # a first score is a gain
         pace = (monotonic() - self.began, done - self.at_start)
         return replace(self.tally.progress(len(trials), *pace), newest=newest)
 

@@ -1,6 +1,6 @@
 """Which device a name stands for."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -20,10 +20,12 @@ def pick_device(device: str) -> str:
     return ("cuda" if has_gpu else "cpu") if device == "auto" else device
 
 
-def check_gpus(gpus: Iterable[int]) -> None:
-    """Refuse CUDA indices that this machine does not have."""
+def check_gpus(gpus: Sequence[int]) -> None:
+    """Refuse CUDA indices that this machine does not have, or that are given twice."""
     count = torch.cuda.device_count()
-    for gpu in gpus:
+    for i, gpu in enumerate(gpus):
+        if gpu in gpus[:i]:
+            raise OptionError(f"GPU {gpu} is given twice: `trials_per_gpu` is for that.")
         if not 0 <= gpu < count:
             raise OptionError(f"GPU {gpu} is not there: torch finds {count} (counted from 0).")
 

@@ -61,6 +61,16 @@ def test_a_reader_that_looked_before_sees_what_a_new_one_does() -> None:
     assert len({entry.state for entry in reader.read(study, asking).entries}) == 3
 
 
+def test_two_studies_of_one_name_are_told_apart() -> None:
+    reader = Reader(PROBLEM)
+    for score in (0.9, 0.1):
+        study = random_study()
+        for _ in range(2):
+            study.tell(ask(study), (score, 1.0))
+        history = reader.read(study, study.ask()._cached_frozen_trial)
+        assert [e.losses for e in history.entries] == [(-score, 1.0)] * 2
+
+
 def test_the_trial_that_asks_is_left_out() -> None:
     study = random_study()
     trial = ask(study)

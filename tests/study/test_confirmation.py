@@ -4,8 +4,11 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.errors import FileFormatError, OptionError, StudyError
+from neptune_nas.evaluate.seeds import seed_for
+from neptune_nas.report.progress import progress
 from neptune_nas.study.confirmation import (
     Goal,
+    as_searched,
     confirmed,
     read_confirmations,
     unsure,
@@ -13,6 +16,7 @@ from neptune_nas.study.confirmation import (
     write_confirmations,
 )
 from neptune_nas.study.ledger import Ledger
+from neptune_nas.study.noise import noise
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score
 from tests.study.builders import make_trial, question, settings
@@ -28,8 +32,12 @@ TRIALS = (
 STUDY = Study(Path("few-digits"), settings(question()), TRIALS, Ledger())
 
 
-def score(accuracy: float, seed: int = 1, failure: str | None = None) -> Score:
-    return Score(1, accuracy, 1.0, seed=seed, failure=failure)
+def confirm(
+    study: Study, number: int, accuracy: float, repeat: int = 1, failure: str | None = None
+) -> Study:
+    """The study with a score of a trial by the seed that comes `repeat`-th after the search's."""
+    seed = seed_for(0, study.trials[number].key, repeat)
+    return with_confirmation(study, number, Score(1, accuracy, 1.0, seed=seed, failure=failure))
 
 
 def numbers(study: Study, goal: Goal) -> list[int]:
@@ -38,21 +46,21 @@ def numbers(study: Study, goal: Goal) -> list[int]:
 
 def test_the_front_is_unsure_until_each_of_it_has_enough_scores() -> None:
     assert numbers(STUDY, Goal(seeds=2)) == [1, 3, 4]
-    study = with_confirmation(STUDY, 3, score(0.8))
+    study = confirm(STUDY, 3, 0.8)
     assert numbers(study, Goal(seeds=2)) == [1, 4]
 
 
 def test_trials_with_fewer_scores_come_first() -> None:
-    study = with_confirmation(STUDY, 1, score(0.6))
+    study = confirm(STUDY, 1, 0.6)
     assert numbers(study, Goal(seeds=3)) == [3, 4, 1]
 
 
 def test_who_falls_behind_gives_way_to_the_next() -> None:
     goal = Goal(seeds=2, by="accuracy", best=1)
     assert numbers(STUDY, goal) == [4]
-    lucky = with_confirmation(STUDY, 4, score(0.5))
+    lucky = confirm(STUDY, 4, 0.5)
     assert numbers(lucky, goal) == [3]
-    assert numbers(with_confirmation(lucky, 3, score(0.8)), goal) == []
+    assert numbers(confirm(lucky, 3, 0.8), goal) == []
 
 
 def test_a_ranking_counts_five_places_unless_it_is_said() -> None:
@@ -65,20 +73,36 @@ def test_scores_of_the_search_itself_count() -> None:
     assert numbers(study, Goal(seeds=3)) == []
 
 
-def test_a_failed_confirmation_is_a_try_but_no_score() -> None:
-    study = with_confirmation(STUDY, 4, score(0.0, failure="diverged"))
-    assert numbers(study, Goal(seeds=2)) == [1, 3]
+def test_a_failed_confirmation_is_no_score_and_is_asked_for_again() -> None:
+    study = confirm(STUDY, 4, 0.0, failure="diverged")
+    assert numbers(study, Goal(seeds=2)) == [1, 3, 4]
     assert study.best("accuracy").number == 4
     assert study.ranking("accuracy")[0].seeds == 1
+    good = confirm(study, 4, 0.8)
+    assert numbers(good, Goal(seeds=2)) == [1, 3]
+    assert [len(trial.confirmations) for trial in good.trials] == [0, 0, 0, 0, 1]
 
 
 def test_a_confirmed_accuracy_is_the_mean_with_its_interval() -> None:
-    study = with_confirmation(STUDY, 4, score(0.8))
+    study = confirm(confirm(STUDY, 4, 0.8), 4, 0.88, repeat=2)
     best = study.ranking("accuracy")[0]
-    assert (best.trial.number, best.seeds) == (4, 2)
-    assert best.accuracy == pytest.approx(0.85)
+    assert (best.trial.number, best.seeds) == (4, 3)
+    assert best.accuracy == pytest.approx(0.86)
     assert best.low is not None
     assert STUDY.ranking("accuracy")[0].low is None
+
+
+def test_the_score_that_a_trial_was_chosen_for_is_no_measure_of_noise() -> None:
+    spread = noise(confirm(confirm(STUDY, 4, 0.5), 4, 0.52, repeat=2).trials)
+    assert spread is not None
+    assert (spread.degrees, spread.trials) == (1, 1)
+    assert spread.deviation == pytest.approx(0.02 / 2**0.5)
+
+
+def test_the_search_is_told_of_without_its_confirmations() -> None:
+    study = confirm(STUDY, 4, 0.5)
+    assert as_searched(study.trials) == TRIALS
+    assert progress(study) == progress(STUDY)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +130,7 @@ def test_a_study_without_ranked_trials_says_so() -> None:
 
 def test_confirmations_survive_the_file(tmp_path: Path) -> None:
     failed = Score(1, 0.0, float("inf"), failure="diverged")
-    trials = with_confirmation(with_confirmation(STUDY, 3, score(0.8)), 3, failed).trials
+    trials = with_confirmation(confirm(STUDY, 3, 0.8), 3, failed).trials
     file = tmp_path / "confirmations.json"
     write_confirmations(file, trials)
     assert confirmed(TRIALS, read_confirmations(file)) == trials
