@@ -30,7 +30,7 @@ from neptune_nas.json_fields import (
 from neptune_nas.kind import ARCHITECTURE, refuse_model
 from neptune_nas.model_file import Weights, with_weights
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Cost, Score, Trial
+from neptune_nas.trial import Cost, Score, Trial, mean_score
 from neptune_nas.trial_json import cost_in, cost_to_json, score_in, score_to_json
 
 FORMAT = ARCHITECTURE
@@ -65,6 +65,13 @@ class ExportedArchitecture:
     scores: tuple[Score, ...] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def score(self) -> Score | None:
+        """The good score at the highest fidelity, the mean of its seeds; None without any."""
+        trained = [score for score in self.scores if score.ok and score.proxy is None]
+        top = max((score.fidelity for score in trained), default=0)
+        return mean_score([score for score in trained if score.fidelity == top])
 
     @property
     def key(self) -> str:

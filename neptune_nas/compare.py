@@ -9,13 +9,12 @@ from neptune_nas.record import is_record
 
 def facts_of(item: ExportedArchitecture) -> dict[str, str]:
     """Everything worth comparing about an exported architecture, by name."""
-    cost, scores = item.cost, [s for s in item.scores if s.ok and s.proxy is None]
+    cost, score = item.cost, item.score
     facts = {"key": item.key, **decisions(item.architecture)}
     facts |= {"FLOPs": f"{cost.flops:,}", "parameters": f"{cost.params:,}"}
     facts |= {"activations": f"{cost.activations:,}"}
-    if scores:
-        best = max(scores, key=lambda score: score.fidelity)
-        facts |= {"accuracy": f"{best.accuracy:.4f}", "epochs": str(best.fidelity)}
+    if score:
+        facts |= {"accuracy": f"{score.accuracy:.4f}", "epochs": str(score.fidelity)}
     return facts
 
 

@@ -67,7 +67,10 @@ def _remedy(value: object, hint: Any) -> str:
         return f": write {value.__name__}(...)"
     plain = getattr(value, "item", lambda: value)()  # numpy's numbers
     meant = [_unquoted(value), plain, tuple(value) if isinstance(value, list) else (value,)]
-    meant += [str(value)] if isinstance(value, Path) else []
+    if isinstance(value, str) and "," in value:
+        meant.insert(1, tuple(map(str.strip, value.split(","))))
+    if isinstance(value, Path):
+        meant.append(str(value))
     return next((f": write {each!r}" for each in meant if fits(each, hint)), "")
 
 

@@ -1,5 +1,6 @@
 """The records of a search: what an architecture costs, what it scored, and the trial of both."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import isfinite
@@ -67,6 +68,17 @@ class Score:
         return self.failure is None and isfinite(self.value)
 
 
+def mean_score(scores: Sequence[Score]) -> Score | None:
+    """The first of some scores with the mean accuracy and loss of all; None without any."""
+    if len(scores) < 2:
+        return scores[0] if scores else None
+    return replace(
+        scores[0],
+        accuracy=fmean(score.accuracy for score in scores),
+        loss=fmean(score.loss for score in scores),
+    )
+
+
 class State(StrEnum):
     """What became of a trial: `finished` at the highest fidelity, `pruned` at a lower rung,
     `failed`, or still `running`.
@@ -117,11 +129,4 @@ class Trial:
         None where there is none: what a proxy measured is no accuracy.
         """
         reached = [s.fidelity for s in self.scores if s.ok and s.proxy is None]
-        top = self.scores_at(max(reached)) if reached else ()
-        if len(top) < 2:
-            return top[0] if top else None
-        return replace(
-            top[0],
-            accuracy=fmean(score.accuracy for score in top),
-            loss=fmean(score.loss for score in top),
-        )
+        return mean_score(self.scores_at(max(reached))) if reached else None

@@ -16,7 +16,7 @@ from neptune_nas.study.read import read_study
 from neptune_nas.trial import Trial
 from tests.study.fakes import Arithmetic
 
-BEST = Goal(seeds=3, by="accuracy", best=2)
+BEST = Goal(seeds=3, by="accuracy", top=2)
 
 
 def test_the_front_has_as_many_seeds_as_asked_and_none_twice(searched: Search) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 
 from neptune_nas.errors import OptionError
@@ -15,6 +16,9 @@ from tests.study.fakes import Arithmetic
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
+        ("objectives", "accuracy,flops", r": write \('accuracy', 'flops'\)\."),
+        ("trials", np.int64(5), r"but got np\.int64\(5\): write 5\."),
+        ("space", Path("a.py"), r": write 'a\.py'\."),
         ("trials", "3", r"`trials` must be a whole number, but got '3': write 3\.$"),
         ("trials", None, r"`trials` must be a whole number, but got None\.$"),
         ("trials", True, "`trials` must be a whole number, but got True"),

@@ -17,24 +17,32 @@ def confirm(
         str | None,
         typer.Option(help="A ranking, such as accuracy or knee (default: the Pareto front)."),
     ] = None,
-    best: Annotated[
+    top: Annotated[
         int | None, typer.Option(help="How many places of that ranking (default: 5).")
     ] = None,
     evaluations: Annotated[int | None, typer.Option(help="The most to make now.")] = None,
 ) -> None:
-    """Score the best trials of a study with more seeds: are they as good as they look?"""
+    """Score the best again with more seeds: was it luck?"""
+    from neptune_nas.again import study_of
     from neptune_nas.cli.console import console
-    from neptune_nas.cli.summary import print_study
+    from neptune_nas.cli.summary import confirmed_lines, confirmed_table
     from neptune_nas.confirm import run_confirm
-    from neptune_nas.study.confirmation import Goal
+    from neptune_nas.study.confirmation import Goal, as_searched
+    from neptune_nas.study.noise import accuracies
     from neptune_nas.trial import Trial
 
-    err = console(stderr=True)
+    goal, search, err = Goal(seeds, by, top), measure.search(), console(stderr=True)
 
     def watch(trial: Trial, unsure: int) -> None:
-        score = trial.confirmations[-1]
+        score, mean = trial.confirmations[-1], trial.score
         said = f"accuracy {score.accuracy:.4f}" if score.ok else f"failed: {score.failure}"
-        mean = f"{trial.score.accuracy:.4f}" if trial.score else "-"
-        err.print(f"trial {trial.number}: {said}, mean {mean}; {unsure} still to confirm")
+        now = f"mean {mean.accuracy:.4f} of {len(accuracies(trial))} seeds" if mean else "no mean"
+        err.print(f"trial {trial.number}: {said}, {now}; {unsure} trials still to confirm")
 
-    print_study(run_confirm(measure.search(), Goal(seeds, by, best), evaluations, watch))
+    before = study_of(search)
+    study = run_confirm(search, goal, evaluations, watch)
+    terminal = console()
+    terminal.print(confirmed_table(study, goal, as_searched(study.trials)))
+    for line in confirmed_lines(before, study, goal):
+        terminal.print(line, soft_wrap=True)
+    terminal.print(f"Report: {study.folder / 'report.html'}", soft_wrap=True)

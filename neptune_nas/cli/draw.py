@@ -52,4 +52,6 @@ def show(file: File, allow: Allow = None) -> None:
     )
     for score in item.scores:
         if score.ok:
-            terminal.print(f"accuracy {score.accuracy:.4f} after {score.fidelity} epochs")
+            terminal.print(
+                f"accuracy {score.accuracy:.4f} after {score.fidelity} epochs, seed {score.seed}"
+            )

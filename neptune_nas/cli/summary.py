@@ -1,5 +1,7 @@
 """What the terminal shows of a plan and of a finished study."""
 
+from collections.abc import Iterator, Sequence
+
 from rich.box import SIMPLE
 from rich.table import Table
 
@@ -10,8 +12,12 @@ from neptune_nas.describe import describe
 from neptune_nas.plan import Plan
 from neptune_nas.report.hand_designed import HEADS, TITLE, against, cells
 from neptune_nas.study.audit import Audit
-from neptune_nas.study.measures import accuracy_per_gflop
+from neptune_nas.study.confirmation import Goal, chosen, unsure
+from neptune_nas.study.measures import accuracy, accuracy_per_gflop
+from neptune_nas.study.noise import accuracies
+from neptune_nas.study.settings import TRAINING
 from neptune_nas.study.study import Study
+from neptune_nas.trial import Trial
 
 SHOWN = 10
 BARELY = 1.1  # times chance
@@ -34,6 +40,10 @@ def print_study(study: Study) -> None:
                 f"No network does better than chance ({chance:.3f}): train longer (--epochs), or "
                 f"look at the data."
             )
+        question = study.settings.question
+        once = question.repeats == 1 and not any(trial.confirmations for trial in study.trials)
+        if once and question.evaluator == TRAINING:
+            terminal.print(f"Was it luck? neptune-nas confirm {folder}", soft_wrap=True)
         terminal.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
         terminal.print(f"Best:   {folder / 'best.json'}", soft_wrap=True)
 
@@ -93,7 +103,7 @@ def print_plan(plan: Plan) -> None:
         "one candidate": f"accuracy {score.accuracy:.4f} in {score.seconds:.2f} s"
         if score.ok
         else f"failed: {score.failure}",
-        "all trials": f"about {clock(plan.seconds)} with {plan.jobs} jobs for {plan.trials} trials",
+        "all trials": f"about {clock(plan.seconds)} for {plan.trials} trials, {plan.jobs} at once",
     }
     if plan.sharing:
         rows["GPUs"] = plan.sharing
@@ -118,13 +128,48 @@ def audit_table(audit: Audit) -> Table:
     return table
 
 
+def confirmed_table(study: Study, goal: Goal, searched: Sequence[Trial]) -> Table:
+    """The trials that a goal names, with what the search saw of them."""
+    what = f"By {goal.by}" if goal.by else "The Pareto front"
+    table = Table(box=SIMPLE, title=f"{what}, confirmed", title_justify="left")
+    for column in ("trial", "searched", "mean", "seeds", "MFLOPs"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("architecture", overflow="fold", ratio=1)
+    first = {trial.number: accuracy(trial) for trial in searched}
+    for trial in chosen(study, goal):
+        table.add_row(
+            str(trial.number),
+            f"{first[trial.number]:.4f}",
+            f"{accuracy(trial):.4f}",
+            str(len(accuracies(trial))),
+            f"{trial.cost.flops / 1e6:.3f}",
+            describe(trial.architecture),
+        )
+    return table
+
+
+def confirmed_lines(before: Study, after: Study, goal: Goal) -> Iterator[str]:
+    """Who came and went since, and whether all are sure by now."""
+    then, now = ([trial.number for trial in chosen(study, goal)] for study in (before, after))
+    came, went = ([n for n in a if n not in b] for a, b in ((now, then), (then, now)))
+    changes = [("joined", came), ("left", went)]
+    told = [f"{', '.join(map(str, numbers))} {what}" for what, numbers in changes if numbers]
+    yield f"Of the trials: {'; '.join(told)}." if told else "The same trials stay."
+    left = len(unsure(after, goal))
+    yield (
+        f"{left} are still to confirm: the same command goes on."
+        if left
+        else f"All have at least {goal.seeds} seeds."
+    )
+
+
 def references_table(study: Study) -> Table:
     """What was found, beside the hand-designed networks; parameters stand below MFLOPs."""
     table = Table(box=None, pad_edge=False, title=TITLE, title_justify="left")
-    name, accuracy, mflops, params, *found = HEADS
-    for i, head in enumerate((name, accuracy, f"{mflops}\n{params}", *found)):
+    name, score, mflops, params, *found = HEADS
+    for i, head in enumerate((name, score, f"{mflops}\n{params}", *found)):
         table.add_column(head, justify="right" if i else "left", no_wrap=not i, overflow="fold")
     for each in against(study):
-        name, accuracy, mflops, params, *found = cells(each)
-        table.add_row(name, accuracy, f"{mflops}\n{params}", *found)
+        name, score, mflops, params, *found = cells(each)
+        table.add_row(name, score, f"{mflops}\n{params}", *found)
     return table

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from math import isnan
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
@@ -68,7 +69,8 @@ def answer(evaluator: Evaluator, payload: bytes, index: int) -> Reply:
     started, wall, cpu = time.time(), time.perf_counter(), time.process_time()
     score, mistake, trace, spoiled = None, None, None, False
     try:
-        score = replace(evaluator(call.architecture, call.fidelity, call.seed), started=started)
+        found = evaluator(call.architecture, call.fidelity, call.seed)
+        score = replace(_checked(evaluator, found), started=started)
     except NeptuneError as error:
         mistake = _portable(error)
     except Exception as error:
@@ -124,6 +126,22 @@ def _foreign_class(error: Exception) -> NeptuneError:
         f"a worker could not load an architecture ({type(error).__name__}: {error}): "
         "define its SubStages in a module that can be imported, or import their file in `setup`."
     )
+
+
+def _checked(evaluator: Evaluator, found: object) -> Score:
+    """What an evaluator returned, if it keeps to its contract; raises `NeptuneError` otherwise."""
+    rule = f"evaluator {type(evaluator).__name__} must return a `Score` with an accuracy in 0..1"
+    if not isinstance(found, Score):
+        raise NeptuneError(
+            f"{rule}, but returned {found!r}: return Score(fidelity, accuracy, loss)."
+        )
+    if found.failure is not None:
+        return found
+    if isinstance(found.accuracy, float | int) and isnan(found.accuracy):
+        return replace(found, failure="its accuracy is no number")
+    if not isinstance(found.accuracy, float | int) or not 0 <= found.accuracy <= 1:
+        raise NeptuneError(f"{rule}, but returned accuracy {found.accuracy!r}: return a share.")
+    return found
 
 
 def _portable(error: NeptuneError) -> NeptuneError:

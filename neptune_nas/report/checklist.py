@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 from neptune_nas.report.progress import fidelity_text
 from neptune_nas.report.versus import versus
 from neptune_nas.space import find_space, list_spaces
+from neptune_nas.study.audit import ENOUGH
 from neptune_nas.study.measures import accuracy
 from neptune_nas.study.noise import accuracies, noise, tied_groups
 from neptune_nas.study.settings import TRAINING, Question
@@ -170,7 +171,8 @@ def audit_check(study: Study) -> Check:
             claim, None, "nobody looked: 'neptune-nas audit' trains some again, for longer"
         )
     taus = ", ".join(f"{a.name} {a.tau.value:.2f}" for a in (*audit.rungs, *audit.others))
-    return Check(claim, audit.reliable, f"{audit.verdict}; tau of each: {taus}")
+    holds = audit.reliable if audit.count >= ENOUGH else None
+    return Check(claim, holds, f"{audit.verdict}; tau of each: {taus}")
 
 
 def comparison_check(study: Study) -> Check:

@@ -26,7 +26,7 @@ Confirmations = Mapping[str, tuple[Score, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What is to be sure: `seeds` good scores of each trial of the front, or of the `best` by `by`.
+    """What is to be sure: `seeds` good scores of each trial of the front, or of the `top` by `by`.
 
     `seeds`: the search's own included. `by`: a ranking of `Study.ranking`; None is the Pareto
     front, and then all of it counts.
@@ -36,29 +36,32 @@ class Goal:
 
     seeds: int = 3
     by: str | None = None
-    best: int | None = None
+    top: int | None = None
 
     def __post_init__(self) -> None:
         if self.seeds < 2:
             raise OptionError(f"`seeds` must be at least 2, but got {self.seeds}.")
-        if self.best is not None and self.by is None:
-            raise OptionError("`best` counts the places of a ranking: give `by` too.")
-        if self.best is not None and self.best < 1:
-            raise OptionError(f"`best` must be at least 1, but got {self.best}.")
+        if self.top is not None and self.by is None:
+            raise OptionError("`top` counts the places of a ranking: give `by` too.")
+        if self.top is not None and self.top < 1:
+            raise OptionError(f"`top` must be at least 1, but got {self.top}.")
 
 
-def unsure(study: Study, goal: Goal) -> list[Trial]:
-    """The trials that the goal still asks a score of, those with the fewest first.
+def chosen(study: Study, goal: Goal) -> list[Trial]:
+    """The trials that the goal names, as they stand now.
 
     Raises `OptionError` for an unknown ranking and `StudyError` where nothing can be ranked.
     """
-    if goal.by is None:
-        study.ranking("accuracy")  # says what is wrong with a study that has no front
-        chosen = list(study.pareto())
-    else:
-        places = study.ranking(goal.by)[: goal.best or PLACES]
-        chosen = [standing.trial for standing in places]
-    lacking = [trial for trial in chosen if missing_seeds(study.settings.question, trial, goal)]
+    if goal.by is not None:
+        return [standing.trial for standing in study.ranking(goal.by)[: goal.top or PLACES]]
+    study.ranking("accuracy")  # says what is wrong with a study that has no front
+    return list(study.pareto())
+
+
+def unsure(study: Study, goal: Goal) -> list[Trial]:
+    """Those of them that the goal still asks a score of, those with the fewest first."""
+    question = study.settings.question
+    lacking = [trial for trial in chosen(study, goal) if missing_seeds(question, trial, goal)]
     return sorted(lacking, key=lambda trial: len(trial.confirmations))
 
 

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Any
 
 from neptune_nas.engine.engine import Call, Engine, Result
+from neptune_nas.errors import StudyError
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.samplers.problem import SpaceExhaustedError
 from neptune_nas.study.objectives import standing, values_of
@@ -16,6 +17,7 @@ from neptune_nas.study.settings import Question
 from neptune_nas.study.store import Store
 from neptune_nas.trial import Cost, State, Trial
 
+HOPELESS = 10  # trials that fail alike before any has worked
 AHEAD = 1  # calls beyond the engine's slots that wait, so that no slot idles while we think
 
 
@@ -211,6 +213,18 @@ class Coordinator:
         self.store.finish(trial, values if state is State.FINISHED else None)
         self.proposer.tell(trial, values)
         self._count_useless(trial)
+        self._refuse_hopeless(trial)
+
+    def _refuse_hopeless(self, trial: Trial) -> None:
+        """End a search in which nothing has ever worked and everything fails alike."""
+        ended = [t for t in self.trials.values() if t.state is not State.RUNNING]
+        if trial.failure is None or len(ended) < HOPELESS or any(self.scored.values()):
+            return
+        if {t.failure for t in ended} == {trial.failure}:
+            raise StudyError(
+                f"all {len(ended)} trials failed, each because: {trial.failure.rstrip('.')}; mend "
+                f"that, and the same search goes on."
+            )
 
     def _count_useless(self, trial: Trial) -> None:
         ours = self.scored[self.rungs.levels[-1]].get(trial.number)

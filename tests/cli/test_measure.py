@@ -84,15 +84,24 @@ def test_a_study_with_too_few_trials_is_not_audited(study: Path) -> None:
 
 
 def test_the_best_are_confirmed(study: Path) -> None:
-    outcome = neptune("confirm", study, "--by", "accuracy", "--best", 1, "--seeds", 2, "-j", 1)
+    outcome = neptune("confirm", study, "--by", "accuracy", "--top", 1, "--seeds", 2, "-j", 1)
     assert outcome.code == 0, outcome
-    assert " still to confirm" in outcome.err
+    assert "of 2 seeds" in outcome.err
+    assert " trials still to confirm" in outcome.err
+    assert "All have at least 2 seeds." in outcome.out
     assert "Report: " in outcome.out
+    again = neptune("confirm", study, "--by", "accuracy", "--top", 1, "--seeds", 2, "-j", 1)
+    assert (again.code, again.err) == (0, "")
+    assert "The same trials stay." in again.out
+    more = ("--by", "accuracy", "--top", 3, "--seeds", 2, "--evaluations", 1, "-j", 1)
+    assert (
+        "1 are still to confirm: the same command goes on." in neptune("confirm", study, *more).out
+    )
     assert read_study(study).ranking("accuracy")[0].seeds == 2
 
 
 def test_a_ranking_that_cannot_be_confirmed_is_one_sentence(study: Path) -> None:
-    assert_one_sentence(neptune("confirm", study, "--best", 2), "`best` counts the places", "`by`")
+    assert_one_sentence(neptune("confirm", study, "--top", 2), "`top` counts the places", "`by`")
     assert_one_sentence(neptune("confirm", study, "--by", "x"), "ranking 'x' is unknown")
 
 

@@ -1,10 +1,16 @@
 import pickle
+import re
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
 
+from neptune_nas.architecture import Architecture
+from neptune_nas.engine.engine import Call
 from neptune_nas.engine.worker import answer, on_device
 from neptune_nas.errors import ArchitectureError
+from neptune_nas.trial import Score
 from tests.engine.contract import call
 from tests.engine.evaluators import Echo, Placed, Raises
 
@@ -47,6 +53,43 @@ def test_a_bytes_that_are_no_call_are_the_users_mistake() -> None:
 )
 def test_only_a_lost_accelerator_spoils_a_worker(error: Exception, spoiled: bool) -> None:
     assert answer(Raises(error), pickle.dumps(call(1)), 0).spoiled is spoiled
+
+
+@dataclass(frozen=True)
+class Returns:
+    """An evaluator that returns whatever it is told."""
+
+    what: Any
+
+    def __call__(self, architecture: Any, fidelity: int, seed: int) -> Any:  # noqa: ARG002  # the protocol's
+        return self.what
+
+
+CALL = pickle.dumps(Call(0, Architecture(), 1, 0))
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        (0.5, r"evaluator Returns must return a `Score`.*, but returned 0\.5"),
+        (None, "but returned None: return Score"),
+        (
+            Score(1, 95.0, 1.0),
+            r"in 0\.\.1, but returned accuracy 95\.0: return a share",
+        ),
+        (Score(1, "0.5", 1.0), "but returned accuracy '0.5'"),  # type: ignore[arg-type]  # wrong on purpose
+    ],
+)
+def test_what_is_no_score_is_the_users_mistake(what: object, says: str) -> None:
+    mistake = answer(Returns(what), CALL, 0).mistake
+    assert mistake is not None
+    assert re.search(says, str(mistake))
+
+
+def test_an_accuracy_that_is_no_number_is_a_failure_with_a_reason() -> None:
+    reply = answer(Returns(Score(1, float("nan"), 1.0)), CALL, 0)
+    assert reply.score is not None
+    assert reply.score.failure == "its accuracy is no number"
 
 
 def test_a_users_mistake_keeps_its_kind() -> None:

@@ -56,7 +56,7 @@ def test_trials_with_fewer_scores_come_first() -> None:
 
 
 def test_who_falls_behind_gives_way_to_the_next() -> None:
-    goal = Goal(seeds=2, by="accuracy", best=1)
+    goal = Goal(seeds=2, by="accuracy", top=1)
     assert numbers(STUDY, goal) == [4]
     lucky = confirm(STUDY, 4, 0.5)
     assert numbers(lucky, goal) == [3]
@@ -65,7 +65,7 @@ def test_who_falls_behind_gives_way_to_the_next() -> None:
 
 def test_a_ranking_counts_five_places_unless_it_is_said() -> None:
     assert len(numbers(STUDY, Goal(by="accuracy"))) == 5
-    assert numbers(STUDY, Goal(by="accuracy", best=2)) == [4, 3]
+    assert numbers(STUDY, Goal(by="accuracy", top=2)) == [4, 3]
 
 
 def test_scores_of_the_search_itself_count() -> None:
@@ -109,8 +109,8 @@ def test_the_search_is_told_of_without_its_confirmations() -> None:
     ("changes", "says"),
     [
         ({"seeds": 1}, "`seeds` must be at least 2, but got 1"),
-        ({"best": 3}, "`best` counts the places of a ranking: give `by` too"),
-        ({"best": 0, "by": "accuracy"}, "`best` must be at least 1, but got 0"),
+        ({"top": 3}, "`top` counts the places of a ranking: give `by` too"),
+        ({"top": 0, "by": "accuracy"}, "`top` must be at least 1, but got 0"),
     ],
 )
 def test_a_goal_that_confirms_nothing_is_refused(changes: dict[str, object], says: str) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import optuna
 import pytest
 
+from neptune_nas.codec import key
 from neptune_nas.engine.engine import Result
+from neptune_nas.errors import StudyError
 from neptune_nas.study.coordinator import Limits, StopSearch
 from neptune_nas.study.store import Store
 from neptune_nas.trial import State
@@ -195,6 +197,17 @@ def test_a_failure_costs_its_trial_alone(tmp_path: Path) -> None:
     trials = store_in(other).trials()
     assert [t.failure for t in trials if t.state is State.FAILED] == ["broken on purpose"]
     assert sum(t.state is State.FINISHED for t in trials) == 5
+
+
+def test_a_search_in_which_all_fails_alike_ends_with_the_reason(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    broken = Arithmetic(frozenset(key(architecture) for architecture in SPACE))
+    coordinator = coordinator_on(store, question())
+    with pytest.raises(StudyError, match="all 10 trials failed, each because: broken on purpose;"):
+        coordinator.run(InlineEngine(broken), Limits(30))
+    mended = coordinator_on(store, question())
+    mended.run(InlineEngine(Arithmetic()), Limits(15))
+    assert [t.state for t in store.trials()].count(State.FINISHED) == 5
 
 
 def test_an_exhausted_space_ends_the_search(tmp_path: Path) -> None:
