@@ -15,7 +15,7 @@ from neptune_nas.architecture import (
     Stem,
 )
 from neptune_nas.build import Entry, Place, build, build_part, least_size, parts, stage_shape
-from neptune_nas.errors import ArchitectureError
+from neptune_nas.errors import ArchitectureError, OwnCodeError
 from neptune_nas.nn.stage import Cell
 from tests.strategies import architectures
 
@@ -168,7 +168,7 @@ def test_a_users_own_substage_is_built_into_the_network() -> None:
 )
 def test_what_builds_no_module_is_refused(substage: object, message: str) -> None:
     architecture = Architecture(stages=(Stage(substages=(substage,)),))
-    with pytest.raises(ArchitectureError, match=message):
+    with pytest.raises((ArchitectureError, OwnCodeError), match=message):
         build(architecture, SHAPE, 4)
 
 

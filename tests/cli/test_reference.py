@@ -55,7 +55,7 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
 def test_a_broken_file_is_named_wherever_the_study_is_read(copied: Path) -> None:
     (copied / "references.json").write_text("{")
     for command in ("reference", "report", "status"):
-        assert_one_sentence(neptune(command, copied), "references.json", "holds no references")
+        assert_one_sentence(neptune(command, copied), "references.json", "cannot be read")
 
 
 def test_a_study_on_a_table_is_refused(tmp_path: Path) -> None:

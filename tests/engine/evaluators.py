@@ -107,13 +107,13 @@ class Meets:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Scores the place it runs in: loss is the torch threads, accuracy the device's index."""
+    """Scores the place it runs in: loss is the torch threads, accuracy a hundredth of the index."""
 
     device: str = "cpu"
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:  # noqa: ARG002  # the protocol's arguments
-        index = float(torch.device(self.device).index or 0)
-        return Score(fidelity, accuracy=index, loss=float(torch.get_num_threads()))
+        index = torch.device(self.device).index or 0
+        return Score(fidelity, accuracy=index / 100, loss=float(torch.get_num_threads()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def test_each_worker_has_the_threads_it_was_given() -> None:
 
 def test_an_evaluator_runs_on_the_gpu_of_its_worker() -> None:
     with LocalEngine(Placed(), gpus=(5,)) as engine:
-        assert results(engine, [call(0)])[0].score.accuracy == 5
+        assert results(engine, [call(0)])[0].score.accuracy == 0.05
 
 
 def test_gpus_change_nothing_for_an_evaluator_without_a_device() -> None:

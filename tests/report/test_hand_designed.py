@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from neptune_nas.report.figures import pareto
-from neptune_nas.report.hand_designed import HEADS, against, caveat, cells, sections
+from neptune_nas.report.hand_designed import HEADS, TITLE, against, caveat, cells, sections
 from neptune_nas.report.tables import ranking_markdown
 from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.study import Study
@@ -70,7 +70,7 @@ def test_the_page_has_the_table_escaped_and_the_caveat() -> None:
 
 def test_without_hand_designed_networks_there_is_no_table() -> None:
     assert sections([study()]) == ""
-    assert "hand-designed" not in ranking_markdown(study())
+    assert TITLE not in ranking_markdown(study())
 
 
 def test_tables_of_several_studies_name_them() -> None:
@@ -80,10 +80,11 @@ def test_tables_of_several_studies_name_them() -> None:
     assert "networks: other</h3>" in page
 
 
-def test_the_markdown_ranking_ends_with_the_table() -> None:
+def test_the_markdown_ranking_has_the_table_before_the_checklist() -> None:
     asked = study(make_reference("some_net", 0.85, macs=3_000_000))
-    text = ranking_markdown(asked)
+    text, _, checks = ranking_markdown(asked).partition("\n\n## Can it be trusted?\n")
     *_, head, rule, row = text.splitlines()
+    assert "with some\\_net" in checks
     assert caveat(asked) in text
     assert head.count("|") == rule.count("|") == row.count("|") == len(HEADS) + 1
     assert row.startswith("| some\\_net | 0.8500; 1 seed | 6.000 |")
