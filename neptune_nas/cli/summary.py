@@ -153,8 +153,8 @@ def confirmed_lines(before: Study, after: Study, goal: Goal) -> Iterator[str]:
     then, now = ([trial.number for trial in chosen(study, goal)] for study in (before, after))
     came, went = ([n for n in a if n not in b] for a, b in ((now, then), (then, now)))
     changes = [("joined", came), ("left", went)]
-    told = [f"{', '.join(map(str, numbers))} {what}" for what, numbers in changes if numbers]
-    yield f"Of the trials: {'; '.join(told)}." if told else "The same trials stay."
+    told = [f"{what}: {', '.join(map(str, numbers))}" for what, numbers in changes if numbers]
+    yield f"Trials that {', that '.join(told)}." if told else "The same trials stay."
     left = len(unsure(after, goal))
     yield (
         f"{left} are still to confirm: the same command goes on."
