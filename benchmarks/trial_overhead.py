@@ -1,0 +1,65 @@
+"""What the toolkit itself costs a trial: a search whose evaluator answers at once.
+
+    python -m benchmarks.trial_overhead --trials 2000
+
+Printed are CPU-seconds of the coordinator (workers are processes of their own): before the first
+result, for each trial from three tenths of them on, at the end (tables and report), and all of it
+divided by the trials.
+"""
+
+import argparse
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
+from time import perf_counter, process_time
+
+from neptune_nas.architecture import Architecture
+from neptune_nas.codec import key
+from neptune_nas.search import Search
+from neptune_nas.study.progress import Progress
+from neptune_nas.trial import Score
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """Scores a network by its name."""
+
+    def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:  # noqa: D102  # the protocol's
+        return Score(fidelity, int(key(architecture)[:4], 16) / 0xFFFF, 1.0, seed, seconds=1e-4)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--trials", type=int, default=2000)
+    parser.add_argument("--space", default="default")
+    parser.add_argument("--sampler", default="random")
+    options = parser.parse_args()
+    since = round(0.3 * options.trials)
+    marks: dict[int, tuple[float, float]] = {}
+
+    def watch(progress: Progress) -> None:
+        if progress.done in (1, since, options.trials):
+            marks.setdefault(progress.done, (process_time(), perf_counter()))
+
+    start = process_time()
+    with TemporaryDirectory() as out:
+        Search(
+            space=options.space,
+            trials=options.trials,
+            sampler=options.sampler,
+            evaluator=Instant(),
+            jobs=1,
+            threads=1,
+            out=out,
+        ).run(watch)
+    end, first = process_time(), marks[1][0]
+    cpu, wall = (b - a for a, b in zip(marks[since], marks[options.trials], strict=True))
+    steady = options.trials - since
+    print(f"before the first result: {first - start:.1f} s")
+    print(f"from trial {since} on:    {1000 * cpu / steady:.1f} ms a trial")
+    print(f"  wall-clock time:       {1000 * wall / steady:.1f} ms a trial")
+    print(f"at the end:              {end - marks[options.trials][0]:.1f} s")
+    print(f"all of it:               {1000 * (end - start) / options.trials:.1f} ms a trial")
+
+
+if __name__ == "__main__":
+    main()
