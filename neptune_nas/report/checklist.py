@@ -134,7 +134,7 @@ def luck_check(study: Study) -> Check:
     missing = "" if again == len(front) else ": 'neptune-nas confirm' scores the others again"
     return Check(
         "The front was scored with more than one seed",
-        again == len(front),
+        0 < again == len(front),
         f"{again} of {len(front)} trials on it{missing}",
     )
 
