@@ -1,14 +1,14 @@
 """What rungs and the fast trainer cost and find, against training every candidate to the end.
 
-    python -m benchmarks.rungs --data-dir DIR --images 1500 --rungs 1,3,9:3 1,9:8
+    python -m benchmarks.rungs --data-dir DIR --images 3000 --validation 1000 --rungs 1,3,9:3 1,9:8
 
 DIR holds `train/` with a folder of images a class. Both ways are given the same seeded sample of
 architectures. The naive way trains each for the last rung's epochs in the loop that everybody
 writes first (`benchmarks.naive`); ours is a search of a space that holds the sample and nothing
-else, with each of `--rungs` (epochs, and after the colon one in how many goes on), once
-before the naive loop and once after it. Both train on `--images` images and validate on as many
-others. Printed are CPU-seconds, the coordinator's included, and the hypervolume of accuracy and
-FLOPs of either front, twice: by the naive accuracies of all, and each by its own.
+else, with each of `--rungs` (epochs, and after the colon one in how many goes on). Both train on
+`--images` images and validate on `--validation` others. Printed are CPU-seconds, the coordinator's
+included, and the hypervolume of accuracy and FLOPs of either front, twice: by the naive accuracies
+of all, and each by its own.
 """
 
 import argparse
@@ -47,11 +47,12 @@ CLASSES = 10
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Train one architecture on `images` of the images below `folder`, for `epochs`."""
+    """Train one architecture on `images` of those below `folder` for `epochs`, then validate it."""
 
     architecture: Architecture
     folder: str
     images: int
+    validation: int
     epochs: int
     recipe: Recipe
 
@@ -79,12 +80,15 @@ def naive(job: Job) -> Trained:
 
 
 def loaders(job: Job) -> tuple[DataLoader[object], DataLoader[object]]:
-    """Training images with PIL augmentation, and as many others, of every class alike."""
+    """Training images with PIL augmentation, and other ones as they are, drawn at random."""
     parts = []
-    for augmented, offset in ((True, 0), (False, job.images)):
+    for augmented, rows in (
+        (True, slice(job.images)),
+        (False, slice(job.images, job.images + job.validation)),
+    ):
         images = training_images(job.folder, augmented=augmented)
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0)).tolist()
-        parts.append(Subset(images, order[offset : offset + job.images]))
+        parts.append(Subset(images, order[rows]))
     batch = job.recipe.batch_size
     return DataLoader(parts[0], batch, shuffle=True), DataLoader(parts[1], batch)
 
@@ -117,9 +121,9 @@ def sample(space: str, count: int, limits: Sequence[Constraint], seed: int) -> l
     return list(found.values())
 
 
-def link_images(folder: Path, images: int, out: Path) -> None:
-    """Link to ten times `images` of the training images, a tenth of which then validates."""
-    for part, count in (("train", 10 * images // CLASSES), ("test", None)):
+def link_images(folder: Path, validation: int, out: Path) -> None:
+    """Link to ten times `validation` of the training images, a tenth of which then validates."""
+    for part, count in (("train", 10 * validation // CLASSES), ("test", None)):
         for kind in sorted((folder / part).iterdir()):
             (out / part / kind.name).mkdir(parents=True)
             for file in sorted(kind.iterdir())[:count]:
@@ -190,8 +194,9 @@ def main() -> None:
     parser.add_argument("--space", default="cifar10")
     parser.add_argument("--constraint", default="flops<=15M")
     parser.add_argument("--candidates", type=int, default=60)
-    parser.add_argument("--images", type=int, default=2000, help="training images")
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--images", type=int, default=3000, help="to train on, at most 9 times:")
+    parser.add_argument("--validation", type=int, default=1000, help="images to validate on")
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rungs", type=Way.parse, nargs="+", default=[Way((1, 3, 9), REDUCTION)])
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
@@ -199,23 +204,21 @@ def main() -> None:
     epochs = max(way.rungs[-1] for way in options.rungs)
     recipe = Recipe(crop=4, flip=True, batch_size=options.batch)
     jobs = [
-        Job(each, options.data_dir, options.images, epochs, recipe)
+        Job(each, options.data_dir, options.images, options.validation, epochs, recipe)
         for each in sample(
             options.space, options.candidates, [parse_constraint(options.constraint)], 0
         )
     ]
     with TemporaryDirectory() as out:
         images = Path(out) / "images"
-        link_images(Path(options.data_dir), options.images, images)
+        link_images(Path(options.data_dir), options.validation, images)
         load_once(f"folder:{images}#{options.images}", out, 0)  # decoded once for all
-        before = [search(jobs, way, options.workers, images) for way in options.rungs]
+        found = [search(jobs, way, options.workers, images) for way in options.rungs]
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(options.workers, context, one_thread) as pool:
             everything = list(pool.map(naive, jobs))
-        after = [search(jobs, way, options.workers, images) for way in options.rungs]
-    for way, *found in zip(options.rungs, before, after, strict=True):
-        for study, seconds in found:
-            report(way, study, seconds, everything)
+    for way, (study, seconds) in zip(options.rungs, found, strict=True):
+        report(way, study, seconds, everything)
 
 
 def report(way: Way, study: Study, ours: float, everything: Sequence[Trained]) -> None:
