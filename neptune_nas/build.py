@@ -64,9 +64,10 @@ class Part:
 def parts(architecture: Architecture, input_shape: Shape, classes: int) -> tuple[Part, ...]:
     """The parts of a network for images `(C, H, W)`, from the first to the last.
 
-    Raises `ArchitectureError` if the images are too small, naming the size needed.
+    Raises `ArchitectureError` for other records, and if the images are too small, naming the size
+    needed.
     """
-    check_size(architecture, input_shape)
+    check_buildable(architecture, input_shape)
     stem = architecture.stem
     found = [Part("stem", stem, input_shape)]
     height, width = (-(-side // stem.stride) for side in input_shape[1:])
@@ -105,8 +106,13 @@ def least_size(architecture: Architecture) -> int:
     return (side - 1) * architecture.stem.stride + 1
 
 
-def check_size(architecture: Architecture, input_shape: Shape) -> None:
-    """Refuse images with too few pixels for the architecture's downsamplings."""
+def check_buildable(architecture: Architecture, input_shape: Shape) -> None:
+    """Refuse records of other networks, and images with too few pixels for the downsamplings."""
+    if not isinstance(architecture, Architecture):
+        raise ArchitectureError(
+            f"only an `Architecture` can be built, but this is a {type(architecture).__name__}: "
+            f"a space of other networks is searched by their table alone."
+        )
     least = least_size(architecture)
     if min(input_shape[1:]) < least:
         raise ArchitectureError(
@@ -122,9 +128,10 @@ def build(
     """The network of an architecture for images `(C, H, W)`.
 
     Equal seeds give equal weights and leave the global random state as it was.
-    Raises `ArchitectureError` if the images are too small, naming the size needed.
+    Raises `ArchitectureError` for other records, and if the images are too small, naming the size
+    needed.
     """
-    check_size(architecture, input_shape)
+    check_buildable(architecture, input_shape)
     widths = [architecture.stem.width, *(stage.width for stage in architecture.stages)]
     with nullcontext() if seed is None else seeded(seed):
         return Neptune(

@@ -16,12 +16,16 @@ from neptune_nas.architecture import (
 UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
-def describe(architecture: Architecture) -> str:
+def describe(architecture: Any) -> str:
     """The network on one line: the stem's width, then each stage with its SubStages.
+
+    What is no `Architecture`, as in a table of other networks, is its own text.
 
     >>> describe(Architecture(stages=(Stage(24, substages=(Conv(5), Attention(2))),)))
     '16 | 24 max lrn: conv5 attn2'
     """
+    if not isinstance(architecture, Architecture):
+        return str(architecture)
     return " | ".join([str(architecture.stem.width), *map(describe_stage, architecture.stages)])
 
 

@@ -89,6 +89,13 @@ def test_the_least_size_is_enough_and_one_pixel_less_is_refused(architecture: Ar
             build(architecture, (3, least, least - 1), classes=2)
 
 
+def test_records_of_other_networks_are_refused() -> None:
+    with pytest.raises(
+        ArchitectureError, match="only an `Architecture` can be built, but this is a Stem"
+    ):
+        build(Stem(), (3, 32, 32), 10)  # type: ignore[arg-type]  # the mistake
+
+
 @given(architectures())
 @settings(deadline=None, max_examples=20)
 def test_equal_seeds_give_equal_weights_and_leave_the_global_state(

@@ -39,6 +39,13 @@ Search(space="tiny", trials=4, evaluator=Arithmetic(), out=Path({out!r}), jobs=2
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A network of someone else's table, which nothing here can build."""
+
+    depth: int = choice(1, 2, 3)
+
+
 def arithmetic(out: Path, **changes: Any) -> Search:
     """A search that trains nothing."""
     asked = {"space": "tiny", "trials": 24, "jobs": 2, **changes}
@@ -308,3 +315,18 @@ def test_a_negative_seed_is_refused(tmp_path: Path) -> None:
 )
 def test_a_folder_of_images_gives_its_own_name_to_the_study(data: str, name: str) -> None:
     assert Search(space="tiny", data=data).folder.path.name == name
+
+
+def test_a_table_of_networks_that_cannot_be_built_is_searched_and_reported(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("code,accuracy,flops,params\n0,0.5,10,1\n1,0.6,20,2\n2,0.7,30,3\n")
+    space: Space[Any] = Space("theirs", Recorded())
+    study = Search(space=space, table=table, trials=3, jobs=1, out=tmp_path, name="study").run()
+    assert [trial.architecture for trial in study.pareto()] == [
+        Recorded(1),
+        Recorded(2),
+        Recorded(3),
+    ]
+    assert "Recorded(depth=3)" in (tmp_path / "study" / "trials.csv").read_text()
+    page = (tmp_path / "study" / "report.html").read_text()
+    assert "only an `Architecture` can be built" in page

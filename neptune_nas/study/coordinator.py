@@ -112,25 +112,36 @@ class Coordinator:
         """The call to make next: one to finish, a promotion, a new trial, or a last promotion."""
         if self.again:
             return self._call(*self.again.popleft())
-        if (promotion := self._promotion(engine)) is not None:
+        if (promotion := self._promotion(engine, limits)) is not None:
             return self._call(*promotion)
-        patient = limits.patience is None or self.useless < limits.patience
-        if patient and not self.exhausted and len(self.trials) < limits.trials:
+        if self._more_will_come(limits):
             try:
                 return self._call(self._begin(), self.rungs.levels[0])
             except SpaceExhaustedError:
                 self.exhausted = True
-        if not engine.pending and (promotion := self._promotion(engine, last=True)) is not None:
+                return self._next(engine, limits)
+        if not engine.pending and (promotion := self._promotion(engine, limits, last=True)):
             return self._call(*promotion)
         return None
 
-    def _promotion(self, engine: Engine, *, last: bool = False) -> tuple[int, int] | None:
+    def _more_will_come(self, limits: Limits) -> bool:
+        """Whether new trials can still begin."""
+        patient = limits.patience is None or self.useless < limits.patience
+        return patient and not self.exhausted and len(self.trials) < limits.trials
+
+    def _promotion(
+        self, engine: Engine, limits: Limits, *, last: bool = False
+    ) -> tuple[int, int] | None:
+        # Where time may be up before all trials are known, none is waited for.
+        more = limits.seconds is None and self._more_will_come(limits)
         waiting = {
             number
             for number, trial in self.trials.items()
             if trial.state is State.RUNNING and number not in engine.pending
         }
-        return self.rungs.promotable(self.scored, self.promoted, waiting, last)
+        return self.rungs.promotable(
+            self.scored, self.promoted, waiting, more_will_come=more, is_last_call=last
+        )
 
     def _begin(self) -> int:
         """Make the next proposal a trial, and return its number."""

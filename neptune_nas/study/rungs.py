@@ -11,6 +11,7 @@ from neptune_nas.pareto import hypervolume, ranks
 Losses = Sequence[float]
 
 REDUCTION = 3
+CAUTION = 2  # times as few go on while more trials will come
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,9 @@ class Rungs:
 
     Li et al. 2020 (arXiv 1810.05934) promote by one loss. Here a rung is sorted into non-dominated
     fronts first, so that a small network is never cut for being less accurate than a large one, and
-    inside a front by how much hypervolume a trial alone adds.
+    inside a front by how much hypervolume a trial alone adds. And what is the best of few is often
+    not among the best of all: while more trials will come, only one in `CAUTION` times as many
+    goes on, and the others are chosen once all are known.
     """
 
     levels: tuple[int, ...]
@@ -43,18 +46,21 @@ class Rungs:
         scored: Mapping[int, Mapping[int, Losses]],
         promoted: Mapping[int, Collection[int]],
         waiting: Collection[int],
+        *,
+        more_will_come: bool = False,
         is_last_call: bool = False,
     ) -> tuple[int, int] | None:
         """The trial to go on with and its next level, or None; higher rungs first.
 
         `scored`: by level, the losses of each trial scored there. `promoted`: by level, the trials
-        that went on from it. `waiting`: the trials that can go on. On the last call, when no new
-        trial will come, each rung sends at least one on.
+        that went on from it. `waiting`: the trials that can go on. On the last call, when no result
+        will come of itself, each rung sends at least one on.
         """
         steps = list(zip(self.levels, self.levels[1:], strict=False))
+        share = self.reduction * (CAUTION if more_will_come else 1)
         for level, following in reversed(steps):
             losses = scored[level]
-            quota = max(len(losses) // self.reduction, min(len(losses), int(is_last_call)))
+            quota = max(len(losses) // share, min(len(losses), int(is_last_call)))
             if quota > len(promoted[level]):
                 best = order(losses)[:quota]
                 able = (n for n in best if n in waiting and n not in promoted[level])

@@ -62,6 +62,15 @@ def test_on_the_last_call_each_rung_sends_at_least_one_on() -> None:
     assert Rungs((1, 3, 9)).promotable(scored, none_promoted(), {7}, is_last_call=True) == (7, 3)
 
 
+def test_while_more_trials_will_come_half_as_many_go_on() -> None:
+    scored = {1: {n: (n / 10,) for n in range(11)}, 3: {}, 9: {}}
+    promoted = {1: {0}, 3: set[int](), 9: set[int]()}
+    rungs = Rungs((1, 3, 9))
+    assert rungs.promotable(scored, none_promoted(), {*range(11)}, more_will_come=True) == (0, 3)
+    assert rungs.promotable(scored, promoted, {*range(1, 11)}, more_will_come=True) is None
+    assert rungs.promotable(scored, promoted, {*range(1, 11)}) == (1, 3)
+
+
 def test_a_trial_that_does_not_wait_is_passed_over() -> None:
     scored = {1: {n: (n / 10,) for n in range(6)}, 3: {}, 9: {}}
     assert Rungs((1, 3, 9)).promotable(scored, none_promoted(), {1, 2, 3}) == (1, 3)
