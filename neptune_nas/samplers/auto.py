@@ -51,11 +51,10 @@ class Auto(Generic[T]):
 
     def __call__(self, history: History[T], rng: Random, /) -> T:
         """The most promising candidate; a mutation of a good one if no model can be had."""
-        ended = [e for e in history.entries if e.state.is_finished()]
-        known = sum(
-            bool(e.losses or any(e.rungs)) for e in ended
-        )  # a proxy, at rung 0, is not enough
-        if len(history.entries) < self.start or known < FIRST or not self.surrogates.objectives:
+        objectives = self.surrogates.objectives
+        ended_only = not all(surrogate.by_rungs for surrogate in objectives.values())
+        known = [e for e in history.entries if e.losses or (any(e.rungs) and not ended_only)]
+        if len(history.entries) < self.start or len(known) < FIRST or not objectives:
             return self.spread(history, rng)
         try:
             return self.promising(history, rng)

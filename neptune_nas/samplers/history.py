@@ -1,7 +1,7 @@
 """Earlier trials as samplers see them: architectures, losses, rungs, what is still running."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from math import isfinite
@@ -42,6 +42,20 @@ class Entry(Generic[T]):
     def violation(self) -> float:
         """The sum of all broken constraints, 0 if none is."""
         return sum(max(value, 0.0) for value in self.constraints.values())
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it ended, or scored at a rung above a proxy's."""
+        return self.state.is_finished() or any(self.rungs)
+
+    @property
+    def at_first(self) -> "Entry[T]":
+        """What was known of it when its lowest rung above a proxy had scored; else itself."""
+        trained = [rung for rung in self.rungs if rung > 0]
+        if not trained:
+            return self
+        rungs = {min(trained): self.rungs[min(trained)]}
+        return replace(self, losses=None, rungs=rungs, state=TrialState.RUNNING)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from neptune_nas.samplers.targets import margins, targets
 
 T = TypeVar("T")
 
+RUNGS = "accuracy"  # what rungs measure
+
 Predict = Callable[[Surrogate[T], Fit], tuple[Floats, Floats]]
 
 
@@ -27,8 +29,8 @@ class Surrogates(Generic[T]):
         names = pool.problem.objectives
         self.exact = [names.index(name) for name in pool.exact]
         self.objectives = {
-            i: Surrogate(pool, partial(targets, objective=i))
-            for i in range(len(names))
+            i: Surrogate(pool, partial(targets, objective=i, alike=name == RUNGS), name == RUNGS)
+            for i, name in enumerate(names)
             if i not in self.exact
         }
         self.constraints: dict[str, Surrogate[T]] = {}
@@ -38,7 +40,8 @@ class Surrogates(Generic[T]):
         kept = [set(entry.constraints) for entry in history.finished]
         for name in sorted(set.intersection(*kept)) if kept else ():
             if name not in self.constraints:
-                self.constraints[name] = Surrogate(self.pool, partial(margins, constraint=name))
+                told = partial(margins, constraint=name)
+                self.constraints[name] = Surrogate(self.pool, told, by_rungs=False)
         return self.constraints
 
 

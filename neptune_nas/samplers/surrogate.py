@@ -59,21 +59,24 @@ class Fit:
 class Surrogate(Generic[T]):
     """Gaussian processes of one measured quantity, one after the other as trials come in.
 
-    The kernel is learned anew when a tenth more trials have ended, from those that had then: so it
-    depends on the trials alone, never on when it was asked for. What is kept only saves time.
+    The kernel is learned anew when a tenth more trials have been scored, from those that had then,
+    by their first scores, which later rungs leave as they are: so it depends on the trials alone,
+    never on when it was asked for. What is kept only saves time. `by_rungs`: whether the quantity
+    is what rungs measure; else only trials that have ended are known.
     """
 
-    def __init__(self, pool: Pool[T], quantity: Callable[[History[T]], Targets[T]]) -> None:
-        self.pool, self.quantity = pool, quantity
+    def __init__(
+        self, pool: Pool[T], quantity: Callable[[History[T]], Targets[T]], by_rungs: bool
+    ) -> None:
+        self.pool, self.quantity, self.by_rungs = pool, quantity, by_rungs
         self.learned: tuple[Any, Kernel] | None = None
         self.base: tuple[Fit, Floats] | None = None
 
     def fit(self, history: History[T]) -> Fit:
         """What all trials so far tell. Raises `LinAlgError` if their covariances are singular."""
-        ended = sum(entry.state.is_finished() for entry in history.entries)
-        then = History(history.entries[: learned_at(ended)], history.turns)
+        then = early(history, self.by_rungs)
         known = self.quantity(history)
-        kept = {*chosen(then, KEPT), *(e.number for e in history.entries[len(then.entries) :])}
+        kept = {*chosen(then, KEPT), *(e.number for e in since(history, then))}
         rows = np.array([entry.number in kept for entry in known.entries])
         shift, scale = known.values[rows].mean(), known.values[rows].std() + LEAST
         told = Targets(
@@ -104,6 +107,8 @@ class Surrogate(Generic[T]):
 
     def _kernel(self, then: History[T]) -> Kernel:
         """The kernel as learned from these trials."""
+        if self.by_rungs:
+            then = History(tuple(entry.at_first for entry in then.entries), then.turns)
         known = self.quantity(then)
         numbers = chosen(then, LEARNED_FROM)
         rows = np.array([entry.number in numbers for entry in known.entries])
@@ -140,8 +145,22 @@ def is_running(entry: Entry[Any]) -> bool:
     return not entry.state.is_finished()
 
 
+def early(history: History[T], by_rungs: bool) -> History[T]:
+    """The trials that a kernel is learned from: the first that ended, or that were scored."""
+    ended = [entry for entry in history.entries if entry.state.is_finished()]
+    scored = sorted((e for e in history.entries if e.is_known), key=lambda entry: entry.number)
+    known = scored if by_rungs else ended
+    return History(tuple(known[: learned_at(len(known))]), history.turns)
+
+
+def since(history: History[T], then: History[T]) -> list[Entry[T]]:
+    """The trials that are not among those."""
+    numbers = {entry.number for entry in then.entries}
+    return [entry for entry in history.entries if entry.number not in numbers]
+
+
 def learned_at(ended: int) -> int:
-    """After how many ended trials the kernel that serves `ended` of them is learned.
+    """After how many trials the kernel that serves `ended` of them is learned.
 
     >>> [learned_at(n) for n in (4, 19, 20, 21, 25, 205)]
     [4, 19, 20, 20, 24, 196]

@@ -1,6 +1,6 @@
 """What a surrogate learns from: one number a trial, and how uncertain it is beyond the noise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -31,18 +31,24 @@ class Targets(Generic[T]):
     noise: Floats
 
 
-def targets(history: History[T], objective: int) -> Targets[T]:
+def targets(history: History[T], objective: int, *, alike: bool = True) -> Targets[T]:
     """What is known of one objective: scores, what lower rungs foretell of them, and failures.
 
     A trial that reached only a lower rung stands for the score that it foretells, as uncertain as
-    the trials that are known at both make it. A failed one stands for the worst.
+    the trials that are known at both make it. A failed one stands for the worst. `alike`: whether
+    the objective is what rungs measure, an accuracy.
     """
     scores = {e.number: -e.losses[objective] for e in history.finished if e.losses is not None}
     known = {number: (score, 0.0) for number, score in scores.items()}
-    for entry in history.entries:
-        if entry.number not in known and entry.rungs and not failed(entry):
-            foretold = foretell(entry, history.finished, scores)
-            known |= {} if foretold is None else {entry.number: foretold}
+    waiting = [e for e in history.entries if e.number not in known and e.rungs and not failed(e)]
+    lines = {
+        rung: line_from(rung, history, scores, alike=alike and rung != PROXY_RUNG)
+        for rung in {max(entry.rungs) for entry in waiting}
+    }
+    for entry in waiting:
+        rung = max(entry.rungs)
+        if (line := lines[rung]) is not None:
+            known[entry.number] = line.at(entry.rungs[rung])
     raw = np.array([value for value, _ in known.values()])
     lowest = max(raw.min(), fence(raw)) if len(raw) else 0.0
     lost = (lowest, float(np.maximum(raw, lowest).var()) if len(raw) else 0.0)
@@ -64,29 +70,58 @@ def failed(entry: Entry[T]) -> bool:
     return entry.state == TrialState.FAIL
 
 
-def foretell(
-    entry: Entry[T], finished: Sequence[Entry[T]], scores: Mapping[int, float]
-) -> tuple[float, float] | None:
-    """The score that a trial's highest rung foretells, and its variance.
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a lower rung foretells: `high` where it is `low`, and `slope` times as much beyond.
 
-    A line through the trials that are known at both, its slope shrunk towards 0 where they are
-    few. Before any trial has finished, the rung itself, but for a proxy, which is no accuracy.
+    `variance`: of what is missed by it. It is drawn through `count` trials whose lower scores have
+    the variance `spread`; none for one that is taken as given.
     """
-    rung = max(entry.rungs)
-    if not finished:
-        return None if rung == PROXY_RUNG else (entry.rungs[rung], 0.0)
-    pairs = [(e.rungs[rung], scores[e.number]) for e in finished if rung in e.rungs]
-    if len(pairs) < PAIRS:
+
+    low: float
+    high: float
+    slope: float = 1.0
+    variance: float = 0.0
+    count: int = 0
+    spread: float = LEAST
+
+    def at(self, value: float) -> tuple[float, float]:
+        """The score that a value foretells, and its variance."""
+        ahead = value - self.low
+        unsure = (1 + ahead**2 / self.spread) / self.count if self.count else 0.0
+        return self.high + self.slope * ahead, self.variance * (1 + unsure)
+
+
+def line_from(
+    rung: int, history: History[T], scores: Mapping[int, float], *, alike: bool
+) -> Line | None:
+    """The line from what a rung measured to the final scores; `alike`: whether both are the same.
+
+    Before any trial has finished it is the rung itself, and through few trials it runs at their
+    mean distance, and misses by as much as the rung's own scores differ; what is not alike, such as
+    a proxy, foretells nothing then, or the mean. Through more trials the line is that of least
+    squares, its slope shrunk towards 0.
+    """
+    if not history.finished:
+        return Line(0.0, 0.0) if alike else None
+    pairs = [(e.rungs[rung], scores[e.number]) for e in history.finished if rung in e.rungs]
+    low, high = np.array(pairs).reshape(-1, 2).T
+    if len(pairs) >= PAIRS:
+        return fitted(low, high)
+    if not pairs or not alike:
         known = np.array(list(scores.values()))
-        return float(known.mean()), float(known.var())
-    low, high = np.array(pairs).T
-    spread = low.var() + LEAST
-    slope = ((low - low.mean()) * (high - high.mean())).mean() / (spread * (1 + 1 / len(pairs)))
+        return Line(0.0, float(known.mean()), 0.0, float(known.var()))
+    everyone = np.var([e.rungs[rung] for e in history.entries if rung in e.rungs])
+    return Line(float(low.mean()), float(high.mean()), 1.0, float(everyone))
+
+
+def fitted(low: Floats, high: Floats) -> Line:
+    """The line of least squares, its slope shrunk as if a point at its middle were added."""
+    count, spread = len(low), float(low.var()) + LEAST
+    slope = ((low - low.mean()) * (high - high.mean())).mean() / (spread * (1 + 1 / count))
     missed = high - high.mean() - slope * (low - low.mean())
-    variance = (missed**2).sum() / (len(pairs) - 2)
-    ahead = entry.rungs[rung] - low.mean()
-    inflated = variance * (1 + (1 + ahead**2 / spread) / len(pairs))
-    return float(high.mean() + slope * ahead), float(inflated)
+    variance = float((missed**2).sum() / (count - 2))
+    return Line(float(low.mean()), float(high.mean()), float(slope), variance, count, spread)
 
 
 def fence(values: Floats) -> float:

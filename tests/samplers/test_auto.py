@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations
 from typing import Any, ClassVar
 
@@ -101,3 +101,22 @@ def test_pending_trials_push_the_next_ones_away() -> None:
     asks = [NESTED.suggest(study.ask()) for _ in range(4)]
     assert all(NESTED.distance(a, b) >= 1 for a, b in combinations(asks, 2))
     assert len({cost(one)["flops"] for one in asks}) > 1
+
+
+def test_trials_that_wait_at_a_rung_end_the_spread() -> None:
+    asked = Problem(NESTED, ("accuracy", "flops"), cost)
+    found = [proposal_after_rungs(asked, worth) for worth in (accuracy, lambda one: -accuracy(one))]
+    assert found[0] != found[1]
+
+
+def proposal_after_rungs(
+    asked: Problem[Architecture], worth: Callable[[Architecture], float]
+) -> Architecture:
+    """What is proposed when a dozen trials are known at their first rung alone."""
+    study = make_study(SpaceSampler(asked, Auto(asked, samples=200)))
+    for _ in range(auto.START):
+        trial = study.ask()
+        value = worth(NESTED.suggest(trial))
+        # Not by `Trial.report`, which refuses two objectives.
+        study._storage.set_trial_intermediate_value(trial._trial_id, 1, value)
+    return NESTED.suggest(study.ask())

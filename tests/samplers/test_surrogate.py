@@ -1,7 +1,9 @@
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
+from optuna.trial import TrialState
 
 from neptune_nas.architecture import Architecture
 from neptune_nas.samplers.classic import RandomSearch
@@ -37,7 +39,7 @@ def first(count: int) -> History[Architecture]:
 
 
 def test_predictions_follow_the_truth() -> None:
-    surrogate = Surrogate(POOL, ACCURACY)
+    surrogate = Surrogate(POOL, ACCURACY, by_rungs=True)
     mean, deviation = surrogate.of_base(surrogate.fit(HISTORY))
     truth = np.array([accuracy(architecture) for architecture in POOL.base.architectures])
     assert np.corrcoef(mean, truth)[0, 1] > 0.8
@@ -45,27 +47,56 @@ def test_predictions_follow_the_truth() -> None:
 
 
 def test_what_was_kept_between_asks_changes_nothing() -> None:
-    kept = Surrogate(POOL, ACCURACY)
+    kept = Surrogate(POOL, ACCURACY, by_rungs=True)
     for count in range(30, 45):
         going_on = kept.of_base(kept.fit(first(count)))
-        anew = Surrogate(POOL, ACCURACY)
+        anew = Surrogate(POOL, ACCURACY, by_rungs=True)
         assert np.allclose(going_on, anew.of_base(anew.fit(first(count))), atol=1e-9)
 
 
 def test_the_base_is_predicted_as_any_other_point() -> None:
-    surrogate = Surrogate(POOL, ACCURACY)
+    surrogate = Surrogate(POOL, ACCURACY, by_rungs=True)
     fit = surrogate.fit(HISTORY)
     assert np.allclose(surrogate.of_base(fit), fit.at(POOL.base.points), atol=1e-9)
 
 
 def test_running_trials_leave_means_and_take_doubt() -> None:
     history = searched(30, running=3)
-    surrogate = Surrogate(POOL, ACCURACY)
+    surrogate = Surrogate(POOL, ACCURACY, by_rungs=True)
     ended = History(history.entries[:30], history.turns)
     points, _ = POOL.tried(history.entries[30:])
     before, after = (surrogate.fit(known).at(points) for known in (ended, history))
     assert after[0] == pytest.approx(before[0], abs=1e-3)
     assert (after[1] < before[1]).all()
+
+
+def at_a_rung(history: History[Architecture], gone_on: int = 0) -> History[Architecture]:
+    """The trials as they wait at rung 1, all but the first `gone_on`, which went to the end."""
+    entries = (
+        replace(
+            entry,
+            rungs={1: accuracy(entry.architecture) - 0.2},
+            losses=entry.losses if i < gone_on else None,
+            state=TrialState.COMPLETE if i < gone_on else TrialState.RUNNING,
+        )
+        for i, entry in enumerate(history.entries)
+    )
+    return History(tuple(entries), history.turns)
+
+
+def test_trials_that_wait_at_a_rung_are_learned_from() -> None:
+    surrogate = Surrogate(POOL, ACCURACY, by_rungs=True)
+    mean, _ = surrogate.of_base(surrogate.fit(at_a_rung(HISTORY)))
+    truth = np.array([accuracy(architecture) for architecture in POOL.base.architectures])
+    assert np.corrcoef(mean, truth)[0, 1] > 0.8
+
+
+def test_the_kernel_stays_when_a_trial_goes_on_to_the_next_rung() -> None:
+    surrogate = Surrogate(POOL, ACCURACY, by_rungs=True)
+    kernels = {
+        id(surrogate.fit(at_a_rung(HISTORY, gone_on)).posterior.kernel) for gone_on in (0, 1, 5)
+    }
+    assert len(kernels) == 1
 
 
 def test_the_kernel_is_learned_from_what_had_ended_when_it_was_due() -> None:

@@ -52,6 +52,20 @@ def test_before_any_trial_has_finished_rungs_stand_for_themselves() -> None:
     assert found.values == pytest.approx([0.4])
 
 
+def test_a_rung_that_few_have_gone_past_foretells_by_their_mean_distance() -> None:
+    waiting = [entry(i, None, {1: 0.1 * i}, TrialState.RUNNING) for i in range(2, 5)]
+    found = targets(history(*FINISHED[:2], *waiting), 0)
+    assert found.values[2:] - [0.2, 0.3, 0.4] == pytest.approx(0.525 - 0.25)
+    assert found.noise[2:] == pytest.approx(np.var([0.2, 0.3, 0.2, 0.3, 0.4]))
+
+
+def test_an_accuracy_foretells_no_latency_before_three_trials_have_both() -> None:
+    waiting = entry(6, None, {1: 0.4}, TrialState.RUNNING)
+    assert targets(history(waiting), 0, alike=False).entries == ()
+    found = targets(history(*FINISHED[:2], waiting), 0, alike=False)
+    assert found.values[-1] == pytest.approx(0.525)
+
+
 def test_a_proxy_foretells_nothing_before_a_trial_has_finished() -> None:
     assert targets(history(entry(0, None, {0: 40.0}, TrialState.PRUNED)), 0).entries == ()
 
