@@ -20,9 +20,9 @@ the front in (FLOPs, mean accuracy) are drawn, and any others for the rest; two 
 seeds, and the third is to lie in the interval of its difference to their mean.
 
 For each way: percent of intervals that hold, of the best third (by truth, or mean of the table) and
-of all, and the mean width of those of the best third as a share of the pooled ones. Then what the variance between
-a table's runs is of p(1 - p) / n, that of n images drawn anew, for the quarters of its networks from
-the least accurate up: below 1, as the images stay the same, it is no floor to add to.
+of all, and the mean width of those of the best third as a share of the pooled ones. Then what the
+variance between a table's runs is of p(1 - p) / n, that of n images drawn anew, for the quarters of
+its networks from the least accurate up: below 1, as the images stay the same, it is no floor.
 """
 
 import argparse

@@ -115,7 +115,7 @@ def costs(study: Study, standing: Standing) -> str:
     """A pick's costs as a list, below the interval of its accuracy where one is known."""
     trial, items = standing.trial, {}
     if standing.low is not None and standing.high is not None:
-        interval = f"{100 * standing.low:.2f}% to {100 * standing.high:.2f}%"
+        interval = f"{100 * standing.low:.2f} to {100 * standing.high:.2f}%"
         items[f"95% interval, {standing.seeds} seeds"] = interval
     items |= {
         "FLOPs": short(trial.cost.flops),

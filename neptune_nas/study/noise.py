@@ -2,7 +2,7 @@
 
 How far the accuracy of a network moves between seeds depends on how accurate it is. So the variance
 is a step function of the accuracy: that of the nearest repeated networks, pooled (a local average
-of squared residuals: Müller and Stadtmüller 1987, doi 10.1214/aos/1176350364).
+of squared residuals: Müller and Stadtmüller 1987, Annals of Statistics 15, 610).
 """
 
 from bisect import bisect

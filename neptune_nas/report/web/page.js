@@ -46,7 +46,7 @@
     if (half !== null) {
       const ends = [Math.max(accuracy - half, 0), Math.min(accuracy + half, 1)];
       facts.unshift([`95% interval, ${columns.seeds[i]} seeds`,
-        ends.map((end) => `${(100 * end).toFixed(2)}%`).join(" to ")]);
+        `${ends.map((end) => (100 * end).toFixed(2)).join(" to ")}%`]);
     }
     const of = several ? `, ${studies[columns.study[i]].name}` : "";
     $("network-body").innerHTML =
