@@ -14,12 +14,13 @@ from neptune_nas.report.hand_designed import HEADS, TITLE, against, cells
 from neptune_nas.study.audit import Audit
 from neptune_nas.study.confirmation import Goal, chosen, unsure
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop
-from neptune_nas.study.noise import accuracies
+from neptune_nas.study.noise import accuracies, half_width, noise
 from neptune_nas.study.settings import TRAINING
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 
 SHOWN = 10
+INTERVAL = "; ± half of a 95% interval"
 BARELY = 1.1  # times chance
 
 
@@ -50,9 +51,9 @@ def print_study(study: Study) -> None:
 
 def ranking_table(study: Study) -> Table:
     """The first trials by accuracy per FLOP."""
-    table = Table(
-        box=SIMPLE, title="By accuracy per FLOP: (accuracy - chance) / MFLOPs", title_justify="left"
-    )
+    spread = noise(study.ranked)
+    title = f"By accuracy per FLOP: (accuracy - chance) / MFLOPs{INTERVAL if spread else ''}"
+    table = Table(box=SIMPLE, title=title, title_justify="left")
     for column in ("#", "trial", "accuracy", "MFLOPs", "per MFLOP", "acc/GFLOP"):
         table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
     table.add_column("architecture", overflow="fold", ratio=1)
@@ -61,13 +62,18 @@ def ranking_table(study: Study) -> Table:
         table.add_row(
             str(standing.place),
             str(trial.number),
-            f"{standing.accuracy:.4f}",
+            accuracy_text(standing.accuracy, half_width(trial, spread)),
             f"{trial.cost.flops / 1e6:.3f}",
             f"{standing.value:.3f}",
             f"{accuracy_per_gflop(trial):.0f}",
             describe(trial.architecture),
         )
     return table
+
+
+def accuracy_text(mean: float, half: float | None) -> str:
+    """An accuracy, with half of its 95% interval where seeds were repeated."""
+    return f"{mean:.4f}" if half is None else f"{mean:.4f} ± {half:.4f}"
 
 
 def feasible(survey: Survey[object]) -> str:
@@ -131,16 +137,16 @@ def audit_table(audit: Audit) -> Table:
 def confirmed_table(study: Study, goal: Goal, searched: Sequence[Trial]) -> Table:
     """The trials that a goal names, with what the search saw of them."""
     what = f"By {goal.by}" if goal.by else "The Pareto front"
-    table = Table(box=SIMPLE, title=f"{what}, confirmed", title_justify="left")
+    table = Table(box=SIMPLE, title=f"{what}, confirmed{INTERVAL}", title_justify="left")
     for column in ("trial", "searched", "mean", "seeds", "MFLOPs"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("architecture", overflow="fold", ratio=1)
-    first = {trial.number: accuracy(trial) for trial in searched}
+    first, spread = {trial.number: accuracy(trial) for trial in searched}, noise(study.ranked)
     for trial in chosen(study, goal):
         table.add_row(
             str(trial.number),
             f"{first[trial.number]:.4f}",
-            f"{accuracy(trial):.4f}",
+            accuracy_text(accuracy(trial), half_width(trial, spread)),
             str(len(accuracies(trial))),
             f"{trial.cost.flops / 1e6:.3f}",
             describe(trial.architecture),

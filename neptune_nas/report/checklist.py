@@ -111,19 +111,21 @@ def budget_checks(study: Study) -> tuple[Check, ...]:
 
 
 def seeds_check(study: Study) -> Check:
-    """Noise between seeds, and whom it ties."""
+    """Noise between seeds where it matters most, and whom it ties."""
     spread = noise(study.ranked)
     claim = "The noise between seeds is known"
     if spread is None:
         return Check(claim, False, f"one seed a trial (study seed {study.settings.question.seed})")
     means = [accuracy(trial) for trial in study.ranked]
     counts = [len(accuracies(trial)) for trial in study.ranked]
-    tied = tied_groups(means, counts, spread).count(1)
+    best, tied = max(means), tied_groups(means, counts, spread).count(1)
+    near = f"the {spread.nearest} nearest of " if spread.nearest < spread.trials else ""
     return Check(
         claim,
         True,
-        f"standard deviation {100 * spread.deviation:.2f} points from {spread.trials} trials with "
-        f"repeated seeds; {tied} trials cannot be told from the most accurate",
+        f"standard deviation {100 * spread.deviation(best):.2f} points around an accuracy of "
+        f"{best:.4f}, the best, from {near}{spread.trials} trials with repeated seeds; {tied} "
+        f"trials cannot be told from the most accurate",
     )
 
 

@@ -15,6 +15,7 @@ from neptune_nas.report.progress import fidelity_text, first_rung
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.tables import floor_text
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency
+from neptune_nas.study.ranking import Standing
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 
@@ -84,35 +85,39 @@ def comparison_row(compared: Compared) -> str:
 def cards(study: Study, folder: str, order: Order) -> str:
     """A card for each pick; picks that fall on one trial share it."""
     picked: dict[int, list[str]] = {}
-    trials: dict[int, Trial] = {}
+    first: dict[int, Standing] = {}
     for which, title in PICKS.items():
-        trial = study.best(which, order.min_accuracy)
-        trials[trial.number] = trial
-        picked.setdefault(trial.number, []).append(title)
-    inner = "".join(
-        card(study, trials[number], titles, folder) for number, titles in picked.items()
-    )
+        standing = study.ranking(which, order.min_accuracy)[0]
+        number = standing.trial.number
+        first[number] = standing
+        picked.setdefault(number, []).append(title)
+    inner = "".join(card(study, first[number], titles, folder) for number, titles in picked.items())
     return f'<div class="cards">{inner}</div>'
 
 
-def card(study: Study, trial: Trial, titles: list[str], folder: str) -> str:
+def card(study: Study, standing: Standing, titles: list[str], folder: str) -> str:
     """One pick: its accuracy, costs, drawing, and the command that exports it."""
+    trial = standing.trial
     first = " first" if PICKS["efficiency"] in titles else ""
     words = f"neptune-nas|export|{folder}|--trial {trial.number}|-o {FILES[titles[0]]}.json"
     command = " ".join(f"<span>{escape(word)}</span>" for word in words.split("|"))
     return (
         f'<article class="card{first}" data-number="{trial.number}">'
         f"<h3>{' · '.join(titles)}</h3>"
-        f'<p class="big">{100 * accuracy(trial):.2f}%<small>validation accuracy</small></p>'
-        f"{costs(study, trial)}{drawing(study, trial)}"
+        f'<p class="big">{100 * standing.accuracy:.2f}%<small>validation accuracy</small></p>'
+        f"{costs(study, standing)}{drawing(study, trial)}"
         f'<div class="command"><code>{command}</code>'
         f'<button type="button" data-copy>Copy</button></div></article>'
     )
 
 
-def costs(study: Study, trial: Trial) -> str:
-    """A pick's costs as a list."""
-    items = {
+def costs(study: Study, standing: Standing) -> str:
+    """A pick's costs as a list, below the interval of its accuracy where one is known."""
+    trial, items = standing.trial, {}
+    if standing.low is not None and standing.high is not None:
+        interval = f"{100 * standing.low:.2f} to {100 * standing.high:.2f}%"
+        items[f"95% interval, {standing.seeds} seeds"] = interval
+    items |= {
         "FLOPs": short(trial.cost.flops),
         "parameters": short(trial.cost.params),
         "activations": short(trial.cost.activations),

@@ -9,7 +9,7 @@ from neptune_nas.describe import describe
 from neptune_nas.redact import redact
 from neptune_nas.study.front import pareto_front
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency, netscore
-from neptune_nas.study.noise import accuracies, noise
+from neptune_nas.study.noise import accuracies, half_width, noise
 from neptune_nas.study.settings import Settings
 from neptune_nas.trial import Trial
 
@@ -33,9 +33,7 @@ def trials_frame(
         "state": lambda t: str(t.state),
         "pareto": lambda t: t.number in on_front,
         "accuracy": accuracy,
-        "accuracy_half_width": lambda t: (
-            spread.half_width(n) if spread and (n := len(accuracies(t))) > 1 else None
-        ),
+        "accuracy_half_width": lambda t: half_width(t, spread),
         "seeds": lambda t: len(accuracies(t)),
         "loss": lambda t: t.score.loss if t.score else None,
         "fidelity": lambda t: t.score.fidelity if t.score else 0,

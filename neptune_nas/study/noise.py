@@ -1,30 +1,68 @@
-"""What repeated seeds tell: means, intervals, and which trials are statistically tied."""
+"""What repeated seeds tell: means, intervals, and which trials are statistically tied.
 
+How far the accuracy of a network moves between seeds depends on how accurate it is. So the variance
+is a step function of the accuracy: that of the nearest repeated networks, pooled (a local average
+of squared residuals: Müller and Stadtmüller 1987, Annals of Statistics 15, 610).
+"""
+
+from bisect import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import ceil, inf, sqrt
 from statistics import fmean
+from typing import NamedTuple
 
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import stdtrit
 
+from neptune_nas.study.measures import accuracy
 from neptune_nas.trial import Trial
 
 CONFIDENCE = 0.95
+SHARE = 4  # one in so many repeated networks is near
+LEAST = 6  # degrees of freedom: with fewer, an interval is wide for want of knowledge
+
+
+class Repeats(NamedTuple):
+    """What the seeds of one network tell: their mean, the squares around it, what these weigh."""
+
+    accuracy: float
+    squares: float
+    degrees: int
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """The spread of accuracy between seeds of one architecture, pooled over `trials` of them.
+    """The spread between seeds of one architecture, by its accuracy, from `trials` of them.
 
-    `deviation`: standard deviation, 0..1. `degrees`: of freedom, one less than seeds a trial.
+    Each of `variances` is pooled over the `nearest` trials in accuracy, with its `degrees` of
+    freedom, one less than seeds a trial; `cuts`: the accuracies, 0..1, where one gives way to the
+    next.
     """
 
-    deviation: float
-    degrees: int
     trials: int
+    nearest: int
+    variances: tuple[float, ...]
+    degrees: tuple[int, ...]
+    cuts: tuple[float, ...] = ()
 
-    def half_width(self, count: float) -> float:
-        """Half of Student's 95% interval around the mean of `count` seeds."""
-        return float(stdtrit(self.degrees, (1 + CONFIDENCE) / 2)) * self.deviation / sqrt(count)
+    def deviation(self, accuracy: float) -> float:
+        """The standard deviation between seeds around an accuracy, both 0..1."""
+        return sqrt(self.variances[bisect(self.cuts, accuracy)])
+
+    def half_width(self, *means: tuple[float, int]) -> float:
+        """Half of Student's 95% interval around a mean, or the difference of two.
+
+        `means`: each an accuracy and its number of seeds. Of two, each has its own variance, as
+        Welch has it (doi 10.1093/biomet/34.1-2.28), but both may rest on the same networks: so the
+        fewer degrees of freedom count, not those of both.
+        """
+        places = [bisect(self.cuts, accuracy) for accuracy, _ in means]
+        pairs = zip(places, means, strict=True)
+        variance = sum(self.variances[place] / count for place, (_, count) in pairs)
+        degrees = min(self.degrees[place] for place in places)
+        return float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) * sqrt(variance)
 
 
 def accuracies(trial: Trial) -> tuple[float, ...]:
@@ -34,19 +72,40 @@ def accuracies(trial: Trial) -> tuple[float, ...]:
     return tuple(score.accuracy for score in trial.scores_at(trial.score.fidelity))
 
 
-def noise(trials: tuple[Trial, ...]) -> Noise | None:
-    """The pooled noise of the trials that were scored with several seeds; None if none was.
+def noise(trials: Sequence[Trial]) -> Noise | None:
+    """The noise that the trials with several seeds tell of; None if there is none of them."""
+    return noise_of([found for trial in trials if (found := repeats(trial)).degrees])
+
+
+def noise_of(repeated: Sequence[Repeats]) -> Noise | None:
+    """The noise between seeds by accuracy: that of the nearest quarter, or of 6 degrees of freedom.
+
+    None without any.
+    """
+    count, total = len(repeated), sum(each.degrees for each in repeated)
+    if not total:
+        return None
+    nearest = min(count, max(ceil(count / SHARE), ceil(count * LEAST / total)))
+    means, squares, weights = np.array(sorted(repeated)).T
+    degrees = sliding_window_view(weights, nearest).sum(axis=1)
+    return Noise(
+        trials=count,
+        nearest=nearest,
+        variances=tuple((sliding_window_view(squares, nearest).sum(axis=1) / degrees).tolist()),
+        degrees=tuple(map(int, degrees)),
+        cuts=tuple(((means[:-nearest] + means[nearest:]) / 2).tolist()),
+    )
+
+
+def repeats(trial: Trial) -> Repeats:
+    """What a trial's seeds tell; no degrees of freedom where none was repeated.
 
     Scores that a trial was chosen for and those that confirmed it are told apart: the former are
     high since it was chosen, and beside the latter they would look like noise.
     """
-    repeated = [seeds for trial in trials for seeds in alike(trial) if len(seeds) > 1]
-    degrees = sum(len(seeds) - 1 for seeds in repeated)
-    if not degrees:
-        return None
-    squares = sum((a - fmean(seeds)) ** 2 for seeds in repeated for a in seeds)
-    counted = sum(any(len(seeds) > 1 for seeds in alike(trial)) for trial in trials)
-    return Noise(sqrt(squares / degrees), degrees, counted)
+    groups = [seeds for seeds in alike(trial) if seeds]
+    squares = sum((a - fmean(seeds)) ** 2 for seeds in groups for a in seeds)
+    return Repeats(accuracy(trial), squares, sum(len(seeds) - 1 for seeds in groups))
 
 
 def alike(trial: Trial) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -55,19 +114,23 @@ def alike(trial: Trial) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return searched, accuracies(trial)[len(searched) :]
 
 
-def tied_groups(means: list[float], counts: list[int], spread: Noise) -> list[int]:
+def half_width(trial: Trial, spread: Noise | None) -> float | None:
+    """Half of the 95% interval of a trial's accuracy; None where its seeds were not repeated."""
+    count = len(accuracies(trial))
+    return spread.half_width((accuracy(trial), count)) if spread and count > 1 else None
+
+
+def tied_groups(means: Sequence[float], counts: Sequence[int], spread: Noise) -> list[int]:
     """For each trial the group, from 1, whose best mean its own cannot be told from.
 
-    The best opens group 1; all whose mean lies within the 95% interval of the difference join it;
-    the best of the others opens group 2, and so on. Selection makes a group's best look better
-    than it is, so a tie is more likely than the groups say.
+    The best opens group 1, which goes on down to the first whose mean lies outside of the 95%
+    interval of the difference; that one opens group 2, and so on. Selection makes a group's best
+    look better than it is, so a tie is more likely than the groups say.
     """
-    groups = [0] * len(means)
-    group = leader = -1
+    groups, group, leader = [0] * len(means), 0, (inf, 1)
     for i in sorted(range(len(means)), key=lambda i: -means[i]):
-        if leader >= 0:
-            both = 1 / (1 / counts[i] + 1 / counts[leader])
-        if leader < 0 or means[leader] - means[i] > spread.half_width(both):
-            leader, group = i, group + 1
-        groups[i] = group + 1
+        mine = means[i], counts[i]
+        if leader[0] - means[i] > spread.half_width(leader, mine):
+            leader, group = mine, group + 1
+        groups[i] = group
     return groups

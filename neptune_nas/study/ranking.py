@@ -12,7 +12,7 @@ from math import hypot, isfinite, log10
 from neptune_nas.errors import OptionError, StudyError, one_of
 from neptune_nas.study.front import dominated_share, pareto_front, ranked_trials, undominated
 from neptune_nas.study.measures import accuracy, cost_of, efficiency, netscore
-from neptune_nas.study.noise import Noise, accuracies, noise, tied_groups
+from neptune_nas.study.noise import Noise, accuracies, half_width, noise, tied_groups
 from neptune_nas.study.objectives import EXACT
 from neptune_nas.study.settings import Question, Settings
 from neptune_nas.trial import State, Trial
@@ -98,9 +98,9 @@ def standings(
 
 def with_interval(standing: Standing, spread: Noise) -> Standing:
     """The standing with the interval of its accuracy, if its seeds were repeated."""
-    if standing.seeds < 2:
+    half = half_width(standing.trial, spread)
+    if half is None:
         return standing
-    half = spread.half_width(standing.seeds)
     low, high = max(standing.accuracy - half, 0.0), min(standing.accuracy + half, 1.0)
     return replace(standing, low=low, high=high)
 

@@ -90,6 +90,7 @@ def test_the_best_are_confirmed(study: Path) -> None:
     assert " trials still to confirm" in outcome.err
     assert "All have at least 2 seeds." in outcome.out
     assert "Report: " in outcome.out
+    assert "confirmed; ± half of a 95% interval" in outcome.out
     again = neptune("confirm", study, "--by", "accuracy", "--top", 1, "--seeds", 2, "-j", 1)
     assert (again.code, again.err) == (0, "")
     assert "The same trials stay." in again.out

@@ -151,6 +151,20 @@ def test_a_click_on_a_row_opens_its_architecture(chrome: Chrome, page: Path, stu
     assert command == f"neptune-nas export studies/digits --trial {first} -o trial-{first}.json"
 
 
+def test_an_opened_trial_shows_the_interval_that_its_card_shows(
+    chrome: Chrome, tmp_path: Path
+) -> None:
+    repeated = plain_trial(0, None, 10_000, seeds=(0.90, 0.91, 0.92))
+    path = tmp_path / "repeated.html"
+    path.write_text(render([plain_results(repeated)]), encoding="utf-8")
+    open_page(chrome, path)
+    card = chrome.find_element(By.CSS_SELECTOR, ".card .costs").text.splitlines()[:2]
+    chrome.execute_script("document.querySelector('#table tbody tr').click()")
+    shown = chrome.find_element(By.CSS_SELECTOR, "#network .costs").text.splitlines()[:2]
+    # Half of it is 4.3027 x 0.01 / sqrt(3).
+    assert shown == card == ["95% interval, 3 seeds", "88.52 to 93.48%"]
+
+
 def test_the_table_begins_in_the_order_of_the_ranking(
     chrome: Chrome, page: Path, study: Study
 ) -> None:

@@ -77,6 +77,16 @@ def test_the_answer_names_the_three_picks_and_how_to_export_them(page: str, stud
         assert f"{100 * trial.score.accuracy:.2f}%" in page
 
 
+def test_a_pick_with_repeated_seeds_shows_its_interval(page: str) -> None:
+    repeated = plain_results(
+        plain_trial(0, None, 10_000, seeds=(0.90, 0.92)), plain_trial(1, 0.5, 9_000)
+    )
+    # Half of it is 12.7062 x 0.014142 / sqrt(2) = 0.1271, and no accuracy is above 1.
+    shown = "<dt>95% interval, 2 seeds</dt><dd>78.29 to 100.00%</dd>"
+    assert shown in visible(render([repeated]))
+    assert "95% interval, " not in visible(page)
+
+
 def test_the_numbers_in_the_page_are_those_of_trials_csv(page: str, study: Study) -> None:
     columns = packed_json(page)["columns"]
     rows = list(csv.DictReader(io.StringIO(trials_csv(study))))

@@ -95,8 +95,8 @@ def test_a_confirmed_accuracy_is_the_mean_with_its_interval() -> None:
 def test_the_score_that_a_trial_was_chosen_for_is_no_measure_of_noise() -> None:
     spread = noise(confirm(confirm(STUDY, 4, 0.5), 4, 0.52, repeat=2).trials)
     assert spread is not None
-    assert (spread.degrees, spread.trials) == (1, 1)
-    assert spread.deviation == pytest.approx(0.02 / 2**0.5)
+    assert (spread.degrees, spread.trials) == ((1,), 1)
+    assert spread.deviation(0.5) == pytest.approx(0.02 / 2**0.5)
 
 
 def test_the_search_is_told_of_without_its_confirmations() -> None:

@@ -42,7 +42,12 @@
     if (columns.latency_ms[i] !== null) facts.push(["latency", `${precise(columns.latency_ms[i])} ms`]);
     for (const [rung, accuracy] of data.scores[i]) facts.push([`after ${rung}`, accuracy.toFixed(4)]);
     if (columns.failure[i]) facts.push(["failure", columns.failure[i]]);
-    const accuracy = columns.accuracy[i];
+    const accuracy = columns.accuracy[i], half = columns.accuracy_half_width[i];
+    if (half !== null) {
+      const ends = [Math.max(accuracy - half, 0), Math.min(accuracy + half, 1)];
+      facts.unshift([`95% interval, ${columns.seeds[i]} seeds`,
+        `${ends.map((end) => (100 * end).toFixed(2)).join(" to ")}%`]);
+    }
     const of = several ? `, ${studies[columns.study[i]].name}` : "";
     $("network-body").innerHTML =
       `<h2 id="network-title">Trial ${columns.number[i]}${escape(of)}</h2>` +
