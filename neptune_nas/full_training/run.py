@@ -33,6 +33,7 @@ from neptune_nas.training.augment import augment_for
 from neptune_nas.training.device import pick_device
 from neptune_nas.training.recipe import Recipe, default_recipe
 from neptune_nas.training.state import Epoch
+from neptune_nas.watch import ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,6 @@ class Step:
     epoch: Epoch
     epochs: int
     seconds_left: float
-
-
-def ignore(_: Step) -> None:
-    """Watch nothing."""
 
 
 @dataclass(frozen=True)
