@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from contextlib import suppress
 
+from optuna.samplers import BaseSampler
+
 from neptune_nas.engine.engine import Engine
 from neptune_nas.errors import NeptuneError
 from neptune_nas.outputs import write_outputs
@@ -36,12 +38,12 @@ def run_search(
 
     What was found is written too where the search ends with an error, which is then raised.
     """
-    facts, proposer = subject.facts(), proposer_of(subject)
+    facts, sampler = subject.facts(), subject.sampler()
     with opening.folder.locked():
         settings = opening.settle(facts)
         store = opening.open_store(settings, record_classes(subject.space.template))
         begin(opening.folder, settings)
-        coordinator = coordinator_of(subject, proposer, store, told(settings, watch))
+        coordinator = coordinator_of(subject, sampler, store, told(settings, watch))
         try:
             coordinator.load()
             run_session(coordinator, store, make_engine, limits)
@@ -54,19 +56,15 @@ def run_search(
     return study
 
 
-def proposer_of(subject: Subject) -> Proposer:
-    """What proposes architectures of a subject; raises `OptionError` for a sampler that cannot."""
-    return Proposer(subject.problem, subject.sampler(), directions(subject.question.objectives))
-
-
 def coordinator_of(
     subject: Subject,
-    proposer: Proposer,
+    sampler: BaseSampler,
     store: Store,
     tell: Callable[[Coordinator, Trial], None],
 ) -> Coordinator:
     """The one who asks, submits and tells."""
     question = subject.question
+    proposer = Proposer(subject.problem, sampler, directions(question.objectives))
     rungs = Rungs(question.rungs, question.reduction)
     return Coordinator(question, store, proposer, rungs, subject.gauge.measure, tell)
 

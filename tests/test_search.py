@@ -85,6 +85,28 @@ def test_a_script_that_searches_as_it_is_imported_is_told_so_once(tmp_path: Path
     assert ended.stderr.rstrip().endswith('call what searches under `if __name__ == "__main__":`.')
 
 
+def test_a_script_from_stdin_searches_and_prints_nothing_but_what_it_says(tmp_path: Path) -> None:
+    script = UNGUARDED.format(out=str(tmp_path)) + "print('done')"
+    ended = subprocess.run(
+        [sys.executable], input=script, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert (ended.stdout, ended.stderr) == ("done\n", "")
+    assert len(read_study(tmp_path / "tiny-digits").ranked) == 4
+
+
+def test_an_evaluator_from_stdin_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    script = f"""
+from neptune_nas.search import Search
+def measure(architecture, fidelity, seed): ...
+Search(space="tiny", evaluator=measure, rungs=(1,), jobs=1, out={str(tmp_path)!r}).run()
+"""
+    ended = subprocess.run(
+        [sys.executable], input=script, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert ended.stderr.count("Traceback") == 1
+    assert "could not load its evaluator" in ended.stderr.splitlines()[-1]
+
+
 def test_ctrl_c_leaves_a_whole_study(tmp_path: Path) -> None:
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
