@@ -112,7 +112,8 @@ class Training:
                 raise StudyError(
                     f"data '{self.data_name}' is not what {name_of(self.source)} was searched on "
                     f"({then}, now {data.fingerprint}): images that chose it may be in the test "
-                    f"split now. To train on it as it is, ask for it: --data {self.data_name}."
+                    f"split now; to train on it as it is, ask for {self.data_name} as `data` "
+                    f"(--data)."
                 )
         return data
 
