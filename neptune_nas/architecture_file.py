@@ -31,7 +31,7 @@ from neptune_nas.kind import ARCHITECTURE, refuse_model
 from neptune_nas.model_file import Weights, with_weights
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Cost, Score, Trial, mean_score
-from neptune_nas.trial_json import cost_in, cost_to_json, score_in, score_to_json
+from neptune_nas.trial_json import cost_in, cost_to_json, score_to_json, scores_in
 
 FORMAT = ARCHITECTURE
 VERSION = 1
@@ -186,7 +186,7 @@ def _decoded(content: Mapping[str, Any], allow: Iterable[type]) -> ExportedArchi
         input_shape=(channels, height, width),
         classes=content["classes"],
         cost=cost_in(content["cost"], "cost."),
-        scores=tuple(score_in(score, f"scores.{i}.") for i, score in enumerate(content["scores"])),
+        scores=scores_in(content["scores"], "scores."),
         recipe=content["recipe"],
         provenance=content["provenance"],
     )

@@ -17,16 +17,13 @@ from neptune_nas.study.folder import Folder
 from neptune_nas.study.settings import TRAINING
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
+from neptune_nas.watch import ignore
 
 PROXIES: tuple[Proxy, ...] = ("synflow", "naswot")
 FRESH = 1_000  # seeds from there on are none that a search or its confirmation uses
 FULL = 5  # times the last rung, unless it is said
 
 Watch = Callable[[int, int], None]
-
-
-def ignore(_: int, __: int) -> None:
-    """Watch nothing."""
 
 
 def run_audit(

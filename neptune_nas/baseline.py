@@ -1,15 +1,16 @@
 """Honest baselines: other samplers on a study's question, at equal budget."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from neptune_nas.again import check_same, study_of
 from neptune_nas.errors import OptionError
 from neptune_nas.outputs import write_outputs
+from neptune_nas.running import Watch
 from neptune_nas.samplers.factory import make_sampler
-from neptune_nas.search import Search, ignore
-from neptune_nas.study.progress import Progress
+from neptune_nas.search import Search
 from neptune_nas.study.study import Study
+from neptune_nas.watch import ignore
 
 SAMPLERS = ("random", "local")
 
@@ -18,7 +19,7 @@ def run_baselines(
     search: Search,
     samplers: Sequence[str] = SAMPLERS,
     trials: int | None = None,
-    watch: Callable[[Progress], None] = ignore,
+    watch: Watch = ignore,
 ) -> Study:
     """Search again with each of `samplers`, `trials` each (default: as many as the study has).
 
@@ -31,7 +32,7 @@ def run_baselines(
     if trials is not None and trials < 1:
         raise OptionError(f"baselines need at least 1 trial, but got {trials}.")
     for name in samplers:
-        make_sampler(name, search.problem)  # a misspelt one is refused before anything runs
+        make_sampler(name, search.subject.problem)  # a misspelt one is refused before anything runs
     for name in samplers:
         replace(
             search,

@@ -119,7 +119,7 @@ def _class_of(data: Mapping[str, object], known: Mapping[str, type], path: str) 
     if ":" in name:
         raise NotAllowedError(
             f"`{path}` is a user's own record '{name}', which was not allowed: "
-            f"pass the file that defines it with --allow (or the class with `allow=`)."
+            f"give its class, or on the command line its file, as `allow` (--allow)."
         )
     raise FileFormatError(f"`{path}.type` is '{name}', which is no record: {one_of(known, name)}")
 

@@ -19,14 +19,11 @@ from neptune_nas.study.confirmation import (
 )
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
+from neptune_nas.watch import ignore
 
 Watch = Callable[[Trial, int], None]
 
 FRONT = Goal()
-
-
-def ignore(_: Trial, __: int) -> None:
-    """Watch nothing."""
 
 
 def run_confirm(

@@ -17,14 +17,11 @@ from neptune_nas.study.settings import TRAINING, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.training.device import pick_device
 from neptune_nas.trial import Score
+from neptune_nas.watch import ignore
 
 NETWORKS = ("resnet8", "resnet20", "mobilenet_v3_small", "shufflenet_v2_x0_5")
 
 Watch = Callable[[int, int, Reference], None]
-
-
-def ignore(_: int, __: int, ___: Reference) -> None:
-    """Watch nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Type hints of a record's fields: whether a value fits one, and what it asks for in words."""
 
 from ast import literal_eval
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -32,6 +32,10 @@ def fits(value: object, hint: Any) -> bool:
         return any(fits(value, each) for each in inner)
     if origin in (dict, Mapping):
         return isinstance(value, origin) and all(conforms(v, inner[1]) for v in value.values())
+    if origin is Sequence:
+        if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+            return False
+        return all(conforms(each, inner[0]) for each in value)
     if isinstance(origin, type) and origin is not tuple:
         return isinstance(value, origin)
     return conforms(value, hint)
@@ -44,8 +48,8 @@ def in_words(hint: Any, many: str = "list") -> str:
     ('a whole number', 'a list of 3, each a whole number', 'a list, each text')
     """
     origin, inner = get_origin(hint), get_args(hint)
-    if origin is tuple:
-        length = "" if ... in inner else f" of {len(inner)}"
+    if origin in (tuple, Sequence):
+        length = f" of {len(inner)}" if origin is tuple and ... not in inner else ""
         return f"a {many}{length}, each {in_words(inner[0])}"
     if origin is Literal:
         return f"one of {', '.join(map(str, inner))}"
@@ -65,8 +69,8 @@ def _remedy(value: object, hint: Any) -> str:
     """What may have been meant: the value without its quotes, in a tuple, or an instance."""
     if isinstance(value, type):
         return f": write {value.__name__}(...)"
-    plain = getattr(value, "item", lambda: value)()  # numpy's numbers
-    meant = [_unquoted(value), plain, tuple(value) if isinstance(value, list) else (value,)]
+    plain = getattr(value, "tolist", lambda: value)()  # numpy's numbers and arrays
+    meant = [_unquoted(value), plain, (value,)]
     if isinstance(value, str) and "," in value:
         meant.insert(1, tuple(map(str.strip, value.split(","))))
     if isinstance(value, Path):

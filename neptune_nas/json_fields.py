@@ -33,6 +33,11 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and type(value) is not bool and _is_finite(value)
 
 
+def is_share(value: object) -> bool:
+    """Whether a value is a number in 0..1."""
+    return isinstance(value, int | float) and type(value) is not bool and 0 <= value <= 1
+
+
 def _is_finite(value: float) -> bool:
     return abs(value) <= sys.float_info.max  # exact for whole numbers of any size, false for NaN
 
@@ -45,6 +50,7 @@ def is_shape(value: object) -> bool:
 COUNT = Rule("a whole number of at least 0", lambda value: is_whole(value, 0))
 SIZE = Rule("a whole number of at least 1", lambda value: is_whole(value, 1))
 NUMBER = Rule("a finite number", is_number)
+SHARE = Rule("a number in 0..1", is_share)
 SHAPE = Rule("a list of three whole numbers of at least 1", is_shape)
 TEXT = Rule("a string", lambda value: isinstance(value, str))
 LIST = Rule("a list", lambda value: isinstance(value, list))

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from neptune_nas.errors import FileFormatError, NeptuneError
 from neptune_nas.files import write_file
 from neptune_nas.json_fields import LIST, OBJECT, SIZE, TEXT, Rule, check_document, parse
+from neptune_nas.signature import ENOUGH, is_safetensors
 from neptune_nas.tensor_file import packed, unpacked
 
 FORMAT = "neptune-nas/model"
 VERSION = 1
-LENGTH_BYTES = 8  # before the JSON that a safetensors file begins with: its length, little-endian
 
 FIELDS: Mapping[str, Rule] = {
     "format": TEXT,
@@ -93,10 +93,9 @@ def is_model_file(path: Path) -> bool:
         return True
     try:
         with path.open("rb") as file:
-            start = file.read(LENGTH_BYTES + 1)
+            return is_safetensors(file.read(ENOUGH))
     except OSError:
         return False
-    return start[LENGTH_BYTES:] == b"{" and start[LENGTH_BYTES - 1] == 0
 
 
 def header_in(text: str) -> dict[str, Any]:

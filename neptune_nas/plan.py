@@ -11,6 +11,7 @@ from neptune_nas.constraints import Survey
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.search import Search
 from neptune_nas.study.settings import Facts, Question
+from neptune_nas.study.subject import Subject
 from neptune_nas.trial import Score
 
 CANDIDATES = 21  # of which the one with the median FLOPs is trained
@@ -38,31 +39,38 @@ class Plan:
 
 def plan(search: Search) -> Plan:
     """Look at the space and the data, and train one typical candidate in this process."""
-    search.make_sampler()  # only to find out now what it refuses
-    settings = search.settle(search.find_facts())
-    search.check_places(settings)
+    subject, opening, question = search.subject, search.opening, search.question
+    subject.sampler()  # only to find out now what it refuses
+    settings = opening.settle(subject.facts())
+    opening.check_places(settings)
     sharing, jobs = search.sharing, search.slots.jobs  # before the candidate takes memory
-    question, rng = search.question, Random(search.seed)
-    sampled = (search.target.sample(rng) for _ in range(CANDIDATES))
-    fits = [a for a in sampled if search.gauge.feasible(a)] or [search.surveyed.require_example()]
-    typical = sorted(fits, key=lambda a: search.gauge.cost(a).flops)[len(fits) // 2]
-    seed = seed_for(search.seed, key(typical))
+    candidate = typical(subject)
+    seed = seed_for(search.seed, key(candidate))
     first = next(level for level in question.rungs if level)  # 0 is a proxy
-    search.task.evaluator(typical, first, seed)  # warms up: the first call is slower
-    score = search.task.evaluator(typical, first, seed)
+    subject.task.evaluator(candidate, first, seed)  # warms up: the first call is slower
+    score = subject.task.evaluator(candidate, first, seed)
     each = score.seconds / first * expected_epochs(question.rungs, question.reduction)
     return Plan(
         folder=search.folder.path,
         goes_on=search.folder.exists,
         question=question,
         facts=settings.facts,
-        survey=search.surveyed,
+        survey=subject.surveyed,
         score=score,
         seconds=each * search.trials * search.repeats / jobs,
         trials=search.trials,
         jobs=jobs,
         sharing=sharing.why if sharing else "",
     )
+
+
+def typical(subject: Subject) -> Any:
+    """The architecture with the median FLOPs of some that may be trained."""
+    rng = Random(subject.question.seed)
+    sampled = (subject.space.sample(rng) for _ in range(CANDIDATES))
+    fits = [each for each in sampled if subject.gauge.feasible(each)]
+    fits = fits or [subject.surveyed.require_example()]
+    return sorted(fits, key=lambda each: subject.gauge.cost(each).flops)[len(fits) // 2]
 
 
 def expected_epochs(rungs: Sequence[int], reduction: int) -> float:

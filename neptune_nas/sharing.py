@@ -10,8 +10,11 @@ from typing import Any
 from neptune_nas.constraints import Sampled
 from neptune_nas.engine.gpus import CONTEXT, SAFE, Need, dealt, fitting
 from neptune_nas.engine.plan import usable_cores
-from neptune_nas.errors import ArchitectureError, first_line
+from neptune_nas.errors import ArchitectureError, OptionError, first_line
 from neptune_nas.footprint import footprint_of, training_bytes
+from neptune_nas.study.folder import record_from
+from neptune_nas.study.gauge import Gauge
+from neptune_nas.study.subject import Subject
 from neptune_nas.study.task import Task
 from neptune_nas.training.memory import free_memory
 from neptune_nas.training.recipe import Recipe
@@ -33,6 +36,20 @@ class Sharing:
     def gpus(self) -> tuple[int, ...]:
         """The GPU of each worker."""
         return dealt(self.counts)
+
+
+def share_gpus(
+    named: tuple[int, ...], on_cuda: bool, asked: int | None, need: Callable[[], Need] | None
+) -> Sharing | None:
+    """How many evaluations share each GPU; None where none is used.
+
+    Training on CUDA, which is the case for a `need`, is on the first where none is `named`. Raises
+    `OptionError` where a number is `asked` for and there is none to put it on.
+    """
+    gpus = named or ((0,) if need and on_cuda else ())
+    if not gpus and asked:
+        raise OptionError("`trials_per_gpu` needs `gpus`, such as 0,1, or CUDA to train on.")
+    return share(gpus, asked, need) if gpus else None
 
 
 def share(gpus: Sequence[int], asked: int | None, need: Callable[[], Need] | None) -> Sharing:
@@ -91,6 +108,18 @@ def said(count: int) -> str:
     ('1.4 GB', '7 MB')
     """
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def need_on(subject: Subject) -> Need:
+    """What a worker needs to train any network of the subject's space that keeps the constraints.
+
+    That on latency aside, which is slow to measure.
+    """
+    exact = [limit for limit in subject.question.limits if limit.name != "latency"]
+    feasible = Gauge(subject.task.costs, exact).feasible
+    found = sampled(subject.space, feasible, subject.question.seed)
+    recipe = record_from(Recipe, subject.question.recipe, "recipe")
+    return need_of(found or [subject.surveyed.require_example()], subject.task, recipe)
 
 
 def need_of(architectures: Iterable[Any], task: Task, recipe: Recipe) -> Need:

@@ -9,6 +9,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from neptune_nas.errors import FileFormatError
+from neptune_nas.signature import ENOUGH, is_safetensors, told_by
 
 HEADER = "neptune-nas"  # the one entry of the metadata, so that equal contents are equal files
 
@@ -23,13 +24,27 @@ def packed(text: str, tensors: Mapping[str, Tensor]) -> bytes:
     return save(own, {HEADER: text})
 
 
+def refuse_other_kinds(path: Path) -> None:
+    """Refuse a file that does not begin as safetensors do, saying what it is.
+
+    Raises `OSError` where it cannot be opened, which the system says more clearly than `safe_open`.
+    """
+    with path.open("rb") as file:
+        start = file.read(ENOUGH)
+    if not is_safetensors(start):
+        raise FileFormatError(
+            f"{path} must be safetensors that neptune-nas wrote, but is {told_by(start)}: name "
+            f"another file."
+        )
+
+
 def unpacked(path: Path) -> tuple[str, dict[str, Tensor]]:
     """The text in the file at `path`, and its tensors, which lie in the file until they are copied.
 
     Raises `FileFormatError` for a file that is missing, no safetensors, or without our text.
     """
     try:
-        path.open("rb").close()  # what the system refuses, it says more clearly than safe_open
+        refuse_other_kinds(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping

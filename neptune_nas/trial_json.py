@@ -1,19 +1,19 @@
 """The costs and scores of a trial as JSON objects, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.json_fields import COUNT, NUMBER, TEXT, Rule, check_fields
+from neptune_nas.json_fields import COUNT, NUMBER, SHARE, TEXT, Rule, check_fields
 from neptune_nas.trial import Cost, Score
 
 COST: Mapping[str, Rule] = dict.fromkeys(("macs", "params", "activations", "flops"), COUNT)
 SCORED = ("fidelity", "accuracy", "loss")  # what a score must hold
 SCORE: Mapping[str, Rule] = {
     "fidelity": COUNT,
-    "accuracy": NUMBER.or_null,
+    "accuracy": SHARE.or_null,
     "loss": NUMBER.or_null,
     "seed": COUNT,
     "seconds": NUMBER,
@@ -67,3 +67,8 @@ def score_in(data: object, path: str) -> Score:
     Raises `FileFormatError` for a field that breaks its rule.
     """
     return score_from_json(check_fields(data, SCORE, path, SCORED))
+
+
+def scores_in(data: Iterable[object], path: str) -> tuple[Score, ...]:
+    """The scores of a list, each by its place in it."""
+    return tuple(score_in(each, f"{path}{i}.") for i, each in enumerate(data))

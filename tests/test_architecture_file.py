@@ -95,7 +95,7 @@ def text_with(**changes: Any) -> str:
         (text_with(scores=[{"fidelity": 1}]), r"`scores\.0\.accuracy` is missing"),
         (
             text_with(scores=[{**SCORE, "accuracy": "high"}]),
-            r"`scores\.0\.accuracy` must be a finite",
+            r"`scores\.0\.accuracy` must be a number in",
         ),
         (text_with(scores=[{**SCORE, "loss": inf}]), r"`scores\.0\.loss` must be a finite number"),
         (text_with(scores=[{**SCORE, "seed": True}]), r"`scores\.0\.seed` must be a whole number"),

@@ -82,7 +82,7 @@ def test_a_record_of_the_user_is_refused_where_it_is_not_allowed() -> None:
     with pytest.raises(
         FileFormatError,
         match=r"`architecture\.stages\.0\.substages\.0` is a user's"
-        r" own record 'tests\.test_codec:Mine', which was not allowed: pass",
+        r" own record 'tests\.test_codec:Mine', which was not allowed: give its class",
     ):
         from_json(to_json(architecture(Mine())))
 

@@ -1,7 +1,13 @@
-"""Messages about unknown names."""
+"""Messages: about unknown names, and in words that Python and the command line share."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import neptune_nas
 from neptune_nas.errors import (
     ArchitectureError,
     DataError,
@@ -36,3 +42,21 @@ def test_a_name_like_none_gets_all_known_ones() -> None:
 )
 def test_every_kind_is_one_that_is_shown_without_a_traceback(kind: type) -> None:
     assert issubclass(kind, NeptuneError)
+
+
+PACKAGE = Path(neptune_nas.__file__).parent
+OPTION = re.compile(r"(?<![\w(|-])\(?--[a-z]")  # no CSS variable `var(--ink)`, no command to copy
+
+
+def texts(file: Path) -> Iterator[str]:
+    """The strings in a file, without what is filled in."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_outside_the_command_line_an_option_is_named_for_python_too() -> None:
+    files = [f for f in PACKAGE.rglob("*.py") if f.relative_to(PACKAGE).parts[0] != "cli"]
+    named = [text for file in files for text in texts(file) if OPTION.search(text)]
+    assert len(named) > 10
+    assert [t for t in named if OPTION.search(re.sub(r"`[a-z_]+` \(--[a-z-]+\)", "", t))] == []

@@ -12,8 +12,18 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "neptune_nas"
 
 RANKS = (
-    ("errors",),
-    ("pareto", "record", "files", "lock", "redact", "json_fields", "tensor_file"),
+    ("errors", "signature"),
+    (
+        "pareto",
+        "record",
+        "files",
+        "lock",
+        "options",
+        "redact",
+        "json_fields",
+        "tensor_file",
+        "watch",
+    ),
     ("architecture", "nn", "data", "model_file"),
     ("codec", "space", "trial", "build", "describe", "kind", "training"),
     (
@@ -31,7 +41,8 @@ RANKS = (
     ("study",),
     ("architecture_file", "report"),
     ("compare", "model", "outputs", "sharing", "validate"),
-    ("export", "full_training", "search"),
+    ("export", "full_training", "running"),
+    ("search",),
     ("again", "plan"),
     ("audit", "baseline", "confirm", "hand_designed"),
     ("cli",),

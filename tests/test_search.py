@@ -12,7 +12,7 @@ from optuna.storages import RDBStorage
 from torch import nn
 
 from neptune_nas.architecture import Architecture, Conv, Stage
-from neptune_nas.errors import OptionError, OwnCodeError, StudyError
+from neptune_nas.errors import NeptuneError, OptionError, OwnCodeError, StudyError
 from neptune_nas.search import Search
 from neptune_nas.space import Space, choice
 from neptune_nas.study.coordinator import StopSearch
@@ -90,6 +90,28 @@ def test_a_script_that_searches_as_it_is_imported_is_told_so_once(tmp_path: Path
     assert ended.returncode == 1
     assert ended.stderr.count("Traceback") == 1
     assert ended.stderr.rstrip().endswith('call what searches under `if __name__ == "__main__":`.')
+
+
+def test_a_script_from_stdin_searches_and_prints_nothing_but_what_it_says(tmp_path: Path) -> None:
+    script = UNGUARDED.format(out=str(tmp_path)) + "print('done')"
+    ended = subprocess.run(
+        [sys.executable], input=script, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert (ended.stdout, ended.stderr) == ("done\n", "")
+    assert len(read_study(tmp_path / "tiny-digits").ranked) == 4
+
+
+def test_an_evaluator_from_stdin_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    script = f"""
+from neptune_nas.search import Search
+def measure(architecture, fidelity, seed): ...
+Search(space="tiny", evaluator=measure, rungs=(1,), jobs=1, out={str(tmp_path)!r}).run()
+"""
+    ended = subprocess.run(
+        [sys.executable], input=script, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert ended.stderr.count("Traceback") == 1
+    assert "could not load its evaluator" in ended.stderr.splitlines()[-1]
 
 
 def test_ctrl_c_leaves_a_whole_study(tmp_path: Path) -> None:
@@ -197,9 +219,41 @@ def test_a_study_is_asked_with_its_reduction(tmp_path: Path) -> None:
         arithmetic(tmp_path, rungs=(1, 3), trials=18).run()
 
 
-def test_a_reduction_that_reduces_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="a reduction of at least 2, but got 1"):
-        arithmetic(tmp_path, rungs=(1, 3), reduction=1).run()
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rungs": (1, 3), "reduction": 1}, "a reduction of at least 2, but got 1"),
+        ({"rungs": [3, 1]}, "rising, distinct numbers of epochs, as in 1,3,9, but got 3,1"),
+        ({"constraints": ["flops<=x"]}, "constraint 'flops<=x' must be a cost"),
+        ({"sampler": "autp"}, "sampler 'autp' is unknown: did you mean 'auto'"),
+        ({"space": "tinny"}, "space 'tinny' is unknown: did you mean 'tiny'"),
+        ({"seed": -1}, "`seed` must be in 0..4294967295, but got -1"),
+        ({"seed": 2**32}, "`seed` must be in 0"),
+        ({"sampler_kwargs": {"n": None}}, "but `n` is null: leave it out"),
+    ],
+)
+def test_what_can_be_checked_without_data_is_refused_at_once(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(NeptuneError, match=message):
+        Search(**{"space": "tiny", **changes})
+
+
+@pytest.mark.parametrize(("rungs", "got"), [(None, "none"), ((1, 3), "1,3")])
+def test_a_proxy_needs_a_rung(rungs: tuple[int, ...] | None, got: str) -> None:
+    with pytest.raises(OptionError, match=f"give `rungs` such as 0,1,3, but not {got}"):
+        Search("tiny", proxy="synflow", rungs=rungs)
+
+
+def test_a_list_is_kept_as_a_tuple_and_so_is_no_part_of_the_search() -> None:
+    objectives, rungs = ["accuracy", "params"], [1, 3]
+    search = Search("tiny", objectives=objectives, rungs=rungs, constraints=["params<1e6"], gpus=[])
+    rungs.append(9)
+    assert (search.objectives, search.rungs) == (("accuracy", "params"), (1, 3))
+    assert (search.constraints, search.gpus) == (("params<1e6",), ())
+    assert search == Search(
+        "tiny", objectives=("accuracy", "params"), rungs=range(1, 4, 2), constraints=("params<1e6",)
+    )
 
 
 def test_the_ledger_accounts_for_the_workers_time(tmp_path: Path) -> None:
@@ -302,11 +356,6 @@ def test_a_substage_that_the_images_are_too_small_for_is_left_out(tmp_path: Path
 def test_a_name_without_letters_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(OptionError, match="needs letters or digits"):
         arithmetic(tmp_path, name=name).run()
-
-
-def test_a_negative_seed_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="`seed` must be at least 0"):
-        arithmetic(tmp_path, seed=-1)
 
 
 @pytest.mark.parametrize(

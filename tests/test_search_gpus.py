@@ -66,7 +66,7 @@ def test_only_networks_that_keep_the_constraints_count() -> None:
 def test_sharing_changes_nothing_of_what_a_study_keeps() -> None:
     asked = (tiny(gpus=(0, 1)), tiny(gpus=(0,), trials_per_gpu=4))
     assert asked[0].question == asked[1].question
-    assert asked[0].settle(asked[0].find_facts()).question == asked[1].question
+    assert asked[0].opening.settle(asked[0].subject.facts()).question == asked[1].question
 
 
 def test_a_gpu_that_is_not_there_is_named() -> None:

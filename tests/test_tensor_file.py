@@ -36,3 +36,11 @@ def test_what_is_no_whole_file_is_refused(tmp_path: Path) -> None:
         unpacked(tmp_path / "a")
     with pytest.raises(FileFormatError, match="b cannot be read: No such file"):
         unpacked(tmp_path / "b")
+
+
+def test_what_is_another_file_is_said_to_be_that(tmp_path: Path) -> None:
+    torch.save({"x": torch.zeros(1)}, tmp_path / "a.safetensors")
+    (tmp_path / "b").touch()
+    for name, kind in (("a.safetensors", "a zip archive, as `torch.save` writes"), ("b", "empty")):
+        with pytest.raises(FileFormatError, match=rf"{name} must be safetensors .* is {kind}: "):
+            unpacked(tmp_path / name)

@@ -48,7 +48,10 @@ def test_what_is_not_finite_survives_json_too() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"accuracy": inf}, r"`scores\.0\.accuracy` must be a finite number or null, but got inf"),
+        (
+            {"accuracy": inf},
+            r"`scores\.0\.accuracy` must be a number in 0\.\.1 or null, but got inf",
+        ),
         ({"worker": -1}, r"`scores\.0\.worker` must be a whole number of at least 0, but got -1"),
         ({"mood": "good"}, r"`scores\.0\.mood` is unknown"),
     ],

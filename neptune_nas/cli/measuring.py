@@ -6,6 +6,7 @@ from functools import wraps
 from inspect import Signature, signature
 from typing import TYPE_CHECKING, Any, Concatenate
 
+from neptune_nas.cli.stopped import stoppable
 from neptune_nas.cli.study import (
     DataDir,
     Device,
@@ -62,8 +63,9 @@ def measuring(command: Callable[Concatenate[Measuring, ...], None]) -> Callable[
 
     @wraps(command)
     def run(**values: Any) -> None:
-        common = {field.name: values.pop(field.name) for field in fields(Measuring)}
-        command(Measuring(**common), **values)
+        measure = Measuring(**{field.name: values.pop(field.name) for field in fields(Measuring)})
+        with stoppable("measured", measure.study):
+            command(measure, **values)
 
     order = [shared[0], *own, *shared[1:]]
     run.__signature__ = Signature(order)  # type: ignore[attr-defined]  # what `signature` looks for

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from neptune_nas.cli.stopped import stoppable
 from neptune_nas.cli.study import Gpus, TrialsPerGpu
 from neptune_nas.cli.values import json_object, names, number_or_auto, seconds, whole_numbers
 from neptune_nas.errors import OptionError
@@ -206,14 +207,8 @@ def run(
         return
     if search.sharing and not quiet:
         typer.echo(search.sharing.why, err=True)
-    try:
-        with watching(search.folder.path, quiet=quiet, verbose=verbose) as watch:
-            study = search.run(watch)
-    except KeyboardInterrupt:
-        typer.echo(
-            f"Stopped. What was scored is in {search.folder.path}; the same command goes on.",
-            err=True,
-        )
-        raise
+    folder = search.folder.path
+    with stoppable("scored", folder), watching(folder, quiet=quiet, verbose=verbose) as watch:
+        study = search.run(watch)
     if not quiet:
         print_study(study)

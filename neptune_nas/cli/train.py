@@ -7,6 +7,7 @@ import typer
 
 from neptune_nas.cli.allow import Allow, allowed
 from neptune_nas.cli.pick import Best, MinAccuracy, Pick, TrialNumber
+from neptune_nas.cli.stopped import stoppable
 from neptune_nas.cli.study import DataDir, Device, Storage, study_at
 from neptune_nas.errors import OptionError, one_of
 
@@ -123,15 +124,9 @@ def run(training: "Training", quiet: bool) -> None:
 
     keep_pages()
     was_done, terminal = training.is_done, console(stderr=True)
-    try:
+    with stoppable("trained", training.folder.path):
         metrics = training.run(
             lambda step: None if quiet else terminal.print(epoch_line(step), soft_wrap=True)
         )
-    except KeyboardInterrupt:
-        typer.echo(
-            f"Stopped. What was trained is in {training.folder.path}; the same command goes on.",
-            err=True,
-        )
-        raise
     if not quiet:
         print_metrics(training.folder, metrics, was_done)

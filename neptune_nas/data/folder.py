@@ -198,8 +198,8 @@ def room_for(count: int, form: Form) -> NDArray[np.uint8]:
     except MemoryError as error:
         raise DataError(
             f"data: {count} images of {form.height}x{form.width} pixels must fit into memory, "
-            f"but do not: ask for fewer pixels, as in folder:PATH@64, or name a folder with "
-            f"--data-dir, to keep them there and read them as needed."
+            f"but do not: ask for fewer pixels, as in folder:PATH@64, or name a folder as "
+            f"`data_dir` (--data-dir), to keep them there and read them as needed."
         ) from error
 
 
@@ -294,7 +294,7 @@ def keep(files: Sequence[Path], form: Form, stored: Path) -> None:
     except OSError as error:
         raise DataError(
             f"data: decoded images cannot be kept in {stored.parent} ({error.strerror}): "
-            f"name another folder with --data-dir."
+            f"name another folder as `data_dir` (--data-dir)."
         ) from error
     finally:
         if part is not None:

@@ -51,7 +51,8 @@ def obtain(name: str, folder: Path, *, train: bool) -> Any:
         if "not found" not in str(error):
             raise DataError(
                 f"data '{name}': the files in {folder} are not whole ({first_line(error)}): "
-                f"remove them, to download them anew, or name another folder with --data-dir."
+                f"remove them, to download them anew, or name another folder as `data_dir` "
+                f"(--data-dir)."
             ) from error
     try:
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
@@ -59,7 +60,8 @@ def obtain(name: str, folder: Path, *, train: bool) -> Any:
     except Exception as error:  # as many kinds as there are ways for a download to fail
         raise DataError(
             f"data '{name}': not found in {folder}, and the download failed ({first_line(error)}): "
-            f"connect to the internet, or name the folder that holds it with --data-dir."
+            f"connect to the internet, or name the folder that holds it as `data_dir` "
+            f"(--data-dir)."
         ) from error
 
 

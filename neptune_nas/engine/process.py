@@ -110,7 +110,7 @@ def start_worker(plan: Plan, preload: tuple[str, ...] = ()) -> Worker:
         daemon=True,  # a program that ends without closing its engine must not wait for workers
     )
     try:
-        with _interrupts_held():
+        with _interrupts_held(), _main_in_a_file():
             process.start()
     except BaseException:
         ours.close()
@@ -135,6 +135,24 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _main_in_a_file() -> Iterator[None]:
+    """Keep a worker from importing a script that is no file: one that is read from stdin.
+
+    Python calls that `<stdin>`, as if it were one, and a worker ends for lack of it.
+    """
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file is None or os.path.exists(file):
+        yield
+        return
+    main.__file__ = None
+    try:
+        yield
+    finally:
+        main.__file__ = file
 
 
 def end_if_unguarded() -> None:

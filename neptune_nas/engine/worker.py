@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from math import isnan
+from math import isnan, nan
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
@@ -20,6 +20,7 @@ from neptune_nas.engine.engine import Call, failed_score
 from neptune_nas.engine.plan import Plan
 from neptune_nas.errors import NeptuneError
 from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.json_fields import is_share
 from neptune_nas.record import is_record
 from neptune_nas.training.malloc import keep_pages
 from neptune_nas.training.memory import is_device_lost
@@ -135,13 +136,13 @@ def _checked(evaluator: Evaluator, found: object) -> Score:
         raise NeptuneError(
             f"{rule}, but returned {found!r}: return Score(fidelity, accuracy, loss)."
         )
-    if found.failure is not None:
+    if is_share(found.accuracy):
         return found
-    if isinstance(found.accuracy, float | int) and isnan(found.accuracy):
+    if found.failure is not None:
+        return replace(found, accuracy=nan)  # whatever stands there, it is no result
+    if isinstance(found.accuracy, float) and isnan(found.accuracy):
         return replace(found, failure="its accuracy is no number")
-    if not isinstance(found.accuracy, float | int) or not 0 <= found.accuracy <= 1:
-        raise NeptuneError(f"{rule}, but returned accuracy {found.accuracy!r}: return a share.")
-    return found
+    raise NeptuneError(f"{rule}, but returned accuracy {found.accuracy!r}: return a share.")
 
 
 def _portable(error: NeptuneError) -> NeptuneError:

@@ -73,7 +73,7 @@ class TrainFolder:
         """Keep other commands out of this folder while inside."""
         busy = (
             f"{self.path} is being trained in by another process: wait for it, or choose another "
-            f"folder with --out."
+            f"folder as `out` (--out)."
         )
         with locked(self.path / "train.lock", busy):
             yield
@@ -87,6 +87,6 @@ def settle(folder: TrainFolder, terms: Terms) -> None:
     if folder.metrics.exists() or any(folder.path.glob("seed-*")):
         raise StudyError(
             f"{folder.path} has seeds, but no {folder.terms.name} that says how they were trained: "
-            f"put it back, or choose another folder with --out."
+            f"put it back, or choose another folder as `out` (--out)."
         )
     write_toml(folder.terms, terms)

@@ -33,6 +33,7 @@ from neptune_nas.training.augment import augment_for
 from neptune_nas.training.device import pick_device
 from neptune_nas.training.recipe import Recipe, default_recipe
 from neptune_nas.training.state import Epoch
+from neptune_nas.watch import ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,6 @@ class Step:
     epoch: Epoch
     epochs: int
     seconds_left: float
-
-
-def ignore(_: Step) -> None:
-    """Watch nothing."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,8 @@ class Training:
                 raise StudyError(
                     f"data '{self.data_name}' is not what {name_of(self.source)} was searched on "
                     f"({then}, now {data.fingerprint}): images that chose it may be in the test "
-                    f"split now. To train on it as it is, ask for it: --data {self.data_name}."
+                    f"split now; to train on it as it is, ask for {self.data_name} as `data` "
+                    f"(--data)."
                 )
         return data
 

@@ -53,8 +53,8 @@ def refuse_others(what_was: str, old: Terms, new: Terms) -> None:
     """
     for what, now, then in differences(old, new):
         raise StudyError(
-            f"{what_was} with {what} {then}, but now it is {now}: choose another folder with "
-            f"--out, or ask for what was asked then."
+            f"{what_was} with {what} {then}, but now it is {now}: choose another folder as "
+            f"`out` (--out), or ask for what was asked then."
         )
 
 

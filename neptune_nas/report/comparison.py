@@ -41,7 +41,9 @@ def check_comparable(studies: Sequence[Study], force: bool = False) -> tuple[str
             )
         found += [f"{pair} {what}" for what in differences(first, other)]
     if found and not force:
-        raise StudyError(f"{found[0]}, so their scores do not compare; --force shows them anyway.")
+        raise StudyError(
+            f"{found[0]}, so their scores do not compare; `force` (--force) shows them anyway."
+        )
     return tuple(found)
 
 

@@ -43,6 +43,7 @@ def make_sampler(
     (brute-force, gp, nsga3, qmc, tpe) see one parameter a decision. Raises `OptionError` for an
     unknown name or option.
     """
+    check_name(name)
     options = options or {}
     if name in OURS:
         return SpaceSampler(problem, built(name, OURS[name], {"problem": problem}, options))
@@ -50,12 +51,16 @@ def make_sampler(
         cls, usual = OPTUNAS[name]
         made: BaseSampler = built(name, cls, {"seed": problem.seed, **usual}, options)
         return made
-    if ":" in name:
-        return foreign(name, problem.seed, options)
-    raise OptionError(
-        f"sampler '{name}' is unknown: {one_of([*OURS, *OPTUNAS], name)} "
-        f"A class of your own works as package.module:Class."
-    )
+    return foreign(name, problem.seed, options)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is no sampler's; whether there is a class of the user's is seen later."""
+    if name not in OURS and name not in OPTUNAS and ":" not in name:
+        raise OptionError(
+            f"sampler '{name}' is unknown: {one_of([*OURS, *OPTUNAS], name)} "
+            f"A class of your own works as package.module:Class."
+        )
 
 
 def built(

@@ -57,12 +57,17 @@ def find_module(where: str) -> ModuleType:
         return _load_file(Path(where), where)
     if _is_import_path(where):
         return _import(where)
-    if where in list_spaces():
-        return _load_file(spaces_folder() / f"{where.replace('-', '_')}.py", where)
-    raise SpaceError(
-        f"space '{where}' is unknown: {one_of(list_spaces(), where)} "
-        f"A file (my_space.py) or package.module:SPACE works too."
-    )
+    check_where(where)
+    return _load_file(spaces_folder() / f"{where.replace('-', '_')}.py", where)
+
+
+def check_where(where: str) -> None:
+    """Refuse a name that is no space of ours, no file's and no module's, and run no code."""
+    if not where.endswith(".py") and not _is_import_path(where) and where not in list_spaces():
+        raise SpaceError(
+            f"space '{where}' is unknown: {one_of(list_spaces(), where)} "
+            f"A file (my_space.py) or package.module:SPACE works too."
+        )
 
 
 def is_there(where: str) -> bool:

@@ -10,6 +10,7 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
+from neptune_nas.json_fields import COUNT, LIST, NUMBER, OBJECT, SIZE, TEXT, Rule, check_fields
 from neptune_nas.study.agreement import LEAST, Agreement, agreement
 from neptune_nas.study.measured_file import read_measured, write_measured
 from neptune_nas.study.settings import Question
@@ -19,6 +20,9 @@ from neptune_nas.trial_json import score_in, score_to_json
 RELIABLE = 0.5  # Kendall's tau of the last rung with the truth
 ENOUGH = 8  # architectures: of fewer, a high tau is no evidence
 NAN = float("nan")
+
+MEASURED: Mapping[str, Rule] = {"epochs": SIZE, "truths": LIST}
+TRUTH: Mapping[str, Rule] = {"number": COUNT, "key": TEXT, "score": OBJECT, "proxies": OBJECT}
 
 Agreements = tuple[Agreement, ...]
 
@@ -150,15 +154,18 @@ def read_audit(file: Path) -> Measured:
     """Read an `audit.json`; raises `FileFormatError` for what is none."""
 
     def parse(content: dict[str, Any]) -> Measured:
-        return Measured(int(content["epochs"]), tuple(map(_truth, content["truths"])))
+        truths = (_truth(item, f"truths.{i}.") for i, item in enumerate(content["truths"]))
+        return Measured(content["epochs"], tuple(truths))
 
-    return read_measured(file, parse)
+    return read_measured(file, MEASURED, parse)
 
 
-def _truth(item: dict[str, Any]) -> Truth:
+def _truth(data: object, path: str) -> Truth:
+    item = check_fields(data, TRUTH, path)
+    proxies = dict.fromkeys(item["proxies"], NUMBER)
     return Truth(
-        number=int(item["number"]),
-        key=str(item["key"]),
-        score=score_in(item["score"], "score."),
-        proxies={str(name): value for name, value in item["proxies"].items()},
+        number=item["number"],
+        key=item["key"],
+        score=score_in(item["score"], f"{path}score."),
+        proxies=check_fields(item["proxies"], proxies, f"{path}proxies."),
     )

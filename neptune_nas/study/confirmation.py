@@ -12,13 +12,16 @@ from typing import Any
 
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluate.seeds import seed_for
+from neptune_nas.json_fields import COUNT, LIST, TEXT, Rule, check_fields
 from neptune_nas.study.measured_file import read_measured, write_measured
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
-from neptune_nas.trial_json import score_in, score_to_json
+from neptune_nas.trial_json import score_to_json, scores_in
 
 PLACES = 5  # of a ranking, unless it is said
+
+CONFIRMED: Mapping[str, Rule] = {"number": COUNT, "key": TEXT, "scores": LIST}
 
 Confirmations = Mapping[str, tuple[Score, ...]]
 """Further scores by the key of their network."""
@@ -113,9 +116,11 @@ def read_confirmations(file: Path) -> Confirmations:
     """Read a `confirmations.json`, if there is one; raises `FileFormatError` for what is none."""
 
     def parse(content: dict[str, Any]) -> Confirmations:
-        return {
-            str(trial["key"]): tuple(score_in(data, "scores.") for data in trial["scores"])
-            for trial in content["trials"]
-        }
+        return dict(_confirmed(item, f"trials.{i}.") for i, item in enumerate(content["trials"]))
 
-    return read_measured(file, parse) if file.exists() else {}
+    return read_measured(file, {"trials": LIST}, parse) if file.exists() else {}
+
+
+def _confirmed(data: object, path: str) -> tuple[str, tuple[Score, ...]]:
+    item = check_fields(data, CONFIRMED, path)
+    return item["key"], scores_in(item["scores"], f"{path}scores.")

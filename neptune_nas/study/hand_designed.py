@@ -1,16 +1,19 @@
 """Hand-designed networks beside a study: `references.json` keeps their scores as they come."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from math import nan
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from neptune_nas.study.folder import record_from
+from neptune_nas.json_fields import COUNT, LIST, OBJECT, TEXT, Rule, check_fields
 from neptune_nas.study.measured_file import read_measured, write_measured
 from neptune_nas.trial import Cost, Score
-from neptune_nas.trial_json import score_in, score_to_json
+from neptune_nas.trial_json import score_to_json, scores_in
+
+REFERENCE: Mapping[str, Rule] = {"name": TEXT, "cost": OBJECT, "scores": LIST}
+COST: Mapping[str, Rule] = dict.fromkeys(("macs", "params", "activations"), COUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +70,16 @@ def read_references(file: Path) -> tuple[Reference, ...]:
     """Read a `references.json`, if there is one; raises `FileFormatError` for what is none."""
 
     def parse(content: dict[str, Any]) -> tuple[Reference, ...]:
-        return tuple(map(_reference, content["networks"]))
+        items = enumerate(content["networks"])
+        return tuple(_reference(item, f"networks.{i}.") for i, item in items)
 
-    return read_measured(file, parse) if file.exists() else ()
+    return read_measured(file, {"networks": LIST}, parse) if file.exists() else ()
 
 
-def _reference(item: dict[str, Any]) -> Reference:
-    name = str(item["name"])
+def _reference(data: object, path: str) -> Reference:
+    item = check_fields(data, REFERENCE, path)
     return Reference(
-        name=name,
-        cost=record_from(Cost, item["cost"], name),
-        scores=tuple(score_in(score, f"{name}.") for score in item["scores"]),
+        name=item["name"],
+        cost=Cost(**check_fields(item["cost"], COST, f"{path}cost.")),
+        scores=scores_in(item["scores"], f"{path}scores."),
     )

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files import read_file, write_file
+from neptune_nas.json_fields import SIZE, Rule, check_fields
 
 T = TypeVar("T")
 
@@ -18,20 +19,36 @@ def write_measured(file: Path, content: Mapping[str, Any]) -> None:
     write_file(file, json.dumps({"version": VERSION, **content}, indent=2) + "\n")
 
 
-def read_measured(file: Path, parse: Callable[[dict[str, Any]], T]) -> T:
-    """What `parse` makes of the file; raises `FileFormatError` for what it cannot."""
+def read_measured(file: Path, rules: Mapping[str, Rule], parse: Callable[[dict[str, Any]], T]) -> T:
+    """What `parse` makes of the file, whose fields keep these rules.
+
+    Raises `FileFormatError` where they do not, and where `parse` says so.
+    """
+    text = read_file(file)
     try:
-        content = json.loads(read_file(file))
-        if content["version"] != VERSION:
-            raise FileFormatError(
-                f"`version` must be {VERSION}, but got {content['version']!r}: it was written by "
-                f"another version of neptune-nas."
-            )
-        return parse(content)
+        return parse(checked(decoded(text), rules))
     except FileFormatError as error:
-        raise FileFormatError(f"{file}: {error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FileFormatError(
-            f"{file} cannot be read ({type(error).__name__}: {error}): move it away, and measure "
-            f"again."
+            f"{file}: {str(error).rstrip('.')}; mend it, or move it away and measure again."
         ) from error
+
+
+def decoded(text: str) -> dict[str, Any]:
+    """The object that a text is."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FileFormatError(f"it cannot be read as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise FileFormatError(f"it must hold an object, but holds a {type(content).__name__}")
+    return content
+
+
+def checked(content: dict[str, Any], rules: Mapping[str, Rule]) -> dict[str, Any]:
+    """The object, of this version and with fields that keep the rules."""
+    if content.get("version") != VERSION:
+        raise FileFormatError(
+            f"`version` must be {VERSION}, but got {content.get('version')!r}: it was written by "
+            f"another version of neptune-nas"
+        )
+    return check_fields(content, {"version": SIZE, **rules})

@@ -127,7 +127,7 @@ def admitted(
         top = max(map(accuracy, found))
         raise StudyError(
             f"study '{settings.name}' has no trial with an accuracy of at least {floor:g}: "
-            f"the best is {top:.4f}; lower --min-accuracy."
+            f"the best is {top:.4f}; lower `min_accuracy` (--min-accuracy)."
         )
     return kept
 
@@ -147,7 +147,7 @@ def measured_latencies(
     if not kept:
         raise StudyError(
             f"study '{name}' measured no latencies to rank by: "
-            f"search with `--objectives accuracy,latency`."
+            f"search with accuracy,latency as `objectives` (--objectives)."
         )
     return [t for t, _ in kept], [v for _, v in kept]
 

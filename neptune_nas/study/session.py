@@ -67,7 +67,7 @@ def settle_settings(folder: Folder, asked: Asked, facts: Facts) -> Settings:
     for what, ours, theirs in differences(old, asked, facts):
         raise StudyError(
             f"study {folder.path} was begun with {what} {theirs!r}, but now it is {ours!r}: "
-            f"give this search another --study-name, or ask for what the study has."
+            f"give this search another `name` (--study-name), or ask for what the study has."
         )
     return replace(old, trials=asked.trials, facts=replace(old.facts, versions=facts.versions))
 

@@ -7,9 +7,9 @@ from hashlib import sha256
 from math import isnan
 from typing import Any
 
-from neptune_nas.constraints import parse_constraint
+from neptune_nas.constraints import Constraint, parse_constraint
 from neptune_nas.errors import OptionError
-from neptune_nas.study.objectives import check_objectives
+from neptune_nas.study.objectives import SCORED, check_objectives
 from neptune_nas.study.rungs import REDUCTION, Rungs
 
 TRAINING = "training"
@@ -62,6 +62,16 @@ class Question:
                 f"`sampler_kwargs` must be of numbers, text, true, false, lists and dicts, "
                 f"but `{path}` is {'null' if value is None else repr(value)}: leave it out."
             )
+
+    @property
+    def limits(self) -> tuple[Constraint, ...]:
+        """The constraints, read."""
+        return tuple(map(parse_constraint, self.constraints))
+
+    @property
+    def costs(self) -> frozenset[str]:
+        """The costs that objectives or constraints are about, by name."""
+        return frozenset((*self.objectives, *(limit.name for limit in self.limits))) - {*SCORED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,7 +178,7 @@ def refuse_other(storage: BaseStorage, study_id: int, question: str, url: str) -
         name = storage.get_study_name_from_id(study_id)
         raise StudyError(
             f"storage {redact(url)} holds another study '{name}' (of another space, data or "
-            f"options): give this search another --study-name."
+            f"options): give this search another `name` (--study-name)."
         )
 
 

@@ -30,6 +30,17 @@ def test_shared_options_are_gathered_and_own_ones_passed_on() -> None:
     assert got == [Measuring(Path("here"), jobs=2), 3]
 
 
+def test_ctrl_c_says_what_is_kept_and_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    @measuring
+    def command(measure: Measuring) -> None:  # noqa: ARG001  # what is called does nothing
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        command(**{field.name: None for field in fields(Measuring)} | {"study": Path("here")})
+    kept = "Stopped. What was measured is in here; the same command goes on.\n"
+    assert capsys.readouterr().err == kept
+
+
 def test_a_search_is_made_of_them(study: Path) -> None:
     search = Measuring(study, jobs=3, threads=2, device="cpu", data_dir="there").search()
     assert (search.folder.path, search.trials) == (study, 3)

@@ -95,7 +95,9 @@ def test_a_failed_download_is_one_sentence_that_names_the_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(KNOWN, "cifar100", Known(unobtainable, crop=4, flip=True))
-    with pytest.raises(DataError, match=r"failed \(no route to host\): connect .* --data-dir\.$"):
+    with pytest.raises(
+        DataError, match=r"failed \(no route to host\): connect .*\(--data-dir\)\.$"
+    ):
         load_data("cifar100", tmp_path)
 
 

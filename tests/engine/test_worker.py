@@ -1,6 +1,7 @@
 import pickle
 import re
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import pytest
@@ -90,6 +91,12 @@ def test_an_accuracy_that_is_no_number_is_a_failure_with_a_reason() -> None:
     reply = answer(Returns(Score(1, float("nan"), 1.0)), CALL, 0)
     assert reply.score is not None
     assert reply.score.failure == "its accuracy is no number"
+
+
+def test_what_stands_for_the_accuracy_of_a_failure_is_no_result() -> None:
+    reply = answer(Returns(Score(1, -1.0, 1.0, failure="diverged")), CALL, 0)
+    assert reply.score is not None
+    assert (isnan(reply.score.accuracy), reply.score.failure) == (True, "diverged")
 
 
 def test_a_users_mistake_keeps_its_kind() -> None:

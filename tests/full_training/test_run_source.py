@@ -62,7 +62,7 @@ def test_a_network_without_data_is_refused() -> None:
 
 def test_images_that_are_not_those_of_the_search_are_refused_unless_asked_for() -> None:
     source = replace(NETWORK, provenance={"data": "digits#100", "data_fingerprint": "0123"})
-    with pytest.raises(StudyError, match=r"is not what .* was searched on .*: --data digits#100"):
+    with pytest.raises(StudyError, match=r"is not what .* was searched on .*digits#100 as `data`"):
         assert Training(source).terms
     assert Training(source, data="digits#100").terms.data == "digits#100"
 

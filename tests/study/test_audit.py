@@ -10,6 +10,11 @@ from tests.study.builders import make_trial, question
 
 TRIALS = tuple(make_trial(n, (n * 7 % 20) / 20, 1_000 + 2 * n) for n in range(20))
 
+TRUTH = (
+    '{"version": 1, "epochs": 5, "truths": [{"number": 0, "key": "k", '
+    '"score": {"fidelity": 5, "accuracy": %s, "loss": 1}, "proxies": {"synflow": %s}}]}'
+)
+
 
 def truth(trial: Trial, accuracy: float) -> Truth:
     return Truth(trial.number, trial.key, Score(5, accuracy, 1.0), {"synflow": accuracy})
@@ -99,8 +104,17 @@ def test_measurements_survive_the_file(tmp_path: Path) -> None:
     ("content", "says"),
     [
         ("{", "cannot be read"),
-        ("[]", "cannot be read"),
-        ('{"version": 1, "epochs": 5, "truths": [{}]}', "cannot be read"),
+        ("[]", "must hold an object"),
+        (
+            '{"version": 1, "epochs": 0, "truths": []}',
+            "`epochs` must be a whole number of at least 1",
+        ),
+        ('{"version": 1, "epochs": 5, "truths": [{}]}', r"`truths\.0\.number` is missing"),
+        (TRUTH % (1.5, 0), r"`truths\.0\.score\.accuracy` must be a number in 0\.\.1 or null"),
+        (
+            TRUTH % (0.5, '"x"'),
+            r"`truths\.0\.proxies\.synflow` must be a finite number, but got 'x'",
+        ),
         ('{"version": 9}', "`version` must be 1, but got 9"),
     ],
 )

@@ -140,10 +140,27 @@ def test_no_file_confirms_nothing(tmp_path: Path) -> None:
     assert read_confirmations(tmp_path / "confirmations.json") == {}
 
 
+ONE = '{"version": 1, "trials": [{"number": 0, "key": "a", "scores": [%s]}]}'
+SCORE = '{"fidelity": 1, "accuracy": %s, "loss": 1.0, %s: 3}'
+
+
 @pytest.mark.parametrize(
-    "content", ["{", "[]", '{"version": 1}', '{"version": 1, "trials": [{"key": "a"}]}']
+    ("content", "says"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[]", "must hold an object"),
+        ('{"version": 1}', "`trials` is missing"),
+        ('{"version": 1, "trials": [{"key": "a"}]}', r"`trials\.0\.number` is missing"),
+        (
+            ONE % (SCORE % ("-0.1", '"seed"')),
+            r"`trials\.0\.scores\.0\.accuracy` must be a number in 0\.\.1 or null, but got -0\.1",
+        ),
+        (ONE % (SCORE % ("0.1", '"sed"')), r"`trials\.0\.scores\.0\.sed` is unknown"),
+    ],
 )
-def test_a_file_that_holds_no_confirmations_is_refused(tmp_path: Path, content: str) -> None:
+def test_a_file_that_holds_no_confirmations_is_refused(
+    tmp_path: Path, content: str, says: str
+) -> None:
     (tmp_path / "confirmations.json").write_text(content)
-    with pytest.raises(FileFormatError, match=r"confirmations\.json cannot be read"):
+    with pytest.raises(FileFormatError, match=says):
         read_confirmations(tmp_path / "confirmations.json")

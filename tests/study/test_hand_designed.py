@@ -51,14 +51,17 @@ COSTS = '{"macs": 1, "params": 1, "activations": 1}'
     ("content", "says"),
     [
         ("{", "cannot be read"),
-        ("[]", "cannot be read"),
-        ('{"version": 1, "networks": [{}]}', "cannot be read"),
+        ("[]", "must hold an object"),
+        ('{"version": 1, "networks": [{}]}', r"`networks\.0\.name` is missing"),
         ('{"version": 9}', "`version` must be 1, but got 9"),
-        (ONE % ("{}", "[]"), "needs `macs`, `params`, `activations`"),
-        (ONE % (COSTS.replace("1", '"x"'), "[]"), "`macs` must be a whole number, but got 'x'"),
+        (ONE % ("{}", "[]"), r"`networks\.0\.cost\.macs` is missing"),
+        (
+            ONE % (COSTS.replace("1", '"x"'), "[]"),
+            "macs` must be a whole number of at least 0, but got 'x'",
+        ),
         (
             ONE % (COSTS, '[{"fidelity": 1, "accuracy": "x", "loss": 1.0}]'),
-            "`a.accuracy` must be a finite number or null, but got 'x'",
+            r"`networks\.0\.scores\.0\.accuracy` must be a number in 0\.\.1 or null, but got 'x'",
         ),
     ],
 )

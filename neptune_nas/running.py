@@ -1,0 +1,75 @@
+"""A search at work: from what is asked to the study with its tables, report and best."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from optuna.samplers import BaseSampler
+
+from neptune_nas.engine.engine import Engine
+from neptune_nas.errors import NeptuneError
+from neptune_nas.outputs import write_outputs
+from neptune_nas.record import record_classes
+from neptune_nas.study.coordinator import Coordinator, Limits
+from neptune_nas.study.objectives import directions
+from neptune_nas.study.opening import Opening
+from neptune_nas.study.progress import Progress, Tracker
+from neptune_nas.study.proposals import Proposer
+from neptune_nas.study.read import snapshot
+from neptune_nas.study.run import run_session
+from neptune_nas.study.rungs import Rungs
+from neptune_nas.study.session import begin
+from neptune_nas.study.settings import Settings
+from neptune_nas.study.store import Store
+from neptune_nas.study.study import Study
+from neptune_nas.study.subject import Subject
+from neptune_nas.trial import Trial
+
+Watch = Callable[[Progress], None]
+
+
+def run_search(
+    opening: Opening,
+    subject: Subject,
+    make_engine: Callable[[], Engine],
+    limits: Limits,
+    watch: Watch,
+) -> Study:
+    """Search until a limit is met, then write the study's tables, report and best.
+
+    What was found is written too where the search ends with an error, which is then raised.
+    """
+    facts, sampler = subject.facts(), subject.sampler()
+    with opening.folder.locked():
+        settings = opening.settle(facts)
+        store = opening.open_store(settings, record_classes(subject.space.template))
+        begin(opening.folder, settings)
+        coordinator = coordinator_of(subject, sampler, store, told(settings, watch))
+        try:
+            coordinator.load()
+            run_session(coordinator, store, make_engine, limits)
+        except BaseException:
+            with suppress(NeptuneError):  # the first mistake is the one to tell
+                write_outputs(snapshot(opening.folder, settings, store))
+            raise
+        study = snapshot(opening.folder, settings, store)
+        write_outputs(study)
+    return study
+
+
+def coordinator_of(
+    subject: Subject,
+    sampler: BaseSampler,
+    store: Store,
+    tell: Callable[[Coordinator, Trial], None],
+) -> Coordinator:
+    """The one who asks, submits and tells."""
+    question = subject.question
+    proposer = Proposer(subject.problem, sampler, directions(question.objectives))
+    rungs = Rungs(question.rungs, question.reduction)
+    return Coordinator(question, store, proposer, rungs, subject.gauge.measure, tell)
+
+
+def told(settings: Settings, watch: Watch) -> Callable[[Coordinator, Trial], None]:
+    """What has `watch` know after each result how far the search is."""
+    tracker = Tracker(settings)
+    return lambda coordinator, trial: watch(tracker.progress(coordinator.trials.values(), trial))

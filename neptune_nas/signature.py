@@ -1,0 +1,36 @@
+"""What a file is, by how it begins."""
+
+from collections.abc import Mapping
+
+BEGINNINGS: Mapping[bytes, str] = {
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a zip archive, as `torch.save` writes",
+    b"\x1f\x8b": "a gzip file",
+    b"\x80\x02": "a pickle, as old releases of torch write",
+    b"SQLite format 3": "an SQLite database",
+}
+LENGTH = 8  # bytes before the JSON of safetensors: how long that is, little-endian
+ENOUGH = 512  # bytes to tell by
+
+
+def is_safetensors(start: bytes) -> bool:
+    """Whether a file that starts so is to be read as safetensors, whole or not."""
+    return start[LENGTH : LENGTH + 1] == b"{" and start[LENGTH - 1] == 0
+
+
+def told_by(start: bytes) -> str:
+    r"""What a file that starts so is, in a few words.
+
+    >>> told_by(b"GIF89a"), told_by(b""), told_by(b"hello"), told_by(b"\x00\xff")
+    ('a GIF image', 'empty', 'a text file', 'a binary file of another kind')
+    """
+    if not start:
+        return "empty"
+    for beginning, kind in BEGINNINGS.items():
+        if start.startswith(beginning):
+            return kind
+    is_text = b"\0" not in start and start.decode("utf-8", "replace").count("\ufffd") <= 1
+    return "a text file" if is_text else "a binary file of another kind"
