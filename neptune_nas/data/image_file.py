@@ -1,5 +1,7 @@
 """Many images in one file: mapped into memory as a whole, or read one by one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -13,30 +15,39 @@ from neptune_nas.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """A `.npy` file of uint8 images `(N, C, H, W)`."""
+    """A `.npy` file of uint8 images `(N, C, H, W)`.
+
+    Raises `DataError` where it cannot be read, or ends too soon.
+    """
 
     path: Path
 
     def mapped(self) -> Tensor:
         """All images, which the system reads as they are looked at and keeps while it has room."""
-        # Copy-on-write: torch wants a writable array, and the file must stay as it is.
-        return torch.from_numpy(np.load(self.path, mmap_mode="c"))
+        with self._readable():
+            # Copy-on-write: torch wants a writable array, and the file must stay as it is.
+            return torch.from_numpy(np.load(self.path, mmap_mode="c"))
 
     def read(self, rows: Tensor, images: Tensor) -> None:
         """Fill `images`, contiguous uint8 `(n, C, H, W)` on the host, with those of `rows`.
 
         By their exact bytes, where a mapped image that is not in memory comes with all that the
-        system reads around it. Raises `DataError` for a file that cannot be read, or ends too soon.
+        system reads around it.
         """
         pixels, size = images.numpy().data.cast("B"), images[0].numel()
-        try:
+        with self._readable(), FileIO(self.path) as file:
             start = np.load(self.path, mmap_mode="r").offset
-            with FileIO(self.path) as file:
-                for i, row in enumerate(rows.tolist()):
-                    file.seek(start + row * size)
-                    if file.readinto(pixels[i * size : (i + 1) * size]) != size:
-                        raise ValueError(f"image {row} is not whole")
-        except (OSError, ValueError) as error:
+            for i, row in enumerate(rows.tolist()):
+                file.seek(start + row * size)
+                if file.readinto(pixels[i * size : (i + 1) * size]) != size:
+                    raise ValueError(f"image {row} is not whole")
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Say in a sentence what is wrong with the file."""
+        try:
+            yield
+        except (OSError, EOFError, ValueError) as error:
             raise DataError(
                 f"data: the decoded images in {self.path} must be readable, but are not ({error}): "
                 f"remove the file, to have them decoded anew."

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -48,21 +49,12 @@ class Feed:
             there = torch.cat([*rows]).to(self.device)
             yield map(self.split.__getitem__, torch.split(there, [*map(len, rows)]))
             return
+        gather = partial(gathered, self.split, pinned=self.device.type == "cuda")
         reader = ThreadPoolExecutor(1)
         try:
-            yield map(self._sent, ahead(reader, self._gathered, rows))
+            yield map(self._sent, ahead(reader, gather, rows))
         finally:
             reader.shutdown(cancel_futures=True)
-
-    def _gathered(self, rows: Tensor) -> Split:
-        """A batch on the host, in memory from which the device fetches it without waiting."""
-        shape, pinned = self.split.images.shape[1:], self.device.type == "cuda"
-        images = torch.empty((len(rows), *shape), dtype=torch.uint8, pin_memory=pinned)
-        if self.split.file:
-            self.split.file.read(rows, images)
-        else:
-            torch.index_select(self.split.images, 0, rows, out=images)
-        return Split(images, self.split.labels[rows])
 
     def _sent(self, batch: Split) -> Split:
         return Split(send(batch.images, self.device), send(batch.labels, self.device))
@@ -79,6 +71,17 @@ def ahead(
             yield coming.popleft().result()
     while coming:
         yield coming.popleft().result()
+
+
+def gathered(split: Split, rows: Tensor, *, pinned: bool = False) -> Split:
+    """Some rows of a split on the host, `pinned` where CUDA is to fetch them without waiting."""
+    shape = len(rows), *split.images.shape[1:]
+    images = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
+    if split.file:
+        split.file.read(rows, images)
+    else:
+        torch.index_select(split.images, 0, rows, out=images)
+    return Split(images, split.labels[rows])
 
 
 def make_feeds(splits: Sequence[Split], device: torch.device) -> tuple[Feed, ...]:

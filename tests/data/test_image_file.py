@@ -53,6 +53,15 @@ def test_a_file_that_lost_its_end_is_refused(file: ImageFile) -> None:
         stream.truncate(file.path.stat().st_size - 1)
     with pytest.raises(DataError, match=r"images\.npy must be readable"):
         read(file, 6)
+    with pytest.raises(DataError, match=r"images\.npy must be readable"):
+        file.mapped()
+
+
+@pytest.mark.parametrize("content", [b"no array", b""])
+def test_what_is_no_array_is_refused(file: ImageFile, content: bytes) -> None:
+    file.path.write_bytes(content)
+    with pytest.raises(DataError, match=r"images\.npy must be readable"):
+        file.mapped()
 
 
 def test_a_row_behind_the_last_is_refused(file: ImageFile) -> None:

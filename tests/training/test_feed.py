@@ -118,12 +118,13 @@ def test_batches_are_read_ahead_while_another_is_used_and_no_further(
     read: list[int] = []
     enough = threading.Semaphore(0)
 
-    def note(feed: Feed, rows: Tensor) -> Split:
+    def note(split: Split, rows: Tensor, *, pinned: bool) -> Split:
+        assert not pinned
         read.append(int(rows))
         enough.release()
-        return feed.split[rows]
+        return split[rows]
 
-    monkeypatch.setattr(Feed, "_gathered", note)
+    monkeypatch.setattr(module, "gathered", note)
     with Feed(mapped.train, CPU, streamed=True).batches(torch.split(torch.arange(9), 1)) as found:
         for number in range(9 - AHEAD):
             next(found)
