@@ -1,7 +1,7 @@
 """How many evaluations share each GPU, by the memory that they are predicted to take."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import prod
 from random import Random
@@ -16,6 +16,7 @@ from neptune_nas.study.folder import record_from
 from neptune_nas.study.gauge import Gauge
 from neptune_nas.study.subject import Subject
 from neptune_nas.study.task import Task
+from neptune_nas.training.feed import must_stream
 from neptune_nas.training.memory import free_memory
 from neptune_nas.training.recipe import Recipe
 
@@ -85,14 +86,27 @@ def by_memory(
     """
     most = max(1, cores // len(gpus))
     free = {gpu: free_memory(gpu) for gpu in gpus}
-    counts = {gpu: fitting(free[gpu], need.total, most) for gpu in gpus}
-    return Sharing(counts, explained(counts, free, need, most))
+    needs = {gpu: need_with(free[gpu], need) for gpu in gpus}
+    counts = {gpu: fitting(free[gpu], needs[gpu].total, most) for gpu in gpus}
+    return Sharing(counts, explained(counts, free, needs, most))
 
 
-def explained(counts: Mapping[int, int], free: Mapping[int, int], need: Need, most: int) -> str:
+def need_with(free: int, need: Need) -> Need:
+    """The need on a GPU with `free` bytes: without the data, where those must be streamed."""
+    return replace(need, data=0) if must_stream(need.data, free) else need
+
+
+def explained(
+    counts: Mapping[int, int], free: Mapping[int, int], needs: Mapping[int, Need], most: int
+) -> str:
     """The sentence that says how many run where, and why no more."""
-    shares = ", ".join(f"{counts[gpu]} on GPU {gpu} ({said(free[gpu])} free)" for gpu in free)
-    tight = any(need.total > SAFE * free[gpu] for gpu in free)
+    shares = ", ".join(
+        f"{counts[gpu]} on GPU {gpu} ({said(free[gpu])} free"
+        f"{'' if needs[gpu].data else ', the data streamed'})"
+        for gpu in free
+    )
+    need = max(needs.values(), key=lambda need: need.total)
+    tight = any(needs[gpu].total > SAFE * free[gpu] for gpu in free)
     return (
         f"{shares} at once, since each needs up to {said(need.total)} ({said(CONTEXT)} for CUDA, "
         f"{said(need.data)} for the data and {said(need.training)} to train the largest of the "

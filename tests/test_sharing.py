@@ -46,6 +46,17 @@ def test_each_gpu_takes_what_its_free_memory_holds() -> None:
     assert sorted(shared.gpus) == [0] * 6 + [3] * 2 + [4]
 
 
+def test_data_that_are_streamed_to_a_gpu_take_nothing_there() -> None:
+    free = {0: 8 * GIGA, 1: 12 * GIGA}
+    need = Need(data=int(2.5 * GIGA), training=GIGA // 3)
+    shared = by_memory(need, (0, 1), free.__getitem__, cores=64)
+    assert shared.counts == {0: 6, 1: 2}
+    assert shared.why.startswith(
+        "6 on GPU 0 (8.0 GB free, the data streamed), 2 on GPU 1 (12.0 GB free) at once, since "
+        "each needs up to 3.5 GB"
+    )
+
+
 def test_gpus_take_no_more_than_there_are_cores_for() -> None:
     assert by_memory(NEED, (0, 1), lambda _: 80 * GIGA, cores=7).counts == {0: 3, 1: 3}
     assert by_memory(NEED, (0, 1), lambda _: 80 * GIGA, cores=1).counts == {0: 1, 1: 1}

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from neptune_nas.data.image_file import ImageFile
 from neptune_nas.data.source import Part, Source
 from neptune_nas.data.splitting import Rows
 from neptune_nas.errors import DataError
@@ -131,8 +132,8 @@ class Pixels:
     size: int | None
     cache: Path | None
 
-    def take(self, rows: Rows) -> Tensor:
-        """The images of `rows` as uint8 `(n, C, H, W)`, out of the cache where they are in it.
+    def take(self, rows: Rows) -> Tensor | ImageFile:
+        """The images of `rows` as uint8 `(n, C, H, W)`, or the file in the cache that holds them.
 
         Raises `DataError` naming all files of the folder that cannot be read, whatever the rows.
         """
@@ -142,7 +143,7 @@ class Pixels:
             refuse_broken(self.every)
             raise
 
-    def _taken(self, rows: Rows) -> Tensor:
+    def _taken(self, rows: Rows) -> Tensor | ImageFile:
         files = [self.files[row] for row in rows]
         form = common_form(self.every, self.size)
         if self.cache is None:
@@ -150,8 +151,7 @@ class Pixels:
         stored = self.cache / "folders" / f"{listing_hash(files, self.size)}.npy"
         if not stored.is_file():
             keep(files, form, stored)
-        # Copy-on-write: torch wants a writable array, and the file must stay as it is.
-        return torch.from_numpy(np.load(stored, mmap_mode="c"))
+        return ImageFile(stored)
 
 
 def refuse_broken(files: Sequence[Path]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from neptune_nas.data.image_file import ImageFile
 from neptune_nas.data.images import ImageData, Split, image_data
 from neptune_nas.data.names import (
     COUNT,
@@ -64,8 +65,11 @@ def labels_at(part: Part, rows: Rows) -> Tensor:
 
 
 def taken(part: Part, rows: Rows) -> Split:
-    """Some rows of a part, in memory."""
-    return Split(part.take(rows), labels_at(part, rows))
+    """Some rows of a part, in memory or mapped into it."""
+    images, labels = part.take(rows), labels_at(part, rows)
+    if isinstance(images, ImageFile):
+        return Split(images.mapped(), labels, images)
+    return Split(images, labels)
 
 
 def load_once(name: str, data_dir: str | Path | None = None, seed: int = 0) -> ImageData:

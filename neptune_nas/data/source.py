@@ -6,15 +6,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neptune_nas.data.image_file import ImageFile
 from neptune_nas.data.splitting import Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """Labelled images as they come: `take(rows)` gives those rows as uint8 `(n, C, H, W)`."""
+    """Labelled images as they come: `take(rows)` gives those rows as uint8 `(n, C, H, W)`.
+
+    Either in memory, or in a file that holds them and no others, in this order.
+    """
 
     labels: Tensor
-    take: Callable[[Rows], Tensor]
+    take: Callable[[Rows], Tensor | ImageFile]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -232,4 +232,4 @@ def splits_in(tensors: Mapping[str, Tensor]) -> dict[str, Split]:
     for name in sorted(wanted ^ {*tensors}):
         broken = "is missing" if name in wanted else "belongs to no part"
         raise FileFormatError(f"`{name}` {broken}: write the file again with `save_tensors`.")
-    return {part: Split(*(tensors[f"{part}.{kind}"] for kind in KINDS)) for part in parts}
+    return {part: Split(tensors[f"{part}.images"], tensors[f"{part}.labels"]) for part in parts}

@@ -15,7 +15,7 @@ SAFE = 0.8  # of the free memory: the rest is for what torch's allocator rounds 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The bytes of a GPU that one worker needs: for its copy of the data, and for training."""
+    """The bytes of a GPU that one worker needs: for its copy of the data, if any, and training."""
 
     data: int
     training: int

@@ -20,6 +20,7 @@ from neptune_nas.references import ReferenceNetwork
 from neptune_nas.study.session import hardware, now, versions
 from neptune_nas.training.augment import Normalizer
 from neptune_nas.training.choice import choose
+from neptune_nas.training.feed import make_feeds
 from neptune_nas.training.long import Course, Trained, train_long
 from neptune_nas.training.loop import DivergedError
 from neptune_nas.training.measure import measure
@@ -111,9 +112,10 @@ def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
     model, history = own_model(job, seed, folder.model), read_history(folder.history)
     choice = choose(history)
     where, data = torch.device(job.device), job.data
+    (test,) = make_feeds((data.test,), where)
     accuracy, loss = measure(
         model.network().to(where),
-        data.test.to(where),
+        test,
         Normalizer(data, where),
         autocast_for(job.recipe.precision, where),
     )

@@ -1,4 +1,4 @@
-"""Trains a network on a data set that lies in memory: one run, from start to annealed end."""
+"""Trains a network on a data set: one run, from start to annealed end."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +25,6 @@ from neptune_nas.training.state import Epoch, RunState, batch_count, copied, mak
 Result = TypeVar("Result")
 
 EXPLODED = 50.0  # times the loss of guessing: training does not come back from there
-HOST = torch.device("cpu")
 CHECK_STEPS = 50  # on an accelerator, where reading the loss makes the host wait
 
 
@@ -165,16 +164,13 @@ def measured(setup: Setup, state: RunState, epoch: Epoch) -> Epoch:
     return replace(epoch, ema_accuracy=accuracy, ema_loss=loss)
 
 
-def batches(
-    count: int, size: int, generator: Generator, device: torch.device = HOST
-) -> tuple[Tensor, ...]:
+def batches(count: int, size: int, generator: Generator) -> tuple[Tensor, ...]:
     """All of 0..count-1 in random order, in batches of at most `size` that differ by one at most.
 
     No image is left out, and no batch is a small rest that would upset batch norm: rather than a
-    single image, a batch of three. They are drawn on the host, so that no device changes them, and
-    sent to `device` in one go.
+    single image, a batch of three. They are drawn on the host, so that no device changes them.
     """
-    order = torch.randperm(count, generator=generator).to(device)
+    order = torch.randperm(count, generator=generator)
     return order.tensor_split(batch_count(count, size))
 
 
@@ -184,21 +180,20 @@ def train_epoch(setup: Setup, state: RunState) -> float:
     Raises `DivergedError` as soon as the loss is seen to be no number, or far too high.
     """
     setup.network.train()
-    size, count = setup.recipe.batch_size, len(setup.train)
-    rows_of_batches = batches(count, size, state.generator, setup.device)
+    rows_of_batches = batches(len(setup.train), setup.recipe.batch_size, state.generator)
     every = 1 if setup.device.type == "cpu" else CHECK_STEPS
     total = torch.zeros((), device=setup.device)
-    for step, rows in enumerate(rows_of_batches, start=1):
-        batch = setup.train[rows]
-        images = random_views(batch.images, setup.augment, setup.normalize, state.generator)
-        loss = optimize(setup, images, batch.labels, state.optimizer)
-        if state.schedule:
-            state.schedule.step()
-        if state.average is not None:
-            state.average.update_parameters(setup.network)
-        total += loss
-        if step % every == 0 or step == len(rows_of_batches):
-            check_loss(float(loss), setup.classes)
+    with setup.train.batches(rows_of_batches) as found:
+        for step, batch in enumerate(found, start=1):
+            images = random_views(batch.images, setup.augment, setup.normalize, state.generator)
+            loss = optimize(setup, images, batch.labels, state.optimizer)
+            if state.schedule:
+                state.schedule.step()
+            if state.average is not None:
+                state.average.update_parameters(setup.network)
+            total += loss
+            if step % every == 0 or step == len(rows_of_batches):
+                check_loss(float(loss), setup.classes)
     return float(total) / len(rows_of_batches)
 
 

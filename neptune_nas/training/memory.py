@@ -1,5 +1,7 @@
 """Peak memory of a training run, and running out of it."""
 
+import os
+import sys
 from pathlib import Path
 
 import torch
@@ -8,10 +10,17 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"  # see proc(5)
 
 
-def free_memory(gpu: int) -> int:
+def free_memory(gpu: int | torch.device) -> int:
     """The bytes that are free on a GPU; makes a CUDA context there, which is not among them."""
     free, _ = torch.cuda.mem_get_info(gpu)
     return free
+
+
+def host_memory() -> int:
+    """The bytes of the machine's memory, free or not; without end where it does not say."""
+    if not hasattr(os, "sysconf"):  # Windows
+        return sys.maxsize
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -6,8 +6,9 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from neptune_nas.data.images import ImageData, Split
+from neptune_nas.data.images import ImageData
 from neptune_nas.training.augment import Augment, Normalizer, augment_for
+from neptune_nas.training.feed import Feed, make_feeds
 from neptune_nas.training.precision import autocast_for
 from neptune_nas.training.recipe import Recipe
 
@@ -17,8 +18,8 @@ class Setup:
     """All that stays the same during a run; `parts`: pieces that each batch is computed in."""
 
     network: nn.Module
-    train: Split
-    validation: Split
+    train: Feed
+    validation: Feed
     classes: int
     recipe: Recipe
     device: torch.device
@@ -48,6 +49,7 @@ def make_setup(
 
 
 @lru_cache(maxsize=1)
-def placed(data: ImageData, device: torch.device) -> tuple[Split, Split]:
-    """The training and validation images on `device`, moved there once for all runs on them."""
-    return data.train.to(device), data.validation.to(device)
+def placed(data: ImageData, device: torch.device) -> tuple[Feed, Feed]:
+    """The training and validation images, moved to `device` once for all runs if they are held."""
+    train, validation = make_feeds((data.train, data.validation), device)
+    return train, validation

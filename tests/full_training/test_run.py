@@ -22,8 +22,12 @@ from neptune_nas.full_training.metrics import SeedMetrics, dumps, load_metrics
 from neptune_nas.full_training.run import Step, Training
 from neptune_nas.full_training.seed import Job, read_test
 from neptune_nas.model import load_model, save_model
+from neptune_nas.training import feed
 from neptune_nas.training.choice import choose
 from neptune_nas.training.recipe import Recipe
+from neptune_nas.training.setup import placed
+from tests.data.test_folder import write_classes
+from tests.training.data import assert_same
 
 NETWORK = bare(Architecture(stem=Stem(width=4)), (1, 8, 8), 10)
 KILLED = """
@@ -105,6 +109,22 @@ def test_a_killed_training_ends_as_one_that_was_not(made: Path, tmp_path: Path) 
         for name, value in whole.state.items():
             torch.testing.assert_close(parts.state[name], value, atol=1e-6, rtol=1e-5)
         assert parts.metrics == pytest.approx(whole.metrics, abs=1e-6)
+
+
+def test_a_training_on_streamed_images_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_classes(tmp_path / "pictures")
+    network = bare(Architecture(stem=Stem(width=4)), (3, 8, 10), 2)
+    held = asked(tmp_path / "held", source=network, data=f"folder:{tmp_path / 'pictures'}", seeds=1)
+    streamed = replace(held, out=tmp_path / "streamed", data_dir=str(tmp_path / "cache"))
+    monkeypatch.setattr(feed, "SHARE", 0)
+    assert not placed(held.images, torch.device("cpu"))[0].streamed
+    assert placed(streamed.images, torch.device("cpu"))[0].streamed
+    (one,), (other,) = held.run().seeds, streamed.run().seeds
+    assert (one.test_accuracy, one.test_loss) == (other.test_accuracy, other.test_loss)
+    models = [load_model(out.folder.seed(0).model) for out in (held, streamed)]
+    assert_same(models[0].state, models[1].state)
 
 
 def test_a_finished_training_is_read_and_not_measured_again(

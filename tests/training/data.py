@@ -1,10 +1,17 @@
 """Small data that train in a fraction of a second, and networks for them."""
 
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from neptune_nas.data.image_file import ImageFile
 from neptune_nas.data.images import ImageData, Split, image_data
 from neptune_nas.data.source import Source, in_memory
+from neptune_nas.training.state import Epoch
 
 CLASSES = ("dark", "light")
 
@@ -40,3 +47,36 @@ def small_network(dropout: float = 0.0, seed: int = 0) -> nn.Sequential:
 def weights(network: nn.Module) -> Tensor:
     """All parameters as one vector."""
     return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
+
+
+def in_files(data: ImageData, folder: Path) -> ImageData:
+    """The same data, their images mapped from files in `folder`."""
+    train, validation, test = (
+        in_file(split, folder / f"{i}.npy")
+        for i, split in enumerate((data.train, data.validation, data.test))
+    )
+    return replace(data, train=train, validation=validation, test=test)
+
+
+def in_file(split: Split, path: Path) -> Split:
+    """The same split, its images mapped from a file."""
+    np.save(path, split.images.numpy())
+    file = ImageFile(path)
+    return Split(file.mapped(), split.labels, file)
+
+
+def assert_same(one: Any, other: Any) -> None:
+    """Equality to the last bit of tensors, records and whatever holds them, but for seconds."""
+    if isinstance(one, Tensor):
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for name in one.keys() - {"seconds"}:
+            assert_same(one[name], other[name])
+    elif isinstance(one, list | tuple):
+        for a, b in zip(one, other, strict=True):
+            assert_same(a, b)
+    elif isinstance(one, Epoch):
+        assert_same(asdict(one), asdict(other))
+    else:
+        assert one == other

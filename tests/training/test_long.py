@@ -1,7 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -12,13 +11,14 @@ from neptune_nas.training import long
 from neptune_nas.training.augment import Normalizer
 from neptune_nas.training.checkpoint import read
 from neptune_nas.training.choice import Choice, Kind, choices
+from neptune_nas.training.feed import Feed
 from neptune_nas.training.long import Course, Trained, Watch, train_long
 from neptune_nas.training.loop import DivergedError
 from neptune_nas.training.measure import measure
 from neptune_nas.training.precision import autocast_for
 from neptune_nas.training.recipe import Optimizer, Recipe, Schedule
 from neptune_nas.training.state import Epoch
-from tests.training.data import easy_data, small_network
+from tests.training.data import assert_same, easy_data, small_network
 
 RECIPE = Recipe(batch_size=20, lr=0.02, precision="fp32", crop=1, flip=True, cutout=2)
 DATA = easy_data()
@@ -61,21 +61,6 @@ def run_in_two(file: Path, recipe: Recipe, stop: int) -> Trained:
         run(file, recipe, stop_after(stop))
     torch.rand(3)
     return run(file, recipe)
-
-
-def assert_same(one: Any, other: Any) -> None:
-    """Equality to the last bit of what a checkpoint holds, but for seconds."""
-    if isinstance(one, Tensor):
-        assert torch.equal(one, other)
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for name in one.keys() - {"seconds"}:
-            assert_same(one[name], other[name])
-    elif isinstance(one, list | tuple):
-        for a, b in zip(one, other, strict=True):
-            assert_same(a, b)
-    else:
-        assert one == other
 
 
 @pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "plateau", "constant"])
@@ -139,9 +124,8 @@ def test_the_weights_that_are_chosen_are_kept_as_they_were_measured(
     trained = run(tmp_path / "run.pt")
     network, device = small_network(), torch.device("cpu")
     network.load_state_dict(trained.weights)
-    found = measure(
-        network, DATA.validation, Normalizer(DATA, device), autocast_for("fp32", device)
-    )
+    feed = Feed(DATA.validation, device, streamed=False)
+    found = measure(network, feed, Normalizer(DATA, device), autocast_for("fp32", device))
     choice = second(trained.history)
     assert choice.epoch == 2
     assert found == pytest.approx((choice.accuracy, choice.loss), rel=1e-5)

@@ -77,11 +77,6 @@ def test_no_batch_is_too_large_or_a_single_image(count: int, size: int) -> None:
     assert max(lengths) - min(lengths) <= 1
 
 
-def test_batches_lie_on_the_device_of_the_images() -> None:
-    devices = {b.device.type for b in batches(9, 2, torch.Generator(), torch.device("meta"))}
-    assert devices == {"meta"}
-
-
 def test_an_odd_image_joins_a_batch_of_two() -> None:
     assert [len(rows) for rows in batches(5, 2, torch.Generator())] == [3, 2]
     assert [len(rows) for rows in batches(1, 2, torch.Generator())] == [1]

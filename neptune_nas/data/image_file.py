@@ -1,0 +1,54 @@
+"""Many images in one file: mapped into memory as a whole, or read one by one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neptune_nas.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """A `.npy` file of uint8 images `(N, C, H, W)`.
+
+    Raises `DataError` where it cannot be read, or ends too soon.
+    """
+
+    path: Path
+
+    def mapped(self) -> Tensor:
+        """All images, which the system reads as they are looked at and keeps while it has room."""
+        with self._readable():
+            # Copy-on-write: torch wants a writable array, and the file must stay as it is.
+            return torch.from_numpy(np.load(self.path, mmap_mode="c"))
+
+    def read(self, rows: Tensor, images: Tensor) -> None:
+        """Fill `images`, contiguous uint8 `(n, C, H, W)` on the host, with those of `rows`.
+
+        By their exact bytes, where a mapped image that is not in memory comes with all that the
+        system reads around it.
+        """
+        pixels, size = images.numpy().data.cast("B"), images[0].numel()
+        with self._readable(), FileIO(self.path) as file:
+            start = np.load(self.path, mmap_mode="r").offset
+            for i, row in enumerate(rows.tolist()):
+                file.seek(start + row * size)
+                if file.readinto(pixels[i * size : (i + 1) * size]) != size:
+                    raise ValueError(f"image {row} is not whole")
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Say in a sentence what is wrong with the file."""
+        try:
+            yield
+        except (OSError, EOFError, ValueError) as error:
+            raise DataError(
+                f"data: the decoded images in {self.path} must be readable, but are not ({error}): "
+                f"remove the file, to have them decoded anew."
+            ) from error

@@ -1,0 +1,97 @@
+"""The batches of a split on a device: of images that are held there, or streamed to it."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from neptune_nas.data.images import Split
+from neptune_nas.training.device import send
+from neptune_nas.training.memory import free_memory, host_memory
+
+SHARE = 0.25  # of the memory where images would be held: the rest is for training
+AHEAD = 2  # batches
+
+
+def must_stream(size: int, room: int) -> bool:
+    """Whether images of `size` bytes are too many to be held in a memory of `room` bytes.
+
+    >>> must_stream(25, room=100), must_stream(26, room=100)
+    (False, True)
+    """
+    return size > SHARE * room
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Feed:
+    """Gives a split's images on `device`, where they lie, unless they are streamed there."""
+
+    split: Split
+    device: torch.device
+    streamed: bool
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    @contextmanager
+    def batches(self, rows: Sequence[Tensor]) -> Iterator[Iterator[Split]]:
+        """The images of each of `rows`, on the host, in turn: the same, held or streamed.
+
+        Streamed ones are gathered ahead by a thread that is gone with the context; what goes wrong
+        in it is raised where the batch is due.
+        """
+        if not self.streamed:
+            there = torch.cat([*rows]).to(self.device)
+            yield map(self.split.__getitem__, torch.split(there, [*map(len, rows)]))
+            return
+        gather = partial(gathered, self.split, pinned=self.device.type == "cuda")
+        reader = ThreadPoolExecutor(1)
+        try:
+            yield map(self._sent, ahead(reader, gather, rows))
+        finally:
+            reader.shutdown(cancel_futures=True)
+
+    def _sent(self, batch: Split) -> Split:
+        return Split(send(batch.images, self.device), send(batch.labels, self.device))
+
+
+def ahead(
+    reader: ThreadPoolExecutor, gather: Callable[[Tensor], Split], rows: Sequence[Tensor]
+) -> Iterator[Split]:
+    """What `gather` makes of each of `rows`, `AHEAD` of them before they are asked for."""
+    coming: deque[Future[Split]] = deque()
+    for some in rows:
+        coming.append(reader.submit(gather, some))
+        if len(coming) > AHEAD:
+            yield coming.popleft().result()
+    while coming:
+        yield coming.popleft().result()
+
+
+def gathered(split: Split, rows: Tensor, *, pinned: bool = False) -> Split:
+    """Some rows of a split on the host, `pinned` where CUDA is to fetch them without waiting."""
+    shape = len(rows), *split.images.shape[1:]
+    images = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
+    if split.file:
+        split.file.read(rows, images)
+    else:
+        torch.index_select(split.images, 0, rows, out=images)
+    return Split(images, split.labels[rows])
+
+
+def make_feeds(splits: Sequence[Split], device: torch.device) -> tuple[Feed, ...]:
+    """The splits on `device`: all held, or all streamed where holding them takes too much.
+
+    On the host, where images in memory lie already, only those mapped from files take any.
+    """
+    on_host = device.type == "cpu"
+    size = sum(split.nbytes for split in splits if split.file or not on_host)
+    streamed = must_stream(size, host_memory() if on_host else free_memory(device))
+    return tuple(
+        Feed(split if streamed else split.to(device), device, streamed) for split in splits
+    )
