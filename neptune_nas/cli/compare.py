@@ -1,20 +1,16 @@
 """`neptune-nas compare`."""
 
-from typing import Annotated
-
 import typer
 
 from neptune_nas.cli.allow import Allow
-from neptune_nas.cli.study import Storage, Studies, study_at
+from neptune_nas.cli.study import Force, Storage, Studies, study_at
 
 EXAMPLE = "Example: neptune-nas compare studies/a studies/b"
 
 
 def compare(
     studies: Studies,
-    force: Annotated[
-        bool, typer.Option("--force", help="Compare studies of different data or recipes.")
-    ] = False,
+    force: Force = False,
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:

@@ -8,7 +8,8 @@ import typer
 from neptune_nas.cli.allow import Allow, allowed
 from neptune_nas.cli.pick import Best, MinAccuracy, Pick, TrialNumber
 from neptune_nas.cli.study import Storage, study_at
-from neptune_nas.errors import OptionError, one_of
+from neptune_nas.cli.values import check_known
+from neptune_nas.errors import OptionError
 
 if TYPE_CHECKING:
     from neptune_nas.architecture_file import ExportedArchitecture
@@ -43,8 +44,7 @@ def export(
 ) -> None:
     """Write a network as a file that stands for itself: its architecture, or a model to run."""
     wanted = Pick(which, trial, min_accuracy)
-    if form not in FORMATS:
-        raise OptionError(f"--format '{form}' is unknown: {one_of(FORMATS, form)}")
+    check_known(form, "--format", FORMATS)
     if form != "json" and output is None:
         raise OptionError(f"--format {form} is written to a file: name it with -o FILE.")
     if output is not None:

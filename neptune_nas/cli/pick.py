@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neptune_nas.errors import OptionError, StudyError, one_of
+from neptune_nas.cli.values import check_known
+from neptune_nas.errors import OptionError, StudyError
 
 if TYPE_CHECKING:
     from neptune_nas.study.study import Study
@@ -35,8 +36,8 @@ class Pick:
     def __post_init__(self) -> None:
         if self.which is not None and self.number is not None:
             raise OptionError("--best and --trial exclude each other: give one of them.")
-        if self.which not in (None, *PICKS):
-            raise OptionError(f"--best '{self.which}' is unknown: {one_of(PICKS, str(self.which))}")
+        if self.which is not None:
+            check_known(self.which, "--best", PICKS)
 
     def of(self, found: "Study") -> "Trial":
         """The trial of that number, or else the best one as `which` ranks."""

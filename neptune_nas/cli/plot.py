@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.allow import Allow
-from neptune_nas.cli.study import Storage, Studies, study_at
+from neptune_nas.cli.study import Force, Storage, Studies, study_at
 
 EXAMPLE = "Example: neptune-nas plot pareto studies/default-digits -o front.html"
 
@@ -23,9 +23,7 @@ def plot(
     output: Annotated[
         Path, typer.Option("-o", "--out", help="A .html, .png, .svg, .pdf or .webp file.")
     ],
-    force: Annotated[
-        bool, typer.Option("--force", help="Compare studies of different data or recipes.")
-    ] = False,
+    force: Force = False,
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neptune_nas.cli.allow import Allow, allowed
-from neptune_nas.errors import DataError, OptionError, one_of
+from neptune_nas.cli.values import check_known
+from neptune_nas.errors import DataError, OptionError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,8 +42,7 @@ def predict(
     """Say what images show; the exit code is 1 where some of them cannot be read."""
     if top < 1:
         raise OptionError(f"--top must be at least 1, but got {top}.")
-    if form not in FORMATS:
-        raise OptionError(f"--format '{form}' is unknown: {one_of(FORMATS, form)}")
+    check_known(form, "--format", FORMATS)
     from neptune_nas.data.pictures import pictures
     from neptune_nas.model import load_model
 

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.allow import Allow
-from neptune_nas.cli.study import Storage, Studies, study_at
-from neptune_nas.errors import OptionError, one_of
+from neptune_nas.cli.study import Force, Storage, Studies, study_at
+from neptune_nas.cli.values import check_known
+from neptune_nas.errors import OptionError
 
 EXAMPLE = "Example: neptune-nas report studies/default-digits --min-accuracy 0.95"
 FORMATS = ("html", "md", "csv")
@@ -29,9 +30,7 @@ def report(
         typer.Option(help="efficiency, accuracy, knee, hypervolume, netscore or a cost."),
     ] = "efficiency",
     form: Annotated[str, typer.Option("--format", help="html, md or csv.")] = "html",
-    force: Annotated[
-        bool, typer.Option("--force", help="Compare studies of different data or recipes.")
-    ] = False,
+    force: Force = False,
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:
@@ -41,8 +40,7 @@ def report(
     from neptune_nas.report.page import render
     from neptune_nas.report.tables import ranking_text
 
-    if form not in FORMATS:
-        raise OptionError(f"--format '{form}' is unknown: {one_of(FORMATS, form)}")
+    check_known(form, "--format", FORMATS)
     if min_accuracy is not None and not 0 <= min_accuracy <= 1:
         raise OptionError(f"--min-accuracy must be in 0..1, but got {min_accuracy:g}.")
     results = [study_at(path, storage, allow) for path in studies]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from neptune_nas.cli.stopped import stoppable
-from neptune_nas.cli.study import Gpus, TrialsPerGpu
+from neptune_nas.cli.study import DataDir, Device, Gpus, Jobs, Threads, TrialsPerGpu
 from neptune_nas.cli.values import json_object, names, number_or_auto, seconds, whole_numbers
 from neptune_nas.errors import OptionError
 
@@ -28,9 +28,6 @@ Data = Annotated[
         help="digits, mnist, fashion-mnist, cifar10, cifar100, folder:PATH or tensors:FILE; with "
         "#COUNT behind it, on that many training images."
     ),
-]
-DataDir = Annotated[
-    str | None, typer.Option(help="Where data sets lie and are downloaded to.", metavar="DIR")
 ]
 StudyName = Annotated[str | None, typer.Option(help="Default: SPACE-DATA.", metavar="NAME")]
 Out = Annotated[Path, typer.Option(help="The folder that studies lie in.", metavar="DIR")]
@@ -87,14 +84,6 @@ Reduction = Annotated[
 RepeatSeeds = Annotated[
     int | None, typer.Option(help="Seeds that each trial is scored with at the last rung.")
 ]
-Jobs = Annotated[
-    int | None, typer.Option("-j", "--jobs", help="Evaluations at once (default: one a core).")
-]
-Threads = Annotated[
-    int | None,
-    typer.Option(help="Threads of each evaluation (default: its share of the cores)."),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the study (default: 0).")]
 Timeout = Annotated[str | None, typer.Option(help="Stop after 90s, 30m, 2h; go on later.")]
 TrialTimeout = Annotated[str | None, typer.Option(help="End an evaluation that takes longer.")]

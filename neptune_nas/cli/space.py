@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from neptune_nas.cli.allow import Allow, allowed
+from neptune_nas.cli.values import check_known
 
 app = typer.Typer(help="Look at search spaces.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -67,11 +68,9 @@ def sample(
     from random import Random
 
     from neptune_nas.codec import to_json
-    from neptune_nas.errors import OptionError, one_of
     from neptune_nas.space import find_space
 
-    if by not in ("architecture", "choice"):
-        raise OptionError(f"--by '{by}' is unknown: {one_of(['architecture', 'choice'], by)}")
+    check_known(by, "--by", ("architecture", "choice"))
     space, rng = find_space(name), Random(seed)
     for _ in range(n):
         typer.echo(json.dumps(to_json(space.sample(rng, by))))  # type: ignore[arg-type]  # checked above

@@ -20,6 +20,9 @@ Storage = Annotated[
         envvar="NEPTUNE_STORAGE",
     ),
 ]
+Force = Annotated[
+    bool, typer.Option("--force", help="Compare studies of different data or recipes.")
+]
 SpaceFile = Annotated[
     str | None,
     typer.Option(

@@ -2,9 +2,10 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from neptune_nas.errors import OptionError
+from neptune_nas.errors import OptionError, one_of
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -59,6 +60,12 @@ def names(text: str) -> tuple[str, ...]:
     ('accuracy', 'flops')
     """
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def check_known(value: str, option: str, known: Sequence[str]) -> None:
+    """Refuse a value that is none of those that an option knows."""
+    if value not in known:
+        raise OptionError(f"{option} '{value}' is unknown: {one_of(known, value)}")
 
 
 def shape(text: str, option: str) -> tuple[int, int, int]:

@@ -20,7 +20,10 @@ from neptune_nas.study.proposals import Proposer
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.store import Store, create_store
+from neptune_nas.study.subject import Subject
+from neptune_nas.study.task import Task
 from neptune_nas.trial import Cost, Score, State, Trial
+from tests.study.fakes import Arithmetic
 
 SHAPE, CLASSES = (1, 8, 8), 10
 SPACE: Space[Architecture] = Space(
@@ -101,3 +104,9 @@ def coordinator_on(
     made = Coordinator(asked, store, proposer, rungs, gauge.measure, lambda *_: None)
     made.load()
     return made
+
+
+def subject_of(asked: Question) -> Subject:
+    """The question asked of `SPACE`, answered by a formula."""
+    task = Task(Arithmetic(), CostModel(SHAPE, CLASSES), SHAPE, CLASSES, 0.1, "abc", (100, 20, 20))
+    return Subject(asked, SPACE, task, "cpu")

@@ -28,3 +28,9 @@ def test_another_question_or_other_data_are_another_study() -> None:
 
 def test_the_number_of_trials_is_no_part_of_the_identity() -> None:
     assert settings(question(), trials=10).identity == settings(question(), trials=20).identity
+
+
+def test_a_question_is_about_the_costs_of_its_objectives_and_constraints() -> None:
+    asked = question(objectives=("accuracy", "params"), constraints=("latency<5ms", "params<1k"))
+    assert asked.costs == {"params", "latency"}
+    assert [limit.limit for limit in asked.limits] == [5, 1000]

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from neptune_nas.errors import OptionError
+from neptune_nas.running import run_search
+from neptune_nas.study.coordinator import Limits
+from neptune_nas.study.folder import Folder
+from neptune_nas.study.opening import Opening
+from neptune_nas.study.progress import Progress
+from neptune_nas.study.session import Asked
+from neptune_nas.study.settings import Question
+from neptune_nas.study.study import Study
+from neptune_nas.watch import ignore
+from tests.study.builders import question, subject_of
+from tests.study.fakes import Arithmetic, InlineEngine
+
+
+def searched(path: Path, asked: Question, trials: int) -> Study:
+    opening = Opening(Folder(path / "few-digits"), Asked("few-digits", trials, asked))
+    engine = InlineEngine(Arithmetic())
+    return run_search(opening, subject_of(asked), lambda: engine, Limits(trials), ignore)
+
+
+def test_a_search_ends_with_all_its_trials_and_goes_on_with_more(tmp_path: Path) -> None:
+    first = searched(tmp_path, question(), 3)
+    assert (first.folder / "report.html").exists()
+    assert searched(tmp_path, question(), 5).trials[:3] == first.trials
+
+
+def test_a_search_that_has_nothing_to_do_makes_no_engine(tmp_path: Path) -> None:
+    searched(tmp_path, question(), 2)
+    opening = Opening(Folder(tmp_path / "few-digits"), Asked("few-digits", 2, question()))
+    again = run_search(opening, subject_of(question()), InlineEngine, Limits(2), ignore)  # type: ignore[arg-type]  # to make it would fail
+    assert len(again.ranked) == 2
+
+
+def test_what_watches_is_told_of_each_result(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    opening = Opening(Folder(tmp_path / "few-digits"), Asked("few-digits", 3, question()))
+    engine = InlineEngine(Arithmetic())
+    run_search(opening, subject_of(question()), lambda: engine, Limits(3), seen.append)
+    assert [(each.done, each.total) for each in seen] == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_sampler_that_cannot_be_made_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="has no option `n`"):
+        searched(tmp_path, question(sampler_kwargs={"n": 1}), 2)
+    assert list(tmp_path.iterdir()) == []
