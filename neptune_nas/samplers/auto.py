@@ -52,8 +52,12 @@ class Auto(Generic[T]):
     def __call__(self, history: History[T], rng: Random, /) -> T:
         """The most promising candidate; a mutation of a good one if no model can be had."""
         objectives = self.surrogates.objectives
-        ended_only = not all(surrogate.by_rungs for surrogate in objectives.values())
-        known = [e for e in history.entries if e.losses or (any(e.rungs) and not ended_only)]
+        by_rungs = all(surrogate.by_rungs for surrogate in objectives.values())
+        known = [
+            entry
+            for entry in history.entries
+            if entry.losses or (any(entry.rungs) and (by_rungs or entry.state.is_finished()))
+        ]
         if len(history.entries) < self.start or len(known) < FIRST or not objectives:
             return self.spread(history, rng)
         try:

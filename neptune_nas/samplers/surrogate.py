@@ -129,7 +129,9 @@ class Surrogate(Generic[T]):
         points, _ = self.pool.tried(told.entries)
         posterior = Posterior.of(kernel, points, told.noise)
         names = {entry.name for entry in told.entries}
-        running = [e for e in history.entries if is_running(e) and e.name not in names]
+        running = [
+            e for e in history.entries if is_running(e) and not e.rungs and e.name not in names
+        ]
         if not running:
             return posterior, told.values
         others, _ = self.pool.tried(running)
@@ -147,9 +149,9 @@ def is_running(entry: Entry[Any]) -> bool:
 
 def early(history: History[T], by_rungs: bool) -> History[T]:
     """The trials that a kernel is learned from: the first that ended, or that were scored."""
-    ended = [entry for entry in history.entries if entry.state.is_finished()]
-    scored = sorted((e for e in history.entries if e.is_known), key=lambda entry: entry.number)
-    known = scored if by_rungs else ended
+    known = [entry for entry in history.entries if entry.state.is_finished()]
+    if by_rungs and any(entry.rungs for entry in history.entries):  # when they scored is not known
+        known = sorted((e for e in history.entries if e.is_known), key=lambda entry: entry.number)
     return History(tuple(known[: learned_at(len(known))]), history.turns)
 
 

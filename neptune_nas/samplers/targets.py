@@ -41,6 +41,8 @@ def targets(history: History[T], objective: int, *, alike: bool = True) -> Targe
     scores = {e.number: -e.losses[objective] for e in history.finished if e.losses is not None}
     known = {number: (score, 0.0) for number, score in scores.items()}
     waiting = [e for e in history.entries if e.number not in known and e.rungs and not failed(e)]
+    if not history.finished:  # then nothing tells what a higher rung is worth beside a lower one
+        waiting = [entry.at_first for entry in waiting]
     lines = {
         rung: line_from(rung, history, scores, alike=alike and rung != PROXY_RUNG)
         for rung in {max(entry.rungs) for entry in waiting}
@@ -97,31 +99,37 @@ def line_from(
 ) -> Line | None:
     """The line from what a rung measured to the final scores; `alike`: whether both are the same.
 
-    Before any trial has finished it is the rung itself, and through few trials it runs at their
-    mean distance, and misses by as much as the rung's own scores differ; what is not alike, such as
-    a proxy, foretells nothing then, or the mean. Through more trials the line is that of least
-    squares, its slope shrunk towards 0.
+    Before any trial has finished it is the rung itself; then the line of least squares, shrunk. Of
+    what is not alike, such as a proxy, nothing is foretold before, and through few trials the mean.
     """
     if not history.finished:
         return Line(0.0, 0.0) if alike else None
     pairs = [(e.rungs[rung], scores[e.number]) for e in history.finished if rung in e.rungs]
     low, high = np.array(pairs).reshape(-1, 2).T
-    if len(pairs) >= PAIRS:
-        return fitted(low, high)
-    if not pairs or not alike:
+    if not pairs or (not alike and len(pairs) < PAIRS):
         known = np.array(list(scores.values()))
         return Line(0.0, float(known.mean()), 0.0, float(known.var()))
-    everyone = np.var([e.rungs[rung] for e in history.entries if rung in e.rungs])
-    return Line(float(low.mean()), float(high.mean()), 1.0, float(everyone))
+    if not alike:
+        return fitted(low, high, 0.0, float(low.var()))
+    everyone = float(np.var([e.rungs[rung] for e in history.entries if rung in e.rungs]))
+    return fitted(low, high, 1.0, everyone)
 
 
-def fitted(low: Floats, high: Floats) -> Line:
-    """The line of least squares, its slope shrunk as if a point at its middle were added."""
-    count, spread = len(low), float(low.var()) + LEAST
-    slope = ((low - low.mean()) * (high - high.mean())).mean() / (spread * (1 + 1 / count))
-    missed = high - high.mean() - slope * (low - low.mean())
-    variance = float((missed**2).sum() / (count - 2))
-    return Line(float(low.mean()), float(high.mean()), float(slope), variance, count, spread)
+def fitted(low: Floats, high: Floats, slope: float, doubt: float) -> Line:
+    """The line of least squares through points and, as if it were one more, what is expected.
+
+    That is the `slope` over a variance of `doubt`: those that went on are the best and much alike,
+    so that few of them say little of the slope. A slope of 1 comes with that much doubt of the
+    scores, too, and turns round for no points.
+    """
+    count, spread = len(low), float(low.var())
+    ahead = low - low.mean()
+    wide = count * spread + doubt + LEAST
+    found = float((ahead * (high - high.mean())).sum() + slope * doubt) / wide
+    found = max(found, 0.0) if slope else found
+    missed = float(((high - high.mean() - found * ahead) ** 2).sum()) + slope * doubt
+    variance = missed / max(count - 2 + slope, 1)
+    return Line(float(low.mean()), float(high.mean()), found, variance, count, wide / count)
 
 
 def fence(values: Floats) -> float:

@@ -10,9 +10,9 @@ from neptune_nas.engine.engine import Call, Engine, Result
 from neptune_nas.errors import StudyError
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.samplers.problem import SpaceExhaustedError
-from neptune_nas.study.objectives import standing, values_of
+from neptune_nas.study.objectives import EXACT, standing, values_of
 from neptune_nas.study.proposals import Proposer
-from neptune_nas.study.rungs import Losses, Rungs
+from neptune_nas.study.rungs import Losses, Phase, Rungs
 from neptune_nas.study.settings import Question
 from neptune_nas.study.store import Store
 from neptune_nas.trial import Cost, State, Trial
@@ -132,16 +132,25 @@ class Coordinator:
     def _promotion(
         self, engine: Engine, limits: Limits, *, last: bool = False
     ) -> tuple[int, int] | None:
-        # Where time may be up before all trials are known, none is waited for.
-        more = limits.seconds is None and self._more_will_come(limits)
         waiting = {
             number
             for number, trial in self.trials.items()
             if trial.state is State.RUNNING and number not in engine.pending
         }
         return self.rungs.promotable(
-            self.scored, self.promoted, waiting, more_will_come=more, is_last_call=last
+            self.scored, self.promoted, waiting, self._phase(limits), is_last_call=last
         )
+
+    def _phase(self, limits: Limits) -> Phase:
+        """Whether trials that are better may yet come before the search ends.
+
+        Not waited for are they where it may end before, or where something is measured that only
+        the last rung tells.
+        """
+        measured = {*self.question.objectives} - {*EXACT}
+        if limits.seconds or limits.patience or measured != {"accuracy"}:
+            return Phase.OPEN
+        return Phase.EARLY if self._more_will_come(limits) else Phase.LATE
 
     def _begin(self) -> int:
         """Make the next proposal a trial, and return its number."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import numpy as np
 
@@ -14,6 +15,18 @@ REDUCTION = 3
 CAUTION = 2  # times as few go on while more trials will come
 
 
+class Phase(Enum):
+    """How much of a search is still to come.
+
+    OPEN: it may end any time, so that the best go on at once. EARLY: more trials will begin. LATE:
+    all have begun.
+    """
+
+    OPEN = auto()
+    EARLY = auto()
+    LATE = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Rungs:
     """Fidelities, rising, at which trials are compared; one in `reduction` goes on.
@@ -24,7 +37,7 @@ class Rungs:
     fronts first, so that a small network is never cut for being less accurate than a large one, and
     inside a front by how much hypervolume a trial alone adds. And what is the best of few is often
     not among the best of all: while more trials will come, only one in `CAUTION` times as many
-    goes on, and the others are chosen once all are known.
+    goes on. The others are chosen once all have begun, rung by rung from the lowest.
     """
 
     levels: tuple[int, ...]
@@ -46,19 +59,19 @@ class Rungs:
         scored: Mapping[int, Mapping[int, Losses]],
         promoted: Mapping[int, Collection[int]],
         waiting: Collection[int],
+        phase: Phase = Phase.OPEN,
         *,
-        more_will_come: bool = False,
         is_last_call: bool = False,
     ) -> tuple[int, int] | None:
-        """The trial to go on with and its next level, or None; higher rungs first.
+        """The trial to go on with and its next level, or None; higher rungs first until it is late.
 
         `scored`: by level, the losses of each trial scored there. `promoted`: by level, the trials
         that went on from it. `waiting`: the trials that can go on. On the last call, when no result
         will come of itself, each rung sends at least one on.
         """
         steps = list(zip(self.levels, self.levels[1:], strict=False))
-        share = self.reduction * (CAUTION if more_will_come else 1)
-        for level, following in reversed(steps):
+        share = self.reduction * (CAUTION if phase is Phase.EARLY else 1)
+        for level, following in steps if phase is Phase.LATE else reversed(steps):
             losses = scored[level]
             quota = max(len(losses) // share, min(len(losses), int(is_last_call)))
             if quota > len(promoted[level]):

@@ -103,10 +103,13 @@ def test_pending_trials_push_the_next_ones_away() -> None:
     assert len({cost(one)["flops"] for one in asks}) > 1
 
 
-def test_trials_that_wait_at_a_rung_end_the_spread() -> None:
-    asked = Problem(NESTED, ("accuracy", "flops"), cost)
+@pytest.mark.parametrize(("second", "is_heard"), [("flops", True), ("latency", False)])
+def test_trials_that_wait_at_a_rung_end_the_spread_if_it_measures_all(
+    second: str, is_heard: bool
+) -> None:
+    asked = Problem(NESTED, ("accuracy", second), cost)
     found = [proposal_after_rungs(asked, worth) for worth in (accuracy, lambda one: -accuracy(one))]
-    assert found[0] != found[1]
+    assert (found[0] != found[1]) == is_heard
 
 
 def proposal_after_rungs(

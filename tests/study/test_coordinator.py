@@ -156,13 +156,21 @@ def test_rungs_promote_a_third_and_prune_the_rest(tmp_path: Path) -> None:
     assert states == {State.FINISHED: 3, State.PRUNED: 24}
 
 
-@pytest.mark.parametrize(("seconds", "early"), [(None, 3), (1e6, 6)])
-def test_half_of_a_rung_goes_on_only_once_all_trials_are_known_unless_time_may_be_up(
-    tmp_path: Path, seconds: float | None, early: int
+@pytest.mark.parametrize(
+    ("limits", "measured", "early"),
+    [
+        (Limits(18), "accuracy", 3),
+        (Limits(18, seconds=1e6), "accuracy", 6),
+        (Limits(18, patience=100), "accuracy", 6),
+        (Limits(18), "loss", 6),
+    ],
+)
+def test_half_of_a_rung_goes_on_only_once_all_trials_have_begun_unless_it_may_end_before(
+    tmp_path: Path, limits: Limits, measured: str, early: int
 ) -> None:
     engine = InlineEngine(Arithmetic(), 1)
-    asked = question(rungs=(1, 3))
-    coordinator_on(store_in(tmp_path), asked).run(engine, Limits(18, seconds))
+    asked = question(rungs=(1, 3), objectives=(measured, "flops"))
+    coordinator_on(store_in(tmp_path), asked).run(engine, limits)
     levels = [call.fidelity for call in engine.made]
     last_new = max(i for i, level in enumerate(levels) if level == 1)
     assert levels.count(3) == 6

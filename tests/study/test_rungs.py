@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from neptune_nas.errors import OptionError
 from neptune_nas.pareto import non_dominated
-from neptune_nas.study.rungs import Rungs, order
+from neptune_nas.study.rungs import Phase, Rungs, order
 
 losses = st.dictionaries(
     st.integers(0, 99), st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=25
@@ -56,6 +56,16 @@ def test_a_higher_rung_goes_first() -> None:
     assert Rungs((1, 3, 9)).promotable(scored, promoted, {0, 1, 2, 3}) == (1, 9)
 
 
+def test_once_all_have_begun_the_lower_rung_goes_first() -> None:
+    three = {0: (0.3,), 1: (0.1,), 2: (0.2,)}
+    scored = {1: {**three, **{n: (n / 10,) for n in range(3, 12)}}, 3: three, 9: {}}
+    promoted = {1: {0, 1, 2}, 3: set[int](), 9: set[int]()}
+    rungs = Rungs((1, 3, 9))
+    assert rungs.promotable(scored, promoted, {*range(12)}, Phase.LATE) == (3, 3)
+    promoted[1].add(3)
+    assert rungs.promotable(scored, promoted, {*range(12)}, Phase.LATE) == (1, 9)
+
+
 def test_on_the_last_call_each_rung_sends_at_least_one_on() -> None:
     scored = {1: {7: (0.5,)}, 3: {}, 9: {}}
     assert Rungs((1, 3, 9)).promotable(scored, none_promoted(), {7}) is None
@@ -66,8 +76,8 @@ def test_while_more_trials_will_come_half_as_many_go_on() -> None:
     scored = {1: {n: (n / 10,) for n in range(11)}, 3: {}, 9: {}}
     promoted = {1: {0}, 3: set[int](), 9: set[int]()}
     rungs = Rungs((1, 3, 9))
-    assert rungs.promotable(scored, none_promoted(), {*range(11)}, more_will_come=True) == (0, 3)
-    assert rungs.promotable(scored, promoted, {*range(1, 11)}, more_will_come=True) is None
+    assert rungs.promotable(scored, none_promoted(), {*range(11)}, Phase.EARLY) == (0, 3)
+    assert rungs.promotable(scored, promoted, {*range(1, 11)}, Phase.EARLY) is None
     assert rungs.promotable(scored, promoted, {*range(1, 11)}) == (1, 3)
 
 
