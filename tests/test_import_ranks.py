@@ -17,6 +17,7 @@ RANKS = (
         "pareto",
         "record",
         "files",
+        "interrupt",
         "lock",
         "options",
         "redact",

@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from neptune_nas.codec import from_json, to_json
 from neptune_nas.errors import StudyError
+from neptune_nas.interrupt import ctrl_c_held
 from neptune_nas.redact import redact
 from neptune_nas.study.database import SQLITE, has_studies, opening, require_database, storage_at
 from neptune_nas.trial import Cost, State, Trial
@@ -41,12 +42,16 @@ QUESTION = "neptune:question"
 
 
 def translated(method: Callable[P, R]) -> Callable[P, R]:
-    """A method of `Store` that says in a sentence what the database refuses."""
+    """A method of `Store` that says in a sentence what the database refuses.
+
+    Ctrl-C waits for its end: half a transaction would keep the database locked.
+    """
 
     @wraps(method)
     def told(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return method(*args, **kwargs)
+            with ctrl_c_held():
+                return method(*args, **kwargs)
         except StorageInternalError as error:
             reason = str(error.__cause__ or error).partition("\n")[0]
             raise StudyError(
