@@ -15,6 +15,7 @@ from neptune_nas.study.audit import Audit
 from neptune_nas.study.confirmation import Goal, chosen, unsure
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop
 from neptune_nas.study.noise import accuracies, half_width, noise
+from neptune_nas.study.ranking import WITHIN
 from neptune_nas.study.settings import TRAINING
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
@@ -52,7 +53,10 @@ def print_study(study: Study) -> None:
 def ranking_table(study: Study) -> Table:
     """The first trials by accuracy per FLOP."""
     spread = noise(study.ranked)
-    title = f"By accuracy per FLOP: (accuracy - chance) / MFLOPs{INTERVAL if spread else ''}"
+    title = (
+        f"By accuracy per FLOP, up to {100 * WITHIN:g} points below the best: "
+        f"(accuracy - chance) / MFLOPs{INTERVAL if spread else ''}"
+    )
     table = Table(box=SIMPLE, title=title, title_justify="left")
     for column in ("#", "trial", "accuracy", "MFLOPs", "per MFLOP", "acc/GFLOP"):
         table.add_column(column, justify="right", no_wrap=True, min_width=len(column))

@@ -8,7 +8,7 @@ its path, with the option as `str` writes it, empty where it is not taken), what
 (`accuracy` or `test_acc`; `loss`), and, where there are several, its `seed` and `fidelity` (or
 `epochs`). Further columns are costs, or notes where they are no numbers.
 
-Accuracies may be shares or percent: if any is above 1, they are percent.
+Accuracies may be shares or percent: if any is above 1, they are percent, and most must be.
 """
 
 import csv
@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite, nan
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from neptune_nas.errors import DataError, FileFormatError, NeptuneError
@@ -50,7 +51,12 @@ def read_rows(path: Path, space: Space[Any]) -> list[Row]:
     rows = list(_json_rows(text, space, path) if is_json else _csv_rows(text, space, path))
     if not rows:
         raise FileFormatError(f"{path} has no measurements: it needs one a row.")
-    if max(row.accuracy for row in rows) > 1:
+    if (most := max(row.accuracy for row in rows)) > 1:
+        if median(row.accuracy for row in rows) <= 1:
+            raise FileFormatError(
+                f"{path}: accuracies must be all shares or all percent, but most are at most 1 and "
+                f"one is {most:g}."
+            )
         rows = [replace(row, accuracy=row.accuracy / 100) for row in rows]
     if worst := next((row for row in rows if not 0 <= row.accuracy <= 1), None):
         raise FileFormatError(
@@ -103,6 +109,11 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
         )
     reader.fieldnames = names
     networks = Networks(space)
+    if not {"code", *networks.options} & {*names}:
+        raise DataError(
+            f"{path} needs a column for each decision of space '{space.name}' "
+            f"({', '.join(networks.options)}), or `code`, but has: {', '.join(names)}."
+        )
     for cells in reader:
         where = f"{path}, line {reader.line_num}"
         if "" in cells or None in cells.values():

@@ -10,6 +10,7 @@ from typing import Any
 from neptune_nas.cost import CostModel
 from neptune_nas.data.load import load_once
 from neptune_nas.errors import ArchitectureError, DataError, OptionError
+from neptune_nas.evaluate.table_file import ONLY
 from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.study.objectives import EXACT
 from neptune_nas.study.task import Task
@@ -110,4 +111,9 @@ def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
         raise OptionError(
             f"rungs must begin at {max(lowest, 1)}, the least that {table.source} has a score of "
             f"for every network, but got {','.join(map(str, rungs))}."
+        )
+    if len(rungs) > 1 and fidelities(table) == (ONLY,):
+        raise OptionError(
+            f"rungs need a table with fidelities, but {table.source} has one for each network: "
+            f"leave `rungs` (--rungs) out."
         )

@@ -81,3 +81,8 @@ def test_rungs_begin_where_every_network_has_a_score(tmp_path: Path) -> None:
 def test_a_table_has_no_rung_0(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="rungs must begin at 1"):
         check_rungs(table(tmp_path, OURS), (0, 1))
+
+
+def test_rungs_need_a_table_with_fidelities(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="rungs need a table with fidelities"):
+        check_rungs(table(tmp_path, OURS), (1, 3))
