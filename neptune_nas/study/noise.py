@@ -78,9 +78,9 @@ def noise(trials: Sequence[Trial]) -> Noise | None:
 
 
 def noise_of(repeated: Sequence[Repeats]) -> Noise | None:
-    """The noise between seeds by accuracy: that of the nearest quarter, or of 6 degrees of freedom.
+    """The noise between seeds by accuracy: that of the nearest quarter of the trials.
 
-    None without any.
+    Of more where these would hold fewer than 6 degrees of freedom on average; None without any.
     """
     count, total = len(repeated), sum(each.degrees for each in repeated)
     if not total:

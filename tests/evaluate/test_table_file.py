@@ -82,10 +82,6 @@ def test_csv_may_have_codes_seeds_epochs_costs_and_notes(tmp_path: Path) -> None
         ("code,accuracy\n01,good\n", "line 2: `accuracy` must be a number, but is 'good'"),
         ("code,accuracy\n01,nan\n", "line 2: `accuracy` must be a number, but is 'nan'"),
         ("code,accuracy\n00,0.5\n01,63\n10,0.7\n", "most are at most 1 and one is 63"),
-        (
-            "arch,accuracy\na,0.5\n",
-            "needs a column for each decision of space .* but has: arch, acc",
-        ),
         ("code,accuracy\n01,-0.5\n", "must lie in 0..1 or in 0..100 percent, but one is -0.5"),
         ("code,accuracy\n01,250\n", "must lie in 0..1 or in 0..100 percent, but one is 2.5"),
     ],
@@ -117,9 +113,7 @@ def test_codes_of_another_space_are_refused(tmp_path: Path, code: str) -> None:
 
 
 def test_a_table_without_the_spaces_columns_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        DataError, match="a column for each decision of space 'codes' .* but has: arch"
-    ):
+    with pytest.raises(DataError, match=r"a column for each decision of space .*, but has: arch"):
         read_rows(table(tmp_path, "arch,accuracy\na,0.5\n"), SPACE)
 
 
