@@ -36,8 +36,14 @@ def test_scores_are_more_is_better_in_the_order_of_the_history() -> None:
 def test_a_lower_rung_foretells_the_score_that_its_like_had() -> None:
     pruned = entry(6, None, {1: 0.4}, TrialState.PRUNED)
     found = targets(history(*FINISHED, pruned), 0)
+    low, doubt = np.arange(0.2, 0.75, 0.1), np.var([*np.arange(0.2, 0.75, 0.1), 0.4])
+    squares = ((low - 0.45) ** 2).sum()
+    slope = (0.5 * squares + doubt) / (squares + doubt)  # of six points at 0.5, and one at 1
+    missed = (slope - 0.5) ** 2 * squares + doubt
+    unsure = 1 / 6 + 0.05**2 / (squares + doubt)
+    assert found.values[-1] == pytest.approx(0.625 - 0.05 * slope)
     assert found.values[-1] == pytest.approx(0.6, abs=0.01)
-    assert found.noise[-1] < 0.01
+    assert found.noise[-1] == pytest.approx(missed / 5 * (1 + unsure))
 
 
 def test_a_rung_of_which_little_is_known_says_little() -> None:
