@@ -1,17 +1,20 @@
-"""What rungs and the fast trainer cost and find, against training every candidate to the end.
+r"""What rungs and the fast trainer cost and find, against training every candidate to the end.
 
-    python -m benchmarks.rungs --data-dir DIR --images 3000 --validation 1000 --rungs 1,3,9:3 1,9:8
+    python -m benchmarks.rungs --data-dir DIR --images 3000 --validation 1000 --rungs 1,3,9:3 \
+        1,3,9:5,2 0,1,3,9:2,3,2
 
 DIR holds `train/` with a folder of images a class. Both ways are given the same seeded sample of
 architectures. The naive way trains each for the last rung's epochs in the loop that everybody
-writes first (`benchmarks.naive`); ours is a search of a space that holds the sample and nothing
-else, with each of `--rungs` (epochs, and after the colon one in how many goes on). Both train on
-`--images` images and validate on `--validation` others. Printed are CPU-seconds, the coordinator's
-included, and the hypervolume of accuracy and FLOPs of either front, twice: by the naive accuracies
-of all, and each by its own.
+writes first (`benchmarks.naive`), half of them before our searches and half after. Ours is a search
+of a space that holds the sample and nothing else, with each of `--rungs` (epochs, 0 for synflow,
+and after the colon one in how many goes on from each). What two searches both train is trained
+once and its time counted in both. All train on `--images` images and validate on `--validation`
+others. Printed are CPU-seconds, the coordinator's included, and the hypervolume of accuracy and
+FLOPs of either front, twice: by the naive accuracies of all, and each by its own.
 """
 
 import argparse
+import json
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -32,7 +35,9 @@ from neptune_nas.codec import key
 from neptune_nas.constraints import Constraint, parse_constraint
 from neptune_nas.cost import CostModel
 from neptune_nas.data.load import load_once
+from neptune_nas.evaluate.proxy_first import ProxyFirst
 from neptune_nas.evaluate.short_training import ShortTraining
+from neptune_nas.evaluate.zero_cost import ZeroCost
 from neptune_nas.pareto import hypervolume, non_dominated
 from neptune_nas.search import Search
 from neptune_nas.space import Space, choice, find_space
@@ -40,6 +45,7 @@ from neptune_nas.study.rungs import REDUCTION
 from neptune_nas.study.study import Study
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.trial import Score
+from neptune_nas.trial_json import score_from_json, score_to_json
 
 SHAPE = (3, 32, 32)
 CLASSES = 10
@@ -95,15 +101,21 @@ def loaders(job: Job) -> tuple[DataLoader[object], DataLoader[object]]:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Short training whose seconds are those of the processor."""
+    """An evaluator whose seconds are those of the processor, and which keeps scores in `folder`."""
 
-    training: ShortTraining
+    measure: ProxyFirst
+    folder: Path
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:  # noqa: D102  # the protocol's
-        load_once(self.training.data, self.training.data_dir, 0)
+        file = self.folder / f"{key(architecture)}-{fidelity}-{seed}.json"
+        if file.exists():
+            return score_from_json(json.loads(file.read_text()))
+        load_once(self.measure.training.data, self.measure.training.data_dir, 0)
         start = process_time()
-        score = self.training(architecture, fidelity, seed)
-        return replace(score, seconds=process_time() - start)
+        score = self.measure(architecture, fidelity, seed)
+        score = replace(score, seconds=process_time() - start)
+        file.write_text(json.dumps(score_to_json(score)))
+        return score
 
 
 def one_thread() -> None:
@@ -135,36 +147,30 @@ class Way:
     """Rungs, and one in how many goes on from each."""
 
     rungs: tuple[int, ...]
-    reduction: int
+    reduction: tuple[int, ...]
 
     @classmethod
     def parse(cls, text: str) -> "Way":
-        """The way that `1,3,9:3` says."""
+        """The way that `1,3,9:3` or `1,3,9:5,2` says."""
         rungs, _, reduction = text.partition(":")
-        return cls(tuple(map(int, rungs.split(","))), int(reduction or REDUCTION))
+        numbers = (rungs, reduction or str(REDUCTION))
+        levels, reductions = (tuple(map(int, each.split(","))) for each in numbers)
+        return cls(levels, reductions)
 
     def __str__(self) -> str:
-        return f"--rungs {','.join(map(str, self.rungs))} --reduction {self.reduction}"
+        rungs, reduction = (",".join(map(str, each)) for each in (self.rungs, self.reduction))
+        return f"--rungs {rungs} --reduction {reduction}"
 
 
-def search(jobs: Sequence[Job], way: Way, workers: int, images: Path) -> tuple[Study, float]:
+def search(jobs: Sequence[Job], way: Way, workers: int, out: Path) -> tuple[Study, float]:
     """Our way: a study of a space of these architectures alone, and its CPU-seconds."""
-    data, recipe, before = f"folder:{images}#{jobs[0].images}", jobs[0].recipe, process_time()
-    with TemporaryDirectory() as out:
-        study = searched(jobs, way, workers, (data, str(images.parent), recipe, out))
-    return study, process_time() - before + study.ledger.worker_seconds
-
-
-def searched(
-    jobs: Sequence[Job], way: Way, workers: int, where: tuple[str, str, Recipe, str]
-) -> Study:
-    """The study."""
-    data, data_dir, recipe, out = where
-    return Search(
+    data, before = data_in(out, jobs[0].images), process_time()
+    training = ShortTraining(data, str(out), jobs[0].recipe)
+    study = Search(
         space=Space("sample", choice(*(job.architecture for job in jobs))),
         data=data,
-        data_dir=data_dir,
-        evaluator=Timed(ShortTraining(data, data_dir, recipe)),
+        data_dir=out,
+        evaluator=Timed(ProxyFirst(ZeroCost("synflow", data, str(out)), training), out),
         rungs=way.rungs,
         reduction=way.reduction,
         sampler="random",
@@ -172,7 +178,14 @@ def searched(
         jobs=workers,
         threads=1,
         out=out,
+        name=str(way).replace(" ", ""),
     ).run()
+    return study, process_time() - before + study.ledger.worker_seconds
+
+
+def data_in(out: Path, images: int) -> str:
+    """The name of the data set that `link_images` made there."""
+    return f"folder:{out / 'images'}#{images}"
 
 
 def volume(accuracies: Mapping[str, float], costs: Mapping[str, int]) -> float:
@@ -197,7 +210,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=3000, help="to train on, at most 9 times:")
     parser.add_argument("--validation", type=int, default=1000, help="images to validate on")
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rungs", type=Way.parse, nargs="+", default=[Way((1, 3, 9), REDUCTION)])
+    parser.add_argument(
+        "--rungs", type=Way.parse, nargs="+", default=[Way((1, 3, 9), (REDUCTION,))]
+    )
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
 
@@ -209,14 +224,17 @@ def main() -> None:
             options.space, options.candidates, [parse_constraint(options.constraint)], 0
         )
     ]
-    with TemporaryDirectory() as out:
-        images = Path(out) / "images"
-        link_images(Path(options.data_dir), options.validation, images)
-        load_once(f"folder:{images}#{options.images}", out, 0)  # decoded once for all
-        found = [search(jobs, way, options.workers, images) for way in options.rungs]
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(options.workers, context, one_thread) as pool:
-            everything = list(pool.map(naive, jobs))
+    context = multiprocessing.get_context("spawn")
+    with (
+        TemporaryDirectory() as folder,
+        ProcessPoolExecutor(options.workers, context, one_thread) as pool,
+    ):
+        out, half = Path(folder), len(jobs) // 2
+        link_images(Path(options.data_dir), options.validation, out / "images")
+        load_once(data_in(out, options.images), out, 0)  # decoded once for all
+        everything = list(pool.map(naive, jobs[:half]))
+        found = [search(jobs, way, options.workers, out) for way in options.rungs]
+        everything += pool.map(naive, jobs[half:])
     for way, (study, seconds) in zip(options.rungs, found, strict=True):
         report(way, study, seconds, everything)
 

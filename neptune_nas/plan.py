@@ -1,7 +1,7 @@
 """What a search would do, said before it is done."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,6 +10,7 @@ from neptune_nas.codec import key
 from neptune_nas.constraints import Survey
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.search import Search
+from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question
 from neptune_nas.study.subject import Subject
 from neptune_nas.trial import Score
@@ -49,7 +50,7 @@ def plan(search: Search) -> Plan:
     first = next(level for level in question.rungs if level)  # 0 is a proxy
     subject.task.evaluator(candidate, first, seed)  # warms up: the first call is slower
     score = subject.task.evaluator(candidate, first, seed)
-    each = score.seconds / first * expected_epochs(question.rungs, question.reduction)
+    each = score.seconds / first * expected_epochs(Rungs(question.rungs, question.reduction))
     return Plan(
         folder=search.folder.path,
         goes_on=search.folder.exists,
@@ -73,10 +74,11 @@ def typical(subject: Subject) -> Any:
     return sorted(fits, key=lambda each: subject.gauge.cost(each).flops)[len(fits) // 2]
 
 
-def expected_epochs(rungs: Sequence[int], reduction: int) -> float:
-    """How many epochs a trial trains on average, where one in `reduction` leaves each rung.
+def expected_epochs(rungs: Rungs) -> float:
+    """How many epochs a trial trains on average.
 
-    >>> expected_epochs((1, 3, 9), 3)
-    3.0
+    >>> expected_epochs(Rungs((1, 3, 9))), expected_epochs(Rungs((1, 4, 8), (2, 4)))
+    (3.0, 4.0)
     """
-    return sum(level / float(reduction) ** i for i, level in enumerate(rungs))
+    shares = accumulate(rungs.reductions, lambda share, one_in: share / one_in, initial=1.0)
+    return sum(level * share for level, share in zip(rungs.levels, shares, strict=True))

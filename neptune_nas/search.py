@@ -32,7 +32,7 @@ from neptune_nas.space.locate import check_where, find_module
 from neptune_nas.study.coordinator import Limits
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.opening import Opening
-from neptune_nas.study.rungs import REDUCTION
+from neptune_nas.study.rungs import REDUCTION, Reduction
 from neptune_nas.study.session import Asked
 from neptune_nas.study.settings import TABLE, TRAINING, Question
 from neptune_nas.study.study import Study
@@ -66,7 +66,8 @@ class Search:
     `sampler`: auto, evolution, local, nsga2, random, Optuna's own by name, or `module:Class`, with
     `sampler_kwargs` for it. `seed`: of all that is random. `rungs`: epochs at which trials are
     compared (default: what suits the data, once); the first may be 0, which is the zero-cost
-    `proxy` (default: synflow). `reduction`: one trial in so many goes on from each rung.
+    `proxy` (default: synflow). `reduction`: one trial in so many goes on from each rung, or
+    from one after the other, as in (5, 2).
     `recipe`: how to train (default: what suits the data). `repeats`: seeds at the last rung.
     `evaluator`: what to measure with in place of short training. `table`: the file of a table to
     look networks up in instead; `data` then says which images they saw (default: cifar10). `name`:
@@ -96,7 +97,7 @@ class Search:
     repeats: int = 1
     seed: int = 0
     proxy: str | None = None
-    reduction: int = REDUCTION
+    reduction: int | Sequence[int] = REDUCTION
     evaluator: Evaluator | None = None
     table: str | Path | None = None
     name: str | None = None
@@ -150,7 +151,7 @@ class Search:
             recipe={} if self.table else asdict(self.recipe or default_recipe(self._data)),
             repeats=self.repeats,
             proxy=(self.proxy or PROXY) if rungs[0] == 0 and self._measure == TRAINING else "",
-            reduction=self.reduction,
+            reduction=self._reduction,
         )
 
     @property
@@ -163,6 +164,13 @@ class Search:
         if self.table is not None:
             return f"{TABLE}{self.table}"
         return TRAINING if self.evaluator is None else type_name(type(self.evaluator))
+
+    @property
+    def _reduction(self) -> Reduction:
+        """As it is written down: one number for all, or a tuple."""
+        if isinstance(self.reduction, int):
+            return self.reduction
+        return tuple(self.reduction) if len(self.reduction) != 1 else self.reduction[0]
 
     def _usual_rung(self) -> int:
         return default_epochs(self._data) if self.known is None else fidelities(self.known)[-1] or 1

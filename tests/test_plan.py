@@ -10,6 +10,7 @@ import pytest
 from neptune_nas.errors import StudyError
 from neptune_nas.plan import expected_epochs, plan
 from neptune_nas.search import Search
+from neptune_nas.study.rungs import Rungs
 from tests.study.fakes import Arithmetic
 
 
@@ -22,12 +23,16 @@ def everything(folder: Path) -> dict[Path, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("rungs", "reduction", "epochs"), [((9,), 3, 9.0), ((1, 3, 9), 3, 3.0), ((0, 4, 8), 4, 1.5)]
+    ("rungs", "epochs"),
+    [
+        (Rungs((9,)), 9.0),
+        (Rungs((1, 3, 9)), 3.0),
+        (Rungs((0, 4, 8), 4), 1.5),
+        (Rungs((1, 4, 8), (2, 4)), 4.0),
+    ],
 )
-def test_one_trial_in_so_many_as_the_search_says_goes_on(
-    rungs: tuple[int, ...], reduction: int, epochs: float
-) -> None:
-    assert expected_epochs(rungs, reduction) == epochs
+def test_one_trial_in_so_many_as_the_search_says_goes_on(rungs: Rungs, epochs: float) -> None:
+    assert expected_epochs(rungs) == epochs
 
 
 def test_a_larger_reduction_takes_less_time(tmp_path: Path) -> None:

@@ -219,10 +219,28 @@ def test_a_study_is_asked_with_its_reduction(tmp_path: Path) -> None:
         arithmetic(tmp_path, rungs=(1, 3), trials=18).run()
 
 
+def test_each_rung_may_have_a_reduction_of_its_own_also_after_a_restart(tmp_path: Path) -> None:
+    for trials, finished in ((12, 1), (18, 3)):
+        study = arithmetic(tmp_path, rungs=(1, 3, 9), reduction=[3, 2], trials=trials).run()
+        assert study.settings.question.reduction == (3, 2)
+        assert len(study.ranked) >= finished
+    with pytest.raises(StudyError, match=r"reduction.*\(3, 2\).*3"):
+        arithmetic(tmp_path, rungs=(1, 3, 9), trials=18).run()
+
+
+def test_a_list_of_one_reduction_is_the_same_question_as_the_number(tmp_path: Path) -> None:
+    one, many = (arithmetic(tmp_path, rungs=(1, 3, 9), reduction=r) for r in (4, [4]))
+    assert one.question == many.question
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"rungs": (1, 3), "reduction": 1}, "a reduction of at least 2, but got 1"),
+        ({"rungs": (1, 3, 9), "reduction": (4, 1)}, "a reduction of at least 2, but got 1"),
+        ({"rungs": (1, 3, 9), "reduction": (5, 2, 2)}, "2 for 1,3,9, but got 5,2,2"),
+        ({"rungs": (1, 3), "reduction": ()}, "one reduction for all, .* but got none"),
+        ({"rungs": (1, 3), "reduction": "3"}, "`reduction` must be a whole number or a tuple"),
         ({"rungs": [3, 1]}, "rising, distinct numbers of epochs, as in 1,3,9, but got 3,1"),
         ({"constraints": ["flops<=x"]}, "constraint 'flops<=x' must be a cost"),
         ({"sampler": "autp"}, "sampler 'autp' is unknown: did you mean 'auto'"),

@@ -79,7 +79,11 @@ TableOption = Annotated[
     ),
 ]
 Reduction = Annotated[
-    int | None, typer.Option(help="One trial in so many goes on from each rung (default: 3).")
+    str | None,
+    typer.Option(
+        help="One trial in so many goes on from each rung (default: 3); or one number for each "
+        "rung but the last, as in 5,2."
+    ),
 ]
 RepeatSeeds = Annotated[
     int | None, typer.Option(help="Seeds that each trial is scored with at the last rung.")
@@ -145,7 +149,7 @@ def search(
         "constraints": tuple(constraint) if constraint else None,
         "rungs": _rungs(epochs, rungs),
         "proxy": proxy,
-        "reduction": reduction,
+        "reduction": None if reduction is None else whole_numbers(reduction, "--reduction"),
         "table": table,
         "repeats": repeat_seeds,
         "jobs": jobs,

@@ -11,6 +11,8 @@ from neptune_nas.pareto import hypervolume, ranks
 
 Losses = Sequence[float]
 
+Reduction = int | tuple[int, ...]
+
 REDUCTION = 3
 CAUTION = 2  # times as few go on while more trials will come
 
@@ -29,9 +31,10 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rungs:
-    """Fidelities, rising, at which trials are compared; one in `reduction` goes on.
+    """Fidelities, rising, at which trials are compared; one in `reduction` goes on from each.
 
-    0, which can only be the first, stands for a zero-cost proxy.
+    `reduction`: one number for all, or one for each rung but the last. Level 0, which can only be
+    the first, stands for a zero-cost proxy.
 
     Li et al. 2020 (arXiv 1810.05934) promote by one loss. Here a rung is sorted into non-dominated
     fronts first, so that a small network is never cut for being less accurate than a large one, and
@@ -41,7 +44,7 @@ class Rungs:
     """
 
     levels: tuple[int, ...]
-    reduction: int = REDUCTION
+    reduction: Reduction = REDUCTION
 
     def __post_init__(self) -> None:
         if not self.levels or self.levels[0] < 0 or list(self.levels) != sorted({*self.levels}):
@@ -51,8 +54,26 @@ class Rungs:
             )
         if self.levels[-1] == 0:
             raise OptionError("rungs must end with at least 1 epoch: 0 is a proxy, as in 0,1,3.")
-        if self.reduction < 2:
-            raise OptionError(f"rungs need a reduction of at least 2, but got {self.reduction}.")
+        self._check_reduction()
+
+    def _check_reduction(self) -> None:
+        given = self.reduction if isinstance(self.reduction, tuple) else (self.reduction,)
+        steps = len(self.levels) - 1
+        if isinstance(self.reduction, tuple) and len(given) != steps:
+            raise OptionError(
+                f"rungs need one reduction for all, or one for each but the last: "
+                f"{steps} for {','.join(map(str, self.levels))}, "
+                f"but got {','.join(map(str, given)) or 'none'}."
+            )
+        if (least := min(given, default=REDUCTION)) < 2:
+            raise OptionError(f"rungs need a reduction of at least 2, but got {least}.")
+
+    @property
+    def reductions(self) -> tuple[int, ...]:
+        """The reduction of each rung but the last."""
+        if isinstance(self.reduction, tuple):
+            return self.reduction
+        return (self.reduction,) * (len(self.levels) - 1)
 
     def promotable(
         self,
@@ -69,11 +90,11 @@ class Rungs:
         that went on from it. `waiting`: the trials that can go on. On the last call, when no result
         will come of itself, each rung sends at least one on.
         """
-        steps = list(zip(self.levels, self.levels[1:], strict=False))
-        share = self.reduction * (CAUTION if phase is Phase.EARLY else 1)
-        for level, following in steps if phase is Phase.LATE else reversed(steps):
+        caution = CAUTION if phase is Phase.EARLY else 1
+        steps = list(zip(self.levels, self.levels[1:], self.reductions, strict=False))
+        for level, following, share in steps if phase is Phase.LATE else reversed(steps):
             losses = scored[level]
-            quota = max(len(losses) // share, min(len(losses), int(is_last_call)))
+            quota = max(len(losses) // (share * caution), min(len(losses), int(is_last_call)))
             if quota > len(promoted[level]):
                 best = order(losses)[:quota]
                 able = (n for n in best if n in waiting and n not in promoted[level])

@@ -10,7 +10,7 @@ from typing import Any
 from neptune_nas.constraints import Constraint, parse_constraint
 from neptune_nas.errors import OptionError
 from neptune_nas.study.objectives import SCORED, check_objectives
-from neptune_nas.study.rungs import REDUCTION, Rungs
+from neptune_nas.study.rungs import REDUCTION, Reduction, Rungs
 
 TRAINING = "training"
 SEEDS = 2**32  # as many as numpy's generators take
@@ -24,9 +24,9 @@ class Question:
     `space`: as it was named on the command line. `data`: as `load_data` takes it. `rungs`: epochs
     at which trials are compared; the last is what the report ranks by. `evaluator`: "training",
     `table:FILE`, or the class of another one. `repeats`: seeds at the last rung, whose mean counts.
-    `reduction`: one trial in so many goes on from each rung. `proxy`: the zero-cost proxy that is
-    rung 0, if there is one. `sampler_kwargs`: numbers, text, true, false, and lists and dicts of
-    these: what `study.toml` can hold.
+    `reduction`: one trial in so many goes on, from all rungs or from one after the other. `proxy`:
+    the zero-cost proxy that is rung 0, if there is one. `sampler_kwargs`: numbers, text, true,
+    false, and lists and dicts of these: what `study.toml` can hold.
 
     Raises `OptionError` for what no study can be asked.
     """
@@ -43,7 +43,7 @@ class Question:
     recipe: dict[str, Any] = field(default_factory=dict)
     repeats: int = 1
     proxy: str = ""
-    reduction: int = REDUCTION
+    reduction: Reduction = REDUCTION
 
     def __post_init__(self) -> None:
         check_objectives(self.objectives)

@@ -78,6 +78,8 @@ def test_a_missing_field_is_named() -> None:
     ("table", "field", "value", "message"),
     [
         ("question", "rungs", [], "`question`: rungs need rising, .* but got none"),
+        ("question", "reduction", [3], "one reduction for all, .* but got 3"),
+        ("question", "reduction", ["3"], r"`reduction` must be a whole number or a list, each .*"),
         ("question", "rungs", [3, 1], "`question`: rungs need rising, .* but got 3,1"),
         ("question", "rungs", ["1"], r"`rungs` must be a list, each a whole number, .* \['1'\]"),
         ("question", "seed", True, "`seed` must be a whole number, but got True"),

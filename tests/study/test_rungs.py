@@ -33,6 +33,24 @@ def test_a_reduction_below_two_is_refused() -> None:
         Rungs((1, 3), reduction=1)
 
 
+@pytest.mark.parametrize("reduction", [(3,), (3, 3, 3), ()])
+def test_reductions_of_their_own_are_one_for_each_rung_but_the_last(
+    reduction: tuple[int, ...],
+) -> None:
+    with pytest.raises(OptionError, match="one for each but the last: 2 for 1,3,9"):
+        Rungs((1, 3, 9), reduction)
+
+
+def test_each_rung_sends_its_own_share_on() -> None:
+    scored = {1: {n: (n / 10,) for n in range(5)}, 3: {0: (0.1,), 1: (0.2,)}, 9: {}}
+    rungs, promoted = Rungs((1, 3, 9), (5, 2)), none_promoted()
+    assert rungs.promotable(scored, promoted, {*range(5)}) == (0, 9)
+    promoted[3].add(0)
+    assert rungs.promotable(scored, promoted, {*range(5)}) == (0, 3)
+    promoted[1].add(0)
+    assert rungs.promotable(scored, promoted, {*range(1, 5)}) is None
+
+
 def test_nothing_goes_on_before_a_whole_share_has_scored() -> None:
     scored = {1: {0: (0.1,), 1: (0.2,)}, 3: {}, 9: {}}
     assert Rungs((1, 3, 9)).promotable(scored, none_promoted(), {0, 1}) is None
