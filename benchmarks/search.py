@@ -96,18 +96,27 @@ def picks_name(space: Space[Any]) -> Callable[[Any], str]:
     return lambda architecture: str(space.index(architecture))
 
 
-def search(bench: Bench, sampler: str, kinds: int, seed: int, by: str, count: int) -> Run:
-    """Run one search of `count` evaluations."""
-    name = key if by == "network" else picks_name(bench.space)
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all searches have in common; `attempts`: see `ask`, `by`: see `BY_HELP`."""
+
+    evaluations: int
+    by: str
+    attempts: int
+
+
+def search(bench: Bench, sampler: str, kinds: int, seed: int, terms: Terms) -> Run:
+    """Run one search."""
+    name = key if terms.by == "network" else picks_name(bench.space)
     problem = Problem(bench.space, OBJECTIVES[kinds], bench.table.cost, name=name, seed=seed)
     directions = DIRECTIONS[:kinds]
     study = optuna.create_study(directions=directions, sampler=make_sampler(sampler, problem))
     rows: list[tuple[float, float, float]] = []
     names: list[str] = []
     seconds: list[float] = []
-    for _ in range(count):
+    for _ in range(terms.evaluations):
         start = perf_counter()
-        trial, architecture = ask(study, bench.space)
+        trial, architecture = ask(study, bench.space, terms.attempts)
         seconds.append(perf_counter() - start)
         entry = picks_name(bench.space)(architecture)
         score = bench.table(architecture, WHOLE, drawn_run(seed, entry, names.count(entry)))
@@ -119,12 +128,12 @@ def search(bench: Bench, sampler: str, kinds: int, seed: int, by: str, count: in
     return Run(accuracies, means, costs, tuple(names), tuple(seconds))
 
 
-def ask(study: optuna.Study, space: Space[Any]) -> tuple[optuna.Trial, Any]:
+def ask(study: optuna.Study, space: Space[Any], attempts: int) -> tuple[optuna.Trial, Any]:
     """The next proposal that the space's rules allow; others fail and cost nothing.
 
-    For a sampler that wastes `ATTEMPTS` in a row one is drawn by chance, as a search does.
+    For a sampler that wastes `attempts` in a row one is drawn by chance, as a search does.
     """
-    for _ in range(ATTEMPTS):
+    for _ in range(attempts):
         trial = study.ask()
         try:
             return trial, space.suggest(trial)
@@ -191,6 +200,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--objectives", default="2,1", help="2: accuracy and FLOPs, 1: accuracy")
     parser.add_argument("--evaluations", type=int, default=200)
     parser.add_argument("--by", choices=("network", "entry"), default="network", help=BY_HELP)
+    parser.add_argument("--attempts", type=int, default=ATTEMPTS, help="in a row that break rules")
     return parser.parse_args()
 
 
@@ -198,15 +208,13 @@ def main() -> None:
     options = arguments()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     bench = Bench(Tabular.from_file(options.table, find_space(options.space)), options.floor)
+    terms = Terms(options.evaluations, options.by, options.attempts)
     marks = " | ".join(map(str, MARKS))
     for kinds in map(int, options.objectives.split(",")):
         print(f"\n| sampler: measure | seeds | {marks} | duplicates | ms |")
         print(f"|{'---|' * 8}")
         for sampler in options.samplers.split(","):
-            runs = [
-                search(bench, sampler, kinds, seed, options.by, options.evaluations)
-                for seed in range(options.seeds)
-            ]
+            runs = [search(bench, sampler, kinds, seed, terms) for seed in range(options.seeds)]
             for name, measure in MEASURES[kinds].items():
                 label = f"{sampler}: {name}"
                 print(table_row(bench, label, runs, measure), flush=True)
