@@ -4,7 +4,7 @@
 
 Each search looks networks up in a table, one training run an evaluation. With the same number of
 evaluations in all, either every one is a new network, or the last 15% score the five most accurate
-again, until each has two or three scores (`neptune-nas confirm --by accuracy --top 5 --seeds 2`).
+again, until each has two or three scores (`neptune-nas search --confirm N`, which asks for three).
 The network of the best mean is then recommended. Regret: by how many points its mean over all runs
 of the table is below the best; mean and standard error over seeds. Of a table with three runs of
 each network, three scores are all that is known of it: its mean is then the truth itself.
@@ -45,7 +45,7 @@ def regret(
         )
         study = search.run()
         if split[1]:
-            study = run_confirm(search, Goal(scores, by="accuracy", top=5), split[1])
+            study = run_confirm(search, Goal(scores), split[1])
         spent = sum(len(t.scores) + len(t.confirmations) for t in study.trials)
         assert spent <= sum(split)
         return 100 * (bench.best - bench.table.mean(study.best("accuracy").architecture))

@@ -40,10 +40,8 @@ def run_confirm(
     work on it.
     """
     end_if_unguarded()
-    if evaluations is not None and evaluations < 1:
-        raise OptionError(f"`evaluations` must be at least 1, but got {evaluations}.")
+    check_asked(search, goal, evaluations)
     check_same(search, study_of(search).settings)
-    check_runs(search, goal)
     with search.folder.locked():
         try:
             for trial, study in confirmations(search, goal, evaluations):
@@ -58,8 +56,13 @@ def run_confirm(
     return study
 
 
-def check_runs(search: Search, goal: Goal) -> None:
-    """Refuse more seeds than a table has runs of each network: one of them would count twice."""
+def check_asked(search: Search, goal: Goal, evaluations: int | None) -> None:
+    """Refuse no evaluations at all, and more seeds than a table has runs of each network.
+
+    One of its runs would count twice.
+    """
+    if evaluations is not None and evaluations < 1:
+        raise OptionError(f"`evaluations` must be at least 1, but got {evaluations}.")
     runs = None if search.known is None else search.known.least_runs(search.question.rungs[-1])
     if runs is not None and goal.seeds > runs:
         raise OptionError(

@@ -23,26 +23,9 @@ def confirm(
     evaluations: Annotated[int | None, typer.Option(help="The most to make now.")] = None,
 ) -> None:
     """Score the best again with more seeds: was it luck?"""
-    from neptune_nas.again import study_of
+    from neptune_nas.cli.confirming import confirm_best
     from neptune_nas.cli.console import console
-    from neptune_nas.cli.summary import confirmed_lines, confirmed_table
-    from neptune_nas.confirm import run_confirm
-    from neptune_nas.study.confirmation import Goal, as_searched
-    from neptune_nas.study.noise import accuracies
-    from neptune_nas.trial import Trial
+    from neptune_nas.study.confirmation import Goal
 
-    goal, search, err = Goal(seeds, by, top), measure.search(), console(stderr=True)
-
-    def watch(trial: Trial, unsure: int) -> None:
-        score, mean = trial.confirmations[-1], trial.score
-        said = f"accuracy {score.accuracy:.4f}" if score.ok else f"failed: {score.failure}"
-        now = f"mean {mean.accuracy:.4f} of {len(accuracies(trial))} seeds" if mean else "no mean"
-        err.print(f"trial {trial.number}: {said}, {now}; {unsure} trials still to confirm")
-
-    before = study_of(search)
-    study = run_confirm(search, goal, evaluations, watch)
-    terminal = console()
-    terminal.print(confirmed_table(study, goal, as_searched(study.trials)))
-    for line in confirmed_lines(before, study, goal):
-        terminal.print(line, soft_wrap=True)
-    terminal.print(f"Report: {study.folder / 'report.html'}", soft_wrap=True)
+    study = confirm_best(measure.search(), Goal(seeds, by, top), evaluations)
+    console().print(f"Report: {study.folder / 'report.html'}", soft_wrap=True)

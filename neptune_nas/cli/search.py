@@ -1,5 +1,6 @@
 """`neptune-nas search`."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,6 +89,13 @@ Reduction = Annotated[
 RepeatSeeds = Annotated[
     int | None, typer.Option(help="Seeds that each trial is scored with at the last rung.")
 ]
+Confirm = Annotated[
+    int | None,
+    typer.Option(
+        help="At most so many evaluations then score the best again, until each has 3 seeds.",
+        metavar="N",
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="Seed of the study (default: 0).")]
 Timeout = Annotated[str | None, typer.Option(help="Stop after 90s, 30m, 2h; go on later.")]
 TrialTimeout = Annotated[str | None, typer.Option(help="End an evaluation that takes longer.")]
@@ -120,6 +128,7 @@ def search(
     reduction: Reduction = None,
     table: TableOption = None,
     repeat_seeds: RepeatSeeds = None,
+    confirm: Confirm = None,
     jobs: Jobs = None,
     threads: Threads = None,
     gpus: Gpus = None,
@@ -135,6 +144,8 @@ def search(
     verbose: Verbose = False,
 ) -> None:
     """Search a space, or go on with a study: the same command again continues it."""
+    if confirm is not None and confirm < 1:
+        raise OptionError(f"--confirm must be at least 1, but got {confirm}.")
     given: dict[str, Any] = {
         "space": space,
         "trials": trials,
@@ -165,9 +176,8 @@ def search(
     run(
         config,
         {name: value for name, value in given.items() if value is not None},
-        dry_run,
-        quiet,
-        verbose,
+        confirm,
+        Show(dry_run, quiet, verbose),
     )
 
 
@@ -184,24 +194,38 @@ def _rungs(epochs: int | None, rungs: str | None) -> tuple[int, ...] | None:
     return (epochs,)
 
 
-def run(
-    config: Path | None, given: dict[str, Any], dry_run: bool, quiet: bool, verbose: bool
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Show:
+    """How much is done, and how much of it told."""
+
+    dry_run: bool
+    quiet: bool
+    verbose: bool
+
+
+def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: Show) -> None:
     """Make the search of the options, the config's question below them, and run it or plan it."""
     from neptune_nas.again import asked_in
+    from neptune_nas.cli.confirming import confirm_best
     from neptune_nas.cli.progress import watching
     from neptune_nas.cli.summary import print_plan, print_study
+    from neptune_nas.confirm import FRONT, check_asked
     from neptune_nas.plan import plan
     from neptune_nas.search import Search
 
     search = Search(**{**(asked_in(config) if config else {}), **given})
-    if dry_run:
+    if confirm is not None:
+        check_asked(search, FRONT, confirm)
+    if show.dry_run:
         print_plan(plan(search))
         return
-    if search.sharing and not quiet:
+    if search.sharing and not show.quiet:
         typer.echo(search.sharing.why, err=True)
     folder = search.folder.path
-    with stoppable("scored", folder), watching(folder, quiet=quiet, verbose=verbose) as watch:
-        study = search.run(watch)
-    if not quiet:
+    with stoppable("scored", folder):
+        with watching(folder, quiet=show.quiet, verbose=show.verbose) as watch:
+            study = search.run(watch)
+        if confirm is not None:
+            study = confirm_best(search, FRONT, confirm, quiet=show.quiet)
+    if not show.quiet:
         print_study(study)

@@ -12,7 +12,7 @@ from neptune_nas.describe import describe
 from neptune_nas.plan import Plan
 from neptune_nas.report.hand_designed import HEADS, TITLE, against, cells
 from neptune_nas.study.audit import Audit
-from neptune_nas.study.confirmation import Goal, chosen, unsure
+from neptune_nas.study.confirmation import Goal, chosen, ranked_by, unsure
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop
 from neptune_nas.study.noise import accuracies, half_width, noise
 from neptune_nas.study.ranking import WITHIN
@@ -140,7 +140,8 @@ def audit_table(audit: Audit) -> Table:
 
 def confirmed_table(study: Study, goal: Goal, searched: Sequence[Trial]) -> Table:
     """The trials that a goal names, with what the search saw of them."""
-    what = f"By {goal.by}" if goal.by else "The Pareto front"
+    by = ranked_by(study, goal)
+    what = f"By {by}" if by else "The Pareto front"
     table = Table(box=SIMPLE, title=f"{what}, confirmed{INTERVAL}", title_justify="left")
     for column in ("trial", "searched", "mean", "seeds", "MFLOPs"):
         table.add_column(column, justify="right", no_wrap=True)

@@ -32,7 +32,8 @@ class Goal:
     """What is to be sure: `seeds` good scores of each trial of the front, or of the `top` by `by`.
 
     `seeds`: the search's own included. `by`: a ranking of `Study.ranking`; None is the Pareto
-    front, and then all of it counts.
+    front, and then all of it counts, but with a single objective, whose front is one trial, it is
+    accuracy.
 
     Raises `OptionError` for numbers that leave nothing to confirm.
     """
@@ -50,13 +51,19 @@ class Goal:
             raise OptionError(f"`top` must be at least 1, but got {self.top}.")
 
 
+def ranked_by(study: Study, goal: Goal) -> str | None:
+    """The ranking whose first places the goal names; None for the Pareto front."""
+    is_single = len(study.settings.question.objectives) == 1
+    return "accuracy" if goal.by is None and is_single else goal.by
+
+
 def chosen(study: Study, goal: Goal) -> list[Trial]:
     """The trials that the goal names, as they stand now.
 
     Raises `OptionError` for an unknown ranking and `StudyError` where nothing can be ranked.
     """
-    if goal.by is not None:
-        return [standing.trial for standing in study.ranking(goal.by)[: goal.top or PLACES]]
+    if (by := ranked_by(study, goal)) is not None:
+        return [standing.trial for standing in study.ranking(by)[: goal.top or PLACES]]
     study.ranking("accuracy")  # says what is wrong with a study that has no front
     return list(study.pareto())
 

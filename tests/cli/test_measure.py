@@ -101,6 +101,17 @@ def test_the_best_are_confirmed(study: Path) -> None:
     assert read_study(study).ranking("accuracy")[0].seeds == 2
 
 
+def test_a_search_may_confirm_its_best_by_itself(tmp_path: Path) -> None:
+    asked = ("--space", "tiny", "--trials", 3, "--epochs", 1, "--objectives", "accuracy", "-j", 1)
+    outcome = neptune("search", *asked, "--confirm", 2, "--out", tmp_path)
+    assert outcome.code == 0, outcome
+    assert " trials still to confirm" in outcome.err
+    assert "By accuracy, confirmed" in outcome.out
+    assert "Was it luck?" not in outcome.out
+    study = read_study(tmp_path / "tiny-digits")
+    assert sum(len(trial.confirmations) for trial in study.trials) == 2
+
+
 def test_a_ranking_that_cannot_be_confirmed_is_one_sentence(study: Path) -> None:
     assert_one_sentence(neptune("confirm", study, "--top", 2), "`top` counts the places", "`by`")
     assert_one_sentence(neptune("confirm", study, "--by", "x"), "ranking 'x' is unknown")

@@ -97,6 +97,7 @@ def test_quiet_prints_nothing(tmp_path: Path) -> None:
         (("--trials", 0), ("`trials` must be greater than 0, but got 0",)),
         (("--trials", -5), ("`trials` must be greater than 0, but got -5",)),
         (("--jobs", 0), ("`jobs` must be greater than 0",)),
+        (("--confirm", 0), ("--confirm must be at least 1", "but got 0")),
         (("--reduction", "x"), ("--reduction needs numbers", "'x'")),
         (("--rungs", "1,3", "--reduction", "5,2"), ("rungs need one reduction for all", "5,2")),
         (("--rungs", "3,1"), ("rungs need rising", "3,1")),

@@ -68,6 +68,14 @@ def test_a_ranking_counts_five_places_unless_it_is_said() -> None:
     assert numbers(STUDY, Goal(by="accuracy", top=2)) == [4, 3]
 
 
+def test_a_single_objective_has_no_front_but_the_most_accurate() -> None:
+    facts = replace(STUDY.settings.facts, reference=(0.1,))
+    asked = question(objectives=("accuracy",))
+    study = replace(STUDY, settings=replace(STUDY.settings, question=asked, facts=facts))
+    assert numbers(study, Goal()) == numbers(study, Goal(by="accuracy"))
+    assert len(numbers(study, Goal())) == 5
+
+
 def test_scores_of_the_search_itself_count() -> None:
     study = replace(STUDY, settings=settings(question(repeats=3)))
     assert numbers(study, Goal(seeds=3)) == []
