@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from neptune_nas.training import remembered as module
-from neptune_nas.training.mode import Mode, Modes, same_for_all
+from neptune_nas.training.mode import KINDS, Mode, Modes, same_for_all
 from neptune_nas.training.remembered import cache_file, cpu_name, key_of, modes_for
 
 FOUND = Modes(Mode("fp32"), Mode("bf16"), Mode("bf16", "contiguous"))
@@ -64,7 +64,7 @@ def test_a_recipe_that_names_its_precision_needs_no_probe(probes: list[int]) -> 
         '{"KEY": []}',
         '{"KEY": {"attention": "fp32", "depthwise": "fp32", "dense": "fp32"}}',
         '{"KEY": {"attention": {}, "depthwise": {}, "dense": {}}}',
-        json.dumps({"KEY": dict.fromkeys(("attention", "depthwise", "dense"), {"precision": "x"})}),
+        json.dumps({"KEY": {kind: {"precision": "x", "layout": "y"} for kind in KINDS}}),
         json.dumps({"KEY": {"dense": {"precision": "fp32", "layout": "channels_last"}}}),
     ],
 )
