@@ -74,8 +74,8 @@ class Search:
     look networks up in instead; `data` then says which images they saw (default: cifar10). `name`:
     of the study's folder below `out` (default: `SPACE-DATA`). `storage`: the URL of a database to
     use in place of `study.db` in that folder. `data_dir`: where data sets lie, see `load_data`.
-    `modes`: in which precision and memory layout to train each kind of network, where the recipe
-    does not say (default: as the study began, or for a new one as is fastest on this machine).
+    `modes`: in which precision and memory layout to train each kind of network (default: as the
+    study began; for a new one as the recipe says, or where that is "auto" as is fastest here).
     `device`: "auto", "cpu" or "cuda". `jobs`: evaluations at once (default: one a core, or
     `trials_per_gpu` on each of `gpus`, which are CUDA devices by number: as many as are predicted
     to fit unless it is given), each with `threads` (default: its share of the cores). `timeout`,
