@@ -51,7 +51,10 @@ def probe(device: torch.device, threads: int) -> Modes:
         torch_threads(threads),
         torch.random.fork_rng([device] if device.type == "cuda" else []),
     ):
-        return choose(measured(device))
+        found = choose(measured(device))
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # workers share the GPU
+    return found
 
 
 def measured(device: torch.device) -> Times:

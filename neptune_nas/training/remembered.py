@@ -36,15 +36,13 @@ def modes_for(precision: Precision, device: str, threads: int) -> Modes:
 @lru_cache(maxsize=8)
 def modes_here(device: torch.device, threads: int, file: Path | None) -> Modes:
     """What `file` remembers of the device, else what the probe finds, which it then remembers."""
-    key = key_of(device, threads)
     known = remembered(file)
-    if key in known:
-        return known[key]
     try:
-        found = probe(device, threads)
+        key = key_of(device, threads)
+        found = known[key] if key in known else probe(device, threads)
     except RuntimeError:  # a GPU that is full, lost, or of another process alone
         return Modes()
-    if file is not None:
+    if file is not None and key not in known:
         with suppress(NeptuneError):  # it is only a cache
             remember(file, {**known, key: found})
     return found

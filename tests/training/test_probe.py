@@ -1,4 +1,6 @@
 from collections import Counter
+from collections.abc import Callable
+from time import perf_counter, thread_time
 
 import pytest
 import torch
@@ -13,11 +15,13 @@ from neptune_nas.training.probe import (
     USUAL,
     Runner,
     choose,
+    clock_for,
     fastest,
     measured,
     probe,
     stand_in,
 )
+from neptune_nas.training.threads import torch_threads
 
 CPU = torch.device("cpu")
 BF16, CONTIGUOUS = Mode("bf16"), Mode("fp32", "contiguous")
@@ -74,6 +78,23 @@ def test_a_step_trains_in_the_mode(mode: Mode) -> None:
     assert weight.grad is not None
     assert runner.images.is_contiguous() is (mode.layout == "contiguous")
     assert weight.is_contiguous() is (mode.layout == "contiguous")
+
+
+def test_an_accelerator_is_waited_for_before_the_clock_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    gpu = torch.device("cuda:1")
+    clock = clock_for(gpu)
+    assert clock() <= clock()
+    assert waited == [gpu, gpu]
+
+
+@pytest.mark.parametrize(("threads", "clock"), [(1, thread_time), (2, perf_counter)])
+def test_a_lone_thread_counts_its_own_time_alone(threads: int, clock: Callable[[], float]) -> None:
+    with torch_threads(threads):
+        assert clock_for(CPU) is clock
 
 
 def test_a_probe_leaves_threads_and_random_state_as_they_were(
