@@ -15,7 +15,9 @@ from torch.overrides import TorchFunctionMode
 from neptune_nas.architecture import Architecture
 from neptune_nas.build import Shape, build
 from neptune_nas.errors import ArchitectureError, OwnCodeError
+from neptune_nas.training.kinds import kind_of
 from neptune_nas.training.measure import BATCH
+from neptune_nas.training.mode import Kind, Modes
 from neptune_nas.training.recipe import Recipe
 
 IMAGES = 2  # the fewest that batch norm can train on where a map is a single pixel
@@ -30,20 +32,24 @@ class Footprint:
     """What a network holds: `params` numbers, and bytes for each image, all in float32.
 
     `kept`: by autograd, from the forward to the backward pass. `largest`: the largest tensor of it.
+    `kind`: the network's, by which it is trained in one precision or the other.
     """
 
     params: int
     kept: int
     largest: int
+    kind: Kind = "dense"
 
 
-def training_bytes(footprint: Footprint, recipe: Recipe) -> int:
+def training_bytes(footprint: Footprint, recipe: Recipe, modes: Modes | None = None) -> int:
     """The bytes of tensors at the highest while a network is trained and measured by a recipe.
 
-    An upper estimate: gradients of weights, which come as what autograd kept goes, are added to all
-    of it, and in bfloat16 maps are counted as in float32, since not all of them are halved.
+    `modes`: of the kinds of networks (default: the recipe's precision). An upper estimate:
+    gradients of weights, which come as what autograd kept goes, are added to all of it, and in
+    bfloat16 maps are counted as in float32, since not all of them are halved.
     """
-    copies = 0 if recipe.precision == "fp32" else HALF  # autocast's of the weights
+    precision = modes.of(footprint.kind).precision if modes else recipe.precision
+    copies = 0 if precision == "fp32" else HALF  # autocast's of the weights
     held = footprint.params * (SINGLE * (2 + MOMENTS[recipe.optimizer]) + copies)
     maps = max(recipe.batch_size * footprint.kept, BATCH * AT_ONCE * footprint.largest)
     return held + ceil(HEADROOM * maps)
@@ -67,7 +73,7 @@ def footprint_of(architecture: Architecture, input_shape: Shape, classes: int) -
             f"cannot be trained on the meta device: {type(error).__name__}: {error}"
         ) from error
     params = sum(parameter.numel() for parameter in network.parameters())
-    return Footprint(params, sum(sizes) // IMAGES, max(sizes) // IMAGES)
+    return Footprint(params, sum(sizes) // IMAGES, max(sizes) // IMAGES, kind_of(network))
 
 
 def kept_by(network: nn.Module, images: Tensor) -> list[int]:

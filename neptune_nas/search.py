@@ -30,7 +30,7 @@ from neptune_nas.sharing import Sharing, need_on, share_gpus
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import check_where, find_module
 from neptune_nas.study.coordinator import Limits
-from neptune_nas.study.folder import Folder
+from neptune_nas.study.folder import Folder, read_settings
 from neptune_nas.study.opening import Opening
 from neptune_nas.study.rungs import REDUCTION, Reduction
 from neptune_nas.study.session import Asked
@@ -41,7 +41,9 @@ from neptune_nas.study.table import DATA as TABLE_DATA
 from neptune_nas.study.table import check_rungs, fidelities, table_task
 from neptune_nas.study.task import Task, task_on, training_task
 from neptune_nas.training.device import check_gpus, pick_device
+from neptune_nas.training.mode import Modes
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
+from neptune_nas.training.remembered import modes_for
 from neptune_nas.watch import ignore
 
 POSITIVE = (
@@ -73,6 +75,8 @@ class Search:
     look networks up in instead; `data` then says which images they saw (default: cifar10). `name`:
     of the study's folder below `out` (default: `SPACE-DATA`). `storage`: the URL of a database to
     use in place of `study.db` in that folder. `data_dir`: where data sets lie, see `load_data`.
+    `modes`: in which precision and memory layout to train each kind of network (default: as the
+    study began; for a new one as the recipe says, or where that is "auto" as is fastest here).
     `device`: "auto", "cpu" or "cuda". `jobs`: evaluations at once (default: one a core, or
     `trials_per_gpu` on each of `gpus`, which are CUDA devices by number: as many as are predicted
     to fit unless it is given), each with `threads` (default: its share of the cores). `timeout`,
@@ -112,6 +116,7 @@ class Search:
     timeout: float | None = None
     trial_timeout: float | None = None
     patience: int | None = None
+    modes: Modes | None = None
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -148,7 +153,7 @@ class Search:
             sampler=self.sampler,
             sampler_kwargs=dict(self.sampler_kwargs),
             seed=self.seed,
-            recipe={} if self.table else asdict(self.recipe or default_recipe(self._data)),
+            recipe={} if self.table else asdict(self._recipe),
             repeats=self.repeats,
             proxy=(self.proxy or PROXY) if rungs[0] == 0 and self._measure == TRAINING else "",
             reduction=self._reduction,
@@ -157,6 +162,10 @@ class Search:
     @property
     def _data(self) -> str:
         return self.data or (TABLE_DATA if self.table else "digits")
+
+    @property
+    def _recipe(self) -> Recipe:
+        return self.recipe or default_recipe(self._data)
 
     @property
     def _measure(self) -> str:
@@ -203,7 +212,18 @@ class Search:
             return table_task(self.known, question.data, self.data_dir, sorted(question.costs))
         if self.evaluator is not None:
             return task_on(load_once(question.data, self.data_dir, 0), self.evaluator)
-        return training_task(question, self.data_dir, self._device)
+        return training_task(question, self.data_dir, self._device, self.used_modes)
+
+    @cached_property
+    def used_modes(self) -> Modes:
+        """The modes to train in: those that the study began with, if it has begun."""
+        if self.modes is not None:
+            return self.modes
+        if self.folder.exists:
+            return read_settings(self.folder.settings).modes
+        threads = share_out(self.jobs, self.threads, tuple(self.gpus)).threads
+        device = f"cuda:{self.gpus[0]}" if self.gpus else self._device
+        return modes_for(self._recipe.precision, device, threads)
 
     @property
     def _device(self) -> str:
@@ -213,7 +233,8 @@ class Search:
     @cached_property
     def subject(self) -> Subject:
         """The question with the space and what it is measured on; reads the data."""
-        return Subject(self.question, self.target, self.task, self._device)
+        modes = self.used_modes if self._measure == TRAINING else None
+        return Subject(self.question, self.target, self.task, self._device, modes)
 
     @cached_property
     def opening(self) -> Opening:

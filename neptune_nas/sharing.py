@@ -18,6 +18,7 @@ from neptune_nas.study.subject import Subject
 from neptune_nas.study.task import Task
 from neptune_nas.training.feed import must_stream
 from neptune_nas.training.memory import free_memory
+from neptune_nas.training.mode import Modes
 from neptune_nas.training.recipe import Recipe
 
 SAMPLED = 100  # networks, of which the largest counts
@@ -133,10 +134,13 @@ def need_on(subject: Subject) -> Need:
     feasible = Gauge(subject.task.costs, exact).feasible
     found = sampled(subject.space, feasible, subject.question.seed)
     recipe = record_from(Recipe, subject.question.recipe, "recipe")
-    return need_of(found or [subject.surveyed.require_example()], subject.task, recipe)
+    found = found or [subject.surveyed.require_example()]
+    return need_of(found, subject.task, recipe, subject.modes)
 
 
-def need_of(architectures: Iterable[Any], task: Task, recipe: Recipe) -> Need:
+def need_of(
+    architectures: Iterable[Any], task: Task, recipe: Recipe, modes: Modes | None = None
+) -> Need:
     """What a worker needs to train any of `architectures`, one at least, on the task's images.
 
     Those whose footprint cannot be counted are left out; raises `ArchitectureError` if all are.
@@ -148,7 +152,7 @@ def need_of(architectures: Iterable[Any], task: Task, recipe: Recipe) -> Need:
         except ArchitectureError as error:
             failure = str(error)
         else:
-            sizes.append(training_bytes(footprint, recipe))
+            sizes.append(training_bytes(footprint, recipe, modes))
     if not sizes:
         raise ArchitectureError(failure)
     train, validation, _ = task.images

@@ -6,11 +6,19 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.footprints import Job, peak
-from neptune_nas.architecture import Architecture, Attention, Conv, Stage, SubStage
+from neptune_nas.architecture import (
+    Architecture,
+    Attention,
+    Conv,
+    InvertedResidual,
+    Stage,
+    SubStage,
+)
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.footprint import Footprint, footprint_of, kept_by, training_bytes
 from neptune_nas.space import find_space
 from neptune_nas.training.measure import BATCH
+from neptune_nas.training.mode import Mode, Modes
 from neptune_nas.training.recipe import Precision, Recipe
 
 RECIPE = Recipe(optimizer="sgd", batch_size=10, precision="fp32")
@@ -64,6 +72,19 @@ def test_each_parameter_has_its_gradient_and_the_moments_of_the_optimiser() -> N
 
 def test_autocast_adds_a_copy_of_the_weights_in_two_bytes() -> None:
     assert training_bytes(WEIGHTS, replace(RECIPE, precision="bf16")) == 14_000
+
+
+def test_the_mode_of_a_networks_kind_has_the_say_over_the_recipes_precision() -> None:
+    modes = Modes(attention=Mode("fp32"), depthwise=Mode("fp32"), dense=Mode("bf16"))
+    attention = replace(WEIGHTS, kind="attention")
+    recipe = replace(RECIPE, precision="auto")
+    assert training_bytes(WEIGHTS, recipe, modes) == 14_000
+    assert training_bytes(attention, recipe, modes) == 12_000
+
+
+def test_a_footprint_knows_the_networks_kind() -> None:
+    stages = (Stage(8, norm="batch", substages=(InvertedResidual(),)),)
+    assert footprint_of(Architecture(stages=stages), (3, 8, 8), 10).kind == "depthwise"
 
 
 def test_what_is_kept_counts_for_each_image_of_a_batch() -> None:

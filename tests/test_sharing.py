@@ -15,6 +15,7 @@ from neptune_nas.evaluate.short_training import ShortTraining
 from neptune_nas.footprint import footprint_of, training_bytes
 from neptune_nas.sharing import DRAWN, SAMPLED, by_memory, need_of, sampled, share
 from neptune_nas.study.task import Task
+from neptune_nas.training.mode import Mode, same_for_all
 from neptune_nas.training.recipe import Recipe
 
 GIGA = 10**9
@@ -104,6 +105,13 @@ def test_a_worker_needs_the_images_it_trains_and_validates_on_and_the_largest_ne
     need = need_of([SMALL, LARGE, SMALL], TASK, Recipe())
     assert need.data == 1300 * (64 + 8)
     assert need.training == training_bytes(footprint_of(LARGE, (1, 8, 8), 10), Recipe())
+
+
+def test_what_a_worker_needs_depends_on_the_modes() -> None:
+    single, half = (
+        need_of([LARGE], TASK, Recipe(), same_for_all(Mode(p))).training for p in ("fp32", "bf16")
+    )
+    assert half - single == 2 * footprint_of(LARGE, (1, 8, 8), 10).params
 
 
 def test_networks_without_a_footprint_are_left_out_unless_there_is_no_other() -> None:

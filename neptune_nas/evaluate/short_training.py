@@ -11,8 +11,10 @@ from neptune_nas.build import build
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
 from neptune_nas.references import ReferenceNetwork
+from neptune_nas.training.kinds import kind_of
 from neptune_nas.training.loop import train
 from neptune_nas.training.memory import is_device_lost, is_out_of_memory
+from neptune_nas.training.mode import Modes
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.trial import Score
 
@@ -22,6 +24,8 @@ class ShortTraining:
     """An `Evaluator` that trains for `fidelity` epochs, with a schedule annealed to that end.
 
     `data`, `data_dir`, `split_seed`: as `load_data` takes them; the images are read once a process.
+    `modes`: in which precision and layout to train each kind of network (default: the recipe's
+    precision, channels last).
     """
 
     data: str = "digits"
@@ -29,6 +33,7 @@ class ShortTraining:
     recipe: Recipe = field(default_factory=Recipe)
     device: str = "cpu"
     split_seed: int = 0
+    modes: Modes | None = None
 
     def __call__(
         self, architecture: Architecture | ReferenceNetwork, fidelity: int, seed: int
@@ -41,7 +46,10 @@ class ShortTraining:
         started, clock = time(), perf_counter()
         try:
             network = network_of(architecture, data, seed)
-            result = train(network, data, self.recipe, fidelity, seed=seed, device=self.device)
+            mode = self.modes.of(kind_of(network)) if self.modes else None
+            result = train(
+                network, data, self.recipe, fidelity, seed=seed, device=self.device, mode=mode
+            )
         except (RuntimeError, MemoryError) as error:
             if is_device_lost(error):
                 raise

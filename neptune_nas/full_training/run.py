@@ -5,8 +5,8 @@
 'resnet8-digits'
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,11 +28,15 @@ from neptune_nas.full_training.metrics import Metrics, SeedMetrics, dumps, load_
 from neptune_nas.full_training.seed import Job, Network, read_test, train_seed
 from neptune_nas.full_training.terms import Terms, refuse_others
 from neptune_nas.references import REFERENCES, ReferenceNetwork
-from neptune_nas.study.folder import record_from
+from neptune_nas.study.folder import read_toml, record_from
 from neptune_nas.training.augment import augment_for
 from neptune_nas.training.device import pick_device
+from neptune_nas.training.kinds import kind_of
+from neptune_nas.training.mode import Mode
 from neptune_nas.training.recipe import Recipe, default_recipe
+from neptune_nas.training.remembered import modes_for
 from neptune_nas.training.state import Epoch
+from neptune_nas.training.threads import torch_threads
 from neptune_nas.watch import ignore
 
 
@@ -135,6 +139,16 @@ class Training:
         return default_recipe(self.data_name)
 
     @cached_property
+    def mode(self) -> Mode:
+        """The precision and layout to train in: those that the folder was begun with, if it was."""
+        precision = self.used_recipe.precision
+        if self.folder.terms.exists():
+            return read_toml(self.folder.terms, Terms).mode or Mode(precision)
+        threads = self.threads or torch.get_num_threads()
+        modes = modes_for(precision, pick_device(self.device), threads)
+        return modes.of(kind_of(self.network.build(seed=0)))
+
+    @cached_property
     def terms(self) -> Terms:
         """What decides the result."""
         augment = augment_for(self.used_recipe, self.images)
@@ -146,6 +160,7 @@ class Training:
             epochs=self.epochs,
             recipe=asdict(recipe),
             classes=self.images.classes,
+            mode=self.mode,
         )
 
     @property
@@ -237,17 +252,6 @@ class Pace:
         """The seconds that so many more will take, now that another is over."""
         self.epochs += 1
         return (perf_counter() - self.started) / self.epochs * epochs
-
-
-@contextmanager
-def torch_threads(count: int | None) -> Iterator[None]:
-    """Let torch use so many threads inside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def name_of(source: ExportedArchitecture | str) -> str:

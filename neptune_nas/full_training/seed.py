@@ -25,6 +25,7 @@ from neptune_nas.training.long import Course, Trained, train_long
 from neptune_nas.training.loop import DivergedError
 from neptune_nas.training.measure import measure
 from neptune_nas.training.memory import is_out_of_memory
+from neptune_nas.training.mode import Mode
 from neptune_nas.training.precision import autocast_for
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.state import Epoch
@@ -43,6 +44,11 @@ class Job:
     terms: Terms
     device: str
 
+    @property
+    def mode(self) -> Mode:
+        """The precision and layout to train and measure in."""
+        return self.terms.mode or Mode(self.recipe.precision)
+
 
 def train_seed(job: Job, seed: int, folder: SeedFolder, watch: Callable[[Epoch], None]) -> None:
     """Train the network from this seed, or go on, until its model lies in the folder.
@@ -57,7 +63,8 @@ def train_seed(job: Job, seed: int, folder: SeedFolder, watch: Callable[[Epoch],
 
     course = Course(job.terms.epochs, seed, folder.checkpoint, note)
     with in_a_sentence(folder):
-        trained = train_long(job.network.build(seed), job.data, job.recipe, course, job.device)
+        network = job.network.build(seed)
+        trained = train_long(network, job.data, job.recipe, course, job.device, mode=job.mode)
     save_model(folder.model, model_of(job, seed, trained))
     write_history(folder.history, trained.history)
     folder.drop_checkpoint()
@@ -116,8 +123,8 @@ def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
     accuracy, loss = measure(
         model.network().to(where),
         test,
-        Normalizer(data, where),
-        autocast_for(job.recipe.precision, where),
+        Normalizer(data, where, job.mode.layout),
+        autocast_for(job.mode.precision, where),
     )
     return SeedMetrics(
         seed=seed,

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from neptune_nas.errors import StudyError
+from neptune_nas.errors import FileFormatError, OptionError, StudyError
 from neptune_nas.json_fields import OBJECT, SIZE, TEXT, Rule, check_fields
+from neptune_nas.training.mode import Mode
 
 TERMS: Mapping[str, Rule] = {
     "network": TEXT,
@@ -17,8 +18,10 @@ TERMS: Mapping[str, Rule] = {
         "a list of strings",
         lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
     ),
+    "mode": OBJECT.or_null,
 }
-KNOWN_TERMS = tuple(name for name in TERMS if name != "classes")  # since the first version
+LATER = ("classes", "mode")  # than the first version
+KNOWN_TERMS = tuple(name for name in TERMS if name not in LATER)
 AUTO = ("crop", "flip")  # of a recipe: "auto" in files of older versions stands for what it did
 
 
@@ -28,8 +31,9 @@ class Terms:
 
     `network`: an architecture's key, or the name of a hand-designed network. `data`: as it was
     named; `data_fingerprint` and the names of `classes` are what tells data sets apart. `recipe`:
-    with the data's own augmentation in place of "auto". Files of older versions have "auto", and
-    no `classes`.
+    with the data's own augmentation in place of "auto". `mode`: in which precision and memory
+    layout; whatever it would be now, a folder keeps to it, so it is no difference. Files of older
+    versions have "auto", no `classes` and no `mode`: the recipe's precision, channels last.
     """
 
     network: str
@@ -38,12 +42,24 @@ class Terms:
     epochs: int
     recipe: dict[str, Any]
     classes: tuple[str, ...] = ()
+    mode: Mode | None = None
 
 
 def terms_in(data: object, path: str) -> Terms:
     """The terms in a JSON object; `path` stands before a field's name in messages."""
     content = check_fields(data, TERMS, path, KNOWN_TERMS)
-    return Terms(**{**content, "classes": tuple(content.get("classes", ()))})
+    mode = content.get("mode")
+    return Terms(
+        **{**content, "classes": tuple(content.get("classes", ())), "mode": mode and mode_in(mode)}
+    )
+
+
+def mode_in(content: Mapping[str, Any]) -> Mode:
+    """The mode in a JSON object."""
+    try:
+        return Mode(**content)
+    except (OptionError, TypeError) as error:
+        raise FileFormatError(f"`mode` must be of a precision and a layout: {error}") from error
 
 
 def refuse_others(what_was: str, old: Terms, new: Terms) -> None:

@@ -13,7 +13,7 @@ from neptune_nas.space import find_space, list_spaces
 from neptune_nas.study.audit import ENOUGH
 from neptune_nas.study.measures import accuracy
 from neptune_nas.study.noise import accuracies, noise, tied_groups
-from neptune_nas.study.settings import TRAINING, Question
+from neptune_nas.study.settings import TRAINING, Facts, Question
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State
 
@@ -196,9 +196,15 @@ def record_checks(study: Study) -> tuple[Check, ...]:
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
     return (
         space_check(study),
-        Check("Hardware is named", bool(facts.hardware), f"{facts.device}: {facts.hardware}"),
+        Check("Hardware is named", bool(facts.hardware), hardware(facts)),
         Check("Versions are named", bool(versions), versions),
     )
+
+
+def hardware(facts: Facts) -> str:
+    """What networks were trained on, and in which modes if those were measured."""
+    modes = f"; trained in {facts.modes}" if facts.modes else ""
+    return f"{facts.device}: {facts.hardware}{modes}"
 
 
 def space_check(study: Study) -> Check:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import tomli_w
 
@@ -140,13 +140,14 @@ def record_from(cls: type[R], content: Mapping[str, Any], where: str) -> R:
 
 
 def _field_from(hint: Any, value: Any, where: str) -> Any:
-    if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
-        return record_from(hint, value, where)
+    record = next(filter(is_dataclass, (hint, *get_args(hint))), None)  # it, or it and None
+    if isinstance(record, type) and isinstance(value, dict):
+        return record_from(record, value, where)
     if isinstance(value, list):  # no record holds lists
         value = tuple(value)
     if not fits(value, hint):
         got = list(value) if isinstance(value, tuple) else value
-        words = "a table" if is_dataclass(hint) else in_words(hint)
+        words = "a table" if record else in_words(hint)
         raise FileFormatError(f"{where} must be {words}, but got {got!r}.")
     return value
 

@@ -14,6 +14,7 @@ from neptune_nas.space import Space
 from neptune_nas.study.folder import Folder, read_settings, write_settings
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.task import Task
+from neptune_nas.training.mode import Modes
 
 PACKAGES = ("torch", "optuna", "numpy")
 CHECKED = ("data_fingerprint", "input_shape", "classes")
@@ -33,7 +34,13 @@ class Asked:
     storage: str = ""
 
 
-def facts_of(space: Space[Any], task: Task, reference: tuple[float, ...], device: str) -> Facts:
+def facts_of(
+    space: Space[Any],
+    task: Task,
+    reference: tuple[float, ...],
+    device: str,
+    modes: Modes | None,
+) -> Facts:
     """What is found about a space and what it is measured on, on this machine and now."""
     count = space.count()
     interval = "" if count.is_exact else f" ({count.low} to {count.high})"
@@ -52,6 +59,7 @@ def facts_of(space: Space[Any], task: Task, reference: tuple[float, ...], device
         created=now(),
         versions=versions(),
         outline=space.outline,
+        modes=modes,
     )
 
 
@@ -89,6 +97,8 @@ def differences(old: Settings, asked: Asked, facts: Facts) -> Iterator[tuple[str
         ours, theirs = getattr(facts, field), getattr(old.facts, field)
         if ours != theirs:
             yield field.replace("_", " "), ours, theirs
+    if facts.modes not in (None, old.modes):
+        yield "modes", str(facts.modes), str(old.modes)
 
 
 def begin(folder: Folder, settings: Settings) -> None:

@@ -11,6 +11,7 @@ from neptune_nas.constraints import Constraint, parse_constraint
 from neptune_nas.errors import OptionError
 from neptune_nas.study.objectives import SCORED, check_objectives
 from neptune_nas.study.rungs import REDUCTION, Reduction, Rungs
+from neptune_nas.training.mode import Mode, Modes, same_for_all
 
 TRAINING = "training"
 SEEDS = 2**32  # as many as numpy's generators take
@@ -83,7 +84,9 @@ class Facts:
     `input_shape`: channels, height, width. `images`: how many to train, validate and test on.
     `reference`: the corner that hypervolume is measured from, one number an objective: chance
     accuracy, and the largest cost admitted (found in the space, or set by a constraint).
-    `created`: ISO 8601, UTC.
+    `created`: ISO 8601, UTC. `modes`: in which precision and memory layout each kind of network is
+    trained; None where nothing is trained, and in studies that were begun before modes were
+    measured, which go on with their recipe's precision, channels last.
 
     Raises `OptionError` for numbers out of their range.
     """
@@ -102,6 +105,7 @@ class Facts:
     created: str
     versions: dict[str, str]
     outline: dict[str, str]
+    modes: Modes | None = None
 
     def __post_init__(self) -> None:
         shape, images = self.input_shape, self.images
@@ -136,6 +140,11 @@ class Settings:
             f"one number for each of {', '.join(objectives)}",
             list(reference),
         )
+
+    @property
+    def modes(self) -> Modes:
+        """In which modes its networks are trained."""
+        return self.facts.modes or same_for_all(Mode(self.question.recipe.get("precision", "auto")))
 
     @property
     def identity(self) -> str:

@@ -18,20 +18,22 @@ from neptune_nas.study.reference_point import reference_point
 from neptune_nas.study.session import facts_of
 from neptune_nas.study.settings import Facts, Question
 from neptune_nas.study.task import Task
+from neptune_nas.training.mode import Modes
 
 
 @dataclass(frozen=True)
 class Subject:
     """A question, the space that it names, and what that is measured on.
 
-    `device`: what networks are trained on, as the facts are to say. What follows from these is
-    worked out when it is first asked for, and once.
+    `device`: what networks are trained on, as the facts are to say, and `modes` how; None where
+    nothing is. What follows from these is worked out when it is first asked for, and once.
     """
 
     question: Question
     space: Space[Any]
     task: Task
     device: str
+    modes: Modes | None = None
 
     @cached_property
     def gauge(self) -> Gauge:
@@ -69,7 +71,7 @@ class Subject:
         guess = self.task.classes, self.task.chance
         asked = self.question.objectives, self.question.limits
         corner = reference_point(self.space, *asked, self.gauge.value_if_any, guess)
-        return facts_of(self.space, self.task, corner, self.device)
+        return facts_of(self.space, self.task, corner, self.device, self.modes)
 
     def _clock(self, architecture: Any) -> float:
         network = build(architecture, self.task.input_shape, self.task.classes, seed=0)

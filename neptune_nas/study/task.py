@@ -14,6 +14,7 @@ from neptune_nas.evaluate.zero_cost import Proxy, ZeroCost
 from neptune_nas.study.folder import record_from
 from neptune_nas.study.gauge import Costs
 from neptune_nas.study.settings import Question
+from neptune_nas.training.mode import Modes
 from neptune_nas.training.recipe import Recipe
 
 
@@ -33,11 +34,13 @@ class Task:
     images: tuple[int, int, int]
 
 
-def training_task(question: Question, data_dir: str | Path | None, device: str) -> Task:
+def training_task(
+    question: Question, data_dir: str | Path | None, device: str, modes: Modes
+) -> Task:
     """Short training on the question's data with its recipe, and its proxy as rung 0."""
     data = load_once(question.data, data_dir, 0)
     recipe = record_from(Recipe, question.recipe, "recipe")
-    training = ShortTraining(question.data, data_dir, recipe, device)
+    training = ShortTraining(question.data, data_dir, recipe, device, modes=modes)
     if not question.proxy:
         return task_on(data, training)
     proxy = ZeroCost(cast("Proxy", question.proxy), question.data, data_dir)  # checks the name

@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 from neptune_nas.data.images import ImageData
 from neptune_nas.training.device import send
+from neptune_nas.training.mode import Layout
+from neptune_nas.training.precision import FORMATS
 from neptune_nas.training.recipe import Recipe
 
 
@@ -32,15 +34,18 @@ def augment_for(recipe: Recipe, data: ImageData) -> Augment:
 class Normalizer:
     """Scales the channels of a data set to zero mean and unit variance."""
 
-    def __init__(self, data: ImageData, device: torch.device) -> None:
+    def __init__(
+        self, data: ImageData, device: torch.device, layout: Layout = "channels_last"
+    ) -> None:
         def channels(values: tuple[float, ...]) -> Tensor:
             return torch.tensor(values, device=device).mul(255).view(1, -1, 1, 1)
 
         self.mean, self.scale = channels(data.mean), channels(data.std).reciprocal()
+        self.format = FORMATS[layout]
 
     def __call__(self, images: Tensor) -> Tensor:
-        """`(N, C, H, W)` as uint8 to the same as float32, channels last."""
-        floats = images.to(torch.float32, memory_format=torch.channels_last)
+        """`(N, C, H, W)` as uint8 to the same as float32, in the layout."""
+        floats = images.to(torch.float32, memory_format=self.format)
         return floats.sub_(self.mean).mul_(self.scale)
 
 

@@ -12,6 +12,7 @@ from neptune_nas.errors import OptionError
 from neptune_nas.training.checkpoint import load_checkpoint, save_checkpoint
 from neptune_nas.training.choice import choose
 from neptune_nas.training.loop import random_state, run_epochs, within_memory
+from neptune_nas.training.mode import Mode
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.setup import Setup, make_setup
 from neptune_nas.training.state import Epoch, RunState, Weights, copied, make_state
@@ -43,20 +44,28 @@ class Course:
 
 
 def train_long(
-    network: nn.Module, data: ImageData, recipe: Recipe, course: Course, device: str = "cpu"
+    network: nn.Module,
+    data: ImageData,
+    recipe: Recipe,
+    course: Course,
+    device: str = "cpu",
+    *,
+    mode: Mode | None = None,
 ) -> Trained:
     """Train `network`, freshly initialised, or go on where its checkpoint left it.
 
     A run that was stopped at any moment ends as one that was not, to floating-point noise, if it
     is called again with the same arguments. Both the weights and their average are measured after
-    every epoch. Where memory runs out, the run goes on with each batch in two halves.
+    every epoch. Where memory runs out, the run goes on with each batch in two halves. `mode`: the
+    precision and layout (default: the recipe's precision, channels last).
     Raises `FileFormatError` for a damaged checkpoint, and `DivergedError`.
     """
-    where = torch.device(device)
+    where, mode = torch.device(device), mode or Mode(recipe.precision)
     return within_memory(
         network,
         where,
-        lambda parts: go_on(make_setup(network, data, recipe, where, parts), course),
+        mode.layout,
+        lambda parts: go_on(make_setup(network, data, recipe, where, parts, mode=mode), course),
     )
 
 

@@ -18,6 +18,8 @@ from neptune_nas.errors import OptionError
 from neptune_nas.training.augment import random_views
 from neptune_nas.training.measure import measure
 from neptune_nas.training.memory import is_out_of_memory, peak_memory, reset_peak_memory
+from neptune_nas.training.mode import Layout, Mode
+from neptune_nas.training.precision import FORMATS
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.setup import Setup, make_setup
 from neptune_nas.training.state import Epoch, RunState, batch_count, copied, make_state
@@ -58,31 +60,36 @@ def train(
     seed: int = 0,
     device: str | torch.device = "cpu",
     curve: bool = False,
+    mode: Mode | None = None,
 ) -> TrainResult:
     """Train `network` in place on the training split and measure it on the validation split.
 
     The same arguments give the same result on the same machine, and the caller's random state is
     left alone. Where memory runs out, the run starts again with each batch in two halves whose
-    gradients are added up. `curve`: measure after every epoch, not only at the end.
+    gradients are added up. `curve`: measure after every epoch, not only at the end. `mode`: the
+    precision and layout (default: the recipe's precision, channels last).
     """
     if epochs < 1:
         raise OptionError(f"`epochs` must be at least 1, but got {epochs}.")
-    where = torch.device(device)
+    where, mode = torch.device(device), mode or Mode(recipe.precision)
     return within_memory(
         network,
         where,
+        mode.layout,
         lambda parts: run_seeded(
-            make_setup(network, data, recipe, where, parts), epochs, seed, curve
+            make_setup(network, data, recipe, where, parts, mode=mode), epochs, seed, curve
         ),
     )
 
 
-def within_memory(network: nn.Module, device: torch.device, run: Callable[[int], Result]) -> Result:
+def within_memory(
+    network: nn.Module, device: torch.device, layout: Layout, run: Callable[[int], Result]
+) -> Result:
     """`run` with each batch in one part; if memory runs out, again from the start with two.
 
-    Moves `network` to `device` and into the memory layout that trains fastest.
+    Moves `network` to `device` and into the memory layout.
     """
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
+    network.to(device, memory_format=FORMATS[layout])  # type: ignore[call-overload]  # missing in torch's stub
     start = copied(network)
     try:
         return run(1)

@@ -1,23 +1,24 @@
-"""In which precision to train, by a fixed rule."""
+"""A precision and a memory layout as torch is told them."""
 
 from collections.abc import Mapping
 
 import torch
 
+from neptune_nas.training.mode import Layout
 from neptune_nas.training.recipe import Precision
 
 FAST_BF16 = ("avx512_bf16", "amx_bf16")  # x86 instructions that multiply bfloat16 matrices
+FORMATS: Mapping[Layout, torch.memory_format] = {
+    "channels_last": torch.channels_last,
+    "contiguous": torch.contiguous_format,
+}
 
 
 def autocast_for(precision: Precision, device: torch.device) -> torch.autocast:
     """The autocast context to run a network in; its parameters stay float32.
 
-    "auto" is bfloat16 where the device multiplies it natively, whatever the network. Measured on
-    one core at batch 128, against float32: 1.6 times as fast for dense convolutions, 1.5 for
-    inverted residuals, 1.3 for attention, and between 0.97 and 1.1 for plain depthwise ones, most
-    of which stay float32 (see `neptune_nas.nn.substages.FullPrecisionConv`); over 16 networks of
-    all kinds 1.25, and nowhere slower. A rule and no stop-watch, so that a score does not depend
-    on how busy the worker was.
+    "auto" is bfloat16 where the device multiplies it natively, whatever the network: what is left
+    to be done where no mode was measured, or a study began before that was.
     """
     bf16 = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)

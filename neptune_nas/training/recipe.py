@@ -21,8 +21,9 @@ class Recipe:
     largest norm of all gradients together, 0 for any. `batch_size`: images a step.
     `crop`: padding in pixels before a random crop, `flip`: mirror half of the images; "auto" is
     what suits the data set. `cutout`: side of a square blanked out, in pixels (arXiv 1708.04552).
-    `precision`: see `neptune_nas.training.precision`. One-cycle is Smith and Topin's (arXiv
-    1708.07120), AdamW Loshchilov and Hutter's (arXiv 1711.05101).
+    `precision`: "auto" is what trains networks of a kind fastest on the machine, see
+    `neptune_nas.training.probe`. One-cycle is Smith and Topin's (arXiv 1708.07120), AdamW
+    Loshchilov and Hutter's (arXiv 1711.05101).
 
     Raises `OptionError` for a value that is unknown or out of its range.
     """
@@ -41,9 +42,9 @@ class Recipe:
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
-        require_member("optimizer", self.optimizer, get_args(Optimizer))
-        require_member("schedule", self.schedule, get_args(Schedule))
-        require_member("precision", self.precision, get_args(Precision))
+        require_member("Recipe.optimizer", self.optimizer, get_args(Optimizer))
+        require_member("Recipe.schedule", self.schedule, get_args(Schedule))
+        require_member("Recipe.precision", self.precision, get_args(Precision))
         require_between("lr", self.lr, 1e-8, 100)
         require_between("weight_decay", self.weight_decay, 0, 10)
         require_between("warmup", self.warmup, 0, 0.9)
@@ -60,9 +61,7 @@ class Recipe:
 def require_member(name: str, value: str, members: tuple[str, ...]) -> None:
     """Refuse a name that is none of `members`."""
     if value not in members:
-        raise OptionError(
-            f"`Recipe.{name}` must be one of {', '.join(members)}, but got {value!r}."
-        )
+        raise OptionError(f"`{name}` must be one of {', '.join(members)}, but got {value!r}.")
 
 
 def require_between(name: str, value: float, low: float, high: float) -> None:

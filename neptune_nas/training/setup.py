@@ -9,6 +9,7 @@ from torch import nn
 from neptune_nas.data.images import ImageData
 from neptune_nas.training.augment import Augment, Normalizer, augment_for
 from neptune_nas.training.feed import Feed, make_feeds
+from neptune_nas.training.mode import Mode
 from neptune_nas.training.precision import autocast_for
 from neptune_nas.training.recipe import Recipe
 
@@ -30,9 +31,16 @@ class Setup:
 
 
 def make_setup(
-    network: nn.Module, data: ImageData, recipe: Recipe, device: torch.device, parts: int = 1
+    network: nn.Module,
+    data: ImageData,
+    recipe: Recipe,
+    device: torch.device,
+    parts: int = 1,
+    *,
+    mode: Mode | None = None,
 ) -> Setup:
-    """The setup of a run."""
+    """The setup of a run; `mode` (default: the recipe's precision, channels last)."""
+    mode = mode or Mode(recipe.precision)
     train, validation = placed(data, device)
     return Setup(
         network=network,
@@ -42,8 +50,8 @@ def make_setup(
         recipe=recipe,
         device=device,
         augment=augment_for(recipe, data),
-        normalize=Normalizer(data, device),
-        autocast=autocast_for(recipe.precision, device),
+        normalize=Normalizer(data, device, mode.layout),
+        autocast=autocast_for(mode.precision, device),
         parts=parts,
     )
 

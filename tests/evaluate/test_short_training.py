@@ -1,4 +1,6 @@
+import pickle
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 import torch
@@ -12,13 +14,16 @@ from neptune_nas.architecture import (
     InvertedResidual,
     Stage,
     Stem,
+    SubStage,
 )
 from neptune_nas.data.load import load_once
 from neptune_nas.errors import ArchitectureError
+from neptune_nas.evaluate import short_training as module
 from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.evaluate.short_training import ShortTraining
 from neptune_nas.references import ReferenceNetwork
-from neptune_nas.training.loop import train
+from neptune_nas.training.loop import TrainResult, train
+from neptune_nas.training.mode import Mode, Modes
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
 from tests.evaluate.contract import SMALL, EvaluatorContract
 
@@ -69,6 +74,30 @@ def test_a_hand_designed_network_is_trained_by_the_same_recipe() -> None:
     score = ShortTraining("digits", recipe=recipe)(network, 1, 3)
     result = train(network.build(3), load_once("digits", None, 0), recipe, 1, seed=3)
     assert (score.accuracy, score.loss, score.failure) == (result.accuracy, result.loss, None)
+
+
+@pytest.mark.parametrize(
+    ("substage", "mode"),
+    [
+        (Attention(2), Mode("fp32")),
+        (InvertedResidual(), Mode("bf16")),
+        (Conv(), Mode("fp32", "contiguous")),
+    ],
+)
+def test_each_kind_of_network_is_trained_in_its_mode(
+    monkeypatch: pytest.MonkeyPatch, substage: SubStage, mode: Mode
+) -> None:
+    used: list[Mode | None] = []
+
+    def spy(*given: Any, mode: Mode | None, **more: Any) -> TrainResult:
+        used.append(mode)
+        return train(*given, mode=mode, **more)
+
+    monkeypatch.setattr(module, "train", spy)
+    modes = Modes(Mode("fp32"), Mode("bf16"), Mode("fp32", "contiguous"))
+    evaluator = pickle.loads(pickle.dumps(ShortTraining("digits#100", modes=modes)))
+    assert evaluator(Architecture(Stem(4), (Stage(8, substages=(substage,)),)), 1, 0).ok
+    assert used == [mode]
 
 
 @dataclass(frozen=True)

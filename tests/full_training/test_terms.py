@@ -5,6 +5,7 @@ import pytest
 
 from neptune_nas.errors import FileFormatError, StudyError
 from neptune_nas.full_training.terms import Terms, differences, refuse_others, terms_in
+from neptune_nas.training.mode import Mode
 
 TERMS = Terms("resnet8", "digits", "0123456789abcdef", 20, {"lr": 0.01, "crop": 2}, ("0", "1"))
 
@@ -25,6 +26,18 @@ def test_the_same_images_by_another_name_are_the_same() -> None:
 def test_what_a_file_of_an_older_version_does_not_say_is_no_difference() -> None:
     older = replace(TERMS, recipe={"lr": 0.01, "crop": "auto"}, classes=())
     assert [*differences(older, TERMS)] == []
+
+
+def test_a_mode_is_read_back_and_is_no_difference() -> None:
+    measured = replace(TERMS, mode=Mode("bf16", "contiguous"))
+    assert terms_in({**asdict(measured), "classes": ["0", "1"]}, "terms.") == measured
+    assert [*differences(TERMS, measured)] == []
+
+
+@pytest.mark.parametrize("mode", [{"precision": "fp16"}, {"width": 3}])
+def test_a_mode_that_is_none_is_refused(mode: dict[str, Any]) -> None:
+    with pytest.raises(FileFormatError, match="`mode` must be of a precision and a layout"):
+        terms_in({**asdict(TERMS), "classes": [], "mode": mode}, "terms.")
 
 
 @pytest.mark.parametrize(

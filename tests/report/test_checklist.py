@@ -6,6 +6,7 @@ import pytest
 from neptune_nas.report.checklist import Check, checklist
 from neptune_nas.space import Space, find_space
 from neptune_nas.study.study import Study
+from neptune_nas.training.mode import Mode, same_for_all
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
 
@@ -41,6 +42,17 @@ def test_failures_are_counted_by_reason() -> None:
     counted = replace(study.ledger, failed=3, failures={"out of memory": 3})
     check = find(replace(study, ledger=counted), "Failures")
     assert check.evidence.startswith("3 failed: out of memory (3)")
+
+
+def test_the_modes_of_training_are_told_with_the_hardware() -> None:
+    study = make_results(30)
+    assert find(study, "Hardware").evidence == "cpu: a CPU with 2 cores"
+    facts = replace(study.settings.facts, modes=same_for_all(Mode("bf16")))
+    measured = replace(study, settings=replace(study.settings, facts=facts))
+    assert find(measured, "Hardware").evidence == (
+        "cpu: a CPU with 2 cores; trained in attention bf16 channels_last, depthwise bf16 "
+        "channels_last, dense bf16 channels_last"
+    )
 
 
 def test_without_a_baseline_or_a_reference_nothing_was_compared() -> None:

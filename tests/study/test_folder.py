@@ -17,6 +17,7 @@ from neptune_nas.study.folder import (
     write_settings,
 )
 from neptune_nas.study.settings import Settings
+from neptune_nas.training.mode import Mode, Modes
 from neptune_nas.training.recipe import Recipe
 from tests.study.builders import question, settings
 
@@ -26,6 +27,32 @@ def test_settings_are_read_as_they_were_written(tmp_path: Path) -> None:
     written = settings(asked)
     write_settings(Folder(tmp_path), written)
     assert read_settings(tmp_path / "study.toml") == written
+
+
+def test_modes_are_read_as_they_were_written(tmp_path: Path) -> None:
+    modes = Modes(Mode("fp32"), Mode("bf16"), Mode("bf16", "contiguous"))
+    asked = settings(question())
+    written = replace(asked, facts=replace(asked.facts, modes=modes))
+    write_settings(Folder(tmp_path), written)
+    assert read_settings(tmp_path / "study.toml") == written
+
+
+@pytest.mark.parametrize(
+    ("modes", "message"),
+    [
+        ("fp32", "`facts`: `modes` must be a table, but got 'fp32'"),
+        ({"dense": {"precision": "fp16"}}, "`dense`: `precision` must be one of auto, fp32, bf16"),
+        ({"sparse": {}}, "`modes`: `sparse` is unknown"),
+    ],
+)
+def test_modes_that_are_none_are_refused(tmp_path: Path, modes: Any, message: str) -> None:
+    write_settings(Folder(tmp_path), settings(question()))
+    file = tmp_path / "study.toml"
+    content = tomllib.loads(file.read_text())
+    content["facts"]["modes"] = modes
+    file.write_text(tomli_w.dumps(content))
+    with pytest.raises(FileFormatError, match=message):
+        read_settings(file)
 
 
 @given(name=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20))

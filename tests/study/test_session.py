@@ -14,9 +14,11 @@ from neptune_nas.study.folder import Folder
 from neptune_nas.study.gauge import Gauge
 from neptune_nas.study.reference_point import costliest, reference_point
 from neptune_nas.study.session import Asked, begin, settle_settings, versions
+from neptune_nas.training.mode import Mode, same_for_all
 from tests.study.builders import CLASSES, SHAPE, SPACE, question, settings
 
 BEGUN = settings(question())
+MODES = same_for_all(Mode("bf16", "contiguous"))
 
 
 def asked(**changes: Any) -> Asked:
@@ -68,6 +70,22 @@ def test_a_contradiction_is_named(
     begin(Folder(tmp_path), BEGUN)
     with pytest.raises(StudyError, match=message):
         settle_settings(Folder(tmp_path), asked(**changed), replace(BEGUN.facts, **facts))
+
+
+def test_a_study_keeps_the_modes_that_it_began_with(tmp_path: Path) -> None:
+    begun = replace(BEGUN, facts=replace(BEGUN.facts, modes=MODES))
+    begin(Folder(tmp_path), begun)
+    assert settle_settings(Folder(tmp_path), asked(), begun.facts) == begun
+    with pytest.raises(StudyError, match=r"begun with modes 'attention bf16 .*, but now it is"):
+        settle_settings(
+            Folder(tmp_path), asked(), replace(BEGUN.facts, modes=same_for_all(Mode("fp32")))
+        )
+
+
+def test_a_study_from_before_modes_goes_on(tmp_path: Path) -> None:
+    begin(Folder(tmp_path), BEGUN)
+    facts = replace(BEGUN.facts, modes=BEGUN.modes)
+    assert settle_settings(Folder(tmp_path), asked(), facts) == BEGUN
 
 
 def test_versions_name_what_scores_depend_on() -> None:

@@ -2,6 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
+from neptune_nas.training.mode import Mode, same_for_all
+from neptune_nas.training.recipe import Precision
 from tests.study.builders import question, settings
 
 IDENTITY = "4784e12e80680df3078973f1dc8cfa581c9f72e2fcf6a337cfec3036429d51be"
@@ -24,6 +28,20 @@ def test_another_question_or_other_data_are_another_study() -> None:
         replace(begun, facts=replace(begun.facts, space_fingerprint="0")),
     ]
     assert len({begun.identity, *(other.identity for other in others)}) == 5
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp32"])
+def test_a_study_from_before_modes_goes_on_as_its_recipe_says(precision: Precision) -> None:
+    old = settings(question(recipe={"precision": precision}))
+    assert old.facts.modes is None
+    assert old.modes == same_for_all(Mode(precision, "channels_last"))
+
+
+def test_modes_are_no_part_of_the_identity() -> None:
+    begun = settings(question())
+    measured = replace(begun, facts=replace(begun.facts, modes=same_for_all(Mode("bf16"))))
+    assert measured.modes == same_for_all(Mode("bf16"))
+    assert measured.identity == begun.identity
 
 
 def test_the_number_of_trials_is_no_part_of_the_identity() -> None:

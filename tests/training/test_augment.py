@@ -1,3 +1,5 @@
+from typing import get_args
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from neptune_nas.training.augment import (
     random_crops,
     random_views,
 )
+from neptune_nas.training.mode import Layout
 from neptune_nas.training.recipe import Recipe
 from tests.training.data import easy_data
 
@@ -76,6 +79,17 @@ def test_normalised_training_images_have_zero_mean_and_unit_variance() -> None:
     views = Normalizer(data, torch.device("cpu"))(data.train.images).double()
     assert abs(float(views.mean())) < 1e-5
     assert abs(float(views.std(correction=0)) - 1) < 1e-5
+
+
+def test_normalised_images_lie_in_memory_as_they_are_to() -> None:
+    data = easy_data()
+    images = data.train.images.expand(-1, 3, -1, -1)
+    last, plain = (
+        Normalizer(data, torch.device("cpu"), layout)(images) for layout in get_args(Layout)
+    )
+    assert last.is_contiguous(memory_format=torch.channels_last)
+    assert plain.is_contiguous()
+    assert torch.equal(last, plain)
 
 
 def test_views_lie_in_memory_channels_last() -> None:

@@ -1,6 +1,6 @@
 from dataclasses import replace
 from math import ceil
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from neptune_nas.errors import OptionError
 from neptune_nas.training import loop
 from neptune_nas.training.loop import DivergedError, batches, check_loss, train
+from neptune_nas.training.mode import Layout, Mode
+from neptune_nas.training.precision import FORMATS
 from neptune_nas.training.recipe import Optimizer, Precision, Recipe, Schedule
 from tests.training.data import easy_data, small_network, weights
 
@@ -34,6 +36,22 @@ def test_every_schedule_learns(schedule: Schedule) -> None:
 def test_every_precision_learns(precision: Precision) -> None:
     result = train(small_network(), DATA, replace(RECIPE, precision=precision), epochs=6)
     assert result.accuracy == 1.0
+
+
+@pytest.mark.parametrize("layout", get_args(Layout))
+def test_every_layout_learns_and_is_the_networks(layout: Layout) -> None:
+    network = small_network()
+    assert train(network, DATA, RECIPE, epochs=6, mode=Mode("fp32", layout)).accuracy == 1.0
+    weight = network.get_parameter("0.weight")
+    assert weight.is_contiguous(memory_format=FORMATS[layout])
+
+
+def test_a_mode_has_the_say_over_the_recipes_precision() -> None:
+    seen: list[torch.dtype] = []
+    network = small_network()
+    network[0].register_forward_hook(lambda *given: seen.append(given[2].dtype))
+    train(network, DATA, RECIPE, epochs=1, mode=Mode("bf16"))
+    assert {*seen} == {torch.bfloat16}
 
 
 def test_equal_seeds_give_equal_weights() -> None:

@@ -1,0 +1,108 @@
+from collections import Counter
+from collections.abc import Callable
+from time import perf_counter, thread_time
+
+import pytest
+import torch
+
+from neptune_nas.training import probe as module
+from neptune_nas.training.kinds import kind_of
+from neptune_nas.training.mode import KINDS, Kind, Mode, Modes, same_for_all
+from neptune_nas.training.probe import (
+    GAIN,
+    MODES,
+    STEPS,
+    USUAL,
+    Runner,
+    choose,
+    clock_for,
+    fastest,
+    measured,
+    probe,
+    stand_in,
+)
+from neptune_nas.training.threads import torch_threads
+
+CPU = torch.device("cpu")
+BF16, CONTIGUOUS = Mode("bf16"), Mode("fp32", "contiguous")
+
+
+def test_the_fastest_mode_is_chosen_for_each_kind() -> None:
+    slow, fast = [2.0], [1.0]
+    times = {
+        "attention": {USUAL: fast, BF16: slow},
+        "depthwise": {USUAL: slow, BF16: fast},
+        "dense": {USUAL: slow, BF16: slow, CONTIGUOUS: fast},
+    }
+    found = choose({kind: times[kind] for kind in KINDS})
+    assert found == Modes(attention=USUAL, depthwise=BF16, dense=CONTIGUOUS)
+
+
+@pytest.mark.parametrize(("gain", "mode"), [(GAIN + 0.01, BF16), (GAIN - 0.01, USUAL)])
+def test_the_usual_mode_stays_unless_another_gains_enough(gain: float, mode: Mode) -> None:
+    assert fastest({USUAL: [gain], BF16: [1.0]}) == mode
+
+
+def test_a_single_slow_step_changes_nothing() -> None:
+    assert fastest({USUAL: [1.0, 1.0, 9.0], BF16: [1.1, 1.1, 1.1]}) == USUAL
+    assert fastest({USUAL: [1.0, 1.0, 1.0], BF16: [0.5, 9.0, 0.5]}) == BF16
+
+
+def test_a_mode_that_was_given_up_is_not_chosen() -> None:
+    assert fastest({USUAL: [1.0]}) == USUAL
+
+
+def test_a_mode_that_is_hopeless_makes_one_step_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: Counter[Mode] = Counter()
+
+    def step(self: Runner) -> float:
+        steps[self.mode] += 1
+        return 100.0 if self.mode.precision == "bf16" else 1.0
+
+    monkeypatch.setattr(Runner, "step", step)
+    assert choose(measured(CPU)) == same_for_all(USUAL)
+    whole = len(KINDS) * (1 + STEPS)
+    assert [steps[mode] for mode in MODES] == [whole, whole, len(KINDS), len(KINDS)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stand_in_is_of_the_kind_that_it_stands_for(kind: Kind) -> None:
+    assert kind_of(stand_in(kind)) == kind
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_step_trains_in_the_mode(mode: Mode) -> None:
+    runner = Runner("dense", mode, CPU)
+    assert runner.step() > 0
+    weight = runner.network.get_parameter("stages.0.entry.conv.weight")
+    assert weight.grad is not None
+    assert runner.images.is_contiguous() is (mode.layout == "contiguous")
+    assert weight.is_contiguous() is (mode.layout == "contiguous")
+
+
+def test_an_accelerator_is_waited_for_before_the_clock_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    gpu = torch.device("cuda:1")
+    clock = clock_for(gpu)
+    assert clock() <= clock()
+    assert waited == [gpu, gpu]
+
+
+@pytest.mark.parametrize(("threads", "clock"), [(1, thread_time), (2, perf_counter)])
+def test_a_lone_thread_counts_its_own_time_alone(threads: int, clock: Callable[[], float]) -> None:
+    with torch_threads(threads):
+        assert clock_for(CPU) is clock
+
+
+def test_a_probe_leaves_threads_and_random_state_as_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "STEPS", 1)
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    found = probe(CPU, threads + 1)
+    assert {found.of(kind) for kind in KINDS} <= {*MODES}
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), state)
