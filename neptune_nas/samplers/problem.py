@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from neptune_nas.codec import key
 from neptune_nas.errors import NeptuneError
 from neptune_nas.space import Space
+from neptune_nas.trial import SCORED
 
 T = TypeVar("T")
 Costs = Callable[[Any], Mapping[str, float]]
@@ -46,6 +47,11 @@ class Problem(Generic[T]):
     def costs(self, architecture: T) -> Mapping[str, float]:
         """What is known of an architecture before it is trained."""
         return {} if self.cost is None else self.cost(architecture)
+
+    @property
+    def scored(self) -> str:
+        """What is told of a score at a rung: the first objective that training decides."""
+        return next((name for name in self.objectives if name in SCORED), SCORED[0])
 
     @cached_property
     def points(self) -> dict[str, T] | None:

@@ -1,6 +1,6 @@
 """Predicts a measured quantity of candidates from all that was tried."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -61,20 +61,23 @@ class Surrogate(Generic[T]):
 
     The kernel is learned anew when a tenth more trials have been scored, from those that had then,
     by their first scores, which later rungs leave as they are: so it depends on the trials alone,
-    never on when it was asked for. What is kept only saves time. `by_rungs`: whether the quantity
-    is what rungs measure; else only trials that have ended are known.
+    never on when it was asked for. What is kept only saves time.
     """
 
-    def __init__(
-        self, pool: Pool[T], quantity: Callable[[History[T]], Targets[T]], by_rungs: bool
-    ) -> None:
-        self.pool, self.quantity, self.by_rungs = pool, quantity, by_rungs
+    def __init__(self, pool: Pool[T], quantity: Callable[[History[T]], Targets[T]]) -> None:
+        self.pool, self.quantity = pool, quantity
         self.learned: tuple[Any, Kernel] | None = None
         self.base: tuple[Fit, Floats] | None = None
 
+    def is_early(self, history: History[T]) -> bool:
+        """Whether the quantity is known of trials once they are scored at their first rung."""
+        first = at_first(entry for entry in history.entries if any(entry.rungs))
+        return len(self.quantity(History(first, history.turns)).entries) == len(first)
+
     def fit(self, history: History[T]) -> Fit:
         """What all trials so far tell. Raises `LinAlgError` if their covariances are singular."""
-        then = early(history, self.by_rungs)
+        by_rungs = self.is_early(history)
+        then = early(history, by_rungs)
         known = self.quantity(history)
         kept = {*chosen(then, KEPT), *(e.number for e in since(history, then))}
         rows = np.array([entry.number in kept for entry in known.entries])
@@ -84,7 +87,7 @@ class Surrogate(Generic[T]):
             (known.values[rows] - shift) / scale,
             known.noise[rows] / scale**2,
         )
-        posterior, targets = self._posterior(self._kernel(then), told, history)
+        posterior, targets = self._posterior(self._kernel(then, by_rungs), told, history)
         names = tuple((e.name, n) for e, n in zip(told.entries, told.noise, strict=True))
         return Fit(posterior, targets, float(shift), float(scale), names)
 
@@ -105,10 +108,10 @@ class Surrogate(Generic[T]):
         self.base = fit, whitened[: len(fit.told)]
         return fit.of_whitened(whitened)
 
-    def _kernel(self, then: History[T]) -> Kernel:
-        """The kernel as learned from these trials."""
-        if self.by_rungs:
-            then = History(tuple(entry.at_first for entry in then.entries), then.turns)
+    def _kernel(self, then: History[T], by_rungs: bool) -> Kernel:
+        """The kernel as learned from these trials; by their first scores, if rungs tell them."""
+        if by_rungs:
+            then = History(at_first(then.entries), then.turns)
         known = self.quantity(then)
         numbers = chosen(then, LEARNED_FROM)
         rows = np.array([entry.number in numbers for entry in known.entries])
@@ -145,6 +148,11 @@ class Surrogate(Generic[T]):
 def is_running(entry: Entry[Any]) -> bool:
     """Whether a trial has not ended."""
     return not entry.state.is_finished()
+
+
+def at_first(entries: Iterable[Entry[T]]) -> tuple[Entry[T], ...]:
+    """What was known of some trials when their first rungs had scored."""
+    return tuple(entry.at_first for entry in entries)
 
 
 def early(history: History[T], by_rungs: bool) -> History[T]:

@@ -39,7 +39,7 @@ def first(count: int) -> History[Architecture]:
 
 
 def test_predictions_follow_the_truth() -> None:
-    surrogate = Surrogate(POOL, ACCURACY, by_rungs=True)
+    surrogate = Surrogate(POOL, ACCURACY)
     mean, deviation = surrogate.of_base(surrogate.fit(HISTORY))
     truth = np.array([accuracy(architecture) for architecture in POOL.base.architectures])
     assert np.corrcoef(mean, truth)[0, 1] > 0.8
@@ -47,22 +47,22 @@ def test_predictions_follow_the_truth() -> None:
 
 
 def test_what_was_kept_between_asks_changes_nothing() -> None:
-    kept = Surrogate(POOL, ACCURACY, by_rungs=True)
+    kept = Surrogate(POOL, ACCURACY)
     for count in range(30, 45):
         going_on = kept.of_base(kept.fit(first(count)))
-        anew = Surrogate(POOL, ACCURACY, by_rungs=True)
+        anew = Surrogate(POOL, ACCURACY)
         assert np.allclose(going_on, anew.of_base(anew.fit(first(count))), atol=1e-9)
 
 
 def test_the_base_is_predicted_as_any_other_point() -> None:
-    surrogate = Surrogate(POOL, ACCURACY, by_rungs=True)
+    surrogate = Surrogate(POOL, ACCURACY)
     fit = surrogate.fit(HISTORY)
     assert np.allclose(surrogate.of_base(fit), fit.at(POOL.base.points), atol=1e-9)
 
 
 def test_running_trials_leave_means_and_take_doubt() -> None:
     history = searched(30, running=3)
-    surrogate = Surrogate(POOL, ACCURACY, by_rungs=True)
+    surrogate = Surrogate(POOL, ACCURACY)
     ended = History(history.entries[:30], history.turns)
     points, _ = POOL.tried(history.entries[30:])
     before, after = (surrogate.fit(known).at(points) for known in (ended, history))
@@ -85,14 +85,14 @@ def at_a_rung(history: History[Architecture], gone_on: int = 0) -> History[Archi
 
 
 def test_trials_that_wait_at_a_rung_are_learned_from() -> None:
-    surrogate = Surrogate(POOL, ACCURACY, by_rungs=True)
+    surrogate = Surrogate(POOL, ACCURACY)
     mean, _ = surrogate.of_base(surrogate.fit(at_a_rung(HISTORY)))
     truth = np.array([accuracy(architecture) for architecture in POOL.base.architectures])
     assert np.corrcoef(mean, truth)[0, 1] > 0.8
 
 
 def test_the_kernel_stays_when_a_trial_goes_on_to_the_next_rung() -> None:
-    surrogate = Surrogate(POOL, ACCURACY, by_rungs=True)
+    surrogate = Surrogate(POOL, ACCURACY)
     kernels = {
         id(surrogate.fit(at_a_rung(HISTORY, gone_on)).posterior.kernel) for gone_on in (0, 1, 5)
     }
