@@ -61,7 +61,8 @@ class Entry(Generic[T]):
     def at_first(self) -> "Entry[T]":
         """What was known of it when its lowest rung above a proxy had scored; else itself."""
         trained = [rung for rung in self.rungs if rung != PROXY_RUNG]
-        if not trained:
+        waits = self.losses is None and self.state == TrialState.RUNNING
+        if not trained or (waits and len(self.rungs) == 1):
             return self
         rungs = {min(trained): self.rungs[min(trained)]}
         return replace(self, losses=None, rungs=rungs, state=TrialState.RUNNING)
@@ -86,6 +87,12 @@ class History(Generic[T]):
     def finished(self) -> list[Entry[T]]:
         """The trials that have losses, in the order they finished."""
         return [entry for entry in self.entries if entry.losses is not None]
+
+    @cached_property
+    def scored(self) -> "History[T]":
+        """The trials that were scored at a rung, as known when the first had scored."""
+        scored = (entry.at_first for entry in self.entries if any(entry.rungs))
+        return History(tuple(scored), self.turns)
 
 
 @dataclass(frozen=True, slots=True)
