@@ -85,7 +85,15 @@ class Problem(Generic[T]):
             drawn = self.fresh(seen, lambda: self.space.sample(rng), DRAWS)
         if drawn is None:
             raise SpaceExhaustedError(
-                f"space '{self.space.name}' is exhausted: none of its architectures is both "
-                f"feasible and new after {len(seen):,} trials; loosen the constraints, or stop."
+                f"space '{self.space.name}' is exhausted: {self._why(len(seen))}, or stop."
             )
         return drawn
+
+    def _why(self, tried: int) -> str:
+        """Why nothing is left, and what would change that."""
+        if self.feasible is None:
+            return f"none of its architectures is new after {tried:,} trials; search a larger one"
+        return (
+            f"none of its architectures is both feasible and new after {tried:,} trials; loosen "
+            f"the constraints"
+        )
