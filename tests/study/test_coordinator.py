@@ -253,6 +253,17 @@ def test_an_exhausted_space_ends_the_search(tmp_path: Path) -> None:
     assert len({t.key for t in store_in(tmp_path).trials()}) == FEW.size
 
 
+def test_promotions_go_on_from_an_idle_engine_after_the_space_is_exhausted(
+    tmp_path: Path,
+) -> None:
+    one_at_a_time = InlineEngine(Arithmetic(), 0)
+    coordinator = coordinator_on(store_in(tmp_path), question(rungs=(1, 3)), space=FEW)
+    coordinator.run(one_at_a_time, Limits(FEW.size + 5))
+    assert coordinator.exhausted
+    states = Counter(trial.state for trial in store_in(tmp_path).trials())
+    assert states == {State.FINISHED: FEW.size // 3, State.PRUNED: FEW.size - FEW.size // 3}
+
+
 def test_patience_ends_a_search_that_finds_nothing_better(tmp_path: Path) -> None:
     coordinator = coordinator_on(store_in(tmp_path), question())
     coordinator.run(InlineEngine(Arithmetic()), Limits(SPACE.size, patience=8))
