@@ -49,7 +49,8 @@ def test_networks_no_better_than_chance_are_called_so(
 def test_an_exhausted_search_blames_constraints_and_tables_where_there_are_any(
     capsys: pytest.CaptureFixture[str], changes: dict[str, Any], said: str
 ) -> None:
-    study = Study(Path("x"), settings(question(**changes)), (), Ledger(exhausted=True))
+    trials = (make_trial(0, 0.5, 1_000_000),)
+    study = Study(Path("x"), settings(question(**changes)), trials, Ledger(exhausted=True))
     print_study(study)
     assert said in capsys.readouterr().out
     console().print(overview(study))
