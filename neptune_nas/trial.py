@@ -8,6 +8,8 @@ from statistics import fmean
 
 from neptune_nas.architecture import Architecture
 
+SCORED = ("accuracy", "loss")  # what a score tells at any fidelity, and a search can aim at
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:

@@ -9,6 +9,7 @@ from rich.text import Text
 from neptune_nas.cli.progress import clock, one_line
 from neptune_nas.describe import describe
 from neptune_nas.study.progress import progress_of
+from neptune_nas.study.settings import TABLE, Question
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State
 
@@ -20,7 +21,7 @@ def overview(study: Study) -> RenderableType:
     progress = progress_of(study, time())
     lines = [Text(f"{study.settings.name}: {one_line(progress)}", style="bold")]
     if study.ledger.exhausted:
-        lines.append(Text("the space has nothing new left that the constraints admit"))
+        lines.append(Text(nothing_left(study.settings.question)))
     rungs = study.settings.question.rungs
     if len(rungs) > 1:
         scored = (sum(bool(t.scores_at(level)) for t in study.trials) for level in rungs)
@@ -33,6 +34,13 @@ def overview(study: Study) -> RenderableType:
     if latest:
         lines.append(Text(f"last result {clock(max(0.0, time() - latest))} ago"))
     return Group(*lines, front_table(study))
+
+
+def nothing_left(question: Question) -> str:
+    """Why a search ended before it had all its trials."""
+    where = "table" if question.evaluator.startswith(TABLE) else "space"
+    limits = " that the constraints admit" if question.constraints else ""
+    return f"the {where} has nothing new left{limits}"
 
 
 def front_table(study: Study) -> Table:

@@ -6,6 +6,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from neptune_nas.cli.console import console
+from neptune_nas.cli.overview import nothing_left
 from neptune_nas.cli.progress import clock
 from neptune_nas.constraints import Survey
 from neptune_nas.describe import describe
@@ -33,7 +34,7 @@ def print_study(study: Study) -> None:
     kept = [f"{n} {name}" for name, n in counts.items() if n or name == "finished"]
     terminal.print(f"{study.settings.name}: {', '.join(kept)}.")
     if ledger.exhausted:
-        terminal.print("The space has nothing new left that the constraints admit.")
+        terminal.print(f"{nothing_left(study.settings.question).capitalize()}.")
     if study.ranked:
         terminal.print(ranking_table(study))
         chance = study.settings.facts.chance

@@ -52,7 +52,7 @@ class Auto(Generic[T]):
     def __call__(self, history: History[T], rng: Random, /) -> T:
         """The most promising candidate; a mutation of a good one if no model can be had."""
         objectives = self.surrogates.objectives
-        by_rungs = all(surrogate.by_rungs for surrogate in objectives.values())
+        by_rungs = all(surrogate.is_early(history) for surrogate in objectives.values())
         known = [
             entry
             for entry in history.entries

@@ -1,6 +1,6 @@
 """Earlier trials as samplers see them: architectures, losses, rungs, what is still running."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -17,8 +17,11 @@ from neptune_nas.errors import SpaceError
 from neptune_nas.pareto import Floats, non_dominated
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import RejectedError
+from neptune_nas.trial import SCORED
 
 T = TypeVar("T")
+
+PROXY_RUNG = 0  # where a zero-cost proxy stands in place of a score
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +29,9 @@ class Entry(Generic[T]):
     """One earlier trial.
 
     `losses`: its objectives, turned so that less is better; None unless it finished well.
-    `rungs`: accuracy by fidelity, as far as it came; at 0 a zero-cost proxy. `violation`: by how
-    much it broke measured constraints, each by its name, more than 0 is broken.
+    `rungs`: what is told of its scores by fidelity, more is better, as far as it came; at 0 a
+    zero-cost proxy. `constraints`: by how much it breaks each measured one; more than 0 is broken.
+    `ahead`: the losses of what was measured before training, by the objective's place.
     """
 
     number: int
@@ -37,11 +41,16 @@ class Entry(Generic[T]):
     rungs: dict[int, float]
     constraints: dict[str, float]
     state: TrialState
+    ahead: dict[int, float] = field(default_factory=dict)
 
     @property
     def violation(self) -> float:
         """The sum of all broken constraints, 0 if none is."""
         return sum(max(value, 0.0) for value in self.constraints.values())
+
+    def loss(self, objective: int) -> float | None:
+        """One objective's loss, once it was measured."""
+        return self.ahead.get(objective) if self.losses is None else self.losses[objective]
 
     @property
     def is_known(self) -> bool:
@@ -51,8 +60,9 @@ class Entry(Generic[T]):
     @property
     def at_first(self) -> "Entry[T]":
         """What was known of it when its lowest rung above a proxy had scored; else itself."""
-        trained = [rung for rung in self.rungs if rung > 0]
-        if not trained:
+        trained = [rung for rung in self.rungs if rung != PROXY_RUNG]
+        waits = self.losses is None and self.state == TrialState.RUNNING
+        if not trained or (waits and len(self.rungs) == 1):
             return self
         rungs = {min(trained): self.rungs[min(trained)]}
         return replace(self, losses=None, rungs=rungs, state=TrialState.RUNNING)
@@ -77,6 +87,12 @@ class History(Generic[T]):
     def finished(self) -> list[Entry[T]]:
         """The trials that have losses, in the order they finished."""
         return [entry for entry in self.entries if entry.losses is not None]
+
+    @cached_property
+    def scored(self) -> "History[T]":
+        """The trials that were scored at a rung, as known when the first had scored."""
+        scored = (entry.at_first for entry in self.entries if any(entry.rungs))
+        return History(tuple(scored), self.turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +144,16 @@ class Reader(Generic[T]):
         known = self._architecture(study, trial)
         if known is None:
             return None
-        rungs = trial.intermediate_values
+        ways = turns(study.directions)
+        turned = dict(zip(self.problem.objectives, ways, strict=False))
         return Entry(
             trial.number,
             *known,
-            losses=_losses(trial, turns(study.directions)),
-            rungs={step: value for step, value in rungs.items() if isfinite(value)},
+            losses=_losses(trial, ways),
+            rungs=_rungs(trial, turned.get(self.problem.scored, -1.0)),
             constraints=trial.constraints,
             state=trial.state,
+            ahead=_ahead(trial, turned),
         )
 
     def _architecture(self, study: Study, trial: FrozenTrial) -> tuple[T, str] | None:
@@ -164,6 +182,26 @@ def _losses(trial: FrozenTrial, turns: tuple[float, ...]) -> tuple[float, ...] |
     if trial.state != TrialState.COMPLETE or not all(map(isfinite, trial.values)):
         return None
     return tuple(turn * value for turn, value in zip(turns, trial.values, strict=True))
+
+
+def _rungs(trial: FrozenTrial, turn: float) -> dict[int, float]:
+    """What was reported, turned so that more is better, as more of a proxy is anyway."""
+    told = {step: value for step, value in trial.intermediate_values.items() if isfinite(value)}
+    return {step: value if step == PROXY_RUNG else -turn * value for step, value in told.items()}
+
+
+def _ahead(trial: FrozenTrial, turned: Mapping[str, float]) -> dict[int, float]:
+    """The losses of objectives that training does not decide and the user attributes name."""
+    told = {
+        i: (turn, trial.user_attrs.get(name))
+        for i, (name, turn) in enumerate(turned.items())
+        if name not in SCORED
+    }
+    return {
+        i: turn * value
+        for i, (turn, value) in told.items()
+        if isinstance(value, int | float) and isfinite(value)
+    }
 
 
 def ranked(entries: Sequence[Entry[T]]) -> Iterator[Entry[T]]:

@@ -16,8 +16,6 @@ from neptune_nas.samplers.targets import margins, targets
 
 T = TypeVar("T")
 
-RUNGS = "accuracy"  # what rungs measure
-
 Predict = Callable[[Surrogate[T], Fit], tuple[Floats, Floats]]
 
 
@@ -29,7 +27,7 @@ class Surrogates(Generic[T]):
         names = pool.problem.objectives
         self.exact = [names.index(name) for name in pool.exact]
         self.objectives = {
-            i: Surrogate(pool, partial(targets, objective=i, alike=name == RUNGS), name == RUNGS)
+            i: Surrogate(pool, partial(targets, objective=i, alike=name == pool.problem.scored))
             for i, name in enumerate(names)
             if i not in self.exact
         }
@@ -41,7 +39,7 @@ class Surrogates(Generic[T]):
         for name in sorted(set.intersection(*kept)) if kept else ():
             if name not in self.constraints:
                 told = partial(margins, constraint=name)
-                self.constraints[name] = Surrogate(self.pool, told, by_rungs=False)
+                self.constraints[name] = Surrogate(self.pool, told)
         return self.constraints
 
 
@@ -80,7 +78,10 @@ class Outlook(Generic[T]):
         return gains
 
     def _front(self, history: History[T], primary: int) -> Front:
-        """What was measured and what runs, the latter as expected; only what keeps constraints."""
+        """What was measured and what runs, the latter as expected; only what keeps constraints.
+
+        What was measured of those that run before their training is not only expected.
+        """
         fit = self.objectives[0][1]
         finished = [entry for entry in history.finished if not entry.violation]
         known = [entry.losses for entry in finished if entry.losses is not None]
@@ -88,8 +89,9 @@ class Outlook(Generic[T]):
         (_, costs), (ahead, their_costs) = map(self.pool.tried, (finished, running))
         believed, *others = [fit.at(ahead)[0] for _, fit in self.objectives]
         columns = [
-            np.concatenate(
-                [[entry.losses[i] for entry in finished if entry.losses is not None], -means]
+            np.array(
+                [entry.loss(i) for entry in finished]
+                + [entry.ahead.get(i, -mean) for entry, mean in zip(running, means, strict=True)]
             )
             for i, means in zip(self.further, others, strict=True)
         ]

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from neptune_nas.codec import key
 from neptune_nas.errors import NeptuneError
 from neptune_nas.space import Space
+from neptune_nas.trial import SCORED
 
 T = TypeVar("T")
 Costs = Callable[[Any], Mapping[str, float]]
@@ -47,6 +48,11 @@ class Problem(Generic[T]):
         """What is known of an architecture before it is trained."""
         return {} if self.cost is None else self.cost(architecture)
 
+    @property
+    def scored(self) -> str:
+        """What is told of a score at a rung: the first objective that training decides."""
+        return next((name for name in self.objectives if name in SCORED), SCORED[0])
+
     @cached_property
     def points(self) -> dict[str, T] | None:
         """All feasible architectures by name, or None where there are more than 200,000."""
@@ -79,7 +85,15 @@ class Problem(Generic[T]):
             drawn = self.fresh(seen, lambda: self.space.sample(rng), DRAWS)
         if drawn is None:
             raise SpaceExhaustedError(
-                f"space '{self.space.name}' is exhausted: none of its architectures is both "
-                f"feasible and new after {len(seen):,} trials; loosen the constraints, or stop."
+                f"space '{self.space.name}' is exhausted: {self._why(len(seen))}, or stop."
             )
         return drawn
+
+    def _why(self, tried: int) -> str:
+        """Why nothing is left, and what would change that."""
+        if self.feasible is None:
+            return f"none of its architectures is new after {tried:,} trials; search a larger one"
+        return (
+            f"none of its architectures is both feasible and new after {tried:,} trials; loosen "
+            f"the constraints"
+        )

@@ -32,7 +32,9 @@ class SpaceSampler(BaseSampler, Generic[T]):
     """An Optuna sampler that asks a strategy; `space.suggest(trial)` reads its proposals back.
 
     What it proposes depends on the seed, the trial's number and the other trials alone, so a
-    search that is stopped goes on as if it had not been.
+    search that is stopped goes on as if it had not been. Intermediate values are read as the
+    accuracy or loss at that fidelity (at 0 a proxy's); a user attribute that bears the name of
+    another objective, such as a latency, as what is known of it while the trial still runs.
     """
 
     def __init__(self, problem: Problem[T], strategy: Strategy[T]) -> None:

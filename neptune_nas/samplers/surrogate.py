@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neptune_nas.samplers.features import Floats, Points, joined
 from neptune_nas.samplers.gaussian import Kernel, Posterior, learn
-from neptune_nas.samplers.history import Entry, History, best
+from neptune_nas.samplers.history import Entry, History
+from neptune_nas.samplers.kept import BEST, chosen, leading
 from neptune_nas.samplers.pool import Pool
 from neptune_nas.samplers.targets import Targets
 
@@ -56,27 +58,43 @@ class Fit:
         return self.shift + self.scale * mean, self.scale * deviation
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A kernel, and the numbers of the trials that led at their first rungs by then.
+
+    `basis`: names and values of what it was learned from.
+    """
+
+    basis: tuple[tuple[str, ...], bytes]
+    kernel: Kernel
+    leaders: tuple[int, ...]
+
+
 class Surrogate(Generic[T]):
     """Gaussian processes of one measured quantity, one after the other as trials come in.
 
     The kernel is learned anew when a tenth more trials have been scored, from those that had then,
     by their first scores, which later rungs leave as they are: so it depends on the trials alone,
-    never on when it was asked for. What is kept only saves time. `by_rungs`: whether the quantity
-    is what rungs measure; else only trials that have ended are known.
+    never on when it was asked for. What is kept only saves time.
     """
 
-    def __init__(
-        self, pool: Pool[T], quantity: Callable[[History[T]], Targets[T]], by_rungs: bool
-    ) -> None:
-        self.pool, self.quantity, self.by_rungs = pool, quantity, by_rungs
-        self.learned: tuple[Any, Kernel] | None = None
+    def __init__(self, pool: Pool[T], quantity: Callable[[History[T]], Targets[T]]) -> None:
+        self.pool, self.quantity = pool, quantity
+        self.learned: Learned | None = None
         self.base: tuple[Fit, Floats] | None = None
+
+    def is_early(self, history: History[T]) -> bool:
+        """Whether the quantity is known of trials once they are scored at their first rung."""
+        return len(self.quantity(history.scored).entries) == len(history.scored.entries)
 
     def fit(self, history: History[T]) -> Fit:
         """What all trials so far tell. Raises `LinAlgError` if their covariances are singular."""
-        then = early(history, self.by_rungs)
-        known = self.quantity(history)
-        kept = {*chosen(then, KEPT), *(e.number for e in since(history, then))}
+        by_rungs = self.is_early(history)
+        then = early(history, by_rungs)
+        known, learned = self.quantity(history), self._learn(then, by_rungs)
+        before = until(history, then)
+        recent = (entry.number for entry in since(history, before))
+        kept = {*chosen(before, KEPT, learned.leaders), *recent}
         rows = np.array([entry.number in kept for entry in known.entries])
         shift, scale = known.values[rows].mean(), known.values[rows].std() + LEAST
         told = Targets(
@@ -84,7 +102,7 @@ class Surrogate(Generic[T]):
             (known.values[rows] - shift) / scale,
             known.noise[rows] / scale**2,
         )
-        posterior, targets = self._posterior(self._kernel(then), told, history)
+        posterior, targets = self._posterior(learned.kernel, told, history)
         names = tuple((e.name, n) for e, n in zip(told.entries, told.noise, strict=True))
         return Fit(posterior, targets, float(shift), float(scale), names)
 
@@ -105,22 +123,26 @@ class Surrogate(Generic[T]):
         self.base = fit, whitened[: len(fit.told)]
         return fit.of_whitened(whitened)
 
-    def _kernel(self, then: History[T]) -> Kernel:
-        """The kernel as learned from these trials."""
-        if self.by_rungs:
+    def _learn(self, then: History[T], by_rungs: bool) -> Learned:
+        """What these trials teach; by their first scores, if rungs tell them."""
+        if by_rungs:
             then = History(tuple(entry.at_first for entry in then.entries), then.turns)
         known = self.quantity(then)
-        numbers = chosen(then, LEARNED_FROM)
-        rows = np.array([entry.number in numbers for entry in known.entries])
         basis = (tuple(entry.name for entry in known.entries), known.values.tobytes())
-        if self.learned is None or self.learned[0] != basis:
-            values = known.values[rows]
-            scale = values.std() + LEAST
-            points, _ = self.pool.tried([e for e in known.entries if e.number in numbers])
-            standard = (values - values.mean()) / scale
-            kernel = learn(points, standard, known.noise[rows] / scale**2, self.pool.groups)
-            self.learned = basis, kernel
-        return self.learned[1]
+        if self.learned is None or self.learned.basis != basis:
+            leaders = leading(then, self.pool, int(KEPT * BEST))
+            numbers = chosen(then, LEARNED_FROM, leaders)
+            kernel = self._kernel(known, np.array([e.number in numbers for e in known.entries]))
+            self.learned = Learned(basis, kernel, tuple(leaders))
+        return self.learned
+
+    def _kernel(self, known: Targets[T], rows: NDArray[np.bool_]) -> Kernel:
+        """The most probable kernel given some of the targets."""
+        values = known.values[rows]
+        scale = values.std() + LEAST
+        points, _ = self.pool.tried([e for e, row in zip(known.entries, rows, strict=True) if row])
+        standard = (values - values.mean()) / scale
+        return learn(points, standard, known.noise[rows] / scale**2, self.pool.groups)
 
     def _posterior(
         self, kernel: Kernel, told: Targets[T], history: History[T]
@@ -155,6 +177,14 @@ def early(history: History[T], by_rungs: bool) -> History[T]:
     return History(tuple(known[: learned_at(len(known))]), history.turns)
 
 
+def until(history: History[T], then: History[T]) -> History[T]:
+    """Those trials, and what stands at a rung although it began before the last of them."""
+    numbers = {entry.number for entry in then.entries}
+    last = max(numbers)
+    older = (e for e in history.entries if e.rungs and e.number < last and e.number not in numbers)
+    return History((*then.entries, *older), history.turns)
+
+
 def since(history: History[T], then: History[T]) -> list[Entry[T]]:
     """The trials that are not among those."""
     numbers = {entry.number for entry in then.entries}
@@ -172,14 +202,3 @@ def learned_at(ended: int) -> int:
         at = after
         after += min(max(at // 10, 1), PATIENCE)
     return at
-
-
-def chosen(history: History[T], most: int) -> set[int]:
-    """The numbers of at most `most` trials: half of them the best, the others evenly between."""
-    numbers = [entry.number for entry in history.entries]
-    if len(numbers) <= most:
-        return set(numbers)
-    first = {entry.number for entry in best(history.finished, most // 2)}
-    rest = [number for number in numbers if number not in first]
-    step = len(rest) / (most - len(first))
-    return first | {rest[int(i * step)] for i in range(most - len(first))}

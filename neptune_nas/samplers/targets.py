@@ -8,11 +8,10 @@ import numpy as np
 from optuna.trial import TrialState
 
 from neptune_nas.samplers.features import Floats
-from neptune_nas.samplers.history import Entry, History
+from neptune_nas.samplers.history import PROXY_RUNG, Entry, History
 
 T = TypeVar("T")
 
-PROXY_RUNG = 0  # where a zero-cost proxy stands in place of an accuracy
 PAIRS = 3  # trials known at both fidelities that a line can be drawn through
 FENCE = 1.5  # Tukey's, in quartile distances
 DEAD = 0.1  # the lowest tenth of the range is left out when quartiles are taken
@@ -32,13 +31,15 @@ class Targets(Generic[T]):
 
 
 def targets(history: History[T], objective: int, *, alike: bool = True) -> Targets[T]:
-    """What is known of one objective: scores, what lower rungs foretell of them, and failures.
+    """What is known of one objective: measurements, what lower rungs foretell, and failures.
 
     A trial that reached only a lower rung stands for the score that it foretells, as uncertain as
-    the trials that are known at both make it. A failed one stands for the worst. `alike`: whether
-    the objective is what rungs measure, an accuracy.
+    the trials that are known at both make it. A failed one stands for the worst. What was
+    measured before training is known, whatever became of the trial. `alike`: whether the objective
+    is what rungs tell.
     """
-    scores = {e.number: -e.losses[objective] for e in history.finished if e.losses is not None}
+    losses = {e.number: e.loss(objective) for e in history.entries}
+    scores = {number: -loss for number, loss in losses.items() if loss is not None}
     known = {number: (score, 0.0) for number, score in scores.items()}
     waiting = [e for e in history.entries if e.number not in known and e.rungs and not failed(e)]
     if not history.finished:  # then nothing tells what a higher rung is worth beside a lower one
@@ -54,7 +55,8 @@ def targets(history: History[T], objective: int, *, alike: bool = True) -> Targe
     raw = np.array([value for value, _ in known.values()])
     lowest = max(raw.min(), fence(raw)) if len(raw) else 0.0
     lost = (lowest, float(np.maximum(raw, lowest).var()) if len(raw) else 0.0)
-    known |= {e.number: lost for e in history.entries if failed(e) and known}
+    worst = [e.number for e in history.entries if failed(e) and e.number not in scores]
+    known |= dict.fromkeys(worst if known else (), lost)
     entries = tuple(entry for entry in history.entries if entry.number in known)
     values, noise = np.array([known[entry.number] for entry in entries]).reshape(-1, 2).T
     return Targets(entries, np.maximum(values, lowest), noise)

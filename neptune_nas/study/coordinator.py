@@ -10,12 +10,12 @@ from neptune_nas.engine.engine import Call, Engine, Result
 from neptune_nas.errors import StudyError
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.samplers.problem import SpaceExhaustedError
-from neptune_nas.study.objectives import EXACT, standing, values_of
+from neptune_nas.study.objectives import standing, values_of
 from neptune_nas.study.proposals import Proposer
 from neptune_nas.study.rungs import Losses, Phase, Rungs
 from neptune_nas.study.settings import Question
 from neptune_nas.study.store import Store
-from neptune_nas.trial import Cost, State, Trial
+from neptune_nas.trial import SCORED, Cost, State, Trial
 
 HOPELESS = 10  # trials that fail alike before any has worked
 AHEAD = 1  # calls beyond the engine's slots that wait, so that no slot idles while we think
@@ -75,7 +75,8 @@ class Coordinator:
             for level in self.rungs.levels:
                 self._note(trial, level)
         self.proposer.load(
-            (trial, frozen[number], self._values(trial)) for number, trial in self.trials.items()
+            ((trial, frozen[number], self._values(trial)) for number, trial in self.trials.items()),
+            self.rungs.levels[-1],
         )
         for trial in sorted(self.trials.values(), key=lambda trial: trial.ended):
             if trial.state is State.RUNNING:
@@ -144,11 +145,12 @@ class Coordinator:
     def _phase(self, limits: Limits) -> Phase:
         """Whether trials that are better may yet come before the search ends.
 
-        Not waited for are they where it may end before, or where something is measured that only
-        the last rung tells.
+        Not waited for are they where it may end before. Nor where both accuracy and loss are
+        objectives: of a score below the last rung samplers are told the first of them alone, so
+        that `auto` waits for trials that finish, and the sooner some do, the better. All else is
+        known of a trial at its first rung.
         """
-        measured = {*self.question.objectives} - {*EXACT}
-        if limits.seconds or limits.patience or measured != {"accuracy"}:
+        if limits.seconds or limits.patience or {*SCORED} <= {*self.question.objectives}:
             return Phase.OPEN
         return Phase.EARLY if self._more_will_come(limits) else Phase.LATE
 

@@ -9,7 +9,7 @@ class Ledger:
 
     `failures`: reason to count. `flops_trained`: three forward passes' worth an image (forward, and
     backward at twice its cost; Kaplan et al. 2020, arXiv 2001.08361).
-    `exhausted`: whether the space had nothing new left that the constraints admit.
+    `exhausted`: whether the space had nothing new left that constraints and table admit.
     `worker_seconds`: wall clock of the search's evaluations, summed over workers;
     `confirm_seconds`: of those that confirmed its best trials. Epochs and FLOPs are those of both.
     `wall_seconds` and `slot_seconds` (wall clock times workers): from first to last evaluation.

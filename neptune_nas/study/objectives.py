@@ -6,10 +6,9 @@ from math import inf, isfinite, log
 from typing import Literal
 
 from neptune_nas.errors import OptionError, one_of
-from neptune_nas.trial import Cost, Score, Trial
+from neptune_nas.trial import SCORED, Cost, Score, Trial
 
 EXACT = ("flops", "macs", "params", "activations")
-SCORED = ("accuracy", "loss")
 Direction = Literal["maximize", "minimize"]
 OBJECTIVES = (*SCORED, *EXACT, "latency")
 

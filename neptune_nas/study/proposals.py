@@ -20,7 +20,7 @@ from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
 from neptune_nas.space import RejectedError
 from neptune_nas.study.objectives import Direction
-from neptune_nas.trial import State, Trial
+from neptune_nas.trial import Score, State, Trial
 
 ATTEMPTS = 200  # proposals in a row that a sampler may waste before one is drawn for it
 
@@ -41,7 +41,8 @@ class Proposal:
 class Proposer:
     """Asks a sampler for architectures that no trial has had yet.
 
-    Our own samplers read lower rungs, and a proxy at rung 0, from intermediate values. Optuna's are
+    Our own samplers read the scored objective at lower rungs, and a proxy at rung 0, from
+    intermediate values, and the latency of a trial from its user attributes. Optuna's are
     told a pruned trial's last values as if they were final, since with two objectives they cannot
     take a pruned one; one that has only a proxy, which is no accuracy, has failed for them.
     """
@@ -65,8 +66,13 @@ class Proposer:
             directions=list(self.directions),
         )
 
-    def load(self, trials: Iterable[tuple[Trial, FrozenTrial, Sequence[float] | None]]) -> None:
-        """Take in what earlier sessions did, told in the order in which trials ended."""
+    def load(
+        self, trials: Iterable[tuple[Trial, FrozenTrial, Sequence[float] | None]], last: int
+    ) -> None:
+        """Take in what earlier sessions did, told in the order in which trials ended.
+
+        `last`: the last rung, below which scores are no values of the objectives.
+        """
         earlier = list(trials)
         for trial, frozen, _ in earlier:
             self.study.add_trial(
@@ -74,7 +80,8 @@ class Proposer:
                     state=TrialState.RUNNING,
                     params=frozen.params,
                     distributions=frozen.distributions,
-                    intermediate_values={**self._proxies(trial), **frozen.intermediate_values},
+                    intermediate_values=self._rungs(s for s in trial.scores if s.fidelity < last),
+                    user_attrs=measured_ahead(trial),
                     system_attrs=frozen.system_attrs,
                 )
             )
@@ -88,11 +95,13 @@ class Proposer:
     def _knows_proxies(self) -> bool:
         return isinstance(self.sampler, SpaceSampler)
 
-    def _proxies(self, trial: Trial) -> dict[int, float]:
-        """What zero-cost proxies said of a trial, by rung, for a sampler that can use it."""
-        if not self._knows_proxies:
-            return {}
-        return {s.fidelity: s.proxy for s in trial.scores if s.ok and s.proxy is not None}
+    def _rungs(self, scores: Iterable[Score]) -> dict[int, float]:
+        """What the sampler is told of scores, by rung; Optuna's own hear of no proxy's."""
+        heard = (s for s in scores if s.ok and (s.proxy is None or self._knows_proxies))
+        return {
+            s.fidelity: getattr(s, self.problem.scored) if s.proxy is None else s.proxy
+            for s in heard
+        }
 
     def propose(self) -> Proposal:
         """The next architecture. Raises `SpaceExhaustedError` when there is none that is new."""
@@ -103,20 +112,21 @@ class Proposer:
         return self._drawn()
 
     def began(self, proposal: Proposal, trial: Trial) -> None:
-        """Note the number under which a proposal became a trial."""
+        """Note the number under which a proposal became a trial, and what was measured of it."""
         self.numbers[trial.number] = proposal.asked
+        for name, value in measured_ahead(trial).items():
+            self.storage.set_trial_user_attr(self._id(trial), name, value)
 
     def tell_rung(self, trial: Trial) -> None:
-        """Let the sampler know a score below the last rung; Optuna's own hear of no proxy's."""
-        newest = trial.scores[-1]
-        if newest.proxy is not None and not self._knows_proxies:
-            return
-        # Not by `Trial.report`, which refuses two objectives.
-        trial_id = self.storage.get_trial_id_from_study_id_trial_number(
+        """Let the sampler know a score below the last rung."""
+        for rung, value in self._rungs(trial.scores[-1:]).items():
+            # Not by `Trial.report`, which refuses two objectives.
+            self.storage.set_trial_intermediate_value(self._id(trial), rung, value)
+
+    def _id(self, trial: Trial) -> int:
+        return self.storage.get_trial_id_from_study_id_trial_number(
             self.storage.get_study_id_from_name("proposals"), self.numbers[trial.number]
         )
-        value = newest.accuracy if newest.proxy is None else newest.proxy
-        self.storage.set_trial_intermediate_value(trial_id, newest.fidelity, value)
 
     def tell(self, trial: Trial, values: Sequence[float] | None) -> None:
         """Let the sampler know how a trial ended."""
@@ -182,3 +192,8 @@ class Proposer:
         proposal = self._accepted(self.study.ask())
         assert proposal is not None
         return proposal
+
+
+def measured_ahead(trial: Trial) -> dict[str, float]:
+    """What was measured of a trial before its training, by name."""
+    return {} if trial.latency is None else {"latency": trial.latency}

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from neptune_nas.constraints import Constraint
 from neptune_nas.space import Space
-from neptune_nas.study.objectives import SCORED, worst_score
+from neptune_nas.study.objectives import worst_score
+from neptune_nas.trial import SCORED
 
 T = TypeVar("T")
 

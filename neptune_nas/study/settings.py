@@ -9,9 +9,10 @@ from typing import Any
 
 from neptune_nas.constraints import Constraint, parse_constraint
 from neptune_nas.errors import OptionError
-from neptune_nas.study.objectives import SCORED, check_objectives
+from neptune_nas.study.objectives import check_objectives
 from neptune_nas.study.rungs import REDUCTION, Reduction, Rungs
 from neptune_nas.training.mode import Mode, Modes, same_for_all
+from neptune_nas.trial import SCORED
 
 TRAINING = "training"
 SEEDS = 2**32  # as many as numpy's generators take

@@ -1,8 +1,10 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from neptune_nas.cli.console import console
+from neptune_nas.cli.overview import overview
 from neptune_nas.cli.summary import print_study
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
@@ -31,3 +33,25 @@ def test_networks_no_better_than_chance_are_called_so(
     trials = (make_trial(0, accuracy, 1_000_000),)
     print_study(Study(Path("x"), settings(question()), trials, Ledger(finished=1)))
     assert ("better than chance" in capsys.readouterr().out) is warns
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "The space has nothing new left."),
+        (
+            {"constraints": ("flops<=1M",)},
+            "The space has nothing new left that the constraints admit.",
+        ),
+        ({"evaluator": "table:nets.csv"}, "The table has nothing new left."),
+    ],
+)
+def test_an_exhausted_search_blames_constraints_and_tables_where_there_are_any(
+    capsys: pytest.CaptureFixture[str], changes: dict[str, Any], said: str
+) -> None:
+    trials = (make_trial(0, 0.5, 1_000_000),)
+    study = Study(Path("x"), settings(question(**changes)), trials, Ledger(exhausted=True))
+    print_study(study)
+    assert said in capsys.readouterr().out
+    console().print(overview(study))
+    assert said.rstrip(".").lower() in capsys.readouterr().out.lower()

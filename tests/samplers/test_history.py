@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 import optuna
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
@@ -8,6 +11,7 @@ from neptune_nas.architecture import Architecture
 from neptune_nas.pareto import ranks
 from neptune_nas.samplers.history import Entry, History, Reader, best, crowding, ranked
 from neptune_nas.samplers.problem import Problem
+from neptune_nas.study.objectives import directions
 from tests.samplers.helpers import SMALL, make_study
 
 PROBLEM = Problem(SMALL, ("accuracy", "flops"))
@@ -76,6 +80,47 @@ def test_the_trial_that_asks_is_left_out() -> None:
     trial = ask(study)
     history = Reader(PROBLEM).read(study, study.get_trials(deepcopy=False)[trial.number])
     assert history.entries == ()
+
+
+def with_one_trial(objectives: tuple[str, ...]) -> Entry[Architecture]:
+    """A trial of two rungs, reported as 0.25 at the proxy's and at 1, and of 2.5 ms."""
+    study = optuna.create_study(directions=directions(objectives))
+    trial = ask(study)
+    for rung in (0, 1):
+        study._storage.set_trial_intermediate_value(trial._trial_id, rung, 0.25)
+    trial.set_user_attr("latency", 2.5)
+    asking = study.ask()._cached_frozen_trial
+    return Reader(Problem(SMALL, objectives)).read(study, asking).entries[0]
+
+
+def test_what_rungs_tell_is_turned_so_that_more_is_better_but_never_a_proxy() -> None:
+    assert with_one_trial(("accuracy", "flops")).rungs == {0: 0.25, 1: 0.25}
+    assert with_one_trial(("flops", "loss")).rungs == {0: 0.25, 1: -0.25}
+
+
+def test_an_objective_that_a_running_trial_names_is_known_ahead() -> None:
+    found = with_one_trial(("accuracy", "latency"))
+    assert (found.loss(0), found.loss(1)) == (None, 2.5)
+    assert with_one_trial(("accuracy", "flops")).ahead == {}
+
+
+@pytest.mark.parametrize("told", ["5 ms", float("inf"), None])
+def test_what_is_no_number_is_not_known_ahead(told: object) -> None:
+    study = random_study()
+    ask(study).set_user_attr("flops", told)
+    assert read(study).entries[0].ahead == {}
+
+
+def test_at_its_first_rung_a_trial_has_no_proxy_nor_what_came_later() -> None:
+    finished = replace(entry(0, (-0.9, 2.5)), rungs={0: 40.0, 1: 0.3, 3: 0.6}, ahead={1: 2.5})
+    first = finished.at_first
+    assert (first.losses, first.rungs, first.state) == (None, {1: 0.3}, TrialState.RUNNING)
+    assert first.loss(1) == 2.5
+
+
+def test_what_has_only_a_proxy_stands_as_it_is() -> None:
+    pruned = replace(entry(0, (0.0,)), losses=None, rungs={0: 40.0}, state=TrialState.PRUNED)
+    assert pruned.at_first is pruned
 
 
 def test_scores_that_are_no_numbers_do_not_count_as_finished() -> None:

@@ -37,5 +37,12 @@ def test_a_large_space_without_a_feasible_point_is_exhausted_too(
         problem.random({}, Random(0))
 
 
+def test_constraints_are_only_blamed_where_there_are_any() -> None:
+    problem = Problem(SMALL)
+    assert problem.points is not None
+    with pytest.raises(SpaceExhaustedError, match=r"is new after \d+ trials; search a larger one"):
+        problem.random(problem.points, Random(0))
+
+
 def test_without_a_cost_nothing_is_known() -> None:
     assert Problem(SMALL).costs(SMALL[0]) == {}

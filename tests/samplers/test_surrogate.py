@@ -6,12 +6,13 @@ import pytest
 from optuna.trial import TrialState
 
 from neptune_nas.architecture import Architecture
+from neptune_nas.samplers import surrogate as module
 from neptune_nas.samplers.classic import RandomSearch
 from neptune_nas.samplers.history import History, Reader
 from neptune_nas.samplers.pool import Pool
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
-from neptune_nas.samplers.surrogate import KEPT, Surrogate, chosen, learned_at
+from neptune_nas.samplers.surrogate import Surrogate, learned_at
 from neptune_nas.samplers.targets import targets
 from tests.samplers.helpers import NESTED, accuracy, cost, make_study, step
 
@@ -39,7 +40,7 @@ def first(count: int) -> History[Architecture]:
 
 
 def test_predictions_follow_the_truth() -> None:
-    surrogate = Surrogate(POOL, ACCURACY, by_rungs=True)
+    surrogate = Surrogate(POOL, ACCURACY)
     mean, deviation = surrogate.of_base(surrogate.fit(HISTORY))
     truth = np.array([accuracy(architecture) for architecture in POOL.base.architectures])
     assert np.corrcoef(mean, truth)[0, 1] > 0.8
@@ -47,22 +48,22 @@ def test_predictions_follow_the_truth() -> None:
 
 
 def test_what_was_kept_between_asks_changes_nothing() -> None:
-    kept = Surrogate(POOL, ACCURACY, by_rungs=True)
+    kept = Surrogate(POOL, ACCURACY)
     for count in range(30, 45):
         going_on = kept.of_base(kept.fit(first(count)))
-        anew = Surrogate(POOL, ACCURACY, by_rungs=True)
+        anew = Surrogate(POOL, ACCURACY)
         assert np.allclose(going_on, anew.of_base(anew.fit(first(count))), atol=1e-9)
 
 
 def test_the_base_is_predicted_as_any_other_point() -> None:
-    surrogate = Surrogate(POOL, ACCURACY, by_rungs=True)
+    surrogate = Surrogate(POOL, ACCURACY)
     fit = surrogate.fit(HISTORY)
     assert np.allclose(surrogate.of_base(fit), fit.at(POOL.base.points), atol=1e-9)
 
 
 def test_running_trials_leave_means_and_take_doubt() -> None:
     history = searched(30, running=3)
-    surrogate = Surrogate(POOL, ACCURACY, by_rungs=True)
+    surrogate = Surrogate(POOL, ACCURACY)
     ended = History(history.entries[:30], history.turns)
     points, _ = POOL.tried(history.entries[30:])
     before, after = (surrogate.fit(known).at(points) for known in (ended, history))
@@ -85,14 +86,14 @@ def at_a_rung(history: History[Architecture], gone_on: int = 0) -> History[Archi
 
 
 def test_trials_that_wait_at_a_rung_are_learned_from() -> None:
-    surrogate = Surrogate(POOL, ACCURACY, by_rungs=True)
+    surrogate = Surrogate(POOL, ACCURACY)
     mean, _ = surrogate.of_base(surrogate.fit(at_a_rung(HISTORY)))
     truth = np.array([accuracy(architecture) for architecture in POOL.base.architectures])
     assert np.corrcoef(mean, truth)[0, 1] > 0.8
 
 
 def test_the_kernel_stays_when_a_trial_goes_on_to_the_next_rung() -> None:
-    surrogate = Surrogate(POOL, ACCURACY, by_rungs=True)
+    surrogate = Surrogate(POOL, ACCURACY)
     kernels = {
         id(surrogate.fit(at_a_rung(HISTORY, gone_on)).posterior.kernel) for gone_on in (0, 1, 5)
     }
@@ -104,9 +105,22 @@ def test_the_kernel_is_learned_from_what_had_ended_when_it_was_due() -> None:
     assert all(ended - learned_at(ended) <= 30 for ended in range(4, 2_000))
 
 
-def test_few_trials_are_all_kept_and_of_many_the_best_and_some_of_the_rest() -> None:
-    assert chosen(HISTORY, KEPT) == {entry.number for entry in HISTORY.entries}
-    kept = chosen(HISTORY, 20)
-    assert len(kept) == 20
-    most_accurate = max(HISTORY.entries, key=lambda entry: accuracy(entry.architecture))
-    assert most_accurate.number in kept
+def test_what_leads_at_a_rung_is_predicted_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT", 20)
+    fit = Surrogate(POOL, ACCURACY).fit(at_a_rung(HISTORY))
+    early = HISTORY.entries[: learned_at(60)]
+    most_accurate = max(early, key=lambda entry: accuracy(entry.architecture))
+    assert most_accurate.name in {name for name, _ in fit.told}
+    assert len(fit.told) == 20 + 60 - learned_at(60)
+
+
+def test_of_many_that_have_only_a_proxy_some_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT", 20)
+    proxies = (
+        entry if i % 6 == 0 else replace(entry, losses=None, state=TrialState.RUNNING)
+        for i, entry in enumerate(HISTORY.entries)
+    )
+    entries = (replace(e, rungs={0: accuracy(e.architecture)}) for e in proxies)
+    fit = Surrogate(POOL, ACCURACY).fit(History(tuple(entries), HISTORY.turns))
+    latest = HISTORY.entries[6 * (learned_at(10) - 1)].number
+    assert len(fit.told) == 20 + 60 - 1 - latest

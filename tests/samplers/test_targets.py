@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from optuna.trial import TrialState
@@ -108,6 +110,16 @@ def test_failures_stand_for_the_worst() -> None:
     found = targets(history(*FINISHED, entry(6, state=TrialState.FAIL)), 0)
     assert found.values[-1] == found.values.min()
     assert found.noise[-1] > 0
+
+
+def test_what_was_measured_before_training_is_known_whatever_becomes_of_a_trial() -> None:
+    failed, running = (
+        replace(entry(6 + i, state=state), ahead={1: 4.0 + i})
+        for i, state in enumerate((TrialState.FAIL, TrialState.RUNNING))
+    )
+    found = targets(history(*FINISHED, failed, running), 1, alike=False)
+    assert found.values[-2:] == pytest.approx([-4.0, -5.0])
+    assert not found.noise.any()
 
 
 def test_failures_alone_say_nothing() -> None:

@@ -12,7 +12,7 @@ from neptune_nas.engine.engine import Result
 from neptune_nas.errors import StudyError
 from neptune_nas.study.coordinator import Limits, StopSearch
 from neptune_nas.study.store import Store
-from neptune_nas.trial import State
+from neptune_nas.trial import Cost, State
 from tests.study.builders import FEW, SPACE, coordinator_on, question, store_in
 from tests.study.fakes import Arithmetic, InlineEngine
 
@@ -27,6 +27,18 @@ def crash_at(call: int, engine: InlineEngine) -> None:
             raise CrashError
 
     engine.before_call = check
+
+
+def timed(
+    measure: Callable[[Any], tuple[Cost, float | None]],
+) -> Callable[[Any], tuple[Cost, float | None]]:
+    """The same costs, and a latency that follows from them."""
+
+    def measured(architecture: Any) -> tuple[Cost, float | None]:
+        cost, _ = measure(architecture)
+        return cost, cost.flops / 1e6
+
+    return measured
 
 
 def test_it_finishes_exactly_as_many_trials_as_asked(tmp_path: Path) -> None:
@@ -159,18 +171,21 @@ def test_rungs_promote_a_third_and_prune_the_rest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("limits", "measured", "early"),
     [
-        (Limits(18), "accuracy", 3),
-        (Limits(18, seconds=1e6), "accuracy", 6),
-        (Limits(18, patience=100), "accuracy", 6),
-        (Limits(18), "loss", 6),
+        (Limits(18), ("accuracy", "flops"), 3),
+        (Limits(18, seconds=1e6), ("accuracy", "flops"), 6),
+        (Limits(18, patience=100), ("accuracy", "flops"), 6),
+        (Limits(18), ("loss", "flops"), 3),
+        (Limits(18), ("accuracy", "latency"), 3),
+        (Limits(18), ("accuracy", "loss"), 6),
     ],
 )
 def test_half_of_a_rung_goes_on_only_once_all_trials_have_begun_unless_it_may_end_before(
-    tmp_path: Path, limits: Limits, measured: str, early: int
+    tmp_path: Path, limits: Limits, measured: tuple[str, ...], early: int
 ) -> None:
     engine = InlineEngine(Arithmetic(), 1)
-    asked = question(rungs=(1, 3), objectives=(measured, "flops"))
-    coordinator_on(store_in(tmp_path), asked).run(engine, limits)
+    coordinator = coordinator_on(store_in(tmp_path), question(rungs=(1, 3), objectives=measured))
+    coordinator.measure = timed(coordinator.measure)
+    coordinator.run(engine, limits)
     levels = [call.fidelity for call in engine.made]
     last_new = max(i for i, level in enumerate(levels) if level == 1)
     assert levels.count(3) == 6
@@ -236,6 +251,17 @@ def test_an_exhausted_space_ends_the_search(tmp_path: Path) -> None:
     coordinator.run(InlineEngine(Arithmetic()), Limits(FEW.size + 5))
     assert coordinator.exhausted
     assert len({t.key for t in store_in(tmp_path).trials()}) == FEW.size
+
+
+def test_promotions_go_on_from_an_idle_engine_after_the_space_is_exhausted(
+    tmp_path: Path,
+) -> None:
+    one_at_a_time = InlineEngine(Arithmetic(), 0)
+    coordinator = coordinator_on(store_in(tmp_path), question(rungs=(1, 3)), space=FEW)
+    coordinator.run(one_at_a_time, Limits(FEW.size + 5))
+    assert coordinator.exhausted
+    states = Counter(trial.state for trial in store_in(tmp_path).trials())
+    assert states == {State.FINISHED: FEW.size // 3, State.PRUNED: FEW.size - FEW.size // 3}
 
 
 def test_patience_ends_a_search_that_finds_nothing_better(tmp_path: Path) -> None:

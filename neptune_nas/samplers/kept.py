@@ -1,0 +1,58 @@
+"""Which trials a model rests on where there are more than it can take."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from neptune_nas.samplers.features import Floats
+from neptune_nas.samplers.history import Entry, History, best
+from neptune_nas.samplers.pool import Pool
+from neptune_nas.samplers.targets import failed
+
+T = TypeVar("T")
+
+# Of the trials kept, the share that are the best. A search goes on beside the best, so there the
+# model has to tell good from better; without the others it would think as well of all the rest.
+BEST = 0.5
+
+
+def chosen(history: History[T], most: int, leaders: Sequence[int] = ()) -> set[int]:
+    """The numbers of at most `most` trials: the best, and others evenly between the rest.
+
+    Best are first those that finished, then the `leaders`, the numbers of trials by their standing
+    at their first rung.
+    """
+    numbers = [entry.number for entry in history.entries]
+    if len(numbers) <= most:
+        return set(numbers)
+    top = dict.fromkeys(entry.number for entry in best(history.finished, int(most * BEST)))
+    top |= dict.fromkeys([n for n in leaders if n not in top][: int(most * BEST) - len(top)])
+    rest = [number for number in numbers if number not in top]
+    step = len(rest) / (most - len(top))
+    return {*top, *(rest[int(i * step)] for i in range(most - len(top)))}
+
+
+def leading(history: History[T], pool: Pool[T], most: int) -> list[int]:
+    """The numbers of at most `most` trials that have not finished, the best at a rung first."""
+    waiting = [e for e in history.entries if e.losses is None and any(e.rungs) and not failed(e)]
+    table = standings([entry.at_first for entry in waiting], history.turns, pool)
+    stand_ins = [replace(e, losses=tuple(row)) for e, row in zip(waiting, table, strict=True)]
+    return [entry.number for entry in best(stand_ins, most)]
+
+
+def standings(entries: Sequence[Entry[T]], turns: Sequence[float], pool: Pool[T]) -> Floats:
+    """The losses (n, k) of trials at their first rung: of all objectives that are known there."""
+    scores = [-entry.rungs[min(entry.rungs)] for entry in entries]
+    known: list[Sequence[float] | Floats] = []
+    _, costs = pool.tried(entries)
+    exact = dict(zip(pool.exact, costs.T, strict=True))
+    for i, (name, turn) in enumerate(zip(pool.problem.objectives, turns, strict=False)):
+        if name in exact:
+            known.append(turn * exact[name])
+        elif name == pool.problem.scored:
+            known.append(scores)
+        elif all(i in entry.ahead for entry in entries):
+            known.append([entry.ahead[i] for entry in entries])
+    return np.array(known, dtype=np.float64).reshape(len(known), len(entries)).T

@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+
+from neptune_nas.study.coordinator import Coordinator, Limits
+from neptune_nas.trial import Cost
+from tests.study.builders import coordinator_on, question, store_in
+from tests.study.fakes import Arithmetic, InlineEngine
+
+RUNGS = (1, 3)
+
+
+def searched(folder: Path, *objectives: str) -> Coordinator:
+    """Six trials, of which four waited at the first rung for good."""
+    coordinator = coordinator_on(store_in(folder), question(rungs=RUNGS, objectives=objectives))
+    coordinator.measure = lambda _: (Cost(7, 7, 7), 2.5)
+    coordinator.run(InlineEngine(Arithmetic()), Limits(6))
+    return coordinator
+
+
+def again(folder: Path, *objectives: str) -> Coordinator:
+    return coordinator_on(store_in(folder), question(rungs=RUNGS, objectives=objectives))
+
+
+@pytest.mark.parametrize("measured", ["accuracy", "loss"])
+def test_samplers_are_told_the_scored_objective_below_the_last_rung_also_after_a_restart(
+    tmp_path: Path, measured: str
+) -> None:
+    told = searched(tmp_path, measured, "flops").proposer.study.get_trials()
+    expected = [{1: getattr(t.scores[0], measured)} for t in store_in(tmp_path).trials()]
+    assert [t.intermediate_values for t in told] == expected
+    anew = again(tmp_path, measured, "flops").proposer.study.get_trials()
+    assert [t.intermediate_values for t in anew] == expected
+
+
+def test_samplers_are_told_a_latency_when_a_trial_begins_also_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    told = searched(tmp_path, "accuracy", "latency").proposer.study.get_trials()
+    assert [t.user_attrs for t in told] == [{"latency": 2.5}] * 6
+    anew = again(tmp_path, "accuracy", "latency").proposer.study.get_trials()
+    assert [t.user_attrs for t in anew] == [{"latency": 2.5}] * 6
+
+
+def test_a_score_that_was_written_just_before_a_crash_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    coordinator = coordinator_on(store_in(tmp_path), question(rungs=RUNGS))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(coordinator.store.storage), "set_trial_intermediate_value", fails)
+        with pytest.raises(KeyboardInterrupt):
+            coordinator.run(InlineEngine(Arithmetic(), 1), Limits(6))
+    anew = coordinator_on(store_in(tmp_path), question(rungs=RUNGS)).proposer.study.get_trials()
+    score = store_in(tmp_path).trials()[0].scores[0]
+    assert anew[0].intermediate_values == {1: score.accuracy}
