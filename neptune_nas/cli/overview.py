@@ -1,5 +1,7 @@
 """A study at a glance, for the terminal."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from time import time
 
 from rich.console import Group, RenderableType
@@ -8,7 +10,8 @@ from rich.text import Text
 
 from neptune_nas.cli.progress import clock, one_line
 from neptune_nas.describe import describe
-from neptune_nas.study.progress import progress_of
+from neptune_nas.study.folder import Folder
+from neptune_nas.study.progress import is_complete, progress_of
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State
 
@@ -17,7 +20,9 @@ SHOWN = 8
 
 def overview(study: Study) -> RenderableType:
     """The line of the search, its rungs, what runs, and the front."""
-    progress = progress_of(study, time())
+    progress, is_at_work = progress_of(study, time()), Folder(study.folder).is_in_use
+    if not is_at_work:
+        progress = replace(progress, seconds_left=None)
     lines = [Text(f"{study.settings.name}: {one_line(progress)}", style="bold")]
     if study.ledger.exhausted:
         lines.append(Text("the space has nothing new left that the constraints admit"))
@@ -26,13 +31,20 @@ def overview(study: Study) -> RenderableType:
         scored = (sum(bool(t.scores_at(level)) for t in study.trials) for level in rungs)
         steps = (f"{n} at {level} epochs" for n, level in zip(scored, rungs, strict=True))
         lines.append(Text(f"rungs: {', '.join(steps)}"))
-    running = [str(t.number) for t in study.trials if t.state is State.RUNNING]
-    if running:
-        lines.append(Text(f"unfinished: trials {', '.join(running[:SHOWN])}"))
+    if not is_complete(study):
+        lines += map(Text, unfinished(study, is_at_work))
     latest = max((s.started + s.seconds for t in study.trials for s in t.scores), default=0.0)
     if latest:
         lines.append(Text(f"last result {clock(max(0.0, time() - latest))} ago"))
     return Group(*lines, front_table(study))
+
+
+def unfinished(study: Study, is_at_work: bool) -> Iterator[str]:
+    """Whether anyone is at work on what is missing, and which trials have no end yet."""
+    yield "at work" if is_at_work else "stopped: the same search again goes on"
+    if running := [str(t.number) for t in study.trials if t.state is State.RUNNING]:
+        more = ", ..." if len(running) > SHOWN else ""
+        yield f"begun and not ended: trials {', '.join(running[:SHOWN])}{more}"
 
 
 def front_table(study: Study) -> Table:

@@ -34,8 +34,9 @@ def summary_of(study: Study, several: bool) -> str:
     name = f"{study.settings.name}: " if several else ""
     day = facts.created[:10].replace("-", "\N{NON-BREAKING HYPHEN}")
     budget = "up to " * (len(question.rungs) > 1) + fidelity_text(study, question.rungs[-1])
+    begun = len(study.trials)
     text = (
-        f"{name}{len(study.trials):,} of {study.settings.trials:,} trials from the space "
+        f"{name}{begun:,} of {max(begun, study.settings.trials):,} trials from the space "
         f"'{facts.space_name}' on {question.data}, {budget} each, begun {day}."
     )
     return escape(redact(text))
