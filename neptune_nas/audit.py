@@ -18,6 +18,7 @@ from neptune_nas.study.settings import TRAINING
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
 from neptune_nas.watch import ignore
+from neptune_nas.wording import counted
 
 PROXIES: tuple[Proxy, ...] = ("synflow", "naswot")
 FRESH = 1_000  # seeds from there on are none that a search or its confirmation uses
@@ -48,8 +49,8 @@ def run_audit(
         chosen = list(pick(study.ranked, architectures, search.seed, known))
         if len(chosen) < LEAST:
             raise StudyError(
-                f"study {folder.path} has {len(chosen)} trials at its last rung, but an audit "
-                f"needs {LEAST}: search on first."
+                f"study {folder.path} has {counted(len(chosen), 'trial')} at its last rung, but an "
+                f"audit needs {LEAST}: search on first."
             )
         missing = [trial for trial in chosen if trial.number not in known]
         for truth in truths(search, missing, measured.epochs):

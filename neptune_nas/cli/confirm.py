@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.measuring import Measuring, measuring
+from neptune_nas.wording import counted
 
 EXAMPLE = "Example: neptune-nas confirm studies/default-digits --seeds 3"
 
@@ -36,8 +37,9 @@ def confirm(
     def watch(trial: Trial, unsure: int) -> None:
         score, mean = trial.confirmations[-1], trial.score
         said = f"accuracy {score.accuracy:.4f}" if score.ok else f"failed: {score.failure}"
-        now = f"mean {mean.accuracy:.4f} of {len(accuracies(trial))} seeds" if mean else "no mean"
-        err.print(f"trial {trial.number}: {said}, {now}; {unsure} trials still to confirm")
+        seeds, left = counted(len(accuracies(trial)), "seed"), counted(unsure, "trial")
+        now = f"mean {mean.accuracy:.4f} of {seeds}" if mean else "no mean"
+        err.print(f"trial {trial.number}: {said}, {now}; {left} still to confirm")
 
     before = study_of(search)
     study = run_confirm(search, goal, evaluations, watch)

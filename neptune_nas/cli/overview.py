@@ -10,10 +10,12 @@ from rich.text import Text
 
 from neptune_nas.cli.progress import clock, one_line
 from neptune_nas.describe import describe
+from neptune_nas.report.progress import fidelity_text
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.progress import is_complete, progress_of
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State
+from neptune_nas.wording import plural
 
 SHOWN = 8
 
@@ -29,7 +31,8 @@ def overview(study: Study) -> RenderableType:
     rungs = study.settings.question.rungs
     if len(rungs) > 1:
         scored = (sum(bool(t.scores_at(level)) for t in study.trials) for level in rungs)
-        steps = (f"{n} at {level} epochs" for n, level in zip(scored, rungs, strict=True))
+        names = (fidelity_text(study, level) for level in rungs)
+        steps = (f"{n} at {name}" for n, name in zip(scored, names, strict=True))
         lines.append(Text(f"rungs: {', '.join(steps)}"))
     if not is_complete(study):
         lines += map(Text, unfinished(study, is_at_work))
@@ -44,7 +47,8 @@ def unfinished(study: Study, is_at_work: bool) -> Iterator[str]:
     yield "at work" if is_at_work else "stopped: the same search again goes on"
     if running := [str(t.number) for t in study.trials if t.state is State.RUNNING]:
         more = ", ..." if len(running) > SHOWN else ""
-        yield f"begun and not ended: trials {', '.join(running[:SHOWN])}{more}"
+        trials = plural(len(running), "trial")
+        yield f"begun and not ended: {trials} {', '.join(running[:SHOWN])}{more}"
 
 
 def front_table(study: Study) -> Table:

@@ -8,6 +8,7 @@ import typer
 
 from neptune_nas.cli.allow import Allow, allowed
 from neptune_nas.cli.values import check_known
+from neptune_nas.wording import plural
 
 app = typer.Typer(help="Look at search spaces.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -37,7 +38,7 @@ def show(name: Name) -> None:
     from neptune_nas.space import find_space
 
     space = find_space(name)
-    tree = Tree(f"{space.name}: {size_text(space)} architectures")
+    tree = Tree(f"{space.name}: {size_text(space)} {plural(space.count().value, 'architecture')}")
     grow(tree, {path: text for path, text in space.outline.items() if path})
     console().print(tree, soft_wrap=True)
 

@@ -8,6 +8,7 @@ from neptune_nas.study.confirmation import as_searched
 from neptune_nas.study.front import losses_of
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
+from neptune_nas.wording import counted
 
 Losses = tuple[float, ...]
 Front = list[tuple[Trial, Losses]]
@@ -79,7 +80,7 @@ def fidelity_text(study: Study, fidelity: int) -> str:
         return study.settings.question.proxy
     if study.settings.question.evaluator != "training":
         return f"fidelity {fidelity}"
-    return f"{fidelity} epoch" + "s" * (fidelity > 1)
+    return counted(fidelity, "epoch")
 
 
 def ended(trial: Trial) -> tuple[float, int]:

@@ -31,7 +31,7 @@ def said(study: Study) -> str:
 
 def test_a_stopped_study_has_no_time_left(half: Study) -> None:
     text = said(half)
-    assert "stopped: the same search again goes on\nbegun and not ended: trials 1\n" in text
+    assert "stopped: the same search again goes on\nbegun and not ended: trial 1\n" in text
     assert " left" not in text
 
 
@@ -49,3 +49,9 @@ def test_a_complete_study_is_neither(half: Study) -> None:
 
 def test_more_trials_than_asked_for_are_all_of_them(half: Study) -> None:
     assert "1/2 trials" in said(replace(half, settings=replace(half.settings, trials=1)))
+
+
+def test_a_rung_is_named_in_its_own_words(half: Study) -> None:
+    asked = question(rungs=(0, 1), proxy="synflow")
+    text = said(replace(half, settings=settings(asked, trials=4)))
+    assert "rungs: 0 at synflow, 1 at 1 epoch\n" in text
