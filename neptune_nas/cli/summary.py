@@ -127,10 +127,9 @@ def print_plan(plan: Plan) -> None:
 
 def audit_table(audit: Audit) -> Table:
     """How each rung, proxy and size ranks."""
-    budget = counted(audit.epochs, "epoch")
     table = Table(
         box=SIMPLE,
-        title=f"Agreement with {budget}, {audit.count} architectures (95% intervals)",
+        title=f"Agreement with {audit.budget}, {audit.count} architectures (95% intervals)",
         title_justify="left",
     )
     for column in ("ranked by", "Kendall's tau", "Spearman's rho"):

@@ -8,7 +8,6 @@ from neptune_nas.study.confirmation import as_searched
 from neptune_nas.study.front import losses_of
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
-from neptune_nas.wording import counted
 
 Losses = tuple[float, ...]
 Front = list[tuple[Trial, Losses]]
@@ -76,11 +75,7 @@ def first_rung(study: Study) -> int:
 
 def fidelity_text(study: Study, fidelity: int) -> str:
     """A fidelity in the words of the study's evaluator."""
-    if fidelity == 0 and study.settings.question.proxy:
-        return study.settings.question.proxy
-    if study.settings.question.evaluator != "training":
-        return f"fidelity {fidelity}"
-    return counted(fidelity, "epoch")
+    return study.settings.question.budget(fidelity)
 
 
 def ended(trial: Trial) -> tuple[float, int]:

@@ -80,7 +80,7 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path, command: str) -> None
 
 
 def test_a_study_with_too_few_trials_is_not_audited(study: Path) -> None:
-    assert_one_sentence(neptune("audit", study), "has 3 trials", "needs 4")
+    assert_one_sentence(neptune("audit", study), "has 3 trials", "needs 4", "8 for a verdict")
 
 
 def test_the_best_are_confirmed(study: Path) -> None:
