@@ -13,13 +13,14 @@ from typing import Any
 
 from neptune_nas.codec import type_name
 from neptune_nas.data.load import load_once
-from neptune_nas.data.names import short_name
+from neptune_nas.data.names import check_known, short_name
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.plan import Slots, own_modules, share_out
 from neptune_nas.engine.process import end_if_unguarded, start_fork_server
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.evaluate.tabular import Tabular
+from neptune_nas.evaluate.zero_cost import check_proxy
 from neptune_nas.files import folder_name
 from neptune_nas.hints import check_types
 from neptune_nas.options import check_exclusive, check_positive, exclusive
@@ -40,7 +41,7 @@ from neptune_nas.study.subject import Subject
 from neptune_nas.study.table import DATA as TABLE_DATA
 from neptune_nas.study.table import check_rungs, fidelities, table_task
 from neptune_nas.study.task import Task, task_on, training_task
-from neptune_nas.training.device import check_gpus, pick_device
+from neptune_nas.training.device import check_device, check_gpus, pick_device
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
 from neptune_nas.watch import ignore
 
@@ -129,6 +130,10 @@ class Search:
         if isinstance(self.space, str):
             check_where(self.space)
         check_name(self.sampler)
+        check_device(self.device)
+        check_known(self._data)
+        if self.proxy:
+            check_proxy(self.proxy)
         self._question(self.rungs or (1,))  # refuses what no study can be asked
 
     @cached_property
