@@ -49,7 +49,7 @@ class Measuring:
             search_of(self.study, storage_of(self.study, self.storage), self.allow),
             jobs=self.jobs,
             threads=self.threads,
-            gpus=() if self.gpus is None else whole_numbers(self.gpus, "--gpus"),
+            gpus=() if self.gpus is None else whole_numbers(self.gpus, "--gpus", "0,1"),
             trials_per_gpu=number_or_auto(self.trials_per_gpu, "--trials-per-gpu"),
             device=self.device,
             data_dir=self.data_dir,

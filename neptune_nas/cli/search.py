@@ -150,7 +150,7 @@ def search(
         "repeats": repeat_seeds,
         "jobs": jobs,
         "threads": threads,
-        "gpus": None if gpus is None else whole_numbers(gpus, "--gpus"),
+        "gpus": None if gpus is None else whole_numbers(gpus, "--gpus", "0,1"),
         "trials_per_gpu": number_or_auto(trials_per_gpu, "--trials-per-gpu"),
         "device": device,
         "seed": seed,

@@ -30,7 +30,9 @@ def check_gpus(gpus: Sequence[int]) -> None:
     count = torch.cuda.device_count()
     for i, gpu in enumerate(gpus):
         if gpu in gpus[:i]:
-            raise OptionError(f"GPU {gpu} is given twice: `trials_per_gpu` is for that.")
+            raise OptionError(
+                f"GPU {gpu} is given twice: `trials_per_gpu` (--trials-per-gpu) does that."
+            )
         if not 0 <= gpu < count:
             raise OptionError(f"GPU {gpu} is not there: torch finds {count} (counted from 0).")
 
