@@ -12,6 +12,7 @@ import tomli_w
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
 from neptune_nas.files import read_file, write_file
 from neptune_nas.hints import fits, in_words
+from neptune_nas.kind import no_study
 from neptune_nas.lock import is_locked, locked
 from neptune_nas.study.settings import Settings
 
@@ -89,9 +90,7 @@ def open_folder(path: Path) -> Folder:
     """The folder of the study at `path`; raises `StudyError` where there is none."""
     folder = Folder(path)
     if not folder.exists:
-        raise StudyError(
-            f"{path} is no study: it has no study.toml; `neptune-nas search` begins one."
-        )
+        raise StudyError(no_study(path))
     return folder
 
 
