@@ -53,9 +53,9 @@ def no_study(path: Path) -> str:
         return f"{path} is no study, but {kind}: name a study's folder."
     if (path / "train.toml").is_file():
         return (
-            f"{path} is no study, but a training: once it is over, its figures are in {path / 'metrics.json'}, and "
-            f"`neptune-nas predict` and `neptune-nas export` read its models, such as "
-            f"{path / 'seed-0' / 'model.safetensors'}."
+            f"{path} is no study, but a training: once it is over, its figures are in "
+            f"{path / 'metrics.json'}, and `neptune-nas predict` and `neptune-nas export` read its "
+            f"models, such as {path / 'seed-0' / 'model.safetensors'}."
         )
     if found := [file.parent for file in sorted(path.glob("*/study.toml"))]:
         more = ", ..." if len(found) > NAMED else ""

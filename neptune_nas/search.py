@@ -40,7 +40,7 @@ from neptune_nas.study.study import Study
 from neptune_nas.study.subject import Subject
 from neptune_nas.study.table import DATA as TABLE_DATA
 from neptune_nas.study.table import check_rungs, fidelities, table_task
-from neptune_nas.study.task import Task, task_on, training_task
+from neptune_nas.study.task import Task, check_ours, task_on, training_task
 from neptune_nas.training.device import check_device, check_gpus, pick_device
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
 from neptune_nas.watch import ignore
@@ -198,6 +198,7 @@ class Search:
         if self.known is not None:
             check_rungs(self.known, question.rungs)
             return table_task(self.known, question.data, self.data_dir, sorted(question.costs))
+        check_ours(self.target)
         if self.evaluator is not None:
             return task_on(load_once(question.data, self.data_dir, 0), self.evaluator)
         return training_task(question, self.data_dir, self._device)

@@ -84,6 +84,18 @@ def test_nothing_is_audited_at_the_highest_fidelity_of_a_table(
     assert_one_sentence(outcome, "no scores above the last rung, 3", "confirm")
 
 
+def test_records_that_cannot_be_built_need_a_table(tmp_path: Path) -> None:
+    (tmp_path / "own_records.py").write_text(
+        "from dataclasses import dataclass\nfrom neptune_nas import Space, choice\n"
+        "@dataclass(frozen=True)\nclass Net:\n    depth: int\n"
+        "SPACE = Space('own', Net(choice(1, 2)))\n"
+    )
+    asked = ("--space", tmp_path / "own_records.py", "--data", "digits", "--out", tmp_path)
+    outcome = neptune("search", *asked)
+    assert_one_sentence(outcome, "space 'own' is of Net records", "`table` (--table)")
+    assert not list(tmp_path.rglob("study.toml"))
+
+
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
