@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
 from inspect import Signature, signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate
 
 from neptune_nas.cli.stopped import stoppable
@@ -56,6 +57,15 @@ class Measuring:
         )
 
 
+def is_measured(study: Path) -> bool:
+    """Whether anything was measured for a study since its search."""
+    from neptune_nas.study.folder import Folder
+
+    folder = Folder(study)
+    kept = (folder.audit, folder.baselines, folder.confirmations, folder.references)
+    return any(path.exists() for path in kept)
+
+
 def measuring(command: Callable[Concatenate[Measuring, ...], None]) -> Callable[..., None]:
     """The command with the fields of `Measuring`, its first argument, among its options."""
     shared = [*signature(Measuring).parameters.values()]
@@ -64,7 +74,7 @@ def measuring(command: Callable[Concatenate[Measuring, ...], None]) -> Callable[
     @wraps(command)
     def run(**values: Any) -> None:
         measure = Measuring(**{field.name: values.pop(field.name) for field in fields(Measuring)})
-        with stoppable("measured", measure.study):
+        with stoppable("measured", measure.study, lambda: is_measured(measure.study)):
             command(measure, **values)
 
     order = [shared[0], *own, *shared[1:]]

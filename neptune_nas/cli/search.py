@@ -8,7 +8,7 @@ import typer
 from neptune_nas.cli.stopped import stoppable
 from neptune_nas.cli.study import DataDir, Device, Gpus, Jobs, Threads, TrialsPerGpu
 from neptune_nas.cli.values import json_object, names, number_or_auto, seconds, whole_numbers
-from neptune_nas.errors import OptionError
+from neptune_nas.errors import NeptuneError, OptionError
 
 EXAMPLE = "Example: neptune-nas search --space default --data digits --trials 200"
 
@@ -197,7 +197,18 @@ def run(
     if search.sharing and not quiet:
         typer.echo(search.sharing.why, err=True)
     folder = search.folder.path
-    with stoppable("scored", folder), watching(folder, quiet=quiet, verbose=verbose) as watch:
+    stopped = stoppable("scored", folder, lambda: is_scored(folder, search.storage))
+    with stopped, watching(folder, quiet=quiet, verbose=verbose) as watch:
         study = search.run(watch)
     if not quiet:
         print_study(study)
+
+
+def is_scored(folder: Path, storage: str | None) -> bool:
+    """Whether a folder has a study in which any network was scored."""
+    from neptune_nas.study.read import read_study
+
+    try:
+        return any(trial.scores for trial in read_study(folder, storage).trials)
+    except NeptuneError:
+        return False
