@@ -43,6 +43,12 @@ def show(name: Name) -> None:
     console().print(tree, soft_wrap=True)
 
 
+COUNTED = (
+    "Counted is what the space can say. A search leaves out what cannot be built for its images "
+    "(`neptune-nas search --dry-run` estimates how much can), and takes equal networks once."
+)
+
+
 @app.command(epilog="Example: neptune-nas space size mnist")
 def size(name: Name) -> None:
     """Count the architectures, exactly where that can be done."""
@@ -53,6 +59,7 @@ def size(name: Name) -> None:
         "" if count.is_exact else f" (estimated; 95% interval {count.low:,} to {count.high:,})"
     )
     typer.echo(f"{count.value:,}{interval}")
+    typer.echo(COUNTED, err=True)
 
 
 @app.command(epilog="Example: neptune-nas space sample default -n 5 --seed 0")
