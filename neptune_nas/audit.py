@@ -2,22 +2,26 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from neptune_nas.again import check_same, study_of
 from neptune_nas.engine.engine import Call
 from neptune_nas.engine.process import end_if_unguarded
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluate.seeds import seed_for
+from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.evaluate.zero_cost import Proxy, ZeroCost
 from neptune_nas.outputs import write_outputs
 from neptune_nas.search import Search
 from neptune_nas.study.agreement import LEAST
-from neptune_nas.study.audit import Measured, Truth, pick, read_audit, write_audit
+from neptune_nas.study.audit import NEEDED, Measured, Truth, pick, read_audit, write_audit
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.settings import TRAINING
 from neptune_nas.study.study import Study
+from neptune_nas.study.table import fidelities
 from neptune_nas.trial import Score, Trial
 from neptune_nas.watch import ignore
+from neptune_nas.wording import counted
 
 PROXIES: tuple[Proxy, ...] = ("synflow", "naswot")
 FRESH = 1_000  # seeds from there on are none that a search or its confirmation uses
@@ -32,24 +36,28 @@ def run_audit(
     """Train architectures of a search's study for `epochs`, and compare how they rank.
 
     They are drawn over the whole range of scores at the last rung (`epochs`: five times that by
-    default), and measured on the validation split with seeds that the study has not used. Each
-    result is kept in `audit.json` as it comes, so an audit that is stopped goes on. `watch` is told
-    how many are done, and of how many. Raises `StudyError` where too few trials are ranked.
+    default, or the most that the study's table has), and measured on the validation split with
+    seeds that the study has not used. Each result is kept in `audit.json` as it comes, so an audit
+    that is stopped goes on. `watch` is told how many are done, and of how many. Raises `StudyError`
+    where too few trials are ranked, or the table has no higher fidelity.
     """
     end_if_unguarded()
     if architectures < LEAST:
-        raise OptionError(f"an audit needs {LEAST} architectures at least, not {architectures}.")
+        raise OptionError(
+            f"`architectures` (--architectures) must be at least {LEAST}, but got {architectures}: "
+            f"{NEEDED}."
+        )
     folder = search.folder
     study = study_of(search)
     check_same(search, study.settings)
     with folder.locked():
-        measured = settled(study, epochs)
+        measured = settled(search, study, epochs)
         known = {truth.number for truth in measured.truths}
         chosen = list(pick(study.ranked, architectures, search.seed, known))
         if len(chosen) < LEAST:
             raise StudyError(
-                f"study {folder.path} has {len(chosen)} trials at its last rung, but an audit "
-                f"needs {LEAST}: search on first."
+                f"study {folder.path} has {counted(len(chosen), 'trial')} at its last rung, but "
+                f"{NEEDED}: search on first."
             )
         missing = [trial for trial in chosen if trial.number not in known]
         for truth in truths(search, missing, measured.epochs):
@@ -61,23 +69,40 @@ def run_audit(
     return study
 
 
-def settled(study: Study, epochs: int | None) -> Measured:
+def settled(search: Search, study: Study, epochs: int | None) -> Measured:
     """What was measured before, or nothing yet, at the budget that is asked for."""
     last = study.settings.question.rungs[-1]
+    most = FULL * last if search.known is None else highest(search.known, last)
     if epochs is not None and epochs <= last:
         raise OptionError(
             f"`epochs` must be more than those of the last rung, {last}, not {epochs}."
         )
+    if search.known is not None and epochs not in (None, *fidelities(search.known)):
+        raise OptionError(
+            f"`epochs` (--epochs) must be a fidelity of {search.table}, at most {most}, but got "
+            f"{epochs}."
+        )
     file = Folder(study.folder).audit
     if not file.is_file():
-        return Measured(epochs or FULL * last)
+        return Measured(epochs or most)
     measured = read_audit(file)
     if epochs not in (None, measured.epochs):
         raise StudyError(
-            f"{file} holds an audit at {measured.epochs} epochs, not {epochs}: ask for as many, or "
-            f"move it away."
+            f"{file} holds an audit at {study.settings.question.budget(measured.epochs)}, not "
+            f"{epochs}: ask for as many, or move it away."
         )
     return measured
+
+
+def highest(table: Tabular[Any], last: int) -> int:
+    """The highest fidelity that a table has of every network; refuses none above the last rung."""
+    most = min(max(runs) for runs in table.runs.values())
+    if most <= last:
+        raise StudyError(
+            f"{table.source} has no scores above the last rung, {last}, to compare with: there is "
+            f"nothing to audit, and `neptune-nas confirm` looks at more runs of the best."
+        )
+    return most
 
 
 def truths(search: Search, trials: Sequence[Trial], epochs: int) -> Iterator[Truth]:

@@ -22,6 +22,7 @@ from neptune_nas.nn.substages import (
     Projection,
     SelfAttention,
 )
+from neptune_nas.wording import counted
 
 Shape = tuple[int, int, int]
 """Channels, height, width of one image or map."""
@@ -116,8 +117,8 @@ def check_buildable(architecture: Architecture, input_shape: Shape) -> None:
     least = least_size(architecture)
     if min(input_shape[1:]) < least:
         raise ArchitectureError(
-            f"an architecture with {len(architecture.stages)} stages needs images of at least "
-            f"{least}x{least} pixels, one a downsampling, but got {input_shape[1]}x"
+            f"an architecture with {counted(len(architecture.stages), 'stage')} needs images of at "
+            f"least {least}x{least} pixels, one a downsampling, but got {input_shape[1]}x"
             f"{input_shape[2]}: take larger images, fewer stages, or pool='none'."
         )
 

@@ -1,7 +1,9 @@
 """The errors a user can mend: subject, broken rule, value got, what to do, in one sentence."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+BEGUN = 0.75  # how much a beginning must be alike, of 1: `evolv` is to that of `evolution`
 
 
 class NeptuneError(Exception):
@@ -43,11 +45,24 @@ def one_of(names: Iterable[str], got: str) -> str:
 
     >>> one_of(["digits", "mnist"], "minst")
     "did you mean 'mnist'? Known: digits, mnist."
+    >>> one_of(["accuracy", "loss"], "acc")
+    "did you mean 'accuracy'? Known: accuracy, loss."
     """
     known = sorted(names)
-    near = get_close_matches(got, known, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
+    near = nearest(known, got.casefold())
+    hint = f"did you mean '{near}'? " if near else ""
     return f"{hint}Known: {', '.join(known)}."
+
+
+def nearest(known: Sequence[str], got: str) -> str | None:
+    """The name that `got` begins, else one much like it, else one whose beginning is."""
+    beginnings = {name[: len(got)].casefold(): name for name in reversed(known)}
+    if got in beginnings:
+        return beginnings[got] if got else None
+    if alike := get_close_matches(got, known, n=1):
+        return alike[0]
+    begun = get_close_matches(got, beginnings, n=1, cutoff=BEGUN)
+    return beginnings[begun[0]] if begun else None
 
 
 def first_line(error: Exception) -> str:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.model_file import is_model_file
+from neptune_nas.wording import counted
 
 ARCHITECTURE = "neptune-nas/architecture"  # the format of an exported one
 START = 4096  # bytes of a file that are looked at
+NAMED = 8  # studies in a message
 IS_MODEL = "is a trained model: `load_model` and `neptune-nas predict` read it"
 IS_ARCHITECTURE = (
     "is an architecture without weights: `load` and `neptune-nas show` read it, and "
@@ -42,6 +44,26 @@ def refuse_folder(path: Path) -> None:
     for model in sorted(path.glob("seed-*/model.safetensors")):
         raise FileFormatError(f"{path} is a folder: name a model in it, such as {model}.")
     raise FileFormatError(f"{path} {IS_FOLDER}.")
+
+
+def no_study(path: Path) -> str:
+    """What a path is that a study was looked for at, and where to look on, in a sentence."""
+    if not path.is_dir():
+        kind = "a file" if path.exists() else "not there"
+        return f"{path} is no study, but {kind}: name a study's folder."
+    if (path / "train.toml").is_file():
+        return (
+            f"{path} is no study, but a training: once it is over, its figures are in "
+            f"{path / 'metrics.json'}, and `neptune-nas predict` and `neptune-nas export` read its "
+            f"models, such as {path / 'seed-0' / 'model.safetensors'}."
+        )
+    if found := [file.parent for file in sorted(path.glob("*/study.toml"))]:
+        more = ", ..." if len(found) > NAMED else ""
+        return (
+            f"{path} is no study, but a folder with {counted(len(found), 'study', 'studies')} in "
+            f"it: name one of {', '.join(map(str, found[:NAMED]))}{more}."
+        )
+    return f"{path} is no study: it has no study.toml; `neptune-nas search` begins one."
 
 
 def is_architecture(path: Path) -> bool:

@@ -10,6 +10,8 @@ from filelock import FileLock, Timeout
 
 from neptune_nas.errors import StudyError
 
+PATIENCE = 0.2  # seconds to try for: `is_locked` of another process holds a lock for an instant
+
 
 @contextmanager
 def locked(file: Path, busy: str) -> Iterator[None]:
@@ -21,7 +23,7 @@ def locked(file: Path, busy: str) -> Iterator[None]:
     lock = FileLock(file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=PATIENCE)
     except Timeout as error:
         raise StudyError(busy) from error
     except OSError as error:
@@ -30,6 +32,17 @@ def locked(file: Path, busy: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_locked(file: Path) -> bool:
+    """Whether a process is inside; true as well where that cannot be found out."""
+    if not file.exists():
+        return False
+    try:
+        with FileLock(file, timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
 
 
 def check_writable(folder: Path) -> None:

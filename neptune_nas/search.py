@@ -13,13 +13,14 @@ from typing import Any
 
 from neptune_nas.codec import type_name
 from neptune_nas.data.load import load_once
-from neptune_nas.data.names import short_name
+from neptune_nas.data.names import check_known, short_name
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.plan import Slots, own_modules, share_out
 from neptune_nas.engine.process import end_if_unguarded, start_fork_server
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.evaluate.tabular import Tabular
+from neptune_nas.evaluate.zero_cost import check_proxy
 from neptune_nas.files import folder_name
 from neptune_nas.hints import check_types
 from neptune_nas.options import check_exclusive, check_positive, exclusive
@@ -39,8 +40,8 @@ from neptune_nas.study.study import Study
 from neptune_nas.study.subject import Subject
 from neptune_nas.study.table import DATA as TABLE_DATA
 from neptune_nas.study.table import check_rungs, fidelities, table_task
-from neptune_nas.study.task import Task, task_on, training_task
-from neptune_nas.training.device import check_gpus, pick_device
+from neptune_nas.study.task import Task, check_ours, task_on, training_task
+from neptune_nas.training.device import check_device, check_gpus, pick_device
 from neptune_nas.training.mode import Modes
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
 from neptune_nas.training.remembered import modes_for
@@ -135,6 +136,10 @@ class Search:
         if isinstance(self.space, str):
             check_where(self.space)
         check_name(self.sampler)
+        check_device(self.device)
+        check_known(self._data)
+        if self.proxy:
+            check_proxy(self.proxy)
         self._question(self.rungs or (1,))  # refuses what no study can be asked
 
     @cached_property
@@ -210,6 +215,7 @@ class Search:
         if self.known is not None:
             check_rungs(self.known, question.rungs)
             return table_task(self.known, question.data, self.data_dir, sorted(question.costs))
+        check_ours(self.target)
         if self.evaluator is not None:
             return task_on(load_once(question.data, self.data_dir, 0), self.evaluator)
         return training_task(question, self.data_dir, self._device, self.used_modes)

@@ -10,6 +10,7 @@ from neptune_nas.cost import CostModel
 from neptune_nas.errors import SpaceError
 from neptune_nas.space import find_space
 from neptune_nas.space.locate import find_module, records_of
+from neptune_nas.wording import counted
 
 SAMPLES = 200
 SIDE = 64  # images large enough for most spaces; too small a one says which size is needed
@@ -27,9 +28,10 @@ def check_space(name: str) -> str:
     flops = sorted(model.cost(architecture).flops for architecture in sample)
     count = space.count()
     return (
-        f"space '{space.name}' is sound: {count.value:,} architectures, {SAMPLES} of them built; "
-        f"{flops[0] / 1e6:.2f} to {flops[-1] / 1e6:.2f} MFLOPs on 3x{model.input_shape[1]}x"
-        f"{model.input_shape[2]} images, which must have at least {least} pixels a side."
+        f"space '{space.name}' is sound: {counted(count.value, 'architecture')}, {SAMPLES} of them "
+        f"built; {flops[0] / 1e6:.2f} to {flops[-1] / 1e6:.2f} MFLOPs on 3x{model.input_shape[1]}x"
+        f"{model.input_shape[2]} images, which must have at least {counted(least, 'pixel')} a "
+        f"side."
     )
 
 

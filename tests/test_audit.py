@@ -67,13 +67,16 @@ def test_the_report_gives_the_verdict(searched: Search) -> None:
 
 def test_another_budget_is_refused(searched: Search) -> None:
     run_audit(searched, 4)
-    with pytest.raises(StudyError, match="holds an audit at 5 epochs, not 7"):
+    with pytest.raises(StudyError, match="holds an audit at fidelity 5, not 7"):
         run_audit(searched, 4, epochs=7)
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [((3, None), "needs 4 architectures"), ((4, 1), "must be more than those of the last rung, 1")],
+    [
+        ((3, None), "at least 4, but got 3: .*, and 8 for a verdict"),
+        ((4, 1), "must be more than those of the last rung, 1"),
+    ],
 )
 def test_options_out_of_range_are_refused(
     searched: Search, options: tuple[int, int | None], says: str
@@ -85,7 +88,7 @@ def test_options_out_of_range_are_refused(
 def test_too_few_ranked_trials_are_refused(tmp_path: Path) -> None:
     search = arithmetic_search(tmp_path, trials=3)
     search.run()
-    with pytest.raises(StudyError, match="has 3 trials at its last rung, but an audit needs 4"):
+    with pytest.raises(StudyError, match=r"has 3 trials at its last rung, but .*, and 8 for"):
         run_audit(search)
 
 

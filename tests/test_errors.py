@@ -27,6 +27,26 @@ def test_an_unknown_name_gets_the_nearest_and_all_known_ones() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("names", "got", "meant"),
+    [
+        (("evolution", "local"), "evolv", "evolution"),
+        (("accuracy", "activations"), "acc", "accuracy"),
+        (("cifar100", "cifar10"), "cifar", "cifar10"),
+        (("cifar10", "mnist"), "CIFAR10", "cifar10"),
+        (("cpu", "cuda"), "cud", "cuda"),
+    ],
+)
+def test_the_beginning_of_a_name_is_enough_and_so_are_capitals(
+    names: tuple[str, ...], got: str, meant: str
+) -> None:
+    assert one_of(names, got).startswith(f"did you mean '{meant}'? ")
+
+
+def test_nothing_is_near_to_nothing() -> None:
+    assert one_of(("b", "a"), "") == "Known: a, b."
+
+
 def test_of_a_long_message_the_first_line_is_taken_and_of_none_its_kind() -> None:
     assert first_line(ValueError("one\ntwo")) == "one"
     assert first_line(ValueError()) == "ValueError"

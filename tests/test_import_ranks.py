@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "neptune_nas"
 
 RANKS = (
-    ("errors", "signature"),
+    ("errors", "signature", "wording"),
     (
         "pareto",
         "record",

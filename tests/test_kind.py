@@ -7,6 +7,7 @@ import pytest
 from neptune_nas.architecture import Architecture, Stage
 from neptune_nas.architecture_file import bare, load, save
 from neptune_nas.errors import FileFormatError
+from neptune_nas.kind import no_study
 from neptune_nas.model import load_model, save_model, untrained
 
 ITEM = bare(Architecture(stages=(Stage(width=8),)), (1, 8, 8), 10)
@@ -46,6 +47,29 @@ def test_any_other_folder_is_no_file(tmp_path: Path) -> None:
     for read in (load, load_model):
         with pytest.raises(FileFormatError, match=r"is a folder, but a file is needed"):
             read(tmp_path)
+
+
+def test_a_folder_of_studies_is_no_study_but_names_them(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "study.toml").touch()
+    assert no_study(tmp_path) == (
+        f"{tmp_path} is no study, but a folder with 2 studies in it: name one of {tmp_path / 'a'}, "
+        f"{tmp_path / 'b'}."
+    )
+
+
+def test_a_training_is_no_study_but_has_models(tmp_path: Path) -> None:
+    (tmp_path / "train.toml").touch()
+    said = no_study(tmp_path)
+    assert "is no study, but a training: once it is over, its figures are in " in said
+    assert f"such as {tmp_path / 'seed-0' / 'model.safetensors'}." in said
+
+
+def test_what_is_no_folder_is_no_study(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "file is no study, but a file:" in no_study(tmp_path / "file")
+    assert "gone is no study, but not there:" in no_study(tmp_path / "gone")
 
 
 @pytest.mark.parametrize("name", ["gone.json", "gone.safetensors"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.errors import StudyError
-from neptune_nas.lock import check_writable, locked
+from neptune_nas.lock import check_writable, is_locked, locked
 
 KILLED = (
     "import os, sys; from pathlib import Path; from neptune_nas.lock import locked\n"
@@ -33,6 +33,19 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", KILLED, file], check=False).returncode == -9
     with locked(file, "busy"):
         assert file.exists()
+
+
+def test_whether_one_is_inside_is_told_from_outside(tmp_path: Path) -> None:
+    file = tmp_path / "x.lock"
+    assert not is_locked(file)
+    assert not file.exists()
+    with locked(file, "busy"):
+        assert is_locked(file)
+    assert not is_locked(file)
+
+
+def test_a_lock_that_cannot_be_looked_at_may_be_held(tmp_path: Path) -> None:
+    assert is_locked(tmp_path)
 
 
 def test_a_folder_that_cannot_be_is_said_to(tmp_path: Path) -> None:

@@ -393,3 +393,16 @@ def test_a_table_of_networks_that_cannot_be_built_is_searched_and_reported(tmp_p
     assert "Recorded(depth=3)" in (tmp_path / "study" / "trials.csv").read_text()
     page = (tmp_path / "study" / "report.html").read_text()
     assert "only an `Architecture` can be built" in page
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"device": "gpu"}, "device 'gpu' is unknown"),
+        ({"data": "minst"}, "data 'minst' is unknown"),
+        ({"proxy": "synflo", "rungs": (0, 1)}, "proxy 'synflo' is unknown"),
+    ],
+)
+def test_a_name_is_looked_at_when_it_is_given(asked: dict[str, Any], says: str) -> None:
+    with pytest.raises(NeptuneError, match=says):
+        Search(space="tiny", **asked)

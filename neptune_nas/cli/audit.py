@@ -12,9 +12,14 @@ EXAMPLE = "Example: neptune-nas audit studies/default-digits --architectures 12"
 @measuring
 def audit(
     measure: Measuring,
-    architectures: Annotated[int, typer.Option(help="How many to train again.")] = 12,
+    architectures: Annotated[
+        int, typer.Option(help="How many to train again: at least 4, and 8 for a verdict.")
+    ] = 12,
     epochs: Annotated[
-        int | None, typer.Option(help="Full budget (default: five times the last rung).")
+        int | None,
+        typer.Option(
+            help="Full budget (default: five times the last rung, or the most that a table has)."
+        ),
     ] = None,
 ) -> None:
     """Train some architectures of a study for longer: do its rungs rank as that does?"""

@@ -12,6 +12,7 @@ from neptune_nas.study.noise import accuracies
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 from neptune_nas.watch import ignore
+from neptune_nas.wording import counted
 
 
 def confirm_best(
@@ -35,7 +36,8 @@ def teller() -> Callable[[Trial, int], None]:
     def watch(trial: Trial, unsure: int) -> None:
         score, mean = trial.confirmations[-1], trial.score
         said = f"accuracy {score.accuracy:.4f}" if score.ok else f"failed: {score.failure}"
-        now = f"mean {mean.accuracy:.4f} of {len(accuracies(trial))} seeds" if mean else "no mean"
-        err.print(f"trial {trial.number}: {said}, {now}; {unsure} trials still to confirm")
+        seeds, left = counted(len(accuracies(trial)), "seed"), counted(unsure, "trial")
+        now = f"mean {mean.accuracy:.4f} of {seeds}" if mean else "no mean"
+        err.print(f"trial {trial.number}: {said}, {now}; {left} still to confirm")
 
     return watch

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.allow import Allow, allowed
+from neptune_nas.wording import counted
 
 DRAW_EXAMPLE = "Example: neptune-nas draw best.json -o best.svg"
 SHOW_EXAMPLE = "Example: neptune-nas show best.json"
@@ -53,5 +54,6 @@ def show(file: File, allow: Allow = None) -> None:
     for score in item.scores:
         if score.ok:
             terminal.print(
-                f"accuracy {score.accuracy:.4f} after {score.fidelity} epochs, seed {score.seed}"
+                f"accuracy {score.accuracy:.4f} after {counted(score.fidelity, 'epoch')}, "
+                f"seed {score.seed}"
             )

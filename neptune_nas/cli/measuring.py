@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
 from inspect import Signature, signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate
 
 from neptune_nas.cli.stopped import stoppable
@@ -49,11 +50,20 @@ class Measuring:
             search_of(self.study, storage_of(self.study, self.storage), self.allow),
             jobs=self.jobs,
             threads=self.threads,
-            gpus=() if self.gpus is None else whole_numbers(self.gpus, "--gpus"),
+            gpus=() if self.gpus is None else whole_numbers(self.gpus, "--gpus", "0,1"),
             trials_per_gpu=number_or_auto(self.trials_per_gpu, "--trials-per-gpu"),
             device=self.device,
             data_dir=self.data_dir,
         )
+
+
+def is_measured(study: Path) -> bool:
+    """Whether anything was measured for a study since its search."""
+    from neptune_nas.study.folder import Folder
+
+    folder = Folder(study)
+    kept = (folder.audit, folder.baselines, folder.confirmations, folder.references)
+    return any(path.exists() for path in kept)
 
 
 def measuring(command: Callable[Concatenate[Measuring, ...], None]) -> Callable[..., None]:
@@ -64,7 +74,7 @@ def measuring(command: Callable[Concatenate[Measuring, ...], None]) -> Callable[
     @wraps(command)
     def run(**values: Any) -> None:
         measure = Measuring(**{field.name: values.pop(field.name) for field in fields(Measuring)})
-        with stoppable("measured", measure.study):
+        with stoppable("measured", measure.study, lambda: is_measured(measure.study)):
             command(measure, **values)
 
     order = [shared[0], *own, *shared[1:]]

@@ -1,5 +1,7 @@
 """A study at a glance, for the terminal."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from time import time
 
 from rich.console import Group, RenderableType
@@ -8,28 +10,33 @@ from rich.text import Text
 
 from neptune_nas.cli.progress import clock, one_line
 from neptune_nas.describe import describe
-from neptune_nas.study.progress import progress_of
+from neptune_nas.report.progress import fidelity_text
+from neptune_nas.study.folder import Folder
+from neptune_nas.study.progress import is_complete, progress_of
 from neptune_nas.study.settings import TABLE, Question
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State
+from neptune_nas.wording import plural
 
 SHOWN = 8
 
 
 def overview(study: Study) -> RenderableType:
     """The line of the search, its rungs, what runs, and the front."""
-    progress = progress_of(study, time())
+    progress, is_at_work = progress_of(study, time()), Folder(study.folder).is_in_use
+    if not is_at_work:
+        progress = replace(progress, seconds_left=None)
     lines = [Text(f"{study.settings.name}: {one_line(progress)}", style="bold")]
     if study.ledger.exhausted:
         lines.append(Text(nothing_left(study.settings.question)))
     rungs = study.settings.question.rungs
     if len(rungs) > 1:
         scored = (sum(bool(t.scores_at(level)) for t in study.trials) for level in rungs)
-        steps = (f"{n} at {level} epochs" for n, level in zip(scored, rungs, strict=True))
+        names = (fidelity_text(study, level) for level in rungs)
+        steps = (f"{n} at {name}" for n, name in zip(scored, names, strict=True))
         lines.append(Text(f"rungs: {', '.join(steps)}"))
-    running = [str(t.number) for t in study.trials if t.state is State.RUNNING]
-    if running:
-        lines.append(Text(f"unfinished: trials {', '.join(running[:SHOWN])}"))
+    if not is_complete(study):
+        lines += map(Text, unfinished(study, is_at_work))
     latest = max((s.started + s.seconds for t in study.trials for s in t.scores), default=0.0)
     if latest:
         lines.append(Text(f"last result {clock(max(0.0, time() - latest))} ago"))
@@ -41,6 +48,15 @@ def nothing_left(question: Question) -> str:
     where = "table" if question.evaluator.startswith(TABLE) else "space"
     limits = " that the constraints admit" if question.constraints else ""
     return f"the {where} has nothing new left{limits}"
+
+
+def unfinished(study: Study, is_at_work: bool) -> Iterator[str]:
+    """Whether anyone is at work on what is missing, and which trials have no end yet."""
+    yield "at work" if is_at_work else "stopped: the same search again goes on"
+    if running := [str(t.number) for t in study.trials if t.state is State.RUNNING]:
+        more = ", ..." if len(running) > SHOWN else ""
+        trials = plural(len(running), "trial")
+        yield f"begun and not ended: {trials} {', '.join(running[:SHOWN])}{more}"
 
 
 def front_table(study: Study) -> Table:

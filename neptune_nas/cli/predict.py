@@ -13,6 +13,7 @@ import typer
 from neptune_nas.cli.allow import Allow, allowed
 from neptune_nas.cli.values import check_known
 from neptune_nas.errors import DataError, OptionError
+from neptune_nas.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,23 +44,28 @@ def predict(
     if top < 1:
         raise OptionError(f"--top must be at least 1, but got {top}.")
     check_known(form, "--format", FORMATS)
+    from neptune_nas.data.folder import header
     from neptune_nas.data.pictures import pictures
     from neptune_nas.model import load_model
 
     model = load_model(file, allowed(allow))
-    whole = True
+    whole, recoloured = True, 0
     rows: list[Row] = []
     for group in grouped(pictures(images, model.input_shape), AT_ONCE):
         for image, found in predicted(model, group, top):
             if isinstance(found, DataError):
                 whole = False
                 typer.echo(f"neptune-nas: {found}", err=True)
-            elif form == "text":
+                continue
+            recoloured += header(image).channels != model.input_shape[0]
+            if form == "text":
                 typer.echo(f"{image}: {', '.join(f'{label} {p:.4f}' for label, p in found)}")
             else:
                 rows.append((image, found))
     if form != "text":
         typer.echo(as_json(rows) if form == "json" else as_csv(rows), nl=False)
+    if recoloured:
+        typer.echo(recoloured_text(recoloured, model.input_shape[0]), err=True)
     if not whole:
         raise typer.Exit(1)
 
@@ -87,6 +93,15 @@ def best_labels(model: "Model", images: "Tensor", top: int) -> Iterator[Labels]:
     best = model.predict(images).topk(min(top, len(model.labels)))
     for shares, places in zip(best.values.tolist(), best.indices.tolist(), strict=True):
         yield tuple((model.labels[i], share) for i, share in zip(places, shares, strict=True))
+
+
+def recoloured_text(count: int, channels: int) -> str:
+    """What was done to images of other channels than a network reads."""
+    gray = channels == 1
+    return (
+        f"{counted(count, 'image')} {'in colour' if gray else 'in gray'} became "
+        f"{'gray' if gray else 'RGB'}, which is what the network was trained on."
+    )
 
 
 def as_json(rows: Sequence[Row]) -> str:

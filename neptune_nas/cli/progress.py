@@ -11,6 +11,7 @@ from rich.progress import Progress as Bar
 
 from neptune_nas.cli.console import console
 from neptune_nas.study.progress import Progress
+from neptune_nas.wording import plural
 
 LOG_EVERY = 10.0  # seconds between two lines of a log
 
@@ -75,7 +76,7 @@ def one_line(progress: Progress) -> str:
     failed = f", {p.failed} failed" if p.failed else ""
     left = "" if p.seconds_left is None or p.done >= p.total else f", {clock(p.seconds_left)} left"
     return (
-        f"{p.done}/{p.total} trials, best accuracy {best}, "
+        f"{p.done}/{p.total} {plural(p.total, 'trial')}, best accuracy {best}, "
         f"hypervolume {p.hypervolume:.4f}{failed}{left}"
     )
 

@@ -9,7 +9,7 @@ import typer
 from neptune_nas.cli.stopped import stoppable
 from neptune_nas.cli.study import DataDir, Device, Gpus, Jobs, Threads, TrialsPerGpu
 from neptune_nas.cli.values import json_object, names, number_or_auto, seconds, whole_numbers
-from neptune_nas.errors import OptionError
+from neptune_nas.errors import NeptuneError, OptionError
 
 EXAMPLE = "Example: neptune-nas search --space default --data digits --trials 200"
 
@@ -165,7 +165,7 @@ def search(
         "repeats": repeat_seeds,
         "jobs": jobs,
         "threads": threads,
-        "gpus": None if gpus is None else whole_numbers(gpus, "--gpus"),
+        "gpus": None if gpus is None else whole_numbers(gpus, "--gpus", "0,1"),
         "trials_per_gpu": number_or_auto(trials_per_gpu, "--trials-per-gpu"),
         "device": device,
         "seed": seed,
@@ -222,10 +222,20 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
     if search.sharing and not show.quiet:
         typer.echo(search.sharing.why, err=True)
     folder = search.folder.path
-    with stoppable("scored", folder):
+    with stoppable("scored", folder, lambda: is_scored(folder, search.storage)):
         with watching(folder, quiet=show.quiet, verbose=show.verbose) as watch:
             study = search.run(watch)
         if confirm is not None:
             study = confirm_best(search, FRONT, confirm, quiet=show.quiet)
     if not show.quiet:
         print_study(study)
+
+
+def is_scored(folder: Path, storage: str | None) -> bool:
+    """Whether a folder has a study in which any network was scored."""
+    from neptune_nas.study.read import read_study
+
+    try:
+        return any(trial.scores for trial in read_study(folder, storage).trials)
+    except NeptuneError:
+        return False

@@ -8,6 +8,7 @@ import typer
 
 from neptune_nas.cli.allow import Allow, allowed
 from neptune_nas.cli.values import check_known
+from neptune_nas.wording import plural
 
 app = typer.Typer(help="Look at search spaces.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -37,9 +38,15 @@ def show(name: Name) -> None:
     from neptune_nas.space import find_space
 
     space = find_space(name)
-    tree = Tree(f"{space.name}: {size_text(space)} architectures")
+    tree = Tree(f"{space.name}: {size_text(space)} {plural(space.count().value, 'architecture')}")
     grow(tree, {path: text for path, text in space.outline.items() if path})
     console().print(tree, soft_wrap=True)
+
+
+COUNTED = (
+    "Counted is what the space can say. A search leaves out what cannot be built for its images "
+    "(`neptune-nas search --dry-run` estimates how much can), and takes equal networks once."
+)
 
 
 @app.command(epilog="Example: neptune-nas space size mnist")
@@ -52,6 +59,7 @@ def size(name: Name) -> None:
         "" if count.is_exact else f" (estimated; 95% interval {count.low:,} to {count.high:,})"
     )
     typer.echo(f"{count.value:,}{interval}")
+    typer.echo(COUNTED, err=True)
 
 
 @app.command(epilog="Example: neptune-nas space sample default -n 5 --seed 0")

@@ -1,6 +1,6 @@
 """What Ctrl-C leaves, said in a line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,10 +8,14 @@ import typer
 
 
 @contextmanager
-def stoppable(done: str, folder: Path) -> Iterator[None]:
-    """Say where what was `done` is, and how to go on, if Ctrl-C ends what is inside."""
+def stoppable(done: str, folder: Path, is_any: Callable[[], bool]) -> Iterator[None]:
+    """Say where what was `done` is, and how to go on, if Ctrl-C ends what is inside.
+
+    `is_any`: whether the folder has anything of that.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(f"Stopped. What was {done} is in {folder}; the same command goes on.", err=True)
+        kept = f". What was {done} is in {folder}" if is_any() else f" before anything was {done}"
+        typer.echo(f"Stopped{kept}; the same command goes on.", err=True)
         raise

@@ -20,6 +20,7 @@ from neptune_nas.study.ranking import WITHIN
 from neptune_nas.study.settings import TRAINING
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
+from neptune_nas.wording import counted
 
 SHOWN = 10
 INTERVAL = "; ± half of a 95% interval"
@@ -114,7 +115,8 @@ def print_plan(plan: Plan) -> None:
         "one candidate": f"accuracy {score.accuracy:.4f} in {score.seconds:.2f} s"
         if score.ok
         else f"failed: {score.failure}",
-        "all trials": f"about {clock(plan.seconds)} for {plan.trials} trials, {plan.jobs} at once",
+        "all trials": f"about {clock(plan.seconds)} for {counted(plan.trials, 'trial')}, "
+        f"{plan.jobs} at once",
     }
     if plan.sharing:
         rows["GPUs"] = plan.sharing
@@ -128,7 +130,7 @@ def audit_table(audit: Audit) -> Table:
     """How each rung, proxy and size ranks."""
     table = Table(
         box=SIMPLE,
-        title=f"Agreement with {audit.epochs} epochs, {audit.count} architectures (95% intervals)",
+        title=f"Agreement with {audit.budget}, {audit.count} architectures (95% intervals)",
         title_justify="left",
     )
     for column in ("ranked by", "Kendall's tau", "Spearman's rho"):
@@ -169,7 +171,7 @@ def confirmed_lines(before: Study, after: Study, goal: Goal) -> Iterator[str]:
     yield f"Trials that {', that '.join(told)}." if told else "The same trials stay."
     left = len(unsure(after, goal))
     yield (
-        f"{left} are still to confirm: the same command goes on."
+        f"Still to confirm: {counted(left, 'trial')}; the same command goes on."
         if left
         else f"All have at least {goal.seeds} seeds."
     )

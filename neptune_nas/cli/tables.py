@@ -6,6 +6,7 @@ from rich.table import Table
 
 from neptune_nas.latency import Latency
 from neptune_nas.trial import Cost
+from neptune_nas.wording import counted
 
 
 def cost_table(breakdown: Sequence[tuple[str, Cost]]) -> Table:
@@ -32,6 +33,6 @@ def latency_lines(latencies: Sequence[Latency]) -> Iterator[str]:
         rate = each.batch / each.median * 1e3
         yield (
             f"latency, batch {each.batch}: {each.median:.3f} ms (spread {each.spread:.3f}), "
-            f"{rate:,.0f} images/s on {each.device}, {each.threads} thread(s), "
+            f"{rate:,.0f} images/s on {each.device}, {counted(each.threads, 'thread')}, "
             f"median of {each.repeats}"
         )

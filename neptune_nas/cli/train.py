@@ -124,7 +124,8 @@ def run(training: "Training", quiet: bool) -> None:
 
     keep_pages()
     was_done, terminal = training.is_done, console(stderr=True)
-    with stoppable("trained", training.folder.path):
+    folder = training.folder.path
+    with stoppable("trained", folder, lambda: any(folder.glob("seed-*/*"))):
         metrics = training.run(
             lambda step: None if quiet else terminal.print(epoch_line(step), soft_wrap=True)
         )

@@ -8,6 +8,7 @@ from neptune_nas.cli.progress import clock
 from neptune_nas.full_training.folder import TrainFolder
 from neptune_nas.full_training.metrics import Metrics
 from neptune_nas.full_training.run import Step
+from neptune_nas.wording import counted
 
 SHOWN = {"validation_accuracy": "validation", "test_accuracy": "test", "test_loss": "test loss"}
 
@@ -53,7 +54,7 @@ def seeds_table(metrics: Metrics) -> Table:
     terms = metrics.terms
     table = Table(
         box=SIMPLE,
-        title=f"{terms.network}: {terms.epochs} epochs on {terms.data}",
+        title=f"{terms.network}: {counted(terms.epochs, 'epoch')} on {terms.data}",
         title_justify="left",
         show_footer=True,
     )

@@ -28,7 +28,7 @@ def seconds(text: str | None, option: str) -> float | None:
     return sum(float(number) * UNITS[unit] for number, unit in parts)
 
 
-def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+def whole_numbers(text: str, option: str, example: str = "1,3,9") -> tuple[int, ...]:
     """Whole numbers with commas between.
 
     >>> whole_numbers("1,3,9", "--rungs")
@@ -37,7 +37,7 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
-        raise OptionError(f"{option} needs numbers such as 1,3,9, but got '{text}'.") from error
+        raise OptionError(f"{option} needs numbers such as {example}, but got '{text}'.") from error
 
 
 def number_or_auto(text: str | None, option: str) -> int | None:

@@ -10,19 +10,10 @@ from torch import Tensor
 
 from neptune_nas.data.image_file import ImageFile
 from neptune_nas.data.images import ImageData, Split, image_data
-from neptune_nas.data.names import (
-    COUNT,
-    DATA_SETS,
-    FOLDER,
-    OWN,
-    TENSORS,
-    TORCHVISION,
-    parse_count,
-    place_of,
-)
+from neptune_nas.data.names import COUNT, FOLDER, TENSORS, check_known, parse_count, place_of
 from neptune_nas.data.source import Part, Source
 from neptune_nas.data.splitting import THREE_WAY, TWO_WAY, Rows, at_most, stratified
-from neptune_nas.errors import DataError, one_of
+from neptune_nas.errors import DataError
 
 DEFAULT_DIR = Path("~/.cache/neptune-nas")
 
@@ -121,8 +112,7 @@ def find_source(name: str, data_dir: Path | None) -> Source:
         from neptune_nas.data.digits import load_digits
 
         return load_digits()
-    if name in TORCHVISION:
-        from neptune_nas.data.torchvision_sets import load_torchvision
+    check_known(name)
+    from neptune_nas.data.torchvision_sets import load_torchvision
 
-        return load_torchvision(name, data_dir or DEFAULT_DIR.expanduser())
-    raise DataError(f"data '{name}' is unknown: {one_of((*DATA_SETS, *OWN), name)}")
+    return load_torchvision(name, data_dir or DEFAULT_DIR.expanduser())

@@ -3,6 +3,8 @@
 import os.path
 from pathlib import Path
 
+from neptune_nas.errors import DataError, one_of
+
 FOLDER = "folder:"
 TENSORS = "tensors:"
 OWN = (FOLDER + "PATH", TENSORS + "FILE")
@@ -20,6 +22,13 @@ def parse_count(name: str) -> tuple[str, int | None]:
     if not whole or not digits.isdecimal() or os.path.exists(place_of(name)):
         return name, None
     return whole, int(digits)
+
+
+def check_known(name: str) -> None:
+    """Refuse a name that is no data set's, whether or not its images are there."""
+    whole, _ = parse_count(name)
+    if whole not in DATA_SETS and not whole.startswith((FOLDER, TENSORS)):
+        raise DataError(f"data '{whole}' is unknown: {one_of((*DATA_SETS, *OWN), whole)}")
 
 
 def place_of(name: str) -> str:

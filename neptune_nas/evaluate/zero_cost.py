@@ -35,6 +35,12 @@ FORMULAS: dict[str, Callable[[Neptune, Batch], float]] = {
 }
 
 
+def check_proxy(name: str) -> None:
+    """Refuse a name that is no proxy's."""
+    if name not in PROXIES:
+        raise OptionError(f"proxy '{name}' is unknown: {one_of(PROXIES, name)}")
+
+
 @dataclass(frozen=True, slots=True)
 class ZeroCost:
     """An `Evaluator` that trains nothing: `Score.proxy` is the value of `proxy`, more is better.
@@ -51,8 +57,7 @@ class ZeroCost:
     batch_size: int = 64
 
     def __post_init__(self) -> None:
-        if self.proxy not in PROXIES:
-            raise OptionError(f"proxy '{self.proxy}' is unknown: {one_of(PROXIES, self.proxy)}")
+        check_proxy(self.proxy)
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
         """Build `architecture` and look at it; what torch refuses becomes the failure."""

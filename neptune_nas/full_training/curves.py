@@ -15,6 +15,7 @@ from neptune_nas.report.document import document, web
 from neptune_nas.report.style import STUDIES, figure
 from neptune_nas.training.choice import Choice, choose
 from neptune_nas.training.state import Epoch
+from neptune_nas.wording import counted
 
 Histories = Mapping[int, Sequence[Epoch]]
 """What happened, epoch by epoch, in each seed that has begun."""
@@ -47,11 +48,13 @@ def tells(page: str, metrics: Metrics) -> bool:
 
 def lead(terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
     """The outcome in a sentence or two."""
-    what = f"{terms.epochs} epochs on {terms.data}"
+    what = f"{counted(terms.epochs, 'epoch')} on {terms.data}"
     if metrics is None:
         over = sum(len(history) == terms.epochs for history in histories.values())
-        return f"{what}; {over} of {len(histories)} seeds trained, the test split not read."
-    seeds = f"{len(metrics.seeds)} seeds" if len(metrics.seeds) > 1 else "one seed"
+        return (
+            f"{what}; {over} of {counted(len(histories), 'seed')} trained, the test split not read."
+        )
+    seeds = counted(len(metrics.seeds), "seed")
     accuracy = metrics.spread("test_accuracy")
     return (
         f"Test accuracy {accuracy} over {seeds} after {what}, at "

@@ -18,7 +18,7 @@ from neptune_nas.architecture_file import ExportedArchitecture, fitted
 from neptune_nas.cost import cost_of
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
-from neptune_nas.data.names import short_name
+from neptune_nas.data.names import check_known, short_name
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError, one_of
 from neptune_nas.files import folder_name, read_file, write_file
 from neptune_nas.full_training.curves import render_curves, tells
@@ -30,7 +30,7 @@ from neptune_nas.full_training.terms import Terms, refuse_others
 from neptune_nas.references import REFERENCES, ReferenceNetwork
 from neptune_nas.study.folder import read_toml, record_from
 from neptune_nas.training.augment import augment_for
-from neptune_nas.training.device import pick_device
+from neptune_nas.training.device import check_device, pick_device
 from neptune_nas.training.kinds import kind_of
 from neptune_nas.training.mode import Mode
 from neptune_nas.training.recipe import Recipe, default_recipe
@@ -80,6 +80,9 @@ class Training:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise OptionError(f"`{name}` must be at least 1, but got {value}.")
+        check_device(self.device)
+        if self.data:
+            check_known(self.data)
         if isinstance(self.source, str) and self.source not in REFERENCES:
             raise OptionError(
                 f"reference network '{self.source}' is unknown: {one_of(REFERENCES, self.source)} "

@@ -16,6 +16,7 @@ from neptune_nas.study.noise import accuracies, noise, tied_groups
 from neptune_nas.study.settings import TRAINING, Facts, Question
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State
+from neptune_nas.wording import counted
 
 MARKS = {True: ("yes", "✓", "holds"), False: ("no", "✗", "does not hold"), None: ("", "?", "open")}
 """Of a claim by whether it holds: its kind on the page, its mark, and the mark in words."""
@@ -93,19 +94,21 @@ def budget_checks(study: Study) -> tuple[Check, ...]:
         Check(
             "All that are ranked had equal budgets",
             equal,
-            f"{len(study.ranked):,} trials, {fidelity_text(study, last)} each, one recipe",
+            f"{counted(len(study.ranked), 'trial')}, {fidelity_text(study, last)} each, one recipe",
         ),
         Check(
             "Failures are counted, not hidden",
             ledger.failed == failed,
-            f"{ledger.failed} failed{f': {reasons}' if reasons else ''}; {ledger.infeasible} "
-            f"proposals broke a constraint; {ledger.worker_deaths} workers died",
+            f"{ledger.failed} failed{f': {reasons}' if reasons else ''}; "
+            f"{counted(ledger.infeasible, 'proposal')} broke a constraint; "
+            f"{counted(ledger.worker_deaths, 'worker')} died",
         ),
         Check(
             "Nothing was trained twice unknowingly",
             not again,
-            f"{again} of {len(study.trials):,} trials have the architecture of another; "
-            f"{ledger.duplicates} proposals named one that was tried before, and became no trial",
+            f"{again} of {counted(len(study.trials), 'trial')} with the architecture of another; "
+            f"{counted(ledger.duplicates, 'proposal')} named one that was tried before, and became "
+            f"no trial",
         ),
     )
 
@@ -124,8 +127,8 @@ def seeds_check(study: Study) -> Check:
         claim,
         True,
         f"standard deviation {100 * spread.deviation(best):.2f} points around an accuracy of "
-        f"{best:.4f}, the best, from {near}{spread.trials} trials with repeated seeds; {tied} "
-        f"trials cannot be told from the most accurate",
+        f"{best:.4f}, the best, from {near}{counted(spread.trials, 'trial')} with repeated "
+        f"seeds; {counted(tied, 'trial')} cannot be told from the most accurate",
     )
 
 
@@ -137,7 +140,7 @@ def luck_check(study: Study) -> Check:
     return Check(
         "The front was scored with more than one seed",
         0 < again == len(front),
-        f"{again} of {len(front)} trials on it{missing}",
+        f"{again} of {counted(len(front), 'trial')} on it{missing}",
     )
 
 
@@ -155,7 +158,7 @@ def rung_check(study: Study, rung: int, last: int) -> Check:
     low = [t.scores_at(rung)[0].value for t in both]
     high = [accuracy(t) for t in both]
     if len({*low}) < 3 or len({*high}) < 3:
-        return Check(claim, None, f"only {len(both)} trials were scored at both")
+        return Check(claim, None, f"{counted(len(both), 'trial')} scored at both: too few")
     rho = float(spearmanr(low, high).statistic)
     return Check(
         claim,

@@ -27,6 +27,7 @@ from neptune_nas.study.measures import cost_of
 from neptune_nas.study.ranking import cost_axis
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
+from neptune_nas.wording import counted
 
 Pick = str | int | float | bool | None
 
@@ -261,7 +262,9 @@ def add_effects(fig: Any, rows: list[tuple[int, Effect]]) -> None:
     dots = {
         "y": [y for y, _ in rows],
         "mode": "markers",
-        "customdata": [[escape(f"{e.path} = {e.option}"), e.trials] for e in effects],
+        "customdata": [
+            [escape(f"{e.path} = {e.option}"), counted(e.trials, "trial")] for e in effects
+        ],
     }
     bars = {"array": [196 * effect.error for effect in effects], "thickness": 1.2, "width": 0}
     panels: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -275,7 +278,7 @@ def add_effects(fig: Any, rows: list[tuple[int, Effect]]) -> None:
             **values,
             name=name,
             marker={"color": color, "size": 9},
-            hovertemplate=f"{hover}, %{{customdata[1]}} trials<extra></extra>",
+            hovertemplate=f"{hover}, %{{customdata[1]}}<extra></extra>",
             row=1,
             col=column,
         )

@@ -11,6 +11,7 @@ from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.measures import MEGA, accuracy
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
+from neptune_nas.wording import counted
 
 TITLE = "Compared with hand-designed networks"
 HEADS = (
@@ -79,7 +80,7 @@ def accuracy_text(reference: Reference) -> str:
 def seeds_text(reference: Reference) -> str:
     """Over how many seeds the mean is, and how many failed, with the last reason."""
     count, failures = len(reference.accuracies), reference.failures
-    good = f"{count} seed{'s' * (count > 1)}" if count else ""
+    good = counted(count, "seed") if count else ""
     failed = f"{len(failures)} failed: {redact(failures[-1])}" if failures else ""
     return "; ".join(filter(None, (good, failed)))
 

@@ -75,11 +75,7 @@ def first_rung(study: Study) -> int:
 
 def fidelity_text(study: Study, fidelity: int) -> str:
     """A fidelity in the words of the study's evaluator."""
-    if fidelity == 0 and study.settings.question.proxy:
-        return study.settings.question.proxy
-    if study.settings.question.evaluator != "training":
-        return f"fidelity {fidelity}"
-    return f"{fidelity} epoch" + "s" * (fidelity > 1)
+    return study.settings.question.budget(fidelity)
 
 
 def ended(trial: Trial) -> tuple[float, int]:

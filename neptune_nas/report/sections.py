@@ -18,6 +18,7 @@ from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency
 from neptune_nas.study.ranking import Standing
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
+from neptune_nas.wording import counted
 
 PICKS = {"efficiency": "Most efficient", "knee": "Knee of the front", "accuracy": "Most accurate"}
 FILES = {"Most efficient": "efficient", "Knee of the front": "knee", "Most accurate": "accurate"}
@@ -34,8 +35,9 @@ def summary_of(study: Study, several: bool) -> str:
     name = f"{study.settings.name}: " if several else ""
     day = facts.created[:10].replace("-", "\N{NON-BREAKING HYPHEN}")
     budget = "up to " * (len(question.rungs) > 1) + fidelity_text(study, question.rungs[-1])
+    begun = len(study.trials)
     text = (
-        f"{name}{len(study.trials):,} of {study.settings.trials:,} trials from the space "
+        f"{name}{begun:,} of {counted(max(begun, study.settings.trials), 'trial')} from the space "
         f"'{facts.space_name}' on {question.data}, {budget} each, begun {day}."
     )
     return escape(redact(text))
@@ -116,7 +118,7 @@ def costs(study: Study, standing: Standing) -> str:
     trial, items = standing.trial, {}
     if standing.low is not None and standing.high is not None:
         interval = f"{100 * standing.low:.2f} to {100 * standing.high:.2f}%"
-        items[f"95% interval, {standing.seeds} seeds"] = interval
+        items[f"95% interval, {counted(standing.seeds, 'seed')}"] = interval
     items |= {
         "FLOPs": short(trial.cost.flops),
         "parameters": short(trial.cost.params),
@@ -152,7 +154,7 @@ def admitted_to(study: Study, order: Order, several: bool) -> str:
     except StudyError as error:
         return escape(redact(f"{name}{error}"))
     floor = floor_text(study, order.by, order.min_accuracy)
-    return escape(f"{name}{count:,} trials{floor} are ranked.")
+    return escape(f"{name}ranked: {counted(count, 'trial')}{floor}.")
 
 
 def reference_note(study: Study) -> str:

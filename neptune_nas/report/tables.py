@@ -19,6 +19,7 @@ from neptune_nas.study.ranking import (
     contributions,
 )
 from neptune_nas.study.study import Study
+from neptune_nas.wording import counted
 
 FORMATS = ("csv", "md")
 
@@ -141,7 +142,7 @@ def accuracy_text(standing: Standing) -> str:
     text = f"{standing.accuracy:.4f}"
     if standing.low is None or standing.high is None:
         return text
-    return f"{text} [{standing.low:.4f}, {standing.high:.4f}] ({standing.seeds} seeds)"
+    return f"{text} [{standing.low:.4f}, {standing.high:.4f}] ({counted(standing.seeds, 'seed')})"
 
 
 def escape_markdown(text: str) -> str:

@@ -14,6 +14,7 @@ from neptune_nas.study.objectives import value_of
 from neptune_nas.study.ranking import COSTS
 from neptune_nas.study.study import Study
 from neptune_nas.trial import SCORED, Trial
+from neptune_nas.wording import counted
 
 RESAMPLES = 1_000
 
@@ -45,7 +46,7 @@ class Versus:
         )
         return (
             f"{verdict}: {self.ahead:+.4f} of hypervolume, 95% interval {self.low:+.4f} to "
-            f"{self.high:+.4f} by {how} (the first {self.trials} trials of each)"
+            f"{self.high:+.4f} by {how} (the first {counted(self.trials, 'trial')} of each)"
         )
 
 

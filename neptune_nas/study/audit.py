@@ -19,6 +19,7 @@ from neptune_nas.trial_json import score_in, score_to_json
 
 RELIABLE = 0.5  # Kendall's tau of the last rung with the truth
 ENOUGH = 8  # architectures: of fewer, a high tau is no evidence
+NEEDED = f"an audit needs {LEAST} architectures to compare, and {ENOUGH} for a verdict"
 NAN = float("nan")
 
 MEASURED: Mapping[str, Rule] = {"epochs": SIZE, "truths": LIST}
@@ -47,13 +48,15 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """How the study's rungs, proxies and sizes rank `count` architectures against `epochs` epochs.
+    """How the study's rungs, proxies and sizes rank `count` architectures against full budget.
 
-    `rungs`: from the lowest to the last, which the study is ranked by. `others`: what costs almost
-    nothing. `failed`: architectures that could not be trained to the end.
+    `epochs`: that budget, which `budget` says in words. `rungs`: from the lowest to the last, which
+    the study is ranked by. `others`: what costs almost nothing. `failed`: architectures that could
+    not be trained to the end.
     """
 
     epochs: int
+    budget: str
     count: int
     failed: int
     rungs: Agreements
@@ -70,9 +73,9 @@ class Audit:
         tau = self.rungs[-1].tau
         said = "ranking reliable" if self.reliable else "ranking unreliable"
         if self.count < ENOUGH:
-            said = f"too few to say whether the ranking is reliable ({ENOUGH} are needed)"
+            said = f"too few to say whether the ranking is reliable ({NEEDED})"
         return (
-            f"{said}: after {self.epochs} epochs, {self.count} architectures rank as at the last "
+            f"{said}: after {self.budget}, {self.count} architectures rank as at the last "
             f"rung with a Kendall tau of {tau.value:.2f} (95% interval {tau.low:.2f} to "
             f"{tau.high:.2f}; at least {RELIABLE} is asked for)"
         )
@@ -113,6 +116,7 @@ def audit_of(measured: Measured, trials: Sequence[Trial], question: Question) ->
     accuracies = [truth.score.accuracy for truth in good]
     return Audit(
         epochs=measured.epochs,
+        budget=question.budget(measured.epochs),
         count=len(good),
         failed=len(measured.truths) - len(good),
         rungs=agreements(rungs, accuracies),

@@ -12,7 +12,8 @@ import tomli_w
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
 from neptune_nas.files import read_file, write_file
 from neptune_nas.hints import fits, in_words
-from neptune_nas.lock import locked
+from neptune_nas.kind import no_study
+from neptune_nas.lock import is_locked, locked
 from neptune_nas.study.settings import Settings
 
 R = TypeVar("R")
@@ -57,6 +58,16 @@ class Folder:
         return self.path / "baselines"
 
     @property
+    def lock(self) -> Path:
+        """Held by the process that searches, or measures more."""
+        return self.path / "study.lock"
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a process searches here now, or measures more."""
+        return is_locked(self.lock)
+
+    @property
     def exists(self) -> bool:
         """Whether a study has begun here."""
         return self.settings.is_file()
@@ -68,7 +79,7 @@ class Folder:
         Raises `StudyError` if one is at work already; the lock of a killed search is gone with it.
         """
         with locked(
-            self.path / "study.lock",
+            self.lock,
             f"study {self.path} is being searched by another process, or measured for: wait "
             f"for it, or search under another name meanwhile.",
         ):
@@ -79,9 +90,7 @@ def open_folder(path: Path) -> Folder:
     """The folder of the study at `path`; raises `StudyError` where there is none."""
     folder = Folder(path)
     if not folder.exists:
-        raise StudyError(
-            f"{path} is no study: it has no study.toml; `neptune-nas search` begins one."
-        )
+        raise StudyError(no_study(path))
     return folder
 
 

@@ -16,9 +16,10 @@ RECENT = 20  # results that the pace of a study on disk is read from
 class Progress:
     """The numbers a person watches.
 
-    `done` of `total`: trials with a score, be they promoted later or not; `running` ones are begun
-    and not at their end. `best_accuracy`: of the trials at the last rung, 0..1; None while there
-    is none. `hypervolume`: share of the box under the study's reference point, 0..1.
+    `done` of `total`: trials with a score, be they promoted later or not; where a later search
+    asked for fewer, the total is all that have begun. `running` ones are begun and not at their
+    end. `best_accuracy`: of the trials at the last rung, 0..1; None while there is none.
+    `hypervolume`: share of the box under the study's reference point, 0..1.
     `seconds_left`: by the pace so far; None until there is one.
     `newest`: the trial that the latest result is of; None for a study read from disk.
     """
@@ -58,7 +59,7 @@ class Tally:
 
     def progress(self, begun: int, seconds: float, gained: int) -> Progress:
         """Where `begun` trials stand, of which `gained` were done in the last `seconds`."""
-        done, total = len(self.scored), self.settings.trials
+        done, total = len(self.scored), max(self.settings.trials, begun)
         return Progress(
             done=done,
             total=total,
@@ -66,7 +67,7 @@ class Tally:
             failed=sum(state is State.FAILED for state in self.ended.values()),
             best_accuracy=self.best_accuracy,
             hypervolume=dominated_share(self.settings, self.front),
-            seconds_left=max(0, total - done) * seconds / gained if gained else None,
+            seconds_left=(total - done) * seconds / gained if gained else None,
         )
 
 
@@ -99,7 +100,7 @@ def progress_of(study: Study, now: float) -> Progress:
     pace = (now - starts[0], len(starts)) if starts else (0.0, 0)
     settings = study.settings
     if study.ledger.exhausted:
-        settings = replace(settings, trials=len(study.trials))
+        settings = replace(settings, trials=0)
     tally = Tally(settings)
     for trial in study.trials:
         tally.note(trial)

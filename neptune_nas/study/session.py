@@ -15,6 +15,7 @@ from neptune_nas.study.folder import Folder, read_settings, write_settings
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.task import Task
 from neptune_nas.training.mode import Modes
+from neptune_nas.wording import counted
 
 PACKAGES = ("torch", "optuna", "numpy")
 CHECKED = ("data_fingerprint", "input_shape", "classes")
@@ -114,7 +115,7 @@ def now() -> str:
 
 def hardware() -> str:
     """The machine in a few words: system, architecture, cores."""
-    return f"{platform.system()} {platform.machine()}, {usable_cores()} cores"
+    return f"{platform.system()} {platform.machine()}, {counted(usable_cores(), 'core')}"
 
 
 def versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ from neptune_nas.study.objectives import check_objectives
 from neptune_nas.study.rungs import REDUCTION, Reduction, Rungs
 from neptune_nas.training.mode import Mode, Modes, same_for_all
 from neptune_nas.trial import SCORED
+from neptune_nas.wording import counted
 
 TRAINING = "training"
 SEEDS = 2**32  # as many as numpy's generators take
@@ -64,6 +65,14 @@ class Question:
                 f"`sampler_kwargs` must be of numbers, text, true, false, lists and dicts, "
                 f"but `{path}` is {'null' if value is None else repr(value)}: leave it out."
             )
+
+    def budget(self, fidelity: int) -> str:
+        """A fidelity in the words of the evaluator, such as `3 epochs`."""
+        if fidelity == 0 and self.proxy:
+            return self.proxy
+        if self.evaluator != TRAINING:
+            return f"fidelity {fidelity}"
+        return counted(fidelity, "epoch")
 
     @property
     def limits(self) -> tuple[Constraint, ...]:

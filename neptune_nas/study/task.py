@@ -2,15 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from random import Random
+from typing import Any, cast
 
+from neptune_nas.architecture import Architecture
 from neptune_nas.cost import CostModel
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
+from neptune_nas.errors import SpaceError
 from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.evaluate.proxy_first import ProxyFirst
 from neptune_nas.evaluate.short_training import ShortTraining
 from neptune_nas.evaluate.zero_cost import Proxy, ZeroCost
+from neptune_nas.space import Space
 from neptune_nas.study.folder import record_from
 from neptune_nas.study.gauge import Costs
 from neptune_nas.study.settings import Question
@@ -45,6 +49,17 @@ def training_task(
         return task_on(data, training)
     proxy = ZeroCost(cast("Proxy", question.proxy), question.data, data_dir)  # checks the name
     return task_on(data, ProxyFirst(proxy, training, device))
+
+
+def check_ours(space: Space[Any]) -> None:
+    """Refuse a space whose records no network can be built from, and so none be measured."""
+    sample = space.sample(Random(0))
+    if not isinstance(sample, Architecture):
+        raise SpaceError(
+            f"space '{space.name}' is of {type(sample).__name__} records, which neptune-nas cannot "
+            f"build: give the file of a table of its networks as `table` (--table), or make the "
+            f"space of `Architecture`."
+        )
 
 
 def task_on(data: ImageData, evaluator: Evaluator) -> Task:

@@ -10,10 +10,15 @@ from neptune_nas.errors import OptionError, one_of
 DEVICES = ("auto", "cpu", "cuda")
 
 
-def pick_device(device: str) -> str:
-    """The device that a name stands for: "auto" is CUDA where there is a GPU, else the CPU."""
+def check_device(device: str) -> None:
+    """Refuse a name that is no device's, whether or not it is there."""
     if device not in DEVICES:
         raise OptionError(f"device '{device}' is unknown: {one_of(DEVICES, device)}")
+
+
+def pick_device(device: str) -> str:
+    """The device that a name stands for: "auto" is CUDA where there is a GPU, else the CPU."""
+    check_device(device)
     has_gpu = torch.cuda.is_available()
     if device == "cuda" and not has_gpu:
         raise OptionError("device 'cuda' needs a GPU that torch can use, but there is none.")
@@ -25,7 +30,9 @@ def check_gpus(gpus: Sequence[int]) -> None:
     count = torch.cuda.device_count()
     for i, gpu in enumerate(gpus):
         if gpu in gpus[:i]:
-            raise OptionError(f"GPU {gpu} is given twice: `trials_per_gpu` is for that.")
+            raise OptionError(
+                f"GPU {gpu} is given twice: `trials_per_gpu` (--trials-per-gpu) does that."
+            )
         if not 0 <= gpu < count:
             raise OptionError(f"GPU {gpu} is not there: torch finds {count} (counted from 0).")
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import torch
 
+from neptune_nas.training.cgroup import memory_limit
+
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"  # see proc(5)
 
@@ -17,10 +19,13 @@ def free_memory(gpu: int | torch.device) -> int:
 
 
 def host_memory() -> int:
-    """The bytes of the machine's memory, free or not; without end where it does not say."""
+    """The bytes of the machine's memory, free or not, or of what its container may use of it.
+
+    Without end where the machine does not say.
+    """
     if not hasattr(os, "sysconf"):  # Windows
         return sys.maxsize
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), memory_limit())
 
 
 def reset_peak_memory(device: torch.device) -> None:

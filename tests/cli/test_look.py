@@ -18,6 +18,10 @@ def test_show_draws_the_architecture_in_the_terminal(study: Path) -> None:
         assert part in outcome.out
 
 
+def test_one_epoch_is_no_epochs(study: Path) -> None:
+    assert "after 1 epoch, seed" in neptune("show", study / "best.json").out
+
+
 def test_status_says_how_far_a_study_is(study: Path) -> None:
     outcome = neptune("status", study)
     assert outcome.code == 0

@@ -80,7 +80,7 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path, command: str) -> None
 
 
 def test_a_study_with_too_few_trials_is_not_audited(study: Path) -> None:
-    assert_one_sentence(neptune("audit", study), "has 3 trials", "needs 4")
+    assert_one_sentence(neptune("audit", study), "has 3 trials", "needs 4", "8 for a verdict")
 
 
 def test_the_best_are_confirmed(study: Path) -> None:
@@ -96,7 +96,8 @@ def test_the_best_are_confirmed(study: Path) -> None:
     assert "The same trials stay." in again.out
     more = ("--by", "accuracy", "--top", 3, "--seeds", 2, "--evaluations", 1, "-j", 1)
     assert (
-        "1 are still to confirm: the same command goes on." in neptune("confirm", study, *more).out
+        "Still to confirm: 1 trial; the same command goes on."
+        in neptune("confirm", study, *more).out
     )
     assert read_study(study).ranking("accuracy")[0].seeds == 2
 

@@ -30,14 +30,14 @@ def test_shared_options_are_gathered_and_own_ones_passed_on() -> None:
     assert got == [Measuring(Path("here"), jobs=2), 3]
 
 
-def test_ctrl_c_says_what_is_kept_and_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_says_what_was_done_and_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     @measuring
     def command(measure: Measuring) -> None:  # noqa: ARG001  # what is called does nothing
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         command(**{field.name: None for field in fields(Measuring)} | {"study": Path("here")})
-    kept = "Stopped. What was measured is in here; the same command goes on.\n"
+    kept = "Stopped before anything was measured; the same command goes on.\n"
     assert capsys.readouterr().err == kept
 
 

@@ -66,6 +66,25 @@ def test_no_more_labels_are_given_than_there_are(folder: Path) -> None:
     assert outcome.out.count(",") == 3
 
 
+@pytest.mark.parametrize(
+    ("channels", "said"),
+    [
+        (1, "2 images in colour became gray, which is what the network was trained on.\n"),
+        (3, "3 images in gray became RGB, which is what the network was trained on.\n"),
+    ],
+)
+def test_that_images_change_their_colours_is_said(
+    folder: Path, tmp_path: Path, channels: int, said: str
+) -> None:
+    model = untrained(bare(Architecture(Stem(4)), (channels, 8, 8), 4))
+    save_model(tmp_path / "model.safetensors", model)
+    for name in ("red.png", "blue.png"):
+        Image.new("RGB", (8, 8), name.removesuffix(".png")).save(tmp_path / name)
+    images = (tmp_path / "red.png", folder / "pictures", tmp_path / "blue.png")
+    outcome = neptune("predict", tmp_path / "model.safetensors", *images)
+    assert (outcome.code, len(outcome.out.splitlines()), outcome.err) == (0, 5, said)
+
+
 def test_a_broken_image_is_named_and_the_others_are_predicted(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,6 +103,7 @@ def test_quiet_prints_nothing(tmp_path: Path) -> None:
         (("--rungs", "1,3", "--reduction", "5,2"), ("rungs need one reduction for all", "5,2")),
         (("--rungs", "3,1"), ("rungs need rising", "3,1")),
         (("--rungs", "a"), ("--rungs needs numbers", "'a'")),
+        (("--gpus", "0,x"), ("--gpus needs numbers such as 0,1, but got '0,x'",)),
         (("--rungs", ""), ("--rungs needs numbers", "''")),
         (("--sampler", "tpe", "--seed", -1), ("`seed` must be", "but got -1")),
         (("--sampler", "tpe", "--seed", 2**32), ("`seed` must be", "but got 4294967296")),

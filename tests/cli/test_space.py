@@ -23,7 +23,9 @@ def test_show_draws_what_may_stand_where() -> None:
 
 
 def test_size_is_an_exact_number() -> None:
-    assert neptune("space", "size", "nasbench-macro").out == "6,561\n"
+    outcome = neptune("space", "size", "nasbench-macro")
+    assert outcome.out == "6,561\n"
+    assert "A search leaves out what cannot be built for its images" in outcome.err
 
 
 def test_sample_prints_one_json_object_a_line_alike_for_a_seed() -> None:

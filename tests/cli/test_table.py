@@ -58,13 +58,42 @@ def test_audits_and_baselines_work_on_tables(asked: tuple[str | int, ...], tmp_p
     folder = tmp_path / "nine_networks-cifar10-table"
     assert neptune("search", *asked, "--trials", 8, "--epochs", 1).code == 0
     audit = neptune("audit", folder, "-j", 1, "--threads", 1)
-    assert "Ranking reliable" in audit.out.replace("ranking", "Ranking"), audit
+    assert "anking reliable: after fidelity 3, 8 architectures" in audit.out, audit
     baseline = neptune("baseline", folder, "--samplers", "random", "-j", 1, "--threads", 1)
     assert baseline.code == 0, baseline
     study = read_study(folder)
     assert len(study.baselines["random"]) == 8
     assert study.audit is not None
     assert [each.name for each in study.audit.others] == ["parameters", "FLOPs"]
+
+
+def test_an_audit_asks_a_table_for_what_it_has(
+    asked: tuple[str | int, ...], tmp_path: Path
+) -> None:
+    folder = tmp_path / "nine_networks-cifar10-table"
+    assert neptune("search", *asked, "--trials", 8, "--epochs", 1).code == 0
+    assert_one_sentence(neptune("audit", folder, "--epochs", 5), "a fidelity of", "at most 3")
+    assert not (folder / "audit.json").exists()
+
+
+def test_nothing_is_audited_at_the_highest_fidelity_of_a_table(
+    asked: tuple[str | int, ...], tmp_path: Path
+) -> None:
+    assert neptune("search", *asked, "--trials", 8).code == 0
+    outcome = neptune("audit", tmp_path / "nine_networks-cifar10-table")
+    assert_one_sentence(outcome, "no scores above the last rung, 3", "confirm")
+
+
+def test_records_that_cannot_be_built_need_a_table(tmp_path: Path) -> None:
+    (tmp_path / "own_records.py").write_text(
+        "from dataclasses import dataclass\nfrom neptune_nas import Space, choice\n"
+        "@dataclass(frozen=True)\nclass Net:\n    depth: int\n"
+        "SPACE = Space('own', Net(choice(1, 2)))\n"
+    )
+    asked = ("--space", tmp_path / "own_records.py", "--data", "digits", "--out", tmp_path)
+    outcome = neptune("search", *asked)
+    assert_one_sentence(outcome, "space 'own' is of Net records", "`table` (--table)")
+    assert not list(tmp_path.rglob("study.toml"))
 
 
 @pytest.mark.parametrize(

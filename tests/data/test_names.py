@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from neptune_nas.data.names import parse_count, short_name
+from neptune_nas.data.names import check_known, parse_count, short_name
+from neptune_nas.errors import DataError
 
 
 @pytest.mark.parametrize("kind", ["folder:", "tensors:"])
@@ -12,6 +13,16 @@ def test_a_path_that_ends_like_a_count_is_a_path_where_it_exists(kind: str, tmp_
     (tmp_path / "pets#12").mkdir()
     assert parse_count(name) == (name, None)
     assert parse_count(f"{name}#5") == (name, 5)
+
+
+@pytest.mark.parametrize("name", ["digits", "cifar10#100", "folder:not/there", "tensors:not/there"])
+def test_what_is_known_need_not_be_there(name: str) -> None:
+    check_known(name)
+
+
+def test_an_unknown_name_is_refused_without_its_count() -> None:
+    with pytest.raises(DataError, match=r"data 'minst' is unknown: did you mean 'mnist'\?"):
+        check_known("minst#100")
 
 
 def test_names_of_data_sets_without_their_place_differ_as_the_data_sets_do() -> None:

@@ -413,3 +413,15 @@ def test_a_hand_designed_network_is_trained_alike(tmp_path: Path) -> None:
     assert metrics.terms.network == "resnet8"
     assert metrics.cost.flops == 1_527_040
     assert json.loads((tmp_path / "x" / "metrics.json").read_text())["seeds"][0]["seed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"device": "gpu"}, "device 'gpu' is unknown"),
+        ({"data": "minst"}, "data 'minst' is unknown"),
+    ],
+)
+def test_a_name_is_looked_at_when_it_is_given(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(NeptuneError, match=says):
+        Training("resnet8", **{"data": "digits", **wrong})

@@ -109,6 +109,12 @@ def test_progress_knows_what_is_left() -> None:
     assert not is_complete(study)
 
 
+def test_a_study_of_more_trials_than_are_asked_for_by_now_has_all_of_them() -> None:
+    study = study_of(make_trial(0, 0.5, 100), make_trial(1, None, 100), total=1)
+    progress = progress_of(study, now=10.0)
+    assert (progress.done, progress.total) == (1, 2)
+
+
 def test_a_tracker_has_no_pace_before_two_results() -> None:
     trial = make_trial(0, None, 10)
     tracker = Tracker(settings(question()))

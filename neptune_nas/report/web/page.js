@@ -14,6 +14,7 @@
     }
     return String(Number(value.toPrecision(3)));
   }
+  const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
   const fixed = (digits) => (value) => value.toFixed(digits);
   const precise = (value) => String(Number(value.toPrecision(4)));
 
@@ -45,7 +46,7 @@
     const accuracy = columns.accuracy[i], half = columns.accuracy_half_width[i];
     if (half !== null) {
       const ends = [Math.max(accuracy - half, 0), Math.min(accuracy + half, 1)];
-      facts.unshift([`95% interval, ${columns.seeds[i]} seeds`,
+      facts.unshift([`95% interval, ${counted(columns.seeds[i], "seed")}`,
         `${ends.map((end) => (100 * end).toFixed(2)).join(" to ")}%`]);
     }
     const of = several ? `, ${studies[columns.study[i]].name}` : "";
@@ -155,7 +156,7 @@
       .map((i) => `<tr data-trial="${i}" tabindex="0">${visible.map((column) => cell(column, i)).join("")}</tr>`)
       .join("");
     $("count").textContent = view.rows.length
-      ? `${first + 1}–${last} of ${view.rows.length.toLocaleString("en")} trials${view.brush ? ", brushed" : ""}`
+      ? `${first + 1}–${last} of ${counted(view.rows.length, "trial")}${view.brush ? ", brushed" : ""}`
       : "no trial matches";
     $("previous").disabled = first === 0;
     $("next").disabled = last >= view.rows.length;

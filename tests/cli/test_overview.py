@@ -1,0 +1,57 @@
+"""What `neptune-nas status` says of a study that is not complete."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from neptune_nas.cli.overview import overview
+from neptune_nas.study.folder import Folder
+from neptune_nas.study.ledger import Ledger
+from neptune_nas.study.study import Study
+from tests.study.builders import make_trial, question, settings
+
+
+@pytest.fixture
+def half(tmp_path: Path) -> Study:
+    """Two trials of four, the second without an end."""
+    timed = make_trial(0, 0.5, 100)
+    timed = replace(timed, scores=(replace(timed.scores[0], started=1.0, seconds=1.0),))
+    trials = (timed, make_trial(1, None, 100))
+    return Study(tmp_path, settings(question(), trials=4), trials, Ledger())
+
+
+def said(study: Study) -> str:
+    terminal = Console(width=200)
+    with terminal.capture() as capture:
+        terminal.print(overview(study))
+    return capture.get()
+
+
+def test_a_stopped_study_has_no_time_left(half: Study) -> None:
+    text = said(half)
+    assert "stopped: the same search again goes on\nbegun and not ended: trial 1\n" in text
+    assert " left" not in text
+
+
+def test_a_study_at_work_has(half: Study) -> None:
+    with Folder(half.folder).locked():
+        text = said(half)
+    assert " left\nat work\n" in text
+
+
+def test_a_complete_study_is_neither(half: Study) -> None:
+    text = said(replace(half, trials=half.trials[:1], settings=replace(half.settings, trials=1)))
+    assert "at work" not in text
+    assert "stopped" not in text
+
+
+def test_more_trials_than_asked_for_are_all_of_them(half: Study) -> None:
+    assert "1/2 trials" in said(replace(half, settings=replace(half.settings, trials=1)))
+
+
+def test_a_rung_is_named_in_its_own_words(half: Study) -> None:
+    asked = question(rungs=(0, 1), proxy="synflow")
+    text = said(replace(half, settings=settings(asked, trials=4)))
+    assert "rungs: 0 at synflow, 1 at 1 epoch\n" in text
