@@ -33,7 +33,7 @@ def weights(*, zipped: bool) -> bytes:
         (picture("PDF"), "a PDF"),
         (weights(zipped=True), r"a zip archive, as `torch.save` writes"),
         (weights(zipped=False), "a pickle, as old releases of torch write"),
-        (gzip.compress(b"a"), "a gzip file"),
+        (gzip.compress(b"a", mtime=0), "a gzip file"),
         (b"", "empty"),
         ("größer".encode(), "a text file"),
         ("é".encode() * 9, "a text file"),
