@@ -100,7 +100,7 @@ def progress_of(study: Study, now: float) -> Progress:
     pace = (now - starts[0], len(starts)) if starts else (0.0, 0)
     settings = study.settings
     if study.ledger.exhausted:
-        settings = replace(settings, trials=0)
+        settings = replace(settings, trials=max(len(study.trials), 1))
     tally = Tally(settings)
     for trial in study.trials:
         tally.note(trial)
