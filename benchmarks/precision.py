@@ -91,7 +91,7 @@ def probe_said(probes: int) -> Modes:
     """What the probe chooses, each probe in a line; the last one's choice."""
     for _ in range(probes):
         wall, started = perf_counter(), thread_time()
-        times = measured(CPU)
+        times = measured()
         print(f"probe: {thread_time() - started:.2f} CPU-s, {perf_counter() - wall:.2f} s of wall")
         for kind in KINDS:
             usual = median(times[kind][USUAL])

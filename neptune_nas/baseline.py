@@ -42,7 +42,7 @@ def run_baselines(
             name=name,
             out=search.folder.baselines,
             storage=None,
-            modes=search.used_modes,
+            modes=search.subject.modes,
         ).run(watch)
     study = study_of(search)
     write_outputs(study)

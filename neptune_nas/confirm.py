@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 
 from neptune_nas.again import check_same, study_of
@@ -23,11 +24,11 @@ from neptune_nas.watch import ignore
 
 Watch = Callable[[Trial, int], None]
 
-FRONT = Goal()
+BEST = Goal()
 
 
 def run_confirm(
-    search: Search, goal: Goal = FRONT, evaluations: int | None = None, watch: Watch = ignore
+    search: Search, goal: Goal = BEST, evaluations: int | None = None, watch: Watch = ignore
 ) -> Study:
     """Score the trials of a search's study that `goal` names with further seeds.
 
@@ -63,12 +64,30 @@ def check_asked(search: Search, goal: Goal, evaluations: int | None) -> None:
     """
     if evaluations is not None and evaluations < 1:
         raise OptionError(f"`evaluations` must be at least 1, but got {evaluations}.")
-    runs = None if search.known is None else search.known.least_runs(search.question.rungs[-1])
+    runs = runs_of(search)
     if runs is not None and goal.seeds > runs:
         raise OptionError(
             f"`seeds` must be at most {runs}, as many runs as {search.table} has of every network, "
             f"but got {goal.seeds}."
         )
+
+
+def usual_goal(search: Search) -> Goal:
+    """The best with three seeds, or as many as a table has runs of every network.
+
+    Raises `OptionError` where that is a single one.
+    """
+    runs = runs_of(search)
+    if runs == 1:
+        raise OptionError(
+            f"nothing can be confirmed on {search.table}: it has only one run of some networks."
+        )
+    return BEST if runs is None else replace(BEST, seeds=min(BEST.seeds, runs))
+
+
+def runs_of(search: Search) -> int | None:
+    """How many runs of every network the search's table has at its last rung, if it has one."""
+    return None if search.known is None else search.known.least_runs(search.question.rungs[-1])
 
 
 def confirmations(search: Search, goal: Goal, most: int | None) -> Iterator[tuple[Trial, Study]]:

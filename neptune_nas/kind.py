@@ -49,8 +49,8 @@ def refuse_folder(path: Path) -> None:
 def no_study(path: Path) -> str:
     """What a path is that a study was looked for at, and where to look on, in a sentence."""
     if not path.is_dir():
-        kind = "a file" if path.exists() else "not there"
-        return f"{path} is no study, but {kind}: name a study's folder."
+        what = "is no study, but a file" if path.exists() else "does not exist"
+        return f"{path} {what}: name a study's folder."
     if (path / "train.toml").is_file():
         return (
             f"{path} is no study, but a training: once it is over, its figures are in "

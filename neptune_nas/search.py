@@ -31,7 +31,7 @@ from neptune_nas.sharing import Sharing, need_on, share_gpus
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import check_where, find_module
 from neptune_nas.study.coordinator import Limits
-from neptune_nas.study.folder import Folder, read_settings
+from neptune_nas.study.folder import Folder
 from neptune_nas.study.opening import Opening
 from neptune_nas.study.rungs import REDUCTION, Reduction
 from neptune_nas.study.session import Asked
@@ -42,7 +42,7 @@ from neptune_nas.study.table import DATA as TABLE_DATA
 from neptune_nas.study.table import check_rungs, fidelities, table_task
 from neptune_nas.study.task import Task, check_ours, task_on, training_task
 from neptune_nas.training.device import check_device, check_gpus, pick_device
-from neptune_nas.training.mode import Modes
+from neptune_nas.training.mode import KINDS, Modes
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
 from neptune_nas.training.remembered import modes_for
 from neptune_nas.watch import ignore
@@ -53,7 +53,7 @@ POSITIVE = (
 )
 EXCLUSIVE = (
     *(("table", "evaluator"), ("proxy", "table"), ("proxy", "evaluator")),
-    ("jobs", "trials_per_gpu"),
+    *(("jobs", "trials_per_gpu"), ("modes", "table"), ("modes", "evaluator")),
 )
 SEQUENCES = ("objectives", "constraints", "rungs", "gpus")
 PROXY = "synflow"  # of rung 0, unless another is named
@@ -140,6 +140,7 @@ class Search:
         check_known(self._data)
         if self.proxy:
             check_proxy(self.proxy)
+        self._check_modes()
         self._question(self.rungs or (1,))  # refuses what no study can be asked
 
     @cached_property
@@ -220,16 +221,22 @@ class Search:
             return task_on(load_once(question.data, self.data_dir, 0), self.evaluator)
         return training_task(question, self.data_dir, self._device, self.used_modes)
 
+    def _check_modes(self) -> None:
+        """Refuse modes of another precision than the recipe's."""
+        precision = self._recipe.precision
+        asked = {self.modes.of(kind).precision for kind in KINDS} if self.modes else set()
+        if precision != "auto" and asked - {precision}:
+            raise OptionError(
+                f"`modes` are of precision {', '.join(sorted(asked))}, but the recipe's is "
+                f"{precision}: leave one of them out."
+            )
+
     @cached_property
     def used_modes(self) -> Modes:
         """The modes to train in: those that the study began with, if it has begun."""
         if self.modes is not None:
             return self.modes
-        if self.folder.exists:
-            return read_settings(self.folder.settings).modes
-        threads = share_out(self.jobs, self.threads, tuple(self.gpus)).threads
-        device = f"cuda:{self.gpus[0]}" if self.gpus else self._device
-        return modes_for(self._recipe.precision, device, threads)
+        return self.opening.modes or modes_for(self._recipe.precision, self._device)
 
     @property
     def _device(self) -> str:

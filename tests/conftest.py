@@ -2,18 +2,16 @@
 that remembers its modes; and a finished study that trains nothing.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
 
 import pytest
-import torch
 from hypothesis import settings
 
 from neptune_nas.search import Search
 from neptune_nas.training.mode import Mode, same_for_all
-from neptune_nas.training.remembered import key_of, remember
+from neptune_nas.training.remembered import remember, this_processor
 from tests.study.fakes import arithmetic_search
 
 settings.register_profile("suite", deadline=None)
@@ -28,8 +26,7 @@ def remembered_modes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     """
     cache = tmp_path_factory.mktemp("cache")
     file = cache / "neptune-nas" / "modes.json"
-    cpu, threads = torch.device("cpu"), range(1, (os.cpu_count() or 1) + 1)
-    remember(file, dict.fromkeys((key_of(cpu, n) for n in threads), same_for_all(Mode("fp32"))))
+    remember(file, {this_processor(): same_for_all(Mode("fp32"))})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
         yield file

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from neptune_nas.confirm import run_confirm
+from neptune_nas.confirm import run_confirm, usual_goal
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.report.checklist import luck_check
 from neptune_nas.report.tables import ranking_text, trials_csv
@@ -111,8 +111,18 @@ def test_more_seeds_than_a_table_has_runs_are_refused(tmp_path: Path) -> None:
     search.run()
     with pytest.raises(OptionError, match="`seeds` must be at most 2, as many runs as"):
         run_confirm(search, Goal(seeds=3))
+    assert usual_goal(search) == Goal(seeds=2)
     study = run_confirm(search, Goal(seeds=2))
     assert len({score.seed % 2 for score in study.best("accuracy").scores_at(1)}) == 2
+
+
+def test_a_table_with_one_run_of_each_network_confirms_nothing(tmp_path: Path) -> None:
+    table = two_runs_each(tmp_path / "table.csv")
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([lines[0], *lines[1::2]]))
+    search = Search(space="tiny", table=table, trials=5, out=tmp_path)
+    with pytest.raises(OptionError, match=r"nothing can be confirmed on .*only one run"):
+        usual_goal(search)
 
 
 def test_what_is_sure_is_not_measured_again(searched: Search) -> None:

@@ -69,7 +69,7 @@ def test_a_training_is_no_study_but_has_models(tmp_path: Path) -> None:
 def test_what_is_no_folder_is_no_study(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "file is no study, but a file:" in no_study(tmp_path / "file")
-    assert "gone is no study, but not there:" in no_study(tmp_path / "gone")
+    assert "gone does not exist:" in no_study(tmp_path / "gone")
 
 
 @pytest.mark.parametrize("name", ["gone.json", "gone.safetensors"])

@@ -92,7 +92,8 @@ RepeatSeeds = Annotated[
 Confirm = Annotated[
     int | None,
     typer.Option(
-        help="At most so many evaluations then score the best again, until each has 3 seeds.",
+        help="When its trials are done, score the best again until each has 3 seeds, with at most "
+        "N evaluations in all.",
         metavar="N",
     ),
 ]
@@ -206,16 +207,16 @@ class Show:
 def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: Show) -> None:
     """Make the search of the options, the config's question below them, and run it or plan it."""
     from neptune_nas.again import asked_in
-    from neptune_nas.cli.confirming import confirm_best
+    from neptune_nas.cli.confirming import confirm_in_all
     from neptune_nas.cli.progress import watching
     from neptune_nas.cli.summary import print_plan, print_study
-    from neptune_nas.confirm import FRONT, check_asked
+    from neptune_nas.confirm import usual_goal
     from neptune_nas.plan import plan
     from neptune_nas.search import Search
 
     search = Search(**{**(asked_in(config) if config else {}), **given})
     if confirm is not None:
-        check_asked(search, FRONT, confirm)
+        usual_goal(search)  # refuses what cannot be confirmed before anything is searched
     if show.dry_run:
         print_plan(plan(search))
         return
@@ -226,7 +227,7 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
         with watching(folder, quiet=show.quiet, verbose=show.verbose) as watch:
             study = search.run(watch)
         if confirm is not None:
-            study = confirm_best(search, FRONT, confirm, quiet=show.quiet)
+            study = confirm_in_all(search, study, confirm, quiet=show.quiet)
     if not show.quiet:
         print_study(study)
 

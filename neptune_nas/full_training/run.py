@@ -12,8 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 
-import torch
-
 from neptune_nas.architecture_file import ExportedArchitecture, fitted
 from neptune_nas.cost import cost_of
 from neptune_nas.data.images import ImageData
@@ -147,8 +145,7 @@ class Training:
         precision = self.used_recipe.precision
         if self.folder.terms.exists():
             return read_toml(self.folder.terms, Terms).mode or Mode(precision)
-        threads = self.threads or torch.get_num_threads()
-        modes = modes_for(precision, pick_device(self.device), threads)
+        modes = modes_for(precision, pick_device(self.device))
         return modes.of(kind_of(self.network.build(seed=0)))
 
     @cached_property

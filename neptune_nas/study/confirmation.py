@@ -58,14 +58,15 @@ def ranked_by(study: Study, goal: Goal) -> str | None:
 
 
 def chosen(study: Study, goal: Goal) -> list[Trial]:
-    """The trials that the goal names, as they stand now.
+    """The trials that the goal names, as they stand now; of the front the most accurate first.
 
     Raises `OptionError` for an unknown ranking and `StudyError` where nothing can be ranked.
     """
     if (by := ranked_by(study, goal)) is not None:
         return [standing.trial for standing in study.ranking(by)[: goal.top or PLACES]]
-    study.ranking("accuracy")  # says what is wrong with a study that has no front
-    return list(study.pareto())
+    by_accuracy = [standing.trial for standing in study.ranking("accuracy")]
+    front = {trial.number for trial in study.pareto()}
+    return [trial for trial in by_accuracy if trial.number in front]
 
 
 def unsure(study: Study, goal: Goal) -> list[Trial]:

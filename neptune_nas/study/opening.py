@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from neptune_nas.lock import check_writable
 from neptune_nas.study.database import SQLITE, require_database, sqlite_url
-from neptune_nas.study.folder import Folder
+from neptune_nas.study.folder import Folder, read_settings
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.session import Asked, settle_settings
 from neptune_nas.study.settings import Facts, Settings
-from neptune_nas.study.store import Store, check_store, create_store
+from neptune_nas.study.store import Store, check_store, create_store, modes_at
+from neptune_nas.training.mode import Mode, Modes, same_for_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,16 @@ class Opening:
     folder: Folder
     asked: Asked
     storage: str | None = None
+
+    @property
+    def modes(self) -> Modes | None:
+        """In which modes the study was begun to train; None where it is new."""
+        if self.folder.exists:
+            return read_settings(self.folder.settings).modes
+        if self.storage is None:
+            return None
+        usual = Mode(self.asked.question.recipe.get("precision", "auto"))
+        return modes_at(self.storage, self.asked.name, self.folder.path, same_for_all(usual))
 
     def settle(self, facts: Facts) -> Settings:
         """The settings to search by; raises `StudyError` if the study began with others."""
@@ -36,7 +47,9 @@ class Opening:
         """The study in its database, begun if it is new; `allow`: the user's records in it."""
         turned = directions(settings.question.objectives)
         url = self._url(settings)
-        return create_store(url, settings.name, turned, settings.identity, tuple(allow))
+        store = create_store(url, settings.name, turned, settings.identity, tuple(allow))
+        store.keep_modes(settings.facts.modes)
+        return store
 
     def _url(self, settings: Settings) -> str:
         url = self.storage or settings.storage or sqlite_url(self.folder.database)

@@ -24,6 +24,7 @@ from neptune_nas.errors import StudyError
 from neptune_nas.interrupt import ctrl_c_held
 from neptune_nas.redact import redact
 from neptune_nas.study.database import SQLITE, has_studies, opening, require_database, storage_at
+from neptune_nas.training.mode import Modes, modes_from
 from neptune_nas.trial import Cost, State, Trial
 from neptune_nas.trial_json import score_from_json, score_to_json
 
@@ -39,6 +40,7 @@ STATES = {
 }
 COUNTS = "neptune:counts"
 QUESTION = "neptune:question"
+MODES = "neptune:modes"
 
 
 def translated(method: Callable[P, R]) -> Callable[P, R]:
@@ -140,6 +142,12 @@ class Store:
         """Write the sums that no trial holds."""
         self.storage.set_study_user_attr(self.study_id, COUNTS, dict(counts))
 
+    @translated
+    def keep_modes(self, modes: Modes | None) -> None:
+        """Write in which modes networks are trained, unless trials were before that was kept."""
+        if modes is not None and not self.storage.get_n_trials(self.study_id):
+            self.storage.set_study_user_attr(self.study_id, MODES, asdict(modes))
+
     def _id(self, number: int) -> int:
         return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
 
@@ -175,6 +183,22 @@ def check_store(url: str, name: str, question: str, made: Path) -> None:
         storage = storage_at(url)
         with suppress(KeyError):
             refuse_other(storage, storage.get_study_id_from_name(name), question, url)
+
+
+def modes_at(url: str, name: str, made: Path, usual: Modes) -> Modes | None:
+    """In which modes the study `name` in the storage at `url` is trained; None if it is not there.
+
+    `made`: the study's folder, which will be there by then. `usual`: of one that says nothing.
+    """
+    if not has_studies(url, made):
+        return None
+    with opening(url):
+        storage = storage_at(url)
+        with suppress(KeyError):
+            study_id = storage.get_study_id_from_name(name)
+            kept = storage.get_study_user_attrs(study_id).get(MODES)
+            return usual if kept is None else modes_from(kept)
+    return None
 
 
 def refuse_other(storage: BaseStorage, study_id: int, question: str, url: str) -> None:

@@ -1,7 +1,7 @@
 """In which precision and memory layout to train: a mode for each kind of network."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from neptune_nas.training.recipe import Precision, require_member
 
@@ -45,6 +45,12 @@ class Modes:
 
     def __str__(self) -> str:
         return ", ".join(f"{kind} {self.of(kind)}" for kind in KINDS)
+
+
+def modes_from(content: Any) -> Modes:
+    """The modes that `asdict` made; raises `LookupError`, `TypeError` or `OptionError` else."""
+    found = (content[kind] for kind in KINDS)
+    return Modes(*(Mode(each["precision"], each["layout"]) for each in found))
 
 
 def same_for_all(mode: Mode) -> Modes:

@@ -1,9 +1,9 @@
-"""Which mode trains fastest on a device: a small network of each kind, timed step by step."""
+"""Which mode trains fastest on this processor: small networks of each kind, timed step by step."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from time import perf_counter, thread_time
+from time import thread_time
 
 import torch
 from torch import nn
@@ -17,17 +17,18 @@ from neptune_nas.training.mode import KINDS, Kind, Mode, Modes
 from neptune_nas.training.precision import FORMATS, autocast_for
 from neptune_nas.training.threads import torch_threads
 
-VERSION = 1  # of all below: what was found by another is not believed
+VERSION = 2  # of all below: what was found by another is not believed
 USUAL = Mode("fp32")
 MODES = (USUAL, Mode("fp32", "contiguous"), Mode("bf16"), Mode("bf16", "contiguous"))
 GAIN = 1.15  # less is within what a stand-in misses of real networks: docs/benchmarks.md, Modes
-HOPELESS = 4.0  # times the usual mode's first step: bfloat16 is emulated there
-STEPS = 4  # that count, after the first
+HOPELESS = 4.0  # times the usual mode's step: bfloat16 is emulated there
+FIRST = 2  # steps after which a mode may be given up, by the faster; a first one is often slow
+STEPS = 4  # that count, after the first ones
 BATCH, SIDE, WIDTH, CLASSES = 64, 16, 32, 10
 LARGE = 31 * 2**20  # bytes
 
 Times = Mapping[Kind, Mapping[Mode, Sequence[float]]]
-"""Seconds of training steps of each kind of network in each mode."""
+"""CPU-seconds of training steps of each kind of network in each mode."""
 
 
 def choose(times: Times) -> Modes:
@@ -42,28 +43,24 @@ def fastest(times: Mapping[Mode, Sequence[float]]) -> Mode:
     return best if middle[USUAL] >= GAIN * middle[best] else USUAL
 
 
-def probe(device: torch.device, threads: int) -> Modes:
-    """The modes to train in on `device`, on a CPU with so many threads; takes about a second.
+def probe() -> Modes:
+    """The modes to train in on this processor; takes about a second.
 
-    Leaves torch's random state as it was.
+    On one thread, whose own time can be read, so that what other processes take does not count:
+    with several the answer would depend on how busy the machine is. Leaves torch's random state
+    as it was.
     """
-    with (
-        torch_threads(threads),
-        torch.random.fork_rng([device] if device.type == "cuda" else []),
-    ):
-        found = choose(measured(device))
-    if device.type == "cuda":
-        torch.cuda.empty_cache()  # workers share the GPU
-    return found
+    with torch_threads(1), torch.random.fork_rng([]):
+        return choose(measured())
 
 
-def measured(device: torch.device) -> Times:
+def measured() -> Times:
     """The times, the modes taking turns, so that whatever else the machine does falls on all."""
     # Once so much is freed, glibc gives less back to the system and asks for less: as in a worker
     # (`neptune_nas.training.malloc`), and without it the larger maps of float32 would seem slower.
     torch.empty(LARGE, dtype=torch.uint8)
-    runners = [Runner(kind, mode, device) for kind in KINDS for mode in MODES]
-    first = {(each.kind, each.mode): each.step() for each in runners}
+    runners = [Runner(kind, mode) for kind in KINDS for mode in MODES]
+    first = {(r.kind, r.mode): min(r.step() for _ in range(FIRST)) for r in runners}
     able = [r for r in runners if first[r.kind, r.mode] <= HOPELESS * first[r.kind, USUAL]]
     for _ in range(STEPS):
         for runner in able:
@@ -80,42 +77,23 @@ class Runner:
 
     kind: Kind
     mode: Mode
-    device: torch.device
     seconds: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         layout = FORMATS[self.mode.layout]
-        self.network = stand_in(self.kind).to(self.device, memory_format=layout)  # type: ignore[call-overload]  # missing in torch's stub
-        images = torch.rand(BATCH, 3, SIDE, SIDE, device=self.device)
-        self.images = images.contiguous(memory_format=layout)
-        self.labels = torch.arange(BATCH, device=self.device) % CLASSES
-        self.autocast = autocast_for(self.mode.precision, self.device)
+        self.network = stand_in(self.kind).to(memory_format=layout)
+        self.images = torch.rand(BATCH, 3, SIDE, SIDE).contiguous(memory_format=layout)
+        self.labels = torch.arange(BATCH) % CLASSES
+        self.autocast = autocast_for(self.mode.precision, torch.device("cpu"))
 
     def step(self) -> float:
-        """The seconds of one forward and backward pass."""
-        clock = clock_for(self.device)
-        started = clock()
+        """The CPU-seconds of one forward and backward pass."""
+        started = thread_time()
         self.network.zero_grad(set_to_none=True)
         with self.autocast:
             logits = self.network(self.images)
         torch.autograd.backward(F.cross_entropy(logits.float(), self.labels))
-        return clock() - started
-
-
-def clock_for(device: torch.device) -> Callable[[], float]:
-    """What tells the time: of an accelerator once it is idle, of a lone thread the CPU's.
-
-    The latter does not count what other processes take.
-    """
-    if device.type == "cuda":
-        return lambda: idle(device)
-    return thread_time if torch.get_num_threads() == 1 else perf_counter
-
-
-def idle(device: torch.device) -> float:
-    """The time once `device` has done all that it was given."""
-    torch.cuda.synchronize(device)
-    return perf_counter()
+        return thread_time() - started
 
 
 def stand_in(kind: Kind) -> nn.Module:

@@ -1,4 +1,4 @@
-"""The modes of this machine: found once by a probe, and remembered in the user's cache folder."""
+"""The modes of this processor: found once by a probe, and remembered in the user's cache folder."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import torch
 from neptune_nas.errors import NeptuneError
 from neptune_nas.files import read_file, write_file
 from neptune_nas.json_fields import parse
-from neptune_nas.training.mode import KINDS, Mode, Modes, same_for_all
+from neptune_nas.training.mode import Mode, Modes, modes_from, same_for_all
 from neptune_nas.training.probe import VERSION, probe
 from neptune_nas.training.recipe import Precision
 
@@ -23,25 +23,20 @@ CPUINFO = Path("/proc/cpuinfo")
 MODEL = "model name"
 
 
-def modes_for(precision: Precision, device: str, threads: int) -> Modes:
-    """The mode for each kind of network: what is fastest where `precision` is "auto".
+def modes_for(precision: Precision, device: str) -> Modes:
+    """The mode for each kind of network: where `precision` is "auto", what is fastest.
 
-    `threads`: of torch, which count on a CPU only.
+    On an accelerator "auto" is left to the rule of `Mode`, which is to be measured there first.
     """
-    if precision != "auto":
-        return same_for_all(Mode(precision))
-    return modes_here(torch.device(device), threads if device == "cpu" else 1, cache_file())
+    is_open = precision == "auto" and device == "cpu"
+    return modes_here(cache_file()) if is_open else same_for_all(Mode(precision))
 
 
 @lru_cache(maxsize=8)
-def modes_here(device: torch.device, threads: int, file: Path | None) -> Modes:
-    """What `file` remembers of the device, else what the probe finds, which it then remembers."""
-    known = remembered(file)
-    try:
-        key = key_of(device, threads)
-        found = known[key] if key in known else probe(device, threads)
-    except RuntimeError:  # a GPU that is full, lost, or of another process alone
-        return Modes()
+def modes_here(file: Path | None) -> Modes:
+    """What `file` remembers of the processor, else what the probe finds, to be remembered then."""
+    known, key = remembered(file), this_processor()
+    found = known[key] if key in known else probe()
     if file is not None and key not in known:
         with suppress(NeptuneError):  # it is only a cache
             remember(file, {**known, key: found})
@@ -57,12 +52,9 @@ def cache_file() -> Path | None:
     return folder / "neptune-nas" / "modes.json"
 
 
-def key_of(device: torch.device, threads: int) -> str:
-    """What modes depend on, in a line: device, threads, torch, and the probe itself."""
-    if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-    else:
-        name = f"{cpu_name()}, {torch.backends.cpu.get_cpu_capability()}, threads {threads}"
+def this_processor() -> str:
+    """What modes depend on, in a line: the processor, torch, and the probe itself."""
+    name = f"{cpu_name()}, {torch.backends.cpu.get_cpu_capability()}"
     return f"{name}, torch {torch.__version__}, probe {VERSION}"
 
 
@@ -79,15 +71,9 @@ def remembered(file: Path | None) -> dict[str, Modes]:
     """The modes in a file by their keys; none from one that is missing or damaged."""
     try:
         content: Any = parse(read_file(file)) if file else {}
-        return {key: modes_in(value) for key, value in content.items()}
+        return {key: modes_from(value) for key, value in content.items()}
     except (NeptuneError, AttributeError, LookupError, TypeError):
         return {}
-
-
-def modes_in(content: Any) -> Modes:
-    """The modes that `remember` wrote; raises `LookupError`, `TypeError` or `OptionError` else."""
-    found = (content[kind] for kind in KINDS)
-    return Modes(*(Mode(each["precision"], each["layout"]) for each in found))
 
 
 def remember(file: Path, known: Mapping[str, Modes]) -> None:

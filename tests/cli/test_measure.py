@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from neptune_nas.cli.confirming import confirm_in_all
 from neptune_nas.cli.summary import print_plan
 from neptune_nas.constraints import Survey
 from neptune_nas.errors import OptionError
@@ -11,9 +12,12 @@ from neptune_nas.plan import Plan
 from neptune_nas.search import Search
 from neptune_nas.sharing import evenly
 from neptune_nas.study.folder import Folder
+from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.read import read_study
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, State
 from tests.cli.run import assert_one_sentence, neptune
+from tests.study.builders import make_trial, question, settings
 
 TINY = ("--space", "tiny", "-j", 1, "--threads", 1)
 
@@ -109,8 +113,26 @@ def test_a_search_may_confirm_its_best_by_itself(tmp_path: Path) -> None:
     assert " trials still to confirm" in outcome.err
     assert "By accuracy, confirmed" in outcome.out
     assert "Was it luck?" not in outcome.out
+    again = neptune("search", *asked, "--confirm", 2, "--out", tmp_path)
+    assert (again.code, " still to confirm" in again.err) == (0, False)
     study = read_study(tmp_path / "tiny-digits")
     assert sum(len(trial.confirmations) for trial in study.trials) == 2
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "reason"),
+    [((0.5, None), "the search is not over"), ((None,), "no trial came to its end")],
+)
+def test_a_search_that_is_not_over_or_found_nothing_confirms_nothing(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    accuracies: tuple[float | None, ...],
+    reason: str,
+) -> None:
+    trials = tuple(make_trial(i, each, 1_000_000) for i, each in enumerate(accuracies))
+    study = Study(tmp_path, settings(question()), trials, Ledger())
+    assert confirm_in_all(Search("tiny", out=tmp_path), study, 5) is study
+    assert reason in capsys.readouterr().err
 
 
 def test_a_ranking_that_cannot_be_confirmed_is_one_sentence(study: Path) -> None:

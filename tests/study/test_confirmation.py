@@ -45,14 +45,14 @@ def numbers(study: Study, goal: Goal) -> list[int]:
 
 
 def test_the_front_is_unsure_until_each_of_it_has_enough_scores() -> None:
-    assert numbers(STUDY, Goal(seeds=2)) == [1, 3, 4]
+    assert numbers(STUDY, Goal(seeds=2)) == [4, 3, 1]
     study = confirm(STUDY, 3, 0.8)
-    assert numbers(study, Goal(seeds=2)) == [1, 4]
+    assert numbers(study, Goal(seeds=2)) == [4, 1]
 
 
-def test_trials_with_fewer_scores_come_first() -> None:
-    study = confirm(STUDY, 1, 0.6)
-    assert numbers(study, Goal(seeds=3)) == [3, 4, 1]
+def test_trials_with_fewer_scores_come_first_and_among_those_the_most_accurate() -> None:
+    study = confirm(STUDY, 4, 0.9)
+    assert numbers(study, Goal(seeds=3)) == [3, 1, 4]
 
 
 def test_who_falls_behind_gives_way_to_the_next() -> None:
@@ -83,11 +83,11 @@ def test_scores_of_the_search_itself_count() -> None:
 
 def test_a_failed_confirmation_is_no_score_and_is_asked_for_again() -> None:
     study = confirm(STUDY, 4, 0.0, failure="diverged")
-    assert numbers(study, Goal(seeds=2)) == [1, 3, 4]
+    assert numbers(study, Goal(seeds=2)) == [3, 1, 4]
     assert study.best("accuracy").number == 4
     assert study.ranking("accuracy")[0].seeds == 1
     good = confirm(study, 4, 0.8)
-    assert numbers(good, Goal(seeds=2)) == [1, 3]
+    assert numbers(good, Goal(seeds=2)) == [3, 1]
     assert [len(trial.confirmations) for trial in good.trials] == [0, 0, 0, 0, 1]
 
 

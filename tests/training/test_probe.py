@@ -1,6 +1,4 @@
 from collections import Counter
-from collections.abc import Callable
-from time import perf_counter, thread_time
 
 import pytest
 import torch
@@ -9,13 +7,13 @@ from neptune_nas.training import probe as module
 from neptune_nas.training.kinds import kind_of
 from neptune_nas.training.mode import KINDS, Kind, Mode, Modes, same_for_all
 from neptune_nas.training.probe import (
+    FIRST,
     GAIN,
     MODES,
     STEPS,
     USUAL,
     Runner,
     choose,
-    clock_for,
     fastest,
     measured,
     probe,
@@ -23,7 +21,6 @@ from neptune_nas.training.probe import (
 )
 from neptune_nas.training.threads import torch_threads
 
-CPU = torch.device("cpu")
 BF16, CONTIGUOUS = Mode("bf16"), Mode("fp32", "contiguous")
 
 
@@ -52,7 +49,9 @@ def test_a_mode_that_was_given_up_is_not_chosen() -> None:
     assert fastest({USUAL: [1.0]}) == USUAL
 
 
-def test_a_mode_that_is_hopeless_makes_one_step_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mode_that_is_hopeless_makes_its_first_steps_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     steps: Counter[Mode] = Counter()
 
     def step(self: Runner) -> float:
@@ -60,9 +59,40 @@ def test_a_mode_that_is_hopeless_makes_one_step_only(monkeypatch: pytest.MonkeyP
         return 100.0 if self.mode.precision == "bf16" else 1.0
 
     monkeypatch.setattr(Runner, "step", step)
-    assert choose(measured(CPU)) == same_for_all(USUAL)
-    whole = len(KINDS) * (1 + STEPS)
-    assert [steps[mode] for mode in MODES] == [whole, whole, len(KINDS), len(KINDS)]
+    assert choose(measured()) == same_for_all(USUAL)
+    whole, given_up = len(KINDS) * (FIRST + STEPS), len(KINDS) * FIRST
+    assert [steps[mode] for mode in MODES] == [whole, whole, given_up, given_up]
+
+
+def test_a_single_slow_step_does_not_give_a_mode_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: Counter[tuple[Kind, Mode]] = Counter()
+
+    def step(self: Runner) -> float:
+        steps[self.kind, self.mode] += 1
+        is_cold = steps[self.kind, self.mode] == 1
+        return 100.0 if is_cold and self.mode == BF16 else 1.0 if self.mode == BF16 else 2.0
+
+    monkeypatch.setattr(Runner, "step", step)
+    assert choose(measured()) == same_for_all(BF16)
+
+
+def test_steps_are_timed_by_the_thread_that_makes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter((3.0, 5.0))
+    monkeypatch.setattr(module, "thread_time", lambda: next(ticks))
+    assert Runner("dense", USUAL).step() == 2.0
+
+
+def test_the_probe_computes_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[int] = set()
+
+    def step(_: Runner) -> float:
+        threads.add(torch.get_num_threads())
+        return 1.0
+
+    monkeypatch.setattr(Runner, "step", step)
+    with torch_threads(2):
+        probe()
+    assert threads == {1}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -72,7 +102,7 @@ def test_a_stand_in_is_of_the_kind_that_it_stands_for(kind: Kind) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_step_trains_in_the_mode(mode: Mode) -> None:
-    runner = Runner("dense", mode, CPU)
+    runner = Runner("dense", mode)
     assert runner.step() > 0
     weight = runner.network.get_parameter("stages.0.entry.conv.weight")
     assert weight.grad is not None
@@ -80,29 +110,13 @@ def test_a_step_trains_in_the_mode(mode: Mode) -> None:
     assert weight.is_contiguous() is (mode.layout == "contiguous")
 
 
-def test_an_accelerator_is_waited_for_before_the_clock_is_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    waited: list[torch.device] = []
-    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
-    gpu = torch.device("cuda:1")
-    clock = clock_for(gpu)
-    assert clock() <= clock()
-    assert waited == [gpu, gpu]
-
-
-@pytest.mark.parametrize(("threads", "clock"), [(1, thread_time), (2, perf_counter)])
-def test_a_lone_thread_counts_its_own_time_alone(threads: int, clock: Callable[[], float]) -> None:
-    with torch_threads(threads):
-        assert clock_for(CPU) is clock
-
-
 def test_a_probe_leaves_threads_and_random_state_as_they_were(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "STEPS", 1)
-    threads, state = torch.get_num_threads(), torch.get_rng_state()
-    found = probe(CPU, threads + 1)
+    state = torch.get_rng_state()
+    with torch_threads(2):
+        found = probe()
+        assert torch.get_num_threads() == 2
     assert {found.of(kind) for kind in KINDS} <= {*MODES}
-    assert torch.get_num_threads() == threads
     assert torch.equal(torch.get_rng_state(), state)

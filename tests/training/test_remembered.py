@@ -6,18 +6,20 @@ import torch
 
 from neptune_nas.training import remembered as module
 from neptune_nas.training.mode import KINDS, Mode, Modes, same_for_all
-from neptune_nas.training.remembered import cache_file, cpu_name, key_of, modes_for
+from neptune_nas.training.probe import VERSION
+from neptune_nas.training.recipe import Precision
+from neptune_nas.training.remembered import cache_file, cpu_name, modes_for, this_processor
 
 FOUND = Modes(Mode("fp32"), Mode("bf16"), Mode("bf16", "contiguous"))
 
 
 @pytest.fixture
 def probes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
-    """The threads of each probe that is made; the cache is empty."""
+    """Grows by one with each probe that is made; the cache is empty."""
     made: list[int] = []
 
-    def probe(_: torch.device, threads: int) -> Modes:
-        made.append(threads)
+    def probe() -> Modes:
+        made.append(1)
         return FOUND
 
     monkeypatch.setattr(module, "probe", probe)
@@ -34,23 +36,30 @@ def use_cache(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 def test_a_machine_is_probed_once(
     probes: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert modes_for("auto", "cpu", 1) == FOUND
+    assert modes_for("auto", "cpu") == FOUND
     use_cache(monkeypatch, tmp_path)
-    assert modes_for("auto", "cpu", 1) == FOUND
+    assert modes_for("auto", "cpu") == FOUND
     assert probes == [1]
 
 
-def test_other_threads_are_another_probe_and_both_are_remembered(
-    probes: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for threads in (1, 2, 1, 2):
-        use_cache(monkeypatch, tmp_path)
-        modes_for("auto", "cpu", threads)
-    assert probes == [1, 2]
+def test_what_others_found_is_remembered_too(probes: list[int]) -> None:
+    file = cache_file()
+    assert file is not None
+    theirs = {"another processor": same_for_all(Mode("bf16"))}
+    module.remember(file, theirs)
+    modes_for("auto", "cpu")
+    assert probes == [1]
+    assert module.remembered(file) == {**theirs, this_processor(): FOUND}
+
+
+@pytest.mark.parametrize("precision", ["auto", "bf16"])
+def test_an_accelerator_is_left_to_the_rule(probes: list[int], precision: Precision) -> None:
+    assert modes_for(precision, "cuda") == same_for_all(Mode(precision))
+    assert probes == []
 
 
 def test_a_recipe_that_names_its_precision_needs_no_probe(probes: list[int]) -> None:
-    assert modes_for("bf16", "cpu", 1) == same_for_all(Mode("bf16", "channels_last"))
+    assert modes_for("bf16", "cpu") == same_for_all(Mode("bf16", "channels_last"))
     assert probes == []
 
 
@@ -74,10 +83,10 @@ def test_what_a_damaged_file_remembers_is_found_again(
     file = cache_file()
     assert file is not None
     file.parent.mkdir()
-    file.write_text(damaged.replace("KEY", key_of(torch.device("cpu"), 1)))
+    file.write_text(damaged.replace("KEY", this_processor()))
     for _ in range(2):
         use_cache(monkeypatch, tmp_path)
-        assert modes_for("auto", "cpu", 1) == FOUND
+        assert modes_for("auto", "cpu") == FOUND
     assert probes == [1]
 
 
@@ -86,20 +95,8 @@ def test_a_folder_that_cannot_be_written_is_no_mistake(
 ) -> None:
     (tmp_path / "file").touch()
     use_cache(monkeypatch, tmp_path / "file")
-    assert modes_for("auto", "cpu", 1) == modes_for("auto", "cpu", 1) == FOUND
+    assert modes_for("auto", "cpu") == modes_for("auto", "cpu") == FOUND
     assert probes == [1]  # once a process
-
-
-def test_a_device_that_cannot_be_probed_is_left_to_the_rule(
-    probes: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> Modes:
-        raise RuntimeError("CUDA error: out of memory")
-
-    monkeypatch.setattr(module, "probe", fail)
-    assert modes_for("auto", "cpu", 1) == same_for_all(Mode("auto"))
-    assert module.remembered(cache_file()) == {}
-    assert probes == []
 
 
 def test_modes_lie_in_the_users_cache_folder(
@@ -120,14 +117,13 @@ def test_a_user_without_a_home_is_probed_without_a_file(
 
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(Path, "home", no_home)
-    assert modes_for("auto", "cpu", 1) == FOUND
+    assert modes_for("auto", "cpu") == FOUND
     assert probes == [1]
 
 
 def test_the_key_names_all_that_modes_depend_on() -> None:
-    key = key_of(torch.device("cpu"), 3)
-    for part in (cpu_name(), "threads 3", f"torch {torch.__version__}", "probe 1"):
-        assert part in key
+    for part in (cpu_name(), f"torch {torch.__version__}", f"probe {VERSION}"):
+        assert part in this_processor()
 
 
 def test_a_processor_is_named_by_the_system(
