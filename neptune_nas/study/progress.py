@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
+from neptune_nas.study.folder import Folder
 from neptune_nas.study.front import dominated_share, ranked_trials, undominated
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.study import Study
@@ -105,6 +106,15 @@ def progress_of(study: Study, now: float) -> Progress:
     for trial in study.trials:
         tally.note(trial)
     return tally.progress(len(study.trials), *pace)
+
+
+def is_at_work(study: Study) -> bool | None:
+    """Whether a process searches, or measures more; None where that cannot be known.
+
+    A study in a storage of its own may be searched from a folder of another machine.
+    """
+    here = Folder(study.folder).is_in_use
+    return here or (None if study.settings.storage else here)
 
 
 def is_complete(study: Study) -> bool:
