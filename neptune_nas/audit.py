@@ -18,7 +18,7 @@ from neptune_nas.study.audit import NEEDED, Measured, Truth, pick, read_audit, w
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.settings import TRAINING
 from neptune_nas.study.study import Study
-from neptune_nas.study.table import fidelities
+from neptune_nas.study.table import common_fidelities
 from neptune_nas.trial import Score, Trial
 from neptune_nas.watch import ignore
 from neptune_nas.wording import counted
@@ -26,6 +26,7 @@ from neptune_nas.wording import counted
 PROXIES: tuple[Proxy, ...] = ("synflow", "naswot")
 FRESH = 1_000  # seeds from there on are none that a search or its confirmation uses
 FULL = 5  # times the last rung, unless it is said
+SHOWN = 10  # fidelities in a message
 
 Watch = Callable[[int, int], None]
 
@@ -36,10 +37,11 @@ def run_audit(
     """Train architectures of a search's study for `epochs`, and compare how they rank.
 
     They are drawn over the whole range of scores at the last rung (`epochs`: five times that by
-    default, or the most that the study's table has), and measured on the validation split with
-    seeds that the study has not used. Each result is kept in `audit.json` as it comes, so an audit
-    that is stopped goes on. `watch` is told how many are done, and of how many. Raises `StudyError`
-    where too few trials are ranked, or the table has no higher fidelity.
+    default, or the highest fidelity that the study's table has of every network), and measured on
+    the validation split with seeds that the study has not used. Each result is kept in `audit.json`
+    as it comes, so an audit that is stopped goes on. `watch` is told how many are done, and of how
+    many. Raises `StudyError` where too few trials are ranked, or the table has no such fidelity
+    above the last rung, and `OptionError` for `epochs` that it has not of every network.
     """
     end_if_unguarded()
     if architectures < LEAST:
@@ -71,20 +73,10 @@ def run_audit(
 
 def settled(search: Search, study: Study, epochs: int | None) -> Measured:
     """What was measured before, or nothing yet, at the budget that is asked for."""
-    last = study.settings.question.rungs[-1]
-    most = FULL * last if search.known is None else highest(search.known, last)
-    if epochs is not None and epochs <= last:
-        raise OptionError(
-            f"`epochs` must be more than those of the last rung, {last}, not {epochs}."
-        )
-    if search.known is not None and epochs not in (None, *fidelities(search.known)):
-        raise OptionError(
-            f"`epochs` (--epochs) must be a fidelity of {search.table}, at most {most}, but got "
-            f"{epochs}."
-        )
+    full = full_budget(search, study.settings.question.rungs[-1], epochs)
     file = Folder(study.folder).audit
     if not file.is_file():
-        return Measured(epochs or most)
+        return Measured(full)
     measured = read_audit(file)
     if epochs not in (None, measured.epochs):
         raise StudyError(
@@ -94,15 +86,37 @@ def settled(search: Search, study: Study, epochs: int | None) -> Measured:
     return measured
 
 
-def highest(table: Tabular[Any], last: int) -> int:
-    """The highest fidelity that a table has of every network; refuses none above the last rung."""
-    most = min(max(runs) for runs in table.runs.values())
-    if most <= last:
-        raise StudyError(
-            f"{table.source} has no scores above the last rung, {last}, to compare with: there is "
-            f"nothing to audit, and `neptune-nas confirm` looks at more runs of the best."
+def full_budget(search: Search, last: int, epochs: int | None) -> int:
+    """The budget that is asked for, or the usual one; refuses one that tells nothing new."""
+    if epochs is not None and epochs <= last:
+        raise OptionError(
+            f"`epochs` must be more than those of the last rung, {last}, not {epochs}."
         )
-    return most
+    if search.known is None:
+        return epochs or FULL * last
+    above = fidelities_above(search.known, last)
+    if epochs not in (None, *above):
+        few = ("..., " if len(above) > SHOWN else "") + ", ".join(map(str, above[-SHOWN:]))
+        raise OptionError(
+            f"`epochs` (--epochs) must be a fidelity that {search.table} has of every network "
+            f"({few}), but got {epochs}."
+        )
+    return epochs or above[-1]
+
+
+def fidelities_above(table: Tabular[Any], last: int) -> tuple[int, ...]:
+    """A table's fidelities above the last rung, rising, which it has of every network.
+
+    Raises `StudyError` where there is none.
+    """
+    above = tuple(fidelity for fidelity in common_fidelities(table) if fidelity > last)
+    if not above:
+        raise StudyError(
+            f"{table.source} has no fidelity of every network above the last rung, {last}, to "
+            f"compare with: there is nothing to audit, and `neptune-nas confirm` looks at more "
+            f"runs of the best."
+        )
+    return above
 
 
 def truths(search: Search, trials: Sequence[Trial], epochs: int) -> Iterator[Truth]:

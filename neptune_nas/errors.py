@@ -49,19 +49,23 @@ def one_of(names: Iterable[str], got: str) -> str:
     "did you mean 'accuracy'? Known: accuracy, loss."
     """
     known = sorted(names)
-    near = nearest(known, got.casefold())
+    near = nearest(known, got)
     hint = f"did you mean '{near}'? " if near else ""
     return f"{hint}Known: {', '.join(known)}."
 
 
 def nearest(known: Sequence[str], got: str) -> str | None:
-    """The name that `got` begins, else one much like it, else one whose beginning is."""
-    beginnings = {name[: len(got)].casefold(): name for name in reversed(known)}
-    if got in beginnings:
-        return beginnings[got] if got else None
-    if alike := get_close_matches(got, known, n=1):
-        return alike[0]
-    begun = get_close_matches(got, beginnings, n=1, cutoff=BEGUN)
+    """The name that `got` begins, else one much like it, else one whose beginning is; capitals and
+    small letters are the same.
+    """
+    start = got.casefold()
+    names = {name.casefold(): name for name in reversed(known)}
+    beginnings = {name[: len(start)]: names[name] for name in names}
+    if start in beginnings:
+        return beginnings[start] if start else None
+    if alike := get_close_matches(start, names, n=1):
+        return names[alike[0]]
+    begun = get_close_matches(start, beginnings, n=1, cutoff=BEGUN)
     return beginnings[begun[0]] if begun else None
 
 

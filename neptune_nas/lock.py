@@ -34,15 +34,19 @@ def locked(file: Path, busy: str) -> Iterator[None]:
         lock.release()
 
 
-def is_locked(file: Path) -> bool:
-    """Whether a process is inside; true as well where that cannot be found out."""
+def is_locked(file: Path) -> bool | None:
+    """Whether a process is inside; None where that cannot be found out, as by one who may only
+    read.
+    """
     if not file.exists():
         return False
     try:
         with FileLock(file, timeout=0):
             return False
-    except (Timeout, OSError):
+    except Timeout:
         return True
+    except OSError:
+        return None
 
 
 def check_writable(folder: Path) -> None:

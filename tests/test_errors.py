@@ -35,9 +35,13 @@ def test_an_unknown_name_gets_the_nearest_and_all_known_ones() -> None:
         (("cifar100", "cifar10"), "cifar", "cifar10"),
         (("cifar10", "mnist"), "CIFAR10", "cifar10"),
         (("cpu", "cuda"), "cud", "cuda"),
+        (("GPSampler", "TPESampler"), "tpes", "TPESampler"),
+        (("GPSampler", "TPESampler"), "TPESampller", "TPESampler"),
+        (("QMCSampler", "TPESampler"), "QMCX", "QMCSampler"),
+        (("default", "tiny"), "DEFUALT", "default"),
     ],
 )
-def test_the_beginning_of_a_name_is_enough_and_so_are_capitals(
+def test_a_beginning_or_something_like_it_is_enough_in_capitals_or_not(
     names: tuple[str, ...], got: str, meant: str
 ) -> None:
     assert one_of(names, got).startswith(f"did you mean '{meant}'? ")

@@ -10,10 +10,7 @@ from rich.text import Text
 
 from neptune_nas.cli.progress import clock, one_line
 from neptune_nas.describe import describe
-from neptune_nas.report.progress import fidelity_text
-from neptune_nas.study.folder import Folder
-from neptune_nas.study.progress import is_complete, progress_of
-from neptune_nas.study.settings import TABLE, Question
+from neptune_nas.study.progress import is_at_work, is_complete, nothing_left, progress_of
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State
 from neptune_nas.wording import plural
@@ -23,36 +20,30 @@ SHOWN = 8
 
 def overview(study: Study) -> RenderableType:
     """The line of the search, its rungs, what runs, and the front."""
-    progress, is_at_work = progress_of(study, time()), Folder(study.folder).is_in_use
-    if not is_at_work:
+    question = study.settings.question
+    progress, at_work = progress_of(study, time()), is_at_work(study)
+    if not at_work:
         progress = replace(progress, seconds_left=None)
     lines = [Text(f"{study.settings.name}: {one_line(progress)}", style="bold")]
     if study.ledger.exhausted:
-        lines.append(Text(nothing_left(study.settings.question)))
-    rungs = study.settings.question.rungs
-    if len(rungs) > 1:
-        scored = (sum(bool(t.scores_at(level)) for t in study.trials) for level in rungs)
-        names = (fidelity_text(study, level) for level in rungs)
+        lines.append(Text(nothing_left(question)))
+    if len(question.rungs) > 1:
+        scored = (sum(bool(t.scores_at(level)) for t in study.trials) for level in question.rungs)
+        names = map(question.budget, question.rungs)
         steps = (f"{n} at {name}" for n, name in zip(scored, names, strict=True))
         lines.append(Text(f"rungs: {', '.join(steps)}"))
     if not is_complete(study):
-        lines += map(Text, unfinished(study, is_at_work))
+        lines += map(Text, unfinished(study, at_work))
     latest = max((s.started + s.seconds for t in study.trials for s in t.scores), default=0.0)
     if latest:
         lines.append(Text(f"last result {clock(max(0.0, time() - latest))} ago"))
     return Group(*lines, front_table(study))
 
 
-def nothing_left(question: Question) -> str:
-    """Why a search ended before it had all its trials."""
-    where = "table" if question.evaluator.startswith(TABLE) else "space"
-    limits = " that the constraints admit" if question.constraints else ""
-    return f"the {where} has nothing new left{limits}"
-
-
-def unfinished(study: Study, is_at_work: bool) -> Iterator[str]:
-    """Whether anyone is at work on what is missing, and which trials have no end yet."""
-    yield "at work" if is_at_work else "stopped: the same search again goes on"
+def unfinished(study: Study, at_work: bool | None) -> Iterator[str]:
+    """Whether anyone is at work on what is missing, if known, and which trials have no end yet."""
+    if at_work is not None:
+        yield "at work" if at_work else "stopped: the same search again goes on"
     if running := [str(t.number) for t in study.trials if t.state is State.RUNNING]:
         more = ", ..." if len(running) > SHOWN else ""
         trials = plural(len(running), "trial")

@@ -18,12 +18,13 @@ from neptune_nas.wording import counted
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from neptune_nas.data.pictures import Picture
     from neptune_nas.model import Model
 
 Labels = tuple[tuple[str, float], ...]
 """Labels with their probabilities, the most probable first."""
 Row = tuple[Path, Labels]
-Read = tuple[Path, "Tensor | DataError"]
+Read = tuple[Path, "Picture | DataError"]
 
 EXAMPLE = "Example: neptune-nas predict model.safetensors photo.jpg --top 3"
 FORMATS = ("text", "json", "csv")
@@ -44,7 +45,6 @@ def predict(
     if top < 1:
         raise OptionError(f"--top must be at least 1, but got {top}.")
     check_known(form, "--format", FORMATS)
-    from neptune_nas.data.folder import header
     from neptune_nas.data.pictures import pictures
     from neptune_nas.model import load_model
 
@@ -52,12 +52,12 @@ def predict(
     whole, recoloured = True, 0
     rows: list[Row] = []
     for group in grouped(pictures(images, model.input_shape), AT_ONCE):
+        recoloured += sum(each.channels != model.input_shape[0] for each in readable(group))
         for image, found in predicted(model, group, top):
             if isinstance(found, DataError):
                 whole = False
                 typer.echo(f"neptune-nas: {found}", err=True)
                 continue
-            recoloured += header(image).channels != model.input_shape[0]
             if form == "text":
                 typer.echo(f"{image}: {', '.join(f'{label} {p:.4f}' for label, p in found)}")
             else:
@@ -76,13 +76,18 @@ def grouped(items: Iterator[Read], size: int) -> Iterator[list[Read]]:
         yield group
 
 
+def readable(group: Sequence[Read]) -> list["Picture"]:
+    """The images that could be read."""
+    return [found for _, found in group if not isinstance(found, DataError)]
+
+
 def predicted(
     model: "Model", group: Sequence[Read], top: int
 ) -> Iterator[tuple[Path, "Labels | DataError"]]:
     """Each image with its most probable labels, or why it has none."""
     import torch
 
-    pixels = [found for _, found in group if not isinstance(found, DataError)]
+    pixels = [picture.pixels for picture in readable(group)]
     answers = iter(best_labels(model, torch.stack(pixels), top) if pixels else ())
     for image, found in group:
         yield image, found if isinstance(found, DataError) else next(answers)

@@ -6,7 +6,6 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from neptune_nas.cli.console import console
-from neptune_nas.cli.overview import nothing_left
 from neptune_nas.cli.progress import clock
 from neptune_nas.constraints import Survey
 from neptune_nas.describe import describe
@@ -16,6 +15,7 @@ from neptune_nas.study.audit import Audit
 from neptune_nas.study.confirmation import Goal, chosen, ranked_by, unsure
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop
 from neptune_nas.study.noise import accuracies, half_width, noise
+from neptune_nas.study.progress import nothing_left
 from neptune_nas.study.ranking import WITHIN
 from neptune_nas.study.settings import TRAINING
 from neptune_nas.study.study import Study

@@ -27,7 +27,7 @@ MIXED_SIZE = 64  # pixels a side, where images differ in size and none was asked
 LARGEST_SIZE = 4096  # pixels a side: beyond, a few images fill the memory
 WORDS = {"I;16", "I;16B", "I;16L", "I;16N"}  # PIL's modes of 16 bits a pixel
 UNBOUNDED = {"I", "F"}  # of 32 bits a pixel, where nobody knows which number is white
-GRAY = {"1", "L", *WORDS}
+GRAY = {"1", "L", "LA", *WORDS}
 
 
 NAMED = 10  # files in a message; of more, the count
@@ -54,9 +54,9 @@ def load_folder(text: str, cache: Path | None) -> Source:
 
     Images of one size stay as they are. With `@SIZE`, or where sizes differ (then 64), each is
     scaled bilinearly until its shorter side has that many pixels, and cut to the middle square.
-    Gray images stay gray where all are; of 16 bits a pixel the upper 8 are kept. Of many images,
-    `LOOKED_AT` evenly spaced ones decide, and the others are made to fit. `cache`: where decoded
-    images are kept, to be memory-mapped.
+    Gray images stay gray where all are, transparency is dropped; of 16 bits a pixel the upper 8 are
+    kept. Of many images, `LOOKED_AT` evenly spaced ones decide, and the others are made to fit.
+    `cache`: where decoded images are kept, to be memory-mapped.
     """
     path, size = parse(text)
     parts = [path / "train", path / "test"] if (path / "train").is_dir() else [path]
@@ -148,7 +148,7 @@ class Pixels:
         form = common_form(self.every, self.size)
         if self.cache is None:
             return torch.from_numpy(gathered(files, form))
-        stored = self.cache / "folders" / f"{listing_hash(files, self.size)}.npy"
+        stored = self.cache / "folders" / f"{listing_hash(files, form)}.npy"
         if not stored.is_file():
             keep(files, form, stored)
         return ImageFile(stored)
@@ -218,20 +218,39 @@ def common_form(files: tuple[Path, ...], size: int | None) -> Form:
 def header(file: Path) -> Form:
     """The form of one image, without decoding its pixels."""
     with opened(file) as image:
-        return Form(image.height, image.width, 1 if image.mode in GRAY else 3)
+        return form_of(image)
+
+
+def form_of(image: Image.Image) -> Form:
+    """The form that an image has of itself."""
+    return Form(image.height, image.width, 1 if is_gray(image) else 3)
+
+
+def is_gray(image: Image.Image) -> bool:
+    """Whether an image has no colour: by its mode or, of a PNG, by its palette."""
+    palette = image.palette
+    if image.mode != "P" or palette is None or palette.rawmode not in (None, "RGB"):
+        return image.mode in GRAY
+    colors = bytes(palette.palette)
+    return colors[::3] == colors[1::3] == colors[2::3]
 
 
 def decode(file: Path, form: Form) -> NDArray[np.uint8]:
     """The pixels `(C, H, W)` of one image, scaled and cut to `form`."""
     with opened(file) as image:
-        try:
-            fitted = ImageOps.fit(
-                eight_bits(image).convert("L" if form.channels == 1 else "RGB"),
-                (form.width, form.height),
-                Image.Resampling.BILINEAR,
-            )
-        except Exception as error:  # as many kinds as a file can be broken in
-            raise unreadable(file) from error
+        return pixels_of(image, file, form)
+
+
+def pixels_of(image: Image.Image, file: Path, form: Form) -> NDArray[np.uint8]:
+    """The pixels `(C, H, W)` of an image opened from `file`, scaled and cut to `form`."""
+    try:
+        fitted = ImageOps.fit(
+            eight_bits(image).convert("L" if form.channels == 1 else "RGB"),
+            (form.width, form.height),
+            Image.Resampling.BILINEAR,
+        )
+    except Exception as error:  # as many kinds as a file can be broken in
+        raise unreadable(file) from error
     pixels = np.asarray(fitted)
     return pixels[None] if form.channels == 1 else pixels.transpose(2, 0, 1)
 
@@ -265,9 +284,9 @@ def unreadable(file: Path) -> BrokenImageError:
     )
 
 
-def listing_hash(files: Iterable[Path], size: int | None) -> str:
-    """A name for these files as they are now: paths, sizes in bytes and times of change."""
-    digest = sha256(repr(size).encode())
+def listing_hash(files: Iterable[Path], form: Form) -> str:
+    """A name for files as they are now (paths, sizes in bytes, times of change), in a form."""
+    digest = sha256(repr(form).encode())
     for file in files:
         status = file.stat()
         digest.update(f"{os.path.abspath(file)}|{status.st_size}|{status.st_mtime_ns}\n".encode())

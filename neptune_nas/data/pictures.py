@@ -1,16 +1,25 @@
 """Single images, made into what a network was trained on, as those of a folder are."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from warnings import catch_warnings, simplefilter
 
 import torch
 from torch import Tensor
 
-from neptune_nas.data.folder import SUFFIXES, Form, decode
+from neptune_nas.data.folder import SUFFIXES, Form, form_of, opened, pixels_of
 from neptune_nas.errors import DataError
 
 READABLE = (1, 3)  # channels: gray and RGB
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image as a network reads it: `pixels` uint8 `(C, H, W)`; its file has `channels`."""
+
+    pixels: Tensor
+    channels: int
 
 
 def pictures_at(path: Path) -> list[Path]:
@@ -26,8 +35,8 @@ def pictures_at(path: Path) -> list[Path]:
     return files
 
 
-def read_picture(file: Path, shape: tuple[int, int, int]) -> Tensor:
-    """The image in `file` as uint8 of `shape` `(C, H, W)`, scaled and cut to the middle.
+def read_picture(file: Path, shape: tuple[int, int, int]) -> Picture:
+    """The image in `file`, made into `shape` `(C, H, W)`: scaled and cut to the middle.
 
     Raises `DataError` where it cannot be read whole, or a network reads neither gray nor RGB.
     """
@@ -41,14 +50,16 @@ def read_picture(file: Path, shape: tuple[int, int, int]) -> Tensor:
         raise DataError(f"data: {file} must be an image, but there is no such file.")
     with catch_warnings():
         simplefilter("ignore")  # PIL's, of odd metadata
-        pixels = decode(file, Form(height, width, channels))
-    return torch.from_numpy(pixels.copy())
+        with opened(file) as image:
+            own = form_of(image)  # before its pixels are read, which changes a palette
+            pixels = pixels_of(image, file, Form(height, width, channels))
+    return Picture(torch.from_numpy(pixels.copy()), own.channels)
 
 
 def pictures(
     paths: Iterable[Path], shape: tuple[int, int, int]
-) -> Iterator[tuple[Path, Tensor | DataError]]:
-    """The images at `paths`, folders included, each with its pixels or why it has none."""
+) -> Iterator[tuple[Path, Picture | DataError]]:
+    """The images at `paths`, folders included, or why one cannot be read."""
     for path in paths:
         try:
             files = pictures_at(path)
@@ -58,8 +69,8 @@ def pictures(
         yield from ((file, read_or_say(file, shape)) for file in files)
 
 
-def read_or_say(file: Path, shape: tuple[int, int, int]) -> Tensor | DataError:
-    """The image's pixels, or why it has none."""
+def read_or_say(file: Path, shape: tuple[int, int, int]) -> Picture | DataError:
+    """The image, or why it cannot be read."""
     try:
         return read_picture(file, shape)
     except DataError as error:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from scipy.stats import spearmanr
 
-from neptune_nas.report.progress import fidelity_text
 from neptune_nas.report.versus import versus
 from neptune_nas.space import find_space, list_spaces
 from neptune_nas.study.audit import ENOUGH
@@ -94,7 +93,7 @@ def budget_checks(study: Study) -> tuple[Check, ...]:
         Check(
             "All that are ranked had equal budgets",
             equal,
-            f"{counted(len(study.ranked), 'trial')}, {fidelity_text(study, last)} each, one recipe",
+            f"{counted(len(study.ranked), 'trial')}, {question.budget(last)} each, one recipe",
         ),
         Check(
             "Failures are counted, not hidden",
@@ -152,7 +151,7 @@ def rung_checks(study: Study) -> tuple[Check, ...]:
 
 def rung_check(study: Study, rung: int, last: int) -> Check:
     """Spearman's correlation between a rung and the last one, on trials scored at both."""
-    low_text, high_text = fidelity_text(study, rung), fidelity_text(study, last)
+    low_text, high_text = map(study.settings.question.budget, (rung, last))
     claim = f"The ranking after {low_text} is that after {high_text}"
     both = [t for t in study.ranked if t.scores_at(rung)]
     low = [t.scores_at(rung)[0].value for t in both]

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from neptune_nas.describe import describe
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.report.effects import effects_figure, importance_figure, require_effects
-from neptune_nas.report.progress import Span, corners, fidelity_text, progress, spans, survival
+from neptune_nas.report.progress import Span, corners, progress, spans, survival
 from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
 from neptune_nas.report.versus import mean_random
 from neptune_nas.study.hand_designed import Reference
@@ -128,7 +128,7 @@ def rung_layers(study: Study) -> list[Layer]:
             "size": 7 if last else 5,
             "opacity": (0.55 if len(at) < CROWD else 0.3) if last else 0.25 + 0.3 * i / len(rungs),
         }
-        layers.append((f"after {fidelity_text(study, rung)}", at, marker))
+        layers.append((f"after {study.settings.question.budget(rung)}", at, marker))
     return layers
 
 
@@ -250,7 +250,7 @@ def timeline(studies: Sequence[Study]) -> go.Figure:
             lanes |= dict.fromkeys(filter(None, bars["y"]))
             color, strength = STUDIES[k % len(STUDIES)], 0.25 + 0.65 * (i + 1) / len(rungs)
             line = {"width": 14, "color": color}
-            name = fidelity_text(study, rung)
+            name = study.settings.question.budget(rung)
             fig.add_scatter(**bars, name=name, line=line, opacity=strength, showlegend=k == 0)
     fig.update_layout(height=150 + 34 * max(len(lanes), 1))
     fig.update_yaxes(type="category", showgrid=False)

@@ -6,7 +6,6 @@ from html import escape
 
 from neptune_nas.describe import short
 from neptune_nas.redact import redact
-from neptune_nas.report.progress import fidelity_text
 from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.measures import MEGA, accuracy
 from neptune_nas.study.study import Study
@@ -106,7 +105,8 @@ def cheaper_text(found: Against) -> str:
 
 def caveat(study: Study) -> str:
     """How the networks were trained, and why that flatters the search."""
-    epochs = fidelity_text(study, study.settings.question.rungs[-1])
+    question = study.settings.question
+    epochs = question.budget(question.rungs[-1])
     return (
         f"Hand-designed networks were trained as the trials were: the study's data and recipe, "
         f"{epochs}; mean ± standard deviation over seeds, on the validation split. The trials "

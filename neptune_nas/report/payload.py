@@ -11,7 +11,6 @@ import plotly.graph_objects as go
 from neptune_nas.cost import CostModel
 from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
 from neptune_nas.report.drawing import Row, model_for, rows
-from neptune_nas.report.progress import fidelity_text
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial, mean_score
 
@@ -77,7 +76,8 @@ def best_scores(study: Study, trial: Trial) -> list[tuple[str, float]]:
     """Fidelity and accuracy of the trial's good scores, the mean of its seeds at each fidelity."""
     reached = dict.fromkeys(s.fidelity for s in trial.scores if s.ok and s.proxy is None)
     means = ((fidelity, mean_score(trial.scores_at(fidelity))) for fidelity in reached)
-    return [(fidelity_text(study, fidelity), mean.accuracy) for fidelity, mean in means if mean]
+    budget = study.settings.question.budget
+    return [(budget(fidelity), mean.accuracy) for fidelity, mean in means if mean]
 
 
 def pack_networks(studies: Sequence[Study]) -> tuple[list[list[int] | None], list[PackedRow]]:

@@ -73,11 +73,6 @@ def first_rung(study: Study) -> int:
     return next(rung for rung in study.settings.question.rungs if rung)
 
 
-def fidelity_text(study: Study, fidelity: int) -> str:
-    """A fidelity in the words of the study's evaluator."""
-    return study.settings.question.budget(fidelity)
-
-
 def ended(trial: Trial) -> tuple[float, int]:
     """When the trial's last evaluation ended (Unix time), then its number."""
     return max((s.started + s.seconds for s in trial.scores), default=0.0), trial.number
@@ -122,10 +117,10 @@ def merged(scores: list[Score], origin: float, least: float) -> list[Span]:
 
 def survival(study: Study) -> tuple[tuple[str, int], ...]:
     """How many trials began, were scored at each rung, and stand on the front."""
-    rungs = study.settings.question.rungs
+    question = study.settings.question
     highest = [trial.score.fidelity if trial.score else 0 for trial in study.trials]
     return (
         ("begun", len(study.trials)),
-        *((fidelity_text(study, rung), sum(h >= rung for h in highest)) for rung in rungs),
+        *((question.budget(rung), sum(h >= rung for h in highest)) for rung in question.rungs),
         ("on the front", len(study.pareto())),
     )

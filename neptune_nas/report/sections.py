@@ -11,7 +11,7 @@ from neptune_nas.report.comparison import Compared, compare
 from neptune_nas.report.drawing import model_for
 from neptune_nas.report.effects import LEAST_TRIALS, Effects
 from neptune_nas.report.payload import Order
-from neptune_nas.report.progress import fidelity_text, first_rung
+from neptune_nas.report.progress import first_rung
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.tables import floor_text
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency
@@ -34,7 +34,7 @@ def summary_of(study: Study, several: bool) -> str:
     question, facts = study.settings.question, study.settings.facts
     name = f"{study.settings.name}: " if several else ""
     day = facts.created[:10].replace("-", "\N{NON-BREAKING HYPHEN}")
-    budget = "up to " * (len(question.rungs) > 1) + fidelity_text(study, question.rungs[-1])
+    budget = "up to " * (len(question.rungs) > 1) + question.budget(question.rungs[-1])
     begun = len(study.trials)
     text = (
         f"{name}{begun:,} of {counted(max(begun, study.settings.trials), 'trial')} from the space "
@@ -177,7 +177,7 @@ def decisions(study: Study, found: Effects | None, several: bool) -> str:
             else f"At least {LEAST_TRIALS} scored trials are needed to tell decisions apart."
         )
         return f'<p class="note">{reason}</p>'
-    rung = fidelity_text(study, first_rung(study))
+    rung = study.settings.question.budget(first_rung(study))
     return (
         f'<p class="note">From {found.trials:,} trials after {rung}, which all of them '
         f"had. A "

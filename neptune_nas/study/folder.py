@@ -63,8 +63,8 @@ class Folder:
         return self.path / "study.lock"
 
     @property
-    def is_in_use(self) -> bool:
-        """Whether a process searches here now, or measures more."""
+    def is_in_use(self) -> bool | None:
+        """Whether a process searches here now, or measures more; None where it cannot be known."""
         return is_locked(self.lock)
 
     @property

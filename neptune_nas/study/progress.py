@@ -4,8 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
+from neptune_nas.study.folder import Folder
 from neptune_nas.study.front import dominated_share, ranked_trials, undominated
-from neptune_nas.study.settings import Settings
+from neptune_nas.study.settings import TABLE, Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State, Trial
 
@@ -107,7 +108,23 @@ def progress_of(study: Study, now: float) -> Progress:
     return tally.progress(len(study.trials), *pace)
 
 
+def is_at_work(study: Study) -> bool | None:
+    """Whether a process searches, or measures more; None where that cannot be known.
+
+    A study in a storage of its own may be searched from a folder of another machine.
+    """
+    here = Folder(study.folder).is_in_use
+    return here or (None if study.settings.storage else here)
+
+
 def is_complete(study: Study) -> bool:
     """Whether a study has all its trials, or all there are, and none of them goes on."""
     begun = len(study.trials) >= study.settings.trials or study.ledger.exhausted
     return begun and all(trial.state is not State.RUNNING for trial in study.trials)
+
+
+def nothing_left(question: Question) -> str:
+    """Why a search ended before it had all its trials."""
+    where = "table" if question.evaluator.startswith(TABLE) else "space"
+    limits = " that the constraints admit" if question.constraints else ""
+    return f"the {where} has nothing new left{limits}"

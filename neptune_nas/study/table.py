@@ -100,8 +100,16 @@ def can_build(table: Tabular[Any], model: CostModel) -> bool:
 
 
 def fidelities(table: Tabular[Any]) -> tuple[int, ...]:
-    """The fidelities of a table, rising; only 0 where it names none."""
+    """The fidelities that a table has of any network, rising; only 0 where it names none."""
     return tuple(sorted({fidelity for runs in table.runs.values() for fidelity in runs}))
+
+
+def common_fidelities(table: Tabular[Any]) -> tuple[int, ...]:
+    """The fidelities that a table has of every network, rising; there may be none.
+
+    Only there are scores of one fidelity: elsewhere a network answers by its next lower one.
+    """
+    return tuple(sorted(frozenset.intersection(*map(frozenset, table.runs.values()))))
 
 
 def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:

@@ -35,7 +35,7 @@ def limit_files(line: str, mount: Path) -> Iterator[Path]:
         root, name = mount / "memory", V1
     else:
         return
-    inside = PurePosixPath(path).relative_to("/")
+    inside = PurePosixPath(path.lstrip("/"))  # also where it is empty
     for group in (inside, *inside.parents):
         yield root / group / name
 

@@ -41,6 +41,24 @@ def test_a_study_at_work_has(half: Study) -> None:
     assert " left\nat work\n" in text
 
 
+def test_where_nobody_can_know_a_study_is_neither_and_has_no_time_left(half: Study) -> None:
+    Folder(half.folder).lock.mkdir()
+    assert says_nothing_of_work(said(half))
+
+
+def test_a_study_in_a_storage_of_its_own_may_be_searched_elsewhere(half: Study) -> None:
+    shared = replace(half, settings=replace(half.settings, storage="mysql://host/studies"))
+    assert says_nothing_of_work(said(shared))
+    with Folder(half.folder).locked():
+        assert " left\nat work\n" in said(shared)
+
+
+def says_nothing_of_work(text: str) -> bool:
+    """Whether the trial without an end is named, and no more is said."""
+    told = any(part in text for part in ("at work", "stopped", " left"))
+    return "\nbegun and not ended: trial 1\n" in text and not told
+
+
 def test_a_complete_study_is_neither(half: Study) -> None:
     text = said(replace(half, trials=half.trials[:1], settings=replace(half.settings, trials=1)))
     assert "at work" not in text

@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def expected(folder: Path, name: str) -> list[tuple[str, float]]:
     """The labels of a picture, the most probable first."""
     model: Model = load_model(folder / "model.safetensors")
-    shares = model.predict(read_picture(folder / "pictures" / name, SHAPE)[None])[0].tolist()
+    shares = model.predict(read_picture(folder / "pictures" / name, SHAPE).pixels[None])[0].tolist()
     return sorted(zip(model.labels, shares, strict=True), key=lambda each: -each[1])
 
 
@@ -83,6 +83,15 @@ def test_that_images_change_their_colours_is_said(
     images = (tmp_path / "red.png", folder / "pictures", tmp_path / "blue.png")
     outcome = neptune("predict", tmp_path / "model.safetensors", *images)
     assert (outcome.code, len(outcome.out.splitlines()), outcome.err) == (0, 5, said)
+
+
+def test_gray_with_transparency_or_in_a_palette_is_no_colour(folder: Path, tmp_path: Path) -> None:
+    Image.new("LA", (8, 8), (90, 200)).save(tmp_path / "alpha.png")
+    palette = Image.new("L", (8, 8), 90).convert("P")
+    palette.save(tmp_path / "palette.png")
+    palette.save(tmp_path / "both.png", transparency=90)
+    outcome = neptune("predict", folder / "model.safetensors", tmp_path)
+    assert (outcome.code, len(outcome.out.splitlines()), outcome.err) == (0, 3, "")
 
 
 def test_a_broken_image_is_named_and_the_others_are_predicted(

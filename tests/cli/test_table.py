@@ -72,8 +72,43 @@ def test_an_audit_asks_a_table_for_what_it_has(
 ) -> None:
     folder = tmp_path / "nine_networks-cifar10-table"
     assert neptune("search", *asked, "--trials", 8, "--epochs", 1).code == 0
-    assert_one_sentence(neptune("audit", folder, "--epochs", 5), "a fidelity of", "at most 3")
+    assert_one_sentence(neptune("audit", folder, "--epochs", 5), "every network (3)", "but got 5")
     assert not (folder / "audit.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("even", "odd", "said"),
+    [
+        ((1, 2, 4), (1, 2, 3), "after fidelity 2, 8 architectures"),
+        ((1, 3, 5), (1, 3, 4, 5), "after fidelity 5, 8 architectures"),
+        ((1, 50, 200), (1, 100), "no fidelity of every network above the last rung, 1"),
+    ],
+)
+def test_an_audit_compares_networks_at_a_fidelity_that_all_have(
+    asked: tuple[str | int, ...],
+    tmp_path: Path,
+    even: tuple[int, ...],
+    odd: tuple[int, ...],
+    said: str,
+) -> None:
+    rows = (
+        f"{i // 3}{i % 3},{epochs},{0.5 + 0.03 * i + epochs / 1000}\n"
+        for i in range(9)
+        for epochs in (odd if i % 2 else even)
+    )
+    (tmp_path / "table.csv").write_text("code,epochs,accuracy\n" + "".join(rows))
+    assert neptune("search", *asked, "--trials", 8, "--epochs", 1).code == 0
+    audit = neptune("audit", tmp_path / "nine_networks-cifar10-table", "-j", 1, "--threads", 1)
+    assert said in audit.out + audit.err, audit
+
+
+def test_a_fidelity_that_some_networks_lack_is_not_audited_at(
+    asked: tuple[str | int, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "table.csv").write_text(f"{ROWS}00,9,0.9\n")
+    assert neptune("search", *asked, "--trials", 8, "--epochs", 1).code == 0
+    outcome = neptune("audit", tmp_path / "nine_networks-cifar10-table", "--epochs", 9)
+    assert_one_sentence(outcome, "of every network (3)", "but got 9")
 
 
 def test_nothing_is_audited_at_the_highest_fidelity_of_a_table(
@@ -81,7 +116,7 @@ def test_nothing_is_audited_at_the_highest_fidelity_of_a_table(
 ) -> None:
     assert neptune("search", *asked, "--trials", 8).code == 0
     outcome = neptune("audit", tmp_path / "nine_networks-cifar10-table")
-    assert_one_sentence(outcome, "no scores above the last rung, 3", "confirm")
+    assert_one_sentence(outcome, "no fidelity of every network above the last rung, 3", "confirm")
 
 
 def test_records_that_cannot_be_built_need_a_table(tmp_path: Path) -> None:

@@ -59,6 +59,26 @@ def test_gray_images_stay_gray(tmp_path: Path) -> None:
     assert load_data(f"folder:{tmp_path}").input_shape == (1, 8, 10)
 
 
+@pytest.mark.parametrize("mode", ["LA", "P"])
+def test_gray_with_transparency_or_in_a_palette_is_gray(tmp_path: Path, mode: str) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(5):
+            Image.new("L", (10, 8), 90).convert(mode).save(tmp_path / name / f"{i}.png")
+    images = load_data(f"folder:{tmp_path}").train.images
+    assert images.shape[1:] == (1, 8, 10)
+    assert bool((images == 90).all())
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff", "bmp"])
+def test_a_palette_of_colors_is_color(tmp_path: Path, suffix: str) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(5):
+            Image.new("RGB", (10, 8), RED).quantize(4).save(tmp_path / name / f"{i}.{suffix}")
+    assert load_data(f"folder:{tmp_path}").input_shape == (3, 8, 10)
+
+
 def test_one_color_image_makes_all_of_them_color(pictures: Path) -> None:
     write(pictures / "red" / "gray.png", 9)
     assert load_data(f"folder:{pictures}").input_shape == (3, 8, 10)
@@ -101,6 +121,17 @@ def test_a_changed_image_is_decoded_anew(pictures: Path, tmp_path: Path) -> None
     first = load_data(f"folder:{pictures}", tmp_path / "cache")
     write(pictures / "red" / "00.png", (9, 9, 9))
     assert load_data(f"folder:{pictures}", tmp_path / "cache").fingerprint != first.fingerprint
+
+
+def test_a_part_is_decoded_anew_where_the_other_gets_color(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for i in range(10):
+            write(tmp_path / part / "dark" / f"{i}.png", 3)
+            write(tmp_path / part / "light" / f"{i}.png", 250)
+    load_data(f"folder:{tmp_path}", tmp_path / "cache")
+    write(tmp_path / "test" / "light" / "red.png", RED)
+    data = load_data(f"folder:{tmp_path}", tmp_path / "cache")
+    assert data.train.images.shape[1] == data.test.images.shape[1] == 3
 
 
 def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_a_picture_becomes_what_one_of_a_folder_becomes(
     photo: Path, shape: tuple[int, int, int]
 ) -> None:
     channels, height, width = shape
-    pixels = read_picture(photo, shape)
+    pixels = read_picture(photo, shape).pixels
     assert (pixels.dtype, tuple(pixels.shape)) == (torch.uint8, shape)
     assert np.array_equal(pixels.numpy(), decode(photo, Form(height, width, channels)))
 

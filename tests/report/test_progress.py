@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neptune_nas.report.progress import corners, fidelity_text, progress, spans, survival
+from neptune_nas.report.progress import corners, progress, spans, survival
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
 from tests.report.fixtures import make_results, plain_results, plain_trial
@@ -62,8 +62,3 @@ def test_survival_counts_those_scored_at_each_rung_or_above() -> None:
     assert counts["9 epochs"] == len(study.ranked)
     assert counts["1 epoch"] >= counts["3 epochs"] >= counts["9 epochs"]
     assert counts["on the front"] == len(study.pareto())
-
-
-def test_only_training_counts_in_epochs() -> None:
-    assert fidelity_text(plain_results(), 3) == "3 epochs"
-    assert fidelity_text(plain_results(evaluator="synflow"), 3) == "fidelity 3"

@@ -52,3 +52,8 @@ def test_a_question_is_about_the_costs_of_its_objectives_and_constraints() -> No
     asked = question(objectives=("accuracy", "params"), constraints=("latency<5ms", "params<1k"))
     assert asked.costs == {"params", "latency"}
     assert [limit.limit for limit in asked.limits] == [5, 1000]
+
+
+def test_only_training_counts_in_epochs() -> None:
+    assert question().budget(3) == "3 epochs"
+    assert question(evaluator="synflow").budget(3) == "fidelity 3"

@@ -9,7 +9,7 @@ from neptune_nas.cost import CostModel
 from neptune_nas.errors import ArchitectureError, OptionError
 from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.space import Space, choice
-from neptune_nas.study.table import check_rungs, fidelities, table_task
+from neptune_nas.study.table import check_rungs, common_fidelities, fidelities, table_task
 from neptune_nas.trial import Cost
 
 
@@ -76,6 +76,21 @@ def test_rungs_begin_where_every_network_has_a_score(tmp_path: Path) -> None:
     check_rungs(found, (3, 9))
     with pytest.raises(OptionError, match=r"rungs must begin at 3, .* but got 1,3"):
         check_rungs(found, (1, 3))
+
+
+@pytest.mark.parametrize(
+    ("rows", "common"),
+    [
+        ("0,0.5,1\n0,0.6,50\n0,0.7,200\n1,0.5,1\n1,0.6,100\n", (1,)),
+        ("0,0.5,1\n0,0.6,9\n0,0.6,3\n1,0.5,9\n1,0.6,3\n", (3, 9)),
+        ("0,0.5,1\n1,0.5,3\n", ()),
+    ],
+)
+def test_fidelities_are_common_that_every_network_has(
+    tmp_path: Path, rows: str, common: tuple[int, ...]
+) -> None:
+    found = table(tmp_path, OURS, f"code,accuracy,epochs\n{rows}")
+    assert common_fidelities(found) == common
 
 
 def test_a_table_has_no_rung_0(tmp_path: Path) -> None:

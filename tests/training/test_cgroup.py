@@ -27,6 +27,7 @@ def limited(folder: Path, groups: str, **limits: str) -> int:
         ("0::/not/seen\n", {"memory.max": "512\n"}, 512),
         ("5:cpu,memory:/a\n", {"memory/a/memory.limit_in_bytes": "256\n"}, 256),
         ("5:memory:/not/seen\n0::/\n", {"memory/memory.limit_in_bytes": "128\n"}, 128),
+        ("0::\n", {"memory.max": "64\n"}, 64),
     ],
 )
 def test_the_lowest_limit_of_all_groups_around_a_process_counts(
@@ -43,6 +44,8 @@ def test_the_lowest_limit_of_all_groups_around_a_process_counts(
         ("5:cpu:/a\n", {"memory/a/memory.limit_in_bytes": "256\n"}),
         ("5:memory:/\n", {"memory/memory.limit_in_bytes": "9223372036854771712\n"}),
         ("", {}),
+        ("0::\n", {}),
+        ("5:memory://a\n", {}),
     ],
 )
 def test_without_a_limit_there_is_room_without_end(
