@@ -57,9 +57,9 @@ def test_an_interactive_figure_needs_no_extra(study: Path, tmp_path: Path) -> No
             ("plot", "effects", "STUDY", "STUDY", "-o", "x.html"),
             ("one study at a time, but got 2",),
         ),
-        (("status", "nowhere"), ("nowhere is no study",)),
+        (("status", "nowhere"), ("nowhere does not exist",)),
         (("draw", "nothing.json"), ("nothing.json cannot be read",)),
-        (("compare", "STUDY", "nowhere"), ("nowhere is no study",)),
+        (("compare", "STUDY", "nowhere"), ("nowhere does not exist",)),
     ],
 )
 def test_a_mistake_is_one_sentence(
