@@ -10,6 +10,7 @@ from neptune_nas.cli.stopped import stoppable
 from neptune_nas.cli.study import DataDir, Device, Gpus, Jobs, Threads, TrialsPerGpu
 from neptune_nas.cli.values import json_object, names, number_or_auto, seconds, whole_numbers
 from neptune_nas.errors import NeptuneError, OptionError
+from neptune_nas.wording import counted
 
 EXAMPLE = "Example: neptune-nas search --space default --data digits --trials 200"
 
@@ -219,6 +220,8 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
         usual_goal(search)  # refuses what cannot be confirmed before anything is searched
     if show.dry_run:
         print_plan(plan(search))
+        if confirm is not None:
+            typer.echo(f"Then at most {counted(confirm, 'evaluation')} to confirm the best.")
         return
     if search.sharing and not show.quiet:
         typer.echo(search.sharing.why, err=True)

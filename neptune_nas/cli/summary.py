@@ -17,7 +17,8 @@ from neptune_nas.study.measures import accuracy, accuracy_per_gflop
 from neptune_nas.study.noise import accuracies, half_width, noise
 from neptune_nas.study.progress import nothing_left
 from neptune_nas.study.ranking import WITHIN
-from neptune_nas.study.settings import TRAINING
+from neptune_nas.study.rungs import Rungs
+from neptune_nas.study.settings import TRAINING, Question
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 from neptune_nas.wording import counted
@@ -104,9 +105,7 @@ def print_plan(plan: Plan) -> None:
         "data": f"{question.data}: {images}{channels}x{height}x{width}, "
         f"{facts.classes} classes, {facts.data_fingerprint}",
         "evaluator": question.evaluator,
-        "epochs": ", then ".join(
-            question.proxy or "0" if n == 0 else str(n) for n in question.rungs
-        ),
+        "epochs": epochs_text(question),
         "recipe": ", ".join(f"{name} {value}" for name, value in question.recipe.items()),
         "sampler": f"{question.sampler}, seed {question.seed}",
         "objectives": f"{', '.join(question.objectives)} (reference "
@@ -124,6 +123,18 @@ def print_plan(plan: Plan) -> None:
     for name, value in rows.items():
         grid.add_row(name, value)
     terminal.print(grid)
+
+
+def epochs_text(question: Question) -> str:
+    """The rungs, and how many go on from each.
+
+    >>> epochs_text(Question("tiny", rungs=(1, 3, 9), reduction=(5, 2)))
+    '1, then 3 for one in 5, then 9 for one in 2 of these'
+    """
+    rungs = Rungs(question.rungs, question.reduction)
+    first, *others = (question.proxy or "0" if n == 0 else str(n) for n in rungs.levels)
+    steps = [f"then {n} for one in {r}" for n, r in zip(others, rungs.reductions, strict=True)]
+    return ", ".join([first, *steps[:1], *(f"{step} of these" for step in steps[1:])])
 
 
 def audit_table(audit: Audit) -> Table:

@@ -54,7 +54,9 @@ def test_a_config_asks_the_same_question_again(study: Path) -> None:
 
 
 def test_a_dry_run_trains_one_candidate_and_writes_nothing(tmp_path: Path) -> None:
-    outcome = neptune("search", *QUICK, "--out", tmp_path / "studies", "--dry-run")
+    more = ("--confirm", 3, "--out", tmp_path / "studies", "--dry-run")
+    outcome = neptune("search", *QUICK, *more)
+    assert "Then at most 3 evaluations to confirm the best." in outcome.out
     assert outcome.code == 0
     for part in ("space", "recipe", "one candidate", "accuracy", "1078 to train"):
         assert part in outcome.out
