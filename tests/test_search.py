@@ -205,42 +205,9 @@ def test_a_space_that_is_exhausted_ends_the_search(tmp_path: Path) -> None:
     assert len(study.ranked) == 3
 
 
-def test_rungs_end_with_trials_at_the_last(tmp_path: Path) -> None:
-    study = arithmetic(tmp_path, rungs=(1, 3, 9), trials=18).run()
-    assert len(study.ranked) == 2
-    assert study.ledger.pruned == 16
-
-
-def test_a_study_is_asked_with_its_reduction(tmp_path: Path) -> None:
-    study = arithmetic(tmp_path, rungs=(1, 3), reduction=6, trials=18).run()
-    assert len(study.ranked) == 3
-    assert study.settings.question.reduction == 6
-    with pytest.raises(StudyError, match="reduction"):
-        arithmetic(tmp_path, rungs=(1, 3), trials=18).run()
-
-
-def test_each_rung_may_have_a_reduction_of_its_own_also_after_a_restart(tmp_path: Path) -> None:
-    for trials, finished in ((12, 1), (18, 3)):
-        study = arithmetic(tmp_path, rungs=(1, 3, 9), reduction=[3, 2], trials=trials).run()
-        assert study.settings.question.reduction == (3, 2)
-        assert len(study.ranked) >= finished
-    with pytest.raises(StudyError, match=r"reduction.*\(3, 2\).*3"):
-        arithmetic(tmp_path, rungs=(1, 3, 9), trials=18).run()
-
-
-def test_a_list_of_one_reduction_is_the_same_question_as_the_number(tmp_path: Path) -> None:
-    one, many = (arithmetic(tmp_path, rungs=(1, 3, 9), reduction=r) for r in (4, [4]))
-    assert one.question == many.question
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rungs": (1, 3), "reduction": 1}, "a reduction of at least 2, but got 1"),
-        ({"rungs": (1, 3, 9), "reduction": (4, 1)}, "a reduction of at least 2, but got 1"),
-        ({"rungs": (1, 3, 9), "reduction": (5, 2, 2)}, "2 for 1,3,9, but got 5,2,2"),
-        ({"rungs": (1, 3), "reduction": ()}, "one reduction for all, .* but got none"),
-        ({"rungs": (1, 3), "reduction": "3"}, "`reduction` must be a whole number or a tuple"),
         ({"rungs": [3, 1]}, "rising, distinct numbers of epochs, as in 1,3,9, but got 3,1"),
         ({"constraints": ["flops<=x"]}, "constraint 'flops<=x' must be a cost"),
         ({"sampler": "autp"}, "sampler 'autp' is unknown: did you mean 'auto'"),
@@ -255,12 +222,6 @@ def test_what_can_be_checked_without_data_is_refused_at_once(
 ) -> None:
     with pytest.raises(NeptuneError, match=message):
         Search(**{"space": "tiny", **changes})
-
-
-@pytest.mark.parametrize(("rungs", "got"), [(None, "none"), ((1, 3), "1,3")])
-def test_a_proxy_needs_a_rung(rungs: tuple[int, ...] | None, got: str) -> None:
-    with pytest.raises(OptionError, match=f"give `rungs` such as 0,1,3, but not {got}"):
-        Search("tiny", proxy="synflow", rungs=rungs)
 
 
 def test_a_list_is_kept_as_a_tuple_and_so_is_no_part_of_the_search() -> None:

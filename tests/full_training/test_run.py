@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from shutil import copy, copytree
+from shutil import copy
 from typing import Any
 
 import pytest
@@ -21,22 +21,19 @@ from neptune_nas.full_training.history import read_history, write_history
 from neptune_nas.full_training.metrics import SeedMetrics, dumps, load_metrics
 from neptune_nas.full_training.run import Step, Training
 from neptune_nas.full_training.seed import Job, read_test
-from neptune_nas.full_training.terms import Terms
 from neptune_nas.model import load_model, save_model
-from neptune_nas.study.folder import read_toml
 from neptune_nas.training import feed
 from neptune_nas.training.choice import choose
-from neptune_nas.training.mode import Mode, same_for_all
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.setup import placed
 from tests.data.test_folder import write_classes
+from tests.full_training.builders import asked
 from tests.training.data import assert_same
 
-NETWORK = bare(Architecture(stem=Stem(width=4)), (1, 8, 8), 10)
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.full_training.test_run import asked
+from tests.full_training.builders import asked
 
 def watch(step):
     if (step.seed, step.epoch.number) == (1, 2):
@@ -44,26 +41,6 @@ def watch(step):
 
 asked(Path(sys.argv[1])).run(watch)
 """
-
-
-def asked(out: Path, **changes: Any) -> Training:
-    """A training of three epochs from two seeds."""
-    training = Training(NETWORK, data="digits#100", epochs=3, seeds=2, out=out, threads=1)
-    return replace(training, **changes)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished one."""
-    out = tmp_path_factory.mktemp("trained") / "x"
-    asked(out).run()
-    return out
-
-
-@pytest.fixture
-def done(made: Path, tmp_path: Path) -> Path:
-    """The finished one, to be changed at will."""
-    return copytree(made, tmp_path / "x")
 
 
 def test_a_folder_holds_what_is_said_to_be_in_it(made: Path) -> None:
@@ -279,29 +256,6 @@ def test_terms_hold_the_augmentation_of_the_data_and_its_classes() -> None:
     assert training.terms.recipe["crop"] == training.images.crop
     assert training.terms.recipe["flip"] is False
     assert training.terms.classes == tuple("0123456789")
-
-
-def test_a_folder_keeps_to_the_mode_that_it_was_begun_with(
-    done: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert asked(done).mode == Mode("fp32")
-    faster = same_for_all(Mode("bf16", "contiguous"))
-    monkeypatch.setattr(module, "modes_for", lambda *_: faster)
-    assert asked(done / "new").mode == faster.dense
-    (done / "metrics.json").unlink()
-    assert asked(done).run().terms.mode == Mode("fp32")
-
-
-def test_a_folder_from_before_modes_goes_on_as_its_recipe_says(done: Path) -> None:
-    file = done / "train.toml"
-    file.write_text(file.read_text().partition("[mode]")[0])
-    assert read_toml(file, Terms).mode is None
-    assert asked(done).mode == Mode("auto")
-    assert asked(done, seeds=3).run().terms.mode == Mode("auto")
-
-
-def test_a_recipe_that_names_its_precision_is_kept_to(tmp_path: Path) -> None:
-    assert asked(tmp_path / "x", recipe=Recipe(precision="bf16")).mode == Mode("bf16")
 
 
 def test_data_with_another_augmentation_is_refused(

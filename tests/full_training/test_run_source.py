@@ -11,7 +11,7 @@ from neptune_nas.architecture_file import ExportedArchitecture, bare
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.full_training.run import Training
 from neptune_nas.training.recipe import Recipe, default_recipe
-from tests.full_training.test_run import NETWORK, asked
+from tests.full_training.builders import NETWORK, asked
 
 
 def test_an_architecture_is_trained_on_other_images_than_it_was_searched_on() -> None:

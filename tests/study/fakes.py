@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from neptune_nas.architecture import Architecture
 from neptune_nas.codec import key
@@ -32,9 +32,10 @@ class Arithmetic:
         return Score(fidelity, min(accuracy, 1.0), 1.0, seed, seconds=0.001)
 
 
-def arithmetic_search(out: Path, trials: int = 12) -> Search:
+def arithmetic_search(out: Path, trials: int = 12, **changes: Any) -> Search:
     """A search that trains nothing."""
-    return Search(space="tiny", trials=trials, evaluator=Arithmetic(), jobs=1, rungs=(1,), out=out)
+    asked = {"space": "tiny", "jobs": 1, "rungs": (1,), **changes}
+    return Search(evaluator=Arithmetic(), trials=trials, out=out, **asked)
 
 
 class InlineEngine:
