@@ -7,9 +7,13 @@ Each evaluation draws one of the table's training runs. Accuracy alone: regret i
 network whose run was the best seen, valued at mean accuracies, and of the truly best seen. Accuracy
 against FLOPs: hypervolume of the front of the runs seen (the best of each network), valued at mean
 accuracies, from the reference point (floor, the largest FLOPs), as a share of the true front's.
+
+With `--parallel 4` the sampler is asked while three proposals are pending, as by four workers that
+take equally long; compare a row's later marks with the earlier ones of a row without.
 """
 
 import argparse
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,7 +37,6 @@ from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import RejectedError, Space, find_space
 from neptune_nas.study.proposals import ATTEMPTS
 
-MARKS = (25, 50, 100, 200)
 WHOLE = 1_000_000  # a fidelity that no table exceeds
 OBJECTIVES = {1: ("accuracy",), 2: ("accuracy", "flops")}
 BY_HELP = "which proposals are the same: equal networks, or equal entries of the table"
@@ -100,7 +103,8 @@ def picks_name(space: Space[Any]) -> Callable[[Any], str]:
 class Terms:
     """What all searches have in common; `attempts`: see `ask`, `by`: see `BY_HELP`."""
 
-    evaluations: int
+    marks: tuple[int, ...]
+    parallel: int
     by: str
     attempts: int
 
@@ -114,14 +118,17 @@ def search(bench: Bench, sampler: str, kinds: int, seed: int, terms: Terms) -> R
     rows: list[tuple[float, float, float]] = []
     names: list[str] = []
     seconds: list[float] = []
-    for _ in range(terms.evaluations):
+    pending: deque[tuple[optuna.Trial, list[float]]] = deque()
+    for _ in range(max(terms.marks)):
+        if len(pending) == terms.parallel:
+            study.tell(*pending.popleft())
         start = perf_counter()
         trial, architecture = ask(study, bench.space, terms.attempts)
         seconds.append(perf_counter() - start)
         entry = picks_name(bench.space)(architecture)
         score = bench.table(architecture, WHOLE, drawn_run(seed, entry, names.count(entry)))
         flops = bench.table.cost(architecture)["flops"]
-        study.tell(trial, [score.accuracy, flops][:kinds])
+        pending.append((trial, [score.accuracy, flops][:kinds]))
         rows.append((score.accuracy, bench.table.mean(architecture), flops))
         names.append(entry)
     accuracies, means, costs = np.array(rows).T
@@ -173,14 +180,15 @@ MEASURES: dict[int, dict[str, Callable[[Bench, Run, int], float]]] = {
 
 
 def table_row(
-    bench: Bench, sampler: str, runs: Sequence[Run], measure: Callable[[Bench, Run, int], float]
+    bench: Bench,
+    label: str,
+    runs: Sequence[Run],
+    marks: Sequence[int],
+    measure: Callable[[Bench, Run, int], float],
 ) -> str:
     """Means and standard errors as a line of a Markdown table."""
-    cells = [sampler, str(len(runs))]
-    for mark in MARKS:
-        if mark > len(runs[0].names):
-            cells.append("-")
-            continue
+    cells = [label, str(len(runs))]
+    for mark in marks:
         values = np.array([measure(bench, run, mark) for run in runs])
         error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else float("nan")
         cells.append(f"{values.mean():.4f} ± {error:.4f}")
@@ -197,8 +205,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--floor", type=float, default=0.80, help="reference accuracy, 0..1")
     parser.add_argument("--samplers", default="auto,local,evolution,nsga2,random,tpe")
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first-seed", type=int, default=0, help="to run the seeds in parts")
     parser.add_argument("--objectives", default="2,1", help="2: accuracy and FLOPs, 1: accuracy")
-    parser.add_argument("--evaluations", type=int, default=200)
+    parser.add_argument("--marks", default="25,50,100,200", help="evaluations to look after")
+    parser.add_argument("--parallel", type=int, default=1, help="proposals that are not told yet")
     parser.add_argument("--by", choices=("network", "entry"), default="network", help=BY_HELP)
     parser.add_argument("--attempts", type=int, default=ATTEMPTS, help="in a row that break rules")
     return parser.parse_args()
@@ -208,16 +218,17 @@ def main() -> None:
     options = arguments()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     bench = Bench(Tabular.from_file(options.table, find_space(options.space)), options.floor)
-    terms = Terms(options.evaluations, options.by, options.attempts)
-    marks = " | ".join(map(str, MARKS))
+    marks = tuple(map(int, options.marks.split(",")))
+    terms = Terms(marks, options.parallel, options.by, options.attempts)
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
     for kinds in map(int, options.objectives.split(",")):
-        print(f"\n| sampler: measure | seeds | {marks} | duplicates | ms |")
-        print(f"|{'---|' * 8}")
+        print(f"\n| sampler: measure | seeds | {' | '.join(map(str, marks))} | duplicates | ms |")
+        print(f"|{'---|' * (4 + len(marks))}")
         for sampler in options.samplers.split(","):
-            runs = [search(bench, sampler, kinds, seed, terms) for seed in range(options.seeds)]
+            runs = [search(bench, sampler, kinds, seed, terms) for seed in seeds]
             for name, measure in MEASURES[kinds].items():
                 label = f"{sampler}: {name}"
-                print(table_row(bench, label, runs, measure), flush=True)
+                print(table_row(bench, label, runs, marks, measure), flush=True)
 
 
 if __name__ == "__main__":
