@@ -33,8 +33,8 @@ class Phase(Enum):
 class Rungs:
     """Fidelities, rising, at which trials are compared; one in `reduction` goes on from each.
 
-    `reduction`: one number for all, or one for each rung but the last, which becomes one for all where
-    they are equal. Level 0, which can only be the first, stands for a zero-cost proxy.
+    `reduction`: one number for all, or one for each rung but the last; where these are equal, they
+    become one for all. Level 0, which can only be the first, stands for a zero-cost proxy.
 
     Li et al. 2020 (arXiv 1810.05934) promote by one loss. Here a rung is sorted into non-dominated
     fronts first, so that a small network is never cut for being less accurate than a large one, and

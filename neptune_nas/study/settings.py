@@ -28,8 +28,8 @@ class Question:
     at which trials are compared; the last is what the report ranks by. `evaluator`: "training",
     `table:FILE`, or the class of another one. `repeats`: seeds at the last rung, whose mean counts.
     `reduction`: one trial in so many goes on, from all rungs or from one after the other (as of
-    `Rungs`). `proxy`: the zero-cost proxy that is rung 0, if there is one. `sampler_kwargs`: numbers, text, true,
-    false, and lists and dicts of these: what `study.toml` can hold.
+    `Rungs`). `proxy`: the zero-cost proxy that is rung 0, if there is one. `sampler_kwargs`:
+    numbers, text, true, false, and lists and dicts of these: what `study.toml` can hold.
 
     Raises `OptionError` for what no study can be asked.
     """

@@ -207,9 +207,7 @@ def modes_at(url: str, name: str, made: Path, usual: Modes) -> Modes | None:
     return None
 
 
-def refuse_other(
-    storage: BaseStorage, study_id: int, questions: tuple[str, ...], url: str
-) -> None:
+def refuse_other(storage: BaseStorage, study_id: int, questions: tuple[str, ...], url: str) -> None:
     """Refuse a study that was begun with another question."""
     if storage.get_study_user_attrs(study_id).get(QUESTION) not in questions:
         name = storage.get_study_name_from_id(study_id)
