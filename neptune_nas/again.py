@@ -15,6 +15,7 @@ from neptune_nas.study.read import read_study
 from neptune_nas.study.settings import TABLE, TRAINING, Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.training.recipe import Recipe
+from neptune_nas.wording import as_typed
 
 
 def asked_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
@@ -92,6 +93,6 @@ def check_same(search: Search, settings: Settings) -> None:
     ):
         if ours != theirs:
             raise StudyError(
-                f"study {search.folder.path} was begun with {what} {theirs}, but now it is {ours}: "
-                f"its scores cannot be compared with new ones."
+                f"study {search.folder.path} was begun with {what} {as_typed(theirs)}, but now it "
+                f"is {as_typed(ours)}: its scores cannot be compared with new ones."
             )

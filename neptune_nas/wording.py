@@ -1,4 +1,4 @@
-"""Numbers in sentences."""
+"""Numbers and values in sentences."""
 
 
 def counted(count: int, noun: str, many: str = "") -> str:
@@ -17,3 +17,14 @@ def plural(count: int, noun: str, many: str = "") -> str:
     ('seed', 'seeds')
     """
     return noun if count == 1 else many or f"{noun}s"
+
+
+def as_typed(value: object) -> str:
+    """A value as people type it, several of them with commas between.
+
+    >>> as_typed((5, 2)), as_typed(3), as_typed("gp")
+    ('5,2', '3', "'gp'")
+    """
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    return repr(value)

@@ -156,5 +156,5 @@ def test_other_data_than_the_studys_are_refused(searched: Search) -> None:
     toml = searched.folder.settings
     facts = read_study(searched.folder.path).settings.facts
     toml.write_text(toml.read_text().replace(facts.data_fingerprint, "0123456789abcdef"))
-    with pytest.raises(StudyError, match="was begun with data 0123456789abcdef, but now"):
+    with pytest.raises(StudyError, match="was begun with data '0123456789abcdef', but now"):
         run_confirm(searched)

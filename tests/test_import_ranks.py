@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "neptune_nas"
 RANKS = (
     ("errors", "signature", "wording"),
     (
+        "cache",
         "pareto",
         "record",
         "files",

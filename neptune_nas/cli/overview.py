@@ -1,6 +1,6 @@
 """A study at a glance, for the terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import time
 
@@ -9,10 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from neptune_nas.cli.progress import clock, one_line
+from neptune_nas.cli.tables import objective_columns
 from neptune_nas.describe import describe
+from neptune_nas.study.measures import accuracy
 from neptune_nas.study.progress import is_at_work, is_complete, nothing_left, progress_of
 from neptune_nas.study.study import Study
-from neptune_nas.trial import State
+from neptune_nas.trial import State, Trial
 from neptune_nas.wording import plural
 
 SHOWN = 8
@@ -52,12 +54,17 @@ def unfinished(study: Study, at_work: bool | None) -> Iterator[str]:
 
 def front_table(study: Study) -> Table:
     """The front, the most accurate first."""
-    table = Table(title="Pareto front", title_justify="left", box=None, padding=(0, 2))
-    for column in ("trial", "accuracy", "MFLOPs"):
-        table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
-    table.add_column("architecture", overflow="ellipsis", no_wrap=True, ratio=1)
-    for trial in reversed(study.pareto()[-SHOWN:]):
-        accuracy = f"{trial.score.accuracy:.4f}" if trial.score else "-"
-        mflops = f"{trial.cost.flops / 1e6:.3f}"
-        table.add_row(str(trial.number), accuracy, mflops, describe(trial.architecture))
+    table = Table(title="Pareto front", title_justify="left", box=None, padding=(0, 0, 0, 2))
+    front = sorted(study.pareto(), key=accuracy, reverse=True)[:SHOWN]
+    columns: dict[str, Callable[[Trial], str]] = {
+        "trial": lambda trial: str(trial.number),
+        "accuracy": lambda trial: f"{accuracy(trial):.4f}",
+        **objective_columns(study.settings.question),
+    }
+    for head in columns:
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("architecture", ratio=1)  # that may wrap, so it gives way; its texts may not
+    for trial in front:
+        name = Text(describe(trial.architecture), no_wrap=True, overflow="ellipsis")
+        table.add_row(*(text_of(trial) for text_of in columns.values()), name)
     return table

@@ -47,7 +47,12 @@ TrialsPerGpu = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 DataDir = Annotated[
-    str | None, typer.Option(help="Where data sets lie and are downloaded to.", metavar="DIR")
+    str | None,
+    typer.Option(
+        help="Where data sets lie and are downloaded to (default: neptune-nas below "
+        "$XDG_CACHE_HOME or ~/.cache).",
+        metavar="DIR",
+    ),
 ]
 
 

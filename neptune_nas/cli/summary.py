@@ -7,6 +7,7 @@ from rich.table import Table
 
 from neptune_nas.cli.console import console
 from neptune_nas.cli.progress import clock
+from neptune_nas.cli.tables import objective_columns
 from neptune_nas.constraints import Survey
 from neptune_nas.describe import describe
 from neptune_nas.plan import Plan
@@ -60,8 +61,10 @@ def ranking_table(study: Study) -> Table:
         f"By accuracy per FLOP, up to {100 * WITHIN:g} points below the best: "
         f"(accuracy - chance) / MFLOPs{INTERVAL if spread else ''}"
     )
-    table = Table(box=SIMPLE, title=title, title_justify="left")
-    for column in ("#", "trial", "accuracy", "MFLOPs", "per MFLOP", "acc/GFLOP"):
+    table = Table(box=SIMPLE, collapse_padding=True, title=title, title_justify="left")
+    own = objective_columns(study.settings.question)
+    raw = ("acc/GFLOP",) if [*own] == ["MFLOPs"] else ()  # others need its room
+    for column in ("#", "trial", "accuracy", *own, "per MFLOP", *raw):
         table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
     table.add_column("architecture", overflow="fold", ratio=1)
     for standing in study.ranking()[:SHOWN]:
@@ -70,9 +73,9 @@ def ranking_table(study: Study) -> Table:
             str(standing.place),
             str(trial.number),
             accuracy_text(standing.accuracy, half_width(trial, spread)),
-            f"{trial.cost.flops / 1e6:.3f}",
+            *(text_of(trial) for text_of in own.values()),
             f"{standing.value:.3f}",
-            f"{accuracy_per_gflop(trial):.0f}",
+            *(f"{accuracy_per_gflop(trial):.0f}" for _ in raw),
             describe(trial.architecture),
         )
     return table
@@ -156,8 +159,10 @@ def confirmed_table(study: Study, goal: Goal, searched: Sequence[Trial]) -> Tabl
     """The trials that a goal names, with what the search saw of them."""
     by = ranked_by(study, goal)
     what = f"By {by}" if by else "The Pareto front"
-    table = Table(box=SIMPLE, title=f"{what}, confirmed{INTERVAL}", title_justify="left")
-    for column in ("trial", "searched", "mean", "seeds", "MFLOPs"):
+    title = f"{what}, confirmed{INTERVAL}"
+    table = Table(box=SIMPLE, collapse_padding=True, title=title, title_justify="left")
+    own = objective_columns(study.settings.question)
+    for column in ("trial", "searched", "mean", "seeds", *own):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("architecture", overflow="fold", ratio=1)
     first, spread = {trial.number: accuracy(trial) for trial in searched}, noise(study.ranked)
@@ -167,7 +172,7 @@ def confirmed_table(study: Study, goal: Goal, searched: Sequence[Trial]) -> Tabl
             f"{first[trial.number]:.4f}",
             accuracy_text(accuracy(trial), half_width(trial, spread)),
             str(len(accuracies(trial))),
-            f"{trial.cost.flops / 1e6:.3f}",
+            *(text_of(trial) for text_of in own.values()),
             describe(trial.architecture),
         )
     return table

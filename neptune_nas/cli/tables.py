@@ -1,11 +1,15 @@
 """Tables that more than one command shows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from rich.table import Table
 
 from neptune_nas.latency import Latency
-from neptune_nas.trial import Cost
+from neptune_nas.report.objectives import TITLES, others, value_text
+from neptune_nas.study.measures import MEGA
+from neptune_nas.study.settings import Question
+from neptune_nas.trial import Cost, Trial
 from neptune_nas.wording import counted
 
 
@@ -25,6 +29,23 @@ def cost_table(breakdown: Sequence[tuple[str, Cost]]) -> Table:
         share = cost.macs / total.macs if total.macs else 0.0
         table.add_row(part, *(f"{number:,}" for number in numbers), f"{share:.1%}")
     return table
+
+
+def objective_columns(question: Question) -> dict[str, Callable[[Trial], str]]:
+    """What to show of trials beside their accuracy: the other objectives, by heading.
+
+    MFLOPs are among them unless two others, none of them FLOPs, need the room.
+
+    >>> [*objective_columns(Question("tiny", objectives=("accuracy", "latency")))]
+    ['latency', 'MFLOPs']
+    """
+    own = others(question, ("accuracy", "flops"))
+    columns: dict[str, Callable[[Trial], str]] = {
+        TITLES[name]: partial(value_text, name) for name in own
+    }
+    if "flops" in question.objectives or len(own) < 2:
+        columns["MFLOPs"] = lambda trial: f"{trial.cost.flops / MEGA:.3f}"
+    return columns
 
 
 def latency_lines(latencies: Sequence[Latency]) -> Iterator[str]:

@@ -8,14 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from neptune_nas.cache import cache_folder
 from neptune_nas.data.image_file import ImageFile
 from neptune_nas.data.images import ImageData, Split, image_data
 from neptune_nas.data.names import COUNT, FOLDER, TENSORS, check_known, parse_count, place_of
 from neptune_nas.data.source import Part, Source
 from neptune_nas.data.splitting import THREE_WAY, TWO_WAY, Rows, at_most, stratified
 from neptune_nas.errors import DataError
-
-DEFAULT_DIR = Path("~/.cache/neptune-nas")
 
 
 def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> ImageData:
@@ -26,7 +25,7 @@ def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> I
     60/20/20. Both are stratified and fixed by `seed`. `#COUNT` behind a name,
     as in `cifar10#10000`, trains on that many of the training images, stratified too; validation
     and test images stay as they are. It is at least the number of classes, at most that of images.
-    `data_dir`: where torchvision's files are looked for and downloaded to (`DEFAULT_DIR` unless
+    `data_dir`: where torchvision's files are looked for and downloaded to (`cache_folder` unless
     said), and where the decoded images of a folder are kept for the next time (nowhere unless
     said).
 
@@ -115,4 +114,15 @@ def find_source(name: str, data_dir: Path | None) -> Source:
     check_known(name)
     from neptune_nas.data.torchvision_sets import load_torchvision
 
-    return load_torchvision(name, data_dir or DEFAULT_DIR.expanduser())
+    return load_torchvision(name, data_dir or usual_dir(name))
+
+
+def usual_dir(name: str) -> Path:
+    """Where torchvision's files lie unless said; raises `DataError` for a user without a home."""
+    folder = cache_folder()
+    if folder is None:
+        raise DataError(
+            f"data '{name}' has no place to lie in, as there is no home folder: name one as "
+            f"`data_dir` (--data-dir)."
+        )
+    return folder

@@ -6,7 +6,8 @@ decision, the `test_acc` of several training runs.
 CSV, a row a measurement: the network (a column `code` like that, or one column a decision, named by
 its path, with the option as `str` writes it, empty where it is not taken), what was measured
 (`accuracy` or `test_acc`; `loss`), and, where there are several, its `seed` and `fidelity` (or
-`epochs`). Further columns are costs, or notes where they are no numbers.
+`epochs`). Further columns are costs, or notes where they are no numbers. `8.0` is read as `8`: so
+pandas writes the whole numbers of a column with empty cells.
 
 Accuracies may be shares or percent: if any is above 1, they are percent, and most must be.
 """
@@ -14,6 +15,7 @@ Accuracies may be shares or percent: if any is above 1, they are percent, and mo
 import csv
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -30,6 +32,7 @@ Code = tuple[int, ...]
 ONLY = 0  # the fidelity of a table that names none, so that it answers at any
 ALIASES = {"test_acc": "accuracy", "epochs": "fidelity"}
 MEASURED = {"accuracy", "loss", "seed", "fidelity", "code"}
+WHOLE = re.compile(r"\A(-?\d+)\.0+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +125,8 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
             networks.code(cells, where),
             _number(cells["accuracy"], "accuracy", where),
             _number(cells["loss"], "loss", where) if cells.get("loss") else nan,
-            int(_number(cells.get("seed") or 0, "seed", where)),
-            int(_number(cells.get("fidelity") or ONLY, "fidelity", where)),
+            _whole_number(cells.get("seed") or 0, "seed", where),
+            _whole_number(cells.get("fidelity") or ONLY, "fidelity", where),
             dict(_further(cells, MEASURED | {*networks.options})),
         )
 
@@ -145,6 +148,13 @@ def _number(cell: object, name: str, where: str) -> float:
     if not isfinite(value):
         raise FileFormatError(f"{where}: `{name}` must be a number, but is {cell!r}.")
     return value
+
+
+def _whole_number(cell: object, name: str, where: str) -> int:
+    value = _number(cell, name, where)
+    if not value.is_integer():
+        raise FileFormatError(f"{where}: `{name}` must be a whole number, but is {cell!r}.")
+    return int(value)
 
 
 def _code_of_digits(digits: str, space: Space[Any], where: str) -> Code:
@@ -178,13 +188,15 @@ class Networks:
     def _checked(self, named: tuple[str, ...], where: str) -> Code:
         picks: Picks = {}
         for (path, options), cell in zip(self.options.items(), named, strict=True):
-            if cell and cell not in options:
+            if not cell:
+                continue
+            text = cell if cell in options else WHOLE.sub(r"\1", cell)
+            if text not in options:
                 raise DataError(
                     f"{where}: `{path}` of space '{self.space.name}' is one of "
                     f"{', '.join(options)}, but is {cell!r}."
                 )
-            if cell:
-                picks[path] = options[cell]
+            picks[path] = options[text]
         try:
             return code_of(self.space, self.space.decode(picks))
         except NeptuneError as error:

@@ -18,6 +18,7 @@ from neptune_nas.report.payload import Order, payload
 from neptune_nas.report.sections import (
     admitted_note,
     answer,
+    beaten,
     decisions,
     ledger,
     reference_note,
@@ -64,6 +65,7 @@ def render(
         lead=summary(studies),
         warnings="".join(f'<p class="warning">{escape(f"{text}.")}</p>' for text in warnings),
         answer=answer(studies, commands, order),
+        beaten=beaten(studies[0]),
         compared=sections(studies),
         rank_by=escape(rank_by),
         formula=escape(FORMULAS[rank_by]),

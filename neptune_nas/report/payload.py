@@ -41,6 +41,7 @@ def payload(
             for study, folder in zip(studies, commands, strict=True)
         ],
         "ranking": order.by,
+        "objectives": studies[0].settings.question.objectives,
         "columns": {name: plain(columns[name]) for name in columns},
         "scores": [best_scores(study, trial) for study in studies for trial in study.trials],
         "networks": networks,

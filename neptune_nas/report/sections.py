@@ -10,17 +10,19 @@ from neptune_nas.report.checklist import MARKS, Check, checklist
 from neptune_nas.report.comparison import Compared, compare
 from neptune_nas.report.drawing import model_for
 from neptune_nas.report.effects import LEAST_TRIALS, Effects
+from neptune_nas.report.objectives import TITLES, others, value_text
 from neptune_nas.report.payload import Order
 from neptune_nas.report.progress import first_rung
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.tables import floor_text
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency
-from neptune_nas.study.ranking import Standing
+from neptune_nas.study.ranking import Standing, cost_axis
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 from neptune_nas.wording import counted
 
 PICKS = {"efficiency": "Most efficient", "knee": "Knee of the front", "accuracy": "Most accurate"}
+SHOWN = ("accuracy", "flops", "params", "activations", "latency")  # on every card
 FILES = {"Most efficient": "efficient", "Knee of the front": "knee", "Most accurate": "accurate"}
 
 
@@ -62,7 +64,8 @@ def comparison(studies: Sequence[Study]) -> str:
     except StudyError as error:
         return f'<p class="note">{escape(redact(str(error)))}</p>'
     heads = ("trials", "best accuracy", "most efficient", "hypervolume", "evaluation")
-    rows = "".join(comparison_row(compared) for compared in found)
+    own = others(studies[0].settings.question, ("accuracy", "flops"))
+    rows = "".join(comparison_row(compared, own) for compared in found)
     titles = "".join(f'<th scope="col">{head}</th>' for head in heads)
     return (
         f'<div class="scroll compared"><table><thead><tr><th class="text" scope="col">study</th>'
@@ -70,18 +73,19 @@ def comparison(studies: Sequence[Study]) -> str:
     )
 
 
-def comparison_row(compared: Compared) -> str:
-    """One study of the comparison."""
+def comparison_row(compared: Compared, own: Sequence[str]) -> str:
+    """One study of the comparison; `own`: its objectives beside accuracy and FLOPs."""
     trial = compared.most_efficient
+    values = [f"{TITLES[name]} {value_text(name, trial)}" for name in own]
     cells = (
         f"{compared.trials:,}",
         f"{compared.best_accuracy:.4f}",
-        f"{accuracy(trial):.4f} at {short(trial.cost.flops)} FLOPs",
+        ", ".join([f"{accuracy(trial):.4f} at {short(trial.cost.flops)} FLOPs", *values]),
         f"{compared.hypervolume:.4f}",
         duration(compared.worker_seconds),
     )
-    values = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr><th class="text" scope="row">{escape(compared.name)}</th>{values}</tr>'
+    row = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+    return f'<tr><th class="text" scope="row">{escape(compared.name)}</th>{row}</tr>'
 
 
 def cards(study: Study, folder: str, order: Order) -> str:
@@ -119,7 +123,9 @@ def costs(study: Study, standing: Standing) -> str:
     if standing.low is not None and standing.high is not None:
         interval = f"{100 * standing.low:.2f} to {100 * standing.high:.2f}%"
         items[f"95% interval, {counted(standing.seeds, 'seed')}"] = interval
+    own = others(study.settings.question, SHOWN)
     items |= {
+        **{TITLES[name]: value_text(name, trial) for name in own},
         "FLOPs": short(trial.cost.flops),
         "parameters": short(trial.cost.params),
         "activations": short(trial.cost.activations),
@@ -155,6 +161,14 @@ def admitted_to(study: Study, order: Order, several: bool) -> str:
         return escape(redact(f"{name}{error}"))
     floor = floor_text(study, order.by, order.min_accuracy)
     return escape(f"{name}ranked: {counted(count, 'trial')}{floor}.")
+
+
+def beaten(study: Study) -> str:
+    """In what no other trial beats those of the front: the figure has two axes, and no more."""
+    question = study.settings.question
+    drawn = {"accuracy", cost_axis(question)}
+    names = ", ".join(question.objectives)
+    return "on both axes" if {*question.objectives} == drawn else f"in all of {names}"
 
 
 def reference_note(study: Study) -> str:

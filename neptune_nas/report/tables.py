@@ -10,6 +10,7 @@ from neptune_nas.errors import OptionError, one_of
 from neptune_nas.redact import redact
 from neptune_nas.report.checklist import MARKS, Check, checklist
 from neptune_nas.report.hand_designed import HEADS, TITLE, against, caveat, cells
+from neptune_nas.report.objectives import TITLES, others, value_text
 from neptune_nas.study.measures import accuracy_per_gflop, efficiency
 from neptune_nas.study.ranking import (
     BY_COST,
@@ -22,6 +23,8 @@ from neptune_nas.study.study import Study
 from neptune_nas.wording import counted
 
 FORMATS = ("csv", "md")
+SHOWN = ("accuracy", "flops", "params")  # in every ranking as Markdown
+ALWAYS = ("FLOPs", "parameters", "(acc. - chance)/MFLOPs", "acc./GFLOPs")
 
 
 def trials_csv(study: Study) -> str:
@@ -70,15 +73,15 @@ def ranking_markdown(
 ) -> str:
     """The first `top` of a ranking as a Markdown table, between its formula and the checklist."""
     places = study.ranking(by, min_accuracy)
+    own = [TITLES[name] for name in others(study.settings.question, SHOWN)]
     lines = [
         f"# {escape_markdown(study.settings.name)}: ranking by {by}",
         "",
         f"`{FORMULAS[by]}`; the first {min(top, len(places))} of {len(places)}"
         f"{floor_text(study, by, min_accuracy)}.",
         "",
-        "| place | trial | accuracy | FLOPs | parameters | (acc. - chance)/MFLOPs | acc./GFLOPs "
-        "| architecture |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+        markdown_line(("place", "trial", "accuracy", *own, *ALWAYS, "architecture")),
+        f"|{' ---: |' * (3 + len(own) + len(ALWAYS))} --- |",
         *(markdown_row(study, standing) for standing in places[:top]),
         *hand_designed_lines(study),
         *trust_lines(study),
@@ -128,6 +131,7 @@ def markdown_row(study: Study, standing: Standing) -> str:
         str(standing.place),
         str(trial.number),
         accuracy_text(standing),
+        *(value_text(name, trial) for name in others(study.settings.question, SHOWN)),
         short(trial.cost.flops),
         short(trial.cost.params),
         f"{efficiency(trial, chance):.4g}",

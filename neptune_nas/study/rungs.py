@@ -33,8 +33,8 @@ class Phase(Enum):
 class Rungs:
     """Fidelities, rising, at which trials are compared; one in `reduction` goes on from each.
 
-    `reduction`: one number for all, or one for each rung but the last. Level 0, which can only be
-    the first, stands for a zero-cost proxy.
+    `reduction`: one number for all, or one for each rung but the last; where these are equal, they
+    become one for all. Level 0, which can only be the first, stands for a zero-cost proxy.
 
     Li et al. 2020 (arXiv 1810.05934) promote by one loss. Here a rung is sorted into non-dominated
     fronts first, so that a small network is never cut for being less accurate than a large one, and
@@ -55,6 +55,8 @@ class Rungs:
         if self.levels[-1] == 0:
             raise OptionError("rungs must end with at least 1 epoch: 0 is a proxy, as in 0,1,3.")
         self._check_reduction()
+        if isinstance(self.reduction, tuple) and len({*self.reduction}) < 2:
+            object.__setattr__(self, "reduction", next(iter(self.reduction), REDUCTION))
 
     def _check_reduction(self) -> None:
         given = self.reduction if isinstance(self.reduction, tuple) else (self.reduction,)

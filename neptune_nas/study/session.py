@@ -15,7 +15,7 @@ from neptune_nas.study.folder import Folder, read_settings, write_settings
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.task import Task
 from neptune_nas.training.mode import Modes
-from neptune_nas.wording import counted
+from neptune_nas.wording import as_typed, counted
 
 PACKAGES = ("torch", "optuna", "numpy")
 CHECKED = ("data_fingerprint", "input_shape", "classes")
@@ -75,8 +75,9 @@ def settle_settings(folder: Folder, asked: Asked, facts: Facts) -> Settings:
     old = read_settings(folder.settings)
     for what, ours, theirs in differences(old, asked, facts):
         raise StudyError(
-            f"study {folder.path} was begun with {what} {theirs!r}, but now it is {ours!r}: "
-            f"give this search another `name` (--study-name), or ask for what the study has."
+            f"study {folder.path} was begun with {what} {as_typed(theirs)}, but now it is "
+            f"{as_typed(ours)}: give this search another `name` (--study-name), or ask for what "
+            f"the study has."
         )
     return replace(old, trials=asked.trials, facts=replace(old.facts, versions=facts.versions))
 

@@ -27,9 +27,9 @@ class Question:
     `space`: as it was named on the command line. `data`: as `load_data` takes it. `rungs`: epochs
     at which trials are compared; the last is what the report ranks by. `evaluator`: "training",
     `table:FILE`, or the class of another one. `repeats`: seeds at the last rung, whose mean counts.
-    `reduction`: one trial in so many goes on, from all rungs or from one after the other. `proxy`:
-    the zero-cost proxy that is rung 0, if there is one. `sampler_kwargs`: numbers, text, true,
-    false, and lists and dicts of these: what `study.toml` can hold.
+    `reduction`: one trial in so many goes on, from all rungs or from one after the other (as of
+    `Rungs`). `proxy`: the zero-cost proxy that is rung 0, if there is one. `sampler_kwargs`:
+    numbers, text, true, false, and lists and dicts of these: what `study.toml` can hold.
 
     Raises `OptionError` for what no study can be asked.
     """
@@ -50,7 +50,7 @@ class Question:
 
     def __post_init__(self) -> None:
         check_objectives(self.objectives)
-        Rungs(self.rungs, self.reduction)
+        object.__setattr__(self, "reduction", Rungs(self.rungs, self.reduction).reduction)
         for text in self.constraints:
             parse_constraint(text)
         require("repeats", self.repeats >= 1, "at least 1", self.repeats)
@@ -162,9 +162,20 @@ class Settings:
 
         A field of the question that is at its default has no part in it: fields may be added.
         """
+        return self._digest({})
+
+    @property
+    def identities(self) -> tuple[str, str]:
+        """The identity, and what it was while `3,3` and `3` were two reductions."""
+        question = self.question
+        each = Rungs(question.rungs, question.reduction).reductions
+        return self.identity, self._digest({"reduction": each})
+
+    def _digest(self, more: dict[str, Any]) -> str:
         blank = Question(space="")
         asked = {n: v for n, v in asdict(self.question).items() if v != getattr(blank, n)}
-        begun_with = (asked, self.facts.space_fingerprint, self.facts.data_fingerprint)
+        facts = self.facts
+        begun_with = ({**asked, **more}, facts.space_fingerprint, facts.data_fingerprint)
         return sha256(json.dumps(begun_with, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,7 +1,6 @@
 """The modes of this processor: found once by a probe, and remembered in the user's cache folder."""
 
 import json
-import os
 import platform
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Any
 
 import torch
 
+from neptune_nas.cache import cache_folder
 from neptune_nas.errors import NeptuneError
 from neptune_nas.files import read_file, write_file
 from neptune_nas.json_fields import parse
@@ -45,11 +45,8 @@ def modes_here(file: Path | None) -> Modes:
 
 def cache_file() -> Path | None:
     """Where modes are remembered; None for a user without a home."""
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:
-        return None
-    return folder / "neptune-nas" / "modes.json"
+    folder = cache_folder()
+    return folder / "modes.json" if folder else None
 
 
 def this_processor() -> str:

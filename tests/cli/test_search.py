@@ -140,7 +140,7 @@ def test_an_unknown_option_names_the_nearest() -> None:
     ("options", "parts"),
     [
         (("--seed", 7), ("seed", "0", "7", "--study-name")),
-        (("--epochs", 2), ("rungs", "(1,)", "(2,)")),
+        (("--epochs", 2), ("rungs 1, but now it is 2:",)),
         (("--constraint", "flops<=100M"), ("constraints",)),
     ],
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from neptune_nas.data import load
 from neptune_nas.data.load import load_data
 from neptune_nas.data.torchvision_sets import KNOWN, Known
 from neptune_nas.errors import DataError
@@ -55,6 +56,24 @@ def test_a_truncated_file_is_refused_with_the_folder(mnist: Path) -> None:
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(DataError, match=r"data 'mnist': the files in .* are not whole"):
         load_data("mnist", mnist)
+
+
+def test_unless_said_data_sets_lie_in_the_users_cache_folder(
+    mnist: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cache = tmp_path / "neptune-nas"
+    cache.mkdir()
+    (mnist / "MNIST").rename(cache / "MNIST")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert len(load_data("mnist").test) == 50
+
+
+def test_a_user_without_a_home_is_asked_where_data_sets_lie(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(load, "cache_folder", lambda: None)
+    with pytest.raises(DataError, match=r"data 'mnist' has no place .*: name one .*\(--data-dir\)"):
+        load_data("mnist")
 
 
 @dataclass

@@ -1,8 +1,10 @@
 import gzip
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from neptune_nas.architecture import Architecture, Attention, Conv, Stage
@@ -26,6 +28,13 @@ CONV = "Conv(kernel=3, groups=1)"
 CODES = Space(
     "codes", Architecture(stages=(Stage(width=choice(8, 16), norm=choice("lrn", "mln")),))
 )
+
+
+@dataclass(frozen=True)
+class Free:
+    """A record with a field for any value."""
+
+    x: object
 
 
 def table(tmp_path: Path, content: str | dict[str, Any], name: str = "table.csv") -> Path:
@@ -64,6 +73,25 @@ def test_csv_names_decisions_by_their_paths(tmp_path: Path) -> None:
     ]
 
 
+def test_whole_numbers_may_be_written_as_pandas_does_in_columns_with_gaps(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        [
+            {WIDTH: 16, BLOCK: CONV, "accuracy": 0.5},
+            {WIDTH: 8, BLOCK: "Attention", HEADS: 4, "accuracy": 0.6, "seed": 2, "epochs": 9},
+        ]
+    )
+    lines = frame.to_csv(index=False)
+    assert lines.endswith("8,Attention,0.6,4.0,2.0,9.0\n")
+    rows = read_rows(table(tmp_path, lines), SPACE)
+    assert [(r.code, r.seed, r.fidelity) for r in rows] == [((1, 0, -1), 0, 0), ((0, 1, 1), 2, 9)]
+
+
+def test_an_option_that_is_written_so_itself_is_taken_as_it_is(tmp_path: Path) -> None:
+    space = Space("numbers", Free(choice(2.0, 4, "v4.0")))
+    rows = read_rows(table(tmp_path, "x,accuracy\n2.0,0.1\n4.0,0.2\n4,0.3\nv4.0,0.4\n"), space)
+    assert [row.code for row in rows] == [(0,), (1,), (1,), (2,)]
+
+
 def test_csv_may_have_codes_seeds_epochs_costs_and_notes(tmp_path: Path) -> None:
     lines = "code,test_acc,seed,epochs,flops,note\n01,50,2,9,100,fine\n"
     (found,) = read_rows(table(tmp_path, lines), CODES)
@@ -82,6 +110,8 @@ def test_csv_may_have_codes_seeds_epochs_costs_and_notes(tmp_path: Path) -> None
         ("code,accuracy\n01,good\n", "line 2: `accuracy` must be a number, but is 'good'"),
         ("code,accuracy\n01,nan\n", "line 2: `accuracy` must be a number, but is 'nan'"),
         ("code,accuracy\n00,0.5\n01,63\n10,0.7\n", "most are at most 1 and one is 63"),
+        ("code,accuracy,seed\n01,0.5,.5\n", "line 2: `seed` must be a whole number, but is '.5'"),
+        ("code,accuracy,epochs\n01,0.5,8.5\n", "`fidelity` must be a whole number, but is '8.5'"),
         ("code,accuracy\n01,-0.5\n", "must lie in 0..1 or in 0..100 percent, but one is -0.5"),
         ("code,accuracy\n01,250\n", "must lie in 0..1 or in 0..100 percent, but one is 2.5"),
     ],
@@ -117,11 +147,11 @@ def test_a_table_without_the_spaces_columns_is_refused(tmp_path: Path) -> None:
         read_rows(table(tmp_path, "arch,accuracy\na,0.5\n"), SPACE)
 
 
-def test_picks_of_another_space_are_refused(tmp_path: Path) -> None:
-    lines = f"{WIDTH},{BLOCK},{HEADS},accuracy\n64,Attention,4,0.5\n"
-    with pytest.raises(
-        DataError, match=r"line 2: `stages\.0\.width` of space 'tiny' is one of 8, 16"
-    ):
+@pytest.mark.parametrize("width", ["64", "8.5", "64.0", "8.0.0", "8."])
+def test_picks_of_another_space_are_refused(tmp_path: Path, width: str) -> None:
+    lines = f"{WIDTH},{BLOCK},{HEADS},accuracy\n{width},Attention,4,0.5\n"
+    says = rf"line 2: `stages\.0\.width` of space 'tiny' is one of 8, 16, but is '{width}'"
+    with pytest.raises(DataError, match=says):
         read_rows(table(tmp_path, lines), SPACE)
 
 

@@ -165,6 +165,29 @@ def test_an_opened_trial_shows_the_interval_that_its_card_shows(
     assert shown == card == ["95% interval, 3 seeds", "88.52 to 93.48%"]
 
 
+@pytest.mark.parametrize(
+    ("objectives", "shown", "opened"),
+    [
+        (("accuracy", "flops"), ["flops", "params"], ["FLOPs", "20k"]),
+        (("accuracy", "activations"), ["flops", "params", "activations"], ["FLOPs", "20k"]),
+        (("loss", "macs"), ["loss", "flops", "macs", "params"], ["loss", "1.0000", "MACs", "10k"]),
+    ],
+)
+def test_table_and_opened_trial_show_what_the_study_aims_at(
+    chrome: Chrome, tmp_path: Path, objectives: tuple[str, ...], shown: list[str], opened: list[str]
+) -> None:
+    study = plain_results(plain_trial(0, 0.9, 10_000), objectives=objectives)
+    open_page(chrome, save(tmp_path, study))
+    heads = chrome.find_elements(By.CSS_SELECTOR, "#table thead button")
+    names = [head.get_attribute("data-sort") for head in heads]
+    assert names[: len(shown) + 3] == ["place", "number", "accuracy", *shown]
+    assert names[len(shown) + 3] == "efficiency"
+    chrome.execute_script("document.querySelector('#table tbody tr').click()")
+    facts = chrome.find_element(By.CSS_SELECTOR, "#network .costs").text.splitlines()
+    assert facts[: len(opened)] == opened
+    assert errors(chrome) == []
+
+
 def test_the_table_begins_in_the_order_of_the_ranking(
     chrome: Chrome, page: Path, study: Study
 ) -> None:

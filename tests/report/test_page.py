@@ -87,6 +87,50 @@ def test_a_pick_with_repeated_seeds_shows_its_interval(page: str) -> None:
     assert "95% interval, " not in visible(page)
 
 
+@pytest.mark.parametrize(
+    ("objectives", "shown"),
+    [
+        (("accuracy", "flops"), []),
+        (("accuracy", "params"), []),
+        (("accuracy", "latency"), []),
+        (("loss", "macs"), ["<dt>loss</dt><dd>1.0000</dd>", "<dt>MACs</dt><dd>10k</dd>"]),
+    ],
+)
+def test_a_pick_shows_what_the_study_aims_at_once(
+    objectives: tuple[str, ...], shown: list[str]
+) -> None:
+    trial = replace(plain_trial(0, 0.9, 10_000), latency=1.2345)
+    text = visible(render([plain_results(trial, objectives=objectives)]))
+    costs = ["<dt>FLOPs</dt><dd>20k</dd>", "<dt>parameters</dt><dd>1k</dd>"]
+    usual = [*costs, "<dt>activations</dt><dd>100</dd>", "<dt>latency</dt><dd>1.23 ms</dd>"]
+    assert "".join([*shown, *usual]) in text
+
+
+@pytest.mark.parametrize(
+    ("objectives", "said"),
+    [
+        (("accuracy", "latency"), "beats on both axes."),
+        (("loss", "flops"), "beats in all of loss, flops."),
+        (("accuracy", "flops", "params"), "beats in all of accuracy, flops, params."),
+    ],
+)
+def test_the_page_says_in_what_the_front_is_not_beaten(
+    objectives: tuple[str, ...], said: str
+) -> None:
+    study = plain_results(plain_trial(0, 0.9, 10_000))
+    facts = replace(study.settings.facts, reference=(0.1, *[5e6] * (len(objectives) - 1)))
+    question = replace(study.settings.question, objectives=objectives)
+    asked = replace(study.settings, question=question, facts=facts)
+    assert said in visible(render([replace(study, settings=asked)]))
+
+
+def test_studies_beside_each_other_show_what_they_aim_at() -> None:
+    trial = replace(plain_trial(0, 0.9, 10_000), latency=1.2345)
+    pair = [plain_results(trial, name=n, objectives=("accuracy", "latency")) for n in "ab"]
+    text = visible(render(pair))
+    assert text.count("<td>0.9000 at 20k FLOPs, latency 1.23 ms</td>") == 2
+
+
 def test_the_numbers_in_the_page_are_those_of_trials_csv(page: str, study: Study) -> None:
     columns = packed_json(page)["columns"]
     rows = list(csv.DictReader(io.StringIO(trials_csv(study))))

@@ -55,6 +55,25 @@ def test_the_ranking_as_markdown_says_its_formula_and_its_first(study: Study) ->
     assert f"| 1 | {first.trial.number} | {first.accuracy:.4f} |" in text
 
 
+@pytest.mark.parametrize(
+    ("objectives", "heads", "cells"),
+    [
+        (("accuracy", "params"), "accuracy | FLOPs |", "0.9000 | 20k |"),
+        (("accuracy", "latency"), "accuracy | latency | FLOPs |", "0.9000 | 1.23 ms | 20k |"),
+        (("loss", "macs"), "accuracy | loss | MACs | FLOPs |", "0.9000 | 1.0000 | 10k | 20k |"),
+    ],
+)
+def test_markdown_shows_what_the_study_aims_at(
+    objectives: tuple[str, ...], heads: str, cells: str
+) -> None:
+    trial = replace(plain_trial(0, 0.9, 10_000), latency=1.2345)
+    text = ranking_text(plain_results(trial, objectives=objectives), "md")
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert f"| place | trial | {heads} parameters |" in table[0]
+    assert f"| 1 | 0 | {cells} 1k |" in table[2]
+    assert len({line.replace(r"\|", "").count("|") for line in table}) == 1
+
+
 def test_markdown_ends_with_the_checklist_of_the_page(study: Study) -> None:
     text, checks = ranking_text(study, "md"), checklist(study)
     lines = text.partition("## Can it be trusted?\n\n")[2].splitlines()

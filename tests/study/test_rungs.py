@@ -41,6 +41,17 @@ def test_reductions_of_their_own_are_one_for_each_rung_but_the_last(
         Rungs((1, 3, 9), reduction)
 
 
+@pytest.mark.parametrize(
+    ("levels", "reduction", "equal"),
+    [((1, 3, 9), (3, 3), 3), ((1, 3), (4,), 4), ((1,), (), 3), ((1, 3, 9), (5, 2), (5, 2))],
+)
+def test_equal_reductions_are_one_for_all(
+    levels: tuple[int, ...], reduction: tuple[int, ...], equal: int | tuple[int, ...]
+) -> None:
+    assert Rungs(levels, reduction) == Rungs(levels, equal)
+    assert Rungs(levels, reduction).reduction == equal
+
+
 def test_each_rung_sends_its_own_share_on() -> None:
     scored = {1: {n: (n / 10,) for n in range(5)}, 3: {0: (0.1,), 1: (0.2,)}, 9: {}}
     rungs, promoted = Rungs((1, 3, 9), (5, 2)), none_promoted()

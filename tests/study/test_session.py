@@ -58,7 +58,13 @@ def test_another_storage_is_a_contradiction(tmp_path: Path) -> None:
     ("changed", "facts", "message"),
     [
         ({"question": question(seed=3)}, {}, "begun with seed 0, but now it is 3"),
-        ({"question": question(rungs=(1, 3))}, {}, r"rungs \(1,\)"),
+        ({"question": question(rungs=(1, 3))}, {}, "rungs 1, but now it is 1,3: give"),
+        (
+            {"question": question(constraints=("flops<=9M",))},
+            {},
+            "s none, but now it is flops<=9M:",
+        ),
+        ({}, {"input_shape": (3, 8, 8)}, "input shape 1,8,8, but now it is 3,8,8:"),
         ({}, {"data_fingerprint": "ffff"}, "data fingerprint"),
         ({}, {"outline": {"stages": "4 of"}}, "of the space as"),
         ({"storage": "sqlite:///other.db"}, {}, "storage 'study.db', but now it is 'sqlite:///oth"),

@@ -35,11 +35,15 @@
   }
   function show(i) {
     const facts = [
+      ...(data.objectives.includes("macs") ? [["MACs", short(columns.macs[i])]] : []),
       ["FLOPs", short(columns.flops[i])],
       ["parameters", short(columns.params[i])],
       ["activations", short(columns.activations[i])],
       ["state", columns.state[i]],
     ];
+    if (data.objectives.includes("loss") && columns.loss[i] !== null) {
+      facts.unshift(["loss", columns.loss[i].toFixed(4)]);
+    }
     if (columns.latency_ms[i] !== null) facts.push(["latency", `${precise(columns.latency_ms[i])} ms`]);
     for (const [rung, accuracy] of data.scores[i]) facts.push([`after ${rung}`, accuracy.toFixed(4)]);
     if (columns.failure[i]) facts.push(["failure", columns.failure[i]]);
@@ -80,8 +84,11 @@
     ["study", "study", (index) => studies[index].name, "text"],
     ["number", "trial", String],
     ["accuracy", "accuracy", fixed(4)],
+    ["loss", "loss", fixed(4)],
     ["flops", "FLOPs", short],
+    ["macs", "MACs", short],
     ["params", "params", short],
+    ["activations", "activations", short],
     ["latency_ms", "ms", precise],
     ["efficiency", "eff./MFLOP", precise],
     ["accuracy_per_gflop", "acc./GFLOP", precise],
@@ -92,6 +99,7 @@
   ].filter(([name]) => worthShowing(name));
   function worthShowing(name) {
     if (name === "study") return several;
+    if (["loss", "macs", "activations"].includes(name)) return data.objectives.includes(name);
     if (name === "value") return !["efficiency", "accuracy", "flops", "params", "latency"].includes(data.ranking);
     return ["place", "state"].includes(name) || columns[name].some((value) => value !== null);
   }

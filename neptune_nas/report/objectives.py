@@ -1,0 +1,33 @@
+"""What a study aims at, as tables show it beside the columns that they always have."""
+
+from collections.abc import Collection
+from math import isfinite
+
+from neptune_nas.describe import short
+from neptune_nas.study.measures import cost_of
+from neptune_nas.study.settings import Question
+from neptune_nas.trial import Trial
+
+TITLES = {
+    "loss": "loss",
+    "flops": "FLOPs",
+    "macs": "MACs",
+    "params": "params",
+    "activations": "activations",
+    "latency": "latency",
+}
+
+
+def others(question: Question, shown: Collection[str]) -> tuple[str, ...]:
+    """The objectives of a question that are not among those `shown` anyway."""
+    return tuple(name for name in question.objectives if name not in shown)
+
+
+def value_text(name: str, trial: Trial) -> str:
+    """What a trial has of an objective, in a few digits; a dash where it was not measured."""
+    value = cost_of(trial, name)
+    if not isfinite(value):
+        return "-"
+    if name == "latency":
+        return f"{value:.3g} ms"
+    return f"{value:.4f}" if name == "loss" else short(value)
