@@ -22,6 +22,14 @@ def half(tmp_path: Path) -> Study:
     return Study(tmp_path, settings(question(), trials=4), trials, Ledger())
 
 
+@pytest.fixture
+def paced(half: Study) -> Study:
+    """The same with a third trial, by which its pace is known."""
+    third = make_trial(2, 0.4, 200)
+    third = replace(third, scores=(replace(third.scores[0], started=2.0, seconds=1.0),))
+    return replace(half, trials=(*half.trials, third))
+
+
 def said(study: Study) -> str:
     terminal = Console(width=200)
     with terminal.capture() as capture:
@@ -29,27 +37,27 @@ def said(study: Study) -> str:
     return capture.get()
 
 
-def test_a_stopped_study_has_no_time_left(half: Study) -> None:
-    text = said(half)
+def test_a_stopped_study_has_no_time_left(paced: Study) -> None:
+    text = said(paced)
     assert "stopped: the same search again goes on\nbegun and not ended: trial 1\n" in text
     assert " left" not in text
 
 
-def test_a_study_at_work_has(half: Study) -> None:
-    with Folder(half.folder).locked():
-        text = said(half)
+def test_a_study_at_work_has(paced: Study) -> None:
+    with Folder(paced.folder).locked():
+        text = said(paced)
     assert " left\nat work\n" in text
 
 
-def test_where_nobody_can_know_a_study_is_neither_and_has_no_time_left(half: Study) -> None:
-    Folder(half.folder).lock.mkdir()
-    assert says_nothing_of_work(said(half))
+def test_where_nobody_can_know_a_study_is_neither_and_has_no_time_left(paced: Study) -> None:
+    Folder(paced.folder).lock.mkdir()
+    assert says_nothing_of_work(said(paced))
 
 
-def test_a_study_in_a_storage_of_its_own_may_be_searched_elsewhere(half: Study) -> None:
-    shared = replace(half, settings=replace(half.settings, storage="mysql://host/studies"))
+def test_a_study_in_a_storage_of_its_own_may_be_searched_elsewhere(paced: Study) -> None:
+    shared = replace(paced, settings=replace(paced.settings, storage="mysql://host/studies"))
     assert says_nothing_of_work(said(shared))
-    with Folder(half.folder).locked():
+    with Folder(paced.folder).locked():
         assert " left\nat work\n" in said(shared)
 
 
