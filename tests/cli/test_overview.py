@@ -1,15 +1,24 @@
-"""What `neptune-nas status` says of a study that is not complete."""
+"""What `neptune-nas status` says of a study that is not complete, or that is confirmed."""
 
 from dataclasses import replace
 from pathlib import Path
+from time import time
 
 import pytest
 from rich.console import Console
 
 from neptune_nas.cli.overview import overview
+from neptune_nas.study.confirmation import (
+    Aim,
+    Goal,
+    missing_seeds,
+    with_confirmation,
+    write_confirmations,
+)
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
+from neptune_nas.trial import Score
 from tests.study.builders import make_trial, question, settings
 
 
@@ -75,6 +84,51 @@ def test_a_complete_study_is_neither(half: Study) -> None:
 
 def test_more_trials_than_asked_for_are_all_of_them(half: Study) -> None:
     assert "1/2 trials" in said(replace(half, settings=replace(half.settings, trials=1)))
+
+
+@pytest.fixture
+def done(tmp_path: Path) -> Study:
+    """A study of two trials on the front, which were to have two seeds each; one has."""
+    trials = (make_trial(0, 0.5, 100), make_trial(1, 0.6, 200))
+    study = Study(tmp_path, settings(question(), trials=2), trials, Ledger())
+    seed = missing_seeds(study.settings.question, trials[1], Goal(2))[0]
+    study = with_confirmation(study, 1, Score(1, 0.6, 1.0, seed=seed, started=time() - 90))
+    write_confirmations(Folder(tmp_path).confirmations, study.trials, Aim(Goal(2)))
+    return study
+
+
+def test_a_study_that_is_confirmed_now_says_how_far(done: Study) -> None:
+    with Folder(done.folder).locked_to_confirm():
+        text = said(done)
+    assert "\nconfirming: 1 of 2 further scores, 1 trial still to confirm\nlast result 1m3" in text
+    assert "at work" not in text
+
+
+def test_one_whose_confirming_was_stopped_says_how_to_go_on(done: Study) -> None:
+    stopped = (
+        "confirmed: 1 of 2 further scores, 1 trial still to confirm; stopped: the same command"
+    )
+    assert f"\n{stopped} again goes on\n" in said(done)
+
+
+def test_one_whose_confirming_came_to_its_end_was_not_stopped(done: Study) -> None:
+    file = Folder(done.folder).confirmations
+    write_confirmations(file, done.trials, Aim(Goal(2), most=1))
+    assert "\nconfirmed: 1 of 1 further score, 1 trial still to confirm\n" in said(done)
+    write_confirmations(file, done.trials, Aim(Goal(2, "accuracy", 1)))
+    assert "\nconfirmed: 1 of 1 further score\n" in said(done)
+
+
+def test_a_complete_study_that_is_measured_for_is_not_confirmed_now(done: Study) -> None:
+    with Folder(done.folder).locked():
+        text = said(done)
+    assert "\nat work on what comes after the search\nconfirmed: 1 of 2 further scores" in text
+    assert "stopped" not in text
+
+
+def test_a_study_that_was_never_confirmed_says_nothing_of_it(done: Study) -> None:
+    Folder(done.folder).confirmations.unlink()
+    assert "confirm" not in said(done)
 
 
 def test_a_rung_is_named_in_its_own_words(half: Study) -> None:
