@@ -12,12 +12,16 @@ from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.outputs import write_outputs
 from neptune_nas.search import Search
 from neptune_nas.study.confirmation import (
+    Aim,
     Goal,
+    chosen,
+    evaluations_of,
     missing_seeds,
     unsure,
     with_confirmation,
     write_confirmations,
 )
+from neptune_nas.study.folder import open_folder
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 from neptune_nas.watch import ignore
@@ -42,11 +46,15 @@ def run_confirm(
     """
     end_if_unguarded()
     check_asked(search, goal, evaluations)
-    check_same(search, study_of(search).settings)
-    with search.folder.locked():
+    open_folder(search.folder.path)
+    with search.folder.locked_to_confirm():
+        file, before = search.folder.confirmations, study_of(search)
+        check_same(search, before.settings)
+        aim = aim_of(before, goal, evaluations)
         try:
-            for trial, study in confirmations(search, goal, evaluations):
-                write_confirmations(search.folder.confirmations, study.trials)
+            write_confirmations(file, before.trials, aim)
+            for trial, study in confirmations(search, before, goal, evaluations):
+                write_confirmations(file, study.trials, aim)
                 watch(trial, len(unsure(study, goal)))
         except BaseException:
             with suppress(NeptuneError):  # the first mistake is the one to tell
@@ -55,6 +63,15 @@ def run_confirm(
         study = study_of(search)
         write_outputs(study)
     return study
+
+
+def aim_of(study: Study, goal: Goal, most: int | None) -> Aim:
+    """The goal, with at most so many evaluations more than a study has had.
+
+    Raises `OptionError` for an unknown ranking and `StudyError` where nothing can be ranked.
+    """
+    chosen(study, goal)
+    return Aim(goal, None if most is None else evaluations_of(study.trials) + most)
 
 
 def check_asked(search: Search, goal: Goal, evaluations: int | None) -> None:
@@ -90,9 +107,10 @@ def runs_of(search: Search) -> int | None:
     return None if search.known is None else search.known.least_runs(search.question.rungs[-1])
 
 
-def confirmations(search: Search, goal: Goal, most: int | None) -> Iterator[tuple[Trial, Study]]:
+def confirmations(
+    search: Search, study: Study, goal: Goal, most: int | None
+) -> Iterator[tuple[Trial, Study]]:
     """Each trial that was scored again, and the study as it then stands, one by one."""
-    study = study_of(search)
     if not unsure(study, goal):
         return
     tried: set[tuple[int, int]] = set()

@@ -41,17 +41,18 @@ class OptionError(NeptuneError):
 
 
 def one_of(names: Iterable[str], got: str) -> str:
-    """The tail of a message about an unknown name: the nearest valid one, then all of them.
+    """The tail of a message about an unknown name: the nearest valid one, if any, and all of them.
 
     >>> one_of(["digits", "mnist"], "minst")
     "did you mean 'mnist'? Known: digits, mnist."
     >>> one_of(["accuracy", "loss"], "acc")
     "did you mean 'accuracy'? Known: accuracy, loss."
+    >>> one_of(["digits", "mnist"], "x")
+    'choose one of digits, mnist.'
     """
     known = sorted(names)
-    near = nearest(known, got)
-    hint = f"did you mean '{near}'? " if near else ""
-    return f"{hint}Known: {', '.join(known)}."
+    near, listed = nearest(known, got), ", ".join(known)
+    return f"did you mean '{near}'? Known: {listed}." if near else f"choose one of {listed}."
 
 
 def nearest(known: Sequence[str], got: str) -> str | None:

@@ -1,17 +1,20 @@
 """What a search would do, said before it is done."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from neptune_nas.again import study_of
 from neptune_nas.codec import key
 from neptune_nas.constraints import Survey
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.search import Search
+from neptune_nas.study.progress import is_complete
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question
+from neptune_nas.study.study import Study
 from neptune_nas.study.subject import Subject
 from neptune_nas.trial import Score
 
@@ -22,16 +25,17 @@ CANDIDATES = 21  # of which the one with the median FLOPs is trained
 class Plan:
     """The study that would be made, and one candidate trained.
 
-    `seconds`: for all trials, by the candidate's time. `sharing`: how many run on each
-    GPU, and why.
+    `study`: as it stands with what is asked of it now; None for a new one. `score`: None where
+    nothing is left to search. `seconds`: for what is left, by the candidate's time. `sharing`: how
+    many run on each GPU, and why.
     """
 
     folder: Path
-    goes_on: bool
+    study: Study | None
     question: Question
     facts: Facts
     survey: Survey[Any]
-    score: Score
+    score: Score | None
     seconds: float
     trials: int
     jobs: int
@@ -39,30 +43,40 @@ class Plan:
 
 
 def plan(search: Search) -> Plan:
-    """Look at the space and the data, and train one typical candidate in this process."""
+    """Look at the space and the data, and train one typical candidate in this process.
+
+    None is trained where the study has all its trials.
+    """
     subject, opening, question = search.subject, search.opening, search.question
     subject.sampler()  # only to find out now what it refuses
     settings = opening.settle(subject.facts())
     opening.check_places(settings)
+    study = replace(study_of(search), settings=settings) if search.folder.exists else None
     sharing, jobs = search.sharing, search.slots.jobs  # before the candidate takes memory
-    candidate = typical(subject)
-    seed = seed_for(search.seed, key(candidate))
+    is_over = study is not None and is_complete(study)
     first = next(level for level in question.rungs if level)  # 0 is a proxy
-    subject.task.evaluator(candidate, first, seed)  # warms up: the first call is slower
-    score = subject.task.evaluator(candidate, first, seed)
-    each = score.seconds / first * expected_epochs(Rungs(question.rungs, question.reduction))
+    score = None if is_over else tried(subject, first)
+    an_epoch = score.seconds / first if score else 0.0
     return Plan(
         folder=search.folder.path,
-        goes_on=search.folder.exists,
+        study=study,
         question=question,
         facts=settings.facts,
         survey=subject.surveyed,
         score=score,
-        seconds=each * search.trials * search.repeats / jobs,
+        seconds=an_epoch * epochs_left(question, search.trials, study) / jobs,
         trials=search.trials,
         jobs=jobs,
         sharing=sharing.why if sharing else "",
     )
+
+
+def tried(subject: Subject, level: int) -> Score:
+    """The score of a typical candidate at a rung."""
+    candidate = typical(subject)
+    seed = seed_for(subject.question.seed, key(candidate))
+    subject.task.evaluator(candidate, level, seed)  # warms up: the first call is slower
+    return subject.task.evaluator(candidate, level, seed)
 
 
 def typical(subject: Subject) -> Any:
@@ -72,6 +86,13 @@ def typical(subject: Subject) -> Any:
     fits = [each for each in sampled if subject.gauge.feasible(each)]
     fits = fits or [subject.surveyed.require_example()]
     return sorted(fits, key=lambda each: subject.gauge.cost(each).flops)[len(fits) // 2]
+
+
+def epochs_left(question: Question, trials: int, study: Study | None) -> float:
+    """How many epochs so many trials take, about, without those that a study had already."""
+    each = expected_epochs(Rungs(question.rungs, question.reduction)) * question.repeats
+    scores = (s for trial in (study.trials if study else ()) for s in trial.scores)
+    return max(0.0, trials * each - sum(score.fidelity for score in scores))
 
 
 def expected_epochs(rungs: Rungs) -> float:

@@ -11,7 +11,7 @@ from neptune_nas.report.tables import ranking_text, trials_csv
 from neptune_nas.report.versus import versus
 from neptune_nas.search import Search
 from neptune_nas.space import find_space
-from neptune_nas.study.confirmation import Goal
+from neptune_nas.study.confirmation import Aim, Goal, read_aim
 from neptune_nas.study.read import read_study
 from neptune_nas.trial import Trial
 from tests.study.fakes import Arithmetic
@@ -123,6 +123,47 @@ def test_a_table_with_one_run_of_each_network_confirms_nothing(tmp_path: Path) -
     search = Search(space="tiny", table=table, trials=5, out=tmp_path)
     with pytest.raises(OptionError, match=r"nothing can be confirmed on .*only one run"):
         usual_goal(search)
+
+
+def aim_and_whether_at_work(search: Search) -> tuple[Aim | None, bool | None]:
+    """What another process reads of a study that is confirmed."""
+    return read_aim(search.folder.confirmations), search.folder.is_confirmed_now
+
+
+def test_others_see_what_is_asked_and_that_it_is_at_work(searched: Search) -> None:
+    assert aim_and_whether_at_work(searched) == (None, False)
+    seen: list[tuple[Aim | None, bool | None]] = []
+    for evaluations in (1, 2):
+        run_confirm(
+            searched, BEST, evaluations, lambda *_: seen.append(aim_and_whether_at_work(searched))
+        )
+    assert seen == [(Aim(BEST, most=1), True), *[(Aim(BEST, most=3), True)] * 2]
+    assert aim_and_whether_at_work(searched) == (Aim(BEST, most=3), False)
+
+
+def test_what_is_asked_is_written_before_the_first_result(
+    searched: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_: Search) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Search, "engine", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_confirm(searched, BEST)
+    assert read_aim(searched.folder.confirmations) == Aim(BEST)
+
+
+def test_a_ranking_that_is_unknown_leaves_no_trace(searched: Search) -> None:
+    with pytest.raises(OptionError, match="ranking 'x' is unknown"):
+        run_confirm(searched, Goal(by="x"))
+    assert not searched.folder.confirmations.exists()
+
+
+def test_a_study_that_is_not_there_is_not_begun(tmp_path: Path) -> None:
+    search = Search("tiny", out=tmp_path / "none")
+    with pytest.raises(StudyError, match="does not exist"):
+        run_confirm(search)
+    assert not search.folder.path.parent.exists()
 
 
 def test_what_is_sure_is_not_measured_again(searched: Search) -> None:

@@ -48,7 +48,7 @@ def test_a_beginning_or_something_like_it_is_enough_in_capitals_or_not(
 
 
 def test_nothing_is_near_to_nothing() -> None:
-    assert one_of(("b", "a"), "") == "Known: a, b."
+    assert one_of(("b", "a"), "") == "choose one of a, b."
 
 
 def test_of_a_long_message_the_first_line_is_taken_and_of_none_its_kind() -> None:
@@ -57,7 +57,7 @@ def test_of_a_long_message_the_first_line_is_taken_and_of_none_its_kind() -> Non
 
 
 def test_a_name_like_none_gets_all_known_ones() -> None:
-    assert one_of(("b", "a"), "xyz") == "Known: a, b."
+    assert one_of(("b", "a"), "xyz") == "choose one of a, b."
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,8 @@ RANKS = (
     ("compare", "model", "outputs", "sharing", "validate"),
     ("export", "full_training", "running"),
     ("search",),
-    ("again", "plan"),
-    ("audit", "baseline", "confirm", "hand_designed"),
+    ("again",),
+    ("audit", "baseline", "confirm", "hand_designed", "plan"),
     ("cli",),
     ("__main__",),
 )

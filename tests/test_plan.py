@@ -8,9 +8,12 @@ import optuna
 import pytest
 
 from neptune_nas.errors import StudyError
-from neptune_nas.plan import expected_epochs, plan
+from neptune_nas.plan import epochs_left, expected_epochs, plan
 from neptune_nas.search import Search
+from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.rungs import Rungs
+from neptune_nas.study.study import Study
+from tests.study.builders import make_trial, question, settings
 from tests.study.fakes import Arithmetic
 
 
@@ -39,21 +42,57 @@ def test_a_larger_reduction_takes_less_time(tmp_path: Path) -> None:
     few, many = (
         plan(replace(asked(tmp_path), rungs=(1, 100), reduction=reduction)) for reduction in (2, 50)
     )
+    assert few.score is not None
+    assert many.score is not None
     ratio = (few.seconds / few.score.seconds) / (many.seconds / many.score.seconds)
     assert ratio == pytest.approx(51 / 3)
+
+
+def trained(*fidelities: int) -> Study:
+    """A study of one trial, scored so."""
+    trial = make_trial(0, 0.5, 100)
+    scores = tuple(replace(trial.scores[0], fidelity=each) for each in fidelities)
+    trials = (replace(trial, scores=scores),)
+    return Study(Path("x"), settings(question()), trials, Ledger())
+
+
+@pytest.mark.parametrize(
+    ("repeats", "study", "epochs"),
+    [
+        (1, None, 10 * 3.0),
+        (2, None, 10 * 6.0),
+        (1, trained(1, 3), 10 * 3.0 - 4),
+        (1, trained(9, 9, 9, 9), 0.0),
+    ],
+)
+def test_what_was_trained_already_is_not_left(
+    repeats: int, study: Study | None, epochs: float
+) -> None:
+    assert epochs_left(question(rungs=(1, 3, 9), repeats=repeats), 10, study) == epochs
+
+
+def test_for_a_study_that_has_all_its_trials_nothing_is_trained(tmp_path: Path) -> None:
+    study = asked(tmp_path).run()
+    found = plan(asked(tmp_path))
+    assert (found.study, found.score, found.seconds) == (study, None, 0.0)
+    more = plan(replace(asked(tmp_path), trials=3))
+    assert more.study is not None
+    assert more.study.settings.trials == 3
+    assert more.score is not None
 
 
 @pytest.mark.parametrize("storage", ["elsewhere.db", "studies/tiny-digits/other.db"])
 def test_a_plan_leaves_folder_and_database_as_they_are(tmp_path: Path, storage: str) -> None:
     found = plan(asked(tmp_path / "studies", storage=f"sqlite:///{tmp_path / storage}"))
-    assert not found.goes_on
+    assert found.study is None
     assert everything(tmp_path) == {}
 
 
 def test_a_plan_for_a_study_that_is_there_leaves_it_as_it_is(tmp_path: Path) -> None:
     asked(tmp_path).run()
     before = everything(tmp_path)
-    assert plan(asked(tmp_path)).goes_on
+    assert plan(asked(tmp_path)).study is not None
+    assert plan(replace(asked(tmp_path), trials=3)).study is not None
     assert everything(tmp_path) == before
 
 

@@ -23,9 +23,9 @@ def confirm(
     evaluations: Annotated[int | None, typer.Option(help="The most to make now.")] = None,
 ) -> None:
     """Score the best again with more seeds: was it luck?"""
-    from neptune_nas.cli.confirming import confirm_best
+    from neptune_nas.cli.confirming import confirm_more
     from neptune_nas.cli.console import console
     from neptune_nas.study.confirmation import Goal
 
-    study = confirm_best(measure.search(), Goal(seeds, by, top), evaluations)
+    study = confirm_more(measure.search(), Goal(seeds, by, top), evaluations)
     console().print(f"Report: {study.folder / 'report.html'}", soft_wrap=True)

@@ -7,26 +7,54 @@ from neptune_nas.cli.console import console
 from neptune_nas.cli.summary import confirmed_lines, confirmed_table
 from neptune_nas.confirm import run_confirm, usual_goal
 from neptune_nas.search import Search
-from neptune_nas.study.confirmation import Goal, as_searched
+from neptune_nas.study.confirmation import Aim, Goal, as_searched, evaluations_of
+from neptune_nas.study.confirming import confirming
 from neptune_nas.study.noise import accuracies
+from neptune_nas.study.progress import is_complete
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State, Trial
 from neptune_nas.watch import ignore
 from neptune_nas.wording import counted
 
 
-def confirm_best(
-    search: Search, goal: Goal, evaluations: int | None = None, *, quiet: bool = False
-) -> Study:
+def confirm_more(search: Search, goal: Goal, evaluations: int | None = None) -> Study:
     """Score the best of a search's study again, and print each result and what became of them."""
     before = study_of(search)
-    study = run_confirm(search, goal, evaluations, ignore if quiet else teller())
-    if not quiet:
-        terminal = console()
-        terminal.print(confirmed_table(study, goal, as_searched(study.trials)))
-        for line in confirmed_lines(before, study, goal):
-            terminal.print(line, soft_wrap=True)
+    study = run_confirm(search, goal, evaluations, teller())
+    print_confirmed(before, study, goal, "the same command")
     return study
+
+
+def print_confirmed(before: Study, after: Study, goal: Goal, goes_on: str) -> None:
+    """The best as they stand now, what has changed, and what command `goes_on`."""
+    terminal = console()
+    terminal.print(confirmed_table(after, goal, as_searched(after.trials)))
+    for line in confirmed_lines(before, after, goal, goes_on):
+        terminal.print(line, soft_wrap=True)
+
+
+def foretold(search: Search, study: Study | None, most: int | None) -> str | None:
+    """What a search would do once its trials are done, with or without `--confirm`, if anything.
+
+    `study`: as it stands; None where it is new.
+    """
+    is_over = study is not None and is_complete(study)
+    if most is None:
+        return "So the search would only write its report again." if is_over else None
+    left = max(0, most - evaluations_of(study.trials if study else ()))
+    if study is None or not is_over:
+        then = f"at most {counted(left, 'evaluation')} to confirm the best"
+        return f"Then {then if left else f'--confirm {most} allows no more evaluations'}."
+    if not study.ranked:
+        return "So nothing could be confirmed: no trial came to its end."
+    now = confirming(study, Aim(usual_goal(search), most))
+    if now.done < now.total:
+        return (
+            f"So the search would only confirm the best, who miss "
+            f"{counted(now.total - now.done, 'score')}, with at most {counted(left, 'evaluation')}."
+        )
+    why = f"--confirm {most} allows no more evaluations" if now.unsure else "the best are confirmed"
+    return f"So the search would only write its report again: {why}."
 
 
 def confirm_in_all(search: Search, study: Study, most: int, *, quiet: bool = False) -> Study:
@@ -41,8 +69,13 @@ def confirm_in_all(search: Search, study: Study, most: int, *, quiet: bool = Fal
             else "Nothing was confirmed: no trial came to its end."
         )
         return study
-    left = most - sum(len(trial.confirmations) for trial in study.trials)
-    return confirm_best(search, usual_goal(search), left, quiet=quiet) if left > 0 else study
+    left, goal = most - evaluations_of(study.trials), usual_goal(search)
+    if left <= 0:
+        return study
+    after = run_confirm(search, goal, left, ignore if quiet else teller())
+    if not quiet:
+        print_confirmed(study, after, goal, "the same command with a larger --confirm")
+    return after
 
 
 def teller() -> Callable[[Trial, int], None]:

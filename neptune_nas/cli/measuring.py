@@ -59,11 +59,12 @@ class Measuring:
 
 def is_measured(study: Path) -> bool:
     """Whether anything was measured for a study since its search."""
+    from neptune_nas.study.confirmation import read_confirmations
     from neptune_nas.study.folder import Folder
 
     folder = Folder(study)
-    kept = (folder.audit, folder.baselines, folder.confirmations, folder.references)
-    return any(path.exists() for path in kept)
+    kept = (folder.audit, folder.baselines, folder.references)
+    return any(path.exists() for path in kept) or bool(read_confirmations(folder.confirmations))
 
 
 def measuring(command: Callable[Concatenate[Measuring, ...], None]) -> Callable[..., None]:

@@ -11,11 +11,14 @@ from rich.text import Text
 from neptune_nas.cli.progress import clock, one_line
 from neptune_nas.cli.tables import objective_columns
 from neptune_nas.describe import describe
+from neptune_nas.study.confirmation import read_aim
+from neptune_nas.study.confirming import confirming
+from neptune_nas.study.folder import Folder
 from neptune_nas.study.measures import accuracy
 from neptune_nas.study.progress import is_at_work, is_complete, nothing_left, progress_of
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State, Trial
-from neptune_nas.wording import plural
+from neptune_nas.wording import counted, plural
 
 SHOWN = 8
 
@@ -34,22 +37,47 @@ def overview(study: Study) -> RenderableType:
         names = map(question.budget, question.rungs)
         steps = (f"{n} at {name}" for n, name in zip(scored, names, strict=True))
         lines.append(Text(f"rungs: {', '.join(steps)}"))
-    if not is_complete(study):
-        lines += map(Text, unfinished(study, at_work))
-    latest = max((s.started + s.seconds for t in study.trials for s in t.scores), default=0.0)
+    lines += map(Text, what_is_done(study, at_work))
+    scores = (s for t in study.trials for s in (*t.scores, *t.confirmations))
+    latest = max((s.started + s.seconds for s in scores), default=0.0)
     if latest:
         lines.append(Text(f"last result {clock(max(0.0, time() - latest))} ago"))
     return Group(*lines, front_table(study))
 
 
+def what_is_done(study: Study, at_work: bool | None) -> Iterator[str]:
+    """What is missing, and whether anyone is at work on it, if known."""
+    is_confirmed_now = bool(Folder(study.folder).is_confirmed_now)
+    if not is_complete(study):
+        yield from unfinished(study, at_work)
+    elif at_work and not is_confirmed_now:
+        yield "at work on what comes after the search"
+    yield from confirmed(study, at_work, is_confirmed_now=is_confirmed_now)
+
+
 def unfinished(study: Study, at_work: bool | None) -> Iterator[str]:
-    """Whether anyone is at work on what is missing, if known, and which trials have no end yet."""
+    """Whether anyone searches, if known, and which trials have no end yet."""
     if at_work is not None:
         yield "at work" if at_work else "stopped: the same search again goes on"
     if running := [str(t.number) for t in study.trials if t.state is State.RUNNING]:
         more = ", ..." if len(running) > SHOWN else ""
         trials = plural(len(running), "trial")
         yield f"begun and not ended: {trials} {', '.join(running[:SHOWN])}{more}"
+
+
+def confirmed(study: Study, at_work: bool | None, *, is_confirmed_now: bool) -> Iterator[str]:
+    """How far it is with confirming the best, if that has begun."""
+    aim = read_aim(Folder(study.folder).confirmations)
+    if aim is None or not study.ranked:
+        return
+    now = confirming(study, aim)
+    unsure = f", {counted(now.unsure, 'trial')} still to confirm" if now.unsure else ""
+    is_stopped = at_work is False and now.done < now.total
+    yield (
+        f"{'confirming' if is_confirmed_now else 'confirmed'}: {now.done} of "
+        f"{counted(now.total, 'further score')}{unsure}"
+        f"{'; stopped: the same command again goes on' if is_stopped else ''}"
+    )
 
 
 def front_table(study: Study) -> Table:

@@ -10,7 +10,6 @@ from neptune_nas.cli.stopped import stoppable
 from neptune_nas.cli.study import DataDir, Device, Gpus, Jobs, Threads, TrialsPerGpu
 from neptune_nas.cli.values import json_object, names, number_or_auto, seconds, whole_numbers
 from neptune_nas.errors import NeptuneError, OptionError
-from neptune_nas.wording import counted
 
 EXAMPLE = "Example: neptune-nas search --space default --data digits --trials 200"
 
@@ -208,7 +207,7 @@ class Show:
 def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: Show) -> None:
     """Make the search of the options, the config's question below them, and run it or plan it."""
     from neptune_nas.again import asked_in
-    from neptune_nas.cli.confirming import confirm_in_all
+    from neptune_nas.cli.confirming import confirm_in_all, foretold
     from neptune_nas.cli.progress import watching
     from neptune_nas.cli.summary import print_plan, print_study
     from neptune_nas.confirm import usual_goal
@@ -219,9 +218,10 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
     if confirm is not None:
         usual_goal(search)  # refuses what cannot be confirmed before anything is searched
     if show.dry_run:
-        print_plan(plan(search))
-        if confirm is not None:
-            typer.echo(f"Then at most {counted(confirm, 'evaluation')} to confirm the best.")
+        planned = plan(search)
+        print_plan(planned)
+        if (after := foretold(search, planned.study, confirm)) is not None:
+            typer.echo(after)
         return
     if search.sharing and not show.quiet:
         typer.echo(search.sharing.why, err=True)

@@ -25,17 +25,17 @@ def watch(
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:
-    """Show how far a study is, again and again, until it is complete or Ctrl-C."""
+    """Show how far a study is, until all is done and nobody works on it, or Ctrl-C."""
     from time import sleep
 
     from rich.live import Live
 
     from neptune_nas.cli.overview import overview
-    from neptune_nas.study.progress import is_complete
+    from neptune_nas.study.progress import is_at_work, is_complete
 
     found = study_at(study, storage, allow)
     with Live(overview(found), refresh_per_second=4) as live:
-        while not is_complete(found):
+        while not is_complete(found) or is_at_work(found):
             sleep(every)
             found = study_at(study, storage, allow)
             live.update(overview(found))

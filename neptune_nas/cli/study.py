@@ -39,13 +39,13 @@ Threads = Annotated[
     typer.Option(help="Threads of each evaluation (default: its share of the cores)."),
 ]
 Gpus = Annotated[
-    str | None, typer.Option(help="CUDA devices to spread evaluations over, such as 0,1.")
+    str | None, typer.Option(help="GPUs to spread evaluations over, by number: 0, or 0,1 for two.")
 ]
 TrialsPerGpu = Annotated[
     str | None,
     typer.Option(help="Evaluations at once on each GPU; auto (default): what its memory holds."),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda (a GPU).")]
 DataDir = Annotated[
     str | None,
     typer.Option(

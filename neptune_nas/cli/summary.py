@@ -16,13 +16,13 @@ from neptune_nas.study.audit import Audit
 from neptune_nas.study.confirmation import Goal, chosen, ranked_by, unsure
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop
 from neptune_nas.study.noise import accuracies, half_width, noise
-from neptune_nas.study.progress import nothing_left
+from neptune_nas.study.progress import is_complete, nothing_left
 from neptune_nas.study.ranking import WITHIN
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import TRAINING, Question
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
-from neptune_nas.wording import counted
+from neptune_nas.wording import counted, plural
 
 SHOWN = 10
 INTERVAL = "; ± half of a 95% interval"
@@ -103,7 +103,7 @@ def print_plan(plan: Plan) -> None:
         f"{train} to train, {validation} to validate, {test} kept for the end; " if train else ""
     )
     rows = {
-        "study": f"{plan.folder} ({'goes on' if plan.goes_on else 'new'})",
+        "study": f"{plan.folder} ({'goes on' if plan.study else 'new'})",
         "space": f"{facts.space_name}: {facts.space_size} architectures",
         "data": f"{question.data}: {images}{channels}x{height}x{width}, "
         f"{facts.classes} classes, {facts.data_fingerprint}",
@@ -114,18 +114,31 @@ def print_plan(plan: Plan) -> None:
         "objectives": f"{', '.join(question.objectives)} (reference "
         f"{', '.join(f'{value:g}' for value in facts.reference)})",
         "feasible": feasible(plan.survey),
-        "one candidate": f"accuracy {score.accuracy:.4f} in {score.seconds:.2f} s"
-        if score.ok
-        else f"failed: {score.failure}",
-        "all trials": f"about {clock(plan.seconds)} for {counted(plan.trials, 'trial')}, "
-        f"{plan.jobs} at once",
     }
+    if score is not None:
+        rows["one candidate"] = (
+            f"accuracy {score.accuracy:.4f} in {score.seconds:.2f} s"
+            if score.ok
+            else f"failed: {score.failure}"
+        )
+    rows["all trials"] = trials_text(plan)
     if plan.sharing:
         rows["GPUs"] = plan.sharing
     grid = Table.grid(padding=(0, 2))
     for name, value in rows.items():
         grid.add_row(name, value)
     terminal.print(grid)
+
+
+def trials_text(plan: Plan) -> str:
+    """How long the trials take that are left, or that none is."""
+    study, trials = plan.study, counted(plan.trials, "trial")
+    if study is not None and is_complete(study):
+        why = nothing_left(plan.question) if study.ledger.exhausted else "nothing is left to search"
+        return f"done, {counted(len(study.trials), 'trial')}: {why}"
+    scored = sum(bool(trial.scores) for trial in study.trials) if study else 0
+    what = f"what is left of {trials}, {scored} of which have a score" if scored else trials
+    return f"about {clock(plan.seconds)} for {what}, {plan.jobs} at once"
 
 
 def epochs_text(question: Question) -> str:
@@ -178,19 +191,31 @@ def confirmed_table(study: Study, goal: Goal, searched: Sequence[Trial]) -> Tabl
     return table
 
 
-def confirmed_lines(before: Study, after: Study, goal: Goal) -> Iterator[str]:
-    """Who came and went since, and whether all are sure by now."""
+def confirmed_lines(before: Study, after: Study, goal: Goal, goes_on: str) -> Iterator[str]:
+    """Who came into the table and who left it, and whether all are sure by now, or what goes on."""
     then, now = ([trial.number for trial in chosen(study, goal)] for study in (before, after))
     came, went = ([n for n in a if n not in b] for a, b in ((now, then), (then, now)))
-    changes = [("joined", came), ("left", went)]
-    told = [f"{what}: {', '.join(map(str, numbers))}" for what, numbers in changes if numbers]
-    yield f"Trials that {', that '.join(told)}." if told else "The same trials stay."
+    if came:
+        yield f"New in the table above: {numbered(came)}."
+    if went:
+        yield f"No longer in the table above: {numbered(went)}."
+    if not came and not went:
+        yield "The table above has the same trials as before."
     left = len(unsure(after, goal))
     yield (
-        f"Still to confirm: {counted(left, 'trial')}; the same command goes on."
+        f"Still to confirm: {counted(left, 'trial')}; {goes_on} goes on."
         if left
         else f"All have at least {goal.seeds} seeds."
     )
+
+
+def numbered(numbers: Sequence[int]) -> str:
+    """Trials by their numbers.
+
+    >>> numbered([3]), numbered([3, 1])
+    ('trial 3', 'trials 3, 1')
+    """
+    return f"{plural(len(numbers), 'trial')} {', '.join(map(str, numbers))}"
 
 
 def references_table(study: Study) -> Table:

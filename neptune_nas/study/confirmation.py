@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from neptune_nas.errors import OptionError
+from neptune_nas.errors import FileFormatError, OptionError
 from neptune_nas.evaluate.seeds import seed_for
-from neptune_nas.json_fields import COUNT, LIST, TEXT, Rule, check_fields
+from neptune_nas.json_fields import COUNT, LIST, OBJECT, SIZE, TEXT, Rule, check_fields
 from neptune_nas.study.measured_file import read_measured, write_measured
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
@@ -21,6 +21,13 @@ from neptune_nas.trial_json import score_to_json, scores_in
 
 PLACES = 5  # of a ranking, unless it is said
 
+FILE: Mapping[str, Rule] = {"aim": OBJECT, "trials": LIST}
+AIM: Mapping[str, Rule] = {
+    "seeds": SIZE,
+    "by": TEXT.or_null,
+    "top": SIZE.or_null,
+    "most": COUNT.or_null,
+}
 CONFIRMED: Mapping[str, Rule] = {"number": COUNT, "key": TEXT, "scores": LIST}
 
 Confirmations = Mapping[str, tuple[Score, ...]]
@@ -49,6 +56,17 @@ class Goal:
             raise OptionError("`top` counts the places of a ranking: give `by` too.")
         if self.top is not None and self.top < 1:
             raise OptionError(f"`top` must be at least 1, but got {self.top}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What the last confirmation was asked for: a goal, and how many evaluations at most.
+
+    `most`: over all confirmations of the study, failed ones too; None for as many as it takes.
+    """
+
+    goal: Goal
+    most: int | None = None
 
 
 def ranked_by(study: Study, goal: Goal) -> str | None:
@@ -110,14 +128,21 @@ def others(trial: Trial, score: Score) -> Iterator[Score]:
     return (other for other in trial.confirmations if other.seed != score.seed)
 
 
-def write_confirmations(file: Path, trials: Sequence[Trial]) -> None:
+def evaluations_of(trials: Iterable[Trial]) -> int:
+    """How many evaluations confirmed these trials, failed ones too."""
+    return sum(len(trial.confirmations) for trial in trials)
+
+
+def write_confirmations(file: Path, trials: Sequence[Trial], aim: Aim) -> None:
     """Write `confirmations.json`."""
+    goal = aim.goal
+    said = {"seeds": goal.seeds, "by": goal.by, "top": goal.top, "most": aim.most}
     content = [
         {"number": t.number, "key": t.key, "scores": [*map(score_to_json, t.confirmations)]}
         for t in trials
         if t.confirmations
     ]
-    write_measured(file, {"trials": content})
+    write_measured(file, {"aim": said, "trials": content})
 
 
 def read_confirmations(file: Path) -> Confirmations:
@@ -126,7 +151,26 @@ def read_confirmations(file: Path) -> Confirmations:
     def parse(content: dict[str, Any]) -> Confirmations:
         return dict(_confirmed(item, f"trials.{i}.") for i, item in enumerate(content["trials"]))
 
-    return read_measured(file, {"trials": LIST}, parse) if file.exists() else {}
+    return read_measured(file, FILE, parse, optional=("aim",)) if file.exists() else {}
+
+
+def read_aim(file: Path) -> Aim | None:
+    """What the confirmation was asked for that wrote `file`; None where none says so.
+
+    Raises `FileFormatError` as `read_confirmations` does.
+    """
+
+    def parse(content: dict[str, Any]) -> Aim | None:
+        if "aim" not in content:  # files from before it was kept have none
+            return None
+        said = check_fields(content["aim"], AIM, "aim.")
+        try:
+            goal = Goal(said["seeds"], said["by"], said["top"])
+        except OptionError as error:
+            raise FileFormatError(f"`aim`: {error}") from error
+        return Aim(goal, said["most"])
+
+    return read_measured(file, FILE, parse, optional=("aim",)) if file.exists() else None
 
 
 def _confirmed(data: object, path: str) -> tuple[str, tuple[Score, ...]]:

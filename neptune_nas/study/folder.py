@@ -63,6 +63,16 @@ class Folder:
         return self.path / "study.lock"
 
     @property
+    def confirm_lock(self) -> Path:
+        """Held too by the process that confirms the best trials."""
+        return self.path / "confirm.lock"
+
+    @property
+    def is_confirmed_now(self) -> bool | None:
+        """Whether a process confirms the best trials now; None where it cannot be known."""
+        return is_locked(self.confirm_lock)
+
+    @property
     def is_in_use(self) -> bool | None:
         """Whether a process searches here now, or measures more; None where it cannot be known."""
         return is_locked(self.lock)
@@ -78,12 +88,21 @@ class Folder:
 
         Raises `StudyError` if one is at work already; the lock of a killed search is gone with it.
         """
-        with locked(
-            self.lock,
-            f"study {self.path} is being searched by another process, or measured for: wait "
-            f"for it, or search under another name meanwhile.",
-        ):
+        with locked(self.lock, self._busy):
             yield
+
+    @contextmanager
+    def locked_to_confirm(self) -> Iterator[None]:
+        """The same, with a second lock that tells others what is done inside."""
+        with self.locked(), locked(self.confirm_lock, self._busy):
+            yield
+
+    @property
+    def _busy(self) -> str:
+        return (
+            f"study {self.path} is being searched by another process, or measured for: wait "
+            f"for it, or search under another name meanwhile."
+        )
 
 
 def open_folder(path: Path) -> Folder:

@@ -1,7 +1,7 @@
 """What was measured for a study after its search: JSON files beside its database."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,14 +19,19 @@ def write_measured(file: Path, content: Mapping[str, Any]) -> None:
     write_file(file, json.dumps({"version": VERSION, **content}, indent=2) + "\n")
 
 
-def read_measured(file: Path, rules: Mapping[str, Rule], parse: Callable[[dict[str, Any]], T]) -> T:
-    """What `parse` makes of the file, whose fields keep these rules.
+def read_measured(
+    file: Path,
+    rules: Mapping[str, Rule],
+    parse: Callable[[dict[str, Any]], T],
+    optional: Collection[str] = (),
+) -> T:
+    """What `parse` makes of the file, whose fields keep these rules; `optional` ones may lack.
 
     Raises `FileFormatError` where they do not, and where `parse` says so.
     """
     text = read_file(file)
     try:
-        return parse(checked(decoded(text), rules))
+        return parse(checked(decoded(text), rules, optional))
     except FileFormatError as error:
         raise FileFormatError(
             f"{file}: {str(error).rstrip('.')}; mend it, or move it away and measure again."
@@ -44,11 +49,14 @@ def decoded(text: str) -> dict[str, Any]:
     return content
 
 
-def checked(content: dict[str, Any], rules: Mapping[str, Rule]) -> dict[str, Any]:
+def checked(
+    content: dict[str, Any], rules: Mapping[str, Rule], optional: Collection[str]
+) -> dict[str, Any]:
     """The object, of this version and with fields that keep the rules."""
     if content.get("version") != VERSION:
         raise FileFormatError(
             f"`version` must be {VERSION}, but got {content.get('version')!r}: it was written by "
             f"another version of neptune-nas"
         )
-    return check_fields(content, {"version": SIZE, **rules})
+    needed = [name for name in rules if name not in optional]
+    return check_fields(content, {"version": SIZE, **rules}, needed=needed)

@@ -1,6 +1,6 @@
 """How far a search is: after each of its own results, or read from a study on disk."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
@@ -8,9 +8,9 @@ from neptune_nas.study.folder import Folder
 from neptune_nas.study.front import dominated_share, ranked_trials, undominated
 from neptune_nas.study.settings import TABLE, Question, Settings
 from neptune_nas.study.study import Study
-from neptune_nas.trial import State, Trial
+from neptune_nas.trial import Score, State, Trial
 
-RECENT = 20  # results that the pace of a study on disk is read from
+RECENT = 20  # results that the pace of a study on disk is read from, or three of each worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Progress:
     asked for fewer, the total is all that have begun. `running` ones are begun and not at their
     end. `best_accuracy`: of the trials at the last rung, 0..1; None while there is none.
     `hypervolume`: share of the box under the study's reference point, 0..1.
-    `seconds_left`: by the pace so far; None until there is one.
+    `seconds_left`: by the pace so far; None until each worker has, on average, a second result.
     `newest`: the trial that the latest result is of; None for a study read from disk.
     """
 
@@ -33,6 +33,32 @@ class Progress:
     hypervolume: float
     seconds_left: float | None
     newest: Trial | None = None
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast first scores of trials come.
+
+    The first result of each worker does not count: it takes in the start of the worker, and what
+    that does but once. So the clock starts when each has one, and is read when as many more are in.
+    """
+
+    workers: set[int] = field(init=False, default_factory=set)
+    since: float = field(init=False, default=0.0)
+    gained: int = field(init=False, default=0)
+
+    def note(self, score: Score, moment: float, *, is_first: bool) -> None:
+        """Take in a score at the moment that it came; `is_first`: of its trial."""
+        if score.worker in self.workers:
+            self.gained += is_first
+        else:
+            self.workers.add(score.worker)
+            self.since, self.gained = moment, 0
+
+    def seconds_each(self, now: float) -> float | None:
+        """Seconds from one to the next, by all workers; None while too few are in to tell."""
+        is_known = self.gained >= max(1, len(self.workers))
+        return (now - self.since) / self.gained if is_known else None
 
 
 @dataclass(slots=True)
@@ -58,8 +84,8 @@ class Tally:
             self.best_accuracy = max(accuracy, self.best_accuracy or 0.0)
             self.front = undominated(question, [*self.front, each])
 
-    def progress(self, begun: int, seconds: float, gained: int) -> Progress:
-        """Where `begun` trials stand, of which `gained` were done in the last `seconds`."""
+    def progress(self, begun: int, seconds_each: float | None) -> Progress:
+        """Where `begun` trials stand, of which one is done in so many seconds, if that is known."""
         done, total = len(self.scored), max(self.settings.trials, begun)
         return Progress(
             done=done,
@@ -68,7 +94,7 @@ class Tally:
             failed=sum(state is State.FAILED for state in self.ended.values()),
             best_accuracy=self.best_accuracy,
             hypervolume=dominated_share(self.settings, self.front),
-            seconds_left=(total - done) * seconds / gained if gained else None,
+            seconds_left=None if seconds_each is None else (total - done) * seconds_each,
         )
 
 
@@ -77,35 +103,49 @@ class Tracker:
     """Turns the trials of a running search into `Progress` after each result."""
 
     settings: Settings
+    clock: Callable[[], float] = monotonic
     tally: Tally = field(init=False)
-    began: float = field(init=False, default_factory=monotonic)
-    at_start: int | None = field(init=False, default=None)
+    pace: Pace = field(init=False, default_factory=Pace)
 
     def __post_init__(self) -> None:
         self.tally = Tally(self.settings)
 
     def progress(self, trials: Collection[Trial], newest: Trial) -> Progress:
         """Where the search stands after a result of `newest`; its pace is that of this session."""
-        for trial in trials if self.at_start is None else [newest]:
+        now = self.clock()
+        for trial in [newest] if self.pace.workers else trials:  # earlier sessions' but once
             self.tally.note(trial)
-        done = len(self.tally.scored)
-        if self.at_start is None:
-            self.at_start = done - int(len(newest.scores) == 1)  # a first score is a gain
-        pace = (monotonic() - self.began, done - self.at_start)
-        return replace(self.tally.progress(len(trials), *pace), newest=newest)
+        for score in newest.scores[-1:]:
+            self.pace.note(score, now, is_first=len(newest.scores) == 1)
+        seconds_each = self.pace.seconds_each(now)
+        return replace(self.tally.progress(len(trials), seconds_each), newest=newest)
 
 
 def progress_of(study: Study, now: float) -> Progress:
     """Where a study on disk stands at `now` (Unix time); its pace is that of its last results."""
-    starts = sorted(score.started for t in study.trials for score in t.scores)[-RECENT:]
-    pace = (now - starts[0], len(starts)) if starts else (0.0, 0)
     settings = study.settings
     if study.ledger.exhausted:
         settings = replace(settings, trials=max(len(study.trials), 1))
     tally = Tally(settings)
     for trial in study.trials:
         tally.note(trial)
-    return tally.progress(len(study.trials), *pace)
+    return tally.progress(len(study.trials), pace_of(study.trials).seconds_each(now))
+
+
+def pace_of(trials: Iterable[Trial]) -> Pace:
+    """The pace of the last results, at the Unix times that they came."""
+    came = sorted(
+        (
+            (score.started + score.seconds, i == 0, score)
+            for t in trials
+            for i, score in enumerate(t.scores)
+        ),
+        key=lambda result: result[0],
+    )
+    pace, workers = Pace(), {score.worker for _, _, score in came}
+    for moment, is_first, score in came[-max(RECENT, 3 * len(workers)) :]:
+        pace.note(score, moment, is_first=is_first)
+    return pace
 
 
 def is_at_work(study: Study) -> bool | None:

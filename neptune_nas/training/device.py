@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from neptune_nas.errors import OptionError, one_of
+from neptune_nas.errors import OptionError
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -13,7 +13,9 @@ DEVICES = ("auto", "cpu", "cuda")
 def check_device(device: str) -> None:
     """Refuse a name that is no device's, whether or not it is there."""
     if device not in DEVICES:
-        raise OptionError(f"device '{device}' is unknown: {one_of(DEVICES, device)}")
+        raise OptionError(
+            f"device '{device}' is unknown: choose auto, cpu, or cuda, as GPUs are called."
+        )
 
 
 def pick_device(device: str) -> str:
@@ -21,7 +23,9 @@ def pick_device(device: str) -> str:
     check_device(device)
     has_gpu = torch.cuda.is_available()
     if device == "cuda" and not has_gpu:
-        raise OptionError("device 'cuda' needs a GPU that torch can use, but there is none.")
+        raise OptionError(
+            "device 'cuda' needs a GPU that torch can use, but there is none: take cpu or auto."
+        )
     return ("cuda" if has_gpu else "cpu") if device == "auto" else device
 
 
@@ -31,10 +35,22 @@ def check_gpus(gpus: Sequence[int]) -> None:
     for i, gpu in enumerate(gpus):
         if gpu in gpus[:i]:
             raise OptionError(
-                f"GPU {gpu} is given twice: `trials_per_gpu` (--trials-per-gpu) does that."
+                f"GPU {gpu} is given twice: `trials_per_gpu` (--trials-per-gpu) says how many "
+                f"evaluations share each."
             )
         if not 0 <= gpu < count:
-            raise OptionError(f"GPU {gpu} is not there: torch finds {count} (counted from 0).")
+            raise OptionError(f"GPU {gpu} is not there: {_gpus_here(count)}")
+
+
+def _gpus_here(count: int) -> str:
+    """Which numbers `gpus` can have where there are so many, and what to do."""
+    if not count:
+        return (
+            "torch finds no GPU on this machine; leave out `gpus` (--gpus) to work on the CPU, or "
+            "install the GPU's driver and a torch that is built for it."
+        )
+    there = "GPU 0" if count == 1 else f"GPUs 0 to {count - 1}"
+    return f"`gpus` (--gpus) names GPUs by their numbers, and torch finds {there} on this machine."
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:

@@ -1,8 +1,10 @@
 import xml.etree.ElementTree as ET
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from neptune_nas.study.folder import Folder
 from tests.cli.run import assert_one_sentence, neptune
 
 
@@ -33,6 +35,22 @@ def test_watch_ends_with_the_study(study: Path) -> None:
     outcome = neptune("watch", study)
     assert outcome.code == 0
     assert "3/3 trials" in outcome.out
+
+
+def test_watch_goes_on_while_the_best_are_confirmed(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+    with ExitStack() as confirmed:
+        confirmed.enter_context(Folder(study).locked_to_confirm())
+
+        def sleep(seconds: float) -> None:
+            looks.append(seconds)
+            confirmed.close()
+
+        monkeypatch.setattr("time.sleep", sleep)
+        assert neptune("watch", study, "--every", 3).code == 0
+    assert looks == [3.0]
 
 
 def test_compare_has_a_row_a_study(study: Path) -> None:

@@ -1,16 +1,18 @@
 """Options and commands that choose what measures: proxies, GPUs, audits, baselines."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from neptune_nas.cli.confirming import confirm_in_all
-from neptune_nas.cli.summary import print_plan
+from neptune_nas.cli.summary import confirmed_lines, print_plan
 from neptune_nas.constraints import Survey
 from neptune_nas.errors import OptionError
 from neptune_nas.plan import Plan
 from neptune_nas.search import Search
 from neptune_nas.sharing import evenly
+from neptune_nas.study.confirmation import Goal, with_confirmation
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.read import read_study
@@ -97,7 +99,7 @@ def test_the_best_are_confirmed(study: Path) -> None:
     assert "confirmed; ± half of a 95% interval" in outcome.out
     again = neptune("confirm", study, "--by", "accuracy", "--top", 1, "--seeds", 2, "-j", 1)
     assert (again.code, again.err) == (0, "")
-    assert "The same trials stay." in again.out
+    assert "The table above has the same trials as before." in again.out
     more = ("--by", "accuracy", "--top", 3, "--seeds", 2, "--evaluations", 1, "-j", 1)
     assert (
         "Still to confirm: 1 trial; the same command goes on."
@@ -113,6 +115,8 @@ def test_a_search_may_confirm_its_best_by_itself(tmp_path: Path) -> None:
     assert " trials still to confirm" in outcome.err
     assert "By accuracy, confirmed" in outcome.out
     assert "Was it luck?" not in outcome.out
+    larger = "; the same command with a larger --confirm goes on."
+    assert larger in outcome.out
     again = neptune("search", *asked, "--confirm", 2, "--out", tmp_path)
     assert (again.code, " still to confirm" in again.err) == (0, False)
     study = read_study(tmp_path / "tiny-digits")
@@ -133,6 +137,25 @@ def test_a_search_that_is_not_over_or_found_nothing_confirms_nothing(
     study = Study(tmp_path, settings(question()), trials, Ledger())
     assert confirm_in_all(Search("tiny", out=tmp_path), study, 5) is study
     assert reason in capsys.readouterr().err
+
+
+def test_who_came_into_the_table_and_who_left_it_is_said() -> None:
+    """The best of three falls behind with a second score."""
+    trials = tuple(make_trial(i, 0.5 + i / 10, 1_000_000) for i in range(3))
+    before = Study(Path("x"), settings(question()), trials, Ledger())
+    after = with_confirmation(before, 2, Score(1, 0.1, 1.0, seed=1))
+    second = Goal(seeds=2, by="accuracy", top=1)
+    assert [*confirmed_lines(before, after, second, "x")] == [
+        "New in the table above: trial 1.",
+        "No longer in the table above: trial 2.",
+        "Still to confirm: 1 trial; x goes on.",
+    ]
+    assert next(confirmed_lines(before, after, replace(second, top=2), "x")) == (
+        "New in the table above: trial 0."
+    )
+    assert next(confirmed_lines(before, before, second, "x")) == (
+        "The table above has the same trials as before."
+    )
 
 
 def test_a_ranking_that_cannot_be_confirmed_is_one_sentence(study: Path) -> None:
@@ -167,7 +190,7 @@ def test_a_plan_says_what_shares_the_gpus_where_there_are_any(
 ) -> None:
     settings = read_study(study).settings
     survey: Survey[object] = Survey("tiny", (), 1, 1, {}, None)
-    about = (study, False, settings.question, settings.facts, survey)
+    about = (study, None, settings.question, settings.facts, survey)
     print_plan(Plan(*about, Score(1, 0.5, 1.0, 0), seconds=9, trials=3, jobs=2, sharing=sharing))
     shown = capsys.readouterr().out
     assert ("GPUs" in shown) is bool(sharing)

@@ -1,15 +1,24 @@
-"""What `neptune-nas status` says of a study that is not complete."""
+"""What `neptune-nas status` says of a study that is not complete, or that is confirmed."""
 
 from dataclasses import replace
 from pathlib import Path
+from time import time
 
 import pytest
 from rich.console import Console
 
 from neptune_nas.cli.overview import overview
+from neptune_nas.study.confirmation import (
+    Aim,
+    Goal,
+    missing_seeds,
+    with_confirmation,
+    write_confirmations,
+)
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
+from neptune_nas.trial import Score
 from tests.study.builders import make_trial, question, settings
 
 
@@ -22,6 +31,14 @@ def half(tmp_path: Path) -> Study:
     return Study(tmp_path, settings(question(), trials=4), trials, Ledger())
 
 
+@pytest.fixture
+def paced(half: Study) -> Study:
+    """The same with a third trial, by which its pace is known."""
+    third = make_trial(2, 0.4, 200)
+    third = replace(third, scores=(replace(third.scores[0], started=2.0, seconds=1.0),))
+    return replace(half, trials=(*half.trials, third))
+
+
 def said(study: Study) -> str:
     terminal = Console(width=200)
     with terminal.capture() as capture:
@@ -29,27 +46,27 @@ def said(study: Study) -> str:
     return capture.get()
 
 
-def test_a_stopped_study_has_no_time_left(half: Study) -> None:
-    text = said(half)
+def test_a_stopped_study_has_no_time_left(paced: Study) -> None:
+    text = said(paced)
     assert "stopped: the same search again goes on\nbegun and not ended: trial 1\n" in text
     assert " left" not in text
 
 
-def test_a_study_at_work_has(half: Study) -> None:
-    with Folder(half.folder).locked():
-        text = said(half)
+def test_a_study_at_work_has(paced: Study) -> None:
+    with Folder(paced.folder).locked():
+        text = said(paced)
     assert " left\nat work\n" in text
 
 
-def test_where_nobody_can_know_a_study_is_neither_and_has_no_time_left(half: Study) -> None:
-    Folder(half.folder).lock.mkdir()
-    assert says_nothing_of_work(said(half))
+def test_where_nobody_can_know_a_study_is_neither_and_has_no_time_left(paced: Study) -> None:
+    Folder(paced.folder).lock.mkdir()
+    assert says_nothing_of_work(said(paced))
 
 
-def test_a_study_in_a_storage_of_its_own_may_be_searched_elsewhere(half: Study) -> None:
-    shared = replace(half, settings=replace(half.settings, storage="mysql://host/studies"))
+def test_a_study_in_a_storage_of_its_own_may_be_searched_elsewhere(paced: Study) -> None:
+    shared = replace(paced, settings=replace(paced.settings, storage="mysql://host/studies"))
     assert says_nothing_of_work(said(shared))
-    with Folder(half.folder).locked():
+    with Folder(paced.folder).locked():
         assert " left\nat work\n" in said(shared)
 
 
@@ -67,6 +84,51 @@ def test_a_complete_study_is_neither(half: Study) -> None:
 
 def test_more_trials_than_asked_for_are_all_of_them(half: Study) -> None:
     assert "1/2 trials" in said(replace(half, settings=replace(half.settings, trials=1)))
+
+
+@pytest.fixture
+def done(tmp_path: Path) -> Study:
+    """A study of two trials on the front, which were to have two seeds each; one has."""
+    trials = (make_trial(0, 0.5, 100), make_trial(1, 0.6, 200))
+    study = Study(tmp_path, settings(question(), trials=2), trials, Ledger())
+    seed = missing_seeds(study.settings.question, trials[1], Goal(2))[0]
+    study = with_confirmation(study, 1, Score(1, 0.6, 1.0, seed=seed, started=time() - 90))
+    write_confirmations(Folder(tmp_path).confirmations, study.trials, Aim(Goal(2)))
+    return study
+
+
+def test_a_study_that_is_confirmed_now_says_how_far(done: Study) -> None:
+    with Folder(done.folder).locked_to_confirm():
+        text = said(done)
+    assert "\nconfirming: 1 of 2 further scores, 1 trial still to confirm\nlast result 1m3" in text
+    assert "at work" not in text
+
+
+def test_one_whose_confirming_was_stopped_says_how_to_go_on(done: Study) -> None:
+    stopped = (
+        "confirmed: 1 of 2 further scores, 1 trial still to confirm; stopped: the same command"
+    )
+    assert f"\n{stopped} again goes on\n" in said(done)
+
+
+def test_one_whose_confirming_came_to_its_end_was_not_stopped(done: Study) -> None:
+    file = Folder(done.folder).confirmations
+    write_confirmations(file, done.trials, Aim(Goal(2), most=1))
+    assert "\nconfirmed: 1 of 1 further score, 1 trial still to confirm\n" in said(done)
+    write_confirmations(file, done.trials, Aim(Goal(2, "accuracy", 1)))
+    assert "\nconfirmed: 1 of 1 further score\n" in said(done)
+
+
+def test_a_complete_study_that_is_measured_for_is_not_confirmed_now(done: Study) -> None:
+    with Folder(done.folder).locked():
+        text = said(done)
+    assert "\nat work on what comes after the search\nconfirmed: 1 of 2 further scores" in text
+    assert "stopped" not in text
+
+
+def test_a_study_that_was_never_confirmed_says_nothing_of_it(done: Study) -> None:
+    Folder(done.folder).confirmations.unlink()
+    assert "confirm" not in said(done)
 
 
 def test_a_rung_is_named_in_its_own_words(half: Study) -> None:

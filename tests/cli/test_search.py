@@ -1,3 +1,4 @@
+import re
 import tomllib
 from pathlib import Path
 
@@ -61,6 +62,28 @@ def test_a_dry_run_trains_one_candidate_and_writes_nothing(tmp_path: Path) -> No
     for part in ("space", "recipe", "one candidate", "accuracy", "1078 to train"):
         assert part in outcome.out
     assert list(tmp_path.iterdir()) == []
+
+
+def dry_run(out: Path, trials: int, *more: object) -> str:
+    """What a dry run says of so many trials of `tiny`, its spaces and ends of lines as one."""
+    asked = ("--space", "tiny", "--trials", trials, "--epochs", 1, "-j", 1, "--out", out)
+    outcome = neptune("search", *asked, *more, "--dry-run")
+    assert outcome.code == 0, outcome
+    return " ".join(outcome.out.split())
+
+
+def test_a_dry_run_of_a_finished_study_says_that_it_is_done(study: Path) -> None:
+    out = dry_run(study.parent, 3)
+    assert "all trials done, 3 trials: nothing is left to search" in out
+    assert out.endswith("So the search would only write its report again.")
+    assert "about" not in out
+    assert "one candidate" not in out
+
+
+def test_a_dry_run_tells_the_time_of_what_is_left(study: Path) -> None:
+    out = dry_run(study.parent, 9, "--confirm", 50)
+    assert re.search(r"about \w+ for what is left of 9 trials, 3 of which have a score, 1 at", out)
+    assert re.search(r" Then at most \d+ evaluations to confirm the best\.$", out)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,9 @@ import pytest
 from neptune_nas.cli.measuring import is_measured
 from neptune_nas.cli.search import is_scored
 from neptune_nas.cli.stopped import stoppable
+from neptune_nas.study.confirmation import Aim, Goal, write_confirmations
+from neptune_nas.study.folder import Folder
+from tests.study.builders import make_trial
 
 
 @pytest.mark.parametrize(
@@ -35,4 +39,12 @@ def test_a_study_with_a_score_is_scored_and_a_folder_without_is_not(
 def test_a_study_is_measured_once_something_lies_beside_it(tmp_path: Path) -> None:
     assert not is_measured(tmp_path)
     (tmp_path / "audit.json").touch()
+    assert is_measured(tmp_path)
+
+
+def test_a_confirmation_has_measured_once_a_score_is_there(tmp_path: Path) -> None:
+    file, trial = Folder(tmp_path).confirmations, make_trial(0, 0.5, 100)
+    write_confirmations(file, [trial], Aim(Goal()))
+    assert not is_measured(tmp_path)
+    write_confirmations(file, [replace(trial, confirmations=trial.scores)], Aim(Goal()))
     assert is_measured(tmp_path)

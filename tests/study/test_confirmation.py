@@ -7,9 +7,11 @@ from neptune_nas.errors import FileFormatError, OptionError, StudyError
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.report.progress import progress
 from neptune_nas.study.confirmation import (
+    Aim,
     Goal,
     as_searched,
     confirmed,
+    read_aim,
     read_confirmations,
     unsure,
     with_confirmation,
@@ -140,12 +142,27 @@ def test_confirmations_survive_the_file(tmp_path: Path) -> None:
     failed = Score(1, 0.0, float("inf"), failure="diverged")
     trials = with_confirmation(confirm(STUDY, 3, 0.8), 3, failed).trials
     file = tmp_path / "confirmations.json"
-    write_confirmations(file, trials)
+    write_confirmations(file, trials, Aim(Goal()))
     assert confirmed(TRIALS, read_confirmations(file)) == trials
+
+
+@pytest.mark.parametrize("aim", [Aim(Goal()), Aim(Goal(4, "accuracy", 2), most=30)])
+def test_what_was_asked_survives_the_file(tmp_path: Path, aim: Aim) -> None:
+    file = tmp_path / "confirmations.json"
+    write_confirmations(file, TRIALS, aim)
+    assert read_aim(file) == aim
 
 
 def test_no_file_confirms_nothing(tmp_path: Path) -> None:
     assert read_confirmations(tmp_path / "confirmations.json") == {}
+    assert read_aim(tmp_path / "confirmations.json") is None
+
+
+def test_a_file_from_before_it_said_what_was_asked_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "confirmations.json"
+    file.write_text(ONE % (SCORE % ("0.1", '"seed"')))
+    assert [*read_confirmations(file)] == ["a"]
+    assert read_aim(file) is None
 
 
 ONE = '{"version": 1, "trials": [{"number": 0, "key": "a", "scores": [%s]}]}'
@@ -172,3 +189,18 @@ def test_a_file_that_holds_no_confirmations_is_refused(
     (tmp_path / "confirmations.json").write_text(content)
     with pytest.raises(FileFormatError, match=says):
         read_confirmations(tmp_path / "confirmations.json")
+
+
+@pytest.mark.parametrize(
+    ("aim", "says"),
+    [
+        ('{"seeds": 3, "by": null, "top": null}', r"`aim\.most` is missing"),
+        ('{"seeds": 1, "by": null, "top": null, "most": 9}', "`aim`: `seeds` must be at least 2"),
+    ],
+)
+def test_a_file_that_asks_for_what_cannot_be_is_refused(
+    tmp_path: Path, aim: str, says: str
+) -> None:
+    (tmp_path / "confirmations.json").write_text(f'{{"version": 1, "aim": {aim}, "trials": []}}')
+    with pytest.raises(FileFormatError, match=says):
+        read_aim(tmp_path / "confirmations.json")

@@ -101,12 +101,29 @@ def test_overhead_is_the_share_of_time_not_spent_in_evaluations() -> None:
 
 
 def test_progress_knows_what_is_left() -> None:
-    study = study_of(make_trial(0, 0.5, 100), make_trial(1, None, 100), total=4)
-    progress = progress_of(study, now=10.0)
-    assert (progress.done, progress.total, progress.running) == (1, 4, 1)
+    ends = [timed(make_trial(n, 0.5, 100), 0, 10.0 + 5 * n) for n in range(3)]
+    study = study_of(*ends, make_trial(3, None, 100), total=7)
+    progress = progress_of(study, now=24.0)
+    assert (progress.done, progress.total, progress.running) == (3, 7, 1)
     assert progress.best_accuracy == 0.5
-    assert progress.seconds_left == pytest.approx(3 * 10.0)
+    assert progress.seconds_left == pytest.approx(4 * (24.0 - 10.0) / 2)
     assert not is_complete(study)
+
+
+def timed(trial: Trial, worker: int, end: float) -> Trial:
+    """The trial, its last score by a worker at a time."""
+    *before, last = trial.scores
+    last = replace(last, worker=worker, started=end - 1.0, seconds=1.0)
+    return replace(trial, scores=(*before, last))
+
+
+def test_the_pace_on_disk_is_that_of_the_last_results_however_many_workers_there_are() -> None:
+    """Two rounds of 40 workers and a result more, a while after 80 slow results of one worker."""
+    slow = [timed(make_trial(n, 0.5, 100), 0, 1_000.0 * n) for n in range(80)]
+    rounds = [(n % 40, end) for n, end in enumerate([90_100.0] * 40 + [90_110.0] * 40)]
+    fast = [timed(make_trial(80 + n, 0.5, 100), *each) for n, each in enumerate(rounds)]
+    study = study_of(*slow, *fast, timed(make_trial(160, 0.5, 100), 0, 90_120.0), total=201)
+    assert progress_of(study, now=90_120.0).seconds_left == pytest.approx(40 * 20.0 / 41)
 
 
 def test_a_study_of_more_trials_than_are_asked_for_by_now_has_all_of_them() -> None:
@@ -119,6 +136,39 @@ def test_a_tracker_has_no_pace_before_two_results() -> None:
     trial = make_trial(0, None, 10)
     tracker = Tracker(settings(question()))
     assert tracker.progress([trial], trial).seconds_left is None
+
+
+def left_after(ends: list[tuple[int, float]], total: int = 10) -> list[float | None]:
+    """The time left that is told as each result comes: of which worker, and when."""
+    clock = iter([end for _, end in ends])
+    tracker = Tracker(settings(question(), trials=total), lambda: next(clock))
+    trials = [timed(make_trial(n, 0.5, 100), *each) for n, each in enumerate(ends)]
+    found = (tracker.progress(trials[: n + 1], trial) for n, trial in enumerate(trials))
+    return [progress.seconds_left for progress in found]
+
+
+def test_the_start_of_the_workers_is_no_part_of_the_pace() -> None:
+    assert left_after([(0, 100.0), (0, 102.0), (0, 106.0)]) == [None, 8 * 2.0, 7 * 3.0]
+
+
+def test_a_pace_is_told_when_each_worker_has_a_second_result_on_average() -> None:
+    ends = [(0, 100.0), (1, 100.5), (0, 102.5), (1, 102.5), (1, 104.5), (0, 104.5)]
+    assert left_after(ends) == [None, None, None, 6 * 1.0, 5 * (4 / 3), 4 * 1.0]
+
+
+def test_a_worker_that_comes_later_begins_the_pace_anew() -> None:
+    ends = [(0, 1.0), (0, 2.0), (1, 3.0), (0, 4.0), (1, 5.0)]
+    assert left_after(ends) == [None, 8 * 1.0, None, None, 5 * 1.0]
+
+
+def test_a_promotion_gains_no_trial() -> None:
+    clock = iter([1.0, 2.0, 3.0])
+    tracker = Tracker(settings(question(rungs=(1, 3)), trials=4), lambda: next(clock))
+    first, second = (timed(make_trial(n, 0.5, 100), 0, 1.0) for n in range(2))
+    promoted = replace(first, scores=(*first.scores, replace(first.scores[0], fidelity=3)))
+    tracker.progress([first], first)
+    assert tracker.progress([promoted], promoted).seconds_left is None
+    assert tracker.progress([promoted, second], second).seconds_left == 2 * 2.0
 
 
 def test_a_tracker_counts_as_a_study_on_disk_does() -> None:
