@@ -19,6 +19,7 @@ from neptune_nas.engine.plan import Slots, own_modules, share_out
 from neptune_nas.engine.process import end_if_unguarded, start_fork_server
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.evaluate.parameters import parameters_of
 from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.evaluate.zero_cost import check_proxy
 from neptune_nas.files import folder_name
@@ -163,6 +164,7 @@ class Search:
             repeats=self.repeats,
             proxy=(self.proxy or PROXY) if rungs[0] == 0 and self._measure == TRAINING else "",
             reduction=self._reduction,
+            evaluator_kwargs=parameters_of(self.evaluator),
         )
 
     @property

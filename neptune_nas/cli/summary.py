@@ -1,6 +1,6 @@
 """What the terminal shows of a plan and of a finished study."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.box import SIMPLE
 from rich.table import Table
@@ -104,7 +104,7 @@ def print_plan(plan: Plan) -> None:
         "space": f"{facts.space_name}: {facts.space_size} architectures",
         "data": f"{question.data}: {images}{channels}x{height}x{width}, "
         f"{facts.classes} classes, {facts.data_fingerprint}",
-        "evaluator": question.evaluator,
+        "evaluator": f"{question.evaluator}{in_brackets(question.evaluator_kwargs or {})}",
         "epochs": epochs_text(question),
         "recipe": ", ".join(f"{name} {value}" for name, value in question.recipe.items()),
         "sampler": f"{question.sampler}, seed {question.seed}",
@@ -123,6 +123,16 @@ def print_plan(plan: Plan) -> None:
     for name, value in rows.items():
         grid.add_row(name, value)
     terminal.print(grid)
+
+
+def in_brackets(values: Mapping[str, object]) -> str:
+    """Values by name, behind what they belong to.
+
+    >>> in_brackets({"enough": 200}), in_brackets({})
+    (' (enough 200)', '')
+    """
+    listed = ", ".join(f"{name} {value}" for name, value in values.items())
+    return f" ({listed})" if listed else ""
 
 
 def epochs_text(question: Question) -> str:
