@@ -28,8 +28,8 @@ from neptune_nas.training.recipe import Recipe
 def asked_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
     """The arguments of `Search` that ask a `study.toml`'s question again.
 
-    `own`: the evaluator, where that is one of the user's own, which only Python can give. Raises
-    `StudyError` where it is missing, or not what the study began with.
+    `own`: the evaluator, where that is one of the user's own. Raises `StudyError` where it is
+    missing, or not what the study began with.
     """
     settings = read_settings(file)
     check_evaluator(file, settings.question, own)
@@ -47,9 +47,8 @@ def check_evaluator(file: Path, question: Question, own: Evaluator | None) -> No
     asked = question.evaluator
     if own is None and asked != TRAINING and not asked.startswith(TABLE):
         raise StudyError(
-            f"{file}: `evaluator` is {asked}, which only Python can give: run the search that "
-            f"`neptune_nas.again.search_of({str(file.parent)!r}, evaluator=...)` returns there, or "
-            f"hand it to `run_audit`, `run_confirm` or `run_baselines`, each of its module."
+            f"{file}: `evaluator` is {asked}, which has to be given again: as `evaluator`, or with "
+            f"--evaluator FILE.py:Class and its --evaluator-kwargs."
         )
     if own is not None and (name := type_name(type(own))) != asked:
         raise StudyError(

@@ -30,7 +30,7 @@ from neptune_nas.running import Watch, run_search
 from neptune_nas.samplers.factory import check_name
 from neptune_nas.sharing import Sharing, need_on, share_gpus
 from neptune_nas.space import Space, find_space
-from neptune_nas.space.locate import check_where, find_module
+from neptune_nas.space.locate import check_where, file_of, find_modules
 from neptune_nas.study.coordinator import Limits
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.opening import Opening
@@ -277,15 +277,21 @@ class Search:
 
     def engine(self) -> LocalEngine:
         """Workers that measure as this search does."""
-        slots = self.slots
+        slots, places = self.slots, self._places
         return LocalEngine(
             self.task.evaluator,
             jobs=slots.jobs,
             threads=slots.threads,
             gpus=slots.gpus,
             trial_timeout=self.trial_timeout,
-            setup=partial(find_module, self.space) if isinstance(self.space, str) else None,
+            setup=partial(find_modules, places) if places else None,
         )
+
+    @property
+    def _places(self) -> tuple[str, ...]:
+        """Whose code a worker runs first, to know what is in it."""
+        own = file_of(type(self.task.evaluator))
+        return tuple(each for each in (self.space, own) if isinstance(each, str))
 
     def run(self, watch: Watch = ignore) -> Study:
         """Search until the study has all its trials, then write its tables, report and best.
