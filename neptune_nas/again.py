@@ -1,18 +1,26 @@
 """A study's question asked again: to go on with it, or to measure more as it did."""
 
-from dataclasses import asdict, fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from neptune_nas.codec import type_name
 from neptune_nas.errors import StudyError
 from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.evaluate.parameters import parameters_of
 from neptune_nas.record import record_classes
 from neptune_nas.search import Search
 from neptune_nas.space import Space
 from neptune_nas.study.folder import open_folder, read_settings, record_from
 from neptune_nas.study.read import read_study
-from neptune_nas.study.settings import TABLE, TRAINING, Question, Settings
+from neptune_nas.study.settings import (
+    TABLE,
+    TRAINING,
+    Question,
+    Settings,
+    unlike,
+    unlike_parameters,
+)
 from neptune_nas.study.study import Study
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.wording import as_typed
@@ -21,30 +29,35 @@ from neptune_nas.wording import as_typed
 def asked_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
     """The arguments of `Search` that ask a `study.toml`'s question again.
 
-    `own`: the evaluator, where that is one of the user's own, which only Python can give. Raises
-    `StudyError` where it is missing, or not what the study began with.
+    `own`: the evaluator, where that is one of the user's own. Raises `StudyError` where it is
+    missing, or not what the study began with.
     """
     settings = read_settings(file)
-    check_evaluator(file, settings.question.evaluator, own)
+    check_evaluator(file, settings.question, own)
     question = {name.name: getattr(settings.question, name.name) for name in fields(Question)}
     recipe = record_from(Recipe, question.pop("recipe"), f"{file}: `recipe`")
     evaluator, proxy = question.pop("evaluator"), question.pop("proxy")
+    del question["evaluator_kwargs"]  # the evaluator itself has them
     table = Path(evaluator.removeprefix(TABLE)) if evaluator.startswith(TABLE) else None
     more = {"recipe": recipe, "trials": settings.trials, "table": table, "proxy": proxy or None}
     return {**question, **more, "evaluator": own}
 
 
-def check_evaluator(file: Path, asked: str, own: Evaluator | None) -> None:
+def check_evaluator(file: Path, question: Question, own: Evaluator | None) -> None:
     """Refuse an evaluator that is not what the study in `file` was asked of, or its lack."""
+    asked = question.evaluator
     if own is None and asked != TRAINING and not asked.startswith(TABLE):
         raise StudyError(
-            f"{file}: `evaluator` is {asked}, which only Python can give: run the search that "
-            f"`neptune_nas.again.search_of({str(file.parent)!r}, evaluator=...)` returns there, or "
-            f"hand it to `run_audit`, `run_confirm` or `run_baselines`, each of its module."
+            f"{file}: `evaluator` is {asked}, which has to be given again: as `evaluator`, or with "
+            f"--evaluator FILE.py:Class and its --evaluator-kwargs."
         )
     if own is not None and (name := type_name(type(own))) != asked:
         raise StudyError(
             f"{file}: `evaluator` is {asked}, but got {name}: give what the study began with."
+        )
+    for what, ours, theirs in unlike_parameters(question.evaluator_kwargs, parameters_of(own)):
+        raise StudyError(
+            f"{file}: {what} is {theirs!r}, but got {ours!r}: give what the study began with."
         )
 
 
@@ -84,10 +97,11 @@ def study_of(search: Search) -> Study:
 
 def check_same(search: Search, settings: Settings) -> None:
     """Refuse to measure more for a study that began otherwise, or with other data or space."""
-    facts, now, then = settings.facts, asdict(search.question), asdict(settings.question)
+    facts = settings.facts
+    # Where its space lies may have changed; whether it is the same space, the fingerprint says.
+    asked = replace(search.question, space=settings.question.space)
     for what, ours, theirs in (
-        # Where its space lies may have changed; whether it is the same space, the fingerprint says.
-        *((name.replace("_", " "), now[name], then[name]) for name in now if name != "space"),
+        *unlike(settings.question, asked),
         ("data", search.task.fingerprint, facts.data_fingerprint),
         ("space", search.target.fingerprint, facts.space_fingerprint),
     ):

@@ -116,6 +116,12 @@ def _class_of(data: Mapping[str, object], known: Mapping[str, type], path: str) 
         raise FileFormatError(f"`{path}.type` must name a record, but got {name!r}.")
     if name in known:
         return known[name]
+    if name.startswith("__main__:"):
+        raise NotAllowedError(
+            f"`{path}` is a user's own record '{name}', of a script that was run or of a notebook: "
+            f"only there can its class be given, as `allow`. Define such records in a file of "
+            f"their own, to import."
+        )
     if ":" in name:
         raise NotAllowedError(
             f"`{path}` is a user's own record '{name}', which was not allowed: "

@@ -19,6 +19,7 @@ from neptune_nas.engine.plan import Slots, own_modules, share_out
 from neptune_nas.engine.process import end_if_unguarded, start_fork_server
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.evaluate.parameters import parameters_of
 from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.evaluate.zero_cost import check_proxy
 from neptune_nas.files import folder_name
@@ -29,7 +30,7 @@ from neptune_nas.running import Watch, run_search
 from neptune_nas.samplers.factory import check_name
 from neptune_nas.sharing import Sharing, need_on, share_gpus
 from neptune_nas.space import Space, find_space
-from neptune_nas.space.locate import check_where, find_module
+from neptune_nas.space.locate import check_where, file_of, find_modules
 from neptune_nas.study.coordinator import Limits
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.opening import Opening
@@ -163,6 +164,7 @@ class Search:
             repeats=self.repeats,
             proxy=(self.proxy or PROXY) if rungs[0] == 0 and self._measure == TRAINING else "",
             reduction=self._reduction,
+            evaluator_kwargs=parameters_of(self.evaluator),
         )
 
     @property
@@ -275,15 +277,21 @@ class Search:
 
     def engine(self) -> LocalEngine:
         """Workers that measure as this search does."""
-        slots = self.slots
+        slots, places = self.slots, self._places
         return LocalEngine(
             self.task.evaluator,
             jobs=slots.jobs,
             threads=slots.threads,
             gpus=slots.gpus,
             trial_timeout=self.trial_timeout,
-            setup=partial(find_module, self.space) if isinstance(self.space, str) else None,
+            setup=partial(find_modules, places) if places else None,
         )
+
+    @property
+    def _places(self) -> tuple[str, ...]:
+        """Whose code a worker runs first, to know what is in it."""
+        own = file_of(type(self.task.evaluator))
+        return tuple(each for each in (self.space, own) if isinstance(each, str))
 
     def run(self, watch: Watch = ignore) -> Study:
         """Search until the study has all its trials, then write its tables, report and best.

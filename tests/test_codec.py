@@ -87,6 +87,11 @@ def test_a_record_of_the_user_is_refused_where_it_is_not_allowed() -> None:
         from_json(to_json(architecture(Mine())))
 
 
+def test_a_record_of_a_script_is_told_where_it_should_have_been_defined() -> None:
+    with pytest.raises(FileFormatError, match=r"'__main__:Mine', of a script .* a file of their"):
+        from_json({**OWN, "type": "__main__:Mine"}, allow=[Mine])
+
+
 def test_annotations_that_cannot_be_resolved_are_not_checked() -> None:
     value = Unresolved(3)
 

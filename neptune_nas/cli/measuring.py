@@ -11,6 +11,8 @@ from neptune_nas.cli.stopped import stoppable
 from neptune_nas.cli.study import (
     DataDir,
     Device,
+    EvaluatorClass,
+    EvaluatorKwargs,
     Gpus,
     Jobs,
     SpaceFile,
@@ -18,6 +20,7 @@ from neptune_nas.cli.study import (
     StudyFolder,
     Threads,
     TrialsPerGpu,
+    evaluator_of,
     storage_of,
 )
 from neptune_nas.cli.values import number_or_auto, whole_numbers
@@ -39,6 +42,8 @@ class Measuring:
     data_dir: DataDir = None
     storage: Storage = None
     allow: SpaceFile = None
+    evaluator: EvaluatorClass = None
+    evaluator_kwargs: EvaluatorKwargs = None
 
     def search(self) -> "Search":
         """The search that made the study, to measure more as it did."""
@@ -47,7 +52,12 @@ class Measuring:
         from neptune_nas.again import search_of
 
         return replace(
-            search_of(self.study, storage_of(self.study, self.storage), self.allow),
+            search_of(
+                self.study,
+                storage_of(self.study, self.storage),
+                self.allow,
+                evaluator_of(self.evaluator, self.evaluator_kwargs),
+            ),
             jobs=self.jobs,
             threads=self.threads,
             gpus=() if self.gpus is None else whole_numbers(self.gpus, "--gpus", "0,1"),

@@ -7,7 +7,17 @@ from typing import Annotated, Any
 import typer
 
 from neptune_nas.cli.stopped import stoppable
-from neptune_nas.cli.study import DataDir, Device, Gpus, Jobs, Threads, TrialsPerGpu
+from neptune_nas.cli.study import (
+    DataDir,
+    Device,
+    EvaluatorClass,
+    EvaluatorKwargs,
+    Gpus,
+    Jobs,
+    Threads,
+    TrialsPerGpu,
+    evaluator_of,
+)
 from neptune_nas.cli.values import json_object, names, number_or_auto, seconds, whole_numbers
 from neptune_nas.errors import NeptuneError, OptionError
 
@@ -128,6 +138,8 @@ def search(
     proxy: ProxyOption = None,
     reduction: Reduction = None,
     table: TableOption = None,
+    evaluator: EvaluatorClass = None,
+    evaluator_kwargs: EvaluatorKwargs = None,
     repeat_seeds: RepeatSeeds = None,
     confirm: Confirm = None,
     jobs: Jobs = None,
@@ -163,6 +175,7 @@ def search(
         "proxy": proxy,
         "reduction": None if reduction is None else whole_numbers(reduction, "--reduction"),
         "table": table,
+        "evaluator": evaluator_of(evaluator, evaluator_kwargs),
         "repeats": repeat_seeds,
         "jobs": jobs,
         "threads": threads,
@@ -214,7 +227,7 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
     from neptune_nas.plan import plan
     from neptune_nas.search import Search
 
-    search = Search(**{**(asked_in(config) if config else {}), **given})
+    search = Search(**{**(asked_in(config, given.get("evaluator")) if config else {}), **given})
     if confirm is not None:
         usual_goal(search)  # refuses what cannot be confirmed before anything is searched
     if show.dry_run:

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neptune_nas.cli.allow import allowed
+from neptune_nas.cli.values import json_object
+from neptune_nas.errors import OptionError
 
 if TYPE_CHECKING:
+    from neptune_nas.evaluate.evaluator import Evaluator
     from neptune_nas.study.study import Study
 
 StudyFolder = Annotated[Path, typer.Argument(help="The study's folder.", metavar="STUDY")]
@@ -45,6 +48,18 @@ TrialsPerGpu = Annotated[
     str | None,
     typer.Option(help="Evaluations at once on each GPU; auto (default): what its memory holds."),
 ]
+EvaluatorClass = Annotated[
+    str | None,
+    typer.Option(
+        "--evaluator",
+        help="What measures in place of short training: a class of your own, as FILE.py:Class or "
+        "module:Class.",
+        metavar="CLASS",
+    ),
+]
+EvaluatorKwargs = Annotated[
+    str | None, typer.Option(help="Arguments of the evaluator as a JSON object.", metavar="JSON")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda (a GPU).")]
 DataDir = Annotated[
     str | None,
@@ -54,6 +69,18 @@ DataDir = Annotated[
         metavar="DIR",
     ),
 ]
+
+
+def evaluator_of(where: str | None, arguments: str | None) -> "Evaluator | None":
+    """The evaluator that `--evaluator` and `--evaluator-kwargs` ask for."""
+    from neptune_nas.evaluate.named import make_evaluator
+
+    options = json_object(arguments, "--evaluator-kwargs")
+    if where is None:
+        if arguments is not None:
+            raise OptionError("--evaluator-kwargs needs --evaluator, whose arguments they are.")
+        return None
+    return make_evaluator(where, options)
 
 
 def study_at(study: Path, storage: str | None, allow: list[str] | None) -> "Study":

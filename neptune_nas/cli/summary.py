@@ -1,6 +1,6 @@
 """What the terminal shows of a plan and of a finished study."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.box import SIMPLE
 from rich.table import Table
@@ -107,7 +107,7 @@ def print_plan(plan: Plan) -> None:
         "space": f"{facts.space_name}: {facts.space_size} architectures",
         "data": f"{question.data}: {images}{channels}x{height}x{width}, "
         f"{facts.classes} classes, {facts.data_fingerprint}",
-        "evaluator": question.evaluator,
+        "evaluator": f"{question.evaluator}{in_brackets(question.evaluator_kwargs or {})}",
         "epochs": epochs_text(question),
         "recipe": ", ".join(f"{name} {value}" for name, value in question.recipe.items()),
         "sampler": f"{question.sampler}, seed {question.seed}",
@@ -139,6 +139,16 @@ def trials_text(plan: Plan) -> str:
     scored = sum(bool(trial.scores) for trial in study.trials) if study else 0
     what = f"what is left of {trials}, {scored} of which have a score" if scored else trials
     return f"about {clock(plan.seconds)} for {what}, {plan.jobs} at once"
+
+
+def in_brackets(values: Mapping[str, object]) -> str:
+    """Values by name, behind what they belong to.
+
+    >>> in_brackets({"enough": 200}), in_brackets({})
+    (' (enough 200)', '')
+    """
+    listed = ", ".join(f"{name} {value}" for name, value in values.items())
+    return f" ({listed})" if listed else ""
 
 
 def epochs_text(question: Question) -> str:

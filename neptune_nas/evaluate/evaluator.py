@@ -15,7 +15,8 @@ class Evaluator(Protocol):
     `fidelity` is how much of the budget to use (epochs, for training; >= 1); every call is complete
     in itself, with its own fully annealed schedule, so an interrupted call is simply made again.
     A measurement that fails (divergence, out of memory) is returned as a `Score` whose `failure`
-    says why; only a mistake of the user's raises `NeptuneError`.
+    says why; only a mistake of the user's raises `NeptuneError`. The fields of a dataclass are part
+    of a study's question, see `neptune_nas.evaluate.parameters`; those of other classes are unseen.
     """
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:

@@ -29,7 +29,7 @@ class ShortTraining:
     """
 
     data: str = "digits"
-    data_dir: str | Path | None = None
+    data_dir: str | Path | None = field(default=None, compare=False)  # changes no score
     recipe: Recipe = field(default_factory=Recipe)
     device: str = "cpu"
     split_seed: int = 0

@@ -1,7 +1,7 @@
 """Scores for almost nothing: what an untrained network, or its size, says of the trained one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import isfinite
 from pathlib import Path
@@ -51,7 +51,7 @@ class ZeroCost:
 
     proxy: Proxy
     data: str = "digits"
-    data_dir: str | Path | None = None
+    data_dir: str | Path | None = field(default=None, compare=False)  # changes no score
     device: str = "cpu"
     split_seed: int = 0
     batch_size: int = 64

@@ -25,6 +25,7 @@ from neptune_nas.full_training.history import read_history
 from neptune_nas.full_training.metrics import Metrics, SeedMetrics, dumps, load_metrics
 from neptune_nas.full_training.seed import Job, Network, read_test, train_seed
 from neptune_nas.full_training.terms import Terms, refuse_others
+from neptune_nas.hints import check_types
 from neptune_nas.references import REFERENCES, ReferenceNetwork
 from neptune_nas.study.folder import read_toml, record_from
 from neptune_nas.training.augment import augment_for
@@ -59,8 +60,12 @@ class Training:
     `source`: an architecture, as `neptune_nas.load` reads it, or the name of a hand-designed
     network. `data`: see `load_data` (default: what an architecture was searched on). `seeds`: how
     many, from 0. `recipe`: how to train (default: as the architecture's scores were trained, else
-    what suits the data). `out`: the folder (default: `trained/NETWORK-DATA`). `device`: "auto",
-    "cpu" or "cuda". `threads`: of torch (default: as torch is set).
+    what suits the data). `out`: the folder (default: `trained/NETWORK-DATA`). `data_dir`: where
+    data sets lie, see `load_data`. `device`: "auto", "cpu" or "cuda". `threads`: of torch (default:
+    as torch is set).
+
+    Raises `OptionError` at once for a field of another type, and for a value that is unknown or out
+    of its range.
     """
 
     source: ExportedArchitecture | str
@@ -68,12 +73,13 @@ class Training:
     epochs: int = 60
     seeds: int = 3
     recipe: Recipe | None = None
-    out: Path | None = None
-    data_dir: str | None = None
+    out: str | Path | None = None
+    data_dir: str | Path | None = None
     device: str = "auto"
     threads: int | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         for name in ("epochs", "seeds", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -101,8 +107,10 @@ class Training:
     @cached_property
     def folder(self) -> TrainFolder:
         """Where everything goes."""
+        if self.out:
+            return TrainFolder(Path(self.out))
         name = f"{name_of(self.source)}-{short_name(self.data_name)}"
-        return TrainFolder(self.out or Path("trained") / folder_name(name))
+        return TrainFolder(Path("trained") / folder_name(name))
 
     @cached_property
     def images(self) -> ImageData:

@@ -5,7 +5,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import is_dataclass
 from pathlib import Path
 from traceback import extract_tb
@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from neptune_nas.errors import NeptuneError, SpaceError, one_of
-from neptune_nas.record import module_of_file
+from neptune_nas.record import module_in_json, module_of_file
 from neptune_nas.space.space import Space
 
 PACKAGE = Path(__file__).parents[1]
@@ -47,18 +47,31 @@ def find_space(where: str) -> Space[Any]:
     return space
 
 
-def find_module(where: str) -> ModuleType:
+def find_module(where: str, what: str = "space") -> ModuleType:
     """The module that defines the space; a file is loaded under a name that no import finds.
 
     That name depends on where the file lies and on nothing else, so that a worker that has called
-    this too can unpickle what the file defines.
+    this too can unpickle what the file defines. `what`: the word for what is looked for there.
     """
     if where.endswith(".py"):
-        return _load_file(Path(where), where)
+        return _load_file(Path(where), f"{what} '{where}'")
     if _is_import_path(where):
-        return _import(where)
+        return _import(where, f"{what} '{where}'")
     check_where(where)
-    return _load_file(spaces_folder() / f"{where.replace('-', '_')}.py", where)
+    return _load_file(spaces_folder() / f"{where.replace('-', '_')}.py", f"{what} '{where}'")
+
+
+def find_modules(places: Iterable[str]) -> None:
+    """Find one after the other, so that what they define can be unpickled."""
+    for where in places:
+        find_module(where)
+
+
+def file_of(cls: type) -> str | None:
+    """The file that `find_module` loaded a class from; None for one that an import finds."""
+    if module_in_json(cls.__module__) == cls.__module__:
+        return None
+    return sys.modules[cls.__module__].__file__
 
 
 def check_where(where: str) -> None:
@@ -103,19 +116,19 @@ def _is_import_path(where: str) -> bool:
     return bool(module) and name.isidentifier() and all(p.isidentifier() for p in module.split("."))
 
 
-def _import(where: str) -> ModuleType:
+def _import(where: str, named: str) -> ModuleType:
     try:
         return importlib.import_module(where.rpartition(":")[0])
     except ModuleNotFoundError as error:
-        raise SpaceError(f"space '{where}': {error}; is it installed or on PYTHONPATH?") from error
+        raise SpaceError(f"{named}: {error}; is it installed or on PYTHONPATH?") from error
     except Exception as error:
-        raise SpaceError(f"space '{where}': importing it failed{_said(error)}") from error
+        raise SpaceError(f"{named}: importing it failed{_said(error)}") from error
 
 
-def _load_file(path: Path, where: str) -> ModuleType:
+def _load_file(path: Path, named: str) -> ModuleType:
     path = path.resolve()
     if not path.is_file():
-        raise SpaceError(f"space '{where}': there is no file {path}.")
+        raise SpaceError(f"{named}: there is no file {path}.")
     name = _module_name(path)
     if name in sys.modules:
         return sys.modules[name]
@@ -129,7 +142,7 @@ def _load_file(path: Path, where: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         said = _said(error, path)
-        raise SpaceError(f"space '{where}': running {path.name} failed{said}") from error
+        raise SpaceError(f"{named}: running {path.name} failed{said}") from error
     return module
 
 

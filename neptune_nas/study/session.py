@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -12,7 +12,7 @@ from neptune_nas.engine.plan import usable_cores
 from neptune_nas.errors import StudyError
 from neptune_nas.space import Space
 from neptune_nas.study.folder import Folder, read_settings, write_settings
-from neptune_nas.study.settings import Facts, Question, Settings
+from neptune_nas.study.settings import Facts, Question, Settings, unlike
 from neptune_nas.study.task import Task
 from neptune_nas.training.mode import Modes
 from neptune_nas.wording import as_typed, counted
@@ -86,10 +86,7 @@ def differences(old: Settings, asked: Asked, facts: Facts) -> Iterator[tuple[str
     """What a study began with and what is asked of it now, where they contradict each other."""
     if asked.storage and asked.storage != old.storage:
         yield "storage", asked.storage, old.storage or "study.db"
-    before, now = asdict(old.question), asdict(asked.question)
-    for field, theirs in before.items():
-        if now[field] != theirs:
-            yield field.replace("_", " "), now[field], theirs
+    yield from unlike(old.question, asked.question)
     paths = dict.fromkeys([*old.facts.outline, *facts.outline])
     for path in paths:
         ours, theirs = facts.outline.get(path), old.facts.outline.get(path)

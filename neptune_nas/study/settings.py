@@ -1,7 +1,7 @@
 """Everything that was asked of a study, and what it was asked of."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from math import isnan
@@ -30,6 +30,8 @@ class Question:
     `reduction`: one trial in so many goes on, from all rungs or from one after the other (as of
     `Rungs`). `proxy`: the zero-cost proxy that is rung 0, if there is one. `sampler_kwargs`:
     numbers, text, true, false, and lists and dicts of these: what `study.toml` can hold.
+    `evaluator_kwargs`: in the same way the parameters of a class; None where there are none to
+    know, and in older studies.
 
     Raises `OptionError` for what no study can be asked.
     """
@@ -47,6 +49,7 @@ class Question:
     repeats: int = 1
     proxy: str = ""
     reduction: Reduction = REDUCTION
+    evaluator_kwargs: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         check_objectives(self.objectives)
@@ -60,11 +63,8 @@ class Question:
                 f"`proxy` is measured at rung 0: `rungs` must begin with it, as in 0,1,3, "
                 f"but got {self.rungs[0]}."
             )
-        for path, value in odd_values(self.sampler_kwargs):
-            raise OptionError(
-                f"`sampler_kwargs` must be of numbers, text, true, false, lists and dicts, "
-                f"but `{path}` is {'null' if value is None else repr(value)}: leave it out."
-            )
+        check_plain("sampler_kwargs", self.sampler_kwargs)
+        check_plain("evaluator_kwargs", self.evaluator_kwargs or {})
 
     def budget(self, fidelity: int) -> str:
         """A fidelity in the words of the evaluator, such as `3 epochs`."""
@@ -183,6 +183,36 @@ def require(name: str, holds: bool, rule: str, got: object) -> None:
     """Refuse a field whose rule does not hold."""
     if not holds:
         raise OptionError(f"`{name}` must be {rule}, but got {got}.")
+
+
+def unlike(then: Question, now: Question) -> Iterator[tuple[str, Any, Any]]:
+    """What differs between two questions: what it is, as it is now, and as it was then."""
+    old, new = asdict(then), asdict(now)
+    yield from unlike_parameters(old.pop("evaluator_kwargs"), new.pop("evaluator_kwargs"))
+    for name, value in old.items():
+        if new[name] != value:
+            yield name.replace("_", " "), new[name], value
+
+
+def unlike_parameters(
+    then: Mapping[str, Any] | None, now: Mapping[str, Any] | None
+) -> Iterator[tuple[str, Any, Any]]:
+    """The parameters of an evaluator that differ; none where those of then are not known."""
+    if then is None:
+        return
+    now = now or {}
+    for name in dict.fromkeys([*then, *now]):
+        if then.get(name) != now.get(name):
+            yield f"`{name}` of the evaluator", now.get(name), then.get(name)
+
+
+def check_plain(name: str, values: Mapping[str, Any]) -> None:
+    """Refuse arguments that TOML would not give back as they were."""
+    for path, value in odd_values(values):
+        raise OptionError(
+            f"`{name}` must be of numbers, text, true, false, lists and dicts, "
+            f"but `{path}` is {'null' if value is None else repr(value)}: leave it out."
+        )
 
 
 def odd_values(value: object, path: str = "") -> Iterator[tuple[str, object]]:

@@ -28,12 +28,13 @@ def test_equal_questions_compare() -> None:
         ({"recipe": {"lr": 0.1}}, r"different recipes \(lr\)"),
         ({"rungs": (1, 27)}, r"different fidelities \(9 and 27\)"),
         ({"evaluator": "synflow"}, "different evaluators"),
+        ({"evaluator_kwargs": {"n": 1}}, r"differ in `n` of the evaluator \(2 and 1\)"),
     ],
 )
 def test_what_differs_is_named_and_force_turns_it_into_a_warning(
     question: dict[str, Any], said: str
 ) -> None:
-    pair = [study("a"), study("b", **question)]
+    pair = [study("a", evaluator_kwargs={"n": 2}), study("b", **question)]
     with pytest.raises(StudyError, match=f"'a' and 'b'.*{said}.*--force"):
         check_comparable(pair)
     assert len(check_comparable(pair, force=True)) == 1

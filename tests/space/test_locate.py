@@ -10,7 +10,7 @@ import pytest
 from neptune_nas.codec import type_name
 from neptune_nas.errors import SpaceError
 from neptune_nas.space import find_space, list_spaces
-from neptune_nas.space.locate import find_module, is_there, records_of
+from neptune_nas.space.locate import file_of, find_module, is_there, records_of
 
 SHIPPED = (
     "attention",
@@ -101,6 +101,14 @@ def test_two_files_of_one_name_are_two_modules(tmp_path: Path) -> None:
     first, second = write(tmp_path, GOOD), write(tmp_path / "other", GOOD)
 
     assert find_module(first) is not find_module(second)
+
+
+def test_a_class_knows_the_file_that_no_import_finds(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    (record,) = records_of(find_module(path))
+
+    assert file_of(record) == str(Path(path).resolve())
+    assert file_of(Path) is None
 
 
 def test_json_names_a_file_the_same_wherever_it_lies_and_however_it_is_found(

@@ -29,6 +29,15 @@ def test_settings_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert read_settings(tmp_path / "study.toml") == written
 
 
+@pytest.mark.parametrize("told", [{}, {"n": 1, "of": {"it": [1.0, "a"]}}])
+def test_parameters_of_an_evaluator_are_read_as_they_were_written(
+    tmp_path: Path, told: dict[str, Any]
+) -> None:
+    written = settings(question(evaluator="mine:Measure", evaluator_kwargs=told))
+    write_settings(Folder(tmp_path), written)
+    assert read_settings(tmp_path / "study.toml") == written
+
+
 def test_modes_are_read_as_they_were_written(tmp_path: Path) -> None:
     modes = Modes(Mode("fp32"), Mode("bf16"), Mode("bf16", "contiguous"))
     asked = settings(question())

@@ -1,9 +1,11 @@
 """What tells one study from another of the same name."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from neptune_nas.study.settings import unlike
 from neptune_nas.training.mode import Mode, same_for_all
 from neptune_nas.training.recipe import Precision
 from tests.study.builders import question, settings
@@ -48,6 +50,28 @@ def test_a_study_from_before_modes_goes_on_as_its_recipe_says(precision: Precisi
     old = settings(question(recipe={"precision": precision}))
     assert old.facts.modes is None
     assert old.modes == same_for_all(Mode(precision, "channels_last"))
+
+
+def test_another_parameter_of_the_evaluator_is_another_study() -> None:
+    asked = [question(evaluator="a:B", evaluator_kwargs=told) for told in (None, {}, {"n": 1})]
+    assert len({settings(each).identity for each in asked}) == 3
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "differ"),
+    [
+        ({"n": 1, "m": [2]}, {"n": 1, "m": [2]}, []),
+        ({"n": 1}, {"n": 2}, [("`n` of the evaluator", 2, 1)]),
+        ({"n": 1}, None, [("`n` of the evaluator", None, 1)]),
+        ({}, {"n": 1}, [("`n` of the evaluator", 1, None)]),
+        (None, {"n": 1}, []),  # an older study's, which nobody wrote down
+    ],
+)
+def test_the_parameters_of_an_evaluator_that_differ_are_named(
+    then: dict[str, Any] | None, now: dict[str, Any] | None, differ: list[object]
+) -> None:
+    old, new = (question(evaluator="a:B", evaluator_kwargs=told) for told in (then, now))
+    assert list(unlike(old, new)) == differ
 
 
 def test_modes_are_no_part_of_the_identity() -> None:
