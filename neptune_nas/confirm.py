@@ -9,6 +9,7 @@ from neptune_nas.again import check_same, study_of
 from neptune_nas.engine.engine import Call
 from neptune_nas.engine.process import end_if_unguarded
 from neptune_nas.errors import NeptuneError, OptionError
+from neptune_nas.interrupt import ctrl_c_held
 from neptune_nas.outputs import write_outputs
 from neptune_nas.search import Search
 from neptune_nas.study.confirmation import (
@@ -43,7 +44,7 @@ def run_confirm(
     end_if_unguarded()
     check_asked(search, goal, evaluations)
     check_same(search, study_of(search).settings)
-    with search.folder.locked():
+    with ctrl_c_held(), search.folder.locked():
         try:
             for trial, study in confirmations(search, goal, evaluations):
                 write_confirmations(search.folder.confirmations, study.trials)
