@@ -11,6 +11,7 @@ from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.evaluate.zero_cost import Proxy, ZeroCost
+from neptune_nas.interrupt import ctrl_c_held
 from neptune_nas.outputs import write_outputs
 from neptune_nas.search import Search
 from neptune_nas.study.agreement import LEAST
@@ -52,7 +53,7 @@ def run_audit(
     folder = search.folder
     study = study_of(search)
     check_same(search, study.settings)
-    with folder.locked():
+    with ctrl_c_held(), folder.locked():
         measured = settled(search, study, epochs)
         known = {truth.number for truth in measured.truths}
         chosen = list(pick(study.ranked, architectures, search.seed, known))

@@ -9,6 +9,7 @@ from neptune_nas.again import check_same, study_of
 from neptune_nas.engine.engine import Call
 from neptune_nas.engine.process import end_if_unguarded
 from neptune_nas.errors import NeptuneError, OptionError
+from neptune_nas.interrupt import ctrl_c_held
 from neptune_nas.outputs import write_outputs
 from neptune_nas.search import Search
 from neptune_nas.study.confirmation import (
@@ -47,7 +48,7 @@ def run_confirm(
     end_if_unguarded()
     check_asked(search, goal, evaluations)
     open_folder(search.folder.path)
-    with search.folder.locked_to_confirm():
+    with ctrl_c_held(), search.folder.locked_to_confirm():
         file, before = search.folder.confirmations, study_of(search)
         check_same(search, before.settings)
         aim = aim_of(before, goal, evaluations)

@@ -9,6 +9,7 @@ from neptune_nas.engine.engine import Call
 from neptune_nas.engine.process import end_if_unguarded
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluate.seeds import seed_for
+from neptune_nas.interrupt import ctrl_c_held
 from neptune_nas.outputs import write_outputs
 from neptune_nas.references import ReferenceNetwork
 from neptune_nas.search import Search
@@ -48,7 +49,7 @@ def run_references(
     search, study = alone(search), study_of(search)
     chosen = networks_for(study.settings, networks)
     check_same(search, study.settings)
-    with search.folder.locked():
+    with ctrl_c_held(), search.folder.locked():
         kept = {each.name: each for each in read_references(search.folder.references)}
         kept = {n.name: Reference(n.name, cost_of(n)) for n in chosen} | kept
         jobs = missing(chosen, kept, search.seed, seeds)

@@ -7,6 +7,7 @@ from optuna.samplers import BaseSampler
 
 from neptune_nas.engine.engine import Engine
 from neptune_nas.errors import NeptuneError
+from neptune_nas.interrupt import ctrl_c_held
 from neptune_nas.outputs import write_outputs
 from neptune_nas.record import record_classes
 from neptune_nas.study.coordinator import Coordinator, Limits
@@ -39,7 +40,7 @@ def run_search(
     What was found is written too where the search ends with an error, which is then raised.
     """
     facts, sampler = subject.facts(), subject.sampler()
-    with opening.folder.locked():
+    with ctrl_c_held(), opening.folder.locked():
         settings = opening.settle(facts)
         store = opening.open_store(settings, record_classes(subject.space.template))
         begin(opening.folder, settings)

@@ -1,7 +1,8 @@
 """Hypothesis without a deadline, as how long an example takes depends on what else runs; a machine
-that remembers its modes; and a finished study that trains nothing.
+that remembers its modes; Ctrl-C that is heeded; and a finished study that trains nothing.
 """
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
@@ -30,6 +31,14 @@ def remembered_modes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
         yield file
+
+
+@pytest.fixture
+def ctrl_c_raises() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, though who runs the suite in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -127,6 +127,29 @@ def test_ctrl_c_leaves_a_whole_study(tmp_path: Path) -> None:
     assert len(search.run().ranked) == 24
 
 
+class Loses:
+    """Loses Ctrl-C: what is raised in a destructor is printed, and then lost."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.usefixtures("ctrl_c_raises")
+def test_ctrl_c_ends_a_search_wherever_it_comes(tmp_path: Path) -> None:
+    search, seen = arithmetic(tmp_path), []
+
+    def lose(progress: Progress) -> None:
+        seen.append(progress.done)
+        Loses()
+
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        search.run(lose)
+    assert len(seen) == 1
+    assert not search.folder.is_in_use
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert len(search.run().ranked) == 24
+
+
 def test_a_watcher_sees_each_trial_as_its_result_comes(tmp_path: Path) -> None:
     seen: list[Progress] = []
     study = arithmetic(tmp_path, trials=5).run(seen.append)

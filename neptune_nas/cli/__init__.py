@@ -6,12 +6,23 @@ once; that is why imports stand inside the functions here, and nowhere else.
 
 import sys
 
-from neptune_nas.cli.app import app
 from neptune_nas.errors import NeptuneError
+from neptune_nas.interrupt import STOPPED, ctrl_c_held, make_impatient
 
 
 def main() -> None:
+    """Run the command line as a program of its own, which a second Ctrl-C ends at once."""
+    make_impatient()
+    try:
+        run()
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
+
+
+def run() -> None:
     """Run the command line; a user's mistake is one sentence on stderr and exit code 2."""
+    with ctrl_c_held():
+        from neptune_nas.cli.app import app
     try:
         app(prog_name="neptune-nas")
     except NeptuneError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
+from importlib import import_module
 from inspect import Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate
@@ -24,6 +25,7 @@ from neptune_nas.cli.study import (
     storage_of,
 )
 from neptune_nas.cli.values import number_or_auto, whole_numbers
+from neptune_nas.interrupt import ctrl_c_held
 
 if TYPE_CHECKING:
     from neptune_nas.search import Search
@@ -86,6 +88,8 @@ def measuring(command: Callable[Concatenate[Measuring, ...], None]) -> Callable[
     def run(**values: Any) -> None:
         measure = Measuring(**{field.name: values.pop(field.name) for field in fields(Measuring)})
         with stoppable("measured", measure.study, lambda: is_measured(measure.study)):
+            with ctrl_c_held():
+                import_module("neptune_nas.again")  # before the command imports it, unheld
             command(measure, **values)
 
     order = [shared[0], *own, *shared[1:]]

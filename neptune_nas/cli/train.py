@@ -10,6 +10,7 @@ from neptune_nas.cli.pick import Best, MinAccuracy, Pick, TrialNumber
 from neptune_nas.cli.stopped import stoppable
 from neptune_nas.cli.study import DataDir, Device, Storage, study_at
 from neptune_nas.errors import OptionError, one_of
+from neptune_nas.interrupt import ctrl_c_held
 
 if TYPE_CHECKING:
     from neptune_nas.architecture_file import ExportedArchitecture
@@ -65,8 +66,9 @@ def train(
 ) -> None:
     """Train a network in full from several seeds, and read the test split once at the end."""
     wanted = Pick(which, trial, min_accuracy)
-    from neptune_nas.full_training.recipe_file import read_recipe
-    from neptune_nas.full_training.run import Training
+    with ctrl_c_held():
+        from neptune_nas.full_training.recipe_file import read_recipe
+        from neptune_nas.full_training.run import Training
 
     training = Training(
         source_at(source, wanted, storage, allow),

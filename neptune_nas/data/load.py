@@ -15,6 +15,7 @@ from neptune_nas.data.names import COUNT, FOLDER, TENSORS, check_known, parse_co
 from neptune_nas.data.source import Part, Source
 from neptune_nas.data.splitting import THREE_WAY, TWO_WAY, Rows, at_most, stratified
 from neptune_nas.errors import DataError
+from neptune_nas.interrupt import ctrl_c_held
 
 
 def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> ImageData:
@@ -108,12 +109,12 @@ def find_source(name: str, data_dir: Path | None) -> Source:
 
         return load_tensors(name.removeprefix(TENSORS))
     if name == "digits":
-        from neptune_nas.data.digits import load_digits
-
+        with ctrl_c_held():
+            from neptune_nas.data.digits import load_digits
         return load_digits()
     check_known(name)
-    from neptune_nas.data.torchvision_sets import load_torchvision
-
+    with ctrl_c_held():
+        from neptune_nas.data.torchvision_sets import load_torchvision
     return load_torchvision(name, data_dir or usual_dir(name))
 
 

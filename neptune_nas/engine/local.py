@@ -23,11 +23,13 @@ from neptune_nas.engine.process import (
 from neptune_nas.engine.worker import Reply
 from neptune_nas.errors import NeptuneError
 from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.interrupt import ctrl_c_held, heed
 from neptune_nas.trial import Score
 
 MAX_ATTEMPTS = 2
 MAX_FAILED_STARTS = 5  # of one slot: a fork server that dies fails those of all slots at once
 START_PAUSE = 0.2  # seconds: a fork server that was killed refuses starts until it is quite gone
+HEED_EVERY = 0.2  # seconds between two looks, while waiting, at whether Ctrl-C is kept
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +93,7 @@ class LocalEngine:
         end = math.inf if timeout is None else monotonic() + timeout
         self._dispatch()
         while self._pending and not self._finished:
+            heed()
             self._listen(end)
             self._end_overdue()
             self._dispatch()
@@ -105,8 +108,9 @@ class LocalEngine:
         self._queue.clear()
         self._finished.clear()
         self._pending.clear()
-        for worker in list(self._workers.values()):
-            self._end(worker)
+        with ctrl_c_held():
+            for worker in list(self._workers.values()):
+                self._end(worker)
 
     def __enter__(self) -> Self:
         return self
@@ -145,15 +149,18 @@ class LocalEngine:
             sleep(START_PAUSE)
 
     def _listen(self, end: float) -> None:
-        """Wait for a reply, a death, the first call that is overdue, or `end` (monotonic)."""
+        """Wait for a reply, a death, the first call that is overdue, or `end` (monotonic).
+
+        It comes back before that, so that Ctrl-C is heeded.
+        """
         if not self._workers:
             return  # none could be started: the next dispatch tries again
         workers = list(self._workers.values())
         starts = [worker.attempt.since for worker in workers if worker.attempt]
-        seconds = min([end, *(start + self._limit for start in starts)]) - monotonic()
+        left = min([end, *(start + self._limit for start in starts)]) - monotonic()
         ready = connection.wait(
             [source for worker in workers for source in worker.sources],
-            None if seconds == math.inf else max(0.0, seconds),
+            min(max(0.0, left), HEED_EVERY),
         )
         for worker in workers:
             if not worker.sources.isdisjoint(ready):

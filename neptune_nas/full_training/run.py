@@ -26,6 +26,7 @@ from neptune_nas.full_training.metrics import Metrics, SeedMetrics, dumps, load_
 from neptune_nas.full_training.seed import Job, Network, read_test, train_seed
 from neptune_nas.full_training.terms import Terms, refuse_others
 from neptune_nas.hints import check_types
+from neptune_nas.interrupt import heed
 from neptune_nas.references import REFERENCES, ReferenceNetwork
 from neptune_nas.study.folder import read_toml, record_from
 from neptune_nas.training.augment import augment_for
@@ -220,6 +221,7 @@ class Training:
             def note(epoch: Epoch, seed: int = seed, later: int = later) -> None:
                 left = pace.seconds_for(self.epochs - epoch.number + later)
                 watch(Step(seed, self.seeds, epoch, self.epochs, left))
+                heed()
 
             train_seed(job, seed, self.folder.seed(seed), note)
 

@@ -9,6 +9,7 @@ from typing import Any
 from neptune_nas.engine.engine import Call, Engine, Result
 from neptune_nas.errors import StudyError
 from neptune_nas.evaluate.seeds import seed_for
+from neptune_nas.interrupt import heed
 from neptune_nas.samplers.problem import SpaceExhaustedError
 from neptune_nas.study.objectives import standing, values_of
 from neptune_nas.study.proposals import Proposer
@@ -104,6 +105,7 @@ class Coordinator:
 
     def _fill(self, engine: Engine, limits: Limits) -> None:
         while len(engine.pending) < engine.slots + AHEAD:
+            heed()
             call = self._next(engine, limits)
             if call is None:
                 return

@@ -6,7 +6,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from unittest.mock import patch
 
-from neptune_nas.cli import main
+from neptune_nas.cli import run
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ def neptune(*arguments: object) -> Outcome:
     argv = ["neptune-nas", *map(str, arguments)]
     with patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
         try:
-            main()
+            run()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(bool(end.code))
     return Outcome(code, out.getvalue(), err.getvalue())

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from neptune_nas.study.folder import Folder
 from neptune_nas.study.read import read_study
 
 COMMAND = ("-m", "neptune_nas", "search", "--space", "tiny", "--trials", "500", "--epochs", "1")
@@ -13,20 +14,33 @@ def heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_ctrl_c_ends_with_a_whole_study_and_exit_code_130(tmp_path: Path) -> None:
-    command = [sys.executable, *COMMAND, "-v", "--threads", "1", "--out", str(tmp_path)]
+def stopped(out: Path, times: int) -> str:
+    """What a search says from its first result on, when Ctrl-C comes so often."""
+    command = [sys.executable, *COMMAND, "-v", "--threads", "1", "--out", str(out)]
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("1/500"):
-                process.send_signal(signal.SIGINT)
+                for _ in range(times):
+                    process.send_signal(signal.SIGINT)
                 break
         rest = process.stderr.read()
     assert process.returncode == 130, rest
     assert "Traceback" not in rest
-    assert "Stopped. What was scored is in" in rest
+    return rest
+
+
+def test_ctrl_c_ends_with_a_whole_study_and_exit_code_130(tmp_path: Path) -> None:
+    assert "Stopped. What was scored is in" in stopped(tmp_path, times=1)
     study = read_study(tmp_path / "tiny-digits")
     assert study.ranked
     assert (study.folder / "report.html").exists()
+
+
+def test_more_of_them_end_it_with_every_result_that_it_told(tmp_path: Path) -> None:
+    assert "Stopped" in stopped(tmp_path, times=3)
+    study = read_study(tmp_path / "tiny-digits")
+    assert study.ranked
+    assert not Folder(study.folder).is_in_use

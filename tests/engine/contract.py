@@ -13,8 +13,19 @@ from neptune_nas.architecture import Architecture, Stage
 from neptune_nas.engine.engine import Call, Engine, Result
 from neptune_nas.errors import ArchitectureError, NeptuneError
 from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.interrupt import ctrl_c_held
 from tests.engine import evaluators
-from tests.engine.evaluators import Dies, Echo, Hangs, HasChild, Meets, OddError, Raises, RaisesOdd
+from tests.engine.evaluators import (
+    Dies,
+    Echo,
+    Hangs,
+    HasChild,
+    Interrupts,
+    Meets,
+    OddError,
+    Raises,
+    RaisesOdd,
+)
 
 Setup = Callable[[], object]
 
@@ -68,6 +79,20 @@ class EngineContract(ABC):
     def test_waiting_for_nothing_returns_at_once(self) -> None:
         with self.make(Echo()) as engine:
             assert engine.wait() == []
+
+    @pytest.mark.usefixtures("ctrl_c_raises")
+    def test_waiting_ends_at_a_ctrl_c_that_is_held_back(self) -> None:
+        came: list[Result] = []
+        with self.make(Interrupts(os.getpid()), jobs=1, trial_timeout=60.0) as engine:
+
+            def wait() -> None:
+                with ctrl_c_held():
+                    engine.submit(call(0))
+                    came.extend(engine.wait())
+
+            with pytest.raises(KeyboardInterrupt, match=r"^$"):
+                wait()
+        assert came == []
 
     def test_waiting_ends_at_its_timeout_with_the_call_still_pending(self, tmp_path: Path) -> None:
         with self.make(Hangs(tmp_path)) as engine:

@@ -80,6 +80,18 @@ class Hangs:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupts:
+    """Sends Ctrl-C to a process, and then never returns."""
+
+    process: int
+
+    def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
+        os.kill(self.process, signal.SIGINT)
+        threading.Event().wait()
+        return Echo()(architecture, fidelity, seed)
+
+
+@dataclass(frozen=True, slots=True)
 class KillsParent:
     """Kills the process that its worker was forked from, once, and then never returns."""
 

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from shutil import copy
@@ -21,6 +22,7 @@ from neptune_nas.full_training.history import read_history, write_history
 from neptune_nas.full_training.metrics import SeedMetrics, dumps, load_metrics
 from neptune_nas.full_training.run import Step, Training
 from neptune_nas.full_training.seed import Job, read_test
+from neptune_nas.interrupt import Impatient
 from neptune_nas.model import load_model, save_model
 from neptune_nas.training import feed
 from neptune_nas.training.choice import choose
@@ -198,6 +200,20 @@ def test_a_kill_between_checkpoint_and_history_is_gone_on_from(
     asked(tmp_path / "x").run(lambda step: told.append((step.seed, step.epoch.number)))
     assert told[0] == (0, 2)
     assert [epoch.number for epoch in read_history(seed.history)] == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("ctrl_c_raises")
+def test_a_ctrl_c_that_got_lost_ends_a_training_after_the_epoch(tmp_path: Path) -> None:
+    def lose(step: Step) -> None:
+        told.append(step.epoch.number)
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    told: list[int] = []
+    signal.signal(signal.SIGINT, Impatient(signal.default_int_handler))
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        asked(tmp_path / "x").run(lose)
+    assert told == [1]
 
 
 @pytest.mark.parametrize("text", [None, "nonsense"])

@@ -1,3 +1,4 @@
+import signal
 from collections import Counter
 from collections.abc import Callable
 from itertools import count
@@ -10,6 +11,7 @@ import pytest
 from neptune_nas.codec import key
 from neptune_nas.engine.engine import Result
 from neptune_nas.errors import StudyError
+from neptune_nas.interrupt import ctrl_c_held
 from neptune_nas.study.coordinator import Limits, StopSearch
 from neptune_nas.study.store import Store
 from neptune_nas.trial import Cost, State
@@ -60,6 +62,17 @@ def test_results_that_came_with_the_last_one_watched_are_kept(tmp_path: Path) ->
     coordinator.run(Pairs(Arithmetic()), Limits(12))
     states = Counter(t.state for t in store_in(tmp_path).trials())
     assert states == {State.FINISHED: 2, State.RUNNING: 1}
+
+
+@pytest.mark.usefixtures("ctrl_c_raises")
+def test_ctrl_c_that_is_held_back_is_heeded_between_two_results(tmp_path: Path) -> None:
+    coordinator, engine = coordinator_on(store_in(tmp_path), question()), InlineEngine(Arithmetic())
+    coordinator.watch = lambda *_: signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match=r"^$"), ctrl_c_held():
+        coordinator.run(engine, Limits(12))
+    assert len(engine.made) == 1
+    states = Counter(t.state for t in store_in(tmp_path).trials())
+    assert states == {State.FINISHED: 1, State.RUNNING: 2}
 
 
 def test_no_architecture_is_evaluated_twice(tmp_path: Path) -> None:
