@@ -41,13 +41,13 @@ class Opening:
     def check_places(self, settings: Settings) -> None:
         """Refuse a folder or a database that a search could not use, and leave both as they are."""
         check_writable(self.folder.path)
-        check_store(self._url(settings), settings.name, settings.identities, self.folder.path)
+        check_store(self._url(settings), settings.name, settings.identity, self.folder.path)
 
     def open_store(self, settings: Settings, allow: Iterable[type]) -> Store:
         """The study in its database, begun if it is new; `allow`: the user's records in it."""
         turned = directions(settings.question.objectives)
         url = self._url(settings)
-        store = create_store(url, settings.name, turned, settings.identities, tuple(allow))
+        store = create_store(url, settings.name, turned, settings.identity, tuple(allow))
         store.keep_modes(settings.facts.modes)
         return store
 

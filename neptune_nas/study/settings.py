@@ -162,20 +162,9 @@ class Settings:
 
         A field of the question that is at its default has no part in it: fields may be added.
         """
-        return self._digest({})
-
-    @property
-    def identities(self) -> tuple[str, str]:
-        """The identity, and what it was while `3,3` and `3` were two reductions."""
-        question = self.question
-        each = Rungs(question.rungs, question.reduction).reductions
-        return self.identity, self._digest({"reduction": each})
-
-    def _digest(self, more: dict[str, Any]) -> str:
         blank = Question(space="")
         asked = {n: v for n, v in asdict(self.question).items() if v != getattr(blank, n)}
-        facts = self.facts
-        begun_with = ({**asked, **more}, facts.space_fingerprint, facts.data_fingerprint)
+        begun_with = (asked, self.facts.space_fingerprint, self.facts.data_fingerprint)
         return sha256(json.dumps(begun_with, sort_keys=True).encode()).hexdigest()
 
 

@@ -153,16 +153,10 @@ class Store:
 
 
 def create_store(
-    url: str,
-    name: str,
-    directions: Iterable[str],
-    questions: tuple[str, ...],
-    allow: tuple[type, ...] = (),
+    url: str, name: str, directions: Iterable[str], question: str, allow: tuple[type, ...] = ()
 ) -> Store:
-    """The study `name` in the storage at `url`, new, or the one that was begun already.
+    """The study `name` in the storage at `url`, new, or the one that was begun with `question`.
 
-    `questions`: the identities of the question that it may have begun with; a new one gets the
-    first.
     Raises `StudyError` where the storage cannot be opened, or holds another study of that name.
     """
     with opening(url):
@@ -173,12 +167,12 @@ def create_store(
         except optuna.exceptions.DuplicatedStudyError:
             study_id = storage.get_study_id_from_name(name)
         else:
-            storage.set_study_user_attr(study_id, QUESTION, questions[0])
-        refuse_other(storage, study_id, questions, url)
+            storage.set_study_user_attr(study_id, QUESTION, question)
+        refuse_other(storage, study_id, question, url)
     return Store(storage, study_id, allow)
 
 
-def check_store(url: str, name: str, questions: tuple[str, ...], made: Path) -> None:
+def check_store(url: str, name: str, question: str, made: Path) -> None:
     """Refuse what `create_store` would, and leave the storage as it is.
 
     `made`: the study's folder, which will be there by then.
@@ -188,7 +182,7 @@ def check_store(url: str, name: str, questions: tuple[str, ...], made: Path) -> 
     with opening(url):
         storage = storage_at(url)
         with suppress(KeyError):
-            refuse_other(storage, storage.get_study_id_from_name(name), questions, url)
+            refuse_other(storage, storage.get_study_id_from_name(name), question, url)
 
 
 def modes_at(url: str, name: str, made: Path, usual: Modes) -> Modes | None:
@@ -207,9 +201,9 @@ def modes_at(url: str, name: str, made: Path, usual: Modes) -> Modes | None:
     return None
 
 
-def refuse_other(storage: BaseStorage, study_id: int, questions: tuple[str, ...], url: str) -> None:
+def refuse_other(storage: BaseStorage, study_id: int, question: str, url: str) -> None:
     """Refuse a study that was begun with another question."""
-    if storage.get_study_user_attrs(study_id).get(QUESTION) not in questions:
+    if storage.get_study_user_attrs(study_id).get(QUESTION) != question:
         name = storage.get_study_name_from_id(study_id)
         raise StudyError(
             f"storage {redact(url)} holds another study '{name}' (of another space, data or "

@@ -82,7 +82,7 @@ def make_trial(number: int, accuracy: float | None, flops: int, fidelity: int = 
 def store_in(folder: Path) -> Store:
     names = ("accuracy", "flops")
     url = sqlite_url(folder / "study.db")
-    return create_store(url, "few-digits", directions(names), ("a question",))
+    return create_store(url, "few-digits", directions(names), "a question")
 
 
 def coordinator_on(

@@ -6,10 +6,8 @@ import pytest
 from neptune_nas.errors import StudyError
 from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.folder import Folder
-from neptune_nas.study.objectives import directions
 from neptune_nas.study.opening import Opening
 from neptune_nas.study.session import Asked, begin
-from neptune_nas.study.store import create_store
 from tests.study.builders import question, settings
 
 BEGUN = settings(question())
@@ -33,16 +31,6 @@ def test_a_study_is_opened_where_it_was_begun(tmp_path: Path) -> None:
     again = opening(tmp_path / "study").open_store(replace(BEGUN, storage=url), ())
     assert again.trials() == ()
     assert not (tmp_path / "study" / "study.db").exists()
-
-
-def test_a_database_from_when_equal_reductions_were_no_number_is_opened(tmp_path: Path) -> None:
-    url, begun = sqlite_url(tmp_path / "study.db"), settings(question(rungs=(1, 3, 9)))
-    _, before = begun.identities
-    create_store(url, begun.name, directions(begun.question.objectives), (before,))
-    opening(tmp_path, url).check_places(begun)
-    assert opening(tmp_path, url).open_store(begun, ()).trials() == ()
-    with pytest.raises(StudyError, match="holds another study 'few-digits'"):
-        opening(tmp_path, url).open_store(settings(question(rungs=(1, 3, 9), reduction=2)), ())
 
 
 def test_a_study_whose_database_is_gone_is_not_begun_anew(tmp_path: Path) -> None:
