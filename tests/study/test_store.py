@@ -58,7 +58,7 @@ def test_another_study_of_the_same_name_is_refused(tmp_path: Path) -> None:
     store_in(tmp_path)
     url = sqlite_url(tmp_path / "study.db")
     with pytest.raises(StudyError, match="holds another study 'few-digits'"):
-        create_store(url, "few-digits", ["maximize", "minimize"], ("another question",))
+        create_store(url, "few-digits", ["maximize", "minimize"], "another question")
 
 
 def test_a_database_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
