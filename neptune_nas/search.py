@@ -66,11 +66,11 @@ class Search:
     `space`: a name, a file, `package.module:SPACE`, or a `Space`. `data`: see `load_data` (default:
     digits). `trials`: the total of the study. `objectives`: accuracy or loss, with any of flops,
     macs, params, activations and latency. `constraints`: such as "flops<=20M" or "latency<=5ms".
-    `sampler`: auto, evolution, local, nsga2, random, Optuna's own by name, or `module:Class`, with
-    `sampler_kwargs` for it. `seed`: of all that is random. `rungs`: epochs at which trials are
-    compared (default: what suits the data, once); the first may be 0, which is the zero-cost
-    `proxy` (default: synflow). `reduction`: one trial in so many goes on from each rung, or
-    from one after the other, as in (5, 2).
+    `sampler`: auto, evolution, local, nsga2, random, Optuna's own by name, or a class of yours as
+    `FILE.py:Class` or `package.module:Class`, with `sampler_kwargs` for it. `seed`: of all that is
+    random. `rungs`: epochs at which trials are compared (default: what suits the data, once); the
+    first may be 0, which is the zero-cost `proxy` (default: synflow). `reduction`: one trial in so
+    many goes on from each rung, or from one after the other, as in (5, 2).
     `recipe`: how to train (default: what suits the data). `repeats`: seeds at the last rung.
     `evaluator`: what to measure with in place of short training. `table`: the file of a table to
     look networks up in instead; `data` then says which images they saw (default: cifar10). `name`:

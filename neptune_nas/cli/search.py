@@ -40,7 +40,7 @@ Sampler = Annotated[
     str | None,
     typer.Option(
         help="auto, evolution, local, nsga2, random; Optuna's tpe, gp, nsga3, qmc, brute-force; "
-        "or module:Class (default: auto)."
+        "or FILE.py:Class or package.module:Class (default: auto)."
     ),
 ]
 SamplerKwargs = Annotated[
