@@ -23,7 +23,7 @@ class Plan:
     """The study that would be made, and one candidate trained.
 
     `seconds`: for all trials, by the candidate's time. `sharing`: how many run on each
-    GPU, and why.
+    GPU, and why. `first`: how many architectures are given that the study has not tried.
     """
 
     folder: Path
@@ -36,12 +36,14 @@ class Plan:
     trials: int
     jobs: int
     sharing: str = ""
+    first: int = 0
 
 
 def plan(search: Search) -> Plan:
     """Look at the space and the data, and train one typical candidate in this process."""
     subject, opening, question = search.subject, search.opening, search.question
     subject.sampler()  # only to find out now what it refuses
+    given = search.to_try_first()
     settings = opening.settle(subject.facts())
     opening.check_places(settings)
     sharing, jobs = search.sharing, search.slots.jobs  # before the candidate takes memory
@@ -62,6 +64,7 @@ def plan(search: Search) -> Plan:
         trials=search.trials,
         jobs=jobs,
         sharing=sharing.why if sharing else "",
+        first=len(given),
     )
 
 

@@ -117,6 +117,8 @@ def print_plan(plan: Plan) -> None:
         "all trials": f"about {clock(plan.seconds)} for {counted(plan.trials, 'trial')}, "
         f"{plan.jobs} at once",
     }
+    if plan.first:
+        rows["first"] = f"{counted(plan.first, 'architecture')} that --first gives"
     if plan.sharing:
         rows["GPUs"] = plan.sharing
     grid = Table.grid(padding=(0, 2))
