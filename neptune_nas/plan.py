@@ -27,7 +27,8 @@ class Plan:
 
     `study`: as it stands with what is asked of it now; None for a new one. `score`: None where
     nothing is left to search. `seconds`: for what is left, by the candidate's time. `sharing`: how
-    many run on each GPU, and why.
+    many run on each GPU, and why. `first`: how many architectures are given that the study has not
+    tried.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class Plan:
     trials: int
     jobs: int
     sharing: str = ""
+    first: int = 0
 
 
 def plan(search: Search) -> Plan:
@@ -49,6 +51,7 @@ def plan(search: Search) -> Plan:
     """
     subject, opening, question = search.subject, search.opening, search.question
     subject.sampler()  # only to find out now what it refuses
+    given = search.to_try_first()
     settings = opening.settle(subject.facts())
     opening.check_places(settings)
     study = replace(study_of(search), settings=settings) if search.folder.exists else None
@@ -68,6 +71,7 @@ def plan(search: Search) -> Plan:
         trials=search.trials,
         jobs=jobs,
         sharing=sharing.why if sharing else "",
+        first=len(given),
     )
 
 

@@ -1,7 +1,9 @@
 """A search at work: from what is asked to the study with its tables, report and best."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from optuna.samplers import BaseSampler
 
@@ -34,9 +36,12 @@ def run_search(
     make_engine: Callable[[], Engine],
     limits: Limits,
     watch: Watch,
+    *,
+    first: Sequence[Any] = (),
 ) -> Study:
     """Search until a limit is met, then write the study's tables, report and best.
 
+    `first`: feasible architectures of the space, to be tried before the sampler's own.
     What was found is written too where the search ends with an error, which is then raised.
     """
     facts, sampler = subject.facts(), subject.sampler()
@@ -44,7 +49,7 @@ def run_search(
         settings = opening.settle(facts)
         store = opening.open_store(settings, record_classes(subject.space.template))
         begin(opening.folder, settings)
-        coordinator = coordinator_of(subject, sampler, store, told(settings, watch))
+        coordinator = coordinator_of(subject, sampler, store, told(settings, watch), first)
         try:
             coordinator.load()
             run_session(coordinator, store, make_engine, limits)
@@ -62,10 +67,11 @@ def coordinator_of(
     sampler: BaseSampler,
     store: Store,
     tell: Callable[[Coordinator, Trial], None],
+    first: Sequence[Any],
 ) -> Coordinator:
     """The one who asks, submits and tells."""
     question = subject.question
-    proposer = Proposer(subject.problem, sampler, directions(question.objectives))
+    proposer = Proposer(subject.problem, sampler, directions(question.objectives), deque(first))
     rungs = Rungs(question.rungs, question.reduction)
     return Coordinator(question, store, proposer, rungs, subject.gauge.measure, tell)
 

@@ -23,8 +23,10 @@ from neptune_nas.evaluate.parameters import parameters_of
 from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.evaluate.zero_cost import check_proxy
 from neptune_nas.files import folder_name
+from neptune_nas.given import given_in, to_try
 from neptune_nas.hints import check_types
 from neptune_nas.options import check_exclusive, check_positive, exclusive
+from neptune_nas.record import record_classes
 from neptune_nas.redact import redact
 from neptune_nas.running import Watch, run_search
 from neptune_nas.samplers.factory import check_name
@@ -34,6 +36,7 @@ from neptune_nas.space.locate import check_where, file_of, find_modules
 from neptune_nas.study.coordinator import Limits
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.opening import Opening
+from neptune_nas.study.read import read_study
 from neptune_nas.study.rungs import REDUCTION, Reduction
 from neptune_nas.study.session import Asked
 from neptune_nas.study.settings import TABLE, TRAINING, Question
@@ -56,7 +59,7 @@ EXCLUSIVE = (
     *(("table", "evaluator"), ("proxy", "table"), ("proxy", "evaluator")),
     *(("jobs", "trials_per_gpu"), ("modes", "table"), ("modes", "evaluator")),
 )
-SEQUENCES = ("objectives", "constraints", "rungs", "gpus")
+SEQUENCES = ("objectives", "constraints", "rungs", "gpus", "first")
 PROXY = "synflow"  # of rung 0, unless another is named
 
 
@@ -67,11 +70,11 @@ class Search:
     `space`: a name, a file, `package.module:SPACE`, or a `Space`. `data`: see `load_data` (default:
     digits). `trials`: the total of the study. `objectives`: accuracy or loss, with any of flops,
     macs, params, activations and latency. `constraints`: such as "flops<=20M" or "latency<=5ms".
-    `sampler`: auto, evolution, local, nsga2, random, Optuna's own by name, or `module:Class`, with
-    `sampler_kwargs` for it. `seed`: of all that is random. `rungs`: epochs at which trials are
-    compared (default: what suits the data, once); the first may be 0, which is the zero-cost
-    `proxy` (default: synflow). `reduction`: one trial in so many goes on from each rung, or
-    from one after the other, as in (5, 2).
+    `sampler`: auto, evolution, local, nsga2, random, Optuna's own by name, or a class of yours as
+    `FILE.py:Class` or `package.module:Class`, with `sampler_kwargs` for it. `seed`: of all that is
+    random. `rungs`: epochs at which trials are compared (default: what suits the data, once); the
+    first may be 0, which is the zero-cost `proxy` (default: synflow). `reduction`: one trial in so
+    many goes on from each rung, or from one after the other, as in (5, 2).
     `recipe`: how to train (default: what suits the data). `repeats`: seeds at the last rung.
     `evaluator`: what to measure with in place of short training. `table`: the file of a table to
     look networks up in instead; `data` then says which images they saw (default: cifar10). `name`:
@@ -83,7 +86,9 @@ class Search:
     `trials_per_gpu` on each of `gpus`, which are CUDA devices by number: as many as are predicted
     to fit unless it is given), each with `threads` (default: its share of the cores). `timeout`,
     `trial_timeout`: seconds. `patience`: stop after that many trials in a row that added nothing to
-    the front.
+    the front. `first`: what to try before anything that the sampler proposes, counted among the
+    `trials`: architectures, exported ones or their files, trials, studies or their folders, of
+    which the front is meant.
 
     Where several are asked for, any sequence will do, and is kept as a tuple. What needs neither
     data nor the space's code is checked at once: raises `OptionError` for a field of another type,
@@ -119,6 +124,7 @@ class Search:
     trial_timeout: float | None = None
     patience: int | None = None
     modes: Modes | None = None
+    first: Sequence[object] = ()
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -293,6 +299,20 @@ class Search:
         own = file_of(type(self.task.evaluator))
         return tuple(each for each in (self.space, own) if isinstance(each, str))
 
+    def to_try_first(self) -> tuple[Any, ...]:
+        """The architectures of `first` that the study has not begun to try, each network once.
+
+        Raises `OptionError` for one that is not in the space or breaks a constraint.
+        """
+        if not self.first:
+            return ()
+        tried: set[str] = set()
+        if self.folder.exists:
+            allow = tuple(record_classes(self.target.template))
+            study = read_study(self.folder.path, self.storage, allow)
+            tried = {trial.key for trial in study.trials}
+        return to_try(self.subject, given_in(self.first, self.target), tried)
+
     def run(self, watch: Watch = ignore) -> Study:
         """Search until the study has all its trials, then write its tables, report and best.
 
@@ -306,4 +326,5 @@ class Search:
         end_if_unguarded()
         start_fork_server(own_modules(self.task.evaluator))  # it imports while facts are found
         limits = Limits(self.trials, self.timeout, self.patience)
-        return run_search(self.opening, self.subject, self.engine, limits, watch)
+        first = self.to_try_first()
+        return run_search(self.opening, self.subject, self.engine, limits, watch, first=first)

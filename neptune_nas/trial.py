@@ -99,7 +99,8 @@ class Trial:
     `number`: its place in the study, from 0. `key`: 16 hex digits, equal for equal networks.
     `picks`: what was picked at each open field of the space, by path. `failure`: why it failed.
     `latency`: ms of one image, where it was measured. `confirmations`: scores with further seeds,
-    measured after the search because the trial looked good; failed ones too.
+    measured after the search because the trial looked good; failed ones too. `given`: whether the
+    search was told to try it, so that no sampler proposed it.
     """
 
     number: int
@@ -112,6 +113,7 @@ class Trial:
     failure: str | None = None
     latency: float | None = None
     confirmations: tuple[Score, ...] = ()
+    given: bool = False
 
     @property
     def ended(self) -> float:

@@ -42,7 +42,7 @@ RANKS = (
     ("engine",),
     ("study",),
     ("architecture_file", "report"),
-    ("compare", "model", "outputs", "sharing", "validate"),
+    ("compare", "given", "model", "outputs", "sharing", "validate"),
     ("export", "full_training", "running"),
     ("search",),
     ("again",),

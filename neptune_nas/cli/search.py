@@ -50,7 +50,7 @@ Sampler = Annotated[
     str | None,
     typer.Option(
         help="auto, evolution, local, nsga2, random; Optuna's tpe, gp, nsga3, qmc, brute-force; "
-        "or module:Class (default: auto)."
+        "or FILE.py:Class or package.module:Class (default: auto)."
     ),
 ]
 SamplerKwargs = Annotated[
@@ -108,6 +108,15 @@ Confirm = Annotated[
         metavar="N",
     ),
 ]
+First = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--first",
+        help="An exported architecture, or a study whose front is meant, to be tried before what "
+        "the sampler proposes; may be given several times.",
+        metavar="FILE",
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="Seed of the study (default: 0).")]
 Timeout = Annotated[str | None, typer.Option(help="Stop after 90s, 30m, 2h; go on later.")]
 TrialTimeout = Annotated[str | None, typer.Option(help="End an evaluation that takes longer.")]
@@ -134,6 +143,7 @@ def search(
     sampler_kwargs: SamplerKwargs = None,
     objectives: Objectives = None,
     constraint: Constraint = None,
+    first: First = None,
     epochs: Epochs = None,
     rungs: RungsOption = None,
     proxy: ProxyOption = None,
@@ -172,6 +182,7 @@ def search(
         "sampler_kwargs": json_object(sampler_kwargs, "--sampler-kwargs") or None,
         "objectives": None if objectives is None else names(objectives),
         "constraints": tuple(constraint) if constraint else None,
+        "first": tuple(first) if first else None,
         "rungs": _rungs(epochs, rungs),
         "proxy": proxy,
         "reduction": None if reduction is None else whole_numbers(reduction, "--reduction"),

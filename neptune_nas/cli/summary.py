@@ -122,6 +122,8 @@ def print_plan(plan: Plan) -> None:
             else f"failed: {score.failure}"
         )
     rows["all trials"] = trials_text(plan)
+    if plan.first:
+        rows["first"] = f"{counted(plan.first, 'architecture')} that --first gives"
     if plan.sharing:
         rows["GPUs"] = plan.sharing
     grid = Table.grid(padding=(0, 2))

@@ -5,7 +5,7 @@ from typing import Any
 
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
-from neptune_nas.space.locate import find_module
+from neptune_nas.space.locate import find_named
 
 
 def make_evaluator(where: str, options: Mapping[str, Any]) -> Evaluator:
@@ -34,7 +34,7 @@ def class_at(where: str) -> type:
         raise OptionError(
             f"evaluator '{where}' must be named as FILE.py:Class or package.module:Class."
         )
-    found = getattr(find_module(place if in_file else where, "evaluator"), name, None)
+    found = find_named(where, f"evaluator '{where}'")
     if not isinstance(found, type):
         raise OptionError(
             f"evaluator '{where}' must be a class, but `{name}` "

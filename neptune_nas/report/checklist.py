@@ -37,6 +37,7 @@ def checklist(study: Study) -> tuple[Check, ...]:
         *budget_checks(study),
         seeds_check(study),
         luck_check(study),
+        *given_checks(study),
         *rung_checks(study),
         audit_check(study),
         comparison_check(study),
@@ -141,6 +142,19 @@ def luck_check(study: Study) -> Check:
         0 < again == len(front),
         f"{again} of {counted(len(front), 'trial')} on it{missing}",
     )
+
+
+def given_checks(study: Study) -> tuple[Check, ...]:
+    """What the search was told to try, where it was told anything."""
+    given = [trial for trial in study.trials if trial.given]
+    if not given:
+        return ()
+    on_front = sum(trial.given for trial in study.pareto())
+    evidence = (
+        f"{counted(len(given), 'trial')} given by whoever began it, {on_front} of "
+        f"{len(study.pareto())} on the front; baselines get them too"
+    )
+    return (Check("The search found all by itself", False, evidence),)
 
 
 def rung_checks(study: Study) -> tuple[Check, ...]:

@@ -1,7 +1,5 @@
-"""Samplers by name: ours, Optuna's, or anyone's as `module:Class`."""
+"""Samplers by name: ours, Optuna's, or anyone's as `FILE.py:Class` or `package.module:Class`."""
 
-import importlib
-import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -10,9 +8,10 @@ from optuna import samplers
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
-from neptune_nas.errors import OptionError, one_of
+from neptune_nas.errors import NeptuneError, OptionError, one_of
 from neptune_nas.samplers.auto import Auto
 from neptune_nas.samplers.classic import Evolution, LocalSearch, Nsga2, RandomSearch
+from neptune_nas.samplers.own import Guarded, failure, find_class, takes
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler, Strategy
 
@@ -40,8 +39,9 @@ def make_sampler(
     """The sampler `name` for a problem; `options` are further arguments of its constructor.
 
     Ours (auto, evolution, local, nsga2, random) propose whole architectures; Optuna's own
-    (brute-force, gp, nsga3, qmc, tpe) see one parameter a decision. Raises `OptionError` for an
-    unknown name or option.
+    (brute-force, gp, nsga3, qmc, tpe) see one parameter a decision. A class of the user's is one or
+    the other: an Optuna sampler, or a `Strategy` that takes the `problem`. Raises `OptionError` for
+    an unknown name or option.
     """
     check_name(name)
     options = options or {}
@@ -51,7 +51,7 @@ def make_sampler(
         cls, usual = OPTUNAS[name]
         made: BaseSampler = built(name, cls, {"seed": problem.seed, **usual}, options)
         return made
-    return foreign(name, problem.seed, options)
+    return foreign(name, problem, options)
 
 
 def check_name(name: str) -> None:
@@ -59,7 +59,7 @@ def check_name(name: str) -> None:
     if name not in OURS and name not in OPTUNAS and ":" not in name:
         raise OptionError(
             f"sampler '{name}' is unknown: {one_of([*OURS, *OPTUNAS], name)} "
-            f"A class of your own works as package.module:Class."
+            f"A class of your own works as FILE.py:Class or package.module:Class."
         )
 
 
@@ -67,34 +67,34 @@ def built(
     name: str, make: Callable[..., T], given: Mapping[str, Any], options: Mapping[str, Any]
 ) -> T:
     """Call `make`, which takes the options by these names or is not called at all."""
-    takes = set(inspect.signature(make).parameters)
+    taken = takes(make)
+    known = taken - {"problem", "self"}
     for option in options:
-        if option not in takes - {"problem", "self"}:
-            raise OptionError(
-                f"sampler '{name}' has no option `{option}`: "
-                f"{one_of(takes - {'problem', 'self'}, option)}"
-            )
+        if option not in known:
+            has = one_of(known, option) if known else "it takes none."
+            raise OptionError(f"sampler '{name}' has no option `{option}`: {has}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # who asks for it by name knows
-            return make(**{**{k: v for k, v in given.items() if k in takes}, **options})
+            return make(**{**{k: v for k, v in given.items() if k in taken}, **options})
     except (TypeError, ValueError) as error:
         raise OptionError(f"sampler '{name}' refuses {dict(options)!r}: {error}") from error
 
 
-def foreign(where: str, seed: int, options: Mapping[str, Any]) -> BaseSampler:
-    """An Optuna sampler of the user's, as `package.module:Class`."""
-    module, _, name = where.partition(":")
+def foreign(where: str, problem: Problem[Any], options: Mapping[str, Any]) -> BaseSampler:
+    """A class of the user's, given the problem and its seed as far as it takes them."""
+    cls, given = find_class(where), {"problem": problem, "seed": problem.seed}
     try:
-        found = getattr(importlib.import_module(module), name, None)
-    except ImportError as error:
+        made = built(where, cls, given, options)
+    except NeptuneError:
+        raise
+    except Exception as error:
+        raise failure(where, cls, error) from error
+    if isinstance(made, BaseSampler):
+        return made
+    if not callable(made):
         raise OptionError(
-            f"sampler '{where}': {error}; is it installed or on PYTHONPATH?"
-        ) from error
-    if not (isinstance(found, type) and issubclass(found, BaseSampler)):
-        raise OptionError(
-            f"sampler '{where}' must be a class derived from optuna.samplers.BaseSampler, "
-            f"but `{name}` is {found!r}."
+            f"sampler '{where}' must propose architectures when it is called, as "
+            f"`__call__(self, history, rng)`, but it cannot be called."
         )
-    made: BaseSampler = built(where, found, {"seed": seed}, options)
-    return made
+    return SpaceSampler(problem, Guarded(problem, made, where))

@@ -47,24 +47,36 @@ def find_space(where: str) -> Space[Any]:
     return space
 
 
-def find_module(where: str, what: str = "space") -> ModuleType:
+def find_module(where: str) -> ModuleType:
     """The module that defines the space; a file is loaded under a name that no import finds.
 
     That name depends on where the file lies and on nothing else, so that a worker that has called
-    this too can unpickle what the file defines. `what`: the word for what is looked for there.
+    this too can unpickle what the file defines.
     """
+    subject = f"space '{where}'"
     if where.endswith(".py"):
-        return _load_file(Path(where), f"{what} '{where}'")
+        return _load_file(Path(where), subject)
     if _is_import_path(where):
-        return _import(where, f"{what} '{where}'")
+        return _import(where.rpartition(":")[0], subject)
     check_where(where)
-    return _load_file(spaces_folder() / f"{where.replace('-', '_')}.py", f"{what} '{where}'")
+    return _load_file(spaces_folder() / f"{where.replace('-', '_')}.py", subject)
 
 
 def find_modules(places: Iterable[str]) -> None:
     """Find one after the other, so that what they define can be unpickled."""
     for where in places:
         find_module(where)
+
+
+def find_named(where: str, subject: str) -> Any:
+    """What `FILE.py:NAME` or `package.module:NAME` names; None where its module has no such name.
+
+    `subject`: what messages begin with. Raises `SpaceError` as `find_space` does.
+    """
+    place, _, name = where.rpartition(":")
+    is_file = place.endswith(".py")
+    module = _load_file(Path(place), subject) if is_file else _import(place, subject)
+    return getattr(module, name, None)
 
 
 def file_of(cls: type) -> str | None:
@@ -116,19 +128,19 @@ def _is_import_path(where: str) -> bool:
     return bool(module) and name.isidentifier() and all(p.isidentifier() for p in module.split("."))
 
 
-def _import(where: str, named: str) -> ModuleType:
+def _import(name: str, subject: str) -> ModuleType:
     try:
-        return importlib.import_module(where.rpartition(":")[0])
+        return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        raise SpaceError(f"{named}: {error}; is it installed or on PYTHONPATH?") from error
+        raise SpaceError(f"{subject}: {error}; is it installed or on PYTHONPATH?") from error
     except Exception as error:
-        raise SpaceError(f"{named}: importing it failed{_said(error)}") from error
+        raise SpaceError(f"{subject}: importing it failed{said(error)}") from error
 
 
-def _load_file(path: Path, named: str) -> ModuleType:
+def _load_file(path: Path, subject: str) -> ModuleType:
     path = path.resolve()
     if not path.is_file():
-        raise SpaceError(f"{named}: there is no file {path}.")
+        raise SpaceError(f"{subject}: there is no file {path}.")
     name = _module_name(path)
     if name in sys.modules:
         return sys.modules[name]
@@ -141,8 +153,8 @@ def _load_file(path: Path, named: str) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        said = _said(error, path)
-        raise SpaceError(f"{named}: running {path.name} failed{said}") from error
+        told = said(error, path)
+        raise SpaceError(f"{subject}: running {path.name} failed{told}") from error
     return module
 
 
@@ -151,8 +163,8 @@ def _module_name(path: Path) -> str:
     return module_of_file(re.sub(r"\W", "_", path.stem), digest)
 
 
-def _said(error: BaseException, path: Path | None = None) -> str:
-    """What an import failed with, and in which line of the file at `path`."""
+def said(error: BaseException, path: str | Path | None = None) -> str:
+    """What someone's code failed with, and in which line of the file at `path`."""
     if isinstance(error, SyntaxError):
         return f" in line {error.lineno}: {error.msg}."
     lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == str(path)]

@@ -167,6 +167,7 @@ class Coordinator:
             cost=cost,
             picks=proposal.picks,
             latency=latency,
+            given=proposal.given,
         )
         trial = self.store.add(trial, proposal.distributions, proposal.system_attrs)
         self.proposer.began(proposal, trial)

@@ -65,12 +65,21 @@ class Gauge:
     def feasible(self, architecture: Any) -> bool:
         """Whether an architecture can be built for the images and keeps all constraints.
 
-        Latency is asked for last, since it is measured. Raises `OwnCodeError` where the user's own
-        code fails, which is a mistake and no property of the architecture.
+        Raises `OwnCodeError` where the user's own code fails, which is a mistake and no property of
+        the architecture.
+        """
+        return self.obstacle(architecture) is None
+
+    def obstacle(self, architecture: Any) -> str | None:
+        """Why an architecture is not feasible, in words; None if it is.
+
+        Latency is asked for last, since it is measured.
         """
         try:
             self.cost(architecture)
-        except ArchitectureError:
-            return False
-        ordered = sorted(self.constraints, key=lambda c: c.name == "latency")
-        return all(c.holds(self.value(c.name, architecture)) for c in ordered)
+        except ArchitectureError as error:
+            return f"it cannot be built, or has no cost: {str(error).rstrip('.')}"
+        for limit in sorted(self.constraints, key=lambda c: c.name == "latency"):
+            if not limit.holds(value := self.value(limit.name, architecture)):
+                return f"it breaks {limit} with {value:,.10g}"
+        return None

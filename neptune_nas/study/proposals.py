@@ -1,12 +1,13 @@
-"""New architectures: asked of a sampler until one is new, allowed and feasible.
+"""New architectures: those that are given, then a sampler is asked until one is new and feasible.
 
 The sampler sees an Optuna study of its own, in memory. Asking is then free of database commits (one
 a parameter otherwise), duplicates and infeasible candidates leave no trace on disk, and the sampler
 learns from both.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -27,7 +28,10 @@ ATTEMPTS = 200  # proposals in a row that a sampler may waste before one is draw
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An architecture to evaluate, and the sampler's trial that led to it."""
+    """An architecture to evaluate, and the sampler's trial that led to it.
+
+    `given`: whether the search was told to try it.
+    """
 
     architecture: Any
     key: str
@@ -35,12 +39,14 @@ class Proposal:
     distributions: Mapping[str, BaseDistribution]
     system_attrs: Mapping[str, Any]
     asked: int
+    given: bool = False
 
 
 @dataclass(slots=True)
 class Proposer:
     """Asks a sampler for architectures that no trial has had yet.
 
+    `first`: feasible architectures of the space that are proposed before the sampler's own.
     Our own samplers read the scored objective at lower rungs, and a proxy at rung 0, from
     intermediate values, and the latency of a trial from its user attributes. Optuna's are
     told a pruned trial's last values as if they were final, since with two objectives they cannot
@@ -50,6 +56,7 @@ class Proposer:
     problem: Problem[Any]
     sampler: BaseSampler
     directions: Sequence[Direction]
+    first: deque[Any] = field(default_factory=deque)
     duplicates: int = 0
     infeasible: int = 0
     stopped: bool = field(init=False, default=False)
@@ -105,6 +112,10 @@ class Proposer:
 
     def propose(self) -> Proposal:
         """The next architecture. Raises `SpaceExhaustedError` when there is none that is new."""
+        while self.first:
+            architecture = self.first.popleft()
+            if self.problem.name(architecture) not in self.values:
+                return replace(self._enqueued(architecture), given=True)
         for _ in range(0 if self.stopped else ATTEMPTS):
             asked = self.study.ask()
             if (proposal := self._accepted(asked)) is not None:
@@ -187,7 +198,10 @@ class Proposer:
     def _drawn(self) -> Proposal:
         """A new architecture by chance, for a sampler that is stuck on old ones."""
         rng = Random(f"{self.problem.seed}:{len(self.values)}")
-        architecture = self.problem.random(self.values, rng)
+        return self._enqueued(self.problem.random(self.values, rng))
+
+    def _enqueued(self, architecture: Any) -> Proposal:
+        """An architecture that is new and feasible, in the sampler's place."""
         self.study.enqueue_trial(self.problem.space.picks(architecture))
         proposal = self._accepted(self.study.ask())
         assert proposal is not None

@@ -1,8 +1,9 @@
 """The trials on disk: an Optuna study, readable by `optuna-dashboard`, written one step at a time.
 
 Parameters are the picks by path. Everything else about a trial stands in its user attributes:
-`architecture` (JSON), `key`, `macs`, `params`, `activations`, `latency` and `scores`, a list that
-grows by one with every evaluation. Accuracy below the last rung is an intermediate value too.
+`architecture` (JSON), `key`, `macs`, `params`, `activations`, `latency`, `given` (of those that the
+search was told to try) and `scores`, a list that grows by one with every evaluation. Accuracy below
+the last rung is an intermediate value too.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -104,6 +105,8 @@ class Store:
         }
         if trial.latency is not None:
             attributes["latency"] = trial.latency
+        if trial.given:
+            attributes["given"] = True
         template = create_trial(
             state=TrialState.RUNNING,
             params=trial.picks,
@@ -240,4 +243,5 @@ def trial_from(frozen: FrozenTrial, allow: Iterable[type] = ()) -> Trial:
         state=STATES[frozen.state],
         failure=next((s.failure for s in reversed(scores) if s.failure), None),
         latency=attributes.get("latency"),
+        given=attributes.get("given", False),
     )

@@ -6,6 +6,7 @@ import pytest
 
 from neptune_nas.study.read import read_study
 from neptune_nas.trial import State
+from neptune_nas.wording import counted
 from tests.cli.run import assert_one_sentence, neptune
 
 QUICK = ("--space", "tiny", "--trials", 2, "--epochs", 1, "-j", 1, "--threads", 1)
@@ -100,6 +101,19 @@ def test_a_dry_run_refuses_what_the_search_would(
     assert_one_sentence(neptune("search", *asked, *options), part)
 
 
+def test_an_exported_architecture_and_the_front_of_a_study_are_tried_first(
+    study: Path, tmp_path: Path
+) -> None:
+    first = ("--first", study / "best.json", "--first", study)
+    known = {trial.key for trial in read_study(study).pareto()}
+    outcome = neptune("search", *QUICK, "--out", tmp_path, *first, "--dry-run")
+    assert f"first          {counted(len(known), 'architecture')} that --first" in outcome.out
+    assert neptune("search", *QUICK, "--out", tmp_path, *first).code == 0
+    trials = read_study(tmp_path / "tiny-digits").trials
+    assert {trial.key for trial in trials[: len(known)]} <= known
+    assert trials[0].given
+
+
 def test_quiet_prints_nothing(tmp_path: Path) -> None:
     outcome = neptune("search", *QUICK, "--out", tmp_path, "-q")
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
@@ -123,6 +137,7 @@ def test_quiet_prints_nothing(tmp_path: Path) -> None:
         (("--trials", 0), ("`trials` must be greater than 0, but got 0",)),
         (("--trials", -5), ("`trials` must be greater than 0, but got -5",)),
         (("--jobs", 0), ("`jobs` must be greater than 0",)),
+        (("--first", "gone.json"), ("gone.json cannot be read",)),
         (("--confirm", 0), ("--confirm must be at least 1", "but got 0")),
         (("--reduction", "x"), ("--reduction needs numbers", "'x'")),
         (("--rungs", "1,3", "--reduction", "5,2"), ("rungs need one reduction for all", "5,2")),

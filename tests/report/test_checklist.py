@@ -55,6 +55,19 @@ def test_the_modes_of_training_are_told_with_the_hardware() -> None:
     )
 
 
+def test_what_was_given_is_told_with_its_share_of_the_front() -> None:
+    study = plain_results(
+        replace(plain_trial(0, 0.9, 10), given=True),
+        replace(plain_trial(1, 0.8, 20), given=True),
+        plain_trial(2, 0.95, 30),
+    )
+    check = find(study, "The search found all by itself")
+    assert check.holds is False
+    assert check.evidence.startswith("2 trials given by whoever began it, 1 of 2 on the front")
+    alone = plain_results(plain_trial(0, 0.9, 10))
+    assert not [each for each in checklist(alone) if each.claim == check.claim]
+
+
 def test_without_a_baseline_or_a_reference_nothing_was_compared() -> None:
     study = make_results(30)
     assert find(study, "It was compared").evidence == "with hand-made"
