@@ -21,7 +21,7 @@ class Costs(Protocol):
 
 @dataclass(slots=True)
 class Gauge:
-    """Counts exact costs, and measures latency where `clock` (architecture to ms) is given."""
+    """Counts exact costs, and tells latency where `clock` (architecture to ms) is given."""
 
     costs: Costs
     constraints: Sequence[Constraint] = ()
@@ -33,7 +33,7 @@ class Gauge:
         return self.costs.cost(architecture)
 
     def latency(self, architecture: Any) -> float | None:
-        """Milliseconds for one image; None where it is not measured."""
+        """Milliseconds for one image, asked of the clock once; None where there is none."""
         if self.clock is None:
             return None
         name = key(architecture)
@@ -59,18 +59,32 @@ class Gauge:
         return {name: value_of(name, cost, None, None) for name in EXACT}
 
     def measure(self, architecture: Any) -> tuple[Cost, float | None]:
-        """The exact cost, and the latency where it is measured."""
+        """The exact cost, and the latency where there is a clock."""
         return self.cost(architecture), self.latency(architecture)
 
     def feasible(self, architecture: Any) -> bool:
         """Whether an architecture can be built for the images and keeps all constraints.
 
-        Latency is asked for last, since it is measured. Raises `OwnCodeError` where the user's own
-        code fails, which is a mistake and no property of the architecture.
+        Latency is asked for last, since it may have to be measured. Raises as `fits` does.
+        """
+        return self.fits(architecture) and self.is_quick(architecture)
+
+    def fits(self, architecture: Any) -> bool:
+        """Whether it can be built for the images and keeps the constraints on exact costs.
+
+        Raises `OwnCodeError` where the user's own code fails, which is a mistake and no property
+        of the architecture.
         """
         try:
             self.cost(architecture)
         except ArchitectureError:
             return False
-        ordered = sorted(self.constraints, key=lambda c: c.name == "latency")
-        return all(c.holds(self.value(c.name, architecture)) for c in ordered)
+        return self._holds(architecture, lambda name: name != "latency")
+
+    def is_quick(self, architecture: Any) -> bool:
+        """Whether it keeps the constraints on latency."""
+        return self._holds(architecture, lambda name: name == "latency")
+
+    def _holds(self, architecture: Any, asked: Callable[[str], bool]) -> bool:
+        limits = (limit for limit in self.constraints if asked(limit.name))
+        return all(limit.holds(self.value(limit.name, architecture)) for limit in limits)
