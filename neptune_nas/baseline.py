@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from neptune_nas.again import check_same, study_of
-from neptune_nas.errors import OptionError
+from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.outputs import write_outputs
 from neptune_nas.running import Watch
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.search import Search
+from neptune_nas.study.settings import Settings
 from neptune_nas.study.study import Study
 from neptune_nas.watch import ignore
 
@@ -28,6 +29,7 @@ def run_baselines(
     """
     study = study_of(search)
     check_same(search, study.settings)
+    check_latency(search, study.settings)
     if not samplers:
         raise OptionError("baselines need a sampler at least, such as random,local.")
     if trials is not None and trials < 1:
@@ -54,3 +56,13 @@ def run_baselines(
     study = study_of(search)
     write_outputs(study)
     return study
+
+
+def check_latency(search: Search, settings: Settings) -> None:
+    """Refuse baselines whose latencies would be other than the study's."""
+    ours, theirs = search.subject.latency or "", settings.latency
+    if ours != theirs:
+        raise StudyError(
+            f"study {search.folder.path} has latencies by {theirs}, but those of its baselines "
+            f"would be {ours}, which do not compare: search under another name first."
+        )

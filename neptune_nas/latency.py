@@ -1,8 +1,12 @@
-"""Measured latency of a built network, and the memory that its tensors take."""
+"""Measured latency of a built network, and the memory that its tensors take.
+
+By the clock on the wall, as a user meets it, or as processor time, which does not depend on what
+else the machine does.
+"""
 
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -20,7 +24,7 @@ from neptune_nas.errors import OptionError
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Time of one forward pass of a whole batch, in eval mode.
+    """Time on the wall of one forward pass of a whole batch, in eval mode.
 
     `median` and `spread` (between the quartiles): ms. `device`: as torch names it.
     `threads`: torch's, where the device is a CPU.
@@ -43,7 +47,8 @@ def measure_latency(
 ) -> Latency:
     """Time `repeats` passes of `batch` random images `(C, H, W)`, after a tenth as many untimed.
 
-    It runs where the network's parameters lie; mode and number of threads are put back.
+    It is the time on the wall, so that what else the machine does counts too. It runs where the
+    network's parameters lie; mode and number of threads are put back.
     """
     for name, value, least in (
         ("batch", batch, 1),
@@ -54,21 +59,39 @@ def measure_latency(
             raise OptionError(f"`measure_latency`: {name} must be >= {least}, but got {value}.")
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     images = torch.rand(batch, *input_shape, device=device)
-    with evaluating(network), using(threads), torch.inference_mode():
-        for _ in range(max(1, repeats // 10)):
-            timed(network, images)
-        times = [timed(network, images) for _ in range(repeats)]
+    with using(threads):
+        times = passes(network, images, repeats, time.perf_counter)
     low, _, high = quantiles(times, n=4)
     return Latency(median(times), high - low, batch, repeats, threads, str(device))
 
 
-def timed(network: nn.Module, images: torch.Tensor) -> float:
+def processor_time(network: nn.Module, input_shape: Shape, repeats: int = 30) -> float:
+    """Milliseconds of processor time that one thread takes for one random image, in eval mode.
+
+    The median of `repeats` passes, after a tenth as many untimed. What other processes and threads
+    take does not count. The network must lie on the CPU.
+    """
+    with using(1):
+        return median(passes(network, torch.rand(1, *input_shape), repeats, time.thread_time))
+
+
+def passes(
+    network: nn.Module, images: torch.Tensor, repeats: int, clock: Callable[[], float]
+) -> list[float]:
+    """Milliseconds of each of `repeats` passes by a clock of seconds."""
+    with evaluating(network), torch.inference_mode():
+        for _ in range(max(1, repeats // 10)):
+            timed(network, images, clock)
+        return [timed(network, images, clock) for _ in range(repeats)]
+
+
+def timed(network: nn.Module, images: torch.Tensor, clock: Callable[[], float]) -> float:
     """Milliseconds of one pass, the device's queue included."""
-    start = time.perf_counter()
+    start = clock()
     network(images)
     if images.is_cuda:
         torch.cuda.synchronize(images.device)
-    return (time.perf_counter() - start) * 1e3
+    return (clock() - start) * 1e3
 
 
 @contextmanager

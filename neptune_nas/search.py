@@ -43,7 +43,7 @@ from neptune_nas.study.settings import TABLE, TRAINING, Question
 from neptune_nas.study.study import Study
 from neptune_nas.study.subject import Subject
 from neptune_nas.study.table import DATA as TABLE_DATA
-from neptune_nas.study.table import check_rungs, fidelities, table_task
+from neptune_nas.study.table import check_loss, check_rungs, fidelities, table_task
 from neptune_nas.study.task import Task, check_ours, task_on, training_task
 from neptune_nas.training.device import check_device, check_gpus, pick_device
 from neptune_nas.training.mode import KINDS, Modes
@@ -69,7 +69,8 @@ class Search:
 
     `space`: a name, a file, `package.module:SPACE`, or a `Space`. `data`: see `load_data` (default:
     digits). `trials`: the total of the study. `objectives`: accuracy or loss, with any of flops,
-    macs, params, activations and latency. `constraints`: such as "flops<=20M" or "latency<=5ms".
+    macs, params, activations and latency, which is processor time of one thread on this machine,
+    or what the table says. `constraints`: such as "flops<=20M" or "latency<=5ms".
     `sampler`: auto, evolution, local, nsga2, random, Optuna's own by name, or a class of yours as
     `FILE.py:Class` or `package.module:Class`, with `sampler_kwargs` for it. `seed`: of all that is
     random. `rungs`: epochs at which trials are compared (default: what suits the data, once); the
@@ -223,6 +224,8 @@ class Search:
         question = self.question
         if self.known is not None:
             check_rungs(self.known, question.rungs)
+            if "loss" in question.objectives:
+                check_loss(self.known, question.rungs)
             return table_task(self.known, question.data, self.data_dir, sorted(question.costs))
         check_ours(self.target)
         if self.evaluator is not None:

@@ -98,7 +98,7 @@ class Trial:
 
     `number`: its place in the study, from 0. `key`: 16 hex digits, equal for equal networks.
     `picks`: what was picked at each open field of the space, by path. `failure`: why it failed.
-    `latency`: ms of one image, where it was measured. `confirmations`: scores with further seeds,
+    `latency`: ms of one image, where it is known. `confirmations`: scores with further seeds,
     measured after the search because the trial looked good; failed ones too. `given`: whether the
     search was told to try it, so that no sampler proposed it.
     """

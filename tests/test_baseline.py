@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from neptune_nas.baseline import run_baselines
-from neptune_nas.errors import OptionError
+from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.search import Search
+from neptune_nas.study.folder import read_settings, write_settings
 from neptune_nas.study.read import read_study
 
 
@@ -49,3 +52,13 @@ def test_no_trials_are_refused_before_any_runs(searched: Search, trials: int) ->
 def test_no_sampler_is_refused(searched: Search) -> None:
     with pytest.raises(OptionError, match="need a sampler at least"):
         run_baselines(searched, ())
+
+
+def test_baselines_of_a_study_with_older_latencies_are_refused(searched: Search) -> None:
+    timed = replace(searched, objectives=("accuracy", "latency"), trials=2, name="timed")
+    timed.run()
+    settings = read_settings(timed.folder.settings)
+    write_settings(timed.folder, replace(settings, facts=replace(settings.facts, latency=None)))
+    with pytest.raises(StudyError, match=r"has latencies by wall clock, but .* processor time"):
+        run_baselines(replace(timed))
+    assert not timed.folder.baselines.exists()

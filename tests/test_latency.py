@@ -1,3 +1,6 @@
+import time
+from itertools import accumulate
+
 import pytest
 import torch
 from torch import nn
@@ -5,7 +8,7 @@ from torch import nn
 from neptune_nas.architecture import Architecture, Conv, Identity, Stage, Wiring
 from neptune_nas.build import build
 from neptune_nas.errors import OptionError
-from neptune_nas.latency import measure_latency, peak_memory
+from neptune_nas.latency import measure_latency, peak_memory, processor_time
 
 NETWORK = nn.Sequential(nn.Flatten(), nn.Linear(12, 5))
 
@@ -22,6 +25,34 @@ def test_measuring_puts_back_the_mode_and_the_threads() -> None:
     measure_latency(network, (3, 2, 2), repeats=2, threads=threads + 1)
     assert network.training
     assert torch.get_num_threads() == threads
+
+
+def test_processor_time_is_the_median_by_the_threads_own_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    untimed, *passes = 9.0, 1.0, 5.0, 2.0  # seconds by that clock, with 4 between any two
+    ticks = iter([*accumulate(x for length in (untimed, *passes) for x in (4.0, length))])
+    monkeypatch.setattr(time, "thread_time", lambda: next(ticks))
+    monkeypatch.setattr(time, "perf_counter", lambda: pytest.fail("the clock on the wall"))
+    assert processor_time(NETWORK, (3, 2, 2), repeats=3) == 2_000.0
+
+
+def test_processor_time_is_of_one_thread_in_eval_mode() -> None:
+    seen = []
+
+    class Watched(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append((torch.get_num_threads(), self.training, tuple(x.shape)))
+            return x
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        processor_time(Watched(), (3, 2, 2), repeats=2)
+        assert {*seen} == {(1, False, (1, 3, 2, 2))}
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("name", ["batch", "threads"])

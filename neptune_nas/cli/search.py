@@ -59,8 +59,8 @@ SamplerKwargs = Annotated[
 Objectives = Annotated[
     str | None,
     typer.Option(
-        help="With commas between: accuracy, loss, flops, macs, params, activations, latency "
-        "(default: accuracy,flops)."
+        help="With commas between: accuracy, loss, flops, macs, params, activations, latency, "
+        "which is processor time of one thread (default: accuracy,flops)."
     ),
 ]
 Constraint = Annotated[

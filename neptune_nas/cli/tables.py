@@ -53,7 +53,8 @@ def latency_lines(latencies: Sequence[Latency]) -> Iterator[str]:
     for each in latencies:
         rate = each.batch / each.median * 1e3
         yield (
-            f"latency, batch {each.batch}: {each.median:.3f} ms (spread {each.spread:.3f}), "
+            f"latency, batch {each.batch}: {each.median:.3f} ms on the wall "
+            f"(spread {each.spread:.3f}), "
             f"{rate:,.0f} images/s on {each.device}, {counted(each.threads, 'thread')}, "
             f"median of {each.repeats}"
         )

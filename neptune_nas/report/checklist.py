@@ -12,7 +12,7 @@ from neptune_nas.space import find_space, list_spaces
 from neptune_nas.study.audit import ENOUGH
 from neptune_nas.study.measures import accuracy
 from neptune_nas.study.noise import accuracies, noise, tied_groups
-from neptune_nas.study.settings import TRAINING, Facts, Question
+from neptune_nas.study.settings import PROCESSOR_TIME, TRAINING, Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State
 from neptune_nas.wording import counted
@@ -212,15 +212,22 @@ def record_checks(study: Study) -> tuple[Check, ...]:
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
     return (
         space_check(study),
-        Check("Hardware is named", bool(facts.hardware), hardware(facts)),
+        Check("Hardware is named", bool(facts.hardware), hardware(study.settings)),
         Check("Versions are named", bool(versions), versions),
     )
 
 
-def hardware(facts: Facts) -> str:
-    """What networks were trained on, and in which modes if those were measured."""
+def hardware(settings: Settings) -> str:
+    """What networks were trained on, in which modes if those were measured, and timed how."""
+    facts = settings.facts
     modes = f"; trained in {facts.modes}" if facts.modes else ""
-    return f"{facts.device}: {facts.hardware}{modes}"
+    return f"{facts.device}: {facts.hardware}{modes}{timing(settings)}"
+
+
+def timing(settings: Settings) -> str:
+    """What latencies are, if there are any."""
+    where = " of the machine's processor, not of a GPU" * (settings.latency == PROCESSOR_TIME)
+    return f"; latency is {settings.latency}{where}" if settings.latency else ""
 
 
 def space_check(study: Study) -> Check:

@@ -62,6 +62,9 @@ def differences(a: Study, b: Study) -> list[str]:
         found += [f"differ in {what} ({one!r} and {other!r})" for what, other, one in unlike]
     if ours.rungs[-1] != theirs.rungs[-1]:
         found.append(f"rank at different fidelities ({ours.rungs[-1]} and {theirs.rungs[-1]})")
+    if a.settings.latency != b.settings.latency and "latency" in ours.objectives:
+        kinds = f"{a.settings.latency} and {b.settings.latency}"
+        found.append(f"have latencies of different kinds ({kinds})")
     changed = sorted(
         name
         for name in ours.recipe.keys() | theirs.recipe.keys()

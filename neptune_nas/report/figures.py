@@ -26,7 +26,7 @@ COST_TITLES = {
     "macs": "MACs of one image",
     "params": "parameters",
     "activations": "activations of one image",
-    "latency": "latency (ms, batch 1)",
+    "latency": "latency of one image in ms",
 }
 HOVER = "<b>%{text}</b><br>accuracy %{y:.4f}, cost %{x:.4s}<extra></extra>"
 FOCUS = 0.05  # the share of accuracies that may lie below the first view
@@ -50,8 +50,10 @@ def pareto(studies: Sequence[Study], text: bool = True) -> go.Figure:
 
     Without `text`, the hover holds no architectures: the page adds them from its own data.
     """
-    axis = cost_axis(studies[0].settings.question)
-    fig = figure(COST_TITLES[axis], "validation accuracy", height=520)
+    settings = studies[0].settings
+    axis = cost_axis(settings.question)
+    kind = f" ({settings.latency})" if axis == "latency" else ""
+    fig = figure(f"{COST_TITLES[axis]}{kind}", "validation accuracy", height=520)
     fig.update_xaxes(type="log", tickformat="~s", dtick="D2")
     fig.update_yaxes(tickformat=".0%")
     fig.update_layout(hovermode="closest", dragmode="select")

@@ -37,7 +37,7 @@ def payload(
     networks, known = pack_networks(studies)
     content = {
         "studies": [
-            {"name": study.settings.name, "folder": folder}
+            {"name": study.settings.name, "folder": folder, "latency": study.settings.latency}
             for study, folder in zip(studies, commands, strict=True)
         ],
         "ranking": order.by,

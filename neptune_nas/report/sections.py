@@ -131,7 +131,7 @@ def costs(study: Study, standing: Standing) -> str:
         "activations": short(trial.cost.activations),
     }
     if trial.latency is not None:
-        items["latency"] = f"{trial.latency:.3g} ms"
+        items[f"latency ({study.settings.latency})"] = f"{trial.latency:.3g} ms"
     items["(accuracy - chance)/MFLOPs"] = f"{efficiency(trial, study.settings.facts.chance):.4g}"
     items["accuracy/GFLOPs"] = f"{accuracy_per_gflop(trial):.4g}"
     items["trial"] = str(trial.number)

@@ -41,8 +41,8 @@ class Auto(Generic[T]):
 
     @cached_property
     def pool(self) -> Pool[T]:
-        """The candidates."""
-        return Pool(self.problem, self.samples)
+        """The candidates, of which the best is measured where there are limits on that."""
+        return Pool(self.problem.unmeasured, self.samples)
 
     @cached_property
     def surrogates(self) -> Surrogates[T]:
@@ -78,8 +78,9 @@ class Auto(Generic[T]):
         rows = rng.sample(rows, min(RIVALS, len(rows)))
         tried, _ = self.pool.tried(history.entries)
         apart = squared(base.points.picks[rows], tried.picks).min(axis=1, initial=np.inf)
-        farthest: T = base.architectures[rows[int(apart.argmax())]]
-        return farthest
+        farthest = (base.architectures[rows[i]] for i in np.argsort(-apart, kind="stable"))
+        admitted = next(filter(self.problem.admits, farthest), None)
+        return self.problem.random(history.seen, rng) if admitted is None else admitted
 
     def promising(self, history: History[T], rng: Random) -> T:
         """The candidate with the largest expected gain."""
@@ -101,19 +102,25 @@ class Auto(Generic[T]):
         for _ in range(CLIMBS):
             moves = [edited(self.problem, best, 1, rng) for _ in range(STEPS)]
             candidates = self.pool.candidates(self.pool.admitted(moves))
-            found = self._best([candidates], outlook.of(candidates), history)
-            if found is not None and found[1] > gain:
+            found = self._best([candidates], outlook.of(candidates), history, gain)
+            if found is not None:
                 best, gain = found
         return best
 
     def _best(
-        self, sets: Sequence[Candidates[T]], gains: Floats, history: History[T]
+        self,
+        sets: Sequence[Candidates[T]],
+        gains: Floats,
+        history: History[T],
+        least: float = -np.inf,
     ) -> tuple[T, float] | None:
-        """The unseen candidate with the largest gain, and that gain."""
+        """The unseen candidate with the largest gain above `least`, and that gain."""
         names = [name for candidates in sets for name in candidates.names]
         fresh = np.array([name not in history.seen for name in names], dtype=bool)
-        if not fresh.any():
-            return None
-        i = int(np.where(fresh, gains, -np.inf).argmax())
+        left = np.where(fresh, gains, -np.inf)
         architectures = [a for candidates in sets for a in candidates.architectures]
-        return architectures[i], float(gains[i])
+        while len(left) and left[i := int(left.argmax())] > least:
+            if self.problem.admits(architectures[i]):
+                return architectures[i], float(gains[i])
+            left[i] = -np.inf
+        return None

@@ -1,7 +1,7 @@
 """What a sampler is asked: a space, the objectives, and what is known before training."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
 from typing import Any, Generic, TypeVar
@@ -28,9 +28,10 @@ class Problem(Generic[T]):
     """A space to be searched.
 
     `objectives`: their names, in the order of the study's directions. `cost`: exact values by name
-    (FLOPs, say), known before training. `feasible`: what may be trained at all. `name`: equal for
-    architectures of which only one is to be tried. All three must depend on nothing but their
-    argument.
+    (FLOPs, say), known before training. `feasible`: what may be trained at all, as far as these
+    tell. `keeps`: what of that keeps the limits on what must be measured (latency, say), which
+    takes a while: asked only about what is about to be proposed. `name`: equal for architectures
+    of which only one is to be tried. All four must depend on nothing but their argument.
     """
 
     space: Space[T]
@@ -39,10 +40,20 @@ class Problem(Generic[T]):
     feasible: Callable[[T], bool] | None = None
     name: Callable[[T], str] = key
     seed: int = 0
+    keeps: Callable[[T], bool] | None = None
 
     def admits(self, architecture: T) -> bool:
         """Whether an architecture may be trained."""
+        return self.fits(architecture) and (self.keeps is None or self.keeps(architecture))
+
+    def fits(self, architecture: T) -> bool:
+        """Whether it may be trained as far as is known without measuring."""
         return self.feasible is None or self.feasible(architecture)
+
+    @cached_property
+    def unmeasured(self) -> "Problem[T]":
+        """The same problem without the limits on what must be measured."""
+        return self if self.keeps is None else replace(self, keeps=None)
 
     def costs(self, architecture: T) -> Mapping[str, float]:
         """What is known of an architecture before it is trained."""
@@ -55,11 +66,11 @@ class Problem(Generic[T]):
 
     @cached_property
     def points(self) -> dict[str, T] | None:
-        """All feasible architectures by name, or None where there are more than 200,000."""
+        """All architectures that fit, by name, or None where there are more than 200,000."""
         if not self.space.is_exact or self.space.size > ENUMERABLE:
             return None
         points = (self.space[i] for i in reversed(range(self.space.size)))
-        return {self.name(point): point for point in points if self.admits(point)}
+        return {self.name(point): point for point in points if self.fits(point)}
 
     def fresh(self, seen: Mapping[str, object], draw: Callable[[], T], draws: int) -> T | None:
         """The first of some draws that is feasible and not seen, or None."""
@@ -80,7 +91,7 @@ class Problem(Generic[T]):
             return drawn
         if self.points is not None:
             left = [point for name, point in self.points.items() if name not in seen]
-            drawn = rng.choice(left) if left else None
+            drawn = self._any_of(left, rng)
         else:
             drawn = self.fresh(seen, lambda: self.space.sample(rng), DRAWS)
         if drawn is None:
@@ -89,9 +100,17 @@ class Problem(Generic[T]):
             )
         return drawn
 
+    def _any_of(self, left: list[T], rng: Random) -> T | None:
+        """One of those, uniform over all that may be trained, or None."""
+        while left:
+            drawn = left.pop(rng.randrange(len(left)))
+            if self.admits(drawn):
+                return drawn
+        return None
+
     def _why(self, tried: int) -> str:
         """Why nothing is left, and what would change that."""
-        if self.feasible is None:
+        if self.feasible is None and self.keeps is None:
             return f"none of its architectures is new after {tried:,} trials; search a larger one"
         return (
             f"none of its architectures is both feasible and new after {tried:,} trials; loosen "

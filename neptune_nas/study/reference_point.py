@@ -22,11 +22,14 @@ def reference_point(
     constraints: Sequence[Constraint],
     cost_of: Callable[[str, Any], float],
     guess: tuple[int, float],
+    *,
+    is_timed: bool = True,
 ) -> tuple[float, ...]:
     """One number an objective; `guess` is the number of classes and the accuracy of chance.
 
-    A cost's is the limit of a constraint on it, or else the largest in the space. Latency is too
-    slow to measure that often: a quarter more than that of the network with the most MACs.
+    A cost's is the limit of a constraint on it, or else the largest in the space. Where latency
+    `is_timed`, that would take too long: a quarter more than that of the network with the most
+    MACs.
     """
     limits = {c.name: c.limit for c in constraints}
 
@@ -35,7 +38,7 @@ def reference_point(
             return worst_score(name, *guess)
         if name in limits:
             return limits[name]
-        if name == "latency":
+        if name == "latency" and is_timed:
             return 1.25 * cost_of(name, costliest(space, partial(cost_of, "macs")))
         return cost_of(name, costliest(space, partial(cost_of, name)))
 

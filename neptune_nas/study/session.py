@@ -98,6 +98,8 @@ def differences(old: Settings, asked: Asked, facts: Facts) -> Iterator[tuple[str
             yield field.replace("_", " "), ours, theirs
     if facts.modes not in (None, old.modes):
         yield "modes", str(facts.modes), str(old.modes)
+    if facts.latency not in (None, old.latency):
+        yield "latency", facts.latency, old.latency
 
 
 def begin(folder: Folder, settings: Settings) -> None:

@@ -19,6 +19,11 @@ TRAINING = "training"
 SEEDS = 2**32  # as many as numpy's generators take
 TABLE = "table:"  # before the file of a table
 
+# What latencies are, in words.
+PROCESSOR_TIME = "processor time of one thread"
+TABLES_OWN = "as the table says"
+WALL_CLOCK = "wall clock"  # in studies that were begun before processor time was read
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -96,7 +101,8 @@ class Facts:
     accuracy, and the largest cost admitted (found in the space, or set by a constraint).
     `created`: ISO 8601, UTC. `modes`: in which precision and memory layout each kind of network is
     trained; None where nothing is trained, and in studies that were begun before modes were
-    measured, which go on with their recipe's precision, channels last.
+    measured, which go on with their recipe's precision, channels last. `latency`: what latencies
+    are, in words; None where there are none, and in studies that were begun before it was noted.
 
     Raises `OptionError` for numbers out of their range.
     """
@@ -116,6 +122,7 @@ class Facts:
     versions: dict[str, str]
     outline: dict[str, str]
     modes: Modes | None = None
+    latency: str | None = None
 
     def __post_init__(self) -> None:
         shape, images = self.input_shape, self.images
@@ -155,6 +162,11 @@ class Settings:
     def modes(self) -> Modes:
         """In which modes its networks are trained."""
         return self.facts.modes or same_for_all(Mode(self.question.recipe.get("precision", "auto")))
+
+    @property
+    def latency(self) -> str:
+        """What its latencies are, in words; empty where the question is not about any."""
+        return (self.facts.latency or WALL_CLOCK) if "latency" in self.question.costs else ""
 
     @property
     def identity(self) -> str:

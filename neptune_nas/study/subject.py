@@ -1,6 +1,6 @@
 """What a question is asked of: a space on some images, looked at as they are now."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
 from typing import Any
@@ -8,15 +8,15 @@ from typing import Any
 from optuna.samplers import BaseSampler
 
 from neptune_nas.build import build
-from neptune_nas.constraints import Survey, survey
-from neptune_nas.latency import measure_latency
+from neptune_nas.constraints import COUNTED, Survey, survey
+from neptune_nas.latency import processor_time
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import Space
 from neptune_nas.study.gauge import Gauge
 from neptune_nas.study.reference_point import reference_point
 from neptune_nas.study.session import facts_of
-from neptune_nas.study.settings import Facts, Question
+from neptune_nas.study.settings import PROCESSOR_TIME, TABLES_OWN, Facts, Question
 from neptune_nas.study.task import Task
 from neptune_nas.training.mode import Modes
 
@@ -38,14 +38,27 @@ class Subject:
     @cached_property
     def gauge(self) -> Gauge:
         """What architectures cost on the task's images."""
-        clock = self._clock if "latency" in self.question.costs else None
+        clock = (self.task.latency or self._clock) if self.latency else None
         return Gauge(self.task.costs, self.question.limits, clock)
+
+    @property
+    def latency(self) -> str | None:
+        """What latencies are, in words; None where the question is not about any."""
+        if "latency" not in self.question.costs:
+            return None
+        return TABLES_OWN if self.task.latency else PROCESSOR_TIME
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether latency has to be measured."""
+        return self.latency == PROCESSOR_TIME
 
     @cached_property
     def surveyed(self) -> Survey[Any]:
         """How much of the space can be built for the task's images and keeps the constraints."""
         rng = Random(self.question.seed)
-        return survey(self.space, self.gauge.value, self.question.limits, rng)
+        samples = None if self.is_timed else COUNTED
+        return survey(self.space, self.gauge.value, self.question.limits, rng, samples)
 
     @cached_property
     def problem(self) -> Problem[Any]:
@@ -54,8 +67,9 @@ class Subject:
             self.space,
             self.question.objectives,
             cost=self.gauge.exact,
-            feasible=self.gauge.feasible,
+            feasible=self.gauge.fits if self.is_timed else self.gauge.feasible,
             seed=self.question.seed,
+            keeps=self.gauge.is_quick if self.is_timed else None,
         )
 
     def sampler(self) -> BaseSampler:
@@ -70,9 +84,11 @@ class Subject:
         self.surveyed.require_example()
         guess = self.task.classes, self.task.chance
         asked = self.question.objectives, self.question.limits
-        corner = reference_point(self.space, *asked, self.gauge.value_if_any, guess)
-        return facts_of(self.space, self.task, corner, self.device, self.modes)
+        cost_of = self.gauge.value_if_any
+        corner = reference_point(self.space, *asked, cost_of, guess, is_timed=self.is_timed)
+        facts = facts_of(self.space, self.task, corner, self.device, self.modes)
+        return replace(facts, latency=self.latency)
 
     def _clock(self, architecture: Any) -> float:
         network = build(architecture, self.task.input_shape, self.task.classes, seed=0)
-        return measure_latency(network, self.task.input_shape).median
+        return processor_time(network, self.task.input_shape)

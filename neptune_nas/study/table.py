@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from math import isnan
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -40,10 +41,7 @@ class TableCosts:
 
     def cost(self, architecture: Any) -> Cost:
         """The cost; raises `ArchitectureError` for a network that the table lacks."""
-        try:
-            known = self.table.cost(architecture)
-        except DataError as error:
-            raise ArchitectureError(str(error)) from error
+        known = self._known(architecture)
         if self.model is not None:
             return self.model.cost(architecture)
         macs = known.get("macs", known.get("flops", 0.0) / 2)
@@ -51,11 +49,26 @@ class TableCosts:
             *(round(n) for n in (macs, known.get("params", 0), known.get("activations", 0)))
         )
 
+    def latency(self, architecture: Any) -> float:
+        """The table's latency in ms; raises `ArchitectureError` as `cost` does."""
+        return self._known(architecture)["latency"]
+
+    def _known(self, architecture: Any) -> Mapping[str, float]:
+        try:
+            return self.table.cost(architecture)
+        except DataError as error:
+            raise ArchitectureError(str(error)) from error
+
+    @property
+    def has_latency(self) -> bool:
+        """Whether the table says a latency of any network, so that none is measured."""
+        return any("latency" in costs for costs in self.table.costs.values())
+
     def names(self) -> frozenset[str]:
-        """The costs that are known of every network."""
-        if self.model is not None:
-            return frozenset((*EXACT, "latency"))
+        """The costs that are known of every network, or can be found."""
         found = frozenset.intersection(*map(frozenset, self.table.costs.values()))
+        if self.model is not None:
+            return frozenset(EXACT) | (found if self.has_latency else {"latency"})
         both = {"macs", "flops"}
         return found | both if found & both else found
 
@@ -65,21 +78,31 @@ def table_task(
 ) -> Task:
     """A search on a table, whose networks saw images such as those of `data`.
 
-    `costs`: those that the search needs. Raises `OptionError` where one can neither be counted, as
-    the networks cannot be built here, nor found in the table.
+    `costs`: those that the search needs. Raises `OptionError` where one can neither be found here,
+    as the networks cannot be built, nor in the table. A latency that the table says of some
+    networks is not measured of the others.
     """
     shape, classes = image_facts(data, data_dir)
     model = CostModel(shape, classes)
     known = TableCosts(table, model if can_build(table, model) else None)
     for name in costs:
         if name not in known.names():
-            raise OptionError(
-                f"{table.source} does not say the {name} of every network of space "
-                f"'{table.space.name}', and neptune-nas cannot build them to count: add a column "
-                f"`{name}`, or leave it out of the objectives and constraints."
-            )
+            raise unknown_cost(name, known)
     fingerprint = sha256(Path(table.source).read_bytes()).hexdigest()[:16]
-    return Task(table, known, shape, classes, 1 / classes, fingerprint, NO_IMAGES)
+    latency = known.latency if known.has_latency else None
+    return Task(table, known, shape, classes, 1 / classes, fingerprint, NO_IMAGES, latency)
+
+
+def unknown_cost(name: str, known: TableCosts) -> OptionError:
+    """Why a search cannot have a cost, and what would help."""
+    source, space = known.table.source, known.table.space.name
+    lacks = f"{source} does not say the {name} of every network of space '{space}'"
+    leave = "or leave it out of the objectives and constraints."
+    if known.model is not None:
+        return OptionError(f"{lacks}, only of some: fill the column `{name}`, drop it, {leave}")
+    return OptionError(
+        f"{lacks}, and neptune-nas cannot build them to find it: add a column `{name}`, {leave}"
+    )
 
 
 def image_facts(data: str, data_dir: str | Path | None) -> tuple[Shape, int]:
@@ -110,6 +133,21 @@ def common_fidelities(table: Tabular[Any]) -> tuple[int, ...]:
     Only there are scores of one fidelity: elsewhere a network answers by its next lower one.
     """
     return tuple(sorted(frozenset.intersection(*map(frozenset, table.runs.values()))))
+
+
+def check_loss(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
+    """Refuse a search for loss where a score that it may look up at these rungs has none."""
+    found = (
+        loss
+        for runs in table.runs.values()
+        for rung in rungs
+        for _, loss in runs[max(known for known in runs if known <= rung)]
+    )
+    if any(map(isnan, found)):
+        raise OptionError(
+            f"{table.source} does not say the loss of every network: fill a column `loss`, or "
+            f"leave it out of the objectives."
+        )
 
 
 def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:

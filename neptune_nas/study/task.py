@@ -1,5 +1,6 @@
 """What architectures are measured on: the evaluator, and the shape of its images."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -26,7 +27,8 @@ from neptune_nas.training.recipe import Recipe
 class Task:
     """An evaluator, what knows the costs, and the facts about the data that a study keeps.
 
-    `images`: how many there are to train, validate and test on.
+    `images`: how many there are to train, validate and test on. `latency`: what knows that of an
+    architecture, in ms; None where it has to be measured.
     """
 
     evaluator: Evaluator
@@ -36,6 +38,7 @@ class Task:
     chance: float
     fingerprint: str
     images: tuple[int, int, int]
+    latency: Callable[[Any], float] | None = None
 
 
 def training_task(

@@ -59,3 +59,13 @@ def test_hypervolumes_are_measured_from_the_worst_corner_of_all() -> None:
     assert corners == {(0.1, 4e6)}
     # 200 kFLOPs at 0.9 cover (1 - 0.05) x (0.8 / 0.9) of the common box.
     assert [c.hypervolume for c in compare([a, b])] == pytest.approx([0.95 * 8 / 9] * 2)
+
+
+def test_latencies_of_different_kinds_do_not_compare() -> None:
+    asked = {"objectives": ("accuracy", "latency")}
+    timed = with_facts(study("b", **asked), latency="processor time of one thread")
+    with pytest.raises(
+        StudyError, match=r"different kinds \(wall clock and processor time of one thread\)"
+    ):
+        check_comparable([study("a", **asked), timed])
+    assert check_comparable([timed, timed]) == ()

@@ -83,3 +83,14 @@ def test_many_points_are_drawn_with_webgl_and_few_without() -> None:
 def test_an_unknown_figure_is_refused_with_the_nearest() -> None:
     with pytest.raises(OptionError, match="did you mean 'pareto'"):
         draw("pareta", [plain_results()])
+
+
+def test_the_axis_of_latency_says_what_it_is() -> None:
+    study = plain_results(
+        replace(plain_trial(0, 0.9, 10), latency=1.5), objectives=("accuracy", "latency")
+    )
+    facts = replace(study.settings.facts, latency="as the table says")
+    timed = replace(study, settings=replace(study.settings, facts=facts))
+    assert draw("pareto", [timed]).layout.xaxis.title.text == (
+        "latency of one image in ms (as the table says)"
+    )

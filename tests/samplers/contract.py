@@ -1,6 +1,7 @@
 """What every sampler of ours promises, as tests that each of them inherits."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import optuna
@@ -20,6 +21,10 @@ Found = list[Architecture]
 
 def is_light(architecture: Architecture) -> bool:
     return cost(architecture)["params"] < 60_000
+
+
+def is_thin(architecture: Architecture) -> bool:
+    return cost(architecture)["params"] < 2_000
 
 
 def problem(
@@ -61,6 +66,12 @@ class SamplerContract:
     def test_constraints_are_kept_before_training(self) -> None:
         _, found = self.run(problem(constrained=True), 30)
         assert all(map(is_light, found))
+
+    def test_limits_on_what_must_be_measured_are_kept(self) -> None:
+        for space in (NESTED, SMALL):
+            asked = replace(problem(space), keeps=is_light if space is NESTED else is_thin)
+            _, found = self.run(asked, 30 if space is NESTED else 10)
+            assert all(map(asked.admits, found))
 
     def test_equal_seeds_propose_alike_and_others_do_not(self) -> None:
         first, again, other = (self.run(problem(seed=seed), 25)[1] for seed in (1, 1, 2))

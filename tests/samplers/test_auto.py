@@ -1,8 +1,10 @@
 from collections.abc import Callable, Mapping
 from itertools import combinations
+from random import Random
 from typing import Any, ClassVar
 
 import pytest
+from optuna.trial import TrialState
 from scipy.linalg import LinAlgError
 
 from neptune_nas.architecture import Architecture
@@ -11,8 +13,10 @@ from neptune_nas.pareto import hypervolume
 from neptune_nas.samplers import auto
 from neptune_nas.samplers.auto import Auto
 from neptune_nas.samplers.classic import RandomSearch
+from neptune_nas.samplers.history import Entry, History
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler, Strategy
+from neptune_nas.space import Space
 from tests.samplers.contract import SamplerContract
 from tests.samplers.helpers import NESTED, SMALL, accuracy, cost, make_study, step
 
@@ -134,3 +138,41 @@ def proposal_after_rungs(
         # Not by `Trial.report`, which refuses two objectives.
         study._storage.set_trial_intermediate_value(trial._trial_id, 1, value)
     return NESTED.suggest(study.ask())
+
+
+@pytest.mark.parametrize("space", [NESTED, SMALL])
+def test_only_what_is_about_to_be_proposed_is_measured(space: Space[Architecture]) -> None:
+    measured: list[Architecture] = []
+
+    def keeps(architecture: Architecture) -> bool:
+        measured.append(architecture)
+        return True
+
+    asked = Problem(space, ("accuracy", "flops"), cost, keeps=keeps)
+    study = make_study(SpaceSampler(asked, Auto(asked, samples=200)))
+    assert [step(study, space) for _ in range(auto.START)] == measured
+    for _ in range(8):
+        step(study, space)
+    assert len(measured) <= auto.START + 8 * (1 + auto.CLIMBS)
+
+
+def test_the_best_of_those_that_keep_a_measured_limit_is_next() -> None:
+    """As if the limit had been known of all of them."""
+
+    def keeps(architecture: Architecture) -> bool:
+        return architecture.stages[0].norm == "batch"
+
+    known, measured = (
+        Problem(SMALL, ("accuracy",), cost, feasible=keeps),
+        Problem(SMALL, ("accuracy",), cost, keeps=keeps),
+    )
+    strategies = (Auto(known, start=0), Auto(measured, start=0))
+    told = [SMALL[i] for i in range(0, SMALL.size, 5)]
+    entries = (
+        Entry(i, one, key(one), (-accuracy(one),), {}, {}, TrialState.COMPLETE)
+        for i, one in enumerate(told)
+    )
+    history = History(tuple(entries), (-1.0,))
+    first, second = (strategy(history, Random(0)) for strategy in strategies)
+    assert keeps(second)
+    assert first == second

@@ -2,6 +2,7 @@ from random import Random
 
 import pytest
 
+from neptune_nas.architecture import Architecture
 from neptune_nas.codec import key
 from neptune_nas.samplers import problem as problem_module
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
@@ -46,3 +47,27 @@ def test_constraints_are_only_blamed_where_there_are_any() -> None:
 
 def test_without_a_cost_nothing_is_known() -> None:
     assert Problem(SMALL).costs(SMALL[0]) == {}
+
+
+def test_what_must_be_measured_is_asked_of_what_is_drawn_alone() -> None:
+    measured = []
+
+    def keeps(architecture: Architecture) -> bool:
+        measured.append(architecture)
+        return True
+
+    problem = Problem(SMALL, keeps=keeps)
+    assert problem.points is not None
+    assert measured == []
+    assert problem.random({}, Random(0)) == measured[0]
+    *others, last = problem.points
+    assert key(problem.random(dict.fromkeys(others), Random(0))) == last
+    assert len(measured) == 2
+
+
+def test_the_last_one_left_that_keeps_a_measured_limit_is_found() -> None:
+    wanted = SMALL[17]
+    problem = Problem(SMALL, keeps=lambda one: key(one) == key(wanted))
+    assert problem.random({}, Random(0)) == wanted
+    with pytest.raises(SpaceExhaustedError, match="feasible and new after 1 trials"):
+        problem.random({key(wanted): wanted}, Random(0))

@@ -94,6 +94,34 @@ def test_a_study_from_before_modes_goes_on(tmp_path: Path) -> None:
     assert settle_settings(Folder(tmp_path), asked(), facts) == BEGUN
 
 
+WALL, OURS = None, "processor time of one thread"  # a study from before says nothing of it
+
+
+@pytest.mark.parametrize(
+    ("begun", "now", "said"),
+    [
+        (WALL, OURS, "begun with latency 'wall clock', but now it is 'processor time of one thr"),
+        (OURS, "as the table says", "begun with latency 'processor time of one thread', but now"),
+    ],
+)
+def test_a_study_does_not_go_on_with_latencies_of_another_kind(
+    tmp_path: Path, begun: str | None, now: str, said: str
+) -> None:
+    timed = question(objectives=("accuracy", "latency"))
+    facts = replace(BEGUN.facts, latency=begun)
+    begin(Folder(tmp_path), replace(BEGUN, question=timed, facts=facts))
+    with pytest.raises(StudyError, match=said):
+        settle_settings(Folder(tmp_path), asked(question=timed), replace(facts, latency=now))
+    settled = settle_settings(
+        Folder(tmp_path), asked(question=timed), replace(facts, latency=begun)
+    )
+    assert settled.latency == (begun or "wall clock")
+
+
+def test_a_study_without_latencies_has_no_kind_of_them() -> None:
+    assert BEGUN.latency == ""
+
+
 def test_versions_name_what_scores_depend_on() -> None:
     found = versions()
     assert set(found) == {"python", "neptune-nas", "torch", "optuna", "numpy"}

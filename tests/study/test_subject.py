@@ -1,6 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from neptune_nas.errors import OptionError
+from neptune_nas.study import subject as subject_module
+from neptune_nas.study.settings import Question
+from neptune_nas.study.subject import Subject
 from tests.study.builders import SPACE, question, subject_of
 
 
@@ -22,6 +27,51 @@ def test_facts_are_of_the_space_the_images_and_the_device() -> None:
 def test_latency_is_measured_where_it_is_asked_about(asked: dict[str, tuple[str, ...]]) -> None:
     assert (subject_of(question(**asked)).gauge.latency(SPACE[0]) or 0) > 0
     assert subject_of(question()).gauge.latency(SPACE[0]) is None
+
+
+TIMED = {"objectives": ("accuracy", "latency"), "constraints": ("latency<=30",)}
+
+
+def test_facts_say_what_latencies_are() -> None:
+    assert subject_of(question()).facts().latency is None
+    assert subject_of(question(**TIMED)).facts().latency == "processor time of one thread"
+    assert tabled(question(**TIMED)).facts().latency == "as the table says"
+
+
+def tabled(asked: Question) -> Subject:
+    """A subject whose task knows latencies: the wider the first Stage, the higher."""
+    subject = subject_of(asked)
+    return replace(subject, task=replace(subject.task, latency=lambda one: one.stages[0].width))
+
+
+def test_a_latency_that_is_known_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject_module, "processor_time", lambda *_: pytest.fail("measured"))
+    subject = tabled(question(objectives=("accuracy", "latency"), constraints=("latency<=16",)))
+    latencies = {subject.gauge.latency(architecture) for architecture in SPACE}
+    assert latencies == {8, 16, 24}
+    assert subject.surveyed.samples == 1_000
+    points = subject.problem.points
+    assert points is not None
+    assert {one.stages[0].width for one in points.values()} == {8, 16}
+    free = tabled(question(objectives=("accuracy", "latency")))
+    assert free.facts().reference == (0.1, 24)
+
+
+def test_only_limits_on_a_latency_that_must_be_measured_wait_for_a_proposal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured = []
+
+    def clock(*_: object) -> float:
+        measured.append(9.0)
+        return measured[-1]
+
+    monkeypatch.setattr(subject_module, "processor_time", clock)
+    subject = subject_of(question(constraints=("latency<=8", "params<=5k")))
+    fits = {subject.problem.fits(architecture) for architecture in SPACE}
+    assert (fits, measured) == ({True, False}, [])
+    assert not any(map(subject.problem.admits, SPACE))
+    assert len(measured) == sum(map(subject.problem.fits, SPACE))
 
 
 def test_a_sampler_is_asked_what_keeps_the_constraints_and_refuses_unknown_options() -> None:

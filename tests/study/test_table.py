@@ -9,7 +9,13 @@ from neptune_nas.cost import CostModel
 from neptune_nas.errors import ArchitectureError, OptionError
 from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.space import Space, choice
-from neptune_nas.study.table import check_rungs, common_fidelities, fidelities, table_task
+from neptune_nas.study.table import (
+    check_loss,
+    check_rungs,
+    common_fidelities,
+    fidelities,
+    table_task,
+)
 from neptune_nas.trial import Cost
 
 
@@ -52,6 +58,50 @@ def test_other_networks_have_the_tables_own_costs(tmp_path: Path) -> None:
 def test_a_cost_that_nobody_knows_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(OptionError, match=f"does not say the {name} of every network"):
         table_task(table(tmp_path, THEIRS), "cifar10", None, [name])
+
+
+@pytest.mark.parametrize("space", [OURS, THEIRS])
+def test_latencies_are_the_tables_where_it_has_them(tmp_path: Path, space: Space[Any]) -> None:
+    text = "code,accuracy,latency\n0,0.5,8000\n1,0.6,20\n"
+    task = table_task(table(tmp_path, space, text), "cifar10", None, ["latency"])
+    assert task.latency is not None
+    assert [task.latency(space[i]) for i in range(2)] == [8000, 20]
+    with pytest.raises(ArchitectureError, match="has no network 2"):
+        task.latency(space[2])
+
+
+def test_latencies_are_measured_of_networks_that_can_be_built_where_the_table_has_none(
+    tmp_path: Path,
+) -> None:
+    assert table_task(table(tmp_path, OURS), "cifar10", None, ["latency"]).latency is None
+
+
+def test_latencies_of_some_networks_alone_are_not_mixed_with_measured_ones(tmp_path: Path) -> None:
+    some = table(tmp_path, OURS, "code,accuracy,latency\n0,0.5,8000\n1,0.6,unknown\n2,0.7,3\n")
+    with pytest.raises(OptionError, match="latency of every network of space 'ours', only of some"):
+        table_task(some, "cifar10", None, ["latency"])
+    assert table_task(some, "cifar10", None, ["flops"]).costs.cost(OURS[1]).macs > 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "rungs", "lacks"),
+    [
+        ("0,1,0.5,1.2\n1,1,0.6,1.1\n", (1,), False),
+        ("0,1,0.5,\n1,1,0.6,\n", (1,), True),
+        ("0,1,0.5,1.2\n1,1,0.6,\n", (1,), True),
+        ("0,1,0.5,\n0,3,0.6,1.1\n1,3,0.6,1.1\n", (3,), False),
+        ("0,1,0.5,\n0,3,0.6,1.1\n1,1,0.5,2\n1,3,0.6,1.1\n", (1, 3), True),
+    ],
+)
+def test_losses_are_needed_at_the_rungs_of_a_search_for_loss(
+    tmp_path: Path, rows: str, rungs: tuple[int, ...], lacks: bool
+) -> None:
+    found = table(tmp_path, OURS, f"code,epochs,accuracy,loss\n{rows}")
+    if lacks:
+        with pytest.raises(OptionError, match="does not say the loss of every network"):
+            check_loss(found, rungs)
+    else:
+        check_loss(found, rungs)
 
 
 def test_a_network_that_the_table_lacks_has_no_cost(tmp_path: Path) -> None:

@@ -44,7 +44,9 @@
     if (data.objectives.includes("loss") && columns.loss[i] !== null) {
       facts.unshift(["loss", columns.loss[i].toFixed(4)]);
     }
-    if (columns.latency_ms[i] !== null) facts.push(["latency", `${precise(columns.latency_ms[i])} ms`]);
+    if (columns.latency_ms[i] !== null) {
+      facts.push([`latency (${studies[columns.study[i]].latency})`, `${precise(columns.latency_ms[i])} ms`]);
+    }
     for (const [rung, accuracy] of data.scores[i]) facts.push([`after ${rung}`, accuracy.toFixed(4)]);
     if (columns.failure[i]) facts.push(["failure", columns.failure[i]]);
     const accuracy = columns.accuracy[i], half = columns.accuracy_half_width[i];
