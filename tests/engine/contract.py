@@ -14,7 +14,17 @@ from neptune_nas.engine.engine import Call, Engine, Result
 from neptune_nas.errors import ArchitectureError, NeptuneError
 from neptune_nas.evaluate.evaluator import Evaluator
 from tests.engine import evaluators
-from tests.engine.evaluators import Dies, Echo, Hangs, HasChild, Meets, OddError, Raises, RaisesOdd
+from tests.engine.evaluators import (
+    Dies,
+    Echo,
+    Forgets,
+    Hangs,
+    HasChild,
+    Meets,
+    OddError,
+    Raises,
+    RaisesOdd,
+)
 
 Setup = Callable[[], object]
 
@@ -93,6 +103,11 @@ class EngineContract(ABC):
         assert score.worker == 0
         assert score.started > 1.7e9
         assert 0 < score.seconds < 60
+
+    def test_the_score_has_the_fidelity_and_seed_of_its_call(self) -> None:
+        with self.make(Forgets(), jobs=1) as engine:
+            score = results(engine, [replace(call(5), fidelity=3)])[5].score
+        assert (score.fidelity, score.seed) == (3, 5)
 
     def test_seconds_that_the_evaluator_measured_are_kept(self) -> None:
         with self.make(Echo(seconds=12.5)) as engine:
