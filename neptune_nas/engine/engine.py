@@ -54,7 +54,8 @@ class Engine(Protocol):
 
     - Each call that is submitted yields exactly one `Result`, failures included, in any order.
     - An evaluator's exception becomes a failed score, except a `NeptuneError`: that is a mistake of
-      the user's, and `wait` raises it in the place of that call's result.
+      the user's, and `wait` raises it in the place of that call's result, once what has finished is
+      handed out.
     - A worker that dies costs its call one retry; the second death becomes a failed score.
     - A call that runs longer than the engine's `trial_timeout` becomes a failed score, without a
       retry.

@@ -139,6 +139,19 @@ class EngineContract(ABC):
         assert sorted(result.call.id for result in found) == [0, 2]
         assert mistakes == 1
 
+    def test_every_users_mistake_is_raised_however_many_there_are(self) -> None:
+        found, mistakes = [], 0
+        with self.make(Raises(ArchitectureError("odd"))) as engine:
+            for each in map(call, range(8)):
+                engine.submit(each)
+            while engine.pending:
+                try:
+                    found += engine.wait()
+                except ArchitectureError:
+                    mistakes += 1
+        assert sorted(result.call.id for result in found) == [0, 2, 4, 6]
+        assert mistakes == 4
+
     def test_an_evaluator_may_start_processes_of_its_own(self) -> None:
         with self.make(HasChild(), jobs=1) as engine:
             assert results(engine, [call(0)])[0].score.loss == 7
