@@ -1,6 +1,6 @@
 """A search at work: from what is asked to the study with its tables, report and best."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from optuna.samplers import BaseSampler
@@ -43,9 +43,10 @@ def run_search(
         settings = opening.settle(facts)
         store = opening.open_store(settings, record_classes(subject.space.template))
         begin(opening.folder, settings)
-        coordinator = coordinator_of(subject, sampler, store, told(settings, watch))
+        coordinator = coordinator_of(subject, sampler, store)
         try:
             coordinator.load()
+            coordinator.watch = told(settings, coordinator.trials.values(), watch)
             run_session(coordinator, store, make_engine, limits)
         except BaseException:
             with suppress(NeptuneError):  # the first mistake is the one to tell
@@ -56,20 +57,17 @@ def run_search(
     return study
 
 
-def coordinator_of(
-    subject: Subject,
-    sampler: BaseSampler,
-    store: Store,
-    tell: Callable[[Coordinator, Trial], None],
-) -> Coordinator:
+def coordinator_of(subject: Subject, sampler: BaseSampler, store: Store) -> Coordinator:
     """The one who asks, submits and tells."""
     question = subject.question
     proposer = Proposer(subject.problem, sampler, directions(question.objectives))
     rungs = Rungs(question.rungs, question.reduction)
-    return Coordinator(question, store, proposer, rungs, subject.gauge.measure, tell)
+    return Coordinator(question, store, proposer, rungs, subject.gauge.measure)
 
 
-def told(settings: Settings, watch: Watch) -> Callable[[Coordinator, Trial], None]:
+def told(
+    settings: Settings, earlier: Iterable[Trial], watch: Watch
+) -> Callable[[Coordinator, Trial], None]:
     """What has `watch` know after each result how far the search is."""
-    tracker = Tracker(settings)
-    return lambda coordinator, trial: watch(tracker.progress(coordinator.trials.values(), trial))
+    tracker = Tracker(settings, earlier)
+    return lambda coordinator, trial: watch(tracker.progress(len(coordinator.trials), trial))

@@ -1,7 +1,7 @@
 """How far a search is: after each of its own results, or read from a study on disk."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import InitVar, dataclass, field, replace
 from time import monotonic
 
 from neptune_nas.study.folder import Folder
@@ -74,25 +74,28 @@ class Tally:
 
 @dataclass(slots=True)
 class Tracker:
-    """Turns the trials of a running search into `Progress` after each result."""
+    """Turns the results of a running search into `Progress`.
+
+    `earlier`: the trials of earlier sessions, which say nothing of the pace of this one.
+    """
 
     settings: Settings
+    earlier: InitVar[Iterable[Trial]] = ()
     tally: Tally = field(init=False)
     began: float = field(init=False, default_factory=monotonic)
-    at_start: int | None = field(init=False, default=None)
+    at_start: int = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, earlier: Iterable[Trial]) -> None:
         self.tally = Tally(self.settings)
-
-    def progress(self, trials: Collection[Trial], newest: Trial) -> Progress:
-        """Where the search stands after a result of `newest`; its pace is that of this session."""
-        for trial in trials if self.at_start is None else [newest]:
+        for trial in earlier:
             self.tally.note(trial)
-        done = len(self.tally.scored)
-        if self.at_start is None:
-            self.at_start = done - int(len(newest.scores) == 1)  # a first score is a gain
-        pace = (monotonic() - self.began, done - self.at_start)
-        return replace(self.tally.progress(len(trials), *pace), newest=newest)
+        self.at_start = len(self.tally.scored)
+
+    def progress(self, begun: int, newest: Trial) -> Progress:
+        """Where the search stands, with `begun` trials in all, after a result of `newest`."""
+        self.tally.note(newest)
+        pace = (monotonic() - self.began, len(self.tally.scored) - self.at_start)
+        return replace(self.tally.progress(begun, *pace), newest=newest)
 
 
 def progress_of(study: Study, now: float) -> Progress:

@@ -118,7 +118,14 @@ def test_a_study_of_more_trials_than_are_asked_for_by_now_has_all_of_them() -> N
 def test_a_tracker_has_no_pace_before_two_results() -> None:
     trial = make_trial(0, None, 10)
     tracker = Tracker(settings(question()))
-    assert tracker.progress([trial], trial).seconds_left is None
+    assert tracker.progress(1, trial).seconds_left is None
+
+
+def test_trials_of_earlier_sessions_say_nothing_of_the_pace() -> None:
+    earlier = make_trial(0, 0.5, 100)
+    tracker = Tracker(settings(question()), [earlier])
+    progress = tracker.progress(1, earlier)
+    assert (progress.done, progress.seconds_left) == (1, None)
 
 
 def test_a_tracker_counts_as_a_study_on_disk_does() -> None:
@@ -130,10 +137,8 @@ def test_a_tracker_counts_as_a_study_on_disk_does() -> None:
         make_trial(12, None, 100),
     ]
     study, tracker = study_of(*ends, total=20), Tracker(settings(question(), trials=20))
-    begun = [replace(trial, scores=(), state=State.RUNNING) for trial in ends]
-    for i, trial in enumerate(ends):
-        begun[i] = trial
-        found = tracker.progress(begun, trial)
+    for trial in ends:
+        found = tracker.progress(len(ends), trial)
     expected = progress_of(study, now=0.0)
     names = ("done", "total", "running", "failed", "best_accuracy", "hypervolume")
     assert [getattr(found, n) for n in names] == [getattr(expected, n) for n in names]
