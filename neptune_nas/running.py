@@ -1,7 +1,7 @@
 """A search at work: from what is asked to the study with its tables, report and best."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -49,9 +49,10 @@ def run_search(
         settings = opening.settle(facts)
         store = opening.open_store(settings, record_classes(subject.space.template))
         begin(opening.folder, settings)
-        coordinator = coordinator_of(subject, sampler, store, told(settings, watch), first)
+        coordinator = coordinator_of(subject, sampler, store, first)
         try:
             coordinator.load()
+            coordinator.watch = told(settings, coordinator.trials.values(), watch)
             run_session(coordinator, store, make_engine, limits)
         except BaseException:
             with suppress(NeptuneError):  # the first mistake is the one to tell
@@ -63,20 +64,18 @@ def run_search(
 
 
 def coordinator_of(
-    subject: Subject,
-    sampler: BaseSampler,
-    store: Store,
-    tell: Callable[[Coordinator, Trial], None],
-    first: Sequence[Any],
+    subject: Subject, sampler: BaseSampler, store: Store, first: Sequence[Any]
 ) -> Coordinator:
     """The one who asks, submits and tells."""
     question = subject.question
     proposer = Proposer(subject.problem, sampler, directions(question.objectives), deque(first))
     rungs = Rungs(question.rungs, question.reduction)
-    return Coordinator(question, store, proposer, rungs, subject.gauge.measure, tell)
+    return Coordinator(question, store, proposer, rungs, subject.gauge.measure)
 
 
-def told(settings: Settings, watch: Watch) -> Callable[[Coordinator, Trial], None]:
+def told(
+    settings: Settings, earlier: Iterable[Trial], watch: Watch
+) -> Callable[[Coordinator, Trial], None]:
     """What has `watch` know after each result how far the search is."""
-    tracker = Tracker(settings)
-    return lambda coordinator, trial: watch(tracker.progress(coordinator.trials.values(), trial))
+    tracker = Tracker(settings, earlier)
+    return lambda coordinator, trial: watch(tracker.progress(len(coordinator.trials), trial))

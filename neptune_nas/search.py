@@ -86,10 +86,10 @@ class Search:
     `device`: "auto", "cpu" or "cuda". `jobs`: evaluations at once (default: one a core, or
     `trials_per_gpu` on each of `gpus`, which are CUDA devices by number: as many as are predicted
     to fit unless it is given), each with `threads` (default: its share of the cores). `timeout`,
-    `trial_timeout`: seconds. `patience`: stop after that many trials in a row that added nothing to
-    the front. `first`: what to try before anything that the sampler proposes, counted among the
-    `trials`: architectures, exported ones or their files, trials, studies or their folders, of
-    which the front is meant.
+    `trial_timeout`: seconds. `patience`: stop after that many trials in a row that were scored at
+    the last rung and added nothing to the front. `first`: what to try before anything that the
+    sampler proposes, counted among the `trials`: architectures, exported ones or their files,
+    trials, studies or their folders, of which the front is meant.
 
     Where several are asked for, any sequence will do, and is kept as a tuple. What needs neither
     data nor the space's code is checked at once: raises `OptionError` for a field of another type,

@@ -13,7 +13,7 @@ from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.watch import ignore
 from tests.study.builders import question, subject_of
-from tests.study.fakes import Arithmetic, InlineEngine
+from tests.study.fakes import Arithmetic, InlineEngine, Together
 
 
 def searched(path: Path, asked: Question, trials: int) -> Study:
@@ -41,6 +41,17 @@ def test_what_watches_is_told_of_each_result(tmp_path: Path) -> None:
     engine = InlineEngine(Arithmetic())
     run_search(opening, subject_of(question()), lambda: engine, Limits(3), seen.append)
     assert [(each.done, each.total) for each in seen] == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_results_that_come_together_are_told_one_by_one(tmp_path: Path) -> None:
+    seen: list[int] = []
+    opening = Opening(Folder(tmp_path / "few-digits"), Asked("few-digits", 6, question()))
+    engine = Together(Arithmetic())
+    made = run_search(
+        opening, subject_of(question()), lambda: engine, Limits(6), lambda p: seen.append(p.done)
+    )
+    assert seen == [1, 2, 3, 4, 5, 6]
+    assert len(made.ranked) == 6
 
 
 def test_a_sampler_that_cannot_be_made_leaves_no_folder(tmp_path: Path) -> None:

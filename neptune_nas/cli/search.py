@@ -121,7 +121,10 @@ Seed = Annotated[int | None, typer.Option(help="Seed of the study (default: 0)."
 Timeout = Annotated[str | None, typer.Option(help="Stop after 90s, 30m, 2h; go on later.")]
 TrialTimeout = Annotated[str | None, typer.Option(help="End an evaluation that takes longer.")]
 Patience = Annotated[
-    int | None, typer.Option(help="Stop after that many trials without a gain for the front.")
+    int | None,
+    typer.Option(
+        help="Stop after that many trials in a row at the last rung without a gain for the front."
+    ),
 ]
 Config = Annotated[
     Path | None, typer.Option(help="A study.toml whose question is asked again.", metavar="FILE")
@@ -258,7 +261,7 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
         if confirm is not None:
             study = confirm_in_all(search, study, confirm, quiet=show.quiet)
     if not show.quiet:
-        print_study(study)
+        print_study(study, search.patience)
 
 
 def is_scored(folder: Path, storage: str | None) -> bool:

@@ -21,7 +21,7 @@ from neptune_nas.study.ranking import WITHIN
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import TRAINING, Question
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Trial
+from neptune_nas.trial import State, Trial
 from neptune_nas.wording import counted, plural
 
 SHOWN = 10
@@ -29,15 +29,18 @@ INTERVAL = "; ± half of a 95% interval"
 BARELY = 1.1  # times chance
 
 
-def print_study(study: Study) -> None:
-    """The ledger in a line, the top of the ranking, and where to look on."""
+def print_study(study: Study, patience: int | None = None) -> None:
+    """The ledger in a line, the top of the ranking, and where to look on.
+
+    `patience`: of the search that has just come back with it.
+    """
     terminal = console()
     ledger, folder = study.ledger, study.folder
     counts = {name: getattr(ledger, name) for name in ("finished", "pruned", "failed", "running")}
     kept = [f"{n} {name}" for name, n in counts.items() if n or name == "finished"]
     terminal.print(f"{study.settings.name}: {', '.join(kept)}.")
-    if ledger.exhausted:
-        terminal.print(f"{nothing_left(study.settings.question).capitalize()}.")
+    if why := why_ended(study, patience):
+        terminal.print(why, soft_wrap=True)
     if study.ranked:
         terminal.print(ranking_table(study))
         chance = study.settings.facts.chance
@@ -52,6 +55,21 @@ def print_study(study: Study) -> None:
             terminal.print(f"Was it luck? neptune-nas confirm {folder}", soft_wrap=True)
         terminal.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
         terminal.print(f"Best:   {folder / 'best.json'}", soft_wrap=True)
+
+
+def why_ended(study: Study, patience: int | None) -> str | None:
+    """Why a search came back, by itself, before it had all its trials; None where it has them."""
+    if study.ledger.exhausted:
+        return f"{nothing_left(study.settings.question).capitalize()}."
+    if is_complete(study):
+        return None
+    if patience is None or any(trial.state is State.RUNNING for trial in study.trials):
+        return "It ended as its time was over: the same command goes on."
+    where = " at the last rung" if len(study.settings.question.rungs) > 1 else ""
+    return (
+        f"It ended after {counted(patience, 'trial')} in a row{where} that added nothing to the "
+        f"front: a larger --patience goes on."
+    )
 
 
 def ranking_table(study: Study) -> Table:

@@ -54,10 +54,12 @@ class Engine(Protocol):
 
     - Each call that is submitted yields exactly one `Result`, failures included, in any order.
     - An evaluator's exception becomes a failed score, except a `NeptuneError`: that is a mistake of
-      the user's, and `wait` raises it in the place of that call's result.
+      the user's, and `wait` raises it in the place of that call's result, once what has finished is
+      handed out.
     - A worker that dies costs its call one retry; the second death becomes a failed score.
     - A call that runs longer than the engine's `trial_timeout` becomes a failed score, without a
       retry.
+    - A score has the `fidelity` and `seed` of its call, whatever the evaluator wrote there.
     - The engine fills in `worker`, `started`, and `seconds` where the evaluator left it 0.
     - Calls beyond `slots` queue. `wait` refills free slots from the queue before it returns, so a
       caller that keeps one call more than `slots` pending has no slot idle while it thinks.

@@ -63,6 +63,7 @@ class LocalEngine:
         self._pending: set[int] = set()
         self._workers: dict[int, Worker] = {}
         self._finished: list[Result] = []
+        self._mistakes: deque[tuple[NeptuneError, tuple[int, ...]]] = deque()  # and whose call's
         self._failed_starts: Counter[int] = Counter()  # in a row, by slot
         self._usage = Usage(busy=(0.0,) * slots.jobs, cpu=(0.0,) * slots.jobs)
 
@@ -92,13 +93,17 @@ class LocalEngine:
         """Block until at least one call has ended, or for `timeout` seconds; then all that have."""
         end = math.inf if timeout is None else monotonic() + timeout
         self._dispatch()
-        while self._pending and not self._finished:
+        while self._pending and not (self._finished or self._mistakes):
             heed()
             self._listen(end)
             self._end_overdue()
             self._dispatch()
             if monotonic() >= end:
                 break
+        if self._mistakes and not self._finished:
+            mistake, ids = self._mistakes.popleft()
+            self._pending.difference_update(ids)
+            raise mistake
         finished, self._finished = self._finished, []
         self._pending.difference_update(result.call.id for result in finished)
         return finished
@@ -107,6 +112,7 @@ class LocalEngine:
         """End all workers and forget what is pending; may be called again."""
         self._queue.clear()
         self._finished.clear()
+        self._mistakes.clear()
         self._pending.clear()
         with ctrl_c_held():
             for worker in list(self._workers.values()):
@@ -177,7 +183,7 @@ class LocalEngine:
             self._record(worker, reply)
         elif reply.mistake:
             self._end(worker)
-            raise reply.mistake
+            self._refuse(reply.mistake)
         else:
             worker.ready = True
             self._failed_starts.clear()
@@ -189,8 +195,8 @@ class LocalEngine:
         if reply.spoiled:
             self._end(worker)
         if reply.mistake:
-            self._pending.remove(attempt.call.id)
-            raise reply.mistake
+            self._refuse(reply.mistake, attempt.call.id)
+            return
         assert reply.score is not None
         self._finish(attempt.call, reply.score)
 
@@ -198,11 +204,14 @@ class LocalEngine:
         """Clear away a worker that died; its call is made again, once."""
         code = self._end(worker)
         if code == UNGUARDED:
-            raise NeptuneError(
-                "a search starts its workers by importing the script that runs it, and this script "
-                "searches again when it is imported: call what searches under "
-                '`if __name__ == "__main__":`.'
+            self._refuse(
+                NeptuneError(
+                    "a search starts its workers by importing the script that runs it, and this "
+                    "script searches again when it is imported: call what searches under "
+                    '`if __name__ == "__main__":`.'
+                )
             )
+            return
         how = describe_exit(code)
         self._usage = replace(self._usage, deaths=self._usage.deaths + 1)
         if not worker.ready:
@@ -245,10 +254,19 @@ class LocalEngine:
     def _finish(self, call: Call, score: Score) -> None:
         self._finished.append(Result(call, score))
 
+    def _refuse(self, mistake: NeptuneError, *ids: int) -> None:
+        """Have `wait` raise a user's mistake, in the place of a call's result if it has an id.
+
+        What has finished by then is handed out first.
+        """
+        self._mistakes.append((mistake, ids))
+
     def _count_failed_start(self, plan: Plan, how: str) -> None:
         self._failed_starts[plan.index] += 1
         if self._failed_starts[plan.index] >= MAX_FAILED_STARTS:
-            raise NeptuneError(
-                f"worker {plan.index} died {MAX_FAILED_STARTS} times in a row before its first "
-                f"call ({how}): look above for what it printed."
+            self._refuse(
+                NeptuneError(
+                    f"worker {plan.index} died {MAX_FAILED_STARTS} times in a row before its first "
+                    f"call ({how}): look above for what it printed."
+                )
             )

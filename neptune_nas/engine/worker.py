@@ -79,7 +79,13 @@ def answer(evaluator: Evaluator, payload: bytes, index: int) -> Reply:
         score = failed_score(call, f"{type(error).__name__}: {error}", started=started)
     busy, cpu = time.perf_counter() - wall, time.process_time() - cpu
     if score is not None:
-        score = replace(score, worker=index, seconds=score.seconds or busy)
+        score = replace(
+            score,
+            fidelity=call.fidelity,
+            seed=call.seed,
+            worker=index,
+            seconds=score.seconds or busy,
+        )
     return Reply(score, mistake, busy, cpu, trace, spoiled)
 
 

@@ -2,15 +2,11 @@
 
 from dataclasses import dataclass
 from itertools import groupby
-from operator import le
 
 from neptune_nas.study.confirmation import as_searched
-from neptune_nas.study.front import losses_of
+from neptune_nas.study.front import Front, enter, losses_of
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Score, Trial
-
-Losses = tuple[float, ...]
-Front = list[tuple[Trial, Losses]]
 
 TIMELINE_STEPS = 1_000  # gaps below this fraction of the whole time are not drawn
 
@@ -59,13 +55,6 @@ def corners(steps: tuple[Step, ...]) -> tuple[Step, ...]:
         for i, step in enumerate(steps)
         if i in (0, last) or step.hypervolume != steps[i - 1].hypervolume
     )
-
-
-def enter(front: Front, new: tuple[Trial, Losses]) -> Front:
-    """The front with a trial on it; the very same list if some trial there is as good or better."""
-    if any(all(map(le, losses, new[1])) for _, losses in front):
-        return front
-    return [old for old in front if not all(map(le, new[1], old[1]))] + [new]
 
 
 def first_rung(study: Study) -> int:

@@ -11,12 +11,14 @@ from neptune_nas.errors import StudyError
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.interrupt import heed
 from neptune_nas.samplers.problem import SpaceExhaustedError
+from neptune_nas.study.front import Front, enter, losses_of
 from neptune_nas.study.objectives import standing, values_of
 from neptune_nas.study.proposals import Proposer
 from neptune_nas.study.rungs import Losses, Phase, Rungs
 from neptune_nas.study.settings import Question
 from neptune_nas.study.store import Store
 from neptune_nas.trial import SCORED, Cost, State, Trial
+from neptune_nas.watch import ignore
 
 HOPELESS = 10  # trials that fail alike before any has worked
 AHEAD = 1  # calls beyond the engine's slots that wait, so that no slot idles while we think
@@ -33,7 +35,8 @@ class StopSearch(Exception):  # noqa: N818  # no error, as `StopIteration` is no
 class Limits:
     """When to stop: at `trials` begun, after `seconds`, or after `patience` useless trials.
 
-    Useless are trials, one after the other, that added nothing to the front.
+    Useless are trials, one after the other, that were scored at the last rung and added nothing to
+    the front.
     """
 
     trials: int
@@ -55,12 +58,12 @@ class Coordinator:
     proposer: Proposer
     rungs: Rungs
     measure: Callable[[Any], tuple[Cost, float | None]]
-    watch: Callable[["Coordinator", Trial], None]
+    watch: Callable[["Coordinator", Trial], None] = ignore
     trials: dict[int, Trial] = field(init=False, default_factory=dict)
     scored: dict[int, dict[int, Losses]] = field(init=False)
     promoted: dict[int, set[int]] = field(init=False)
     again: deque[tuple[int, int]] = field(init=False, default_factory=deque)
-    finished: list[Losses] = field(init=False, default_factory=list)
+    front: Front = field(init=False, default_factory=list)
     useless: int = field(init=False, default=0)
     exhausted: bool = field(init=False, default=False)
 
@@ -98,7 +101,10 @@ class Coordinator:
             if not engine.pending:
                 break
             results = engine.wait(None if end is None else max(0.0, end - monotonic()))
-            enough = [self._is_enough(self._take(result)) for result in results]
+            taken = [self._take(result) for result in results]  # all, before any is shown or judged
+            for trial in taken:
+                self._refuse_hopeless(trial)
+            enough = [self._is_enough(trial) for trial in taken]
             if any(enough) or (end is not None and monotonic() >= end):
                 return
         self._settle()
@@ -238,7 +244,6 @@ class Coordinator:
         self.store.finish(trial, values if state is State.FINISHED else None)
         self.proposer.tell(trial, values)
         self._count_useless(trial)
-        self._refuse_hopeless(trial)
 
     def _refuse_hopeless(self, trial: Trial) -> None:
         """End a search in which nothing has ever worked and everything fails alike."""
@@ -252,13 +257,10 @@ class Coordinator:
             )
 
     def _count_useless(self, trial: Trial) -> None:
-        ours = self.scored[self.rungs.levels[-1]].get(trial.number)
-        if ours is None or any(_covers(theirs, ours) for theirs in self.finished):
-            self.useless += 1
-        else:
-            self.useless = 0
-            self.finished = [theirs for theirs in self.finished if not _covers(ours, theirs)]
-            self.finished.append(ours)
+        if trial.state is State.FINISHED:
+            before, new = self.front, (trial, losses_of(self.question, trial))
+            self.front = enter(before, new)
+            self.useless = self.useless + 1 if self.front is before else 0
 
     def _settle(self) -> None:
         """End the trials that wait at a rung and will not be promoted."""
@@ -270,8 +272,3 @@ class Coordinator:
         if trial.score is None or trial.state in (State.FAILED, State.RUNNING):
             return None
         return values_of(self.question.objectives, trial)
-
-
-def _covers(a: Losses, b: Losses) -> bool:
-    """Whether `a` is at least as good as `b` in every objective."""
-    return all(x <= y for x, y in zip(a, b, strict=True))

@@ -1,11 +1,16 @@
 """Which of a study's trials may be ranked, which no other dominates, and how much they dominate."""
 
 from collections.abc import Sequence
+from operator import le
 
 from neptune_nas.pareto import hypervolume, non_dominated
 from neptune_nas.study.objectives import losses, values_of
 from neptune_nas.study.settings import Question, Settings
 from neptune_nas.trial import State, Trial
+
+Losses = tuple[float, ...]
+Front = list[tuple[Trial, Losses]]
+"""Trials, each with its objectives as losses, none of them as good as another in all."""
 
 
 def ranked_trials(question: Question, trials: Sequence[Trial]) -> tuple[Trial, ...]:
@@ -18,7 +23,7 @@ def ranked_trials(question: Question, trials: Sequence[Trial]) -> tuple[Trial, .
     )
 
 
-def losses_of(question: Question, trial: Trial) -> tuple[float, ...]:
+def losses_of(question: Question, trial: Trial) -> Losses:
     """The trial's objectives, turned so that less is better."""
     names = question.objectives
     return losses(names, values_of(names, trial))
@@ -35,6 +40,13 @@ def undominated(question: Question, trials: Sequence[Trial]) -> list[Trial]:
 def pareto_front(question: Question, trials: Sequence[Trial]) -> tuple[Trial, ...]:
     """The same, those of the least FLOPs first."""
     return tuple(sorted(undominated(question, trials), key=lambda trial: trial.cost.flops))
+
+
+def enter(front: Front, new: tuple[Trial, Losses]) -> Front:
+    """The front with a trial on it; the very same list if some trial there is as good or better."""
+    if any(all(map(le, losses, new[1])) for _, losses in front):
+        return front
+    return [old for old in front if not all(map(le, new[1], old[1]))] + [new]
 
 
 def dominated_share(settings: Settings, trials: Sequence[Trial]) -> float:

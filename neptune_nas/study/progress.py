@@ -1,7 +1,7 @@
 """How far a search is: after each of its own results, or read from a study on disk."""
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import InitVar, dataclass, field, replace
 from time import monotonic
 
 from neptune_nas.study.folder import Folder
@@ -100,25 +100,29 @@ class Tally:
 
 @dataclass(slots=True)
 class Tracker:
-    """Turns the trials of a running search into `Progress` after each result."""
+    """Turns the results of a running search into `Progress`.
+
+    `earlier`: the trials of earlier sessions, which say nothing of the pace of this one.
+    """
 
     settings: Settings
+    earlier: InitVar[Iterable[Trial]] = ()
     clock: Callable[[], float] = monotonic
     tally: Tally = field(init=False)
     pace: Pace = field(init=False, default_factory=Pace)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, earlier: Iterable[Trial]) -> None:
         self.tally = Tally(self.settings)
-
-    def progress(self, trials: Collection[Trial], newest: Trial) -> Progress:
-        """Where the search stands after a result of `newest`; its pace is that of this session."""
-        now = self.clock()
-        for trial in [newest] if self.pace.workers else trials:  # earlier sessions' but once
+        for trial in earlier:
             self.tally.note(trial)
+
+    def progress(self, begun: int, newest: Trial) -> Progress:
+        """Where the search stands, with `begun` trials in all, after a result of `newest`."""
+        now = self.clock()
+        self.tally.note(newest)
         for score in newest.scores[-1:]:
             self.pace.note(score, now, is_first=len(newest.scores) == 1)
-        seconds_each = self.pace.seconds_each(now)
-        return replace(self.tally.progress(len(trials), seconds_each), newest=newest)
+        return replace(self.tally.progress(begun, self.pace.seconds_each(now)), newest=newest)
 
 
 def progress_of(study: Study, now: float) -> Progress:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -5,9 +6,10 @@ import pytest
 
 from neptune_nas.cli.console import console
 from neptune_nas.cli.overview import overview
-from neptune_nas.cli.summary import print_study
+from neptune_nas.cli.summary import print_study, why_ended
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
+from neptune_nas.trial import State
 from tests.cli.run import neptune
 from tests.study.builders import make_trial, question, settings
 
@@ -33,6 +35,29 @@ def test_networks_no_better_than_chance_are_called_so(
     trials = (make_trial(0, accuracy, 1_000_000),)
     print_study(Study(Path("x"), settings(question()), trials, Ledger(finished=1)))
     assert ("better than chance" in capsys.readouterr().out) is warns
+
+
+@pytest.mark.parametrize(
+    ("rungs", "total", "patience", "state", "said"),
+    [
+        ((1,), 9, 1, State.FINISHED, "after 1 trial in a row that added nothing to the front: a l"),
+        ((1, 3), 9, 7, State.FINISHED, "after 7 trials in a row at the last rung that added"),
+        ((1,), 9, None, State.FINISHED, "as its time was over: the same command goes on."),
+        ((1,), 9, 7, State.RUNNING, "as its time was over: the same command goes on."),
+        ((1,), 1, None, State.RUNNING, "as its time was over: the same command goes on."),
+    ],
+)
+def test_a_search_that_ended_before_it_had_all_trials_says_why(
+    rungs: tuple[int, ...], total: int, patience: int | None, state: State, said: str
+) -> None:
+    trials = (replace(make_trial(0, 0.5, 1_000_000), state=state),)
+    study = Study(Path("x"), settings(question(rungs=rungs), total), trials, Ledger())
+    assert said in (why_ended(study, patience) or "")
+
+
+def test_a_search_that_had_all_its_trials_has_no_other_reason_to_end() -> None:
+    study = Study(Path("x"), settings(question(), 1), (make_trial(0, 0.5, 1_000_000),), Ledger())
+    assert why_ended(study, patience=1) is None
 
 
 @pytest.mark.parametrize(

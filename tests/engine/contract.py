@@ -18,6 +18,7 @@ from tests.engine import evaluators
 from tests.engine.evaluators import (
     Dies,
     Echo,
+    Forgets,
     Hangs,
     HasChild,
     Interrupts,
@@ -119,6 +120,11 @@ class EngineContract(ABC):
         assert score.started > 1.7e9
         assert 0 < score.seconds < 60
 
+    def test_the_score_has_the_fidelity_and_seed_of_its_call(self) -> None:
+        with self.make(Forgets(), jobs=1) as engine:
+            score = results(engine, [replace(call(5), fidelity=3)])[5].score
+        assert (score.fidelity, score.seed) == (3, 5)
+
     def test_seconds_that_the_evaluator_measured_are_kept(self) -> None:
         with self.make(Echo(seconds=12.5)) as engine:
             assert results(engine, [call(1)])[1].score.seconds == 12.5
@@ -148,6 +154,19 @@ class EngineContract(ABC):
                     mistakes += 1
         assert sorted(result.call.id for result in found) == [0, 2]
         assert mistakes == 1
+
+    def test_every_users_mistake_is_raised_however_many_there_are(self) -> None:
+        found, mistakes = [], 0
+        with self.make(Raises(ArchitectureError("odd"))) as engine:
+            for each in map(call, range(8)):
+                engine.submit(each)
+            while engine.pending:
+                try:
+                    found += engine.wait()
+                except ArchitectureError:
+                    mistakes += 1
+        assert sorted(result.call.id for result in found) == [0, 2, 4, 6]
+        assert mistakes == 4
 
     def test_an_evaluator_may_start_processes_of_its_own(self) -> None:
         with self.make(HasChild(), jobs=1) as engine:

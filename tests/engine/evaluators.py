@@ -26,6 +26,14 @@ class Echo:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgets:
+    """Says nothing of its seed, and always the same fidelity."""
+
+    def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:  # noqa: ARG002  # the protocol's arguments
+        return Score(1, accuracy=0.5, loss=1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Raises:
     """Raises at odd seeds, as a bug of the evaluator's would."""
 

@@ -6,16 +6,20 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from neptune_nas.architecture import Architecture, Stage
+from neptune_nas.engine import local
 from neptune_nas.engine.engine import Call, Engine
 from neptune_nas.engine.local import LocalEngine
-from neptune_nas.errors import NeptuneError, OptionError
+from neptune_nas.errors import ArchitectureError, NeptuneError, OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
 from tests.engine import evaluators
 from tests.engine.contract import EngineContract, Setup, call, results
@@ -39,6 +43,28 @@ class TestLocalEngine(EngineContract):
         setup: Setup | None = None,
     ) -> Engine:
         return LocalEngine(evaluator, jobs=jobs, trial_timeout=trial_timeout, setup=setup)
+
+
+def all_at_once(sources: Iterable[Connection | int], _: float | None) -> list[Connection]:
+    """Waits until every worker has replied."""
+    connections = [source for source in sources if isinstance(source, Connection)]
+    for each in connections:
+        each.poll(None)
+    return connections
+
+
+def test_what_has_finished_is_handed_out_before_a_mistake_is_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(local, "connection", SimpleNamespace(wait=all_at_once))
+    with LocalEngine(Raises(ArchitectureError("odd")), jobs=2) as engine:
+        for each in (call(1), call(0)):
+            engine.submit(each)
+        assert [result.call.id for result in engine.wait()] == [0]
+        assert engine.pending == {1}
+        with pytest.raises(ArchitectureError, match="odd"):
+            engine.wait()
+        assert engine.pending == frozenset()
 
 
 def test_workers_start_when_first_needed_and_no_more_than_needed() -> None:

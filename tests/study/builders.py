@@ -101,7 +101,7 @@ def coordinator_on(
         directions(asked.objectives),
     )
     rungs = Rungs(asked.rungs, asked.reduction)
-    made = Coordinator(asked, store, proposer, rungs, gauge.measure, lambda *_: None)
+    made = Coordinator(asked, store, proposer, rungs, gauge.measure)
     made.load()
     return made
 

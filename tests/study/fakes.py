@@ -77,3 +77,13 @@ class InlineEngine:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Together(InlineEngine):
+    """Makes all pending calls at each `wait`, and hands out their results at once."""
+
+    def wait(self, timeout: float | None = None) -> list[Result]:
+        found: list[Result] = []
+        while results := super().wait(timeout):
+            found += results
+        return found

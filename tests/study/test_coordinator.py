@@ -16,7 +16,7 @@ from neptune_nas.study.coordinator import Limits, StopSearch
 from neptune_nas.study.store import Store
 from neptune_nas.trial import Cost, State
 from tests.study.builders import FEW, SPACE, coordinator_on, question, store_in
-from tests.study.fakes import Arithmetic, InlineEngine
+from tests.study.fakes import Arithmetic, InlineEngine, Together
 
 
 class CrashError(Exception):
@@ -29,6 +29,13 @@ def crash_at(call: int, engine: InlineEngine) -> None:
             raise CrashError
 
     engine.before_call = check
+
+
+def keys_of_the_first(trials: int, folder: Path) -> list[str]:
+    """What a search begins with, whatever comes of it."""
+    folder.mkdir()
+    coordinator_on(store_in(folder), question()).run(InlineEngine(Arithmetic()), Limits(trials))
+    return [trial.key for trial in store_in(folder).trials()]
 
 
 def timed(
@@ -73,6 +80,17 @@ def test_ctrl_c_that_is_held_back_is_heeded_between_two_results(tmp_path: Path) 
     assert len(engine.made) == 1
     states = Counter(t.state for t in store_in(tmp_path).trials())
     assert states == {State.FINISHED: 1, State.RUNNING: 2}
+
+
+def test_results_that_came_with_one_whose_watcher_fails_are_kept(tmp_path: Path) -> None:
+    def crash(*_: object) -> None:
+        raise CrashError
+
+    coordinator = coordinator_on(store_in(tmp_path), question())
+    coordinator.watch = crash
+    with pytest.raises(CrashError):
+        coordinator.run(Together(Arithmetic(), 2), Limits(12))
+    assert [t.state for t in store_in(tmp_path).trials()] == [State.FINISHED] * 3
 
 
 def test_no_architecture_is_evaluated_twice(tmp_path: Path) -> None:
@@ -259,6 +277,15 @@ def test_a_search_in_which_all_fails_alike_ends_with_the_reason(tmp_path: Path) 
     assert [t.state for t in store.trials()].count(State.FINISHED) == 5
 
 
+def test_a_search_is_not_hopeless_if_one_trial_worked_as_the_tenth_failed(tmp_path: Path) -> None:
+    keys = keys_of_the_first(11, tmp_path / "first")
+    broken = Arithmetic(frozenset(keys[:10]))
+    coordinator = coordinator_on(store_in(tmp_path), question())
+    coordinator.run(Together(broken, 10), Limits(11))
+    states = [State.FAILED] * 10 + [State.FINISHED]
+    assert [trial.state for trial in store_in(tmp_path).trials()] == states
+
+
 def test_an_exhausted_space_ends_the_search(tmp_path: Path) -> None:
     coordinator = coordinator_on(store_in(tmp_path), question(), space=FEW)
     coordinator.run(InlineEngine(Arithmetic()), Limits(FEW.size + 5))
@@ -282,6 +309,31 @@ def test_patience_ends_a_search_that_finds_nothing_better(tmp_path: Path) -> Non
     coordinator.run(InlineEngine(Arithmetic()), Limits(SPACE.size, patience=8))
     assert 8 <= len(coordinator.trials) < SPACE.size
     assert all(t.state is State.FINISHED for t in store_in(tmp_path).trials())
+
+
+def test_patience_counts_trials_at_the_last_rung_alone(tmp_path: Path) -> None:
+    for trials in (30, 40):
+        coordinator = coordinator_on(store_in(tmp_path), question(rungs=(1, 3)))
+        coordinator.run(InlineEngine(Arithmetic()), Limits(trials, patience=15))
+        states = Counter(trial.state for trial in coordinator.trials.values())
+        assert sum(states.values()) == trials
+        assert states[State.PRUNED] > 15 > states[State.FINISHED]
+
+
+def test_patience_is_lost_at_the_last_rung_where_promotions_add_nothing(tmp_path: Path) -> None:
+    for _ in range(2):
+        coordinator = coordinator_on(store_in(tmp_path), question(rungs=(1, 3)))
+        coordinator.run(InlineEngine(Arithmetic(), 1), Limits(SPACE.size, patience=3))
+        assert coordinator.useless >= 3
+        assert len(coordinator.trials) < SPACE.size
+
+
+def test_patience_does_not_count_failures(tmp_path: Path) -> None:
+    keys = keys_of_the_first(12, tmp_path / "first")
+    coordinator = coordinator_on(store_in(tmp_path), question())
+    coordinator.run(InlineEngine(Arithmetic(frozenset(keys[1:9])), 1), Limits(12, patience=4))
+    states = Counter(trial.state for trial in store_in(tmp_path).trials())
+    assert states == {State.FAILED: 8, State.FINISHED: 4}
 
 
 def test_without_time_what_runs_is_left_for_another_day(tmp_path: Path) -> None:

@@ -135,15 +135,22 @@ def test_a_study_of_more_trials_than_are_asked_for_by_now_has_all_of_them() -> N
 def test_a_tracker_has_no_pace_before_two_results() -> None:
     trial = make_trial(0, None, 10)
     tracker = Tracker(settings(question()))
-    assert tracker.progress([trial], trial).seconds_left is None
+    assert tracker.progress(1, trial).seconds_left is None
+
+
+def test_trials_of_earlier_sessions_say_nothing_of_the_pace() -> None:
+    earlier = make_trial(0, 0.5, 100)
+    tracker = Tracker(settings(question()), [earlier])
+    progress = tracker.progress(1, earlier)
+    assert (progress.done, progress.seconds_left) == (1, None)
 
 
 def left_after(ends: list[tuple[int, float]], total: int = 10) -> list[float | None]:
     """The time left that is told as each result comes: of which worker, and when."""
     clock = iter([end for _, end in ends])
-    tracker = Tracker(settings(question(), trials=total), lambda: next(clock))
+    tracker = Tracker(settings(question(), trials=total), clock=lambda: next(clock))
     trials = [timed(make_trial(n, 0.5, 100), *each) for n, each in enumerate(ends)]
-    found = (tracker.progress(trials[: n + 1], trial) for n, trial in enumerate(trials))
+    found = (tracker.progress(n + 1, trial) for n, trial in enumerate(trials))
     return [progress.seconds_left for progress in found]
 
 
@@ -163,12 +170,12 @@ def test_a_worker_that_comes_later_begins_the_pace_anew() -> None:
 
 def test_a_promotion_gains_no_trial() -> None:
     clock = iter([1.0, 2.0, 3.0])
-    tracker = Tracker(settings(question(rungs=(1, 3)), trials=4), lambda: next(clock))
+    tracker = Tracker(settings(question(rungs=(1, 3)), trials=4), clock=lambda: next(clock))
     first, second = (timed(make_trial(n, 0.5, 100), 0, 1.0) for n in range(2))
     promoted = replace(first, scores=(*first.scores, replace(first.scores[0], fidelity=3)))
-    tracker.progress([first], first)
-    assert tracker.progress([promoted], promoted).seconds_left is None
-    assert tracker.progress([promoted, second], second).seconds_left == 2 * 2.0
+    tracker.progress(1, first)
+    assert tracker.progress(1, promoted).seconds_left is None
+    assert tracker.progress(2, second).seconds_left == 2 * 2.0
 
 
 def test_a_tracker_counts_as_a_study_on_disk_does() -> None:
@@ -180,10 +187,8 @@ def test_a_tracker_counts_as_a_study_on_disk_does() -> None:
         make_trial(12, None, 100),
     ]
     study, tracker = study_of(*ends, total=20), Tracker(settings(question(), trials=20))
-    begun = [replace(trial, scores=(), state=State.RUNNING) for trial in ends]
-    for i, trial in enumerate(ends):
-        begun[i] = trial
-        found = tracker.progress(begun, trial)
+    for trial in ends:
+        found = tracker.progress(len(ends), trial)
     expected = progress_of(study, now=0.0)
     names = ("done", "total", "running", "failed", "best_accuracy", "hypervolume")
     assert [getattr(found, n) for n in names] == [getattr(expected, n) for n in names]
