@@ -1,1 +1,1 @@
-"""Where evaluations run: local worker processes, Ray."""
+"""Where evaluations run: local worker processes."""
