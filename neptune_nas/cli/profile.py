@@ -29,7 +29,7 @@ def profile(
     from neptune_nas.cli.console import console
     from neptune_nas.cli.tables import cost_table, latency_lines
     from neptune_nas.cost import CostModel
-    from neptune_nas.latency import measure_latency, peak_memory
+    from neptune_nas.latency import measure_latency, peak_memory, processor_time
 
     item = load(file, allowed(allow))
     input_shape = shape(size, "--input") if size else item.input_shape
@@ -42,6 +42,11 @@ def profile(
     ]
     for line in latency_lines(latencies):
         terminal.print(line, soft_wrap=True)
+    milliseconds = processor_time(network, input_shape)
+    terminal.print(
+        f"processor time of one thread, batch 1: {milliseconds:.3f} ms, a search's latency",
+        soft_wrap=True,
+    )
     for batch in (1, 64):
         mebibytes = peak_memory(network, input_shape, batch) / 2**20
         terminal.print(f"peak memory, batch {batch}: {mebibytes:.2f} MiB")

@@ -185,6 +185,8 @@ def test_profile_shows_every_part_and_the_sum(study: Path) -> None:
     assert outcome.code == 0
     for part in ("stem", "stages.0.entry", "head", "total", "batch 1", "batch 64"):
         assert part in outcome.out
+    assert outcome.out.count("ms on the wall") == 2
+    assert "processor time of one thread, batch 1: " in outcome.out
 
 
 @pytest.mark.parametrize("size", ["32x32", "3x0x32", "axbxc"])
