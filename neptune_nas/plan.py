@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from random import Random
+from time import perf_counter
 from typing import Any
 
 from neptune_nas.again import study_of
@@ -16,6 +17,7 @@ from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question
 from neptune_nas.study.study import Study
 from neptune_nas.study.subject import Subject
+from neptune_nas.training.threads import torch_threads
 from neptune_nas.trial import Score
 
 CANDIDATES = 21  # of which the one with the median FLOPs is trained
@@ -58,7 +60,7 @@ def plan(search: Search) -> Plan:
     sharing, jobs = search.sharing, search.slots.jobs  # before the candidate takes memory
     is_over = study is not None and is_complete(study)
     first = next(level for level in question.rungs if level)  # 0 is a proxy
-    score = None if is_over else tried(subject, first)
+    score = None if is_over else tried(subject, first, search.slots.threads)
     an_epoch = score.seconds / first if score else 0.0
     return Plan(
         folder=search.folder.path,
@@ -75,12 +77,15 @@ def plan(search: Search) -> Plan:
     )
 
 
-def tried(subject: Subject, level: int) -> Score:
-    """The score of a typical candidate at a rung."""
+def tried(subject: Subject, level: int, threads: int) -> Score:
+    """The score of a typical candidate at a rung, with as many threads as a worker has."""
     candidate = typical(subject)
     seed = seed_for(subject.question.seed, key(candidate))
-    subject.task.evaluator(candidate, level, seed)  # warms up: the first call is slower
-    return subject.task.evaluator(candidate, level, seed)
+    with torch_threads(threads):
+        subject.task.evaluator(candidate, level, seed)  # warms up: the first call is slower
+        begun = perf_counter()
+        score = subject.task.evaluator(candidate, level, seed)
+    return replace(score, seconds=score.seconds or perf_counter() - begun)
 
 
 def typical(subject: Subject) -> Any:
@@ -94,16 +99,17 @@ def typical(subject: Subject) -> Any:
 
 def epochs_left(question: Question, trials: int, study: Study | None) -> float:
     """How many epochs so many trials take, about, without those that a study had already."""
-    each = expected_epochs(Rungs(question.rungs, question.reduction)) * question.repeats
+    each = expected_epochs(Rungs(question.rungs, question.reduction), question.repeats)
     scores = (s for trial in (study.trials if study else ()) for s in trial.scores)
     return max(0.0, trials * each - sum(score.fidelity for score in scores))
 
 
-def expected_epochs(rungs: Rungs) -> float:
-    """How many epochs a trial trains on average.
+def expected_epochs(rungs: Rungs, repeats: int = 1) -> float:
+    """How many epochs a trial trains on average; `repeats`: how often at the last rung.
 
-    >>> expected_epochs(Rungs((1, 3, 9))), expected_epochs(Rungs((1, 4, 8), (2, 4)))
-    (3.0, 4.0)
+    >>> expected_epochs(Rungs((1, 3, 9))), expected_epochs(Rungs((1, 4, 8), (2, 4)), 2)
+    (3.0, 5.0)
     """
     shares = accumulate(rungs.reductions, lambda share, one_in: share / one_in, initial=1.0)
-    return sum(level * share for level, share in zip(rungs.levels, shares, strict=True))
+    *lower, last = (n * share for n, share in zip(rungs.levels, shares, strict=True))
+    return sum(lower) + last * repeats

@@ -1,11 +1,12 @@
 """What a search would do: where it would write, and for how many epochs it would train."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+import torch
 
 from neptune_nas.errors import StudyError
 from neptune_nas.plan import epochs_left, expected_epochs, plan
@@ -13,6 +14,7 @@ from neptune_nas.search import Search
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.study import Study
+from neptune_nas.trial import Score
 from tests.study.builders import make_trial, question, settings
 from tests.study.fakes import Arithmetic
 
@@ -60,7 +62,7 @@ def trained(*fidelities: int) -> Study:
     ("repeats", "study", "epochs"),
     [
         (1, None, 10 * 3.0),
-        (2, None, 10 * 6.0),
+        (2, None, 10 * 4.0),  # only the last rung is repeated
         (1, trained(1, 3), 10 * 3.0 - 4),
         (1, trained(9, 9, 9, 9), 0.0),
     ],
@@ -69,6 +71,26 @@ def test_what_was_trained_already_is_not_left(
     repeats: int, study: Study | None, epochs: float
 ) -> None:
     assert epochs_left(question(rungs=(1, 3, 9), repeats=repeats), 10, study) == epochs
+
+
+@dataclass(frozen=True)
+class Threads:
+    """Scores by how many threads torch has, and does not say how long that took."""
+
+    def __call__(self, _architecture: Any, fidelity: int, _seed: int) -> Score:
+        return Score(fidelity, torch.get_num_threads() / 100, 1.0)
+
+
+def test_the_candidate_is_trained_as_a_worker_would_and_timed_if_it_says_no_time(
+    tmp_path: Path,
+) -> None:
+    before = torch.get_num_threads()
+    found = plan(replace(asked(tmp_path), evaluator=Threads(), threads=before + 1))
+    assert torch.get_num_threads() == before
+    assert found.score is not None
+    assert found.score.accuracy == (before + 1) / 100
+    assert found.score.seconds > 0.0
+    assert found.seconds == 2 * found.score.seconds
 
 
 def test_for_a_study_that_has_all_its_trials_nothing_is_trained(tmp_path: Path) -> None:
