@@ -45,9 +45,10 @@ def run_confirm(
     check_same(search, study_of(search).settings)
     with search.folder.locked():
         try:
-            for trial, study in confirmations(search, goal, evaluations):
-                write_confirmations(search.folder.confirmations, study.trials)
-                watch(trial, len(unsure(study, goal)))
+            for found in confirmations(search, goal, evaluations):
+                write_confirmations(search.folder.confirmations, found[-1][1].trials)
+                for trial, study in found:
+                    watch(trial, len(unsure(study, goal)))
         except BaseException:
             with suppress(NeptuneError):  # the first mistake is the one to tell
                 write_outputs(study_of(search))
@@ -90,8 +91,13 @@ def runs_of(search: Search) -> int | None:
     return None if search.known is None else search.known.least_runs(search.question.rungs[-1])
 
 
-def confirmations(search: Search, goal: Goal, most: int | None) -> Iterator[tuple[Trial, Study]]:
-    """Each trial that was scored again, and the study as it then stands, one by one."""
+def confirmations(
+    search: Search, goal: Goal, most: int | None
+) -> Iterator[list[tuple[Trial, Study]]]:
+    """Each trial that was scored again, and the study as it then stands.
+
+    Those together that were at once.
+    """
     study = study_of(search)
     if not unsure(study, goal):
         return
@@ -105,9 +111,11 @@ def confirmations(search: Search, goal: Goal, most: int | None) -> Iterator[tupl
                 engine.submit(call)
             if not engine.pending:
                 return
+            found = []
             for result in engine.wait():
                 study = with_confirmation(study, result.call.id, result.score)
-                yield next(t for t in study.trials if t.number == result.call.id), study
+                found.append((next(t for t in study.trials if t.number == result.call.id), study))
+            yield found
 
 
 def calls(
