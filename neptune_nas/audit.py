@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from neptune_nas.again import check_same, study_of
@@ -63,10 +64,14 @@ def run_audit(
                 f"{NEEDED}: search on first."
             )
         missing = [trial for trial in chosen if trial.number not in known]
-        for truth in truths(search, missing, measured.epochs):
-            measured = replace(measured, truths=(*measured.truths, truth))
-            write_audit(folder.audit, measured)
-            watch(len(measured.truths) - len(known), len(missing))
+        told = count(1)
+        for found in truths(search, missing, measured.epochs):
+            before = len(measured.truths)
+            for truth in found:
+                measured = replace(measured, truths=(*measured.truths, truth))
+                write_audit(folder.audit, measured)
+            for _ in measured.truths[before:]:
+                watch(next(told), len(missing))
         study = study_of(search)
         write_outputs(study)
     return study
@@ -120,8 +125,8 @@ def fidelities_above(table: Tabular[Any], last: int) -> tuple[int, ...]:
     return above
 
 
-def truths(search: Search, trials: Sequence[Trial], epochs: int) -> Iterator[Truth]:
-    """Each trial at full budget, as they finish."""
+def truths(search: Search, trials: Sequence[Trial], epochs: int) -> Iterator[Iterator[Truth]]:
+    """Each trial at full budget, as they finish: those together that do so at once."""
     if not trials:
         return
     by_number = {trial.number: trial for trial in trials}
@@ -130,8 +135,8 @@ def truths(search: Search, trials: Sequence[Trial], epochs: int) -> Iterator[Tru
             seed = seed_for(search.seed, trial.key, FRESH)
             engine.submit(Call(trial.number, trial.architecture, epochs, seed))
         while engine.pending:
-            for result in engine.wait():
-                yield truth_of(search, by_number[result.call.id], result.score)
+            results = engine.wait()
+            yield (truth_of(search, by_number[r.call.id], r.score) for r in results)
 
 
 def truth_of(search: Search, trial: Trial, score: Score) -> Truth:

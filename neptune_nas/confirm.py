@@ -54,9 +54,10 @@ def run_confirm(
         aim = aim_of(before, goal, evaluations)
         try:
             write_confirmations(file, before.trials, aim)
-            for trial, study in confirmations(search, before, goal, evaluations):
-                write_confirmations(file, study.trials, aim)
-                watch(trial, len(unsure(study, goal)))
+            for found in confirmations(search, before, goal, evaluations):
+                write_confirmations(file, found[-1][1].trials, aim)
+                for trial, study in found:
+                    watch(trial, len(unsure(study, goal)))
         except BaseException:
             with suppress(NeptuneError):  # the first mistake is the one to tell
                 write_outputs(study_of(search))
@@ -110,8 +111,11 @@ def runs_of(search: Search) -> int | None:
 
 def confirmations(
     search: Search, study: Study, goal: Goal, most: int | None
-) -> Iterator[tuple[Trial, Study]]:
-    """Each trial that was scored again, and the study as it then stands, one by one."""
+) -> Iterator[list[tuple[Trial, Study]]]:
+    """Each trial that was scored again, and the study as it then stands.
+
+    Those together that were at once.
+    """
     if not unsure(study, goal):
         return
     tried: set[tuple[int, int]] = set()
@@ -124,9 +128,11 @@ def confirmations(
                 engine.submit(call)
             if not engine.pending:
                 return
+            found = []
             for result in engine.wait():
                 study = with_confirmation(study, result.call.id, result.score)
-                yield next(t for t in study.trials if t.number == result.call.id), study
+                found.append((next(t for t in study.trials if t.number == result.call.id), study))
+            yield found
 
 
 def calls(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 from neptune_nas.again import check_same, study_of
 from neptune_nas.cost import cost_of
@@ -53,10 +54,15 @@ def run_references(
         kept = {each.name: each for each in read_references(search.folder.references)}
         kept = {n.name: Reference(n.name, cost_of(n)) for n in chosen} | kept
         jobs = missing(chosen, kept, search.seed, seeds)
-        for done, (name, score) in enumerate(scores(search, jobs), start=1):
-            kept[name] = kept[name].plus(score)
+        told = count(1)
+        for found in scores(search, jobs):
+            grown = []
+            for name, score in found:
+                kept[name] = kept[name].plus(score)
+                grown.append(kept[name])
             write_references(search.folder.references, (r for r in kept.values() if r.scores))
-            watch(done, len(jobs), kept[name])
+            for each in grown:
+                watch(next(told), len(jobs), each)
         study = study_of(search)
         write_outputs(study)
     return study
@@ -96,8 +102,8 @@ def missing(
     return [job for job in jobs if job.seed not in good[job.network.name]]
 
 
-def scores(search: Search, jobs: Sequence[Job]) -> Iterator[tuple[str, Score]]:
-    """The name and score of each job, as they finish."""
+def scores(search: Search, jobs: Sequence[Job]) -> Iterator[list[tuple[str, Score]]]:
+    """The name and score of each job, as they finish: those together that do so at once."""
     if not jobs:
         return
     epochs = search.question.rungs[-1]
@@ -105,5 +111,4 @@ def scores(search: Search, jobs: Sequence[Job]) -> Iterator[tuple[str, Score]]:
         for i, job in enumerate(jobs):
             engine.submit(Call(i, job.network, epochs, job.seed))
         while engine.pending:
-            for result in engine.wait():
-                yield jobs[result.call.id].network.name, result.score
+            yield [(jobs[result.call.id].network.name, result.score) for result in engine.wait()]

@@ -9,7 +9,7 @@ from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.search import Search
 from neptune_nas.study.audit import read_audit, write_audit
 from neptune_nas.study.read import read_study
-from tests.study.fakes import arithmetic_search
+from tests.study.fakes import Arithmetic, Together, arithmetic_search
 
 
 def test_an_audit_measures_at_five_times_the_last_rung(searched: Search) -> None:
@@ -42,6 +42,22 @@ def test_an_audit_that_was_stopped_goes_on(searched: Search) -> None:
     assert len(kept) == 2
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert read_audit(searched.folder.audit).truths[:2] == kept
+
+
+def test_what_came_together_is_kept_where_watching_ends_it(
+    searched: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Search, "engine", lambda _: Together(Arithmetic()))
+
+    def stop(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_audit(searched, 6, watch=stop)
+    assert len(read_audit(searched.folder.audit).truths) == 6
+    told: list[tuple[int, int]] = []
+    run_audit(searched, 8, watch=lambda done, total: told.append((done, total)))
+    assert told == [(1, 2), (2, 2)]
 
 
 def test_a_second_audit_measures_nothing(searched: Search) -> None:

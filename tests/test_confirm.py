@@ -14,7 +14,7 @@ from neptune_nas.space import find_space
 from neptune_nas.study.confirmation import Aim, Goal, read_aim
 from neptune_nas.study.read import read_study
 from neptune_nas.trial import Trial
-from tests.study.fakes import Arithmetic
+from tests.study.fakes import Arithmetic, Together
 
 BEST = Goal(seeds=3, by="accuracy", top=2)
 
@@ -65,6 +65,23 @@ def test_one_that_was_stopped_goes_on(searched: Search) -> None:
     assert len(told) == 3
     assert told[-1] == 0
     assert sum(len(trial.confirmations) for trial in study.trials) == 4
+
+
+def test_what_came_together_is_kept_where_watching_ends_it(
+    searched: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Search, "engine", lambda _: Together(Arithmetic()))
+
+    def stop(_: Trial, __: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_confirm(searched, BEST, watch=stop)
+    kept = read_study(searched.folder.path)
+    assert sum(len(trial.confirmations) for trial in kept.trials) == 2
+    told: list[int] = []
+    run_confirm(searched, BEST, watch=lambda _, unsure: told.append(unsure))
+    assert told == [1, 0]
 
 
 def test_one_that_was_stopped_has_told_what_it_measured(searched: Search) -> None:

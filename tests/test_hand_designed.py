@@ -14,7 +14,7 @@ from neptune_nas.search import Search
 from neptune_nas.study.hand_designed import Reference, read_references
 from neptune_nas.study.read import read_study
 from neptune_nas.trial import Score
-from tests.study.fakes import Arithmetic, InlineEngine
+from tests.study.fakes import Arithmetic, InlineEngine, Together
 
 PAIR = ("resnet8", "resnet20")
 
@@ -41,6 +41,14 @@ class Inline(Search):
     def engine(self) -> Any:
         """Where calls run."""
         return InlineEngine(self.measure)
+
+
+class Whole(Inline):
+    """One that makes all its calls at once."""
+
+    def engine(self) -> Any:
+        """Where calls run."""
+        return Together(self.measure)
 
 
 class Broken(Inline):
@@ -102,6 +110,27 @@ def test_an_interrupted_run_goes_on(out: Path) -> None:
     )
     assert told == [(1, 1, "resnet20")]
     assert [len(reference.scores) for reference in study.references] == [2, 2]
+
+
+def test_what_came_together_is_kept_where_watching_ends_it(out: Path) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_references(asked(out, Whole), PAIR, seeds=2, watch=stop)
+    kept = read_references(asked(out).folder.references)
+    assert [len(reference.scores) for reference in kept] == [2, 2]
+
+
+def test_each_of_what_came_together_is_told(out: Path) -> None:
+    told: list[tuple[int, int, str, int]] = []
+    run_references(
+        asked(out, Whole),
+        PAIR,
+        2,
+        lambda done, total, each: told.append((done, total, each.name, len(each.scores))),
+    )
+    assert told == [(i, 4, PAIR[(i - 1) % 2], (i + 1) // 2) for i in range(1, 5)]
 
 
 def test_more_seeds_and_more_networks_join_the_others(out: Path) -> None:

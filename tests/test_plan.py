@@ -11,6 +11,7 @@ import torch
 from neptune_nas.errors import StudyError
 from neptune_nas.plan import epochs_left, expected_epochs, plan
 from neptune_nas.search import Search
+from neptune_nas.space import find_space
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.study import Study
@@ -77,8 +78,9 @@ def test_what_was_trained_already_is_not_left(
 class Threads:
     """Scores by how many threads torch has, and does not say how long that took."""
 
-    def __call__(self, _architecture: Any, fidelity: int, _seed: int) -> Score:
-        return Score(fidelity, torch.get_num_threads() / 100, 1.0)
+    def __call__(self, architecture: Any, fidelity: int, seed: int) -> Score:
+        assert architecture in find_space("tiny")
+        return Score(fidelity, torch.get_num_threads() / 100, 1.0, seed=seed)
 
 
 def test_the_candidate_is_trained_as_a_worker_would_and_timed_if_it_says_no_time(

@@ -160,16 +160,17 @@ def create_store(
 ) -> Store:
     """The study `name` in the storage at `url`, new, or the one that was begun with `question`.
 
-    Raises `StudyError` where the storage cannot be opened, or holds another study of that name.
+    One that was killed before its question was written is begun again. Raises `StudyError` where
+    the storage cannot be opened, or holds another study of that name.
     """
+    turned = [StudyDirection[direction.upper()] for direction in directions]
     with opening(url):
         storage = storage_at(url)
         try:
-            turned = [StudyDirection[direction.upper()] for direction in directions]
             study_id = storage.create_new_study(turned, name)
         except optuna.exceptions.DuplicatedStudyError:
             study_id = storage.get_study_id_from_name(name)
-        else:
+        if is_unasked(storage, study_id) and storage.get_study_directions(study_id) == turned:
             storage.set_study_user_attr(study_id, QUESTION, question)
         refuse_other(storage, study_id, question, url)
     return Store(storage, study_id, allow)
@@ -185,7 +186,9 @@ def check_store(url: str, name: str, question: str, made: Path) -> None:
     with opening(url):
         storage = storage_at(url)
         with suppress(KeyError):
-            refuse_other(storage, storage.get_study_id_from_name(name), question, url)
+            study_id = storage.get_study_id_from_name(name)
+            if not is_unasked(storage, study_id):
+                refuse_other(storage, study_id, question, url)
 
 
 def modes_at(url: str, name: str, made: Path, usual: Modes) -> Modes | None:
@@ -199,9 +202,17 @@ def modes_at(url: str, name: str, made: Path, usual: Modes) -> Modes | None:
         storage = storage_at(url)
         with suppress(KeyError):
             study_id = storage.get_study_id_from_name(name)
+            if is_unasked(storage, study_id):
+                return None
             kept = storage.get_study_user_attrs(study_id).get(MODES)
             return usual if kept is None else modes_from(kept)
     return None
+
+
+def is_unasked(storage: BaseStorage, study_id: int) -> bool:
+    """Whether a study has neither a question nor a trial, as where a search was killed at once."""
+    asked = QUESTION in storage.get_study_user_attrs(study_id)
+    return not asked and not storage.get_n_trials(study_id)
 
 
 def refuse_other(storage: BaseStorage, study_id: int, question: str, url: str) -> None:

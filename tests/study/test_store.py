@@ -9,7 +9,9 @@ from neptune_nas.codec import key
 from neptune_nas.errors import StudyError
 from neptune_nas.samplers.sampler import distribution
 from neptune_nas.study.database import sqlite_url
-from neptune_nas.study.store import Store, create_store, open_store
+from neptune_nas.study.objectives import Direction
+from neptune_nas.study.store import Store, check_store, create_store, modes_at, open_store
+from neptune_nas.training.mode import Mode, same_for_all
 from neptune_nas.trial import Cost, Score, State, Trial
 from tests.study.builders import SPACE, store_in
 
@@ -59,6 +61,37 @@ def test_another_study_of_the_same_name_is_refused(tmp_path: Path) -> None:
     url = sqlite_url(tmp_path / "study.db")
     with pytest.raises(StudyError, match="holds another study 'few-digits'"):
         create_store(url, "few-digits", ["maximize", "minimize"], "another question")
+
+
+def created(folder: Path, *directions: Direction) -> str:
+    """The URL of a database with a study that Optuna has just made."""
+    url = sqlite_url(folder / "study.db")
+    optuna.create_study(storage=url, study_name="few-digits", directions=directions)
+    return url
+
+
+def test_a_study_that_was_killed_before_its_question_was_written_is_begun(tmp_path: Path) -> None:
+    url = created(tmp_path, "maximize", "minimize")
+    check_store(url, "few-digits", "a question", tmp_path)
+    assert modes_at(url, "few-digits", tmp_path, same_for_all(Mode("fp32"))) is None
+    added(store_in(tmp_path))
+    assert len(store_in(tmp_path).trials()) == 1
+    with pytest.raises(StudyError, match="holds another study 'few-digits'"):
+        create_store(url, "few-digits", ["maximize", "minimize"], "another question")
+
+
+def test_an_empty_study_of_other_objectives_is_refused(tmp_path: Path) -> None:
+    created(tmp_path, "minimize")
+    with pytest.raises(StudyError, match="holds another study 'few-digits'"):
+        store_in(tmp_path)
+
+
+def test_a_study_of_optunas_own_with_trials_is_refused(tmp_path: Path) -> None:
+    url = created(tmp_path, "maximize", "minimize")
+    optuna.load_study(study_name="few-digits", storage=url).ask()
+    for use in (lambda: store_in(tmp_path), lambda: check_store(url, "few-digits", "?", tmp_path)):
+        with pytest.raises(StudyError, match="holds another study 'few-digits'"):
+            use()
 
 
 def test_a_database_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
