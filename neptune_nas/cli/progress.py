@@ -10,7 +10,9 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from neptune_nas.cli.console import console
+from neptune_nas.describe import describe
 from neptune_nas.study.progress import Progress
+from neptune_nas.trial import Trial
 from neptune_nas.wording import plural
 
 LOG_EVERY = 10.0  # seconds between two lines of a log
@@ -32,7 +34,9 @@ def watching(folder: Path, *, quiet: bool, verbose: bool) -> Iterator[Watch]:
         with Bar(BarColumn(), text, console=terminal) as bar:
             yield Line(bar, folder)
     else:
-        yield Log(terminal, folder, 0.0 if verbose else LOG_EVERY)
+        log = Log(terminal, folder, verbose=verbose)
+        yield log
+        log.end()
 
 
 class Line:
@@ -53,26 +57,53 @@ class Line:
 
 
 class Log:
-    """Prints a line at most every so many seconds, and at the end."""
+    """Prints where the search stands every ten seconds and at its end; or after each result."""
 
-    def __init__(self, console: Console, folder: Path, every: float) -> None:
-        self.console, self.folder, self.every = console, folder, every
+    def __init__(self, console: Console, folder: Path, *, verbose: bool) -> None:
+        self.console, self.folder, self.verbose = console, folder, verbose
         self.last = 0.0
+        self.unsaid: Progress | None = None
 
     def __call__(self, progress: Progress) -> None:
         """Print `progress` if it is time to."""
         if not self.last:
             self.console.print(f"Searching into {self.folder}.", soft_wrap=True)
-        is_end = progress.done >= progress.total and progress.running == 0
-        if is_end or monotonic() - self.last >= self.every:
+        self.unsaid = progress
+        if self.verbose or monotonic() - self.last >= LOG_EVERY:
             self.last = monotonic()
-            self.console.print(one_line(progress), soft_wrap=True)
+            self.end()
+
+    def end(self) -> None:
+        """Print what was not said yet."""
+        if self.unsaid is None:
+            return
+        newest = self.unsaid.newest if self.verbose else None
+        result = f"{result_line(newest)}; " if newest else ""
+        self.console.print(f"{result}{one_line(self.unsaid)}", soft_wrap=True, markup=False)
+        self.unsaid = None
+
+
+def result_line(trial: Trial) -> str:
+    """What a trial's latest result is, and what the trial is."""
+    what = f"{trial.cost.flops / 1e6:.3f} MFLOPs, {describe(trial.architecture)}"
+    if not trial.scores:
+        return f"trial {trial.number} {trial.state}: {what}"
+    score = trial.scores[-1]
+    if not score.ok:
+        found = f"failed ({score.failure})"
+    elif score.proxy is None:
+        found = f"accuracy {score.accuracy:.4f} at {score.fidelity}"
+    else:
+        found = f"proxy {score.proxy:.4g}"
+    return f"trial {trial.number}: {found}, {what}"
 
 
 def one_line(progress: Progress) -> str:
     """What is worth a glance."""
     p = progress
     best = "-" if p.best_accuracy is None else f"{p.best_accuracy:.4f}"
+    if p.best_accuracy is None and p.done:
+        best = "- (none at the last rung yet)"
     failed = f", {p.failed} failed" if p.failed else ""
     left = "" if p.seconds_left is None or p.done >= p.total else f", {clock(p.seconds_left)} left"
     return (

@@ -131,7 +131,7 @@ Config = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print every trial.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print each result and its trial.")]
 
 
 def search(

@@ -15,9 +15,10 @@ from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.ranking import Standing, ranking
 from neptune_nas.study.settings import Settings
 from neptune_nas.trial import Trial
+from neptune_nas.wording import counted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
     """A study as it stands: its settings, all trials in the order they began, its ledger.
 
@@ -33,6 +34,10 @@ class Study:
     baselines: dict[str, tuple[Trial, ...]] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
     audit: Audit | None = None
+
+    def __repr__(self) -> str:
+        trials, ranked = counted(len(self.trials), "trial"), len(self.ranked)
+        return f"<Study {str(self.folder)!r} of {trials}, {ranked} at the last rung>"
 
     @cached_property
     def ranked(self) -> tuple[Trial, ...]:

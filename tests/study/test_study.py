@@ -227,3 +227,8 @@ def test_what_was_not_measured_is_as_bad_as_can_be() -> None:
 def test_guessing_is_the_corner() -> None:
     assert worst_score("accuracy", 10, 0.1) == 0.1
     assert worst_score("loss", 10, 0.1) == pytest.approx(2.302585)
+
+
+def test_a_study_is_short_in_a_notebook() -> None:
+    study = study_of(make_trial(0, 0.5, 100), make_trial(1, None, 100))
+    assert repr(study) == f"<Study '{study.folder}' of 2 trials, 1 at the last rung>"

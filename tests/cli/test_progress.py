@@ -1,0 +1,71 @@
+"""What a search prints where there is no terminal."""
+
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from neptune_nas.cli.progress import Log, one_line, result_line
+from neptune_nas.study.progress import Progress
+from neptune_nas.trial import State, Trial
+from tests.study.builders import make_trial
+
+TRIAL = make_trial(3, 0.5, 2_000_000, fidelity=4)
+SCORE = TRIAL.scores[0]
+
+
+def progress(done: int) -> Progress:
+    return Progress(done, 5, 1, 0, None, 0.25, None, TRIAL)
+
+
+def said(*, verbose: bool) -> list[str]:
+    """What is printed of five results at once, and of the end."""
+    out = StringIO()
+    log = Log(Console(file=out, width=200), Path("studies/x"), verbose=verbose)
+    for done in range(1, 6):
+        log(progress(done))
+    log.end()
+    return out.getvalue().splitlines()
+
+
+def test_the_last_result_is_printed_at_the_end_however_soon_it_came() -> None:
+    begin, *lines = said(verbose=False)
+    assert begin == "Searching into studies/x."
+    assert [line.partition(" ")[0] for line in lines] == ["1/5", "5/5"]
+
+
+def test_each_result_is_printed_with_its_trial_if_that_is_asked_for() -> None:
+    lines = said(verbose=True)[1:]
+    assert len(lines) == 5
+    assert all(line.startswith(f"{result_line(TRIAL)}; ") for line in lines)
+
+
+def test_nothing_is_printed_of_a_search_without_a_result() -> None:
+    out = StringIO()
+    Log(Console(file=out), Path("x"), verbose=True).end()
+    assert out.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("trial", "text"),
+    [
+        (TRIAL, "trial 3: accuracy 0.5000 at 4, 2.000 MFLOPs, "),
+        (replace(TRIAL, scores=(replace(SCORE, failure="no"),)), "trial 3: failed (no), 2.000"),
+        (replace(TRIAL, scores=(replace(SCORE, proxy=12.5),)), "trial 3: proxy 12.5, 2.000"),
+        (replace(TRIAL, scores=(), state=State.FAILED), "trial 3 failed: 2.000 MFLOPs, "),
+    ],
+)
+def test_a_result_names_its_trial_and_what_that_costs(trial: Trial, text: str) -> None:
+    assert result_line(trial).startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("done", "accuracy", "text"),
+    [(0, None, "best accuracy -,"), (2, None, "none at the last rung yet"), (2, 0.5, " 0.5000,")],
+)
+def test_that_no_trial_is_at_the_last_rung_is_said(
+    done: int, accuracy: float | None, text: str
+) -> None:
+    assert text in one_line(replace(progress(done), best_accuracy=accuracy))
