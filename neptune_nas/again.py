@@ -48,8 +48,8 @@ def check_evaluator(file: Path, question: Question, own: Evaluator | None) -> No
     asked = question.evaluator
     if own is None and asked != TRAINING and not asked.startswith(TABLE):
         raise StudyError(
-            f"{file}: `evaluator` is {asked}, which has to be given again: as `evaluator`, or with "
-            f"--evaluator FILE.py:Class and its --evaluator-kwargs."
+            f"{file}: `evaluator` is {asked}, which has to be given again: as `evaluator` "
+            f"(--evaluator), with the arguments that it had."
         )
     if own is not None and (name := type_name(type(own))) != asked:
         raise StudyError(

@@ -131,7 +131,8 @@ def costs(study: Study, standing: Standing) -> str:
         "activations": short(trial.cost.activations),
     }
     if trial.latency is not None:
-        items[f"latency ({study.settings.latency})"] = f"{trial.latency:.3g} ms"
+        kind = f" ({study.settings.latency})" if study.settings.latency else ""
+        items[f"latency{kind}"] = f"{trial.latency:.3g} ms"
     items["(accuracy - chance)/MFLOPs"] = f"{efficiency(trial, study.settings.facts.chance):.4g}"
     items["accuracy/GFLOPs"] = f"{accuracy_per_gflop(trial):.4g}"
     items["trial"] = str(trial.number)

@@ -51,7 +51,7 @@ def test_an_evaluator_from_a_file_is_called_as_its_module_would_be(file: Path) -
         ("{file}:", "must be named as FILE.py:Class"),
         ("{file}:Yours", "must be a class, but `Yours` is missing"),
         ("{file}:A", "must be a class, but `A` is 3"),
-        ("nowhere/mine.py:Mine", r"evaluator 'nowhere/mine\.py': there is no file"),
+        ("nowhere/mine.py:Mine", r"evaluator 'nowhere/mine\.py:Mine': there is no file"),
         ("nowhere:Mine", "evaluator 'nowhere:Mine': No module named 'nowhere'; is it installed"),
         ("{file}:Hard", r"refuses {'m': 1}: ZeroDivisionError: division by zero$"),
         ("{file}:Mine", r"refuses {'m': 1}: .*unexpected keyword argument 'm'"),

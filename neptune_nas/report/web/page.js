@@ -45,7 +45,8 @@
       facts.unshift(["loss", columns.loss[i].toFixed(4)]);
     }
     if (columns.latency_ms[i] !== null) {
-      facts.push([`latency (${studies[columns.study[i]].latency})`, `${precise(columns.latency_ms[i])} ms`]);
+      const kind = studies[columns.study[i]].latency;
+      facts.push([kind ? `latency (${kind})` : "latency", `${precise(columns.latency_ms[i])} ms`]);
     }
     for (const [rung, accuracy] of data.scores[i]) facts.push([`after ${rung}`, accuracy.toFixed(4)]);
     if (columns.failure[i]) facts.push(["failure", columns.failure[i]]);
