@@ -150,6 +150,19 @@ def check_loss(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
         )
 
 
+def check_repeats(table: Tabular[Any], repeats: int, last: int) -> None:
+    """Refuse more seeds than a table has runs of each network at the last rung.
+
+    One of its runs would count twice.
+    """
+    runs = table.least_runs(last)
+    if repeats > runs:
+        raise OptionError(
+            f"`repeats` (--repeat-seeds) must be at most {runs}, as many runs as {table.source} has "
+            f"of every network, but got {repeats}."
+        )
+
+
 def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
     """Refuse rungs that a table cannot answer at."""
     lowest = max(min(runs) for runs in table.runs.values())
