@@ -55,7 +55,9 @@ def test_more_repeats_than_a_table_has_runs_of_every_network_are_refused(tmp_pat
     table.write_text("\n".join(("code,seed,accuracy,flops", *(f"{run},9" for run in runs))))
     space: Space[Any] = Space("theirs", Recorded())
     asked = Search(space=space, table=table, trials=3, repeats=3, jobs=1, out=tmp_path, name="two")
-    with pytest.raises(OptionError, match=r"`repeats` \(--repeat-seeds\) must be at most 2, as many"):
+    with pytest.raises(
+        OptionError, match=r"`repeats` \(--repeat-seeds\) must be at most 2, as many"
+    ):
         asked.run()
     assert not (tmp_path / "two").exists()
     study = replace(asked, repeats=2).run()

@@ -25,6 +25,7 @@ from statistics import median
 from typing import Any
 
 from neptune_nas.errors import DataError, FileFormatError, NeptuneError
+from neptune_nas.evaluate.table_costs import check_costs, joined_costs
 from neptune_nas.space import Picks, Space
 
 Code = tuple[int, ...]
@@ -100,6 +101,7 @@ def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
 def _costs(entry: Mapping[str, Any], where: str) -> dict[str, float]:
     """The table's own costs; its `flops` are multiply-adds, as its authors count."""
     macs, params = (_number(entry.get(name), name, where) for name in ("flops", "params"))
+    check_costs({"flops": macs, "params": params}, where)
     return {"flops": 2 * macs, "macs": macs, "params": params}
 
 
@@ -117,11 +119,13 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
             f"{path} needs a column for each decision of space '{space.name}' "
             f"({', '.join(networks.options)}), or `code`, but has: {', '.join(names)}."
         )
+    runs: set[tuple[Code, int, int]] = set()
+    joined: dict[Code, dict[str, float]] = {}
     for cells in reader:
         where = f"{path}, line {reader.line_num}"
         if "" in cells or None in cells.values():
             raise FileFormatError(f"{where}: it needs {len(names)} cells, one a column.")
-        yield Row(
+        row = Row(
             networks.code(cells, where),
             _number(cells["accuracy"], "accuracy", where),
             _number(cells["loss"], "loss", where) if cells.get("loss") else nan,
@@ -129,6 +133,23 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
             _whole_number(cells.get("fidelity") or ONLY, "fidelity", where),
             dict(_further(cells, MEASURED | {*networks.options})),
         )
+        check_costs(row.costs, where)
+        joined[row.code] = joined_costs(joined.get(row.code, {}), row.costs, where)
+        if cells.get("seed"):
+            _note_run(runs, row, where)
+        yield row
+
+
+def _note_run(runs: set[tuple[Code, int, int]], row: Row, where: str) -> None:
+    """Refuse a run that is there already, which would count twice."""
+    run = (row.code, row.fidelity, row.seed)
+    if run in runs:
+        at = f" and fidelity {row.fidelity}" if row.fidelity != ONLY else ""
+        raise FileFormatError(
+            f"{where}: an earlier row has seed {row.seed}{at} of the same network: remove one of "
+            f"them, or give each training run a seed of its own."
+        )
+    runs.add(run)
 
 
 def _further(cells: Mapping[str, str], known: set[str]) -> Iterator[tuple[str, float]]:

@@ -113,6 +113,32 @@ def test_csv_may_have_codes_seeds_epochs_costs_and_notes(tmp_path: Path) -> None
         ("code,accuracy,seed\n01,0.5,.5\n", "line 2: `seed` must be a whole number, but is '.5'"),
         ("code,accuracy,epochs\n01,0.5,8.5\n", "`fidelity` must be a whole number, but is '8.5'"),
         ("code,accuracy\n01,-0.5\n", "must lie in 0..1 or in 0..100 percent, but one is -0.5"),
+        (
+            "code,accuracy,flops\n01,.5,-1\n",
+            "2: `flops` must be a number of at least 1, but is -1: correct",
+        ),
+        ("code,accuracy,flops\n01,.5,0\n", "2: `flops` must be a number of at least 1, but is 0"),
+        ("code,accuracy,macs\n01,.5,inf\n", "2: `macs` must be a number of at least 1, but is inf"),
+        (
+            "code,accuracy,params\n01,.5,nan\n",
+            "`params` must be a number of at least 0, but is nan",
+        ),
+        (
+            "code,accuracy,latency\n01,.5,-1\n",
+            "`latency` must be a number of at least 0, but is -1",
+        ),
+        (
+            "code,accuracy,flops\n01,.5,9\n11,.5,8\n01,.5,\n01,.5,8\n",
+            "line 5: `flops` is 8.0, but 9.0 in an earlier row of the same network: say the same",
+        ),
+        (
+            "code,accuracy,seed\n01,.5,3\n11,.5,3\n01,.6,3\n",
+            "line 4: an earlier row has seed 3 of the same network: remove one",
+        ),
+        (
+            "code,accuracy,seed,epochs\n01,.5,3,1\n01,.5,3,2\n01,.6,3,2\n",
+            "line 4: an earlier row has seed 3 and fidelity 2 of the same network",
+        ),
         ("code,accuracy\n01,250\n", "must lie in 0..1 or in 0..100 percent, but one is 2.5"),
     ],
 )
@@ -128,6 +154,10 @@ def test_malformed_csv_is_refused_with_the_place(tmp_path: Path, content: str, s
         ("{", "is no JSON"),
         ('{"01": {"test_acc": 3}}', "network 01: `test_acc` must list accuracies, but is 3"),
         ('{"01": {"test_acc": [3]}}', "network 01: `flops` must be a number, but is None"),
+        (
+            '{"01": {"test_acc": [3], "flops": 0, "params": 1}}',
+            "01: `flops` must be a number of at least 1",
+        ),
         ("{}", "has no measurements"),
     ],
 )
