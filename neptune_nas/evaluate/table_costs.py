@@ -16,8 +16,8 @@ def check_costs(costs: Mapping[str, float], where: str) -> None:
         value = costs.get(name, least)
         if not (isfinite(value) and value >= least):
             raise FileFormatError(
-                f"{where}: `{name}` must be a number of at least {least}, but is {value:g}: correct "
-                f"it, or leave it empty if it is unknown."
+                f"{where}: `{name}` must be a number of at least {least}, but is {value:g}: "
+                f"correct it, or leave it empty if it is unknown."
             )
 
 

@@ -1,6 +1,6 @@
 """A table of trained networks in the place of images: what a search on one is measured on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import isnan
@@ -30,6 +30,7 @@ IMAGES: Mapping[str, tuple[Shape, int]] = {
 """Shape and classes by data set, which needn't be at hand for a table of it."""
 
 NO_IMAGES = (0, 0, 0)
+SHOWN = 10  # fidelities in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +159,8 @@ def check_repeats(table: Tabular[Any], repeats: int, last: int) -> None:
     runs = table.least_runs(last)
     if repeats > runs:
         raise OptionError(
-            f"`repeats` (--repeat-seeds) must be at most {runs}, as many runs as {table.source} has "
-            f"of every network, but got {repeats}."
+            f"`repeats` (--repeat-seeds) must be at most {runs}, as many runs as {table.source} "
+            f"has of every network, but got {repeats}."
         )
 
 
@@ -176,3 +177,19 @@ def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
             f"rungs need a table with fidelities, but {table.source} has one for each network: "
             f"leave `rungs` (--rungs) out."
         )
+    if fidelities(table) != (ONLY,) and (unknown := {*rungs} - {*fidelities(table)}):
+        raise OptionError(
+            f"rungs must be fidelities that {table.source} has of some network "
+            f"({named(fidelities(table))}), but it has none at {named(sorted(unknown))}."
+        )
+
+
+def named(numbers: Sequence[int]) -> str:
+    """Rising numbers in a sentence; of many only the first, and the last.
+
+    >>> named((1, 4)), named(range(1, 91))
+    ('1, 4', '1, 2, 3, 4, 5, 6, 7, 8, 9, ..., 90')
+    """
+    if len(numbers) <= SHOWN:
+        return ", ".join(map(str, numbers))
+    return ", ".join(map(str, (*numbers[: SHOWN - 1], "...", numbers[-1])))

@@ -7,9 +7,7 @@ from neptune_nas.evaluate.table_costs import check_costs, joined_costs
 @pytest.mark.parametrize("name", ["params", "activations", "latency"])
 def test_only_networks_without_flops_are_refused(name: str) -> None:
     check_costs({name: 0.0, "flops": 1.0, "note": -1.0}, "t.csv, line 2")
-    with pytest.raises(
-        FileFormatError, match="^t.csv, line 2: `flops` must be a number of at least 1"
-    ):
+    with pytest.raises(FileFormatError, match=r"^t\.csv, line 2: `flops` must be .* at least 1"):
         check_costs({name: 0.0, "flops": 0.9}, "t.csv, line 2")
 
 

@@ -151,3 +151,26 @@ def test_a_table_has_no_rung_0(tmp_path: Path) -> None:
 def test_rungs_need_a_table_with_fidelities(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="rungs need a table with fidelities"):
         check_rungs(table(tmp_path, OURS), (1, 3))
+
+
+@pytest.mark.parametrize(("rungs", "missing"), [((1, 9), "9"), ((2,), "2"), ((1, 2, 4, 9), "2, 9")])
+def test_rungs_that_a_table_has_of_no_network_are_refused(
+    tmp_path: Path, rungs: tuple[int, ...], missing: str
+) -> None:
+    curves = "code,accuracy,epochs\n0,0.5,1\n0,0.6,4\n1,0.5,1\n2,0.5,1\n"
+    found = table(tmp_path, OURS, curves)
+    check_rungs(found, (1, 4))
+    says = rf"table.csv has of some network \(1, 4\), but it has none at {missing}\.$"
+    with pytest.raises(OptionError, match=says):
+        check_rungs(found, rungs)
+
+
+def test_a_table_without_fidelities_may_be_asked_at_any(tmp_path: Path) -> None:
+    check_rungs(table(tmp_path, OURS), (7,))
+
+
+def test_of_many_fidelities_a_few_are_named(tmp_path: Path) -> None:
+    rows = (f"{code},0.5,{epochs}\n" for code in range(3) for epochs in range(1, 91))
+    found = table(tmp_path, OURS, "code,accuracy,epochs\n" + "".join(rows))
+    with pytest.raises(OptionError, match=r"\(1, 2, 3, 4, 5, 6, 7, 8, 9, \.\.\., 90\), but .* 91"):
+        check_rungs(found, (1, 91))
