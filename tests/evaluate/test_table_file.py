@@ -9,8 +9,8 @@ import pytest
 
 from neptune_nas.architecture import Architecture, Attention, Conv, Stage
 from neptune_nas.errors import DataError, FileFormatError
-from neptune_nas.evaluate.table_file import read_rows
-from neptune_nas.space import Space, choice
+from neptune_nas.evaluate.table_file import code_of, read_rows
+from neptune_nas.space import Space, choice, optional
 
 SPACE = Space(
     "tiny",
@@ -90,6 +90,55 @@ def test_an_option_that_is_written_so_itself_is_taken_as_it_is(tmp_path: Path) -
     space = Space("numbers", Free(choice(2.0, 4, "v4.0")))
     rows = read_rows(table(tmp_path, "x,accuracy\n2.0,0.1\n4.0,0.2\n4,0.3\nv4.0,0.4\n"), space)
     assert [row.code for row in rows] == [(0,), (1,), (1,), (2,)]
+
+
+def test_options_that_are_numbers_are_compared_as_numbers(tmp_path: Path) -> None:
+    space = Space("rates", Free(choice(0.01, 100, False, "x")))
+    cells = ("0.010", "1E-02", "1.0E+02", "100.00", "False", "x")
+    lines = "x,accuracy\n" + "".join(f"{cell},0.5\n" for cell in cells)
+    found = [row.code for row in read_rows(table(tmp_path, lines), space)]
+    assert found == [(0,), (0,), (1,), (1,), (2,), (3,)]
+    with pytest.raises(DataError, match=r"is one of 0\.01, 100, False, x, but is '0'"):
+        read_rows(table(tmp_path, "x,accuracy\n0,0.5\n"), space)
+
+
+def test_a_table_of_excel_begins_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("code,accuracy\n01,0.5\n", encoding="utf-8-sig")
+    assert [row.code for row in read_rows(path, CODES)] == [(0, 1)]
+
+
+def test_columns_without_a_name_are_left_out(tmp_path: Path) -> None:
+    frame = pd.DataFrame([{"code": "01", "accuracy": 0.5, "flops": 9}])
+    lines = frame.to_csv()
+    assert lines.startswith(",code")
+    (found,) = read_rows(table(tmp_path, lines), CODES)
+    assert (found.code, found.costs) == ((0, 1), {"flops": 9.0})
+    with pytest.raises(FileFormatError, match="line 3: it needs 4 cells"):
+        read_rows(table(tmp_path, lines + "1,01,0.6\n"), CODES)
+
+
+MAYBE = Space(
+    "maybe", Free(choice(Free(choice(None, 3)), Free(Free(optional(Free(choice(1, 2)))))))
+)
+OUTER, FIRST, SECOND, INNER = (decision.path for decision in MAYBE.decisions)
+
+
+def test_an_empty_cell_is_none_where_the_decision_arises(tmp_path: Path) -> None:
+    picks = [MAYBE.picks(network) for network in MAYBE]
+    assert [None in row.values() for row in picks].count(True) > 0
+    frame = pd.DataFrame([{**row, "accuracy": 0.5} for row in picks])
+    path = table(tmp_path, frame.to_csv(index=False))
+    codes = [code_of(MAYBE, network) for network in MAYBE]
+    assert [row.code for row in read_rows(path, MAYBE)] == codes
+    pd.read_csv(path).to_csv(path)
+    assert [row.code for row in read_rows(path, MAYBE)] == codes
+
+
+def test_a_column_that_is_not_there_is_not_none(tmp_path: Path) -> None:
+    lines = f"{OUTER},{SECOND},{INNER},accuracy\n{MAYBE.decisions[0].options[0]},,,0.5\n"
+    with pytest.raises(DataError, match=r"line 2 is no network of the space: .* got no pick"):
+        read_rows(table(tmp_path, lines), MAYBE)
 
 
 def test_csv_may_have_codes_seeds_epochs_costs_and_notes(tmp_path: Path) -> None:
