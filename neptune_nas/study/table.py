@@ -89,6 +89,7 @@ def table_task(
     for name in costs:
         if name not in known.names():
             raise unknown_cost(name, known)
+        check_some(name, known)
     fingerprint = sha256(Path(table.source).read_bytes()).hexdigest()[:16]
     latency = known.latency if known.has_latency else None
     return Task(table, known, shape, classes, 1 / classes, fingerprint, NO_IMAGES, latency)
@@ -104,6 +105,16 @@ def unknown_cost(name: str, known: TableCosts) -> OptionError:
     return OptionError(
         f"{lacks}, and neptune-nas cannot build them to find it: add a column `{name}`, {leave}"
     )
+
+
+def check_some(name: str, known: TableCosts) -> None:
+    """Refuse a cost that a table says is 0 of every network: nothing can be measured by it."""
+    is_own = known.model is None or name == "latency"
+    if is_own and all(costs.get(name) == 0 for costs in known.table.costs.values()):
+        raise OptionError(
+            f"{known.table.source} says that the {name} of every network is 0: correct the column "
+            f"`{name}`, or leave it out of the objectives and constraints."
+        )
 
 
 def image_facts(data: str, data_dir: str | Path | None) -> tuple[Shape, int]:

@@ -70,6 +70,20 @@ def test_latencies_are_the_tables_where_it_has_them(tmp_path: Path, space: Space
         task.latency(space[2])
 
 
+@pytest.mark.parametrize("name", ["params", "activations", "latency"])
+def test_a_cost_that_is_0_of_every_network_is_refused(tmp_path: Path, name: str) -> None:
+    text = f"code,accuracy,{name}\n0,0.5,0\n1,0.6,0\n"
+    with pytest.raises(OptionError, match=f"says that the {name} of every network is 0: correct"):
+        table_task(table(tmp_path, THEIRS, text), "cifar10", None, [name])
+    some = table(tmp_path, THEIRS, text + "2,0.7,3\n")
+    assert table_task(some, "cifar10", None, [name]).evaluator is some
+
+
+def test_what_is_counted_here_needs_no_column(tmp_path: Path) -> None:
+    zeros = table(tmp_path, OURS, "code,accuracy,params\n0,0.5,0\n1,0.6,0\n")
+    assert table_task(zeros, "cifar10", None, ["params"]).costs.cost(OURS[1]).params > 0
+
+
 def test_latencies_are_measured_of_networks_that_can_be_built_where_the_table_has_none(
     tmp_path: Path,
 ) -> None:
