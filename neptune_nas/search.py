@@ -43,7 +43,7 @@ from neptune_nas.study.settings import TABLE, TRAINING, Question
 from neptune_nas.study.study import Study
 from neptune_nas.study.subject import Subject
 from neptune_nas.study.table import DATA as TABLE_DATA
-from neptune_nas.study.table import check_loss, check_rungs, fidelities, table_task
+from neptune_nas.study.table import check_loss, check_repeats, check_rungs, fidelities, table_task
 from neptune_nas.study.task import Task, check_ours, task_on, training_task
 from neptune_nas.training.device import check_device, check_gpus, pick_device
 from neptune_nas.training.mode import KINDS, Modes
@@ -224,6 +224,7 @@ class Search:
         question = self.question
         if self.known is not None:
             check_rungs(self.known, question.rungs)
+            check_repeats(self.known, question.repeats, question.rungs[-1])
             if "loss" in question.objectives:
                 check_loss(self.known, question.rungs)
             return table_task(self.known, question.data, self.data_dir, sorted(question.costs))

@@ -47,3 +47,18 @@ def test_a_search_for_loss_needs_a_table_that_says_it(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"table.csv does not say the loss of every network"):
         asked.run()
     assert not (tmp_path / "no").exists()
+
+
+def test_more_repeats_than_a_table_has_runs_of_every_network_are_refused(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    runs = ("0,0,0.50", "0,1,0.51", "1,0,0.60", "1,1,0.61", "2,0,0.70", "2,1,0.72", "2,2,0.73")
+    table.write_text("\n".join(("code,seed,accuracy,flops", *(f"{run},9" for run in runs))))
+    space: Space[Any] = Space("theirs", Recorded())
+    asked = Search(space=space, table=table, trials=3, repeats=3, jobs=1, out=tmp_path, name="two")
+    with pytest.raises(
+        OptionError, match=r"`repeats` \(--repeat-seeds\) must be at most 2, as many"
+    ):
+        asked.run()
+    assert not (tmp_path / "two").exists()
+    study = replace(asked, repeats=2).run()
+    assert [len({s.accuracy for s in trial.scores}) for trial in study.trials] == [2, 2, 2]

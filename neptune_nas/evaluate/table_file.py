@@ -6,8 +6,10 @@ decision, the `test_acc` of several training runs.
 CSV, a row a measurement: the network (a column `code` like that, or one column a decision, named by
 its path, with the option as `str` writes it, empty where it is not taken), what was measured
 (`accuracy` or `test_acc`; `loss`), and, where there are several, its `seed` and `fidelity` (or
-`epochs`). Further columns are costs, or notes where they are no numbers. `8.0` is read as `8`: so
-pandas writes the whole numbers of a column with empty cells.
+`epochs`). Further columns are costs, or notes where they are no numbers; a column without a name is
+left out: so pandas writes its index. Options that are numbers are compared as numbers: pandas
+writes `8.0` for 8 in a column with empty cells. An empty cell is the option None where there is
+one and the decision arises: so pandas writes None.
 
 Accuracies may be shares or percent: if any is above 1, they are percent, and most must be.
 """
@@ -25,14 +27,17 @@ from statistics import median
 from typing import Any
 
 from neptune_nas.errors import DataError, FileFormatError, NeptuneError
+from neptune_nas.evaluate.table_costs import check_costs, joined_costs
 from neptune_nas.space import Picks, Space
+from neptune_nas.space.compiler import Label
 
 Code = tuple[int, ...]
 
 ONLY = 0  # the fidelity of a table that names none, so that it answers at any
 ALIASES = {"test_acc": "accuracy", "epochs": "fidelity"}
 MEASURED = {"accuracy", "loss", "seed", "fidelity", "code"}
-WHOLE = re.compile(r"\A(-?\d+)\.0+\Z")
+NUMBER = re.compile(r"\A-?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
+NONE = "None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def read_rows(path: Path, space: Space[Any]) -> list[Row]:
 def _read(path: Path) -> str:
     try:
         data = path.read_bytes()
-        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
     except FileNotFoundError as error:
         raise FileFormatError(f"there is no table {path}.") from error
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
@@ -100,35 +105,56 @@ def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
 def _costs(entry: Mapping[str, Any], where: str) -> dict[str, float]:
     """The table's own costs; its `flops` are multiply-adds, as its authors count."""
     macs, params = (_number(entry.get(name), name, where) for name in ("flops", "params"))
+    check_costs({"flops": macs, "params": params}, where)
     return {"flops": 2 * macs, "macs": macs, "params": params}
 
 
 def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
-    reader = csv.DictReader(text.splitlines(), restkey="")
-    names = [ALIASES.get(name, name) for name in reader.fieldnames or ()]
+    reader = csv.DictReader(text.splitlines())
+    columns = [ALIASES.get(name, name) for name in reader.fieldnames or ()]
+    names = [name for name in columns if name]
     if "accuracy" not in names:
         raise FileFormatError(
             f"{path} needs a column accuracy or test_acc, but has: {', '.join(names) or 'nothing'}."
         )
-    reader.fieldnames = names
+    reader.fieldnames = columns
     networks = Networks(space)
     if not {"code", *networks.options} & {*names}:
         raise DataError(
             f"{path} needs a column for each decision of space '{space.name}' "
             f"({', '.join(networks.options)}), or `code`, but has: {', '.join(names)}."
         )
+    runs: set[tuple[Code, int, int]] = set()
+    joined: dict[Code, dict[str, float]] = {}
     for cells in reader:
         where = f"{path}, line {reader.line_num}"
-        if "" in cells or None in cells.values():
-            raise FileFormatError(f"{where}: it needs {len(names)} cells, one a column.")
-        yield Row(
+        if None in cells or None in cells.values():
+            raise FileFormatError(f"{where}: it needs {len(columns)} cells, one a column.")
+        row = Row(
             networks.code(cells, where),
             _number(cells["accuracy"], "accuracy", where),
             _number(cells["loss"], "loss", where) if cells.get("loss") else nan,
             _whole_number(cells.get("seed") or 0, "seed", where),
             _whole_number(cells.get("fidelity") or ONLY, "fidelity", where),
-            dict(_further(cells, MEASURED | {*networks.options})),
+            dict(_further(cells, MEASURED | {"", *networks.options})),
         )
+        check_costs(row.costs, where)
+        joined[row.code] = joined_costs(joined.get(row.code, {}), row.costs, where)
+        if cells.get("seed"):
+            _note_run(runs, row, where)
+        yield row
+
+
+def _note_run(runs: set[tuple[Code, int, int]], row: Row, where: str) -> None:
+    """Refuse a run that is there already, which would count twice."""
+    run = (row.code, row.fidelity, row.seed)
+    if run in runs:
+        at = f" and fidelity {row.fidelity}" if row.fidelity != ONLY else ""
+        raise FileFormatError(
+            f"{where}: an earlier row has seed {row.seed}{at} of the same network: remove one of "
+            f"them, or give each training run a seed of its own."
+        )
+    runs.add(run)
 
 
 def _further(cells: Mapping[str, str], known: set[str]) -> Iterator[tuple[str, float]]:
@@ -174,6 +200,7 @@ class Networks:
     def __init__(self, space: Space[Any]) -> None:
         self.space = space
         self.options = {d.path: {str(o): o for o in d.options} for d in space.decisions}
+        self.numbers = {path: _by_number(options) for path, options in self.options.items()}
         self.known: dict[tuple[str, ...], Code] = {}
 
     def code(self, cells: Mapping[str, str], where: str) -> Code:
@@ -182,25 +209,48 @@ class Networks:
             return _code_of_digits(cells["code"], self.space, where)
         named = tuple(cells.get(path, "") for path in self.options)
         if named not in self.known:
-            self.known[named] = self._checked(named, where)
+            nones = {p for p, o in self.options.items() if NONE in o and cells.get(p) == ""}
+            self.known[named] = self._checked(named, nones, where)
         return self.known[named]
 
-    def _checked(self, named: tuple[str, ...], where: str) -> Code:
-        picks: Picks = {}
-        for (path, options), cell in zip(self.options.items(), named, strict=True):
-            if not cell:
-                continue
-            text = cell if cell in options else WHOLE.sub(r"\1", cell)
-            if text not in options:
-                raise DataError(
-                    f"{where}: `{path}` of space '{self.space.name}' is one of "
-                    f"{', '.join(options)}, but is {cell!r}."
-                )
-            picks[path] = options[text]
+    def _checked(self, named: tuple[str, ...], nones: set[str], where: str) -> Code:
+        picks = RowPicks({path: self.options[path][NONE] for path in nones})
+        for path, cell in zip(self.options, named, strict=True):
+            if cell:
+                picks[path] = self._option(path, cell, where)
         try:
             return code_of(self.space, self.space.decode(picks))
         except NeptuneError as error:
             raise DataError(f"{where} is no network of the space: {error}") from error
+
+    def _option(self, path: str, cell: str, where: str) -> Label:
+        options, numbers = self.options[path], self.numbers[path]
+        if cell in options:
+            return options[cell]
+        if NUMBER.match(cell) and float(cell) in numbers:
+            return numbers[float(cell)]
+        raise DataError(
+            f"{where}: `{path}` of space '{self.space.name}' is one of {', '.join(options)}, "
+            f"but is {cell!r}."
+        )
+
+
+class RowPicks(Picks):
+    """The picks of a row; what it leaves empty is None where a decision arises that may be None."""
+
+    def __init__(self, nones: Picks) -> None:
+        super().__init__()
+        self.nones = nones
+
+    def __contains__(self, path: object) -> bool:
+        return super().__contains__(path) or path in self.nones
+
+    def __missing__(self, path: str) -> Label:
+        return self.nones[path]
+
+
+def _by_number(options: Mapping[str, Label]) -> dict[float, Label]:
+    return {float(text): option for text, option in options.items() if NUMBER.match(text)}
 
 
 def code_of(space: Space[Any], architecture: Any) -> Code:

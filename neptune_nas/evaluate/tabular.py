@@ -38,8 +38,10 @@ class Tabular(Generic[T]):
         space.
         """
         rows = read_rows(Path(path), space)
-        costs = {row.code: row.costs for row in rows}
-        return cls(space, _by_code(rows), costs, str(path))
+        costs: dict[Code, dict[str, float]] = defaultdict(dict)
+        for row in rows:
+            costs[row.code].update(row.costs)
+        return cls(space, _by_code(rows), dict(costs), str(path))
 
     def __call__(self, architecture: T, fidelity: int, seed: int) -> Score:
         """The score of run `seed` modulo their number.

@@ -8,7 +8,7 @@ import pandas as pd
 from neptune_nas.describe import describe
 from neptune_nas.redact import redact
 from neptune_nas.study.front import pareto_front
-from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency, netscore
+from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency, loss, netscore
 from neptune_nas.study.noise import accuracies, half_width, noise
 from neptune_nas.study.settings import Settings
 from neptune_nas.trial import Trial
@@ -35,7 +35,7 @@ def trials_frame(
         "accuracy": accuracy,
         "accuracy_half_width": lambda t: half_width(t, spread),
         "seeds": lambda t: len(accuracies(t)),
-        "loss": lambda t: t.score.loss if t.score else None,
+        "loss": loss,
         "fidelity": lambda t: t.score.fidelity if t.score else 0,
         "flops": lambda t: t.cost.flops,
         "macs": lambda t: t.cost.macs,

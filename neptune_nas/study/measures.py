@@ -1,6 +1,6 @@
 """What one trial is worth, number by number."""
 
-from math import log10
+from math import isfinite, log10
 
 from neptune_nas.study.objectives import value_of
 from neptune_nas.trial import Trial
@@ -11,6 +11,11 @@ MEGA, GIGA = 1e6, 1e9
 def accuracy(trial: Trial) -> float:
     """The mean accuracy over seeds at the highest fidelity reached, 0..1; NaN without a score."""
     return trial.score.accuracy if trial.score else float("nan")
+
+
+def loss(trial: Trial) -> float:
+    """The mean loss over seeds at the highest fidelity reached; NaN where none was measured."""
+    return trial.score.loss if trial.score and isfinite(trial.score.loss) else float("nan")
 
 
 def cost_of(trial: Trial, name: str) -> float:

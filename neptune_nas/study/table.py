@@ -1,6 +1,6 @@
 """A table of trained networks in the place of images: what a search on one is measured on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import isnan
@@ -30,6 +30,7 @@ IMAGES: Mapping[str, tuple[Shape, int]] = {
 """Shape and classes by data set, which needn't be at hand for a table of it."""
 
 NO_IMAGES = (0, 0, 0)
+SHOWN = 10  # fidelities in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ def table_task(
     for name in costs:
         if name not in known.names():
             raise unknown_cost(name, known)
+        check_some(name, known)
     fingerprint = sha256(Path(table.source).read_bytes()).hexdigest()[:16]
     latency = known.latency if known.has_latency else None
     return Task(table, known, shape, classes, 1 / classes, fingerprint, NO_IMAGES, latency)
@@ -103,6 +105,16 @@ def unknown_cost(name: str, known: TableCosts) -> OptionError:
     return OptionError(
         f"{lacks}, and neptune-nas cannot build them to find it: add a column `{name}`, {leave}"
     )
+
+
+def check_some(name: str, known: TableCosts) -> None:
+    """Refuse a cost that a table says is 0 of every network: nothing can be measured by it."""
+    is_own = known.model is None or name == "latency"
+    if is_own and all(costs.get(name) == 0 for costs in known.table.costs.values()):
+        raise OptionError(
+            f"{known.table.source} says that the {name} of every network is 0: correct the column "
+            f"`{name}`, or leave it out of the objectives and constraints."
+        )
 
 
 def image_facts(data: str, data_dir: str | Path | None) -> tuple[Shape, int]:
@@ -150,6 +162,19 @@ def check_loss(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
         )
 
 
+def check_repeats(table: Tabular[Any], repeats: int, last: int) -> None:
+    """Refuse more seeds than a table has runs of each network at the last rung.
+
+    One of its runs would count twice.
+    """
+    runs = table.least_runs(last)
+    if repeats > runs:
+        raise OptionError(
+            f"`repeats` (--repeat-seeds) must be at most {runs}, as many runs as {table.source} "
+            f"has of every network, but got {repeats}."
+        )
+
+
 def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
     """Refuse rungs that a table cannot answer at."""
     lowest = max(min(runs) for runs in table.runs.values())
@@ -163,3 +188,19 @@ def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
             f"rungs need a table with fidelities, but {table.source} has one for each network: "
             f"leave `rungs` (--rungs) out."
         )
+    if fidelities(table) != (ONLY,) and (unknown := {*rungs} - {*fidelities(table)}):
+        raise OptionError(
+            f"rungs must be fidelities that {table.source} has of some network "
+            f"({named(fidelities(table))}), but it has none at {named(sorted(unknown))}."
+        )
+
+
+def named(numbers: Sequence[int]) -> str:
+    """Rising numbers in a sentence; of many only the first, and the last.
+
+    >>> named((1, 4)), named(range(1, 91))
+    ('1, 4', '1, 2, 3, 4, 5, 6, 7, 8, 9, ..., 90')
+    """
+    if len(numbers) <= SHOWN:
+        return ", ".join(map(str, numbers))
+    return ", ".join(map(str, (*numbers[: SHOWN - 1], "...", numbers[-1])))

@@ -137,6 +137,8 @@ def test_records_that_cannot_be_built_need_a_table(tmp_path: Path) -> None:
         (("--table", "missing.csv"), ("there is no table missing.csv",)),
         (("--proxy", "naswot", "--rungs", "0,1"), ("`proxy` and `table` exclude each other",)),
         (("--rungs", "0,1"), ("rungs must begin at 1",)),
+        (("--rungs", "1,9"), ("table.csv has of some network (1, 3), but it has none at 9",)),
+        (("--rungs", "1,9", "--dry-run"), ("but it has none at 9",)),
         (("--data", "minst"), ("data 'minst' is unknown",)),
     ],
 )

@@ -9,8 +9,8 @@ import pytest
 
 from neptune_nas.architecture import Architecture, Attention, Conv, Stage
 from neptune_nas.errors import DataError, FileFormatError
-from neptune_nas.evaluate.table_file import read_rows
-from neptune_nas.space import Space, choice
+from neptune_nas.evaluate.table_file import code_of, read_rows
+from neptune_nas.space import Space, choice, optional
 
 SPACE = Space(
     "tiny",
@@ -92,6 +92,55 @@ def test_an_option_that_is_written_so_itself_is_taken_as_it_is(tmp_path: Path) -
     assert [row.code for row in rows] == [(0,), (1,), (1,), (2,)]
 
 
+def test_options_that_are_numbers_are_compared_as_numbers(tmp_path: Path) -> None:
+    space = Space("rates", Free(choice(0.01, 100, False, "x")))
+    cells = ("0.010", "1E-02", "1.0E+02", "100.00", "False", "x")
+    lines = "x,accuracy\n" + "".join(f"{cell},0.5\n" for cell in cells)
+    found = [row.code for row in read_rows(table(tmp_path, lines), space)]
+    assert found == [(0,), (0,), (1,), (1,), (2,), (3,)]
+    with pytest.raises(DataError, match=r"is one of 0\.01, 100, False, x, but is '0'"):
+        read_rows(table(tmp_path, "x,accuracy\n0,0.5\n"), space)
+
+
+def test_a_table_of_excel_begins_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("code,accuracy\n01,0.5\n", encoding="utf-8-sig")
+    assert [row.code for row in read_rows(path, CODES)] == [(0, 1)]
+
+
+def test_columns_without_a_name_are_left_out(tmp_path: Path) -> None:
+    frame = pd.DataFrame([{"code": "01", "accuracy": 0.5, "flops": 9}])
+    lines = frame.to_csv()
+    assert lines.startswith(",code")
+    (found,) = read_rows(table(tmp_path, lines), CODES)
+    assert (found.code, found.costs) == ((0, 1), {"flops": 9.0})
+    with pytest.raises(FileFormatError, match="line 3: it needs 4 cells"):
+        read_rows(table(tmp_path, lines + "1,01,0.6\n"), CODES)
+
+
+MAYBE = Space(
+    "maybe", Free(choice(Free(choice(None, 3)), Free(Free(optional(Free(choice(1, 2)))))))
+)
+OUTER, FIRST, SECOND, INNER = (decision.path for decision in MAYBE.decisions)
+
+
+def test_an_empty_cell_is_none_where_the_decision_arises(tmp_path: Path) -> None:
+    picks = [MAYBE.picks(network) for network in MAYBE]
+    assert [None in row.values() for row in picks].count(True) > 0
+    frame = pd.DataFrame([{**row, "accuracy": 0.5} for row in picks])
+    path = table(tmp_path, frame.to_csv(index=False))
+    codes = [code_of(MAYBE, network) for network in MAYBE]
+    assert [row.code for row in read_rows(path, MAYBE)] == codes
+    pd.read_csv(path).to_csv(path)
+    assert [row.code for row in read_rows(path, MAYBE)] == codes
+
+
+def test_a_column_that_is_not_there_is_not_none(tmp_path: Path) -> None:
+    lines = f"{OUTER},{SECOND},{INNER},accuracy\n{MAYBE.decisions[0].options[0]},,,0.5\n"
+    with pytest.raises(DataError, match=r"line 2 is no network of the space: .* got no pick"):
+        read_rows(table(tmp_path, lines), MAYBE)
+
+
 def test_csv_may_have_codes_seeds_epochs_costs_and_notes(tmp_path: Path) -> None:
     lines = "code,test_acc,seed,epochs,flops,note\n01,50,2,9,100,fine\n"
     (found,) = read_rows(table(tmp_path, lines), CODES)
@@ -113,6 +162,32 @@ def test_csv_may_have_codes_seeds_epochs_costs_and_notes(tmp_path: Path) -> None
         ("code,accuracy,seed\n01,0.5,.5\n", "line 2: `seed` must be a whole number, but is '.5'"),
         ("code,accuracy,epochs\n01,0.5,8.5\n", "`fidelity` must be a whole number, but is '8.5'"),
         ("code,accuracy\n01,-0.5\n", "must lie in 0..1 or in 0..100 percent, but one is -0.5"),
+        (
+            "code,accuracy,flops\n01,.5,-1\n",
+            "2: `flops` must be a number of at least 1, but is -1",
+        ),
+        ("code,accuracy,flops\n01,.5,0\n", "2: `flops` must be a number of at least 1, but is 0"),
+        ("code,accuracy,macs\n01,.5,inf\n", "2: `macs` must be a number of at least 1, but is inf"),
+        (
+            "code,accuracy,params\n01,.5,nan\n",
+            "`params` must be a number of at least 0, but",
+        ),
+        (
+            "code,accuracy,latency\n01,.5,-1\n",
+            "2: `latency` must be a number of at least 0",
+        ),
+        (
+            "code,accuracy,flops\n01,.5,9\n11,.5,8\n01,.5,\n01,.5,8\n",
+            "line 5: `flops` is 8.0, but 9.0 in an earlier row of the same network: say the same",
+        ),
+        (
+            "code,accuracy,seed\n01,.5,3\n11,.5,3\n01,.6,3\n",
+            "line 4: an earlier row has seed 3 of the same network: remove one",
+        ),
+        (
+            "code,accuracy,seed,epochs\n01,.5,3,1\n01,.5,3,2\n01,.6,3,2\n",
+            "line 4: an earlier row has seed 3 and fidelity 2 of the same network",
+        ),
         ("code,accuracy\n01,250\n", "must lie in 0..1 or in 0..100 percent, but one is 2.5"),
     ],
 )
@@ -128,6 +203,10 @@ def test_malformed_csv_is_refused_with_the_place(tmp_path: Path, content: str, s
         ("{", "is no JSON"),
         ('{"01": {"test_acc": 3}}', "network 01: `test_acc` must list accuracies, but is 3"),
         ('{"01": {"test_acc": [3]}}', "network 01: `flops` must be a number, but is None"),
+        (
+            '{"01": {"test_acc": [3], "flops": 0, "params": 1}}',
+            "01: `flops` must be a number of at least 1",
+        ),
         ("{}", "has no measurements"),
     ],
 )

@@ -61,6 +61,20 @@ def test_costs_and_truth_are_those_of_the_table(curves: Tabular[Architecture]) -
     assert curves.mean(OTHER) == pytest.approx(0.6305)
 
 
+def test_a_cost_is_said_in_any_row_of_a_network(tmp_path: Path) -> None:
+    path = tmp_path / "once.csv"
+    path.write_text("code,accuracy,flops,params\n0,0.5,10,\n0,0.6,,7\n1,0.5,11,8\n1,0.6,11,\n")
+    table = Tabular.from_file(path, SPACE)
+    assert table.cost(SMALL) == {"flops": 10.0, "params": 7.0}
+    assert table.cost(OTHER) == {"flops": 11.0, "params": 8.0}
+
+
+def test_rows_without_a_seed_are_runs_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text("code,accuracy,seed\n0,0.5,\n0,0.6,\n1,0.5,0\n1,0.6,1\n")
+    assert Tabular.from_file(path, SPACE).least_runs(1) == 2
+
+
 def test_a_network_that_the_table_lacks_is_named(tmp_path: Path) -> None:
     path = tmp_path / "half.csv"
     path.write_text("code,accuracy\n0,0.5\n")

@@ -1,3 +1,4 @@
+import csv
 import io
 from dataclasses import replace
 
@@ -103,6 +104,21 @@ def test_failures_are_listed_without_passwords() -> None:
     text = trials_csv(plain_results(trial))
     assert "postgresql://ada:***@host/db" in text
     assert "secret" not in text
+
+
+@pytest.mark.parametrize("unknown", [float("inf"), float("nan")])
+def test_a_loss_that_was_not_measured_is_an_empty_cell(unknown: float) -> None:
+    trials = [plain_trial(number, 0.9, 10) for number in range(3)]
+    losses = (1.5, unknown)
+    scored = [
+        replace(trial, scores=tuple(replace(score, loss=value) for score in trial.scores))
+        for trial, value in zip(trials, losses, strict=False)
+    ]
+    bare = replace(trials[2], scores=())
+    rows = list(csv.DictReader(io.StringIO(trials_csv(plain_results(*scored, bare)))))
+    assert [row["loss"] for row in rows] == ["1.5", "", ""]
+    (alone,) = csv.DictReader(io.StringIO(trials_csv(plain_results(scored[1]))))
+    assert alone["loss"] == ""
 
 
 def test_an_unknown_format_is_refused(study: Study) -> None:

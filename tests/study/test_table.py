@@ -70,6 +70,20 @@ def test_latencies_are_the_tables_where_it_has_them(tmp_path: Path, space: Space
         task.latency(space[2])
 
 
+@pytest.mark.parametrize("name", ["params", "activations", "latency"])
+def test_a_cost_that_is_0_of_every_network_is_refused(tmp_path: Path, name: str) -> None:
+    text = f"code,accuracy,{name}\n0,0.5,0\n1,0.6,0\n"
+    with pytest.raises(OptionError, match=f"says that the {name} of every network is 0: correct"):
+        table_task(table(tmp_path, THEIRS, text), "cifar10", None, [name])
+    some = table(tmp_path, THEIRS, text + "2,0.7,3\n")
+    assert table_task(some, "cifar10", None, [name]).evaluator is some
+
+
+def test_what_is_counted_here_needs_no_column(tmp_path: Path) -> None:
+    zeros = table(tmp_path, OURS, "code,accuracy,params\n0,0.5,0\n1,0.6,0\n")
+    assert table_task(zeros, "cifar10", None, ["params"]).costs.cost(OURS[1]).params > 0
+
+
 def test_latencies_are_measured_of_networks_that_can_be_built_where_the_table_has_none(
     tmp_path: Path,
 ) -> None:
@@ -151,3 +165,26 @@ def test_a_table_has_no_rung_0(tmp_path: Path) -> None:
 def test_rungs_need_a_table_with_fidelities(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="rungs need a table with fidelities"):
         check_rungs(table(tmp_path, OURS), (1, 3))
+
+
+@pytest.mark.parametrize(("rungs", "missing"), [((1, 9), "9"), ((2,), "2"), ((1, 2, 4, 9), "2, 9")])
+def test_rungs_that_a_table_has_of_no_network_are_refused(
+    tmp_path: Path, rungs: tuple[int, ...], missing: str
+) -> None:
+    curves = "code,accuracy,epochs\n0,0.5,1\n0,0.6,4\n1,0.5,1\n2,0.5,1\n"
+    found = table(tmp_path, OURS, curves)
+    check_rungs(found, (1, 4))
+    says = rf"table.csv has of some network \(1, 4\), but it has none at {missing}\.$"
+    with pytest.raises(OptionError, match=says):
+        check_rungs(found, rungs)
+
+
+def test_a_table_without_fidelities_may_be_asked_at_any(tmp_path: Path) -> None:
+    check_rungs(table(tmp_path, OURS), (7,))
+
+
+def test_of_many_fidelities_a_few_are_named(tmp_path: Path) -> None:
+    rows = (f"{code},0.5,{epochs}\n" for code in range(3) for epochs in range(1, 91))
+    found = table(tmp_path, OURS, "code,accuracy,epochs\n" + "".join(rows))
+    with pytest.raises(OptionError, match=r"\(1, 2, 3, 4, 5, 6, 7, 8, 9, \.\.\., 90\), but .* 91"):
+        check_rungs(found, (1, 91))
