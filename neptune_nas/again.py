@@ -13,11 +13,11 @@ from neptune_nas.search import Search
 from neptune_nas.space import Space
 from neptune_nas.study.folder import open_folder, read_settings, record_from
 from neptune_nas.study.read import read_study
+from neptune_nas.study.recount import check_costs
 from neptune_nas.study.settings import (
     TABLE,
     TRAINING,
     Question,
-    Settings,
     unlike,
     unlike_parameters,
 )
@@ -95,9 +95,9 @@ def study_of(search: Search) -> Study:
     return read_study(search.folder.path, search.storage, allow)
 
 
-def check_same(search: Search, settings: Settings) -> None:
+def check_same(search: Search, study: Study) -> None:
     """Refuse to measure more for a study that began otherwise, or with other data or space."""
-    facts = settings.facts
+    settings, facts = study.settings, study.settings.facts
     # Where its space lies may have changed; whether it is the same space, the fingerprint says.
     asked = replace(search.question, space=settings.question.space)
     for what, ours, theirs in (
@@ -110,3 +110,4 @@ def check_same(search: Search, settings: Settings) -> None:
                 f"study {search.folder.path} was begun with {what} {as_typed(theirs)}, but now it "
                 f"is {as_typed(ours)}: its scores cannot be compared with new ones."
             )
+    check_costs(search.folder.path, study.trials, search.subject.gauge.cost)
