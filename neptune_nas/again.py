@@ -7,7 +7,7 @@ from typing import Any
 from neptune_nas.codec import type_name
 from neptune_nas.errors import StudyError
 from neptune_nas.evaluate.evaluator import Evaluator
-from neptune_nas.evaluate.parameters import parameters_of
+from neptune_nas.evaluate.parameters import code_of, parameters_of
 from neptune_nas.record import record_classes
 from neptune_nas.search import Search
 from neptune_nas.space import Space
@@ -51,7 +51,7 @@ def check_evaluator(file: Path, question: Question, own: Evaluator | None) -> No
             f"{file}: `evaluator` is {asked}, which has to be given again: as `evaluator`, or with "
             f"--evaluator FILE.py:Class and its --evaluator-kwargs."
         )
-    if own is not None and (name := type_name(type(own))) != asked:
+    if own is not None and (name := type_name(code_of(own))) != asked:
         raise StudyError(
             f"{file}: `evaluator` is {asked}, but got {name}: give what the study began with."
         )
