@@ -7,17 +7,17 @@ from typing import Any
 from neptune_nas.codec import type_name
 from neptune_nas.errors import StudyError
 from neptune_nas.evaluate.evaluator import Evaluator
-from neptune_nas.evaluate.parameters import parameters_of
+from neptune_nas.evaluate.parameters import code_of, parameters_of
 from neptune_nas.record import record_classes
 from neptune_nas.search import Search
 from neptune_nas.space import Space
 from neptune_nas.study.folder import open_folder, read_settings, record_from
 from neptune_nas.study.read import read_study
+from neptune_nas.study.recount import check_costs
 from neptune_nas.study.settings import (
     TABLE,
     TRAINING,
     Question,
-    Settings,
     unlike,
     unlike_parameters,
 )
@@ -51,7 +51,7 @@ def check_evaluator(file: Path, question: Question, own: Evaluator | None) -> No
             f"{file}: `evaluator` is {asked}, which has to be given again: as `evaluator` "
             f"(--evaluator), with the arguments that it had."
         )
-    if own is not None and (name := type_name(type(own))) != asked:
+    if own is not None and (name := type_name(code_of(own))) != asked:
         raise StudyError(
             f"{file}: `evaluator` is {asked}, but got {name}: give what the study began with."
         )
@@ -95,9 +95,9 @@ def study_of(search: Search) -> Study:
     return read_study(search.folder.path, search.storage, allow)
 
 
-def check_same(search: Search, settings: Settings) -> None:
+def check_same(search: Search, study: Study) -> None:
     """Refuse to measure more for a study that began otherwise, or with other data or space."""
-    facts = settings.facts
+    settings, facts = study.settings, study.settings.facts
     # Where its space lies may have changed; whether it is the same space, the fingerprint says.
     asked = replace(search.question, space=settings.question.space)
     for what, ours, theirs in (
@@ -110,3 +110,4 @@ def check_same(search: Search, settings: Settings) -> None:
                 f"study {search.folder.path} was begun with {what} {as_typed(theirs)}, but now it "
                 f"is {as_typed(ours)}: its scores cannot be compared with new ones."
             )
+    check_costs(search.folder.path, study.trials, search.subject.gauge.cost)

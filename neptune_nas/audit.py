@@ -53,7 +53,7 @@ def run_audit(
         )
     folder = search.folder
     study = study_of(search)
-    check_same(search, study.settings)
+    check_same(search, study)
     with ctrl_c_held(), folder.locked():
         measured = settled(search, study, epochs)
         known = {truth.number for truth in measured.truths}

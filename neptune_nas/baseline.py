@@ -28,7 +28,7 @@ def run_baselines(
     What the study was told to try first, each tries first too.
     """
     study = study_of(search)
-    check_same(search, study.settings)
+    check_same(search, study)
     check_latency(search, study.settings)
     if not samplers:
         raise OptionError("baselines need a sampler at least, such as random,local.")

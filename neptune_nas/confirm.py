@@ -50,7 +50,7 @@ def run_confirm(
     open_folder(search.folder.path)
     with ctrl_c_held(), search.folder.locked_to_confirm():
         file, before = search.folder.confirmations, study_of(search)
-        check_same(search, before.settings)
+        check_same(search, before)
         aim = aim_of(before, goal, evaluations)
         try:
             write_confirmations(file, before.trials, aim)

@@ -59,7 +59,15 @@ def brief(substage: Any) -> str:
             return f"ffn{expansion}"
         case Identity():
             return "id"
-    return type(substage).__name__
+    return type(substage).__name__ + _own_fields(substage)
+
+
+def _own_fields(substage: Any) -> str:
+    """The fields of a user's own SubStage that are not as usual, or all where none is."""
+    values = [(each, getattr(substage, each.name)) for each in fields(substage)]
+    unusual = [(each, value) for each, value in values if value != each.default]
+    told = ",".join(f"{each.name}={value}" for each, value in unusual or values)
+    return f"({told})" if told else ""
 
 
 def title(substage: Any) -> str:

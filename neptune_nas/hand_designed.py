@@ -49,7 +49,7 @@ def run_references(
         raise OptionError(f"references need at least 1 seed, but got {seeds}.")
     search, study = alone(search), study_of(search)
     chosen = networks_for(study.settings, networks)
-    check_same(search, study.settings)
+    check_same(search, study)
     with ctrl_c_held(), search.folder.locked():
         kept = {each.name: each for each in read_references(search.folder.references)}
         kept = {n.name: Reference(n.name, cost_of(n)) for n in chosen} | kept

@@ -10,6 +10,10 @@ from neptune_nas.codec import conforms
 from neptune_nas.errors import OptionError
 
 WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+NAMED = {
+    "sampler": ': name it as text, "tpe" or "FILE.py:Class", with its arguments as `sampler_kwargs`'
+}
+"""What is meant where a field is asked for by name, as code that is made later is."""
 
 
 def check_types(record: object) -> None:
@@ -17,9 +21,9 @@ def check_types(record: object) -> None:
     for name, hint in get_type_hints(type(record)).items():
         value = getattr(record, name)
         if not fits(value, hint):
+            remedy = NAMED.get(name) or _remedy(value, hint)
             raise OptionError(
-                f"`{name}` must be {in_words(hint, 'tuple')}, but got {value!r}"
-                f"{_remedy(value, hint)}."
+                f"`{name}` must be {in_words(hint, 'tuple')}, but got {value!r}{remedy}."
             )
 
 

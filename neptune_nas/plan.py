@@ -13,6 +13,7 @@ from neptune_nas.constraints import Survey
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.search import Search
 from neptune_nas.study.progress import is_complete
+from neptune_nas.study.recount import check_costs
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question
 from neptune_nas.study.study import Study
@@ -57,6 +58,8 @@ def plan(search: Search) -> Plan:
     settings = opening.settle(subject.facts())
     opening.check_places(settings)
     study = replace(study_of(search), settings=settings) if search.folder.exists else None
+    if study is not None:
+        check_costs(search.folder.path, study.trials, subject.gauge.cost)
     sharing, jobs = search.sharing, search.slots.jobs  # before the candidate takes memory
     is_over = study is not None and is_complete(study)
     first = next(level for level in question.rungs if level)  # 0 is a proxy

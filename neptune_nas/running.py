@@ -18,6 +18,7 @@ from neptune_nas.study.opening import Opening
 from neptune_nas.study.progress import Progress, Tracker
 from neptune_nas.study.proposals import Proposer
 from neptune_nas.study.read import snapshot
+from neptune_nas.study.recount import check_costs
 from neptune_nas.study.run import run_session
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.session import begin
@@ -52,6 +53,7 @@ def run_search(
         coordinator = coordinator_of(subject, sampler, store, first)
         try:
             coordinator.load()
+            check_costs(opening.folder.path, coordinator.trials.values(), subject.gauge.cost)
             coordinator.watch = told(settings, coordinator.trials.values(), watch)
             run_session(coordinator, store, make_engine, limits)
         except BaseException:

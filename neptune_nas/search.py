@@ -19,7 +19,7 @@ from neptune_nas.engine.plan import Slots, own_modules, share_out
 from neptune_nas.engine.process import end_if_unguarded, start_fork_server
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
-from neptune_nas.evaluate.parameters import parameters_of
+from neptune_nas.evaluate.parameters import code_of, parameters_of
 from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.evaluate.zero_cost import check_proxy
 from neptune_nas.files import folder_name
@@ -187,7 +187,7 @@ class Search:
         """What measures, by name."""
         if self.table is not None:
             return f"{TABLE}{self.table}"
-        return TRAINING if self.evaluator is None else type_name(type(self.evaluator))
+        return TRAINING if self.evaluator is None else type_name(code_of(self.evaluator))
 
     @property
     def _reduction(self) -> Reduction:
@@ -300,7 +300,7 @@ class Search:
     @property
     def _places(self) -> tuple[str, ...]:
         """Whose code a worker runs first, to know what is in it."""
-        own = file_of(type(self.task.evaluator))
+        own = file_of(code_of(self.task.evaluator))
         return tuple(each for each in (self.space, own) if isinstance(each, str))
 
     def to_try_first(self) -> tuple[Any, ...]:

@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+
 import pytest
 
 from neptune_nas.architecture import (
@@ -10,6 +12,19 @@ from neptune_nas.architecture import (
     Stage,
 )
 from neptune_nas.describe import brief, describe, duration, short, title
+
+
+@dataclass(frozen=True)
+class Own:
+    """A SubStage of the user's own."""
+
+    ratio: int = 4
+    act: str = "relu"
+
+
+@dataclass(frozen=True)
+class Bare:
+    """One without fields."""
 
 
 def test_each_stage_is_described_by_what_is_not_plain() -> None:
@@ -31,6 +46,9 @@ def test_each_stage_is_described_by_what_is_not_plain() -> None:
         (Attention(2, stride=2), "attn2/2", "attention, 2 heads, stride 2"),
         (FeedForward(4), "ffn4", "feed-forward, expansion 4"),
         (Identity(), "id", "identity"),
+        (Own(), "Own(ratio=4,act=relu)", "Own, ratio 4, act relu"),
+        (Own(2), "Own(ratio=2)", "Own, ratio 2, act relu"),
+        (Bare(), "Bare", "Bare"),
     ],
 )
 def test_every_substage_has_a_word_and_a_name(substage: object, word: str, name: str) -> None:

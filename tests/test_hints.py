@@ -32,6 +32,12 @@ from tests.study.fakes import Arithmetic
         ("rungs", [1, "3"], r"`rungs` must be a tuple, each a whole number, but got \[1, '3'\]\.$"),
         ("gpus", 0, r"`gpus` must be a tuple, each a whole number, but got 0: write \(0,\)"),
         ("objectives", "accuracy", r"must be a tuple, each text, .* write \('accuracy',\)"),
+        (
+            "sampler",
+            Arithmetic,
+            r'`sampler` must be text, .*: name it as text, "tpe" or "FILE.py:Cl',
+        ),
+        ("sampler", Arithmetic(), r"with its arguments as `sampler_kwargs`\.$"),
         ("sampler_kwargs", [1], r"`sampler_kwargs` must be a dict of values, but got \[1\]"),
         ("recipe", {"lr": 1.0}, "`recipe` must be a Recipe, but got {'lr': 1.0}"),
         ("space", 3, "`space` must be text or a Space, but got 3"),

@@ -10,6 +10,7 @@ from neptune_nas.again import search_of
 from neptune_nas.architecture import Architecture
 from neptune_nas.audit import run_audit
 from neptune_nas.errors import StudyError
+from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.plan import plan
 from neptune_nas.search import Search
 from neptune_nas.trial import Score
@@ -36,7 +37,15 @@ class Bare:
         return Wide(self.enough)(architecture, fidelity, seed)
 
 
-def asked(out: Path, evaluator: Wide | Bare, trials: int = 4) -> Search:
+def even(architecture: Architecture, fidelity: int, seed: int) -> Score:
+    return Score(fidelity, 0.2 * len(architecture.stages), 0.0, seed)
+
+
+def odd(architecture: Architecture, fidelity: int, seed: int) -> Score:
+    return Score(fidelity, 0.1 * len(architecture.stages), 0.0, seed)
+
+
+def asked(out: Path, evaluator: Evaluator, trials: int = 4) -> Search:
     return Search("tiny", trials=trials, evaluator=evaluator, jobs=1, rungs=(1,), out=out)
 
 
@@ -78,3 +87,12 @@ def test_an_evaluator_that_is_no_dataclass_goes_on_unseen(tmp_path: Path) -> Non
     begun = asked(tmp_path, Bare(200)).run()
     assert begun.settings.question.evaluator_kwargs is None
     assert len(asked(tmp_path, Bare(2000), trials=6).run().trials) == 6
+
+
+def test_a_study_does_not_go_on_with_another_function(tmp_path: Path) -> None:
+    folder = asked(tmp_path, even, trials=2).run().folder
+    with pytest.raises(StudyError, match=r"with evaluator '.*test_search_evaluator:even', but"):
+        asked(tmp_path, odd, trials=3).run()
+    with pytest.raises(StudyError, match=r"is .*:even, but got .*:odd: give what the study began"):
+        search_of(folder, evaluator=odd)
+    assert len(asked(tmp_path, even, trials=3).run().trials) == 3

@@ -47,7 +47,7 @@ def test_equal_reductions_are_one_for_all_when_a_study_goes_on(
         asked = arithmetic_search(tmp_path, rungs=(1, 3, 9), reduction=reduction, trials=trials)
         study = asked.run()
     assert len(study.trials) == 7
-    check_same(asked, study.settings)  # what confirm, audit and baseline go by
+    check_same(asked, study)  # what confirm, audit and baseline go by
 
 
 @pytest.mark.parametrize(

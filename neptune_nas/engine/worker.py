@@ -20,6 +20,7 @@ from neptune_nas.engine.engine import Call, failed_score
 from neptune_nas.engine.plan import Plan
 from neptune_nas.errors import NeptuneError
 from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.evaluate.parameters import code_of
 from neptune_nas.json_fields import is_share
 from neptune_nas.record import is_record
 from neptune_nas.training.malloc import keep_pages
@@ -137,7 +138,7 @@ def _foreign_class(error: Exception) -> NeptuneError:
 
 def _checked(evaluator: Evaluator, found: object) -> Score:
     """What an evaluator returned, if it keeps to its contract; raises `NeptuneError` otherwise."""
-    rule = f"evaluator {type(evaluator).__name__} must return a `Score` with an accuracy in 0..1"
+    rule = f"evaluator {code_of(evaluator).__name__} must return a `Score` with an accuracy in 0..1"
     if not isinstance(found, Score):
         raise NeptuneError(
             f"{rule}, but returned {found!r}: return Score(fidelity, accuracy, loss)."

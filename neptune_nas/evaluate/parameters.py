@@ -1,8 +1,9 @@
-"""The parameters of an evaluator, as a study writes them down to know it again."""
+"""The code and the parameters of an evaluator, by which a study knows it again."""
 
 import json
 from dataclasses import fields
 from hashlib import sha256
+from inspect import isfunction
 from typing import Any
 
 from neptune_nas.record import is_record
@@ -10,6 +11,11 @@ from neptune_nas.record import is_record
 PLAIN = (bool, int, float, str)
 PLACE = "device"  # where is measured and not what; an engine sets it
 LONGEST = 1_000  # characters of JSON
+
+
+def code_of(evaluator: Any) -> Any:
+    """What an evaluator is named by: its class, or itself where it is a function."""
+    return evaluator if isfunction(evaluator) else type(evaluator)
 
 
 def parameters_of(evaluator: object) -> dict[str, Any] | None:

@@ -69,6 +69,7 @@ class Guarded(Generic[T]):
 
 
 def failure(where: str, cls: type[Any], error: Exception) -> OwnCodeError:
-    """What code of the user's failed with, and in which line of its file."""
-    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    """What code of the user's failed with, and in which line, if no code of Optuna's."""
+    is_optunas = cls.__module__.startswith("optuna.")
+    file = None if is_optunas else getattr(sys.modules.get(cls.__module__), "__file__", None)
     return OwnCodeError(f"sampler '{where}' failed{said(error, file)}")

@@ -6,7 +6,8 @@ learns from both.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -17,6 +18,8 @@ from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from neptune_nas.errors import NeptuneError
+from neptune_nas.samplers.own import failure
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
 from neptune_nas.space import RejectedError
@@ -117,7 +120,7 @@ class Proposer:
             if self.problem.name(architecture) not in self.values:
                 return replace(self._enqueued(architecture), given=True)
         for _ in range(0 if self.stopped else ATTEMPTS):
-            asked = self.study.ask()
+            asked = self._ask()
             if (proposal := self._accepted(asked)) is not None:
                 return proposal
         return self._drawn()
@@ -150,9 +153,27 @@ class Proposer:
         else:
             self._tell(number, values)
 
+    def _ask(self) -> optuna.Trial:
+        with self._guarded():
+            return self.study.ask()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Tell in a sentence what a sampler of Optuna's kind fails with."""
+        try:
+            yield
+        except NeptuneError:
+            raise
+        except Exception as error:
+            if isinstance(self.sampler, SpaceSampler):
+                raise
+            cls = type(self.sampler)
+            raise failure(cls.__name__, cls, error) from error
+
     def _accepted(self, asked: optuna.Trial) -> Proposal | None:
         try:
-            architecture = self.problem.space.suggest(asked)
+            with self._guarded():
+                architecture = self.problem.space.suggest(asked)
         except RejectedError:
             self.infeasible += 1
             self._tell(asked, state=TrialState.FAIL)
@@ -182,11 +203,12 @@ class Proposer:
         values: Sequence[float] | None = None,
         state: TrialState | None = None,
     ) -> None:
-        try:
-            self.study.tell(asked, values, state)
-        except RuntimeError:
-            # What `BruteForceSampler` raises, after the trial is told, once it has tried all.
-            self.stopped = True
+        with self._guarded():
+            try:
+                self.study.tell(asked, values, state)
+            except RuntimeError:
+                # What `BruteForceSampler` raises, after the trial is told, once it has tried all.
+                self.stopped = True
 
     def _tell_duplicate(self, asked: optuna.Trial, key: str) -> None:
         known = self.values[key]
@@ -203,7 +225,7 @@ class Proposer:
     def _enqueued(self, architecture: Any) -> Proposal:
         """An architecture that is new and feasible, in the sampler's place."""
         self.study.enqueue_trial(self.problem.space.picks(architecture))
-        proposal = self._accepted(self.study.ask())
+        proposal = self._accepted(self._ask())
         assert proposal is not None
         return proposal
 

@@ -1,7 +1,10 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
+from optuna.samplers import BaseSampler, RandomSampler
 
+from neptune_nas.errors import OwnCodeError
 from neptune_nas.study.coordinator import Coordinator, Limits
 from neptune_nas.trial import Cost
 from tests.study.builders import coordinator_on, question, store_in
@@ -56,3 +59,32 @@ def test_a_score_that_was_written_just_before_a_crash_is_told(
     anew = coordinator_on(store_in(tmp_path), question(rungs=RUNGS)).proposer.study.get_trials()
     score = store_in(tmp_path).trials()[0].scores[0]
     assert anew[0].intermediate_values == {1: score.accuracy}
+
+
+class Refuses(RandomSampler):
+    """An Optuna sampler that takes no second objective, as some do."""
+
+    def infer_relative_search_space(self, *_: Any) -> Any:
+        raise ValueError("one objective at most")
+
+
+class Lacks(RandomSampler):
+    """One that finds out late what it needs."""
+
+    def sample_independent(self, *_: Any) -> Any:
+        raise ModuleNotFoundError("No module named 'cmaes'")
+
+
+@pytest.mark.parametrize(
+    ("sampler", "told"),
+    [
+        (Refuses(), r"sampler 'Refuses' failed in line \d+: ValueError: one objective at most"),
+        (Lacks(), r"sampler 'Lacks' failed in line \d+: ModuleNotFoundError: No module named 'cm"),
+    ],
+)
+def test_what_a_sampler_of_optunas_kind_fails_with_is_told(
+    tmp_path: Path, sampler: BaseSampler, told: str
+) -> None:
+    coordinator = coordinator_on(store_in(tmp_path), question(), sampler)
+    with pytest.raises(OwnCodeError, match=told):
+        coordinator.run(InlineEngine(Arithmetic()), Limits(2))
