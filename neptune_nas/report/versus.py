@@ -23,8 +23,8 @@ RESAMPLES = 1_000
 class Versus:
     """By how much hypervolume (0..1) a search is ahead of a baseline, with its 95% interval.
 
-    `trials`: how many of each were compared, the first that began. `seeds`: whether the interval is
-    that of repeated seeds; else trials were resampled.
+    `trials`: how many of each were compared, the first that began. `seeds`: whether seeds were
+    repeated, so that these were resampled too, and not trials alone.
     """
 
     name: str
@@ -41,12 +41,11 @@ class Versus:
             verdict = f"'{self.name}' beat the search"
         else:
             verdict = f"the search cannot be told from '{self.name}'"
-        how = (
-            "repeated seeds" if self.seeds else "a bootstrap over trials, as no seeds were repeated"
-        )
+        seeds = "and their seeds" if self.seeds else "alone, as no seeds were repeated"
         return (
             f"{verdict}: {self.ahead:+.4f} of hypervolume, 95% interval {self.low:+.4f} to "
-            f"{self.high:+.4f} by {how} (the first {counted(self.trials, 'trial')} of each)"
+            f"{self.high:+.4f} by a bootstrap over trials {seeds} (the first "
+            f"{counted(self.trials, 'trial')} of each)"
         )
 
 
@@ -65,33 +64,29 @@ def against(study: Study, name: str, trials: Sequence[Trial]) -> Versus:
     ours = as_searched(t for t in study.ranked if t.number in first)
     theirs = [t for t in trials[:count] if t.score is not None and t.score.fidelity == last]
     rng = np.random.default_rng(0)
-    seeds = all(len(accuracies(trial)) > 1 for trial in (*ours, *theirs))
-    draw = redrawn if seeds else resampled
-    differences = draw(study, ours, rng) - draw(study, theirs, rng)
+    seeds = any(len(accuracies(trial)) > 1 for trial in (*ours, *theirs))
+    differences = resampled(study, ours, rng) - resampled(study, theirs, rng)
     low, high = np.quantile(differences, [0.025, 0.975])
     ahead = study.hypervolume(ours) - study.hypervolume(theirs)
     return Versus(name, count, ahead, float(low), float(high), seeds)
 
 
 def resampled(study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Floats:
-    """The hypervolumes of trials drawn with replacement."""
+    """The hypervolumes of trials drawn with replacement, the seeds of each drawn so too.
+
+    The trials hold the luck of the search, the seeds that of training.
+    """
     points, corner = unit_box(study.settings, trials)
     cloud = np.array(points, dtype=np.float64).reshape(-1, len(corner))
-    draws = rng.integers(max(len(cloud), 1), size=(RESAMPLES, len(cloud)))
-    return np.array([hypervolume(cloud[drawn], corner) for drawn in draws])
-
-
-def redrawn(study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Floats:
-    """The hypervolumes of trials whose seeds are drawn with replacement."""
-    points, corner = unit_box(study.settings, trials)
-    clouds = np.tile(np.array(points, dtype=np.float64), (RESAMPLES, 1, 1))
+    clouds = np.tile(cloud, (RESAMPLES, 1, 1))
     scales = zip(study.settings.question.objectives, study.settings.facts.reference, strict=True)
     for column, (name, reference) in enumerate(scales):
         if name in SCORED:
             scale = reference - 1.0 if name == "accuracy" else reference
             for i, trial in enumerate(trials):
                 clouds[:, i, column] += moves(trial, name, rng) / scale
-    return np.array([hypervolume(cloud, corner) for cloud in clouds])
+    draws = rng.integers(max(len(cloud), 1), size=(RESAMPLES, len(cloud)))
+    return np.array([hypervolume(c[drawn], corner) for c, drawn in zip(clouds, draws, strict=True)])
 
 
 def moves(trial: Trial, name: str, rng: np.random.Generator) -> Floats:
