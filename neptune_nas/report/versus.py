@@ -11,9 +11,10 @@ from neptune_nas.study.confirmation import as_searched
 from neptune_nas.study.front import unit_box
 from neptune_nas.study.noise import accuracies
 from neptune_nas.study.objectives import value_of
+from neptune_nas.study.progress import is_complete
 from neptune_nas.study.ranking import COSTS
 from neptune_nas.study.study import Study
-from neptune_nas.trial import SCORED, Trial
+from neptune_nas.trial import SCORED, State, Trial
 from neptune_nas.wording import counted
 
 RESAMPLES = 1_000
@@ -24,7 +25,8 @@ class Versus:
     """By how much hypervolume (0..1) a search is ahead of a baseline, with its 95% interval.
 
     `trials`: how many of each were compared, the first that began. `seeds`: whether seeds were
-    repeated, so that these were resampled too, and not trials alone.
+    repeated, so that these were resampled too, and not trials alone. `unfinished`: how far a study
+    is that has not all its trials, in words; empty for a finished one.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Versus:
     low: float
     high: float
     seeds: bool
+    unfinished: str = ""
 
     def __str__(self) -> str:
         if self.low > 0:
@@ -45,7 +48,7 @@ class Versus:
         return (
             f"{verdict}: {self.ahead:+.4f} of hypervolume, 95% interval {self.low:+.4f} to "
             f"{self.high:+.4f} by a bootstrap over trials {seeds} (the first "
-            f"{counted(self.trials, 'trial')} of each)"
+            f"{counted(self.trials, 'trial')} of each{self.unfinished and f'; {self.unfinished}'})"
         )
 
 
@@ -68,7 +71,15 @@ def against(study: Study, name: str, trials: Sequence[Trial]) -> Versus:
     differences = resampled(study, ours, rng) - resampled(study, theirs, rng)
     low, high = np.quantile(differences, [0.025, 0.975])
     ahead = study.hypervolume(ours) - study.hypervolume(theirs)
-    return Versus(name, count, ahead, float(low), float(high), seeds)
+    return Versus(name, count, ahead, float(low), float(high), seeds, unfinished(study))
+
+
+def unfinished(study: Study) -> str:
+    """How far a study is that has not all its trials, in words; empty for a finished one."""
+    if is_complete(study):
+        return ""
+    ended = sum(trial.state is not State.RUNNING for trial in study.trials)
+    return f"the search is unfinished, with {ended} of {counted(study.settings.trials, 'trial')}"
 
 
 def resampled(study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Floats:

@@ -8,7 +8,7 @@ from neptune_nas.report.checklist import checklist
 from neptune_nas.report.figures import pareto
 from neptune_nas.report.versus import mean_random, versus
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Trial
+from neptune_nas.trial import State, Trial
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
 
@@ -96,3 +96,15 @@ def test_a_longer_search_is_compared_by_as_many_trials_as_its_baseline_has() -> 
     (found,) = versus(compared((*early, *late), early))
     assert (found.trials, found.ahead) == (3, 0.0)
     assert "cannot be told from" in str(found)
+
+
+def test_a_verdict_on_an_unfinished_search_says_so() -> None:
+    found = compared(study(0.9), study(0.5))
+    assert "unfinished" not in str(versus(found)[0])
+    running = replace(found.trials[-1], state=State.RUNNING)
+    asked = replace(found.settings, trials=40)
+    stopped = replace(found, trials=(*found.trials[:-1], running), settings=asked)
+    (verdict,) = versus(stopped)
+    assert str(verdict).endswith(
+        "(the first 20 trials of each; the search is unfinished, with 19 of 40 trials)"
+    )
