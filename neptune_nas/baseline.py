@@ -9,6 +9,7 @@ from neptune_nas.outputs import write_outputs
 from neptune_nas.running import Watch
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.search import Search
+from neptune_nas.study.progress import is_at_work
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.study import Study
 from neptune_nas.watch import ignore
@@ -25,9 +26,15 @@ def run_baselines(
     """Search again with each of `samplers`, `trials` each (default: as many as the study has).
 
     Each is a study of its own in the folder `baselines` of the study, and goes on like any other.
-    What the study was told to try first, each tries first too.
+    What the study was told to try first, each tries first too. Raises `StudyError` while another
+    process is at work on the study: how many trials it will have is not known yet.
     """
     study = study_of(search)
+    if is_at_work(study):
+        raise StudyError(
+            f"study {search.folder.path} is being searched by another process, or measured for: "
+            f"wait for it, so that its baselines get as many trials."
+        )
     check_same(search, study)
     check_latency(search, study.settings)
     if not samplers:

@@ -34,7 +34,9 @@ def test_a_study_of_an_own_evaluator_without_it_is_refused(tmp_path: Path) -> No
     folder = (
         Search(space="tiny", trials=1, evaluator=Arithmetic(), jobs=1, out=tmp_path).run().folder
     )
-    message = r"`evaluator` is tests\.study\.fakes:Arithmetic, which has to be .*\(--evaluator\), with the arg"
+    message = (
+        r"`evaluator` is tests\.study\.fakes:Arithmetic, .* \(--evaluator\), with the arguments"
+    )
     with pytest.raises(StudyError, match=message):
         asked_in(folder / "study.toml")
 

@@ -62,3 +62,12 @@ def test_baselines_of_a_study_with_older_latencies_are_refused(searched: Search)
     with pytest.raises(StudyError, match=r"has latencies by wall clock, but .* processor time"):
         run_baselines(replace(timed))
     assert not timed.folder.baselines.exists()
+
+
+def test_a_study_that_is_being_searched_gets_no_baselines(searched: Search) -> None:
+    with (
+        searched.folder.locked(),
+        pytest.raises(StudyError, match=r"is being searched by another process.* wait for it"),
+    ):
+        run_baselines(searched)
+    assert not searched.folder.baselines.exists()

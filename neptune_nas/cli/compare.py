@@ -14,7 +14,7 @@ def compare(
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:
-    """Compare studies in a table: best accuracy, hypervolume over a common reference, seconds."""
+    """Compare studies in a table: sampler, best accuracy, hypervolume over a common reference."""
     from rich.table import Table
 
     from neptune_nas.cli.console import console
@@ -23,12 +23,17 @@ def compare(
     results = [study_at(path, storage, allow) for path in studies]
     for sentence in comparison.check_comparable(results, force):
         typer.echo(f"Careful: {sentence}", err=True)
-    table = Table(box=None, padding=(0, 2))
-    for column in ("study", "scored", "best accuracy", "hypervolume", "worker seconds"):
-        table.add_column(column, justify="left" if column == "study" else "right")
+    table = Table(box=None, padding=(0, 1))
+    for column in ("study", "sampler"):
+        table.add_column(column, overflow="fold")
+    for column in ("seed", "trials", "scored", "best\naccuracy", "hypervolume", "worker\nseconds"):
+        table.add_column(column, justify="right")
     for row in comparison.compare(results, force):
         table.add_row(
             row.name,
+            row.sampler,
+            str(row.seed),
+            str(row.trials),
             str(row.scored),
             f"{row.best_accuracy:.4f}",
             f"{row.hypervolume:.4f}",

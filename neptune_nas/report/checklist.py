@@ -170,8 +170,11 @@ def rung_check(study: Study, rung: int, last: int) -> Check:
     both = [t for t in study.ranked if t.scores_at(rung)]
     low = [t.scores_at(rung)[0].value for t in both]
     high = [accuracy(t) for t in both]
+    if len(both) < ENOUGH:
+        few = f"{counted(len(both), 'trial')} scored at both: a verdict needs {ENOUGH}"
+        return Check(claim, None, few)
     if len({*low}) < 3 or len({*high}) < 3:
-        return Check(claim, None, f"{counted(len(both), 'trial')} scored at both: too few")
+        return Check(claim, None, f"{len(both)} trials scored at both, but most of them alike")
     rho = float(spearmanr(low, high).statistic)
     return Check(
         claim,

@@ -15,6 +15,8 @@ class Compared:
     """One of several studies: `hypervolume` over the reference that all of them share."""
 
     name: str
+    sampler: str
+    seed: int
     trials: int
     scored: int
     best_accuracy: float
@@ -85,6 +87,8 @@ def compared(study: Study) -> Compared:
     """One study in numbers."""
     return Compared(
         name=study.settings.name,
+        sampler=study.settings.question.sampler,
+        seed=study.settings.question.seed,
         trials=len(study.trials),
         scored=len(study.ranked),
         best_accuracy=accuracy(study.best("accuracy")),

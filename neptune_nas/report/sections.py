@@ -16,7 +16,7 @@ from neptune_nas.report.progress import first_rung
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.tables import floor_text
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency
-from neptune_nas.study.ranking import Standing, cost_axis
+from neptune_nas.study.ranking import WITHIN, Standing, cost_axis
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 from neptune_nas.wording import counted
@@ -97,19 +97,31 @@ def cards(study: Study, folder: str, order: Order) -> str:
         number = standing.trial.number
         first[number] = standing
         picked.setdefault(number, []).append(title)
-    inner = "".join(card(study, first[number], titles, folder) for number, titles in picked.items())
+    floor = least(order)
+    inner = "".join(
+        card(study, first[number], titles, folder, floor) for number, titles in picked.items()
+    )
     return f'<div class="cards">{inner}</div>'
 
 
-def card(study: Study, standing: Standing, titles: list[str], folder: str) -> str:
+def least(order: Order) -> str:
+    """Among which networks the most efficient was looked for."""
+    if order.min_accuracy is not None:
+        return f"with an accuracy of at least {order.min_accuracy:g}"
+    return f"within {100 * WITHIN:g} points of the best"
+
+
+def card(study: Study, standing: Standing, titles: list[str], folder: str, floor: str) -> str:
     """One pick: its accuracy, costs, drawing, and the command that exports it."""
     trial = standing.trial
     first = " first" if PICKS["efficiency"] in titles else ""
     words = f"neptune-nas|export|{folder}|--trial {trial.number}|-o {FILES[titles[0]]}.json"
     command = " ".join(f"<span>{escape(word)}</span>" for word in words.split("|"))
+    among = {PICKS["efficiency"]: f" {floor}"}
+    heading = " · ".join(f"{title}{among.get(title, '')}" for title in titles)
     return (
         f'<article class="card{first}" data-number="{trial.number}">'
-        f"<h3>{' · '.join(titles)}</h3>"
+        f"<h3>{heading}</h3>"
         f'<p class="big">{100 * standing.accuracy:.2f}%<small>validation accuracy</small></p>'
         f"{costs(study, standing)}{drawing(study, trial)}"
         f'<div class="command"><code>{command}</code>'

@@ -11,9 +11,10 @@ from neptune_nas.study.confirmation import as_searched
 from neptune_nas.study.front import unit_box
 from neptune_nas.study.noise import accuracies
 from neptune_nas.study.objectives import value_of
+from neptune_nas.study.progress import is_complete
 from neptune_nas.study.ranking import COSTS
 from neptune_nas.study.study import Study
-from neptune_nas.trial import SCORED, Trial
+from neptune_nas.trial import SCORED, State, Trial
 from neptune_nas.wording import counted
 
 RESAMPLES = 1_000
@@ -23,8 +24,9 @@ RESAMPLES = 1_000
 class Versus:
     """By how much hypervolume (0..1) a search is ahead of a baseline, with its 95% interval.
 
-    `trials`: how many of each were compared, the first that began. `seeds`: whether the interval is
-    that of repeated seeds; else trials were resampled.
+    `trials`: how many of each were compared, the first that began. `seeds`: whether seeds were
+    repeated, so that these were resampled too, and not trials alone. `unfinished`: how far a study
+    is that has not all its trials, in words; empty for a finished one.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Versus:
     low: float
     high: float
     seeds: bool
+    unfinished: str = ""
 
     def __str__(self) -> str:
         if self.low > 0:
@@ -41,12 +44,11 @@ class Versus:
             verdict = f"'{self.name}' beat the search"
         else:
             verdict = f"the search cannot be told from '{self.name}'"
-        how = (
-            "repeated seeds" if self.seeds else "a bootstrap over trials, as no seeds were repeated"
-        )
+        seeds = "and their seeds" if self.seeds else "alone, as no seeds were repeated"
         return (
             f"{verdict}: {self.ahead:+.4f} of hypervolume, 95% interval {self.low:+.4f} to "
-            f"{self.high:+.4f} by {how} (the first {counted(self.trials, 'trial')} of each)"
+            f"{self.high:+.4f} by a bootstrap over trials {seeds} (the first "
+            f"{counted(self.trials, 'trial')} of each{self.unfinished and f'; {self.unfinished}'})"
         )
 
 
@@ -65,33 +67,37 @@ def against(study: Study, name: str, trials: Sequence[Trial]) -> Versus:
     ours = as_searched(t for t in study.ranked if t.number in first)
     theirs = [t for t in trials[:count] if t.score is not None and t.score.fidelity == last]
     rng = np.random.default_rng(0)
-    seeds = all(len(accuracies(trial)) > 1 for trial in (*ours, *theirs))
-    draw = redrawn if seeds else resampled
-    differences = draw(study, ours, rng) - draw(study, theirs, rng)
+    seeds = any(len(accuracies(trial)) > 1 for trial in (*ours, *theirs))
+    differences = resampled(study, ours, rng) - resampled(study, theirs, rng)
     low, high = np.quantile(differences, [0.025, 0.975])
     ahead = study.hypervolume(ours) - study.hypervolume(theirs)
-    return Versus(name, count, ahead, float(low), float(high), seeds)
+    return Versus(name, count, ahead, float(low), float(high), seeds, unfinished(study))
+
+
+def unfinished(study: Study) -> str:
+    """How far a study is that has not all its trials, in words; empty for a finished one."""
+    if is_complete(study):
+        return ""
+    ended = sum(trial.state is not State.RUNNING for trial in study.trials)
+    return f"the search is unfinished, with {ended} of {counted(study.settings.trials, 'trial')}"
 
 
 def resampled(study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Floats:
-    """The hypervolumes of trials drawn with replacement."""
+    """The hypervolumes of trials drawn with replacement, the seeds of each drawn so too.
+
+    The trials hold the luck of the search, the seeds that of training.
+    """
     points, corner = unit_box(study.settings, trials)
     cloud = np.array(points, dtype=np.float64).reshape(-1, len(corner))
-    draws = rng.integers(max(len(cloud), 1), size=(RESAMPLES, len(cloud)))
-    return np.array([hypervolume(cloud[drawn], corner) for drawn in draws])
-
-
-def redrawn(study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Floats:
-    """The hypervolumes of trials whose seeds are drawn with replacement."""
-    points, corner = unit_box(study.settings, trials)
-    clouds = np.tile(np.array(points, dtype=np.float64), (RESAMPLES, 1, 1))
+    clouds = np.tile(cloud, (RESAMPLES, 1, 1))
     scales = zip(study.settings.question.objectives, study.settings.facts.reference, strict=True)
     for column, (name, reference) in enumerate(scales):
         if name in SCORED:
             scale = reference - 1.0 if name == "accuracy" else reference
             for i, trial in enumerate(trials):
                 clouds[:, i, column] += moves(trial, name, rng) / scale
-    return np.array([hypervolume(cloud, corner) for cloud in clouds])
+    draws = rng.integers(max(len(cloud), 1), size=(RESAMPLES, len(cloud)))
+    return np.array([hypervolume(c[drawn], corner) for c, drawn in zip(clouds, draws, strict=True)])
 
 
 def moves(trial: Trial, name: str, rng: np.random.Generator) -> Floats:

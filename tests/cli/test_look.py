@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.study.folder import Folder
+from neptune_nas.study.read import read_study
 from tests.cli.run import assert_one_sentence, neptune
 
 
@@ -57,6 +58,9 @@ def test_compare_has_a_row_a_study(study: Path) -> None:
     outcome = neptune("compare", study, study)
     assert outcome.code == 0
     assert outcome.out.count("tiny-digits") == 2
+    row = next(line for line in outcome.out.splitlines() if "tiny-digits" in line)
+    question = read_study(study).settings.question
+    assert row.split()[1:4] == [question.sampler, str(question.seed), "3"]
 
 
 def test_an_interactive_figure_needs_no_extra(study: Path, tmp_path: Path) -> None:

@@ -80,9 +80,25 @@ def test_rungs_that_rank_as_the_last_one_are_told_by_spearman() -> None:
     assert "Spearman's rho" in check.evidence
 
 
-def test_too_few_trials_leave_the_rungs_open() -> None:
-    check = find(plain_results(plain_trial(0, 0.9, 10)), "The ranking after 1 epoch")
+def scored_at_two_rungs(count: int, step: float = 0.01) -> Study:
+    """A study whose two rungs rank all its trials alike."""
+    trials = [plain_trial(i, 0.5 + step * i, 10) for i in range(count)]
+    early = [replace(trial.scores[0], fidelity=1) for trial in trials]
+    both = (replace(t, scores=(low, *t.scores)) for t, low in zip(trials, early, strict=True))
+    return plain_results(*both, rungs=(1, 9))
+
+
+def test_too_few_trials_leave_the_rungs_open_and_say_how_many_are_needed() -> None:
+    check = find(scored_at_two_rungs(7), "The ranking after 1 epoch")
     assert check.holds is None
+    assert check.evidence == "7 trials scored at both: a verdict needs 8"
+    assert find(scored_at_two_rungs(8), "The ranking after 1 epoch").holds is True
+
+
+def test_trials_that_score_alike_leave_the_rungs_open() -> None:
+    check = find(scored_at_two_rungs(8, step=0.0), "The ranking after 1 epoch")
+    assert check.holds is None
+    assert check.evidence == "8 trials scored at both, but most of them alike"
 
 
 def with_facts(study: Study, **facts: Any) -> Study:

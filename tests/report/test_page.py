@@ -77,6 +77,14 @@ def test_the_answer_names_the_three_picks_and_how_to_export_them(page: str, stud
         assert f"{100 * trial.score.accuracy:.2f}%" in page
 
 
+def test_the_most_efficient_says_among_which_networks_it_was_looked_for(
+    page: str, study: Study
+) -> None:
+    assert "<h3>Most efficient within 5 points of the best" in page
+    held = render([study], min_accuracy=0.5)
+    assert "<h3>Most efficient with an accuracy of at least 0.5" in held
+
+
 def test_a_pick_with_repeated_seeds_shows_its_interval(page: str) -> None:
     repeated = plain_results(
         plain_trial(0, None, 10_000, seeds=(0.90, 0.92)), plain_trial(1, 0.5, 9_000)

@@ -1,4 +1,6 @@
 from dataclasses import replace
+from math import log10
+from random import Random
 
 import pytest
 
@@ -6,7 +8,7 @@ from neptune_nas.report.checklist import checklist
 from neptune_nas.report.figures import pareto
 from neptune_nas.report.versus import mean_random, versus
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Trial
+from neptune_nas.trial import State, Trial
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
 
@@ -40,13 +42,35 @@ def test_equal_studies_cannot_be_told_apart() -> None:
     assert "cannot be told from" in str(found)
 
 
-def test_repeated_seeds_give_the_interval_where_there_are_any() -> None:
+def test_the_interval_holds_the_luck_of_training_where_seeds_were_repeated() -> None:
     noisy = (-0.1, 0.0, 0.1)
     (found,) = versus(compared(study(0.8, noisy), study(0.79, noisy)))
     assert found.seeds
     assert found.low < 0 < found.ahead < found.high
-    (quiet,) = versus(compared(study(0.8, (0.0, 0.0)), study(0.79, (0.0, 0.0))))
-    assert quiet.low == pytest.approx(quiet.ahead) == quiet.high
+    assert "by a bootstrap over trials and their seeds" in str(found)
+
+
+def test_seeds_without_noise_leave_the_luck_of_the_search_in_the_interval() -> None:
+    (once,) = versus(compared(study(0.8), study(0.79)))
+    (twice,) = versus(compared(study(0.8, (0.0, 0.0)), study(0.79, (0.0, 0.0))))
+    assert (twice.low, twice.high) == pytest.approx((once.low, once.high), abs=0.001)
+    assert twice.high - twice.low > 0.002
+
+
+def drawn(rng: Random) -> tuple[Trial, ...]:
+    """A random search: accuracies grow with the logarithm of MACs, with two noisy seeds each."""
+    networks = [(10 ** rng.uniform(5, 6.4), rng.gauss(0, 0.06)) for _ in range(20)]
+    truths = [(macs, 0.25 * log10(macs) - 0.75 + luck) for macs, luck in networks]
+    return tuple(
+        plain_trial(n, None, int(macs), (rng.gauss(truth, 0.01), rng.gauss(truth, 0.01)))
+        for n, (macs, truth) in enumerate(truths)
+    )
+
+
+def test_two_random_searches_with_repeated_seeds_are_seldom_told_apart() -> None:
+    rng = Random(0)
+    found = [versus(compared(drawn(rng), drawn(rng)))[0] for _ in range(20)]
+    assert sum("cannot be told from" in str(each) for each in found) >= 15
 
 
 def test_the_mean_random_architecture_is_the_mean_of_that_baseline() -> None:
@@ -72,3 +96,15 @@ def test_a_longer_search_is_compared_by_as_many_trials_as_its_baseline_has() -> 
     (found,) = versus(compared((*early, *late), early))
     assert (found.trials, found.ahead) == (3, 0.0)
     assert "cannot be told from" in str(found)
+
+
+def test_a_verdict_on_an_unfinished_search_says_so() -> None:
+    found = compared(study(0.9), study(0.5))
+    assert "unfinished" not in str(versus(found)[0])
+    running = replace(found.trials[-1], state=State.RUNNING)
+    asked = replace(found.settings, trials=40)
+    stopped = replace(found, trials=(*found.trials[:-1], running), settings=asked)
+    (verdict,) = versus(stopped)
+    assert str(verdict).endswith(
+        "(the first 20 trials of each; the search is unfinished, with 19 of 40 trials)"
+    )
