@@ -59,7 +59,9 @@ def test_the_question_is_asked_again_where_it_is_given_again(
     copy = copytree(begun, tmp_path / "tiny-digits")
     again = ("search", "--config", copy / "study.toml", "--out", tmp_path, "--trials", 5, "-j", 1)
     assert_one_sentence(
-        neptune(*again), "`evaluator` is mine:Wide", "given again: as --evaluator, with"
+        neptune(*again),
+        "`evaluator` is mine:Wide",
+        "given again: as `evaluator` (--evaluator), with",
     )
     own = ("--evaluator", mine)
     assert_one_sentence(neptune(*again, *own), "`enough` of the evaluator is 300, but got 200")
