@@ -56,7 +56,8 @@ class Impatient(CtrlC):
 def ctrl_c_held() -> Iterator[None]:
     """Let Ctrl-C work after what is inside, or where it calls `heed`; a second one works at once.
 
-    In other threads it is never raised.
+    In other threads it is never raised. A second one that falls into a block in such a block, as
+    into a transaction of a search, works at the end of the inner one.
     """
     before = signal.getsignal(signal.SIGINT)
     if current_thread() is not main_thread() or not callable(before):

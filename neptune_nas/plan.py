@@ -30,8 +30,8 @@ class Plan:
 
     `study`: as it stands with what is asked of it now; None for a new one. `score`: None where
     nothing is left to search. `seconds`: for what is left, by the candidate's time. `sharing`: how
-    many run on each GPU, and why. `first`: how many architectures are given that the study has not
-    tried.
+    many run on each GPU, and why. `first`: how many given architectures
+    would be tried first.
     """
 
     folder: Path
@@ -76,7 +76,7 @@ def plan(search: Search) -> Plan:
         trials=search.trials,
         jobs=jobs,
         sharing=sharing.why if sharing else "",
-        first=len(given),
+        first=min(len(given), max(0, search.trials - len(study.trials if study else ()))),
     )
 
 

@@ -189,10 +189,11 @@ def require(name: str, holds: bool, rule: str, got: object) -> None:
 def unlike(then: Question, now: Question) -> Iterator[tuple[str, Any, Any]]:
     """What differs between two questions: what it is, as it is now, and as it was then."""
     old, new = asdict(then), asdict(now)
-    yield from unlike_parameters(old.pop("evaluator_kwargs"), new.pop("evaluator_kwargs"))
+    parameters = old.pop("evaluator_kwargs"), new.pop("evaluator_kwargs")
     for name, value in old.items():
         if new[name] != value:
             yield name.replace("_", " "), new[name], value
+    yield from unlike_parameters(*parameters)
 
 
 def unlike_parameters(

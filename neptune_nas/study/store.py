@@ -170,7 +170,11 @@ def create_store(
             study_id = storage.create_new_study(turned, name)
         except optuna.exceptions.DuplicatedStudyError:
             study_id = storage.get_study_id_from_name(name)
-        if is_unasked(storage, study_id) and storage.get_study_directions(study_id) == turned:
+            alike = storage.get_study_directions(study_id) == turned
+            is_new = alike and is_unasked(storage, study_id, url)
+        else:
+            is_new = True
+        if is_new:
             storage.set_study_user_attr(study_id, QUESTION, question)
         refuse_other(storage, study_id, question, url)
     return Store(storage, study_id, allow)
@@ -187,7 +191,7 @@ def check_store(url: str, name: str, question: str, made: Path) -> None:
         storage = storage_at(url)
         with suppress(KeyError):
             study_id = storage.get_study_id_from_name(name)
-            if not is_unasked(storage, study_id):
+            if not is_unasked(storage, study_id, url):
                 refuse_other(storage, study_id, question, url)
 
 
@@ -202,17 +206,20 @@ def modes_at(url: str, name: str, made: Path, usual: Modes) -> Modes | None:
         storage = storage_at(url)
         with suppress(KeyError):
             study_id = storage.get_study_id_from_name(name)
-            if is_unasked(storage, study_id):
+            if is_unasked(storage, study_id, url):
                 return None
             kept = storage.get_study_user_attrs(study_id).get(MODES)
             return usual if kept is None else modes_from(kept)
     return None
 
 
-def is_unasked(storage: BaseStorage, study_id: int) -> bool:
-    """Whether a study has neither a question nor a trial, as where a search was killed at once."""
+def is_unasked(storage: BaseStorage, study_id: int, url: str) -> bool:
+    """Whether a study has neither a question nor a trial, as where a search was killed at once.
+
+    Only in a file of SQLite: on a server another machine may be about to write its question.
+    """
     asked = QUESTION in storage.get_study_user_attrs(study_id)
-    return not asked and not storage.get_n_trials(study_id)
+    return url.startswith(SQLITE) and not asked and not storage.get_n_trials(study_id)
 
 
 def refuse_other(storage: BaseStorage, study_id: int, question: str, url: str) -> None:

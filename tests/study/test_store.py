@@ -10,7 +10,14 @@ from neptune_nas.errors import StudyError
 from neptune_nas.samplers.sampler import distribution
 from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.objectives import Direction
-from neptune_nas.study.store import Store, check_store, create_store, modes_at, open_store
+from neptune_nas.study.store import (
+    Store,
+    check_store,
+    create_store,
+    is_unasked,
+    modes_at,
+    open_store,
+)
 from neptune_nas.training.mode import Mode, same_for_all
 from neptune_nas.trial import Cost, Score, State, Trial
 from tests.study.builders import SPACE, store_in
@@ -78,6 +85,15 @@ def test_a_study_that_was_killed_before_its_question_was_written_is_begun(tmp_pa
     assert len(store_in(tmp_path).trials()) == 1
     with pytest.raises(StudyError, match="holds another study 'few-digits'"):
         create_store(url, "few-digits", ["maximize", "minimize"], "another question")
+
+
+def test_on_a_server_a_study_without_a_question_may_be_anothers(tmp_path: Path) -> None:
+    study = optuna.load_study(
+        study_name="few-digits", storage=created(tmp_path, "maximize", "minimize")
+    )
+    storage, study_id = study._storage, study._study_id
+    assert is_unasked(storage, study_id, "sqlite:///study.db")
+    assert not is_unasked(storage, study_id, "postgresql://server/studies")
 
 
 def test_an_empty_study_of_other_objectives_is_refused(tmp_path: Path) -> None:
