@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -124,7 +125,10 @@ def ctrl_c():
 """
 
 
-def program(body: str, handler: str = "default_int_handler") -> tuple[int, str, str]:
+HEEDS = "default_int_handler"
+
+
+def program(body: str, handler: str = HEEDS) -> tuple[int, str, str]:
     """The exit code of a program that is impatient, and what it printed."""
     script = PROGRAM.format(body=body, handler=handler)
     ran = subprocess.run(
@@ -150,6 +154,15 @@ except KeyboardInterrupt:
 """)
         == ENDED
     )
+
+
+def test_the_cursor_that_a_progress_bar_hides_is_there_again() -> None:
+    ours, terminal = os.openpty()
+    script = PROGRAM.format(body="with ctrl_c_held():\n    ctrl_c()\n    ctrl_c()", handler=HEEDS)
+    subprocess.run([sys.executable, "-c", script], stderr=terminal, check=False)
+    assert os.read(ours, 1000).startswith(b"\x1b[?25h")
+    os.close(ours)
+    os.close(terminal)
 
 
 def test_it_does_so_where_the_first_is_held() -> None:
