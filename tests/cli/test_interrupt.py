@@ -22,7 +22,7 @@ def stopped(out: Path, times: int) -> str:
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if line.startswith("1/500"):
+            if "; 1/500 trials" in line:
                 for _ in range(times):
                     process.send_signal(signal.SIGINT)
                 break
