@@ -107,7 +107,8 @@ def test_an_exported_architecture_and_the_front_of_a_study_are_tried_first(
     first = ("--first", study / "best.json", "--first", study)
     known = {trial.key for trial in read_study(study).pareto()}
     outcome = neptune("search", *QUICK, "--out", tmp_path, *first, "--dry-run")
-    assert f"first          {counted(len(known), 'architecture')} that --first" in outcome.out
+    tried = min(len(known), 2)  # as many as there are trials
+    assert f"first          {counted(tried, 'architecture')} that --first" in outcome.out
     assert neptune("search", *QUICK, "--out", tmp_path, *first).code == 0
     trials = read_study(tmp_path / "tiny-digits").trials
     assert {trial.key for trial in trials[: len(known)]} <= known
