@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_leaves
 
 from neptune_nas.build import Shape
 from neptune_nas.errors import OptionError
+from neptune_nas.training.threads import torch_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def measure_latency(
             raise OptionError(f"`measure_latency`: {name} must be >= {least}, but got {value}.")
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     images = torch.rand(batch, *input_shape, device=device)
-    with using(threads):
+    with torch_threads(threads):
         times = passes(network, images, repeats, time.perf_counter)
     low, _, high = quantiles(times, n=4)
     return Latency(median(times), high - low, batch, repeats, threads, str(device))
@@ -71,7 +72,7 @@ def processor_time(network: nn.Module, input_shape: Shape, repeats: int = 30) ->
     The median of `repeats` passes, after a tenth as many untimed. What other processes and threads
     take does not count. The network must lie on the CPU.
     """
-    with using(1):
+    with torch_threads(1):
         return median(passes(network, torch.rand(1, *input_shape), repeats, time.thread_time))
 
 
@@ -103,17 +104,6 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.train(training)
-
-
-@contextmanager
-def using(threads: int) -> Iterator[None]:
-    """That many of torch's threads inside; afterwards as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def peak_memory(
