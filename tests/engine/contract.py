@@ -142,31 +142,21 @@ class EngineContract(ABC):
                 engine.wait()
             assert engine.pending == frozenset()
 
-    def test_a_users_mistake_costs_no_other_result(self) -> None:
+    @pytest.mark.parametrize(("calls", "kept"), [(3, [0, 2]), (8, [0, 2, 4, 6])])
+    def test_users_mistakes_cost_no_other_result_and_each_is_raised(
+        self, calls: int, kept: list[int]
+    ) -> None:
         found, mistakes = [], 0
         with self.make(Raises(ArchitectureError("odd"))) as engine:
-            for each in map(call, range(3)):
+            for each in map(call, range(calls)):
                 engine.submit(each)
             while engine.pending:
                 try:
                     found += engine.wait()
                 except ArchitectureError:
                     mistakes += 1
-        assert sorted(result.call.id for result in found) == [0, 2]
-        assert mistakes == 1
-
-    def test_every_users_mistake_is_raised_however_many_there_are(self) -> None:
-        found, mistakes = [], 0
-        with self.make(Raises(ArchitectureError("odd"))) as engine:
-            for each in map(call, range(8)):
-                engine.submit(each)
-            while engine.pending:
-                try:
-                    found += engine.wait()
-                except ArchitectureError:
-                    mistakes += 1
-        assert sorted(result.call.id for result in found) == [0, 2, 4, 6]
-        assert mistakes == 4
+        assert sorted(result.call.id for result in found) == kept
+        assert mistakes == calls - len(kept)
 
     def test_an_evaluator_may_start_processes_of_its_own(self) -> None:
         with self.make(HasChild(), jobs=1) as engine:
