@@ -34,8 +34,8 @@ from neptune_nas.evaluate.tabular import Tabular
 from neptune_nas.pareto import Floats, hypervolume, non_dominated
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.samplers.problem import Problem
+from neptune_nas.searching.proposals import ATTEMPTS
 from neptune_nas.space import RejectedError, Space, find_space
-from neptune_nas.study.proposals import ATTEMPTS
 
 WHOLE = 1_000_000  # a fidelity that no table exceeds
 OBJECTIVES = {1: ("accuracy",), 2: ("accuracy", "flops")}

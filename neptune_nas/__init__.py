@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from neptune_nas.full_training.run import Training
     from neptune_nas.model import load_model, save_model
     from neptune_nas.search import Search
-    from neptune_nas.study.coordinator import StopSearch
+    from neptune_nas.searching.coordinator import StopSearch
     from neptune_nas.study.read import read_study
 
 __version__ = "0.1.0"
 
 LAZY = {
     "Search": "neptune_nas.search",
-    "StopSearch": "neptune_nas.study.coordinator",
+    "StopSearch": "neptune_nas.searching.coordinator",
     "Training": "neptune_nas.full_training.run",
     "export_trial": "neptune_nas.architecture_file",
     "load": "neptune_nas.architecture_file",

@@ -10,10 +10,10 @@ from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.evaluate.parameters import code_of, parameters_of
 from neptune_nas.record import record_classes
 from neptune_nas.search import Search
+from neptune_nas.searching.recount import check_costs
 from neptune_nas.space import Space
 from neptune_nas.study.folder import open_folder, read_settings, record_from
 from neptune_nas.study.read import read_study
-from neptune_nas.study.recount import check_costs
 from neptune_nas.study.settings import (
     TABLE,
     TRAINING,

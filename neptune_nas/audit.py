@@ -15,12 +15,12 @@ from neptune_nas.evaluate.zero_cost import Proxy, ZeroCost
 from neptune_nas.interrupt import ctrl_c_held
 from neptune_nas.outputs import write_outputs
 from neptune_nas.search import Search
+from neptune_nas.searching.table import common_fidelities
 from neptune_nas.study.agreement import LEAST
 from neptune_nas.study.audit import NEEDED, Measured, Truth, pick, read_audit, write_audit
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.settings import TRAINING
 from neptune_nas.study.study import Study
-from neptune_nas.study.table import common_fidelities
 from neptune_nas.trial import Score, Trial
 from neptune_nas.watch import ignore
 from neptune_nas.wording import counted

@@ -9,10 +9,10 @@ from neptune_nas.architecture_file import ExportedArchitecture, load
 from neptune_nas.codec import NotAllowedError
 from neptune_nas.errors import FileFormatError, OptionError, StudyError
 from neptune_nas.record import record_classes
+from neptune_nas.searching.subject import Subject
 from neptune_nas.space import Space
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study
-from neptune_nas.study.subject import Subject
 from neptune_nas.trial import Trial
 
 

@@ -12,12 +12,12 @@ from neptune_nas.codec import key
 from neptune_nas.constraints import Survey
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.search import Search
+from neptune_nas.searching.recount import check_costs
+from neptune_nas.searching.subject import Subject
 from neptune_nas.study.progress import is_complete
-from neptune_nas.study.recount import check_costs
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question
 from neptune_nas.study.study import Study
-from neptune_nas.study.subject import Subject
 from neptune_nas.training.threads import torch_threads
 from neptune_nas.trial import Score
 

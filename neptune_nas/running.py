@@ -12,20 +12,20 @@ from neptune_nas.errors import NeptuneError
 from neptune_nas.interrupt import ctrl_c_held
 from neptune_nas.outputs import write_outputs
 from neptune_nas.record import record_classes
-from neptune_nas.study.coordinator import Coordinator, Limits
+from neptune_nas.searching.coordinator import Coordinator, Limits
+from neptune_nas.searching.opening import Opening
+from neptune_nas.searching.proposals import Proposer
+from neptune_nas.searching.recount import check_costs
+from neptune_nas.searching.run import run_session
+from neptune_nas.searching.session import begin
+from neptune_nas.searching.subject import Subject
 from neptune_nas.study.objectives import directions
-from neptune_nas.study.opening import Opening
 from neptune_nas.study.progress import Progress, Tracker
-from neptune_nas.study.proposals import Proposer
 from neptune_nas.study.read import snapshot
-from neptune_nas.study.recount import check_costs
-from neptune_nas.study.run import run_session
 from neptune_nas.study.rungs import Rungs
-from neptune_nas.study.session import begin
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.store import Store
 from neptune_nas.study.study import Study
-from neptune_nas.study.subject import Subject
 from neptune_nas.trial import Trial
 
 Watch = Callable[[Progress], None]

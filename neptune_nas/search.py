@@ -30,21 +30,27 @@ from neptune_nas.record import record_classes
 from neptune_nas.redact import redact
 from neptune_nas.running import Watch, run_search
 from neptune_nas.samplers.factory import check_name
+from neptune_nas.searching.coordinator import Limits
+from neptune_nas.searching.opening import Opening
+from neptune_nas.searching.session import Asked
+from neptune_nas.searching.subject import Subject
+from neptune_nas.searching.table import DATA as TABLE_DATA
+from neptune_nas.searching.table import (
+    check_loss,
+    check_repeats,
+    check_rungs,
+    fidelities,
+    table_task,
+)
+from neptune_nas.searching.task import Task, check_ours, task_on, training_task
 from neptune_nas.sharing import Sharing, need_on, share_gpus
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import check_where, file_of, find_modules
-from neptune_nas.study.coordinator import Limits
 from neptune_nas.study.folder import Folder
-from neptune_nas.study.opening import Opening
 from neptune_nas.study.read import read_study
 from neptune_nas.study.rungs import REDUCTION, Reduction
-from neptune_nas.study.session import Asked
 from neptune_nas.study.settings import TABLE, TRAINING, Question
 from neptune_nas.study.study import Study
-from neptune_nas.study.subject import Subject
-from neptune_nas.study.table import DATA as TABLE_DATA
-from neptune_nas.study.table import check_loss, check_repeats, check_rungs, fidelities, table_task
-from neptune_nas.study.task import Task, check_ours, task_on, training_task
 from neptune_nas.training.device import check_device, check_gpus, pick_device
 from neptune_nas.training.mode import KINDS, Modes
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe

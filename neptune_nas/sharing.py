@@ -12,10 +12,10 @@ from neptune_nas.engine.gpus import CONTEXT, SAFE, Need, dealt, fitting
 from neptune_nas.engine.plan import usable_cores
 from neptune_nas.errors import ArchitectureError, OptionError, first_line
 from neptune_nas.footprint import footprint_of, training_bytes
+from neptune_nas.searching.gauge import Gauge
+from neptune_nas.searching.subject import Subject
+from neptune_nas.searching.task import Task
 from neptune_nas.study.folder import record_from
-from neptune_nas.study.gauge import Gauge
-from neptune_nas.study.subject import Subject
-from neptune_nas.study.task import Task
 from neptune_nas.training.feed import must_stream
 from neptune_nas.training.memory import free_memory
 from neptune_nas.training.mode import Modes

@@ -13,11 +13,11 @@ from neptune_nas.codec import key
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError
 from neptune_nas.given import given_in
 from neptune_nas.search import Search
+from neptune_nas.searching.subject import Subject
 from neptune_nas.space import Space, choice, find_space
 from neptune_nas.study.progress import Progress
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study
-from neptune_nas.study.subject import Subject
 from tests.study.builders import SHAPE
 from tests.study.fakes import arithmetic_search
 from tests.test_search import Halve

@@ -41,7 +41,7 @@ RANKS = (
     ("evaluate",),
     ("engine",),
     ("study",),
-    ("architecture_file", "report"),
+    ("architecture_file", "report", "searching"),
     ("compare", "given", "model", "outputs", "sharing", "validate"),
     ("export", "full_training", "running"),
     ("search",),

@@ -4,11 +4,11 @@ import pytest
 
 from neptune_nas.errors import OptionError
 from neptune_nas.running import run_search
-from neptune_nas.study.coordinator import Limits
+from neptune_nas.searching.coordinator import Limits
+from neptune_nas.searching.opening import Opening
+from neptune_nas.searching.session import Asked
 from neptune_nas.study.folder import Folder
-from neptune_nas.study.opening import Opening
 from neptune_nas.study.progress import Progress
-from neptune_nas.study.session import Asked
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.watch import ignore

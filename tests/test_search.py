@@ -14,8 +14,8 @@ from torch import nn
 from neptune_nas.architecture import Architecture, Conv, Stage
 from neptune_nas.errors import NeptuneError, OptionError, OwnCodeError, StudyError
 from neptune_nas.search import Search
+from neptune_nas.searching.coordinator import StopSearch
 from neptune_nas.space import Space, choice
-from neptune_nas.study.coordinator import StopSearch
 from neptune_nas.study.progress import Progress
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study

@@ -13,8 +13,8 @@ from neptune_nas.engine.gpus import CONTEXT, SAFE, Need
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.evaluate.short_training import ShortTraining
 from neptune_nas.footprint import footprint_of, training_bytes
+from neptune_nas.searching.task import Task
 from neptune_nas.sharing import DRAWN, SAMPLED, by_memory, need_of, sampled, share
-from neptune_nas.study.task import Task
 from neptune_nas.training.mode import Mode, same_for_all
 from neptune_nas.training.recipe import Recipe
 

@@ -17,7 +17,7 @@ from neptune_nas.full_training.terms import TERMS, Terms, refuse_others, terms_i
 from neptune_nas.model import Model, load_model, save_model
 from neptune_nas.record import record_classes
 from neptune_nas.references import ReferenceNetwork
-from neptune_nas.study.session import hardware, now, versions
+from neptune_nas.searching.session import hardware, now, versions
 from neptune_nas.training.augment import Normalizer
 from neptune_nas.training.choice import choose
 from neptune_nas.training.feed import make_feeds

@@ -1,1 +1,1 @@
-"""All trials of one question, on disk: what was asked, what came out, and how to go on."""
+"""All trials of one question, on disk: what was asked, what came out, and all that follows."""

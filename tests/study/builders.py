@@ -11,17 +11,17 @@ from neptune_nas.cost import CostModel
 from neptune_nas.samplers.classic import RandomSearch
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
+from neptune_nas.searching.coordinator import Coordinator
+from neptune_nas.searching.gauge import Gauge
+from neptune_nas.searching.proposals import Proposer
+from neptune_nas.searching.subject import Subject
+from neptune_nas.searching.task import Task
 from neptune_nas.space import Space, choice, repeat
-from neptune_nas.study.coordinator import Coordinator
 from neptune_nas.study.database import sqlite_url
-from neptune_nas.study.gauge import Gauge
 from neptune_nas.study.objectives import directions
-from neptune_nas.study.proposals import Proposer
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.store import Store, create_store
-from neptune_nas.study.subject import Subject
-from neptune_nas.study.task import Task
 from neptune_nas.trial import Cost, Score, State, Trial
 from tests.study.fakes import Arithmetic
 

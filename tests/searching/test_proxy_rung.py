@@ -7,7 +7,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from neptune_nas.architecture import Architecture
-from neptune_nas.study.coordinator import Coordinator, Limits
+from neptune_nas.searching.coordinator import Coordinator, Limits
 from neptune_nas.study.objectives import standing
 from neptune_nas.trial import Score, State
 from tests.study.builders import coordinator_on, make_trial, question, store_in

@@ -12,12 +12,12 @@ from neptune_nas.constraints import COUNTED, Survey, survey
 from neptune_nas.latency import processor_time
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.samplers.problem import Problem
+from neptune_nas.searching.gauge import Gauge
+from neptune_nas.searching.reference_point import reference_point
+from neptune_nas.searching.session import facts_of
+from neptune_nas.searching.task import Task
 from neptune_nas.space import Space
-from neptune_nas.study.gauge import Gauge
-from neptune_nas.study.reference_point import reference_point
-from neptune_nas.study.session import facts_of
 from neptune_nas.study.settings import PROCESSOR_TIME, TABLES_OWN, Facts, Question
-from neptune_nas.study.task import Task
 from neptune_nas.training.mode import Modes
 
 

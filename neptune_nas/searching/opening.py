@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from neptune_nas.lock import check_writable
+from neptune_nas.searching.session import Asked, settle_settings
 from neptune_nas.study.database import SQLITE, require_database, sqlite_url
 from neptune_nas.study.folder import Folder, read_settings
 from neptune_nas.study.objectives import directions
-from neptune_nas.study.session import Asked, settle_settings
 from neptune_nas.study.settings import Facts, Settings
 from neptune_nas.study.store import Store, check_store, create_store, modes_at
 from neptune_nas.training.mode import Mode, Modes, same_for_all

@@ -13,8 +13,8 @@ from neptune_nas.data.load import load_once
 from neptune_nas.errors import ArchitectureError, DataError, OptionError
 from neptune_nas.evaluate.table_file import ONLY
 from neptune_nas.evaluate.tabular import Tabular
+from neptune_nas.searching.task import Task
 from neptune_nas.study.objectives import EXACT
-from neptune_nas.study.task import Task
 from neptune_nas.trial import Cost
 
 Shape = tuple[int, int, int]

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from neptune_nas.errors import OptionError
-from neptune_nas.study import subject as subject_module
+from neptune_nas.searching import subject as subject_module
+from neptune_nas.searching.subject import Subject
 from neptune_nas.study.settings import Question
-from neptune_nas.study.subject import Subject
 from tests.study.builders import SPACE, question, subject_of
 
 

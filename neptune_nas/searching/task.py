@@ -15,9 +15,9 @@ from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.evaluate.proxy_first import ProxyFirst
 from neptune_nas.evaluate.short_training import ShortTraining
 from neptune_nas.evaluate.zero_cost import Proxy, ZeroCost
+from neptune_nas.searching.gauge import Costs
 from neptune_nas.space import Space
 from neptune_nas.study.folder import record_from
-from neptune_nas.study.gauge import Costs
 from neptune_nas.study.settings import Question
 from neptune_nas.training.mode import Modes
 from neptune_nas.training.recipe import Recipe

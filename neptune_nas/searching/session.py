@@ -10,10 +10,10 @@ from typing import Any
 from neptune_nas import __version__
 from neptune_nas.engine.plan import usable_cores
 from neptune_nas.errors import StudyError
+from neptune_nas.searching.task import Task
 from neptune_nas.space import Space
 from neptune_nas.study.folder import Folder, read_settings, write_settings
 from neptune_nas.study.settings import Facts, Question, Settings, unlike
-from neptune_nas.study.task import Task
 from neptune_nas.training.mode import Modes
 from neptune_nas.wording import as_typed, counted
 

@@ -5,7 +5,7 @@ import pytest
 from optuna.samplers import BaseSampler, RandomSampler
 
 from neptune_nas.errors import OwnCodeError
-from neptune_nas.study.coordinator import Coordinator, Limits
+from neptune_nas.searching.coordinator import Coordinator, Limits
 from neptune_nas.trial import Cost
 from tests.study.builders import coordinator_on, question, store_in
 from tests.study.fakes import Arithmetic, InlineEngine

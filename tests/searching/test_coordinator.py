@@ -12,7 +12,7 @@ from neptune_nas.codec import key
 from neptune_nas.engine.engine import Result
 from neptune_nas.errors import StudyError
 from neptune_nas.interrupt import ctrl_c_held
-from neptune_nas.study.coordinator import Limits, StopSearch
+from neptune_nas.searching.coordinator import Limits, StopSearch
 from neptune_nas.study.store import Store
 from neptune_nas.trial import Cost, State
 from tests.study.builders import FEW, SPACE, coordinator_on, question, store_in

@@ -8,14 +8,14 @@ from neptune_nas.architecture import Architecture, Stage
 from neptune_nas.cost import CostModel
 from neptune_nas.errors import ArchitectureError, OptionError
 from neptune_nas.evaluate.tabular import Tabular
-from neptune_nas.space import Space, choice
-from neptune_nas.study.table import (
+from neptune_nas.searching.table import (
     check_loss,
     check_rungs,
     common_fidelities,
     fidelities,
     table_task,
 )
+from neptune_nas.space import Space, choice
 from neptune_nas.trial import Cost
 
 

@@ -7,7 +7,7 @@ from time import monotonic
 from threadpoolctl import threadpool_limits
 
 from neptune_nas.engine.engine import Engine
-from neptune_nas.study.coordinator import Coordinator, Limits
+from neptune_nas.searching.coordinator import Coordinator, Limits
 from neptune_nas.study.store import Store
 from neptune_nas.trial import State, Trial
 

@@ -9,11 +9,11 @@ from neptune_nas.architecture import Architecture, Stage
 from neptune_nas.constraints import parse_constraint
 from neptune_nas.cost import CostModel
 from neptune_nas.errors import StudyError
+from neptune_nas.searching.gauge import Gauge
+from neptune_nas.searching.reference_point import costliest, reference_point
+from neptune_nas.searching.session import Asked, begin, settle_settings, versions
 from neptune_nas.space import Space, choice
 from neptune_nas.study.folder import Folder
-from neptune_nas.study.gauge import Gauge
-from neptune_nas.study.reference_point import costliest, reference_point
-from neptune_nas.study.session import Asked, begin, settle_settings, versions
 from neptune_nas.training.mode import Mode, same_for_all
 from tests.study.builders import CLASSES, SHAPE, SPACE, question, settings
 

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.errors import StudyError
+from neptune_nas.searching.opening import Opening
+from neptune_nas.searching.session import Asked, begin
 from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.folder import Folder
-from neptune_nas.study.opening import Opening
-from neptune_nas.study.session import Asked, begin
 from tests.study.builders import question, settings
 
 BEGUN = settings(question())

@@ -6,7 +6,7 @@ import pytest
 
 from neptune_nas.architecture import Architecture
 from neptune_nas.errors import ArchitectureError, StudyError
-from neptune_nas.study.recount import check_costs
+from neptune_nas.searching.recount import check_costs
 from neptune_nas.trial import Cost, Trial
 
 STORED = Cost(12_345, 100, 50)

@@ -11,9 +11,9 @@ from neptune_nas.errors import StudyError
 from neptune_nas.evaluate.seeds import seed_for
 from neptune_nas.interrupt import heed
 from neptune_nas.samplers.problem import SpaceExhaustedError
+from neptune_nas.searching.proposals import Proposer
 from neptune_nas.study.front import Front, enter, losses_of
 from neptune_nas.study.objectives import standing, values_of
-from neptune_nas.study.proposals import Proposer
 from neptune_nas.study.rungs import Losses, Phase, Rungs
 from neptune_nas.study.settings import Question
 from neptune_nas.study.store import Store
