@@ -130,7 +130,7 @@ def truths(search: Search, trials: Sequence[Trial], epochs: int) -> Iterator[Ite
     if not trials:
         return
     by_number = {trial.number: trial for trial in trials}
-    with search.engine() as engine:
+    with search.make_engine() as engine:
         for trial in trials:
             seed = seed_for(search.seed, trial.key, FRESH)
             engine.submit(Call(trial.number, trial.architecture, epochs, seed))

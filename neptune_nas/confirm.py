@@ -119,7 +119,7 @@ def confirmations(
     if not unsure(study, goal):
         return
     tried: set[tuple[int, int]] = set()
-    with search.engine() as engine:
+    with search.make_engine() as engine:
         while True:
             left = engine.slots if most is None else most - len(tried)
             free = min(left, engine.slots - len(engine.pending))

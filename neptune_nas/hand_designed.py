@@ -107,7 +107,7 @@ def scores(search: Search, jobs: Sequence[Job]) -> Iterator[list[tuple[str, Scor
     if not jobs:
         return
     epochs = search.question.rungs[-1]
-    with search.engine() as engine:
+    with search.make_engine() as engine:
         for i, job in enumerate(jobs):
             engine.submit(Call(i, job.network, epochs, job.seed))
         while engine.pending:

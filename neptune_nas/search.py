@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from neptune_nas.codec import type_name
 from neptune_nas.data.load import load_once
 from neptune_nas.data.names import check_known, short_name
+from neptune_nas.engine.engine import Engine
 from neptune_nas.engine.local import LocalEngine
+from neptune_nas.engine.on_ray import RayEngine, slots_on
 from neptune_nas.engine.plan import Slots, own_modules, share_out
 from neptune_nas.engine.process import end_if_unguarded, start_fork_server
 from neptune_nas.errors import OptionError
@@ -89,7 +91,8 @@ class Search:
     use in place of `study.db` in that folder. `data_dir`: where data sets lie, see `load_data`.
     `modes`: in which precision and memory layout to train each kind of network (default: as the
     study began; for a new one as the recipe says, or where that is "auto" as is fastest here).
-    `device`: "auto", "cpu" or "cuda". `jobs`: evaluations at once (default: one a core, or
+    `device`: "auto", "cpu" or "cuda". `engine`: "local", worker processes of this machine, or
+    "ray", a cluster (see `RayEngine`). `jobs`: evaluations at once (default: one a core, or
     `trials_per_gpu` on each of `gpus`, which are CUDA devices by number: as many as are predicted
     to fit unless it is given), each with `threads` (default: its share of the cores). `timeout`,
     `trial_timeout`: seconds. `patience`: stop after that many trials in a row that were scored at
@@ -123,6 +126,7 @@ class Search:
     storage: str | None = None
     data_dir: str | Path | None = None
     device: str = "auto"
+    engine: Literal["local", "ray"] = "local"
     jobs: int | None = None
     threads: int | None = None
     gpus: Sequence[int] = ()
@@ -140,8 +144,10 @@ class Search:
                 object.__setattr__(self, name, tuple(value))  # a list could change later
         check_positive(self, POSITIVE)
         check_exclusive(self, EXCLUSIVE)
-        if self.gpus and self.device == "cpu":
-            raise OptionError(exclusive("gpus", "device cpu"))
+        for other in ("device cpu", "engine ray"):
+            name, _, value = other.partition(" ")
+            if self.gpus and getattr(self, name) == value:
+                raise OptionError(exclusive("gpus", other))
         if self.proxy and (not self.rungs or self.rungs[0] > 0):
             got = ",".join(map(str, self.rungs or ())) or "none"
             raise OptionError(
@@ -276,31 +282,49 @@ class Search:
 
     @cached_property
     def sharing(self) -> Sharing | None:
-        """How many evaluations share each GPU, and why; None where there is none, or `jobs` says.
+        """How many evaluations share each GPU here, and why.
 
+        None where there is none, where `jobs` says, and on Ray, which deals them out itself.
         Training on CUDA with no GPU named is on the first.
         """
-        if self.jobs:
+        if self.jobs or self.engine == "ray":
             return None
         need = (lambda: need_on(self.subject)) if self._measure == TRAINING else None
         return share_gpus(tuple(self.gpus), self._device == "cuda", self.trials_per_gpu, need)
 
     @property
     def slots(self) -> Slots:
-        """How the machine is shared out."""
+        """How the machine, or the cluster, is shared out."""
+        if self.engine == "ray":
+            return slots_on(self.jobs, self.threads, self._on_gpu, self.trials_per_gpu)
         gpus = self.sharing.gpus if self.sharing else tuple(self.gpus)
         return share_out(self.jobs, self.threads, gpus)
 
-    def engine(self) -> LocalEngine:
+    @property
+    def _on_gpu(self) -> bool:
+        """Whether workers need a GPU, where none is named."""
+        asked = self.evaluator is not None and self.device == "cuda"
+        return asked or (self._measure == TRAINING and self._device == "cuda")
+
+    def make_engine(self) -> Engine:
         """Workers that measure as this search does."""
-        slots, places = self.slots, self._places
+        evaluator, slots, places = self.task.evaluator, self.slots, self._places
+        setup = partial(find_modules, places) if places else None
+        if self.engine == "ray":
+            return RayEngine(
+                evaluator,
+                slots,
+                per_gpu=self.trials_per_gpu or 1,
+                trial_timeout=self.trial_timeout,
+                setup=setup,
+            )
         return LocalEngine(
-            self.task.evaluator,
+            evaluator,
             jobs=slots.jobs,
             threads=slots.threads,
             gpus=slots.gpus,
             trial_timeout=self.trial_timeout,
-            setup=partial(find_modules, places) if places else None,
+            setup=setup,
         )
 
     @property
@@ -334,7 +358,8 @@ class Search:
         another question, is being searched by another process, or cannot be written.
         """
         end_if_unguarded()
-        start_fork_server(own_modules(self.task.evaluator))  # it imports while facts are found
+        if self.engine == "local":
+            start_fork_server(own_modules(self.task.evaluator))  # it imports while facts are found
         limits = Limits(self.trials, self.timeout, self.patience)
         first = self.to_try_first()
-        return run_search(self.opening, self.subject, self.engine, limits, watch, first=first)
+        return run_search(self.opening, self.subject, self.make_engine, limits, watch, first=first)

@@ -1,7 +1,8 @@
 """Hypothesis without a deadline, as how long an example takes depends on what else runs; a machine
-that remembers its modes; Ctrl-C that is heeded; and a finished study that trains nothing.
+that remembers its modes; Ctrl-C that is heeded; a finished study that trains nothing; and Ray.
 """
 
+import logging
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,3 +53,25 @@ def searched(finished: Path, tmp_path: Path) -> Search:
     """The search that made a copy of it, which is to be changed at will."""
     copytree(finished, tmp_path / finished.name)
     return arithmetic_search(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """Ray on this machine, which takes seconds to start, and believes that it has two GPUs.
+
+    Whoever uses it is in the group "ray", so that only one is started.
+    """
+    import ray
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        ray.init(
+            "local",
+            num_cpus=4,
+            num_gpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+        yield
+        ray.shutdown()

@@ -47,7 +47,7 @@ def test_an_audit_that_was_stopped_goes_on(searched: Search) -> None:
 def test_what_came_together_is_kept_where_watching_ends_it(
     searched: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Search, "engine", lambda _: Together(Arithmetic()))
+    monkeypatch.setattr(Search, "make_engine", lambda _: Together(Arithmetic()))
 
     def stop(*_: int) -> None:
         raise KeyboardInterrupt

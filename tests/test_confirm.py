@@ -70,7 +70,7 @@ def test_one_that_was_stopped_goes_on(searched: Search) -> None:
 def test_what_came_together_is_kept_where_watching_ends_it(
     searched: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Search, "engine", lambda _: Together(Arithmetic()))
+    monkeypatch.setattr(Search, "make_engine", lambda _: Together(Arithmetic()))
 
     def stop(_: Trial, __: int) -> None:
         raise KeyboardInterrupt
@@ -164,7 +164,7 @@ def test_what_is_asked_is_written_before_the_first_result(
     def stop(_: Search) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Search, "engine", stop)
+    monkeypatch.setattr(Search, "make_engine", stop)
     with pytest.raises(KeyboardInterrupt):
         run_confirm(searched, BEST)
     assert read_aim(searched.folder.confirmations) == Aim(BEST)

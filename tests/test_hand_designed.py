@@ -38,7 +38,7 @@ class Inline(Search):
 
     measure = Pretending()
 
-    def engine(self) -> Any:
+    def make_engine(self) -> Any:
         """Where calls run."""
         return InlineEngine(self.measure)
 
@@ -46,7 +46,7 @@ class Inline(Search):
 class Whole(Inline):
     """One that makes all its calls at once."""
 
-    def engine(self) -> Any:
+    def make_engine(self) -> Any:
         """Where calls run."""
         return Together(self.measure)
 

@@ -12,6 +12,7 @@ from neptune_nas.cli.stopped import stoppable
 from neptune_nas.cli.study import (
     DataDir,
     Device,
+    EngineName,
     EvaluatorClass,
     EvaluatorKwargs,
     Gpus,
@@ -36,6 +37,7 @@ class Measuring:
     """Which study, and where and with what to measure: each field is an option."""
 
     study: StudyFolder
+    engine: EngineName = "local"
     jobs: Jobs = None
     threads: Threads = None
     gpus: Gpus = None
@@ -60,6 +62,7 @@ class Measuring:
                 self.allow,
                 evaluator_of(self.evaluator, self.evaluator_kwargs),
             ),
+            engine=self.engine,
             jobs=self.jobs,
             threads=self.threads,
             gpus=() if self.gpus is None else whole_numbers(self.gpus, "--gpus", "0,1"),

@@ -10,6 +10,7 @@ from neptune_nas.cli.stopped import stoppable
 from neptune_nas.cli.study import (
     DataDir,
     Device,
+    EngineName,
     EvaluatorClass,
     EvaluatorKwargs,
     Gpus,
@@ -156,6 +157,7 @@ def search(
     evaluator_kwargs: EvaluatorKwargs = None,
     repeat_seeds: RepeatSeeds = None,
     confirm: Confirm = None,
+    engine: EngineName = "local",
     jobs: Jobs = None,
     threads: Threads = None,
     gpus: Gpus = None,
@@ -192,6 +194,7 @@ def search(
         "table": table,
         "evaluator": evaluator_of(evaluator, evaluator_kwargs),
         "repeats": repeat_seeds,
+        "engine": engine,
         "jobs": jobs,
         "threads": threads,
         "gpus": None if gpus is None else whole_numbers(gpus, "--gpus", "0,1"),

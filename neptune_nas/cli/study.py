@@ -1,7 +1,7 @@
 """Options of the commands that read a study, or measure more for it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -36,6 +36,13 @@ SpaceFile = Annotated[
 ]
 Jobs = Annotated[
     int | None, typer.Option("-j", "--jobs", help="Evaluations at once (default: one a core).")
+]
+EngineName = Annotated[
+    Literal["local", "ray"],
+    typer.Option(
+        "--engine",
+        help="local: processes of this machine; ray: a cluster, as RAY_ADDRESS names it.",
+    ),
 ]
 Threads = Annotated[
     int | None,

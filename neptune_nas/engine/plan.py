@@ -38,15 +38,19 @@ class Slots:
         require(all(gpu >= 0 for gpu in self.gpus), "gpus", "CUDA indices from 0", self.gpus)
 
 
-def share_out(jobs: int | None, threads: int | None, gpus: tuple[int, ...]) -> Slots:
+def share_out(
+    jobs: int | None, threads: int | None, gpus: tuple[int, ...], cores: int | None = None
+) -> Slots:
     """One job a GPU, or else one a core, and for each its share of the cores, where not given.
 
-    `OMP_NUM_THREADS`, where it is set, is the most threads that are taken unasked.
+    `cores`: how many there are (default: those of this machine). `OMP_NUM_THREADS`, where it is
+    set, is the most threads that are taken unasked.
     """
-    jobs = (len(gpus) or usable_cores()) if jobs is None else jobs
+    cores = usable_cores() if cores is None else cores
+    jobs = (len(gpus) or cores) if jobs is None else jobs
     if threads is None:
         most = os.environ.get("OMP_NUM_THREADS", "")
-        share = max(1, usable_cores() // max(1, jobs))
+        share = max(1, cores // max(1, jobs))
         threads = min(share, int(most)) if most.isdecimal() and int(most) else share
     return Slots(jobs, threads, gpus)
 

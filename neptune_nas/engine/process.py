@@ -7,60 +7,40 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from time import monotonic
 
-from neptune_nas.engine.engine import Call
 from neptune_nas.engine.plan import Plan
+from neptune_nas.engine.pool import Ending, Worker
 from neptune_nas.engine.worker import Reply, run_worker
+from neptune_nas.errors import NeptuneError
 
 FORKS = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
 NAME = "neptune-worker-"  # before a worker's number
 UNGUARDED = 77  # exit code of a worker that would start workers itself, which nothing else has
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A call on its way to a worker for the `number`-th time, given out at `since` (monotonic)."""
-
-    call: Call
-    payload: bytes
-    number: int = 1
-    since: float = 0.0
+RUNS_ITSELF = (
+    "a search starts its workers by importing the script that runs it, and this script searches "
+    'again when it is imported: call what searches under `if __name__ == "__main__":`.'
+)
 
 
 @dataclass(slots=True)
-class Worker:
-    """One process: starting until it is `ready`, then idle or busy with one `attempt`."""
+class WorkerProcess(Worker):
+    """One process, and the pipe to it."""
 
-    plan: Plan
     process: BaseProcess
     connection: Connection
-    ready: bool = False
-    attempt: Attempt | None = None
 
     @property
     def sources(self) -> frozenset[Connection | int]:
         """What `multiprocessing.connection.wait` watches: a reply, and the end of the process."""
         return frozenset((self.connection, self.process.sentinel))
 
-    @property
-    def elapsed(self) -> float:
-        """Seconds since its present call was given out; 0 if it has none."""
-        return monotonic() - self.attempt.since if self.attempt else 0.0
-
-    @property
-    def idle(self) -> bool:
-        """Whether it waits for a call."""
-        return self.ready and self.attempt is None
-
-    def give(self, attempt: Attempt) -> None:
-        """Send a call. Raises `OSError` where the process is gone."""
-        self.connection.send_bytes(attempt.payload)
-        self.attempt = replace(attempt, since=monotonic())
+    def send(self, payload: bytes) -> None:
+        """Send a pickled call. Raises `OSError` where the process is gone."""
+        self.connection.send_bytes(payload)
 
     def take(self) -> Reply | None:
         """The next reply, or None where the process ended without one."""
@@ -72,8 +52,8 @@ class Worker:
             pass
         return None
 
-    def end(self) -> int | None:
-        """End the process if it still runs; its exit code, negative for a signal."""
+    def end(self) -> Ending:
+        """End the process if it still runs."""
         self.process.kill()
         self.process.join()
         code = self.process.exitcode
@@ -81,7 +61,7 @@ class Worker:
         # reach: where the fork server died, its workers live on but count as ended.
         self.process.close()
         self.connection.close()
-        return code
+        return Ending(describe_exit(code), NeptuneError(RUNS_ITSELF) if code == UNGUARDED else None)
 
 
 def start_fork_server(preload: tuple[str, ...] = ()) -> None:
@@ -95,7 +75,7 @@ def start_fork_server(preload: tuple[str, ...] = ()) -> None:
             forkserver.ensure_running()
 
 
-def start_worker(plan: Plan, preload: tuple[str, ...] = ()) -> Worker:
+def start_worker(plan: Plan, preload: tuple[str, ...] = ()) -> WorkerProcess:
     """Start a process for `plan`. Raises `OSError` or `EOFError` where the fork server just died.
 
     Where there is a fork server, a worker or the replacement of one starts in milliseconds.
@@ -117,7 +97,7 @@ def start_worker(plan: Plan, preload: tuple[str, ...] = ()) -> Worker:
         raise
     finally:
         theirs.close()
-    return Worker(plan, process, ours)
+    return WorkerProcess(plan, process, ours)
 
 
 @contextmanager

@@ -44,22 +44,40 @@ class Reply:
     spoiled: bool = False
 
 
+class Station:
+    """One evaluator, and the calls that are made of it, wherever the process is that holds it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._evaluator: Evaluator | None = None
+
+    def begin(self) -> Reply:
+        """Make ready, once, before the first call."""
+        torch.set_num_threads(self._plan.threads)
+        keep_pages()
+        try:
+            self._evaluator = _prepare(self._plan)
+        except Exception as error:
+            return Reply(mistake=_startup_mistake(error), trace=traceback.format_exc())
+        return Reply()
+
+    def answer(self, payload: bytes) -> Reply:
+        """Unpickle one call, make it, and say what came of it."""
+        assert self._evaluator is not None, "`begin` comes first"
+        return answer(self._evaluator, payload, self._plan.index)
+
+
 def run_worker(connection: Connection, plan: Plan) -> None:
     """Answer each call that comes down `connection`, until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to handle
     Thread(target=_end_with_coordinator, daemon=True).start()
     multiprocessing.current_process().daemon = False  # or it could start no DataLoader workers
-    torch.set_num_threads(plan.threads)
-    keep_pages()
-    try:
-        evaluator = _prepare(plan)
-    except Exception as error:
-        _send(connection, Reply(mistake=_startup_mistake(error), trace=traceback.format_exc()))
-        return
+    station = Station(plan)
+    begun = station.begin()
     with suppress(EOFError, ConnectionError):
-        _send(connection, Reply())
-        while True:
-            _send(connection, answer(evaluator, connection.recv_bytes(), plan.index))
+        _send(connection, begun)
+        while begun.mistake is None:
+            _send(connection, station.answer(connection.recv_bytes()))
 
 
 def answer(evaluator: Evaluator, payload: bytes, index: int) -> Reply:

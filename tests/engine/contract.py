@@ -58,6 +58,10 @@ class EngineContract(ABC):
     ) -> Engine:
         """The engine under test."""
 
+    def how_killed(self, number: int) -> str:
+        """How the engine says that a signal ended a worker."""
+        return f"signal {number}"
+
     def test_every_call_yields_its_own_score_once(self) -> None:
         with self.make(Echo()) as engine:
             found = results(engine, [call(i, width=8 + i) for i in range(20)])
@@ -182,7 +186,7 @@ class EngineContract(ABC):
             assert engine.usage.deaths == 4
         assert [found[i].score.ok for i in range(4)] == [True, False, True, False]
         failure = found[1].score.failure or ""
-        assert f"worker died twice (signal {int(number)}" in failure
+        assert f"worker died twice ({self.how_killed(int(number))}" in failure
 
     def test_a_call_that_hangs_fails_without_a_retry(self, tmp_path: Path) -> None:
         with self.make(Hangs(tmp_path), jobs=1, trial_timeout=0.2) as engine:

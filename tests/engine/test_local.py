@@ -132,7 +132,7 @@ def test_gpus_change_nothing_for_an_evaluator_without_a_device() -> None:
 
 def test_where_an_exception_came_from_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with (
-        caplog.at_level(logging.DEBUG, "neptune_nas.engine.local"),
+        caplog.at_level(logging.DEBUG, "neptune_nas.engine.pool"),
         LocalEngine(Raises(ValueError("odd")), jobs=1) as engine,
     ):
         results(engine, [call(1)])

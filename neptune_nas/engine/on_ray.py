@@ -1,0 +1,197 @@
+"""The engine that runs evaluations on a Ray cluster (https://docs.ray.io), or on Ray here."""
+
+import logging
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from time import monotonic
+from types import ModuleType
+from typing import Any
+
+from neptune_nas.engine.plan import Plan, Slots, make_plans, require, share_out
+from neptune_nas.engine.pool import Ending, PoolEngine, Worker
+from neptune_nas.engine.worker import Reply, Station
+from neptune_nas.errors import NeptuneError, OptionError
+from neptune_nas.evaluate.evaluator import Evaluator
+
+PATIENCE = 30.0  # seconds without any worker, after which that is said
+ITS_OWN = "cuda:0"  # Ray shows a worker no GPU but its own
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class RayWorker(Worker):
+    """One actor, and the reply that is awaited of it."""
+
+    actor: Any
+    awaited: Any
+    how: str = field(default="", init=False)
+
+    def send(self, payload: bytes) -> None:
+        """Send a pickled call; that the actor is gone shows where its reply is taken."""
+        self.awaited = self.actor.answer.remote(payload)
+
+    def take(self) -> Reply | None:
+        """The reply that has come, or None where the actor ended without one."""
+        ray = connected()
+        awaited, self.awaited = self.awaited, None
+        try:
+            reply: Reply = ray.get(awaited)
+        except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
+            self.how = cause(str(error))
+            return None
+        return reply
+
+    def end(self) -> Ending:
+        """End the actor if it still runs."""
+        connected().kill(self.actor)
+        return Ending(self.how)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a search runs, so that its relative paths and its imports mean the same elsewhere."""
+
+    folder: str
+    path: tuple[str, ...]
+
+    @classmethod
+    def here(cls) -> "Home":
+        """That of this process."""
+        return cls(os.getcwd(), tuple(os.path.abspath(each) for each in sys.path))
+
+    def enter(self) -> None:
+        """Work there from now on. Raises `NeptuneError` where this node has no such folder."""
+        try:
+            os.chdir(self.folder)
+        except OSError as error:
+            raise NeptuneError(
+                f"node {platform.node()} has no folder {self.folder}, in which the search runs: "
+                f"code and data must be found on every node where they are on the first."
+            ) from error
+        sys.path += [each for each in self.path if each not in sys.path]
+
+
+class Site(Station):
+    """A station on another node, or in a process of Ray's on this one."""
+
+    def __init__(self, plan: Plan, home: Home) -> None:
+        super().__init__(plan)
+        self._home = home
+
+    def begin(self) -> Reply:
+        """Make ready, once, before the first call."""
+        try:
+            self._home.enter()
+        except NeptuneError as error:
+            return Reply(mistake=error)
+        return super().begin()
+
+
+class RayEngine(PoolEngine[RayWorker]):
+    """Actors on a Ray cluster, started when first needed; see `Engine` for what it promises.
+
+    The cluster is the one that `RAY_ADDRESS` names or that runs on this machine already, or else
+    one that is begun here and ends with this process. `slots`: see `slots_on`. `per_gpu`: workers
+    on each GPU. `trial_timeout`: seconds a call may take, which includes its way there. `setup`:
+    called in each worker before anything else is unpickled there. Code and data must be found on
+    every node where they are on this one.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        slots: Slots,
+        *,
+        per_gpu: int = 1,
+        trial_timeout: float | None = None,
+        setup: Callable[[], object] | None = None,
+    ) -> None:
+        plans = make_plans(evaluator, setup, slots)
+        plans = tuple(replace(plan, device=plan.device and ITS_OWN) for plan in plans)
+        super().__init__(plans, trial_timeout)
+        self._per_gpu = per_gpu
+        self._alone_since: float | None = None  # monotonic, while no worker is ready
+
+    def _start_worker(self, plan: Plan) -> RayWorker:
+        actor = (
+            connected()
+            .remote(max_restarts=0, max_task_retries=0)(Site)
+            .options(num_cpus=plan.threads, num_gpus=1 / self._per_gpu if plan.device else 0)
+            .remote(plan, Home.here())
+        )
+        return RayWorker(plan, actor, actor.begin.remote())
+
+    def _with_news(self, workers: Sequence[RayWorker], seconds: float) -> list[RayWorker]:
+        self._look_after(workers)
+        awaited = {worker.awaited: worker for worker in workers if worker.awaited is not None}
+        ray = connected()
+        first, _ = ray.wait(list(awaited), timeout=seconds)
+        if not first:
+            return []
+        ready, _ = ray.wait(list(awaited), num_returns=len(awaited), timeout=0)
+        return [awaited[each] for each in ready]
+
+    def _look_after(self, workers: Sequence[RayWorker]) -> None:
+        """Say once in a while that nothing runs, as the cluster has no room; raise if it is gone."""
+        if any(worker.ready for worker in workers):
+            self._alone_since = None
+            return
+        self._alone_since = self._alone_since or monotonic()
+        if monotonic() - self._alone_since < PATIENCE:
+            return
+        if not any(node["Alive"] for node in connected().nodes()):
+            raise NeptuneError(
+                "the Ray cluster has no node any more: start it again; the same command goes on."
+            )
+        logger.warning("waiting for the Ray cluster to have room for a worker.")
+        self._alone_since = None
+
+
+def slots_on(
+    jobs: int | None, threads: int | None, on_gpu: bool, per_gpu: int | None = None
+) -> Slots:
+    """How the cluster is shared out where it is not said: all of its GPUs, or else its cores.
+
+    `jobs`: workers at once. `threads`: cores of each. `per_gpu`: workers on each GPU (default: 1).
+    Raises `OptionError` for what no node has.
+    """
+    require(on_gpu or per_gpu is None, "trials_per_gpu", "for training on CUDA", per_gpu)
+    nodes = [node["Resources"] for node in connected().nodes() if node["Alive"]]
+    cores = [int(node.get("CPU", 0)) for node in nodes]
+    gpus = sum(int(node.get("GPU", 0)) for node in nodes) if on_gpu else 0
+    if on_gpu and not gpus:
+        raise OptionError("no node of the Ray cluster has a GPU: give `device` cpu, or such nodes.")
+    slots = share_out(jobs, threads, tuple(range(gpus)) * (per_gpu or 1), sum(cores))
+    if threads is None:
+        slots = replace(slots, threads=min(slots.threads, max(cores)))
+    require(slots.threads <= max(cores), "threads", f"at most {max(cores)} on Ray", slots.threads)
+    return slots
+
+
+def connected() -> ModuleType:
+    """Ray, connected to its cluster. Raises `NeptuneError` where it is missing or answers not."""
+    try:
+        import ray
+    except ImportError as error:
+        raise NeptuneError("the engine 'ray' needs Ray: pip install 'neptune-nas[ray]'.") from error
+    if not ray.is_initialized():
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        except Exception as error:
+            raise NeptuneError(f"Ray cannot be used ({type(error).__name__}: {error}).") from error
+    return ray
+
+
+def cause(message: str) -> str:
+    """Why an actor died, in Ray's own words, of which there are many.
+
+    >>> cause("The actor died. Worker exit detail: End of file. Some common causes include: (1)")
+    'End of file'
+    """
+    detail = message.partition("Worker exit detail: ")[2] or message
+    return detail.partition(" Some common causes")[0].splitlines()[0].rstrip(". ")

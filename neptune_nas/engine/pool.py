@@ -1,0 +1,302 @@
+"""An engine of workers, wherever these are: who gets which call, and what comes of it."""
+
+import logging
+import math
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from time import monotonic, sleep, time
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from neptune_nas.engine.engine import Call, Result, Usage, failed_score
+from neptune_nas.engine.plan import Plan, pickled, require
+from neptune_nas.engine.worker import Reply
+from neptune_nas.errors import NeptuneError
+from neptune_nas.interrupt import ctrl_c_held, heed
+from neptune_nas.trial import Score
+
+MAX_ATTEMPTS = 2
+MAX_FAILED_STARTS = 5  # of one slot: a fork server that dies fails those of all slots at once
+START_PAUSE = 0.2  # seconds: a fork server that was killed refuses starts until it is quite gone
+HEED_EVERY = 0.2  # seconds between two looks, while waiting, at whether Ctrl-C is kept
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A call on its way to a worker for the `number`-th time, given out at `since` (monotonic)."""
+
+    call: Call
+    payload: bytes
+    number: int = 1
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a worker ended, in words; `mistake`: the user's, if that was why."""
+
+    how: str
+    mistake: NeptuneError | None = None
+
+
+@dataclass(slots=True)
+class Worker(ABC):
+    """What makes calls: starting until it is `ready`, then idle or busy with one `attempt`."""
+
+    plan: Plan
+    ready: bool = field(default=False, init=False)
+    attempt: Attempt | None = field(default=None, init=False)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since its present call was given out; 0 if it has none."""
+        return monotonic() - self.attempt.since if self.attempt else 0.0
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a call."""
+        return self.ready and self.attempt is None
+
+    def give(self, attempt: Attempt) -> None:
+        """Send a call. Raises `OSError` where the worker is gone."""
+        self.send(attempt.payload)
+        self.attempt = replace(attempt, since=monotonic())
+
+    @abstractmethod
+    def send(self, payload: bytes) -> None:
+        """Send a pickled call. Raises `OSError` where the worker is gone."""
+
+    @abstractmethod
+    def take(self) -> Reply | None:
+        """The reply that has come, or None where the worker ended without one."""
+
+    @abstractmethod
+    def end(self) -> Ending:
+        """End the worker if it still runs."""
+
+
+W = TypeVar("W", bound=Worker)
+
+
+class PoolEngine(ABC, Generic[W]):
+    """Persistent workers, one a plan, started when first needed; what kind, a subclass says.
+
+    `trial_timeout`: seconds a call may take. See `Engine` for what it promises.
+    """
+
+    def __init__(self, plans: Sequence[Plan], trial_timeout: float | None) -> None:
+        require(trial_timeout is None or trial_timeout > 0, "trial_timeout", "> 0", trial_timeout)
+        self._plans = tuple(plans)
+        self._limit = math.inf if trial_timeout is None else trial_timeout
+        self._queue: deque[Attempt] = deque()
+        self._pending: set[int] = set()
+        self._workers: dict[int, W] = {}
+        self._finished: list[Result] = []
+        self._mistakes: deque[tuple[NeptuneError, tuple[int, ...]]] = deque()  # and whose call's
+        self._failed_starts: Counter[int] = Counter()  # in a row, by slot
+        self._usage = Usage(busy=(0.0,) * len(plans), cpu=(0.0,) * len(plans))
+
+    @abstractmethod
+    def _start_worker(self, plan: Plan) -> W:
+        """A new worker. Raises `OSError` or `EOFError` where none can be started just now."""
+
+    @abstractmethod
+    def _with_news(self, workers: Sequence[W], seconds: float) -> Sequence[W]:
+        """Wait until one has replied or ended, or for so many seconds; then those that have."""
+
+    @property
+    def slots(self) -> int:
+        """How many calls run at once."""
+        return len(self._plans)
+
+    @property
+    def pending(self) -> frozenset[int]:
+        """The ids of the calls whose result was not handed out yet."""
+        return frozenset(self._pending)
+
+    @property
+    def usage(self) -> Usage:
+        """What was spent so far."""
+        return self._usage
+
+    def submit(self, call: Call) -> None:
+        """Take a call; it starts at once where a worker is idle."""
+        assert call.id not in self._pending, f"call {call.id} is pending already"
+        self._queue.append(Attempt(call, pickled(call, "architecture")))
+        self._pending.add(call.id)
+        self._dispatch()
+
+    def wait(self, timeout: float | None = None) -> list[Result]:
+        """Block until at least one call has ended, or for `timeout` seconds; then all that have."""
+        end = math.inf if timeout is None else monotonic() + timeout
+        self._dispatch()
+        while self._pending and not (self._finished or self._mistakes):
+            heed()
+            self._listen(end)
+            self._end_overdue()
+            self._dispatch()
+            if monotonic() >= end:
+                break
+        if self._mistakes and not self._finished:
+            mistake, ids = self._mistakes.popleft()
+            self._pending.difference_update(ids)
+            raise mistake
+        finished, self._finished = self._finished, []
+        self._pending.difference_update(result.call.id for result in finished)
+        return finished
+
+    def close(self) -> None:
+        """End all workers and forget what is pending; may be called again."""
+        self._queue.clear()
+        self._finished.clear()
+        self._mistakes.clear()
+        self._pending.clear()
+        with ctrl_c_held():
+            for worker in list(self._workers.values()):
+                self._end(worker)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _dispatch(self) -> None:
+        """Give queued calls to idle workers, and start a worker for each that is left."""
+        for worker in [worker for worker in self._workers.values() if worker.idle]:
+            if self._queue:
+                self._give(worker)
+        starting = sum(not worker.ready for worker in self._workers.values())
+        free = [plan for plan in self._plans if plan.index not in self._workers]
+        for plan in free[: max(0, len(self._queue) - starting)]:
+            self._start(plan)
+
+    def _give(self, worker: W) -> None:
+        try:
+            worker.give(self._queue[0])
+        except OSError:
+            self._bury(worker)
+        else:
+            self._queue.popleft()
+
+    def _start(self, plan: Plan) -> None:
+        try:
+            self._workers[plan.index] = self._start_worker(plan)
+        except (OSError, EOFError) as error:
+            self._count_failed_start(plan, str(error))
+            sleep(START_PAUSE)
+
+    def _listen(self, end: float) -> None:
+        """Wait for a reply, a death, the first call that is overdue, or `end` (monotonic).
+
+        It comes back before that, so that Ctrl-C is heeded.
+        """
+        if not self._workers:
+            return  # none could be started: the next dispatch tries again
+        workers = list(self._workers.values())
+        starts = [worker.attempt.since for worker in workers if worker.attempt]
+        left = min([end, *(start + self._limit for start in starts)]) - monotonic()
+        for worker in self._with_news(workers, min(max(0.0, left), HEED_EVERY)):
+            self._hear(worker)
+
+    def _hear(self, worker: W) -> None:
+        reply = worker.take()
+        if reply is None:
+            self._bury(worker)
+            return
+        if reply.trace:
+            logger.debug("worker %d: %s", worker.plan.index, reply.trace)
+        if worker.ready:
+            self._record(worker, reply)
+        elif reply.mistake:
+            self._end(worker)
+            self._refuse(reply.mistake)
+        else:
+            worker.ready = True
+            self._failed_starts.clear()
+
+    def _record(self, worker: W, reply: Reply) -> None:
+        attempt, worker.attempt = worker.attempt, None
+        assert attempt is not None
+        self._usage = self._usage.plus(worker.plan.index, reply.busy, reply.cpu)
+        if reply.spoiled:
+            self._end(worker)
+        if reply.mistake:
+            self._refuse(reply.mistake, attempt.call.id)
+            return
+        assert reply.score is not None
+        self._finish(attempt.call, reply.score)
+
+    def _bury(self, worker: W) -> None:
+        """Clear away a worker that died; its call is made again, once."""
+        ending = self._end(worker)
+        if ending.mistake:
+            self._refuse(ending.mistake)
+            return
+        how = ending.how
+        self._usage = replace(self._usage, deaths=self._usage.deaths + 1)
+        if not worker.ready:
+            self._count_failed_start(worker.plan, how)
+        if worker.attempt is None:
+            return
+        logger.warning("worker %d died (%s).", worker.plan.index, how)
+        if worker.attempt.number < MAX_ATTEMPTS:
+            self._usage = self._usage.plus(worker.plan.index, worker.elapsed)
+            self._queue.appendleft(replace(worker.attempt, number=worker.attempt.number + 1))
+        else:
+            self._fail(
+                worker,
+                f"worker died twice ({how}), which is most often for lack of memory: "
+                "try fewer jobs, a smaller batch or smaller networks.",
+            )
+
+    def _end_overdue(self) -> None:
+        for worker in list(self._workers.values()):
+            if worker.elapsed >= self._limit:
+                self._end(worker)
+                self._usage = replace(self._usage, timeouts=self._usage.timeouts + 1)
+                self._fail(
+                    worker,
+                    f"took longer than the {self._limit:g} s that `trial_timeout` allows: "
+                    "raise it, or search smaller networks.",
+                )
+
+    def _end(self, worker: W) -> Ending:
+        del self._workers[worker.plan.index]
+        return worker.end()
+
+    def _fail(self, worker: W, failure: str) -> None:
+        assert worker.attempt is not None
+        call, seconds, index = worker.attempt.call, worker.elapsed, worker.plan.index
+        self._usage = self._usage.plus(index, seconds)
+        score = failed_score(call, failure, worker=index, started=time() - seconds, seconds=seconds)
+        self._finish(call, score)
+
+    def _finish(self, call: Call, score: Score) -> None:
+        self._finished.append(Result(call, score))
+
+    def _refuse(self, mistake: NeptuneError, *ids: int) -> None:
+        """Have `wait` raise a user's mistake, in the place of a call's result if it has an id.
+
+        What has finished by then is handed out first.
+        """
+        self._mistakes.append((mistake, ids))
+
+    def _count_failed_start(self, plan: Plan, how: str) -> None:
+        self._failed_starts[plan.index] += 1
+        if self._failed_starts[plan.index] >= MAX_FAILED_STARTS:
+            self._refuse(
+                NeptuneError(
+                    f"worker {plan.index} died {MAX_FAILED_STARTS} times in a row before its first "
+                    f"call ({how}): look above for what it printed."
+                )
+            )
