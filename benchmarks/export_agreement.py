@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from neptune_nas.build import least_size
+from neptune_nas.builder import least_size
 from neptune_nas.errors import NeptuneError
 from neptune_nas.export.program import traced
 from neptune_nas.space import find_space, list_spaces

@@ -21,7 +21,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from neptune_nas.architecture import Architecture
-from neptune_nas.build import build
+from neptune_nas.builder import build
 from neptune_nas.cost import CostModel
 from neptune_nas.data.images import ImageData, Split
 from neptune_nas.footprint import SINGLE, footprint_of, kept_by, training_bytes

@@ -15,7 +15,7 @@ from time import perf_counter, thread_time
 import torch
 from torch import nn
 
-from neptune_nas.build import build
+from neptune_nas.builder import build
 from neptune_nas.data.images import ImageData, Split
 from neptune_nas.references import ReferenceNetwork
 from neptune_nas.space import find_space

@@ -30,7 +30,7 @@ from torch.utils.data import DataLoader, Subset
 
 from benchmarks.naive import train, training_images
 from neptune_nas.architecture import Architecture
-from neptune_nas.build import build
+from neptune_nas.builder import build
 from neptune_nas.codec import key
 from neptune_nas.constraints import Constraint, parse_constraint
 from neptune_nas.cost import CostModel

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, RandomSampler
 
 from benchmarks.naive import train, training_images
 from neptune_nas.architecture import Architecture, Attention, Conv, InvertedResidual
-from neptune_nas.build import build
+from neptune_nas.builder import build
 from neptune_nas.cost import CostModel
 from neptune_nas.data.load import load_once
 from neptune_nas.space import find_space

@@ -2,7 +2,7 @@
 
 The same records serve as the template of a space, where some fields are left open
 (`neptune_nas.space.choice` and its kin), as one sampled architecture, and as the input of
-`neptune_nas.build`.
+`neptune_nas.builder`.
 """
 
 from dataclasses import dataclass

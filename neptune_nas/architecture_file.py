@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from neptune_nas.build import Shape, build
+from neptune_nas.builder import Shape, build
 from neptune_nas.codec import from_json, key, to_json
 from neptune_nas.cost import CostModel
 from neptune_nas.errors import FileFormatError, NeptuneError

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from neptune_nas.architecture import Architecture
-from neptune_nas.build import Part, Place, Shape, build_part, parts
+from neptune_nas.builder import Part, Place, Shape, build_part, parts
 from neptune_nas.codec import BUILT_IN
 from neptune_nas.errors import ArchitectureError, OwnCodeError
 from neptune_nas.trial import Cost

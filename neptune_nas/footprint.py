@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from neptune_nas.architecture import Architecture
-from neptune_nas.build import Shape, build
+from neptune_nas.builder import Shape, build
 from neptune_nas.errors import ArchitectureError, OwnCodeError
 from neptune_nas.training.kinds import kind_of
 from neptune_nas.training.measure import BATCH

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from neptune_nas.architecture_file import ExportedArchitecture, document, from_document
-from neptune_nas.build import Shape
+from neptune_nas.builder import Shape
 from neptune_nas.errors import (
     ArchitectureError,
     DataError,

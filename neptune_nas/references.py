@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from neptune_nas.build import Shape, seeded
+from neptune_nas.builder import Shape, seeded
 from neptune_nas.errors import ArchitectureError, OptionError, one_of
 from neptune_nas.nn.resnet import resnet8, resnet20
 

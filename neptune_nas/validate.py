@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 
 from neptune_nas.architecture_file import load
-from neptune_nas.build import least_size
+from neptune_nas.builder import least_size
 from neptune_nas.cost import CostModel
 from neptune_nas.errors import SpaceError
 from neptune_nas.space import find_space

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from neptune_nas.architecture import Architecture, Attention, Conv, Identity, Stage
-from neptune_nas.build import build
+from neptune_nas.builder import build
 from neptune_nas.cost import CostModel, cost
 from neptune_nas.errors import ArchitectureError, OwnCodeError
 from neptune_nas.nn.norms import LRN, MLN

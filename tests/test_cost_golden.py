@@ -15,7 +15,7 @@ from neptune_nas.architecture import (
     Stage,
     Stem,
 )
-from neptune_nas.build import build_stage
+from neptune_nas.builder import build_stage
 from neptune_nas.cost import CostModel, cost
 from neptune_nas.trial import Cost
 

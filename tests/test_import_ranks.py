@@ -27,7 +27,7 @@ RANKS = (
         "watch",
     ),
     ("architecture", "nn", "data", "model_file"),
-    ("codec", "space", "trial", "build", "describe", "kind", "training"),
+    ("codec", "space", "trial", "builder", "describe", "kind", "training"),
     (
         "constraints",
         "cost",

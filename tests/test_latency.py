@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from neptune_nas.architecture import Architecture, Conv, Identity, Stage, Wiring
-from neptune_nas.build import build
+from neptune_nas.builder import build
 from neptune_nas.errors import OptionError
 from neptune_nas.latency import measure_latency, peak_memory, processor_time
 

@@ -15,7 +15,7 @@ from torch import nn
 import neptune_nas
 from neptune_nas.architecture import Architecture, Conv, Stage, Stem
 from neptune_nas.architecture_file import ExportedArchitecture, bare, document, dumps
-from neptune_nas.build import build
+from neptune_nas.builder import build
 from neptune_nas.errors import ArchitectureError, DataError, FileFormatError
 from neptune_nas.model import Model, decoded, load_model, save_model, untrained
 from neptune_nas.model_file import (

@@ -25,7 +25,7 @@ def profile(
     if threads < 1:
         raise OptionError(f"--threads must be at least 1, but got {threads}.")
     from neptune_nas.architecture_file import load
-    from neptune_nas.build import build
+    from neptune_nas.builder import build
     from neptune_nas.cli.console import console
     from neptune_nas.cli.tables import cost_table, latency_lines
     from neptune_nas.cost import CostModel

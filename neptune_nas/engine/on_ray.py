@@ -136,7 +136,7 @@ class RayEngine(PoolEngine[RayWorker]):
         return [awaited[each] for each in ready]
 
     def _look_after(self, workers: Sequence[RayWorker]) -> None:
-        """Say once in a while that nothing runs, as the cluster has no room; raise if it is gone."""
+        """Say now and then that nothing runs, for lack of room; raise if the cluster is gone."""
         if any(worker.ready for worker in workers):
             self._alone_since = None
             return

@@ -7,7 +7,7 @@ from time import perf_counter, time
 from torch import nn
 
 from neptune_nas.architecture import Architecture
-from neptune_nas.build import build
+from neptune_nas.builder import build
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
 from neptune_nas.references import ReferenceNetwork

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import torch
 
 from neptune_nas.architecture import Architecture
-from neptune_nas.build import build
+from neptune_nas.builder import build
 from neptune_nas.cost import CostModel
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once

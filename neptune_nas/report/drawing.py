@@ -5,7 +5,7 @@ from functools import cache
 from typing import Literal
 
 from neptune_nas.architecture import Architecture, Stage, Stem, resolve_connections
-from neptune_nas.build import Entry, Part, Place, stage_shape
+from neptune_nas.builder import Entry, Part, Place, stage_shape
 from neptune_nas.cost import CostModel
 from neptune_nas.describe import title
 from neptune_nas.trial import Cost

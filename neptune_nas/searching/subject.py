@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.samplers import BaseSampler
 
-from neptune_nas.build import build
+from neptune_nas.builder import build
 from neptune_nas.constraints import COUNTED, Survey, survey
 from neptune_nas.latency import processor_time
 from neptune_nas.samplers.factory import make_sampler

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from neptune_nas.architecture import Architecture, Attention, Conv, FeedForward, Norm, Stage, Stem
-from neptune_nas.build import build
+from neptune_nas.builder import build
 from neptune_nas.cost import cost
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluate.evaluator import Evaluator

@@ -14,7 +14,7 @@ from torch.export import ExportedProgram
 import neptune_nas
 from neptune_nas.architecture import Architecture
 from neptune_nas.architecture_file import ExportedArchitecture, bare, dumps
-from neptune_nas.build import Shape, seeded
+from neptune_nas.builder import Shape, seeded
 from neptune_nas.export.onnx import run_onnx, serialised
 from neptune_nas.export.pt2 import to_pt2
 from neptune_nas.export.python import to_python, to_state

@@ -16,7 +16,7 @@ from neptune_nas.architecture import (
     Stage,
     Stem,
 )
-from neptune_nas.build import Shape, least_size
+from neptune_nas.builder import Shape, least_size
 from neptune_nas.export.program import traced
 from neptune_nas.space import find_space, list_spaces
 from tests.export.forms import FORMS, random_model, run

@@ -19,7 +19,7 @@ from neptune_nas.architecture import (
     Stage,
     Stem,
 )
-from neptune_nas.build import build
+from neptune_nas.builder import build
 
 SUBSTAGES = (
     Conv(),

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from neptune_nas import Architecture, Space
-from neptune_nas.build import Shape, build
+from neptune_nas.builder import Shape, build
 from neptune_nas.cost import CostModel, cost
 from neptune_nas.space import find_space, list_spaces
 

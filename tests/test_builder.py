@@ -14,7 +14,7 @@ from neptune_nas.architecture import (
     Stage,
     Stem,
 )
-from neptune_nas.build import Entry, Place, build, build_part, least_size, parts, stage_shape
+from neptune_nas.builder import Entry, Place, build, build_part, least_size, parts, stage_shape
 from neptune_nas.errors import ArchitectureError, OwnCodeError
 from neptune_nas.nn.stage import Cell
 from tests.strategies import architectures
