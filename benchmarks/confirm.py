@@ -7,7 +7,8 @@ evaluations in all, either every one is a new network, or the last 15% score the
 again, until each has two or three scores (`neptune-nas search --confirm N`, which asks for three).
 The network of the best mean is then recommended. Regret: by how many points its mean over all runs
 of the table is below the best; mean and standard error over seeds. Of a table with three runs of
-each network, three scores are all that is known of it: its mean is then the truth itself.
+each network, three scores are all that is known of it: its mean is then the truth itself. For a
+truth that no score tells, see `benchmarks.redraw`.
 """
 
 import argparse
@@ -24,7 +25,6 @@ from neptune_nas.search import Search
 from neptune_nas.space import find_space
 from neptune_nas.study.confirmation import Goal
 
-MARKS = (50, 100, 200)
 SHARE = 0.15  # of the evaluations that confirm
 
 
@@ -58,13 +58,14 @@ def main() -> None:
     parser.add_argument("--sampler", default="auto")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--scores", type=int, nargs="+", default=[1, 2, 3], help="of each, at most")
+    parser.add_argument("--marks", type=int, nargs="+", default=[50, 100, 200], help="evaluations")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     bench = Bench(Tabular.from_file(options.table, find_space(options.space)), 0.0)
     print(
         "| evaluations | search | confirm | scores each | regret, points |\n|---|---|---|---|---|"
     )
-    for mark in MARKS:
+    for mark in options.marks:
         for scores in options.scores:
             again = round(SHARE * mark) if scores > 1 else 0
             split = mark - again, again

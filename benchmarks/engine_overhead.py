@@ -1,10 +1,12 @@
-"""What the local engine itself costs a call, and how its workers scale.
+"""What an engine itself costs a call, and how its workers scale.
 
-Run it with `python -m benchmarks.engine_overhead`. Scaling is of calls that keep one core busy. One
-worker and two take turns, and so does the standard library's process pool, so that whatever else
-the machine does falls on all alike.
+Run it with `python -m benchmarks.engine_overhead`, or with `--engine ray` for a Ray that it begins
+on this machine. Scaling is of calls that keep one core busy. One worker and two take turns, and so
+does the standard library's process pool, so that whatever else the machine does falls on all alike.
 """
 
+import argparse
+import logging
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -13,11 +15,14 @@ from itertools import repeat
 from statistics import median
 from time import perf_counter
 
+import ray
 import torch
 
 from neptune_nas.architecture import Architecture
-from neptune_nas.engine.engine import Call
+from neptune_nas.engine.engine import Call, Engine
 from neptune_nas.engine.local import LocalEngine
+from neptune_nas.engine.on_ray import RayEngine
+from neptune_nas.engine.plan import Slots
 from neptune_nas.trial import Score
 
 CALLS = 2_000
@@ -40,7 +45,22 @@ class Works:
         return Score(fidelity, accuracy=1.0, loss=float(matrix[0, 0]), seed=seed)
 
 
-def drain(engine: LocalEngine, calls: int) -> float:
+def local(steps: int, jobs: int) -> Engine:
+    """Workers of one thread, processes of this machine."""
+    return LocalEngine(Works(steps), jobs=jobs, threads=1)
+
+
+def on_ray(steps: int, jobs: int) -> Engine:
+    """The same as actors of Ray's, which is told of as many cores as all of them take."""
+    if not ray.is_initialized():
+        ray.init("local", num_cpus=3, log_to_driver=False, logging_level=logging.ERROR)
+    return RayEngine(Works(steps), Slots(jobs, 1))
+
+
+MAKERS: dict[str, Callable[[int, int], Engine]] = {"local": local, "ray": on_ray}
+
+
+def drain(engine: Engine, calls: int) -> float:
     """Wall-clock seconds of so many calls, one more than slots pending, as in a study."""
     start, submitted, done = perf_counter(), 0, 0
     while done < calls:
@@ -66,9 +86,9 @@ def make_pool(jobs: int) -> ProcessPoolExecutor:
     return pool
 
 
-def overheads() -> None:
+def overheads(make: Callable[[int, int], Engine]) -> None:
     """Print microseconds a call that does nothing, and milliseconds to start a worker."""
-    with LocalEngine(Works(NOTHING), jobs=1, threads=1) as engine:
+    with make(NOTHING, 1) as engine:
         drain(engine, 1)
         alone = median(drain(engine, 1) for _ in range(CALLS)) * 1e6
         stream = drain(engine, CALLS) / CALLS * 1e6
@@ -79,16 +99,16 @@ def overheads() -> None:
     print(f"the same, ProcessPoolExecutor         {standard:8.0f} us")
     starts = []
     for _ in range(ROUNDS):
-        with LocalEngine(Works(NOTHING), jobs=1, threads=1) as engine:
+        with make(NOTHING, 1) as engine:
             starts.append(drain(engine, 1) * 1e3)
     print(f"a new worker's first result           {median(starts):8.1f} ms, median of {ROUNDS}")
 
 
-def scaling() -> None:
+def scaling(make: Callable[[int, int], Engine]) -> None:
     """Print CPU-bound calls a second of one worker and of two, and their ratio."""
     with (
-        LocalEngine(Works(WORK), jobs=1, threads=1) as one,
-        LocalEngine(Works(WORK), jobs=2, threads=1) as two,
+        make(WORK, 1) as one,
+        make(WORK, 2) as two,
         make_pool(1) as pool_of_one,
         make_pool(2) as pool_of_two,
     ):
@@ -107,9 +127,14 @@ def scaling() -> None:
 
 def main() -> None:
     """Print all."""
-    overheads()
-    scaling()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--engine", choices=MAKERS, default="local")
+    make = MAKERS[parser.parse_args().engine]
+    overheads(make)
+    scaling(make)
 
 
 if __name__ == "__main__":
-    main()
+    from benchmarks.engine_overhead import main as run  # so that Ray's workers find its classes
+
+    run()
