@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from neptune_nas.errors import OptionError
+from neptune_nas.codec import key
+from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.running import run_search
 from neptune_nas.searching.coordinator import Limits
 from neptune_nas.searching.opening import Opening
@@ -12,13 +13,15 @@ from neptune_nas.study.progress import Progress
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.watch import ignore
-from tests.study.builders import question, subject_of
+from tests.study.builders import SPACE, question, subject_of
 from tests.study.fakes import Arithmetic, InlineEngine, Together
 
 
-def searched(path: Path, asked: Question, trials: int) -> Study:
+def searched(
+    path: Path, asked: Question, trials: int, broken: frozenset[str] = frozenset()
+) -> Study:
     opening = Opening(Folder(path / "few-digits"), Asked("few-digits", trials, asked))
-    engine = InlineEngine(Arithmetic())
+    engine = InlineEngine(Arithmetic(broken))
     return run_search(opening, subject_of(asked), lambda: engine, Limits(trials), ignore)
 
 
@@ -52,6 +55,14 @@ def test_results_that_come_together_are_told_one_by_one(tmp_path: Path) -> None:
     )
     assert seen == [1, 2, 3, 4, 5, 6]
     assert len(made.ranked) == 6
+
+
+def test_a_search_that_ends_since_all_fails_writes_why(tmp_path: Path) -> None:
+    broken = frozenset(key(architecture) for architecture in SPACE)
+    with pytest.raises(StudyError, match=r"all 10 trials failed.*; failures\.txt"):
+        searched(tmp_path, question(), 12, broken)
+    why = (tmp_path / "few-digits" / "failures.txt").read_text()
+    assert why == "trials 0, 1, 2, 3, 4, 5, 6, 7, 8, 9: broken on purpose\n"
 
 
 def test_a_sampler_that_cannot_be_made_leaves_no_folder(tmp_path: Path) -> None:
