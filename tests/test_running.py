@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.codec import key
-from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.errors import OptionError, OwnCodeError, StudyError
 from neptune_nas.running import run_search
 from neptune_nas.searching.coordinator import Limits
 from neptune_nas.searching.opening import Opening
@@ -68,4 +68,11 @@ def test_a_search_that_ends_since_all_fails_writes_why(tmp_path: Path) -> None:
 def test_a_sampler_that_cannot_be_made_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="has no option `n`"):
         searched(tmp_path, question(sampler_kwargs={"n": 1}), 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sampler_that_fails_when_it_is_first_asked_leaves_no_folder(tmp_path: Path) -> None:
+    asked = question(sampler="gp", sampler_kwargs={"n_startup_trials": "ten"})
+    with pytest.raises(OwnCodeError, match="sampler 'GPSampler' failed: TypeError"):
+        searched(tmp_path, asked, 2)
     assert list(tmp_path.iterdir()) == []
