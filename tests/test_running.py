@@ -31,6 +31,11 @@ def test_a_search_ends_with_all_its_trials_and_goes_on_with_more(tmp_path: Path)
     assert searched(tmp_path, question(), 5).trials[:3] == first.trials
 
 
+def test_a_study_knows_when_its_last_session_began(tmp_path: Path) -> None:
+    first, second = (searched(tmp_path, question(), trials).ledger for trials in (2, 4))
+    assert 0 < first.began < second.began
+
+
 def test_a_search_that_has_nothing_to_do_makes_no_engine(tmp_path: Path) -> None:
     searched(tmp_path, question(), 2)
     opening = Opening(Folder(tmp_path / "few-digits"), Asked("few-digits", 2, question()))

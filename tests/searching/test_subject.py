@@ -6,6 +6,7 @@ import pytest
 from neptune_nas.errors import OptionError, OwnCodeError
 from neptune_nas.samplers.problem import SpaceExhaustedError
 from neptune_nas.searching import subject as subject_module
+from neptune_nas.searching.proposals import Proposer
 from neptune_nas.searching.subject import Subject
 from neptune_nas.study.settings import Question
 from tests.study.builders import SPACE, question, subject_of
@@ -94,7 +95,7 @@ def test_only_samplers_that_may_fail_are_asked_to_try_them(
     sampler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(subject_module.Proposer, "propose", lambda _: asked.append(sampler))
+    monkeypatch.setattr(Proposer, "propose", lambda _: asked.append(sampler))
     subject_of(question(sampler=sampler)).try_sampler()
     assert bool(asked) is (sampler == "tpe")
 
