@@ -8,6 +8,7 @@ from neptune_nas.codec import type_name
 from neptune_nas.errors import StudyError
 from neptune_nas.evaluate.evaluator import Evaluator
 from neptune_nas.evaluate.parameters import code_of, parameters_of
+from neptune_nas.files import folder_name
 from neptune_nas.record import record_classes
 from neptune_nas.search import Search
 from neptune_nas.searching.recount import check_costs
@@ -76,17 +77,14 @@ def search_of(
     folder = open_folder(path)
     place = path if path.name not in ("", "..") else path.resolve()
     asked = asked_in(folder.settings, evaluator)
-    search = Search(
+    if (plain := folder_name(place.name)) != place.name:
+        raise StudyError(f"{path} must be named as a study is, such as {plain}: rename it.")
+    return Search(
         **{**asked, "space": space or asked["space"]},
         name=place.name,
         out=place.parent,
         storage=storage or read_settings(folder.settings).storage or None,
     )
-    if search.folder.path != place:
-        raise StudyError(
-            f"{path} must be named as a study is, such as {search.folder.path.name}: rename it."
-        )
-    return search
 
 
 def study_of(search: Search) -> Study:

@@ -14,7 +14,7 @@ from torch import nn
 from neptune_nas.builder import Shape, build
 from neptune_nas.codec import from_json, key, to_json
 from neptune_nas.cost import CostModel
-from neptune_nas.errors import FileFormatError, NeptuneError
+from neptune_nas.errors import FileFormatError, NeptuneError, OptionError
 from neptune_nas.files import read_file, write_file
 from neptune_nas.json_fields import (
     LIST,
@@ -94,8 +94,13 @@ class ExportedArchitecture:
 def export_trial(study: Study, trial: Trial) -> ExportedArchitecture:
     """A trial's architecture with its costs, its scores, and where they come from.
 
-    `build` makes it a network, `Training` trains it, `save` writes it.
+    `build` makes it a network, `Training` trains it, `save` writes it. Raises `OptionError` for
+    what is no trial, such as the number of one.
     """
+    if not isinstance(trial, Trial):
+        raise OptionError(
+            f"`trial` must be a Trial, such as study.best() or study.trials[0], but got {trial!r}."
+        )
     settings = study.settings
     question, facts = settings.question, settings.facts
     return ExportedArchitecture(

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from neptune_nas.again import check_same, study_of
 from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.files import folder_name
 from neptune_nas.outputs import write_outputs
 from neptune_nas.running import Watch
 from neptune_nas.samplers.factory import make_sampler
@@ -50,7 +51,7 @@ def run_baselines(
             sampler=name,
             sampler_kwargs={},
             trials=len(study.trials) if trials is None else trials,
-            name=name,
+            name=folder_name(name),
             out=search.folder.baselines,
             storage=None,
             modes=search.subject.modes,

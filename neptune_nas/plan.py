@@ -53,7 +53,7 @@ def plan(search: Search) -> Plan:
     None is trained where the study has all its trials.
     """
     subject, opening, question = search.subject, search.opening, search.question
-    subject.sampler()  # only to find out now what it refuses
+    subject.try_sampler()
     given = search.to_try_first()
     settings = opening.settle(subject.facts())
     opening.check_places(settings)

@@ -46,6 +46,8 @@ def run_search(
     What was found is written too where the search ends with an error, which is then raised.
     """
     facts, sampler = subject.facts(), subject.sampler()
+    if not opening.folder.exists:
+        subject.try_sampler()
     with ctrl_c_held(), opening.folder.locked():
         settings = opening.settle(facts)
         store = opening.open_store(settings, record_classes(subject.space.template))

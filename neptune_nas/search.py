@@ -161,6 +161,7 @@ class Search:
         if self.proxy:
             check_proxy(self.proxy)
         self._check_modes()
+        self._check_name()
         self._question(self.rungs or (1,))  # refuses what no study can be asked
 
     @cached_property
@@ -217,8 +218,8 @@ class Search:
         space = self.question.space
         stem = Path(space).stem if space.endswith(".py") else space.rpartition(":")[0] or space
         table = "-table" if self.table else ""
-        name = self.name or f"{stem}-{short_name(self._data)}{table}"
-        return Folder(Path(self.out) / folder_name(name))
+        name = self.name or folder_name(f"{stem}-{short_name(self._data)}{table}")
+        return Folder(Path(self.out) / name)
 
     @cached_property
     def target(self) -> Space[Any]:
@@ -244,6 +245,14 @@ class Search:
         if self.evaluator is not None:
             return task_on(load_once(question.data, self.data_dir, 0), self.evaluator)
         return training_task(question, self.data_dir, self._device, self.used_modes)
+
+    def _check_name(self) -> None:
+        """Refuse a name that its folder could not bear as it is."""
+        if self.name is not None and (plain := folder_name(self.name)) != self.name:
+            raise OptionError(
+                f"`name` (--study-name) must be the name of a folder in `out` (--out), of letters, "
+                f"digits and any of _.<>()+- but got '{self.name}': write '{plain}'."
+            )
 
     def _check_modes(self) -> None:
         """Refuse modes of another precision than the recipe's."""

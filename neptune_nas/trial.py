@@ -45,6 +45,7 @@ class Score:
     `seconds`: wall clock of the evaluation. `images_per_second`: training images (0 if none).
     `peak_memory`: bytes (0 if not measured). `started`: Unix time. `worker`: which one ran it.
     `proxy`: what a zero-cost proxy measured in place of accuracy and loss, which are then 0.
+    `trace`: the traceback of the exception behind a failure, which no JSON of a score holds.
     """
 
     fidelity: int
@@ -58,6 +59,7 @@ class Score:
     worker: int = 0
     failure: str | None = None
     proxy: float | None = None
+    trace: str | None = field(default=None, compare=False)
 
     @property
     def value(self) -> float:
@@ -97,7 +99,8 @@ class Trial:
     """One architecture, its costs, and its scores in the order they were measured.
 
     `number`: its place in the study, from 0. `key`: 16 hex digits, equal for equal networks.
-    `picks`: what was picked at each open field of the space, by path. `failure`: why it failed.
+    `picks`: what was picked at each open field of the space, by path. `failure`: why it failed,
+    and `trace` where in the code, if an exception was behind it.
     `latency`: ms of one image, where it is known. `confirmations`: scores with further seeds,
     measured after the search because the trial looked good; failed ones too. `given`: whether the
     search was told to try it, so that no sampler proposed it.
@@ -114,6 +117,7 @@ class Trial:
     latency: float | None = None
     confirmations: tuple[Score, ...] = ()
     given: bool = False
+    trace: str | None = None
 
     @property
     def ended(self) -> float:

@@ -47,10 +47,11 @@ def cost_in(data: object, path: str) -> Cost:
 
 
 def score_to_json(score: Score) -> dict[str, Any]:
-    """A score as JSON, where what is not finite becomes None."""
+    """A score as JSON, where what is not finite becomes None; without its trace."""
     return {
         name: None if isinstance(value, float) and not isfinite(value) else value
         for name, value in asdict(score).items()
+        if name != "trace"
     }
 
 

@@ -15,11 +15,14 @@ from torch import nn
 
 import neptune_nas
 from neptune_nas.architecture import Architecture, Conv, Stage
-from neptune_nas.architecture_file import ExportedArchitecture, bare, dumps, loads
+from neptune_nas.architecture_file import ExportedArchitecture, bare, dumps, export_trial, loads
 from neptune_nas.cost import cost
-from neptune_nas.errors import FileFormatError
+from neptune_nas.errors import FileFormatError, OptionError
 from neptune_nas.space import find_space
+from neptune_nas.study.ledger import Ledger
+from neptune_nas.study.study import Study
 from neptune_nas.trial import Score
+from tests.study.builders import make_trial, question, settings
 
 SHAPE = (1, 8, 8)
 COST = {"macs": 1, "params": 1, "activations": 1, "flops": 2}
@@ -174,3 +177,9 @@ def test_a_users_own_record_is_refused_until_it_is_allowed() -> None:
     with pytest.raises(FileFormatError, match=r"not allowed.*--allow"):
         loads(dumps(item), "best.json")
     assert loads(dumps(item), "best.json", allow=(Scale,)) == item
+
+
+def test_the_number_of_a_trial_is_no_trial() -> None:
+    study = Study(Path("x"), settings(question()), (make_trial(0, 0.5, 100),), Ledger())
+    with pytest.raises(OptionError, match=r"`trial` must be a Trial, such as .*, but got 3\."):
+        export_trial(study, 3)  # type: ignore[arg-type]  # what the test is about

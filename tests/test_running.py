@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from neptune_nas.errors import OptionError
+from neptune_nas.codec import key
+from neptune_nas.errors import OptionError, OwnCodeError, StudyError
 from neptune_nas.running import run_search
 from neptune_nas.searching.coordinator import Limits
 from neptune_nas.searching.opening import Opening
@@ -12,13 +13,15 @@ from neptune_nas.study.progress import Progress
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.watch import ignore
-from tests.study.builders import question, subject_of
+from tests.study.builders import SPACE, question, subject_of
 from tests.study.fakes import Arithmetic, InlineEngine, Together
 
 
-def searched(path: Path, asked: Question, trials: int) -> Study:
+def searched(
+    path: Path, asked: Question, trials: int, broken: frozenset[str] = frozenset()
+) -> Study:
     opening = Opening(Folder(path / "few-digits"), Asked("few-digits", trials, asked))
-    engine = InlineEngine(Arithmetic())
+    engine = InlineEngine(Arithmetic(broken))
     return run_search(opening, subject_of(asked), lambda: engine, Limits(trials), ignore)
 
 
@@ -26,6 +29,11 @@ def test_a_search_ends_with_all_its_trials_and_goes_on_with_more(tmp_path: Path)
     first = searched(tmp_path, question(), 3)
     assert (first.folder / "report.html").exists()
     assert searched(tmp_path, question(), 5).trials[:3] == first.trials
+
+
+def test_a_study_knows_when_its_last_session_began(tmp_path: Path) -> None:
+    first, second = (searched(tmp_path, question(), trials).ledger for trials in (2, 4))
+    assert 0 < first.began < second.began
 
 
 def test_a_search_that_has_nothing_to_do_makes_no_engine(tmp_path: Path) -> None:
@@ -54,7 +62,22 @@ def test_results_that_come_together_are_told_one_by_one(tmp_path: Path) -> None:
     assert len(made.ranked) == 6
 
 
+def test_a_search_that_ends_since_all_fails_writes_why(tmp_path: Path) -> None:
+    broken = frozenset(key(architecture) for architecture in SPACE)
+    with pytest.raises(StudyError, match=r"all 10 trials failed.*; failures\.txt"):
+        searched(tmp_path, question(), 12, broken)
+    why = (tmp_path / "few-digits" / "failures.txt").read_text()
+    assert why == "trials 0, 1, 2, 3, 4, 5, 6, 7, 8, 9: broken on purpose\n"
+
+
 def test_a_sampler_that_cannot_be_made_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="has no option `n`"):
         searched(tmp_path, question(sampler_kwargs={"n": 1}), 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sampler_that_fails_when_it_is_first_asked_leaves_no_folder(tmp_path: Path) -> None:
+    asked = question(sampler="gp", sampler_kwargs={"n_startup_trials": "ten"})
+    with pytest.raises(OwnCodeError, match="sampler 'GPSampler' failed: TypeError"):
+        searched(tmp_path, asked, 2)
     assert list(tmp_path.iterdir()) == []

@@ -360,6 +360,13 @@ def test_a_name_without_letters_is_refused(tmp_path: Path, name: str) -> None:
         arithmetic(tmp_path, name=name).run()
 
 
+@pytest.mark.parametrize("name", ["a/b", "a b", "-a-b", "a-b."])
+def test_a_name_that_a_folder_could_not_bear_is_refused(tmp_path: Path, name: str) -> None:
+    message = rf"`name` \(--study-name\) must be .* but got '{name}': write 'a-b'"
+    with pytest.raises(OptionError, match=message):
+        arithmetic(tmp_path, name=name)
+
+
 @pytest.mark.parametrize(
     ("data", "name"),
     [("folder:/a/pictures", "tiny-pictures"), ("folder:b/shapes@32", "tiny-shapes-32")],

@@ -57,12 +57,16 @@ class Line:
 
 
 class Log:
-    """Prints where the search stands every ten seconds and at its end; or after each result."""
+    """Prints where the search stands every ten seconds and at its end; or after each result.
+
+    Then a failure's traceback follows it, where no earlier one was for the same reason.
+    """
 
     def __init__(self, console: Console, folder: Path, *, verbose: bool) -> None:
         self.console, self.folder, self.verbose = console, folder, verbose
         self.last = 0.0
         self.unsaid: Progress | None = None
+        self.explained: set[str | None] = set()
 
     def __call__(self, progress: Progress) -> None:
         """Print `progress` if it is time to."""
@@ -81,6 +85,9 @@ class Log:
         result = f"{result_line(newest)}; " if newest else ""
         self.console.print(f"{result}{one_line(self.unsaid)}", soft_wrap=True, markup=False)
         self.unsaid = None
+        if newest and newest.trace and newest.failure not in self.explained:
+            self.explained.add(newest.failure)
+            self.console.print(newest.trace, soft_wrap=True)
 
 
 def result_line(trial: Trial) -> str:

@@ -132,7 +132,12 @@ Config = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print each result and its trial.")]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "-v", "--verbose", help="Print each result and its trial, and the traceback of a failure."
+    ),
+]
 
 
 def search(
@@ -251,7 +256,7 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
         usual_goal(search)  # refuses what cannot be confirmed before anything is searched
     if show.dry_run:
         planned = plan(search)
-        print_plan(planned)
+        print_plan(planned, verbose=show.verbose)
         if (after := foretold(search, planned.study, confirm)) is not None:
             typer.echo(after)
         return

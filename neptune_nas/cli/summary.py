@@ -41,6 +41,8 @@ def print_study(study: Study, patience: int | None = None) -> None:
     terminal.print(f"{study.settings.name}: {', '.join(kept)}.")
     if why := why_ended(study, patience):
         terminal.print(why, soft_wrap=True)
+    if ledger.failed:
+        terminal.print(f"Why trials failed, and where: {folder / 'failures.txt'}", soft_wrap=True)
     if study.ranked:
         terminal.print(ranking_table(study))
         chance = study.settings.facts.chance
@@ -111,8 +113,8 @@ def feasible(survey: Survey[object]) -> str:
     return f"{survey.share:.1%} of the space ({low:.1%} to {high:.1%}), {limits}"
 
 
-def print_plan(plan: Plan) -> None:
-    """What a search would do."""
+def print_plan(plan: Plan, *, verbose: bool = False) -> None:
+    """What a search would do; `verbose`: and where the candidate failed, if it did."""
     terminal = console()
     train, validation, test = plan.facts.images
     facts, question, score = plan.facts, plan.question, plan.score
@@ -137,7 +139,7 @@ def print_plan(plan: Plan) -> None:
         rows["one candidate"] = (
             f"accuracy {score.accuracy:.4f} in {score.seconds:.2f} s"
             if score.ok
-            else f"failed: {score.failure}"
+            else f"failed: {score.failure}{' (-v shows where)' if score.trace else ''}"
         )
     rows["all trials"] = trials_text(plan)
     if plan.first:
@@ -148,6 +150,8 @@ def print_plan(plan: Plan) -> None:
     for name, value in rows.items():
         grid.add_row(name, value)
     terminal.print(grid)
+    if verbose and score and score.trace:
+        terminal.print(score.trace, soft_wrap=True)
 
 
 def trials_text(plan: Plan) -> str:

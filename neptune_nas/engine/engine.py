@@ -102,7 +102,13 @@ class Engine(Protocol):
 
 
 def failed_score(
-    call: Call, failure: str, *, worker: int = 0, started: float = 0.0, seconds: float = 0.0
+    call: Call,
+    failure: str,
+    *,
+    worker: int = 0,
+    started: float = 0.0,
+    seconds: float = 0.0,
+    trace: str | None = None,
 ) -> Score:
     """The score of a call that measured nothing, for the reason that `failure` gives."""
     return Score(
@@ -114,6 +120,7 @@ def failed_score(
         started=started,
         worker=worker,
         failure=failure,
+        trace=trace,
     )
 
 

@@ -95,7 +95,8 @@ def answer(evaluator: Evaluator, payload: bytes, index: int) -> Reply:
         mistake = _portable(error)
     except Exception as error:
         trace, spoiled = traceback.format_exc(), is_device_lost(error)
-        score = failed_score(call, f"{type(error).__name__}: {error}", started=started)
+        why = f"{type(error).__name__}: {error}"
+        score = failed_score(call, why, started=started, trace=trace)
     busy, cpu = time.perf_counter() - wall, time.process_time() - cpu
     if score is not None:
         score = replace(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter, time
+from traceback import format_exc
 
 from torch import nn
 
@@ -79,7 +80,10 @@ def network_of(
 def failed(
     error: RuntimeError | MemoryError, fidelity: int, seed: int, started: float, seconds: float
 ) -> Score:
-    """The score of a network that torch could not run, saying why in one line."""
+    """The score of a network that torch could not run, saying why in one line, and where.
+
+    Called while the error is handled.
+    """
     reason = next(iter(str(error).splitlines()), type(error).__name__)
     return Score(
         fidelity=fidelity,
@@ -89,4 +93,5 @@ def failed(
         seconds=seconds,
         started=started,
         failure="out of memory" if is_out_of_memory(error) else reason,
+        trace=format_exc(),
     )

@@ -6,6 +6,7 @@ from functools import lru_cache
 from math import isfinite
 from pathlib import Path
 from time import perf_counter, time
+from traceback import format_exc
 from typing import Literal, get_args
 
 import torch
@@ -63,18 +64,27 @@ class ZeroCost:
         """Build `architecture` and look at it; what torch refuses becomes the failure."""
         data = load_once(self.data, self.data_dir, self.split_seed)
         started, clock = time(), perf_counter()
-        value, failure = 0.0, None
+        value, failure, trace = 0.0, None, None
         try:
             value = self.measure(architecture, data, seed)
         except (RuntimeError, MemoryError) as error:
             if is_device_lost(error):
                 raise
             failure = "out of memory" if is_out_of_memory(error) else str(error).splitlines()[0]
+            trace = format_exc()
         if failure is None and not isfinite(value):
             value, failure = 0.0, f"{self.proxy} has no finite value for this network"
         seconds = perf_counter() - clock
         return Score(
-            fidelity, 0.0, 0.0, seed, seconds, started=started, failure=failure, proxy=value
+            fidelity,
+            0.0,
+            0.0,
+            seed,
+            seconds,
+            started=started,
+            failure=failure,
+            proxy=value,
+            trace=trace,
         )
 
     def measure(self, architecture: Architecture, data: ImageData, seed: int) -> float:

@@ -90,6 +90,7 @@ def budget_checks(study: Study) -> tuple[Check, ...]:
     failed = sum(trial.state is State.FAILED for trial in study.trials)
     again = len(study.trials) - len({trial.key for trial in study.trials})
     reasons = ", ".join(f"{reason} ({count})" for reason, count in ledger.failures.items())
+    why = f": {reasons} (failures.txt says where)" if reasons else ""
     return (
         Check(
             "All that are ranked had equal budgets",
@@ -99,7 +100,7 @@ def budget_checks(study: Study) -> tuple[Check, ...]:
         Check(
             "Failures are counted, not hidden",
             ledger.failed == failed,
-            f"{ledger.failed} failed{f': {reasons}' if reasons else ''}; "
+            f"{ledger.failed} failed{why}; "
             f"{counted(ledger.infeasible, 'proposal')} broke a constraint; "
             f"{counted(ledger.worker_deaths, 'worker')} died",
         ),

@@ -197,13 +197,14 @@ class Coordinator:
 
     def _take(self, result: Result) -> Trial:
         """Note a result, on disk first, and return its trial as it now stands."""
-        old, level = self.trials[result.call.id], result.call.fidelity
-        trial = replace(old, scores=(*old.scores, result.score), failure=result.score.failure)
+        old, level, score = self.trials[result.call.id], result.call.fidelity, result.score
+        scores = (*old.scores, score)
+        trial = replace(old, scores=scores, failure=score.failure, trace=score.trace)
         self.trials[trial.number] = trial
         is_last = level == self.rungs.levels[-1]
         self.store.add_score(trial, is_last)
         self._note(trial, level)
-        if result.score.ok and not is_last:
+        if score.ok and not is_last:
             self.proposer.tell_rung(trial)
         self._go_on(trial)
         return self.trials[trial.number]
@@ -252,8 +253,9 @@ class Coordinator:
             return
         if {t.failure for t in ended} == {trial.failure}:
             raise StudyError(
-                f"all {len(ended)} trials failed, each because: {trial.failure.rstrip('.')}; mend "
-                f"that, and the same search goes on."
+                f"all {len(ended)} trials failed, each because: {trial.failure.rstrip('.')}; "
+                f"failures.txt in the study's folder says where. Mend that, and the same search "
+                f"goes on."
             )
 
     def _count_useless(self, trial: Trial) -> None:

@@ -69,6 +69,7 @@ class Proposer:
     numbers: dict[int, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.study = optuna.create_study(
             storage=self.storage,
             sampler=self.sampler,

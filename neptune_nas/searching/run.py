@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from itertools import count
-from time import monotonic
+from time import monotonic, time
 
 from threadpoolctl import threadpool_limits
 
@@ -20,7 +20,8 @@ def run_session(
     """Search until a limit is met; an engine is made only if there is anything to do."""
     if not has_work(coordinator, limits):
         return
-    began, before, results = monotonic(), store.counts(), count(1)
+    began, before, results = monotonic(), {**store.counts(), "began": time()}, count(1)
+    store.set_counts(before)
     # The samplers' linear algebra is small: more threads would only take cores from the workers.
     with threadpool_limits(limits=1), make_engine() as engine:
         watch = coordinator.watch
@@ -60,4 +61,4 @@ def spent(
         "worker_deaths": engine.usage.deaths,
     }
     sums = {name: before.get(name, 0) + value for name, value in session.items()}
-    return {**sums, "exhausted": float(coordinator.exhausted)}
+    return {**before, **sums, "exhausted": float(coordinator.exhausted)}

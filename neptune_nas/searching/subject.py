@@ -1,5 +1,6 @@
 """What a question is asked of: a space on some images, looked at as they are now."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
@@ -10,13 +11,15 @@ from optuna.samplers import BaseSampler
 from neptune_nas.builder import build
 from neptune_nas.constraints import COUNTED, Survey, survey
 from neptune_nas.latency import processor_time
-from neptune_nas.samplers.factory import make_sampler
-from neptune_nas.samplers.problem import Problem
+from neptune_nas.samplers.factory import OURS, make_sampler
+from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
 from neptune_nas.searching.gauge import Gauge
+from neptune_nas.searching.proposals import Proposer
 from neptune_nas.searching.reference_point import reference_point
 from neptune_nas.searching.session import facts_of
 from neptune_nas.searching.task import Task
 from neptune_nas.space import Space
+from neptune_nas.study.objectives import directions
 from neptune_nas.study.settings import PROCESSOR_TIME, TABLES_OWN, Facts, Question
 from neptune_nas.training.mode import Modes
 
@@ -75,6 +78,18 @@ class Subject:
     def sampler(self) -> BaseSampler:
         """A new sampler; raises `OptionError` for an unknown one or an option that it refuses."""
         return make_sampler(self.question.sampler, self.problem, self.question.sampler_kwargs)
+
+    def try_sampler(self) -> None:
+        """Make a sampler and ask it once, to know what it fails with before a study is begun.
+
+        Ours with their usual options are not asked: they do not fail, and `auto` takes seconds.
+        """
+        sampler = self.sampler()
+        if self.question.sampler in OURS and not self.question.sampler_kwargs:
+            return
+        turned = directions(self.question.objectives)
+        with suppress(SpaceExhaustedError):  # which only ends a search
+            Proposer(self.problem, sampler, turned).propose()
 
     def facts(self) -> Facts:
         """What a study is to remember of the space and the images.

@@ -9,6 +9,7 @@ class Ledger:
 
     `failures`: reason to count. `flops_trained`: three forward passes' worth an image (forward, and
     backward at twice its cost; Kaplan et al. 2020, arXiv 2001.08361).
+    `began`: Unix time at which the last session began, 0 where that was not kept.
     `exhausted`: whether the space had nothing new left that constraints and table admit.
     `worker_seconds`: wall clock of the search's evaluations, summed over workers;
     `confirm_seconds`: of those that confirmed its best trials. Epochs and FLOPs are those of both.
@@ -30,6 +31,7 @@ class Ledger:
     slot_seconds: float = 0.0
     worker_deaths: int = 0
     exhausted: bool = False
+    began: float = 0.0
 
     @property
     def overhead(self) -> float:

@@ -133,16 +133,21 @@ def progress_of(study: Study, now: float) -> Progress:
     tally = Tally(settings)
     for trial in study.trials:
         tally.note(trial)
-    return tally.progress(len(study.trials), pace_of(study.trials).seconds_each(now))
+    pace = pace_of(study.trials, study.ledger.began)
+    return tally.progress(len(study.trials), pace.seconds_each(now))
 
 
-def pace_of(trials: Iterable[Trial]) -> Pace:
-    """The pace of the last results, at the Unix times that they came."""
+def pace_of(trials: Iterable[Trial], since: float = 0.0) -> Pace:
+    """The pace of the last results, at the Unix times that they came.
+
+    `since`: when the session began, so that a pause before it is no part of the pace.
+    """
     came = sorted(
         (
             (score.started + score.seconds, i == 0, score)
             for t in trials
             for i, score in enumerate(t.scores)
+            if score.started >= since
         ),
         key=lambda result: result[0],
     )

@@ -112,7 +112,7 @@ def nothing_to_rank(settings: Settings, trials: Sequence[Trial]) -> StudyError:
         f"study '{settings.name}' has no trial to rank, none was scored at its last "
         f"rung ({settings.question.rungs[-1]}): {states[State.RUNNING]} running, "
         f"{states[State.PRUNED]} pruned, {states[State.FAILED]} failed; let the search run on, or "
-        f"look at the failures in trials.csv."
+        f"look into failures.txt."
     )
 
 

@@ -101,4 +101,5 @@ def ledger_of(trials: Sequence[Trial], images: int, counts: Mapping[str, float])
         slot_seconds=counts.get("slot_seconds", 0.0),
         worker_deaths=int(counts.get("worker_deaths", 0)),
         exhausted=bool(counts.get("exhausted", False)),
+        began=counts.get("began", 0.0),
     )

@@ -2,8 +2,8 @@
 
 Parameters are the picks by path. Everything else about a trial stands in its user attributes:
 `architecture` (JSON), `key`, `macs`, `params`, `activations`, `latency`, `given` (of those that the
-search was told to try) and `scores`, a list that grows by one with every evaluation. Accuracy below
-the last rung is an intermediate value too.
+search was told to try), `trace` (of those that an exception ended) and `scores`, a list that grows
+by one with every evaluation. Accuracy below the last rung is an intermediate value too.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -124,6 +124,8 @@ class Store:
         scores = [score_to_json(score) for score in trial.scores]
         self.storage.set_trial_user_attr(trial_id, "scores", scores)
         newest = trial.scores[-1]
+        if newest.trace is not None:
+            self.storage.set_trial_user_attr(trial_id, "trace", newest.trace)
         if newest.ok and newest.proxy is None and not is_last:
             self.storage.set_trial_intermediate_value(trial_id, newest.fidelity, newest.accuracy)
 
@@ -262,4 +264,5 @@ def trial_from(frozen: FrozenTrial, allow: Iterable[type] = ()) -> Trial:
         failure=next((s.failure for s in reversed(scores) if s.failure), None),
         latency=attributes.get("latency"),
         given=attributes.get("given", False),
+        trace=attributes.get("trace"),
     )

@@ -37,6 +37,14 @@ def test_networks_no_better_than_chance_are_called_so(
     assert ("better than chance" in capsys.readouterr().out) is warns
 
 
+@pytest.mark.parametrize(("failed", "says"), [(0, False), (2, True)])
+def test_a_study_with_failures_says_where_they_are_told(
+    capsys: pytest.CaptureFixture[str], failed: int, says: bool
+) -> None:
+    print_study(Study(Path("x"), settings(question()), (), Ledger(failed=failed)))
+    assert ("and where: x/failures.txt" in capsys.readouterr().out) is says
+
+
 @pytest.mark.parametrize(
     ("rungs", "total", "patience", "state", "said"),
     [

@@ -197,6 +197,21 @@ def test_a_plan_says_what_shares_the_gpus_where_there_are_any(
     assert sharing in shown
 
 
+def test_a_plan_shows_where_its_candidate_failed_if_that_is_asked_for(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = read_study(study).settings
+    survey: Survey[object] = Survey("tiny", (), 1, 1, {}, None)
+    score = Score(1, 0.0, 1.0, failure="odd", trace="in line 3")
+    about = (study, None, settings.question, settings.facts, survey, score)
+    planned = Plan(*about, seconds=9, trials=3, jobs=2)
+    print_plan(planned)
+    assert "failed: odd (-v shows where)" in (shown := capsys.readouterr().out)
+    assert "in line 3" not in shown
+    print_plan(planned, verbose=True)
+    assert "in line 3" in capsys.readouterr().out
+
+
 def test_baselines_of_no_trials_are_refused(study: Path) -> None:
     outcome = neptune("baseline", study, "--trials", 0)
     assert_one_sentence(outcome, "baselines need at least 1 trial, but got 0")

@@ -42,6 +42,17 @@ def test_each_result_is_printed_with_its_trial_if_that_is_asked_for() -> None:
     assert all(line.startswith(f"{result_line(TRIAL)}; ") for line in lines)
 
 
+def test_the_traceback_of_each_reason_is_printed_once_if_that_is_asked_for() -> None:
+    out = StringIO()
+    log = Log(Console(file=out, width=200), Path("x"), verbose=True)
+    for failure in ("odd", "odd", "even"):
+        score = replace(SCORE, failure=failure)
+        failed = replace(TRIAL, scores=(score,), failure=failure, trace=f"where it is {failure}")
+        log(replace(progress(1), newest=failed))
+    traces = [line for line in out.getvalue().splitlines() if line.startswith("where")]
+    assert traces == ["where it is odd", "where it is even"]
+
+
 def test_nothing_is_printed_of_a_search_without_a_result() -> None:
     out = StringIO()
     Log(Console(file=out), Path("x"), verbose=True).end()

@@ -56,6 +56,12 @@ def test_only_a_lost_accelerator_spoils_a_worker(error: Exception, spoiled: bool
     assert answer(Raises(error), pickle.dumps(call(1)), 0).spoiled is spoiled
 
 
+def test_the_score_of_an_exception_has_its_traceback() -> None:
+    score = answer(Raises(ValueError("odd")), pickle.dumps(call(1)), 0).score
+    assert score is not None
+    assert re.search(r"evaluators\.py.*in __call__", score.trace or "")
+
+
 @dataclass(frozen=True)
 class Returns:
     """An evaluator that returns whatever it is told."""

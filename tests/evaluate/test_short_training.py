@@ -153,6 +153,11 @@ def test_a_network_that_fails_is_a_failed_score_that_says_why(kind: str, failure
         raise RuntimeError(score.failure)
 
 
+def test_where_torch_refused_a_network_is_told_by_its_traceback() -> None:
+    trace = ShortTraining()(failing("shape"), 1, 0).trace or ""
+    assert "return x @ torch.ones(3, 3)" in trace
+
+
 def test_a_mistake_of_the_users_is_raised() -> None:
     with pytest.raises(ArchitectureError, match="the map is too small"):
         ShortTraining()(failing("rule"), 1, 0)

@@ -72,6 +72,13 @@ def test_a_value_that_is_not_finite_is_a_failure(monkeypatch: pytest.MonkeyPatch
     assert score.failure == "jacov has no finite value for this network"
 
 
+def test_where_torch_refused_a_network_is_told_by_its_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(FORMULAS, "jacov", lambda *_: torch.ones(2) @ torch.ones(3))
+    assert "torch.ones(2) @ torch.ones(3)" in (ZeroCost("jacov")(SMALL, 0, 0).trace or "")
+
+
 def test_images_that_no_unit_tells_apart_have_no_naswot() -> None:
     twice = Batch(torch.ones(2, 1, 8, 8), torch.zeros(2, dtype=torch.int64))
     assert naswot(build(SMALL, (1, 8, 8), 10, 0), twice) == -float("inf")

@@ -41,7 +41,7 @@ def test_failures_are_counted_by_reason() -> None:
     study = make_results(30)
     counted = replace(study.ledger, failed=3, failures={"out of memory": 3})
     check = find(replace(study, ledger=counted), "Failures")
-    assert check.evidence.startswith("3 failed: out of memory (3)")
+    assert check.evidence.startswith("3 failed: out of memory (3) (failures.txt says where)")
 
 
 def test_the_modes_of_training_are_told_with_the_hardware() -> None:

@@ -1,9 +1,12 @@
 from dataclasses import replace
+from random import Random
 
 import pytest
 
-from neptune_nas.errors import OptionError
+from neptune_nas.errors import OptionError, OwnCodeError
+from neptune_nas.samplers.problem import SpaceExhaustedError
 from neptune_nas.searching import subject as subject_module
+from neptune_nas.searching.proposals import Proposer
 from neptune_nas.searching.subject import Subject
 from neptune_nas.study.settings import Question
 from tests.study.builders import SPACE, question, subject_of
@@ -79,6 +82,32 @@ def test_a_sampler_is_asked_what_keeps_the_constraints_and_refuses_unknown_optio
     assert not subject.problem.admits(SPACE[0])
     with pytest.raises(OptionError, match="sampler 'auto' has no option `n`"):
         subject.sampler()
+
+
+def test_a_sampler_is_tried_by_asking_it_once() -> None:
+    subject = subject_of(question(sampler="gp", sampler_kwargs={"n_startup_trials": "ten"}))
+    with pytest.raises(OwnCodeError, match="sampler 'GPSampler' failed: TypeError"):
+        subject.try_sampler()
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_only_samplers_that_may_fail_are_asked_to_try_them(
+    sampler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Proposer, "propose", lambda _: asked.append(sampler))
+    subject_of(question(sampler=sampler)).try_sampler()
+    assert bool(asked) is (sampler == "tpe")
+
+
+def test_a_space_without_anything_to_try_is_no_fault_of_the_sampler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subject_module, "processor_time", lambda *_: 9.0)
+    subject = subject_of(question(sampler="tpe", constraints=("latency<=8",)))
+    subject.try_sampler()
+    with pytest.raises(SpaceExhaustedError, match="loosen the constraints"):
+        subject.problem.random({}, Random(0))
 
 
 def test_what_is_remembered_of_costs_is_remembered_once() -> None:

@@ -50,6 +50,15 @@ def test_a_finished_trial_has_its_values_and_scores(tmp_path: Path) -> None:
     assert store_in(tmp_path).frozen_trials()[0].values == [0.5, 20.0]
 
 
+def test_a_trial_that_an_exception_ended_keeps_its_traceback(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    failed = Score(3, 0.0, 1.0, failure="odd", trace="in line 3")
+    store.add_score(replace(added(store), scores=(failed,)), is_last=True)
+    trial = store_in(tmp_path).trials()[0]
+    assert (trial.failure, trial.trace) == ("odd", "in line 3")
+    assert "trace" not in store.frozen_trials()[0].user_attrs["scores"][0]
+
+
 def test_optuna_reads_the_study_with_paths_as_parameters(tmp_path: Path) -> None:
     trial = added(store_in(tmp_path))
     study = optuna.load_study(study_name="few-digits", storage=sqlite_url(tmp_path / "study.db"))

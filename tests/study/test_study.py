@@ -126,6 +126,13 @@ def test_the_pace_on_disk_is_that_of_the_last_results_however_many_workers_there
     assert progress_of(study, now=90_120.0).seconds_left == pytest.approx(40 * 20.0 / 41)
 
 
+def test_a_pause_between_two_sessions_is_no_part_of_the_pace_on_disk() -> None:
+    ends = [0.0, 2.0, 4.0, 90_100.0, 90_110.0]
+    before = study_of(*(timed(make_trial(n, 0.5, 100), 0, end) for n, end in enumerate(ends)))
+    study = replace(before, ledger=Ledger(began=90_000.0))
+    assert progress_of(study, now=90_110.0).seconds_left == pytest.approx(5 * 10.0)
+
+
 def test_a_study_of_more_trials_than_are_asked_for_by_now_has_all_of_them() -> None:
     study = study_of(make_trial(0, 0.5, 100), make_trial(1, None, 100), total=1)
     progress = progress_of(study, now=10.0)

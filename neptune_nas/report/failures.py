@@ -1,0 +1,21 @@
+"""Why trials failed, as a text: each reason once, with its trials and where it arose."""
+
+from neptune_nas.redact import redact
+from neptune_nas.study.study import Study
+from neptune_nas.trial import Trial
+from neptune_nas.wording import plural
+
+
+def failures_text(study: Study) -> str:
+    """The reasons in the order in which they first occurred; empty where no trial failed."""
+    by_reason: dict[str, list[Trial]] = {}
+    for trial in study.trials:
+        if trial.failure is not None:
+            by_reason.setdefault(trial.failure, []).append(trial)
+    return redact("\n".join(paragraph(reason, trials) for reason, trials in by_reason.items()))
+
+
+def paragraph(reason: str, trials: list[Trial]) -> str:
+    """A reason with its trials, and the traceback of the first, if an exception was behind it."""
+    numbers = ", ".join(str(trial.number) for trial in trials)
+    return f"{plural(len(trials), 'trial')} {numbers}: {reason}\n{trials[0].trace or ''}"
