@@ -15,8 +15,14 @@ from neptune_nas.report.payload import Order
 from neptune_nas.report.progress import first_rung
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.tables import floor_text
-from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency
-from neptune_nas.study.ranking import WITHIN, Standing, cost_axis
+from neptune_nas.study.measures import (
+    accuracy,
+    accuracy_per_gflop,
+    cost_axis,
+    efficiency,
+    efficiency_unit,
+)
+from neptune_nas.study.ranking import WITHIN, Standing, ranked_as
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 from neptune_nas.wording import counted
@@ -92,7 +98,8 @@ def cards(study: Study, folder: str, order: Order) -> str:
     """A card for each pick; picks that fall on one trial share it."""
     picked: dict[int, list[str]] = {}
     first: dict[int, Standing] = {}
-    for which, title in PICKS.items():
+    usual = ranked_as(study.settings.question)
+    for which, title in sorted(PICKS.items(), key=lambda pick: pick[0] != usual):
         standing = study.ranking(which, order.min_accuracy)[0]
         number = standing.trial.number
         first[number] = standing
@@ -114,7 +121,7 @@ def least(order: Order) -> str:
 def card(study: Study, standing: Standing, titles: list[str], folder: str, floor: str) -> str:
     """One pick: its accuracy, costs, drawing, and the command that exports it."""
     trial = standing.trial
-    first = " first" if PICKS["efficiency"] in titles else ""
+    first = " first" if PICKS[ranked_as(study.settings.question)] in titles else ""
     words = f"neptune-nas|export|{folder}|--trial {trial.number}|-o {FILES[titles[0]]}.json"
     command = " ".join(f"<span>{escape(word)}</span>" for word in words.split("|"))
     among = {PICKS["efficiency"]: f" {floor}"}
@@ -145,7 +152,8 @@ def costs(study: Study, standing: Standing) -> str:
     if trial.latency is not None:
         kind = f" ({study.settings.latency})" if study.settings.latency else ""
         items[f"latency{kind}"] = f"{trial.latency:.3g} ms"
-    items["(accuracy - chance)/MFLOPs"] = f"{efficiency(trial, study.settings.facts.chance):.4g}"
+    unit = efficiency_unit(study.settings.question)
+    items[f"(accuracy - chance)/{unit}"] = f"{efficiency(study.settings, trial):.4g}"
     items["accuracy/GFLOPs"] = f"{accuracy_per_gflop(trial):.4g}"
     items["trial"] = str(trial.number)
     return definitions(items, "costs")

@@ -26,7 +26,6 @@ def trials_frame(
     """
     on_front = {trial.number for trial in pareto_front(settings.question, ranked)}
     spread = noise(ranked)
-    chance = settings.facts.chance
     columns: dict[str, Callable[[Trial], Any]] = {
         "number": lambda t: t.number,
         "key": lambda t: t.key,
@@ -42,7 +41,7 @@ def trials_frame(
         "params": lambda t: t.cost.params,
         "activations": lambda t: t.cost.activations,
         "latency_ms": lambda t: t.latency,
-        "efficiency": lambda t: efficiency(t, chance),
+        "efficiency": lambda t: efficiency(settings, t),
         "accuracy_per_gflop": accuracy_per_gflop,
         "netscore": lambda t: netscore(t) if t.score else None,
         "seconds": lambda t: sum(score.seconds for score in t.scores),

@@ -2,10 +2,21 @@
 
 from math import isfinite, log10
 
-from neptune_nas.study.objectives import value_of
+from neptune_nas.study.objectives import EXACT, value_of
+from neptune_nas.study.settings import Question, Settings
 from neptune_nas.trial import Trial
 
 MEGA, GIGA = 1e6, 1e9
+COSTS = (*EXACT, "latency")
+
+UNITS = {
+    "flops": "MFLOPs",
+    "macs": "MFLOPs",
+    "params": "Mparams",
+    "activations": "Mactivations",
+    "latency": "ms",
+}
+"""What efficiency is for each of, by the cost that a study is about."""
 
 
 def accuracy(trial: Trial) -> float:
@@ -23,9 +34,26 @@ def cost_of(trial: Trial, name: str) -> float:
     return value_of(name, trial.cost, trial.score, trial.latency)
 
 
-def efficiency(trial: Trial, chance: float) -> float:
-    """Accuracy above chance, 0..1, for each million FLOPs."""
-    return (accuracy(trial) - chance) / (max(trial.cost.flops, 1) / MEGA)
+def cost_axis(question: Question) -> str:
+    """The cost that a study is about: the first cost objective, or FLOPs."""
+    return next((name for name in question.objectives if name in COSTS), "flops")
+
+
+def efficiency(settings: Settings, trial: Trial) -> float:
+    """Accuracy above the study's chance, 0..1, for each unit of the cost that it is about.
+
+    That is a million FLOPs (also where it is about MACs), parameters or activations, or a ms.
+    """
+    gained, name = accuracy(trial) - settings.facts.chance, cost_axis(settings.question)
+    if name == "latency":
+        return gained / trial.latency if trial.latency else float("nan")
+    spent = trial.cost.flops if name == "macs" else cost_of(trial, name)
+    return gained / (max(spent, 1) / MEGA)
+
+
+def efficiency_unit(question: Question) -> str:
+    """What efficiency is for each of, as tables and formulas write it."""
+    return UNITS[cost_axis(question)]
 
 
 def accuracy_per_gflop(trial: Trial) -> float:

@@ -93,7 +93,7 @@
     ["params", "params", short],
     ["activations", "activations", short],
     ["latency_ms", "ms", precise],
-    ["efficiency", "eff./MFLOP", precise],
+    ["efficiency", `eff./${data.unit}`, precise],
     ["accuracy_per_gflop", "acc./GFLOP", precise],
     ["value", data.ranking, precise],
     ["tied_group", "tied", String],
