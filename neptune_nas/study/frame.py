@@ -31,6 +31,7 @@ def trials_frame(
         "key": lambda t: t.key,
         "state": lambda t: str(t.state),
         "pareto": lambda t: t.number in on_front,
+        "given": lambda t: t.given,
         "accuracy": accuracy,
         "accuracy_half_width": lambda t: half_width(t, spread),
         "seeds": lambda t: len(accuracies(t)),
