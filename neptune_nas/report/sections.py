@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
+from neptune_nas.architecture import Architecture
 from neptune_nas.describe import duration, short
 from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
 from neptune_nas.redact import redact
@@ -23,6 +25,7 @@ from neptune_nas.study.measures import (
     efficiency_unit,
 )
 from neptune_nas.study.ranking import WITHIN, Standing, ranked_as
+from neptune_nas.study.settings import TABLE
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 from neptune_nas.wording import counted
@@ -46,9 +49,18 @@ def summary_of(study: Study, several: bool) -> str:
     begun = len(study.trials)
     text = (
         f"{name}{begun:,} of {counted(max(begun, study.settings.trials), 'trial')} from the space "
-        f"'{facts.space_name}' on {question.data}, {budget} each, begun {day}."
+        f"'{facts.space_name}' {measured_on(study)}, {budget} each, begun {day}."
     )
     return escape(redact(text))
+
+
+def measured_on(study: Study) -> str:
+    """The data, or the table of networks that are no `Architecture`, whose data nobody checked."""
+    question = study.settings.question
+    ours = any(isinstance(trial.architecture, Architecture) for trial in study.trials)
+    if question.evaluator.startswith(TABLE) and not ours:
+        return f"in {Path(question.evaluator.removeprefix(TABLE)).name}"
+    return f"on {question.data}"
 
 
 def answer(studies: Sequence[Study], commands: Sequence[str], order: Order) -> str:
@@ -145,9 +157,9 @@ def costs(study: Study, standing: Standing) -> str:
     own = others(study.settings.question, SHOWN)
     items |= {
         **{TITLES[name]: value_text(name, trial) for name in own},
-        "FLOPs": short(trial.cost.flops),
-        "parameters": short(trial.cost.params),
-        "activations": short(trial.cost.activations),
+        "FLOPs": value_text("flops", trial),
+        "parameters": value_text("params", trial),
+        "activations": value_text("activations", trial),
     }
     if trial.latency is not None:
         kind = f" ({study.settings.latency})" if study.settings.latency else ""
@@ -156,7 +168,8 @@ def costs(study: Study, standing: Standing) -> str:
     items[f"(accuracy - chance)/{unit}"] = f"{efficiency(study.settings, trial):.4g}"
     items["accuracy/GFLOPs"] = f"{accuracy_per_gflop(trial):.4g}"
     items["trial"] = str(trial.number)
-    return definitions(items, "costs")
+    known = {name: text for name, text in items.items() if text not in ("-", "nan")}
+    return definitions(known, "costs")
 
 
 def drawing(study: Study, trial: Trial) -> str:

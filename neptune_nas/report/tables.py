@@ -5,7 +5,7 @@ The columns are documented in `docs/files.md`.
 
 import pandas as pd
 
-from neptune_nas.describe import describe, short
+from neptune_nas.describe import describe
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.redact import redact
 from neptune_nas.report.checklist import MARKS, Check, checklist
@@ -135,10 +135,10 @@ def markdown_row(study: Study, standing: Standing) -> str:
         str(trial.number),
         accuracy_text(standing),
         *(value_text(name, trial) for name in others(study.settings.question, SHOWN)),
-        short(trial.cost.flops),
-        short(trial.cost.params),
-        f"{efficiency(study.settings, trial):.4g}",
-        f"{accuracy_per_gflop(trial):.4g}",
+        value_text("flops", trial),
+        value_text("params", trial),
+        f"{efficiency(study.settings, trial):.4g}".replace("nan", "-"),
+        f"{accuracy_per_gflop(trial):.4g}".replace("nan", "-"),
         escape_markdown(describe(trial.architecture)),
     )
     return f"| {' | '.join(cells)} |"

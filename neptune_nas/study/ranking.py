@@ -91,7 +91,7 @@ def ranking(
         raise nothing_to_rank(settings, trials)
     kept = admitted(settings, ranked, by, min_accuracy)
     values = measure(settings, ranked, by, kept)
-    kept, values = measured(settings.name, kept, values)
+    kept, values = measured(settings.name, by, kept, values)
     sign = 1 if by in COSTS else -1
     order = sorted(
         range(len(kept)),
@@ -162,10 +162,14 @@ def accuracy_floor(ranked: Sequence[Trial], min_accuracy: float | None = None) -
 
 
 def measured(
-    name: str, trials: list[Trial], values: list[float]
+    name: str, by: str, trials: list[Trial], values: list[float]
 ) -> tuple[list[Trial], list[float]]:
-    """The trials with a value, which all have but those without a latency; `name`: the study's."""
+    """The trials with a value, which all have whose costs are known; `name`: the study's."""
     kept = [(t, v) for t, v in zip(trials, values, strict=True) if isfinite(v)]
+    if not kept and by != "latency":
+        raise StudyError(
+            f"study '{name}' cannot be ranked by {by}: no trial has all the costs that this takes."
+        )
     if not kept:
         raise StudyError(
             f"study '{name}' measured no latencies to rank by: "

@@ -18,6 +18,7 @@ from neptune_nas.study.study import Study
 from neptune_nas.trial import Cost
 from tests.report.fixtures import make_results, plain_results, plain_trial
 from tests.report.reading import packed_json, unpack, visible
+from tests.space.templates import Leaf
 
 SECTIONS = ["answer", "front", "ranking", "search", "decisions", "trust", "ledger"]
 EVIL = "<script>alert(1)</script>"
@@ -218,6 +219,14 @@ def test_the_page_ranks_by_what_the_study_aims_at(
     assert first.split("</h3>")[0].split("<h3>")[1].startswith(card)
     assert page.count('<article class="card') == 2
     assert page.split('<article class="card')[1].startswith(" first")
+
+
+def test_a_study_on_a_table_names_it_where_nothing_can_be_built() -> None:
+    trial = plain_trial(0, 0.9, 10)
+    ours = plain_results(trial, evaluator="table:/x/nets.csv")
+    theirs = replace(ours, trials=(replace(trial, architecture=Leaf(3)),))
+    assert " on digits, up to fidelity 9 each" in visible(render([ours]))
+    assert " in nets.csv, up to fidelity 9 each" in visible(render([theirs]))
 
 
 def test_an_unknown_ranking_is_refused(study: Study) -> None:

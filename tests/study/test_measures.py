@@ -12,6 +12,7 @@ from neptune_nas.study.measures import (
     efficiency,
     netscore,
 )
+from neptune_nas.trial import Cost
 from tests.report.fixtures import plain_results, plain_trial
 
 
@@ -32,6 +33,14 @@ def test_efficiency_is_accuracy_above_chance_for_each_unit_of_the_studys_cost(
     trial = replace(plain_trial(0, 0.9, 1_000_000), latency=5.0)
     settings = plain_results(objectives=objectives).settings
     assert efficiency(settings, trial) == pytest.approx(expected)
+
+
+def test_of_costs_that_are_not_known_nothing_is_made() -> None:
+    trial = replace(plain_trial(0, 0.9, 10), cost=Cost(0, 0, 0))
+    for cost in ("flops", "macs", "params", "activations"):
+        assert isnan(efficiency(plain_results(objectives=("accuracy", cost)).settings, trial))
+    assert isnan(accuracy_per_gflop(trial))
+    assert isnan(netscore(trial))
 
 
 def test_without_a_latency_there_is_no_efficiency_for_each_ms() -> None:

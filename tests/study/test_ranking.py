@@ -12,6 +12,7 @@ from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.study.measures import efficiency
 from neptune_nas.study.ranking import RANKINGS, accuracy_floor, bends, contributions
 from neptune_nas.study.study import Study
+from neptune_nas.trial import Cost
 from tests.report.fixtures import plain_results, plain_trial
 
 accuracies = st.integers(10, 100).map(lambda percent: percent / 100)
@@ -109,6 +110,13 @@ def test_a_floor_above_all_is_refused_with_the_best() -> None:
 def test_ranking_by_a_latency_that_nobody_measured_is_refused() -> None:
     with pytest.raises(StudyError, match="measured no latencies"):
         plain_results(plain_trial(0, 0.9, 10)).ranking("latency")
+
+
+def test_a_ranking_by_what_no_table_says_is_refused() -> None:
+    study = plain_results(replace(plain_trial(0, 0.9, 10), cost=Cost(10, 0, 0)))
+    assert study.best("efficiency").number == 0
+    with pytest.raises(StudyError, match="cannot be ranked by netscore: no trial has all the cost"):
+        study.ranking("netscore")
 
 
 @pytest.mark.parametrize(
