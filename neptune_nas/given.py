@@ -14,6 +14,7 @@ from neptune_nas.space import Space
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
+from neptune_nas.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,16 @@ def _front(study: Study) -> Iterator[Given]:
         raise OptionError(f"`first`: study {study.folder} has no front yet: leave it out.")
     for trial in front:
         yield Given(trial.architecture, f"trial {trial.number} of {study.folder}")
+
+
+def left_out(given: int, left: int) -> str:
+    """That there are more architectures `given` than trials `left`, in a sentence; else empty."""
+    if given <= (room := max(0, left)):
+        return ""
+    return (
+        f"`first` (--first) gives {counted(given, 'architecture')}, but `trials` (--trials) has "
+        f"room for {room}: the rest is left out."
+    )
 
 
 def to_try(subject: Subject, given: Iterable[Given], tried: Container[str]) -> tuple[Any, ...]:

@@ -12,8 +12,8 @@ def write_outputs(study: Study, report: str | None = None) -> None:
     """Write what a study's folder holds beside its database.
 
     That is `trials.csv`; `failures.txt` where a trial failed; and, once a trial can be ranked,
-    `pareto.csv`, `best.json` (the most efficient one) and `report.html`, unless another `report` is
-    given.
+    `pareto.csv`, `best.json` (the first of the ranking) and `report.html`, unless another `report`
+    is given.
     """
     folder = study.folder
     write_file(folder / "trials.csv", trials_csv(study))
@@ -21,5 +21,5 @@ def write_outputs(study: Study, report: str | None = None) -> None:
         write_file(folder / "failures.txt", text)
     if study.ranked:
         write_file(folder / "pareto.csv", pareto_csv(study))
-        save(folder / "best.json", export_trial(study, study.best("efficiency")))
+        save(folder / "best.json", export_trial(study, study.best()))
         write_file(folder / "report.html", report or render([study]))

@@ -11,6 +11,8 @@ from neptune_nas.again import study_of
 from neptune_nas.codec import key
 from neptune_nas.constraints import Survey
 from neptune_nas.evaluate.seeds import seed_for
+from neptune_nas.given import left_out
+from neptune_nas.running import Say
 from neptune_nas.search import Search
 from neptune_nas.searching.recount import check_costs
 from neptune_nas.searching.subject import Subject
@@ -20,6 +22,7 @@ from neptune_nas.study.settings import Facts, Question
 from neptune_nas.study.study import Study
 from neptune_nas.training.threads import torch_threads
 from neptune_nas.trial import Score
+from neptune_nas.watch import ignore
 
 CANDIDATES = 21  # of which the one with the median FLOPs is trained
 
@@ -47,12 +50,14 @@ class Plan:
     first: int = 0
 
 
-def plan(search: Search) -> Plan:
+def plan(search: Search, say: Say = ignore) -> Plan:
     """Look at the space and the data, and train one typical candidate in this process.
 
-    None is trained where the study has all its trials.
+    None is trained where the study has all its trials. `say`: as of `Search.run`.
     """
     subject, opening, question = search.subject, search.opening, search.question
+    if subject.takes_long:
+        say(subject.takes_long)
     subject.try_sampler()
     given = search.to_try_first()
     settings = opening.settle(subject.facts())
@@ -60,6 +65,9 @@ def plan(search: Search) -> Plan:
     study = replace(study_of(search), settings=settings) if search.folder.exists else None
     if study is not None:
         check_costs(search.folder.path, study.trials, subject.gauge.cost)
+    left = search.trials - len(study.trials if study else ())
+    if sentence := left_out(len(given), left):
+        say(sentence)
     sharing, jobs = search.sharing, search.slots.jobs  # before the candidate takes memory
     is_over = study is not None and is_complete(study)
     first = next(level for level in question.rungs if level)  # 0 is a proxy
@@ -76,7 +84,7 @@ def plan(search: Search) -> Plan:
         trials=search.trials,
         jobs=jobs,
         sharing=sharing.why if sharing else "",
-        first=min(len(given), max(0, search.trials - len(study.trials if study else ()))),
+        first=min(len(given), max(0, left)),
     )
 
 

@@ -9,6 +9,7 @@ from optuna.samplers import BaseSampler
 
 from neptune_nas.engine.engine import Engine
 from neptune_nas.errors import NeptuneError
+from neptune_nas.given import left_out
 from neptune_nas.interrupt import ctrl_c_held
 from neptune_nas.outputs import write_outputs
 from neptune_nas.record import record_classes
@@ -27,8 +28,10 @@ from neptune_nas.study.settings import Settings
 from neptune_nas.study.store import Store
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
+from neptune_nas.watch import ignore
 
 Watch = Callable[[Progress], None]
+Say = Callable[[str], None]
 
 
 def run_search(
@@ -37,13 +40,15 @@ def run_search(
     make_engine: Callable[[], Engine],
     limits: Limits,
     watch: Watch,
+    say: Say = ignore,
     *,
     first: Sequence[Any] = (),
 ) -> Study:
     """Search until a limit is met, then write the study's tables, report and best.
 
-    `first`: feasible architectures of the space, to be tried before the sampler's own.
-    What was found is written too where the search ends with an error, which is then raised.
+    `first`: feasible architectures of the space, to be tried before the sampler's own; `say` is
+    told how many of them have no trial left. What was found is written too where the search ends
+    with an error, which is then raised.
     """
     facts, sampler = subject.facts(), subject.sampler()
     if not opening.folder.exists:
@@ -56,6 +61,8 @@ def run_search(
         try:
             coordinator.load()
             check_costs(opening.folder.path, coordinator.trials.values(), subject.gauge.cost)
+            if sentence := left_out(len(first), limits.trials - len(coordinator.trials)):
+                say(sentence)
             coordinator.watch = told(settings, coordinator.trials.values(), watch)
             run_session(coordinator, store, make_engine, limits)
         except BaseException:

@@ -30,7 +30,7 @@ from neptune_nas.hints import check_types
 from neptune_nas.options import check_exclusive, check_positive, exclusive
 from neptune_nas.record import record_classes
 from neptune_nas.redact import redact
-from neptune_nas.running import Watch, run_search
+from neptune_nas.running import Say, Watch, run_search
 from neptune_nas.samplers.factory import check_name
 from neptune_nas.searching.coordinator import Limits
 from neptune_nas.searching.opening import Opening
@@ -96,9 +96,9 @@ class Search:
     `trials_per_gpu` on each of `gpus`, which are CUDA devices by number: as many as are predicted
     to fit unless it is given), each with `threads` (default: its share of the cores). `timeout`,
     `trial_timeout`: seconds. `patience`: stop after that many trials in a row that were scored at
-    the last rung and added nothing to the front. `first`: what to try before anything that the
-    sampler proposes, counted among the `trials`: architectures, exported ones or their files,
-    trials, studies or their folders, of which the front is meant.
+    the last rung and added nothing to the front, those of `first` not counted. `first`: what to
+    try before anything that the sampler proposes, counted among the `trials`: architectures,
+    exported ones or their files, trials, studies or their folders, of which the front is meant.
 
     Where several are asked for, any sequence will do, and is kept as a tuple. What needs neither
     data nor the space's code is checked at once: raises `OptionError` for a field of another type,
@@ -356,13 +356,14 @@ class Search:
             tried = {trial.key for trial in study.trials}
         return to_try(self.subject, given_in(self.first, self.target), tried)
 
-    def run(self, watch: Watch = ignore) -> Study:
+    def run(self, watch: Watch = ignore, say: Say = ignore) -> Study:
         """Search until the study has all its trials, then write its tables, report and best.
 
         `watch` is called after each result with how far the search is and the trial that the
         result is of; if it raises `StopSearch`, the search ends there, and goes on when it is run
-        again. Ctrl-C ends with everything that was found written, and is raised; a second one is
-        raised at once, or at the end of the write that it falls into.
+        again. `say` is called before them, with a sentence on what takes long, and one on what is
+        left out of `first`. Ctrl-C ends with everything that was found written, and is raised; a
+        second one is raised at once, or at the end of the write that it falls into.
         Raises `OptionError` for what cannot be asked, and `StudyError` where the study began with
         another question, is being searched by another process, or cannot be written.
         """
@@ -370,5 +371,9 @@ class Search:
         if self.engine == "local":
             start_fork_server(own_modules(self.task.evaluator))  # it imports while facts are found
         limits = Limits(self.trials, self.timeout, self.patience)
+        if self.subject.takes_long:
+            say(self.subject.takes_long)
         first = self.to_try_first()
-        return run_search(self.opening, self.subject, self.make_engine, limits, watch, first=first)
+        return run_search(
+            self.opening, self.subject, self.make_engine, limits, watch, say, first=first
+        )

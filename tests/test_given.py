@@ -77,6 +77,25 @@ def test_after_a_stop_those_that_had_not_begun_are_tried_and_none_twice(tmp_path
     assert [trial.given for trial in again.trials] == [True] * 3 + [False] * 2
 
 
+def test_those_that_no_trial_is_left_for_are_said_at_the_start_and_once(tmp_path: Path) -> None:
+    search = arithmetic_search(tmp_path, trials=2, first=KNOWN)
+    said: list[str] = []
+
+    def watch(progress: Progress) -> None:
+        said.append(f"result {progress.done}")
+
+    search.run(watch, said.append)
+    assert said[0] == (
+        "`first` (--first) gives 3 architectures, but `trials` (--trials) has room for 2: the rest "
+        "is left out."
+    )
+    assert said[1:] == ["result 1", "result 2"]
+    replace(search, first=KNOWN[:2]).run(say=said.append)  # all tried, though no trial is left
+    assert len(said) == 3
+    replace(search, trials=3).run(say=said.append)
+    assert len(said) == 3
+
+
 def test_after_a_kill_they_are_not_tried_twice(tmp_path: Path) -> None:
     def interrupt(_: Progress) -> None:
         raise KeyboardInterrupt

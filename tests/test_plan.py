@@ -11,6 +11,7 @@ import torch
 from neptune_nas.errors import StudyError
 from neptune_nas.plan import epochs_left, expected_epochs, plan
 from neptune_nas.search import Search
+from neptune_nas.searching import subject as subject_module
 from neptune_nas.space import find_space
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.rungs import Rungs
@@ -93,6 +94,18 @@ def test_the_candidate_is_trained_as_a_worker_would_and_timed_if_it_says_no_time
     assert found.score.accuracy == (before + 1) / 100
     assert found.score.seconds > 0.0
     assert found.seconds == 2 * found.score.seconds
+
+
+def test_what_takes_long_and_what_is_left_out_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject_module, "processor_time", lambda *_: 1.0)
+    known = tuple(find_space("tiny")[i] for i in (7, 300, 599))
+    search, said = asked(tmp_path, constraints=("latency<=5ms",), first=known), list[str]()
+    assert plan(search, said.append).first == 2
+    timing, left_out = said
+    assert timing.startswith("Timing up to 50 random networks")
+    assert "gives 3 architectures, but `trials` (--trials) has room for 2" in left_out
 
 
 def test_for_a_study_that_has_all_its_trials_nothing_is_trained(tmp_path: Path) -> None:

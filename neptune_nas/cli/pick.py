@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 PICKS = ("efficiency", "accuracy", "knee")
 
-Best = Annotated[str | None, typer.Option("--best", help="efficiency (default), accuracy or knee.")]
+Best = Annotated[
+    str | None,
+    typer.Option(
+        "--best", help="efficiency, accuracy or knee (default: the first of the study's ranking)."
+    ),
+]
 TrialNumber = Annotated[int | None, typer.Option("--trial", help="A trial by its number.")]
 MinAccuracy = Annotated[
     float | None, typer.Option(help="Rank only above this (default: 5 points below the best).")
@@ -43,7 +48,7 @@ class Pick:
         """The trial of that number, or else the best one as `which` ranks."""
         if self.number is not None:
             return numbered(found, self.number)
-        return found.best(self.which or "efficiency", self.min_accuracy)
+        return found.best(self.which, self.min_accuracy)
 
     def refuse_for(self, source: str | Path) -> None:
         """Refuse any of the options where there is no study to pick from."""

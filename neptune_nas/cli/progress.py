@@ -20,11 +20,17 @@ LOG_EVERY = 10.0  # seconds between two lines of a log
 Watch = Callable[[Progress], None]
 
 
+def say(sentence: str) -> None:
+    """Print what is worth knowing before the first result."""
+    console(stderr=True).print(sentence, soft_wrap=True)
+
+
 @contextmanager
 def watching(folder: Path, *, quiet: bool, verbose: bool) -> Iterator[Watch]:
     """A watcher that prints what a search does, for as long as the block runs.
 
-    It says nothing before the first result, so that a mistake found until then stands alone.
+    The watcher says nothing before the first result, so that a mistake found until then stands
+    alone.
     """
     terminal = console(stderr=True)
     if quiet:

@@ -26,9 +26,12 @@ def report(
         float | None, typer.Option(help="Rank only above this (default: 5 points below the best).")
     ] = None,
     rank_by: Annotated[
-        str,
-        typer.Option(help="efficiency, accuracy, knee, hypervolume, netscore or a cost."),
-    ] = "efficiency",
+        str | None,
+        typer.Option(
+            help="efficiency, accuracy, knee, hypervolume, netscore or a cost (default: what the "
+            "objectives say)."
+        ),
+    ] = None,
     form: Annotated[str, typer.Option("--format", help="html, md or csv.")] = "html",
     force: Force = False,
     storage: Storage = None,

@@ -245,17 +245,18 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
     with ctrl_c_held():
         from neptune_nas.again import asked_in
         from neptune_nas.cli.confirming import confirm_in_all, foretold
-        from neptune_nas.cli.progress import watching
+        from neptune_nas.cli.progress import say, watching
         from neptune_nas.cli.summary import print_plan, print_study
         from neptune_nas.confirm import usual_goal
         from neptune_nas.plan import plan
         from neptune_nas.search import Search
+        from neptune_nas.watch import ignore
 
     search = Search(**{**(asked_in(config, given.get("evaluator")) if config else {}), **given})
     if confirm is not None:
         usual_goal(search)  # refuses what cannot be confirmed before anything is searched
     if show.dry_run:
-        planned = plan(search)
+        planned = plan(search, say)
         print_plan(planned, verbose=show.verbose)
         if (after := foretold(search, planned.study, confirm)) is not None:
             typer.echo(after)
@@ -265,7 +266,7 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
     folder = search.folder.path
     with stoppable("scored", folder, lambda: is_scored(folder, search.storage)):
         with watching(folder, quiet=show.quiet, verbose=show.verbose) as watch:
-            study = search.run(watch)
+            study = search.run(watch, ignore if show.quiet else say)
         if confirm is not None:
             study = confirm_in_all(search, study, confirm, quiet=show.quiet)
     if not show.quiet:

@@ -1,6 +1,7 @@
 """`neptune-nas space`: what a space holds, without training anything."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -129,7 +130,9 @@ def size_text(space: Any) -> str:
     """A space's size in a few characters."""
     count = space.count()
     about = "" if count.is_exact else "~"
-    return f"{about}{count.value:,}" if count.value < 10**9 else f"{about}{count.value:.2e}"
+    return (
+        f"{about}{count.value:,}" if count.value < 10**9 else f"{about}{Decimal(count.value):.2e}"
+    )
 
 
 def grow(tree: Any, outline: Mapping[str, str]) -> None:

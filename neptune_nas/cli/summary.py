@@ -17,7 +17,7 @@ from neptune_nas.study.confirmation import Goal, chosen, ranked_by, unsure
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop
 from neptune_nas.study.noise import accuracies, half_width, noise
 from neptune_nas.study.progress import is_complete, nothing_left
-from neptune_nas.study.ranking import WITHIN
+from neptune_nas.study.ranking import BY_COST, WITHIN, formula, ranked_as
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import TRAINING, Question
 from neptune_nas.study.study import Study
@@ -75,16 +75,16 @@ def why_ended(study: Study, patience: int | None) -> str | None:
 
 
 def ranking_table(study: Study) -> Table:
-    """The first trials by accuracy per FLOP."""
-    spread = noise(study.ranked)
-    title = (
-        f"By accuracy per FLOP, up to {100 * WITHIN:g} points below the best: "
-        f"(accuracy - chance) / MFLOPs{INTERVAL if spread else ''}"
-    )
+    """The first trials, ranked as the study's objectives say."""
+    spread, question = noise(study.ranked), study.settings.question
+    by = ranked_as(question)
+    what = f", up to {100 * WITHIN:g} points below the best: {formula(question, by)}"
+    title = f"By {by}{what if by in BY_COST else ''}{INTERVAL if spread else ''}"
     table = Table(box=SIMPLE, collapse_padding=True, title=title, title_justify="left")
-    own = objective_columns(study.settings.question)
-    raw = ("acc/GFLOP",) if [*own] == ["MFLOPs"] else ()  # others need its room
-    for column in ("#", "trial", "accuracy", *own, "per MFLOP", *raw):
+    own = objective_columns(question)
+    value = (by,) if by in BY_COST else ()  # accuracy has its column anyway
+    raw = ("acc/GFLOP",) if value and [*own] == ["MFLOPs"] else ()  # others need its room
+    for column in ("#", "trial", "accuracy", *own, *value, *raw):
         table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
     table.add_column("architecture", overflow="fold", ratio=1)
     for standing in study.ranking()[:SHOWN]:
@@ -94,7 +94,7 @@ def ranking_table(study: Study) -> Table:
             str(trial.number),
             accuracy_text(standing.accuracy, half_width(trial, spread)),
             *(text_of(trial) for text_of in own.values()),
-            f"{standing.value:.3f}",
+            *(f"{standing.value:.3f}" for _ in value),
             *(f"{accuracy_per_gflop(trial):.0f}" for _ in raw),
             describe(trial.architecture),
         )

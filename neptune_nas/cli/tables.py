@@ -44,7 +44,9 @@ def objective_columns(question: Question) -> dict[str, Callable[[Trial], str]]:
         TITLES[name]: partial(value_text, name) for name in own
     }
     if "flops" in question.objectives or len(own) < 2:
-        columns["MFLOPs"] = lambda trial: f"{trial.cost.flops / MEGA:.3f}"
+        columns["MFLOPs"] = lambda trial: (
+            f"{trial.cost.flops / MEGA:.3f}" if trial.cost.flops else "-"
+        )
     return columns
 
 

@@ -23,8 +23,7 @@ from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.pareto import Floats
 from neptune_nas.report.progress import first_rung
 from neptune_nas.report.style import ACCENT, GREY, WARM, figure
-from neptune_nas.study.measures import cost_of
-from neptune_nas.study.ranking import cost_axis
+from neptune_nas.study.measures import cost_axis, cost_of
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 from neptune_nas.wording import counted

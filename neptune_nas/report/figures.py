@@ -15,9 +15,8 @@ from neptune_nas.report.progress import Span, corners, progress, spans, survival
 from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
 from neptune_nas.report.versus import mean_random
 from neptune_nas.study.hand_designed import Reference
-from neptune_nas.study.measures import accuracy, cost_of
+from neptune_nas.study.measures import accuracy, cost_axis, cost_of
 from neptune_nas.study.objectives import EXACT
-from neptune_nas.study.ranking import cost_axis
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 

@@ -5,6 +5,7 @@ from math import isfinite
 
 from neptune_nas.describe import short
 from neptune_nas.study.measures import cost_of
+from neptune_nas.study.objectives import EXACT
 from neptune_nas.study.settings import Question
 from neptune_nas.trial import Trial
 
@@ -24,9 +25,9 @@ def others(question: Question, shown: Collection[str]) -> tuple[str, ...]:
 
 
 def value_text(name: str, trial: Trial) -> str:
-    """What a trial has of an objective, in a few digits; a dash where it was not measured."""
+    """What a trial has of an objective, in a few digits; a dash where it is not known."""
     value = cost_of(trial, name)
-    if not isfinite(value):
+    if not isfinite(value) or (value == 0 and name in EXACT):
         return "-"
     if name == "latency":
         return f"{value:.3g} ms"

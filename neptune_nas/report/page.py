@@ -7,7 +7,6 @@ from string import Template
 
 import plotly.graph_objects as go
 
-from neptune_nas.errors import OptionError, one_of
 from neptune_nas.redact import redact
 from neptune_nas.report.comparison import check_comparable, with_common_reference
 from neptune_nas.report.document import document, web
@@ -25,7 +24,7 @@ from neptune_nas.report.sections import (
     summary,
     trust,
 )
-from neptune_nas.study.ranking import FORMULAS, RANKINGS
+from neptune_nas.study.ranking import formula, ranked_as
 from neptune_nas.study.study import Study
 
 SECTIONS = {
@@ -44,7 +43,7 @@ def render(
     studies: Sequence[Study],
     *,
     min_accuracy: float | None = None,
-    rank_by: str = "efficiency",
+    rank_by: str | None = None,
     force: bool = False,
 ) -> str:
     """The report of one study, or of several over each other, as the text of an HTML file.
@@ -52,11 +51,10 @@ def render(
     Raises `OptionError` for an unknown ranking, and `StudyError` if the studies' scores do not
     compare, unless `force`: then the page says so.
     """
-    if rank_by not in RANKINGS:
-        raise OptionError(f"ranking '{rank_by}' is unknown: {one_of(RANKINGS, rank_by)}")
+    by = ranked_as(studies[0].settings.question, rank_by)
     warnings = check_comparable(studies, force)
     studies = with_common_reference(studies)
-    order = Order(rank_by, min_accuracy)
+    order = Order(by, min_accuracy)
     found = measure_effects(studies[0]) if len(studies) == 1 else None
     commands = [quote(redact(str(study.folder))) for study in studies]
     title = " and ".join(study.settings.name for study in studies)
@@ -67,8 +65,8 @@ def render(
         answer=answer(studies, commands, order),
         beaten=beaten(studies[0]),
         compared=sections(studies),
-        rank_by=escape(rank_by),
-        formula=escape(FORMULAS[rank_by]),
+        rank_by=escape(by),
+        formula=escape(formula(studies[0].settings.question, by)),
         admitted=admitted_note(studies, order),
         reference=reference_note(studies[0]),
         decisions=decisions(studies[0], found, len(studies) > 1),

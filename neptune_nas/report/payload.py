@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from neptune_nas.cost import CostModel
 from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
 from neptune_nas.report.drawing import Row, model_for, rows
+from neptune_nas.study.measures import efficiency_unit
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial, mean_score
 
@@ -23,7 +24,7 @@ MOST_PARTS = 2_000  # a few milliseconds each to count
 class Order:
     """How the page ranks: by what, and above which accuracy (None: 5 points below the best)."""
 
-    by: str = "efficiency"
+    by: str
     min_accuracy: float | None = None
 
 
@@ -41,6 +42,7 @@ def payload(
             for study, folder in zip(studies, commands, strict=True)
         ],
         "ranking": order.by,
+        "unit": efficiency_unit(studies[0].settings.question),
         "objectives": studies[0].settings.question.objectives,
         "columns": {name: plain(columns[name]) for name in columns},
         "scores": [best_scores(study, trial) for study in studies for trial in study.trials],

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
+from neptune_nas.architecture import Architecture
 from neptune_nas.describe import duration, short
 from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
 from neptune_nas.redact import redact
@@ -15,8 +17,15 @@ from neptune_nas.report.payload import Order
 from neptune_nas.report.progress import first_rung
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.tables import floor_text
-from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency
-from neptune_nas.study.ranking import WITHIN, Standing, cost_axis
+from neptune_nas.study.measures import (
+    accuracy,
+    accuracy_per_gflop,
+    cost_axis,
+    efficiency,
+    efficiency_unit,
+)
+from neptune_nas.study.ranking import WITHIN, Standing, ranked_as
+from neptune_nas.study.settings import TABLE
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 from neptune_nas.wording import counted
@@ -40,9 +49,18 @@ def summary_of(study: Study, several: bool) -> str:
     begun = len(study.trials)
     text = (
         f"{name}{begun:,} of {counted(max(begun, study.settings.trials), 'trial')} from the space "
-        f"'{facts.space_name}' on {question.data}, {budget} each, begun {day}."
+        f"'{facts.space_name}' {measured_on(study)}, {budget} each, begun {day}."
     )
     return escape(redact(text))
+
+
+def measured_on(study: Study) -> str:
+    """The data, or the table of networks that are no `Architecture`, whose data nobody checked."""
+    question = study.settings.question
+    ours = any(isinstance(trial.architecture, Architecture) for trial in study.trials)
+    if question.evaluator.startswith(TABLE) and not ours:
+        return f"in {Path(question.evaluator.removeprefix(TABLE)).name}"
+    return f"on {question.data}"
 
 
 def answer(studies: Sequence[Study], commands: Sequence[str], order: Order) -> str:
@@ -92,7 +110,8 @@ def cards(study: Study, folder: str, order: Order) -> str:
     """A card for each pick; picks that fall on one trial share it."""
     picked: dict[int, list[str]] = {}
     first: dict[int, Standing] = {}
-    for which, title in PICKS.items():
+    usual = ranked_as(study.settings.question)
+    for which, title in sorted(PICKS.items(), key=lambda pick: pick[0] != usual):
         standing = study.ranking(which, order.min_accuracy)[0]
         number = standing.trial.number
         first[number] = standing
@@ -114,7 +133,7 @@ def least(order: Order) -> str:
 def card(study: Study, standing: Standing, titles: list[str], folder: str, floor: str) -> str:
     """One pick: its accuracy, costs, drawing, and the command that exports it."""
     trial = standing.trial
-    first = " first" if PICKS["efficiency"] in titles else ""
+    first = " first" if PICKS[ranked_as(study.settings.question)] in titles else ""
     words = f"neptune-nas|export|{folder}|--trial {trial.number}|-o {FILES[titles[0]]}.json"
     command = " ".join(f"<span>{escape(word)}</span>" for word in words.split("|"))
     among = {PICKS["efficiency"]: f" {floor}"}
@@ -138,17 +157,19 @@ def costs(study: Study, standing: Standing) -> str:
     own = others(study.settings.question, SHOWN)
     items |= {
         **{TITLES[name]: value_text(name, trial) for name in own},
-        "FLOPs": short(trial.cost.flops),
-        "parameters": short(trial.cost.params),
-        "activations": short(trial.cost.activations),
+        "FLOPs": value_text("flops", trial),
+        "parameters": value_text("params", trial),
+        "activations": value_text("activations", trial),
     }
     if trial.latency is not None:
         kind = f" ({study.settings.latency})" if study.settings.latency else ""
         items[f"latency{kind}"] = f"{trial.latency:.3g} ms"
-    items["(accuracy - chance)/MFLOPs"] = f"{efficiency(trial, study.settings.facts.chance):.4g}"
+    unit = efficiency_unit(study.settings.question)
+    items[f"(accuracy - chance)/{unit}"] = f"{efficiency(study.settings, trial):.4g}"
     items["accuracy/GFLOPs"] = f"{accuracy_per_gflop(trial):.4g}"
     items["trial"] = str(trial.number)
-    return definitions(items, "costs")
+    known = {name: text for name, text in items.items() if text not in ("-", "nan")}
+    return definitions(known, "costs")
 
 
 def drawing(study: Study, trial: Trial) -> str:

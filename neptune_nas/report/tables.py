@@ -5,26 +5,26 @@ The columns are documented in `docs/files.md`.
 
 import pandas as pd
 
-from neptune_nas.describe import describe, short
+from neptune_nas.describe import describe
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.redact import redact
 from neptune_nas.report.checklist import MARKS, Check, checklist
 from neptune_nas.report.hand_designed import HEADS, TITLE, against, caveat, cells
 from neptune_nas.report.objectives import TITLES, others, value_text
-from neptune_nas.study.measures import accuracy_per_gflop, efficiency
+from neptune_nas.study.measures import accuracy_per_gflop, efficiency, efficiency_unit
 from neptune_nas.study.ranking import (
     BY_COST,
-    FORMULAS,
     Standing,
     accuracy_floor,
     contributions,
+    formula,
+    ranked_as,
 )
 from neptune_nas.study.study import Study
 from neptune_nas.wording import counted
 
 FORMATS = ("csv", "md")
 SHOWN = ("accuracy", "flops", "params")  # in every ranking as Markdown
-ALWAYS = ("FLOPs", "parameters", "(acc. - chance)/MFLOPs", "acc./GFLOPs")
 
 
 def trials_csv(study: Study) -> str:
@@ -38,7 +38,7 @@ def pareto_csv(study: Study) -> str:
 
 
 def ranking_text(
-    study: Study, form: str, by: str = "efficiency", min_accuracy: float | None = None
+    study: Study, form: str, by: str | None = None, min_accuracy: float | None = None
 ) -> str:
     """The ranking as "csv" or "md"."""
     if form not in FORMATS:
@@ -57,7 +57,7 @@ def pareto_table(study: Study) -> pd.DataFrame:
 
 
 def ranking_table(
-    study: Study, by: str = "efficiency", min_accuracy: float | None = None
+    study: Study, by: str | None = None, min_accuracy: float | None = None
 ) -> pd.DataFrame:
     """One row a ranked trial, best first, with its place and tied group."""
     places = study.ranking(by, min_accuracy)
@@ -69,19 +69,22 @@ def ranking_table(
 
 
 def ranking_markdown(
-    study: Study, by: str = "efficiency", min_accuracy: float | None = None, top: int = 20
+    study: Study, by: str | None = None, min_accuracy: float | None = None, top: int = 20
 ) -> str:
     """The first `top` of a ranking as a Markdown table, between its formula and the checklist."""
+    question = study.settings.question
+    by = ranked_as(question, by)
     places = study.ranking(by, min_accuracy)
-    own = [TITLES[name] for name in others(study.settings.question, SHOWN)]
+    own = [TITLES[name] for name in others(question, SHOWN)]
+    always = ("FLOPs", "parameters", f"(acc. - chance)/{efficiency_unit(question)}", "acc./GFLOPs")
     lines = [
         f"# {escape_markdown(study.settings.name)}: ranking by {by}",
         "",
-        f"`{FORMULAS[by]}`; the first {min(top, len(places))} of {len(places)}"
+        f"`{formula(question, by)}`; the first {min(top, len(places))} of {len(places)}"
         f"{floor_text(study, by, min_accuracy)}.",
         "",
-        markdown_line(("place", "trial", "accuracy", *own, *ALWAYS, "architecture")),
-        f"|{' ---: |' * (3 + len(own) + len(ALWAYS))} --- |",
+        markdown_line(("place", "trial", "accuracy", *own, *always, "architecture")),
+        f"|{' ---: |' * (3 + len(own) + len(always))} --- |",
         *(markdown_row(study, standing) for standing in places[:top]),
         *hand_designed_lines(study),
         *trust_lines(study),
@@ -126,16 +129,16 @@ def markdown_line(texts: tuple[str, ...]) -> str:
 
 def markdown_row(study: Study, standing: Standing) -> str:
     """One line of the Markdown table."""
-    trial, chance = standing.trial, study.settings.facts.chance
+    trial = standing.trial
     cells = (
         str(standing.place),
         str(trial.number),
         accuracy_text(standing),
         *(value_text(name, trial) for name in others(study.settings.question, SHOWN)),
-        short(trial.cost.flops),
-        short(trial.cost.params),
-        f"{efficiency(trial, chance):.4g}",
-        f"{accuracy_per_gflop(trial):.4g}",
+        value_text("flops", trial),
+        value_text("params", trial),
+        f"{efficiency(study.settings, trial):.4g}".replace("nan", "-"),
+        f"{accuracy_per_gflop(trial):.4g}".replace("nan", "-"),
         escape_markdown(describe(trial.architecture)),
     )
     return f"| {' | '.join(cells)} |"

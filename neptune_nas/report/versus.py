@@ -9,10 +9,10 @@ import numpy as np
 from neptune_nas.pareto import Floats, hypervolume
 from neptune_nas.study.confirmation import as_searched
 from neptune_nas.study.front import unit_box
+from neptune_nas.study.measures import COSTS
 from neptune_nas.study.noise import accuracies
 from neptune_nas.study.objectives import value_of
 from neptune_nas.study.progress import is_complete
-from neptune_nas.study.ranking import COSTS
 from neptune_nas.study.study import Study
 from neptune_nas.trial import SCORED, State, Trial
 from neptune_nas.wording import counted

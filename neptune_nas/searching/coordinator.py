@@ -36,7 +36,7 @@ class Limits:
     """When to stop: at `trials` begun, after `seconds`, or after `patience` useless trials.
 
     Useless are trials, one after the other, that were scored at the last rung and added nothing to
-    the front.
+    the front. Those that the search was told to try are not counted: they are not its finds.
     """
 
     trials: int
@@ -262,7 +262,10 @@ class Coordinator:
         if trial.state is State.FINISHED:
             before, new = self.front, (trial, losses_of(self.question, trial))
             self.front = enter(before, new)
-            self.useless = self.useless + 1 if self.front is before else 0
+            if self.front is not before:
+                self.useless = 0
+            elif not trial.given:
+                self.useless += 1
 
     def _settle(self) -> None:
         """End the trials that wait at a rung and will not be promoted."""

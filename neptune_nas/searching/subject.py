@@ -9,7 +9,7 @@ from typing import Any
 from optuna.samplers import BaseSampler
 
 from neptune_nas.builder import build
-from neptune_nas.constraints import COUNTED, Survey, survey
+from neptune_nas.constraints import COUNTED, MEASURED, Survey, survey
 from neptune_nas.latency import processor_time
 from neptune_nas.samplers.factory import OURS, make_sampler
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
@@ -55,6 +55,13 @@ class Subject:
     def is_timed(self) -> bool:
         """Whether latency has to be measured."""
         return self.latency == PROCESSOR_TIME
+
+    @property
+    def takes_long(self) -> str:
+        """What is measured before there are facts, in a sentence; empty where nothing is."""
+        if not (self.is_timed and self.gauge.timed):
+            return ""
+        return f"Timing up to {MEASURED} random networks, to see how many keep the latency limit."
 
     @cached_property
     def surveyed(self) -> Survey[Any]:

@@ -4,9 +4,10 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from itertools import chain, islice
-from math import sqrt
+from math import ceil, floor, sqrt
 from random import Random
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -115,7 +116,7 @@ class Space(Generic[T]):
         hits = sum(self._obeys(moves.draw(self.free, rng)) for _ in range(ESTIMATE_SAMPLES))
         low, high = wilson(hits, ESTIMATE_SAMPLES)
         value = everything * hits // ESTIMATE_SAMPLES
-        return Count(value, int(everything * low), int(everything * high))
+        return Count(value, floor(everything * Fraction(low)), ceil(everything * Fraction(high)))
 
     def __getitem__(self, index: int) -> T:
         if not 0 <= index < self.size:
@@ -360,4 +361,5 @@ def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
     share, shrink = hits / n, 1 + z * z / n
     middle = (share + z * z / (2 * n)) / shrink
     half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrink
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    # Where all or none were seen, an end is the share itself, which rounding could step over.
+    return middle - half if hits else 0.0, middle + half if hits < n else 1.0

@@ -1,6 +1,7 @@
 """Trials as a table, one row each. The columns are documented in `docs/files.md`."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -10,10 +11,17 @@ from neptune_nas.redact import redact
 from neptune_nas.study.front import pareto_front
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency, loss, netscore
 from neptune_nas.study.noise import accuracies, half_width, noise
+from neptune_nas.study.objectives import EXACT
 from neptune_nas.study.settings import Settings
 from neptune_nas.trial import Trial
 
 PICK = "pick:"  # marks the columns that hold what was picked at an open field
+
+
+def known(name: str, trial: Trial) -> int | None:
+    """A cost that is counted; None where it is 0, as of a table that does not say it."""
+    cost: int = getattr(trial.cost, name)
+    return cost or None
 
 
 def trials_frame(
@@ -26,23 +34,20 @@ def trials_frame(
     """
     on_front = {trial.number for trial in pareto_front(settings.question, ranked)}
     spread = noise(ranked)
-    chance = settings.facts.chance
     columns: dict[str, Callable[[Trial], Any]] = {
         "number": lambda t: t.number,
         "key": lambda t: t.key,
         "state": lambda t: str(t.state),
         "pareto": lambda t: t.number in on_front,
+        "given": lambda t: t.given,
         "accuracy": accuracy,
         "accuracy_half_width": lambda t: half_width(t, spread),
         "seeds": lambda t: len(accuracies(t)),
         "loss": loss,
         "fidelity": lambda t: t.score.fidelity if t.score else 0,
-        "flops": lambda t: t.cost.flops,
-        "macs": lambda t: t.cost.macs,
-        "params": lambda t: t.cost.params,
-        "activations": lambda t: t.cost.activations,
+        **{name: partial(known, name) for name in EXACT},
         "latency_ms": lambda t: t.latency,
-        "efficiency": lambda t: efficiency(t, chance),
+        "efficiency": lambda t: efficiency(settings, t),
         "accuracy_per_gflop": accuracy_per_gflop,
         "netscore": lambda t: netscore(t) if t.score else None,
         "seconds": lambda t: sum(score.seconds for score in t.scores),
@@ -52,6 +57,7 @@ def trials_frame(
         "architecture": lambda t: describe(t.architecture),
     }
     content = {name: pd.Series([of(t) for t in trials]) for name, of in columns.items()}
+    content |= {n: content[n].astype("Int64") for n in EXACT if content[n].hasnans}
     if picks:
         for path in dict.fromkeys(path for trial in trials for path in trial.picks):
             values = [trial.picks.get(path) for trial in trials]

@@ -2,10 +2,21 @@
 
 from math import isfinite, log10
 
-from neptune_nas.study.objectives import value_of
+from neptune_nas.study.objectives import EXACT, value_of
+from neptune_nas.study.settings import Question, Settings
 from neptune_nas.trial import Trial
 
 MEGA, GIGA = 1e6, 1e9
+COSTS = (*EXACT, "latency")
+
+UNITS = {
+    "flops": "MFLOPs",
+    "macs": "MFLOPs",
+    "params": "Mparams",
+    "activations": "Mactivations",
+    "latency": "ms",
+}
+"""What efficiency is for each of, by the cost that a study is about."""
 
 
 def accuracy(trial: Trial) -> float:
@@ -23,22 +34,42 @@ def cost_of(trial: Trial, name: str) -> float:
     return value_of(name, trial.cost, trial.score, trial.latency)
 
 
-def efficiency(trial: Trial, chance: float) -> float:
-    """Accuracy above chance, 0..1, for each million FLOPs."""
-    return (accuracy(trial) - chance) / (max(trial.cost.flops, 1) / MEGA)
+def cost_axis(question: Question) -> str:
+    """The cost that a study is about: the first cost objective, or FLOPs."""
+    return next((name for name in question.objectives if name in COSTS), "flops")
+
+
+def efficiency(settings: Settings, trial: Trial) -> float:
+    """Accuracy above the study's chance, 0..1, for each unit of the cost that it is about.
+
+    That is a million FLOPs (also where it is about MACs), parameters or activations, or a ms. NaN
+    where the cost is not known, as of a table that does not say it.
+    """
+    gained, name = accuracy(trial) - settings.facts.chance, cost_axis(settings.question)
+    if name == "latency":
+        return gained / trial.latency if trial.latency else float("nan")
+    spent = trial.cost.flops if name == "macs" else cost_of(trial, name)
+    return gained / (spent / MEGA) if spent else float("nan")
+
+
+def efficiency_unit(question: Question) -> str:
+    """What efficiency is for each of, as tables and formulas write it."""
+    return UNITS[cost_axis(question)]
 
 
 def accuracy_per_gflop(trial: Trial) -> float:
-    """The raw ratio: accuracy, 0..1, for each billion FLOPs."""
-    return accuracy(trial) / (max(trial.cost.flops, 1) / GIGA)
+    """The raw ratio: accuracy, 0..1, for each billion FLOPs; NaN where these are not known."""
+    return accuracy(trial) / (trial.cost.flops / GIGA) if trial.cost.flops else float("nan")
 
 
 def netscore(trial: Trial) -> float:
     """NetScore, in decibels, with the paper's exponents 2, 1/2, 1/2 (Wong 2018, arXiv 1806.05512).
 
-    Accuracy in percent, parameters in millions, MACs in billions.
+    Accuracy in percent, parameters in millions, MACs in billions. NaN where one is not known.
     """
+    if not (trial.cost.params and trial.cost.macs):
+        return float("nan")
     percent = max(100 * accuracy(trial), 1e-9)
-    size = max(trial.cost.params, 1) / MEGA
-    macs = max(trial.cost.macs, 1) / GIGA
+    size = trial.cost.params / MEGA
+    macs = trial.cost.macs / GIGA
     return 20 * (2 * log10(percent) - 0.5 * log10(size) - 0.5 * log10(macs))

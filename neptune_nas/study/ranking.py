@@ -1,29 +1,36 @@
 """Which trial is best: by accuracy per cost, by accuracy, at the knee of the front.
 
-Every formula stands in the docstring of the function that computes it, and in `FORMULAS` as the
+Every formula stands in the docstring of the function that computes it, and `formula` has it as the
 report prints it.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import hypot, isfinite, log10
 
 from neptune_nas.errors import OptionError, StudyError, one_of
 from neptune_nas.study.front import dominated_share, pareto_front, ranked_trials, undominated
-from neptune_nas.study.measures import accuracy, cost_of, efficiency, netscore
+from neptune_nas.study.measures import (
+    COSTS,
+    accuracy,
+    cost_axis,
+    cost_of,
+    efficiency,
+    efficiency_unit,
+    netscore,
+)
 from neptune_nas.study.noise import Noise, accuracies, half_width, noise, tied_groups
-from neptune_nas.study.objectives import EXACT
 from neptune_nas.study.settings import Question, Settings
 from neptune_nas.trial import State, Trial
 
 WITHIN = 0.05  # of the best accuracy: without a floor the emptiest network is the most efficient
-COSTS = (*EXACT, "latency")
 BY_COST = ("efficiency", "netscore", *COSTS)  # what the floor is for
 RANKINGS = ("efficiency", "accuracy", "knee", "hypervolume", "netscore", *COSTS)
 
 FORMULAS = {
-    "efficiency": "(accuracy - chance) / MFLOPs",
+    "efficiency": "(accuracy - chance) / {unit}",
     "accuracy": "validation accuracy",
     "knee": "distance above the line between the ends of the front in (log cost, accuracy)",
     "hypervolume": "share of the hypervolume that this trial alone dominates",
@@ -54,22 +61,37 @@ class Standing:
     group: int | None = None
 
 
+def ranked_as(question: Question, by: str | None = None) -> str:
+    """The ranking `by`, or without one that of the objectives: efficiency if one is a cost.
+
+    Without a cost it is accuracy. Raises `OptionError` for an unknown ranking.
+    """
+    if by is None:
+        return "accuracy" if {*question.objectives}.isdisjoint(COSTS) else "efficiency"
+    if by not in RANKINGS:
+        raise OptionError(f"ranking '{by}' is unknown: {one_of(RANKINGS, by)}")
+    return by
+
+
+def formula(question: Question, by: str) -> str:
+    """What a study is ranked by, as the report prints it."""
+    return FORMULAS[by].format(unit=efficiency_unit(question))
+
+
 def ranking(
     settings: Settings,
     trials: Sequence[Trial],
-    by: str = "efficiency",
+    by: str | None = None,
     min_accuracy: float | None = None,
 ) -> tuple[Standing, ...]:
     """The trials of a study that were scored at its last rung, as `Study.ranking` says."""
-    if by not in RANKINGS:
-        raise OptionError(f"ranking '{by}' is unknown: {one_of(RANKINGS, by)}")
+    by = ranked_as(settings.question, by)
     ranked = ranked_trials(settings.question, trials)
     if not ranked:
         raise nothing_to_rank(settings, trials)
     kept = admitted(settings, ranked, by, min_accuracy)
     values = measure(settings, ranked, by, kept)
-    if by == "latency":
-        kept, values = measured_latencies(settings.name, kept, values)
+    kept, values = measured(settings.name, by, kept, values)
     sign = 1 if by in COSTS else -1
     order = sorted(
         range(len(kept)),
@@ -139,11 +161,15 @@ def accuracy_floor(ranked: Sequence[Trial], min_accuracy: float | None = None) -
     return max(map(accuracy, ranked), default=0.0) - WITHIN
 
 
-def measured_latencies(
-    name: str, trials: list[Trial], values: list[float]
+def measured(
+    name: str, by: str, trials: list[Trial], values: list[float]
 ) -> tuple[list[Trial], list[float]]:
-    """The trials whose latency was measured, and it; `name` is the study's."""
+    """The trials with a value, which all have whose costs are known; `name`: the study's."""
     kept = [(t, v) for t, v in zip(trials, values, strict=True) if isfinite(v)]
+    if not kept and by != "latency":
+        raise StudyError(
+            f"study '{name}' cannot be ranked by {by}: no trial has all the costs that this takes."
+        )
     if not kept:
         raise StudyError(
             f"study '{name}' measured no latencies to rank by: "
@@ -160,9 +186,8 @@ def measure(
         return contributions(settings, ranked, trials)
     if by == "knee":
         return bends(settings.question, ranked, trials)
-    chance = settings.facts.chance
     measures: dict[str, Callable[[Trial], float]] = {
-        "efficiency": lambda trial: efficiency(trial, chance),
+        "efficiency": partial(efficiency, settings),
         "accuracy": accuracy,
         "netscore": netscore,
     }
@@ -208,8 +233,3 @@ def bends(question: Question, ranked: Sequence[Trial], trials: Sequence[Trial]) 
         / hypot(1, 1)
         for t in trials
     ]
-
-
-def cost_axis(question: Question) -> str:
-    """The cost that the report draws fronts over: the first cost objective, or FLOPs."""
-    return next((name for name in question.objectives if name in COSTS), "flops")

@@ -52,7 +52,7 @@ class Study:
     def _front(self) -> tuple[Trial, ...]:
         return pareto_front(self.settings.question, self.ranked)
 
-    def best(self, which: str = "efficiency", min_accuracy: float | None = None) -> Trial:
+    def best(self, which: str | None = None, min_accuracy: float | None = None) -> Trial:
         """The first trial of a ranking; `knee` is sought on the Pareto front alone.
 
         `which`, `min_accuracy`, errors: as of `ranking`.
@@ -60,15 +60,16 @@ class Study:
         return self.ranking(which, min_accuracy)[0].trial
 
     def ranking(
-        self, by: str = "efficiency", min_accuracy: float | None = None
+        self, by: str | None = None, min_accuracy: float | None = None
     ) -> tuple[Standing, ...]:
         """The trials scored at the last rung, best first; equal ones by accuracy, then by FLOPs.
 
-        `by`: efficiency (accuracy above chance for each MFLOP), accuracy, knee, hypervolume,
-        netscore, flops, macs, params, activations or latency. Rankings by cost drop trials more
-        than 5 points below the best accuracy, or below `min_accuracy` (0..1); the others drop some
-        only if it is given. Raises `OptionError` for an unknown ranking and `StudyError` if no
-        trial is left.
+        `by`: efficiency (accuracy above chance for each MFLOP, or for each unit of the first cost
+        among the objectives), accuracy, knee, hypervolume, netscore, flops, macs, params,
+        activations or latency; unless said, efficiency where the objectives have a cost, or else
+        accuracy. Rankings by cost drop trials more than 5 points below the best accuracy, or below
+        `min_accuracy` (0..1); the others drop some only if it is given. Raises `OptionError` for
+        an unknown ranking and `StudyError` if no trial is left.
         """
         return ranking(self.settings, self.trials, by, min_accuracy)
 

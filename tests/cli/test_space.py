@@ -22,6 +22,15 @@ def test_show_draws_what_may_stand_where() -> None:
         assert part in outcome.out
 
 
+def test_show_has_room_for_a_size_beyond_any_float(tmp_path: Path) -> None:
+    file = tmp_path / "huge.py"
+    file.write_text(
+        "from neptune_nas.space import Space, integer, repeat\n"
+        "SPACE = Space('huge', repeat(integer(1, 10**15), 22, 22))\n"
+    )
+    assert "huge: 1.00e+330 architectures" in neptune("space", "show", file).out
+
+
 def test_size_is_an_exact_number() -> None:
     outcome = neptune("space", "size", "nasbench-macro")
     assert outcome.out == "6,561\n"

@@ -110,3 +110,21 @@ def test_the_front_has_a_line_a_trial_on_a_narrow_terminal() -> None:
     assert row.split()[:6] == ["6", "0.9000", "14.1k", "5.32k", "0.823", "ms"]
     assert row.rstrip().endswith("…")
     assert title.startswith("Pareto front")
+
+
+@pytest.mark.parametrize(
+    ("objectives", "first", "title"),
+    [
+        (("accuracy",), "1", "By accuracy"),
+        (("accuracy", "flops"), "0", "By efficiency, up to 5 points below the best: "),
+        (("accuracy", "latency"), "2", "By efficiency, up to 5 points below the best: "),
+    ],
+)
+def test_the_ranking_follows_the_objectives(
+    objectives: tuple[str, ...], first: str, title: str
+) -> None:
+    trials = (trial(0, 0.89, 100, 9.0), trial(1, 0.9, 900, 8.0), trial(2, 0.88, 500, 1.0))
+    table = ranking_table(study_of(objectives, *trials))
+    assert cells(table, "trial")[0] == first
+    assert str(table.title).startswith(title)
+    assert ("efficiency" in [column.header for column in table.columns]) is ("," in title)

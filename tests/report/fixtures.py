@@ -95,7 +95,7 @@ def make_settings(name: str, trials: int, question: Question) -> Settings:
         classes=CLASSES,
         images=(1149, 288, 360),
         chance=CHANCE,
-        reference=(CHANCE, 5_000_000.0),
+        reference=(CHANCE, *(5_000_000.0 for _ in question.objectives[1:])),
         device="cpu",
         hardware="a CPU with 2 cores",
         created="2026-01-01T12:00:00Z",

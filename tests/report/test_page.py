@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,10 @@ from neptune_nas.report import payload
 from neptune_nas.report.page import render
 from neptune_nas.report.tables import trials_csv
 from neptune_nas.study.study import Study
+from neptune_nas.trial import Cost
 from tests.report.fixtures import make_results, plain_results, plain_trial
 from tests.report.reading import packed_json, unpack, visible
+from tests.space.templates import Leaf
 
 SECTIONS = ["answer", "front", "ranking", "search", "decisions", "trust", "ledger"]
 EVIL = "<script>alert(1)</script>"
@@ -197,6 +200,35 @@ def test_the_formula_of_the_ranking_stands_in_the_page(by: str) -> None:
     assert f"Ranked by <b>{by}</b>" in page
     places = packed_json(page)["columns"]["place"]
     assert places.index(1) == study.best(by).number
+
+
+@pytest.mark.parametrize(
+    ("objectives", "ranked", "card", "formula"),
+    [
+        (("accuracy", "params"), "efficiency", "Most efficient", "(accuracy - chance) / Mparams"),
+        (("accuracy",), "accuracy", "Most accurate", "validation accuracy"),
+    ],
+)
+def test_the_page_ranks_by_what_the_study_aims_at(
+    objectives: tuple[str, ...], ranked: str, card: str, formula: str
+) -> None:
+    light = replace(plain_trial(0, 0.88, 10), cost=Cost(10, 100, 10))
+    study = plain_results(light, plain_trial(1, 0.9, 5_000), objectives=objectives)
+    page = render([study])
+    assert f"Ranked by <b>{ranked}</b>: <code>{formula}</code>" in page
+    first = page.split('<article class="card first"')[1]
+    assert first.split("</h3>")[0].split("<h3>")[1].startswith(card)
+    assert page.count('<article class="card') == 2
+    assert page.split('<article class="card')[1].startswith(" first")
+
+
+def test_a_study_on_a_table_names_it_where_nothing_can_be_built() -> None:
+    trial = plain_trial(0, 0.9, 10)
+    ours = plain_results(trial, evaluator="table:/x/nets.csv")
+    leaf: Any = Leaf(3)  # as a table's own records are
+    theirs = replace(ours, trials=(replace(trial, architecture=leaf),))
+    assert " on digits, up to fidelity 9 each" in visible(render([ours]))
+    assert " in nets.csv, up to fidelity 9 each" in visible(render([theirs]))
 
 
 def test_an_unknown_ranking_is_refused(study: Study) -> None:

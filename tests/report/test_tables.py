@@ -9,6 +9,7 @@ from neptune_nas.errors import OptionError
 from neptune_nas.report.checklist import checklist
 from neptune_nas.report.tables import escape_markdown, pareto_csv, ranking_text, trials_csv
 from neptune_nas.study.study import Study
+from neptune_nas.trial import Cost
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
 
@@ -54,6 +55,17 @@ def test_the_ranking_as_markdown_says_its_formula_and_its_first(study: Study) ->
     first = study.ranking()[0]
     assert "(accuracy - chance) / MFLOPs" in text
     assert f"| 1 | {first.trial.number} | {first.accuracy:.4f} |" in text
+
+
+def test_what_a_table_does_not_say_is_left_out() -> None:
+    half = replace(plain_trial(0, 0.9, 10_000), cost=Cost(10_000, 1_000, 0))
+    study = plain_results(half, plain_trial(1, 0.8, 5_000))
+    (first, second) = csv.DictReader(io.StringIO(trials_csv(study)))
+    assert (first["flops"], first["activations"]) == ("20000", "")
+    assert (second["flops"], second["activations"]) == ("10000", "100")
+    unknown = replace(half, cost=Cost(0, 1_000, 0))
+    text = ranking_text(plain_results(unknown, objectives=("accuracy", "params")), "md")
+    assert "| 1 | 0 | 0.9000 | - | 1k | 800 | - |" in text
 
 
 @pytest.mark.parametrize(

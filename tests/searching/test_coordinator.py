@@ -334,6 +334,16 @@ def test_patience_does_not_count_failures(tmp_path: Path) -> None:
     assert states == {State.FAILED: 8, State.FINISHED: 4}
 
 
+def test_patience_does_not_count_what_the_search_was_told_to_try(tmp_path: Path) -> None:
+    slim, *dominated = sorted(SPACE, key=lambda each: Arithmetic()(each, 1, 0).accuracy)[::-1][:9]
+    coordinator = coordinator_on(store_in(tmp_path), question(objectives=("accuracy",)))
+    coordinator.proposer.first.extend([slim, *dominated])
+    coordinator.run(InlineEngine(Arithmetic(), 1), Limits(SPACE.size, patience=4))
+    trials = store_in(tmp_path).trials()
+    assert [t.given for t in trials] == [True] * 9 + [False] * (len(trials) - 9)
+    assert len(trials) - 9 in (4, 5)  # one more may have begun before the last result
+
+
 def test_without_time_what_runs_is_left_for_another_day(tmp_path: Path) -> None:
     coordinator = coordinator_on(store_in(tmp_path), question())
     coordinator.run(InlineEngine(Arithmetic()), Limits(10, seconds=0))

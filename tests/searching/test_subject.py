@@ -60,6 +60,12 @@ def test_a_latency_that_is_known_is_not_measured(monkeypatch: pytest.MonkeyPatch
     assert free.facts().reference == (0.1, 24)
 
 
+def test_what_takes_long_is_timing_networks_for_a_limit_on_latency() -> None:
+    assert "Timing up to 50 random" in subject_of(question(**TIMED)).takes_long
+    assert subject_of(question(objectives=("accuracy", "latency"))).takes_long == ""
+    assert tabled(question(**TIMED)).takes_long == ""
+
+
 def test_only_limits_on_a_latency_that_must_be_measured_wait_for_a_proposal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -124,6 +124,17 @@ def test_a_global_rule_on_a_large_space_is_estimated_with_an_interval() -> None:
     assert (count.high - count.low) / count.value < 0.07
 
 
+@pytest.mark.parametrize("holds", [True, False])
+def test_an_estimate_lies_in_its_interval_beyond_any_float(holds: bool) -> None:
+    everything = (10**15) ** 22
+    space = Space("s", repeat(integer(1, 10**15), 22, 22), where=lambda _: holds)
+    count = space.count()
+
+    assert count.value == (everything if holds else 0)
+    assert count.low <= count.value <= count.high <= everything
+    assert count.low < count.high
+
+
 @given(st.integers(0, 2**32))
 def test_samples_and_moves_obey_a_global_rule(seed: int) -> None:
     rng = Random(seed)

@@ -1,5 +1,7 @@
 """Rankings against their formulas, written out by hand."""
 
+from dataclasses import replace
+from functools import partial
 from math import sqrt
 
 import pytest
@@ -10,7 +12,8 @@ from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.study.measures import efficiency
 from neptune_nas.study.ranking import RANKINGS, accuracy_floor, bends, contributions
 from neptune_nas.study.study import Study
-from tests.report.fixtures import CHANCE, plain_results, plain_trial
+from neptune_nas.trial import Cost
+from tests.report.fixtures import plain_results, plain_trial
 
 accuracies = st.integers(10, 100).map(lambda percent: percent / 100)
 costs = st.integers(1_000, 2_000_000)
@@ -30,7 +33,8 @@ def test_the_most_efficient_is_within_five_points_of_the_most_accurate(study: St
     assert top.score is not None
     assert chosen.score.accuracy >= top.score.accuracy - 0.05
     admitted = [s.trial for s in study.ranking("efficiency")]
-    assert efficiency(chosen, CHANCE) == max(efficiency(t, CHANCE) for t in admitted)
+    of = partial(efficiency, study.settings)
+    assert of(chosen) == max(map(of, admitted))
 
 
 @given(studies(), st.sampled_from([name for name in RANKINGS if name != "latency"]))
@@ -106,6 +110,38 @@ def test_a_floor_above_all_is_refused_with_the_best() -> None:
 def test_ranking_by_a_latency_that_nobody_measured_is_refused() -> None:
     with pytest.raises(StudyError, match="measured no latencies"):
         plain_results(plain_trial(0, 0.9, 10)).ranking("latency")
+
+
+def test_a_ranking_by_what_no_table_says_is_refused() -> None:
+    study = plain_results(replace(plain_trial(0, 0.9, 10), cost=Cost(10, 0, 0)))
+    assert study.best("efficiency").number == 0
+    with pytest.raises(StudyError, match="cannot be ranked by netscore: no trial has all the cost"):
+        study.ranking("netscore")
+
+
+@pytest.mark.parametrize(
+    ("objectives", "by"),
+    [
+        (("accuracy",), "accuracy"),
+        (("loss",), "accuracy"),
+        (("accuracy", "flops"), "efficiency"),
+        (("latency", "accuracy"), "efficiency"),
+    ],
+)
+def test_unless_said_the_objectives_say_the_ranking(objectives: tuple[str, ...], by: str) -> None:
+    points = [(0.88, 10), (0.9, 5_000), (0.89, 500)]
+    trials = (replace(plain_trial(i, *point), latency=i + 1.0) for i, point in enumerate(points))
+    study = plain_results(*trials, objectives=objectives)
+    assert study.ranking() == study.ranking(by)
+    assert study.ranking("accuracy") != study.ranking("efficiency")
+
+
+def test_where_the_cost_is_latency_the_quickest_of_equals_is_first() -> None:
+    slim, quick = plain_trial(0, 0.9, 100), plain_trial(1, 0.9, 1_000)
+    trials = (replace(slim, latency=4.0), replace(quick, latency=2.0), plain_trial(2, 0.9, 1))
+    by_time = plain_results(*trials, objectives=("accuracy", "latency")).ranking()
+    assert [(s.trial.number, s.value) for s in by_time] == [(1, 0.4), (0, 0.2)]
+    assert plain_results(*trials).best().number == 2
 
 
 def test_an_unknown_ranking_is_refused_with_the_nearest() -> None:

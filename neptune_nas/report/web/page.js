@@ -34,11 +34,12 @@
     return words.map((word) => `<span>${escape(word)}</span>`).join(" ");
   }
   function show(i) {
+    const known = (title, name) => columns[name][i] === null ? [] : [[title, short(columns[name][i])]];
     const facts = [
-      ...(data.objectives.includes("macs") ? [["MACs", short(columns.macs[i])]] : []),
-      ["FLOPs", short(columns.flops[i])],
-      ["parameters", short(columns.params[i])],
-      ["activations", short(columns.activations[i])],
+      ...(data.objectives.includes("macs") ? known("MACs", "macs") : []),
+      ...known("FLOPs", "flops"),
+      ...known("parameters", "params"),
+      ...known("activations", "activations"),
       ["state", columns.state[i]],
     ];
     if (data.objectives.includes("loss") && columns.loss[i] !== null) {
@@ -93,7 +94,7 @@
     ["params", "params", short],
     ["activations", "activations", short],
     ["latency_ms", "ms", precise],
-    ["efficiency", "eff./MFLOP", precise],
+    ["efficiency", `eff./${data.unit}`, precise],
     ["accuracy_per_gflop", "acc./GFLOP", precise],
     ["value", data.ranking, precise],
     ["tied_group", "tied", String],
