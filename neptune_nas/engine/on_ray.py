@@ -183,7 +183,10 @@ def connected() -> ModuleType:
         try:
             ray.init(log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:
-            raise NeptuneError(f"Ray cannot be used ({type(error).__name__}: {error}).") from error
+            raise NeptuneError(
+                f"Ray cannot be used ({type(error).__name__}: {str(error).rstrip('.')}): look at "
+                f"RAY_ADDRESS, and set RAY_AUTH_MODE=token if its cluster asks for a token."
+            ) from error
     return ray
 
 
