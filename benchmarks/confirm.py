@@ -3,8 +3,9 @@
     python -m benchmarks.confirm --table nas-bench-macro_cifar10.json.gz --space nasbench-macro
 
 Each search looks networks up in a table, one training run an evaluation. With the same number of
-evaluations in all, either every one is a new network, or the last 15% score the five most accurate
-again, until each has two or three scores (`neptune-nas search --confirm N`, which asks for three).
+evaluations in all, either every one is a new network, or the last 15% (`--share`) score the five
+most accurate (`--top`) again, until each has two or three scores (`--scores`), as `neptune-nas
+search --confirm N` does, which asks for three, or `neptune-nas confirm --by accuracy`.
 The network of the best mean is then recommended. Regret: by how many points its mean over all runs
 of the table is below the best; mean and standard error over seeds. Of a table with three runs of
 each network, three scores are all that is known of it: its mean is then the truth itself. For a
@@ -25,8 +26,6 @@ from neptune_nas.search import Search
 from neptune_nas.space import find_space
 from neptune_nas.study.confirmation import Goal
 
-SHARE = 0.15  # of the evaluations that confirm
-
 
 def regret(
     bench: Bench, options: argparse.Namespace, seed: int, split: tuple[int, int], scores: int
@@ -45,7 +44,7 @@ def regret(
         )
         study = search.run()
         if split[1]:
-            study = run_confirm(search, Goal(scores), split[1])
+            study = run_confirm(search, Goal(scores, "accuracy", options.top), split[1])
         spent = sum(len(t.scores) + len(t.confirmations) for t in study.trials)
         assert spent <= sum(split)
         return 100 * (bench.best - bench.table.mean(study.best("accuracy").architecture))
@@ -58,6 +57,8 @@ def main() -> None:
     parser.add_argument("--sampler", default="auto")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--scores", type=int, nargs="+", default=[1, 2, 3], help="of each, at most")
+    parser.add_argument("--top", type=int, default=5, help="how many are scored again")
+    parser.add_argument("--share", type=float, default=0.15, help="of the evaluations, to confirm")
     parser.add_argument("--marks", type=int, nargs="+", default=[50, 100, 200], help="evaluations")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -67,7 +68,7 @@ def main() -> None:
     )
     for mark in options.marks:
         for scores in options.scores:
-            again = round(SHARE * mark) if scores > 1 else 0
+            again = round(options.share * mark) if scores > 1 else 0
             split = mark - again, again
             found = [regret(bench, options, seed, split, scores) for seed in range(options.seeds)]
             error = np.std(found, ddof=1) / len(found) ** 0.5
