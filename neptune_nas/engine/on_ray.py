@@ -164,7 +164,8 @@ def slots_on(
     `jobs`: workers at once. `threads`: cores of each. `per_gpu`: workers on each GPU (default: 1).
     Raises `OptionError` for what no node has.
     """
-    require(on_gpu or per_gpu is None, "trials_per_gpu", "for training on CUDA", per_gpu)
+    if per_gpu and not on_gpu:
+        raise OptionError("`trials_per_gpu` needs CUDA to train on: leave it out.")
     each = per_gpu or 1
     nodes = [node["Resources"] for node in connected().nodes() if node["Alive"]]
     found = [(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in nodes]

@@ -88,7 +88,7 @@ def has(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def test_what_no_node_has_is_refused(has: Callable[..., None]) -> None:
     with pytest.raises(OptionError, match="`threads` must be at most 4 on Ray, but got 5"):
         slots_on(1, 5, on_gpu=False)
-    with pytest.raises(OptionError, match="`trials_per_gpu` must be for training on CUDA, but got"):
+    with pytest.raises(OptionError, match="`trials_per_gpu` needs CUDA to train on: leave it"):
         slots_on(None, None, on_gpu=False, per_gpu=2)
     has({"CPU": 2.0})
     with pytest.raises(OptionError, match="no node of the Ray cluster has a GPU: give `device`"):
