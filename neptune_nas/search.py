@@ -371,6 +371,8 @@ class Search:
         if self.engine == "local":
             start_fork_server(own_modules(self.task.evaluator))  # it imports while facts are found
         limits = Limits(self.trials, self.timeout, self.patience)
+        if not self.folder.exists:
+            self.slots  # noqa: B018  # refuses what this machine or the cluster lacks
         if self.subject.takes_long:
             say(self.subject.takes_long)
         first = self.to_try_first()

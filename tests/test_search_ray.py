@@ -82,6 +82,19 @@ def test_an_engine_that_is_none_is_refused() -> None:
         Search(space="tiny", engine="slurm")  # type: ignore[arg-type]  # wrong on purpose
 
 
+def test_what_the_cluster_lacks_is_said_before_a_study_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slots_on(*_: Any) -> Slots:
+        raise OptionError("no node of the Ray cluster has a GPU.")
+
+    monkeypatch.setattr(module, "slots_on", slots_on)
+    search = Search(space="tiny", trials=2, out=tmp_path, evaluator=Arithmetic(), engine="ray")
+    with pytest.raises(OptionError, match="no node of the Ray cluster has a GPU"):
+        search.run()
+    assert not search.folder.exists
+
+
 @pytest.mark.parametrize(
     ("asked", "on_gpu"),
     [

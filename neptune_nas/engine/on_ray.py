@@ -4,7 +4,7 @@ import logging
 import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from types import ModuleType
@@ -40,7 +40,10 @@ class RayWorker(Worker):
         awaited, self.awaited = self.awaited, None
         try:
             reply: Reply = ray.get(awaited)
-        except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
+        except ray.exceptions.OutOfMemoryError:
+            self.how = "its node ran low on memory"
+            return None
+        except ray.exceptions.RayError as error:
             self.how = cause(str(error))
             return None
         return reply
@@ -101,6 +104,8 @@ class RayEngine(PoolEngine[RayWorker]):
     every node where they are on this one.
     """
 
+    printed = "in Ray's logs"
+
     def __init__(
         self,
         evaluator: Evaluator,
@@ -159,17 +164,35 @@ def slots_on(
     `jobs`: workers at once. `threads`: cores of each. `per_gpu`: workers on each GPU (default: 1).
     Raises `OptionError` for what no node has.
     """
-    require(on_gpu or per_gpu is None, "trials_per_gpu", "for training on CUDA", per_gpu)
+    if per_gpu and not on_gpu:
+        raise OptionError("`trials_per_gpu` needs CUDA to train on: leave it out.")
+    each = per_gpu or 1
     nodes = [node["Resources"] for node in connected().nodes() if node["Alive"]]
-    cores = [int(node.get("CPU", 0)) for node in nodes]
-    gpus = sum(int(node.get("GPU", 0)) for node in nodes) if on_gpu else 0
-    if on_gpu and not gpus:
+    found = [(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in nodes]
+    usable = [(cores, gpus) for cores, gpus in found if cores and (gpus or not on_gpu)]
+    if not usable and on_gpu:
         raise OptionError("no node of the Ray cluster has a GPU: give `device` cpu, or such nodes.")
-    slots = share_out(jobs, threads, tuple(range(gpus)) * (per_gpu or 1), sum(cores))
+    if not usable:
+        raise OptionError("no node of the Ray cluster has a core to give: start one that has.")
+    seats = [(cores, gpus * each if on_gpu else cores) for cores, gpus in usable]
+    devices = tuple(range(sum(gpus for _, gpus in usable))) * each if on_gpu else ()
+    most = max(cores for cores, _ in seats)
+    require(threads is None or threads <= most, "threads", f"at most {most} on Ray", threads)
+    jobs = room(seats, threads or 1) if jobs is None else jobs
+    slots = share_out(jobs, threads, devices, sum(cores for cores, _ in seats))
     if threads is None:
-        slots = replace(slots, threads=min(slots.threads, max(cores)))
-    require(slots.threads <= max(cores), "threads", f"at most {max(cores)} on Ray", slots.threads)
+        fitting = (n for n in range(slots.threads, 1, -1) if room(seats, n) >= slots.jobs)
+        slots = replace(slots, threads=next(fitting, 1))
     return slots
+
+
+def room(seats: Iterable[tuple[int, int]], threads: int) -> int:
+    """How many workers of so many threads fit on nodes, each of its cores and seats for workers.
+
+    >>> room([(8, 2), (2, 2)], threads=2)
+    3
+    """
+    return sum(min(cores // threads, most) for cores, most in seats)
 
 
 def connected() -> ModuleType:
@@ -191,10 +214,10 @@ def connected() -> ModuleType:
 
 
 def cause(message: str) -> str:
-    """Why an actor died, in Ray's own words, of which there are many.
+    """Why an actor died, in Ray's own words, of which there are many; the last line says most.
 
     >>> cause("The actor died. Worker exit detail: End of file. Some common causes include: (1)")
     'End of file'
     """
-    detail = message.partition("Worker exit detail: ")[2] or message
-    return detail.partition(" Some common causes")[0].splitlines()[0].rstrip(". ")
+    detail = message.partition("Worker exit detail: ")[2].partition(" Some common causes")[0]
+    return (detail or message).strip().splitlines()[-1].strip().rstrip(".")

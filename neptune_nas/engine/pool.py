@@ -88,6 +88,8 @@ class PoolEngine(ABC, Generic[W]):
     `trial_timeout`: seconds a call may take. See `Engine` for what it promises.
     """
 
+    printed = "above"  # where what a worker printed is found
+
     def __init__(self, plans: Sequence[Plan], trial_timeout: float | None) -> None:
         require(trial_timeout is None or trial_timeout > 0, "trial_timeout", "> 0", trial_timeout)
         self._plans = tuple(plans)
@@ -297,6 +299,6 @@ class PoolEngine(ABC, Generic[W]):
             self._refuse(
                 NeptuneError(
                     f"worker {plan.index} died {MAX_FAILED_STARTS} times in a row before its first "
-                    f"call ({how}): look above for what it printed."
+                    f"call ({how}): what it printed is {self.printed}."
                 )
             )

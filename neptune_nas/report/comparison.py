@@ -12,7 +12,10 @@ from neptune_nas.trial import Trial
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One of several studies: `hypervolume` over the reference that all of them share."""
+    """One of several studies: `hypervolume` over the reference that all of them share.
+
+    `first`: in its ranking.
+    """
 
     name: str
     sampler: str
@@ -20,7 +23,7 @@ class Compared:
     trials: int
     scored: int
     best_accuracy: float
-    most_efficient: Trial
+    first: Trial
     hypervolume: float
     worker_seconds: float
 
@@ -92,7 +95,7 @@ def compared(study: Study) -> Compared:
         trials=len(study.trials),
         scored=len(study.ranked),
         best_accuracy=accuracy(study.best("accuracy")),
-        most_efficient=study.best("efficiency"),
+        first=study.best(),
         hypervolume=study.hypervolume(),
         worker_seconds=study.ledger.worker_seconds,
     )

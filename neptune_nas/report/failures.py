@@ -16,6 +16,7 @@ def failures_text(study: Study) -> str:
 
 
 def paragraph(reason: str, trials: list[Trial]) -> str:
-    """A reason with its trials, and the traceback of the first, if an exception was behind it."""
+    """A reason with its trials, and the first traceback of theirs, if one was kept."""
     numbers = ", ".join(str(trial.number) for trial in trials)
-    return f"{plural(len(trials), 'trial')} {numbers}: {reason}\n{trials[0].trace or ''}"
+    trace = next((trial.trace for trial in trials if trial.trace), "")
+    return f"{plural(len(trials), 'trial')} {numbers}: {reason}\n{trace}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from math import isfinite
 from pathlib import Path
 
 from neptune_nas.architecture import Architecture
@@ -81,7 +82,7 @@ def comparison(studies: Sequence[Study]) -> str:
         found = compare(studies, force=True)
     except StudyError as error:
         return f'<p class="note">{escape(redact(str(error)))}</p>'
-    heads = ("trials", "best accuracy", "most efficient", "hypervolume", "evaluation")
+    heads = ("trials", "best accuracy", "first in the ranking", "hypervolume", "evaluation")
     own = others(studies[0].settings.question, ("accuracy", "flops"))
     rows = "".join(comparison_row(compared, own) for compared in found)
     titles = "".join(f'<th scope="col">{head}</th>' for head in heads)
@@ -93,12 +94,13 @@ def comparison(studies: Sequence[Study]) -> str:
 
 def comparison_row(compared: Compared, own: Sequence[str]) -> str:
     """One study of the comparison; `own`: its objectives beside accuracy and FLOPs."""
-    trial = compared.most_efficient
+    trial = compared.first
+    spent = f" at {short(trial.cost.flops)} FLOPs" if trial.cost.flops else ""
     values = [f"{TITLES[name]} {value_text(name, trial)}" for name in own]
     cells = (
         f"{compared.trials:,}",
         f"{compared.best_accuracy:.4f}",
-        ", ".join([f"{accuracy(trial):.4f} at {short(trial.cost.flops)} FLOPs", *values]),
+        ", ".join([f"{accuracy(trial):.4f}{spent}", *values]),
         f"{compared.hypervolume:.4f}",
         duration(compared.worker_seconds),
     )
@@ -107,11 +109,16 @@ def comparison_row(compared: Compared, own: Sequence[str]) -> str:
 
 
 def cards(study: Study, folder: str, order: Order) -> str:
-    """A card for each pick; picks that fall on one trial share it."""
+    """A card for each pick; picks that fall on one trial share it.
+
+    Where no trial's cost is known, that of the study's own ranking is the only one.
+    """
     picked: dict[int, list[str]] = {}
     first: dict[int, Standing] = {}
     usual = ranked_as(study.settings.question)
-    for which, title in sorted(PICKS.items(), key=lambda pick: pick[0] != usual):
+    priced = any(isfinite(efficiency(study.settings, trial)) for trial in study.ranked)
+    picks = [pick for pick in PICKS.items() if priced or pick[0] == usual]
+    for which, title in sorted(picks, key=lambda pick: pick[0] != usual):
         standing = study.ranking(which, order.min_accuracy)[0]
         number = standing.trial.number
         first[number] = standing

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
 from types import SimpleNamespace
@@ -13,12 +14,12 @@ import ray
 
 from neptune_nas.engine import on_ray
 from neptune_nas.engine.engine import Engine
-from neptune_nas.engine.on_ray import Home, RayEngine, connected, slots_on
+from neptune_nas.engine.on_ray import Home, RayEngine, cause, connected, slots_on
 from neptune_nas.engine.plan import Slots
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
 from tests.engine.contract import EngineContract, Setup, call, results
-from tests.engine.evaluators import Echo, Placed, Reports
+from tests.engine.evaluators import Echo, Placed, Raises, Reports
 
 ROOT = Path(__file__).parents[2]
 CORES = 4  # of the cluster, which has 2 GPUs too
@@ -67,24 +68,57 @@ def test_without_a_gpu_a_cluster_is_shared_out_by_its_cores() -> None:
     assert slots_on(None, None, on_gpu=False) == Slots(CORES, 1)
     assert slots_on(2, None, on_gpu=False) == Slots(2, threads_of(2))
     assert slots_on(9, 2, on_gpu=False) == Slots(9, 2)
+    assert slots_on(None, 2, on_gpu=False) == Slots(2, 2)
 
 
-def test_what_no_node_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def has(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Lets the cluster have nodes with such resources, and one that is gone."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+    def have(*nodes: dict[str, float]) -> None:
+        all_nodes = [{"Alive": True, "Resources": node} for node in nodes]
+        gone = {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}}
+        listed = SimpleNamespace(nodes=lambda: [*all_nodes, gone])
+        monkeypatch.setattr(on_ray, "connected", lambda: listed)
+
+    return have
+
+
+def test_what_no_node_has_is_refused(has: Callable[..., None]) -> None:
     with pytest.raises(OptionError, match="`threads` must be at most 4 on Ray, but got 5"):
         slots_on(1, 5, on_gpu=False)
-    with pytest.raises(OptionError, match="`trials_per_gpu` must be for training on CUDA, but got"):
+    with pytest.raises(OptionError, match="`trials_per_gpu` needs CUDA to train on: leave it"):
         slots_on(None, None, on_gpu=False, per_gpu=2)
-    bare = SimpleNamespace(nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2.0}}])
-    monkeypatch.setattr(on_ray, "connected", lambda: bare)
+    has({"CPU": 2.0})
     with pytest.raises(OptionError, match="no node of the Ray cluster has a GPU: give `device`"):
         slots_on(None, None, on_gpu=True)
+    has({"GPU": 2.0})
+    with pytest.raises(OptionError, match="no node of the Ray cluster has a core to give: start"):
+        slots_on(None, None, on_gpu=False)
 
 
-def test_threads_are_no_more_than_a_node_has_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    nodes = [{"Alive": alive, "Resources": {"CPU": 3.0}} for alive in (True, True, False)]
-    monkeypatch.setattr(on_ray, "connected", lambda: SimpleNamespace(nodes=lambda: nodes))
-    assert slots_on(1, None, on_gpu=False) == Slots(1, 3)
+@pytest.mark.parametrize(("jobs", "threads"), [(None, 1), (1, 3), (2, 3), (3, 1), (7, 1)])
+def test_threads_are_no_more_than_let_all_jobs_fit_on_the_nodes(
+    jobs: int | None, threads: int, has: Callable[..., None]
+) -> None:
+    has({"CPU": 3.0}, {"CPU": 3.0})
+    assert slots_on(jobs, None, on_gpu=False) == Slots(jobs or 6, threads)
+
+
+def test_cores_of_a_node_without_a_gpu_are_no_share_of_those_on_gpus(
+    has: Callable[..., None],
+) -> None:
+    has({"CPU": 64.0}, {"CPU": 8.0, "GPU": 4.0})
+    assert slots_on(None, None, on_gpu=True) == Slots(4, 2, (0, 1, 2, 3))
+    with pytest.raises(OptionError, match="`threads` must be at most 8 on Ray, but got 9"):
+        slots_on(None, 9, on_gpu=True)
+
+
+def test_the_node_with_the_fewest_cores_a_gpu_decides(has: Callable[..., None]) -> None:
+    has({"CPU": 32.0, "GPU": 1.0}, {"CPU": 4.0, "GPU": 2.0})
+    assert slots_on(None, None, on_gpu=True) == Slots(3, 2, (0, 1, 2))
+    assert slots_on(None, None, on_gpu=True, per_gpu=3).jobs == 3 + 4  # as cores let
 
 
 def test_an_idle_worker_that_dies_is_replaced() -> None:
@@ -93,6 +127,38 @@ def test_an_idle_worker_that_dies_is_replaced() -> None:
         os.kill(first, signal.SIGKILL)
         assert int(results(engine, [call(1)])[1].score.loss) != first
         assert engine.usage.deaths == 1
+
+
+def test_a_worker_that_ends_with_an_exception_has_died() -> None:
+    with RayEngine(Raises(KeyboardInterrupt()), Slots(1, 1)) as engine:  # type: ignore[arg-type]  # wrong on purpose
+        failure = results(engine, [call(1)])[1].score.failure or ""
+        assert engine.usage.deaths == 2
+    assert failure.startswith("worker died twice (ray.exceptions.TaskCancelledError")
+
+
+class Absent(on_ray.Site):
+    """A site that a node cannot make."""
+
+    def __init__(self, *_: object) -> None:
+        raise ModuleNotFoundError("No module named 'neptune_nas'")
+
+
+def test_what_keeps_workers_from_their_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_ray, "Site", Absent)
+    with RayEngine(Echo(), Slots(1, 1)) as engine:
+        engine.submit(call(0))
+        why = r"its first call \(ModuleNotFoundError: No module .*\): .* is in Ray's logs\.$"
+        with pytest.raises(NeptuneError, match=why):
+            engine.wait()
+
+
+def test_of_what_ray_says_the_cause_is_told() -> None:
+    message = (
+        "The actor died unexpectedly before finishing this task.\n\tclass_name: Site\n"
+        "The actor died because its node has died. Node Id: 0a0808\n"
+        "\tthe actor's node was terminated expectedly: received SIGTERM"
+    )
+    assert cause(message) == "the actor's node was terminated expectedly: received SIGTERM"
 
 
 def test_a_folder_that_a_node_lacks_is_named(

@@ -21,3 +21,9 @@ def test_each_reason_is_told_once_with_its_trials_and_the_first_traceback() -> N
 def test_a_password_in_a_traceback_is_struck_out() -> None:
     trial = replace(FAILED, trace="cannot reach mysql://ann:s3cret@host/db\n")
     assert "mysql://ann:***@host/db" in failures_text(plain_results(trial))
+
+
+def test_a_first_trial_without_a_traceback_hides_none() -> None:
+    old = replace(FAILED, trace=None)  # as it is of a study that an older version began
+    text = failures_text(plain_results(old, replace(FAILED, number=1)))
+    assert text == "trials 0, 1: odd\nin line 3\n"

@@ -222,6 +222,17 @@ def test_the_page_ranks_by_what_the_study_aims_at(
     assert page.split('<article class="card')[1].startswith(" first")
 
 
+def test_where_no_cost_is_known_the_most_accurate_is_the_answer() -> None:
+    trials = [replace(plain_trial(i, 0.9 + i / 100, 10), cost=Cost(0, 0, 0)) for i in range(3)]
+    one, two = (plain_results(*trials, objectives=("accuracy",), name=name) for name in "ab")
+    page = render([one])
+    assert page.count('<article class="card') == 1
+    assert re.findall(r"<h3>(.*?)</h3>", page)[0] == "Most accurate"
+    both = render([one, two])
+    assert "cannot be ranked" not in both
+    assert "<td>0.9200</td><td>0.9200</td>" in both
+
+
 def test_a_study_on_a_table_names_it_where_nothing_can_be_built() -> None:
     trial = plain_trial(0, 0.9, 10)
     ours = plain_results(trial, evaluator="table:/x/nets.csv")
