@@ -60,7 +60,8 @@ class Engine(Protocol):
     - A call that runs longer than the engine's `trial_timeout` becomes a failed score, without a
       retry.
     - A score has the `fidelity` and `seed` of its call, whatever the evaluator wrote there.
-    - The engine fills in `worker`, `started`, and `seconds` where the evaluator left it 0.
+    - The engine fills in `worker`, `started`, which is by the clock of the machine that uses it,
+      and `seconds` where the evaluator left it 0.
     - Calls beyond `slots` queue. `wait` refills free slots from the queue before it returns, so a
       caller that keeps one call more than `slots` pending has no slot idle while it thinks.
     - A Ctrl-C that is held back (`neptune_nas.interrupt`) is heeded in `wait`, also while it waits.

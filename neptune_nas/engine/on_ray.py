@@ -183,6 +183,8 @@ def slots_on(
     if threads is None:
         fitting = (n for n in range(slots.threads, 1, -1) if room(seats, n) >= slots.jobs)
         slots = replace(slots, threads=next(fitting, 1))
+    if (fit := room(seats, slots.threads)) < slots.jobs:
+        logger.warning("the Ray cluster has room for %d of %d workers.", fit, slots.jobs)
     return slots
 
 

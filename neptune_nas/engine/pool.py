@@ -227,6 +227,7 @@ class PoolEngine(ABC, Generic[W]):
             self._failed_starts.clear()
 
     def _record(self, worker: W, reply: Reply) -> None:
+        started = time() - worker.elapsed
         attempt, worker.attempt = worker.attempt, None
         assert attempt is not None
         self._usage = self._usage.plus(worker.plan.index, reply.busy, reply.cpu)
@@ -236,7 +237,7 @@ class PoolEngine(ABC, Generic[W]):
             self._refuse(reply.mistake, attempt.call.id)
             return
         assert reply.score is not None
-        self._finish(attempt.call, reply.score)
+        self._finish(attempt.call, replace(reply.score, started=started))
 
     def _bury(self, worker: W) -> None:
         """Clear away a worker that died; its call is made again, once."""

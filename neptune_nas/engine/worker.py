@@ -86,17 +86,16 @@ def answer(evaluator: Evaluator, payload: bytes, index: int) -> Reply:
         call: Call = pickle.loads(payload)
     except Exception as error:
         return Reply(mistake=_foreign_class(error), trace=traceback.format_exc())
-    started, wall, cpu = time.time(), time.perf_counter(), time.process_time()
+    wall, cpu = time.perf_counter(), time.process_time()
     score, mistake, trace, spoiled = None, None, None, False
     try:
-        found = evaluator(call.architecture, call.fidelity, call.seed)
-        score = replace(_checked(evaluator, found), started=started)
+        score = _checked(evaluator, evaluator(call.architecture, call.fidelity, call.seed))
     except NeptuneError as error:
         mistake = _portable(error)
     except Exception as error:
         trace, spoiled = traceback.format_exc(), is_device_lost(error)
         why = f"{type(error).__name__}: {error}"
-        score = failed_score(call, why, started=started, trace=trace)
+        score = failed_score(call, why, trace=trace)
     busy, cpu = time.perf_counter() - wall, time.process_time() - cpu
     if score is not None:
         score = replace(

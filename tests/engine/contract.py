@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from time import time
 
 import pytest
 
@@ -128,6 +129,12 @@ class EngineContract(ABC):
         with self.make(Forgets(), jobs=1) as engine:
             score = results(engine, [replace(call(5), fidelity=3)])[5].score
         assert (score.fidelity, score.seed) == (3, 5)
+
+    def test_when_a_call_began_is_by_the_clock_of_who_made_it(self) -> None:
+        before = time()
+        with self.make(Forgets(), jobs=1) as engine:
+            score = results(engine, [call(5)])[5].score
+        assert before <= score.started <= time()
 
     def test_seconds_that_the_evaluator_measured_are_kept(self) -> None:
         with self.make(Echo(seconds=12.5)) as engine:

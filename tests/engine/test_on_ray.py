@@ -106,6 +106,16 @@ def test_threads_are_no_more_than_let_all_jobs_fit_on_the_nodes(
     assert slots_on(jobs, None, on_gpu=False) == Slots(jobs or 6, threads)
 
 
+def test_more_workers_than_fit_are_said(
+    has: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    has({"CPU": 3.0}, {"CPU": 3.0})
+    assert slots_on(3, 2, on_gpu=False) == Slots(3, 2)
+    assert caplog.messages == ["the Ray cluster has room for 2 of 3 workers."]
+    assert slots_on(2, 2, on_gpu=False) == Slots(2, 2)
+    assert len(caplog.messages) == 1
+
+
 def test_cores_of_a_node_without_a_gpu_are_no_share_of_those_on_gpus(
     has: Callable[..., None],
 ) -> None:
