@@ -6,6 +6,9 @@ import platform
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from socket import create_connection
+from tempfile import gettempdir
 from time import monotonic
 from types import ModuleType
 from typing import Any
@@ -17,6 +20,7 @@ from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluate.evaluator import Evaluator
 
 PATIENCE = 30.0  # seconds without any worker, after which that is said
+ANSWERS = 5.0  # seconds in which a cluster must take a connection
 ITS_OWN = "cuda:0"  # Ray shows a worker no GPU but its own
 
 logger = logging.getLogger(__name__)
@@ -205,6 +209,7 @@ def connected() -> ModuleType:
         raise NeptuneError("the engine 'ray' needs Ray: pip install 'neptune-nas[ray]'.") from error
     if not ray.is_initialized():
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        check_answers()
         try:
             ray.init(log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:
@@ -213,6 +218,24 @@ def connected() -> ModuleType:
                 f"RAY_ADDRESS, and set RAY_AUTH_MODE=token if its cluster asks for a token."
             ) from error
     return ray
+
+
+def check_answers() -> None:
+    """Refuse a cluster that does not answer at once, since Ray looks for it for many minutes.
+
+    It is the one that `RAY_ADDRESS` names, or that `ray start` noted to have begun here.
+    """
+    noted = Path(os.environ.get("RAY_TMPDIR") or gettempdir(), "ray", "ray_current_cluster")
+    address, remedy = os.environ.get("RAY_ADDRESS", ""), "set RAY_ADDRESS to one that does"
+    if not address and noted.is_file():
+        address, remedy = noted.read_text().strip(), "start it again, or end it with `ray stop`"
+    host, _, port = address.rpartition(":")
+    if "/" in host or not port.isdecimal():
+        return  # "auto", "local", none at all, or a kind that only Ray knows
+    try:
+        create_connection((host, int(port)), timeout=ANSWERS).close()
+    except OSError as error:
+        raise NeptuneError(f"no Ray cluster answers at {address} ({error}): {remedy}.") from error
 
 
 def cause(message: str) -> str:

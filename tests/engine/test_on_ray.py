@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from socket import socket
 from time import monotonic, sleep
 from types import SimpleNamespace
 from typing import Any
@@ -230,8 +231,52 @@ def test_ray_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
     with pytest.raises(NeptuneError, match=r"Ray cannot be used \(ConnectionError: nobody at 192"):
         connected()
+
+
+@pytest.fixture
+def dead() -> str:
+    """An address at which nothing listens."""
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def test_a_named_cluster_that_does_not_answer_is_refused_at_once(
+    dead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setenv("RAY_ADDRESS", dead)
+    with pytest.raises(NeptuneError, match=rf"no Ray cluster answers at {dead} .*set RAY_ADDRESS"):
+        connected()
+
+
+def test_a_cluster_that_was_here_and_is_gone_is_refused_at_once(
+    dead: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = tmp_path / "ray" / "ray_current_cluster"
+    noted.parent.mkdir()
+    noted.write_text(dead)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    with pytest.raises(
+        NeptuneError, match=r"answers at .*start it again, or end it with `ray stop"
+    ):
+        connected()
+
+
+@pytest.mark.parametrize("address", ["auto", "local", "ray://127.0.0.1:1", ""])
+def test_what_only_ray_knows_is_left_to_it(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[object] = []
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **how: begun.append(how))
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    monkeypatch.setenv("RAY_TMPDIR", "/nowhere")
+    connected()
+    assert len(begun) == 1
 
 
 COORDINATOR = """
