@@ -15,8 +15,8 @@ class ArchitectureError(NeptuneError):
 
 
 class OwnCodeError(NeptuneError):
-    """A user's own SubStage whose code fails: to be mended, where a network that cannot be built is
-    merely left out.
+    """A user's own code that fails, or a SubStage of it that changes the shape: to be mended, where
+    a network that cannot be built is merely left out.
     """
 
 

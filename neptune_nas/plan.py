@@ -58,6 +58,8 @@ def plan(search: Search, say: Say = ignore) -> Plan:
     subject, opening, question = search.subject, search.opening, search.question
     if subject.takes_long:
         say(subject.takes_long)
+    if subject.left_out:
+        say(subject.left_out)
     subject.try_sampler()
     given = search.to_try_first()
     settings = opening.settle(subject.facts())

@@ -47,10 +47,12 @@ def run_search(
     """Search until a limit is met, then write the study's tables, report and best.
 
     `first`: feasible architectures of the space, to be tried before the sampler's own; `say` is
-    told how many of them have no trial left. What was found is written too where the search ends
-    with an error, which is then raised.
+    told how many of them have no trial left, and what cannot be built. What was found is written
+    too where the search ends with an error, which is then raised.
     """
     facts, sampler = subject.facts(), subject.sampler()
+    if subject.left_out:
+        say(subject.left_out)
     if not opening.folder.exists:
         subject.try_sampler()
     with ctrl_c_held(), opening.folder.locked():

@@ -1,13 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from neptune_nas.architecture import Architecture, Stage
 from neptune_nas.codec import key
 from neptune_nas.errors import OptionError, OwnCodeError, StudyError
 from neptune_nas.running import run_search
 from neptune_nas.searching.coordinator import Limits
 from neptune_nas.searching.opening import Opening
 from neptune_nas.searching.session import Asked
+from neptune_nas.space import Space, choice
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.progress import Progress
 from neptune_nas.study.settings import Question
@@ -41,6 +44,20 @@ def test_a_search_that_has_nothing_to_do_makes_no_engine(tmp_path: Path) -> None
     opening = Opening(Folder(tmp_path / "few-digits"), Asked("few-digits", 2, question()))
     again = run_search(opening, subject_of(question()), InlineEngine, Limits(2), ignore)  # type: ignore[arg-type]  # to make it would fail
     assert len(again.ranked) == 2
+
+
+def test_that_networks_cannot_be_built_is_said_with_a_reason(tmp_path: Path) -> None:
+    halved = Stage(width=8, pool=choice("max", "none"))
+    large = Space(name="large", template=Architecture(stages=(halved,) * 4))  # of 8 x 8 pixels
+    said: list[str] = []
+    for space in (large, SPACE):
+        name = space.name
+        opening = Opening(Folder(tmp_path / name), Asked(name, 2, question()))
+        subject = replace(subject_of(question()), space=space)
+        engine = InlineEngine(Arithmetic())
+        run_search(opening, subject, lambda: engine, Limits(2), ignore, said.append)  # noqa: B023  # used at once
+    assert len(said) == 1
+    assert said[0].startswith("Networks that cannot be built are left out; of one of them: stages.")
 
 
 def test_what_watches_is_told_of_each_result(tmp_path: Path) -> None:

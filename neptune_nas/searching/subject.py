@@ -70,6 +70,12 @@ class Subject:
         samples = None if self.is_timed else COUNTED
         return survey(self.space, self.gauge.value, self.question.limits, rng, samples)
 
+    @property
+    def left_out(self) -> str:
+        """That there are networks that cannot be built, and why one cannot; empty for none."""
+        why = self.surveyed.unbuildable
+        return f"Networks that cannot be built are left out; of one of them: {why}." if why else ""
+
     @cached_property
     def problem(self) -> Problem[Any]:
         """What a sampler is asked."""

@@ -163,6 +163,11 @@ def _module_name(path: Path) -> str:
     return module_of_file(re.sub(r"\W", "_", path.stem), digest)
 
 
+def file_defining(cls: type) -> str | None:
+    """The file of the module that defines a class; None where it has none."""
+    return getattr(sys.modules.get(cls.__module__), "__file__", None)
+
+
 def said(error: BaseException, path: str | Path | None = None) -> str:
     """What someone's code failed with, and in which line of the file at `path`."""
     if isinstance(error, SyntaxError):
