@@ -57,7 +57,7 @@ def test_that_networks_cannot_be_built_is_said_with_a_reason(tmp_path: Path) -> 
         engine = InlineEngine(Arithmetic())
         run_search(opening, subject, lambda: engine, Limits(2), ignore, said.append)  # noqa: B023  # used at once
     assert len(said) == 1
-    assert said[0].startswith("Networks that cannot be built are left out; of one of them: stages.")
+    assert said[0].startswith("Networks that cannot be built are left out; of one of them: an arch")
 
 
 def test_what_watches_is_told_of_each_result(tmp_path: Path) -> None:
