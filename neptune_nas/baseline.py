@@ -7,7 +7,7 @@ from neptune_nas.again import check_same, study_of
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.files import folder_name
 from neptune_nas.outputs import write_outputs
-from neptune_nas.running import Watch
+from neptune_nas.running import Say, Watch
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.search import Search
 from neptune_nas.study.progress import is_at_work
@@ -23,11 +23,13 @@ def run_baselines(
     samplers: Sequence[str] = SAMPLERS,
     trials: int | None = None,
     watch: Watch = ignore,
+    say: Say = ignore,
 ) -> Study:
     """Search again with each of `samplers`, `trials` each (default: as many as the study has).
 
     Each is a study of its own in the folder `baselines` of the study, and goes on like any other.
-    What the study was told to try first, each tries first too. Raises `StudyError` while another
+    What the study was told to try first, each tries first too. `say` is called before each, with a
+    sentence on whose search it is, and `watch` after each result. Raises `StudyError` while another
     process is at work on the study: how many trials it will have is not known yet.
     """
     study = study_of(search)
@@ -60,6 +62,7 @@ def run_baselines(
         # Measured again, a latency might break the constraint that it kept.
         known = {trial.key: trial.latency for trial in given if trial.latency is not None}
         other.subject.gauge.latencies.update(known)
+        say(f"Searching with sampler '{name}'.")
         other.run(watch)
     study = study_of(search)
     write_outputs(study)

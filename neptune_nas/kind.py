@@ -1,6 +1,7 @@
 """What lies at a path where something else was asked for, and what reads it instead."""
 
 from pathlib import Path
+from shlex import quote
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.model_file import is_model_file
@@ -13,10 +14,6 @@ IS_MODEL = "is a trained model: `load_model` and `neptune-nas predict` read it"
 IS_ARCHITECTURE = (
     "is an architecture without weights: `load` and `neptune-nas show` read it, and "
     "`neptune-nas train` makes a model of it"
-)
-IS_STUDY = (
-    "is a study's folder: `read_study` and `neptune-nas report` read it, and `neptune-nas export` "
-    "writes its architectures to files"
 )
 IS_FOLDER = "is a folder, but a file is needed: name a file in it"
 
@@ -40,7 +37,10 @@ def refuse_folder(path: Path) -> None:
     if not path.is_dir():
         return
     if (path / "study.toml").is_file():
-        raise FileFormatError(f"{path} {IS_STUDY}.")
+        raise FileFormatError(
+            f"{path} is a study's folder, but a file is needed: `neptune-nas export "
+            f"{quote(str(path))} --best knee -o knee.json` writes an architecture of it to one."
+        )
     for model in sorted(path.glob("seed-*/model.safetensors")):
         raise FileFormatError(f"{path} is a folder: name a model in it, such as {model}.")
     raise FileFormatError(f"{path} {IS_FOLDER}.")

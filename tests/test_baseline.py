@@ -36,6 +36,14 @@ def test_baselines_go_on_and_stay_in_later_results(searched: Search) -> None:
     assert len(searched.run().baselines["random"]) == 6
 
 
+def test_whose_search_it_is_is_said_before_its_first_result(searched: Search) -> None:
+    told: list[str] = []
+    run_baselines(
+        searched, trials=1, watch=lambda progress: told.append(f"{progress.done}"), say=told.append
+    )
+    assert told == ["Searching with sampler 'random'.", "1", "Searching with sampler 'local'.", "1"]
+
+
 def test_a_misspelt_sampler_is_refused_before_any_runs(searched: Search) -> None:
     with pytest.raises(OptionError, match="sampler 'lcoal' is unknown: did you mean 'local'"):
         run_baselines(searched, ("random", "lcoal"))

@@ -1,5 +1,6 @@
 """What is read by another function or command is refused with that one's name."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,20 @@ def test_an_architecture_is_no_model(tmp_path: Path) -> None:
 
 def test_the_folder_of_a_study_is_neither(tmp_path: Path) -> None:
     (tmp_path / "study.toml").touch()
+    command = re.escape(f"`neptune-nas export {tmp_path} --best knee -o knee.json` writes")
     for read in (load, load_model):
-        with pytest.raises(
-            FileFormatError, match=r"is a study's folder: `read_study` and .*report"
-        ):
+        with pytest.raises(FileFormatError, match=f"is a study's folder, .*: {command}"):
             read(tmp_path)
+
+
+def test_a_command_to_copy_takes_a_folder_with_spaces_in_its_name_as_one_word(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "a study"
+    folder.mkdir()
+    (folder / "study.toml").touch()
+    with pytest.raises(FileFormatError, match=f"export '{folder}' --best"):
+        load(folder)
 
 
 def test_the_folder_of_a_training_names_a_model(tmp_path: Path) -> None:

@@ -20,12 +20,12 @@ def baseline(
 ) -> None:
     """Search again with other samplers at equal budget: was the search any better?"""
     from neptune_nas.baseline import run_baselines
-    from neptune_nas.cli.progress import watching
+    from neptune_nas.cli.progress import say, watching
     from neptune_nas.report.versus import versus
 
     search = measure.search()
     with watching(search.folder.baselines, quiet=False, verbose=False) as watch:
-        found = run_baselines(search, names(samplers), trials, watch)
+        found = run_baselines(search, names(samplers), trials, watch, say)
     for each in versus(found):
         typer.echo(f"{str(each)[0].upper()}{str(each)[1:]}.")
     typer.echo(f"Report: {found.folder / 'report.html'}")

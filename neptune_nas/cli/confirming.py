@@ -80,13 +80,18 @@ def confirm_in_all(search: Search, study: Study, most: int, *, quiet: bool = Fal
 
 def teller() -> Callable[[Trial, int], None]:
     """What prints each result."""
-    err = console(stderr=True)
+    err, scores = console(stderr=True), 0
 
     def watch(trial: Trial, unsure: int) -> None:
+        nonlocal scores
         score, mean = trial.confirmations[-1], trial.score
+        scores += score.ok
         said = f"accuracy {score.accuracy:.4f}" if score.ok else f"failed: {score.failure}"
         seeds, left = counted(len(accuracies(trial)), "seed"), counted(unsure, "trial")
+        done = f"{counted(scores, 'score')} in"
         now = f"mean {mean.accuracy:.4f} of {seeds}" if mean else "no mean"
-        err.print(f"trial {trial.number}: {said}, {now}; {left} still to confirm")
+        err.print(
+            f"trial {trial.number}: {said}, {now}; {done}, {left} still to confirm", soft_wrap=True
+        )
 
     return watch

@@ -91,8 +91,9 @@ def front_table(study: Study) -> Table:
     }
     for head in columns:
         table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("architecture", ratio=1)  # that may wrap, so it gives way; its texts may not
+    last = Text("architecture", no_wrap=True, overflow="ellipsis")
+    table.add_column(last, overflow="fold", ratio=1)
     for trial in front:
-        name = Text(describe(trial.architecture), no_wrap=True, overflow="ellipsis")
+        name = Text(describe(trial.architecture))
         table.add_row(*(text_of(trial) for text_of in columns.values()), name)
     return table

@@ -1,5 +1,6 @@
 """The line that moves while a search runs; plain log lines where there is no terminal."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ Watch = Callable[[Progress], None]
 
 def say(sentence: str) -> None:
     """Print what is worth knowing before the first result."""
-    console(stderr=True).print(sentence, soft_wrap=True)
+    print(sentence, file=sys.stderr)  # a console would print into a bar's line
 
 
 @contextmanager
@@ -79,7 +80,8 @@ class Log:
         if not self.last:
             self.console.print(f"Searching into {self.folder}.", soft_wrap=True)
         self.unsaid = progress
-        if self.verbose or monotonic() - self.last >= LOG_EVERY:
+        is_last = progress.done >= progress.total
+        if self.verbose or is_last or monotonic() - self.last >= LOG_EVERY:
             self.last = monotonic()
             self.end()
 

@@ -27,7 +27,6 @@ COST_TITLES = {
     "activations": "activations of one image",
     "latency": "latency of one image in ms",
 }
-HOVER = "<b>%{text}</b><br>accuracy %{y:.4f}, cost %{x:.4s}<extra></extra>"
 FOCUS = 0.05  # the share of accuracies that may lie below the first view
 WIDE = 2  # decades of costs; above, a phone has no room for ticks in between
 CROWD = 500  # points that hide each other unless they are fainter
@@ -53,7 +52,7 @@ def pareto(studies: Sequence[Study], text: bool = True) -> go.Figure:
     axis = cost_axis(settings.question)
     kind = f" ({settings.latency})" if axis == "latency" else ""
     fig = figure(f"{COST_TITLES[axis]}{kind}", "validation accuracy", height=520)
-    fig.update_xaxes(type="log", tickformat="~s", dtick="D2")
+    fig.update_xaxes(type="log", tickformat=f"~{number_type(axis)}", dtick="D2")
     fig.update_yaxes(tickformat=".0%")
     fig.update_layout(hovermode="closest", dragmode="select")
     kind, several, offset = scatter(sum(len(r.trials) for r in studies)), len(studies) > 1, 0
@@ -75,6 +74,11 @@ def pareto(studies: Sequence[Study], text: bool = True) -> go.Figure:
     fit_costs(fig)
     focus(fig)
     return fig
+
+
+def number_type(axis: str) -> str:
+    """How plotly writes a cost: with an SI prefix, but a latency, which is in ms, without one."""
+    return "r" if axis == "latency" else "s"
 
 
 def fit_costs(fig: go.Figure) -> None:
@@ -149,7 +153,10 @@ def points(
         "customdata": [places[trial.number] for trial in trials],
         "text": [hover_text(trial) for trial in trials] if text else None,
         "mode": "markers",
-        "hovertemplate": HOVER,
+        "hovertemplate": (
+            f"<b>%{{text}}</b><br>accuracy %{{y:.4f}}, cost %{{x:.4{number_type(axis)}}}"
+            f"<extra></extra>"
+        ),
     }
 
 
@@ -198,7 +205,7 @@ def baselines(study: Study, axis: str) -> list[dict[str, Any]]:
             "name": f"baseline: {escape(name)}",
             "mode": "markers",
             "marker": {"symbol": MARKS[i % 4], "size": 6, "color": WARM, "opacity": 0.5},
-            "hovertemplate": "accuracy %{y:.4f}<br>%{x:.4s}<extra></extra>",
+            "hovertemplate": f"accuracy %{{y:.4f}}<br>%{{x:.4{number_type(axis)}}}<extra></extra>",
         }
         for i, (name, trials) in enumerate(study.baselines.items())
     ] + random_mean(study, axis)
@@ -216,7 +223,9 @@ def random_mean(study: Study, axis: str) -> list[dict[str, Any]]:
             "name": "mean random architecture",
             "mode": "markers",
             "marker": {"symbol": "x", "size": 12, "color": WARM},
-            "hovertemplate": "mean accuracy %{y:.4f}<br>%{x:.4s}<extra></extra>",
+            "hovertemplate": (
+                f"mean accuracy %{{y:.4f}}<br>%{{x:.4{number_type(axis)}}}<extra></extra>"
+            ),
         }
     ]
 

@@ -201,7 +201,8 @@ def admitted_to(study: Study, order: Order, several: bool) -> str:
     except StudyError as error:
         return escape(redact(f"{name}{error}"))
     floor = floor_text(study, order.by, order.min_accuracy)
-    return escape(f"{name}ranked: {counted(count, 'trial')}{floor}.")
+    are, those = "is" if count == 1 else "are", f": those{floor}" if floor else ""
+    return escape(f"{name}{count:,} of {counted(len(study.trials), 'trial')} {are} ranked{those}.")
 
 
 def beaten(study: Study) -> str:

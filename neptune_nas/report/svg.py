@@ -13,6 +13,7 @@ from neptune_nas.report.drawing import Row, Shape, rows, shares
 
 WIDTH, LINE, HEAD, GAP = 380, 24, 26, 10  # px
 SPINE, TEXT, BAR, BAR_WIDTH = 30, 46, 300, 36
+FOOT = 18  # px below, for what the percentages are of
 TIMES = "\N{MULTIPLICATION SIGN}"
 LABEL = 36  # characters that fit, in a wide font
 STYLE = (
@@ -40,11 +41,13 @@ def svg_of(found: tuple[Row, ...], standalone: bool = False) -> str:
             *boxes,
             *(wires(found[i], i, middles) for i in range(len(found))),
             *(line(found[i], middles[i], percent[i], max(percent)) for i in range(len(found))),
+            foot(height),
         ]
     )
     text = escape(f"network of {len(found) - 1} parts")
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="net" viewBox="0 0 {WIDTH} {height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="net" '
+        f'viewBox="0 0 {WIDTH} {height + FOOT}" '
         f'role="img" aria-label="{text}" font-size="12" fill="currentColor">'
         f"{STYLE if standalone else ''}{body}</svg>\n"
     )
@@ -128,6 +131,14 @@ def line(row: Row, middle: int, percent: int, most: int) -> str:
             f'fill="{ACCENT_INK}"/>',
             f'<text x="{WIDTH - 10}" y="{middle + 4}" text-anchor="end">{percent}%</text>',
         ]
+    )
+
+
+def foot(top: int) -> str:
+    """What the bars and percentages are."""
+    return (
+        f'<text x="{WIDTH - 10}" y="{top + 12}" text-anchor="end" fill-opacity="0.65">'
+        f"share of MACs</text>"
     )
 
 

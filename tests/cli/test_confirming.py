@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+import pytest
+
 from neptune_nas.again import study_of
-from neptune_nas.cli.confirming import foretold
+from neptune_nas.cli.confirming import foretold, teller
 from neptune_nas.confirm import run_confirm
 from neptune_nas.search import Search
 from neptune_nas.study.study import Study
-from neptune_nas.trial import State
+from neptune_nas.trial import Score, State
+from tests.study.builders import make_trial
 
 
 def unfinished(study: Study) -> Study:
@@ -42,3 +45,15 @@ def test_where_all_trials_failed_nothing_can_be_confirmed(searched: Search) -> N
     assert foretold(searched, replace(study, trials=failed), 9) == (
         "So nothing could be confirmed: no trial came to its end."
     )
+
+
+def test_each_result_says_how_many_scores_are_in(capsys: pytest.CaptureFixture[str]) -> None:
+    watch, trial = teller(), make_trial(3, 0.5, 100)
+    good = replace(trial, confirmations=(Score(1, 0.6, 1.0),))
+    failed = replace(trial, confirmations=(Score(1, 0.0, 1.0, failure="no"),))
+    for each in (good, failed, good):
+        watch(each, 4)
+    ends = [line.rpartition("; ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert ends == [
+        f"{n} in, 4 trials still to confirm" for n in ("1 score", "1 score", "2 scores")
+    ]

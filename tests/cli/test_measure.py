@@ -52,6 +52,7 @@ def test_an_audit_and_baselines_of_it_stand_in_its_results(proxied: Path) -> Non
     assert audit.out.splitlines()[-1] == f"Report: {proxied / 'report.html'}"
     baseline = neptune("baseline", proxied, "--samplers", "random", "--trials", 3, "-j", 1)
     assert baseline.code == 0, baseline
+    assert "Searching with sampler 'random'.\n" in baseline.err
     assert "of hypervolume" in baseline.out
     study = read_study(proxied)
     assert study.audit is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from neptune_nas.cli.progress import Log, one_line, result_line
+from neptune_nas.cli.progress import Log, one_line, result_line, say, watching
 from neptune_nas.study.progress import Progress
 from neptune_nas.trial import State, Trial
 from tests.study.builders import make_trial
@@ -34,6 +34,30 @@ def test_the_last_result_is_printed_at_the_end_however_soon_it_came() -> None:
     begin, *lines = said(verbose=False)
     assert begin == "Searching into studies/x."
     assert [line.partition(" ")[0] for line in lines] == ["1/5", "5/5"]
+
+
+class Terminal(StringIO):
+    """What is written to a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_sentence_has_a_line_of_its_own_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with watching(Path("x"), quiet=False, verbose=False):
+        say("Searching.")
+    assert "\x1b[2KSearching.\n" in terminal.getvalue()
+
+
+def test_the_last_trial_is_printed_at_once_whatever_comes_after() -> None:
+    out = StringIO()
+    log = Log(Console(file=out, width=200), Path("x"), verbose=False)
+    for done in (1, 5, 1, 2):
+        log(progress(done))
+    assert [line[:3] for line in out.getvalue().splitlines()[1:]] == ["1/5", "5/5"]
 
 
 def test_each_result_is_printed_with_its_trial_if_that_is_asked_for() -> None:

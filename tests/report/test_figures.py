@@ -94,3 +94,12 @@ def test_the_axis_of_latency_says_what_it_is() -> None:
     assert draw("pareto", [timed]).layout.xaxis.title.text == (
         "latency of one image in ms (as the table says)"
     )
+
+
+def test_a_latency_in_ms_has_no_prefix_and_other_costs_do() -> None:
+    trial = replace(plain_trial(0, 0.9, 10_000), latency=0.5)
+    timed = draw("pareto", [plain_results(trial, objectives=("accuracy", "latency"))])
+    counted = draw("pareto", [plain_results(trial)])
+    assert (timed.layout.xaxis.tickformat, counted.layout.xaxis.tickformat) == ("~r", "~s")
+    assert all("%{x:.4r}" in trace.hovertemplate for trace in timed.data)
+    assert all("%{x:.4s}" in trace.hovertemplate for trace in counted.data)

@@ -203,6 +203,21 @@ def test_the_formula_of_the_ranking_stands_in_the_page(by: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("by", "accuracies", "sentence"),
+    [
+        ("efficiency", (0.9, 0.5), "1 of 2 trials is ranked: those with an accuracy of at least "),
+        ("efficiency", (0.9, 0.9, 0.5), "2 of 3 trials are ranked: those with an accuracy of at "),
+        ("accuracy", (0.9, 0.5), "2 of 2 trials are ranked.</p>"),
+    ],
+)
+def test_how_many_trials_are_ranked_is_a_sentence(
+    by: str, accuracies: tuple[float, ...], sentence: str
+) -> None:
+    study = plain_results(*(plain_trial(i, value, 10) for i, value in enumerate(accuracies)))
+    assert f"</code>. {sentence}" in render([study], rank_by=by)
+
+
+@pytest.mark.parametrize(
     ("objectives", "ranked", "card", "formula"),
     [
         (("accuracy", "params"), "efficiency", "Most efficient", "(accuracy - chance) / Mparams"),

@@ -41,6 +41,7 @@ def test_a_drawing_states_widths_resolutions_and_shares() -> None:
     assert "24 \N{MULTIPLICATION SIGN} 4 \N{MULTIPLICATION SIGN} 4" in text
     assert "conv 5x5" in text
     assert "%</text>" in text
+    assert text.count(">share of MACs<") == 1
 
 
 def test_wiring_changes_the_drawing() -> None:
@@ -58,6 +59,7 @@ def test_everything_is_inside_the_picture() -> None:
     for shape in root.findall("svg:rect", NAMESPACE):
         assert float(shape.attrib["y"]) >= 0
         assert float(shape.attrib["y"]) + float(shape.attrib["height"]) <= height
+    assert all(float(t.attrib["y"]) < height for t in root.findall("svg:text", NAMESPACE))
     assert all(float(c.attrib["cy"]) < height for c in root.findall("svg:circle", NAMESPACE))
 
 

@@ -2,7 +2,7 @@
 /* Draws a network as report/svg.py does, number for number; a test compares the two. */
 const drawing = (() => {
   const WIDTH = 380, LINE = 24, HEAD = 26, GAP = 10;
-  const SPINE = 30, TEXT = 46, BAR = 300, BAR_WIDTH = 36, LABEL = 36;
+  const SPINE = 30, TEXT = 46, BAR = 300, BAR_WIDTH = 36, FOOT = 18, LABEL = 36;
   const ACCENT = "var(--accent,#2a7ab9)";
 
   const escape = (text) =>
@@ -69,6 +69,11 @@ const drawing = (() => {
       `${end}>${percent}%</text>`;
   }
 
+  function foot(top) {
+    return `<text x="${WIDTH - 10}" y="${top + 12}" text-anchor="end" fill-opacity="0.65">` +
+      `share of MACs</text>`;
+  }
+
   function svg(rows) {
     const { middles, boxes, height } = layout(rows);
     const counted = rows.every((row) => row.macs !== null);
@@ -76,8 +81,9 @@ const drawing = (() => {
     const percent = rows.map((row) => (counted ? Math.floor((100 * row.macs) / total + 0.5) : null));
     const body = boxes.join("") +
       rows.map((row, i) => wires(row, i, middles)).join("") +
-      rows.map((row, i) => line(row, middles[i], percent[i], Math.max(...percent))).join("");
-    return `<svg xmlns="http://www.w3.org/2000/svg" class="net" viewBox="0 0 ${WIDTH} ${height}" ` +
+      rows.map((row, i) => line(row, middles[i], percent[i], Math.max(...percent))).join("") +
+      (counted ? foot(height) : "");
+    return `<svg xmlns="http://www.w3.org/2000/svg" class="net" viewBox="0 0 ${WIDTH} ${height + FOOT}" ` +
       `role="img" aria-label="network of ${rows.length - 1} parts" font-size="12" ` +
       `fill="currentColor">${body}</svg>\n`;
   }
