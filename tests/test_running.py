@@ -78,6 +78,6 @@ def test_a_sampler_that_cannot_be_made_leaves_no_folder(tmp_path: Path) -> None:
 
 def test_a_sampler_that_fails_when_it_is_first_asked_leaves_no_folder(tmp_path: Path) -> None:
     asked = question(sampler="gp", sampler_kwargs={"n_startup_trials": "ten"})
-    with pytest.raises(OwnCodeError, match="sampler 'GPSampler' failed: TypeError"):
+    with pytest.raises(OwnCodeError, match="sampler 'gp' failed: TypeError"):
         searched(tmp_path, asked, 2)
     assert list(tmp_path.iterdir()) == []
