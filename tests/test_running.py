@@ -43,6 +43,31 @@ def test_a_search_that_has_nothing_to_do_makes_no_engine(tmp_path: Path) -> None
     assert len(again.ranked) == 2
 
 
+@pytest.mark.parametrize(
+    ("trials", "said"),
+    [
+        (
+            2,
+            [
+                "The study has 3 trials already, more than the 2 in all that `trials` (--trials) "
+                "asks for: no new ones are begun."
+            ],
+        ),
+        (3, []),
+        (4, []),
+    ],
+)
+def test_fewer_trials_than_the_study_has_are_answered_in_a_sentence(
+    tmp_path: Path, trials: int, said: list[str]
+) -> None:
+    searched(tmp_path, question(), 3)
+    opening = Opening(Folder(tmp_path / "few-digits"), Asked("few-digits", trials, question()))
+    engine, heard = InlineEngine(Arithmetic()), list[str]()
+    limits = Limits(trials)
+    run_search(opening, subject_of(question()), lambda: engine, limits, ignore, heard.append)
+    assert heard == said
+
+
 def test_what_watches_is_told_of_each_result(tmp_path: Path) -> None:
     seen: list[Progress] = []
     opening = Opening(Folder(tmp_path / "few-digits"), Asked("few-digits", 3, question()))
