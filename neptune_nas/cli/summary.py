@@ -91,7 +91,9 @@ def not_shown(study: Study) -> Iterator[str]:
         return
     floor = accuracy_floor(study.ranked)
     below = sum(accuracy(trial) < floor for trial in study.ranked) if by in BY_COST else 0
-    why = f"; {below} more than {100 * WITHIN:g} points below the best" if below else ""
+    why = (
+        f"; left out as more than {100 * WITHIN:g} points below the best: {below}" if below else ""
+    )
     all_of_them = " --min-accuracy 0" if below else ""
     yield (
         f"{shown} of {counted(total, 'finished trial')}{why}. "

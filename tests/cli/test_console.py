@@ -60,7 +60,7 @@ def test_what_may_mend_scores_at_chance_depends_on_what_measures(
         (
             ("accuracy", "flops"),
             (0.5, 0.4, 0.3),
-            "1 of 3 finished trials; 2 more than 5 points below the best. "
+            "1 of 3 finished trials; left out as more than 5 points below the best: 2. "
             "All: neptune-nas report x --format csv --min-accuracy 0\n",
         ),
         (
