@@ -62,8 +62,7 @@ def run_search(
         try:
             coordinator.load()
             check_costs(opening.folder.path, coordinator.trials.values(), subject.gauge.cost)
-            begun = len(coordinator.trials)
-            for sentence in unexpected(begun, limits.trials, len(first)):
+            for sentence in unexpected(len(coordinator.trials), limits.trials, len(first)):
                 say(sentence)
             coordinator.watch = told(settings, coordinator.trials.values(), watch)
             run_session(coordinator, store, make_engine, limits)
