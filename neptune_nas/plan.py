@@ -11,8 +11,7 @@ from neptune_nas.again import study_of
 from neptune_nas.codec import key
 from neptune_nas.constraints import Survey
 from neptune_nas.evaluate.seeds import seed_for
-from neptune_nas.given import left_out
-from neptune_nas.running import Say
+from neptune_nas.running import Say, unexpected
 from neptune_nas.search import Search
 from neptune_nas.searching.recount import check_costs
 from neptune_nas.searching.subject import Subject
@@ -67,8 +66,8 @@ def plan(search: Search, say: Say = ignore) -> Plan:
     study = replace(study_of(search), settings=settings) if search.folder.exists else None
     if study is not None:
         check_costs(search.folder.path, study.trials, subject.gauge.cost)
-    left = search.trials - len(study.trials if study else ())
-    if sentence := left_out(len(given), left):
+    begun = len(study.trials) if study else 0
+    for sentence in unexpected(begun, search.trials, len(given)):
         say(sentence)
     sharing, jobs = search.sharing, search.slots.jobs  # before the candidate takes memory
     is_over = study is not None and is_complete(study)
@@ -86,7 +85,7 @@ def plan(search: Search, say: Say = ignore) -> Plan:
         trials=search.trials,
         jobs=jobs,
         sharing=sharing.why if sharing else "",
-        first=min(len(given), max(0, left)),
+        first=min(len(given), max(0, search.trials - begun)),
     )
 
 

@@ -1,7 +1,7 @@
 """A search at work: from what is asked to the study with its tables, report and best."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -29,6 +29,7 @@ from neptune_nas.study.store import Store
 from neptune_nas.study.study import Study
 from neptune_nas.trial import Trial
 from neptune_nas.watch import ignore
+from neptune_nas.wording import counted
 
 Watch = Callable[[Progress], None]
 Say = Callable[[str], None]
@@ -47,8 +48,9 @@ def run_search(
     """Search until a limit is met, then write the study's tables, report and best.
 
     `first`: feasible architectures of the space, to be tried before the sampler's own; `say` is
-    told how many of them have no trial left, and what cannot be built. What was found is written
-    too where the search ends with an error, which is then raised.
+    told how many of them have no trial left, of a study that has more trials than asked for, and
+    that networks cannot be built. What was found is written too where the search ends with an
+    error, which is then raised.
     """
     facts, sampler = subject.facts(), subject.sampler()
     if subject.left_out:
@@ -63,7 +65,7 @@ def run_search(
         try:
             coordinator.load()
             check_costs(opening.folder.path, coordinator.trials.values(), subject.gauge.cost)
-            if sentence := left_out(len(first), limits.trials - len(coordinator.trials)):
+            for sentence in unexpected(len(coordinator.trials), limits.trials, len(first)):
                 say(sentence)
             coordinator.watch = told(settings, coordinator.trials.values(), watch)
             run_session(coordinator, store, make_engine, limits)
@@ -74,6 +76,17 @@ def run_search(
         study = snapshot(opening.folder, settings, store)
         write_outputs(study)
     return study
+
+
+def unexpected(begun: int, asked: int, given: int) -> Iterator[str]:
+    """That so many trials in all are fewer than are begun, or have no room for what is given."""
+    if begun > asked:
+        yield (
+            f"The study has {counted(begun, 'trial')} already, more than the {asked} in all that "
+            f"`trials` (--trials) asks for: no new ones are begun."
+        )
+    if sentence := left_out(given, asked - begun):
+        yield sentence
 
 
 def coordinator_of(

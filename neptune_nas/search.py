@@ -361,9 +361,10 @@ class Search:
 
         `watch` is called after each result with how far the search is and the trial that the
         result is of; if it raises `StopSearch`, the search ends there, and goes on when it is run
-        again. `say` is called before them, with a sentence on what takes long, and one on what is
-        left out of `first`. Ctrl-C ends with everything that was found written, and is raised; a
-        second one is raised at once, or at the end of the write that it falls into.
+        again. `say` is called before them, with a sentence on what takes long, on what is left
+        out of `first`, and on a study that has more trials than asked for. Ctrl-C ends
+        with everything that was found written, and is raised; a second one is raised at once, or
+        at the end of the write that it falls into.
         Raises `OptionError` for what cannot be asked, and `StudyError` where the study began with
         another question, is being searched by another process, or cannot be written.
         """

@@ -118,6 +118,14 @@ def test_for_a_study_that_has_all_its_trials_nothing_is_trained(tmp_path: Path) 
     assert more.score is not None
 
 
+def test_fewer_trials_than_the_study_has_are_said(tmp_path: Path) -> None:
+    asked(tmp_path).run()
+    said = list[str]()
+    plan(replace(asked(tmp_path), trials=1), said.append)
+    (sentence,) = said
+    assert sentence.startswith("The study has 2 trials already, more than the 1 in all")
+
+
 @pytest.mark.parametrize("storage", ["elsewhere.db", "studies/tiny-digits/other.db"])
 def test_a_plan_leaves_folder_and_database_as_they_are(tmp_path: Path, storage: str) -> None:
     found = plan(asked(tmp_path / "studies", storage=f"sqlite:///{tmp_path / storage}"))

@@ -60,6 +60,31 @@ def test_that_networks_cannot_be_built_is_said_with_a_reason(tmp_path: Path) -> 
     assert said[0].startswith("Networks that cannot be built are left out; of one of them: an arch")
 
 
+@pytest.mark.parametrize(
+    ("trials", "said"),
+    [
+        (
+            2,
+            [
+                "The study has 3 trials already, more than the 2 in all that `trials` (--trials) "
+                "asks for: no new ones are begun."
+            ],
+        ),
+        (3, []),
+        (4, []),
+    ],
+)
+def test_fewer_trials_than_the_study_has_are_answered_in_a_sentence(
+    tmp_path: Path, trials: int, said: list[str]
+) -> None:
+    searched(tmp_path, question(), 3)
+    opening = Opening(Folder(tmp_path / "few-digits"), Asked("few-digits", trials, question()))
+    engine, heard = InlineEngine(Arithmetic()), list[str]()
+    limits = Limits(trials)
+    run_search(opening, subject_of(question()), lambda: engine, limits, ignore, heard.append)
+    assert heard == said
+
+
 def test_what_watches_is_told_of_each_result(tmp_path: Path) -> None:
     seen: list[Progress] = []
     opening = Opening(Folder(tmp_path / "few-digits"), Asked("few-digits", 3, question()))
@@ -95,6 +120,6 @@ def test_a_sampler_that_cannot_be_made_leaves_no_folder(tmp_path: Path) -> None:
 
 def test_a_sampler_that_fails_when_it_is_first_asked_leaves_no_folder(tmp_path: Path) -> None:
     asked = question(sampler="gp", sampler_kwargs={"n_startup_trials": "ten"})
-    with pytest.raises(OwnCodeError, match="sampler 'GPSampler' failed: TypeError"):
+    with pytest.raises(OwnCodeError, match="sampler 'gp' failed: TypeError"):
         searched(tmp_path, asked, 2)
     assert list(tmp_path.iterdir()) == []

@@ -24,7 +24,7 @@ SHOWN = 8
 
 
 def overview(study: Study) -> RenderableType:
-    """The line of the search, its rungs, what runs, and the front."""
+    """The line of the search, its rungs, what runs, and the front once there is one."""
     question = study.settings.question
     progress, at_work = progress_of(study, time()), is_at_work(study)
     if not at_work:
@@ -42,7 +42,8 @@ def overview(study: Study) -> RenderableType:
     latest = max((s.started + s.seconds for s in scores), default=0.0)
     if latest:
         lines.append(Text(f"last result {clock(max(0.0, time() - latest))} ago"))
-    return Group(*lines, front_table(study))
+    front = [front_table(study)] if study.ranked else []
+    return Group(*lines, *front)
 
 
 def what_is_done(study: Study, at_work: bool | None) -> Iterator[str]:

@@ -11,20 +11,22 @@ from neptune_nas.cli.tables import objective_columns
 from neptune_nas.constraints import Survey
 from neptune_nas.describe import describe
 from neptune_nas.plan import Plan
+from neptune_nas.redact import redact
 from neptune_nas.report.hand_designed import HEADS, TITLE, against, cells
 from neptune_nas.study.audit import Audit
 from neptune_nas.study.confirmation import Goal, chosen, ranked_by, unsure
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop
 from neptune_nas.study.noise import accuracies, half_width, noise
 from neptune_nas.study.progress import is_complete, nothing_left
-from neptune_nas.study.ranking import BY_COST, WITHIN, formula, ranked_as
+from neptune_nas.study.ranking import BY_COST, WITHIN, accuracy_floor, formula, ranked_as
 from neptune_nas.study.rungs import Rungs
-from neptune_nas.study.settings import TRAINING, Question
+from neptune_nas.study.settings import TABLE, TRAINING, Question
 from neptune_nas.study.study import Study
 from neptune_nas.trial import State, Trial
 from neptune_nas.wording import counted, plural
 
 SHOWN = 10
+REASONS = 3
 INTERVAL = "; ± half of a 95% interval"
 BARELY = 1.1  # times chance
 
@@ -42,15 +44,13 @@ def print_study(study: Study, patience: int | None = None) -> None:
     if why := why_ended(study, patience):
         terminal.print(why, soft_wrap=True)
     if ledger.failed:
+        for line in why_failed(ledger.failures):
+            terminal.print(line, soft_wrap=True)
         terminal.print(f"Why trials failed, and where: {folder / 'failures.txt'}", soft_wrap=True)
     if study.ranked:
         terminal.print(ranking_table(study))
-        chance = study.settings.facts.chance
-        if max(t.score.accuracy for t in study.ranked if t.score) <= BARELY * chance:
-            terminal.print(
-                f"No network does better than chance ({chance:.3f}): train longer (--epochs), or "
-                f"look at the data."
-            )
+        for line in (*not_shown(study), *near_chance(study)):
+            terminal.print(line, soft_wrap=True)
         question = study.settings.question
         once = question.repeats == 1 and not any(trial.confirmations for trial in study.trials)
         if once and question.evaluator == TRAINING:
@@ -71,6 +71,50 @@ def why_ended(study: Study, patience: int | None) -> str | None:
     return (
         f"It ended after {counted(patience, 'trial')} in a row{where} that added nothing to the "
         f"front: a larger --patience goes on."
+    )
+
+
+def why_failed(failures: Mapping[str, int]) -> Iterator[str]:
+    """The most frequent reasons of failures, with how many trials each ended."""
+    often = sorted(failures.items(), key=lambda item: -item[1])
+    for reason, count in often[:REASONS]:
+        yield f"{count} failed: {redact(reason)}"
+    if len(often) > REASONS:
+        yield f"and {counted(len(often) - REASONS, 'more reason')}"
+
+
+def not_shown(study: Study) -> Iterator[str]:
+    """How many trials the table leaves out, if any, and what shows them."""
+    total, by = len(study.ranked), ranked_as(study.settings.question)
+    shown = min(SHOWN, len(study.ranking()))
+    if shown == total:
+        return
+    floor = accuracy_floor(study.ranked)
+    below = sum(accuracy(trial) < floor for trial in study.ranked) if by in BY_COST else 0
+    why = (
+        f"; left out as more than {100 * WITHIN:g} points below the best: {below}" if below else ""
+    )
+    all_of_them = " --min-accuracy 0" if below else ""
+    yield (
+        f"{shown} of {counted(total, 'finished trial')}{why}. "
+        f"All: neptune-nas report {study.folder} --format csv{all_of_them}"
+    )
+
+
+def near_chance(study: Study) -> Iterator[str]:
+    """That no network is clearly better than chance, if so, and what may mend that."""
+    chance, evaluator = study.settings.facts.chance, study.settings.question.evaluator
+    best = max(map(accuracy, study.ranked))
+    if best > BARELY * chance:
+        return
+    remedy = "look at the evaluator"
+    if evaluator == TRAINING:
+        remedy = "train longer (--epochs), or look at the data"
+    elif evaluator.startswith(TABLE):
+        remedy = "look at the table"
+    yield (
+        f"No network is clearly better than chance: the best accuracy is {best:.4f}, and chance "
+        f"{chance:.4f}; {remedy}."
     )
 
 

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from scipy.linalg import LinAlgError
 
+from neptune_nas.options import check_positive
 from neptune_nas.samplers.classic import Evolution, edited
 from neptune_nas.samplers.features import Floats
 from neptune_nas.samplers.gaussian import squared
@@ -38,6 +39,7 @@ class Auto(Generic[T]):
 
     def __init__(self, problem: Problem[T], start: int = START, samples: int = SAMPLES) -> None:
         self.problem, self.start, self.samples = problem, start, samples
+        check_positive(self, ("start", "samples"))
 
     @cached_property
     def pool(self) -> Pool[T]:

@@ -5,7 +5,8 @@ from functools import partial
 from random import Random
 from typing import Generic, TypeVar
 
-from neptune_nas.errors import SpaceError
+from neptune_nas.errors import OptionError, SpaceError
+from neptune_nas.options import check_positive
 from neptune_nas.samplers.history import History, best, ranked
 from neptune_nas.samplers.problem import Problem
 
@@ -37,6 +38,9 @@ class Evolution(Generic[T]):
     population: int = 20
     sample: int = 5
 
+    def __post_init__(self) -> None:
+        check_positive(self, ("population", "sample"))
+
     def __call__(self, history: History[T], rng: Random, /) -> T:
         """A mutation of the winner of a tournament; random until the population is full."""
         if len(history.entries) < self.population or not history.finished:
@@ -56,6 +60,9 @@ class LocalSearch(Generic[T]):
 
     problem: Problem[T]
     start: int = 5
+
+    def __post_init__(self) -> None:
+        check_positive(self, ("start",))
 
     def __call__(self, history: History[T], rng: Random, /) -> T:
         """An unseen neighbor of the best trial that has one."""
@@ -89,6 +96,12 @@ class Nsga2(Generic[T]):
     population: int = 20
     crossover: float = 0.9
     mutation: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_positive(self, ("population",))
+        for name in ("crossover", "mutation"):
+            if not 0 <= (value := getattr(self, name)) <= 1:
+                raise OptionError(f"`{name}` must be in 0..1, but got {value}.")
 
     def __call__(self, history: History[T], rng: Random, /) -> T:
         """A child of good trials; random until the population is full."""

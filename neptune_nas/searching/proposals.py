@@ -19,6 +19,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from neptune_nas.errors import NeptuneError
+from neptune_nas.samplers.factory import short_name
 from neptune_nas.samplers.own import failure
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
@@ -168,8 +169,8 @@ class Proposer:
         except Exception as error:
             if isinstance(self.sampler, SpaceSampler):
                 raise
-            cls = type(self.sampler)
-            raise failure(cls.__name__, cls, error) from error
+            name, cls = short_name(self.sampler), type(self.sampler)
+            raise failure(name, cls, error) from error
 
     def _accepted(self, asked: optuna.Trial) -> Proposal | None:
         try:

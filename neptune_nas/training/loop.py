@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import inf, log
+from math import inf, isnan, log
 from time import perf_counter
 from typing import TypeVar
 
@@ -226,4 +226,5 @@ def check_loss(loss: float, classes: int) -> None:
     """Refuse a loss after which going on is wasted time."""
     limit = EXPLODED * log(max(classes, 2))
     if not loss <= limit:  # so that a loss that is no number is refused too
-        raise DivergedError(f"diverged: the training loss was {loss:.3g}, above {limit:.3g},")
+        above = "" if isnan(loss) else f", above {limit:.3g},"
+        raise DivergedError(f"diverged: the training loss was {loss:.3g}{above}")

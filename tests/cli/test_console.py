@@ -37,12 +37,85 @@ def test_networks_no_better_than_chance_are_called_so(
     assert ("better than chance" in capsys.readouterr().out) is warns
 
 
+@pytest.mark.parametrize(
+    ("evaluator", "remedy"),
+    [
+        ("training", "train longer (--epochs), or look at the data."),
+        ("table:nets.csv", "look at the table."),
+        ("mine.py:Mine", "look at the evaluator."),
+    ],
+)
+def test_what_may_mend_scores_at_chance_depends_on_what_measures(
+    capsys: pytest.CaptureFixture[str], evaluator: str, remedy: str
+) -> None:
+    trials = (make_trial(0, 0.1067, 1_000_000), make_trial(1, 0.09, 1_000_000))
+    print_study(Study(Path("x"), settings(question(evaluator=evaluator)), trials, Ledger()))
+    said = "clearly better than chance: the best accuracy is 0.1067, and chance 0.1000; "
+    assert said + remedy in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("objectives", "accuracies", "said"),
+    [
+        (
+            ("accuracy", "flops"),
+            (0.5, 0.4, 0.3),
+            "1 of 3 finished trials; left out as more than 5 points below the best: 2. "
+            "All: neptune-nas report x --format csv --min-accuracy 0\n",
+        ),
+        (
+            ("accuracy", "flops"),
+            (0.5,) * 12,
+            "10 of 12 finished trials. All: neptune-nas report x --format csv\n",
+        ),
+        (
+            ("accuracy", "loss"),
+            (0.5, 0.4) * 6,
+            "10 of 12 finished trials. All: neptune-nas report x --format csv\n",
+        ),
+    ],
+)
+def test_a_table_without_some_trials_says_how_to_see_all(
+    capsys: pytest.CaptureFixture[str],
+    objectives: tuple[str, ...],
+    accuracies: tuple[float, ...],
+    said: str,
+) -> None:
+    trials = tuple(make_trial(n, each, 1_000_000) for n, each in enumerate(accuracies))
+    print_study(Study(Path("x"), settings(question(objectives=objectives)), trials, Ledger()))
+    assert f"\n{said}" in capsys.readouterr().out
+
+
+def test_a_table_of_all_trials_says_nothing_of_more(capsys: pytest.CaptureFixture[str]) -> None:
+    trials = (make_trial(0, 0.5, 1_000_000), make_trial(1, 0.48, 900_000))
+    print_study(Study(Path("x"), settings(question()), trials, Ledger()))
+    assert " of 2 finished" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("failed", "says"), [(0, False), (2, True)])
 def test_a_study_with_failures_says_where_they_are_told(
     capsys: pytest.CaptureFixture[str], failed: int, says: bool
 ) -> None:
     print_study(Study(Path("x"), settings(question()), (), Ledger(failed=failed)))
     assert ("and where: x/failures.txt" in capsys.readouterr().out) is says
+
+
+def test_the_most_frequent_reasons_of_failures_are_told_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failures = {"rare": 1, "odd": 2, "sql://me:secret@host gone": 5, "late": 1, "last": 1}
+    study = Study(Path("x"), settings(question()), (), Ledger(failed=10, failures=failures))
+    print_study(study)
+    assert capsys.readouterr().out.splitlines()[2:-1] == [
+        *("5 failed: sql://me:***@host gone", "2 failed: odd", "1 failed: rare"),
+        "and 2 more reasons",
+    ]
+
+
+def test_three_reasons_are_all(capsys: pytest.CaptureFixture[str]) -> None:
+    failures = {"a": 1, "b": 1, "c": 1}
+    print_study(Study(Path("x"), settings(question()), (), Ledger(failed=3, failures=failures)))
+    assert "more reason" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from neptune_nas.study.confirmation import (
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Score
+from neptune_nas.trial import Score, State
 from tests.study.builders import make_trial, question, settings
 
 
@@ -135,3 +135,9 @@ def test_a_rung_is_named_in_its_own_words(half: Study) -> None:
     asked = question(rungs=(0, 1), proxy="synflow")
     text = said(replace(half, settings=settings(asked, trials=4)))
     assert "rungs: 0 at synflow, 1 at 1 epoch\n" in text
+
+
+def test_there_is_no_front_of_a_study_in_which_all_failed(half: Study) -> None:
+    assert "Pareto front" in said(half)
+    failed = tuple(replace(t, scores=(), state=State.FAILED) for t in half.trials)
+    assert "Pareto front" not in said(replace(half, trials=failed))

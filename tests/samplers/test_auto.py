@@ -166,7 +166,7 @@ def test_the_best_of_those_that_keep_a_measured_limit_is_next() -> None:
         Problem(SMALL, ("accuracy",), cost, feasible=keeps),
         Problem(SMALL, ("accuracy",), cost, keeps=keeps),
     )
-    strategies = (Auto(known, start=0), Auto(measured, start=0))
+    strategies = (Auto(known, start=1), Auto(measured, start=1))
     told = [SMALL[i] for i in range(0, SMALL.size, 5)]
     entries = (
         Entry(i, one, key(one), (-accuracy(one),), {}, {}, TrialState.COMPLETE)

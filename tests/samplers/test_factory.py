@@ -1,8 +1,11 @@
+import re
+from typing import Any
+
 import optuna
 import pytest
 
 from neptune_nas.errors import OptionError
-from neptune_nas.samplers.classic import Evolution
+from neptune_nas.samplers.classic import Evolution, Nsga2
 from neptune_nas.samplers.factory import OPTUNAS, OURS, make_sampler
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
@@ -58,3 +61,33 @@ def test_unknown_options_are_refused() -> None:
 def test_values_that_a_sampler_refuses_are_passed_on_in_its_words() -> None:
     with pytest.raises(OptionError, match="sampler 'qmc' refuses"):
         make_sampler("qmc", PROBLEM, {"qmc_type": "dice"})
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("evolution", {"population": -3}, "`population` must be greater than 0, but got -3."),
+        ("evolution", {"population": "x"}, "`population` must be a whole number, but got 'x'."),
+        ("evolution", {"sample": 0}, "`sample` must be greater than 0, but got 0."),
+        ("nsga2", {"population": 0}, "`population` must be greater than 0, but got 0."),
+        ("nsga2", {"population": 2.5}, "`population` must be a whole number, but got 2.5."),
+        ("nsga2", {"crossover": 1.5}, "`crossover` must be in 0..1, but got 1.5."),
+        ("nsga2", {"mutation": float("nan")}, "`mutation` must be in 0..1, but got nan."),
+        ("nsga2", {"mutation": True}, "`mutation` must be a number, but got True."),
+        ("local", {"start": 0}, "`start` must be greater than 0, but got 0."),
+        ("auto", {"start": "x"}, "`start` must be a whole number, but got 'x'."),
+        ("auto", {"samples": -1, "start": 2}, "`samples` must be greater than 0, but got -1."),
+    ],
+)
+def test_values_that_ours_cannot_work_with_are_refused(
+    name: str, options: dict[str, Any], says: str
+) -> None:
+    message = f"sampler '{name}' refuses {options!r}: {says}"
+    with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
+        make_sampler(name, PROBLEM, options)
+
+
+def test_a_whole_number_is_a_share_too() -> None:
+    sampler = make_sampler("nsga2", PROBLEM, {"crossover": 1, "mutation": 0})
+    assert isinstance(sampler, SpaceSampler)
+    assert sampler.strategy == Nsga2(PROBLEM, crossover=1.0, mutation=0.0)

@@ -92,7 +92,7 @@ def test_a_sampler_is_asked_what_keeps_the_constraints_and_refuses_unknown_optio
 
 def test_a_sampler_is_tried_by_asking_it_once() -> None:
     subject = subject_of(question(sampler="gp", sampler_kwargs={"n_startup_trials": "ten"}))
-    with pytest.raises(OwnCodeError, match="sampler 'GPSampler' failed: TypeError"):
+    with pytest.raises(OwnCodeError, match="sampler 'gp' failed: TypeError"):
         subject.try_sampler()
 
 

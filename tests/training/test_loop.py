@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from math import ceil
 from typing import Any, get_args
@@ -129,14 +130,14 @@ def test_a_loss_that_is_no_number_stops_the_run_with_a_reason() -> None:
     nn.init.constant_(list(network.parameters())[-1], float("nan"))
     result = train(network, DATA, RECIPE, epochs=3)
     assert (result.accuracy, result.loss, result.history) == (0.0, float("inf"), ())
-    assert result.failure == ("diverged: the training loss was nan, above 34.7, in epoch 1 of 3")
+    assert result.failure == ("diverged: the training loss was nan in epoch 1 of 3")
 
 
 def test_a_rate_that_is_far_too_high_stops_the_run() -> None:
     recipe = replace(RECIPE, optimizer="sgd", lr=100.0, clip_norm=0.0, schedule="constant")
     result = train(nn.Sequential(nn.Flatten(), nn.Linear(36, 2)), DATA, recipe, epochs=30)
     assert result.failure is not None
-    assert result.failure.startswith("diverged")
+    assert re.match(r"diverged: the training loss was .*, above 34\.7, in epoch 1 ", result.failure)
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf"), 1000.0])
