@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from neptune_nas.architecture import Architecture
 from neptune_nas.builder import Part, Place, Shape, build_part, parts
 from neptune_nas.codec import BUILT_IN
-from neptune_nas.errors import ArchitectureError, OwnCodeError
+from neptune_nas.errors import ArchitectureError, OwnCodeError, file_with, said
 from neptune_nas.trial import Cost
 
 aten = torch.ops.aten
@@ -84,8 +84,8 @@ def count_part(part: Part) -> Cost:
         if own is None:
             raise
         raise OwnCodeError(
-            f"{part.name}: `{own}` at width {part.shape[0]} cannot be counted: "
-            f"{type(error).__name__}: {error}"
+            f"{part.name}: `{own.__name__}` at width {part.shape[0]} failed"
+            f"{said(error, file_with(own), named=True)}"
         ) from error
 
 
@@ -98,15 +98,15 @@ def _built(part: Part) -> nn.Module:
         if own is None:
             raise
         raise OwnCodeError(
-            f"`{own}.build({part.shape[0]})` cannot run on the meta device, where costs are "
-            f"counted: {error}"
+            f"`{own.__name__}.build({part.shape[0]})` cannot run on the meta device, where costs "
+            f"are counted: {error}"
         ) from error
 
 
-def _own_substage(part: Part) -> str | None:
+def _own_substage(part: Part) -> type | None:
     """The class of the user's own SubStage that a part is, whose code may fail in any way."""
     substage = type(part.what.substage) if isinstance(part.what, Place) else None
-    return None if substage is None or substage in BUILT_IN.values() else substage.__name__
+    return None if substage in BUILT_IN.values() else substage
 
 
 def cost(network: nn.Module, input_shape: Shape) -> Cost:

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -235,9 +236,9 @@ class Picky:
 @pytest.mark.parametrize(
     ("when", "message"),
     [
-        ("built", r"`Picky\.build\(8\)` failed: ValueError: an odd width is needed"),
+        ("built", r"`Picky\.build\(8\)` failed in line \d+ of test_cost\.py: ValueError: an odd width is needed"),
         ("on meta", r"`Picky\.build\(8\)` cannot run on the meta device, .*meta"),
-        ("run", r"`Picky` at width 8 cannot be counted: TypeError: .*input2"),
+        ("run", r"`Picky` at width 8 failed: TypeError: .*input2"),
     ],
 )
 def test_a_users_own_substage_that_fails_is_named_with_its_width(when: str, message: str) -> None:
@@ -245,6 +246,23 @@ def test_a_users_own_substage_that_fails_is_named_with_its_width(when: str, mess
     with pytest.raises(OwnCodeError, match=rf"^stages\.0\.substages\.0: {message}") as caught:
         CostModel(SHAPE, 4).cost(architecture)
     assert isinstance(caught.value.__cause__, OwnCodeError | TypeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Forgetful:
+    """A SubStage of the user's own whose `forward` asks for what there is not."""
+
+    def build(self, width: int) -> nn.Module:
+        return Run(lambda x: x * x.no_such_thing)
+
+
+def test_the_line_of_a_users_own_file_that_fails_is_named() -> None:
+    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
+    line = next(i for i, text in enumerate(lines, 1) if "x.no_such_thing" in text)
+    architecture = Architecture(stages=(Stage(width=8, substages=(Forgetful(),)),))
+    message = rf"`Forgetful` at width 8 failed in line {line} of test_cost\.py: AttributeError: "
+    with pytest.raises(OwnCodeError, match=message):
+        CostModel(SHAPE, 4).cost(architecture)
 
 
 def test_a_mistake_of_the_toolkits_own_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from math import gcd
 import torch
 from torch import Tensor, nn
 
-from neptune_nas.errors import ArchitectureError, one_of
+from neptune_nas.errors import ArchitectureError, OwnCodeError, one_of
 from neptune_nas.nn.norms import SHIFTLESS, make_norm
 from neptune_nas.nn.refit import refit
 from neptune_nas.nn.substages import Convolution, InvertedResidual, SelfAttention, conv
@@ -51,7 +51,7 @@ class Cell(nn.Module):
             return [x]
         raw = self.op(x)
         if raw.shape != x.shape:
-            raise ArchitectureError(
+            raise OwnCodeError(  # the toolkit's own operations keep it
                 f"SubStage `{type(self.op).__name__}` must keep the shape of its input, "
                 f"{tuple(x.shape)}, but gave {tuple(raw.shape)}."
             )

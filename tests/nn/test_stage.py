@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from neptune_nas.errors import ArchitectureError
+from neptune_nas.errors import ArchitectureError, OwnCodeError
 from neptune_nas.nn.norms import MLN
 from neptune_nas.nn.stage import Cell, Stage
 from neptune_nas.nn.substages import Convolution, InvertedResidual
@@ -89,7 +89,7 @@ def test_an_inverted_residual_entry_that_keeps_the_shape_has_a_shortcut() -> Non
 
 def test_a_substage_that_changes_the_shape_is_refused_by_name() -> None:
     stage = Stage(WIDTH, WIDTH, substages=[nn.Conv2d(WIDTH, WIDTH, 3)])
-    with pytest.raises(ArchitectureError, match="SubStage `Conv2d` must keep the shape"):
+    with pytest.raises(OwnCodeError, match="SubStage `Conv2d` must keep the shape"):
         stage(images(8, 8))
 
 
