@@ -10,7 +10,7 @@ from torch import nn
 
 from neptune_nas import architecture as records
 from neptune_nas.architecture import Architecture, resolve_connections
-from neptune_nas.errors import ArchitectureError, NeptuneError, OwnCodeError
+from neptune_nas.errors import ArchitectureError, NeptuneError, OwnCodeError, file_with, said
 from neptune_nas.nn.heads import ClassificationHead, Stem
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.norms import SHIFTLESS
@@ -228,17 +228,18 @@ def build_substage(substage: Any, width: int, norm: str) -> nn.Module | None:
 
 def build_own(substage: records.SubStage, width: int) -> nn.Module:
     """The module of a user's own SubStage, whose code may fail in any way."""
+    cls = type(substage)
     try:
         module = substage.build(width)
     except (NeptuneError, RuntimeError):  # they say more where they are caught
         raise
     except Exception as error:
         raise OwnCodeError(
-            f"`{type(substage).__name__}.build({width})` failed: {type(error).__name__}: {error}"
+            f"`{cls.__name__}.build({width})` failed{said(error, file_with(cls), named=True)}"
         ) from error
     if not isinstance(module, nn.Module):
         raise OwnCodeError(
-            f"`{type(substage).__name__}.build` must return a torch.nn.Module, but got {module!r}."
+            f"`{cls.__name__}.build` must return a torch.nn.Module, but got {module!r}."
         )
     return module
 

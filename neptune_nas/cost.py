@@ -4,7 +4,6 @@ import copy
 import re
 from collections.abc import Callable
 from math import prod
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -14,8 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from neptune_nas.architecture import Architecture
 from neptune_nas.builder import Part, Place, Shape, build_part, parts
 from neptune_nas.codec import BUILT_IN
-from neptune_nas.errors import ArchitectureError, OwnCodeError
-from neptune_nas.space.locate import file_defining, said
+from neptune_nas.errors import ArchitectureError, OwnCodeError, file_with, said
 from neptune_nas.trial import Cost
 
 aten = torch.ops.aten
@@ -85,10 +83,9 @@ def count_part(part: Part) -> Cost:
         own = _own_substage(part)
         if own is None:
             raise
-        where = file_defining(own)
-        named = f"`{own.__name__}`{f' ({Path(where).name})' if where else ''}"
         raise OwnCodeError(
-            f"{part.name}: {named} at width {part.shape[0]} failed{said(error, where)}"
+            f"{part.name}: `{own.__name__}` at width {part.shape[0]} failed"
+            f"{said(error, file_with(own), named=True)}"
         ) from error
 
 
@@ -109,7 +106,7 @@ def _built(part: Part) -> nn.Module:
 def _own_substage(part: Part) -> type | None:
     """The class of the user's own SubStage that a part is, whose code may fail in any way."""
     substage = type(part.what.substage) if isinstance(part.what, Place) else None
-    return None if substage is None or substage in BUILT_IN.values() else substage
+    return None if substage in BUILT_IN.values() else substage
 
 
 def cost(network: nn.Module, input_shape: Shape) -> Cost:

@@ -1,7 +1,10 @@
 """The errors a user can mend: subject, broken rule, value got, what to do, in one sentence."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
+from traceback import extract_tb
 
 BEGUN = 0.75  # how much a beginning must be alike, of 1: `evolv` is to that of `evolution`
 
@@ -15,8 +18,8 @@ class ArchitectureError(NeptuneError):
 
 
 class OwnCodeError(NeptuneError):
-    """A user's own code that fails, or a SubStage of it that changes the shape: to be mended, where
-    a network that cannot be built is merely left out.
+    """A user's own code that fails or breaks its contract: to be mended, where a network that
+    cannot be built is merely left out.
     """
 
 
@@ -73,3 +76,22 @@ def nearest(known: Sequence[str], got: str) -> str | None:
 def first_line(error: Exception) -> str:
     """The first line of an error's message, or its kind where there is none."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def said(error: BaseException, path: str | Path | None = None, *, named: bool = False) -> str:
+    """What someone's code failed with, and in which line of the file at `path`.
+
+    `named`: the file is named too.
+    """
+    if isinstance(error, SyntaxError):
+        return f" in line {error.lineno}: {error.msg}."
+    lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == str(path)]
+    of = f" of {Path(path).name}" if named and path else ""
+    at = f" in line {lines[-1]}{of}" if lines else ""
+    kind = "" if isinstance(error, NeptuneError) else f"{type(error).__name__}: "
+    return f"{at}: {kind}{error}"
+
+
+def file_with(cls: type) -> str | None:
+    """The file of the module that defines a class, if it has one."""
+    return getattr(sys.modules.get(cls.__module__), "__file__", None)

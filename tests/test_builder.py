@@ -169,7 +169,7 @@ def test_a_users_own_substage_is_built_into_the_network() -> None:
     ("substage", "message"),
     [
         (Wrong(), r"`Wrong\.build` must return a torch\.nn\.Module"),
-        (Odd(), r"`Odd\.build\(32\)` failed: ZeroDivisionError: "),
+        (Odd(), r"`Odd\.build\(32\)` failed in line \d+ of test_builder\.py: ZeroDivisionError: "),
         ("conv", "must be one of"),
     ],
 )

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import nn
 
 from neptune_nas.architecture import Architecture, Conv, Stage
 from neptune_nas.errors import NeptuneError, OptionError, OwnCodeError, StudyError
+from neptune_nas.plan import plan
 from neptune_nas.search import Search
 from neptune_nas.searching.coordinator import StopSearch
 from neptune_nas.space import Space, choice
@@ -330,6 +332,14 @@ class Misspelt:
 
 
 @dataclass(frozen=True, slots=True)
+class Shrinking:
+    """A SubStage of the user's own that breaks its contract: it loses a channel."""
+
+    def build(self, width: int) -> nn.Module:
+        return nn.Conv2d(width, width - 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Hungry:
     """A SubStage of the user's own that fails on small maps only."""
 
@@ -343,9 +353,21 @@ def space_of(substage: object) -> Space[Architecture]:
 
 
 def test_a_substage_whose_code_fails_stops_the_search_before_it_begins(tmp_path: Path) -> None:
-    message = r"stages\.0\.substages\.0: `Misspelt\.build\(8\)` failed: TypeError: .*'paddin'"
-    with pytest.raises(OwnCodeError, match=message):
+    message = (
+        r"stages\.0\.substages\.0: `Misspelt\.build\(8\)` failed in line \d+ .*: TypeError: .*'pad"
+    )
+    with pytest.raises(OwnCodeError, match=rf"stages\.0\.substages\.0: {message}"):
         arithmetic(tmp_path, space=space_of(Misspelt())).run()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ask", [Search.run, plan])
+def test_a_substage_that_changes_the_shape_stops_the_search_before_it_begins(
+    tmp_path: Path, ask: Callable[[Search], object]
+) -> None:
+    search = arithmetic(tmp_path, space=space_of(Shrinking()))
+    with pytest.raises(OwnCodeError, match=r"^stages\.0\.substages\.0: SubStage `Conv2d` must"):
+        ask(search)
     assert list(tmp_path.iterdir()) == []
 
 

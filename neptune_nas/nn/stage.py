@@ -51,7 +51,7 @@ class Cell(nn.Module):
             return [x]
         raw = self.op(x)
         if raw.shape != x.shape:
-            raise OwnCodeError(
+            raise OwnCodeError(  # the toolkit's own operations keep it
                 f"SubStage `{type(self.op).__name__}` must keep the shape of its input, "
                 f"{tuple(x.shape)}, but gave {tuple(raw.shape)}."
             )

@@ -7,11 +7,11 @@ from typing import Any, Generic, TypeVar
 
 from optuna.samplers import BaseSampler
 
-from neptune_nas.errors import NeptuneError, OptionError, OwnCodeError, SpaceError
+from neptune_nas.errors import NeptuneError, OptionError, OwnCodeError, SpaceError, file_with, said
 from neptune_nas.samplers.history import History
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import Strategy
-from neptune_nas.space.locate import file_defining, find_named, said
+from neptune_nas.space.locate import find_named
 
 T = TypeVar("T")
 
@@ -71,5 +71,5 @@ def failure(where: str, cls: type[Any], error: Exception) -> OwnCodeError:
     """What code of the user's failed with, and in which line, if no code of Optuna's."""
     is_optunas = cls.__module__.startswith("optuna.")
     return OwnCodeError(
-        f"sampler '{where}' failed{said(error, None if is_optunas else file_defining(cls))}"
+        f"sampler '{where}' failed{said(error, None if is_optunas else file_with(cls))}"
     )

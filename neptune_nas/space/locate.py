@@ -8,11 +8,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import is_dataclass
 from pathlib import Path
-from traceback import extract_tb
 from types import ModuleType
 from typing import Any
 
-from neptune_nas.errors import NeptuneError, SpaceError, one_of
+from neptune_nas.errors import SpaceError, one_of, said
 from neptune_nas.record import module_in_json, module_of_file
 from neptune_nas.space.space import Space
 
@@ -161,18 +160,3 @@ def _load_file(path: Path, subject: str) -> ModuleType:
 def _module_name(path: Path) -> str:
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
     return module_of_file(re.sub(r"\W", "_", path.stem), digest)
-
-
-def file_defining(cls: type) -> str | None:
-    """The file of the module that defines a class; None where it has none."""
-    return getattr(sys.modules.get(cls.__module__), "__file__", None)
-
-
-def said(error: BaseException, path: str | Path | None = None) -> str:
-    """What someone's code failed with, and in which line of the file at `path`."""
-    if isinstance(error, SyntaxError):
-        return f" in line {error.lineno}: {error.msg}."
-    lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == str(path)]
-    at = f" in line {lines[-1]}" if lines else ""
-    kind = "" if isinstance(error, NeptuneError) else f"{type(error).__name__}: "
-    return f"{at}: {kind}{error}"
