@@ -1,5 +1,6 @@
 """What a search would do: where it would write, and for how many epochs it would train."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,14 @@ from typing import Any
 import optuna
 import pytest
 import torch
+from torch import nn
 
-from neptune_nas.errors import StudyError
+from neptune_nas.architecture import Architecture, Conv, Stage
+from neptune_nas.errors import OwnCodeError, StudyError
 from neptune_nas.plan import epochs_left, expected_epochs, plan
 from neptune_nas.search import Search
 from neptune_nas.searching import subject as subject_module
-from neptune_nas.space import find_space
+from neptune_nas.space import Space, choice, find_space
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.study import Study
@@ -170,3 +173,25 @@ def test_a_storage_with_another_study_of_that_name_is_refused(tmp_path: Path) ->
     asked(tmp_path / "a", storage=url).run()
     with pytest.raises(StudyError, match="holds another study 'tiny-digits'"):
         plan(asked(tmp_path / "b", storage=url, seed=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Shrinking:
+    """A SubStage of the user's own that breaks its contract: it loses a channel."""
+
+    def build(self, width: int) -> nn.Module:
+        return nn.Conv2d(width, width - 1, 1)
+
+
+@pytest.mark.parametrize("ask", [plan, Search.run])
+def test_a_substage_that_changes_the_shape_stops_a_search_before_it_begins(
+    tmp_path: Path, ask: Callable[[Search], object]
+) -> None:
+    stage = Stage(width=8, substages=(choice(Conv(), Conv(5), Shrinking()),))
+    space = Space("own", Architecture(stages=(stage, stage)))
+    search = Search(evaluator=Arithmetic(), out=tmp_path, space=space, trials=6, jobs=1)
+    with pytest.raises(
+        OwnCodeError, match=r"^stages\.\d\.substages\.0: SubStage `Conv2d` must keep"
+    ):
+        ask(search)
+    assert list(tmp_path.iterdir()) == []
