@@ -39,7 +39,7 @@ def refuse_folder(path: Path) -> None:
     if (path / "study.toml").is_file():
         raise FileFormatError(
             f"{path} is a study's folder, but a file is needed: `neptune-nas export "
-            f"{quote(str(path))} --best knee -o knee.json` writes an architecture of it to one."
+            f"{quote(str(path))} -o best.json` writes the best architecture of it to one."
         )
     for model in sorted(path.glob("seed-*/model.safetensors")):
         raise FileFormatError(f"{path} is a folder: name a model in it, such as {model}.")

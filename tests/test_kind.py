@@ -29,7 +29,7 @@ def test_an_architecture_is_no_model(tmp_path: Path) -> None:
 
 def test_the_folder_of_a_study_is_neither(tmp_path: Path) -> None:
     (tmp_path / "study.toml").touch()
-    command = re.escape(f"`neptune-nas export {tmp_path} --best knee -o knee.json` writes")
+    command = re.escape(f"`neptune-nas export {tmp_path} -o best.json` writes")
     for read in (load, load_model):
         with pytest.raises(FileFormatError, match=f"is a study's folder, .*: {command}"):
             read(tmp_path)
