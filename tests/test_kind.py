@@ -41,7 +41,7 @@ def test_a_command_to_copy_takes_a_folder_with_spaces_in_its_name_as_one_word(
     folder = tmp_path / "a study"
     folder.mkdir()
     (folder / "study.toml").touch()
-    with pytest.raises(FileFormatError, match=f"export '{folder}' --best"):
+    with pytest.raises(FileFormatError, match=f"export '{folder}' -o best"):
         load(folder)
 
 
