@@ -57,7 +57,10 @@ def test_that_networks_cannot_be_built_is_said_with_a_reason(tmp_path: Path) -> 
         engine = InlineEngine(Arithmetic())
         run_search(opening, subject, lambda: engine, Limits(2), ignore, said.append)  # noqa: B023  # used at once
     assert len(said) == 1
-    assert said[0].startswith("Networks that cannot be built are left out; of one of them: an arch")
+    assert said[0].startswith(
+        "What cannot be built, or has no cost, is left out; of one such network: "
+    )
+    assert "needs images of at least 16x16 pixels" in said[0]
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,10 @@ class Subject:
 
     @property
     def left_out(self) -> str:
-        """That there are networks that cannot be built, and why one cannot; empty for none."""
-        why = self.surveyed.unbuildable
-        return f"Networks that cannot be built are left out; of one of them: {why}." if why else ""
+        """That networks without a cost are left out, and why one has none; empty for none."""
+        if not (why := self.surveyed.unbuildable):
+            return ""
+        return f"What cannot be built, or has no cost, is left out; of one such network: {why}."
 
     @cached_property
     def problem(self) -> Problem[Any]:
