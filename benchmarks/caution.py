@@ -18,8 +18,8 @@ import numpy as np
 import optuna
 
 from benchmarks.search import Bench
-from neptune_nas.evaluate.tabular import Tabular
-from neptune_nas.search import Search
+from neptune_nas.evaluators.tabular import Tabular
+from neptune_nas.search.config import Search
 from neptune_nas.space import find_space
 from neptune_nas.study import rungs
 

@@ -18,12 +18,12 @@ from time import perf_counter
 import ray
 import torch
 
-from neptune_nas.architecture import Architecture
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.engine.engine import Call, Engine
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.on_ray import RayEngine
 from neptune_nas.engine.plan import Slots
-from neptune_nas.trial import Score
+from neptune_nas.metrics.trial import Score
 
 CALLS = 2_000
 ROUNDS = 7

@@ -17,11 +17,11 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from neptune_nas.builder import least_size
 from neptune_nas.errors import NeptuneError
-from neptune_nas.export.program import traced
+from neptune_nas.models.export.program import traced
+from neptune_nas.nn.builder import least_size
 from neptune_nas.space import find_space, list_spaces
-from tests.export.forms import FORMS, random_model, run
+from tests.models.export.forms import FORMS, random_model, run
 
 COUNT, IMAGES, TOLERANCE = 20, 5, 1e-4
 SIDE, SIDES = 32, {"imagenet": 224}  # pixels; in maps of one or two, norms magnify rounding

@@ -13,8 +13,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from neptune_nas.architecture import Architecture, Head, Identity, InvertedResidual, Stage, Stem
-from neptune_nas.cost import CostModel
+from neptune_nas.architecture.records import (
+    Architecture,
+    Head,
+    Identity,
+    InvertedResidual,
+    Stage,
+    Stem,
+)
+from neptune_nas.metrics.counted import CostModel
 
 BLOCKS = {"0": Identity(), "1": InvertedResidual(3, 3), "2": InvertedResidual(5, 6)}
 STAGES = ((64, 0, 2), (128, 2, 5), (256, 5, 8))  # width, first block, end

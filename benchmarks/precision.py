@@ -15,20 +15,20 @@ from time import perf_counter, thread_time
 import torch
 from torch import nn
 
-from neptune_nas.builder import build
 from neptune_nas.data.images import ImageData, Split
-from neptune_nas.references import ReferenceNetwork
+from neptune_nas.devices.malloc import keep_pages
+from neptune_nas.devices.mode import KINDS, Kind, Mode, Modes
+from neptune_nas.devices.precision import FORMATS
+from neptune_nas.devices.threads import torch_threads
+from neptune_nas.nn.builder import build
+from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.space import find_space
 from neptune_nas.training.kinds import kind_of
 from neptune_nas.training.loop import train_epoch
-from neptune_nas.training.malloc import keep_pages
-from neptune_nas.training.mode import KINDS, Kind, Mode, Modes
-from neptune_nas.training.precision import FORMATS
 from neptune_nas.training.probe import MODES, USUAL, choose, measured
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.setup import make_setup
 from neptune_nas.training.state import make_state
-from neptune_nas.training.threads import torch_threads
 
 CPU = torch.device("cpu")
 SHAPE, CLASSES = (3, 32, 32), 10

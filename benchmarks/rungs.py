@@ -29,23 +29,23 @@ import torch
 from torch.utils.data import DataLoader, Subset
 
 from benchmarks.naive import train, training_images
-from neptune_nas.architecture import Architecture
-from neptune_nas.builder import build
-from neptune_nas.codec import key
-from neptune_nas.constraints import Constraint, parse_constraint
-from neptune_nas.cost import CostModel
+from neptune_nas.architecture.codec import key
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.data.load import load_once
-from neptune_nas.evaluate.proxy_first import ProxyFirst
-from neptune_nas.evaluate.short_training import ShortTraining
-from neptune_nas.evaluate.zero_cost import ZeroCost
-from neptune_nas.pareto import hypervolume, non_dominated
-from neptune_nas.search import Search
+from neptune_nas.evaluators.proxy_first import ProxyFirst
+from neptune_nas.evaluators.short_training import ShortTraining
+from neptune_nas.evaluators.zero_cost import ZeroCost
+from neptune_nas.metrics.constraints import Constraint, parse_constraint
+from neptune_nas.metrics.counted import CostModel
+from neptune_nas.metrics.pareto import hypervolume, non_dominated
+from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.trial_json import score_from_json, score_to_json
+from neptune_nas.nn.builder import build
+from neptune_nas.search.config import Search
 from neptune_nas.space import Space, choice, find_space
 from neptune_nas.study.rungs import REDUCTION
 from neptune_nas.study.study import Study
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.trial import Score
-from neptune_nas.trial_json import score_from_json, score_to_json
 
 SHAPE = (3, 32, 32)
 CLASSES = 10

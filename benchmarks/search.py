@@ -29,12 +29,12 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from neptune_nas.codec import key
-from neptune_nas.evaluate.tabular import Tabular
-from neptune_nas.pareto import Floats, hypervolume, non_dominated
+from neptune_nas.architecture.codec import key
+from neptune_nas.evaluators.tabular import Tabular
+from neptune_nas.metrics.pareto import Floats, hypervolume, non_dominated
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.samplers.problem import Problem
-from neptune_nas.searching.proposals import ATTEMPTS
+from neptune_nas.search.proposals import ATTEMPTS
 from neptune_nas.space import RejectedError, Space, find_space
 
 WHOLE = 1_000_000  # a fidelity that no table exceeds

@@ -22,7 +22,7 @@ from neptune_nas import (
     repeat,
     where,
 )
-from neptune_nas.cost import CostModel
+from neptune_nas.metrics.counted import CostModel
 from neptune_nas.space import find_space
 
 POINTS = 2_000

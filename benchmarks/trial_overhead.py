@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 
-from neptune_nas.architecture import Architecture
-from neptune_nas.codec import key
-from neptune_nas.search import Search
+from neptune_nas.architecture.codec import key
+from neptune_nas.architecture.records import Architecture
+from neptune_nas.metrics.trial import Score
+from neptune_nas.search.config import Search
 from neptune_nas.study.progress import Progress
-from neptune_nas.trial import Score
 
 
 @dataclass(frozen=True, slots=True)

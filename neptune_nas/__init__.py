@@ -7,7 +7,7 @@ imported when it is first asked for.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from neptune_nas.architecture import (
+from neptune_nas.architecture.records import (
     Architecture,
     Attention,
     Conv,
@@ -33,50 +33,50 @@ from neptune_nas.space import (
 )
 
 if TYPE_CHECKING:
-    from neptune_nas.again import search_of
-    from neptune_nas.architecture_file import export_trial, load, save
-    from neptune_nas.audit import run_audit
-    from neptune_nas.baseline import run_baselines
-    from neptune_nas.builder import build
-    from neptune_nas.confirm import run_confirm
-    from neptune_nas.cost import CostModel
     from neptune_nas.data.dataset import tensors_of
     from neptune_nas.data.tensors import save_tensors
-    from neptune_nas.evaluate.evaluator import Evaluator
-    from neptune_nas.full_training.run import Training
-    from neptune_nas.hand_designed import run_references
-    from neptune_nas.model import load_model, save_model
-    from neptune_nas.search import Search
-    from neptune_nas.searching.coordinator import StopSearch
+    from neptune_nas.evaluators.evaluator import Evaluator
+    from neptune_nas.metrics.counted import CostModel
+    from neptune_nas.metrics.trial import Score
+    from neptune_nas.models.architecture_file import export_trial, load, save
+    from neptune_nas.models.model import load_model, save_model
+    from neptune_nas.nn.builder import build
+    from neptune_nas.retrain.run import Training
+    from neptune_nas.search.config import Search
+    from neptune_nas.search.coordinator import StopSearch
+    from neptune_nas.search.resume import search_of
     from neptune_nas.study.confirmation import Goal
     from neptune_nas.study.read import read_study
     from neptune_nas.training.recipe import Recipe
-    from neptune_nas.trial import Score
+    from neptune_nas.trust.audit import run_audit
+    from neptune_nas.trust.baselines import run_baselines
+    from neptune_nas.trust.confirm import run_confirm
+    from neptune_nas.trust.references import run_references
 
 __version__ = "0.1.0"
 
 LAZY = {
-    "CostModel": "neptune_nas.cost",
-    "Evaluator": "neptune_nas.evaluate.evaluator",
+    "CostModel": "neptune_nas.metrics.counted",
+    "Evaluator": "neptune_nas.evaluators.evaluator",
     "Goal": "neptune_nas.study.confirmation",
     "Recipe": "neptune_nas.training.recipe",
-    "Score": "neptune_nas.trial",
-    "Search": "neptune_nas.search",
-    "StopSearch": "neptune_nas.searching.coordinator",
-    "Training": "neptune_nas.full_training.run",
-    "build": "neptune_nas.builder",
-    "export_trial": "neptune_nas.architecture_file",
-    "load": "neptune_nas.architecture_file",
-    "load_model": "neptune_nas.model",
+    "Score": "neptune_nas.metrics.trial",
+    "Search": "neptune_nas.search.config",
+    "StopSearch": "neptune_nas.search.coordinator",
+    "Training": "neptune_nas.retrain.run",
+    "build": "neptune_nas.nn.builder",
+    "export_trial": "neptune_nas.models.architecture_file",
+    "load": "neptune_nas.models.architecture_file",
+    "load_model": "neptune_nas.models.model",
     "read_study": "neptune_nas.study.read",
-    "run_audit": "neptune_nas.audit",
-    "run_baselines": "neptune_nas.baseline",
-    "run_confirm": "neptune_nas.confirm",
-    "run_references": "neptune_nas.hand_designed",
-    "save": "neptune_nas.architecture_file",
-    "save_model": "neptune_nas.model",
+    "run_audit": "neptune_nas.trust.audit",
+    "run_baselines": "neptune_nas.trust.baselines",
+    "run_confirm": "neptune_nas.trust.confirm",
+    "run_references": "neptune_nas.trust.references",
+    "save": "neptune_nas.models.architecture_file",
+    "save_model": "neptune_nas.models.model",
     "save_tensors": "neptune_nas.data.tensors",
-    "search_of": "neptune_nas.again",
+    "search_of": "neptune_nas.search.resume",
     "tensors_of": "neptune_nas.data.dataset",
 }
 

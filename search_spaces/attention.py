@@ -17,7 +17,7 @@ from neptune_nas import (
     repeat,
     tie,
 )
-from neptune_nas.architecture import Norm
+from neptune_nas.architecture.records import Norm
 
 HEADS = tie("heads", choice(2, 4, 8))
 NORM: Norm = tie("norm", choice("layer", "rms", "lrn", "mln"))

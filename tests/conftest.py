@@ -11,8 +11,8 @@ from shutil import copytree
 import pytest
 from hypothesis import settings
 
-from neptune_nas.search import Search
-from neptune_nas.training.mode import Mode, same_for_all
+from neptune_nas.devices.mode import Mode, same_for_all
+from neptune_nas.search.config import Search
 from neptune_nas.training.remembered import remember, this_processor
 from tests.study.fakes import arithmetic_search
 

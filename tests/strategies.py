@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from neptune_nas.architecture import (
+from neptune_nas.architecture.records import (
     NORMS,
     POOLS,
     WIRINGS,
@@ -18,7 +18,7 @@ from neptune_nas.architecture import (
     Stem,
     Wiring,
 )
-from neptune_nas.builder import least_size
+from neptune_nas.nn.builder import least_size
 
 KERNELS = st.sampled_from((1, 3, 5))
 WIDTHS = st.sampled_from((4, 6, 8, 12, 16))

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from neptune_nas import Architecture
-from neptune_nas.architecture_file import ExportedArchitecture, dumps
-from neptune_nas.cost import CostModel
+from neptune_nas.metrics.counted import CostModel
+from neptune_nas.models.architecture_file import ExportedArchitecture, dumps
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]

@@ -116,7 +116,7 @@ def test_dominance_needs_numpy_and_nothing_else_that_is_heavy() -> None:
 
 def test_no_shipped_space_needs_a_heavy_package() -> None:
     code = (
-        "import sys, neptune_nas, neptune_nas.codec, neptune_nas.trial\n"
+        "import sys, neptune_nas, neptune_nas.architecture.codec, neptune_nas.metrics.trial\n"
         "from neptune_nas.space import find_space, list_spaces\n"
         "for name in list_spaces(): find_space(name).fingerprint\n"
         f"print(*(name for name in {HEAVY} if name in sys.modules))"

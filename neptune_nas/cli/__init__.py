@@ -7,7 +7,7 @@ once; that is why imports stand inside the functions here, and nowhere else.
 import sys
 
 from neptune_nas.errors import NeptuneError
-from neptune_nas.interrupt import STOPPED, ctrl_c_held, make_impatient
+from neptune_nas.interrupts import STOPPED, ctrl_c_held, make_impatient
 
 
 def main() -> None:

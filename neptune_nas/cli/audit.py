@@ -23,9 +23,9 @@ def audit(
     ] = None,
 ) -> None:
     """Train some architectures of a study for longer: do its rungs rank as that does?"""
-    from neptune_nas.audit import run_audit
     from neptune_nas.cli.console import console
     from neptune_nas.cli.summary import audit_table
+    from neptune_nas.trust.audit import run_audit
 
     err = console(stderr=True)
     found = run_audit(

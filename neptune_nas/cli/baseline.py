@@ -19,9 +19,9 @@ def baseline(
     ] = None,
 ) -> None:
     """Search again with other samplers at equal budget: was the search any better?"""
-    from neptune_nas.baseline import run_baselines
     from neptune_nas.cli.progress import say, watching
     from neptune_nas.report.versus import versus
+    from neptune_nas.trust.baselines import run_baselines
 
     search = measure.search()
     with watching(search.folder.baselines, quiet=False, verbose=False) as watch:

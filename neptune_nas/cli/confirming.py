@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 
-from neptune_nas.again import study_of
 from neptune_nas.cli.console import console
 from neptune_nas.cli.summary import confirmed_lines, confirmed_table
-from neptune_nas.confirm import run_confirm, usual_goal
-from neptune_nas.search import Search
+from neptune_nas.metrics.trial import State, Trial
+from neptune_nas.search.config import Search
+from neptune_nas.search.resume import study_of
 from neptune_nas.study.confirmation import Aim, Goal, as_searched, evaluations_of
 from neptune_nas.study.confirming import confirming
 from neptune_nas.study.noise import accuracies
 from neptune_nas.study.progress import is_complete
 from neptune_nas.study.study import Study
-from neptune_nas.trial import State, Trial
+from neptune_nas.text import counted
+from neptune_nas.trust.confirm import run_confirm, usual_goal
 from neptune_nas.watch import ignore
-from neptune_nas.wording import counted
 
 
 def confirm_more(search: Search, goal: Goal, evaluations: int | None = None) -> Study:

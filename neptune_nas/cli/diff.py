@@ -16,9 +16,9 @@ def diff(one: File, other: File, allow: Allow = None) -> None:
     """Show the decisions, costs and scores of two architectures side by side."""
     from rich.table import Table
 
-    from neptune_nas.architecture_file import load
     from neptune_nas.cli.console import console
-    from neptune_nas.compare import facts_of
+    from neptune_nas.models.architecture_file import load
+    from neptune_nas.models.comparison import facts_of
 
     classes = allowed(allow)
     a, b = (facts_of(load(file, classes)) for file in (one, other))

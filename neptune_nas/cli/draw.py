@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.allow import Allow, allowed
-from neptune_nas.wording import counted
+from neptune_nas.text import counted
 
 DRAW_EXAMPLE = "Example: neptune-nas draw best.json -o best.svg"
 SHOW_EXAMPLE = "Example: neptune-nas show best.json"
@@ -22,8 +22,8 @@ def draw(
     allow: Allow = None,
 ) -> None:
     """Draw an architecture as SVG: stages, connections, widths and shares of the cost."""
-    from neptune_nas.architecture_file import load
-    from neptune_nas.files import write_file
+    from neptune_nas.files.atomic import write_file
+    from neptune_nas.models.architecture_file import load
     from neptune_nas.report.drawing import model_for
     from neptune_nas.report.svg import draw_svg
 
@@ -38,8 +38,8 @@ def draw(
 
 def show(file: File, allow: Allow = None) -> None:
     """Show an architecture in the terminal, with what it costs and what it scored."""
-    from neptune_nas.architecture_file import load
     from neptune_nas.cli.console import console
+    from neptune_nas.models.architecture_file import load
     from neptune_nas.report.drawing import model_for
     from neptune_nas.report.text import draw_text
 

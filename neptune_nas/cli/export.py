@@ -12,8 +12,8 @@ from neptune_nas.cli.values import check_known
 from neptune_nas.errors import OptionError
 
 if TYPE_CHECKING:
-    from neptune_nas.architecture_file import ExportedArchitecture
-    from neptune_nas.model import Model
+    from neptune_nas.models.architecture_file import ExportedArchitecture
+    from neptune_nas.models.model import Model
 
 EXAMPLE = "Example: neptune-nas export studies/default-digits --best knee -o knee.json"
 FORMATS = ("json", "onnx", "pt2", "python")
@@ -53,7 +53,7 @@ def export(
     if output is None:
         typer.echo(architecture_text(item, source), nl=False)
     elif form == "json":
-        from neptune_nas.files import write_file
+        from neptune_nas.files.atomic import write_file
 
         write_file(output, architecture_text(item, source))
         typer.echo(f"{name}: {output}")
@@ -65,7 +65,7 @@ def export(
 def check_output(source: Path, form: str, output: Path) -> None:
     """Refuse to write over what is read, or over weights."""
     if form != "json":
-        from neptune_nas.export.write import files_of
+        from neptune_nas.models.export.write import files_of
 
         written = files_of(form, output)
     elif output.suffix.lower() in WEIGHTS:
@@ -83,9 +83,9 @@ def item_at(
     source: Path, wanted: Pick, storage: str | None, allow: list[str] | None
 ) -> tuple[str, "ExportedArchitecture | Model"]:
     """What SOURCE names, and how to call it."""
-    from neptune_nas.architecture_file import export_trial, load
-    from neptune_nas.model import load_model
-    from neptune_nas.model_file import is_model_file
+    from neptune_nas.models.architecture_file import export_trial, load
+    from neptune_nas.models.model import load_model
+    from neptune_nas.models.model_file import is_model_file
 
     if source.is_dir():
         found = study_at(source, storage, allow)
@@ -99,7 +99,7 @@ def item_at(
 
 def architecture_text(item: "ExportedArchitecture | Model", source: Path) -> str:
     """The JSON of a network's architecture."""
-    from neptune_nas.architecture_file import ExportedArchitecture, dumps
+    from neptune_nas.models.architecture_file import ExportedArchitecture, dumps
 
     of = item if isinstance(item, ExportedArchitecture) else item.of
     if not isinstance(of, ExportedArchitecture):
@@ -112,9 +112,9 @@ def architecture_text(item: "ExportedArchitecture | Model", source: Path) -> str
 
 def write_model(item: "ExportedArchitecture | Model", form: str, output: Path) -> list[Path]:
     """Write a model to run, and say so where nobody has trained it; the files written."""
-    from neptune_nas.architecture_file import ExportedArchitecture
-    from neptune_nas.export.write import write
-    from neptune_nas.model import untrained
+    from neptune_nas.models.architecture_file import ExportedArchitecture
+    from neptune_nas.models.export.write import write
+    from neptune_nas.models.model import untrained
 
     if not isinstance(item, ExportedArchitecture):
         return write(item, form, output)

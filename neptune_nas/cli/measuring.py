@@ -26,10 +26,10 @@ from neptune_nas.cli.study import (
     storage_of,
 )
 from neptune_nas.cli.values import number_or_auto, whole_numbers
-from neptune_nas.interrupt import ctrl_c_held
+from neptune_nas.interrupts import ctrl_c_held
 
 if TYPE_CHECKING:
-    from neptune_nas.search import Search
+    from neptune_nas.search.config import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Measuring:
         """The search that made the study, to measure more as it did."""
         from dataclasses import replace
 
-        from neptune_nas.again import search_of
+        from neptune_nas.search.resume import search_of
 
         return replace(
             search_of(
@@ -92,7 +92,7 @@ def measuring(command: Callable[Concatenate[Measuring, ...], None]) -> Callable[
         measure = Measuring(**{field.name: values.pop(field.name) for field in fields(Measuring)})
         with stoppable("measured", measure.study, lambda: is_measured(measure.study)):
             with ctrl_c_held():
-                import_module("neptune_nas.again")  # before the command imports it, unheld
+                import_module("neptune_nas.search.resume")  # before the command imports it, unheld
             command(measure, **values)
 
     order = [shared[0], *own, *shared[1:]]

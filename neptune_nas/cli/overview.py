@@ -8,17 +8,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from neptune_nas.architecture.description import describe
 from neptune_nas.cli.progress import clock, one_line
 from neptune_nas.cli.tables import objective_columns
-from neptune_nas.describe import describe
+from neptune_nas.metrics.trial import State, Trial
 from neptune_nas.study.confirmation import read_aim
 from neptune_nas.study.confirming import confirming
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.measures import accuracy
 from neptune_nas.study.progress import is_at_work, is_complete, nothing_left, progress_of
 from neptune_nas.study.study import Study
-from neptune_nas.trial import State, Trial
-from neptune_nas.wording import counted, plural
+from neptune_nas.text import counted, plural
 
 SHOWN = 8
 

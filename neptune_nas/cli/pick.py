@@ -10,8 +10,8 @@ from neptune_nas.cli.values import check_known
 from neptune_nas.errors import OptionError, StudyError
 
 if TYPE_CHECKING:
+    from neptune_nas.metrics.trial import Trial
     from neptune_nas.study.study import Study
-    from neptune_nas.trial import Trial
 
 PICKS = ("efficiency", "accuracy", "knee")
 

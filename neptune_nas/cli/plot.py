@@ -28,7 +28,7 @@ def plot(
     allow: Allow = None,
 ) -> None:
     """Write one figure of the report: .html as it is, pictures by the extra neptune-nas[image]."""
-    from neptune_nas.files import write_file
+    from neptune_nas.files.atomic import write_file
     from neptune_nas.report.comparison import check_comparable
     from neptune_nas.report.figures import draw
     from neptune_nas.report.image import image

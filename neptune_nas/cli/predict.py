@@ -13,13 +13,13 @@ import typer
 from neptune_nas.cli.allow import Allow, allowed
 from neptune_nas.cli.values import check_known
 from neptune_nas.errors import DataError, OptionError
-from neptune_nas.wording import counted
+from neptune_nas.text import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from neptune_nas.data.pictures import Picture
-    from neptune_nas.model import Model
+    from neptune_nas.models.model import Model
 
 Labels = tuple[tuple[str, float], ...]
 """Labels with their probabilities, the most probable first."""
@@ -46,7 +46,7 @@ def predict(
         raise OptionError(f"--top must be at least 1, but got {top}.")
     check_known(form, "--format", FORMATS)
     from neptune_nas.data.pictures import pictures
-    from neptune_nas.model import load_model
+    from neptune_nas.models.model import load_model
 
     model = load_model(file, allowed(allow))
     whole, recoloured = True, 0

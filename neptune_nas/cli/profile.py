@@ -24,12 +24,12 @@ def profile(
     """Show what each part of an architecture costs, and how long the whole takes."""
     if threads < 1:
         raise OptionError(f"--threads must be at least 1, but got {threads}.")
-    from neptune_nas.architecture_file import load
-    from neptune_nas.builder import build
     from neptune_nas.cli.console import console
     from neptune_nas.cli.tables import cost_table, latency_lines
-    from neptune_nas.cost import CostModel
-    from neptune_nas.latency import measure_latency, peak_memory, processor_time
+    from neptune_nas.metrics.counted import CostModel
+    from neptune_nas.metrics.timed import measure_latency, peak_memory, processor_time
+    from neptune_nas.models.architecture_file import load
+    from neptune_nas.nn.builder import build
 
     item = load(file, allowed(allow))
     input_shape = shape(size, "--input") if size else item.input_shape

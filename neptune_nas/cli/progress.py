@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from neptune_nas.architecture.description import describe
 from neptune_nas.cli.console import console
-from neptune_nas.describe import describe
+from neptune_nas.metrics.trial import Trial
 from neptune_nas.study.progress import Progress
-from neptune_nas.trial import Trial
-from neptune_nas.wording import plural
+from neptune_nas.text import plural
 
 LOG_EVERY = 10.0  # seconds between two lines of a log
 

@@ -38,8 +38,8 @@ def report(
     allow: Allow = None,
 ) -> None:
     """Make the report of a study again, or one that compares several."""
-    from neptune_nas.files import write_file
-    from neptune_nas.outputs import write_outputs
+    from neptune_nas.files.atomic import write_file
+    from neptune_nas.report.outputs import write_outputs
     from neptune_nas.report.page import render
     from neptune_nas.report.tables import ranking_text
 

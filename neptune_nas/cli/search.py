@@ -21,7 +21,7 @@ from neptune_nas.cli.study import (
 )
 from neptune_nas.cli.values import json_object, names, number_or_auto, seconds, whole_numbers
 from neptune_nas.errors import NeptuneError, OptionError
-from neptune_nas.interrupt import ctrl_c_held
+from neptune_nas.interrupts import ctrl_c_held
 
 EXAMPLE = "Example: neptune-nas search --space default --data digits --trials 200"
 
@@ -243,13 +243,13 @@ class Show:
 def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: Show) -> None:
     """Make the search of the options, the config's question below them, and run it or plan it."""
     with ctrl_c_held():
-        from neptune_nas.again import asked_in
         from neptune_nas.cli.confirming import confirm_in_all, foretold
         from neptune_nas.cli.progress import say, watching
         from neptune_nas.cli.summary import print_plan, print_study
-        from neptune_nas.confirm import usual_goal
-        from neptune_nas.plan import plan
-        from neptune_nas.search import Search
+        from neptune_nas.search.config import Search
+        from neptune_nas.search.dry_run import plan
+        from neptune_nas.search.resume import asked_in
+        from neptune_nas.trust.confirm import usual_goal
         from neptune_nas.watch import ignore
 
     search = Search(**{**(asked_in(config, given.get("evaluator")) if config else {}), **given})

@@ -9,7 +9,7 @@ import typer
 
 from neptune_nas.cli.allow import Allow, allowed
 from neptune_nas.cli.values import check_known
-from neptune_nas.wording import plural
+from neptune_nas.text import plural
 
 app = typer.Typer(help="Look at search spaces.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -76,7 +76,7 @@ def sample(
     import json
     from random import Random
 
-    from neptune_nas.codec import to_json
+    from neptune_nas.architecture.codec import to_json
     from neptune_nas.space import find_space
 
     check_known(by, "--by", ("architecture", "choice"))
@@ -94,7 +94,7 @@ def validate(
     allow: Allow = None,
 ) -> None:
     """Check a space, by building a sample of it, or that an architecture is inside."""
-    from neptune_nas.validate import check_inside, check_space
+    from neptune_nas.search.validation import check_inside, check_space
 
     if json is None:
         typer.echo(check_space(name))
@@ -109,7 +109,7 @@ def neighbors(
     allow: Allow = None,
 ) -> None:
     """Print all architectures one edit away, each by the picks that differ."""
-    from neptune_nas.architecture_file import load
+    from neptune_nas.models.architecture_file import load
     from neptune_nas.space import find_space
 
     space = find_space(name)

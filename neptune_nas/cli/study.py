@@ -10,7 +10,7 @@ from neptune_nas.cli.values import json_object
 from neptune_nas.errors import OptionError
 
 if TYPE_CHECKING:
-    from neptune_nas.evaluate.evaluator import Evaluator
+    from neptune_nas.evaluators.evaluator import Evaluator
     from neptune_nas.study.study import Study
 
 StudyFolder = Annotated[Path, typer.Argument(help="The study's folder.", metavar="STUDY")]
@@ -80,7 +80,7 @@ DataDir = Annotated[
 
 def evaluator_of(where: str | None, arguments: str | None) -> "Evaluator | None":
     """The evaluator that `--evaluator` and `--evaluator-kwargs` ask for."""
-    from neptune_nas.evaluate.named import make_evaluator
+    from neptune_nas.evaluators.named import make_evaluator
 
     options = json_object(arguments, "--evaluator-kwargs")
     if where is None:

@@ -5,14 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.box import SIMPLE
 from rich.table import Table
 
+from neptune_nas.architecture.description import describe
 from neptune_nas.cli.console import console
 from neptune_nas.cli.progress import clock
 from neptune_nas.cli.tables import objective_columns
-from neptune_nas.constraints import Survey
-from neptune_nas.describe import describe
-from neptune_nas.plan import Plan
+from neptune_nas.metrics.constraints import Survey
+from neptune_nas.metrics.trial import State, Trial
 from neptune_nas.redact import redact
 from neptune_nas.report.hand_designed import HEADS, TITLE, against, cells
+from neptune_nas.search.dry_run import Plan
 from neptune_nas.study.audit import Audit
 from neptune_nas.study.confirmation import Goal, chosen, ranked_by, unsure
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop
@@ -22,8 +23,7 @@ from neptune_nas.study.ranking import BY_COST, WITHIN, accuracy_floor, formula, 
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import TABLE, TRAINING, Question
 from neptune_nas.study.study import Study
-from neptune_nas.trial import State, Trial
-from neptune_nas.wording import counted, plural
+from neptune_nas.text import counted, plural
 
 SHOWN = 10
 REASONS = 3

@@ -5,12 +5,12 @@ from functools import partial
 
 from rich.table import Table
 
-from neptune_nas.latency import Latency
+from neptune_nas.metrics.timed import Latency
+from neptune_nas.metrics.trial import Cost, Trial
 from neptune_nas.report.objectives import TITLES, others, value_text
 from neptune_nas.study.measures import MEGA
 from neptune_nas.study.settings import Question
-from neptune_nas.trial import Cost, Trial
-from neptune_nas.wording import counted
+from neptune_nas.text import counted
 
 
 def cost_table(breakdown: Sequence[tuple[str, Cost]]) -> Table:

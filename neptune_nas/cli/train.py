@@ -10,11 +10,11 @@ from neptune_nas.cli.pick import Best, MinAccuracy, Pick, TrialNumber
 from neptune_nas.cli.stopped import stoppable
 from neptune_nas.cli.study import DataDir, Device, Storage, study_at
 from neptune_nas.errors import OptionError, one_of
-from neptune_nas.interrupt import ctrl_c_held
+from neptune_nas.interrupts import ctrl_c_held
 
 if TYPE_CHECKING:
-    from neptune_nas.architecture_file import ExportedArchitecture
-    from neptune_nas.full_training.run import Training
+    from neptune_nas.models.architecture_file import ExportedArchitecture
+    from neptune_nas.retrain.run import Training
 
 EXAMPLE = "Example: neptune-nas train best.json --data cifar10 --epochs 60 --seeds 3"
 
@@ -67,8 +67,8 @@ def train(
     """Train a network in full from several seeds, and read the test split once at the end."""
     wanted = Pick(which, trial, min_accuracy)
     with ctrl_c_held():
-        from neptune_nas.full_training.recipe_file import read_recipe
-        from neptune_nas.full_training.run import Training
+        from neptune_nas.retrain.recipe_file import read_recipe
+        from neptune_nas.retrain.run import Training
 
     training = Training(
         source_at(source, wanted, storage, allow),
@@ -88,9 +88,9 @@ def source_at(
     source: str, wanted: Pick, storage: str | None, allow: list[str] | None
 ) -> "ExportedArchitecture | str":
     """The network that SOURCE names."""
-    from neptune_nas.architecture_file import export_trial, load
-    from neptune_nas.model_file import is_model_file
-    from neptune_nas.references import REFERENCES
+    from neptune_nas.models.architecture_file import export_trial, load
+    from neptune_nas.models.model_file import is_model_file
+    from neptune_nas.nn.references import REFERENCES
 
     path = Path(source)
     if path.is_dir():
@@ -111,8 +111,8 @@ def source_at(
 
 def network_in(path: Path, allow: list[str] | None) -> "ExportedArchitecture | str":
     """The network that a trained model is of."""
-    from neptune_nas.architecture_file import ExportedArchitecture
-    from neptune_nas.model import load_model
+    from neptune_nas.models.architecture_file import ExportedArchitecture
+    from neptune_nas.models.model import load_model
 
     network = load_model(path, allowed(allow)).of
     return network if isinstance(network, ExportedArchitecture) else network.name
@@ -122,7 +122,7 @@ def run(training: "Training", quiet: bool) -> None:
     """Train, saying so epoch by epoch, and show what was measured."""
     from neptune_nas.cli.console import console
     from neptune_nas.cli.trained import epoch_line, print_metrics
-    from neptune_nas.training.malloc import keep_pages
+    from neptune_nas.devices.malloc import keep_pages
 
     keep_pages()
     was_done, terminal = training.is_done, console(stderr=True)

@@ -5,10 +5,10 @@ from rich.table import Table
 
 from neptune_nas.cli.console import console
 from neptune_nas.cli.progress import clock
-from neptune_nas.full_training.folder import TrainFolder
-from neptune_nas.full_training.metrics import Metrics
-from neptune_nas.full_training.run import Step
-from neptune_nas.wording import counted
+from neptune_nas.retrain.folder import TrainFolder
+from neptune_nas.retrain.metrics import Metrics
+from neptune_nas.retrain.run import Step
+from neptune_nas.text import counted
 
 SHOWN = {"validation_accuracy": "validation", "test_accuracy": "test", "test_loss": "test loss"}
 

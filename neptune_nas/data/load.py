@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from neptune_nas.cache import cache_folder
 from neptune_nas.data.image_file import ImageFile
 from neptune_nas.data.images import ImageData, Split, image_data
 from neptune_nas.data.names import COUNT, FOLDER, TENSORS, check_known, parse_count, place_of
 from neptune_nas.data.source import Part, Source
 from neptune_nas.data.splitting import THREE_WAY, TWO_WAY, Rows, at_most, stratified
 from neptune_nas.errors import DataError
-from neptune_nas.interrupt import ctrl_c_held
+from neptune_nas.files.cache import cache_folder
+from neptune_nas.interrupts import ctrl_c_held
 
 
 def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> ImageData:

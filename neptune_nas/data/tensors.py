@@ -14,9 +14,9 @@ from neptune_nas.data.images import Split, check_splits
 from neptune_nas.data.names import TENSORS
 from neptune_nas.data.source import Source, in_memory
 from neptune_nas.errors import DataError, FileFormatError
-from neptune_nas.files import write_file
-from neptune_nas.json_fields import COUNT, SIZE, TEXT, Rule, check_document, parse
-from neptune_nas.tensor_file import packed, unpacked
+from neptune_nas.files.atomic import write_file
+from neptune_nas.files.schema import COUNT, SIZE, TEXT, Rule, check_document, parse
+from neptune_nas.files.tensors import packed, unpacked
 
 
 def are_names(value: object) -> bool:

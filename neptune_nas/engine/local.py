@@ -6,7 +6,7 @@ from multiprocessing import connection
 from neptune_nas.engine.plan import Plan, make_plans, own_modules, share_out
 from neptune_nas.engine.pool import PoolEngine
 from neptune_nas.engine.process import WorkerProcess, end_if_unguarded, start_worker
-from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.evaluators.evaluator import Evaluator
 
 
 class LocalEngine(PoolEngine[WorkerProcess]):

@@ -17,7 +17,7 @@ from neptune_nas.engine.plan import Plan, Slots, make_plans, require, share_out
 from neptune_nas.engine.pool import Ending, PoolEngine, Worker
 from neptune_nas.engine.worker import Reply, Station
 from neptune_nas.errors import NeptuneError, OptionError
-from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.evaluators.evaluator import Evaluator
 
 PATIENCE = 30.0  # seconds without any worker, after which that is said
 ANSWERS = 5.0  # seconds in which a cluster must take a connection

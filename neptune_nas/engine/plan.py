@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import cycle
 
 from neptune_nas.errors import NeptuneError, OptionError
-from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.evaluators.evaluator import Evaluator
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,16 @@ from typing import Any
 
 import torch
 
+from neptune_nas.architecture.fields import is_record
+from neptune_nas.devices.malloc import keep_pages
+from neptune_nas.devices.memory import is_device_lost
 from neptune_nas.engine.engine import Call, failed_score
 from neptune_nas.engine.plan import Plan
 from neptune_nas.errors import NeptuneError
-from neptune_nas.evaluate.evaluator import Evaluator
-from neptune_nas.evaluate.parameters import code_of
-from neptune_nas.json_fields import is_share
-from neptune_nas.record import is_record
-from neptune_nas.training.malloc import keep_pages
-from neptune_nas.training.memory import is_device_lost
-from neptune_nas.trial import Score
+from neptune_nas.evaluators.evaluator import Evaluator
+from neptune_nas.evaluators.parameters import code_of
+from neptune_nas.files.schema import is_share
+from neptune_nas.metrics.trial import Score
 
 
 @dataclass(frozen=True, slots=True)

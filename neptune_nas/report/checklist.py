@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scipy.stats import spearmanr
 
+from neptune_nas.metrics.trial import State
 from neptune_nas.report.versus import versus
 from neptune_nas.space import find_space, list_spaces
 from neptune_nas.study.audit import ENOUGH
@@ -14,8 +15,7 @@ from neptune_nas.study.measures import accuracy
 from neptune_nas.study.noise import accuracies, noise, tied_groups
 from neptune_nas.study.settings import PROCESSOR_TIME, TRAINING, Question, Settings
 from neptune_nas.study.study import Study
-from neptune_nas.trial import State
-from neptune_nas.wording import counted
+from neptune_nas.text import counted
 
 MARKS = {True: ("yes", "✓", "holds"), False: ("no", "✗", "does not hold"), None: ("", "?", "open")}
 """Of a claim by whether it holds: its kind on the page, its mark, and the mark in words."""

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from neptune_nas.errors import StudyError
+from neptune_nas.metrics.trial import Trial
 from neptune_nas.study.measures import accuracy
 from neptune_nas.study.settings import unlike_parameters
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)

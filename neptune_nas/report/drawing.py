@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from neptune_nas.architecture import Architecture, Stage, Stem, resolve_connections
-from neptune_nas.builder import Entry, Part, Place, stage_shape
-from neptune_nas.cost import CostModel
-from neptune_nas.describe import title
-from neptune_nas.trial import Cost
+from neptune_nas.architecture.description import title
+from neptune_nas.architecture.records import Architecture, Stage, Stem, resolve_connections
+from neptune_nas.metrics.counted import CostModel
+from neptune_nas.metrics.trial import Cost
+from neptune_nas.nn.builder import Entry, Part, Place, stage_shape
 
 Kind = Literal["image", "stem", "entry", "substage", "head"]
 Shape = tuple[int, int, int]

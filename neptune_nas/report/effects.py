@@ -20,13 +20,13 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
 from neptune_nas.errors import OptionError, StudyError
-from neptune_nas.pareto import Floats
+from neptune_nas.metrics.pareto import Floats
+from neptune_nas.metrics.trial import Trial
 from neptune_nas.report.progress import first_rung
 from neptune_nas.report.style import ACCENT, GREY, WARM, figure
 from neptune_nas.study.measures import cost_axis, cost_of
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Trial
-from neptune_nas.wording import counted
+from neptune_nas.text import counted
 
 Pick = str | int | float | bool | None
 

@@ -1,9 +1,9 @@
 """Why trials failed, as a text: each reason once, with its trials and where it arose."""
 
+from neptune_nas.metrics.trial import Trial
 from neptune_nas.redact import redact
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Trial
-from neptune_nas.wording import plural
+from neptune_nas.text import plural
 
 
 def failures_text(study: Study) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from neptune_nas.describe import describe
+from neptune_nas.architecture.description import describe
 from neptune_nas.errors import OptionError, one_of
+from neptune_nas.metrics.trial import Trial
 from neptune_nas.report.effects import effects_figure, importance_figure, require_effects
 from neptune_nas.report.progress import Span, corners, progress, spans, survival
 from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
@@ -18,7 +19,6 @@ from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.measures import accuracy, cost_axis, cost_of
 from neptune_nas.study.objectives import EXACT
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Trial
 
 COST_TITLES = {
     "flops": "FLOPs of one image",

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from neptune_nas.describe import short
+from neptune_nas.architecture.description import short
+from neptune_nas.metrics.trial import Trial
 from neptune_nas.redact import redact
 from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.measures import MEGA, accuracy
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Trial
-from neptune_nas.wording import counted
+from neptune_nas.text import counted
 
 TITLE = "Compared with hand-designed networks"
 HEADS = (

@@ -3,11 +3,11 @@
 from collections.abc import Collection
 from math import isfinite
 
-from neptune_nas.describe import short
+from neptune_nas.architecture.description import short
+from neptune_nas.metrics.trial import Trial
 from neptune_nas.study.measures import cost_of
 from neptune_nas.study.objectives import EXACT
 from neptune_nas.study.settings import Question
-from neptune_nas.trial import Trial
 
 TITLES = {
     "loss": "loss",

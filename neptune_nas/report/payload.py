@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from neptune_nas.cost import CostModel
 from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
+from neptune_nas.metrics.counted import CostModel
+from neptune_nas.metrics.trial import Trial, mean_score
 from neptune_nas.report.drawing import Row, model_for, rows
 from neptune_nas.study.measures import efficiency_unit
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Trial, mean_score
 
 PackedRow = tuple[str, str, tuple[int, ...], int | None, tuple[int, ...], bool]
 

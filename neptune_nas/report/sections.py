@@ -5,9 +5,10 @@ from html import escape
 from math import isfinite
 from pathlib import Path
 
-from neptune_nas.architecture import Architecture
-from neptune_nas.describe import duration, short
+from neptune_nas.architecture.description import duration, short
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
+from neptune_nas.metrics.trial import Trial
 from neptune_nas.redact import redact
 from neptune_nas.report.checklist import MARKS, Check, checklist
 from neptune_nas.report.comparison import Compared, compare
@@ -28,8 +29,7 @@ from neptune_nas.study.measures import (
 from neptune_nas.study.ranking import WITHIN, Standing, ranked_as
 from neptune_nas.study.settings import TABLE
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Trial
-from neptune_nas.wording import counted
+from neptune_nas.text import counted
 
 PICKS = {"efficiency": "Most efficient", "knee": "Knee of the front", "accuracy": "Most accurate"}
 SHOWN = ("accuracy", "flops", "params", "activations", "latency")  # on every card

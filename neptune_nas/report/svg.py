@@ -7,8 +7,8 @@ to each other, so a change here is a change there.
 from collections.abc import Iterable
 from html import escape
 
-from neptune_nas.architecture import Architecture
-from neptune_nas.cost import CostModel
+from neptune_nas.architecture.records import Architecture
+from neptune_nas.metrics.counted import CostModel
 from neptune_nas.report.drawing import Row, Shape, rows, shares
 
 WIDTH, LINE, HEAD, GAP = 380, 24, 26, 10  # px

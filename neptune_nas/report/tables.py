@@ -5,7 +5,7 @@ The columns are documented in `docs/files.md`.
 
 import pandas as pd
 
-from neptune_nas.describe import describe
+from neptune_nas.architecture.description import describe
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.redact import redact
 from neptune_nas.report.checklist import MARKS, Check, checklist
@@ -21,7 +21,7 @@ from neptune_nas.study.ranking import (
     ranked_as,
 )
 from neptune_nas.study.study import Study
-from neptune_nas.wording import counted
+from neptune_nas.text import counted
 
 FORMATS = ("csv", "md")
 SHOWN = ("accuracy", "flops", "params")  # in every ranking as Markdown

@@ -6,7 +6,8 @@ from statistics import fmean
 
 import numpy as np
 
-from neptune_nas.pareto import Floats, hypervolume
+from neptune_nas.metrics.pareto import Floats, hypervolume
+from neptune_nas.metrics.trial import SCORED, State, Trial
 from neptune_nas.study.confirmation import as_searched
 from neptune_nas.study.front import unit_box
 from neptune_nas.study.measures import COSTS
@@ -14,8 +15,7 @@ from neptune_nas.study.noise import accuracies
 from neptune_nas.study.objectives import value_of
 from neptune_nas.study.progress import is_complete
 from neptune_nas.study.study import Study
-from neptune_nas.trial import SCORED, State, Trial
-from neptune_nas.wording import counted
+from neptune_nas.text import counted
 
 RESAMPLES = 1_000
 

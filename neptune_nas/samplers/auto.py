@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from scipy.linalg import LinAlgError
 
-from neptune_nas.options import check_positive
+from neptune_nas.files.options import check_positive
 from neptune_nas.samplers.classic import Evolution, edited
 from neptune_nas.samplers.features import Floats
 from neptune_nas.samplers.gaussian import squared

@@ -6,7 +6,7 @@ from random import Random
 from typing import Generic, TypeVar
 
 from neptune_nas.errors import OptionError, SpaceError
-from neptune_nas.options import check_positive
+from neptune_nas.files.options import check_positive
 from neptune_nas.samplers.history import History, best, ranked
 from neptune_nas.samplers.problem import Problem
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtr
 from scipy.stats import qmc
 
-from neptune_nas.pareto import non_dominated
+from neptune_nas.metrics.pareto import non_dominated
 from neptune_nas.samplers.features import Floats
 
 STAIRS = 128  # points that stand for the costs, where there are two or more

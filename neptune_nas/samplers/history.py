@@ -14,10 +14,10 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from neptune_nas.errors import SpaceError
-from neptune_nas.pareto import Floats, non_dominated
+from neptune_nas.metrics.pareto import Floats, non_dominated
+from neptune_nas.metrics.trial import SCORED
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import RejectedError
-from neptune_nas.trial import SCORED
 
 T = TypeVar("T")
 

@@ -6,10 +6,10 @@ from functools import cached_property
 from random import Random
 from typing import Any, Generic, TypeVar
 
-from neptune_nas.codec import key
+from neptune_nas.architecture.codec import key
 from neptune_nas.errors import NeptuneError
+from neptune_nas.metrics.trial import SCORED
 from neptune_nas.space import Space
-from neptune_nas.trial import SCORED
 
 T = TypeVar("T")
 Costs = Callable[[Any], Mapping[str, float]]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
+from neptune_nas.architecture.fields import Open, field_names, is_closed, is_frozen, is_record, same
 from neptune_nas.errors import SpaceError
-from neptune_nas.record import Open, field_names, is_closed, is_frozen, is_record, same
 from neptune_nas.space.joint import Copies, Fields, Items, Joint, SharedCopies, spans
 from neptune_nas.space.language import Choice, IntegerRange, Repeat, Tie, Where
 from neptune_nas.space.nodes import FREE, Either, Fixed, Node, Numbers, Tied
@@ -119,7 +119,7 @@ class Compiler:
 def labels_of(options: Sequence[object]) -> tuple[Label, ...]:
     """A short readable name for each option, all different.
 
-    >>> from neptune_nas.architecture import Attention, Conv
+    >>> from neptune_nas.architecture.records import Attention, Conv
     >>> labels_of([Conv(3), Conv(5), Attention(heads=Choice((2, 4))), None])
     ('Conv(kernel=3, groups=1)', 'Conv(kernel=5, groups=1)', 'Attention', None)
     """

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from neptune_nas.record import field_names, is_record, same
+from neptune_nas.architecture.fields import field_names, is_record, same
 from neptune_nas.space.joint import Copies, Fields, Joint, SharedCopies
 from neptune_nas.space.nodes import Either, Fixed, Node, Numbers, Tied
 from neptune_nas.space.rules import Filtered, Ruled

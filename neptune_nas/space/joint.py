@@ -6,8 +6,8 @@ from functools import cached_property
 from itertools import product
 from typing import Any, Protocol
 
+from neptune_nas.architecture.fields import same
 from neptune_nas.errors import SpaceError
-from neptune_nas.record import same
 from neptune_nas.space.nodes import (
     ENUMERABLE,
     FREE,

@@ -2,7 +2,7 @@
 
 Every word is typed as the thing it stands for, so that a template type-checks as an architecture:
 
->>> from neptune_nas.architecture import Conv, Stage
+>>> from neptune_nas.architecture.records import Conv, Stage
 >>> Stage(width=choice(16, 32), substages=repeat(Conv(kernel=choice(3, 5)), 1, 3)).width
 Choice(options=(16, 32))
 """
@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from neptune_nas.architecture import Stage, check_stage
+from neptune_nas.architecture.fields import Open
+from neptune_nas.architecture.records import Stage, check_stage
 from neptune_nas.errors import ArchitectureError, SpaceError
-from neptune_nas.record import Open
 
 T = TypeVar("T")
 Rule = Callable[[Any], bool]
@@ -142,7 +142,7 @@ def buildable(stage: Stage) -> bool:
     """The rule that the parts of a stage fit together: heads and groups divide its width.
 
     Examples:
-        >>> from neptune_nas.architecture import Attention
+        >>> from neptune_nas.architecture.records import Attention
         >>> fitting = where(
         ...     Stage(width=choice(8, 12), substages=(Attention(heads=choice(2, 8)),)), buildable
         ... )

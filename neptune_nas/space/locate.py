@@ -11,8 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from neptune_nas.architecture.fields import module_in_json, module_of_file
 from neptune_nas.errors import SpaceError, one_of, said
-from neptune_nas.record import module_in_json, module_of_file
 from neptune_nas.space.space import Space
 
 PACKAGE = Path(__file__).parents[1]

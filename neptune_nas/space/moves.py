@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from neptune_nas.record import same
+from neptune_nas.architecture.fields import same
 from neptune_nas.space.joint import Copies, Joint, SharedCopies
 from neptune_nas.space.nodes import (
     FREE,

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
+from neptune_nas.architecture.fields import same
 from neptune_nas.errors import NeptuneError, SpaceError
-from neptune_nas.record import same
 
 Assignment = frozenset[tuple[str, int]]
 Counts = Mapping[Assignment, int]

@@ -11,8 +11,8 @@ from math import ceil, floor, sqrt
 from random import Random
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from neptune_nas.architecture.fields import same
 from neptune_nas.errors import SpaceError
-from neptune_nas.record import same
 from neptune_nas.space import moves, walk
 from neptune_nas.space.compiler import Compiler, Label
 from neptune_nas.space.explain import explain
@@ -65,7 +65,7 @@ class Space(Generic[T]):
     value, a rule that leaves nothing, or a combination that no record can hold.
 
     Examples:
-        >>> from neptune_nas.architecture import Architecture, Stage
+        >>> from neptune_nas.architecture.records import Architecture, Stage
         >>> from neptune_nas.space import choice
         >>> space = Space("two", Architecture(stages=(Stage(width=choice(16, 32)),)))
         >>> space.size, space[1].stages[0].width, space.index(space[1])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from neptune_nas.pareto import Floats
+from neptune_nas.metrics.pareto import Floats
 
 RESAMPLES = 2_000
 LEAST = 4  # architectures: fewer have no ranking to speak of

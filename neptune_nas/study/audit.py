@@ -10,12 +10,12 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from neptune_nas.json_fields import COUNT, LIST, NUMBER, OBJECT, SIZE, TEXT, Rule, check_fields
+from neptune_nas.files.schema import COUNT, LIST, NUMBER, OBJECT, SIZE, TEXT, Rule, check_fields
+from neptune_nas.metrics.trial import Score, Trial
+from neptune_nas.metrics.trial_json import score_in, score_to_json
 from neptune_nas.study.agreement import LEAST, Agreement, agreement
 from neptune_nas.study.measured_file import read_measured, write_measured
 from neptune_nas.study.settings import Question
-from neptune_nas.trial import Score, Trial
-from neptune_nas.trial_json import score_in, score_to_json
 
 RELIABLE = 0.5  # Kendall's tau of the last rung with the truth
 ENOUGH = 8  # architectures: of fewer, a high tau is no evidence

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from neptune_nas.errors import FileFormatError, OptionError
-from neptune_nas.evaluate.seeds import seed_for
-from neptune_nas.json_fields import COUNT, LIST, OBJECT, SIZE, TEXT, Rule, check_fields
+from neptune_nas.evaluators.seeds import seed_for
+from neptune_nas.files.schema import COUNT, LIST, OBJECT, SIZE, TEXT, Rule, check_fields
+from neptune_nas.metrics.trial import Score, Trial
+from neptune_nas.metrics.trial_json import score_to_json, scores_in
 from neptune_nas.study.measured_file import read_measured, write_measured
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Score, Trial
-from neptune_nas.trial_json import score_to_json, scores_in
 
 PLACES = 5  # of a ranking, unless it is said
 

@@ -15,7 +15,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from neptune_nas.errors import StudyError
-from neptune_nas.lock import check_writable
+from neptune_nas.files.locks import check_writable
 from neptune_nas.redact import redact
 
 SQLITE = "sqlite:///"

@@ -10,10 +10,10 @@ from typing import Any, TypeVar, get_args, get_type_hints
 import tomli_w
 
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
-from neptune_nas.files import read_file, write_file
-from neptune_nas.hints import fits, in_words
-from neptune_nas.kind import no_study
-from neptune_nas.lock import is_locked, locked
+from neptune_nas.files.atomic import read_file, write_file
+from neptune_nas.files.kinds import no_study
+from neptune_nas.files.locks import is_locked, locked
+from neptune_nas.files.type_hints import fits, in_words
 from neptune_nas.study.settings import Settings
 
 R = TypeVar("R")

@@ -6,14 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from neptune_nas.describe import describe
+from neptune_nas.architecture.description import describe
+from neptune_nas.metrics.trial import Trial
 from neptune_nas.redact import redact
 from neptune_nas.study.front import pareto_front
 from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency, loss, netscore
 from neptune_nas.study.noise import accuracies, half_width, noise
 from neptune_nas.study.objectives import EXACT
 from neptune_nas.study.settings import Settings
-from neptune_nas.trial import Trial
 
 PICK = "pick:"  # marks the columns that hold what was picked at an open field
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from operator import le
 
-from neptune_nas.pareto import hypervolume, non_dominated
+from neptune_nas.metrics.pareto import hypervolume, non_dominated
+from neptune_nas.metrics.trial import State, Trial
 from neptune_nas.study.objectives import losses, values_of
 from neptune_nas.study.settings import Question, Settings
-from neptune_nas.trial import State, Trial
 
 Losses = tuple[float, ...]
 Front = list[tuple[Trial, Losses]]

@@ -7,10 +7,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from neptune_nas.json_fields import COUNT, LIST, OBJECT, TEXT, Rule, check_fields
+from neptune_nas.files.schema import COUNT, LIST, OBJECT, TEXT, Rule, check_fields
+from neptune_nas.metrics.trial import Cost, Score
+from neptune_nas.metrics.trial_json import score_to_json, scores_in
 from neptune_nas.study.measured_file import read_measured, write_measured
-from neptune_nas.trial import Cost, Score
-from neptune_nas.trial_json import score_to_json, scores_in
 
 REFERENCE: Mapping[str, Rule] = {"name": TEXT, "cost": OBJECT, "scores": LIST}
 COST: Mapping[str, Rule] = dict.fromkeys(("macs", "params", "activations"), COUNT)

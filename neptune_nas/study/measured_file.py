@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.files import read_file, write_file
-from neptune_nas.json_fields import SIZE, Rule, check_fields
+from neptune_nas.files.atomic import read_file, write_file
+from neptune_nas.files.schema import SIZE, Rule, check_fields
 
 T = TypeVar("T")
 

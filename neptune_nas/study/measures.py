@@ -2,9 +2,9 @@
 
 from math import isfinite, log10
 
+from neptune_nas.metrics.trial import Trial
 from neptune_nas.study.objectives import EXACT, value_of
 from neptune_nas.study.settings import Question, Settings
-from neptune_nas.trial import Trial
 
 MEGA, GIGA = 1e6, 1e9
 COSTS = (*EXACT, "latency")

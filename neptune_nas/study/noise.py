@@ -16,8 +16,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import stdtrit
 
+from neptune_nas.metrics.trial import Trial
 from neptune_nas.study.measures import accuracy
-from neptune_nas.trial import Trial
 
 CONFIDENCE = 0.95
 SHARE = 4  # one in so many repeated networks is near

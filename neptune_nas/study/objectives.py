@@ -6,7 +6,7 @@ from math import inf, isfinite, log
 from typing import Literal
 
 from neptune_nas.errors import OptionError, one_of
-from neptune_nas.trial import SCORED, Cost, Score, Trial
+from neptune_nas.metrics.trial import SCORED, Cost, Score, Trial
 
 EXACT = ("flops", "macs", "params", "activations")
 Direction = Literal["maximize", "minimize"]

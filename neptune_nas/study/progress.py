@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import InitVar, dataclass, field, replace
 from time import monotonic
 
+from neptune_nas.metrics.trial import Score, State, Trial
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.front import dominated_share, ranked_trials, undominated
 from neptune_nas.study.settings import TABLE, Question, Settings
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Score, State, Trial
 
 RECENT = 20  # results that the pace of a study on disk is read from, or three of each worker
 

@@ -11,6 +11,7 @@ from functools import partial
 from math import hypot, isfinite, log10
 
 from neptune_nas.errors import OptionError, StudyError, one_of
+from neptune_nas.metrics.trial import State, Trial
 from neptune_nas.study.front import dominated_share, pareto_front, ranked_trials, undominated
 from neptune_nas.study.measures import (
     COSTS,
@@ -23,7 +24,6 @@ from neptune_nas.study.measures import (
 )
 from neptune_nas.study.noise import Noise, accuracies, half_width, noise, tied_groups
 from neptune_nas.study.settings import Question, Settings
-from neptune_nas.trial import State, Trial
 
 WITHIN = 0.05  # of the best accuracy: without a floor the emptiest network is the most efficient
 BY_COST = ("efficiency", "netscore", *COSTS)  # what the floor is for

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from neptune_nas.codec import NotAllowedError
+from neptune_nas.architecture.codec import NotAllowedError
+from neptune_nas.architecture.fields import record_classes
 from neptune_nas.errors import StudyError
-from neptune_nas.record import record_classes
+from neptune_nas.metrics.trial import State, Trial
 from neptune_nas.space.locate import find_module, find_space, is_there, records_of
 from neptune_nas.study.audit import audit_of, read_audit
 from neptune_nas.study.confirmation import confirmed, read_confirmations
@@ -17,7 +18,6 @@ from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.store import Store, open_store
 from neptune_nas.study.study import Study
-from neptune_nas.trial import State, Trial
 
 
 def read_study(

@@ -7,7 +7,7 @@ from enum import Enum, auto
 import numpy as np
 
 from neptune_nas.errors import OptionError
-from neptune_nas.pareto import hypervolume, ranks
+from neptune_nas.metrics.pareto import hypervolume, ranks
 
 Losses = Sequence[float]
 

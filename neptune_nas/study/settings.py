@@ -7,13 +7,13 @@ from hashlib import sha256
 from math import isnan
 from typing import Any
 
-from neptune_nas.constraints import Constraint, parse_constraint
+from neptune_nas.devices.mode import Mode, Modes, same_for_all
 from neptune_nas.errors import OptionError
+from neptune_nas.metrics.constraints import Constraint, parse_constraint
+from neptune_nas.metrics.trial import SCORED
 from neptune_nas.study.objectives import check_objectives
 from neptune_nas.study.rungs import REDUCTION, Reduction, Rungs
-from neptune_nas.training.mode import Mode, Modes, same_for_all
-from neptune_nas.trial import SCORED
-from neptune_nas.wording import counted
+from neptune_nas.text import counted
 
 TRAINING = "training"
 SEEDS = 2**32  # as many as numpy's generators take

@@ -20,14 +20,14 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from neptune_nas.codec import from_json, to_json
+from neptune_nas.architecture.codec import from_json, to_json
+from neptune_nas.devices.mode import Modes, modes_from
 from neptune_nas.errors import StudyError
-from neptune_nas.interrupt import ctrl_c_held
+from neptune_nas.interrupts import ctrl_c_held
+from neptune_nas.metrics.trial import Cost, State, Trial
+from neptune_nas.metrics.trial_json import score_from_json, score_to_json
 from neptune_nas.redact import redact
 from neptune_nas.study.database import SQLITE, has_studies, opening, require_database, storage_at
-from neptune_nas.training.mode import Modes, modes_from
-from neptune_nas.trial import Cost, State, Trial
-from neptune_nas.trial_json import score_from_json, score_to_json
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from neptune_nas.metrics.trial import Trial
 from neptune_nas.study.audit import Audit
 from neptune_nas.study.frame import trials_frame
 from neptune_nas.study.front import dominated_share, pareto_front, ranked_trials
@@ -14,8 +15,7 @@ from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.ranking import Standing, ranking
 from neptune_nas.study.settings import Settings
-from neptune_nas.trial import Trial
-from neptune_nas.wording import counted
+from neptune_nas.text import counted
 
 
 @dataclass(frozen=True, repr=False)

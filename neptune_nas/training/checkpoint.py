@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
+from neptune_nas.devices.memory import is_device_lost, is_out_of_memory
 from neptune_nas.errors import FileFormatError
-from neptune_nas.files import write_file
-from neptune_nas.training.memory import is_device_lost, is_out_of_memory
+from neptune_nas.files.atomic import write_file
 from neptune_nas.training.setup import Setup
 from neptune_nas.training.state import RunState, Weights, take_up, written
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from neptune_nas.data.images import Split
-from neptune_nas.training.device import send
-from neptune_nas.training.memory import free_memory, host_memory
+from neptune_nas.devices.device import send
+from neptune_nas.devices.memory import free_memory, host_memory
 
 SHARE = 0.25  # of the memory where images would be held: the rest is for training
 AHEAD = 2  # batches

@@ -2,8 +2,8 @@
 
 from torch import nn
 
+from neptune_nas.devices.mode import Kind
 from neptune_nas.nn.substages import SelfAttention
-from neptune_nas.training.mode import Kind
 
 
 def kind_of(network: nn.Module) -> Kind:

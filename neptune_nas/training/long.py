@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from neptune_nas.data.images import ImageData
+from neptune_nas.devices.mode import Mode
 from neptune_nas.errors import OptionError
 from neptune_nas.training.checkpoint import load_checkpoint, save_checkpoint
 from neptune_nas.training.choice import choose
 from neptune_nas.training.loop import random_state, run_epochs, within_memory
-from neptune_nas.training.mode import Mode
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.setup import Setup, make_setup
 from neptune_nas.training.state import Epoch, RunState, Weights, copied, make_state

@@ -14,12 +14,12 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from neptune_nas.data.images import ImageData
+from neptune_nas.devices.memory import is_out_of_memory, peak_memory, reset_peak_memory
+from neptune_nas.devices.mode import Layout, Mode
+from neptune_nas.devices.precision import FORMATS
 from neptune_nas.errors import OptionError
 from neptune_nas.training.augment import random_views
 from neptune_nas.training.measure import measure
-from neptune_nas.training.memory import is_out_of_memory, peak_memory, reset_peak_memory
-from neptune_nas.training.mode import Layout, Mode
-from neptune_nas.training.precision import FORMATS
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.setup import Setup, make_setup
 from neptune_nas.training.state import Epoch, RunState, batch_count, copied, make_state
@@ -35,7 +35,7 @@ class TrainResult:
     """What became of a run: validation accuracy (0..1) and loss (nats) at its end.
 
     `seconds`: training and measuring. `images_per_second`: training only. `peak_memory`: bytes, see
-    `neptune_nas.training.memory`. `failure`: why the run stopped early; its accuracy is then 0.
+    `neptune_nas.devices.memory`. `failure`: why the run stopped early; its accuracy is then 0.
     """
 
     accuracy: float

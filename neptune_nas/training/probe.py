@@ -9,13 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from neptune_nas.devices.mode import KINDS, Kind, Mode, Modes
+from neptune_nas.devices.precision import FORMATS, autocast_for
+from neptune_nas.devices.threads import torch_threads
 from neptune_nas.nn.heads import Stem
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.stage import Stage
 from neptune_nas.nn.substages import Convolution, FeedForward, InvertedResidual, SelfAttention
-from neptune_nas.training.mode import KINDS, Kind, Mode, Modes
-from neptune_nas.training.precision import FORMATS, autocast_for
-from neptune_nas.training.threads import torch_threads
 
 VERSION = 2  # of all below: what was found by another is not believed
 USUAL = Mode("fp32")
@@ -57,7 +57,7 @@ def probe() -> Modes:
 def measured() -> Times:
     """The times, the modes taking turns, so that whatever else the machine does falls on all."""
     # Once so much is freed, glibc gives less back to the system and asks for less: as in a worker
-    # (`neptune_nas.training.malloc`), and without it the larger maps of float32 would seem slower.
+    # (`neptune_nas.devices.malloc`), and without it the larger maps of float32 would seem slower.
     torch.empty(LARGE, dtype=torch.uint8)
     runners = [Runner(kind, mode) for kind in KINDS for mode in MODES]
     first = {(r.kind, r.mode): min(r.step() for _ in range(FIRST)) for r in runners}

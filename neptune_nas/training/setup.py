@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from neptune_nas.data.images import ImageData
+from neptune_nas.devices.mode import Mode
+from neptune_nas.devices.precision import autocast_for
 from neptune_nas.training.augment import Augment, Normalizer, augment_for
 from neptune_nas.training.feed import Feed, make_feeds
-from neptune_nas.training.mode import Mode
-from neptune_nas.training.precision import autocast_for
 from neptune_nas.training.recipe import Recipe
 
 

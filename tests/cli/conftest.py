@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from neptune_nas.search import Search
+from neptune_nas.search.config import Search
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from neptune_nas.again import study_of
 from neptune_nas.cli.confirming import foretold, teller
-from neptune_nas.confirm import run_confirm
-from neptune_nas.search import Search
+from neptune_nas.metrics.trial import Score, State
+from neptune_nas.search.config import Search
+from neptune_nas.search.resume import study_of
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Score, State
+from neptune_nas.trust.confirm import run_confirm
 from tests.study.builders import make_trial
 
 

@@ -6,7 +6,7 @@ from shutil import copytree
 
 import pytest
 
-from neptune_nas.search import Search
+from neptune_nas.search.config import Search
 from tests.cli.run import Outcome, assert_one_sentence, neptune
 
 SPACE = """

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 import neptune_nas
-from neptune_nas.architecture_file import FIELDS, loads
 from neptune_nas.cli.pick import numbered
 from neptune_nas.errors import StudyError
-from neptune_nas.model import load_model, save_model, untrained
-from neptune_nas.references import ReferenceNetwork
+from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.trial_json import COST, SCORE, SCORED
+from neptune_nas.models.architecture_file import FIELDS, loads
+from neptune_nas.models.model import load_model, save_model, untrained
+from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Score
-from neptune_nas.trial_json import COST, SCORE, SCORED
 from tests.cli.run import assert_one_sentence, neptune
 from tests.study.builders import make_trial, question, settings
 

@@ -7,17 +7,17 @@ import pytest
 
 from neptune_nas.cli.confirming import confirm_in_all
 from neptune_nas.cli.summary import confirmed_lines, print_plan
-from neptune_nas.constraints import Survey
 from neptune_nas.errors import OptionError
-from neptune_nas.plan import Plan
-from neptune_nas.search import Search
-from neptune_nas.sharing import evenly
+from neptune_nas.metrics.constraints import Survey
+from neptune_nas.metrics.trial import Score, State
+from neptune_nas.search.config import Search
+from neptune_nas.search.dry_run import Plan
+from neptune_nas.search.sharing import evenly
 from neptune_nas.study.confirmation import Goal, with_confirmation
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Score, State
 from tests.cli.run import assert_one_sentence, neptune
 from tests.study.builders import make_trial, question, settings
 

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from neptune_nas.cli.overview import overview
+from neptune_nas.metrics.trial import Score, State
 from neptune_nas.study.confirmation import (
     Aim,
     Goal,
@@ -18,7 +19,6 @@ from neptune_nas.study.confirmation import (
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Score, State
 from tests.study.builders import make_trial, question, settings
 
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from neptune_nas.architecture import Architecture, Stage, Stem
-from neptune_nas.architecture_file import bare
+from neptune_nas.architecture.records import Architecture, Stage, Stem
 from neptune_nas.cli import predict as command
 from neptune_nas.data.pictures import read_picture
-from neptune_nas.model import Model, load_model, save_model, untrained
+from neptune_nas.models.architecture_file import bare
+from neptune_nas.models.model import Model, load_model, save_model, untrained
 from neptune_nas.space.locate import find_module
 from tests.cli.run import assert_one_sentence, neptune
 

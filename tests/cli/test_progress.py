@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from neptune_nas.cli.progress import Log, one_line, result_line, say, watching
+from neptune_nas.metrics.trial import State, Trial
 from neptune_nas.study.progress import Progress
-from neptune_nas.trial import State, Trial
 from tests.study.builders import make_trial
 
 TRIAL = make_trial(3, 0.5, 2_000_000, fidelity=4)

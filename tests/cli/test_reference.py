@@ -5,9 +5,9 @@ import pytest
 from typer.main import get_command
 
 from neptune_nas.cli.app import app
-from neptune_nas.hand_designed import NETWORKS
-from neptune_nas.references import REFERENCES
+from neptune_nas.nn.references import REFERENCES
 from neptune_nas.study.read import read_study
+from neptune_nas.trust.references import NETWORKS
 from tests.cli.run import assert_one_sentence, neptune
 
 SERIAL = ("-j", 1, "--threads", 1)

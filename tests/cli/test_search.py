@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from neptune_nas.metrics.trial import State
 from neptune_nas.study.read import read_study
-from neptune_nas.trial import State
-from neptune_nas.wording import counted
+from neptune_nas.text import counted
 from tests.cli.run import assert_one_sentence, neptune
 
 QUICK = ("--space", "tiny", "--trials", 2, "--epochs", 1, "-j", 1, "--threads", 1)

@@ -8,14 +8,14 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from neptune_nas.architecture.description import describe
 from neptune_nas.cli.overview import front_table
 from neptune_nas.cli.summary import confirmed_table, ranking_table
 from neptune_nas.cli.tables import objective_columns
-from neptune_nas.describe import describe
+from neptune_nas.metrics.trial import Cost, Score, Trial
 from neptune_nas.study.confirmation import Goal
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Cost, Score, Trial
 from tests.study.builders import make_trial, question, settings
 
 TABLES: dict[str, Callable[[Study], Table]] = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from neptune_nas.full_training.metrics import load_metrics
+from neptune_nas.retrain.metrics import load_metrics
 from tests.cli.run import assert_one_sentence, neptune
 from tests.cli.test_interrupt import heed_ctrl_c
 

@@ -15,7 +15,7 @@ from neptune_nas.data.images import Split
 from neptune_nas.data.load import load_data, load_once
 from neptune_nas.data.tensors import eight_bits, save_tensors
 from neptune_nas.errors import DataError
-from neptune_nas.tensor_file import packed, unpacked
+from neptune_nas.files.tensors import packed, unpacked
 
 
 def labelled(count: int = 20, shape: tuple[int, ...] = (3, 4, 5), seed: int = 0) -> Any:

@@ -10,11 +10,11 @@ from time import time
 
 import pytest
 
-from neptune_nas.architecture import Architecture, Stage
+from neptune_nas.architecture.records import Architecture, Stage
 from neptune_nas.engine.engine import Call, Engine, Result
 from neptune_nas.errors import ArchitectureError, NeptuneError
-from neptune_nas.evaluate.evaluator import Evaluator
-from neptune_nas.interrupt import ctrl_c_held
+from neptune_nas.evaluators.evaluator import Evaluator
+from neptune_nas.interrupts import ctrl_c_held
 from tests.engine import evaluators
 from tests.engine.evaluators import (
     Dies,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from neptune_nas.architecture import Architecture
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.trial import Score
+from neptune_nas.metrics.trial import Score
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from neptune_nas.architecture import Architecture, Stage
+from neptune_nas.architecture.records import Architecture, Stage
 from neptune_nas.engine import local
 from neptune_nas.engine.engine import Call, Engine
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.errors import ArchitectureError, NeptuneError, OptionError
-from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.evaluators.evaluator import Evaluator
 from tests.engine import evaluators
 from tests.engine.contract import EngineContract, Setup, call, results
 from tests.engine.evaluators import Echo, Hangs, KillsParent, Placed, Raises

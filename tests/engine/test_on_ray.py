@@ -18,7 +18,7 @@ from neptune_nas.engine.engine import Engine
 from neptune_nas.engine.on_ray import Home, RayEngine, cause, connected, slots_on
 from neptune_nas.engine.plan import Slots
 from neptune_nas.errors import NeptuneError, OptionError
-from neptune_nas.evaluate.evaluator import Evaluator
+from neptune_nas.evaluators.evaluator import Evaluator
 from tests.engine.contract import EngineContract, Setup, call, results
 from tests.engine.evaluators import Echo, Placed, Raises, Reports
 

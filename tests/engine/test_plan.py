@@ -2,11 +2,11 @@ import pickle
 
 import pytest
 
-from neptune_nas.architecture import Architecture
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.engine.plan import Slots, make_plans, own_modules, share_out, usable_cores
 from neptune_nas.errors import NeptuneError, OptionError
-from neptune_nas.evaluate.short_training import ShortTraining
-from neptune_nas.trial import Score
+from neptune_nas.evaluators.short_training import ShortTraining
+from neptune_nas.metrics.trial import Score
 from tests.engine.evaluators import Echo
 
 
@@ -61,7 +61,7 @@ def test_more_jobs_than_cores_have_a_thread_each() -> None:
 
 
 def test_the_packages_own_evaluator_is_imported_before_the_fork() -> None:
-    assert own_modules(ShortTraining()) == ("neptune_nas.evaluate.short_training",)
+    assert own_modules(ShortTraining()) == ("neptune_nas.evaluators.short_training",)
 
 
 def test_a_users_evaluator_is_not_imported_before_the_fork() -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from neptune_nas.architecture import Architecture
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.engine.engine import Call
 from neptune_nas.engine.worker import answer, on_device
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.trial import Score
+from neptune_nas.metrics.trial import Score
 from tests.engine.contract import call
 from tests.engine.evaluators import Echo, Placed, Raises
 

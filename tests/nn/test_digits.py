@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.nn import functional as F
 
-from neptune_nas.architecture import (
+from neptune_nas.architecture.records import (
     NORMS,
     Architecture,
     Attention,
@@ -19,7 +19,7 @@ from neptune_nas.architecture import (
     Stage,
     Stem,
 )
-from neptune_nas.builder import build
+from neptune_nas.nn.builder import build
 
 SUBSTAGES = (
     Conv(),

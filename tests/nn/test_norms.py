@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from neptune_nas.architecture import NORMS, Norm
+from neptune_nas.architecture.records import NORMS, Norm
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.nn.norms import (
     EPS,

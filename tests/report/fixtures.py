@@ -8,16 +8,16 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from neptune_nas.architecture import Architecture, Attention
-from neptune_nas.codec import key
+from neptune_nas.architecture.codec import key
+from neptune_nas.architecture.records import Architecture, Attention
 from neptune_nas.errors import ArchitectureError
+from neptune_nas.metrics.trial import Cost, Score, State, Trial
 from neptune_nas.report.drawing import model_for
 from neptune_nas.space import Space
 from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Cost, Score, State, Trial
 
 INPUT, CLASSES, CHANCE = (1, 8, 8), 10, 0.1
 RUNGS = (1, 3, 9)

@@ -13,16 +13,16 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.color import Color
 from selenium.webdriver.support.ui import WebDriverWait
 
-from neptune_nas.describe import describe
-from neptune_nas.full_training.curves import render_curves
+from neptune_nas.architecture.description import describe
 from neptune_nas.report.page import render
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.tables import trials_csv
+from neptune_nas.retrain.curves import render_curves
 from neptune_nas.study.study import Study
-from tests.full_training.test_curves import HISTORIES
-from tests.full_training.test_metrics import METRICS, TERMS
 from tests.report.browser import find_browser, open_page, start, wait_for
 from tests.report.fixtures import MODEL, make_results, plain_results, plain_trial
+from tests.retrain.test_curves import HISTORIES
+from tests.retrain.test_metrics import METRICS, TERMS
 
 pytestmark = pytest.mark.xdist_group("browser")
 

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
+from neptune_nas.devices.mode import Mode, same_for_all
 from neptune_nas.report.checklist import Check, checklist
 from neptune_nas.space import Space, find_space
 from neptune_nas.study.study import Study
-from neptune_nas.training.mode import Mode, same_for_all
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
 

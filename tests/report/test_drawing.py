@@ -1,8 +1,8 @@
 import pytest
 
-from neptune_nas.architecture import Architecture, Attention, Conv, Head, Stage, Stem
-from neptune_nas.cost import CostModel
+from neptune_nas.architecture.records import Architecture, Attention, Conv, Head, Stage, Stem
 from neptune_nas.errors import ArchitectureError
+from neptune_nas.metrics.counted import CostModel
 from neptune_nas.report.drawing import rows, shares
 from tests.report.fixtures import MODEL, make_results
 

@@ -3,9 +3,9 @@ from random import Random
 
 import pytest
 
+from neptune_nas.metrics.trial import Cost, Score, Trial
 from neptune_nas.report.effects import effects_of, measure_effects
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Cost, Score, Trial
 from tests.report.fixtures import plain_results, plain_trial
 
 

@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import pytest
 
+from neptune_nas.metrics.trial import Cost, Score
 from neptune_nas.report.figures import pareto
 from neptune_nas.report.hand_designed import HEADS, TITLE, against, caveat, cells, sections
 from neptune_nas.report.tables import ranking_markdown
 from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Cost, Score
 from tests.report.fixtures import RUNGS, make_reference, plain_results, plain_trial
 
 TRIALS = (

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from neptune_nas.cost import CostModel
 from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.metrics.counted import CostModel
+from neptune_nas.metrics.trial import Cost
 from neptune_nas.report import payload
 from neptune_nas.report.page import render
 from neptune_nas.report.tables import trials_csv
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Cost
 from tests.report.fixtures import make_results, plain_results, plain_trial
 from tests.report.reading import packed_json, unpack, visible
 from tests.space.templates import Leaf

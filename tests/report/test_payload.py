@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from neptune_nas.metrics.trial import Score
 from neptune_nas.report.checklist import luck_check
 from neptune_nas.report.payload import best_scores
-from neptune_nas.trial import Score
 from tests.report.fixtures import plain_results, plain_trial
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neptune_nas.metrics.trial import Score, Trial
 from neptune_nas.report.progress import corners, progress, spans, survival
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Score, Trial
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
 

@@ -3,8 +3,8 @@ from xml.etree import ElementTree
 
 from torch import nn
 
-from neptune_nas.architecture import Architecture, Conv, Stage
-from neptune_nas.cost import CostModel
+from neptune_nas.architecture.records import Architecture, Conv, Stage
+from neptune_nas.metrics.counted import CostModel
 from neptune_nas.report.svg import draw_svg
 from tests.report.fixtures import MODEL, make_results
 

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from neptune_nas.errors import OptionError
+from neptune_nas.metrics.trial import Cost
 from neptune_nas.report.checklist import checklist
 from neptune_nas.report.tables import escape_markdown, pareto_csv, ranking_text, trials_csv
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Cost
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
 

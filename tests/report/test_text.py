@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from neptune_nas.architecture import Architecture, Attention, Conv, Stage
+from neptune_nas.architecture.records import Architecture, Attention, Conv, Stage
 from neptune_nas.report.text import draw_text
 from tests.report.fixtures import MODEL
 

@@ -8,8 +8,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from neptune_nas.architecture import Architecture
-from neptune_nas.codec import key
+from neptune_nas.architecture.codec import key
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
 from neptune_nas.samplers.sampler import SpaceSampler

@@ -9,7 +9,7 @@ from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from neptune_nas.architecture import Architecture, Attention, Conv, Identity, Stage, Stem
+from neptune_nas.architecture.records import Architecture, Attention, Conv, Identity, Stage, Stem
 from neptune_nas.space import Space, choice, repeat, where
 
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE, StudyDirection.MINIMIZE)

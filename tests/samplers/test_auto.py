@@ -7,9 +7,9 @@ import pytest
 from optuna.trial import TrialState
 from scipy.linalg import LinAlgError
 
-from neptune_nas.architecture import Architecture
-from neptune_nas.codec import key
-from neptune_nas.pareto import hypervolume
+from neptune_nas.architecture.codec import key
+from neptune_nas.architecture.records import Architecture
+from neptune_nas.metrics.pareto import hypervolume
 from neptune_nas.samplers import auto
 from neptune_nas.samplers.auto import Auto
 from neptune_nas.samplers.classic import RandomSearch

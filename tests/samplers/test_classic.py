@@ -2,7 +2,7 @@ from random import Random
 
 import pytest
 
-from neptune_nas.architecture import Architecture
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.samplers.classic import Evolution, LocalSearch, Nsga2, RandomSearch, edited
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler

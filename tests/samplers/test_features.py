@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neptune_nas.architecture import Architecture, Conv, Identity, Stage
+from neptune_nas.architecture.records import Architecture, Conv, Identity, Stage
 from neptune_nas.samplers.features import Encoder, Scaler, blocks, groups, joined, tally
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import Space, choice, repeat

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neptune_nas.pareto import hypervolume
+from neptune_nas.metrics.pareto import hypervolume
 from neptune_nas.samplers.gain import Front, expected_gain, improvement
 
 CERTAIN = 1e-9

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from neptune_nas.architecture import Architecture
-from neptune_nas.pareto import ranks
+from neptune_nas.architecture.records import Architecture
+from neptune_nas.metrics.pareto import ranks
 from neptune_nas.samplers.history import Entry, History, Reader, best, crowding, ranked
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.study.objectives import directions

@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 from optuna.trial import TrialState
 
-from neptune_nas.architecture import Architecture
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.samplers.history import Entry, History
 from neptune_nas.samplers.kept import chosen, leading
 from neptune_nas.samplers.pool import Pool

@@ -1,6 +1,6 @@
 from optuna.trial import TrialState
 
-from neptune_nas.architecture import Architecture
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.samplers.history import Entry, History
 from neptune_nas.samplers.outlook import Outlook, Surrogates
 from neptune_nas.samplers.pool import Pool

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from optuna.samplers import BaseSampler, RandomSampler
 
-from neptune_nas.architecture import Architecture
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import OptionError, OwnCodeError
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.samplers.history import History
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
 from neptune_nas.samplers.sampler import SpaceSampler
-from neptune_nas.search import Search
+from neptune_nas.search.config import Search
 from tests.samplers.contract import SamplerContract
 from tests.samplers.helpers import SMALL, cost, make_study, step
 from tests.study.fakes import arithmetic_search

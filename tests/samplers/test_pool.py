@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from neptune_nas.architecture import Architecture
-from neptune_nas.codec import key
+from neptune_nas.architecture.codec import key
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.samplers.history import History
 from neptune_nas.samplers.pool import ELITE, Pool
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError

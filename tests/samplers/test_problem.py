@@ -2,8 +2,8 @@ from random import Random
 
 import pytest
 
-from neptune_nas.architecture import Architecture
-from neptune_nas.codec import key
+from neptune_nas.architecture.codec import key
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.samplers import problem as problem_module
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
 from tests.samplers.helpers import NESTED, SMALL, cost

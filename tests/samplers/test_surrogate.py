@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from optuna.trial import TrialState
 
-from neptune_nas.architecture import Architecture
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.samplers import surrogate as module
 from neptune_nas.samplers.classic import RandomSearch
 from neptune_nas.samplers.history import History, Reader

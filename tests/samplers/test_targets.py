@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from optuna.trial import TrialState
 
-from neptune_nas.architecture import Architecture
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.samplers.history import Entry, History
 from neptune_nas.samplers.targets import fence, margins, targets
 

@@ -1,7 +1,7 @@
 import pytest
 
-from neptune_nas.cost import CostModel
-from neptune_nas.evaluate.table_file import code_of
+from neptune_nas.evaluators.table_file import code_of
+from neptune_nas.metrics.counted import CostModel
 from neptune_nas.space import find_space
 
 SPACE = find_space("nasbench-macro")

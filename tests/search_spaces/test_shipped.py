@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from neptune_nas import Architecture, Space
-from neptune_nas.builder import Shape, build
-from neptune_nas.cost import CostModel, cost
+from neptune_nas.metrics.counted import CostModel, cost
+from neptune_nas.nn.builder import Shape, build
 from neptune_nas.space import find_space, list_spaces
 
 FOLDER = Path(__file__).parents[2] / "search_spaces"

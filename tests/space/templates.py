@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import assume, reject
 from hypothesis import strategies as st
 
+from neptune_nas.architecture.fields import is_record
 from neptune_nas.errors import SpaceError
-from neptune_nas.record import is_record
 from neptune_nas.space import Space, choice, integer, optional, repeat, tie, where
 from neptune_nas.space.language import Choice, IntegerRange, Repeat, Tie, Where
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from neptune_nas import Attention, Conv, Stage
+from neptune_nas.architecture.fields import Open
 from neptune_nas.errors import SpaceError
-from neptune_nas.record import Open
 from neptune_nas.space import Space, choice, integer, optional, repeat, tie, where
 from neptune_nas.space.compiler import labels_of
 from tests.space.templates import Leaf, Pair

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from neptune_nas.codec import type_name
+from neptune_nas.architecture.codec import type_name
 from neptune_nas.errors import SpaceError
 from neptune_nas.space import find_space, list_spaces
 from neptune_nas.space.locate import file_of, find_module, is_there, records_of

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from neptune_nas import Architecture, Attention, Conv, Stage
-from neptune_nas.architecture import check_stage
+from neptune_nas.architecture.records import check_stage
 from neptune_nas.errors import SpaceError
 from neptune_nas.space import Space, buildable, choice, integer, repeat, where
 from tests.space.templates import Leaf, Pair

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from neptune_nas import Architecture, Stage, Stem
-from neptune_nas.codec import from_json, key, to_json
+from neptune_nas.architecture.codec import from_json, key, to_json
 from neptune_nas.errors import SpaceError
 from neptune_nas.space import RejectedError, Space, choice, find_space, integer, repeat
 from tests.space.templates import Leaf

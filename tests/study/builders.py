@@ -5,24 +5,24 @@ from typing import Any
 
 from optuna.samplers import BaseSampler
 
-from neptune_nas.architecture import Architecture, Conv, Stage
-from neptune_nas.codec import key
-from neptune_nas.cost import CostModel
+from neptune_nas.architecture.codec import key
+from neptune_nas.architecture.records import Architecture, Conv, Stage
+from neptune_nas.metrics.counted import CostModel
+from neptune_nas.metrics.trial import Cost, Score, State, Trial
 from neptune_nas.samplers.classic import RandomSearch
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
-from neptune_nas.searching.coordinator import Coordinator
-from neptune_nas.searching.gauge import Gauge
-from neptune_nas.searching.proposals import Proposer
-from neptune_nas.searching.subject import Subject
-from neptune_nas.searching.task import Task
+from neptune_nas.search.coordinator import Coordinator
+from neptune_nas.search.costs import Gauge
+from neptune_nas.search.proposals import Proposer
+from neptune_nas.search.subject import Subject
+from neptune_nas.search.task import Task
 from neptune_nas.space import Space, choice, repeat
 from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.store import Store, create_store
-from neptune_nas.trial import Cost, Score, State, Trial
 from tests.study.fakes import Arithmetic
 
 SHAPE, CLASSES = (1, 8, 8), 10

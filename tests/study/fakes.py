@@ -7,12 +7,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from neptune_nas.architecture import Architecture
-from neptune_nas.codec import key
+from neptune_nas.architecture.codec import key
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.engine.engine import Call, Result, Usage
-from neptune_nas.evaluate.evaluator import Evaluator
-from neptune_nas.search import Search
-from neptune_nas.trial import Score
+from neptune_nas.evaluators.evaluator import Evaluator
+from neptune_nas.metrics.trial import Score
+from neptune_nas.search.config import Search
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.errors import FileFormatError, OptionError, StudyError
-from neptune_nas.evaluate.seeds import seed_for
+from neptune_nas.evaluators.seeds import seed_for
+from neptune_nas.metrics.trial import Score
 from neptune_nas.report.progress import progress
 from neptune_nas.study.confirmation import (
     Aim,
@@ -20,7 +21,6 @@ from neptune_nas.study.confirmation import (
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.noise import noise
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Score
 from tests.study.builders import make_trial, question, settings
 
 # Trials 1, 3 and 4 are the front; 0 and 2 are dominated.

@@ -8,6 +8,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neptune_nas.devices.mode import Mode, Modes
 from neptune_nas.errors import FileFormatError, OptionError, StudyError
 from neptune_nas.study.folder import (
     Folder,
@@ -17,7 +18,6 @@ from neptune_nas.study.folder import (
     write_settings,
 )
 from neptune_nas.study.settings import Settings
-from neptune_nas.training.mode import Mode, Modes
 from neptune_nas.training.recipe import Recipe
 from tests.study.builders import question, settings
 

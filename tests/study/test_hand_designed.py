@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.errors import FileFormatError
+from neptune_nas.metrics.trial import Cost, Score
 from neptune_nas.study.hand_designed import Reference, read_references, write_references
-from neptune_nas.trial import Cost, Score
 
 COST = Cost(100, 20, 3)
 FAILED = Score(2, 0.0, math.inf, seed=9, failure="out of memory")

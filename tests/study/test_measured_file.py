@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.json_fields import LIST
+from neptune_nas.files.schema import LIST
 from neptune_nas.study.measured_file import read_measured, write_measured
 
 

@@ -5,6 +5,7 @@ from math import isnan, log10, sqrt
 
 import pytest
 
+from neptune_nas.metrics.trial import Cost
 from neptune_nas.study.measures import (
     accuracy,
     accuracy_per_gflop,
@@ -12,7 +13,6 @@ from neptune_nas.study.measures import (
     efficiency,
     netscore,
 )
-from neptune_nas.trial import Cost
 from tests.report.fixtures import plain_results, plain_trial
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neptune_nas.metrics.trial import Score
 from neptune_nas.study.noise import Noise, Repeats, half_width, noise, noise_of, tied_groups
-from neptune_nas.trial import Score
 from tests.report.fixtures import RUNGS, plain_trial
 
 QUIET = Noise(500, 500, (0.01**2,), (1000,))

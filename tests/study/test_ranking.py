@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.metrics.trial import Cost
 from neptune_nas.study.measures import efficiency
 from neptune_nas.study.ranking import RANKINGS, accuracy_floor, bends, contributions
 from neptune_nas.study.study import Study
-from neptune_nas.trial import Cost
 from tests.report.fixtures import plain_results, plain_trial
 
 accuracies = st.integers(10, 100).map(lambda percent: percent / 100)

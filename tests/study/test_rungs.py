@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.errors import OptionError
-from neptune_nas.pareto import non_dominated
+from neptune_nas.metrics.pareto import non_dominated
 from neptune_nas.study.rungs import Phase, Rungs, order
 
 losses = st.dictionaries(

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from neptune_nas.devices.mode import Mode, same_for_all
 from neptune_nas.study.settings import unlike
-from neptune_nas.training.mode import Mode, same_for_all
 from neptune_nas.training.recipe import Precision
 from tests.study.builders import question, settings
 

@@ -5,8 +5,10 @@ from random import Random
 import optuna
 import pytest
 
-from neptune_nas.codec import key
+from neptune_nas.architecture.codec import key
+from neptune_nas.devices.mode import Mode, same_for_all
 from neptune_nas.errors import StudyError
+from neptune_nas.metrics.trial import Cost, Score, State, Trial
 from neptune_nas.samplers.sampler import distribution
 from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.objectives import Direction
@@ -18,8 +20,6 @@ from neptune_nas.study.store import (
     modes_at,
     open_store,
 )
-from neptune_nas.training.mode import Mode, same_for_all
-from neptune_nas.trial import Cost, Score, State, Trial
 from tests.study.builders import SPACE, store_in
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from neptune_nas.devices.mode import Layout
 from neptune_nas.training.augment import (
     Augment,
     Normalizer,
@@ -13,7 +14,6 @@ from neptune_nas.training.augment import (
     random_crops,
     random_views,
 )
-from neptune_nas.training.mode import Layout
 from neptune_nas.training.recipe import Recipe
 from tests.training.data import easy_data
 

@@ -1,10 +1,10 @@
 import pytest
 from torch import nn
 
+from neptune_nas.devices.mode import Kind
+from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.nn.substages import Convolution, InvertedResidual, SelfAttention
-from neptune_nas.references import ReferenceNetwork
 from neptune_nas.training.kinds import kind_of
-from neptune_nas.training.mode import Kind
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from neptune_nas.devices.precision import autocast_for
 from neptune_nas.errors import FileFormatError, OptionError
 from neptune_nas.training import long
 from neptune_nas.training.augment import Normalizer
@@ -15,7 +16,6 @@ from neptune_nas.training.feed import Feed
 from neptune_nas.training.long import Course, Trained, Watch, train_long
 from neptune_nas.training.loop import DivergedError
 from neptune_nas.training.measure import measure
-from neptune_nas.training.precision import autocast_for
 from neptune_nas.training.recipe import Optimizer, Recipe, Schedule
 from neptune_nas.training.state import Epoch
 from tests.training.data import assert_same, easy_data, small_network

@@ -3,9 +3,10 @@ from collections import Counter
 import pytest
 import torch
 
+from neptune_nas.devices.mode import KINDS, Kind, Mode, Modes, same_for_all
+from neptune_nas.devices.threads import torch_threads
 from neptune_nas.training import probe as module
 from neptune_nas.training.kinds import kind_of
-from neptune_nas.training.mode import KINDS, Kind, Mode, Modes, same_for_all
 from neptune_nas.training.probe import (
     FIRST,
     GAIN,
@@ -19,7 +20,6 @@ from neptune_nas.training.probe import (
     probe,
     stand_in,
 )
-from neptune_nas.training.threads import torch_threads
 
 BF16, CONTIGUOUS = Mode("bf16"), Mode("fp32", "contiguous")
 

@@ -1,0 +1,1 @@
+"""The records of an architecture, their JSON, key and one-line description."""

@@ -1,0 +1,121 @@
+"""An architecture, a cost, a count in few words, for tables and pictures."""
+
+from dataclasses import fields
+from typing import Any
+
+from neptune_nas.architecture.records import (
+    Architecture,
+    Attention,
+    Conv,
+    FeedForward,
+    Identity,
+    InvertedResidual,
+    Stage,
+)
+
+UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def describe(architecture: Any) -> str:
+    """The network on one line: the stem's width, then each stage with its SubStages.
+
+    What is no `Architecture`, as in a table of other networks, is its own text.
+
+    >>> describe(Architecture(stages=(Stage(24, substages=(Conv(5), Attention(2))),)))
+    '16 | 24 max lrn: conv5 attn2'
+    """
+    if not isinstance(architecture, Architecture):
+        return str(architecture)
+    return " | ".join([str(architecture.stem.width), *map(describe_stage, architecture.stages)])
+
+
+def describe_stage(stage: Stage) -> str:
+    """A stage's width and what differs from the plainest one, then its SubStages."""
+    words = [str(stage.width)]
+    words += [] if stage.entry == Conv() else [f"{brief(stage.entry)} entry"]
+    words += [] if stage.stride == 1 else [f"/{stage.stride}"]
+    words += [word for word in (stage.pool, stage.norm) if word != "none"]
+    if stage.substages and stage.connections != "residual":
+        words.append(stage.connections if isinstance(stage.connections, str) else "wired")
+    inner = " ".join(map(brief, stage.substages))
+    return " ".join(words) + (f": {inner}" if inner else "")
+
+
+def brief(substage: Any) -> str:
+    """A SubStage in one word.
+
+    >>> brief(Conv(kernel=5, groups="depthwise"))
+    'dw5'
+    """
+    match substage:
+        case Conv(kernel, groups):
+            kind = {1: "conv", "depthwise": "dw"}.get(groups, f"g{groups}conv")
+            return f"{kind}{kernel}"
+        case InvertedResidual(kernel, expansion):
+            return f"mb{kernel}x{expansion}"
+        case Attention(heads, window, stride):
+            return f"attn{heads}" + f"w{window}" * bool(window) + f"/{stride}" * (stride > 1)
+        case FeedForward(expansion):
+            return f"ffn{expansion}"
+        case Identity():
+            return "id"
+    return type(substage).__name__ + _own_fields(substage)
+
+
+def _own_fields(substage: Any) -> str:
+    """The fields of a user's own SubStage that are not as usual, or all where none is."""
+    values = [(each, getattr(substage, each.name)) for each in fields(substage)]
+    unusual = [(each, value) for each, value in values if value != each.default]
+    told = ",".join(f"{each.name}={value}" for each, value in unusual or values)
+    return f"({told})" if told else ""
+
+
+def title(substage: Any) -> str:
+    """A SubStage as a drawing names it.
+
+    >>> title(Attention(heads=4, window=7))
+    'attention, 4 heads, window 7'
+    """
+    match substage:
+        case Conv(kernel, groups):
+            kind = {1: "conv", "depthwise": "depthwise"}.get(groups, f"conv in {groups} groups")
+            return f"{kind} {kernel}x{kernel}"
+        case InvertedResidual(kernel, expansion):
+            return f"inverted residual {kernel}x{kernel}, expansion {expansion}"
+        case Attention(heads, window, stride):
+            extra = f", window {window}" * bool(window) + f", stride {stride}" * (stride > 1)
+            return f"attention, {heads} heads{extra}"
+        case FeedForward(expansion):
+            return f"feed-forward, expansion {expansion}"
+        case Identity():
+            return "identity"
+    own = ", ".join(f"{field.name} {getattr(substage, field.name)}" for field in fields(substage))
+    return type(substage).__name__ + (f", {own}" if own else "")
+
+
+def short(number: float) -> str:
+    """A count with three digits and its unit.
+
+    >>> short(1_234_567), short(980)
+    ('1.23M', '980')
+    """
+    for size, unit in UNITS:
+        if abs(number) >= size * 0.9995:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """A time span in its two largest units.
+
+    >>> duration(3725), duration(42.4)
+    ('1 h 2 min', '42 s')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"

@@ -1,0 +1,287 @@
+"""Architectures as frozen records: every decision taken, nothing built.
+
+The same records serve as the template of a space, where some fields are left open
+(`neptune_nas.space.choice` and its kin), as one sampled architecture, and as the input of
+`neptune_nas.nn.builder`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
+
+from neptune_nas.architecture.fields import (
+    Open,
+    is_closed,
+    require_at_least,
+    require_member,
+    require_odd,
+)
+from neptune_nas.errors import ArchitectureError
+
+Norm = Literal["batch", "layer", "group", "instance", "rms", "local_response", "lrn", "mln", "none"]
+Pool = Literal["max", "avg", "conv", "none"]
+Wiring = Literal["chain", "residual", "sparse", "dense"]
+
+NORMS: tuple[Norm, ...] = get_args(Norm)
+POOLS: tuple[Pool, ...] = get_args(Pool)
+WIRINGS: tuple[Wiring, ...] = get_args(Wiring)
+
+
+@runtime_checkable
+class SubStage(Protocol):
+    """A user's own SubStage: a frozen dataclass that builds a shape-preserving module.
+
+    It is searched, counted, trained, stored and read like the built-in ones, and needs no
+    registration; reading it back needs its class to be allowed.
+    """
+
+    def build(self, width: int) -> Any:
+        """A module that maps `(N, width, H, W)` to `(N, width, H, W)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """ReLU, then a square convolution in `groups` groups ("depthwise": one a channel).
+
+    `kernel`: pixels a side, odd. Maps `(N, C, H, W)` keep their shape, but for the width and the
+    stride of a stage's entry; there "depthwise" makes as many groups as both widths allow.
+    Raises `ArchitectureError` for numbers out of their range, and its `Stage` where groups do not
+    divide the width.
+    """
+
+    kernel: int = 3
+    groups: int | Literal["depthwise"] = 1
+
+    def __post_init__(self) -> None:
+        require_odd(self, "kernel")
+        if self.groups != "depthwise":
+            require_at_least(self, "groups", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class InvertedResidual:
+    """MobileNetV2's block: expand by 1x1, depthwise `kernel`, project by 1x1 (arXiv 1801.04381).
+
+    `kernel`: pixels a side, odd. `expansion`: how many times as wide it is inside; with 1 the first
+    of the three is left out, as in the paper. Maps `(N, C, H, W)` keep their shape, but for a
+    stage's entry. Raises `ArchitectureError` for numbers out of their range.
+    """
+
+    kernel: int = 3
+    expansion: int = 4
+
+    def __post_init__(self) -> None:
+        require_odd(self, "kernel")
+        require_at_least(self, "expansion", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Multi-head self-attention over the pixels of a map `(N, C, H, W)` (arXiv 1706.03762).
+
+    `heads` must divide the width `C`. `window`: attend inside squares of that many pixels a side;
+    0 attends everywhere. `stride`: keys and values are average-pooled by that factor first (arXiv
+    2102.12122).
+    Raises `ArchitectureError` for numbers out of their range.
+    """
+
+    heads: int = 4
+    window: int = 0
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        require_at_least(self, "heads", 1)
+        require_at_least(self, "window", 0)
+        require_at_least(self, "stride", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedForward:
+    """Two 1x1 convolutions with a GELU between them, `expansion` times as wide inside.
+
+    That of a transformer, pixel by pixel (arXiv 1706.03762; GELU: arXiv 1606.08415). Maps
+    `(N, C, H, W)` keep their shape. Raises `ArchitectureError` for an `expansion` below 1.
+    """
+
+    expansion: int = 2
+
+    def __post_init__(self) -> None:
+        require_at_least(self, "expansion", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Nothing; as the entry of a stage that changes shape, a 1x1 convolution with its norm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """The first convolution, with batch norm and ReLU: image channels to `width`.
+
+    Images `(N, C, H, W)` become maps `(N, width, ceil(H / stride), ceil(W / stride))`. `kernel`:
+    pixels a side, odd. Raises `ArchitectureError` for numbers out of their range.
+    """
+
+    width: int = 16
+    kernel: int = 3
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        require_at_least(self, "width", 1)
+        require_odd(self, "kernel")
+        require_at_least(self, "stride", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A light, independent stage: entry (a convolution), pooling, norm (LRN), then its SubStages.
+
+    `entry` maps the incoming width to `width` with `stride`; `pool` then halves the map, unless
+    "none". Every SubStage output passes a norm of the same kind. `connections` says what each
+    SubStage reads: the last output ("chain"), the same with a shortcut around it ("residual"),
+    the outputs 1, 2, 4, ... steps back ("sparse", arXiv 1801.05895), all earlier ones ("dense",
+    arXiv 1608.06993), or a tuple a SubStage of the outputs it reads (0 is the entry's, i that of
+    the i-th SubStage). Several inputs are concatenated and projected by a 1x1 convolution.
+
+    Maps `(N, C, H, W)` become `(N, width, H', W')`, where `H'` is `ceil(H / stride)`, halved and
+    rounded down by a `pool`. `norm`: `docs/neptune.md` has the formulas and their sources.
+    Raises `ArchitectureError` for parts that do not fit together, such as heads that do not divide
+    the width.
+    """
+
+    width: int = 32
+    entry: Any = Conv()
+    stride: int = 1
+    pool: Pool = "max"
+    norm: Norm = "lrn"
+    connections: Wiring | tuple[tuple[int, ...], ...] = "residual"
+    substages: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_at_least(self, "width", 1)
+        require_at_least(self, "stride", 1)
+        require_member(self, "pool", POOLS)
+        require_member(self, "norm", NORMS)
+        if isinstance(self.connections, str):
+            require_member(self, "connections", WIRINGS)
+        if is_closed(self):
+            check_stage(self)
+
+
+def resolve_connections(stage: Stage) -> tuple[tuple[int, ...], ...]:
+    """For each SubStage of `stage` the outputs it reads, oldest first (0: the entry's output).
+
+    >>> resolve_connections(Stage(substages=(Conv(), Conv(), Conv()), connections="sparse"))
+    ((0,), (0, 1), (1, 2))
+    """
+    count = len(stage.substages)
+    match stage.connections:
+        case "chain" | "residual":
+            return tuple((i,) for i in range(count))
+        case "dense":
+            return tuple(tuple(range(i + 1)) for i in range(count))
+        case "sparse":
+            steps = [2**k for k in range(count.bit_length())]
+            return tuple(
+                tuple(sorted(i + 1 - step for step in steps if step <= i + 1)) for i in range(count)
+            )
+        case explicit:
+            return explicit
+
+
+def check_stage(stage: Stage) -> None:
+    """Refuse a closed stage whose parts do not fit together, naming the part."""
+    for i, substage in enumerate(stage.substages):
+        if isinstance(substage, Attention) and stage.width % substage.heads:
+            raise ArchitectureError(
+                f"`substages.{i}` ({substage!r}): heads must divide the width of its Stage, "
+                f"but {substage.heads} does not divide {stage.width}."
+            )
+        if (
+            isinstance(substage, Conv)
+            and isinstance(substage.groups, int)
+            and stage.width % substage.groups
+        ):
+            raise ArchitectureError(
+                f"`substages.{i}` ({substage!r}): groups must divide the width of its Stage, "
+                f"but {substage.groups} does not divide {stage.width}."
+            )
+    if isinstance(stage.entry, Attention | FeedForward):
+        raise ArchitectureError(
+            f"`Stage.entry` must be a Conv, an InvertedResidual or an Identity, which can change "
+            f"the width, but got {stage.entry!r}: put it among `substages`."
+        )
+    if isinstance(stage.connections, tuple):
+        check_connections(stage)
+
+
+def check_connections(stage: Stage) -> None:
+    """Refuse explicit connections that are not one non-empty set of earlier outputs a SubStage."""
+    assert isinstance(stage.connections, tuple)
+    if len(stage.connections) != len(stage.substages):
+        raise ArchitectureError(
+            f"`Stage.connections` needs one tuple a SubStage ({len(stage.substages)}), "
+            f"but got {len(stage.connections)}."
+        )
+    for i, sources in enumerate(stage.connections):
+        if (
+            not sources
+            or list(sources) != sorted({*sources})
+            or not 0 <= sources[0] <= sources[-1] <= i
+        ):
+            raise ArchitectureError(
+                f"`Stage.connections[{i}]` needs rising, distinct outputs in 0..{i}, "
+                f"but got {sources!r}."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Classification: a 1x1 convolution to `width` with batch norm and ReLU (0: none), global
+    average pooling, dropout, and a linear layer with bias.
+
+    Maps `(N, C, H, W)` become logits `(N, classes)`. `dropout`: the probability, 0 to below 1.
+    Raises `ArchitectureError` for numbers out of their range.
+    """
+
+    width: int = 0
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_at_least(self, "width", 0)
+        if not isinstance(self.dropout, Open) and not 0 <= self.dropout < 1:
+            raise ArchitectureError(f"`Head.dropout` must be in [0, 1), but got {self.dropout!r}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A Neptune network: a stem, one or more independent stages, a head.
+
+    Images `(N, C, H, W)` become logits `(N, classes)`; `C` and `classes` are told to `build`, so an
+    architecture serves any images that are large enough. Raises `ArchitectureError` without a
+    stage, or for an entry whose groups do not divide the widths before and after it.
+    """
+
+    stem: Stem = Stem()
+    stages: tuple[Stage, ...] = (Stage(),)
+    head: Head = Head()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.stages, Open) and len(self.stages) == 0:
+            raise ArchitectureError(
+                "`Architecture.stages` needs at least one Stage, but got none: add one."
+            )
+        if is_closed(self):
+            check_entries(self)
+
+
+def check_entries(architecture: Architecture) -> None:
+    """Refuse a closed architecture with an entry whose groups do not divide what it reads."""
+    width = architecture.stem.width
+    for i, stage in enumerate(architecture.stages):
+        groups = stage.entry.groups if isinstance(stage.entry, Conv) else 1
+        if groups != "depthwise" and (width % groups or stage.width % groups):
+            raise ArchitectureError(
+                f"`stages.{i}.entry` ({stage.entry!r}): groups must divide the widths before and "
+                f"after it, but {groups} does not divide {width} and {stage.width}."
+            )
+        width = stage.width

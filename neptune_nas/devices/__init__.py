@@ -1,0 +1,1 @@
+"""Devices, their memory, precision, threads and allocator."""

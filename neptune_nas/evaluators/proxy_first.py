@@ -1,0 +1,25 @@
+"""A zero-cost proxy below short training, so that a search can promote by both."""
+
+from dataclasses import dataclass, replace
+
+from neptune_nas.architecture.records import Architecture
+from neptune_nas.evaluators.short_training import ShortTraining
+from neptune_nas.evaluators.zero_cost import ZeroCost
+from neptune_nas.metrics.trial import Score
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyFirst:
+    """An `Evaluator` whose fidelity 0 is a zero-cost proxy; any other trains.
+
+    Its `device` takes the place of theirs, since an engine sets it.
+    """
+
+    proxy: ZeroCost
+    training: ShortTraining
+    device: str = "cpu"
+
+    def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
+        """The proxy's score at fidelity 0, else that of training."""
+        measure = self.training if fidelity else self.proxy
+        return replace(measure, device=self.device)(architecture, fidelity, seed)

@@ -1,0 +1,97 @@
+"""The score that counts: train the network for a few epochs, then measure it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter, time
+from traceback import format_exc
+
+from torch import nn
+
+from neptune_nas.architecture.records import Architecture
+from neptune_nas.data.images import ImageData
+from neptune_nas.data.load import load_once
+from neptune_nas.devices.memory import is_device_lost, is_out_of_memory
+from neptune_nas.devices.mode import Modes
+from neptune_nas.metrics.trial import Score
+from neptune_nas.nn.builder import build
+from neptune_nas.nn.references import ReferenceNetwork
+from neptune_nas.training.kinds import kind_of
+from neptune_nas.training.loop import train
+from neptune_nas.training.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class ShortTraining:
+    """An `Evaluator` that trains for `fidelity` epochs, with a schedule annealed to that end.
+
+    `data`, `data_dir`, `split_seed`: as `load_data` takes them; the images are read once a process.
+    `modes`: in which precision and layout to train each kind of network (default: the recipe's
+    precision, channels last).
+    """
+
+    data: str = "digits"
+    data_dir: str | Path | None = field(default=None, compare=False)  # changes no score
+    recipe: Recipe = field(default_factory=Recipe)
+    device: str = "cpu"
+    split_seed: int = 0
+    modes: Modes | None = None
+
+    def __call__(
+        self, architecture: Architecture | ReferenceNetwork, fidelity: int, seed: int
+    ) -> Score:
+        """Build, train and measure `architecture`; what torch refuses becomes the failure.
+
+        But for the loss of the device, which the engine must hear of to replace the worker.
+        """
+        data = load_once(self.data, self.data_dir, self.split_seed)
+        started, clock = time(), perf_counter()
+        try:
+            network = network_of(architecture, data, seed)
+            mode = self.modes.of(kind_of(network)) if self.modes else None
+            result = train(
+                network, data, self.recipe, fidelity, seed=seed, device=self.device, mode=mode
+            )
+        except (RuntimeError, MemoryError) as error:
+            if is_device_lost(error):
+                raise
+            return failed(error, fidelity, seed, started, perf_counter() - clock)
+        return Score(
+            fidelity=fidelity,
+            accuracy=result.accuracy,
+            loss=result.loss,
+            seed=seed,
+            seconds=perf_counter() - clock,
+            images_per_second=result.images_per_second,
+            peak_memory=result.peak_memory,
+            started=started,
+            failure=result.failure,
+        )
+
+
+def network_of(
+    architecture: Architecture | ReferenceNetwork, data: ImageData, seed: int
+) -> nn.Module:
+    """The network, freshly initialised; a hand-designed one knows its images itself."""
+    if isinstance(architecture, ReferenceNetwork):
+        return architecture.build(seed)
+    return build(architecture, data.input_shape, len(data.classes), seed)
+
+
+def failed(
+    error: RuntimeError | MemoryError, fidelity: int, seed: int, started: float, seconds: float
+) -> Score:
+    """The score of a network that torch could not run, saying why in one line, and where.
+
+    Called while the error is handled.
+    """
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    return Score(
+        fidelity=fidelity,
+        accuracy=0.0,
+        loss=float("inf"),
+        seed=seed,
+        seconds=seconds,
+        started=started,
+        failure="out of memory" if is_out_of_memory(error) else reason,
+        trace=format_exc(),
+    )

@@ -1,0 +1,259 @@
+"""The files that tables of trained networks come in, each plain or gzipped.
+
+NAS-Bench-Macro's published JSON (Su et al. 2021, arXiv 2103.11922): for each code, one digit a
+decision, the `test_acc` of several training runs.
+
+CSV, a row a measurement: the network (a column `code` like that, or one column a decision, named by
+its path, with the option as `str` writes it, empty where it is not taken), what was measured
+(`accuracy` or `test_acc`; `loss`), and, where there are several, its `seed` and `fidelity` (or
+`epochs`). Further columns are costs, or notes where they are no numbers; a column without a name is
+left out: so pandas writes its index. Options that are numbers are compared as numbers: pandas
+writes `8.0` for 8 in a column with empty cells. An empty cell is the option None where there is
+one and the decision arises: so pandas writes None.
+
+Accuracies may be shares or percent: if any is above 1, they are percent, and most must be.
+"""
+
+import csv
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import isfinite, nan
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from neptune_nas.errors import DataError, FileFormatError, NeptuneError
+from neptune_nas.evaluators.table_costs import check_costs, joined_costs
+from neptune_nas.space import Picks, Space
+from neptune_nas.space.compiler import Label
+
+Code = tuple[int, ...]
+
+ONLY = 0  # the fidelity of a table that names none, so that it answers at any
+ALIASES = {"test_acc": "accuracy", "epochs": "fidelity"}
+MEASURED = {"accuracy", "loss", "seed", "fidelity", "code"}
+NUMBER = re.compile(r"\A-?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
+NONE = "None"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measurement of one network."""
+
+    code: Code
+    accuracy: float
+    loss: float
+    seed: int
+    fidelity: int
+    costs: Mapping[str, float]
+
+
+def read_rows(path: Path, space: Space[Any]) -> list[Row]:
+    """All measurements in a file, accuracies in 0..1; errors name the place in it."""
+    text = _read(path)
+    is_json = ".json" in path.suffixes
+    rows = list(_json_rows(text, space, path) if is_json else _csv_rows(text, space, path))
+    if not rows:
+        raise FileFormatError(f"{path} has no measurements: it needs one a row.")
+    if (most := max(row.accuracy for row in rows)) > 1:
+        if median(row.accuracy for row in rows) <= 1:
+            raise FileFormatError(
+                f"{path}: accuracies must be all shares or all percent, but most are at most 1 and "
+                f"one is {most:g}."
+            )
+        rows = [replace(row, accuracy=row.accuracy / 100) for row in rows]
+    if worst := next((row for row in rows if not 0 <= row.accuracy <= 1), None):
+        raise FileFormatError(
+            f"{path}: accuracies must lie in 0..1 or in 0..100 percent, "
+            f"but one is {worst.accuracy!r}."
+        )
+    return rows
+
+
+def _read(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise FileFormatError(f"there is no table {path}.") from error
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise FileFormatError(f"{path} cannot be read as a table: {error}.") from error
+
+
+def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
+    try:
+        table = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise FileFormatError(f"{path} is no JSON: {error}.") from error
+    if not isinstance(table, dict):
+        raise FileFormatError(f"{path} must map codes to measurements, but is a list or a value.")
+    for digits, entry in table.items():
+        where = f"{path}, network {digits}"
+        code = _code_of_digits(digits, space, where)
+        runs = entry.get("test_acc") if isinstance(entry, dict) else None
+        if not isinstance(runs, list) or not runs:
+            raise FileFormatError(f"{where}: `test_acc` must list accuracies, but is {runs!r}.")
+        costs = _costs(entry, where)
+        for seed, accuracy in enumerate(runs):
+            yield Row(code, _number(accuracy, "test_acc", where), nan, seed, ONLY, costs)
+
+
+def _costs(entry: Mapping[str, Any], where: str) -> dict[str, float]:
+    """The table's own costs; its `flops` are multiply-adds, as its authors count."""
+    macs, params = (_number(entry.get(name), name, where) for name in ("flops", "params"))
+    check_costs({"flops": macs, "params": params}, where)
+    return {"flops": 2 * macs, "macs": macs, "params": params}
+
+
+def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
+    reader = csv.DictReader(text.splitlines())
+    columns = [ALIASES.get(name, name) for name in reader.fieldnames or ()]
+    names = [name for name in columns if name]
+    if "accuracy" not in names:
+        raise FileFormatError(
+            f"{path} needs a column accuracy or test_acc, but has: {', '.join(names) or 'nothing'}."
+        )
+    reader.fieldnames = columns
+    networks = Networks(space)
+    if not {"code", *networks.options} & {*names}:
+        raise DataError(
+            f"{path} needs a column for each decision of space '{space.name}' "
+            f"({', '.join(networks.options)}), or `code`, but has: {', '.join(names)}."
+        )
+    runs: set[tuple[Code, int, int]] = set()
+    joined: dict[Code, dict[str, float]] = {}
+    for cells in reader:
+        where = f"{path}, line {reader.line_num}"
+        if None in cells or None in cells.values():
+            raise FileFormatError(f"{where}: it needs {len(columns)} cells, one a column.")
+        row = Row(
+            networks.code(cells, where),
+            _number(cells["accuracy"], "accuracy", where),
+            _number(cells["loss"], "loss", where) if cells.get("loss") else nan,
+            _whole_number(cells.get("seed") or 0, "seed", where),
+            _whole_number(cells.get("fidelity") or ONLY, "fidelity", where),
+            dict(_further(cells, MEASURED | {"", *networks.options})),
+        )
+        check_costs(row.costs, where)
+        joined[row.code] = joined_costs(joined.get(row.code, {}), row.costs, where)
+        if cells.get("seed"):
+            _note_run(runs, row, where)
+        yield row
+
+
+def _note_run(runs: set[tuple[Code, int, int]], row: Row, where: str) -> None:
+    """Refuse a run that is there already, which would count twice."""
+    run = (row.code, row.fidelity, row.seed)
+    if run in runs:
+        at = f" and fidelity {row.fidelity}" if row.fidelity != ONLY else ""
+        raise FileFormatError(
+            f"{where}: an earlier row has seed {row.seed}{at} of the same network: remove one of "
+            f"them, or give each training run a seed of its own."
+        )
+    runs.add(run)
+
+
+def _further(cells: Mapping[str, str], known: set[str]) -> Iterator[tuple[str, float]]:
+    for name, cell in cells.items():
+        if name not in known:
+            try:
+                yield name, float(cell)
+            except ValueError:
+                continue  # a note
+
+
+def _number(cell: object, name: str, where: str) -> float:
+    try:
+        value = float(cell)  # type: ignore[arg-type]  # what is no number raises
+    except (TypeError, ValueError):
+        value = nan
+    if not isfinite(value):
+        raise FileFormatError(f"{where}: `{name}` must be a number, but is {cell!r}.")
+    return value
+
+
+def _whole_number(cell: object, name: str, where: str) -> int:
+    value = _number(cell, name, where)
+    if not value.is_integer():
+        raise FileFormatError(f"{where}: `{name}` must be a whole number, but is {cell!r}.")
+    return int(value)
+
+
+def _code_of_digits(digits: str, space: Space[Any], where: str) -> Code:
+    sizes = [len(decision.options) for decision in space.decisions]
+    fits = len(digits) == len(sizes) and digits.isdecimal()
+    if not fits or any(int(d) >= size for d, size in zip(digits, sizes, strict=False)):
+        raise DataError(
+            f"{where}: a code of space '{space.name}' has {len(sizes)} digits, each below the "
+            f"number of options ({', '.join(map(str, sizes))}): is it a table of another space?"
+        )
+    return tuple(map(int, digits))
+
+
+class Networks:
+    """Finds the networks that rows of cells name; each is checked against the space once."""
+
+    def __init__(self, space: Space[Any]) -> None:
+        self.space = space
+        self.options = {d.path: {str(o): o for o in d.options} for d in space.decisions}
+        self.numbers = {path: _by_number(options) for path, options in self.options.items()}
+        self.known: dict[tuple[str, ...], Code] = {}
+
+    def code(self, cells: Mapping[str, str], where: str) -> Code:
+        """The code of a row's network."""
+        if cells.get("code"):
+            return _code_of_digits(cells["code"], self.space, where)
+        named = tuple(cells.get(path, "") for path in self.options)
+        if named not in self.known:
+            nones = {p for p, o in self.options.items() if NONE in o and cells.get(p) == ""}
+            self.known[named] = self._checked(named, nones, where)
+        return self.known[named]
+
+    def _checked(self, named: tuple[str, ...], nones: set[str], where: str) -> Code:
+        picks = RowPicks({path: self.options[path][NONE] for path in nones})
+        for path, cell in zip(self.options, named, strict=True):
+            if cell:
+                picks[path] = self._option(path, cell, where)
+        try:
+            return code_of(self.space, self.space.decode(picks))
+        except NeptuneError as error:
+            raise DataError(f"{where} is no network of the space: {error}") from error
+
+    def _option(self, path: str, cell: str, where: str) -> Label:
+        options, numbers = self.options[path], self.numbers[path]
+        if cell in options:
+            return options[cell]
+        if NUMBER.match(cell) and float(cell) in numbers:
+            return numbers[float(cell)]
+        raise DataError(
+            f"{where}: `{path}` of space '{self.space.name}' is one of {', '.join(options)}, "
+            f"but is {cell!r}."
+        )
+
+
+class RowPicks(Picks):
+    """The picks of a row; what it leaves empty is None where a decision arises that may be None."""
+
+    def __init__(self, nones: Picks) -> None:
+        super().__init__()
+        self.nones = nones
+
+    def __contains__(self, path: object) -> bool:
+        return super().__contains__(path) or path in self.nones
+
+    def __missing__(self, path: str) -> Label:
+        return self.nones[path]
+
+
+def _by_number(options: Mapping[str, Label]) -> dict[float, Label]:
+    return {float(text): option for text, option in options.items() if NUMBER.match(text)}
+
+
+def code_of(space: Space[Any], architecture: Any) -> Code:
+    """For each decision of the space which option an architecture takes, -1 for none."""
+    taken = space.picks(architecture)
+    return tuple(d.options.index(taken[d.path]) if d.path in taken else -1 for d in space.decisions)

@@ -1,0 +1,113 @@
+"""Scores for almost nothing: what an untrained network, or its size, says of the trained one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import isfinite
+from pathlib import Path
+from time import perf_counter, time
+from traceback import format_exc
+from typing import Literal, get_args
+
+import torch
+
+from neptune_nas.architecture.records import Architecture
+from neptune_nas.data.images import ImageData
+from neptune_nas.data.load import load_once
+from neptune_nas.data.splitting import at_most
+from neptune_nas.devices.memory import is_device_lost, is_out_of_memory
+from neptune_nas.errors import OptionError, one_of
+from neptune_nas.evaluators.proxies import Batch, grad_norm, jacov, naswot, synflow, zen
+from neptune_nas.metrics.counted import CostModel
+from neptune_nas.metrics.trial import Score
+from neptune_nas.nn.builder import build
+from neptune_nas.nn.network import Neptune
+from neptune_nas.training.augment import Normalizer
+
+Proxy = Literal["synflow", "naswot", "jacov", "grad-norm", "zen-score", "flops", "params"]
+PROXIES: tuple[Proxy, ...] = get_args(Proxy)
+
+FORMULAS: dict[str, Callable[[Neptune, Batch], float]] = {
+    "synflow": synflow,
+    "naswot": naswot,
+    "jacov": jacov,
+    "grad-norm": grad_norm,
+    "zen-score": zen,
+}
+
+
+def check_proxy(name: str) -> None:
+    """Refuse a name that is no proxy's."""
+    if name not in PROXIES:
+        raise OptionError(f"proxy '{name}' is unknown: {one_of(PROXIES, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroCost:
+    """An `Evaluator` that trains nothing: `Score.proxy` is the value of `proxy`, more is better.
+
+    `batch_size`: training images that a proxy looks at, the same ones for every architecture.
+    `data`, `data_dir`, `split_seed`: as `load_data` takes them. The fidelity changes nothing.
+    """
+
+    proxy: Proxy
+    data: str = "digits"
+    data_dir: str | Path | None = field(default=None, compare=False)  # changes no score
+    device: str = "cpu"
+    split_seed: int = 0
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        check_proxy(self.proxy)
+
+    def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
+        """Build `architecture` and look at it; what torch refuses becomes the failure."""
+        data = load_once(self.data, self.data_dir, self.split_seed)
+        started, clock = time(), perf_counter()
+        value, failure, trace = 0.0, None, None
+        try:
+            value = self.measure(architecture, data, seed)
+        except (RuntimeError, MemoryError) as error:
+            if is_device_lost(error):
+                raise
+            failure = "out of memory" if is_out_of_memory(error) else str(error).splitlines()[0]
+            trace = format_exc()
+        if failure is None and not isfinite(value):
+            value, failure = 0.0, f"{self.proxy} has no finite value for this network"
+        seconds = perf_counter() - clock
+        return Score(
+            fidelity,
+            0.0,
+            0.0,
+            seed,
+            seconds,
+            started=started,
+            failure=failure,
+            proxy=value,
+            trace=trace,
+        )
+
+    def measure(self, architecture: Architecture, data: ImageData, seed: int) -> float:
+        """The value of the proxy."""
+        classes = len(data.classes)
+        if self.proxy in ("flops", "params"):
+            cost = cost_model(data.input_shape, classes).cost(architecture)
+            return float(cost.flops if self.proxy == "flops" else cost.params)
+        device = torch.device(self.device)
+        network = build(architecture, data.input_shape, classes, seed).to(device)
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            return FORMULAS[self.proxy](network, first_batch(data, self.batch_size, device))
+
+
+@lru_cache(maxsize=4)
+def cost_model(input_shape: tuple[int, int, int], classes: int) -> CostModel:
+    """The counter that remembers parts, one a shape of images and process."""
+    return CostModel(input_shape, classes)
+
+
+def first_batch(data: ImageData, size: int, device: torch.device) -> Batch:
+    """The same `size` training images every time, stratified over the classes."""
+    rows = torch.from_numpy(at_most(data.train.labels, size, seed=0))
+    split = data.train[rows].to(device)
+    return Batch(Normalizer(data, device)(split.images), split.labels)

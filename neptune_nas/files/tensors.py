@@ -1,0 +1,62 @@
+"""Safetensors with one text in their metadata; reading them executes nothing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from neptune_nas.errors import FileFormatError
+from neptune_nas.files.signatures import ENOUGH, is_safetensors, told_by
+
+HEADER = "neptune-nas"  # the one entry of the metadata, so that equal contents are equal files
+
+
+def packed(text: str, tensors: Mapping[str, Tensor]) -> bytes:
+    """The file's bytes; equal contents give equal bytes."""
+    # Copies, since safetensors refuses tensors that share memory or lie channels last.
+    own = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in tensors.items()
+    }
+    return save(own, {HEADER: text})
+
+
+def refuse_other_kinds(path: Path) -> None:
+    """Refuse a file that does not begin as safetensors do, saying what it is.
+
+    Raises `OSError` where it cannot be opened, which the system says more clearly than `safe_open`.
+    """
+    with path.open("rb") as file:
+        start = file.read(ENOUGH)
+    if not is_safetensors(start):
+        raise FileFormatError(
+            f"{path} must be safetensors that neptune-nas wrote, but is {told_by(start)}: name "
+            f"another file."
+        )
+
+
+def unpacked(path: Path) -> tuple[str, dict[str, Tensor]]:
+    """The text in the file at `path`, and its tensors, which lie in the file until they are copied.
+
+    Raises `FileFormatError` for a file that is missing, no safetensors, or without our text.
+    """
+    try:
+        refuse_other_kinds(path)
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+    except OSError as error:
+        raise FileFormatError(f"{path} cannot be read: {error.strerror}.") from error
+    except SafetensorError as error:
+        raise FileFormatError(
+            f"{path} must be a whole safetensors file, but is none ({error}): save it again."
+        ) from error
+    if HEADER not in metadata:
+        raise FileFormatError(
+            f"{path}: it holds tensors, but its metadata has no '{HEADER}': it was not written by "
+            f"neptune-nas."
+        )
+    return metadata[HEADER], tensors

@@ -1,0 +1,1 @@
+"""Metrics: counted before training, timed, or scored; Pareto dominance."""

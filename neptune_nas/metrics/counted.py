@@ -1,0 +1,215 @@
+"""Exact costs: counted on the meta device, part by part or on the whole built network."""
+
+import copy
+import re
+from collections.abc import Callable
+from math import prod
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from neptune_nas.architecture.codec import BUILT_IN
+from neptune_nas.architecture.records import Architecture
+from neptune_nas.errors import ArchitectureError, OwnCodeError, file_with, said
+from neptune_nas.metrics.trial import Cost
+from neptune_nas.nn.builder import Part, Place, Shape, build_part, parts
+
+aten = torch.ops.aten
+
+PRODUCT = re.compile(
+    r"mm($|_|\d)|addm|addbmm|addr|dot|matmul|conv(?!ert)|attention|attn|linear(?!_comb)|einsum|lstm|"
+    r"gru|rnn|linalg|cdist|pdist|kron|outer|inner|fft|transformer|solve|cholesky|inverse|pinv|"
+    r"householder|matrix_(exp|power)|corrcoef|gemm|bilinear|(^|_)(mv|ger|cov|lu|qr|svd|eig)($|_)"
+)
+"""Names of torch's operations that hold, or may hold, a matrix product."""
+
+HARMLESS = re.compile(r"^_?upsample_|^linalg_(vector_norm|_powsum|cross|diagonal)$")
+"""Names that look so and hold none."""
+
+
+class CostModel:
+    """Costs of architectures on images of one shape, as sums over parts that are counted once.
+
+    At most `remembered` parts are kept; one more, and the memory starts over.
+    """
+
+    def __init__(self, input_shape: Shape, classes: int, remembered: int = 100_000) -> None:
+        self.input_shape, self.classes, self.remembered = input_shape, classes, remembered
+        self.known: dict[Part, Cost] = {}
+
+    def cost(self, architecture: Architecture) -> Cost:
+        """The cost of one forward pass of one image."""
+        costs = [self.of_part(part) for part in self.parts(architecture)]
+        return Cost(
+            sum(cost.macs for cost in costs),
+            sum(cost.params for cost in costs),
+            sum(cost.activations for cost in costs),
+        )
+
+    def breakdown(self, architecture: Architecture) -> tuple[tuple[str, Cost], ...]:
+        """The cost of each part, named by its place, from the first to the last."""
+        return tuple((part.name, self.of_part(part)) for part in self.parts(architecture))
+
+    def parts(self, architecture: Architecture) -> tuple[Part, ...]:
+        """The parts of an architecture on this model's images."""
+        return parts(architecture, self.input_shape, self.classes)
+
+    def of_part(self, part: Part) -> Cost:
+        """The cost of one part, counted at its first use."""
+        known = self.known.get(part)
+        if known is None:
+            if len(self.known) >= self.remembered:
+                self.known.clear()
+            known = self.known[part] = count_part(part)
+        return known
+
+
+def count_part(part: Part) -> Cost:
+    """Build one part on the meta device and count it; an error names the part."""
+    try:
+        with torch.device("meta"):
+            module, image = _built(part), torch.empty(1, *part.shape)
+        sources = part.what.sources if isinstance(part.what, Place) else 0
+        return count(module, [image] * sources if sources else image)
+    except (ArchitectureError, OwnCodeError) as error:
+        raise type(error)(f"{part.name}: {error}") from error
+    except RuntimeError as error:  # torch's own about shapes, devices, or values it cannot know
+        raise ArchitectureError(
+            f"{part.name}: cannot run on the meta device, where costs are counted: {error}"
+        ) from error
+    except Exception as error:
+        own = _own_substage(part)
+        if own is None:
+            raise
+        raise OwnCodeError(
+            f"{part.name}: `{own.__name__}` at width {part.shape[0]} failed"
+            f"{said(error, file_with(own), named=True)}"
+        ) from error
+
+
+def _built(part: Part) -> nn.Module:
+    """The module of a part on the present device; what torch refuses then is not the image's."""
+    try:
+        return build_part(part)
+    except RuntimeError as error:
+        own = _own_substage(part)
+        if own is None:
+            raise
+        raise OwnCodeError(
+            f"`{own.__name__}.build({part.shape[0]})` cannot run on the meta device, where costs "
+            f"are counted: {error}"
+        ) from error
+
+
+def _own_substage(part: Part) -> type | None:
+    """The class of the user's own SubStage that a part is, whose code may fail in any way."""
+    substage = type(part.what.substage) if isinstance(part.what, Place) else None
+    return None if substage in BUILT_IN.values() else substage
+
+
+def cost(network: nn.Module, input_shape: Shape) -> Cost:
+    """The cost of one image `(C, H, W)` through any network, which is left as it was.
+
+    Raises `ArchitectureError` if it runs a matrix product of an unknown kind.
+    """
+    image = torch.empty(1, *input_shape, device="meta")
+    return count(copy.deepcopy(network).to("meta"), image)
+
+
+class Buildable(Protocol):
+    """A network that is not built yet: an exported architecture, or a hand-designed one."""
+
+    @property
+    def input_shape(self) -> Shape:
+        """Channels, height and width of its images."""
+
+    def build(self) -> nn.Module:
+        """The network."""
+
+
+def cost_of(network: Buildable) -> Cost:
+    """The cost of one image through a network, which is built without memory for its weights."""
+    with torch.device("meta"):
+        return cost(network.build(), network.input_shape)
+
+
+def count(module: nn.Module, *inputs: Tensor | list[Tensor]) -> Cost:
+    """The cost of a module on the meta device, which is put into eval mode."""
+    with torch.no_grad(), Counter() as counter:
+        module.eval()(*inputs)
+    params = sum(parameter.numel() for parameter in module.parameters())
+    return Cost(counter.macs, params, counter.activations)
+
+
+class Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no types
+    """Adds up the MACs and output elements of every matrix product that runs inside."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's class has no types
+        self.macs = 0
+        self.activations = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one operation and count it; one that is made of others is taken apart first."""
+        formula = FORMULAS.get(func.overloadpacket)
+        if formula is None:
+            with self:
+                apart = func.decompose(*args, **(kwargs or {}))
+            if apart is not NotImplemented:
+                return apart
+            refuse_product(func)
+        out = func(*args, **(kwargs or {}))
+        if formula is not None:
+            macs, activations = formula(args, out)
+            self.macs += macs
+            self.activations += activations
+        return out
+
+
+def refuse_product(func: Any) -> None:
+    """Refuse an operation that may hold a matrix product which nobody would count."""
+    space, _, name = func.name().partition("::")
+    name = name.split(".")[0]
+    if space == "aten" and (HARMLESS.search(name) or not PRODUCT.search(name)):
+        return
+    raise OwnCodeError(  # the toolkit's own layers hold none
+        f"operation `{space}::{name}` may hold a matrix product that the cost counter does not "
+        f"know: write it with matmul, convolutions or scaled_dot_product_attention."
+    )
+
+
+def product(left: Tensor, right: Tensor) -> tuple[int, int]:
+    """MACs and output elements of `(..., n, k) @ (..., k, m)`."""
+    return left.numel() * right.shape[-1], prod(left.shape[:-1]) * right.shape[-1]
+
+
+def convolution(args: Any, out: Tensor) -> tuple[int, int]:
+    """Each element that a convolution puts out (transposed: takes in) meets one filter."""
+    source, weight, transposed = args[0], args[1], args[6]
+    each = source if transposed else out
+    return each.numel() * prod(weight.shape[1:]), out.numel()
+
+
+def attention(args: Any, _: Any) -> tuple[int, int]:
+    """The scores `q @ k.mT` and the mixture of the values, whichever kernel does them."""
+    query, key, value = args[:3]
+    scores = prod(query.shape[:-1]) * key.shape[-2]
+    macs = scores * (query.shape[-1] + value.shape[-1])
+    return macs, scores + prod(query.shape[:-1]) * value.shape[-1]
+
+
+FORMULAS: dict[Any, Callable[[Any, Any], tuple[int, int]]] = {
+    aten.mm: lambda args, _: product(args[0], args[1]),
+    aten.bmm: lambda args, _: product(args[0], args[1]),
+    aten.addmm: lambda args, _: product(args[1], args[2]),
+    aten.baddbmm: lambda args, _: product(args[1], args[2]),
+    aten.mv: lambda args, _: (args[0].numel(), args[0].shape[0]),
+    aten.dot: lambda args, _: (args[0].numel(), 1),
+    aten.convolution: convolution,
+    aten._scaled_dot_product_flash_attention: attention,
+    aten._scaled_dot_product_flash_attention_for_cpu: attention,
+    aten._scaled_dot_product_efficient_attention: attention,
+    aten._scaled_dot_product_cudnn_attention: attention,
+}

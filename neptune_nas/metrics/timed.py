@@ -1,0 +1,158 @@
+"""Measured latency of a built network, and the memory that its tensors take.
+
+By the clock on the wall, as a user meets it, or as processor time, which does not depend on what
+else the machine does.
+"""
+
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from statistics import median, quantiles
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from neptune_nas.devices.threads import torch_threads
+from neptune_nas.errors import OptionError
+from neptune_nas.nn.builder import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Time on the wall of one forward pass of a whole batch, in eval mode.
+
+    `median` and `spread` (between the quartiles): ms. `device`: as torch names it.
+    `threads`: torch's, where the device is a CPU.
+    """
+
+    median: float
+    spread: float
+    batch: int
+    repeats: int
+    threads: int
+    device: str
+
+
+def measure_latency(
+    network: nn.Module,
+    input_shape: Shape,
+    batch: int = 1,
+    repeats: int = 30,
+    threads: int = 1,
+) -> Latency:
+    """Time `repeats` passes of `batch` random images `(C, H, W)`, after a tenth as many untimed.
+
+    It is the time on the wall, so that what else the machine does counts too. It runs where the
+    network's parameters lie; mode and number of threads are put back.
+    """
+    for name, value, least in (
+        ("batch", batch, 1),
+        ("repeats", repeats, 2),
+        ("threads", threads, 1),
+    ):
+        if value < least:
+            raise OptionError(f"`measure_latency`: {name} must be >= {least}, but got {value}.")
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+    images = torch.rand(batch, *input_shape, device=device)
+    with torch_threads(threads):
+        times = passes(network, images, repeats, time.perf_counter)
+    low, _, high = quantiles(times, n=4)
+    return Latency(median(times), high - low, batch, repeats, threads, str(device))
+
+
+def processor_time(network: nn.Module, input_shape: Shape, repeats: int = 30) -> float:
+    """Milliseconds of processor time that one thread takes for one random image, in eval mode.
+
+    The median of `repeats` passes, after a tenth as many untimed. What other processes and threads
+    take does not count. The network must lie on the CPU.
+    """
+    with torch_threads(1):
+        return median(passes(network, torch.rand(1, *input_shape), repeats, time.thread_time))
+
+
+def passes(
+    network: nn.Module, images: torch.Tensor, repeats: int, clock: Callable[[], float]
+) -> list[float]:
+    """Milliseconds of each of `repeats` passes by a clock of seconds."""
+    with evaluating(network), torch.inference_mode():
+        for _ in range(max(1, repeats // 10)):
+            timed(network, images, clock)
+        return [timed(network, images, clock) for _ in range(repeats)]
+
+
+def timed(network: nn.Module, images: torch.Tensor, clock: Callable[[], float]) -> float:
+    """Milliseconds of one pass, the device's queue included."""
+    start = clock()
+    network(images)
+    if images.is_cuda:
+        torch.cuda.synchronize(images.device)
+    return (clock() - start) * 1e3
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Eval mode inside; afterwards whatever it was."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
+
+
+def peak_memory(
+    network: nn.Module, input_shape: Shape, batch: int = 1, *, training: bool = False
+) -> int:
+    """Bytes of the tensors that live at once, at most, in one pass over `batch` images.
+
+    Counted on the meta device: parameters, images and everything computed, but neither what a
+    kernel needs for itself nor what an allocator adds. With `training`, a backward pass follows,
+    so all that it needs lives until then, and gradients too.
+    """
+    ghost = deepcopy(network).to("meta").train(training)
+    meter = MemoryMeter()
+    with meter:
+        for tensor in (*ghost.parameters(), *ghost.buffers()):
+            meter.note(tensor)
+        images = torch.empty(batch, *input_shape, device="meta")
+        with torch.set_grad_enabled(training):
+            logits = ghost(images)
+            if training:
+                logits.sum().backward()
+    return meter.peak
+
+
+class MemoryMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no types
+    """Keeps the bytes of every storage that is alive, and their highest sum."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's class has no types
+        self.alive = self.peak = 0
+        self.known: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one operation and note what it puts out."""
+        out = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(out):
+            if isinstance(leaf, torch.Tensor):
+                self.note(leaf)
+        return out
+
+    def note(self, tensor: torch.Tensor) -> None:
+        """Count the storage of a tensor until it dies."""
+        storage = tensor.untyped_storage()
+        if storage not in self.known:
+            self.known.add(storage)
+            self.alive += storage.nbytes()
+            self.peak = max(self.peak, self.alive)
+            weakref.finalize(storage, self.forget, storage.nbytes())
+
+    def forget(self, size: int) -> None:
+        """Take off the bytes of a storage that died."""
+        self.alive -= size

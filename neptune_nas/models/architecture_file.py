@@ -1,0 +1,214 @@
+"""An architecture as a file that stands for itself, and back.
+
+The file's form is published as `docs/architecture.schema.json`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from neptune_nas.architecture.codec import from_json, key, to_json
+from neptune_nas.errors import FileFormatError, NeptuneError, OptionError
+from neptune_nas.files.atomic import read_file, write_file
+from neptune_nas.files.kinds import ARCHITECTURE, refuse_model
+from neptune_nas.files.schema import (
+    LIST,
+    OBJECT,
+    SHAPE,
+    SIZE,
+    TEXT,
+    TOO_DEEP,
+    Rule,
+    check_document,
+    parse,
+)
+from neptune_nas.metrics.counted import CostModel
+from neptune_nas.metrics.trial import Cost, Score, Trial, mean_score
+from neptune_nas.metrics.trial_json import cost_in, cost_to_json, score_to_json, scores_in
+from neptune_nas.models.model_file import Weights, with_weights
+from neptune_nas.nn.builder import Shape, build
+from neptune_nas.study.study import Study
+
+FORMAT = ARCHITECTURE
+VERSION = 1
+
+FIELDS: Mapping[str, Rule] = {
+    "format": TEXT,
+    "version": SIZE,
+    "key": TEXT,
+    "architecture": OBJECT,
+    "input_shape": SHAPE,
+    "classes": SIZE,
+    "cost": OBJECT,
+    "scores": LIST,
+    "recipe": OBJECT,
+    "provenance": OBJECT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedArchitecture:
+    """An architecture with what is known of it: what `load` reads and `export_trial` makes.
+
+    `input_shape` `(C, H, W)` and `classes` are those it was searched for. `recipe`: how its scores
+    were trained. `provenance`: study, trial, space, data and versions it comes from.
+    """
+
+    architecture: Any
+    input_shape: Shape
+    classes: int
+    cost: Cost
+    scores: tuple[Score, ...] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def score(self) -> Score | None:
+        """The good score at the highest fidelity, the mean of its seeds; None without any."""
+        trained = [score for score in self.scores if score.ok and score.proxy is None]
+        top = max((score.fidelity for score in trained), default=0)
+        return mean_score([score for score in trained if score.fidelity == top])
+
+    @property
+    def key(self) -> str:
+        """The name of the network: equal for equal networks."""
+        return key(self.architecture)
+
+    def build(
+        self, seed: int | None = None, weights: str | Path | Weights | None = None
+    ) -> nn.Module:
+        """The network, freshly initialised: normalised images `(N, C, H, W)` to logits.
+
+        Equal seeds give equal weights. `weights`: those of a trained model or of its file, with
+        which the network is in eval mode.
+        Raises `FileFormatError` for the weights of another network.
+        """
+        network = build(self.architecture, self.input_shape, self.classes, seed)
+        return network if weights is None else with_weights(network, weights, self.key)
+
+
+def export_trial(study: Study, trial: Trial) -> ExportedArchitecture:
+    """A trial's architecture with its costs, its scores, and where they come from.
+
+    `build` makes it a network, `Training` trains it, `save` writes it. Raises `OptionError` for
+    what is no trial, such as the number of one.
+    """
+    if not isinstance(trial, Trial):
+        raise OptionError(
+            f"`trial` must be a Trial, such as study.best() or study.trials[0], but got {trial!r}."
+        )
+    settings = study.settings
+    question, facts = settings.question, settings.facts
+    return ExportedArchitecture(
+        architecture=trial.architecture,
+        input_shape=facts.input_shape,
+        classes=facts.classes,
+        cost=trial.cost,
+        scores=(*trial.scores, *trial.confirmations),
+        recipe=question.recipe,
+        provenance={
+            "study": settings.name,
+            "trial": trial.number,
+            "space": question.space,
+            "space_fingerprint": facts.space_fingerprint,
+            "data": question.data,
+            "data_fingerprint": facts.data_fingerprint,
+            "seed": question.seed,
+            "created": facts.created,
+            "hardware": facts.hardware,
+            "versions": facts.versions,
+        },
+    )
+
+
+def save(path: str | Path, item: ExportedArchitecture) -> None:
+    """Write the file that `load` reads; raises `NeptuneError` where that cannot be done."""
+    write_file(Path(path), dumps(item))
+
+
+def dumps(item: ExportedArchitecture) -> str:
+    """The JSON text of an exported architecture."""
+    return json.dumps(document(item), indent=2, ensure_ascii=False) + "\n"
+
+
+def document(item: ExportedArchitecture) -> dict[str, Any]:
+    """The JSON object of an exported architecture."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "key": item.key,
+        "architecture": to_json(item.architecture),
+        "input_shape": list(item.input_shape),
+        "classes": item.classes,
+        "cost": cost_to_json(item.cost),
+        "scores": [score_to_json(score) for score in item.scores],
+        "recipe": dict(item.recipe),
+        "provenance": dict(item.provenance),
+    }
+
+
+def load(path: str | Path, allow: Iterable[type] = ()) -> ExportedArchitecture:
+    """The architecture in a file that `neptune-nas export` wrote; nothing in it is executed.
+
+    `allow`: the user's own record classes that it may name. Raises `FileFormatError`, naming the
+    field, for a file that is missing, malformed, truncated, foreign, from a later version, or
+    changed by hand so that its key is no longer its architecture's or its FLOPs not two a MAC.
+    """
+    refuse_model(Path(path))
+    return loads(read_file(Path(path)), str(path), allow)
+
+
+def loads(text: str, where: str, allow: Iterable[type] = ()) -> ExportedArchitecture:
+    """The same from a text; `where` names it in messages."""
+    try:
+        return from_document(parse(text), allow)
+    except NeptuneError as error:
+        raise FileFormatError(f"{where}: {error}") from error
+
+
+def from_document(data: object, allow: Iterable[type] = ()) -> ExportedArchitecture:
+    """The same from the object that `document` made."""
+    content = check_document(data, FORMAT, VERSION, FIELDS)
+    try:
+        item = _decoded(content, allow)
+    except RecursionError as error:
+        raise FileFormatError(TOO_DEEP) from error
+    if item.key != content["key"]:
+        raise FileFormatError(
+            f"`key` must be {item.key}, but got {content['key']}: the file was changed by hand."
+        )
+    return item
+
+
+def _decoded(content: Mapping[str, Any], allow: Iterable[type]) -> ExportedArchitecture:
+    channels, height, width = content["input_shape"]
+    return ExportedArchitecture(
+        architecture=from_json(content["architecture"], allow),
+        input_shape=(channels, height, width),
+        classes=content["classes"],
+        cost=cost_in(content["cost"], "cost."),
+        scores=scores_in(content["scores"], "scores."),
+        recipe=content["recipe"],
+        provenance=content["provenance"],
+    )
+
+
+def fitted(item: ExportedArchitecture, input_shape: Shape, classes: int) -> ExportedArchitecture:
+    """The same architecture for other images, with its costs on them.
+
+    Raises `ArchitectureError` where they are too small for it.
+    """
+    if (item.input_shape, item.classes) == (input_shape, classes):
+        return item
+    cost = CostModel(input_shape, classes).cost(item.architecture)
+    return replace(item, input_shape=input_shape, classes=classes, cost=cost)
+
+
+def bare(architecture: Any, input_shape: Shape, classes: int) -> ExportedArchitecture:
+    """An architecture that no study knows, with its costs."""
+    cost = CostModel(input_shape, classes).cost(architecture)
+    return ExportedArchitecture(architecture, input_shape, classes, cost)

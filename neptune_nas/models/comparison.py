@@ -1,0 +1,39 @@
+"""Two architectures side by side: what was decided, what it costs, what it scored."""
+
+from dataclasses import fields
+from typing import Any
+
+from neptune_nas.architecture.fields import is_record
+from neptune_nas.models.architecture_file import ExportedArchitecture
+
+
+def facts_of(item: ExportedArchitecture) -> dict[str, str]:
+    """Everything worth comparing about an exported architecture, by name."""
+    cost, score = item.cost, item.score
+    facts = {"key": item.key, **decisions(item.architecture)}
+    facts |= {"FLOPs": f"{cost.flops:,}", "parameters": f"{cost.params:,}"}
+    facts |= {"activations": f"{cost.activations:,}"}
+    if score:
+        facts |= {"accuracy": f"{score.accuracy:.4f}", "epochs": str(score.fidelity)}
+    return facts
+
+
+def decisions(value: Any, path: str = "") -> dict[str, str]:
+    """Every plain value of an architecture, by its path.
+
+    >>> from neptune_nas.architecture.records import Conv
+    >>> decisions(Conv(kernel=5), "stages.0.entry")
+    {'stages.0.entry': 'Conv', 'stages.0.entry.kernel': '5', 'stages.0.entry.groups': '1'}
+    """
+    if isinstance(value, tuple):
+        pairs = [(f"{path}.{i}", item) for i, item in enumerate(value)]
+    elif is_record(value):
+        prefix = f"{path}." if path else ""
+        pairs = [(prefix + field.name, getattr(value, field.name)) for field in fields(value)]
+        return {
+            **({path: type(value).__name__} if path else {}),
+            **{name: text for at, item in pairs for name, text in decisions(item, at).items()},
+        }
+    else:
+        return {path: str(value)}
+    return {name: text for at, item in pairs for name, text in decisions(item, at).items()}

@@ -1,0 +1,36 @@
+"""What an exported file says about itself, whatever its form."""
+
+import json
+from typing import Any
+
+from neptune_nas.models.model import Model
+
+INPUT, OUTPUT, BATCH = "images", "logits", "batch"
+COLOURS = {1: "gray", 3: "RGB"}
+
+
+def facts(model: Model) -> dict[str, Any]:
+    """Labels, preprocessing and origin of a model, as JSON."""
+    channels, height, width = model.input_shape
+    return {
+        "labels": list(model.labels),
+        "input": {
+            "name": INPUT,
+            "values": "float32 in 0..1; they are normalised inside",
+            "layout": "NCHW",
+            "channels": COLOURS.get(channels, channels),
+            "height": height,
+            "width": width,
+        },
+        "output": {"name": OUTPUT, "values": "one logit a label; softmax makes probabilities"},
+        "mean": list(model.mean),
+        "std": list(model.std),
+        "key": model.key,
+        "metrics": dict(model.metrics),
+        "provenance": dict(model.provenance),
+    }
+
+
+def facts_text(model: Model) -> str:
+    """The same as a text."""
+    return json.dumps(facts(model))

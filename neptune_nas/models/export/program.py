@@ -1,0 +1,58 @@
+"""A model as one graph, which ONNX and pt2 files are made of."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
+
+import torch
+from torch.export import Dim, ExportedProgram
+from torch.fx import GraphModule
+
+from neptune_nas.errors import NeptuneError
+from neptune_nas.models.export.facts import BATCH
+from neptune_nas.models.model import Model
+
+EXAMPLES = 2  # images that the graph is traced with: with one, torch would fix the batch to one
+
+
+def traced(model: Model) -> ExportedProgram:
+    """The graph of the model's classifier: images `(N, C, H, W)` in 0..1 to logits, for any N.
+
+    Raises `NeptuneError` for a network, such as one with SubStages of the user's own, that torch
+    cannot trace.
+    """
+    images = torch.rand(EXAMPLES, *model.input_shape)
+    classifier = model.classifier().requires_grad_(False)
+    try:
+        with quiet():
+            batch = {0: Dim(BATCH)}
+            program = torch.export.export(classifier, (images,), dynamic_shapes=(batch,))
+    except NeptuneError:
+        raise
+    except Exception as error:  # whatever the tracer, or a user's own SubStage in it, may raise
+        raise refused(model, "traced", error) from error
+    forget_traces(program)
+    return program
+
+
+def forget_traces(program: ExportedProgram) -> None:
+    """Drop the stack traces of every operation: paths of this machine, most of a file's size."""
+    for module in program.graph_module.modules():
+        if isinstance(module, GraphModule):
+            for node in module.graph.nodes:
+                node.meta.pop("stack_trace", None)
+
+
+def refused(model: Model, what: str, error: Exception) -> NeptuneError:
+    """What to say where torch gives up: its own first line."""
+    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return NeptuneError(f"the network {model.key} cannot be {what} by torch ({reason.strip()}).")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what torch's exporters print and warn of, which says nothing about the model."""
+    with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,202 @@
+"""A trained network with all that its use needs: labels, preprocessing, and what is known of it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from neptune_nas.errors import (
+    ArchitectureError,
+    DataError,
+    FileFormatError,
+    NeptuneError,
+    first_line,
+)
+from neptune_nas.files.kinds import refuse_architecture
+from neptune_nas.files.schema import SHAPE, SIZE, TEXT, Rule, check_fields, is_number
+from neptune_nas.models.architecture_file import ExportedArchitecture, document, from_document
+from neptune_nas.models.model_file import (
+    ModelFile,
+    check_finite,
+    check_weights,
+    read_model_file,
+    with_weights,
+    write_model_file,
+)
+from neptune_nas.nn.builder import Shape
+from neptune_nas.nn.classifier import Classifier
+from neptune_nas.nn.references import ReferenceNetwork
+
+BATCH = 512  # images predicted in one go: bounds the memory that takes
+REFERENCE: Mapping[str, Rule] = {"reference": TEXT, "input_shape": SHAPE, "classes": SIZE}
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained network.
+
+    `of`: what it was built from. `labels`: one a class. `mean`, `std`: one a channel, of images
+    scaled to 0..1, as in `ImageData`. `state`: the network's state dict. `metrics` (such as
+    `{"validation_accuracy": 0.97}`) and `provenance` (how it was trained) are JSON.
+    """
+
+    of: ExportedArchitecture | ReferenceNetwork
+    labels: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    state: Mapping[str, Tensor]
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_names(self.labels, self.of.classes)
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != self.input_shape[0] or not all(map(is_number, values)):
+                raise ArchitectureError(
+                    f"`Model.{name}` needs one finite number for each of the "
+                    f"{self.input_shape[0]} channels, but got {values!r}."
+                )
+        if min(self.std) <= 0:
+            raise ArchitectureError(f"`Model.std` must be above 0, but got {self.std!r}.")
+
+    @property
+    def key(self) -> str:
+        """The name of the network: equal for equal networks; a hand-designed one's own."""
+        return self.of.key if isinstance(self.of, ExportedArchitecture) else self.of.name
+
+    @property
+    def input_shape(self) -> Shape:
+        """Channels, height and width of the images that it was trained on."""
+        return self.of.input_shape
+
+    def network(self) -> nn.Module:
+        """The network in eval mode with its weights: normalised images `(N, C, H, W)` to logits.
+
+        Raises `FileFormatError` for weights that do not fit it.
+        """
+        return with_weights(self.of.build(seed=0), self, self.key)
+
+    def classifier(self) -> Classifier:
+        """The same with the normalisation inside: images in 0..1 `(N, C, H, W)` to logits."""
+        return Classifier(self.network(), self.mean, self.std).eval()
+
+    @cached_property
+    def _classifier(self) -> Classifier:
+        return self.classifier()
+
+    def predict(self, images: Tensor) -> Tensor:
+        """The probabilities `(N, classes)` of uint8 images `(N, C, H, W)`, in the labels' order."""
+        channels = self.input_shape[0]
+        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != channels:
+            raise DataError(
+                f"`predict` needs uint8 images (N, {channels}, H, W), but got {images.dtype} "
+                f"{tuple(images.shape)}."
+            )
+        with torch.inference_mode():
+            parts = [self._classifier(part.float() / 255) for part in torch.split(images, BATCH)]
+        return torch.cat(parts).softmax(1)
+
+
+def check_names(labels: tuple[str, ...], classes: int) -> None:
+    """Refuse labels that are not one string a class."""
+    if len(labels) != classes or not all(isinstance(label, str) for label in labels):
+        raise ArchitectureError(
+            f"`Model.labels` needs {classes} strings, one a class, but got {labels!r}."
+        )
+
+
+def untrained(of: ExportedArchitecture | ReferenceNetwork, seed: int = 0) -> Model:
+    """The network with fresh weights, its classes named by their numbers, nothing normalised."""
+    channels = of.input_shape[0]
+    return Model(
+        of=of,
+        labels=tuple(map(str, range(of.classes))),
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+        state=of.build(seed).state_dict(),
+        provenance={"weights": f"untrained, seed {seed}"},
+    )
+
+
+def save_model(path: str | Path, model: Model) -> None:
+    """Write the model as safetensors with a JSON header, at once; its weights are checked first."""
+    check_fit(model)
+    of = model.of
+    header = {
+        "key": model.key,
+        "network": document(of) if isinstance(of, ExportedArchitecture) else reference_document(of),
+        "labels": list(model.labels),
+        "mean": list(model.mean),
+        "std": list(model.std),
+        "metrics": dict(model.metrics),
+        "provenance": dict(model.provenance),
+    }
+    write_model_file(Path(path), ModelFile(header, model.state))
+
+
+def load_model(path: str | Path, allow: Iterable[type] = ()) -> Model:
+    """The model in a file that `save_model` wrote; nothing in it is executed.
+
+    `allow`: the user's own record classes that its architecture may name. Raises `FileFormatError`
+    for a file that is missing, malformed, of another kind or version, whose architecture is
+    refused, or whose weights do not fit it.
+    """
+    refuse_architecture(Path(path))
+    file = read_model_file(Path(path))
+    try:
+        model = decoded(file, allow)
+        if model.key != file.key:
+            raise FileFormatError(f"`key` must be {model.key}, but got {file.key}.")
+        check_fit(model)
+        check_finite(model.state)
+    except NeptuneError as error:
+        raise FileFormatError(f"{path}: {error}") from error
+    return model
+
+
+def check_fit(model: Model) -> None:
+    """Refuse weights that are not those of the model's network.
+
+    It is built on the meta device, since a network that somebody wrote down may need any memory.
+    """
+    try:
+        with torch.device("meta"):
+            network = model.of.build(seed=0)
+    except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:  # torch's, of sizes
+        raise FileFormatError(f"the network cannot be built ({first_line(error)}).") from error
+    check_weights(network, model.state)
+
+
+def decoded(file: ModelFile, allow: Iterable[type]) -> Model:
+    """The model that a file holds."""
+    header = file.header
+    network = header["network"]
+    return Model(
+        of=reference_in(network) if "reference" in network else from_document(network, allow),
+        labels=tuple(header["labels"]),
+        mean=tuple(header["mean"]),
+        std=tuple(header["std"]),
+        state=file.state,
+        metrics=header["metrics"],
+        provenance=header["provenance"],
+    )
+
+
+def reference_document(network: ReferenceNetwork) -> dict[str, Any]:
+    """The JSON object of a hand-designed network."""
+    return {
+        "reference": network.name,
+        "input_shape": list(network.input_shape),
+        "classes": network.classes,
+    }
+
+
+def reference_in(data: object) -> ReferenceNetwork:
+    """The hand-designed network that `reference_document` wrote."""
+    content = check_fields(data, REFERENCE, "network.")
+    channels, height, width = content["input_shape"]
+    return ReferenceNetwork(content["reference"], (channels, height, width), content["classes"])

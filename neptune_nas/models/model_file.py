@@ -1,0 +1,158 @@
+"""The file of a trained network: its weights as safetensors, and what they are as a JSON header.
+
+Reading it executes nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from neptune_nas.errors import FileFormatError, NeptuneError
+from neptune_nas.files.atomic import write_file
+from neptune_nas.files.schema import LIST, OBJECT, SIZE, TEXT, Rule, check_document, parse
+from neptune_nas.files.signatures import ENOUGH, is_safetensors
+from neptune_nas.files.tensors import packed, unpacked
+
+FORMAT = "neptune-nas/model"
+VERSION = 1
+
+FIELDS: Mapping[str, Rule] = {
+    "format": TEXT,
+    "version": SIZE,
+    "key": TEXT,
+    "network": OBJECT,
+    "labels": LIST,
+    "mean": LIST,
+    "std": LIST,
+    "metrics": OBJECT,
+    "provenance": OBJECT,
+}
+
+
+class Weights(Protocol):
+    """The weights of the network that `key` names, by their names in its state dict."""
+
+    @property
+    def key(self) -> str:
+        """The name of the network: equal for equal networks."""
+
+    @property
+    def state(self) -> Mapping[str, Tensor]:
+        """The tensors by name."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelFile:
+    """What stands in the file: a header with `FIELDS`, and the weights."""
+
+    header: Mapping[str, Any]
+    state: Mapping[str, Tensor]
+
+    @property
+    def key(self) -> str:
+        """The name of the network: equal for equal networks."""
+        return str(self.header["key"])
+
+
+def write_model_file(path: Path, content: ModelFile) -> None:
+    """Put the file at `path` at once; equal contents give equal bytes."""
+    header = {"format": FORMAT, "version": VERSION, **content.header}
+    try:
+        text = json.dumps(header, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise NeptuneError(
+            f"{path} cannot be written: metrics and provenance must be JSON ({error}): "
+            f"use finite numbers, strings, booleans, None, lists and mappings."
+        ) from error
+    write_file(path, packed(text, content.state))
+
+
+def read_model_file(path: Path) -> ModelFile:
+    """The file at `path`.
+
+    Raises `FileFormatError` for a file that is missing, no safetensors, without our header, or
+    from another version.
+    """
+    text, tensors = unpacked(path)
+    # Copies, since the file may be cut off or changed while they are used.
+    state = {name: value.clone() for name, value in tensors.items()}
+    try:
+        return ModelFile(header_in(text), state)
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}") from error
+
+
+def is_model_file(path: Path) -> bool:
+    """Whether the file at `path` is to be read as safetensors: by its name, or its first bytes."""
+    if path.suffix == ".safetensors":
+        return True
+    try:
+        with path.open("rb") as file:
+            return is_safetensors(file.read(ENOUGH))
+    except OSError:
+        return False
+
+
+def header_in(text: str) -> dict[str, Any]:
+    """The header that a file's text is."""
+    header = check_document(parse(text), FORMAT, VERSION, FIELDS)
+    try:
+        json.dumps(header, allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise FileFormatError(
+            "its header must hold finite numbers, but has NaN or infinity: save it again."
+        ) from error
+    return header
+
+
+def with_weights(network: nn.Module, weights: str | Path | Weights, key: str) -> nn.Module:
+    """`network`, which `key` names, in eval mode and with these weights, or those in that file."""
+    if isinstance(weights, str | Path):
+        return with_weights(network, read_model_file(Path(weights)), key)
+    if weights.key != key:
+        raise FileFormatError(
+            f"weights must be of the network {key}, but are of {weights.key}: "
+            f"take the file that was saved with this architecture."
+        )
+    check_weights(network, weights.state)
+    with torch.no_grad():  # not load_state_dict, which some of torchvision's want versions for
+        for name, value in network.state_dict().items():
+            value.copy_(weights.state[name])
+    return network.eval()
+
+
+def check_weights(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Refuse weights of other names, shapes or dtypes than those of `network`, naming the first.
+
+    The network may lie on the meta device, where it takes no memory whatever its size.
+    """
+    wanted = network.state_dict()
+    for name in sorted({*wanted} ^ {*state}):
+        broken = "is missing" if name in wanted else "is none of the network's"
+        raise FileFormatError(f"weights do not fit the network: `{name}` {broken}.")
+    for name, value in wanted.items():
+        got = state[name]
+        if value.shape != got.shape:
+            raise FileFormatError(
+                f"weights do not fit the network: `{name}` must have the shape "
+                f"{tuple(value.shape)}, but has {tuple(got.shape)}."
+            )
+        if value.dtype != got.dtype:
+            raise FileFormatError(
+                f"weights do not fit the network: `{name}` must be {value.dtype}, but is "
+                f"{got.dtype}."
+            )
+
+
+def check_finite(state: Mapping[str, Tensor]) -> None:
+    """Refuse weights among which there is NaN or infinity, naming the first."""
+    for name, value in state.items():
+        if not value.isfinite().all():
+            raise FileFormatError(
+                f"weights must be finite, but `{name}` has NaN or infinity: train the network anew."
+            )

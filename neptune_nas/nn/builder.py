@@ -1,0 +1,252 @@
+"""From an architecture to a network, whole or part by part."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from neptune_nas.architecture import records
+from neptune_nas.architecture.records import Architecture, resolve_connections
+from neptune_nas.errors import ArchitectureError, NeptuneError, OwnCodeError, file_with, said
+from neptune_nas.nn.heads import ClassificationHead, Stem
+from neptune_nas.nn.network import Neptune
+from neptune_nas.nn.norms import SHIFTLESS
+from neptune_nas.nn.stage import Cell, Stage
+from neptune_nas.nn.substages import (
+    Convolution,
+    FeedForward,
+    InvertedResidual,
+    Projection,
+    SelfAttention,
+)
+from neptune_nas.text import counted
+
+Shape = tuple[int, int, int]
+"""Channels, height, width of one image or map."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stage before its SubStages: entry, pooling and norm."""
+
+    width: int
+    entry: Any
+    stride: int
+    pool: records.Pool
+    norm: records.Norm
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A SubStage where it stands: it reads `sources` maps; its norm may mix `layers` layers."""
+
+    substage: Any
+    norm: records.Norm
+    sources: int
+    layers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a network that costs the same wherever it stands; equal parts differ in name only.
+
+    `name`: its place, as in `stages.0.substages.1`. `shape`: `(C, H, W)` of what it reads.
+    """
+
+    name: str = field(compare=False)
+    what: records.Stem | Entry | Place | records.Head
+    shape: Shape
+    classes: int = 0
+
+
+def parts(architecture: Architecture, input_shape: Shape, classes: int) -> tuple[Part, ...]:
+    """The parts of a network for images `(C, H, W)`, from the first to the last.
+
+    Raises `ArchitectureError` for other records, and if the images are too small, naming the size
+    needed.
+    """
+    check_buildable(architecture, input_shape)
+    stem = architecture.stem
+    found = [Part("stem", stem, input_shape)]
+    height, width = (-(-side // stem.stride) for side in input_shape[1:])
+    shape = (stem.width, height, width)
+    for i, stage in enumerate(architecture.stages):
+        entry = Entry(stage.width, stage.entry, stage.stride, stage.pool, stage.norm)
+        found.append(Part(f"stages.{i}.entry", entry, shape))
+        shape = stage_shape(stage, shape)
+        for j, place in enumerate(places(stage)):
+            found.append(Part(f"stages.{i}.substages.{j}", place, shape))
+    found.append(Part("head", architecture.head, shape, classes))
+    return tuple(found)
+
+
+def places(stage: records.Stage) -> Iterator[Place]:
+    """The SubStages of a stage, each with what its cost depends on."""
+    layers = 2  # the entry's and its own
+    for substage, sources in zip(stage.substages, resolve_connections(stage), strict=True):
+        yield Place(substage, stage.norm, len(sources), layers if stage.norm == "mln" else 1)
+        layers += not isinstance(substage, records.Identity)
+
+
+def stage_shape(stage: records.Stage, shape: Shape) -> Shape:
+    """The shape of a stage's maps, from that of its input."""
+    height, width = (-(-side // stage.stride) for side in shape[1:])
+    if stage.pool != "none":
+        height, width = height // 2, width // 2
+    return stage.width, height, width
+
+
+def least_size(architecture: Architecture) -> int:
+    """The least image side, in pixels, that leaves one pixel after every downsampling."""
+    side = 1
+    for stage in reversed(architecture.stages):
+        side = ((side if stage.pool == "none" else 2 * side) - 1) * stage.stride + 1
+    return (side - 1) * architecture.stem.stride + 1
+
+
+def check_buildable(architecture: Architecture, input_shape: Shape) -> None:
+    """Refuse records of other networks, and images with too few pixels for the downsamplings."""
+    if not isinstance(architecture, Architecture):
+        raise ArchitectureError(
+            f"only an `Architecture` can be built, but this is a {type(architecture).__name__}: "
+            f"a space of other networks is searched by their table alone."
+        )
+    least = least_size(architecture)
+    if min(input_shape[1:]) < least:
+        raise ArchitectureError(
+            f"an architecture with {counted(len(architecture.stages), 'stage')} needs images of at "
+            f"least {least}x{least} pixels, one a downsampling, but got {input_shape[1]}x"
+            f"{input_shape[2]}: take larger images, fewer stages, or pool='none'."
+        )
+
+
+def build(
+    architecture: Architecture, input_shape: Shape, classes: int, seed: int | None = None
+) -> Neptune:
+    """The network of an architecture for images `(C, H, W)`.
+
+    Equal seeds give equal weights and leave the global random state as it was.
+    Raises `ArchitectureError` for other records, and if the images are too small, naming the size
+    needed.
+    """
+    check_buildable(architecture, input_shape)
+    widths = [architecture.stem.width, *(stage.width for stage in architecture.stages)]
+    with nullcontext() if seed is None else seeded(seed):
+        return Neptune(
+            stem=build_stem(architecture.stem, input_shape[0]),
+            stages=[
+                build_stage(stage, width)
+                for stage, width in zip(architecture.stages, widths, strict=False)
+            ],
+            head=build_head(architecture.head, widths[-1], classes),
+        )
+
+
+def build_part(part: Part) -> nn.Module:
+    """The module of one part alone; a `Cell` for a SubStage, which takes a list of its sources."""
+    channels = part.shape[0]
+    match part.what:
+        case records.Stem() as stem:
+            return build_stem(stem, channels)
+        case records.Head() as head:
+            return build_head(head, channels, part.classes)
+        case Place() as place:
+            op = build_substage(place.substage, channels, place.norm)
+            return Cell(op, channels, place.norm, sources=place.sources, layers=place.layers)
+        case Entry() as entry:
+            stage = records.Stage(entry.width, entry.entry, entry.stride, entry.pool, entry.norm)
+            return build_stage(stage, channels)
+
+
+def build_stem(stem: records.Stem, channels: int) -> Stem:
+    """The stem for images of `channels`."""
+    return Stem(channels, stem.width, stem.kernel, stem.stride)
+
+
+def build_head(head: records.Head, channels: int, classes: int) -> ClassificationHead:
+    """The head for maps of `channels`."""
+    return ClassificationHead(channels, classes, head.width, head.dropout)
+
+
+def build_stage(stage: records.Stage, in_channels: int) -> Stage:
+    """The stage for maps of `in_channels`."""
+    return Stage(
+        in_channels,
+        stage.width,
+        entry=build_entry(stage, in_channels),
+        stride=stage.stride,
+        pool=stage.pool,
+        norm=stage.norm,
+        substages=[build_substage(sub, stage.width, stage.norm) for sub in stage.substages],
+        sources=resolve_connections(stage),
+        residual=stage.connections == "residual",
+    )
+
+
+def build_entry(stage: records.Stage, channels: int) -> nn.Module:
+    """What maps `channels` to the stage's width with its stride."""
+    width, stride, bias = stage.width, stage.stride, stage.norm in SHIFTLESS
+    match stage.entry:
+        case records.Conv(kernel, groups):
+            return Convolution(channels, width, kernel, stride=stride, groups=groups, bias=bias)
+        case records.InvertedResidual(kernel, expansion):
+            return InvertedResidual(
+                channels, width, kernel, expansion=expansion, stride=stride, norm=stage.norm
+            )
+        case records.Identity():
+            return Projection(channels, width, stride, bias)
+    raise ArchitectureError(
+        f"`Stage.entry` must be a Conv, an InvertedResidual or an Identity, "
+        f"but got {stage.entry!r}."
+    )
+
+
+def build_substage(substage: Any, width: int, norm: str) -> nn.Module | None:
+    """The operation of a SubStage on maps of `width` channels; None for an identity."""
+    bias = norm in SHIFTLESS
+    match substage:
+        case records.Conv(kernel, groups):
+            return Convolution(width, width, kernel, groups=groups, bias=bias)
+        case records.InvertedResidual(kernel, expansion):
+            return InvertedResidual(width, width, kernel, expansion=expansion, norm=norm)
+        case records.Attention(heads, window, stride):
+            return SelfAttention(width, heads, window=window, stride=stride, bias=bias)
+        case records.FeedForward(expansion):
+            return FeedForward(width, expansion, bias)
+        case records.Identity():
+            return None
+        case records.SubStage():
+            return build_own(substage, width)
+    raise ArchitectureError(
+        f"a SubStage must be one of the built-in records or a frozen dataclass with "
+        f"`build(width)`, but got {substage!r}."
+    )
+
+
+def build_own(substage: records.SubStage, width: int) -> nn.Module:
+    """The module of a user's own SubStage, whose code may fail in any way."""
+    cls = type(substage)
+    try:
+        module = substage.build(width)
+    except (NeptuneError, RuntimeError):  # they say more where they are caught
+        raise
+    except Exception as error:
+        raise OwnCodeError(
+            f"`{cls.__name__}.build({width})` failed{said(error, file_with(cls), named=True)}"
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise OwnCodeError(
+            f"`{cls.__name__}.build` must return a torch.nn.Module, but got {module!r}."
+        )
+    return module
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw weights from `seed` inside, and leave the global random state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield

@@ -1,0 +1,92 @@
+"""A training's folder: what lies where, who may write to it, and that it keeps to its terms."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from neptune_nas.errors import StudyError
+from neptune_nas.files.locks import locked
+from neptune_nas.retrain.terms import Terms, refuse_others
+from neptune_nas.study.folder import read_toml, write_toml
+
+
+@dataclass(frozen=True, slots=True)
+class SeedFolder:
+    """The folder of one seed."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The run between two epochs, for as long as it lasts."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def model(self) -> Path:
+        """The best weights, once the run is over."""
+        return self.path / "model.safetensors"
+
+    @property
+    def history(self) -> Path:
+        """One row an epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the run is over and everything of it written."""
+        return self.model.is_file() and not self.checkpoint.exists()
+
+    def drop_checkpoint(self) -> None:
+        """Remove the checkpoint, and what a killed process left of another."""
+        for file in (*self.path.glob(f".{self.checkpoint.name}.*"), self.checkpoint):
+            file.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainFolder:
+    """The folder of one network's training."""
+
+    path: Path
+
+    @property
+    def terms(self) -> Path:
+        """What was asked."""
+        return self.path / "train.toml"
+
+    @property
+    def metrics(self) -> Path:
+        """What was measured in the end."""
+        return self.path / "metrics.json"
+
+    @property
+    def curves(self) -> Path:
+        """The page with the learning curves."""
+        return self.path / "curves.html"
+
+    def seed(self, seed: int) -> SeedFolder:
+        """The folder of a seed."""
+        return SeedFolder(self.path / f"seed-{seed}")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other commands out of this folder while inside."""
+        busy = (
+            f"{self.path} is being trained in by another process: wait for it, or choose another "
+            f"folder as `out` (--out)."
+        )
+        with locked(self.path / "train.lock", busy):
+            yield
+
+
+def settle(folder: TrainFolder, terms: Terms) -> None:
+    """Write the terms into a new folder; raises `StudyError` for others than it began with."""
+    if folder.terms.exists():
+        refuse_others(f"{folder.path} was begun", read_toml(folder.terms, Terms), terms)
+        return
+    if folder.metrics.exists() or any(folder.path.glob("seed-*")):
+        raise StudyError(
+            f"{folder.path} has seeds, but no {folder.terms.name} that says how they were trained: "
+            f"put it back, or choose another folder as `out` (--out)."
+        )
+    write_toml(folder.terms, terms)

@@ -1,0 +1,56 @@
+"""A recipe in a file, alone or among other things."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from neptune_nas.errors import FileFormatError, OptionError
+from neptune_nas.files.atomic import read_file
+from neptune_nas.files.schema import parse
+from neptune_nas.study.folder import record_from
+from neptune_nas.training.recipe import Recipe
+
+OUTER = ("question", "terms")  # the tables that have the recipe of `study.toml`, `metrics.json`
+OURS = ("recipe", "version", "format")  # one of which every other file of ours has at its top
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in a TOML or JSON file: its fields, or any file of ours that holds one.
+
+    Those are `study.toml`, an exported architecture, and `train.toml` and `metrics.json` of a
+    training. Fields that are not there are as in `Recipe`. Raises `FileFormatError`, also for a
+    file that has none of them.
+    """
+    content = parsed(path)
+    where = place_in(content)
+    for name in where:
+        content = content.get(name) if isinstance(content, dict) else None
+    if not isinstance(content, dict) or not content:
+        place = f"`{'.'.join(where)}`" if where else "it"
+        raise FileFormatError(
+            f"{path} must hold the fields of a recipe, such as `lr`, but {place} has none."
+        )
+    return record_from(Recipe, content, str(path))
+
+
+def place_in(content: object) -> tuple[str, ...]:
+    """The names on the way to the recipe in a file's content; none if that is the recipe."""
+    if not isinstance(content, dict):
+        return ()
+    for outer in OUTER:
+        if outer in content:
+            return (outer, "recipe")
+    return ("recipe",) if any(name in content for name in OURS) else ()
+
+
+def parsed(path: Path) -> Any:
+    """The content of a TOML or JSON file."""
+    if path.suffix not in (".toml", ".json"):
+        raise OptionError(f"a recipe must be a .toml or .json file, but got {path}.")
+    text = read_file(path)
+    try:
+        return tomllib.loads(text) if path.suffix == ".toml" else parse(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FileFormatError(f"{path} is no TOML: {error}.") from error
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}") from error

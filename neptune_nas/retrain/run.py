@@ -1,0 +1,281 @@
+"""Full-budget training of one network, from end to end: what `neptune-nas train` runs.
+
+>>> from neptune_nas import Training
+>>> Training("resnet8", data="digits", epochs=20).folder.path.name
+'resnet8-digits'
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from time import perf_counter
+
+from neptune_nas.data.images import ImageData
+from neptune_nas.data.load import load_once
+from neptune_nas.data.names import check_known, short_name
+from neptune_nas.devices.device import check_device, pick_device
+from neptune_nas.devices.mode import Mode
+from neptune_nas.devices.threads import torch_threads
+from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError, one_of
+from neptune_nas.files.atomic import folder_name, read_file, write_file
+from neptune_nas.files.type_hints import check_types
+from neptune_nas.interrupts import heed
+from neptune_nas.metrics.counted import cost_of
+from neptune_nas.models.architecture_file import ExportedArchitecture, fitted
+from neptune_nas.nn.references import REFERENCES, ReferenceNetwork
+from neptune_nas.retrain.curves import render_curves, tells
+from neptune_nas.retrain.folder import TrainFolder, settle
+from neptune_nas.retrain.history import read_history
+from neptune_nas.retrain.metrics import Metrics, SeedMetrics, dumps, load_metrics
+from neptune_nas.retrain.seed import Job, Network, read_test, train_seed
+from neptune_nas.retrain.terms import Terms, refuse_others
+from neptune_nas.study.folder import read_toml, record_from
+from neptune_nas.training.augment import augment_for
+from neptune_nas.training.kinds import kind_of
+from neptune_nas.training.recipe import Recipe, default_recipe
+from neptune_nas.training.remembered import modes_for
+from neptune_nas.training.state import Epoch
+from neptune_nas.watch import ignore
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An epoch that is over: of which seed, of how many epochs and seeds, and how long it goes on.
+
+    `seconds_left`: until all seeds are trained, at the pace so far.
+    """
+
+    seed: int
+    seeds: int
+    epoch: Epoch
+    epochs: int
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything that can be asked of a training; `run` trains, or goes on.
+
+    `source`: an architecture, as `neptune_nas.load` reads it, or the name of a hand-designed
+    network. `data`: see `load_data` (default: what an architecture was searched on). `seeds`: how
+    many, from 0. `recipe`: how to train (default: as the architecture's scores were trained, else
+    what suits the data). `out`: the folder (default: `trained/NETWORK-DATA`). `data_dir`: where
+    data sets lie, see `load_data`. `device`: "auto", "cpu" or "cuda". `threads`: of torch (default:
+    as torch is set).
+
+    Raises `OptionError` at once for a field of another type, and for a value that is unknown or out
+    of its range.
+    """
+
+    source: ExportedArchitecture | str
+    data: str | None = None
+    epochs: int = 60
+    seeds: int = 3
+    recipe: Recipe | None = None
+    out: str | Path | None = None
+    data_dir: str | Path | None = None
+    device: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        for name in ("epochs", "seeds", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise OptionError(f"`{name}` must be at least 1, but got {value}.")
+        check_device(self.device)
+        if self.data:
+            check_known(self.data)
+        if isinstance(self.source, str) and self.source not in REFERENCES:
+            raise OptionError(
+                f"reference network '{self.source}' is unknown: {one_of(REFERENCES, self.source)} "
+                f"An architecture in a file is given as load(FILE)."
+            )
+
+    @cached_property
+    def data_name(self) -> str:
+        """The data set to train on."""
+        known = None if isinstance(self.source, str) else self.source.provenance.get("data")
+        name = self.data or known
+        if not isinstance(name, str):
+            raise OptionError(
+                f"a training of {name_of(self.source)} needs `data`, such as cifar10."
+            )
+        return name
+
+    @cached_property
+    def folder(self) -> TrainFolder:
+        """Where everything goes."""
+        if self.out:
+            return TrainFolder(Path(self.out))
+        name = f"{name_of(self.source)}-{short_name(self.data_name)}"
+        return TrainFolder(Path("trained") / folder_name(name))
+
+    @cached_property
+    def images(self) -> ImageData:
+        """The data set itself.
+
+        Raises `StudyError` where it is taken from an architecture and is not what it was then.
+        """
+        data = load_once(self.data_name, self.data_dir, 0)
+        if self.data is None and isinstance(self.source, ExportedArchitecture):
+            then = self.source.provenance.get("data_fingerprint", data.fingerprint)
+            if then != data.fingerprint:
+                raise StudyError(
+                    f"data '{self.data_name}' is not what {name_of(self.source)} was searched on "
+                    f"({then}, now {data.fingerprint}): images that chose it may be in the test "
+                    f"split now; to train on it as it is, ask for {self.data_name} as `data` "
+                    f"(--data)."
+                )
+        return data
+
+    @cached_property
+    def network(self) -> Network:
+        """The network, for the data's images and classes."""
+        shape, classes = self.images.input_shape, len(self.images.classes)
+        if isinstance(self.source, str):
+            return ReferenceNetwork(self.source, shape, classes)
+        return fitted(self.source, shape, classes)
+
+    @cached_property
+    def used_recipe(self) -> Recipe:
+        """The recipe to train with."""
+        if self.recipe is not None:
+            return self.recipe
+        if isinstance(self.source, ExportedArchitecture) and self.source.recipe:
+            return record_from(Recipe, self.source.recipe, "the architecture's `recipe`")
+        return default_recipe(self.data_name)
+
+    @cached_property
+    def mode(self) -> Mode:
+        """The precision and layout to train in: those that the folder was begun with, if it was."""
+        precision = self.used_recipe.precision
+        if self.folder.terms.exists():
+            return read_toml(self.folder.terms, Terms).mode or Mode(precision)
+        modes = modes_for(precision, pick_device(self.device))
+        return modes.of(kind_of(self.network.build(seed=0)))
+
+    @cached_property
+    def terms(self) -> Terms:
+        """What decides the result."""
+        augment = augment_for(self.used_recipe, self.images)
+        recipe = replace(self.used_recipe, crop=augment.crop, flip=augment.flip)
+        return Terms(
+            network=self.source if isinstance(self.source, str) else self.source.key,
+            data=self.data_name,
+            data_fingerprint=self.images.fingerprint,
+            epochs=self.epochs,
+            recipe=asdict(recipe),
+            classes=self.images.classes,
+            mode=self.mode,
+        )
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every seed that is asked for was measured on the test split before."""
+        return not self._unmeasured(self._known())
+
+    def run(self, watch: Callable[[Step], None] = ignore) -> Metrics:
+        """Train each seed, then read the test split once for each, writing down each at once.
+
+        A training that was stopped goes on; one that is done is read from its `metrics.json`.
+        Raises `StudyError` for a folder that was begun with other terms, or is at work.
+        """
+        job = Job(self.network, self.images, self.used_recipe, self.terms, pick_device(self.device))
+        with self.folder.locked(), torch_threads(self.threads):
+            settle(self.folder, job.terms)
+            known = self._known()
+            seeds = self._unmeasured(known)
+            try:
+                self._train(job, seeds, watch)
+                metrics = self._measure(job, seeds, known)
+            except BaseException:
+                with suppress(NeptuneError):  # the first mistake is the one to tell
+                    self._draw(self._known())
+                raise
+            if seeds or not self._is_drawn(metrics):
+                self._draw(metrics)
+        return metrics
+
+    def _known(self) -> Metrics | None:
+        """What was measured before, by these terms."""
+        file = self.folder.metrics
+        if not file.exists():
+            return None
+        metrics = load_metrics(file)
+        refuse_others(f"{file} was measured", metrics.terms, self.terms)
+        return metrics
+
+    def _unmeasured(self, known: Metrics | None) -> list[int]:
+        measured = {each.seed for each in known.seeds} if known else set()
+        return [seed for seed in range(self.seeds) if seed not in measured]
+
+    def _train(self, job: Job, seeds: list[int], watch: Callable[[Step], None]) -> None:
+        seeds = [seed for seed in seeds if not self.folder.seed(seed).is_trained]
+        pace = Pace()
+        for place, seed in enumerate(seeds, start=1):
+            later = (len(seeds) - place) * self.epochs
+
+            def note(epoch: Epoch, seed: int = seed, later: int = later) -> None:
+                left = pace.seconds_for(self.epochs - epoch.number + later)
+                watch(Step(seed, self.seeds, epoch, self.epochs, left))
+                heed()
+
+            train_seed(job, seed, self.folder.seed(seed), note)
+
+    def _measure(self, job: Job, seeds: list[int], known: Metrics | None) -> Metrics:
+        """What is known with these seeds; each is on disk before the next is measured."""
+        for seed in seeds:
+            known = joined(job, known, read_test(job, seed, self.folder.seed(seed)))
+            write_file(self.folder.metrics, dumps(known))
+        assert known is not None  # a seed at least is asked for: it was measured before, or now
+        return known
+
+    def _is_drawn(self, metrics: Metrics) -> bool:
+        """Whether the page with the curves tells these metrics."""
+        try:
+            return tells(read_file(self.folder.curves), metrics)
+        except FileFormatError:  # missing or damaged
+            return False
+
+    def _draw(self, metrics: Metrics | None) -> None:
+        """Write the page with the curves of every seed that has some."""
+        measured = [each.seed for each in metrics.seeds] if metrics else []
+        seeds = sorted({*range(self.seeds), *measured})
+        files = {seed: self.folder.seed(seed).history for seed in seeds}
+        histories = {seed: read_history(file) for seed, file in files.items() if file.exists()}
+        if histories:
+            terms = metrics.terms if metrics else self.terms
+            page = render_curves(name_of(self.source), terms, histories, metrics)
+            write_file(self.folder.curves, page)
+
+
+class Pace:
+    """How long epochs take, from the time since the first was begun."""
+
+    def __init__(self) -> None:
+        self.started, self.epochs = perf_counter(), 0
+
+    def seconds_for(self, epochs: int) -> float:
+        """The seconds that so many more will take, now that another is over."""
+        self.epochs += 1
+        return (perf_counter() - self.started) / self.epochs * epochs
+
+
+def name_of(source: ExportedArchitecture | str) -> str:
+    """A network's name for people: a study's with the number of the trial, or its key."""
+    if isinstance(source, str):
+        return source
+    study, trial = (source.provenance.get(name) for name in ("study", "trial"))
+    return source.key if study is None or trial is None else f"{study}-trial-{trial}"
+
+
+def joined(job: Job, known: Metrics | None, seed: SeedMetrics) -> Metrics:
+    """What is known of a training with another seed that was just measured."""
+    return Metrics(
+        terms=job.terms,
+        cost=known.cost if known else cost_of(job.network),
+        seeds=tuple(sorted((*(known.seeds if known else ()), seed), key=lambda each: each.seed)),
+    )

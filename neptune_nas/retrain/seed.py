@@ -1,0 +1,165 @@
+"""One seed of a training: trained into its folder, and measured on the test split at the end."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from neptune_nas.architecture.fields import record_classes
+from neptune_nas.data.images import ImageData
+from neptune_nas.devices.memory import is_out_of_memory
+from neptune_nas.devices.mode import Mode
+from neptune_nas.devices.precision import autocast_for
+from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
+from neptune_nas.models.architecture_file import ExportedArchitecture
+from neptune_nas.models.model import Model, load_model, save_model
+from neptune_nas.nn.references import ReferenceNetwork
+from neptune_nas.retrain.folder import SeedFolder
+from neptune_nas.retrain.history import read_history, write_history
+from neptune_nas.retrain.metrics import SeedMetrics
+from neptune_nas.retrain.terms import TERMS, Terms, refuse_others, terms_in
+from neptune_nas.search.provenance import hardware, now, versions
+from neptune_nas.training.augment import Normalizer
+from neptune_nas.training.choice import choose
+from neptune_nas.training.feed import make_feeds
+from neptune_nas.training.long import Course, Trained, train_long
+from neptune_nas.training.loop import DivergedError
+from neptune_nas.training.measure import measure
+from neptune_nas.training.recipe import Recipe
+from neptune_nas.training.state import Epoch
+
+Network = ExportedArchitecture | ReferenceNetwork
+LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch norm
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all seeds of a training share."""
+
+    network: Network
+    data: ImageData
+    recipe: Recipe
+    terms: Terms
+    device: str
+
+    @property
+    def mode(self) -> Mode:
+        """The precision and layout to train and measure in."""
+        return self.terms.mode or Mode(self.recipe.precision)
+
+
+def train_seed(job: Job, seed: int, folder: SeedFolder, watch: Callable[[Epoch], None]) -> None:
+    """Train the network from this seed, or go on, until its model lies in the folder.
+
+    `watch` is called after each epoch, once it is on disk. Raises `NeptuneError` where the training
+    diverges, memory runs out, or a batch norm meets a single image.
+    """
+
+    def note(history: Sequence[Epoch]) -> None:
+        write_history(folder.history, history)
+        watch(history[-1])
+
+    course = Course(job.terms.epochs, seed, folder.checkpoint, note)
+    with in_a_sentence(folder):
+        network = job.network.build(seed)
+        trained = train_long(network, job.data, job.recipe, course, job.device, mode=job.mode)
+    save_model(folder.model, model_of(job, seed, trained))
+    write_history(folder.history, trained.history)
+    folder.drop_checkpoint()
+
+
+@contextmanager
+def in_a_sentence(folder: SeedFolder) -> Iterator[None]:
+    """Say in a sentence what may go wrong with a training inside."""
+    try:
+        yield
+    except DivergedError as error:
+        raise NeptuneError(f"{folder.path} {error}: lower the recipe's `lr`.") from error
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise NeptuneError(
+            f"{folder.path} ran out of memory: lower the recipe's `batch_size`."
+        ) from error
+    except ValueError as error:
+        if LONE_IMAGE not in str(error):
+            raise
+        raise NeptuneError(
+            f"{folder.path} met a batch of one image, from which a batch norm learns nothing: take "
+            f"more training images, or a larger `batch_size` of the recipe."
+        ) from error
+
+
+def model_of(job: Job, seed: int, trained: Trained) -> Model:
+    """The trained network with its labels and preprocessing."""
+    choice, data = choose(trained.history), job.data
+    return Model(
+        of=job.network,
+        labels=data.classes,
+        mean=data.mean,
+        std=data.std,
+        state=trained.weights,
+        metrics={
+            "validation_accuracy": choice.accuracy,
+            "validation_loss": choice.loss,
+            "epoch": choice.epoch,
+            "weights": choice.weights,
+        },
+        provenance={**asdict(job.terms), "seed": seed, "versions": versions()},
+    )
+
+
+def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
+    """Measure a trained seed's model on the test split, once all that could fail before has not.
+
+    Raises `StudyError` for the model of another training.
+    """
+    model, history = own_model(job, seed, folder.model), read_history(folder.history)
+    choice = choose(history)
+    where, data = torch.device(job.device), job.data
+    (test,) = make_feeds((data.test,), where)
+    accuracy, loss = measure(
+        model.network().to(where),
+        test,
+        Normalizer(data, where, job.mode.layout),
+        autocast_for(job.mode.precision, where),
+    )
+    return SeedMetrics(
+        seed=seed,
+        epoch=choice.epoch,
+        weights=choice.weights,
+        validation_accuracy=choice.accuracy,
+        validation_loss=choice.loss,
+        test_accuracy=accuracy,
+        test_loss=loss,
+        seconds=sum(epoch.seconds for epoch in history),
+        test_read=now(),
+        device=job.device,
+        hardware=hardware(),
+        versions=versions(),
+    )
+
+
+def own_model(job: Job, seed: int, file: Path) -> Model:
+    """The model in a file, which must be of this training and seed."""
+    network = job.network
+    allow = (
+        record_classes(network.architecture) if isinstance(network, ExportedArchitecture) else ()
+    )
+    model = load_model(file, allow)
+    told = {name: model.provenance[name] for name in TERMS if name in model.provenance}
+    try:
+        terms = terms_in(told, "provenance.")
+    except FileFormatError as error:
+        raise StudyError(
+            f"{file} does not say how it was trained ({error}): remove it to train this seed."
+        ) from error
+    refuse_others(f"{file} was trained", terms, job.terms)
+    if model.provenance.get("seed") != seed:
+        raise StudyError(
+            f"{file} must be of seed {seed}, but is of seed {model.provenance.get('seed')}: put "
+            f"its own back, or remove it to train this seed."
+        )
+    return model

@@ -1,0 +1,279 @@
+"""The one process that asks, submits and tells: the only writer of a study."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from time import monotonic
+from typing import Any
+
+from neptune_nas.engine.engine import Call, Engine, Result
+from neptune_nas.errors import StudyError
+from neptune_nas.evaluators.seeds import seed_for
+from neptune_nas.interrupts import heed
+from neptune_nas.metrics.trial import SCORED, Cost, State, Trial
+from neptune_nas.samplers.problem import SpaceExhaustedError
+from neptune_nas.search.proposals import Proposer
+from neptune_nas.study.front import Front, enter, losses_of
+from neptune_nas.study.objectives import standing, values_of
+from neptune_nas.study.rungs import Losses, Phase, Rungs
+from neptune_nas.study.settings import Question
+from neptune_nas.study.store import Store
+from neptune_nas.watch import ignore
+
+HOPELESS = 10  # trials that fail alike before any has worked
+AHEAD = 1  # calls beyond the engine's slots that wait, so that no slot idles while we think
+
+
+class StopSearch(Exception):  # noqa: N818  # no error, as `StopIteration` is none
+    """Raised by what watches a search, to end it as if all its time were over.
+
+    What was found is written, `Search.run` returns the study, and the same search can go on.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to stop: at `trials` begun, after `seconds`, or after `patience` useless trials.
+
+    Useless are trials, one after the other, that were scored at the last rung and added nothing to
+    the front. Those that the search was told to try are not counted: they are not its finds.
+    """
+
+    trials: int
+    seconds: float | None = None
+    patience: int | None = None
+
+
+@dataclass(slots=True)
+class Coordinator:
+    """Keeps an engine busy with new architectures and promotions until the limits are met.
+
+    `measure`: the cost of an architecture, and its latency in ms where that was asked for.
+    `watch`: called after each result, with the trial that it is of; may raise `StopSearch`.
+    Going on after a crash is making the unfinished calls again.
+    """
+
+    question: Question
+    store: Store
+    proposer: Proposer
+    rungs: Rungs
+    measure: Callable[[Any], tuple[Cost, float | None]]
+    watch: Callable[["Coordinator", Trial], None] = ignore
+    trials: dict[int, Trial] = field(init=False, default_factory=dict)
+    scored: dict[int, dict[int, Losses]] = field(init=False)
+    promoted: dict[int, set[int]] = field(init=False)
+    again: deque[tuple[int, int]] = field(init=False, default_factory=deque)
+    front: Front = field(init=False, default_factory=list)
+    useless: int = field(init=False, default=0)
+    exhausted: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        self.scored = {level: {} for level in self.rungs.levels}
+        self.promoted = {level: set() for level in self.rungs.levels}
+
+    def load(self) -> None:
+        """Take in the trials of earlier sessions, and which of their calls to make again."""
+        frozen = {trial.number: trial for trial in self.store.frozen_trials()}
+        self.trials = {trial.number: trial for trial in self.store.trials()}
+        for trial in self.trials.values():
+            for level in self.rungs.levels:
+                self._note(trial, level)
+        self.proposer.load(
+            ((trial, frozen[number], self._values(trial)) for number, trial in self.trials.items()),
+            self.rungs.levels[-1],
+        )
+        for trial in sorted(self.trials.values(), key=lambda trial: trial.ended):
+            if trial.state is State.RUNNING:
+                self._go_on(trial)
+            else:
+                self._count_useless(trial)
+
+    def run(self, engine: Engine, limits: Limits) -> None:
+        """Search until a limit is met.
+
+        What the engine raises is raised; whatever was told before then is kept. When time runs out,
+        or the watcher has seen enough, what is being evaluated is left as it is, to be evaluated
+        again when the study goes on.
+        """
+        end = None if limits.seconds is None else monotonic() + limits.seconds
+        while True:
+            self._fill(engine, limits)
+            if not engine.pending:
+                break
+            results = engine.wait(None if end is None else max(0.0, end - monotonic()))
+            taken = [self._take(result) for result in results]  # all, before any is shown or judged
+            for trial in taken:
+                self._refuse_hopeless(trial)
+            enough = [self._is_enough(trial) for trial in taken]
+            if any(enough) or (end is not None and monotonic() >= end):
+                return
+        self._settle()
+
+    def _fill(self, engine: Engine, limits: Limits) -> None:
+        while len(engine.pending) < engine.slots + AHEAD:
+            heed()
+            call = self._next(engine, limits)
+            if call is None:
+                return
+            engine.submit(call)
+
+    def _next(self, engine: Engine, limits: Limits) -> Call | None:
+        """The call to make next: one to finish, a promotion, a new trial, or a last promotion."""
+        if self.again:
+            return self._call(*self.again.popleft())
+        if (promotion := self._promotion(engine, limits)) is not None:
+            return self._call(*promotion)
+        if self._more_will_come(limits):
+            try:
+                return self._call(self._begin(), self.rungs.levels[0])
+            except SpaceExhaustedError:
+                self.exhausted = True
+                return self._next(engine, limits)
+        if not engine.pending and (promotion := self._promotion(engine, limits, last=True)):
+            return self._call(*promotion)
+        return None
+
+    def _more_will_come(self, limits: Limits) -> bool:
+        """Whether new trials can still begin."""
+        patient = limits.patience is None or self.useless < limits.patience
+        return patient and not self.exhausted and len(self.trials) < limits.trials
+
+    def _promotion(
+        self, engine: Engine, limits: Limits, *, last: bool = False
+    ) -> tuple[int, int] | None:
+        waiting = {
+            number
+            for number, trial in self.trials.items()
+            if trial.state is State.RUNNING and number not in engine.pending
+        }
+        return self.rungs.promotable(
+            self.scored, self.promoted, waiting, self._phase(limits), is_last_call=last
+        )
+
+    def _phase(self, limits: Limits) -> Phase:
+        """Whether trials that are better may yet come before the search ends.
+
+        Not waited for are they where it may end before. Nor where both accuracy and loss are
+        objectives: of a score below the last rung samplers are told the first of them alone, so
+        that `auto` waits for trials that finish, and the sooner some do, the better. All else is
+        known of a trial at its first rung.
+        """
+        if limits.seconds or limits.patience or {*SCORED} <= {*self.question.objectives}:
+            return Phase.OPEN
+        return Phase.EARLY if self._more_will_come(limits) else Phase.LATE
+
+    def _begin(self) -> int:
+        """Make the next proposal a trial, and return its number."""
+        proposal = self.proposer.propose()
+        cost, latency = self.measure(proposal.architecture)
+        trial = Trial(
+            number=-1,
+            architecture=proposal.architecture,
+            key=proposal.key,
+            cost=cost,
+            picks=proposal.picks,
+            latency=latency,
+            given=proposal.given,
+        )
+        trial = self.store.add(trial, proposal.distributions, proposal.system_attrs)
+        self.proposer.began(proposal, trial)
+        self.trials[trial.number] = trial
+        return trial.number
+
+    def _call(self, number: int, level: int) -> Call:
+        trial = self.trials[number]
+        for below in self.rungs.levels[: self.rungs.levels.index(level)]:
+            self.promoted[below].add(number)
+        seed = seed_for(self.question.seed, trial.key, len(trial.scores_at(level)))
+        return Call(number, trial.architecture, level, seed)
+
+    def _is_enough(self, trial: Trial) -> bool:
+        """Show a trial to the watcher, who may end the search."""
+        try:
+            self.watch(self, trial)
+        except StopSearch:
+            return True
+        return False
+
+    def _take(self, result: Result) -> Trial:
+        """Note a result, on disk first, and return its trial as it now stands."""
+        old, level, score = self.trials[result.call.id], result.call.fidelity, result.score
+        scores = (*old.scores, score)
+        trial = replace(old, scores=scores, failure=score.failure, trace=score.trace)
+        self.trials[trial.number] = trial
+        is_last = level == self.rungs.levels[-1]
+        self.store.add_score(trial, is_last)
+        self._note(trial, level)
+        if score.ok and not is_last:
+            self.proposer.tell_rung(trial)
+        self._go_on(trial)
+        return self.trials[trial.number]
+
+    def _go_on(self, trial: Trial) -> None:
+        """End a running trial that has all it needs, or plan the call that it misses.
+
+        One that waits at a rung is left alone. After a crash this is what was not written yet.
+        """
+        last = self.rungs.levels[-1]
+        if trial.scores and not trial.scores[-1].ok:
+            self._finish(trial, State.FAILED)
+        elif len(trial.scores_at(last)) >= self.question.repeats:
+            self._finish(trial, State.FINISHED)
+        elif (missing := self._unfinished(trial)) is not None:
+            self.again.append((trial.number, missing))
+
+    def _note(self, trial: Trial, level: int) -> None:
+        """Enter a trial's standing at a level, and that it went past the levels below."""
+        if scores := trial.scores_at(level):
+            losses = standing(self.question.objectives, trial, scores)
+            self.scored[level][trial.number] = losses
+        if any(score.fidelity > level for score in trial.scores):
+            self.promoted[level].add(trial.number)
+
+    def _unfinished(self, trial: Trial) -> int | None:
+        """The level at which a running trial misses a score; None if it misses none or waits."""
+        first, last = self.rungs.levels[0], self.rungs.levels[-1]
+        if not trial.scores_at(first):
+            return first
+        done = len(trial.scores_at(last))
+        return last if 0 < done < self.question.repeats else None
+
+    def _finish(self, trial: Trial, state: State) -> None:
+        trial = replace(trial, state=state)
+        self.trials[trial.number] = trial
+        values = self._values(trial)
+        self.store.finish(trial, values if state is State.FINISHED else None)
+        self.proposer.tell(trial, values)
+        self._count_useless(trial)
+
+    def _refuse_hopeless(self, trial: Trial) -> None:
+        """End a search in which nothing has ever worked and everything fails alike."""
+        ended = [t for t in self.trials.values() if t.state is not State.RUNNING]
+        if trial.failure is None or len(ended) < HOPELESS or any(self.scored.values()):
+            return
+        if {t.failure for t in ended} == {trial.failure}:
+            raise StudyError(
+                f"all {len(ended)} trials failed, each because: {trial.failure.rstrip('.')}; "
+                f"failures.txt in the study's folder says where. Mend that, and the same search "
+                f"goes on."
+            )
+
+    def _count_useless(self, trial: Trial) -> None:
+        if trial.state is State.FINISHED:
+            before, new = self.front, (trial, losses_of(self.question, trial))
+            self.front = enter(before, new)
+            if self.front is not before:
+                self.useless = 0
+            elif not trial.given:
+                self.useless += 1
+
+    def _settle(self) -> None:
+        """End the trials that wait at a rung and will not be promoted."""
+        for trial in list(self.trials.values()):
+            if trial.state is State.RUNNING:
+                self._finish(trial, State.PRUNED)
+
+    def _values(self, trial: Trial) -> Sequence[float] | None:
+        if trial.score is None or trial.state in (State.FAILED, State.RUNNING):
+            return None
+        return values_of(self.question.objectives, trial)

@@ -1,0 +1,111 @@
+"""A study's question asked again: to go on with it, or to measure more as it did."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from neptune_nas.architecture.codec import type_name
+from neptune_nas.architecture.fields import record_classes
+from neptune_nas.errors import StudyError
+from neptune_nas.evaluators.evaluator import Evaluator
+from neptune_nas.evaluators.parameters import code_of, parameters_of
+from neptune_nas.files.atomic import folder_name
+from neptune_nas.search.config import Search
+from neptune_nas.search.recount import check_costs
+from neptune_nas.space import Space
+from neptune_nas.study.folder import open_folder, read_settings, record_from
+from neptune_nas.study.read import read_study
+from neptune_nas.study.settings import (
+    TABLE,
+    TRAINING,
+    Question,
+    unlike,
+    unlike_parameters,
+)
+from neptune_nas.study.study import Study
+from neptune_nas.text import as_typed
+from neptune_nas.training.recipe import Recipe
+
+
+def asked_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
+    """The arguments of `Search` that ask a `study.toml`'s question again.
+
+    `own`: the evaluator, where that is one of the user's own. Raises `StudyError` where it is
+    missing, or not what the study began with.
+    """
+    settings = read_settings(file)
+    check_evaluator(file, settings.question, own)
+    question = {name.name: getattr(settings.question, name.name) for name in fields(Question)}
+    recipe = record_from(Recipe, question.pop("recipe"), f"{file}: `recipe`")
+    evaluator, proxy = question.pop("evaluator"), question.pop("proxy")
+    del question["evaluator_kwargs"]  # the evaluator itself has them
+    table = Path(evaluator.removeprefix(TABLE)) if evaluator.startswith(TABLE) else None
+    more = {"recipe": recipe, "trials": settings.trials, "table": table, "proxy": proxy or None}
+    return {**question, **more, "evaluator": own}
+
+
+def check_evaluator(file: Path, question: Question, own: Evaluator | None) -> None:
+    """Refuse an evaluator that is not what the study in `file` was asked of, or its lack."""
+    asked = question.evaluator
+    if own is None and asked != TRAINING and not asked.startswith(TABLE):
+        raise StudyError(
+            f"{file}: `evaluator` is {asked}, which has to be given again: as `evaluator` "
+            f"(--evaluator), with the arguments that it had."
+        )
+    if own is not None and (name := type_name(code_of(own))) != asked:
+        raise StudyError(
+            f"{file}: `evaluator` is {asked}, but got {name}: give what the study began with."
+        )
+    for what, ours, theirs in unlike_parameters(question.evaluator_kwargs, parameters_of(own)):
+        raise StudyError(
+            f"{file}: {what} is {theirs!r}, but got {ours!r}: give what the study began with."
+        )
+
+
+def search_of(
+    path: str | Path,
+    storage: str | None = None,
+    space: str | Space[Any] | None = None,
+    evaluator: Evaluator | None = None,
+) -> Search:
+    """The search that made the study at `path`, to measure more as it did.
+
+    `storage`: the database that the study names, with its password. `space`: where the study's
+    space is now, if not where it was. `evaluator`: that of a study which began with one.
+    """
+    path = Path(path)
+    folder = open_folder(path)
+    place = path if path.name not in ("", "..") else path.resolve()
+    asked = asked_in(folder.settings, evaluator)
+    if (plain := folder_name(place.name)) != place.name:
+        raise StudyError(f"{path} must be named as a study is, such as {plain}: rename it.")
+    return Search(
+        **{**asked, "space": space or asked["space"]},
+        name=place.name,
+        out=place.parent,
+        storage=storage or read_settings(folder.settings).storage or None,
+    )
+
+
+def study_of(search: Search) -> Study:
+    """The study of a search that was made before, its records those of the search's own space."""
+    allow = tuple(record_classes(search.target.template))
+    return read_study(search.folder.path, search.storage, allow)
+
+
+def check_same(search: Search, study: Study) -> None:
+    """Refuse to measure more for a study that began otherwise, or with other data or space."""
+    settings, facts = study.settings, study.settings.facts
+    # Where its space lies may have changed; whether it is the same space, the fingerprint says.
+    asked = replace(search.question, space=settings.question.space)
+    for what, ours, theirs in (
+        *unlike(settings.question, asked),
+        ("data", search.task.fingerprint, facts.data_fingerprint),
+        ("space", search.target.fingerprint, facts.space_fingerprint),
+    ):
+        if ours != theirs:
+            raise StudyError(
+                f"study {search.folder.path} was begun with {what} {as_typed(theirs)}, but now it "
+                f"is {as_typed(ours)}: its scores cannot be compared with new ones."
+            )
+    check_costs(search.folder.path, study.trials, search.subject.gauge.cost)

@@ -1,0 +1,105 @@
+"""Architectures that a search is told to try first: read, and refused where it could not."""
+
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neptune_nas.architecture.codec import NotAllowedError
+from neptune_nas.architecture.fields import record_classes
+from neptune_nas.errors import FileFormatError, OptionError, StudyError
+from neptune_nas.metrics.trial import Trial
+from neptune_nas.models.architecture_file import ExportedArchitecture, load
+from neptune_nas.search.subject import Subject
+from neptune_nas.space import Space
+from neptune_nas.study.read import read_study
+from neptune_nas.study.study import Study
+from neptune_nas.text import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An architecture, and how messages name it."""
+
+    architecture: Any
+    name: str
+
+
+def given_in(first: Sequence[object], space: Space[Any]) -> Iterator[Given]:
+    """The architectures that the items of `first` stand for.
+
+    An item is an architecture, an exported one, a trial, a study, of which its front is meant, or
+    where one of these lies: an exported architecture's file or a study's folder. Raises
+    `OptionError` for a study without a front and for records that the space does not have, and
+    what `load` and `read_study` raise.
+    """
+    for i, item in enumerate(first):
+        name = f"`first[{i}]`"
+        match item:
+            case str() | Path():
+                yield from _at(Path(item), space)
+            case ExportedArchitecture() | Trial():
+                yield Given(item.architecture, name)
+            case Study():
+                yield from _front(item)
+            case _:
+                yield Given(item, name)
+
+
+def _at(path: Path, space: Space[Any]) -> Iterator[Given]:
+    allow = tuple(record_classes(space.template))
+    try:
+        if path.is_dir():
+            yield from _front(read_study(path, allow=allow))
+        else:
+            yield Given(load(path, allow).architecture, str(path))
+    except (FileFormatError, StudyError) as error:
+        if isinstance(error.__cause__, NotAllowedError):
+            raise OptionError(
+                f"`first`: {path} holds records that space '{space.name}' does not have: leave it "
+                f"out, or search a space that has them."
+            ) from error
+        raise
+
+
+def _front(study: Study) -> Iterator[Given]:
+    front = study.pareto()
+    if not front:
+        raise OptionError(f"`first`: study {study.folder} has no front yet: leave it out.")
+    for trial in front:
+        yield Given(trial.architecture, f"trial {trial.number} of {study.folder}")
+
+
+def left_out(given: int, left: int) -> str:
+    """That there are more architectures `given` than trials `left`, in a sentence; else empty."""
+    if given <= (room := max(0, left)):
+        return ""
+    return (
+        f"`first` (--first) gives {counted(given, 'architecture')}, but `trials` (--trials) has "
+        f"room for {room}: the rest is left out."
+    )
+
+
+def to_try(subject: Subject, given: Iterable[Given], tried: Container[str]) -> tuple[Any, ...]:
+    """The architectures that are not `tried`, by name, each network once.
+
+    Raises `OptionError` for one that is not in the space, cannot be built for the images, or breaks
+    a constraint.
+    """
+    new: dict[str, Any] = {}
+    for each in given:
+        if (wrong := subject.space.explain(each.architecture)) is not None:
+            raise OptionError(
+                f"`first`: {each.name} is not in space '{subject.space.name}': {wrong}; leave it "
+                f"out, or search a space that has it."
+            )
+        name = subject.problem.name(each.architecture)
+        if name in tried or name in new:
+            continue
+        if (obstacle := subject.gauge.obstacle(each.architecture)) is not None:
+            raise OptionError(
+                f"`first`: {each.name} cannot be tried, since {obstacle}; leave it out, or loosen "
+                f"the constraints."
+            )
+        new[name] = each.architecture
+    return tuple(new.values())

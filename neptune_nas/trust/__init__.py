@@ -1,0 +1,1 @@
+"""Whether a study can be trusted: audit, confirmation, baselines, references."""

@@ -1,0 +1,79 @@
+"""Honest baselines: other samplers on a study's question, at equal budget."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.files.atomic import folder_name
+from neptune_nas.report.outputs import write_outputs
+from neptune_nas.samplers.factory import make_sampler
+from neptune_nas.search.config import Search
+from neptune_nas.search.resume import check_same, study_of
+from neptune_nas.search.run import Say, Watch
+from neptune_nas.study.progress import is_at_work
+from neptune_nas.study.settings import Settings
+from neptune_nas.study.study import Study
+from neptune_nas.watch import ignore
+
+SAMPLERS = ("random", "local")
+
+
+def run_baselines(
+    search: Search,
+    samplers: Sequence[str] = SAMPLERS,
+    trials: int | None = None,
+    watch: Watch = ignore,
+    say: Say = ignore,
+) -> Study:
+    """Search again with each of `samplers`, `trials` each (default: as many as the study has).
+
+    Each is a study of its own in the folder `baselines` of the study, and goes on like any other.
+    What the study was told to try first, each tries first too. `say` is called before each, with a
+    sentence on whose search it is, and `watch` after each result. Raises `StudyError` while another
+    process is at work on the study: how many trials it will have is not known yet.
+    """
+    study = study_of(search)
+    if is_at_work(study):
+        raise StudyError(
+            f"study {search.folder.path} is being searched by another process, or measured for: "
+            f"wait for it, so that its baselines get as many trials."
+        )
+    check_same(search, study)
+    check_latency(search, study.settings)
+    if not samplers:
+        raise OptionError("baselines need a sampler at least, such as random,local.")
+    if trials is not None and trials < 1:
+        raise OptionError(f"baselines need at least 1 trial, but got {trials}.")
+    for name in samplers:
+        make_sampler(name, search.subject.problem)  # a misspelt one is refused before anything runs
+    given = [trial for trial in study.trials if trial.given]
+    for name in samplers:
+        other = replace(
+            search,
+            sampler=name,
+            sampler_kwargs={},
+            trials=len(study.trials) if trials is None else trials,
+            name=folder_name(name),
+            out=search.folder.baselines,
+            storage=None,
+            modes=search.subject.modes,
+            first=given,
+        )
+        # Measured again, a latency might break the constraint that it kept.
+        known = {trial.key: trial.latency for trial in given if trial.latency is not None}
+        other.subject.gauge.latencies.update(known)
+        say(f"Searching with sampler '{name}'.")
+        other.run(watch)
+    study = study_of(search)
+    write_outputs(study)
+    return study
+
+
+def check_latency(search: Search, settings: Settings) -> None:
+    """Refuse baselines whose latencies would be other than the study's."""
+    ours, theirs = search.subject.latency or "", settings.latency
+    if ours != theirs:
+        raise StudyError(
+            f"study {search.folder.path} has latencies by {theirs}, but those of its baselines "
+            f"would be {ours}, which do not compare: search under another name first."
+        )

@@ -1,0 +1,206 @@
+"""JSON in and out, the canonical form, and the key."""
+
+import json
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neptune_nas.architecture.codec import canonical, conforms, from_json, key, to_json, type_name
+from neptune_nas.architecture.records import (
+    Architecture,
+    Attention,
+    Conv,
+    FeedForward,
+    Head,
+    Identity,
+    InvertedResidual,
+    Stage,
+    Stem,
+)
+from neptune_nas.errors import ArchitectureError, FileFormatError
+from neptune_nas.space import choice, find_space, list_spaces
+
+
+@dataclass(frozen=True)
+class Mine:
+    """A user's own SubStage."""
+
+    size: int = 3
+    scale: float = 1.0
+    names: tuple[str, ...] = ()
+    pair: tuple[int, int] = (1, 2)
+    double: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        if self.size < 0:
+            raise ValueError("size must not be negative")
+
+
+@dataclass(frozen=True)
+class Unresolved:
+    """A user's record whose annotation only their type checker can follow."""
+
+    size: "NoSuchType"  # type: ignore[name-defined]  # noqa: F821 - the point of it
+
+
+MINE = "tests.architecture.test_codec:Mine"
+
+
+def architecture(*substages: object, **changes: Any) -> Architecture:
+    return Architecture(stages=(Stage(width=8, substages=substages, **changes),))
+
+
+def through_json(value: object) -> Any:
+    return from_json(json.loads(json.dumps(to_json(value))), allow=[Mine])
+
+
+@given(st.sampled_from(list_spaces()), st.integers(0, 2**32))
+def test_an_architecture_of_any_shipped_space_comes_back_from_json(name: str, seed: int) -> None:
+    sample = find_space(name).sample(Random(seed))
+
+    assert through_json(sample) == sample
+    assert key(through_json(sample)) == key(sample)
+
+
+def test_a_record_of_the_user_comes_back_where_it_is_allowed() -> None:
+    sample = architecture(Mine(size=5, names=("a", "b"), pair=(3, 4)), Conv())
+
+    assert through_json(sample) == sample
+    assert type_name(Mine) == MINE
+
+
+def test_a_root_record_of_the_user_comes_back() -> None:
+    assert through_json(Mine(size=7)) == Mine(size=7)
+    assert canonical(Mine(size=7)) == Mine(size=7)
+
+
+def test_a_record_of_the_user_is_refused_where_it_is_not_allowed() -> None:
+    with pytest.raises(
+        FileFormatError,
+        match=r"`architecture\.stages\.0\.substages\.0` is a user's"
+        r" own record 'tests\.test_codec:Mine', which was not allowed: give its class",
+    ):
+        from_json(to_json(architecture(Mine())))
+
+
+def test_a_record_of_a_script_is_told_where_it_should_have_been_defined() -> None:
+    with pytest.raises(FileFormatError, match=r"'__main__:Mine', of a script .* a file of their"):
+        from_json({**OWN, "type": "__main__:Mine"}, allow=[Mine])
+
+
+def test_annotations_that_cannot_be_resolved_are_not_checked() -> None:
+    value = Unresolved(3)
+
+    assert from_json(to_json(value), allow=[Unresolved]) == value
+
+
+CONV = {"type": "Conv", "kernel": 3, "groups": 1}
+OWN: dict[str, Any] = {"type": MINE, "size": 3, "scale": 1.0, "names": [], "pair": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (3, "`architecture` must be an object with a `type`, but got 3"),
+        ([CONV], "`architecture` must be an object"),
+        ({"kernel": 3}, r"`architecture\.type` must name a record, but got None"),
+        ({"type": "Conf"}, r"'Conf', which is no record: did you mean 'Conv'\?"),
+        (CONV | {"kernal": 3}, r"`architecture\.kernal` is unknown \(Conv has: groups, kernel\)"),
+        ({"type": "Conv", "kernel": 3}, r"`architecture\.groups` is missing"),
+        ({"type": "Identity", "x": 1}, r"`architecture\.x` is unknown \(Identity has: no fields\)"),
+        (CONV | {"kernel": "3"}, r"`architecture\.kernel` needs a whole number, but got '3'"),
+        (CONV | {"kernel": True}, r"`architecture\.kernel` needs a whole number, but got True"),
+        (CONV | {"kernel": 3.0}, r"`architecture\.kernel` needs a whole number, but got 3\.0"),
+        (CONV | {"groups": "all"}, r"needs a whole number or one of depthwise, but got 'all'"),
+        (CONV | {"kernel": 4}, r"`architecture`: `Conv\.kernel` must be a positive odd number"),
+        (OWN | {"size": -1}, "`architecture`: size must not be negative"),
+        (OWN | {"scale": "1"}, r"`architecture\.scale` needs a number"),
+        (OWN | {"names": [1]}, r"`architecture\.names` needs a list, but got \[1\]"),
+        (OWN | {"pair": [1]}, r"`architecture\.pair` needs a list, but got \[1\]"),
+        (OWN | {"pair": 1}, r"`architecture\.pair` needs a list, but got 1"),
+        (OWN | {"double": 1}, r"`architecture\.double` is unknown"),
+    ],
+)
+def test_what_is_malformed_is_named_by_its_path(data: object, message: str) -> None:
+    with pytest.raises(FileFormatError, match=message):
+        from_json(data, allow=[Mine])
+
+
+def test_a_record_in_a_place_of_another_kind_is_refused() -> None:
+    data = to_json(Architecture())
+    data["stem"] = to_json(Conv())
+
+    with pytest.raises(FileFormatError, match=r"`architecture\.stem` needs Stem, but got"):
+        from_json(data)
+
+
+@pytest.mark.parametrize("value", [Mine(names=["a"]), Mine(names={"a": 1}), Mine(pair=b"12")])  # type: ignore[arg-type]  # that is the mistake
+def test_a_record_that_json_cannot_hold_is_refused(value: Mine) -> None:
+    with pytest.raises(ArchitectureError, match="which JSON cannot: use numbers, strings"):
+        to_json(value)
+
+
+def test_a_template_is_refused() -> None:
+    with pytest.raises(ArchitectureError, match=r"Choice\(options=\(3, 5\)\) is left open: sample"):
+        to_json(Conv(kernel=choice(3, 5)))
+
+
+def test_a_whole_number_for_a_number_of_another_writer_is_one() -> None:
+    data = to_json(Head()) | {"dropout": 0}
+
+    assert type(from_json(data).dropout) is float
+
+
+def test_every_value_conforms_to_an_unknown_kind_of_hint() -> None:
+    assert conforms([1], list[int])
+
+
+EQUAL = [
+    (architecture(), architecture(connections="chain")),
+    (architecture(Identity()), architecture()),
+    (architecture(Conv(), Identity()), architecture(Conv())),
+    (architecture(Conv(groups=8)), architecture(Conv(groups="depthwise"))),
+    (architecture(entry=Conv(groups=8)), architecture(entry=Conv(groups="depthwise"))),
+    (architecture(Conv(), connections="dense"), architecture(Conv(), connections="chain")),
+    (
+        architecture(Conv(), Conv(), connections=((0,), (1,))),
+        architecture(Conv(), Conv(), connections="chain"),
+    ),
+    (Architecture(head=Head(dropout=0)), Architecture(head=Head(dropout=0.0))),
+]
+DIFFERENT = [
+    architecture(),
+    architecture(Conv()),
+    architecture(Conv(), connections="chain"),
+    architecture(Conv(), Conv()),
+    architecture(Conv(), Conv(), connections="dense"),
+    architecture(Conv(), Identity(), connections="dense"),
+    architecture(Conv(), connections="chain", norm="mln"),
+    architecture(Attention(heads=2)),
+    architecture(FeedForward()),
+    architecture(InvertedResidual()),
+    architecture(Mine()),
+    architecture(Mine(size=4)),
+    Architecture(stem=Stem(width=8)),
+]
+
+
+@pytest.mark.parametrize(("a", "b"), EQUAL)
+def test_equal_networks_have_one_key_and_one_canonical_form(
+    a: Architecture, b: Architecture
+) -> None:
+    assert key(a) == key(b)
+    assert canonical(a) == canonical(b) == canonical(canonical(a))
+
+
+def test_different_networks_have_different_keys() -> None:
+    assert len({*map(key, DIFFERENT)}) == len(DIFFERENT)
+
+
+def test_a_key_never_changes() -> None:
+    # Stored studies are found by it: a change here makes all of them strangers.
+    assert key(Architecture()) == "554144a137ec6bee"

@@ -1,0 +1,71 @@
+from dataclasses import dataclass
+
+import pytest
+
+from neptune_nas.architecture.description import brief, describe, duration, short, title
+from neptune_nas.architecture.records import (
+    Architecture,
+    Attention,
+    Conv,
+    FeedForward,
+    Identity,
+    InvertedResidual,
+    Stage,
+)
+
+
+@dataclass(frozen=True)
+class Own:
+    """A SubStage of the user's own."""
+
+    ratio: int = 4
+    act: str = "relu"
+
+
+@dataclass(frozen=True)
+class Bare:
+    """One without fields."""
+
+
+def test_each_stage_is_described_by_what_is_not_plain() -> None:
+    stage = Stage(
+        32, entry=Conv(5), stride=2, pool="none", norm="mln", connections="dense",
+        substages=(Conv(3, groups=2), Attention(4, window=7)),
+    )  # fmt: skip
+    assert describe(Architecture(stages=(stage,))) == (
+        "16 | 32 conv5 entry /2 mln dense: g2conv3 attn4w7"
+    )
+
+
+@pytest.mark.parametrize(
+    ("substage", "word", "name"),
+    [
+        (Conv(3), "conv3", "conv 3x3"),
+        (Conv(5, "depthwise"), "dw5", "depthwise 5x5"),
+        (InvertedResidual(3, 6), "mb3x6", "inverted residual 3x3, expansion 6"),
+        (Attention(2, stride=2), "attn2/2", "attention, 2 heads, stride 2"),
+        (FeedForward(4), "ffn4", "feed-forward, expansion 4"),
+        (Identity(), "id", "identity"),
+        (Own(), "Own(ratio=4,act=relu)", "Own, ratio 4, act relu"),
+        (Own(2), "Own(ratio=2)", "Own, ratio 2, act relu"),
+        (Bare(), "Bare", "Bare"),
+    ],
+)
+def test_every_substage_has_a_word_and_a_name(substage: object, word: str, name: str) -> None:
+    assert (brief(substage), title(substage)) == (word, name)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (999, "999"), (1_000, "1k"), (999_999, "1M"), (2.5e9, "2.5G"), (1.234e13, "12.3T")],
+)
+def test_counts_have_three_digits_and_a_unit(number: float, text: str) -> None:
+    assert short(number) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (61, "1 min 1 s"), (7_260, "2 h 1 min"), (90_000, "1 d 1 h")],
+)
+def test_durations_have_their_two_largest_units(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,52 @@
+import pytest
+import torch
+
+from neptune_nas.devices.device import check_device, check_gpus, pick_device, send
+from neptune_nas.errors import OptionError
+
+
+def test_what_is_on_the_device_already_stays_where_it_is() -> None:
+    tensor = torch.arange(3)
+    assert send(tensor, torch.device("cpu")) is tensor
+
+
+def test_a_tensor_is_sent_to_another_device() -> None:
+    assert send(torch.arange(3), torch.device("meta")).device.type == "meta"
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:0", "tpu"])
+def test_an_unknown_device_is_refused_with_what_a_gpu_is_called(name: str) -> None:
+    says = rf"'{name}' is unknown: choose auto, cpu, or cuda, as GPUs are called\."
+    with pytest.raises(OptionError, match=says):
+        check_device(name)
+
+
+@pytest.mark.parametrize(
+    ("count", "gpu", "says"),
+    [
+        (0, 0, r"GPU 0 is not there: torch finds no GPU .* leave out `gpus` \(--gpus\)"),
+        (1, 1, r"GPU 1 is not there: `gpus` \(--gpus\) names GPUs .* finds GPU 0 on"),
+        (4, 4, r"GPU 4 is not there: .* finds GPUs 0 to 3 on this machine"),
+        (2, -1, r"GPU -1 is not there: .* finds GPUs 0 to 1 on this machine"),
+    ],
+)
+def test_a_gpu_that_is_not_there_is_told_from_those_that_are(
+    monkeypatch: pytest.MonkeyPatch, count: int, gpu: int, says: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    with pytest.raises(OptionError, match=says):
+        check_gpus([gpu])
+
+
+def test_gpus_that_are_there_are_taken_but_none_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    check_gpus([1, 0])
+    with pytest.raises(OptionError, match=r"GPU 0 is given twice: .* how many evaluations share"):
+        check_gpus([0, 0])
+
+
+def test_cuda_needs_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device("auto") == "cpu"
+    with pytest.raises(OptionError, match=r"device 'cuda' needs a GPU .*: take cpu or auto\."):
+        pick_device("cuda")

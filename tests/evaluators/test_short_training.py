@@ -1,0 +1,173 @@
+import pickle
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from neptune_nas.architecture.records import (
+    Architecture,
+    Attention,
+    Conv,
+    FeedForward,
+    InvertedResidual,
+    Stage,
+    Stem,
+    SubStage,
+)
+from neptune_nas.data.load import load_once
+from neptune_nas.devices.mode import Mode, Modes
+from neptune_nas.errors import ArchitectureError
+from neptune_nas.evaluators import short_training as module
+from neptune_nas.evaluators.evaluator import Evaluator
+from neptune_nas.evaluators.short_training import ShortTraining
+from neptune_nas.nn.references import ReferenceNetwork
+from neptune_nas.training.loop import TrainResult, train
+from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
+from tests.evaluators.contract import SMALL, EvaluatorContract
+
+
+class TestShortTraining(EvaluatorContract):
+    @pytest.fixture
+    def evaluator(self) -> Evaluator:
+        return ShortTraining(recipe=Recipe(batch_size=256, precision="fp32"))
+
+
+def test_a_small_convolutional_network_learns_the_digits_in_the_default_epochs() -> None:
+    stages = (Stage(24, norm="batch", substages=(Conv(),)), Stage(32, norm="batch"))
+    evaluator = ShortTraining("digits", recipe=default_recipe("digits"))
+    assert evaluator(Architecture(Stem(16), stages), default_epochs("digits"), 0).accuracy >= 0.97
+
+
+def test_a_small_attention_network_learns_the_digits_in_the_default_epochs() -> None:
+    stages = (Stage(32, norm="layer", substages=(Attention(2), FeedForward(2))),)
+    evaluator = ShortTraining("digits", recipe=default_recipe("digits"))
+    assert evaluator(Architecture(Stem(16), stages), default_epochs("digits"), 0).accuracy >= 0.9
+
+
+def test_self_attentive_norms_train_at_four_times_the_default_rate() -> None:
+    inverted = InvertedResidual()
+    stages = (
+        Stage(16, inverted, pool="none", norm="lrn", substages=(inverted,)),
+        Stage(32, inverted, norm="lrn", substages=(InvertedResidual(expansion=2), Attention(2))),
+    )
+    evaluator = ShortTraining("digits", recipe=replace(default_recipe("digits"), lr=0.02))
+    assert evaluator(Architecture(Stem(16), stages), 10, 0).accuracy >= 0.9
+
+
+def test_more_epochs_score_higher() -> None:
+    evaluator = ShortTraining(recipe=default_recipe("digits"))
+    assert evaluator(SMALL, 5, 0).accuracy > evaluator(SMALL, 1, 0).accuracy
+
+
+def test_the_global_random_state_changes_no_score() -> None:
+    evaluator = ShortTraining(recipe=default_recipe("digits"))
+    torch.manual_seed(1)
+    first = evaluator(SMALL, 1, 0)
+    torch.manual_seed(2)
+    assert evaluator(SMALL, 1, 0).accuracy == first.accuracy
+
+
+def test_a_hand_designed_network_is_trained_by_the_same_recipe() -> None:
+    network, recipe = ReferenceNetwork("resnet8", (1, 8, 8), 10), default_recipe("digits")
+    score = ShortTraining("digits", recipe=recipe)(network, 1, 3)
+    result = train(network.build(3), load_once("digits", None, 0), recipe, 1, seed=3)
+    assert (score.accuracy, score.loss, score.failure) == (result.accuracy, result.loss, None)
+
+
+@pytest.mark.parametrize(
+    ("substage", "mode"),
+    [
+        (Attention(2), Mode("fp32")),
+        (InvertedResidual(), Mode("bf16")),
+        (Conv(), Mode("fp32", "contiguous")),
+    ],
+)
+def test_each_kind_of_network_is_trained_in_its_mode(
+    monkeypatch: pytest.MonkeyPatch, substage: SubStage, mode: Mode
+) -> None:
+    used: list[Mode | None] = []
+
+    def spy(*given: Any, mode: Mode | None, **more: Any) -> TrainResult:
+        used.append(mode)
+        return train(*given, mode=mode, **more)
+
+    monkeypatch.setattr(module, "train", spy)
+    modes = Modes(Mode("fp32"), Mode("bf16"), Mode("fp32", "contiguous"))
+    evaluator = pickle.loads(pickle.dumps(ShortTraining("digits#100", modes=modes)))
+    assert evaluator(Architecture(Stem(4), (Stage(8, substages=(substage,)),)), 1, 0).ok
+    assert used == [mode]
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A user's SubStage whose module fails as `kind` says."""
+
+    kind: str
+
+    def build(self, width: int) -> nn.Module:  # noqa: ARG002  # the protocol's argument
+        """The failing module."""
+        return FailingModule(self.kind)
+
+
+class FailingModule(nn.Module):
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        match self.kind:
+            case "memory":
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+            case "device":
+                raise torch.AcceleratorError("CUDA error: an illegal memory access")
+            case "device memory":
+                raise torch.AcceleratorError("CUDA error: out of memory")
+            case "nan":
+                return x * float("nan")
+            case "rule":
+                raise ArchitectureError("the map is too small.")
+        return x @ torch.ones(3, 3)
+
+
+def failing(kind: str) -> Architecture:
+    stage = Stage(8, norm="none", connections="chain", substages=(Failing(kind),))
+    return replace(SMALL, stages=(stage,))
+
+
+@pytest.mark.parametrize(
+    ("kind", "failure"),
+    [
+        ("memory", "out of memory"),
+        ("device memory", "out of memory"),
+        ("shape", "mat1 and mat2|size|expected"),
+        ("nan", "diverged: the training loss was nan"),
+    ],
+)
+def test_a_network_that_fails_is_a_failed_score_that_says_why(kind: str, failure: str) -> None:
+    score = ShortTraining()(failing(kind), 1, 0)
+    assert not score.ok
+    assert score.failure is not None
+    with pytest.raises(RuntimeError, match=failure):
+        raise RuntimeError(score.failure)
+
+
+def test_where_torch_refused_a_network_is_told_by_its_traceback() -> None:
+    trace = ShortTraining()(failing("shape"), 1, 0).trace or ""
+    assert "return x @ torch.ones(3, 3)" in trace
+
+
+def test_a_mistake_of_the_users_is_raised() -> None:
+    with pytest.raises(ArchitectureError, match="the map is too small"):
+        ShortTraining()(failing("rule"), 1, 0)
+
+
+def test_the_loss_of_the_device_is_raised_for_the_engine() -> None:
+    with pytest.raises(torch.AcceleratorError, match="illegal memory access"):
+        ShortTraining()(failing("device"), 1, 0)
+
+
+def test_fewer_images_of_a_data_set_are_trained_on_as_the_whole() -> None:
+    assert default_recipe("digits#500") == default_recipe("digits")
+    assert default_epochs("digits#500") == default_epochs("digits")

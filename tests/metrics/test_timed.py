@@ -1,0 +1,107 @@
+import time
+from itertools import accumulate
+
+import pytest
+import torch
+from torch import nn
+
+from neptune_nas.architecture.records import Architecture, Conv, Identity, Stage, Wiring
+from neptune_nas.errors import OptionError
+from neptune_nas.metrics.timed import measure_latency, peak_memory, processor_time
+from neptune_nas.nn.builder import build
+
+NETWORK = nn.Sequential(nn.Flatten(), nn.Linear(12, 5))
+
+
+def test_a_latency_names_what_it_was_measured_with() -> None:
+    found = measure_latency(NETWORK, (3, 2, 2), batch=4, repeats=5, threads=1)
+    assert (found.batch, found.repeats, found.threads, found.device) == (4, 5, 1, "cpu")
+    assert found.median > 0
+    assert found.spread >= 0
+
+
+def test_measuring_puts_back_the_mode_and_the_threads() -> None:
+    network, threads = nn.Sequential(NETWORK).train(), torch.get_num_threads()
+    measure_latency(network, (3, 2, 2), repeats=2, threads=threads + 1)
+    assert network.training
+    assert torch.get_num_threads() == threads
+
+
+def test_processor_time_is_the_median_by_the_threads_own_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    untimed, *passes = 9.0, 1.0, 5.0, 2.0  # seconds by that clock, with 4 between any two
+    ticks = iter([*accumulate(x for length in (untimed, *passes) for x in (4.0, length))])
+    monkeypatch.setattr(time, "thread_time", lambda: next(ticks))
+    monkeypatch.setattr(time, "perf_counter", lambda: pytest.fail("the clock on the wall"))
+    assert processor_time(NETWORK, (3, 2, 2), repeats=3) == 2_000.0
+
+
+def test_processor_time_is_of_one_thread_in_eval_mode() -> None:
+    seen = []
+
+    class Watched(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append((torch.get_num_threads(), self.training, tuple(x.shape)))
+            return x
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        processor_time(Watched(), (3, 2, 2), repeats=2)
+        assert {*seen} == {(1, False, (1, 3, 2, 2))}
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", ["batch", "threads"])
+def test_a_number_below_one_is_refused_by_name(name: str) -> None:
+    with pytest.raises(OptionError, match=f"{name} must be >= 1, but got 0"):
+        measure_latency(NETWORK, (3, 2, 2), **{name: 0})
+
+
+def test_one_repeat_has_no_spread_and_is_refused() -> None:
+    with pytest.raises(OptionError, match="repeats must be >= 2, but got 1"):
+        measure_latency(NETWORK, (3, 2, 2), repeats=1)
+
+
+def test_the_peak_is_weights_input_and_the_two_largest_neighbours() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(100, 300), nn.Linear(300, 10), nn.ReLU())
+    weights = 100 * 300 + 300 + 300 * 10 + 10
+    assert peak_memory(network, (1, 10, 10), batch=7) == 4 * (weights + 7 * (100 + 300 + 10))
+
+
+def test_training_keeps_what_the_backward_pass_needs() -> None:
+    chain = nn.Sequential(*(nn.Sequential(nn.Conv2d(4, 4, 1), nn.Sigmoid()) for _ in range(6)))
+    evaluating, training = (peak_memory(chain, (4, 8, 8), 16, training=t) for t in (False, True))
+    map_bytes = 4 * 16 * 4 * 8 * 8
+    assert evaluating < 5 * map_bytes
+    assert training > 6 * map_bytes
+
+
+def test_the_network_is_left_as_it_was() -> None:
+    peak_memory(NETWORK, (3, 2, 2), training=True)
+    assert all(p.grad is None and p.device.type == "cpu" for p in NETWORK.parameters())
+
+
+@pytest.mark.parametrize("connections", ["chain", "residual"])
+def test_reading_the_last_output_only_halves_the_memory_of_dense_connections(
+    connections: Wiring,
+) -> None:
+    def bytes_of(wiring: Wiring, training: bool) -> int:
+        substages = (Conv(groups="depthwise"),) * 8
+        stage = Stage(16, entry=Identity(), norm="batch", connections=wiring, substages=substages)
+        network = build(Architecture(stages=(stage,)), (3, 16, 16), 10)
+        return peak_memory(network, (3, 16, 16), 8, training=training)
+
+    assert 2 * bytes_of(connections, False) <= bytes_of("dense", False)
+    assert 2 * bytes_of(connections, True) <= bytes_of("dense", True)
+
+
+def test_views_and_operations_in_place_take_no_memory() -> None:
+    class Views(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.flatten(1).relu_()[:, 1:].mul_(2).sum()
+
+    assert peak_memory(Views(), (1, 10, 10), batch=3) == 4 * (3 * 100 + 1)

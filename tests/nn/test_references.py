@@ -1,0 +1,119 @@
+import pickle
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+from torchvision.models import MobileNet_V3_Small_Weights, ShuffleNet_V2_X0_5_Weights
+
+from neptune_nas.errors import ArchitectureError, OptionError
+from neptune_nas.metrics.counted import cost
+from neptune_nas.metrics.trial import Cost
+from neptune_nas.nn.references import REFERENCES, ReferenceNetwork, list_references
+
+RGB, GREY = (3, 32, 32), (1, 28, 28)
+
+
+def build(name: str, shape: tuple[int, int, int] = RGB, classes: int = 10) -> nn.Module:
+    with torch.device("meta"):
+        return ReferenceNetwork(name, shape, classes).build()
+
+
+def cost_of(name: str, shape: tuple[int, int, int] = RGB, classes: int = 10) -> Cost:
+    return cost(build(name, shape, classes), shape)
+
+
+def test_resnet8_is_as_large_as_mlperf_tiny_says() -> None:
+    network = build("resnet8")
+    statistics = sum(buffer.numel() for buffer in network.buffers() if buffer.ndim)
+    found = cost(network, RGB)
+    assert found.params + statistics == 78_666  # Keras counts both
+    assert found.macs == pytest.approx(12.5e6, rel=1e-3)
+
+
+def test_resnet20_is_as_large_as_its_paper_says() -> None:
+    found = cost_of("resnet20")
+    assert found.params == pytest.approx(0.27e6, rel=0.01)
+    assert found.macs == pytest.approx(40.8e6, rel=1e-3)
+    convolutions = [m for m in build("resnet20").modules() if isinstance(m, nn.Conv2d)]
+    assert len([m for m in convolutions if m.kernel_size == (3, 3)]) == 19  # and a linear layer
+
+
+@pytest.mark.parametrize(
+    ("name", "mflops"),
+    [("resnet8", 25.0), ("shufflenet_v2_x0_5", 6.5), ("mobilenet_v3_small", 11.0)],
+)
+def test_small_images_cost_as_much_as_with_a_first_stride_of_1(name: str, mflops: float) -> None:
+    assert cost_of(name).flops / 1e6 == pytest.approx(mflops, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("shufflenet_v2_x0_5", ShuffleNet_V2_X0_5_Weights.IMAGENET1K_V1.meta),
+        ("mobilenet_v3_small", MobileNet_V3_Small_Weights.IMAGENET1K_V1.meta),
+    ],
+)
+def test_large_images_meet_the_network_as_torchvision_has_it(
+    name: str, facts: dict[str, float]
+) -> None:
+    found = cost_of(name, (3, 224, 224), 1000)
+    assert found.params == facts["num_params"]
+    assert found.macs / 1e9 == pytest.approx(facts["_ops"], abs=1e-3)
+
+
+def test_images_of_up_to_64_pixels_are_small() -> None:
+    stem = [build("resnet18", (3, side, 64)).get_submodule("conv1").stride for side in (64, 65)]
+    assert stem == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_a_network_takes_images_of_any_channels_and_gives_logits(name: str) -> None:
+    for shape in (RGB, GREY):
+        network = build(name, shape, 7)
+        assert network(torch.empty(2, *shape, device="meta")).shape == (2, 7)
+
+
+@pytest.mark.parametrize("name", ["resnet8", "shufflenet_v2_x0_5"])
+def test_equal_seeds_give_equal_weights_and_leave_the_random_state(name: str) -> None:
+    network = ReferenceNetwork(name, (1, 8, 8), 10)
+    before = torch.get_rng_state()
+    first, same, other = (network.build(seed).state_dict() for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    weight = next(iter(first))
+    assert all(torch.equal(first[key], same[key]) for key in first)
+    assert not torch.equal(first[weight], other[weight])
+
+
+def test_a_reference_survives_the_way_to_a_worker() -> None:
+    network = ReferenceNetwork("resnet8", RGB, 10)
+    assert pickle.loads(pickle.dumps(network)) == network
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(OptionError, match="'resnet9' is unknown: did you mean 'resnet8'"):
+        ReferenceNetwork("resnet9", RGB, 10)
+
+
+def test_images_that_squeezenet_cannot_take_are_refused() -> None:
+    with pytest.raises(ArchitectureError, match="at least 10x10 pixels, but got 8x9"):
+        ReferenceNetwork("squeezenet1_1", (1, 8, 9), 10)
+    assert cost_of("squeezenet1_1", (1, 10, 10)).macs > 0
+
+
+def test_torchvision_is_imported_for_its_own_networks_only() -> None:
+    code = (
+        "import sys\n"
+        "from neptune_nas.nn.references import ReferenceNetwork\n"
+        "for name in ('resnet20', 'resnet18'):\n"
+        "    ReferenceNetwork(name, (3, 32, 32), 10).build()\n"
+        "    print('torchvision' in sys.modules)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "True"]
+
+
+def test_the_names_are_listed() -> None:
+    assert list_references()[:2] == ("resnet8", "resnet20")
+    assert len({*list_references()}) == 10

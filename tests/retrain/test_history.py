@@ -1,0 +1,26 @@
+from pathlib import Path
+
+import pytest
+
+from neptune_nas.errors import FileFormatError
+from neptune_nas.retrain.history import read_history, write_history
+from neptune_nas.training.state import Epoch
+
+ROW = "HEAD\n1,2.5,0.1,3.0,,,,\n"  # of an epoch that was not measured
+HISTORY = (Epoch(1, 2.5, 0.1, 3.0), Epoch(2, 1 / 3, 0.0, 3.0, 0.5, 1e-9, 0.25, 2.0))
+
+
+def test_a_history_is_read_as_it_was_written(tmp_path: Path) -> None:
+    write_history(tmp_path / "history.csv", HISTORY)
+    assert read_history(tmp_path / "history.csv") == HISTORY
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a,b\n1,2\n", "HEAD\n1,x,0.1,3.0,,,,\n", "HEAD\n1,2\n", "HEAD\n", ROW]
+)
+def test_a_file_that_is_no_history_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "history.csv"
+    write_history(file, ())
+    file.write_text(text.replace("HEAD\n", file.read_text()))
+    with pytest.raises(FileFormatError, match=r"history\.csv is no history of a training"):
+        read_history(file)

@@ -1,0 +1,123 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neptune_nas.errors import FileFormatError
+from neptune_nas.metrics.trial import Cost
+from neptune_nas.retrain.metrics import Metrics, SeedMetrics, Spread, dumps, load_metrics
+from neptune_nas.retrain.terms import Terms
+
+TERMS = Terms("resnet8", "digits", "0123456789abcdef", 20, {"lr": 0.01})
+MACHINE: dict[str, Any] = {
+    "device": "cpu",
+    "hardware": "a CPU",
+    "versions": {"torch": "2.14.1"},
+}
+FIRST = SeedMetrics(0, 17, "ema", 0.9, 0.5, 0.8, 0.6, 12.5, "2026-01-01T12:00:00+00:00", **MACHINE)
+METRICS = Metrics(
+    terms=TERMS,
+    cost=Cost(1000, 200, 30),
+    seeds=(FIRST, replace(FIRST, seed=1, weights="raw", test_accuracy=0.9, device="cuda")),
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "metrics.json"
+    file.write_text(dumps(METRICS))
+    return file
+
+
+def test_what_is_written_is_read_again(file: Path) -> None:
+    assert load_metrics(file) == METRICS
+
+
+def test_the_file_has_means_deviations_and_flops(file: Path) -> None:
+    content = json.loads(file.read_text())
+    assert content["summary"]["test_accuracy"]["mean"] == pytest.approx(0.85)
+    assert content["summary"]["test_accuracy"]["sd"] == pytest.approx(0.1 / 2**0.5)
+    assert content["cost"]["flops"] == 2000
+
+
+def test_the_summary_says_over_how_many_seeds(file: Path) -> None:
+    assert json.loads(file.read_text())["summary"]["seeds"] == 2
+
+
+def test_the_names_of_the_classes_are_kept(file: Path) -> None:
+    known = replace(METRICS, terms=replace(TERMS, classes=("cat", "dog")))
+    file.write_text(dumps(known))
+    assert load_metrics(file) == known
+
+
+def test_a_file_from_before_classes_were_named_is_read(file: Path) -> None:
+    content = json.loads(file.read_text())
+    del content["terms"]["classes"]
+    file.write_text(json.dumps(content))
+    assert load_metrics(file) == METRICS
+
+
+def test_a_file_from_before_each_seed_named_its_machine_is_read(file: Path) -> None:
+    content = json.loads(file.read_text())
+    for seed in content["seeds"]:
+        for name in MACHINE:
+            del seed[name]
+    file.write_text(json.dumps(content | MACHINE))
+    assert load_metrics(file).seeds[1] == replace(METRICS.seeds[1], device="cpu")
+
+
+def test_a_seed_without_a_machine_is_refused(file: Path) -> None:
+    content = json.loads(file.read_text())
+    del content["seeds"][1]["device"]
+    file.write_text(json.dumps(content))
+    with pytest.raises(FileFormatError, match=r"`seeds\.1\.device` is missing"):
+        load_metrics(file)
+
+
+def test_one_seed_has_no_deviation() -> None:
+    spread = replace(METRICS, seeds=(FIRST,)).spread("test_accuracy")
+    assert spread == Spread(0.8, None)
+    assert str(spread) == "0.8000"
+
+
+def test_a_deviation_is_shown_behind_the_mean() -> None:
+    assert str(Spread(0.85, 0.07071)) == "0.8500 ± 0.0707"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("format",), "other", "`format` must be 'neptune-nas/metrics', but got 'other'"),
+        (("version",), 2, "`version` must be 1, but got 2"),
+        (("terms", "epochs"), 0, "`terms.epochs` must be a whole number of at least 1, but got 0"),
+        (("terms", "classes"), [1], "`terms.classes` must be a list of strings"),
+        (("terms", "more"), 0, "`terms.more` is unknown"),
+        (("cost", "macs"), -1, "`cost.macs` must be"),
+        (("seeds", 1, "weights"), "best", "`seeds.1.weights` must be raw or ema, but got 'best'"),
+        (("seeds", 1, "weights"), [], "`seeds.1.weights` must be raw or ema"),
+        (("seeds", 0), 7, "`seeds.0` must be an object"),
+        (("seeds", 1, "versions"), "2", "`seeds.1.versions` must be an object, but got '2'"),
+        (("seeds",), {}, "`seeds` must be a list"),
+        (("device",), 0, "`device` must be a string, but got 0"),
+    ],
+)
+def test_a_field_that_is_wrong_is_named(
+    file: Path, path: tuple[Any, ...], value: object, message: str
+) -> None:
+    content = json.loads(file.read_text())
+    place = content
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    file.write_text(json.dumps(content))
+    with pytest.raises(FileFormatError, match=message) as caught:
+        load_metrics(file)
+    assert str(caught.value).startswith(str(file))
+
+
+def test_half_a_file_is_refused(file: Path) -> None:
+    file.write_text(file.read_text()[:100])
+    with pytest.raises(FileFormatError, match=r"metrics\.json: it is no JSON"):
+        load_metrics(file)

@@ -1,0 +1,398 @@
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from shutil import copy
+from typing import Any
+
+import pytest
+import torch
+
+from neptune_nas.architecture.records import Architecture, Stem
+from neptune_nas.errors import NeptuneError, StudyError
+from neptune_nas.interrupts import Impatient
+from neptune_nas.models.architecture_file import bare
+from neptune_nas.models.model import load_model, save_model
+from neptune_nas.retrain import run as module
+from neptune_nas.retrain import seed as seed_module
+from neptune_nas.retrain.folder import SeedFolder
+from neptune_nas.retrain.history import read_history, write_history
+from neptune_nas.retrain.metrics import SeedMetrics, dumps, load_metrics
+from neptune_nas.retrain.run import Step, Training
+from neptune_nas.retrain.seed import Job, read_test
+from neptune_nas.training import feed
+from neptune_nas.training.choice import choose
+from neptune_nas.training.recipe import Recipe
+from neptune_nas.training.setup import placed
+from tests.data.test_folder import write_classes
+from tests.retrain.builders import asked
+from tests.training.data import assert_same
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.retrain.builders import asked
+
+def watch(step):
+    if (step.seed, step.epoch.number) == (1, 2):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asked(Path(sys.argv[1])).run(watch)
+"""
+
+
+def test_a_folder_holds_what_is_said_to_be_in_it(made: Path) -> None:
+    files = {str(file.relative_to(made)) for file in made.rglob("*") if file.is_file()}
+    seeds = {f"seed-{n}/{name}" for n in (0, 1) for name in ("model.safetensors", "history.csv")}
+    assert files == {"train.toml", "train.lock", "metrics.json", "curves.html", *seeds}
+
+
+def test_the_model_is_the_best_of_its_history(made: Path) -> None:
+    for seed in (0, 1):
+        history = read_history(made / f"seed-{seed}" / "history.csv")
+        model = load_model(made / f"seed-{seed}" / "model.safetensors")
+        choice = choose(history)
+        assert [epoch.number for epoch in history] == [1, 2, 3]
+        assert model.metrics["validation_accuracy"] == choice.accuracy
+        assert model.metrics["weights"] == choice.weights
+        assert model.provenance["seed"] == seed
+
+
+def test_the_metrics_are_those_of_the_models_on_the_test_split(made: Path) -> None:
+    training = asked(made)
+    test = training.images.test
+    for seed in load_metrics(made / "metrics.json").seeds:
+        model = load_model(made / f"seed-{seed.seed}" / "model.safetensors")
+        right = (model.predict(test.images).argmax(1) == test.labels).float().mean()
+        assert seed.test_accuracy == pytest.approx(float(right), abs=0.01)
+
+
+def test_seeds_differ(made: Path) -> None:
+    first, second = load_metrics(made / "metrics.json").seeds
+    assert first.validation_loss != second.validation_loss
+
+
+def test_a_killed_training_ends_as_one_that_was_not(made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x"
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(out)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert (out / "seed-1" / "checkpoint.pt").exists()
+    told: list[tuple[int, int]] = []
+    asked(out).run(lambda step: told.append((step.seed, step.epoch.number)))
+    assert told == [(1, 3)]
+    for seed in (0, 1):
+        whole, parts = (
+            load_model(folder / f"seed-{seed}" / "model.safetensors") for folder in (made, out)
+        )
+        for name, value in whole.state.items():
+            torch.testing.assert_close(parts.state[name], value, atol=1e-6, rtol=1e-5)
+        assert parts.metrics == pytest.approx(whole.metrics, abs=1e-6)
+
+
+def test_a_training_on_streamed_images_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_classes(tmp_path / "pictures")
+    network = bare(Architecture(stem=Stem(width=4)), (3, 8, 10), 2)
+    held = asked(tmp_path / "held", source=network, data=f"folder:{tmp_path / 'pictures'}", seeds=1)
+    streamed = replace(held, out=tmp_path / "streamed", data_dir=str(tmp_path / "cache"))
+    monkeypatch.setattr(feed, "SHARE", 0)
+    assert not placed(held.images, torch.device("cpu"))[0].streamed
+    assert placed(streamed.images, torch.device("cpu"))[0].streamed
+    (one,), (other,) = held.run().seeds, streamed.run().seeds
+    assert (one.test_accuracy, one.test_loss) == (other.test_accuracy, other.test_loss)
+    models = [load_model(out.folder.seed(0).model) for out in (held, streamed)]
+    assert_same(models[0].state, models[1].state)
+
+
+def test_a_finished_training_is_read_and_not_measured_again(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {file: file.read_bytes() for file in done.rglob("*") if file.is_file()}
+    monkeypatch.setattr(module, "read_test", refuse)
+    monkeypatch.setattr(module, "train_seed", refuse)
+    training = asked(done)
+    assert training.is_done
+    assert training.run() == load_metrics(done / "metrics.json")
+    assert {file: file.read_bytes() for file in done.rglob("*") if file.is_file()} == before
+
+
+def refuse(*_: object) -> None:
+    raise AssertionError("nothing is left to do")
+
+
+def test_more_seeds_go_on_with_the_new_ones(done: Path) -> None:
+    before = load_metrics(done / "metrics.json")
+    told: list[int] = []
+    training = asked(done, seeds=3)
+    assert not training.is_done
+    metrics = training.run(lambda step: told.append(step.seed))
+    assert told == [2, 2, 2]
+    assert metrics.seeds[:2] == before.seeds
+    assert metrics == load_metrics(done / "metrics.json")
+
+
+def test_each_seed_names_the_machine_that_it_was_measured_on(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load_metrics(done / "metrics.json").seeds[0].hardware
+    monkeypatch.setattr(seed_module, "hardware", lambda: "another machine")
+    seeds = asked(done, seeds=3).run().seeds
+    assert [seed.hardware for seed in seeds] == [first, first, "another machine"]
+
+
+def test_fewer_seeds_are_read_from_what_is_there(done: Path) -> None:
+    assert len(asked(done, seeds=1).run().seeds) == 2
+
+
+def test_the_test_split_is_not_read_before_every_seed_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    def read(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
+        order.append("test")
+        return read_test(job, seed, folder)
+
+    monkeypatch.setattr(module, "read_test", read)
+    asked(tmp_path / "x", epochs=1).run(lambda step: order.append(f"seed {step.seed}"))
+    assert order == ["seed 0", "seed 1", "test", "test"]
+
+
+def test_a_training_that_is_stopped_leaves_its_curves(tmp_path: Path) -> None:
+    def stop(_: Step) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asked(tmp_path / "x").run(stop)
+    assert (tmp_path / "x" / "curves.html").exists()
+    assert not (tmp_path / "x" / "metrics.json").exists()
+
+
+def stop_at_the_second(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, but that its second call is stopped."""
+    calls: list[object] = []
+
+    def wrapped(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return function(*arguments)
+
+    return wrapped
+
+
+def test_a_kill_between_checkpoint_and_history_is_gone_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(seed_module, "write_history", refuse)
+        with pytest.raises(AssertionError, match="nothing is left"):
+            asked(tmp_path / "x").run()
+    seed = asked(tmp_path / "x").folder.seed(0)
+    assert seed.checkpoint.exists()
+    assert not seed.history.exists()
+    told: list[tuple[int, int]] = []
+    asked(tmp_path / "x").run(lambda step: told.append((step.seed, step.epoch.number)))
+    assert told[0] == (0, 2)
+    assert [epoch.number for epoch in read_history(seed.history)] == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("ctrl_c_raises")
+def test_a_ctrl_c_that_got_lost_ends_a_training_after_the_epoch(tmp_path: Path) -> None:
+    def lose(step: Step) -> None:
+        told.append(step.epoch.number)
+        if len(told) == 1:
+            with suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+
+    told: list[int] = []
+    signal.signal(signal.SIGINT, Impatient(signal.default_int_handler))
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        asked(tmp_path / "x").run(lose)
+    assert told == [1]
+
+
+@pytest.mark.parametrize("text", [None, "nonsense"])
+def test_a_lost_history_is_written_again_from_the_checkpoint(
+    tmp_path: Path, text: str | None
+) -> None:
+    def stop(step: Step) -> None:
+        if step.epoch.number == 2:
+            raise KeyboardInterrupt
+
+    training = asked(tmp_path / "x", seeds=1)
+    with pytest.raises(KeyboardInterrupt):
+        training.run(stop)
+    history = training.folder.seed(0).history
+    history.unlink() if text is None else history.write_text(text)
+    training.run()
+    assert [epoch.number for epoch in read_history(history)] == [1, 2, 3]
+
+
+def test_the_test_split_is_read_once_a_seed_though_the_reading_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def counted(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
+        measured = read_test(job, seed, folder)
+        read.append(seed)
+        return measured
+
+    training = asked(tmp_path / "x", epochs=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "read_test", stop_at_the_second(counted))
+        with pytest.raises(KeyboardInterrupt):
+            training.run()
+    assert [seed.seed for seed in load_metrics(training.folder.metrics).seeds] == [0]
+    assert not training.is_done
+    monkeypatch.setattr(module, "read_test", counted)
+    assert [seed.seed for seed in training.run().seeds] == [0, 1]
+    assert read == [0, 1]
+
+
+@pytest.mark.parametrize("text", [None, "nonsense"])
+def test_the_test_split_is_not_read_for_a_seed_without_a_history(
+    done: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    (done / "metrics.json").unlink()
+    history = done / "seed-0" / "history.csv"
+    history.unlink() if text is None else history.write_text(text)
+    monkeypatch.setattr(seed_module, "measure", refuse)
+    with pytest.raises(NeptuneError, match=r"history\.csv"):
+        asked(done).run()
+
+
+def test_terms_hold_the_augmentation_of_the_data_and_its_classes() -> None:
+    training = asked(Path("x"))
+    assert training.terms.recipe["crop"] == training.images.crop
+    assert training.terms.recipe["flip"] is False
+    assert training.terms.classes == tuple("0123456789")
+
+
+def test_data_with_another_augmentation_is_refused(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(asked(done).images, flip=True)
+    monkeypatch.setattr(module, "load_once", lambda *_: other)
+    with pytest.raises(StudyError, match="the recipe's flip False, but now it is True"):
+        asked(done).run()
+
+
+def test_the_model_of_another_seed_is_refused(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (done / "metrics.json").unlink()
+    copy(done / "seed-1" / "model.safetensors", done / "seed-0" / "model.safetensors")
+    monkeypatch.setattr(seed_module, "measure", refuse)
+    with pytest.raises(StudyError, match=r"seed-0.* must be of seed 0, but is of seed 1"):
+        asked(done).run()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 9}, r"model\.safetensors was trained with epochs 9, but now it is 3"),
+        ({"epochs": "x"}, r"does not say how it was trained \(`provenance\.epochs` must be"),
+    ],
+)
+def test_the_model_of_another_training_is_refused(
+    done: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
+) -> None:
+    (done / "metrics.json").unlink()
+    file = done / "seed-0" / "model.safetensors"
+    model = load_model(file)
+    save_model(file, replace(model, provenance={**model.provenance, **change}))
+    monkeypatch.setattr(seed_module, "measure", refuse)
+    with pytest.raises(StudyError, match=message):
+        asked(done).run()
+
+
+def test_the_metrics_of_another_training_are_refused(done: Path) -> None:
+    metrics = load_metrics(done / "metrics.json")
+    foreign = replace(metrics, terms=replace(metrics.terms, epochs=9))
+    (done / "metrics.json").write_text(dumps(foreign))
+    with pytest.raises(StudyError, match=r"metrics\.json was measured with epochs 9, but now"):
+        asked(done).run()
+
+
+@pytest.mark.parametrize("text", [None, "the test split not read"])
+def test_curves_that_are_missing_or_behind_are_drawn_again(done: Path, text: str | None) -> None:
+    page = done / "curves.html"
+    page.unlink() if text is None else page.write_text(text)
+    asked(done).run()
+    assert "over 2 seeds" in page.read_text()
+
+
+def test_an_empty_history_does_not_hide_what_went_wrong(tmp_path: Path) -> None:
+    def spoil(_: Step) -> None:
+        write_history(tmp_path / "x" / "seed-0" / "history.csv", ())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asked(tmp_path / "x").run(spoil)
+
+
+def test_a_lone_image_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = asked(tmp_path).images
+    lone = replace(images, train=images.train[torch.tensor([0])])
+    monkeypatch.setattr(module, "load_once", lambda *_: lone)
+    # Its last feature map has but one pixel.
+    training = asked(tmp_path / "x", source="mobilenet_v3_small")
+    with pytest.raises(NeptuneError, match=r"seed-0 met a batch of one image, .*: take more"):
+        training.run()
+
+
+def test_the_time_that_is_left_falls_to_nothing(tmp_path: Path) -> None:
+    left: list[float] = []
+    asked(tmp_path / "x").run(lambda step: left.append(step.seconds_left))
+    assert left[-1] == 0.0
+    assert min(left[:-1]) > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 4}, "was begun with epochs 3, but now it is 4"),
+        ({"recipe": Recipe(lr=0.1)}, "the recipe's lr 0.005, but now it is 0.1"),
+        ({"data": "digits#90"}, r"data digits#100 \("),
+        ({"source": "resnet8"}, "network .*, but now it is resnet8"),
+    ],
+)
+def test_another_question_is_refused(done: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        asked(done, **changes).run()
+
+
+def test_two_trainings_in_one_folder_are_refused(done: Path) -> None:
+    training = asked(done)
+    with training.folder.locked(), pytest.raises(StudyError, match="is being trained in"):
+        training.run()
+
+
+def test_a_training_that_diverges_says_what_to_change(tmp_path: Path) -> None:
+    recipe = Recipe(lr=100.0, optimizer="sgd", clip_norm=0.0, schedule="constant")
+    with pytest.raises(NeptuneError, match=r"seed-0 diverged: .* of 9: lower the recipe's `lr`"):
+        asked(tmp_path / "x", recipe=recipe, epochs=9).run()
+
+
+def test_a_hand_designed_network_is_trained_alike(tmp_path: Path) -> None:
+    metrics = asked(tmp_path / "x", source="resnet8", epochs=1, seeds=1).run()
+    assert metrics.terms.network == "resnet8"
+    assert metrics.cost.flops == 1_527_040
+    assert json.loads((tmp_path / "x" / "metrics.json").read_text())["seeds"][0]["seed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"device": "gpu"}, "device 'gpu' is unknown"),
+        ({"data": "minst"}, "data 'minst' is unknown"),
+    ],
+)
+def test_a_name_is_looked_at_when_it_is_given(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(NeptuneError, match=says):
+        Training("resnet8", **{"data": "digits", **wrong})

@@ -1,0 +1,93 @@
+"""What a training is asked: its source, its data, its recipe."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neptune_nas.architecture.records import Architecture
+from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.models.architecture_file import ExportedArchitecture, bare
+from neptune_nas.retrain.run import Training
+from neptune_nas.training.recipe import Recipe, default_recipe
+from tests.retrain.builders import NETWORK, asked
+
+
+def test_an_architecture_is_trained_on_other_images_than_it_was_searched_on() -> None:
+    training = asked(Path("x"), source=bare(Architecture(), (3, 32, 32), 100))
+    assert isinstance(training.network, ExportedArchitecture)
+    assert (training.network.input_shape, training.network.classes) == ((1, 8, 8), 10)
+    assert training.network.cost == bare(Architecture(), (1, 8, 8), 10).cost
+
+
+def test_data_and_recipe_are_those_of_the_search_unless_given() -> None:
+    item = replace(NETWORK, recipe={"lr": 0.02}, provenance={"data": "digits#50"})
+    training = Training(item)
+    assert training.data_name == "digits#50"
+    assert training.used_recipe == Recipe(lr=0.02)
+    assert replace(training, recipe=Recipe(lr=0.1)).used_recipe == Recipe(lr=0.1)
+    assert replace(training, source="resnet8", data="digits").used_recipe == default_recipe(
+        "digits"
+    )
+
+
+@pytest.mark.parametrize(
+    ("provenance", "name"),
+    [
+        ({"study": "tiny-digits", "trial": 7}, "tiny-digits-trial-7-pictures-500"),
+        ({}, f"{NETWORK.key}-pictures-500"),
+    ],
+)
+def test_a_folder_is_named_by_network_and_data(provenance: dict[str, Any], name: str) -> None:
+    training = Training(replace(NETWORK, provenance=provenance), data="folder:some/pictures#500")
+    assert training.folder.path == Path("trained") / name
+
+
+def test_places_may_be_given_as_text_or_as_paths() -> None:
+    training = Training(NETWORK, data="digits", out="trained/knee", data_dir=Path("data"))
+    assert training.folder == asked(Path("trained") / "knee").folder
+    assert training.images.input_shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("epochs", "3", r"`epochs` must be a whole number, but got '3': write 3\.$"),
+        ("seeds", 1.5, "`seeds` must be a whole number, but got 1.5"),
+        ("out", 3, "`out` must be text or a Path, but got 3"),
+        ("recipe", {"lr": 0.1}, "`recipe` must be a Recipe, but got {'lr': 0.1}"),
+        ("source", Path("a.json"), "`source` must be an ExportedArchitecture or text, but got"),
+    ],
+)
+def test_what_is_of_another_type_is_refused_at_once(field: str, value: Any, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        replace(asked(Path("x")), **{field: value})
+
+
+@pytest.mark.parametrize("name", ["epochs", "seeds", "threads"])
+def test_a_number_below_one_is_refused(name: str) -> None:
+    with pytest.raises(OptionError, match=f"`{name}` must be at least 1, but got 0"):
+        asked(Path("x"), **{name: 0})
+
+
+def test_an_unknown_network_is_refused() -> None:
+    with pytest.raises(OptionError, match="'resnet9' is unknown: did you mean 'resnet8'"):
+        Training("resnet9")
+
+
+def test_a_network_without_data_is_refused() -> None:
+    with pytest.raises(OptionError, match="training of resnet8 needs `data`, such as cifar10"):
+        Training("resnet8").run()
+
+
+def test_images_that_are_not_those_of_the_search_are_refused_unless_asked_for() -> None:
+    source = replace(NETWORK, provenance={"data": "digits#100", "data_fingerprint": "0123"})
+    with pytest.raises(StudyError, match=r"is not what .* was searched on .*digits#100 as `data`"):
+        assert Training(source).terms
+    assert Training(source, data="digits#100").terms.data == "digits#100"
+
+
+def test_the_name_of_a_file_is_told_how_it_is_given() -> None:
+    with pytest.raises(OptionError, match=r"'knee\.json' is unknown: .* given as load\(FILE\)"):
+        Training("knee.json")

@@ -1,0 +1,59 @@
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from neptune_nas.devices.mode import Mode
+from neptune_nas.errors import FileFormatError, StudyError
+from neptune_nas.retrain.terms import Terms, differences, refuse_others, terms_in
+
+TERMS = Terms("resnet8", "digits", "0123456789abcdef", 20, {"lr": 0.01, "crop": 2}, ("0", "1"))
+
+
+def test_terms_are_read_from_json_as_they_were() -> None:
+    assert terms_in({**asdict(TERMS), "classes": ["0", "1"]}, "terms.") == TERMS
+
+
+def test_a_term_that_breaks_its_rule_is_named() -> None:
+    with pytest.raises(FileFormatError, match=r"`terms\.epochs` must be a whole number"):
+        terms_in({**asdict(TERMS), "classes": [], "epochs": 0}, "terms.")
+
+
+def test_the_same_images_by_another_name_are_the_same() -> None:
+    assert [*differences(TERMS, replace(TERMS, data="folder:elsewhere"))] == []
+
+
+def test_what_a_file_of_an_older_version_does_not_say_is_no_difference() -> None:
+    older = replace(TERMS, recipe={"lr": 0.01, "crop": "auto"}, classes=())
+    assert [*differences(older, TERMS)] == []
+
+
+def test_a_mode_is_read_back_and_is_no_difference() -> None:
+    measured = replace(TERMS, mode=Mode("bf16", "contiguous"))
+    assert terms_in({**asdict(measured), "classes": ["0", "1"]}, "terms.") == measured
+    assert [*differences(TERMS, measured)] == []
+
+
+@pytest.mark.parametrize("mode", [{"precision": "fp16"}, {"width": 3}])
+def test_a_mode_that_is_none_is_refused(mode: dict[str, Any]) -> None:
+    with pytest.raises(FileFormatError, match="`mode` must be of a precision and a layout"):
+        terms_in({**asdict(TERMS), "classes": [], "mode": mode}, "terms.")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"network": "resnet20"}, "network resnet8, but now it is resnet20"),
+        ({"data_fingerprint": "ffff"}, r"data digits \(0123456789abcdef\), but now .* \(ffff\)"),
+        ({"epochs": 30}, "epochs 20, but now it is 30"),
+        ({"classes": ("a", "b")}, "classes 0, 1, but now it is a, b"),
+        ({"recipe": {"lr": 0.01, "crop": 1}}, "the recipe's crop 2, but now it is 1"),
+        ({"recipe": {"lr": 0.02, "crop": 2}}, "the recipe's lr 0.01, but now it is 0.02"),
+        ({"epochs": 30, "recipe": {}}, "epochs 20, but now it is 30"),
+    ],
+)
+def test_other_terms_are_refused_by_the_first_difference(
+    change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(StudyError, match=f"^x was begun with {message}: choose another"):
+        refuse_others("x was begun", TERMS, replace(TERMS, **change))

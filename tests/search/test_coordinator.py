@@ -1,0 +1,363 @@
+import signal
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from neptune_nas.architecture.codec import key
+from neptune_nas.engine.engine import Result
+from neptune_nas.errors import StudyError
+from neptune_nas.interrupts import ctrl_c_held
+from neptune_nas.metrics.trial import Cost, State
+from neptune_nas.search.coordinator import Limits, StopSearch
+from neptune_nas.study.store import Store
+from tests.study.builders import FEW, SPACE, coordinator_on, question, store_in
+from tests.study.fakes import Arithmetic, InlineEngine, Together
+
+
+class CrashError(Exception):
+    """Stands for `kill -9`: nothing after it runs."""
+
+
+def crash_at(call: int, engine: InlineEngine) -> None:
+    def check(made: int) -> None:
+        if made == call:
+            raise CrashError
+
+    engine.before_call = check
+
+
+def keys_of_the_first(trials: int, folder: Path) -> list[str]:
+    """What a search begins with, whatever comes of it."""
+    folder.mkdir()
+    coordinator_on(store_in(folder), question()).run(InlineEngine(Arithmetic()), Limits(trials))
+    return [trial.key for trial in store_in(folder).trials()]
+
+
+def timed(
+    measure: Callable[[Any], tuple[Cost, float | None]],
+) -> Callable[[Any], tuple[Cost, float | None]]:
+    """The same costs, and a latency that follows from them."""
+
+    def measured(architecture: Any) -> tuple[Cost, float | None]:
+        cost, _ = measure(architecture)
+        return cost, cost.flops / 1e6
+
+    return measured
+
+
+def test_it_finishes_exactly_as_many_trials_as_asked(tmp_path: Path) -> None:
+    coordinator = coordinator_on(store_in(tmp_path), question())
+    coordinator.run(InlineEngine(Arithmetic()), Limits(12))
+    assert Counter(t.state for t in store_in(tmp_path).trials()) == {State.FINISHED: 12}
+
+
+def test_results_that_came_with_the_last_one_watched_are_kept(tmp_path: Path) -> None:
+    class Pairs(InlineEngine):
+        def wait(self, timeout: float | None = None) -> list[Result]:
+            return [*super().wait(timeout), *super().wait(timeout)]
+
+    def enough(*_: object) -> None:
+        raise StopSearch
+
+    coordinator = coordinator_on(store_in(tmp_path), question())
+    coordinator.watch = enough
+    coordinator.run(Pairs(Arithmetic()), Limits(12))
+    states = Counter(t.state for t in store_in(tmp_path).trials())
+    assert states == {State.FINISHED: 2, State.RUNNING: 1}
+
+
+@pytest.mark.usefixtures("ctrl_c_raises")
+def test_ctrl_c_that_is_held_back_is_heeded_between_two_results(tmp_path: Path) -> None:
+    coordinator, engine = coordinator_on(store_in(tmp_path), question()), InlineEngine(Arithmetic())
+    coordinator.watch = lambda *_: signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match=r"^$"), ctrl_c_held():
+        coordinator.run(engine, Limits(12))
+    assert len(engine.made) == 1
+    states = Counter(t.state for t in store_in(tmp_path).trials())
+    assert states == {State.FINISHED: 1, State.RUNNING: 2}
+
+
+def test_results_that_came_with_one_whose_watcher_fails_are_kept(tmp_path: Path) -> None:
+    def crash(*_: object) -> None:
+        raise CrashError
+
+    coordinator = coordinator_on(store_in(tmp_path), question())
+    coordinator.watch = crash
+    with pytest.raises(CrashError):
+        coordinator.run(Together(Arithmetic(), 2), Limits(12))
+    assert [t.state for t in store_in(tmp_path).trials()] == [State.FINISHED] * 3
+
+
+def test_no_architecture_is_evaluated_twice(tmp_path: Path) -> None:
+    engine = InlineEngine(Arithmetic())
+    coordinator_on(store_in(tmp_path), question()).run(engine, Limits(40))
+    keys = [trial.key for trial in store_in(tmp_path).trials()]
+    assert len(set(keys)) == len(keys) == 40
+
+
+def test_a_study_that_is_complete_makes_no_call(tmp_path: Path) -> None:
+    coordinator_on(store_in(tmp_path), question()).run(InlineEngine(Arithmetic()), Limits(5))
+    engine = InlineEngine(Arithmetic())
+    coordinator_on(store_in(tmp_path), question()).run(engine, Limits(5))
+    assert engine.made == []
+
+
+def test_more_trials_go_on_where_the_study_ended(tmp_path: Path) -> None:
+    coordinator_on(store_in(tmp_path), question()).run(InlineEngine(Arithmetic()), Limits(5))
+    engine = InlineEngine(Arithmetic())
+    coordinator_on(store_in(tmp_path), question()).run(engine, Limits(8))
+    assert len(engine.made) == 3
+    assert len(store_in(tmp_path).trials()) == 8
+
+
+@pytest.mark.parametrize("rungs", [(1,), (1, 3, 9)])
+@pytest.mark.parametrize("call", range(0, 14, 3))
+def test_after_a_crash_at_any_call_no_finished_call_is_made_again(
+    tmp_path: Path, call: int, rungs: tuple[int, ...]
+) -> None:
+    asked = question(rungs=rungs)
+    first, second = InlineEngine(Arithmetic()), InlineEngine(Arithmetic())
+    crash_at(call, first)
+    with pytest.raises(CrashError):
+        coordinator_on(store_in(tmp_path), asked).run(first, Limits(15))
+    coordinator_on(store_in(tmp_path), asked).run(second, Limits(15))
+    made = [(c.id, c.fidelity, c.seed) for c in (*first.made, *second.made)]
+    assert len(made) == len(set(made))
+    states = Counter(t.state for t in store_in(tmp_path).trials())
+    assert sum(states.values()) == 15
+    assert states[State.RUNNING] == 0
+
+
+@pytest.mark.parametrize("write", range(1, 14))
+@pytest.mark.parametrize("rungs", [(1,), (1, 3)])
+def test_after_a_crash_at_any_write_every_trial_ends_as_it_would_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int, rungs: tuple[int, ...]
+) -> None:
+    asked, writes = question(rungs=rungs), count(1)
+
+    def crashing(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            if next(writes) == write:
+                raise CrashError
+            return method(*args)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in ("add", "add_score", "finish"):
+            patch.setattr(Store, name, crashing(getattr(Store, name)))
+        killed = coordinator_on(store_in(tmp_path), asked)
+        with pytest.raises(CrashError):
+            killed.run(InlineEngine(Arithmetic(), 1), Limits(6))
+    coordinator_on(store_in(tmp_path), asked).run(InlineEngine(Arithmetic(), 1), Limits(6))
+    states = Counter(trial.state for trial in store_in(tmp_path).trials())
+    whole = {State.FINISHED: 6} if len(rungs) == 1 else {State.FINISHED: 2, State.PRUNED: 4}
+    assert states == whole
+
+
+def test_patience_remembers_earlier_sessions(tmp_path: Path) -> None:
+    for _ in range(2):
+        coordinator = coordinator_on(store_in(tmp_path), question())
+        coordinator.run(InlineEngine(Arithmetic(), 1), Limits(SPACE.size, patience=5))
+        trials = len(coordinator.trials)
+    again = coordinator_on(store_in(tmp_path), question())
+    again.run(InlineEngine(Arithmetic(), 1), Limits(SPACE.size, patience=5))
+    assert len(again.trials) == trials
+
+
+def test_brute_force_ends_when_it_has_tried_all(tmp_path: Path) -> None:
+    with pytest.warns(optuna.exceptions.ExperimentalWarning, match="BruteForceSampler"):
+        sampler = optuna.samplers.BruteForceSampler(seed=0)
+    coordinator = coordinator_on(store_in(tmp_path), question(), sampler, FEW)
+    coordinator.run(InlineEngine(Arithmetic()), Limits(FEW.size + 5))
+    assert coordinator.exhausted
+    assert len(coordinator.trials) == FEW.size
+
+
+def test_one_slot_scores_alike_whether_or_not_it_was_interrupted(tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for folder in (whole, parts):
+        folder.mkdir()
+    coordinator_on(store_in(whole), question()).run(InlineEngine(Arithmetic(), 1), Limits(10))
+    for limit in (4, 10):
+        coordinator_on(store_in(parts), question()).run(
+            InlineEngine(Arithmetic(), 1), Limits(limit)
+        )
+    assert store_in(whole).trials() == store_in(parts).trials()
+
+
+def test_rungs_promote_a_third_and_prune_the_rest(tmp_path: Path) -> None:
+    engine = InlineEngine(Arithmetic())
+    coordinator_on(store_in(tmp_path), question(rungs=(1, 3, 9))).run(engine, Limits(27))
+    assert Counter(c.fidelity for c in engine.made) == {1: 27, 3: 9, 9: 3}
+    states = Counter(t.state for t in store_in(tmp_path).trials())
+    assert states == {State.FINISHED: 3, State.PRUNED: 24}
+
+
+@pytest.mark.parametrize(
+    ("limits", "measured", "early"),
+    [
+        (Limits(18), ("accuracy", "flops"), 3),
+        (Limits(18, seconds=1e6), ("accuracy", "flops"), 6),
+        (Limits(18, patience=100), ("accuracy", "flops"), 6),
+        (Limits(18), ("loss", "flops"), 3),
+        (Limits(18), ("accuracy", "latency"), 3),
+        (Limits(18), ("accuracy", "loss"), 6),
+    ],
+)
+def test_half_of_a_rung_goes_on_only_once_all_trials_have_begun_unless_it_may_end_before(
+    tmp_path: Path, limits: Limits, measured: tuple[str, ...], early: int
+) -> None:
+    engine = InlineEngine(Arithmetic(), 1)
+    coordinator = coordinator_on(store_in(tmp_path), question(rungs=(1, 3), objectives=measured))
+    coordinator.measure = timed(coordinator.measure)
+    coordinator.run(engine, limits)
+    levels = [call.fidelity for call in engine.made]
+    last_new = max(i for i, level in enumerate(levels) if level == 1)
+    assert levels.count(3) == 6
+    assert early - 1 <= levels[:last_new].count(3) <= early
+
+
+def test_another_reduction_promotes_another_share(tmp_path: Path) -> None:
+    engine = InlineEngine(Arithmetic())
+    asked = question(rungs=(1, 3, 9), reduction=5)
+    coordinator_on(store_in(tmp_path), asked).run(engine, Limits(25))
+    assert Counter(c.fidelity for c in engine.made) == {1: 25, 3: 5, 9: 1}
+
+
+def test_a_single_trial_reaches_the_last_rung(tmp_path: Path) -> None:
+    engine = InlineEngine(Arithmetic())
+    coordinator_on(store_in(tmp_path), question(rungs=(1, 3))).run(engine, Limits(1))
+    (trial,) = store_in(tmp_path).trials()
+    assert trial.state is State.FINISHED
+    assert [score.fidelity for score in trial.scores] == [1, 3]
+
+
+def test_lower_rungs_are_stored_as_intermediate_values(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    coordinator_on(store, question(rungs=(1, 3))).run(InlineEngine(Arithmetic()), Limits(3))
+    values = [trial.intermediate_values for trial in store.frozen_trials()]
+    assert all(set(steps) == {1} for steps in values)
+
+
+def test_repeated_seeds_are_scored_at_the_last_rung_alone(tmp_path: Path) -> None:
+    engine = InlineEngine(Arithmetic())
+    asked = question(rungs=(1, 3), repeats=3)
+    coordinator_on(store_in(tmp_path), asked).run(engine, Limits(3))
+    finished = [t for t in store_in(tmp_path).trials() if t.state is State.FINISHED]
+    assert [len(t.scores_at(3)) for t in finished] == [3]
+    assert len({score.seed for score in finished[0].scores_at(3)}) == 3
+
+
+def test_a_failure_costs_its_trial_alone(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    coordinator_on(store, question()).run(InlineEngine(Arithmetic()), Limits(1))
+    broken = Arithmetic(frozenset({store.trials()[0].key}))
+    other = tmp_path / "other"
+    other.mkdir()
+    coordinator_on(store_in(other), question()).run(InlineEngine(broken), Limits(6))
+    trials = store_in(other).trials()
+    assert [t.failure for t in trials if t.state is State.FAILED] == ["broken on purpose"]
+    assert sum(t.state is State.FINISHED for t in trials) == 5
+
+
+def test_a_search_in_which_all_fails_alike_ends_with_the_reason(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    broken = Arithmetic(frozenset(key(architecture) for architecture in SPACE))
+    coordinator = coordinator_on(store, question())
+    with pytest.raises(StudyError, match="all 10 trials failed, each because: broken on purpose;"):
+        coordinator.run(InlineEngine(broken), Limits(30))
+    mended = coordinator_on(store, question())
+    mended.run(InlineEngine(Arithmetic()), Limits(15))
+    assert [t.state for t in store.trials()].count(State.FINISHED) == 5
+
+
+def test_a_search_is_not_hopeless_if_one_trial_worked_as_the_tenth_failed(tmp_path: Path) -> None:
+    keys = keys_of_the_first(11, tmp_path / "first")
+    broken = Arithmetic(frozenset(keys[:10]))
+    coordinator = coordinator_on(store_in(tmp_path), question())
+    coordinator.run(Together(broken, 10), Limits(11))
+    states = [State.FAILED] * 10 + [State.FINISHED]
+    assert [trial.state for trial in store_in(tmp_path).trials()] == states
+
+
+def test_an_exhausted_space_ends_the_search(tmp_path: Path) -> None:
+    coordinator = coordinator_on(store_in(tmp_path), question(), space=FEW)
+    coordinator.run(InlineEngine(Arithmetic()), Limits(FEW.size + 5))
+    assert coordinator.exhausted
+    assert len({t.key for t in store_in(tmp_path).trials()}) == FEW.size
+
+
+def test_promotions_go_on_from_an_idle_engine_after_the_space_is_exhausted(
+    tmp_path: Path,
+) -> None:
+    one_at_a_time = InlineEngine(Arithmetic(), 0)
+    coordinator = coordinator_on(store_in(tmp_path), question(rungs=(1, 3)), space=FEW)
+    coordinator.run(one_at_a_time, Limits(FEW.size + 5))
+    assert coordinator.exhausted
+    states = Counter(trial.state for trial in store_in(tmp_path).trials())
+    assert states == {State.FINISHED: FEW.size // 3, State.PRUNED: FEW.size - FEW.size // 3}
+
+
+def test_patience_ends_a_search_that_finds_nothing_better(tmp_path: Path) -> None:
+    coordinator = coordinator_on(store_in(tmp_path), question())
+    coordinator.run(InlineEngine(Arithmetic()), Limits(SPACE.size, patience=8))
+    assert 8 <= len(coordinator.trials) < SPACE.size
+    assert all(t.state is State.FINISHED for t in store_in(tmp_path).trials())
+
+
+def test_patience_counts_trials_at_the_last_rung_alone(tmp_path: Path) -> None:
+    for trials in (40, 50):
+        coordinator = coordinator_on(store_in(tmp_path), question(rungs=(1, 3)))
+        coordinator.run(InlineEngine(Arithmetic()), Limits(trials, patience=6))
+        assert len(coordinator.trials) == trials
+
+
+def test_patience_is_lost_at_the_last_rung_where_promotions_add_nothing(tmp_path: Path) -> None:
+    for _ in range(2):
+        coordinator = coordinator_on(store_in(tmp_path), question(rungs=(1, 3)))
+        coordinator.run(InlineEngine(Arithmetic(), 1), Limits(SPACE.size, patience=3))
+        assert coordinator.useless >= 3
+        assert len(coordinator.trials) < SPACE.size
+
+
+def test_patience_does_not_count_failures(tmp_path: Path) -> None:
+    keys = keys_of_the_first(12, tmp_path / "first")
+    coordinator = coordinator_on(store_in(tmp_path), question())
+    coordinator.run(InlineEngine(Arithmetic(frozenset(keys[1:9])), 1), Limits(12, patience=4))
+    states = Counter(trial.state for trial in store_in(tmp_path).trials())
+    assert states == {State.FAILED: 8, State.FINISHED: 4}
+
+
+def test_patience_does_not_count_what_the_search_was_told_to_try(tmp_path: Path) -> None:
+    slim, *dominated = sorted(SPACE, key=lambda each: Arithmetic()(each, 1, 0).accuracy)[::-1][:9]
+    coordinator = coordinator_on(store_in(tmp_path), question(objectives=("accuracy",)))
+    coordinator.proposer.first.extend([slim, *dominated])
+    coordinator.run(InlineEngine(Arithmetic(), 1), Limits(SPACE.size, patience=4))
+    trials = store_in(tmp_path).trials()
+    assert [t.given for t in trials] == [True] * 9 + [False] * (len(trials) - 9)
+    assert len(trials) - 9 in (4, 5)  # one more may have begun before the last result
+
+
+def test_without_time_what_runs_is_left_for_another_day(tmp_path: Path) -> None:
+    coordinator = coordinator_on(store_in(tmp_path), question())
+    coordinator.run(InlineEngine(Arithmetic()), Limits(10, seconds=0))
+    assert {t.state for t in store_in(tmp_path).trials()} == {State.RUNNING}
+    coordinator_on(store_in(tmp_path), question()).run(InlineEngine(Arithmetic()), Limits(10))
+    assert {t.state for t in store_in(tmp_path).trials()} == {State.FINISHED}
+
+
+@pytest.mark.parametrize("rungs", [(1,), (1, 3)])
+def test_any_sampler_of_optuna_works_with_two_objectives(
+    tmp_path: Path, rungs: tuple[int, ...]
+) -> None:
+    sampler = optuna.samplers.TPESampler(seed=0, n_startup_trials=5)
+    asked = question(rungs=rungs)
+    coordinator_on(store_in(tmp_path), asked, sampler).run(InlineEngine(Arithmetic()), Limits(12))
+    trials = store_in(tmp_path).trials()
+    assert len({t.key for t in trials}) == 12

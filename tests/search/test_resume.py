@@ -1,0 +1,74 @@
+from dataclasses import replace
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from neptune_nas.errors import StudyError
+from neptune_nas.search.config import Search
+from neptune_nas.search.resume import asked_in, search_of
+from neptune_nas.space import find_space
+from neptune_nas.trust.audit import run_audit
+from neptune_nas.trust.baselines import run_baselines
+from tests.study.fakes import Arithmetic
+
+
+def asked(out: Path) -> Search:
+    limits = ("flops<=10M",)
+    return Search(space="tiny", trials=1, rungs=(1,), constraints=limits, jobs=1, out=out)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished study."""
+    return asked(tmp_path_factory.mktemp("studies")).run().folder
+
+
+def test_a_study_asks_its_own_question_again(made: Path) -> None:
+    again, first = search_of(made), asked(made.parent)
+    assert again.question == first.question
+    assert again.folder == first.folder
+
+
+def test_a_study_of_an_own_evaluator_without_it_is_refused(tmp_path: Path) -> None:
+    folder = (
+        Search(space="tiny", trials=1, evaluator=Arithmetic(), jobs=1, out=tmp_path).run().folder
+    )
+    message = (
+        r"`evaluator` is tests\.study\.fakes:Arithmetic, .* \(--evaluator\), with the arguments"
+    )
+    with pytest.raises(StudyError, match=message):
+        asked_in(folder / "study.toml")
+
+
+def test_a_study_with_an_evaluator_is_audited_and_compared_where_that_is_given(
+    tmp_path: Path,
+) -> None:
+    space = find_space("tiny")  # as an object, which no name in `study.toml` leads to
+    first = Search(space=replace(space, name="own"), trials=6, evaluator=Arithmetic(), jobs=1)
+    folder = replace(first, out=tmp_path).run().folder
+    search = replace(search_of(folder, space=first.space, evaluator=Arithmetic()), jobs=1)
+    assert run_audit(search, 4).audit is not None
+    assert len(run_baselines(search, ("random",)).baselines["random"]) == 6
+
+
+def test_another_evaluator_than_the_studys_is_refused(made: Path) -> None:
+    with pytest.raises(StudyError, match=r"`evaluator` is training, but got \S*fakes:Arithmetic"):
+        search_of(made, evaluator=Arithmetic())
+
+
+def test_a_folder_of_an_impossible_name_is_refused(made: Path, tmp_path: Path) -> None:
+    odd = copytree(made, tmp_path / "my study")
+    with pytest.raises(StudyError, match="such as my-study: rename it"):
+        search_of(odd)
+
+
+def test_the_database_and_the_place_of_the_space_may_be_said_anew(made: Path) -> None:
+    search = search_of(made, storage="sqlite:///there.db", space="search_spaces/tiny.py")
+    assert search.storage == "sqlite:///there.db"
+    assert search.target.fingerprint == search_of(made).target.fingerprint
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="is no study"):
+        search_of(tmp_path)

@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import pytest
+
+from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.search.config import Search
+from neptune_nas.study.folder import read_settings, write_settings
+from neptune_nas.study.read import read_study
+from neptune_nas.trust.baselines import run_baselines
+
+
+def test_baselines_have_the_studys_budget_and_question(searched: Search) -> None:
+    study = run_baselines(searched)
+    assert {name: len(trials) for name, trials in study.baselines.items()} == {
+        "random": 12,
+        "local": 12,
+    }
+    inner = read_study(searched.folder.baselines / "local").settings
+    ours = study.settings
+    assert inner.question.sampler == "local"
+    assert (inner.question.rungs, inner.question.seed) == (ours.question.rungs, ours.question.seed)
+    assert inner.facts.reference == ours.facts.reference
+
+
+def test_an_architecture_scores_alike_in_both(searched: Search) -> None:
+    study = run_baselines(searched, ("random",))
+    ours = {t.key: t.score.accuracy for t in study.trials if t.score}
+    theirs = {t.key: t.score.accuracy for t in study.baselines["random"] if t.score}
+    assert all(ours[key] == theirs[key] for key in ours.keys() & theirs.keys())
+
+
+def test_baselines_go_on_and_stay_in_later_results(searched: Search) -> None:
+    first = run_baselines(searched, ("random",), trials=3).baselines["random"]
+    second = run_baselines(searched, ("random",), trials=6).baselines["random"]
+    assert second[:3] == first
+    assert len(searched.run().baselines["random"]) == 6
+
+
+def test_whose_search_it_is_is_said_before_its_first_result(searched: Search) -> None:
+    told: list[str] = []
+    run_baselines(
+        searched, trials=1, watch=lambda progress: told.append(f"{progress.done}"), say=told.append
+    )
+    assert told == ["Searching with sampler 'random'.", "1", "Searching with sampler 'local'.", "1"]
+
+
+def test_a_misspelt_sampler_is_refused_before_any_runs(searched: Search) -> None:
+    with pytest.raises(OptionError, match="sampler 'lcoal' is unknown: did you mean 'local'"):
+        run_baselines(searched, ("random", "lcoal"))
+    assert not searched.folder.baselines.exists()
+
+
+@pytest.mark.parametrize("trials", [0, -3])
+def test_no_trials_are_refused_before_any_runs(searched: Search, trials: int) -> None:
+    with pytest.raises(OptionError, match=f"need at least 1 trial, but got {trials}"):
+        run_baselines(searched, trials=trials)
+    assert not searched.folder.baselines.exists()
+
+
+def test_no_sampler_is_refused(searched: Search) -> None:
+    with pytest.raises(OptionError, match="need a sampler at least"):
+        run_baselines(searched, ())
+
+
+def test_baselines_of_a_study_with_older_latencies_are_refused(searched: Search) -> None:
+    timed = replace(searched, objectives=("accuracy", "latency"), trials=2, name="timed")
+    timed.run()
+    settings = read_settings(timed.folder.settings)
+    write_settings(timed.folder, replace(settings, facts=replace(settings.facts, latency=None)))
+    with pytest.raises(StudyError, match=r"has latencies by wall clock, but .* processor time"):
+        run_baselines(replace(timed))
+    assert not timed.folder.baselines.exists()
+
+
+def test_a_study_that_is_being_searched_gets_no_baselines(searched: Search) -> None:
+    with (
+        searched.folder.locked(),
+        pytest.raises(StudyError, match=r"is being searched by another process.* wait for it"),
+    ):
+        run_baselines(searched)
+    assert not searched.folder.baselines.exists()

@@ -1,0 +1,200 @@
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+
+from neptune_nas.errors import ArchitectureError, OptionError, StudyError
+from neptune_nas.evaluators.seeds import seed_for
+from neptune_nas.metrics.trial import Score
+from neptune_nas.nn.references import ReferenceNetwork
+from neptune_nas.search.config import Search
+from neptune_nas.study.hand_designed import Reference, read_references
+from neptune_nas.study.read import read_study
+from neptune_nas.trust.references import run_references
+from tests.study.fakes import Arithmetic, InlineEngine, Together
+
+PAIR = ("resnet8", "resnet20")
+
+
+@dataclass(frozen=True)
+class Pretending:
+    """Scores architectures and hand-designed networks by formulas."""
+
+    broken: str = ""
+
+    def __call__(self, architecture: Any, fidelity: int, seed: int) -> Score:
+        if not isinstance(architecture, ReferenceNetwork):
+            return Arithmetic()(architecture, fidelity, seed)
+        if architecture.name == self.broken:
+            return Score(fidelity, 0.0, float("inf"), seed, failure="diverged")
+        return Score(fidelity, len(architecture.name) / 100 + seed % 100 / 1e4, 1.0, seed)
+
+
+class Inline(Search):
+    """A search that asks for training, but measures by `measure`, in this process."""
+
+    measure = Pretending()
+
+    def make_engine(self) -> Any:
+        """Where calls run."""
+        return InlineEngine(self.measure)
+
+
+class Whole(Inline):
+    """One that makes all its calls at once."""
+
+    def make_engine(self) -> Any:
+        """Where calls run."""
+        return Together(self.measure)
+
+
+class Broken(Inline):
+    """One that cannot train ResNet-8."""
+
+    measure = Pretending("resnet8")
+
+
+def asked(out: Path, kind: type[Search] = Inline) -> Search:
+    return kind(space="tiny", trials=6, jobs=1, rungs=(1, 2), out=out)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished study."""
+    return asked(tmp_path_factory.mktemp("studies")).run().folder
+
+
+@pytest.fixture
+def out(made: Path, tmp_path: Path) -> Path:
+    """Where a copy of the study lies, to be changed at will."""
+    copytree(made, tmp_path / made.name)
+    return tmp_path
+
+
+def test_networks_are_trained_as_long_as_the_last_rung_with_seeds_of_their_own(out: Path) -> None:
+    study = run_references(asked(out), PAIR, seeds=2)
+    assert [reference.name for reference in study.references] == [*PAIR]
+    for reference in study.references:
+        seeds = [seed_for(0, f"reference-{reference.name}", repeat) for repeat in range(2)]
+        assert [score.seed for score in reference.scores] == seeds
+        assert {score.fidelity for score in reference.scores} == {2}
+
+
+def test_costs_are_counted_on_the_images_of_the_study(out: Path) -> None:
+    study = run_references(asked(out), ["resnet8"])
+    (reference,) = study.references
+    assert study.settings.facts.input_shape == (1, 8, 8)
+    assert reference.cost.flops == 1_527_040
+    assert reference.cost.params == 77_898
+
+
+def test_what_was_measured_is_read_back_and_stands_in_the_report(out: Path) -> None:
+    study = run_references(asked(out), PAIR)
+    assert read_study(study.folder).references == study.references
+    assert "Compared with hand-designed networks" in (study.folder / "report.html").read_text()
+
+
+def test_an_interrupted_run_goes_on(out: Path) -> None:
+    def stop(done: int, _: int, __: Reference) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_references(asked(out), PAIR, seeds=2, watch=stop)
+    told: list[tuple[int, int, str]] = []
+    study = run_references(
+        asked(out), PAIR, 2, lambda done, total, each: told.append((done, total, each.name))
+    )
+    assert told == [(1, 1, "resnet20")]
+    assert [len(reference.scores) for reference in study.references] == [2, 2]
+
+
+def test_what_came_together_is_kept_where_watching_ends_it(out: Path) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_references(asked(out, Whole), PAIR, seeds=2, watch=stop)
+    kept = read_references(asked(out).folder.references)
+    assert [len(reference.scores) for reference in kept] == [2, 2]
+
+
+def test_each_of_what_came_together_is_told(out: Path) -> None:
+    told: list[tuple[int, int, str, int]] = []
+    run_references(
+        asked(out, Whole),
+        PAIR,
+        2,
+        lambda done, total, each: told.append((done, total, each.name, len(each.scores))),
+    )
+    assert told == [(i, 4, PAIR[(i - 1) % 2], (i + 1) // 2) for i in range(1, 5)]
+
+
+def test_more_seeds_and_more_networks_join_the_others(out: Path) -> None:
+    first = run_references(asked(out), ["resnet8"]).references[0]
+    study = run_references(asked(out), [*PAIR, "resnet8"], seeds=3)
+    assert [len(reference.scores) for reference in study.references] == [3, 3]
+    assert study.references[0].scores[0] == first.scores[0]
+
+
+def test_a_finished_run_measures_nothing_again(out: Path) -> None:
+    before = run_references(asked(out), PAIR).references
+    again = run_references(asked(out), PAIR, watch=lambda *_: pytest.fail("it measured again"))
+    assert again.references == before
+
+
+def test_a_failure_is_kept_with_its_reason_and_tried_again(out: Path) -> None:
+    failed = run_references(asked(out, Broken), PAIR).references
+    assert (failed[0].failures, failed[0].accuracies) == (("diverged",), ())
+    assert len(failed[1].accuracies) == 1
+    mended = run_references(asked(out), PAIR).references
+    assert (mended[0].failures, len(mended[0].scores)) == ((), 1)
+    assert mended[1] == failed[1]
+
+
+def test_references_stay_in_later_results_of_the_search(out: Path) -> None:
+    before = run_references(asked(out), PAIR).references
+    assert asked(out).run().references == before
+
+
+def test_a_study_that_trains_nothing_is_refused(tmp_path: Path) -> None:
+    search = Search(space="tiny", trials=2, evaluator=Arithmetic(), jobs=1, out=tmp_path)
+    search.run()
+    with pytest.raises(StudyError, match="Arithmetic, which trains nothing"):
+        run_references(search)
+
+
+def test_a_study_that_began_with_other_data_is_refused(out: Path) -> None:
+    toml = next(out.glob("*/study.toml"))
+    fingerprint = read_study(toml.parent).settings.facts.data_fingerprint
+    toml.write_text(toml.read_text().replace(fingerprint, "0123456789abcdef"))
+    with pytest.raises(StudyError, match="was begun with data '0123456789abcdef', but now it is"):
+        run_references(asked(out), PAIR)
+
+
+@pytest.mark.parametrize(
+    ("networks", "seeds", "kind", "says"),
+    [
+        (("resnet8", "resnet9"), 1, OptionError, "'resnet9' is unknown: did you mean 'resnet8'"),
+        (("resnet8", "squeezenet1_1"), 1, ArchitectureError, "at least 10x10 pixels, but got 8x8"),
+        (("resnet8",), 0, OptionError, "at least 1 seed, but got 0"),
+        ((), 1, OptionError, "need a network at least"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_runs(
+    out: Path, networks: tuple[str, ...], seeds: int, kind: type[Exception], says: str
+) -> None:
+    with pytest.raises(kind, match=says):
+        run_references(asked(out), networks, seeds)
+    assert read_references(asked(out).folder.references) == ()
+
+
+def test_references_json_is_plain(out: Path) -> None:
+    run_references(asked(out, Broken), PAIR)
+    content = json.loads(asked(out).folder.references.read_text())
+    assert content["version"] == 1
+    assert [network["name"] for network in content["networks"]] == [*PAIR]
+    assert content["networks"][0]["scores"][0]["loss"] is None
