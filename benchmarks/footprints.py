@@ -24,6 +24,7 @@ from neptune_nas.architecture.records import Architecture
 from neptune_nas.data.images import ImageData, Split
 from neptune_nas.devices.malloc import keep_pages
 from neptune_nas.devices.memory import STATUS, peak_memory
+from neptune_nas.devices.mode import Precision
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.nn import substages
 from neptune_nas.nn.builder import build
@@ -31,7 +32,7 @@ from neptune_nas.space import find_space
 from neptune_nas.training.footprint import SINGLE, footprint_of, kept_by, training_bytes
 from neptune_nas.training.loop import train
 from neptune_nas.training.measure import BATCH
-from neptune_nas.training.recipe import Precision, Recipe
+from neptune_nas.training.recipe import Recipe
 
 SHAPES = {
     "tiny": (1, 8, 8),

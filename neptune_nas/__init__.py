@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from neptune_nas.evaluators.evaluator import Evaluator
     from neptune_nas.metrics.counted import CostModel
     from neptune_nas.metrics.trial import Score
-    from neptune_nas.models.architecture_file import export_trial, load, save
+    from neptune_nas.models.architecture_file import load, save
     from neptune_nas.models.model import load_model, save_model
     from neptune_nas.nn.builder import build
     from neptune_nas.retrain.run import Training
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from neptune_nas.search.coordinator import StopSearch
     from neptune_nas.search.resume import search_of
     from neptune_nas.study.confirmation import Goal
+    from neptune_nas.study.export import export_trial
     from neptune_nas.study.read import read_study
     from neptune_nas.training.recipe import Recipe
     from neptune_nas.trust.audit import run_audit

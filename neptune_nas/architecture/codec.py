@@ -18,6 +18,7 @@ from neptune_nas.architecture import records
 from neptune_nas.architecture.fields import Open, field_names, is_record, module_in_json
 from neptune_nas.architecture.records import Architecture, Conv, Identity, Stage
 from neptune_nas.errors import ArchitectureError, FileFormatError, one_of
+from neptune_nas.files.type_hints import conforms
 
 Json = dict[str, Any]
 
@@ -128,34 +129,6 @@ def _class_of(data: Mapping[str, object], known: Mapping[str, type], path: str) 
             f"give its class, or on the command line its file, as `allow` (--allow)."
         )
     raise FileFormatError(f"`{path}.type` is '{name}', which is no record: {one_of(known, name)}")
-
-
-def conforms(value: object, hint: Any) -> bool:
-    """Whether a plain value fits a record field's type hint (bool is not int here)."""
-    origin = get_origin(hint)
-    if hint is Any:
-        return True
-    if origin is Literal:
-        return any(type(value) is type(arg) and value == arg for arg in get_args(hint))
-    if origin in (Union, UnionType):
-        return any(conforms(value, arg) for arg in get_args(hint))
-    if origin is tuple:
-        return _conforms_tuple(value, get_args(hint))
-    if hint is None or hint is type(None):
-        return value is None
-    if hint is float:
-        return type(value) in (int, float)
-    if hint in (int, str, bool):
-        return type(value) is hint
-    return isinstance(value, hint) if isinstance(hint, type) else True
-
-
-def _conforms_tuple(value: object, args: tuple[Any, ...]) -> bool:
-    if not isinstance(value, tuple):
-        return False
-    if len(args) == 2 and args[1] is Ellipsis:
-        return all(conforms(item, args[0]) for item in value)
-    return len(value) == len(args) and all(map(conforms, value, args))
 
 
 @cache

@@ -83,9 +83,10 @@ def item_at(
     source: Path, wanted: Pick, storage: str | None, allow: list[str] | None
 ) -> tuple[str, "ExportedArchitecture | Model"]:
     """What SOURCE names, and how to call it."""
-    from neptune_nas.models.architecture_file import export_trial, load
+    from neptune_nas.files.signatures import is_model_file
+    from neptune_nas.models.architecture_file import load
     from neptune_nas.models.model import load_model
-    from neptune_nas.models.model_file import is_model_file
+    from neptune_nas.study.export import export_trial
 
     if source.is_dir():
         found = study_at(source, storage, allow)

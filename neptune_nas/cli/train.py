@@ -88,9 +88,10 @@ def source_at(
     source: str, wanted: Pick, storage: str | None, allow: list[str] | None
 ) -> "ExportedArchitecture | str":
     """The network that SOURCE names."""
-    from neptune_nas.models.architecture_file import export_trial, load
-    from neptune_nas.models.model_file import is_model_file
+    from neptune_nas.files.signatures import is_model_file
+    from neptune_nas.models.architecture_file import load
     from neptune_nas.nn.references import REFERENCES
+    from neptune_nas.study.export import export_trial
 
     path = Path(source)
     if path.is_dir():

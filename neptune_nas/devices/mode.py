@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from neptune_nas.training.recipe import Precision, require_member
+from neptune_nas.files.options import require_member
 
+Precision = Literal["auto", "fp32", "bf16"]
 Layout = Literal["channels_last", "contiguous"]
 Kind = Literal["attention", "depthwise", "dense"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

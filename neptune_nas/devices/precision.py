@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
-from neptune_nas.devices.mode import Layout
-from neptune_nas.training.recipe import Precision
+from neptune_nas.devices.mode import Layout, Precision
 
 FAST_BF16 = ("avx512_bf16", "amx_bf16")  # x86 instructions that multiply bfloat16 matrices
 FORMATS: Mapping[Layout, torch.memory_format] = {

@@ -64,7 +64,8 @@ class Engine(Protocol):
       and `seconds` where the evaluator left it 0.
     - Calls beyond `slots` queue. `wait` refills free slots from the queue before it returns, so a
       caller that keeps one call more than `slots` pending has no slot idle while it thinks.
-    - A Ctrl-C that is held back (`neptune_nas.interrupts`) is heeded in `wait`, also while it waits.
+    - A Ctrl-C that is held back (`neptune_nas.interrupts`) is heeded in `wait`, also while it
+      waits.
     - One thread uses an engine. No process outlives it, however the process that uses it ends.
     """
 

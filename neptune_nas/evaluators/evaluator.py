@@ -18,8 +18,8 @@ class Evaluator(Protocol):
     says why; only a mistake of the user's raises `NeptuneError`. The `fidelity` and `seed` of a
     `Score` are those of the call: an engine writes them over whatever an evaluator says there, so
     one that uses less of the budget than it was given still answers for all of it. The fields of a
-    dataclass are part of a study's question, see `neptune_nas.evaluators.parameters`; those of other
-    classes are unseen.
+    dataclass are part of a study's question, see `neptune_nas.evaluators.parameters`; those of
+    other classes are unseen.
     """
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:

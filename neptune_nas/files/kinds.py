@@ -4,7 +4,7 @@ from pathlib import Path
 from shlex import quote
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.models.model_file import is_model_file
+from neptune_nas.files.signatures import is_model_file
 from neptune_nas.text import counted
 
 ARCHITECTURE = "neptune-nas/architecture"  # the format of an exported one

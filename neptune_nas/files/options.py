@@ -27,3 +27,9 @@ def exclusive(one: str, other: str) -> str:
     '`table` and `evaluator` exclude each other: leave one of them out.'
     """
     return f"`{one}` and `{other}` exclude each other: leave one of them out."
+
+
+def require_member(name: str, value: str, members: tuple[str, ...]) -> None:
+    """Refuse a name that is none of `members`."""
+    if value not in members:
+        raise OptionError(f"`{name}` must be one of {', '.join(members)}, but got {value!r}.")

@@ -1,6 +1,7 @@
 """What a file is, by how it begins."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 BEGINNINGS: Mapping[bytes, str] = {
     b"\x89PNG": "a PNG image",
@@ -34,3 +35,14 @@ def told_by(start: bytes) -> str:
             return kind
     is_text = b"\0" not in start and start.decode("utf-8", "replace").count("\ufffd") <= 1
     return "a text file" if is_text else "a binary file of another kind"
+
+
+def is_model_file(path: Path) -> bool:
+    """Whether the file at `path` is to be read as safetensors: by its name, or its first bytes."""
+    if path.suffix == ".safetensors":
+        return True
+    try:
+        with path.open("rb") as file:
+            return is_safetensors(file.read(ENOUGH))
+    except OSError:
+        return False

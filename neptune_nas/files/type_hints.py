@@ -6,7 +6,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from neptune_nas.architecture.codec import conforms
 from neptune_nas.errors import OptionError
 
 WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
@@ -87,3 +86,31 @@ def _unquoted(value: object) -> object:
         return literal_eval(value) if isinstance(value, str) else value
     except (ValueError, SyntaxError):
         return value
+
+
+def conforms(value: object, hint: Any) -> bool:
+    """Whether a plain value fits a record field's type hint (bool is not int here)."""
+    origin = get_origin(hint)
+    if hint is Any:
+        return True
+    if origin is Literal:
+        return any(type(value) is type(arg) and value == arg for arg in get_args(hint))
+    if origin in (Union, UnionType):
+        return any(conforms(value, arg) for arg in get_args(hint))
+    if origin is tuple:
+        return _conforms_tuple(value, get_args(hint))
+    if hint is None or hint is type(None):
+        return value is None
+    if hint is float:
+        return type(value) in (int, float)
+    if hint in (int, str, bool):
+        return type(value) is hint
+    return isinstance(value, hint) if isinstance(hint, type) else True
+
+
+def _conforms_tuple(value: object, args: tuple[Any, ...]) -> bool:
+    if not isinstance(value, tuple):
+        return False
+    if len(args) == 2 and args[1] is Ellipsis:
+        return all(conforms(item, args[0]) for item in value)
+    return len(value) == len(args) and all(map(conforms, value, args))

@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from neptune_nas.architecture.codec import from_json, key, to_json
-from neptune_nas.errors import FileFormatError, NeptuneError, OptionError
+from neptune_nas.errors import FileFormatError, NeptuneError
 from neptune_nas.files.atomic import read_file, write_file
 from neptune_nas.files.kinds import ARCHITECTURE, refuse_model
 from neptune_nas.files.schema import (
@@ -27,11 +27,10 @@ from neptune_nas.files.schema import (
     parse,
 )
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.trial import Cost, Score, Trial, mean_score
+from neptune_nas.metrics.trial import Cost, Score, mean_score
 from neptune_nas.metrics.trial_json import cost_in, cost_to_json, score_to_json, scores_in
 from neptune_nas.models.model_file import Weights, with_weights
 from neptune_nas.nn.builder import Shape, build
-from neptune_nas.study.study import Study
 
 FORMAT = ARCHITECTURE
 VERSION = 1
@@ -89,40 +88,6 @@ class ExportedArchitecture:
         """
         network = build(self.architecture, self.input_shape, self.classes, seed)
         return network if weights is None else with_weights(network, weights, self.key)
-
-
-def export_trial(study: Study, trial: Trial) -> ExportedArchitecture:
-    """A trial's architecture with its costs, its scores, and where they come from.
-
-    `build` makes it a network, `Training` trains it, `save` writes it. Raises `OptionError` for
-    what is no trial, such as the number of one.
-    """
-    if not isinstance(trial, Trial):
-        raise OptionError(
-            f"`trial` must be a Trial, such as study.best() or study.trials[0], but got {trial!r}."
-        )
-    settings = study.settings
-    question, facts = settings.question, settings.facts
-    return ExportedArchitecture(
-        architecture=trial.architecture,
-        input_shape=facts.input_shape,
-        classes=facts.classes,
-        cost=trial.cost,
-        scores=(*trial.scores, *trial.confirmations),
-        recipe=question.recipe,
-        provenance={
-            "study": settings.name,
-            "trial": trial.number,
-            "space": question.space,
-            "space_fingerprint": facts.space_fingerprint,
-            "data": question.data,
-            "data_fingerprint": facts.data_fingerprint,
-            "seed": question.seed,
-            "created": facts.created,
-            "hardware": facts.hardware,
-            "versions": facts.versions,
-        },
-    )
 
 
 def save(path: str | Path, item: ExportedArchitecture) -> None:

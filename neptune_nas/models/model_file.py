@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from neptune_nas.errors import FileFormatError, NeptuneError
 from neptune_nas.files.atomic import write_file
 from neptune_nas.files.schema import LIST, OBJECT, SIZE, TEXT, Rule, check_document, parse
-from neptune_nas.files.signatures import ENOUGH, is_safetensors
 from neptune_nas.files.tensors import packed, unpacked
 
 FORMAT = "neptune-nas/model"
@@ -85,17 +84,6 @@ def read_model_file(path: Path) -> ModelFile:
         return ModelFile(header_in(text), state)
     except FileFormatError as error:
         raise FileFormatError(f"{path}: {error}") from error
-
-
-def is_model_file(path: Path) -> bool:
-    """Whether the file at `path` is to be read as safetensors: by its name, or its first bytes."""
-    if path.suffix == ".safetensors":
-        return True
-    try:
-        with path.open("rb") as file:
-            return is_safetensors(file.read(ENOUGH))
-    except OSError:
-        return False
 
 
 def header_in(text: str) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """The small results of a study: tables, the report, the best architecture."""
 
 from neptune_nas.files.atomic import write_file
-from neptune_nas.models.architecture_file import export_trial, save
+from neptune_nas.models.architecture_file import save
 from neptune_nas.report.failures import failures_text
 from neptune_nas.report.page import render
 from neptune_nas.report.tables import pareto_csv, trials_csv
+from neptune_nas.study.export import export_trial
 from neptune_nas.study.study import Study
 
 

@@ -9,8 +9,8 @@ from optuna import samplers
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
-from neptune_nas.architecture.codec import conforms
 from neptune_nas.errors import NeptuneError, OptionError, one_of
+from neptune_nas.files.type_hints import conforms
 from neptune_nas.samplers.auto import Auto
 from neptune_nas.samplers.classic import Evolution, LocalSearch, Nsga2, RandomSearch
 from neptune_nas.samplers.own import Guarded, failure, find_class, takes

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from neptune_nas.data.names import parse_count
+from neptune_nas.devices.mode import Precision
 from neptune_nas.errors import OptionError
+from neptune_nas.files.options import require_member
 
 Optimizer = Literal["adamw", "adam", "sgd"]
 Schedule = Literal["one-cycle", "cosine", "plateau", "constant"]
-Precision = Literal["auto", "fp32", "bf16"]
 Auto = Literal["auto"]
 
 
@@ -56,12 +57,6 @@ class Recipe:
             require_whole("crop", self.crop, 0)
         if self.flip not in ("auto", True, False):
             raise OptionError(f"`Recipe.flip` must be true, false or auto, but got {self.flip!r}.")
-
-
-def require_member(name: str, value: str, members: tuple[str, ...]) -> None:
-    """Refuse a name that is none of `members`."""
-    if value not in members:
-        raise OptionError(f"`{name}` must be one of {', '.join(members)}, but got {value!r}.")
 
 
 def require_between(name: str, value: float, low: float, high: float) -> None:

@@ -11,13 +11,12 @@ from typing import Any
 
 import torch
 
-from neptune_nas.devices.mode import Mode, Modes, modes_from, same_for_all
+from neptune_nas.devices.mode import Mode, Modes, Precision, modes_from, same_for_all
 from neptune_nas.errors import NeptuneError
 from neptune_nas.files.atomic import read_file, write_file
 from neptune_nas.files.cache import cache_folder
 from neptune_nas.files.schema import parse
 from neptune_nas.training.probe import VERSION, probe
-from neptune_nas.training.recipe import Precision
 
 CPUINFO = Path("/proc/cpuinfo")
 MODEL = "model name"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neptune_nas.architecture.codec import canonical, conforms, from_json, key, to_json, type_name
+from neptune_nas.architecture.codec import canonical, from_json, key, to_json, type_name
 from neptune_nas.architecture.records import (
     Architecture,
     Attention,
@@ -22,6 +22,7 @@ from neptune_nas.architecture.records import (
     Stem,
 )
 from neptune_nas.errors import ArchitectureError, FileFormatError
+from neptune_nas.files.type_hints import conforms
 from neptune_nas.space import choice, find_space, list_spaces
 
 

@@ -18,14 +18,9 @@ from neptune_nas.architecture.records import Architecture, Conv, Stage
 from neptune_nas.errors import FileFormatError, OptionError
 from neptune_nas.metrics.counted import cost
 from neptune_nas.metrics.trial import Score
-from neptune_nas.models.architecture_file import (
-    ExportedArchitecture,
-    bare,
-    dumps,
-    export_trial,
-    loads,
-)
+from neptune_nas.models.architecture_file import ExportedArchitecture, bare, dumps, loads
 from neptune_nas.space import find_space
+from neptune_nas.study.export import export_trial
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
 from tests.study.builders import make_trial, question, settings

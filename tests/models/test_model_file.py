@@ -9,11 +9,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from neptune_nas.errors import FileFormatError, NeptuneError
+from neptune_nas.files.signatures import is_model_file
 from neptune_nas.files.tensors import HEADER
 from neptune_nas.models.model_file import (
     FORMAT,
     ModelFile,
-    is_model_file,
     read_model_file,
     with_weights,
     write_model_file,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from neptune_nas.devices.mode import Mode, Modes, same_for_all
+from neptune_nas.devices.mode import Mode, Modes, Precision, same_for_all
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.search import config as module
@@ -15,7 +15,7 @@ from neptune_nas.search.resume import search_of
 from neptune_nas.study.folder import read_settings, write_settings
 from neptune_nas.study.settings import Facts
 from neptune_nas.study.store import Store
-from neptune_nas.training.recipe import Precision, Recipe
+from neptune_nas.training.recipe import Recipe
 from neptune_nas.trust.baselines import run_baselines
 from tests.study.fakes import Arithmetic, arithmetic_search
 

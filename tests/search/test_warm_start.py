@@ -9,11 +9,12 @@ import pytest
 from neptune_nas.architecture.codec import key
 from neptune_nas.architecture.records import Architecture, Conv, Stage, Stem
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError
-from neptune_nas.models.architecture_file import bare, export_trial, save
+from neptune_nas.models.architecture_file import bare, save
 from neptune_nas.search.config import Search
 from neptune_nas.search.subject import Subject
 from neptune_nas.search.warm_start import given_in
 from neptune_nas.space import Space, choice, find_space
+from neptune_nas.study.export import export_trial
 from neptune_nas.study.progress import Progress
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study

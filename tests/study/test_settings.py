@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from neptune_nas.devices.mode import Mode, same_for_all
+from neptune_nas.devices.mode import Mode, Precision, same_for_all
 from neptune_nas.study.settings import unlike
-from neptune_nas.training.recipe import Precision
 from tests.study.builders import question, settings
 
 IDENTITY = "4784e12e80680df3078973f1dc8cfa581c9f72e2fcf6a337cfec3036429d51be"

@@ -14,12 +14,12 @@ from neptune_nas.architecture.records import (
     Stage,
     SubStage,
 )
-from neptune_nas.devices.mode import Mode, Modes
+from neptune_nas.devices.mode import Mode, Modes, Precision
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.space import find_space
 from neptune_nas.training.footprint import Footprint, footprint_of, kept_by, training_bytes
 from neptune_nas.training.measure import BATCH
-from neptune_nas.training.recipe import Precision, Recipe
+from neptune_nas.training.recipe import Recipe
 
 RECIPE = Recipe(optimizer="sgd", batch_size=10, precision="fp32")
 WEIGHTS = Footprint(params=1000, kept=0, largest=0)

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from neptune_nas.devices.mode import Layout, Mode
+from neptune_nas.devices.mode import Layout, Mode, Precision
 from neptune_nas.devices.precision import FORMATS
 from neptune_nas.errors import OptionError
 from neptune_nas.training import loop
 from neptune_nas.training.loop import DivergedError, batches, check_loss, train
-from neptune_nas.training.recipe import Optimizer, Precision, Recipe, Schedule
+from neptune_nas.training.recipe import Optimizer, Recipe, Schedule
 from tests.training.data import easy_data, small_network, weights
 
 RECIPE = Recipe(batch_size=20, lr=0.02, precision="fp32")

@@ -4,10 +4,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from neptune_nas.devices.mode import KINDS, Mode, Modes, same_for_all
+from neptune_nas.devices.mode import KINDS, Mode, Modes, Precision, same_for_all
 from neptune_nas.training import remembered as module
 from neptune_nas.training.probe import VERSION
-from neptune_nas.training.recipe import Precision
 from neptune_nas.training.remembered import cache_file, cpu_name, modes_for, this_processor
 
 FOUND = Modes(Mode("fp32"), Mode("bf16"), Mode("bf16", "contiguous"))
