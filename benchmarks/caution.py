@@ -38,7 +38,7 @@ def searched(bench: Bench, options: argparse.Namespace, sampler: str, seed: int)
             out=out,
         ).run()
     means = np.array([bench.table.mean(trial.architecture) for trial in study.ranked])
-    flops = np.array([float(trial.cost.flops) for trial in study.ranked])
+    flops = np.array([float(trial.values["flops"]) for trial in study.ranked])
     epochs = sum(score.fidelity for trial in study.trials for score in trial.scores)
     return [bench.volume_of(flops, means) / bench.volume, epochs / options.rungs[-1]]
 

@@ -23,7 +23,7 @@ from neptune_nas.engine.engine import Call, Engine
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.on_ray import RayEngine
 from neptune_nas.engine.plan import Slots
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 
 CALLS = 2_000
 ROUNDS = 7
@@ -42,7 +42,7 @@ class Works:
         matrix = torch.eye(256)
         for _ in range(self.steps):
             matrix = matrix @ matrix
-        return Score(fidelity, accuracy=1.0, loss=float(matrix[0, 0]), seed=seed)
+        return Score(fidelity, {"accuracy": 1.0, "loss": float(matrix[0, 0])}, seed=seed)
 
 
 def local(steps: int, jobs: int) -> Engine:

@@ -17,7 +17,8 @@ from random import Random
 from time import sleep
 
 from neptune_nas.errors import NeptuneError
-from neptune_nas.metrics.trial import Score, State
+from neptune_nas.metrics.score import Score
+from neptune_nas.study.trial import State
 from neptune_nas.study.read import read_study
 
 SPACE, EPOCHS = "tiny", 2

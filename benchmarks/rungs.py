@@ -38,8 +38,8 @@ from neptune_nas.evaluators.zero_cost import ZeroCost
 from neptune_nas.metrics.constraints import Constraint, parse_constraint
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.pareto import hypervolume, non_dominated
-from neptune_nas.metrics.trial import Score
-from neptune_nas.metrics.trial_json import score_from_json, score_to_json
+from neptune_nas.metrics.score import Score
+from neptune_nas.metrics.score import score_from_json, score_to_json
 from neptune_nas.nn.builder import build
 from neptune_nas.search.config import Search
 from neptune_nas.space import Space, choice, find_space
@@ -241,9 +241,9 @@ def main() -> None:
 
 def report(way: Way, study: Study, ours: float, everything: Sequence[Trained]) -> None:
     """Print how one search did."""
-    costs = {trial.key: trial.cost.flops for trial in study.trials}
+    costs = {trial.key: trial.values["flops"] for trial in study.trials}
     truth = {each.key: each.accuracy for each in everything}
-    own = {t.key: t.score.accuracy for t in study.ranked if t.score}
+    own = {t.key: t.score.main for t in study.ranked if t.score}
     picked = front(own, costs)
     slow = sum(each.seconds for each in everything)
     print(f"naive: {len(truth)} candidates, {slow:.0f} CPU-s, front of {len(front(truth, costs))}")

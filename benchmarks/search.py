@@ -128,8 +128,8 @@ def search(bench: Bench, sampler: str, kinds: int, seed: int, terms: Terms) -> R
         entry = picks_name(bench.space)(architecture)
         score = bench.table(architecture, WHOLE, drawn_run(seed, entry, names.count(entry)))
         flops = bench.table.cost(architecture)["flops"]
-        pending.append((trial, [score.accuracy, flops][:kinds]))
-        rows.append((score.accuracy, bench.table.mean(architecture), flops))
+        pending.append((trial, [score.main, flops][:kinds]))
+        rows.append((score.main, bench.table.mean(architecture), flops))
         names.append(entry)
     accuracies, means, costs = np.array(rows).T
     return Run(accuracies, means, costs, tuple(names), tuple(seconds))

@@ -14,7 +14,7 @@ from time import perf_counter, process_time
 
 from neptune_nas.architecture.codec import key
 from neptune_nas.architecture.records import Architecture
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 from neptune_nas.search.config import Search
 from neptune_nas.study.progress import Progress
 
@@ -24,7 +24,12 @@ class Instant:
     """Scores a network by its name."""
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:  # noqa: D102  # the protocol's
-        return Score(fidelity, int(key(architecture)[:4], 16) / 0xFFFF, 1.0, seed, seconds=1e-4)
+        return Score(
+            fidelity,
+            {"accuracy": int(key(architecture)[:4], 16) / 0xFFFF, "loss": 1.0},
+            seed,
+            seconds=1e-4,
+        )
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from neptune_nas.data.tensors import save_tensors
     from neptune_nas.evaluators.evaluator import Evaluator
     from neptune_nas.metrics.counted import CostModel
-    from neptune_nas.metrics.trial import Score
+    from neptune_nas.metrics.score import Score
     from neptune_nas.models.architecture_file import load, save
     from neptune_nas.models.model import load_model, save_model
     from neptune_nas.nn.builder import build
@@ -61,7 +61,7 @@ LAZY = {
     "Evaluator": "neptune_nas.evaluators.evaluator",
     "Goal": "neptune_nas.study.confirmation",
     "Recipe": "neptune_nas.training.recipe",
-    "Score": "neptune_nas.metrics.trial",
+    "Score": "neptune_nas.metrics.score",
     "Search": "neptune_nas.search.config",
     "StopSearch": "neptune_nas.search.coordinator",
     "Training": "neptune_nas.retrain.run",

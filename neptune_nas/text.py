@@ -1,4 +1,14 @@
-"""Numbers and values in sentences."""
+"""Numbers, plurals and durations in sentences; passwords struck out of texts."""
+
+import re
+from urllib.parse import unquote_plus
+
+# A password may hold "@", "/" or "?" as it is: it ends at the last "@" that can belong to it.
+LOGIN = re.compile(r"(?<=://)([^/?#:@\s]*):(?:[^?\s]*|[^=\s]*)@")
+PAIR = re.compile(r"(?<=[?&])([^=&\s]+)=([^&\s]+)")
+SECRET = re.compile(r"(?:pass|pwd|secret|token|credential)\w*\s*=", re.IGNORECASE)
+
+UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def counted(count: int, noun: str, many: str = "") -> str:
@@ -28,3 +38,47 @@ def as_typed(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "none"
     return repr(value)
+
+
+def short(number: float) -> str:
+    """A count with three digits and its unit.
+
+    >>> short(1_234_567), short(980)
+    ('1.23M', '980')
+    """
+    for size, unit in UNITS:
+        if abs(number) >= size * 0.9995:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """A time span in its two largest units.
+
+    >>> duration(3725), duration(42.4)
+    ('1 h 2 min', '42 s')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def redact(text: str) -> str:
+    """`text` with the password of every URL in it struck out, wherever in the URL it stands.
+
+    >>> redact("cannot reach postgresql://ada:s3cret@host/db")
+    'cannot reach postgresql://ada:***@host/db'
+    >>> redact("postgresql://host/db?user=ada&password=s3cret")
+    'postgresql://host/db?user=ada&password=***'
+    """
+    return PAIR.sub(_safe_pair, LOGIN.sub(r"\1:***@", text))
+
+
+def _safe_pair(pair: re.Match[str]) -> str:
+    # Unquoted, since a driver's whole connection string may stand in one value.
+    return f"{pair[1]}=***" if SECRET.search(unquote_plus(pair[0])) else pair[0]

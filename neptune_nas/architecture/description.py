@@ -13,8 +13,6 @@ from neptune_nas.architecture.records import (
     Stage,
 )
 
-UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-
 
 def describe(architecture: Any) -> str:
     """The network on one line: the stem's width, then each stage with its SubStages.
@@ -91,31 +89,3 @@ def title(substage: Any) -> str:
             return "identity"
     own = ", ".join(f"{field.name} {getattr(substage, field.name)}" for field in fields(substage))
     return type(substage).__name__ + (f", {own}" if own else "")
-
-
-def short(number: float) -> str:
-    """A count with three digits and its unit.
-
-    >>> short(1_234_567), short(980)
-    ('1.23M', '980')
-    """
-    for size, unit in UNITS:
-        if abs(number) >= size * 0.9995:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.3g}"
-
-
-def duration(seconds: float) -> str:
-    """A time span in its two largest units.
-
-    >>> duration(3725), duration(42.4)
-    ('1 h 2 min', '42 s')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"

@@ -35,7 +35,7 @@ def compare(
             str(row.seed),
             str(row.trials),
             str(row.scored),
-            f"{row.best_accuracy:.4f}",
+            f"{row.best_score:.4f}",
             f"{row.hypervolume:.4f}",
             f"{row.worker_seconds:.0f}",
         )

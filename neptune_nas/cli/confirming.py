@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from neptune_nas.cli.console import console
 from neptune_nas.cli.summary import confirmed_lines, confirmed_table
-from neptune_nas.metrics.trial import State, Trial
 from neptune_nas.search.config import Search
 from neptune_nas.search.resume import study_of
 from neptune_nas.study.confirmation import Aim, Goal, as_searched, evaluations_of
 from neptune_nas.study.confirming import confirming
-from neptune_nas.study.noise import accuracies
+from neptune_nas.study.noise import seed_scores
 from neptune_nas.study.progress import is_complete
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State, Trial
 from neptune_nas.text import counted
 from neptune_nas.trust.confirm import run_confirm, usual_goal
 from neptune_nas.watch import ignore
@@ -86,10 +86,14 @@ def teller() -> Callable[[Trial, int], None]:
         nonlocal scores
         score, mean = trial.confirmations[-1], trial.score
         scores += score.ok
-        said = f"accuracy {score.accuracy:.4f}" if score.ok else f"failed: {score.failure}"
-        seeds, left = counted(len(accuracies(trial)), "seed"), counted(unsure, "trial")
+        said = (
+            f"{next(iter(score.values))} {score.main:.4f}"
+            if score.ok
+            else f"failed: {score.failure}"
+        )
+        seeds, left = counted(len(seed_scores(trial)), "seed"), counted(unsure, "trial")
         done = f"{counted(scores, 'score')} in"
-        now = f"mean {mean.accuracy:.4f} of {seeds}" if mean else "no mean"
+        now = f"mean {mean.main:.4f} of {seeds}" if mean else "no mean"
         err.print(
             f"trial {trial.number}: {said}, {now}; {done}, {left} still to confirm", soft_wrap=True
         )

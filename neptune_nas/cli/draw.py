@@ -39,6 +39,8 @@ def draw(
 def show(file: File, allow: Allow = None) -> None:
     """Show an architecture in the terminal, with what it costs and what it scored."""
     from neptune_nas.cli.console import console
+    from neptune_nas.cli.progress import score_text
+    from neptune_nas.metrics.registry import metric
     from neptune_nas.models.architecture_file import load
     from neptune_nas.report.drawing import model_for
     from neptune_nas.report.text import draw_text
@@ -46,14 +48,10 @@ def show(file: File, allow: Allow = None) -> None:
     item = load(file, allowed(allow))
     terminal = console()
     terminal.print(draw_text(item.architecture, model_for(item.input_shape, item.classes)))
-    cost = item.cost
-    terminal.print(
-        f"{cost.flops:,} FLOPs, {cost.params:,} parameters, {cost.activations:,} activations",
-        highlight=False,
-    )
+    costs = (f"{value:,.10g} {metric(name).title}" for name, value in item.costs.items())
+    terminal.print(", ".join(costs), highlight=False)
     for score in item.scores:
         if score.ok:
             terminal.print(
-                f"accuracy {score.accuracy:.4f} after {counted(score.fidelity, 'epoch')}, "
-                f"seed {score.seed}"
+                f"{score_text(score)} after {counted(score.fidelity, 'epoch')}, seed {score.seed}"
             )

@@ -11,13 +11,13 @@ from rich.text import Text
 from neptune_nas.architecture.description import describe
 from neptune_nas.cli.progress import clock, one_line
 from neptune_nas.cli.tables import objective_columns
-from neptune_nas.metrics.trial import State, Trial
 from neptune_nas.study.confirmation import read_aim
 from neptune_nas.study.confirming import confirming
 from neptune_nas.study.folder import Folder
-from neptune_nas.study.measures import accuracy
+from neptune_nas.study.measures import main_score
 from neptune_nas.study.progress import is_at_work, is_complete, nothing_left, progress_of
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State, Trial
 from neptune_nas.text import counted, plural
 
 SHOWN = 8
@@ -84,10 +84,10 @@ def confirmed(study: Study, at_work: bool | None, *, is_confirmed_now: bool) -> 
 def front_table(study: Study) -> Table:
     """The front, the most accurate first."""
     table = Table(title="Pareto front", title_justify="left", box=None, padding=(0, 0, 0, 2))
-    front = sorted(study.pareto(), key=accuracy, reverse=True)[:SHOWN]
+    front = sorted(study.pareto(), key=main_score, reverse=True)[:SHOWN]
     columns: dict[str, Callable[[Trial], str]] = {
         "trial": lambda trial: str(trial.number),
-        "accuracy": lambda trial: f"{accuracy(trial):.4f}",
+        study.settings.question.main.title: lambda trial: f"{main_score(trial):.4f}",
         **objective_columns(study.settings.question),
     }
     for head in columns:

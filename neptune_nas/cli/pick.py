@@ -8,12 +8,13 @@ import typer
 
 from neptune_nas.cli.values import check_known
 from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.metrics.registry import SCORED
 
 if TYPE_CHECKING:
-    from neptune_nas.metrics.trial import Trial
     from neptune_nas.study.study import Study
+    from neptune_nas.study.trial import Trial
 
-PICKS = ("efficiency", "accuracy", "knee")
+PICKS = ("efficiency", *(each.name for each in SCORED if each.better == "more"), "knee")
 
 Best = Annotated[
     str | None,

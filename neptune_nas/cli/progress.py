@@ -12,8 +12,10 @@ from rich.progress import Progress as Bar
 
 from neptune_nas.architecture.description import describe
 from neptune_nas.cli.console import console
-from neptune_nas.metrics.trial import Trial
+from neptune_nas.metrics.registry import COST
+from neptune_nas.metrics.score import Score
 from neptune_nas.study.progress import Progress
+from neptune_nas.study.trial import Trial
 from neptune_nas.text import plural
 
 LOG_EVERY = 10.0  # seconds between two lines of a log
@@ -100,24 +102,31 @@ class Log:
 
 def result_line(trial: Trial) -> str:
     """What a trial's latest result is, and what the trial is."""
-    what = f"{trial.cost.flops / 1e6:.3f} MFLOPs, {describe(trial.architecture)}"
+    amount, unit = COST.per
+    size = f"{trial.values.get(COST.name, 0) / amount:.3f} {unit}"
+    what = f"{size}, {describe(trial.architecture)}"
     if not trial.scores:
         return f"trial {trial.number} {trial.state}: {what}"
     score = trial.scores[-1]
     if not score.ok:
         found = f"failed ({score.failure})"
     elif score.proxy is None:
-        found = f"accuracy {score.accuracy:.4f} at {score.fidelity}"
+        found = f"{score_text(score)} at {score.fidelity}"
     else:
         found = f"proxy {score.proxy:.4g}"
     return f"trial {trial.number}: {found}, {what}"
 
 
+def score_text(score: Score) -> str:
+    """Return the main value of a score that is no failure, with its name."""
+    return f"{next(iter(score.values), 'proxy')} {score.rank_value:.4f}"
+
+
 def one_line(progress: Progress) -> str:
     """What is worth a glance."""
     p = progress
-    best = "-" if p.best_accuracy is None else f"{p.best_accuracy:.4f}"
-    if p.best_accuracy is None and p.done:
+    best = "-" if p.best_score is None else f"{p.best_score:.4f}"
+    if p.best_score is None and p.done:
         best = "- (none at the last rung yet)"
     failed = f", {p.failed} failed" if p.failed else ""
     left = "" if p.seconds_left is None or p.done >= p.total else f", {clock(p.seconds_left)} left"

@@ -7,23 +7,23 @@ from rich.table import Table
 
 from neptune_nas.architecture.description import describe
 from neptune_nas.cli.console import console
-from neptune_nas.cli.progress import clock
+from neptune_nas.cli.progress import clock, score_text
 from neptune_nas.cli.tables import objective_columns
 from neptune_nas.metrics.constraints import Survey
-from neptune_nas.metrics.trial import State, Trial
-from neptune_nas.redact import redact
+from neptune_nas.metrics.registry import COST
 from neptune_nas.report.hand_designed import HEADS, TITLE, against, cells
 from neptune_nas.search.dry_run import Plan
 from neptune_nas.study.audit import Audit
 from neptune_nas.study.confirmation import Goal, chosen, ranked_by, unsure
-from neptune_nas.study.measures import accuracy, accuracy_per_gflop
-from neptune_nas.study.noise import accuracies, half_width, noise
+from neptune_nas.study.measures import main_score, score_per_gflop
+from neptune_nas.study.noise import half_width, noise, seed_scores
 from neptune_nas.study.progress import is_complete, nothing_left
-from neptune_nas.study.ranking import BY_COST, WITHIN, accuracy_floor, formula, ranked_as
+from neptune_nas.study.ranking import BY_COST, WITHIN, formula, ranked_as, score_floor
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import TABLE, TRAINING, Question
 from neptune_nas.study.study import Study
-from neptune_nas.text import counted, plural
+from neptune_nas.study.trial import State, Trial
+from neptune_nas.text import counted, plural, redact
 
 SHOWN = 10
 REASONS = 3
@@ -89,8 +89,8 @@ def not_shown(study: Study) -> Iterator[str]:
     shown = min(SHOWN, len(study.ranking()))
     if shown == total:
         return
-    floor = accuracy_floor(study.ranked)
-    below = sum(accuracy(trial) < floor for trial in study.ranked) if by in BY_COST else 0
+    floor = score_floor(study.ranked)
+    below = sum(main_score(trial) < floor for trial in study.ranked) if by in BY_COST else 0
     why = (
         f"; left out as more than {100 * WITHIN:g} points below the best: {below}" if below else ""
     )
@@ -103,8 +103,9 @@ def not_shown(study: Study) -> Iterator[str]:
 
 def near_chance(study: Study) -> Iterator[str]:
     """That no network is clearly better than chance, if so, and what may mend that."""
-    chance, evaluator = study.settings.facts.chance, study.settings.question.evaluator
-    best = max(map(accuracy, study.ranked))
+    main, evaluator = study.settings.question.main, study.settings.question.evaluator
+    chance = study.settings.facts.guess.get(main.name, 0.0)
+    best = max(map(main_score, study.ranked))
     if best > BARELY * chance:
         return
     remedy = "look at the evaluator"
@@ -113,8 +114,8 @@ def near_chance(study: Study) -> Iterator[str]:
     elif evaluator.startswith(TABLE):
         remedy = "look at the table"
     yield (
-        f"No network is clearly better than chance: the best accuracy is {best:.4f}, and chance "
-        f"{chance:.4f}; {remedy}."
+        f"No network is clearly better than chance: the best {main.title} is {best:.4f}, and "
+        f"chance {chance:.4f}; {remedy}."
     )
 
 
@@ -127,8 +128,8 @@ def ranking_table(study: Study) -> Table:
     table = Table(box=SIMPLE, collapse_padding=True, title=title, title_justify="left")
     own = objective_columns(question)
     value = (by,) if by in BY_COST else ()  # accuracy has its column anyway
-    raw = ("acc/GFLOP",) if value and [*own] == ["MFLOPs"] else ()  # others need its room
-    for column in ("#", "trial", "accuracy", *own, *value, *raw):
+    raw = ("acc/GFLOP",) if value and [*own] == [COST.per[1]] else ()  # others need its room
+    for column in ("#", "trial", question.main.title, *own, *value, *raw):
         table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
     table.add_column("architecture", overflow="fold", ratio=1)
     for standing in study.ranking()[:SHOWN]:
@@ -136,10 +137,10 @@ def ranking_table(study: Study) -> Table:
         table.add_row(
             str(standing.place),
             str(trial.number),
-            accuracy_text(standing.accuracy, half_width(trial, spread)),
+            accuracy_text(standing.score, half_width(trial, spread)),
             *(text_of(trial) for text_of in own.values()),
             *(f"{standing.value:.3f}" for _ in value),
-            *(f"{accuracy_per_gflop(trial):.0f}" for _ in raw),
+            *(f"{score_per_gflop(trial):.0f}" for _ in raw),
             describe(trial.architecture),
         )
     return table
@@ -181,7 +182,7 @@ def print_plan(plan: Plan, *, verbose: bool = False) -> None:
     }
     if score is not None:
         rows["one candidate"] = (
-            f"accuracy {score.accuracy:.4f} in {score.seconds:.2f} s"
+            f"{score_text(score)} in {score.seconds:.2f} s"
             if score.ok
             else f"failed: {score.failure}{' (-v shows where)' if score.trace else ''}"
         )
@@ -256,13 +257,13 @@ def confirmed_table(study: Study, goal: Goal, searched: Sequence[Trial]) -> Tabl
     for column in ("trial", "searched", "mean", "seeds", *own):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("architecture", overflow="fold", ratio=1)
-    first, spread = {trial.number: accuracy(trial) for trial in searched}, noise(study.ranked)
+    first, spread = {trial.number: main_score(trial) for trial in searched}, noise(study.ranked)
     for trial in chosen(study, goal):
         table.add_row(
             str(trial.number),
             f"{first[trial.number]:.4f}",
-            accuracy_text(accuracy(trial), half_width(trial, spread)),
-            str(len(accuracies(trial))),
+            accuracy_text(main_score(trial), half_width(trial, spread)),
+            str(len(seed_scores(trial))),
             *(text_of(trial) for text_of in own.values()),
             describe(trial.architecture),
         )

@@ -5,29 +5,26 @@ from functools import partial
 
 from rich.table import Table
 
+from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.registry import COST, metric
 from neptune_nas.metrics.timed import Latency
-from neptune_nas.metrics.trial import Cost, Trial
-from neptune_nas.report.objectives import TITLES, others, value_text
-from neptune_nas.study.measures import MEGA
+from neptune_nas.report.objectives import others, value_text
 from neptune_nas.study.settings import Question
+from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted
 
 
 def cost_table(breakdown: Sequence[tuple[str, Cost]]) -> Table:
     """What each part costs, and the sum."""
     table = Table(show_footer=True)
-    total = Cost(0, 0, 0)
-    for _, cost in breakdown:
-        total = total + cost
+    whole = sum((cost for _, cost in breakdown), Cost(0, 0, 0))
     table.add_column("part", footer="total", no_wrap=True)
-    for name in ("MACs", "FLOPs", "parameters", "activations"):
-        value = {"MACs": total.macs, "FLOPs": total.flops, "parameters": total.params}
-        table.add_column(name, footer=f"{value.get(name, total.activations):,}", justify="right")
+    for name, value in whole.values.items():
+        table.add_column(metric(name).title, footer=f"{value:,}", justify="right")
     table.add_column("share", footer="100%", justify="right")
     for part, cost in breakdown:
-        numbers = (cost.macs, cost.flops, cost.params, cost.activations)
-        share = cost.macs / total.macs if total.macs else 0.0
-        table.add_row(part, *(f"{number:,}" for number in numbers), f"{share:.1%}")
+        share = cost.macs / whole.macs if whole.macs else 0.0
+        table.add_row(part, *(f"{number:,}" for number in cost.values.values()), f"{share:.1%}")
     return table
 
 
@@ -39,15 +36,18 @@ def objective_columns(question: Question) -> dict[str, Callable[[Trial], str]]:
     >>> [*objective_columns(Question("tiny", objectives=("accuracy", "latency")))]
     ['latency', 'MFLOPs']
     """
-    own = others(question, ("accuracy", "flops"))
+    own = others(question, (COST,))
     columns: dict[str, Callable[[Trial], str]] = {
-        TITLES[name]: partial(value_text, name) for name in own
+        aim.title: partial(value_text, aim) for aim in own
     }
-    if "flops" in question.objectives or len(own) < 2:
-        columns["MFLOPs"] = lambda trial: (
-            f"{trial.cost.flops / MEGA:.3f}" if trial.cost.flops else "-"
-        )
+    if COST in question.aims or len(own) < 2:
+        columns[COST.per[1]] = _mflops
     return columns
+
+
+def _mflops(trial: Trial) -> str:
+    flops = trial.values.get(COST.name)
+    return f"{flops / COST.per[0]:.3f}" if flops else "-"
 
 
 def latency_lines(latencies: Sequence[Latency]) -> Iterator[str]:

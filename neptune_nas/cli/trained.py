@@ -5,6 +5,7 @@ from rich.table import Table
 
 from neptune_nas.cli.console import console
 from neptune_nas.cli.progress import clock
+from neptune_nas.metrics.registry import COST, PARAMS
 from neptune_nas.retrain.folder import TrainFolder
 from neptune_nas.retrain.metrics import Metrics
 from neptune_nas.retrain.run import Step
@@ -33,7 +34,8 @@ def print_metrics(folder: TrainFolder, metrics: Metrics, was_done: bool) -> None
             soft_wrap=True,
         )
     terminal.print(seeds_table(metrics))
-    terminal.print(f"{metrics.cost.flops:,} FLOPs, {metrics.cost.params:,} parameters")
+    sizes = (f"{metrics.costs[each.name]:,} {each.title}" for each in (COST, PARAMS))
+    terminal.print(", ".join(sizes))
     count = len(metrics.seeds)
     seeds = f"each of {count} seeds" if count > 1 else "one seed"
     read = max(seed.test_read for seed in metrics.seeds)

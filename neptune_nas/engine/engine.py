@@ -1,11 +1,10 @@
 """The seam between a search and the place where its evaluations run."""
 
 from dataclasses import dataclass, replace
-from math import inf
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +114,6 @@ def failed_score(
     """The score of a call that measured nothing, for the reason that `failure` gives."""
     return Score(
         fidelity=call.fidelity,
-        accuracy=0.0,
-        loss=inf,
         seed=call.seed,
         seconds=seconds,
         started=started,

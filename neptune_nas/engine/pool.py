@@ -15,7 +15,7 @@ from neptune_nas.engine.plan import Plan, pickled, require
 from neptune_nas.engine.worker import Reply
 from neptune_nas.errors import NeptuneError
 from neptune_nas.interrupts import ctrl_c_held, heed
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 
 MAX_ATTEMPTS = 2
 MAX_FAILED_STARTS = 5  # of one slot: a fork server that dies fails those of all slots at once

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from math import isnan, nan
+from math import isnan
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
@@ -24,8 +24,10 @@ from neptune_nas.engine.plan import Plan
 from neptune_nas.errors import NeptuneError
 from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.evaluators.parameters import code_of
-from neptune_nas.files.schema import is_share
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.registry import BY_NAME, CLASSIFICATION, Metric
+from neptune_nas.metrics.score import Score
+
+MAIN = CLASSIFICATION[0].name
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,19 +157,33 @@ def _foreign_class(error: Exception) -> NeptuneError:
 
 
 def _checked(evaluator: Evaluator, found: object) -> Score:
-    """What an evaluator returned, if it keeps to its contract; raises `NeptuneError` otherwise."""
-    rule = f"evaluator {code_of(evaluator).__name__} must return a `Score` with an accuracy in 0..1"
+    """Return what an evaluator returned, if it keeps to its contract.
+
+    Raises `NeptuneError` otherwise: for what is no score, and for a value out of its range.
+    """
+    rule = f"evaluator {code_of(evaluator).__name__} must return a `Score`"
     if not isinstance(found, Score):
         raise NeptuneError(
-            f"{rule}, but returned {found!r}: return Score(fidelity, accuracy, loss)."
+            f'{rule}, but returned {found!r}: return Score(fidelity, {{"{MAIN}": ...}}).'
         )
-    if is_share(found.accuracy):
-        return found
     if found.failure is not None:
-        return replace(found, accuracy=nan)  # whatever stands there, it is no result
-    if isinstance(found.accuracy, float) and isnan(found.accuracy):
-        return replace(found, failure="its accuracy is no number")
-    raise NeptuneError(f"{rule}, but returned accuracy {found.accuracy!r}: return a share.")
+        return replace(found, values={})  # whatever stands there, it is no result
+    values = {name: _number(rule, name, value) for name, value in found.values.items()}
+    if found.proxy is None and isnan(replace(found, values=values).main):
+        main = next(iter(values), MAIN)
+        return replace(found, values={}, failure=f"its {main} is no number")
+    return replace(found, values=values)
+
+
+def _number(rule: str, name: str, value: object) -> float:
+    """Return one value as a number, those of numpy and torch too."""
+    number: Any = value if isinstance(value, int | float) else getattr(value, "item", str)()
+    metric = BY_NAME.get(name, Metric(name, name, source="scored"))
+    is_number = isinstance(number, int | float) and type(number) is not bool
+    if not is_number or not (metric.admits(number) or isnan(number) or number == metric.worst):
+        what = "a share, a number in 0..1" if metric.unit == "share" else "a number"
+        raise NeptuneError(f"{rule} whose `{name}` is {what}, but returned {value!r}.")
+    return float(number)
 
 
 def _portable(error: NeptuneError) -> NeptuneError:

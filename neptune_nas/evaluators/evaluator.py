@@ -3,7 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 from neptune_nas.architecture.records import Architecture
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.evaluators.zero_cost import ZeroCost
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
 from neptune_nas.devices.memory import is_device_lost, is_out_of_memory
 from neptune_nas.devices.mode import Modes
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 from neptune_nas.nn.builder import build
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.training.kinds import kind_of
@@ -57,8 +57,7 @@ class ShortTraining:
             return failed(error, fidelity, seed, started, perf_counter() - clock)
         return Score(
             fidelity=fidelity,
-            accuracy=result.accuracy,
-            loss=result.loss,
+            values={"accuracy": result.accuracy, "loss": result.loss} if not result.failure else {},
             seed=seed,
             seconds=perf_counter() - clock,
             images_per_second=result.images_per_second,
@@ -87,8 +86,6 @@ def failed(
     reason = next(iter(str(error).splitlines()), type(error).__name__)
     return Score(
         fidelity=fidelity,
-        accuracy=0.0,
-        loss=float("inf"),
         seed=seed,
         seconds=seconds,
         started=started,

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from math import isfinite
 
 from neptune_nas.errors import FileFormatError
+from neptune_nas.metrics.registry import COSTS
 
-COUNTED = ("flops", "macs")  # no network has none, and those of a table are taken as whole numbers
-KNOWN = (*COUNTED, "params", "activations", "latency")
+NAMES = tuple(cost.name for cost in COSTS)
+NEVER_0 = ("flops", "macs")  # no network has none
 
 
 def check_costs(costs: Mapping[str, float], where: str) -> None:
     """Refuse known costs that are no costs; `where` names the place in the table."""
-    for name in KNOWN:
-        least = 1 if name in COUNTED else 0
+    for name in NAMES:
+        least = 1 if name in NEVER_0 else 0
         value = costs.get(name, least)
         if not (isfinite(value) and value >= least):
             raise FileFormatError(
@@ -25,7 +26,7 @@ def joined_costs(
     earlier: Mapping[str, float], costs: Mapping[str, float], where: str
 ) -> dict[str, float]:
     """What the rows of one network say of it so far; refuses known costs that differ."""
-    for name in KNOWN:
+    for name in NAMES:
         if name in earlier and costs.get(name, earlier[name]) != earlier[name]:
             raise FileFormatError(
                 f"{where}: `{name}` is {costs[name]!r}, but {earlier[name]!r} in an earlier row of "

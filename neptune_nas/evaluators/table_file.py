@@ -28,14 +28,17 @@ from typing import Any
 
 from neptune_nas.errors import DataError, FileFormatError, NeptuneError
 from neptune_nas.evaluators.table_costs import check_costs, joined_costs
+from neptune_nas.metrics.registry import CLASSIFICATION, SCORED
 from neptune_nas.space import Picks, Space
 from neptune_nas.space.compiler import Label
 
 Code = tuple[int, ...]
 
 ONLY = 0  # the fidelity of a table that names none, so that it answers at any
-ALIASES = {"test_acc": "accuracy", "epochs": "fidelity"}
-MEASURED = {"accuracy", "loss", "seed", "fidelity", "code"}
+MAIN = CLASSIFICATION[0].name
+FURTHER = tuple(each.name for each in SCORED if each.name != MAIN)
+ALIASES = {"test_acc": MAIN, "epochs": "fidelity"}
+MEASURED = {MAIN, *FURTHER, "seed", "fidelity", "code"}
 NUMBER = re.compile(r"\A-?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
 NONE = "None"
 
@@ -45,8 +48,7 @@ class Row:
     """One measurement of one network."""
 
     code: Code
-    accuracy: float
-    loss: float
+    values: Mapping[str, float]
     seed: int
     fidelity: int
     costs: Mapping[str, float]
@@ -59,17 +61,17 @@ def read_rows(path: Path, space: Space[Any]) -> list[Row]:
     rows = list(_json_rows(text, space, path) if is_json else _csv_rows(text, space, path))
     if not rows:
         raise FileFormatError(f"{path} has no measurements: it needs one a row.")
-    if (most := max(row.accuracy for row in rows)) > 1:
-        if median(row.accuracy for row in rows) <= 1:
+    if (most := max(row.values[MAIN] for row in rows)) > 1:
+        if median(row.values[MAIN] for row in rows) <= 1:
             raise FileFormatError(
                 f"{path}: accuracies must be all shares or all percent, but most are at most 1 and "
                 f"one is {most:g}."
             )
-        rows = [replace(row, accuracy=row.accuracy / 100) for row in rows]
-    if worst := next((row for row in rows if not 0 <= row.accuracy <= 1), None):
+        rows = [replace(r, values={**r.values, MAIN: r.values[MAIN] / 100}) for r in rows]
+    if worst := next((row for row in rows if not 0 <= row.values[MAIN] <= 1), None):
         raise FileFormatError(
             f"{path}: accuracies must lie in 0..1 or in 0..100 percent, "
-            f"but one is {worst.accuracy!r}."
+            f"but one is {worst.values[MAIN]!r}."
         )
     return rows
 
@@ -99,7 +101,7 @@ def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
             raise FileFormatError(f"{where}: `test_acc` must list accuracies, but is {runs!r}.")
         costs = _costs(entry, where)
         for seed, accuracy in enumerate(runs):
-            yield Row(code, _number(accuracy, "test_acc", where), nan, seed, ONLY, costs)
+            yield Row(code, {MAIN: _number(accuracy, "test_acc", where)}, seed, ONLY, costs)
 
 
 def _costs(entry: Mapping[str, Any], where: str) -> dict[str, float]:
@@ -113,9 +115,9 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
     reader = csv.DictReader(text.splitlines())
     columns = [ALIASES.get(name, name) for name in reader.fieldnames or ()]
     names = [name for name in columns if name]
-    if "accuracy" not in names:
+    if MAIN not in names:
         raise FileFormatError(
-            f"{path} needs a column accuracy or test_acc, but has: {', '.join(names) or 'nothing'}."
+            f"{path} needs a column {MAIN} or test_acc, but has: {', '.join(names) or 'nothing'}."
         )
     reader.fieldnames = columns
     networks = Networks(space)
@@ -132,8 +134,11 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
             raise FileFormatError(f"{where}: it needs {len(columns)} cells, one a column.")
         row = Row(
             networks.code(cells, where),
-            _number(cells["accuracy"], "accuracy", where),
-            _number(cells["loss"], "loss", where) if cells.get("loss") else nan,
+            {
+                name: _number(cells[name], name, where)
+                for name in (MAIN, *FURTHER)
+                if name == MAIN or cells.get(name)
+            },
             _whole_number(cells.get("seed") or 0, "seed", where),
             _whole_number(cells.get("fidelity") or ONLY, "fidelity", where),
             dict(_further(cells, MEASURED | {"", *networks.options})),

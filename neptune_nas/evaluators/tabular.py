@@ -4,23 +4,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Generic, TypeVar
 
 from neptune_nas.errors import DataError
 from neptune_nas.evaluators.table_file import Code, Row, code_of, read_rows
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 from neptune_nas.space import Space
 
 T = TypeVar("T")
 
-Runs = tuple[tuple[float, float], ...]
+Runs = tuple[Mapping[str, float], ...]
 
 
 @dataclass(frozen=True)
 class Tabular(Generic[T]):
     """An `Evaluator` that looks networks up; the seed draws one of their training runs.
 
-    `runs`: accuracy (0..1) and loss of each run, by code and fidelity. `costs`: what else the table
+    `runs`: the scored metrics of each run, by code and fidelity. `costs`: what else the table
     says of a network, by code and name. A code says for each decision of the space which option
     is taken, -1 for none. A call at a fidelity that the table lacks gets the next lower one.
     """
@@ -55,18 +56,16 @@ class Tabular(Generic[T]):
                 f"{self.source} has no score at fidelity {fidelity}: the lowest is {min(runs)}."
             )
         drawn = runs[max(within)]
-        accuracy, loss = drawn[seed % len(drawn)]
-        return Score(fidelity=fidelity, accuracy=accuracy, loss=loss, seed=seed)
+        return Score(fidelity, drawn[seed % len(drawn)], seed)
 
     def cost(self, architecture: T) -> Mapping[str, float]:
         """What the table says of a network beside its scores. Raises `DataError` if it lacks it."""
         return self.costs[self.code(architecture)]
 
     def mean(self, architecture: T) -> float:
-        """The mean accuracy of all runs at the highest fidelity: the truth of a benchmark."""
+        """Return the mean main score of all runs at the highest fidelity: a benchmark's truth."""
         runs = self.runs[self.code(architecture)]
-        drawn = runs[max(runs)]
-        return sum(accuracy for accuracy, _ in drawn) / len(drawn)
+        return fmean(next(iter(run.values())) for run in runs[max(runs)])
 
     def least_runs(self, fidelity: int) -> int:
         """How many training runs there are of every network up to a fidelity, at the least."""
@@ -91,5 +90,5 @@ def _by_code(rows: Iterable[Row]) -> dict[Code, dict[int, Runs]]:
     found: dict[Code, dict[int, Runs]] = defaultdict(dict)
     for row in sorted(rows, key=lambda row: row.seed):
         earlier = found[row.code].get(row.fidelity, ())
-        found[row.code][row.fidelity] = (*earlier, (row.accuracy, row.loss))
+        found[row.code][row.fidelity] = (*earlier, row.values)
     return dict(found)

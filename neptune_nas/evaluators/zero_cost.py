@@ -7,7 +7,6 @@ from math import isfinite
 from pathlib import Path
 from time import perf_counter, time
 from traceback import format_exc
-from typing import Literal, get_args
 
 import torch
 
@@ -19,13 +18,11 @@ from neptune_nas.devices.memory import is_device_lost, is_out_of_memory
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.evaluators.proxies import Batch, grad_norm, jacov, naswot, synflow, zen
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.registry import COUNTED
+from neptune_nas.metrics.score import Score
 from neptune_nas.nn.builder import build
 from neptune_nas.nn.network import Neptune
 from neptune_nas.training.augment import Normalizer
-
-Proxy = Literal["synflow", "naswot", "jacov", "grad-norm", "zen-score", "flops", "params"]
-PROXIES: tuple[Proxy, ...] = get_args(Proxy)
 
 FORMULAS: dict[str, Callable[[Neptune, Batch], float]] = {
     "synflow": synflow,
@@ -34,6 +31,7 @@ FORMULAS: dict[str, Callable[[Neptune, Batch], float]] = {
     "grad-norm": grad_norm,
     "zen-score": zen,
 }
+PROXIES = (*FORMULAS, *(cost.name for cost in COUNTED))
 
 
 def check_proxy(name: str) -> None:
@@ -50,7 +48,7 @@ class ZeroCost:
     `data`, `data_dir`, `split_seed`: as `load_data` takes them. The fidelity changes nothing.
     """
 
-    proxy: Proxy
+    proxy: str
     data: str = "digits"
     data_dir: str | Path | None = field(default=None, compare=False)  # changes no score
     device: str = "cpu"
@@ -77,10 +75,8 @@ class ZeroCost:
         seconds = perf_counter() - clock
         return Score(
             fidelity,
-            0.0,
-            0.0,
-            seed,
-            seconds,
+            seed=seed,
+            seconds=seconds,
             started=started,
             failure=failure,
             proxy=value,
@@ -90,9 +86,8 @@ class ZeroCost:
     def measure(self, architecture: Architecture, data: ImageData, seed: int) -> float:
         """The value of the proxy."""
         classes = len(data.classes)
-        if self.proxy in ("flops", "params"):
-            cost = cost_model(data.input_shape, classes).cost(architecture)
-            return float(cost.flops if self.proxy == "flops" else cost.params)
+        if self.proxy not in FORMULAS:
+            return cost_model(data.input_shape, classes).value(self.proxy, architecture)
         device = torch.device(self.device)
         network = build(architecture, data.input_shape, classes, seed).to(device)
         with torch.random.fork_rng([device] if device.type == "cuda" else []):

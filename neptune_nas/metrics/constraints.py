@@ -1,21 +1,25 @@
 """Constraints on costs, read from text, and a survey of how much of a space obeys them."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Generic, Literal, Protocol, TypeVar
 
 from neptune_nas.errors import ArchitectureError, OptionError, one_of
+from neptune_nas.metrics.registry import COST, COSTS, Metric, metric
 from neptune_nas.space.space import wilson
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Op = Literal["<", "<="]
 
-NAMES = ("flops", "macs", "params", "activations", "latency")
-COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
-MILLISECONDS = {"": 1.0, "us": 1e-3, "ms": 1.0, "s": 1e3}
+MULTIPLES: Mapping[str, Mapping[str, float]] = {
+    "": {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9},
+    "ms": {"": 1.0, "us": 1e-3, "ms": 1.0, "s": 1e3},
+    "bytes": {"": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30},
+}
+"""What a limit may be given in, by the unit of its metric."""
 FORM = re.compile(
     r"\s*([a-z_]+)\s*(<=|<)\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE
 )
@@ -35,12 +39,21 @@ class Constraint:
         return value < self.limit if self.op == "<" else value <= self.limit
 
     def __str__(self) -> str:
-        unit = " ms" if self.name == "latency" else ""
-        return f"{self.name} {self.op} {self.limit:,.10g}{unit}"
+        return f"{self.name} {self.op} {self.limit:,.10g} {self.metric.unit}".rstrip()
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that is limited."""
+        return metric(self.name)
+
+
+def is_timed(limit: Constraint) -> bool:
+    """Return whether a limit is on what has to be measured."""
+    return limit.metric.source == "timed"
 
 
 def parse_constraint(text: str) -> Constraint:
-    """A constraint from text; k, M and G count in thousands, latency in us, ms (default) or s.
+    """Return a constraint from text, such as `flops<=20M` or `latency<5ms`.
 
     >>> parse_constraint("flops<=20M"), parse_constraint("latency < 0.5s").limit
     (Constraint(name='flops', op='<=', limit=20000000.0), 500.0)
@@ -52,9 +65,10 @@ def parse_constraint(text: str) -> Constraint:
             f"for example 'flops<=20M'."
         )
     name, op, number, unit = match.groups()
-    if name.lower() not in NAMES:
-        raise OptionError(f"constraint '{text}' is on '{name}': {one_of(NAMES, name.lower())}")
-    units = MILLISECONDS if name.lower() == "latency" else COUNTS
+    names = [cost.name for cost in COSTS]
+    if name.lower() not in names:
+        raise OptionError(f"constraint '{text}' is on '{name}': {one_of(names, name.lower())}")
+    units = MULTIPLES[metric(name.lower()).unit]
     if unit.lower() not in units:
         known = one_of(filter(None, units), unit.lower())
         raise OptionError(f"constraint '{text}' has a limit in '{unit}': {known}")
@@ -137,8 +151,8 @@ def survey(
     which are smaller, get a chance to be the example. An architecture whose cost cannot be counted
     (images too small for it) is not feasible; one that fails for the user's own code is an error.
     """
-    ordered = tuple(sorted(constraints, key=lambda limit: limit.name == "latency"))
-    measured = any(limit.name == "latency" for limit in ordered)
+    ordered = tuple(sorted(constraints, key=is_timed))
+    measured = any(map(is_timed, ordered))
     number = samples or (MEASURED if measured else COUNTED)
     seen: _Seen[T] = _Seen(value, ordered)
     drawn = (space.sample(rng) for _ in range(number))
@@ -162,13 +176,13 @@ class _Seen(Generic[T]):
     def obeys(self, architecture: T) -> bool:
         """Whether an architecture can be built and obeys all constraints."""
         try:
-            self.value("macs", architecture)
+            self.value(COST.name, architecture)
         except ArchitectureError as error:
             self.unbuildable = str(error).rstrip(".")
             return False
         obeys = True
         for limit in self.constraints:
-            if limit.name == "latency" and not obeys:
+            if is_timed(limit) and not obeys:
                 break
             cost = self.value(limit.name, architecture)
             self.smallest[limit.name] = min(cost, self.smallest.get(limit.name, cost))

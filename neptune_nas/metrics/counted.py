@@ -2,7 +2,8 @@
 
 import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol
 
@@ -10,10 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from neptune_nas.architecture.codec import BUILT_IN
+from neptune_nas.architecture.codec import BUILT_IN, key
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import ArchitectureError, OwnCodeError, file_with, said
-from neptune_nas.metrics.trial import Cost
 from neptune_nas.nn.builder import Part, Place, Shape, build_part, parts
 
 aten = torch.ops.aten
@@ -29,6 +29,41 @@ HARMLESS = re.compile(r"^_?upsample_|^linalg_(vector_norm|_powsum|cross|diagonal
 """Names that look so and hold none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one forward pass of one image takes, counted on the built network, in eval mode.
+
+    `macs`: multiply-adds of convolutions, linear layers and every matrix product of attention.
+    `params`: learned numbers. `activations`: elements that those same operations put out
+    (Radosavovic et al. 2020, arXiv 2003.13678).
+    """
+
+    macs: int
+    params: int
+    activations: int
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations: two a multiply-add."""
+        return 2 * self.macs
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The same by the name of the metric."""
+        return {name: getattr(self, name) for name in ADDED}
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.macs + other.macs,
+            self.params + other.params,
+            self.activations + other.activations,
+        )
+
+
+ADDED = ("flops", "macs", "params", "activations")
+"""The counted metrics that are sums over the parts of a network."""
+
+
 class CostModel:
     """Costs of architectures on images of one shape, as sums over parts that are counted once.
 
@@ -38,6 +73,7 @@ class CostModel:
     def __init__(self, input_shape: Shape, classes: int, remembered: int = 100_000) -> None:
         self.input_shape, self.classes, self.remembered = input_shape, classes, remembered
         self.known: dict[Part, Cost] = {}
+        self.whole: dict[tuple[str, str], float] = {}
 
     def cost(self, architecture: Architecture) -> Cost:
         """The cost of one forward pass of one image."""
@@ -47,6 +83,20 @@ class CostModel:
             sum(cost.params for cost in costs),
             sum(cost.activations for cost in costs),
         )
+
+    def value(self, name: str, architecture: Architecture) -> float:
+        """Return one counted metric of an architecture, by its name."""
+        if name in ADDED:
+            return float(getattr(self.cost(architecture), name))
+        place = name, key(architecture)
+        if place not in self.whole:
+            self.whole[place] = WHOLE[name](architecture, self.input_shape, self.classes)
+        return self.whole[place]
+
+    def values(self, architecture: Architecture, names: Iterable[str] = ()) -> dict[str, float]:
+        """Return the metrics that are sums over parts, and those of `names` that are counted."""
+        further = {name: self.value(name, architecture) for name in names if name in WHOLE}
+        return {**self.cost(architecture).values, **further}
 
     def breakdown(self, architecture: Architecture) -> tuple[tuple[str, Cost], ...]:
         """The cost of each part, named by its place, from the first to the last."""
@@ -194,8 +244,8 @@ def convolution(args: Any, out: Tensor) -> tuple[int, int]:
 
 def attention(args: Any, _: Any) -> tuple[int, int]:
     """The scores `q @ k.mT` and the mixture of the values, whichever kernel does them."""
-    query, key, value = args[:3]
-    scores = prod(query.shape[:-1]) * key.shape[-2]
+    query, keys, value = args[:3]
+    scores = prod(query.shape[:-1]) * keys.shape[-2]
     macs = scores * (query.shape[-1] + value.shape[-1])
     return macs, scores + prod(query.shape[:-1]) * value.shape[-1]
 
@@ -213,3 +263,6 @@ FORMULAS: dict[Any, Callable[[Any, Any], tuple[int, int]]] = {
     aten._scaled_dot_product_efficient_attention: attention,
     aten._scaled_dot_product_cudnn_attention: attention,
 }
+
+WHOLE: Mapping[str, Callable[[Any, Shape, int], float]] = {}
+"""The counted metrics that are no sums over parts: of architecture, images and classes."""

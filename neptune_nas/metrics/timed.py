@@ -6,7 +6,7 @@ else the machine does.
 
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -156,3 +156,7 @@ class MemoryMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch'
     def forget(self, size: int) -> None:
         """Take off the bytes of a storage that died."""
         self.alive -= size
+
+
+TIMERS: Mapping[str, Callable[[nn.Module, Shape], float]] = {"latency": processor_time}
+"""How each timed metric is measured of a built network, by its name."""

@@ -27,8 +27,7 @@ from neptune_nas.files.schema import (
     parse,
 )
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.trial import Cost, Score, mean_score
-from neptune_nas.metrics.trial_json import cost_in, cost_to_json, score_to_json, scores_in
+from neptune_nas.metrics.score import Score, costs_in, mean_score, score_to_json, scores_in
 from neptune_nas.models.model_file import Weights, with_weights
 from neptune_nas.nn.builder import Shape, build
 
@@ -42,7 +41,7 @@ FIELDS: Mapping[str, Rule] = {
     "architecture": OBJECT,
     "input_shape": SHAPE,
     "classes": SIZE,
-    "cost": OBJECT,
+    "costs": OBJECT,
     "scores": LIST,
     "recipe": OBJECT,
     "provenance": OBJECT,
@@ -53,14 +52,15 @@ FIELDS: Mapping[str, Rule] = {
 class ExportedArchitecture:
     """An architecture with what is known of it: what `load` reads and `export_trial` makes.
 
-    `input_shape` `(C, H, W)` and `classes` are those it was searched for. `recipe`: how its scores
-    were trained. `provenance`: study, trial, space, data and versions it comes from.
+    `input_shape` `(C, H, W)` and `classes` are those it was searched for. `costs`: by metric.
+    `recipe`: how its scores were trained. `provenance`: study, trial, space, data and versions it
+    comes from.
     """
 
     architecture: Any
     input_shape: Shape
     classes: int
-    cost: Cost
+    costs: Mapping[str, float]
     scores: tuple[Score, ...] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -109,7 +109,7 @@ def document(item: ExportedArchitecture) -> dict[str, Any]:
         "architecture": to_json(item.architecture),
         "input_shape": list(item.input_shape),
         "classes": item.classes,
-        "cost": cost_to_json(item.cost),
+        "costs": dict(item.costs),
         "scores": [score_to_json(score) for score in item.scores],
         "recipe": dict(item.recipe),
         "provenance": dict(item.provenance),
@@ -121,7 +121,7 @@ def load(path: str | Path, allow: Iterable[type] = ()) -> ExportedArchitecture:
 
     `allow`: the user's own record classes that it may name. Raises `FileFormatError`, naming the
     field, for a file that is missing, malformed, truncated, foreign, from a later version, or
-    changed by hand so that its key is no longer its architecture's or its FLOPs not two a MAC.
+    changed by hand so that its key is no longer its architecture's.
     """
     refuse_model(Path(path))
     return loads(read_file(Path(path)), str(path), allow)
@@ -155,7 +155,7 @@ def _decoded(content: Mapping[str, Any], allow: Iterable[type]) -> ExportedArchi
         architecture=from_json(content["architecture"], allow),
         input_shape=(channels, height, width),
         classes=content["classes"],
-        cost=cost_in(content["cost"], "cost."),
+        costs=costs_in(content["costs"], "costs."),
         scores=scores_in(content["scores"], "scores."),
         recipe=content["recipe"],
         provenance=content["provenance"],
@@ -169,11 +169,11 @@ def fitted(item: ExportedArchitecture, input_shape: Shape, classes: int) -> Expo
     """
     if (item.input_shape, item.classes) == (input_shape, classes):
         return item
-    cost = CostModel(input_shape, classes).cost(item.architecture)
-    return replace(item, input_shape=input_shape, classes=classes, cost=cost)
+    costs = CostModel(input_shape, classes).values(item.architecture)
+    return replace(item, input_shape=input_shape, classes=classes, costs=costs)
 
 
 def bare(architecture: Any, input_shape: Shape, classes: int) -> ExportedArchitecture:
     """An architecture that no study knows, with its costs."""
-    cost = CostModel(input_shape, classes).cost(architecture)
-    return ExportedArchitecture(architecture, input_shape, classes, cost)
+    costs = CostModel(input_shape, classes).values(architecture)
+    return ExportedArchitecture(architecture, input_shape, classes, costs)

@@ -4,17 +4,18 @@ from dataclasses import fields
 from typing import Any
 
 from neptune_nas.architecture.fields import is_record
+from neptune_nas.metrics.registry import metric
 from neptune_nas.models.architecture_file import ExportedArchitecture
 
 
 def facts_of(item: ExportedArchitecture) -> dict[str, str]:
     """Everything worth comparing about an exported architecture, by name."""
-    cost, score = item.cost, item.score
+    score = item.score
     facts = {"key": item.key, **decisions(item.architecture)}
-    facts |= {"FLOPs": f"{cost.flops:,}", "parameters": f"{cost.params:,}"}
-    facts |= {"activations": f"{cost.activations:,}"}
+    facts |= {metric(name).title: f"{value:,.10g}" for name, value in item.costs.items()}
     if score:
-        facts |= {"accuracy": f"{score.accuracy:.4f}", "epochs": str(score.fidelity)}
+        facts |= {name: f"{value:.4f}" for name, value in score.values.items()}
+        facts |= {"epochs": str(score.fidelity)}
     return facts
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from scipy.stats import spearmanr
 
-from neptune_nas.metrics.trial import State
 from neptune_nas.report.versus import versus
 from neptune_nas.space import find_space, list_spaces
 from neptune_nas.study.audit import ENOUGH
-from neptune_nas.study.measures import accuracy
-from neptune_nas.study.noise import accuracies, noise, tied_groups
+from neptune_nas.study.measures import main_score
+from neptune_nas.study.noise import noise, seed_scores, tied_groups
 from neptune_nas.study.settings import PROCESSOR_TIME, TRAINING, Question, Settings
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State
 from neptune_nas.text import counted
 
 MARKS = {True: ("yes", "✓", "holds"), False: ("no", "✗", "does not hold"), None: ("", "?", "open")}
@@ -120,8 +120,8 @@ def seeds_check(study: Study) -> Check:
     claim = "The noise between seeds is known"
     if spread is None:
         return Check(claim, False, f"one seed a trial (study seed {study.settings.question.seed})")
-    means = [accuracy(trial) for trial in study.ranked]
-    counts = [len(accuracies(trial)) for trial in study.ranked]
+    means = [main_score(trial) for trial in study.ranked]
+    counts = [len(seed_scores(trial)) for trial in study.ranked]
     best, tied = max(means), tied_groups(means, counts, spread).count(1)
     near = f"the {spread.nearest} nearest of " if spread.nearest < spread.trials else ""
     return Check(
@@ -136,7 +136,7 @@ def seeds_check(study: Study) -> Check:
 def luck_check(study: Study) -> Check:
     """Whether those that look best were measured again: the best of many scores is a lucky one."""
     front = study.pareto()
-    again = sum(len(accuracies(trial)) > 1 for trial in front)
+    again = sum(len(seed_scores(trial)) > 1 for trial in front)
     missing = "" if again == len(front) else ": 'neptune-nas confirm' scores the others again"
     return Check(
         "The front was scored with more than one seed",
@@ -169,8 +169,8 @@ def rung_check(study: Study, rung: int, last: int) -> Check:
     low_text, high_text = map(study.settings.question.budget, (rung, last))
     claim = f"The ranking after {low_text} is that after {high_text}"
     both = [t for t in study.ranked if t.scores_at(rung)]
-    low = [t.scores_at(rung)[0].value for t in both]
-    high = [accuracy(t) for t in both]
+    low = [t.scores_at(rung)[0].rank_value for t in both]
+    high = [main_score(t) for t in both]
     if len(both) < ENOUGH:
         few = f"{counted(len(both), 'trial')} scored at both: a verdict needs {ENOUGH}"
         return Check(claim, None, few)
@@ -199,7 +199,7 @@ def audit_check(study: Study) -> Check:
 
 def comparison_check(study: Study) -> Check:
     """Baselines at equal budget and hand-designed networks under the same recipe."""
-    trained = (reference.name for reference in study.references if reference.accuracies)
+    trained = (reference.name for reference in study.references if reference.seed_scores)
     names = [*study.baselines, *trained]
     return Check(
         "It was compared under equal conditions",
@@ -229,9 +229,11 @@ def hardware(settings: Settings) -> str:
 
 
 def timing(settings: Settings) -> str:
-    """What latencies are, if there are any."""
-    where = " of the machine's processor, not of a GPU" * (settings.latency == PROCESSOR_TIME)
-    return f"; latency is {settings.latency}{where}" if settings.latency else ""
+    """Return how each metric was timed, if any was."""
+    return "".join(
+        f"; {name} is {how}" + " of the machine's processor, not of a GPU" * (how == PROCESSOR_TIME)
+        for name, how in settings.facts.timed.items()
+    )
 
 
 def space_check(study: Study) -> Check:

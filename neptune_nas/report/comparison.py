@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from neptune_nas.errors import StudyError
-from neptune_nas.metrics.trial import Trial
-from neptune_nas.study.measures import accuracy
+from neptune_nas.study.measures import main_score
 from neptune_nas.study.settings import unlike_parameters
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Compared:
     seed: int
     trials: int
     scored: int
-    best_accuracy: float
+    best_score: float
     first: Trial
     hypervolume: float
     worker_seconds: float
@@ -67,9 +67,10 @@ def differences(a: Study, b: Study) -> list[str]:
         found += [f"differ in {what} ({one!r} and {other!r})" for what, other, one in unlike]
     if ours.rungs[-1] != theirs.rungs[-1]:
         found.append(f"rank at different fidelities ({ours.rungs[-1]} and {theirs.rungs[-1]})")
-    if a.settings.latency != b.settings.latency and "latency" in ours.objectives:
-        kinds = f"{a.settings.latency} and {b.settings.latency}"
-        found.append(f"have latencies of different kinds ({kinds})")
+    for aim in ours.aims:
+        kinds = a.settings.timed_as(aim), b.settings.timed_as(aim)
+        if kinds[0] != kinds[1]:
+            found.append(f"have a {aim.name} of different kinds ({' and '.join(kinds)})")
     changed = sorted(
         name
         for name in ours.recipe.keys() | theirs.recipe.keys()
@@ -94,7 +95,7 @@ def compared(study: Study) -> Compared:
         seed=study.settings.question.seed,
         trials=len(study.trials),
         scored=len(study.ranked),
-        best_accuracy=accuracy(study.best("accuracy")),
+        best_score=main_score(study.best(study.settings.question.main.name)),
         first=study.best(),
         hypervolume=study.hypervolume(),
         worker_seconds=study.ledger.worker_seconds,
@@ -103,10 +104,10 @@ def compared(study: Study) -> Compared:
 
 def with_common_reference(studies: Sequence[Study]) -> tuple[Study, ...]:
     """The studies with the worst corner of all as their reference point."""
-    names = studies[0].settings.question.objectives
+    aims = studies[0].settings.question.aims
     corners = zip(*(study.settings.facts.reference for study in studies), strict=True)
-    pairs = zip(names, corners, strict=True)
-    common = tuple(min(c) if name == "accuracy" else max(c) for name, c in pairs)
+    pairs = zip(aims, corners, strict=True)
+    common = tuple(min(c) if aim.better == "more" else max(c) for aim, c in pairs)
     return tuple(
         replace(r, settings=replace(r.settings, facts=replace(r.settings.facts, reference=common)))
         for r in studies

@@ -6,8 +6,7 @@ from typing import Literal
 
 from neptune_nas.architecture.description import title
 from neptune_nas.architecture.records import Architecture, Stage, Stem, resolve_connections
-from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.trial import Cost
+from neptune_nas.metrics.counted import Cost, CostModel
 from neptune_nas.nn.builder import Entry, Part, Place, stage_shape
 
 Kind = Literal["image", "stem", "entry", "substage", "head"]

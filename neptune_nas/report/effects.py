@@ -21,11 +21,12 @@ from sklearn.inspection import permutation_importance
 
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.metrics.pareto import Floats
-from neptune_nas.metrics.trial import Trial
 from neptune_nas.report.progress import first_rung
 from neptune_nas.report.style import ACCENT, GREY, WARM, figure
-from neptune_nas.study.measures import cost_axis, cost_of
+from neptune_nas.study.measures import cost_axis
+from neptune_nas.study.objectives import value_of
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted
 
 Pick = str | int | float | bool | None
@@ -76,7 +77,7 @@ class Effect:
 def first_accuracy(study: Study, trial: Trial) -> float | None:
     """The trial's accuracy at the lowest rung."""
     scores = trial.scores_at(first_rung(study))
-    return scores[0].accuracy if scores else None
+    return scores[0].main if scores else None
 
 
 def usable(study: Study) -> list[Trial]:
@@ -87,7 +88,7 @@ def usable(study: Study) -> list[Trial]:
         for trial in study.trials
         if trial.picks
         and first_accuracy(study, trial) is not None
-        and 0 < cost_of(trial, axis) < float("inf")
+        and 0 < value_of(axis, trial) < float("inf")
     ]
     step = max(len(found) // MOST_TRIALS, 1)
     return found[::step][:MOST_TRIALS]
@@ -101,7 +102,7 @@ def measure_effects(study: Study, seed: int = 0) -> Effects | None:
     axis = cost_axis(study.settings.question)
     paths, features = encode(trials)
     accuracy = np.array([first_accuracy(study, trial) for trial in trials], dtype=np.float64)
-    cost = np.log([cost_of(trial, axis) for trial in trials])
+    cost = np.log([value_of(axis, trial) for trial in trials])
     drops_accuracy, r2_accuracy = permuted(features, accuracy, seed)
     drops_cost, r2_cost = permuted(features, cost, seed)
     found = sorted(
@@ -172,7 +173,7 @@ def effects_of(study: Study, path: str) -> list[Effect]:
     trials = [trial for trial in usable(study) if path in trial.picks]
     options = [option for option, _ in Counter(t.picks[path] for t in trials).most_common()]
     everyone = np.array([first_accuracy(study, trial) for trial in trials], dtype=np.float64)
-    costs = [log(cost_of(trial, axis)) for trial in trials]
+    costs = [log(value_of(axis, trial)) for trial in trials]
     picked = [trial.picks[path] for trial in trials]
     effects = []
     for option in sorted(options[:SHOWN_OPTIONS], key=order):

@@ -1,9 +1,8 @@
 """Why trials failed, as a text: each reason once, with its trials and where it arose."""
 
-from neptune_nas.metrics.trial import Trial
-from neptune_nas.redact import redact
 from neptune_nas.study.study import Study
-from neptune_nas.text import plural
+from neptune_nas.study.trial import Trial
+from neptune_nas.text import plural, redact
 
 
 def failures_text(study: Study) -> str:

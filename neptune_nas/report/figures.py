@@ -10,23 +10,17 @@ import plotly.graph_objects as go
 
 from neptune_nas.architecture.description import describe
 from neptune_nas.errors import OptionError, one_of
-from neptune_nas.metrics.trial import Trial
+from neptune_nas.metrics.registry import COUNTED, PARAMS, Metric
 from neptune_nas.report.effects import effects_figure, importance_figure, require_effects
 from neptune_nas.report.progress import Span, corners, progress, spans, survival
 from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
 from neptune_nas.report.versus import mean_random
 from neptune_nas.study.hand_designed import Reference
-from neptune_nas.study.measures import accuracy, cost_axis, cost_of
-from neptune_nas.study.objectives import EXACT
+from neptune_nas.study.measures import cost_axis, main_score
+from neptune_nas.study.objectives import value_of
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
 
-COST_TITLES = {
-    "flops": "FLOPs of one image",
-    "macs": "MACs of one image",
-    "params": "parameters",
-    "activations": "activations of one image",
-    "latency": "latency of one image in ms",
-}
 FOCUS = 0.05  # the share of accuracies that may lie below the first view
 WIDE = 2  # decades of costs; above, a phone has no room for ticks in between
 CROWD = 500  # points that hide each other unless they are fainter
@@ -50,8 +44,9 @@ def pareto(studies: Sequence[Study], text: bool = True) -> go.Figure:
     """
     settings = studies[0].settings
     axis = cost_axis(settings.question)
-    kind = f" ({settings.latency})" if axis == "latency" else ""
-    fig = figure(f"{COST_TITLES[axis]}{kind}", "validation accuracy", height=520)
+    kind = f" ({settings.timed_as(axis)})" if settings.timed_as(axis) else ""
+    main = settings.question.main
+    fig = figure(f"{axis_title(axis)}{kind}", f"validation {main.title}", height=520)
     fig.update_xaxes(type="log", tickformat=f"~{number_type(axis)}", dtick="D2")
     fig.update_yaxes(tickformat=".0%")
     fig.update_layout(hovermode="closest", dragmode="select")
@@ -63,22 +58,29 @@ def pareto(studies: Sequence[Study], text: bool = True) -> go.Figure:
         for name, trials, marker in layers:
             fig.add_trace(kind(**points(trials, places, axis, text), name=name, marker=marker))
         name = f"front of {escape(study.settings.name)}" if several else "Pareto front"
-        front = sorted(study.pareto(), key=lambda trial: cost_of(trial, axis))
+        front = sorted(study.pareto(), key=lambda trial: value_of(axis, trial))
         # Of the same kind as the points: WebGL is drawn above all that is not.
         fig.add_trace(kind(front_line(name, color, points(front, places, axis, text))))
         fig.add_traces(list(map(kind, baselines(study, axis))))
         offset += len(study.trials)
-    known = {each.name: each for r in studies for each in r.references if each.accuracies}
-    if known and axis in EXACT:
+    known = {each.name: each for r in studies for each in r.references if each.seed_scores}
+    if known and axis in COUNTED:
         fig.add_trace(kind(references(tuple(known.values()), axis)))
     fit_costs(fig)
     focus(fig)
     return fig
 
 
-def number_type(axis: str) -> str:
-    """How plotly writes a cost: with an SI prefix, but a latency, which is in ms, without one."""
-    return "r" if axis == "latency" else "s"
+def axis_title(cost: Metric) -> str:
+    """Return the title of an axis of costs."""
+    if cost == PARAMS:
+        return cost.title
+    return f"{cost.title} of one image{f' in {cost.unit}' if cost.unit else ''}"
+
+
+def number_type(axis: Metric) -> str:
+    """Return how plotly writes a cost: a count with an SI prefix, a time in ms without one."""
+    return "r" if axis.unit == "ms" else "s"
 
 
 def fit_costs(fig: go.Figure) -> None:
@@ -144,12 +146,12 @@ def single_layer(study: Study, color: str) -> Layer:
 
 
 def points(
-    trials: Sequence[Trial], places: dict[int, int], axis: str, text: bool
+    trials: Sequence[Trial], places: dict[int, int], axis: Metric, text: bool
 ) -> dict[str, Any]:
     """Trials as points; `customdata` is their place among the trials of all studies."""
     return {
-        "x": np.array([cost_of(trial, axis) for trial in trials]),
-        "y": np.array([accuracy(trial) for trial in trials]),
+        "x": np.array([value_of(axis, trial) for trial in trials]),
+        "y": np.array([main_score(trial) for trial in trials]),
         "customdata": [places[trial.number] for trial in trials],
         "text": [hover_text(trial) for trial in trials] if text else None,
         "mode": "markers",
@@ -177,11 +179,11 @@ def front_line(name: str, color: str, stair: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def references(known: tuple[Reference, ...], axis: str) -> dict[str, Any]:
+def references(known: tuple[Reference, ...], axis: Metric) -> dict[str, Any]:
     """The hand-designed networks, with the spread between their seeds."""
     return {
-        "x": [getattr(each.cost, axis) for each in known],
-        "y": [each.accuracy for each in known],
+        "x": [each.costs[axis.name] for each in known],
+        "y": [each.score for each in known],
         "error_y": {
             "array": [0.0 if isnan(each.deviation) else each.deviation for each in known],
             "color": WARM,
@@ -196,12 +198,12 @@ def references(known: tuple[Reference, ...], axis: str) -> dict[str, Any]:
     }
 
 
-def baselines(study: Study, axis: str) -> list[dict[str, Any]]:
+def baselines(study: Study, axis: Metric) -> list[dict[str, Any]]:
     """The trials of other samplers at an equal budget."""
     return [
         {
-            "x": [cost_of(trial, axis) for trial in trials if trial.score],
-            "y": [accuracy(trial) for trial in trials if trial.score],
+            "x": [value_of(axis, trial) for trial in trials if trial.score],
+            "y": [main_score(trial) for trial in trials if trial.score],
             "name": f"baseline: {escape(name)}",
             "mode": "markers",
             "marker": {"symbol": MARKS[i % 4], "size": 6, "color": WARM, "opacity": 0.5},
@@ -211,14 +213,14 @@ def baselines(study: Study, axis: str) -> list[dict[str, Any]]:
     ] + random_mean(study, axis)
 
 
-def random_mean(study: Study, axis: str) -> list[dict[str, Any]]:
+def random_mean(study: Study, axis: Metric) -> list[dict[str, Any]]:
     """The mean of the random baseline: what an architecture of the space scores unsearched."""
     found = mean_random(study)
     if found is None:
         return []
     return [
         {
-            "x": [found[1][axis]],
+            "x": [found[1][axis.name]],
             "y": [found[0]],
             "name": "mean random architecture",
             "mode": "markers",

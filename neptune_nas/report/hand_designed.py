@@ -4,20 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from neptune_nas.architecture.description import short
-from neptune_nas.metrics.trial import Trial
-from neptune_nas.redact import redact
+from neptune_nas.metrics.registry import CLASSIFICATION, COST, MILLION, PARAMS
 from neptune_nas.study.hand_designed import Reference
-from neptune_nas.study.measures import MEGA, accuracy
+from neptune_nas.study.measures import main_score
+from neptune_nas.study.objectives import value_of
 from neptune_nas.study.study import Study
-from neptune_nas.text import counted
+from neptune_nas.study.trial import Trial
+from neptune_nas.text import counted, redact, short
 
 TITLE = "Compared with hand-designed networks"
 HEADS = (
     "network",
-    "accuracy",
-    "MFLOPs",
-    "params",
+    CLASSIFICATION[0].title,
+    COST.per[1],
+    PARAMS.title,
     "best found at no more FLOPs\npoints ahead",
     "MFLOPs of the cheapest as accurate\nshare of the network's",
 )
@@ -39,20 +39,20 @@ class Against:
 
 def against(study: Study) -> tuple[Against, ...]:
     """The hand-designed networks of a study, cheapest first."""
-    ordered = sorted(study.references, key=lambda reference: reference.cost.flops)
+    ordered = sorted(study.references, key=lambda reference: reference.costs[COST.name])
     return tuple(against_one(study, reference) for reference in ordered)
 
 
 def against_one(study: Study, reference: Reference) -> Against:
     """One network; nothing is set against one that could not be trained."""
-    if not reference.accuracies:
+    if not reference.seed_scores:
         return Against(reference, None, None)
-    within = [t for t in study.ranked if t.cost.flops <= reference.cost.flops]
-    as_good = [t for t in study.ranked if accuracy(t) >= reference.accuracy]
+    within = [t for t in study.ranked if value_of(COST, t) <= reference.costs[COST.name]]
+    as_good = [t for t in study.ranked if main_score(t) >= reference.score]
     return Against(
         reference,
-        better=max(within, key=lambda t: (accuracy(t), -t.cost.flops), default=None),
-        cheaper=min(as_good, key=lambda t: (t.cost.flops, -accuracy(t)), default=None),
+        better=max(within, key=lambda t: (main_score(t), -value_of(COST, t)), default=None),
+        cheaper=min(as_good, key=lambda t: (value_of(COST, t), -main_score(t)), default=None),
     )
 
 
@@ -62,8 +62,8 @@ def cells(found: Against) -> tuple[str, ...]:
     return (
         reference.name,
         "\n".join(filter(None, (accuracy_text(reference), seeds_text(reference)))),
-        f"{reference.cost.flops / MEGA:.3f}",
-        short(reference.cost.params),
+        f"{reference.costs[COST.name] / MILLION:.3f}",
+        short(reference.costs[PARAMS.name]),
         better_text(found),
         cheaper_text(found),
     )
@@ -71,14 +71,14 @@ def cells(found: Against) -> tuple[str, ...]:
 
 def accuracy_text(reference: Reference) -> str:
     """The mean accuracy, and its standard deviation where there are several seeds."""
-    count = len(reference.accuracies)
+    count = len(reference.seed_scores)
     spread = f" ± {reference.deviation:.4f}" if count > 1 else ""
-    return f"{reference.accuracy:.4f}{spread}" if count else NONE
+    return f"{reference.score:.4f}{spread}" if count else NONE
 
 
 def seeds_text(reference: Reference) -> str:
     """Over how many seeds the mean is, and how many failed, with the last reason."""
-    count, failures = len(reference.accuracies), reference.failures
+    count, failures = len(reference.seed_scores), reference.failures
     good = counted(count, "seed") if count else ""
     failed = f"{len(failures)} failed: {redact(failures[-1])}" if failures else ""
     return "; ".join(filter(None, (good, failed)))
@@ -89,8 +89,8 @@ def better_text(found: Against) -> str:
     trial = found.better
     if trial is None:
         return NONE
-    gain = 100 * (accuracy(trial) - found.reference.accuracy)
-    return f"{accuracy(trial):.4f}\n{gain:+.2f}, trial {trial.number}"
+    gain = 100 * (main_score(trial) - found.reference.score)
+    return f"{main_score(trial):.4f}\n{gain:+.2f}, trial {trial.number}"
 
 
 def cheaper_text(found: Against) -> str:
@@ -98,9 +98,9 @@ def cheaper_text(found: Against) -> str:
     trial = found.cheaper
     if trial is None:
         return NONE
-    ours, theirs = max(trial.cost.flops, 1), found.reference.cost.flops
+    ours, theirs = max(value_of(COST, trial), 1), found.reference.costs[COST.name]
     share = f"1/{theirs / ours:.3g}" if ours <= theirs else f"{ours / theirs:.3g}x"
-    return f"{ours / MEGA:.3f}\n{share}, trial {trial.number}"
+    return f"{ours / MILLION:.3f}\n{share}, trial {trial.number}"
 
 
 def caveat(study: Study) -> str:

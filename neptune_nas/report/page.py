@@ -7,7 +7,6 @@ from string import Template
 
 import plotly.graph_objects as go
 
-from neptune_nas.redact import redact
 from neptune_nas.report.comparison import check_comparable, with_common_reference
 from neptune_nas.report.document import document, web
 from neptune_nas.report.effects import Effects, effects_figure, importance_figure, measure_effects
@@ -26,6 +25,7 @@ from neptune_nas.report.sections import (
 )
 from neptune_nas.study.ranking import formula, ranked_as
 from neptune_nas.study.study import Study
+from neptune_nas.text import redact
 
 SECTIONS = {
     "answer": "Answer",

@@ -10,13 +10,18 @@ import plotly.graph_objects as go
 
 from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.trial import Trial, mean_score
+from neptune_nas.metrics.registry import COST, COSTS, PARAMS, TIMED
+from neptune_nas.metrics.score import mean_score
 from neptune_nas.report.drawing import Row, model_for, rows
+from neptune_nas.study.frame import column_of
 from neptune_nas.study.measures import efficiency_unit
+from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
 
 PackedRow = tuple[str, str, tuple[int, ...], int | None, tuple[int, ...], bool]
 
+ALWAYS = (COST, PARAMS, *TIMED)  # where they are known
 MOST_PARTS = 2_000  # a few milliseconds each to count
 
 
@@ -38,12 +43,12 @@ def payload(
     networks, known = pack_networks(studies)
     content = {
         "studies": [
-            {"name": study.settings.name, "folder": folder, "latency": study.settings.latency}
+            {"name": study.settings.name, "folder": folder, "timed": study.settings.facts.timed}
             for study, folder in zip(studies, commands, strict=True)
         ],
         "ranking": order.by,
+        "metrics": metrics_of(studies[0].settings.question),
         "unit": efficiency_unit(studies[0].settings.question),
-        "objectives": studies[0].settings.question.objectives,
         "columns": {name: plain(columns[name]) for name in columns},
         "scores": [best_scores(study, trial) for study in studies for trial in study.trials],
         "networks": networks,
@@ -51,6 +56,25 @@ def payload(
         "figures": {name: json.loads(fig.to_json()) for name, fig in figures.items()},
     }
     return json.dumps(content, separators=(",", ":"), allow_nan=False)
+
+
+def metrics_of(question: Question) -> list[dict[str, Any]]:
+    """Return the metrics of a study as the page's script shows them, the main one first.
+
+    `column`: the metric's in the table of trials. `always`: whether it is shown though it is no
+    objective.
+    """
+    return [
+        {
+            "name": each.name,
+            "title": each.title,
+            "unit": each.unit,
+            "scored": each.is_scored,
+            "column": column_of(each),
+            "always": each in (question.main, *ALWAYS) or each in question.aims,
+        }
+        for each in (*question.scored, *COSTS)
+    ]
 
 
 def plain(column: "pd.Series[Any]") -> list[Any]:
@@ -80,7 +104,7 @@ def best_scores(study: Study, trial: Trial) -> list[tuple[str, float]]:
     reached = dict.fromkeys(s.fidelity for s in trial.scores if s.ok and s.proxy is None)
     means = ((fidelity, mean_score(trial.scores_at(fidelity))) for fidelity in reached)
     budget = study.settings.question.budget
-    return [(budget(fidelity), mean.accuracy) for fidelity, mean in means if mean]
+    return [(budget(fidelity), mean.main) for fidelity, mean in means if mean]
 
 
 def pack_networks(studies: Sequence[Study]) -> tuple[list[list[int] | None], list[PackedRow]]:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from itertools import groupby
 
-from neptune_nas.metrics.trial import Score, Trial
+from neptune_nas.metrics.score import Score
 from neptune_nas.study.confirmation import as_searched
 from neptune_nas.study.front import Front, enter, losses_of
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
 
 TIMELINE_STEPS = 1_000  # gaps below this fraction of the whole time are not drawn
 

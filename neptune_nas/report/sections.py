@@ -5,35 +5,34 @@ from html import escape
 from math import isfinite
 from pathlib import Path
 
-from neptune_nas.architecture.description import duration, short
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
-from neptune_nas.metrics.trial import Trial
-from neptune_nas.redact import redact
+from neptune_nas.metrics.registry import COST, COSTS, Metric
 from neptune_nas.report.checklist import MARKS, Check, checklist
 from neptune_nas.report.comparison import Compared, compare
 from neptune_nas.report.drawing import model_for
 from neptune_nas.report.effects import LEAST_TRIALS, Effects
-from neptune_nas.report.objectives import TITLES, others, value_text
+from neptune_nas.report.objectives import others, value_text
 from neptune_nas.report.payload import Order
 from neptune_nas.report.progress import first_rung
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.tables import floor_text
 from neptune_nas.study.measures import (
-    accuracy,
-    accuracy_per_gflop,
     cost_axis,
     efficiency,
     efficiency_unit,
+    main_score,
+    score_per_gflop,
 )
-from neptune_nas.study.ranking import WITHIN, Standing, ranked_as
+from neptune_nas.study.ranking import EFFICIENCY, KNEE, WITHIN, Standing, ranked_as
 from neptune_nas.study.settings import TABLE
 from neptune_nas.study.study import Study
-from neptune_nas.text import counted
+from neptune_nas.study.trial import Trial
+from neptune_nas.text import counted, duration, redact, short
 
-PICKS = {"efficiency": "Most efficient", "knee": "Knee of the front", "accuracy": "Most accurate"}
-SHOWN = ("accuracy", "flops", "params", "activations", "latency")  # on every card
-FILES = {"Most efficient": "efficient", "Knee of the front": "knee", "Most accurate": "accurate"}
+MOST_ACCURATE = "Most accurate"
+PICKS = {EFFICIENCY: "Most efficient", KNEE: "Knee of the front"}
+FILES = {"Most efficient": "efficient", "Knee of the front": "knee", MOST_ACCURATE: "accurate"}
 
 
 def summary(studies: Sequence[Study]) -> str:
@@ -83,7 +82,7 @@ def comparison(studies: Sequence[Study]) -> str:
     except StudyError as error:
         return f'<p class="note">{escape(redact(str(error)))}</p>'
     heads = ("trials", "best accuracy", "first in the ranking", "hypervolume", "evaluation")
-    own = others(studies[0].settings.question, ("accuracy", "flops"))
+    own = others(studies[0].settings.question, (COST,))
     rows = "".join(comparison_row(compared, own) for compared in found)
     titles = "".join(f'<th scope="col">{head}</th>' for head in heads)
     return (
@@ -92,20 +91,26 @@ def comparison(studies: Sequence[Study]) -> str:
     )
 
 
-def comparison_row(compared: Compared, own: Sequence[str]) -> str:
+def comparison_row(compared: Compared, own: Sequence[Metric]) -> str:
     """One study of the comparison; `own`: its objectives beside accuracy and FLOPs."""
     trial = compared.first
-    spent = f" at {short(trial.cost.flops)} FLOPs" if trial.cost.flops else ""
-    values = [f"{TITLES[name]} {value_text(name, trial)}" for name in own]
+    flops = trial.values.get(COST.name)
+    spent = f" at {short(flops)} {COST.title}" if flops else ""
+    values = [f"{aim.title} {value_text(aim, trial)}" for aim in own]
     cells = (
         f"{compared.trials:,}",
-        f"{compared.best_accuracy:.4f}",
-        ", ".join([f"{accuracy(trial):.4f}{spent}", *values]),
+        f"{compared.best_score:.4f}",
+        ", ".join([f"{main_score(trial):.4f}{spent}", *values]),
         f"{compared.hypervolume:.4f}",
         duration(compared.worker_seconds),
     )
     row = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
     return f'<tr><th class="text" scope="row">{escape(compared.name)}</th>{row}</tr>'
+
+
+def picks_of(study: Study) -> dict[str, str]:
+    """Return the rankings whose first trial has a card, with its heading."""
+    return {**PICKS, study.settings.question.main.name: MOST_ACCURATE}
 
 
 def cards(study: Study, folder: str, order: Order) -> str:
@@ -117,7 +122,7 @@ def cards(study: Study, folder: str, order: Order) -> str:
     first: dict[int, Standing] = {}
     usual = ranked_as(study.settings.question)
     priced = any(isfinite(efficiency(study.settings, trial)) for trial in study.ranked)
-    picks = [pick for pick in PICKS.items() if priced or pick[0] == usual]
+    picks = [pick for pick in picks_of(study).items() if priced or pick[0] == usual]
     for which, title in sorted(picks, key=lambda pick: pick[0] != usual):
         standing = study.ranking(which, order.min_accuracy)[0]
         number = standing.trial.number
@@ -140,15 +145,16 @@ def least(order: Order) -> str:
 def card(study: Study, standing: Standing, titles: list[str], folder: str, floor: str) -> str:
     """One pick: its accuracy, costs, drawing, and the command that exports it."""
     trial = standing.trial
-    first = " first" if PICKS[ranked_as(study.settings.question)] in titles else ""
+    first = " first" if picks_of(study)[ranked_as(study.settings.question)] in titles else ""
     words = f"neptune-nas|export|{folder}|--trial {trial.number}|-o {FILES[titles[0]]}.json"
     command = " ".join(f"<span>{escape(word)}</span>" for word in words.split("|"))
-    among = {PICKS["efficiency"]: f" {floor}"}
+    among = {PICKS[EFFICIENCY]: f" {floor}"}
     heading = " · ".join(f"{title}{among.get(title, '')}" for title in titles)
     return (
         f'<article class="card{first}" data-number="{trial.number}">'
         f"<h3>{heading}</h3>"
-        f'<p class="big">{100 * standing.accuracy:.2f}%<small>validation accuracy</small></p>'
+        f'<p class="big">{100 * standing.score:.2f}%<small>validation '
+        f"{study.settings.question.main.title}</small></p>"
         f"{costs(study, standing)}{drawing(study, trial)}"
         f'<div class="command"><code>{command}</code>'
         f'<button type="button" data-copy>Copy</button></div></article>'
@@ -161,19 +167,13 @@ def costs(study: Study, standing: Standing) -> str:
     if standing.low is not None and standing.high is not None:
         interval = f"{100 * standing.low:.2f} to {100 * standing.high:.2f}%"
         items[f"95% interval, {counted(standing.seeds, 'seed')}"] = interval
-    own = others(study.settings.question, SHOWN)
-    items |= {
-        **{TITLES[name]: value_text(name, trial) for name in own},
-        "FLOPs": value_text("flops", trial),
-        "parameters": value_text("params", trial),
-        "activations": value_text("activations", trial),
-    }
-    if trial.latency is not None:
-        kind = f" ({study.settings.latency})" if study.settings.latency else ""
-        items[f"latency{kind}"] = f"{trial.latency:.3g} ms"
+    settings = study.settings
+    for metric in (*others(settings.question, COSTS), *COSTS):
+        kind = f" ({settings.timed_as(metric)})" if settings.timed_as(metric) else ""
+        items[f"{metric.title}{kind}"] = value_text(metric, trial)
     unit = efficiency_unit(study.settings.question)
     items[f"(accuracy - chance)/{unit}"] = f"{efficiency(study.settings, trial):.4g}"
-    items["accuracy/GFLOPs"] = f"{accuracy_per_gflop(trial):.4g}"
+    items["accuracy/GFLOPs"] = f"{score_per_gflop(trial):.4g}"
     items["trial"] = str(trial.number)
     known = {name: text for name, text in items.items() if text not in ("-", "nan")}
     return definitions(known, "costs")
@@ -208,9 +208,9 @@ def admitted_to(study: Study, order: Order, several: bool) -> str:
 def beaten(study: Study) -> str:
     """In what no other trial beats those of the front: the figure has two axes, and no more."""
     question = study.settings.question
-    drawn = {"accuracy", cost_axis(question)}
+    drawn = {question.main, cost_axis(question)}
     names = ", ".join(question.objectives)
-    return "on both axes" if {*question.objectives} == drawn else f"in all of {names}"
+    return "on both axes" if {*question.aims} == drawn else f"in all of {names}"
 
 
 def reference_note(study: Study) -> str:

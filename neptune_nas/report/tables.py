@@ -7,24 +7,23 @@ import pandas as pd
 
 from neptune_nas.architecture.description import describe
 from neptune_nas.errors import OptionError, one_of
-from neptune_nas.redact import redact
+from neptune_nas.metrics.registry import COST, PARAMS
 from neptune_nas.report.checklist import MARKS, Check, checklist
 from neptune_nas.report.hand_designed import HEADS, TITLE, against, caveat, cells
-from neptune_nas.report.objectives import TITLES, others, value_text
-from neptune_nas.study.measures import accuracy_per_gflop, efficiency, efficiency_unit
+from neptune_nas.report.objectives import SHOWN, others, value_text
+from neptune_nas.study.measures import efficiency, efficiency_unit, score_per_gflop
 from neptune_nas.study.ranking import (
     BY_COST,
     Standing,
-    accuracy_floor,
     contributions,
     formula,
     ranked_as,
+    score_floor,
 )
 from neptune_nas.study.study import Study
-from neptune_nas.text import counted
+from neptune_nas.text import counted, redact
 
 FORMATS = ("csv", "md")
-SHOWN = ("accuracy", "flops", "params")  # in every ranking as Markdown
 
 
 def trials_csv(study: Study) -> str:
@@ -52,7 +51,7 @@ def pareto_table(study: Study) -> pd.DataFrame:
     """One row a trial on the front, cheapest first."""
     front = study.pareto()
     frame = study.to_dataframe(front)
-    frame.insert(1, "hypervolume", contributions(study.settings, study.ranked, front))
+    frame.insert(1, "hypervolume", contributions(study.settings, study.ranked))
     return frame
 
 
@@ -75,15 +74,20 @@ def ranking_markdown(
     question = study.settings.question
     by = ranked_as(question, by)
     places = study.ranking(by, min_accuracy)
-    own = [TITLES[name] for name in others(question, SHOWN)]
-    always = ("FLOPs", "parameters", f"(acc. - chance)/{efficiency_unit(question)}", "acc./GFLOPs")
+    own = [aim.title for aim in others(question, SHOWN)]
+    always = (
+        COST.title,
+        PARAMS.title,
+        f"(acc. - chance)/{efficiency_unit(question)}",
+        "acc./GFLOPs",
+    )
     lines = [
         f"# {escape_markdown(study.settings.name)}: ranking by {by}",
         "",
         f"`{formula(question, by)}`; the first {min(top, len(places))} of {len(places)}"
         f"{floor_text(study, by, min_accuracy)}.",
         "",
-        markdown_line(("place", "trial", "accuracy", *own, *always, "architecture")),
+        markdown_line(("place", "trial", question.main.title, *own, *always, "architecture")),
         f"|{' ---: |' * (3 + len(own) + len(always))} --- |",
         *(markdown_row(study, standing) for standing in places[:top]),
         *hand_designed_lines(study),
@@ -97,7 +101,7 @@ def floor_text(study: Study, by: str, min_accuracy: float | None) -> str:
     if by not in BY_COST:
         return ""
     why = "" if min_accuracy is not None else ", 5 points below the best"
-    return f" with an accuracy of at least {accuracy_floor(study.ranked, min_accuracy):.4f}{why}"
+    return f" with an accuracy of at least {score_floor(study.ranked, min_accuracy):.4f}{why}"
 
 
 def hand_designed_lines(study: Study) -> list[str]:
@@ -134,11 +138,11 @@ def markdown_row(study: Study, standing: Standing) -> str:
         str(standing.place),
         str(trial.number),
         accuracy_text(standing),
-        *(value_text(name, trial) for name in others(study.settings.question, SHOWN)),
-        value_text("flops", trial),
-        value_text("params", trial),
+        *(value_text(aim, trial) for aim in others(study.settings.question, SHOWN)),
+        value_text(COST, trial),
+        value_text(PARAMS, trial),
         f"{efficiency(study.settings, trial):.4g}".replace("nan", "-"),
-        f"{accuracy_per_gflop(trial):.4g}".replace("nan", "-"),
+        f"{score_per_gflop(trial):.4g}".replace("nan", "-"),
         escape_markdown(describe(trial.architecture)),
     )
     return f"| {' | '.join(cells)} |"
@@ -146,7 +150,7 @@ def markdown_row(study: Study, standing: Standing) -> str:
 
 def accuracy_text(standing: Standing) -> str:
     """The accuracy, with its interval and seeds where they were repeated."""
-    text = f"{standing.accuracy:.4f}"
+    text = f"{standing.score:.4f}"
     if standing.low is None or standing.high is None:
         return text
     return f"{text} [{standing.low:.4f}, {standing.high:.4f}] ({counted(standing.seeds, 'seed')})"

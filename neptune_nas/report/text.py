@@ -3,11 +3,11 @@
 from rich.table import Table
 from rich.text import Text
 
-from neptune_nas.architecture.description import short
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.report.drawing import Row, rows, shares
 from neptune_nas.report.svg import shape_text
+from neptune_nas.text import short
 
 BAR = 12  # characters
 

@@ -7,14 +7,14 @@ from statistics import fmean
 import numpy as np
 
 from neptune_nas.metrics.pareto import Floats, hypervolume
-from neptune_nas.metrics.trial import SCORED, State, Trial
+from neptune_nas.metrics.registry import COSTS
 from neptune_nas.study.confirmation import as_searched
 from neptune_nas.study.front import unit_box
-from neptune_nas.study.measures import COSTS
-from neptune_nas.study.noise import accuracies
+from neptune_nas.study.noise import seed_scores
 from neptune_nas.study.objectives import value_of
 from neptune_nas.study.progress import is_complete
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State, Trial
 from neptune_nas.text import counted
 
 RESAMPLES = 1_000
@@ -67,7 +67,7 @@ def against(study: Study, name: str, trials: Sequence[Trial]) -> Versus:
     ours = as_searched(t for t in study.ranked if t.number in first)
     theirs = [t for t in trials[:count] if t.score is not None and t.score.fidelity == last]
     rng = np.random.default_rng(0)
-    seeds = any(len(accuracies(trial)) > 1 for trial in (*ours, *theirs))
+    seeds = any(len(seed_scores(trial)) > 1 for trial in (*ours, *theirs))
     differences = resampled(study, ours, rng) - resampled(study, theirs, rng)
     low, high = np.quantile(differences, [0.025, 0.975])
     ahead = study.hypervolume(ours) - study.hypervolume(theirs)
@@ -90,12 +90,12 @@ def resampled(study: Study, trials: Sequence[Trial], rng: np.random.Generator) -
     points, corner = unit_box(study.settings, trials)
     cloud = np.array(points, dtype=np.float64).reshape(-1, len(corner))
     clouds = np.tile(cloud, (RESAMPLES, 1, 1))
-    scales = zip(study.settings.question.objectives, study.settings.facts.reference, strict=True)
-    for column, (name, reference) in enumerate(scales):
-        if name in SCORED:
-            scale = reference - 1.0 if name == "accuracy" else reference
+    scales = zip(study.settings.question.aims, study.settings.facts.reference, strict=True)
+    for column, (aim, reference) in enumerate(scales):
+        if aim.is_scored:
+            scale = reference - aim.best
             for i, trial in enumerate(trials):
-                clouds[:, i, column] += moves(trial, name, rng) / scale
+                clouds[:, i, column] += moves(trial, aim.name, rng) / scale
     draws = rng.integers(max(len(cloud), 1), size=(RESAMPLES, len(cloud)))
     return np.array([hypervolume(c[drawn], corner) for c, drawn in zip(clouds, draws, strict=True)])
 
@@ -103,17 +103,17 @@ def resampled(study: Study, trials: Sequence[Trial], rng: np.random.Generator) -
 def moves(trial: Trial, name: str, rng: np.random.Generator) -> Floats:
     """By how much the mean over a trial's seeds moves when they are drawn with replacement."""
     scores = trial.scores_at(trial.score.fidelity) if trial.score else ()
-    values = np.array([getattr(score, name) for score in scores], dtype=np.float64)
+    values = np.array([score.values[name] for score in scores], dtype=np.float64)
     draws = rng.integers(len(values), size=(RESAMPLES, len(values)))
     return np.asarray(values[draws].mean(axis=1) - values.mean())
 
 
 def mean_random(study: Study) -> tuple[float, dict[str, float]] | None:
-    """The mean accuracy and costs of the random baseline's architectures at the last rung."""
+    """The mean main score and costs of the random baseline's architectures at the last rung."""
     last = study.settings.question.rungs[-1]
     drawn = study.baselines.get("random", ())
     scored = [t for t in drawn if t.score is not None and t.score.fidelity == last]
     if not scored:
         return None
-    costs = {name: fmean(value_of(name, t.cost, None, t.latency) for t in scored) for name in COSTS}
-    return fmean(t.score.accuracy for t in scored if t.score), costs
+    costs = {cost.name: fmean(value_of(cost, t) for t in scored) for cost in COSTS}
+    return fmean(t.score.main for t in scored if t.score), costs

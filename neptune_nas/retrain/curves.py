@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from neptune_nas.architecture.description import short
+from neptune_nas.metrics.registry import COST, PARAMS
 from neptune_nas.report.document import document, web
 from neptune_nas.report.style import STUDIES, figure
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics
@@ -55,10 +55,11 @@ def lead(terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
             f"{what}; {over} of {counted(len(histories), 'seed')} trained, the test split not read."
         )
     seeds = counted(len(metrics.seeds), "seed")
-    accuracy = metrics.spread("test_accuracy")
+    accuracy, costs = metrics.spread("test_accuracy"), metrics.costs
     return (
         f"Test accuracy {accuracy} over {seeds} after {what}, at "
-        f"{short(metrics.cost.flops)} FLOPs and {short(metrics.cost.params)} parameters."
+        f"{COST.text(costs[COST.name])} {COST.title} and "
+        f"{PARAMS.text(costs[PARAMS.name])} {PARAMS.title}."
     )
 
 

@@ -22,8 +22,7 @@ from neptune_nas.files.schema import (
     check_fields,
     parse,
 )
-from neptune_nas.metrics.trial import Cost
-from neptune_nas.metrics.trial_json import cost_in, cost_to_json
+from neptune_nas.metrics.score import costs_in
 from neptune_nas.retrain.terms import Terms, terms_in
 from neptune_nas.training.choice import Kind
 
@@ -33,7 +32,7 @@ NEEDED: Mapping[str, Rule] = {
     "format": TEXT,
     "version": SIZE,
     "terms": OBJECT,
-    "cost": OBJECT,
+    "costs": OBJECT,
     "summary": OBJECT,
     "seeds": LIST,
 }
@@ -94,7 +93,7 @@ class Metrics:
     """A training's terms, its network's cost, and its seeds in their order."""
 
     terms: Terms
-    cost: Cost
+    costs: Mapping[str, float]
     seeds: tuple[SeedMetrics, ...]
 
     def spread(self, name: str) -> Spread:
@@ -109,7 +108,7 @@ def dumps(metrics: Metrics) -> str:
         "format": FORMAT,
         "version": VERSION,
         "terms": asdict(metrics.terms),
-        "cost": cost_to_json(metrics.cost),
+        "costs": dict(metrics.costs),
         "summary": {
             "seeds": len(metrics.seeds),
             **{name: asdict(metrics.spread(name)) for name in MEASURED},
@@ -136,7 +135,7 @@ def decoded(content: Mapping[str, Any]) -> Metrics:
     machine = {name: content[name] for name in MACHINE if name in content}
     return Metrics(
         terms=terms_in(content["terms"], "terms."),
-        cost=cost_in(content["cost"], "cost."),
+        costs=costs_in(content["costs"], "costs."),
         seeds=tuple(
             seed_in(seed, f"seeds.{i}.", machine) for i, seed in enumerate(content["seeds"])
         ),

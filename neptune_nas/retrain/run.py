@@ -276,6 +276,6 @@ def joined(job: Job, known: Metrics | None, seed: SeedMetrics) -> Metrics:
     """What is known of a training with another seed that was just measured."""
     return Metrics(
         terms=job.terms,
-        cost=known.cost if known else cost_of(job.network),
+        costs=known.costs if known else cost_of(job.network).values,
         seeds=tuple(sorted((*(known.seeds if known else ()), seed), key=lambda each: each.seed)),
     )

@@ -15,8 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from neptune_nas.errors import SpaceError
 from neptune_nas.metrics.pareto import Floats, non_dominated
-from neptune_nas.metrics.trial import SCORED
-from neptune_nas.samplers.problem import Problem
+from neptune_nas.samplers.problem import Problem, is_scored
 from neptune_nas.space import RejectedError
 
 T = TypeVar("T")
@@ -195,7 +194,7 @@ def _ahead(trial: FrozenTrial, turned: Mapping[str, float]) -> dict[int, float]:
     told = {
         i: (turn, trial.user_attrs.get(name))
         for i, (name, turn) in enumerate(turned.items())
-        if name not in SCORED
+        if not is_scored(name)
     }
     return {
         i: turn * value

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from neptune_nas.architecture.codec import key
 from neptune_nas.errors import NeptuneError
-from neptune_nas.metrics.trial import SCORED
+from neptune_nas.metrics.registry import BY_NAME, CLASSIFICATION
 from neptune_nas.space import Space
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class Problem(Generic[T]):
     """
 
     space: Space[T]
-    objectives: tuple[str, ...] = ("accuracy",)
+    objectives: tuple[str, ...] = (CLASSIFICATION[0].name,)
     cost: Costs | None = None
     feasible: Callable[[T], bool] | None = None
     name: Callable[[T], str] = key
@@ -62,7 +62,7 @@ class Problem(Generic[T]):
     @property
     def scored(self) -> str:
         """What is told of a score at a rung: the first objective that training decides."""
-        return next((name for name in self.objectives if name in SCORED), SCORED[0])
+        return next(filter(is_scored, self.objectives), CLASSIFICATION[0].name)
 
     @cached_property
     def points(self) -> dict[str, T] | None:
@@ -116,3 +116,8 @@ class Problem(Generic[T]):
             f"none of its architectures is both feasible and new after {tried:,} trials; loosen "
             f"the constraints"
         )
+
+
+def is_scored(objective: str) -> bool:
+    """Return whether training decides an objective; one that no table has is an evaluator's own."""
+    return objective not in BY_NAME or BY_NAME[objective].is_scored

@@ -30,7 +30,7 @@ from neptune_nas.evaluators.zero_cost import check_proxy
 from neptune_nas.files.atomic import folder_name
 from neptune_nas.files.options import check_exclusive, check_positive, exclusive
 from neptune_nas.files.type_hints import check_types
-from neptune_nas.redact import redact
+from neptune_nas.metrics.registry import OBJECTIVES
 from neptune_nas.samplers.factory import check_name
 from neptune_nas.search.coordinator import Limits
 from neptune_nas.search.opening import Opening
@@ -40,9 +40,9 @@ from neptune_nas.search.sharing import Sharing, need_on, share_gpus
 from neptune_nas.search.subject import Subject
 from neptune_nas.search.table import DATA as TABLE_DATA
 from neptune_nas.search.table import (
-    check_loss,
     check_repeats,
     check_rungs,
+    check_scored,
     fidelities,
     table_task,
 )
@@ -55,6 +55,7 @@ from neptune_nas.study.read import read_study
 from neptune_nas.study.rungs import REDUCTION, Reduction
 from neptune_nas.study.settings import TABLE, TRAINING, Question
 from neptune_nas.study.study import Study
+from neptune_nas.text import redact
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
 from neptune_nas.training.remembered import modes_for
 from neptune_nas.watch import ignore
@@ -109,7 +110,7 @@ class Search:
     space: str | Space[Any] = "default"
     data: str | None = None
     trials: int = 200
-    objectives: Sequence[str] = ("accuracy", "flops")
+    objectives: Sequence[str] = OBJECTIVES
     constraints: Sequence[str] = ()
     rungs: Sequence[int] | None = None
     sampler: str = "auto"
@@ -238,8 +239,7 @@ class Search:
         if self.known is not None:
             check_rungs(self.known, question.rungs)
             check_repeats(self.known, question.repeats, question.rungs[-1])
-            if "loss" in question.objectives:
-                check_loss(self.known, question.rungs)
+            check_scored(self.known, question)
             return table_task(self.known, question.data, self.data_dir, sorted(question.costs))
         check_ours(self.target)
         if self.evaluator is not None:

@@ -1,7 +1,7 @@
 """The one process that asks, submits and tells: the only writer of a study."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
@@ -10,14 +10,14 @@ from neptune_nas.engine.engine import Call, Engine, Result
 from neptune_nas.errors import StudyError
 from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.interrupts import heed
-from neptune_nas.metrics.trial import SCORED, Cost, State, Trial
 from neptune_nas.samplers.problem import SpaceExhaustedError
 from neptune_nas.search.proposals import Proposer
 from neptune_nas.study.front import Front, enter, losses_of
-from neptune_nas.study.objectives import standing, values_of
+from neptune_nas.study.objectives import rung_losses, values_of
 from neptune_nas.study.rungs import Losses, Phase, Rungs
 from neptune_nas.study.settings import Question
 from neptune_nas.study.store import Store
+from neptune_nas.study.trial import State, Trial
 from neptune_nas.watch import ignore
 
 HOPELESS = 10  # trials that fail alike before any has worked
@@ -48,7 +48,7 @@ class Limits:
 class Coordinator:
     """Keeps an engine busy with new architectures and promotions until the limits are met.
 
-    `measure`: the cost of an architecture, and its latency in ms where that was asked for.
+    `measure`: the costs of an architecture, counted and timed.
     `watch`: called after each result, with the trial that it is of; may raise `StopSearch`.
     Going on after a crash is making the unfinished calls again.
     """
@@ -57,7 +57,7 @@ class Coordinator:
     store: Store
     proposer: Proposer
     rungs: Rungs
-    measure: Callable[[Any], tuple[Cost, float | None]]
+    measure: Callable[[Any], Mapping[str, float]]
     watch: Callable[["Coordinator", Trial], None] = ignore
     trials: dict[int, Trial] = field(init=False, default_factory=dict)
     scored: dict[int, dict[int, Losses]] = field(init=False)
@@ -153,26 +153,28 @@ class Coordinator:
     def _phase(self, limits: Limits) -> Phase:
         """Whether trials that are better may yet come before the search ends.
 
-        Not waited for are they where it may end before. Nor where both accuracy and loss are
-        objectives: of a score below the last rung samplers are told the first of them alone, so
-        that `auto` waits for trials that finish, and the sooner some do, the better. All else is
-        known of a trial at its first rung.
+        A search that may end any time does not wait for them. Nor does one with several scored
+        objectives: below the last rung samplers are told only the first, so `auto` waits for
+        trials that finish, and the sooner some do, the better. Everything else about a trial is
+        known at its first rung.
         """
-        if limits.seconds or limits.patience or {*SCORED} <= {*self.question.objectives}:
+        if (
+            limits.seconds
+            or limits.patience
+            or sum(aim.is_scored for aim in self.question.aims) > 1
+        ):
             return Phase.OPEN
         return Phase.EARLY if self._more_will_come(limits) else Phase.LATE
 
     def _begin(self) -> int:
         """Make the next proposal a trial, and return its number."""
         proposal = self.proposer.propose()
-        cost, latency = self.measure(proposal.architecture)
         trial = Trial(
             number=-1,
             architecture=proposal.architecture,
             key=proposal.key,
-            cost=cost,
+            values=self.measure(proposal.architecture),
             picks=proposal.picks,
-            latency=latency,
             given=proposal.given,
         )
         trial = self.store.add(trial, proposal.distributions, proposal.system_attrs)
@@ -225,7 +227,7 @@ class Coordinator:
     def _note(self, trial: Trial, level: int) -> None:
         """Enter a trial's standing at a level, and that it went past the levels below."""
         if scores := trial.scores_at(level):
-            losses = standing(self.question.objectives, trial, scores)
+            losses = rung_losses(self.question.aims, trial, scores)
             self.scored[level][trial.number] = losses
         if any(score.fidelity > level for score in trial.scores):
             self.promoted[level].add(trial.number)
@@ -276,4 +278,4 @@ class Coordinator:
     def _values(self, trial: Trial) -> Sequence[float] | None:
         if trial.score is None or trial.state in (State.FAILED, State.RUNNING):
             return None
-        return values_of(self.question.objectives, trial)
+        return values_of(self.question.aims, trial)

@@ -11,7 +11,8 @@ from neptune_nas.architecture.codec import key
 from neptune_nas.devices.threads import torch_threads
 from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.metrics.constraints import Survey
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.registry import COST
+from neptune_nas.metrics.score import Score
 from neptune_nas.search.config import Search
 from neptune_nas.search.recount import check_costs
 from neptune_nas.search.resume import study_of
@@ -65,7 +66,7 @@ def plan(search: Search, say: Say = ignore) -> Plan:
     opening.check_places(settings)
     study = replace(study_of(search), settings=settings) if search.folder.exists else None
     if study is not None:
-        check_costs(search.folder.path, study.trials, subject.gauge.cost)
+        check_costs(search.folder.path, study.trials, subject.costs.counted)
     begun = len(study.trials) if study else 0
     for sentence in unexpected(begun, search.trials, len(given)):
         say(sentence)
@@ -104,9 +105,9 @@ def typical(subject: Subject) -> Any:
     """The architecture with the median FLOPs of some that may be trained."""
     rng = Random(subject.question.seed)
     sampled = (subject.space.sample(rng) for _ in range(CANDIDATES))
-    fits = [each for each in sampled if subject.gauge.feasible(each)]
+    fits = [each for each in sampled if subject.costs.feasible(each)]
     fits = fits or [subject.surveyed.require_example()]
-    return sorted(fits, key=lambda each: subject.gauge.cost(each).flops)[len(fits) // 2]
+    return sorted(fits, key=lambda each: subject.costs.value(COST.name, each))[len(fits) // 2]
 
 
 def epochs_left(question: Question, trials: int, study: Study | None) -> float:

@@ -45,7 +45,7 @@ class Opening:
 
     def open_store(self, settings: Settings, allow: Iterable[type]) -> Store:
         """The study in its database, begun if it is new; `allow`: the user's records in it."""
-        turned = directions(settings.question.objectives)
+        turned = directions(settings.question.aims)
         url = self._url(settings)
         store = create_store(url, settings.name, turned, settings.identity, tuple(allow))
         store.keep_modes(settings.facts.modes)

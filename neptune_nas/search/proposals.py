@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import nan
 from random import Random
 from typing import Any
 
@@ -19,13 +20,15 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from neptune_nas.errors import NeptuneError
-from neptune_nas.metrics.trial import Score, State, Trial
+from neptune_nas.metrics.registry import TIMED
+from neptune_nas.metrics.score import Score
 from neptune_nas.samplers.factory import short_name
 from neptune_nas.samplers.own import failure
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
 from neptune_nas.space import RejectedError
 from neptune_nas.study.objectives import Direction
+from neptune_nas.study.trial import State, Trial
 
 ATTEMPTS = 200  # proposals in a row that a sampler may waste before one is drawn for it
 
@@ -52,7 +55,7 @@ class Proposer:
 
     `first`: feasible architectures of the space that are proposed before the sampler's own.
     Our own samplers read the scored objective at lower rungs, and a proxy at rung 0, from
-    intermediate values, and the latency of a trial from its user attributes. Optuna's are
+    intermediate values, and what was timed of a trial from its user attributes. Optuna's are
     told a pruned trial's last values as if they were final, since with two objectives they cannot
     take a pruned one; one that has only a proxy, which is no accuracy, has failed for them.
     """
@@ -111,7 +114,7 @@ class Proposer:
         """What the sampler is told of scores, by rung; Optuna's own hear of no proxy's."""
         heard = (s for s in scores if s.ok and (s.proxy is None or self._knows_proxies))
         return {
-            s.fidelity: getattr(s, self.problem.scored) if s.proxy is None else s.proxy
+            s.fidelity: s.values.get(self.problem.scored, nan) if s.proxy is None else s.proxy
             for s in heard
         }
 
@@ -233,5 +236,5 @@ class Proposer:
 
 
 def measured_ahead(trial: Trial) -> dict[str, float]:
-    """What was measured of a trial before its training, by name."""
-    return {} if trial.latency is None else {"latency": trial.latency}
+    """Return what was timed of a trial before its training, by name."""
+    return {each.name: trial.values[each.name] for each in TIMED if each.name in trial.values}

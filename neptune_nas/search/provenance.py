@@ -53,7 +53,7 @@ def facts_of(
         input_shape=task.input_shape,
         classes=task.classes,
         images=task.images,
-        chance=task.chance,
+        guess=dict(task.guess),
         reference=reference,
         device=device,
         hardware=hardware(),
@@ -98,8 +98,10 @@ def differences(old: Settings, asked: Asked, facts: Facts) -> Iterator[tuple[str
             yield field.replace("_", " "), ours, theirs
     if facts.modes not in (None, old.modes):
         yield "modes", str(facts.modes), str(old.modes)
-    if facts.latency not in (None, old.latency):
-        yield "latency", facts.latency, old.latency
+    for name in dict.fromkeys([*old.facts.timed, *facts.timed]):
+        ours, theirs = facts.timed.get(name), old.facts.timed.get(name)
+        if ours != theirs:
+            yield name, ours or "not timed", theirs or "not timed"
 
 
 def begin(folder: Folder, settings: Settings) -> None:

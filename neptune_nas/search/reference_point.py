@@ -1,14 +1,14 @@
 """The corner that hypervolume is measured from: chance, and the largest cost admitted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
-from neptune_nas.metrics.constraints import Constraint
-from neptune_nas.metrics.trial import SCORED
+from neptune_nas.errors import OptionError
+from neptune_nas.metrics.registry import COST, Metric
 from neptune_nas.space import Space
-from neptune_nas.study.objectives import worst_score
+from neptune_nas.study.settings import Question
 
 T = TypeVar("T")
 
@@ -18,31 +18,39 @@ CLIMB = 500
 
 def reference_point(
     space: Space[Any],
-    objectives: Sequence[str],
-    constraints: Sequence[Constraint],
+    question: Question,
     cost_of: Callable[[str, Any], float],
-    guess: tuple[int, float],
+    guess: Mapping[str, float],
     *,
     is_timed: bool = True,
 ) -> tuple[float, ...]:
-    """One number an objective; `guess` is the number of classes and the accuracy of chance.
+    """Return one number an objective; `guess`: what guessing scores, by metric.
 
-    A cost's is the limit of a constraint on it, or else the largest in the space. Where latency
-    `is_timed`, that would take too long: a quarter more than that of the network with the most
-    MACs.
+    A cost's is the limit of a constraint on it, or else the largest in the space. Where times are
+    measured, that would take too long: a quarter more than that of the network that costs most.
+    Raises `OptionError` for a scored objective of which less is better and no guess is known.
     """
-    limits = {c.name: c.limit for c in constraints}
+    limits = {limit.name: limit.limit for limit in question.limits}
 
-    def corner(name: str) -> float:
-        if name in SCORED:
-            return worst_score(name, *guess)
-        if name in limits:
-            return limits[name]
-        if name == "latency" and is_timed:
-            return 1.25 * cost_of(name, costliest(space, partial(cost_of, "macs")))
-        return cost_of(name, costliest(space, partial(cost_of, name)))
+    def corner(aim: Metric) -> float:
+        if aim.is_scored:
+            return _guessed(aim, guess)
+        if aim.name in limits:
+            return limits[aim.name]
+        if aim.source == "timed" and is_timed:
+            return 1.25 * cost_of(aim.name, costliest(space, partial(cost_of, COST.name)))
+        return cost_of(aim.name, costliest(space, partial(cost_of, aim.name)))
 
-    return tuple(map(corner, objectives))
+    return tuple(map(corner, question.aims))
+
+
+def _guessed(aim: Metric, guess: Mapping[str, float]) -> float:
+    if aim.name not in guess and aim.better == "less":
+        raise OptionError(
+            f"objective '{aim.name}' is better when it is less, but nothing says what guessing "
+            f"scores, which hypervolume is measured from: aim at its negative in 0..1 instead."
+        )
+    return guess.get(aim.name, 0.0)
 
 
 def costliest(space: Space[T], cost_of: Callable[[T], float]) -> T:

@@ -108,4 +108,4 @@ def check_same(search: Search, study: Study) -> None:
                 f"study {search.folder.path} was begun with {what} {as_typed(theirs)}, but now it "
                 f"is {as_typed(ours)}: its scores cannot be compared with new ones."
             )
-    check_costs(search.folder.path, study.trials, search.subject.gauge.cost)
+    check_costs(search.folder.path, study.trials, search.subject.costs.counted)

@@ -11,7 +11,6 @@ from neptune_nas.architecture.fields import record_classes
 from neptune_nas.engine.engine import Engine
 from neptune_nas.errors import NeptuneError
 from neptune_nas.interrupts import ctrl_c_held
-from neptune_nas.metrics.trial import Trial
 from neptune_nas.report.outputs import write_outputs
 from neptune_nas.search.coordinator import Coordinator, Limits
 from neptune_nas.search.opening import Opening
@@ -28,6 +27,7 @@ from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.store import Store
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted
 from neptune_nas.watch import ignore
 
@@ -64,7 +64,7 @@ def run_search(
         coordinator = coordinator_of(subject, sampler, store, first)
         try:
             coordinator.load()
-            check_costs(opening.folder.path, coordinator.trials.values(), subject.gauge.cost)
+            check_costs(opening.folder.path, coordinator.trials.values(), subject.costs.counted)
             for sentence in unexpected(len(coordinator.trials), limits.trials, len(first)):
                 say(sentence)
             coordinator.watch = told(settings, coordinator.trials.values(), watch)
@@ -94,9 +94,9 @@ def coordinator_of(
 ) -> Coordinator:
     """The one who asks, submits and tells."""
     question = subject.question
-    proposer = Proposer(subject.problem, sampler, directions(question.objectives), deque(first))
+    proposer = Proposer(subject.problem, sampler, directions(question.aims), deque(first))
     rungs = Rungs(question.rungs, question.reduction)
-    return Coordinator(question, store, proposer, rungs, subject.gauge.measure)
+    return Coordinator(question, store, proposer, rungs, subject.costs.measure)
 
 
 def told(

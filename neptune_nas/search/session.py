@@ -7,9 +7,9 @@ from time import monotonic, time
 from threadpoolctl import threadpool_limits
 
 from neptune_nas.engine.engine import Engine
-from neptune_nas.metrics.trial import State, Trial
 from neptune_nas.search.coordinator import Coordinator, Limits
 from neptune_nas.study.store import Store
+from neptune_nas.study.trial import State, Trial
 
 COUNTS_EVERY = 25  # results between two notes of the sums that no trial holds
 

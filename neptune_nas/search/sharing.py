@@ -12,8 +12,8 @@ from neptune_nas.devices.mode import Modes
 from neptune_nas.engine.gpus import CONTEXT, SAFE, Need, dealt, fitting
 from neptune_nas.engine.plan import usable_cores
 from neptune_nas.errors import ArchitectureError, OptionError, first_line
-from neptune_nas.metrics.constraints import Sampled
-from neptune_nas.search.costs import Gauge
+from neptune_nas.metrics.constraints import Sampled, is_timed
+from neptune_nas.search.costs import Costs
 from neptune_nas.search.subject import Subject
 from neptune_nas.search.task import Task
 from neptune_nas.study.folder import record_from
@@ -130,8 +130,8 @@ def need_on(subject: Subject) -> Need:
 
     That on latency aside, which is slow to measure.
     """
-    exact = [limit for limit in subject.question.limits if limit.name != "latency"]
-    feasible = Gauge(subject.task.costs, exact).feasible
+    exact = [limit for limit in subject.question.limits if not is_timed(limit)]
+    feasible = Costs(subject.task.costs, constraints=exact).feasible
     found = sampled(subject.space, feasible, subject.question.seed)
     recipe = record_from(Recipe, subject.question.recipe, "recipe")
     found = found or [subject.surveyed.require_example()]

@@ -1,8 +1,9 @@
 """What a question is asked of: a space on some images, looked at as they are now."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from random import Random
 from typing import Any
 
@@ -10,11 +11,12 @@ from optuna.samplers import BaseSampler
 
 from neptune_nas.devices.mode import Modes
 from neptune_nas.metrics.constraints import COUNTED, MEASURED, Survey, survey
-from neptune_nas.metrics.timed import processor_time
+from neptune_nas.metrics.registry import TIMED
+from neptune_nas.metrics.timed import TIMERS
 from neptune_nas.nn.builder import build
 from neptune_nas.samplers.factory import OURS, make_sampler
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
-from neptune_nas.search.costs import Gauge
+from neptune_nas.search.costs import Costs
 from neptune_nas.search.proposals import Proposer
 from neptune_nas.search.provenance import facts_of
 from neptune_nas.search.reference_point import reference_point
@@ -39,27 +41,30 @@ class Subject:
     modes: Modes | None = None
 
     @cached_property
-    def gauge(self) -> Gauge:
+    def costs(self) -> Costs:
         """What architectures cost on the task's images."""
-        clock = (self.task.latency or self._clock) if self.latency else None
-        return Gauge(self.task.costs, self.question.limits, clock)
+        names = self.question.costs
+        clocks = {name: self._clock(name) for name in self.timed}
+        return Costs(self.task.costs, names, self.question.limits, clocks)
 
     @property
-    def latency(self) -> str | None:
-        """What latencies are, in words; None where the question is not about any."""
-        if "latency" not in self.question.costs:
-            return None
-        return TABLES_OWN if self.task.latency else PROCESSOR_TIME
+    def timed(self) -> dict[str, str]:
+        """How each timed metric that the question is about is timed, in words, by its name."""
+        return {
+            each.name: TABLES_OWN if each.name in self.task.timed else PROCESSOR_TIME
+            for each in TIMED
+            if each.name in self.question.costs
+        }
 
     @property
     def is_timed(self) -> bool:
-        """Whether latency has to be measured."""
-        return self.latency == PROCESSOR_TIME
+        """Whether anything has to be timed here."""
+        return PROCESSOR_TIME in self.timed.values()
 
     @property
     def takes_long(self) -> str:
         """What is measured before there are facts, in a sentence; empty where nothing is."""
-        if not (self.is_timed and self.gauge.timed):
+        if not (self.is_timed and self.costs.timed):
             return ""
         return f"Timing up to {MEASURED} random networks, to see how many keep the latency limit."
 
@@ -68,7 +73,7 @@ class Subject:
         """How much of the space can be built for the task's images and keeps the constraints."""
         rng = Random(self.question.seed)
         samples = None if self.is_timed else COUNTED
-        return survey(self.space, self.gauge.value, self.question.limits, rng, samples)
+        return survey(self.space, self.costs.value, self.question.limits, rng, samples)
 
     @property
     def left_out(self) -> str:
@@ -83,10 +88,10 @@ class Subject:
         return Problem(
             self.space,
             self.question.objectives,
-            cost=self.gauge.exact,
-            feasible=self.gauge.fits if self.is_timed else self.gauge.feasible,
+            cost=self.costs.counted,
+            feasible=self.costs.fits if self.is_timed else self.costs.feasible,
             seed=self.question.seed,
-            keeps=self.gauge.is_quick if self.is_timed else None,
+            keeps=self.costs.is_quick if self.is_timed else None,
         )
 
     def sampler(self) -> BaseSampler:
@@ -101,7 +106,7 @@ class Subject:
         sampler = self.sampler()
         if self.question.sampler in OURS and not self.question.sampler_kwargs:
             return
-        turned = directions(self.question.objectives)
+        turned = directions(self.question.aims)
         with suppress(SpaceExhaustedError):  # which only ends a search
             Proposer(self.problem, sampler, turned).propose()
 
@@ -111,13 +116,19 @@ class Subject:
         Raises `OptionError` where no architecture keeps the constraints.
         """
         self.surveyed.require_example()
-        guess = self.task.classes, self.task.chance
-        asked = self.question.objectives, self.question.limits
-        cost_of = self.gauge.value_if_any
-        corner = reference_point(self.space, *asked, cost_of, guess, is_timed=self.is_timed)
+        corner = reference_point(
+            self.space,
+            self.question,
+            self.costs.value_if_any,
+            self.task.guess,
+            is_timed=self.is_timed,
+        )
         facts = facts_of(self.space, self.task, corner, self.device, self.modes)
-        return replace(facts, latency=self.latency)
+        return replace(facts, timed=self.timed)
 
-    def _clock(self, architecture: Any) -> float:
+    def _clock(self, name: str) -> Callable[[Any], float]:
+        return self.task.timed.get(name) or partial(self._time, name)
+
+    def _time(self, name: str, architecture: Any) -> float:
         network = build(architecture, self.task.input_shape, self.task.classes, seed=0)
-        return processor_time(network, self.task.input_shape)
+        return TIMERS[name](network, self.task.input_shape)

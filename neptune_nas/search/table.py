@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
-from math import isnan
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,9 +13,9 @@ from neptune_nas.errors import ArchitectureError, DataError, OptionError
 from neptune_nas.evaluators.table_file import ONLY
 from neptune_nas.evaluators.tabular import Tabular
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.trial import Cost
-from neptune_nas.search.task import Task
-from neptune_nas.study.objectives import EXACT
+from neptune_nas.metrics.registry import COUNTED, TIMED
+from neptune_nas.search.task import Task, guess
+from neptune_nas.study.settings import Question
 
 Shape = tuple[int, int, int]
 
@@ -40,38 +40,53 @@ class TableCosts:
     table: Tabular[Any]
     model: CostModel | None
 
-    def cost(self, architecture: Any) -> Cost:
-        """The cost; raises `ArchitectureError` for a network that the table lacks."""
+    def value(self, name: str, architecture: Any) -> float:
+        """Return one cost, 0 where it is not known.
+
+        Raises `ArchitectureError` for a network that the table lacks.
+        """
+        return self.values(architecture, (name,)).get(name, 0.0)
+
+    def values(self, architecture: Any, names: Iterable[str] = ()) -> Mapping[str, float]:
+        """Return the counted costs that are known. Raises as `value` does."""
         known = self._known(architecture)
         if self.model is not None:
-            return self.model.cost(architecture)
-        macs = known.get("macs", known.get("flops", 0.0) / 2)
-        return Cost(
-            *(round(n) for n in (macs, known.get("params", 0), known.get("activations", 0)))
-        )
+            return self.model.values(architecture, names)
+        return {each.name: known[each.name] for each in COUNTED if each.name in known}
 
-    def latency(self, architecture: Any) -> float:
-        """The table's latency in ms; raises `ArchitectureError` as `cost` does."""
-        return self._known(architecture)["latency"]
+    def timed(self, name: str, architecture: Any) -> float:
+        """Return the table's value of a timed metric. Raises as `value` does."""
+        return self._known(architecture)[name]
 
     def _known(self, architecture: Any) -> Mapping[str, float]:
         try:
-            return self.table.cost(architecture)
+            return with_flops(self.table.cost(architecture))
         except DataError as error:
             raise ArchitectureError(str(error)) from error
 
     @property
-    def has_latency(self) -> bool:
-        """Whether the table says a latency of any network, so that none is measured."""
-        return any("latency" in costs for costs in self.table.costs.values())
+    def timed_names(self) -> tuple[str, ...]:
+        """The timed metrics that the table says of any network, so that none is measured."""
+        said = {name for costs in self.table.costs.values() for name in costs}
+        return tuple(each.name for each in TIMED if each.name in said)
 
     def names(self) -> frozenset[str]:
         """The costs that are known of every network, or can be found."""
-        found = frozenset.intersection(*map(frozenset, self.table.costs.values()))
-        if self.model is not None:
-            return frozenset(EXACT) | (found if self.has_latency else {"latency"})
-        both = {"macs", "flops"}
-        return found | both if found & both else found
+        known = map(with_flops, self.table.costs.values())
+        found = frozenset.intersection(*map(frozenset, known))
+        if self.model is None:
+            return found
+        timed = {each.name for each in TIMED if each.name not in self.timed_names}
+        return found | timed | {each.name for each in COUNTED}
+
+
+def with_flops(costs: Mapping[str, float]) -> dict[str, float]:
+    """Return a table's costs with FLOPs and MACs both, where it says one of them."""
+    found = dict(costs)
+    if "macs" in found or "flops" in found:
+        macs = found.get("macs", found.get("flops", 0.0) / 2)
+        found |= {"macs": macs, "flops": 2 * macs}
+    return found
 
 
 def table_task(
@@ -91,8 +106,9 @@ def table_task(
             raise unknown_cost(name, known)
         check_some(name, known)
     fingerprint = sha256(Path(table.source).read_bytes()).hexdigest()[:16]
-    latency = known.latency if known.has_latency else None
-    return Task(table, known, shape, classes, 1 / classes, fingerprint, NO_IMAGES, latency)
+    timed = {name: partial(known.timed, name) for name in known.timed_names}
+    odds = guess(classes, 1 / classes)
+    return Task(table, known, shape, classes, odds, fingerprint, NO_IMAGES, timed)
 
 
 def unknown_cost(name: str, known: TableCosts) -> OptionError:
@@ -109,7 +125,7 @@ def unknown_cost(name: str, known: TableCosts) -> OptionError:
 
 def check_some(name: str, known: TableCosts) -> None:
     """Refuse a cost that a table says is 0 of every network: nothing can be measured by it."""
-    is_own = known.model is None or name == "latency"
+    is_own = known.model is None or name in known.timed_names
     if is_own and all(costs.get(name) == 0 for costs in known.table.costs.values()):
         raise OptionError(
             f"{known.table.source} says that the {name} of every network is 0: correct the column "
@@ -147,19 +163,20 @@ def common_fidelities(table: Tabular[Any]) -> tuple[int, ...]:
     return tuple(sorted(frozenset.intersection(*map(frozenset, table.runs.values()))))
 
 
-def check_loss(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
-    """Refuse a search for loss where a score that it may look up at these rungs has none."""
-    found = (
-        loss
+def check_scored(table: Tabular[Any], question: Question) -> None:
+    """Refuse an objective that some score lacks which a search may look up at its rungs."""
+    found = [
+        run
         for runs in table.runs.values()
-        for rung in rungs
-        for _, loss in runs[max(known for known in runs if known <= rung)]
-    )
-    if any(map(isnan, found)):
-        raise OptionError(
-            f"{table.source} does not say the loss of every network: fill a column `loss`, or "
-            f"leave it out of the objectives."
-        )
+        for rung in question.rungs
+        for run in runs[max(known for known in runs if known <= rung)]
+    ]
+    for aim in question.aims:
+        if aim.is_scored and not all(aim.name in run for run in found):
+            raise OptionError(
+                f"{table.source} does not say the {aim.name} of every network: fill a column "
+                f"`{aim.name}`, or leave it out of the objectives."
+            )
 
 
 def check_repeats(table: Tabular[Any], repeats: int, last: int) -> None:

@@ -1,10 +1,11 @@
 """What architectures are measured on: the evaluator, and the shape of its images."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import log
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.data.images import ImageData
@@ -14,9 +15,10 @@ from neptune_nas.errors import SpaceError
 from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.evaluators.proxy_first import ProxyFirst
 from neptune_nas.evaluators.short_training import ShortTraining
-from neptune_nas.evaluators.zero_cost import Proxy, ZeroCost
+from neptune_nas.evaluators.zero_cost import ZeroCost
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.search.costs import Costs
+from neptune_nas.metrics.registry import CLASSIFICATION
+from neptune_nas.search.costs import CostSource
 from neptune_nas.space import Space
 from neptune_nas.study.folder import record_from
 from neptune_nas.study.settings import Question
@@ -27,18 +29,19 @@ from neptune_nas.training.recipe import Recipe
 class Task:
     """An evaluator, what knows the costs, and the facts about the data that a study keeps.
 
-    `images`: how many there are to train, validate and test on. `latency`: what knows that of an
-    architecture, in ms; None where it has to be measured.
+    `guess`: what guessing scores, by metric. `images`: how many there are to train, validate and
+    test on. `timed`: what knows a timed metric of an architecture, by its name; what is not among
+    them has to be measured.
     """
 
     evaluator: Evaluator
-    costs: Costs
+    costs: CostSource
     input_shape: tuple[int, int, int]
     classes: int
-    chance: float
+    guess: Mapping[str, float]
     fingerprint: str
     images: tuple[int, int, int]
-    latency: Callable[[Any], float] | None = None
+    timed: Mapping[str, Callable[[Any], float]] = field(default_factory=dict)
 
 
 def training_task(
@@ -50,7 +53,7 @@ def training_task(
     training = ShortTraining(question.data, data_dir, recipe, device, modes=modes)
     if not question.proxy:
         return task_on(data, training)
-    proxy = ZeroCost(cast("Proxy", question.proxy), question.data, data_dir)  # checks the name
+    proxy = ZeroCost(question.proxy, question.data, data_dir)  # checks the name
     return task_on(data, ProxyFirst(proxy, training, device))
 
 
@@ -72,7 +75,14 @@ def task_on(data: ImageData, evaluator: Evaluator) -> Task:
         costs=CostModel(data.input_shape, len(data.classes)),
         input_shape=data.input_shape,
         classes=len(data.classes),
-        chance=data.chance,
+        guess=guess(len(data.classes), data.chance),
         fingerprint=data.fingerprint,
         images=(len(data.train), len(data.validation), len(data.test)),
     )
+
+
+def guess(classes: int, chance: float) -> dict[str, float]:
+    """Return what guessing scores, by metric: `chance`, and the entropy of equal odds in nats."""
+    return {
+        each.name: value for each, value in zip(CLASSIFICATION, (chance, log(classes)), strict=True)
+    }

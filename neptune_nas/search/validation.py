@@ -6,6 +6,7 @@ from random import Random
 
 from neptune_nas.errors import SpaceError
 from neptune_nas.metrics.counted import CostModel
+from neptune_nas.metrics.registry import COST
 from neptune_nas.models.architecture_file import load
 from neptune_nas.nn.builder import least_size
 from neptune_nas.space import find_space
@@ -25,7 +26,7 @@ def check_space(name: str) -> str:
     sample = [space.sample(rng) for _ in range(SAMPLES)]
     least = max(map(least_size, sample))
     model = CostModel((3, max(SIDE, least), max(SIDE, least)), 10)
-    flops = sorted(model.cost(architecture).flops for architecture in sample)
+    flops = sorted(model.value(COST.name, architecture) for architecture in sample)
     count = space.count()
     return (
         f"space '{space.name}' is sound: {counted(count.value, 'architecture')}, {SAMPLES} of them "

@@ -8,12 +8,12 @@ from typing import Any
 from neptune_nas.architecture.codec import NotAllowedError
 from neptune_nas.architecture.fields import record_classes
 from neptune_nas.errors import FileFormatError, OptionError, StudyError
-from neptune_nas.metrics.trial import Trial
 from neptune_nas.models.architecture_file import ExportedArchitecture, load
 from neptune_nas.search.subject import Subject
 from neptune_nas.space import Space
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted
 
 
@@ -96,7 +96,7 @@ def to_try(subject: Subject, given: Iterable[Given], tried: Container[str]) -> t
         name = subject.problem.name(each.architecture)
         if name in tried or name in new:
             continue
-        if (obstacle := subject.gauge.obstacle(each.architecture)) is not None:
+        if (obstacle := subject.costs.obstacle(each.architecture)) is not None:
             raise OptionError(
                 f"`first`: {each.name} cannot be tried, since {obstacle}; leave it out, or loosen "
                 f"the constraints."

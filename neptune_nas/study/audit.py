@@ -11,16 +11,18 @@ from statistics import fmean
 from typing import Any
 
 from neptune_nas.files.schema import COUNT, LIST, NUMBER, OBJECT, SIZE, TEXT, Rule, check_fields
-from neptune_nas.metrics.trial import Score, Trial
-from neptune_nas.metrics.trial_json import score_in, score_to_json
+from neptune_nas.metrics.registry import COST, PARAMS
+from neptune_nas.metrics.score import Score, score_in, score_to_json
 from neptune_nas.study.agreement import LEAST, Agreement, agreement
 from neptune_nas.study.measured_file import read_measured, write_measured
 from neptune_nas.study.settings import Question
+from neptune_nas.study.trial import Trial
 
 RELIABLE = 0.5  # Kendall's tau of the last rung with the truth
 ENOUGH = 8  # architectures: of fewer, a high tau is no evidence
 NEEDED = f"an audit needs {LEAST} architectures to compare, and {ENOUGH} for a verdict"
 NAN = float("nan")
+SIZES = (PARAMS, COST)  # what costs nothing to rank by
 
 MEASURED: Mapping[str, Rule] = {"epochs": SIZE, "truths": LIST}
 TRUTH: Mapping[str, Rule] = {"number": COUNT, "key": TEXT, "score": OBJECT, "proxies": OBJECT}
@@ -89,7 +91,7 @@ def pick(
     A trial whose number is `known`, measured before, stands for its share.
     """
     rng = Random(seed)
-    ordered = sorted(ranked, key=lambda t: (t.score.accuracy if t.score else 0.0, t.number))
+    ordered = sorted(ranked, key=lambda t: (t.score.main if t.score else 0.0, t.number))
     count = min(count, len(ordered))
     for i in range(count):
         share = ordered[i * len(ordered) // count : (i + 1) * len(ordered) // count]
@@ -108,19 +110,18 @@ def audit_of(measured: Measured, trials: Sequence[Trial], question: Question) ->
     }
     others = {
         **{name: [truth.proxies.get(name, NAN) for truth in good] for name in proxies},
-        "parameters": [float(trial.cost.params) for trial in audited],
-        "FLOPs": [float(trial.cost.flops) for trial in audited],
+        **{cost.title: [trial.values.get(cost.name, NAN) for trial in audited] for cost in SIZES},
     }
     if len(good) < LEAST:
         return None
-    accuracies = [truth.score.accuracy for truth in good]
+    full = [truth.score.main for truth in good]
     return Audit(
         epochs=measured.epochs,
         budget=question.budget(measured.epochs),
         count=len(good),
         failed=len(measured.truths) - len(good),
-        rungs=agreements(rungs, accuracies),
-        others=agreements(others, accuracies),
+        rungs=agreements(rungs, full),
+        others=agreements(others, full),
     )
 
 
@@ -137,7 +138,7 @@ def rung_name(question: Question, level: int) -> str:
 def value_at(trial: Trial, level: int) -> float:
     """The mean of a trial's scores at a rung; NaN without any."""
     scores = trial.scores_at(level)
-    return fmean(score.value for score in scores) if scores else NAN
+    return fmean(score.rank_value for score in scores) if scores else NAN
 
 
 def write_audit(file: Path, measured: Measured) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 from neptune_nas.errors import FileFormatError, OptionError
 from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.files.schema import COUNT, LIST, OBJECT, SIZE, TEXT, Rule, check_fields
-from neptune_nas.metrics.trial import Score, Trial
-from neptune_nas.metrics.trial_json import score_to_json, scores_in
+from neptune_nas.metrics.score import Score, score_to_json, scores_in
 from neptune_nas.study.measured_file import read_measured, write_measured
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
 
 PLACES = 5  # of a ranking, unless it is said
 
@@ -72,7 +72,7 @@ class Aim:
 def ranked_by(study: Study, goal: Goal) -> str | None:
     """The ranking whose first places the goal names; None for the Pareto front."""
     is_single = len(study.settings.question.objectives) == 1
-    return "accuracy" if goal.by is None and is_single else goal.by
+    return study.settings.question.main.name if goal.by is None and is_single else goal.by
 
 
 def chosen(study: Study, goal: Goal) -> list[Trial]:
@@ -82,9 +82,9 @@ def chosen(study: Study, goal: Goal) -> list[Trial]:
     """
     if (by := ranked_by(study, goal)) is not None:
         return [standing.trial for standing in study.ranking(by)[: goal.top or PLACES]]
-    by_accuracy = [standing.trial for standing in study.ranking("accuracy")]
+    best_first = study.ranking(study.settings.question.main.name)
     front = {trial.number for trial in study.pareto()}
-    return [trial for trial in by_accuracy if trial.number in front]
+    return [each.trial for each in best_first if each.trial.number in front]
 
 
 def unsure(study: Study, goal: Goal) -> list[Trial]:

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from neptune_nas.errors import StudyError
 from neptune_nas.files.locks import check_writable
-from neptune_nas.redact import redact
+from neptune_nas.text import redact
 
 SQLITE = "sqlite:///"
 MEMORY = ":memory:"

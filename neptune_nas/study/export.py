@@ -1,9 +1,9 @@
 """A trial of a study as an exported architecture."""
 
 from neptune_nas.errors import OptionError
-from neptune_nas.metrics.trial import Trial
 from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
 
 
 def export_trial(study: Study, trial: Trial) -> ExportedArchitecture:
@@ -22,7 +22,7 @@ def export_trial(study: Study, trial: Trial) -> ExportedArchitecture:
         architecture=trial.architecture,
         input_shape=facts.input_shape,
         classes=facts.classes,
-        cost=trial.cost,
+        costs=trial.values,
         scores=(*trial.scores, *trial.confirmations),
         recipe=question.recipe,
         provenance={

@@ -7,21 +7,24 @@ from typing import Any
 import pandas as pd
 
 from neptune_nas.architecture.description import describe
-from neptune_nas.metrics.trial import Trial
-from neptune_nas.redact import redact
+from neptune_nas.metrics.registry import COSTS, COUNTED, Metric
 from neptune_nas.study.front import pareto_front
-from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency, loss, netscore
-from neptune_nas.study.noise import accuracies, half_width, noise
-from neptune_nas.study.objectives import EXACT
+from neptune_nas.study.measures import efficiency, main_score, score_of, score_per_gflop
+from neptune_nas.study.noise import half_width, noise, seed_scores
 from neptune_nas.study.settings import Settings
+from neptune_nas.study.trial import Trial
+from neptune_nas.text import redact
 
 PICK = "pick:"  # marks the columns that hold what was picked at an open field
 
 
-def known(name: str, trial: Trial) -> int | None:
-    """A cost that is counted; None where it is 0, as of a table that does not say it."""
-    cost: int = getattr(trial.cost, name)
-    return cost or None
+def column_of(metric: Metric) -> str:
+    """Return the name of a metric's column, which tells a unit that is no count's.
+
+    >>> column_of(TIMED[0]), column_of(COUNTED[0])
+    ('latency_ms', 'flops')
+    """
+    return f"{metric.name}_ms" if metric.unit == "ms" else metric.name
 
 
 def trials_frame(
@@ -33,23 +36,21 @@ def trials_frame(
     for each open field of the space.
     """
     on_front = {trial.number for trial in pareto_front(settings.question, ranked)}
-    spread = noise(ranked)
+    spread, (main, *further) = noise(ranked), settings.question.scored
     columns: dict[str, Callable[[Trial], Any]] = {
         "number": lambda t: t.number,
         "key": lambda t: t.key,
         "state": lambda t: str(t.state),
         "pareto": lambda t: t.number in on_front,
         "given": lambda t: t.given,
-        "accuracy": accuracy,
-        "accuracy_half_width": lambda t: half_width(t, spread),
-        "seeds": lambda t: len(accuracies(t)),
-        "loss": loss,
+        main.name: main_score,
+        f"{main.name}_half_width": lambda t: half_width(t, spread),
+        "seeds": lambda t: len(seed_scores(t)),
+        **{each.name: partial(score_of, each) for each in further},
         "fidelity": lambda t: t.score.fidelity if t.score else 0,
-        **{name: partial(known, name) for name in EXACT},
-        "latency_ms": lambda t: t.latency,
+        **{column_of(each): partial(_cost, each) for each in COSTS},
         "efficiency": lambda t: efficiency(settings, t),
-        "accuracy_per_gflop": accuracy_per_gflop,
-        "netscore": lambda t: netscore(t) if t.score else None,
+        f"{main.name}_per_gflop": score_per_gflop,
         "seconds": lambda t: sum(score.seconds for score in t.scores),
         "started": lambda t: min((s.started for s in t.scores if s.started), default=None),
         "worker": lambda t: t.scores[-1].worker if t.scores else None,
@@ -57,10 +58,18 @@ def trials_frame(
         "architecture": lambda t: describe(t.architecture),
     }
     content = {name: pd.Series([of(t) for t in trials]) for name, of in columns.items()}
-    content |= {n: content[n].astype("Int64") for n in EXACT if content[n].hasnans}
+    content |= {
+        each.name: content[each.name].astype("Int64")
+        for each in COUNTED
+        if content[each.name].hasnans
+    }
     if picks:
         for path in dict.fromkeys(path for trial in trials for path in trial.picks):
             values = [trial.picks.get(path) for trial in trials]
             content[PICK + path] = pd.Series(values, dtype=object)
     frame = pd.DataFrame(content)
     return frame.astype({"worker": "Int64"})
+
+
+def _cost(metric: Metric, trial: Trial) -> float | None:
+    return trial.values.get(metric.name)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from operator import le
 
 from neptune_nas.metrics.pareto import hypervolume, non_dominated
-from neptune_nas.metrics.trial import State, Trial
-from neptune_nas.study.objectives import losses, values_of
+from neptune_nas.metrics.registry import COST
+from neptune_nas.study.objectives import losses, value_of, values_of
 from neptune_nas.study.settings import Question, Settings
+from neptune_nas.study.trial import State, Trial
 
 Losses = tuple[float, ...]
 Front = list[tuple[Trial, Losses]]
@@ -25,8 +26,7 @@ def ranked_trials(question: Question, trials: Sequence[Trial]) -> tuple[Trial, .
 
 def losses_of(question: Question, trial: Trial) -> Losses:
     """The trial's objectives, turned so that less is better."""
-    names = question.objectives
-    return losses(names, values_of(names, trial))
+    return losses(question.aims, values_of(question.aims, trial))
 
 
 def undominated(question: Question, trials: Sequence[Trial]) -> list[Trial]:
@@ -38,8 +38,8 @@ def undominated(question: Question, trials: Sequence[Trial]) -> list[Trial]:
 
 
 def pareto_front(question: Question, trials: Sequence[Trial]) -> tuple[Trial, ...]:
-    """The same, those of the least FLOPs first."""
-    return tuple(sorted(undominated(question, trials), key=lambda trial: trial.cost.flops))
+    """The same, those of the least cost first."""
+    return tuple(sorted(undominated(question, trials), key=lambda trial: value_of(COST, trial)))
 
 
 def enter(front: Front, new: tuple[Trial, Losses]) -> Front:
@@ -52,17 +52,17 @@ def enter(front: Front, new: tuple[Trial, Losses]) -> Front:
 def dominated_share(settings: Settings, trials: Sequence[Trial]) -> float:
     """The share of the box under the study's reference point that the trials dominate, 0..1.
 
-    The box reaches from the reference to accuracy 1 and cost 0.
+    The box reaches from the reference to the best value of each objective: 1 of a share, cost 0.
     """
     return hypervolume(*unit_box(settings, trials))
 
 
 def unit_box(settings: Settings, trials: Sequence[Trial]) -> tuple[list[list[float]], list[float]]:
     """The trials' objectives as losses, and their reference, scaled so that the box is 1 large."""
-    names, corner = settings.question.objectives, settings.facts.reference
-    scale = [1.0 - c if n == "accuracy" else c for n, c in zip(names, corner, strict=True)]
+    aims, corner = settings.question.aims, settings.facts.reference
+    scale = [abs(c - aim.best) for aim, c in zip(aims, corner, strict=True)]
     points = [losses_of(settings.question, trial) for trial in trials]
     return (
         [[value / s for value, s in zip(point, scale, strict=True)] for point in points],
-        [value / s for value, s in zip(losses(names, corner), scale, strict=True)],
+        [value / s for value, s in zip(losses(aims, corner), scale, strict=True)],
     )

@@ -1,46 +1,44 @@
 """Hand-designed networks beside a study: `references.json` keeps their scores as they come."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import nan
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from neptune_nas.files.schema import COUNT, LIST, OBJECT, TEXT, Rule, check_fields
-from neptune_nas.metrics.trial import Cost, Score
-from neptune_nas.metrics.trial_json import score_to_json, scores_in
+from neptune_nas.files.schema import LIST, OBJECT, TEXT, Rule, check_fields
+from neptune_nas.metrics.score import Score, costs_in, score_to_json, scores_in
 from neptune_nas.study.measured_file import read_measured, write_measured
 
-REFERENCE: Mapping[str, Rule] = {"name": TEXT, "cost": OBJECT, "scores": LIST}
-COST: Mapping[str, Rule] = dict.fromkeys(("macs", "params", "activations"), COUNT)
+REFERENCE: Mapping[str, Rule] = {"name": TEXT, "costs": OBJECT, "scores": LIST}
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A hand-designed network under a study's recipe, data and last rung, to compare with.
 
-    `scores`: one a seed, failed ones included.
+    `costs`: by metric. `scores`: one a seed, failed ones included.
     """
 
     name: str
-    cost: Cost
+    costs: Mapping[str, float]
     scores: tuple[Score, ...] = ()
 
     @property
-    def accuracies(self) -> tuple[float, ...]:
-        """The good accuracies, one a seed."""
-        return tuple(score.accuracy for score in self.scores if score.ok)
+    def seed_scores(self) -> tuple[float, ...]:
+        """The good main scores, one a seed."""
+        return tuple(score.main for score in self.scores if score.ok)
 
     @property
-    def accuracy(self) -> float:
+    def score(self) -> float:
         """The mean over the good seeds, 0..1; NaN without any."""
-        return fmean(self.accuracies) if self.accuracies else nan
+        return fmean(self.seed_scores) if self.seed_scores else nan
 
     @property
     def deviation(self) -> float:
         """The standard deviation between seeds, 0..1; NaN of less than two."""
-        return stdev(self.accuracies) if len(self.accuracies) > 1 else nan
+        return stdev(self.seed_scores) if len(self.seed_scores) > 1 else nan
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -58,7 +56,7 @@ def write_references(file: Path, references: Iterable[Reference]) -> None:
     networks = [
         {
             "name": reference.name,
-            "cost": asdict(reference.cost),
+            "costs": dict(reference.costs),
             "scores": [score_to_json(score) for score in reference.scores],
         }
         for reference in references
@@ -80,6 +78,6 @@ def _reference(data: object, path: str) -> Reference:
     item = check_fields(data, REFERENCE, path)
     return Reference(
         name=item["name"],
-        cost=Cost(**check_fields(item["cost"], COST, f"{path}cost.")),
+        costs=costs_in(item["costs"], f"{path}costs."),
         scores=scores_in(item["scores"], f"{path}scores."),
     )

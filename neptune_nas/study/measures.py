@@ -1,75 +1,53 @@
 """What one trial is worth, number by number."""
 
-from math import isfinite, log10
+from math import isfinite, nan
 
-from neptune_nas.metrics.trial import Trial
-from neptune_nas.study.objectives import EXACT, value_of
+from neptune_nas.metrics.registry import COST, Metric
+from neptune_nas.study.objectives import value_of
 from neptune_nas.study.settings import Question, Settings
+from neptune_nas.study.trial import Trial
 
-MEGA, GIGA = 1e6, 1e9
-COSTS = (*EXACT, "latency")
-
-UNITS = {
-    "flops": "MFLOPs",
-    "macs": "MFLOPs",
-    "params": "Mparams",
-    "activations": "Mactivations",
-    "latency": "ms",
-}
-"""What efficiency is for each of, by the cost that a study is about."""
+GIGA = 1e9
 
 
-def accuracy(trial: Trial) -> float:
-    """The mean accuracy over seeds at the highest fidelity reached, 0..1; NaN without a score."""
-    return trial.score.accuracy if trial.score else float("nan")
+def main_score(trial: Trial) -> float:
+    """Return the mean main score over seeds at the highest fidelity; NaN without a score."""
+    return trial.score.main if trial.score else nan
 
 
-def loss(trial: Trial) -> float:
-    """The mean loss over seeds at the highest fidelity reached; NaN where none was measured."""
-    return trial.score.loss if trial.score and isfinite(trial.score.loss) else float("nan")
+def score_of(metric: Metric, trial: Trial) -> float:
+    """Return the mean of a scored metric over seeds at the highest fidelity; NaN without any."""
+    value = value_of(metric, trial)
+    return value if isfinite(value) else nan
 
 
-def cost_of(trial: Trial, name: str) -> float:
-    """A trial's cost of one kind; infinite if it was not measured."""
-    return value_of(name, trial.cost, trial.score, trial.latency)
+def cost_axis(question: Question) -> Metric:
+    """Return the cost that a study is about: the first cost objective, or FLOPs."""
+    return next((aim for aim in question.aims if not aim.is_scored), COST)
 
 
-def cost_axis(question: Question) -> str:
-    """The cost that a study is about: the first cost objective, or FLOPs."""
-    return next((name for name in question.objectives if name in COSTS), "flops")
+def gain(settings: Settings, trial: Trial) -> float:
+    """Return the main score above what guessing scores."""
+    return main_score(trial) - settings.facts.guess.get(settings.question.main.name, 0.0)
 
 
 def efficiency(settings: Settings, trial: Trial) -> float:
-    """Accuracy above the study's chance, 0..1, for each unit of the cost that it is about.
+    """Return the main score above that of guessing for each unit of the cost that it is about.
 
-    That is a million FLOPs (also where it is about MACs), parameters or activations, or a ms. NaN
-    where the cost is not known, as of a table that does not say it.
+    That is a million FLOPs, parameters or the like, or a ms. NaN where the cost is not known, as of
+    a table that does not say it.
     """
-    gained, name = accuracy(trial) - settings.facts.chance, cost_axis(settings.question)
-    if name == "latency":
-        return gained / trial.latency if trial.latency else float("nan")
-    spent = trial.cost.flops if name == "macs" else cost_of(trial, name)
-    return gained / (spent / MEGA) if spent else float("nan")
+    cost = cost_axis(settings.question)
+    spent, (amount, _) = value_of(cost, trial), cost.per
+    return gain(settings, trial) / (spent / amount) if isfinite(spent) and spent else nan
 
 
 def efficiency_unit(question: Question) -> str:
-    """What efficiency is for each of, as tables and formulas write it."""
-    return UNITS[cost_axis(question)]
+    """Return what efficiency is for each of, as tables and formulas write it."""
+    return cost_axis(question).per[1]
 
 
-def accuracy_per_gflop(trial: Trial) -> float:
-    """The raw ratio: accuracy, 0..1, for each billion FLOPs; NaN where these are not known."""
-    return accuracy(trial) / (trial.cost.flops / GIGA) if trial.cost.flops else float("nan")
-
-
-def netscore(trial: Trial) -> float:
-    """NetScore, in decibels, with the paper's exponents 2, 1/2, 1/2 (Wong 2018, arXiv 1806.05512).
-
-    Accuracy in percent, parameters in millions, MACs in billions. NaN where one is not known.
-    """
-    if not (trial.cost.params and trial.cost.macs):
-        return float("nan")
-    percent = max(100 * accuracy(trial), 1e-9)
-    size = trial.cost.params / MEGA
-    macs = trial.cost.macs / GIGA
-    return 20 * (2 * log10(percent) - 0.5 * log10(size) - 0.5 * log10(macs))
+def score_per_gflop(trial: Trial) -> float:
+    """Return the raw ratio of the main score to a billion FLOPs; NaN where these are not known."""
+    flops = value_of(COST, trial)
+    return main_score(trial) / (flops / GIGA) if isfinite(flops) and flops else nan

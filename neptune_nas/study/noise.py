@@ -16,8 +16,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import stdtrit
 
-from neptune_nas.metrics.trial import Trial
-from neptune_nas.study.measures import accuracy
+from neptune_nas.study.measures import main_score
+from neptune_nas.study.trial import Trial
 
 CONFIDENCE = 0.95
 SHARE = 4  # one in so many repeated networks is near
@@ -65,11 +65,11 @@ class Noise:
         return float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) * sqrt(variance)
 
 
-def accuracies(trial: Trial) -> tuple[float, ...]:
+def seed_scores(trial: Trial) -> tuple[float, ...]:
     """The trial's good accuracies at the highest fidelity reached, one a seed."""
     if trial.score is None:
         return ()
-    return tuple(score.accuracy for score in trial.scores_at(trial.score.fidelity))
+    return tuple(score.main for score in trial.scores_at(trial.score.fidelity))
 
 
 def noise(trials: Sequence[Trial]) -> Noise | None:
@@ -105,19 +105,19 @@ def repeats(trial: Trial) -> Repeats:
     """
     groups = [seeds for seeds in alike(trial) if seeds]
     squares = sum((a - fmean(seeds)) ** 2 for seeds in groups for a in seeds)
-    return Repeats(accuracy(trial), squares, sum(len(seeds) - 1 for seeds in groups))
+    return Repeats(main_score(trial), squares, sum(len(seeds) - 1 for seeds in groups))
 
 
 def alike(trial: Trial) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The accuracies of the search, and those that confirmed it."""
-    searched = accuracies(replace(trial, confirmations=()))
-    return searched, accuracies(trial)[len(searched) :]
+    searched = seed_scores(replace(trial, confirmations=()))
+    return searched, seed_scores(trial)[len(searched) :]
 
 
 def half_width(trial: Trial, spread: Noise | None) -> float | None:
     """Half of the 95% interval of a trial's accuracy; None where its seeds were not repeated."""
-    count = len(accuracies(trial))
-    return spread.half_width((accuracy(trial), count)) if spread and count > 1 else None
+    count = len(seed_scores(trial))
+    return spread.half_width((main_score(trial), count)) if spread and count > 1 else None
 
 
 def tied_groups(means: Sequence[float], counts: Sequence[int], spread: Noise) -> list[int]:

@@ -1,69 +1,68 @@
-"""What a search can aim at: which way each objective points, and what is known before training."""
+"""What a search aims at: metrics, which way each points, and what a trial has of them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import inf, isfinite, log
+from math import isfinite
 from typing import Literal
 
 from neptune_nas.errors import OptionError, one_of
-from neptune_nas.metrics.trial import SCORED, Cost, Score, Trial
+from neptune_nas.metrics.registry import COSTS, Metric
+from neptune_nas.metrics.score import Score
+from neptune_nas.study.trial import Trial
 
-EXACT = ("flops", "macs", "params", "activations")
 Direction = Literal["maximize", "minimize"]
-OBJECTIVES = (*SCORED, *EXACT, "latency")
 
 
-def check_objectives(names: Sequence[str]) -> None:
-    """Refuse unknown or repeated objectives, and none that training can change."""
+def objectives_in(names: Sequence[str], scored: Sequence[Metric]) -> tuple[Metric, ...]:
+    """Return the metrics of these names; `scored`: those that the evaluator measures.
+
+    Raises `OptionError` for unknown or repeated ones, and where none is scored.
+    """
+    known = {each.name: each for each in (*scored, *COSTS)}
     for name in names:
-        if name not in OBJECTIVES:
-            raise OptionError(f"objective '{name}' is unknown: {one_of(OBJECTIVES, name)}")
+        if name not in known:
+            raise OptionError(f"objective '{name}' is unknown: {one_of(known, name)}")
     if len({*names}) < len(names):
         raise OptionError(f"objectives must differ, but got {','.join(names)}.")
-    if not set(names) & set(SCORED):
+    if not any(known[name].is_scored for name in names):
         raise OptionError(
-            f"objectives need accuracy or loss, or there is nothing to search for, "
-            f"but got {','.join(names) or 'none'}."
+            f"objectives need {' or '.join(each.name for each in scored)}, or there is nothing to "
+            f"search for, but got {','.join(names) or 'none'}."
         )
+    return tuple(known[name] for name in names)
 
 
-def directions(names: Sequence[str]) -> list[Direction]:
-    """Optuna's direction of each objective: accuracy up, all else down."""
-    return ["maximize" if name == "accuracy" else "minimize" for name in names]
+def directions(aims: Sequence[Metric]) -> list[Direction]:
+    """Return Optuna's direction of each objective."""
+    return ["maximize" if aim.better == "more" else "minimize" for aim in aims]
 
 
-def value_of(name: str, cost: Cost, score: Score | None, latency: float | None) -> float:
-    """The value of one objective; the worst there is where it was not measured."""
-    if name in EXACT:
-        return float(getattr(cost, name))
-    if name == "latency":
-        return inf if latency is None else latency
-    worst = -inf if name == "accuracy" else inf
-    value = worst if score is None else float(getattr(score, name))
-    return value if isfinite(value) else worst
+def value_of(metric: Metric, trial: Trial) -> float:
+    """Return a trial's value of a metric; the worst there is where it is not known."""
+    if metric.is_scored:
+        value = trial.score.values.get(metric.name, metric.worst) if trial.score else metric.worst
+    else:
+        value = trial.values.get(metric.name, metric.worst)
+    return float(value) if isfinite(value) else metric.worst
 
 
-def values_of(names: Sequence[str], trial: Trial) -> tuple[float, ...]:
-    """The values of all objectives of a trial, by its last score."""
-    return tuple(value_of(name, trial.cost, trial.score, trial.latency) for name in names)
+def values_of(aims: Sequence[Metric], trial: Trial) -> tuple[float, ...]:
+    """Return the values of all objectives of a trial, by its last score."""
+    return tuple(value_of(aim, trial) for aim in aims)
 
 
-def losses(names: Sequence[str], values: Sequence[float]) -> tuple[float, ...]:
-    """The same values turned so that less is better."""
-    return tuple(-v if n == "accuracy" else v for n, v in zip(names, values, strict=True))
+def losses(aims: Sequence[Metric], values: Sequence[float]) -> tuple[float, ...]:
+    """Return the same values turned so that less is better."""
+    return tuple(aim.turn * value for aim, value in zip(aims, values, strict=True))
 
 
-def standing(names: Sequence[str], trial: Trial, scores: Sequence[Score]) -> tuple[float, ...]:
-    """The losses by which a trial is compared at a rung, where it has these scores.
+def rung_losses(aims: Sequence[Metric], trial: Trial, scores: Sequence[Score]) -> tuple[float, ...]:
+    """Return the losses by which a trial is compared at a rung, where it has these scores.
 
-    Where a proxy was measured, it stands for accuracy and loss: more of it is better.
+    Where a proxy was measured, it stands for all that is scored: more of it is better.
     """
-    found = losses(names, values_of(names, replace(trial, scores=tuple(scores))))
+    found = losses(aims, values_of(aims, replace(trial, scores=tuple(scores))))
     if scores[0].proxy is None:
         return found
-    return tuple(-scores[0].value if n in SCORED else x for n, x in zip(names, found, strict=True))
-
-
-def worst_score(name: str, classes: int, chance: float) -> float:
-    """What guessing scores: the corner of the hypervolume on a scored objective's axis."""
-    return chance if name == "accuracy" else log(classes)
+    proxy = scores[0].proxy
+    return tuple(-proxy if a.is_scored else x for a, x in zip(aims, found, strict=True))

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import InitVar, dataclass, field, replace
 from time import monotonic
 
-from neptune_nas.metrics.trial import Score, State, Trial
+from neptune_nas.metrics.score import Score
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.front import dominated_share, ranked_trials, undominated
 from neptune_nas.study.settings import TABLE, Question, Settings
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State, Trial
 
 RECENT = 20  # results that the pace of a study on disk is read from, or three of each worker
 
@@ -19,7 +20,7 @@ class Progress:
 
     `done` of `total`: trials with a score, be they promoted later or not; where a later search
     asked for fewer, the total is all that have begun. `running` ones are begun and not at their
-    end. `best_accuracy`: of the trials at the last rung, 0..1; None while there is none.
+    end. `best_score`: of the trials at the last rung, 0..1; None while there is none.
     `hypervolume`: share of the box under the study's reference point, 0..1.
     `seconds_left`: by the pace so far; None until each worker has, on average, a second result.
     `newest`: the trial that the latest result is of; None for a study read from disk.
@@ -29,7 +30,7 @@ class Progress:
     total: int
     running: int
     failed: int
-    best_accuracy: float | None
+    best_score: float | None
     hypervolume: float
     seconds_left: float | None
     newest: Trial | None = None
@@ -69,7 +70,7 @@ class Tally:
     scored: set[int] = field(init=False, default_factory=set)
     ended: dict[int, State] = field(init=False, default_factory=dict)
     front: list[Trial] = field(init=False, default_factory=list)
-    best_accuracy: float | None = field(init=False, default=None)
+    best_score: float | None = field(init=False, default=None)
 
     def note(self, trial: Trial) -> None:
         """Take in how a trial stands now."""
@@ -80,8 +81,8 @@ class Tally:
         self.ended[trial.number] = trial.state
         question = self.settings.question
         for each in ranked_trials(question, [trial]):
-            accuracy = each.score.accuracy if each.score else 0.0
-            self.best_accuracy = max(accuracy, self.best_accuracy or 0.0)
+            score = each.score.main if each.score else 0.0
+            self.best_score = max(score, self.best_score or 0.0)
             self.front = undominated(question, [*self.front, each])
 
     def progress(self, begun: int, seconds_each: float | None) -> Progress:
@@ -92,7 +93,7 @@ class Tally:
             total=total,
             running=begun - len(self.ended),
             failed=sum(state is State.FAILED for state in self.ended.values()),
-            best_accuracy=self.best_accuracy,
+            best_score=self.best_score,
             hypervolume=dominated_share(self.settings, self.front),
             seconds_left=None if seconds_each is None else (total - done) * seconds_each,
         )

@@ -5,77 +5,72 @@ report prints it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from math import hypot, isfinite, log10
 
 from neptune_nas.errors import OptionError, StudyError, one_of
-from neptune_nas.metrics.trial import State, Trial
+from neptune_nas.metrics.registry import COST, COSTS, TIMED, metric
 from neptune_nas.study.front import dominated_share, pareto_front, ranked_trials, undominated
-from neptune_nas.study.measures import (
-    COSTS,
-    accuracy,
-    cost_axis,
-    cost_of,
-    efficiency,
-    efficiency_unit,
-    netscore,
-)
-from neptune_nas.study.noise import Noise, accuracies, half_width, noise, tied_groups
+from neptune_nas.study.measures import cost_axis, efficiency, efficiency_unit, main_score
+from neptune_nas.study.noise import Noise, half_width, noise, seed_scores, tied_groups
+from neptune_nas.study.objectives import value_of
 from neptune_nas.study.settings import Question, Settings
+from neptune_nas.study.trial import State, Trial
 
 WITHIN = 0.05  # of the best accuracy: without a floor the emptiest network is the most efficient
-BY_COST = ("efficiency", "netscore", *COSTS)  # what the floor is for
-RANKINGS = ("efficiency", "accuracy", "knee", "hypervolume", "netscore", *COSTS)
-
-FORMULAS = {
-    "efficiency": "(accuracy - chance) / {unit}",
-    "accuracy": "validation accuracy",
-    "knee": "distance above the line between the ends of the front in (log cost, accuracy)",
-    "hypervolume": "share of the hypervolume that this trial alone dominates",
-    "netscore": "20 log10(accuracy% ^ 2 / (Mparams ^ 0.5 x GMACs ^ 0.5)), arXiv 1806.05512",
-    "flops": "FLOPs, least first",
-    "macs": "MACs, least first",
-    "params": "parameters, least first",
-    "activations": "activations, least first",
-    "latency": "latency in ms, least first",
-}
+EFFICIENCY, KNEE = "efficiency", "knee"
+COST_NAMES = tuple(cost.name for cost in COSTS)
+TIMED_NAMES = tuple(cost.name for cost in TIMED)
+BY_COST = (EFFICIENCY, *COST_NAMES)  # what the floor is for
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A trial and its place in a ranking, from 1.
 
-    `value`: what it is ranked by. `accuracy`: mean over `seeds` seeds; `low` and `high` its 95%
+    `value`: what it is ranked by. `score`: mean over `seeds` seeds; `low` and `high` its 95%
     interval where seeds were repeated. `group`: of statistically tied trials, where noise is known.
     """
 
     place: int
     trial: Trial
     value: float
-    accuracy: float
+    score: float
     seeds: int
     low: float | None = None
     high: float | None = None
     group: int | None = None
 
 
-def ranked_as(question: Question, by: str | None = None) -> str:
-    """The ranking `by`, or without one that of the objectives: efficiency if one is a cost.
+def rankings(question: Question) -> tuple[str, ...]:
+    """Return the names of the rankings of a study."""
+    return (EFFICIENCY, question.main.name, KNEE, *(cost.name for cost in COSTS))
 
-    Without a cost it is accuracy. Raises `OptionError` for an unknown ranking.
+
+def ranked_as(question: Question, by: str | None = None) -> str:
+    """Return the ranking `by`, or without one that of the objectives: efficiency if one is a cost.
+
+    Without a cost it is the main score. Raises `OptionError` for an unknown ranking.
     """
     if by is None:
-        return "accuracy" if {*question.objectives}.isdisjoint(COSTS) else "efficiency"
-    if by not in RANKINGS:
-        raise OptionError(f"ranking '{by}' is unknown: {one_of(RANKINGS, by)}")
+        return question.main.name if all(a.is_scored for a in question.aims) else EFFICIENCY
+    if by not in rankings(question):
+        raise OptionError(f"ranking '{by}' is unknown: {one_of(rankings(question), by)}")
     return by
 
 
 def formula(question: Question, by: str) -> str:
-    """What a study is ranked by, as the report prints it."""
-    return FORMULAS[by].format(unit=efficiency_unit(question))
+    """Return what a study is ranked by, as the report prints it."""
+    title = question.main.title
+    if by == EFFICIENCY:
+        return f"({title} - chance) / {efficiency_unit(question)}"
+    if by == KNEE:
+        return f"distance above the line between the ends of the front in (log cost, {title})"
+    if by == question.main.name:
+        return f"validation {title}"
+    cost = metric(by)
+    return f"{cost.title}{f' in {cost.unit}' if cost.unit else ''}, least first"
 
 
 def ranking(
@@ -92,10 +87,10 @@ def ranking(
     kept = admitted(settings, ranked, by, min_accuracy)
     values = measure(settings, ranked, by, kept)
     kept, values = measured(settings.name, by, kept, values)
-    sign = 1 if by in COSTS else -1
+    sign = 1 if by in COST_NAMES else -1
     order = sorted(
         range(len(kept)),
-        key=lambda i: (sign * values[i], -accuracy(kept[i]), kept[i].cost.flops, i),
+        key=lambda i: (sign * values[i], -main_score(kept[i]), value_of(COST, kept[i]), i),
     )
     return standings([kept[i] for i in order], [values[i] for i in order], noise(ranked))
 
@@ -104,8 +99,8 @@ def standings(
     trials: list[Trial], values: list[float], spread: Noise | None
 ) -> tuple[Standing, ...]:
     """The ordered trials with places, intervals and tied groups."""
-    counts = [len(accuracies(trial)) for trial in trials]
-    means = [accuracy(trial) for trial in trials]
+    counts = [len(seed_scores(trial)) for trial in trials]
+    means = [main_score(trial) for trial in trials]
     plain = (
         Standing(i + 1, trial, values[i], means[i], counts[i]) for i, trial in enumerate(trials)
     )
@@ -123,7 +118,7 @@ def with_interval(standing: Standing, spread: Noise) -> Standing:
     half = half_width(standing.trial, spread)
     if half is None:
         return standing
-    low, high = max(standing.accuracy - half, 0.0), min(standing.accuracy + half, 1.0)
+    low, high = max(standing.score - half, 0.0), min(standing.score + half, 1.0)
     return replace(standing, low=low, high=high)
 
 
@@ -142,11 +137,11 @@ def admitted(
     settings: Settings, ranked: Sequence[Trial], by: str, min_accuracy: float | None
 ) -> list[Trial]:
     """The ranked trials that a ranking compares: those of the front, or not below the floor."""
-    found = pareto_front(settings.question, ranked) if by == "knee" else ranked
-    floor = accuracy_floor(ranked, min_accuracy) if by in BY_COST else (min_accuracy or 0.0)
-    kept = [trial for trial in found if accuracy(trial) >= floor]
+    found = pareto_front(settings.question, ranked) if by == KNEE else ranked
+    floor = score_floor(ranked, min_accuracy) if by in BY_COST else (min_accuracy or 0.0)
+    kept = [trial for trial in found if main_score(trial) >= floor]
     if not kept:
-        top = max(map(accuracy, found))
+        top = max(map(main_score, found))
         raise StudyError(
             f"study '{settings.name}' has no trial with an accuracy of at least {floor:g}: "
             f"the best is {top:.4f}; lower `min_accuracy` (--min-accuracy)."
@@ -154,11 +149,11 @@ def admitted(
     return kept
 
 
-def accuracy_floor(ranked: Sequence[Trial], min_accuracy: float | None = None) -> float:
+def score_floor(ranked: Sequence[Trial], min_accuracy: float | None = None) -> float:
     """The least accuracy in a ranking by cost: `min_accuracy`, or 5 points below the best."""
     if min_accuracy is not None:
         return min_accuracy
-    return max(map(accuracy, ranked), default=0.0) - WITHIN
+    return max(map(main_score, ranked), default=0.0) - WITHIN
 
 
 def measured(
@@ -166,14 +161,14 @@ def measured(
 ) -> tuple[list[Trial], list[float]]:
     """The trials with a value, which all have whose costs are known; `name`: the study's."""
     kept = [(t, v) for t, v in zip(trials, values, strict=True) if isfinite(v)]
-    if not kept and by != "latency":
+    if not kept and by not in TIMED_NAMES:
         raise StudyError(
             f"study '{name}' cannot be ranked by {by}: no trial has all the costs that this takes."
         )
     if not kept:
         raise StudyError(
-            f"study '{name}' measured no latencies to rank by: "
-            f"search with accuracy,latency as `objectives` (--objectives)."
+            f"study '{name}' measured no {by} to rank by: name it among the `objectives` "
+            f"(--objectives) of a search."
         )
     return [t for t, _ in kept], [v for _, v in kept]
 
@@ -181,37 +176,29 @@ def measured(
 def measure(
     settings: Settings, ranked: Sequence[Trial], by: str, trials: Sequence[Trial]
 ) -> list[float]:
-    """What each of the `trials`, which are some of the ranked ones, is ranked by."""
-    if by == "hypervolume":
-        return contributions(settings, ranked, trials)
-    if by == "knee":
+    """Return what each of the `trials`, which are some of the ranked ones, is ranked by."""
+    if by == KNEE:
         return bends(settings.question, ranked, trials)
-    measures: dict[str, Callable[[Trial], float]] = {
-        "efficiency": partial(efficiency, settings),
-        "accuracy": accuracy,
-        "netscore": netscore,
-    }
-    return [measures[by](t) if by in measures else cost_of(t, by) for t in trials]
+    if by == EFFICIENCY:
+        return [efficiency(settings, trial) for trial in trials]
+    if by == settings.question.main.name:
+        return list(map(main_score, trials))
+    return [value_of(metric(by), trial) for trial in trials]
 
 
-def contributions(
-    settings: Settings, ranked: Sequence[Trial], trials: Sequence[Trial]
-) -> list[float]:
-    """The share of the reference box that each trial alone dominates; 0 off the front.
+def contributions(settings: Settings, ranked: Sequence[Trial]) -> list[float]:
+    """Return the share of the reference box that each trial of the front alone dominates.
 
-    Without a trial of the front, only others of the front and the front behind it can stand there.
+    In the order of the front. Without a trial of the front, only others of the front and the front
+    behind it can stand there.
     """
     front = pareto_front(settings.question, ranked)
     on_front = {trial.number for trial in front}
     rest = [trial for trial in ranked if trial.number not in on_front]
     behind = undominated(settings.question, rest)
     whole = dominated_share(settings, front)
-    alone = {
-        trial.number: whole
-        - dominated_share(settings, [t for t in front if t is not trial] + behind)
-        for trial in front
-    }
-    return [alone.get(trial.number, 0.0) for trial in trials]
+    without = ([t for t in front if t is not trial] + behind for trial in front)
+    return [whole - dominated_share(settings, others) for others in without]
 
 
 def bends(question: Question, ranked: Sequence[Trial], trials: Sequence[Trial]) -> list[float]:
@@ -221,15 +208,15 @@ def bends(question: Question, ranked: Sequence[Trial], trials: Sequence[Trial]) 
     0..1/sqrt(2) on it. A front of one or two points has no bend: all distances are 0, and ties go
     to the more accurate.
     """
-    name = cost_axis(question)
+    cost = cost_axis(question)
     front = pareto_front(question, ranked)
-    points = [(log10(max(cost_of(t, name), 1e-12)), accuracy(t)) for t in front]
+    points = [(log10(max(value_of(cost, t), 1e-12)), main_score(t)) for t in front]
     (left, low), (right, high) = min(points), max(points)
     wide, tall = right - left, high - low
     if len(points) < 3 or wide <= 0 or tall <= 0:
         return [0.0] * len(trials)
     return [
-        ((accuracy(t) - low) / tall - (log10(max(cost_of(t, name), 1e-12)) - left) / wide)
+        ((main_score(t) - low) / tall - (log10(max(value_of(cost, t), 1e-12)) - left) / wide)
         / hypot(1, 1)
         for t in trials
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from neptune_nas.architecture.codec import NotAllowedError
 from neptune_nas.architecture.fields import record_classes
 from neptune_nas.errors import StudyError
-from neptune_nas.metrics.trial import State, Trial
+from neptune_nas.metrics.registry import COST
 from neptune_nas.space.locate import find_module, find_space, is_there, records_of
 from neptune_nas.study.audit import audit_of, read_audit
 from neptune_nas.study.confirmation import confirmed, read_confirmations
@@ -18,6 +18,7 @@ from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.store import Store, open_store
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State, Trial
 
 
 def read_study(
@@ -94,7 +95,9 @@ def ledger_of(trials: Sequence[Trial], images: int, counts: Mapping[str, float])
         infeasible=int(counts.get("infeasible", 0)),
         failures=dict(Counter(t.failure for t in trials if t.failure is not None)),
         epochs=sum(score.fidelity for _, score in scores if score.ok),
-        flops_trained=sum(3.0 * t.cost.flops * images * s.fidelity for t, s in scores if s.ok),
+        flops_trained=sum(
+            3.0 * t.values.get(COST.name, 0) * images * s.fidelity for t, s in scores if s.ok
+        ),
         worker_seconds=sum(score.seconds for t in trials for score in t.scores),
         confirm_seconds=sum(score.seconds for t in trials for score in t.confirmations),
         wall_seconds=counts.get("wall_seconds", 0.0),

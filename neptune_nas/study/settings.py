@@ -10,8 +10,8 @@ from typing import Any
 from neptune_nas.devices.mode import Mode, Modes, same_for_all
 from neptune_nas.errors import OptionError
 from neptune_nas.metrics.constraints import Constraint, parse_constraint
-from neptune_nas.metrics.trial import SCORED
-from neptune_nas.study.objectives import check_objectives
+from neptune_nas.metrics.registry import CLASSIFICATION, OBJECTIVES, Metric
+from neptune_nas.study.objectives import objectives_in
 from neptune_nas.study.rungs import REDUCTION, Reduction, Rungs
 from neptune_nas.text import counted
 
@@ -22,7 +22,6 @@ TABLE = "table:"  # before the file of a table
 # What latencies are, in words.
 PROCESSOR_TIME = "processor time of one thread"
 TABLES_OWN = "as the table says"
-WALL_CLOCK = "wall clock"  # in studies that were begun before processor time was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Question:
     `Rungs`). `proxy`: the zero-cost proxy that is rung 0, if there is one. `sampler_kwargs`:
     numbers, text, true, false, and lists and dicts of these: what `study.toml` can hold.
     `evaluator_kwargs`: in the same way the parameters of a class; None where there are none to
-    know, and in older studies.
+    know. `scored`: the metrics that the evaluator measures, the main one first.
 
     Raises `OptionError` for what no study can be asked.
     """
@@ -44,7 +43,7 @@ class Question:
     space: str
     data: str = "digits"
     evaluator: str = TRAINING
-    objectives: tuple[str, ...] = ("accuracy", "flops")
+    objectives: tuple[str, ...] = OBJECTIVES
     constraints: tuple[str, ...] = ()
     rungs: tuple[int, ...] = (1,)
     sampler: str = "auto"
@@ -55,9 +54,10 @@ class Question:
     proxy: str = ""
     reduction: Reduction = REDUCTION
     evaluator_kwargs: dict[str, Any] | None = None
+    scored: tuple[Metric, ...] = CLASSIFICATION
 
     def __post_init__(self) -> None:
-        check_objectives(self.objectives)
+        objectives_in(self.objectives, self.scored)
         object.__setattr__(self, "reduction", Rungs(self.rungs, self.reduction).reduction)
         for text in self.constraints:
             parse_constraint(text)
@@ -80,6 +80,16 @@ class Question:
         return counted(fidelity, "epoch")
 
     @property
+    def aims(self) -> tuple[Metric, ...]:
+        """The objectives as metrics."""
+        return objectives_in(self.objectives, self.scored)
+
+    @property
+    def main(self) -> Metric:
+        """The scored metric that rankings go by, of which more is better."""
+        return self.scored[0]
+
+    @property
     def limits(self) -> tuple[Constraint, ...]:
         """The constraints, read."""
         return tuple(map(parse_constraint, self.constraints))
@@ -87,7 +97,8 @@ class Question:
     @property
     def costs(self) -> frozenset[str]:
         """The costs that objectives or constraints are about, by name."""
-        return frozenset((*self.objectives, *(limit.name for limit in self.limits))) - {*SCORED}
+        aims = (aim.name for aim in self.aims if not aim.is_scored)
+        return frozenset((*aims, *(limit.name for limit in self.limits)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +108,13 @@ class Facts:
     `space_size`: exact, or an estimate with its interval, as text, since it may exceed what TOML's
     integers hold. `outline`: what may stand at each path of the space, to name what has changed.
     `input_shape`: channels, height, width. `images`: how many to train, validate and test on.
-    `reference`: the corner that hypervolume is measured from, one number an objective: chance
-    accuracy, and the largest cost admitted (found in the space, or set by a constraint).
+    `guess`: what guessing scores, by metric. `reference`: the corner that hypervolume is measured
+    from, one number an objective: what guessing scores, and the largest cost admitted (found in the
+    space, or set by a constraint).
     `created`: ISO 8601, UTC. `modes`: in which precision and memory layout each kind of network is
     trained; None where nothing is trained, and in studies that were begun before modes were
-    measured, which go on with their recipe's precision, channels last. `latency`: what latencies
-    are, in words; None where there are none, and in studies that were begun before it was noted.
+    measured, which go on with their recipe's precision, channels last. `timed`: how each
+    timed metric that the question is about was timed, in words, by its name.
 
     Raises `OptionError` for numbers out of their range.
     """
@@ -114,7 +126,7 @@ class Facts:
     input_shape: tuple[int, int, int]
     classes: int
     images: tuple[int, int, int]
-    chance: float
+    guess: dict[str, float]
     reference: tuple[float, ...]
     device: str
     hardware: str
@@ -122,14 +134,13 @@ class Facts:
     versions: dict[str, str]
     outline: dict[str, str]
     modes: Modes | None = None
-    latency: str | None = None
+    timed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape, images = self.input_shape, self.images
         require("input_shape", min(shape) >= 1, "of positive numbers", list(shape))
         require("classes", self.classes >= 1, "at least 1", self.classes)
         require("images", min(images) >= 0, "of numbers from 0", list(images))
-        require("chance", 0 <= self.chance <= 1, "in 0..1", self.chance)
         require(
             "reference", not any(map(isnan, self.reference)), "of numbers", list(self.reference)
         )
@@ -163,10 +174,9 @@ class Settings:
         """In which modes its networks are trained."""
         return self.facts.modes or same_for_all(Mode(self.question.recipe.get("precision", "auto")))
 
-    @property
-    def latency(self) -> str:
-        """What its latencies are, in words; empty where the question is not about any."""
-        return (self.facts.latency or WALL_CLOCK) if "latency" in self.question.costs else ""
+    def timed_as(self, metric: Metric) -> str:
+        """Return how a metric was timed, in words; empty where it was not."""
+        return self.facts.timed.get(metric.name, "")
 
     @property
     def identity(self) -> str:

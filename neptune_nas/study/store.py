@@ -1,9 +1,9 @@
 """The trials on disk: an Optuna study, readable by `optuna-dashboard`, written one step at a time.
 
 Parameters are the picks by path. Everything else about a trial stands in its user attributes:
-`architecture` (JSON), `key`, `macs`, `params`, `activations`, `latency`, `given` (of those that the
+`architecture` (JSON), `key`, each counted and timed metric by its name, `given` (of those that the
 search was told to try), `trace` (of those that an exception ended) and `scores`, a list that grows
-by one with every evaluation. Accuracy below the last rung is an intermediate value too.
+by one with every evaluation. The main score below the last rung is an intermediate value too.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,10 +24,11 @@ from neptune_nas.architecture.codec import from_json, to_json
 from neptune_nas.devices.mode import Modes, modes_from
 from neptune_nas.errors import StudyError
 from neptune_nas.interrupts import ctrl_c_held
-from neptune_nas.metrics.trial import Cost, State, Trial
-from neptune_nas.metrics.trial_json import score_from_json, score_to_json
-from neptune_nas.redact import redact
+from neptune_nas.metrics.registry import COSTS
+from neptune_nas.metrics.score import score_from_json, score_to_json
 from neptune_nas.study.database import SQLITE, has_studies, opening, require_database, storage_at
+from neptune_nas.study.trial import State, Trial
+from neptune_nas.text import redact
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -100,11 +101,9 @@ class Store:
         attributes = {
             "key": trial.key,
             "architecture": to_json(trial.architecture),
-            **asdict(trial.cost),
+            **trial.values,
             "scores": [],
         }
-        if trial.latency is not None:
-            attributes["latency"] = trial.latency
         if trial.given:
             attributes["given"] = True
         template = create_trial(
@@ -127,7 +126,7 @@ class Store:
         if newest.trace is not None:
             self.storage.set_trial_user_attr(trial_id, "trace", newest.trace)
         if newest.ok and newest.proxy is None and not is_last:
-            self.storage.set_trial_intermediate_value(trial_id, newest.fidelity, newest.accuracy)
+            self.storage.set_trial_intermediate_value(trial_id, newest.fidelity, newest.main)
 
     @translated
     def finish(self, trial: Trial, values: Sequence[float] | None) -> None:
@@ -257,12 +256,11 @@ def trial_from(frozen: FrozenTrial, allow: Iterable[type] = ()) -> Trial:
         number=frozen.number,
         architecture=from_json(attributes["architecture"], allow),
         key=attributes["key"],
-        cost=Cost(*(attributes[name] for name in ("macs", "params", "activations"))),
+        values={cost.name: attributes[cost.name] for cost in COSTS if cost.name in attributes},
         picks=frozen.params,
         scores=scores,
         state=STATES[frozen.state],
         failure=next((s.failure for s in reversed(scores) if s.failure), None),
-        latency=attributes.get("latency"),
         given=attributes.get("given", False),
         trace=attributes.get("trace"),
     )

@@ -10,9 +10,9 @@ from neptune_nas.engine.process import end_if_unguarded
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.evaluators.tabular import Tabular
-from neptune_nas.evaluators.zero_cost import Proxy, ZeroCost
+from neptune_nas.evaluators.zero_cost import ZeroCost
 from neptune_nas.interrupts import ctrl_c_held
-from neptune_nas.metrics.trial import Score, Trial
+from neptune_nas.metrics.score import Score
 from neptune_nas.report.outputs import write_outputs
 from neptune_nas.search.config import Search
 from neptune_nas.search.resume import check_same, study_of
@@ -22,10 +22,11 @@ from neptune_nas.study.audit import NEEDED, Measured, Truth, pick, read_audit, w
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.settings import TRAINING
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted
 from neptune_nas.watch import ignore
 
-PROXIES: tuple[Proxy, ...] = ("synflow", "naswot")
+PROXIES = ("synflow", "naswot")
 FRESH = 1_000  # seeds from there on are none that a search or its confirmation uses
 FULL = 5  # times the last rung, unless it is said
 SHOWN = 10  # fidelities in a message
@@ -145,5 +146,5 @@ def truth_of(search: Search, trial: Trial, score: Score) -> Truth:
     names = PROXIES if search.question.evaluator == TRAINING else ()
     evaluators = (ZeroCost(name, search.question.data, search.data_dir) for name in names)
     found = ((str(each.proxy), each(trial.architecture, 0, seed)) for each in evaluators)
-    proxies = {name: proxy.value for name, proxy in found if proxy.ok}
+    proxies = {name: proxy.rank_value for name, proxy in found if proxy.ok}
     return Truth(trial.number, trial.key, score, proxies)

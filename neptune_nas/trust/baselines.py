@@ -39,7 +39,7 @@ def run_baselines(
             f"wait for it, so that its baselines get as many trials."
         )
     check_same(search, study)
-    check_latency(search, study.settings)
+    check_timed(search, study.settings)
     if not samplers:
         raise OptionError("baselines need a sampler at least, such as random,local.")
     if trials is not None and trials < 1:
@@ -60,8 +60,8 @@ def run_baselines(
             first=given,
         )
         # Measured again, a latency might break the constraint that it kept.
-        known = {trial.key: trial.latency for trial in given if trial.latency is not None}
-        other.subject.gauge.latencies.update(known)
+        times = {(name, t.key): t.values[name] for t in given for name in search.subject.timed}
+        other.subject.costs.times.update(times)
         say(f"Searching with sampler '{name}'.")
         other.run(watch)
     study = study_of(search)
@@ -69,11 +69,11 @@ def run_baselines(
     return study
 
 
-def check_latency(search: Search, settings: Settings) -> None:
-    """Refuse baselines whose latencies would be other than the study's."""
-    ours, theirs = search.subject.latency or "", settings.latency
-    if ours != theirs:
-        raise StudyError(
-            f"study {search.folder.path} has latencies by {theirs}, but those of its baselines "
-            f"would be {ours}, which do not compare: search under another name first."
-        )
+def check_timed(search: Search, settings: Settings) -> None:
+    """Refuse baselines whose times would be measured otherwise than the study's."""
+    for name, ours in search.subject.timed.items():
+        if (theirs := settings.facts.timed.get(name)) != ours:
+            raise StudyError(
+                f"study {search.folder.path} has a {name} by {theirs}, but that of its baselines "
+                f"would be {ours}, which do not compare: search under another name first."
+            )

@@ -9,7 +9,6 @@ from neptune_nas.engine.engine import Call
 from neptune_nas.engine.process import end_if_unguarded
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.interrupts import ctrl_c_held
-from neptune_nas.metrics.trial import Trial
 from neptune_nas.report.outputs import write_outputs
 from neptune_nas.search.config import Search
 from neptune_nas.search.resume import check_same, study_of
@@ -25,6 +24,7 @@ from neptune_nas.study.confirmation import (
 )
 from neptune_nas.study.folder import open_folder
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
 from neptune_nas.watch import ignore
 
 Watch = Callable[[Trial, int], None]

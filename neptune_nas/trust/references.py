@@ -11,7 +11,7 @@ from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.metrics.counted import cost_of
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.report.outputs import write_outputs
 from neptune_nas.search.config import Search
@@ -52,7 +52,7 @@ def run_references(
     check_same(search, study)
     with ctrl_c_held(), search.folder.locked():
         kept = {each.name: each for each in read_references(search.folder.references)}
-        kept = {n.name: Reference(n.name, cost_of(n)) for n in chosen} | kept
+        kept = {n.name: Reference(n.name, cost_of(n).values) for n in chosen} | kept
         jobs = missing(chosen, kept, search.seed, seeds)
         told = count(1)
         for found in scores(search, jobs):

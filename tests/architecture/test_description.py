@@ -2,7 +2,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from neptune_nas.architecture.description import brief, describe, duration, short, title
+from neptune_nas.architecture.description import brief, describe, title
+from neptune_nas.text import duration, short
 from neptune_nas.architecture.records import (
     Architecture,
     Attention,

@@ -50,7 +50,7 @@ def test_it_measures_what_a_search_tries(begun: Path) -> None:
     for trial in study.trials:
         assert trial.score is not None
         width = sum(stage.width for stage in trial.architecture.stages)
-        assert trial.score.accuracy == pytest.approx(width / 300)
+        assert trial.score.main == pytest.approx(width / 300)
 
 
 def test_the_question_is_asked_again_where_it_is_given_again(

@@ -9,7 +9,7 @@ import torch
 import neptune_nas
 from neptune_nas.cli.pick import numbered
 from neptune_nas.errors import StudyError
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 from neptune_nas.metrics.trial_json import COST, SCORE, SCORED
 from neptune_nas.models.architecture_file import FIELDS, loads
 from neptune_nas.models.model import load_model, save_model, untrained

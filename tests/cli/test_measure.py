@@ -9,7 +9,8 @@ from neptune_nas.cli.confirming import confirm_in_all
 from neptune_nas.cli.summary import confirmed_lines, print_plan
 from neptune_nas.errors import OptionError
 from neptune_nas.metrics.constraints import Survey
-from neptune_nas.metrics.trial import Score, State
+from neptune_nas.metrics.score import Score
+from neptune_nas.study.trial import State
 from neptune_nas.search.config import Search
 from neptune_nas.search.dry_run import Plan
 from neptune_nas.search.sharing import evenly
@@ -144,7 +145,7 @@ def test_who_came_into_the_table_and_who_left_it_is_said() -> None:
     """The best of three falls behind with a second score."""
     trials = tuple(make_trial(i, 0.5 + i / 10, 1_000_000) for i in range(3))
     before = Study(Path("x"), settings(question()), trials, Ledger())
-    after = with_confirmation(before, 2, Score(1, 0.1, 1.0, seed=1))
+    after = with_confirmation(before, 2, Score(1, {"accuracy": 0.1, "loss": 1.0}, seed=1))
     second = Goal(seeds=2, by="accuracy", top=1)
     assert [*confirmed_lines(before, after, second, "x")] == [
         "New in the table above: trial 1.",
@@ -192,7 +193,16 @@ def test_a_plan_says_what_shares_the_gpus_where_there_are_any(
     settings = read_study(study).settings
     survey: Survey[object] = Survey("tiny", (), 1, 1, {}, None)
     about = (study, None, settings.question, settings.facts, survey)
-    print_plan(Plan(*about, Score(1, 0.5, 1.0, 0), seconds=9, trials=3, jobs=2, sharing=sharing))
+    print_plan(
+        Plan(
+            *about,
+            Score(1, {"accuracy": 0.5, "loss": 1.0}, 0),
+            seconds=9,
+            trials=3,
+            jobs=2,
+            sharing=sharing,
+        )
+    )
     shown = capsys.readouterr().out
     assert ("GPUs" in shown) is bool(sharing)
     assert sharing in shown
@@ -203,7 +213,7 @@ def test_a_plan_shows_where_its_candidate_failed_if_that_is_asked_for(
 ) -> None:
     settings = read_study(study).settings
     survey: Survey[object] = Survey("tiny", (), 1, 1, {}, None)
-    score = Score(1, 0.0, 1.0, failure="odd", trace="in line 3")
+    score = Score(1, failure="odd", trace="in line 3")
     about = (study, None, settings.question, settings.facts, survey, score)
     planned = Plan(*about, seconds=9, trials=3, jobs=2)
     print_plan(planned)

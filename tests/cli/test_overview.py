@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from neptune_nas.cli.overview import overview
-from neptune_nas.metrics.trial import Score, State
+from neptune_nas.metrics.score import Score
+from neptune_nas.study.trial import State
 from neptune_nas.study.confirmation import (
     Aim,
     Goal,
@@ -92,7 +93,9 @@ def done(tmp_path: Path) -> Study:
     trials = (make_trial(0, 0.5, 100), make_trial(1, 0.6, 200))
     study = Study(tmp_path, settings(question(), trials=2), trials, Ledger())
     seed = missing_seeds(study.settings.question, trials[1], Goal(2))[0]
-    study = with_confirmation(study, 1, Score(1, 0.6, 1.0, seed=seed, started=time() - 90))
+    study = with_confirmation(
+        study, 1, Score(1, {"accuracy": 0.6, "loss": 1.0}, seed=seed, started=time() - 90)
+    )
     write_confirmations(Folder(tmp_path).confirmations, study.trials, Aim(Goal(2)))
     return study
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from neptune_nas.cli.progress import Log, one_line, result_line, say, watching
-from neptune_nas.metrics.trial import State, Trial
+from neptune_nas.study.trial import State, Trial
 from neptune_nas.study.progress import Progress
 from tests.study.builders import make_trial
 

@@ -33,7 +33,7 @@ def test_a_search_on_a_table_trains_nothing(asked: tuple[str | int, ...], tmp_pa
     outcome = neptune("search", *asked, "--trials", 20)
     assert outcome.code == 0, outcome
     study = read_study(tmp_path / "nine_networks-cifar10-table")
-    assert sorted(t.score.accuracy for t in study.ranked if t.score) == pytest.approx(
+    assert sorted(t.score.main for t in study.ranked if t.score) == pytest.approx(
         sorted(0.53 + a / 10 + b / 20 for a in range(3) for b in range(3))
     )
     assert study.settings.question.evaluator == f"table:{tmp_path / 'table.csv'}"

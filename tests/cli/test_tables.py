@@ -12,7 +12,9 @@ from neptune_nas.architecture.description import describe
 from neptune_nas.cli.overview import front_table
 from neptune_nas.cli.summary import confirmed_table, ranking_table
 from neptune_nas.cli.tables import objective_columns
-from neptune_nas.metrics.trial import Cost, Score, Trial
+from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.score import Score
+from neptune_nas.study.trial import Trial
 from neptune_nas.study.confirmation import Goal
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
@@ -28,7 +30,10 @@ TABLES: dict[str, Callable[[Study], Table]] = {
 def trial(number: int, accuracy: float, flops: int, latency: float) -> Trial:
     """A trial whose accuracy, loss, costs and latency are these."""
     made = make_trial(number, accuracy, flops)
-    cost, scores = Cost(flops // 2, 14_100, 5_320), (Score(1, accuracy, 0.4567),)
+    cost, scores = (
+        Cost(flops // 2, 14_100, 5_320),
+        (Score(1, {"accuracy": accuracy, "loss": 0.4567}),),
+    )
     return replace(made, cost=cost, scores=scores, latency=latency)
 
 

@@ -66,7 +66,7 @@ class EngineContract(ABC):
     def test_every_call_yields_its_own_score_once(self) -> None:
         with self.make(Echo()) as engine:
             found = results(engine, [call(i, width=8 + i) for i in range(20)])
-        assert {i: (r.score.accuracy, r.score.loss) for i, r in found.items()} == {
+        assert {i: (r.score.main, r.score.values["loss"]) for i, r in found.items()} == {
             i: (i / 1000, 8 + i) for i in range(20)
         }
 
@@ -171,7 +171,7 @@ class EngineContract(ABC):
 
     def test_an_evaluator_may_start_processes_of_its_own(self) -> None:
         with self.make(HasChild(), jobs=1) as engine:
-            assert results(engine, [call(0)])[0].score.loss == 7
+            assert results(engine, [call(0)])[0].score.values["loss"] == 7
 
     def test_a_users_mistake_that_cannot_be_pickled_keeps_its_message(self) -> None:
         with self.make(RaisesOdd()) as engine:
@@ -184,7 +184,7 @@ class EngineContract(ABC):
         with self.make(Dies(tmp_path, times=1)) as engine:
             found = results(engine, map(call, range(6)))
             assert engine.usage.deaths == 3
-        assert [found[i].score.accuracy for i in range(6)] == [i / 1000 for i in range(6)]
+        assert [found[i].score.main for i in range(6)] == [i / 1000 for i in range(6)]
 
     @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
     def test_a_call_whose_worker_dies_twice_fails_alone(self, tmp_path: Path, number: int) -> None:

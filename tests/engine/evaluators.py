@@ -11,7 +11,7 @@ import torch
 
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,9 @@ class Echo:
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
         loss = float(architecture.stages[0].width)
-        return Score(fidelity, accuracy=seed / 1000, loss=loss, seed=seed, seconds=self.seconds)
+        return Score(
+            fidelity, {"accuracy": seed / 1000, "loss": loss}, seed=seed, seconds=self.seconds
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Forgets:
     """Says nothing of its seed, always the same fidelity, and has another clock."""
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:  # noqa: ARG002  # the protocol's arguments
-        return Score(1, accuracy=0.5, loss=1.0, started=5.0)
+        return Score(1, {"accuracy": 0.5, "loss": 1.0}, started=5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ class Placed:
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:  # noqa: ARG002  # the protocol's arguments
         index = torch.device(self.device).index or 0
-        return Score(fidelity, accuracy=index / 100, loss=float(torch.get_num_threads()))
+        return Score(fidelity, {"accuracy": index / 100, "loss": float(torch.get_num_threads())})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class Reports:
     """Scores the process it runs in: loss is its id."""
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:  # noqa: ARG002  # the protocol's arguments
-        return Score(fidelity, accuracy=0.0, loss=float(os.getpid()))
+        return Score(fidelity, {"accuracy": 0.0, "loss": float(os.getpid())})
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ class HasChild:
         child = multiprocessing.get_context("forkserver").Process(target=os._exit, args=(7,))
         child.start()
         child.join()
-        return Score(fidelity, accuracy=1.0, loss=float(child.exitcode or 0))
+        return Score(fidelity, {"accuracy": 1.0, "loss": float(child.exitcode or 0)})
 
 
 def refuse() -> None:

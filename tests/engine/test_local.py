@@ -116,12 +116,12 @@ def test_a_setup_that_breaks_down_is_the_users_to_mend() -> None:
 
 def test_each_worker_has_the_threads_it_was_given() -> None:
     with LocalEngine(Placed(), jobs=1, threads=3) as engine:
-        assert results(engine, [call(0)])[0].score.loss == 3
+        assert results(engine, [call(0)])[0].score.values["loss"] == 3
 
 
 def test_an_evaluator_runs_on_the_gpu_of_its_worker() -> None:
     with LocalEngine(Placed(), gpus=(5,)) as engine:
-        assert results(engine, [call(0)])[0].score.accuracy == 0.05
+        assert results(engine, [call(0)])[0].score.main == 0.05
 
 
 def test_gpus_change_nothing_for_an_evaluator_without_a_device() -> None:

@@ -47,12 +47,12 @@ class TestRayEngine(EngineContract):
 
 def test_each_worker_has_the_threads_it_was_given() -> None:
     with RayEngine(Placed(), Slots(1, 3)) as engine:
-        assert results(engine, [call(0)])[0].score.loss == 3
+        assert results(engine, [call(0)])[0].score.values["loss"] == 3
 
 
 def test_an_evaluator_runs_on_the_gpu_that_ray_shows_it() -> None:
     with RayEngine(Placed(device="cuda:7"), Slots(1, 1, gpus=(5,))) as engine:
-        assert results(engine, [call(0)])[0].score.accuracy == 0.0
+        assert results(engine, [call(0)])[0].score.main == 0.0
 
 
 def test_all_gpus_are_dealt_and_each_as_often_as_is_asked() -> None:
@@ -134,9 +134,9 @@ def test_the_node_with_the_fewest_cores_a_gpu_decides(has: Callable[..., None]) 
 
 def test_an_idle_worker_that_dies_is_replaced() -> None:
     with RayEngine(Reports(), Slots(1, 1)) as engine:
-        first = int(results(engine, [call(0)])[0].score.loss)
+        first = int(results(engine, [call(0)])[0].score.values["loss"])
         os.kill(first, signal.SIGKILL)
-        assert int(results(engine, [call(1)])[1].score.loss) != first
+        assert int(results(engine, [call(1)])[1].score.values["loss"]) != first
         assert engine.usage.deaths == 1
 
 

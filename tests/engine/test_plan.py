@@ -6,7 +6,7 @@ from neptune_nas.architecture.records import Architecture
 from neptune_nas.engine.plan import Slots, make_plans, own_modules, share_out, usable_cores
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluators.short_training import ShortTraining
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 from tests.engine.evaluators import Echo
 
 

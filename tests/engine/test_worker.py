@@ -11,7 +11,7 @@ from neptune_nas.architecture.records import Architecture
 from neptune_nas.engine.engine import Call
 from neptune_nas.engine.worker import answer, on_device
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 from tests.engine.contract import call
 from tests.engine.evaluators import Echo, Placed, Raises
 
@@ -81,10 +81,10 @@ CALL = pickle.dumps(Call(0, Architecture(), 1, 0))
         (0.5, r"evaluator Returns must return a `Score`.*, but returned 0\.5"),
         (None, "but returned None: return Score"),
         (
-            Score(1, 95.0, 1.0),
+            Score(1, {"accuracy": 95.0, "loss": 1.0}),
             r"in 0\.\.1, but returned accuracy 95\.0: return a share",
         ),
-        (Score(1, "0.5", 1.0), "but returned accuracy '0.5'"),  # type: ignore[arg-type]  # wrong on purpose
+        (Score(1, {"accuracy": "0.5", "loss": 1.0}), "but returned accuracy '0.5'"),  # type: ignore[arg-type]  # wrong on purpose
     ],
 )
 def test_what_is_no_score_is_the_users_mistake(what: object, says: str) -> None:
@@ -94,15 +94,15 @@ def test_what_is_no_score_is_the_users_mistake(what: object, says: str) -> None:
 
 
 def test_an_accuracy_that_is_no_number_is_a_failure_with_a_reason() -> None:
-    reply = answer(Returns(Score(1, float("nan"), 1.0)), CALL, 0)
+    reply = answer(Returns(Score(1, {"accuracy": float("nan"), "loss": 1.0})), CALL, 0)
     assert reply.score is not None
     assert reply.score.failure == "its accuracy is no number"
 
 
 def test_what_stands_for_the_accuracy_of_a_failure_is_no_result() -> None:
-    reply = answer(Returns(Score(1, -1.0, 1.0, failure="diverged")), CALL, 0)
+    reply = answer(Returns(Score(1, {"accuracy": -1.0, "loss": 1.0}, failure="diverged")), CALL, 0)
     assert reply.score is not None
-    assert (isnan(reply.score.accuracy), reply.score.failure) == (True, "diverged")
+    assert (isnan(reply.score.main), reply.score.failure) == (True, "diverged")
 
 
 def test_a_users_mistake_keeps_its_kind() -> None:

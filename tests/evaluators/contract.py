@@ -24,16 +24,16 @@ class EvaluatorContract:
 
     def test_equal_arguments_give_equal_scores(self, evaluator: Evaluator) -> None:
         first, second = evaluator(SMALL, 1, 3), evaluator(SMALL, 1, 3)
-        assert (first.value, first.loss) == (second.value, second.loss)
+        assert (first.rank_value, first.values["loss"]) == (second.rank_value, second.values["loss"])
 
     def test_what_was_measured_before_changes_nothing(self, evaluator: Evaluator) -> None:
         first = evaluator(SMALL, 1, 3)
         evaluator(OTHER, 1, 4)
-        assert evaluator(SMALL, 1, 3).value == first.value
+        assert evaluator(SMALL, 1, 3).rank_value == first.rank_value
 
     def test_a_pickled_copy_gives_the_same_score(self, evaluator: Evaluator) -> None:
         copy = pickle.loads(pickle.dumps(evaluator))
-        assert copy(SMALL, 1, 3).value == evaluator(SMALL, 1, 3).value
+        assert copy(SMALL, 1, 3).rank_value == evaluator(SMALL, 1, 3).rank_value
 
     def test_the_score_names_its_fidelity_seed_and_times(self, evaluator: Evaluator) -> None:
         score = evaluator(SMALL, 2, 5)

@@ -20,4 +20,4 @@ def test_fidelity_0_is_the_proxy_and_1_trains() -> None:
     below, above = BOTH(SMALL, 0, 5), BOTH(SMALL, 1, 5)
     assert below.proxy == ZeroCost("synflow")(SMALL, 0, 5).proxy
     assert above.proxy is None
-    assert above.accuracy > 0
+    assert above.main > 0

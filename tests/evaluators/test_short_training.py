@@ -37,13 +37,13 @@ class TestShortTraining(EvaluatorContract):
 def test_a_small_convolutional_network_learns_the_digits_in_the_default_epochs() -> None:
     stages = (Stage(24, norm="batch", substages=(Conv(),)), Stage(32, norm="batch"))
     evaluator = ShortTraining("digits", recipe=default_recipe("digits"))
-    assert evaluator(Architecture(Stem(16), stages), default_epochs("digits"), 0).accuracy >= 0.97
+    assert evaluator(Architecture(Stem(16), stages), default_epochs("digits"), 0).main >= 0.97
 
 
 def test_a_small_attention_network_learns_the_digits_in_the_default_epochs() -> None:
     stages = (Stage(32, norm="layer", substages=(Attention(2), FeedForward(2))),)
     evaluator = ShortTraining("digits", recipe=default_recipe("digits"))
-    assert evaluator(Architecture(Stem(16), stages), default_epochs("digits"), 0).accuracy >= 0.9
+    assert evaluator(Architecture(Stem(16), stages), default_epochs("digits"), 0).main >= 0.9
 
 
 def test_self_attentive_norms_train_at_four_times_the_default_rate() -> None:
@@ -53,12 +53,12 @@ def test_self_attentive_norms_train_at_four_times_the_default_rate() -> None:
         Stage(32, inverted, norm="lrn", substages=(InvertedResidual(expansion=2), Attention(2))),
     )
     evaluator = ShortTraining("digits", recipe=replace(default_recipe("digits"), lr=0.02))
-    assert evaluator(Architecture(Stem(16), stages), 10, 0).accuracy >= 0.9
+    assert evaluator(Architecture(Stem(16), stages), 10, 0).main >= 0.9
 
 
 def test_more_epochs_score_higher() -> None:
     evaluator = ShortTraining(recipe=default_recipe("digits"))
-    assert evaluator(SMALL, 5, 0).accuracy > evaluator(SMALL, 1, 0).accuracy
+    assert evaluator(SMALL, 5, 0).main > evaluator(SMALL, 1, 0).main
 
 
 def test_the_global_random_state_changes_no_score() -> None:
@@ -66,14 +66,14 @@ def test_the_global_random_state_changes_no_score() -> None:
     torch.manual_seed(1)
     first = evaluator(SMALL, 1, 0)
     torch.manual_seed(2)
-    assert evaluator(SMALL, 1, 0).accuracy == first.accuracy
+    assert evaluator(SMALL, 1, 0).main == first.main
 
 
 def test_a_hand_designed_network_is_trained_by_the_same_recipe() -> None:
     network, recipe = ReferenceNetwork("resnet8", (1, 8, 8), 10), default_recipe("digits")
     score = ShortTraining("digits", recipe=recipe)(network, 1, 3)
     result = train(network.build(3), load_once("digits", None, 0), recipe, 1, seed=3)
-    assert (score.accuracy, score.loss, score.failure) == (result.accuracy, result.loss, None)
+    assert (score.main, score.values["loss"], score.failure) == (result.main, result.values["loss"], None)
 
 
 @pytest.mark.parametrize(

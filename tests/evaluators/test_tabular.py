@@ -33,12 +33,12 @@ class TestTabular(EvaluatorContract):
 
 
 def test_the_seed_draws_a_training_run(curves: Tabular[Architecture]) -> None:
-    found = [curves(SMALL, 1, seed).accuracy for seed in range(4)]
+    found = [curves(SMALL, 1, seed).main for seed in range(4)]
     assert found == pytest.approx([0.51, 0.511, 0.51, 0.511])
 
 
 def test_a_fidelity_between_two_gets_the_lower(curves: Tabular[Architecture]) -> None:
-    found = [curves(OTHER, fidelity, 0).accuracy for fidelity in (1, 2, 3, 90)]
+    found = [curves(OTHER, fidelity, 0).main for fidelity in (1, 2, 3, 90)]
     assert found == pytest.approx([0.61, 0.61, 0.63, 0.63])
 
 
@@ -52,7 +52,7 @@ def test_a_table_without_fidelities_answers_at_any(tmp_path: Path) -> None:
     entry = {"test_acc": [90.0, 80.0], "flops": 1, "params": 2}
     path.write_text(json.dumps({"0": entry, "1": entry}))
     table = Tabular.from_file(path, SPACE)
-    assert [table(SMALL, fidelity, 1).accuracy for fidelity in (1, 50)] == [0.8, 0.8]
+    assert [table(SMALL, fidelity, 1).main for fidelity in (1, 50)] == [0.8, 0.8]
     assert table.mean(SMALL) == pytest.approx(0.85)
 
 

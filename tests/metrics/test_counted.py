@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from neptune_nas.architecture.records import Architecture, Attention, Conv, Identity, Stage
 from neptune_nas.errors import ArchitectureError, OwnCodeError
 from neptune_nas.metrics.counted import CostModel, cost
-from neptune_nas.metrics.trial import Cost
+from neptune_nas.metrics.counted import Cost
 from neptune_nas.nn.builder import build
 from neptune_nas.nn.norms import LRN, MLN
 from neptune_nas.nn.substages import SelfAttention

@@ -16,7 +16,7 @@ from neptune_nas.architecture.records import (
     Stem,
 )
 from neptune_nas.metrics.counted import CostModel, cost
-from neptune_nas.metrics.trial import Cost
+from neptune_nas.metrics.counted import Cost
 from neptune_nas.nn.builder import build_stage
 
 IMAGE = (3, 224, 224)

@@ -6,17 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.metrics.trial import Cost, Score
-from neptune_nas.metrics.trial_json import (
-    cost_in,
-    cost_to_json,
-    score_from_json,
-    score_in,
-    score_to_json,
-)
+from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.score import Score
+from neptune_nas.metrics.trial_json import cost_in, cost_to_json
+from neptune_nas.metrics.score import score_from_json, score_in, score_to_json
 
 COST = Cost(1000, 200, 30)
-SCORE = Score(3, 0.5, 1.0)
+SCORE = Score(3, {"accuracy": 0.5, "loss": 1.0})
 
 
 def test_a_cost_is_written_with_its_flops_and_read_again() -> None:
@@ -41,14 +37,14 @@ def test_a_cost_that_breaks_a_rule_is_refused(data: object, message: str) -> Non
 
 @given(st.floats(0, 1), st.floats(0, 100), st.integers(0, 2**32))
 def test_scores_survive_json(accuracy: float, loss: float, seed: int) -> None:
-    score = Score(3, accuracy, loss, seed)
+    score = Score(3, {"accuracy": accuracy, "loss": loss}, seed)
     assert score_from_json(score_to_json(score)) == score
 
 
 def test_what_is_not_finite_survives_json_too() -> None:
-    again = score_from_json(score_to_json(Score(3, nan, inf, failure="diverged")))
-    assert isnan(again.accuracy)
-    assert again.loss == inf
+    again = score_from_json(score_to_json(Score(3, failure="diverged")))
+    assert isnan(again.main)
+    assert again.values["loss"] == inf
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import neptune_nas
 from neptune_nas.architecture.records import Architecture, Conv, Stage
 from neptune_nas.errors import FileFormatError, OptionError
 from neptune_nas.metrics.counted import cost
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 from neptune_nas.models.architecture_file import ExportedArchitecture, bare, dumps, loads
 from neptune_nas.space import find_space
 from neptune_nas.study.export import export_trial
@@ -46,7 +46,7 @@ def test_what_is_loaded_builds_the_network_that_was_exported(seed: int) -> None:
     again = loads(dumps(item), "text")
     assert again == item
     assert again.key == item.key
-    assert cost(again.build(), SHAPE) == item.cost
+    assert cost(again.build(), SHAPE) == item.costs
 
 
 def test_equal_seeds_build_equal_weights() -> None:
@@ -120,10 +120,10 @@ def test_a_missing_field_is_named(name: str) -> None:
 
 
 def test_a_score_that_is_unknown_comes_back_as_such() -> None:
-    item = replace(bare(Architecture(), SHAPE, 10), scores=(Score(1, nan, inf, proxy=3.5),))
+    item = replace(bare(Architecture(), SHAPE, 10), scores=(Score(1, proxy=3.5),))
     (score,) = loads(dumps(item), "text").scores
-    assert isnan(score.accuracy)
-    assert (score.loss, score.proxy) == (inf, 3.5)
+    assert isnan(score.main)
+    assert (score.values["loss"], score.proxy) == (inf, 3.5)
 
 
 json_values = st.recursive(

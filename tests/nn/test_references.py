@@ -9,7 +9,7 @@ from torchvision.models import MobileNet_V3_Small_Weights, ShuffleNet_V2_X0_5_We
 
 from neptune_nas.errors import ArchitectureError, OptionError
 from neptune_nas.metrics.counted import cost
-from neptune_nas.metrics.trial import Cost
+from neptune_nas.metrics.counted import Cost
 from neptune_nas.nn.references import REFERENCES, ReferenceNetwork, list_references
 
 RGB, GREY = (3, 32, 32), (1, 28, 28)

@@ -11,7 +11,9 @@ from typing import Any
 from neptune_nas.architecture.codec import key
 from neptune_nas.architecture.records import Architecture, Attention
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.metrics.trial import Cost, Score, State, Trial
+from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.score import Score
+from neptune_nas.study.trial import State, Trial
 from neptune_nas.report.drawing import model_for
 from neptune_nas.space import Space
 from neptune_nas.study.hand_designed import Reference
@@ -48,7 +50,10 @@ def plain_trial(
         architecture=Architecture(),
         key=f"{number:016x}",
         cost=Cost(macs=macs, params=1000 + number, activations=100),
-        scores=tuple(Score(RUNGS[-1], value, 1.0, seed=i) for i, value in enumerate(found)),
+        scores=tuple(
+            Score(RUNGS[-1], {"accuracy": value, "loss": 1.0}, seed=i)
+            for i, value in enumerate(found)
+        ),
         state=State.FINISHED if found else State.FAILED,
         failure=None if found else "loss is not finite",
     )
@@ -79,7 +84,10 @@ def make_results(trials: int = 200, seed: int = 0, name: str = "digits") -> Stud
 
 def make_reference(name: str, *accuracies: float, macs: int = 416_000) -> Reference:
     """A hand-designed network with these accuracies, one a seed."""
-    scores = (Score(RUNGS[-1], value, 1.0, seed=i) for i, value in enumerate(accuracies))
+    scores = (
+        Score(RUNGS[-1], {"accuracy": value, "loss": 1.0}, seed=i)
+        for i, value in enumerate(accuracies)
+    )
     return Reference(name, Cost(macs, 61_706, 10_000), tuple(scores))
 
 
@@ -123,9 +131,11 @@ def make_trial(number: int, rng: Random) -> Trial:
     quality = make_quality(architecture, cost, rng)
     scores = tuple(
         Score(
-            fidelity=rung,
-            accuracy=round(max(CHANCE, quality * (1 - 0.25 * exp(-rung / 3))) * 288) / 288,
-            loss=1.2 * (1 - quality) + 0.3 / rung,
+            rung,
+            {
+                "accuracy": round(max(CHANCE, quality * (1 - 0.25 * exp(-rung / 3))) * 288) / 288,
+                "loss": 1.2 * (1 - quality) + 0.3 / rung,
+            },
             seed=number,
             seconds=0.3 + 0.25 * rung + rng.random() * 0.2,
             started=start + i * 1.4,
@@ -134,7 +144,7 @@ def make_trial(number: int, rng: Random) -> Trial:
         for i, rung in enumerate(rungs)
     )
     if failure:
-        scores = (Score(1, 0.0, float("inf"), started=start, seconds=0.2, failure=failure),)
+        scores = (Score(1, started=start, seconds=0.2, failure=failure),)
     finished = State.FINISHED if rungs == RUNGS else State.PRUNED
     return Trial(
         number=number,
@@ -174,7 +184,7 @@ def make_ledger(trials: tuple[Trial, ...]) -> Ledger:
         infeasible=12,
         failures=failures,
         epochs=sum(score.fidelity for score in scores if score.ok),
-        flops_trained=sum(3.0 * t.cost.flops * 1149 * s.fidelity for t in trials for s in t.scores),
+        flops_trained=sum(3.0 * t.values["flops"] * 1149 * s.fidelity for t in trials for s in t.scores),
         worker_seconds=busy,
         wall_seconds=busy / 1.8,
         slot_seconds=busy / 0.9,

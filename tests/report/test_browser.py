@@ -215,9 +215,9 @@ def test_the_filter_takes_words_and_conditions(chrome: Chrome, page: Path, study
     expected = [
         trial
         for trial in study.trials
-        if trial.cost.flops < 1_000_000
+        if trial.values["flops"] < 1_000_000
         and trial.score
-        and trial.score.accuracy >= 0.5
+        and trial.score.main >= 0.5
         and "attn" in describe(trial.architecture)
     ]
     assert 0 < len(expected) < len(study.trials)

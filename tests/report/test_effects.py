@@ -3,7 +3,9 @@ from random import Random
 
 import pytest
 
-from neptune_nas.metrics.trial import Cost, Score, Trial
+from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.score import Score
+from neptune_nas.study.trial import Trial
 from neptune_nas.report.effects import effects_of, measure_effects
 from neptune_nas.study.study import Study
 from tests.report.fixtures import plain_results, plain_trial
@@ -21,7 +23,10 @@ def caused(number: int, rng: Random) -> Trial:
     return replace(
         plain_trial(number, accuracy, 1),
         cost=Cost(1000 * width, 10, 10),
-        scores=(Score(1, accuracy, 1.0), Score(9, accuracy, 1.0)),
+        scores=(
+            Score(1, {"accuracy": accuracy, "loss": 1.0}),
+            Score(9, {"accuracy": accuracy, "loss": 1.0}),
+        ),
         picks={"norm": norm, "width": width, "idle": rng.choice((1, 2, 3))},
     )
 

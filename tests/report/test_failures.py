@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from neptune_nas.metrics.trial import State
+from neptune_nas.study.trial import State
 from neptune_nas.report.failures import failures_text
 from tests.report.fixtures import plain_results, plain_trial
 

@@ -47,7 +47,7 @@ def test_the_front_shows_rungs_apart_and_references_beside() -> None:
 def test_the_points_of_the_front_are_its_trials() -> None:
     study = make_results(60)
     line = pareto([study]).data[3]
-    assert list(line.x) == [trial.cost.flops for trial in study.pareto()]
+    assert list(line.x) == [trial.values["flops"] for trial in study.pareto()]
     assert [study.trials[place] for place in line.customdata] == list(study.pareto())
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.trial import Cost
+from neptune_nas.metrics.counted import Cost
 from neptune_nas.report import payload
 from neptune_nas.report.page import render
 from neptune_nas.report.tables import trials_csv
@@ -77,7 +77,7 @@ def test_the_answer_names_the_three_picks_and_how_to_export_them(page: str, stud
         assert f'data-number="{trial.number}"' in page
         assert f"<span>--trial {trial.number}</span>" in page
         assert trial.score is not None
-        assert f"{100 * trial.score.accuracy:.2f}%" in page
+        assert f"{100 * trial.score.main:.2f}%" in page
 
 
 def test_the_most_efficient_says_among_which_networks_it_was_looked_for(
@@ -156,7 +156,7 @@ def test_every_trial_has_its_network_in_the_page(page: str, study: Study) -> Non
     data = packed_json(page)
     for trial, places in zip(study.trials, data["networks"], strict=True):
         macs = sum(data["rows"][place][3] for place in places)
-        assert macs == trial.cost.macs
+        assert macs == trial.values["macs"]
 
 
 def test_in_a_space_without_end_only_so_many_parts_are_counted(

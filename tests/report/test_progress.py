@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neptune_nas.metrics.trial import Score, Trial
+from neptune_nas.metrics.score import Score
+from neptune_nas.study.trial import Trial
 from neptune_nas.report.progress import corners, progress, spans, survival
 from neptune_nas.study.study import Study
 from tests.report.fixtures import make_results, plain_results, plain_trial
@@ -12,7 +13,9 @@ from tests.report.fixtures import make_results, plain_results, plain_trial
 
 def at(number: int, started: float, seconds: float, worker: int = 0) -> Trial:
     """A trial whose one evaluation ran then."""
-    score = Score(9, 0.5, 1.0, started=started, seconds=seconds, worker=worker)
+    score = Score(
+        9, {"accuracy": 0.5, "loss": 1.0}, started=started, seconds=seconds, worker=worker
+    )
     return replace(plain_trial(number, 0.5, 1000), scores=(score,))
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from neptune_nas.errors import OptionError
-from neptune_nas.metrics.trial import Cost
+from neptune_nas.metrics.counted import Cost
 from neptune_nas.report.checklist import checklist
 from neptune_nas.report.tables import escape_markdown, pareto_csv, ranking_text, trials_csv
 from neptune_nas.study.study import Study
@@ -25,9 +25,9 @@ def read(text: str) -> pd.DataFrame:
 def test_trials_csv_has_a_row_a_trial_and_its_exact_numbers(study: Study) -> None:
     frame = read(trials_csv(study))
     assert frame["number"].tolist() == [trial.number for trial in study.trials]
-    assert frame["flops"].tolist() == [trial.cost.flops for trial in study.trials]
+    assert frame["flops"].tolist() == [trial.values["flops"] for trial in study.trials]
     for trial, value in zip(study.trials, frame["accuracy"], strict=True):
-        assert value == trial.score.accuracy if trial.score else pd.isna(value)
+        assert value == trial.score.main if trial.score else pd.isna(value)
 
 
 def test_trials_csv_has_a_column_a_pick(study: Study) -> None:
@@ -54,7 +54,7 @@ def test_the_ranking_as_markdown_says_its_formula_and_its_first(study: Study) ->
     text = ranking_text(study, "md")
     first = study.ranking()[0]
     assert "(accuracy - chance) / MFLOPs" in text
-    assert f"| 1 | {first.trial.number} | {first.accuracy:.4f} |" in text
+    assert f"| 1 | {first.trial.number} | {first.score:.4f} |" in text
 
 
 def test_what_a_table_does_not_say_is_left_out() -> None:

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from neptune_nas.metrics.trial import State, Trial
+from neptune_nas.study.trial import State, Trial
 from neptune_nas.report.checklist import checklist
 from neptune_nas.report.figures import pareto
 from neptune_nas.report.versus import mean_random, versus

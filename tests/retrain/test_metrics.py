@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.metrics.trial import Cost
+from neptune_nas.metrics.counted import Cost
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics, Spread, dumps, load_metrics
 from neptune_nas.retrain.terms import Terms
 

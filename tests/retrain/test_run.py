@@ -382,7 +382,7 @@ def test_a_training_that_diverges_says_what_to_change(tmp_path: Path) -> None:
 def test_a_hand_designed_network_is_trained_alike(tmp_path: Path) -> None:
     metrics = asked(tmp_path / "x", source="resnet8", epochs=1, seeds=1).run()
     assert metrics.terms.network == "resnet8"
-    assert metrics.cost.flops == 1_527_040
+    assert metrics.costs["flops"] == 1_527_040
     assert json.loads((tmp_path / "x" / "metrics.json").read_text())["seeds"][0]["seed"] == 0
 
 

@@ -18,7 +18,7 @@ def test_an_architecture_is_trained_on_other_images_than_it_was_searched_on() ->
     training = asked(Path("x"), source=bare(Architecture(), (3, 32, 32), 100))
     assert isinstance(training.network, ExportedArchitecture)
     assert (training.network.input_shape, training.network.classes) == ((1, 8, 8), 10)
-    assert training.network.cost == bare(Architecture(), (1, 8, 8), 10).cost
+    assert training.network.costs == bare(Architecture(), (1, 8, 8), 10).costs
 
 
 def test_data_and_recipe_are_those_of_the_search_unless_given() -> None:

@@ -92,8 +92,8 @@ def test_a_strategy_sees_what_the_search_admits(tmp_path: Path) -> None:
     study = search.run()
     points = search.subject.problem.points
     assert points is not None
-    by_flops = sorted(search.subject.gauge.cost(point).flops for point in points.values())
-    assert [trial.cost.flops for trial in study.trials] == by_flops[:4]
+    by_flops = sorted(search.subject.costs.cost(point).flops for point in points.values())
+    assert [trial.values["flops"] for trial in study.trials] == by_flops[:4]
 
 
 def test_an_optuna_sampler_is_given_the_problem_too_and_left_as_it_is() -> None:

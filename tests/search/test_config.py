@@ -13,7 +13,7 @@ from torch import nn
 
 from neptune_nas.architecture.records import Architecture, Conv, Stage
 from neptune_nas.errors import NeptuneError, OptionError, OwnCodeError, StudyError
-from neptune_nas.metrics.trial import State
+from neptune_nas.study.trial import State
 from neptune_nas.search.config import Search
 from neptune_nas.search.coordinator import StopSearch
 from neptune_nas.space import Space, choice
@@ -53,7 +53,7 @@ def arithmetic(out: Path, **changes: Any) -> Search:
 
 
 def scores_of(study: Study) -> list[tuple[str, float]]:
-    return [(trial.key, score.accuracy) for trial in study.trials for score in trial.scores]
+    return [(trial.key, score.main) for trial in study.trials for score in trial.scores]
 
 
 @pytest.mark.parametrize("results_seen", [1, 7, 23])
@@ -210,7 +210,7 @@ def test_two_searches_of_one_study_at_once_are_refused(tmp_path: Path) -> None:
 def test_constraints_are_kept_by_every_trial(tmp_path: Path) -> None:
     study = arithmetic(tmp_path, constraints=("flops<=300k", "params<2k"), trials=8).run()
     assert len(study.trials) == 8
-    assert all(t.cost.flops <= 300_000 and t.cost.params < 2_000 for t in study.trials)
+    assert all(t.values["flops"] <= 300_000 and t.values["params"] < 2_000 for t in study.trials)
 
 
 def test_a_changed_space_is_refused_by_the_first_path_that_differs(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_the_ledger_accounts_for_the_workers_time(tmp_path: Path) -> None:
 
 def test_latency_can_be_an_objective(tmp_path: Path) -> None:
     study = arithmetic(tmp_path, objectives=("accuracy", "latency"), trials=3).run()
-    assert all(trial.latency is not None and trial.latency > 0 for trial in study.trials)
+    assert all(trial.values["latency"] is not None and trial.values["latency"] > 0 for trial in study.trials)
 
 
 def test_a_database_that_cannot_be_written_is_one_sentence(
@@ -380,7 +380,7 @@ def test_a_table_of_networks_that_cannot_be_built_is_searched_and_reported(tmp_p
     table.write_text("code,accuracy,flops,params\n0,0.5,10,1\n1,0.6,20,2\n2,0.7,30,3\n")
     space: Space[Any] = Space("theirs", Recorded())
     study = Search(space=space, table=table, trials=3, jobs=1, out=tmp_path, name="study").run()
-    assert [trial.score.accuracy for trial in study.pareto() if trial.score] == [0.5, 0.6, 0.7]
+    assert [trial.score.main for trial in study.pareto() if trial.score] == [0.5, 0.6, 0.7]
     assert "Recorded(depth=3)" in (tmp_path / "study" / "trials.csv").read_text()
     page = (tmp_path / "study" / "report.html").read_text()
     assert "only an `Architecture` can be built" in page

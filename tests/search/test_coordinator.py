@@ -12,7 +12,8 @@ from neptune_nas.architecture.codec import key
 from neptune_nas.engine.engine import Result
 from neptune_nas.errors import StudyError
 from neptune_nas.interrupts import ctrl_c_held
-from neptune_nas.metrics.trial import Cost, State
+from neptune_nas.metrics.counted import Cost
+from neptune_nas.study.trial import State
 from neptune_nas.search.coordinator import Limits, StopSearch
 from neptune_nas.study.store import Store
 from tests.study.builders import FEW, SPACE, coordinator_on, question, store_in
@@ -335,7 +336,7 @@ def test_patience_does_not_count_failures(tmp_path: Path) -> None:
 
 
 def test_patience_does_not_count_what_the_search_was_told_to_try(tmp_path: Path) -> None:
-    slim, *dominated = sorted(SPACE, key=lambda each: Arithmetic()(each, 1, 0).accuracy)[::-1][:9]
+    slim, *dominated = sorted(SPACE, key=lambda each: Arithmetic()(each, 1, 0).main)[::-1][:9]
     coordinator = coordinator_on(store_in(tmp_path), question(objectives=("accuracy",)))
     coordinator.proposer.first.extend([slim, *dominated])
     coordinator.run(InlineEngine(Arithmetic(), 1), Limits(SPACE.size, patience=4))

@@ -12,7 +12,7 @@ from torch import nn
 
 from neptune_nas.architecture.records import Architecture, Conv, Stage
 from neptune_nas.errors import OwnCodeError, StudyError
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 from neptune_nas.search import subject as subject_module
 from neptune_nas.search.config import Search
 from neptune_nas.search.dry_run import epochs_left, expected_epochs, plan
@@ -84,7 +84,7 @@ class Threads:
 
     def __call__(self, architecture: Any, fidelity: int, seed: int) -> Score:
         assert architecture in find_space("tiny")
-        return Score(fidelity, torch.get_num_threads() / 100, 1.0, seed=seed)
+        return Score(fidelity, {"accuracy": torch.get_num_threads() / 100, "loss": 1.0}, seed=seed)
 
 
 def test_the_candidate_is_trained_as_a_worker_would_and_timed_if_it_says_no_time(
@@ -94,7 +94,7 @@ def test_the_candidate_is_trained_as_a_worker_would_and_timed_if_it_says_no_time
     found = plan(replace(asked(tmp_path), evaluator=Threads(), threads=before + 1))
     assert torch.get_num_threads() == before
     assert found.score is not None
-    assert found.score.accuracy == (before + 1) / 100
+    assert found.score.main == (before + 1) / 100
     assert found.score.seconds > 0.0
     assert found.seconds == 2 * found.score.seconds
 

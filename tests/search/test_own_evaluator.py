@@ -8,7 +8,7 @@ import pytest
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import StudyError
 from neptune_nas.evaluators.evaluator import Evaluator
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 from neptune_nas.search import config as module
 from neptune_nas.search.config import Search
 from neptune_nas.search.dry_run import plan
@@ -24,7 +24,7 @@ class Wide:
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
         width = sum(stage.width for stage in architecture.stages)
-        return Score(fidelity, min(1.0, width / self.enough), 0.0, seed)
+        return Score(fidelity, {"accuracy": min(1.0, width / self.enough), "loss": 0.0}, seed)
 
 
 class Bare:
@@ -38,11 +38,11 @@ class Bare:
 
 
 def even(architecture: Architecture, fidelity: int, seed: int) -> Score:
-    return Score(fidelity, 0.2 * len(architecture.stages), 0.0, seed)
+    return Score(fidelity, {"accuracy": 0.2 * len(architecture.stages), "loss": 0.0}, seed)
 
 
 def odd(architecture: Architecture, fidelity: int, seed: int) -> Score:
-    return Score(fidelity, 0.1 * len(architecture.stages), 0.0, seed)
+    return Score(fidelity, {"accuracy": 0.1 * len(architecture.stages), "loss": 0.0}, seed)
 
 
 def asked(out: Path, evaluator: Evaluator, trials: int = 4) -> Search:

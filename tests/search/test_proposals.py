@@ -5,7 +5,7 @@ import pytest
 from optuna.samplers import BaseSampler, RandomSampler
 
 from neptune_nas.errors import OwnCodeError
-from neptune_nas.metrics.trial import Cost
+from neptune_nas.metrics.counted import Cost
 from neptune_nas.search.coordinator import Coordinator, Limits
 from tests.study.builders import coordinator_on, question, store_in
 from tests.study.fakes import Arithmetic, InlineEngine
@@ -58,7 +58,7 @@ def test_a_score_that_was_written_just_before_a_crash_is_told(
             coordinator.run(InlineEngine(Arithmetic(), 1), Limits(6))
     anew = coordinator_on(store_in(tmp_path), question(rungs=RUNGS)).proposer.study.get_trials()
     score = store_in(tmp_path).trials()[0].scores[0]
-    assert anew[0].intermediate_values == {1: score.accuracy}
+    assert anew[0].intermediate_values == {1: score.main}
 
 
 class Refuses(RandomSampler):

@@ -7,7 +7,8 @@ from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from neptune_nas.architecture.records import Architecture
-from neptune_nas.metrics.trial import Score, State
+from neptune_nas.metrics.score import Score
+from neptune_nas.study.trial import State
 from neptune_nas.search.coordinator import Coordinator, Limits
 from neptune_nas.study.objectives import standing
 from tests.study.builders import coordinator_on, make_trial, question, store_in
@@ -24,7 +25,7 @@ class Below:
         if fidelity:
             return Arithmetic()(architecture, fidelity, seed)
         width = sum(stage.width for stage in architecture.stages)
-        return Score(0, 0.0, 0.0, seed, proxy=1e6 - width)
+        return Score(0, seed=seed, proxy=1e6 - width)
 
 
 def searched(folder: Path, sampler: BaseSampler | None = None, trials: int = 9) -> Coordinator:
@@ -41,16 +42,16 @@ def test_a_third_goes_on_from_the_proxy_to_training(tmp_path: Path) -> None:
 
 def test_a_rung_is_compared_by_the_proxy() -> None:
     trial = make_trial(0, 0.9, 500)
-    score = Score(0, 0.0, 0.0, proxy=7.0)
+    score = Score(0, proxy=7.0)
     names = ("accuracy", "loss", "flops")
     assert standing(names, trial, [score]) == (-7.0, -7.0, 500.0)
     assert standing(names, trial, trial.scores) == (-0.9, 1.0, 500.0)
 
 
 def test_what_has_only_a_proxy_has_no_accuracy() -> None:
-    trial = replace(make_trial(0, None, 500), scores=(Score(0, 0.0, 0.0, proxy=7.0),))
+    trial = replace(make_trial(0, None, 500), scores=(Score(0, proxy=7.0),))
     assert trial.score is None
-    assert trial.scores_at(0)[0].value == 7.0
+    assert trial.scores_at(0)[0].rank_value == 7.0
 
 
 def test_the_database_holds_no_proxy_as_an_intermediate_value(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from neptune_nas.engine.plan import Slots
 from neptune_nas.errors import OptionError
-from neptune_nas.metrics.trial import Trial
+from neptune_nas.study.trial import Trial
 from neptune_nas.search import config as module
 from neptune_nas.search.config import Search
 from neptune_nas.trust.audit import run_audit
@@ -64,7 +64,7 @@ def test_a_search_on_ray_finds_what_one_on_this_machine_does(
 def values_of(trial: Trial) -> tuple[float, float]:
     """What was measured of a trial, but for how long it took and where."""
     assert trial.score is not None
-    return trial.score.accuracy, trial.score.loss
+    return trial.score.main, trial.score.values["loss"]
 
 
 def test_where_a_search_runs_is_no_part_of_its_question(tmp_path: Path) -> None:

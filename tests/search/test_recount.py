@@ -6,7 +6,8 @@ import pytest
 
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import ArchitectureError, StudyError
-from neptune_nas.metrics.trial import Cost, Trial
+from neptune_nas.metrics.counted import Cost
+from neptune_nas.study.trial import Trial
 from neptune_nas.search.recount import check_costs
 
 STORED = Cost(12_345, 100, 50)

@@ -32,11 +32,11 @@ def test_a_search_by_the_tables_latencies_needs_no_network(tmp_path: Path) -> No
         name="study",
     )
     study = asked.run()
-    assert [trial.latency for trial in study.pareto()] == [20, 30]
+    assert [trial.values["latency"] for trial in study.pareto()] == [20, 30]
     assert study.settings.facts.reference == (0.1, 8000.0)
     assert study.hypervolume() > 0
     limited = replace(asked, constraints=("latency<=25",), name="limited").run()
-    assert [trial.latency for trial in limited.trials] == [20]
+    assert [trial.values["latency"] for trial in limited.trials] == [20]
 
 
 def test_a_search_for_loss_needs_a_table_that_says_it(tmp_path: Path) -> None:
@@ -61,4 +61,4 @@ def test_more_repeats_than_a_table_has_runs_of_every_network_are_refused(tmp_pat
         asked.run()
     assert not (tmp_path / "two").exists()
     study = replace(asked, repeats=2).run()
-    assert [len({s.accuracy for s in trial.scores}) for trial in study.trials] == [2, 2, 2]
+    assert [len({s.main for s in trial.scores}) for trial in study.trials] == [2, 2, 2]

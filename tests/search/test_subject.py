@@ -28,8 +28,8 @@ def test_facts_are_of_the_space_the_images_and_the_device() -> None:
     "asked", [{"objectives": ("accuracy", "latency")}, {"constraints": ("latency<=9s",)}]
 )
 def test_latency_is_measured_where_it_is_asked_about(asked: dict[str, tuple[str, ...]]) -> None:
-    assert (subject_of(question(**asked)).gauge.latency(SPACE[0]) or 0) > 0
-    assert subject_of(question()).gauge.latency(SPACE[0]) is None
+    assert (subject_of(question(**asked)).costs.latency(SPACE[0]) or 0) > 0
+    assert subject_of(question()).costs.latency(SPACE[0]) is None
 
 
 TIMED = {"objectives": ("accuracy", "latency"), "constraints": ("latency<=30",)}
@@ -50,7 +50,7 @@ def tabled(asked: Question) -> Subject:
 def test_a_latency_that_is_known_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject_module, "processor_time", lambda *_: pytest.fail("measured"))
     subject = tabled(question(objectives=("accuracy", "latency"), constraints=("latency<=16",)))
-    latencies = {subject.gauge.latency(architecture) for architecture in SPACE}
+    latencies = {subject.costs.latency(architecture) for architecture in SPACE}
     assert latencies == {8, 16, 24}
     assert subject.surveyed.samples == 1_000
     points = subject.problem.points
@@ -118,5 +118,5 @@ def test_a_space_without_anything_to_try_is_no_fault_of_the_sampler(
 
 def test_what_is_remembered_of_costs_is_remembered_once() -> None:
     subject = subject_of(question())
-    assert subject.gauge is subject.gauge
+    assert subject.costs is subject.costs
     assert subject.surveyed is subject.surveyed

@@ -8,7 +8,7 @@ from neptune_nas.architecture.records import Architecture, Stage
 from neptune_nas.errors import ArchitectureError, OptionError
 from neptune_nas.evaluators.tabular import Tabular
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.trial import Cost
+from neptune_nas.metrics.counted import Cost
 from neptune_nas.search.table import (
     check_loss,
     check_rungs,

@@ -8,7 +8,9 @@ from optuna.samplers import BaseSampler
 from neptune_nas.architecture.codec import key
 from neptune_nas.architecture.records import Architecture, Conv, Stage
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.trial import Cost, Score, State, Trial
+from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.score import Score
+from neptune_nas.study.trial import State, Trial
 from neptune_nas.samplers.classic import RandomSearch
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
@@ -73,7 +75,7 @@ def settings(asked: Question, trials: int = 10) -> Settings:
 
 def make_trial(number: int, accuracy: float | None, flops: int, fidelity: int = 1) -> Trial:
     architecture = SPACE[number % SPACE.size]
-    scores = () if accuracy is None else (Score(fidelity, accuracy, 1.0),)
+    scores = () if accuracy is None else (Score(fidelity, {"accuracy": accuracy, "loss": 1.0}),)
     state = State.RUNNING if accuracy is None else State.FINISHED
     cost = Cost(flops // 2, 1_000, 100)
     return Trial(number, architecture, key(architecture), cost, scores=scores, state=state)

@@ -11,7 +11,7 @@ from neptune_nas.architecture.codec import key
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.engine.engine import Call, Result, Usage
 from neptune_nas.evaluators.evaluator import Evaluator
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 from neptune_nas.search.config import Search
 
 
@@ -25,11 +25,11 @@ class Arithmetic:
         """The score, or a failure for the architectures that are `broken`."""
         name = key(architecture)
         if name in self.broken:
-            return Score(fidelity, 0.0, float("inf"), seed, failure="broken on purpose")
+            return Score(fidelity, seed=seed, failure="broken on purpose")
         width = sum(stage.width for stage in architecture.stages)
         noise = (int(name[:4], 16) + seed % 7) / 0xFFFF / 100
         accuracy = 1 - 1 / (1 + width / 20) + 0.02 * fidelity / (1 + fidelity) + noise
-        return Score(fidelity, min(accuracy, 1.0), 1.0, seed, seconds=0.001)
+        return Score(fidelity, {"accuracy": min(accuracy, 1.0), "loss": 1.0}, seed, seconds=0.001)
 
 
 def arithmetic_search(out: Path, trials: int = 12, **changes: Any) -> Search:

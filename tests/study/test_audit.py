@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.metrics.trial import Score, Trial
+from neptune_nas.metrics.score import Score
+from neptune_nas.study.trial import Trial
 from neptune_nas.study.audit import Measured, Truth, audit_of, pick, read_audit, write_audit
 from tests.study.builders import make_trial, question
 
@@ -17,11 +18,16 @@ TRUTH = (
 
 
 def truth(trial: Trial, accuracy: float) -> Truth:
-    return Truth(trial.number, trial.key, Score(5, accuracy, 1.0), {"synflow": accuracy})
+    return Truth(
+        trial.number,
+        trial.key,
+        Score(5, {"accuracy": accuracy, "loss": 1.0}),
+        {"synflow": accuracy},
+    )
 
 
 def accuracies(trials: list[Trial]) -> list[float]:
-    return [trial.score.accuracy for trial in trials if trial.score]
+    return [trial.score.main for trial in trials if trial.score]
 
 
 def test_picks_are_spread_over_the_range_of_scores() -> None:
@@ -74,9 +80,7 @@ def test_a_rung_that_ranks_by_chance_is_called_unreliable() -> None:
 
 
 def test_every_rung_is_compared_and_a_proxy_named() -> None:
-    trials = [
-        replace(t, scores=(Score(0, 0.0, 0.0, proxy=-float(t.number)), *t.scores)) for t in TRIALS
-    ]
+    trials = [replace(t, scores=(Score(0, proxy=-float(t.number)), *t.scores)) for t in TRIALS]
     measured = Measured(5, tuple(truth(t, t.number / 20) for t in TRIALS))
     audit = audit_of(measured, trials, question(rungs=(0, 1), proxy="naswot"))
     assert audit is not None
@@ -85,7 +89,7 @@ def test_every_rung_is_compared_and_a_proxy_named() -> None:
 
 
 def test_failures_at_full_budget_are_counted_apart() -> None:
-    failed = replace(truth(TRIALS[9], 0.0), score=Score(5, 0.0, 9.0, failure="diverged"))
+    failed = replace(truth(TRIALS[9], 0.0), score=Score(5, failure="diverged"))
     measured = Measured(5, (failed, *(truth(t, 0.1 * t.number) for t in TRIALS[:4])))
     audit = audit_of(measured, TRIALS, question())
     assert audit is not None
@@ -94,7 +98,7 @@ def test_failures_at_full_budget_are_counted_apart() -> None:
 
 
 def test_measurements_survive_the_file(tmp_path: Path) -> None:
-    failed = Truth(3, "k", Score(5, 0.0, float("inf"), failure="out of memory"), {})
+    failed = Truth(3, "k", Score(5, failure="out of memory"), {})
     measured = Measured(5, (truth(TRIALS[0], 0.5), failed))
     write_audit(tmp_path / "audit.json", measured)
     assert read_audit(tmp_path / "audit.json") == measured

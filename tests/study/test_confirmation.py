@@ -5,7 +5,7 @@ import pytest
 
 from neptune_nas.errors import FileFormatError, OptionError, StudyError
 from neptune_nas.evaluators.seeds import seed_for
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 from neptune_nas.report.progress import progress
 from neptune_nas.study.confirmation import (
     Aim,
@@ -39,7 +39,9 @@ def confirm(
 ) -> Study:
     """The study with a score of a trial by the seed that comes `repeat`-th after the search's."""
     seed = seed_for(0, study.trials[number].key, repeat)
-    return with_confirmation(study, number, Score(1, accuracy, 1.0, seed=seed, failure=failure))
+    return with_confirmation(
+        study, number, Score(1, {"accuracy": accuracy, "loss": 1.0}, seed=seed, failure=failure)
+    )
 
 
 def numbers(study: Study, goal: Goal) -> list[int]:
@@ -97,7 +99,7 @@ def test_a_confirmed_accuracy_is_the_mean_with_its_interval() -> None:
     study = confirm(confirm(STUDY, 4, 0.8), 4, 0.88, repeat=2)
     best = study.ranking("accuracy")[0]
     assert (best.trial.number, best.seeds) == (4, 3)
-    assert best.accuracy == pytest.approx(0.86)
+    assert best.score == pytest.approx(0.86)
     assert best.low is not None
     assert STUDY.ranking("accuracy")[0].low is None
 
@@ -139,7 +141,7 @@ def test_a_study_without_ranked_trials_says_so() -> None:
 
 
 def test_confirmations_survive_the_file(tmp_path: Path) -> None:
-    failed = Score(1, 0.0, float("inf"), failure="diverged")
+    failed = Score(1, failure="diverged")
     trials = with_confirmation(confirm(STUDY, 3, 0.8), 3, failed).trials
     file = tmp_path / "confirmations.json"
     write_confirmations(file, trials, Aim(Goal()))

@@ -4,33 +4,38 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.metrics.trial import Cost, Score
+from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.score import Score
 from neptune_nas.study.hand_designed import Reference, read_references, write_references
 
 COST = Cost(100, 20, 3)
-FAILED = Score(2, 0.0, math.inf, seed=9, failure="out of memory")
+FAILED = Score(2, seed=9, failure="out of memory")
 
 
 def reference(*accuracies: float) -> Reference:
-    return Reference("resnet8", COST, tuple(Score(2, a, 1.0, i) for i, a in enumerate(accuracies)))
+    return Reference(
+        "resnet8",
+        COST,
+        tuple(Score(2, {"accuracy": a, "loss": 1.0}, i) for i, a in enumerate(accuracies)),
+    )
 
 
 def test_accuracy_is_the_mean_over_good_seeds_and_deviation_their_spread() -> None:
     found = reference(0.5, 0.7).plus(FAILED)
-    assert found.accuracies == (0.5, 0.7)
-    assert found.accuracy == pytest.approx(0.6)
+    assert found.seed_scores == (0.5, 0.7)
+    assert found.score == pytest.approx(0.6)
     assert found.deviation == pytest.approx(0.02**0.5)
     assert found.failures == ("out of memory",)
 
 
 def test_one_seed_has_no_spread_and_none_no_accuracy() -> None:
     assert math.isnan(reference(0.5).deviation)
-    assert math.isnan(reference().accuracy)
+    assert math.isnan(reference().score)
 
 
 def test_a_score_takes_the_place_of_the_one_with_its_seed() -> None:
-    found = reference(0.5, 0.7).plus(Score(2, 0.9, 1.0, seed=0))
-    assert found.accuracies == (0.7, 0.9)
+    found = reference(0.5, 0.7).plus(Score(2, {"accuracy": 0.9, "loss": 1.0}, seed=0))
+    assert found.seed_scores == (0.7, 0.9)
 
 
 def test_references_survive_the_file(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from math import isnan, log10, sqrt
 
 import pytest
 
-from neptune_nas.metrics.trial import Cost
+from neptune_nas.metrics.counted import Cost
 from neptune_nas.study.measures import (
     accuracy,
     accuracy_per_gflop,

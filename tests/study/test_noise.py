@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 from neptune_nas.study.noise import Noise, Repeats, half_width, noise, noise_of, tied_groups
 from tests.report.fixtures import RUNGS, plain_trial
 
@@ -76,7 +76,7 @@ def test_no_network_left_out_is_nearer_than_one_that_counts(
 
 def test_the_scores_of_the_search_and_those_that_confirm_share_no_mean() -> None:
     trial = plain_trial(0, None, 10, seeds=(0.90, 0.92))
-    more = tuple(Score(RUNGS[-1], value, 1.0, seed=9) for value in (0.5, 0.6))
+    more = tuple(Score(RUNGS[-1], {"accuracy": value, "loss": 1.0}, seed=9) for value in (0.5, 0.6))
     found = noise([replace(trial, confirmations=more)])
     assert found is not None
     assert (found.trials, found.degrees) == (1, (2,))

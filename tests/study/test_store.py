@@ -8,7 +8,9 @@ import pytest
 from neptune_nas.architecture.codec import key
 from neptune_nas.devices.mode import Mode, same_for_all
 from neptune_nas.errors import StudyError
-from neptune_nas.metrics.trial import Cost, Score, State, Trial
+from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.score import Score
+from neptune_nas.study.trial import State, Trial
 from neptune_nas.samplers.sampler import distribution
 from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.objectives import Direction
@@ -43,7 +45,9 @@ def test_trials_are_numbered_from_zero(tmp_path: Path) -> None:
 
 def test_a_finished_trial_has_its_values_and_scores(tmp_path: Path) -> None:
     store = store_in(tmp_path)
-    trial = replace(added(store), scores=(Score(3, 0.5, 1.0),), state=State.FINISHED)
+    trial = replace(
+        added(store), scores=(Score(3, {"accuracy": 0.5, "loss": 1.0}),), state=State.FINISHED
+    )
     store.add_score(trial, is_last=True)
     store.finish(trial, (0.5, 20.0))
     assert store_in(tmp_path).trials() == (trial,)
@@ -52,7 +56,7 @@ def test_a_finished_trial_has_its_values_and_scores(tmp_path: Path) -> None:
 
 def test_a_trial_that_an_exception_ended_keeps_its_traceback(tmp_path: Path) -> None:
     store = store_in(tmp_path)
-    failed = Score(3, 0.0, 1.0, failure="odd", trace="in line 3")
+    failed = Score(3, failure="odd", trace="in line 3")
     store.add_score(replace(added(store), scores=(failed,)), is_last=True)
     trial = store_in(tmp_path).trials()[0]
     assert (trial.failure, trial.trace) == ("odd", "in line 3")

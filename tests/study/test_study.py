@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.errors import OptionError
-from neptune_nas.metrics.trial import Cost, Score, State, Trial
+from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.score import Score
+from neptune_nas.study.trial import State, Trial
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.objectives import check_objectives, directions, losses, value_of, worst_score
 from neptune_nas.study.progress import Tracker, is_complete, progress_of
@@ -32,10 +34,10 @@ def test_no_trial_beats_one_on_the_front(points: list[tuple[float, int]]) -> Non
         assert member.score is not None
         assert not any(
             other.score is not None
-            and other.score.accuracy >= member.score.accuracy
-            and other.cost.flops <= member.cost.flops
-            and (other.score.accuracy, other.cost.flops)
-            != (member.score.accuracy, member.cost.flops)
+            and other.score.main >= member.score.main
+            and other.values["flops"] <= member.values["flops"]
+            and (other.score.main, other.values["flops"])
+            != (member.score.main, member.values["flops"])
             for other in trials
         )
 
@@ -72,11 +74,14 @@ def test_a_trial_below_the_last_rung_is_not_ranked() -> None:
 
 
 def test_repeated_seeds_count_by_their_mean() -> None:
-    scores = (Score(1, 0.4, 1.0, seed=1), Score(1, 0.6, 2.0, seed=2))
+    scores = (
+        Score(1, {"accuracy": 0.4, "loss": 1.0}, seed=1),
+        Score(1, {"accuracy": 0.6, "loss": 2.0}, seed=2),
+    )
     trial = Trial(0, make_trial(0, None, 10).architecture, "k", Cost(1, 1, 1), scores=scores)
     assert trial.score is not None
-    assert trial.score.accuracy == pytest.approx(0.5)
-    assert trial.score.loss == pytest.approx(1.5)
+    assert trial.score.main == pytest.approx(0.5)
+    assert trial.score.values["loss"] == pytest.approx(1.5)
 
 
 def test_the_ledger_counts_epochs_flops_and_failures() -> None:
@@ -85,7 +90,7 @@ def test_the_ledger_counts_epochs_flops_and_failures() -> None:
         make_trial(1, None, 10).architecture,
         "k",
         Cost(50, 1, 1),
-        scores=(Score(1, 0.0, 1.0, seconds=2.0, failure="diverged"),),
+        scores=(Score(1, seconds=2.0, failure="diverged"),),
         failure="diverged",
     )
     ledger = ledger_of((make_trial(0, 0.5, 100), failed), 1_000, {"duplicates": 4})
@@ -105,7 +110,7 @@ def test_progress_knows_what_is_left() -> None:
     study = study_of(*ends, make_trial(3, None, 100), total=7)
     progress = progress_of(study, now=24.0)
     assert (progress.done, progress.total, progress.running) == (3, 7, 1)
-    assert progress.best_accuracy == 0.5
+    assert progress.best_score == 0.5
     assert progress.seconds_left == pytest.approx(4 * (24.0 - 10.0) / 2)
     assert not is_complete(study)
 

@@ -70,9 +70,9 @@ def test_a_second_audit_measures_nothing(searched: Search) -> None:
 def test_the_report_gives_the_verdict(searched: Search) -> None:
     study = run_audit(searched, 6)
     measured = read_audit(searched.folder.audit)
-    worst = sorted(measured.truths, key=lambda truth: truth.score.accuracy)
+    worst = sorted(measured.truths, key=lambda truth: truth.score.main)
     turned = tuple(
-        replace(truth, score=replace(truth.score, accuracy=1 - truth.score.accuracy))
+        replace(truth, score=replace(truth.score, accuracy=1 - truth.score.main))
         for truth in worst
     )
     write_audit(searched.folder.audit, replace(measured, truths=turned))

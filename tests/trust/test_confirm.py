@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.errors import OptionError, StudyError
-from neptune_nas.metrics.trial import Trial
+from neptune_nas.study.trial import Trial
 from neptune_nas.report.checklist import luck_check
 from neptune_nas.report.tables import ranking_text, trials_csv
 from neptune_nas.report.versus import versus

@@ -8,7 +8,7 @@ import pytest
 
 from neptune_nas.errors import ArchitectureError, OptionError, StudyError
 from neptune_nas.evaluators.seeds import seed_for
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.search.config import Search
 from neptune_nas.study.hand_designed import Reference, read_references
@@ -29,8 +29,12 @@ class Pretending:
         if not isinstance(architecture, ReferenceNetwork):
             return Arithmetic()(architecture, fidelity, seed)
         if architecture.name == self.broken:
-            return Score(fidelity, 0.0, float("inf"), seed, failure="diverged")
-        return Score(fidelity, len(architecture.name) / 100 + seed % 100 / 1e4, 1.0, seed)
+            return Score(fidelity, seed=seed, failure="diverged")
+        return Score(
+            fidelity,
+            {"accuracy": len(architecture.name) / 100 + seed % 100 / 1e4, "loss": 1.0},
+            seed,
+        )
 
 
 class Inline(Search):
@@ -87,8 +91,8 @@ def test_costs_are_counted_on_the_images_of_the_study(out: Path) -> None:
     study = run_references(asked(out), ["resnet8"])
     (reference,) = study.references
     assert study.settings.facts.input_shape == (1, 8, 8)
-    assert reference.cost.flops == 1_527_040
-    assert reference.cost.params == 77_898
+    assert reference.costs["flops"] == 1_527_040
+    assert reference.costs["params"] == 77_898
 
 
 def test_what_was_measured_is_read_back_and_stands_in_the_report(out: Path) -> None:
@@ -148,8 +152,8 @@ def test_a_finished_run_measures_nothing_again(out: Path) -> None:
 
 def test_a_failure_is_kept_with_its_reason_and_tried_again(out: Path) -> None:
     failed = run_references(asked(out, Broken), PAIR).references
-    assert (failed[0].failures, failed[0].accuracies) == (("diverged",), ())
-    assert len(failed[1].accuracies) == 1
+    assert (failed[0].failures, failed[0].seed_scores) == (("diverged",), ())
+    assert len(failed[1].seed_scores) == 1
     mended = run_references(asked(out), PAIR).references
     assert (mended[0].failures, len(mended[0].scores)) == ((), 1)
     assert mended[1] == failed[1]

@@ -18,6 +18,16 @@
   const fixed = (digits) => (value) => value.toFixed(digits);
   const precise = (value) => String(Number(value.toPrecision(4)));
 
+  /* Metrics, the main one first. */
+  const main = data.metrics[0].name;
+  const scored = new Set(data.metrics.filter((metric) => metric.scored).map((metric) => metric.name));
+  const FORMATS = { share: fixed(4), nats: fixed(4), ms: precise };
+  const written = ({ unit }, value) => `${(FORMATS[unit] ?? short)(value)}${{ ms: " ms", bytes: "B" }[unit] ?? ""}`;
+  function timed(i, name) {
+    const how = studies[columns.study[i]].timed[name];
+    return how ? ` (${how})` : "";
+  }
+
   /* A network: from a point, a row of the table, or its number in the address. */
   function network(i) {
     const ids = data.networks[i];
@@ -34,33 +44,22 @@
     return words.map((word) => `<span>${escape(word)}</span>`).join(" ");
   }
   function show(i) {
-    const known = (title, name) => columns[name][i] === null ? [] : [[title, short(columns[name][i])]];
-    const facts = [
-      ...(data.objectives.includes("macs") ? known("MACs", "macs") : []),
-      ...known("FLOPs", "flops"),
-      ...known("parameters", "params"),
-      ...known("activations", "activations"),
-      ["state", columns.state[i]],
-    ];
-    if (data.objectives.includes("loss") && columns.loss[i] !== null) {
-      facts.unshift(["loss", columns.loss[i].toFixed(4)]);
-    }
-    if (columns.latency_ms[i] !== null) {
-      const kind = studies[columns.study[i]].latency;
-      facts.push([kind ? `latency (${kind})` : "latency", `${precise(columns.latency_ms[i])} ms`]);
-    }
-    for (const [rung, accuracy] of data.scores[i]) facts.push([`after ${rung}`, accuracy.toFixed(4)]);
+    const facts = data.metrics
+      .filter(({ name, column, always }) => name !== main && columns[column][i] !== null && (always || !scored.has(name)))
+      .map((metric) => [`${metric.title}${timed(i, metric.name)}`, written(metric, columns[metric.column][i])]);
+    facts.push(["state", columns.state[i]]);
+    for (const [rung, value] of data.scores[i]) facts.push([`after ${rung}`, value.toFixed(4)]);
     if (columns.failure[i]) facts.push(["failure", columns.failure[i]]);
-    const accuracy = columns.accuracy[i], half = columns.accuracy_half_width[i];
+    const score = columns[main][i], half = columns[`${main}_half_width`][i];
     if (half !== null) {
-      const ends = [Math.max(accuracy - half, 0), Math.min(accuracy + half, 1)];
+      const ends = [Math.max(score - half, 0), Math.min(score + half, 1)];
       facts.unshift([`95% interval, ${counted(columns.seeds[i], "seed")}`,
         `${ends.map((end) => (100 * end).toFixed(2)).join(" to ")}%`]);
     }
     const of = several ? `, ${studies[columns.study[i]].name}` : "";
     $("network-body").innerHTML =
       `<h2 id="network-title">Trial ${columns.number[i]}${escape(of)}</h2>` +
-      (accuracy === null ? "" : `<p class="big">${(100 * accuracy).toFixed(2)}%<small>validation accuracy</small></p>`) +
+      (score === null ? "" : `<p class="big">${(100 * score).toFixed(2)}%<small>validation ${escape(data.metrics[0].title)}</small></p>`) +
       `<dl class="costs">${facts.map(([k, v]) => `<dt>${escape(k)}</dt><dd>${escape(v)}</dd>`).join("")}</dl>` +
       network(i) +
       `<div class="command"><code>${command(i)}</code><button type="button" data-copy>Copy</button></div>`;
@@ -87,15 +86,10 @@
     ["place", "place", String],
     ["study", "study", (index) => studies[index].name, "text"],
     ["number", "trial", String],
-    ["accuracy", "accuracy", fixed(4)],
-    ["loss", "loss", fixed(4)],
-    ["flops", "FLOPs", short],
-    ["macs", "MACs", short],
-    ["params", "params", short],
-    ["activations", "activations", short],
-    ["latency_ms", "ms", precise],
+    ...data.metrics.filter(({ always }) => always).map(({ column, title, unit }) =>
+      [column, unit === "ms" ? unit : title, FORMATS[unit] ?? short]),
     ["efficiency", `eff./${data.unit}`, precise],
-    ["accuracy_per_gflop", "acc./GFLOP", precise],
+    [`${main}_per_gflop`, "acc./GFLOP", precise],
     ["value", data.ranking, precise],
     ["tied_group", "tied", String],
     ["state", "state", String, "text"],
@@ -103,14 +97,13 @@
   ].filter(([name]) => worthShowing(name));
   function worthShowing(name) {
     if (name === "study") return several;
-    if (["loss", "macs", "activations"].includes(name)) return data.objectives.includes(name);
-    if (name === "value") return !["efficiency", "accuracy", "flops", "params", "latency"].includes(data.ranking);
+    if (name === "value") return data.ranking !== "efficiency" && !data.metrics.some((m) => m.always && m.name === data.ranking);
     return ["place", "state"].includes(name) || columns[name].some((value) => value !== null);
   }
 
   const PAGE = 25;
   const UNITS = { k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
-  const ALIASES = { trial: "number", acc: "accuracy", latency: "latency_ms" };
+  const ALIASES = { trial: "number", acc: main, ...Object.fromEntries(data.metrics.map((m) => [m.name, m.column])) };
   const view = { sort: "place", descending: false, page: 0, rows: [], brush: null };
 
   function condition(word) {
@@ -151,7 +144,7 @@
   }
   function cell([name, , format, kind], i) {
     const value = columns[name][i];
-    const half = name === "accuracy" ? columns.accuracy_half_width[i] : null;
+    const half = name === main ? columns[`${main}_half_width`][i] : null;
     const text = value === null ? "" : format(value) + (half === null ? "" : ` ± ${half.toFixed(4)}`);
     const title = kind && kind.includes("architecture") ? ` title="${escape(text).replace(/"/g, "&quot;")}"` : "";
     return `<td class="${kind ?? ""}"${title}>${escape(text)}</td>`;
@@ -177,7 +170,7 @@
     const button = event.target.closest("[data-sort]");
     if (!button) return;
     const name = button.dataset.sort;
-    const down = ["accuracy", "efficiency", "accuracy_per_gflop", "value"].includes(name);
+    const down = [main, "efficiency", `${main}_per_gflop`, "value"].includes(name);
     view.descending = name === view.sort ? !view.descending : down;
     view.sort = name;
     select();

@@ -1,0 +1,125 @@
+"""Every metric that the toolkit knows, as one table.
+
+Objectives, constraints, rankings, TOML keys, CSV columns, tables and the report iterate it. A new
+metric is a row here and the function that computes it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Literal
+
+from neptune_nas.errors import OptionError, one_of
+from neptune_nas.text import short
+
+Better = Literal["more", "less"]
+Source = Literal["counted", "timed", "scored"]
+Unit = Literal["", "share", "nats", "ms", "bytes"]
+
+MILLION = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A named quantity of a network.
+
+    `name`: what objectives, constraints, files and columns call it. `title`: what tables and axes
+    call it. `unit`: "share" is a number in 0..1; "" is a count. `better`: whether more or less of
+    it is wanted; a metric of which more is better is a share. `source`: counted before training,
+    timed on a device, or scored by an evaluator.
+    """
+
+    name: str
+    title: str
+    unit: Unit = ""
+    better: Better = "less"
+    source: Source = "counted"
+
+    def __post_init__(self) -> None:
+        if self.better == "more" and self.unit != "share":
+            raise OptionError(
+                f"metric '{self.name}' is better when it is more, so its unit must be 'share', a "
+                f"number in 0..1, but it is '{self.unit}'."
+            )
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether an evaluator measures it."""
+        return self.source == "scored"
+
+    @property
+    def turn(self) -> float:
+        """The factor that turns a value into a loss: -1 where more is better, else 1."""
+        return -1.0 if self.better == "more" else 1.0
+
+    @property
+    def best(self) -> float:
+        """The best value there is: 1 of a share of which more is better, else 0."""
+        return 1.0 if self.better == "more" else 0.0
+
+    @property
+    def worst(self) -> float:
+        """The worst value there is, which stands for one that was not measured."""
+        return -inf if self.better == "more" else inf
+
+    def admits(self, value: float) -> bool:
+        """Return whether a value can be one of this metric: a share in 0..1, else any number."""
+        return 0 <= value <= 1 if self.unit == "share" else isfinite(value)
+
+    @property
+    def per(self) -> tuple[float, str]:
+        """The amount that efficiency is told for, and its name: a million of a count, else one."""
+        is_count = self.unit in ("", "bytes")
+        return (MILLION, f"M{self.title}") if is_count else (1.0, self.unit)
+
+    def text(self, value: float) -> str:
+        """Return a value in a few digits with its unit; a dash for one that is not known.
+
+        >>> metric("flops").text(1_234_567), metric("latency").text(0.51)
+        ('1.23M', '0.51 ms')
+        """
+        if not isfinite(value):
+            return "-"
+        if self.unit in ("share", "nats"):
+            return f"{value:.4f}"
+        if self.unit == "ms":
+            return f"{value:.3g} ms"
+        return short(value) + ("B" if self.unit == "bytes" else "")
+
+
+METRICS = (
+    Metric("accuracy", "accuracy", "share", "more", "scored"),
+    Metric("loss", "loss", "nats", "less", "scored"),
+    Metric("flops", "FLOPs"),
+    Metric("macs", "MACs"),
+    Metric("params", "parameters"),
+    Metric("activations", "activations"),
+    Metric("latency", "latency", "ms", "less", "timed"),
+)
+
+BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
+NAMES = tuple(BY_NAME)
+SCORED = tuple(metric for metric in METRICS if metric.source == "scored")
+COUNTED = tuple(metric for metric in METRICS if metric.source == "counted")
+TIMED = tuple(metric for metric in METRICS if metric.source == "timed")
+COSTS = (*COUNTED, *TIMED)
+
+CLASSIFICATION = SCORED[:2]
+"""What is measured of a classifier; the first is what rankings go by."""
+COST = COUNTED[0]
+"""The cost that a study is about, unless its objectives name another."""
+PARAMS = COUNTED[2]
+"""The size of a network."""
+OBJECTIVES = (CLASSIFICATION[0].name, COST.name)
+"""What a search aims at, unless it is told otherwise."""
+
+
+def metric(name: str, own: Iterable[Metric] = ()) -> Metric:
+    """Return the metric of that name; `own`: further ones, which an evaluator declares.
+
+    Raises `OptionError` for a name that is unknown.
+    """
+    known = {**BY_NAME, **{each.name: each for each in own}}
+    if name not in known:
+        raise OptionError(f"metric '{name}' is unknown: {one_of(known, name)}")
+    return known[name]

@@ -1,0 +1,65 @@
+"""One architecture of a study: what it costs, what it scored, and what became of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from neptune_nas.metrics.score import Score, mean_score
+
+
+class State(StrEnum):
+    """What became of a trial.
+
+    `finished` at the highest fidelity, `pruned` at a lower rung, `failed`, or still `running`.
+    """
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One architecture, its costs, and its scores in the order they were measured.
+
+    `number`: its place in the study, from 0. `key`: 16 hex digits, equal for equal networks.
+    `values`: what was counted and timed of it, by the name of the metric; what is not known is not
+    there. `picks`: what was picked at each open field of the space, by path. `failure`: why it
+    failed, and `trace` where in the code, if an exception was behind it. `confirmations`: scores
+    with further seeds, measured after the search because the trial looked good; failed ones too.
+    `given`: whether the search was told to try it, so that no sampler proposed it.
+    """
+
+    number: int
+    architecture: Any
+    key: str
+    values: Mapping[str, float] = field(default_factory=dict)
+    picks: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    scores: tuple[Score, ...] = ()
+    state: State = State.RUNNING
+    failure: str | None = None
+    confirmations: tuple[Score, ...] = ()
+    given: bool = False
+    trace: str | None = None
+
+    @property
+    def ended(self) -> float:
+        """When the last score was there, Unix time; 0 without any."""
+        return max((score.started + score.seconds for score in self.scores), default=0.0)
+
+    def scores_at(self, fidelity: int) -> tuple[Score, ...]:
+        """Return the good scores at one fidelity: one a seed."""
+        return tuple(
+            s for s in (*self.scores, *self.confirmations) if s.ok and s.fidelity == fidelity
+        )
+
+    @property
+    def score(self) -> Score | None:
+        """The good score at the highest fidelity trained to, the mean of repeated seeds.
+
+        None where there is none: what a proxy measured is no score.
+        """
+        reached = [s.fidelity for s in self.scores if s.ok and s.proxy is None]
+        return mean_score(self.scores_at(max(reached))) if reached else None
