@@ -246,13 +246,12 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
         from neptune_nas.cli.confirming import confirm_in_all, foretold
         from neptune_nas.cli.progress import say, watching
         from neptune_nas.cli.summary import print_plan, print_study
-        from neptune_nas.search.config import Search
+        from neptune_nas.search.config import Search, ignore
         from neptune_nas.search.dry_run import plan
-        from neptune_nas.search.resume import asked_in
+        from neptune_nas.search.resume import arguments_in
         from neptune_nas.trust.confirm import usual_goal
-        from neptune_nas.watch import ignore
 
-    search = Search(**{**(asked_in(config, given.get("evaluator")) if config else {}), **given})
+    search = Search(**{**(arguments_in(config, given.get("evaluator")) if config else {}), **given})
     if confirm is not None:
         usual_goal(search)  # refuses what cannot be confirmed before anything is searched
     if show.dry_run:
@@ -261,8 +260,6 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
         if (after := foretold(search, planned.study, confirm)) is not None:
             typer.echo(after)
         return
-    if search.sharing and not show.quiet:
-        typer.echo(search.sharing.why, err=True)
     folder = search.folder.path
     with stoppable("scored", folder, lambda: is_scored(folder, search.storage)):
         with watching(folder, quiet=show.quiet, verbose=show.verbose) as watch:

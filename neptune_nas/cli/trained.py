@@ -4,12 +4,11 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from neptune_nas.cli.console import console
-from neptune_nas.cli.progress import clock
 from neptune_nas.metrics.registry import COST, PARAMS
 from neptune_nas.retrain.folder import TrainFolder
 from neptune_nas.retrain.metrics import Metrics
 from neptune_nas.retrain.run import Step
-from neptune_nas.text import counted
+from neptune_nas.text import clock, counted
 
 SHOWN = {"validation_accuracy": "validation", "test_accuracy": "test", "test_loss": "test loss"}
 

@@ -14,7 +14,7 @@ from neptune_nas.engine.engine import Call, Result, Usage, failed_score
 from neptune_nas.engine.plan import Plan, pickled, require
 from neptune_nas.engine.worker import Reply
 from neptune_nas.errors import NeptuneError
-from neptune_nas.interrupts import ctrl_c_held, heed
+from neptune_nas.interrupts import ctrl_c_held, raise_held
 from neptune_nas.metrics.score import Score
 
 MAX_ATTEMPTS = 2
@@ -137,7 +137,7 @@ class PoolEngine(ABC, Generic[W]):
         end = math.inf if timeout is None else monotonic() + timeout
         self._dispatch()
         while self._pending and not (self._finished or self._mistakes):
-            heed()
+            raise_held()
             self._listen(end)
             self._end_overdue()
             self._dispatch()

@@ -22,8 +22,7 @@ from neptune_nas.devices.memory import is_device_lost
 from neptune_nas.engine.engine import Call, failed_score
 from neptune_nas.engine.plan import Plan
 from neptune_nas.errors import NeptuneError
-from neptune_nas.evaluators.evaluator import Evaluator
-from neptune_nas.evaluators.parameters import code_of
+from neptune_nas.evaluators.evaluator import Evaluator, code_of
 from neptune_nas.metrics.registry import BY_NAME, CLASSIFICATION, Metric
 from neptune_nas.metrics.score import Score
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from neptune_nas.architecture.records import Architecture
+from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.evaluators.zero_cost import ZeroCost
 from neptune_nas.metrics.score import Score
@@ -18,6 +19,11 @@ class ProxyFirst:
     proxy: ZeroCost
     training: ShortTraining
     device: str = "cpu"
+
+    @property
+    def traits(self) -> Traits:
+        """Those of training; a proxy stands in place of its metrics."""
+        return self.training.traits
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
         """The proxy's score at fidelity 0, else that of training."""

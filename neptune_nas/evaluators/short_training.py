@@ -12,12 +12,15 @@ from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
 from neptune_nas.devices.memory import is_device_lost, is_out_of_memory
 from neptune_nas.devices.mode import Modes
+from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.metrics.score import Score
 from neptune_nas.nn.builder import build
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.training.kinds import kind_of
 from neptune_nas.training.loop import train
 from neptune_nas.training.recipe import Recipe
+
+TRAINING = Traits("training", unit="epoch", trains=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,11 @@ class ShortTraining:
     device: str = "cpu"
     split_seed: int = 0
     modes: Modes | None = None
+
+    @property
+    def traits(self) -> Traits:
+        """What a study has to know of short training."""
+        return TRAINING
 
     def __call__(
         self, architecture: Architecture | ReferenceNetwork, fidelity: int, seed: int

@@ -12,7 +12,7 @@ from neptune_nas.space import find_space, list_spaces
 from neptune_nas.study.audit import ENOUGH
 from neptune_nas.study.measures import main_score
 from neptune_nas.study.noise import noise, seed_scores, tied_groups
-from neptune_nas.study.settings import PROCESSOR_TIME, TRAINING, Question, Settings
+from neptune_nas.study.settings import PROCESSOR_TIME, Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State
 from neptune_nas.text import counted
@@ -72,7 +72,7 @@ def data_checks(study: Study) -> tuple[Check, ...]:
 def test_check(question: Question) -> Check:
     """Whether the test split had a say in what is recommended."""
     claim = "No score was measured on the test split"
-    if question.evaluator != TRAINING:
+    if not question.trains:
         return Check(claim, None, f"scores are those of {question.evaluator}: ask whoever wrote it")
     return Check(
         claim,

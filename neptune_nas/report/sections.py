@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 from math import isfinite
-from pathlib import Path
 
-from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
 from neptune_nas.metrics.registry import COST, COSTS, Metric
 from neptune_nas.report.checklist import MARKS, Check, checklist
@@ -25,7 +23,6 @@ from neptune_nas.study.measures import (
     score_per_gflop,
 )
 from neptune_nas.study.ranking import EFFICIENCY, KNEE, WITHIN, Standing, ranked_as
-from neptune_nas.study.settings import TABLE
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted, duration, redact, short
@@ -49,18 +46,9 @@ def summary_of(study: Study, several: bool) -> str:
     begun = len(study.trials)
     text = (
         f"{name}{begun:,} of {counted(max(begun, study.settings.trials), 'trial')} from the space "
-        f"'{facts.space_name}' {measured_on(study)}, {budget} each, begun {day}."
+        f"'{facts.space_name}' {facts.source}, {budget} each, begun {day}."
     )
     return escape(redact(text))
-
-
-def measured_on(study: Study) -> str:
-    """The data, or the table of networks that are no `Architecture`, whose data nobody checked."""
-    question = study.settings.question
-    ours = any(isinstance(trial.architecture, Architecture) for trial in study.trials)
-    if question.evaluator.startswith(TABLE) and not ours:
-        return f"in {Path(question.evaluator.removeprefix(TABLE)).name}"
-    return f"on {question.data}"
 
 
 def answer(studies: Sequence[Study], commands: Sequence[str], order: Order) -> str:

@@ -21,7 +21,7 @@ from neptune_nas.devices.threads import torch_threads
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError, one_of
 from neptune_nas.files.atomic import folder_name, read_file, write_file
 from neptune_nas.files.type_hints import check_types
-from neptune_nas.interrupts import heed
+from neptune_nas.interrupts import raise_held
 from neptune_nas.metrics.counted import cost_of
 from neptune_nas.models.architecture_file import ExportedArchitecture, fitted
 from neptune_nas.nn.references import REFERENCES, ReferenceNetwork
@@ -31,13 +31,13 @@ from neptune_nas.retrain.history import read_history
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics, dumps, load_metrics
 from neptune_nas.retrain.seed import Job, Network, read_test, train_seed
 from neptune_nas.retrain.terms import Terms, refuse_others
+from neptune_nas.search.config import ignore
 from neptune_nas.study.folder import read_toml, record_from
 from neptune_nas.training.augment import augment_for
 from neptune_nas.training.kinds import kind_of
 from neptune_nas.training.recipe import Recipe, default_recipe
 from neptune_nas.training.remembered import modes_for
 from neptune_nas.training.state import Epoch
-from neptune_nas.watch import ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ class Training:
             def note(epoch: Epoch, seed: int = seed, later: int = later) -> None:
                 left = pace.seconds_for(self.epochs - epoch.number + later)
                 watch(Step(seed, self.seeds, epoch, self.epochs, left))
-                heed()
+                raise_held()
 
             train_seed(job, seed, self.folder.seed(seed), note)
 

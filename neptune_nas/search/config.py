@@ -1,64 +1,45 @@
-"""A search from end to end: what `neptune-nas search` runs, as a Python object.
+"""What is asked of a search: what `neptune-nas search` runs, as a Python object.
 
 >>> from neptune_nas.search.config import Search
 >>> Search(space="tiny", trials=4).folder.path.name
 'tiny-digits'
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from neptune_nas.architecture.codec import type_name
-from neptune_nas.architecture.fields import record_classes
-from neptune_nas.data.load import load_once
 from neptune_nas.data.names import check_known, short_name
-from neptune_nas.devices.device import check_device, check_gpus, pick_device
+from neptune_nas.devices.device import check_device
 from neptune_nas.devices.mode import KINDS, Modes
-from neptune_nas.engine.engine import Engine
-from neptune_nas.engine.local import LocalEngine
-from neptune_nas.engine.on_ray import RayEngine, slots_on
-from neptune_nas.engine.plan import Slots, own_modules, share_out
-from neptune_nas.engine.process import end_if_unguarded, start_fork_server
 from neptune_nas.errors import OptionError
-from neptune_nas.evaluators.evaluator import Evaluator
-from neptune_nas.evaluators.parameters import code_of, parameters_of
-from neptune_nas.evaluators.tabular import Tabular
+from neptune_nas.evaluators.evaluator import Evaluator, Traits, traits_of
+from neptune_nas.evaluators.parameters import parameters_of
+from neptune_nas.evaluators.short_training import TRAINING
+from neptune_nas.evaluators.tabular import DATA as TABLE_DATA
+from neptune_nas.evaluators.tabular import Tabular, table_traits
 from neptune_nas.evaluators.zero_cost import check_proxy
 from neptune_nas.files.atomic import folder_name
 from neptune_nas.files.options import check_exclusive, check_positive, exclusive
 from neptune_nas.files.type_hints import check_types
 from neptune_nas.metrics.registry import OBJECTIVES
 from neptune_nas.samplers.factory import check_name
-from neptune_nas.search.coordinator import Limits
-from neptune_nas.search.opening import Opening
-from neptune_nas.search.provenance import Asked
-from neptune_nas.search.run import Say, Watch, run_search
-from neptune_nas.search.sharing import Sharing, need_on, share_gpus
-from neptune_nas.search.subject import Subject
-from neptune_nas.search.table import DATA as TABLE_DATA
-from neptune_nas.search.table import (
-    check_repeats,
-    check_rungs,
-    check_scored,
-    fidelities,
-    table_task,
-)
-from neptune_nas.search.task import Task, check_ours, task_on, training_task
-from neptune_nas.search.warm_start import given_in, to_try
 from neptune_nas.space import Space, find_space
-from neptune_nas.space.locate import check_where, file_of, find_modules
+from neptune_nas.space.locate import check_where
 from neptune_nas.study.folder import Folder
-from neptune_nas.study.read import read_study
+from neptune_nas.study.progress import OnProgress
 from neptune_nas.study.rungs import REDUCTION, Reduction
-from neptune_nas.study.settings import TABLE, TRAINING, Question
+from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.text import redact
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
-from neptune_nas.training.remembered import modes_for
-from neptune_nas.watch import ignore
+
+if TYPE_CHECKING:
+    from neptune_nas.search.assembly import Assembly
+
+Say = Callable[[str], None]
 
 POSITIVE = (
     *("trials", "repeats", "jobs", "threads", "trials_per_gpu"),
@@ -70,6 +51,10 @@ EXCLUSIVE = (
 )
 SEQUENCES = ("objectives", "constraints", "rungs", "gpus", "first")
 PROXY = "synflow"  # of rung 0, unless another is named
+
+
+def ignore(_: object) -> None:
+    """Watch nothing."""
 
 
 @dataclass(frozen=True)
@@ -174,18 +159,21 @@ class Search:
         return Question(
             space=self.space if isinstance(self.space, str) else self.space.name,
             data=self._data,
-            evaluator=self._measure,
+            evaluator=self.traits.name,
             objectives=tuple(self.objectives),
             constraints=tuple(self.constraints),
             rungs=tuple(rungs),
             sampler=self.sampler,
             sampler_kwargs=dict(self.sampler_kwargs),
             seed=self.seed,
-            recipe={} if self.table else asdict(self._recipe),
+            recipe={} if self.table else asdict(self.used_recipe),
             repeats=self.repeats,
-            proxy=(self.proxy or PROXY) if rungs[0] == 0 and self._measure == TRAINING else "",
+            proxy=(self.proxy or PROXY) if rungs[0] == 0 and self.traits.trains else "",
             reduction=self._reduction,
             evaluator_kwargs=parameters_of(self.evaluator),
+            scored=self.traits.metrics,
+            unit=self.traits.unit,
+            trains=self.traits.trains,
         )
 
     @property
@@ -193,15 +181,16 @@ class Search:
         return self.data or (TABLE_DATA if self.table else "digits")
 
     @property
-    def _recipe(self) -> Recipe:
+    def used_recipe(self) -> Recipe:
+        """How to train: the recipe that was asked for, or what suits the data."""
         return self.recipe or default_recipe(self._data)
 
     @property
-    def _measure(self) -> str:
-        """What measures, by name."""
+    def traits(self) -> Traits:
+        """What a study has to know of the evaluator that is asked for."""
         if self.table is not None:
-            return f"{TABLE}{self.table}"
-        return TRAINING if self.evaluator is None else type_name(code_of(self.evaluator))
+            return table_traits(self.table)
+        return TRAINING if self.evaluator is None else traits_of(self.evaluator)
 
     @property
     def _reduction(self) -> Reduction:
@@ -211,7 +200,7 @@ class Search:
         return tuple(self.reduction) if len(self.reduction) != 1 else self.reduction[0]
 
     def _usual_rung(self) -> int:
-        return default_epochs(self._data) if self.known is None else fidelities(self.known)[-1] or 1
+        return default_epochs(self._data) if self.tabular is None else self.tabular.highest or 1
 
     @cached_property
     def folder(self) -> Folder:
@@ -223,28 +212,19 @@ class Search:
         return Folder(Path(self.out) / name)
 
     @cached_property
-    def target(self) -> Space[Any]:
+    def found_space(self) -> Space[Any]:
         """The space itself."""
         return find_space(self.space) if isinstance(self.space, str) else self.space
 
     @cached_property
-    def known(self) -> Tabular[Any] | None:
-        """The table, read."""
-        return None if self.table is None else Tabular.from_file(Path(self.table), self.target)
+    def tabular(self) -> Tabular[Any] | None:
+        """The table, read; None where none is asked for."""
+        return None if self.table is None else Tabular.from_file(self.table, self.found_space)
 
-    @cached_property
-    def task(self) -> Task:
-        """What architectures are measured on; reads the data."""
-        question = self.question
-        if self.known is not None:
-            check_rungs(self.known, question.rungs)
-            check_repeats(self.known, question.repeats, question.rungs[-1])
-            check_scored(self.known, question)
-            return table_task(self.known, question.data, self.data_dir, sorted(question.costs))
-        check_ours(self.target)
-        if self.evaluator is not None:
-            return task_on(load_once(question.data, self.data_dir, 0), self.evaluator)
-        return training_task(question, self.data_dir, self._device, self.used_modes)
+    def settings(self, facts: Facts) -> Settings:
+        """Return what a new study of this search would be, begun with these facts."""
+        storage = redact(self.storage) if self.storage else ""
+        return Settings(self.folder.path.name, self.trials, self.question, facts, storage)
 
     def _check_name(self) -> None:
         """Refuse a name that its folder could not bear as it is."""
@@ -256,7 +236,7 @@ class Search:
 
     def _check_modes(self) -> None:
         """Refuse modes of another precision than the recipe's."""
-        precision = self._recipe.precision
+        precision = self.used_recipe.precision
         asked = {self.modes.of(kind).precision for kind in KINDS} if self.modes else set()
         if precision != "auto" and asked - {precision}:
             raise OptionError(
@@ -265,98 +245,14 @@ class Search:
             )
 
     @cached_property
-    def used_modes(self) -> Modes:
-        """The modes to train in: those that the study began with, if it has begun."""
-        if self.modes is not None:
-            return self.modes
-        return self.opening.modes or modes_for(self._recipe.precision, self._device)
+    def assembly(self) -> "Assembly":
+        """The parts that the search works with."""
+        # Here, since the parts know what was asked, and not the other way round.
+        from neptune_nas.search.assembly import Assembly
 
-    @property
-    def _device(self) -> str:
-        check_gpus(self.gpus)
-        return pick_device("cuda" if self.gpus else self.device)
+        return Assembly(self)
 
-    @cached_property
-    def subject(self) -> Subject:
-        """The question with the space and what it is measured on; reads the data."""
-        modes = self.used_modes if self._measure == TRAINING else None
-        return Subject(self.question, self.target, self.task, self._device, modes)
-
-    @cached_property
-    def opening(self) -> Opening:
-        """The study's folder with what is asked of it."""
-        storage = redact(self.storage) if self.storage else ""
-        asked = Asked(self.folder.path.name, self.trials, self.question, storage)
-        return Opening(self.folder, asked, self.storage)
-
-    @cached_property
-    def sharing(self) -> Sharing | None:
-        """How many evaluations share each GPU here, and why.
-
-        None where there is none, where `jobs` says, and on Ray, which deals them out itself.
-        Training on CUDA with no GPU named is on the first.
-        """
-        if self.jobs or self.engine == "ray":
-            return None
-        need = (lambda: need_on(self.subject)) if self._measure == TRAINING else None
-        return share_gpus(tuple(self.gpus), self._device == "cuda", self.trials_per_gpu, need)
-
-    @property
-    def slots(self) -> Slots:
-        """How the machine, or the cluster, is shared out."""
-        if self.engine == "ray":
-            return slots_on(self.jobs, self.threads, self._on_gpu, self.trials_per_gpu)
-        gpus = self.sharing.gpus if self.sharing else tuple(self.gpus)
-        return share_out(self.jobs, self.threads, gpus)
-
-    @property
-    def _on_gpu(self) -> bool:
-        """Whether workers need a GPU, where none is named."""
-        asked = self.evaluator is not None and self.device == "cuda"
-        return asked or (self._measure == TRAINING and self._device == "cuda")
-
-    def make_engine(self) -> Engine:
-        """Workers that measure as this search does."""
-        evaluator, slots, places = self.task.evaluator, self.slots, self._places
-        setup = partial(find_modules, places) if places else None
-        if self.engine == "ray":
-            return RayEngine(
-                evaluator,
-                slots,
-                per_gpu=self.trials_per_gpu or 1,
-                trial_timeout=self.trial_timeout,
-                setup=setup,
-            )
-        return LocalEngine(
-            evaluator,
-            jobs=slots.jobs,
-            threads=slots.threads,
-            gpus=slots.gpus,
-            trial_timeout=self.trial_timeout,
-            setup=setup,
-        )
-
-    @property
-    def _places(self) -> tuple[str, ...]:
-        """Whose code a worker runs first, to know what is in it."""
-        own = file_of(code_of(self.task.evaluator))
-        return tuple(each for each in (self.space, own) if isinstance(each, str))
-
-    def to_try_first(self) -> tuple[Any, ...]:
-        """The architectures of `first` that the study has not begun to try, each network once.
-
-        Raises `OptionError` for one that is not in the space or breaks a constraint.
-        """
-        if not self.first:
-            return ()
-        tried: set[str] = set()
-        if self.folder.exists:
-            allow = tuple(record_classes(self.target.template))
-            study = read_study(self.folder.path, self.storage, allow)
-            tried = {trial.key for trial in study.trials}
-        return to_try(self.subject, given_in(self.first, self.target), tried)
-
-    def run(self, watch: Watch = ignore, say: Say = ignore) -> Study:
+    def run(self, watch: OnProgress = ignore, say: Say = ignore) -> Study:
         """Search until the study has all its trials, then write its tables, report and best.
 
         `watch` is called after each result with how far the search is and the trial that the
@@ -368,15 +264,6 @@ class Search:
         Raises `OptionError` for what cannot be asked, and `StudyError` where the study began with
         another question, is being searched by another process, or cannot be written.
         """
-        end_if_unguarded()
-        if self.engine == "local":
-            start_fork_server(own_modules(self.task.evaluator))  # it imports while facts are found
-        limits = Limits(self.trials, self.timeout, self.patience)
-        if not self.folder.exists:
-            self.slots  # noqa: B018  # refuses what this machine or the cluster lacks
-        if self.subject.takes_long:
-            say(self.subject.takes_long)
-        first = self.to_try_first()
-        return run_search(
-            self.opening, self.subject, self.make_engine, limits, watch, say, first=first
-        )
+        from neptune_nas.search.run import run_search  # as in `assembly`
+
+        return run_search(self.assembly, watch, say)

@@ -58,6 +58,11 @@ class Folder:
         return self.path / "baselines"
 
     @property
+    def shared(self) -> Path:
+        """The folder of what an evaluator makes once for all workers."""
+        return self.path / "shared"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that searches, or measures more."""
         return self.path / "study.lock"

@@ -9,19 +9,18 @@ from typing import Any
 
 from neptune_nas.devices.mode import Mode, Modes, same_for_all
 from neptune_nas.errors import OptionError
+from neptune_nas.evaluators.evaluator import budget_text, check_scored
+from neptune_nas.evaluators.short_training import TRAINING
 from neptune_nas.metrics.constraints import Constraint, parse_constraint
 from neptune_nas.metrics.registry import CLASSIFICATION, OBJECTIVES, Metric
 from neptune_nas.study.objectives import objectives_in
 from neptune_nas.study.rungs import REDUCTION, Reduction, Rungs
-from neptune_nas.text import counted
 
-TRAINING = "training"
 SEEDS = 2**32  # as many as numpy's generators take
-TABLE = "table:"  # before the file of a table
 
 # What latencies are, in words.
 PROCESSOR_TIME = "processor time of one thread"
-TABLES_OWN = "as the table says"
+BY_TABLE = "as the table says"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +28,21 @@ class Question:
     """What decides the scores: two studies can be compared only where these agree.
 
     `space`: as it was named on the command line. `data`: as `load_data` takes it. `rungs`: epochs
-    at which trials are compared; the last is what the report ranks by. `evaluator`: "training",
-    `table:FILE`, or the class of another one. `repeats`: seeds at the last rung, whose mean counts.
+    at which trials are compared; the last is what the report ranks by. `evaluator`: its name, see
+    `neptune_nas.evaluators.evaluator.Traits`. `repeats`: seeds at the last rung, whose mean counts.
     `reduction`: one trial in so many goes on, from all rungs or from one after the other (as of
     `Rungs`). `proxy`: the zero-cost proxy that is rung 0, if there is one. `sampler_kwargs`:
     numbers, text, true, false, and lists and dicts of these: what `study.toml` can hold.
     `evaluator_kwargs`: in the same way the parameters of a class; None where there are none to
-    know. `scored`: the metrics that the evaluator measures, the main one first.
+    know. `scored`: the metrics that the evaluator measures, the main one first. `unit`: of its
+    fidelity, and `trains`, see `Traits`.
 
     Raises `OptionError` for what no study can be asked.
     """
 
     space: str
     data: str = "digits"
-    evaluator: str = TRAINING
+    evaluator: str = TRAINING.name
     objectives: tuple[str, ...] = OBJECTIVES
     constraints: tuple[str, ...] = ()
     rungs: tuple[int, ...] = (1,)
@@ -55,8 +55,11 @@ class Question:
     reduction: Reduction = REDUCTION
     evaluator_kwargs: dict[str, Any] | None = None
     scored: tuple[Metric, ...] = CLASSIFICATION
+    unit: str = "epoch"
+    trains: bool = True
 
     def __post_init__(self) -> None:
+        check_scored(self.scored)
         objectives_in(self.objectives, self.scored)
         object.__setattr__(self, "reduction", Rungs(self.rungs, self.reduction).reduction)
         for text in self.constraints:
@@ -75,9 +78,7 @@ class Question:
         """A fidelity in the words of the evaluator, such as `3 epochs`."""
         if fidelity == 0 and self.proxy:
             return self.proxy
-        if self.evaluator != TRAINING:
-            return f"fidelity {fidelity}"
-        return counted(fidelity, "epoch")
+        return budget_text(self.unit, fidelity)
 
     @property
     def aims(self) -> tuple[Metric, ...]:
@@ -111,7 +112,8 @@ class Facts:
     `guess`: what guessing scores, by metric. `reference`: the corner that hypervolume is measured
     from, one number an objective: what guessing scores, and the largest cost admitted (found in the
     space, or set by a constraint).
-    `created`: ISO 8601, UTC. `modes`: in which precision and memory layout each kind of network is
+    `created`: ISO 8601, UTC. `source`: what was
+    measured on, in words. `modes`: in which precision and memory layout each kind of network is
     trained; None where nothing is trained, and in studies that were begun before modes were
     measured, which go on with their recipe's precision, channels last. `timed`: how each
     timed metric that the question is about was timed, in words, by its name.
@@ -133,6 +135,7 @@ class Facts:
     created: str
     versions: dict[str, str]
     outline: dict[str, str]
+    source: str = ""
     modes: Modes | None = None
     timed: dict[str, str] = field(default_factory=dict)
 
