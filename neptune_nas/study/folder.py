@@ -176,6 +176,9 @@ def _field_from(hint: Any, value: Any, where: str) -> Any:
     record = next(filter(is_dataclass, (hint, *get_args(hint))), None)  # it, or it and None
     if isinstance(record, type) and isinstance(value, dict):
         return record_from(record, value, where)
+    item = next(filter(is_dataclass, get_args(hint)), None)
+    if isinstance(item, type) and isinstance(value, list):
+        return tuple(_field_from(item, each, f"{where}[{i}]") for i, each in enumerate(value))
     if isinstance(value, list):  # no record holds lists
         value = tuple(value)
     if not fits(value, hint):
