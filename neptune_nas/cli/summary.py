@@ -188,8 +188,6 @@ def print_plan(plan: Plan, *, verbose: bool = False) -> None:
     rows["all trials"] = trials_text(plan)
     if plan.first:
         rows["first"] = f"{counted(plan.first, 'architecture')} that --first gives"
-    if plan.sharing:
-        rows["GPUs"] = plan.sharing
     grid = Table.grid(padding=(0, 2))
     for name, value in rows.items():
         grid.add_row(name, value)

@@ -36,7 +36,6 @@ from neptune_nas.search.coordinator import Limits
 from neptune_nas.search.opening import Opening
 from neptune_nas.search.provenance import Asked
 from neptune_nas.search.run import Say, Watch, run_search
-from neptune_nas.search.sharing import Sharing, need_on, share_gpus
 from neptune_nas.search.subject import Subject
 from neptune_nas.search.table import DATA as TABLE_DATA
 from neptune_nas.search.table import (
@@ -65,7 +64,7 @@ POSITIVE = (
 )
 EXCLUSIVE = (
     *(("table", "evaluator"), ("proxy", "table"), ("proxy", "evaluator")),
-    *(("jobs", "trials_per_gpu"), ("modes", "table"), ("modes", "evaluator")),
+    *(("modes", "table"), ("modes", "evaluator")),
 )
 SEQUENCES = ("objectives", "constraints", "rungs", "gpus", "first")
 PROXY = "synflow"  # of rung 0, unless another is named
@@ -93,8 +92,8 @@ class Search:
     study began; for a new one as the recipe says, or where that is "auto" as is fastest here).
     `device`: "auto", "cpu" or "cuda". `engine`: "local", worker processes of this machine, or
     "ray", a cluster (see `RayEngine`). `jobs`: evaluations at once (default: one a core, or
-    `trials_per_gpu` on each of `gpus`, which are CUDA devices by number: as many as are predicted
-    to fit unless it is given), each with `threads` (default: its share of the cores). `timeout`,
+    `trials_per_gpu` on each of `gpus`, which are CUDA devices by number), each with `threads`
+    (default: its share of the cores). `timeout`,
     `trial_timeout`: seconds. `patience`: stop after that many trials in a row that were scored at
     the last rung and added nothing to the front, those of `first` not counted. `first`: what to
     try before anything that the sampler proposes, counted among the `trials`: architectures,
@@ -130,7 +129,7 @@ class Search:
     jobs: int | None = None
     threads: int | None = None
     gpus: Sequence[int] = ()
-    trials_per_gpu: int | None = None
+    trials_per_gpu: int = 1
     timeout: float | None = None
     trial_timeout: float | None = None
     patience: int | None = None
@@ -144,6 +143,8 @@ class Search:
                 object.__setattr__(self, name, tuple(value))  # a list could change later
         check_positive(self, POSITIVE)
         check_exclusive(self, EXCLUSIVE)
+        if self.jobs and self.trials_per_gpu > 1:
+            raise OptionError(exclusive("jobs", "trials_per_gpu"))
         for other in ("device cpu", "engine ray"):
             name, _, value = other.partition(" ")
             if self.gpus and getattr(self, name) == value:
@@ -289,25 +290,19 @@ class Search:
         asked = Asked(self.folder.path.name, self.trials, self.question, storage)
         return Opening(self.folder, asked, self.storage)
 
-    @cached_property
-    def sharing(self) -> Sharing | None:
-        """How many evaluations share each GPU here, and why.
-
-        None where there is none, where `jobs` says, and on Ray, which deals them out itself.
-        Training on CUDA with no GPU named is on the first.
-        """
-        if self.jobs or self.engine == "ray":
-            return None
-        need = (lambda: need_on(self.subject)) if self._measure == TRAINING else None
-        return share_gpus(tuple(self.gpus), self._device == "cuda", self.trials_per_gpu, need)
-
     @property
     def slots(self) -> Slots:
-        """How the machine, or the cluster, is shared out."""
+        """How the machine, or the cluster, is shared out.
+
+        Raises `OptionError` for several trials a GPU where none is used.
+        """
         if self.engine == "ray":
             return slots_on(self.jobs, self.threads, self._on_gpu, self.trials_per_gpu)
-        gpus = self.sharing.gpus if self.sharing else tuple(self.gpus)
-        return share_out(self.jobs, self.threads, gpus)
+        is_trained_on_gpu = self._device == "cuda" and self._measure == TRAINING
+        gpus = tuple(self.gpus) or ((0,) if is_trained_on_gpu else ())
+        if self.trials_per_gpu > 1 and not gpus:
+            raise OptionError("`trials_per_gpu` needs `gpus`, such as 0,1, or CUDA to train on.")
+        return share_out(self.jobs, self.threads, gpus * self.trials_per_gpu)
 
     @property
     def _on_gpu(self) -> bool:
@@ -323,7 +318,7 @@ class Search:
             return RayEngine(
                 evaluator,
                 slots,
-                per_gpu=self.trials_per_gpu or 1,
+                per_gpu=self.trials_per_gpu,
                 trial_timeout=self.trial_timeout,
                 setup=setup,
             )

@@ -31,9 +31,8 @@ class Plan:
     """The study that would be made, and one candidate trained.
 
     `study`: as it stands with what is asked of it now; None for a new one. `score`: None where
-    nothing is left to search. `seconds`: for what is left, by the candidate's time. `sharing`: how
-    many run on each GPU, and why. `first`: how many given architectures
-    would be tried first.
+    nothing is left to search. `seconds`: for what is left, by the candidate's time. `first`: how
+    many given architectures would be tried first.
     """
 
     folder: Path
@@ -45,7 +44,6 @@ class Plan:
     seconds: float
     trials: int
     jobs: int
-    sharing: str = ""
     first: int = 0
 
 
@@ -69,10 +67,10 @@ def plan(search: Search, say: Say = ignore) -> Plan:
     begun = len(study.trials) if study else 0
     for sentence in unexpected(begun, search.trials, len(given)):
         say(sentence)
-    sharing, jobs = search.sharing, search.slots.jobs  # before the candidate takes memory
     is_over = study is not None and is_complete(study)
     first = next(level for level in question.rungs if level)  # 0 is a proxy
-    score = None if is_over else tried(subject, first, search.slots.threads)
+    slots = search.slots
+    score = None if is_over else tried(subject, first, slots.threads)
     an_epoch = score.seconds / first if score else 0.0
     return Plan(
         folder=search.folder.path,
@@ -81,10 +79,9 @@ def plan(search: Search, say: Say = ignore) -> Plan:
         facts=settings.facts,
         survey=subject.surveyed,
         score=score,
-        seconds=an_epoch * epochs_left(question, search.trials, study) / jobs,
+        seconds=an_epoch * epochs_left(question, search.trials, study) / slots.jobs,
         trials=search.trials,
-        jobs=jobs,
-        sharing=sharing.why if sharing else "",
+        jobs=slots.jobs,
         first=min(len(given), max(0, search.trials - begun)),
     )
 

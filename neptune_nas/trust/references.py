@@ -1,10 +1,9 @@
 """Hand-designed networks trained as a study's own are, to compare with what it found."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 
-from neptune_nas.devices.device import pick_device
 from neptune_nas.engine.engine import Call
 from neptune_nas.engine.process import end_if_unguarded
 from neptune_nas.errors import OptionError, StudyError
@@ -47,7 +46,7 @@ def run_references(
     end_if_unguarded()
     if seeds < 1:
         raise OptionError(f"references need at least 1 seed, but got {seeds}.")
-    search, study = alone(search), study_of(search)
+    study = study_of(search)
     chosen = networks_for(study.settings, networks)
     check_same(search, study)
     with ctrl_c_held(), search.folder.locked():
@@ -66,14 +65,6 @@ def run_references(
         study = study_of(search)
         write_outputs(study)
     return study
-
-
-def alone(search: Search) -> Search:
-    """One network at a time on each GPU, as what the study's own need says nothing of these."""
-    on_gpu = pick_device("cuda" if search.gpus else search.device) == "cuda"
-    if on_gpu and search.jobs is None and search.trials_per_gpu is None:
-        return replace(search, trials_per_gpu=1)
-    return search
 
 
 def networks_for(settings: Settings, names: Sequence[str]) -> list[ReferenceNetwork]:
