@@ -16,7 +16,7 @@ from neptune_nas.architecture.fields import record_classes
 from neptune_nas.data.load import load_once
 from neptune_nas.data.names import check_known, short_name
 from neptune_nas.devices.device import check_device, check_gpus, pick_device
-from neptune_nas.devices.mode import KINDS, Modes
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.engine.engine import Engine
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.on_ray import RayEngine, slots_on
@@ -54,8 +54,8 @@ from neptune_nas.study.read import read_study
 from neptune_nas.study.rungs import REDUCTION, Reduction
 from neptune_nas.study.settings import TABLE, TRAINING, Question
 from neptune_nas.study.study import Study
+from neptune_nas.training.probe import numerics_for
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
-from neptune_nas.training.remembered import modes_for
 from neptune_nas.watch import ignore
 
 POSITIVE = (
@@ -64,7 +64,7 @@ POSITIVE = (
 )
 EXCLUSIVE = (
     *(("table", "evaluator"), ("proxy", "table"), ("proxy", "evaluator")),
-    *(("modes", "table"), ("modes", "evaluator")),
+    *(("numerics", "table"), ("numerics", "evaluator")),
 )
 SEQUENCES = ("objectives", "constraints", "rungs", "gpus", "first")
 PROXY = "synflow"  # of rung 0, unless another is named
@@ -88,8 +88,8 @@ class Search:
     look networks up in instead; `data` then says which images they saw (default: cifar10). `name`:
     of the study's folder below `out` (default: `SPACE-DATA`). `storage`: the URL of a database to
     use in place of `study.db` in that folder. `data_dir`: where data sets lie, see `load_data`.
-    `modes`: in which precision and memory layout to train each kind of network (default: as the
-    study began; for a new one as the recipe says, or where that is "auto" as is fastest here).
+    `numerics`: the precision and memory layout to train in (default: as the study began; for a new
+    one as the recipe says, or where that is "auto" as is fastest here).
     `device`: "auto", "cpu" or "cuda". `engine`: "local", worker processes of this machine, or
     "ray", a cluster (see `RayEngine`). `jobs`: evaluations at once (default: one a core, or
     `trials_per_gpu` on each of `gpus`, which are CUDA devices by number), each with `threads`
@@ -133,7 +133,7 @@ class Search:
     timeout: float | None = None
     trial_timeout: float | None = None
     patience: int | None = None
-    modes: Modes | None = None
+    numerics: Numerics | None = None
     first: Sequence[object] = ()
 
     def __post_init__(self) -> None:
@@ -161,7 +161,7 @@ class Search:
         check_known(self._data)
         if self.proxy:
             check_proxy(self.proxy)
-        self._check_modes()
+        self._check_numerics()
         self._check_name()
         self._question(self.rungs or (1,))  # refuses what no study can be asked
 
@@ -245,7 +245,7 @@ class Search:
         check_ours(self.target)
         if self.evaluator is not None:
             return task_on(load_once(question.data, self.data_dir, 0), self.evaluator)
-        return training_task(question, self.data_dir, self._device, self.used_modes)
+        return training_task(question, self.data_dir, self._device, self.used_numerics)
 
     def _check_name(self) -> None:
         """Refuse a name that its folder could not bear as it is."""
@@ -255,22 +255,21 @@ class Search:
                 f"digits and any of _.<>()+- but got '{self.name}': write '{plain}'."
             )
 
-    def _check_modes(self) -> None:
-        """Refuse modes of another precision than the recipe's."""
+    def _check_numerics(self) -> None:
+        """Refuse another precision than the recipe's."""
         precision = self._recipe.precision
-        asked = {self.modes.of(kind).precision for kind in KINDS} if self.modes else set()
-        if precision != "auto" and asked - {precision}:
+        if self.numerics and precision not in ("auto", self.numerics.precision):
             raise OptionError(
-                f"`modes` are of precision {', '.join(sorted(asked))}, but the recipe's is "
+                f"`numerics` is of precision {self.numerics.precision}, but the recipe's is "
                 f"{precision}: leave one of them out."
             )
 
     @cached_property
-    def used_modes(self) -> Modes:
-        """The modes to train in: those that the study began with, if it has begun."""
-        if self.modes is not None:
-            return self.modes
-        return self.opening.modes or modes_for(self._recipe.precision, self._device)
+    def used_numerics(self) -> Numerics:
+        """The precision and layout to train in: those that the study began with, if it has."""
+        if self.numerics is not None:
+            return self.numerics
+        return self.opening.numerics or numerics_for(self._recipe.precision, self._device)
 
     @property
     def _device(self) -> str:
@@ -280,8 +279,8 @@ class Search:
     @cached_property
     def subject(self) -> Subject:
         """The question with the space and what it is measured on; reads the data."""
-        modes = self.used_modes if self._measure == TRAINING else None
-        return Subject(self.question, self.target, self.task, self._device, modes)
+        numerics = self.used_numerics if self._measure == TRAINING else None
+        return Subject(self.question, self.target, self.task, self._device, numerics)
 
     @cached_property
     def opening(self) -> Opening:

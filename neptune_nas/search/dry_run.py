@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from neptune_nas.architecture.codec import key
-from neptune_nas.devices.threads import torch_threads
+from neptune_nas.devices.processor import torch_threads
 from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.trial import Score

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from neptune_nas.devices.mode import Mode, Modes, same_for_all
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.files.locks import check_writable
 from neptune_nas.search.provenance import Asked, settle_settings
 from neptune_nas.study.database import SQLITE, require_database, sqlite_url
 from neptune_nas.study.folder import Folder, read_settings
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.settings import Facts, Settings
-from neptune_nas.study.store import Store, check_store, create_store, modes_at
+from neptune_nas.study.store import Store, check_store, create_store, numerics_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,13 @@ class Opening:
     storage: str | None = None
 
     @property
-    def modes(self) -> Modes | None:
-        """In which modes the study was begun to train; None where it is new."""
+    def numerics(self) -> Numerics | None:
+        """Return what the study was begun to train in; None where it is new, or trains nothing."""
         if self.folder.exists:
-            return read_settings(self.folder.settings).modes
+            return read_settings(self.folder.settings).facts.numerics
         if self.storage is None:
             return None
-        usual = Mode(self.asked.question.recipe.get("precision", "auto"))
-        return modes_at(self.storage, self.asked.name, self.folder.path, same_for_all(usual))
+        return numerics_at(self.storage, self.asked.name, self.folder.path)
 
     def settle(self, facts: Facts) -> Settings:
         """The settings to search by; raises `StudyError` if the study began with others."""
@@ -48,7 +47,7 @@ class Opening:
         turned = directions(settings.question.objectives)
         url = self._url(settings)
         store = create_store(url, settings.name, turned, settings.identity, tuple(allow))
-        store.keep_modes(settings.facts.modes)
+        store.keep_numerics(settings.facts.numerics)
         return store
 
     def _url(self, settings: Settings) -> str:

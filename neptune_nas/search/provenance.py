@@ -8,14 +8,14 @@ from importlib.metadata import version
 from typing import Any
 
 from neptune_nas import __version__
-from neptune_nas.devices.mode import Modes
-from neptune_nas.engine.plan import usable_cores
+from neptune_nas.devices.numerics import Numerics
+from neptune_nas.devices.processor import hardware
 from neptune_nas.errors import StudyError
 from neptune_nas.search.task import Task
 from neptune_nas.space import Space
 from neptune_nas.study.folder import Folder, read_settings, write_settings
 from neptune_nas.study.settings import Facts, Question, Settings, unlike
-from neptune_nas.text import as_typed, counted
+from neptune_nas.text import as_typed
 
 PACKAGES = ("torch", "optuna", "numpy")
 CHECKED = ("data_fingerprint", "input_shape", "classes")
@@ -40,7 +40,7 @@ def facts_of(
     task: Task,
     reference: tuple[float, ...],
     device: str,
-    modes: Modes | None,
+    numerics: Numerics | None,
 ) -> Facts:
     """What is found about a space and what it is measured on, on this machine and now."""
     count = space.count()
@@ -60,7 +60,7 @@ def facts_of(
         created=now(),
         versions=versions(),
         outline=space.outline,
-        modes=modes,
+        numerics=numerics,
     )
 
 
@@ -96,8 +96,8 @@ def differences(old: Settings, asked: Asked, facts: Facts) -> Iterator[tuple[str
         ours, theirs = getattr(facts, field), getattr(old.facts, field)
         if ours != theirs:
             yield field.replace("_", " "), ours, theirs
-    if facts.modes not in (None, old.modes):
-        yield "modes", str(facts.modes), str(old.modes)
+    if facts.numerics not in (None, old.facts.numerics):
+        yield "precision and layout", str(facts.numerics), str(old.facts.numerics)
     if facts.latency not in (None, old.latency):
         yield "latency", facts.latency, old.latency
 
@@ -111,11 +111,6 @@ def begin(folder: Folder, settings: Settings) -> None:
 def now() -> str:
     """The present moment, ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def hardware() -> str:
-    """The machine in a few words: system, architecture, cores."""
-    return f"{platform.system()} {platform.machine()}, {counted(usable_cores(), 'core')}"
 
 
 def versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna.samplers import BaseSampler
 
-from neptune_nas.devices.mode import Modes
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.metrics.constraints import COUNTED, MEASURED, Survey, survey
 from neptune_nas.metrics.timed import processor_time
 from neptune_nas.nn.builder import build
@@ -28,15 +28,15 @@ from neptune_nas.study.settings import PROCESSOR_TIME, TABLES_OWN, Facts, Questi
 class Subject:
     """A question, the space that it names, and what that is measured on.
 
-    `device`: what networks are trained on, as the facts are to say, and `modes` how; None where
-    nothing is. What follows from these is worked out when it is first asked for, and once.
+    `device`: what networks are trained on, as the facts are to say, and `numerics` how; None
+    where nothing is. What follows from these is worked out when it is first asked for, and once.
     """
 
     question: Question
     space: Space[Any]
     task: Task
     device: str
-    modes: Modes | None = None
+    numerics: Numerics | None = None
 
     @cached_property
     def gauge(self) -> Gauge:
@@ -115,7 +115,7 @@ class Subject:
         asked = self.question.objectives, self.question.limits
         cost_of = self.gauge.value_if_any
         corner = reference_point(self.space, *asked, cost_of, guess, is_timed=self.is_timed)
-        facts = facts_of(self.space, self.task, corner, self.device, self.modes)
+        facts = facts_of(self.space, self.task, corner, self.device, self.numerics)
         return replace(facts, latency=self.latency)
 
     def _clock(self, architecture: Any) -> float:

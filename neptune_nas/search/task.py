@@ -9,7 +9,7 @@ from typing import Any, cast
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
-from neptune_nas.devices.mode import Modes
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import SpaceError
 from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.evaluators.proxy_first import ProxyFirst
@@ -42,12 +42,12 @@ class Task:
 
 
 def training_task(
-    question: Question, data_dir: str | Path | None, device: str, modes: Modes
+    question: Question, data_dir: str | Path | None, device: str, numerics: Numerics
 ) -> Task:
     """Short training on the question's data with its recipe, and its proxy as rung 0."""
     data = load_once(question.data, data_dir, 0)
     recipe = record_from(Recipe, question.recipe, "recipe")
-    training = ShortTraining(question.data, data_dir, recipe, device, modes=modes)
+    training = ShortTraining(question.data, data_dir, recipe, device, numerics=numerics)
     if not question.proxy:
         return task_on(data, training)
     proxy = ZeroCost(cast("Proxy", question.proxy), question.data, data_dir)  # checks the name

@@ -7,7 +7,7 @@ from hashlib import sha256
 from math import isnan
 from typing import Any
 
-from neptune_nas.devices.mode import Mode, Modes, same_for_all
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import OptionError
 from neptune_nas.metrics.constraints import Constraint, parse_constraint
 from neptune_nas.metrics.trial import SCORED
@@ -99,9 +99,8 @@ class Facts:
     `input_shape`: channels, height, width. `images`: how many to train, validate and test on.
     `reference`: the corner that hypervolume is measured from, one number an objective: chance
     accuracy, and the largest cost admitted (found in the space, or set by a constraint).
-    `created`: ISO 8601, UTC. `modes`: in which precision and memory layout each kind of network is
-    trained; None where nothing is trained, and in studies that were begun before modes were
-    measured, which go on with their recipe's precision, channels last. `latency`: what latencies
+    `created`: ISO 8601, UTC. `numerics`: the precision and memory layout that networks are trained
+    in; None where nothing is trained. `latency`: what latencies
     are, in words; None where there are none, and in studies that were begun before it was noted.
 
     Raises `OptionError` for numbers out of their range.
@@ -121,7 +120,7 @@ class Facts:
     created: str
     versions: dict[str, str]
     outline: dict[str, str]
-    modes: Modes | None = None
+    numerics: Numerics | None = None
     latency: str | None = None
 
     def __post_init__(self) -> None:
@@ -157,11 +156,6 @@ class Settings:
             f"one number for each of {', '.join(objectives)}",
             list(reference),
         )
-
-    @property
-    def modes(self) -> Modes:
-        """In which modes its networks are trained."""
-        return self.facts.modes or same_for_all(Mode(self.question.recipe.get("precision", "auto")))
 
     @property
     def latency(self) -> str:
