@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, RandomSampler
 from benchmarks.naive import train, training_images
 from neptune_nas.architecture.records import Architecture, Attention, Conv, InvertedResidual
 from neptune_nas.data.load import load_once
-from neptune_nas.devices.malloc import keep_pages
+from neptune_nas.devices.memory import keep_pages
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.nn.builder import build
 from neptune_nas.space import find_space

@@ -27,7 +27,7 @@ from neptune_nas.cli.study import (
     evaluator_of,
     storage_of,
 )
-from neptune_nas.cli.values import number_or_auto, whole_numbers
+from neptune_nas.cli.values import whole_numbers
 from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.text import clock, counted
 
@@ -73,7 +73,7 @@ class Measuring:
             jobs=self.jobs,
             threads=self.threads,
             gpus=() if self.gpus is None else whole_numbers(self.gpus, "--gpus", "0,1"),
-            trials_per_gpu=number_or_auto(self.trials_per_gpu, "--trials-per-gpu"),
+            trials_per_gpu=1 if self.trials_per_gpu is None else self.trials_per_gpu,
             device=self.device,
             data_dir=self.data_dir,
         )

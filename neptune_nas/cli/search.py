@@ -19,7 +19,7 @@ from neptune_nas.cli.study import (
     TrialsPerGpu,
     evaluator_of,
 )
-from neptune_nas.cli.values import json_object, names, number_or_auto, seconds, whole_numbers
+from neptune_nas.cli.values import json_object, names, seconds, whole_numbers
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.interrupts import ctrl_c_held
 
@@ -203,7 +203,7 @@ def search(
         "jobs": jobs,
         "threads": threads,
         "gpus": None if gpus is None else whole_numbers(gpus, "--gpus", "0,1"),
-        "trials_per_gpu": number_or_auto(trials_per_gpu, "--trials-per-gpu"),
+        "trials_per_gpu": trials_per_gpu,
         "device": device,
         "seed": seed,
         "timeout": seconds(timeout, "--timeout"),

@@ -123,7 +123,7 @@ def run(training: "Training", quiet: bool) -> None:
     """Train, saying so epoch by epoch, and show what was measured."""
     from neptune_nas.cli.console import console
     from neptune_nas.cli.trained import epoch_line, print_metrics
-    from neptune_nas.devices.malloc import keep_pages
+    from neptune_nas.devices.memory import keep_pages
 
     keep_pages()
     was_done, terminal = training.is_done, console(stderr=True)

@@ -40,19 +40,6 @@ def whole_numbers(text: str, option: str, example: str = "1,3,9") -> tuple[int, 
         raise OptionError(f"{option} needs numbers such as {example}, but got '{text}'.") from error
 
 
-def number_or_auto(text: str | None, option: str) -> int | None:
-    """A whole number, or None for `auto`.
-
-    >>> number_or_auto("3", "--trials-per-gpu"), number_or_auto("auto", "--trials-per-gpu")
-    (3, None)
-    """
-    if text is None or text == "auto":
-        return None
-    if not text.isdecimal():
-        raise OptionError(f"{option} needs a whole number or auto, but got '{text}'.")
-    return int(text)
-
-
 def names(text: str) -> tuple[str, ...]:
     """Names with commas between.
 

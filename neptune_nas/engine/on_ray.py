@@ -160,17 +160,14 @@ class RayEngine(PoolEngine[RayWorker]):
         self._alone_since = None
 
 
-def slots_on(
-    jobs: int | None, threads: int | None, on_gpu: bool, per_gpu: int | None = None
-) -> Slots:
+def slots_on(jobs: int | None, threads: int | None, on_gpu: bool, per_gpu: int = 1) -> Slots:
     """How the cluster is shared out where it is not said: all of its GPUs, or else its cores.
 
-    `jobs`: workers at once. `threads`: cores of each. `per_gpu`: workers on each GPU (default: 1).
+    `jobs`: workers at once. `threads`: cores of each. `per_gpu`: workers on each GPU.
     Raises `OptionError` for what no node has.
     """
-    if per_gpu and not on_gpu:
+    if per_gpu > 1 and not on_gpu:
         raise OptionError("`trials_per_gpu` needs CUDA to train on: leave it out.")
-    each = per_gpu or 1
     nodes = [node["Resources"] for node in connected().nodes() if node["Alive"]]
     found = [(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in nodes]
     usable = [(cores, gpus) for cores, gpus in found if cores and (gpus or not on_gpu)]
@@ -178,8 +175,8 @@ def slots_on(
         raise OptionError("no node of the Ray cluster has a GPU: give `device` cpu, or such nodes.")
     if not usable:
         raise OptionError("no node of the Ray cluster has a core to give: start one that has.")
-    seats = [(cores, gpus * each if on_gpu else cores) for cores, gpus in usable]
-    devices = tuple(range(sum(gpus for _, gpus in usable))) * each if on_gpu else ()
+    seats = [(cores, gpus * per_gpu if on_gpu else cores) for cores, gpus in usable]
+    devices = tuple(range(sum(gpus for _, gpus in usable))) * per_gpu if on_gpu else ()
     most = max(cores for cores, _ in seats)
     require(threads is None or threads <= most, "threads", f"at most {most} on Ray", threads)
     jobs = room(seats, threads or 1) if jobs is None else jobs

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle
 
+from neptune_nas.devices.processor import usable_cores
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluators.evaluator import Evaluator
 
@@ -75,13 +76,6 @@ def own_modules(evaluator: Evaluator) -> tuple[str, ...]:
     """
     module = str(evaluator.__module__)
     return (module,) if module.partition(".")[0] == __name__.partition(".")[0] else ()
-
-
-def usable_cores() -> int:
-    """How many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def pickled(value: object, what: str) -> bytes:

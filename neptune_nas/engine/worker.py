@@ -17,8 +17,7 @@ from typing import Any
 import torch
 
 from neptune_nas.architecture.fields import is_record
-from neptune_nas.devices.malloc import keep_pages
-from neptune_nas.devices.memory import is_device_lost
+from neptune_nas.devices.memory import is_device_lost, keep_pages
 from neptune_nas.engine.engine import Call, failed_score
 from neptune_nas.engine.plan import Plan
 from neptune_nas.errors import NeptuneError

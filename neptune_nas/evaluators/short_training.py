@@ -11,12 +11,11 @@ from neptune_nas.architecture.records import Architecture
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
 from neptune_nas.devices.memory import is_device_lost, is_out_of_memory
-from neptune_nas.devices.mode import Modes
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.metrics.score import Score
 from neptune_nas.nn.builder import build
 from neptune_nas.nn.references import ReferenceNetwork
-from neptune_nas.training.kinds import kind_of
 from neptune_nas.training.loop import train
 from neptune_nas.training.recipe import Recipe
 
@@ -28,8 +27,8 @@ class ShortTraining:
     """An `Evaluator` that trains for `fidelity` epochs, with a schedule annealed to that end.
 
     `data`, `data_dir`, `split_seed`: as `load_data` takes them; the images are read once a process.
-    `modes`: in which precision and layout to train each kind of network (default: the recipe's
-    precision, channels last).
+    `numerics`: the precision and layout to train in (default: the recipe's precision, channels
+    last).
     """
 
     data: str = "digits"
@@ -37,7 +36,7 @@ class ShortTraining:
     recipe: Recipe = field(default_factory=Recipe)
     device: str = "cpu"
     split_seed: int = 0
-    modes: Modes | None = None
+    numerics: Numerics | None = None
 
     @property
     def traits(self) -> Traits:
@@ -55,9 +54,14 @@ class ShortTraining:
         started, clock = time(), perf_counter()
         try:
             network = network_of(architecture, data, seed)
-            mode = self.modes.of(kind_of(network)) if self.modes else None
             result = train(
-                network, data, self.recipe, fidelity, seed=seed, device=self.device, mode=mode
+                network,
+                data,
+                self.recipe,
+                fidelity,
+                seed=seed,
+                device=self.device,
+                numerics=self.numerics,
             )
         except (RuntimeError, MemoryError) as error:
             if is_device_lost(error):

@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from neptune_nas.devices.threads import torch_threads
+from neptune_nas.devices.processor import torch_threads
 from neptune_nas.errors import OptionError
 from neptune_nas.nn.builder import Shape
 

@@ -222,10 +222,10 @@ def record_checks(study: Study) -> tuple[Check, ...]:
 
 
 def hardware(settings: Settings) -> str:
-    """What networks were trained on, in which modes if those were measured, and timed how."""
+    """Return what networks were trained on, in which precision and layout, and timed how."""
     facts = settings.facts
-    modes = f"; trained in {facts.modes}" if facts.modes else ""
-    return f"{facts.device}: {facts.hardware}{modes}{timing(settings)}"
+    trained = f"; trained in {facts.numerics}" if facts.numerics else ""
+    return f"{facts.device}: {facts.hardware}{trained}{timing(settings)}"
 
 
 def timing(settings: Settings) -> str:

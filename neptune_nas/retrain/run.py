@@ -16,8 +16,8 @@ from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
 from neptune_nas.data.names import check_known, short_name
 from neptune_nas.devices.device import check_device, pick_device
-from neptune_nas.devices.mode import Mode
-from neptune_nas.devices.threads import torch_threads
+from neptune_nas.devices.numerics import Numerics
+from neptune_nas.devices.processor import torch_threads
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError, one_of
 from neptune_nas.files.atomic import folder_name, read_file, write_file
 from neptune_nas.files.type_hints import check_types
@@ -34,9 +34,8 @@ from neptune_nas.retrain.terms import Terms, refuse_others
 from neptune_nas.search.config import ignore
 from neptune_nas.study.folder import read_toml, record_from
 from neptune_nas.training.augment import augment_for
-from neptune_nas.training.kinds import kind_of
+from neptune_nas.training.probe import numerics_for
 from neptune_nas.training.recipe import Recipe, default_recipe
-from neptune_nas.training.remembered import modes_for
 from neptune_nas.training.state import Epoch
 
 
@@ -149,13 +148,11 @@ class Training:
         return default_recipe(self.data_name)
 
     @cached_property
-    def mode(self) -> Mode:
+    def numerics(self) -> Numerics:
         """The precision and layout to train in: those that the folder was begun with, if it was."""
-        precision = self.used_recipe.precision
         if self.folder.terms.exists():
-            return read_toml(self.folder.terms, Terms).mode or Mode(precision)
-        modes = modes_for(precision, pick_device(self.device))
-        return modes.of(kind_of(self.network.build(seed=0)))
+            return read_toml(self.folder.terms, Terms).numerics
+        return numerics_for(self.used_recipe.precision, pick_device(self.device))
 
     @cached_property
     def terms(self) -> Terms:
@@ -169,7 +166,7 @@ class Training:
             epochs=self.epochs,
             recipe=asdict(recipe),
             classes=self.images.classes,
-            mode=self.mode,
+            numerics=self.numerics,
         )
 
     @property

@@ -9,9 +9,9 @@ import torch
 
 from neptune_nas.architecture.fields import record_classes
 from neptune_nas.data.images import ImageData
+from neptune_nas.devices.device import autocast_for
 from neptune_nas.devices.memory import is_out_of_memory
-from neptune_nas.devices.mode import Mode
-from neptune_nas.devices.precision import autocast_for
+from neptune_nas.devices.processor import hardware
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
 from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.models.model import Model, load_model, save_model
@@ -20,7 +20,7 @@ from neptune_nas.retrain.folder import SeedFolder
 from neptune_nas.retrain.history import read_history, write_history
 from neptune_nas.retrain.metrics import SeedMetrics
 from neptune_nas.retrain.terms import TERMS, Terms, refuse_others, terms_in
-from neptune_nas.search.provenance import hardware, now, versions
+from neptune_nas.search.provenance import now, versions
 from neptune_nas.training.augment import Normalizer
 from neptune_nas.training.choice import choose
 from neptune_nas.training.feed import make_feeds
@@ -44,11 +44,6 @@ class Job:
     terms: Terms
     device: str
 
-    @property
-    def mode(self) -> Mode:
-        """The precision and layout to train and measure in."""
-        return self.terms.mode or Mode(self.recipe.precision)
-
 
 def train_seed(job: Job, seed: int, folder: SeedFolder, watch: Callable[[Epoch], None]) -> None:
     """Train the network from this seed, or go on, until its model lies in the folder.
@@ -64,7 +59,9 @@ def train_seed(job: Job, seed: int, folder: SeedFolder, watch: Callable[[Epoch],
     course = Course(job.terms.epochs, seed, folder.checkpoint, note)
     with in_a_sentence(folder):
         network = job.network.build(seed)
-        trained = train_long(network, job.data, job.recipe, course, job.device, mode=job.mode)
+        trained = train_long(
+            network, job.data, job.recipe, course, job.device, numerics=job.terms.numerics
+        )
     save_model(folder.model, model_of(job, seed, trained))
     write_history(folder.history, trained.history)
     folder.drop_checkpoint()
@@ -123,8 +120,8 @@ def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
     accuracy, loss = measure(
         model.network().to(where),
         test,
-        Normalizer(data, where, job.mode.layout),
-        autocast_for(job.mode.precision, where),
+        Normalizer(data, where, job.terms.numerics.layout),
+        autocast_for(job.terms.numerics.precision, where),
     )
     return SeedMetrics(
         seed=seed,

@@ -11,11 +11,12 @@ from optuna.samplers import BaseSampler
 
 from neptune_nas.architecture.fields import record_classes
 from neptune_nas.devices.device import check_gpus, pick_device
-from neptune_nas.devices.mode import Mode, Modes, same_for_all
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.engine.engine import Engine
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.on_ray import RayEngine, slots_on
 from neptune_nas.engine.plan import Slots, share_out
+from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.bench import Bench, bench_of
 from neptune_nas.evaluators.evaluator import Evaluator, code_of, prepared, traits_of
 from neptune_nas.evaluators.proxy_first import ProxyFirst
@@ -39,8 +40,8 @@ from neptune_nas.study.database import SQLITE, require_database, sqlite_url
 from neptune_nas.study.folder import read_settings
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.settings import BY_TABLE, PROCESSOR_TIME, Facts, Settings
-from neptune_nas.study.store import Store, check_store, create_store, modes_at
-from neptune_nas.training.remembered import modes_for
+from neptune_nas.study.store import Store, check_store, create_store, numerics_at
+from neptune_nas.training.probe import numerics_for
 
 
 @dataclass(frozen=True)
@@ -66,24 +67,19 @@ class Assembly:
         return pick_device("cuda" if self.search.gpus else self.search.device)
 
     @cached_property
-    def modes(self) -> Modes | None:
+    def numerics(self) -> Numerics | None:
         """How networks are trained: as the study began, if it has begun; None where none is."""
         if not self.search.traits.trains:
             return None
-        return self.search.modes or self._known_modes or modes_for(self._precision, self.device)
+        precision = self.search.used_recipe.precision
+        return self.search.numerics or self._known_numerics or numerics_for(precision, self.device)
 
     @property
-    def _precision(self) -> Any:
-        return self.search.used_recipe.precision
-
-    @property
-    def _known_modes(self) -> Modes | None:
+    def _known_numerics(self) -> Numerics | None:
         folder, url = self.search.folder, self.search.storage
         if folder.exists:
-            return read_settings(folder.settings).modes
-        if url is None:
-            return None
-        return modes_at(url, folder.path.name, folder.path, same_for_all(Mode(self._precision)))
+            return read_settings(folder.settings).facts.numerics
+        return None if url is None else numerics_at(url, folder.path.name, folder.path)
 
     @cached_property
     def evaluator(self) -> Evaluator:
@@ -94,7 +90,9 @@ class Assembly:
         if search.evaluator is not None:
             return search.evaluator
         data, data_dir = search.question.data, search.data_dir
-        training = ShortTraining(data, data_dir, search.used_recipe, self.device, modes=self.modes)
+        training = ShortTraining(
+            data, data_dir, search.used_recipe, self.device, numerics=self.numerics
+        )
         if not search.question.proxy:
             return training
         return ProxyFirst(ZeroCost(search.question.proxy, data, data_dir), training, self.device)
@@ -193,7 +191,7 @@ class Assembly:
             is_timed=self.is_timed,
         )
         facts = provenance(self.space, self.bench, corner)
-        return replace(facts, device=self.device, modes=self.modes, timed=self.timed)
+        return replace(facts, device=self.device, numerics=self.numerics, timed=self.timed)
 
     def settings(self, facts: Facts) -> Settings:
         """Return the settings to search by; raises `StudyError` if the study began with others."""
@@ -210,7 +208,7 @@ class Assembly:
         turned = directions(settings.question.aims)
         url = self._url(settings)
         store = create_store(url, settings.name, turned, settings.identity, self.records)
-        store.keep_modes(settings.facts.modes)
+        store.keep_numerics(settings.facts.numerics)
         return store
 
     def _url(self, settings: Settings) -> str:
@@ -222,13 +220,19 @@ class Assembly:
 
     @property
     def slots(self) -> Slots:
-        """How the machine, or the cluster, is shared out."""
+        """How the machine, or the cluster, is shared out.
+
+        Raises `OptionError` for several trials a GPU where none is used.
+        """
         search = self.search
         if search.engine == "ray":
             on_gpu = traits_of(self.evaluator).uses_device and self.device == "cuda"
             return slots_on(search.jobs, search.threads, on_gpu, search.trials_per_gpu)
-        gpus = tuple(search.gpus) * (search.trials_per_gpu or 1)
-        return share_out(search.jobs, search.threads, gpus)
+        trains_on_gpu = search.traits.trains and self.device == "cuda"
+        gpus = tuple(search.gpus) or ((0,) if trains_on_gpu else ())
+        if search.trials_per_gpu > 1 and not gpus:
+            raise OptionError("`trials_per_gpu` needs `gpus`, such as 0,1, or CUDA to train on.")
+        return share_out(search.jobs, search.threads, gpus * search.trials_per_gpu)
 
     def engine(self) -> Engine:
         """Return workers that measure as this search does."""
@@ -239,7 +243,7 @@ class Assembly:
             return RayEngine(
                 evaluator,
                 slots,
-                per_gpu=search.trials_per_gpu or 1,
+                per_gpu=search.trials_per_gpu,
                 trial_timeout=search.trial_timeout,
                 setup=setup,
             )

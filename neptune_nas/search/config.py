@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from neptune_nas.data.names import check_known, short_name
 from neptune_nas.devices.device import check_device
-from neptune_nas.devices.mode import KINDS, Modes
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.evaluator import Evaluator, Traits, traits_of
 from neptune_nas.evaluators.parameters import parameters_of
@@ -47,7 +47,7 @@ POSITIVE = (
 )
 EXCLUSIVE = (
     *(("table", "evaluator"), ("proxy", "table"), ("proxy", "evaluator")),
-    *(("jobs", "trials_per_gpu"), ("modes", "table"), ("modes", "evaluator")),
+    *(("numerics", "table"), ("numerics", "evaluator")),
 )
 SEQUENCES = ("objectives", "constraints", "rungs", "gpus", "first")
 PROXY = "synflow"  # of rung 0, unless another is named
@@ -75,12 +75,12 @@ class Search:
     look networks up in instead; `data` then says which images they saw (default: cifar10). `name`:
     of the study's folder below `out` (default: `SPACE-DATA`). `storage`: the URL of a database to
     use in place of `study.db` in that folder. `data_dir`: where data sets lie, see `load_data`.
-    `modes`: in which precision and memory layout to train each kind of network (default: as the
-    study began; for a new one as the recipe says, or where that is "auto" as is fastest here).
+    `numerics`: the precision and memory layout to train in (default: as the study began; for a new
+    one as the recipe says, or where that is "auto" as is fastest here).
     `device`: "auto", "cpu" or "cuda". `engine`: "local", worker processes of this machine, or
     "ray", a cluster (see `RayEngine`). `jobs`: evaluations at once (default: one a core, or
-    `trials_per_gpu` on each of `gpus`, which are CUDA devices by number: as many as are predicted
-    to fit unless it is given), each with `threads` (default: its share of the cores). `timeout`,
+    `trials_per_gpu` on each of `gpus`, which are CUDA devices by number), each with `threads`
+    (default: its share of the cores). `timeout`,
     `trial_timeout`: seconds. `patience`: stop after that many trials in a row that were scored at
     the last rung and added nothing to the front, those of `first` not counted. `first`: what to
     try before anything that the sampler proposes, counted among the `trials`: architectures,
@@ -116,11 +116,11 @@ class Search:
     jobs: int | None = None
     threads: int | None = None
     gpus: Sequence[int] = ()
-    trials_per_gpu: int | None = None
+    trials_per_gpu: int = 1
     timeout: float | None = None
     trial_timeout: float | None = None
     patience: int | None = None
-    modes: Modes | None = None
+    numerics: Numerics | None = None
     first: Sequence[object] = ()
 
     def __post_init__(self) -> None:
@@ -130,6 +130,8 @@ class Search:
                 object.__setattr__(self, name, tuple(value))  # a list could change later
         check_positive(self, POSITIVE)
         check_exclusive(self, EXCLUSIVE)
+        if self.jobs and self.trials_per_gpu > 1:
+            raise OptionError(exclusive("jobs", "trials_per_gpu"))
         for other in ("device cpu", "engine ray"):
             name, _, value = other.partition(" ")
             if self.gpus and getattr(self, name) == value:
@@ -146,7 +148,7 @@ class Search:
         check_known(self._data)
         if self.proxy:
             check_proxy(self.proxy)
-        self._check_modes()
+        self._check_numerics()
         self._check_name()
         self._question(self.rungs or (1,))  # refuses what no study can be asked
 
@@ -234,13 +236,12 @@ class Search:
                 f"digits and any of _.<>()+- but got '{self.name}': write '{plain}'."
             )
 
-    def _check_modes(self) -> None:
-        """Refuse modes of another precision than the recipe's."""
+    def _check_numerics(self) -> None:
+        """Refuse another precision than the recipe's."""
         precision = self.used_recipe.precision
-        asked = {self.modes.of(kind).precision for kind in KINDS} if self.modes else set()
-        if precision != "auto" and asked - {precision}:
+        if self.numerics and precision not in ("auto", self.numerics.precision):
             raise OptionError(
-                f"`modes` are of precision {', '.join(sorted(asked))}, but the recipe's is "
+                f"`numerics` is of precision {self.numerics.precision}, but the recipe's is "
                 f"{precision}: leave one of them out."
             )
 

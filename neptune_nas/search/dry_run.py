@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from neptune_nas.architecture.codec import key
-from neptune_nas.devices.threads import torch_threads
+from neptune_nas.devices.processor import torch_threads
 from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.registry import COST
@@ -72,7 +72,6 @@ def plan(search: Search, say: Say = ignore) -> Plan:
     lowest = next(level for level in question.rungs if level)  # 0 is a proxy
     score = None if is_over else score_candidate(parts, lowest)
     an_epoch = score.seconds / lowest if score else 0.0
-    jobs = parts.slots.jobs
     return Plan(
         folder=search.folder.path,
         study=study,
@@ -80,9 +79,9 @@ def plan(search: Search, say: Say = ignore) -> Plan:
         facts=settings.facts,
         survey=parts.survey,
         score=score,
-        seconds=an_epoch * epochs_left(question, search.trials, study) / jobs,
+        seconds=an_epoch * epochs_left(question, search.trials, study) / parts.slots.jobs,
         trials=search.trials,
-        jobs=jobs,
+        jobs=parts.slots.jobs,
         first=min(len(given), max(0, search.trials - begun)),
     )
 

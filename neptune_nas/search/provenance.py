@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neptune_nas import __version__
-from neptune_nas.engine.plan import usable_cores
+from neptune_nas.devices.processor import hardware
 from neptune_nas.errors import ArchitectureError, StudyError
 from neptune_nas.evaluators.bench import Bench
 from neptune_nas.metrics.registry import COUNTED
@@ -17,7 +17,7 @@ from neptune_nas.space import Space
 from neptune_nas.study.folder import Folder, read_settings, write_settings
 from neptune_nas.study.settings import Facts, Settings, unlike
 from neptune_nas.study.trial import Trial
-from neptune_nas.text import as_typed, counted
+from neptune_nas.text import as_typed
 
 PACKAGES = ("torch", "optuna", "numpy")
 CHECKED = ("data_fingerprint", "input_shape", "classes")
@@ -77,8 +77,8 @@ def differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any]
     for field in CHECKED:
         if getattr(now, field) != getattr(then, field):
             yield field.replace("_", " "), getattr(now, field), getattr(then, field)
-    if now.modes not in (None, old.modes):
-        yield "modes", str(now.modes), str(old.modes)
+    if now.numerics not in (None, then.numerics):
+        yield "precision and layout", str(now.numerics), str(then.numerics)
     for name in dict.fromkeys([*then.timed, *now.timed]):
         if now.timed.get(name) != then.timed.get(name):
             ours, theirs = (facts.timed.get(name, "not timed") for facts in (now, then))
@@ -122,11 +122,6 @@ def _changed(folder: Path, trial: Trial, how: str) -> StudyError:
 def now() -> str:
     """The present moment, ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def hardware() -> str:
-    """The machine in a few words: system, architecture, cores."""
-    return f"{platform.system()} {platform.machine()}, {counted(usable_cores(), 'core')}"
 
 
 def versions() -> dict[str, str]:

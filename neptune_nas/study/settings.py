@@ -7,7 +7,7 @@ from hashlib import sha256
 from math import isnan
 from typing import Any
 
-from neptune_nas.devices.mode import Mode, Modes, same_for_all
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.evaluator import budget_text, check_scored
 from neptune_nas.evaluators.short_training import TRAINING
@@ -111,12 +111,10 @@ class Facts:
     `input_shape`: channels, height, width. `images`: how many to train, validate and test on.
     `guess`: what guessing scores, by metric. `reference`: the corner that hypervolume is measured
     from, one number an objective: what guessing scores, and the largest cost admitted (found in the
-    space, or set by a constraint).
-    `created`: ISO 8601, UTC. `source`: what was
-    measured on, in words. `modes`: in which precision and memory layout each kind of network is
-    trained; None where nothing is trained, and in studies that were begun before modes were
-    measured, which go on with their recipe's precision, channels last. `timed`: how each
-    timed metric that the question is about was timed, in words, by its name.
+    space, or set by a constraint). `created`: ISO 8601, UTC. `source`: what was measured on, in
+    words. `numerics`: the precision and memory layout that networks are trained in; None where
+    nothing is trained. `timed`: how each timed metric that the question is about was timed, in
+    words, by its name.
 
     Raises `OptionError` for numbers out of their range.
     """
@@ -136,7 +134,7 @@ class Facts:
     versions: dict[str, str]
     outline: dict[str, str]
     source: str = ""
-    modes: Modes | None = None
+    numerics: Numerics | None = None
     timed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -171,11 +169,6 @@ class Settings:
             f"one number for each of {', '.join(objectives)}",
             list(reference),
         )
-
-    @property
-    def modes(self) -> Modes:
-        """In which modes its networks are trained."""
-        return self.facts.modes or same_for_all(Mode(self.question.recipe.get("precision", "auto")))
 
     def timed_as(self, metric: Metric) -> str:
         """Return how a metric was timed, in words; empty where it was not."""

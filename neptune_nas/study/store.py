@@ -21,7 +21,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from neptune_nas.architecture.codec import from_json, to_json
-from neptune_nas.devices.mode import Modes, modes_from
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import StudyError
 from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.metrics.registry import COSTS
@@ -42,7 +42,7 @@ STATES = {
 }
 COUNTS = "neptune:counts"
 QUESTION = "neptune:question"
-MODES = "neptune:modes"
+NUMERICS = "neptune:numerics"
 
 
 def translated(method: Callable[P, R]) -> Callable[P, R]:
@@ -147,10 +147,10 @@ class Store:
         self.storage.set_study_user_attr(self.study_id, COUNTS, dict(counts))
 
     @translated
-    def keep_modes(self, modes: Modes | None) -> None:
-        """Write in which modes networks are trained, unless trials were before that was kept."""
-        if modes is not None and not self.storage.get_n_trials(self.study_id):
-            self.storage.set_study_user_attr(self.study_id, MODES, asdict(modes))
+    def keep_numerics(self, numerics: Numerics | None) -> None:
+        """Write what networks are trained in, unless that stands there."""
+        if numerics and NUMERICS not in self.storage.get_study_user_attrs(self.study_id):
+            self.storage.set_study_user_attr(self.study_id, NUMERICS, asdict(numerics))
 
     def _id(self, number: int) -> int:
         return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
@@ -196,10 +196,11 @@ def check_store(url: str, name: str, question: str, made: Path) -> None:
                 refuse_other(storage, study_id, question, url)
 
 
-def modes_at(url: str, name: str, made: Path, usual: Modes) -> Modes | None:
-    """In which modes the study `name` in the storage at `url` is trained; None if it is not there.
+def numerics_at(url: str, name: str, made: Path) -> Numerics | None:
+    """Return what the study `name` in the storage at `url` is trained in.
 
-    `made`: the study's folder, which will be there by then. `usual`: of one that says nothing.
+    None if it is not there, or trains nothing. `made`: the study's folder, which will be there by
+    then.
     """
     if not has_studies(url, made):
         return None
@@ -207,10 +208,8 @@ def modes_at(url: str, name: str, made: Path, usual: Modes) -> Modes | None:
         storage = storage_at(url)
         with suppress(KeyError):
             study_id = storage.get_study_id_from_name(name)
-            if is_unasked(storage, study_id, url):
-                return None
-            kept = storage.get_study_user_attrs(study_id).get(MODES)
-            return usual if kept is None else modes_from(kept)
+            kept = storage.get_study_user_attrs(study_id).get(NUMERICS)
+            return None if kept is None else Numerics(**kept)
     return None
 
 

@@ -7,9 +7,8 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from neptune_nas.data.images import ImageData
-from neptune_nas.devices.device import send
-from neptune_nas.devices.mode import Layout
-from neptune_nas.devices.precision import FORMATS
+from neptune_nas.devices.device import FORMATS, send
+from neptune_nas.devices.numerics import Layout
 from neptune_nas.training.recipe import Recipe
 
 

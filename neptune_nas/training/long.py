@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from neptune_nas.data.images import ImageData
-from neptune_nas.devices.mode import Mode
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import OptionError
 from neptune_nas.training.checkpoint import load_checkpoint, save_checkpoint
 from neptune_nas.training.choice import choose
@@ -50,22 +50,24 @@ def train_long(
     course: Course,
     device: str = "cpu",
     *,
-    mode: Mode | None = None,
+    numerics: Numerics | None = None,
 ) -> Trained:
     """Train `network`, freshly initialised, or go on where its checkpoint left it.
 
     A run that was stopped at any moment ends as one that was not, to floating-point noise, if it
     is called again with the same arguments. Both the weights and their average are measured after
-    every epoch. Where memory runs out, the run goes on with each batch in two halves. `mode`: the
-    precision and layout (default: the recipe's precision, channels last).
+    every epoch. Where memory runs out, the run goes on with each batch in two halves. `numerics`:
+    the precision and layout (default: the recipe's precision, channels last).
     Raises `FileFormatError` for a damaged checkpoint, and `DivergedError`.
     """
-    where, mode = torch.device(device), mode or Mode(recipe.precision)
+    where, numerics = torch.device(device), numerics or Numerics(recipe.precision)
     return within_memory(
         network,
         where,
-        mode.layout,
-        lambda parts: go_on(make_setup(network, data, recipe, where, parts, mode=mode), course),
+        numerics.layout,
+        lambda parts: go_on(
+            make_setup(network, data, recipe, where, parts, numerics=numerics), course
+        ),
     )
 
 

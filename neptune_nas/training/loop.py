@@ -14,9 +14,9 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from neptune_nas.data.images import ImageData
+from neptune_nas.devices.device import FORMATS
 from neptune_nas.devices.memory import is_out_of_memory, peak_memory, reset_peak_memory
-from neptune_nas.devices.mode import Layout, Mode
-from neptune_nas.devices.precision import FORMATS
+from neptune_nas.devices.numerics import Layout, Numerics
 from neptune_nas.errors import OptionError
 from neptune_nas.training.augment import random_views
 from neptune_nas.training.measure import measure
@@ -60,24 +60,24 @@ def train(
     seed: int = 0,
     device: str | torch.device = "cpu",
     curve: bool = False,
-    mode: Mode | None = None,
+    numerics: Numerics | None = None,
 ) -> TrainResult:
     """Train `network` in place on the training split and measure it on the validation split.
 
     The same arguments give the same result on the same machine, and the caller's random state is
     left alone. Where memory runs out, the run starts again with each batch in two halves whose
-    gradients are added up. `curve`: measure after every epoch, not only at the end. `mode`: the
-    precision and layout (default: the recipe's precision, channels last).
+    gradients are added up. `curve`: measure after every epoch, not only at the end. `numerics`:
+    the precision and layout (default: the recipe's precision, channels last).
     """
     if epochs < 1:
         raise OptionError(f"`epochs` must be at least 1, but got {epochs}.")
-    where, mode = torch.device(device), mode or Mode(recipe.precision)
+    where, numerics = torch.device(device), numerics or Numerics(recipe.precision)
     return within_memory(
         network,
         where,
-        mode.layout,
+        numerics.layout,
         lambda parts: run_seeded(
-            make_setup(network, data, recipe, where, parts, mode=mode), epochs, seed, curve
+            make_setup(network, data, recipe, where, parts, numerics=numerics), epochs, seed, curve
         ),
     )
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from neptune_nas.data.names import parse_count
-from neptune_nas.devices.mode import Precision
+from neptune_nas.devices.numerics import Precision
 from neptune_nas.errors import OptionError
 from neptune_nas.files.options import require_member
 
@@ -22,7 +22,7 @@ class Recipe:
     largest norm of all gradients together, 0 for any. `batch_size`: images a step.
     `crop`: padding in pixels before a random crop, `flip`: mirror half of the images; "auto" is
     what suits the data set. `cutout`: side of a square blanked out, in pixels (arXiv 1708.04552).
-    `precision`: "auto" is what trains networks of a kind fastest on the machine, see
+    `precision`: "auto" is what the machine trains fastest in, see
     `neptune_nas.training.probe`. One-cycle is Smith and Topin's (arXiv 1708.07120), AdamW
     Loshchilov and Hutter's (arXiv 1711.05101).
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from neptune_nas.data.images import ImageData
-from neptune_nas.devices.mode import Mode
-from neptune_nas.devices.precision import autocast_for
+from neptune_nas.devices.device import autocast_for
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.training.augment import Augment, Normalizer, augment_for
 from neptune_nas.training.feed import Feed, make_feeds
 from neptune_nas.training.recipe import Recipe
@@ -37,10 +37,10 @@ def make_setup(
     device: torch.device,
     parts: int = 1,
     *,
-    mode: Mode | None = None,
+    numerics: Numerics | None = None,
 ) -> Setup:
-    """The setup of a run; `mode` (default: the recipe's precision, channels last)."""
-    mode = mode or Mode(recipe.precision)
+    """The setup of a run; `numerics` (default: the recipe's precision, channels last)."""
+    numerics = numerics or Numerics(recipe.precision)
     train, validation = placed(data, device)
     return Setup(
         network=network,
@@ -50,8 +50,8 @@ def make_setup(
         recipe=recipe,
         device=device,
         augment=augment_for(recipe, data),
-        normalize=Normalizer(data, device, mode.layout),
-        autocast=autocast_for(mode.precision, device),
+        normalize=Normalizer(data, device, numerics.layout),
+        autocast=autocast_for(numerics.precision, device),
         parts=parts,
     )
 

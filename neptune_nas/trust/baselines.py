@@ -56,7 +56,7 @@ def run_baselines(
             name=folder_name(name),
             out=search.folder.baselines,
             storage=None,
-            modes=search.assembly.modes,
+            numerics=search.assembly.numerics,
             first=given,
         )
         # Measured again, a latency might break the constraint that it kept.

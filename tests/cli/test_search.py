@@ -45,7 +45,7 @@ def test_everything_asked_stands_in_study_toml(study: Path) -> None:
     assert content["question"]["space"] == "tiny"
     assert content["question"]["rungs"] == [1]
     assert content["question"]["recipe"]["optimizer"] == "adamw"
-    assert content["facts"]["modes"]["dense"] == {"precision": "fp32", "layout": "channels_last"}
+    assert content["facts"]["numerics"] == {"precision": "fp32", "layout": "channels_last"}
     assert set(content["facts"]["versions"]) >= {"python", "torch", "optuna", "neptune-nas"}
 
 

@@ -3,7 +3,8 @@ import pickle
 import pytest
 
 from neptune_nas.architecture.records import Architecture
-from neptune_nas.engine.plan import Slots, make_plans, own_modules, share_out, usable_cores
+from neptune_nas.devices.processor import usable_cores
+from neptune_nas.engine.plan import Slots, make_plans, own_modules, share_out
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.metrics.score import Score

@@ -14,10 +14,9 @@ from neptune_nas.architecture.records import (
     InvertedResidual,
     Stage,
     Stem,
-    SubStage,
 )
 from neptune_nas.data.load import load_once
-from neptune_nas.devices.mode import Mode, Modes
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.evaluators import short_training as module
 from neptune_nas.evaluators.evaluator import Evaluator
@@ -76,28 +75,18 @@ def test_a_hand_designed_network_is_trained_by_the_same_recipe() -> None:
     assert (score.main, score.values["loss"], score.failure) == (result.main, result.values["loss"], None)
 
 
-@pytest.mark.parametrize(
-    ("substage", "mode"),
-    [
-        (Attention(2), Mode("fp32")),
-        (InvertedResidual(), Mode("bf16")),
-        (Conv(), Mode("fp32", "contiguous")),
-    ],
-)
-def test_each_kind_of_network_is_trained_in_its_mode(
-    monkeypatch: pytest.MonkeyPatch, substage: SubStage, mode: Mode
-) -> None:
-    used: list[Mode | None] = []
+def test_a_network_is_trained_in_the_precision_and_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[Numerics | None] = []
 
-    def spy(*given: Any, mode: Mode | None, **more: Any) -> TrainResult:
-        used.append(mode)
-        return train(*given, mode=mode, **more)
+    def spy(*given: Any, numerics: Numerics | None, **more: Any) -> TrainResult:
+        used.append(numerics)
+        return train(*given, numerics=numerics, **more)
 
     monkeypatch.setattr(module, "train", spy)
-    modes = Modes(Mode("fp32"), Mode("bf16"), Mode("fp32", "contiguous"))
-    evaluator = pickle.loads(pickle.dumps(ShortTraining("digits#100", modes=modes)))
-    assert evaluator(Architecture(Stem(4), (Stage(8, substages=(substage,)),)), 1, 0).ok
-    assert used == [mode]
+    numerics = Numerics("bf16", "contiguous")
+    evaluator = pickle.loads(pickle.dumps(ShortTraining("digits#100", numerics=numerics)))
+    assert evaluator(Architecture(Stem(4), (Stage(8, substages=(Conv(),)),)), 1, 0).ok
+    assert used == [numerics]
 
 
 @dataclass(frozen=True)

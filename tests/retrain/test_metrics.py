@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import FileFormatError
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics, Spread, dumps, load_metrics
 from neptune_nas.retrain.terms import Terms
 
-TERMS = Terms("resnet8", "digits", "0123456789abcdef", 20, {"lr": 0.01})
+TERMS = Terms("resnet8", "digits", "0123456789abcdef", 20, {"lr": 0.01}, ("0",), Numerics("fp32"))
 MACHINE: dict[str, Any] = {
     "device": "cpu",
     "hardware": "a CPU",

@@ -8,7 +8,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neptune_nas.devices.mode import Mode, Modes
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import FileFormatError, OptionError, StudyError
 from neptune_nas.study.folder import (
     Folder,
@@ -38,27 +38,27 @@ def test_parameters_of_an_evaluator_are_read_as_they_were_written(
     assert read_settings(tmp_path / "study.toml") == written
 
 
-def test_modes_are_read_as_they_were_written(tmp_path: Path) -> None:
-    modes = Modes(Mode("fp32"), Mode("bf16"), Mode("bf16", "contiguous"))
+def test_precision_and_layout_are_read_as_they_were_written(tmp_path: Path) -> None:
     asked = settings(question())
-    written = replace(asked, facts=replace(asked.facts, modes=modes))
+    facts = replace(asked.facts, numerics=Numerics("bf16", "contiguous"))
+    written = replace(asked, facts=facts)
     write_settings(Folder(tmp_path), written)
     assert read_settings(tmp_path / "study.toml") == written
 
 
 @pytest.mark.parametrize(
-    ("modes", "message"),
+    ("odd", "message"),
     [
-        ("fp32", "`facts`: `modes` must be a table, but got 'fp32'"),
-        ({"dense": {"precision": "fp16"}}, "`dense`: `precision` must be one of auto, fp32, bf16"),
-        ({"sparse": {}}, "`modes`: `sparse` is unknown"),
+        ("fp32", "`facts`: `numerics` must be a table, but got 'fp32'"),
+        ({"precision": "fp16"}, "`numerics`: `precision` must be one of auto, fp32, bf16"),
+        ({"width": 3}, "`numerics`: `width` is unknown"),
     ],
 )
-def test_modes_that_are_none_are_refused(tmp_path: Path, modes: Any, message: str) -> None:
+def test_numerics_that_are_none_are_refused(tmp_path: Path, odd: Any, message: str) -> None:
     write_settings(Folder(tmp_path), settings(question()))
     file = tmp_path / "study.toml"
     content = tomllib.loads(file.read_text())
-    content["facts"]["modes"] = modes
+    content["facts"]["numerics"] = odd
     file.write_text(tomli_w.dumps(content))
     with pytest.raises(FileFormatError, match=message):
         read_settings(file)

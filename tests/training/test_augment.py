@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from neptune_nas.devices.mode import Layout
+from neptune_nas.devices.numerics import Layout
 from neptune_nas.training.augment import (
     Augment,
     Normalizer,

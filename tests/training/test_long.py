@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from neptune_nas.devices.precision import autocast_for
+from neptune_nas.devices.device import autocast_for
 from neptune_nas.errors import FileFormatError, OptionError
 from neptune_nas.training import long
 from neptune_nas.training.augment import Normalizer

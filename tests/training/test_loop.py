@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from neptune_nas.devices.mode import Layout, Mode, Precision
-from neptune_nas.devices.precision import FORMATS
+from neptune_nas.devices.device import FORMATS
+from neptune_nas.devices.numerics import Layout, Numerics, Precision
 from neptune_nas.errors import OptionError
 from neptune_nas.training import loop
 from neptune_nas.training.loop import DivergedError, batches, check_loss, train
@@ -42,7 +42,7 @@ def test_every_precision_learns(precision: Precision) -> None:
 @pytest.mark.parametrize("layout", get_args(Layout))
 def test_every_layout_learns_and_is_the_networks(layout: Layout) -> None:
     network = small_network()
-    assert train(network, DATA, RECIPE, epochs=6, mode=Mode("fp32", layout)).accuracy == 1.0
+    assert train(network, DATA, RECIPE, epochs=6, numerics=Numerics("fp32", layout)).accuracy == 1.0
     weight = network.get_parameter("0.weight")
     assert weight.is_contiguous(memory_format=FORMATS[layout])
 
@@ -51,7 +51,7 @@ def test_a_mode_has_the_say_over_the_recipes_precision() -> None:
     seen: list[torch.dtype] = []
     network = small_network()
     network[0].register_forward_hook(lambda *given: seen.append(given[2].dtype))
-    train(network, DATA, RECIPE, epochs=1, mode=Mode("bf16"))
+    train(network, DATA, RECIPE, epochs=1, numerics=Numerics("bf16"))
     assert {*seen} == {torch.bfloat16}
 
 
