@@ -24,6 +24,7 @@ RANKS = (
     ("space",),
     ("nn",),
     ("metrics",),
+    ("tasks",),
     ("training",),
     ("models",),
     ("samplers",),

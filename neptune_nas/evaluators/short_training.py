@@ -1,6 +1,7 @@
 """The score that counts: train the network for a few epochs, then measure it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter, time
 from traceback import format_exc
@@ -15,6 +16,8 @@ from neptune_nas.devices.mode import Modes
 from neptune_nas.metrics.trial import Score
 from neptune_nas.nn.builder import build
 from neptune_nas.nn.references import ReferenceNetwork
+from neptune_nas.tasks.registry import task_of
+from neptune_nas.tasks.task import failed_values
 from neptune_nas.training.kinds import kind_of
 from neptune_nas.training.loop import train
 from neptune_nas.training.recipe import Recipe
@@ -54,16 +57,13 @@ class ShortTraining:
         except (RuntimeError, MemoryError) as error:
             if is_device_lost(error):
                 raise
-            return failed(error, fidelity, seed, started, perf_counter() - clock)
-        return Score(
-            fidelity=fidelity,
-            accuracy=result.accuracy,
-            loss=result.loss,
-            seed=seed,
+            score = score_of(failed_values(task_of(data)), fidelity, seed, started)
+            return failed(error, replace(score, seconds=perf_counter() - clock))
+        return replace(
+            score_of(result.values, fidelity, seed, started),
             seconds=perf_counter() - clock,
             images_per_second=result.images_per_second,
             peak_memory=result.peak_memory,
-            started=started,
             failure=result.failure,
         )
 
@@ -74,24 +74,19 @@ def network_of(
     """The network, freshly initialised; a hand-designed one knows its images itself."""
     if isinstance(architecture, ReferenceNetwork):
         return architecture.build(seed)
-    return build(architecture, data.input_shape, len(data.classes), seed)
+    return build(architecture, data.input_shape, task_of(data).outputs(data), seed)
 
 
-def failed(
-    error: RuntimeError | MemoryError, fidelity: int, seed: int, started: float, seconds: float
-) -> Score:
-    """The score of a network that torch could not run, saying why in one line, and where.
+def score_of(values: Mapping[str, float], fidelity: int, seed: int, started: float) -> Score:
+    """Return the score of a network with these values, by metric."""
+    return Score(fidelity, values["accuracy"], values["loss"], seed, started=started)
+
+
+def failed(error: RuntimeError | MemoryError, score: Score) -> Score:
+    """Return the score of a network that torch could not run, with why in one line, and where.
 
     Called while the error is handled.
     """
     reason = next(iter(str(error).splitlines()), type(error).__name__)
-    return Score(
-        fidelity=fidelity,
-        accuracy=0.0,
-        loss=float("inf"),
-        seed=seed,
-        seconds=seconds,
-        started=started,
-        failure="out of memory" if is_out_of_memory(error) else reason,
-        trace=format_exc(),
-    )
+    failure = "out of memory" if is_out_of_memory(error) else reason
+    return replace(score, failure=failure, trace=format_exc())

@@ -33,6 +33,7 @@ from neptune_nas.files.type_hints import check_types
 from neptune_nas.redact import redact
 from neptune_nas.samplers.factory import check_name
 from neptune_nas.search.coordinator import Limits
+from neptune_nas.search.ground import Ground, check_ours, task_on, training_task
 from neptune_nas.search.opening import Opening
 from neptune_nas.search.provenance import Asked
 from neptune_nas.search.run import Say, Watch, run_search
@@ -46,7 +47,6 @@ from neptune_nas.search.table import (
     fidelities,
     table_task,
 )
-from neptune_nas.search.task import Task, check_ours, task_on, training_task
 from neptune_nas.search.warm_start import given_in, to_try
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import check_where, file_of, find_modules
@@ -232,7 +232,7 @@ class Search:
         return None if self.table is None else Tabular.from_file(Path(self.table), self.target)
 
     @cached_property
-    def task(self) -> Task:
+    def ground(self) -> Ground:
         """What architectures are measured on; reads the data."""
         question = self.question
         if self.known is not None:
@@ -280,7 +280,7 @@ class Search:
     def subject(self) -> Subject:
         """The question with the space and what it is measured on; reads the data."""
         modes = self.used_modes if self._measure == TRAINING else None
-        return Subject(self.question, self.target, self.task, self._device, modes)
+        return Subject(self.question, self.target, self.ground, self._device, modes)
 
     @cached_property
     def opening(self) -> Opening:
@@ -317,7 +317,7 @@ class Search:
 
     def make_engine(self) -> Engine:
         """Workers that measure as this search does."""
-        evaluator, slots, places = self.task.evaluator, self.slots, self._places
+        evaluator, slots, places = self.ground.evaluator, self.slots, self._places
         setup = partial(find_modules, places) if places else None
         if self.engine == "ray":
             return RayEngine(
@@ -339,7 +339,7 @@ class Search:
     @property
     def _places(self) -> tuple[str, ...]:
         """Whose code a worker runs first, to know what is in it."""
-        own = file_of(code_of(self.task.evaluator))
+        own = file_of(code_of(self.ground.evaluator))
         return tuple(each for each in (self.space, own) if isinstance(each, str))
 
     def to_try_first(self) -> tuple[Any, ...]:
@@ -370,7 +370,9 @@ class Search:
         """
         end_if_unguarded()
         if self.engine == "local":
-            start_fork_server(own_modules(self.task.evaluator))  # it imports while facts are found
+            start_fork_server(
+                own_modules(self.ground.evaluator)
+            )  # it imports while facts are found
         limits = Limits(self.trials, self.timeout, self.patience)
         if not self.folder.exists:
             self.slots  # noqa: B018  # refuses what this machine or the cluster lacks

@@ -94,9 +94,9 @@ def tried(subject: Subject, level: int, threads: int) -> Score:
     candidate = typical(subject)
     seed = seed_for(subject.question.seed, key(candidate))
     with torch_threads(threads):
-        subject.task.evaluator(candidate, level, seed)  # warms up: the first call is slower
+        subject.ground.evaluator(candidate, level, seed)  # warms up: the first call is slower
         begun = perf_counter()
-        score = subject.task.evaluator(candidate, level, seed)
+        score = subject.ground.evaluator(candidate, level, seed)
     return replace(score, seconds=score.seconds or perf_counter() - begun)
 
 

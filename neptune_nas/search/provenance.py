@@ -11,7 +11,7 @@ from neptune_nas import __version__
 from neptune_nas.devices.mode import Modes
 from neptune_nas.engine.plan import usable_cores
 from neptune_nas.errors import StudyError
-from neptune_nas.search.task import Task
+from neptune_nas.search.ground import Ground
 from neptune_nas.space import Space
 from neptune_nas.study.folder import Folder, read_settings, write_settings
 from neptune_nas.study.settings import Facts, Question, Settings, unlike
@@ -37,7 +37,7 @@ class Asked:
 
 def facts_of(
     space: Space[Any],
-    task: Task,
+    ground: Ground,
     reference: tuple[float, ...],
     device: str,
     modes: Modes | None,
@@ -49,11 +49,11 @@ def facts_of(
         space_name=space.name,
         space_size=f"{count.value}{interval}",
         space_fingerprint=space.fingerprint,
-        data_fingerprint=task.fingerprint,
-        input_shape=task.input_shape,
-        classes=task.classes,
-        images=task.images,
-        chance=task.chance,
+        data_fingerprint=ground.fingerprint,
+        input_shape=ground.input_shape,
+        classes=ground.classes,
+        images=ground.images,
+        chance=ground.chance[ground.task.metrics[0]],
         reference=reference,
         device=device,
         hardware=hardware(),

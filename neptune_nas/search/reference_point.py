@@ -1,14 +1,12 @@
 """The corner that hypervolume is measured from: chance, and the largest cost admitted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
 from neptune_nas.metrics.constraints import Constraint
-from neptune_nas.metrics.trial import SCORED
 from neptune_nas.space import Space
-from neptune_nas.study.objectives import worst_score
 
 T = TypeVar("T")
 
@@ -21,11 +19,11 @@ def reference_point(
     objectives: Sequence[str],
     constraints: Sequence[Constraint],
     cost_of: Callable[[str, Any], float],
-    guess: tuple[int, float],
+    chance: Mapping[str, float],
     *,
     is_timed: bool = True,
 ) -> tuple[float, ...]:
-    """One number an objective; `guess` is the number of classes and the accuracy of chance.
+    """One number an objective; `chance` is what guessing scores, by metric.
 
     A cost's is the limit of a constraint on it, or else the largest in the space. Where latency
     `is_timed`, that would take too long: a quarter more than that of the network with the most
@@ -34,8 +32,8 @@ def reference_point(
     limits = {c.name: c.limit for c in constraints}
 
     def corner(name: str) -> float:
-        if name in SCORED:
-            return worst_score(name, *guess)
+        if name in chance:
+            return chance[name]
         if name in limits:
             return limits[name]
         if name == "latency" and is_timed:

@@ -100,7 +100,7 @@ def check_same(search: Search, study: Study) -> None:
     asked = replace(search.question, space=settings.question.space)
     for what, ours, theirs in (
         *unlike(settings.question, asked),
-        ("data", search.task.fingerprint, facts.data_fingerprint),
+        ("data", search.ground.fingerprint, facts.data_fingerprint),
         ("space", search.target.fingerprint, facts.space_fingerprint),
     ):
         if ours != theirs:

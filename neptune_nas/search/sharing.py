@@ -14,8 +14,8 @@ from neptune_nas.engine.plan import usable_cores
 from neptune_nas.errors import ArchitectureError, OptionError, first_line
 from neptune_nas.metrics.constraints import Sampled
 from neptune_nas.search.costs import Gauge
+from neptune_nas.search.ground import Ground
 from neptune_nas.search.subject import Subject
-from neptune_nas.search.task import Task
 from neptune_nas.study.folder import record_from
 from neptune_nas.training.feed import must_stream
 from neptune_nas.training.footprint import footprint_of, training_bytes
@@ -131,32 +131,32 @@ def need_on(subject: Subject) -> Need:
     That on latency aside, which is slow to measure.
     """
     exact = [limit for limit in subject.question.limits if limit.name != "latency"]
-    feasible = Gauge(subject.task.costs, exact).feasible
+    feasible = Gauge(subject.ground.costs, exact).feasible
     found = sampled(subject.space, feasible, subject.question.seed)
     recipe = record_from(Recipe, subject.question.recipe, "recipe")
     found = found or [subject.surveyed.require_example()]
-    return need_of(found, subject.task, recipe, subject.modes)
+    return need_of(found, subject.ground, recipe, subject.modes)
 
 
 def need_of(
-    architectures: Iterable[Any], task: Task, recipe: Recipe, modes: Modes | None = None
+    architectures: Iterable[Any], ground: Ground, recipe: Recipe, modes: Modes | None = None
 ) -> Need:
-    """What a worker needs to train any of `architectures`, one at least, on the task's images.
+    """What a worker needs to train any of `architectures`, one at least, on the ground's images.
 
     Those whose footprint cannot be counted are left out; raises `ArchitectureError` if all are.
     """
     sizes, failure = [], ""
     for architecture in architectures:
         try:
-            footprint = footprint_of(architecture, task.input_shape, task.classes)
+            footprint = footprint_of(architecture, ground.input_shape, ground.classes)
         except ArchitectureError as error:
             failure = str(error)
         else:
             sizes.append(training_bytes(footprint, recipe, modes))
     if not sizes:
         raise ArchitectureError(failure)
-    train, validation, _ = task.images
-    return Need((train + validation) * (prod(task.input_shape) + LABEL), max(sizes))
+    train, validation, _ = ground.images
+    return Need((train + validation) * (prod(ground.input_shape) + LABEL), max(sizes))
 
 
 def sampled(space: Sampled[Any], feasible: Callable[[Any], bool], seed: int) -> list[Any]:

@@ -15,10 +15,10 @@ from neptune_nas.nn.builder import build
 from neptune_nas.samplers.factory import OURS, make_sampler
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
 from neptune_nas.search.costs import Gauge
+from neptune_nas.search.ground import Ground
 from neptune_nas.search.proposals import Proposer
 from neptune_nas.search.provenance import facts_of
 from neptune_nas.search.reference_point import reference_point
-from neptune_nas.search.task import Task
 from neptune_nas.space import Space
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.settings import PROCESSOR_TIME, TABLES_OWN, Facts, Question
@@ -34,22 +34,22 @@ class Subject:
 
     question: Question
     space: Space[Any]
-    task: Task
+    ground: Ground
     device: str
     modes: Modes | None = None
 
     @cached_property
     def gauge(self) -> Gauge:
         """What architectures cost on the task's images."""
-        clock = (self.task.latency or self._clock) if self.latency else None
-        return Gauge(self.task.costs, self.question.limits, clock)
+        clock = (self.ground.latency or self._clock) if self.latency else None
+        return Gauge(self.ground.costs, self.question.limits, clock)
 
     @property
     def latency(self) -> str | None:
         """What latencies are, in words; None where the question is not about any."""
         if "latency" not in self.question.costs:
             return None
-        return TABLES_OWN if self.task.latency else PROCESSOR_TIME
+        return TABLES_OWN if self.ground.latency else PROCESSOR_TIME
 
     @property
     def is_timed(self) -> bool:
@@ -111,13 +111,12 @@ class Subject:
         Raises `OptionError` where no architecture keeps the constraints.
         """
         self.surveyed.require_example()
-        guess = self.task.classes, self.task.chance
         asked = self.question.objectives, self.question.limits
-        cost_of = self.gauge.value_if_any
-        corner = reference_point(self.space, *asked, cost_of, guess, is_timed=self.is_timed)
-        facts = facts_of(self.space, self.task, corner, self.device, self.modes)
+        cost_of, chance = self.gauge.value_if_any, self.ground.chance
+        corner = reference_point(self.space, *asked, cost_of, chance, is_timed=self.is_timed)
+        facts = facts_of(self.space, self.ground, corner, self.device, self.modes)
         return replace(facts, latency=self.latency)
 
     def _clock(self, architecture: Any) -> float:
-        network = build(architecture, self.task.input_shape, self.task.classes, seed=0)
-        return processor_time(network, self.task.input_shape)
+        network = build(architecture, self.ground.input_shape, self.ground.classes, seed=0)
+        return processor_time(network, self.ground.input_shape)

@@ -14,11 +14,13 @@ from neptune_nas.evaluators.table_file import ONLY
 from neptune_nas.evaluators.tabular import Tabular
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.trial import Cost
-from neptune_nas.search.task import Task
+from neptune_nas.search.ground import Ground
 from neptune_nas.study.objectives import EXACT
+from neptune_nas.tasks.registry import TASKS
 
 Shape = tuple[int, int, int]
 
+TASK = "classification"  # which the networks of a table were trained for
 DATA = "cifar10"  # which the networks of a table saw, unless it is said
 IMAGES: Mapping[str, tuple[Shape, int]] = {
     "digits": ((1, 8, 8), 10),
@@ -76,7 +78,7 @@ class TableCosts:
 
 def table_task(
     table: Tabular[Any], data: str, data_dir: str | Path | None, costs: Iterable[str]
-) -> Task:
+) -> Ground:
     """A search on a table, whose networks saw images such as those of `data`.
 
     `costs`: those that the search needs. Raises `OptionError` where one can neither be found here,
@@ -92,7 +94,7 @@ def table_task(
         check_some(name, known)
     fingerprint = sha256(Path(table.source).read_bytes()).hexdigest()[:16]
     latency = known.latency if known.has_latency else None
-    return Task(table, known, shape, classes, 1 / classes, fingerprint, NO_IMAGES, latency)
+    return Ground(table, known, shape, classes, TASKS[TASK], fingerprint, NO_IMAGES, latency)
 
 
 def unknown_cost(name: str, known: TableCosts) -> OptionError:

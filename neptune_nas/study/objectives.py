@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import inf, isfinite, log
+from math import inf, isfinite
 from typing import Literal
 
 from neptune_nas.errors import OptionError, one_of
@@ -62,8 +62,3 @@ def standing(names: Sequence[str], trial: Trial, scores: Sequence[Score]) -> tup
     if scores[0].proxy is None:
         return found
     return tuple(-scores[0].value if n in SCORED else x for n, x in zip(names, found, strict=True))
-
-
-def worst_score(name: str, classes: int, chance: float) -> float:
-    """What guessing scores: the corner of the hypervolume on a scored objective's axis."""
-    return chance if name == "accuracy" else log(classes)

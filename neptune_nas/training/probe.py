@@ -7,7 +7,6 @@ from time import thread_time
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from neptune_nas.devices.mode import KINDS, Kind, Mode, Modes
 from neptune_nas.devices.precision import FORMATS, autocast_for
@@ -83,7 +82,6 @@ class Runner:
         layout = FORMATS[self.mode.layout]
         self.network = stand_in(self.kind).to(memory_format=layout)
         self.images = torch.rand(BATCH, 3, SIDE, SIDE).contiguous(memory_format=layout)
-        self.labels = torch.arange(BATCH) % CLASSES
         self.autocast = autocast_for(self.mode.precision, torch.device("cpu"))
 
     def step(self) -> float:
@@ -91,8 +89,8 @@ class Runner:
         started = thread_time()
         self.network.zero_grad(set_to_none=True)
         with self.autocast:
-            logits = self.network(self.images)
-        torch.autograd.backward(F.cross_entropy(logits.float(), self.labels))
+            outputs = self.network(self.images)
+        torch.autograd.backward(outputs.float().square().mean())
         return thread_time() - started
 
 

@@ -46,7 +46,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
 
 def modes_of(search: Search) -> Modes | None:
     """Those that the search's workers train in."""
-    evaluator = search.task.evaluator
+    evaluator = search.ground.evaluator
     assert isinstance(evaluator, ShortTraining)
     return evaluator.modes
 

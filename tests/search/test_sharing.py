@@ -13,8 +13,9 @@ from neptune_nas.engine.gpus import CONTEXT, SAFE, Need
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.metrics.counted import CostModel
+from neptune_nas.search.ground import Ground
 from neptune_nas.search.sharing import DRAWN, SAMPLED, by_memory, need_of, sampled, share
-from neptune_nas.search.task import Task
+from neptune_nas.tasks.registry import TASKS
 from neptune_nas.training.footprint import footprint_of, training_bytes
 from neptune_nas.training.recipe import Recipe
 
@@ -23,8 +24,14 @@ NEED = Need(data=33 * 10**6, training=300 * 10**6)  # a gigabyte with the contex
 SMALL, LARGE = (
     Architecture(stages=(Stage(width, norm="batch", substages=(Conv(),)),)) for width in (8, 64)
 )
-TASK = Task(
-    ShortTraining(), CostModel((1, 8, 8), 10), (1, 8, 8), 10, 0.1, "fingerprint", (1000, 300, 300)
+TASK = Ground(
+    ShortTraining(),
+    CostModel((1, 8, 8), 10),
+    (1, 8, 8),
+    10,
+    TASKS["classification"],
+    "fingerprint",
+    (1000, 300, 300),
 )
 
 

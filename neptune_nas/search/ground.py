@@ -1,6 +1,6 @@
 """What architectures are measured on: the evaluator, and the shape of its images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -20,30 +20,37 @@ from neptune_nas.search.costs import Costs
 from neptune_nas.space import Space
 from neptune_nas.study.folder import record_from
 from neptune_nas.study.settings import Question
+from neptune_nas.tasks.registry import task_of
+from neptune_nas.tasks.task import Task
 from neptune_nas.training.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Ground:
     """An evaluator, what knows the costs, and the facts about the data that a study keeps.
 
-    `images`: how many there are to train, validate and test on. `latency`: what knows that of an
-    architecture, in ms; None where it has to be measured.
+    `task`: what the networks do. `images`: how many there are to train, validate and test on.
+    `latency`: what knows that of an architecture, in ms; None where it has to be measured.
     """
 
     evaluator: Evaluator
     costs: Costs
     input_shape: tuple[int, int, int]
     classes: int
-    chance: float
+    task: Task
     fingerprint: str
     images: tuple[int, int, int]
     latency: Callable[[Any], float] | None = None
 
+    @property
+    def chance(self) -> Mapping[str, float]:
+        """What guessing scores, by metric."""
+        return self.task.chance(self.classes)
+
 
 def training_task(
     question: Question, data_dir: str | Path | None, device: str, modes: Modes
-) -> Task:
+) -> Ground:
     """Short training on the question's data with its recipe, and its proxy as rung 0."""
     data = load_once(question.data, data_dir, 0)
     recipe = record_from(Recipe, question.recipe, "recipe")
@@ -65,14 +72,15 @@ def check_ours(space: Space[Any]) -> None:
         )
 
 
-def task_on(data: ImageData, evaluator: Evaluator) -> Task:
+def task_on(data: ImageData, evaluator: Evaluator) -> Ground:
     """Any evaluator that measures on `data`."""
-    return Task(
+    task = task_of(data)
+    return Ground(
         evaluator=evaluator,
-        costs=CostModel(data.input_shape, len(data.classes)),
+        costs=CostModel(data.input_shape, task.outputs(data)),
         input_shape=data.input_shape,
         classes=len(data.classes),
-        chance=data.chance,
+        task=task,
         fingerprint=data.fingerprint,
         images=(len(data.train), len(data.validation), len(data.test)),
     )
