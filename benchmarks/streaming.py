@@ -47,7 +47,7 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         batch = gathered(self.split, rows)
         self.forget()
-        return batch.images, batch.labels
+        return batch.images, batch.targets
 
     def split_of(self, rows: Tensor) -> Split:
         """A batch as the loop takes it."""
@@ -140,7 +140,7 @@ def milliseconds(path: Path, way: Way, *, by_bytes: bool, cold: int | None, size
     with opened(path) as (mapped, forget):
         forget()
         split = replace(mapped, file=ImageFile(path) if by_bytes else None)
-        few = Split(mapped.images[:2], mapped.labels[:2])
+        few = Split(mapped.images[:2], mapped.targets[:2])
         half = (0.5,) * 3
         data = ImageData("noise", few, few, few, CLASSES, half, half, "")
         recipe = Recipe(batch_size=size, precision="fp32")

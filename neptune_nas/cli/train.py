@@ -130,7 +130,9 @@ def run(training: "Training", quiet: bool) -> None:
     folder = training.folder.path
     with stoppable("trained", folder, lambda: any(folder.glob("seed-*/*"))):
         metrics = training.run(
-            lambda step: None if quiet else terminal.print(epoch_line(step), soft_wrap=True)
+            lambda step: (
+                None if quiet else terminal.print(epoch_line(step, training.task), soft_wrap=True)
+            )
         )
     if not quiet:
         print_metrics(training.folder, metrics, was_done)

@@ -117,7 +117,7 @@ def listed(classes: Sequence[str]) -> list[str]:
 
 def class_numbers(splits: Mapping[str, Split]) -> list[str]:
     """A name for each class, where they have none: its number."""
-    most = max((int(split.labels.max()) for split in splits.values() if len(split)), default=0)
+    most = max((int(split.targets.max()) for split in splits.values() if len(split)), default=0)
     return [*map(str, range(most + 1))]
 
 
@@ -195,7 +195,7 @@ def tensors_in(splits: Mapping[str, Split]) -> dict[str, Tensor]:
     return {
         f"{part}.{kind}": tensor
         for part, split in splits.items()
-        for kind, tensor in zip(KINDS, (split.images, split.labels), strict=True)
+        for kind, tensor in zip(KINDS, (split.images, split.targets), strict=True)
     }
 
 
@@ -212,7 +212,7 @@ def load_tensors(text: str) -> Source:
     except (FileFormatError, DataError) as error:
         raise DataError(f"data '{name}': {error}") from error
     check_content(name, header, splits)
-    held = {part: in_memory(split.images, split.labels) for part, split in splits.items()}
+    held = {part: in_memory(split.images, split.targets) for part, split in splits.items()}
     return Source(
         name=name,
         classes=tuple(header["classes"]),

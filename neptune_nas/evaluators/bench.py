@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import log
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +10,8 @@ from neptune_nas.data.load import load_once
 from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.metrics.costs import CostSource
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.registry import CLASSIFICATION, Metric
+from neptune_nas.metrics.registry import Metric
+from neptune_nas.tasks.registry import task_of
 
 Shape = tuple[int, int, int]
 
@@ -80,19 +80,14 @@ def bench_of(evaluator: Evaluator, asked: Asked, data_dir: str | Path | None) ->
 
 def image_bench(evaluator: Evaluator, data: ImageData, name: str) -> Bench:
     """Return the bench of an evaluator that measures on the data set `name`."""
+    task = task_of(data)
     return Bench(
         evaluator=evaluator,
         input_shape=data.input_shape,
         classes=len(data.classes),
-        guess=guess(len(data.classes), data.chance),
+        guess=task.chance(len(data.classes)),
         fingerprint=data.fingerprint,
         images=(len(data.train), len(data.validation), len(data.test)),
         source=f"on {name}",
-        costs=CostModel(data.input_shape, len(data.classes)),
+        costs=CostModel(data.input_shape, task.outputs(data)),
     )
-
-
-def guess(classes: int, chance: float) -> dict[str, float]:
-    """Return what guessing scores, by metric: `chance`, and the entropy of equal odds in nats."""
-    values = chance, log(classes)
-    return {each.name: value for each, value in zip(CLASSIFICATION, values, strict=True)}

@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from neptune_nas.nn import norms
 from neptune_nas.nn.network import Neptune
+from neptune_nas.tasks.task import Task
 
 NORMS = (
     *(nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm),
@@ -29,10 +30,11 @@ ZEN_REPEATS, ZEN_IMAGES = 4, 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Normalised images `(N, C, H, W)` and their labels `(N,)`."""
+    """Normalised images `(N, C, H, W)`, their targets, and the task that these are for."""
 
     images: Tensor
-    labels: Tensor
+    targets: Tensor
+    task: Task
 
 
 def synflow(network: nn.Module, batch: Batch) -> float:
@@ -95,8 +97,9 @@ def jacov(network: nn.Module, batch: Batch) -> float:
 
 
 def grad_norm(network: nn.Module, batch: Batch) -> float:
-    """Sum over weights of the norm of the loss's gradient (Abdelfattah et al. 2021)."""
-    torch.autograd.backward(F.cross_entropy(network.train()(batch.images), batch.labels))
+    """Return the sum over weights of the norm of the loss's gradient (Abdelfattah et al. 2021)."""
+    loss = batch.task.loss(network.train()(batch.images), batch.targets)
+    torch.autograd.backward(loss.div(len(batch.images)))
     gradients = [p.grad.norm() for p in network.parameters() if p.ndim > 1 and p.grad is not None]
     return float(torch.stack(gradients).sum())
 

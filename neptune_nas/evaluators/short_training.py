@@ -16,6 +16,7 @@ from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.metrics.score import Score
 from neptune_nas.nn.builder import build
 from neptune_nas.nn.references import ReferenceNetwork
+from neptune_nas.tasks.registry import task_of
 from neptune_nas.training.loop import train
 from neptune_nas.training.recipe import Recipe
 
@@ -69,12 +70,12 @@ class ShortTraining:
             return failed(error, fidelity, seed, started, perf_counter() - clock)
         return Score(
             fidelity=fidelity,
-            values={"accuracy": result.accuracy, "loss": result.loss} if not result.failure else {},
+            values={} if result.failure else result.values,
             seed=seed,
+            started=started,
             seconds=perf_counter() - clock,
             images_per_second=result.images_per_second,
             peak_memory=result.peak_memory,
-            started=started,
             failure=result.failure,
         )
 
@@ -85,13 +86,13 @@ def network_of(
     """The network, freshly initialised; a hand-designed one knows its images itself."""
     if isinstance(architecture, ReferenceNetwork):
         return architecture.build(seed)
-    return build(architecture, data.input_shape, len(data.classes), seed)
+    return build(architecture, data.input_shape, task_of(data).outputs(data), seed)
 
 
 def failed(
     error: RuntimeError | MemoryError, fidelity: int, seed: int, started: float, seconds: float
 ) -> Score:
-    """The score of a network that torch could not run, saying why in one line, and where.
+    """Return the score of a network that torch could not run, with why in one line, and where.
 
     Called while the error is handled.
     """

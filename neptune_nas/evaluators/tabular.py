@@ -11,13 +11,14 @@ from typing import Any, Generic, TypeVar
 
 from neptune_nas.data.load import load_once
 from neptune_nas.errors import DataError, OptionError
-from neptune_nas.evaluators.bench import Asked, Bench, Shape, guess
+from neptune_nas.evaluators.bench import Asked, Bench, Shape
 from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.evaluators.table_costs import TableCosts, can_build, check_some, unknown_cost
 from neptune_nas.evaluators.table_file import ONLY, Code, Row, code_of, read_rows
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.score import Score
 from neptune_nas.space import Space
+from neptune_nas.tasks.classification import Classification
 
 T = TypeVar("T")
 
@@ -114,7 +115,7 @@ class Tabular(Generic[T]):
             evaluator=self,
             input_shape=shape,
             classes=classes,
-            guess=guess(classes, 1 / classes),
+            guess=Classification().chance(classes),
             fingerprint=sha256(Path(self.source).read_bytes()).hexdigest()[:16],
             images=NO_IMAGES,
             source=f"on {asked.data}" if costs.model else f"in {Path(self.source).name}",

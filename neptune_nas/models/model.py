@@ -1,6 +1,6 @@
 """A trained network with all that its use needs: labels, preprocessing, and what is known of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,8 @@ from neptune_nas.models.model_file import (
 from neptune_nas.nn.builder import Shape
 from neptune_nas.nn.classifier import Classifier
 from neptune_nas.nn.references import ReferenceNetwork
+from neptune_nas.tasks.registry import find_task
+from neptune_nas.tasks.task import Finding
 
 BATCH = 512  # images predicted in one go: bounds the memory that takes
 REFERENCE: Mapping[str, Rule] = {"reference": TEXT, "input_shape": SHAPE, "classes": SIZE}
@@ -41,7 +43,8 @@ class Model:
 
     `of`: what it was built from. `labels`: one a class. `mean`, `std`: one a channel, of images
     scaled to 0..1, as in `ImageData`. `state`: the network's state dict. `metrics` (such as
-    `{"validation_accuracy": 0.97}`) and `provenance` (how it was trained) are JSON.
+    `{"validation_accuracy": 0.97}`) and `provenance` (how it was trained) are JSON. `task`: what it
+    does, by name, see `neptune_nas.tasks.registry`.
     """
 
     of: ExportedArchitecture | ReferenceNetwork
@@ -51,8 +54,10 @@ class Model:
     state: Mapping[str, Tensor]
     metrics: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    task: str = "classification"
 
     def __post_init__(self) -> None:
+        find_task(self.task)
         check_names(self.labels, self.of.classes)
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) != self.input_shape[0] or not all(map(is_number, values)):
@@ -89,16 +94,23 @@ class Model:
         return self.classifier()
 
     def predict(self, images: Tensor) -> Tensor:
-        """The probabilities `(N, classes)` of uint8 images `(N, C, H, W)`, in the labels' order."""
+        """Return what the task predicts of uint8 images `(N, C, H, W)`.
+
+        Of classification: probabilities `(N, classes)`, in the order of the labels.
+        """
         channels = self.input_shape[0]
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != channels:
             raise DataError(
                 f"`predict` needs uint8 images (N, {channels}, H, W), but got {images.dtype} "
                 f"{tuple(images.shape)}."
             )
+        task, parts = find_task(self.task), torch.split(images, BATCH)
         with torch.inference_mode():
-            parts = [self._classifier(part.float() / 255) for part in torch.split(images, BATCH)]
-        return torch.cat(parts).softmax(1)
+            return torch.cat([task.predict(self._classifier(p.float() / 255)) for p in parts])
+
+    def findings(self, images: Tensor, top: int) -> Iterator[tuple[Finding, ...]]:
+        """Return at most `top` labels of each of the images that `predict` takes, surest first."""
+        return find_task(self.task).findings(self.predict(images), self.labels, top)
 
 
 def check_names(labels: tuple[str, ...], classes: int) -> None:
@@ -129,6 +141,7 @@ def save_model(path: str | Path, model: Model) -> None:
     header = {
         "key": model.key,
         "network": document(of) if isinstance(of, ExportedArchitecture) else reference_document(of),
+        "task": model.task,
         "labels": list(model.labels),
         "mean": list(model.mean),
         "std": list(model.std),
@@ -177,6 +190,7 @@ def decoded(file: ModelFile, allow: Iterable[type]) -> Model:
     network = header["network"]
     return Model(
         of=reference_in(network) if "reference" in network else from_document(network, allow),
+        task=header["task"],
         labels=tuple(header["labels"]),
         mean=tuple(header["mean"]),
         std=tuple(header["std"]),

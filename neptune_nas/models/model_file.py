@@ -25,6 +25,7 @@ FIELDS: Mapping[str, Rule] = {
     "version": SIZE,
     "key": TEXT,
     "network": OBJECT,
+    "task": TEXT,
     "labels": LIST,
     "mean": LIST,
     "std": LIST,

@@ -33,9 +33,11 @@ from neptune_nas.retrain.seed import Job, Network, read_test, train_seed
 from neptune_nas.retrain.terms import Terms, refuse_others
 from neptune_nas.search.config import ignore
 from neptune_nas.study.folder import read_toml, record_from
-from neptune_nas.training.augment import augment_for
+from neptune_nas.tasks.registry import task_of
+from neptune_nas.tasks.task import Task
 from neptune_nas.training.probe import numerics_for
 from neptune_nas.training.recipe import Recipe, default_recipe
+from neptune_nas.training.setup import augment_for
 from neptune_nas.training.state import Epoch
 
 
@@ -132,11 +134,16 @@ class Training:
 
     @cached_property
     def network(self) -> Network:
-        """The network, for the data's images and classes."""
-        shape, classes = self.images.input_shape, len(self.images.classes)
+        """The network, for the data's images and what is to be told of them."""
+        shape, outputs = self.images.input_shape, self.task.outputs(self.images)
         if isinstance(self.source, str):
-            return ReferenceNetwork(self.source, shape, classes)
-        return fitted(self.source, shape, classes)
+            return ReferenceNetwork(self.source, shape, outputs)
+        return fitted(self.source, shape, outputs)
+
+    @property
+    def task(self) -> Task:
+        """What the network is trained to do."""
+        return task_of(self.images)
 
     @cached_property
     def used_recipe(self) -> Recipe:
@@ -242,10 +249,11 @@ class Training:
         measured = [each.seed for each in metrics.seeds] if metrics else []
         seeds = sorted({*range(self.seeds), *measured})
         files = {seed: self.folder.seed(seed).history for seed in seeds}
-        histories = {seed: read_history(file) for seed, file in files.items() if file.exists()}
+        found = {seed: file for seed, file in files.items() if file.exists()}
+        histories = {seed: read_history(file, self.task.metrics) for seed, file in found.items()}
         if histories:
             terms = metrics.terms if metrics else self.terms
-            page = render_curves(name_of(self.source), terms, histories, metrics)
+            page = render_curves(name_of(self.source), terms, histories, metrics, self.task)
             write_file(self.folder.curves, page)
 
 

@@ -21,7 +21,9 @@ from neptune_nas.retrain.history import read_history, write_history
 from neptune_nas.retrain.metrics import SeedMetrics
 from neptune_nas.retrain.terms import TERMS, Terms, refuse_others, terms_in
 from neptune_nas.search.provenance import now, versions
-from neptune_nas.training.augment import Normalizer
+from neptune_nas.tasks.augmentation import Normalizer
+from neptune_nas.tasks.registry import task_of
+from neptune_nas.tasks.task import Task
 from neptune_nas.training.choice import choose
 from neptune_nas.training.feed import make_feeds
 from neptune_nas.training.long import Course, Trained, train_long
@@ -44,6 +46,11 @@ class Job:
     terms: Terms
     device: str
 
+    @property
+    def task(self) -> Task:
+        """What the network is trained to do."""
+        return task_of(self.data)
+
 
 def train_seed(job: Job, seed: int, folder: SeedFolder, watch: Callable[[Epoch], None]) -> None:
     """Train the network from this seed, or go on, until its model lies in the folder.
@@ -53,7 +60,7 @@ def train_seed(job: Job, seed: int, folder: SeedFolder, watch: Callable[[Epoch],
     """
 
     def note(history: Sequence[Epoch]) -> None:
-        write_history(folder.history, history)
+        write_history(folder.history, history, job.task.metrics)
         watch(history[-1])
 
     course = Course(job.terms.epochs, seed, folder.checkpoint, note)
@@ -63,7 +70,7 @@ def train_seed(job: Job, seed: int, folder: SeedFolder, watch: Callable[[Epoch],
             network, job.data, job.recipe, course, job.device, numerics=job.terms.numerics
         )
     save_model(folder.model, model_of(job, seed, trained))
-    write_history(folder.history, trained.history)
+    write_history(folder.history, trained.history, job.task.metrics)
     folder.drop_checkpoint()
 
 
@@ -91,16 +98,16 @@ def in_a_sentence(folder: SeedFolder) -> Iterator[None]:
 
 def model_of(job: Job, seed: int, trained: Trained) -> Model:
     """The trained network with its labels and preprocessing."""
-    choice, data = choose(trained.history), job.data
+    choice, data = choose(trained.history, job.task.metrics), job.data
     return Model(
         of=job.network,
+        task=job.task.name,
         labels=data.classes,
         mean=data.mean,
         std=data.std,
         state=trained.weights,
         metrics={
-            "validation_accuracy": choice.accuracy,
-            "validation_loss": choice.loss,
+            **{f"validation_{name}": value for name, value in choice.values.items()},
             "epoch": choice.epoch,
             "weights": choice.weights,
         },
@@ -113,13 +120,15 @@ def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
 
     Raises `StudyError` for the model of another training.
     """
-    model, history = own_model(job, seed, folder.model), read_history(folder.history)
-    choice = choose(history)
+    task, model = job.task, own_model(job, seed, folder.model)
+    history = read_history(folder.history, task.metrics)
+    choice = choose(history, task.metrics)
     where, data = torch.device(job.device), job.data
     (test,) = make_feeds((data.test,), where)
-    accuracy, loss = measure(
+    values = measure(
         model.network().to(where),
         test,
+        task,
         Normalizer(data, where, job.terms.numerics.layout),
         autocast_for(job.terms.numerics.precision, where),
     )
@@ -127,10 +136,8 @@ def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
         seed=seed,
         epoch=choice.epoch,
         weights=choice.weights,
-        validation_accuracy=choice.accuracy,
-        validation_loss=choice.loss,
-        test_accuracy=accuracy,
-        test_loss=loss,
+        validation=choice.values,
+        test=values,
         seconds=sum(epoch.seconds for epoch in history),
         test_read=now(),
         device=job.device,

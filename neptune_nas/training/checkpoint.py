@@ -12,7 +12,7 @@ from neptune_nas.files.atomic import write_file
 from neptune_nas.training.setup import Setup
 from neptune_nas.training.state import RunState, Weights, take_up, written
 
-VERSION = 1
+VERSION = 2
 
 
 def save_checkpoint(path: Path, setup: Setup, state: RunState, best: Weights) -> None:

@@ -1,9 +1,10 @@
 """Which weights of a run to keep: the best that were measured on the validation split."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from neptune_nas.metrics.registry import metric
 from neptune_nas.training.state import Epoch
 
 Kind = Literal["raw", "ema"]
@@ -11,29 +12,30 @@ Kind = Literal["raw", "ema"]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Weights as they were after an epoch, with their validation accuracy and loss.
+    """Weights as they were after an epoch, with their values on the validation split, by metric.
 
     `weights`: "raw" as the optimiser left them, "ema" averaged.
     """
 
     epoch: int
     weights: Kind
-    accuracy: float
-    loss: float
+    values: Mapping[str, float]
 
 
-def choose(history: Sequence[Epoch]) -> Choice:
-    """The most accurate weights, of equally accurate ones those of the lowest loss, then the first.
+def choose(history: Sequence[Epoch], metrics: Sequence[str]) -> Choice:
+    """Return the weights that are best by the first of `metrics`, of equal ones by the next.
 
-    At least one epoch of `history` was measured.
+    Of weights that are equal in all, those are returned that were measured first. At least one
+    epoch of `history` was measured.
     """
+    turns = [(name, metric(name).turn) for name in metrics]
     found = [choice for epoch in history for choice in choices(epoch)]
-    return max(found, key=lambda choice: (choice.accuracy, -choice.loss))
+    return min(found, key=lambda choice: [turn * choice.values[name] for name, turn in turns])
 
 
 def choices(epoch: Epoch) -> Iterator[Choice]:
-    """The weights that were measured after an epoch."""
-    if epoch.accuracy is not None and epoch.validation_loss is not None:
-        yield Choice(epoch.number, "raw", epoch.accuracy, epoch.validation_loss)
-    if epoch.ema_accuracy is not None and epoch.ema_loss is not None:
-        yield Choice(epoch.number, "ema", epoch.ema_accuracy, epoch.ema_loss)
+    """Yield the weights that were measured after an epoch."""
+    if epoch.values:
+        yield Choice(epoch.number, "raw", epoch.values)
+    if epoch.ema_values:
+        yield Choice(epoch.number, "ema", epoch.ema_values)

@@ -57,7 +57,7 @@ class Feed:
             reader.shutdown(cancel_futures=True)
 
     def _sent(self, batch: Split) -> Split:
-        return Split(send(batch.images, self.device), send(batch.labels, self.device))
+        return Split(send(batch.images, self.device), send(batch.targets, self.device))
 
 
 def ahead(
@@ -81,7 +81,7 @@ def gathered(split: Split, rows: Tensor, *, pinned: bool = False) -> Split:
         split.file.read(rows, images)
     else:
         torch.index_select(split.images, 0, rows, out=images)
-    return Split(images, split.labels[rows])
+    return Split(images, split.targets[rows])
 
 
 def make_feeds(splits: Sequence[Split], device: torch.device) -> tuple[Feed, ...]:

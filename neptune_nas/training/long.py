@@ -79,7 +79,7 @@ def go_on(setup: Setup, course: Course) -> Trained:
         if course.checkpoint.exists():
             best = load_checkpoint(course.checkpoint, setup, state)
         for epoch in run_epochs(setup, state, course.epochs, curve=True):
-            choice = choose(state.history)
+            choice = choose(state.history, setup.task.metrics)
             if choice.epoch == epoch.number:
                 best = copied(setup.network if choice.weights == "raw" else averaged(state))
             save_checkpoint(course.checkpoint, setup, state, best)

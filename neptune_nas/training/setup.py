@@ -9,19 +9,25 @@ from torch import nn
 from neptune_nas.data.images import ImageData
 from neptune_nas.devices.device import autocast_for
 from neptune_nas.devices.numerics import Numerics
-from neptune_nas.training.augment import Augment, Normalizer, augment_for
+from neptune_nas.tasks.augmentation import Augment, Normalizer
+from neptune_nas.tasks.registry import task_of
+from neptune_nas.tasks.task import Task
 from neptune_nas.training.feed import Feed, make_feeds
 from neptune_nas.training.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """All that stays the same during a run; `parts`: pieces that each batch is computed in."""
+    """All that stays the same during a run.
+
+    `guess`: the loss of guessing. `parts`: pieces that each batch is computed in.
+    """
 
     network: nn.Module
     train: Feed
     validation: Feed
-    classes: int
+    task: Task
+    guess: float
     recipe: Recipe
     device: torch.device
     augment: Augment
@@ -39,14 +45,15 @@ def make_setup(
     *,
     numerics: Numerics | None = None,
 ) -> Setup:
-    """The setup of a run; `numerics` (default: the recipe's precision, channels last)."""
-    numerics = numerics or Numerics(recipe.precision)
+    """Return the setup of a run; `numerics` (default: the recipe's precision, channels last)."""
+    numerics, task = numerics or Numerics(recipe.precision), task_of(data)
     train, validation = placed(data, device)
     return Setup(
         network=network,
         train=train,
         validation=validation,
-        classes=len(data.classes),
+        task=task,
+        guess=task.chance(len(data.classes))[task.criterion],
         recipe=recipe,
         device=device,
         augment=augment_for(recipe, data),
@@ -56,8 +63,17 @@ def make_setup(
     )
 
 
+def augment_for(recipe: Recipe, data: ImageData) -> Augment:
+    """Return what the recipe says, and where it says "auto" what suits the data set."""
+    return Augment(
+        crop=data.crop if recipe.crop == "auto" else recipe.crop,
+        flip=data.flip if recipe.flip == "auto" else recipe.flip,
+        cutout=recipe.cutout,
+    )
+
+
 @lru_cache(maxsize=1)
 def placed(data: ImageData, device: torch.device) -> tuple[Feed, Feed]:
-    """The training and validation images, moved to `device` once for all runs if they are held."""
+    """Return the training and validation images; held ones move to `device` once for all runs."""
     train, validation = make_feeds((data.train, data.validation), device)
     return train, validation

@@ -1,6 +1,6 @@
 """What changes during a run, and can be written down and taken up again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from math import ceil
 from typing import Any
@@ -24,18 +24,16 @@ Weights = dict[str, Tensor]
 class Epoch:
     """One pass over the training images: mean training loss, the rate at its end, its seconds.
 
-    `accuracy`, `validation_loss`: after this epoch, where they were measured; `ema_accuracy`,
-    `ema_loss`: the same of the averaged weights, where there are any.
+    `values`: the task's metrics on the validation split after this epoch, by name; empty where they
+    were not measured. `ema_values`: the same of the averaged weights, where there are any.
     """
 
     number: int
     loss: float
     lr: float
     seconds: float
-    accuracy: float | None = None
-    validation_loss: float | None = None
-    ema_accuracy: float | None = None
-    ema_loss: float | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    ema_values: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

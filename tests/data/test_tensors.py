@@ -26,7 +26,7 @@ def labelled(count: int = 20, shape: tuple[int, ...] = (3, 4, 5), seed: int = 0)
 
 
 def same(split: Split, pair: tuple[Tensor, Tensor]) -> bool:
-    return torch.equal(split.images, pair[0]) and torch.equal(split.labels, pair[1])
+    return torch.equal(split.images, pair[0]) and torch.equal(split.targets, pair[1])
 
 
 def test_three_parts_come_back_as_they_were(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_the_name_that_is_returned_opens_the_file(
 def test_parts_may_share_their_labels(tmp_path: Path) -> None:
     images, labels = labelled()
     name = save_tensors(tmp_path / "own.safetensors", (images, labels), test=(255 - images, labels))
-    assert torch.equal(load_data(name).test.labels, labels)
+    assert torch.equal(load_data(name).test.targets, labels)
 
 
 @pytest.mark.parametrize(

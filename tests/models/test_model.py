@@ -54,7 +54,17 @@ def test_a_model_that_is_saved_is_loaded_again(file: Path) -> None:
     one = model(provenance={"seed": 3})
     save_model(file, one)
     again = load_model(file)
-    for name in ("of", "labels", "mean", "std", "metrics", "provenance", "key", "input_shape"):
+    for name in (
+        "of",
+        "task",
+        "labels",
+        "mean",
+        "std",
+        "metrics",
+        "provenance",
+        "key",
+        "input_shape",
+    ):
         assert getattr(again, name) == getattr(one, name)
     assert torch.equal(again.predict(IMAGES), one.predict(IMAGES))
 
@@ -95,6 +105,13 @@ def test_probabilities_are_those_of_the_normalised_images() -> None:
         logits = one.network()((IMAGES / 255 - 0.2) / 0.5)
     torch.testing.assert_close(probabilities, logits.softmax(1))
     torch.testing.assert_close(probabilities.sum(1), torch.ones(3))
+
+
+def test_the_most_probable_labels_of_images_are_found() -> None:
+    best = model().predict(IMAGES).max(1)
+    found = [*model().findings(IMAGES, 1)]
+    assert [each.label for (each,) in found] == ["abc"[i] for i in best.indices]
+    assert [each.probability for (each,) in found] == pytest.approx(best.values.tolist())
 
 
 def test_many_images_are_predicted_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,6 +169,8 @@ def rewritten(file: Path, **changes: Any) -> None:
     [
         ({"key": "b"}, r"`key` must be \w{16}, but got b"),
         ({"labels": ["a"]}, "`Model.labels` needs 3 strings"),
+        ({"task": "clasification"}, "task 'clasification' is unknown: did you mean 'classif"),
+        ({"task": 1}, "`task` must be a string, but got 1"),
         ({"mean": ["x"]}, "`Model.mean` needs one finite number"),
         ({"network": {"reference": "resnet9"}}, r"`network\.input_shape` is missing"),
         (

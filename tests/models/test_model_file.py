@@ -22,6 +22,7 @@ from neptune_nas.models.model_file import (
 FIELDS = {
     "key": "a" * 16,
     "network": {},
+    "task": "classification",
     "labels": [],
     "mean": [],
     "std": [],

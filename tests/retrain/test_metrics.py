@@ -17,11 +17,21 @@ MACHINE: dict[str, Any] = {
     "hardware": "a CPU",
     "versions": {"torch": "2.14.1"},
 }
-FIRST = SeedMetrics(0, 17, "ema", 0.9, 0.5, 0.8, 0.6, 12.5, "2026-01-01T12:00:00+00:00", **MACHINE)
+FIRST = SeedMetrics(
+    seed=0,
+    epoch=17,
+    weights="ema",
+    validation={"accuracy": 0.9, "loss": 0.5},
+    test={"accuracy": 0.8, "loss": 0.6},
+    seconds=12.5,
+    test_read="2026-01-01T12:00:00+00:00",
+    **MACHINE,
+)
+SECOND = replace(FIRST, seed=1, weights="raw", test={"accuracy": 0.9, "loss": 0.6}, device="cuda")
 METRICS = Metrics(
     terms=TERMS,
     cost=Cost(1000, 200, 30),
-    seeds=(FIRST, replace(FIRST, seed=1, weights="raw", test_accuracy=0.9, device="cuda")),
+    seeds=(FIRST, SECOND),
 )
 
 
@@ -77,8 +87,31 @@ def test_a_seed_without_a_machine_is_refused(file: Path) -> None:
         load_metrics(file)
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+@pytest.mark.parametrize("seeds", [[0], [0, 1]])
+def test_a_metric_that_a_seed_has_of_one_split_alone_is_missed(
+    file: Path, split: str, seeds: list[int]
+) -> None:
+    content = json.loads(file.read_text())
+    for seed in seeds:
+        del content["seeds"][seed][f"{split}_accuracy"]
+    file.write_text(json.dumps(content))
+    with pytest.raises(FileFormatError, match=rf"`seeds\.0\.{split}_accuracy` is missing"):
+        load_metrics(file)
+
+
+def test_seeds_without_a_metric_are_refused(file: Path) -> None:
+    content = json.loads(file.read_text())
+    for seed in content["seeds"]:
+        for split in ("validation", "test"):
+            del seed[f"{split}_accuracy"], seed[f"{split}_loss"]
+    file.write_text(json.dumps(content))
+    with pytest.raises(FileFormatError, match="`seeds` must hold values of a metric, such as"):
+        load_metrics(file)
+
+
 def test_one_seed_has_no_deviation() -> None:
-    spread = replace(METRICS, seeds=(FIRST,)).spread("test_accuracy")
+    spread = replace(METRICS, seeds=(FIRST,)).spread("test", "accuracy")
     assert spread == Spread(0.8, None)
     assert str(spread) == "0.8000"
 
@@ -98,6 +131,8 @@ def test_a_deviation_is_shown_behind_the_mean() -> None:
         (("cost", "macs"), -1, "`cost.macs` must be"),
         (("seeds", 1, "weights"), "best", "`seeds.1.weights` must be raw or ema, but got 'best'"),
         (("seeds", 1, "weights"), [], "`seeds.1.weights` must be raw or ema"),
+        (("seeds", 0, "test_accuracy"), 2, "`seeds.0.test_accuracy` must be a number in 0..1"),
+        (("seeds", 0, "test_other"), 2, "`seeds.0.test_other` is unknown"),
         (("seeds", 0), 7, "`seeds.0` must be an object"),
         (("seeds", 1, "versions"), "2", "`seeds.1.versions` must be an object, but got '2'"),
         (("seeds",), {}, "`seeds` must be a list"),

@@ -131,7 +131,7 @@ def test_the_reference_is_chance_and_the_largest_cost_or_a_limit() -> None:
     gauge = Gauge(CostModel(SHAPE, CLASSES))
     names = ("accuracy", "flops", "params")
     limits = (parse_constraint("params<=9k"),)
-    corner = reference_point(SPACE, names, limits, gauge.value, (CLASSES, 0.1))
+    corner = reference_point(SPACE, names, limits, gauge.value, {"accuracy": 0.1, "loss": 2.3})
     most = max(gauge.cost(architecture).flops for architecture in SPACE)
     assert corner == (0.1, most, 9_000)
 

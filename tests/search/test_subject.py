@@ -42,9 +42,9 @@ def test_facts_say_what_latencies_are() -> None:
 
 
 def tabled(asked: Question) -> Subject:
-    """A subject whose task knows latencies: the wider the first Stage, the higher."""
+    """A subject whose ground knows latencies: the wider the first Stage, the higher."""
     subject = subject_of(asked)
-    return replace(subject, task=replace(subject.task, latency=lambda one: one.stages[0].width))
+    return replace(subject, ground=replace(subject.ground, latency=lambda one: one.stages[0].width))
 
 
 def test_a_latency_that_is_known_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:

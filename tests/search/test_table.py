@@ -38,20 +38,21 @@ def table(tmp_path: Path, space: Space[Any], content: str = PLAIN) -> Tabular[An
 
 
 def test_networks_that_can_be_built_are_counted(tmp_path: Path) -> None:
-    task = table_task(table(tmp_path, OURS), "cifar10", None, ["flops", "activations"])
-    assert task.costs.cost(OURS[1]) == CostModel((3, 32, 32), 10).cost(OURS[1])
-    assert (task.input_shape, task.classes, task.chance) == ((3, 32, 32), 10, 0.1)
+    ground = table_task(table(tmp_path, OURS), "cifar10", None, ["flops", "activations"])
+    assert ground.costs.cost(OURS[1]) == CostModel((3, 32, 32), 10).cost(OURS[1])
+    assert (ground.input_shape, ground.classes) == ((3, 32, 32), 10)
+    assert ground.chance["accuracy"] == 0.1
 
 
 def test_the_data_that_a_table_is_of_needs_not_be_at_hand(tmp_path: Path) -> None:
-    task = table_task(table(tmp_path, OURS), "mnist", None, ["flops"])
-    assert task.costs.cost(OURS[1]) == CostModel((1, 28, 28), 10).cost(OURS[1])
-    assert task.images == (0, 0, 0)
+    ground = table_task(table(tmp_path, OURS), "mnist", None, ["flops"])
+    assert ground.costs.cost(OURS[1]) == CostModel((1, 28, 28), 10).cost(OURS[1])
+    assert ground.images == (0, 0, 0)
 
 
 def test_other_networks_have_the_tables_own_costs(tmp_path: Path) -> None:
-    task = table_task(table(tmp_path, THEIRS), "cifar10", None, ["flops", "params"])
-    assert task.costs.cost(THEIRS[1]) == Cost(macs=10, params=2, activations=0)
+    ground = table_task(table(tmp_path, THEIRS), "cifar10", None, ["flops", "params"])
+    assert ground.costs.cost(THEIRS[1]) == Cost(macs=10, params=2, activations=0)
 
 
 @pytest.mark.parametrize("name", ["activations", "latency"])
@@ -63,11 +64,11 @@ def test_a_cost_that_nobody_knows_is_refused(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("space", [OURS, THEIRS])
 def test_latencies_are_the_tables_where_it_has_them(tmp_path: Path, space: Space[Any]) -> None:
     text = "code,accuracy,latency\n0,0.5,8000\n1,0.6,20\n"
-    task = table_task(table(tmp_path, space, text), "cifar10", None, ["latency"])
-    assert task.latency is not None
-    assert [task.latency(space[i]) for i in range(2)] == [8000, 20]
+    ground = table_task(table(tmp_path, space, text), "cifar10", None, ["latency"])
+    assert ground.latency is not None
+    assert [ground.latency(space[i]) for i in range(2)] == [8000, 20]
     with pytest.raises(ArchitectureError, match="has no network 2"):
-        task.latency(space[2])
+        ground.latency(space[2])
 
 
 @pytest.mark.parametrize("name", ["params", "activations", "latency"])
@@ -120,9 +121,9 @@ def test_losses_are_needed_at_the_rungs_of_a_search_for_loss(
 
 def test_a_network_that_the_table_lacks_has_no_cost(tmp_path: Path) -> None:
     half = table(tmp_path, OURS, "code,accuracy\n0,0.5\n1,0.6\n")
-    task = table_task(half, "cifar10", None, [])
+    ground = table_task(half, "cifar10", None, [])
     with pytest.raises(ArchitectureError, match="has no network 2"):
-        task.costs.cost(OURS[2])
+        ground.costs.cost(OURS[2])
 
 
 def test_the_fingerprint_is_that_of_the_file(tmp_path: Path) -> None:

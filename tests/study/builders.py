@@ -16,15 +16,16 @@ from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
 from neptune_nas.search.coordinator import Coordinator
 from neptune_nas.search.costs import Gauge
+from neptune_nas.search.ground import Ground
 from neptune_nas.search.proposals import Proposer
 from neptune_nas.search.subject import Subject
-from neptune_nas.search.task import Task
 from neptune_nas.space import Space, choice, repeat
 from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.store import Store, create_store
+from neptune_nas.tasks.registry import TASKS
 from tests.study.fakes import Arithmetic
 
 SHAPE, CLASSES = (1, 8, 8), 10
@@ -110,5 +111,6 @@ def coordinator_on(
 
 def subject_of(asked: Question) -> Subject:
     """The question asked of `SPACE`, answered by a formula."""
-    task = Task(Arithmetic(), CostModel(SHAPE, CLASSES), SHAPE, CLASSES, 0.1, "abc", (100, 20, 20))
-    return Subject(asked, SPACE, task, "cpu")
+    costs, task = CostModel(SHAPE, CLASSES), TASKS["classification"]
+    ground = Ground(Arithmetic(), costs, SHAPE, CLASSES, task, "abc", (100, 20, 20))
+    return Subject(asked, SPACE, ground, "cpu")

@@ -11,7 +11,7 @@ from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.score import Score
 from neptune_nas.study.trial import State, Trial
 from neptune_nas.study.ledger import Ledger
-from neptune_nas.study.objectives import check_objectives, directions, losses, value_of, worst_score
+from neptune_nas.study.objectives import check_objectives, directions, losses, value_of
 from neptune_nas.study.progress import Tracker, is_complete, progress_of
 from neptune_nas.study.read import ledger_of
 from neptune_nas.study.study import Study
@@ -234,11 +234,6 @@ def test_what_was_not_measured_is_as_bad_as_can_be() -> None:
     assert value_of("accuracy", cost, None, None) == float("-inf")
     assert value_of("latency", cost, None, None) == float("inf")
     assert value_of("flops", cost, None, None) == 2.0
-
-
-def test_guessing_is_the_corner() -> None:
-    assert worst_score("accuracy", 10, 0.1) == 0.1
-    assert worst_score("loss", 10, 0.1) == pytest.approx(2.302585)
 
 
 def test_a_study_is_short_in_a_notebook() -> None:

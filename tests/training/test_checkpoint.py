@@ -43,7 +43,7 @@ def test_half_a_file_is_refused(setup: Setup, state: RunState, file: Path) -> No
 
 def test_another_version_is_refused(setup: Setup, state: RunState, file: Path) -> None:
     torch.save({**read(file), "version": 99}, file)
-    with pytest.raises(FileFormatError, match="its version is 99, not 1"):
+    with pytest.raises(FileFormatError, match="its version is 99, not 2"):
         load_checkpoint(file, setup, state)
 
 

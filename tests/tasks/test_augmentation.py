@@ -7,14 +7,16 @@ from torch import Tensor
 
 from neptune_nas.devices.numerics import Layout
 from neptune_nas.training.augment import (
+from neptune_nas.devices.mode import Layout
+from neptune_nas.tasks.augmentation import (
     Augment,
     Normalizer,
-    augment_for,
     blank_squares,
     random_crops,
     random_views,
 )
 from neptune_nas.training.recipe import Recipe
+from neptune_nas.training.setup import augment_for
 from tests.training.data import easy_data
 
 SEEDS = st.integers(0, 999)

@@ -9,7 +9,6 @@ from torch.nn import functional as F
 from neptune_nas.data.images import ImageData
 from neptune_nas.devices.device import FORMATS, send
 from neptune_nas.devices.numerics import Layout
-from neptune_nas.training.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +20,8 @@ class Augment:
     cutout: int = 0
 
 
-def augment_for(recipe: Recipe, data: ImageData) -> Augment:
-    """What the recipe says, and where it says "auto" what suits the data set."""
-    return Augment(
-        crop=data.crop if recipe.crop == "auto" else recipe.crop,
-        flip=data.flip if recipe.flip == "auto" else recipe.flip,
-        cutout=recipe.cutout,
-    )
-
-
 class Normalizer:
-    """Scales the channels of a data set to zero mean and unit variance."""
+    """A map that scales the channels of a data set to zero mean and unit variance."""
 
     def __init__(
         self, data: ImageData, device: torch.device, layout: Layout = "channels_last"
@@ -43,7 +33,7 @@ class Normalizer:
         self.format = FORMATS[layout]
 
     def __call__(self, images: Tensor) -> Tensor:
-        """`(N, C, H, W)` as uint8 to the same as float32, in the layout."""
+        """Return uint8 images `(N, C, H, W)` as float32, in the layout."""
         floats = images.to(torch.float32, memory_format=self.format)
         return floats.sub_(self.mean).mul_(self.scale)
 
@@ -51,18 +41,23 @@ class Normalizer:
 def random_views(
     images: Tensor, augment: Augment, normalize: Normalizer, generator: Generator
 ) -> Tensor:
-    """The images `(N, C, H, W)` of a batch, each changed at random on its own, and normalised."""
+    """Return the images `(N, C, H, W)` of a batch, each changed on its own, and normalised."""
+    floats = normalize(random_moves(images, augment, generator))
+    return blank_squares(floats, augment.cutout, generator) if augment.cutout else floats
+
+
+def random_moves(images: Tensor, augment: Augment, generator: Generator) -> Tensor:
+    """Return uint8 maps `(N, C, H, W)`, each cropped and mirrored, all of its channels alike."""
     if augment.crop:
         images = random_crops(images, augment.crop, generator)
     if augment.flip:
         mirrored = send(torch.rand(len(images), generator=generator).lt(0.5), images.device)
         images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
-    floats = normalize(images)
-    return blank_squares(floats, augment.cutout, generator) if augment.cutout else floats
+    return images
 
 
 def random_crops(images: Tensor, padding: int, generator: Generator) -> Tensor:
-    """Windows of the images' own size out of the images with `padding` black pixels around."""
+    """Return windows of the images' own size, cut from them with `padding` black pixels around."""
     count, _, height, width = images.shape
     windows = F.pad(images, [padding] * 4).unfold(2, height, 1).unfold(3, width, 1)
     moves = torch.randint(2 * padding + 1, (2, count), generator=generator)
@@ -71,7 +66,7 @@ def random_crops(images: Tensor, padding: int, generator: Generator) -> Tensor:
 
 
 def blank_squares(images: Tensor, side: int, generator: Generator) -> Tensor:
-    """Normalised images `(N, C, H, W)` with one square of `side` pixels set to the mean, 0.
+    """Set one square of `side` pixels of normalised images `(N, C, H, W)` to the mean, 0.
 
     The square's centre lies anywhere in the image, so part of it may fall outside.
     """
@@ -87,6 +82,6 @@ def blank_squares(images: Tensor, side: int, generator: Generator) -> Tensor:
 
 
 def inside(starts: Tensor, side: int, size: int) -> Tensor:
-    """Which of 0..size-1 lie in the `side` positions from each of `starts` `(N, 1)` on."""
+    """Return which of 0..size-1 lie in the `side` positions from each of `starts` `(N, 1)` on."""
     places = torch.arange(size)
     return (places >= starts) & (places < starts + side)
