@@ -66,7 +66,7 @@ LAZY = {
     "StopSearch": "neptune_nas.search.coordinator",
     "Training": "neptune_nas.retrain.run",
     "build": "neptune_nas.nn.builder",
-    "export_trial": "neptune_nas.models.architecture_file",
+    "export_trial": "neptune_nas.study.export",
     "load": "neptune_nas.models.architecture_file",
     "load_model": "neptune_nas.models.model",
     "read_study": "neptune_nas.study.read",
@@ -87,6 +87,11 @@ def __getattr__(name: str) -> Any:
     if name in LAZY:
         return getattr(import_module(LAZY[name]), name)
     raise AttributeError(f"module 'neptune_nas' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """List the public names, those that are not imported yet included."""
+    return sorted(__all__)
 
 
 __all__ = [

@@ -205,9 +205,8 @@ class Assembly:
 
     def open_store(self, settings: Settings) -> Store:
         """Return the study in its database, begun if it is new."""
-        turned = directions(settings.question.aims)
-        url = self._url(settings)
-        store = create_store(url, settings.name, turned, settings.identity, self.records)
+        url, aims = self._url(settings), settings.question.aims
+        store = create_store(url, settings.name, aims, settings.identity, self.records)
         store.keep_numerics(settings.facts.numerics)
         return store
 

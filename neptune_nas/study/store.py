@@ -6,6 +6,7 @@ search was told to try), `trace` (of those that an exception ended) and `scores`
 by one with every evaluation. The main score below the last rung is an intermediate value too.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -24,9 +25,10 @@ from neptune_nas.architecture.codec import from_json, to_json
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import StudyError
 from neptune_nas.interrupts import ctrl_c_held
-from neptune_nas.metrics.registry import COSTS
+from neptune_nas.metrics.registry import COSTS, Metric
 from neptune_nas.metrics.score import score_from_json, score_to_json
 from neptune_nas.study.database import SQLITE, has_studies, opening, require_database, storage_at
+from neptune_nas.study.objectives import directions
 from neptune_nas.study.trial import State, Trial
 from neptune_nas.text import redact
 
@@ -157,14 +159,16 @@ class Store:
 
 
 def create_store(
-    url: str, name: str, directions: Iterable[str], question: str, allow: tuple[type, ...] = ()
+    url: str, name: str, aims: Sequence[Metric], question: str, allow: tuple[type, ...] = ()
 ) -> Store:
-    """The study `name` in the storage at `url`, new, or the one that was begun with `question`.
+    """Return the study `name` in the storage at `url`, new, or begun with the same `question`.
+
+    `aims`: its objectives, which other programs then show by their names.
 
     One that was killed before its question was written is begun again. Raises `StudyError` where
     the storage cannot be opened, or holds another study of that name.
     """
-    turned = [StudyDirection[direction.upper()] for direction in directions]
+    turned = [StudyDirection[direction.upper()] for direction in directions(aims)]
     with opening(url):
         storage = storage_at(url)
         try:
@@ -176,9 +180,17 @@ def create_store(
         else:
             is_new = True
         if is_new:
+            _name_objectives(storage, name, aims)
             storage.set_study_user_attr(study_id, QUESTION, question)
         refuse_other(storage, study_id, question, url)
     return Store(storage, study_id, allow)
+
+
+def _name_objectives(storage: BaseStorage, name: str, aims: Sequence[Metric]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        found = optuna.load_study(study_name=name, storage=storage)
+        found.set_metric_names([aim.name for aim in aims])
 
 
 def check_store(url: str, name: str, question: str, made: Path) -> None:

@@ -184,7 +184,9 @@ def make_ledger(trials: tuple[Trial, ...]) -> Ledger:
         infeasible=12,
         failures=failures,
         epochs=sum(score.fidelity for score in scores if score.ok),
-        flops_trained=sum(3.0 * t.values["flops"] * 1149 * s.fidelity for t in trials for s in t.scores),
+        flops_trained=sum(
+            3.0 * t.values["flops"] * 1149 * s.fidelity for t in trials for s in t.scores
+        ),
         worker_seconds=busy,
         wall_seconds=busy / 1.8,
         slot_seconds=busy / 0.9,

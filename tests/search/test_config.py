@@ -267,7 +267,10 @@ def test_the_ledger_accounts_for_the_workers_time(tmp_path: Path) -> None:
 
 def test_latency_can_be_an_objective(tmp_path: Path) -> None:
     study = arithmetic(tmp_path, objectives=("accuracy", "latency"), trials=3).run()
-    assert all(trial.values["latency"] is not None and trial.values["latency"] > 0 for trial in study.trials)
+    assert all(
+        trial.values["latency"] is not None and trial.values["latency"] > 0
+        for trial in study.trials
+    )
 
 
 def test_a_database_that_cannot_be_written_is_one_sentence(

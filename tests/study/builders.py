@@ -3,28 +3,27 @@
 from pathlib import Path
 from typing import Any
 
+from neptune_nas.search.costs import Gauge
+from neptune_nas.search.ground import Ground
+from neptune_nas.search.subject import Subject
 from optuna.samplers import BaseSampler
 
 from neptune_nas.architecture.codec import key
 from neptune_nas.architecture.records import Architecture, Conv, Stage
-from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.counted import Cost, CostModel
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.trial import State, Trial
 from neptune_nas.samplers.classic import RandomSearch
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
 from neptune_nas.search.coordinator import Coordinator
-from neptune_nas.search.costs import Gauge
-from neptune_nas.search.ground import Ground
 from neptune_nas.search.proposals import Proposer
-from neptune_nas.search.subject import Subject
 from neptune_nas.space import Space, choice, repeat
 from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.store import Store, create_store
+from neptune_nas.study.trial import State, Trial
 from neptune_nas.tasks.registry import TASKS
 from tests.study.fakes import Arithmetic
 

@@ -5,8 +5,8 @@ import pytest
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.trial import Trial
 from neptune_nas.study.audit import Measured, Truth, audit_of, pick, read_audit, write_audit
+from neptune_nas.study.trial import Trial
 from tests.study.builders import make_trial, question
 
 TRIALS = tuple(make_trial(n, (n * 7 % 20) / 20, 1_000 + 2 * n) for n in range(20))

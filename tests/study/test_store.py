@@ -10,7 +10,6 @@ from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import StudyError
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.trial import State, Trial
 from neptune_nas.samplers.sampler import distribution
 from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.objectives import Direction
@@ -22,6 +21,7 @@ from neptune_nas.study.store import (
     numerics_at,
     open_store,
 )
+from neptune_nas.study.trial import State, Trial
 from tests.study.builders import SPACE, store_in
 
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from neptune_nas.errors import OptionError
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.trial import State, Trial
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.objectives import check_objectives, directions, losses, value_of
 from neptune_nas.study.progress import Tracker, is_complete, progress_of
 from neptune_nas.study.read import ledger_of
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State, Trial
 from tests.study.builders import make_trial, question, settings
 
 pairs = st.lists(
