@@ -4,7 +4,7 @@ import pytest
 
 from neptune_nas.architecture.records import Architecture, Stage, Stem
 from neptune_nas.errors import NeptuneError, OptionError
-from neptune_nas.models.export.write import write
+from neptune_nas.models.export.formats import write
 from tests.models.export.forms import random_model
 
 MODEL = random_model(Architecture(Stem(4), (Stage(8, substages=()),)), (1, 6, 6))

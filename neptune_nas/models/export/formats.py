@@ -1,4 +1,4 @@
-"""A model in any of the forms, on disk."""
+"""The formats that a model is written in, on disk."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from neptune_nas.models.model import Model
 
 BINARY = {"onnx": to_onnx, "pt2": to_pt2}
 SUFFIXES = {"onnx": ".onnx", "pt2": ".pt2", "python": ".py"}
-FORMS = tuple(SUFFIXES)
+FORMATS = tuple(SUFFIXES)
 
 
 def write(model: Model, form: str, path: str | Path) -> list[Path]:
-    """Write `model` as "onnx", "pt2" or "python"; the files written.
+    """Write `model` as "onnx", "pt2" or "python", and return the files written.
 
-    The name of a file ends as its form's do: in `.onnx`, `.pt2` or `.py`. A Python file has the
+    The name of a file ends as its format's do: in `.onnx`, `.pt2` or `.py`. A Python file has the
     weights beside it, as `.pt` under the same name. Raises `NeptuneError` where a name ends
     otherwise, the weights would replace those of something else, a library is missing, or the
     network cannot become such a file.
@@ -34,9 +34,9 @@ def write(model: Model, form: str, path: str | Path) -> list[Path]:
 
 
 def files_of(form: str, path: Path) -> list[Path]:
-    """The files that a model is written to, once they are known to be its own."""
-    if form not in FORMS:
-        raise OptionError(f"the format '{form}' is unknown: {one_of(FORMS, form)}")
+    """Return the files that a model is written to; refuse those that belong to something else."""
+    if form not in FORMATS:
+        raise OptionError(f"the format '{form}' is unknown: {one_of(FORMATS, form)}")
     if path.suffix != SUFFIXES[form]:
         raise OptionError(
             f"the format {form} needs a file that ends in {SUFFIXES[form]}, but got {path}."
