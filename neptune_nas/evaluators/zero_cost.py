@@ -10,8 +10,9 @@ from traceback import format_exc
 from typing import Literal, get_args
 
 import torch
+from torch import nn
 
-from neptune_nas.architecture.records import Architecture
+from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
 from neptune_nas.data.splitting import at_most
@@ -21,13 +22,12 @@ from neptune_nas.evaluators.proxies import Batch, grad_norm, jacov, naswot, synf
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.trial import Score
 from neptune_nas.nn.builder import build
-from neptune_nas.nn.network import Neptune
 from neptune_nas.training.augment import Normalizer
 
 Proxy = Literal["synflow", "naswot", "jacov", "grad-norm", "zen-score", "flops", "params"]
 PROXIES: tuple[Proxy, ...] = get_args(Proxy)
 
-FORMULAS: dict[str, Callable[[Neptune, Batch], float]] = {
+FORMULAS: dict[str, Callable[[nn.Module, Batch], float]] = {
     "synflow": synflow,
     "naswot": naswot,
     "jacov": jacov,
@@ -60,7 +60,7 @@ class ZeroCost:
     def __post_init__(self) -> None:
         check_proxy(self.proxy)
 
-    def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
+    def __call__(self, architecture: Architecture | Network, fidelity: int, seed: int) -> Score:
         """Build `architecture` and look at it; what torch refuses becomes the failure."""
         data = load_once(self.data, self.data_dir, self.split_seed)
         started, clock = time(), perf_counter()
@@ -87,8 +87,8 @@ class ZeroCost:
             trace=trace,
         )
 
-    def measure(self, architecture: Architecture, data: ImageData, seed: int) -> float:
-        """The value of the proxy."""
+    def measure(self, architecture: Architecture | Network, data: ImageData, seed: int) -> float:
+        """Return the value of the proxy."""
         classes = len(data.classes)
         if self.proxy in ("flops", "params"):
             cost = cost_model(data.input_shape, classes).cost(architecture)

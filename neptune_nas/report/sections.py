@@ -6,9 +6,9 @@ from math import isfinite
 from pathlib import Path
 
 from neptune_nas.architecture.description import duration, short
-from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
 from neptune_nas.metrics.trial import Trial
+from neptune_nas.nn.builder import is_buildable
 from neptune_nas.redact import redact
 from neptune_nas.report.checklist import MARKS, Check, checklist
 from neptune_nas.report.comparison import Compared, compare
@@ -56,9 +56,9 @@ def summary_of(study: Study, several: bool) -> str:
 
 
 def measured_on(study: Study) -> str:
-    """The data, or the table of networks that are no `Architecture`, whose data nobody checked."""
+    """Name the data, or the table of networks that nothing can build, whose data nobody checked."""
     question = study.settings.question
-    ours = any(isinstance(trial.architecture, Architecture) for trial in study.trials)
+    ours = any(is_buildable(trial.architecture) for trial in study.trials)
     if question.evaluator.startswith(TABLE) and not ours:
         return f"in {Path(question.evaluator.removeprefix(TABLE)).name}"
     return f"on {question.data}"

@@ -6,7 +6,6 @@ from pathlib import Path
 from random import Random
 from typing import Any, cast
 
-from neptune_nas.architecture.records import Architecture
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
 from neptune_nas.devices.mode import Modes
@@ -16,6 +15,7 @@ from neptune_nas.evaluators.proxy_first import ProxyFirst
 from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.evaluators.zero_cost import Proxy, ZeroCost
 from neptune_nas.metrics.counted import CostModel
+from neptune_nas.nn.builder import is_buildable
 from neptune_nas.search.costs import Costs
 from neptune_nas.space import Space
 from neptune_nas.study.folder import record_from
@@ -57,11 +57,11 @@ def training_task(
 def check_ours(space: Space[Any]) -> None:
     """Refuse a space whose records no network can be built from, and so none be measured."""
     sample = space.sample(Random(0))
-    if not isinstance(sample, Architecture):
+    if not is_buildable(sample):
         raise SpaceError(
             f"space '{space.name}' is of {type(sample).__name__} records, which neptune-nas cannot "
-            f"build: give the file of a table of its networks as `table` (--table), or make the "
-            f"space of `Architecture`."
+            f"build: give the file of a table of its networks as `table` (--table), give the "
+            f"records a `build(input_shape, outputs)`, or make the space of `Architecture`."
         )
 
 
