@@ -38,6 +38,25 @@ class SubStage(Protocol):
         """A module that maps `(N, width, H, W)` to `(N, width, H, W)`."""
 
 
+class Network(Protocol):
+    """A user's own architecture: a frozen dataclass that builds a whole network.
+
+    It is what a space is of, in the place of an `Architecture`: searched, counted, trained, stored
+    and read like one, with no registration; reading it back needs its class to be allowed. Its
+    fields hold what JSON can: numbers, strings, booleans, None, tuples and records.
+    """
+
+    def build(self, input_shape: tuple[int, int, int], outputs: int) -> Any:
+        """Return a `torch.nn.Module` that maps images `(N, C, H, W)` to logits `(N, outputs)`.
+
+        `input_shape`: `(C, H, W)` of the images, which are normalised. `outputs`: one a class.
+        Weights are drawn by torch's own generator, so that a seed decides them. Costs are counted
+        on the meta device, so `forward` makes its tensors on the device of what it reads, and asks
+        for no value of them.
+        Raises `ArchitectureError` for images that are too small: a search leaves the network out.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Conv:
     """ReLU, then a square convolution in `groups` groups ("depthwise": one a channel).

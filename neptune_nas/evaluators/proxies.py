@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from neptune_nas.errors import OptionError
 from neptune_nas.nn import norms
-from neptune_nas.nn.network import Neptune
 from neptune_nas.tasks.task import Task
 
 NORMS = (
@@ -104,8 +104,8 @@ def grad_norm(network: nn.Module, batch: Batch) -> float:
     return float(torch.stack(gradients).sum())
 
 
-def zen(network: Neptune, batch: Batch) -> float:
-    """Log of how far the last feature map moves under noise, norms undone (arXiv 2102.01063).
+def zen(network: nn.Module, batch: Batch) -> float:
+    """Return the log of how far the last map moves under noise, norms undone (arXiv 2102.01063).
 
     `log E|f(x) - f(x + 0.01 e)| + sum(log s)`, `x` and `e` Gaussian images, weights Gaussian, and
     `s` the deviation of what enters each norm. The paper has batch norm only; here, every norm.
@@ -115,7 +115,7 @@ def zen(network: Neptune, batch: Batch) -> float:
 
 
 @torch.no_grad()
-def zen_once(network: Neptune, images: Tensor) -> Tensor:
+def zen_once(network: nn.Module, images: Tensor) -> Tensor:
     """One draw of weights, images and noise."""
     network.train()
     for parameter in network.parameters():
@@ -124,10 +124,27 @@ def zen_once(network: Neptune, images: Tensor) -> Tensor:
     scales: list[Tensor] = []
     x = torch.randn_like(images)
     with hooked(network, lambda _, args, __: scales.append(deviation(args[0]))):
-        still = network.forward_features(x)[-1]
-    moved = network.forward_features(x + ZEN_STEP * torch.randn_like(x))[-1]
+        still = last_map(network, x)
+    moved = last_map(network, x + ZEN_STEP * torch.randn_like(x))
     distance = (still - moved).abs().sum((1, 2, 3)).mean()
     return distance.log() + torch.stack([scale.log() for scale in scales]).sum()
+
+
+def last_map(network: nn.Module, images: Tensor) -> Tensor:
+    """Return the last feature map `(N, C, H, W)`: the last, or the only, of `forward_features`.
+
+    Raises `OptionError` for a network that has none.
+    """
+    features = getattr(network, "forward_features", None)
+    if features is None:
+        raise OptionError(
+            f"the proxy zen-score looks at feature maps, but `{type(network).__name__}` has no "
+            f"`forward_features(images)`: give it one that returns the last map (N, C, H, W), or "
+            f"take another proxy, such as synflow."
+        )
+    found = features(images)
+    last: Tensor = found if isinstance(found, Tensor) else found[-1]
+    return last
 
 
 def deviation(x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from traceback import format_exc
 
 from torch import nn
 
-from neptune_nas.architecture.records import Architecture
+from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
 from neptune_nas.devices.memory import is_device_lost, is_out_of_memory
@@ -45,7 +45,7 @@ class ShortTraining:
         return TRAINING
 
     def __call__(
-        self, architecture: Architecture | ReferenceNetwork, fidelity: int, seed: int
+        self, architecture: Architecture | Network | ReferenceNetwork, fidelity: int, seed: int
     ) -> Score:
         """Build, train and measure `architecture`; what torch refuses becomes the failure.
 
@@ -81,9 +81,9 @@ class ShortTraining:
 
 
 def network_of(
-    architecture: Architecture | ReferenceNetwork, data: ImageData, seed: int
+    architecture: Architecture | Network | ReferenceNetwork, data: ImageData, seed: int
 ) -> nn.Module:
-    """The network, freshly initialised; a hand-designed one knows its images itself."""
+    """Build the network, freshly initialised; a hand-designed one knows its images itself."""
     if isinstance(architecture, ReferenceNetwork):
         return architecture.build(seed)
     return build(architecture, data.input_shape, task_of(data).outputs(data), seed)

@@ -138,8 +138,10 @@ def packed_network(trial: Trial, model: CostModel) -> list[PackedRow] | None:
     are drawn without shares, so that the time is bounded in spaces without end.
     """
     try:
+        parts = model.parts(trial.architecture)
         room = len(model.known) < MOST_PARTS
-        counted = room or all(part in model.known for part in model.parts(trial.architecture))
+        known = room or all(part in model.known for part in parts)
+        counted = known and len(parts) > 1  # a single one has all of the cost
         found = rows(trial.architecture, model, counted)
     except (ArchitectureError, OwnCodeError):
         return None

@@ -7,7 +7,7 @@ to each other, so a change here is a change there.
 from collections.abc import Iterable
 from html import escape
 
-from neptune_nas.architecture.records import Architecture
+from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.report.drawing import Row, Shape, rows, shares
 
@@ -23,11 +23,14 @@ STYLE = (
 ACCENT_INK = "var(--accent,#2a7ab9)"
 
 
-def draw_svg(architecture: Architecture, model: CostModel, standalone: bool = False) -> str:
-    """The drawing of an architecture on the model's images, with the share of MACs of each part.
+def draw_svg(
+    architecture: Architecture | Network, model: CostModel, standalone: bool = False
+) -> str:
+    """Return the drawing of an architecture on the model's images, with each part's share of MACs.
 
     In a page it takes the colour of the text around it; `standalone` adds colours of its own, for
-    a file. Raises `ArchitectureError` if the images are too small for the architecture.
+    a file. A network whose parts are not known is drawn as the fields of its record. Raises
+    `ArchitectureError` if the images are too small for the architecture.
     """
     return svg_of(rows(architecture, model), standalone)
 
@@ -41,10 +44,11 @@ def svg_of(found: tuple[Row, ...], standalone: bool = False) -> str:
             *boxes,
             *(wires(found[i], i, middles) for i in range(len(found))),
             *(line(found[i], middles[i], percent[i], max(percent)) for i in range(len(found))),
-            foot(height),
+            foot(height) if any(map(has_share, found)) else "",
         ]
     )
-    text = escape(f"network of {len(found) - 1} parts")
+    count = sum(map(has_share, found))
+    text = escape(f"network of {count} parts" if count else f"network {found[1].label}")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="net" '
         f'viewBox="0 0 {WIDTH} {height + FOOT}" '
@@ -112,10 +116,12 @@ def line(row: Row, middle: int, percent: int, most: int) -> str:
     label = row.label if len(row.label) <= LABEL else row.label[: LABEL - 1] + "…"
     name = {"image": "image", "stem": f"stem {label}", "head": f"head {label}"}.get(row.kind, label)
     parts = [
-        f'<circle cx="{SPINE}" cy="{middle}" r="3.5"/>',
+        "" if row.kind == "field" else f'<circle cx="{SPINE}" cy="{middle}" r="3.5"/>',
         f'<text x="{TEXT}" y="{middle + 4}">{escape(name, quote=False)}</text>',
     ]
-    if row.kind == "image":
+    if row.kind == "field":
+        return "".join(parts)
+    if not has_share(row):
         parts.append(
             f'<text x="{WIDTH - 10}" y="{middle + 4}" text-anchor="end" fill-opacity="0.65">'
             f"{shape_text(row.shape)}</text>"
@@ -134,8 +140,13 @@ def line(row: Row, middle: int, percent: int, most: int) -> str:
     )
 
 
+def has_share(row: Row) -> bool:
+    """Return whether a row is one part among others, whose shares of the cost differ."""
+    return row.kind not in ("image", "network", "field")
+
+
 def foot(top: int) -> str:
-    """What the bars and percentages are."""
+    """Say what the bars and percentages are."""
     return (
         f'<text x="{WIDTH - 10}" y="{top + 12}" text-anchor="end" fill-opacity="0.65">'
         f"share of MACs</text>"

@@ -3,7 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
-from neptune_nas.architecture.records import Architecture
+from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.report.drawing import Row, rows, shares
 from neptune_nas.report.svg import shape_text
@@ -12,10 +12,11 @@ from neptune_nas.text import short
 BAR = 12  # characters
 
 
-def draw_text(architecture: Architecture, model: CostModel) -> Table:
-    """The drawing of an architecture as a rich table, one line a part.
+def draw_text(architecture: Architecture | Network, model: CostModel) -> Table:
+    """Return the drawing of an architecture as a rich table, one line a part.
 
-    Raises `ArchitectureError` if the model's images are too small for the architecture.
+    A network whose parts are not known has a line a field of its record. Raises
+    `ArchitectureError` if the model's images are too small for the architecture.
     """
     found = rows(architecture, model)
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -32,7 +33,9 @@ def draw_text(architecture: Architecture, model: CostModel) -> Table:
 
 
 def cells(row: Row, percent: int, stage: int) -> tuple[Text, ...]:
-    """One line of the table."""
+    """Return one line of the table."""
+    if row.kind == "field":
+        return Text(""), Text(row.label)
     part = {"entry": f"stage {stage}", "substage": ""}.get(row.kind, row.kind)
     filled = round(BAR * percent / 100)
     share = f"{'━' * filled:<{BAR}} {percent:>3}%"

@@ -29,7 +29,7 @@ from neptune_nas.retrain.curves import render_curves, tells
 from neptune_nas.retrain.folder import TrainFolder, settle
 from neptune_nas.retrain.history import read_history
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics, dumps, load_metrics
-from neptune_nas.retrain.seed import Job, Network, read_test, train_seed
+from neptune_nas.retrain.seed import Job, Trainable, read_test, train_seed
 from neptune_nas.retrain.terms import Terms, refuse_others
 from neptune_nas.search.config import ignore
 from neptune_nas.study.folder import read_toml, record_from
@@ -133,7 +133,7 @@ class Training:
         return data
 
     @cached_property
-    def network(self) -> Network:
+    def network(self) -> Trainable:
         """The network, for the data's images and what is to be told of them."""
         shape, outputs = self.images.input_shape, self.task.outputs(self.images)
         if isinstance(self.source, str):

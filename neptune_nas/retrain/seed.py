@@ -32,7 +32,7 @@ from neptune_nas.training.measure import measure
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.state import Epoch
 
-Network = ExportedArchitecture | ReferenceNetwork
+Trainable = ExportedArchitecture | ReferenceNetwork
 LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch norm
 
 
@@ -40,7 +40,7 @@ LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch nor
 class Job:
     """What all seeds of a training share."""
 
-    network: Network
+    network: Trainable
     data: ImageData
     recipe: Recipe
     terms: Terms

@@ -16,7 +16,7 @@ from neptune_nas.engine.engine import Engine
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.on_ray import RayEngine, slots_on
 from neptune_nas.engine.plan import Slots, share_out
-from neptune_nas.errors import OptionError
+from neptune_nas.errors import OptionError, SpaceError
 from neptune_nas.evaluators.bench import Bench, bench_of
 from neptune_nas.evaluators.evaluator import Evaluator, code_of, prepared, traits_of
 from neptune_nas.evaluators.proxy_first import ProxyFirst
@@ -27,7 +27,7 @@ from neptune_nas.metrics.constraints import COUNTED, MEASURED, Survey, survey
 from neptune_nas.metrics.costs import Costs
 from neptune_nas.metrics.registry import TIMED
 from neptune_nas.metrics.timed import TIMERS
-from neptune_nas.nn.builder import build
+from neptune_nas.nn.builder import build, is_buildable
 from neptune_nas.samplers.factory import OURS, make_sampler
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
 from neptune_nas.search.config import Search
@@ -42,6 +42,17 @@ from neptune_nas.study.objectives import directions
 from neptune_nas.study.settings import BY_TABLE, PROCESSOR_TIME, Facts, Settings
 from neptune_nas.study.store import Store, check_store, create_store, numerics_at
 from neptune_nas.training.probe import numerics_for
+
+
+def check_buildable(space: Space[Any]) -> None:
+    """Refuse a space whose records no network can be built from, and so none be measured."""
+    sample = space.sample(Random(0))
+    if not is_buildable(sample):
+        raise SpaceError(
+            f"space '{space.name}' is of {type(sample).__name__} records, which neptune-nas cannot "
+            f"build: give the file of a table of its networks as `table` (--table), give the "
+            f"records a `build(input_shape, outputs)`, or make the space of `Architecture`."
+        )
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,8 @@ class Assembly:
     @cached_property
     def bench(self) -> Bench:
         """What the evaluator measures on; reads the data."""
+        if self.search.tabular is None:
+            check_buildable(self.space)
         return bench_of(self.evaluator, self.search.question, self.search.data_dir)
 
     @property

@@ -26,7 +26,7 @@ MODEL = CostModel(SHAPE, classes=4)
 def test_the_sum_of_the_parts_is_the_count_on_the_whole_network(
     architecture: Architecture,
 ) -> None:
-    assert MODEL.cost(architecture) == cost(build(architecture, SHAPE, classes=4), SHAPE)
+    assert MODEL.cost(architecture) == cost(build(architecture, SHAPE, outputs=4), SHAPE)
 
 
 @given(architectures())
@@ -236,7 +236,10 @@ class Picky:
 @pytest.mark.parametrize(
     ("when", "message"),
     [
-        ("built", r"`Picky\.build\(8\)` failed in line \d+ of test_cost\.py: ValueError: an odd"),
+        (
+            "built",
+            r"`Picky\.build\(8\)` failed in line \d+ of test_counted\.py: ValueError: an odd",
+        ),
         ("on meta", r"`Picky\.build\(8\)` cannot run on the meta device, .*meta"),
         ("run", r"`Picky` at width 8 failed: TypeError: .*input2"),
     ],
@@ -262,7 +265,7 @@ def test_the_line_of_a_users_own_file_that_fails_is_named() -> None:
         i for i, text in enumerate(lines, 1) if "no_such_{width}" in text and "lambda" in text
     )
     architecture = Architecture(stages=(Stage(width=8, substages=(Forgetful(),)),))
-    message = rf"`Forgetful` at width 8 failed in line {line} of test_cost\.py: AttributeError: "
+    message = rf"`Forgetful` at width 8 failed in line {line} of test_counted\.py: AttributeError: "
     with pytest.raises(OwnCodeError, match=message):
         CostModel(SHAPE, 4).cost(architecture)
 

@@ -227,7 +227,8 @@ def test_a_model_is_loaded_and_used_with_one_network_built(
 
     def counted(item: ExportedArchitecture, seed: int | None = None) -> nn.Module:
         devices.append(torch.get_default_device().type)
-        return build(item.architecture, item.input_shape, item.classes, seed)
+        network: nn.Module = build(item.architecture, item.input_shape, item.classes, seed)
+        return network
 
     monkeypatch.setattr(ExportedArchitecture, "build", counted)
     load_model(file).predict(IMAGES)

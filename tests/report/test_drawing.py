@@ -3,7 +3,8 @@ import pytest
 from neptune_nas.architecture.records import Architecture, Attention, Conv, Head, Stage, Stem
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.report.drawing import rows, shares
+from neptune_nas.report.drawing import NOTHING, rows, shares
+from tests.nn.plain import Plain
 from tests.report.fixtures import MODEL, make_results
 
 NET = Architecture(
@@ -60,3 +61,16 @@ def test_uncounted_rows_cost_nothing_but_keep_their_shape() -> None:
 def test_an_image_too_small_is_refused() -> None:
     with pytest.raises(ArchitectureError, match="needs images of at least"):
         rows(NET, CostModel((3, 2, 2), 10))
+
+
+def test_a_network_whose_parts_are_not_known_is_drawn_as_its_fields() -> None:
+    model = CostModel((3, 16, 16), 10)
+    found = rows(Plain(8, 3), model)
+    assert [(row.kind, row.label) for row in found] == [
+        ("image", "image"),
+        ("network", "Plain"),
+        ("field", "width 8"),
+        ("field", "depth 3"),
+    ]
+    assert [row.cost for row in found[1:]] == [model.cost(Plain(8, 3)), NOTHING, NOTHING]
+    assert found[1].shape == (10, 1, 1)

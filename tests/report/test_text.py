@@ -2,12 +2,13 @@ import io
 
 from rich.console import Console
 
-from neptune_nas.architecture.records import Architecture, Attention, Conv, Stage
+from neptune_nas.architecture.records import Architecture, Attention, Conv, Network, Stage
 from neptune_nas.report.text import draw_text
+from tests.nn.plain import Plain
 from tests.report.fixtures import MODEL
 
 
-def printed(architecture: Architecture) -> str:
+def printed(architecture: Architecture | Network) -> str:
     console = Console(file=io.StringIO(), width=120)
     console.print(draw_text(architecture, MODEL))
     assert isinstance(console.file, io.StringIO)
@@ -30,3 +31,13 @@ def test_dense_wiring_says_which_rows_are_read() -> None:
     text = printed(Architecture(stages=(Stage(8, connections="dense", substages=substages),)))
     assert "-1 -2" in text
     assert "shortcut" not in text
+
+
+def test_a_network_whose_parts_are_not_known_has_a_line_a_field() -> None:
+    lines = [line.split() for line in printed(Plain(8, 3)).splitlines()]
+    assert [line[:2] for line in lines[1:]] == [
+        ["image", "1"],
+        ["network", "Plain"],
+        ["width", "8"],
+        ["depth", "3"],
+    ]

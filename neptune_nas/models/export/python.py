@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from neptune_nas.architecture import records
-from neptune_nas.architecture.description import short
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.files.schema import is_number
+from neptune_nas.metrics.registry import COST
 from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.models.export import source
 from neptune_nas.models.export.facts import COLOURS
@@ -122,7 +122,8 @@ def _description(model: Model, network: nn.Module) -> dict[str, Any]:
     channels, height, width = model.input_shape
     numbers = [f"{sum(weight.numel() for weight in network.parameters()):,} parameters"]
     if isinstance(model.of, ExportedArchitecture):
-        numbers.append(f"{short(model.of.cost.macs)} multiply-adds an image")
+        costs = model.of.costs
+        numbers.append(f"{COST.text(costs[COST.name])} {COST.title} an image")
     for name, value in model.metrics.items():
         if name.isidentifier() and is_number(value):
             numbers.append(f"{name.replace('_', ' ')} {value:.4g}")
