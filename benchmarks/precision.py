@@ -25,10 +25,9 @@ from neptune_nas.nn.builder import build
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.space import find_space
 from neptune_nas.training.loop import train_epoch
-from neptune_nas.training.probe import CANDIDATES, USUAL, choose, time_candidates
+from neptune_nas.training.probe import CANDIDATES, USUAL, fastest, time_candidates
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.setup import make_setup
-from neptune_nas.training.state import make_state
+from neptune_nas.training.state import make_setup, make_state
 
 CPU = torch.device("cpu")
 SHAPE, CLASSES = (3, 32, 32), 10
@@ -94,7 +93,7 @@ def print_probes(probes: int) -> Numerics:
         wall, started = perf_counter(), thread_time()
         times = time_candidates()
         print(f"probe: {thread_time() - started:.2f} CPU-s, {perf_counter() - wall:.2f} s of wall")
-        usual, chosen = median(times[USUAL]), choose(times)
+        usual, chosen = median(times[USUAL]), fastest(times)
         gains = [f"{each} {usual / median(taken):.2f}" for each, taken in times.items()]
         print(f"  {1000 * usual:.1f} ms a step; {'; '.join(gains)}; chosen: {chosen}")
     return chosen

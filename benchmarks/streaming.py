@@ -28,8 +28,7 @@ from neptune_nas.data.images import ImageData, Split
 from neptune_nas.training.feed import Feed, ahead, gathered
 from neptune_nas.training.loop import train_epoch
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.setup import make_setup
-from neptune_nas.training.state import make_state
+from neptune_nas.training.state import make_setup, make_state
 
 CPU = torch.device("cpu")
 CLASSES = tuple("0123456789")

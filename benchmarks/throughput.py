@@ -29,8 +29,7 @@ from neptune_nas.nn.builder import build
 from neptune_nas.space import find_space
 from neptune_nas.training.loop import train_epoch
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.setup import make_setup
-from neptune_nas.training.state import make_state
+from neptune_nas.training.state import make_setup, make_state
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(crop=4, flip=True)

@@ -15,7 +15,7 @@ from neptune_nas.retrain.metrics import Metrics, SeedMetrics
 from neptune_nas.retrain.terms import Terms
 from neptune_nas.tasks.task import Task
 from neptune_nas.text import counted
-from neptune_nas.training.choice import Choice, choose
+from neptune_nas.training.resumable_loop import Choice, choose
 from neptune_nas.training.state import Epoch
 
 Histories = Mapping[int, Sequence[Epoch]]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files.atomic import read_file, write_file
-from neptune_nas.training.choice import choices
+from neptune_nas.training.resumable_loop import choices
 from neptune_nas.training.state import Epoch
 
 TRAINED = ("epoch", "loss", "lr", "seconds")  # columns of what was trained; the others: measured

@@ -25,7 +25,7 @@ from neptune_nas.files.schema import (
 from neptune_nas.metrics.registry import BY_NAME, METRICS, metric
 from neptune_nas.metrics.score import costs_in
 from neptune_nas.retrain.terms import Terms, terms_in
-from neptune_nas.training.choice import Kind
+from neptune_nas.training.resumable_loop import Kind
 
 SplitName = Literal["validation", "test"]
 

@@ -37,8 +37,7 @@ from neptune_nas.tasks.registry import task_of
 from neptune_nas.tasks.task import Task
 from neptune_nas.training.probe import numerics_for
 from neptune_nas.training.recipe import Recipe, default_recipe
-from neptune_nas.training.setup import augment_for
-from neptune_nas.training.state import Epoch
+from neptune_nas.training.state import Epoch, augment_for
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,11 @@ from neptune_nas.search.provenance import now, versions
 from neptune_nas.tasks.augmentation import Normalizer
 from neptune_nas.tasks.registry import task_of
 from neptune_nas.tasks.task import Task
-from neptune_nas.training.choice import choose
 from neptune_nas.training.feed import make_feeds
-from neptune_nas.training.long import Course, Trained, train_long
 from neptune_nas.training.loop import DivergedError
 from neptune_nas.training.measure import measure
 from neptune_nas.training.recipe import Recipe
+from neptune_nas.training.resumable_loop import Course, Trained, choose, train_long
 from neptune_nas.training.state import Epoch
 
 Trainable = ExportedArchitecture | ReferenceNetwork

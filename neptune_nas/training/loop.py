@@ -20,8 +20,15 @@ from neptune_nas.errors import OptionError
 from neptune_nas.tasks.task import failed_values
 from neptune_nas.training.measure import measure
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.setup import Setup, make_setup
-from neptune_nas.training.state import Epoch, RunState, batch_count, copied, make_state
+from neptune_nas.training.state import (
+    Epoch,
+    RunState,
+    Setup,
+    batch_count,
+    copied,
+    make_setup,
+    make_state,
+)
 
 Result = TypeVar("Result")
 

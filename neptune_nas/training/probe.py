@@ -62,11 +62,11 @@ def remembered_numerics(file: Path | None) -> Numerics:
     known, key = read_cache(file), machine_key()
     if key in known:
         return known[key]
-    fastest = probe()
+    result = probe()
     if file is not None:
         with suppress(NeptuneError):  # it is only a cache
-            write_cache(file, {**known, key: fastest})
-    return fastest
+            write_cache(file, {**known, key: result})
+    return result
 
 
 def cache_file() -> Path | None:
@@ -104,10 +104,10 @@ def probe() -> Numerics:
     as it was.
     """
     with torch_threads(1), torch.random.fork_rng([]):
-        return choose(time_candidates())
+        return fastest(time_candidates())
 
 
-def choose(times: Times) -> Numerics:
+def fastest(times: Times) -> Numerics:
     """Return the candidate of the least median, if that gains enough over the usual one."""
     middle = {numerics: median(seconds) for numerics, seconds in times.items()}
     best = min(middle, key=lambda numerics: middle[numerics])

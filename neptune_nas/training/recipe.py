@@ -72,15 +72,15 @@ def require_whole(name: str, value: int, least: int) -> None:
 
 
 def default_recipe(data: str) -> Recipe:
-    """The recipe to train on the data set `data` with, unless another is asked for."""
+    """Return the recipe to train on the data set `data` with, unless another is asked for."""
     return Recipe(batch_size=64) if is_small(data) else Recipe()
 
 
 def default_epochs(data: str) -> int:
-    """The epochs at which a search on the data set `data` scores, unless it is told otherwise."""
+    """Return the epochs at which a search on the data set `data` scores by default."""
     return 10 if is_small(data) else 1
 
 
 def is_small(data: str) -> bool:
-    """Whether the data set has so few images that an epoch is but a few steps."""
+    """Return whether the data set has so few images that an epoch is but a few steps."""
     return parse_count(data)[0] == "digits"

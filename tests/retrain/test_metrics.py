@@ -63,13 +63,6 @@ def test_the_names_of_the_classes_are_kept(file: Path) -> None:
     assert load_metrics(file) == known
 
 
-def test_a_file_from_before_classes_were_named_is_read(file: Path) -> None:
-    content = json.loads(file.read_text())
-    del content["terms"]["classes"]
-    file.write_text(json.dumps(content))
-    assert load_metrics(file) == METRICS
-
-
 def test_a_file_from_before_each_seed_named_its_machine_is_read(file: Path) -> None:
     content = json.loads(file.read_text())
     for seed in content["seeds"]:

@@ -25,9 +25,9 @@ from neptune_nas.retrain.metrics import SeedMetrics, dumps, load_metrics
 from neptune_nas.retrain.run import Step, Training
 from neptune_nas.retrain.seed import Job, read_test
 from neptune_nas.training import feed
-from neptune_nas.training.choice import choose
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.setup import placed
+from neptune_nas.training.resumable_loop import choose
+from neptune_nas.training.state import placed
 from tests.data.test_folder import write_classes
 from tests.retrain.builders import asked
 from tests.training.data import assert_same

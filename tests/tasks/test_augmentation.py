@@ -6,8 +6,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from neptune_nas.devices.numerics import Layout
-from neptune_nas.training.augment import (
-from neptune_nas.devices.mode import Layout
 from neptune_nas.tasks.augmentation import (
     Augment,
     Normalizer,
@@ -16,7 +14,7 @@ from neptune_nas.tasks.augmentation import (
     random_views,
 )
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.setup import augment_for
+from neptune_nas.training.state import augment_for
 from tests.training.data import easy_data
 
 SEEDS = st.integers(0, 999)

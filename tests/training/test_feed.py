@@ -12,9 +12,9 @@ from neptune_nas.data.images import ImageData, Split
 from neptune_nas.errors import DataError
 from neptune_nas.training import feed as module
 from neptune_nas.training.feed import AHEAD, Feed, make_feeds, must_stream
-from neptune_nas.training.long import Course, Trained, train_long
 from neptune_nas.training.loop import TrainResult, train
 from neptune_nas.training.recipe import Recipe
+from neptune_nas.training.resumable_loop import Course, Trained, train_long
 from tests.training.data import assert_same, easy_data, in_file, in_files, small_network
 
 RECIPE = Recipe(batch_size=20, lr=0.02, precision="fp32", crop=1, flip=True, cutout=2)

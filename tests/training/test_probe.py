@@ -19,7 +19,7 @@ from neptune_nas.training.probe import (
     VERSION,
     Runner,
     cache_file,
-    choose,
+    fastest,
     machine_key,
     mixed_network,
     numerics_for,
@@ -35,21 +35,21 @@ FASTEST = Numerics("bf16", "contiguous")
 
 
 def test_the_fastest_is_chosen() -> None:
-    assert choose({USUAL: [2.0], BF16: [1.5], CONTIGUOUS: [1.0]}) == CONTIGUOUS
+    assert fastest({USUAL: [2.0], BF16: [1.5], CONTIGUOUS: [1.0]}) == CONTIGUOUS
 
 
 @pytest.mark.parametrize(("gain", "chosen"), [(GAIN + 0.01, BF16), (GAIN - 0.01, USUAL)])
 def test_the_usual_stays_unless_another_gains_enough(gain: float, chosen: Numerics) -> None:
-    assert choose({USUAL: [gain], BF16: [1.0]}) == chosen
+    assert fastest({USUAL: [gain], BF16: [1.0]}) == chosen
 
 
 def test_a_single_slow_step_changes_nothing() -> None:
-    assert choose({USUAL: [1.0, 1.0, 9.0], BF16: [1.1, 1.1, 1.1]}) == USUAL
-    assert choose({USUAL: [1.0, 1.0, 1.0], BF16: [0.5, 9.0, 0.5]}) == BF16
+    assert fastest({USUAL: [1.0, 1.0, 9.0], BF16: [1.1, 1.1, 1.1]}) == USUAL
+    assert fastest({USUAL: [1.0, 1.0, 1.0], BF16: [0.5, 9.0, 0.5]}) == BF16
 
 
 def test_what_was_given_up_is_not_chosen() -> None:
-    assert choose({USUAL: [1.0]}) == USUAL
+    assert fastest({USUAL: [1.0]}) == USUAL
 
 
 def test_what_is_hopeless_makes_its_first_steps_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +60,7 @@ def test_what_is_hopeless_makes_its_first_steps_only(monkeypatch: pytest.MonkeyP
         return 100.0 if self.numerics.precision == "bf16" else 1.0
 
     monkeypatch.setattr(Runner, "step", step)
-    assert choose(time_candidates()) == USUAL
+    assert fastest(time_candidates()) == USUAL
     whole = FIRST + STEPS
     assert [steps[numerics] for numerics in CANDIDATES] == [whole, whole, FIRST, FIRST]
 
@@ -75,7 +75,7 @@ def test_a_single_slow_step_does_not_give_a_candidate_up(monkeypatch: pytest.Mon
         return 100.0 if steps[BF16] == 1 else 1.0
 
     monkeypatch.setattr(Runner, "step", step)
-    assert choose(time_candidates()) == BF16
+    assert fastest(time_candidates()) == BF16
 
 
 def test_steps_are_timed_by_the_thread_that_makes_them(monkeypatch: pytest.MonkeyPatch) -> None:

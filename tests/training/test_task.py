@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from neptune_nas.tasks.classification import Classification
 from neptune_nas.tasks.task import Meter
-from neptune_nas.training.long import Course, go_on
 from neptune_nas.training.loop import run_seeded
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.setup import Setup, make_setup
+from neptune_nas.training.resumable_loop import Course, go_on
+from neptune_nas.training.state import Setup, make_setup
 from tests.training.data import easy_data
 
 

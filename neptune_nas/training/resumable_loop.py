@@ -1,8 +1,9 @@
 """Trains a network in full: written down after every epoch, with the best weights kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
@@ -10,15 +11,54 @@ from torch import nn
 from neptune_nas.data.images import ImageData
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import OptionError
+from neptune_nas.metrics.registry import metric
 from neptune_nas.training.checkpoint import load_checkpoint, save_checkpoint
-from neptune_nas.training.choice import choose
 from neptune_nas.training.loop import random_state, run_epochs, within_memory
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.setup import Setup, make_setup
-from neptune_nas.training.state import Epoch, RunState, Weights, copied, make_state
+from neptune_nas.training.state import (
+    Epoch,
+    RunState,
+    Setup,
+    Weights,
+    copied,
+    make_setup,
+    make_state,
+)
 
+Kind = Literal["raw", "ema"]
 Watch = Callable[[Sequence[Epoch]], None]
 """Told all epochs that are over, the latest at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Weights as they were after an epoch, with their values on the validation split, by metric.
+
+    `weights`: "raw" as the optimiser left them, "ema" averaged.
+    """
+
+    epoch: int
+    weights: Kind
+    values: Mapping[str, float]
+
+
+def choose(history: Sequence[Epoch], metrics: Sequence[str]) -> Choice:
+    """Return the weights that are best by the first of `metrics`, of equal ones by the next.
+
+    Of weights that are equal in all, those are returned that were measured first. At least one
+    epoch of `history` was measured.
+    """
+    turns = [(name, metric(name).turn) for name in metrics]
+    found = [choice for epoch in history for choice in choices(epoch)]
+    return min(found, key=lambda choice: [turn * choice.values[name] for name, turn in turns])
+
+
+def choices(epoch: Epoch) -> Iterator[Choice]:
+    """Yield the weights that were measured after an epoch."""
+    if epoch.values:
+        yield Choice(epoch.number, "raw", epoch.values)
+    if epoch.ema_values:
+        yield Choice(epoch.number, "ema", epoch.ema_values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +112,7 @@ def train_long(
 
 
 def go_on(setup: Setup, course: Course) -> Trained:
-    """The epochs that are left, each written down before the next."""
+    """Train the epochs that are left, each written down before the next."""
     with random_state(setup.device, course.seed):
         state = make_state(setup, course.epochs, course.seed, averaged=True)
         best: Weights = {}
@@ -88,6 +128,6 @@ def go_on(setup: Setup, course: Course) -> Trained:
 
 
 def averaged(state: RunState) -> nn.Module:
-    """The network of a run's averaged weights."""
+    """Return the network of a run's averaged weights."""
     assert state.average is not None  # a long run always keeps it
     return state.average.module

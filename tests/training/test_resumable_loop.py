@@ -10,16 +10,67 @@ from neptune_nas.devices.device import autocast_for
 from neptune_nas.errors import FileFormatError, OptionError
 from neptune_nas.tasks.augmentation import Normalizer
 from neptune_nas.tasks.registry import task_of
-from neptune_nas.training import long
+from neptune_nas.training import resumable_loop
 from neptune_nas.training.checkpoint import read
-from neptune_nas.training.choice import Choice, Kind, choices
 from neptune_nas.training.feed import Feed
-from neptune_nas.training.long import Course, Trained, Watch, train_long
 from neptune_nas.training.loop import DivergedError
 from neptune_nas.training.measure import measure
 from neptune_nas.training.recipe import Optimizer, Recipe, Schedule
+from neptune_nas.training.resumable_loop import (
+    Choice,
+    Course,
+    Kind,
+    Trained,
+    Watch,
+    choices,
+    choose,
+    train_long,
+)
 from neptune_nas.training.state import Epoch
 from tests.training.data import assert_same, easy_data, small_network
+
+METRICS = ("accuracy", "loss")
+Measured = tuple[float, float]
+
+
+def epoch(number: int, raw: Measured, ema: Measured | None = None) -> Epoch:
+    """An epoch with these accuracies and losses."""
+    return Epoch(number, 1.0, 0.1, 1.0, values(raw), values(ema) if ema else {})
+
+
+def values(measured: Measured) -> dict[str, float]:
+    return dict(zip(METRICS, measured, strict=True))
+
+
+def choice(number: int, weights: Kind, *measured: float) -> Choice:
+    accuracy, loss = measured
+    return Choice(number, weights, values((accuracy, loss)))
+
+
+def test_the_most_accurate_weights_are_chosen() -> None:
+    history = [epoch(1, (0.5, 1.0), (0.9, 2.0)), epoch(2, (0.8, 0.1), (0.7, 0.1))]
+    assert choose(history, METRICS) == choice(1, "ema", 0.9, 2.0)
+
+
+def test_of_equally_accurate_weights_those_of_the_lowest_loss() -> None:
+    history = [epoch(1, (0.9, 1.0), (0.9, 0.8)), epoch(2, (0.9, 0.5), (0.9, 0.6))]
+    assert choose(history, METRICS) == choice(2, "raw", 0.9, 0.5)
+
+
+def test_where_loss_is_the_main_metric_less_of_it_is_better() -> None:
+    history = [epoch(1, (0.9, 1.0)), epoch(2, (0.5, 0.5)), epoch(3, (0.7, 0.5))]
+    assert choose(history, METRICS[::-1]) == choice(3, "raw", 0.7, 0.5)
+
+
+def test_of_equal_weights_the_first() -> None:
+    history = [epoch(1, (0.9, 1.0), (0.9, 1.0)), epoch(2, (0.9, 1.0), (0.9, 1.0))]
+    assert choose(history, METRICS) == choice(1, "raw", 0.9, 1.0)
+
+
+def test_epochs_that_were_not_measured_are_passed_over() -> None:
+    history = [Epoch(1, 1.0, 0.1, 1.0), epoch(2, (0.5, 1.0))]
+    assert choose(history, METRICS) == choice(2, "raw", 0.5, 1.0)
+
 
 RECIPE = Recipe(batch_size=20, lr=0.02, precision="fp32", crop=1, flip=True, cutout=2)
 DATA = easy_data()
@@ -28,7 +79,7 @@ EPOCHS = 4
 
 @pytest.fixture(autouse=True)
 def _average_over_several_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neptune_nas.training.average.WINDOW", 0.4)
+    monkeypatch.setattr("neptune_nas.training.optimizer.WINDOW", 0.4)
 
 
 class StoppedError(Exception):
@@ -120,7 +171,7 @@ def test_the_weights_that_are_chosen_are_kept_as_they_were_measured(
         *_, choice = (c for epoch in history[:2] for c in choices(epoch) if c.weights == kind)
         return choice
 
-    monkeypatch.setattr(long, "choose", second)
+    monkeypatch.setattr(resumable_loop, "choose", second)
     trained = run(tmp_path / "run.pt")
     network, device = small_network(), torch.device("cpu")
     network.load_state_dict(trained.weights)
@@ -171,7 +222,7 @@ def test_a_run_that_diverges_says_when(tmp_path: Path) -> None:
 
 def test_the_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     run(tmp_path / "run.pt")
-    with pytest.raises(FileFormatError, match=r"run\.pt cannot be gone on with"):
+    with pytest.raises(FileFormatError, match=r"run\.pt cannot be resumed"):
         run(tmp_path / "run.pt", network=nn.Sequential(nn.Flatten(), nn.Linear(36, 2)))
 
 
