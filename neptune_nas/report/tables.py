@@ -11,12 +11,12 @@ from neptune_nas.redact import redact
 from neptune_nas.report.checklist import MARKS, Check, checklist
 from neptune_nas.report.hand_designed import HEADS, TITLE, against, caveat, cells
 from neptune_nas.report.objectives import TITLES, others, value_text
+from neptune_nas.study.front import contributions
 from neptune_nas.study.measures import accuracy_per_gflop, efficiency, efficiency_unit
 from neptune_nas.study.ranking import (
     BY_COST,
     Standing,
     accuracy_floor,
-    contributions,
     formula,
     ranked_as,
 )

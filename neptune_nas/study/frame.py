@@ -10,7 +10,7 @@ from neptune_nas.architecture.description import describe
 from neptune_nas.metrics.trial import Trial
 from neptune_nas.redact import redact
 from neptune_nas.study.front import pareto_front
-from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency, loss, netscore
+from neptune_nas.study.measures import accuracy, accuracy_per_gflop, efficiency, loss
 from neptune_nas.study.noise import accuracies, half_width, noise
 from neptune_nas.study.objectives import EXACT
 from neptune_nas.study.settings import Settings
@@ -49,7 +49,6 @@ def trials_frame(
         "latency_ms": lambda t: t.latency,
         "efficiency": lambda t: efficiency(settings, t),
         "accuracy_per_gflop": accuracy_per_gflop,
-        "netscore": lambda t: netscore(t) if t.score else None,
         "seconds": lambda t: sum(score.seconds for score in t.scores),
         "started": lambda t: min((s.started for s in t.scores if s.started), default=None),
         "worker": lambda t: t.scores[-1].worker if t.scores else None,

@@ -57,6 +57,26 @@ def dominated_share(settings: Settings, trials: Sequence[Trial]) -> float:
     return hypervolume(*unit_box(settings, trials))
 
 
+def contributions(
+    settings: Settings, ranked: Sequence[Trial], trials: Sequence[Trial]
+) -> list[float]:
+    """The share of the reference box that each trial alone dominates; 0 off the front.
+
+    Without a trial of the front, only others of the front and the front behind it can stand there.
+    """
+    front = pareto_front(settings.question, ranked)
+    on_front = {trial.number for trial in front}
+    rest = [trial for trial in ranked if trial.number not in on_front]
+    behind = undominated(settings.question, rest)
+    whole = dominated_share(settings, front)
+    alone = {
+        trial.number: whole
+        - dominated_share(settings, [t for t in front if t is not trial] + behind)
+        for trial in front
+    }
+    return [alone.get(trial.number, 0.0) for trial in trials]
+
+
 def unit_box(settings: Settings, trials: Sequence[Trial]) -> tuple[list[list[float]], list[float]]:
     """The trials' objectives as losses, and their reference, scaled so that the box is 1 large."""
     names, corner = settings.question.objectives, settings.facts.reference

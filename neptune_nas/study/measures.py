@@ -1,6 +1,6 @@
 """What one trial is worth, number by number."""
 
-from math import isfinite, log10
+from math import isfinite
 
 from neptune_nas.metrics.trial import Trial
 from neptune_nas.study.objectives import EXACT, value_of
@@ -60,16 +60,3 @@ def efficiency_unit(question: Question) -> str:
 def accuracy_per_gflop(trial: Trial) -> float:
     """The raw ratio: accuracy, 0..1, for each billion FLOPs; NaN where these are not known."""
     return accuracy(trial) / (trial.cost.flops / GIGA) if trial.cost.flops else float("nan")
-
-
-def netscore(trial: Trial) -> float:
-    """NetScore, in decibels, with the paper's exponents 2, 1/2, 1/2 (Wong 2018, arXiv 1806.05512).
-
-    Accuracy in percent, parameters in millions, MACs in billions. NaN where one is not known.
-    """
-    if not (trial.cost.params and trial.cost.macs):
-        return float("nan")
-    percent = max(100 * accuracy(trial), 1e-9)
-    size = trial.cost.params / MEGA
-    macs = trial.cost.macs / GIGA
-    return 20 * (2 * log10(percent) - 0.5 * log10(size) - 0.5 * log10(macs))

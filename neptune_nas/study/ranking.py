@@ -12,7 +12,7 @@ from math import hypot, isfinite, log10
 
 from neptune_nas.errors import OptionError, StudyError, one_of
 from neptune_nas.metrics.trial import State, Trial
-from neptune_nas.study.front import dominated_share, pareto_front, ranked_trials, undominated
+from neptune_nas.study.front import pareto_front, ranked_trials
 from neptune_nas.study.measures import (
     COSTS,
     accuracy,
@@ -20,21 +20,18 @@ from neptune_nas.study.measures import (
     cost_of,
     efficiency,
     efficiency_unit,
-    netscore,
 )
 from neptune_nas.study.noise import Noise, accuracies, half_width, noise, tied_groups
 from neptune_nas.study.settings import Question, Settings
 
 WITHIN = 0.05  # of the best accuracy: without a floor the emptiest network is the most efficient
-BY_COST = ("efficiency", "netscore", *COSTS)  # what the floor is for
-RANKINGS = ("efficiency", "accuracy", "knee", "hypervolume", "netscore", *COSTS)
+BY_COST = ("efficiency", *COSTS)  # what the floor is for
+RANKINGS = ("efficiency", "accuracy", "knee", *COSTS)
 
 FORMULAS = {
     "efficiency": "(accuracy - chance) / {unit}",
     "accuracy": "validation accuracy",
     "knee": "distance above the line between the ends of the front in (log cost, accuracy)",
-    "hypervolume": "share of the hypervolume that this trial alone dominates",
-    "netscore": "20 log10(accuracy% ^ 2 / (Mparams ^ 0.5 x GMACs ^ 0.5)), arXiv 1806.05512",
     "flops": "FLOPs, least first",
     "macs": "MACs, least first",
     "params": "parameters, least first",
@@ -182,36 +179,13 @@ def measure(
     settings: Settings, ranked: Sequence[Trial], by: str, trials: Sequence[Trial]
 ) -> list[float]:
     """What each of the `trials`, which are some of the ranked ones, is ranked by."""
-    if by == "hypervolume":
-        return contributions(settings, ranked, trials)
     if by == "knee":
         return bends(settings.question, ranked, trials)
     measures: dict[str, Callable[[Trial], float]] = {
         "efficiency": partial(efficiency, settings),
         "accuracy": accuracy,
-        "netscore": netscore,
     }
     return [measures[by](t) if by in measures else cost_of(t, by) for t in trials]
-
-
-def contributions(
-    settings: Settings, ranked: Sequence[Trial], trials: Sequence[Trial]
-) -> list[float]:
-    """The share of the reference box that each trial alone dominates; 0 off the front.
-
-    Without a trial of the front, only others of the front and the front behind it can stand there.
-    """
-    front = pareto_front(settings.question, ranked)
-    on_front = {trial.number for trial in front}
-    rest = [trial for trial in ranked if trial.number not in on_front]
-    behind = undominated(settings.question, rest)
-    whole = dominated_share(settings, front)
-    alone = {
-        trial.number: whole
-        - dominated_share(settings, [t for t in front if t is not trial] + behind)
-        for trial in front
-    }
-    return [alone.get(trial.number, 0.0) for trial in trials]
 
 
 def bends(question: Question, ranked: Sequence[Trial], trials: Sequence[Trial]) -> list[float]:

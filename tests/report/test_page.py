@@ -147,7 +147,7 @@ def test_studies_beside_each_other_show_what_they_aim_at() -> None:
 def test_the_numbers_in_the_page_are_those_of_trials_csv(page: str, study: Study) -> None:
     columns = packed_json(page)["columns"]
     rows = list(csv.DictReader(io.StringIO(trials_csv(study))))
-    for name in ("number", "flops", "params", "accuracy", "efficiency", "netscore", "loss"):
+    for name in ("number", "flops", "params", "accuracy", "efficiency", "loss"):
         assert columns[name] == [float(row[name]) if row[name] else None for row in rows], name
     assert columns["key"] == [row["key"] for row in rows]
 
@@ -193,7 +193,7 @@ def test_a_study_without_scores_says_so_where_the_answer_would_be() -> None:
     assert "has no trial to rank" in visible(render([plain_results(plain_trial(0, None, 10))]))
 
 
-@pytest.mark.parametrize("by", ["accuracy", "netscore", "params"])
+@pytest.mark.parametrize("by", ["accuracy", "knee", "params"])
 def test_the_formula_of_the_ranking_stands_in_the_page(by: str) -> None:
     study = make_results(30)
     page = render([study], rank_by=by)

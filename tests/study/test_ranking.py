@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.metrics.trial import Cost
+from neptune_nas.study.front import contributions
 from neptune_nas.study.measures import efficiency
-from neptune_nas.study.ranking import RANKINGS, accuracy_floor, bends, contributions
+from neptune_nas.study.ranking import RANKINGS, accuracy_floor, bends
 from neptune_nas.study.study import Study
 from tests.report.fixtures import plain_results, plain_trial
 
@@ -113,10 +114,11 @@ def test_ranking_by_a_latency_that_nobody_measured_is_refused() -> None:
 
 
 def test_a_ranking_by_what_no_table_says_is_refused() -> None:
-    study = plain_results(replace(plain_trial(0, 0.9, 10), cost=Cost(10, 0, 0)))
-    assert study.best("efficiency").number == 0
-    with pytest.raises(StudyError, match="cannot be ranked by netscore: no trial has all the cost"):
-        study.ranking("netscore")
+    trial = replace(plain_trial(0, 0.9, 10), cost=Cost(10, 0, 0))
+    assert plain_results(trial).best("efficiency").number == 0
+    small = plain_results(trial, objectives=("accuracy", "params"))
+    with pytest.raises(StudyError, match="cannot be ranked by efficiency: no trial has all the co"):
+        small.ranking()
 
 
 @pytest.mark.parametrize(
