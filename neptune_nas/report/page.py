@@ -75,7 +75,7 @@ def render(
         footer=escape(footer(studies[0])),
     )
     data = payload(studies, commands, order, page_figures(studies, found))
-    return document(title, SECTIONS, body, data, ("drawing", "page"))
+    return document(title, SECTIONS, body, data, ("page",))
 
 
 def page_figures(studies: Sequence[Study], found: Effects | None) -> dict[str, go.Figure]:

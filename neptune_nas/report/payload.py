@@ -1,4 +1,4 @@
-"""What the page's script works on: every trial in columns, its network, and the figures."""
+"""What the page's script works on: every trial in columns, its drawing, and the figures."""
 
 import json
 from collections.abc import Sequence
@@ -11,11 +11,10 @@ import plotly.graph_objects as go
 from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.trial import Trial, mean_score
-from neptune_nas.report.drawing import Row, model_for, rows
+from neptune_nas.report.drawing import model_for
+from neptune_nas.report.svg import draw_svg
 from neptune_nas.study.measures import efficiency_unit
 from neptune_nas.study.study import Study
-
-PackedRow = tuple[str, str, tuple[int, ...], int | None, tuple[int, ...], bool]
 
 MOST_PARTS = 2_000  # a few milliseconds each to count
 
@@ -35,7 +34,6 @@ def payload(
     columns = pd.concat(
         [trial_columns(study, i, order) for i, study in enumerate(studies)], ignore_index=True
     )
-    networks, known = pack_networks(studies)
     content = {
         "studies": [
             {"name": study.settings.name, "folder": folder, "latency": study.settings.latency}
@@ -46,8 +44,7 @@ def payload(
         "objectives": studies[0].settings.question.objectives,
         "columns": {name: plain(columns[name]) for name in columns},
         "scores": [best_scores(study, trial) for study in studies for trial in study.trials],
-        "networks": networks,
-        "rows": known,
+        "drawings": [text for study in studies for text in drawings(study, study_model(study))],
         "figures": {name: json.loads(fig.to_json()) for name, fig in figures.items()},
     }
     return json.dumps(content, separators=(",", ":"), allow_nan=False)
@@ -83,21 +80,19 @@ def best_scores(study: Study, trial: Trial) -> list[tuple[str, float]]:
     return [(budget(fidelity), mean.accuracy) for fidelity, mean in means if mean]
 
 
-def pack_networks(studies: Sequence[Study]) -> tuple[list[list[int] | None], list[PackedRow]]:
-    """Each trial's network as places in a list of the distinct rows; None if it cannot be built."""
-    known: dict[PackedRow, int] = {}
-    networks: list[list[int] | None] = []
-    for study in studies:
-        facts = study.settings.facts
-        model = model_for(facts.input_shape, facts.classes)
-        packed_rows = {t.number: packed_network(t, model) for t in by_interest(study)}
-        for trial in study.trials:
-            found = packed_rows[trial.number]
-            if found is None:
-                networks.append(None)
-            else:
-                networks.append([known.setdefault(row, len(known)) for row in found])
-    return networks, list(known)
+def study_model(study: Study) -> CostModel:
+    """Return the costs of parts on a study's images."""
+    return model_for(study.settings.facts.input_shape, study.settings.facts.classes)
+
+
+def drawings(study: Study, model: CostModel, most_parts: int = MOST_PARTS) -> list[str | None]:
+    """Return each trial's drawing; None where the network cannot be built.
+
+    Parts are counted until the model knows `most_parts`: from then on, networks with a new part
+    are drawn without shares, so that the time is bounded in spaces without end.
+    """
+    drawn = {t.number: drawing(t, model, most_parts) for t in by_interest(study)}
+    return [drawn[trial.number] for trial in study.trials]
 
 
 def by_interest(study: Study) -> list[Trial]:
@@ -107,22 +102,11 @@ def by_interest(study: Study) -> list[Trial]:
     return sorted(study.trials, key=lambda t: (t.number not in front, t.number not in ranked))
 
 
-def packed_network(trial: Trial, model: CostModel) -> list[PackedRow] | None:
-    """A network's rows; None if it cannot be built.
-
-    Parts are counted until the model knows `MOST_PARTS`: from then on, networks with a new part
-    are drawn without shares, so that the time is bounded in spaces without end.
-    """
+def drawing(trial: Trial, model: CostModel, most_parts: int) -> str | None:
+    """Return one trial's drawing, as of `drawings`."""
     try:
-        room = len(model.known) < MOST_PARTS
+        room = len(model.known) < most_parts
         counted = room or all(part in model.known for part in model.parts(trial.architecture))
-        found = rows(trial.architecture, model, counted)
+        return draw_svg(trial.architecture, model, counted=counted)
     except (ArchitectureError, OwnCodeError):
         return None
-    return [pack(row, counted) for row in found]
-
-
-def pack(row: Row, counted: bool) -> PackedRow:
-    """A row as the script unpacks it."""
-    macs = row.cost.macs if counted else None
-    return row.kind, row.label, row.shape, macs, row.reads, row.shortcut

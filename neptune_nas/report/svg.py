@@ -1,10 +1,7 @@
-"""An architecture as an SVG: stages as boxes, SubStages as rows, connections as lines.
-
-`web/drawing.js` draws the same in the browser for any trial that is clicked; a test holds the two
-to each other, so a change here is a change there.
-"""
+"""An architecture as an SVG: stages as boxes, SubStages as rows, connections as lines."""
 
 from collections.abc import Iterable
+from functools import partial
 from html import escape
 
 from neptune_nas.architecture.records import Architecture
@@ -23,25 +20,25 @@ STYLE = (
 ACCENT_INK = "var(--accent,#2a7ab9)"
 
 
-def draw_svg(architecture: Architecture, model: CostModel, standalone: bool = False) -> str:
-    """The drawing of an architecture on the model's images, with the share of MACs of each part.
+def draw_svg(
+    architecture: Architecture, model: CostModel, *, counted: bool = True, standalone: bool = False
+) -> str:
+    """Return the drawing of an architecture on the model's images.
 
-    In a page it takes the colour of the text around it; `standalone` adds colours of its own, for
-    a file. Raises `ArchitectureError` if the images are too small for the architecture.
+    It has the share of MACs of each part unless `counted` is false, which is quicker. In a page it
+    takes the colour of the text around it; `standalone` adds colours of its own, for a file. Raises
+    `ArchitectureError` if the images are too small for the architecture.
     """
-    return svg_of(rows(architecture, model), standalone)
-
-
-def svg_of(found: tuple[Row, ...], standalone: bool = False) -> str:
-    """The drawing of rows."""
+    found = rows(architecture, model, counted)
     middles, boxes, height = layout(found)
-    percent = shares(found)
+    percent = shares(found) if counted else (None,) * len(found)
+    most = max((share for share in percent if share), default=1)
     body = "".join(
         [
             *boxes,
-            *(wires(found[i], i, middles) for i in range(len(found))),
-            *(line(found[i], middles[i], percent[i], max(percent)) for i in range(len(found))),
-            foot(height),
+            *(wires(row, i, middles) for i, row in enumerate(found)),
+            *map(partial(line, most=most), found, middles, percent),
+            foot(height) if counted else "",
         ]
     )
     text = escape(f"network of {len(found) - 1} parts")
@@ -107,8 +104,8 @@ def wire(start: int, end: int, up: int, opacity: str) -> str:
     )
 
 
-def line(row: Row, middle: int, percent: int, most: int) -> str:
-    """A row's node, its label, and its share of the MACs; the largest fills its bar."""
+def line(row: Row, middle: int, percent: int | None, most: int) -> str:
+    """Return a row's node, its label, and its share of the MACs, if known; `most` fills its bar."""
     label = row.label if len(row.label) <= LABEL else row.label[: LABEL - 1] + "…"
     name = {"image": "image", "stem": f"stem {label}", "head": f"head {label}"}.get(row.kind, label)
     parts = [
@@ -121,7 +118,9 @@ def line(row: Row, middle: int, percent: int, most: int) -> str:
             f"{shape_text(row.shape)}</text>"
         )
         return "".join(parts)
-    filled = max(BAR_WIDTH * percent // max(most, 1), 1)
+    if percent is None:
+        return "".join(parts)
+    filled = max(BAR_WIDTH * percent // most, 1)
     return "".join(
         [
             *parts,
