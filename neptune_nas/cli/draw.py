@@ -40,8 +40,7 @@ def show(file: File, allow: Allow = None) -> None:
     """Show an architecture in the terminal, with what it costs and what it scored."""
     from neptune_nas.cli.console import console
     from neptune_nas.models.architecture_file import load
-    from neptune_nas.report.drawing import model_for
-    from neptune_nas.report.text import draw_text
+    from neptune_nas.report.drawing import draw_text, model_for
 
     item = load(file, allowed(allow))
     terminal = console()

@@ -26,7 +26,7 @@ def reference(
     """Train hand-designed networks as the study does: is what it found any better?"""
     from neptune_nas.cli.console import console
     from neptune_nas.cli.summary import references_table
-    from neptune_nas.report.hand_designed import accuracy_text, caveat, seeds_text
+    from neptune_nas.report.references import accuracy_text, caveat, seeds_text
     from neptune_nas.trust.references import run_references
 
     err, out = console(stderr=True), console()

@@ -20,12 +20,12 @@ TITLES = {
 
 
 def others(question: Question, shown: Collection[str]) -> tuple[str, ...]:
-    """The objectives of a question that are not among those `shown` anyway."""
+    """Return the objectives of a question that are not among those `shown` anyway."""
     return tuple(name for name in question.objectives if name not in shown)
 
 
 def value_text(name: str, trial: Trial) -> str:
-    """What a trial has of an objective, in a few digits; a dash where it is not known."""
+    """Return what a trial has of an objective, in a few digits; a dash where it is not known."""
     value = cost_of(trial, name)
     if not isfinite(value) or (value == 0 and name in EXACT):
         return "-"

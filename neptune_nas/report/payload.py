@@ -1,4 +1,4 @@
-"""What the page's script works on: every trial in columns, its drawing, and the figures."""
+"""The data of the page's script: every trial in columns, its drawing, and the figures."""
 
 import json
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from neptune_nas.report.svg import draw_svg
 from neptune_nas.study.measures import efficiency_unit
 from neptune_nas.study.study import Study
 
-MOST_PARTS = 2_000  # a few milliseconds each to count
+_MOST_PARTS = 2_000  # a few milliseconds each to count
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How the page ranks: by what, and above which accuracy (None: 5 points below the best)."""
+    """The order of the ranking: by what, above which accuracy (None: 5 points below the best)."""
 
     by: str
     min_accuracy: float | None = None
@@ -30,9 +30,9 @@ class Order:
 def payload(
     studies: Sequence[Study], commands: Sequence[str], order: Order, figures: dict[str, go.Figure]
 ) -> str:
-    """The data as JSON; `commands` are the studies' folders, quoted for a shell."""
+    """Return the data as JSON; `commands` are the studies' folders, quoted for a shell."""
     columns = pd.concat(
-        [trial_columns(study, i, order) for i, study in enumerate(studies)], ignore_index=True
+        [_trial_columns(study, i, order) for i, study in enumerate(studies)], ignore_index=True
     )
     content = {
         "studies": [
@@ -42,22 +42,22 @@ def payload(
         "ranking": order.by,
         "unit": efficiency_unit(studies[0].settings.question),
         "objectives": studies[0].settings.question.objectives,
-        "columns": {name: plain(columns[name]) for name in columns},
+        "columns": {name: _json_values(columns[name]) for name in columns},
         "scores": [best_scores(study, trial) for study in studies for trial in study.trials],
-        "drawings": [text for study in studies for text in drawings(study, study_model(study))],
+        "drawings": [text for study in studies for text in drawings(study, model_of(study))],
         "figures": {name: json.loads(fig.to_json()) for name, fig in figures.items()},
     }
     return json.dumps(content, separators=(",", ":"), allow_nan=False)
 
 
-def plain(column: "pd.Series[Any]") -> list[Any]:
-    """A column's values as JSON has them; None for what is missing or not finite."""
+def _json_values(column: "pd.Series[Any]") -> list[Any]:
+    """Return a column's values as JSON has them; None for what is missing or not finite."""
     values = column.astype(object).where(column.notna(), None).tolist()
     return [None if isinstance(v, float) and abs(v) == float("inf") else v for v in values]
 
 
-def trial_columns(study: Study, place: int, order: Order) -> pd.DataFrame:
-    """`trials.csv` without picks, with each trial's study, place, value and tied group."""
+def _trial_columns(study: Study, place: int, order: Order) -> pd.DataFrame:
+    """Return `trials.csv` without picks, with each trial's study, place, value and tied group."""
     frame = study.to_dataframe(picks=False)
     try:
         places = study.ranking(order.by, order.min_accuracy)
@@ -73,36 +73,36 @@ def trial_columns(study: Study, place: int, order: Order) -> pd.DataFrame:
 
 
 def best_scores(study: Study, trial: Trial) -> list[tuple[str, float]]:
-    """Fidelity and accuracy of the trial's good scores, the mean of its seeds at each fidelity."""
+    """Return the fidelities of the trial's good scores, with the mean accuracy of its seeds."""
     reached = dict.fromkeys(s.fidelity for s in trial.scores if s.ok and s.proxy is None)
     means = ((fidelity, mean_score(trial.scores_at(fidelity))) for fidelity in reached)
     budget = study.settings.question.budget
     return [(budget(fidelity), mean.accuracy) for fidelity, mean in means if mean]
 
 
-def study_model(study: Study) -> CostModel:
+def model_of(study: Study) -> CostModel:
     """Return the costs of parts on a study's images."""
     return model_for(study.settings.facts.input_shape, study.settings.facts.classes)
 
 
-def drawings(study: Study, model: CostModel, most_parts: int = MOST_PARTS) -> list[str | None]:
+def drawings(study: Study, model: CostModel, most_parts: int = _MOST_PARTS) -> list[str | None]:
     """Return each trial's drawing; None where the network cannot be built.
 
     Parts are counted until the model knows `most_parts`: from then on, networks with a new part
     are drawn without shares, so that the time is bounded in spaces without end.
     """
-    drawn = {t.number: drawing(t, model, most_parts) for t in by_interest(study)}
+    drawn = {t.number: _drawing(t, model, most_parts) for t in _by_interest(study)}
     return [drawn[trial.number] for trial in study.trials]
 
 
-def by_interest(study: Study) -> list[Trial]:
-    """The trials on the front, then the other ranked ones, then the rest."""
+def _by_interest(study: Study) -> list[Trial]:
+    """Return the trials on the front, then the other ranked ones, then the rest."""
     front = {trial.number for trial in study.pareto()}
     ranked = {trial.number for trial in study.ranked}
     return sorted(study.trials, key=lambda t: (t.number not in front, t.number not in ranked))
 
 
-def drawing(trial: Trial, model: CostModel, most_parts: int) -> str | None:
+def _drawing(trial: Trial, model: CostModel, most_parts: int) -> str | None:
     """Return one trial's drawing, as of `drawings`."""
     try:
         room = len(model.known) < most_parts

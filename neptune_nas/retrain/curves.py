@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
-from string import Template
 from typing import Any
 
 import plotly.graph_objects as go
+from markupsafe import escape
 
 from neptune_nas.architecture.description import short
-from neptune_nas.report.document import document, web
+from neptune_nas.report.document import document
 from neptune_nas.report.style import STUDIES, figure
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics
 from neptune_nas.retrain.terms import Terms
@@ -28,26 +27,26 @@ COLUMNS = ("seed", "epochs", "kept from", "weights", "validation", "test", "test
 
 
 def render_curves(name: str, terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
-    """The page of a network's training; `metrics`, once the test split was read."""
+    """Return the page of a network's training; `metrics`, once the test split was read."""
     figures = {"accuracy": accuracy_figure(histories), "loss": loss_figure(histories)}
     smoothing = terms.recipe.get("label_smoothing")
-    body = Template(web("curves.html")).substitute(
-        name=escape(name),
-        lead=escape(lead(terms, histories, metrics)),
-        smoothing=f" with labels smoothed by {smoothing:g}" if smoothing else "",
-        seeds=seeds_table(histories, metrics),
-    )
+    context = {
+        "lead": lead(terms, histories, metrics),
+        "smoothing": f"{smoothing:g}" if smoothing else "",
+        "heads": COLUMNS,
+        "seeds": seed_rows(histories, metrics),
+    }
     data = json.dumps({name: json.loads(fig.to_json()) for name, fig in figures.items()})
-    return document(name, SECTIONS, body, data, ("curves",))
+    return document("curves", name, SECTIONS, data, context)
 
 
 def tells(page: str, metrics: Metrics) -> bool:
-    """Whether a page, as `render_curves` makes it, tells these metrics."""
+    """Return whether a page, as `render_curves` makes it, tells these metrics."""
     return escape(lead(metrics.terms, {}, metrics)) in page
 
 
 def lead(terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
-    """The outcome in a sentence or two."""
+    """Return the outcome in a sentence or two."""
     what = f"{counted(terms.epochs, 'epoch')} on {terms.data}"
     if metrics is None:
         over = sum(len(history) == terms.epochs for history in histories.values())
@@ -63,7 +62,7 @@ def lead(terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
 
 
 def accuracy_figure(histories: Histories) -> go.Figure:
-    """Validation accuracy by epoch, with what each seed kept."""
+    """Draw validation accuracy by epoch, with what each seed kept."""
     fig = over_epochs(histories, "validation accuracy", height=420)
     fig.update_yaxes(tickformat=".1%", range=first_view(histories))
     for place, (seed, history) in enumerate(histories.items()):
@@ -84,7 +83,7 @@ def accuracy_figure(histories: Histories) -> go.Figure:
 
 
 def loss_figure(histories: Histories) -> go.Figure:
-    """Training loss by epoch."""
+    """Draw the training loss by epoch."""
     fig = over_epochs(histories, "training loss (nats)", height=340)
     for place, (seed, history) in enumerate(histories.items()):
         fig.add_scatter(
@@ -97,7 +96,7 @@ def loss_figure(histories: Histories) -> go.Figure:
 
 
 def over_epochs(histories: Histories, y: str, height: int) -> go.Figure:
-    """An empty figure as wide as the longest history."""
+    """Return an empty figure as wide as the longest history."""
     most = max(map(len, histories.values()))
     margin = max(0.02 * most, 0.1)
     fig = figure("epoch", y, height)
@@ -108,7 +107,7 @@ def over_epochs(histories: Histories, y: str, height: int) -> go.Figure:
 
 
 def first_view(histories: Histories) -> tuple[float, float]:
-    """The accuracies of all but the first epochs, which would squeeze the others."""
+    """Return the range of accuracies without the first epochs, which would squeeze the others."""
     found = [
         value
         for history in histories.values()
@@ -122,7 +121,7 @@ def first_view(histories: Histories) -> tuple[float, float]:
 
 
 def line(history: Sequence[Epoch], field: str, color: str) -> dict[str, Any]:
-    """A field of the epochs as a line; a single epoch as a point."""
+    """Return a field of the epochs as a line; a single epoch as a point."""
     return {
         "x": [epoch.number for epoch in history],
         "y": [getattr(epoch, field) for epoch in history],
@@ -133,7 +132,7 @@ def line(history: Sequence[Epoch], field: str, color: str) -> dict[str, Any]:
 
 
 def star(choice: Choice, seed: int, color: str) -> dict[str, Any]:
-    """What a seed kept."""
+    """Return the mark of what a seed kept."""
     return {
         "x": [choice.epoch],
         "y": [choice.accuracy],
@@ -146,18 +145,21 @@ def star(choice: Choice, seed: int, color: str) -> dict[str, Any]:
     }
 
 
-def seeds_table(histories: Histories, metrics: Metrics | None) -> str:
-    """One row a seed, as HTML."""
+def seed_rows(histories: Histories, metrics: Metrics | None) -> list[tuple[object, ...]]:
+    """Return the cells of `COLUMNS` for each seed that has begun."""
     measured = {each.seed: each for each in metrics.seeds} if metrics else {}
-    head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
-    begun = {seed: history for seed, history in histories.items() if history}
-    rows = "".join(seed_row(seed, begun[seed], measured.get(seed)) for seed in begun)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return [
+        seed_cells(seed, history, measured.get(seed))
+        for seed, history in histories.items()
+        if history
+    ]
 
 
-def seed_row(seed: int, history: Sequence[Epoch], measured: SeedMetrics | None) -> str:
-    """The row of one seed."""
+def seed_cells(
+    seed: int, history: Sequence[Epoch], measured: SeedMetrics | None
+) -> tuple[object, ...]:
+    """Return the row of one seed."""
     choice = choose(history)
     test = (f"{measured.test_accuracy:.4f}", f"{measured.test_loss:.4f}") if measured else ("", "")
     cells = (seed, len(history), f"epoch {choice.epoch}", choice.weights, f"{choice.accuracy:.4f}")
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in (*cells, *test))}</tr>"
+    return (*cells, *test)

@@ -60,7 +60,7 @@ def dominated_share(settings: Settings, trials: Sequence[Trial]) -> float:
 def contributions(
     settings: Settings, ranked: Sequence[Trial], trials: Sequence[Trial]
 ) -> list[float]:
-    """The share of the reference box that each trial alone dominates; 0 off the front.
+    """Return the share of the reference box that each trial alone dominates; 0 off the front.
 
     Without a trial of the front, only others of the front and the front behind it can stand there.
     """

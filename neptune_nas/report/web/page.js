@@ -8,7 +8,7 @@
     String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   const $ = (id) => document.getElementById(id);
 
-  /* Numbers, as report/describe.py writes them. */
+  /* Numbers, as architecture/description.py writes them. */
   function short(value) {
     for (const [unit, name] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
       if (Math.abs(value) >= unit * 0.9995) return Number((value / unit).toPrecision(3)) + name;
