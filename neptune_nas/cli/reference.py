@@ -27,7 +27,7 @@ def reference(
     """Train hand-designed networks as the study does: is what it found any better?"""
     from neptune_nas.cli.console import console
     from neptune_nas.cli.summary import references_table
-    from neptune_nas.report.hand_designed import caveat
+    from neptune_nas.report.references import caveat
     from neptune_nas.trust.references import forecast_references, run_references
 
     search, out = measure.search(), console()

@@ -28,8 +28,7 @@ def report(
     rank_by: Annotated[
         str | None,
         typer.Option(
-            help="efficiency, accuracy, knee, hypervolume, netscore or a cost (default: what the "
-            "objectives say)."
+            help="efficiency, accuracy, knee or a cost (default: what the objectives say)."
         ),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="html, md or csv.")] = "html",

@@ -11,7 +11,7 @@ from neptune_nas.cli.progress import score_text
 from neptune_nas.cli.tables import objective_columns
 from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.registry import COST
-from neptune_nas.report.hand_designed import HEADS, TITLE, against, cells
+from neptune_nas.report.references import HEADS, TITLE, cells, compare_references
 from neptune_nas.search.dry_run import Plan
 from neptune_nas.study.audit import Audit
 from neptune_nas.study.confirmation import Goal, chosen, ranked_by, unsure
@@ -299,7 +299,7 @@ def references_table(study: Study) -> Table:
     name, score, mflops, params, *found = HEADS
     for i, head in enumerate((name, score, f"{mflops}\n{params}", *found)):
         table.add_column(head, justify="right" if i else "left", no_wrap=not i, overflow="fold")
-    for each in against(study):
+    for each in compare_references(study):
         name, score, mflops, params, *found = cells(each)
         table.add_row(name, score, f"{mflops}\n{params}", *found)
     return table

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
-from string import Template
 from typing import Any
 
 import plotly.graph_objects as go
+from markupsafe import escape
 
 from neptune_nas.metrics.registry import COST, PARAMS, metric
-from neptune_nas.report.document import document, web
+from neptune_nas.report.document import document
 from neptune_nas.report.style import STUDIES, figure
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics
 from neptune_nas.retrain.terms import Terms
@@ -35,24 +34,25 @@ def render_curves(
     figures = {"scores": score_figure(histories, task), "loss": loss_figure(histories)}
     sections = {"scores": main.title.capitalize(), "loss": "Loss", "seeds": "Seeds"}
     smoothing = terms.recipe.get("label_smoothing")
-    body = Template(web("curves.html")).substitute(
-        name=escape(name),
-        lead=escape(lead(terms, histories, metrics)),
-        smoothing=f" with labels smoothed by {smoothing:g}" if smoothing else "",
-        metric=escape(main.title),
-        seeds=seeds_table(histories, metrics, task),
-    )
+    further = (f"test {metric(name).title}" for name in task.metrics[1:])
+    context = {
+        "lead": lead(terms, histories, metrics),
+        "metric": main.title,
+        "smoothing": f"{smoothing:g}" if smoothing else "",
+        "heads": (*COLUMNS, *further),
+        "seeds": seed_rows(histories, metrics, task),
+    }
     data = json.dumps({name: json.loads(fig.to_json()) for name, fig in figures.items()})
-    return document(name, sections, body, data, ("curves",))
+    return document("curves", name, sections, data, context)
 
 
 def tells(page: str, metrics: Metrics) -> bool:
-    """Whether a page, as `render_curves` makes it, tells these metrics."""
+    """Return whether a page, as `render_curves` makes it, tells these metrics."""
     return escape(lead(metrics.terms, {}, metrics)) in page
 
 
 def lead(terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
-    """The outcome in a sentence or two."""
+    """Return the outcome in a sentence or two."""
     what = f"{counted(terms.epochs, 'epoch')} on {terms.data}"
     if metrics is None:
         over = sum(len(history) == terms.epochs for history in histories.values())
@@ -69,7 +69,7 @@ def lead(terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
 
 
 def score_figure(histories: Histories, task: Task) -> go.Figure:
-    """Return the main metric on the validation split by epoch, with what each seed kept."""
+    """Draw the main metric on the validation split by epoch, with what each seed kept."""
     main = metric(task.metrics[0])
     fig = over_epochs(histories, f"validation {main.title}", height=420)
     fig.update_yaxes(
@@ -94,7 +94,7 @@ def score_figure(histories: Histories, task: Task) -> go.Figure:
 
 
 def loss_figure(histories: Histories) -> go.Figure:
-    """Training loss by epoch."""
+    """Draw the training loss by epoch."""
     fig = over_epochs(histories, "training loss (nats)", height=340)
     for place, (seed, history) in enumerate(histories.items()):
         fig.add_scatter(
@@ -107,7 +107,7 @@ def loss_figure(histories: Histories) -> go.Figure:
 
 
 def over_epochs(histories: Histories, y: str, height: int) -> go.Figure:
-    """An empty figure as wide as the longest history."""
+    """Return an empty figure as wide as the longest history."""
     most = max(map(len, histories.values()))
     margin = max(0.02 * most, 0.1)
     fig = figure("epoch", y, height)
@@ -156,20 +156,23 @@ def star(choice: Choice, name: str, seed: int, color: str) -> dict[str, Any]:
     }
 
 
-def seeds_table(histories: Histories, metrics: Metrics | None, task: Task) -> str:
-    """Return one row a seed, as HTML."""
+def seed_rows(
+    histories: Histories, metrics: Metrics | None, task: Task
+) -> list[tuple[object, ...]]:
+    """Return the row of each seed that has begun."""
     measured = {each.seed: each for each in metrics.seeds} if metrics else {}
-    further = (f"test {metric(name).title}" for name in task.metrics[1:])
-    head = "".join(f'<th scope="col">{column}</th>' for column in (*COLUMNS, *further))
-    begun = {seed: history for seed, history in histories.items() if history}
-    rows = "".join(seed_row(seed, begun[seed], measured.get(seed), task) for seed in begun)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return [
+        seed_cells(seed, history, measured.get(seed), task)
+        for seed, history in histories.items()
+        if history
+    ]
 
 
-def seed_row(seed: int, history: Sequence[Epoch], measured: SeedMetrics | None, task: Task) -> str:
-    """Return the row of one seed."""
+def seed_cells(
+    seed: int, history: Sequence[Epoch], measured: SeedMetrics | None, task: Task
+) -> tuple[object, ...]:
+    """Return the cells of one seed: `COLUMNS`, then a test score for each further metric."""
     choice = choose(history, task.metrics)
     test = (f"{measured.test[name]:.4f}" if measured else "" for name in task.metrics)
     validation = f"{choice.values[task.metrics[0]]:.4f}"
-    cells = (seed, len(history), f"epoch {choice.epoch}", choice.weights, validation)
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in (*cells, *test))}</tr>"
+    return (seed, len(history), f"epoch {choice.epoch}", choice.weights, validation, *test)

@@ -12,12 +12,13 @@ import pytest
 
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.counted import Cost
-from neptune_nas.report import payload
+from neptune_nas.metrics.trial import Cost
 from neptune_nas.report.page import render
+from neptune_nas.report.payload import drawings
+from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.tables import trials_csv
 from neptune_nas.study.study import Study
-from tests.report.fixtures import make_results, plain_results, plain_trial
+from tests.report.fixtures import CLASSES, INPUT, MODEL, make_results, plain_results, plain_trial
 from tests.report.reading import packed_json, unpack, visible
 from tests.space.templates import Leaf
 
@@ -77,7 +78,7 @@ def test_the_answer_names_the_three_picks_and_how_to_export_them(page: str, stud
         assert f'data-number="{trial.number}"' in page
         assert f"<span>--trial {trial.number}</span>" in page
         assert trial.score is not None
-        assert f"{100 * trial.score.main:.2f}%" in page
+        assert f"{100 * trial.score.accuracy:.2f}%" in page
 
 
 def test_the_most_efficient_says_among_which_networks_it_was_looked_for(
@@ -147,29 +148,23 @@ def test_studies_beside_each_other_show_what_they_aim_at() -> None:
 def test_the_numbers_in_the_page_are_those_of_trials_csv(page: str, study: Study) -> None:
     columns = packed_json(page)["columns"]
     rows = list(csv.DictReader(io.StringIO(trials_csv(study))))
-    for name in ("number", "flops", "params", "accuracy", "efficiency", "netscore", "loss"):
+    for name in ("number", "flops", "params", "accuracy", "efficiency", "loss"):
         assert columns[name] == [float(row[name]) if row[name] else None for row in rows], name
     assert columns["key"] == [row["key"] for row in rows]
 
 
 def test_every_trial_has_its_network_in_the_page(page: str, study: Study) -> None:
-    data = packed_json(page)
-    for trial, places in zip(study.trials, data["networks"], strict=True):
-        macs = sum(data["rows"][place][3] for place in places)
-        assert macs == trial.values["macs"]
+    drawn = [draw_svg(trial.architecture, MODEL) for trial in study.trials]
+    assert packed_json(page)["drawings"] == drawn
 
 
-def test_in_a_space_without_end_only_so_many_parts_are_counted(
-    monkeypatch: pytest.MonkeyPatch, study: Study
-) -> None:
-    monkeypatch.setattr(payload, "MOST_PARTS", 30)
-    monkeypatch.setattr(payload, "model_for", CostModel)
-    networks, known = payload.pack_networks([study])
-    counted = [all(known[i][3] is not None for i in places or ()) for places in networks]
+def test_in_a_space_without_end_only_so_many_parts_are_counted(study: Study) -> None:
+    drawn = drawings(study, CostModel(INPUT, CLASSES), most_parts=30)
+    counted = ["share of MACs" in (text or "") for text in drawn]
     best_place = study.trials.index(study.pareto()[0])
     assert counted[best_place]
     assert not all(counted)
-    assert all(places is not None for places in networks)
+    assert all("<svg " in (text or "") for text in drawn)
 
 
 def test_names_are_escaped_wherever_they_stand(study: Study) -> None:
@@ -193,7 +188,7 @@ def test_a_study_without_scores_says_so_where_the_answer_would_be() -> None:
     assert "has no trial to rank" in visible(render([plain_results(plain_trial(0, None, 10))]))
 
 
-@pytest.mark.parametrize("by", ["accuracy", "netscore", "params"])
+@pytest.mark.parametrize("by", ["accuracy", "knee", "params"])
 def test_the_formula_of_the_ranking_stands_in_the_page(by: str) -> None:
     study = make_results(30)
     page = render([study], rank_by=by)

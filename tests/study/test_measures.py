@@ -1,7 +1,7 @@
 """Numbers of one trial against their formulas, written out by hand."""
 
 from dataclasses import replace
-from math import isnan, log10, sqrt
+from math import isnan
 
 import pytest
 
@@ -11,7 +11,6 @@ from neptune_nas.study.measures import (
     accuracy_per_gflop,
     cost_of,
     efficiency,
-    netscore,
 )
 from tests.report.fixtures import plain_results, plain_trial
 
@@ -40,7 +39,6 @@ def test_of_costs_that_are_not_known_nothing_is_made() -> None:
     for cost in ("flops", "macs", "params", "activations"):
         assert isnan(efficiency(plain_results(objectives=("accuracy", cost)).settings, trial))
     assert isnan(accuracy_per_gflop(trial))
-    assert isnan(netscore(trial))
 
 
 def test_without_a_latency_there_is_no_efficiency_for_each_ms() -> None:
@@ -50,12 +48,6 @@ def test_without_a_latency_there_is_no_efficiency_for_each_ms() -> None:
 
 def test_the_raw_ratio_is_for_each_billion_flops() -> None:
     assert accuracy_per_gflop(plain_trial(0, 0.9, 1_000_000)) == pytest.approx(0.9 / 0.002)
-
-
-def test_netscore_has_the_papers_exponents_and_units() -> None:
-    trial = plain_trial(0, 0.5, 2_000_000)
-    expected = 20 * log10(50**2 / (sqrt(1000 / 1e6) * sqrt(2_000_000 / 1e9)))
-    assert netscore(trial) == pytest.approx(expected)
 
 
 def test_without_a_score_there_is_no_accuracy() -> None:
