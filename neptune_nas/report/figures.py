@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from neptune_nas.architecture.description import describe
 from neptune_nas.errors import OptionError, one_of
-from neptune_nas.metrics.registry import COUNTED, PARAMS, Metric
+from neptune_nas.metrics.registry import PARAMS, Metric
 from neptune_nas.report.effects import effects_figure, importance_figure, require_effects
 from neptune_nas.report.progress import Span, corners, progress, spans, survival
 from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
@@ -63,8 +63,13 @@ def pareto(studies: Sequence[Study], text: bool = True) -> go.Figure:
         fig.add_trace(kind(front_line(name, color, points(front, places, axis, text))))
         fig.add_traces(list(map(kind, baselines(study, axis))))
         offset += len(study.trials)
-    known = {each.name: each for r in studies for each in r.references if each.seed_scores}
-    if known and axis in COUNTED:
+    known = {
+        each.name: each
+        for study in studies
+        for each in study.references
+        if each.seed_scores and axis.name in each.costs
+    }
+    if known:
         fig.add_trace(kind(references(tuple(known.values()), axis)))
     fit_costs(fig)
     focus(fig)

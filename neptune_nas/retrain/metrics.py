@@ -22,6 +22,7 @@ from neptune_nas.files.schema import (
     check_fields,
     parse,
 )
+from neptune_nas.metrics.registry import COST, PARAMS
 from neptune_nas.metrics.score import costs_in
 from neptune_nas.retrain.terms import Terms, terms_in
 from neptune_nas.training.choice import Kind
@@ -135,7 +136,7 @@ def decoded(content: Mapping[str, Any]) -> Metrics:
     machine = {name: content[name] for name in MACHINE if name in content}
     return Metrics(
         terms=terms_in(content["terms"], "terms."),
-        costs=costs_in(content["costs"], "costs."),
+        costs=costs_in(content["costs"], "costs.", (COST, PARAMS)),
         seeds=tuple(
             seed_in(seed, f"seeds.{i}.", machine) for i, seed in enumerate(content["seeds"])
         ),

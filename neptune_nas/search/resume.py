@@ -38,7 +38,7 @@ def asked_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
     question = {name.name: getattr(settings.question, name.name) for name in fields(Question)}
     recipe = record_from(Recipe, question.pop("recipe"), f"{file}: `recipe`")
     evaluator, proxy = question.pop("evaluator"), question.pop("proxy")
-    del question["evaluator_kwargs"]  # the evaluator itself has them
+    del question["evaluator_kwargs"], question["scored"]  # the evaluator itself has them
     table = Path(evaluator.removeprefix(TABLE)) if evaluator.startswith(TABLE) else None
     more = {"recipe": recipe, "trials": settings.trials, "table": table, "proxy": proxy or None}
     return {**question, **more, "evaluator": own}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import tomli_w
 
@@ -171,6 +171,8 @@ def _field_from(hint: Any, value: Any, where: str) -> Any:
     record = next(filter(is_dataclass, (hint, *get_args(hint))), None)  # it, or it and None
     if isinstance(record, type) and isinstance(value, dict):
         return record_from(record, value, where)
+    if isinstance(record, type) and get_origin(hint) is tuple and isinstance(value, list):
+        return tuple(_field_from(record, each, f"{where}.{i}") for i, each in enumerate(value))
     if isinstance(value, list):  # no record holds lists
         value = tuple(value)
     if not fits(value, hint):

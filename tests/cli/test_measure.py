@@ -10,7 +10,6 @@ from neptune_nas.cli.summary import confirmed_lines, print_plan
 from neptune_nas.errors import OptionError
 from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.trial import State
 from neptune_nas.search.config import Search
 from neptune_nas.search.dry_run import Plan
 from neptune_nas.search.sharing import evenly
@@ -19,6 +18,7 @@ from neptune_nas.study.folder import Folder
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State
 from tests.cli.run import assert_one_sentence, neptune
 from tests.study.builders import make_trial, question, settings
 

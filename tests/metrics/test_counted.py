@@ -10,8 +10,7 @@ from torch.nn import functional as F
 
 from neptune_nas.architecture.records import Architecture, Attention, Conv, Identity, Stage
 from neptune_nas.errors import ArchitectureError, OwnCodeError
-from neptune_nas.metrics.counted import CostModel, cost
-from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.counted import Cost, CostModel, cost
 from neptune_nas.nn.builder import build
 from neptune_nas.nn.norms import LRN, MLN
 from neptune_nas.nn.substages import SelfAttention
@@ -236,7 +235,10 @@ class Picky:
 @pytest.mark.parametrize(
     ("when", "message"),
     [
-        ("built", r"`Picky\.build\(8\)` failed in line \d+ of test_cost\.py: ValueError: an odd"),
+        (
+            "built",
+            r"`Picky\.build\(8\)` failed in line \d+ of test_counted\.py: ValueError: an",
+        ),
         ("on meta", r"`Picky\.build\(8\)` cannot run on the meta device, .*meta"),
         ("run", r"`Picky` at width 8 failed: TypeError: .*input2"),
     ],
@@ -262,7 +264,7 @@ def test_the_line_of_a_users_own_file_that_fails_is_named() -> None:
         i for i, text in enumerate(lines, 1) if "no_such_{width}" in text and "lambda" in text
     )
     architecture = Architecture(stages=(Stage(width=8, substages=(Forgetful(),)),))
-    message = rf"`Forgetful` at width 8 failed in line {line} of test_cost\.py: AttributeError: "
+    message = rf"`Forgetful` at width 8 failed in line {line} of test_counted\.py: AttributeError: "
     with pytest.raises(OwnCodeError, match=message):
         CostModel(SHAPE, 4).cost(architecture)
 

@@ -40,8 +40,8 @@ def test_rows_say_how_far_up_each_substage_reads() -> None:
 def test_the_costs_of_all_rows_are_the_cost_of_the_network() -> None:
     for trial in make_results(5).trials:
         found = rows(trial.architecture, MODEL)
-        assert sum(row.values["macs"] for row in found) == trial.values["macs"]
-        assert sum(row.values["params"] for row in found) == trial.values["params"]
+        assert sum(row.cost.macs for row in found) == trial.values["macs"]
+        assert sum(row.cost.params for row in found) == trial.values["params"]
 
 
 def test_shares_are_percents_of_all_macs() -> None:

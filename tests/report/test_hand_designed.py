@@ -17,7 +17,9 @@ TRIALS = (
     plain_trial(2, 0.90, 1_500_000),
     plain_trial(3, 0.95, 4_000_000),
 )
-FAILED = Reference("fragile", Cost(7, 7, 7), (Score(RUNGS[-1], failure="a <b> of a failure"),))
+FAILED = Reference(
+    "fragile", Cost(7, 7, 7).values, (Score(RUNGS[-1], failure="a <b> of a failure"),)
+)
 
 
 def study(*references: Reference) -> Study:

@@ -4,11 +4,11 @@ from random import Random
 
 import pytest
 
-from neptune_nas.study.trial import State, Trial
 from neptune_nas.report.checklist import checklist
 from neptune_nas.report.figures import pareto
 from neptune_nas.report.versus import mean_random, versus
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State, Trial
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
 

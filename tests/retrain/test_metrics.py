@@ -19,7 +19,7 @@ MACHINE: dict[str, Any] = {
 FIRST = SeedMetrics(0, 17, "ema", 0.9, 0.5, 0.8, 0.6, 12.5, "2026-01-01T12:00:00+00:00", **MACHINE)
 METRICS = Metrics(
     terms=TERMS,
-    cost=Cost(1000, 200, 30),
+    costs=Cost(1000, 200, 30).values,
     seeds=(FIRST, replace(FIRST, seed=1, weights="raw", test_accuracy=0.9, device="cuda")),
 )
 

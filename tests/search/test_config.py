@@ -13,13 +13,13 @@ from torch import nn
 
 from neptune_nas.architecture.records import Architecture, Conv, Stage
 from neptune_nas.errors import NeptuneError, OptionError, OwnCodeError, StudyError
-from neptune_nas.study.trial import State
 from neptune_nas.search.config import Search
 from neptune_nas.search.coordinator import StopSearch
 from neptune_nas.space import Space, choice
 from neptune_nas.study.progress import Progress
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State
 from tests.study.fakes import Arithmetic
 
 ROOT = Path(__file__).parents[2]
@@ -267,7 +267,10 @@ def test_the_ledger_accounts_for_the_workers_time(tmp_path: Path) -> None:
 
 def test_latency_can_be_an_objective(tmp_path: Path) -> None:
     study = arithmetic(tmp_path, objectives=("accuracy", "latency"), trials=3).run()
-    assert all(trial.values["latency"] is not None and trial.values["latency"] > 0 for trial in study.trials)
+    assert all(
+        trial.values["latency"] is not None and trial.values["latency"] > 0
+        for trial in study.trials
+    )
 
 
 def test_a_database_that_cannot_be_written_is_one_sentence(

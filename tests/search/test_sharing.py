@@ -17,6 +17,7 @@ from neptune_nas.search.sharing import DRAWN, SAMPLED, by_memory, need_of, sampl
 from neptune_nas.search.task import Task
 from neptune_nas.training.footprint import footprint_of, training_bytes
 from neptune_nas.training.recipe import Recipe
+from tests.study.builders import GUESS
 
 GIGA = 10**9
 NEED = Need(data=33 * 10**6, training=300 * 10**6)  # a gigabyte with the context
@@ -24,7 +25,7 @@ SMALL, LARGE = (
     Architecture(stages=(Stage(width, norm="batch", substages=(Conv(),)),)) for width in (8, 64)
 )
 TASK = Task(
-    ShortTraining(), CostModel((1, 8, 8), 10), (1, 8, 8), 10, 0.1, "fingerprint", (1000, 300, 300)
+    ShortTraining(), CostModel((1, 8, 8), 10), (1, 8, 8), 10, GUESS, "fingerprint", (1000, 300, 300)
 )
 
 

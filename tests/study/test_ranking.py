@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.errors import OptionError, StudyError
-from neptune_nas.metrics.counted import Cost
 from neptune_nas.study.measures import efficiency
-from neptune_nas.study.ranking import RANKINGS, accuracy_floor, bends, contributions
+from neptune_nas.study.ranking import bends, contributions, rankings, score_floor
+from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
-from tests.report.fixtures import plain_results, plain_trial
+from tests.report.fixtures import plain_results, plain_trial, timed
+
+RANKINGS = rankings(Question("tiny"))
 
 accuracies = st.integers(10, 100).map(lambda percent: percent / 100)
 costs = st.integers(1_000, 2_000_000)
@@ -52,9 +54,8 @@ def test_the_knee_lies_on_the_front(study: Study) -> None:
 
 @given(studies())
 def test_contributions_are_what_the_hypervolume_loses(study: Study) -> None:
-    trials = list(study.trials)
-    found = contributions(study.settings, study.ranked, trials)
-    for trial, value in zip(trials, found, strict=True):
+    found = contributions(study.settings, study.ranked)
+    for trial, value in zip(study.pareto(), found, strict=True):
         rest = [other for other in study.ranked if other is not trial]
         assert value == pytest.approx(study.hypervolume() - study.hypervolume(rest), abs=1e-9)
 
@@ -63,7 +64,7 @@ def test_a_floor_of_ones_own_lets_the_cheap_in() -> None:
     study = plain_results(plain_trial(0, 0.6, 1_000), plain_trial(1, 0.9, 100_000))
     assert study.best("efficiency").number == 1
     assert study.best("efficiency", min_accuracy=0.5).number == 0
-    assert accuracy_floor(study.ranked) == pytest.approx(0.85)
+    assert score_floor(study.ranked) == pytest.approx(0.85)
 
 
 def test_the_knee_is_the_point_farthest_above_the_line_between_the_ends() -> None:
@@ -108,15 +109,15 @@ def test_a_floor_above_all_is_refused_with_the_best() -> None:
 
 
 def test_ranking_by_a_latency_that_nobody_measured_is_refused() -> None:
-    with pytest.raises(StudyError, match="measured no latencies"):
+    with pytest.raises(StudyError, match="measured no latency to rank by: name it"):
         plain_results(plain_trial(0, 0.9, 10)).ranking("latency")
 
 
 def test_a_ranking_by_what_no_table_says_is_refused() -> None:
-    study = plain_results(replace(plain_trial(0, 0.9, 10), cost=Cost(10, 0, 0)))
+    study = plain_results(replace(plain_trial(0, 0.9, 10), values={"flops": 20, "macs": 10}))
     assert study.best("efficiency").number == 0
-    with pytest.raises(StudyError, match="cannot be ranked by netscore: no trial has all the cost"):
-        study.ranking("netscore")
+    with pytest.raises(StudyError, match="cannot be ranked by params: no trial has all the cost"):
+        study.ranking("params")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_a_ranking_by_what_no_table_says_is_refused() -> None:
 )
 def test_unless_said_the_objectives_say_the_ranking(objectives: tuple[str, ...], by: str) -> None:
     points = [(0.88, 10), (0.9, 5_000), (0.89, 500)]
-    trials = (replace(plain_trial(i, *point), latency=i + 1.0) for i, point in enumerate(points))
+    trials = (timed(plain_trial(i, *point), i + 1.0) for i, point in enumerate(points))
     study = plain_results(*trials, objectives=objectives)
     assert study.ranking() == study.ranking(by)
     assert study.ranking("accuracy") != study.ranking("efficiency")
@@ -138,7 +139,7 @@ def test_unless_said_the_objectives_say_the_ranking(objectives: tuple[str, ...],
 
 def test_where_the_cost_is_latency_the_quickest_of_equals_is_first() -> None:
     slim, quick = plain_trial(0, 0.9, 100), plain_trial(1, 0.9, 1_000)
-    trials = (replace(slim, latency=4.0), replace(quick, latency=2.0), plain_trial(2, 0.9, 1))
+    trials = (timed(slim, 4.0), timed(quick, 2.0), plain_trial(2, 0.9, 1))
     by_time = plain_results(*trials, objectives=("accuracy", "latency")).ranking()
     assert [(s.trial.number, s.value) for s in by_time] == [(1, 0.4), (0, 0.2)]
     assert plain_results(*trials).best().number == 2

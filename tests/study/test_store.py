@@ -10,7 +10,6 @@ from neptune_nas.devices.mode import Mode, same_for_all
 from neptune_nas.errors import StudyError
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.trial import State, Trial
 from neptune_nas.samplers.sampler import distribution
 from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.objectives import Direction
@@ -22,6 +21,7 @@ from neptune_nas.study.store import (
     modes_at,
     open_store,
 )
+from neptune_nas.study.trial import State, Trial
 from tests.study.builders import SPACE, store_in
 
 
@@ -29,7 +29,9 @@ def added(store: Store, seed: int = 0) -> Trial:
     architecture = SPACE.sample(Random(seed))
     picks = SPACE.picks(architecture)
     kinds = {d.path: distribution(d) for d in SPACE.decisions if d.path in picks}
-    trial = Trial(-1, architecture, key(architecture), Cost(10, 20, 30), picks, latency=1.5)
+    trial = Trial(
+        -1, architecture, key(architecture), {**Cost(10, 20, 30).values, "latency": 1.5}, picks
+    )
     return store.add(trial, kinds, {})
 
 
