@@ -18,8 +18,8 @@ from time import sleep
 
 from neptune_nas.errors import NeptuneError
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.trial import State
 from neptune_nas.study.read import read_study
+from neptune_nas.study.trial import State
 
 SPACE, EPOCHS = "tiny", 2
 

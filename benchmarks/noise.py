@@ -166,7 +166,7 @@ def read_table(path: Path, space: str) -> tuple[Floats, Floats]:
     runs: dict[Code, list[float]] = {}
     flops: dict[Code, float] = {}
     for line in read_rows(path, find_space(space)):
-        runs.setdefault(line.code, []).append(line.accuracy)
+        runs.setdefault(line.code, []).append(line.values["accuracy"])
         flops[line.code] = line.costs["flops"]
     table = np.array(list(runs.values()))
     losses = np.stack([-table.mean(axis=1), list(flops.values())], axis=1)

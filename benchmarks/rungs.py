@@ -38,8 +38,7 @@ from neptune_nas.evaluators.zero_cost import ZeroCost
 from neptune_nas.metrics.constraints import Constraint, parse_constraint
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.pareto import hypervolume, non_dominated
-from neptune_nas.metrics.score import Score
-from neptune_nas.metrics.score import score_from_json, score_to_json
+from neptune_nas.metrics.score import Score, score_from_json, score_to_json
 from neptune_nas.nn.builder import build
 from neptune_nas.search.config import Search
 from neptune_nas.space import Space, choice, find_space
@@ -241,7 +240,7 @@ def main() -> None:
 
 def report(way: Way, study: Study, ours: float, everything: Sequence[Trained]) -> None:
     """Print how one search did."""
-    costs = {trial.key: trial.values["flops"] for trial in study.trials}
+    costs = {trial.key: round(trial.values["flops"]) for trial in study.trials}
     truth = {each.key: each.accuracy for each in everything}
     own = {t.key: t.score.main for t in study.ranked if t.score}
     picked = front(own, costs)

@@ -38,7 +38,7 @@ def _folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.syspath_prepend(tmp_path)
     model = CostModel((1, 8, 8), 10)
     item = ExportedArchitecture(
-        Architecture(), model.input_shape, model.classes, model.cost(Architecture())
+        Architecture(), model.input_shape, model.classes, model.values(Architecture())
     )
     Path("knee.json").write_text(dumps(item))
     before = {*sys.modules}

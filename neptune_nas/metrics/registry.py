@@ -42,6 +42,9 @@ class Metric:
                 f"number in 0..1, but it is '{self.unit}'."
             )
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def is_scored(self) -> bool:
         """Whether an evaluator measures it."""
@@ -106,10 +109,8 @@ COSTS = (*COUNTED, *TIMED)
 
 CLASSIFICATION = SCORED[:2]
 """What is measured of a classifier; the first is what rankings go by."""
-COST = COUNTED[0]
-"""The cost that a study is about, unless its objectives name another."""
-PARAMS = COUNTED[2]
-"""The size of a network."""
+COST, MACS, PARAMS = COUNTED[:3]
+"""The cost that a study is about unless its objectives name another, half of it, and the size."""
 OBJECTIVES = (CLASSIFICATION[0].name, COST.name)
 """What a search aims at, unless it is told otherwise."""
 

@@ -7,8 +7,8 @@ from statistics import fmean
 from typing import Any
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.files.schema import COUNT, NUMBER, OBJECT, TEXT, Rule, check_fields
-from neptune_nas.metrics.registry import BY_NAME, COSTS, Metric
+from neptune_nas.files.schema import COUNT, NUMBER, OBJECT, SHARE, TEXT, Rule, check_fields
+from neptune_nas.metrics.registry import BY_NAME, COST, COSTS, MACS, Metric
 
 FIELDS: Mapping[str, Rule] = {
     "fidelity": COUNT,
@@ -23,7 +23,7 @@ FIELDS: Mapping[str, Rule] = {
     "proxy": NUMBER.or_null,
 }
 NEEDED = ("fidelity", "values")
-VALUE = NUMBER.or_null
+TIME = Rule("a number of at least 0", lambda value: NUMBER.holds(value) and value >= 0)  # type: ignore[operator]  # a number, by the first half
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +93,8 @@ def score_in(data: object, path: str) -> Score:
     Raises `FileFormatError` for a field that breaks its rule.
     """
     content = check_fields(data, FIELDS, path, NEEDED)
-    values = check_fields(
-        content["values"], dict.fromkeys(content["values"], VALUE), f"{path}values."
-    )
-    for name, value in values.items():
-        if name in BY_NAME and value is not None and not BY_NAME[name].admits(value):
-            raise FileFormatError(
-                f"`{path}values.{name}` must be a number in 0..1 or null, but got {value}."
-            )
+    rules = {name: _value_rule(name) for name in content["values"]}
+    check_fields(content["values"], rules, f"{path}values.")
     return score_from_json(content)
 
 
@@ -109,20 +103,27 @@ def scores_in(data: Iterable[object], path: str) -> tuple[Score, ...]:
     return tuple(score_in(each, f"{path}{i}.") for i, each in enumerate(data))
 
 
-def costs_in(data: object, path: str) -> dict[str, float]:
+def costs_in(data: object, path: str, needed: Iterable[Metric] = ()) -> dict[str, float]:
     """Return the costs by metric of a JSON object, each a number of at least 0.
 
-    Raises `FileFormatError` for a name that is no cost's, or a value that is none.
+    `needed`: those that must be there. Raises `FileFormatError` for a name that is no cost's, a
+    value that is none, or FLOPs that are not two a MAC.
     """
-    rules = {cost.name: _cost_rule(cost) for cost in COSTS}
-    costs: dict[str, float] = check_fields(data, rules, path, ())
+    rules = {cost.name: COUNT if cost.source == "counted" else TIME for cost in COSTS}
+    names = [cost.name for cost in needed]
+    costs: dict[str, float] = check_fields(data, rules, path, names)
+    flops = 2 * costs[MACS.name] if MACS.name in costs else None
+    if flops is not None and costs.get(COST.name, flops) != flops:
+        raise FileFormatError(
+            f"`{path}{COST.name}` must be {flops}, but got {costs[COST.name]}: the file was "
+            f"changed by hand."
+        )
     return costs
 
 
-def _cost_rule(cost: Metric) -> Rule:
-    if cost.source == "counted":
-        return COUNT
-    return Rule("a number of at least 0", lambda value: NUMBER.holds(value) and value >= 0)  # type: ignore[operator]  # a number, by the first half
+def _value_rule(name: str) -> Rule:
+    is_share = name in BY_NAME and BY_NAME[name].unit == "share"
+    return (SHARE if is_share else NUMBER).or_null
 
 
 def _finite(value: object) -> object:

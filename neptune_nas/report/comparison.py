@@ -65,7 +65,7 @@ def _differences(a: Study, b: Study) -> list[str]:
     if ours.rungs[-1] != theirs.rungs[-1]:
         found.append(f"rank at different fidelities ({ours.rungs[-1]} and {theirs.rungs[-1]})")
     for aim in ours.aims:
-        kinds = a.settings.timed_as(aim), b.settings.timed_as(aim)
+        kinds = [each.settings.timed_as(aim) or "one that it does not name" for each in (a, b)]
         if kinds[0] != kinds[1]:
             found.append(f"have a {aim.name} of different kinds ({' and '.join(kinds)})")
     changed = sorted(

@@ -22,7 +22,7 @@ from neptune_nas.files.schema import (
     check_fields,
     parse,
 )
-from neptune_nas.metrics.registry import BY_NAME, METRICS, metric
+from neptune_nas.metrics.registry import BY_NAME, COST, METRICS, PARAMS, metric
 from neptune_nas.metrics.score import costs_in
 from neptune_nas.retrain.terms import Terms, terms_in
 from neptune_nas.training.resumable_loop import Kind
@@ -155,7 +155,7 @@ def decoded(content: Mapping[str, Any]) -> Metrics:
     names = metrics_in(content["seeds"])
     return Metrics(
         terms=terms_in(content["terms"], "terms."),
-        costs=costs_in(content["costs"], "costs."),
+        costs=costs_in(content["costs"], "costs.", (COST, PARAMS)),
         seeds=tuple(
             seed_in(seed, f"seeds.{i}.", machine, names) for i, seed in enumerate(content["seeds"])
         ),

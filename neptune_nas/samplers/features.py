@@ -98,7 +98,7 @@ class Encoder(Generic[T]):
         self.blocks = blocks(problem.space.decisions)
         self.groups = groups(tuple(self.blocks.values()))
         self.tally = tally(tuple(self.blocks.values()))
-        self.names = sorted(problem.costs(reference[0])) if reference else []
+        self.names = sorted({name for each in reference for name in problem.costs(each)})
         picks, costs = self._picks(reference), self._costs(reference)
         self.counts, self.logs = Scaler(picks @ self.tally), Scaler(costs)
 
@@ -117,7 +117,8 @@ class Encoder(Generic[T]):
 
     def _costs(self, architectures: Sequence[T]) -> Floats:
         costs = [
-            [known[name] for name in self.names] for known in map(self.problem.costs, architectures)
+            [known.get(name, 0.0) for name in self.names]
+            for known in map(self.problem.costs, architectures)
         ]
         table = np.array(costs, dtype=np.float64).reshape(len(costs), len(self.names))
         return np.log(np.maximum(table, LEAST))

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from neptune_nas.files.schema import LIST, OBJECT, TEXT, Rule, check_fields
+from neptune_nas.metrics.registry import COST, PARAMS
 from neptune_nas.metrics.score import Score, costs_in, score_to_json, scores_in
 from neptune_nas.study.measured_file import read_measured, write_measured
 
@@ -78,6 +79,6 @@ def _reference(data: object, path: str) -> Reference:
     item = check_fields(data, REFERENCE, path)
     return Reference(
         name=item["name"],
-        costs=costs_in(item["costs"], f"{path}costs."),
+        costs=costs_in(item["costs"], f"{path}costs.", (COST, PARAMS)),
         scores=scores_in(item["scores"], f"{path}scores."),
     )

@@ -7,7 +7,7 @@ report prints it.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import hypot, isfinite, log10
+from math import hypot, inf, isfinite, log10
 
 from neptune_nas.errors import OptionError, StudyError, one_of
 from neptune_nas.metrics.registry import COST, COSTS, TIMED, metric
@@ -198,7 +198,7 @@ def bends(question: Question, ranked: Sequence[Trial], trials: Sequence[Trial]) 
     points = [(log10(max(value_of(cost, t), 1e-12)), main_score(t)) for t in front]
     (left, low), (right, high) = min(points), max(points)
     wide, tall = right - left, high - low
-    if len(points) < 3 or wide <= 0 or tall <= 0:
+    if len(points) < 3 or not 0 < wide < inf or tall <= 0:
         return [0.0] * len(trials)
     return [
         ((main_score(t) - low) / tall - (log10(max(value_of(cost, t), 1e-12)) - left) / wide)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from math import isnan
 from typing import Any
@@ -169,6 +169,10 @@ class Settings:
             f"one number for each of {', '.join(objectives)}",
             list(reference),
         )
+        for metric in self.question.scored:
+            guess = self.facts.guess.get(metric.name, 0.0)
+            rule = "a number in 0..1" if metric.unit == "share" else "a number"
+            require(f"guess.{metric.name}", metric.admits(guess), rule, guess)
 
     def timed_as(self, metric: Metric) -> str:
         """Return how a metric was timed, in words; empty where it was not."""
@@ -181,7 +185,11 @@ class Settings:
         A field of the question that is at its default has no part in it: fields may be added.
         """
         blank = Question(space="")
-        asked = {n: v for n, v in asdict(self.question).items() if v != getattr(blank, n)}
+        asked = {
+            name: value
+            for name, value in asdict(self.question).items()
+            if getattr(self.question, name) != getattr(blank, name)
+        }
         begun_with = (asked, self.facts.space_fingerprint, self.facts.data_fingerprint)
         return sha256(json.dumps(begun_with, sort_keys=True).encode()).hexdigest()
 
@@ -194,12 +202,11 @@ def require(name: str, holds: bool, rule: str, got: object) -> None:
 
 def unlike(then: Question, now: Question) -> Iterator[tuple[str, Any, Any]]:
     """What differs between two questions: what it is, as it is now, and as it was then."""
-    old, new = asdict(then), asdict(now)
-    parameters = old.pop("evaluator_kwargs"), new.pop("evaluator_kwargs")
-    for name, value in old.items():
-        if new[name] != value:
-            yield name.replace("_", " "), new[name], value
-    yield from unlike_parameters(*parameters)
+    for each in fields(then):
+        old, new = getattr(then, each.name), getattr(now, each.name)
+        if each.name != "evaluator_kwargs" and new != old:
+            yield each.name.replace("_", " "), new, old
+    yield from unlike_parameters(then.evaluator_kwargs, now.evaluator_kwargs)
 
 
 def unlike_parameters(

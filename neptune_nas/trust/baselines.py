@@ -74,6 +74,7 @@ def check_timed(search: Search, settings: Settings) -> None:
     for name, ours in search.assembly.timed.items():
         if (theirs := settings.facts.timed.get(name)) != ours:
             raise StudyError(
-                f"study {search.folder.path} has a {name} by {theirs}, but that of its baselines "
-                f"would be {ours}, which do not compare: search under another name first."
+                f"study {search.folder.path} has a {name} by {theirs or 'no clock that it names'}, "
+                f"but that of its baselines would be {ours}, which do not compare: search under "
+                f"another name first."
             )

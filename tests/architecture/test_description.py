@@ -3,7 +3,6 @@ from dataclasses import dataclass
 import pytest
 
 from neptune_nas.architecture.description import brief, describe, title
-from neptune_nas.text import duration, short
 from neptune_nas.architecture.records import (
     Architecture,
     Attention,
@@ -13,6 +12,7 @@ from neptune_nas.architecture.records import (
     InvertedResidual,
     Stage,
 )
+from neptune_nas.text import duration, short
 
 
 @dataclass(frozen=True)

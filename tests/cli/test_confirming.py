@@ -6,10 +6,10 @@ import pytest
 
 from neptune_nas.cli.confirming import foretold, teller
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.trial import State
 from neptune_nas.search.config import Search
 from neptune_nas.search.resume import study_of
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State
 from neptune_nas.trust.confirm import run_confirm
 from tests.study.builders import make_trial
 

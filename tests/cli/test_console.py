@@ -7,9 +7,9 @@ import pytest
 from neptune_nas.cli.console import console
 from neptune_nas.cli.overview import overview
 from neptune_nas.cli.summary import print_study, why_ended
-from neptune_nas.study.trial import State
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State
 from tests.cli.run import neptune
 from tests.study.builders import make_trial, question, settings
 

@@ -9,8 +9,9 @@ import torch
 import neptune_nas
 from neptune_nas.cli.pick import numbered
 from neptune_nas.errors import StudyError
-from neptune_nas.metrics.score import Score
-from neptune_nas.metrics.trial_json import COST, SCORE, SCORED
+from neptune_nas.metrics.registry import COSTS
+from neptune_nas.metrics.score import FIELDS as SCORE
+from neptune_nas.metrics.score import NEEDED, Score
 from neptune_nas.models.architecture_file import FIELDS, loads
 from neptune_nas.models.model import load_model, save_model, untrained
 from neptune_nas.nn.references import ReferenceNetwork
@@ -45,7 +46,7 @@ def test_the_published_schema_names_the_fields_that_are_read() -> None:
     score = schema["$defs"]["score"]
     for fields, published in (
         (FIELDS, schema),
-        (COST, schema["properties"]["cost"]),
+        ([cost.name for cost in COSTS], schema["properties"]["costs"]),
         (SCORE, score),
     ):
         assert {*fields} == {*published["properties"]}
@@ -53,7 +54,7 @@ def test_the_published_schema_names_the_fields_that_are_read() -> None:
     stay = {"trace"}  # a traceback tells of the machine, and stays with the study
     assert {*SCORE} | stay == {field.name for field in dataclasses.fields(Score)}
     assert stay.isdisjoint(SCORE)
-    assert [*SCORED] == score["required"]
+    assert [*NEEDED] == score["required"]
 
 
 def test_a_trial_that_others_wrote_into_the_database_is_none_of_the_study() -> None:

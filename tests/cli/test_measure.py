@@ -9,7 +9,6 @@ from neptune_nas.cli.confirming import confirm_in_all
 from neptune_nas.cli.summary import confirmed_lines, print_plan
 from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.trial import State
 from neptune_nas.search.config import Search
 from neptune_nas.search.dry_run import Plan
 from neptune_nas.study.confirmation import Goal, with_confirmation
@@ -17,6 +16,7 @@ from neptune_nas.study.folder import Folder
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State
 from tests.cli.run import assert_one_sentence, neptune
 from tests.study.builders import make_trial, question, settings
 

@@ -9,7 +9,6 @@ from rich.console import Console
 
 from neptune_nas.cli.overview import overview
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.trial import State
 from neptune_nas.study.confirmation import (
     Aim,
     Goal,
@@ -20,6 +19,7 @@ from neptune_nas.study.confirmation import (
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State
 from tests.study.builders import make_trial, question, settings
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from neptune_nas.study.trial import State
 from neptune_nas.study.read import read_study
+from neptune_nas.study.trial import State
 from neptune_nas.text import counted
 from tests.cli.run import assert_one_sentence, neptune
 

@@ -14,10 +14,10 @@ from neptune_nas.cli.summary import confirmed_table, ranking_table
 from neptune_nas.cli.tables import objective_columns
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.trial import Trial
 from neptune_nas.study.confirmation import Goal
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
 from tests.study.builders import make_trial, question, settings
 
 TABLES: dict[str, Callable[[Study], Table]] = {
@@ -30,11 +30,9 @@ TABLES: dict[str, Callable[[Study], Table]] = {
 def trial(number: int, accuracy: float, flops: int, latency: float) -> Trial:
     """A trial whose accuracy, loss, costs and latency are these."""
     made = make_trial(number, accuracy, flops)
-    cost, scores = (
-        Cost(flops // 2, 14_100, 5_320),
-        (Score(1, {"accuracy": accuracy, "loss": 0.4567}),),
-    )
-    return replace(made, cost=cost, scores=scores, latency=latency)
+    costs = {**Cost(flops // 2, 14_100, 5_320).values, "latency": latency}
+    scores = (Score(1, {"accuracy": accuracy, "loss": 0.4567}),)
+    return replace(made, values=costs, scores=scores)
 
 
 def study_of(objectives: tuple[str, ...], *trials: Trial) -> Study:
@@ -62,7 +60,7 @@ def cells(table: Table, head: str) -> list[str]:
     ("objectives", "head", "shown"),
     [
         (("accuracy", "latency"), "latency", "0.823 ms"),
-        (("accuracy", "params"), "params", "14.1k"),
+        (("accuracy", "params"), "parameters", "14.1k"),
         (("accuracy", "activations"), "activations", "5.32k"),
         (("accuracy", "macs"), "MACs", "80.2k"),
         (("loss", "flops"), "loss", "0.4567"),
@@ -86,7 +84,7 @@ def test_a_table_shows_the_cost_that_was_optimised_on_a_narrow_terminal(
         (("accuracy", "flops"), ["MFLOPs"]),
         (("accuracy", "latency"), ["latency", "MFLOPs"]),
         (("loss", "macs"), ["loss", "MACs"]),
-        (("accuracy", "latency", "flops", "params"), ["latency", "params", "MFLOPs"]),
+        (("accuracy", "latency", "flops", "params"), ["latency", "parameters", "MFLOPs"]),
     ],
 )
 def test_flops_give_way_where_two_others_are_asked_for(
@@ -111,7 +109,7 @@ def test_the_front_wraps_its_architectures_alone_on_a_narrow_terminal() -> None:
     one = trial(6, 0.9, 160_400, 0.8231)
     study = study_of(("accuracy", "params", "activations", "latency"), one)
     title, heads, row, *more = lines(front_table(study), width=60)
-    assert heads.split()[:5] == ["trial", "accuracy", "params", "activations", "latency"]
+    assert heads.split()[:5] == ["trial", "accuracy", "parameters", "activations", "latency"]
     assert row.split()[:6] == ["6", "0.9000", "14.1k", "5.32k", "0.823", "ms"]
     said = "".join((row.partition(" ms")[2], *more)).replace(" ", "")
     assert said == describe(one.architecture).replace(" ", "")

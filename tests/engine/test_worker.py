@@ -1,7 +1,6 @@
 import pickle
 import re
 from dataclasses import dataclass
-from math import isnan
 from typing import Any
 
 import pytest
@@ -82,9 +81,9 @@ CALL = pickle.dumps(Call(0, Architecture(), 1, 0))
         (None, "but returned None: return Score"),
         (
             Score(1, {"accuracy": 95.0, "loss": 1.0}),
-            r"in 0\.\.1, but returned accuracy 95\.0: return a share",
+            r"whose `accuracy` is a share, a number in 0\.\.1, but returned 95\.0",
         ),
-        (Score(1, {"accuracy": "0.5", "loss": 1.0}), "but returned accuracy '0.5'"),  # type: ignore[arg-type]  # wrong on purpose
+        (Score(1, {"accuracy": "0.5", "loss": 1.0}), "but returned '0.5'"),  # type: ignore[dict-item]  # wrong on purpose
     ],
 )
 def test_what_is_no_score_is_the_users_mistake(what: object, says: str) -> None:
@@ -102,7 +101,7 @@ def test_an_accuracy_that_is_no_number_is_a_failure_with_a_reason() -> None:
 def test_what_stands_for_the_accuracy_of_a_failure_is_no_result() -> None:
     reply = answer(Returns(Score(1, {"accuracy": -1.0, "loss": 1.0}, failure="diverged")), CALL, 0)
     assert reply.score is not None
-    assert (isnan(reply.score.main), reply.score.failure) == (True, "diverged")
+    assert (reply.score.values, reply.score.failure) == ({}, "diverged")
 
 
 def test_a_users_mistake_keeps_its_kind() -> None:

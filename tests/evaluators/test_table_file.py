@@ -49,7 +49,10 @@ def row(runs: object = (90.0, 91.0), **costs: object) -> dict[str, object]:
 
 def test_json_has_a_row_a_training_run(tmp_path: Path) -> None:
     rows = read_rows(table(tmp_path, {"01": row()}, "table.json"), CODES)
-    assert [(r.code, r.accuracy, r.seed) for r in rows] == [((0, 1), 0.9, 0), ((0, 1), 0.91, 1)]
+    assert [(r.code, r.values["accuracy"], r.seed) for r in rows] == [
+        ((0, 1), 0.9, 0),
+        ((0, 1), 0.91, 1),
+    ]
 
 
 def test_jsons_flops_are_multiply_adds(tmp_path: Path) -> None:
@@ -67,7 +70,7 @@ def test_a_gzipped_table_reads_the_same(tmp_path: Path) -> None:
 def test_csv_names_decisions_by_their_paths(tmp_path: Path) -> None:
     lines = f'{WIDTH},{BLOCK},{HEADS},accuracy,loss\n16,"{CONV}",,0.5,1.5\n8,Attention,4,0.6,1.2\n'
     rows = read_rows(table(tmp_path, lines), SPACE)
-    assert [(r.code, r.accuracy, r.loss) for r in rows] == [
+    assert [(r.code, r.values["accuracy"], r.values["loss"]) for r in rows] == [
         ((1, 0, -1), 0.5, 1.5),
         ((0, 1, 1), 0.6, 1.2),
     ]
@@ -144,7 +147,12 @@ def test_a_column_that_is_not_there_is_not_none(tmp_path: Path) -> None:
 def test_csv_may_have_codes_seeds_epochs_costs_and_notes(tmp_path: Path) -> None:
     lines = "code,test_acc,seed,epochs,flops,note\n01,50,2,9,100,fine\n"
     (found,) = read_rows(table(tmp_path, lines), CODES)
-    assert (found.code, found.accuracy, found.seed, found.fidelity) == ((0, 1), 0.5, 2, 9)
+    assert (found.code, found.values, found.seed, found.fidelity) == (
+        (0, 1),
+        {"accuracy": 0.5},
+        2,
+        9,
+    )
     assert found.costs == {"flops": 100.0}
 
 

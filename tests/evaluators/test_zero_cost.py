@@ -1,4 +1,5 @@
 from dataclasses import replace
+from math import isnan
 from typing import Any
 from unittest.mock import Mock
 
@@ -18,13 +19,13 @@ from neptune_nas.architecture.records import (
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.evaluators.proxies import Batch, SignKernel, deviation, jacov, naswot, synflow
-from neptune_nas.evaluators.zero_cost import FORMULAS, PROXIES, Proxy, ZeroCost
+from neptune_nas.evaluators.zero_cost import FORMULAS, PROXIES, ZeroCost
 from neptune_nas.metrics.counted import cost
 from neptune_nas.nn.builder import build
 from neptune_nas.tasks.registry import TASKS
 from tests.evaluators.contract import OTHER, SMALL, EvaluatorContract
 
-NETWORK_PROXIES = [proxy for proxy in PROXIES if proxy not in ("flops", "params")]
+NETWORK_PROXIES = [proxy for proxy in PROXIES if proxy in FORMULAS]
 
 
 @pytest.fixture(params=PROXIES)
@@ -34,7 +35,7 @@ def proxy(request: pytest.FixtureRequest) -> Any:
 
 class TestZeroCost(EvaluatorContract):
     @pytest.fixture
-    def evaluator(self, proxy: Proxy) -> Evaluator:
+    def evaluator(self, proxy: str) -> Evaluator:
         return ZeroCost(proxy)
 
 
@@ -45,7 +46,7 @@ def test_flops_and_parameters_are_those_of_the_built_network() -> None:
 
 
 @pytest.mark.parametrize("proxy", ["synflow", "naswot", "flops", "params"])
-def test_a_wider_and_deeper_network_has_more(proxy: Proxy) -> None:
+def test_a_wider_and_deeper_network_has_more(proxy: str) -> None:
     stage = Stage(16, norm="batch", substages=(Conv(), Conv()))
     larger = Architecture(Stem(8), (stage,))
     evaluator = ZeroCost(proxy)
@@ -53,26 +54,26 @@ def test_a_wider_and_deeper_network_has_more(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("norm", ["batch", "layer", "instance", "rms", "lrn", "mln", "none"])
-def test_every_proxy_takes_every_norm_and_attention(proxy: Proxy, norm: Norm) -> None:
+def test_every_proxy_takes_every_norm_and_attention(proxy: str, norm: Norm) -> None:
     stage = Stage(8, norm=norm, substages=(Attention(2), FeedForward()))
     assert ZeroCost(proxy, batch_size=16)(replace(SMALL, stages=(stage,)), 0, 0).failure is None
 
 
 @pytest.mark.parametrize("proxy", NETWORK_PROXIES)
-def test_the_seed_of_the_weights_matters(proxy: Proxy) -> None:
+def test_the_seed_of_the_weights_matters(proxy: str) -> None:
     evaluator = ZeroCost(proxy)
     assert evaluator(SMALL, 0, 0).proxy != evaluator(SMALL, 0, 1).proxy
 
 
 def test_a_proxy_claims_no_accuracy() -> None:
     score = ZeroCost("synflow")(OTHER, 0, 0)
-    assert (score.main, score.values["loss"]) == (0.0, 0.0)
+    assert (isnan(score.main), score.values) == (True, {})
     assert score.rank_value == score.proxy
 
 
 def test_an_unknown_proxy_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(OptionError, match="proxy 'synflo' is unknown: did you mean 'synflow'"):
-        ZeroCost("synflo")  # type: ignore[arg-type]  # what the test is about
+        ZeroCost("synflo")
 
 
 def test_a_value_that_is_not_finite_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,7 @@ from neptune_nas.architecture.records import (
     Stage,
     Stem,
 )
-from neptune_nas.metrics.counted import CostModel, cost
-from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.counted import Cost, CostModel, cost
 from neptune_nas.nn.builder import build_stage
 
 IMAGE = (3, 224, 224)

@@ -26,8 +26,8 @@ from neptune_nas.study.study import Study
 from tests.study.builders import make_trial, question, settings
 
 SHAPE = (1, 8, 8)
-COST = {"macs": 1, "params": 1, "activations": 1, "flops": 2}
-SCORE = {"fidelity": 1, "accuracy": 0.5, "loss": 1.0}
+COSTS = {"macs": 1, "params": 1, "activations": 1, "flops": 2, "latency": 0.5}
+SCORE = {"fidelity": 1, "values": {"accuracy": 0.5, "loss": 1.0}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def test_what_is_loaded_builds_the_network_that_was_exported(seed: int) -> None:
     again = loads(dumps(item), "text")
     assert again == item
     assert again.key == item.key
-    assert cost(again.build(), SHAPE) == item.costs
+    assert cost(again.build(), SHAPE).values == item.costs
 
 
 def test_equal_seeds_build_equal_weights() -> None:
@@ -83,10 +83,17 @@ def text_with(**changes: Any) -> str:
         (text_with(version=1.0), r"`version` must be 1, but got 1\.0"),
         (text_with(key=3), "`key` must be a string, but got 3"),
         (text_with(shoe=3), "`shoe` is unknown"),
-        (text_with(cost={"macs": 1}), r"`cost\.params` is missing"),
-        (text_with(cost={**COST, "macs": inf}), r"`cost\.macs` must be a whole number .*got inf"),
-        (text_with(cost={**COST, "params": -1}), r"`cost\.params` must be a whole number of at"),
-        (text_with(cost={**COST, "flops": 3}), r"`cost\.flops` must be \d+, but got 3"),
+        (text_with(costs={**COSTS, "watts": 1}), r"`costs\.watts` is unknown"),
+        (
+            text_with(costs={**COSTS, "latency": -1}),
+            r"`costs\.latency` must be a number of at least",
+        ),
+        (
+            text_with(costs={**COSTS, "macs": inf}),
+            r"`costs\.macs` must be a whole number.*got inf",
+        ),
+        (text_with(costs={**COSTS, "params": -1}), r"`costs\.params` must be a whole number of at"),
+        (text_with(costs={**COSTS, "flops": 3}), r"`costs\.flops` must be \d+, but got 3"),
         (text_with(input_shape=[1, 2]), "`input_shape` must be a list of three"),
         (text_with(input_shape=[1.5, 8, 8]), "`input_shape` must be a list of three"),
         (text_with(input_shape=[0, 0, 0]), "`input_shape` must be a list of three"),
@@ -96,12 +103,15 @@ def text_with(**changes: Any) -> str:
         (text_with(scores=None), "`scores` must be a list, but got None"),
         (text_with(scores=[None]), r"`scores\.0` must be an object, but got None"),
         (text_with(scores=["a"]), r"`scores\.0` must be an object, but got 'a'"),
-        (text_with(scores=[{"fidelity": 1}]), r"`scores\.0\.accuracy` is missing"),
+        (text_with(scores=[{"fidelity": 1}]), r"`scores\.0\.values` is missing"),
         (
-            text_with(scores=[{**SCORE, "accuracy": "high"}]),
-            r"`scores\.0\.accuracy` must be a number in",
+            text_with(scores=[{**SCORE, "values": {"accuracy": "high"}}]),
+            r"`scores\.0\.values\.accuracy` must be a number in",
         ),
-        (text_with(scores=[{**SCORE, "loss": inf}]), r"`scores\.0\.loss` must be a finite number"),
+        (
+            text_with(scores=[{**SCORE, "values": {"loss": inf}}]),
+            r"`scores\.0\.values\.loss` must be a finite number",
+        ),
         (text_with(scores=[{**SCORE, "seed": True}]), r"`scores\.0\.seed` must be a whole number"),
         (text_with(recipe=[]), "`recipe` must be an object"),
     ],
@@ -120,7 +130,10 @@ def test_a_missing_field_is_named(name: str) -> None:
 
 
 def test_a_score_that_is_unknown_comes_back_as_such() -> None:
-    item = replace(bare(Architecture(), SHAPE, 10), scores=(Score(1, proxy=3.5),))
+    item = replace(
+        bare(Architecture(), SHAPE, 10),
+        scores=(Score(1, {"accuracy": nan, "loss": inf}, proxy=3.5),),
+    )
     (score,) = loads(dumps(item), "text").scores
     assert isnan(score.main)
     assert (score.values["loss"], score.proxy) == (inf, 3.5)

@@ -8,8 +8,7 @@ from torch import nn
 from torchvision.models import MobileNet_V3_Small_Weights, ShuffleNet_V2_X0_5_Weights
 
 from neptune_nas.errors import ArchitectureError, OptionError
-from neptune_nas.metrics.counted import cost
-from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.counted import Cost, cost
 from neptune_nas.nn.references import REFERENCES, ReferenceNetwork, list_references
 
 RGB, GREY = (3, 32, 32), (1, 28, 28)

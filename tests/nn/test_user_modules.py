@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from neptune_nas.models.export.write import write
 
 from neptune_nas.architecture.records import Architecture, Attention, Conv, Stage, Stem
 from neptune_nas.errors import ArchitectureError, OptionError, OwnCodeError
@@ -12,7 +13,6 @@ from neptune_nas.evaluators.proxies import last_map
 from neptune_nas.evaluators.zero_cost import PROXIES, ZeroCost
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.models.architecture_file import bare
-from neptune_nas.models.export.write import write
 from neptune_nas.models.model import untrained
 from neptune_nas.nn.builder import build, is_buildable, least_size
 from tests.nn import plain

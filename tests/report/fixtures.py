@@ -3,7 +3,7 @@
 import importlib.util
 from dataclasses import replace
 from functools import cache
-from math import exp, log10
+from math import exp, log, log10
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,13 +13,13 @@ from neptune_nas.architecture.records import Architecture, Attention
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.trial import State, Trial
 from neptune_nas.report.drawing import model_for
 from neptune_nas.space import Space
 from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State, Trial
 
 INPUT, CLASSES, CHANCE = (1, 8, 8), 10, 0.1
 RUNGS = (1, 3, 9)
@@ -49,7 +49,7 @@ def plain_trial(
         number=number,
         architecture=Architecture(),
         key=f"{number:016x}",
-        cost=Cost(macs=macs, params=1000 + number, activations=100),
+        values=Cost(macs=macs, params=1000 + number, activations=100).values,
         scores=tuple(
             Score(RUNGS[-1], {"accuracy": value, "loss": 1.0}, seed=i)
             for i, value in enumerate(found)
@@ -57,6 +57,11 @@ def plain_trial(
         state=State.FINISHED if found else State.FAILED,
         failure=None if found else "loss is not finite",
     )
+
+
+def timed(trial: Trial, latency: float) -> Trial:
+    """The trial with a latency in ms."""
+    return replace(trial, values={**trial.values, "latency": latency})
 
 
 def plain_results(*trials: Trial, name: str = "plain", **question: Any) -> Study:
@@ -88,7 +93,7 @@ def make_reference(name: str, *accuracies: float, macs: int = 416_000) -> Refere
         Score(RUNGS[-1], {"accuracy": value, "loss": 1.0}, seed=i)
         for i, value in enumerate(accuracies)
     )
-    return Reference(name, Cost(macs, 61_706, 10_000), tuple(scores))
+    return Reference(name, Cost(macs, 61_706, 10_000).values, tuple(scores))
 
 
 def make_settings(name: str, trials: int, question: Question) -> Settings:
@@ -102,7 +107,7 @@ def make_settings(name: str, trials: int, question: Question) -> Settings:
         input_shape=INPUT,
         classes=CLASSES,
         images=(1149, 288, 360),
-        chance=CHANCE,
+        guess={"accuracy": CHANCE, "loss": log(CLASSES)},
         reference=(CHANCE, *(5_000_000.0 for _ in question.objectives[1:])),
         device="cpu",
         hardware="a CPU with 2 cores",
@@ -150,7 +155,7 @@ def make_trial(number: int, rng: Random) -> Trial:
         number=number,
         architecture=architecture,
         key=key(architecture),
-        cost=cost,
+        values=cost.values,
         picks=default_space().picks(architecture),
         scores=scores,
         state=State.FAILED if failure else finished,
@@ -185,7 +190,7 @@ def make_ledger(trials: tuple[Trial, ...]) -> Ledger:
         failures=failures,
         epochs=sum(score.fidelity for score in scores if score.ok),
         flops_trained=sum(
-            3.0 * t.values["flops"] * 1149 * s.fidelity for t in trials for s in t.scores
+            3.0 * t.values.get("flops", 0) * 1149 * s.fidelity for t in trials for s in t.scores
         ),
         worker_seconds=busy,
         wall_seconds=busy / 1.8,

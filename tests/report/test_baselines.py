@@ -4,11 +4,11 @@ from random import Random
 
 import pytest
 
-from neptune_nas.metrics.trial import State, Trial
 from neptune_nas.report.baselines import baseline_verdicts, mean_random
 from neptune_nas.report.checklist import checklist
 from neptune_nas.report.pareto_figure import pareto_figure
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State, Trial
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
 

@@ -63,9 +63,9 @@ def test_hypervolumes_are_measured_from_the_worst_corner_of_all() -> None:
 
 def test_latencies_of_different_kinds_do_not_compare() -> None:
     asked = {"objectives": ("accuracy", "latency")}
-    timed = with_facts(study("b", **asked), latency="processor time of one thread")
+    timed = with_facts(study("b", **asked), timed={"latency": "processor time of one thread"})
     with pytest.raises(
-        StudyError, match=r"different kinds \(wall clock and processor time of one thread\)"
+        StudyError, match=r"different kinds \(one that it does not name and processor time of"
     ):
         check_comparable([study("a", **asked), timed])
     assert check_comparable([timed, timed]) == ()

@@ -5,8 +5,9 @@ from rich.console import Console
 
 from neptune_nas.architecture.records import Architecture, Attention, Conv, Head, Stage, Stem
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.metrics.counted import CostModel
+from neptune_nas.metrics.counted import Cost, CostModel
 from neptune_nas.report.drawing import draw_text, rows, shares
+from tests.nn.plain import Plain
 from tests.report.fixtures import MODEL, make_results
 
 NET = Architecture(
@@ -43,8 +44,8 @@ def test_rows_say_how_far_up_each_substage_reads() -> None:
 def test_the_costs_of_all_rows_are_the_cost_of_the_network() -> None:
     for trial in make_results(5).trials:
         found = rows(trial.architecture, MODEL)
-        assert sum(row.cost.macs for row in found) == trial.cost.macs
-        assert sum(row.cost.params for row in found) == trial.cost.params
+        assert sum(row.cost.macs for row in found) == trial.values["macs"]
+        assert sum(row.cost.params for row in found) == trial.values["params"]
 
 
 def test_shares_are_percents_of_all_macs() -> None:
@@ -88,3 +89,30 @@ def test_dense_wiring_says_which_rows_are_read() -> None:
     text = printed(Architecture(stages=(Stage(8, connections="dense", substages=substages),)))
     assert "-1 -2" in text
     assert "shortcut" not in text
+
+
+def test_a_network_whose_parts_are_not_known_is_drawn_as_its_fields() -> None:
+    model = CostModel((3, 16, 16), 10)
+    found = rows(Plain(8, 3), model)
+    assert [(row.kind, row.label) for row in found] == [
+        ("image", "image"),
+        ("network", "Plain"),
+        ("field", "width 8"),
+        ("field", "depth 3"),
+    ]
+    assert [row.cost for row in found[1:]] == [
+        model.cost(Plain(8, 3)),
+        Cost(0, 0, 0),
+        Cost(0, 0, 0),
+    ]
+    assert found[1].shape == (10, 1, 1)
+
+
+def test_a_network_whose_parts_are_not_known_has_a_line_a_field() -> None:
+    lines = [line.split() for line in printed(Plain(8, 3)).splitlines()]
+    assert [line[:2] for line in lines[1:]] == [
+        ["image", "1"],
+        ["network", "Plain"],
+        ["width", "8"],
+        ["depth", "3"],
+    ]

@@ -5,9 +5,9 @@ import pytest
 
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.trial import Trial
 from neptune_nas.report.effects import effects_of, measure_effects
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
 from tests.report.fixtures import plain_results, plain_trial
 
 
@@ -22,7 +22,7 @@ def caused(number: int, rng: Random) -> Trial:
     accuracy = (0.9 if norm == "batch" else 0.7) + rng.uniform(-0.01, 0.01)
     return replace(
         plain_trial(number, accuracy, 1),
-        cost=Cost(1000 * width, 10, 10),
+        values=Cost(1000 * width, 10, 10).values,
         scores=(
             Score(1, {"accuracy": accuracy, "loss": 1.0}),
             Score(9, {"accuracy": accuracy, "loss": 1.0}),

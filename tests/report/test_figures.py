@@ -10,7 +10,7 @@ from neptune_nas.report import style
 from neptune_nas.report.figures import FIGURES, draw, image
 from neptune_nas.report.pareto_figure import pareto_figure
 from neptune_nas.study.study import Study
-from tests.report.fixtures import make_results, plain_results, plain_trial
+from tests.report.fixtures import make_results, plain_results, plain_trial, timed
 
 
 def names(fig: go.Figure) -> list[str]:
@@ -50,7 +50,7 @@ def test_the_front_shows_rungs_apart_and_references_beside() -> None:
 def test_the_points_of_the_front_are_its_trials() -> None:
     study = make_results(60)
     line = pareto_figure([study]).data[3]
-    assert list(line.x) == [trial.cost.flops for trial in study.pareto()]
+    assert list(line.x) == [trial.values["flops"] for trial in study.pareto()]
     assert [study.trials[place] for place in line.customdata] == list(study.pareto())
 
 
@@ -89,22 +89,20 @@ def test_an_unknown_figure_is_refused_with_the_nearest() -> None:
 
 
 def test_the_axis_of_latency_says_what_it_is() -> None:
-    study = plain_results(
-        replace(plain_trial(0, 0.9, 10), latency=1.5), objectives=("accuracy", "latency")
-    )
-    facts = replace(study.settings.facts, latency="as the table says")
-    timed = replace(study, settings=replace(study.settings, facts=facts))
-    assert draw("pareto", [timed]).layout.xaxis.title.text == (
+    study = plain_results(timed(plain_trial(0, 0.9, 10), 1.5), objectives=("accuracy", "latency"))
+    facts = replace(study.settings.facts, timed={"latency": "as the table says"})
+    tabled = replace(study, settings=replace(study.settings, facts=facts))
+    assert draw("pareto", [tabled]).layout.xaxis.title.text == (
         "latency of one image in ms (as the table says)"
     )
 
 
 def test_a_latency_in_ms_has_no_prefix_and_other_costs_do() -> None:
-    trial = replace(plain_trial(0, 0.9, 10_000), latency=0.5)
-    timed = draw("pareto", [plain_results(trial, objectives=("accuracy", "latency"))])
+    trial = timed(plain_trial(0, 0.9, 10_000), 0.5)
+    in_ms = draw("pareto", [plain_results(trial, objectives=("accuracy", "latency"))])
     counted = draw("pareto", [plain_results(trial)])
-    assert (timed.layout.xaxis.tickformat, counted.layout.xaxis.tickformat) == ("~r", "~s")
-    assert all("%{x:.4r}" in trace.hovertemplate for trace in timed.data)
+    assert (in_ms.layout.xaxis.tickformat, counted.layout.xaxis.tickformat) == ("~r", "~s")
+    assert all("%{x:.4r}" in trace.hovertemplate for trace in in_ms.data)
     assert all("%{x:.4s}" in trace.hovertemplate for trace in counted.data)
 
 

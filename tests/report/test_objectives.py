@@ -3,21 +3,17 @@ from typing import Any
 
 import pytest
 
-from neptune_nas.report.objectives import TITLES, others, value_text
-from neptune_nas.study.objectives import OBJECTIVES
+from neptune_nas.metrics.registry import metric
+from neptune_nas.report.objectives import others, value_text
 from neptune_nas.study.settings import Question
-from tests.report.fixtures import plain_trial
+from tests.report.fixtures import plain_trial, timed
 
-TRIAL = replace(plain_trial(7, 0.9, 80_250), latency=1.2345)
-
-
-def test_every_objective_but_accuracy_has_a_title() -> None:
-    assert {*TITLES} == {*OBJECTIVES} - {"accuracy"}
+TRIAL = timed(plain_trial(7, 0.9, 80_250), 1.2345)
 
 
 def test_the_objectives_that_a_table_lacks_stand_in_their_order() -> None:
     asked = Question("tiny", objectives=("latency", "accuracy", "flops", "params"))
-    assert others(asked, ("accuracy", "flops")) == ("latency", "params")
+    assert others(asked, [metric("flops")]) == (metric("latency"), metric("params"))
 
 
 @pytest.mark.parametrize(
@@ -32,11 +28,11 @@ def test_the_objectives_that_a_table_lacks_stand_in_their_order() -> None:
     ],
 )
 def test_a_value_is_said_in_a_few_digits_with_its_unit(name: str, text: str) -> None:
-    assert value_text(name, TRIAL) == text
+    assert value_text(metric(name), TRIAL) == text
 
 
 @pytest.mark.parametrize(
-    ("name", "changes"), [("latency", {"latency": None}), ("loss", {"scores": ()})]
+    ("name", "changes"), [("latency", {"values": {}}), ("loss", {"scores": ()})]
 )
 def test_what_was_not_measured_is_a_dash(name: str, changes: dict[str, Any]) -> None:
-    assert value_text(name, replace(TRIAL, **changes)) == "-"
+    assert value_text(metric(name), replace(TRIAL, **changes)) == "-"

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from neptune_nas.metrics.trial import State
 from neptune_nas.report.outputs import failures_text
+from neptune_nas.study.trial import State
 from tests.report.fixtures import plain_results, plain_trial
 
 FAILED = replace(plain_trial(0, None, 10), state=State.FAILED, failure="odd", trace="in line 3\n")

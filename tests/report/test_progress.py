@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.trial import Trial
 from neptune_nas.report.progress import corners, progress, spans, survival
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
 from tests.report.fixtures import make_results, plain_results, plain_trial
 
 

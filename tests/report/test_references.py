@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from neptune_nas.metrics.trial import Cost, Score
+from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.score import Score
 from neptune_nas.report.page import render
 from neptune_nas.report.pareto_figure import pareto_figure
 from neptune_nas.report.references import (
@@ -25,7 +26,7 @@ TRIALS = (
     plain_trial(3, 0.95, 4_000_000),
 )
 FAILED = Reference(
-    "fragile", Cost(7, 7, 7), (Score(RUNGS[-1], 0.0, float("inf"), failure="a <b> of a failure"),)
+    "fragile", Cost(7, 7, 7).values, (Score(RUNGS[-1], failure="a <b> of a failure"),)
 )
 
 
@@ -63,9 +64,9 @@ def test_networks_stand_cheapest_first_with_the_spread_of_their_seeds() -> None:
 def test_a_network_that_failed_is_shown_with_the_reason_and_not_compared() -> None:
     assert only(FAILED)[1] == "none\n1 failed: a <b> of a failure"
     assert only(FAILED)[-2:] == ("none", "none")
-    assert only(FAILED.plus(Score(RUNGS[-1], 0.8, 1.0, seed=1)))[1].startswith(
-        "0.8000\n1 seed; 1 failed: "
-    )
+    assert only(FAILED.plus(Score(RUNGS[-1], {"accuracy": 0.8, "loss": 1.0}, seed=1)))[
+        1
+    ].startswith("0.8000\n1 seed; 1 failed: ")
 
 
 def test_the_page_has_the_table_escaped_and_the_caveat() -> None:

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from neptune_nas.errors import OptionError
-from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.score import Score
 from neptune_nas.report.checklist import checklist
 from neptune_nas.report.tables import escape_markdown, pareto_csv, ranking_text, trials_csv
 from neptune_nas.study.study import Study
-from tests.report.fixtures import make_results, plain_results, plain_trial
+from tests.report.fixtures import make_results, plain_results, plain_trial, timed
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +58,14 @@ def test_the_ranking_as_markdown_says_its_formula_and_its_first(study: Study) ->
 
 
 def test_what_a_table_does_not_say_is_left_out() -> None:
-    half = replace(plain_trial(0, 0.9, 10_000), cost=Cost(10_000, 1_000, 0))
+    half = replace(
+        plain_trial(0, 0.9, 10_000), values={"flops": 20_000, "macs": 10_000, "params": 1_000}
+    )
     study = plain_results(half, plain_trial(1, 0.8, 5_000))
     (first, second) = csv.DictReader(io.StringIO(trials_csv(study)))
     assert (first["flops"], first["activations"]) == ("20000", "")
     assert (second["flops"], second["activations"]) == ("10000", "100")
-    unknown = replace(half, cost=Cost(0, 1_000, 0))
+    unknown = replace(half, values={"params": 1_000})
     text = ranking_text(plain_results(unknown, objectives=("accuracy", "params")), "md")
     assert "| 1 | 0 | 0.9000 | - | 1k | 800 | - |" in text
 
@@ -79,7 +81,7 @@ def test_what_a_table_does_not_say_is_left_out() -> None:
 def test_markdown_shows_what_the_study_aims_at(
     objectives: tuple[str, ...], heads: str, cells: str
 ) -> None:
-    trial = replace(plain_trial(0, 0.9, 10_000), latency=1.2345)
+    trial = timed(plain_trial(0, 0.9, 10_000), 1.2345)
     text = ranking_text(plain_results(trial, objectives=objectives), "md")
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert f"| place | trial | {heads} parameters |" in table[0]
@@ -123,7 +125,7 @@ def test_a_loss_that_was_not_measured_is_an_empty_cell(unknown: float) -> None:
     trials = [plain_trial(number, 0.9, 10) for number in range(3)]
     losses = (1.5, unknown)
     scored = [
-        replace(trial, scores=tuple(replace(score, loss=value) for score in trial.scores))
+        replace(trial, scores=(Score(9, {"accuracy": 0.9, "loss": value}),))
         for trial, value in zip(trials, losses, strict=False)
     ]
     bare = replace(trials[2], scores=())

@@ -30,8 +30,8 @@ FIRST = SeedMetrics(
 SECOND = replace(FIRST, seed=1, weights="raw", test={"accuracy": 0.9, "loss": 0.6}, device="cuda")
 METRICS = Metrics(
     terms=TERMS,
-    cost=Cost(1000, 200, 30),
-    seeds=(FIRST, SECOND),
+    costs=Cost(1000, 200, 30).values,
+    seeds=(FIRST, replace(FIRST, seed=1, weights="raw", test_accuracy=0.9, device="cuda")),
 )
 
 

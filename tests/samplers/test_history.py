@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.metrics.pareto import ranks
+from neptune_nas.metrics.registry import metric
 from neptune_nas.samplers.history import Entry, History, Reader, best, crowding, ranked
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.study.objectives import directions
@@ -84,7 +85,7 @@ def test_the_trial_that_asks_is_left_out() -> None:
 
 def with_one_trial(objectives: tuple[str, ...]) -> Entry[Architecture]:
     """A trial of two rungs, reported as 0.25 at the proxy's and at 1, and of 2.5 ms."""
-    study = optuna.create_study(directions=directions(objectives))
+    study = optuna.create_study(directions=directions([*map(metric, objectives)]))
     trial = ask(study)
     for rung in (0, 1):
         study._storage.set_trial_intermediate_value(trial._trial_id, rung, 0.25)

@@ -13,13 +13,13 @@ from torch import nn
 
 from neptune_nas.architecture.records import Architecture, Conv, Stage
 from neptune_nas.errors import NeptuneError, OptionError, OwnCodeError, StudyError
-from neptune_nas.study.trial import State
 from neptune_nas.search.config import Search
 from neptune_nas.search.coordinator import StopSearch
 from neptune_nas.space import Space, choice
 from neptune_nas.study.progress import Progress
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State
 from tests.study.fakes import Arithmetic
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,6 @@
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,9 @@ from neptune_nas.architecture.codec import key
 from neptune_nas.engine.engine import Result
 from neptune_nas.errors import StudyError
 from neptune_nas.interrupts import ctrl_c_held
-from neptune_nas.metrics.counted import Cost
-from neptune_nas.study.trial import State
 from neptune_nas.search.coordinator import Limits, StopSearch
 from neptune_nas.study.store import Store
+from neptune_nas.study.trial import State
 from tests.study.builders import FEW, SPACE, coordinator_on, question, store_in
 from tests.study.fakes import Arithmetic, InlineEngine, Together
 
@@ -40,13 +39,13 @@ def keys_of_the_first(trials: int, folder: Path) -> list[str]:
 
 
 def timed(
-    measure: Callable[[Any], tuple[Cost, float | None]],
-) -> Callable[[Any], tuple[Cost, float | None]]:
+    measure: Callable[[Any], Mapping[str, float]],
+) -> Callable[[Any], Mapping[str, float]]:
     """The same costs, and a latency that follows from them."""
 
-    def measured(architecture: Any) -> tuple[Cost, float | None]:
-        cost, _ = measure(architecture)
-        return cost, cost.flops / 1e6
+    def measured(architecture: Any) -> Mapping[str, float]:
+        costs = measure(architecture)
+        return {**costs, "latency": costs["flops"] / 1e6}
 
     return measured
 

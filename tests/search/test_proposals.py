@@ -16,7 +16,7 @@ RUNGS = (1, 3)
 def searched(folder: Path, *objectives: str) -> Coordinator:
     """Six trials, of which four waited at the first rung for good."""
     coordinator = coordinator_on(store_in(folder), question(rungs=RUNGS, objectives=objectives))
-    coordinator.measure = lambda _: (Cost(7, 7, 7), 2.5)
+    coordinator.measure = lambda _: {**Cost(7, 7, 7).values, "latency": 2.5}
     coordinator.run(InlineEngine(Arithmetic()), Limits(6))
     return coordinator
 
@@ -30,7 +30,7 @@ def test_samplers_are_told_the_scored_objective_below_the_last_rung_also_after_a
     tmp_path: Path, measured: str
 ) -> None:
     told = searched(tmp_path, measured, "flops").proposer.study.get_trials()
-    expected = [{1: getattr(t.scores[0], measured)} for t in store_in(tmp_path).trials()]
+    expected = [{1: t.scores[0].values[measured]} for t in store_in(tmp_path).trials()]
     assert [t.intermediate_values for t in told] == expected
     anew = again(tmp_path, measured, "flops").proposer.study.get_trials()
     assert [t.intermediate_values for t in anew] == expected

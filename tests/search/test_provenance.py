@@ -3,19 +3,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from neptune_nas.search.costs import Costs
 
 import neptune_nas
 from neptune_nas.architecture.records import Architecture, Stage
-from neptune_nas.devices.numerics import Numerics
-from neptune_nas.errors import StudyError
+from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.metrics.constraints import parse_constraint
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.search.costs import Gauge
+from neptune_nas.metrics.registry import Metric, metric
 from neptune_nas.search.provenance import Asked, begin, settle_settings, versions
 from neptune_nas.search.reference_point import costliest, reference_point
 from neptune_nas.space import Space, choice
 from neptune_nas.study.folder import Folder
-from tests.study.builders import CLASSES, SHAPE, SPACE, question, settings
+from tests.study.builders import CLASSES, GUESS, SHAPE, SPACE, question, settings
 
 BEGUN = settings(question())
 
@@ -86,32 +86,30 @@ def test_a_study_keeps_the_precision_and_layout_that_it_began_with(tmp_path: Pat
         settle_settings(Folder(tmp_path), asked(), other)
 
 
-WALL, OURS = None, "processor time of one thread"  # a study from before says nothing of it
+OURS, TABLES = {"latency": "processor time of one thread"}, {"latency": "as the table says"}
 
 
 @pytest.mark.parametrize(
     ("begun", "now", "said"),
     [
-        (WALL, OURS, "begun with latency 'wall clock', but now it is 'processor time of one thr"),
-        (OURS, "as the table says", "begun with latency 'processor time of one thread', but now"),
+        ({}, OURS, "begun with latency 'not timed', but now it is 'processor time of one thr"),
+        (OURS, TABLES, "begun with latency 'processor time of one thread', but now it is 'as"),
     ],
 )
 def test_a_study_does_not_go_on_with_latencies_of_another_kind(
-    tmp_path: Path, begun: str | None, now: str, said: str
+    tmp_path: Path, begun: dict[str, str], now: dict[str, str], said: str
 ) -> None:
     timed = question(objectives=("accuracy", "latency"))
-    facts = replace(BEGUN.facts, latency=begun)
+    facts = replace(BEGUN.facts, timed=begun)
     begin(Folder(tmp_path), replace(BEGUN, question=timed, facts=facts))
     with pytest.raises(StudyError, match=said):
-        settle_settings(Folder(tmp_path), asked(question=timed), replace(facts, latency=now))
-    settled = settle_settings(
-        Folder(tmp_path), asked(question=timed), replace(facts, latency=begun)
-    )
-    assert settled.latency == (begun or "wall clock")
+        settle_settings(Folder(tmp_path), asked(question=timed), replace(facts, timed=now))
+    settled = settle_settings(Folder(tmp_path), asked(question=timed), facts)
+    assert settled.timed_as(metric("latency")) == begun.get("latency", "")
 
 
 def test_a_study_without_latencies_has_no_kind_of_them() -> None:
-    assert BEGUN.latency == ""
+    assert BEGUN.timed_as(metric("latency")) == ""
 
 
 def test_versions_name_what_scores_depend_on() -> None:
@@ -128,26 +126,39 @@ def test_the_costliest_of_a_small_space_is_the_largest_of_all() -> None:
 
 
 def test_the_reference_is_chance_and_the_largest_cost_or_a_limit() -> None:
-    gauge = Gauge(CostModel(SHAPE, CLASSES))
-    names = ("accuracy", "flops", "params")
-    limits = (parse_constraint("params<=9k"),)
-    corner = reference_point(SPACE, names, limits, gauge.value, {"accuracy": 0.1, "loss": 2.3})
-    most = max(gauge.cost(architecture).flops for architecture in SPACE)
-    assert corner == (0.1, most, 9_000)
+    costs = Costs(CostModel(SHAPE, CLASSES))
+    about = question(
+        objectives=("accuracy", "loss", "flops", "params"), constraints=("params<=9k",)
+    )
+    corner = reference_point(SPACE, about, costs.value, GUESS)
+    most = max(costs.value("flops", architecture) for architecture in SPACE)
+    assert corner == (0.1, GUESS["loss"], most, 9_000)
 
 
-def test_a_gauge_refuses_what_is_too_large_for_the_images() -> None:
+def test_what_guessing_scores_must_be_known_of_a_score_of_which_less_is_better() -> None:
+    f1, error = (
+        Metric("f1", "F1", "share", "more", "scored"),
+        Metric("rmse", "RMSE", source="scored"),
+    )
+    costs = Costs(CostModel(SHAPE, CLASSES))
+    about = question(objectives=("f1", "rmse"), scored=(f1, error))
+    with pytest.raises(OptionError, match="objective 'rmse' is better when it is less, but noth"):
+        reference_point(SPACE, about, costs.value, GUESS)
+    assert reference_point(SPACE, about, costs.value, {"rmse": 3.0}) == (0.0, 3.0)
+
+
+def test_costs_refuse_what_is_too_large_for_the_images() -> None:
     deep: Space[Architecture] = Space(
         "deep", Architecture(stages=(Stage(width=choice(8, 16)),) * 5)
     )
-    assert not Gauge(CostModel(SHAPE, CLASSES)).feasible(deep[0])
+    assert not Costs(CostModel(SHAPE, CLASSES)).feasible(deep[0])
 
 
-def test_a_gauge_keeps_constraints() -> None:
+def test_costs_keep_constraints() -> None:
     model = CostModel(SHAPE, CLASSES)
     most = max(model.cost(architecture).flops for architecture in SPACE)
-    gauge = Gauge(model, (parse_constraint(f"flops<{most}"),))
-    feasible = [gauge.feasible(architecture) for architecture in SPACE]
+    costs = Costs(model, constraints=(parse_constraint(f"flops<{most}"),))
+    feasible = [costs.feasible(architecture) for architecture in SPACE]
     assert 0 < sum(feasible) < len(feasible)
 
 
@@ -158,6 +169,6 @@ def test_a_latency_is_measured_once() -> None:
         measured.append(architecture)
         return 2.0
 
-    gauge = Gauge(CostModel(SHAPE, CLASSES), clock=clock)
-    assert [gauge.latency(SPACE[0]) for _ in range(3)] == [2.0] * 3
+    costs = Costs(CostModel(SHAPE, CLASSES), clocks={"latency": clock})
+    assert [costs.value("latency", SPACE[0]) for _ in range(3)] == [2.0] * 3
     assert len(measured) == 1

@@ -7,10 +7,11 @@ from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from neptune_nas.architecture.records import Architecture
+from neptune_nas.metrics.registry import metric
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.trial import State
 from neptune_nas.search.coordinator import Coordinator, Limits
-from neptune_nas.study.objectives import standing
+from neptune_nas.study.objectives import rung_losses
+from neptune_nas.study.trial import State
 from tests.study.builders import coordinator_on, make_trial, question, store_in
 from tests.study.fakes import Arithmetic, InlineEngine
 
@@ -43,9 +44,9 @@ def test_a_third_goes_on_from_the_proxy_to_training(tmp_path: Path) -> None:
 def test_a_rung_is_compared_by_the_proxy() -> None:
     trial = make_trial(0, 0.9, 500)
     score = Score(0, proxy=7.0)
-    names = ("accuracy", "loss", "flops")
-    assert standing(names, trial, [score]) == (-7.0, -7.0, 500.0)
-    assert standing(names, trial, trial.scores) == (-0.9, 1.0, 500.0)
+    aims = tuple(map(metric, ("accuracy", "loss", "flops")))
+    assert rung_losses(aims, trial, [score]) == (-7.0, -7.0, 500.0)
+    assert rung_losses(aims, trial, trial.scores) == (-0.9, 1.0, 500.0)
 
 
 def test_what_has_only_a_proxy_has_no_accuracy() -> None:

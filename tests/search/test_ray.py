@@ -7,9 +7,9 @@ import pytest
 
 from neptune_nas.engine.plan import Slots
 from neptune_nas.errors import OptionError
-from neptune_nas.study.trial import Trial
 from neptune_nas.search import config as module
 from neptune_nas.search.config import Search
+from neptune_nas.study.trial import Trial
 from neptune_nas.trust.audit import run_audit
 from tests.study.fakes import Arithmetic
 

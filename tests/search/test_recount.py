@@ -3,21 +3,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from neptune_nas.search.recount import check_costs
 
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import ArchitectureError, StudyError
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.study.trial import Trial
-from neptune_nas.search.recount import check_costs
 
-STORED = Cost(12_345, 100, 50)
+STORED = Cost(12_345, 100, 50).values
 TRIAL = Trial(3, Architecture(), "key", STORED)
 
 
 def test_trials_that_cost_what_they_did_pass() -> None:
-    other = replace(TRIAL, number=4, cost=Cost(0, 100, 50))
+    other = replace(TRIAL, number=4, values=Cost(0, 100, 50).values)
     check_costs(Path("mine"), [TRIAL], lambda _: STORED)
-    with pytest.raises(StudyError, match="trial 4 of study mine had 0 MACs, but now 12,345: the"):
+    with pytest.raises(StudyError, match="trial 4 of study mine had 0 FLOPs, but now 24,690: the"):
         check_costs(Path("mine"), [TRIAL, other], lambda _: STORED)
 
 
@@ -30,11 +30,11 @@ def test_trials_that_cost_what_they_did_pass() -> None:
 )
 def test_the_cost_that_differs_is_told(now: Cost, told: str) -> None:
     with pytest.raises(StudyError, match=told):
-        check_costs(Path("mine"), [TRIAL], lambda _: now)
+        check_costs(Path("mine"), [TRIAL], lambda _: now.values)
 
 
 def test_a_trial_that_cannot_be_counted_any_more_is_told() -> None:
-    def lacking(_: Any) -> Cost:
+    def lacking(_: Any) -> dict[str, float]:
         raise ArchitectureError("it is not in the table.")
 
     with pytest.raises(StudyError, match=r"cannot be counted now \(it is not in the table\): the"):

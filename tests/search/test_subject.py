@@ -2,12 +2,12 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from neptune_nas.search.subject import Subject
 
 from neptune_nas.errors import OptionError, OwnCodeError
 from neptune_nas.samplers.problem import SpaceExhaustedError
 from neptune_nas.search import subject as subject_module
 from neptune_nas.search.proposals import Proposer
-from neptune_nas.search.subject import Subject
 from neptune_nas.study.settings import Question
 from tests.study.builders import SPACE, question, subject_of
 
@@ -28,29 +28,31 @@ def test_facts_are_of_the_space_the_images_and_the_device() -> None:
     "asked", [{"objectives": ("accuracy", "latency")}, {"constraints": ("latency<=9s",)}]
 )
 def test_latency_is_measured_where_it_is_asked_about(asked: dict[str, tuple[str, ...]]) -> None:
-    assert (subject_of(question(**asked)).costs.latency(SPACE[0]) or 0) > 0
-    assert subject_of(question()).costs.latency(SPACE[0]) is None
+    assert subject_of(question(**asked)).costs.measure(SPACE[0])["latency"] > 0
+    assert "latency" not in subject_of(question()).costs.measure(SPACE[0])
 
 
 TIMED = {"objectives": ("accuracy", "latency"), "constraints": ("latency<=30",)}
 
 
 def test_facts_say_what_latencies_are() -> None:
-    assert subject_of(question()).facts().latency is None
-    assert subject_of(question(**TIMED)).facts().latency == "processor time of one thread"
-    assert tabled(question(**TIMED)).facts().latency == "as the table says"
+    assert subject_of(question()).facts().timed == {}
+    asked = question(**TIMED)
+    assert subject_of(asked).facts().timed == {"latency": "processor time of one thread"}
+    assert tabled(asked).facts().timed == {"latency": "as the table says"}
 
 
 def tabled(asked: Question) -> Subject:
     """A subject whose ground knows latencies: the wider the first Stage, the higher."""
     subject = subject_of(asked)
-    return replace(subject, ground=replace(subject.ground, latency=lambda one: one.stages[0].width))
+    widths = {"latency": lambda one: one.stages[0].width}
+    return replace(subject, task=replace(subject.task, timed=widths))
 
 
 def test_a_latency_that_is_known_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subject_module, "processor_time", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(subject_module, "TIMERS", {"latency": lambda *_: pytest.fail("measured")})
     subject = tabled(question(objectives=("accuracy", "latency"), constraints=("latency<=16",)))
-    latencies = {subject.costs.latency(architecture) for architecture in SPACE}
+    latencies = {subject.costs.value("latency", architecture) for architecture in SPACE}
     assert latencies == {8, 16, 24}
     assert subject.surveyed.samples == 1_000
     points = subject.problem.points
@@ -75,7 +77,7 @@ def test_only_limits_on_a_latency_that_must_be_measured_wait_for_a_proposal(
         measured.append(9.0)
         return measured[-1]
 
-    monkeypatch.setattr(subject_module, "processor_time", clock)
+    monkeypatch.setattr(subject_module, "TIMERS", {"latency": clock})
     subject = subject_of(question(constraints=("latency<=8", "params<=5k")))
     fits = {subject.problem.fits(architecture) for architecture in SPACE}
     assert (fits, measured) == ({True, False}, [])
@@ -109,7 +111,7 @@ def test_only_samplers_that_may_fail_are_asked_to_try_them(
 def test_a_space_without_anything_to_try_is_no_fault_of_the_sampler(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(subject_module, "processor_time", lambda *_: 9.0)
+    monkeypatch.setattr(subject_module, "TIMERS", {"latency": lambda *_: 9.0})
     subject = subject_of(question(sampler="tpe", constraints=("latency<=8",)))
     subject.try_sampler()
     with pytest.raises(SpaceExhaustedError, match="loosen the constraints"):

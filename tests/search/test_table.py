@@ -3,20 +3,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from neptune_nas.search.table import (
+    check_rungs,
+    check_scored,
+    common_fidelities,
+    fidelities,
+    table_task,
+)
 
 from neptune_nas.architecture.records import Architecture, Stage
 from neptune_nas.errors import ArchitectureError, OptionError
 from neptune_nas.evaluators.tabular import Tabular
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.counted import Cost
-from neptune_nas.search.table import (
-    check_loss,
-    check_rungs,
-    common_fidelities,
-    fidelities,
-    table_task,
-)
 from neptune_nas.space import Space, choice
+from neptune_nas.study.settings import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +38,28 @@ def table(tmp_path: Path, space: Space[Any], content: str = PLAIN) -> Tabular[An
 
 
 def test_networks_that_can_be_built_are_counted(tmp_path: Path) -> None:
-    ground = table_task(table(tmp_path, OURS), "cifar10", None, ["flops", "activations"])
-    assert ground.costs.cost(OURS[1]) == CostModel((3, 32, 32), 10).cost(OURS[1])
-    assert (ground.input_shape, ground.classes) == ((3, 32, 32), 10)
-    assert ground.chance["accuracy"] == 0.1
+    task = table_task(table(tmp_path, OURS), "cifar10", None, ["flops", "activations"])
+    assert task.costs.values(OURS[1]) == CostModel((3, 32, 32), 10).values(OURS[1])
+    assert (task.input_shape, task.classes) == ((3, 32, 32), 10)
+    assert task.guess == {"accuracy": 0.1, "loss": pytest.approx(2.302585)}
 
 
 def test_the_data_that_a_table_is_of_needs_not_be_at_hand(tmp_path: Path) -> None:
-    ground = table_task(table(tmp_path, OURS), "mnist", None, ["flops"])
-    assert ground.costs.cost(OURS[1]) == CostModel((1, 28, 28), 10).cost(OURS[1])
-    assert ground.images == (0, 0, 0)
+    task = table_task(table(tmp_path, OURS), "mnist", None, ["flops"])
+    assert task.costs.values(OURS[1]) == CostModel((1, 28, 28), 10).values(OURS[1])
+    assert task.images == (0, 0, 0)
 
 
 def test_other_networks_have_the_tables_own_costs(tmp_path: Path) -> None:
-    ground = table_task(table(tmp_path, THEIRS), "cifar10", None, ["flops", "params"])
-    assert ground.costs.cost(THEIRS[1]) == Cost(macs=10, params=2, activations=0)
+    task = table_task(table(tmp_path, THEIRS), "cifar10", None, ["flops", "params"])
+    assert task.costs.values(THEIRS[1]) == {"flops": 20, "macs": 10, "params": 2}
+    assert task.costs.value("params", THEIRS[1]) == 2
+
+
+def test_counts_of_a_table_are_whole_numbers(tmp_path: Path) -> None:
+    text = "code,accuracy,macs,params\n0,0.5,10.4,1e3\n1,0.6,20,2\n"
+    task = table_task(table(tmp_path, THEIRS, text), "cifar10", None, ["flops"])
+    assert str(task.costs.values(THEIRS[0])) == "{'flops': 20, 'macs': 10, 'params': 1000}"
 
 
 @pytest.mark.parametrize("name", ["activations", "latency"])
@@ -64,11 +71,11 @@ def test_a_cost_that_nobody_knows_is_refused(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("space", [OURS, THEIRS])
 def test_latencies_are_the_tables_where_it_has_them(tmp_path: Path, space: Space[Any]) -> None:
     text = "code,accuracy,latency\n0,0.5,8000\n1,0.6,20\n"
-    ground = table_task(table(tmp_path, space, text), "cifar10", None, ["latency"])
-    assert ground.latency is not None
-    assert [ground.latency(space[i]) for i in range(2)] == [8000, 20]
+    task = table_task(table(tmp_path, space, text), "cifar10", None, ["latency"])
+    latency = task.timed["latency"]
+    assert [latency(space[i]) for i in range(2)] == [8000, 20]
     with pytest.raises(ArchitectureError, match="has no network 2"):
-        ground.latency(space[2])
+        latency(space[2])
 
 
 @pytest.mark.parametrize("name", ["params", "activations", "latency"])
@@ -82,20 +89,20 @@ def test_a_cost_that_is_0_of_every_network_is_refused(tmp_path: Path, name: str)
 
 def test_what_is_counted_here_needs_no_column(tmp_path: Path) -> None:
     zeros = table(tmp_path, OURS, "code,accuracy,params\n0,0.5,0\n1,0.6,0\n")
-    assert table_task(zeros, "cifar10", None, ["params"]).costs.cost(OURS[1]).params > 0
+    assert table_task(zeros, "cifar10", None, ["params"]).costs.value("params", OURS[1]) > 0
 
 
 def test_latencies_are_measured_of_networks_that_can_be_built_where_the_table_has_none(
     tmp_path: Path,
 ) -> None:
-    assert table_task(table(tmp_path, OURS), "cifar10", None, ["latency"]).latency is None
+    assert table_task(table(tmp_path, OURS), "cifar10", None, ["latency"]).timed == {}
 
 
 def test_latencies_of_some_networks_alone_are_not_mixed_with_measured_ones(tmp_path: Path) -> None:
     some = table(tmp_path, OURS, "code,accuracy,latency\n0,0.5,8000\n1,0.6,unknown\n2,0.7,3\n")
     with pytest.raises(OptionError, match="latency of every network of space 'ours', only of some"):
         table_task(some, "cifar10", None, ["latency"])
-    assert table_task(some, "cifar10", None, ["flops"]).costs.cost(OURS[1]).macs > 0
+    assert table_task(some, "cifar10", None, ["flops"]).costs.value("macs", OURS[1]) > 0
 
 
 @pytest.mark.parametrize(
@@ -112,18 +119,20 @@ def test_losses_are_needed_at_the_rungs_of_a_search_for_loss(
     tmp_path: Path, rows: str, rungs: tuple[int, ...], lacks: bool
 ) -> None:
     found = table(tmp_path, OURS, f"code,epochs,accuracy,loss\n{rows}")
+    asked = Question("ours", objectives=("loss", "flops"), rungs=rungs)
+    check_scored(found, Question("ours", rungs=rungs))
     if lacks:
         with pytest.raises(OptionError, match="does not say the loss of every network"):
-            check_loss(found, rungs)
+            check_scored(found, asked)
     else:
-        check_loss(found, rungs)
+        check_scored(found, asked)
 
 
 def test_a_network_that_the_table_lacks_has_no_cost(tmp_path: Path) -> None:
     half = table(tmp_path, OURS, "code,accuracy\n0,0.5\n1,0.6\n")
     ground = table_task(half, "cifar10", None, [])
     with pytest.raises(ArchitectureError, match="has no network 2"):
-        ground.costs.cost(OURS[2])
+        task.costs.value("flops", OURS[2])
 
 
 def test_the_fingerprint_is_that_of_the_file(tmp_path: Path) -> None:

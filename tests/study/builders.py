@@ -1,16 +1,17 @@
 """Studies to test with: settings, trials and a coordinator on an inline engine."""
 
+from math import log
 from pathlib import Path
 from typing import Any
 
-from neptune_nas.search.costs import Gauge
-from neptune_nas.search.ground import Ground
+from neptune_nas.search.costs import Costs
 from neptune_nas.search.subject import Subject
 from optuna.samplers import BaseSampler
 
 from neptune_nas.architecture.codec import key
 from neptune_nas.architecture.records import Architecture, Conv, Stage
 from neptune_nas.metrics.counted import Cost, CostModel
+from neptune_nas.metrics.registry import metric
 from neptune_nas.metrics.score import Score
 from neptune_nas.samplers.classic import RandomSearch
 from neptune_nas.samplers.problem import Problem
@@ -24,10 +25,10 @@ from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.store import Store, create_store
 from neptune_nas.study.trial import State, Trial
-from neptune_nas.tasks.registry import TASKS
 from tests.study.fakes import Arithmetic
 
 SHAPE, CLASSES = (1, 8, 8), 10
+GUESS = {"accuracy": 0.1, "loss": log(CLASSES)}
 SPACE: Space[Architecture] = Space(
     "few",
     Architecture(
@@ -62,7 +63,7 @@ def settings(asked: Question, trials: int = 10) -> Settings:
         input_shape=SHAPE,
         classes=CLASSES,
         images=(100, 20, 20),
-        chance=0.1,
+        guess=GUESS,
         reference=(0.1, 5e6),
         device="cpu",
         hardware="test",
@@ -77,14 +78,14 @@ def make_trial(number: int, accuracy: float | None, flops: int, fidelity: int = 
     architecture = SPACE[number % SPACE.size]
     scores = () if accuracy is None else (Score(fidelity, {"accuracy": accuracy, "loss": 1.0}),)
     state = State.RUNNING if accuracy is None else State.FINISHED
-    cost = Cost(flops // 2, 1_000, 100)
-    return Trial(number, architecture, key(architecture), cost, scores=scores, state=state)
+    values = Cost(flops // 2, 1_000, 100).values
+    return Trial(number, architecture, key(architecture), values, scores=scores, state=state)
 
 
 def store_in(folder: Path) -> Store:
-    names = ("accuracy", "flops")
+    aims = (metric("accuracy"), metric("flops"))
     url = sqlite_url(folder / "study.db")
-    return create_store(url, "few-digits", directions(names), "a question")
+    return create_store(url, "few-digits", directions(aims), "a question")
 
 
 def coordinator_on(
@@ -93,23 +94,24 @@ def coordinator_on(
     sampler: BaseSampler | None = None,
     space: Space[Architecture] = SPACE,
 ) -> Coordinator:
-    gauge = Gauge(CostModel(SHAPE, CLASSES))
+    costs = Costs(CostModel(SHAPE, CLASSES))
     problem = Problem(
-        space, asked.objectives, cost=gauge.exact, feasible=gauge.feasible, seed=asked.seed
+        space, asked.objectives, cost=costs.counted, feasible=costs.feasible, seed=asked.seed
     )
     proposer = Proposer(
         problem,
         sampler or SpaceSampler(problem, RandomSearch(problem)),
-        directions(asked.objectives),
+        directions(asked.aims),
     )
     rungs = Rungs(asked.rungs, asked.reduction)
-    made = Coordinator(asked, store, proposer, rungs, gauge.measure)
+    made = Coordinator(asked, store, proposer, rungs, costs.measure)
     made.load()
     return made
 
 
 def subject_of(asked: Question) -> Subject:
     """The question asked of `SPACE`, answered by a formula."""
-    costs, task = CostModel(SHAPE, CLASSES), TASKS["classification"]
-    ground = Ground(Arithmetic(), costs, SHAPE, CLASSES, task, "abc", (100, 20, 20))
-    return Subject(asked, SPACE, ground, "cpu")
+    task = Task(
+        Arithmetic(), CostModel(SHAPE, CLASSES), SHAPE, CLASSES, GUESS, "abc", (100, 20, 20)
+    )
+    return Subject(asked, SPACE, task, "cpu")

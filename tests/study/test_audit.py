@@ -13,7 +13,7 @@ TRIALS = tuple(make_trial(n, (n * 7 % 20) / 20, 1_000 + 2 * n) for n in range(20
 
 TRUTH = (
     '{"version": 1, "epochs": 5, "truths": [{"number": 0, "key": "k", '
-    '"score": {"fidelity": 5, "accuracy": %s, "loss": 1}, "proxies": {"synflow": %s}}]}'
+    '"score": {"fidelity": 5, "values": {"accuracy": %s, "loss": 1}}, "proxies": {"synflow": %s}}]}'
 )
 
 
@@ -114,7 +114,7 @@ def test_measurements_survive_the_file(tmp_path: Path) -> None:
             "`epochs` must be a whole number of at least 1",
         ),
         ('{"version": 1, "epochs": 5, "truths": [{}]}', r"`truths\.0\.number` is missing"),
-        (TRUTH % (1.5, 0), r"`truths\.0\.score\.accuracy` must be a number in 0\.\.1 or null"),
+        (TRUTH % (1.5, 0), r"`truths\.0\.score\.values\.accuracy` must be a number in 0\.\.1 or"),
         (
             TRUTH % (0.5, '"x"'),
             r"`truths\.0\.proxies\.synflow` must be a finite number, but got 'x'",

@@ -168,7 +168,7 @@ def test_a_file_from_before_it_said_what_was_asked_is_read(tmp_path: Path) -> No
 
 
 ONE = '{"version": 1, "trials": [{"number": 0, "key": "a", "scores": [%s]}]}'
-SCORE = '{"fidelity": 1, "accuracy": %s, "loss": 1.0, %s: 3}'
+SCORE = '{"fidelity": 1, "values": {"accuracy": %s, "loss": 1.0}, %s: 3}'
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ SCORE = '{"fidelity": 1, "accuracy": %s, "loss": 1.0, %s: 3}'
         ('{"version": 1, "trials": [{"key": "a"}]}', r"`trials\.0\.number` is missing"),
         (
             ONE % (SCORE % ("-0.1", '"seed"')),
-            r"`trials\.0\.scores\.0\.accuracy` must be a number in 0\.\.1 or null, but got -0\.1",
+            r"scores\.0\.values\.accuracy` must be a number in 0\.\.1 or null, but got -0\.1",
         ),
         (ONE % (SCORE % ("0.1", '"sed"')), r"`trials\.0\.scores\.0\.sed` is unknown"),
     ],

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import FileFormatError, OptionError, StudyError
+from neptune_nas.metrics.registry import Metric
 from neptune_nas.study.folder import (
     Folder,
     open_folder,
@@ -38,7 +39,15 @@ def test_parameters_of_an_evaluator_are_read_as_they_were_written(
     assert read_settings(tmp_path / "study.toml") == written
 
 
-def test_precision_and_layout_are_read_as_they_were_written(tmp_path: Path) -> None:
+def test_metrics_of_an_evaluators_own_are_read_as_they_were_written(tmp_path: Path) -> None:
+    f1 = Metric("f1", "F1", "share", "more", "scored")
+    written = settings(question(evaluator="mine:F", objectives=("f1", "flops"), scored=(f1,)))
+    write_settings(Folder(tmp_path), written)
+    assert read_settings(tmp_path / "study.toml") == written
+
+
+def test_modes_are_read_as_they_were_written(tmp_path: Path) -> None:
+    modes = Modes(Mode("fp32"), Mode("bf16"), Mode("bf16", "contiguous"))
     asked = settings(question())
     facts = replace(asked.facts, numerics=Numerics("bf16", "contiguous"))
     written = replace(asked, facts=facts)
@@ -130,7 +139,13 @@ def test_a_missing_field_is_named() -> None:
         ("facts", "input_shape", [1, 8, 0], "`facts`: `input_shape` must be of positive numbers"),
         ("facts", "classes", 0, "`facts`: `classes` must be at least 1, but got 0"),
         ("facts", "images", [-1, 0, 0], "`facts`: `images` must be of numbers from 0"),
-        ("facts", "chance", 1.5, r"`facts`: `chance` must be in 0\.\.1, but got 1\.5"),
+        (
+            *("facts", "guess", {"accuracy": 1.5}),
+            r"`guess\.accuracy` must be a number in 0\.\.1, but got 1\.5",
+        ),
+        ("facts", "guess", {"accuracy": "low"}, "`guess` must be a table of a number"),
+        ("question", "scored", [], "`question`: `scored` must be of the metrics .* but got none"),
+        ("question", "scored", [{"name": "f1"}], r"`scored`\.0 needs `title`, but has none"),
         ("facts", "reference", [0.1], "`reference` must be one number for each of accuracy, flops"),
         ("facts", "reference", [0.1, float("nan")], "`facts`: `reference` must be of numbers"),
     ],

@@ -8,7 +8,7 @@ from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.score import Score
 from neptune_nas.study.hand_designed import Reference, read_references, write_references
 
-COST = Cost(100, 20, 3)
+COST = Cost(100, 20, 3).values
 FAILED = Score(2, seed=9, failure="out of memory")
 
 
@@ -48,8 +48,8 @@ def test_no_file_holds_no_references(tmp_path: Path) -> None:
     assert read_references(tmp_path / "references.json") == ()
 
 
-ONE = '{"version": 1, "networks": [{"name": "a", "cost": %s, "scores": %s}]}'
-COSTS = '{"macs": 1, "params": 1, "activations": 1}'
+ONE = '{"version": 1, "networks": [{"name": "a", "costs": %s, "scores": %s}]}'
+COSTS = '{"flops": 2, "macs": 1, "params": 1, "activations": 1}'
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,14 @@ COSTS = '{"macs": 1, "params": 1, "activations": 1}'
         ("[]", "must hold an object"),
         ('{"version": 1, "networks": [{}]}', r"`networks\.0\.name` is missing"),
         ('{"version": 9}', "`version` must be 1, but got 9"),
-        (ONE % ("{}", "[]"), r"`networks\.0\.cost\.macs` is missing"),
+        (ONE % ("{}", "[]"), r"`networks\.0\.costs\.flops` is missing"),
         (
             ONE % (COSTS.replace("1", '"x"'), "[]"),
             "macs` must be a whole number of at least 0, but got 'x'",
         ),
         (
-            ONE % (COSTS, '[{"fidelity": 1, "accuracy": "x", "loss": 1.0}]'),
-            r"`networks\.0\.scores\.0\.accuracy` must be a number in 0\.\.1 or null, but got 'x'",
+            ONE % (COSTS, '[{"fidelity": 1, "values": {"accuracy": "x", "loss": 1.0}}]'),
+            r"scores\.0\.values\.accuracy` must be a number in 0\.\.1 or null, but got 'x'",
         ),
     ],
 )

@@ -29,7 +29,9 @@ def added(store: Store, seed: int = 0) -> Trial:
     architecture = SPACE.sample(Random(seed))
     picks = SPACE.picks(architecture)
     kinds = {d.path: distribution(d) for d in SPACE.decisions if d.path in picks}
-    trial = Trial(-1, architecture, key(architecture), Cost(10, 20, 30), picks, latency=1.5)
+    trial = Trial(
+        -1, architecture, key(architecture), {**Cost(10, 20, 30).values, "latency": 1.5}, picks
+    )
     return store.add(trial, kinds, {})
 
 

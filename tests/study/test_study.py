@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from neptune_nas.errors import OptionError
 from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.registry import CLASSIFICATION, Metric, metric
 from neptune_nas.metrics.score import Score
 from neptune_nas.study.ledger import Ledger
-from neptune_nas.study.objectives import check_objectives, directions, losses, value_of
+from neptune_nas.study.objectives import directions, losses, objectives_in, value_of
 from neptune_nas.study.progress import Tracker, is_complete, progress_of
 from neptune_nas.study.read import ledger_of
 from neptune_nas.study.study import Study
@@ -78,7 +79,7 @@ def test_repeated_seeds_count_by_their_mean() -> None:
         Score(1, {"accuracy": 0.4, "loss": 1.0}, seed=1),
         Score(1, {"accuracy": 0.6, "loss": 2.0}, seed=2),
     )
-    trial = Trial(0, make_trial(0, None, 10).architecture, "k", Cost(1, 1, 1), scores=scores)
+    trial = Trial(0, make_trial(0, None, 10).architecture, "k", Cost(1, 1, 1).values, scores=scores)
     assert trial.score is not None
     assert trial.score.main == pytest.approx(0.5)
     assert trial.score.values["loss"] == pytest.approx(1.5)
@@ -89,7 +90,7 @@ def test_the_ledger_counts_epochs_flops_and_failures() -> None:
         1,
         make_trial(1, None, 10).architecture,
         "k",
-        Cost(50, 1, 1),
+        Cost(50, 1, 1).values,
         scores=(Score(1, seconds=2.0, failure="diverged"),),
         failure="diverged",
     )
@@ -202,7 +203,7 @@ def test_a_tracker_counts_as_a_study_on_disk_does() -> None:
     for trial in ends:
         found = tracker.progress(len(ends), trial)
     expected = progress_of(study, now=0.0)
-    names = ("done", "total", "running", "failed", "best_accuracy", "hypervolume")
+    names = ("done", "total", "running", "failed", "best_score", "hypervolume")
     assert [getattr(found, n) for n in names] == [getattr(expected, n) for n in names]
     assert found.hypervolume == pytest.approx(study.hypervolume())
     assert found.newest is ends[-1]
@@ -221,19 +222,29 @@ def test_objectives_that_cannot_be_searched_are_refused(
     names: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(OptionError, match=message):
-        check_objectives(names)
+        objectives_in(names, CLASSIFICATION)
+
+
+def test_a_metric_of_an_evaluators_own_can_be_an_objective() -> None:
+    f1 = Metric("f1", "F1", "share", "more", "scored")
+    assert objectives_in(("f1", "flops"), (f1,)) == (f1, metric("flops"))
+    with pytest.raises(OptionError, match="need f1, or there is nothing to search for"):
+        objectives_in(("flops",), (f1,))
+    with pytest.raises(OptionError, match=r"objective 'accuracy' is unknown: .*f1"):
+        objectives_in(("accuracy", "flops"), (f1,))
 
 
 def test_accuracy_goes_up_and_all_else_down() -> None:
-    assert directions(("accuracy", "loss", "flops")) == ["maximize", "minimize", "minimize"]
-    assert losses(("accuracy", "flops"), (0.9, 5.0)) == (-0.9, 5.0)
+    accuracy, loss, flops = map(metric, ("accuracy", "loss", "flops"))
+    assert directions((accuracy, loss, flops)) == ["maximize", "minimize", "minimize"]
+    assert losses((accuracy, flops), (0.9, 5.0)) == (-0.9, 5.0)
 
 
 def test_what_was_not_measured_is_as_bad_as_can_be() -> None:
-    cost = Cost(1, 2, 3)
-    assert value_of("accuracy", cost, None, None) == float("-inf")
-    assert value_of("latency", cost, None, None) == float("inf")
-    assert value_of("flops", cost, None, None) == 2.0
+    trial = make_trial(0, None, 2)
+    assert value_of(metric("accuracy"), trial) == float("-inf")
+    assert value_of(metric("latency"), trial) == float("inf")
+    assert value_of(metric("flops"), trial) == 2.0
 
 
 def test_a_study_is_short_in_a_notebook() -> None:

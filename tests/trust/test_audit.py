@@ -72,7 +72,8 @@ def test_the_report_gives_the_verdict(searched: Search) -> None:
     measured = read_audit(searched.folder.audit)
     worst = sorted(measured.truths, key=lambda truth: truth.score.main)
     turned = tuple(
-        replace(truth, score=replace(truth.score, accuracy=1 - truth.score.main)) for truth in worst
+        replace(truth, score=replace(truth.score, values={"accuracy": 1 - truth.score.main}))
+        for truth in worst
     )
     write_audit(searched.folder.audit, replace(measured, truths=turned))
     audit = read_study(study.folder).audit

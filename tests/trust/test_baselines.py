@@ -66,8 +66,10 @@ def test_baselines_of_a_study_with_older_latencies_are_refused(searched: Search)
     timed = replace(searched, objectives=("accuracy", "latency"), trials=2, name="timed")
     timed.run()
     settings = read_settings(timed.folder.settings)
-    write_settings(timed.folder, replace(settings, facts=replace(settings.facts, latency=None)))
-    with pytest.raises(StudyError, match=r"has latencies by wall clock, but .* processor time"):
+    write_settings(timed.folder, replace(settings, facts=replace(settings.facts, timed={})))
+    with pytest.raises(
+        StudyError, match=r"latency by no clock that it names, but .* processor time"
+    ):
         run_baselines(replace(timed))
     assert not timed.folder.baselines.exists()
 

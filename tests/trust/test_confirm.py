@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.errors import OptionError, StudyError
-from neptune_nas.metrics.trial import Trial
 from neptune_nas.report.baselines import baseline_verdicts
 from neptune_nas.report.checklist import luck_check
 from neptune_nas.report.tables import ranking_text, trials_csv
@@ -13,6 +12,7 @@ from neptune_nas.search.config import Search
 from neptune_nas.space import find_space
 from neptune_nas.study.confirmation import Aim, Goal, read_aim
 from neptune_nas.study.read import read_study
+from neptune_nas.study.trial import Trial
 from neptune_nas.trust.confirm import run_confirm, usual_goal
 from tests.study.fakes import Arithmetic, Together
 
