@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from neptune_nas.architecture.records import Architecture
-from neptune_nas.errors import ArchitectureError, OptionError, one_of
+from neptune_nas.errors import OptionError, one_of
 from neptune_nas.files.atomic import write_file
-from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.models.export.onnx import to_onnx
 from neptune_nas.models.export.pt2 import to_pt2
 from neptune_nas.models.export.python import to_python, to_state
@@ -28,23 +26,11 @@ def write(model: Model, form: str, path: str | Path) -> list[Path]:
     if form != "python":
         write_file(files[0], BINARY[form](model))
         return files
-    refuse_user_code(model)
     source, weights = files
     text = to_python(model, weights.name)
     write_file(weights, to_state(model))
     write_file(source, text)
     return files
-
-
-def refuse_user_code(model: Model) -> None:
-    """Refuse a network that a record of the user's own builds: its source is not the toolkit's."""
-    of = model.of
-    if isinstance(of, ExportedArchitecture) and not isinstance(of.architecture, Architecture):
-        raise ArchitectureError(
-            f"the network {model.key} is built by `{type(of.architecture).__name__}.build`, code "
-            f"of your own, so it cannot become a file that needs torch alone: use the format onnx "
-            f"or pt2."
-        )
 
 
 def files_of(form: str, path: Path) -> list[Path]:

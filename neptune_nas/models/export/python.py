@@ -74,7 +74,7 @@ def to_python(model: Model, weights: str = "weights.pt") -> str:
     `weights`: the name of the file with the state dict, as its docstring gives it. Raises
     `ArchitectureError` for a network with code of the user's own, or torchvision's.
     """
-    _check_origin(model.of)
+    _check_origin(model)
     with torch.device("meta"):
         network = model.of.build(seed=0)
     call_by_name = f"{model.key}({model.input_shape[0]}, {len(model.labels)})"
@@ -96,25 +96,25 @@ def to_python(model: Model, weights: str = "weights.pt") -> str:
     )
 
 
-def _check_origin(of: ExportedArchitecture | ReferenceNetwork) -> None:
+def _check_origin(model: Model) -> None:
     """Refuse a network with code that is neither the toolkit's nor torch's."""
+    of = model.of
     if isinstance(of, ReferenceNetwork):
-        if of.name in OWN:
-            return
+        foreign = [] if of.name in OWN else [f"torchvision's `{of.name}`"]
+    else:
+        whole = of.architecture
+        stages = whole.stages if isinstance(whole, Architecture) else ()
+        parts = [type(part) for part in (whole, *(sub for s in stages for sub in s.substages))]
+        foreign = [
+            f"`{part.__name__}.build`, code of your own"
+            for part in parts
+            if part.__module__ != records.__name__
+        ]
+    if foreign:
         raise ArchitectureError(
-            f"the reference network '{of.name}' is torchvision's, so it cannot become a file that "
+            f"the network {model.key} is built by {foreign[0]}, so it cannot become a file that "
             f"needs torch alone: use the format onnx or pt2."
         )
-    parts = [of.architecture]
-    if isinstance(of.architecture, Architecture):
-        parts += [substage for stage in of.architecture.stages for substage in stage.substages]
-    for part in parts:
-        if type(part).__module__ != records.__name__:
-            raise ArchitectureError(
-                f"{part!r} is a record of your own, whose code is not the toolkit's, so its "
-                f"network cannot become a file that needs torch alone: use the format onnx, pt2 or "
-                f"json."
-            )
 
 
 def _description(model: Model, network: nn.Module) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from neptune_nas.nn.substages import (
     SelfAttention,
 )
 
-_FLAT = 76  # characters: a longer call has a line an argument
+_FLAT = 72  # characters: a longer call has a line an argument
 _NOTHING = "nn.Identity()"
 _ORDER: dict[type[nn.Module], str] = {  # in which a module calls its parts and torch's functions
     Stem: "conv norm relu",

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from torch import nn
 
-from neptune_nas.architecture.description import short
 from neptune_nas.architecture.records import (
     Architecture,
     Attention,
@@ -23,9 +23,10 @@ from neptune_nas.architecture.records import (
     Stem,
 )
 from neptune_nas.errors import ArchitectureError
+from neptune_nas.metrics.registry import COST
 from neptune_nas.models.architecture_file import bare
 from neptune_nas.models.export.python import to_python, to_state
-from neptune_nas.models.model import Model, untrained
+from neptune_nas.models.model import Model, save_model, untrained
 from neptune_nas.nn.references import REFERENCES, ReferenceNetwork
 from tests.models.export.forms import random_model, run
 from tests.strategies import architectures
@@ -79,6 +80,7 @@ def test_any_architecture_of_built_in_parts_can_be_written(architecture: Archite
 
 @settings(max_examples=40)
 @given(architectures())
+@example(Architecture(stages=(Stage(8, norm="batch", substages=(Attention(2),)),)))
 def test_every_line_of_a_file_fits(architecture: Architecture) -> None:
     text = to_python(untrained(bare(architecture, SHAPE, 3)))
     assert max(map(len, text.splitlines())) <= 100
@@ -97,7 +99,7 @@ def test_a_small_residual_network_can_be_written(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in REFERENCES if not name.startswith("resnet")])
 def test_torchvisions_networks_are_refused(name: str) -> None:
     model = untrained(ReferenceNetwork(name, (3, 32, 32), 3))
-    with pytest.raises(ArchitectureError, match=f"'{name}' is torchvision's.*onnx or pt2"):
+    with pytest.raises(ArchitectureError, match=f"torchvision's `{name}`, .*onnx or pt2"):
         to_python(model)
 
 
@@ -109,7 +111,7 @@ class Own:
 
 def test_a_users_own_record_is_refused_by_name() -> None:
     model = untrained(bare(Architecture(stages=(Stage(substages=(Own(),)),)), (1, 8, 8), 3))
-    with pytest.raises(ArchitectureError, match=r"Own\(\) is a record of your own.*onnx, pt2"):
+    with pytest.raises(ArchitectureError, match=r"`Own\.build`, code of your own, .*onnx or pt2"):
         to_python(model)
 
 
@@ -151,10 +153,10 @@ def test_a_file_has_what_it_uses_and_nothing_else(of: Architecture | str, tmp_pa
 def test_a_file_says_what_its_network_costs_and_scored(model: Model) -> None:
     measured = {"validation_accuracy": 0.91234, "weights": "average", "x y": 1, "big": 10**400}
     head = to_python(replace(model, metrics=measured)).partition("import")[0]
-    cost = bare(Architecture(Stem(4), (Stage(8, norm="mln"),)), SHAPE, 5).cost
-    macs = short(cost.macs)
+    costs = bare(Architecture(Stem(4), (Stage(8, norm="mln"),)), SHAPE, 5).costs
+    flops = COST.text(costs["flops"])
     assert (
-        f"{cost.params} parameters, {macs} multiply-adds an image, validation accuracy 0.9123.\n"
+        f"{costs['params']} parameters, {flops} FLOPs an image, validation accuracy 0.9123.\n"
         in head
     )
 
@@ -184,6 +186,15 @@ def test_no_name_of_the_weights_ends_the_docstring(model: Model, name: str) -> N
     about = names_of(to_python(model, name))["__doc__"]
     (argument,) = re.findall(r"load\((.*)\)  #", about)
     assert ast.literal_eval(argument) == name
+
+
+def test_the_models_own_file_has_the_weights_by_the_same_names(
+    model: Model, tmp_path: Path
+) -> None:
+    save_model(tmp_path / "model.safetensors", model)
+    network, images = names_of(to_python(model))["build"]().eval(), torch.rand(2, *SHAPE)
+    network.load_state_dict(load_file(tmp_path / "model.safetensors"))
+    assert torch.equal(run(network, images), run(model.network(), images))
 
 
 def test_the_weights_are_plain_tensors_by_the_networks_names(model: Model, tmp_path: Path) -> None:
