@@ -13,7 +13,9 @@ import typer
 
 from neptune_nas.cli.allow import Allow, allowed
 from neptune_nas.cli.values import check_known
-from neptune_nas.errors import DataError, OptionError
+from neptune_nas.errors import DataError
+from neptune_nas.files.rules import Size
+from neptune_nas.files.schema import check_value
 from neptune_nas.text import counted
 
 if TYPE_CHECKING:
@@ -42,8 +44,7 @@ def predict(
     allow: Allow = None,
 ) -> None:
     """Say what images show; the exit code is 1 where some of them cannot be read."""
-    if top < 1:
-        raise OptionError(f"--top must be at least 1, but got {top}.")
+    check_value(top, Size, "--top")
     check_known(form, "--format", FORMATS)
     from neptune_nas.data.pictures import pictures
     from neptune_nas.models.model import load_model

@@ -21,6 +21,8 @@ from neptune_nas.cli.study import (
 )
 from neptune_nas.cli.values import json_object, names, seconds, whole_numbers
 from neptune_nas.errors import NeptuneError, OptionError
+from neptune_nas.files.rules import Size
+from neptune_nas.files.schema import check_value
 from neptune_nas.interrupts import ctrl_c_held
 
 EXAMPLE = "Example: neptune-nas search --space default --data digits --trials 200"
@@ -178,8 +180,7 @@ def search(
     verbose: Verbose = False,
 ) -> None:
     """Search a space, or go on with a study: the same command again continues it."""
-    if confirm is not None and confirm < 1:
-        raise OptionError(f"--confirm must be at least 1, but got {confirm}.")
+    check_value(confirm, Size | None, "--confirm")
     given: dict[str, Any] = {
         "space": space,
         "trials": trials,
@@ -226,8 +227,7 @@ def _rungs(epochs: int | None, rungs: str | None) -> tuple[int, ...] | None:
         raise OptionError(
             "--epochs and --rungs exclude each other: --rungs 1,3,9 ends at 9 epochs."
         )
-    if epochs < 1:
-        raise OptionError(f"--epochs must be at least 1, but got {epochs}.")
+    check_value(epochs, Size, "--epochs")
     return (epochs,)
 
 

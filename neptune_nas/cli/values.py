@@ -1,11 +1,11 @@
 """Option values in the forms people write them: durations, lists, shapes, JSON."""
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from neptune_nas.errors import OptionError, one_of
+from neptune_nas.files.schema import check_value, located, parse_json
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -76,10 +76,7 @@ def json_object(text: str | None, option: str) -> dict[str, Any]:
     """
     if text is None:
         return {}
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise OptionError(f"{option} needs a JSON object, but got '{text}': {error}.") from error
-    if not isinstance(value, dict):
-        raise OptionError(f"{option} needs a JSON object such as {{}}, but got '{text}'.")
-    return value
+    with located(option, OptionError):
+        value = parse_json(text)
+    check_value(value, dict[str, Any], option)
+    return dict(value)

@@ -1,9 +1,9 @@
 """The precision and the memory layout that networks are trained in."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from neptune_nas.files.options import require_member
+from neptune_nas.files.schema import check
 
 Precision = Literal["auto", "fp32", "bf16"]
 Layout = Literal["channels_last", "contiguous"]
@@ -22,8 +22,7 @@ class Numerics:
     layout: Layout = "channels_last"
 
     def __post_init__(self) -> None:
-        require_member("Numerics.precision", self.precision, get_args(Precision))
-        require_member("Numerics.layout", self.layout, get_args(Layout))
+        check(self)
 
     def __str__(self) -> str:
         return f"{self.precision}, {self.layout.replace('_', ' ')}"

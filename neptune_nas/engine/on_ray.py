@@ -13,11 +13,12 @@ from time import monotonic
 from types import ModuleType
 from typing import Any
 
-from neptune_nas.engine.plan import Plan, Slots, make_plans, require, share_out
+from neptune_nas.engine.plan import Plan, Slots, make_plans, share_out
 from neptune_nas.engine.pool import Ending, PoolEngine, Worker
 from neptune_nas.engine.worker import Reply, Station
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluators.evaluator import Evaluator
+from neptune_nas.files.schema import fault
 
 PATIENCE = 30.0  # seconds without any worker, after which that is said
 ANSWERS = 5.0  # seconds in which a cluster must take a connection
@@ -178,7 +179,8 @@ def slots_on(jobs: int | None, threads: int | None, on_gpu: bool, per_gpu: int =
     seats = [(cores, gpus * per_gpu if on_gpu else cores) for cores, gpus in usable]
     devices = tuple(range(sum(gpus for _, gpus in usable))) * per_gpu if on_gpu else ()
     most = max(cores for cores, _ in seats)
-    require(threads is None or threads <= most, "threads", f"at most {most} on Ray", threads)
+    if threads is not None and threads > most:
+        raise OptionError(fault("threads", f"at most {most} on Ray", threads))
     jobs = room(seats, threads or 1) if jobs is None else jobs
     slots = share_out(jobs, threads, devices, sum(cores for cores, _ in seats))
     if threads is None:

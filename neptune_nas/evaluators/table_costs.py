@@ -2,29 +2,30 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from random import Random
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 from neptune_nas.errors import ArchitectureError, DataError, FileFormatError, OptionError
+from neptune_nas.files.rules import FINITE, at_least
+from neptune_nas.files.schema import check_value, located
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.registry import COSTS, COUNTED, TIMED
 from neptune_nas.space import Space
 
 NAMES = tuple(cost.name for cost in COSTS)
 NEVER_0 = ("flops", "macs")  # no network has none
+_ONE_OR_MORE = Annotated[float, at_least(1), FINITE]
+_NONE_OR_MORE = Annotated[float, at_least(0), FINITE]
 
 
 def check_costs(costs: Mapping[str, float], where: str) -> None:
     """Refuse known costs that are no costs; `where` names the place in the table."""
     for name in NAMES:
-        least = 1 if name in NEVER_0 else 0
-        value = costs.get(name, least)
-        if not (isfinite(value) and value >= least):
-            raise FileFormatError(
-                f"{where}: `{name}` must be a number of at least {least}, but is {value:g}: "
-                f"correct it, or leave it empty if it is unknown."
-            )
+        if name in costs:
+            hint = _ONE_OR_MORE if name in NEVER_0 else _NONE_OR_MORE
+            remedy = "correct it, or leave it empty if it is unknown"
+            with located(where):
+                check_value(costs[name], hint, name, FileFormatError, remedy)
 
 
 def joined_costs(

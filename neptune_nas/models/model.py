@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,11 @@ from neptune_nas.errors import (
     ArchitectureError,
     DataError,
     FileFormatError,
-    NeptuneError,
     first_line,
 )
 from neptune_nas.files.kinds import refuse_architecture
-from neptune_nas.files.schema import SHAPE, SIZE, TEXT, Rule, check_fields, is_number
+from neptune_nas.files.rules import FINITE, Number, Sides, Size, above
+from neptune_nas.files.schema import check, decode, fault, located
 from neptune_nas.models.architecture_file import ExportedArchitecture, document, from_document
 from neptune_nas.models.model_file import (
     ModelFile,
@@ -32,9 +32,9 @@ from neptune_nas.nn.classifier import Classifier
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.tasks.registry import find_task
 from neptune_nas.tasks.task import Finding
+from neptune_nas.text import counted
 
 BATCH = 512  # images predicted in one go: bounds the memory that takes
-REFERENCE: Mapping[str, Rule] = {"reference": TEXT, "input_shape": SHAPE, "classes": SIZE}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,24 +49,25 @@ class Model:
 
     of: ExportedArchitecture | ReferenceNetwork
     labels: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[Number, ...]
+    std: tuple[Annotated[float, above(0), FINITE], ...]
     state: Mapping[str, Tensor]
     metrics: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     task: str = "classification"
 
     def __post_init__(self) -> None:
+        check(self, ArchitectureError, "Model")
         find_task(self.task)
-        check_names(self.labels, self.of.classes)
-        for name, values in (("mean", self.mean), ("std", self.std)):
-            if len(values) != self.input_shape[0] or not all(map(is_number, values)):
-                raise ArchitectureError(
-                    f"`Model.{name}` needs one finite number for each of the "
-                    f"{self.input_shape[0]} channels, but got {values!r}."
-                )
-        if min(self.std) <= 0:
-            raise ArchitectureError(f"`Model.std` must be above 0, but got {self.std!r}.")
+        channels = self.input_shape[0]
+        for name, values, count, what, each in (
+            ("labels", self.labels, self.of.classes, "string", "class"),
+            ("mean", self.mean, channels, "number", "channel"),
+            ("std", self.std, channels, "number", "channel"),
+        ):
+            if len(values) != count:
+                words = f"{counted(count, what)}, one a {each}"
+                raise ArchitectureError(fault(f"Model.{name}", words, values))
 
     @property
     def key(self) -> str:
@@ -113,14 +114,6 @@ class Model:
         return find_task(self.task).findings(self.predict(images), self.labels, top)
 
 
-def check_names(labels: tuple[str, ...], classes: int) -> None:
-    """Refuse labels that are not one string a class."""
-    if len(labels) != classes or not all(isinstance(label, str) for label in labels):
-        raise ArchitectureError(
-            f"`Model.labels` needs {classes} strings, one a class, but got {labels!r}."
-        )
-
-
 def untrained(of: ExportedArchitecture | ReferenceNetwork, seed: int = 0) -> Model:
     """The network with fresh weights, its classes named by their numbers, nothing normalised."""
     channels = of.input_shape[0]
@@ -160,14 +153,12 @@ def load_model(path: str | Path, allow: Iterable[type] = ()) -> Model:
     """
     refuse_architecture(Path(path))
     file = read_model_file(Path(path))
-    try:
+    with located(path):
         model = decoded(file, allow)
         if model.key != file.key:
-            raise FileFormatError(f"`key` must be {model.key}, but got {file.key}.")
+            raise FileFormatError(fault("key", model.key, file.key))
         check_fit(model)
         check_finite(model.state)
-    except NeptuneError as error:
-        raise FileFormatError(f"{path}: {error}") from error
     return model
 
 
@@ -200,6 +191,15 @@ def decoded(file: ModelFile, allow: Iterable[type]) -> Model:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """A hand-designed network as it stands in a header."""
+
+    reference: str
+    input_shape: Sides
+    classes: Size
+
+
 def reference_document(network: ReferenceNetwork) -> dict[str, Any]:
     """The JSON object of a hand-designed network."""
     return {
@@ -211,6 +211,5 @@ def reference_document(network: ReferenceNetwork) -> dict[str, Any]:
 
 def reference_in(data: object) -> ReferenceNetwork:
     """The hand-designed network that `reference_document` wrote."""
-    content = check_fields(data, REFERENCE, "network.")
-    channels, height, width = content["input_shape"]
-    return ReferenceNetwork(content["reference"], (channels, height, width), content["classes"])
+    read = decode(_Reference, data, "network")
+    return ReferenceNetwork(read.reference, read.input_shape, read.classes)

@@ -20,7 +20,8 @@ from neptune_nas.devices.numerics import Numerics
 from neptune_nas.devices.processor import torch_threads
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError, one_of
 from neptune_nas.files.atomic import folder_name, read_file, write_file
-from neptune_nas.files.type_hints import check_types
+from neptune_nas.files.rules import Size
+from neptune_nas.files.schema import check, decode
 from neptune_nas.interrupts import raise_held
 from neptune_nas.metrics.counted import cost_of
 from neptune_nas.models.architecture_file import ExportedArchitecture, fitted
@@ -32,7 +33,7 @@ from neptune_nas.retrain.metrics import Metrics, SeedMetrics, dumps, load_metric
 from neptune_nas.retrain.seed import Job, Trainable, read_test, train_seed
 from neptune_nas.retrain.terms import Terms, refuse_others
 from neptune_nas.search.config import ignore
-from neptune_nas.study.folder import read_toml, record_from
+from neptune_nas.study.folder import read_toml
 from neptune_nas.tasks.registry import task_of
 from neptune_nas.tasks.task import Task
 from neptune_nas.training.probe import numerics_for
@@ -71,20 +72,16 @@ class Training:
 
     source: ExportedArchitecture | str
     data: str | None = None
-    epochs: int = 60
-    seeds: int = 3
+    epochs: Size = 60
+    seeds: Size = 3
     recipe: Recipe | None = None
     out: str | Path | None = None
     data_dir: str | Path | None = None
     device: str = "auto"
-    threads: int | None = None
+    threads: Size | None = None
 
     def __post_init__(self) -> None:
-        check_types(self)
-        for name in ("epochs", "seeds", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise OptionError(f"`{name}` must be at least 1, but got {value}.")
+        check(self)
         check_device(self.device)
         if self.data:
             check_known(self.data)
@@ -150,7 +147,7 @@ class Training:
         if self.recipe is not None:
             return self.recipe
         if isinstance(self.source, ExportedArchitecture) and self.source.recipe:
-            return record_from(Recipe, self.source.recipe, "the architecture's `recipe`")
+            return decode(Recipe, self.source.recipe, "recipe")
         return default_recipe(self.data_name)
 
     @cached_property

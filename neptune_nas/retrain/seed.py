@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -13,13 +13,14 @@ from neptune_nas.devices.device import autocast_for
 from neptune_nas.devices.memory import is_out_of_memory
 from neptune_nas.devices.processor import hardware
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
+from neptune_nas.files.schema import decode
 from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.models.model import Model, load_model, save_model
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.retrain.folder import SeedFolder
 from neptune_nas.retrain.history import read_history, write_history
 from neptune_nas.retrain.metrics import SeedMetrics
-from neptune_nas.retrain.terms import TERMS, Terms, refuse_others, terms_in
+from neptune_nas.retrain.terms import Terms, refuse_others
 from neptune_nas.search.provenance import now, versions
 from neptune_nas.tasks.augmentation import Normalizer
 from neptune_nas.tasks.registry import task_of
@@ -152,9 +153,10 @@ def own_model(job: Job, seed: int, file: Path) -> Model:
         record_classes(network.architecture) if isinstance(network, ExportedArchitecture) else ()
     )
     model = load_model(file, allow)
-    told = {name: model.provenance[name] for name in TERMS if name in model.provenance}
+    names = {field.name for field in fields(Terms)}
+    written = {name: value for name, value in model.provenance.items() if name in names}
     try:
-        terms = terms_in(told, "provenance.")
+        terms = decode(Terms, written, "provenance")
     except FileFormatError as error:
         raise StudyError(
             f"{file} does not say how it was trained ({error}): remove it to train this seed."

@@ -1,25 +1,12 @@
 """The terms of a training: what decides how it ends, and by which its folder is known again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from neptune_nas.devices.numerics import Numerics
-from neptune_nas.errors import FileFormatError, OptionError, StudyError
-from neptune_nas.files.schema import OBJECT, SIZE, TEXT, Rule, check_fields
-
-TERMS: Mapping[str, Rule] = {
-    "network": TEXT,
-    "data": TEXT,
-    "data_fingerprint": TEXT,
-    "epochs": SIZE,
-    "recipe": OBJECT,
-    "classes": Rule(
-        "a list of strings",
-        lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
-    ),
-    "numerics": OBJECT,
-}
+from neptune_nas.errors import StudyError
+from neptune_nas.files.rules import Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +22,10 @@ class Terms:
     network: str
     data: str
     data_fingerprint: str
-    epochs: int
+    epochs: Size
     recipe: dict[str, Any]
     classes: tuple[str, ...]
     numerics: Numerics
-
-
-def terms_in(data: object, path: str) -> Terms:
-    """Return the terms in a JSON object; `path` stands before a field's name in messages."""
-    content = check_fields(data, TERMS, path)
-    numerics = _numerics_in(content["numerics"])
-    return Terms(**{**content, "classes": tuple(content["classes"]), "numerics": numerics})
-
-
-def _numerics_in(content: Mapping[str, Any]) -> Numerics:
-    """Return the precision and layout in a JSON object."""
-    try:
-        return Numerics(**content)
-    except (OptionError, TypeError) as error:
-        raise FileFormatError(f"`numerics` must be a precision and a layout: {error}") from error
 
 
 def refuse_others(what_was: str, old: Terms, new: Terms) -> None:

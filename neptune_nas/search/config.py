@@ -22,8 +22,8 @@ from neptune_nas.evaluators.tabular import DATA as TABLE_DATA
 from neptune_nas.evaluators.tabular import Tabular, table_traits
 from neptune_nas.evaluators.zero_cost import check_proxy
 from neptune_nas.files.atomic import folder_name
-from neptune_nas.files.options import check_exclusive, check_positive, exclusive
-from neptune_nas.files.type_hints import check_types
+from neptune_nas.files.rules import Positive, Size
+from neptune_nas.files.schema import check, check_exclusive, exclusive
 from neptune_nas.metrics.registry import OBJECTIVES
 from neptune_nas.samplers.factory import check_name
 from neptune_nas.space import Space, find_space
@@ -41,10 +41,6 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 
-POSITIVE = (
-    *("trials", "repeats", "jobs", "threads", "trials_per_gpu"),
-    *("patience", "timeout", "trial_timeout"),
-)
 EXCLUSIVE = (
     *(("table", "evaluator"), ("proxy", "table"), ("proxy", "evaluator")),
     *(("numerics", "table"), ("numerics", "evaluator")),
@@ -94,14 +90,14 @@ class Search:
 
     space: str | Space[Any] = "default"
     data: str | None = None
-    trials: int = 200
+    trials: Size = 200
     objectives: Sequence[str] = OBJECTIVES
     constraints: Sequence[str] = ()
     rungs: Sequence[int] | None = None
     sampler: str = "auto"
     sampler_kwargs: Mapping[str, Any] = field(default_factory=dict)
     recipe: Recipe | None = None
-    repeats: int = 1
+    repeats: Size = 1
     seed: int = 0
     proxy: str | None = None
     reduction: int | Sequence[int] = REDUCTION
@@ -113,22 +109,21 @@ class Search:
     data_dir: str | Path | None = None
     device: str = "auto"
     engine: Literal["local", "ray"] = "local"
-    jobs: int | None = None
-    threads: int | None = None
+    jobs: Size | None = None
+    threads: Size | None = None
     gpus: Sequence[int] = ()
-    trials_per_gpu: int = 1
-    timeout: float | None = None
-    trial_timeout: float | None = None
-    patience: int | None = None
+    trials_per_gpu: Size = 1
+    timeout: Positive | None = None
+    trial_timeout: Positive | None = None
+    patience: Size | None = None
     numerics: Numerics | None = None
     first: Sequence[object] = ()
 
     def __post_init__(self) -> None:
-        check_types(self)
+        check(self)
         for name in SEQUENCES:
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, tuple(value))  # a list could change later
-        check_positive(self, POSITIVE)
         check_exclusive(self, EXCLUSIVE)
         if self.jobs and self.trials_per_gpu > 1:
             raise OptionError(exclusive("jobs", "trials_per_gpu"))

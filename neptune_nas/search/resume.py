@@ -11,10 +11,11 @@ from neptune_nas.evaluators.parameters import parameters_of
 from neptune_nas.evaluators.short_training import TRAINING
 from neptune_nas.evaluators.tabular import table_in
 from neptune_nas.files.atomic import folder_name
+from neptune_nas.files.schema import decode, located
 from neptune_nas.search.config import Search
 from neptune_nas.search.provenance import check_costs
 from neptune_nas.space import Space
-from neptune_nas.study.folder import open_folder, read_settings, record_from
+from neptune_nas.study.folder import open_folder, read_settings
 from neptune_nas.study.read import read_study
 from neptune_nas.study.settings import Question, unlike, unlike_parameters
 from neptune_nas.study.study import Study
@@ -31,7 +32,8 @@ def arguments_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
     settings = read_settings(file)
     check_evaluator(file, settings.question, own)
     question = {name.name: getattr(settings.question, name.name) for name in fields(Question)}
-    recipe = record_from(Recipe, question.pop("recipe"), f"{file}: `recipe`")
+    with located(file):
+        recipe = decode(Recipe, question.pop("recipe"), "question.recipe")
     table, proxy = table_in(question.pop("evaluator")), question.pop("proxy")
     for name in ("evaluator_kwargs", "scored", "unit", "trains"):
         del question[name]  # the evaluator itself has them

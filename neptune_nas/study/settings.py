@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
-from math import isnan
-from typing import Any
+from typing import Annotated, Any
 
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.evaluator import budget_text, check_scored
 from neptune_nas.evaluators.short_training import TRAINING
+from neptune_nas.files.rules import NOT_NAN, Count, Sides, Size, between
+from neptune_nas.files.schema import check, fault
 from neptune_nas.metrics.constraints import Constraint, parse_constraint
 from neptune_nas.metrics.registry import CLASSIFICATION, OBJECTIVES, Metric
 from neptune_nas.study.objectives import objectives_in
@@ -48,9 +49,9 @@ class Question:
     rungs: tuple[int, ...] = (1,)
     sampler: str = "auto"
     sampler_kwargs: dict[str, Any] = field(default_factory=dict)
-    seed: int = 0
+    seed: Annotated[int, between(0, SEEDS - 1)] = 0
     recipe: dict[str, Any] = field(default_factory=dict)
-    repeats: int = 1
+    repeats: Size = 1
     proxy: str = ""
     reduction: Reduction = REDUCTION
     evaluator_kwargs: dict[str, Any] | None = None
@@ -59,13 +60,12 @@ class Question:
     trains: bool = True
 
     def __post_init__(self) -> None:
+        check(self)
         check_scored(self.scored)
         objectives_in(self.objectives, self.scored)
         object.__setattr__(self, "reduction", Rungs(self.rungs, self.reduction).reduction)
         for text in self.constraints:
             parse_constraint(text)
-        require("repeats", self.repeats >= 1, "at least 1", self.repeats)
-        require("seed", 0 <= self.seed < SEEDS, f"in 0..{SEEDS - 1}", self.seed)
         if self.proxy and self.rungs[0] > 0:
             raise OptionError(
                 f"`proxy` is measured at rung 0: `rungs` must begin with it, as in 0,1,3, "
@@ -123,11 +123,11 @@ class Facts:
     space_size: str
     space_fingerprint: str
     data_fingerprint: str
-    input_shape: tuple[int, int, int]
-    classes: int
-    images: tuple[int, int, int]
+    input_shape: Sides
+    classes: Size
+    images: tuple[Count, Count, Count]
     guess: dict[str, float]
-    reference: tuple[float, ...]
+    reference: tuple[Annotated[float, NOT_NAN], ...]
     device: str
     hardware: str
     created: str
@@ -138,13 +138,7 @@ class Facts:
     timed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        shape, images = self.input_shape, self.images
-        require("input_shape", min(shape) >= 1, "of positive numbers", list(shape))
-        require("classes", self.classes >= 1, "at least 1", self.classes)
-        require("images", min(images) >= 0, "of numbers from 0", list(images))
-        require(
-            "reference", not any(map(isnan, self.reference)), "of numbers", list(self.reference)
-        )
+        check(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,24 +149,22 @@ class Settings:
     """
 
     name: str
-    trials: int
+    trials: Size
     question: Question
     facts: Facts
     storage: str = ""
 
     def __post_init__(self) -> None:
-        require("trials", self.trials >= 1, "at least 1", self.trials)
+        check(self)
         objectives, reference = self.question.objectives, self.facts.reference
-        require(
-            "reference",
-            len(reference) == len(objectives),
-            f"one number for each of {', '.join(objectives)}",
-            list(reference),
-        )
+        if len(reference) != len(objectives):
+            words = f"one number for each of {', '.join(objectives)}"
+            raise OptionError(fault("reference", words, list(reference)))
         for metric in self.question.scored:
             guess = self.facts.guess.get(metric.name, 0.0)
-            rule = "a number in 0..1" if metric.unit == "share" else "a number"
-            require(f"guess.{metric.name}", metric.admits(guess), rule, guess)
+            if not metric.admits(guess):
+                words = "a number in 0..1" if metric.unit == "share" else "a number"
+                raise OptionError(fault(f"guess.{metric.name}", words, guess))
 
     def timed_as(self, metric: Metric) -> str:
         """Return how a metric was timed, in words; empty where it was not."""
@@ -192,12 +184,6 @@ class Settings:
         }
         begun_with = (asked, self.facts.space_fingerprint, self.facts.data_fingerprint)
         return sha256(json.dumps(begun_with, sort_keys=True).encode()).hexdigest()
-
-
-def require(name: str, holds: bool, rule: str, got: object) -> None:
-    """Refuse a field whose rule does not hold."""
-    if not holds:
-        raise OptionError(f"`{name}` must be {rule}, but got {got}.")
 
 
 def unlike(then: Question, now: Question) -> Iterator[tuple[str, Any, Any]]:
@@ -224,10 +210,8 @@ def unlike_parameters(
 def check_plain(name: str, values: Mapping[str, Any]) -> None:
     """Refuse arguments that TOML would not give back as they were."""
     for path, value in odd_values(values):
-        raise OptionError(
-            f"`{name}` must be of numbers, text, true, false, lists and dicts, "
-            f"but `{path}` is {'null' if value is None else repr(value)}: leave it out."
-        )
+        words = "a number, a string, true, false, or a list or dict of these"
+        raise OptionError(fault(f"{name}.{path}", words, value, "leave it out"))
 
 
 def odd_values(value: object, path: str = "") -> Iterator[tuple[str, object]]:

@@ -22,7 +22,7 @@ from neptune_nas.devices.processor import cpu_name, torch_threads
 from neptune_nas.errors import NeptuneError
 from neptune_nas.files.atomic import read_file, write_file
 from neptune_nas.files.cache import cache_folder
-from neptune_nas.files.schema import parse
+from neptune_nas.files.schema import parse_json
 from neptune_nas.nn.heads import Stem
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.stage import Stage
@@ -84,7 +84,7 @@ def machine_key() -> str:
 def read_cache(file: Path | None) -> dict[str, Numerics]:
     """Return the results in a file by their keys; none from one that is missing or damaged."""
     try:
-        content: Any = parse(read_file(file)) if file else {}
+        content: Any = parse_json(read_file(file)) if file else {}
         return {key: Numerics(**value) for key, value in content.items()}
     except (NeptuneError, AttributeError, TypeError):
         return {}

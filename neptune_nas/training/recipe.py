@@ -1,12 +1,12 @@
 """How to train: every number that a score depends on, as one frozen record."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 from neptune_nas.data.names import parse_count
 from neptune_nas.devices.numerics import Precision
-from neptune_nas.errors import OptionError
-from neptune_nas.files.options import require_member
+from neptune_nas.files.rules import Count, at_least, between
+from neptune_nas.files.schema import check
 
 Optimizer = Literal["adamw", "adam", "sgd"]
 Schedule = Literal["one-cycle", "cosine", "plateau", "constant"]
@@ -30,45 +30,20 @@ class Recipe:
     """
 
     optimizer: Optimizer = "adamw"
-    lr: float = 0.005
-    weight_decay: float = 0.05
+    lr: Annotated[float, between(1e-8, 100)] = 0.005
+    weight_decay: Annotated[float, between(0, 10)] = 0.05
     schedule: Schedule = "one-cycle"
-    warmup: float = 0.25
-    batch_size: int = 128
-    label_smoothing: float = 0.1
-    clip_norm: float = 1.0
-    crop: int | Auto = "auto"
+    warmup: Annotated[float, between(0, 0.9)] = 0.25
+    batch_size: Annotated[int, at_least(2)] = 128
+    label_smoothing: Annotated[float, between(0, 0.9)] = 0.1
+    clip_norm: Annotated[float, at_least(0)] = 1.0
+    crop: Count | Auto = "auto"
     flip: bool | Auto = "auto"
-    cutout: int = 0
+    cutout: Count = 0
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
-        require_member("Recipe.optimizer", self.optimizer, get_args(Optimizer))
-        require_member("Recipe.schedule", self.schedule, get_args(Schedule))
-        require_member("Recipe.precision", self.precision, get_args(Precision))
-        require_between("lr", self.lr, 1e-8, 100)
-        require_between("weight_decay", self.weight_decay, 0, 10)
-        require_between("warmup", self.warmup, 0, 0.9)
-        require_between("label_smoothing", self.label_smoothing, 0, 0.9)
-        require_between("clip_norm", self.clip_norm, 0, float("inf"))
-        require_whole("batch_size", self.batch_size, 2)
-        require_whole("cutout", self.cutout, 0)
-        if self.crop != "auto":
-            require_whole("crop", self.crop, 0)
-        if self.flip not in ("auto", True, False):
-            raise OptionError(f"`Recipe.flip` must be true, false or auto, but got {self.flip!r}.")
-
-
-def require_between(name: str, value: float, low: float, high: float) -> None:
-    """Refuse what is no number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise OptionError(f"`Recipe.{name}` must be a number in {low}..{high}, but got {value!r}.")
-
-
-def require_whole(name: str, value: int, least: int) -> None:
-    """Refuse what is no whole number of at least `least`."""
-    if type(value) is not int or value < least:
-        raise OptionError(f"`Recipe.{name}` must be a whole number >= {least}, but got {value!r}.")
+        check(self)
 
 
 def default_recipe(data: str) -> Recipe:

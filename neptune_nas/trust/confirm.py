@@ -6,6 +6,8 @@ from itertools import islice
 
 from neptune_nas.engine.engine import Call, Result
 from neptune_nas.errors import OptionError
+from neptune_nas.files.rules import Size
+from neptune_nas.files.schema import check_value
 from neptune_nas.search.config import Search, ignore
 from neptune_nas.study.confirmation import (
     Aim,
@@ -117,8 +119,7 @@ def check_asked(search: Search, goal: Goal, evaluations: int | None) -> None:
 
     One of its runs would count twice.
     """
-    if evaluations is not None and evaluations < 1:
-        raise OptionError(f"`evaluations` must be at least 1, but got {evaluations}.")
+    check_value(evaluations, Size | None, "evaluations")
     most = most_seeds(search)
     if most is not None and goal.seeds > most:
         raise OptionError(

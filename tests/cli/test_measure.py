@@ -68,7 +68,10 @@ def test_an_audit_and_baselines_of_it_stand_in_its_results(proxied: Path) -> Non
         (("--gpus", "99"), ("GPU 99 is not there",)),
         (("--gpus", "0", "--device", "cpu"), ("`gpus` and `device cpu` exclude each other",)),
         (("--trials-per-gpu", 2), ("`trials_per_gpu` needs `gpus`",)),
-        (("--gpus", "0", "--trials-per-gpu", 0), ("`trials_per_gpu` must be greater than 0",)),
+        (
+            ("--gpus", "0", "--trials-per-gpu", 0),
+            ("`trials_per_gpu` must be a whole number of at least 1",),
+        ),
         (("--gpus", "0", "--trials-per-gpu", 2, "-j", 1), ("`jobs` and `trials_per_gpu`",)),
     ],
 )

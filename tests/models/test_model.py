@@ -137,11 +137,11 @@ def test_images_of_another_kind_are_refused(images: torch.Tensor) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labels": ("a", "b")}, r"`Model.labels` needs 3 strings, one a class, but got \('a'"),
-        ({"labels": (1, 2, 3)}, "`Model.labels` needs 3 strings"),
-        ({"mean": (0.1, 0.2)}, "`Model.mean` needs one finite number for each of the 1 channels"),
-        ({"std": (inf,)}, "`Model.std` needs one finite number"),
-        ({"std": (0.0,)}, "`Model.std` must be above 0"),
+        ({"labels": ("a", "b")}, r"`Model.labels` must be 3 strings, one a class, but got \('a'"),
+        ({"labels": (1, 2, 3)}, "`Model.labels` must be a tuple of strings"),
+        ({"mean": (0.1, 0.2)}, "`Model.mean` must be 1 number, one a channel"),
+        ({"std": (inf,)}, "`Model.std` must be a tuple of finite numbers above 0"),
+        ({"std": (0.0,)}, "`Model.std` must be a tuple of finite numbers above 0"),
     ],
 )
 def test_a_model_that_does_not_fit_its_network_is_refused(
@@ -167,12 +167,12 @@ def rewritten(file: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"key": "b"}, r"`key` must be \w{16}, but got b"),
-        ({"labels": ["a"]}, "`Model.labels` needs 3 strings"),
+        ({"key": "b"}, r"`key` must be \w{16}, but got 'b'"),
+        ({"labels": ["a"]}, "`Model.labels` must be 3 strings"),
         ({"task": "clasification"}, "task 'clasification' is unknown: did you mean 'classif"),
         ({"task": 1}, "`task` must be a string, but got 1"),
-        ({"mean": ["x"]}, "`Model.mean` needs one finite number"),
-        ({"network": {"reference": "resnet9"}}, r"`network\.input_shape` is missing"),
+        ({"mean": ["x"]}, r"`mean\.0` must be a finite number"),
+        ({"network": {"reference": "resnet9"}}, r"`network\.input_shape`.* missing"),
         (
             {"network": {"reference": "resnet9", "input_shape": [3, 8, 8], "classes": 3}},
             "'resnet9' is unknown: did you mean 'resnet8'",

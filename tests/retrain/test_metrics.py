@@ -63,15 +63,6 @@ def test_the_names_of_the_classes_are_kept(file: Path) -> None:
     assert load_metrics(file) == known
 
 
-def test_a_file_from_before_each_seed_named_its_machine_is_read(file: Path) -> None:
-    content = json.loads(file.read_text())
-    for seed in content["seeds"]:
-        for name in MACHINE:
-            del seed[name]
-    file.write_text(json.dumps(content | MACHINE))
-    assert load_metrics(file).seeds[1] == replace(METRICS.seeds[1], device="cpu")
-
-
 def test_a_seed_without_a_machine_is_refused(file: Path) -> None:
     content = json.loads(file.read_text())
     del content["seeds"][1]["device"]
@@ -119,17 +110,25 @@ def test_a_deviation_is_shown_behind_the_mean() -> None:
         (("format",), "other", "`format` must be 'neptune-nas/metrics', but got 'other'"),
         (("version",), 2, "`version` must be 1, but got 2"),
         (("terms", "epochs"), 0, "`terms.epochs` must be a whole number of at least 1, but got 0"),
-        (("terms", "classes"), [1], "`terms.classes` must be a list of strings"),
+        (("terms", "classes"), [1], "`terms.classes.0` must be a string"),
         (("terms", "more"), 0, "`terms.more` is unknown"),
         (("cost", "macs"), -1, "`cost.macs` must be"),
-        (("seeds", 1, "weights"), "best", "`seeds.1.weights` must be raw or ema, but got 'best'"),
-        (("seeds", 1, "weights"), [], "`seeds.1.weights` must be raw or ema"),
+        (
+            ("seeds", 1, "weights"),
+            "best",
+            "`seeds.1.weights` must be one of raw, ema, but got 'best'",
+        ),
+        (("seeds", 1, "weights"), [], "`seeds.1.weights` must be one of raw, ema"),
         (("seeds", 0, "test_accuracy"), 2, "`seeds.0.test_accuracy` must be a number in 0..1"),
         (("seeds", 0, "test_other"), 2, "`seeds.0.test_other` is unknown"),
         (("seeds", 0), 7, "`seeds.0` must be an object"),
-        (("seeds", 1, "versions"), "2", "`seeds.1.versions` must be an object, but got '2'"),
+        (
+            ("seeds", 1, "versions"),
+            "2",
+            "`seeds.1.versions` must be an object of strings, but got '2'",
+        ),
         (("seeds",), {}, "`seeds` must be a list"),
-        (("device",), 0, "`device` must be a string, but got 0"),
+        (("seeds", 0, "device"), 0, "`seeds.0.device` must be a string, but got 0"),
     ],
 )
 def test_a_field_that_is_wrong_is_named(

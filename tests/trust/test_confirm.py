@@ -201,7 +201,9 @@ def test_a_search_goes_on_after_it(searched: Search) -> None:
 
 
 def test_no_evaluations_are_refused(searched: Search) -> None:
-    with pytest.raises(OptionError, match="`evaluations` must be at least 1, but got 0"):
+    with pytest.raises(
+        OptionError, match="`evaluations` must be a whole number of at least 1, but got 0"
+    ):
         run_confirm(searched, evaluations=0)
 
 

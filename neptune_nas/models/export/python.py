@@ -15,7 +15,8 @@ from torch import nn
 from neptune_nas.architecture import records
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.files.schema import is_number
+from neptune_nas.files.rules import Number
+from neptune_nas.files.schema import fits
 from neptune_nas.metrics.registry import COST
 from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.models.export import source
@@ -125,7 +126,7 @@ def _description(model: Model, network: nn.Module) -> dict[str, Any]:
         costs = model.of.costs
         numbers.append(f"{COST.text(costs[COST.name])} {COST.title} an image")
     for name, value in model.metrics.items():
-        if name.isidentifier() and is_number(value):
+        if name.isidentifier() and fits(value, Number):
             numbers.append(f"{name.replace('_', ' ')} {value:.4g}")
     return {
         "classes": len(model.labels),
