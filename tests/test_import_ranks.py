@@ -1,6 +1,7 @@
 """Imports go down one table only, and what is light stays light."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,32 +12,10 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "neptune_nas"
 
-RANKS = (
-    ("errors",),
-    ("text",),
-    ("interrupts",),
-    ("files",),
-    ("devices",),
-    ("architecture",),
-    ("data",),
-    ("space",),
-    ("nn",),
-    ("metrics",),
-    ("tasks",),
-    ("training",),
-    ("models",),
-    ("samplers",),
-    ("evaluators",),
-    ("engine",),
-    ("study",),
-    ("report",),
-    ("search",),
-    ("retrain",),
-    ("trust",),
-    ("cli",),
-    ("__main__",),
-)
-RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
+PAGE = PACKAGE.parent / "ARCHITECTURE.md"
+LIST = re.search(r"^## Rooms$.*?^```$(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+assert LIST, f"{PAGE} has no list of rooms"
+RANK = {line.split()[0]: rank for rank, line in enumerate(LIST[1].strip().splitlines())}
 LIGHT = (
     "errors",
     "text",
