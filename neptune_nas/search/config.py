@@ -65,7 +65,7 @@ class Search:
     or `package.module:Class`, with its arguments in `sampler_kwargs`. `seed`: of all random
     numbers. `rungs`: epochs at which trials are compared (default: one rung that suits the data);
     the first may be 0, which is the zero-cost `proxy` (default: synflow). `reduction`: one trial in
-    that many is promoted from each rung; a sequence has one number per rung, as in (5, 2).
+    that many is promoted from each rung; a sequence has one for each, as in (5, 2).
     `recipe`: how to train (default: one that suits the data). `repeats`: seeds at the last rung.
     `evaluator`: what measures, in place of short training. `table`: the file of a table to look
     networks up in instead; `data` then names the images they were trained on (default: cifar10).
