@@ -174,7 +174,7 @@ class Space(Generic[T]):
         )
 
     def explain(self, architecture: object) -> str | None:
-        """Return why `architecture` is not in the space, by the first path that differs, or None."""
+        """Return why `architecture` is not in the space (the first path that differs), or None."""
         if self._place(architecture) is not None:
             return None
         return explain(self.free, architecture) or "it breaks the rule of the space"
