@@ -1,7 +1,7 @@
 """Architectures as frozen records: every decision taken, nothing built.
 
-The same records serve as the template of a space, where some fields are left open
-(`neptune_nas.space.choice` and its kin), as one sampled architecture, and as the input of
+The same records serve as the template of a space, with some fields left open by
+`neptune_nas.space.choice` and the like, as one sampled architecture, and as the input of
 `neptune_nas.nn.builder`.
 """
 
