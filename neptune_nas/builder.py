@@ -11,6 +11,7 @@ from torch import nn
 from neptune_nas import architecture as records
 from neptune_nas.architecture import Architecture, resolve_connections
 from neptune_nas.errors import ArchitectureError, NeptuneError, OwnCodeError, file_with, said
+from neptune_nas.nn.convolutions import mend
 from neptune_nas.nn.heads import ClassificationHead, Stem
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.norms import SHIFTLESS
@@ -241,7 +242,7 @@ def build_own(substage: records.SubStage, width: int) -> nn.Module:
         raise OwnCodeError(
             f"`{cls.__name__}.build` must return a torch.nn.Module, but got {module!r}."
         )
-    return module
+    return mend(module)
 
 
 @contextmanager

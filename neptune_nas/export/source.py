@@ -12,6 +12,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 OURS = PACKAGE.name
+TRAINING_AIDS = ("mended",)  # decorators that matter to a network of this package alone
 REMARK = re.compile(r"  # (noqa|type): .*$", re.MULTILINE)  # what only our own linters read
 Name = tuple[str, str]
 """A module, and a name that it defines at its top level."""
@@ -130,8 +131,10 @@ def code(
 def unused(
     name: Name, attributes: frozenset[str], tables: Mapping[str, frozenset[str]]
 ) -> list[ast.stmt | ast.expr]:
-    """The methods of a class that nothing calls, and the unused values of a table."""
+    """Methods of a class that nothing calls, unused values of a table, decorators for training."""
     statement = module_at(name[0]).defined[name[1]][0]
+    if isinstance(statement, ast.FunctionDef):
+        return [each for each in statement.decorator_list if ast.unparse(each) in TRAINING_AIDS]
     if isinstance(statement, ast.ClassDef):
         return [
             part

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from neptune_nas.data.images import ImageData
 from neptune_nas.errors import OptionError
+from neptune_nas.nn.convolutions import mend
 from neptune_nas.training.augment import random_views
 from neptune_nas.training.measure import measure
 from neptune_nas.training.memory import is_out_of_memory, peak_memory, reset_peak_memory
@@ -87,9 +88,9 @@ def within_memory(
 ) -> Result:
     """`run` with each batch in one part; if memory runs out, again from the start with two.
 
-    Moves `network` to `device` and into the memory layout.
+    Moves `network` to `device` and into the memory layout, its convolutions mended.
     """
-    network.to(device, memory_format=FORMATS[layout])  # type: ignore[call-overload]  # missing in torch's stub
+    mend(network).to(device, memory_format=FORMATS[layout])  # type: ignore[call-overload]  # missing in torch's stub
     start = copied(network)
     try:
         return run(1)

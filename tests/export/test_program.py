@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from neptune_nas.architecture import Architecture, Stage, Stem
+from neptune_nas.architecture import Architecture, Conv, Identity, Stage, Stem
 from neptune_nas.architecture_file import bare
 from neptune_nas.errors import NeptuneError
 from neptune_nas.export.program import forget_traces, quiet, traced
@@ -36,6 +36,14 @@ def test_a_graph_takes_any_number_of_images(count: int) -> None:
     model, images = random_model(SMALL, SHAPE), torch.rand(count, *SHAPE)
     logits = run(traced(model).module(), images)
     torch.testing.assert_close(logits, run(model.classifier(), images))
+
+
+@pytest.mark.parametrize("entry", [Identity(), Conv(1)])
+def test_a_graph_has_torch_s_own_convolutions(entry: Identity | Conv) -> None:
+    strided = Architecture(Stem(4, 1, 2), (Stage(6, entry, 2, pool="none"),))
+    called = [str(node.target) for node in traced(random_model(strided, SHAPE)).graph.nodes]
+    assert sum("conv2d" in name for name in called) >= 2
+    assert not any("slice" in name for name in called)
 
 
 def test_a_graph_knows_nothing_of_the_machine_it_was_made_on() -> None:

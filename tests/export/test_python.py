@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import given, settings
+from torch import nn
 
-from neptune_nas.architecture import Architecture, Stage, Stem
+from neptune_nas.architecture import Architecture, Identity, Stage, Stem
+from neptune_nas.architecture_file import ExportedArchitecture, bare
 from neptune_nas.export.python import to_python, to_state
 from neptune_nas.model import Model, untrained
 from neptune_nas.references import ReferenceNetwork
@@ -15,6 +17,7 @@ from tests.export.forms import random_model, run
 from tests.strategies import architectures
 
 SHAPE = (3, 16, 16)
+STRIDED = Architecture(Stem(4, 1, 2), (Stage(6, Identity(), 2, pool="none"),))
 ALONE = """
 import sys, torch
 sys.modules["neptune_nas"] = None
@@ -56,6 +59,16 @@ def test_any_architecture_of_built_in_parts_can_be_written(architecture: Archite
     network.load_state_dict(dict(model.state))
     images = torch.rand(2, *SHAPE)
     assert torch.equal(run(network, images), run(model.network(), images))
+
+
+@pytest.mark.parametrize("of", [bare(STRIDED, SHAPE, 4), ReferenceNetwork("resnet8", SHAPE, 4)])
+def test_convolutions_in_the_file_are_torch_s_own(
+    of: ExportedArchitecture | ReferenceNetwork,
+) -> None:
+    names = names_of(to_python(untrained(of)))
+    found = [each for each in names["build"]().modules() if isinstance(each, nn.Conv2d)]
+    assert {type(each) for each in found} == {nn.Conv2d}
+    assert any(each.stride == (2, 2) and each.kernel_size == (1, 1) for each in found)
 
 
 def test_a_small_residual_network_can_be_written() -> None:

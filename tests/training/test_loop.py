@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from neptune_nas.errors import OptionError
+from neptune_nas.nn.convolutions import SampledConv
 from neptune_nas.training import loop
 from neptune_nas.training.loop import DivergedError, batches, check_loss, train
 from neptune_nas.training.mode import Layout, Mode
@@ -45,6 +46,14 @@ def test_every_layout_learns_and_is_the_networks(layout: Layout) -> None:
     assert train(network, DATA, RECIPE, epochs=6, mode=Mode("fp32", layout)).accuracy == 1.0
     weight = network.get_parameter("0.weight")
     assert weight.is_contiguous(memory_format=FORMATS[layout])
+
+
+def test_convolutions_of_any_network_are_mended_before_they_train() -> None:
+    data = easy_data()
+    conv = nn.Conv2d(data.input_shape[0], len(data.classes), 1, 2)
+    network = nn.Sequential(conv, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    train(network, data, Recipe(precision="fp32"), 1)
+    assert isinstance(network[0], SampledConv)
 
 
 def test_a_mode_has_the_say_over_the_recipes_precision() -> None:
