@@ -14,7 +14,7 @@ from torchvision.models import (
     squeezenet1_1,
 )
 
-from neptune_nas.nn.substages import conv_kind
+from neptune_nas.nn.convolutions import mend
 
 CREATE: dict[str, Callable[..., nn.Module]] = {
     "mobilenet_v2": mobilenet_v2,
@@ -38,37 +38,12 @@ def published(name: str, channels: int, classes: int, *, small: bool) -> nn.Modu
     """
     network = CREATE[name](weights=None, num_classes=classes)
     fit_first_convolution(network, channels, small)
-    for module in [*network.modules()]:
+    for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             # mnasnet0_5's 0.0003 and mobilenet_v3_small's 0.01 are for hundreds of epochs: after
             # a few epochs, validation would still use statistics close to the initial ones.
             module.momentum = MOMENTUM
-        for name, child in module.named_children():
-            if isinstance(child, nn.Conv2d):
-                module.register_module(name, as_ours(child))
-    return network
-
-
-def as_ours(theirs: nn.Conv2d) -> nn.Conv2d:
-    """Return a convolution with the same weights, computed as in this package's own networks."""
-    ours = conv_kind(
-        theirs.in_channels,
-        theirs.out_channels,
-        theirs.kernel_size[0],
-        theirs.stride[0],
-        theirs.groups,
-    )(
-        theirs.in_channels,
-        theirs.out_channels,
-        (theirs.kernel_size[0], theirs.kernel_size[1]),
-        (theirs.stride[0], theirs.stride[1]),
-        theirs.padding if isinstance(theirs.padding, str) else theirs.padding[0],
-        groups=theirs.groups,
-        bias=False,
-        device="meta",  # draws no weights
-    )
-    ours.weight, ours.bias = theirs.weight, theirs.bias
-    return ours
+    return mend(network)
 
 
 def fit_first_convolution(network: nn.Module, channels: int, small: bool) -> None:

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neptune_nas.errors import ArchitectureError
+from neptune_nas.nn.convolutions import mended
 from neptune_nas.nn.norms import SHIFTLESS, cell_means, inner_norm, make_norm
 
 
+@mended
 def conv(
     in_channels: int,
     out_channels: int,
@@ -26,50 +28,8 @@ def conv(
     bias: bool = False,
 ) -> nn.Conv2d:
     """Return a convolution, padded so that only the stride changes the size."""
-    kind = conv_kind(in_channels, out_channels, kernel, stride, groups)
-    return kind(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=bias)
-
-
-def conv_kind(
-    in_channels: int, out_channels: int, kernel: int, stride: int, groups: int
-) -> type[nn.Conv2d]:
-    """Return the class of convolution that is fast and correct in bfloat16 on a CPU."""
-    fast = in_channels == out_channels == groups and kernel == 3 and stride == 1
-    if groups > 1 and in_channels // groups < 4 and not fast:
-        return FullPrecisionConv
-    return StridedConv if kernel > 1 and stride > 1 else nn.Conv2d
-
-
-class FullPrecisionConv(nn.Conv2d):
-    """A convolution that avoids autocast on a CPU and casts its result as autocast would.
-
-    It is for depthwise convolutions, and others whose groups read up to three channels. In bfloat16
-    torch's CPU backend has a fast backward pass for only one of them, 3x3 with stride 1 that keeps
-    the channels; forward and backward of the others take up to 3 times as long as in float32, and 3
-    to 48 times with stride 2.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's name
-        """Map `(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
-        if input.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-            return super().forward(input)
-        with torch.autocast("cpu", enabled=False):
-            y = super().forward(input.to(self.weight.dtype))
-        return y.to(torch.get_autocast_dtype("cpu"))
-
-
-class StridedConv(FullPrecisionConv):
-    """A convolution that avoids autocast on a CPU for maps smaller than its stride.
-
-    On such maps, weights that meet only padding have a gradient of 0, but torch's CPU backend
-    (2.14) leaves it uninitialised in bfloat16, often as NaN.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's name
-        """Map `(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
-        if min(input.shape[2:]) < self.stride[0]:
-            return super().forward(input)
-        return nn.Conv2d.forward(self, input)
+    widths, padding = (in_channels, out_channels), kernel // 2
+    return nn.Conv2d(*widths, kernel, stride, padding, groups=groups, bias=bias)
 
 
 class Convolution(nn.Module):

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from neptune_nas.architecture.records import Network
 from neptune_nas.errors import ArchitectureError, NeptuneError, OwnCodeError, file_with, said
+from neptune_nas.nn.convolutions import mend
 
 
 def build_module(record: Any, *arguments: object) -> nn.Module:
-    """Return the module that `record.build(*arguments)` makes.
+    """Return the module that `record.build(*arguments)` makes, its convolutions mended.
 
     Raises `OwnCodeError`, with the line that fails, for anything but a module. Errors of torch,
     such as for memory or shapes that do not fit, pass unchanged: the caller knows more about them.
@@ -27,7 +28,7 @@ def build_module(record: Any, *arguments: object) -> nn.Module:
         raise OwnCodeError(
             f"`{cls.__name__}.build` must return a torch.nn.Module, but got {module!r}."
         )
-    return module
+    return mend(module)
 
 
 def builds_itself(architecture: object) -> TypeGuard[Network]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from neptune_nas.architecture.records import Architecture, Attention, Conv, Identity, Stage
+from neptune_nas.architecture.records import Architecture, Attention, Conv, Identity, Stage, Stem
 from neptune_nas.errors import ArchitectureError, OwnCodeError
 from neptune_nas.metrics.counted import Cost, CostModel, cost
 from neptune_nas.nn.builder import build
@@ -26,6 +26,13 @@ def test_the_sum_of_the_parts_is_the_count_on_the_whole_network(
     architecture: Architecture,
 ) -> None:
     assert MODEL.cost(architecture) == cost(build(architecture, SHAPE, outputs=4), SHAPE)
+
+
+def test_a_strided_convolution_of_single_pixels_costs_what_its_output_does() -> None:
+    strided = Architecture(Stem(4, 1, 2), (Stage(6, Identity(), 2, "none", "batch"),))
+    (_, stem), (_, entry), *_ = MODEL.breakdown(strided)
+    assert (stem.macs, entry.macs) == (8 * 8 * 3 * 4, 4 * 4 * 4 * 6)
+    assert (stem.activations, entry.activations) == (8 * 8 * 4, 4 * 4 * 6)
 
 
 @given(architectures())
