@@ -41,7 +41,6 @@ RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
 LIGHT = (
     "errors",
     "text",
-    "redact",
     "architecture",
     "space",
     "files.atomic",
@@ -49,8 +48,8 @@ LIGHT = (
     "files.type_hints",
     "files.options",
     "files.signatures",
-    "metrics.trial",
-    "metrics.trial_json",
+    "metrics.registry",
+    "metrics.score",
 )
 HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "sklearn", "scipy", "numpy")
 ARRAYS = ("metrics.pareto",)  # light but for numpy
@@ -112,7 +111,7 @@ def test_dominance_needs_numpy_and_nothing_else_that_is_heavy() -> None:
 
 def test_no_shipped_space_needs_a_heavy_package() -> None:
     code = (
-        "import sys, neptune_nas, neptune_nas.architecture.codec, neptune_nas.metrics.trial\n"
+        "import sys, neptune_nas, neptune_nas.architecture.codec, neptune_nas.metrics.score\n"
         "from neptune_nas.space import find_space, list_spaces\n"
         "for name in list_spaces(): find_space(name).fingerprint\n"
         f"print(*(name for name in {HEAVY} if name in sys.modules))"
