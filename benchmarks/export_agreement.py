@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from neptune_nas.errors import NeptuneError
-from neptune_nas.models.export.program import traced
+from neptune_nas.models.export.pt2 import trace
 from neptune_nas.nn.builder import least_size
 from neptune_nas.space import find_space, list_spaces
 from tests.models.export.forms import FORMS, random_model, run
@@ -35,7 +35,7 @@ def differences(space: str, seed: int) -> dict[str, float]:
     side = max(SIDES.get(space, SIDE), least_size(architecture))
     model = random_model(architecture, (3, side, side), seed)
     images = torch.rand(IMAGES, 3, side, side, generator=torch.Generator().manual_seed(seed))
-    expected, program = run(model.classifier(), images), traced(model)
+    expected, program = run(model.classifier(), images), trace(model)
     found = dict.fromkeys(FORMS, FAILED)
     exact = run(model.classifier().double(), images.double())
     found[ROUNDING] = float((exact - expected).abs().max())

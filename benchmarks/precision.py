@@ -1,8 +1,9 @@
-"""Training images a CPU-second in each mode, for real networks beside the probe's stand-ins.
+"""Training images a CPU-second in each precision and layout, beside what the probe chooses.
 
-Run it with `python -m benchmarks.precision`. One thread; the modes take turns, and medians count.
+Run it with `python -m benchmarks.precision`. One thread; the candidates take turns, and medians
+count.
 Networks are samples of shipped spaces and hand-designed ones, on images of noise. *Chosen* is what
-the probe's choice for the network's kind gains over fp32 channels_last; *best*, the best mode.
+the probe's choice gains over fp32, channels last; *best*, the best of the candidates.
 """
 
 import argparse
@@ -16,19 +17,17 @@ import torch
 from torch import nn
 
 from neptune_nas.data.images import ImageData, Split
-from neptune_nas.devices.malloc import keep_pages
-from neptune_nas.devices.mode import KINDS, Kind, Mode, Modes
-from neptune_nas.devices.precision import FORMATS
-from neptune_nas.devices.threads import torch_threads
+from neptune_nas.devices.device import FORMATS
+from neptune_nas.devices.memory import keep_pages
+from neptune_nas.devices.numerics import Numerics
+from neptune_nas.devices.processor import torch_threads
 from neptune_nas.nn.builder import build
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.space import find_space
-from neptune_nas.training.kinds import kind_of
 from neptune_nas.training.loop import train_epoch
-from neptune_nas.training.probe import MODES, USUAL, choose, measured
+from neptune_nas.training.probe import CANDIDATES, USUAL, fastest, time_candidates
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.setup import make_setup
-from neptune_nas.training.state import make_state
+from neptune_nas.training.state import make_setup, make_state
 
 CPU = torch.device("cpu")
 SHAPE, CLASSES = (3, 32, 32), 10
@@ -39,16 +38,17 @@ REFERENCES = ("resnet8", "resnet20", "mobilenet_v2", "shufflenet_v2_x0_5")
 
 @dataclass
 class Case:
-    """A network under test, and the images a CPU-second of it in each mode."""
+    """A network under test, and the images a CPU-second of it in each candidate."""
 
     name: str
     network: nn.Module
-    kind: Kind
-    rates: dict[Mode, list[float]] = field(default_factory=lambda: {mode: [] for mode in MODES})
+    rates: dict[Numerics, list[float]] = field(
+        default_factory=lambda: {numerics: [] for numerics in CANDIDATES}
+    )
 
-    def gain(self, mode: Mode) -> float:
-        """How many times as fast as the usual mode."""
-        return median(self.rates[mode]) / median(self.rates[USUAL])
+    def gain(self, numerics: Numerics) -> float:
+        """Return how many times as fast as the usual."""
+        return median(self.rates[numerics]) / median(self.rates[USUAL])
 
 
 def networks(seed: int) -> Iterator[tuple[str, nn.Module]]:
@@ -68,10 +68,10 @@ def noise(count: int) -> ImageData:
     return ImageData("noise", split, split, split, tuple("0123456789"), half, half, "")
 
 
-def rate(network: nn.Module, mode: Mode, data: ImageData) -> float:
-    """Training images a CPU-second of one epoch in a mode."""
-    network.to(memory_format=FORMATS[mode.layout])
-    setup = make_setup(network, data, RECIPE, CPU, mode=mode)
+def rate(network: nn.Module, numerics: Numerics, data: ImageData) -> float:
+    """Return the training images a CPU-second of one epoch."""
+    network.to(memory_format=FORMATS[numerics.layout])
+    setup = make_setup(network, data, RECIPE, CPU, numerics=numerics)
     state = make_state(setup, epochs=1, seed=0)
     started = thread_time()
     train_epoch(setup, state)
@@ -81,26 +81,22 @@ def rate(network: nn.Module, mode: Mode, data: ImageData) -> float:
 def measure(case: Case, data: ImageData, rounds: int) -> None:
     """Fill in a case's rates; a first round is warm-up."""
     for turn in range(rounds + 1):
-        for mode in MODES:
-            found = rate(case.network, mode, data)
+        for numerics in CANDIDATES:
+            found = rate(case.network, numerics, data)
             if turn:
-                case.rates[mode].append(found)
+                case.rates[numerics].append(found)
 
 
-def probe_said(probes: int) -> Modes:
-    """What the probe chooses, each probe in a line; the last one's choice."""
+def print_probes(probes: int) -> Numerics:
+    """Print each probe in a line, and return the last one's choice."""
     for _ in range(probes):
         wall, started = perf_counter(), thread_time()
-        times = measured()
+        times = time_candidates()
         print(f"probe: {thread_time() - started:.2f} CPU-s, {perf_counter() - wall:.2f} s of wall")
-        for kind in KINDS:
-            usual = median(times[kind][USUAL])
-            gains = {str(mode): usual / median(taken) for mode, taken in times[kind].items()}
-            shown = ", ".join(f"{mode} {gain:.2f}" for mode, gain in gains.items())
-            print(f"  {kind:10} {1000 * usual:6.1f} ms a step; {shown}")
-        modes = choose(times)
-        print(f"  chosen: {modes}")
-    return modes
+        usual, chosen = median(times[USUAL]), fastest(times)
+        gains = [f"{each} {usual / median(taken):.2f}" for each, taken in times.items()]
+        print(f"  {1000 * usual:.1f} ms a step; {'; '.join(gains)}; chosen: {chosen}")
+    return chosen
 
 
 def main() -> None:
@@ -113,22 +109,21 @@ def main() -> None:
     options = parser.parse_args()
 
     with torch_threads(1):
-        modes = probe_said(options.probes)
+        chosen = print_probes(options.probes)
         keep_pages()
         data, cases = noise(options.images), list[Case]()
-        print(f"\n{'network':19}{'kind':10}{''.join(f'{mode!s:>20}' for mode in MODES)}  chosen")
+        print(f"\n{'network':19}{''.join(f'{each!s:>21}' for each in CANDIDATES)}  chosen")
         for name, network in networks(options.seed):
-            case = Case(name, network, kind_of(network))
+            case = Case(name, network)
             measure(case, data, options.rounds)
             cases.append(case)
             rates = "".join(
-                f"{median(case.rates[mode]):13.0f} ({case.gain(mode):.2f})" for mode in MODES
+                f"{median(case.rates[each]):14.0f} ({case.gain(each):.2f})" for each in CANDIDATES
             )
-            chosen = case.gain(modes.of(case.kind))
-            print(f"{name:19}{case.kind:10}{rates}  {chosen:.2f}", flush=True)
-    gains = geometric_mean(case.gain(modes.of(case.kind)) for case in cases)
-    best = geometric_mean(max(map(case.gain, MODES)) for case in cases)
-    rule = geometric_mean(case.gain(Mode("bf16")) for case in cases)
+            print(f"{name:19}{rates}  {case.gain(chosen):.2f}", flush=True)
+    gains = geometric_mean(case.gain(chosen) for case in cases)
+    best = geometric_mean(max(map(case.gain, CANDIDATES)) for case in cases)
+    rule = geometric_mean(case.gain(Numerics("bf16")) for case in cases)
     print(f"geometric means: chosen {gains:.2f}, always bf16 {rule:.2f}, best {best:.2f}")
 
 

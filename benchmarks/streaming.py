@@ -28,8 +28,7 @@ from neptune_nas.data.images import ImageData, Split
 from neptune_nas.training.feed import Feed, ahead, gathered
 from neptune_nas.training.loop import train_epoch
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.setup import make_setup
-from neptune_nas.training.state import make_state
+from neptune_nas.training.state import make_setup, make_state
 
 CPU = torch.device("cpu")
 CLASSES = tuple("0123456789")
@@ -47,7 +46,7 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         batch = gathered(self.split, rows)
         self.forget()
-        return batch.images, batch.labels
+        return batch.images, batch.targets
 
     def split_of(self, rows: Tensor) -> Split:
         """A batch as the loop takes it."""
@@ -140,7 +139,7 @@ def milliseconds(path: Path, way: Way, *, by_bytes: bool, cold: int | None, size
     with opened(path) as (mapped, forget):
         forget()
         split = replace(mapped, file=ImageFile(path) if by_bytes else None)
-        few = Split(mapped.images[:2], mapped.labels[:2])
+        few = Split(mapped.images[:2], mapped.targets[:2])
         half = (0.5,) * 3
         data = ImageData("noise", few, few, few, CLASSES, half, half, "")
         recipe = Recipe(batch_size=size, precision="fp32")

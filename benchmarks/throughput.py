@@ -23,14 +23,13 @@ from torch.utils.data import DataLoader, RandomSampler
 from benchmarks.naive import train, training_images
 from neptune_nas.architecture.records import Architecture, Attention, Conv, InvertedResidual
 from neptune_nas.data.load import load_once
-from neptune_nas.devices.malloc import keep_pages
+from neptune_nas.devices.memory import keep_pages
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.nn.builder import build
 from neptune_nas.space import find_space
 from neptune_nas.training.loop import train_epoch
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.setup import make_setup
-from neptune_nas.training.state import make_state
+from neptune_nas.training.state import make_setup, make_state
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(crop=4, flip=True)

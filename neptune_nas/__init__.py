@@ -15,6 +15,7 @@ from neptune_nas.architecture.records import (
     Head,
     Identity,
     InvertedResidual,
+    Network,
     Stage,
     Stem,
     SubStage,
@@ -66,7 +67,7 @@ LAZY = {
     "StopSearch": "neptune_nas.search.coordinator",
     "Training": "neptune_nas.retrain.run",
     "build": "neptune_nas.nn.builder",
-    "export_trial": "neptune_nas.models.architecture_file",
+    "export_trial": "neptune_nas.study.export",
     "load": "neptune_nas.models.architecture_file",
     "load_model": "neptune_nas.models.model",
     "read_study": "neptune_nas.study.read",
@@ -89,6 +90,11 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'neptune_nas' has no attribute '{name}'")
 
 
+def __dir__() -> list[str]:
+    """List the public names, those that are not imported yet included."""
+    return sorted(__all__)
+
+
 __all__ = [
     "Architecture",
     "Attention",
@@ -101,6 +107,7 @@ __all__ = [
     "Identity",
     "InvertedResidual",
     "NeptuneError",
+    "Network",
     "Recipe",
     "Score",
     "Search",

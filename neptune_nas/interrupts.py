@@ -54,7 +54,7 @@ class Impatient(CtrlC):
 
 @contextmanager
 def ctrl_c_held() -> Iterator[None]:
-    """Let Ctrl-C work after what is inside, or where it calls `heed`; a second one works at once.
+    """Let Ctrl-C work after what is inside, or where that calls `raise_held`; a second one at once.
 
     In other threads it is never raised. A second one that falls into a block in such a block, as
     into a transaction of a search, works at the end of the inner one.
@@ -73,7 +73,7 @@ def ctrl_c_held() -> Iterator[None]:
         raise kept.came
 
 
-def heed() -> None:
+def raise_held() -> None:
     """Raise a Ctrl-C that is kept, or that was raised before and got lost."""
     handler: Any = signal.getsignal(signal.SIGINT)
     while isinstance(handler, CtrlC) and current_thread() is main_thread():

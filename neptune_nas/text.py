@@ -68,6 +68,20 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def clock(seconds: float) -> str:
+    """A duration as people say it.
+
+    >>> clock(42), clock(150), clock(4000)
+    ('42s', '2m30s', '1h06m')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+
+
 def redact(text: str) -> str:
     """`text` with the password of every URL in it struck out, wherever in the URL it stands.
 

@@ -1,5 +1,5 @@
 """Hypothesis without a deadline, as how long an example takes depends on what else runs; a machine
-that remembers its modes; Ctrl-C that is heeded; a finished study that trains nothing; and Ray.
+that was probed; Ctrl-C that is heeded; a finished study that trains nothing; and Ray.
 """
 
 import logging
@@ -11,9 +11,9 @@ from shutil import copytree
 import pytest
 from hypothesis import settings
 
-from neptune_nas.devices.mode import Mode, same_for_all
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.search.config import Search
-from neptune_nas.training.remembered import remember, this_processor
+from neptune_nas.training.probe import machine_key, write_cache
 from tests.study.fakes import arithmetic_search
 
 settings.register_profile("suite", deadline=None)
@@ -21,14 +21,14 @@ settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def remembered_modes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The file with the modes of this CPU, float32 for all, also in commands that a test runs.
+def probed_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file that says float32 for this machine, also in commands that a test runs.
 
     What a probe would choose may differ from one run of the tests to the next.
     """
     cache = tmp_path_factory.mktemp("cache")
-    file = cache / "neptune-nas" / "modes.json"
-    remember(file, {this_processor(): same_for_all(Mode("fp32"))})
+    file = cache / "neptune-nas" / "numerics.json"
+    write_cache(file, {machine_key(): Numerics("fp32")})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
         yield file

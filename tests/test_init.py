@@ -21,6 +21,10 @@ def test_no_public_name_is_a_modules_that_its_import_would_put_in_its_place() ->
     assert modules.isdisjoint(neptune_nas.__all__)
 
 
+def test_dir_lists_the_public_names() -> None:
+    assert dir(neptune_nas) == sorted(neptune_nas.__all__)
+
+
 def test_what_is_imported_late_is_public_and_stands_where_it_is_said_to() -> None:
     assert {*neptune_nas.LAZY} <= {*neptune_nas.__all__}
     for name, module in neptune_nas.LAZY.items():

@@ -10,15 +10,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import cache
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from neptune_nas.architecture import records
 from neptune_nas.architecture.fields import Open, field_names, is_record, module_in_json
 from neptune_nas.architecture.records import Architecture, Conv, Identity, Stage
 from neptune_nas.errors import ArchitectureError, FileFormatError, one_of
-from neptune_nas.files.type_hints import conforms
+from neptune_nas.files.schema import check_names, check_values, cut, fault
 
 Json = dict[str, Any]
 
@@ -61,7 +59,7 @@ def to_json(value: object) -> Any:
     {'type': 'Conv', 'kernel': 5, 'groups': 1}
     """
     if isinstance(value, Open):
-        raise ArchitectureError(f"{value!r} is left open: sample the space it stands in first.")
+        raise ArchitectureError(f"{cut(value)} is left open: sample the space it stands in first.")
     if is_record(value):
         content = {name: to_json(getattr(value, name)) for name in field_names(type(value))}
         return {"type": type_name(type(value)), **content}
@@ -70,7 +68,7 @@ def to_json(value: object) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     raise ArchitectureError(
-        f"a record holds {value!r} of type {type(value).__name__}, which JSON cannot: "
+        f"a record holds {cut(value)} of type {type(value).__name__}, which JSON cannot: "
         f"use numbers, strings, booleans, None, tuples and records."
     )
 
@@ -82,7 +80,7 @@ def from_json(data: object, allow: Iterable[type] = (), path: str = "architectur
     """
     known = {**BUILT_IN, **{type_name(cls): cls for cls in allow}}
     if not isinstance(data, dict):
-        raise FileFormatError(f"`{path}` must be an object with a `type`, but got {data!r}.")
+        raise FileFormatError(fault(path, "an object with a `type`", data))
     return _decode(data, known, path)
 
 
@@ -92,21 +90,13 @@ def _decode(data: object, known: Mapping[str, type], path: str) -> Any:
     if not isinstance(data, dict):
         return data
     cls = _class_of(data, known, path)
-    names = set(field_names(cls))
-    given = set(data) - {"type"}
-    for name in sorted(given ^ names):
-        state = "is unknown" if name in given else "is missing"
-        raise FileFormatError(f"`{path}.{name}` {state} ({data['type']} has: {_listed(names)}).")
-    values = {name: _decode(data[name], known, f"{path}.{name}") for name in given}
-    for name, hint in _hints(cls).items():
-        if name in values and not conforms(values[name], hint):
-            raise FileFormatError(
-                f"`{path}.{name}` needs {_hint_text(hint)}, but got {data[name]!r}."
-            )
-        if hint is float and name in values:
-            values[name] = float(values[name])  # JSON written elsewhere may say 0 for 0.0
+    names = field_names(cls)
+    given = {name: value for name, value in data.items() if name != "type"}
+    check_names(given, names, names, path)
+    values = {name: _decode(value, known, f"{path}.{name}") for name, value in given.items()}
+    checked = check_values(cls, values, path)
     try:
-        return cls(**values)
+        return cls(**checked)
     except Exception as error:  # a user's own record may refuse its values in any way
         raise FileFormatError(f"`{path}`: {error}") from error
 
@@ -114,45 +104,23 @@ def _decode(data: object, known: Mapping[str, type], path: str) -> Any:
 def _class_of(data: Mapping[str, object], known: Mapping[str, type], path: str) -> type:
     name = data.get("type")
     if not isinstance(name, str):
-        raise FileFormatError(f"`{path}.type` must name a record, but got {name!r}.")
+        raise FileFormatError(fault(f"{path}.type", "the name of a record", name))
     if name in known:
         return known[name]
     if name.startswith("__main__:"):
         raise NotAllowedError(
-            f"`{path}` is a user's own record '{name}', of a script that was run or of a notebook: "
+            f"`{path}` is a user's own record {cut(name)}, of a script that was run or a notebook: "
             f"only there can its class be given, as `allow`. Define such records in a file of "
             f"their own, to import."
         )
     if ":" in name:
         raise NotAllowedError(
-            f"`{path}` is a user's own record '{name}', which was not allowed: "
+            f"`{path}` is a user's own record {cut(name)}, which was not allowed: "
             f"give its class, or on the command line its file, as `allow` (--allow)."
         )
-    raise FileFormatError(f"`{path}.type` is '{name}', which is no record: {one_of(known, name)}")
-
-
-@cache
-def _hints(cls: Any) -> dict[str, Any]:
-    try:
-        return get_type_hints(cls)
-    except NameError:  # annotations of the user's that only their type checker can follow
-        return {}
-
-
-def _hint_text(hint: Any) -> str:
-    if get_origin(hint) is Literal:
-        return f"one of {', '.join(map(str, get_args(hint)))}"
-    if get_origin(hint) in (Union, UnionType):
-        return " or ".join(_hint_text(arg) for arg in get_args(hint))
-    if get_origin(hint) is tuple:
-        return "a list"
-    # Any class is hashable; mypy sees only the special forms above.
-    names = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
-    return names.get(hint, getattr(hint, "__name__", str(hint)))
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names)) or "no fields"
+    raise FileFormatError(
+        f"`{path}.type` is {cut(name)}, which is no record: {one_of(known, name)}"
+    )
 
 
 def canonical(architecture: Any) -> Any:

@@ -4,8 +4,6 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
-from neptune_nas.errors import ArchitectureError
-
 PLAIN = frozenset({int, str, float, bool, type(None)})
 FILE_PREFIX = "neptune_nas_file_"
 
@@ -76,39 +74,6 @@ def same(a: object, b: object) -> bool:
     if is_record(a):
         return all(same(getattr(a, name), getattr(b, name)) for name in field_names(type(a)))
     return bool(a == b)
-
-
-def require_at_least(record: object, name: str, least: int) -> None:
-    """Refuse a field that is neither open nor a whole number of at least `least`."""
-    value = getattr(record, name)
-    if isinstance(value, Open):
-        return
-    if type(value) is not int or value < least:
-        raise ArchitectureError(
-            f"`{type(record).__name__}.{name}` must be a whole number >= {least}, "
-            f"but got {value!r}."
-        )
-
-
-def require_odd(record: object, name: str) -> None:
-    """Refuse a field that is neither open nor a positive odd number."""
-    value = getattr(record, name)
-    if isinstance(value, Open):
-        return
-    if type(value) is not int or value < 1 or value % 2 == 0:
-        raise ArchitectureError(
-            f"`{type(record).__name__}.{name}` must be a positive odd number, but got {value!r}."
-        )
-
-
-def require_member(record: object, name: str, members: tuple[str, ...]) -> None:
-    """Refuse a field that is neither open nor one of `members`."""
-    value = getattr(record, name)
-    if not isinstance(value, Open) and value not in members:
-        raise ArchitectureError(
-            f"`{type(record).__name__}.{name}` must be one of {', '.join(members)}, "
-            f"but got {value!r}."
-        )
 
 
 def module_of_file(stem: str, digest: str) -> str:

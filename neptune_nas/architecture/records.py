@@ -6,16 +6,12 @@ The same records serve as the template of a space, where some fields are left op
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, get_args, runtime_checkable
 
-from neptune_nas.architecture.fields import (
-    Open,
-    is_closed,
-    require_at_least,
-    require_member,
-    require_odd,
-)
+from neptune_nas.architecture.fields import Open, is_closed
 from neptune_nas.errors import ArchitectureError
+from neptune_nas.files.rules import ODD, Count, Size, at_least, below
+from neptune_nas.files.schema import check
 
 Norm = Literal["batch", "layer", "group", "instance", "rms", "local_response", "lrn", "mln", "none"]
 Pool = Literal["max", "avg", "conv", "none"]
@@ -38,6 +34,25 @@ class SubStage(Protocol):
         """A module that maps `(N, width, H, W)` to `(N, width, H, W)`."""
 
 
+class Network(Protocol):
+    """A user's own architecture: a frozen dataclass that builds a whole network.
+
+    It is what a space is of, in the place of an `Architecture`: searched, counted, trained, stored
+    and read like one, with no registration; reading it back needs its class to be allowed. Its
+    fields hold what JSON can: numbers, strings, booleans, None, tuples and records.
+    """
+
+    def build(self, input_shape: tuple[int, int, int], outputs: int) -> Any:
+        """Return a `torch.nn.Module` that maps images `(N, C, H, W)` to logits `(N, outputs)`.
+
+        `input_shape`: `(C, H, W)` of the images, which are normalised. `outputs`: one a class.
+        Weights are drawn by torch's own generator, so that a seed decides them. Costs are counted
+        on the meta device, so `forward` makes its tensors on the device of what it reads, and asks
+        for no value of them.
+        Raises `ArchitectureError` for images that are too small: a search leaves the network out.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Conv:
     """ReLU, then a square convolution in `groups` groups ("depthwise": one a channel).
@@ -48,13 +63,11 @@ class Conv:
     divide the width.
     """
 
-    kernel: int = 3
-    groups: int | Literal["depthwise"] = 1
+    kernel: Annotated[Size, ODD] = 3
+    groups: Size | Literal["depthwise"] = 1
 
     def __post_init__(self) -> None:
-        require_odd(self, "kernel")
-        if self.groups != "depthwise":
-            require_at_least(self, "groups", 1)
+        check(self, ArchitectureError, "Conv", Open)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +79,11 @@ class InvertedResidual:
     stage's entry. Raises `ArchitectureError` for numbers out of their range.
     """
 
-    kernel: int = 3
-    expansion: int = 4
+    kernel: Annotated[Size, ODD] = 3
+    expansion: Size = 4
 
     def __post_init__(self) -> None:
-        require_odd(self, "kernel")
-        require_at_least(self, "expansion", 1)
+        check(self, ArchitectureError, "InvertedResidual", Open)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +96,12 @@ class Attention:
     Raises `ArchitectureError` for numbers out of their range.
     """
 
-    heads: int = 4
-    window: int = 0
-    stride: int = 1
+    heads: Size = 4
+    window: Count = 0
+    stride: Size = 1
 
     def __post_init__(self) -> None:
-        require_at_least(self, "heads", 1)
-        require_at_least(self, "window", 0)
-        require_at_least(self, "stride", 1)
+        check(self, ArchitectureError, "Attention", Open)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +112,10 @@ class FeedForward:
     `(N, C, H, W)` keep their shape. Raises `ArchitectureError` for an `expansion` below 1.
     """
 
-    expansion: int = 2
+    expansion: Size = 2
 
     def __post_init__(self) -> None:
-        require_at_least(self, "expansion", 1)
+        check(self, ArchitectureError, "FeedForward", Open)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +131,12 @@ class Stem:
     pixels a side, odd. Raises `ArchitectureError` for numbers out of their range.
     """
 
-    width: int = 16
-    kernel: int = 3
-    stride: int = 1
+    width: Size = 16
+    kernel: Annotated[Size, ODD] = 3
+    stride: Size = 1
 
     def __post_init__(self) -> None:
-        require_at_least(self, "width", 1)
-        require_odd(self, "kernel")
-        require_at_least(self, "stride", 1)
+        check(self, ArchitectureError, "Stem", Open)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,21 +156,16 @@ class Stage:
     the width.
     """
 
-    width: int = 32
+    width: Size = 32
     entry: Any = Conv()
-    stride: int = 1
+    stride: Size = 1
     pool: Pool = "max"
     norm: Norm = "lrn"
     connections: Wiring | tuple[tuple[int, ...], ...] = "residual"
     substages: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
-        require_at_least(self, "width", 1)
-        require_at_least(self, "stride", 1)
-        require_member(self, "pool", POOLS)
-        require_member(self, "norm", NORMS)
-        if isinstance(self.connections, str):
-            require_member(self, "connections", WIRINGS)
+        check(self, ArchitectureError, "Stage", Open)
         if is_closed(self):
             check_stage(self)
 
@@ -243,13 +246,11 @@ class Head:
     Raises `ArchitectureError` for numbers out of their range.
     """
 
-    width: int = 0
-    dropout: float = 0.0
+    width: Count = 0
+    dropout: Annotated[float, at_least(0), below(1)] = 0.0
 
     def __post_init__(self) -> None:
-        require_at_least(self, "width", 0)
-        if not isinstance(self.dropout, Open) and not 0 <= self.dropout < 1:
-            raise ArchitectureError(f"`Head.dropout` must be in [0, 1), but got {self.dropout!r}.")
+        check(self, ArchitectureError, "Head", Open)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +267,7 @@ class Architecture:
     head: Head = Head()
 
     def __post_init__(self) -> None:
+        check(self, ArchitectureError, "Architecture", Open)
         if not isinstance(self.stages, Open) and len(self.stages) == 0:
             raise ArchitectureError(
                 "`Architecture.stages` needs at least one Stage, but got none: add one."

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from neptune_nas.cli.measuring import Measuring, measuring
+from neptune_nas.cli.measuring import DryRun, Measuring, measuring, print_forecast, print_step
 
 EXAMPLE = "Example: neptune-nas audit studies/default-digits --architectures 12"
 
@@ -21,19 +21,18 @@ def audit(
             help="Full budget (default: five times the last rung, or the most that a table has)."
         ),
     ] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Train some architectures of a study for longer: do its rungs rank as that does?"""
     from neptune_nas.cli.console import console
     from neptune_nas.cli.summary import audit_table
-    from neptune_nas.trust.audit import run_audit
+    from neptune_nas.trust.audit import forecast_audit, run_audit
 
-    err = console(stderr=True)
-    found = run_audit(
-        measure.search(),
-        architectures,
-        epochs,
-        lambda done, total: err.print(f"{done} of {total} trained"),
-    )
+    search = measure.search()
+    if dry_run:
+        print_forecast(search, forecast_audit(search, architectures, epochs))
+        return
+    found = run_audit(search, architectures, epochs, print_step)
     if found.audit is None:
         typer.echo("Too few of them could be trained to the end to compare rankings.")
     else:

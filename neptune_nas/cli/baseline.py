@@ -20,12 +20,12 @@ def baseline(
 ) -> None:
     """Search again with other samplers at equal budget: was the search any better?"""
     from neptune_nas.cli.progress import say, watching
-    from neptune_nas.report.versus import versus
+    from neptune_nas.report.baselines import baseline_verdicts
     from neptune_nas.trust.baselines import run_baselines
 
     search = measure.search()
     with watching(search.folder.baselines, quiet=False, verbose=False) as watch:
         found = run_baselines(search, names(samplers), trials, watch, say)
-    for each in versus(found):
+    for each in baseline_verdicts(found):
         typer.echo(f"{str(each)[0].upper()}{str(each)[1:]}.")
     typer.echo(f"Report: {found.folder / 'report.html'}")

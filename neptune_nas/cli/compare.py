@@ -18,17 +18,17 @@ def compare(
     from rich.table import Table
 
     from neptune_nas.cli.console import console
-    from neptune_nas.report import comparison
+    from neptune_nas.report.comparison import check_comparable, compare_studies
 
     results = [study_at(path, storage, allow) for path in studies]
-    for sentence in comparison.check_comparable(results, force):
+    for sentence in check_comparable(results, force):
         typer.echo(f"Careful: {sentence}", err=True)
     table = Table(box=None, padding=(0, 1))
     for column in ("study", "sampler"):
         table.add_column(column, overflow="fold")
     for column in ("seed", "trials", "scored", "best\naccuracy", "hypervolume", "worker\nseconds"):
         table.add_column(column, justify="right")
-    for row in comparison.compare(results, force):
+    for row in compare_studies(results, force):
         table.add_row(
             row.name,
             row.sampler,

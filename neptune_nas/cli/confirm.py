@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from neptune_nas.cli.measuring import Measuring, measuring
+from neptune_nas.cli.measuring import DryRun, Measuring, measuring, print_forecast
 
 EXAMPLE = "Example: neptune-nas confirm studies/default-digits --seeds 3"
 
@@ -21,11 +21,17 @@ def confirm(
         int | None, typer.Option(help="How many places of that ranking (default: 5).")
     ] = None,
     evaluations: Annotated[int | None, typer.Option(help="The most to make now.")] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Score the best again with more seeds: was it luck?"""
     from neptune_nas.cli.confirming import confirm_more
     from neptune_nas.cli.console import console
     from neptune_nas.study.confirmation import Goal
+    from neptune_nas.trust.confirm import forecast_confirm
 
-    study = confirm_more(measure.search(), Goal(seeds, by, top), evaluations)
+    search, goal = measure.search(), Goal(seeds, by, top)
+    if dry_run:
+        print_forecast(search, forecast_confirm(search, goal, evaluations))
+        return
+    study = confirm_more(search, goal, evaluations)
     console().print(f"Report: {study.folder / 'report.html'}", soft_wrap=True)

@@ -1,26 +1,23 @@
 """Confirming the best trials of a study, told as it goes."""
 
-from collections.abc import Callable
-
 from neptune_nas.cli.console import console
+from neptune_nas.cli.measuring import print_step
 from neptune_nas.cli.summary import confirmed_lines, confirmed_table
-from neptune_nas.search.config import Search
+from neptune_nas.search.config import Search, ignore
 from neptune_nas.search.resume import study_of
 from neptune_nas.study.confirmation import Aim, Goal, as_searched, evaluations_of
 from neptune_nas.study.confirming import confirming
-from neptune_nas.study.noise import seed_scores
 from neptune_nas.study.progress import is_complete
 from neptune_nas.study.study import Study
-from neptune_nas.study.trial import State, Trial
+from neptune_nas.study.trial import State
 from neptune_nas.text import counted
 from neptune_nas.trust.confirm import run_confirm, usual_goal
-from neptune_nas.watch import ignore
 
 
 def confirm_more(search: Search, goal: Goal, evaluations: int | None = None) -> Study:
     """Score the best of a search's study again, and print each result and what became of them."""
     before = study_of(search)
-    study = run_confirm(search, goal, evaluations, teller())
+    study = run_confirm(search, goal, evaluations, print_step)
     print_confirmed(before, study, goal, "the same command")
     return study
 
@@ -72,30 +69,7 @@ def confirm_in_all(search: Search, study: Study, most: int, *, quiet: bool = Fal
     left, goal = most - evaluations_of(study.trials), usual_goal(search)
     if left <= 0:
         return study
-    after = run_confirm(search, goal, left, ignore if quiet else teller())
+    after = run_confirm(search, goal, left, ignore if quiet else print_step)
     if not quiet:
         print_confirmed(study, after, goal, "the same command with a larger --confirm")
     return after
-
-
-def teller() -> Callable[[Trial, int], None]:
-    """What prints each result."""
-    err, scores = console(stderr=True), 0
-
-    def watch(trial: Trial, unsure: int) -> None:
-        nonlocal scores
-        score, mean = trial.confirmations[-1], trial.score
-        scores += score.ok
-        said = (
-            f"{next(iter(score.values))} {score.main:.4f}"
-            if score.ok
-            else f"failed: {score.failure}"
-        )
-        seeds, left = counted(len(seed_scores(trial)), "seed"), counted(unsure, "trial")
-        done = f"{counted(scores, 'score')} in"
-        now = f"mean {mean.main:.4f} of {seeds}" if mean else "no mean"
-        err.print(
-            f"trial {trial.number}: {said}, {now}; {done}, {left} still to confirm", soft_wrap=True
-        )
-
-    return watch

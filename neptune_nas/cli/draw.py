@@ -42,8 +42,7 @@ def show(file: File, allow: Allow = None) -> None:
     from neptune_nas.cli.progress import score_text
     from neptune_nas.metrics.registry import metric
     from neptune_nas.models.architecture_file import load
-    from neptune_nas.report.drawing import model_for
-    from neptune_nas.report.text import draw_text
+    from neptune_nas.report.drawing import draw_text, model_for
 
     item = load(file, allowed(allow))
     terminal = console()

@@ -65,7 +65,7 @@ def export(
 def check_output(source: Path, form: str, output: Path) -> None:
     """Refuse to write over what is read, or over weights."""
     if form != "json":
-        from neptune_nas.models.export.write import files_of
+        from neptune_nas.models.export.formats import files_of
 
         written = files_of(form, output)
     elif output.suffix.lower() in WEIGHTS:
@@ -114,7 +114,7 @@ def architecture_text(item: "ExportedArchitecture | Model", source: Path) -> str
 def write_model(item: "ExportedArchitecture | Model", form: str, output: Path) -> list[Path]:
     """Write a model to run, and say so where nobody has trained it; the files written."""
     from neptune_nas.models.architecture_file import ExportedArchitecture
-    from neptune_nas.models.export.write import write
+    from neptune_nas.models.export.formats import write
     from neptune_nas.models.model import untrained
 
     if not isinstance(item, ExportedArchitecture):

@@ -6,7 +6,9 @@ from functools import wraps
 from importlib import import_module
 from inspect import Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate
+
+import typer
 
 from neptune_nas.cli.stopped import stoppable
 from neptune_nas.cli.study import (
@@ -25,11 +27,16 @@ from neptune_nas.cli.study import (
     evaluator_of,
     storage_of,
 )
-from neptune_nas.cli.values import number_or_auto, whole_numbers
+from neptune_nas.cli.values import whole_numbers
 from neptune_nas.interrupts import ctrl_c_held
+from neptune_nas.text import clock, counted
 
 if TYPE_CHECKING:
     from neptune_nas.search.config import Search
+    from neptune_nas.trust.loop import Forecast, Step
+
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +73,30 @@ class Measuring:
             jobs=self.jobs,
             threads=self.threads,
             gpus=() if self.gpus is None else whole_numbers(self.gpus, "--gpus", "0,1"),
-            trials_per_gpu=number_or_auto(self.trials_per_gpu, "--trials-per-gpu"),
+            trials_per_gpu=1 if self.trials_per_gpu is None else self.trials_per_gpu,
             device=self.device,
             data_dir=self.data_dir,
         )
+
+
+def step_line(step: "Step") -> str:
+    """Return what one more result says, and how far the follow-up is."""
+    left = f", {clock(step.seconds_left)} left" if step.done < step.total else ""
+    return f"{step.text}; {step.done} of {counted(step.total, 'evaluation')}{left}"
+
+
+def print_step(step: "Step") -> None:
+    """Print one more result of a follow-up to standard error."""
+    from neptune_nas.cli.console import console
+
+    console(stderr=True).print(step_line(step), soft_wrap=True)
+
+
+def print_forecast(search: "Search", foreseen: "Forecast") -> None:
+    """Print what a follow-up would do."""
+    from neptune_nas.trust.loop import forecast_text
+
+    typer.echo(forecast_text(foreseen, search.question.budget(foreseen.fidelity)))
 
 
 def is_measured(study: Path) -> bool:

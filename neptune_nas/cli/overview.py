@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from neptune_nas.architecture.description import describe
-from neptune_nas.cli.progress import clock, one_line
+from neptune_nas.cli.progress import one_line
 from neptune_nas.cli.tables import objective_columns
 from neptune_nas.study.confirmation import read_aim
 from neptune_nas.study.confirming import confirming
@@ -18,7 +18,7 @@ from neptune_nas.study.measures import main_score
 from neptune_nas.study.progress import is_at_work, is_complete, nothing_left, progress_of
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State, Trial
-from neptune_nas.text import counted, plural
+from neptune_nas.text import clock, counted, plural
 
 SHOWN = 8
 

@@ -30,8 +30,7 @@ def plot(
     """Write one figure of the report: .html as it is, pictures by the extra neptune-nas[image]."""
     from neptune_nas.files.atomic import write_file
     from neptune_nas.report.comparison import check_comparable
-    from neptune_nas.report.figures import draw
-    from neptune_nas.report.image import image
+    from neptune_nas.report.figures import draw, image
 
     results = [study_at(path, storage, allow) for path in studies]
     check_comparable(results, force)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, astuple
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,16 +13,17 @@ import typer
 
 from neptune_nas.cli.allow import Allow, allowed
 from neptune_nas.cli.values import check_known
-from neptune_nas.errors import DataError, OptionError
+from neptune_nas.errors import DataError
+from neptune_nas.files.rules import Size
+from neptune_nas.files.schema import check_value
 from neptune_nas.text import counted
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from neptune_nas.data.pictures import Picture
     from neptune_nas.models.model import Model
+    from neptune_nas.tasks.task import Finding
 
-Labels = tuple[tuple[str, float], ...]
+Labels = tuple["Finding", ...]
 """Labels with their probabilities, the most probable first."""
 Row = tuple[Path, Labels]
 Read = tuple[Path, "Picture | DataError"]
@@ -42,8 +44,7 @@ def predict(
     allow: Allow = None,
 ) -> None:
     """Say what images show; the exit code is 1 where some of them cannot be read."""
-    if top < 1:
-        raise OptionError(f"--top must be at least 1, but got {top}.")
+    check_value(top, Size, "--top")
     check_known(form, "--format", FORMATS)
     from neptune_nas.data.pictures import pictures
     from neptune_nas.models.model import load_model
@@ -59,7 +60,8 @@ def predict(
                 typer.echo(f"neptune-nas: {found}", err=True)
                 continue
             if form == "text":
-                typer.echo(f"{image}: {', '.join(f'{label} {p:.4f}' for label, p in found)}")
+                labels = (f"{each.label} {each.probability:.4f}" for each in found)
+                typer.echo(f"{image}: {', '.join(labels)}")
             else:
                 rows.append((image, found))
     if form != "text":
@@ -88,16 +90,9 @@ def predicted(
     import torch
 
     pixels = [picture.pixels for picture in readable(group)]
-    answers = iter(best_labels(model, torch.stack(pixels), top) if pixels else ())
+    answers = iter(model.findings(torch.stack(pixels), top) if pixels else ())
     for image, found in group:
         yield image, found if isinstance(found, DataError) else next(answers)
-
-
-def best_labels(model: "Model", images: "Tensor", top: int) -> Iterator[Labels]:
-    """For each of the images `(N, C, H, W)` the `top` labels, the most probable first."""
-    best = model.predict(images).topk(min(top, len(model.labels)))
-    for shares, places in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-        yield tuple((model.labels[i], share) for i, share in zip(places, shares, strict=True))
 
 
 def recoloured_text(count: int, channels: int) -> str:
@@ -112,8 +107,7 @@ def recoloured_text(count: int, channels: int) -> str:
 def as_json(rows: Sequence[Row]) -> str:
     """A list with an object an image."""
     content = [
-        {"image": str(image), "labels": [{"label": name, "probability": p} for name, p in found]}
-        for image, found in rows
+        {"image": str(image), "labels": [asdict(each) for each in found]} for image, found in rows
     ]
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
@@ -124,5 +118,5 @@ def as_csv(rows: Sequence[Row]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for image, found in rows:
-        writer.writerows([image, i, *label] for i, label in enumerate(found, start=1))
+        writer.writerows([image, i, *astuple(label)] for i, label in enumerate(found, start=1))
     return text.getvalue()

@@ -7,7 +7,8 @@ import typer
 
 from neptune_nas.cli.allow import Allow, allowed
 from neptune_nas.cli.values import shape
-from neptune_nas.errors import OptionError
+from neptune_nas.files.rules import Size
+from neptune_nas.files.schema import check_value
 
 EXAMPLE = "Example: neptune-nas profile best.json --input 3x32x32"
 
@@ -22,8 +23,7 @@ def profile(
     allow: Allow = None,
 ) -> None:
     """Show what each part of an architecture costs, and how long the whole takes."""
-    if threads < 1:
-        raise OptionError(f"--threads must be at least 1, but got {threads}.")
+    check_value(threads, Size, "--threads")
     from neptune_nas.cli.console import console
     from neptune_nas.cli.tables import cost_table, latency_lines
     from neptune_nas.metrics.counted import CostModel

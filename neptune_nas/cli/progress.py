@@ -16,7 +16,7 @@ from neptune_nas.metrics.registry import COST
 from neptune_nas.metrics.score import Score
 from neptune_nas.study.progress import Progress
 from neptune_nas.study.trial import Trial
-from neptune_nas.text import plural
+from neptune_nas.text import clock, plural
 
 LOG_EVERY = 10.0  # seconds between two lines of a log
 
@@ -134,17 +134,3 @@ def one_line(progress: Progress) -> str:
         f"{p.done}/{p.total} {plural(p.total, 'trial')}, best accuracy {best}, "
         f"hypervolume {p.hypervolume:.4f}{failed}{left}"
     )
-
-
-def clock(seconds: float) -> str:
-    """A duration as people say it.
-
-    >>> clock(42), clock(150), clock(4000)
-    ('42s', '2m30s', '1h06m')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02}m"

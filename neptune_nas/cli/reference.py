@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from neptune_nas.cli.measuring import Measuring, measuring
+from neptune_nas.cli.measuring import DryRun, Measuring, measuring, print_forecast, print_step
 from neptune_nas.cli.values import names
 
 EXAMPLE = "Example: neptune-nas reference studies/default-digits --networks resnet8 --seeds 3"
@@ -22,23 +22,19 @@ def reference(
         ),
     ] = "resnet8,resnet20,mobilenet_v3_small,shufflenet_v2_x0_5",
     seeds: Annotated[int, typer.Option(help="How often to train each.")] = 1,
+    dry_run: DryRun = False,
 ) -> None:
     """Train hand-designed networks as the study does: is what it found any better?"""
     from neptune_nas.cli.console import console
     from neptune_nas.cli.summary import references_table
-    from neptune_nas.report.hand_designed import accuracy_text, caveat, seeds_text
-    from neptune_nas.trust.references import run_references
+    from neptune_nas.report.references import caveat
+    from neptune_nas.trust.references import forecast_references, run_references
 
-    err, out = console(stderr=True), console()
-    study = run_references(
-        measure.search(),
-        names(networks),
-        seeds,
-        lambda done, total, each: err.print(
-            f"{done} of {total} trained: {each.name} {accuracy_text(each)}, {seeds_text(each)}",
-            soft_wrap=True,
-        ),
-    )
+    search, out = measure.search(), console()
+    if dry_run:
+        print_forecast(search, forecast_references(search, names(networks), seeds))
+        return
+    study = run_references(search, names(networks), seeds, print_step)
     out.print(references_table(study))
     out.print(f"\n{caveat(study)}")
     typer.echo(f"Report: {study.folder / 'report.html'}")

@@ -8,7 +8,8 @@ import typer
 from neptune_nas.cli.allow import Allow
 from neptune_nas.cli.study import Force, Storage, Studies, study_at
 from neptune_nas.cli.values import check_known
-from neptune_nas.errors import OptionError
+from neptune_nas.files.rules import Share
+from neptune_nas.files.schema import check_value
 
 EXAMPLE = "Example: neptune-nas report studies/default-digits --min-accuracy 0.95"
 FORMATS = ("html", "md", "csv")
@@ -28,8 +29,7 @@ def report(
     rank_by: Annotated[
         str | None,
         typer.Option(
-            help="efficiency, accuracy, knee, hypervolume, netscore or a cost (default: what the "
-            "objectives say)."
+            help="efficiency, accuracy, knee or a cost (default: what the objectives say)."
         ),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="html, md or csv.")] = "html",
@@ -44,8 +44,7 @@ def report(
     from neptune_nas.report.tables import ranking_text
 
     check_known(form, "--format", FORMATS)
-    if min_accuracy is not None and not 0 <= min_accuracy <= 1:
-        raise OptionError(f"--min-accuracy must be in 0..1, but got {min_accuracy:g}.")
+    check_value(min_accuracy, Share | None, "--min-accuracy")
     results = [study_at(path, storage, allow) for path in studies]
     if form == "html":
         text = render(results, min_accuracy=min_accuracy, rank_by=rank_by, force=force)

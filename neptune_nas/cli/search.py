@@ -19,8 +19,10 @@ from neptune_nas.cli.study import (
     TrialsPerGpu,
     evaluator_of,
 )
-from neptune_nas.cli.values import json_object, names, number_or_auto, seconds, whole_numbers
+from neptune_nas.cli.values import json_object, names, seconds, whole_numbers
 from neptune_nas.errors import NeptuneError, OptionError
+from neptune_nas.files.rules import Size
+from neptune_nas.files.schema import check_value
 from neptune_nas.interrupts import ctrl_c_held
 
 EXAMPLE = "Example: neptune-nas search --space default --data digits --trials 200"
@@ -178,8 +180,7 @@ def search(
     verbose: Verbose = False,
 ) -> None:
     """Search a space, or go on with a study: the same command again continues it."""
-    if confirm is not None and confirm < 1:
-        raise OptionError(f"--confirm must be at least 1, but got {confirm}.")
+    check_value(confirm, Size | None, "--confirm")
     given: dict[str, Any] = {
         "space": space,
         "trials": trials,
@@ -203,7 +204,7 @@ def search(
         "jobs": jobs,
         "threads": threads,
         "gpus": None if gpus is None else whole_numbers(gpus, "--gpus", "0,1"),
-        "trials_per_gpu": number_or_auto(trials_per_gpu, "--trials-per-gpu"),
+        "trials_per_gpu": trials_per_gpu,
         "device": device,
         "seed": seed,
         "timeout": seconds(timeout, "--timeout"),
@@ -226,8 +227,7 @@ def _rungs(epochs: int | None, rungs: str | None) -> tuple[int, ...] | None:
         raise OptionError(
             "--epochs and --rungs exclude each other: --rungs 1,3,9 ends at 9 epochs."
         )
-    if epochs < 1:
-        raise OptionError(f"--epochs must be at least 1, but got {epochs}.")
+    check_value(epochs, Size, "--epochs")
     return (epochs,)
 
 
@@ -246,13 +246,12 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
         from neptune_nas.cli.confirming import confirm_in_all, foretold
         from neptune_nas.cli.progress import say, watching
         from neptune_nas.cli.summary import print_plan, print_study
-        from neptune_nas.search.config import Search
+        from neptune_nas.search.config import Search, ignore
         from neptune_nas.search.dry_run import plan
-        from neptune_nas.search.resume import asked_in
+        from neptune_nas.search.resume import arguments_in
         from neptune_nas.trust.confirm import usual_goal
-        from neptune_nas.watch import ignore
 
-    search = Search(**{**(asked_in(config, given.get("evaluator")) if config else {}), **given})
+    search = Search(**{**(arguments_in(config, given.get("evaluator")) if config else {}), **given})
     if confirm is not None:
         usual_goal(search)  # refuses what cannot be confirmed before anything is searched
     if show.dry_run:
@@ -261,8 +260,6 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
         if (after := foretold(search, planned.study, confirm)) is not None:
             typer.echo(after)
         return
-    if search.sharing and not show.quiet:
-        typer.echo(search.sharing.why, err=True)
     folder = search.folder.path
     with stoppable("scored", folder, lambda: is_scored(folder, search.storage)):
         with watching(folder, quiet=show.quiet, verbose=show.verbose) as watch:

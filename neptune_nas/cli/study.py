@@ -52,8 +52,8 @@ Gpus = Annotated[
     str | None, typer.Option(help="GPUs to spread evaluations over, by number: 0, or 0,1 for two.")
 ]
 TrialsPerGpu = Annotated[
-    str | None,
-    typer.Option(help="Evaluations at once on each GPU; auto (default): what its memory holds."),
+    int | None,
+    typer.Option(help="Evaluations at once on each GPU (default: 1)."),
 ]
 EvaluatorClass = Annotated[
     str | None,

@@ -7,11 +7,11 @@ from rich.table import Table
 
 from neptune_nas.architecture.description import describe
 from neptune_nas.cli.console import console
-from neptune_nas.cli.progress import clock, score_text
+from neptune_nas.cli.progress import score_text
 from neptune_nas.cli.tables import objective_columns
 from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.registry import COST
-from neptune_nas.report.hand_designed import HEADS, TITLE, against, cells
+from neptune_nas.report.references import HEADS, TITLE, cells, compare_references
 from neptune_nas.search.dry_run import Plan
 from neptune_nas.study.audit import Audit
 from neptune_nas.study.confirmation import Goal, chosen, ranked_by, unsure
@@ -20,10 +20,10 @@ from neptune_nas.study.noise import half_width, noise, seed_scores
 from neptune_nas.study.progress import is_complete, nothing_left
 from neptune_nas.study.ranking import BY_COST, WITHIN, formula, ranked_as, score_floor
 from neptune_nas.study.rungs import Rungs
-from neptune_nas.study.settings import TABLE, TRAINING, Question
+from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State, Trial
-from neptune_nas.text import counted, plural, redact
+from neptune_nas.text import clock, counted, plural, redact
 
 SHOWN = 10
 REASONS = 3
@@ -53,7 +53,7 @@ def print_study(study: Study, patience: int | None = None) -> None:
             terminal.print(line, soft_wrap=True)
         question = study.settings.question
         once = question.repeats == 1 and not any(trial.confirmations for trial in study.trials)
-        if once and question.evaluator == TRAINING:
+        if once and question.trains:
             terminal.print(f"Was it luck? neptune-nas confirm {folder}", soft_wrap=True)
         terminal.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
         terminal.print(f"Best:   {folder / 'best.json'}", soft_wrap=True)
@@ -103,16 +103,14 @@ def not_shown(study: Study) -> Iterator[str]:
 
 def near_chance(study: Study) -> Iterator[str]:
     """That no network is clearly better than chance, if so, and what may mend that."""
-    main, evaluator = study.settings.question.main, study.settings.question.evaluator
+    question, main = study.settings.question, study.settings.question.main
     chance = study.settings.facts.guess.get(main.name, 0.0)
     best = max(map(main_score, study.ranked))
     if best > BARELY * chance:
         return
-    remedy = "look at the evaluator"
-    if evaluator == TRAINING:
-        remedy = "train longer (--epochs), or look at the data"
-    elif evaluator.startswith(TABLE):
-        remedy = "look at the table"
+    remedy = "train longer (--epochs), or look at the data"
+    if not question.trains:
+        remedy = f"look at what measures them ({question.evaluator})"
     yield (
         f"No network is clearly better than chance: the best {main.title} is {best:.4f}, and "
         f"chance {chance:.4f}; {remedy}."
@@ -189,8 +187,6 @@ def print_plan(plan: Plan, *, verbose: bool = False) -> None:
     rows["all trials"] = trials_text(plan)
     if plan.first:
         rows["first"] = f"{counted(plan.first, 'architecture')} that --first gives"
-    if plan.sharing:
-        rows["GPUs"] = plan.sharing
     grid = Table.grid(padding=(0, 2))
     for name, value in rows.items():
         grid.add_row(name, value)
@@ -303,7 +299,7 @@ def references_table(study: Study) -> Table:
     name, score, mflops, params, *found = HEADS
     for i, head in enumerate((name, score, f"{mflops}\n{params}", *found)):
         table.add_column(head, justify="right" if i else "left", no_wrap=not i, overflow="fold")
-    for each in against(study):
+    for each in compare_references(study):
         name, score, mflops, params, *found = cells(each)
         table.add_row(name, score, f"{mflops}\n{params}", *found)
     return table

@@ -123,14 +123,16 @@ def run(training: "Training", quiet: bool) -> None:
     """Train, saying so epoch by epoch, and show what was measured."""
     from neptune_nas.cli.console import console
     from neptune_nas.cli.trained import epoch_line, print_metrics
-    from neptune_nas.devices.malloc import keep_pages
+    from neptune_nas.devices.memory import keep_pages
 
     keep_pages()
     was_done, terminal = training.is_done, console(stderr=True)
     folder = training.folder.path
     with stoppable("trained", folder, lambda: any(folder.glob("seed-*/*"))):
         metrics = training.run(
-            lambda step: None if quiet else terminal.print(epoch_line(step), soft_wrap=True)
+            lambda step: (
+                None if quiet else terminal.print(epoch_line(step, training.task), soft_wrap=True)
+            )
         )
     if not quiet:
         print_metrics(training.folder, metrics, was_done)

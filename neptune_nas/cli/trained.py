@@ -4,23 +4,21 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from neptune_nas.cli.console import console
-from neptune_nas.cli.progress import clock
-from neptune_nas.metrics.registry import COST, PARAMS
+from neptune_nas.metrics.registry import COST, PARAMS, metric
 from neptune_nas.retrain.folder import TrainFolder
-from neptune_nas.retrain.metrics import Metrics
+from neptune_nas.retrain.metrics import SPLITS, Metrics, SplitName
 from neptune_nas.retrain.run import Step
-from neptune_nas.text import counted
+from neptune_nas.tasks.task import Task
+from neptune_nas.text import clock, counted
 
-SHOWN = {"validation_accuracy": "validation", "test_accuracy": "test", "test_loss": "test loss"}
 
-
-def epoch_line(step: Step) -> str:
-    """An epoch that is over."""
-    epoch = step.epoch
+def epoch_line(step: Step, task: Task) -> str:
+    """Return what is said of an epoch that is over."""
+    epoch, main = step.epoch, metric(task.metrics[0])
     left = f", {clock(step.seconds_left)} left" if step.seconds_left else ""
     return (
         f"seed {step.seed} ({step.seed + 1} of {step.seeds}), epoch {epoch.number}/{step.epochs}: "
-        f"accuracy {epoch.accuracy:.4f}, averaged {epoch.ema_accuracy:.4f}, "
+        f"{main.title} {epoch.values[main.name]:.4f}, averaged {epoch.ema_values[main.name]:.4f}, "
         f"loss {epoch.loss:.4f}{left}"
     )
 
@@ -61,12 +59,19 @@ def seeds_table(metrics: Metrics) -> Table:
         show_footer=True,
     )
     table.add_column("seed", footer="mean", justify="right")
-    for name, title in SHOWN.items():
-        table.add_column(title, footer=str(metrics.spread(name)), justify="right", no_wrap=True)
+    main, *others = metrics.names
+    shown: list[tuple[str, SplitName, str]] = [
+        ("validation", "validation", main),
+        ("test", "test", main),
+        *((f"test {metric(name).title}", SPLITS[1], name) for name in others),
+    ]
+    for title, split, name in shown:
+        spread = metrics.spread(split, name)
+        table.add_column(title, footer=str(spread), justify="right", no_wrap=True)
     for title in ("kept", "time"):
         table.add_column(title, justify="right", no_wrap=True)
     for seed in metrics.seeds:
-        measured = (f"{getattr(seed, name):.4f}" for name in SHOWN)
+        measured = (f"{getattr(seed, split)[name]:.4f}" for _, split, name in shown)
         kept = f"{seed.weights}, {seed.epoch}"
         table.add_row(str(seed.seed), *measured, kept, clock(seed.seconds))
     return table

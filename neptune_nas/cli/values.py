@@ -1,11 +1,11 @@
 """Option values in the forms people write them: durations, lists, shapes, JSON."""
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from neptune_nas.errors import OptionError, one_of
+from neptune_nas.files.schema import check_value, located, parse_json
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -38,19 +38,6 @@ def whole_numbers(text: str, option: str, example: str = "1,3,9") -> tuple[int, 
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise OptionError(f"{option} needs numbers such as {example}, but got '{text}'.") from error
-
-
-def number_or_auto(text: str | None, option: str) -> int | None:
-    """A whole number, or None for `auto`.
-
-    >>> number_or_auto("3", "--trials-per-gpu"), number_or_auto("auto", "--trials-per-gpu")
-    (3, None)
-    """
-    if text is None or text == "auto":
-        return None
-    if not text.isdecimal():
-        raise OptionError(f"{option} needs a whole number or auto, but got '{text}'.")
-    return int(text)
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -89,10 +76,7 @@ def json_object(text: str | None, option: str) -> dict[str, Any]:
     """
     if text is None:
         return {}
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise OptionError(f"{option} needs a JSON object, but got '{text}': {error}.") from error
-    if not isinstance(value, dict):
-        raise OptionError(f"{option} needs a JSON object such as {{}}, but got '{text}'.")
-    return value
+    with located(option, OptionError):
+        value = parse_json(text)
+    check_value(value, dict[str, Any], option)
+    return dict(value)

@@ -19,13 +19,13 @@ CHUNK = 4096  # images looked at in one go: bounds the memory that takes
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Images `(N, C, H, W)` as uint8 and their labels `(N,)` as int64, one row an image.
+    """Images `(N, C, H, W)` as uint8 and their targets, labels `(N,)` as int64: one row an image.
 
     `file`: what the images are mapped from, row by row, where they need not all be in memory.
     """
 
     images: Tensor
-    labels: Tensor
+    targets: Tensor
     file: ImageFile | None = None
 
     def __post_init__(self) -> None:
@@ -34,27 +34,27 @@ class Split:
                 f"`Split.images` must be a uint8 tensor (N, C, H, W), but got "
                 f"{self.images.dtype} {tuple(self.images.shape)}."
             )
-        if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
+        if self.targets.dtype != torch.int64 or self.targets.shape != self.images.shape[:1]:
             raise DataError(
-                f"`Split.labels` must be an int64 tensor ({len(self.images)},), one label an "
-                f"image, but got {self.labels.dtype} {tuple(self.labels.shape)}."
+                f"`Split.targets` must be an int64 tensor ({len(self.images)},), one label an "
+                f"image, but got {self.targets.dtype} {tuple(self.targets.shape)}."
             )
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
 
     @property
     def nbytes(self) -> int:
-        """The bytes of the images and labels."""
-        return self.images.nbytes + self.labels.nbytes
+        """The bytes of the images and targets."""
+        return self.images.nbytes + self.targets.nbytes
 
     def __getitem__(self, rows: Tensor) -> "Split":
         # Measured on uint8, in memory: 3.5 times as fast as `self.images[rows]`.
-        return Split(self.images.index_select(0, rows), self.labels[rows])
+        return Split(self.images.index_select(0, rows), self.targets[rows])
 
     def to(self, device: torch.device) -> "Split":
         """The same split with its tensors on `device`."""
-        return Split(self.images.to(device), self.labels.to(device))
+        return Split(self.images.to(device), self.targets.to(device))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +63,8 @@ class ImageData:
 
     `mean`, `std`: one number a channel, of the training images scaled to 0..1.
     `crop`, `flip`: the augmentation that suits it: padding in pixels before a random crop, and
-    whether a mirrored image keeps its label.
+    whether a mirrored image keeps its label. `task`: what its targets are for, see
+    `neptune_nas.tasks.registry`.
     `fingerprint`: hexadecimal digits that change with any pixel, label or split assignment.
     """
 
@@ -77,17 +78,13 @@ class ImageData:
     fingerprint: str
     crop: int = 0
     flip: bool = False
+    task: str = "classification"
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of every image."""
         channels, height, width = self.train.images.shape[1:]
         return channels, height, width
-
-    @property
-    def chance(self) -> float:
-        """The accuracy of guessing, every class being equally likely."""
-        return 1 / len(self.classes)
 
 
 def image_data(source: Source, splits: tuple[Split, Split, Split]) -> ImageData:
@@ -126,10 +123,10 @@ def check_splits(name: str, classes: tuple[str, ...], splits: Mapping[str, Split
                 f"data '{name}': all images must have the shape {tuple(shape)} of the training "
                 f"images, but got {tuple(split.images.shape[1:])} in the {part} split."
             )
-        if not 0 <= int(split.labels.min()) <= int(split.labels.max()) < len(classes):
+        if not 0 <= int(split.targets.min()) <= int(split.targets.max()) < len(classes):
             raise DataError(
                 f"data '{name}': labels must lie in 0..{len(classes) - 1}, but got "
-                f"{int(split.labels.min())}..{int(split.labels.max())} in the {part} split."
+                f"{int(split.targets.min())}..{int(split.targets.max())} in the {part} split."
             )
 
 
@@ -157,5 +154,5 @@ def fingerprint(splits: tuple[Split, ...]) -> str:
         digest.update(repr(tuple(split.images.shape)).encode())
         for chunk in torch.split(split.images, CHUNK):
             digest.update(chunk.contiguous().numpy().data)
-        digest.update(split.labels.contiguous().numpy().astype("<i8").data)
+        digest.update(split.targets.contiguous().numpy().astype("<i8").data)
     return digest.hexdigest()[:FINGERPRINT_DIGITS]

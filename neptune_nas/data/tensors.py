@@ -3,9 +3,10 @@
 import json
 import os.path
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -15,26 +16,12 @@ from neptune_nas.data.names import TENSORS
 from neptune_nas.data.source import Source, in_memory
 from neptune_nas.errors import DataError, FileFormatError
 from neptune_nas.files.atomic import write_file
-from neptune_nas.files.schema import COUNT, SIZE, TEXT, Rule, check_document, parse
+from neptune_nas.files.rules import DIFFERENT, NOT_EMPTY, Count
+from neptune_nas.files.schema import decode, fault, located, parse_json, versioned
 from neptune_nas.files.tensors import packed, unpacked
-
-
-def are_names(value: object) -> bool:
-    """Whether a value is a list of strings that differ, and none of which is empty."""
-    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
-        return False
-    return len({*value}) == len(value)
-
 
 FORMAT, VERSION = "neptune-nas/images", 1
 SUFFIX = ".safetensors"
-FIELDS: Mapping[str, Rule] = {
-    "format": TEXT,
-    "version": SIZE,
-    "classes": Rule("a list of different strings, none of them empty", are_names),
-    "crop": COUNT.or_null,
-    "flip": Rule("true or false", lambda value: type(value) is bool),
-}
 PARTS = (("train",), ("train", "test"), ("train", "validation", "test"))  # that a file may have
 KINDS = ("images", "labels")  # of tensors in a part
 WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
@@ -42,6 +29,15 @@ DEPTHS = (1, 3, 4)  # channels of pictures, by which a last axis of channels is 
 
 Labelled = tuple[Tensor, Tensor]
 """Images `(N, C, H, W)`, or gray ones `(N, H, W)`, and their labels `(N,)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says of its images, beside format and version."""
+
+    classes: Annotated[tuple[Annotated[str, NOT_EMPTY], ...], DIFFERENT]
+    crop: Count | None
+    flip: bool
 
 
 def save_tensors(
@@ -77,26 +73,23 @@ def save_tensors(
             f"them split off."
         )
     names = class_numbers(splits) if classes is None else listed(classes)
-    header = {"format": FORMAT, "version": VERSION, "classes": names, "crop": crop, "flip": flip}
-    check_content(name, header, splits)
-    check_splits(name, tuple(names), splits)
+    content = {"classes": names, "crop": crop, "flip": flip}
+    with located(f"data '{name}'", DataError):
+        header = decode(Header, content)
+    check_crop(name, header, splits)
+    check_splits(name, header.classes, splits)
     check_apart(name, splits)
-    write_file(path, packed(json.dumps(header), tensors_in(splits)))
+    text = json.dumps({"format": FORMAT, "version": VERSION, **content})
+    write_file(path, packed(text, tensors_in(splits)))
     return name
 
 
-def check_content(name: str, header: object, splits: Mapping[str, Split]) -> None:
-    """Refuse a header that breaks a rule, or whose crop leaves nothing of an image."""
-    try:
-        content = check_document(header, FORMAT, VERSION, FIELDS)
-    except FileFormatError as error:
-        raise DataError(f"data '{name}': {error}") from error
+def check_crop(name: str, header: Header, splits: Mapping[str, Split]) -> None:
+    """Refuse a crop that leaves nothing of an image."""
     side = min(splits["train"].images.shape[2:])
-    if (content["crop"] or 0) >= side:
-        raise DataError(
-            f"data '{name}': `crop` must be below the {side} pixels of the images' shorter side, "
-            f"but got {content['crop']}."
-        )
+    if (header.crop or 0) >= side:
+        words = f"below the {side} pixels of the images' shorter side"
+        raise DataError(f"data '{name}': {fault('crop', words, header.crop)}")
 
 
 def check_apart(name: str, splits: Mapping[str, Split]) -> None:
@@ -117,7 +110,7 @@ def listed(classes: Sequence[str]) -> list[str]:
 
 def class_numbers(splits: Mapping[str, Split]) -> list[str]:
     """A name for each class, where they have none: its number."""
-    most = max((int(split.labels.max()) for split in splits.values() if len(split)), default=0)
+    most = max((int(split.targets.max()) for split in splits.values() if len(split)), default=0)
     return [*map(str, range(most + 1))]
 
 
@@ -195,7 +188,7 @@ def tensors_in(splits: Mapping[str, Split]) -> dict[str, Tensor]:
     return {
         f"{part}.{kind}": tensor
         for part, split in splits.items()
-        for kind, tensor in zip(KINDS, (split.images, split.labels), strict=True)
+        for kind, tensor in zip(KINDS, (split.images, split.targets), strict=True)
     }
 
 
@@ -205,21 +198,19 @@ def load_tensors(text: str) -> Source:
     Raises `DataError` for a file that is missing, or that `save_tensors` did not write.
     """
     name = f"{TENSORS}{text}"
-    try:
+    with located(f"data '{name}'", DataError):
         written, tensors = unpacked(Path(os.path.expanduser(text)))
-        header = check_document(parse(written), FORMAT, VERSION, FIELDS)
+        header = decode(Header, versioned(parse_json(written), VERSION, FORMAT))
         splits = splits_in(tensors)
-    except (FileFormatError, DataError) as error:
-        raise DataError(f"data '{name}': {error}") from error
-    check_content(name, header, splits)
-    held = {part: in_memory(split.images, split.labels) for part, split in splits.items()}
+    check_crop(name, header, splits)
+    held = {part: in_memory(split.images, split.targets) for part, split in splits.items()}
     return Source(
         name=name,
-        classes=tuple(header["classes"]),
+        classes=header.classes,
         train=held["train"],
         test=held.get("test"),
-        crop=header["crop"],
-        flip=header["flip"],
+        crop=header.crop,
+        flip=header.flip,
         validation=held.get("validation"),
     )
 

@@ -1,13 +1,19 @@
-"""Which device a name stands for."""
+"""The device that a name stands for, and how it is told a precision and a memory layout."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from neptune_nas.devices.numerics import Layout, Precision
 from neptune_nas.errors import OptionError
 
 DEVICES = ("auto", "cpu", "cuda")
+FORMATS: Mapping[Layout, torch.memory_format] = {
+    "channels_last": torch.channels_last,
+    "contiguous": torch.contiguous_format,
+}
+_FAST_BF16 = ("avx512_bf16", "amx_bf16")  # x86 instructions that multiply bfloat16 matrices
 
 
 def check_device(device: str) -> None:
@@ -19,7 +25,7 @@ def check_device(device: str) -> None:
 
 
 def pick_device(device: str) -> str:
-    """The device that a name stands for: "auto" is CUDA where there is a GPU, else the CPU."""
+    """Return the device that a name stands for: "auto" is CUDA with a GPU, else the CPU."""
     check_device(device)
     has_gpu = torch.cuda.is_available()
     if device == "cuda" and not has_gpu:
@@ -43,7 +49,7 @@ def check_gpus(gpus: Sequence[int]) -> None:
 
 
 def _gpus_here(count: int) -> str:
-    """Which numbers `gpus` can have where there are so many, and what to do."""
+    """Return which numbers `gpus` can have where there are `count`, and what to do."""
     if not count:
         return (
             "torch finds no GPU on this machine; leave out `gpus` (--gpus) to work on the CPU, or "
@@ -54,7 +60,22 @@ def _gpus_here(count: int) -> str:
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
-    """A small tensor of the host on `device`, which the host does not wait for."""
+    """Copy a small tensor of the host to `device`, which the host does not wait for."""
     if device.type != "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def autocast_for(precision: Precision, device: torch.device) -> torch.autocast:
+    """Return the autocast context to run a network in; its parameters stay float32."""
+    bf16 = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Return whether `device` multiplies bfloat16 natively; false for a CPU torch cannot ask."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Older releases of torch have no such function.
+    capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return device.type == "cpu" and any(capabilities.get(name, False) for name in _FAST_BF16)

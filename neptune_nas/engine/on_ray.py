@@ -13,11 +13,12 @@ from time import monotonic
 from types import ModuleType
 from typing import Any
 
-from neptune_nas.engine.plan import Plan, Slots, make_plans, require, share_out
+from neptune_nas.engine.plan import Plan, Slots, make_plans, share_out
 from neptune_nas.engine.pool import Ending, PoolEngine, Worker
 from neptune_nas.engine.worker import Reply, Station
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluators.evaluator import Evaluator
+from neptune_nas.files.schema import fault
 
 PATIENCE = 30.0  # seconds without any worker, after which that is said
 ANSWERS = 5.0  # seconds in which a cluster must take a connection
@@ -160,17 +161,14 @@ class RayEngine(PoolEngine[RayWorker]):
         self._alone_since = None
 
 
-def slots_on(
-    jobs: int | None, threads: int | None, on_gpu: bool, per_gpu: int | None = None
-) -> Slots:
+def slots_on(jobs: int | None, threads: int | None, on_gpu: bool, per_gpu: int = 1) -> Slots:
     """How the cluster is shared out where it is not said: all of its GPUs, or else its cores.
 
-    `jobs`: workers at once. `threads`: cores of each. `per_gpu`: workers on each GPU (default: 1).
+    `jobs`: workers at once. `threads`: cores of each. `per_gpu`: workers on each GPU.
     Raises `OptionError` for what no node has.
     """
-    if per_gpu and not on_gpu:
+    if per_gpu > 1 and not on_gpu:
         raise OptionError("`trials_per_gpu` needs CUDA to train on: leave it out.")
-    each = per_gpu or 1
     nodes = [node["Resources"] for node in connected().nodes() if node["Alive"]]
     found = [(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in nodes]
     usable = [(cores, gpus) for cores, gpus in found if cores and (gpus or not on_gpu)]
@@ -178,10 +176,11 @@ def slots_on(
         raise OptionError("no node of the Ray cluster has a GPU: give `device` cpu, or such nodes.")
     if not usable:
         raise OptionError("no node of the Ray cluster has a core to give: start one that has.")
-    seats = [(cores, gpus * each if on_gpu else cores) for cores, gpus in usable]
-    devices = tuple(range(sum(gpus for _, gpus in usable))) * each if on_gpu else ()
+    seats = [(cores, gpus * per_gpu if on_gpu else cores) for cores, gpus in usable]
+    devices = tuple(range(sum(gpus for _, gpus in usable))) * per_gpu if on_gpu else ()
     most = max(cores for cores, _ in seats)
-    require(threads is None or threads <= most, "threads", f"at most {most} on Ray", threads)
+    if threads is not None and threads > most:
+        raise OptionError(fault("threads", f"at most {most} on Ray", threads))
     jobs = room(seats, threads or 1) if jobs is None else jobs
     slots = share_out(jobs, threads, devices, sum(cores for cores, _ in seats))
     if threads is None:

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle
 
-from neptune_nas.errors import NeptuneError, OptionError
+from neptune_nas.devices.processor import usable_cores
+from neptune_nas.errors import NeptuneError
 from neptune_nas.evaluators.evaluator import Evaluator
+from neptune_nas.files.rules import Count, Size
+from neptune_nas.files.schema import check
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +31,12 @@ class Plan:
 class Slots:
     """How the machine is shared out: `jobs` workers of `threads` each, dealt `gpus` in turn."""
 
-    jobs: int
-    threads: int
-    gpus: tuple[int, ...] = ()
+    jobs: Size
+    threads: Size
+    gpus: tuple[Count, ...] = ()
 
     def __post_init__(self) -> None:
-        require(self.jobs >= 1, "jobs", "at least 1", self.jobs)
-        require(self.threads >= 1, "threads", "at least 1", self.threads)
-        require(all(gpu >= 0 for gpu in self.gpus), "gpus", "CUDA indices from 0", self.gpus)
+        check(self)
 
 
 def share_out(
@@ -77,13 +78,6 @@ def own_modules(evaluator: Evaluator) -> tuple[str, ...]:
     return (module,) if module.partition(".")[0] == __name__.partition(".")[0] else ()
 
 
-def usable_cores() -> int:
-    """How many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def pickled(value: object, what: str) -> bytes:
     """The pickle of `value`, or a `NeptuneError` that calls it `what`."""
     try:
@@ -93,9 +87,3 @@ def pickled(value: object, what: str) -> bytes:
             f"the {what} must be picklable to reach a worker, but got {value!r} "
             f"({type(error).__name__}: {error}): define it at the top level of a module."
         ) from error
-
-
-def require(ok: bool, option: str, rule: str, value: object) -> None:
-    """Refuse the value of an option that breaks its rule."""
-    if not ok:
-        raise OptionError(f"`{option}` must be {rule}, but got {value!r}.")

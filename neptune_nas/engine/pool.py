@@ -11,10 +11,12 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from neptune_nas.engine.engine import Call, Result, Usage, failed_score
-from neptune_nas.engine.plan import Plan, pickled, require
+from neptune_nas.engine.plan import Plan, pickled
 from neptune_nas.engine.worker import Reply
 from neptune_nas.errors import NeptuneError
-from neptune_nas.interrupts import ctrl_c_held, heed
+from neptune_nas.files.rules import Positive
+from neptune_nas.files.schema import check_value
+from neptune_nas.interrupts import ctrl_c_held, raise_held
 from neptune_nas.metrics.score import Score
 
 MAX_ATTEMPTS = 2
@@ -91,7 +93,7 @@ class PoolEngine(ABC, Generic[W]):
     printed = "above"  # where what a worker printed is found
 
     def __init__(self, plans: Sequence[Plan], trial_timeout: float | None) -> None:
-        require(trial_timeout is None or trial_timeout > 0, "trial_timeout", "> 0", trial_timeout)
+        check_value(trial_timeout, Positive | None, "trial_timeout")
         self._plans = tuple(plans)
         self._limit = math.inf if trial_timeout is None else trial_timeout
         self._queue: deque[Attempt] = deque()
@@ -137,7 +139,7 @@ class PoolEngine(ABC, Generic[W]):
         end = math.inf if timeout is None else monotonic() + timeout
         self._dispatch()
         while self._pending and not (self._finished or self._mistakes):
-            heed()
+            raise_held()
             self._listen(end)
             self._end_overdue()
             self._dispatch()

@@ -17,13 +17,13 @@ from typing import Any
 import torch
 
 from neptune_nas.architecture.fields import is_record
-from neptune_nas.devices.malloc import keep_pages
-from neptune_nas.devices.memory import is_device_lost
+from neptune_nas.devices.memory import is_device_lost, keep_pages
 from neptune_nas.engine.engine import Call, failed_score
 from neptune_nas.engine.plan import Plan
 from neptune_nas.errors import NeptuneError
-from neptune_nas.evaluators.evaluator import Evaluator
-from neptune_nas.evaluators.parameters import code_of
+from neptune_nas.evaluators.evaluator import Evaluator, code_of
+from neptune_nas.files.rules import as_plain
+from neptune_nas.files.schema import cut
 from neptune_nas.metrics.registry import BY_NAME, CLASSIFICATION, Metric
 from neptune_nas.metrics.score import Score
 
@@ -164,7 +164,7 @@ def _checked(evaluator: Evaluator, found: object) -> Score:
     rule = f"evaluator {code_of(evaluator).__name__} must return a `Score`"
     if not isinstance(found, Score):
         raise NeptuneError(
-            f'{rule}, but returned {found!r}: return Score(fidelity, {{"{MAIN}": ...}}).'
+            f'{rule}, but returned {cut(found)}: return Score(fidelity, {{"{MAIN}": ...}}).'
         )
     if found.failure is not None:
         return replace(found, values={})  # whatever stands there, it is no result
@@ -177,12 +177,12 @@ def _checked(evaluator: Evaluator, found: object) -> Score:
 
 def _number(rule: str, name: str, value: object) -> float:
     """Return one value as a number, those of numpy and torch too."""
-    number: Any = value if isinstance(value, int | float) else getattr(value, "item", str)()
+    number = as_plain(value)
     metric = BY_NAME.get(name, Metric(name, name, source="scored"))
     is_number = isinstance(number, int | float) and type(number) is not bool
     if not is_number or not (metric.admits(number) or isnan(number) or number == metric.worst):
         what = "a share, a number in 0..1" if metric.unit == "share" else "a number"
-        raise NeptuneError(f"{rule} whose `{name}` is {what}, but returned {value!r}.")
+        raise NeptuneError(f"{rule} whose `{name}` is {what}, but returned {cut(value)}.")
     return float(number)
 
 

@@ -1,9 +1,8 @@
-"""The code and the parameters of an evaluator, by which a study knows it again."""
+"""The parameters of an evaluator, by which a study knows it again."""
 
 import json
 from dataclasses import fields
 from hashlib import sha256
-from inspect import isfunction
 from typing import Any
 
 from neptune_nas.architecture.fields import is_record
@@ -11,11 +10,6 @@ from neptune_nas.architecture.fields import is_record
 PLAIN = (bool, int, float, str)
 PLACE = "device"  # where is measured and not what; an engine sets it
 LONGEST = 1_000  # characters of JSON
-
-
-def code_of(evaluator: Any) -> Any:
-    """What an evaluator is named by: its class, or itself where it is a function."""
-    return evaluator if isfunction(evaluator) else type(evaluator)
 
 
 def parameters_of(evaluator: object) -> dict[str, Any] | None:

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from neptune_nas.errors import OptionError
 from neptune_nas.nn import norms
-from neptune_nas.nn.network import Neptune
+from neptune_nas.tasks.task import Task
 
 NORMS = (
     *(nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm),
@@ -29,10 +30,11 @@ ZEN_REPEATS, ZEN_IMAGES = 4, 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Normalised images `(N, C, H, W)` and their labels `(N,)`."""
+    """Normalised images `(N, C, H, W)`, their targets, and the task that these are for."""
 
     images: Tensor
-    labels: Tensor
+    targets: Tensor
+    task: Task
 
 
 def synflow(network: nn.Module, batch: Batch) -> float:
@@ -95,14 +97,15 @@ def jacov(network: nn.Module, batch: Batch) -> float:
 
 
 def grad_norm(network: nn.Module, batch: Batch) -> float:
-    """Sum over weights of the norm of the loss's gradient (Abdelfattah et al. 2021)."""
-    torch.autograd.backward(F.cross_entropy(network.train()(batch.images), batch.labels))
+    """Return the sum over weights of the norm of the loss's gradient (Abdelfattah et al. 2021)."""
+    loss = batch.task.loss(network.train()(batch.images), batch.targets)
+    torch.autograd.backward(loss.div(len(batch.images)))
     gradients = [p.grad.norm() for p in network.parameters() if p.ndim > 1 and p.grad is not None]
     return float(torch.stack(gradients).sum())
 
 
-def zen(network: Neptune, batch: Batch) -> float:
-    """Log of how far the last feature map moves under noise, norms undone (arXiv 2102.01063).
+def zen(network: nn.Module, batch: Batch) -> float:
+    """Return the log of how far the last map moves under noise, norms undone (arXiv 2102.01063).
 
     `log E|f(x) - f(x + 0.01 e)| + sum(log s)`, `x` and `e` Gaussian images, weights Gaussian, and
     `s` the deviation of what enters each norm. The paper has batch norm only; here, every norm.
@@ -112,7 +115,7 @@ def zen(network: Neptune, batch: Batch) -> float:
 
 
 @torch.no_grad()
-def zen_once(network: Neptune, images: Tensor) -> Tensor:
+def zen_once(network: nn.Module, images: Tensor) -> Tensor:
     """One draw of weights, images and noise."""
     network.train()
     for parameter in network.parameters():
@@ -121,10 +124,27 @@ def zen_once(network: Neptune, images: Tensor) -> Tensor:
     scales: list[Tensor] = []
     x = torch.randn_like(images)
     with hooked(network, lambda _, args, __: scales.append(deviation(args[0]))):
-        still = network.forward_features(x)[-1]
-    moved = network.forward_features(x + ZEN_STEP * torch.randn_like(x))[-1]
+        still = last_map(network, x)
+    moved = last_map(network, x + ZEN_STEP * torch.randn_like(x))
     distance = (still - moved).abs().sum((1, 2, 3)).mean()
     return distance.log() + torch.stack([scale.log() for scale in scales]).sum()
+
+
+def last_map(network: nn.Module, images: Tensor) -> Tensor:
+    """Return the last feature map `(N, C, H, W)`: the last, or the only, of `forward_features`.
+
+    Raises `OptionError` for a network that has none.
+    """
+    features = getattr(network, "forward_features", None)
+    if features is None:
+        raise OptionError(
+            f"the proxy zen-score looks at feature maps, but `{type(network).__name__}` has no "
+            f"`forward_features(images)`: give it one that returns the last map (N, C, H, W), or "
+            f"take another proxy, such as synflow."
+        )
+    found = features(images)
+    last: Tensor = found if isinstance(found, Tensor) else found[-1]
+    return last
 
 
 def deviation(x: Tensor) -> Tensor:

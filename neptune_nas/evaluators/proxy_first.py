@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from neptune_nas.architecture.records import Architecture
+from neptune_nas.architecture.records import Architecture, Network
+from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.evaluators.zero_cost import ZeroCost
 from neptune_nas.metrics.score import Score
@@ -19,7 +20,12 @@ class ProxyFirst:
     training: ShortTraining
     device: str = "cpu"
 
-    def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
-        """The proxy's score at fidelity 0, else that of training."""
+    @property
+    def traits(self) -> Traits:
+        """Those of training; a proxy stands in place of its metrics."""
+        return self.training.traits
+
+    def __call__(self, architecture: Architecture | Network, fidelity: int, seed: int) -> Score:
+        """Return the proxy's score at fidelity 0, else that of training."""
         measure = self.training if fidelity else self.proxy
         return replace(measure, device=self.device)(architecture, fidelity, seed)

@@ -7,17 +7,20 @@ from traceback import format_exc
 
 from torch import nn
 
-from neptune_nas.architecture.records import Architecture
+from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
 from neptune_nas.devices.memory import is_device_lost, is_out_of_memory
-from neptune_nas.devices.mode import Modes
+from neptune_nas.devices.numerics import Numerics
+from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.metrics.score import Score
 from neptune_nas.nn.builder import build
 from neptune_nas.nn.references import ReferenceNetwork
-from neptune_nas.training.kinds import kind_of
+from neptune_nas.tasks.registry import task_of
 from neptune_nas.training.loop import train
 from neptune_nas.training.recipe import Recipe
+
+TRAINING = Traits("training", unit="epoch", trains=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,8 @@ class ShortTraining:
     """An `Evaluator` that trains for `fidelity` epochs, with a schedule annealed to that end.
 
     `data`, `data_dir`, `split_seed`: as `load_data` takes them; the images are read once a process.
-    `modes`: in which precision and layout to train each kind of network (default: the recipe's
-    precision, channels last).
+    `numerics`: the precision and layout to train in (default: the recipe's precision, channels
+    last).
     """
 
     data: str = "digits"
@@ -34,10 +37,15 @@ class ShortTraining:
     recipe: Recipe = field(default_factory=Recipe)
     device: str = "cpu"
     split_seed: int = 0
-    modes: Modes | None = None
+    numerics: Numerics | None = None
+
+    @property
+    def traits(self) -> Traits:
+        """What a study has to know of short training."""
+        return TRAINING
 
     def __call__(
-        self, architecture: Architecture | ReferenceNetwork, fidelity: int, seed: int
+        self, architecture: Architecture | Network | ReferenceNetwork, fidelity: int, seed: int
     ) -> Score:
         """Build, train and measure `architecture`; what torch refuses becomes the failure.
 
@@ -47,9 +55,14 @@ class ShortTraining:
         started, clock = time(), perf_counter()
         try:
             network = network_of(architecture, data, seed)
-            mode = self.modes.of(kind_of(network)) if self.modes else None
             result = train(
-                network, data, self.recipe, fidelity, seed=seed, device=self.device, mode=mode
+                network,
+                data,
+                self.recipe,
+                fidelity,
+                seed=seed,
+                device=self.device,
+                numerics=self.numerics,
             )
         except (RuntimeError, MemoryError) as error:
             if is_device_lost(error):
@@ -57,29 +70,29 @@ class ShortTraining:
             return failed(error, fidelity, seed, started, perf_counter() - clock)
         return Score(
             fidelity=fidelity,
-            values={"accuracy": result.accuracy, "loss": result.loss} if not result.failure else {},
+            values={} if result.failure else result.values,
             seed=seed,
+            started=started,
             seconds=perf_counter() - clock,
             images_per_second=result.images_per_second,
             peak_memory=result.peak_memory,
-            started=started,
             failure=result.failure,
         )
 
 
 def network_of(
-    architecture: Architecture | ReferenceNetwork, data: ImageData, seed: int
+    architecture: Architecture | Network | ReferenceNetwork, data: ImageData, seed: int
 ) -> nn.Module:
-    """The network, freshly initialised; a hand-designed one knows its images itself."""
+    """Build the network, freshly initialised; a hand-designed one knows its images itself."""
     if isinstance(architecture, ReferenceNetwork):
         return architecture.build(seed)
-    return build(architecture, data.input_shape, len(data.classes), seed)
+    return build(architecture, data.input_shape, task_of(data).outputs(data), seed)
 
 
 def failed(
     error: RuntimeError | MemoryError, fidelity: int, seed: int, started: float, seconds: float
 ) -> Score:
-    """The score of a network that torch could not run, saying why in one line, and where.
+    """Return the score of a network that torch could not run, with why in one line, and where.
 
     Called while the error is handled.
     """

@@ -1,25 +1,31 @@
 """Costs that a table says of its networks: each a sound number, and one a network."""
 
-from collections.abc import Mapping
-from math import isfinite
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Annotated, Any, Protocol
 
-from neptune_nas.errors import FileFormatError
-from neptune_nas.metrics.registry import COSTS
+from neptune_nas.errors import ArchitectureError, DataError, FileFormatError, OptionError
+from neptune_nas.files.rules import FINITE, at_least
+from neptune_nas.files.schema import check_value, located
+from neptune_nas.metrics.counted import CostModel
+from neptune_nas.metrics.registry import COSTS, COUNTED, TIMED
+from neptune_nas.space import Space
 
 NAMES = tuple(cost.name for cost in COSTS)
 NEVER_0 = ("flops", "macs")  # no network has none
+_ONE_OR_MORE = Annotated[float, at_least(1), FINITE]
+_NONE_OR_MORE = Annotated[float, at_least(0), FINITE]
 
 
 def check_costs(costs: Mapping[str, float], where: str) -> None:
     """Refuse known costs that are no costs; `where` names the place in the table."""
     for name in NAMES:
-        least = 1 if name in NEVER_0 else 0
-        value = costs.get(name, least)
-        if not (isfinite(value) and value >= least):
-            raise FileFormatError(
-                f"{where}: `{name}` must be a number of at least {least}, but is {value:g}: "
-                f"correct it, or leave it empty if it is unknown."
-            )
+        if name in costs:
+            hint = _ONE_OR_MORE if name in NEVER_0 else _NONE_OR_MORE
+            remedy = "correct it, or leave it empty if it is unknown"
+            with located(where):
+                check_value(costs[name], hint, name, FileFormatError, remedy)
 
 
 def joined_costs(
@@ -33,3 +39,109 @@ def joined_costs(
                 f"the same network: say the same in all of its rows, or say it once."
             )
     return {**earlier, **costs}
+
+
+class CostTable(Protocol):
+    """A table of networks with costs."""
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, for messages."""
+
+    @property
+    def space(self) -> Space[Any]:
+        """The space that its networks are of."""
+
+    @property
+    def costs(self) -> Mapping[Any, Mapping[str, float]]:
+        """What it says of each network beside its scores, by name."""
+
+    def cost(self, architecture: Any, /) -> Mapping[str, float]:
+        """Return what it says of one network. Raises `DataError` if it lacks it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableCosts:
+    """Costs of a table's networks: counted by `model`, or, without one, the table's own."""
+
+    table: CostTable
+    model: CostModel | None
+
+    def value(self, name: str, architecture: Any) -> float:
+        """Return one cost, 0 where it is not known.
+
+        Raises `ArchitectureError` for a network that the table lacks.
+        """
+        return self.values(architecture, (name,)).get(name, 0.0)
+
+    def values(self, architecture: Any, names: Iterable[str] = ()) -> Mapping[str, float]:
+        """Return the counted costs that are known. Raises as `value` does."""
+        known = self._known(architecture)
+        if self.model is not None:
+            return self.model.values(architecture, names)
+        return {each.name: known[each.name] for each in COUNTED if each.name in known}
+
+    def timed(self, name: str, architecture: Any) -> float:
+        """Return the table's value of a timed metric. Raises as `value` does."""
+        return self._known(architecture)[name]
+
+    def _known(self, architecture: Any) -> Mapping[str, float]:
+        try:
+            return with_flops(self.table.cost(architecture))
+        except DataError as error:
+            raise ArchitectureError(str(error)) from error
+
+    @property
+    def timed_names(self) -> tuple[str, ...]:
+        """The timed metrics that the table says of any network, so that none is measured."""
+        said = {name for costs in self.table.costs.values() for name in costs}
+        return tuple(each.name for each in TIMED if each.name in said)
+
+    def names(self) -> frozenset[str]:
+        """The costs that are known of every network, or can be found."""
+        known = map(with_flops, self.table.costs.values())
+        found = frozenset.intersection(*map(frozenset, known))
+        if self.model is None:
+            return found
+        timed = {each.name for each in TIMED if each.name not in self.timed_names}
+        return found | timed | {each.name for each in COUNTED}
+
+
+def with_flops(costs: Mapping[str, float]) -> dict[str, float]:
+    """Return a table's costs with FLOPs and MACs both, where it says one of them."""
+    found = dict(costs)
+    if "macs" in found or "flops" in found:
+        macs = found.get("macs", found.get("flops", 0.0) / 2)
+        found |= {"macs": macs, "flops": 2 * macs}
+    return found
+
+
+def unknown_cost(name: str, known: TableCosts) -> OptionError:
+    """Why a search cannot have a cost, and what would help."""
+    source, space = known.table.source, known.table.space.name
+    lacks = f"{source} does not say the {name} of every network of space '{space}'"
+    leave = "or leave it out of the objectives and constraints."
+    if known.model is not None:
+        return OptionError(f"{lacks}, only of some: fill the column `{name}`, drop it, {leave}")
+    return OptionError(
+        f"{lacks}, and neptune-nas cannot build them to find it: add a column `{name}`, {leave}"
+    )
+
+
+def check_some(name: str, known: TableCosts) -> None:
+    """Refuse a cost that a table says is 0 of every network: nothing can be measured by it."""
+    is_own = known.model is None or name in known.timed_names
+    if is_own and all(costs.get(name) == 0 for costs in known.table.costs.values()):
+        raise OptionError(
+            f"{known.table.source} says that the {name} of every network is 0: correct the column "
+            f"`{name}`, or leave it out of the objectives and constraints."
+        )
+
+
+def can_build(table: CostTable, model: CostModel) -> bool:
+    """Whether an example of the table's networks can be built for the model's images."""
+    try:
+        model.cost(table.space.sample(Random(0)))
+    except ArchitectureError:
+        return False
+    return True

@@ -16,18 +16,19 @@ Accuracies may be shares or percent: if any is above 1, they are percent, and mo
 
 import csv
 import gzip
-import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import isfinite, nan
+from math import nan
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from neptune_nas.errors import DataError, FileFormatError, NeptuneError
 from neptune_nas.evaluators.table_costs import check_costs, joined_costs
+from neptune_nas.files.rules import Number, words_for
+from neptune_nas.files.schema import fault, fits, located, parse_json
 from neptune_nas.metrics.registry import CLASSIFICATION, SCORED
 from neptune_nas.space import Picks, Space
 from neptune_nas.space.compiler import Label
@@ -87,10 +88,8 @@ def _read(path: Path) -> str:
 
 
 def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
-    try:
-        table = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise FileFormatError(f"{path} is no JSON: {error}.") from error
+    with located(path):
+        table = parse_json(text)
     if not isinstance(table, dict):
         raise FileFormatError(f"{path} must map codes to measurements, but is a list or a value.")
     for digits, entry in table.items():
@@ -98,7 +97,7 @@ def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
         code = _code_of_digits(digits, space, where)
         runs = entry.get("test_acc") if isinstance(entry, dict) else None
         if not isinstance(runs, list) or not runs:
-            raise FileFormatError(f"{where}: `test_acc` must list accuracies, but is {runs!r}.")
+            raise FileFormatError(f"{where}: {fault('test_acc', 'a list of accuracies', runs)}")
         costs = _costs(entry, where)
         for seed, accuracy in enumerate(runs):
             yield Row(code, {MAIN: _number(accuracy, "test_acc", where)}, seed, ONLY, costs)
@@ -174,17 +173,17 @@ def _further(cells: Mapping[str, str], known: set[str]) -> Iterator[tuple[str, f
 def _number(cell: object, name: str, where: str) -> float:
     try:
         value = float(cell)  # type: ignore[arg-type]  # what is no number raises
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = nan
-    if not isfinite(value):
-        raise FileFormatError(f"{where}: `{name}` must be a number, but is {cell!r}.")
+    if not fits(value, Number):
+        raise FileFormatError(f"{where}: {fault(name, words_for(Number), cell)}")
     return value
 
 
 def _whole_number(cell: object, name: str, where: str) -> int:
     value = _number(cell, name, where)
     if not value.is_integer():
-        raise FileFormatError(f"{where}: `{name}` must be a whole number, but is {cell!r}.")
+        raise FileFormatError(f"{where}: {fault(name, words_for(int), cell)}")
     return int(value)
 
 

@@ -9,8 +9,9 @@ from time import perf_counter, time
 from traceback import format_exc
 
 import torch
+from torch import nn
 
-from neptune_nas.architecture.records import Architecture
+from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
 from neptune_nas.data.splitting import at_most
@@ -21,10 +22,10 @@ from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.registry import COUNTED
 from neptune_nas.metrics.score import Score
 from neptune_nas.nn.builder import build
-from neptune_nas.nn.network import Neptune
-from neptune_nas.training.augment import Normalizer
+from neptune_nas.tasks.augmentation import Normalizer
+from neptune_nas.tasks.registry import task_of
 
-FORMULAS: dict[str, Callable[[Neptune, Batch], float]] = {
+FORMULAS: dict[str, Callable[[nn.Module, Batch], float]] = {
     "synflow": synflow,
     "naswot": naswot,
     "jacov": jacov,
@@ -58,7 +59,7 @@ class ZeroCost:
     def __post_init__(self) -> None:
         check_proxy(self.proxy)
 
-    def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
+    def __call__(self, architecture: Architecture | Network, fidelity: int, seed: int) -> Score:
         """Build `architecture` and look at it; what torch refuses becomes the failure."""
         data = load_once(self.data, self.data_dir, self.split_seed)
         started, clock = time(), perf_counter()
@@ -83,26 +84,26 @@ class ZeroCost:
             trace=trace,
         )
 
-    def measure(self, architecture: Architecture, data: ImageData, seed: int) -> float:
-        """The value of the proxy."""
-        classes = len(data.classes)
+    def measure(self, architecture: Architecture | Network, data: ImageData, seed: int) -> float:
+        """Return the value of the proxy."""
+        outputs = task_of(data).outputs(data)
         if self.proxy not in FORMULAS:
-            return cost_model(data.input_shape, classes).value(self.proxy, architecture)
+            return cost_model(data.input_shape, outputs).value(self.proxy, architecture)
         device = torch.device(self.device)
-        network = build(architecture, data.input_shape, classes, seed).to(device)
+        network = build(architecture, data.input_shape, outputs, seed).to(device)
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             return FORMULAS[self.proxy](network, first_batch(data, self.batch_size, device))
 
 
 @lru_cache(maxsize=4)
-def cost_model(input_shape: tuple[int, int, int], classes: int) -> CostModel:
-    """The counter that remembers parts, one a shape of images and process."""
-    return CostModel(input_shape, classes)
+def cost_model(input_shape: tuple[int, int, int], outputs: int) -> CostModel:
+    """Return the counter that remembers parts, one a shape of images and process."""
+    return CostModel(input_shape, outputs)
 
 
 def first_batch(data: ImageData, size: int, device: torch.device) -> Batch:
-    """The same `size` training images every time, stratified over the classes."""
-    rows = torch.from_numpy(at_most(data.train.labels, size, seed=0))
+    """Return the same `size` training images every time, stratified over the classes."""
+    rows = torch.from_numpy(at_most(data.train.targets, size, seed=0))
     split = data.train[rows].to(device)
-    return Batch(Normalizer(data, device)(split.images), split.labels)
+    return Batch(Normalizer(data, device)(split.images), split.targets, task_of(data))

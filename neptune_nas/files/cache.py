@@ -1,18 +1,16 @@
 """The user's cache folder: what can be had again, such as data sets that were downloaded."""
 
-import os
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 
 def cache_folder() -> Path | None:
-    """`neptune-nas` below `$XDG_CACHE_HOME`, or below `~/.cache`; None for a user without a home.
+    """Return the folder for this package as the system says; None for a user without a home.
 
-    `XDG_CACHE_HOME` counts where it is an absolute path, as the XDG Base Directory Specification
-    says.
+    On Linux `neptune-nas` below `$XDG_CACHE_HOME`, if that is an absolute path, else `~/.cache`.
     """
-    said = os.environ.get("XDG_CACHE_HOME", "")
     try:
-        folder = Path(said) if os.path.isabs(said) else Path.home() / ".cache"
+        return user_cache_path("neptune-nas", appauthor=False)
     except RuntimeError:
         return None
-    return folder / "neptune-nas"

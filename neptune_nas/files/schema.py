@@ -1,119 +1,399 @@
-"""Rules for the fields of a JSON object, and one sentence for the first that is broken."""
+"""One schema: types and ranges of every record that is read from outside or given by a user.
+
+A rule is declared where its field is, as in `epochs: Annotated[int, at_least(1)]`. A record checks
+itself with `check` when it is made; `decode` makes one from JSON or TOML. Every message says path,
+rule, the value cut to a line, and a remedy where there is one. It is code of our own because
+msgspec's messages lack the value, cattrs' the ranges, and neither checks what a constructor takes.
+"""
 
 import json
-import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from reprlib import repr as short
-from typing import Any
+import tomllib
+from ast import literal_eval
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from reprlib import Repr
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from neptune_nas.errors import FileFormatError, one_of
+from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, one_of
+from neptune_nas.files.rules import Predicate, as_plain, predicate_for, rules_of, words_for
+
+T = TypeVar("T")
+
+Readers = Mapping[type, Callable[[Any, str], Any]]
+"""How records that have a form of their own in JSON are read, from a value and its path."""
+
+LINE = 100  # letters of a value in a message
+TOO_DEEP = "it is nested too deeply."
+_REMEDIES = {
+    "sampler": 'name it as text, "tpe" or "FILE.py:Class", with its arguments as `sampler_kwargs`'
+}
+"""What is meant where a field is asked for by name, as code that is made later is."""
+
+
+# What is said.
+
+
+def cut(value: object) -> str:
+    """Return a value as Python writes it, cut to a line.
+
+    >>> cut([1, "a"]), cut("x" * 1000)
+    ("[1, 'a']", "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'")
+    """
+    text = _short.repr(value).replace("\n", " ")
+    return text if len(text) <= LINE else f"{text[: LINE - 23]}...{text[-20:]}"
+
+
+class _Short(Repr):
+    """Python's short form, which can tell of whole numbers of any length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 80
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Return the digits, or about how many there are."""
+        try:
+            return super().repr_int(x, level)
+        except ValueError:  # more digits than Python writes
+            return f"a number of {int(x.bit_length() * 0.30103)} digits"
+
+
+_short = _Short()
+
+
+def fault(path: str, words: str, value: object, remedy: str = "") -> str:
+    """Return the one sentence about a value that is wrong.
+
+    >>> fault("jobs", "a whole number", 1.5)
+    '`jobs` must be a whole number, but got 1.5.'
+    """
+    subject, end = f"`{path}`" if path else "it", f": {remedy}" if remedy else ""
+    return f"{subject} must be {words}, but got {cut(value)}{end}."
+
+
+def exclusive(one: str, other: str) -> str:
+    """Return the sentence about two options that are both given.
+
+    >>> exclusive("table", "evaluator")
+    '`table` and `evaluator` exclude each other: leave one of them out.'
+    """
+    return f"`{one}` and `{other}` exclude each other: leave one of them out."
+
+
+@contextmanager
+def located(where: object, error: type[NeptuneError] = FileFormatError) -> Iterator[None]:
+    """Raise what is wrong inside as an `error` that says first where: a file, or data by name."""
+    try:
+        yield
+    except NeptuneError as wrong:
+        raise error(f"{where}: {wrong}") from wrong
+
+
+# What a record, or one value, may be.
+
+
+def check(
+    record: object,
+    error: type[NeptuneError] = OptionError,
+    path: str = "",
+    let_through: type | tuple[()] = (),
+) -> None:
+    """Refuse the first field of a record that is not of its type, or breaks its rule.
+
+    `path`: what stands before a field's name in the message. `let_through`: the class of what may
+    stand in the place of any value, at any depth of tuples. Raises `error`.
+    """
+    cls: Any = type(record)
+    for name, test in _tests(cls):
+        value = getattr(record, name)
+        if not test(value) and not _holds(value, let_through):
+            hint = next(each.hint for each in _fields_of(cls) if each.name == name)
+            remedy = _REMEDIES.get(name) or _remedy(value, hint)
+            raise error(fault(_join(path, name), words_for(hint, python=True), value, remedy))
+
+
+def check_value(
+    value: object, hint: Any, path: str, error: type[NeptuneError] = OptionError, remedy: str = ""
+) -> None:
+    """Refuse a value that does not fit a hint; raises `error`."""
+    if not fits(value, hint):
+        meant = remedy or _remedy(value, hint)
+        raise error(fault(path, words_for(hint, python=True), value, meant))
+
+
+def fits(value: object, hint: Any) -> bool:
+    """Return whether a value is of a hint's type and keeps its rules."""
+    test = _predicate(hint)
+    return test is None or test(value)
+
+
+_predicate = cache(predicate_for)
+
+
+def check_exclusive(record: object, pairs: Iterable[tuple[str, str]]) -> None:
+    """Refuse the first two of these fields that are both given."""
+    for pair in pairs:
+        if all(getattr(record, name) for name in pair):
+            raise OptionError(exclusive(*pair))
+
+
+def check_names(
+    data: Mapping[str, object],
+    known: Iterable[str],
+    needed: Iterable[str],
+    path: str = "",
+    error: type[NeptuneError] = FileFormatError,
+) -> None:
+    """Refuse the first name that is unknown, and then all that are missing."""
+    names = [*known]
+    for name in data:
+        if name not in names:
+            known_ones = one_of(names, str(name)) if names else "there can be none."
+            raise error(f"`{_join(path, name)}` is unknown: {known_ones}")
+    if missing := [f"`{_join(path, name)}`" for name in needed if name not in data]:
+        raise error(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing.")
+
+
+def _join(path: str, name: object) -> str:
+    return f"{path}.{name}" if path else str(name)
+
+
+def _holds(value: object, cls: type | tuple[()]) -> bool:
+    """Return whether a value is of a class, or a tuple with one that is."""
+    if isinstance(value, cls):
+        return True
+    return isinstance(value, tuple) and any(_holds(item, cls) for item in value)
+
+
+def _remedy(value: object, hint: Any) -> str:
+    """Return what may have been meant: without quotes, in a tuple, an instance."""
+    if isinstance(value, type):
+        return f"write {value.__name__}(...)"
+    plain = getattr(value, "tolist", lambda: value)()  # arrays
+    meant = [_unquoted(value), as_plain(value), plain, (value,)]
+    if isinstance(value, str) and "," in value:
+        meant.insert(1, tuple(map(str.strip, value.split(","))))
+    if isinstance(value, Path):
+        meant.append(str(value))
+    return next((f"write {cut(each)}" for each in meant if fits(each, hint)), "")
+
+
+def _unquoted(value: object) -> object:
+    try:
+        return literal_eval(value) if isinstance(value, str) else value
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return value
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """What a field must be, in words and as a test."""
+class _Field:
+    """A field that a record's constructor takes; `test`: None where any value will do."""
 
-    words: str
-    holds: Callable[[object], bool]
+    name: str
+    hint: Any
+    is_needed: bool
+    test: Predicate | None
 
     @property
-    def or_null(self) -> "Rule":
-        """The same, or null."""
-        return Rule(f"{self.words} or null", lambda value: value is None or self.holds(value))
+    def is_float(self) -> bool:
+        """Return whether a number is asked for, whole or not."""
+        return float in (self.hint, *get_args(self.hint)[:1])
 
 
-def is_whole(value: object, least: int) -> bool:
-    """Whether a value is a whole number of at least `least`; true and 1.0 are none."""
-    return type(value) is int and value >= least
+@cache
+def _fields_of(cls: Any) -> tuple[_Field, ...]:
+    hints = _hints_of(cls)
+    asked = [(each, hints.get(each.name, Any)) for each in fields(cls) if each.init]
+    return tuple(
+        _Field(
+            each.name, hint, each.default is each.default_factory is MISSING, predicate_for(hint)
+        )
+        for each, hint in asked
+    )
 
 
-def is_number(value: object) -> bool:
-    """Whether a value is a number that a float can hold."""
-    return isinstance(value, int | float) and type(value) is not bool and _is_finite(value)
+@cache
+def _tests(cls: Any) -> tuple[tuple[str, Predicate], ...]:
+    return tuple((each.name, each.test) for each in _fields_of(cls) if each.test is not None)
 
 
-def is_share(value: object) -> bool:
-    """Whether a value is a number in 0..1."""
-    return isinstance(value, int | float) and type(value) is not bool and 0 <= value <= 1
-
-
-def _is_finite(value: float) -> bool:
-    return abs(value) <= sys.float_info.max  # exact for whole numbers of any size, false for NaN
-
-
-def is_shape(value: object) -> bool:
-    """Whether a value is three whole numbers of at least 1."""
-    return isinstance(value, list) and len(value) == 3 and all(is_whole(n, 1) for n in value)
-
-
-COUNT = Rule("a whole number of at least 0", lambda value: is_whole(value, 0))
-SIZE = Rule("a whole number of at least 1", lambda value: is_whole(value, 1))
-NUMBER = Rule("a finite number", is_number)
-SHARE = Rule("a number in 0..1", is_share)
-SHAPE = Rule("a list of three whole numbers of at least 1", is_shape)
-TEXT = Rule("a string", lambda value: isinstance(value, str))
-LIST = Rule("a list", lambda value: isinstance(value, list))
-OBJECT = Rule("an object", lambda value: isinstance(value, dict))
-TOO_DEEP = "its JSON is nested too deeply: export it again."
-
-
-def parse(text: str) -> object:
-    """The value of a JSON text. Raises `FileFormatError` where it is none."""
+def _hints_of(cls: type) -> dict[str, Any]:
+    """Return the type hints of a class, rules included; none that only a type checker follows."""
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise FileFormatError(
-            f"it is no JSON (line {error.lineno}: {error.msg}): export it again."
-        ) from error
+        return get_type_hints(cls, include_extras=True)
+    except (NameError, AttributeError, TypeError):
+        return {}
+
+
+# Records from and to what JSON and TOML hold.
+
+
+def decode(
+    cls: type[T],
+    data: object,
+    path: str = "",
+    error: type[NeptuneError] = FileFormatError,
+    readers: Readers | None = None,
+) -> T:
+    """Return the record that a plain object holds; lists become tuples, and objects records.
+
+    `path`: where the object stands, for messages. Fields with a default may be missing.
+    Raises `error` for the first field that is unknown, missing, or of another type or range.
+    """
+    try:
+        made: T = _Decoder(error, readers or {}).record(cls, data, path)
+    except RecursionError as deep:
+        raise error(TOO_DEEP) from deep
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoder:
+    """What is raised, and who reads records of a form of their own."""
+
+    error: type[NeptuneError]
+    readers: Readers = field(default_factory=dict)
+
+    def record(self, cls: Any, data: object, path: str) -> Any:
+        """Return a record from an object."""
+        if not isinstance(data, Mapping):
+            raise self.error(fault(path, "an object", data))
+        known = _fields_of(cls)
+        needed = [each.name for each in known if each.is_needed]
+        check_names(data, [each.name for each in known], needed, path, self.error)
+        values = {
+            each.name: self.value(each.hint, data[each.name], _join(path, each.name))
+            for each in known
+            if each.name in data
+        }
+        try:
+            return cls(**values)
+        except NeptuneError as wrong:
+            raise self.error(f"`{path}`: {wrong}" if path else str(wrong)) from wrong
+
+    def value(self, hint: Any, value: Any, path: str) -> Any:
+        """Return a value as its hint wants it."""
+        origin, inner = get_origin(hint), get_args(hint)
+        if origin is Annotated:
+            read = self.value(inner[0], value, path) if _is_shaped(value, inner[0]) else None
+            if read is None or not all(rule.holds(read) for rule in rules_of(hint)):
+                raise self.error(fault(path, words_for(hint), value))
+            return read
+        if origin in (Union, UnionType):
+            return self._one_of(hint, inner, value, path)
+        if hint in self.readers:
+            return self.readers[hint](value, path)
+        if isinstance(hint, type) and is_dataclass(hint):
+            return self.record(hint, value, path)
+        if origin in (tuple, Sequence) and isinstance(value, list | tuple):
+            return self._items(hint, value, path)
+        if origin in (dict, Mapping) and isinstance(value, Mapping):
+            return {n: self.value(inner[1], item, _join(path, n)) for n, item in value.items()}
+        if not fits(value, hint):
+            raise self.error(fault(path, words_for(hint), value))
+        return float(value) if hint is float and type(value) is int else value
+
+    def _items(self, hint: Any, values: Sequence[Any], path: str) -> tuple[Any, ...]:
+        hints = get_args(hint)
+        if get_origin(hint) is Sequence or ... in hints:
+            hints = (hints[0],) * len(values)
+        if len(values) != len(hints):
+            raise self.error(fault(path, words_for(hint), values))
+        items = enumerate(zip(hints, values, strict=True))
+        return tuple(self.value(each, item, f"{path}.{i}") for i, (each, item) in items)
+
+    def _one_of(self, hint: Any, members: Sequence[Any], value: Any, path: str) -> Any:
+        if value is None and type(None) in members:
+            return None
+        some = [each for each in members if each is not type(None)]
+        chosen = [each for each in some if len(some) == 1 or _is_shaped(value, each)]
+        if not chosen:
+            raise self.error(fault(path, words_for(hint), value))
+        return self.value(chosen[0], value, path)
+
+
+def _is_shaped(value: object, hint: Any) -> bool:
+    """Return whether a value is at first glance what a hint wants."""
+    base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if is_dataclass(base) or get_origin(base) in (dict, Mapping):
+        return isinstance(value, Mapping)
+    if get_origin(base) in (tuple, Sequence):
+        return isinstance(value, list | tuple)
+    return fits(value, hint)
+
+
+def check_values(cls: type, values: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Return the fields of a record to be made, numbers as floats where these are asked for.
+
+    Raises `FileFormatError` for the first that is not of its type, or breaks its rule.
+    """
+    checked = dict(values)
+    for each in _fields_of(cls):
+        value = values[each.name]
+        if each.test is not None and not each.test(value):
+            is_record = is_dataclass(value)
+            words, got = (
+                words_for(each.hint, python=is_record),
+                value if is_record else encode(value),
+            )
+            raise FileFormatError(fault(f"{path}.{each.name}", words, got))
+        if type(value) is int and each.is_float:
+            checked[each.name] = float(value)  # JSON written elsewhere may say 0 for 0.0
+    return checked
+
+
+def encode(value: Any) -> Any:
+    """Return what JSON can hold of a record: objects, lists and plain values."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: encode(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: encode(item) for name, item in value.items()}
+    return [encode(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+# Texts.
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text; raises `FileFormatError` where it is none."""
+    return _parsed(json.loads, text, "JSON")
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the content of a TOML text; raises `FileFormatError` where it is none."""
+    content: dict[str, Any] = _parsed(tomllib.loads, text, "TOML")
+    return content
+
+
+def _parsed(loads: Callable[[str], Any], text: str, form: str) -> Any:
+    try:
+        return loads(text)
+    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+        why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        at = f"line {error.lineno}: " if isinstance(error, json.JSONDecodeError) else ""
+        raise FileFormatError(f"it is no {form} ({at}{why}).") from error
     except ValueError as error:
         raise FileFormatError("it holds a number of more digits than can be read.") from error
     except RecursionError as error:
         raise FileFormatError(TOO_DEEP) from error
 
 
-def check_document(
-    data: object,
-    form: str,
-    version: int,
-    rules: Mapping[str, Rule],
-    needed: Iterable[str] | None = None,
-) -> dict[str, Any]:
-    """The object `data` of the format `form` in this `version`, each field of which keeps its rule.
+def versioned(data: object, version: int, form: str | None = None) -> dict[str, Any]:
+    """Return the fields of a document of this version, and format if it has one, without these.
 
-    All are `needed` by default.
-    Raises `FileFormatError` for another format or version, or a field that breaks its rule.
-    """
-    if not isinstance(data, dict) or data.get("format") != form:
-        got = data.get("format") if isinstance(data, dict) else type(data).__name__
-        raise FileFormatError(f"`format` must be '{form}', but got {got!r}.")
-    if type(data.get("version")) is not int or data["version"] != version:
-        raise FileFormatError(
-            f"`version` must be {version}, but got {data.get('version')!r}: "
-            f"it was written by another version of neptune-nas."
-        )
-    return check_fields(data, rules, needed=needed)
-
-
-def check_fields(
-    data: object, rules: Mapping[str, Rule], path: str = "", needed: Iterable[str] | None = None
-) -> dict[str, Any]:
-    """The object `data`, each field of which keeps its rule; all are `needed` by default.
-
-    `path`: what stands before a field's name in messages, such as `cost.`.
-    Raises `FileFormatError` for the first field that is unknown, missing or breaks its rule.
+    Raises `FileFormatError` for another.
     """
     if not isinstance(data, dict):
-        raise FileFormatError(f"`{path.rstrip('.')}` must be an object, but got {short(data)}.")
-    for name in data:
-        if name not in rules:
-            raise FileFormatError(f"`{path}{name}` is unknown: {one_of(rules, name)}")
-    for name in rules if needed is None else needed:
-        if name not in data:
-            raise FileFormatError(f"`{path}{name}` is missing.")
-    for name, value in data.items():
-        if not rules[name].holds(value):
-            raise FileFormatError(
-                f"`{path}{name}` must be {rules[name].words}, but got {short(value)}."
-            )
-    return data
+        raise FileFormatError(fault("", "an object", data))
+    content = dict(data)
+    if form is not None and (got := content.pop("format", None)) != form:
+        raise FileFormatError(fault("format", repr(form), got))
+    got = content.pop("version", None)
+    if type(got) is not int or got != version:
+        by_another = "it was written by another version of neptune-nas"
+        raise FileFormatError(fault("version", str(version), got, by_another))
+    return content

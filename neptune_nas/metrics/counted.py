@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from neptune_nas.architecture.codec import BUILT_IN, key
-from neptune_nas.architecture.records import Architecture
-from neptune_nas.errors import ArchitectureError, OwnCodeError, file_with, said
-from neptune_nas.nn.builder import Part, Place, Shape, build_part, parts
+from neptune_nas.architecture.records import Architecture, Network
+from neptune_nas.errors import ArchitectureError, OwnCodeError, file_with, first_line, said
+from neptune_nas.nn.builder import Part, Place, Shape, Whole, build_part, parts
+from neptune_nas.nn.user_modules import check_logits
 
 aten = torch.ops.aten
 
@@ -67,7 +68,8 @@ ADDED = ("flops", "macs", "params", "activations")
 class CostModel:
     """Costs of architectures on images of one shape, as sums over parts that are counted once.
 
-    At most `remembered` parts are kept; one more, and the memory starts over.
+    The network of a user's own record is one part, counted whole: equal records once. At most
+    `remembered` parts are kept; one more, and the memory starts over.
     """
 
     def __init__(self, input_shape: Shape, classes: int, remembered: int = 100_000) -> None:
@@ -75,8 +77,8 @@ class CostModel:
         self.known: dict[Part, Cost] = {}
         self.whole: dict[tuple[str, str], float] = {}
 
-    def cost(self, architecture: Architecture) -> Cost:
-        """The cost of one forward pass of one image."""
+    def cost(self, architecture: Architecture | Network) -> Cost:
+        """Return the cost of one forward pass of one image."""
         costs = [self.of_part(part) for part in self.parts(architecture)]
         return Cost(
             sum(cost.macs for cost in costs),
@@ -84,7 +86,7 @@ class CostModel:
             sum(cost.activations for cost in costs),
         )
 
-    def value(self, name: str, architecture: Architecture) -> float:
+    def value(self, name: str, architecture: Architecture | Network) -> float:
         """Return one counted metric of an architecture, by its name."""
         if name in ADDED:
             return float(getattr(self.cost(architecture), name))
@@ -93,21 +95,23 @@ class CostModel:
             self.whole[place] = WHOLE[name](architecture, self.input_shape, self.classes)
         return self.whole[place]
 
-    def values(self, architecture: Architecture, names: Iterable[str] = ()) -> dict[str, float]:
+    def values(
+        self, architecture: Architecture | Network, names: Iterable[str] = ()
+    ) -> dict[str, float]:
         """Return the metrics that are sums over parts, and those of `names` that are counted."""
         further = {name: self.value(name, architecture) for name in names if name in WHOLE}
         return {**self.cost(architecture).values, **further}
 
-    def breakdown(self, architecture: Architecture) -> tuple[tuple[str, Cost], ...]:
-        """The cost of each part, named by its place, from the first to the last."""
+    def breakdown(self, architecture: Architecture | Network) -> tuple[tuple[str, Cost], ...]:
+        """Return the cost of each part, named by its place, from the first to the last."""
         return tuple((part.name, self.of_part(part)) for part in self.parts(architecture))
 
-    def parts(self, architecture: Architecture) -> tuple[Part, ...]:
-        """The parts of an architecture on this model's images."""
+    def parts(self, architecture: Architecture | Network) -> tuple[Part, ...]:
+        """Return the parts of an architecture on this model's images."""
         return parts(architecture, self.input_shape, self.classes)
 
     def of_part(self, part: Part) -> Cost:
-        """The cost of one part, counted at its first use."""
+        """Return the cost of one part, counted at its first use."""
         known = self.known.get(part)
         if known is None:
             if len(self.known) >= self.remembered:
@@ -122,7 +126,10 @@ def count_part(part: Part) -> Cost:
         with torch.device("meta"):
             module, image = _built(part), torch.empty(1, *part.shape)
         sources = part.what.sources if isinstance(part.what, Place) else 0
-        return count(module, [image] * sources if sources else image)
+        found, output = _run(module, [image] * sources if sources else image)
+        if isinstance(part.what, Whole):
+            check_logits(output, part.what.architecture, part.outputs)
+        return found
     except (ArchitectureError, OwnCodeError) as error:
         raise type(error)(f"{part.name}: {error}") from error
     except RuntimeError as error:  # torch's own about shapes, devices, or values it cannot know
@@ -130,33 +137,41 @@ def count_part(part: Part) -> Cost:
             f"{part.name}: cannot run on the meta device, where costs are counted: {error}"
         ) from error
     except Exception as error:
-        own = _own_substage(part)
-        if own is None:
+        cls = _user_class(part)
+        if cls is None:
             raise
+        place = f"at width {part.shape[0]}" if isinstance(part.what, Place) else "as it ran"
         raise OwnCodeError(
-            f"{part.name}: `{own.__name__}` at width {part.shape[0]} failed"
-            f"{said(error, file_with(own), named=True)}"
+            f"{part.name}: `{cls.__name__}` {place} failed{said(error, file_with(cls), named=True)}"
         ) from error
 
 
 def _built(part: Part) -> nn.Module:
-    """The module of a part on the present device; what torch refuses then is not the image's."""
+    """Build a part on the present device; what torch refuses then is not the image's."""
     try:
         return build_part(part)
     except RuntimeError as error:
-        own = _own_substage(part)
-        if own is None:
+        cls = _user_class(part)
+        if cls is None:
             raise
+        if isinstance(part.what, Whole):  # refused on the CPU too, so by the images' shape
+            raise ArchitectureError(
+                f"`{cls.__name__}.build` failed: {first_line(error)}"
+            ) from error
         raise OwnCodeError(
-            f"`{own.__name__}.build({part.shape[0]})` cannot run on the meta device, where costs "
+            f"`{cls.__name__}.build({part.shape[0]})` cannot run on the meta device, where costs "
             f"are counted: {error}"
         ) from error
 
 
-def _own_substage(part: Part) -> type | None:
-    """The class of the user's own SubStage that a part is, whose code may fail in any way."""
-    substage = type(part.what.substage) if isinstance(part.what, Place) else None
-    return None if substage in BUILT_IN.values() else substage
+def _user_class(part: Part) -> type | None:
+    """Return the class of the user's own record behind a part, whose code may fail in any way."""
+    match part.what:
+        case Whole(architecture):
+            return type(architecture)
+        case Place(substage) if type(substage) not in BUILT_IN.values():
+            return type(substage)
+    return None
 
 
 def cost(network: nn.Module, input_shape: Shape) -> Cost:
@@ -186,11 +201,16 @@ def cost_of(network: Buildable) -> Cost:
 
 
 def count(module: nn.Module, *inputs: Tensor | list[Tensor]) -> Cost:
-    """The cost of a module on the meta device, which is put into eval mode."""
+    """Return the cost of a module on the meta device, which is put into eval mode."""
+    return _run(module, *inputs)[0]
+
+
+def _run(module: nn.Module, *inputs: Tensor | list[Tensor]) -> tuple[Cost, object]:
+    """Return the cost of a module, and what it gives."""
     with torch.no_grad(), Counter() as counter:
-        module.eval()(*inputs)
+        output = module.eval()(*inputs)
     params = sum(parameter.numel() for parameter in module.parameters())
-    return Cost(counter.macs, params, counter.activations)
+    return Cost(counter.macs, params, counter.activations), output
 
 
 class Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no types

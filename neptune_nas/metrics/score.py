@@ -4,26 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import inf, isfinite, nan
 from statistics import fmean
-from typing import Any
+from typing import Annotated, Any
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.files.schema import COUNT, NUMBER, OBJECT, SHARE, TEXT, Rule, check_fields
+from neptune_nas.files.rules import Count, Number, Share, at_least
+from neptune_nas.files.schema import Readers, check_names, check_value, decode, fault
 from neptune_nas.metrics.registry import BY_NAME, COST, COSTS, MACS, Metric
 
-FIELDS: Mapping[str, Rule] = {
-    "fidelity": COUNT,
-    "values": OBJECT,
-    "seed": COUNT,
-    "seconds": NUMBER,
-    "images_per_second": NUMBER,
-    "peak_memory": COUNT,
-    "started": NUMBER,
-    "worker": COUNT,
-    "failure": TEXT.or_null,
-    "proxy": NUMBER.or_null,
-}
-NEEDED = ("fidelity", "values")
-TIME = Rule("a number of at least 0", lambda value: NUMBER.holds(value) and value >= 0)  # type: ignore[operator]  # a number, by the first half
+_Time = Annotated[Number, at_least(0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,43 +75,52 @@ def score_from_json(data: Mapping[str, Any]) -> Score:
     return Score(**{**data, "values": values})
 
 
-def score_in(data: object, path: str) -> Score:
-    """Return the same with its fields checked; `path` stands before a field's name in messages.
+@dataclass(frozen=True, slots=True)
+class ScoreFields:
+    """A score as JSON holds it."""
+
+    fidelity: Count
+    values: dict[str, Number | None]
+    seed: Count = 0
+    seconds: Number = 0.0
+    images_per_second: Number = 0.0
+    peak_memory: Count = 0
+    started: Number = 0.0
+    worker: Count = 0
+    failure: str | None = None
+    proxy: Number | None = None
+
+
+def score_in(data: Mapping[str, Any], path: str) -> Score:
+    """Return the same with its fields checked; `path`: where it stands, for messages.
 
     Raises `FileFormatError` for a field that breaks its rule.
     """
-    content = check_fields(data, FIELDS, path, NEEDED)
-    rules = {name: _value_rule(name) for name in content["values"]}
-    check_fields(content["values"], rules, f"{path}values.")
-    return score_from_json(content)
+    for name, value in decode(ScoreFields, data, path).values.items():
+        if name in BY_NAME and BY_NAME[name].unit == "share":
+            check_value(value, Share | None, f"{path}.values.{name}", FileFormatError)
+    return score_from_json(data)
 
 
-def scores_in(data: Iterable[object], path: str) -> tuple[Score, ...]:
-    """Return the scores of a list, each by its place in it."""
-    return tuple(score_in(each, f"{path}{i}.") for i, each in enumerate(data))
+READERS: Readers = {Score: score_in}
+"""How `decode` reads scores."""
 
 
-def costs_in(data: object, path: str, needed: Iterable[Metric] = ()) -> dict[str, float]:
+def costs_in(data: Mapping[str, Any], path: str, needed: Iterable[Metric] = ()) -> dict[str, float]:
     """Return the costs by metric of a JSON object, each a number of at least 0.
 
     `needed`: those that must be there. Raises `FileFormatError` for a name that is no cost's, a
     value that is none, or FLOPs that are not two a MAC.
     """
-    rules = {cost.name: COUNT if cost.source == "counted" else TIME for cost in COSTS}
-    names = [cost.name for cost in needed]
-    costs: dict[str, float] = check_fields(data, rules, path, names)
-    flops = 2 * costs[MACS.name] if MACS.name in costs else None
-    if flops is not None and costs.get(COST.name, flops) != flops:
-        raise FileFormatError(
-            f"`{path}{COST.name}` must be {flops}, but got {costs[COST.name]}: the file was "
-            f"changed by hand."
-        )
-    return costs
-
-
-def _value_rule(name: str) -> Rule:
-    is_share = name in BY_NAME and BY_NAME[name].unit == "share"
-    return (SHARE if is_share else NUMBER).or_null
+    hints = {cost.name: Count if cost.source == "counted" else _Time for cost in COSTS}
+    check_names(data, hints, (cost.name for cost in needed), path)
+    for name, value in data.items():
+        check_value(value, hints[name], f"{path}.{name}", FileFormatError)
+    flops = 2 * data[MACS.name] if MACS.name in data else None
+    if flops is not None and data.get(COST.name, flops) != flops:
+        by_hand = "the file was changed by hand"
+        raise FileFormatError(fault(f"{path}.{COST.name}", str(flops), data[COST.name], by_hand))
+    return dict(data)
 
 
 def _finite(value: object) -> object:

@@ -11,15 +11,16 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from statistics import median, quantiles
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from neptune_nas.devices.threads import torch_threads
-from neptune_nas.errors import OptionError
+from neptune_nas.devices.processor import torch_threads
+from neptune_nas.files.rules import Size, at_least
+from neptune_nas.files.schema import check_value
 from neptune_nas.nn.builder import Shape
 
 
@@ -51,13 +52,9 @@ def measure_latency(
     It is the time on the wall, so that what else the machine does counts too. It runs where the
     network's parameters lie; mode and number of threads are put back.
     """
-    for name, value, least in (
-        ("batch", batch, 1),
-        ("repeats", repeats, 2),
-        ("threads", threads, 1),
-    ):
-        if value < least:
-            raise OptionError(f"`measure_latency`: {name} must be >= {least}, but got {value}.")
+    check_value(batch, Size, "batch")
+    check_value(repeats, Annotated[int, at_least(2)], "repeats")
+    check_value(threads, Size, "threads")
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     images = torch.rand(batch, *input_shape, device=device)
     with torch_threads(threads):

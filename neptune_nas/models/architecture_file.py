@@ -12,40 +12,18 @@ from typing import Any
 from torch import nn
 
 from neptune_nas.architecture.codec import from_json, key, to_json
-from neptune_nas.errors import FileFormatError, NeptuneError
+from neptune_nas.errors import FileFormatError
 from neptune_nas.files.atomic import read_file, write_file
 from neptune_nas.files.kinds import ARCHITECTURE, refuse_model
-from neptune_nas.files.schema import (
-    LIST,
-    OBJECT,
-    SHAPE,
-    SIZE,
-    TEXT,
-    TOO_DEEP,
-    Rule,
-    check_document,
-    parse,
-)
+from neptune_nas.files.rules import Sides, Size
+from neptune_nas.files.schema import TOO_DEEP, decode, fault, located, parse_json, versioned
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.score import Score, costs_in, mean_score, score_to_json, scores_in
+from neptune_nas.metrics.score import READERS, Score, costs_in, mean_score, score_to_json
 from neptune_nas.models.model_file import Weights, with_weights
 from neptune_nas.nn.builder import Shape, build
 
 FORMAT = ARCHITECTURE
 VERSION = 1
-
-FIELDS: Mapping[str, Rule] = {
-    "format": TEXT,
-    "version": SIZE,
-    "key": TEXT,
-    "architecture": OBJECT,
-    "input_shape": SHAPE,
-    "classes": SIZE,
-    "costs": OBJECT,
-    "scores": LIST,
-    "recipe": OBJECT,
-    "provenance": OBJECT,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +68,20 @@ class ExportedArchitecture:
         return network if weights is None else with_weights(network, weights, self.key)
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The fields of the file, beside its format and version."""
+
+    key: str
+    architecture: dict[str, Any]
+    input_shape: Sides
+    classes: Size
+    costs: dict[str, Any]
+    scores: tuple[Score, ...]
+    recipe: dict[str, Any]
+    provenance: dict[str, Any]
+
+
 def save(path: str | Path, item: ExportedArchitecture) -> None:
     """Write the file that `load` reads; raises `NeptuneError` where that cannot be done."""
     write_file(Path(path), dumps(item))
@@ -129,37 +121,28 @@ def load(path: str | Path, allow: Iterable[type] = ()) -> ExportedArchitecture:
 
 def loads(text: str, where: str, allow: Iterable[type] = ()) -> ExportedArchitecture:
     """The same from a text; `where` names it in messages."""
-    try:
-        return from_document(parse(text), allow)
-    except NeptuneError as error:
-        raise FileFormatError(f"{where}: {error}") from error
+    with located(where):
+        return from_document(parse_json(text), allow)
 
 
 def from_document(data: object, allow: Iterable[type] = ()) -> ExportedArchitecture:
     """The same from the object that `document` made."""
-    content = check_document(data, FORMAT, VERSION, FIELDS)
+    content = decode(Document, versioned(data, VERSION, FORMAT), readers=READERS)
     try:
-        item = _decoded(content, allow)
+        item = ExportedArchitecture(
+            architecture=from_json(content.architecture, allow),
+            input_shape=content.input_shape,
+            classes=content.classes,
+            costs=costs_in(content.costs, "costs"),
+            scores=content.scores,
+            recipe=content.recipe,
+            provenance=content.provenance,
+        )
     except RecursionError as error:
         raise FileFormatError(TOO_DEEP) from error
-    if item.key != content["key"]:
-        raise FileFormatError(
-            f"`key` must be {item.key}, but got {content['key']}: the file was changed by hand."
-        )
+    if item.key != content.key:
+        raise FileFormatError(fault("key", item.key, content.key, "the file was changed by hand"))
     return item
-
-
-def _decoded(content: Mapping[str, Any], allow: Iterable[type]) -> ExportedArchitecture:
-    channels, height, width = content["input_shape"]
-    return ExportedArchitecture(
-        architecture=from_json(content["architecture"], allow),
-        input_shape=(channels, height, width),
-        classes=content["classes"],
-        costs=costs_in(content["costs"], "costs."),
-        scores=scores_in(content["scores"], "scores."),
-        recipe=content["recipe"],
-        provenance=content["provenance"],
-    )
 
 
 def fitted(item: ExportedArchitecture, input_shape: Shape, classes: int) -> ExportedArchitecture:

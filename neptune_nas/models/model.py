@@ -1,10 +1,10 @@
 """A trained network with all that its use needs: labels, preprocessing, and what is known of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,11 @@ from neptune_nas.errors import (
     ArchitectureError,
     DataError,
     FileFormatError,
-    NeptuneError,
     first_line,
 )
 from neptune_nas.files.kinds import refuse_architecture
-from neptune_nas.files.schema import SHAPE, SIZE, TEXT, Rule, check_fields, is_number
+from neptune_nas.files.rules import FINITE, Number, Sides, Size, above
+from neptune_nas.files.schema import check, decode, fault, located
 from neptune_nas.models.architecture_file import ExportedArchitecture, document, from_document
 from neptune_nas.models.model_file import (
     ModelFile,
@@ -30,9 +30,11 @@ from neptune_nas.models.model_file import (
 from neptune_nas.nn.builder import Shape
 from neptune_nas.nn.classifier import Classifier
 from neptune_nas.nn.references import ReferenceNetwork
+from neptune_nas.tasks.registry import find_task
+from neptune_nas.tasks.task import Finding
+from neptune_nas.text import counted
 
 BATCH = 512  # images predicted in one go: bounds the memory that takes
-REFERENCE: Mapping[str, Rule] = {"reference": TEXT, "input_shape": SHAPE, "classes": SIZE}
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,27 +43,31 @@ class Model:
 
     `of`: what it was built from. `labels`: one a class. `mean`, `std`: one a channel, of images
     scaled to 0..1, as in `ImageData`. `state`: the network's state dict. `metrics` (such as
-    `{"validation_accuracy": 0.97}`) and `provenance` (how it was trained) are JSON.
+    `{"validation_accuracy": 0.97}`) and `provenance` (how it was trained) are JSON. `task`: what it
+    does, by name, see `neptune_nas.tasks.registry`.
     """
 
     of: ExportedArchitecture | ReferenceNetwork
     labels: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[Number, ...]
+    std: tuple[Annotated[float, above(0), FINITE], ...]
     state: Mapping[str, Tensor]
     metrics: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    task: str = "classification"
 
     def __post_init__(self) -> None:
-        check_names(self.labels, self.of.classes)
-        for name, values in (("mean", self.mean), ("std", self.std)):
-            if len(values) != self.input_shape[0] or not all(map(is_number, values)):
-                raise ArchitectureError(
-                    f"`Model.{name}` needs one finite number for each of the "
-                    f"{self.input_shape[0]} channels, but got {values!r}."
-                )
-        if min(self.std) <= 0:
-            raise ArchitectureError(f"`Model.std` must be above 0, but got {self.std!r}.")
+        check(self, ArchitectureError, "Model")
+        find_task(self.task)
+        channels = self.input_shape[0]
+        for name, values, count, what, each in (
+            ("labels", self.labels, self.of.classes, "string", "class"),
+            ("mean", self.mean, channels, "number", "channel"),
+            ("std", self.std, channels, "number", "channel"),
+        ):
+            if len(values) != count:
+                words = f"{counted(count, what)}, one a {each}"
+                raise ArchitectureError(fault(f"Model.{name}", words, values))
 
     @property
     def key(self) -> str:
@@ -89,24 +95,23 @@ class Model:
         return self.classifier()
 
     def predict(self, images: Tensor) -> Tensor:
-        """The probabilities `(N, classes)` of uint8 images `(N, C, H, W)`, in the labels' order."""
+        """Return what the task predicts of uint8 images `(N, C, H, W)`.
+
+        Of classification: probabilities `(N, classes)`, in the order of the labels.
+        """
         channels = self.input_shape[0]
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != channels:
             raise DataError(
                 f"`predict` needs uint8 images (N, {channels}, H, W), but got {images.dtype} "
                 f"{tuple(images.shape)}."
             )
+        task, parts = find_task(self.task), torch.split(images, BATCH)
         with torch.inference_mode():
-            parts = [self._classifier(part.float() / 255) for part in torch.split(images, BATCH)]
-        return torch.cat(parts).softmax(1)
+            return torch.cat([task.predict(self._classifier(p.float() / 255)) for p in parts])
 
-
-def check_names(labels: tuple[str, ...], classes: int) -> None:
-    """Refuse labels that are not one string a class."""
-    if len(labels) != classes or not all(isinstance(label, str) for label in labels):
-        raise ArchitectureError(
-            f"`Model.labels` needs {classes} strings, one a class, but got {labels!r}."
-        )
+    def findings(self, images: Tensor, top: int) -> Iterator[tuple[Finding, ...]]:
+        """Return at most `top` labels of each of the images that `predict` takes, surest first."""
+        return find_task(self.task).findings(self.predict(images), self.labels, top)
 
 
 def untrained(of: ExportedArchitecture | ReferenceNetwork, seed: int = 0) -> Model:
@@ -129,6 +134,7 @@ def save_model(path: str | Path, model: Model) -> None:
     header = {
         "key": model.key,
         "network": document(of) if isinstance(of, ExportedArchitecture) else reference_document(of),
+        "task": model.task,
         "labels": list(model.labels),
         "mean": list(model.mean),
         "std": list(model.std),
@@ -147,14 +153,12 @@ def load_model(path: str | Path, allow: Iterable[type] = ()) -> Model:
     """
     refuse_architecture(Path(path))
     file = read_model_file(Path(path))
-    try:
+    with located(path):
         model = decoded(file, allow)
         if model.key != file.key:
-            raise FileFormatError(f"`key` must be {model.key}, but got {file.key}.")
+            raise FileFormatError(fault("key", model.key, file.key))
         check_fit(model)
         check_finite(model.state)
-    except NeptuneError as error:
-        raise FileFormatError(f"{path}: {error}") from error
     return model
 
 
@@ -177,6 +181,7 @@ def decoded(file: ModelFile, allow: Iterable[type]) -> Model:
     network = header["network"]
     return Model(
         of=reference_in(network) if "reference" in network else from_document(network, allow),
+        task=header["task"],
         labels=tuple(header["labels"]),
         mean=tuple(header["mean"]),
         std=tuple(header["std"]),
@@ -184,6 +189,15 @@ def decoded(file: ModelFile, allow: Iterable[type]) -> Model:
         metrics=header["metrics"],
         provenance=header["provenance"],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """A hand-designed network as it stands in a header."""
+
+    reference: str
+    input_shape: Sides
+    classes: Size
 
 
 def reference_document(network: ReferenceNetwork) -> dict[str, Any]:
@@ -197,6 +211,5 @@ def reference_document(network: ReferenceNetwork) -> dict[str, Any]:
 
 def reference_in(data: object) -> ReferenceNetwork:
     """The hand-designed network that `reference_document` wrote."""
-    content = check_fields(data, REFERENCE, "network.")
-    channels, height, width = content["input_shape"]
-    return ReferenceNetwork(content["reference"], (channels, height, width), content["classes"])
+    read = decode(_Reference, data, "network")
+    return ReferenceNetwork(read.reference, read.input_shape, read.classes)

@@ -14,23 +14,26 @@ from torch import Tensor, nn
 
 from neptune_nas.errors import FileFormatError, NeptuneError
 from neptune_nas.files.atomic import write_file
-from neptune_nas.files.schema import LIST, OBJECT, SIZE, TEXT, Rule, check_document, parse
+from neptune_nas.files.rules import Number
+from neptune_nas.files.schema import decode, located, parse_json, versioned
 from neptune_nas.files.tensors import packed, unpacked
 
 FORMAT = "neptune-nas/model"
 VERSION = 1
 
-FIELDS: Mapping[str, Rule] = {
-    "format": TEXT,
-    "version": SIZE,
-    "key": TEXT,
-    "network": OBJECT,
-    "labels": LIST,
-    "mean": LIST,
-    "std": LIST,
-    "metrics": OBJECT,
-    "provenance": OBJECT,
-}
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What a header holds, beside its format and version."""
+
+    key: str
+    network: dict[str, Any]
+    task: str
+    labels: tuple[str, ...]
+    mean: tuple[Number, ...]
+    std: tuple[Number, ...]
+    metrics: dict[str, Any]
+    provenance: dict[str, Any]
 
 
 class Weights(Protocol):
@@ -47,7 +50,7 @@ class Weights(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelFile:
-    """What stands in the file: a header with `FIELDS`, and the weights."""
+    """What stands in the file: a header, and the weights."""
 
     header: Mapping[str, Any]
     state: Mapping[str, Tensor]
@@ -80,15 +83,14 @@ def read_model_file(path: Path) -> ModelFile:
     text, tensors = unpacked(path)
     # Copies, since the file may be cut off or changed while they are used.
     state = {name: value.clone() for name, value in tensors.items()}
-    try:
+    with located(path):
         return ModelFile(header_in(text), state)
-    except FileFormatError as error:
-        raise FileFormatError(f"{path}: {error}") from error
 
 
 def header_in(text: str) -> dict[str, Any]:
     """The header that a file's text is."""
-    header = check_document(parse(text), FORMAT, VERSION, FIELDS)
+    header: dict[str, Any] = parse_json(text)
+    decode(_Header, versioned(header, VERSION, FORMAT))
     try:
         json.dumps(header, allow_nan=False)
     except (ValueError, RecursionError) as error:

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import nn
 
 from neptune_nas.architecture import records
-from neptune_nas.architecture.records import Architecture, resolve_connections
-from neptune_nas.errors import ArchitectureError, NeptuneError, OwnCodeError, file_with, said
+from neptune_nas.architecture.records import Architecture, Network, resolve_connections
+from neptune_nas.errors import ArchitectureError
 from neptune_nas.nn.heads import ClassificationHead, Stem
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.norms import SHIFTLESS
@@ -22,6 +22,7 @@ from neptune_nas.nn.substages import (
     Projection,
     SelfAttention,
 )
+from neptune_nas.nn.user_modules import build_module, build_network, builds_itself, check_builds
 from neptune_nas.text import counted
 
 Shape = tuple[int, int, int]
@@ -50,25 +51,38 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """A network that a user's own record builds, of which no parts are known."""
+
+    architecture: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A piece of a network that costs the same wherever it stands; equal parts differ in name only.
 
     `name`: its place, as in `stages.0.substages.1`. `shape`: `(C, H, W)` of what it reads.
+    `outputs`: the logits an image that the last one gives.
     """
 
     name: str = field(compare=False)
-    what: records.Stem | Entry | Place | records.Head
+    what: records.Stem | Entry | Place | records.Head | Whole
     shape: Shape
-    classes: int = 0
+    outputs: int = 0
 
 
-def parts(architecture: Architecture, input_shape: Shape, classes: int) -> tuple[Part, ...]:
-    """The parts of a network for images `(C, H, W)`, from the first to the last.
+def parts(
+    architecture: Architecture | Network, input_shape: Shape, outputs: int
+) -> tuple[Part, ...]:
+    """Return the parts of a network for images `(C, H, W)`, from the first to the last.
 
-    Raises `ArchitectureError` for other records, and if the images are too small, naming the size
-    needed.
+    A record of the user's own is one part, named "network". Raises `ArchitectureError` for a record
+    that builds no network, and if the images are too small, naming the size needed.
     """
-    check_buildable(architecture, input_shape)
+    if not isinstance(architecture, Architecture):
+        check_builds(architecture)
+        return (Part("network", Whole(architecture), input_shape, outputs),)
+    check_size(architecture, input_shape)
     stem = architecture.stem
     found = [Part("stem", stem, input_shape)]
     height, width = (-(-side // stem.stride) for side in input_shape[1:])
@@ -79,12 +93,12 @@ def parts(architecture: Architecture, input_shape: Shape, classes: int) -> tuple
         shape = stage_shape(stage, shape)
         for j, place in enumerate(places(stage)):
             found.append(Part(f"stages.{i}.substages.{j}", place, shape))
-    found.append(Part("head", architecture.head, shape, classes))
+    found.append(Part("head", architecture.head, shape, outputs))
     return tuple(found)
 
 
 def places(stage: records.Stage) -> Iterator[Place]:
-    """The SubStages of a stage, each with what its cost depends on."""
+    """Yield the SubStages of a stage, each with what its cost depends on."""
     layers = 2  # the entry's and its own
     for substage, sources in zip(stage.substages, resolve_connections(stage), strict=True):
         yield Place(substage, stage.norm, len(sources), layers if stage.norm == "mln" else 1)
@@ -92,28 +106,28 @@ def places(stage: records.Stage) -> Iterator[Place]:
 
 
 def stage_shape(stage: records.Stage, shape: Shape) -> Shape:
-    """The shape of a stage's maps, from that of its input."""
+    """Return the shape of a stage's maps, from that of its input."""
     height, width = (-(-side // stage.stride) for side in shape[1:])
     if stage.pool != "none":
         height, width = height // 2, width // 2
     return stage.width, height, width
 
 
-def least_size(architecture: Architecture) -> int:
-    """The least image side, in pixels, that leaves one pixel after every downsampling."""
+def least_size(architecture: Architecture | Network) -> int:
+    """Return the least image side, in pixels, that leaves one pixel after every downsampling.
+
+    It is 1 for a record of the user's own, which refuses too small images when it builds.
+    """
+    if not isinstance(architecture, Architecture):
+        return 1
     side = 1
     for stage in reversed(architecture.stages):
         side = ((side if stage.pool == "none" else 2 * side) - 1) * stage.stride + 1
     return (side - 1) * architecture.stem.stride + 1
 
 
-def check_buildable(architecture: Architecture, input_shape: Shape) -> None:
-    """Refuse records of other networks, and images with too few pixels for the downsamplings."""
-    if not isinstance(architecture, Architecture):
-        raise ArchitectureError(
-            f"only an `Architecture` can be built, but this is a {type(architecture).__name__}: "
-            f"a space of other networks is searched by their table alone."
-        )
+def check_size(architecture: Architecture, input_shape: Shape) -> None:
+    """Refuse images with too few pixels for the downsamplings."""
     least = least_size(architecture)
     if min(input_shape[1:]) < least:
         raise ArchitectureError(
@@ -123,36 +137,63 @@ def check_buildable(architecture: Architecture, input_shape: Shape) -> None:
         )
 
 
-def build(
-    architecture: Architecture, input_shape: Shape, classes: int, seed: int | None = None
-) -> Neptune:
-    """The network of an architecture for images `(C, H, W)`.
+def is_buildable(architecture: object) -> bool:
+    """Return whether a record is of networks that `build` can build."""
+    return isinstance(architecture, Architecture) or builds_itself(architecture)
 
-    Equal seeds give equal weights and leave the global random state as it was.
-    Raises `ArchitectureError` for other records, and if the images are too small, naming the size
-    needed.
+
+@overload
+def build(
+    architecture: Architecture, input_shape: Shape, outputs: int, seed: int | None = None
+) -> Neptune: ...
+
+
+@overload
+def build(
+    architecture: Network, input_shape: Shape, outputs: int, seed: int | None = None
+) -> nn.Module: ...
+
+
+def build(
+    architecture: Architecture | Network, input_shape: Shape, outputs: int, seed: int | None = None
+) -> nn.Module:
+    """Return the network of an architecture: images `(N, C, H, W)` to logits `(N, outputs)`.
+
+    `input_shape`: `(C, H, W)`. Equal seeds give equal weights and leave the global random state as
+    it was. Raises `ArchitectureError` for a record that builds no network, and if the images are
+    too small, naming the size needed; `OwnCodeError` where a record of the user's own fails.
     """
-    check_buildable(architecture, input_shape)
-    widths = [architecture.stem.width, *(stage.width for stage in architecture.stages)]
+    # Every network of an architecture comes from here, be it the toolkit's or the user's own.
     with nullcontext() if seed is None else seeded(seed):
-        return Neptune(
-            stem=build_stem(architecture.stem, input_shape[0]),
-            stages=[
-                build_stage(stage, width)
-                for stage, width in zip(architecture.stages, widths, strict=False)
-            ],
-            head=build_head(architecture.head, widths[-1], classes),
-        )
+        if isinstance(architecture, Architecture):
+            return _neptune(architecture, input_shape, outputs)
+        return build_network(architecture, input_shape, outputs)
+
+
+def _neptune(architecture: Architecture, input_shape: Shape, outputs: int) -> Neptune:
+    check_size(architecture, input_shape)
+    widths = [architecture.stem.width, *(stage.width for stage in architecture.stages)]
+    return Neptune(
+        stem=build_stem(architecture.stem, input_shape[0]),
+        stages=[
+            build_stage(stage, width)
+            for stage, width in zip(architecture.stages, widths, strict=False)
+        ],
+        head=build_head(architecture.head, widths[-1], outputs),
+    )
 
 
 def build_part(part: Part) -> nn.Module:
-    """The module of one part alone; a `Cell` for a SubStage, which takes a list of its sources."""
+    """Return the module of a part alone; a `Cell` for a SubStage, which reads a list of sources."""
     channels = part.shape[0]
     match part.what:
         case records.Stem() as stem:
             return build_stem(stem, channels)
         case records.Head() as head:
-            return build_head(head, channels, part.classes)
+            return build_head(head, channels, part.outputs)
+        case Whole(architecture):
+            network: nn.Module = build(architecture, part.shape, part.outputs)
+            return network
         case Place() as place:
             op = build_substage(place.substage, channels, place.norm)
             return Cell(op, channels, place.norm, sources=place.sources, layers=place.layers)
@@ -162,17 +203,17 @@ def build_part(part: Part) -> nn.Module:
 
 
 def build_stem(stem: records.Stem, channels: int) -> Stem:
-    """The stem for images of `channels`."""
+    """Build the stem for images of `channels`."""
     return Stem(channels, stem.width, stem.kernel, stem.stride)
 
 
-def build_head(head: records.Head, channels: int, classes: int) -> ClassificationHead:
-    """The head for maps of `channels`."""
-    return ClassificationHead(channels, classes, head.width, head.dropout)
+def build_head(head: records.Head, channels: int, outputs: int) -> ClassificationHead:
+    """Build the head for maps of `channels`."""
+    return ClassificationHead(channels, outputs, head.width, head.dropout)
 
 
 def build_stage(stage: records.Stage, in_channels: int) -> Stage:
-    """The stage for maps of `in_channels`."""
+    """Build the stage for maps of `in_channels`."""
     return Stage(
         in_channels,
         stage.width,
@@ -187,7 +228,7 @@ def build_stage(stage: records.Stage, in_channels: int) -> Stage:
 
 
 def build_entry(stage: records.Stage, channels: int) -> nn.Module:
-    """What maps `channels` to the stage's width with its stride."""
+    """Build what maps `channels` to the stage's width with its stride."""
     width, stride, bias = stage.width, stage.stride, stage.norm in SHIFTLESS
     match stage.entry:
         case records.Conv(kernel, groups):
@@ -205,7 +246,7 @@ def build_entry(stage: records.Stage, channels: int) -> nn.Module:
 
 
 def build_substage(substage: Any, width: int, norm: str) -> nn.Module | None:
-    """The operation of a SubStage on maps of `width` channels; None for an identity."""
+    """Build the operation of a SubStage on maps of `width` channels; None for an identity."""
     bias = norm in SHIFTLESS
     match substage:
         case records.Conv(kernel, groups):
@@ -219,29 +260,11 @@ def build_substage(substage: Any, width: int, norm: str) -> nn.Module | None:
         case records.Identity():
             return None
         case records.SubStage():
-            return build_own(substage, width)
+            return build_module(substage, width)
     raise ArchitectureError(
         f"a SubStage must be one of the built-in records or a frozen dataclass with "
         f"`build(width)`, but got {substage!r}."
     )
-
-
-def build_own(substage: records.SubStage, width: int) -> nn.Module:
-    """The module of a user's own SubStage, whose code may fail in any way."""
-    cls = type(substage)
-    try:
-        module = substage.build(width)
-    except (NeptuneError, RuntimeError):  # they say more where they are caught
-        raise
-    except Exception as error:
-        raise OwnCodeError(
-            f"`{cls.__name__}.build({width})` failed{said(error, file_with(cls), named=True)}"
-        ) from error
-    if not isinstance(module, nn.Module):
-        raise OwnCodeError(
-            f"`{cls.__name__}.build` must return a torch.nn.Module, but got {module!r}."
-        )
-    return module
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""What a search found, for people to look at."""
+"""Reports of a study for people: the page, tables, figures, drawings."""

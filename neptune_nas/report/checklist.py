@@ -1,4 +1,4 @@
-"""Whether a study can be trusted, filled in from what it recorded.
+"""The checklist of whether a study can be trusted, filled in from what it recorded.
 
 After the checklist of Lindauer and Hutter 2020 (arXiv 1909.02453).
 """
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from scipy.stats import spearmanr
 
-from neptune_nas.report.versus import versus
+from neptune_nas.report.baselines import baseline_verdicts
 from neptune_nas.space import find_space, list_spaces
 from neptune_nas.study.audit import ENOUGH
 from neptune_nas.study.measures import main_score
 from neptune_nas.study.noise import noise, seed_scores, tied_groups
-from neptune_nas.study.settings import PROCESSOR_TIME, TRAINING, Question, Settings
+from neptune_nas.study.settings import PROCESSOR_TIME, Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State
 from neptune_nas.text import counted
@@ -31,22 +31,22 @@ class Check:
 
 
 def checklist(study: Study) -> tuple[Check, ...]:
-    """The honest-evaluation checklist of a study."""
+    """Fill in the honest-evaluation checklist of a study."""
     return (
-        *data_checks(study),
-        *budget_checks(study),
-        seeds_check(study),
+        *_data_checks(study),
+        *_budget_checks(study),
+        _seeds_check(study),
         luck_check(study),
-        *given_checks(study),
-        *rung_checks(study),
-        audit_check(study),
-        comparison_check(study),
-        *record_checks(study),
+        *_given_checks(study),
+        *_rung_checks(study),
+        _audit_check(study),
+        _comparison_check(study),
+        *_record_checks(study),
     )
 
 
-def data_checks(study: Study) -> tuple[Check, ...]:
-    """Splits that can be made again, and the test split unused."""
+def _data_checks(study: Study) -> tuple[Check, ...]:
+    """Check that the splits can be made again, and that the test split is unused."""
     facts, question = study.settings.facts, study.settings.question
     train, validation, test = facts.images
     split = f"{train:,} train, {validation:,} validation, {test:,} test images of {question.data}"
@@ -59,7 +59,7 @@ def data_checks(study: Study) -> tuple[Check, ...]:
             bool(facts.data_fingerprint),
             f"{split}; fingerprint of pixels, labels and split: {facts.data_fingerprint or 'none'}",
         ),
-        test_check(question),
+        _test_check(question),
         Check(
             "Validation is large enough for the differences claimed",
             None,
@@ -69,10 +69,10 @@ def data_checks(study: Study) -> tuple[Check, ...]:
     )
 
 
-def test_check(question: Question) -> Check:
-    """Whether the test split had a say in what is recommended."""
+def _test_check(question: Question) -> Check:
+    """Check whether the test split had a say in what is recommended."""
     claim = "No score was measured on the test split"
-    if question.evaluator != TRAINING:
+    if not question.trains:
         return Check(claim, None, f"scores are those of {question.evaluator}: ask whoever wrote it")
     return Check(
         claim,
@@ -82,8 +82,8 @@ def test_check(question: Question) -> Check:
     )
 
 
-def budget_checks(study: Study) -> tuple[Check, ...]:
-    """Equal budgets, failures and duplicates."""
+def _budget_checks(study: Study) -> tuple[Check, ...]:
+    """Check budgets, failures and duplicates."""
     ledger, question = study.ledger, study.settings.question
     last = question.rungs[-1]
     equal = {t.score.fidelity for t in study.ranked if t.score} <= {last}
@@ -114,8 +114,8 @@ def budget_checks(study: Study) -> tuple[Check, ...]:
     )
 
 
-def seeds_check(study: Study) -> Check:
-    """Noise between seeds where it matters most, and whom it ties."""
+def _seeds_check(study: Study) -> Check:
+    """Check the noise between seeds where it matters most, and which trials it ties."""
     spread = noise(study.ranked)
     claim = "The noise between seeds is known"
     if spread is None:
@@ -134,7 +134,7 @@ def seeds_check(study: Study) -> Check:
 
 
 def luck_check(study: Study) -> Check:
-    """Whether those that look best were measured again: the best of many scores is a lucky one."""
+    """Check whether the front was measured again: the best of many scores is a lucky one."""
     front = study.pareto()
     again = sum(len(seed_scores(trial)) > 1 for trial in front)
     missing = "" if again == len(front) else ": 'neptune-nas confirm' scores the others again"
@@ -145,8 +145,8 @@ def luck_check(study: Study) -> Check:
     )
 
 
-def given_checks(study: Study) -> tuple[Check, ...]:
-    """What the search was told to try, where it was told anything."""
+def _given_checks(study: Study) -> tuple[Check, ...]:
+    """Check what of the trials was given to the search, where any was."""
     given = [trial for trial in study.trials if trial.given]
     if not given:
         return ()
@@ -158,14 +158,14 @@ def given_checks(study: Study) -> tuple[Check, ...]:
     return (Check("The search found all by itself", False, evidence),)
 
 
-def rung_checks(study: Study) -> tuple[Check, ...]:
-    """Whether the lower rungs rank as the last one does."""
+def _rung_checks(study: Study) -> tuple[Check, ...]:
+    """Check whether the lower rungs rank as the last one does."""
     last = study.settings.question.rungs[-1]
-    return tuple(rung_check(study, rung, last) for rung in study.settings.question.rungs[:-1])
+    return tuple(_rung_check(study, rung, last) for rung in study.settings.question.rungs[:-1])
 
 
-def rung_check(study: Study, rung: int, last: int) -> Check:
-    """Spearman's correlation between a rung and the last one, on trials scored at both."""
+def _rung_check(study: Study, rung: int, last: int) -> Check:
+    """Check Spearman's correlation of a rung with the last one, on trials scored at both."""
     low_text, high_text = map(study.settings.question.budget, (rung, last))
     claim = f"The ranking after {low_text} is that after {high_text}"
     both = [t for t in study.ranked if t.scores_at(rung)]
@@ -185,8 +185,8 @@ def rung_check(study: Study, rung: int, last: int) -> Check:
     )
 
 
-def audit_check(study: Study) -> Check:
-    """Whether the last rung ranks as training at full budget does."""
+def _audit_check(study: Study) -> Check:
+    """Check whether the last rung ranks as training at full budget does."""
     claim, audit = "The last rung ranks as full training does", study.audit
     if audit is None:
         return Check(
@@ -197,38 +197,38 @@ def audit_check(study: Study) -> Check:
     return Check(claim, holds, f"{audit.verdict}; tau of each: {taus}")
 
 
-def comparison_check(study: Study) -> Check:
-    """Baselines at equal budget and hand-designed networks under the same recipe."""
+def _comparison_check(study: Study) -> Check:
+    """Check for baselines at equal budget and hand-designed networks under the same recipe."""
     trained = (reference.name for reference in study.references if reference.seed_scores)
     names = [*study.baselines, *trained]
     return Check(
         "It was compared under equal conditions",
         bool(names),
-        "; ".join((f"with {', '.join(names)}", *map(str, versus(study))))
+        "; ".join((f"with {', '.join(names)}", *map(str, baseline_verdicts(study))))
         if names
         else "no baseline and no hand-designed network were run",
     )
 
 
-def record_checks(study: Study) -> tuple[Check, ...]:
-    """The space, the hardware and the versions."""
+def _record_checks(study: Study) -> tuple[Check, ...]:
+    """Check the record of the space, the hardware and the versions."""
     facts = study.settings.facts
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
     return (
-        space_check(study),
-        Check("Hardware is named", bool(facts.hardware), hardware(study.settings)),
+        _space_check(study),
+        Check("Hardware is named", bool(facts.hardware), _hardware(study.settings)),
         Check("Versions are named", bool(versions), versions),
     )
 
 
-def hardware(settings: Settings) -> str:
-    """What networks were trained on, in which modes if those were measured, and timed how."""
+def _hardware(settings: Settings) -> str:
+    """Return what networks were trained on, in which precision and layout, and timed how."""
     facts = settings.facts
-    modes = f"; trained in {facts.modes}" if facts.modes else ""
-    return f"{facts.device}: {facts.hardware}{modes}{timing(settings)}"
+    trained = f"; trained in {facts.numerics}" if facts.numerics else ""
+    return f"{facts.device}: {facts.hardware}{trained}{_timing(settings)}"
 
 
-def timing(settings: Settings) -> str:
+def _timing(settings: Settings) -> str:
     """Return how each metric was timed, if any was."""
     return "".join(
         f"; {name} is {how}" + " of the machine's processor, not of a GPU" * (how == PROCESSOR_TIME)
@@ -236,8 +236,8 @@ def timing(settings: Settings) -> str:
     )
 
 
-def space_check(study: Study) -> Check:
-    """Whether others can have the space: it is a shipped one, as it is shipped."""
+def _space_check(study: Study) -> Check:
+    """Check whether others can have the space: it is a shipped one, as it is shipped."""
     facts, where = study.settings.facts, study.settings.question.space
     shipped = where in list_spaces() and find_space(where).fingerprint == facts.space_fingerprint
     evidence = (

@@ -11,11 +11,8 @@ from neptune_nas.study.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """One of several studies: `hypervolume` over the reference that all of them share.
-
-    `first`: in its ranking.
-    """
+class StudyNumbers:
+    """One of several studies: `first` in its ranking, `hypervolume` over their common reference."""
 
     name: str
     sampler: str
@@ -29,7 +26,7 @@ class Compared:
 
 
 def check_comparable(studies: Sequence[Study], force: bool = False) -> tuple[str, ...]:
-    """What the studies differ in that makes their scores incomparable, a sentence each.
+    """Return what makes the scores of the studies incomparable, a sentence each.
 
     Raises `StudyError` for the first such difference unless `force`, and always for different
     objectives, which have no common front.
@@ -45,7 +42,7 @@ def check_comparable(studies: Sequence[Study], force: bool = False) -> tuple[str
                 f"{pair} have no common front: one minimises {', '.join(ours.objectives)}, the "
                 f"other {', '.join(theirs.objectives)}; report them one by one."
             )
-        found += [f"{pair} {what}" for what in differences(first, other)]
+        found += [f"{pair} {what}" for what in _differences(first, other)]
     if found and not force:
         raise StudyError(
             f"{found[0]}, so their scores do not compare; `force` (--force) shows them anyway."
@@ -53,8 +50,8 @@ def check_comparable(studies: Sequence[Study], force: bool = False) -> tuple[str
     return tuple(found)
 
 
-def differences(a: Study, b: Study) -> list[str]:
-    """What of data, recipe and budget differs between two studies."""
+def _differences(a: Study, b: Study) -> list[str]:
+    """Return what of data, recipe and budget differs between two studies."""
     ours, theirs = a.settings.question, b.settings.question
     data = a.settings.facts.data_fingerprint, b.settings.facts.data_fingerprint
     found = []
@@ -81,15 +78,18 @@ def differences(a: Study, b: Study) -> list[str]:
     return found
 
 
-def compare(studies: Sequence[Study], force: bool = False) -> tuple[Compared, ...]:
-    """Each study in numbers; raises as `check_comparable` does, and where nothing is scored."""
+def compare_studies(studies: Sequence[Study], force: bool = False) -> tuple[StudyNumbers, ...]:
+    """Return each study in numbers.
+
+    Raises as `check_comparable` does, and where nothing is scored.
+    """
     check_comparable(studies, force)
-    return tuple(compared(study) for study in with_common_reference(studies))
+    return tuple(_numbers(study) for study in with_common_reference(studies))
 
 
-def compared(study: Study) -> Compared:
-    """One study in numbers."""
-    return Compared(
+def _numbers(study: Study) -> StudyNumbers:
+    """Return one study in numbers."""
+    return StudyNumbers(
         name=study.settings.name,
         sampler=study.settings.question.sampler,
         seed=study.settings.question.seed,
@@ -103,7 +103,7 @@ def compared(study: Study) -> Compared:
 
 
 def with_common_reference(studies: Sequence[Study]) -> tuple[Study, ...]:
-    """The studies with the worst corner of all as their reference point."""
+    """Return the studies with the worst corner of all as their reference point."""
     aims = studies[0].settings.question.aims
     corners = zip(*(study.settings.facts.reference for study in studies), strict=True)
     pairs = zip(aims, corners, strict=True)

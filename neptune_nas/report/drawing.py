@@ -1,86 +1,120 @@
-"""An architecture as the rows of a drawing, from the image to the classes."""
+"""An architecture as the rows of a drawing, from the image to the classes, and in the terminal.
 
+The parts of a network that a user's own record builds are not known: its fields are drawn instead.
+"""
+
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
+
+from rich.table import Table
+from rich.text import Text
 
 from neptune_nas.architecture.description import title
-from neptune_nas.architecture.records import Architecture, Stage, Stem, resolve_connections
+from neptune_nas.architecture.records import (
+    Architecture,
+    Network,
+    Stage,
+    Stem,
+    resolve_connections,
+)
 from neptune_nas.metrics.counted import Cost, CostModel
-from neptune_nas.nn.builder import Entry, Part, Place, stage_shape
+from neptune_nas.models.comparison import decisions
+from neptune_nas.nn.builder import Entry, Part, Place, Whole, stage_shape
+from neptune_nas.text import short
 
-Kind = Literal["image", "stem", "entry", "substage", "head"]
-Shape = tuple[int, int, int]
+_Kind = Literal["image", "stem", "entry", "substage", "head", "network", "field"]
+_Shape = tuple[int, int, int]
 
-NOTHING = Cost(0, 0, 0)
+_NOTHING = Cost(0, 0, 0)
+_TIMES = "\N{MULTIPLICATION SIGN}"
+_BAR = 12  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One part of a network, and the map `(C, H, W)` that it puts out.
+    """One part of a network, and the map `(C, H, W)` that it puts out; or a field of a whole one.
 
     `reads`: how many rows up each of its inputs lies (1: the row before). `shortcut`: whether its
     input is also added to its output.
     """
 
-    kind: Kind
+    kind: _Kind
     label: str
-    shape: Shape
+    shape: _Shape
     cost: Cost
     reads: tuple[int, ...] = (1,)
     shortcut: bool = False
 
 
-def rows(architecture: Architecture, model: CostModel, counted: bool = True) -> tuple[Row, ...]:
-    """The rows of a drawing, the image first; without costs unless `counted`, which takes longer.
+def rows(
+    architecture: Architecture | Network, model: CostModel, counted: bool = True
+) -> tuple[Row, ...]:
+    """Return the rows of a drawing, the image first; `counted`, with their costs.
 
     Raises `ArchitectureError` if the model's images are too small for the architecture.
     """
     parts = model.parts(architecture)
-    image = Row("image", "image", model.input_shape, NOTHING, reads=())
-    costs = [model.of_part(part) if counted else NOTHING for part in parts]
-    return (image, *map(row_of, parts, costs, [architecture] * len(parts)))
+    image = Row("image", "image", model.input_shape, _NOTHING, reads=())
+    costs = [model.of_part(part) if counted else _NOTHING for part in parts]
+    drawn = map(_row_of, parts, costs, [architecture] * len(parts))
+    return (image, *drawn, *(row for part in parts for row in _field_rows(part)))
 
 
 @cache
-def model_for(input_shape: Shape, classes: int) -> CostModel:
-    """The costs of parts on such images, remembered from one report to the next."""
+def model_for(input_shape: _Shape, classes: int) -> CostModel:
+    """Return the costs of parts on such images, remembered from one report to the next."""
     return CostModel(input_shape, classes)
 
 
-def row_of(part: Part, cost: Cost, architecture: Architecture) -> Row:
-    """The row of one part."""
+def _row_of(part: Part, cost: Cost, architecture: Any) -> Row:
+    """Return the row of one part."""
     names = part.name.split(".")
     match part.what:
         case Stem() as stem:
             sides = (-(-side // stem.stride) for side in part.shape[1:])
-            return Row("stem", stem_label(stem), (stem.width, *sides), cost)  # type: ignore[arg-type]  # two sides make it three
+            return Row("stem", _stem_label(stem), (stem.width, *sides), cost)  # type: ignore[arg-type]  # two sides make it three
         case Entry() as entry:
             stage = architecture.stages[int(names[1])]
-            return Row("entry", entry_label(entry), stage_shape(stage, part.shape), cost)
+            return Row("entry", _entry_label(entry), stage_shape(stage, part.shape), cost)
         case Place() as place:
-            return substage_row(
+            return _substage_row(
                 place, architecture.stages[int(names[1])], int(names[3]), part, cost
             )
+        case Whole(whole):
+            return Row("network", type(whole).__name__, (part.outputs, 1, 1), cost)
         case head:
             label = f"1x1 conv to {head.width}, " if head.width else ""
-            return Row("head", f"{label}mean, linear", (part.classes, 1, 1), cost)
+            return Row("head", f"{label}mean, linear", (part.outputs, 1, 1), cost)
 
 
-def substage_row(place: Place, stage: Stage, index: int, part: Part, cost: Cost) -> Row:
-    """The row of a SubStage, which reads rows of its own stage only."""
+def _field_rows(part: Part) -> Iterator[Row]:
+    """Yield a row for each field of a network that is drawn whole; they cost nothing."""
+    if isinstance(part.what, Whole):
+        for name, value in decisions(part.what.architecture).items():
+            yield Row("field", f"{name} {value}", (part.outputs, 1, 1), _NOTHING, reads=())
+
+
+def has_share(row: Row) -> bool:
+    """Return whether a row is one part among others, whose shares of the cost differ."""
+    return row.kind not in ("image", "network", "field")
+
+
+def _substage_row(place: Place, stage: Stage, index: int, part: Part, cost: Cost) -> Row:
+    """Return the row of a SubStage, which reads rows of its own stage only."""
     reads = tuple(index + 1 - source for source in resolve_connections(stage)[index])
     shortcut = stage.connections == "residual"
     return Row("substage", title(place.substage), part.shape, cost, reads, shortcut)
 
 
-def stem_label(stem: Stem) -> str:
-    """What the stem does."""
+def _stem_label(stem: Stem) -> str:
+    """Return what the stem does."""
     return f"conv {stem.kernel}x{stem.kernel}" + f", stride {stem.stride}" * (stem.stride > 1)
 
 
-def entry_label(entry: Entry) -> str:
-    """What a stage does before its SubStages."""
+def _entry_label(entry: Entry) -> str:
+    """Return what a stage does before its SubStages."""
     words = [title(entry.entry)]
     words += [f"stride {entry.stride}"] * (entry.stride > 1)
     words += [f"{entry.pool} pool"] * (entry.pool != "none")
@@ -89,6 +123,57 @@ def entry_label(entry: Entry) -> str:
 
 
 def shares(found: tuple[Row, ...]) -> tuple[int, ...]:
-    """The percent of all MACs that each row takes, rounded."""
+    """Return the percent of all MACs that each row takes, rounded."""
     total = sum(row.cost.macs for row in found) or 1
     return tuple(int(100 * row.cost.macs / total + 0.5) for row in found)
+
+
+def shape_text(shape: Iterable[object]) -> str:
+    """Return channels, height and width as a drawing shows them."""
+    return f" {_TIMES} ".join(map(str, shape))
+
+
+def draw_text(architecture: Architecture | Network, model: CostModel) -> Table:
+    """Return the drawing of an architecture as a rich table, one line a part.
+
+    A network whose parts are not known has a line a field of its record.
+    Raises `ArchitectureError` if the model's images are too small for the architecture.
+    """
+    found = rows(architecture, model)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("part", "layers", "reads"):
+        table.add_column(name, no_wrap=name != "layers")
+    for name in (shape_text("CHW"), "MACs", "params"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("share of MACs", no_wrap=True)
+    stage = 0
+    for row, percent in zip(found, shares(found), strict=True):
+        stage += row.kind == "entry"
+        table.add_row(*_cells(row, percent, stage))
+    return table
+
+
+def _cells(row: Row, percent: int, stage: int) -> tuple[Text, ...]:
+    """Return one line of the table."""
+    if row.kind == "field":
+        return Text(""), Text(row.label)
+    part = {"entry": f"stage {stage}", "substage": ""}.get(row.kind, row.kind)
+    filled = round(_BAR * percent / 100)
+    share = f"{'━' * filled:<{_BAR}} {percent:>3}%"
+    return (
+        Text(part, style="bold"),
+        Text("" if row.kind == "image" else row.label),
+        Text(_reads_text(row), style="dim"),
+        Text(shape_text(row.shape)),
+        Text(short(row.cost.macs)),
+        Text(short(row.cost.params)),
+        Text("" if row.kind == "image" else share, style="cyan"),
+    )
+
+
+def _reads_text(row: Row) -> str:
+    """Return which rows a SubStage reads: how many up, and whether a shortcut goes around it."""
+    if row.kind != "substage":
+        return ""
+    above = "" if row.reads == (1,) else " ".join(f"-{up}" for up in sorted(row.reads))
+    return above + "+ shortcut" * row.shortcut

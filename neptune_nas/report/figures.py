@@ -1,34 +1,25 @@
-"""The figures of a report, each a plotly figure of one or several studies."""
+"""The figures of a report by their names, and a figure as a file of its own."""
 
 from collections.abc import Callable, Sequence
-from html import escape
-from math import inf, isnan
-from typing import Any
+from importlib.util import find_spec
+from pathlib import Path
 
-import numpy as np
 import plotly.graph_objects as go
 
-from neptune_nas.architecture.description import describe
-from neptune_nas.errors import OptionError, one_of
-from neptune_nas.metrics.registry import PARAMS, Metric
-from neptune_nas.report.effects import effects_figure, importance_figure, require_effects
-from neptune_nas.report.progress import Span, corners, progress, spans, survival
-from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
-from neptune_nas.report.versus import mean_random
-from neptune_nas.study.hand_designed import Reference
-from neptune_nas.study.measures import cost_axis, main_score
-from neptune_nas.study.objectives import value_of
+from neptune_nas.errors import NeptuneError, OptionError, one_of
+from neptune_nas.report.effects import require_effects
+from neptune_nas.report.effects_figures import effects_figure, importance_figure
+from neptune_nas.report.pareto_figure import pareto_figure
+from neptune_nas.report.progress_figures import hypervolume_figure, rungs_figure, timeline_figure
 from neptune_nas.study.study import Study
-from neptune_nas.study.trial import Trial
 
-FOCUS = 0.05  # the share of accuracies that may lie below the first view
-WIDE = 2  # decades of costs; above, a phone has no room for ticks in between
-CROWD = 500  # points that hide each other unless they are fainter
-MARKS = ("triangle-up", "square", "cross", "star")
+_FORMATS = ("html", "pdf", "png", "svg", "webp")
+_WIDTH, _SCALE = 900, 2  # px, and pixels a px
+_HAS_KALEIDO = find_spec("kaleido") is not None
 
 
 def draw(name: str, studies: Sequence[Study]) -> go.Figure:
-    """The figure of this name.
+    """Return the figure of this name.
 
     Raises `OptionError` for an unknown one, and `StudyError` for studies that have too little.
     """
@@ -37,280 +28,45 @@ def draw(name: str, studies: Sequence[Study]) -> go.Figure:
     return FIGURES[name](studies)
 
 
-def pareto(studies: Sequence[Study], text: bool = True) -> go.Figure:
-    """Accuracy over cost, the front drawn through; with one study, the rungs apart.
+def image(fig: go.Figure, path: Path, kaleido: bool = _HAS_KALEIDO) -> bytes:
+    """Return the figure in the format that the name of `path` ends in; nothing is written.
 
-    Without `text`, the hover holds no architectures: the page adds them from its own data.
+    A page (`.html`) needs nothing else; a picture needs kaleido. Raises `OptionError` for an
+    ending that is no format, and `NeptuneError` without kaleido or its browser.
     """
-    settings = studies[0].settings
-    axis = cost_axis(settings.question)
-    kind = f" ({settings.timed_as(axis)})" if settings.timed_as(axis) else ""
-    main = settings.question.main
-    fig = figure(f"{axis_title(axis)}{kind}", f"validation {main.title}", height=520)
-    fig.update_xaxes(type="log", tickformat=f"~{number_type(axis)}", dtick="D2")
-    fig.update_yaxes(tickformat=".0%")
-    fig.update_layout(hovermode="closest", dragmode="select")
-    kind, several, offset = scatter(sum(len(r.trials) for r in studies)), len(studies) > 1, 0
-    for i, study in enumerate(studies):
-        color = STUDIES[i % len(STUDIES)]
-        places = {trial.number: offset + k for k, trial in enumerate(study.trials)}
-        layers = [single_layer(study, color)] if several else rung_layers(study)
-        for name, trials, marker in layers:
-            fig.add_trace(kind(**points(trials, places, axis, text), name=name, marker=marker))
-        name = f"front of {escape(study.settings.name)}" if several else "Pareto front"
-        front = sorted(study.pareto(), key=lambda trial: value_of(axis, trial))
-        # Of the same kind as the points: WebGL is drawn above all that is not.
-        fig.add_trace(kind(front_line(name, color, points(front, places, axis, text))))
-        fig.add_traces(list(map(kind, baselines(study, axis))))
-        offset += len(study.trials)
-    known = {
-        each.name: each
-        for study in studies
-        for each in study.references
-        if each.seed_scores and axis.name in each.costs
-    }
-    if known:
-        fig.add_trace(kind(references(tuple(known.values()), axis)))
-    fit_costs(fig)
-    focus(fig)
-    return fig
-
-
-def axis_title(cost: Metric) -> str:
-    """Return the title of an axis of costs."""
-    if cost == PARAMS:
-        return cost.title
-    return f"{cost.title} of one image{f' in {cost.unit}' if cost.unit else ''}"
-
-
-def number_type(axis: Metric) -> str:
-    """Return how plotly writes a cost: a count with an SI prefix, a time in ms without one."""
-    return "r" if axis.unit == "ms" else "s"
-
-
-def fit_costs(fig: go.Figure) -> None:
-    """Ticks that do not run into each other, and labels on the side that has more room."""
-    logs = np.log10([x for trace in fig.data for x in trace.x if 0 < x < inf])
-    if not logs.size:
-        return
-    if np.ptp(logs) > WIDE:
-        fig.update_xaxes(dtick=1)
-    middle = 10 ** ((logs.min() + logs.max()) / 2)
-    for trace in fig.data:
-        if "text" in trace.mode:
-            # Beside error bars, and at two heights, so that those from both sides do not meet.
-            trace.textposition = ["top right" if x < middle else "bottom left" for x in trace.x]
-
-
-def focus(fig: go.Figure) -> None:
-    """Begin with the accuracies from the 5th percentile up, and say how many lie below."""
-    found = np.array([value for trace in fig.data for value in trace.y], dtype=np.float64)
-    if not len(found):
-        return
-    low, high = float(np.quantile(found, FOCUS)), float(found.max())
-    margin = max(high - low, 0.01) * 0.08
-    below = int((found < low - margin).sum())
-    fig.update_yaxes(range=[low - margin, high + margin])
-    if below:
-        fig.add_annotation(
-            text=f"{below} below: autoscale shows all",
-            showarrow=False,
-            font={"size": 12, "color": GREY},
-            x=0.005,
-            y=0.005,
-            xref="paper",
-            yref="paper",
-            xanchor="left",
-            yanchor="bottom",
+    form = path.suffix.lstrip(".").lower()
+    if form not in _FORMATS:
+        raise OptionError(f"figure {path} must end in one of {', '.join(_FORMATS)}, {_hint(form)}")
+    fig = type(fig)(fig).update_layout(paper_bgcolor="#ffffff", plot_bgcolor="#ffffff")
+    if form == "html":
+        return str(fig.to_html()).encode()
+    if not kaleido:
+        raise NeptuneError(
+            f"figure {path} needs kaleido to become a {form} file, but it is not installed: "
+            f"pip install 'neptune-nas[image]'."
         )
+    try:
+        content: bytes = fig.to_image(format=form, width=_WIDTH, scale=_SCALE)
+    except (RuntimeError, ValueError) as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
+        raise NeptuneError(
+            f"figure {path} could not be drawn by kaleido ({reason.strip()}): it needs Chrome or "
+            f"Chromium; set BROWSER_PATH to one, or open the report and save the figure there."
+        ) from error
+    return content
 
 
-Layer = tuple[str, list[Trial], dict[str, Any]]
-
-
-def rung_layers(study: Study) -> list[Layer]:
-    """The trials by the highest rung they were scored at, the last in the accent."""
-    rungs = [rung for rung in study.settings.question.rungs if rung]  # a proxy is no accuracy
-    layers: list[Layer] = []
-    for i, rung in enumerate(rungs):
-        at = [t for t in study.trials if t.score is not None and t.score.fidelity == rung]
-        last = i == len(rungs) - 1
-        marker = {
-            "color": ACCENT if last else GREY,
-            "size": 7 if last else 5,
-            "opacity": (0.55 if len(at) < CROWD else 0.3) if last else 0.25 + 0.3 * i / len(rungs),
-        }
-        layers.append((f"after {study.settings.question.budget(rung)}", at, marker))
-    return layers
-
-
-def single_layer(study: Study, color: str) -> Layer:
-    """The trials at the last rung, in one colour."""
-    marker = {"color": color, "size": 6, "opacity": 0.35}
-    return escape(study.settings.name), list(study.ranked), marker
-
-
-def points(
-    trials: Sequence[Trial], places: dict[int, int], axis: Metric, text: bool
-) -> dict[str, Any]:
-    """Trials as points; `customdata` is their place among the trials of all studies."""
-    return {
-        "x": np.array([value_of(axis, trial) for trial in trials]),
-        "y": np.array([main_score(trial) for trial in trials]),
-        "customdata": [places[trial.number] for trial in trials],
-        "text": [hover_text(trial) for trial in trials] if text else None,
-        "mode": "markers",
-        "hovertemplate": (
-            f"<b>%{{text}}</b><br>accuracy %{{y:.4f}}, cost %{{x:.4{number_type(axis)}}}"
-            f"<extra></extra>"
-        ),
-    }
-
-
-def hover_text(trial: Trial) -> str:
-    """A trial's number and its architecture, a stage a line."""
-    stages = escape(describe(trial.architecture)).replace(" | ", "<br>")
-    return f"trial {trial.number}</b><br>{stages}<b>"
-
-
-def front_line(name: str, color: str, stair: dict[str, Any]) -> dict[str, Any]:
-    """The front: what accuracy each cost can buy, as a stair."""
-    return {
-        **stair,
-        "name": name,
-        "mode": "lines+markers",
-        "line": {"color": color, "width": 2, "shape": "hv"},
-        "marker": {"size": 9, "color": color, "line": {"color": "#ffffff", "width": 1.5}},
-    }
-
-
-def references(known: tuple[Reference, ...], axis: Metric) -> dict[str, Any]:
-    """The hand-designed networks, with the spread between their seeds."""
-    return {
-        "x": [each.costs[axis.name] for each in known],
-        "y": [each.score for each in known],
-        "error_y": {
-            "array": [0.0 if isnan(each.deviation) else each.deviation for each in known],
-            "color": WARM,
-            "thickness": 1.5,
-            "width": 4,
-        },
-        "text": [escape(each.name) for each in known],
-        "name": "hand-designed",
-        "mode": "markers+text",
-        "marker": {"symbol": "diamond", "size": 11, "color": WARM},
-        "hovertemplate": "<b>%{text}</b><br>accuracy %{y:.4f}, cost %{x:.4s}<extra></extra>",
-    }
-
-
-def baselines(study: Study, axis: Metric) -> list[dict[str, Any]]:
-    """The trials of other samplers at an equal budget."""
-    return [
-        {
-            "x": [value_of(axis, trial) for trial in trials if trial.score],
-            "y": [main_score(trial) for trial in trials if trial.score],
-            "name": f"baseline: {escape(name)}",
-            "mode": "markers",
-            "marker": {"symbol": MARKS[i % 4], "size": 6, "color": WARM, "opacity": 0.5},
-            "hovertemplate": f"accuracy %{{y:.4f}}<br>%{{x:.4{number_type(axis)}}}<extra></extra>",
-        }
-        for i, (name, trials) in enumerate(study.baselines.items())
-    ] + random_mean(study, axis)
-
-
-def random_mean(study: Study, axis: Metric) -> list[dict[str, Any]]:
-    """The mean of the random baseline: what an architecture of the space scores unsearched."""
-    found = mean_random(study)
-    if found is None:
-        return []
-    return [
-        {
-            "x": [found[1][axis.name]],
-            "y": [found[0]],
-            "name": "mean random architecture",
-            "mode": "markers",
-            "marker": {"symbol": "x", "size": 12, "color": WARM},
-            "hovertemplate": (
-                f"mean accuracy %{{y:.4f}}<br>%{{x:.4{number_type(axis)}}}<extra></extra>"
-            ),
-        }
-    ]
-
-
-def hypervolume(studies: Sequence[Study], over: str = "trials") -> go.Figure:
-    """The share of the reference box that the front dominates, over trials or over seconds."""
-    titles = {"trials": "trials", "seconds": "seconds of evaluation"}
-    fig = figure(titles[over], "hypervolume", height=340)
-    for i, study in enumerate(studies):
-        steps = corners(progress(study))
-        fig.add_scatter(
-            x=[getattr(step, over) for step in steps],
-            y=[step.hypervolume for step in steps],
-            name=escape(study.settings.name),
-            mode="lines",
-            line={"color": STUDIES[i % len(STUDIES)], "width": 2, "shape": "hv"},
-            hovertemplate="%{x:.4s}: %{y:.4f}<extra></extra>",
-        )
-    fig.update_layout(showlegend=len(studies) > 1)
-    return fig
-
-
-def timeline(studies: Sequence[Study]) -> go.Figure:
-    """Which worker evaluated at which rung, and when none did."""
-    fig = figure("seconds since the search began", "worker")
-    lanes: dict[str, None] = {}
-    for k, study in enumerate(studies):
-        prefix = f"{escape(study.settings.name)} " if len(studies) > 1 else ""
-        found, rungs = spans(study), study.settings.question.rungs
-        for i, rung in enumerate(rungs):
-            bars = rung_bars([span for span in found if span.fidelity == rung], prefix)
-            lanes |= dict.fromkeys(filter(None, bars["y"]))
-            color, strength = STUDIES[k % len(STUDIES)], 0.25 + 0.65 * (i + 1) / len(rungs)
-            line = {"width": 14, "color": color}
-            name = study.settings.question.budget(rung)
-            fig.add_scatter(**bars, name=name, line=line, opacity=strength, showlegend=k == 0)
-    fig.update_layout(height=150 + 34 * max(len(lanes), 1))
-    fig.update_yaxes(type="category", showgrid=False)
-    return fig
-
-
-def rung_bars(bars: Sequence[Span], prefix: str) -> dict[str, Any]:
-    """Spans as lines, each along the lane of its worker."""
-    return {
-        "x": [x for span in bars for x in (span.start, span.end, None)],
-        "y": [y for span in bars for y in (*[f"{prefix}{span.worker}"] * 2, None)],
-        "mode": "lines",
-        "hovertemplate": "worker %{y}, %{x:.1f} s<extra></extra>",
-    }
-
-
-def rungs(studies: Sequence[Study]) -> go.Figure:
-    """How many trials were scored at each rung, and how many reached the front."""
-    fig = figure("trials", "")
-    for i, study in enumerate(studies):
-        counts = survival(study)
-        fig.add_bar(
-            x=[count for _, count in counts],
-            y=[name for name, _ in counts],
-            text=[f"{count:,}" for _, count in counts],
-            textposition="auto",
-            orientation="h",
-            name=escape(study.settings.name),
-            marker={"color": STUDIES[i % len(STUDIES)]},
-            hovertemplate="%{y}: %{x}<extra></extra>",
-        )
-    rows = max(len(survival(study)) for study in studies)
-    fig.update_layout(height=110 + 34 * rows * len(studies), showlegend=len(studies) > 1)
-    fig.update_yaxes(autorange="reversed", showgrid=False)
-    return fig
+def _hint(form: str) -> str:
+    """Return what to say about an unknown format."""
+    return f"but got '{form}': {one_of(_FORMATS, form)}" if form else "but its name has no ending."
 
 
 FIGURES: dict[str, Callable[[Sequence[Study]], go.Figure]] = {
-    "pareto": pareto,
-    "hypervolume": hypervolume,
-    "hypervolume-seconds": lambda studies: hypervolume(studies, over="seconds"),
-    "timeline": timeline,
-    "rungs": rungs,
+    "pareto": pareto_figure,
+    "hypervolume": hypervolume_figure,
+    "hypervolume-seconds": lambda studies: hypervolume_figure(studies, over="seconds"),
+    "timeline": timeline_figure,
+    "rungs": rungs_figure,
     "importance": lambda studies: importance_figure(require_effects(studies)),
     "effects": lambda studies: effects_figure(studies[0], require_effects(studies)),
 }

@@ -1,33 +1,34 @@
 """The report: one HTML file that works offline and opens with the answer."""
 
 from collections.abc import Sequence
-from html import escape
 from shlex import quote
-from string import Template
+from typing import Any
 
 import plotly.graph_objects as go
 
+from neptune_nas.report.answer import answer_context
+from neptune_nas.report.checklist import MARKS, checklist
 from neptune_nas.report.comparison import check_comparable, with_common_reference
-from neptune_nas.report.document import document, web
-from neptune_nas.report.effects import Effects, effects_figure, importance_figure, measure_effects
-from neptune_nas.report.figures import FIGURES, pareto
-from neptune_nas.report.hand_designed import sections
+from neptune_nas.report.document import document
+from neptune_nas.report.effects import Effects, measure_effects
+from neptune_nas.report.effects_figures import effects_figure, importance_figure
+from neptune_nas.report.figures import FIGURES
+from neptune_nas.report.pareto_figure import pareto_figure
 from neptune_nas.report.payload import Order, payload
-from neptune_nas.report.sections import (
+from neptune_nas.report.references import reference_tables
+from neptune_nas.report.summary import (
     admitted_note,
-    answer,
-    beaten,
-    decisions,
-    ledger,
-    reference_note,
+    beaten_note,
+    corner_note,
+    decisions_note,
+    ledger_items,
     summary,
-    trust,
 )
 from neptune_nas.study.ranking import formula, ranked_as
 from neptune_nas.study.study import Study
 from neptune_nas.text import redact
 
-SECTIONS = {
+_SECTIONS = {
     "answer": "Answer",
     "front": "Front",
     "ranking": "Ranking",
@@ -36,7 +37,7 @@ SECTIONS = {
     "trust": "Trust",
     "ledger": "Ledger",
 }
-ABOUT_ALL = ("hypervolume", "hypervolume-seconds", "timeline", "rungs")
+_ABOUT_ALL = ("hypervolume", "hypervolume-seconds", "timeline", "rungs")
 
 
 def render(
@@ -46,49 +47,64 @@ def render(
     rank_by: str | None = None,
     force: bool = False,
 ) -> str:
-    """The report of one study, or of several over each other, as the text of an HTML file.
+    """Return the report of one study, or of several over each other, as the text of an HTML file.
 
     Raises `OptionError` for an unknown ranking, and `StudyError` if the studies' scores do not
     compare, unless `force`: then the page says so.
     """
-    by = ranked_as(studies[0].settings.question, rank_by)
+    order = Order(ranked_as(studies[0].settings.question, rank_by), min_accuracy)
     warnings = check_comparable(studies, force)
     studies = with_common_reference(studies)
-    order = Order(by, min_accuracy)
     found = measure_effects(studies[0]) if len(studies) == 1 else None
     commands = [quote(redact(str(study.folder))) for study in studies]
+    context = {
+        "warnings": warnings,
+        **answer_context(studies, commands, order),
+        **_study_notes(studies, order, found),
+        "references": reference_tables(studies),
+        "checklists": [(study.settings.name, _check_items(study)) for study in studies],
+        "ledgers": [(study.settings.name, ledger_items(study)) for study in studies],
+        "version": studies[0].settings.facts.versions.get("neptune-nas", ""),
+    }
+    data = payload(studies, commands, order, _page_figures(studies, found))
     title = " and ".join(study.settings.name for study in studies)
-    body = Template(web("page.html")).substitute(
-        heading=escape(title),
-        lead=summary(studies),
-        warnings="".join(f'<p class="warning">{escape(f"{text}.")}</p>' for text in warnings),
-        answer=answer(studies, commands, order),
-        beaten=beaten(studies[0]),
-        compared=sections(studies),
-        rank_by=escape(by),
-        formula=escape(formula(studies[0].settings.question, by)),
-        admitted=admitted_note(studies, order),
-        reference=reference_note(studies[0]),
-        decisions=decisions(studies[0], found, len(studies) > 1),
-        trust=trust(studies),
-        ledger=ledger(studies),
-        footer=escape(footer(studies[0])),
-    )
-    data = payload(studies, commands, order, page_figures(studies, found))
-    return document(title, SECTIONS, body, data, ("drawing", "page"))
+    return document("page", title, _SECTIONS, data, context)
 
 
-def page_figures(studies: Sequence[Study], found: Effects | None) -> dict[str, go.Figure]:
-    """The page's figures by the names that its elements carry."""
-    figures = {name: FIGURES[name](studies) for name in ABOUT_ALL}
-    figures["pareto"] = pareto(studies, text=False)
+def _study_notes(studies: Sequence[Study], order: Order, found: Effects | None) -> dict[str, Any]:
+    """Return what the page says in sentences."""
+    first, several = studies[0], len(studies) > 1
+    return {
+        "summaries": [summary(study, several) for study in studies],
+        "beaten": beaten_note(first),
+        "rank_by": order.by,
+        "formula": formula(first.settings.question, order.by),
+        "admitted": admitted_note(studies, order),
+        "corner": corner_note(first),
+        "decisions": decisions_note(first, found, several),
+    }
+
+
+def _check_items(study: Study) -> list[dict[str, str]]:
+    """Return the honest-evaluation checklist of a study."""
+    found = ((check, *MARKS[check.holds]) for check in checklist(study))
+    return [
+        {
+            "kind": kind,
+            "mark": mark,
+            "word": word,
+            "claim": check.claim,
+            "evidence": redact(check.evidence),
+        }
+        for check, kind, mark, word in found
+    ]
+
+
+def _page_figures(studies: Sequence[Study], found: Effects | None) -> dict[str, go.Figure]:
+    """Return the page's figures by the names that its elements carry."""
+    figures = {name: FIGURES[name](studies) for name in _ABOUT_ALL}
+    figures["pareto"] = pareto_figure(studies, text=False)
     if found:
         figures["importance"] = importance_figure(found)
         figures["effects"] = effects_figure(studies[0], found)
     return figures
-
-
-def footer(study: Study) -> str:
-    """What made this page."""
-    version = study.settings.facts.versions.get("neptune-nas", "")
-    return f"Made by neptune-nas {version}. This file holds all it shows and loads nothing."

@@ -1,4 +1,4 @@
-"""What the page's script works on: every trial in columns, its network, and the figures."""
+"""The data of the page's script: every trial in columns, its drawing, and the figures."""
 
 import json
 from collections.abc import Sequence
@@ -12,22 +12,21 @@ from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.registry import COST, COSTS, PARAMS, TIMED
 from neptune_nas.metrics.score import mean_score
-from neptune_nas.report.drawing import Row, model_for, rows
+from neptune_nas.report.drawing import model_for
+from neptune_nas.report.svg import draw_svg
 from neptune_nas.study.frame import column_of
 from neptune_nas.study.measures import efficiency_unit
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 
-PackedRow = tuple[str, str, tuple[int, ...], int | None, tuple[int, ...], bool]
-
-ALWAYS = (COST, PARAMS, *TIMED)  # where they are known
-MOST_PARTS = 2_000  # a few milliseconds each to count
+_ALWAYS = (COST, PARAMS, *TIMED)  # where they are known
+_MOST_PARTS = 2_000  # a few milliseconds each to count
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How the page ranks: by what, and above which accuracy (None: 5 points below the best)."""
+    """The order of the ranking: by what, above which accuracy (None: 5 points below the best)."""
 
     by: str
     min_accuracy: float | None = None
@@ -36,29 +35,27 @@ class Order:
 def payload(
     studies: Sequence[Study], commands: Sequence[str], order: Order, figures: dict[str, go.Figure]
 ) -> str:
-    """The data as JSON; `commands` are the studies' folders, quoted for a shell."""
+    """Return the data as JSON; `commands` are the studies' folders, quoted for a shell."""
     columns = pd.concat(
-        [trial_columns(study, i, order) for i, study in enumerate(studies)], ignore_index=True
+        [_trial_columns(study, i, order) for i, study in enumerate(studies)], ignore_index=True
     )
-    networks, known = pack_networks(studies)
     content = {
         "studies": [
             {"name": study.settings.name, "folder": folder, "timed": study.settings.facts.timed}
             for study, folder in zip(studies, commands, strict=True)
         ],
         "ranking": order.by,
-        "metrics": metrics_of(studies[0].settings.question),
         "unit": efficiency_unit(studies[0].settings.question),
-        "columns": {name: plain(columns[name]) for name in columns},
+        "metrics": _metrics_of(studies[0].settings.question),
+        "columns": {name: _json_values(columns[name]) for name in columns},
         "scores": [best_scores(study, trial) for study in studies for trial in study.trials],
-        "networks": networks,
-        "rows": known,
+        "drawings": [text for study in studies for text in drawings(study, model_of(study))],
         "figures": {name: json.loads(fig.to_json()) for name, fig in figures.items()},
     }
     return json.dumps(content, separators=(",", ":"), allow_nan=False)
 
 
-def metrics_of(question: Question) -> list[dict[str, Any]]:
+def _metrics_of(question: Question) -> list[dict[str, Any]]:
     """Return the metrics of a study as the page's script shows them, the main one first.
 
     `column`: the metric's in the table of trials. `always`: whether it is shown though it is no
@@ -71,20 +68,20 @@ def metrics_of(question: Question) -> list[dict[str, Any]]:
             "unit": each.unit,
             "scored": each.is_scored,
             "column": column_of(each),
-            "always": each in (question.main, *ALWAYS) or each in question.aims,
+            "always": each in (question.main, *_ALWAYS) or each in question.aims,
         }
         for each in (*question.scored, *COSTS)
     ]
 
 
-def plain(column: "pd.Series[Any]") -> list[Any]:
-    """A column's values as JSON has them; None for what is missing or not finite."""
+def _json_values(column: "pd.Series[Any]") -> list[Any]:
+    """Return a column's values as JSON has them; None for what is missing or not finite."""
     values = column.astype(object).where(column.notna(), None).tolist()
     return [None if isinstance(v, float) and abs(v) == float("inf") else v for v in values]
 
 
-def trial_columns(study: Study, place: int, order: Order) -> pd.DataFrame:
-    """`trials.csv` without picks, with each trial's study, place, value and tied group."""
+def _trial_columns(study: Study, place: int, order: Order) -> pd.DataFrame:
+    """Return `trials.csv` without picks, with each trial's study, place, value and tied group."""
     frame = study.to_dataframe(picks=False)
     try:
         places = study.ranking(order.by, order.min_accuracy)
@@ -100,53 +97,42 @@ def trial_columns(study: Study, place: int, order: Order) -> pd.DataFrame:
 
 
 def best_scores(study: Study, trial: Trial) -> list[tuple[str, float]]:
-    """Fidelity and accuracy of the trial's good scores, the mean of its seeds at each fidelity."""
+    """Return the fidelities of the trial's good scores, with the mean main score of its seeds."""
     reached = dict.fromkeys(s.fidelity for s in trial.scores if s.ok and s.proxy is None)
     means = ((fidelity, mean_score(trial.scores_at(fidelity))) for fidelity in reached)
     budget = study.settings.question.budget
     return [(budget(fidelity), mean.main) for fidelity, mean in means if mean]
 
 
-def pack_networks(studies: Sequence[Study]) -> tuple[list[list[int] | None], list[PackedRow]]:
-    """Each trial's network as places in a list of the distinct rows; None if it cannot be built."""
-    known: dict[PackedRow, int] = {}
-    networks: list[list[int] | None] = []
-    for study in studies:
-        facts = study.settings.facts
-        model = model_for(facts.input_shape, facts.classes)
-        packed_rows = {t.number: packed_network(t, model) for t in by_interest(study)}
-        for trial in study.trials:
-            found = packed_rows[trial.number]
-            if found is None:
-                networks.append(None)
-            else:
-                networks.append([known.setdefault(row, len(known)) for row in found])
-    return networks, list(known)
+def model_of(study: Study) -> CostModel:
+    """Return the costs of parts on a study's images."""
+    return model_for(study.settings.facts.input_shape, study.settings.facts.classes)
 
 
-def by_interest(study: Study) -> list[Trial]:
-    """The trials on the front, then the other ranked ones, then the rest."""
+def drawings(study: Study, model: CostModel, most_parts: int = _MOST_PARTS) -> list[str | None]:
+    """Return each trial's drawing; None where the network cannot be built.
+
+    Parts are counted until the model knows `most_parts`: from then on, networks with a new part
+    are drawn without shares, so that the time is bounded in spaces without end.
+    """
+    drawn = {t.number: _drawing(t, model, most_parts) for t in _by_interest(study)}
+    return [drawn[trial.number] for trial in study.trials]
+
+
+def _by_interest(study: Study) -> list[Trial]:
+    """Return the trials on the front, then the other ranked ones, then the rest."""
     front = {trial.number for trial in study.pareto()}
     ranked = {trial.number for trial in study.ranked}
     return sorted(study.trials, key=lambda t: (t.number not in front, t.number not in ranked))
 
 
-def packed_network(trial: Trial, model: CostModel) -> list[PackedRow] | None:
-    """A network's rows; None if it cannot be built.
-
-    Parts are counted until the model knows `MOST_PARTS`: from then on, networks with a new part
-    are drawn without shares, so that the time is bounded in spaces without end.
-    """
+def _drawing(trial: Trial, model: CostModel, most_parts: int) -> str | None:
+    """Return one trial's drawing, as of `drawings`."""
     try:
-        room = len(model.known) < MOST_PARTS
-        counted = room or all(part in model.known for part in model.parts(trial.architecture))
-        found = rows(trial.architecture, model, counted)
+        parts = model.parts(trial.architecture)
+        room = len(model.known) < most_parts
+        known = room or all(part in model.known for part in parts)
+        counted = known and len(parts) > 1  # a single one has all of the cost
+        return draw_svg(trial.architecture, model, counted=counted)
     except (ArchitectureError, OwnCodeError):
         return None
-    return [pack(row, counted) for row in found]
-
-
-def pack(row: Row, counted: bool) -> PackedRow:
-    """A row as the script unpacks it."""
-    macs = row.cost.macs if counted else None
-    return row.kind, row.label, row.shape, macs, row.reads, row.shortcut

@@ -1,4 +1,4 @@
-"""How a search went: hypervolume so far, who worked when, who survived which rung."""
+"""The course of a search: hypervolume so far, who worked when, who survived which rung."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,7 +9,7 @@ from neptune_nas.study.front import Front, enter, losses_of
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 
-TIMELINE_STEPS = 1_000  # gaps below this fraction of the whole time are not drawn
+_TIMELINE_STEPS = 1_000  # gaps below this fraction of the whole time are not drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class Span:
 
 
 def progress(study: Study) -> tuple[Step, ...]:
-    """The hypervolume after each trial, in the order they ended, by the search's own scores."""
+    """Return the hypervolume after each trial, as they ended, by the search's own scores."""
     ranked = {trial.number for trial in study.ranked}
     front: Front = []
     seconds, volume = 0.0, 0.0
     steps: list[Step] = []
-    for count, trial in enumerate(sorted(as_searched(study.trials), key=ended), start=1):
+    for count, trial in enumerate(sorted(as_searched(study.trials), key=_end_of), start=1):
         seconds += sum(score.seconds for score in trial.scores)
         if trial.number in ranked:
             entered = enter(front, (trial, losses_of(study.settings.question, trial)))
@@ -49,7 +49,7 @@ def progress(study: Study) -> tuple[Step, ...]:
 
 
 def corners(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The first step, those that raised the hypervolume, and the last: all that a stair needs."""
+    """Return the first step, those that raised the hypervolume, and the last."""
     last = len(steps) - 1
     return tuple(
         step
@@ -59,41 +59,41 @@ def corners(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 
 def first_rung(study: Study) -> int:
-    """The lowest rung that trains, which is not a proxy."""
+    """Return the lowest rung that trains, which is not a proxy."""
     return next(rung for rung in study.settings.question.rungs if rung)
 
 
-def ended(trial: Trial) -> tuple[float, int]:
-    """When the trial's last evaluation ended (Unix time), then its number."""
+def _end_of(trial: Trial) -> tuple[float, int]:
+    """Return when the trial's last evaluation ended (Unix time), then its number."""
     return max((s.started + s.seconds for s in trial.scores), default=0.0), trial.number
 
 
 def spans(study: Study) -> tuple[Span, ...]:
-    """Who worked when, evaluations that follow each other at once drawn as one."""
+    """Return who worked when, evaluations that follow each other at once drawn as one."""
     scores = [s for trial in study.trials for s in trial.scores if s.started and s.seconds]
     if not scores:
         return ()
     origin = min(score.started for score in scores)
-    least = (max(s.started + s.seconds for s in scores) - origin) / TIMELINE_STEPS
+    least = (max(s.started + s.seconds for s in scores) - origin) / _TIMELINE_STEPS
     return tuple(
         span
-        for _, group in groupby(sorted(scores, key=lane), key=lane_of)
-        for span in merged(list(group), origin, least)
+        for _, group in groupby(sorted(scores, key=_lane), key=_lane_of)
+        for span in _merge(list(group), origin, least)
     )
 
 
-def lane_of(score: Score) -> tuple[int, int]:
-    """Where an evaluation is drawn: its worker and its rung."""
+def _lane_of(score: Score) -> tuple[int, int]:
+    """Return where an evaluation is drawn: its worker and its rung."""
     return score.worker, score.fidelity
 
 
-def lane(score: Score) -> tuple[int, int, float]:
-    """The order within the timeline."""
+def _lane(score: Score) -> tuple[int, int, float]:
+    """Return the order within the timeline."""
     return score.worker, score.fidelity, score.started
 
 
-def merged(scores: list[Score], origin: float, least: float) -> list[Span]:
-    """The spans of one lane's evaluations, gaps shorter than `least` seconds closed."""
+def _merge(scores: list[Score], origin: float, least: float) -> list[Span]:
+    """Return the spans of one lane's evaluations, gaps shorter than `least` seconds closed."""
     result: list[Span] = []
     for score in scores:
         start = score.started - origin
@@ -106,7 +106,7 @@ def merged(scores: list[Score], origin: float, least: float) -> list[Span]:
 
 
 def survival(study: Study) -> tuple[tuple[str, int], ...]:
-    """How many trials began, were scored at each rung, and stand on the front."""
+    """Return how many trials began, were scored at each rung, and stand on the front."""
     question = study.settings.question
     highest = [trial.score.fidelity if trial.score else 0 for trial in study.trials]
     return (

@@ -1,4 +1,4 @@
-"""How the figures look: one accent, greys, nothing that light or dark paper would swallow."""
+"""The look of the figures: one accent, greys, nothing that light or dark paper would swallow."""
 
 from typing import Any
 
@@ -8,26 +8,26 @@ ACCENT = "#2a7ab9"
 WARM = "#d9822b"  # what is set against the accent: references, baselines
 GREY = "#8a94a0"
 STUDIES = (ACCENT, WARM, "#5b9a4b", "#a45bb0", "#c2504d", "#4aa3a2", "#8c6d46", "#6f7fc4")
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-GRID = "rgba(138, 148, 160, 0.22)"
+_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+_GRID = "rgba(138, 148, 160, 0.22)"
 
 WEBGL_ABOVE = 1_000  # points; below, SVG prints more sharply
 
 
 def figure(x: str, y: str, height: int = 420) -> go.Figure:
-    """An empty figure with titled axes; the page recolours its text for dark paper."""
-    axis = {"gridcolor": GRID, "zeroline": False, "linecolor": GRID, "automargin": True}
+    """Return an empty figure with titled axes; the page recolours its text for dark paper."""
+    axis = {"gridcolor": _GRID, "zeroline": False, "linecolor": _GRID, "automargin": True}
     title = {"standoff": 10, "font": {"size": 13}}
     return go.Figure(
         layout={
             "template": "none",
             "height": height,
             "margin": {"l": 56, "r": 16, "t": 16, "b": 48},
-            "font": {"family": FONT, "size": 13, "color": "#30363d"},
+            "font": {"family": _FONT, "size": 13, "color": "#30363d"},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": ACCENT},
-            "hoverlabel": {"font": {"family": FONT, "size": 12}, "align": "left"},
+            "hoverlabel": {"font": {"family": _FONT, "size": 12}, "align": "left"},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
             "xaxis": {**axis, "title": {**title, "text": x}},
             "yaxis": {**axis, "title": {**title, "text": y}},
@@ -36,5 +36,5 @@ def figure(x: str, y: str, height: int = 420) -> go.Figure:
 
 
 def scatter(points: int) -> Any:
-    """The trace that draws this many points smoothly."""
+    """Return the trace that draws this many points smoothly."""
     return go.Scattergl if points > WEBGL_ABOVE else go.Scatter

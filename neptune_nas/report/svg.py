@@ -1,147 +1,130 @@
 """An architecture as an SVG: stages as boxes, SubStages as rows, connections as lines.
 
-`web/drawing.js` draws the same in the browser for any trial that is clicked; a test holds the two
-to each other, so a change here is a change there.
+Rows are laid out here, in px from the top; `templates/drawing.svg` has the columns and the ink.
 """
 
-from collections.abc import Iterable
-from html import escape
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 
-from neptune_nas.architecture.records import Architecture
+from markupsafe import Markup
+
+from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.report.drawing import Row, Shape, rows, shares
+from neptune_nas.report.document import fill
+from neptune_nas.report.drawing import Row, has_share, rows, shape_text, shares
 
-WIDTH, LINE, HEAD, GAP = 380, 24, 26, 10  # px
-SPINE, TEXT, BAR, BAR_WIDTH = 30, 46, 300, 36
-FOOT = 18  # px below, for what the percentages are of
-TIMES = "\N{MULTIPLICATION SIGN}"
-LABEL = 36  # characters that fit, in a wide font
-STYLE = (
-    "<style>.net{color-scheme:light dark;color:#24292f;font-family:system-ui,sans-serif}"
-    "@media(prefers-color-scheme:dark){.net{color:#e6edf3}}</style>"
-)
-ACCENT_INK = "var(--accent,#2a7ab9)"
+_LINE, _HEAD, _GAP = 24, 26, 10
+_FOOT = 18  # for what the percentages are of
+_LABEL = 36  # characters that fit, in a wide font
+_REACH = 28  # of the widest arc, away from the spine
 
 
-def draw_svg(architecture: Architecture, model: CostModel, standalone: bool = False) -> str:
-    """The drawing of an architecture on the model's images, with the share of MACs of each part.
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """A stage, with the maps inside it."""
 
-    In a page it takes the colour of the text around it; `standalone` adds colours of its own, for
-    a file. Raises `ArchitectureError` if the images are too small for the architecture.
+    top: int
+    height: int
+    name: str
+    shape: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """A line between two nodes, which bows by this much where it goes past others."""
+
+    start: int
+    end: int
+    bow: int
+    shortcut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A row: its label, and either the maps that it puts out or its percent of all MACs.
+
+    A field of a network that is drawn whole has neither, and no dot on the spine.
     """
-    return svg_of(rows(architecture, model), standalone)
+
+    middle: int
+    label: str
+    shape: str
+    percent: int | None
+    dot: bool = True
 
 
-def svg_of(found: tuple[Row, ...], standalone: bool = False) -> str:
-    """The drawing of rows."""
-    middles, boxes, height = layout(found)
-    percent = shares(found)
-    body = "".join(
-        [
-            *boxes,
-            *(wires(found[i], i, middles) for i in range(len(found))),
-            *(line(found[i], middles[i], percent[i], max(percent)) for i in range(len(found))),
-            foot(height),
-        ]
-    )
-    text = escape(f"network of {len(found) - 1} parts")
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="net" '
-        f'viewBox="0 0 {WIDTH} {height + FOOT}" '
-        f'role="img" aria-label="{text}" font-size="12" fill="currentColor">'
-        f"{STYLE if standalone else ''}{body}</svg>\n"
-    )
+def draw_svg(
+    architecture: Architecture | Network,
+    model: CostModel,
+    *,
+    counted: bool = True,
+    standalone: bool = False,
+) -> Markup:
+    """Return the drawing of an architecture on the model's images.
+
+    It has the share of MACs of each part unless `counted` is false, which is quicker. In a page it
+    takes the colour of the text around it; `standalone` adds colours of its own, for a file. Raises
+    `ArchitectureError` if the images are too small for the architecture.
+    """
+    found = rows(architecture, model, counted)
+    percents = shares(found) if counted else None
+    tops, height = _layout(found)
+    middles = [top + _LINE // 2 for top in tops]
+    parts = sum(map(has_share, found))
+    context = {
+        "name": f"network of {parts} parts" if parts else f"network {found[1].label}",
+        "height": height + _FOOT,
+        "foot": height + 12,
+        "counted": counted and parts > 0,
+        "standalone": standalone,
+        "most": max(percents or (), default=0) or 1,
+        "boxes": list(_boxes(found, tops)),
+        "wires": list(_wires(found, middles)),
+        "nodes": list(map(_node, found, middles, percents or [None] * len(found))),
+    }
+    return fill("drawing.svg", context)
 
 
-def layout(found: tuple[Row, ...]) -> tuple[list[int], list[str], int]:
-    """The middle of each row, the boxes of the stages, and the height of it all."""
-    middles: list[int] = []
-    boxes: list[str] = []
-    y = stage = 0
-    for i, row in enumerate(found):
+def _layout(found: Sequence[Row]) -> tuple[list[int], int]:
+    """Return the top of each row, and the height of them all."""
+    tops: list[int] = []
+    y = 0
+    for row, following in zip(found, [*found[1:], None], strict=True):
         if row.kind == "entry":
-            stage += 1
-            count = 1 + next(
-                (k for k, r in enumerate(found[i + 1 :]) if r.kind != "substage"),
-                len(found) - i - 1,
-            )
-            y += GAP
-            boxes.append(box(y, HEAD + LINE * count + 4, f"Stage {stage}", row.shape))
-            y += HEAD
-        middles.append(y + LINE // 2)
-        y += LINE
-        if i + 1 < len(found) and row.kind in ("entry", "substage"):
-            y += 4 if found[i + 1].kind != "substage" else 0
-        if row.kind in ("entry", "substage") and i + 1 < len(found) and found[i + 1].kind == "head":
-            y += GAP
-    return middles, boxes, y
+            y += _GAP + _HEAD
+        tops.append(y)
+        y += _LINE
+        if row.kind in ("entry", "substage") and following is not None:
+            y += 4 * (following.kind != "substage") + _GAP * (following.kind == "head")
+    return tops, y
 
 
-def box(top: int, height: int, name: str, shape: Shape) -> str:
-    """The box of a stage, with its name and the maps inside it."""
-    return (
-        f'<rect x="0.5" y="{top}.5" width="{WIDTH - 1}" height="{height - 1}" rx="8" '
-        f'fill-opacity="0.04" stroke="currentColor" stroke-opacity="0.14"/>'
-        f'<text x="{TEXT}" y="{top + 18}" font-weight="600">{name}</text>'
-        f'<text x="{WIDTH - 10}" y="{top + 18}" text-anchor="end" fill-opacity="0.65">'
-        f"{shape_text(shape)}</text>"
-    )
+def _boxes(found: Sequence[Row], tops: Sequence[int]) -> Iterator[_Box]:
+    """Yield the box of each stage, around its entry and its SubStages."""
+    entries = (i for i, row in enumerate(found) if row.kind == "entry")
+    for stage, i in enumerate(entries, start=1):
+        inside = 1 + sum(1 for _ in takewhile(lambda row: row.kind == "substage", found[i + 1 :]))
+        height = _HEAD + _LINE * inside + 4
+        yield _Box(tops[i] - _HEAD, height, f"Stage {stage}", shape_text(found[i].shape))
 
 
-def wires(row: Row, i: int, middles: list[int]) -> str:
-    """The lines from the rows that this one reads, and the shortcut around it."""
-    paths = [wire(middles[i - up], middles[i], up, "0.5") for up in row.reads]
-    if row.shortcut:
-        paths.append(wire(middles[i - 1], middles[i], 2, "1"))
-    return "".join(paths)
+def _wires(found: Sequence[Row], middles: Sequence[int]) -> Iterator[_Wire]:
+    """Yield the lines from the rows that each row reads, and the shortcut around it."""
+    for i, row in enumerate(found):
+        for up in row.reads:
+            yield _Wire(middles[i - up], middles[i], 0 if up == 1 else min(6 + 6 * up, _REACH))
+        if row.shortcut:
+            yield _Wire(middles[i - 1], middles[i], 18, shortcut=True)
 
 
-def wire(start: int, end: int, up: int, opacity: str) -> str:
-    """A straight line to the next row, an arc past others; shortcuts in the accent."""
-    ink = ACCENT_INK if opacity == "1" else "currentColor"
-    out = SPINE - min(6 + 6 * up, 28)
-    path = f"V{end}" if up == 1 else f"C{out} {start} {out} {end} {SPINE} {end}"
-    return (
-        f'<path d="M{SPINE} {start}{path}" fill="none" stroke="{ink}" '
-        f'stroke-opacity="{opacity}" stroke-width="1.5"/>'
-    )
-
-
-def line(row: Row, middle: int, percent: int, most: int) -> str:
-    """A row's node, its label, and its share of the MACs; the largest fills its bar."""
-    label = row.label if len(row.label) <= LABEL else row.label[: LABEL - 1] + "…"
-    name = {"image": "image", "stem": f"stem {label}", "head": f"head {label}"}.get(row.kind, label)
-    parts = [
-        f'<circle cx="{SPINE}" cy="{middle}" r="3.5"/>',
-        f'<text x="{TEXT}" y="{middle + 4}">{escape(name, quote=False)}</text>',
-    ]
-    if row.kind == "image":
-        parts.append(
-            f'<text x="{WIDTH - 10}" y="{middle + 4}" text-anchor="end" fill-opacity="0.65">'
-            f"{shape_text(row.shape)}</text>"
-        )
-        return "".join(parts)
-    filled = max(BAR_WIDTH * percent // max(most, 1), 1)
-    return "".join(
-        [
-            *parts,
-            f'<rect x="{BAR}" y="{middle - 4}" width="{BAR_WIDTH}" height="8" rx="2" '
-            f'fill-opacity="0.1"/>',
-            f'<rect x="{BAR}" y="{middle - 4}" width="{filled}" height="8" rx="2" '
-            f'fill="{ACCENT_INK}"/>',
-            f'<text x="{WIDTH - 10}" y="{middle + 4}" text-anchor="end">{percent}%</text>',
-        ]
-    )
-
-
-def foot(top: int) -> str:
-    """What the bars and percentages are."""
-    return (
-        f'<text x="{WIDTH - 10}" y="{top + 12}" text-anchor="end" fill-opacity="0.65">'
-        f"share of MACs</text>"
-    )
-
-
-def shape_text(shape: Iterable[object]) -> str:
-    """Channels, height and width, as a drawing shows them."""
-    return f" {TIMES} ".join(map(str, shape))
+def _node(row: Row, middle: int, percent: int | None) -> _Node:
+    """Return the node of a row; the image has a shape instead of a share."""
+    label = row.label if len(row.label) <= _LABEL else row.label[: _LABEL - 1] + "…"
+    if row.kind == "field":
+        return _Node(middle, label, "", None, dot=False)
+    if not has_share(row):
+        name = "image" if row.kind == "image" else label
+        return _Node(middle, name, shape_text(row.shape), None)
+    prefix = f"{row.kind} " if row.kind in ("stem", "head") else ""
+    return _Node(middle, f"{prefix}{label}", "", percent)

@@ -9,13 +9,13 @@ from neptune_nas.architecture.description import describe
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.metrics.registry import COST, PARAMS
 from neptune_nas.report.checklist import MARKS, Check, checklist
-from neptune_nas.report.hand_designed import HEADS, TITLE, against, caveat, cells
 from neptune_nas.report.objectives import SHOWN, others, value_text
+from neptune_nas.report.references import HEADS, TITLE, caveat, cells, compare_references
+from neptune_nas.study.front import contributions
 from neptune_nas.study.measures import efficiency, efficiency_unit, score_per_gflop
 from neptune_nas.study.ranking import (
     BY_COST,
     Standing,
-    contributions,
     formula,
     ranked_as,
     score_floor,
@@ -23,42 +23,42 @@ from neptune_nas.study.ranking import (
 from neptune_nas.study.study import Study
 from neptune_nas.text import counted, redact
 
-FORMATS = ("csv", "md")
+_FORMATS = ("csv", "md")
 
 
 def trials_csv(study: Study) -> str:
-    """Every trial in the order they began."""
-    return to_csv(study.to_dataframe())
+    """Return every trial in the order they began."""
+    return _to_csv(study.to_dataframe())
 
 
 def pareto_csv(study: Study) -> str:
-    """The trials on the front, cheapest first, with the hypervolume that each alone adds."""
-    return to_csv(pareto_table(study))
+    """Return the front, cheapest first, with the hypervolume that each trial alone adds."""
+    return _to_csv(_pareto_table(study))
 
 
 def ranking_text(
     study: Study, form: str, by: str | None = None, min_accuracy: float | None = None
 ) -> str:
-    """The ranking as "csv" or "md"."""
-    if form not in FORMATS:
-        raise OptionError(f"format '{form}' is unknown: {one_of(FORMATS, form)}")
+    """Return the ranking as "csv" or "md"."""
+    if form not in _FORMATS:
+        raise OptionError(f"format '{form}' is unknown: {one_of(_FORMATS, form)}")
     if form == "md":
         return ranking_markdown(study, by, min_accuracy)
-    return to_csv(ranking_table(study, by, min_accuracy))
+    return _to_csv(_ranking_table(study, by, min_accuracy))
 
 
-def pareto_table(study: Study) -> pd.DataFrame:
-    """One row a trial on the front, cheapest first."""
+def _pareto_table(study: Study) -> pd.DataFrame:
+    """Return one row a trial on the front, cheapest first."""
     front = study.pareto()
     frame = study.to_dataframe(front)
-    frame.insert(1, "hypervolume", contributions(study.settings, study.ranked))
+    frame.insert(1, "hypervolume", contributions(study.settings, study.ranked, front))
     return frame
 
 
-def ranking_table(
+def _ranking_table(
     study: Study, by: str | None = None, min_accuracy: float | None = None
 ) -> pd.DataFrame:
-    """One row a ranked trial, best first, with its place and tied group."""
+    """Return one row a ranked trial, best first, with its place and tied group."""
     places = study.ranking(by, min_accuracy)
     frame = study.to_dataframe([standing.trial for standing in places])
     frame.insert(0, "place", [standing.place for standing in places])
@@ -70,74 +70,70 @@ def ranking_table(
 def ranking_markdown(
     study: Study, by: str | None = None, min_accuracy: float | None = None, top: int = 20
 ) -> str:
-    """The first `top` of a ranking as a Markdown table, between its formula and the checklist."""
+    """Return the first `top` of a ranking as Markdown, between its formula and the checklist."""
     question = study.settings.question
     by = ranked_as(question, by)
     places = study.ranking(by, min_accuracy)
     own = [aim.title for aim in others(question, SHOWN)]
-    always = (
-        COST.title,
-        PARAMS.title,
-        f"(acc. - chance)/{efficiency_unit(question)}",
-        "acc./GFLOPs",
-    )
+    unit = efficiency_unit(question)
+    always = (COST.title, PARAMS.title, f"(acc. - chance)/{unit}", "acc./GFLOPs")
     lines = [
         f"# {escape_markdown(study.settings.name)}: ranking by {by}",
         "",
         f"`{formula(question, by)}`; the first {min(top, len(places))} of {len(places)}"
         f"{floor_text(study, by, min_accuracy)}.",
         "",
-        markdown_line(("place", "trial", question.main.title, *own, *always, "architecture")),
+        _markdown_line(("place", "trial", question.main.title, *own, *always, "architecture")),
         f"|{' ---: |' * (3 + len(own) + len(always))} --- |",
-        *(markdown_row(study, standing) for standing in places[:top]),
-        *hand_designed_lines(study),
-        *trust_lines(study),
+        *(_markdown_row(study, standing) for standing in places[:top]),
+        *_reference_lines(study),
+        *_trust_lines(study),
     ]
     return "\n".join(lines) + "\n"
 
 
 def floor_text(study: Study, by: str, min_accuracy: float | None) -> str:
-    """The accuracy below which a ranking leaves trials out; empty for one that leaves out none."""
+    """Return the accuracy below which a ranking leaves trials out; empty if it leaves out none."""
     if by not in BY_COST:
         return ""
     why = "" if min_accuracy is not None else ", 5 points below the best"
     return f" with an accuracy of at least {score_floor(study.ranked, min_accuracy):.4f}{why}"
 
 
-def hand_designed_lines(study: Study) -> list[str]:
-    """The comparison with hand-designed networks in Markdown; nothing without any."""
+def _reference_lines(study: Study) -> list[str]:
+    """Return the comparison with hand-designed networks in Markdown; nothing without any."""
     if not study.references:
         return []
-    head, *rows = map(markdown_line, (HEADS, *map(cells, against(study))))
+    head, *rows = map(_markdown_line, (HEADS, *map(cells, compare_references(study))))
     rule = f"| --- |{' ---: |' * (len(HEADS) - 1)}"
     return ["", f"## {TITLE}", "", caveat(study), "", head, rule, *rows]
 
 
-def trust_lines(study: Study) -> list[str]:
-    """The honest-evaluation checklist in Markdown."""
-    return ["", "## Can it be trusted?", "", *map(check_line, checklist(study))]
+def _trust_lines(study: Study) -> list[str]:
+    """Return the honest-evaluation checklist in Markdown."""
+    return ["", "## Can it be trusted?", "", *map(_check_line, checklist(study))]
 
 
-def check_line(check: Check) -> str:
-    """One claim of the checklist: whether it holds, and what shows it."""
+def _check_line(check: Check) -> str:
+    """Return one claim of the checklist: whether it holds, and what shows it."""
     _, mark, word = MARKS[check.holds]
     claim, evidence = map(escape_markdown, (check.claim, redact(check.evidence)))
     return f"- {mark} **{claim}** ({word}): {evidence}"
 
 
-def markdown_line(texts: tuple[str, ...]) -> str:
-    """Texts as a line of a Markdown table, remarks behind a semicolon."""
+def _markdown_line(texts: tuple[str, ...]) -> str:
+    """Return texts as a line of a Markdown table, remarks behind a semicolon."""
     cells = (escape_markdown(text.replace("\n", "; ")) for text in texts)
     return f"| {' | '.join(cells)} |"
 
 
-def markdown_row(study: Study, standing: Standing) -> str:
-    """One line of the Markdown table."""
+def _markdown_row(study: Study, standing: Standing) -> str:
+    """Return one line of the Markdown table."""
     trial = standing.trial
     cells = (
         str(standing.place),
         str(trial.number),
-        accuracy_text(standing),
+        _accuracy_text(standing),
         *(value_text(aim, trial) for aim in others(study.settings.question, SHOWN)),
         value_text(COST, trial),
         value_text(PARAMS, trial),
@@ -148,8 +144,8 @@ def markdown_row(study: Study, standing: Standing) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def accuracy_text(standing: Standing) -> str:
-    """The accuracy, with its interval and seeds where they were repeated."""
+def _accuracy_text(standing: Standing) -> str:
+    """Return the accuracy, with its interval and seeds where they were repeated."""
     text = f"{standing.score:.4f}"
     if standing.low is None or standing.high is None:
         return text
@@ -157,12 +153,12 @@ def accuracy_text(standing: Standing) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """`text` with nothing in it that Markdown, or HTML inside it, would act on."""
+    """Return `text` with nothing in it that Markdown, or HTML inside it, would act on."""
     for mark in "\\`*_[]|":
         text = text.replace(mark, f"\\{mark}")
     return text.replace("<", "&lt;").replace("\n", " ")
 
 
-def to_csv(frame: pd.DataFrame) -> str:
-    """Comma-separated values with a header; empty where there is nothing."""
+def _to_csv(frame: pd.DataFrame) -> str:
+    """Return comma-separated values with a header; empty where there is nothing."""
     return frame.to_csv(index=False, lineterminator="\n")

@@ -2,52 +2,57 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
-from string import Template
 from typing import Any
 
 import plotly.graph_objects as go
+from markupsafe import escape
 
-from neptune_nas.metrics.registry import COST, PARAMS
-from neptune_nas.report.document import document, web
+from neptune_nas.metrics.registry import COST, PARAMS, metric
+from neptune_nas.report.document import document
 from neptune_nas.report.style import STUDIES, figure
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics
 from neptune_nas.retrain.terms import Terms
+from neptune_nas.tasks.task import Task
 from neptune_nas.text import counted
-from neptune_nas.training.choice import Choice, choose
+from neptune_nas.training.resumable_loop import Choice, choose
 from neptune_nas.training.state import Epoch
 
 Histories = Mapping[int, Sequence[Epoch]]
 """What happened, epoch by epoch, in each seed that has begun."""
 
-SECTIONS = {"accuracy": "Accuracy", "loss": "Loss", "seeds": "Seeds"}
 DASHES = {"ema": "solid", "raw": "dot"}
 FEW = 10  # epochs, each of which gets a tick
 BEGINNING = 0.25  # of the epochs, which the first view of accuracies may leave out
-COLUMNS = ("seed", "epochs", "kept from", "weights", "validation", "test", "test loss")
+COLUMNS = ("seed", "epochs", "kept from", "weights", "validation", "test")
 
 
-def render_curves(name: str, terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
-    """The page of a network's training; `metrics`, once the test split was read."""
-    figures = {"accuracy": accuracy_figure(histories), "loss": loss_figure(histories)}
+def render_curves(
+    name: str, terms: Terms, histories: Histories, metrics: Metrics | None, task: Task
+) -> str:
+    """Return the page of a network's training; `metrics`, once the test split was read."""
+    main = metric(task.metrics[0])
+    figures = {"scores": score_figure(histories, task), "loss": loss_figure(histories)}
+    sections = {"scores": main.title.capitalize(), "loss": "Loss", "seeds": "Seeds"}
     smoothing = terms.recipe.get("label_smoothing")
-    body = Template(web("curves.html")).substitute(
-        name=escape(name),
-        lead=escape(lead(terms, histories, metrics)),
-        smoothing=f" with labels smoothed by {smoothing:g}" if smoothing else "",
-        seeds=seeds_table(histories, metrics),
-    )
+    further = (f"test {metric(name).title}" for name in task.metrics[1:])
+    context = {
+        "lead": lead(terms, histories, metrics),
+        "metric": main.title,
+        "smoothing": f"{smoothing:g}" if smoothing else "",
+        "heads": (*COLUMNS, *further),
+        "seeds": seed_rows(histories, metrics, task),
+    }
     data = json.dumps({name: json.loads(fig.to_json()) for name, fig in figures.items()})
-    return document(name, SECTIONS, body, data, ("curves",))
+    return document("curves", name, sections, data, context)
 
 
 def tells(page: str, metrics: Metrics) -> bool:
-    """Whether a page, as `render_curves` makes it, tells these metrics."""
+    """Return whether a page, as `render_curves` makes it, tells these metrics."""
     return escape(lead(metrics.terms, {}, metrics)) in page
 
 
 def lead(terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
-    """The outcome in a sentence or two."""
+    """Return the outcome in a sentence or two."""
     what = f"{counted(terms.epochs, 'epoch')} on {terms.data}"
     if metrics is None:
         over = sum(len(history) == terms.epochs for history in histories.values())
@@ -55,23 +60,27 @@ def lead(terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
             f"{what}; {over} of {counted(len(histories), 'seed')} trained, the test split not read."
         )
     seeds = counted(len(metrics.seeds), "seed")
-    accuracy, costs = metrics.spread("test_accuracy"), metrics.costs
+    main, costs = metric(metrics.names[0]), metrics.costs
     return (
-        f"Test accuracy {accuracy} over {seeds} after {what}, at "
+        f"Test {main.title} {metrics.spread('test', main.name)} over {seeds} after {what}, at "
         f"{COST.text(costs[COST.name])} {COST.title} and "
         f"{PARAMS.text(costs[PARAMS.name])} {PARAMS.title}."
     )
 
 
-def accuracy_figure(histories: Histories) -> go.Figure:
-    """Validation accuracy by epoch, with what each seed kept."""
-    fig = over_epochs(histories, "validation accuracy", height=420)
-    fig.update_yaxes(tickformat=".1%", range=first_view(histories))
+def score_figure(histories: Histories, task: Task) -> go.Figure:
+    """Draw the main metric on the validation split by epoch, with what each seed kept."""
+    main = metric(task.metrics[0])
+    fig = over_epochs(histories, f"validation {main.title}", height=420)
+    fig.update_yaxes(
+        tickformat=".1%" if main.unit == "share" else None, range=first_view(histories, main.name)
+    )
     for place, (seed, history) in enumerate(histories.items()):
         color = STUDIES[place % len(STUDIES)]
-        for kind, field in (("ema", "ema_accuracy"), ("raw", "accuracy")):
+        ema, raw = [e.ema_values for e in history], [e.values for e in history]
+        for kind, measured in (("ema", ema), ("raw", raw)):
             fig.add_scatter(
-                **line(history, field, color),
+                **line(history, [values.get(main.name) for values in measured], color),
                 name=f"seed {seed}",
                 legendgroup=f"seed {seed}",
                 showlegend=kind == "ema",
@@ -80,16 +89,16 @@ def accuracy_figure(histories: Histories) -> go.Figure:
                 hovertemplate=f"seed {seed}, {kind}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
             )
         if history:
-            fig.add_scatter(**star(choose(history), seed, color))
+            fig.add_scatter(**star(choose(history, task.metrics), main.name, seed, color))
     return fig
 
 
 def loss_figure(histories: Histories) -> go.Figure:
-    """Training loss by epoch."""
+    """Draw the training loss by epoch."""
     fig = over_epochs(histories, "training loss (nats)", height=340)
     for place, (seed, history) in enumerate(histories.items()):
         fig.add_scatter(
-            **line(history, "loss", STUDIES[place % len(STUDIES)]),
+            **line(history, [e.loss for e in history], STUDIES[place % len(STUDIES)]),
             name=f"seed {seed}",
             hovertemplate=f"seed {seed}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
         )
@@ -98,7 +107,7 @@ def loss_figure(histories: Histories) -> go.Figure:
 
 
 def over_epochs(histories: Histories, y: str, height: int) -> go.Figure:
-    """An empty figure as wide as the longest history."""
+    """Return an empty figure as wide as the longest history."""
     most = max(map(len, histories.values()))
     margin = max(0.02 * most, 0.1)
     fig = figure("epoch", y, height)
@@ -108,36 +117,36 @@ def over_epochs(histories: Histories, y: str, height: int) -> go.Figure:
     return fig
 
 
-def first_view(histories: Histories) -> tuple[float, float]:
-    """The accuracies of all but the first epochs, which would squeeze the others."""
+def first_view(histories: Histories, name: str) -> tuple[float, float]:
+    """Return the range of a metric in all but the first epochs, which would squeeze the others."""
     found = [
-        value
+        values[name]
         for history in histories.values()
         for epoch in history[int(BEGINNING * len(history)) :]
-        for value in (epoch.accuracy, epoch.ema_accuracy)
-        if value is not None
+        for values in (epoch.values, epoch.ema_values)
+        if values
     ]
     low, high = min(found), max(found)
     margin = max(0.06 * (high - low), 0.002)
     return low - margin, high + margin
 
 
-def line(history: Sequence[Epoch], field: str, color: str) -> dict[str, Any]:
-    """A field of the epochs as a line; a single epoch as a point."""
+def line(history: Sequence[Epoch], values: Sequence[float | None], color: str) -> dict[str, Any]:
+    """Return a value of each epoch as a line; that of a single epoch as a point."""
     return {
         "x": [epoch.number for epoch in history],
-        "y": [getattr(epoch, field) for epoch in history],
+        "y": [*values],
         "mode": "lines" if len(history) > 1 else "markers",
         "line_color": color,
         "line_width": 2,
     }
 
 
-def star(choice: Choice, seed: int, color: str) -> dict[str, Any]:
-    """What a seed kept."""
+def star(choice: Choice, name: str, seed: int, color: str) -> dict[str, Any]:
+    """Return the mark of what a seed kept, at its value of a metric."""
     return {
         "x": [choice.epoch],
-        "y": [choice.accuracy],
+        "y": [choice.values[name]],
         "mode": "markers",
         "marker": {"symbol": "star", "size": 13, "color": color},
         "legendgroup": f"seed {seed}",
@@ -147,18 +156,23 @@ def star(choice: Choice, seed: int, color: str) -> dict[str, Any]:
     }
 
 
-def seeds_table(histories: Histories, metrics: Metrics | None) -> str:
-    """One row a seed, as HTML."""
+def seed_rows(
+    histories: Histories, metrics: Metrics | None, task: Task
+) -> list[tuple[object, ...]]:
+    """Return the row of each seed that has begun."""
     measured = {each.seed: each for each in metrics.seeds} if metrics else {}
-    head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
-    begun = {seed: history for seed, history in histories.items() if history}
-    rows = "".join(seed_row(seed, begun[seed], measured.get(seed)) for seed in begun)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return [
+        seed_cells(seed, history, measured.get(seed), task)
+        for seed, history in histories.items()
+        if history
+    ]
 
 
-def seed_row(seed: int, history: Sequence[Epoch], measured: SeedMetrics | None) -> str:
-    """The row of one seed."""
-    choice = choose(history)
-    test = (f"{measured.test_accuracy:.4f}", f"{measured.test_loss:.4f}") if measured else ("", "")
-    cells = (seed, len(history), f"epoch {choice.epoch}", choice.weights, f"{choice.accuracy:.4f}")
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in (*cells, *test))}</tr>"
+def seed_cells(
+    seed: int, history: Sequence[Epoch], measured: SeedMetrics | None, task: Task
+) -> tuple[object, ...]:
+    """Return the cells of one seed: `COLUMNS`, then a test score for each further metric."""
+    choice = choose(history, task.metrics)
+    test = (f"{measured.test[name]:.4f}" if measured else "" for name in task.metrics)
+    validation = f"{choice.values[task.metrics[0]]:.4f}"
+    return (seed, len(history), f"epoch {choice.epoch}", choice.weights, validation, *test)

@@ -2,34 +2,45 @@
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import astuple, fields
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files.atomic import read_file, write_file
-from neptune_nas.training.choice import choices
+from neptune_nas.training.resumable_loop import choices
 from neptune_nas.training.state import Epoch
 
-COLUMNS = ("epoch", *(field.name for field in fields(Epoch)[1:]))
+TRAINED = ("epoch", "loss", "lr", "seconds")  # columns of what was trained; the others: measured
 
 
-def write_history(file: Path, history: Sequence[Epoch]) -> None:
+def columns(metrics: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of a history in which these metrics were measured.
+
+    >>> columns(["accuracy", "loss"])[4:]
+    ('accuracy', 'validation_loss', 'ema_accuracy', 'ema_loss')
+    """
+    raw = (f"validation_{name}" if name in TRAINED else name for name in metrics)
+    return (*TRAINED, *raw, *(f"ema_{name}" for name in metrics))
+
+
+def write_history(file: Path, history: Sequence[Epoch], metrics: Sequence[str]) -> None:
     """Write one row an epoch; empty where nothing was measured."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    rows.writerows(map(astuple, history))
+    rows.writerow(columns(metrics))
+    for epoch in history:
+        measured = (values.get(n) for values in (epoch.values, epoch.ema_values) for n in metrics)
+        rows.writerow([epoch.number, epoch.loss, epoch.lr, epoch.seconds, *measured])
     write_file(file, text.getvalue())
 
 
-def read_history(file: Path) -> tuple[Epoch, ...]:
-    """What `write_history` wrote; raises `FileFormatError` for a file that it did not."""
+def read_history(file: Path, metrics: Sequence[str]) -> tuple[Epoch, ...]:
+    """Return what `write_history` wrote; raises `FileFormatError` for a file that it did not."""
     try:
         head, *rows = csv.reader(io.StringIO(read_file(file)))
-        if tuple(head) != COLUMNS:
-            raise ValueError(f"its columns must be {', '.join(COLUMNS)}")
-        history = tuple(epoch_of(*row) for row in rows)
+        if tuple(head) != columns(metrics):
+            raise ValueError(f"its columns must be {', '.join(columns(metrics))}")
+        history = tuple(_epoch_in(row, metrics) for row in rows)
         if not any(choice for epoch in history for choice in choices(epoch)):
             raise ValueError("none of its epochs was measured")
         return history
@@ -37,7 +48,14 @@ def read_history(file: Path) -> tuple[Epoch, ...]:
         raise FileFormatError(f"{file} is no history of a training: {error}.") from error
 
 
-def epoch_of(number: str, loss: str, lr: str, seconds: str, *measured: str) -> Epoch:
-    """The epoch in a row."""
-    found = (float(text) if text else None for text in measured)
-    return Epoch(int(number), float(loss), float(lr), float(seconds), *found)
+def _epoch_in(row: Sequence[str], metrics: Sequence[str]) -> Epoch:
+    number, loss, lr, seconds, *measured = row
+    raw, ema = measured[: len(metrics)], measured[len(metrics) :]
+    values, ema_values = _values_in(metrics, raw), _values_in(metrics, ema)
+    return Epoch(int(number), float(loss), float(lr), float(seconds), values, ema_values)
+
+
+def _values_in(metrics: Sequence[str], cells: Sequence[str]) -> Mapping[str, float]:
+    """Return the values in some cells: all of them, or none where none was measured."""
+    pairs = [*zip(metrics, cells, strict=True)]
+    return {name: float(cell) for name, cell in pairs} if any(cells) else {}

@@ -1,77 +1,46 @@
 """What a full training measured, seed by seed, as `metrics.json` and back."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files.atomic import read_file
-from neptune_nas.files.schema import (
-    COUNT,
-    LIST,
-    NUMBER,
-    OBJECT,
-    SHARE,
-    SIZE,
-    TEXT,
-    Rule,
-    check_document,
-    check_fields,
-    parse,
-)
-from neptune_nas.metrics.registry import COST, PARAMS
+from neptune_nas.files.rules import Count, Number, Share, Size
+from neptune_nas.files.schema import check_value, decode, encode, located, parse_json, versioned
+from neptune_nas.metrics.registry import BY_NAME, COST, METRICS, PARAMS, metric
 from neptune_nas.metrics.score import costs_in
-from neptune_nas.retrain.terms import Terms, terms_in
-from neptune_nas.training.choice import Kind
+from neptune_nas.retrain.terms import Terms
+from neptune_nas.training.resumable_loop import Kind
+
+SplitName = Literal["validation", "test"]
 
 FORMAT = "neptune-nas/metrics"
 VERSION = 1
-NEEDED: Mapping[str, Rule] = {
-    "format": TEXT,
-    "version": SIZE,
-    "terms": OBJECT,
-    "costs": OBJECT,
-    "summary": OBJECT,
-    "seeds": LIST,
-}
-MACHINE: Mapping[str, Rule] = {"device": TEXT, "hardware": TEXT, "versions": OBJECT}
-FIELDS = {**NEEDED, **MACHINE}  # older files name one machine for all seeds
-SEED: Mapping[str, Rule] = {
-    "seed": COUNT,
-    "epoch": SIZE,
-    "weights": Rule("raw or ema", lambda value: value in get_args(Kind)),
-    "validation_accuracy": SHARE,
-    "validation_loss": NUMBER,
-    "test_accuracy": SHARE,
-    "test_loss": NUMBER,
-    "seconds": NUMBER,
-    "test_read": TEXT,
-    **MACHINE,
-}
-MEASURED = ("validation_accuracy", "validation_loss", "test_accuracy", "test_loss")
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+_PREFIXES = tuple(f"{split}_" for split in SPLITS)
 
 
 @dataclass(frozen=True, slots=True)
 class SeedMetrics:
-    """What became of one seed: accuracies 0..1, losses in nats.
+    """What became of one seed.
 
     `epoch`, `weights`: when, and which of the two kinds, the kept weights were best on the
-    validation split. `seconds`: training, without measuring. `test_read`: the moment at which the
-    test split was read for this seed, for the first and only time (ISO 8601, UTC). `device`,
-    `hardware`, `versions`: of the command that read it.
+    validation split. `validation`, `test`: their values on these splits, by metric, in the order of
+    the task: the main one first. `seconds`: training, without measuring. `test_read`: the moment at
+    which the test split was read for this seed, for the first and only time (ISO 8601, UTC).
+    `device`, `hardware`, `versions`: of the command that read it.
     """
 
-    seed: int
-    epoch: int
+    seed: Count
+    epoch: Size
     weights: Kind
-    validation_accuracy: float
-    validation_loss: float
-    test_accuracy: float
-    test_loss: float
-    seconds: float
+    validation: Mapping[str, float]
+    test: Mapping[str, float]
+    seconds: Number
     test_read: str
     device: str
     hardware: str
@@ -97,10 +66,25 @@ class Metrics:
     costs: Mapping[str, float]
     seeds: tuple[SeedMetrics, ...]
 
-    def spread(self, name: str) -> Spread:
-        """Mean and standard deviation over seeds of one of `MEASURED`."""
-        values = [getattr(seed, name) for seed in self.seeds]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the metrics that were measured, the main one first."""
+        return tuple(self.seeds[0].test)
+
+    def spread(self, split: SplitName, name: str) -> Spread:
+        """Return mean and standard deviation over seeds of a metric on a split."""
+        values = [getattr(seed, split)[name] for seed in self.seeds]
         return Spread(fmean(values), stdev(values) if len(values) > 1 else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What the file holds; the means and deviations in its summary are worked out again."""
+
+    terms: Terms
+    costs: dict[str, Any]
+    summary: dict[str, Any]
+    seeds: tuple[dict[str, Any], ...]
 
 
 def dumps(metrics: Metrics) -> str:
@@ -108,15 +92,30 @@ def dumps(metrics: Metrics) -> str:
     content = {
         "format": FORMAT,
         "version": VERSION,
-        "terms": asdict(metrics.terms),
+        "terms": encode(metrics.terms),
         "costs": dict(metrics.costs),
         "summary": {
             "seeds": len(metrics.seeds),
-            **{name: asdict(metrics.spread(name)) for name in MEASURED},
+            **{
+                f"{split}_{name}": encode(metrics.spread(split, name))
+                for split in SPLITS
+                for name in metrics.names
+            },
         },
-        "seeds": [asdict(seed) for seed in metrics.seeds],
+        "seeds": [_seed_to_json(seed) for seed in metrics.seeds],
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _seed_to_json(seed: SeedMetrics) -> dict[str, Any]:
+    """Return the JSON object of a seed, its values side by side."""
+    content: dict[str, Any] = {}
+    for name, value in encode(seed).items():
+        if name in SPLITS:
+            content |= {f"{name}_{metric}": number for metric, number in value.items()}
+        else:
+            content[name] = value
+    return content
 
 
 def load_metrics(path: str | Path) -> Metrics:
@@ -125,25 +124,37 @@ def load_metrics(path: str | Path) -> Metrics:
     Raises `FileFormatError`, naming the field, for a file that is missing or malformed.
     """
     text = read_file(Path(path))
-    try:
-        return decoded(check_document(parse(text), FORMAT, VERSION, FIELDS, NEEDED))
-    except FileFormatError as error:
-        raise FileFormatError(f"{path}: {error}") from error
+    with located(path):
+        content = decode(_Content, versioned(parse_json(text), VERSION, FORMAT))
+        names = metrics_in(content.seeds)
+        seeds = (_seed_in(seed, f"seeds.{i}", names) for i, seed in enumerate(content.seeds))
+        costs = costs_in(content.costs, "costs", (COST, PARAMS))
+        return Metrics(content.terms, costs, tuple(seeds))
 
 
-def decoded(content: Mapping[str, Any]) -> Metrics:
-    """The metrics in a JSON object; the means and deviations are worked out again."""
-    machine = {name: content[name] for name in MACHINE if name in content}
-    return Metrics(
-        terms=terms_in(content["terms"], "terms."),
-        costs=costs_in(content["costs"], "costs.", (COST, PARAMS)),
-        seeds=tuple(
-            seed_in(seed, f"seeds.{i}.", machine) for i, seed in enumerate(content["seeds"])
-        ),
-    )
+def _seed_in(data: Mapping[str, Any], path: str, names: Sequence[str]) -> SeedMetrics:
+    """Return a seed in JSON that has the metrics of these `names`."""
+    content = dict(data)
+    values: dict[str, dict[str, float]] = {split: {} for split in SPLITS}
+    for split in SPLITS:
+        for name in names:
+            hint = Share if metric(name).unit == "share" else Number
+            field = f"{split}_{name}"
+            check_value(content.get(field), hint, f"{path}.{field}", FileFormatError)
+            values[split][name] = float(content.pop(field))
+    return decode(SeedMetrics, {**content, **values}, path)
 
 
-def seed_in(data: object, path: str, machine: Mapping[str, Any]) -> SeedMetrics:
-    """A seed in a JSON object; `machine`: what an older file says of the machine for all seeds."""
-    content = check_fields(data, SEED, path, [name for name in SEED if name not in machine])
-    return SeedMetrics(**{**machine, **content})
+def metrics_in(seeds: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the names of the metrics that seeds in JSON have of either split, in their order.
+
+    Raises `FileFormatError` where there are none.
+    """
+    fields = [field for seed in seeds for field in seed]
+    found = [field.partition("_")[2] for field in fields if field.startswith(_PREFIXES)]
+    names = tuple(name for name in dict.fromkeys(found) if name in BY_NAME)
+    if fields and not names:
+        raise FileFormatError(
+            f"`seeds` must hold values of a metric, such as `{_PREFIXES[1]}{METRICS[0].name}`."
+        )
+    return names

@@ -1,13 +1,11 @@
 """A recipe in a file, alone or among other things."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from neptune_nas.errors import FileFormatError, OptionError
 from neptune_nas.files.atomic import read_file
-from neptune_nas.files.schema import parse
-from neptune_nas.study.folder import record_from
+from neptune_nas.files.schema import decode, located, parse_json, parse_toml
 from neptune_nas.training.recipe import Recipe
 
 OUTER = ("question", "terms")  # the tables that have the recipe of `study.toml`, `metrics.json`
@@ -30,7 +28,8 @@ def read_recipe(path: Path) -> Recipe:
         raise FileFormatError(
             f"{path} must hold the fields of a recipe, such as `lr`, but {place} has none."
         )
-    return record_from(Recipe, content, str(path))
+    with located(path):
+        return decode(Recipe, content)
 
 
 def place_in(content: object) -> tuple[str, ...]:
@@ -48,9 +47,5 @@ def parsed(path: Path) -> Any:
     if path.suffix not in (".toml", ".json"):
         raise OptionError(f"a recipe must be a .toml or .json file, but got {path}.")
     text = read_file(path)
-    try:
-        return tomllib.loads(text) if path.suffix == ".toml" else parse(text)
-    except tomllib.TOMLDecodeError as error:
-        raise FileFormatError(f"{path} is no TOML: {error}.") from error
-    except FileFormatError as error:
-        raise FileFormatError(f"{path}: {error}") from error
+    with located(path):
+        return parse_toml(text) if path.suffix == ".toml" else parse_json(text)

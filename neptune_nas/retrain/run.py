@@ -16,12 +16,13 @@ from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
 from neptune_nas.data.names import check_known, short_name
 from neptune_nas.devices.device import check_device, pick_device
-from neptune_nas.devices.mode import Mode
-from neptune_nas.devices.threads import torch_threads
+from neptune_nas.devices.numerics import Numerics
+from neptune_nas.devices.processor import torch_threads
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError, one_of
 from neptune_nas.files.atomic import folder_name, read_file, write_file
-from neptune_nas.files.type_hints import check_types
-from neptune_nas.interrupts import heed
+from neptune_nas.files.rules import Size
+from neptune_nas.files.schema import check, decode
+from neptune_nas.interrupts import raise_held
 from neptune_nas.metrics.counted import cost_of
 from neptune_nas.models.architecture_file import ExportedArchitecture, fitted
 from neptune_nas.nn.references import REFERENCES, ReferenceNetwork
@@ -29,15 +30,15 @@ from neptune_nas.retrain.curves import render_curves, tells
 from neptune_nas.retrain.folder import TrainFolder, settle
 from neptune_nas.retrain.history import read_history
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics, dumps, load_metrics
-from neptune_nas.retrain.seed import Job, Network, read_test, train_seed
+from neptune_nas.retrain.seed import Job, Trainable, read_test, train_seed
 from neptune_nas.retrain.terms import Terms, refuse_others
-from neptune_nas.study.folder import read_toml, record_from
-from neptune_nas.training.augment import augment_for
-from neptune_nas.training.kinds import kind_of
+from neptune_nas.search.config import ignore
+from neptune_nas.study.folder import read_toml
+from neptune_nas.tasks.registry import task_of
+from neptune_nas.tasks.task import Task
+from neptune_nas.training.probe import numerics_for
 from neptune_nas.training.recipe import Recipe, default_recipe
-from neptune_nas.training.remembered import modes_for
-from neptune_nas.training.state import Epoch
-from neptune_nas.watch import ignore
+from neptune_nas.training.state import Epoch, augment_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +72,16 @@ class Training:
 
     source: ExportedArchitecture | str
     data: str | None = None
-    epochs: int = 60
-    seeds: int = 3
+    epochs: Size = 60
+    seeds: Size = 3
     recipe: Recipe | None = None
     out: str | Path | None = None
     data_dir: str | Path | None = None
     device: str = "auto"
-    threads: int | None = None
+    threads: Size | None = None
 
     def __post_init__(self) -> None:
-        check_types(self)
-        for name in ("epochs", "seeds", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise OptionError(f"`{name}` must be at least 1, but got {value}.")
+        check(self)
         check_device(self.device)
         if self.data:
             check_known(self.data)
@@ -132,12 +129,17 @@ class Training:
         return data
 
     @cached_property
-    def network(self) -> Network:
-        """The network, for the data's images and classes."""
-        shape, classes = self.images.input_shape, len(self.images.classes)
+    def network(self) -> Trainable:
+        """The network, for the data's images and what is to be told of them."""
+        shape, outputs = self.images.input_shape, self.task.outputs(self.images)
         if isinstance(self.source, str):
-            return ReferenceNetwork(self.source, shape, classes)
-        return fitted(self.source, shape, classes)
+            return ReferenceNetwork(self.source, shape, outputs)
+        return fitted(self.source, shape, outputs)
+
+    @property
+    def task(self) -> Task:
+        """What the network is trained to do."""
+        return task_of(self.images)
 
     @cached_property
     def used_recipe(self) -> Recipe:
@@ -145,17 +147,15 @@ class Training:
         if self.recipe is not None:
             return self.recipe
         if isinstance(self.source, ExportedArchitecture) and self.source.recipe:
-            return record_from(Recipe, self.source.recipe, "the architecture's `recipe`")
+            return decode(Recipe, self.source.recipe, "recipe")
         return default_recipe(self.data_name)
 
     @cached_property
-    def mode(self) -> Mode:
+    def numerics(self) -> Numerics:
         """The precision and layout to train in: those that the folder was begun with, if it was."""
-        precision = self.used_recipe.precision
         if self.folder.terms.exists():
-            return read_toml(self.folder.terms, Terms).mode or Mode(precision)
-        modes = modes_for(precision, pick_device(self.device))
-        return modes.of(kind_of(self.network.build(seed=0)))
+            return read_toml(self.folder.terms, Terms).numerics
+        return numerics_for(self.used_recipe.precision, pick_device(self.device))
 
     @cached_property
     def terms(self) -> Terms:
@@ -169,7 +169,7 @@ class Training:
             epochs=self.epochs,
             recipe=asdict(recipe),
             classes=self.images.classes,
-            mode=self.mode,
+            numerics=self.numerics,
         )
 
     @property
@@ -221,7 +221,7 @@ class Training:
             def note(epoch: Epoch, seed: int = seed, later: int = later) -> None:
                 left = pace.seconds_for(self.epochs - epoch.number + later)
                 watch(Step(seed, self.seeds, epoch, self.epochs, left))
-                heed()
+                raise_held()
 
             train_seed(job, seed, self.folder.seed(seed), note)
 
@@ -245,10 +245,11 @@ class Training:
         measured = [each.seed for each in metrics.seeds] if metrics else []
         seeds = sorted({*range(self.seeds), *measured})
         files = {seed: self.folder.seed(seed).history for seed in seeds}
-        histories = {seed: read_history(file) for seed, file in files.items() if file.exists()}
+        found = {seed: file for seed, file in files.items() if file.exists()}
+        histories = {seed: read_history(file, self.task.metrics) for seed, file in found.items()}
         if histories:
             terms = metrics.terms if metrics else self.terms
-            page = render_curves(name_of(self.source), terms, histories, metrics)
+            page = render_curves(name_of(self.source), terms, histories, metrics, self.task)
             write_file(self.folder.curves, page)
 
 

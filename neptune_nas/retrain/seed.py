@@ -2,35 +2,37 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
 
 from neptune_nas.architecture.fields import record_classes
 from neptune_nas.data.images import ImageData
+from neptune_nas.devices.device import autocast_for
 from neptune_nas.devices.memory import is_out_of_memory
-from neptune_nas.devices.mode import Mode
-from neptune_nas.devices.precision import autocast_for
+from neptune_nas.devices.processor import hardware
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
+from neptune_nas.files.schema import decode
 from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.models.model import Model, load_model, save_model
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.retrain.folder import SeedFolder
 from neptune_nas.retrain.history import read_history, write_history
 from neptune_nas.retrain.metrics import SeedMetrics
-from neptune_nas.retrain.terms import TERMS, Terms, refuse_others, terms_in
-from neptune_nas.search.provenance import hardware, now, versions
-from neptune_nas.training.augment import Normalizer
-from neptune_nas.training.choice import choose
+from neptune_nas.retrain.terms import Terms, refuse_others
+from neptune_nas.search.provenance import now, versions
+from neptune_nas.tasks.augmentation import Normalizer
+from neptune_nas.tasks.registry import task_of
+from neptune_nas.tasks.task import Task
 from neptune_nas.training.feed import make_feeds
-from neptune_nas.training.long import Course, Trained, train_long
 from neptune_nas.training.loop import DivergedError
 from neptune_nas.training.measure import measure
 from neptune_nas.training.recipe import Recipe
+from neptune_nas.training.resumable_loop import Course, Trained, choose, train_long
 from neptune_nas.training.state import Epoch
 
-Network = ExportedArchitecture | ReferenceNetwork
+Trainable = ExportedArchitecture | ReferenceNetwork
 LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch norm
 
 
@@ -38,16 +40,16 @@ LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch nor
 class Job:
     """What all seeds of a training share."""
 
-    network: Network
+    network: Trainable
     data: ImageData
     recipe: Recipe
     terms: Terms
     device: str
 
     @property
-    def mode(self) -> Mode:
-        """The precision and layout to train and measure in."""
-        return self.terms.mode or Mode(self.recipe.precision)
+    def task(self) -> Task:
+        """What the network is trained to do."""
+        return task_of(self.data)
 
 
 def train_seed(job: Job, seed: int, folder: SeedFolder, watch: Callable[[Epoch], None]) -> None:
@@ -58,15 +60,17 @@ def train_seed(job: Job, seed: int, folder: SeedFolder, watch: Callable[[Epoch],
     """
 
     def note(history: Sequence[Epoch]) -> None:
-        write_history(folder.history, history)
+        write_history(folder.history, history, job.task.metrics)
         watch(history[-1])
 
     course = Course(job.terms.epochs, seed, folder.checkpoint, note)
     with in_a_sentence(folder):
         network = job.network.build(seed)
-        trained = train_long(network, job.data, job.recipe, course, job.device, mode=job.mode)
+        trained = train_long(
+            network, job.data, job.recipe, course, job.device, numerics=job.terms.numerics
+        )
     save_model(folder.model, model_of(job, seed, trained))
-    write_history(folder.history, trained.history)
+    write_history(folder.history, trained.history, job.task.metrics)
     folder.drop_checkpoint()
 
 
@@ -94,16 +98,16 @@ def in_a_sentence(folder: SeedFolder) -> Iterator[None]:
 
 def model_of(job: Job, seed: int, trained: Trained) -> Model:
     """The trained network with its labels and preprocessing."""
-    choice, data = choose(trained.history), job.data
+    choice, data = choose(trained.history, job.task.metrics), job.data
     return Model(
         of=job.network,
+        task=job.task.name,
         labels=data.classes,
         mean=data.mean,
         std=data.std,
         state=trained.weights,
         metrics={
-            "validation_accuracy": choice.accuracy,
-            "validation_loss": choice.loss,
+            **{f"validation_{name}": value for name, value in choice.values.items()},
             "epoch": choice.epoch,
             "weights": choice.weights,
         },
@@ -116,24 +120,24 @@ def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
 
     Raises `StudyError` for the model of another training.
     """
-    model, history = own_model(job, seed, folder.model), read_history(folder.history)
-    choice = choose(history)
+    task, model = job.task, own_model(job, seed, folder.model)
+    history = read_history(folder.history, task.metrics)
+    choice = choose(history, task.metrics)
     where, data = torch.device(job.device), job.data
     (test,) = make_feeds((data.test,), where)
-    accuracy, loss = measure(
+    values = measure(
         model.network().to(where),
         test,
-        Normalizer(data, where, job.mode.layout),
-        autocast_for(job.mode.precision, where),
+        task,
+        Normalizer(data, where, job.terms.numerics.layout),
+        autocast_for(job.terms.numerics.precision, where),
     )
     return SeedMetrics(
         seed=seed,
         epoch=choice.epoch,
         weights=choice.weights,
-        validation_accuracy=choice.accuracy,
-        validation_loss=choice.loss,
-        test_accuracy=accuracy,
-        test_loss=loss,
+        validation=choice.values,
+        test=values,
         seconds=sum(epoch.seconds for epoch in history),
         test_read=now(),
         device=job.device,
@@ -149,9 +153,10 @@ def own_model(job: Job, seed: int, file: Path) -> Model:
         record_classes(network.architecture) if isinstance(network, ExportedArchitecture) else ()
     )
     model = load_model(file, allow)
-    told = {name: model.provenance[name] for name in TERMS if name in model.provenance}
+    names = {field.name for field in fields(Terms)}
+    written = {name: value for name, value in model.provenance.items() if name in names}
     try:
-        terms = terms_in(told, "provenance.")
+        terms = decode(Terms, written, "provenance")
     except FileFormatError as error:
         raise StudyError(
             f"{file} does not say how it was trained ({error}): remove it to train this seed."

@@ -1,28 +1,12 @@
 """The terms of a training: what decides how it ends, and by which its folder is known again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from neptune_nas.devices.mode import Mode
-from neptune_nas.errors import FileFormatError, OptionError, StudyError
-from neptune_nas.files.schema import OBJECT, SIZE, TEXT, Rule, check_fields
-
-TERMS: Mapping[str, Rule] = {
-    "network": TEXT,
-    "data": TEXT,
-    "data_fingerprint": TEXT,
-    "epochs": SIZE,
-    "recipe": OBJECT,
-    "classes": Rule(
-        "a list of strings",
-        lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
-    ),
-    "mode": OBJECT.or_null,
-}
-LATER = ("classes", "mode")  # than the first version
-KNOWN_TERMS = tuple(name for name in TERMS if name not in LATER)
-AUTO = ("crop", "flip")  # of a recipe: "auto" in files of older versions stands for what it did
+from neptune_nas.devices.numerics import Numerics
+from neptune_nas.errors import StudyError
+from neptune_nas.files.rules import Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,35 +15,17 @@ class Terms:
 
     `network`: an architecture's key, or the name of a hand-designed network. `data`: as it was
     named; `data_fingerprint` and the names of `classes` are what tells data sets apart. `recipe`:
-    with the data's own augmentation in place of "auto". `mode`: in which precision and memory
-    layout; whatever it would be now, a folder keeps to it, so it is no difference. Files of older
-    versions have "auto", no `classes` and no `mode`: the recipe's precision, channels last.
+    with the data's own augmentation in place of "auto". `numerics`: the precision and memory
+    layout; whatever they would be now, a folder keeps to them, so they are no difference.
     """
 
     network: str
     data: str
     data_fingerprint: str
-    epochs: int
+    epochs: Size
     recipe: dict[str, Any]
-    classes: tuple[str, ...] = ()
-    mode: Mode | None = None
-
-
-def terms_in(data: object, path: str) -> Terms:
-    """The terms in a JSON object; `path` stands before a field's name in messages."""
-    content = check_fields(data, TERMS, path, KNOWN_TERMS)
-    mode = content.get("mode")
-    return Terms(
-        **{**content, "classes": tuple(content.get("classes", ())), "mode": mode and mode_in(mode)}
-    )
-
-
-def mode_in(content: Mapping[str, Any]) -> Mode:
-    """The mode in a JSON object."""
-    try:
-        return Mode(**content)
-    except (OptionError, TypeError) as error:
-        raise FileFormatError(f"`mode` must be of a precision and a layout: {error}") from error
+    classes: tuple[str, ...]
+    numerics: Numerics
 
 
 def refuse_others(what_was: str, old: Terms, new: Terms) -> None:
@@ -87,11 +53,11 @@ def differences(old: Terms, new: Terms) -> Iterator[tuple[str, object, object]]:
             f"{new.data} ({new.data_fingerprint})",
             f"{old.data} ({old.data_fingerprint})",
         )
-    if new.classes != old.classes and new.classes and old.classes:
+    if new.classes != old.classes:
         yield "classes", ", ".join(new.classes), ", ".join(old.classes)
     if new.epochs != old.epochs:
         yield "epochs", new.epochs, old.epochs
     for name in dict.fromkeys([*old.recipe, *new.recipe]):
         now, then = new.recipe.get(name), old.recipe.get(name)
-        if now != then and not (name in AUTO and "auto" in (now, then)):
+        if now != then:
             yield f"the recipe's {name}", now, then

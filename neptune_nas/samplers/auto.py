@@ -1,6 +1,7 @@
 """The default strategy: a model of the score alone, since costs are known before training."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 from typing import Generic, TypeVar
@@ -8,7 +9,8 @@ from typing import Generic, TypeVar
 import numpy as np
 from scipy.linalg import LinAlgError
 
-from neptune_nas.files.options import check_positive
+from neptune_nas.files.rules import Size
+from neptune_nas.files.schema import check
 from neptune_nas.samplers.classic import Evolution, edited
 from neptune_nas.samplers.features import Floats
 from neptune_nas.samplers.gaussian import squared
@@ -26,6 +28,7 @@ RIVALS = 32  # candidates of which the farthest from all earlier ones is taken t
 CLIMBS, STEPS = 3, 5  # rounds of moves from the best candidate of a large space, and moves a round
 
 
+@dataclass(frozen=True, eq=False)
 class Auto(Generic[T]):
     """Bayesian search that models only what has to be measured.
 
@@ -37,9 +40,12 @@ class Auto(Generic[T]):
     `start`: how many trials are spread over the costs. `samples`: candidates of a large space.
     """
 
-    def __init__(self, problem: Problem[T], start: int = START, samples: int = SAMPLES) -> None:
-        self.problem, self.start, self.samples = problem, start, samples
-        check_positive(self, ("start", "samples"))
+    problem: Problem[T]
+    start: Size = START
+    samples: Size = SAMPLES
+
+    def __post_init__(self) -> None:
+        check(self)
 
     @cached_property
     def pool(self) -> Pool[T]:

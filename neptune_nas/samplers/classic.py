@@ -5,8 +5,9 @@ from functools import partial
 from random import Random
 from typing import Generic, TypeVar
 
-from neptune_nas.errors import OptionError, SpaceError
-from neptune_nas.files.options import check_positive
+from neptune_nas.errors import SpaceError
+from neptune_nas.files.rules import Share, Size
+from neptune_nas.files.schema import check
 from neptune_nas.samplers.history import History, best, ranked
 from neptune_nas.samplers.problem import Problem
 
@@ -35,11 +36,11 @@ class Evolution(Generic[T]):
     """
 
     problem: Problem[T]
-    population: int = 20
-    sample: int = 5
+    population: Size = 20
+    sample: Size = 5
 
     def __post_init__(self) -> None:
-        check_positive(self, ("population", "sample"))
+        check(self)
 
     def __call__(self, history: History[T], rng: Random, /) -> T:
         """A mutation of the winner of a tournament; random until the population is full."""
@@ -59,10 +60,10 @@ class LocalSearch(Generic[T]):
     """
 
     problem: Problem[T]
-    start: int = 5
+    start: Size = 5
 
     def __post_init__(self) -> None:
-        check_positive(self, ("start",))
+        check(self)
 
     def __call__(self, history: History[T], rng: Random, /) -> T:
         """An unseen neighbor of the best trial that has one."""
@@ -93,15 +94,12 @@ class Nsga2(Generic[T]):
     """
 
     problem: Problem[T]
-    population: int = 20
-    crossover: float = 0.9
-    mutation: float = 0.5
+    population: Size = 20
+    crossover: Share = 0.9
+    mutation: Share = 0.5
 
     def __post_init__(self) -> None:
-        check_positive(self, ("population",))
-        for name in ("crossover", "mutation"):
-            if not 0 <= (value := getattr(self, name)) <= 1:
-                raise OptionError(f"`{name}` must be in 0..1, but got {value}.")
+        check(self)
 
     def __call__(self, history: History[T], rng: Random, /) -> T:
         """A child of good trials; random until the population is full."""

@@ -1,6 +1,5 @@
 """Samplers by name: ours, Optuna's, or anyone's as `FILE.py:Class` or `package.module:Class`."""
 
-import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -10,7 +9,6 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
 from neptune_nas.errors import NeptuneError, OptionError, one_of
-from neptune_nas.files.type_hints import conforms
 from neptune_nas.samplers.auto import Auto
 from neptune_nas.samplers.classic import Evolution, LocalSearch, Nsga2, RandomSearch
 from neptune_nas.samplers.own import Guarded, failure, find_class, takes
@@ -33,7 +31,6 @@ OPTUNAS: Mapping[str, tuple[type[BaseSampler], Mapping[str, Any]]] = {
     "qmc": (samplers.QMCSampler, {"warn_independent_sampling": False}),
     "tpe": (samplers.TPESampler, {"multivariate": True, "group": True, "constant_liar": True}),
 }
-TYPES = {int: "a whole number", float: "a number"}  # of the options of ours
 
 
 def make_sampler(
@@ -77,22 +74,11 @@ def built(
             has = one_of(known, option) if known else "it takes none."
             raise OptionError(f"sampler '{name}' has no option `{option}`: {has}")
     try:
-        if name in OURS:
-            check_types(make, options)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # who asks for it by name knows
             return make(**{**{k: v for k, v in given.items() if k in taken}, **options})
     except (TypeError, ValueError, OptionError) as error:
         raise OptionError(f"sampler '{name}' refuses {dict(options)!r}: {error}") from error
-
-
-def check_types(make: Callable[..., object], options: Mapping[str, Any]) -> None:
-    """Refuse the first option of a strategy of ours that is not of its type."""
-    parameters = inspect.signature(make).parameters
-    for option, value in options.items():
-        asked = parameters[option].annotation
-        if not conforms(value, asked):
-            raise OptionError(f"`{option}` must be {TYPES[asked]}, but got {value!r}.")
 
 
 def short_name(sampler: BaseSampler) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from neptune_nas.engine.engine import Call, Engine, Result
 from neptune_nas.errors import StudyError
 from neptune_nas.evaluators.seeds import seed_for
-from neptune_nas.interrupts import heed
+from neptune_nas.interrupts import raise_held
 from neptune_nas.samplers.problem import SpaceExhaustedError
 from neptune_nas.search.proposals import Proposer
 from neptune_nas.study.front import Front, enter, losses_of
@@ -18,7 +18,6 @@ from neptune_nas.study.rungs import Losses, Phase, Rungs
 from neptune_nas.study.settings import Question
 from neptune_nas.study.store import Store
 from neptune_nas.study.trial import State, Trial
-from neptune_nas.watch import ignore
 
 HOPELESS = 10  # trials that fail alike before any has worked
 AHEAD = 1  # calls beyond the engine's slots that wait, so that no slot idles while we think
@@ -31,23 +30,13 @@ class StopSearch(Exception):  # noqa: N818  # no error, as `StopIteration` is no
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When to stop: at `trials` begun, after `seconds`, or after `patience` useless trials.
-
-    Useless are trials, one after the other, that were scored at the last rung and added nothing to
-    the front. Those that the search was told to try are not counted: they are not its finds.
-    """
-
-    trials: int
-    seconds: float | None = None
-    patience: int | None = None
-
-
 @dataclass(slots=True)
 class Coordinator:
-    """Keeps an engine busy with new architectures and promotions until the limits are met.
+    """Keeps an engine busy with new architectures and promotions until the search is over.
 
+    It is over at `budget` trials begun, after `seconds` of a session, or after `patience` useless
+    trials: one after the other, scored at the last rung, that added nothing to the front. Those
+    that the search was told to try are not counted: they are not its finds.
     `measure`: the costs of an architecture, counted and timed.
     `watch`: called after each result, with the trial that it is of; may raise `StopSearch`.
     Going on after a crash is making the unfinished calls again.
@@ -58,11 +47,14 @@ class Coordinator:
     proposer: Proposer
     rungs: Rungs
     measure: Callable[[Any], Mapping[str, float]]
-    watch: Callable[["Coordinator", Trial], None] = ignore
+    budget: int
+    seconds: float | None = None
+    patience: int | None = None
+    watch: Callable[["Coordinator", Trial], None] = lambda *_: None
     trials: dict[int, Trial] = field(init=False, default_factory=dict)
     scored: dict[int, dict[int, Losses]] = field(init=False)
     promoted: dict[int, set[int]] = field(init=False)
-    again: deque[tuple[int, int]] = field(init=False, default_factory=deque)
+    unfinished: deque[tuple[int, int]] = field(init=False, default_factory=deque)
     front: Front = field(init=False, default_factory=list)
     useless: int = field(init=False, default=0)
     exhausted: bool = field(init=False, default=False)
@@ -88,16 +80,16 @@ class Coordinator:
             else:
                 self._count_useless(trial)
 
-    def run(self, engine: Engine, limits: Limits) -> None:
-        """Search until a limit is met.
+    def run(self, engine: Engine) -> None:
+        """Search until it is over.
 
         What the engine raises is raised; whatever was told before then is kept. When time runs out,
         or the watcher has seen enough, what is being evaluated is left as it is, to be evaluated
         again when the study goes on.
         """
-        end = None if limits.seconds is None else monotonic() + limits.seconds
+        end = None if self.seconds is None else monotonic() + self.seconds
         while True:
-            self._fill(engine, limits)
+            self._fill(engine)
             if not engine.pending:
                 break
             results = engine.wait(None if end is None else max(0.0, end - monotonic()))
@@ -109,48 +101,46 @@ class Coordinator:
                 return
         self._settle()
 
-    def _fill(self, engine: Engine, limits: Limits) -> None:
+    def _fill(self, engine: Engine) -> None:
         while len(engine.pending) < engine.slots + AHEAD:
-            heed()
-            call = self._next(engine, limits)
+            raise_held()
+            call = self._next(engine)
             if call is None:
                 return
             engine.submit(call)
 
-    def _next(self, engine: Engine, limits: Limits) -> Call | None:
+    def _next(self, engine: Engine) -> Call | None:
         """The call to make next: one to finish, a promotion, a new trial, or a last promotion."""
-        if self.again:
-            return self._call(*self.again.popleft())
-        if (promotion := self._promotion(engine, limits)) is not None:
+        if self.unfinished:
+            return self._call(*self.unfinished.popleft())
+        if (promotion := self._promotion(engine)) is not None:
             return self._call(*promotion)
-        if self._more_will_come(limits):
+        if self._more_will_come():
             try:
                 return self._call(self._begin(), self.rungs.levels[0])
             except SpaceExhaustedError:
                 self.exhausted = True
-                return self._next(engine, limits)
-        if not engine.pending and (promotion := self._promotion(engine, limits, last=True)):
+                return self._next(engine)
+        if not engine.pending and (promotion := self._promotion(engine, last=True)):
             return self._call(*promotion)
         return None
 
-    def _more_will_come(self, limits: Limits) -> bool:
+    def _more_will_come(self) -> bool:
         """Whether new trials can still begin."""
-        patient = limits.patience is None or self.useless < limits.patience
-        return patient and not self.exhausted and len(self.trials) < limits.trials
+        patient = self.patience is None or self.useless < self.patience
+        return patient and not self.exhausted and len(self.trials) < self.budget
 
-    def _promotion(
-        self, engine: Engine, limits: Limits, *, last: bool = False
-    ) -> tuple[int, int] | None:
+    def _promotion(self, engine: Engine, *, last: bool = False) -> tuple[int, int] | None:
         waiting = {
             number
             for number, trial in self.trials.items()
             if trial.state is State.RUNNING and number not in engine.pending
         }
         return self.rungs.promotable(
-            self.scored, self.promoted, waiting, self._phase(limits), is_last_call=last
+            self.scored, self.promoted, waiting, self._phase(), is_last_call=last
         )
 
-    def _phase(self, limits: Limits) -> Phase:
+    def _phase(self) -> Phase:
         """Whether trials that are better may yet come before the search ends.
 
         A search that may end any time does not wait for them. Nor does one with several scored
@@ -158,13 +148,9 @@ class Coordinator:
         trials that finish, and the sooner some do, the better. Everything else about a trial is
         known at its first rung.
         """
-        if (
-            limits.seconds
-            or limits.patience
-            or sum(aim.is_scored for aim in self.question.aims) > 1
-        ):
+        if self.seconds or self.patience or sum(aim.is_scored for aim in self.question.aims) > 1:
             return Phase.OPEN
-        return Phase.EARLY if self._more_will_come(limits) else Phase.LATE
+        return Phase.EARLY if self._more_will_come() else Phase.LATE
 
     def _begin(self) -> int:
         """Make the next proposal a trial, and return its number."""
@@ -221,8 +207,8 @@ class Coordinator:
             self._finish(trial, State.FAILED)
         elif len(trial.scores_at(last)) >= self.question.repeats:
             self._finish(trial, State.FINISHED)
-        elif (missing := self._unfinished(trial)) is not None:
-            self.again.append((trial.number, missing))
+        elif (missing := self._missing_level(trial)) is not None:
+            self.unfinished.append((trial.number, missing))
 
     def _note(self, trial: Trial, level: int) -> None:
         """Enter a trial's standing at a level, and that it went past the levels below."""
@@ -232,7 +218,7 @@ class Coordinator:
         if any(score.fidelity > level for score in trial.scores):
             self.promoted[level].add(trial.number)
 
-    def _unfinished(self, trial: Trial) -> int | None:
+    def _missing_level(self, trial: Trial) -> int | None:
         """The level at which a running trial misses a score; None if it misses none or waits."""
         first, last = self.rungs.levels[0], self.rungs.levels[-1]
         if not trial.scores_at(first):
@@ -279,3 +265,9 @@ class Coordinator:
         if trial.score is None or trial.state in (State.FAILED, State.RUNNING):
             return None
         return values_of(self.question.aims, trial)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether trials are missing or unfinished."""
+        is_running = any(trial.state is State.RUNNING for trial in self.trials.values())
+        return len(self.trials) < self.budget or is_running

@@ -8,21 +8,21 @@ from time import perf_counter
 from typing import Any
 
 from neptune_nas.architecture.codec import key
-from neptune_nas.devices.threads import torch_threads
+from neptune_nas.devices.processor import torch_threads
 from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.registry import COST
 from neptune_nas.metrics.score import Score
-from neptune_nas.search.config import Search
-from neptune_nas.search.recount import check_costs
+from neptune_nas.search.assembly import Assembly
+from neptune_nas.search.config import Say, Search, ignore
+from neptune_nas.search.provenance import check_costs
 from neptune_nas.search.resume import study_of
-from neptune_nas.search.run import Say, unexpected
-from neptune_nas.search.subject import Subject
+from neptune_nas.search.run import surprises
+from neptune_nas.search.warm_start import first_of
 from neptune_nas.study.progress import is_complete
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question
 from neptune_nas.study.study import Study
-from neptune_nas.watch import ignore
 
 CANDIDATES = 21  # of which the one with the median FLOPs is trained
 
@@ -32,9 +32,8 @@ class Plan:
     """The study that would be made, and one candidate trained.
 
     `study`: as it stands with what is asked of it now; None for a new one. `score`: None where
-    nothing is left to search. `seconds`: for what is left, by the candidate's time. `sharing`: how
-    many run on each GPU, and why. `first`: how many given architectures
-    would be tried first.
+    nothing is left to search. `seconds`: for what is left, by the candidate's time. `first`: how
+    many given architectures would be tried first.
     """
 
     folder: Path
@@ -46,7 +45,6 @@ class Plan:
     seconds: float
     trials: int
     jobs: int
-    sharing: str = ""
     first: int = 0
 
 
@@ -55,59 +53,57 @@ def plan(search: Search, say: Say = ignore) -> Plan:
 
     None is trained where the study has all its trials. `say`: as of `Search.run`.
     """
-    subject, opening, question = search.subject, search.opening, search.question
-    if subject.takes_long:
-        say(subject.takes_long)
-    if subject.left_out:
-        say(subject.left_out)
-    subject.try_sampler()
-    given = search.to_try_first()
-    settings = opening.settle(subject.facts())
-    opening.check_places(settings)
+    parts, question = search.assembly, search.question
+    if parts.slow_start:
+        say(parts.slow_start)
+    if parts.exclusions:
+        say(parts.exclusions)
+    parts.try_sampler()
+    given = first_of(parts)
+    settings = parts.settings(parts.facts())
+    parts.check_places(settings)
     study = replace(study_of(search), settings=settings) if search.folder.exists else None
     if study is not None:
-        check_costs(search.folder.path, study.trials, subject.costs.counted)
+        check_costs(search.folder.path, study.trials, parts.costs.counted)
     begun = len(study.trials) if study else 0
-    for sentence in unexpected(begun, search.trials, len(given)):
+    for sentence in surprises(begun, search.trials, len(given)):
         say(sentence)
-    sharing, jobs = search.sharing, search.slots.jobs  # before the candidate takes memory
     is_over = study is not None and is_complete(study)
-    first = next(level for level in question.rungs if level)  # 0 is a proxy
-    score = None if is_over else tried(subject, first, search.slots.threads)
-    an_epoch = score.seconds / first if score else 0.0
+    lowest = next(level for level in question.rungs if level)  # 0 is a proxy
+    score = None if is_over else score_candidate(parts, lowest)
+    an_epoch = score.seconds / lowest if score else 0.0
     return Plan(
         folder=search.folder.path,
         study=study,
         question=question,
         facts=settings.facts,
-        survey=subject.surveyed,
+        survey=parts.survey,
         score=score,
-        seconds=an_epoch * epochs_left(question, search.trials, study) / jobs,
+        seconds=an_epoch * epochs_left(question, search.trials, study) / parts.slots.jobs,
         trials=search.trials,
-        jobs=jobs,
-        sharing=sharing.why if sharing else "",
+        jobs=parts.slots.jobs,
         first=min(len(given), max(0, search.trials - begun)),
     )
 
 
-def tried(subject: Subject, level: int, threads: int) -> Score:
-    """The score of a typical candidate at a rung, with as many threads as a worker has."""
-    candidate = typical(subject)
-    seed = seed_for(subject.question.seed, key(candidate))
-    with torch_threads(threads):
-        subject.task.evaluator(candidate, level, seed)  # warms up: the first call is slower
+def score_candidate(parts: Assembly, level: int) -> Score:
+    """Return the score of a typical candidate at a rung, with as many threads as a worker has."""
+    candidate, evaluator = typical(parts), parts.bench.evaluator
+    seed = seed_for(parts.search.question.seed, key(candidate))
+    with torch_threads(parts.slots.threads):
+        evaluator(candidate, level, seed)  # warms up: the first call is slower
         begun = perf_counter()
-        score = subject.task.evaluator(candidate, level, seed)
+        score = evaluator(candidate, level, seed)
     return replace(score, seconds=score.seconds or perf_counter() - begun)
 
 
-def typical(subject: Subject) -> Any:
-    """The architecture with the median FLOPs of some that may be trained."""
-    rng = Random(subject.question.seed)
-    sampled = (subject.space.sample(rng) for _ in range(CANDIDATES))
-    fits = [each for each in sampled if subject.costs.feasible(each)]
-    fits = fits or [subject.surveyed.require_example()]
-    return sorted(fits, key=lambda each: subject.costs.value(COST.name, each))[len(fits) // 2]
+def typical(parts: Assembly) -> Any:
+    """Return the architecture with the median FLOPs of some that may be trained."""
+    rng = Random(parts.search.question.seed)
+    sampled = (parts.space.sample(rng) for _ in range(CANDIDATES))
+    fits = [each for each in sampled if parts.costs.feasible(each)]
+    fits = fits or [parts.survey.require_example()]
+    return sorted(fits, key=lambda each: parts.costs.value(COST.name, each))[len(fits) // 2]
 
 
 def epochs_left(question: Question, trials: int, study: Study | None) -> float:

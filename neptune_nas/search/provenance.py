@@ -1,123 +1,127 @@
-"""Opening a study to search in it: a new one with its facts found, or an old one gone on with."""
+"""What a study began with: the space, the data and the machine, and whether a search agrees."""
 
 import platform
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from neptune_nas import __version__
-from neptune_nas.devices.mode import Modes
-from neptune_nas.engine.plan import usable_cores
-from neptune_nas.errors import StudyError
-from neptune_nas.search.task import Task
+from neptune_nas.devices.processor import hardware
+from neptune_nas.errors import ArchitectureError, StudyError
+from neptune_nas.evaluators.bench import Bench
+from neptune_nas.metrics.registry import COUNTED
 from neptune_nas.space import Space
 from neptune_nas.study.folder import Folder, read_settings, write_settings
-from neptune_nas.study.settings import Facts, Question, Settings, unlike
-from neptune_nas.text import as_typed, counted
+from neptune_nas.study.settings import Facts, Settings, unlike
+from neptune_nas.study.trial import Trial
+from neptune_nas.text import as_typed
 
 PACKAGES = ("torch", "optuna", "numpy")
 CHECKED = ("data_fingerprint", "input_shape", "classes")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a command asks of a study: its total of trials, its question, and where both go.
-
-    `name`: of a new study; one that is there keeps its own, wherever its folder went. `storage`: a
-    database's URL without its password; empty asks for the one that the study has.
-    """
-
-    name: str
-    trials: int
-    question: Question
-    storage: str = ""
-
-
-def facts_of(
-    space: Space[Any],
-    task: Task,
-    reference: tuple[float, ...],
-    device: str,
-    modes: Modes | None,
-) -> Facts:
-    """What is found about a space and what it is measured on, on this machine and now."""
+def provenance(space: Space[Any], bench: Bench, reference: tuple[float, ...]) -> Facts:
+    """Return what is found about a space and what it is measured on, on this machine and now."""
     count = space.count()
     interval = "" if count.is_exact else f" ({count.low} to {count.high})"
     return Facts(
         space_name=space.name,
         space_size=f"{count.value}{interval}",
         space_fingerprint=space.fingerprint,
-        data_fingerprint=task.fingerprint,
-        input_shape=task.input_shape,
-        classes=task.classes,
-        images=task.images,
-        guess=dict(task.guess),
+        data_fingerprint=bench.fingerprint,
+        input_shape=bench.input_shape,
+        classes=bench.classes,
+        images=bench.images,
+        guess=dict(bench.guess),
         reference=reference,
-        device=device,
+        device="cpu",
         hardware=hardware(),
         created=now(),
         versions=versions(),
         outline=space.outline,
-        modes=modes,
+        source=bench.source,
     )
 
 
-def settle_settings(folder: Folder, asked: Asked, facts: Facts) -> Settings:
-    """The settings to search by: those on disk if they agree with what is asked, else new ones.
+def settings_for(folder: Folder, asked: Settings) -> Settings:
+    """Return the settings to search by: those on disk if they agree with `asked`, else `asked`.
 
-    `facts`: about the space and the data as they are now.
     Raises `StudyError` naming the first difference to what the study began with.
     """
     if not folder.exists:
-        return Settings(asked.name, asked.trials, asked.question, facts, asked.storage)
+        return asked
     old = read_settings(folder.settings)
-    for what, ours, theirs in differences(old, asked, facts):
+    for what, now, then in differences(old, asked):
         raise StudyError(
-            f"study {folder.path} was begun with {what} {as_typed(theirs)}, but now it is "
-            f"{as_typed(ours)}: give this search another `name` (--study-name), or ask for what "
+            f"study {folder.path} was begun with {what} {as_typed(then)}, but now it is "
+            f"{as_typed(now)}: give this search another `name` (--study-name), or ask for what "
             f"the study has."
         )
-    return replace(old, trials=asked.trials, facts=replace(old.facts, versions=facts.versions))
+    versions = asked.facts.versions
+    return replace(old, trials=asked.trials, facts=replace(old.facts, versions=versions))
 
 
-def differences(old: Settings, asked: Asked, facts: Facts) -> Iterator[tuple[str, Any, Any]]:
-    """What a study began with and what is asked of it now, where they contradict each other."""
+def differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what a study began with and what is asked of it now, where they contradict."""
+    then, now = old.facts, asked.facts
     if asked.storage and asked.storage != old.storage:
         yield "storage", asked.storage, old.storage or "study.db"
     yield from unlike(old.question, asked.question)
-    paths = dict.fromkeys([*old.facts.outline, *facts.outline])
-    for path in paths:
-        ours, theirs = facts.outline.get(path), old.facts.outline.get(path)
-        if ours != theirs:
-            yield f"`{path}` of the space as", ours or "not there", theirs or "not there"
+    for path in dict.fromkeys([*then.outline, *now.outline]):
+        if now.outline.get(path) != then.outline.get(path):
+            ours, theirs = (facts.outline.get(path) or "not there" for facts in (now, then))
+            yield f"`{path}` of the space as", ours, theirs
     for field in CHECKED:
-        ours, theirs = getattr(facts, field), getattr(old.facts, field)
-        if ours != theirs:
-            yield field.replace("_", " "), ours, theirs
-    if facts.modes not in (None, old.modes):
-        yield "modes", str(facts.modes), str(old.modes)
-    for name in dict.fromkeys([*old.facts.timed, *facts.timed]):
-        ours, theirs = facts.timed.get(name), old.facts.timed.get(name)
-        if ours != theirs:
-            yield name, ours or "not timed", theirs or "not timed"
+        if getattr(now, field) != getattr(then, field):
+            yield field.replace("_", " "), getattr(now, field), getattr(then, field)
+    if now.numerics not in (None, then.numerics):
+        yield "precision and layout", str(now.numerics), str(then.numerics)
+    for name in dict.fromkeys([*then.timed, *now.timed]):
+        if now.timed.get(name) != then.timed.get(name):
+            ours, theirs = (facts.timed.get(name, "not timed") for facts in (now, then))
+            yield name, ours, theirs
 
 
-def begin(folder: Folder, settings: Settings) -> None:
+def write_if_new(folder: Folder, settings: Settings) -> None:
     """Write the settings, unless they stand there already."""
     if not folder.exists or read_settings(folder.settings) != settings:
         write_settings(folder, settings)
 
 
+def check_costs(
+    folder: Path, trials: Iterable[Trial], count: Callable[[Any], Mapping[str, float]]
+) -> None:
+    """Refuse to go on with a study one of whose trials has another exact cost than was stored.
+
+    `count`: the counted costs of an architecture as it is now. Raises `StudyError` for the first
+    such trial.
+    """
+    for trial in trials:
+        try:
+            now = count(trial.architecture)
+        except ArchitectureError as error:
+            why = str(error).rstrip(".")
+            raise _changed(folder, trial, f"cannot be counted now ({why})") from error
+        for each in COUNTED:
+            then = trial.values.get(each.name)
+            if then is not None and now.get(each.name, then) != then:
+                how = f"had {then:,.10g} {each.title}, but now {now[each.name]:,.10g}"
+                raise _changed(folder, trial, how)
+
+
+def _changed(folder: Path, trial: Trial, how: str) -> StudyError:
+    return StudyError(
+        f"trial {trial.number} of study {folder} {how}: the code that builds it, or its table, was "
+        f"changed since; undo that, or begin another study by another `name` (--study-name)."
+    )
+
+
 def now() -> str:
     """The present moment, ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def hardware() -> str:
-    """The machine in a few words: system, architecture, cores."""
-    return f"{platform.system()} {platform.machine()}, {counted(usable_cores(), 'core')}"
 
 
 def versions() -> dict[str, str]:

@@ -4,30 +4,26 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from neptune_nas.architecture.codec import type_name
 from neptune_nas.architecture.fields import record_classes
 from neptune_nas.errors import StudyError
-from neptune_nas.evaluators.evaluator import Evaluator
-from neptune_nas.evaluators.parameters import code_of, parameters_of
+from neptune_nas.evaluators.evaluator import Evaluator, traits_of
+from neptune_nas.evaluators.parameters import parameters_of
+from neptune_nas.evaluators.short_training import TRAINING
+from neptune_nas.evaluators.tabular import table_in
 from neptune_nas.files.atomic import folder_name
+from neptune_nas.files.schema import decode, located
 from neptune_nas.search.config import Search
-from neptune_nas.search.recount import check_costs
+from neptune_nas.search.provenance import check_costs
 from neptune_nas.space import Space
-from neptune_nas.study.folder import open_folder, read_settings, record_from
+from neptune_nas.study.folder import open_folder, read_settings
 from neptune_nas.study.read import read_study
-from neptune_nas.study.settings import (
-    TABLE,
-    TRAINING,
-    Question,
-    unlike,
-    unlike_parameters,
-)
+from neptune_nas.study.settings import Question, unlike, unlike_parameters
 from neptune_nas.study.study import Study
 from neptune_nas.text import as_typed
 from neptune_nas.training.recipe import Recipe
 
 
-def asked_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
+def arguments_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
     """The arguments of `Search` that ask a `study.toml`'s question again.
 
     `own`: the evaluator, where that is one of the user's own. Raises `StudyError` where it is
@@ -36,10 +32,11 @@ def asked_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
     settings = read_settings(file)
     check_evaluator(file, settings.question, own)
     question = {name.name: getattr(settings.question, name.name) for name in fields(Question)}
-    recipe = record_from(Recipe, question.pop("recipe"), f"{file}: `recipe`")
-    evaluator, proxy = question.pop("evaluator"), question.pop("proxy")
-    del question["evaluator_kwargs"], question["scored"]  # the evaluator itself has them
-    table = Path(evaluator.removeprefix(TABLE)) if evaluator.startswith(TABLE) else None
+    with located(file):
+        recipe = decode(Recipe, question.pop("recipe"), "question.recipe")
+    table, proxy = table_in(question.pop("evaluator")), question.pop("proxy")
+    for name in ("evaluator_kwargs", "scored", "unit", "trains"):
+        del question[name]  # the evaluator itself has them
     more = {"recipe": recipe, "trials": settings.trials, "table": table, "proxy": proxy or None}
     return {**question, **more, "evaluator": own}
 
@@ -47,12 +44,12 @@ def asked_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
 def check_evaluator(file: Path, question: Question, own: Evaluator | None) -> None:
     """Refuse an evaluator that is not what the study in `file` was asked of, or its lack."""
     asked = question.evaluator
-    if own is None and asked != TRAINING and not asked.startswith(TABLE):
+    if own is None and asked != TRAINING.name and table_in(asked) is None:
         raise StudyError(
             f"{file}: `evaluator` is {asked}, which has to be given again: as `evaluator` "
             f"(--evaluator), with the arguments that it had."
         )
-    if own is not None and (name := type_name(code_of(own))) != asked:
+    if own is not None and (name := traits_of(own).name) != asked:
         raise StudyError(
             f"{file}: `evaluator` is {asked}, but got {name}: give what the study began with."
         )
@@ -76,7 +73,7 @@ def search_of(
     path = Path(path)
     folder = open_folder(path)
     place = path if path.name not in ("", "..") else path.resolve()
-    asked = asked_in(folder.settings, evaluator)
+    asked = arguments_in(folder.settings, evaluator)
     if (plain := folder_name(place.name)) != place.name:
         raise StudyError(f"{path} must be named as a study is, such as {plain}: rename it.")
     return Search(
@@ -89,7 +86,7 @@ def search_of(
 
 def study_of(search: Search) -> Study:
     """The study of a search that was made before, its records those of the search's own space."""
-    allow = tuple(record_classes(search.target.template))
+    allow = tuple(record_classes(search.found_space.template))
     return read_study(search.folder.path, search.storage, allow)
 
 
@@ -100,12 +97,12 @@ def check_same(search: Search, study: Study) -> None:
     asked = replace(search.question, space=settings.question.space)
     for what, ours, theirs in (
         *unlike(settings.question, asked),
-        ("data", search.task.fingerprint, facts.data_fingerprint),
-        ("space", search.target.fingerprint, facts.space_fingerprint),
+        ("data", search.assembly.bench.fingerprint, facts.data_fingerprint),
+        ("space", search.found_space.fingerprint, facts.space_fingerprint),
     ):
         if ours != theirs:
             raise StudyError(
                 f"study {search.folder.path} was begun with {what} {as_typed(theirs)}, but now it "
                 f"is {as_typed(ours)}: its scores cannot be compared with new ones."
             )
-    check_costs(search.folder.path, study.trials, search.subject.costs.counted)
+    check_costs(search.folder.path, study.trials, search.assembly.costs.counted)

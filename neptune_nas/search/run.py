@@ -1,27 +1,28 @@
-"""A search at work: from what is asked to the study with its tables, report and best."""
+"""A search at work: from its parts to the study with its tables, report and best."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import count
+from time import monotonic, time
 from typing import Any
 
-from optuna.samplers import BaseSampler
+from threadpoolctl import threadpool_limits
 
-from neptune_nas.architecture.fields import record_classes
 from neptune_nas.engine.engine import Engine
+from neptune_nas.engine.plan import own_modules
+from neptune_nas.engine.process import end_if_unguarded, start_fork_server
 from neptune_nas.errors import NeptuneError
 from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.report.outputs import write_outputs
-from neptune_nas.search.coordinator import Coordinator, Limits
-from neptune_nas.search.opening import Opening
+from neptune_nas.search.assembly import Assembly
+from neptune_nas.search.config import Say
+from neptune_nas.search.coordinator import Coordinator
 from neptune_nas.search.proposals import Proposer
-from neptune_nas.search.provenance import begin
-from neptune_nas.search.recount import check_costs
-from neptune_nas.search.session import run_session
-from neptune_nas.search.subject import Subject
-from neptune_nas.search.warm_start import left_out
+from neptune_nas.search.provenance import check_costs, write_if_new
+from neptune_nas.search.warm_start import first_of, leftover
 from neptune_nas.study.objectives import directions
-from neptune_nas.study.progress import Progress, Tracker
+from neptune_nas.study.progress import OnProgress, Tracker
 from neptune_nas.study.read import snapshot
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Settings
@@ -29,79 +30,122 @@ from neptune_nas.study.store import Store
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted
-from neptune_nas.watch import ignore
 
-Watch = Callable[[Progress], None]
-Say = Callable[[str], None]
+COUNTS_EVERY = 25  # results between two notes of the sums that no trial holds
 
 
-def run_search(
-    opening: Opening,
-    subject: Subject,
-    make_engine: Callable[[], Engine],
-    limits: Limits,
-    watch: Watch,
-    say: Say = ignore,
-    *,
-    first: Sequence[Any] = (),
-) -> Study:
-    """Search until a limit is met, then write the study's tables, report and best.
+def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
+    """Search until it is over, then write the study's tables, report and best, as `Search.run`.
 
-    `first`: feasible architectures of the space, to be tried before the sampler's own; `say` is
-    told how many of them have no trial left, of a study that has more trials than asked for, and
-    that networks cannot be built. What was found is written too where the search ends with an
-    error, which is then raised.
+    What was found is written too where the search ends with an error, which is then raised.
     """
-    facts, sampler = subject.facts(), subject.sampler()
-    if subject.left_out:
-        say(subject.left_out)
-    if not opening.folder.exists:
-        subject.try_sampler()
-    with ctrl_c_held(), opening.folder.locked():
-        settings = opening.settle(facts)
-        store = opening.open_store(settings, record_classes(subject.space.template))
-        begin(opening.folder, settings)
-        coordinator = coordinator_of(subject, sampler, store, first)
+    end_if_unguarded()
+    search, folder = parts.search, parts.search.folder
+    if search.engine == "local":
+        start_fork_server(own_modules(parts.evaluator))  # it imports while facts are found
+    if not folder.exists:
+        parts.slots  # noqa: B018  # refuses what this machine or the cluster lacks
+    if parts.slow_start:
+        say(parts.slow_start)
+    first = first_of(parts)
+    facts = parts.facts()
+    if parts.exclusions:
+        say(parts.exclusions)
+    if not folder.exists:
+        parts.try_sampler()
+    with ctrl_c_held(), folder.locked():
+        settings = parts.settings(facts)
+        store = parts.open_store(settings)
+        write_if_new(folder, settings)
+        coordinator = coordinator_of(parts, store, first)
         try:
             coordinator.load()
-            check_costs(opening.folder.path, coordinator.trials.values(), subject.costs.counted)
-            for sentence in unexpected(len(coordinator.trials), limits.trials, len(first)):
+            check_costs(folder.path, coordinator.trials.values(), parts.costs.counted)
+            for sentence in surprises(len(coordinator.trials), search.trials, len(first)):
                 say(sentence)
-            coordinator.watch = told(settings, coordinator.trials.values(), watch)
-            run_session(coordinator, store, make_engine, limits)
+            coordinator.watch = progress_to(watch, settings, coordinator.trials.values())
+            run_session(coordinator, store, parts.engine)
         except BaseException:
             with suppress(NeptuneError):  # the first mistake is the one to tell
-                write_outputs(snapshot(opening.folder, settings, store))
+                write_outputs(snapshot(folder, settings, store))
             raise
-        study = snapshot(opening.folder, settings, store)
+        study = snapshot(folder, settings, store)
         write_outputs(study)
     return study
 
 
-def unexpected(begun: int, asked: int, given: int) -> Iterator[str]:
-    """That so many trials in all are fewer than are begun, or have no room for what is given."""
+def surprises(begun: int, asked: int, given: int) -> Iterator[str]:
+    """Yield that so many trials in all are fewer than have begun, or leave no room for `given`."""
     if begun > asked:
         yield (
             f"The study has {counted(begun, 'trial')} already, more than the {asked} in all that "
             f"`trials` (--trials) asks for: no new ones are begun."
         )
-    if sentence := left_out(given, asked - begun):
+    if sentence := leftover(given, asked - begun):
         yield sentence
 
 
-def coordinator_of(
-    subject: Subject, sampler: BaseSampler, store: Store, first: Sequence[Any]
-) -> Coordinator:
-    """The one who asks, submits and tells."""
-    question = subject.question
-    proposer = Proposer(subject.problem, sampler, directions(question.aims), deque(first))
-    rungs = Rungs(question.rungs, question.reduction)
-    return Coordinator(question, store, proposer, rungs, subject.costs.measure)
+def coordinator_of(parts: Assembly, store: Store, first: Sequence[Any]) -> Coordinator:
+    """Return the one who asks, submits and tells."""
+    search, question = parts.search, parts.search.question
+    aims = directions(question.aims)
+    return Coordinator(
+        question,
+        store,
+        Proposer(parts.problem, parts.sampler(), aims, deque(first)),
+        Rungs(question.rungs, question.reduction),
+        parts.costs.measure,
+        budget=search.trials,
+        seconds=search.timeout,
+        patience=search.patience,
+    )
 
 
-def told(
-    settings: Settings, earlier: Iterable[Trial], watch: Watch
+def progress_to(
+    watch: OnProgress, settings: Settings, earlier: Iterable[Trial]
 ) -> Callable[[Coordinator, Trial], None]:
-    """What has `watch` know after each result how far the search is."""
+    """Return what tells `watch` after each result how far the search is."""
     tracker = Tracker(settings, earlier)
     return lambda coordinator, trial: watch(tracker.progress(len(coordinator.trials), trial))
+
+
+def run_session(coordinator: Coordinator, store: Store, make_engine: Callable[[], Engine]) -> None:
+    """Search until it is over; an engine is made only if there is anything to do."""
+    if not coordinator.has_work:
+        return
+    began, before, results = monotonic(), {**store.counts(), "began": time()}, count(1)
+    store.set_counts(before)
+    # The samplers' linear algebra is small: more threads would only take cores from the workers.
+    with threadpool_limits(limits=1), make_engine() as engine:
+        watch = coordinator.watch
+
+        def note() -> None:
+            store.set_counts(spent(before, coordinator, engine, monotonic() - began))
+
+        def watch_and_note(coordinator: Coordinator, trial: Trial) -> None:
+            if next(results) % COUNTS_EVERY == 0:
+                note()
+            watch(coordinator, trial)
+
+        coordinator.watch = watch_and_note
+        try:
+            coordinator.run(engine)
+            note()
+        except KeyboardInterrupt:
+            note()
+            raise
+
+
+def spent(
+    before: Mapping[str, float], coordinator: Coordinator, engine: Engine, seconds: float
+) -> dict[str, float]:
+    """Return the sums that no trial holds: those of earlier sessions and of this one."""
+    session = {
+        "duplicates": coordinator.proposer.duplicates,
+        "infeasible": coordinator.proposer.infeasible,
+        "wall_seconds": seconds,
+        "slot_seconds": seconds * engine.slots,
+        "worker_deaths": engine.usage.deaths,
+    }
+    sums = {name: before.get(name, 0) + value for name, value in session.items()}
+    return {**before, **sums, "exhausted": float(coordinator.exhausted)}

@@ -1,10 +1,11 @@
 """Whether a space holds only networks that can be built, and whether it holds a given one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
-from neptune_nas.errors import SpaceError
+from neptune_nas.errors import ArchitectureError, SpaceError
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.registry import COST
 from neptune_nas.models.architecture_file import load
@@ -14,26 +15,38 @@ from neptune_nas.space.locate import find_module, records_of
 from neptune_nas.text import counted
 
 SAMPLES = 200
-SIDE = 64  # images large enough for most spaces; too small a one says which size is needed
+SIDES = (64, 32, 224, 28, 16, 8)  # pixels, tried in turn: networks may need any
+CHANNELS, OUTPUTS = 3, 10
 
 
 def check_space(name: str) -> str:
-    """Build a uniform sample on the meta device; one sentence that says what was found.
+    """Build a uniform sample on the meta device, and say in a sentence what was found.
 
-    Raises `SpaceError` or `ArchitectureError` for the first that cannot be built.
+    The images are of the first of some sizes for which all can be built. Raises `SpaceError`, or
+    `ArchitectureError` for what the first size lacks where there is none.
     """
     space, rng = find_space(name), Random(0)
     sample = [space.sample(rng) for _ in range(SAMPLES)]
     least = max(map(least_size, sample))
-    model = CostModel((3, max(SIDE, least), max(SIDE, least)), 10)
-    flops = sorted(model.value(COST.name, architecture) for architecture in sample)
-    count = space.count()
+    side, flops = _counted(sample, [side for side in SIDES if side >= least] or [least])
+    count, needed = space.count(), f", which must have at least {counted(least, 'pixel')} a side"
     return (
         f"space '{space.name}' is sound: {counted(count.value, 'architecture')}, {SAMPLES} of them "
-        f"built; {flops[0] / 1e6:.2f} to {flops[-1] / 1e6:.2f} MFLOPs on 3x{model.input_shape[1]}x"
-        f"{model.input_shape[2]} images, which must have at least {counted(least, 'pixel')} a "
-        f"side."
+        f"built; {flops[0] / 1e6:.2f} to {flops[-1] / 1e6:.2f} MFLOPs on {CHANNELS}x{side}x{side} "
+        f"images{needed if least > 1 else ''}."
     )
+
+
+def _counted(sample: Sequence[Any], sides: Sequence[int]) -> tuple[int, list[float]]:
+    """Return the first side with which all architectures can be built, and their FLOPs, rising."""
+    refusals: list[ArchitectureError] = []
+    for side in sides:
+        model = CostModel((CHANNELS, side, side), OUTPUTS)
+        try:
+            return side, sorted(model.value(COST.name, architecture) for architecture in sample)
+        except ArchitectureError as error:
+            refusals.append(error)
+    raise refusals[0]
 
 
 def check_inside(name: str, file: Path, allow: Iterable[type] = ()) -> str:

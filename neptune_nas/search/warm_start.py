@@ -1,6 +1,6 @@
 """Architectures that a search is told to try first: read, and refused where it could not."""
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from neptune_nas.architecture.codec import NotAllowedError
 from neptune_nas.architecture.fields import record_classes
 from neptune_nas.errors import FileFormatError, OptionError, StudyError
 from neptune_nas.models.architecture_file import ExportedArchitecture, load
-from neptune_nas.search.subject import Subject
+from neptune_nas.search.assembly import Assembly
 from neptune_nas.space import Space
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study
@@ -70,8 +70,8 @@ def _front(study: Study) -> Iterator[Given]:
         yield Given(trial.architecture, f"trial {trial.number} of {study.folder}")
 
 
-def left_out(given: int, left: int) -> str:
-    """That there are more architectures `given` than trials `left`, in a sentence; else empty."""
+def leftover(given: int, left: int) -> str:
+    """Return in a sentence that more architectures are `given` than trials `left`; else empty."""
     if given <= (room := max(0, left)):
         return ""
     return (
@@ -80,23 +80,29 @@ def left_out(given: int, left: int) -> str:
     )
 
 
-def to_try(subject: Subject, given: Iterable[Given], tried: Container[str]) -> tuple[Any, ...]:
-    """The architectures that are not `tried`, by name, each network once.
+def first_of(parts: Assembly) -> tuple[Any, ...]:
+    """Return the architectures of `first` that the study has not begun to try, each network once.
 
-    Raises `OptionError` for one that is not in the space, cannot be built for the images, or breaks
-    a constraint.
+    Raises `OptionError` for one that is not in the space, cannot be built, or breaks a constraint.
     """
+    search = parts.search
+    if not search.first:
+        return ()
+    tried: set[str] = set()
+    if search.folder.exists:
+        study = read_study(search.folder.path, search.storage, parts.records)
+        tried = {trial.key for trial in study.trials}
     new: dict[str, Any] = {}
-    for each in given:
-        if (wrong := subject.space.explain(each.architecture)) is not None:
+    for each in given_in(search.first, parts.space):
+        if (wrong := parts.space.explain(each.architecture)) is not None:
             raise OptionError(
-                f"`first`: {each.name} is not in space '{subject.space.name}': {wrong}; leave it "
+                f"`first`: {each.name} is not in space '{parts.space.name}': {wrong}; leave it "
                 f"out, or search a space that has it."
             )
-        name = subject.problem.name(each.architecture)
+        name = parts.problem.name(each.architecture)
         if name in tried or name in new:
             continue
-        if (obstacle := subject.costs.obstacle(each.architecture)) is not None:
+        if (obstacle := parts.costs.obstacle(each.architecture)) is not None:
             raise OptionError(
                 f"`first`: {each.name} cannot be tried, since {obstacle}; leave it out, or loosen "
                 f"the constraints."

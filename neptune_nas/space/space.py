@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import chain, islice
-from math import ceil, floor, sqrt
+from math import ceil, floor
 from random import Random
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -356,10 +356,10 @@ class Space(Generic[T]):
             )
 
 
-def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's 95% interval for a share of which `hits` of `n` were seen."""
-    share, shrink = hits / n, 1 + z * z / n
-    middle = (share + z * z / (2 * n)) / shrink
-    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrink
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """Return Wilson's 95% interval for a share of which `hits` of `n` were seen."""
+    from scipy.stats import binomtest  # here, since only estimates need it and it takes a second
+
+    interval = binomtest(hits, n).proportion_ci(method="wilson")
     # Where all or none were seen, an end is the share itself, which rounding could step over.
-    return middle - half if hits else 0.0, middle + half if hits < n else 1.0
+    return float(interval.low) if hits else 0.0, float(interval.high) if hits < n else 1.0

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from statistics import fmean
-from typing import Any
 
-from neptune_nas.files.schema import COUNT, LIST, NUMBER, OBJECT, SIZE, TEXT, Rule, check_fields
+from neptune_nas.files.rules import Count, Number, Size
 from neptune_nas.metrics.registry import COST, PARAMS
-from neptune_nas.metrics.score import Score, score_in, score_to_json
+from neptune_nas.metrics.score import Score, score_to_json
 from neptune_nas.study.agreement import LEAST, Agreement, agreement
 from neptune_nas.study.measured_file import read_measured, write_measured
 from neptune_nas.study.settings import Question
@@ -24,9 +23,6 @@ NEEDED = f"an audit needs {LEAST} architectures to compare, and {ENOUGH} for a v
 NAN = float("nan")
 SIZES = (PARAMS, COST)  # what costs nothing to rank by
 
-MEASURED: Mapping[str, Rule] = {"epochs": SIZE, "truths": LIST}
-TRUTH: Mapping[str, Rule] = {"number": COUNT, "key": TEXT, "score": OBJECT, "proxies": OBJECT}
-
 Agreements = tuple[Agreement, ...]
 
 
@@ -34,17 +30,17 @@ Agreements = tuple[Agreement, ...]
 class Truth:
     """One trial's architecture at full budget, and what zero-cost proxies say of it."""
 
-    number: int
+    number: Count
     key: str
     score: Score
-    proxies: dict[str, float]
+    proxies: dict[str, Number]
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What an audit has measured so far: `epochs` is the full budget."""
 
-    epochs: int
+    epochs: Size
     truths: tuple[Truth, ...] = ()
 
 
@@ -156,21 +152,5 @@ def write_audit(file: Path, measured: Measured) -> None:
 
 
 def read_audit(file: Path) -> Measured:
-    """Read an `audit.json`; raises `FileFormatError` for what is none."""
-
-    def parse(content: dict[str, Any]) -> Measured:
-        truths = (_truth(item, f"truths.{i}.") for i, item in enumerate(content["truths"]))
-        return Measured(content["epochs"], tuple(truths))
-
-    return read_measured(file, MEASURED, parse)
-
-
-def _truth(data: object, path: str) -> Truth:
-    item = check_fields(data, TRUTH, path)
-    proxies = dict.fromkeys(item["proxies"], NUMBER)
-    return Truth(
-        number=item["number"],
-        key=item["key"],
-        score=score_in(item["score"], f"{path}score."),
-        proxies=check_fields(item["proxies"], proxies, f"{path}proxies."),
-    )
+    """Return what `write_audit` wrote; raises `FileFormatError` for another file."""
+    return read_measured(file, Measured)

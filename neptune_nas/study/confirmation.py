@@ -8,27 +8,19 @@ the score that it was chosen for included, so that it stays a little too high.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from neptune_nas.errors import FileFormatError, OptionError
+from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.seeds import seed_for
-from neptune_nas.files.schema import COUNT, LIST, OBJECT, SIZE, TEXT, Rule, check_fields
-from neptune_nas.metrics.score import Score, score_to_json, scores_in
+from neptune_nas.files.rules import Count, Size, at_least
+from neptune_nas.files.schema import check
+from neptune_nas.metrics.score import Score, score_to_json
 from neptune_nas.study.measured_file import read_measured, write_measured
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 
 PLACES = 5  # of a ranking, unless it is said
-
-FILE: Mapping[str, Rule] = {"aim": OBJECT, "trials": LIST}
-AIM: Mapping[str, Rule] = {
-    "seeds": SIZE,
-    "by": TEXT.or_null,
-    "top": SIZE.or_null,
-    "most": COUNT.or_null,
-}
-CONFIRMED: Mapping[str, Rule] = {"number": COUNT, "key": TEXT, "scores": LIST}
 
 Confirmations = Mapping[str, tuple[Score, ...]]
 """Further scores by the key of their network."""
@@ -45,17 +37,14 @@ class Goal:
     Raises `OptionError` for numbers that leave nothing to confirm.
     """
 
-    seeds: int = 3
+    seeds: Annotated[int, at_least(2)] = 3
     by: str | None = None
-    top: int | None = None
+    top: Size | None = None
 
     def __post_init__(self) -> None:
-        if self.seeds < 2:
-            raise OptionError(f"`seeds` must be at least 2, but got {self.seeds}.")
+        check(self)
         if self.top is not None and self.by is None:
             raise OptionError("`top` counts the places of a ranking: give `by` too.")
-        if self.top is not None and self.top < 1:
-            raise OptionError(f"`top` must be at least 1, but got {self.top}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +55,7 @@ class Aim:
     """
 
     goal: Goal
-    most: int | None = None
+    most: Count | None = None
 
 
 def ranked_by(study: Study, goal: Goal) -> str | None:
@@ -145,34 +134,55 @@ def write_confirmations(file: Path, trials: Sequence[Trial], aim: Aim) -> None:
     write_measured(file, {"aim": said, "trials": content})
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An aim as it stands in the file."""
+
+    seeds: int
+    by: str | None
+    top: int | None
+    most: Count | None
+
+    def __post_init__(self) -> None:
+        Goal(self.seeds, self.by, self.top)  # refuses what leaves nothing to confirm
+
+    @property
+    def aim(self) -> Aim:
+        """The same in two parts."""
+        return Aim(Goal(self.seeds, self.by, self.top), self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class _Confirmed:
+    """The further scores of a trial."""
+
+    number: Count
+    key: str
+    scores: tuple[Score, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a file holds."""
+
+    trials: tuple[_Confirmed, ...]
+    aim: _Asked | None = None
+
+
 def read_confirmations(file: Path) -> Confirmations:
-    """Read a `confirmations.json`, if there is one; raises `FileFormatError` for what is none."""
+    """Return what a `confirmations.json` holds, if there is one.
 
-    def parse(content: dict[str, Any]) -> Confirmations:
-        return dict(_confirmed(item, f"trials.{i}.") for i, item in enumerate(content["trials"]))
-
-    return read_measured(file, FILE, parse, optional=("aim",)) if file.exists() else {}
+    Raises `FileFormatError` for another file.
+    """
+    if not file.exists():
+        return {}
+    return {each.key: each.scores for each in read_measured(file, _Content).trials}
 
 
 def read_aim(file: Path) -> Aim | None:
-    """What the confirmation was asked for that wrote `file`; None where none says so.
+    """Return what the confirmation was asked for that wrote `file`; None where none says so.
 
     Raises `FileFormatError` as `read_confirmations` does.
     """
-
-    def parse(content: dict[str, Any]) -> Aim | None:
-        if "aim" not in content:  # files from before it was kept have none
-            return None
-        said = check_fields(content["aim"], AIM, "aim.")
-        try:
-            goal = Goal(said["seeds"], said["by"], said["top"])
-        except OptionError as error:
-            raise FileFormatError(f"`aim`: {error}") from error
-        return Aim(goal, said["most"])
-
-    return read_measured(file, FILE, parse, optional=("aim",)) if file.exists() else None
-
-
-def _confirmed(data: object, path: str) -> tuple[str, tuple[Score, ...]]:
-    item = check_fields(data, CONFIRMED, path)
-    return item["key"], scores_in(item["scores"], f"{path}scores.")
+    asked = read_measured(file, _Content).aim if file.exists() else None
+    return asked.aim if asked else None

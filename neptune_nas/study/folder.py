@@ -1,19 +1,18 @@
 """A study's folder: what lies where, who may write to it, and `study.toml` in and out."""
 
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
 import tomli_w
 
-from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
+from neptune_nas.errors import StudyError
 from neptune_nas.files.atomic import read_file, write_file
 from neptune_nas.files.kinds import no_study
 from neptune_nas.files.locks import is_locked, locked
-from neptune_nas.files.type_hints import fits, in_words
+from neptune_nas.files.schema import decode, encode, located, parse_toml, versioned
 from neptune_nas.study.settings import Settings
 
 R = TypeVar("R")
@@ -56,6 +55,11 @@ class Folder:
     def baselines(self) -> Path:
         """The folder of other samplers' studies of the same question."""
         return self.path / "baselines"
+
+    @property
+    def shared(self) -> Path:
+        """The folder of what an evaluator makes once for all workers."""
+        return self.path / "shared"
 
     @property
     def lock(self) -> Path:
@@ -125,65 +129,17 @@ def read_settings(file: Path) -> Settings:
 
 def write_toml(file: Path, record: Any) -> None:
     """Write a record as TOML, with the version of its form."""
-    write_file(file, tomli_w.dumps(_plain({"version": VERSION, **asdict(record)})))
+    write_file(file, tomli_w.dumps(_without_none({"version": VERSION, **encode(record)})))
 
 
 def read_toml(file: Path, cls: type[R]) -> R:
-    """The record that `write_toml` wrote; raises `FileFormatError` naming what is wrong."""
-    try:
-        content = tomllib.loads(read_file(file))
-    except tomllib.TOMLDecodeError as error:
-        raise FileFormatError(f"{file} is no TOML: {error}.") from error
-    version = content.pop("version", None)
-    if version != VERSION:
-        raise FileFormatError(
-            f"{file}: `version` must be {VERSION}, but got {version!r}: "
-            f"it was written by another version of neptune-nas."
-        )
-    return record_from(cls, content, str(file))
+    """Return the record that `write_toml` wrote; raises `FileFormatError` naming what is wrong."""
+    with located(file):
+        return decode(cls, versioned(parse_toml(read_file(file)), VERSION))
 
 
-def record_from(cls: type[R], content: Mapping[str, Any], where: str) -> R:
-    """A record from TOML or JSON, every field of it checked against its type.
-
-    Raises `FileFormatError` for a field that is unknown, missing or of another type.
-    """
-    hints = get_type_hints(cls)
-    known = fields(cls)  # type: ignore[arg-type]  # only records are passed
-    for name in content:
-        if name not in {field.name for field in known}:
-            raise FileFormatError(f"{where}: `{name}` is unknown: remove it.")
-    needed = [field.name for field in known if {field.default, field.default_factory} == {MISSING}]
-    missing = [f"`{name}`" for name in needed if name not in content]
-    if missing:
-        raise FileFormatError(f"{where} needs {', '.join(missing)}, but has none: put it there.")
-    values = {
-        name: _field_from(hints[name], value, f"{where}: `{name}`")
-        for name, value in content.items()
-    }
-    try:
-        return cls(**values)
-    except NeptuneError as error:
-        raise FileFormatError(f"{where}: {error}") from error
-
-
-def _field_from(hint: Any, value: Any, where: str) -> Any:
-    record = next(filter(is_dataclass, (hint, *get_args(hint))), None)  # it, or it and None
-    if isinstance(record, type) and isinstance(value, dict):
-        return record_from(record, value, where)
-    if isinstance(record, type) and get_origin(hint) is tuple and isinstance(value, list):
-        return tuple(_field_from(record, each, f"{where}.{i}") for i, each in enumerate(value))
-    if isinstance(value, list):  # no record holds lists
-        value = tuple(value)
-    if not fits(value, hint):
-        got = list(value) if isinstance(value, tuple) else value
-        words = "a table" if record else in_words(hint)
-        raise FileFormatError(f"{where} must be {words}, but got {got!r}.")
-    return value
-
-
-def _plain(value: Any) -> Any:
-    """What TOML can hold: no tuples, no None."""
+def _without_none(value: Any) -> Any:
+    """Return what TOML can hold, which has no None."""
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items() if item is not None}
-    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+        return {name: _without_none(item) for name, item in value.items() if item is not None}
+    return [_without_none(item) for item in value] if isinstance(value, list) else value

@@ -9,7 +9,12 @@ import pandas as pd
 from neptune_nas.architecture.description import describe
 from neptune_nas.metrics.registry import COSTS, COUNTED, Metric
 from neptune_nas.study.front import pareto_front
-from neptune_nas.study.measures import efficiency, main_score, score_of, score_per_gflop
+from neptune_nas.study.measures import (
+    efficiency,
+    main_score,
+    score_of,
+    score_per_gflop,
+)
 from neptune_nas.study.noise import half_width, noise, seed_scores
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.trial import Trial

@@ -15,7 +15,7 @@ Front = list[tuple[Trial, Losses]]
 
 
 def ranked_trials(question: Question, trials: Sequence[Trial]) -> tuple[Trial, ...]:
-    """The finished trials that were scored at the last rung."""
+    """Return the finished trials that were scored at the last rung."""
     last = question.rungs[-1]
     return tuple(
         t
@@ -55,6 +55,26 @@ def dominated_share(settings: Settings, trials: Sequence[Trial]) -> float:
     The box reaches from the reference to the best value of each objective: 1 of a share, cost 0.
     """
     return hypervolume(*unit_box(settings, trials))
+
+
+def contributions(
+    settings: Settings, ranked: Sequence[Trial], trials: Sequence[Trial]
+) -> list[float]:
+    """Return the share of the reference box that each of `trials` alone dominates; 0 off the front.
+
+    Without a trial of the front, only others of the front and the front behind it can stand there.
+    """
+    front = pareto_front(settings.question, ranked)
+    on_front = {trial.number for trial in front}
+    rest = [trial for trial in ranked if trial.number not in on_front]
+    behind = undominated(settings.question, rest)
+    whole = dominated_share(settings, front)
+    alone = {
+        trial.number: whole
+        - dominated_share(settings, [t for t in front if t is not trial] + behind)
+        for trial in front
+    }
+    return [alone.get(trial.number, 0.0) for trial in trials]
 
 
 def unit_box(settings: Settings, trials: Sequence[Trial]) -> tuple[list[list[float]], list[float]]:

@@ -7,12 +7,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from neptune_nas.files.schema import LIST, OBJECT, TEXT, Rule, check_fields
+from neptune_nas.files.schema import located
 from neptune_nas.metrics.registry import COST, PARAMS
-from neptune_nas.metrics.score import Score, costs_in, score_to_json, scores_in
+from neptune_nas.metrics.score import Score, costs_in, score_to_json
 from neptune_nas.study.measured_file import read_measured, write_measured
-
-REFERENCE: Mapping[str, Rule] = {"name": TEXT, "costs": OBJECT, "scores": LIST}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +63,34 @@ def write_references(file: Path, references: Iterable[Reference]) -> None:
     write_measured(file, {"networks": networks})
 
 
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """A network as it stands in the file."""
+
+    name: str
+    costs: dict[str, Any]
+    scores: tuple[Score, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a file holds."""
+
+    networks: tuple[_Network, ...]
+
+
 def read_references(file: Path) -> tuple[Reference, ...]:
-    """Read a `references.json`, if there is one; raises `FileFormatError` for what is none."""
+    """Return what a `references.json` holds, if there is one.
 
-    def parse(content: dict[str, Any]) -> tuple[Reference, ...]:
-        items = enumerate(content["networks"])
-        return tuple(_reference(item, f"networks.{i}.") for i, item in items)
+    Raises `FileFormatError` for another file.
+    """
+    if not file.exists():
+        return ()
+    with located(file):
+        networks = enumerate(read_measured(file, _Content).networks)
+        return tuple(_reference(network, f"networks.{i}") for i, network in networks)
 
-    return read_measured(file, {"networks": LIST}, parse) if file.exists() else ()
 
-
-def _reference(data: object, path: str) -> Reference:
-    item = check_fields(data, REFERENCE, path)
-    return Reference(
-        name=item["name"],
-        costs=costs_in(item["costs"], f"{path}costs.", (COST, PARAMS)),
-        scores=scores_in(item["scores"], f"{path}scores."),
-    )
+def _reference(network: _Network, path: str) -> Reference:
+    costs = costs_in(network.costs, f"{path}.costs", (COST, PARAMS))
+    return Reference(network.name, costs, network.scores)

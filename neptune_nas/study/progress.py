@@ -7,7 +7,7 @@ from time import monotonic
 from neptune_nas.metrics.score import Score
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.front import dominated_share, ranked_trials, undominated
-from neptune_nas.study.settings import TABLE, Question, Settings
+from neptune_nas.study.settings import Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State, Trial
 
@@ -34,6 +34,10 @@ class Progress:
     hypervolume: float
     seconds_left: float | None
     newest: Trial | None = None
+
+
+OnProgress = Callable[[Progress], None]
+"""Called after each result of a search; may raise `StopSearch`."""
 
 
 @dataclass(slots=True)
@@ -175,6 +179,5 @@ def is_complete(study: Study) -> bool:
 
 def nothing_left(question: Question) -> str:
     """Why a search ended before it had all its trials."""
-    where = "table" if question.evaluator.startswith(TABLE) else "space"
     limits = " that the constraints admit" if question.constraints else ""
-    return f"the {where} has nothing new left{limits}"
+    return f"the space has nothing new left that can be measured{limits}"

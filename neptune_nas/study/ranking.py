@@ -11,7 +11,7 @@ from math import hypot, inf, isfinite, log10
 
 from neptune_nas.errors import OptionError, StudyError, one_of
 from neptune_nas.metrics.registry import COST, COSTS, TIMED, metric
-from neptune_nas.study.front import dominated_share, pareto_front, ranked_trials, undominated
+from neptune_nas.study.front import pareto_front, ranked_trials
 from neptune_nas.study.measures import cost_axis, efficiency, efficiency_unit, main_score
 from neptune_nas.study.noise import Noise, half_width, noise, seed_scores, tied_groups
 from neptune_nas.study.objectives import value_of
@@ -184,21 +184,6 @@ def measure(
     if by == settings.question.main.name:
         return list(map(main_score, trials))
     return [value_of(metric(by), trial) for trial in trials]
-
-
-def contributions(settings: Settings, ranked: Sequence[Trial]) -> list[float]:
-    """Return the share of the reference box that each trial of the front alone dominates.
-
-    In the order of the front. Without a trial of the front, only others of the front and the front
-    behind it can stand there.
-    """
-    front = pareto_front(settings.question, ranked)
-    on_front = {trial.number for trial in front}
-    rest = [trial for trial in ranked if trial.number not in on_front]
-    behind = undominated(settings.question, rest)
-    whole = dominated_share(settings, front)
-    without = ([t for t in front if t is not trial] + behind for trial in front)
-    return [whole - dominated_share(settings, others) for others in without]
 
 
 def bends(question: Question, ranked: Sequence[Trial], trials: Sequence[Trial]) -> list[float]:

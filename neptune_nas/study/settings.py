@@ -4,24 +4,24 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
-from math import isnan
-from typing import Any
+from typing import Annotated, Any
 
-from neptune_nas.devices.mode import Mode, Modes, same_for_all
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import OptionError
+from neptune_nas.evaluators.evaluator import budget_text, check_scored
+from neptune_nas.evaluators.short_training import TRAINING
+from neptune_nas.files.rules import NOT_NAN, Count, Sides, Size, between
+from neptune_nas.files.schema import check, fault
 from neptune_nas.metrics.constraints import Constraint, parse_constraint
 from neptune_nas.metrics.registry import CLASSIFICATION, OBJECTIVES, Metric
 from neptune_nas.study.objectives import objectives_in
 from neptune_nas.study.rungs import REDUCTION, Reduction, Rungs
-from neptune_nas.text import counted
 
-TRAINING = "training"
 SEEDS = 2**32  # as many as numpy's generators take
-TABLE = "table:"  # before the file of a table
 
 # What latencies are, in words.
 PROCESSOR_TIME = "processor time of one thread"
-TABLES_OWN = "as the table says"
+BY_TABLE = "as the table says"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,46 +29,43 @@ class Question:
     """What decides the scores: two studies can be compared only where these agree.
 
     `space`: as it was named on the command line. `data`: as `load_data` takes it. `rungs`: epochs
-    at which trials are compared; the last is what the report ranks by. `evaluator`: "training",
-    `table:FILE`, or the class of another one. `repeats`: seeds at the last rung, whose mean counts.
+    at which trials are compared; the last is what the report ranks by. `evaluator`: its name, see
+    `neptune_nas.evaluators.evaluator.Traits`. `repeats`: seeds at the last rung, whose mean counts.
     `reduction`: one trial in so many goes on, from all rungs or from one after the other (as of
     `Rungs`). `proxy`: the zero-cost proxy that is rung 0, if there is one. `sampler_kwargs`:
     numbers, text, true, false, and lists and dicts of these: what `study.toml` can hold.
     `evaluator_kwargs`: in the same way the parameters of a class; None where there are none to
-    know. `scored`: the metrics that the evaluator measures, the main one first.
+    know. `scored`: the metrics that the evaluator measures, the main one first. `unit`: of its
+    fidelity, and `trains`, see `Traits`.
 
     Raises `OptionError` for what no study can be asked.
     """
 
     space: str
     data: str = "digits"
-    evaluator: str = TRAINING
+    evaluator: str = TRAINING.name
     objectives: tuple[str, ...] = OBJECTIVES
     constraints: tuple[str, ...] = ()
     rungs: tuple[int, ...] = (1,)
     sampler: str = "auto"
     sampler_kwargs: dict[str, Any] = field(default_factory=dict)
-    seed: int = 0
+    seed: Annotated[int, between(0, SEEDS - 1)] = 0
     recipe: dict[str, Any] = field(default_factory=dict)
-    repeats: int = 1
+    repeats: Size = 1
     proxy: str = ""
     reduction: Reduction = REDUCTION
     evaluator_kwargs: dict[str, Any] | None = None
     scored: tuple[Metric, ...] = CLASSIFICATION
+    unit: str = "epoch"
+    trains: bool = True
 
     def __post_init__(self) -> None:
-        require(
-            "scored",
-            bool(self.scored) and self.scored[0].better == "more",
-            "of the metrics that the evaluator measures, first one of which more is better",
-            ",".join(map(str, self.scored)) or "none",
-        )
+        check(self)
+        check_scored(self.scored)
         objectives_in(self.objectives, self.scored)
         object.__setattr__(self, "reduction", Rungs(self.rungs, self.reduction).reduction)
         for text in self.constraints:
             parse_constraint(text)
-        require("repeats", self.repeats >= 1, "at least 1", self.repeats)
-        require("seed", 0 <= self.seed < SEEDS, f"in 0..{SEEDS - 1}", self.seed)
         if self.proxy and self.rungs[0] > 0:
             raise OptionError(
                 f"`proxy` is measured at rung 0: `rungs` must begin with it, as in 0,1,3, "
@@ -81,9 +78,7 @@ class Question:
         """A fidelity in the words of the evaluator, such as `3 epochs`."""
         if fidelity == 0 and self.proxy:
             return self.proxy
-        if self.evaluator != TRAINING:
-            return f"fidelity {fidelity}"
-        return counted(fidelity, "epoch")
+        return budget_text(self.unit, fidelity)
 
     @property
     def aims(self) -> tuple[Metric, ...]:
@@ -116,11 +111,10 @@ class Facts:
     `input_shape`: channels, height, width. `images`: how many to train, validate and test on.
     `guess`: what guessing scores, by metric. `reference`: the corner that hypervolume is measured
     from, one number an objective: what guessing scores, and the largest cost admitted (found in the
-    space, or set by a constraint).
-    `created`: ISO 8601, UTC. `modes`: in which precision and memory layout each kind of network is
-    trained; None where nothing is trained, and in studies that were begun before modes were
-    measured, which go on with their recipe's precision, channels last. `timed`: how each
-    timed metric that the question is about was timed, in words, by its name.
+    space, or set by a constraint). `created`: ISO 8601, UTC. `source`: what was measured on, in
+    words. `numerics`: the precision and memory layout that networks are trained in; None where
+    nothing is trained. `timed`: how each timed metric that the question is about was timed, in
+    words, by its name.
 
     Raises `OptionError` for numbers out of their range.
     """
@@ -129,27 +123,22 @@ class Facts:
     space_size: str
     space_fingerprint: str
     data_fingerprint: str
-    input_shape: tuple[int, int, int]
-    classes: int
-    images: tuple[int, int, int]
+    input_shape: Sides
+    classes: Size
+    images: tuple[Count, Count, Count]
     guess: dict[str, float]
-    reference: tuple[float, ...]
+    reference: tuple[Annotated[float, NOT_NAN], ...]
     device: str
     hardware: str
     created: str
     versions: dict[str, str]
     outline: dict[str, str]
-    modes: Modes | None = None
+    source: str = ""
+    numerics: Numerics | None = None
     timed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        shape, images = self.input_shape, self.images
-        require("input_shape", min(shape) >= 1, "of positive numbers", list(shape))
-        require("classes", self.classes >= 1, "at least 1", self.classes)
-        require("images", min(images) >= 0, "of numbers from 0", list(images))
-        require(
-            "reference", not any(map(isnan, self.reference)), "of numbers", list(self.reference)
-        )
+        check(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,29 +149,22 @@ class Settings:
     """
 
     name: str
-    trials: int
+    trials: Size
     question: Question
     facts: Facts
     storage: str = ""
 
     def __post_init__(self) -> None:
-        require("trials", self.trials >= 1, "at least 1", self.trials)
+        check(self)
         objectives, reference = self.question.objectives, self.facts.reference
-        require(
-            "reference",
-            len(reference) == len(objectives),
-            f"one number for each of {', '.join(objectives)}",
-            list(reference),
-        )
+        if len(reference) != len(objectives):
+            words = f"one number for each of {', '.join(objectives)}"
+            raise OptionError(fault("reference", words, list(reference)))
         for metric in self.question.scored:
             guess = self.facts.guess.get(metric.name, 0.0)
-            rule = "a number in 0..1" if metric.unit == "share" else "a number"
-            require(f"guess.{metric.name}", metric.admits(guess), rule, guess)
-
-    @property
-    def modes(self) -> Modes:
-        """In which modes its networks are trained."""
-        return self.facts.modes or same_for_all(Mode(self.question.recipe.get("precision", "auto")))
+            if not metric.admits(guess):
+                words = "a number in 0..1" if metric.unit == "share" else "a number"
+                raise OptionError(fault(f"guess.{metric.name}", words, guess))
 
     def timed_as(self, metric: Metric) -> str:
         """Return how a metric was timed, in words; empty where it was not."""
@@ -202,12 +184,6 @@ class Settings:
         }
         begun_with = (asked, self.facts.space_fingerprint, self.facts.data_fingerprint)
         return sha256(json.dumps(begun_with, sort_keys=True).encode()).hexdigest()
-
-
-def require(name: str, holds: bool, rule: str, got: object) -> None:
-    """Refuse a field whose rule does not hold."""
-    if not holds:
-        raise OptionError(f"`{name}` must be {rule}, but got {got}.")
 
 
 def unlike(then: Question, now: Question) -> Iterator[tuple[str, Any, Any]]:
@@ -234,10 +210,8 @@ def unlike_parameters(
 def check_plain(name: str, values: Mapping[str, Any]) -> None:
     """Refuse arguments that TOML would not give back as they were."""
     for path, value in odd_values(values):
-        raise OptionError(
-            f"`{name}` must be of numbers, text, true, false, lists and dicts, "
-            f"but `{path}` is {'null' if value is None else repr(value)}: leave it out."
-        )
+        words = "a number, a string, true, false, or a list or dict of these"
+        raise OptionError(fault(f"{name}.{path}", words, value, "leave it out"))
 
 
 def odd_values(value: object, path: str = "") -> Iterator[tuple[str, object]]:

@@ -6,6 +6,7 @@ search was told to try), `trace` (of those that an exception ended) and `scores`
 by one with every evaluation. The main score below the last rung is an intermediate value too.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -21,12 +22,13 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from neptune_nas.architecture.codec import from_json, to_json
-from neptune_nas.devices.mode import Modes, modes_from
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import StudyError
 from neptune_nas.interrupts import ctrl_c_held
-from neptune_nas.metrics.registry import COSTS
+from neptune_nas.metrics.registry import COSTS, Metric
 from neptune_nas.metrics.score import score_from_json, score_to_json
 from neptune_nas.study.database import SQLITE, has_studies, opening, require_database, storage_at
+from neptune_nas.study.objectives import directions
 from neptune_nas.study.trial import State, Trial
 from neptune_nas.text import redact
 
@@ -42,7 +44,7 @@ STATES = {
 }
 COUNTS = "neptune:counts"
 QUESTION = "neptune:question"
-MODES = "neptune:modes"
+NUMERICS = "neptune:numerics"
 
 
 def translated(method: Callable[P, R]) -> Callable[P, R]:
@@ -147,24 +149,26 @@ class Store:
         self.storage.set_study_user_attr(self.study_id, COUNTS, dict(counts))
 
     @translated
-    def keep_modes(self, modes: Modes | None) -> None:
-        """Write in which modes networks are trained, unless trials were before that was kept."""
-        if modes is not None and not self.storage.get_n_trials(self.study_id):
-            self.storage.set_study_user_attr(self.study_id, MODES, asdict(modes))
+    def keep_numerics(self, numerics: Numerics | None) -> None:
+        """Write what networks are trained in, unless that stands there."""
+        if numerics and NUMERICS not in self.storage.get_study_user_attrs(self.study_id):
+            self.storage.set_study_user_attr(self.study_id, NUMERICS, asdict(numerics))
 
     def _id(self, number: int) -> int:
         return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
 
 
 def create_store(
-    url: str, name: str, directions: Iterable[str], question: str, allow: tuple[type, ...] = ()
+    url: str, name: str, aims: Sequence[Metric], question: str, allow: tuple[type, ...] = ()
 ) -> Store:
-    """The study `name` in the storage at `url`, new, or the one that was begun with `question`.
+    """Return the study `name` in the storage at `url`, new, or begun with the same `question`.
+
+    `aims`: its objectives, which other programs then show by their names.
 
     One that was killed before its question was written is begun again. Raises `StudyError` where
     the storage cannot be opened, or holds another study of that name.
     """
-    turned = [StudyDirection[direction.upper()] for direction in directions]
+    turned = [StudyDirection[direction.upper()] for direction in directions(aims)]
     with opening(url):
         storage = storage_at(url)
         try:
@@ -176,9 +180,17 @@ def create_store(
         else:
             is_new = True
         if is_new:
+            _name_objectives(storage, name, aims)
             storage.set_study_user_attr(study_id, QUESTION, question)
         refuse_other(storage, study_id, question, url)
     return Store(storage, study_id, allow)
+
+
+def _name_objectives(storage: BaseStorage, name: str, aims: Sequence[Metric]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        found = optuna.load_study(study_name=name, storage=storage)
+        found.set_metric_names([aim.name for aim in aims])
 
 
 def check_store(url: str, name: str, question: str, made: Path) -> None:
@@ -196,10 +208,11 @@ def check_store(url: str, name: str, question: str, made: Path) -> None:
                 refuse_other(storage, study_id, question, url)
 
 
-def modes_at(url: str, name: str, made: Path, usual: Modes) -> Modes | None:
-    """In which modes the study `name` in the storage at `url` is trained; None if it is not there.
+def numerics_at(url: str, name: str, made: Path) -> Numerics | None:
+    """Return what the study `name` in the storage at `url` is trained in.
 
-    `made`: the study's folder, which will be there by then. `usual`: of one that says nothing.
+    None if it is not there, or trains nothing. `made`: the study's folder, which will be there by
+    then.
     """
     if not has_studies(url, made):
         return None
@@ -207,10 +220,8 @@ def modes_at(url: str, name: str, made: Path, usual: Modes) -> Modes | None:
         storage = storage_at(url)
         with suppress(KeyError):
             study_id = storage.get_study_id_from_name(name)
-            if is_unasked(storage, study_id, url):
-                return None
-            kept = storage.get_study_user_attrs(study_id).get(MODES)
-            return usual if kept is None else modes_from(kept)
+            kept = storage.get_study_user_attrs(study_id).get(NUMERICS)
+            return None if kept is None else Numerics(**kept)
     return None
 
 

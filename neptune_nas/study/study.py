@@ -65,11 +65,11 @@ class Study:
         """The trials scored at the last rung, best first; equal ones by accuracy, then by FLOPs.
 
         `by`: efficiency (accuracy above chance for each MFLOP, or for each unit of the first cost
-        among the objectives), accuracy, knee, hypervolume, netscore, flops, macs, params,
-        activations or latency; unless said, efficiency where the objectives have a cost, or else
-        accuracy. Rankings by cost drop trials more than 5 points below the best accuracy, or below
-        `min_accuracy` (0..1); the others drop some only if it is given. Raises `OptionError` for
-        an unknown ranking and `StudyError` if no trial is left.
+        among the objectives), accuracy, knee, flops, macs, params, activations or latency; unless
+        said, efficiency where the objectives have a cost, or else accuracy. Rankings by cost drop
+        trials more than 5 points below the best accuracy, or below `min_accuracy` (0..1); the
+        others drop some only if it is given. Raises `OptionError` for an unknown ranking and
+        `StudyError` if no trial is left.
         """
         return ranking(self.settings, self.trials, by, min_accuracy)
 

@@ -1,30 +1,32 @@
 """A run between two epochs as a file: whole or not there, and read without executing anything."""
 
 import io
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from neptune_nas.devices.memory import is_device_lost, is_out_of_memory
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files.atomic import write_file
-from neptune_nas.training.setup import Setup
-from neptune_nas.training.state import RunState, Weights, take_up, written
+from neptune_nas.training.state import Epoch, RunState, Setup, Weights
 
-VERSION = 1
+VERSION = 2
 
 
 def save_checkpoint(path: Path, setup: Setup, state: RunState, best: Weights) -> None:
     """Write the run as it stands, with the best weights so far."""
-    content = {"version": VERSION, "best": best, **written(setup, state)}
+    content = {"version": VERSION, "best": best, **_snapshot(setup, state)}
     buffer = io.BytesIO()
     torch.save(content, buffer)
     write_file(path, buffer.getvalue())
 
 
 def load_checkpoint(path: Path, setup: Setup, state: RunState) -> Weights:
-    """Put a run of the same setup where the file left it; the best weights until then.
+    """Put a run of the same setup where the file left it; return the best weights until then.
 
     Raises `FileFormatError` for a file that cannot be read, is damaged, foreign, or of another
     version. Running out of memory, or losing the device, says nothing of the file.
@@ -33,21 +35,62 @@ def load_checkpoint(path: Path, setup: Setup, state: RunState) -> Weights:
         content = read(path)
         if content.get("version") != VERSION:
             raise ValueError(f"its version is {content.get('version')!r}, not {VERSION}")
-        take_up(setup, state, content)
+        _restore(setup, state, content)
         best: Weights = content["best"]
     except OSError as error:
         raise FileFormatError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except Exception as error:  # what may be wrong with a foreign file has no end
+    except Exception as error:  # a foreign file may be wrong in any way
         if is_out_of_memory(error) or is_device_lost(error):
             raise
         reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
         raise FileFormatError(
-            f"{path} cannot be gone on with ({reason}): remove it to begin this seed again."
+            f"{path} cannot be resumed ({reason}): remove it to begin this seed again."
         ) from error
     return best
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The content of a checkpoint, its tensors on the host."""
+    """Return the content of a checkpoint, its tensors on the host."""
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return content
+
+
+def _snapshot(setup: Setup, state: RunState) -> dict[str, Any]:
+    """Return a run as it stands between two epochs, in tensors and plain values alone."""
+    return {
+        **{name: part.state_dict() for name, part in _stateful_parts(setup, state)},
+        "generator": state.generator.get_state(),
+        "random": _random_states(setup.device),
+        "history": [asdict(epoch) for epoch in state.history],
+    }
+
+
+def _restore(setup: Setup, state: RunState, content: dict[str, Any]) -> None:
+    """Put a run of the same setup where `_snapshot` found it."""
+    for name, part in _stateful_parts(setup, state):
+        part.load_state_dict(content[name])
+    state.generator.set_state(content["generator"])
+    torch.set_rng_state(content["random"]["cpu"])
+    if setup.device.type == "cuda" and "cuda" in content["random"]:
+        torch.cuda.set_rng_state(content["random"]["cuda"], setup.device)
+    state.history[:] = [Epoch(**epoch) for epoch in content["history"]]
+
+
+def _stateful_parts(setup: Setup, state: RunState) -> Iterator[tuple[str, Any]]:
+    """Return the parts of a run that torch can write down, by name."""
+    parts = {
+        "network": setup.network,
+        "optimizer": state.optimizer,
+        "schedule": state.schedule,
+        "plateau": state.plateau,
+        "average": state.average,
+    }
+    return ((name, part) for name, part in parts.items() if part is not None)
+
+
+def _random_states(device: torch.device) -> dict[str, Tensor]:
+    """Return torch's own random state on the host, and on `device` if that is another."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states

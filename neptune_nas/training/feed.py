@@ -19,7 +19,7 @@ AHEAD = 2  # batches
 
 
 def must_stream(size: int, room: int) -> bool:
-    """Whether images of `size` bytes are too many to be held in a memory of `room` bytes.
+    """Return whether images of `size` bytes are too many to be held in a memory of `room` bytes.
 
     >>> must_stream(25, room=100), must_stream(26, room=100)
     (False, True)
@@ -40,7 +40,7 @@ class Feed:
 
     @contextmanager
     def batches(self, rows: Sequence[Tensor]) -> Iterator[Iterator[Split]]:
-        """The images of each of `rows`, on the host, in turn: the same, held or streamed.
+        """Yield the images of each of `rows`, on the host, in turn: the same, held or streamed.
 
         Streamed ones are gathered ahead by a thread that is gone with the context; what goes wrong
         in it is raised where the batch is due.
@@ -57,13 +57,13 @@ class Feed:
             reader.shutdown(cancel_futures=True)
 
     def _sent(self, batch: Split) -> Split:
-        return Split(send(batch.images, self.device), send(batch.labels, self.device))
+        return Split(send(batch.images, self.device), send(batch.targets, self.device))
 
 
 def ahead(
     reader: ThreadPoolExecutor, gather: Callable[[Tensor], Split], rows: Sequence[Tensor]
 ) -> Iterator[Split]:
-    """What `gather` makes of each of `rows`, `AHEAD` of them before they are asked for."""
+    """Yield what `gather` makes of each of `rows`, `AHEAD` of them before they are asked for."""
     coming: deque[Future[Split]] = deque()
     for some in rows:
         coming.append(reader.submit(gather, some))
@@ -74,18 +74,18 @@ def ahead(
 
 
 def gathered(split: Split, rows: Tensor, *, pinned: bool = False) -> Split:
-    """Some rows of a split on the host, `pinned` where CUDA is to fetch them without waiting."""
+    """Return some rows of a split on the host, `pinned` for CUDA to fetch them without waiting."""
     shape = len(rows), *split.images.shape[1:]
     images = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
     if split.file:
         split.file.read(rows, images)
     else:
         torch.index_select(split.images, 0, rows, out=images)
-    return Split(images, split.labels[rows])
+    return Split(images, split.targets[rows])
 
 
 def make_feeds(splits: Sequence[Split], device: torch.device) -> tuple[Feed, ...]:
-    """The splits on `device`: all held, or all streamed where holding them takes too much.
+    """Return the splits on `device`: all held, or all streamed where holding them takes too much.
 
     On the host, where images in memory lie already, only those mapped from files take any.
     """

@@ -1,28 +1,34 @@
 """Trains a network on a data set: one run, from start to annealed end."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import inf, isnan, log
+from math import isnan
 from time import perf_counter
 from typing import TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from neptune_nas.data.images import ImageData
+from neptune_nas.devices.device import FORMATS
 from neptune_nas.devices.memory import is_out_of_memory, peak_memory, reset_peak_memory
-from neptune_nas.devices.mode import Layout, Mode
-from neptune_nas.devices.precision import FORMATS
+from neptune_nas.devices.numerics import Layout, Numerics
 from neptune_nas.errors import OptionError
-from neptune_nas.training.augment import random_views
+from neptune_nas.tasks.task import failed_values
 from neptune_nas.training.measure import measure
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.setup import Setup, make_setup
-from neptune_nas.training.state import Epoch, RunState, batch_count, copied, make_state
+from neptune_nas.training.state import (
+    Epoch,
+    RunState,
+    Setup,
+    batch_count,
+    copied,
+    make_setup,
+    make_state,
+)
 
 Result = TypeVar("Result")
 
@@ -32,14 +38,14 @@ CHECK_STEPS = 50  # on an accelerator, where reading the loss makes the host wai
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What became of a run: validation accuracy (0..1) and loss (nats) at its end.
+    """What became of a run: at its end, the task's metrics on the validation split, by name.
 
     `seconds`: training and measuring. `images_per_second`: training only. `peak_memory`: bytes, see
-    `neptune_nas.devices.memory`. `failure`: why the run stopped early; its accuracy is then 0.
+    `neptune_nas.devices.memory`. `failure`: why the run stopped early; its values are then those of
+    `failed_values`.
     """
 
-    accuracy: float
-    loss: float
+    values: Mapping[str, float]
     seconds: float
     images_per_second: float
     peak_memory: int
@@ -60,24 +66,24 @@ def train(
     seed: int = 0,
     device: str | torch.device = "cpu",
     curve: bool = False,
-    mode: Mode | None = None,
+    numerics: Numerics | None = None,
 ) -> TrainResult:
     """Train `network` in place on the training split and measure it on the validation split.
 
     The same arguments give the same result on the same machine, and the caller's random state is
     left alone. Where memory runs out, the run starts again with each batch in two halves whose
-    gradients are added up. `curve`: measure after every epoch, not only at the end. `mode`: the
-    precision and layout (default: the recipe's precision, channels last).
+    gradients are added up. `curve`: measure after every epoch, not only at the end. `numerics`:
+    the precision and layout (default: the recipe's precision, channels last).
     """
     if epochs < 1:
         raise OptionError(f"`epochs` must be at least 1, but got {epochs}.")
-    where, mode = torch.device(device), mode or Mode(recipe.precision)
+    where, numerics = torch.device(device), numerics or Numerics(recipe.precision)
     return within_memory(
         network,
         where,
-        mode.layout,
+        numerics.layout,
         lambda parts: run_seeded(
-            make_setup(network, data, recipe, where, parts, mode=mode), epochs, seed, curve
+            make_setup(network, data, recipe, where, parts, numerics=numerics), epochs, seed, curve
         ),
     )
 
@@ -125,12 +131,8 @@ def run(setup: Setup, state: RunState, epochs: int, curve: bool) -> TrainResult:
     except DivergedError as error:
         failure = str(error)
     seconds = sum(epoch.seconds for epoch in history)
-    accuracy, loss = (0.0, inf) if failure else (history[-1].accuracy, history[-1].validation_loss)
-    assert accuracy is not None  # the last epoch is always measured
-    assert loss is not None
     return TrainResult(
-        accuracy=accuracy,
-        loss=loss,
+        values=failed_values(setup.task) if failure else history[-1].values,
         seconds=perf_counter() - started,
         images_per_second=len(setup.train) * len(history) / seconds if history else 0.0,
         peak_memory=peak_memory(setup.device),
@@ -159,16 +161,19 @@ def run_epochs(setup: Setup, state: RunState, epochs: int, curve: bool) -> Itera
 
 
 def measured(setup: Setup, state: RunState, epoch: Epoch) -> Epoch:
-    """The epoch with accuracy and loss on the validation split, from which a plateau is seen."""
-    accuracy, loss = measure(setup.network, setup.validation, setup.normalize, setup.autocast)
+    """Return the epoch with its values on the validation split, from which a plateau is seen."""
+    values = validated(setup, setup.network)
     if state.plateau:
-        state.plateau.step(loss)
-    epoch = replace(epoch, accuracy=accuracy, validation_loss=loss)
+        state.plateau.step(values[setup.task.criterion])
+    epoch = replace(epoch, values=values)
     if state.average is None:
         return epoch
-    average = state.average.module
-    accuracy, loss = measure(average, setup.validation, setup.normalize, setup.autocast)
-    return replace(epoch, ema_accuracy=accuracy, ema_loss=loss)
+    return replace(epoch, ema_values=validated(setup, state.average.module))
+
+
+def validated(setup: Setup, network: nn.Module) -> dict[str, float]:
+    """Return what a network scores on the validation split."""
+    return measure(network, setup.validation, setup.task, setup.normalize, setup.autocast)
 
 
 def batches(count: int, size: int, generator: Generator) -> tuple[Tensor, ...]:
@@ -192,28 +197,27 @@ def train_epoch(setup: Setup, state: RunState) -> float:
     total = torch.zeros((), device=setup.device)
     with setup.train.batches(rows_of_batches) as found:
         for step, batch in enumerate(found, start=1):
-            images = random_views(batch.images, setup.augment, setup.normalize, state.generator)
-            loss = optimize(setup, images, batch.labels, state.optimizer)
+            views = setup.task.views(batch, setup.augment, setup.normalize, state.generator)
+            loss = optimize(setup, *views, state.optimizer)
             if state.schedule:
                 state.schedule.step()
             if state.average is not None:
                 state.average.update_parameters(setup.network)
             total += loss
             if step % every == 0 or step == len(rows_of_batches):
-                check_loss(float(loss), setup.classes)
+                check_loss(float(loss), setup.guess)
     return float(total) / len(rows_of_batches)
 
 
-def optimize(setup: Setup, images: Tensor, labels: Tensor, optimizer: Optimizer) -> Tensor:
-    """One step of the optimiser on one batch; the batch's mean loss."""
+def optimize(setup: Setup, images: Tensor, targets: Tensor, optimizer: Optimizer) -> Tensor:
+    """Take one step of the optimiser on one batch; return the batch's mean loss."""
     optimizer.zero_grad(set_to_none=True)
     total = torch.zeros((), device=setup.device)
-    for part, answers in zip(images.chunk(setup.parts), labels.chunk(setup.parts), strict=True):
+    for part, wanted in zip(images.chunk(setup.parts), targets.chunk(setup.parts), strict=True):
         with setup.autocast:
-            logits = setup.network(part)
-        loss = F.cross_entropy(
-            logits.float(), answers, label_smoothing=setup.recipe.label_smoothing, reduction="sum"
-        ).div(len(labels))
+            outputs = setup.network(part)
+        loss = setup.task.loss(outputs.float(), wanted, setup.recipe.label_smoothing)
+        loss = loss.div(len(targets))
         torch.autograd.backward(loss)
         total += loss.detach()
     if setup.recipe.clip_norm:
@@ -222,9 +226,9 @@ def optimize(setup: Setup, images: Tensor, labels: Tensor, optimizer: Optimizer)
     return total
 
 
-def check_loss(loss: float, classes: int) -> None:
-    """Refuse a loss after which going on is wasted time."""
-    limit = EXPLODED * log(max(classes, 2))
+def check_loss(loss: float, guess: float) -> None:
+    """Refuse a loss after which going on is wasted time; `guess`: that of guessing."""
+    limit = EXPLODED * guess
     if not loss <= limit:  # so that a loss that is no number is refused too
         above = "" if isnan(loss) else f", above {limit:.3g},"
         raise DivergedError(f"diverged: the training loss was {loss:.3g}{above}")

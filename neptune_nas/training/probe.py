@@ -1,115 +1,163 @@
-"""Which mode trains fastest on this processor: small networks of each kind, timed step by step."""
+"""The precision and layout that this machine trains fastest in: timed once, and remembered.
 
+A small network of all that networks are mostly made of takes training steps in each candidate.
+"""
+
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from statistics import median
 from time import thread_time
+from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from neptune_nas.devices.mode import KINDS, Kind, Mode, Modes
-from neptune_nas.devices.precision import FORMATS, autocast_for
-from neptune_nas.devices.threads import torch_threads
+from neptune_nas.devices.device import FORMATS, autocast_for
+from neptune_nas.devices.numerics import Numerics, Precision
+from neptune_nas.devices.processor import cpu_name, torch_threads
+from neptune_nas.errors import NeptuneError
+from neptune_nas.files.atomic import read_file, write_file
+from neptune_nas.files.cache import cache_folder
+from neptune_nas.files.schema import parse_json
 from neptune_nas.nn.heads import Stem
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.stage import Stage
 from neptune_nas.nn.substages import Convolution, FeedForward, InvertedResidual, SelfAttention
 
-VERSION = 2  # of all below: what was found by another is not believed
-USUAL = Mode("fp32")
-MODES = (USUAL, Mode("fp32", "contiguous"), Mode("bf16"), Mode("bf16", "contiguous"))
-GAIN = 1.15  # less is within what a stand-in misses of real networks: docs/benchmarks.md, Modes
-HOPELESS = 4.0  # times the usual mode's step: bfloat16 is emulated there
-FIRST = 2  # steps after which a mode may be given up, by the faster; a first one is often slow
+VERSION = 3  # of all below: what was found by another is not believed
+USUAL = Numerics("fp32")
+CANDIDATES = (
+    USUAL,
+    Numerics("fp32", "contiguous"),
+    Numerics("bf16"),
+    Numerics("bf16", "contiguous"),
+)
+GAIN = 1.15  # less is within what one network misses of others: docs/benchmarks.md
+HOPELESS = 4.0  # times the usual step: bfloat16 is emulated there
+FIRST = 2  # steps after which a candidate may be given up, by the faster; a first is often slow
 STEPS = 4  # that count, after the first ones
-BATCH, SIDE, WIDTH, CLASSES = 64, 16, 32, 10
-LARGE = 31 * 2**20  # bytes
+_BATCH, _SIDE, _WIDTH, _CLASSES = 64, 16, 32, 10
+_LARGE = 31 * 2**20  # bytes
 
-Times = Mapping[Kind, Mapping[Mode, Sequence[float]]]
-"""CPU-seconds of training steps of each kind of network in each mode."""
-
-
-def choose(times: Times) -> Modes:
-    """For each kind the mode of the least median, if that gains enough over the usual one."""
-    return Modes(**{kind: fastest(times[kind]) for kind in KINDS})
+Times = Mapping[Numerics, Sequence[float]]
+"""CPU-seconds of training steps in each candidate."""
 
 
-def fastest(times: Mapping[Mode, Sequence[float]]) -> Mode:
-    """The mode of one kind."""
-    middle = {mode: median(seconds) for mode, seconds in times.items()}
-    best = min(middle, key=lambda mode: middle[mode])
-    return best if middle[USUAL] >= GAIN * middle[best] else USUAL
+def numerics_for(precision: Precision, device: str) -> Numerics:
+    """Return what to train in: where `precision` is "auto", what is fastest on the processor.
+
+    On an accelerator "auto" is left to the rule of `Numerics`, which is to be measured there first.
+    """
+    is_open = precision == "auto" and device == "cpu"
+    return remembered_numerics(cache_file()) if is_open else Numerics(precision)
 
 
-def probe() -> Modes:
-    """The modes to train in on this processor; takes about a second.
+@lru_cache(maxsize=8)
+def remembered_numerics(file: Path | None) -> Numerics:
+    """Return what `file` holds of this machine, else what the probe finds, which is added to it."""
+    known, key = read_cache(file), machine_key()
+    if key in known:
+        return known[key]
+    result = probe()
+    if file is not None:
+        with suppress(NeptuneError):  # it is only a cache
+            write_cache(file, {**known, key: result})
+    return result
+
+
+def cache_file() -> Path | None:
+    """Return where the results of probes lie; None for a user without a home."""
+    folder = cache_folder()
+    return folder / "numerics.json" if folder else None
+
+
+def machine_key() -> str:
+    """Return what a result depends on, in a line: the processor, torch, and the probe itself."""
+    name = f"{cpu_name()}, {torch.backends.cpu.get_cpu_capability()}"
+    return f"{name}, torch {torch.__version__}, probe {VERSION}"
+
+
+def read_cache(file: Path | None) -> dict[str, Numerics]:
+    """Return the results in a file by their keys; none from one that is missing or damaged."""
+    try:
+        content: Any = parse_json(read_file(file)) if file else {}
+        return {key: Numerics(**value) for key, value in content.items()}
+    except (NeptuneError, AttributeError, TypeError):
+        return {}
+
+
+def write_cache(file: Path, known: Mapping[str, Numerics]) -> None:
+    """Write results by their keys; raises `NeptuneError` where that is not possible."""
+    content = {key: asdict(numerics) for key, numerics in known.items()}
+    write_file(file, json.dumps(content, indent=2) + "\n")
+
+
+def probe() -> Numerics:
+    """Return what to train in on this processor; takes about a second.
 
     On one thread, whose own time can be read, so that what other processes take does not count:
     with several the answer would depend on how busy the machine is. Leaves torch's random state
     as it was.
     """
     with torch_threads(1), torch.random.fork_rng([]):
-        return choose(measured())
+        return fastest(time_candidates())
 
 
-def measured() -> Times:
-    """The times, the modes taking turns, so that whatever else the machine does falls on all."""
+def fastest(times: Times) -> Numerics:
+    """Return the candidate of the least median, if that gains enough over the usual one."""
+    middle = {numerics: median(seconds) for numerics, seconds in times.items()}
+    best = min(middle, key=lambda numerics: middle[numerics])
+    return best if middle[USUAL] >= GAIN * middle[best] else USUAL
+
+
+def time_candidates() -> Times:
+    """Time the candidates in turn, so that whatever else the machine does falls on all."""
     # Once so much is freed, glibc gives less back to the system and asks for less: as in a worker
-    # (`neptune_nas.devices.malloc`), and without it the larger maps of float32 would seem slower.
-    torch.empty(LARGE, dtype=torch.uint8)
-    runners = [Runner(kind, mode) for kind in KINDS for mode in MODES]
-    first = {(r.kind, r.mode): min(r.step() for _ in range(FIRST)) for r in runners}
-    able = [r for r in runners if first[r.kind, r.mode] <= HOPELESS * first[r.kind, USUAL]]
+    # (`keep_pages`), and without it the larger maps of float32 would seem slower.
+    torch.empty(_LARGE, dtype=torch.uint8)
+    runners = [Runner(numerics) for numerics in CANDIDATES]
+    first = {runner.numerics: min(runner.step() for _ in range(FIRST)) for runner in runners}
+    able = [each for each in runners if first[each.numerics] <= HOPELESS * first[USUAL]]
     for _ in range(STEPS):
         for runner in able:
             runner.seconds.append(runner.step())
-    return {
-        kind: {runner.mode: runner.seconds for runner in able if runner.kind == kind}
-        for kind in KINDS
-    }
+    return {runner.numerics: runner.seconds for runner in able}
 
 
 @dataclass
 class Runner:
-    """A stand-in for a kind of network that trains in a mode, and the seconds of its steps."""
+    """The network of the probe that trains in a candidate, and the seconds of its steps."""
 
-    kind: Kind
-    mode: Mode
+    numerics: Numerics
     seconds: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        layout = FORMATS[self.mode.layout]
-        self.network = stand_in(self.kind).to(memory_format=layout)
-        self.images = torch.rand(BATCH, 3, SIDE, SIDE).contiguous(memory_format=layout)
-        self.labels = torch.arange(BATCH) % CLASSES
-        self.autocast = autocast_for(self.mode.precision, torch.device("cpu"))
+        layout = FORMATS[self.numerics.layout]
+        self.network = mixed_network().to(memory_format=layout)
+        self.images = torch.rand(_BATCH, 3, _SIDE, _SIDE).contiguous(memory_format=layout)
+        self.autocast = autocast_for(self.numerics.precision, torch.device("cpu"))
 
     def step(self) -> float:
-        """The CPU-seconds of one forward and backward pass."""
+        """Take one forward and backward pass; return its CPU-seconds."""
         started = thread_time()
         self.network.zero_grad(set_to_none=True)
         with self.autocast:
-            logits = self.network(self.images)
-        torch.autograd.backward(F.cross_entropy(logits.float(), self.labels))
+            outputs = self.network(self.images)
+        torch.autograd.backward(outputs.float().square().mean())
         return thread_time() - started
 
 
-def stand_in(kind: Kind) -> nn.Module:
-    """A small network of a kind, with what the networks of that kind are mostly made of."""
-    norm, ops = parts_of(kind)
-    stage = Stage(WIDTH, WIDTH, norm=norm, substages=ops)
-    return Neptune(classes=CLASSES, stem=Stem(3, WIDTH), stages=[stage])
-
-
-def parts_of(kind: Kind) -> tuple[str, list[nn.Module]]:
-    """A stand-in's norm and SubStages."""
-    match kind:
-        case "attention":
-            mixed = [Convolution(WIDTH, WIDTH), SelfAttention(WIDTH), FeedForward(WIDTH)]
-            return "layer", mixed
-        case "depthwise":
-            return "batch", [InvertedResidual(WIDTH, WIDTH, kernel) for kernel in (3, 5)]
-        case "dense":
-            return "batch", [Convolution(WIDTH, WIDTH) for _ in range(2)]
+def mixed_network() -> nn.Module:
+    """Build a small network of dense and depthwise convolutions, self-attention and an MLP."""
+    substages = [
+        Convolution(_WIDTH, _WIDTH),
+        InvertedResidual(_WIDTH, _WIDTH, 3),
+        SelfAttention(_WIDTH),
+        FeedForward(_WIDTH),
+    ]
+    stage = Stage(_WIDTH, _WIDTH, norm="batch", substages=substages)
+    return Neptune(classes=_CLASSES, stem=Stem(3, _WIDTH), stages=[stage])

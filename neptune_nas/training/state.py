@@ -1,9 +1,9 @@
-"""What changes during a run, and can be written down and taken up again."""
+"""A run: what stays the same during it, and what changes."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from math import ceil
-from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -11,31 +11,102 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel
 
-from neptune_nas.training.average import make_average
-from neptune_nas.training.optimizer import make_optimizer
-from neptune_nas.training.schedule import epoch_schedule, step_schedule
-from neptune_nas.training.setup import Setup
+from neptune_nas.data.images import ImageData
+from neptune_nas.devices.device import autocast_for
+from neptune_nas.devices.numerics import Numerics
+from neptune_nas.tasks.augmentation import Augment, Normalizer
+from neptune_nas.tasks.registry import task_of
+from neptune_nas.tasks.task import Task
+from neptune_nas.training.feed import Feed, make_feeds
+from neptune_nas.training.optimizer import (
+    epoch_schedule,
+    make_average,
+    make_optimizer,
+    step_schedule,
+)
+from neptune_nas.training.recipe import Recipe
 
 Weights = dict[str, Tensor]
 """A network's state: parameters and buffers by name."""
 
 
 @dataclass(frozen=True, slots=True)
+class Setup:
+    """All that stays the same during a run.
+
+    `guess`: the loss of guessing. `parts`: pieces that each batch is computed in.
+    """
+
+    network: nn.Module
+    train: Feed
+    validation: Feed
+    task: Task
+    guess: float
+    recipe: Recipe
+    device: torch.device
+    augment: Augment
+    normalize: Normalizer
+    autocast: torch.autocast
+    parts: int = 1
+
+
+def make_setup(
+    network: nn.Module,
+    data: ImageData,
+    recipe: Recipe,
+    device: torch.device,
+    parts: int = 1,
+    *,
+    numerics: Numerics | None = None,
+) -> Setup:
+    """Return the setup of a run; `numerics` (default: the recipe's precision, channels last)."""
+    numerics, task = numerics or Numerics(recipe.precision), task_of(data)
+    train, validation = placed(data, device)
+    return Setup(
+        network=network,
+        train=train,
+        validation=validation,
+        task=task,
+        guess=task.chance(len(data.classes))[task.criterion],
+        recipe=recipe,
+        device=device,
+        augment=augment_for(recipe, data),
+        normalize=Normalizer(data, device, numerics.layout),
+        autocast=autocast_for(numerics.precision, device),
+        parts=parts,
+    )
+
+
+def augment_for(recipe: Recipe, data: ImageData) -> Augment:
+    """Return what the recipe says, and where it says "auto" what suits the data set."""
+    return Augment(
+        crop=data.crop if recipe.crop == "auto" else recipe.crop,
+        flip=data.flip if recipe.flip == "auto" else recipe.flip,
+        cutout=recipe.cutout,
+    )
+
+
+@lru_cache(maxsize=1)
+def placed(data: ImageData, device: torch.device) -> tuple[Feed, Feed]:
+    """Return the training and validation images; held ones move to `device` once for all runs."""
+    train, validation = make_feeds((data.train, data.validation), device)
+    return train, validation
+
+
+@dataclass(frozen=True, slots=True)
 class Epoch:
     """One pass over the training images: mean training loss, the rate at its end, its seconds.
 
-    `accuracy`, `validation_loss`: after this epoch, where they were measured; `ema_accuracy`,
-    `ema_loss`: the same of the averaged weights, where there are any.
+    `values`: the task's metrics on the validation split after this epoch, by name; empty where they
+    were not measured. `ema_values`: the same of the averaged weights, where there are any.
     """
 
     number: int
     loss: float
     lr: float
     seconds: float
-    accuracy: float | None = None
-    validation_loss: float | None = None
-    ema_accuracy: float | None = None
-    ema_loss: float | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    ema_values: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -56,7 +127,7 @@ class RunState:
 
 
 def make_state(setup: Setup, epochs: int, seed: int, *, averaged: bool = False) -> RunState:
-    """The state at the start of a run of `epochs`."""
+    """Return the state at the start of a run of `epochs`."""
     optimizer = make_optimizer(setup.network, setup.recipe)
     steps = epochs * batch_count(len(setup.train), setup.recipe.batch_size)
     by_epoch = setup.recipe.schedule == "plateau"
@@ -70,7 +141,7 @@ def make_state(setup: Setup, epochs: int, seed: int, *, averaged: bool = False) 
 
 
 def batch_count(images: int, size: int) -> int:
-    """The batches of at most `size` that an epoch takes.
+    """Return how many batches of at most `size` an epoch takes.
 
     One fewer where a batch would be a single image, which batch norm cannot train on.
     """
@@ -78,46 +149,5 @@ def batch_count(images: int, size: int) -> int:
 
 
 def copied(network: nn.Module) -> Weights:
-    """A copy of a network's state, on the host, that later steps leave alone."""
+    """Return a copy of a network's state, on the host, that later steps leave alone."""
     return {name: value.cpu().clone() for name, value in network.state_dict().items()}
-
-
-def written(setup: Setup, state: RunState) -> dict[str, Any]:
-    """A run as it stands between two epochs, in tensors and plain values alone."""
-    return {
-        **{name: part.state_dict() for name, part in stateful(setup, state)},
-        "generator": state.generator.get_state(),
-        "random": random_states(setup.device),
-        "history": [asdict(epoch) for epoch in state.history],
-    }
-
-
-def take_up(setup: Setup, state: RunState, content: dict[str, Any]) -> None:
-    """Put a run of the same setup where `written` found it."""
-    for name, part in stateful(setup, state):
-        part.load_state_dict(content[name])
-    state.generator.set_state(content["generator"])
-    torch.set_rng_state(content["random"]["cpu"])
-    if setup.device.type == "cuda" and "cuda" in content["random"]:
-        torch.cuda.set_rng_state(content["random"]["cuda"], setup.device)
-    state.history[:] = [Epoch(**epoch) for epoch in content["history"]]
-
-
-def stateful(setup: Setup, state: RunState) -> Iterator[tuple[str, Any]]:
-    """The parts of a run that torch can write down, by name."""
-    parts = {
-        "network": setup.network,
-        "optimizer": state.optimizer,
-        "schedule": state.schedule,
-        "plateau": state.plateau,
-        "average": state.average,
-    }
-    return ((name, part) for name, part in parts.items() if part is not None)
-
-
-def random_states(device: torch.device) -> dict[str, Tensor]:
-    """Torch's own random state on the host, and on `device` if that is another."""
-    states = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)
-    return states

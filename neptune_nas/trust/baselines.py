@@ -7,13 +7,11 @@ from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.files.atomic import folder_name
 from neptune_nas.report.outputs import write_outputs
 from neptune_nas.samplers.factory import make_sampler
-from neptune_nas.search.config import Search
+from neptune_nas.search.config import Say, Search, ignore
 from neptune_nas.search.resume import check_same, study_of
-from neptune_nas.search.run import Say, Watch
-from neptune_nas.study.progress import is_at_work
+from neptune_nas.study.progress import OnProgress, is_at_work
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.study import Study
-from neptune_nas.watch import ignore
 
 SAMPLERS = ("random", "local")
 
@@ -22,7 +20,7 @@ def run_baselines(
     search: Search,
     samplers: Sequence[str] = SAMPLERS,
     trials: int | None = None,
-    watch: Watch = ignore,
+    watch: OnProgress = ignore,
     say: Say = ignore,
 ) -> Study:
     """Search again with each of `samplers`, `trials` each (default: as many as the study has).
@@ -45,7 +43,9 @@ def run_baselines(
     if trials is not None and trials < 1:
         raise OptionError(f"baselines need at least 1 trial, but got {trials}.")
     for name in samplers:
-        make_sampler(name, search.subject.problem)  # a misspelt one is refused before anything runs
+        make_sampler(
+            name, search.assembly.problem
+        )  # a misspelt one is refused before anything runs
     given = [trial for trial in study.trials if trial.given]
     for name in samplers:
         other = replace(
@@ -56,12 +56,12 @@ def run_baselines(
             name=folder_name(name),
             out=search.folder.baselines,
             storage=None,
-            modes=search.subject.modes,
+            numerics=search.assembly.numerics,
             first=given,
         )
         # Measured again, a latency might break the constraint that it kept.
-        times = {(name, t.key): t.values[name] for t in given for name in search.subject.timed}
-        other.subject.costs.times.update(times)
+        times = {(name, t.key): t.values[name] for t in given for name in search.assembly.timed}
+        other.assembly.costs.times.update(times)
         say(f"Searching with sampler '{name}'.")
         other.run(watch)
     study = study_of(search)
@@ -71,7 +71,7 @@ def run_baselines(
 
 def check_timed(search: Search, settings: Settings) -> None:
     """Refuse baselines whose times would be measured otherwise than the study's."""
-    for name, ours in search.subject.timed.items():
+    for name, ours in search.assembly.timed.items():
         if (theirs := settings.facts.timed.get(name)) != ours:
             raise StudyError(
                 f"study {search.folder.path} has a {name} by {theirs or 'no clock that it names'}, "

@@ -1,29 +1,21 @@
 """Hand-designed networks trained as a study's own are, to compare with what it found."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import count
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
-from neptune_nas.devices.device import pick_device
-from neptune_nas.engine.engine import Call
-from neptune_nas.engine.process import end_if_unguarded
+from neptune_nas.engine.engine import Call, Result
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluators.seeds import seed_for
-from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.metrics.counted import cost_of
-from neptune_nas.metrics.score import Score
 from neptune_nas.nn.references import ReferenceNetwork
-from neptune_nas.report.outputs import write_outputs
-from neptune_nas.search.config import Search
-from neptune_nas.search.resume import check_same, study_of
+from neptune_nas.search.config import Search, ignore
+from neptune_nas.study.folder import Folder
 from neptune_nas.study.hand_designed import Reference, read_references, write_references
-from neptune_nas.study.settings import TRAINING, Settings
+from neptune_nas.study.settings import Settings
 from neptune_nas.study.study import Study
-from neptune_nas.watch import ignore
+from neptune_nas.trust.loop import Forecast, OnStep, follow_up, forecast
 
 NETWORKS = ("resnet8", "resnet20", "mobilenet_v3_small", "shufflenet_v2_x0_5")
-
-Watch = Callable[[int, int, Reference], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,52 +26,93 @@ class Job:
     seed: int
 
 
+@dataclass(slots=True)
+class References:
+    """Hand-designed networks under a study's recipe, each from several seeds."""
+
+    study: Study
+    networks: Sequence[ReferenceNetwork]
+    seeds: int
+    known: dict[str, Reference] = field(init=False)
+    jobs: list[Job] = field(init=False)
+    begun: int = field(init=False, default=0)
+    done: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        kept = read_references(Folder(self.study.folder).references)
+        fresh = {n.name: Reference(n.name, cost_of(n).values) for n in self.networks}
+        self.known = fresh | {each.name: each for each in kept}
+        seed = self.study.settings.question.seed
+        self.jobs = missing(self.networks, self.known, seed, self.seeds)
+
+    @property
+    def fidelity(self) -> int:
+        """The study's last rung."""
+        return self.study.settings.question.rungs[-1]
+
+    @property
+    def missing(self) -> int:
+        """How many seeds of networks are still to be trained."""
+        return len(self.jobs) - self.done
+
+    def calls(self) -> Iterator[Call]:
+        """Yield the jobs that have not begun, each by its place."""
+        while self.begun < len(self.jobs):
+            job, place = self.jobs[self.begun], self.begun
+            self.begun += 1
+            yield Call(place, job.network, self.fidelity, job.seed)
+
+    def take(self, results: Sequence[Result]) -> list[str]:
+        """Keep scores in `references.json`."""
+        texts = []
+        for result in results:
+            name, score = self.jobs[result.call.id].network.name, result.score
+            self.known[name] = self.known[name].plus(score)
+            found = f"{score.main:.4f}" if score.ok else f"failed: {score.failure}"
+            texts.append(f"{name}: {found}")
+        self.done += len(results)
+        scored = (each for each in self.known.values() if each.scores)
+        write_references(Folder(self.study.folder).references, scored)
+        return texts
+
+
 def run_references(
-    search: Search, networks: Sequence[str] = NETWORKS, seeds: int = 1, watch: Watch = ignore
+    search: Search, networks: Sequence[str] = NETWORKS, seeds: int = 1, watch: OnStep = ignore
 ) -> Study:
     """Train hand-designed networks with the recipe, data and epochs of a search's study.
 
     Each is trained from `seeds` seeds of its own for as long as the study's last rung, and measured
     on the validation split. Each result is kept in `references.json` as it comes, so that a run
-    that was stopped goes on, more seeds go on, and what failed is tried again. `watch` is told how
-    many are done, of how many, and the latest. Raises `StudyError` for a study that trains nothing.
+    that was stopped goes on, more seeds go on, and what failed is tried again. Raises `StudyError`
+    for a study that trains nothing, and as `follow_up` does.
     """
-    end_if_unguarded()
+    check_seeds(seeds)
+    return follow_up(search, lambda study: references_of(study, networks, seeds), watch)
+
+
+def forecast_references(
+    search: Search, networks: Sequence[str] = NETWORKS, seeds: int = 1
+) -> Forecast:
+    """Return what `run_references` would do; raises as it does."""
+    check_seeds(seeds)
+    return forecast(search, lambda study: references_of(study, networks, seeds))
+
+
+def check_seeds(seeds: int) -> None:
+    """Refuse less than one seed."""
     if seeds < 1:
         raise OptionError(f"references need at least 1 seed, but got {seeds}.")
-    search, study = alone(search), study_of(search)
-    chosen = networks_for(study.settings, networks)
-    check_same(search, study)
-    with ctrl_c_held(), search.folder.locked():
-        kept = {each.name: each for each in read_references(search.folder.references)}
-        kept = {n.name: Reference(n.name, cost_of(n).values) for n in chosen} | kept
-        jobs = missing(chosen, kept, search.seed, seeds)
-        told = count(1)
-        for found in scores(search, jobs):
-            grown = []
-            for name, score in found:
-                kept[name] = kept[name].plus(score)
-                grown.append(kept[name])
-            write_references(search.folder.references, (r for r in kept.values() if r.scores))
-            for each in grown:
-                watch(next(told), len(jobs), each)
-        study = study_of(search)
-        write_outputs(study)
-    return study
 
 
-def alone(search: Search) -> Search:
-    """One network at a time on each GPU, as what the study's own need says nothing of these."""
-    on_gpu = pick_device("cuda" if search.gpus else search.device) == "cuda"
-    if on_gpu and search.jobs is None and search.trials_per_gpu is None:
-        return replace(search, trials_per_gpu=1)
-    return search
+def references_of(study: Study, networks: Sequence[str], seeds: int) -> References:
+    """Return the follow-up; what cannot be trained is refused before anything runs."""
+    return References(study, networks_for(study.settings, networks), seeds)
 
 
 def networks_for(settings: Settings, names: Sequence[str]) -> list[ReferenceNetwork]:
     """The networks for a study's images; what cannot be trained is refused before any runs."""
     question, facts = settings.question, settings.facts
-    if question.evaluator != TRAINING:
+    if not question.trains:
         raise StudyError(
             f"study '{settings.name}' has scores of {question.evaluator}, which trains nothing: "
             f"references need a study that trains."
@@ -100,15 +133,3 @@ def missing(
     ]
     good = {name: {s.seed for s in reference.scores if s.ok} for name, reference in kept.items()}
     return [job for job in jobs if job.seed not in good[job.network.name]]
-
-
-def scores(search: Search, jobs: Sequence[Job]) -> Iterator[list[tuple[str, Score]]]:
-    """The name and score of each job, as they finish: those together that do so at once."""
-    if not jobs:
-        return
-    epochs = search.question.rungs[-1]
-    with search.make_engine() as engine:
-        for i, job in enumerate(jobs):
-            engine.submit(Call(i, job.network, epochs, job.seed))
-        while engine.pending:
-            yield [(jobs[result.call.id].network.name, result.score) for result in engine.wait()]

@@ -67,13 +67,22 @@ def test_equal_values_are_the_same() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Conv(kernel=4), r"`Conv\.kernel` must be a positive odd number, but got 4"),
-        (lambda: Conv(kernel=-1), r"`Conv\.kernel` must be a positive odd number, but got -1"),
-        (lambda: Conv(groups=0), r"`Conv\.groups` must be a whole number >= 1, but got 0"),
-        (lambda: Attention(heads=True), r"`Attention\.heads` .* >= 1, but got True"),
-        (lambda: Stem(width=1.5), r"`Stem\.width` must be a whole number >= 1, but got 1\.5"),  # type: ignore[arg-type]  # that is the mistake
+        (
+            lambda: Conv(kernel=4),
+            r"`Conv\.kernel` must be an odd whole number of at least 1, but got 4",
+        ),
+        (
+            lambda: Conv(kernel=-1),
+            r"`Conv\.kernel` must be an odd whole number of at least 1, but got -1",
+        ),
+        (
+            lambda: Conv(groups=0),
+            r"`Conv\.groups` must be a whole number of at least 1 or 'depthwise', but got 0",
+        ),
+        (lambda: Attention(heads=True), r"`Attention\.heads` .* of at least 1, but got True"),
+        (lambda: Stem(width=1.5), r"`Stem\.width` must be a whole .*, but got 1\.5"),  # type: ignore[arg-type]  # that is the mistake
         (lambda: Stage(pool="min"), r"`Stage\.pool` must be one of max, .* but got 'min'"),  # type: ignore[arg-type]  # that is the mistake
-        (lambda: Head(width=-1), r"`Head\.width` must be a whole number >= 0, but got -1"),
+        (lambda: Head(width=-1), r"`Head\.width` must be a whole number of at least 0, but got -1"),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_its_field(make: Any, message: str) -> None:

@@ -39,7 +39,10 @@ from neptune_nas.space import choice
             lambda: Stage(substages=(Conv(),), connections=((0,), (1,))),
             r"`Stage\.connections` needs one tuple a SubStage \(1\), but got 2",
         ),
-        (lambda: Head(dropout=1.0), r"`Head\.dropout` must be in \[0, 1\), but got 1\.0"),
+        (
+            lambda: Head(dropout=1.0),
+            r"`Head\.dropout` must be a number of at least 0 and below 1, but got 1\.0",
+        ),
         (lambda: Architecture(stages=()), r"`Architecture\.stages` needs at least one Stage"),
     ],
 )

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -10,9 +11,8 @@ import neptune_nas
 from neptune_nas.cli.pick import numbered
 from neptune_nas.errors import StudyError
 from neptune_nas.metrics.registry import COSTS
-from neptune_nas.metrics.score import FIELDS as SCORE
-from neptune_nas.metrics.score import NEEDED, Score
-from neptune_nas.models.architecture_file import FIELDS, loads
+from neptune_nas.metrics.score import Score, ScoreFields
+from neptune_nas.models.architecture_file import Document, loads
 from neptune_nas.models.model import load_model, save_model, untrained
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.study.ledger import Ledger
@@ -44,17 +44,23 @@ def test_the_file_obeys_the_published_schema(study: Path) -> None:
 def test_the_published_schema_names_the_fields_that_are_read() -> None:
     schema = json.loads(SCHEMA.read_text())
     score = schema["$defs"]["score"]
-    for fields, published in (
-        (FIELDS, schema),
-        ([cost.name for cost in COSTS], schema["properties"]["costs"]),
-        (SCORE, score),
+    for known, published in (
+        (names(Document) | {"format", "version"}, schema),
+        ({cost.name for cost in COSTS}, schema["properties"]["costs"]),
+        (names(ScoreFields), score),
     ):
-        assert {*fields} == {*published["properties"]}
+        assert known == {*published["properties"]}
         assert published["additionalProperties"] is False
     stay = {"trace"}  # a traceback tells of the machine, and stays with the study
-    assert {*SCORE} | stay == {field.name for field in dataclasses.fields(Score)}
-    assert stay.isdisjoint(SCORE)
-    assert [*NEEDED] == score["required"]
+    assert names(ScoreFields) | stay == names(Score)
+    assert stay.isdisjoint(names(ScoreFields))
+    needed = [f.name for f in dataclasses.fields(ScoreFields) if f.default is dataclasses.MISSING]
+    assert needed == score["required"]
+
+
+def names(cls: Any) -> set[str]:
+    """The fields of a record."""
+    return {field.name for field in dataclasses.fields(cls)}
 
 
 def test_a_trial_that_others_wrote_into_the_database_is_none_of_the_study() -> None:
@@ -201,7 +207,9 @@ def test_profile_refuses_a_shape_it_cannot_read(study: Path, size: str) -> None:
 @pytest.mark.parametrize("threads", [0, -2])
 def test_a_profile_without_threads_is_refused_before_it_prints(study: Path, threads: int) -> None:
     outcome = neptune("profile", study / "best.json", "--threads", threads)
-    assert_one_sentence(outcome, f"--threads must be at least 1, but got {threads}")
+    assert_one_sentence(
+        outcome, f"`--threads` must be a whole number of at least 1, but got {threads}"
+    )
 
 
 def test_diff_shows_both_sides(study: Path, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_no_image_at_all_is_no_prediction(
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        (("--top", 0), "--top must be at least 1, but got 0"),
+        (("--top", 0), "`--top` must be a whole number of at least 1, but got 0"),
         (("--format", "yaml"), "--format 'yaml' is unknown"),
     ],
 )

@@ -28,7 +28,7 @@ def test_a_ranking_is_printed_as_text(study: Path, form: str, start: str) -> Non
     ("options", "parts"),
     [
         (("--format", "pdf"), ("--format 'pdf' is unknown",)),
-        (("--min-accuracy", 1.5), ("--min-accuracy must be in 0..1", "1.5")),
+        (("--min-accuracy", 1.5), ("`--min-accuracy` must be a number in 0..1", "1.5")),
         (("--min-accuracy", 1.0, "--format", "md"), ("no trial with an accuracy of at least 1",)),
         (("--rank-by", "speed"), ("'speed' is unknown",)),
     ],
@@ -48,8 +48,8 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
     [
         ("version = [", "is no TOML"),
         ("version = 99", "`version` must be 1, but got 99"),
-        ('version = 1\nname = "x"\ntrials = "many"', "needs `question`, `facts`"),
-        ('version = 1\nname = "x"', "needs `trials`, `question`, `facts`"),
+        ('version = 1\nname = "x"\ntrials = "many"', "`question`, `facts` are missing"),
+        ('version = 1\nname = "x"', "`trials`, `question`, `facts` are missing"),
         ('version = 1\nshoe = "x"', "`shoe` is unknown"),
     ],
 )

@@ -45,7 +45,7 @@ def test_everything_asked_stands_in_study_toml(study: Path) -> None:
     assert content["question"]["space"] == "tiny"
     assert content["question"]["rungs"] == [1]
     assert content["question"]["recipe"]["optimizer"] == "adamw"
-    assert content["facts"]["modes"]["dense"] == {"precision": "fp32", "layout": "channels_last"}
+    assert content["facts"]["numerics"] == {"precision": "fp32", "layout": "channels_last"}
     assert set(content["facts"]["versions"]) >= {"python", "torch", "optuna", "neptune-nas"}
 
 
@@ -128,18 +128,18 @@ def test_quiet_prints_nothing(tmp_path: Path) -> None:
         (("--data", "minst"), ("data 'minst' is unknown", "did you mean 'mnist'")),
         (("--data", "folder:/nowhere"), ("/nowhere",)),
         (("--sampler", "evolutoin"), ("sampler 'evolutoin'", "did you mean 'evolution'")),
-        (("--sampler", "tpe", "--sampler-kwargs", "{"), ("--sampler-kwargs needs a JSON object",)),
+        (("--sampler", "tpe", "--sampler-kwargs", "{"), ("--sampler-kwargs: it is no JSON",)),
         (("--sampler", "auto", "--sampler-kwargs", '{"x": 1}'), ("no option `x`",)),
         (("--objectives", "flops"), ("need accuracy or loss",)),
         (("--objectives", "accuracy,flpos"), ("'flpos' is unknown", "did you mean 'flops'")),
         (("--objectives", "accuracy,accuracy"), ("must differ",)),
         (("--constraint", "flops>3"), ("'flops>3'", "< or <=")),
         (("--constraint", "flops<=1"), ("space 'tiny'", "none of", "smallest seen")),
-        (("--trials", 0), ("`trials` must be greater than 0, but got 0",)),
-        (("--trials", -5), ("`trials` must be greater than 0, but got -5",)),
-        (("--jobs", 0), ("`jobs` must be greater than 0",)),
+        (("--trials", 0), ("`trials` must be a whole number of at least 1, but got 0",)),
+        (("--trials", -5), ("`trials` must be a whole number of at least 1, but got -5",)),
+        (("--jobs", 0), ("`jobs` must be a whole number of at least 1",)),
         (("--first", "gone.json"), ("gone.json cannot be read",)),
-        (("--confirm", 0), ("--confirm must be at least 1", "but got 0")),
+        (("--confirm", 0), ("`--confirm` must be a whole number of at least 1", "but got 0")),
         (("--reduction", "x"), ("--reduction needs numbers", "'x'")),
         (("--rungs", "1,3", "--reduction", "5,2"), ("rungs need one reduction for all", "5,2")),
         (("--rungs", "3,1"), ("rungs need rising", "3,1")),
@@ -150,8 +150,11 @@ def test_quiet_prints_nothing(tmp_path: Path) -> None:
         (("--sampler", "tpe", "--seed", 2**32), ("`seed` must be", "but got 4294967296")),
         (("--data", "folder:"), ("data 'folder:': needs the path of a folder",)),
         (("--data", "folder:x@100000"), ("must be 1 to 4096 pixels, but got 100000",)),
-        (("--sampler", "tpe", "--sampler-kwargs", '{"gamma": null}'), ("`gamma` is null",)),
-        (("--epochs", 0), ("--epochs must be at least 1, but got 0",)),
+        (
+            ("--sampler", "tpe", "--sampler-kwargs", '{"gamma": null}'),
+            ("`sampler_kwargs.gamma` must be", "but got None"),
+        ),
+        (("--epochs", 0), ("`--epochs` must be a whole number of at least 1, but got 0",)),
         (("--epochs", 1, "--rungs", "1,3"), ("--epochs and --rungs exclude each other",)),
         (("--timeout", "soon"), ("--timeout needs a duration", "'soon'")),
         (("--device", "tpu"), ("device 'tpu' is unknown",)),

@@ -69,7 +69,7 @@ def test_the_network_of_a_trained_model_is_trained(study: Path, tmp_path: Path) 
         (("resnet8", "--trial", "1"), ("resnet8 is no folder",)),
         (("STUDY", "--best", "fastest"), ("--best 'fastest' is unknown",)),
         (("STUDY", "--trial", "99"), ("trials 0 to 2", "asks for 99")),
-        (("STUDY", "--epochs", "0"), ("`epochs` must be at least 1, but got 0",)),
+        (("STUDY", "--epochs", "0"), ("`epochs` must be a whole number of at least 1, but got 0",)),
         (("STUDY", "--recipe", "none.toml"), ("none.toml cannot be read",)),
         (("STUDY", "--data", "minst"), ("data 'minst' is unknown",)),
         (("STUDY", "--device", "tpu"), ("device 'tpu' is unknown",)),

@@ -47,7 +47,7 @@ def test_train_and_test_folders_give_a_tenth_of_train_to_validation(tmp_path: Pa
 
 def test_an_image_keeps_its_pixels_and_the_label_of_its_folder(pictures: Path) -> None:
     data = load_data(f"folder:{pictures}")
-    colors = [data.classes[label] for label in data.train.labels]
+    colors = [data.classes[label] for label in data.train.targets]
     expected = torch.tensor([BLUE if color == "blue" else RED for color in colors]).byte()
     assert torch.equal(data.train.images, expected[:, :, None, None].expand(24, 3, 8, 10))
 

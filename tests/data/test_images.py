@@ -18,7 +18,7 @@ def random_split(count: int = 12, seed: int = 0, size: int = 5) -> Split:
 
 
 def data_of(train: Split, validation: Split, test: Split) -> ImageData:
-    source = Source("made", ("a", "b", "c"), in_memory(train.images, train.labels), crop=1)
+    source = Source("made", ("a", "b", "c"), in_memory(train.images, train.targets), crop=1)
     return image_data(source, (train, validation, test))
 
 
@@ -42,7 +42,7 @@ def test_the_fingerprint_changes_with_any_pixel(part: int, place: int) -> None:
 @given(st.integers(0, 2), st.integers(0, 5))
 def test_the_fingerprint_changes_with_any_label(part: int, place: int) -> None:
     splits = list(SPLITS)
-    splits[part] = replace(splits[part], labels=changed(splits[part].labels, place))
+    splits[part] = replace(splits[part], targets=changed(splits[part].targets, place))
     assert data_of(*splits).fingerprint != data_of(*SPLITS).fingerprint
 
 
@@ -51,7 +51,7 @@ def test_the_fingerprint_changes_when_an_image_moves_to_another_split() -> None:
     fewer = train[torch.arange(11)]
     more = Split(
         torch.cat((train.images[11:], validation.images)),
-        torch.cat((train.labels[11:], validation.labels)),
+        torch.cat((train.targets[11:], validation.targets)),
     )
     assert data_of(fewer, more, test).fingerprint != data_of(*SPLITS).fingerprint
 
@@ -84,15 +84,14 @@ def test_a_channel_without_contrast_has_a_deviation_one_can_divide_by() -> None:
     assert channel_statistics(torch.full((4, 1, 3, 3), 7, dtype=torch.uint8))[1] == (1.0,)
 
 
-def test_chance_is_one_over_the_classes_and_the_shape_that_of_an_image() -> None:
+def test_the_shape_of_a_data_set_is_that_of_an_image() -> None:
     data = data_of(*SPLITS)
-    assert data.chance == pytest.approx(1 / 3)
     assert data.input_shape == (2, 5, 5)
 
 
 def test_a_crop_that_is_not_said_goes_by_the_size_of_the_images() -> None:
     split = random_split(size=32)
-    source = Source("made", ("a", "b", "c"), in_memory(split.images, split.labels))
+    source = Source("made", ("a", "b", "c"), in_memory(split.images, split.targets))
     assert image_data(source, (split, split, split)).crop == 4
 
 
@@ -108,7 +107,7 @@ def test_images_of_another_shape_are_refused_by_split() -> None:
 
 
 def test_a_label_without_a_class_is_refused() -> None:
-    odd = replace(random_split(), labels=torch.full((12,), 3))
+    odd = replace(random_split(), targets=torch.full((12,), 3))
     with pytest.raises(DataError, match=r"labels must lie in 0\.\.2, but got 3\.\.3 in the train"):
         data_of(odd, random_split(), random_split())
 

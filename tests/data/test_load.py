@@ -42,7 +42,7 @@ def test_another_seed_is_another_split() -> None:
 
 def test_digits_are_cropped_and_never_mirrored() -> None:
     data = load_data("digits")
-    assert (data.crop, data.flip, data.input_shape, data.chance) == (1, False, (1, 8, 8), 0.1)
+    assert (data.crop, data.flip, data.input_shape) == (1, False, (1, 8, 8))
 
 
 def test_a_count_cuts_the_training_images_alone() -> None:
@@ -50,7 +50,7 @@ def test_a_count_cuts_the_training_images_alone() -> None:
     assert [len(s) for s in (data.train, data.validation, data.test)] == [50, 360, 359]
     assert rows(data.train) < rows(whole.train)
     assert torch.equal(data.test.images, whole.test.images)
-    assert torch.bincount(data.train.labels).tolist() == [5] * 10
+    assert torch.bincount(data.train.targets).tolist() == [5] * 10
 
 
 def test_a_count_is_part_of_the_name_and_changes_the_fingerprint() -> None:

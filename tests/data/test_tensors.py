@@ -26,7 +26,7 @@ def labelled(count: int = 20, shape: tuple[int, ...] = (3, 4, 5), seed: int = 0)
 
 
 def same(split: Split, pair: tuple[Tensor, Tensor]) -> bool:
-    return torch.equal(split.images, pair[0]) and torch.equal(split.labels, pair[1])
+    return torch.equal(split.images, pair[0]) and torch.equal(split.targets, pair[1])
 
 
 def test_three_parts_come_back_as_they_were(tmp_path: Path) -> None:
@@ -127,17 +127,23 @@ IMAGES, LABELS = labelled()
         ),
         ({"train": (IMAGES, ["cat"] * 20)}, "the train labels must be a tensor, an array or lists"),
         ({"train": (IMAGES, LABELS), "test": (IMAGES, LABELS)}, "the same: leave `test` out"),
-        ({"train": (IMAGES, LABELS), "classes": [0, 1]}, "`classes` must be .* different strings"),
-        ({"train": (IMAGES, LABELS), "classes": np.arange(2)}, "`classes` must be .* strings"),
+        (
+            {"train": (IMAGES, LABELS), "classes": [0, 1]},
+            r"`classes\.0` must be a non-empty string",
+        ),
+        ({"train": (IMAGES, LABELS), "classes": np.arange(2)}, r"`classes\.0` must be .* string"),
         ({"train": (IMAGES, LABELS), "classes": "ab"}, "`classes` must be .* but got 'ab'"),
         ({"train": (IMAGES, LABELS), "classes": 2}, "`classes` must be .* but got 2"),
         ({"train": (IMAGES[..., :0], LABELS)}, "must be .* with pixels in them, but got"),
-        ({"train": (IMAGES, LABELS), "classes": ("a", "a")}, "`classes` must be .* different"),
+        ({"train": (IMAGES, LABELS), "classes": ("a", "a")}, "`classes` must be .* no two alike"),
         (
             {"train": (IMAGES, LABELS), "classes": ("a", "")},
-            "`classes` must be .* none of them empty",
+            r"`classes\.1` must be a non-empty string, but got ''",
         ),
-        ({"train": (IMAGES, LABELS), "classes": [["a"], ["b"]]}, "`classes` must be a list of"),
+        (
+            {"train": (IMAGES, LABELS), "classes": [["a"], ["b"]]},
+            r"`classes\.0` must be a non-empty string",
+        ),
         ({"train": (IMAGES, LABELS), "crop": -1}, "`crop` must be a whole number of at least 0"),
         ({"train": (IMAGES, LABELS), "crop": 4}, "`crop` must be below the 4 pixels .* got 4"),
         ({"train": (IMAGES, LABELS), "flip": 1}, "`flip` must be true or false, but got 1"),
@@ -175,14 +181,14 @@ def test_the_name_that_is_returned_opens_the_file(
 def test_parts_may_share_their_labels(tmp_path: Path) -> None:
     images, labels = labelled()
     name = save_tensors(tmp_path / "own.safetensors", (images, labels), test=(255 - images, labels))
-    assert torch.equal(load_data(name).test.labels, labels)
+    assert torch.equal(load_data(name).test.targets, labels)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"classes": [0, 1]}, "`classes` must be a list of different strings"),
-        ({"classes": ["a", "a"]}, "`classes` must be a list of different strings"),
+        ({"classes": [0, 1]}, r"`classes\.0` must be a non-empty string"),
+        ({"classes": ["a", "a"]}, "`classes` must be a list of .* no two alike"),
         ({"crop": 100_000}, "`crop` must be below the 4 pixels"),
         ({"format": "other"}, "`format` must be 'neptune-nas/images'"),
     ],

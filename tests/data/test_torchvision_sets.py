@@ -43,7 +43,7 @@ def test_mnist_is_gray_and_never_mirrored(mnist: Path) -> None:
 
 
 def test_every_class_has_its_share_of_the_validation_split(mnist: Path) -> None:
-    assert load_data("mnist", mnist).validation.labels.bincount().tolist() == [2] * 10
+    assert load_data("mnist", mnist).validation.targets.bincount().tolist() == [2] * 10
 
 
 def test_the_test_split_is_the_one_the_data_set_came_with(mnist: Path) -> None:

@@ -178,7 +178,7 @@ def test_an_id_that_is_pending_is_our_own_bug(tmp_path: Path) -> None:
 
 
 def test_a_trial_timeout_of_zero_is_refused() -> None:
-    with pytest.raises(OptionError, match="`trial_timeout` must be > 0, but got 0"):
+    with pytest.raises(OptionError, match="`trial_timeout` must be a number above 0, but got 0"):
         LocalEngine(Echo(), trial_timeout=0)
 
 

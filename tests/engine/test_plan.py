@@ -3,7 +3,8 @@ import pickle
 import pytest
 
 from neptune_nas.architecture.records import Architecture
-from neptune_nas.engine.plan import Slots, make_plans, own_modules, share_out, usable_cores
+from neptune_nas.devices.processor import usable_cores
+from neptune_nas.engine.plan import Slots, make_plans, own_modules, share_out
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.metrics.score import Score
@@ -82,15 +83,19 @@ def test_a_setup_that_cannot_be_pickled_is_refused() -> None:
 
 
 def test_zero_jobs_are_refused() -> None:
-    with pytest.raises(OptionError, match="`jobs` must be at least 1, but got 0"):
+    with pytest.raises(OptionError, match="`jobs` must be a whole number of at least 1, but got 0"):
         share_out(0, None, ())
 
 
 def test_zero_threads_are_refused() -> None:
-    with pytest.raises(OptionError, match="`threads` must be at least 1, but got 0"):
+    with pytest.raises(
+        OptionError, match="`threads` must be a whole number of at least 1, but got 0"
+    ):
         share_out(None, 0, ())
 
 
 def test_a_negative_gpu_is_refused() -> None:
-    with pytest.raises(OptionError, match=r"`gpus` must be CUDA indices from 0, but got \(0, -1\)"):
+    with pytest.raises(
+        OptionError, match=r"`gpus` must be a tuple of whole .* at least 0, but got \(0, -1\)"
+    ):
         share_out(None, None, (0, -1))

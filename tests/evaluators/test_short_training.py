@@ -14,10 +14,9 @@ from neptune_nas.architecture.records import (
     InvertedResidual,
     Stage,
     Stem,
-    SubStage,
 )
 from neptune_nas.data.load import load_once
-from neptune_nas.devices.mode import Mode, Modes
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.evaluators import short_training as module
 from neptune_nas.evaluators.evaluator import Evaluator
@@ -73,34 +72,22 @@ def test_a_hand_designed_network_is_trained_by_the_same_recipe() -> None:
     network, recipe = ReferenceNetwork("resnet8", (1, 8, 8), 10), default_recipe("digits")
     score = ShortTraining("digits", recipe=recipe)(network, 1, 3)
     result = train(network.build(3), load_once("digits", None, 0), recipe, 1, seed=3)
-    assert (score.values, score.failure) == (
-        {"accuracy": result.accuracy, "loss": result.loss},
-        None,
-    )
+    assert score.values == result.values
+    assert score.failure is None
 
 
-@pytest.mark.parametrize(
-    ("substage", "mode"),
-    [
-        (Attention(2), Mode("fp32")),
-        (InvertedResidual(), Mode("bf16")),
-        (Conv(), Mode("fp32", "contiguous")),
-    ],
-)
-def test_each_kind_of_network_is_trained_in_its_mode(
-    monkeypatch: pytest.MonkeyPatch, substage: SubStage, mode: Mode
-) -> None:
-    used: list[Mode | None] = []
+def test_a_network_is_trained_in_the_precision_and_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[Numerics | None] = []
 
-    def spy(*given: Any, mode: Mode | None, **more: Any) -> TrainResult:
-        used.append(mode)
-        return train(*given, mode=mode, **more)
+    def spy(*given: Any, numerics: Numerics | None, **more: Any) -> TrainResult:
+        used.append(numerics)
+        return train(*given, numerics=numerics, **more)
 
     monkeypatch.setattr(module, "train", spy)
-    modes = Modes(Mode("fp32"), Mode("bf16"), Mode("fp32", "contiguous"))
-    evaluator = pickle.loads(pickle.dumps(ShortTraining("digits#100", modes=modes)))
-    assert evaluator(Architecture(Stem(4), (Stage(8, substages=(substage,)),)), 1, 0).ok
-    assert used == [mode]
+    numerics = Numerics("bf16", "contiguous")
+    evaluator = pickle.loads(pickle.dumps(ShortTraining("digits#100", numerics=numerics)))
+    assert evaluator(Architecture(Stem(4), (Stage(8, substages=(Conv(),)),)), 1, 0).ok
+    assert used == [numerics]
 
 
 @dataclass(frozen=True)

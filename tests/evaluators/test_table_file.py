@@ -164,25 +164,31 @@ def test_csv_may_have_codes_seeds_epochs_costs_and_notes(tmp_path: Path) -> None
         ("code,accuracy\n", "has no measurements"),
         ("code,accuracy\n01\n", "line 2: it needs 2 cells, one a column"),
         ("code,accuracy\n01,0.5,9\n", "line 2: it needs 2 cells, one a column"),
-        ("code,accuracy\n01,good\n", "line 2: `accuracy` must be a number, but is 'good'"),
-        ("code,accuracy\n01,nan\n", "line 2: `accuracy` must be a number, but is 'nan'"),
+        ("code,accuracy\n01,good\n", "line 2: `accuracy` must be a finite number, but got 'good'"),
+        ("code,accuracy\n01,nan\n", "line 2: `accuracy` must be a finite number, but got 'nan'"),
         ("code,accuracy\n00,0.5\n01,63\n10,0.7\n", "most are at most 1 and one is 63"),
-        ("code,accuracy,seed\n01,0.5,.5\n", "line 2: `seed` must be a whole number, but is '.5'"),
-        ("code,accuracy,epochs\n01,0.5,8.5\n", "`fidelity` must be a whole number, but is '8.5'"),
+        ("code,accuracy,seed\n01,0.5,.5\n", "line 2: `seed` must be a whole number, but got '.5'"),
+        ("code,accuracy,epochs\n01,0.5,8.5\n", "`fidelity` must be a whole number, but got '8.5'"),
         ("code,accuracy\n01,-0.5\n", "must lie in 0..1 or in 0..100 percent, but one is -0.5"),
         (
             "code,accuracy,flops\n01,.5,-1\n",
-            "2: `flops` must be a number of at least 1, but is -1",
+            "2: `flops` must be a finite number of at least 1, but got -1",
         ),
-        ("code,accuracy,flops\n01,.5,0\n", "2: `flops` must be a number of at least 1, but is 0"),
-        ("code,accuracy,macs\n01,.5,inf\n", "2: `macs` must be a number of at least 1, but is inf"),
+        (
+            "code,accuracy,flops\n01,.5,0\n",
+            "2: `flops` must be a finite number of at least 1, but got 0",
+        ),
+        (
+            "code,accuracy,macs\n01,.5,inf\n",
+            "2: `macs` must be a finite number of at least 1, but got inf",
+        ),
         (
             "code,accuracy,params\n01,.5,nan\n",
-            "`params` must be a number of at least 0, but",
+            "`params` must be a finite number of at least 0, but",
         ),
         (
             "code,accuracy,latency\n01,.5,-1\n",
-            "2: `latency` must be a number of at least 0",
+            "2: `latency` must be a finite number of at least 0",
         ),
         (
             "code,accuracy,flops\n01,.5,9\n11,.5,8\n01,.5,\n01,.5,8\n",
@@ -209,11 +215,14 @@ def test_malformed_csv_is_refused_with_the_place(tmp_path: Path, content: str, s
     [
         ("[1, 2]", "must map codes to measurements"),
         ("{", "is no JSON"),
-        ('{"01": {"test_acc": 3}}', "network 01: `test_acc` must list accuracies, but is 3"),
-        ('{"01": {"test_acc": [3]}}', "network 01: `flops` must be a number, but is None"),
+        (
+            '{"01": {"test_acc": 3}}',
+            "network 01: `test_acc` must be a list of accuracies, but got 3",
+        ),
+        ('{"01": {"test_acc": [3]}}', "network 01: `flops` must be a finite number, but got None"),
         (
             '{"01": {"test_acc": [3], "flops": 0, "params": 1}}',
-            "01: `flops` must be a number of at least 1",
+            "01: `flops` must be a finite number of at least 1",
         ),
         ("{}", "has no measurements"),
     ],

@@ -22,6 +22,7 @@ from neptune_nas.evaluators.proxies import Batch, SignKernel, deviation, jacov, 
 from neptune_nas.evaluators.zero_cost import FORMULAS, PROXIES, ZeroCost
 from neptune_nas.metrics.counted import cost
 from neptune_nas.nn.builder import build
+from neptune_nas.tasks.registry import TASKS
 from tests.evaluators.contract import OTHER, SMALL, EvaluatorContract
 
 NETWORK_PROXIES = [proxy for proxy in PROXIES if proxy in FORMULAS]
@@ -89,7 +90,9 @@ def test_where_torch_refused_a_network_is_told_by_its_traceback(
 
 
 def test_images_that_no_unit_tells_apart_have_no_naswot() -> None:
-    twice = Batch(torch.ones(2, 1, 8, 8), torch.zeros(2, dtype=torch.int64))
+    twice = Batch(
+        torch.ones(2, 1, 8, 8), torch.zeros(2, dtype=torch.int64), TASKS["classification"]
+    )
     assert naswot(build(SMALL, (1, 8, 8), 10, 0), twice) == -float("inf")
 
 
@@ -99,7 +102,9 @@ def test_synflow_of_a_line_is_twice_the_product_of_its_parts() -> None:
         first.weight.copy_(torch.tensor([[-3.0, 2.0]]))
         second.weight.copy_(torch.tensor([[-4.0]]))
     line = nn.Sequential(nn.Flatten(), first, second)
-    batch = Batch(torch.zeros(1, 2, 1, 1), torch.zeros(1, dtype=torch.int64))
+    batch = Batch(
+        torch.zeros(1, 2, 1, 1), torch.zeros(1, dtype=torch.int64), TASKS["classification"]
+    )
     assert synflow(line, batch) == pytest.approx(torch.tensor(2 * (3 + 2) * 4.0).log().item())
 
 
@@ -112,7 +117,9 @@ def test_the_sign_kernel_counts_units_of_equal_sign() -> None:
 
 def test_equal_input_gradients_make_the_worst_jacov() -> None:
     linear = nn.Sequential(nn.Flatten(), nn.Linear(9, 2))
-    batch = Batch(torch.rand(4, 1, 3, 3), torch.zeros(4, dtype=torch.int64))
+    batch = Batch(
+        torch.rand(4, 1, 3, 3), torch.zeros(4, dtype=torch.int64), TASKS["classification"]
+    )
     assert jacov(linear, batch) < -1e5
 
 

@@ -1,3 +1,4 @@
+import pwd
 from pathlib import Path
 
 import pytest
@@ -30,10 +31,11 @@ def test_a_place_that_is_no_absolute_path_does_not_count(
 
 
 def test_a_user_without_a_home_has_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_home() -> Path:
-        raise RuntimeError("Could not determine home directory.")
+    def nobody(_: int) -> None:
+        raise KeyError
 
-    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
     assert cache_folder() is None
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
     assert cache_folder() == home / "neptune-nas"

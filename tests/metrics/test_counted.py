@@ -25,7 +25,7 @@ MODEL = CostModel(SHAPE, classes=4)
 def test_the_sum_of_the_parts_is_the_count_on_the_whole_network(
     architecture: Architecture,
 ) -> None:
-    assert MODEL.cost(architecture) == cost(build(architecture, SHAPE, classes=4), SHAPE)
+    assert MODEL.cost(architecture) == cost(build(architecture, SHAPE, outputs=4), SHAPE)
 
 
 @given(architectures())

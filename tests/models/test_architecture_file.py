@@ -71,7 +71,7 @@ def text_with(**changes: Any) -> str:
     [
         ("", "is no JSON"),
         (dumps(bare(Architecture(), SHAPE, 10))[:200], "is no JSON"),
-        ("[]", "`format` must be"),
+        ("[]", r"it must be an object, but got \[\]"),
         ('{"format": "something else"}', "`format` must be .* but got 'something else'"),
         (text_with(version=2), "`version` must be 1, but got 2"),
         (text_with(key="0" * 16), "`key` must be"),
@@ -86,7 +86,7 @@ def text_with(**changes: Any) -> str:
         (text_with(costs={**COSTS, "watts": 1}), r"`costs\.watts` is unknown"),
         (
             text_with(costs={**COSTS, "latency": -1}),
-            r"`costs\.latency` must be a number of at least",
+            r"`costs\.latency` must be a finite number of at least",
         ),
         (
             text_with(costs={**COSTS, "macs": inf}),
@@ -94,13 +94,25 @@ def text_with(**changes: Any) -> str:
         ),
         (text_with(costs={**COSTS, "params": -1}), r"`costs\.params` must be a whole number of at"),
         (text_with(costs={**COSTS, "flops": 3}), r"`costs\.flops` must be \d+, but got 3"),
-        (text_with(input_shape=[1, 2]), "`input_shape` must be a list of three"),
-        (text_with(input_shape=[1.5, 8, 8]), "`input_shape` must be a list of three"),
-        (text_with(input_shape=[0, 0, 0]), "`input_shape` must be a list of three"),
-        (text_with(input_shape=[-1, 8, 8]), "`input_shape` must be a list of three"),
+        (
+            text_with(input_shape=[1, 2]),
+            "`input_shape` must be a list of 3 whole numbers of at least 1",
+        ),
+        (
+            text_with(input_shape=[1.5, 8, 8]),
+            r"`input_shape\.0` must be a whole number of at least 1",
+        ),
+        (
+            text_with(input_shape=[0, 0, 0]),
+            r"`input_shape\.0` must be a whole number of at least 1",
+        ),
+        (
+            text_with(input_shape=[-1, 8, 8]),
+            r"`input_shape\.0` must be a whole number of at least 1",
+        ),
         (text_with(classes="ten"), "`classes` must be a whole number of at least 1, but got 'ten'"),
         (text_with(classes=0), "`classes` must be a whole number of at least 1, but got 0"),
-        (text_with(scores=None), "`scores` must be a list, but got None"),
+        (text_with(scores=None), "`scores` must be a list of objects, but got None"),
         (text_with(scores=[None]), r"`scores\.0` must be an object, but got None"),
         (text_with(scores=["a"]), r"`scores\.0` must be an object, but got 'a'"),
         (text_with(scores=[{"fidelity": 1}]), r"`scores\.0\.values` is missing"),

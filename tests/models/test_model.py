@@ -54,7 +54,17 @@ def test_a_model_that_is_saved_is_loaded_again(file: Path) -> None:
     one = model(provenance={"seed": 3})
     save_model(file, one)
     again = load_model(file)
-    for name in ("of", "labels", "mean", "std", "metrics", "provenance", "key", "input_shape"):
+    for name in (
+        "of",
+        "task",
+        "labels",
+        "mean",
+        "std",
+        "metrics",
+        "provenance",
+        "key",
+        "input_shape",
+    ):
         assert getattr(again, name) == getattr(one, name)
     assert torch.equal(again.predict(IMAGES), one.predict(IMAGES))
 
@@ -97,6 +107,13 @@ def test_probabilities_are_those_of_the_normalised_images() -> None:
     torch.testing.assert_close(probabilities.sum(1), torch.ones(3))
 
 
+def test_the_most_probable_labels_of_images_are_found() -> None:
+    best = model().predict(IMAGES).max(1)
+    found = [*model().findings(IMAGES, 1)]
+    assert [each.label for (each,) in found] == ["abc"[i] for i in best.indices]
+    assert [each.probability for (each,) in found] == pytest.approx(best.values.tolist())
+
+
 def test_many_images_are_predicted_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = model().predict(IMAGES)
     monkeypatch.setattr("neptune_nas.models.model.BATCH", 2)
@@ -120,11 +137,11 @@ def test_images_of_another_kind_are_refused(images: torch.Tensor) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labels": ("a", "b")}, r"`Model.labels` needs 3 strings, one a class, but got \('a'"),
-        ({"labels": (1, 2, 3)}, "`Model.labels` needs 3 strings"),
-        ({"mean": (0.1, 0.2)}, "`Model.mean` needs one finite number for each of the 1 channels"),
-        ({"std": (inf,)}, "`Model.std` needs one finite number"),
-        ({"std": (0.0,)}, "`Model.std` must be above 0"),
+        ({"labels": ("a", "b")}, r"`Model.labels` must be 3 strings, one a class, but got \('a'"),
+        ({"labels": (1, 2, 3)}, "`Model.labels` must be a tuple of strings"),
+        ({"mean": (0.1, 0.2)}, "`Model.mean` must be 1 number, one a channel"),
+        ({"std": (inf,)}, "`Model.std` must be a tuple of finite numbers above 0"),
+        ({"std": (0.0,)}, "`Model.std` must be a tuple of finite numbers above 0"),
     ],
 )
 def test_a_model_that_does_not_fit_its_network_is_refused(
@@ -150,10 +167,12 @@ def rewritten(file: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"key": "b"}, r"`key` must be \w{16}, but got b"),
-        ({"labels": ["a"]}, "`Model.labels` needs 3 strings"),
-        ({"mean": ["x"]}, "`Model.mean` needs one finite number"),
-        ({"network": {"reference": "resnet9"}}, r"`network\.input_shape` is missing"),
+        ({"key": "b"}, r"`key` must be \w{16}, but got 'b'"),
+        ({"labels": ["a"]}, "`Model.labels` must be 3 strings"),
+        ({"task": "clasification"}, "task 'clasification' is unknown: did you mean 'classif"),
+        ({"task": 1}, "`task` must be a string, but got 1"),
+        ({"mean": ["x"]}, r"`mean\.0` must be a finite number"),
+        ({"network": {"reference": "resnet9"}}, r"`network\.input_shape`.* missing"),
         (
             {"network": {"reference": "resnet9", "input_shape": [3, 8, 8], "classes": 3}},
             "'resnet9' is unknown: did you mean 'resnet8'",
@@ -208,7 +227,8 @@ def test_a_model_is_loaded_and_used_with_one_network_built(
 
     def counted(item: ExportedArchitecture, seed: int | None = None) -> nn.Module:
         devices.append(torch.get_default_device().type)
-        return build(item.architecture, item.input_shape, item.classes, seed)
+        network: nn.Module = build(item.architecture, item.input_shape, item.classes, seed)
+        return network
 
     monkeypatch.setattr(ExportedArchitecture, "build", counted)
     load_model(file).predict(IMAGES)

@@ -253,18 +253,18 @@ def number(text: str) -> float | None:
     return float(text) if text else None
 
 
-def test_the_browser_draws_networks_as_python_does(
+def test_an_opened_trial_has_the_drawing_that_its_card_has(
     chrome: Chrome, page: Path, study: Study
 ) -> None:
     open_page(chrome, page)
     picked = chrome.find_element(By.CSS_SELECTOR, ".card.first").get_attribute("data-number")
     assert picked is not None
     chrome.execute_script("document.querySelector('#table tbody tr').click()")
-    script = """const scripted = document.querySelector('#network svg.net');
+    script = """const opened = document.querySelector('#network svg.net');
         const printed = document.querySelector('.card.first svg.net');
-        return [scripted.outerHTML, printed.outerHTML];"""
-    scripted, printed = chrome.execute_script(script)
-    assert scripted == printed
+        return [opened.outerHTML, printed.outerHTML];"""
+    opened, printed = chrome.execute_script(script)
+    assert opened == printed
     assert draw_svg(study.trials[int(picked)].architecture, MODEL).count("<rect") > 5
 
 

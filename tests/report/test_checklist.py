@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from neptune_nas.devices.mode import Mode, same_for_all
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.report.checklist import Check, checklist
 from neptune_nas.space import Space, find_space
 from neptune_nas.study.study import Study
@@ -44,15 +44,13 @@ def test_failures_are_counted_by_reason() -> None:
     assert check.evidence.startswith("3 failed: out of memory (3) (failures.txt says where)")
 
 
-def test_the_modes_of_training_are_told_with_the_hardware() -> None:
+def test_the_precision_and_layout_of_training_are_told_with_the_hardware() -> None:
     study = make_results(30)
     assert find(study, "Hardware").evidence == "cpu: a CPU with 2 cores"
-    facts = replace(study.settings.facts, modes=same_for_all(Mode("bf16")))
+    facts = replace(study.settings.facts, numerics=Numerics("bf16"))
     measured = replace(study, settings=replace(study.settings, facts=facts))
-    assert find(measured, "Hardware").evidence == (
-        "cpu: a CPU with 2 cores; trained in attention bf16 channels_last, depthwise bf16 "
-        "channels_last, dense bf16 channels_last"
-    )
+    evidence = find(measured, "Hardware").evidence
+    assert evidence == "cpu: a CPU with 2 cores; trained in bf16, channels last"
 
 
 def test_what_was_given_is_told_with_its_share_of_the_front() -> None:

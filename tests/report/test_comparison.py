@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from neptune_nas.errors import StudyError
-from neptune_nas.report.comparison import check_comparable, compare, with_common_reference
+from neptune_nas.report.comparison import check_comparable, compare_studies, with_common_reference
 from neptune_nas.study.study import Study
 from tests.report.fixtures import plain_results, plain_trial
 
@@ -58,7 +58,7 @@ def test_hypervolumes_are_measured_from_the_worst_corner_of_all() -> None:
     corners = {r.settings.facts.reference for r in with_common_reference([a, b])}
     assert corners == {(0.1, 4e6)}
     # 200 kFLOPs at 0.9 cover (1 - 0.05) x (0.8 / 0.9) of the common box.
-    assert [c.hypervolume for c in compare([a, b])] == pytest.approx([0.95 * 8 / 9] * 2)
+    assert [c.hypervolume for c in compare_studies([a, b])] == pytest.approx([0.95 * 8 / 9] * 2)
 
 
 def test_latencies_of_different_kinds_do_not_compare() -> None:

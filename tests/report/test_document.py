@@ -3,17 +3,20 @@ import re
 from hashlib import sha256
 
 import pytest
+from jinja2 import UndefinedError
 
 from neptune_nas.report.document import document
 from tests.report.reading import unpack, visible
 
 DATA = '{"text": "</script>"}'
+EVIL = "<i>costs {{ 5 }}</i>"
 SECTIONS = {"loss": "Loss & more", "seeds": "Seeds"}
 
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return document("a <b>net", SECTIONS, '<main id="loss">costs $5</main>', DATA, ("curves",))
+    context = {"lead": EVIL, "smoothing": "", "heads": (), "seeds": ()}
+    return document("curves", "a <b>net", SECTIONS, DATA, context)
 
 
 def test_the_title_is_shown_as_it_is(page: str) -> None:
@@ -25,8 +28,14 @@ def test_the_bar_leads_to_each_section_in_order(page: str) -> None:
     assert links == [("loss", "Loss &amp; more"), ("seeds", "Seeds")]
 
 
-def test_the_body_stands_in_it_unchanged(page: str) -> None:
-    assert '<main id="loss">costs $5</main>' in visible(page)
+def test_the_body_shows_texts_as_they_are(page: str) -> None:
+    assert "&lt;i&gt;costs {{ 5 }}&lt;/i&gt;" in visible(page)
+    assert EVIL not in page
+
+
+def test_a_text_that_a_template_needs_and_nobody_gave_is_an_error() -> None:
+    with pytest.raises(UndefinedError, match="'lead' is undefined"):
+        document("curves", "net", SECTIONS, DATA, {})
 
 
 def test_the_data_cannot_end_their_element(page: str) -> None:

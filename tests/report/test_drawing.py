@@ -1,9 +1,13 @@
+import io
+
 import pytest
+from rich.console import Console
 
 from neptune_nas.architecture.records import Architecture, Attention, Conv, Head, Stage, Stem
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.metrics.counted import CostModel
-from neptune_nas.report.drawing import rows, shares
+from neptune_nas.metrics.counted import Cost, CostModel
+from neptune_nas.report.drawing import draw_text, rows, shares
+from tests.nn.plain import Plain
 from tests.report.fixtures import MODEL, make_results
 
 NET = Architecture(
@@ -60,3 +64,55 @@ def test_uncounted_rows_cost_nothing_but_keep_their_shape() -> None:
 def test_an_image_too_small_is_refused() -> None:
     with pytest.raises(ArchitectureError, match="needs images of at least"):
         rows(NET, CostModel((3, 2, 2), 10))
+
+
+def printed(architecture: Architecture) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    console.print(draw_text(architecture, MODEL))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_terminal_shows_a_line_a_part_with_its_costs() -> None:
+    stage = Stage(24, norm="batch", substages=(Conv(5), Attention(4)))
+    text = printed(Architecture(stages=(stage,)))
+    lines = [line.split() for line in text.splitlines()]
+    assert [line[0] for line in lines[1:4]] == ["image", "stem", "stage"]
+    assert "conv 5x5" in text
+    assert "230k" in text  # 24 x 24 x 25 filters at 4 x 4 places
+    assert "+ shortcut" in text
+    assert lines[-1][0] == "head"
+
+
+def test_dense_wiring_says_which_rows_are_read() -> None:
+    substages = (Conv(), Conv())
+    text = printed(Architecture(stages=(Stage(8, connections="dense", substages=substages),)))
+    assert "-1 -2" in text
+    assert "shortcut" not in text
+
+
+def test_a_network_whose_parts_are_not_known_is_drawn_as_its_fields() -> None:
+    model = CostModel((3, 16, 16), 10)
+    found = rows(Plain(8, 3), model)
+    assert [(row.kind, row.label) for row in found] == [
+        ("image", "image"),
+        ("network", "Plain"),
+        ("field", "width 8"),
+        ("field", "depth 3"),
+    ]
+    assert [row.cost for row in found[1:]] == [
+        model.cost(Plain(8, 3)),
+        Cost(0, 0, 0),
+        Cost(0, 0, 0),
+    ]
+    assert found[1].shape == (10, 1, 1)
+
+
+def test_a_network_whose_parts_are_not_known_has_a_line_a_field() -> None:
+    lines = [line.split() for line in printed(Plain(8, 3)).splitlines()]
+    assert [line[:2] for line in lines[1:]] == [
+        ["image", "1"],
+        ["network", "Plain"],
+        ["width", "8"],
+        ["depth", "3"],
+    ]

@@ -1,11 +1,14 @@
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import plotly.graph_objects as go
 import pytest
 
-from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.errors import NeptuneError, OptionError, StudyError
 from neptune_nas.report import style
-from neptune_nas.report.figures import FIGURES, draw, pareto
+from neptune_nas.report.figures import FIGURES, draw, image
+from neptune_nas.report.pareto_figure import pareto_figure
 from neptune_nas.study.study import Study
 from tests.report.fixtures import make_results, plain_results, plain_trial, timed
 
@@ -33,7 +36,7 @@ def test_what_mattered_needs_trials_of_one_study(name: str) -> None:
 
 
 def test_the_front_shows_rungs_apart_and_references_beside() -> None:
-    fig = pareto([make_results(60)])
+    fig = pareto_figure([make_results(60)])
     assert names(fig) == [
         "after 1 epoch",
         "after 3 epochs",
@@ -46,38 +49,38 @@ def test_the_front_shows_rungs_apart_and_references_beside() -> None:
 
 def test_the_points_of_the_front_are_its_trials() -> None:
     study = make_results(60)
-    line = pareto([study]).data[3]
+    line = pareto_figure([study]).data[3]
     assert list(line.x) == [trial.values["flops"] for trial in study.pareto()]
     assert [study.trials[place] for place in line.customdata] == list(study.pareto())
 
 
 def test_the_hover_shows_the_architecture() -> None:
-    line = pareto([make_results(60)]).data[3]
+    line = pareto_figure([make_results(60)]).data[3]
     assert all(text.startswith("trial ") and "<br>" in text for text in line.text)
 
 
 def test_fronts_of_several_studies_lie_over_each_other() -> None:
-    fig = pareto([make_results(60), make_results(30, seed=1, name="other")])
+    fig = pareto_figure([make_results(60), make_results(30, seed=1, name="other")])
     assert names(fig) == ["digits", "front of digits", "other", "front of other", "hand-designed"]
     assert min(fig.data[2].customdata) >= 60  # places go on where the first study's end
 
 
 def test_a_hopeless_few_do_not_flatten_the_rest_and_are_counted() -> None:
     good = [plain_trial(i, 0.9 + i / 1000, 1000 + i) for i in range(40)]
-    fig = pareto([plain_results(*good, plain_trial(40, 0.1, 5000))])
+    fig = pareto_figure([plain_results(*good, plain_trial(40, 0.1, 5000))])
     assert fig.layout.yaxis.range[0] > 0.8
     assert [note.text for note in fig.layout.annotations] == ["1 below: autoscale shows all"]
 
 
 def test_baselines_are_drawn_in() -> None:
     study: Study = replace(make_results(60), baselines={"random": make_results(30).trials})
-    assert "baseline: random" in names(pareto([study]))
+    assert "baseline: random" in names(pareto_figure([study]))
 
 
 def test_many_points_are_drawn_with_webgl_and_few_without() -> None:
     many = plain_results(*(plain_trial(i, 0.5, 1000) for i in range(style.WEBGL_ABOVE + 1)))
-    assert pareto([many]).data[2].type == "scattergl"
-    assert pareto([make_results(60)]).data[2].type == "scatter"
+    assert pareto_figure([many]).data[2].type == "scattergl"
+    assert pareto_figure([make_results(60)]).data[2].type == "scatter"
 
 
 def test_an_unknown_figure_is_refused_with_the_nearest() -> None:
@@ -101,3 +104,43 @@ def test_a_latency_in_ms_has_no_prefix_and_other_costs_do() -> None:
     assert (in_ms.layout.xaxis.tickformat, counted.layout.xaxis.tickformat) == ("~r", "~s")
     assert all("%{x:.4r}" in trace.hovertemplate for trace in in_ms.data)
     assert all("%{x:.4s}" in trace.hovertemplate for trace in counted.data)
+
+
+class Refusing(go.Figure):  # type: ignore[misc]  # plotly is untyped
+    """A figure on a machine without a browser."""
+
+    def to_image(self, *_: Any, **__: Any) -> bytes:
+        raise RuntimeError("\nKaleido requires Google Chrome to be installed.\n\nmore")
+
+
+class Obliging(go.Figure):  # type: ignore[misc]  # plotly is untyped
+    """A figure whose picture is the name of its format."""
+
+    def to_image(self, format: str, **_: Any) -> bytes:  # noqa: A002  # plotly's own name
+        return format.encode()
+
+
+@pytest.mark.parametrize("name", ["front", "front.bmp"])
+def test_a_name_without_a_known_ending_is_refused(name: str) -> None:
+    with pytest.raises(OptionError, match="must end in one of html, pdf, png, svg, webp"):
+        image(go.Figure(), Path(name))
+
+
+def test_without_kaleido_the_extra_is_named() -> None:
+    with pytest.raises(NeptuneError, match=r"pip install 'neptune-nas\[image\]'"):
+        image(go.Figure(), Path("front.png"), kaleido=False)
+
+
+def test_without_a_browser_the_remedy_is_named() -> None:
+    with pytest.raises(
+        NeptuneError, match=r"\(Kaleido requires Google .*installed\.\).*BROWSER_PATH"
+    ):
+        image(Refusing(), Path("front.png"), kaleido=True)
+
+
+def test_the_format_is_that_of_the_ending() -> None:
+    assert image(Obliging(), Path("front.SVG"), kaleido=True) == b"svg"
+
+
+def test_a_page_needs_neither_kaleido_nor_a_browser() -> None:
+    assert b"Plotly.newPlot" in image(go.Figure(), Path("front.html"), kaleido=False)

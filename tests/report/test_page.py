@@ -12,11 +12,20 @@ import pytest
 
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.metrics.counted import Cost, CostModel
-from neptune_nas.report import payload
 from neptune_nas.report.page import render
+from neptune_nas.report.payload import drawings
+from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.tables import trials_csv
 from neptune_nas.study.study import Study
-from tests.report.fixtures import make_results, plain_results, plain_trial, timed
+from tests.report.fixtures import (
+    CLASSES,
+    INPUT,
+    MODEL,
+    make_results,
+    plain_results,
+    plain_trial,
+    timed,
+)
 from tests.report.reading import packed_json, unpack, visible
 from tests.space.templates import Leaf
 
@@ -151,23 +160,17 @@ def test_the_numbers_in_the_page_are_those_of_trials_csv(page: str, study: Study
 
 
 def test_every_trial_has_its_network_in_the_page(page: str, study: Study) -> None:
-    data = packed_json(page)
-    for trial, places in zip(study.trials, data["networks"], strict=True):
-        macs = sum(data["rows"][place][3] for place in places)
-        assert macs == trial.values["macs"]
+    drawn = [draw_svg(trial.architecture, MODEL) for trial in study.trials]
+    assert packed_json(page)["drawings"] == drawn
 
 
-def test_in_a_space_without_end_only_so_many_parts_are_counted(
-    monkeypatch: pytest.MonkeyPatch, study: Study
-) -> None:
-    monkeypatch.setattr(payload, "MOST_PARTS", 30)
-    monkeypatch.setattr(payload, "model_for", CostModel)
-    networks, known = payload.pack_networks([study])
-    counted = [all(known[i][3] is not None for i in places or ()) for places in networks]
+def test_in_a_space_without_end_only_so_many_parts_are_counted(study: Study) -> None:
+    drawn = drawings(study, CostModel(INPUT, CLASSES), most_parts=30)
+    counted = ["share of MACs" in (text or "") for text in drawn]
     best_place = study.trials.index(study.pareto()[0])
     assert counted[best_place]
     assert not all(counted)
-    assert all(places is not None for places in networks)
+    assert all("<svg " in (text or "") for text in drawn)
 
 
 def test_names_are_escaped_wherever_they_stand(study: Study) -> None:

@@ -44,6 +44,14 @@ def test_a_drawing_states_widths_resolutions_and_shares() -> None:
     assert text.count(">share of MACs<") == 1
 
 
+def test_a_drawing_without_counts_shows_no_shares() -> None:
+    architecture = Architecture(stages=(Stage(24, substages=(Conv(5),)),))
+    text = draw_svg(architecture, MODEL, counted=False)
+    assert "conv 5x5" in text
+    assert "%" not in text
+    assert "share of MACs" not in text
+
+
 def test_wiring_changes_the_drawing() -> None:
     substages = (Conv(), Conv(), Conv())
     pictures = {

@@ -2,14 +2,23 @@ from dataclasses import replace
 
 import pytest
 
-from neptune_nas.retrain.curves import accuracy_figure, loss_figure, render_curves, tells
+from neptune_nas.retrain.curves import loss_figure, render_curves, score_figure, tells
+from neptune_nas.tasks.registry import TASKS
 from neptune_nas.training.state import Epoch
 from tests.report.reading import packed_json, unpack, visible
 from tests.retrain.test_metrics import METRICS, TERMS
 
+TASK = TASKS["classification"]
 HISTORIES = {
     seed: [
-        Epoch(n, 2 / n, 0.1, 1.0, 1 - 0.8 / n, 1.0, 1 - 0.7 / n - 0.01 * seed, 1.0)
+        Epoch(
+            n,
+            2 / n,
+            0.1,
+            1.0,
+            {"accuracy": 1 - 0.8 / n, "loss": 1.0},
+            {"accuracy": 1 - 0.7 / n - 0.01 * seed, "loss": 1.0},
+        )
         for n in range(1, 21)
     ]
     for seed in (0, 1)
@@ -18,11 +27,11 @@ HISTORIES = {
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return render_curves("a <b>net", TERMS, HISTORIES, METRICS)
+    return render_curves("a <b>net", TERMS, HISTORIES, METRICS, TASK)
 
 
 def test_a_seed_has_a_line_for_each_kind_of_weights_and_a_star_for_what_was_kept() -> None:
-    traces = accuracy_figure(HISTORIES).data
+    traces = score_figure(HISTORIES, TASK).data
     assert [trace.line.dash for trace in traces[:2]] == ["solid", "dot"]
     star = traces[2]
     assert (star.x, star.y) == ((20,), (1 - 0.7 / 20,))
@@ -37,15 +46,16 @@ def test_the_loss_of_each_seed_is_drawn() -> None:
 
 
 def test_the_first_view_keeps_what_was_reached_after_the_beginning() -> None:
-    low, high = accuracy_figure(HISTORIES).layout.yaxis.range
-    assert HISTORIES[0][0].accuracy < low < HISTORIES[0][5].accuracy
+    low, high = score_figure(HISTORIES, TASK).layout.yaxis.range
+    first, sixth = (HISTORIES[0][n].values["accuracy"] for n in (0, 5))
+    assert first < low < sixth
     assert high > 1 - 0.7 / 20
 
 
 def test_a_single_epoch_is_drawn_as_a_point() -> None:
     one = {0: HISTORIES[0][:1]}
-    assert [trace.mode for trace in accuracy_figure(one).data] == ["markers"] * 3
-    low, high = accuracy_figure(one).layout.xaxis.range
+    assert [trace.mode for trace in score_figure(one, TASK).data] == ["markers"] * 3
+    low, high = score_figure(one, TASK).layout.xaxis.range
     assert low < 1 < high
 
 
@@ -56,11 +66,11 @@ def test_the_page_opens_with_the_outcome(page: str) -> None:
 def test_a_page_tells_its_own_metrics_and_no_others(page: str) -> None:
     assert tells(page, METRICS)
     assert not tells(page, replace(METRICS, seeds=METRICS.seeds[:1]))
-    assert not tells(render_curves("net", TERMS, HISTORIES, None), METRICS)
+    assert not tells(render_curves("net", TERMS, HISTORIES, None, TASK), METRICS)
 
 
 def test_without_metrics_the_page_says_that_the_test_split_was_not_read() -> None:
-    page = render_curves("net", TERMS, {0: HISTORIES[0], 1: HISTORIES[1][:3]}, None)
+    page = render_curves("net", TERMS, {0: HISTORIES[0], 1: HISTORIES[1][:3]}, None, TASK)
     assert "1 of 2 seeds trained, the test split not read" in page
     assert "0.8000" not in visible(page)
 
@@ -69,7 +79,7 @@ def test_the_page_is_one_file_that_loads_nothing(page: str) -> None:
     assert 'src="' not in page
     assert "default-src 'none'" in page
     assert "plotly.js v" in unpack(page, "plotly")[:200]
-    assert {*packed_json(page)} == {"accuracy", "loss"}
+    assert {*packed_json(page)} == {"scores", "loss"}
 
 
 def test_a_name_is_shown_as_it_is(page: str) -> None:
@@ -79,5 +89,5 @@ def test_a_name_is_shown_as_it_is(page: str) -> None:
 
 def test_smoothed_labels_are_said_where_there_are_any() -> None:
     smooth = replace(TERMS, recipe={"label_smoothing": 0.1})
-    assert "labels smoothed by 0.1" in render_curves("net", smooth, HISTORIES, None)
-    assert "smoothed" not in render_curves("net", TERMS, HISTORIES, None)
+    assert "labels smoothed by 0.1" in render_curves("net", smooth, HISTORIES, None, TASK)
+    assert "smoothed" not in render_curves("net", TERMS, HISTORIES, None, TASK)

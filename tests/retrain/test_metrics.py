@@ -5,18 +5,29 @@ from typing import Any
 
 import pytest
 
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import FileFormatError
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics, Spread, dumps, load_metrics
 from neptune_nas.retrain.terms import Terms
 
-TERMS = Terms("resnet8", "digits", "0123456789abcdef", 20, {"lr": 0.01})
+TERMS = Terms("resnet8", "digits", "0123456789abcdef", 20, {"lr": 0.01}, ("0",), Numerics("fp32"))
 MACHINE: dict[str, Any] = {
     "device": "cpu",
     "hardware": "a CPU",
     "versions": {"torch": "2.14.1"},
 }
-FIRST = SeedMetrics(0, 17, "ema", 0.9, 0.5, 0.8, 0.6, 12.5, "2026-01-01T12:00:00+00:00", **MACHINE)
+FIRST = SeedMetrics(
+    seed=0,
+    epoch=17,
+    weights="ema",
+    validation={"accuracy": 0.9, "loss": 0.5},
+    test={"accuracy": 0.8, "loss": 0.6},
+    seconds=12.5,
+    test_read="2026-01-01T12:00:00+00:00",
+    **MACHINE,
+)
+SECOND = replace(FIRST, seed=1, weights="raw", test={"accuracy": 0.9, "loss": 0.6}, device="cuda")
 METRICS = Metrics(
     terms=TERMS,
     costs=Cost(1000, 200, 30).values,
@@ -52,22 +63,6 @@ def test_the_names_of_the_classes_are_kept(file: Path) -> None:
     assert load_metrics(file) == known
 
 
-def test_a_file_from_before_classes_were_named_is_read(file: Path) -> None:
-    content = json.loads(file.read_text())
-    del content["terms"]["classes"]
-    file.write_text(json.dumps(content))
-    assert load_metrics(file) == METRICS
-
-
-def test_a_file_from_before_each_seed_named_its_machine_is_read(file: Path) -> None:
-    content = json.loads(file.read_text())
-    for seed in content["seeds"]:
-        for name in MACHINE:
-            del seed[name]
-    file.write_text(json.dumps(content | MACHINE))
-    assert load_metrics(file).seeds[1] == replace(METRICS.seeds[1], device="cpu")
-
-
 def test_a_seed_without_a_machine_is_refused(file: Path) -> None:
     content = json.loads(file.read_text())
     del content["seeds"][1]["device"]
@@ -76,8 +71,31 @@ def test_a_seed_without_a_machine_is_refused(file: Path) -> None:
         load_metrics(file)
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+@pytest.mark.parametrize("seeds", [[0], [0, 1]])
+def test_a_metric_that_a_seed_has_of_one_split_alone_is_missed(
+    file: Path, split: str, seeds: list[int]
+) -> None:
+    content = json.loads(file.read_text())
+    for seed in seeds:
+        del content["seeds"][seed][f"{split}_accuracy"]
+    file.write_text(json.dumps(content))
+    with pytest.raises(FileFormatError, match=rf"`seeds\.0\.{split}_accuracy` is missing"):
+        load_metrics(file)
+
+
+def test_seeds_without_a_metric_are_refused(file: Path) -> None:
+    content = json.loads(file.read_text())
+    for seed in content["seeds"]:
+        for split in ("validation", "test"):
+            del seed[f"{split}_accuracy"], seed[f"{split}_loss"]
+    file.write_text(json.dumps(content))
+    with pytest.raises(FileFormatError, match="`seeds` must hold values of a metric, such as"):
+        load_metrics(file)
+
+
 def test_one_seed_has_no_deviation() -> None:
-    spread = replace(METRICS, seeds=(FIRST,)).spread("test_accuracy")
+    spread = replace(METRICS, seeds=(FIRST,)).spread("test", "accuracy")
     assert spread == Spread(0.8, None)
     assert str(spread) == "0.8000"
 
@@ -92,15 +110,25 @@ def test_a_deviation_is_shown_behind_the_mean() -> None:
         (("format",), "other", "`format` must be 'neptune-nas/metrics', but got 'other'"),
         (("version",), 2, "`version` must be 1, but got 2"),
         (("terms", "epochs"), 0, "`terms.epochs` must be a whole number of at least 1, but got 0"),
-        (("terms", "classes"), [1], "`terms.classes` must be a list of strings"),
+        (("terms", "classes"), [1], "`terms.classes.0` must be a string"),
         (("terms", "more"), 0, "`terms.more` is unknown"),
         (("cost", "macs"), -1, "`cost.macs` must be"),
-        (("seeds", 1, "weights"), "best", "`seeds.1.weights` must be raw or ema, but got 'best'"),
-        (("seeds", 1, "weights"), [], "`seeds.1.weights` must be raw or ema"),
+        (
+            ("seeds", 1, "weights"),
+            "best",
+            "`seeds.1.weights` must be one of raw, ema, but got 'best'",
+        ),
+        (("seeds", 1, "weights"), [], "`seeds.1.weights` must be one of raw, ema"),
+        (("seeds", 0, "test_accuracy"), 2, "`seeds.0.test_accuracy` must be a number in 0..1"),
+        (("seeds", 0, "test_other"), 2, "`seeds.0.test_other` is unknown"),
         (("seeds", 0), 7, "`seeds.0` must be an object"),
-        (("seeds", 1, "versions"), "2", "`seeds.1.versions` must be an object, but got '2'"),
+        (
+            ("seeds", 1, "versions"),
+            "2",
+            "`seeds.1.versions` must be an object of strings, but got '2'",
+        ),
         (("seeds",), {}, "`seeds` must be a list"),
-        (("device",), 0, "`device` must be a string, but got 0"),
+        (("seeds", 0, "device"), 0, "`seeds.0.device` must be a string, but got 0"),
     ],
 )
 def test_a_field_that_is_wrong_is_named(

@@ -25,13 +25,14 @@ from neptune_nas.retrain.metrics import SeedMetrics, dumps, load_metrics
 from neptune_nas.retrain.run import Step, Training
 from neptune_nas.retrain.seed import Job, read_test
 from neptune_nas.training import feed
-from neptune_nas.training.choice import choose
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.setup import placed
+from neptune_nas.training.resumable_loop import choose
+from neptune_nas.training.state import placed
 from tests.data.test_folder import write_classes
 from tests.retrain.builders import asked
 from tests.training.data import assert_same
 
+METRICS = ("accuracy", "loss")
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -53,11 +54,11 @@ def test_a_folder_holds_what_is_said_to_be_in_it(made: Path) -> None:
 
 def test_the_model_is_the_best_of_its_history(made: Path) -> None:
     for seed in (0, 1):
-        history = read_history(made / f"seed-{seed}" / "history.csv")
+        history = read_history(made / f"seed-{seed}" / "history.csv", METRICS)
         model = load_model(made / f"seed-{seed}" / "model.safetensors")
-        choice = choose(history)
+        choice = choose(history, METRICS)
         assert [epoch.number for epoch in history] == [1, 2, 3]
-        assert model.metrics["validation_accuracy"] == choice.accuracy
+        assert model.metrics["validation_accuracy"] == choice.values["accuracy"]
         assert model.metrics["weights"] == choice.weights
         assert model.provenance["seed"] == seed
 
@@ -67,13 +68,13 @@ def test_the_metrics_are_those_of_the_models_on_the_test_split(made: Path) -> No
     test = training.images.test
     for seed in load_metrics(made / "metrics.json").seeds:
         model = load_model(made / f"seed-{seed.seed}" / "model.safetensors")
-        right = (model.predict(test.images).argmax(1) == test.labels).float().mean()
-        assert seed.test_accuracy == pytest.approx(float(right), abs=0.01)
+        right = (model.predict(test.images).argmax(1) == test.targets).float().mean()
+        assert seed.test["accuracy"] == pytest.approx(float(right), abs=0.01)
 
 
 def test_seeds_differ(made: Path) -> None:
     first, second = load_metrics(made / "metrics.json").seeds
-    assert first.validation_loss != second.validation_loss
+    assert first.validation["loss"] != second.validation["loss"]
 
 
 def test_a_killed_training_ends_as_one_that_was_not(made: Path, tmp_path: Path) -> None:
@@ -104,7 +105,7 @@ def test_a_training_on_streamed_images_is_the_same(
     assert not placed(held.images, torch.device("cpu"))[0].streamed
     assert placed(streamed.images, torch.device("cpu"))[0].streamed
     (one,), (other,) = held.run().seeds, streamed.run().seeds
-    assert (one.test_accuracy, one.test_loss) == (other.test_accuracy, other.test_loss)
+    assert one.test == other.test
     models = [load_model(out.folder.seed(0).model) for out in (held, streamed)]
     assert_same(models[0].state, models[1].state)
 
@@ -199,7 +200,7 @@ def test_a_kill_between_checkpoint_and_history_is_gone_on_from(
     told: list[tuple[int, int]] = []
     asked(tmp_path / "x").run(lambda step: told.append((step.seed, step.epoch.number)))
     assert told[0] == (0, 2)
-    assert [epoch.number for epoch in read_history(seed.history)] == [1, 2, 3]
+    assert [epoch.number for epoch in read_history(seed.history, METRICS)] == [1, 2, 3]
 
 
 @pytest.mark.usefixtures("ctrl_c_raises")
@@ -231,7 +232,7 @@ def test_a_lost_history_is_written_again_from_the_checkpoint(
     history = training.folder.seed(0).history
     history.unlink() if text is None else history.write_text(text)
     training.run()
-    assert [epoch.number for epoch in read_history(history)] == [1, 2, 3]
+    assert [epoch.number for epoch in read_history(history, METRICS)] == [1, 2, 3]
 
 
 def test_the_test_split_is_read_once_a_seed_though_the_reading_is_stopped(
@@ -329,7 +330,7 @@ def test_curves_that_are_missing_or_behind_are_drawn_again(done: Path, text: str
 
 def test_an_empty_history_does_not_hide_what_went_wrong(tmp_path: Path) -> None:
     def spoil(_: Step) -> None:
-        write_history(tmp_path / "x" / "seed-0" / "history.csv", ())
+        write_history(tmp_path / "x" / "seed-0" / "history.csv", (), METRICS)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -1,43 +1,50 @@
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from neptune_nas.devices.mode import Mode
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import FileFormatError, StudyError
-from neptune_nas.retrain.terms import Terms, differences, refuse_others, terms_in
+from neptune_nas.files.schema import decode, encode
+from neptune_nas.retrain.terms import Terms, differences, refuse_others
 
-TERMS = Terms("resnet8", "digits", "0123456789abcdef", 20, {"lr": 0.01, "crop": 2}, ("0", "1"))
+TERMS = Terms(
+    "resnet8",
+    "digits",
+    "0123456789abcdef",
+    20,
+    {"lr": 0.01, "crop": 2},
+    ("0", "1"),
+    Numerics("fp32"),
+)
 
 
 def test_terms_are_read_from_json_as_they_were() -> None:
-    assert terms_in({**asdict(TERMS), "classes": ["0", "1"]}, "terms.") == TERMS
+    assert decode(Terms, encode(TERMS)) == TERMS
 
 
 def test_a_term_that_breaks_its_rule_is_named() -> None:
     with pytest.raises(FileFormatError, match=r"`terms\.epochs` must be a whole number"):
-        terms_in({**asdict(TERMS), "classes": [], "epochs": 0}, "terms.")
+        decode(Terms, {**encode(TERMS), "epochs": 0}, "terms")
 
 
 def test_the_same_images_by_another_name_are_the_same() -> None:
     assert [*differences(TERMS, replace(TERMS, data="folder:elsewhere"))] == []
 
 
-def test_what_a_file_of_an_older_version_does_not_say_is_no_difference() -> None:
-    older = replace(TERMS, recipe={"lr": 0.01, "crop": "auto"}, classes=())
-    assert [*differences(older, TERMS)] == []
-
-
-def test_a_mode_is_read_back_and_is_no_difference() -> None:
-    measured = replace(TERMS, mode=Mode("bf16", "contiguous"))
-    assert terms_in({**asdict(measured), "classes": ["0", "1"]}, "terms.") == measured
+def test_a_precision_and_layout_are_read_back_and_are_no_difference() -> None:
+    measured = replace(TERMS, numerics=Numerics("bf16", "contiguous"))
+    assert decode(Terms, encode(measured)) == measured
     assert [*differences(TERMS, measured)] == []
 
 
-@pytest.mark.parametrize("mode", [{"precision": "fp16"}, {"width": 3}])
-def test_a_mode_that_is_none_is_refused(mode: dict[str, Any]) -> None:
-    with pytest.raises(FileFormatError, match="`mode` must be of a precision and a layout"):
-        terms_in({**asdict(TERMS), "classes": [], "mode": mode}, "terms.")
+@pytest.mark.parametrize("odd", [{"precision": "fp16"}, {"width": 3}])
+def test_numerics_that_are_none_are_refused(odd: dict[str, Any]) -> None:
+    with pytest.raises(
+        FileFormatError,
+        match=r"`terms\.numerics\.(precision` must be one of|width` is unknown)",
+    ):
+        decode(Terms, {**encode(TERMS), "numerics": odd}, "terms")
 
 
 @pytest.mark.parametrize(

@@ -66,17 +66,37 @@ def test_values_that_a_sampler_refuses_are_passed_on_in_its_words() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "says"),
     [
-        ("evolution", {"population": -3}, "`population` must be greater than 0, but got -3."),
-        ("evolution", {"population": "x"}, "`population` must be a whole number, but got 'x'."),
-        ("evolution", {"sample": 0}, "`sample` must be greater than 0, but got 0."),
-        ("nsga2", {"population": 0}, "`population` must be greater than 0, but got 0."),
-        ("nsga2", {"population": 2.5}, "`population` must be a whole number, but got 2.5."),
-        ("nsga2", {"crossover": 1.5}, "`crossover` must be in 0..1, but got 1.5."),
-        ("nsga2", {"mutation": float("nan")}, "`mutation` must be in 0..1, but got nan."),
-        ("nsga2", {"mutation": True}, "`mutation` must be a number, but got True."),
-        ("local", {"start": 0}, "`start` must be greater than 0, but got 0."),
-        ("auto", {"start": "x"}, "`start` must be a whole number, but got 'x'."),
-        ("auto", {"samples": -1, "start": 2}, "`samples` must be greater than 0, but got -1."),
+        (
+            "evolution",
+            {"population": -3},
+            "`population` must be a whole number of at least 1, but got -3.",
+        ),
+        (
+            "evolution",
+            {"population": "x"},
+            "`population` must be a whole number of at least 1, but got 'x'.",
+        ),
+        ("evolution", {"sample": 0}, "`sample` must be a whole number of at least 1, but got 0."),
+        (
+            "nsga2",
+            {"population": 0},
+            "`population` must be a whole number of at least 1, but got 0.",
+        ),
+        (
+            "nsga2",
+            {"population": 2.5},
+            "`population` must be a whole number of at least 1, but got 2.5.",
+        ),
+        ("nsga2", {"crossover": 1.5}, "`crossover` must be a number in 0..1, but got 1.5."),
+        ("nsga2", {"mutation": float("nan")}, "`mutation` must be a number in 0..1, but got nan."),
+        ("nsga2", {"mutation": True}, "`mutation` must be a number in 0..1, but got True."),
+        ("local", {"start": 0}, "`start` must be a whole number of at least 1, but got 0."),
+        ("auto", {"start": "x"}, "`start` must be a whole number of at least 1, but got 'x'."),
+        (
+            "auto",
+            {"samples": -1, "start": 2},
+            "`samples` must be a whole number of at least 1, but got -1.",
+        ),
     ],
 )
 def test_values_that_ours_cannot_work_with_are_refused(

@@ -3,15 +3,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from neptune_nas.search.costs import Costs
 
 import neptune_nas
 from neptune_nas.architecture.records import Architecture, Stage
-from neptune_nas.devices.mode import Mode, same_for_all
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.metrics.constraints import parse_constraint
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.registry import Metric, metric
-from neptune_nas.search.costs import Costs
 from neptune_nas.search.provenance import Asked, begin, settle_settings, versions
 from neptune_nas.search.reference_point import costliest, reference_point
 from neptune_nas.space import Space, choice
@@ -19,7 +18,6 @@ from neptune_nas.study.folder import Folder
 from tests.study.builders import CLASSES, GUESS, SHAPE, SPACE, question, settings
 
 BEGUN = settings(question())
-MODES = same_for_all(Mode("bf16", "contiguous"))
 
 
 def asked(**changes: Any) -> Asked:
@@ -79,20 +77,13 @@ def test_a_contradiction_is_named(
         settle_settings(Folder(tmp_path), asked(**changed), replace(BEGUN.facts, **facts))
 
 
-def test_a_study_keeps_the_modes_that_it_began_with(tmp_path: Path) -> None:
-    begun = replace(BEGUN, facts=replace(BEGUN.facts, modes=MODES))
+def test_a_study_keeps_the_precision_and_layout_that_it_began_with(tmp_path: Path) -> None:
+    begun = replace(BEGUN, facts=replace(BEGUN.facts, numerics=Numerics("bf16")))
     begin(Folder(tmp_path), begun)
     assert settle_settings(Folder(tmp_path), asked(), begun.facts) == begun
-    with pytest.raises(StudyError, match=r"begun with modes 'attention bf16 .*, but now it is"):
-        settle_settings(
-            Folder(tmp_path), asked(), replace(BEGUN.facts, modes=same_for_all(Mode("fp32")))
-        )
-
-
-def test_a_study_from_before_modes_goes_on(tmp_path: Path) -> None:
-    begin(Folder(tmp_path), BEGUN)
-    facts = replace(BEGUN.facts, modes=BEGUN.modes)
-    assert settle_settings(Folder(tmp_path), asked(), facts) == BEGUN
+    other = replace(BEGUN.facts, numerics=Numerics("fp32"))
+    with pytest.raises(StudyError, match="begun with precision and layout 'bf16, channels last'"):
+        settle_settings(Folder(tmp_path), asked(), other)
 
 
 OURS, TABLES = {"latency": "processor time of one thread"}, {"latency": "as the table says"}

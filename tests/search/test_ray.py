@@ -118,5 +118,4 @@ def test_training_on_cuda_takes_the_gpus_of_the_cluster(
     monkeypatch.setattr(module, "slots_on", slots_on)
     search = Search(space="tiny", engine="ray", **asked)
     assert search.slots == Slots(1, 1)
-    assert told == [(None, None, on_gpu, asked.get("trials_per_gpu"))]
-    assert search.sharing is None
+    assert told == [(None, None, on_gpu, asked.get("trials_per_gpu", 1))]

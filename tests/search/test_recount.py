@@ -3,11 +3,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from neptune_nas.search.recount import check_costs
 
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import ArchitectureError, StudyError
 from neptune_nas.metrics.counted import Cost
-from neptune_nas.search.recount import check_costs
 from neptune_nas.study.trial import Trial
 
 STORED = Cost(12_345, 100, 50).values

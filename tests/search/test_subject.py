@@ -2,12 +2,12 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from neptune_nas.search.subject import Subject
 
 from neptune_nas.errors import OptionError, OwnCodeError
 from neptune_nas.samplers.problem import SpaceExhaustedError
 from neptune_nas.search import subject as subject_module
 from neptune_nas.search.proposals import Proposer
-from neptune_nas.search.subject import Subject
 from neptune_nas.study.settings import Question
 from tests.study.builders import SPACE, question, subject_of
 
@@ -43,7 +43,7 @@ def test_facts_say_what_latencies_are() -> None:
 
 
 def tabled(asked: Question) -> Subject:
-    """A subject whose task knows latencies: the wider the first Stage, the higher."""
+    """A subject whose ground knows latencies: the wider the first Stage, the higher."""
     subject = subject_of(asked)
     widths = {"latency": lambda one: one.stages[0].width}
     return replace(subject, task=replace(subject.task, timed=widths))

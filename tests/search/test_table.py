@@ -3,11 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from neptune_nas.architecture.records import Architecture, Stage
-from neptune_nas.errors import ArchitectureError, OptionError
-from neptune_nas.evaluators.tabular import Tabular
-from neptune_nas.metrics.counted import CostModel
 from neptune_nas.search.table import (
     check_rungs,
     check_scored,
@@ -15,6 +10,11 @@ from neptune_nas.search.table import (
     fidelities,
     table_task,
 )
+
+from neptune_nas.architecture.records import Architecture, Stage
+from neptune_nas.errors import ArchitectureError, OptionError
+from neptune_nas.evaluators.tabular import Tabular
+from neptune_nas.metrics.counted import CostModel
 from neptune_nas.space import Space, choice
 from neptune_nas.study.settings import Question
 
@@ -130,7 +130,7 @@ def test_losses_are_needed_at_the_rungs_of_a_search_for_loss(
 
 def test_a_network_that_the_table_lacks_has_no_cost(tmp_path: Path) -> None:
     half = table(tmp_path, OURS, "code,accuracy\n0,0.5\n1,0.6\n")
-    task = table_task(half, "cifar10", None, [])
+    ground = table_task(half, "cifar10", None, [])
     with pytest.raises(ArchitectureError, match="has no network 2"):
         task.costs.value("flops", OURS[2])
 

@@ -4,6 +4,8 @@ from math import log
 from pathlib import Path
 from typing import Any
 
+from neptune_nas.search.costs import Costs
+from neptune_nas.search.subject import Subject
 from optuna.samplers import BaseSampler
 
 from neptune_nas.architecture.codec import key
@@ -15,10 +17,7 @@ from neptune_nas.samplers.classic import RandomSearch
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
 from neptune_nas.search.coordinator import Coordinator
-from neptune_nas.search.costs import Costs
 from neptune_nas.search.proposals import Proposer
-from neptune_nas.search.subject import Subject
-from neptune_nas.search.task import Task
 from neptune_nas.space import Space, choice, repeat
 from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.objectives import directions

@@ -107,14 +107,14 @@ def test_measurements_survive_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("{", "cannot be read"),
-        ("[]", "must hold an object"),
+        ("{", "it is no JSON"),
+        ("[]", "it must be an object"),
         (
             '{"version": 1, "epochs": 0, "truths": []}',
             "`epochs` must be a whole number of at least 1",
         ),
-        ('{"version": 1, "epochs": 5, "truths": [{}]}', r"`truths\.0\.number` is missing"),
-        (TRUTH % (1.5, 0), r"`truths\.0\.score\.values\.accuracy` must be a number in 0\.\.1 or"),
+        ('{"version": 1, "epochs": 5, "truths": [{}]}', r"`truths\.0\.number`.* missing"),
+        (TRUTH % (1.5, 0), r"`truths\.0\.score\.values\.accuracy` must be a number in 0\.\.1"),
         (
             TRUTH % (0.5, '"x"'),
             r"`truths\.0\.proxies\.synflow` must be a finite number, but got 'x'",

@@ -55,18 +55,18 @@ COSTS = '{"flops": 2, "macs": 1, "params": 1, "activations": 1}'
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("{", "cannot be read"),
-        ("[]", "must hold an object"),
-        ('{"version": 1, "networks": [{}]}', r"`networks\.0\.name` is missing"),
+        ("{", "it is no JSON"),
+        ("[]", "it must be an object"),
+        ('{"version": 1, "networks": [{}]}', r"`networks\.0\.name`.* missing"),
         ('{"version": 9}', "`version` must be 1, but got 9"),
-        (ONE % ("{}", "[]"), r"`networks\.0\.costs\.flops` is missing"),
+        (ONE % ("{}", "[]"), r"`networks\.0\.costs\.flops`.* missing"),
         (
             ONE % (COSTS.replace("1", '"x"'), "[]"),
             "macs` must be a whole number of at least 0, but got 'x'",
         ),
         (
             ONE % (COSTS, '[{"fidelity": 1, "values": {"accuracy": "x", "loss": 1.0}}]'),
-            r"scores\.0\.values\.accuracy` must be a number in 0\.\.1 or null, but got 'x'",
+            r"scores\.0\.values\.accuracy` must be a finite number, but got 'x'",
         ),
     ],
 )

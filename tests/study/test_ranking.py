@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.study.front import contributions
 from neptune_nas.study.measures import efficiency
-from neptune_nas.study.ranking import bends, contributions, rankings, score_floor
+from neptune_nas.study.ranking import bends, rankings, score_floor
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from tests.report.fixtures import plain_results, plain_trial, timed

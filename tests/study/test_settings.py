@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from neptune_nas.devices.mode import Mode, Precision, same_for_all
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.study.settings import unlike
 from tests.study.builders import question, settings
 
@@ -37,13 +37,6 @@ def test_another_question_or_other_data_are_another_study() -> None:
     assert len({begun.identity, *(other.identity for other in others)}) == 5
 
 
-@pytest.mark.parametrize("precision", ["auto", "fp32"])
-def test_a_study_from_before_modes_goes_on_as_its_recipe_says(precision: Precision) -> None:
-    old = settings(question(recipe={"precision": precision}))
-    assert old.facts.modes is None
-    assert old.modes == same_for_all(Mode(precision, "channels_last"))
-
-
 def test_another_parameter_of_the_evaluator_is_another_study() -> None:
     asked = [question(evaluator="a:B", evaluator_kwargs=told) for told in (None, {}, {"n": 1})]
     assert len({settings(each).identity for each in asked}) == 3
@@ -66,10 +59,9 @@ def test_the_parameters_of_an_evaluator_that_differ_are_named(
     assert list(unlike(old, new)) == differ
 
 
-def test_modes_are_no_part_of_the_identity() -> None:
+def test_precision_and_layout_are_no_part_of_the_identity() -> None:
     begun = settings(question())
-    measured = replace(begun, facts=replace(begun.facts, modes=same_for_all(Mode("bf16"))))
-    assert measured.modes == same_for_all(Mode("bf16"))
+    measured = replace(begun, facts=replace(begun.facts, numerics=Numerics("bf16")))
     assert measured.identity == begun.identity
 
 

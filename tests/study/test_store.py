@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from neptune_nas.architecture.codec import key
-from neptune_nas.devices.mode import Mode, same_for_all
+from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import StudyError
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.score import Score
@@ -18,7 +18,7 @@ from neptune_nas.study.store import (
     check_store,
     create_store,
     is_unasked,
-    modes_at,
+    numerics_at,
     open_store,
 )
 from neptune_nas.study.trial import State, Trial
@@ -78,6 +78,13 @@ def test_counts_are_kept(tmp_path: Path) -> None:
     assert store_in(tmp_path).counts() == {"duplicates": 3}
 
 
+def test_the_precision_and_layout_that_were_first_are_kept(tmp_path: Path) -> None:
+    for each in (None, Numerics("bf16", "contiguous"), Numerics("fp32")):
+        store_in(tmp_path).keep_numerics(each)
+    url = sqlite_url(tmp_path / "study.db")
+    assert numerics_at(url, "few-digits", tmp_path) == Numerics("bf16", "contiguous")
+
+
 def test_another_study_of_the_same_name_is_refused(tmp_path: Path) -> None:
     store_in(tmp_path)
     url = sqlite_url(tmp_path / "study.db")
@@ -95,7 +102,7 @@ def created(folder: Path, *directions: Direction) -> str:
 def test_a_study_that_was_killed_before_its_question_was_written_is_begun(tmp_path: Path) -> None:
     url = created(tmp_path, "maximize", "minimize")
     check_store(url, "few-digits", "a question", tmp_path)
-    assert modes_at(url, "few-digits", tmp_path, same_for_all(Mode("fp32"))) is None
+    assert numerics_at(url, "few-digits", tmp_path) is None
     added(store_in(tmp_path))
     assert len(store_in(tmp_path).trials()) == 1
     with pytest.raises(StudyError, match="holds another study 'few-digits'"):

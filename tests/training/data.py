@@ -19,7 +19,7 @@ CLASSES = ("dark", "light")
 def easy_data(train: int = 60, crop: int = 0, flip: bool = False) -> ImageData:
     """Dark and light images of 6 x 6 pixels with noise: any network that trains gets them right."""
     splits = tuple(easy_split(count, seed) for seed, count in enumerate((train, 20, 20)))
-    whole = in_memory(splits[0].images, splits[0].labels)
+    whole = in_memory(splits[0].images, splits[0].targets)
     source = Source("easy", CLASSES, whole, crop=crop, flip=flip)
     return image_data(source, (splits[0], splits[1], splits[2]))
 
@@ -62,7 +62,7 @@ def in_file(split: Split, path: Path) -> Split:
     """The same split, its images mapped from a file."""
     np.save(path, split.images.numpy())
     file = ImageFile(path)
-    return Split(file.mapped(), split.labels, file)
+    return Split(file.mapped(), split.targets, file)
 
 
 def assert_same(one: Any, other: Any) -> None:

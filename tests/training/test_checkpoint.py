@@ -8,8 +8,7 @@ from neptune_nas.errors import FileFormatError
 from neptune_nas.training import checkpoint
 from neptune_nas.training.checkpoint import load_checkpoint, read, save_checkpoint
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.setup import Setup, make_setup
-from neptune_nas.training.state import RunState, copied, make_state
+from neptune_nas.training.state import RunState, Setup, copied, make_setup, make_state
 from tests.training.data import easy_data, small_network
 
 
@@ -37,19 +36,19 @@ def test_the_best_weights_come_back(setup: Setup, state: RunState, file: Path) -
 
 def test_half_a_file_is_refused(setup: Setup, state: RunState, file: Path) -> None:
     file.write_bytes(file.read_bytes()[:2000])
-    with pytest.raises(FileFormatError, match=r"checkpoint\.pt cannot be gone on with .*remove it"):
+    with pytest.raises(FileFormatError, match=r"checkpoint\.pt cannot be resumed .*remove it"):
         load_checkpoint(file, setup, state)
 
 
 def test_another_version_is_refused(setup: Setup, state: RunState, file: Path) -> None:
     torch.save({**read(file), "version": 99}, file)
-    with pytest.raises(FileFormatError, match="its version is 99, not 1"):
+    with pytest.raises(FileFormatError, match="its version is 99, not 2"):
         load_checkpoint(file, setup, state)
 
 
 def test_a_file_of_something_else_is_refused(setup: Setup, state: RunState, file: Path) -> None:
     torch.save([1, 2], file)
-    with pytest.raises(FileFormatError, match="cannot be gone on with"):
+    with pytest.raises(FileFormatError, match="cannot be resumed"):
         load_checkpoint(file, setup, state)
 
 
@@ -62,7 +61,7 @@ def test_an_error_of_the_device_does_not_blame_the_file(
     def fail(*_: object) -> None:
         raise kind(message)
 
-    monkeypatch.setattr(checkpoint, "take_up", fail)
+    monkeypatch.setattr(checkpoint, "_restore", fail)
     with pytest.raises(kind, match=message):
         load_checkpoint(file, setup, state)
 
@@ -87,7 +86,7 @@ class Evil:
 def test_code_in_a_file_is_not_executed(setup: Setup, state: RunState, file: Path) -> None:
     trace = file.with_name("trace")
     torch.save({"version": 1, "best": Evil(trace)}, file)
-    with pytest.raises(FileFormatError, match="cannot be gone on with"):
+    with pytest.raises(FileFormatError, match="cannot be resumed"):
         load_checkpoint(file, setup, state)
     assert not trace.exists()
     pickle.loads(pickle.dumps(Evil(trace)))

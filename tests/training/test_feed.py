@@ -12,9 +12,9 @@ from neptune_nas.data.images import ImageData, Split
 from neptune_nas.errors import DataError
 from neptune_nas.training import feed as module
 from neptune_nas.training.feed import AHEAD, Feed, make_feeds, must_stream
-from neptune_nas.training.long import Course, Trained, train_long
 from neptune_nas.training.loop import TrainResult, train
 from neptune_nas.training.recipe import Recipe
+from neptune_nas.training.resumable_loop import Course, Trained, train_long
 from tests.training.data import assert_same, easy_data, in_file, in_files, small_network
 
 RECIPE = Recipe(batch_size=20, lr=0.02, precision="fp32", crop=1, flip=True, cutout=2)
@@ -72,7 +72,7 @@ def test_a_short_training_is_the_same_held_and_streamed(
         return train(network, data, RECIPE, 3, seed=1, curve=curve), network.state_dict()
 
     (held, weights), (streamed, others) = trained(DATA), trained(streaming)
-    assert (held.accuracy, held.loss) == (streamed.accuracy, streamed.loss)
+    assert held.values == streamed.values
     assert_same(held.history, streamed.history)
     assert_same(weights, others)
 
@@ -96,9 +96,9 @@ def test_images_in_memory_are_the_same_held_and_streamed(asked: list[list[int]])
     held, streamed = (batches_of(Feed(DATA.train, CPU, way), *rows) for way in (False, True))
     for one, other, some in zip(held, streamed, rows, strict=True):
         assert torch.equal(one.images, DATA.train.images[some])
-        assert torch.equal(one.labels, DATA.train.labels[some])
+        assert torch.equal(one.targets, DATA.train.targets[some])
         assert torch.equal(other.images, one.images)
-        assert torch.equal(other.labels, one.labels)
+        assert torch.equal(other.targets, one.targets)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -106,7 +106,7 @@ def test_batches_lie_on_the_device(streamed: bool) -> None:
     meta = torch.device("meta")
     split = DATA.train if streamed else DATA.train.to(meta)
     found = batches_of(Feed(split, meta, streamed), torch.arange(3), torch.arange(2))
-    assert [(b.images.device, b.labels.device, len(b)) for b in found] == [
+    assert [(b.images.device, b.targets.device, len(b)) for b in found] == [
         (meta, meta, 3),
         (meta, meta, 2),
     ]

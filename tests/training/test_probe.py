@@ -1,43 +1,46 @@
+import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
-from neptune_nas.devices.mode import KINDS, Kind, Mode, Modes, same_for_all
-from neptune_nas.devices.threads import torch_threads
+from neptune_nas.devices.numerics import Numerics, Precision
+from neptune_nas.devices.processor import cpu_name, torch_threads
+from neptune_nas.nn.substages import SelfAttention
 from neptune_nas.training import probe as module
-from neptune_nas.training.kinds import kind_of
 from neptune_nas.training.probe import (
+    CANDIDATES,
     FIRST,
     GAIN,
-    MODES,
     STEPS,
     USUAL,
+    VERSION,
     Runner,
-    choose,
+    cache_file,
     fastest,
-    measured,
+    machine_key,
+    mixed_network,
+    numerics_for,
     probe,
-    stand_in,
+    read_cache,
+    remembered_numerics,
+    time_candidates,
+    write_cache,
 )
 
-BF16, CONTIGUOUS = Mode("bf16"), Mode("fp32", "contiguous")
+BF16, CONTIGUOUS = Numerics("bf16"), Numerics("fp32", "contiguous")
+FASTEST = Numerics("bf16", "contiguous")
 
 
-def test_the_fastest_mode_is_chosen_for_each_kind() -> None:
-    slow, fast = [2.0], [1.0]
-    times = {
-        "attention": {USUAL: fast, BF16: slow},
-        "depthwise": {USUAL: slow, BF16: fast},
-        "dense": {USUAL: slow, BF16: slow, CONTIGUOUS: fast},
-    }
-    found = choose({kind: times[kind] for kind in KINDS})
-    assert found == Modes(attention=USUAL, depthwise=BF16, dense=CONTIGUOUS)
+def test_the_fastest_is_chosen() -> None:
+    assert fastest({USUAL: [2.0], BF16: [1.5], CONTIGUOUS: [1.0]}) == CONTIGUOUS
 
 
-@pytest.mark.parametrize(("gain", "mode"), [(GAIN + 0.01, BF16), (GAIN - 0.01, USUAL)])
-def test_the_usual_mode_stays_unless_another_gains_enough(gain: float, mode: Mode) -> None:
-    assert fastest({USUAL: [gain], BF16: [1.0]}) == mode
+@pytest.mark.parametrize(("gain", "chosen"), [(GAIN + 0.01, BF16), (GAIN - 0.01, USUAL)])
+def test_the_usual_stays_unless_another_gains_enough(gain: float, chosen: Numerics) -> None:
+    assert fastest({USUAL: [gain], BF16: [1.0]}) == chosen
 
 
 def test_a_single_slow_step_changes_nothing() -> None:
@@ -45,41 +48,40 @@ def test_a_single_slow_step_changes_nothing() -> None:
     assert fastest({USUAL: [1.0, 1.0, 1.0], BF16: [0.5, 9.0, 0.5]}) == BF16
 
 
-def test_a_mode_that_was_given_up_is_not_chosen() -> None:
+def test_what_was_given_up_is_not_chosen() -> None:
     assert fastest({USUAL: [1.0]}) == USUAL
 
 
-def test_a_mode_that_is_hopeless_makes_its_first_steps_only(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    steps: Counter[Mode] = Counter()
+def test_what_is_hopeless_makes_its_first_steps_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: Counter[Numerics] = Counter()
 
     def step(self: Runner) -> float:
-        steps[self.mode] += 1
-        return 100.0 if self.mode.precision == "bf16" else 1.0
+        steps[self.numerics] += 1
+        return 100.0 if self.numerics.precision == "bf16" else 1.0
 
     monkeypatch.setattr(Runner, "step", step)
-    assert choose(measured()) == same_for_all(USUAL)
-    whole, given_up = len(KINDS) * (FIRST + STEPS), len(KINDS) * FIRST
-    assert [steps[mode] for mode in MODES] == [whole, whole, given_up, given_up]
+    assert fastest(time_candidates()) == USUAL
+    whole = FIRST + STEPS
+    assert [steps[numerics] for numerics in CANDIDATES] == [whole, whole, FIRST, FIRST]
 
 
-def test_a_single_slow_step_does_not_give_a_mode_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps: Counter[tuple[Kind, Mode]] = Counter()
+def test_a_single_slow_step_does_not_give_a_candidate_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: Counter[Numerics] = Counter()
 
     def step(self: Runner) -> float:
-        steps[self.kind, self.mode] += 1
-        is_cold = steps[self.kind, self.mode] == 1
-        return 100.0 if is_cold and self.mode == BF16 else 1.0 if self.mode == BF16 else 2.0
+        steps[self.numerics] += 1
+        if self.numerics != BF16:
+            return 2.0
+        return 100.0 if steps[BF16] == 1 else 1.0
 
     monkeypatch.setattr(Runner, "step", step)
-    assert choose(measured()) == same_for_all(BF16)
+    assert fastest(time_candidates()) == BF16
 
 
 def test_steps_are_timed_by_the_thread_that_makes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter((3.0, 5.0))
     monkeypatch.setattr(module, "thread_time", lambda: next(ticks))
-    assert Runner("dense", USUAL).step() == 2.0
+    assert Runner(USUAL).step() == 2.0
 
 
 def test_the_probe_computes_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,19 +97,21 @@ def test_the_probe_computes_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> No
     assert threads == {1}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_stand_in_is_of_the_kind_that_it_stands_for(kind: Kind) -> None:
-    assert kind_of(stand_in(kind)) == kind
+def test_the_network_has_what_networks_are_mostly_made_of() -> None:
+    modules = [*mixed_network().modules()]
+    groups = {each.groups > 1 for each in modules if isinstance(each, nn.Conv2d)}
+    assert groups == {True, False}
+    assert any(isinstance(each, SelfAttention) for each in modules)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_step_trains_in_the_mode(mode: Mode) -> None:
-    runner = Runner("dense", mode)
+@pytest.mark.parametrize("numerics", CANDIDATES, ids=str)
+def test_a_step_trains_in_the_precision_and_layout(numerics: Numerics) -> None:
+    runner = Runner(numerics)
     assert runner.step() > 0
     weight = runner.network.get_parameter("stages.0.entry.conv.weight")
     assert weight.grad is not None
-    assert runner.images.is_contiguous() is (mode.layout == "contiguous")
-    assert weight.is_contiguous() is (mode.layout == "contiguous")
+    assert runner.images.is_contiguous() is (numerics.layout == "contiguous")
+    assert weight.is_contiguous() is (numerics.layout == "contiguous")
 
 
 def test_a_probe_leaves_threads_and_random_state_as_they_were(
@@ -116,7 +120,107 @@ def test_a_probe_leaves_threads_and_random_state_as_they_were(
     monkeypatch.setattr(module, "STEPS", 1)
     state = torch.get_rng_state()
     with torch_threads(2):
-        found = probe()
+        assert probe() in CANDIDATES
         assert torch.get_num_threads() == 2
-    assert {found.of(kind) for kind in KINDS} <= {*MODES}
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.fixture
+def probes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
+    """Grows by one with each probe that is made; the cache is empty."""
+    made: list[int] = []
+
+    def instead() -> Numerics:
+        made.append(1)
+        return FASTEST
+
+    monkeypatch.setattr(module, "probe", instead)
+    use_cache(monkeypatch, tmp_path)
+    return made
+
+
+def use_cache(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """As a new process that has this folder for its cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    remembered_numerics.cache_clear()
+
+
+def test_a_machine_is_probed_once(
+    probes: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert numerics_for("auto", "cpu") == FASTEST
+    use_cache(monkeypatch, tmp_path)
+    assert numerics_for("auto", "cpu") == FASTEST
+    assert probes == [1]
+
+
+def test_what_others_found_stays_in_the_cache(probes: list[int]) -> None:
+    file = cache_file()
+    assert file is not None
+    theirs = {"another processor": BF16}
+    write_cache(file, theirs)
+    numerics_for("auto", "cpu")
+    assert probes == [1]
+    assert read_cache(file) == {**theirs, machine_key(): FASTEST}
+
+
+@pytest.mark.parametrize("precision", ["auto", "bf16"])
+def test_an_accelerator_is_left_to_the_rule(probes: list[int], precision: Precision) -> None:
+    assert numerics_for(precision, "cuda") == Numerics(precision)
+    assert probes == []
+
+
+def test_a_recipe_that_names_its_precision_needs_no_probe(probes: list[int]) -> None:
+    assert numerics_for("bf16", "cpu") == Numerics("bf16", "channels_last")
+    assert probes == []
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "",
+        "{",
+        "[]",
+        '{"KEY": []}',
+        '{"KEY": "fp32"}',
+        json.dumps({"KEY": {"precision": "x", "layout": "y"}}),
+        json.dumps({"KEY": {"precision": "fp32", "width": 3}}),
+    ],
+)
+def test_what_a_damaged_file_says_is_found_again(
+    probes: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damaged: str
+) -> None:
+    file = cache_file()
+    assert file is not None
+    file.parent.mkdir()
+    file.write_text(damaged.replace("KEY", machine_key()))
+    for _ in range(2):
+        use_cache(monkeypatch, tmp_path)
+        assert numerics_for("auto", "cpu") == FASTEST
+    assert probes == [1]
+
+
+def test_a_folder_that_cannot_be_written_is_no_mistake(
+    probes: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    use_cache(monkeypatch, tmp_path / "file")
+    assert numerics_for("auto", "cpu") == numerics_for("auto", "cpu") == FASTEST
+    assert probes == [1]  # once a process
+
+
+def test_results_lie_in_the_users_cache_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
+    assert cache_file() == tmp_path / "x" / "neptune-nas" / "numerics.json"
+
+
+def test_a_user_without_a_home_is_probed_without_a_file(probes: list[int]) -> None:
+    assert remembered_numerics(None) == FASTEST
+    assert probes == [1]
+
+
+def test_the_key_names_all_that_a_result_depends_on() -> None:
+    for part in (cpu_name(), f"torch {torch.__version__}", f"probe {VERSION}"):
+        assert part in machine_key()

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.report.baselines import baseline_verdicts
 from neptune_nas.report.checklist import luck_check
 from neptune_nas.report.tables import ranking_text, trials_csv
-from neptune_nas.report.versus import versus
 from neptune_nas.search.config import Search
 from neptune_nas.space import find_space
 from neptune_nas.study.confirmation import Aim, Goal, read_aim
@@ -48,8 +48,8 @@ def test_the_search_that_was_made_stays_as_it_was(searched: Search) -> None:
 
 def test_a_baseline_is_compared_with_what_the_search_saw(searched: Search) -> None:
     replace(searched, out=searched.folder.baselines, name="random").run()
-    before = versus(read_study(searched.folder.path))
-    assert versus(run_confirm(searched, BEST)) == before
+    before = baseline_verdicts(read_study(searched.folder.path))
+    assert baseline_verdicts(run_confirm(searched, BEST)) == before
 
 
 def test_one_that_was_stopped_goes_on(searched: Search) -> None:
@@ -201,7 +201,9 @@ def test_a_search_goes_on_after_it(searched: Search) -> None:
 
 
 def test_no_evaluations_are_refused(searched: Search) -> None:
-    with pytest.raises(OptionError, match="`evaluations` must be at least 1, but got 0"):
+    with pytest.raises(
+        OptionError, match="`evaluations` must be a whole number of at least 1, but got 0"
+    ):
         run_confirm(searched, evaluations=0)
 
 

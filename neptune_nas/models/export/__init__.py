@@ -1,1 +1,1 @@
-"""A model in other forms, one a file."""
+"""A model in other formats, one a file."""

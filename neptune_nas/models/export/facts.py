@@ -10,7 +10,7 @@ COLOURS = {1: "gray", 3: "RGB"}
 
 
 def facts(model: Model) -> dict[str, Any]:
-    """Labels, preprocessing and origin of a model, as JSON."""
+    """Return labels, preprocessing and origin of a model, as JSON."""
     channels, height, width = model.input_shape
     return {
         "labels": list(model.labels),
@@ -32,5 +32,5 @@ def facts(model: Model) -> dict[str, Any]:
 
 
 def facts_text(model: Model) -> str:
-    """The same as a text."""
+    """Return the same as a text."""
     return json.dumps(facts(model))

@@ -10,7 +10,7 @@ from torch.export import ExportedProgram
 
 from neptune_nas.errors import NeptuneError
 from neptune_nas.models.export.facts import BATCH, INPUT, OUTPUT, facts
-from neptune_nas.models.export.program import quiet, refused, traced
+from neptune_nas.models.export.pt2 import refusal, silence, trace
 from neptune_nas.models.model import Model
 
 NEEDED = ("onnx", "onnxscript")
@@ -19,11 +19,11 @@ CHECKED = 3  # images that the file is tried with: another number than it was tr
 
 
 def to_onnx(model: Model, program: ExportedProgram | None = None) -> bytes:
-    """The file's content: a graph from `images` in 0..1 `(N, C, H, W)` to `logits`, for any N.
+    """Return the file's content: a graph from `images` `(N, C, H, W)` in 0..1 to `logits`.
 
-    Its metadata holds labels and preprocessing, as JSON by name. `program`: what `traced` made of
-    the model, if that is at hand. Raises `NeptuneError` without the libraries, and where the file
-    gives other logits than the network.
+    It takes any N. Its metadata holds labels and preprocessing, as JSON by name. `program`: what
+    `trace` made of the model, if that is at hand. Raises `NeptuneError` without the libraries, and
+    where the file gives other logits than the network.
     """
     for library in NEEDED:
         if find_spec(library) is None:
@@ -31,34 +31,34 @@ def to_onnx(model: Model, program: ExportedProgram | None = None) -> bytes:
                 f"the format onnx needs {library}, which is not installed: "
                 f"pip install 'neptune-nas[onnx]'."
             )
-    content = serialised(model, program or traced(model))
+    content = serialise(model, program or trace(model))
     if find_spec("onnxruntime") is not None:
-        check(model, content)
+        check_logits(model, content)
     return content
 
 
-def serialised(model: Model, program: ExportedProgram) -> bytes:
-    """The graph in ONNX with the metadata."""
+def serialise(model: Model, program: ExportedProgram) -> bytes:
+    """Return the graph in ONNX with the metadata."""
     from onnx.helper import set_model_props
 
     try:
-        with quiet():
+        with silence():
             written = torch.onnx.export(
                 program, dynamo=True, verbose=False, input_names=[INPUT], output_names=[OUTPUT]
             )
     except Exception as error:  # as many kinds as there are operations that ONNX lacks
-        raise refused(model, "written as ONNX", error) from error
+        raise refusal(model, "written as ONNX", error) from error
     assert written is not None
     proto: Any = written.model_proto
-    tidy(proto)
+    _tidy(proto)
     entries = facts(model).items()
     set_model_props(proto, {name: json.dumps(value) for name, value in entries})
     content: bytes = proto.SerializeToString()
     return content
 
 
-def tidy(proto: Any) -> None:
-    """Drop what torch notes about its own work, most of the file; call the batch's size so."""
+def _tidy(proto: Any) -> None:
+    """Drop what torch notes about its own work, most of the file, and name the batch's size."""
     graph = proto.graph
     graph.ClearField("value_info")  # shapes that every reader infers itself
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
@@ -67,7 +67,7 @@ def tidy(proto: Any) -> None:
         part.type.tensor_type.shape.dim[0].dim_param = BATCH
 
 
-def check(model: Model, content: bytes) -> None:
+def check_logits(model: Model, content: bytes) -> None:
     """Refuse a file that gives other logits than the network, for some random images."""
     images = torch.rand(CHECKED, *model.input_shape)
     with torch.inference_mode():
@@ -80,7 +80,7 @@ def check(model: Model, content: bytes) -> None:
 
 
 def run_onnx(content: bytes, images: Tensor) -> Tensor:
-    """The logits `(N, classes)` that onnxruntime computes on the CPU."""
+    """Return the logits `(N, classes)` that onnxruntime computes on the CPU."""
     from onnxruntime import InferenceSession
 
     session = InferenceSession(content, providers=["CPUExecutionProvider"])

@@ -1,226 +1,184 @@
-"""The source of some of the toolkit's functions and classes, with all that they use, as one text.
+"""A built network as Python source: a class a stage, a call a layer."""
 
-Only what is reached is taken: of a module its used definitions, of a class its used methods.
-"""
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from textwrap import indent
+from typing import Any
 
-import ast
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from torch import nn
 
-PACKAGE = Path(__file__).parents[2]
-OURS = PACKAGE.name
-REMARK = re.compile(r"  # (noqa|type): .*$", re.MULTILINE)  # what only our own linters read
-Name = tuple[str, str]
-"""A module, and a name that it defines at its top level."""
+from neptune_nas.errors import ArchitectureError
+from neptune_nas.nn.heads import ClassificationHead, Stem
+from neptune_nas.nn.network import Neptune
+from neptune_nas.nn.norms import (
+    LRN,
+    MLN,
+    GroupNorm,
+    InstanceNorm,
+    LocalResponseNorm,
+    NoNorm,
+    RMSNorm,
+)
+from neptune_nas.nn.stage import Cell, Stage
+from neptune_nas.nn.substages import (
+    Convolution,
+    FeedForward,
+    InvertedResidual,
+    Projection,
+    SelfAttention,
+)
 
+_FLAT = 72  # characters: a longer call has a line an argument
+_NOTHING = "nn.Identity()"
+_ORDER: dict[type[nn.Module], str] = {  # in which a module calls its parts and torch's functions
+    Stem: "conv norm relu",
+    ClassificationHead: "conv norm relu pool flatten drop linear",
+    Projection: "conv",
+    Convolution: "relu conv",
+    InvertedResidual: "expand depthwise norm relu project",
+    FeedForward: "expand gelu project",
+    Cell: "project op norm",
+}
+_FUNCTIONS = {
+    "relu": "nn.ReLU()",
+    "gelu": "nn.GELU()",
+    "pool": "nn.AdaptiveAvgPool2d(1)",
+    "flatten": "nn.Flatten()",
+}
+_STAGE = '''class Stage{number}(nn.Module):
+    """`(N, {stage.in_channels}, H, W)` to `(N, {stage.out_channels}, {size})`."""
 
-@dataclass(frozen=True, slots=True)
-class Module:
-    """A module's lines, what it defines (by name, in order), and where its other names are from."""
+    def __init__(self) -> None:
+        super().__init__()
+        self.entry = {entry}
+        self.pool = {pool}
+        self.norm = {norm}
+        self.substages = {substages}
 
-    lines: tuple[str, ...]
-    defined: Mapping[str, tuple[ast.stmt, ...]]
-    imported: Mapping[str, Name]
-
-
-@cache
-def module_at(name: str) -> Module:
-    """The module `neptune_nas....`, read as text."""
-    text = (PACKAGE.parent / (name.replace(".", "/") + ".py")).read_text(encoding="utf-8")
-    body = ast.parse(text).body
-    return Module(tuple(text.splitlines()), dict(definitions(body)), dict(imports(body)))
-
-
-def definitions(body: list[ast.stmt]) -> Iterator[tuple[str, tuple[ast.stmt, ...]]]:
-    """Each top-level function, class and constant; a string behind a constant belongs to it."""
-    for statement, after in zip(body, [*body[1:], None], strict=True):
-        match statement:
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                yield name, (statement,)
-            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-                remark = [after] if after and is_text(after) else []
-                yield name, (statement, *remark)
-
-
-def imports(body: list[ast.stmt]) -> Iterator[tuple[str, Name]]:
-    """Each imported name with its module and its name there ("" for the module itself)."""
-    for statement in body:
-        for alias in getattr(statement, "names", []):
-            name = alias.asname or alias.name
-            match statement:
-                case ast.Import():
-                    yield name, (alias.name, "")
-                case ast.ImportFrom(module=str(module)):
-                    yield name, (module, alias.name)
-
-
-def is_text(statement: ast.stmt) -> bool:
-    """Whether a statement is a string and nothing else."""
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    def forward(self, x: Tensor) -> Tensor:
+        {steps}'''
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """What some code needs: our definitions, other packages' names, and names of attributes.
-
-    `outside`: by the name in the code, the module and the name there.
-    """
-
-    names: frozenset[Name]
-    outside: frozenset[tuple[str, Name]]
-    attributes: frozenset[str]
+def chain(**layers: nn.Module) -> nn.Sequential:
+    """Return the layers one after the other, by name."""
+    return nn.Sequential(OrderedDict(layers))
 
 
-def reach(roots: Iterable[Name], tables: Mapping[str, frozenset[str]]) -> Reached:
-    """All that `roots` need, and they themselves.
-
-    `tables`: for a constant that is a dict, by its name, the keys that are used.
-    """
-    found = Reached(frozenset(), frozenset(), frozenset())
-    while True:
-        again = reach_with(tuple(roots), found.attributes, tables)
-        if again == found:
-            return found
-        found = again
-
-
-def reach_with(
-    roots: tuple[Name, ...], attributes: frozenset[str], tables: Mapping[str, frozenset[str]]
-) -> Reached:
-    """The same if no methods but those called `attributes` are used."""
-    names, outside, used = set[Name](), set[tuple[str, Name]](), set(attributes)
-    waiting = [*roots]
-    while waiting:
-        name = waiting.pop()
-        if name in names:
-            continue
-        names.add(name)
-        module = module_at(name[0])
-        for node in code(name, attributes, tables):
-            if isinstance(node, ast.Attribute):
-                used.add(node.attr)
-            elif isinstance(node, ast.Name) and node.id in module.defined:
-                waiting.append((name[0], node.id))
-            elif isinstance(node, ast.Name) and node.id in module.imported:
-                origin = module.imported[node.id]
-                ours = origin[0].partition(".")[0] == OURS
-                if ours:
-                    waiting.append(origin)
-                else:
-                    outside.add((node.id, origin))
-    return Reached(frozenset(names), frozenset(outside), frozenset(used))
+def inverted_residual(
+    in_channels: int, hidden: int, out_channels: int, kernel: int, stride: int = 1
+) -> nn.Sequential:
+    """Expand to `hidden` channels, filter each, project (MobileNetV2, arXiv 1801.04381)."""
+    expand = nn.Conv2d(in_channels, hidden, 1, bias=False)
+    padding = kernel // 2
+    return chain(
+        expand=nn.Sequential(expand, nn.BatchNorm2d(hidden), nn.ReLU()),
+        depthwise=nn.Conv2d(hidden, hidden, kernel, stride, padding, groups=hidden, bias=False),
+        norm=nn.BatchNorm2d(hidden),
+        relu=nn.ReLU(),
+        project=nn.Conv2d(hidden, out_channels, 1, bias=False),
+    )
 
 
-def code(
-    name: Name, attributes: frozenset[str], tables: Mapping[str, frozenset[str]]
-) -> Iterator[ast.AST]:
-    """Every node of a definition, without what is left out of it."""
-    left_out = {id(part) for part in unused(name, attributes, tables)}
-    waiting: list[ast.AST] = [*module_at(name[0]).defined[name[1]]]
-    while waiting:
-        node = waiting.pop()
-        if id(node) not in left_out:
-            yield node
-            waiting.extend(ast.iter_child_nodes(node))
+def network_source(network: Neptune) -> tuple[list[str], str]:
+    """Return the stages' classes, and the call that makes the network."""
+    stages = [stage for stage in network.stages if isinstance(stage, Stage)]
+    names = [f"Stage{i}()" for i in range(len(stages))]
+    parts = {"stem": layer(network.stem), "stages": call("nn.Sequential", names)}
+    parts["head"] = layer(network.head)
+    return [*map(_stage_source, range(len(stages)), stages)], _chain_call(parts)
 
 
-def unused(
-    name: Name, attributes: frozenset[str], tables: Mapping[str, frozenset[str]]
-) -> list[ast.stmt | ast.expr]:
-    """The methods of a class that nothing calls, and the unused values of a table."""
-    statement = module_at(name[0]).defined[name[1]][0]
-    if isinstance(statement, ast.ClassDef):
-        return [
-            part
-            for part in statement.body
-            if isinstance(part, ast.FunctionDef)
-            and not (part.name.startswith("__") or part.name in attributes | {"forward"})
-        ]
-    value = getattr(statement, "value", None)
-    if name[1] in tables and isinstance(value, ast.Dict):
-        return [
-            entry
-            for key, entry in zip(value.keys, value.values, strict=True)
-            if isinstance(key, ast.Constant) and key.value not in tables[name[1]]
-        ]
-    return []
-
-
-def source_of(reached: Reached, tables: Mapping[str, frozenset[str]]) -> str:
-    """The definitions, each after those of the modules that its own one imports."""
-    modules = in_order({module for module, _ in reached.names})
-    texts = [
-        text_of((module, name), reached.attributes, tables)
-        for module in modules
-        for name in module_at(module).defined
-        if (module, name) in reached.names
-    ]
-    return spaced(texts)
-
-
-def in_order(modules: Iterable[str]) -> list[str]:
-    """Modules of ours, each after those that it imports."""
-    found: dict[str, None] = {}
-    for module in sorted(modules):
-        origins = {origin for origin, _ in module_at(module).imported.values()}
-        before = sorted(o for o in origins if o.startswith(f"{OURS}."))
-        found.update(dict.fromkeys([*in_order(before), module]))
-    return [*found]
-
-
-def text_of(name: Name, attributes: frozenset[str], tables: Mapping[str, frozenset[str]]) -> str:
-    """A definition's own lines, without what is left out of it."""
-    module = module_at(name[0])
-    left_out = {
-        line for part in unused(name, attributes, tables) for line in lines_of(part, module.lines)
+def _stage_source(number: int, stage: Stage) -> str:
+    """Return the class of a stage, its forward pass written out."""
+    scale = stage.stride * (2 if stage.halves else 1)
+    size = "H, W" if scale == 1 else f"H / {scale}, W / {scale}"
+    cells = [layer(cell) for cell in stage.substages]
+    parts = {name: layer(getattr(stage, name)) for name in ("entry", "pool", "norm")}
+    parts |= {
+        "substages": call("nn.ModuleList", cells, ("([", "])")),
+        "steps": "\n".join(_steps(stage)),
     }
-    statements = module.defined[name[1]]
-    first, last = first_line(statements[0]), statements[-1].end_lineno
-    assert last is not None
-    kept = (module.lines[i - 1] for i in range(first, last + 1) if i not in left_out)
-    return REMARK.sub("", "\n".join(kept).rstrip())
+    within = {name: indent(text, " " * 8).lstrip() for name, text in parts.items()}
+    return _STAGE.format(number=number, stage=stage, size=size, **within)
 
 
-def lines_of(part: ast.stmt | ast.expr, lines: tuple[str, ...]) -> range:
-    """The lines of a part, and the empty one before it."""
-    assert part.end_lineno is not None
-    first = first_line(part)
-    return range(first - (not lines[first - 2].strip()), part.end_lineno + 1)
+def _steps(stage: Stage) -> Iterator[str]:
+    """Yield the lines of a stage's forward pass.
 
-
-def first_line(part: ast.stmt | ast.expr) -> int:
-    """Where a part begins, its decorators included."""
-    decorators: list[ast.expr] = getattr(part, "decorator_list", [])
-    return min(node.lineno for node in (part, *decorators))
-
-
-def spaced(texts: Iterable[str]) -> str:
-    """The definitions with two empty lines around functions and classes, none between constants."""
-    result, block_before = "", False
-    for text in texts:
-        block = text.startswith(("def ", "class ", "@"))
-        gap = "\n\n\n" if block or block_before else "\n"
-        result += (gap if result else "") + text
-        block_before = block
-    return result
-
-
-def import_lines(outside: Iterable[tuple[str, Name]]) -> str:
-    """The import statements for names of other packages, the standard library's first."""
-    whole, parts = set[str](), dict[str, list[str]]()
-    for name, (module, original) in outside:
-        if not original:
-            whole.add(f"import {module}" if name == module else f"import {module} as {name}")
+    `y0` is the entry's output, `y1` the first SubStage's, and so on; `raw0`, ... are the same
+    before their norms, where an MLN reads them.
+    """
+    raw, raws = "self.pool(self.entry(x))", ["raw0"]
+    if stage.mixes:
+        yield f"raw0 = {raw}"
+    yield f"y0 = {'x + ' * stage.shortcut}self.norm({'raw0' if stage.mixes else raw})"
+    for i, (cell, sources) in enumerate(zip(stage.substages, stage.sources, strict=True)):
+        assert isinstance(cell, Cell)
+        this, read = f"self.substages[{i}]", ", ".join(f"y{source}" for source in sources)
+        x = read if cell.project is None else f"torch.cat(({read}), 1)"
+        shortcut = f"{x} + " * (cell.residual and cell.op is not None)
+        if stage.mixes and cell.op is not None:
+            yield f"raw{i + 1} = {this}.op({x if cell.project is None else f'{this}.project({x})'})"
+            yield f"y{i + 1} = {shortcut}{this}.norm(raw{i + 1}, [{', '.join(raws)}])"
+            raws.append(f"raw{i + 1}")
         else:
-            text = original if name == original else f"{original} as {name}"
-            parts.setdefault(module, []).append(text)
-    lines = [
-        *sorted(whole),
-        *(f"from {m} import {', '.join(sorted(parts[m]))}" for m in sorted(parts)),
-    ]
-    torch = [line for line in lines if line.split()[1].partition(".")[0] == "torch"]
-    standard = [line for line in lines if line not in torch]
-    return "\n\n".join("\n".join(block) for block in (standard, torch) if block)
+            yield f"y{i + 1} = {shortcut}{this}({x})"
+    yield f"return y{len(stage.substages)}"
+
+
+def layer(module: Any) -> str:
+    """Return the call that makes a layer: of torch's own ones where they do the same."""
+    match module:
+        case nn.Conv2d(kernel_size=(kernel, _), stride=(stride, _), padding=(padding, _)):
+            extra = f", stride={stride}" * (stride > 1) + f", padding={padding}" * (padding > 0)
+            extra += f", groups={module.groups}" * (module.groups > 1)
+            extra += ", bias=False" * (module.bias is None)
+            return f"nn.Conv2d({module.in_channels}, {module.out_channels}, {kernel}{extra})"
+        case nn.Linear():
+            return f"nn.Linear({module.in_features}, {module.out_features})"
+        case nn.MaxPool2d() | nn.AvgPool2d() | nn.ReLU():
+            return f"nn.{type(module).__name__}({getattr(module, 'kernel_size', '')})"
+        case nn.BatchNorm2d():
+            return f"nn.BatchNorm2d({module.num_features})"
+        case GroupNorm() if len(module.weight) > module.groups:  # torch's refuses a single value
+            return f"nn.GroupNorm({module.groups}, {len(module.weight)})"
+        case LocalResponseNorm():
+            return "nn.LocalResponseNorm(5)"
+        case MLN(mixture=nn.Parameter() as mixture):
+            return f"MLN({len(module.weight)}, layers={len(mixture)})"
+        case MLN() | LRN() | InstanceNorm() | RMSNorm() | GroupNorm():
+            return f"{type(module).__name__}({len(module.weight)})"
+        case SelfAttention(query=query, heads=heads, window=window, stride=stride):
+            extra = f", window={window}" * (window > 0) + f", stride={stride}" * (stride > 1)
+            extra += ", bias=True" * (query.bias is not None)
+            return f"SelfAttention({query.in_channels}, heads={heads}{extra})"
+        case InvertedResidual(kind="batch", expand=nn.Sequential(), depthwise=conv):
+            sizes = module.in_channels, conv.in_channels, module.project.out_channels
+            extra = f", stride={conv.stride[0]}" * (conv.stride[0] > 1)
+            return f"inverted_residual({', '.join(map(str, sizes))}, {conv.kernel_size[0]}{extra})"
+        case nn.Sequential():
+            return call("nn.Sequential", [*map(layer, module)])
+        case NoNorm() | nn.Identity():
+            return _NOTHING
+        case _ if type(module) in _ORDER:
+            texts = _FUNCTIONS | {name: layer(part) for name, part in module.named_children()}
+            if getattr(module, "dropout", 0):
+                texts["drop"] = f"nn.Dropout({module.dropout})"
+            order = _ORDER[type(module)].split()
+            return _chain_call({name: texts.get(name, _NOTHING) for name in order})
+    raise ArchitectureError(f"the layer `{type(module).__name__}` cannot be written as Python.")
+
+
+def _chain_call(parts: dict[str, str]) -> str:
+    """Return a call of `chain` with all parts that do something."""
+    inside = [f"{name}={text}" for name, text in parts.items() if text != _NOTHING]
+    return call("chain", inside) if inside else _NOTHING
+
+
+def call(name: str, parts: Sequence[str], brackets: tuple[str, str] = ("(", ")")) -> str:
+    """Return a call as source, on one line or, where that is too long, one line an argument."""
+    flat = f"{name}{brackets[0]}{', '.join(parts)}{brackets[1]}"
+    if len(flat) <= _FLAT and "\n" not in flat:
+        return flat
+    inside = indent("".join(f"{part},\n" for part in parts), "    ")
+    return f"{name}{brackets[0]}\n{inside}{brackets[1]}"

@@ -4,10 +4,11 @@
   const { columns, studies, figures } = data;
   const size = columns.number.length;
   const several = studies.length > 1;
-  const escape = drawing.escape;
+  const escape = (text) =>
+    String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   const $ = (id) => document.getElementById(id);
 
-  /* Numbers, as report/describe.py writes them. */
+  /* Numbers, as architecture/description.py writes them. */
   function short(value) {
     for (const [unit, name] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
       if (Math.abs(value) >= unit * 0.9995) return Number((value / unit).toPrecision(3)) + name;
@@ -29,14 +30,8 @@
   }
 
   /* A network: from a point, a row of the table, or its number in the address. */
-  function network(i) {
-    const ids = data.networks[i];
-    if (!ids) return "<p class=\"note\">This network cannot be drawn.</p>";
-    return drawing.svg(ids.map((id) => {
-      const [kind, label, shape, macs, reads, shortcut] = data.rows[id];
-      return { kind, label, shape, macs, reads, shortcut };
-    }));
-  }
+  const network = (i) =>
+    data.drawings[i] ?? "<p class=\"note\">This network cannot be drawn.</p>";
   function command(i) {
     const study = studies[columns.study[i]];
     const words = ["neptune-nas", "export", study.folder, `--trial ${columns.number[i]}`,

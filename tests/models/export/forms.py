@@ -14,7 +14,7 @@ from torch.export import ExportedProgram
 import neptune_nas
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.models.architecture_file import ExportedArchitecture, bare, dumps
-from neptune_nas.models.export.onnx import run_onnx, serialised
+from neptune_nas.models.export.onnx import run_onnx, serialise
 from neptune_nas.models.export.pt2 import to_pt2
 from neptune_nas.models.export.python import to_python, to_state
 from neptune_nas.models.model import Model, load_model, save_model, untrained
@@ -68,7 +68,7 @@ def pt2(model: Model, program: ExportedProgram, images: Tensor, _: Path) -> Tens
 
 def onnx(model: Model, program: ExportedProgram, images: Tensor, _: Path) -> Tensor:
     """The ONNX file."""
-    return run_onnx(serialised(model, program), images)
+    return run_onnx(serialise(model, program), images)
 
 
 def python(model: Model, _: ExportedProgram, images: Tensor, folder: Path) -> Tensor:

@@ -16,7 +16,7 @@ from neptune_nas.architecture.records import (
     Stage,
     Stem,
 )
-from neptune_nas.models.export.program import traced
+from neptune_nas.models.export.pt2 import trace
 from neptune_nas.nn.builder import Shape, least_size
 from neptune_nas.space import find_space, list_spaces
 from tests.models.export.forms import FORMS, random_model, run
@@ -50,7 +50,7 @@ def test_every_form_agrees_on_a_network_of_a_shipped_space(space: str, tmp_path:
 def largest_difference(architecture: Architecture, shape: Shape, folder: Path) -> float:
     model, random = random_model(architecture, shape), torch.Generator().manual_seed(0)
     images = torch.rand(IMAGES, *shape, generator=random)
-    expected, program = run(model.classifier(), images), traced(model)
+    expected, program = run(model.classifier(), images), trace(model)
     logits = (form(model, program, images, folder) for form in FORMS.values())
     return max(float((each - expected).abs().max()) for each in logits)
 

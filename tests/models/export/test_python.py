@@ -1,20 +1,40 @@
+import ast
+import re
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from torch import nn
 
-from neptune_nas.architecture.records import Architecture, Stage, Stem
+from neptune_nas.architecture.records import (
+    Architecture,
+    Attention,
+    Conv,
+    FeedForward,
+    InvertedResidual,
+    Stage,
+    Stem,
+)
+from neptune_nas.errors import ArchitectureError
+from neptune_nas.metrics.registry import COST
+from neptune_nas.models.architecture_file import bare
 from neptune_nas.models.export.python import to_python, to_state
-from neptune_nas.models.model import Model, untrained
-from neptune_nas.nn.references import ReferenceNetwork
+from neptune_nas.models.model import Model, save_model, untrained
+from neptune_nas.nn.references import REFERENCES, ReferenceNetwork
 from tests.models.export.forms import random_model, run
 from tests.strategies import architectures
 
 SHAPE = (3, 16, 16)
+CONVOLUTIONS = Architecture(
+    Stem(16), tuple(Stage(width, norm="batch", substages=(Conv(),)) for width in (32, 64, 128))
+)
 ALONE = """
 import sys, torch
 sys.modules["neptune_nas"] = None
@@ -58,11 +78,87 @@ def test_any_architecture_of_built_in_parts_can_be_written(architecture: Archite
     assert torch.equal(run(network, images), run(model.network(), images))
 
 
-def test_a_small_residual_network_can_be_written() -> None:
-    model = untrained(ReferenceNetwork("resnet8", SHAPE, 4))
-    names = names_of(to_python(model))
-    assert names["build"]().state_dict().keys() == model.state.keys()
-    assert "Neptune" not in names
+@settings(max_examples=40)
+@given(architectures())
+@example(Architecture(stages=(Stage(8, norm="batch", substages=(Attention(2),)),)))
+def test_every_line_of_a_file_fits(architecture: Architecture) -> None:
+    text = to_python(untrained(bare(architecture, SHAPE, 3)))
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", ["resnet8", "resnet20"])
+def test_a_small_residual_network_can_be_written(name: str) -> None:
+    model = untrained(ReferenceNetwork(name, SHAPE, 4))
+    text, images = to_python(model), torch.rand(2, *SHAPE)
+    assert f"    return {name}(3, 4)\n" in text
+    network = names_of(text)["build"]().eval()
+    network.load_state_dict(dict(model.state))
+    assert torch.equal(run(network, images), run(model.network(), images))
+
+
+@pytest.mark.parametrize("name", [name for name in REFERENCES if not name.startswith("resnet")])
+def test_torchvisions_networks_are_refused(name: str) -> None:
+    model = untrained(ReferenceNetwork(name, (3, 32, 32), 3))
+    with pytest.raises(ArchitectureError, match=f"torchvision's `{name}`, .*onnx or pt2"):
+        to_python(model)
+
+
+@dataclass(frozen=True)
+class Own:
+    def build(self, width: int) -> nn.Module:
+        return nn.Conv2d(width, width, 1)
+
+
+def test_a_users_own_record_is_refused_by_name() -> None:
+    model = untrained(bare(Architecture(stages=(Stage(substages=(Own(),)),)), (1, 8, 8), 3))
+    with pytest.raises(ArchitectureError, match=r"`Own\.build`, code of your own, .*onnx or pt2"):
+        to_python(model)
+
+
+def test_a_network_of_six_convolutions_is_a_file_to_read() -> None:
+    model = random_model(CONVOLUTIONS, SHAPE)
+    assert sum(isinstance(module, nn.Conv2d) for module in model.network().modules()) == 7
+    text = to_python(model)
+    assert len(text.splitlines()) < 150
+    assert set(re.findall(r"^(?:class|def) (\w+)", text, re.MULTILINE)) == {
+        *("Classifier", "chain", "Stage0", "Stage1", "Stage2", "build", "load")
+    }
+
+
+EVERY_LAYER = Architecture(
+    stages=(
+        Stage(norm="lrn", entry=Conv(5, "depthwise"), stride=2, substages=(Attention(2),)),
+        Stage(norm="mln", connections="dense", pool="none", substages=(Conv(), FeedForward())),
+        Stage(norm="rms", pool="none", substages=(InvertedResidual(),)),
+        *(Stage(norm=norm, pool="none") for norm in ("instance", "group", "local_response")),
+        Stage(1, norm="layer", pool="none", entry=InvertedResidual(expansion=1)),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    "of", [CONVOLUTIONS, EVERY_LAYER, "resnet8"], ids=["six", "every", "resnet8"]
+)
+def test_a_file_has_what_it_uses_and_nothing_else(of: Architecture | str, tmp_path: Path) -> None:
+    model = untrained(ReferenceNetwork(of, SHAPE, 3) if isinstance(of, str) else bare(of, SHAPE, 3))
+    (tmp_path / "net.py").write_text(to_python(model))
+    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--select", "F"]
+    found = subprocess.run([*ruff, "net.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (0, "All checks passed!\n")
+    text = (tmp_path / "net.py").read_text()
+    for ours in ("ArchitectureError", "noqa", "FullPrecision", "conv_kind", "accepting"):
+        assert ours not in text
+
+
+def test_a_file_says_what_its_network_costs_and_scored(model: Model) -> None:
+    measured = {"validation_accuracy": 0.91234, "weights": "average", "x y": 1, "big": 10**400}
+    head = to_python(replace(model, metrics=measured)).partition("import")[0]
+    costs = bare(Architecture(Stem(4), (Stage(8, norm="mln"),)), SHAPE, 5).costs
+    flops = COST.text(costs["flops"])
+    assert (
+        f"{costs['params']} parameters, {flops} FLOPs an image, validation accuracy 0.9123.\n"
+        in head
+    )
 
 
 def test_the_file_names_its_weights_images_and_classes(model: Model) -> None:
@@ -79,11 +175,26 @@ def test_equal_models_are_equal_texts_without_our_imports(model: Model) -> None:
     assert max(map(len, text.splitlines())) <= 100
 
 
-def test_quotes_in_labels_do_no_harm() -> None:
-    labels = ('"""', "\\", "'\"", "\n", "é")
-    model = random_model(Architecture(Stem(4), (Stage(8),)), SHAPE)
-    object.__setattr__(model, "labels", labels)
-    assert names_of(to_python(model))["LABELS"] == labels
+@given(st.lists(st.text(), min_size=1).map(tuple))
+def test_any_labels_can_be_read_again(labels: tuple[str, ...]) -> None:
+    model = untrained(ReferenceNetwork("resnet8", (1, 8, 8), len(labels)))
+    assert names_of(to_python(replace(model, labels=labels)))["LABELS"] == labels
+
+
+@pytest.mark.parametrize("name", ['"""', "\\", "'\"", "\n", "\\N", "é"])
+def test_no_name_of_the_weights_ends_the_docstring(model: Model, name: str) -> None:
+    about = names_of(to_python(model, name))["__doc__"]
+    (argument,) = re.findall(r"load\((.*)\)  #", about)
+    assert ast.literal_eval(argument) == name
+
+
+def test_the_models_own_file_has_the_weights_by_the_same_names(
+    model: Model, tmp_path: Path
+) -> None:
+    save_model(tmp_path / "model.safetensors", model)
+    network, images = names_of(to_python(model))["build"]().eval(), torch.rand(2, *SHAPE)
+    network.load_state_dict(load_file(tmp_path / "model.safetensors"))
+    assert torch.equal(run(network, images), run(model.network(), images))
 
 
 def test_the_weights_are_plain_tensors_by_the_networks_names(model: Model, tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""What an evaluator measures on, and all that is known there before anything is measured."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from neptune_nas.data.images import ImageData
+from neptune_nas.data.load import load_once
+from neptune_nas.evaluators.evaluator import Evaluator
+from neptune_nas.metrics.costs import CostSource
+from neptune_nas.metrics.counted import CostModel
+from neptune_nas.metrics.registry import Metric
+from neptune_nas.tasks.registry import task_of
+
+Shape = tuple[int, int, int]
+
+
+class Asked(Protocol):
+    """What an evaluator may have to know of the question that it is to answer."""
+
+    @property
+    def data(self) -> str:
+        """The data set, as `load_data` takes it."""
+
+    @property
+    def aims(self) -> Sequence[Metric]:
+        """The objectives."""
+
+    @property
+    def costs(self) -> frozenset[str]:
+        """The names of the costs that objectives or constraints are about."""
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The fidelities to measure at."""
+
+    @property
+    def repeats(self) -> int:
+        """The seeds at the last rung."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """An evaluator where it measures.
+
+    `input_shape`: channels, height, width. `classes`: what networks tell apart. `guess`: what
+    guessing scores, by metric. `fingerprint`: of the data, or of the table. `images`: how many
+    there are to train, validate and test on. `source`: what is measured on, in words. `costs`: what
+    counts. `clocks`: what knows a timed metric, by its name; what is not among them is measured.
+    `fidelities`: all that it can measure every network at, rising; empty where any will do.
+    `most_seeds`: the seeds that it has of every network at a fidelity; None where any number will
+    do.
+    """
+
+    evaluator: Evaluator
+    input_shape: Shape
+    classes: int
+    guess: Mapping[str, float]
+    fingerprint: str
+    images: Shape
+    source: str
+    costs: CostSource
+    clocks: Mapping[str, Callable[[Any], float]] = field(default_factory=dict)
+    fidelities: tuple[int, ...] = ()
+    most_seeds: Callable[[int], int] | None = None
+
+
+def bench_of(evaluator: Evaluator, asked: Asked, data_dir: str | Path | None) -> Bench:
+    """Return the bench of an evaluator: its own where it has one, else the question's images.
+
+    Reads the data. Raises `OptionError` for what the evaluator cannot be asked.
+    """
+    own = getattr(evaluator, "bench", None)
+    if own is not None:
+        found: Bench = own(asked, data_dir)
+        return found
+    return image_bench(evaluator, load_once(asked.data, data_dir, 0), asked.data)
+
+
+def image_bench(evaluator: Evaluator, data: ImageData, name: str) -> Bench:
+    """Return the bench of an evaluator that measures on the data set `name`."""
+    task = task_of(data)
+    return Bench(
+        evaluator=evaluator,
+        input_shape=data.input_shape,
+        classes=len(data.classes),
+        guess=task.chance(len(data.classes)),
+        fingerprint=data.fingerprint,
+        images=(len(data.train), len(data.validation), len(data.test)),
+        source=f"on {name}",
+        costs=CostModel(data.input_shape, task.outputs(data)),
+    )

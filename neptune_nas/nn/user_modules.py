@@ -1,0 +1,74 @@
+"""Modules that a user's own records build, whose code may fail in any way."""
+
+from typing import Any, TypeGuard
+
+import torch
+from torch import Tensor, nn
+
+from neptune_nas.architecture.records import Network
+from neptune_nas.errors import ArchitectureError, NeptuneError, OwnCodeError, file_with, said
+
+
+def build_module(record: Any, *arguments: object) -> nn.Module:
+    """Return what `record.build(*arguments)` makes.
+
+    Raises `OwnCodeError`, with the line that fails, for anything but a module. What torch refuses
+    is raised as it is: memory, or shapes that do not fit, of which the caller knows more.
+    """
+    cls = type(record)
+    call = f"`{cls.__name__}.build({', '.join(map(repr, arguments))})`"
+    try:
+        module = record.build(*arguments)
+    except (NeptuneError, RuntimeError):
+        raise
+    except Exception as error:
+        raise OwnCodeError(f"{call} failed{said(error, file_with(cls), named=True)}") from error
+    if not isinstance(module, nn.Module):
+        raise OwnCodeError(
+            f"`{cls.__name__}.build` must return a torch.nn.Module, but got {module!r}."
+        )
+    return module
+
+
+def builds_itself(architecture: object) -> TypeGuard[Network]:
+    """Return whether a record is one of the user's own that builds its network."""
+    return callable(getattr(architecture, "build", None))
+
+
+def check_builds(architecture: object) -> None:
+    """Refuse a record that builds no network."""
+    if not builds_itself(architecture):
+        raise ArchitectureError(
+            f"only an `Architecture` can be built, or a record with `build(input_shape, outputs)`, "
+            f"but this is a {type(architecture).__name__}: a space of other networks is searched "
+            f"by their table alone."
+        )
+
+
+def build_network(
+    architecture: Network, input_shape: tuple[int, int, int], outputs: int
+) -> nn.Module:
+    """Return the network of a user's own record for images `(C, H, W)`.
+
+    Where the meta device is the default and `build` needs values there, it is built on the CPU.
+    Raises `ArchitectureError` for a record that builds none.
+    """
+    check_builds(architecture)
+    try:
+        return build_module(architecture, input_shape, outputs)
+    except RuntimeError:
+        if torch.get_default_device().type != "meta":
+            raise
+        with torch.device("cpu"):
+            return build_module(architecture, input_shape, outputs).to("meta")
+
+
+def check_logits(found: object, architecture: Network, outputs: int) -> None:
+    """Refuse what the network of a user's own record gave, unless it is logits `(N, outputs)`."""
+    if isinstance(found, Tensor) and found.shape[1:] == (outputs,):
+        return
+    got = tuple(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}"
+    raise OwnCodeError(
+        f"`{type(architecture).__name__}` must build a network that gives logits (N, {outputs}) "
+        f"for N images, but for one image it gave {got}."
+    )

@@ -1,0 +1,178 @@
+"""The answer of a report: a study's three picks, and how several studies compare."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from markupsafe import Markup
+
+from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
+from neptune_nas.metrics.registry import COST, COSTS, Metric
+from neptune_nas.report.comparison import StudyNumbers, compare_studies
+from neptune_nas.report.objectives import others, value_text
+from neptune_nas.report.payload import Order, model_of
+from neptune_nas.report.svg import draw_svg
+from neptune_nas.study.measures import (
+    efficiency,
+    efficiency_unit,
+    main_score,
+    score_per_gflop,
+)
+from neptune_nas.study.ranking import EFFICIENCY, KNEE, WITHIN, Standing, ranked_as
+from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
+from neptune_nas.text import counted, duration, redact, short
+
+_MOST_ACCURATE = "Most accurate"
+_PICKS = {EFFICIENCY: "Most efficient", KNEE: "Knee of the front"}
+_FILES = {"Most efficient": "efficient", "Knee of the front": "knee", _MOST_ACCURATE: "accurate"}
+_HEADS = ("trials", "best accuracy", "first in the ranking", "hypervolume", "evaluation")
+
+
+@dataclass(frozen=True, slots=True)
+class _Card:
+    """A pick, or several that fall on one trial. `command`: the words that export it."""
+
+    number: int
+    heading: str
+    first: bool
+    accuracy: str
+    costs: Mapping[str, str]
+    drawing: Markup | None
+    drawing_error: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The cards of a study, or why there are none."""
+
+    study: str
+    cards: tuple[_Card, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _ComparisonTable:
+    """Studies beside each other, a name and a text for each of `_HEADS`; or why they are not."""
+
+    rows: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    error: str = ""
+
+
+def answer_context(
+    studies: Sequence[Study], commands: Sequence[str], order: Order
+) -> dict[str, Any]:
+    """Return what `answer.html` shows; `commands` are the studies' folders, quoted for a shell."""
+    return {
+        "heads": _HEADS,
+        "comparison": _comparison(studies) if len(studies) > 1 else None,
+        "answers": [_answer(*pair, order) for pair in zip(studies, commands, strict=True)],
+    }
+
+
+def _comparison(studies: Sequence[Study]) -> _ComparisonTable:
+    """Return the studies in numbers, beside each other."""
+    try:
+        found = compare_studies(studies, force=True)
+    except StudyError as error:
+        return _ComparisonTable(error=redact(str(error)))
+    own = others(studies[0].settings.question, (COST,))
+    return _ComparisonTable(tuple((each.name, _comparison_cells(each, own)) for each in found))
+
+
+def _comparison_cells(found: StudyNumbers, own: Sequence[Metric]) -> tuple[str, ...]:
+    """Return one study of the comparison; `own`: its objectives beside accuracy and FLOPs."""
+    trial = found.first
+    flops = trial.values.get(COST.name)
+    spent = f" at {short(flops)} {COST.title}" if flops else ""
+    values = [f"{aim.title} {value_text(aim, trial)}" for aim in own]
+    return (
+        f"{found.trials:,}",
+        f"{found.best_score:.4f}",
+        ", ".join([f"{main_score(trial):.4f}{spent}", *values]),
+        f"{found.hypervolume:.4f}",
+        duration(found.worker_seconds),
+    )
+
+
+def _answer(study: Study, folder: str, order: Order) -> _Answer:
+    """Return the cards of a study, or why it has none."""
+    try:
+        return _Answer(study.settings.name, _cards(study, folder, order))
+    except StudyError as error:
+        return _Answer(study.settings.name, error=redact(str(error)))
+
+
+def _cards(study: Study, folder: str, order: Order) -> tuple[_Card, ...]:
+    """Return a card for each pick; picks that fall on one trial share it.
+
+    Where no trial's cost is known, that of the study's own ranking is the only one.
+    """
+    titles: dict[int, list[str]] = {}
+    first: dict[int, Standing] = {}
+    usual = ranked_as(study.settings.question)
+    priced = any(isfinite(efficiency(study.settings, trial)) for trial in study.ranked)
+    picks = [pick for pick in _picks(study).items() if priced or pick[0] == usual]
+    for which, title in sorted(picks, key=lambda pick: pick[0] != usual):
+        standing = study.ranking(which, order.min_accuracy)[0]
+        number = standing.trial.number
+        first[number] = standing
+        titles.setdefault(number, []).append(title)
+    return tuple(_card(study, first[n], titles[n], folder, _floor(order)) for n in titles)
+
+
+def _picks(study: Study) -> dict[str, str]:
+    """Return the rankings whose first trial has a card, with its heading."""
+    return {**_PICKS, study.settings.question.main.name: _MOST_ACCURATE}
+
+
+def _floor(order: Order) -> str:
+    """Return among which networks the most efficient was looked for."""
+    if order.min_accuracy is not None:
+        return f"with an accuracy of at least {order.min_accuracy:g}"
+    return f"within {100 * WITHIN:g} points of the best"
+
+
+def _card(study: Study, standing: Standing, titles: list[str], folder: str, floor: str) -> _Card:
+    """Return one pick: its accuracy, costs, drawing, and the command that exports it."""
+    trial = standing.trial
+    among = {_PICKS[EFFICIENCY]: f" {floor}"}
+    drawing, error = _drawing(study, trial)
+    file = f"-o {_FILES[titles[0]]}.json"
+    return _Card(
+        number=trial.number,
+        heading=" · ".join(f"{title}{among.get(title, '')}" for title in titles),
+        first=_picks(study)[ranked_as(study.settings.question)] in titles,
+        accuracy=f"{100 * standing.score:.2f}%",
+        costs=_costs(study, standing),
+        drawing=drawing,
+        drawing_error=error,
+        command=("neptune-nas", "export", folder, f"--trial {trial.number}", file),
+    )
+
+
+def _costs(study: Study, standing: Standing) -> dict[str, str]:
+    """Return a pick's costs, below the interval of its accuracy where one is known."""
+    trial, items = standing.trial, {}
+    if standing.low is not None and standing.high is not None:
+        interval = f"{100 * standing.low:.2f} to {100 * standing.high:.2f}%"
+        items[f"95% interval, {counted(standing.seeds, 'seed')}"] = interval
+    settings = study.settings
+    for metric in (*others(settings.question, COSTS), *COSTS):
+        kind = f" ({settings.timed_as(metric)})" if settings.timed_as(metric) else ""
+        items[f"{metric.title}{kind}"] = value_text(metric, trial)
+    unit = efficiency_unit(study.settings.question)
+    items[f"(accuracy - chance)/{unit}"] = f"{efficiency(study.settings, trial):.4g}"
+    items["accuracy/GFLOPs"] = f"{score_per_gflop(trial):.4g}"
+    items["trial"] = str(trial.number)
+    return {name: text for name, text in items.items() if text not in ("-", "nan")}
+
+
+def _drawing(study: Study, trial: Trial) -> tuple[Markup | None, str]:
+    """Return a pick's network, or why it cannot be drawn."""
+    try:
+        return draw_svg(trial.architecture, model_of(study)), ""
+    except (ArchitectureError, OwnCodeError) as error:
+        return None, str(error)

@@ -1,0 +1,119 @@
+"""The verdict on a search against its baselines: was it ahead by more than chance?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+
+from neptune_nas.metrics.pareto import Floats, hypervolume
+from neptune_nas.metrics.registry import COSTS
+from neptune_nas.study.confirmation import as_searched
+from neptune_nas.study.front import unit_box
+from neptune_nas.study.noise import seed_scores
+from neptune_nas.study.objectives import value_of
+from neptune_nas.study.progress import is_complete
+from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State, Trial
+from neptune_nas.text import counted
+
+_RESAMPLES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """By how much hypervolume (0..1) a search is ahead of a baseline, with its 95% interval.
+
+    `trials`: how many of each were compared, the first that began. `seeds`: whether seeds were
+    repeated, so that these were resampled too, and not trials alone. `unfinished`: how far a study
+    is that has not all its trials, in words; empty for a finished one.
+    """
+
+    name: str
+    trials: int
+    ahead: float
+    low: float
+    high: float
+    seeds: bool
+    unfinished: str = ""
+
+    def __str__(self) -> str:
+        if self.low > 0:
+            verdict = f"the search beat '{self.name}'"
+        elif self.high < 0:
+            verdict = f"'{self.name}' beat the search"
+        else:
+            verdict = f"the search cannot be told from '{self.name}'"
+        seeds = "and their seeds" if self.seeds else "alone, as no seeds were repeated"
+        return (
+            f"{verdict}: {self.ahead:+.4f} of hypervolume, 95% interval {self.low:+.4f} to "
+            f"{self.high:+.4f} by a bootstrap over trials {seeds} (the first "
+            f"{counted(self.trials, 'trial')} of each{self.unfinished and f'; {self.unfinished}'})"
+        )
+
+
+def baseline_verdicts(study: Study) -> tuple[Verdict, ...]:
+    """Return whether the search beat each of its baselines."""
+    return tuple(_verdict(study, name, trials) for name, trials in study.baselines.items())
+
+
+def _verdict(study: Study, name: str, trials: Sequence[Trial]) -> Verdict:
+    """Compare the study with one baseline at equal budget: as many trials of each, as searched.
+
+    Scores that confirmed the study's best do not count: the baseline's best have none.
+    """
+    last, count = study.settings.question.rungs[-1], min(len(study.trials), len(trials))
+    first = {trial.number for trial in study.trials[:count]}
+    ours = as_searched(t for t in study.ranked if t.number in first)
+    theirs = [t for t in trials[:count] if t.score is not None and t.score.fidelity == last]
+    rng = np.random.default_rng(0)
+    seeds = any(len(seed_scores(trial)) > 1 for trial in (*ours, *theirs))
+    differences = _resampled(study, ours, rng) - _resampled(study, theirs, rng)
+    low, high = np.quantile(differences, [0.025, 0.975])
+    ahead = study.hypervolume(ours) - study.hypervolume(theirs)
+    return Verdict(name, count, ahead, float(low), float(high), seeds, _unfinished(study))
+
+
+def _unfinished(study: Study) -> str:
+    """Return how far a study is that has not all its trials, in words; empty for a finished one."""
+    if is_complete(study):
+        return ""
+    ended = sum(trial.state is not State.RUNNING for trial in study.trials)
+    return f"the search is unfinished, with {ended} of {counted(study.settings.trials, 'trial')}"
+
+
+def _resampled(study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Floats:
+    """Return the hypervolumes of trials drawn with replacement, the seeds of each drawn so too.
+
+    The trials hold the luck of the search, the seeds that of training.
+    """
+    points, corner = unit_box(study.settings, trials)
+    cloud = np.array(points, dtype=np.float64).reshape(-1, len(corner))
+    clouds = np.tile(cloud, (_RESAMPLES, 1, 1))
+    scales = zip(study.settings.question.aims, study.settings.facts.reference, strict=True)
+    for column, (aim, reference) in enumerate(scales):
+        if aim.is_scored:
+            scale = reference - aim.best
+            for i, trial in enumerate(trials):
+                clouds[:, i, column] += _moves(trial, aim.name, rng) / scale
+    draws = rng.integers(max(len(cloud), 1), size=(_RESAMPLES, len(cloud)))
+    return np.array([hypervolume(c[drawn], corner) for c, drawn in zip(clouds, draws, strict=True)])
+
+
+def _moves(trial: Trial, name: str, rng: np.random.Generator) -> Floats:
+    """Return by how much a trial's mean over seeds moves when they are drawn with replacement."""
+    scores = trial.scores_at(trial.score.fidelity) if trial.score else ()
+    values = np.array([score.values[name] for score in scores], dtype=np.float64)
+    draws = rng.integers(len(values), size=(_RESAMPLES, len(values)))
+    return np.asarray(values[draws].mean(axis=1) - values.mean())
+
+
+def mean_random(study: Study) -> tuple[float, dict[str, float]] | None:
+    """Return the mean main score and costs of the random baseline's trials at the last rung."""
+    last = study.settings.question.rungs[-1]
+    drawn = study.baselines.get("random", ())
+    scored = [t for t in drawn if t.score is not None and t.score.fidelity == last]
+    if not scored:
+        return None
+    costs = {cost.name: fmean(value_of(cost, t) for t in scored) for cost in COSTS}
+    return fmean(t.score.main for t in scored if t.score), costs

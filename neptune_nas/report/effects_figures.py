@@ -1,0 +1,106 @@
+"""The figures of what mattered: how important each decision is, and what each option does."""
+
+from html import escape
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from neptune_nas.report.effects import Effect, Effects, effects_of
+from neptune_nas.report.style import ACCENT, GREY, WARM, figure
+from neptune_nas.study.study import Study
+from neptune_nas.text import counted
+
+_SHOWN_DECISIONS = 12
+
+
+def importance_figure(found: Effects) -> go.Figure:
+    """Draw the most important decisions, for accuracy and for cost."""
+    shown = found.importances[:_SHOWN_DECISIONS]
+    fig = figure("R² lost when the decision is shuffled", "")
+    for name, color in (("accuracy", ACCENT), ("cost", GREY)):
+        fig.add_bar(
+            x=[max(getattr(importance, name), 0.0) for importance in shown],
+            y=list(range(len(shown))),
+            customdata=[escape(importance.path) for importance in shown],
+            orientation="h",
+            name=f"for {name}",
+            marker={"color": color},
+            hovertemplate="%{customdata}: %{x:.3f}<extra></extra>",
+        )
+    for i, importance in enumerate(shown):
+        _add_heading(fig, importance.path, i - 0.38)
+    fig.update_xaxes(rangemode="tozero")
+    fig.update_yaxes(range=[len(shown) - 0.4, -0.7], showgrid=False, showticklabels=False)
+    fig.update_layout(height=130 + 44 * max(len(shown), 1), barmode="group", bargap=0.56)
+    return fig
+
+
+def _add_heading(fig: go.Figure, text: str, y: float) -> None:
+    """Add a line of text across the figure, where an axis label would be too long for a phone."""
+    fig.add_annotation(
+        text=escape(text),
+        x=0,
+        xref="paper",
+        xanchor="left",
+        y=y,
+        showarrow=False,
+        font={"size": 12},
+    )
+
+
+def effects_figure(study: Study, found: Effects, decisions: int = 6) -> go.Figure:
+    """Draw the mean effect on accuracy and cost of each option of the most important decisions."""
+    paths = [importance.path for importance in found.importances[:decisions]]
+    groups = [effects_of(study, path) for path in paths]
+    base = figure("", "")
+    fig: Any = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.05)
+    fig.update_layout(base.layout)
+    style = base.layout.xaxis.to_plotly_json() | {
+        "zeroline": True,
+        "zerolinecolor": GREY,
+        "zerolinewidth": 1,
+    }
+    fig.update_xaxes(style, nticks=5, tickangle=0)
+    rows: list[tuple[int, Effect]] = []
+    y = 0
+    for path, effects in zip(paths, groups, strict=True):
+        _add_heading(fig, path, y)
+        rows += [(y + 1 + i, effect) for i, effect in enumerate(effects)]
+        y += len(effects) + 1
+    _add_effects(fig, rows)
+    ticks = {"tickvals": [row for row, _ in rows], "ticktext": [escape(e.option) for _, e in rows]}
+    fig.update_yaxes(
+        range=[y - 0.4, -0.6], automargin=True, showgrid=False, zeroline=False, **ticks
+    )
+    fig.update_layout(height=110 + 24 * max(y, 1), showlegend=False)
+    return fig
+
+
+def _add_effects(fig: Any, rows: list[tuple[int, Effect]]) -> None:
+    """Add the dots of both panels, and what the panels show."""
+    effects = [effect for _, effect in rows]
+    dots = {
+        "y": [y for y, _ in rows],
+        "mode": "markers",
+        "customdata": [
+            [escape(f"{e.path} = {e.option}"), counted(e.trials, "trial")] for e in effects
+        ],
+    }
+    bars = {"array": [196 * effect.error for effect in effects], "thickness": 1.2, "width": 0}
+    panels: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ("accuracy, points", ACCENT, {"x": [100 * e.accuracy for e in effects], "error_x": bars}),
+        ("cost, %", WARM, {"x": [100 * (e.cost - 1) for e in effects]}),
+    )
+    for column, (name, color, values) in enumerate(panels, start=1):
+        hover = "%{customdata[0]}: %{x:+.2f} " + name.split(", ")[1]
+        fig.add_scatter(
+            **dots,
+            **values,
+            name=name,
+            marker={"color": color, "size": 9},
+            hovertemplate=f"{hover}, %{{customdata[1]}}<extra></extra>",
+            row=1,
+            col=column,
+        )
+        fig.update_xaxes(title={"text": name}, row=1, col=column)

@@ -1,0 +1,219 @@
+"""The figure of the front: accuracy over cost, with all that a search is set against."""
+
+from collections.abc import Sequence
+from html import escape
+from math import inf, isnan
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from neptune_nas.architecture.description import describe
+from neptune_nas.metrics.registry import COUNTED, PARAMS, Metric
+from neptune_nas.report.baselines import mean_random
+from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
+from neptune_nas.study.hand_designed import Reference
+from neptune_nas.study.measures import cost_axis, main_score
+from neptune_nas.study.objectives import value_of
+from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
+
+_FOCUS = 0.05  # the share of accuracies that may lie below the first view
+_WIDE = 2  # decades of costs; above, a phone has no room for ticks in between
+_CROWD = 500  # points that hide each other unless they are fainter
+_MARKS = ("triangle-up", "square", "cross", "star")
+
+
+def pareto_figure(studies: Sequence[Study], text: bool = True) -> go.Figure:
+    """Draw accuracy over cost, the front drawn through; with one study, the rungs apart.
+
+    Without `text`, the hover holds no architectures: the page adds them from its own data.
+    """
+    settings = studies[0].settings
+    axis = cost_axis(settings.question)
+    kind = f" ({settings.timed_as(axis)})" if settings.timed_as(axis) else ""
+    title = f"validation {settings.question.main.title}"
+    fig = figure(f"{_axis_title(axis)}{kind}", title, height=520)
+    fig.update_xaxes(type="log", tickformat=f"~{_number_type(axis)}", dtick="D2")
+    fig.update_yaxes(tickformat=".0%")
+    fig.update_layout(hovermode="closest", dragmode="select")
+    kind, several, offset = scatter(sum(len(r.trials) for r in studies)), len(studies) > 1, 0
+    for i, study in enumerate(studies):
+        color = STUDIES[i % len(STUDIES)]
+        places = {trial.number: offset + k for k, trial in enumerate(study.trials)}
+        layers = [_single_layer(study, color)] if several else _rung_layers(study)
+        for name, trials, marker in layers:
+            fig.add_trace(kind(**_points(trials, places, axis, text), name=name, marker=marker))
+        name = f"front of {escape(study.settings.name)}" if several else "Pareto front"
+        front = sorted(study.pareto(), key=lambda trial: value_of(axis, trial))
+        # Of the same kind as the points: WebGL is drawn above all that is not.
+        fig.add_trace(kind(_front_line(name, color, _points(front, places, axis, text))))
+        fig.add_traces(list(map(kind, _baselines(study, axis))))
+        offset += len(study.trials)
+    known = {each.name: each for r in studies for each in r.references if each.seed_scores}
+    if known and axis in COUNTED:
+        fig.add_trace(kind(_references(tuple(known.values()), axis)))
+    _fit_costs(fig)
+    _focus(fig)
+    return fig
+
+
+def _axis_title(cost: Metric) -> str:
+    """Return the title of an axis of costs."""
+    if cost == PARAMS:
+        return cost.title
+    return f"{cost.title} of one image{f' in {cost.unit}' if cost.unit else ''}"
+
+
+def _number_type(axis: Metric) -> str:
+    """Return how plotly writes a cost: a count with an SI prefix, a time in ms without one."""
+    return "r" if axis.unit == "ms" else "s"
+
+
+def _fit_costs(fig: go.Figure) -> None:
+    """Set ticks that do not run into each other, and labels on the side that has more room."""
+    logs = np.log10([x for trace in fig.data for x in trace.x if 0 < x < inf])
+    if not logs.size:
+        return
+    if np.ptp(logs) > _WIDE:
+        fig.update_xaxes(dtick=1)
+    middle = 10 ** ((logs.min() + logs.max()) / 2)
+    for trace in fig.data:
+        if "text" in trace.mode:
+            # Beside error bars, and at two heights, so that those from both sides do not meet.
+            trace.textposition = ["top right" if x < middle else "bottom left" for x in trace.x]
+
+
+def _focus(fig: go.Figure) -> None:
+    """Begin with the accuracies from the 5th percentile up, and say how many lie below."""
+    found = np.array([value for trace in fig.data for value in trace.y], dtype=np.float64)
+    if not len(found):
+        return
+    low, high = float(np.quantile(found, _FOCUS)), float(found.max())
+    margin = max(high - low, 0.01) * 0.08
+    below = int((found < low - margin).sum())
+    fig.update_yaxes(range=[low - margin, high + margin])
+    if below:
+        fig.add_annotation(
+            text=f"{below} below: autoscale shows all",
+            showarrow=False,
+            font={"size": 12, "color": GREY},
+            x=0.005,
+            y=0.005,
+            xref="paper",
+            yref="paper",
+            xanchor="left",
+            yanchor="bottom",
+        )
+
+
+_Layer = tuple[str, list[Trial], dict[str, Any]]
+
+
+def _rung_layers(study: Study) -> list[_Layer]:
+    """Return the trials by the highest rung they were scored at, the last in the accent."""
+    rungs = [rung for rung in study.settings.question.rungs if rung]  # a proxy is no accuracy
+    layers: list[_Layer] = []
+    for i, rung in enumerate(rungs):
+        at = [t for t in study.trials if t.score is not None and t.score.fidelity == rung]
+        last = i == len(rungs) - 1
+        marker = {
+            "color": ACCENT if last else GREY,
+            "size": 7 if last else 5,
+            "opacity": (0.55 if len(at) < _CROWD else 0.3) if last else 0.25 + 0.3 * i / len(rungs),
+        }
+        layers.append((f"after {study.settings.question.budget(rung)}", at, marker))
+    return layers
+
+
+def _single_layer(study: Study, color: str) -> _Layer:
+    """Return the trials at the last rung, in one colour."""
+    marker = {"color": color, "size": 6, "opacity": 0.35}
+    return escape(study.settings.name), list(study.ranked), marker
+
+
+def _points(
+    trials: Sequence[Trial], places: dict[int, int], axis: Metric, text: bool
+) -> dict[str, Any]:
+    """Return trials as points; `customdata` is their place among the trials of all studies."""
+    return {
+        "x": np.array([value_of(axis, trial) for trial in trials]),
+        "y": np.array([main_score(trial) for trial in trials]),
+        "customdata": [places[trial.number] for trial in trials],
+        "text": [_hover_text(trial) for trial in trials] if text else None,
+        "mode": "markers",
+        "hovertemplate": (
+            f"<b>%{{text}}</b><br>accuracy %{{y:.4f}}, cost %{{x:.4{_number_type(axis)}}}"
+            f"<extra></extra>"
+        ),
+    }
+
+
+def _hover_text(trial: Trial) -> str:
+    """Return a trial's number and its architecture, a stage a line."""
+    stages = escape(describe(trial.architecture)).replace(" | ", "<br>")
+    return f"trial {trial.number}</b><br>{stages}<b>"
+
+
+def _front_line(name: str, color: str, stair: dict[str, Any]) -> dict[str, Any]:
+    """Return the front: what accuracy each cost can buy, as a stair."""
+    return {
+        **stair,
+        "name": name,
+        "mode": "lines+markers",
+        "line": {"color": color, "width": 2, "shape": "hv"},
+        "marker": {"size": 9, "color": color, "line": {"color": "#ffffff", "width": 1.5}},
+    }
+
+
+def _references(known: tuple[Reference, ...], axis: Metric) -> dict[str, Any]:
+    """Return the hand-designed networks, with the spread between their seeds."""
+    return {
+        "x": [each.costs[axis.name] for each in known],
+        "y": [each.score for each in known],
+        "error_y": {
+            "array": [0.0 if isnan(each.deviation) else each.deviation for each in known],
+            "color": WARM,
+            "thickness": 1.5,
+            "width": 4,
+        },
+        "text": [escape(each.name) for each in known],
+        "name": "hand-designed",
+        "mode": "markers+text",
+        "marker": {"symbol": "diamond", "size": 11, "color": WARM},
+        "hovertemplate": "<b>%{text}</b><br>accuracy %{y:.4f}, cost %{x:.4s}<extra></extra>",
+    }
+
+
+def _baselines(study: Study, axis: Metric) -> list[dict[str, Any]]:
+    """Return the trials of other samplers at an equal budget."""
+    return [
+        {
+            "x": [value_of(axis, trial) for trial in trials if trial.score],
+            "y": [main_score(trial) for trial in trials if trial.score],
+            "name": f"baseline: {escape(name)}",
+            "mode": "markers",
+            "marker": {"symbol": _MARKS[i % 4], "size": 6, "color": WARM, "opacity": 0.5},
+            "hovertemplate": f"accuracy %{{y:.4f}}<br>%{{x:.4{_number_type(axis)}}}<extra></extra>",
+        }
+        for i, (name, trials) in enumerate(study.baselines.items())
+    ] + _random_mean(study, axis)
+
+
+def _random_mean(study: Study, axis: Metric) -> list[dict[str, Any]]:
+    """Return the mean of the random baseline: what an architecture scores unsearched."""
+    found = mean_random(study)
+    if found is None:
+        return []
+    return [
+        {
+            "x": [found[1][axis.name]],
+            "y": [found[0]],
+            "name": "mean random architecture",
+            "mode": "markers",
+            "marker": {"symbol": "x", "size": 12, "color": WARM},
+            "hovertemplate": (
+                f"mean accuracy %{{y:.4f}}<br>%{{x:.4{_number_type(axis)}}}<extra></extra>"
+            ),
+        }
+    ]

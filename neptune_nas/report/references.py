@@ -1,0 +1,139 @@
+"""The comparison of a search with hand-designed networks, trained as its trials were."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from neptune_nas.metrics.registry import CLASSIFICATION, COST, MILLION, PARAMS
+from neptune_nas.study.hand_designed import Reference
+from neptune_nas.study.measures import main_score
+from neptune_nas.study.objectives import value_of
+from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
+from neptune_nas.text import counted, redact, short
+
+TITLE = "Compared with hand-designed networks"
+HEADS = (
+    "network",
+    CLASSIFICATION[0].title,
+    COST.per[1],
+    PARAMS.title,
+    "best found at no more FLOPs\npoints ahead",
+    "MFLOPs of the cheapest as accurate\nshare of the network's",
+)
+_NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceComparison:
+    """A hand-designed network and what the search found against it, if it found anything.
+
+    `better`: the most accurate ranked trial at no more FLOPs, be it any better or not. `cheaper`:
+    the ranked trial of the least FLOPs that is at least as accurate.
+    """
+
+    reference: Reference
+    better: Trial | None
+    cheaper: Trial | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceTable:
+    """One study's comparison as the page shows it, each row as of `cells`."""
+
+    title: str
+    caveat: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def compare_references(study: Study) -> tuple[ReferenceComparison, ...]:
+    """Compare a study with each of its hand-designed networks, cheapest first."""
+    ordered = sorted(study.references, key=lambda reference: reference.costs[COST.name])
+    return tuple(_compare_reference(study, reference) for reference in ordered)
+
+
+def _compare_reference(study: Study, reference: Reference) -> ReferenceComparison:
+    """Compare with one network, and with nothing where it could not be trained."""
+    if not reference.seed_scores:
+        return ReferenceComparison(reference, None, None)
+    within = [t for t in study.ranked if value_of(COST, t) <= reference.costs[COST.name]]
+    as_good = [t for t in study.ranked if main_score(t) >= reference.score]
+    return ReferenceComparison(
+        reference,
+        better=max(within, key=lambda t: (main_score(t), -value_of(COST, t)), default=None),
+        cheaper=min(as_good, key=lambda t: (value_of(COST, t), -main_score(t)), default=None),
+    )
+
+
+def cells(found: ReferenceComparison) -> tuple[str, ...]:
+    """Return one network in words, a text for each of `HEADS`; remarks follow on a second line."""
+    reference = found.reference
+    return (
+        reference.name,
+        "\n".join(filter(None, (accuracy_text(reference), seeds_text(reference)))),
+        f"{reference.costs[COST.name] / MILLION:.3f}",
+        short(reference.costs[PARAMS.name]),
+        _better_text(found),
+        _cheaper_text(found),
+    )
+
+
+def accuracy_text(reference: Reference) -> str:
+    """Return the mean accuracy, and its standard deviation where there are several seeds."""
+    count = len(reference.seed_scores)
+    spread = f" ± {reference.deviation:.4f}" if count > 1 else ""
+    return f"{reference.score:.4f}{spread}" if count else _NONE
+
+
+def seeds_text(reference: Reference) -> str:
+    """Return over how many seeds the mean is, and how many failed, with the last reason."""
+    count, failures = len(reference.seed_scores), reference.failures
+    good = counted(count, "seed") if count else ""
+    failed = f"{len(failures)} failed: {redact(failures[-1])}" if failures else ""
+    return "; ".join(filter(None, (good, failed)))
+
+
+def _better_text(found: ReferenceComparison) -> str:
+    """Return the most accurate trial at no more FLOPs, and its gain in points."""
+    trial = found.better
+    if trial is None:
+        return _NONE
+    gain = 100 * (main_score(trial) - found.reference.score)
+    return f"{main_score(trial):.4f}\n{gain:+.2f}, trial {trial.number}"
+
+
+def _cheaper_text(found: ReferenceComparison) -> str:
+    """Return the MFLOPs of the cheapest trial at least as accurate, and which share that is."""
+    trial = found.cheaper
+    if trial is None:
+        return _NONE
+    ours, theirs = max(value_of(COST, trial), 1), found.reference.costs[COST.name]
+    share = f"1/{theirs / ours:.3g}" if ours <= theirs else f"{ours / theirs:.3g}x"
+    return f"{ours / MILLION:.3f}\n{share}, trial {trial.number}"
+
+
+def caveat(study: Study) -> str:
+    """Return how the networks were trained, and why that flatters the search."""
+    question = study.settings.question
+    epochs = question.budget(question.rungs[-1])
+    return (
+        f"Hand-designed networks were trained as the trials were: the study's data and recipe, "
+        f"{epochs}; mean ± standard deviation over seeds, on the validation split. The trials "
+        f"beside them are the best of {len(study.ranked):,} by that same split, which flatters "
+        f"them and not the hand-designed networks. For a fair comparison, train both with "
+        f"'neptune-nas train' and compare them on the test split."
+    )
+
+
+def reference_tables(studies: Sequence[Study]) -> list[ReferenceTable]:
+    """Return the comparison of each study that has hand-designed networks, for the page."""
+    return [
+        ReferenceTable(
+            title=TITLE + (f": {study.settings.name}" if len(studies) > 1 else ""),
+            caveat=caveat(study),
+            heads=HEADS,
+            rows=tuple(map(cells, compare_references(study))),
+        )
+        for study in studies
+        if study.references
+    ]

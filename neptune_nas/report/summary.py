@@ -1,0 +1,96 @@
+"""The sentences and sums of a page: what a study asked, what is ranked, what it cost."""
+
+from collections.abc import Sequence
+
+from neptune_nas.errors import StudyError
+from neptune_nas.report.effects import LEAST_TRIALS, Effects
+from neptune_nas.report.payload import Order
+from neptune_nas.report.progress import first_rung
+from neptune_nas.report.tables import floor_text
+from neptune_nas.study.measures import cost_axis
+from neptune_nas.study.study import Study
+from neptune_nas.text import counted, duration, redact, short
+
+
+def summary(study: Study, several: bool) -> str:
+    """Return what one study asked, in a sentence; it names the study among `several`."""
+    question, facts = study.settings.question, study.settings.facts
+    name = f"{study.settings.name}: " if several else ""
+    day = facts.created[:10].replace("-", "\N{NON-BREAKING HYPHEN}")
+    budget = "up to " * (len(question.rungs) > 1) + question.budget(question.rungs[-1])
+    begun = len(study.trials)
+    return redact(
+        f"{name}{begun:,} of {counted(max(begun, study.settings.trials), 'trial')} from the space "
+        f"'{facts.space_name}' {facts.source}, {budget} each, begun {day}."
+    )
+
+
+def admitted_note(studies: Sequence[Study], order: Order) -> str:
+    """Return which trials the ranking compares."""
+    return " ".join(_admitted_to(study, order, len(studies) > 1) for study in studies)
+
+
+def _admitted_to(study: Study, order: Order, several: bool) -> str:
+    """Return which trials of one study are in the ranking."""
+    name = f"{study.settings.name}: " if several else ""
+    try:
+        count = len(study.ranking(order.by, order.min_accuracy))
+    except StudyError as error:
+        return redact(f"{name}{error}")
+    floor = floor_text(study, order.by, order.min_accuracy)
+    are, those = "is" if count == 1 else "are", f": those{floor}" if floor else ""
+    return f"{name}{count:,} of {counted(len(study.trials), 'trial')} {are} ranked{those}."
+
+
+def beaten_note(study: Study) -> str:
+    """Return in what no other trial beats those of the front: the figure has two axes only."""
+    question = study.settings.question
+    drawn = {question.main, cost_axis(question)}
+    names = ", ".join(question.objectives)
+    return "on both axes" if {*question.aims} == drawn else f"in all of {names}"
+
+
+def corner_note(study: Study) -> str:
+    """Return what the hypervolume is measured from."""
+    question, corner = study.settings.question, study.settings.facts.reference
+    pairs = zip(question.objectives, corner, strict=True)
+    text = " and ".join(f"{name} {short(value)}" for name, value in pairs)
+    return (
+        f"The box reaches from the reference point ({text}), fixed when the study began, "
+        f"to accuracy 1 and cost 0; 1 would be all of it."
+    )
+
+
+def decisions_note(study: Study, found: Effects | None, several: bool) -> dict[str, str]:
+    """Return what the forests on the decisions explain, or as `missing`, why nothing is said."""
+    if found is None:
+        few = f"At least {LEAST_TRIALS} scored trials are needed to tell decisions apart."
+        return {"missing": "Shown for one study at a time." if several else few}
+    return {
+        "missing": "",
+        "trials": f"{found.trials:,}",
+        "rung": study.settings.question.budget(first_rung(study)),
+        "accuracy": f"{max(found.r2_accuracy, 0):.0%}",
+        "cost": f"{max(found.r2_cost, 0):.0%}",
+    }
+
+
+def ledger_items(study: Study) -> dict[str, str]:
+    """Return what one study cost."""
+    ledger = study.ledger
+    return {
+        "trials finished": f"{ledger.finished:,}",
+        "pruned at a lower rung": f"{ledger.pruned:,}",
+        "failed": f"{ledger.failed:,}",
+        "still running": f"{ledger.running:,}",
+        "duplicates not trained again": f"{ledger.duplicates:,}",
+        "proposals outside the constraints": f"{ledger.infeasible:,}",
+        "epochs trained": f"{ledger.epochs:,}",
+        "FLOPs spent in training": short(ledger.flops_trained),
+        "wall clock": duration(ledger.wall_seconds),
+        "evaluation, all workers": duration(ledger.worker_seconds),
+        **({"confirmation": duration(ledger.confirm_seconds)} if ledger.confirm_seconds else {}),
+        "share of time not in evaluations": f"{ledger.overhead:.1%}",
+        "worker deaths": f"{ledger.worker_deaths:,}",
+        "hypervolume reached": f"{study.hypervolume():.4f}",
+    }

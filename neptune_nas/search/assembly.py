@@ -1,0 +1,275 @@
+"""The parts of a search, put together from what was asked."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from random import Random
+from typing import Any
+
+from optuna.samplers import BaseSampler
+
+from neptune_nas.architecture.fields import record_classes
+from neptune_nas.devices.device import check_gpus, pick_device
+from neptune_nas.devices.numerics import Numerics
+from neptune_nas.engine.engine import Engine
+from neptune_nas.engine.local import LocalEngine
+from neptune_nas.engine.on_ray import RayEngine, slots_on
+from neptune_nas.engine.plan import Slots, share_out
+from neptune_nas.errors import OptionError, SpaceError
+from neptune_nas.evaluators.bench import Bench, bench_of
+from neptune_nas.evaluators.evaluator import Evaluator, code_of, prepared, traits_of
+from neptune_nas.evaluators.proxy_first import ProxyFirst
+from neptune_nas.evaluators.short_training import ShortTraining
+from neptune_nas.evaluators.zero_cost import ZeroCost
+from neptune_nas.files.locks import check_writable
+from neptune_nas.metrics.constraints import COUNTED, MEASURED, Survey, survey
+from neptune_nas.metrics.costs import Costs
+from neptune_nas.metrics.registry import TIMED
+from neptune_nas.metrics.timed import TIMERS
+from neptune_nas.nn.builder import build, is_buildable
+from neptune_nas.samplers.factory import OURS, make_sampler
+from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
+from neptune_nas.search.config import Search
+from neptune_nas.search.proposals import Proposer
+from neptune_nas.search.provenance import provenance, settings_for
+from neptune_nas.search.reference_point import reference_point
+from neptune_nas.space import Space
+from neptune_nas.space.locate import file_of, find_modules
+from neptune_nas.study.database import SQLITE, require_database, sqlite_url
+from neptune_nas.study.folder import read_settings
+from neptune_nas.study.objectives import directions
+from neptune_nas.study.settings import BY_TABLE, PROCESSOR_TIME, Facts, Settings
+from neptune_nas.study.store import Store, check_store, create_store, numerics_at
+from neptune_nas.training.probe import numerics_for
+
+
+def check_buildable(space: Space[Any]) -> None:
+    """Refuse a space whose records no network can be built from, and so none be measured."""
+    sample = space.sample(Random(0))
+    if not is_buildable(sample):
+        raise SpaceError(
+            f"space '{space.name}' is of {type(sample).__name__} records, which neptune-nas cannot "
+            f"build: give the file of a table of its networks as `table` (--table), give the "
+            f"records a `build(input_shape, outputs)`, or make the space of `Architecture`."
+        )
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What a search works with; each part is made when it is first asked for, and once."""
+
+    search: Search
+
+    @cached_property
+    def space(self) -> Space[Any]:
+        """The space itself."""
+        return self.search.found_space
+
+    @cached_property
+    def records(self) -> tuple[type, ...]:
+        """The classes of the records that the space holds."""
+        return tuple(record_classes(self.space.template))
+
+    @cached_property
+    def device(self) -> str:
+        """What is computed on: "cpu" or "cuda"."""
+        check_gpus(self.search.gpus)
+        return pick_device("cuda" if self.search.gpus else self.search.device)
+
+    @cached_property
+    def numerics(self) -> Numerics | None:
+        """How networks are trained: as the study began, if it has begun; None where none is."""
+        if not self.search.traits.trains:
+            return None
+        precision = self.search.used_recipe.precision
+        return self.search.numerics or self._known_numerics or numerics_for(precision, self.device)
+
+    @property
+    def _known_numerics(self) -> Numerics | None:
+        folder, url = self.search.folder, self.search.storage
+        if folder.exists:
+            return read_settings(folder.settings).facts.numerics
+        return None if url is None else numerics_at(url, folder.path.name, folder.path)
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """What measures: a table, one of the user's own, or short training, with a proxy below."""
+        search = self.search
+        if search.tabular is not None:
+            return search.tabular
+        if search.evaluator is not None:
+            return search.evaluator
+        data, data_dir = search.question.data, search.data_dir
+        training = ShortTraining(
+            data, data_dir, search.used_recipe, self.device, numerics=self.numerics
+        )
+        if not search.question.proxy:
+            return training
+        return ProxyFirst(ZeroCost(search.question.proxy, data, data_dir), training, self.device)
+
+    @cached_property
+    def bench(self) -> Bench:
+        """What the evaluator measures on; reads the data."""
+        if self.search.tabular is None:
+            check_buildable(self.space)
+        return bench_of(self.evaluator, self.search.question, self.search.data_dir)
+
+    @property
+    def timed(self) -> dict[str, str]:
+        """How each timed metric that the question is about is timed, in words, by its name."""
+        asked = [each.name for each in TIMED if each.name in self.search.question.costs]
+        return {n: BY_TABLE if n in self.bench.clocks else PROCESSOR_TIME for n in asked}
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether anything has to be timed here."""
+        return PROCESSOR_TIME in self.timed.values()
+
+    @cached_property
+    def costs(self) -> Costs:
+        """What architectures cost on the bench's images."""
+        question = self.search.question
+        clocks = {name: self._clock(name) for name in self.timed}
+        return Costs(self.bench.costs, question.costs, question.limits, clocks)
+
+    def _clock(self, name: str) -> Callable[[Any], float]:
+        return self.bench.clocks.get(name) or partial(self._time, name)
+
+    def _time(self, name: str, architecture: Any) -> float:
+        network = build(architecture, self.bench.input_shape, self.bench.classes, seed=0)
+        return TIMERS[name](network, self.bench.input_shape)
+
+    @property
+    def slow_start(self) -> str:
+        """What is timed before anything begins, in a sentence; empty where nothing is."""
+        if not (self.is_timed and self.costs.timed):
+            return ""
+        return f"Timing up to {MEASURED} random networks, to see how many keep the latency limit."
+
+    @cached_property
+    def survey(self) -> Survey[Any]:
+        """How much of the space can be built for the bench's images and keeps the constraints."""
+        question = self.search.question
+        samples = None if self.is_timed else COUNTED
+        return survey(self.space, self.costs.value, question.limits, Random(question.seed), samples)
+
+    @property
+    def exclusions(self) -> str:
+        """That networks without a cost are left out, and why one has none; empty for none."""
+        if not (why := self.survey.unbuildable):
+            return ""
+        return f"What cannot be built, or has no cost, is left out; of one such network: {why}."
+
+    @cached_property
+    def problem(self) -> Problem[Any]:
+        """What a sampler is asked."""
+        question = self.search.question
+        return Problem(
+            self.space,
+            question.objectives,
+            cost=self.costs.counted,
+            feasible=self.costs.fits if self.is_timed else self.costs.feasible,
+            seed=question.seed,
+            keeps=self.costs.is_quick if self.is_timed else None,
+        )
+
+    def sampler(self) -> BaseSampler:
+        """Return a new sampler; raises `OptionError` for one that is unknown, or its options."""
+        question = self.search.question
+        return make_sampler(question.sampler, self.problem, question.sampler_kwargs)
+
+    def try_sampler(self) -> None:
+        """Make a sampler and ask it once, to know what it fails with before a study is begun.
+
+        Ours with their usual options are not asked: they do not fail, and `auto` takes seconds.
+        """
+        sampler, question = self.sampler(), self.search.question
+        if question.sampler in OURS and not question.sampler_kwargs:
+            return
+        with suppress(SpaceExhaustedError):  # which only ends a search
+            Proposer(self.problem, sampler, directions(question.aims)).propose()
+
+    def facts(self) -> Facts:
+        """Return what a study is to remember of the space, the data and this machine.
+
+        Raises `OptionError` where no architecture keeps the constraints.
+        """
+        self.survey.require_example()
+        corner = reference_point(
+            self.space,
+            self.search.question,
+            self.costs.value_if_any,
+            self.bench.guess,
+            is_timed=self.is_timed,
+        )
+        facts = provenance(self.space, self.bench, corner)
+        return replace(facts, device=self.device, numerics=self.numerics, timed=self.timed)
+
+    def settings(self, facts: Facts) -> Settings:
+        """Return the settings to search by; raises `StudyError` if the study began with others."""
+        return settings_for(self.search.folder, self.search.settings(facts))
+
+    def check_places(self, settings: Settings) -> None:
+        """Refuse a folder or a database that a search could not use, and leave both as they are."""
+        folder = self.search.folder.path
+        check_writable(folder)
+        check_store(self._url(settings), settings.name, settings.identity, folder)
+
+    def open_store(self, settings: Settings) -> Store:
+        """Return the study in its database, begun if it is new."""
+        url, aims = self._url(settings), settings.question.aims
+        store = create_store(url, settings.name, aims, settings.identity, self.records)
+        store.keep_numerics(settings.facts.numerics)
+        return store
+
+    def _url(self, settings: Settings) -> str:
+        folder = self.search.folder
+        url = self.search.storage or settings.storage or sqlite_url(folder.database)
+        if folder.exists and url.startswith(SQLITE):
+            require_database(url, settings.name)
+        return url
+
+    @property
+    def slots(self) -> Slots:
+        """How the machine, or the cluster, is shared out.
+
+        Raises `OptionError` for several trials a GPU where none is used.
+        """
+        search = self.search
+        if search.engine == "ray":
+            on_gpu = traits_of(self.evaluator).uses_device and self.device == "cuda"
+            return slots_on(search.jobs, search.threads, on_gpu, search.trials_per_gpu)
+        trains_on_gpu = search.traits.trains and self.device == "cuda"
+        gpus = tuple(search.gpus) or ((0,) if trains_on_gpu else ())
+        if search.trials_per_gpu > 1 and not gpus:
+            raise OptionError("`trials_per_gpu` needs `gpus`, such as 0,1, or CUDA to train on.")
+        return share_out(search.jobs, search.threads, gpus * search.trials_per_gpu)
+
+    def engine(self) -> Engine:
+        """Return workers that measure as this search does."""
+        search, slots, places = self.search, self.slots, tuple(self._places())
+        setup = partial(find_modules, places) if places else None
+        evaluator = prepared(self.bench.evaluator, search.folder.shared)
+        if search.engine == "ray":
+            return RayEngine(
+                evaluator,
+                slots,
+                per_gpu=search.trials_per_gpu,
+                trial_timeout=search.trial_timeout,
+                setup=setup,
+            )
+        return LocalEngine(
+            evaluator,
+            jobs=slots.jobs,
+            threads=slots.threads,
+            gpus=slots.gpus,
+            trial_timeout=search.trial_timeout,
+            setup=setup,
+        )
+
+    def _places(self) -> Iterable[str]:
+        """Yield whose code a worker runs first, to know what is in it."""
+        for place in (self.search.space, file_of(code_of(self.evaluator))):
+            if isinstance(place, str):
+                yield place

@@ -1,0 +1,77 @@
+"""One label for each image."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import log
+
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from neptune_nas.data.images import ImageData, Split
+from neptune_nas.tasks.augmentation import Augment, Normalizer, random_views
+from neptune_nas.tasks.task import Finding, Meter
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """A `Task`: targets are classes `(N,)` as int64, outputs their logits `(N, classes)`.
+
+    Predictions are probabilities `(N, classes)`. The loss is cross-entropy, in nats.
+    """
+
+    name: str = "classification"
+    metrics: tuple[str, ...] = ("accuracy", "loss")
+    criterion: str = "loss"
+
+    def outputs(self, data: ImageData) -> int:
+        """Return one logit a class."""
+        return len(data.classes)
+
+    def chance(self, classes: int) -> dict[str, float]:
+        """Return what guessing among equally likely classes scores."""
+        return {"accuracy": 1 / classes, "loss": log(classes)}
+
+    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+        """Return the sum of cross-entropies, with smoothed labels (arXiv 1512.00567)."""
+        return F.cross_entropy(outputs, targets, label_smoothing=smoothing, reduction="sum")
+
+    def meter(self) -> Meter:
+        """Return a new measurement."""
+        return _Meter(self)
+
+    def views(
+        self, batch: Split, augment: Augment, normalize: Normalizer, generator: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Return changed images; no change moves a label."""
+        return random_views(batch.images, augment, normalize, generator), batch.targets
+
+    def predict(self, outputs: Tensor) -> Tensor:
+        """Return the probabilities of the classes, by softmax."""
+        return outputs.softmax(1)
+
+    def findings(
+        self, predictions: Tensor, labels: Sequence[str], top: int
+    ) -> Iterator[tuple[Finding, ...]]:
+        """Return the most probable labels of each image."""
+        best = predictions.topk(min(top, len(labels)))
+        for shares, places in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+            yield tuple(Finding(labels[i], p) for i, p in zip(places, shares, strict=True))
+
+
+class _Meter:
+    """Share of images that are right, and mean cross-entropy; two numbers on the device."""
+
+    def __init__(self, task: Classification) -> None:
+        self.task, self.count = task, 0
+        self.right: Tensor | int = 0
+        self.loss: Tensor | float = 0.0
+
+    def update(self, outputs: Tensor, targets: Tensor) -> None:
+        """Take in a batch, without waiting for the device."""
+        self.count += len(targets)
+        self.right = self.right + (outputs.argmax(1) == targets).sum()
+        self.loss = self.loss + self.task.loss(outputs, targets).double()
+
+    def result(self) -> dict[str, float]:
+        """Return accuracy and loss."""
+        return {"accuracy": int(self.right) / self.count, "loss": float(self.loss) / self.count}

@@ -1,0 +1,140 @@
+"""One loop for all that is measured of a study after its search."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from itertools import islice
+from statistics import median
+from time import monotonic
+from typing import Protocol
+
+from neptune_nas.engine.engine import Call, Engine, Result
+from neptune_nas.engine.process import end_if_unguarded
+from neptune_nas.errors import NeptuneError
+from neptune_nas.interrupts import ctrl_c_held
+from neptune_nas.metrics.score import Score
+from neptune_nas.report.outputs import write_outputs
+from neptune_nas.search.config import Search, ignore
+from neptune_nas.search.resume import check_same, study_of
+from neptune_nas.study.folder import Folder, open_folder
+from neptune_nas.study.study import Study
+from neptune_nas.text import counted, duration
+
+
+class FollowUp(Protocol):
+    """Which evaluations are wanted of a study, and where their results are kept."""
+
+    @property
+    def missing(self) -> int:
+        """How many evaluations are still to be made, as far as is known now."""
+
+    @property
+    def fidelity(self) -> int:
+        """The fidelity of each."""
+
+    def calls(self) -> Iterator[Call]:
+        """Yield the calls to make next, each with an id that no call has which is not taken."""
+
+    def take(self, results: Sequence[Result]) -> list[str]:
+        """Keep results, on disk first, and return for each what it says, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One more result of a follow-up.
+
+    `done` of `total` evaluations are in, as far as is known now. `seconds_left`: by the pace so
+    far. `text`: what the result says.
+    """
+
+    done: int
+    total: int
+    seconds_left: float
+    text: str
+    score: Score
+
+
+OnStep = Callable[[Step], None]
+Lock = Callable[[Folder], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a follow-up would do: evaluations, `at_once` so many, and how long they take, in s.
+
+    `seconds`: by what the study's own evaluations took; None where none of them has a time.
+    """
+
+    evaluations: int
+    fidelity: int
+    at_once: int
+    seconds: float | None
+
+
+def follow_up(
+    search: Search,
+    make: Callable[[Study], FollowUp],
+    watch: OnStep = ignore,
+    lock: Lock = Folder.locked,
+) -> Study:
+    """Make the evaluations that a follow-up of a search's study wants, and write its outputs.
+
+    `make`: the follow-up of the study as it stands. Each result is kept as it comes, so that one
+    that is stopped goes on. Raises `StudyError` where the study was asked otherwise or of other
+    data, or another process is at work on it.
+    """
+    end_if_unguarded()
+    open_folder(search.folder.path)
+    with ctrl_c_held(), lock(search.folder):
+        study = study_of(search)
+        check_same(search, study)
+        wanted = make(study)
+        try:
+            evaluate(search.assembly.engine, wanted, watch)
+        except BaseException:
+            with suppress(NeptuneError):  # the first mistake is the one to tell
+                write_outputs(study_of(search))
+            raise
+        study = study_of(search)
+        write_outputs(study)
+    return study
+
+
+def evaluate(make_engine: Callable[[], Engine], wanted: FollowUp, watch: OnStep) -> None:
+    """Make all evaluations that are wanted; an engine is made only if there is any."""
+    if not wanted.missing:
+        return
+    began, done = monotonic(), 0
+    with make_engine() as engine:
+        while True:
+            room = max(0, engine.slots - len(engine.pending))
+            for call in islice(wanted.calls(), room):
+                engine.submit(call)
+            if not engine.pending:
+                return
+            results = engine.wait()
+            texts = wanted.take(results)
+            for text, result in zip(texts, results, strict=True):
+                done += 1
+                left = wanted.missing
+                seconds = (monotonic() - began) / done * left
+                watch(Step(done, done + left, seconds, text, result.score))
+
+
+def forecast_text(foreseen: Forecast, budget: str) -> str:
+    """Return a forecast in a sentence; `budget`: of each evaluation, in words."""
+    if not foreseen.evaluations:
+        return "Nothing is left to measure; only the report would be written again."
+    about = "" if foreseen.seconds is None else f" in about {duration(foreseen.seconds)}"
+    count = counted(foreseen.evaluations, "evaluation")
+    return f"{count} would be made, each at {budget}, {foreseen.at_once} at once{about}."
+
+
+def forecast(search: Search, make: Callable[[Study], FollowUp]) -> Forecast:
+    """Return what a follow-up would do, without doing it."""
+    study = study_of(search)
+    check_same(search, study)
+    wanted, jobs = make(study), search.assembly.slots.jobs
+    each = [s.seconds / s.fidelity for t in study.trials for s in t.scores if s.ok and s.fidelity]
+    seconds = median(each) * wanted.fidelity * wanted.missing / jobs if each else None
+    return Forecast(wanted.missing, wanted.fidelity, jobs, seconds)

@@ -1,0 +1,29 @@
+from dataclasses import replace
+
+from neptune_nas.report.outputs import failures_text
+from neptune_nas.study.trial import State
+from tests.report.fixtures import plain_results, plain_trial
+
+FAILED = replace(plain_trial(0, None, 10), state=State.FAILED, failure="odd", trace="in line 3\n")
+
+
+def test_each_reason_is_told_once_with_its_trials_and_the_first_traceback() -> None:
+    trials = (
+        FAILED,
+        replace(FAILED, number=1, failure="diverged", trace=None),
+        replace(FAILED, number=2, trace="in line 4\n"),
+        plain_trial(3, 0.5, 10),
+    )
+    text = failures_text(plain_results(*trials))
+    assert text == "trials 0, 2: odd\nin line 3\n\ntrial 1: diverged\n"
+
+
+def test_a_password_in_a_traceback_is_struck_out() -> None:
+    trial = replace(FAILED, trace="cannot reach mysql://ann:s3cret@host/db\n")
+    assert "mysql://ann:***@host/db" in failures_text(plain_results(trial))
+
+
+def test_a_first_trial_without_a_traceback_hides_none() -> None:
+    old = replace(FAILED, trace=None)  # as it is of a study that an older version began
+    text = failures_text(plain_results(old, replace(FAILED, number=1)))
+    assert text == "trials 0, 1: odd\nin line 3\n"

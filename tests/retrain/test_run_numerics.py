@@ -1,0 +1,26 @@
+"""In which precision and memory layout a full training runs."""
+
+from pathlib import Path
+
+import pytest
+
+from neptune_nas.devices.numerics import Numerics
+from neptune_nas.retrain import run as module
+from neptune_nas.training.recipe import Recipe
+from tests.retrain.builders import asked
+
+
+def test_a_folder_keeps_to_the_numerics_that_it_was_begun_with(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked(done).numerics == Numerics("fp32")
+    faster = Numerics("bf16", "contiguous")
+    monkeypatch.setattr(module, "numerics_for", lambda *_: faster)
+    assert asked(done / "new").numerics == faster
+    (done / "metrics.json").unlink()
+    assert asked(done).run().terms.numerics == Numerics("fp32")
+
+
+def test_a_recipe_that_names_its_precision_is_kept_to(tmp_path: Path) -> None:
+    training = asked(tmp_path / "x", recipe=Recipe(precision="bf16"))
+    assert training.numerics == Numerics("bf16")

@@ -1,0 +1,238 @@
+"""What every task must do; a subclass says which task, on which data, and with which network."""
+
+import pickle
+from abc import ABC, abstractmethod
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Generator, Tensor, nn
+from torch.optim import Adam
+
+from neptune_nas.data.images import ImageData, Split
+from neptune_nas.metrics.registry import metric
+from neptune_nas.tasks.augmentation import Augment, Normalizer
+from neptune_nas.tasks.registry import TASKS, task_of
+from neptune_nas.tasks.task import Task, failed_values
+
+CPU = torch.device("cpu")
+SOME = 12  # images of a batch
+AUGMENTS = (
+    Augment(),
+    Augment(crop=2),
+    Augment(flip=True),
+    Augment(cutout=3),
+    Augment(crop=1, flip=True, cutout=2),
+)
+
+
+class TaskContract(ABC):
+    """A task; a subclass makes it, its data and a network, and says how its targets move."""
+
+    @abstractmethod
+    def data(self) -> ImageData:
+        """A data set of the task, of at least `SOME` training images of odd, unequal sides."""
+
+    @abstractmethod
+    def network(self, outputs: int) -> nn.Module:
+        """A small network for the data, with so many outputs, without dropout."""
+
+    @abstractmethod
+    def guesses(self, split: Split) -> Tensor:
+        """What a network puts out for a split that knows nothing of its images."""
+
+    @abstractmethod
+    def perfect(self, split: Split) -> Tensor:
+        """What a network puts out for a split that knows its targets for sure."""
+
+    @abstractmethod
+    def mirrored(self, split: Split) -> Split:
+        """The images of a split and their targets, all mirrored left to right."""
+
+    @property
+    def task(self) -> Task:
+        return task_of(self.data())
+
+    def batch(self) -> Split:
+        return self.data().train[torch.arange(SOME)]
+
+    def outputs(self, batch: Split) -> Tensor:
+        """What a fresh network puts out."""
+        data = self.data()
+        with torch.random.fork_rng([]), torch.inference_mode():
+            torch.manual_seed(0)
+            network = self.network(self.task.outputs(data)).eval()
+            found: Tensor = network(Normalizer(data, CPU)(batch.images))
+        return found
+
+    def measured(self, *batches: tuple[Tensor, Tensor]) -> dict[str, float]:
+        """The values over some batches of outputs and targets."""
+        meter = self.task.meter()
+        for outputs, targets in batches:
+            meter.update(outputs, targets)
+        return meter.result()
+
+    def views(self, batch: Split, augment: Augment, seed: int = 0) -> tuple[Tensor, Tensor]:
+        normalize = Normalizer(self.data(), CPU)
+        return self.task.views(batch, augment, normalize, Generator().manual_seed(seed))
+
+    def test_the_table_has_it_under_its_name(self) -> None:
+        assert TASKS[self.task.name] == self.task
+        assert self.data().task == self.task.name
+
+    def test_it_goes_to_a_worker_and_back(self) -> None:
+        assert pickle.loads(pickle.dumps(self.task)) == self.task
+
+    def test_its_metrics_are_scored_ones_of_the_registry_with_the_loss_among_them(self) -> None:
+        assert {metric(name).source for name in self.task.metrics} == {"scored"}
+        assert len({*self.task.metrics}) == len(self.task.metrics)
+        assert self.task.criterion in self.task.metrics
+        assert metric(self.task.criterion).better == "less"
+
+    @pytest.mark.parametrize("classes", [2, 10, 1000])
+    def test_chance_has_a_value_of_each_metric_in_its_range(self, classes: int) -> None:
+        chance = self.task.chance(classes)
+        assert tuple(chance) == self.task.metrics
+        for name, value in chance.items():
+            assert_in_range(name, value)
+        assert chance[self.task.criterion] > 0
+
+    def test_guessing_scores_chance(self) -> None:
+        data = self.data()
+        found = self.measured((self.guesses(data.validation), data.validation.targets))
+        assert found == pytest.approx(dict(self.task.chance(len(data.classes))), rel=1e-5)
+
+    def test_knowing_scores_the_best_there_is(self) -> None:
+        split = self.data().validation
+        found = self.measured((self.perfect(split), split.targets))
+        for name, value in found.items():
+            best = 1.0 if metric(name).better == "more" else 0.0
+            assert value == pytest.approx(best, abs=1e-3)
+
+    def test_what_a_network_scores_lies_in_the_metrics_ranges_and_order(self) -> None:
+        batch = self.batch()
+        found = self.measured((self.outputs(batch), batch.targets))
+        assert tuple(found) == self.task.metrics
+        for name, value in found.items():
+            assert_in_range(name, value)
+
+    @given(st.integers(1, SOME - 1))
+    def test_a_split_scores_the_same_in_any_batches(self, size: int) -> None:
+        batch = self.batch()
+        outputs = self.outputs(batch)
+        parts = zip(torch.split(outputs, size), torch.split(batch.targets, size), strict=True)
+        whole = self.measured((outputs, batch.targets))
+        assert self.measured(*parts) == pytest.approx(whole, rel=1e-5)
+
+    def test_the_criterion_is_the_mean_loss(self) -> None:
+        batch = self.batch()
+        outputs = self.outputs(batch)
+        mean = float(self.task.loss(outputs, batch.targets)) / SOME
+        found = self.measured((outputs, batch.targets))
+        assert found[self.task.criterion] == pytest.approx(mean, rel=1e-5)
+
+    @given(st.integers(1, SOME - 1), st.sampled_from([0.0, 0.1]))
+    def test_the_losses_of_parts_add_up_and_so_do_their_gradients(
+        self, size: int, smoothing: float
+    ) -> None:
+        batch = self.batch()
+        whole, parts = (self.outputs(batch).clone().requires_grad_() for _ in range(2))
+        loss = self.task.loss(whole, batch.targets, smoothing)
+        pairs = zip(torch.split(parts, size), torch.split(batch.targets, size), strict=True)
+        losses = torch.stack([self.task.loss(*pair, smoothing) for pair in pairs])
+        assert loss.shape == ()
+        torch.testing.assert_close(losses.sum(), loss)
+        torch.autograd.backward([loss, losses.sum()])
+        torch.testing.assert_close(parts.grad, whole.grad)
+
+    def test_a_network_learns_a_batch_by_heart(self) -> None:
+        data, batch = self.data(), self.batch()
+        with torch.random.fork_rng([]):
+            torch.manual_seed(0)
+            network = self.network(self.task.outputs(data))
+            optimizer = Adam(network.parameters(), lr=0.02)
+            losses = []
+            for _ in range(60):
+                outputs = network(Normalizer(data, CPU)(batch.images))
+                loss = self.task.loss(outputs, batch.targets) / SOME
+                optimizer.zero_grad()
+                torch.autograd.backward(loss)
+                optimizer.step()
+                losses.append(float(loss.detach()))
+        assert losses[-1] < 0.2 * losses[0]
+
+    @pytest.mark.parametrize("augment", AUGMENTS, ids=str)
+    def test_views_keep_shapes_and_leave_the_batch_alone(self, augment: Augment) -> None:
+        batch = self.batch()
+        before = batch.images.clone(), batch.targets.clone()
+        images, targets = self.views(batch, augment)
+        assert (images.shape, images.dtype) == (batch.images.shape, torch.float32)
+        assert (targets.shape, targets.dtype) == (batch.targets.shape, batch.targets.dtype)
+        assert torch.equal(batch.images, before[0])
+        assert torch.equal(batch.targets, before[1])
+
+    @pytest.mark.parametrize("augment", AUGMENTS, ids=str)
+    def test_equal_seeds_give_equal_views_and_other_images_draw_as_many_numbers(
+        self, augment: Augment
+    ) -> None:
+        batch, data = self.batch(), self.data()
+        dark = replace(batch, images=torch.zeros_like(batch.images))
+        first, second = (self.views(batch, augment, seed=3) for _ in range(2))
+        assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+        states = []
+        for each in (batch, dark):
+            generator = Generator().manual_seed(3)
+            self.task.views(each, augment, Normalizer(data, CPU), generator)
+            states.append(generator.get_state())
+        assert torch.equal(*states)
+
+    def test_without_augmentation_a_view_is_the_normalised_image_and_its_target(self) -> None:
+        batch = self.batch()
+        images, targets = self.views(batch, Augment())
+        assert torch.equal(images, Normalizer(self.data(), CPU)(batch.images))
+        assert torch.equal(targets, batch.targets)
+
+    def test_targets_move_with_their_images(self) -> None:
+        normalize = Normalizer(self.data(), CPU)
+        plain, turned = self.batch(), self.mirrored(self.batch())
+        images, targets = self.views(plain, Augment(flip=True), seed=1)
+        seen = set()
+        for i in range(SOME):
+            known = turned if not torch.equal(images[i], normalize(plain.images)[i]) else plain
+            assert torch.equal(images[i], normalize(known.images)[i])
+            assert torch.equal(targets[i], known.targets[i])
+            seen.add(known is plain)
+        assert seen == {True, False}
+
+    def test_there_is_a_prediction_for_each_image_that_no_other_changes(self) -> None:
+        outputs = self.outputs(self.batch())
+        whole = self.task.predict(outputs)
+        alone = torch.cat([self.task.predict(row) for row in torch.split(outputs, 1)])
+        assert len(whole) == SOME
+        torch.testing.assert_close(alone, whole)
+
+    @pytest.mark.parametrize("top", [1, 2, 99])
+    def test_findings_are_labels_with_shares_the_surest_first(self, top: int) -> None:
+        labels = self.data().classes
+        predictions = self.task.predict(self.outputs(self.batch()))
+        found = [*self.task.findings(predictions, labels, top)]
+        assert len(found) == SOME
+        for each in found:
+            shares = [finding.probability for finding in each]
+            assert len(each) <= top
+            assert {finding.label for finding in each} <= {*labels}
+            assert shares == sorted(shares, reverse=True)
+            assert all(0 <= share <= 1 for share in shares)
+
+    def test_a_failed_network_is_no_better_than_chance_in_anything(self) -> None:
+        chance, failed = self.task.chance(10), failed_values(self.task)
+        assert failed.keys() == chance.keys()
+        for name, value in failed.items():
+            assert metric(name).turn * value >= metric(name).turn * chance[name]
+
+
+def assert_in_range(name: str, value: float) -> None:
+    """A share lies in 0..1; any other metric is a number of at least 0."""
+    assert 0 <= value <= (1 if metric(name).unit == "share" else float("inf"))

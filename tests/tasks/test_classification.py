@@ -1,0 +1,79 @@
+from dataclasses import replace
+from math import log
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from neptune_nas.data.images import ImageData, Split, image_data
+from neptune_nas.data.source import Source, in_memory
+from neptune_nas.tasks.classification import Classification
+from neptune_nas.tasks.task import Finding
+from tests.tasks.contract import TaskContract
+
+CLASSES = ("a", "b", "c")
+TASK = Classification()
+
+
+class TestClassification(TaskContract):
+    def data(self) -> ImageData:
+        train, validation, test = (noise(count, count) for count in (18, 9, 6))
+        source = Source("noise", CLASSES, in_memory(train.images, train.targets), crop=1)
+        return image_data(source, (train, validation, test))
+
+    def network(self, outputs: int) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(5 * 7, 8), nn.ReLU(), nn.Linear(8, outputs))
+
+    def guesses(self, split: Split) -> Tensor:
+        return torch.zeros(len(split), len(CLASSES))
+
+    def perfect(self, split: Split) -> Tensor:
+        return nn.functional.one_hot(split.targets, len(CLASSES)) * 100.0
+
+    def mirrored(self, split: Split) -> Split:
+        return replace(split, images=split.images.flip(-1))
+
+
+def noise(count: int, seed: int) -> Split:
+    """Images of noise, 5 x 7 pixels, as many of one class as of another."""
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(256, (count, 1, 5, 7), generator=generator)
+    return Split(pixels.byte(), torch.arange(count) % len(CLASSES))
+
+
+def test_the_loss_is_the_cross_entropy_of_the_right_class() -> None:
+    outputs = torch.tensor([[0.2, 0.5, 0.3], [0.7, 0.2, 0.1]]).log()
+    assert float(TASK.loss(outputs, torch.tensor([1, 2]))) == pytest.approx(-log(0.5) - log(0.1))
+
+
+def test_a_smoothed_label_has_its_share_of_every_class() -> None:
+    outputs = torch.tensor([[0.2, 0.5, 0.3]]).log()
+    smooth = float(TASK.loss(outputs, torch.tensor([1]), smoothing=0.3))
+    assert smooth == pytest.approx(-0.8 * log(0.5) - 0.1 * (log(0.2) + log(0.3)))
+
+
+def test_measured_losses_are_those_of_labels_as_they_are() -> None:
+    meter = TASK.meter()
+    meter.update(torch.tensor([[0.25, 0.75], [0.5, 0.5]]).log(), torch.tensor([0, 1]))
+    assert meter.result()["loss"] == pytest.approx((log(4) + log(2)) / 2)
+
+
+def test_accuracy_is_the_share_of_images_whose_highest_output_is_their_class() -> None:
+    meter = TASK.meter()
+    meter.update(torch.eye(3), torch.tensor([0, 1, 1]))
+    meter.update(torch.eye(3)[:1], torch.tensor([0]))
+    assert meter.result()["accuracy"] == 0.75
+
+
+def test_chance_is_one_over_the_classes_and_their_logarithm() -> None:
+    assert TASK.chance(10) == {"accuracy": 0.1, "loss": pytest.approx(2.302585)}
+
+
+def test_a_prediction_is_a_probability_of_each_class() -> None:
+    shares = torch.tensor([[0.2, 0.5, 0.3], [0.7, 0.2, 0.1]])
+    torch.testing.assert_close(TASK.predict(shares.log() + 5), shares)
+
+
+def test_the_most_probable_labels_are_found() -> None:
+    found = TASK.findings(torch.tensor([[0.125, 0.5, 0.375]]), CLASSES, 2)
+    assert [*found] == [(Finding("b", 0.5), Finding("c", 0.375))]
