@@ -13,11 +13,19 @@ from neptune_nas.architecture.records import (
     Stage,
 )
 
+LEGEND = (
+    "Architectures: the stem's width, then behind each | a stage: its width, stride (/2), pooling "
+    "and norm, and after the colon its SubStages (conv5: 5x5 convolution, dw5: depthwise, mb5x6: "
+    "inverted residual with expansion 6, attn2: attention with 2 heads, ffn4: feed-forward, id: "
+    "identity)."
+)
+"""How to read what `describe` returns of a Neptune architecture."""
+
 
 def describe(architecture: Any) -> str:
-    """The network on one line: the stem's width, then each stage with its SubStages.
+    """Return the network on one line: the stem's width, then each stage with its SubStages.
 
-    What is no `Architecture`, as in a table of other networks, is its own text.
+    `LEGEND` says how to read it. A record of another kind is its own text.
 
     >>> describe(Architecture(stages=(Stage(24, substages=(Conv(5), Attention(2))),)))
     '16 | 24 max lrn: conv5 attn2'

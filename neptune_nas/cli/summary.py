@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.box import SIMPLE
 from rich.table import Table
 
-from neptune_nas.architecture.description import describe
+from neptune_nas.architecture.description import LEGEND, describe
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.cli.console import console
 from neptune_nas.cli.progress import score_text
 from neptune_nas.cli.tables import objective_columns
@@ -51,6 +52,8 @@ def print_study(study: Study, patience: int | None = None) -> None:
         terminal.print(ranking_table(study))
         for line in (*not_shown(study), *near_chance(study)):
             terminal.print(line, soft_wrap=True)
+        if isinstance(study.ranked[0].architecture, Architecture):
+            terminal.print(LEGEND, soft_wrap=True)
         question = study.settings.question
         once = question.repeats == 1 and not any(trial.confirmations for trial in study.trials)
         if once and question.trains:

@@ -6,6 +6,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from neptune_nas.architecture.description import LEGEND
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.report.answer import answer_context
 from neptune_nas.report.checklist import MARKS, checklist
 from neptune_nas.report.comparison import check_comparable, with_common_reference
@@ -64,11 +66,17 @@ def render(
         "references": reference_tables(studies),
         "checklists": [(study.settings.name, _check_items(study)) for study in studies],
         "ledgers": [(study.settings.name, ledger_items(study)) for study in studies],
+        "legend": LEGEND if _is_neptune(studies) else "",
         "version": studies[0].settings.facts.versions.get("neptune-nas", ""),
     }
     data = payload(studies, commands, order, _page_figures(studies, found))
     title = " and ".join(study.settings.name for study in studies)
     return document("page", title, _SECTIONS, data, context)
+
+
+def _is_neptune(studies: Sequence[Study]) -> bool:
+    """Return whether the trials are Neptune architectures and not records of a user's own."""
+    return any(isinstance(t.architecture, Architecture) for study in studies for t in study.trials)
 
 
 def _study_notes(studies: Sequence[Study], order: Order, found: Effects | None) -> dict[str, Any]:
