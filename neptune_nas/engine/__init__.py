@@ -1,1 +1,1 @@
-"""Where evaluations run: local worker processes."""
+"""Engines, which run evaluations in local worker processes or on a Ray cluster."""

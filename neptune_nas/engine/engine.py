@@ -1,4 +1,4 @@
-"""The seam between a search and the place where its evaluations run."""
+"""The interface between a search and the workers that run its evaluations."""
 
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -9,9 +9,9 @@ from neptune_nas.metrics.score import Score
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One evaluation to make; `id` is whatever the caller knows it by, and is pending only once.
+    """One evaluation to make; `id` is chosen by the caller, and unique among pending calls.
 
-    `architecture`: whatever record the evaluator measures; an engine only carries it.
+    `architecture`: any record that the evaluator measures; an engine only passes it on.
     """
 
     id: int
@@ -22,7 +22,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a call: a call that failed has a score that says why."""
+    """The outcome of a call; a failed call has a score that says why."""
 
     call: Call
     score: Score
@@ -30,11 +30,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an engine has spent so far.
+    """The resources that an engine has spent so far.
 
-    `busy` and `cpu`: seconds inside calls, wall clock and processor time, one number a slot. A call
-    that ended with its worker is busy to its end and adds no processor time, which died with it.
-    `deaths`: workers that ended by themselves. `timeouts`: workers ended for a call that ran too
+    `busy` and `cpu`: seconds inside calls, wall clock and processor time, one number per slot. A
+    call whose worker died counts as busy until then, but adds no processor time, which is lost.
+    `deaths`: workers that ended by themselves. `timeouts`: workers ended because a call ran too
     long.
     """
 
@@ -44,53 +44,54 @@ class Usage:
     timeouts: int = 0
 
     def plus(self, slot: int, busy: float, cpu: float = 0.0) -> "Usage":
-        """The same with one more call of `slot`."""
+        """Return the usage with one more call of `slot`."""
         return replace(self, busy=_added(self.busy, slot, busy), cpu=_added(self.cpu, slot, cpu))
 
 
 class Engine(Protocol):
-    """Makes calls of one evaluator, several at a time, and hands back results as they finish.
+    """Makes calls of one evaluator, several at a time, and returns results as they finish.
 
-    - Each call that is submitted yields exactly one `Result`, failures included, in any order.
+    - Each submitted call yields exactly one `Result`, failures included, in any order.
     - An evaluator's exception becomes a failed score, except a `NeptuneError`: that is a mistake of
-      the user's, and `wait` raises it in the place of that call's result, once what has finished is
-      handed out.
+      the user's, and `wait` raises it in place of that call's result, once all finished results are
+      returned.
     - A worker that dies costs its call one retry; the second death becomes a failed score.
     - A call that runs longer than the engine's `trial_timeout` becomes a failed score, without a
       retry.
     - A score has the `fidelity` and `seed` of its call, whatever the evaluator wrote there.
-    - The engine fills in `worker`, `started`, which is by the clock of the machine that uses it,
-      and `seconds` where the evaluator left it 0.
+    - The engine sets `worker`, `started`, by the clock of the machine that uses the engine, and
+      `seconds` where the evaluator left it 0.
     - Calls beyond `slots` queue. `wait` refills free slots from the queue before it returns, so a
-      caller that keeps one call more than `slots` pending has no slot idle while it thinks.
-    - A Ctrl-C that is held back (`neptune_nas.interrupts`) is heeded in `wait`, also while it
-      waits.
-    - One thread uses an engine. No process outlives it, however the process that uses it ends.
+      caller that keeps one call more than `slots` pending leaves no slot idle while it works.
+    - A Ctrl-C that is held back (`neptune_nas.interrupts`) takes effect in `wait`, also while it
+      blocks.
+    - An engine belongs to one thread. No process of its own outlives the process that uses it,
+      however that one ends.
     """
 
     @property
     def slots(self) -> int:
-        """How many calls run at once."""
+        """The number of calls that run at once."""
 
     @property
     def pending(self) -> frozenset[int]:
-        """The ids of the calls whose result was not handed out yet."""
+        """The ids of the calls whose results have not been returned yet."""
 
     @property
     def usage(self) -> Usage:
-        """What was spent so far; still there after `close`."""
+        """The resources spent so far; still available after `close`."""
 
     def submit(self, call: Call) -> None:
-        """Take a call; it starts at once where a slot is free."""
+        """Submit a call, which starts at once if a slot is free."""
 
     def wait(self, timeout: float | None = None) -> list[Result]:
-        """Block until at least one call has ended, or for `timeout` seconds; then all that have.
+        """Block until a call has ended or `timeout` seconds have passed; return all results.
 
-        Empty at once where nothing is pending.
+        Returns an empty list at once if nothing is pending.
         """
 
     def close(self) -> None:
-        """End all workers and forget what is pending; may be called again, and after Ctrl-C."""
+        """End all workers and drop pending calls; may be called repeatedly, and after Ctrl-C."""
 
     def __enter__(self) -> Self: ...
 
@@ -111,7 +112,7 @@ def failed_score(
     seconds: float = 0.0,
     trace: str | None = None,
 ) -> Score:
-    """The score of a call that measured nothing, for the reason that `failure` gives."""
+    """Return the score of a call that measured nothing; `failure`: the reason."""
     return Score(
         fidelity=call.fidelity,
         seed=call.seed,

@@ -1,4 +1,4 @@
-"""The engine that runs evaluations in worker processes of this machine."""
+"""The engine that runs evaluations in worker processes on this machine."""
 
 from collections.abc import Callable, Sequence
 from multiprocessing import connection
@@ -10,12 +10,13 @@ from neptune_nas.evaluators.evaluator import Evaluator
 
 
 class LocalEngine(PoolEngine[WorkerProcess]):
-    """Persistent worker processes, started when first needed; see `Engine` for what it promises.
+    """An `Engine` of persistent worker processes, which start when first needed.
 
-    `jobs`: calls at once (default: one a GPU, else one a core). `threads`: torch threads of each
-    (default: its share of the cores). `gpus`: CUDA indices, dealt to the workers in turn, for an
-    evaluator that has a `device` field. `trial_timeout`: seconds a call may take. `setup`: called
-    in each worker before anything else is unpickled there, such as to import the user's own file.
+    `jobs`: calls at once (default: one per GPU, else one per core). `threads`: torch threads of
+    each (default: its share of the cores). `gpus`: CUDA indices, assigned to workers in turn, for
+    an evaluator that has a `device` field. `trial_timeout`: seconds a call may take. `setup`:
+    called in each worker before anything else is unpickled there, such as to import the user's own
+    file.
     """
 
     def __init__(

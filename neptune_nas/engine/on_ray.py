@@ -1,4 +1,4 @@
-"""The engine that runs evaluations on a Ray cluster (https://docs.ray.io), or on Ray here."""
+"""The engine that runs evaluations on a Ray cluster (https://docs.ray.io), or on a local Ray."""
 
 import logging
 import os
@@ -20,27 +20,27 @@ from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.files.schema import fault
 
-PATIENCE = 30.0  # seconds without any worker, after which that is said
-ANSWERS = 5.0  # seconds in which a cluster must take a connection
-ITS_OWN = "cuda:0"  # Ray shows a worker no GPU but its own
+PATIENCE = 30.0  # seconds without a ready worker before a warning
+ANSWERS = 5.0  # seconds that a cluster has to accept a connection
+ITS_OWN = "cuda:0"  # Ray shows each worker its own GPU only
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class RayWorker(Worker):
-    """One actor, and the reply that is awaited of it."""
+    """One actor, with the reply that it owes."""
 
     actor: Any
     awaited: Any
     how: str = field(default="", init=False)
 
     def send(self, payload: bytes) -> None:
-        """Send a pickled call; that the actor is gone shows where its reply is taken."""
+        """Send a pickled call; if the actor is gone, `take` finds out."""
         self.awaited = self.actor.answer.remote(payload)
 
     def take(self) -> Reply | None:
-        """The reply that has come, or None where the actor ended without one."""
+        """Return the reply that has arrived, or None where the actor ended without one."""
         ray = connected()
         awaited, self.awaited = self.awaited, None
         try:
@@ -54,25 +54,25 @@ class RayWorker(Worker):
         return reply
 
     def end(self) -> Ending:
-        """End the actor if it still runs."""
+        """End the actor if it is still running."""
         connected().kill(self.actor)
         return Ending(self.how)
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where a search runs, so that its relative paths and its imports mean the same elsewhere."""
+    """The working folder and import path of a search, so that they mean the same on every node."""
 
     folder: str
     path: tuple[str, ...]
 
     @classmethod
     def here(cls) -> "Home":
-        """That of this process."""
+        """Return the folder and path of this process."""
         return cls(os.getcwd(), tuple(os.path.abspath(each) for each in sys.path))
 
     def enter(self) -> None:
-        """Work there from now on. Raises `NeptuneError` where this node has no such folder."""
+        """Enter the folder and extend the path; raises `NeptuneError` if the folder is missing."""
         try:
             os.chdir(self.folder)
         except OSError as error:
@@ -84,14 +84,14 @@ class Home:
 
 
 class Site(Station):
-    """A station on another node, or in a process of Ray's on this one."""
+    """A station on another node, or in a process of a local Ray."""
 
     def __init__(self, plan: Plan, home: Home) -> None:
         super().__init__(plan)
         self._home = home
 
     def begin(self) -> Reply:
-        """Make ready, once, before the first call."""
+        """Enter the home folder and load the evaluator, once, before the first call."""
         try:
             self._home.enter()
         except NeptuneError as error:
@@ -100,13 +100,13 @@ class Site(Station):
 
 
 class RayEngine(PoolEngine[RayWorker]):
-    """Actors on a Ray cluster, started when first needed; see `Engine` for what it promises.
+    """An `Engine` of actors on a Ray cluster, which start when first needed.
 
-    The cluster is the one that `RAY_ADDRESS` names or that runs on this machine already, or else
-    one that is begun here and ends with this process. `slots`: see `slots_on`. `per_gpu`: workers
-    on each GPU. `trial_timeout`: seconds a call may take, which includes its way there. `setup`:
-    called in each worker before anything else is unpickled there. Code and data must be found on
-    every node where they are on this one.
+    The cluster is the one that `RAY_ADDRESS` names or that already runs on this machine, or else a
+    local one that starts here and ends with this process. `slots`: see `slots_on`. `per_gpu`:
+    workers per GPU. `trial_timeout`: seconds a call may take, including its transport. `setup`:
+    called in each worker before anything else is unpickled there. Code and data must have the same
+    paths on every node as on this one.
     """
 
     printed = "in Ray's logs"
@@ -146,7 +146,7 @@ class RayEngine(PoolEngine[RayWorker]):
         return [awaited[each] for each in ready]
 
     def _look_after(self, workers: Sequence[RayWorker]) -> None:
-        """Say now and then that nothing runs, for lack of room; raise if the cluster is gone."""
+        """Warn now and then that the cluster has no room; raise `NeptuneError` if it is gone."""
         if any(worker.ready for worker in workers):
             self._alone_since = None
             return
@@ -162,10 +162,10 @@ class RayEngine(PoolEngine[RayWorker]):
 
 
 def slots_on(jobs: int | None, threads: int | None, on_gpu: bool, per_gpu: int = 1) -> Slots:
-    """How the cluster is shared out where it is not said: all of its GPUs, or else its cores.
+    """Return how workers share the cluster: by default all of its GPUs, or else its cores.
 
-    `jobs`: workers at once. `threads`: cores of each. `per_gpu`: workers on each GPU.
-    Raises `OptionError` for what no node has.
+    `jobs`: workers at once. `threads`: cores of each. `per_gpu`: workers per GPU. Raises
+    `OptionError` for more than any node has.
     """
     if per_gpu > 1 and not on_gpu:
         raise OptionError("`trials_per_gpu` needs CUDA to train on: leave it out.")
@@ -192,7 +192,7 @@ def slots_on(jobs: int | None, threads: int | None, on_gpu: bool, per_gpu: int =
 
 
 def room(seats: Iterable[tuple[int, int]], threads: int) -> int:
-    """How many workers of so many threads fit on nodes, each of its cores and seats for workers.
+    """Return how many workers fit; `seats`: per node, its cores and the most workers it may run.
 
     >>> room([(8, 2), (2, 2)], threads=2)
     3
@@ -201,7 +201,7 @@ def room(seats: Iterable[tuple[int, int]], threads: int) -> int:
 
 
 def connected() -> ModuleType:
-    """Ray, connected to its cluster. Raises `NeptuneError` where it is missing or answers not."""
+    """Return Ray, connected to its cluster; raises `NeptuneError` if that is impossible."""
     try:
         import ray
     except ImportError as error:
@@ -220,9 +220,9 @@ def connected() -> ModuleType:
 
 
 def check_answers() -> None:
-    """Refuse a cluster that does not answer at once, since Ray looks for it for many minutes.
+    """Refuse a cluster that does not answer at once, since Ray would try for many minutes.
 
-    It is the one that `RAY_ADDRESS` names, or that `ray start` noted to have begun here.
+    The cluster is the one that `RAY_ADDRESS` names, or that `ray start` recorded on this machine.
     """
     noted = Path(os.environ.get("RAY_TMPDIR") or gettempdir(), "ray", "ray_current_cluster")
     address, remedy = os.environ.get("RAY_ADDRESS", ""), "set RAY_ADDRESS to one that does"
@@ -230,7 +230,7 @@ def check_answers() -> None:
         address, remedy = noted.read_text().strip(), "start it again, or end it with `ray stop`"
     host, _, port = address.rpartition(":")
     if "/" in host or not port.isdecimal():
-        return  # "auto", "local", none at all, or a kind that only Ray knows
+        return  # "auto", "local", no address, or a form that only Ray knows
     try:
         create_connection((host, int(port)), timeout=ANSWERS).close()
     except OSError as error:
@@ -238,7 +238,7 @@ def check_answers() -> None:
 
 
 def cause(message: str) -> str:
-    """Why an actor died, in Ray's own words, of which there are many; the last line says most.
+    """Return why an actor died, from Ray's long message: its detail, or else its last line.
 
     >>> cause("The actor died. Worker exit detail: End of file. Some common causes include: (1)")
     'End of file'

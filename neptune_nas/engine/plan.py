@@ -1,4 +1,4 @@
-"""What each worker of an engine is told when it starts."""
+"""Plans of workers, and the shares of the machine's resources."""
 
 import os
 import pickle
@@ -15,9 +15,10 @@ from neptune_nas.files.schema import check
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that one worker needs to know before its first call.
+    """All that one worker needs before its first call.
 
-    `setup` and `evaluator` are pickled apart, since the second may need what the first imports.
+    `setup` and `evaluator` are pickled separately, since unpickling the evaluator may need what the
+    setup imports.
     """
 
     index: int
@@ -29,7 +30,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """How the machine is shared out: `jobs` workers of `threads` each, dealt `gpus` in turn."""
+    """The shares of the machine: `jobs` workers with `threads` each, assigned `gpus` in turn."""
 
     jobs: Size
     threads: Size
@@ -42,10 +43,10 @@ class Slots:
 def share_out(
     jobs: int | None, threads: int | None, gpus: tuple[int, ...], cores: int | None = None
 ) -> Slots:
-    """One job a GPU, or else one a core, and for each its share of the cores, where not given.
+    """Return the slots; by default one job per GPU, or else per core, with equal shares of cores.
 
-    `cores`: how many there are (default: those of this machine). `OMP_NUM_THREADS`, where it is
-    set, is the most threads that are taken unasked.
+    `cores`: how many there are (default: those of this machine). `OMP_NUM_THREADS`, if set, limits
+    the default number of threads.
     """
     cores = usable_cores() if cores is None else cores
     jobs = (len(gpus) or cores) if jobs is None else jobs
@@ -59,7 +60,7 @@ def share_out(
 def make_plans(
     evaluator: Evaluator, setup: Callable[[], object] | None, slots: Slots
 ) -> tuple[Plan, ...]:
-    """One plan a slot. Raises `NeptuneError` where the evaluator or the setup cannot be pickled."""
+    """Return one plan per slot; raises `NeptuneError` for what cannot be pickled."""
     told = pickled(setup, "setup"), pickled(evaluator, "evaluator")
     devices: list[str | None] = [f"cuda:{gpu}" for gpu in slots.gpus]
     return tuple(
@@ -69,17 +70,17 @@ def make_plans(
 
 
 def own_modules(evaluator: Evaluator) -> tuple[str, ...]:
-    """The evaluator's module, if it is one of this package's own.
+    """Return the evaluator's module, if it belongs to this package.
 
-    Only such a one may be imported before a fork: a user's may start threads or open a CUDA
-    context, and neither survives it.
+    Only such a module may be imported before a fork: a user's may start threads or open a CUDA
+    context, and neither survives a fork.
     """
     module = str(evaluator.__module__)
     return (module,) if module.partition(".")[0] == __name__.partition(".")[0] else ()
 
 
 def pickled(value: object, what: str) -> bytes:
-    """The pickle of `value`, or a `NeptuneError` that calls it `what`."""
+    """Return the pickle of `value`; raises `NeptuneError` that names it `what` if it has none."""
     try:
         return pickle.dumps(value)
     except Exception as error:

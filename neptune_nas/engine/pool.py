@@ -1,4 +1,4 @@
-"""An engine of workers, wherever these are: who gets which call, and what comes of it."""
+"""The base of engines with a pool of workers: assignment of calls, retries, timeouts."""
 
 import logging
 import math
@@ -20,16 +20,16 @@ from neptune_nas.interrupts import ctrl_c_held, raise_held
 from neptune_nas.metrics.score import Score
 
 MAX_ATTEMPTS = 2
-MAX_FAILED_STARTS = 5  # of one slot: a fork server that dies fails those of all slots at once
-START_PAUSE = 0.2  # seconds: a fork server that was killed refuses starts until it is quite gone
-HEED_EVERY = 0.2  # seconds between two looks, while waiting, at whether Ctrl-C is kept
+MAX_FAILED_STARTS = 5  # per slot: a fork server that dies fails the starts of all at once
+START_PAUSE = 0.2  # seconds: a killed fork server refuses starts until it is gone
+HEED_EVERY = 0.2  # seconds between checks for a held Ctrl-C while waiting
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A call on its way to a worker for the `number`-th time, given out at `since` (monotonic)."""
+    """The `number`-th attempt at a call, sent to a worker at `since` (monotonic)."""
 
     call: Call
     payload: bytes
@@ -39,7 +39,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a worker ended, in words; `mistake`: the user's, if that was why."""
+    """The way a worker ended, in words; `mistake`: the user's mistake, if that was the cause."""
 
     how: str
     mistake: NeptuneError | None = None
@@ -47,7 +47,7 @@ class Ending:
 
 @dataclass(slots=True)
 class Worker(ABC):
-    """What makes calls: starting until it is `ready`, then idle or busy with one `attempt`."""
+    """A maker of calls: starting until it is `ready`, then idle or busy with one `attempt`."""
 
     plan: Plan
     ready: bool = field(default=False, init=False)
@@ -55,42 +55,42 @@ class Worker(ABC):
 
     @property
     def elapsed(self) -> float:
-        """Seconds since its present call was given out; 0 if it has none."""
+        """Seconds since the current call was sent; 0 without one."""
         return monotonic() - self.attempt.since if self.attempt else 0.0
 
     @property
     def idle(self) -> bool:
-        """Whether it waits for a call."""
+        """Whether the worker waits for a call."""
         return self.ready and self.attempt is None
 
     def give(self, attempt: Attempt) -> None:
-        """Send a call. Raises `OSError` where the worker is gone."""
+        """Send a call and record the time; raises `OSError` where the worker is gone."""
         self.send(attempt.payload)
         self.attempt = replace(attempt, since=monotonic())
 
     @abstractmethod
     def send(self, payload: bytes) -> None:
-        """Send a pickled call. Raises `OSError` where the worker is gone."""
+        """Send a pickled call; raises `OSError` where the worker is gone."""
 
     @abstractmethod
     def take(self) -> Reply | None:
-        """The reply that has come, or None where the worker ended without one."""
+        """Return the reply that has arrived, or None where the worker ended without one."""
 
     @abstractmethod
     def end(self) -> Ending:
-        """End the worker if it still runs."""
+        """End the worker if it is still running, and return how it ended."""
 
 
 W = TypeVar("W", bound=Worker)
 
 
 class PoolEngine(ABC, Generic[W]):
-    """Persistent workers, one a plan, started when first needed; what kind, a subclass says.
+    """An `Engine` of persistent workers, one per plan, which start when first needed.
 
-    `trial_timeout`: seconds a call may take. See `Engine` for what it promises.
+    A subclass says what a worker is. `trial_timeout`: seconds a call may take.
     """
 
-    printed = "above"  # where what a worker printed is found
+    printed = "above"  # where messages say that the output of workers is
 
     def __init__(self, plans: Sequence[Plan], trial_timeout: float | None) -> None:
         check_value(trial_timeout, Positive | None, "trial_timeout")
@@ -100,42 +100,42 @@ class PoolEngine(ABC, Generic[W]):
         self._pending: set[int] = set()
         self._workers: dict[int, W] = {}
         self._finished: list[Result] = []
-        self._mistakes: deque[tuple[NeptuneError, tuple[int, ...]]] = deque()  # and whose call's
+        self._mistakes: deque[tuple[NeptuneError, tuple[int, ...]]] = deque()  # and call ids
         self._failed_starts: Counter[int] = Counter()  # in a row, by slot
         self._usage = Usage(busy=(0.0,) * len(plans), cpu=(0.0,) * len(plans))
 
     @abstractmethod
     def _start_worker(self, plan: Plan) -> W:
-        """A new worker. Raises `OSError` or `EOFError` where none can be started just now."""
+        """Return a new worker; raises `OSError` or `EOFError` where none can be started now."""
 
     @abstractmethod
     def _with_news(self, workers: Sequence[W], seconds: float) -> Sequence[W]:
-        """Wait until one has replied or ended, or for so many seconds; then those that have."""
+        """Wait until a worker has replied or ended, or for `seconds`; return all that have."""
 
     @property
     def slots(self) -> int:
-        """How many calls run at once."""
+        """The number of calls that run at once."""
         return len(self._plans)
 
     @property
     def pending(self) -> frozenset[int]:
-        """The ids of the calls whose result was not handed out yet."""
+        """The ids of the calls whose results have not been returned yet."""
         return frozenset(self._pending)
 
     @property
     def usage(self) -> Usage:
-        """What was spent so far."""
+        """The resources spent so far."""
         return self._usage
 
     def submit(self, call: Call) -> None:
-        """Take a call; it starts at once where a worker is idle."""
+        """Submit a call, which starts at once if a worker is idle."""
         assert call.id not in self._pending, f"call {call.id} is pending already"
         self._queue.append(Attempt(call, pickled(call, "architecture")))
         self._pending.add(call.id)
         self._dispatch()
 
     def wait(self, timeout: float | None = None) -> list[Result]:
-        """Block until at least one call has ended, or for `timeout` seconds; then all that have."""
+        """Block until a call has ended or `timeout` seconds have passed; return all results."""
         end = math.inf if timeout is None else monotonic() + timeout
         self._dispatch()
         while self._pending and not (self._finished or self._mistakes):
@@ -154,7 +154,7 @@ class PoolEngine(ABC, Generic[W]):
         return finished
 
     def close(self) -> None:
-        """End all workers and forget what is pending; may be called again."""
+        """End all workers and drop pending calls; may be called repeatedly."""
         self._queue.clear()
         self._finished.clear()
         self._mistakes.clear()
@@ -175,7 +175,7 @@ class PoolEngine(ABC, Generic[W]):
         self.close()
 
     def _dispatch(self) -> None:
-        """Give queued calls to idle workers, and start a worker for each that is left."""
+        """Send queued calls to idle workers, and start a worker for each call that is left."""
         for worker in [worker for worker in self._workers.values() if worker.idle]:
             if self._queue:
                 self._give(worker)
@@ -200,12 +200,12 @@ class PoolEngine(ABC, Generic[W]):
             sleep(START_PAUSE)
 
     def _listen(self, end: float) -> None:
-        """Wait for a reply, a death, the first call that is overdue, or `end` (monotonic).
+        """Wait for a reply, the death of a worker, the next timeout, or `end` (monotonic).
 
-        It comes back before that, so that Ctrl-C is heeded.
+        It may return earlier, so that Ctrl-C takes effect.
         """
         if not self._workers:
-            return  # none could be started: the next dispatch tries again
+            return  # no worker could start: the next dispatch tries again
         workers = list(self._workers.values())
         starts = [worker.attempt.since for worker in workers if worker.attempt]
         left = min([end, *(start + self._limit for start in starts)]) - monotonic()
@@ -242,7 +242,7 @@ class PoolEngine(ABC, Generic[W]):
         self._finish(attempt.call, replace(reply.score, started=started))
 
     def _bury(self, worker: W) -> None:
-        """Clear away a worker that died; its call is made again, once."""
+        """Remove a worker that died, and queue its call again, once."""
         ending = self._end(worker)
         if ending.mistake:
             self._refuse(ending.mistake)
@@ -290,9 +290,9 @@ class PoolEngine(ABC, Generic[W]):
         self._finished.append(Result(call, score))
 
     def _refuse(self, mistake: NeptuneError, *ids: int) -> None:
-        """Have `wait` raise a user's mistake, in the place of a call's result if it has an id.
+        """Make `wait` raise a user's mistake, in place of the results of the calls `ids`.
 
-        What has finished by then is handed out first.
+        Results that have finished before are returned first.
         """
         self._mistakes.append((mistake, ids))
 

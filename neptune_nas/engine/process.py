@@ -1,4 +1,4 @@
-"""A worker process, as its coordinator sees it."""
+"""Worker processes, as the coordinator starts, uses and ends them."""
 
 import multiprocessing
 import os
@@ -18,8 +18,8 @@ from neptune_nas.engine.worker import Reply, run_worker
 from neptune_nas.errors import NeptuneError
 
 FORKS = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
-NAME = "neptune-worker-"  # before a worker's number
-UNGUARDED = 77  # exit code of a worker that would start workers itself, which nothing else has
+NAME = "neptune-worker-"  # prefix of a worker's index
+UNGUARDED = 77  # exit code, used by nothing else, of a worker that would start workers itself
 RUNS_ITSELF = (
     "a search starts its workers by importing the script that runs it, and this script searches "
     'again when it is imported: call what searches under `if __name__ == "__main__":`.'
@@ -28,22 +28,22 @@ RUNS_ITSELF = (
 
 @dataclass(slots=True)
 class WorkerProcess(Worker):
-    """One process, and the pipe to it."""
+    """One worker process, with the pipe to it."""
 
     process: BaseProcess
     connection: Connection
 
     @property
     def sources(self) -> frozenset[Connection | int]:
-        """What `multiprocessing.connection.wait` watches: a reply, and the end of the process."""
+        """The objects for `multiprocessing.connection.wait`: reply pipe and process sentinel."""
         return frozenset((self.connection, self.process.sentinel))
 
     def send(self, payload: bytes) -> None:
-        """Send a pickled call. Raises `OSError` where the process is gone."""
+        """Send a pickled call; raises `OSError` where the process is gone."""
         self.connection.send_bytes(payload)
 
     def take(self) -> Reply | None:
-        """The next reply, or None where the process ended without one."""
+        """Return the next reply, or None where the process ended without one."""
         try:
             if self.connection.poll():
                 reply: Reply = pickle.loads(self.connection.recv_bytes())
@@ -53,21 +53,21 @@ class WorkerProcess(Worker):
         return None
 
     def end(self) -> Ending:
-        """End the process if it still runs."""
+        """End the process if it is still running, and return how it ended."""
         self.process.kill()
         self.process.join()
         code = self.process.exitcode
-        # Closing also closes the pipe that the worker watches, and so ends one that `kill` cannot
-        # reach: where the fork server died, its workers live on but count as ended.
+        # Closing also closes the pipe that the worker watches, and ends one that `kill` cannot
+        # reach: after the fork server died, its workers live on but count as ended.
         self.process.close()
         self.connection.close()
         return Ending(describe_exit(code), NeptuneError(RUNS_ITSELF) if code == UNGUARDED else None)
 
 
 def start_fork_server(preload: tuple[str, ...] = ()) -> None:
-    """Let a process import this package, torch and the modules in `preload`, once for all workers.
+    """Start a process that imports this package, torch and `preload`, once for all workers.
 
-    It returns at once, so that whoever has something else to do first need not wait for it.
+    It returns at once; the imports go on in the background.
     """
     if FORKS:
         forkserver.set_forkserver_preload([run_worker.__module__, *preload])
@@ -76,9 +76,9 @@ def start_fork_server(preload: tuple[str, ...] = ()) -> None:
 
 
 def start_worker(plan: Plan, preload: tuple[str, ...] = ()) -> WorkerProcess:
-    """Start a process for `plan`. Raises `OSError` or `EOFError` where the fork server just died.
+    """Start a process for `plan`; raises `OSError` or `EOFError` where the fork server just died.
 
-    Where there is a fork server, a worker or the replacement of one starts in milliseconds.
+    With a fork server, a worker or its replacement starts in milliseconds.
     """
     start_fork_server(preload)
     context = multiprocessing.get_context("forkserver" if FORKS else "spawn")
@@ -102,9 +102,9 @@ def start_worker(plan: Plan, preload: tuple[str, ...] = ()) -> WorkerProcess:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back, so that what is started here inherits the blocked signal and stays silent.
+    """Block SIGINT, so that processes started inside inherit the blocked signal and stay silent.
 
-    The resource tracker goes first: on Python 3.11 its start unblocks the signal again.
+    The resource tracker starts first: on Python 3.11 its start unblocks the signal again.
     """
     if sys.platform == "win32":
         yield
@@ -119,9 +119,9 @@ def _interrupts_held() -> Iterator[None]:
 
 @contextmanager
 def _main_in_a_file() -> Iterator[None]:
-    """Keep a worker from importing a script that is no file: one that is read from stdin.
+    """Keep a worker from importing a main script that is not a file, such as one read from stdin.
 
-    Python calls that `<stdin>`, as if it were one, and a worker ends for lack of it.
+    Python reports its file as `<stdin>`, and a worker that cannot find that file ends.
     """
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
@@ -138,17 +138,17 @@ def _main_in_a_file() -> Iterator[None]:
 def end_if_unguarded() -> None:
     """End this process, silently, if it is a worker that is still importing the user's script.
 
-    A worker begins by importing the script that its coordinator runs. One that starts a search as
-    it is imported would start workers in each worker; the coordinator tells by the exit code.
+    A worker begins by importing the script that its coordinator runs. A script that starts a search
+    when it is imported would start workers in every worker; the exit code tells the coordinator.
     """
     process = multiprocessing.current_process()
-    # Python's own check of this mistake reads the same attribute, but says it once a worker.
+    # Python's own check reads the same attribute, but would print its message once per worker.
     if process.name.startswith(NAME) and getattr(process, "_inheriting", False):
         os._exit(UNGUARDED)
 
 
 def describe_exit(code: int | None) -> str:
-    """How a process ended, in words."""
+    """Return how a process ended, in words."""
     if code is None or code >= 0:
         return f"exit code {code}"  # 255 where the fork server died and cannot tell
     return f"signal {-code}, {signal.strsignal(-code)}"

@@ -1,4 +1,4 @@
-"""What runs inside a worker process: one evaluator, one call after the other."""
+"""The code that runs inside a worker: one evaluator, and the calls that it answers."""
 
 import multiprocessing
 import os
@@ -32,10 +32,10 @@ MAIN = CLASSIFICATION[0].name
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a worker answers: an empty one when it is ready, then one for each call.
+    """An answer of a worker: an empty one when it is ready, then one for each call.
 
-    `mistake`: the user's, and ends the search. `busy` and `cpu`: seconds. `trace`: where an
-    evaluator's exception came from. `spoiled`: this worker cannot be trusted with another call.
+    `mistake`: of the user's; it ends the search. `busy` and `cpu`: seconds. `trace`: the traceback
+    of an evaluator's exception. `spoiled`: whether this worker must not get another call.
     """
 
     score: Score | None = None
@@ -47,14 +47,14 @@ class Reply:
 
 
 class Station:
-    """One evaluator, and the calls that are made of it, wherever the process is that holds it."""
+    """One evaluator with its calls, in whatever kind of process runs it."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._evaluator: Evaluator | None = None
 
     def begin(self) -> Reply:
-        """Make ready, once, before the first call."""
+        """Load the evaluator, once, before the first call."""
         torch.set_num_threads(self._plan.threads)
         keep_pages()
         try:
@@ -64,16 +64,16 @@ class Station:
         return Reply()
 
     def answer(self, payload: bytes) -> Reply:
-        """Unpickle one call, make it, and say what came of it."""
+        """Unpickle one call, make it, and return its reply."""
         assert self._evaluator is not None, "`begin` comes first"
         return answer(self._evaluator, payload, self._plan.index)
 
 
 def run_worker(connection: Connection, plan: Plan) -> None:
-    """Answer each call that comes down `connection`, until the other end closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to handle
+    """Answer each call that arrives on `connection`, until the other end closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator handles Ctrl-C
     Thread(target=_end_with_coordinator, daemon=True).start()
-    multiprocessing.current_process().daemon = False  # or it could start no DataLoader workers
+    multiprocessing.current_process().daemon = False  # a daemon could not start DataLoader workers
     station = Station(plan)
     begun = station.begin()
     with suppress(EOFError, ConnectionError):
@@ -83,7 +83,7 @@ def run_worker(connection: Connection, plan: Plan) -> None:
 
 
 def answer(evaluator: Evaluator, payload: bytes, index: int) -> Reply:
-    """Unpickle one call, make it, and say what came of it."""
+    """Unpickle one call, make it, and return its reply."""
     try:
         call: Call = pickle.loads(payload)
     except Exception as error:
@@ -111,7 +111,7 @@ def answer(evaluator: Evaluator, payload: bytes, index: int) -> Reply:
 
 
 def on_device(evaluator: Any, device: str | None) -> Any:
-    """The evaluator with its `device` set, where it has such a field and a device is given."""
+    """Return the evaluator with its `device` set, if it has that field and a device is given."""
     names = {field.name for field in fields(evaluator)} if is_record(evaluator) else set()
     return replace(evaluator, device=device) if device and "device" in names else evaluator
 
@@ -125,9 +125,9 @@ def _prepare(plan: Plan) -> Evaluator:
 
 
 def _end_with_coordinator() -> None:
-    """Wait for the coordinator's end, by whatever cause, and take this process along.
+    """Wait until the coordinator ends, for whatever reason, and end this process with it.
 
-    The coordinator alone holds the other end of the pipe that `join` reads; no worker inherits it.
+    Only the coordinator holds the other end of the pipe that `join` reads; no worker inherits it.
     """
     coordinator = multiprocessing.parent_process()
     assert coordinator is not None
@@ -157,9 +157,9 @@ def _foreign_class(error: Exception) -> NeptuneError:
 
 
 def _checked(evaluator: Evaluator, found: object) -> Score:
-    """Return what an evaluator returned, if it keeps to its contract.
+    """Return the score that an evaluator returned, checked against its contract.
 
-    Raises `NeptuneError` otherwise: for what is no score, and for a value out of its range.
+    Raises `NeptuneError` for anything but a score, and for a value out of its range.
     """
     rule = f"evaluator {code_of(evaluator).__name__} must return a `Score`"
     if not isinstance(found, Score):
@@ -167,7 +167,7 @@ def _checked(evaluator: Evaluator, found: object) -> Score:
             f'{rule}, but returned {cut(found)}: return Score(fidelity, {{"{MAIN}": ...}}).'
         )
     if found.failure is not None:
-        return replace(found, values={})  # whatever stands there, it is no result
+        return replace(found, values={})  # values of a failed score are not results
     values = {name: _number(rule, name, value) for name, value in found.values.items()}
     if found.proxy is None and isnan(replace(found, values=values).main):
         main = next(iter(values), MAIN)
@@ -176,7 +176,7 @@ def _checked(evaluator: Evaluator, found: object) -> Score:
 
 
 def _number(rule: str, name: str, value: object) -> float:
-    """Return one value as a number, those of numpy and torch too."""
+    """Return a value as a float, also one of numpy or torch; raises `NeptuneError` out of range."""
     number = as_plain(value)
     metric = BY_NAME.get(name, Metric(name, name, source="scored"))
     is_number = isinstance(number, int | float) and type(number) is not bool
@@ -187,7 +187,7 @@ def _number(rule: str, name: str, value: object) -> float:
 
 
 def _portable(error: NeptuneError) -> NeptuneError:
-    """The error itself if it survives pickling, else its message."""
+    """Return the error if it survives pickling, else a `NeptuneError` with its message."""
     try:
         copy = pickle.loads(pickle.dumps(error))
     except Exception:

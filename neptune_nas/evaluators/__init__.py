@@ -1,1 +1,1 @@
-"""What measures an architecture: short training, zero-cost proxies, tabular benchmarks."""
+"""Evaluators of architectures: short training, zero-cost proxies, tabular benchmarks."""

@@ -1,4 +1,4 @@
-"""What an evaluator measures on, and all that is known there before anything is measured."""
+"""The data that an evaluator measures on, with all that is known before measuring."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Shape = tuple[int, int, int]
 
 
 class Asked(Protocol):
-    """What an evaluator may have to know of the question that it is to answer."""
+    """The part of a study's question that an evaluator may need."""
 
     @property
     def data(self) -> str:
@@ -29,28 +29,27 @@ class Asked(Protocol):
 
     @property
     def costs(self) -> frozenset[str]:
-        """The names of the costs that objectives or constraints are about."""
+        """The names of the costs that objectives or constraints use."""
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """The fidelities to measure at."""
+        """The fidelities to measure at, rising."""
 
     @property
     def repeats(self) -> int:
-        """The seeds at the last rung."""
+        """The number of seeds at the last rung."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """An evaluator where it measures.
+    """An evaluator with the facts about the data it measures on.
 
-    `input_shape`: channels, height, width. `classes`: what networks tell apart. `guess`: what
-    guessing scores, by metric. `fingerprint`: of the data, or of the table. `images`: how many
-    there are to train, validate and test on. `source`: what is measured on, in words. `costs`: what
-    counts. `clocks`: what knows a timed metric, by its name; what is not among them is measured.
-    `fidelities`: all that it can measure every network at, rising; empty where any will do.
-    `most_seeds`: the seeds that it has of every network at a fidelity; None where any number will
-    do.
+    `input_shape`: channels, height, width. `classes`: how many. `guess`: the score of guessing, by
+    metric. `fingerprint`: of the data, or of the table. `images`: sizes of the training, validation
+    and test splits. `source`: the data, in words. `costs`: the source of counted metrics.
+    `clocks`: functions that know a timed metric, by its name; other timed metrics are measured.
+    `fidelities`: those at which it can measure every network, rising; empty if any will do.
+    `most_seeds`: how many seeds it has of every network at a fidelity; None if any number will do.
     """
 
     evaluator: Evaluator
@@ -67,9 +66,9 @@ class Bench:
 
 
 def bench_of(evaluator: Evaluator, asked: Asked, data_dir: str | Path | None) -> Bench:
-    """Return the bench of an evaluator: its own where it has one, else the question's images.
+    """Return the evaluator's own bench if it has one, else a bench of the question's images.
 
-    Reads the data. Raises `OptionError` for what the evaluator cannot be asked.
+    Reads the data. Raises `OptionError` for a question that the evaluator cannot answer.
     """
     own = getattr(evaluator, "bench", None)
     if own is not None:
@@ -79,7 +78,7 @@ def bench_of(evaluator: Evaluator, asked: Asked, data_dir: str | Path | None) ->
 
 
 def image_bench(evaluator: Evaluator, data: ImageData, name: str) -> Bench:
-    """Return the bench of an evaluator that measures on the data set `name`."""
+    """Return the bench of an evaluator that measures on the images of data set `name`."""
     task = task_of(data)
     return Bench(
         evaluator=evaluator,

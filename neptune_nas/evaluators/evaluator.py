@@ -1,4 +1,4 @@
-"""The seam between a search and whatever measures its architectures."""
+"""The interface between a search and the evaluator of its architectures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,35 +17,35 @@ from neptune_nas.text import counted
 class Evaluator(Protocol):
     """Measures one architecture: `(architecture, fidelity, seed) -> score`.
 
-    A value: a pure function as far as the hardware allows, with no state that changes between
-    calls, picklable, and with the same score for the same arguments on whichever worker and in
-    whichever order it runs. `fidelity` is how much of the budget to use (epochs, for training;
-    >= 1); every call is complete in itself, with its own fully annealed schedule, so an interrupted
-    call is simply made again. A measurement that fails (divergence, out of memory) is returned as a
-    `Score` whose `failure` says why; only a mistake of the user's raises `NeptuneError`. The
-    `fidelity` and `seed` of a `Score` are those of the call: an engine writes them over whatever an
-    evaluator says there, so one that uses less of the budget than it was given still answers for
-    all of it. The fields of a dataclass are part of a study's question, see
-    `neptune_nas.evaluators.parameters`; those of other classes are unseen.
+    An evaluator is a value: picklable, without state that changes between calls, and as far as the
+    hardware allows a pure function, so the same arguments give the same score on any worker and in
+    any order. `fidelity` is how much of the budget to use (epochs, for training; >= 1). Every call
+    is complete in itself, with its own fully annealed schedule, so an interrupted call is simply
+    repeated. A measurement that fails (divergence, out of memory) is returned as a `Score` whose
+    `failure` says why; only a mistake of the user's raises `NeptuneError`. The `fidelity` and
+    `seed` of a `Score` are those of the call: an engine overwrites what the evaluator put there, so
+    one that uses less of the budget than it was given still answers for all of it. The fields of a
+    dataclass are part of a study's question, see `neptune_nas.evaluators.parameters`; those of
+    other classes are not recorded.
 
-    Two members may be left out. `traits`, a `Traits`, says what is measured and how; without it an
-    evaluator measures accuracy and loss at fidelities. `prepare(folder) -> Evaluator` makes once
-    what all workers share, such as a teacher's outputs, in `folder`, and returns the evaluator that
-    is sent to them; it is called again when a study goes on, and finds there what it made.
+    Two members are optional. `traits`, a `Traits`, describes what is measured and how; without it
+    an evaluator measures accuracy and loss at plain fidelities. `prepare(folder) -> Evaluator`
+    makes once, in `folder`, what all workers share, such as a teacher's outputs, and returns the
+    evaluator to send to them; it is called again when a study goes on, and then finds what it made.
     """
 
     def __call__(self, architecture: Any, fidelity: int, seed: int) -> Score:
-        """Measure `architecture` with `fidelity` of the budget."""
+        """Return the score of `architecture`, measured with `fidelity` of the budget."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What a study has to know of an evaluator, so that nobody asks which one it is.
+    """The properties of an evaluator that a study uses, so that no other code checks its type.
 
-    `name`: as the study calls it; empty is the name of its class. `metrics`: what it measures, the
-    main one first, of which more is better. `unit`: of fidelity, such as "epoch"; empty for a plain
-    number. `trains`: whether it builds networks and trains them by a recipe. `uses_device`: whether
-    it computes where `device` says.
+    `name`: as the study calls it; if empty, the name of its class. `metrics`: what it measures, the
+    main metric first, of which more is better. `unit`: of fidelity, such as "epoch"; empty for a
+    plain number. `trains`: whether it builds networks and trains them by a recipe. `uses_device`:
+    whether it computes on the device named by `device`.
 
     Raises `OptionError` for metrics that no ranking can begin with.
     """
@@ -61,7 +61,7 @@ class Traits:
 
 
 def check_scored(metrics: Sequence[Metric]) -> None:
-    """Refuse metrics of an evaluator that are not scored, repeated, or begin with a loss."""
+    """Refuse metrics that are not scored, that repeat, or that begin with one to minimise."""
     names = [each.name for each in metrics]
     if not metrics or metrics[0].better != "more":
         raise OptionError(
@@ -79,7 +79,7 @@ def check_scored(metrics: Sequence[Metric]) -> None:
 
 
 def traits_of(evaluator: Evaluator) -> Traits:
-    """Return the traits of an evaluator, those of one that names none included."""
+    """Return the traits of an evaluator, with defaults for those that it does not declare."""
     traits = getattr(evaluator, "traits", None)
     if not isinstance(traits, Traits):
         traits = Traits()
@@ -87,19 +87,19 @@ def traits_of(evaluator: Evaluator) -> Traits:
 
 
 def prepared(evaluator: Evaluator, folder: Path) -> Evaluator:
-    """Return the evaluator that is sent to workers, with what they share made in `folder`."""
+    """Return the evaluator to send to workers, after it made their shared files in `folder`."""
     prepare = getattr(evaluator, "prepare", None)
     made: Evaluator = evaluator if prepare is None else prepare(folder)
     return made
 
 
 def code_of(evaluator: Any) -> Any:
-    """Return what an evaluator is named by: its class, or itself where it is a function."""
+    """Return the object that an evaluator is named after: its class, or itself if a function."""
     return evaluator if isfunction(evaluator) else type(evaluator)
 
 
 def budget_text(unit: str, fidelity: int) -> str:
-    """Return a fidelity in words, in the unit of an evaluator.
+    """Return a fidelity in words; `unit`: the evaluator's unit of fidelity, or empty.
 
     >>> budget_text("epoch", 3), budget_text("", 3)
     ('3 epochs', 'fidelity 3')

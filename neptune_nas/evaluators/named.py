@@ -1,4 +1,4 @@
-"""An evaluator of the user's own by name: `FILE.py:Class` or `package.module:Class`."""
+"""The user's own evaluators by name: `FILE.py:Class` or `package.module:Class`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,17 +9,17 @@ from neptune_nas.space.locate import find_named
 
 
 def make_evaluator(where: str, options: Mapping[str, Any]) -> Evaluator:
-    """The evaluator of the class that `where` names; `options` are its constructor's arguments.
+    """Return an instance of the evaluator class `where`, constructed with `options`.
 
-    Raises `OptionError` for a name of no class and for what its constructor refuses, and
-    `SpaceError` where the code behind the name is missing or fails.
+    Raises `OptionError` for a name that is not a class and for options that its constructor
+    refuses, and `SpaceError` where the code behind the name is missing or fails.
     """
     made = class_at(where)
     try:
         evaluator: Evaluator = made(**options)
     except NeptuneError:
         raise
-    except Exception as error:  # of the user's own code
+    except Exception as error:  # the user's own code may raise anything
         raise OptionError(
             f"evaluator '{where}' refuses {dict(options)!r}: {type(error).__name__}: {error}"
         ) from error
@@ -27,7 +27,7 @@ def make_evaluator(where: str, options: Mapping[str, Any]) -> Evaluator:
 
 
 def class_at(where: str) -> type:
-    """The class that a name leads to, whose code is run."""
+    """Import the code that a name points to, and return its class."""
     place, _, name = where.rpartition(":")
     in_file = place.endswith(".py")
     if not name.isidentifier() or not (in_file or all(map(str.isidentifier, place.split(".")))):

@@ -1,4 +1,4 @@
-"""The parameters of an evaluator, by which a study knows it again."""
+"""The parameters of an evaluator, by which a study recognises it."""
 
 import json
 from dataclasses import fields
@@ -8,15 +8,15 @@ from typing import Any
 from neptune_nas.architecture.fields import is_record
 
 PLAIN = (bool, int, float, str)
-PLACE = "device"  # where is measured and not what; an engine sets it
-LONGEST = 1_000  # characters of JSON
+PLACE = "device"  # set by the engine, so no part of the question
+LONGEST = 1_000  # characters of JSON, before a digest takes their place
 
 
 def parameters_of(evaluator: object) -> dict[str, Any] | None:
-    """The fields of a dataclass by name; None for any other evaluator, whose are not known.
+    """Return the fields of a dataclass by name, or None for an evaluator that is no dataclass.
 
-    Left out are `device`, fields that dataclasses do not compare (`field(compare=False)`), and what
-    is None or cannot be told in JSON. What is very long stands there as its digest.
+    Left out are `device`, fields that are not compared (`field(compare=False)`), None, and values
+    that JSON cannot hold. A long value is replaced by its digest.
     """
     if not is_record(evaluator):
         return None
@@ -24,19 +24,19 @@ def parameters_of(evaluator: object) -> dict[str, Any] | None:
 
 
 def told(record: Any) -> dict[str, Any]:
-    """What JSON can hold of a record's fields."""
+    """Return the fields of a record that JSON can hold, by name."""
     names = [each.name for each in fields(record) if each.init and each.compare]
     return kept({name: getattr(record, name) for name in names if name != PLACE})
 
 
 def kept(values: dict[Any, Any]) -> dict[str, Any]:
-    """What JSON can hold of a dict."""
+    """Return the items of a dict that JSON can hold."""
     found = {name: plain(value) for name, value in values.items() if isinstance(name, str)}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def plain(value: object) -> Any:
-    """A value as JSON holds it; None for one that it cannot hold."""
+    """Return a value as JSON holds it, or None for one that JSON cannot hold."""
     if is_record(value):
         return told(value)
     if isinstance(value, dict):
@@ -48,6 +48,6 @@ def plain(value: object) -> Any:
 
 
 def shortened(value: Any) -> Any:
-    """A value, or the digest of one that is too long to be read in a file of settings."""
+    """Return a value, or its digest if it is too long for a person to read in `study.toml`."""
     text = json.dumps(value, sort_keys=True)
     return value if len(text) <= LONGEST else f"sha256:{sha256(text.encode()).hexdigest()}"

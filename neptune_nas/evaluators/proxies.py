@@ -1,6 +1,6 @@
-"""The formulas of zero-cost proxies, on a freshly built network and one batch of images.
+"""Zero-cost proxies, computed from a freshly built network and one batch of images.
 
-Each may change the network, which is thrown away, and returns a number of which more is better.
+Each may change the network, which is then discarded, and returns a number of which more is better.
 Abdelfattah et al. 2021 (arXiv 2101.08134) compare most of them.
 """
 
@@ -30,7 +30,7 @@ ZEN_REPEATS, ZEN_IMAGES = 4, 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Normalised images `(N, C, H, W)`, their targets, and the task that these are for."""
+    """Normalised images `(N, C, H, W)`, their targets, and the task they belong to."""
 
     images: Tensor
     targets: Tensor
@@ -38,11 +38,11 @@ class Batch:
 
 
 def synflow(network: nn.Module, batch: Batch) -> float:
-    """Log of the sum over parameters of `|p * dR/dp|`, for `R` the output on an image of ones.
+    """Return the log of the sum over parameters of `|p * dR/dp|`.
 
-    Parameters are taken absolute, norms are skipped (Tanaka et al. 2020, arXiv 2006.05467; one
-    pass, as by Abdelfattah et al.). In float64, and as a logarithm, since the sum grows with the
-    product of all widths.
+    `R` is the output for an image of ones. Parameters are replaced by their absolute values, and
+    norms are skipped (Tanaka et al. 2020, arXiv 2006.05467; one pass, as in Abdelfattah et al.).
+    Computed in float64 and returned as a log, since the sum grows with the product of all widths.
     """
     network = network.double().eval()
     with torch.no_grad():
@@ -56,7 +56,7 @@ def synflow(network: nn.Module, batch: Batch) -> float:
 
 
 def naswot(network: nn.Module, batch: Batch) -> float:
-    """`log |det K|`, `K[i, j]` the units that are on, or off, for both of images i and j.
+    """Return `log |det K|`, with `K[i, j]` the units equally on or off for images i and j.
 
     Units are those of all rectifiers (Mellor et al. 2021, arXiv 2006.04647).
     """
@@ -67,7 +67,7 @@ def naswot(network: nn.Module, batch: Batch) -> float:
 
 
 class SignKernel(TorchFunctionMode):
-    """Adds up, over every rectifier that runs inside, the units of equal sign for two images."""
+    """Counts the units of equal sign per pair of images, over every rectifier in the context."""
 
     def __init__(self, count: int, device: torch.device) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class SignKernel(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Look at the input of a rectifier; let everything run as it would."""
+        """Record the input of a rectifier, then run the function unchanged."""
         if func in RECTIFIERS and args[0].shape[0] == self.count:
             on = (args[0] > 0).flatten(1).double()
             self.kernel += on @ on.T + (1 - on) @ (1 - on).T
@@ -85,10 +85,10 @@ class SignKernel(TorchFunctionMode):
 
 
 def jacov(network: nn.Module, batch: Batch) -> float:
-    """How unlike each other the input gradients of the images are: `-sum(log(e) + 1 / e)`.
+    """Return how different the input gradients of the images are: `-sum(log(e) + 1 / e)`.
 
-    `e`: eigenvalues, plus a small number, of the correlations of those gradients (Mellor et al.,
-    first version of arXiv 2006.04647).
+    `e`: the eigenvalues of the correlation matrix of those gradients, plus a small number (Mellor
+    et al., first version of arXiv 2006.04647).
     """
     images = batch.images.requires_grad_()
     (gradients,) = torch.autograd.grad(network.train()(images).sum(), images)
@@ -97,7 +97,7 @@ def jacov(network: nn.Module, batch: Batch) -> float:
 
 
 def grad_norm(network: nn.Module, batch: Batch) -> float:
-    """Return the sum over weights of the norm of the loss's gradient (Abdelfattah et al. 2021)."""
+    """Return the sum over weights of the norm of the loss gradient (Abdelfattah et al. 2021)."""
     loss = batch.task.loss(network.train()(batch.images), batch.targets)
     torch.autograd.backward(loss.div(len(batch.images)))
     gradients = [p.grad.norm() for p in network.parameters() if p.ndim > 1 and p.grad is not None]
@@ -105,10 +105,11 @@ def grad_norm(network: nn.Module, batch: Batch) -> float:
 
 
 def zen(network: nn.Module, batch: Batch) -> float:
-    """Return the log of how far the last map moves under noise, norms undone (arXiv 2102.01063).
+    """Return the log of how far noise moves the last feature map, norms undone.
 
-    `log E|f(x) - f(x + 0.01 e)| + sum(log s)`, `x` and `e` Gaussian images, weights Gaussian, and
-    `s` the deviation of what enters each norm. The paper has batch norm only; here, every norm.
+    `log E|f(x) - f(x + 0.01 e)| + sum(log s)`: `x` and `e` are Gaussian images, weights are
+    Gaussian, and `s` is the deviation of the input of each norm (Lin et al. 2021, arXiv
+    2102.01063). The paper has batch norm only; this has every norm.
     """
     values = [zen_once(network, batch.images[:ZEN_IMAGES]) for _ in range(ZEN_REPEATS)]
     return float(torch.stack(values).mean())
@@ -116,7 +117,7 @@ def zen(network: nn.Module, batch: Batch) -> float:
 
 @torch.no_grad()
 def zen_once(network: nn.Module, images: Tensor) -> Tensor:
-    """One draw of weights, images and noise."""
+    """Return the value for one draw of weights, images and noise."""
     network.train()
     for parameter in network.parameters():
         if parameter.ndim > 1:
@@ -131,9 +132,9 @@ def zen_once(network: nn.Module, images: Tensor) -> Tensor:
 
 
 def last_map(network: nn.Module, images: Tensor) -> Tensor:
-    """Return the last feature map `(N, C, H, W)`: the last, or the only, of `forward_features`.
+    """Return the last feature map `(N, C, H, W)`: the last, or only, output of `forward_features`.
 
-    Raises `OptionError` for a network that has none.
+    Raises `OptionError` for a network without that method.
     """
     features = getattr(network, "forward_features", None)
     if features is None:
@@ -148,13 +149,13 @@ def last_map(network: nn.Module, images: Tensor) -> Tensor:
 
 
 def deviation(x: Tensor) -> Tensor:
-    """The root of the mean variance of the channels of `(N, C, H, W)`."""
+    """Return the square root of the mean variance of the channels of `(N, C, H, W)`."""
     return x.var((0, 2, 3)).mean().sqrt()
 
 
 @contextmanager
 def hooked(network: nn.Module, hook: Callable[[Any, Any, Any], Any]) -> Iterator[None]:
-    """Inside, `hook` sees every norm's inputs and output, and may replace the latter."""
+    """Call `hook` inside the context for every norm; it may replace the norm's output."""
     handles = [
         module.register_forward_hook(hook)
         for module in network.modules()

@@ -1,4 +1,4 @@
-"""A zero-cost proxy below short training, so that a search can promote by both."""
+"""A zero-cost proxy as the rung below short training, so that a search can promote by both."""
 
 from dataclasses import dataclass, replace
 
@@ -11,9 +11,9 @@ from neptune_nas.metrics.score import Score
 
 @dataclass(frozen=True, slots=True)
 class ProxyFirst:
-    """An `Evaluator` whose fidelity 0 is a zero-cost proxy; any other trains.
+    """An `Evaluator` that computes a zero-cost proxy at fidelity 0, and trains at any other.
 
-    Its `device` takes the place of theirs, since an engine sets it.
+    Its `device` replaces that of both parts, since an engine sets it.
     """
 
     proxy: ZeroCost
@@ -22,10 +22,10 @@ class ProxyFirst:
 
     @property
     def traits(self) -> Traits:
-        """Those of training; a proxy stands in place of its metrics."""
+        """The traits of training; at fidelity 0 a proxy replaces its metrics."""
         return self.training.traits
 
     def __call__(self, architecture: Architecture | Network, fidelity: int, seed: int) -> Score:
-        """Return the proxy's score at fidelity 0, else that of training."""
+        """Return the proxy's score at fidelity 0, else the score of training."""
         measure = self.training if fidelity else self.proxy
         return replace(measure, device=self.device)(architecture, fidelity, seed)

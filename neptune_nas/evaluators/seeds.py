@@ -1,4 +1,4 @@
-"""Seeds that depend on what is measured, never on who measures it or when."""
+"""Seeds that depend on what is measured, never on which worker measures it or when."""
 
 from hashlib import sha256
 
@@ -7,10 +7,10 @@ SEEDS = 2**32
 
 
 def seed_for(study_seed: int, key: str, repeat: int = 0) -> int:
-    """The seed with which the architecture `key` is measured for the `repeat`-th time, 0..2**32-1.
+    """Return the seed for the `repeat`-th measurement of the architecture `key`, 0..2**32-1.
 
-    All fidelities of one architecture share it, so that a rung goes on from equal weights. Repeats
-    have the seeds that follow, so that each draws another run of a table.
+    All fidelities of one architecture share a seed, so that each rung starts from equal weights.
+    Repeats have consecutive seeds, so that each draws another run of a table.
     """
     digest = sha256(f"{study_seed}|{key}|0".encode()).digest()
     first = int.from_bytes(digest[:SEED_BYTES], "big")

@@ -1,4 +1,4 @@
-"""The score that counts: train the network for a few epochs, then measure it."""
+"""The default evaluator: train the network for a few epochs, then measure it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,15 +25,15 @@ TRAINING = Traits("training", unit="epoch", trains=True)
 
 @dataclass(frozen=True, slots=True)
 class ShortTraining:
-    """An `Evaluator` that trains for `fidelity` epochs, with a schedule annealed to that end.
+    """An `Evaluator` that trains for `fidelity` epochs, with a schedule annealed to the end.
 
-    `data`, `data_dir`, `split_seed`: as `load_data` takes them; the images are read once a process.
-    `numerics`: the precision and layout to train in (default: the recipe's precision, channels
-    last).
+    `data`, `data_dir`, `split_seed`: as `load_data` takes them; the images are read once per
+    process. `numerics`: the precision and memory layout to train in (default: the recipe's
+    precision, channels last).
     """
 
     data: str = "digits"
-    data_dir: str | Path | None = field(default=None, compare=False)  # changes no score
+    data_dir: str | Path | None = field(default=None, compare=False)  # does not change a score
     recipe: Recipe = field(default_factory=Recipe)
     device: str = "cpu"
     split_seed: int = 0
@@ -41,15 +41,15 @@ class ShortTraining:
 
     @property
     def traits(self) -> Traits:
-        """What a study has to know of short training."""
+        """The traits of short training."""
         return TRAINING
 
     def __call__(
         self, architecture: Architecture | Network | ReferenceNetwork, fidelity: int, seed: int
     ) -> Score:
-        """Build, train and measure `architecture`; what torch refuses becomes the failure.
+        """Build, train and measure `architecture`; an error of torch becomes the score's failure.
 
-        But for the loss of the device, which the engine must hear of to replace the worker.
+        The loss of the device is raised instead, so that the engine replaces the worker.
         """
         data = load_once(self.data, self.data_dir, self.split_seed)
         started, clock = time(), perf_counter()
@@ -83,7 +83,7 @@ class ShortTraining:
 def network_of(
     architecture: Architecture | Network | ReferenceNetwork, data: ImageData, seed: int
 ) -> nn.Module:
-    """Build the network, freshly initialised; a hand-designed one knows its images itself."""
+    """Build the network, freshly initialised; a reference network has its own input shape."""
     if isinstance(architecture, ReferenceNetwork):
         return architecture.build(seed)
     return build(architecture, data.input_shape, task_of(data).outputs(data), seed)
@@ -92,9 +92,9 @@ def network_of(
 def failed(
     error: RuntimeError | MemoryError, fidelity: int, seed: int, started: float, seconds: float
 ) -> Score:
-    """Return the score of a network that torch could not run, with why in one line, and where.
+    """Return the score of a network that torch could not run, with the reason and traceback.
 
-    Called while the error is handled.
+    Must be called while the error is handled.
     """
     reason = next(iter(str(error).splitlines()), type(error).__name__)
     return Score(

@@ -1,4 +1,4 @@
-"""Costs that a table says of its networks: each a sound number, and one a network."""
+"""The costs that a table states for its networks: valid numbers, one value per network."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from neptune_nas.metrics.registry import COSTS, COUNTED, TIMED
 from neptune_nas.space import Space
 
 NAMES = tuple(cost.name for cost in COSTS)
-NEVER_0 = ("flops", "macs")  # no network has none
+NEVER_0 = ("flops", "macs")  # no network has none of these
 _ONE_OR_MORE = Annotated[float, at_least(1), FINITE]
 _NONE_OR_MORE = Annotated[float, at_least(0), FINITE]
 
 
 def check_costs(costs: Mapping[str, float], where: str) -> None:
-    """Refuse known costs that are no costs; `where` names the place in the table."""
+    """Refuse known costs that are out of range; `where` names the place in the table."""
     for name in NAMES:
         if name in costs:
             hint = _ONE_OR_MORE if name in NEVER_0 else _NONE_OR_MORE
@@ -31,7 +31,7 @@ def check_costs(costs: Mapping[str, float], where: str) -> None:
 def joined_costs(
     earlier: Mapping[str, float], costs: Mapping[str, float], where: str
 ) -> dict[str, float]:
-    """What the rows of one network say of it so far; refuses known costs that differ."""
+    """Return the costs that the rows of one network state so far; refuse contradictions."""
     for name in NAMES:
         if name in earlier and costs.get(name, earlier[name]) != earlier[name]:
             raise FileFormatError(
@@ -46,43 +46,43 @@ class CostTable(Protocol):
 
     @property
     def source(self) -> str:
-        """Where it comes from, for messages."""
+        """The origin of the table, for messages."""
 
     @property
     def space(self) -> Space[Any]:
-        """The space that its networks are of."""
+        """The space of its networks."""
 
     @property
     def costs(self) -> Mapping[Any, Mapping[str, float]]:
-        """What it says of each network beside its scores, by name."""
+        """The further columns of each network, besides its scores, by name."""
 
     def cost(self, architecture: Any, /) -> Mapping[str, float]:
-        """Return what it says of one network. Raises `DataError` if it lacks it."""
+        """Return the further columns of one network; raises `DataError` if the table lacks it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableCosts:
-    """Costs of a table's networks: counted by `model`, or, without one, the table's own."""
+    """Costs of a table's networks: counted by `model`, or the table's own where that is None."""
 
     table: CostTable
     model: CostModel | None
 
     def value(self, name: str, architecture: Any) -> float:
-        """Return one cost, 0 where it is not known.
+        """Return one cost, or 0 where it is not known.
 
         Raises `ArchitectureError` for a network that the table lacks.
         """
         return self.values(architecture, (name,)).get(name, 0.0)
 
     def values(self, architecture: Any, names: Iterable[str] = ()) -> Mapping[str, float]:
-        """Return the counted costs that are known. Raises as `value` does."""
+        """Return the counted costs that are known; raises as `value` does."""
         known = self._known(architecture)
         if self.model is not None:
             return self.model.values(architecture, names)
         return {each.name: known[each.name] for each in COUNTED if each.name in known}
 
     def timed(self, name: str, architecture: Any) -> float:
-        """Return the table's value of a timed metric. Raises as `value` does."""
+        """Return the table's value of a timed metric; raises as `value` does."""
         return self._known(architecture)[name]
 
     def _known(self, architecture: Any) -> Mapping[str, float]:
@@ -93,12 +93,12 @@ class TableCosts:
 
     @property
     def timed_names(self) -> tuple[str, ...]:
-        """The timed metrics that the table says of any network, so that none is measured."""
+        """The timed metrics that the table states for any network, so that none is measured."""
         said = {name for costs in self.table.costs.values() for name in costs}
         return tuple(each.name for each in TIMED if each.name in said)
 
     def names(self) -> frozenset[str]:
-        """The costs that are known of every network, or can be found."""
+        """Return the costs that are known, or can be determined, for every network."""
         known = map(with_flops, self.table.costs.values())
         found = frozenset.intersection(*map(frozenset, known))
         if self.model is None:
@@ -108,7 +108,7 @@ class TableCosts:
 
 
 def with_flops(costs: Mapping[str, float]) -> dict[str, float]:
-    """Return a table's costs with FLOPs and MACs both, where it says one of them."""
+    """Return a table's costs with both FLOPs and MACs, if it states either of them."""
     found = dict(costs)
     if "macs" in found or "flops" in found:
         macs = found.get("macs", found.get("flops", 0.0) / 2)
@@ -117,7 +117,7 @@ def with_flops(costs: Mapping[str, float]) -> dict[str, float]:
 
 
 def unknown_cost(name: str, known: TableCosts) -> OptionError:
-    """Why a search cannot have a cost, and what would help."""
+    """Return an error that says why a search cannot have a cost, and what would help."""
     source, space = known.table.source, known.table.space.name
     lacks = f"{source} does not say the {name} of every network of space '{space}'"
     leave = "or leave it out of the objectives and constraints."
@@ -129,7 +129,7 @@ def unknown_cost(name: str, known: TableCosts) -> OptionError:
 
 
 def check_some(name: str, known: TableCosts) -> None:
-    """Refuse a cost that a table says is 0 of every network: nothing can be measured by it."""
+    """Refuse a cost that is 0 for every network of a table: it cannot tell networks apart."""
     is_own = known.model is None or name in known.timed_names
     if is_own and all(costs.get(name) == 0 for costs in known.table.costs.values()):
         raise OptionError(
@@ -139,7 +139,7 @@ def check_some(name: str, known: TableCosts) -> None:
 
 
 def can_build(table: CostTable, model: CostModel) -> bool:
-    """Whether an example of the table's networks can be built for the model's images."""
+    """Return whether a sample of the table's networks can be built for the model's images."""
     try:
         model.cost(table.space.sample(Random(0)))
     except ArchitectureError:

@@ -1,17 +1,17 @@
-"""The files that tables of trained networks come in, each plain or gzipped.
+"""The file formats of tables of trained networks, each plain or gzipped.
 
-NAS-Bench-Macro's published JSON (Su et al. 2021, arXiv 2103.11922): for each code, one digit a
+NAS-Bench-Macro's published JSON (Su et al. 2021, arXiv 2103.11922): for each code, one digit per
 decision, the `test_acc` of several training runs.
 
-CSV, a row a measurement: the network (a column `code` like that, or one column a decision, named by
-its path, with the option as `str` writes it, empty where it is not taken), what was measured
-(`accuracy` or `test_acc`; `loss`), and, where there are several, its `seed` and `fidelity` (or
-`epochs`). Further columns are costs, or notes where they are no numbers; a column without a name is
-left out: so pandas writes its index. Options that are numbers are compared as numbers: pandas
-writes `8.0` for 8 in a column with empty cells. An empty cell is the option None where there is
-one and the decision arises: so pandas writes None.
+CSV, one measurement per row: the network (a column `code` as above, or one column per decision,
+named by its path, with the option as `str` writes it, empty where the decision does not arise), the
+scores (`accuracy` or `test_acc`; `loss`), and, where there are several, its `seed` and `fidelity`
+(or `epochs`). Further columns are costs, or notes where they are not numbers. A column without a
+name is ignored, since pandas writes its index so. Options that are numbers are compared as numbers,
+since pandas writes `8.0` for 8 in a column with empty cells. An empty cell is the option None where
+there is one and the decision arises, since pandas writes None so.
 
-Accuracies may be shares or percent: if any is above 1, they are percent, and most must be.
+Accuracies may be shares or percent: if any is above 1, all are percent, and most must be above 1.
 """
 
 import csv
@@ -35,7 +35,7 @@ from neptune_nas.space.compiler import Label
 
 Code = tuple[int, ...]
 
-ONLY = 0  # the fidelity of a table that names none, so that it answers at any
+ONLY = 0  # fidelity of a table that names none: the lowest, so that it answers at any
 MAIN = CLASSIFICATION[0].name
 FURTHER = tuple(each.name for each in SCORED if each.name != MAIN)
 ALIASES = {"test_acc": MAIN, "epochs": "fidelity"}
@@ -56,7 +56,7 @@ class Row:
 
 
 def read_rows(path: Path, space: Space[Any]) -> list[Row]:
-    """All measurements in a file, accuracies in 0..1; errors name the place in it."""
+    """Return all measurements in a file, accuracies in 0..1; errors name the place in it."""
     text = _read(path)
     is_json = ".json" in path.suffixes
     rows = list(_json_rows(text, space, path) if is_json else _csv_rows(text, space, path))
@@ -104,7 +104,7 @@ def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
 
 
 def _costs(entry: Mapping[str, Any], where: str) -> dict[str, float]:
-    """The table's own costs; its `flops` are multiply-adds, as its authors count."""
+    """Return the costs of a JSON entry, whose `flops` are multiply-adds, as its authors count."""
     macs, params = (_number(entry.get(name), name, where) for name in ("flops", "params"))
     check_costs({"flops": macs, "params": params}, where)
     return {"flops": 2 * macs, "macs": macs, "params": params}
@@ -150,7 +150,7 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
 
 
 def _note_run(runs: set[tuple[Code, int, int]], row: Row, where: str) -> None:
-    """Refuse a run that is there already, which would count twice."""
+    """Refuse a run that an earlier row already has, which would count twice."""
     run = (row.code, row.fidelity, row.seed)
     if run in runs:
         at = f" and fidelity {row.fidelity}" if row.fidelity != ONLY else ""
@@ -167,12 +167,12 @@ def _further(cells: Mapping[str, str], known: set[str]) -> Iterator[tuple[str, f
             try:
                 yield name, float(cell)
             except ValueError:
-                continue  # a note
+                continue  # a note, not a cost
 
 
 def _number(cell: object, name: str, where: str) -> float:
     try:
-        value = float(cell)  # type: ignore[arg-type]  # what is no number raises
+        value = float(cell)  # type: ignore[arg-type]  # anything but a number raises
     except (TypeError, ValueError, OverflowError):
         value = nan
     if not fits(value, Number):
@@ -199,7 +199,7 @@ def _code_of_digits(digits: str, space: Space[Any], where: str) -> Code:
 
 
 class Networks:
-    """Finds the networks that rows of cells name; each is checked against the space once."""
+    """Finds the networks that rows of cells name; checks each against the space once."""
 
     def __init__(self, space: Space[Any]) -> None:
         self.space = space
@@ -208,7 +208,7 @@ class Networks:
         self.known: dict[tuple[str, ...], Code] = {}
 
     def code(self, cells: Mapping[str, str], where: str) -> Code:
-        """The code of a row's network."""
+        """Return the code of a row's network."""
         if cells.get("code"):
             return _code_of_digits(cells["code"], self.space, where)
         named = tuple(cells.get(path, "") for path in self.options)
@@ -240,7 +240,7 @@ class Networks:
 
 
 class RowPicks(Picks):
-    """The picks of a row; what it leaves empty is None where a decision arises that may be None."""
+    """The picks of a row; an empty cell is None where a decision arises and may be None."""
 
     def __init__(self, nones: Picks) -> None:
         super().__init__()
@@ -258,6 +258,6 @@ def _by_number(options: Mapping[str, Label]) -> dict[float, Label]:
 
 
 def code_of(space: Space[Any], architecture: Any) -> Code:
-    """For each decision of the space which option an architecture takes, -1 for none."""
+    """Return the index of the option taken at each decision of the space, -1 for none."""
     taken = space.picks(architecture)
     return tuple(d.options.index(taken[d.path]) if d.path in taken else -1 for d in space.decisions)

@@ -1,4 +1,4 @@
-"""Scores looked up in a table of trained networks: a search without training."""
+"""Scores looked up in a table of trained networks, for a search without training."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,8 +22,8 @@ from neptune_nas.tasks.classification import Classification
 
 T = TypeVar("T")
 
-PREFIX = "table:"  # before the file of a table, where a study names it
-DATA = "cifar10"  # which the networks of a table saw, unless it is said
+PREFIX = "table:"  # prefix of a table's file in an evaluator's name
+DATA = "cifar10"  # default data set of a table
 IMAGES: Mapping[str, tuple[Shape, int]] = {
     "digits": ((1, 8, 8), 10),
     "mnist": ((1, 28, 28), 10),
@@ -31,21 +31,21 @@ IMAGES: Mapping[str, tuple[Shape, int]] = {
     "cifar10": ((3, 32, 32), 10),
     "cifar100": ((3, 32, 32), 100),
 }
-"""Shape and classes by data set, which needn't be at hand for a table of it."""
+"""Image shape and number of classes by data set, which need not be installed."""
 
 NO_IMAGES = (0, 0, 0)
-SHOWN = 10  # fidelities in a message
+SHOWN = 10  # at most, numbers listed in a message
 
 Runs = tuple[Mapping[str, float], ...]
 
 
 @dataclass(frozen=True)
 class Tabular(Generic[T]):
-    """An `Evaluator` that looks networks up; the seed draws one of their training runs.
+    """An `Evaluator` that looks networks up in a table; the seed selects one of the training runs.
 
-    `runs`: the scored metrics of each run, by code and fidelity. `costs`: what else the table
-    says of a network, by code and name. A code says for each decision of the space which option
-    is taken, -1 for none. A call at a fidelity that the table lacks gets the next lower one.
+    `runs`: the scored metrics of each run, by code and fidelity. `costs`: the further columns of
+    each network, by code and name. A code is the index of the option taken at each decision of the
+    space, -1 for none. A call at a fidelity that the table lacks gets the next lower one.
     """
 
     space: Space[T]
@@ -55,15 +55,15 @@ class Tabular(Generic[T]):
 
     @property
     def traits(self) -> Traits:
-        """What a study has to know of the table."""
+        """The traits of the table."""
         return table_traits(self.source)
 
     @classmethod
     def from_file(cls, path: str | Path, space: Space[T]) -> "Tabular[T]":
-        """Read a table of the networks of `space` (see `neptune_nas.evaluators.table_file`).
+        """Return the table in a file, for the networks of `space`.
 
-        Raises `FileFormatError` where the file is malformed, `DataError` where it is of another
-        space.
+        For the format see `neptune_nas.evaluators.table_file`. Raises `FileFormatError` where the
+        file is malformed, and `DataError` where it is of another space.
         """
         rows = read_rows(Path(path), space)
         costs: dict[Code, dict[str, float]] = defaultdict(dict)
@@ -72,7 +72,7 @@ class Tabular(Generic[T]):
         return cls(space, _by_code(rows), dict(costs), str(path))
 
     def __call__(self, architecture: T, fidelity: int, seed: int) -> Score:
-        """The score of run `seed` modulo their number.
+        """Return the score of run number `seed` modulo the number of runs.
 
         Raises `DataError` where the table lacks the network, or has it at higher fidelities only.
         """
@@ -86,20 +86,20 @@ class Tabular(Generic[T]):
         return Score(fidelity, drawn[seed % len(drawn)], seed)
 
     def cost(self, architecture: T) -> Mapping[str, float]:
-        """What the table says of a network beside its scores. Raises `DataError` if it lacks it."""
+        """Return the further columns of a network; raises `DataError` if the table lacks it."""
         return self.costs[self.code(architecture)]
 
     def mean(self, architecture: T) -> float:
-        """Return the mean main score of all runs at the highest fidelity: a benchmark's truth."""
+        """Return the mean main score of all runs at the highest fidelity, as the ground truth."""
         runs = self.runs[self.code(architecture)]
         return fmean(next(iter(run.values())) for run in runs[max(runs)])
 
     def bench(self, asked: Asked, data_dir: str | Path | None = None) -> Bench:
-        """Return what is known of the table, whose networks saw images such as `asked.data` has.
+        """Return the bench of the table, whose networks were trained on `asked.data`.
 
-        A time that the table says of some networks is not measured of the others. Raises
-        `OptionError` for rungs, seeds or objectives that the table has not of every network, and
-        for a cost that is not in the table and cannot be counted, as its networks cannot be built.
+        A time that the table states for some networks is not measured for the others. Raises
+        `OptionError` for rungs, seeds or objectives that the table lacks for some network, and for
+        a cost that is neither in the table nor countable, since its networks cannot be built.
         """
         check_rungs(self, asked.rungs)
         check_repeats(self, asked.repeats, asked.rungs[-1])
@@ -127,11 +127,11 @@ class Tabular(Generic[T]):
 
     @property
     def highest(self) -> int:
-        """The highest fidelity that it has of any network; 0 where it names none."""
+        """The highest fidelity of any network; 0 where the table names none."""
         return max(fidelity for runs in self.runs.values() for fidelity in runs)
 
     def least_runs(self, fidelity: int) -> int:
-        """How many training runs there are of every network up to a fidelity, at the least."""
+        """Return the least number of training runs that any network has up to a fidelity."""
         return min(
             len(runs[max(known for known in runs if known <= fidelity)])
             for runs in self.runs.values()
@@ -139,7 +139,7 @@ class Tabular(Generic[T]):
         )
 
     def code(self, architecture: T) -> Code:
-        """The code of an architecture. Raises `DataError` where the table lacks it."""
+        """Return the code of an architecture; raises `DataError` where the table lacks it."""
         code = code_of(self.space, architecture)
         if code not in self.runs:
             raise DataError(
@@ -158,7 +158,7 @@ def _by_code(rows: Iterable[Row]) -> dict[Code, dict[int, Runs]]:
 
 
 def image_facts(data: str, data_dir: str | Path | None) -> tuple[Shape, int]:
-    """The shape of a data set's images and its classes."""
+    """Return the shape of a data set's images, and the number of its classes."""
     if data in IMAGES:
         return IMAGES[data]
     images = load_once(data, data_dir, 0)
@@ -166,20 +166,20 @@ def image_facts(data: str, data_dir: str | Path | None) -> tuple[Shape, int]:
 
 
 def fidelities(table: Tabular[Any]) -> tuple[int, ...]:
-    """The fidelities that a table has of any network, rising; only 0 where it names none."""
+    """Return the fidelities of all networks of a table, rising; only 0 where it names none."""
     return tuple(sorted({fidelity for runs in table.runs.values() for fidelity in runs}))
 
 
 def common_fidelities(table: Tabular[Any]) -> tuple[int, ...]:
-    """The fidelities that a table has of every network, rising; there may be none.
+    """Return the fidelities that every network of a table has, rising; there may be none.
 
-    Only there are scores of one fidelity: elsewhere a network answers by its next lower one.
+    Only at these do all scores have one fidelity: at others, a network may answer by a lower one.
     """
     return tuple(sorted(frozenset.intersection(*map(frozenset, table.runs.values()))))
 
 
 def check_scored(table: Tabular[Any], asked: Asked) -> None:
-    """Refuse an objective that some score lacks which a search may look up at its rungs."""
+    """Refuse an objective that is missing from a score which a search may look up."""
     found = [
         run
         for runs in table.runs.values()
@@ -197,7 +197,7 @@ def check_scored(table: Tabular[Any], asked: Asked) -> None:
 def check_repeats(table: Tabular[Any], repeats: int, last: int) -> None:
     """Refuse more seeds than a table has runs of each network at the last rung.
 
-    One of its runs would count twice.
+    With more seeds, one of its runs would count twice.
     """
     runs = table.least_runs(last)
     if repeats > runs:
@@ -208,7 +208,7 @@ def check_repeats(table: Tabular[Any], repeats: int, last: int) -> None:
 
 
 def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
-    """Refuse rungs that a table cannot answer at."""
+    """Refuse rungs that are not among the fidelities of a table."""
     lowest = max(min(runs) for runs in table.runs.values())
     if rungs[0] < max(lowest, 1):
         raise OptionError(
@@ -228,7 +228,7 @@ def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
 
 
 def named(numbers: Sequence[int]) -> str:
-    """Rising numbers in a sentence; of many only the first, and the last.
+    """Return rising numbers as text; of many only the first few and the last.
 
     >>> named((1, 4)), named(range(1, 91))
     ('1, 4', '1, 2, 3, 4, 5, 6, 7, 8, 9, ..., 90')
@@ -239,10 +239,10 @@ def named(numbers: Sequence[int]) -> str:
 
 
 def table_traits(source: str | Path) -> Traits:
-    """Return the traits of the table in a file, which needn't be read for them."""
+    """Return the traits of the table in a file, without reading the file."""
     return Traits(name=f"{PREFIX}{source}", uses_device=False)
 
 
 def table_in(name: str) -> Path | None:
-    """Return the file of the table that an evaluator of this name is; None for any other."""
+    """Return the file of a table evaluator with that name, or None for any other evaluator."""
     return Path(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None

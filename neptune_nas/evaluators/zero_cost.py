@@ -1,4 +1,4 @@
-"""Scores for almost nothing: what an untrained network, or its size, says of the trained one."""
+"""Scores without training: predictions from an untrained network, or from its size."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ PROXIES = (*FORMULAS, *(cost.name for cost in COUNTED))
 
 
 def check_proxy(name: str) -> None:
-    """Refuse a name that is no proxy's."""
+    """Refuse a name that is not a proxy's."""
     if name not in PROXIES:
         raise OptionError(f"proxy '{name}' is unknown: {one_of(PROXIES, name)}")
 
@@ -45,13 +45,13 @@ def check_proxy(name: str) -> None:
 class ZeroCost:
     """An `Evaluator` that trains nothing: `Score.proxy` is the value of `proxy`, more is better.
 
-    `batch_size`: training images that a proxy looks at, the same ones for every architecture.
-    `data`, `data_dir`, `split_seed`: as `load_data` takes them. The fidelity changes nothing.
+    `batch_size`: number of training images that a proxy sees, the same for every architecture.
+    `data`, `data_dir`, `split_seed`: as `load_data` takes them. The fidelity has no effect.
     """
 
     proxy: str
     data: str = "digits"
-    data_dir: str | Path | None = field(default=None, compare=False)  # changes no score
+    data_dir: str | Path | None = field(default=None, compare=False)  # does not change a score
     device: str = "cpu"
     split_seed: int = 0
     batch_size: int = 64
@@ -60,7 +60,7 @@ class ZeroCost:
         check_proxy(self.proxy)
 
     def __call__(self, architecture: Architecture | Network, fidelity: int, seed: int) -> Score:
-        """Build `architecture` and look at it; what torch refuses becomes the failure."""
+        """Build `architecture` and compute the proxy; an error of torch becomes the failure."""
         data = load_once(self.data, self.data_dir, self.split_seed)
         started, clock = time(), perf_counter()
         value, failure, trace = 0.0, None, None
@@ -98,12 +98,12 @@ class ZeroCost:
 
 @lru_cache(maxsize=4)
 def cost_model(input_shape: tuple[int, int, int], outputs: int) -> CostModel:
-    """Return the counter that remembers parts, one a shape of images and process."""
+    """Return the cost model for a shape of images, one per process, so that its cache is shared."""
     return CostModel(input_shape, outputs)
 
 
 def first_batch(data: ImageData, size: int, device: torch.device) -> Batch:
-    """Return the same `size` training images every time, stratified over the classes."""
+    """Return `size` training images, always the same ones, stratified over the classes."""
     rows = torch.from_numpy(at_most(data.train.targets, size, seed=0))
     split = data.train[rows].to(device)
     return Batch(Normalizer(data, device)(split.images), split.targets, task_of(data))

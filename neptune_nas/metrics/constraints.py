@@ -1,4 +1,4 @@
-"""Constraints on costs, read from text, and a survey of how much of a space obeys them."""
+"""Upper limits on costs, parsed from text, and the share of a space that satisfies them."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -19,23 +19,23 @@ MULTIPLES: Mapping[str, Mapping[str, float]] = {
     "ms": {"": 1.0, "us": 1e-3, "ms": 1.0, "s": 1e3},
     "bytes": {"": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30},
 }
-"""What a limit may be given in, by the unit of its metric."""
+"""Suffixes that a limit may carry, with their factors, by the unit of its metric."""
 FORM = re.compile(
     r"\s*([a-z_]+)\s*(<=|<)\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE
 )
-COUNTED, MEASURED = 1_000, 50  # samples of a survey
+COUNTED, MEASURED = 1_000, 50  # default samples of a survey; timing is slow
 
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """An upper limit on a cost, in its own unit: operations, numbers, or milliseconds."""
+    """An upper limit on a cost, in the cost's own unit: operations, numbers or milliseconds."""
 
     name: str
     op: Op
     limit: float
 
     def holds(self, value: float) -> bool:
-        """Whether a cost obeys the limit."""
+        """Return whether a cost satisfies the limit."""
         return value < self.limit if self.op == "<" else value <= self.limit
 
     def __str__(self) -> str:
@@ -48,12 +48,14 @@ class Constraint:
 
 
 def is_timed(limit: Constraint) -> bool:
-    """Return whether a limit is on what has to be measured."""
+    """Return whether a constraint limits a timed metric."""
     return limit.metric.source == "timed"
 
 
 def parse_constraint(text: str) -> Constraint:
-    """Return a constraint from text, such as `flops<=20M` or `latency<5ms`.
+    """Return the constraint that a text states, such as `flops<=20M` or `latency<5ms`.
+
+    Raises `OptionError` for a text that states none.
 
     >>> parse_constraint("flops<=20M"), parse_constraint("latency < 0.5s").limit
     (Constraint(name='flops', op='<=', limit=20000000.0), 500.0)
@@ -86,23 +88,23 @@ def _number(number: str, text: str) -> float:
 
 
 class Sampled(Protocol[T_co]):
-    """What a survey asks of a space."""
+    """The part of a space that a survey uses."""
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """The name of the space, for messages."""
 
     def sample(self, rng: Random, by: Literal["architecture", "choice"] = ...) -> T_co:
-        """One architecture, uniform over all or at each choice."""
+        """Return a random architecture, uniform over all architectures or over each choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Survey(Generic[T]):
-    """How much of a space obeys constraints, from `samples` uniform architectures.
+    """The share of a space that satisfies constraints, estimated from `samples` uniform samples.
 
-    `interval`: of the feasible share, 95% (Wilson, doi 10.1080/01621459.1927.10502953).
+    `interval`: 95% interval of the feasible share (Wilson, doi 10.1080/01621459.1927.10502953).
     `smallest`: the least value seen of each constrained cost. `example`: a feasible architecture.
-    `unbuildable`: why the last one that has no cost at all has none.
+    `unbuildable`: why the last architecture without any cost has none.
     """
 
     space: str
@@ -120,11 +122,11 @@ class Survey(Generic[T]):
 
     @property
     def interval(self) -> tuple[float, float]:
-        """What the feasible share of the space is, but for one time in twenty."""
+        """The 95% interval of the feasible share of the whole space."""
         return wilson(self.feasible, self.samples)
 
     def require_example(self) -> T:
-        """A feasible architecture; raises `OptionError` if none was seen."""
+        """Return a feasible architecture; raises `OptionError` if none was seen."""
         if self.example is not None:
             return self.example
         wanted = " and ".join(map(str, self.constraints)) or "being buildable"
@@ -144,12 +146,13 @@ def survey(
     rng: Random,
     samples: int | None = None,
 ) -> Survey[T]:
-    """What share of a space obeys all constraints; `value` gives the cost of a name.
+    """Estimate the share of a space that satisfies all constraints.
 
-    By default 1,000 samples, or 50 where latency has to be measured; it is measured last, where
-    all other limits hold. If none of them is feasible, as many samples with each choice uniform,
-    which are smaller, get a chance to be the example. An architecture whose cost cannot be counted
-    (images too small for it) is not feasible; one that fails for the user's own code is an error.
+    `value` returns the cost of that name. `samples`: 1,000 by default, or 50 where latency has to
+    be measured, which is done last and only where all other limits hold. If no sample is feasible,
+    as many again are drawn uniformly at each choice; these are smaller, and one of them may become
+    the example. An architecture whose cost cannot be counted (its images are too small) is
+    infeasible; an error in the user's own code is raised.
     """
     ordered = tuple(sorted(constraints, key=is_timed))
     measured = any(map(is_timed, ordered))
@@ -166,7 +169,7 @@ def survey(
 
 @dataclass(slots=True)
 class _Seen(Generic[T]):
-    """The least value of each cost among the architectures asked about."""
+    """A record of the least value of each cost over the architectures checked so far."""
 
     value: Callable[[str, T], float]
     constraints: tuple[Constraint, ...]
@@ -174,7 +177,7 @@ class _Seen(Generic[T]):
     unbuildable: str = field(init=False, default="")
 
     def obeys(self, architecture: T) -> bool:
-        """Whether an architecture can be built and obeys all constraints."""
+        """Return whether an architecture can be built and satisfies all constraints."""
         try:
             self.value(COST.name, architecture)
         except ArchitectureError as error:

@@ -1,4 +1,4 @@
-"""What architectures cost, asked before they are trained and remembered."""
+"""The costs of architectures, counted or timed before training, and cached."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,24 +12,24 @@ from neptune_nas.metrics.registry import COST
 
 
 class CostSource(Protocol):
-    """What knows the counted metrics of an architecture; a `CostModel`, or a table.
+    """A source of the counted metrics of architectures: a `CostModel` or a table.
 
-    Both methods raise `ArchitectureError` where an architecture has no costs.
+    Both methods raise `ArchitectureError` for an architecture without costs.
     """
 
     def value(self, name: str, architecture: Any, /) -> float:
         """Return one counted metric."""
 
     def values(self, architecture: Any, names: Iterable[str] = (), /) -> Mapping[str, float]:
-        """Return those that are always known, and those of `names` that are counted."""
+        """Return the metrics that are always known, and the counted ones among `names`."""
 
 
 @dataclass(slots=True)
 class Costs:
-    """Counts and times architectures, and says which of them may be tried.
+    """Counts and times architectures, and decides which of them may be tried.
 
-    `names`: the costs that the question is about. `clocks`: what times an architecture, by the
-    name of the timed metric.
+    `names`: the costs that objectives or constraints use. `clocks`: by timed metric, the function
+    that times an architecture.
     """
 
     source: CostSource
@@ -40,11 +40,11 @@ class Costs:
 
     @property
     def timed(self) -> list[Constraint]:
-        """The constraints on what has to be timed."""
+        """The constraints on timed metrics."""
         return list(filter(is_timed, self.constraints))
 
     def value(self, name: str, architecture: Any) -> float:
-        """Return one cost; a timed one is asked of its clock once, and infinite without a clock."""
+        """Return one cost; a timed one is measured once by its clock, and infinite without one."""
         if name in self.clocks:
             place = name, key(architecture)
             if place not in self.times:
@@ -53,7 +53,7 @@ class Costs:
         return self.source.value(name, architecture)
 
     def value_if_any(self, name: str, architecture: Any) -> float:
-        """Return the same; less than any other for what cannot be built."""
+        """Return one cost, or minus infinity for an architecture that cannot be built."""
         try:
             return self.value(name, architecture)
         except ArchitectureError:
@@ -64,31 +64,31 @@ class Costs:
         return self.source.values(architecture, self.names)
 
     def measure(self, architecture: Any) -> dict[str, float]:
-        """Return the counted costs, and those that are timed."""
+        """Return the counted and the timed costs, by name."""
         timed = {name: self.value(name, architecture) for name in self.clocks}
         return {**self.counted(architecture), **timed}
 
     def feasible(self, architecture: Any) -> bool:
-        """Return whether an architecture can be built for the images and keeps all constraints.
+        """Return whether an architecture can be built for the images and satisfies all constraints.
 
-        What is timed is asked for last, since it may have to be measured. Raises as `fits` does.
+        Timed limits are checked last, since they may need a measurement. Raises as `fits` does.
         """
         return self.obstacle(architecture) is None
 
     def obstacle(self, architecture: Any) -> str | None:
-        """Return why an architecture is not feasible; None if it is. Raises as `fits` does."""
+        """Return why an architecture is infeasible, or None if it is not; raises as `fits` does."""
         return self._misfit(architecture) or self._broken(architecture, self.timed)
 
     def fits(self, architecture: Any) -> bool:
-        """Return whether it can be built for the images and keeps the constraints on counted costs.
+        """Return whether an architecture can be built and satisfies the limits on counted costs.
 
-        Raises `OwnCodeError` where the user's own code fails, which is a mistake and no property
-        of the architecture.
+        Raises `OwnCodeError` where the user's own code fails: that is a bug, not a property of the
+        architecture.
         """
         return self._misfit(architecture) is None
 
     def is_quick(self, architecture: Any) -> bool:
-        """Return whether it keeps the constraints on what is timed."""
+        """Return whether an architecture satisfies the constraints on timed metrics."""
         return self._broken(architecture, self.timed) is None
 
     def _misfit(self, architecture: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""Exact costs: counted on the meta device, part by part or on the whole built network."""
+"""Exact costs, counted on the meta device: part by part, or over the whole network."""
 
 import copy
 import re
@@ -24,18 +24,18 @@ PRODUCT = re.compile(
     r"gru|rnn|linalg|cdist|pdist|kron|outer|inner|fft|transformer|solve|cholesky|inverse|pinv|"
     r"householder|matrix_(exp|power)|corrcoef|gemm|bilinear|(^|_)(mv|ger|cov|lu|qr|svd|eig)($|_)"
 )
-"""Names of torch's operations that hold, or may hold, a matrix product."""
+"""Matches the names of torch operations that contain, or may contain, a matrix product."""
 
 HARMLESS = re.compile(r"^_?upsample_|^linalg_(vector_norm|_powsum|cross|diagonal)$")
-"""Names that look so and hold none."""
+"""Matches names that `PRODUCT` finds although the operation contains no matrix product."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one forward pass of one image takes, counted on the built network, in eval mode.
+    """The cost of one forward pass of one image, counted on the built network in eval mode.
 
     `macs`: multiply-adds of convolutions, linear layers and every matrix product of attention.
-    `params`: learned numbers. `activations`: elements that those same operations put out
+    `params`: learned numbers. `activations`: output elements of those same operations
     (Radosavovic et al. 2020, arXiv 2003.13678).
     """
 
@@ -45,12 +45,12 @@ class Cost:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations: two a multiply-add."""
+        """Floating-point operations: two per multiply-add."""
         return 2 * self.macs
 
     @property
     def values(self) -> dict[str, float]:
-        """The same by the name of the metric."""
+        """The counted metrics by name."""
         return {name: getattr(self, name) for name in ADDED}
 
     def __add__(self, other: "Cost") -> "Cost":
@@ -68,8 +68,8 @@ ADDED = ("flops", "macs", "params", "activations")
 class CostModel:
     """Costs of architectures on images of one shape, as sums over parts that are counted once.
 
-    The network of a user's own record is one part, counted whole: equal records once. At most
-    `remembered` parts are kept; one more, and the memory starts over.
+    The network of a user's own record is a single part, and equal records are counted once. At most
+    `remembered` parts are cached; when they are exceeded, the cache is cleared.
     """
 
     def __init__(self, input_shape: Shape, classes: int, remembered: int = 100_000) -> None:
@@ -98,20 +98,20 @@ class CostModel:
     def values(
         self, architecture: Architecture | Network, names: Iterable[str] = ()
     ) -> dict[str, float]:
-        """Return the metrics that are sums over parts, and those of `names` that are counted."""
+        """Return the metrics that are sums over parts, and the counted ones among `names`."""
         further = {name: self.value(name, architecture) for name in names if name in WHOLE}
         return {**self.cost(architecture).values, **further}
 
     def breakdown(self, architecture: Architecture | Network) -> tuple[tuple[str, Cost], ...]:
-        """Return the cost of each part, named by its place, from the first to the last."""
+        """Return the cost of each part by its place, from the first to the last."""
         return tuple((part.name, self.of_part(part)) for part in self.parts(architecture))
 
     def parts(self, architecture: Architecture | Network) -> tuple[Part, ...]:
-        """Return the parts of an architecture on this model's images."""
+        """Return the parts of an architecture for this model's images."""
         return parts(architecture, self.input_shape, self.classes)
 
     def of_part(self, part: Part) -> Cost:
-        """Return the cost of one part, counted at its first use."""
+        """Return the cost of one part, which is counted at its first use."""
         known = self.known.get(part)
         if known is None:
             if len(self.known) >= self.remembered:
@@ -121,7 +121,7 @@ class CostModel:
 
 
 def count_part(part: Part) -> Cost:
-    """Build one part on the meta device and count it; an error names the part."""
+    """Build one part on the meta device and count it; errors name the part."""
     try:
         with torch.device("meta"):
             module, image = _built(part), torch.empty(1, *part.shape)
@@ -132,7 +132,7 @@ def count_part(part: Part) -> Cost:
         return found
     except (ArchitectureError, OwnCodeError) as error:
         raise type(error)(f"{part.name}: {error}") from error
-    except RuntimeError as error:  # torch's own about shapes, devices, or values it cannot know
+    except RuntimeError as error:  # torch's own, on shapes, devices or values unknown on meta
         raise ArchitectureError(
             f"{part.name}: cannot run on the meta device, where costs are counted: {error}"
         ) from error
@@ -147,14 +147,14 @@ def count_part(part: Part) -> Cost:
 
 
 def _built(part: Part) -> nn.Module:
-    """Build a part on the present device; what torch refuses then is not the image's."""
+    """Build a part on the current device; an error of torch names the user's own class."""
     try:
         return build_part(part)
     except RuntimeError as error:
         cls = _user_class(part)
         if cls is None:
             raise
-        if isinstance(part.what, Whole):  # refused on the CPU too, so by the images' shape
+        if isinstance(part.what, Whole):  # the CPU refuses it too: the images' shape is the cause
             raise ArchitectureError(
                 f"`{cls.__name__}.build` failed: {first_line(error)}"
             ) from error
@@ -175,38 +175,38 @@ def _user_class(part: Part) -> type | None:
 
 
 def cost(network: nn.Module, input_shape: Shape) -> Cost:
-    """The cost of one image `(C, H, W)` through any network, which is left as it was.
+    """Return the cost of one image `(C, H, W)` through any network, which is left unchanged.
 
-    Raises `ArchitectureError` if it runs a matrix product of an unknown kind.
+    Raises `ArchitectureError` if the network runs a matrix product of an unknown kind.
     """
     image = torch.empty(1, *input_shape, device="meta")
     return count(copy.deepcopy(network).to("meta"), image)
 
 
 class Buildable(Protocol):
-    """A network that is not built yet: an exported architecture, or a hand-designed one."""
+    """A network that is not built yet: an exported architecture or a reference network."""
 
     @property
     def input_shape(self) -> Shape:
         """Channels, height and width of its images."""
 
     def build(self) -> nn.Module:
-        """The network."""
+        """Return the network."""
 
 
 def cost_of(network: Buildable) -> Cost:
-    """The cost of one image through a network, which is built without memory for its weights."""
+    """Return the cost of one image through a network, built without memory for its weights."""
     with torch.device("meta"):
         return cost(network.build(), network.input_shape)
 
 
 def count(module: nn.Module, *inputs: Tensor | list[Tensor]) -> Cost:
-    """Return the cost of a module on the meta device, which is put into eval mode."""
+    """Return the cost of a module on the meta device; puts it into eval mode."""
     return _run(module, *inputs)[0]
 
 
 def _run(module: nn.Module, *inputs: Tensor | list[Tensor]) -> tuple[Cost, object]:
-    """Return the cost of a module, and what it gives."""
+    """Return the cost of a module, and its output."""
     with torch.no_grad(), Counter() as counter:
         output = module.eval()(*inputs)
     params = sum(parameter.numel() for parameter in module.parameters())
@@ -214,7 +214,7 @@ def _run(module: nn.Module, *inputs: Tensor | list[Tensor]) -> tuple[Cost, objec
 
 
 class Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no types
-    """Adds up the MACs and output elements of every matrix product that runs inside."""
+    """Sums the MACs and output elements of every matrix product that runs inside the context."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's class has no types
@@ -222,7 +222,7 @@ class Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's cl
         self.activations = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run one operation and count it; one that is made of others is taken apart first."""
+        """Run one operation and count it; a composite operation is decomposed first."""
         formula = FORMULAS.get(func.overloadpacket)
         if formula is None:
             with self:
@@ -239,31 +239,37 @@ class Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's cl
 
 
 def refuse_product(func: Any) -> None:
-    """Refuse an operation that may hold a matrix product which nobody would count."""
+    """Refuse an operation that may contain a matrix product without a counting rule."""
     space, _, name = func.name().partition("::")
     name = name.split(".")[0]
     if space == "aten" and (HARMLESS.search(name) or not PRODUCT.search(name)):
         return
-    raise OwnCodeError(  # the toolkit's own layers hold none
+    raise OwnCodeError(  # the toolkit's own layers contain no such operation
         f"operation `{space}::{name}` may hold a matrix product that the cost counter does not "
         f"know: write it with matmul, convolutions or scaled_dot_product_attention."
     )
 
 
 def product(left: Tensor, right: Tensor) -> tuple[int, int]:
-    """MACs and output elements of `(..., n, k) @ (..., k, m)`."""
+    """Return the MACs and output elements of `(..., n, k) @ (..., k, m)`."""
     return left.numel() * right.shape[-1], prod(left.shape[:-1]) * right.shape[-1]
 
 
 def convolution(args: Any, out: Tensor) -> tuple[int, int]:
-    """Each element that a convolution puts out (transposed: takes in) meets one filter."""
+    """Return the MACs and output elements of a convolution.
+
+    Each output element (transposed: input element) is multiplied by one filter.
+    """
     source, weight, transposed = args[0], args[1], args[6]
     each = source if transposed else out
     return each.numel() * prod(weight.shape[1:]), out.numel()
 
 
 def attention(args: Any, _: Any) -> tuple[int, int]:
-    """The scores `q @ k.mT` and the mixture of the values, whichever kernel does them."""
+    """Return the MACs and output elements of `q @ k.mT` and of its product with the values.
+
+    The count does not depend on which kernel computes them.
+    """
     query, keys, value = args[:3]
     scores = prod(query.shape[:-1]) * keys.shape[-2]
     macs = scores * (query.shape[-1] + value.shape[-1])
@@ -285,4 +291,4 @@ FORMULAS: dict[Any, Callable[[Any, Any], tuple[int, int]]] = {
 }
 
 WHOLE: Mapping[str, Callable[[Any, Shape, int], float]] = {}
-"""The counted metrics that are no sums over parts: of architecture, images and classes."""
+"""The counted metrics that are not sums over parts: of architecture, images and classes."""

@@ -1,7 +1,7 @@
 """Pareto dominance, non-dominated sorting and hypervolume, for points to be minimised.
 
-Optuna ships all three for its studies; these work on plain arrays, so that reports, rungs and
-samplers share one definition without importing it.
+Optuna has all three for its own studies. These work on plain arrays, so that reports, rungs and
+samplers share one definition without importing Optuna.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 
 
 def non_dominated(points: ArrayLike) -> NDArray[np.bool_]:
-    """Which of the `(n, k)` points no other point dominates; equal points are all kept."""
+    """Return which of the `(n, k)` points no other dominates; equal points are all kept."""
     values = np.asarray(points, dtype=np.float64).reshape(len(np.asarray(points)), -1)
     keep = np.ones(len(values), dtype=bool)
     for i, point in enumerate(values):
@@ -22,7 +22,7 @@ def non_dominated(points: ArrayLike) -> NDArray[np.bool_]:
 
 
 def ranks(points: ArrayLike) -> NDArray[np.int64]:
-    """The front each of the `(n, k)` points lies on: 0 the non-dominated, 1 once those are gone."""
+    """Return the front of each of the `(n, k)` points: 0 is non-dominated, 1 once 0 is removed."""
     values = np.asarray(points, dtype=np.float64)
     result = np.full(len(values), -1, dtype=np.int64)
     rank = 0
@@ -33,7 +33,7 @@ def ranks(points: ArrayLike) -> NDArray[np.int64]:
 
 
 def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:
-    """The volume that the `(n, k)` points dominate, bounded by the `(k,)` reference point.
+    """Return the volume that the `(n, k)` points dominate, bounded by the `(k,)` reference point.
 
     Two objectives are swept in `n log n`; more are sliced along the last one (Fonseca et al. 2006,
     doi 10.1109/CEC.2006.1688440). Points that do not dominate the reference add nothing.

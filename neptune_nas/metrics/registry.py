@@ -1,4 +1,4 @@
-"""Every metric that the toolkit knows, as one table.
+"""All metrics of the toolkit, in one table.
 
 Objectives, constraints, rankings, TOML keys, CSV columns, tables and the report iterate it. A new
 metric is a row here and the function that computes it.
@@ -23,10 +23,10 @@ MILLION = 1e6
 class Metric:
     """A named quantity of a network.
 
-    `name`: what objectives, constraints, files and columns call it. `title`: what tables and axes
-    call it. `unit`: "share" is a number in 0..1; "" is a count. `better`: whether more or less of
-    it is wanted; a metric of which more is better is a share. `source`: counted before training,
-    timed on a device, or scored by an evaluator.
+    `name`: as objectives, constraints, files and columns write it. `title`: as tables and axes
+    write it. `unit`: "share" is a number in 0..1; "" is a count. `better`: whether more or less is
+    better; a metric of which more is better is a share. `source`: counted before training, timed
+    on a device, or scored by an evaluator.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Metric:
 
     @property
     def is_scored(self) -> bool:
-        """Whether an evaluator measures it."""
+        """Whether an evaluator measures the metric."""
         return self.source == "scored"
 
     @property
@@ -57,26 +57,26 @@ class Metric:
 
     @property
     def best(self) -> float:
-        """The best value there is: 1 of a share of which more is better, else 0."""
+        """The best possible value: 1 for a share of which more is better, else 0."""
         return 1.0 if self.better == "more" else 0.0
 
     @property
     def worst(self) -> float:
-        """The worst value there is, which stands for one that was not measured."""
+        """The worst possible value, which stands in for one that was not measured."""
         return -inf if self.better == "more" else inf
 
     def admits(self, value: float) -> bool:
-        """Return whether a value can be one of this metric: a share in 0..1, else any number."""
+        """Return whether a value is in range: 0..1 for a share, else any number."""
         return 0 <= value <= 1 if self.unit == "share" else isfinite(value)
 
     @property
     def per(self) -> tuple[float, str]:
-        """The amount that efficiency is told for, and its name: a million of a count, else one."""
+        """The amount that efficiency is stated per, and its name: a million for a count, else 1."""
         is_count = self.unit in ("", "bytes")
         return (MILLION, f"M{self.title}") if is_count else (1.0, self.unit)
 
     def text(self, value: float) -> str:
-        """Return a value in a few digits with its unit; a dash for one that is not known.
+        """Return a value in a few digits with its unit, or a dash for one that is not known.
 
         >>> metric("flops").text(1_234_567), metric("latency").text(0.51)
         ('1.23M', '0.51 ms')
@@ -108,17 +108,17 @@ TIMED = tuple(metric for metric in METRICS if metric.source == "timed")
 COSTS = (*COUNTED, *TIMED)
 
 CLASSIFICATION = SCORED[:2]
-"""What is measured of a classifier; the first is what rankings go by."""
+"""The scored metrics of a classifier; rankings use the first."""
 COST, MACS, PARAMS = COUNTED[:3]
-"""The cost that a study is about unless its objectives name another, half of it, and the size."""
+"""FLOPs, the default cost of a study; MACs, half of that; and the number of parameters."""
 OBJECTIVES = (CLASSIFICATION[0].name, COST.name)
-"""What a search aims at, unless it is told otherwise."""
+"""The default objectives of a search."""
 
 
 def metric(name: str, own: Iterable[Metric] = ()) -> Metric:
-    """Return the metric of that name; `own`: further ones, which an evaluator declares.
+    """Return the metric with that name; `own`: further metrics, declared by an evaluator.
 
-    Raises `OptionError` for a name that is unknown.
+    Raises `OptionError` for an unknown name.
     """
     known = {**BY_NAME, **{each.name: each for each in own}}
     if name not in known:

@@ -1,4 +1,4 @@
-"""What an evaluator measured of one architecture, and its form in JSON."""
+"""The measurement of one architecture by an evaluator, and its JSON form."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -16,13 +16,13 @@ _Time = Annotated[Number, at_least(0)]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What an evaluator measured at one fidelity; a failed measurement says why in `failure`.
+    """A measurement at one fidelity; if it failed, `failure` says why.
 
-    `values`: by the name of the metric, the main one first, of which more is better. `seconds`:
-    wall clock of the evaluation. `images_per_second`: training images (0 if none). `peak_memory`:
-    bytes (0 if not measured). `started`: Unix time. `worker`: which one ran it. `proxy`: what a
-    zero-cost proxy measured in place of `values`, which are then empty. `trace`: the traceback of
-    the exception behind a failure, which no JSON of a score holds.
+    `values`: by metric name, the main metric first, of which more is better. `seconds`: wall clock
+    of the evaluation. `images_per_second`: training images (0 if none). `peak_memory`: bytes (0 if
+    not measured). `started`: Unix time. `worker`: the index of the worker. `proxy`: the value of a
+    zero-cost proxy, measured in place of `values`, which are then empty. `trace`: the traceback of
+    the exception behind a failure, which is not written to JSON.
     """
 
     fidelity: int
@@ -39,12 +39,12 @@ class Score:
 
     @property
     def main(self) -> float:
-        """The value of the first metric, of which more is better; NaN without any."""
+        """The value of the first metric, of which more is better; NaN without values."""
         return next(iter(self.values.values()), nan)
 
     @property
     def rank_value(self) -> float:
-        """The number to rank by, more is better: the proxy where there is one, or `main`."""
+        """The number to rank by, more is better: the proxy if there is one, else `main`."""
         return self.main if self.proxy is None else self.proxy
 
     @property
@@ -54,7 +54,7 @@ class Score:
 
 
 def mean_score(scores: Sequence[Score]) -> Score | None:
-    """Return the first of some scores with the mean of each value; None without any."""
+    """Return the first of the scores with the mean of each value, or None if there are none."""
     if len(scores) < 2:
         return scores[0] if scores else None
     names = [name for name in scores[0].values if all(name in each.values for each in scores)]
@@ -63,21 +63,21 @@ def mean_score(scores: Sequence[Score]) -> Score | None:
 
 
 def score_to_json(score: Score) -> dict[str, Any]:
-    """Return a score as JSON, where what is not finite becomes None; without its trace."""
+    """Return a score as JSON, without its trace; values that are not finite become None."""
     content = {name: value for name, value in asdict(score).items() if name != "trace"}
     content = {name: _finite(value) for name, value in content.items()}
     return content | {"values": {name: _finite(value) for name, value in score.values.items()}}
 
 
 def score_from_json(data: Mapping[str, Any]) -> Score:
-    """Return the score that `score_to_json` wrote; its fields are not checked."""
+    """Return the score that `score_to_json` wrote, without checking its fields."""
     values = {n: _unknown(n) if v is None else float(v) for n, v in data["values"].items()}
     return Score(**{**data, "values": values})
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreFields:
-    """A score as JSON holds it."""
+    """The fields of a score in JSON."""
 
     fidelity: Count
     values: dict[str, Number | None]
@@ -92,7 +92,7 @@ class ScoreFields:
 
 
 def score_in(data: Mapping[str, Any], path: str) -> Score:
-    """Return the same with its fields checked; `path`: where it stands, for messages.
+    """Return the score that `score_to_json` wrote; `path`: its place in the file, for messages.
 
     Raises `FileFormatError` for a field that breaks its rule.
     """
@@ -103,14 +103,14 @@ def score_in(data: Mapping[str, Any], path: str) -> Score:
 
 
 READERS: Readers = {Score: score_in}
-"""How `decode` reads scores."""
+"""The function with which `decode` reads scores."""
 
 
 def costs_in(data: Mapping[str, Any], path: str, needed: Iterable[Metric] = ()) -> dict[str, float]:
-    """Return the costs by metric of a JSON object, each a number of at least 0.
+    """Return the costs in a JSON object by metric, each a number of at least 0.
 
-    `needed`: those that must be there. Raises `FileFormatError` for a name that is no cost's, a
-    value that is none, or FLOPs that are not two a MAC.
+    `needed`: the metrics that must be present. Raises `FileFormatError` for a name that is not a
+    cost, a value that is out of range, or FLOPs that are not twice the MACs.
     """
     hints = {cost.name: Count if cost.source == "counted" else _Time for cost in COSTS}
     check_names(data, hints, (cost.name for cost in needed), path)
@@ -128,5 +128,5 @@ def _finite(value: object) -> object:
 
 
 def _unknown(name: str) -> float:
-    """Return what stands for null in JSON: infinity where that is the worst value, else NaN."""
+    """Return the value that null stands for: infinity if that is the worst value, else NaN."""
     return inf if name in BY_NAME and BY_NAME[name].better == "less" else nan

@@ -1,7 +1,7 @@
-"""Measured latency of a built network, and the memory that its tensors take.
+"""Measured latency of a built network, and the peak memory of its tensors.
 
-By the clock on the wall, as a user meets it, or as processor time, which does not depend on what
-else the machine does.
+Latency is wall-clock time, as a user sees it, or processor time, which does not depend on the other
+load of the machine.
 """
 
 import time
@@ -26,10 +26,10 @@ from neptune_nas.nn.builder import Shape
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Time on the wall of one forward pass of a whole batch, in eval mode.
+    """Wall-clock time of one forward pass of a whole batch, in eval mode.
 
-    `median` and `spread` (between the quartiles): ms. `device`: as torch names it.
-    `threads`: torch's, where the device is a CPU.
+    `median` and `spread` (interquartile range): ms. `device`: as torch names it. `threads`: of
+    torch, where the device is a CPU.
     """
 
     median: float
@@ -47,10 +47,10 @@ def measure_latency(
     repeats: int = 30,
     threads: int = 1,
 ) -> Latency:
-    """Time `repeats` passes of `batch` random images `(C, H, W)`, after a tenth as many untimed.
+    """Time `repeats` passes of `batch` random images `(C, H, W)`, after a tenth as many warm-ups.
 
-    It is the time on the wall, so that what else the machine does counts too. It runs where the
-    network's parameters lie; mode and number of threads are put back.
+    The time is wall clock, so other load on the machine counts. It runs on the device of the
+    network's parameters; mode and number of threads are restored.
     """
     check_value(batch, Size, "batch")
     check_value(repeats, Annotated[int, at_least(2)], "repeats")
@@ -64,10 +64,10 @@ def measure_latency(
 
 
 def processor_time(network: nn.Module, input_shape: Shape, repeats: int = 30) -> float:
-    """Milliseconds of processor time that one thread takes for one random image, in eval mode.
+    """Return the processor time in ms that one thread takes for one random image, in eval mode.
 
-    The median of `repeats` passes, after a tenth as many untimed. What other processes and threads
-    take does not count. The network must lie on the CPU.
+    It is the median of `repeats` passes, after a tenth as many untimed ones. Other processes and
+    threads do not count. The network must be on the CPU.
     """
     with torch_threads(1):
         return median(passes(network, torch.rand(1, *input_shape), repeats, time.thread_time))
@@ -76,7 +76,7 @@ def processor_time(network: nn.Module, input_shape: Shape, repeats: int = 30) ->
 def passes(
     network: nn.Module, images: torch.Tensor, repeats: int, clock: Callable[[], float]
 ) -> list[float]:
-    """Milliseconds of each of `repeats` passes by a clock of seconds."""
+    """Return the ms of each of `repeats` passes, by a clock that counts seconds."""
     with evaluating(network), torch.inference_mode():
         for _ in range(max(1, repeats // 10)):
             timed(network, images, clock)
@@ -84,7 +84,7 @@ def passes(
 
 
 def timed(network: nn.Module, images: torch.Tensor, clock: Callable[[], float]) -> float:
-    """Milliseconds of one pass, the device's queue included."""
+    """Return the ms of one pass, including the device's queue."""
     start = clock()
     network(images)
     if images.is_cuda:
@@ -94,7 +94,7 @@ def timed(network: nn.Module, images: torch.Tensor, clock: Callable[[], float]) 
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Eval mode inside; afterwards whatever it was."""
+    """Put the network into eval mode inside the context, and restore its mode afterwards."""
     training = network.training
     network.eval()
     try:
@@ -106,11 +106,11 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 def peak_memory(
     network: nn.Module, input_shape: Shape, batch: int = 1, *, training: bool = False
 ) -> int:
-    """Bytes of the tensors that live at once, at most, in one pass over `batch` images.
+    """Return the peak bytes of live tensors in one pass over `batch` images.
 
-    Counted on the meta device: parameters, images and everything computed, but neither what a
-    kernel needs for itself nor what an allocator adds. With `training`, a backward pass follows,
-    so all that it needs lives until then, and gradients too.
+    Counted on the meta device: parameters, images and all intermediate results, but neither the
+    workspace of kernels nor the overhead of an allocator. With `training`, a backward pass follows,
+    so that the tensors saved for it, and the gradients, count too.
     """
     ghost = deepcopy(network).to("meta").train(training)
     meter = MemoryMeter()
@@ -126,7 +126,7 @@ def peak_memory(
 
 
 class MemoryMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no types
-    """Keeps the bytes of every storage that is alive, and their highest sum."""
+    """Tracks the bytes of all live storages, and their peak."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's class has no types
@@ -134,7 +134,7 @@ class MemoryMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch'
         self.known: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run one operation and note what it puts out."""
+        """Run one operation and record its outputs."""
         out = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(out):
             if isinstance(leaf, torch.Tensor):
@@ -142,7 +142,7 @@ class MemoryMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch'
         return out
 
     def note(self, tensor: torch.Tensor) -> None:
-        """Count the storage of a tensor until it dies."""
+        """Count the storage of a tensor until it is freed."""
         storage = tensor.untyped_storage()
         if storage not in self.known:
             self.known.add(storage)
@@ -151,9 +151,9 @@ class MemoryMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch'
             weakref.finalize(storage, self.forget, storage.nbytes())
 
     def forget(self, size: int) -> None:
-        """Take off the bytes of a storage that died."""
+        """Subtract the bytes of a storage that was freed."""
         self.alive -= size
 
 
 TIMERS: Mapping[str, Callable[[nn.Module, Shape], float]] = {"latency": processor_time}
-"""How each timed metric is measured of a built network, by its name."""
+"""The function that measures each timed metric of a built network, by metric name."""

@@ -1,1 +1,1 @@
-"""Making a study: ask, evaluate, tell; what a search needs for it, and where its study lies."""
+"""Searches: settings, parts, the loop that asks, evaluates and tells, and resumption."""

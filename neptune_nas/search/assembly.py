@@ -1,4 +1,4 @@
-"""The parts of a search, put together from what was asked."""
+"""The parts of a search, made from its settings."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -45,7 +45,7 @@ from neptune_nas.training.probe import numerics_for
 
 
 def check_buildable(space: Space[Any]) -> None:
-    """Refuse a space whose records no network can be built from, and so none be measured."""
+    """Refuse a space whose records cannot be built into networks, and so cannot be measured."""
     sample = space.sample(Random(0))
     if not is_buildable(sample):
         raise SpaceError(
@@ -57,29 +57,29 @@ def check_buildable(space: Space[Any]) -> None:
 
 @dataclass(frozen=True)
 class Assembly:
-    """What a search works with; each part is made when it is first asked for, and once."""
+    """The parts of a search; each is made once, when it is first used."""
 
     search: Search
 
     @cached_property
     def space(self) -> Space[Any]:
-        """The space itself."""
+        """The space to search."""
         return self.search.found_space
 
     @cached_property
     def records(self) -> tuple[type, ...]:
-        """The classes of the records that the space holds."""
+        """The record classes that architectures of the space contain."""
         return tuple(record_classes(self.space.template))
 
     @cached_property
     def device(self) -> str:
-        """What is computed on: "cpu" or "cuda"."""
+        """The device to compute on: "cpu" or "cuda"."""
         check_gpus(self.search.gpus)
         return pick_device("cuda" if self.search.gpus else self.search.device)
 
     @cached_property
     def numerics(self) -> Numerics | None:
-        """How networks are trained: as the study began, if it has begun; None where none is."""
+        """The numerics of training, as the study began with them; None where nothing is trained."""
         if not self.search.traits.trains:
             return None
         precision = self.search.used_recipe.precision
@@ -94,7 +94,7 @@ class Assembly:
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """What measures: a table, one of the user's own, or short training, with a proxy below."""
+        """A table, the user's own evaluator, or short training with an optional proxy below it."""
         search = self.search
         if search.tabular is not None:
             return search.tabular
@@ -110,25 +110,25 @@ class Assembly:
 
     @cached_property
     def bench(self) -> Bench:
-        """What the evaluator measures on; reads the data."""
+        """The evaluator with its data, which is read here."""
         if self.search.tabular is None:
             check_buildable(self.space)
         return bench_of(self.evaluator, self.search.question, self.search.data_dir)
 
     @property
     def timed(self) -> dict[str, str]:
-        """How each timed metric that the question is about is timed, in words, by its name."""
+        """A description of how each timed metric of the question is timed, by its name."""
         asked = [each.name for each in TIMED if each.name in self.search.question.costs]
         return {n: BY_TABLE if n in self.bench.clocks else PROCESSOR_TIME for n in asked}
 
     @property
     def is_timed(self) -> bool:
-        """Whether anything has to be timed here."""
+        """Whether anything has to be timed on this machine."""
         return PROCESSOR_TIME in self.timed.values()
 
     @cached_property
     def costs(self) -> Costs:
-        """What architectures cost on the bench's images."""
+        """The costs of architectures on the bench's images."""
         question = self.search.question
         clocks = {name: self._clock(name) for name in self.timed}
         return Costs(self.bench.costs, question.costs, question.limits, clocks)
@@ -142,28 +142,28 @@ class Assembly:
 
     @property
     def slow_start(self) -> str:
-        """What is timed before anything begins, in a sentence; empty where nothing is."""
+        """A sentence on what is timed before the search begins; empty where nothing is."""
         if not (self.is_timed and self.costs.timed):
             return ""
         return f"Timing up to {MEASURED} random networks, to see how many keep the latency limit."
 
     @cached_property
     def survey(self) -> Survey[Any]:
-        """How much of the space can be built for the bench's images and keeps the constraints."""
+        """The share of the space that can be built for the images and satisfies the constraints."""
         question = self.search.question
         samples = None if self.is_timed else COUNTED
         return survey(self.space, self.costs.value, question.limits, Random(question.seed), samples)
 
     @property
     def exclusions(self) -> str:
-        """That networks without a cost are left out, and why one has none; empty for none."""
+        """A sentence on why networks without a cost are left out; empty where there are none."""
         if not (why := self.survey.unbuildable):
             return ""
         return f"What cannot be built, or has no cost, is left out; of one such network: {why}."
 
     @cached_property
     def problem(self) -> Problem[Any]:
-        """What a sampler is asked."""
+        """The problem that a sampler solves."""
         question = self.search.question
         return Problem(
             self.space,
@@ -175,25 +175,25 @@ class Assembly:
         )
 
     def sampler(self) -> BaseSampler:
-        """Return a new sampler; raises `OptionError` for one that is unknown, or its options."""
+        """Return a new sampler; raises `OptionError` for an unknown name or unsuitable options."""
         question = self.search.question
         return make_sampler(question.sampler, self.problem, question.sampler_kwargs)
 
     def try_sampler(self) -> None:
-        """Make a sampler and ask it once, to know what it fails with before a study is begun.
+        """Make a sampler and ask it once, so that its errors appear before a study is begun.
 
-        Ours with their usual options are not asked: they do not fail, and `auto` takes seconds.
+        Our samplers with default options are not asked: they do not fail, and `auto` takes seconds.
         """
         sampler, question = self.sampler(), self.search.question
         if question.sampler in OURS and not question.sampler_kwargs:
             return
-        with suppress(SpaceExhaustedError):  # which only ends a search
+        with suppress(SpaceExhaustedError):  # exhaustion only ends a search
             Proposer(self.problem, sampler, directions(question.aims)).propose()
 
     def facts(self) -> Facts:
-        """Return what a study is to remember of the space, the data and this machine.
+        """Return the facts to record in a study about the space, the data and this machine.
 
-        Raises `OptionError` where no architecture keeps the constraints.
+        Raises `OptionError` where no architecture satisfies the constraints.
         """
         self.survey.require_example()
         corner = reference_point(
@@ -211,13 +211,13 @@ class Assembly:
         return settings_for(self.search.folder, self.search.settings(facts))
 
     def check_places(self, settings: Settings) -> None:
-        """Refuse a folder or a database that a search could not use, and leave both as they are."""
+        """Refuse a folder or a database that a search could not use; both are left unchanged."""
         folder = self.search.folder.path
         check_writable(folder)
         check_store(self._url(settings), settings.name, settings.identity, folder)
 
     def open_store(self, settings: Settings) -> Store:
-        """Return the study in its database, begun if it is new."""
+        """Return the store of the study in its database, created if it is new."""
         url, aims = self._url(settings), settings.question.aims
         store = create_store(url, settings.name, aims, settings.identity, self.records)
         store.keep_numerics(settings.facts.numerics)
@@ -232,9 +232,9 @@ class Assembly:
 
     @property
     def slots(self) -> Slots:
-        """How the machine, or the cluster, is shared out.
+        """The shares of the machine, or of the cluster, that workers get.
 
-        Raises `OptionError` for several trials a GPU where none is used.
+        Raises `OptionError` for several trials per GPU where no GPU is used.
         """
         search = self.search
         if search.engine == "ray":
@@ -247,7 +247,7 @@ class Assembly:
         return share_out(search.jobs, search.threads, gpus * search.trials_per_gpu)
 
     def engine(self) -> Engine:
-        """Return workers that measure as this search does."""
+        """Return an engine of workers that measure with this search's evaluator."""
         search, slots, places = self.search, self.slots, tuple(self._places())
         setup = partial(find_modules, places) if places else None
         evaluator = prepared(self.bench.evaluator, search.folder.shared)
@@ -269,7 +269,7 @@ class Assembly:
         )
 
     def _places(self) -> Iterable[str]:
-        """Yield whose code a worker runs first, to know what is in it."""
+        """Yield the names of user code that a worker must import before it unpickles anything."""
         for place in (self.search.space, file_of(code_of(self.evaluator))):
             if isinstance(place, str):
                 yield place

@@ -1,4 +1,4 @@
-"""What is asked of a search: what `neptune-nas search` runs, as a Python object.
+"""The settings of a search: what `neptune-nas search` runs, as a Python object.
 
 >>> from neptune_nas.search.config import Search
 >>> Search(space="tiny", trials=4).folder.path.name
@@ -46,46 +46,46 @@ EXCLUSIVE = (
     *(("numerics", "table"), ("numerics", "evaluator")),
 )
 SEQUENCES = ("objectives", "constraints", "rungs", "gpus", "first")
-PROXY = "synflow"  # of rung 0, unless another is named
+PROXY = "synflow"  # default proxy of rung 0
 
 
 def ignore(_: object) -> None:
-    """Watch nothing."""
+    """Ignore the argument; the default of `watch` and `say`."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """Everything that can be asked of a search; `run` makes the study, or goes on with it.
+    """All settings of a search; `run` makes the study, or resumes it.
 
     `space`: a name, a file, `package.module:SPACE`, or a `Space`. `data`: see `load_data` (default:
     digits). `trials`: the total of the study. `objectives`: accuracy or loss, with any of flops,
-    macs, params, activations and latency, which is processor time of one thread on this machine,
-    or what the table says. `constraints`: such as "flops<=20M" or "latency<=5ms".
-    `sampler`: auto, evolution, local, nsga2, random, Optuna's own by name, or a class of yours as
-    `FILE.py:Class` or `package.module:Class`, with `sampler_kwargs` for it. `seed`: of all that is
-    random. `rungs`: epochs at which trials are compared (default: what suits the data, once); the
-    first may be 0, which is the zero-cost `proxy` (default: synflow). `reduction`: one trial in so
-    many goes on from each rung, or from one after the other, as in (5, 2).
-    `recipe`: how to train (default: what suits the data). `repeats`: seeds at the last rung.
-    `evaluator`: what to measure with in place of short training. `table`: the file of a table to
-    look networks up in instead; `data` then says which images they saw (default: cifar10). `name`:
-    of the study's folder below `out` (default: `SPACE-DATA`). `storage`: the URL of a database to
-    use in place of `study.db` in that folder. `data_dir`: where data sets lie, see `load_data`.
-    `numerics`: the precision and memory layout to train in (default: as the study began; for a new
-    one as the recipe says, or where that is "auto" as is fastest here).
-    `device`: "auto", "cpu" or "cuda". `engine`: "local", worker processes of this machine, or
-    "ray", a cluster (see `RayEngine`). `jobs`: evaluations at once (default: one a core, or
-    `trials_per_gpu` on each of `gpus`, which are CUDA devices by number), each with `threads`
-    (default: its share of the cores). `timeout`,
-    `trial_timeout`: seconds. `patience`: stop after that many trials in a row that were scored at
-    the last rung and added nothing to the front, those of `first` not counted. `first`: what to
-    try before anything that the sampler proposes, counted among the `trials`: architectures,
-    exported ones or their files, trials, studies or their folders, of which the front is meant.
+    macs, params, activations and latency, which is processor time of one thread on this machine, or
+    the value in the table. `constraints`: such as "flops<=20M" or "latency<=5ms". `sampler`: auto,
+    evolution, local, nsga2, random, one of Optuna's by name, or your own class as `FILE.py:Class`
+    or `package.module:Class`, with its arguments in `sampler_kwargs`. `seed`: of all random
+    numbers. `rungs`: epochs at which trials are compared (default: one rung that suits the data);
+    the first may be 0, which is the zero-cost `proxy` (default: synflow). `reduction`: one trial in
+    that many is promoted from each rung; a sequence has one for each, as in (5, 2).
+    `recipe`: how to train (default: one that suits the data). `repeats`: seeds at the last rung.
+    `evaluator`: what measures, in place of short training. `table`: the file of a table to look
+    networks up in instead; `data` then names the images they were trained on (default: cifar10).
+    `name`: of the study's folder in `out` (default: `SPACE-DATA`). `storage`: the URL of a database
+    to use in place of `study.db` in that folder. `data_dir`: the folder of data sets, see
+    `load_data`. `numerics`: the precision and memory layout to train in (default: those the study
+    began with; for a new study those of the recipe or, where that is "auto", the fastest here).
+    `device`: "auto", "cpu" or "cuda". `engine`: "local" for worker processes on this machine, or
+    "ray" for a cluster (see `RayEngine`). `jobs`: evaluations at once (default: one per core, or
+    `trials_per_gpu` on each of `gpus`, which are CUDA device numbers), each with `threads`
+    (default: its share of the cores). `timeout`, `trial_timeout`: seconds. `patience`: stop after
+    that many trials in a row that were scored at the last rung and added nothing to the front, not
+    counting those of `first`. `first`: what to try before the sampler's own proposals, counted
+    among the `trials`: architectures, exported ones or their files, trials, studies or their
+    folders, of which the front is tried.
 
-    Where several are asked for, any sequence will do, and is kept as a tuple. What needs neither
-    data nor the space's code is checked at once: raises `OptionError` for a field of another type,
-    a value that is unknown or out of its range, and fields that exclude each other, and
-    `SpaceError` for an unknown name of a space.
+    Fields with several values accept any sequence and store a tuple. What needs neither data nor
+    the space's code is checked at once: raises `OptionError` for a field of another type, an
+    unknown value or one out of range, and fields that exclude each other, and `SpaceError` for an
+    unknown name of a space.
     """
 
     space: str | Space[Any] = "default"
@@ -123,7 +123,7 @@ class Search:
         check(self)
         for name in SEQUENCES:
             if (value := getattr(self, name)) is not None:
-                object.__setattr__(self, name, tuple(value))  # a list could change later
+                object.__setattr__(self, name, tuple(value))  # a list could be changed later
         check_exclusive(self, EXCLUSIVE)
         if self.jobs and self.trials_per_gpu > 1:
             raise OptionError(exclusive("jobs", "trials_per_gpu"))
@@ -145,11 +145,11 @@ class Search:
             check_proxy(self.proxy)
         self._check_numerics()
         self._check_name()
-        self._question(self.rungs or (1,))  # refuses what no study can be asked
+        self._question(self.rungs or (1,))  # refuses settings that no study can have
 
     @cached_property
     def question(self) -> Question:
-        """What decides the scores, every default filled in."""
+        """The settings that decide the scores, with every default filled in."""
         return self._question(self.rungs or (self._usual_rung(),))
 
     def _question(self, rungs: Sequence[int]) -> Question:
@@ -179,19 +179,19 @@ class Search:
 
     @property
     def used_recipe(self) -> Recipe:
-        """How to train: the recipe that was asked for, or what suits the data."""
+        """The recipe to train with: the given one, or one that suits the data."""
         return self.recipe or default_recipe(self._data)
 
     @property
     def traits(self) -> Traits:
-        """What a study has to know of the evaluator that is asked for."""
+        """The traits of the evaluator that the search uses."""
         if self.table is not None:
             return table_traits(self.table)
         return TRAINING if self.evaluator is None else traits_of(self.evaluator)
 
     @property
     def _reduction(self) -> Reduction:
-        """As it is written down: one number for all, or a tuple."""
+        """The reduction in its canonical form: one number for all rungs, or a tuple."""
         if isinstance(self.reduction, int):
             return self.reduction
         return tuple(self.reduction) if len(self.reduction) != 1 else self.reduction[0]
@@ -210,21 +210,21 @@ class Search:
 
     @cached_property
     def found_space(self) -> Space[Any]:
-        """The space itself."""
+        """The space to search, loaded from its name if need be."""
         return find_space(self.space) if isinstance(self.space, str) else self.space
 
     @cached_property
     def tabular(self) -> Tabular[Any] | None:
-        """The table, read; None where none is asked for."""
+        """The table, loaded from its file; None where the search uses none."""
         return None if self.table is None else Tabular.from_file(self.table, self.found_space)
 
     def settings(self, facts: Facts) -> Settings:
-        """Return what a new study of this search would be, begun with these facts."""
+        """Return the settings of a new study of this search, with these facts."""
         storage = redact(self.storage) if self.storage else ""
         return Settings(self.folder.path.name, self.trials, self.question, facts, storage)
 
     def _check_name(self) -> None:
-        """Refuse a name that its folder could not bear as it is."""
+        """Refuse a name that cannot be the name of a folder unchanged."""
         if self.name is not None and (plain := folder_name(self.name)) != self.name:
             raise OptionError(
                 f"`name` (--study-name) must be the name of a folder in `out` (--out), of letters, "
@@ -232,7 +232,7 @@ class Search:
             )
 
     def _check_numerics(self) -> None:
-        """Refuse another precision than the recipe's."""
+        """Refuse numerics whose precision contradicts the recipe's."""
         precision = self.used_recipe.precision
         if self.numerics and precision not in ("auto", self.numerics.precision):
             raise OptionError(
@@ -243,7 +243,7 @@ class Search:
     @cached_property
     def assembly(self) -> "Assembly":
         """The parts that the search works with."""
-        # Here, since the parts know what was asked, and not the other way round.
+        # Imported here, since `assembly` imports this module.
         from neptune_nas.search.assembly import Assembly
 
         return Assembly(self)
@@ -251,15 +251,15 @@ class Search:
     def run(self, watch: OnProgress = ignore, say: Say = ignore) -> Study:
         """Search until the study has all its trials, then write its tables, report and best.
 
-        `watch` is called after each result with how far the search is and the trial that the
-        result is of; if it raises `StopSearch`, the search ends there, and goes on when it is run
-        again. `say` is called before them, with a sentence on what takes long, on what is left
-        out of `first`, and on a study that has more trials than asked for. Ctrl-C ends
-        with everything that was found written, and is raised; a second one is raised at once, or
-        at the end of the write that it falls into.
-        Raises `OptionError` for what cannot be asked, and `StudyError` where the study began with
-        another question, is being searched by another process, or cannot be written.
+        `watch` is called after each result with the progress of the search, which includes the
+        trial of that result; if it raises `StopSearch`, the search ends there, and resumes when it
+        is run again. `say` is called before that, with a sentence on anything slow, on what is left
+        out of `first`, and on a study that has more trials than asked for. Ctrl-C writes everything
+        that was found, and is then raised; a second one is raised at once, or at the end of the
+        current write. Raises `OptionError` for unsuitable settings, and `StudyError` where the
+        study began with another question, is being searched by another process, or cannot be
+        written.
         """
-        from neptune_nas.search.run import run_search  # as in `assembly`
+        from neptune_nas.search.run import run_search  # for the same reason as in `assembly`
 
         return run_search(self.assembly, watch, say)

@@ -1,4 +1,4 @@
-"""The one process that asks, submits and tells: the only writer of a study."""
+"""The coordinator of a search, which asks, submits and tells, and alone writes to the study."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -19,14 +19,14 @@ from neptune_nas.study.settings import Question
 from neptune_nas.study.store import Store
 from neptune_nas.study.trial import State, Trial
 
-HOPELESS = 10  # trials that fail alike before any has worked
-AHEAD = 1  # calls beyond the engine's slots that wait, so that no slot idles while we think
+HOPELESS = 10  # trials that fail for one reason before any has worked
+AHEAD = 1  # calls queued beyond the slots, so that no slot idles between two waits
 
 
-class StopSearch(Exception):  # noqa: N818  # no error, as `StopIteration` is none
-    """Raised by what watches a search, to end it as if all its time were over.
+class StopSearch(Exception):  # noqa: N818  # not an error, like `StopIteration`
+    """An exception that a watcher raises to end the search, as if its time had run out.
 
-    What was found is written, `Search.run` returns the study, and the same search can go on.
+    Results so far are written, `Search.run` returns the study, and the same search can be resumed.
     """
 
 
@@ -35,11 +35,10 @@ class Coordinator:
     """Keeps an engine busy with new architectures and promotions until the search is over.
 
     It is over at `budget` trials begun, after `seconds` of a session, or after `patience` useless
-    trials: one after the other, scored at the last rung, that added nothing to the front. Those
-    that the search was told to try are not counted: they are not its finds.
-    `measure`: the costs of an architecture, counted and timed.
-    `watch`: called after each result, with the trial that it is of; may raise `StopSearch`.
-    Going on after a crash is making the unfinished calls again.
+    trials in a row: those scored at the last rung that added nothing to the front. Trials that the
+    search was told to try do not count, since it did not find them. `measure`: returns the costs of
+    an architecture, counted and timed. `watch`: called after each result with its trial; may raise
+    `StopSearch`. To resume after a crash, the unfinished calls are made again.
     """
 
     question: Question
@@ -64,7 +63,7 @@ class Coordinator:
         self.promoted = {level: set() for level in self.rungs.levels}
 
     def load(self) -> None:
-        """Take in the trials of earlier sessions, and which of their calls to make again."""
+        """Load the trials of earlier sessions, and queue their unfinished calls."""
         frozen = {trial.number: trial for trial in self.store.frozen_trials()}
         self.trials = {trial.number: trial for trial in self.store.trials()}
         for trial in self.trials.values():
@@ -83,9 +82,9 @@ class Coordinator:
     def run(self, engine: Engine) -> None:
         """Search until it is over.
 
-        What the engine raises is raised; whatever was told before then is kept. When time runs out,
-        or the watcher has seen enough, what is being evaluated is left as it is, to be evaluated
-        again when the study goes on.
+        Errors of the engine are raised; results that it returned before are kept. When time runs
+        out or the watcher stops the search, running evaluations are abandoned, and made again when
+        the study is resumed.
         """
         end = None if self.seconds is None else monotonic() + self.seconds
         while True:
@@ -93,7 +92,7 @@ class Coordinator:
             if not engine.pending:
                 break
             results = engine.wait(None if end is None else max(0.0, end - monotonic()))
-            taken = [self._take(result) for result in results]  # all, before any is shown or judged
+            taken = [self._take(result) for result in results]  # all, before any is shown
             for trial in taken:
                 self._refuse_hopeless(trial)
             enough = [self._is_enough(trial) for trial in taken]
@@ -110,7 +109,7 @@ class Coordinator:
             engine.submit(call)
 
     def _next(self, engine: Engine) -> Call | None:
-        """The call to make next: one to finish, a promotion, a new trial, or a last promotion."""
+        """Return the next call: an unfinished one, a promotion, a new trial or a last promotion."""
         if self.unfinished:
             return self._call(*self.unfinished.popleft())
         if (promotion := self._promotion(engine)) is not None:
@@ -126,7 +125,7 @@ class Coordinator:
         return None
 
     def _more_will_come(self) -> bool:
-        """Whether new trials can still begin."""
+        """Return whether new trials can still begin."""
         patient = self.patience is None or self.useless < self.patience
         return patient and not self.exhausted and len(self.trials) < self.budget
 
@@ -141,10 +140,10 @@ class Coordinator:
         )
 
     def _phase(self) -> Phase:
-        """Whether trials that are better may yet come before the search ends.
+        """Return the phase of the search, which tells rungs whether better trials may still come.
 
-        A search that may end any time does not wait for them. Nor does one with several scored
-        objectives: below the last rung samplers are told only the first, so `auto` waits for
+        A search that may end at any time does not wait for them. Neither does one with several
+        scored objectives: below the last rung samplers are told only the first, so `auto` waits for
         trials that finish, and the sooner some do, the better. Everything else about a trial is
         known at its first rung.
         """
@@ -176,7 +175,7 @@ class Coordinator:
         return Call(number, trial.architecture, level, seed)
 
     def _is_enough(self, trial: Trial) -> bool:
-        """Show a trial to the watcher, who may end the search."""
+        """Show a trial to the watcher, and return whether it ends the search."""
         try:
             self.watch(self, trial)
         except StopSearch:
@@ -184,7 +183,7 @@ class Coordinator:
         return False
 
     def _take(self, result: Result) -> Trial:
-        """Note a result, on disk first, and return its trial as it now stands."""
+        """Record a result, on disk first, and return its updated trial."""
         old, level, score = self.trials[result.call.id], result.call.fidelity, result.score
         scores = (*old.scores, score)
         trial = replace(old, scores=scores, failure=score.failure, trace=score.trace)
@@ -198,9 +197,10 @@ class Coordinator:
         return self.trials[trial.number]
 
     def _go_on(self, trial: Trial) -> None:
-        """End a running trial that has all it needs, or plan the call that it misses.
+        """Finish a running trial that has all its scores, or queue the call that it lacks.
 
-        One that waits at a rung is left alone. After a crash this is what was not written yet.
+        A trial that waits at a rung is left unchanged. After a crash, this makes up for lost
+        writes.
         """
         last = self.rungs.levels[-1]
         if trial.scores and not trial.scores[-1].ok:
@@ -211,7 +211,7 @@ class Coordinator:
             self.unfinished.append((trial.number, missing))
 
     def _note(self, trial: Trial, level: int) -> None:
-        """Enter a trial's standing at a level, and that it went past the levels below."""
+        """Record a trial's losses at a level, and its promotion from that level if it went on."""
         if scores := trial.scores_at(level):
             losses = rung_losses(self.question.aims, trial, scores)
             self.scored[level][trial.number] = losses
@@ -219,7 +219,7 @@ class Coordinator:
             self.promoted[level].add(trial.number)
 
     def _missing_level(self, trial: Trial) -> int | None:
-        """The level at which a running trial misses a score; None if it misses none or waits."""
+        """Return the level at which a running trial lacks a score; None if none, or if it waits."""
         first, last = self.rungs.levels[0], self.rungs.levels[-1]
         if not trial.scores_at(first):
             return first
@@ -235,7 +235,7 @@ class Coordinator:
         self._count_useless(trial)
 
     def _refuse_hopeless(self, trial: Trial) -> None:
-        """End a search in which nothing has ever worked and everything fails alike."""
+        """Raise `StudyError` where no trial has ever worked and all fail for the same reason."""
         ended = [t for t in self.trials.values() if t.state is not State.RUNNING]
         if trial.failure is None or len(ended) < HOPELESS or any(self.scored.values()):
             return
@@ -256,7 +256,7 @@ class Coordinator:
                 self.useless += 1
 
     def _settle(self) -> None:
-        """End the trials that wait at a rung and will not be promoted."""
+        """Prune the trials that wait at a rung and will not be promoted."""
         for trial in list(self.trials.values()):
             if trial.state is State.RUNNING:
                 self._finish(trial, State.PRUNED)

@@ -1,4 +1,4 @@
-"""What a search would do, said before it is done."""
+"""Dry runs: a forecast of what a search would do."""
 
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -24,16 +24,16 @@ from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question
 from neptune_nas.study.study import Study
 
-CANDIDATES = 21  # of which the one with the median FLOPs is trained
+CANDIDATES = 21  # samples, of which the one with the median FLOPs is trained
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The study that would be made, and one candidate trained.
+    """The study that a search would make, with the score of one candidate.
 
-    `study`: as it stands with what is asked of it now; None for a new one. `score`: None where
-    nothing is left to search. `seconds`: for what is left, by the candidate's time. `first`: how
-    many given architectures would be tried first.
+    `study`: the existing study under the new settings; None for a new one. `score`: None where
+    nothing is left to search. `seconds`: estimated for the rest, from the candidate's time.
+    `first`: how many given architectures would be tried first.
     """
 
     folder: Path
@@ -49,9 +49,9 @@ class Plan:
 
 
 def plan(search: Search, say: Say = ignore) -> Plan:
-    """Look at the space and the data, and train one typical candidate in this process.
+    """Inspect the space and the data, and train one typical candidate in this process.
 
-    None is trained where the study has all its trials. `say`: as of `Search.run`.
+    No candidate is trained where the study has all its trials. `say`: as in `Search.run`.
     """
     parts, question = search.assembly, search.question
     if parts.slow_start:
@@ -98,7 +98,7 @@ def score_candidate(parts: Assembly, level: int) -> Score:
 
 
 def typical(parts: Assembly) -> Any:
-    """Return the architecture with the median FLOPs of some that may be trained."""
+    """Return the architecture with the median FLOPs among some feasible samples."""
     rng = Random(parts.search.question.seed)
     sampled = (parts.space.sample(rng) for _ in range(CANDIDATES))
     fits = [each for each in sampled if parts.costs.feasible(each)]
@@ -107,14 +107,14 @@ def typical(parts: Assembly) -> Any:
 
 
 def epochs_left(question: Question, trials: int, study: Study | None) -> float:
-    """How many epochs so many trials take, about, without those that a study had already."""
+    """Estimate the epochs that `trials` trials take, less those that the study already trained."""
     each = expected_epochs(Rungs(question.rungs, question.reduction), question.repeats)
     scores = (s for trial in (study.trials if study else ()) for s in trial.scores)
     return max(0.0, trials * each - sum(score.fidelity for score in scores))
 
 
 def expected_epochs(rungs: Rungs, repeats: int = 1) -> float:
-    """How many epochs a trial trains on average; `repeats`: how often at the last rung.
+    """Return the mean number of epochs per trial; `repeats`: seeds at the last rung.
 
     >>> expected_epochs(Rungs((1, 3, 9))), expected_epochs(Rungs((1, 4, 8), (2, 4)), 2)
     (3.0, 5.0)

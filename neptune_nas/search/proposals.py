@@ -1,8 +1,8 @@
-"""New architectures: those that are given, then a sampler is asked until one is new and feasible.
+"""Proposals of new architectures: the given ones first, then those of a sampler.
 
-The sampler sees an Optuna study of its own, in memory. Asking is then free of database commits (one
-a parameter otherwise), duplicates and infeasible candidates leave no trace on disk, and the sampler
-learns from both.
+The sampler sees an Optuna study of its own, in memory. So asking needs no database commits
+(otherwise one per parameter), duplicates and infeasible candidates leave no trace on disk, and the
+sampler learns from both.
 """
 
 from collections import deque
@@ -30,12 +30,12 @@ from neptune_nas.space import RejectedError
 from neptune_nas.study.objectives import Direction
 from neptune_nas.study.trial import State, Trial
 
-ATTEMPTS = 200  # proposals in a row that a sampler may waste before one is drawn for it
+ATTEMPTS = 200  # wasted proposals in a row before one is drawn at random
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An architecture to evaluate, and the sampler's trial that led to it.
+    """An architecture to evaluate, with the sampler's trial that led to it.
 
     `given`: whether the search was told to try it.
     """
@@ -51,13 +51,13 @@ class Proposal:
 
 @dataclass(slots=True)
 class Proposer:
-    """Asks a sampler for architectures that no trial has had yet.
+    """Asks a sampler for architectures that no trial has tried yet.
 
-    `first`: feasible architectures of the space that are proposed before the sampler's own.
-    Our own samplers read the scored objective at lower rungs, and a proxy at rung 0, from
-    intermediate values, and what was timed of a trial from its user attributes. Optuna's are
-    told a pruned trial's last values as if they were final, since with two objectives they cannot
-    take a pruned one; one that has only a proxy, which is no accuracy, has failed for them.
+    `first`: feasible architectures of the space, proposed before the sampler's own. Our samplers
+    read the scored objective at lower rungs, and a proxy at rung 0, from intermediate values, and
+    timed metrics from user attributes. Optuna's samplers are told a pruned trial's last values as
+    if they were final, since with two objectives they accept no pruned trials; a trial that has
+    only a proxy, which is not an accuracy, is told to them as failed.
     """
 
     problem: Problem[Any]
@@ -84,9 +84,9 @@ class Proposer:
     def load(
         self, trials: Iterable[tuple[Trial, FrozenTrial, Sequence[float] | None]], last: int
     ) -> None:
-        """Take in what earlier sessions did, told in the order in which trials ended.
+        """Load the trials of earlier sessions, told in the order in which they ended.
 
-        `last`: the last rung, below which scores are no values of the objectives.
+        `last`: the last rung; scores below it are not values of the objectives.
         """
         earlier = list(trials)
         for trial, frozen, _ in earlier:
@@ -111,7 +111,7 @@ class Proposer:
         return isinstance(self.sampler, SpaceSampler)
 
     def _rungs(self, scores: Iterable[Score]) -> dict[int, float]:
-        """What the sampler is told of scores, by rung; Optuna's own hear of no proxy's."""
+        """Return the values to tell the sampler, by rung; proxies only to one of our own."""
         heard = (s for s in scores if s.ok and (s.proxy is None or self._knows_proxies))
         return {
             s.fidelity: s.values.get(self.problem.scored, nan) if s.proxy is None else s.proxy
@@ -119,7 +119,7 @@ class Proposer:
         }
 
     def propose(self) -> Proposal:
-        """The next architecture. Raises `SpaceExhaustedError` when there is none that is new."""
+        """Return the next architecture; raises `SpaceExhaustedError` when no new one is left."""
         while self.first:
             architecture = self.first.popleft()
             if self.problem.name(architecture) not in self.values:
@@ -131,15 +131,15 @@ class Proposer:
         return self._drawn()
 
     def began(self, proposal: Proposal, trial: Trial) -> None:
-        """Note the number under which a proposal became a trial, and what was measured of it."""
+        """Record the trial number that a proposal received, and its timed metrics."""
         self.numbers[trial.number] = proposal.asked
         for name, value in measured_ahead(trial).items():
             self.storage.set_trial_user_attr(self._id(trial), name, value)
 
     def tell_rung(self, trial: Trial) -> None:
-        """Let the sampler know a score below the last rung."""
+        """Tell the sampler a score below the last rung."""
         for rung, value in self._rungs(trial.scores[-1:]).items():
-            # Not by `Trial.report`, which refuses two objectives.
+            # `Trial.report` refuses two objectives.
             self.storage.set_trial_intermediate_value(self._id(trial), rung, value)
 
     def _id(self, trial: Trial) -> int:
@@ -148,7 +148,7 @@ class Proposer:
         )
 
     def tell(self, trial: Trial, values: Sequence[float] | None) -> None:
-        """Let the sampler know how a trial ended."""
+        """Tell the sampler how a trial ended."""
         self.values[trial.key] = values
         number = self.numbers[trial.number]
         if trial.state is State.PRUNED and self._knows_proxies:
@@ -164,7 +164,7 @@ class Proposer:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Tell in a sentence what a sampler of Optuna's kind fails with."""
+        """Turn an exception of a sampler that is not ours into a one-sentence error."""
         try:
             yield
         except NeptuneError:
@@ -212,7 +212,7 @@ class Proposer:
             try:
                 self.study.tell(asked, values, state)
             except RuntimeError:
-                # What `BruteForceSampler` raises, after the trial is told, once it has tried all.
+                # `BruteForceSampler` raises this, after the trial is told, once it has tried all.
                 self.stopped = True
 
     def _tell_duplicate(self, asked: optuna.Trial, key: str) -> None:
@@ -223,12 +223,12 @@ class Proposer:
             self._tell(asked, known)
 
     def _drawn(self) -> Proposal:
-        """A new architecture by chance, for a sampler that is stuck on old ones."""
+        """Return a random new architecture, for a sampler that only repeats old ones."""
         rng = Random(f"{self.problem.seed}:{len(self.values)}")
         return self._enqueued(self.problem.random(self.values, rng))
 
     def _enqueued(self, architecture: Any) -> Proposal:
-        """An architecture that is new and feasible, in the sampler's place."""
+        """Return a proposal of a new, feasible architecture, in place of the sampler's."""
         self.study.enqueue_trial(self.problem.space.picks(architecture))
         proposal = self._accepted(self._ask())
         assert proposal is not None
@@ -236,5 +236,5 @@ class Proposer:
 
 
 def measured_ahead(trial: Trial) -> dict[str, float]:
-    """Return what was timed of a trial before its training, by name."""
+    """Return the metrics of a trial that were timed before its training, by name."""
     return {each.name: trial.values[each.name] for each in TIMED if each.name in trial.values}

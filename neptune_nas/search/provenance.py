@@ -1,4 +1,4 @@
-"""What a study began with: the space, the data and the machine, and whether a search agrees."""
+"""The provenance of a study: its space, data and machine, and whether a search agrees."""
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ CHECKED = ("data_fingerprint", "input_shape", "classes")
 
 
 def provenance(space: Space[Any], bench: Bench, reference: tuple[float, ...]) -> Facts:
-    """Return what is found about a space and what it is measured on, on this machine and now."""
+    """Return the current facts about a space, the data measured on, and this machine."""
     count = space.count()
     interval = "" if count.is_exact else f" ({count.low} to {count.high})"
     return Facts(
@@ -49,7 +49,7 @@ def provenance(space: Space[Any], bench: Bench, reference: tuple[float, ...]) ->
 def settings_for(folder: Folder, asked: Settings) -> Settings:
     """Return the settings to search by: those on disk if they agree with `asked`, else `asked`.
 
-    Raises `StudyError` naming the first difference to what the study began with.
+    Raises `StudyError` that names the first difference from what the study began with.
     """
     if not folder.exists:
         return asked
@@ -65,7 +65,7 @@ def settings_for(folder: Folder, asked: Settings) -> Settings:
 
 
 def differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any]]:
-    """Yield what a study began with and what is asked of it now, where they contradict."""
+    """Yield the contradictions between what a study began with and the present settings."""
     then, now = old.facts, asked.facts
     if asked.storage and asked.storage != old.storage:
         yield "storage", asked.storage, old.storage or "study.db"
@@ -86,7 +86,7 @@ def differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any]
 
 
 def write_if_new(folder: Folder, settings: Settings) -> None:
-    """Write the settings, unless they stand there already."""
+    """Write the settings unless the file exists."""
     if not folder.exists or read_settings(folder.settings) != settings:
         write_settings(folder, settings)
 
@@ -94,9 +94,9 @@ def write_if_new(folder: Folder, settings: Settings) -> None:
 def check_costs(
     folder: Path, trials: Iterable[Trial], count: Callable[[Any], Mapping[str, float]]
 ) -> None:
-    """Refuse to go on with a study one of whose trials has another exact cost than was stored.
+    """Refuse a study if an exact cost of one of its trials differs from the stored one.
 
-    `count`: the counted costs of an architecture as it is now. Raises `StudyError` for the first
+    `count`: returns the counted costs of an architecture now. Raises `StudyError` for the first
     such trial.
     """
     for trial in trials:
@@ -120,11 +120,11 @@ def _changed(folder: Path, trial: Trial, how: str) -> StudyError:
 
 
 def now() -> str:
-    """The present moment, ISO 8601 in UTC, to the second."""
+    """Return the current time, ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def versions() -> dict[str, str]:
-    """The versions that a score may depend on."""
+    """Return the versions of software that a score may depend on."""
     ours = {"python": platform.python_version(), "neptune-nas": __version__}
     return {**ours, **{package: version(package) for package in PACKAGES}}

@@ -1,4 +1,4 @@
-"""The corner that hypervolume is measured from: chance, and the largest cost admitted."""
+"""The reference point of hypervolume: the score of guessing, and the largest cost allowed."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -24,11 +24,11 @@ def reference_point(
     *,
     is_timed: bool = True,
 ) -> tuple[float, ...]:
-    """Return one number an objective; `guess`: what guessing scores, by metric.
+    """Return one number per objective; `guess`: the score of guessing, by metric.
 
-    A cost's is the limit of a constraint on it, or else the largest in the space. Where times are
-    measured, that would take too long: a quarter more than that of the network that costs most.
-    Raises `OptionError` for a scored objective of which less is better and no guess is known.
+    For a cost it is the limit of a constraint, or else the largest cost in the space. Where times
+    are measured, that search would take too long: it is 1.25 times the time of the network with the
+    most FLOPs. Raises `OptionError` for a scored objective to minimise that has no guess.
     """
     limits = {limit.name: limit.limit for limit in question.limits}
 
@@ -54,10 +54,10 @@ def _guessed(aim: Metric, guess: Mapping[str, float]) -> float:
 
 
 def costliest(space: Space[T], cost_of: Callable[[T], float]) -> T:
-    """The architecture that costs most: of all points of a small space, else found by climbing.
+    """Return the costliest architecture: of all in a small space, else one found by climbing.
 
-    The climb starts at the costliest of 500 uniform samples and tries 500 random edits; it finds a
-    corner that hypervolume can be measured from, not a proven maximum.
+    The climb starts at the costliest of 500 uniform samples and tries 500 random edits. The result
+    suits as a corner for hypervolume, but is not a proven maximum.
     """
     if space.is_exact and space.size <= 4 * SAMPLES:
         return max(space, key=cost_of)

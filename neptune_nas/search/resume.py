@@ -1,4 +1,4 @@
-"""A study's question asked again: to go on with it, or to measure more as it did."""
+"""Resumption of a study: the search with its question, to go on or to measure more."""
 
 from dataclasses import fields, replace
 from pathlib import Path
@@ -24,10 +24,10 @@ from neptune_nas.training.recipe import Recipe
 
 
 def arguments_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
-    """The arguments of `Search` that ask a `study.toml`'s question again.
+    """Return the arguments of `Search` that ask the question of a `study.toml` again.
 
-    `own`: the evaluator, where that is one of the user's own. Raises `StudyError` where it is
-    missing, or not what the study began with.
+    `own`: the evaluator, if it is one of the user's own. Raises `StudyError` where it is missing,
+    or is not the one that the study began with.
     """
     settings = read_settings(file)
     check_evaluator(file, settings.question, own)
@@ -36,13 +36,13 @@ def arguments_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
         recipe = decode(Recipe, question.pop("recipe"), "question.recipe")
     table, proxy = table_in(question.pop("evaluator")), question.pop("proxy")
     for name in ("evaluator_kwargs", "scored", "unit", "trains"):
-        del question[name]  # the evaluator itself has them
+        del question[name]  # the evaluator itself determines them
     more = {"recipe": recipe, "trials": settings.trials, "table": table, "proxy": proxy or None}
     return {**question, **more, "evaluator": own}
 
 
 def check_evaluator(file: Path, question: Question, own: Evaluator | None) -> None:
-    """Refuse an evaluator that is not what the study in `file` was asked of, or its lack."""
+    """Refuse an evaluator that is missing, or differs from that of the study in `file`."""
     asked = question.evaluator
     if own is None and asked != TRAINING.name and table_in(asked) is None:
         raise StudyError(
@@ -65,10 +65,10 @@ def search_of(
     space: str | Space[Any] | None = None,
     evaluator: Evaluator | None = None,
 ) -> Search:
-    """The search that made the study at `path`, to measure more as it did.
+    """Return the search that made the study at `path`, so that more can be measured.
 
-    `storage`: the database that the study names, with its password. `space`: where the study's
-    space is now, if not where it was. `evaluator`: that of a study which began with one.
+    `storage`: the URL of the study's database, with its password. `space`: the present place of the
+    study's space, if it has moved. `evaluator`: the user's own, if the study began with one.
     """
     path = Path(path)
     folder = open_folder(path)
@@ -85,15 +85,15 @@ def search_of(
 
 
 def study_of(search: Search) -> Study:
-    """The study of a search that was made before, its records those of the search's own space."""
+    """Return the study of a search that has begun, with the records of the search's space."""
     allow = tuple(record_classes(search.found_space.template))
     return read_study(search.folder.path, search.storage, allow)
 
 
 def check_same(search: Search, study: Study) -> None:
-    """Refuse to measure more for a study that began otherwise, or with other data or space."""
+    """Refuse further measurements for a study with another question, data set or space."""
     settings, facts = study.settings, study.settings.facts
-    # Where its space lies may have changed; whether it is the same space, the fingerprint says.
+    # The space may have moved; the fingerprint tells whether it is the same.
     asked = replace(search.question, space=settings.question.space)
     for what, ours, theirs in (
         *unlike(settings.question, asked),

@@ -1,4 +1,4 @@
-"""A search at work: from its parts to the study with its tables, report and best."""
+"""The run of a search, from its parts to the study with its tables, report and best."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,18 +31,18 @@ from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted
 
-COUNTS_EVERY = 25  # results between two notes of the sums that no trial holds
+COUNTS_EVERY = 25  # results between two writes of the totals that no trial records
 
 
 def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
     """Search until it is over, then write the study's tables, report and best, as `Search.run`.
 
-    What was found is written too where the search ends with an error, which is then raised.
+    If the search ends with an error, the results so far are written before it is raised.
     """
     end_if_unguarded()
     search, folder = parts.search, parts.search.folder
     if search.engine == "local":
-        start_fork_server(own_modules(parts.evaluator))  # it imports while facts are found
+        start_fork_server(own_modules(parts.evaluator))  # its imports overlap with `facts`
     if not folder.exists:
         parts.slots  # noqa: B018  # refuses what this machine or the cluster lacks
     if parts.slow_start:
@@ -66,7 +66,7 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
             coordinator.watch = progress_to(watch, settings, coordinator.trials.values())
             run_session(coordinator, store, parts.engine)
         except BaseException:
-            with suppress(NeptuneError):  # the first mistake is the one to tell
+            with suppress(NeptuneError):  # the first error is the one to report
                 write_outputs(snapshot(folder, settings, store))
             raise
         study = snapshot(folder, settings, store)
@@ -75,7 +75,7 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
 
 
 def surprises(begun: int, asked: int, given: int) -> Iterator[str]:
-    """Yield that so many trials in all are fewer than have begun, or leave no room for `given`."""
+    """Yield sentences on a total below the trials begun, and on `given` ones without room."""
     if begun > asked:
         yield (
             f"The study has {counted(begun, 'trial')} already, more than the {asked} in all that "
@@ -86,7 +86,7 @@ def surprises(begun: int, asked: int, given: int) -> Iterator[str]:
 
 
 def coordinator_of(parts: Assembly, store: Store, first: Sequence[Any]) -> Coordinator:
-    """Return the one who asks, submits and tells."""
+    """Return the coordinator of a search."""
     search, question = parts.search, parts.search.question
     aims = directions(question.aims)
     return Coordinator(
@@ -104,13 +104,13 @@ def coordinator_of(parts: Assembly, store: Store, first: Sequence[Any]) -> Coord
 def progress_to(
     watch: OnProgress, settings: Settings, earlier: Iterable[Trial]
 ) -> Callable[[Coordinator, Trial], None]:
-    """Return what tells `watch` after each result how far the search is."""
+    """Return a function that reports progress to `watch` after each result."""
     tracker = Tracker(settings, earlier)
     return lambda coordinator, trial: watch(tracker.progress(len(coordinator.trials), trial))
 
 
 def run_session(coordinator: Coordinator, store: Store, make_engine: Callable[[], Engine]) -> None:
-    """Search until it is over; an engine is made only if there is anything to do."""
+    """Search until it is over; an engine is started only if there is work."""
     if not coordinator.has_work:
         return
     began, before, results = monotonic(), {**store.counts(), "began": time()}, count(1)
@@ -139,7 +139,7 @@ def run_session(coordinator: Coordinator, store: Store, make_engine: Callable[[]
 def spent(
     before: Mapping[str, float], coordinator: Coordinator, engine: Engine, seconds: float
 ) -> dict[str, float]:
-    """Return the sums that no trial holds: those of earlier sessions and of this one."""
+    """Return the totals that no trial records, over earlier sessions and this one."""
     session = {
         "duplicates": coordinator.proposer.duplicates,
         "infeasible": coordinator.proposer.infeasible,

@@ -1,4 +1,4 @@
-"""Whether a space holds only networks that can be built, and whether it holds a given one."""
+"""Checks of a space: that its networks can be built, and that it contains an architecture."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,10 +20,10 @@ CHANNELS, OUTPUTS = 3, 10
 
 
 def check_space(name: str) -> str:
-    """Build a uniform sample on the meta device, and say in a sentence what was found.
+    """Build a uniform sample on the meta device, and return a sentence on the result.
 
-    The images are of the first of some sizes for which all can be built. Raises `SpaceError`, or
-    `ArchitectureError` for what the first size lacks where there is none.
+    The images have the first of some sizes for which all can be built. Where there is none, raises
+    the `SpaceError` or `ArchitectureError` of the first size.
     """
     space, rng = find_space(name), Random(0)
     sample = [space.sample(rng) for _ in range(SAMPLES)]
@@ -38,7 +38,7 @@ def check_space(name: str) -> str:
 
 
 def _counted(sample: Sequence[Any], sides: Sequence[int]) -> tuple[int, list[float]]:
-    """Return the first side with which all architectures can be built, and their FLOPs, rising."""
+    """Return the first side for which all architectures can be built, and their FLOPs, rising."""
     refusals: list[ArchitectureError] = []
     for side in sides:
         model = CostModel((CHANNELS, side, side), OUTPUTS)
@@ -50,7 +50,10 @@ def _counted(sample: Sequence[Any], sides: Sequence[int]) -> tuple[int, list[flo
 
 
 def check_inside(name: str, file: Path, allow: Iterable[type] = ()) -> str:
-    """Say the number of a stored architecture in a space, or raise `SpaceError` if it has none."""
+    """Return a sentence with the number of a stored architecture in a space.
+
+    Raises `SpaceError` where the space does not contain it.
+    """
     space = find_space(name)
     item = load(file, (*records_of(find_module(name)), *allow))
     if item.architecture not in space:

@@ -1,4 +1,4 @@
-"""Architectures that a search is told to try first: read, and refused where it could not."""
+"""Architectures that a search is told to try first: read, and checked for feasibility."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,19 +19,18 @@ from neptune_nas.text import counted
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An architecture, and how messages name it."""
+    """An architecture, with its name in messages."""
 
     architecture: Any
     name: str
 
 
 def given_in(first: Sequence[object], space: Space[Any]) -> Iterator[Given]:
-    """The architectures that the items of `first` stand for.
+    """Yield the architectures that the items of `first` stand for.
 
-    An item is an architecture, an exported one, a trial, a study, of which its front is meant, or
-    where one of these lies: an exported architecture's file or a study's folder. Raises
-    `OptionError` for a study without a front and for records that the space does not have, and
-    what `load` and `read_study` raise.
+    An item is an architecture, an exported one or its file, a trial, or a study or its folder,
+    which stands for its front. Raises `OptionError` for a study without a front and for records
+    that the space does not have, and as `load` and `read_study` do.
     """
     for i, item in enumerate(first):
         name = f"`first[{i}]`"
@@ -71,7 +70,7 @@ def _front(study: Study) -> Iterator[Given]:
 
 
 def leftover(given: int, left: int) -> str:
-    """Return in a sentence that more architectures are `given` than trials `left`; else empty."""
+    """Return a sentence if more architectures are `given` than trials are `left`, else ""."""
     if given <= (room := max(0, left)):
         return ""
     return (
@@ -81,7 +80,7 @@ def leftover(given: int, left: int) -> str:
 
 
 def first_of(parts: Assembly) -> tuple[Any, ...]:
-    """Return the architectures of `first` that the study has not begun to try, each network once.
+    """Return the architectures of `first` that the study has not tried, each network once.
 
     Raises `OptionError` for one that is not in the space, cannot be built, or breaks a constraint.
     """

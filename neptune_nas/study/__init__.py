@@ -1,1 +1,1 @@
-"""All trials of one question, on disk: what was asked, what came out, and all that follows."""
+"""Studies: the trials of one question on disk, and everything derived from them."""

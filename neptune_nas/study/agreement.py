@@ -1,4 +1,4 @@
-"""How well one ranking of architectures agrees with another, and how sure that is."""
+"""Rank correlation between two rankings of architectures, with confidence intervals."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -11,15 +11,15 @@ from scipy.stats import bootstrap, kendalltau, spearmanr
 
 from neptune_nas.metrics.pareto import Floats
 
-LEAST = 4  # architectures: fewer have no ranking to speak of
+LEAST = 4  # architectures: a ranking of fewer says nothing
 _RESAMPLES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """A rank correlation, -1..1, and its 95% interval, by resampling the architectures.
+    """A rank correlation in -1..1, with its 95% interval from a bootstrap over architectures.
 
-    All three are NaN where one of the rankings is a single tie.
+    All three numbers are NaN where one of the rankings is a single tie.
     """
 
     value: float
@@ -29,9 +29,9 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well `values` rank architectures as `truth` does, more is better in both.
+    """The agreement of two rankings: by `values` and by `truth`, more is better in both.
 
-    The correlations are worked out when they are asked for: their intervals take a while.
+    The correlations are computed on first use, since their intervals take a while.
     """
 
     name: str
@@ -55,9 +55,9 @@ class Agreement:
 
 
 def agreement(name: str, values: Sequence[float], truth: Sequence[float]) -> Agreement | None:
-    """Return the agreement of values with the truth.
+    """Return the agreement of values with the truth, or None for fewer than 4 architectures.
 
-    Architectures without a finite value are left out; None where fewer than 4 remain.
+    Architectures without a finite value are left out.
     """
     pairs = np.array([values, truth], dtype=np.float64)
     x, y = pairs[:, np.isfinite(pairs).all(axis=0)].tolist()
@@ -69,7 +69,7 @@ def _correlation(of: Callable[..., Any], x: Sequence[float], y: Sequence[float])
         return float(of(x, y).statistic)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a resample of few is a single tie
+        warnings.simplefilter("ignore")  # a resample of few may be a single tie
         value = statistic(np.array(x), np.array(y))
         drawn = bootstrap(
             (x, y),

@@ -1,6 +1,6 @@
-"""Rank fidelity: do the rungs of a study rank as training at full budget does?
+"""Rank fidelity: how well the rungs of a study rank architectures, compared with full budget.
 
-`audit.json` keeps what was measured, as it comes; what follows from it is worked out on reading.
+`audit.json` stores the measurements as they arrive; everything else is computed on reading.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,18 +17,18 @@ from neptune_nas.study.measured_file import read_measured, write_measured
 from neptune_nas.study.settings import Question
 from neptune_nas.study.trial import Trial
 
-RELIABLE = 0.5  # Kendall's tau of the last rung with the truth
-ENOUGH = 8  # architectures: of fewer, a high tau is no evidence
+RELIABLE = 0.5  # least Kendall's tau of the last rung with the truth
+ENOUGH = 8  # architectures: with fewer, a high tau is no evidence
 NEEDED = f"an audit needs {LEAST} architectures to compare, and {ENOUGH} for a verdict"
 NAN = float("nan")
-SIZES = (PARAMS, COST)  # what costs nothing to rank by
+SIZES = (PARAMS, COST)  # metrics that cost nothing to rank by
 
 Agreements = tuple[Agreement, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """One trial's architecture at full budget, and what zero-cost proxies say of it."""
+    """The score of one trial's architecture at full budget, with its zero-cost proxies."""
 
     number: Count
     key: str
@@ -38,7 +38,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What an audit has measured so far: `epochs` is the full budget."""
+    """The measurements of an audit so far; `epochs` is the full budget."""
 
     epochs: Size
     truths: tuple[Truth, ...] = ()
@@ -46,11 +46,11 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """How the study's rungs, proxies and sizes rank `count` architectures against full budget.
+    """The agreement of rungs, proxies and sizes with full budget, over `count` architectures.
 
-    `epochs`: that budget, which `budget` says in words. `rungs`: from the lowest to the last, which
-    the study is ranked by. `others`: what costs almost nothing. `failed`: architectures that could
-    not be trained to the end.
+    `epochs`: the full budget; `budget`: the same in words. `rungs`: from the lowest to the last, by
+    which the study is ranked. `others`: proxies and sizes, which cost almost nothing. `failed`:
+    architectures whose training failed.
     """
 
     epochs: int
@@ -62,12 +62,12 @@ class Audit:
 
     @property
     def reliable(self) -> bool:
-        """Whether the last rung ranks well enough: a tau of at least 0.5, of 8 at the least."""
+        """Whether the last rung ranks well enough: tau at least 0.5 of at least 8 architectures."""
         return self.count >= ENOUGH and self.rungs[-1].tau.value >= RELIABLE
 
     @property
     def verdict(self) -> str:
-        """What the audit says, in a sentence."""
+        """A sentence that states the result."""
         tau = self.rungs[-1].tau
         said = "ranking reliable" if self.reliable else "ranking unreliable"
         if self.count < ENOUGH:
@@ -82,9 +82,9 @@ class Audit:
 def pick(
     ranked: Sequence[Trial], count: int, seed: int, known: Collection[int] = ()
 ) -> Iterator[Trial]:
-    """Trials spread over the range of scores: one at random of each of `count` equal shares.
+    """Yield trials spread over the range of scores: a random one from each of `count` quantiles.
 
-    A trial whose number is `known`, measured before, stands for its share.
+    A trial whose number is `known`, since it was measured before, is preferred in its quantile.
     """
     rng = Random(seed)
     ordered = sorted(ranked, key=lambda t: (t.score.main if t.score else 0.0, t.number))
@@ -95,7 +95,7 @@ def pick(
 
 
 def audit_of(measured: Measured, trials: Sequence[Trial], question: Question) -> Audit | None:
-    """What the measurements say of a study's trials; None while they are too few."""
+    """Return the audit of a study's trials, or None while there are too few measurements."""
     by_key = {trial.key: trial for trial in trials}
     good = [truth for truth in measured.truths if truth.score.ok and truth.key in by_key]
     audited = [by_key[truth.key] for truth in good]
@@ -122,17 +122,17 @@ def audit_of(measured: Measured, trials: Sequence[Trial], question: Question) ->
 
 
 def agreements(columns: Mapping[str, Sequence[float]], truth: Sequence[float]) -> Agreements:
-    """The agreement of each column with the truth, where there are enough values."""
+    """Return the agreement of each column with the truth, where it has enough values."""
     return tuple(filter(None, (agreement(name, values, truth) for name, values in columns.items())))
 
 
 def rung_name(question: Question, level: int) -> str:
-    """A rung in a few letters."""
+    """Return a short label of a rung."""
     return f"rung 0 ({question.proxy})" if level == 0 and question.proxy else f"rung {level}"
 
 
 def value_at(trial: Trial, level: int) -> float:
-    """The mean of a trial's scores at a rung; NaN without any."""
+    """Return the mean of a trial's scores at a rung; NaN without any."""
     scores = trial.scores_at(level)
     return fmean(score.rank_value for score in scores) if scores else NAN
 
@@ -152,5 +152,5 @@ def write_audit(file: Path, measured: Measured) -> None:
 
 
 def read_audit(file: Path) -> Measured:
-    """Return what `write_audit` wrote; raises `FileFormatError` for another file."""
+    """Return the content of an `audit.json`; raises `FileFormatError` for a malformed file."""
     return read_measured(file, Measured)

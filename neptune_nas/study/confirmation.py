@@ -1,8 +1,8 @@
-"""Whether the best trials are as good as they look: their scores with further seeds.
+"""Confirmation: further seeds for the best trials, to see if they are as good as they look.
 
-Whoever picks the best of many noisy scores picks luck too. `confirmations.json` keeps what the same
-networks score with other seeds, as it comes; a trial's accuracy is then the mean over all of them,
-the score that it was chosen for included, so that it stays a little too high.
+Selecting the best of many noisy scores also selects luck. `confirmations.json` stores the scores of
+the same networks with other seeds, as they arrive. A trial's accuracy is then the mean over all of
+them, which includes the score that it was selected for, so it stays a little too high.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 
-PLACES = 5  # of a ranking, unless it is said
+PLACES = 5  # default number of places of a ranking
 
 Confirmations = Mapping[str, tuple[Score, ...]]
 """Further scores by the key of their network."""
@@ -28,11 +28,10 @@ Confirmations = Mapping[str, tuple[Score, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What is to be sure: `seeds` good scores of each trial of the front, or of the `top` by `by`.
+    """The trials to confirm, with `seeds` good scores each: the front, or the `top` by a ranking.
 
-    `seeds`: the search's own included. `by`: a ranking of `Study.ranking`; None is the Pareto
-    front, and then all of it counts, but with a single objective, whose front is one trial, it is
-    accuracy.
+    `seeds`: including the search's own. `by`: a ranking of `Study.ranking`; None is the whole
+    Pareto front, except that with a single objective, whose front is one trial, it is accuracy.
 
     Raises `OptionError` for numbers that leave nothing to confirm.
     """
@@ -49,9 +48,9 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What the last confirmation was asked for: a goal, and how many evaluations at most.
+    """The goal of the last confirmation, and the most evaluations that it may make.
 
-    `most`: over all confirmations of the study, failed ones too; None for as many as it takes.
+    `most`: over all confirmations of the study, failed ones included; None for no limit.
     """
 
     goal: Goal
@@ -59,13 +58,13 @@ class Aim:
 
 
 def ranked_by(study: Study, goal: Goal) -> str | None:
-    """The ranking whose first places the goal names; None for the Pareto front."""
+    """Return the ranking whose first places the goal selects; None for the Pareto front."""
     is_single = len(study.settings.question.objectives) == 1
     return study.settings.question.main.name if goal.by is None and is_single else goal.by
 
 
 def chosen(study: Study, goal: Goal) -> list[Trial]:
-    """The trials that the goal names, as they stand now; of the front the most accurate first.
+    """Return the trials that the goal selects at present; those of the front most accurate first.
 
     Raises `OptionError` for an unknown ranking and `StudyError` where nothing can be ranked.
     """
@@ -77,14 +76,14 @@ def chosen(study: Study, goal: Goal) -> list[Trial]:
 
 
 def unsure(study: Study, goal: Goal) -> list[Trial]:
-    """Those of them that the goal still asks a score of, those with the fewest first."""
+    """Return the selected trials that lack scores, those with the fewest confirmations first."""
     question = study.settings.question
     lacking = [trial for trial in chosen(study, goal) if missing_seeds(question, trial, goal)]
     return sorted(lacking, key=lambda trial: len(trial.confirmations))
 
 
 def missing_seeds(question: Question, trial: Trial, goal: Goal) -> list[int]:
-    """The seeds, in their order, that a trial has no good score with but should have."""
+    """Return the seeds, in their order, for which a trial lacks a good score."""
     repeats = range(question.repeats, goal.seeds)
     wanted = [seed_for(question.seed, trial.key, repeat) for repeat in repeats]
     good = {score.seed for score in trial.confirmations if score.ok}
@@ -92,17 +91,17 @@ def missing_seeds(question: Question, trial: Trial, goal: Goal) -> list[int]:
 
 
 def confirmed(trials: Sequence[Trial], confirmations: Confirmations) -> tuple[Trial, ...]:
-    """The trials with their further scores."""
+    """Return the trials with their further scores."""
     return tuple(replace(t, confirmations=confirmations.get(t.key, ())) for t in trials)
 
 
 def as_searched(trials: Iterable[Trial]) -> tuple[Trial, ...]:
-    """The trials as the search left them, to tell how it went or compare it with another."""
+    """Return the trials without confirmations, to judge the search or compare it with another."""
     return tuple(replace(trial, confirmations=()) for trial in trials)
 
 
 def with_confirmation(study: Study, number: int, score: Score) -> Study:
-    """The study with one more score of a trial, in the place of an earlier one with that seed."""
+    """Return the study with one more score of a trial, which replaces one with the same seed."""
     return replace(
         study,
         trials=tuple(
@@ -113,12 +112,12 @@ def with_confirmation(study: Study, number: int, score: Score) -> Study:
 
 
 def others(trial: Trial, score: Score) -> Iterator[Score]:
-    """The confirmations of a trial with another seed than a score's."""
+    """Yield the confirmations of a trial with other seeds than that of a score."""
     return (other for other in trial.confirmations if other.seed != score.seed)
 
 
 def evaluations_of(trials: Iterable[Trial]) -> int:
-    """How many evaluations confirmed these trials, failed ones too."""
+    """Return the number of evaluations that confirmed these trials, failed ones included."""
     return sum(len(trial.confirmations) for trial in trials)
 
 
@@ -136,7 +135,7 @@ def write_confirmations(file: Path, trials: Sequence[Trial], aim: Aim) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """An aim as it stands in the file."""
+    """An aim in the form of the file."""
 
     seeds: int
     by: str | None
@@ -148,7 +147,7 @@ class _Asked:
 
     @property
     def aim(self) -> Aim:
-        """The same in two parts."""
+        """The goal and the limit of evaluations."""
         return Aim(Goal(self.seeds, self.by, self.top), self.most)
 
 
@@ -163,16 +162,16 @@ class _Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What a file holds."""
+    """The content of a `confirmations.json`."""
 
     trials: tuple[_Confirmed, ...]
     aim: _Asked | None = None
 
 
 def read_confirmations(file: Path) -> Confirmations:
-    """Return what a `confirmations.json` holds, if there is one.
+    """Return the further scores in a `confirmations.json`; none if there is no such file.
 
-    Raises `FileFormatError` for another file.
+    Raises `FileFormatError` for a malformed file.
     """
     if not file.exists():
         return {}
@@ -180,7 +179,7 @@ def read_confirmations(file: Path) -> Confirmations:
 
 
 def read_aim(file: Path) -> Aim | None:
-    """Return what the confirmation was asked for that wrote `file`; None where none says so.
+    """Return the aim of the last confirmation in `file`; None where it states none.
 
     Raises `FileFormatError` as `read_confirmations` does.
     """

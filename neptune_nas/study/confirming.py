@@ -1,4 +1,4 @@
-"""How far it is with confirming the best trials of a study."""
+"""Progress of the confirmation of a study's best trials."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from neptune_nas.study.study import Study
 
 @dataclass(frozen=True, slots=True)
 class Confirming:
-    """`done` of `total` further scores are in; `unsure` trials have fewer than they should.
+    """Progress: `done` of `total` further scores exist, and `unsure` trials lack some.
 
-    The total changes with who is among the best: one that comes up is to be scored again in turn.
-    It ends with as many evaluations as were asked for at most, though some trials stay unsure.
+    The total changes with the selection: a trial that moves up is to be confirmed in turn.
+    Confirmation ends with the limit of evaluations, even if some trials still lack scores.
     """
 
     done: int
@@ -20,7 +20,7 @@ class Confirming:
 
 
 def confirming(study: Study, aim: Aim) -> Confirming:
-    """Where a study stands with what an aim asks for.
+    """Return the progress of a study towards an aim.
 
     Raises `OptionError` for an unknown ranking and `StudyError` where nothing can be ranked.
     """

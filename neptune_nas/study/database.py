@@ -1,4 +1,4 @@
-"""The database of a study: its URL, opening it, and Optuna's storage on top of it."""
+"""The database of a study: its URL, how it is opened, and the Optuna storage in it."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "trial_user_attributes": ("trial_id", "key", "value_json"),
     "trial_system_attributes": ("trial_id", "key", "value_json"),
 }
-"""What is written of a trial beside itself: columns by table."""
+"""The columns that are written for a new trial besides its own row, by table."""
 
 INSERTS = {
     table: sqlalchemy.table(table, *map(sqlalchemy.column, columns)).insert()
@@ -34,12 +34,12 @@ INSERTS = {
 
 
 class QuickStorage(RDBStorage):
-    """Optuna's storage, with three statements for a new running trial in place of some hundred.
+    """Optuna's storage, with three statements for a new running trial instead of a hundred or more.
 
     Optuna looks up the trial before each parameter and attribute, and the parameter's earlier
-    distribution. All are known here: the trial was made in the same transaction, and a path has the
-    same options in all of a study. Method and tables are Optuna's own affair, so both are compared
-    with what they were.
+    distribution. All are known here: the trial is created in the same transaction, and a path has
+    the same options throughout a study. The method and the tables are private to Optuna, so both
+    are checked for changes.
     """
 
     def _get_prepared_new_trial(
@@ -60,7 +60,7 @@ class QuickStorage(RDBStorage):
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether the tables have the columns that are written, a number of their own, no more."""
+        """Whether the tables have the columns that are written, a primary key, and no others."""
         inspector = sqlalchemy.inspect(self.engine)
         return all(
             {column["name"] for column in inspector.get_columns(table)}
@@ -70,7 +70,7 @@ class QuickStorage(RDBStorage):
 
 
 def rows_of(trial: FrozenTrial) -> dict[str, list[tuple[Any, ...]]]:
-    """What is to be written of a trial, as rows of each table without the trial's number."""
+    """Return the rows to write for a trial, by table, without the trial's id."""
     kinds = trial.distributions.items()
     return {
         "trial_params": [
@@ -83,7 +83,7 @@ def rows_of(trial: FrozenTrial) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def is_known(theirs: type[RDBStorage]) -> bool:
-    """Whether this release of Optuna has the method that `QuickStorage` replaces, as it was."""
+    """Return whether Optuna's storage still has the method that `QuickStorage` replaces."""
     name = QuickStorage._get_prepared_new_trial.__name__
     method = getattr(theirs, name, None)
     ours = signature(QuickStorage._get_prepared_new_trial).parameters
@@ -91,7 +91,7 @@ def is_known(theirs: type[RDBStorage]) -> bool:
 
 
 def require_database(url: str, name: str) -> None:
-    """Refuse an SQLite URL whose file is gone, which would be made anew without the trials."""
+    """Refuse an SQLite URL whose file is missing, since it would be created without the trials."""
     file = Path(url.removeprefix(SQLITE))
     if not file.is_file():
         raise StudyError(
@@ -101,23 +101,23 @@ def require_database(url: str, name: str) -> None:
 
 
 def storage_at(url: str) -> BaseStorage:
-    """Optuna's storage at a URL."""
+    """Return Optuna's storage at a URL."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     kind = QuickStorage if is_known(RDBStorage) else RDBStorage
     return optuna.storages.get_storage(kind(url, engine_kwargs=_engine_options(url)))
 
 
 def has_studies(url: str, made: Path) -> bool:
-    """Whether studies have begun in the database at a URL, which is left as it is.
+    """Return whether the database at a URL contains studies; the database is left unchanged.
 
-    `made`: a folder that will be there once it is used. Raises `StudyError` where the database
-    cannot be opened or, if it is a file, not be made.
+    `made`: the study's folder, which need not exist yet. Raises `StudyError` where the database
+    cannot be opened or, if it is a file, cannot be created.
     """
     with opening(url):
         place = sqlalchemy.make_url(url)
         if place.get_backend_name() == "sqlite" and not Path(place.database or MEMORY).exists():
             check_room(url, Path(place.database or MEMORY).absolute().parent, made.absolute())
-            return False  # to ask the database would be to make it
+            return False  # connecting would create the file
         engine = sqlalchemy.create_engine(url)
         try:
             return sqlalchemy.inspect(engine).has_table("studies")
@@ -126,7 +126,7 @@ def has_studies(url: str, made: Path) -> bool:
 
 
 def check_room(url: str, folder: Path, made: Path) -> None:
-    """Refuse a folder that no database can be made in; raises `StudyError`."""
+    """Raise `StudyError` for a folder in which no database can be created."""
     check_writable(folder)
     if folder != made and not folder.is_dir():
         raise StudyError(f"storage {url} needs the folder {folder}, but there is none: make it.")
@@ -134,7 +134,7 @@ def check_room(url: str, folder: Path, made: Path) -> None:
 
 @contextmanager
 def opening(url: str) -> Iterator[None]:
-    """Say in a sentence why a storage cannot be opened, whatever its driver raises."""
+    """Turn any error of a database driver into a one-sentence `StudyError`."""
     try:
         yield
     except StudyError:
@@ -145,12 +145,12 @@ def opening(url: str) -> Iterator[None]:
 
 
 def sqlite_url(path: Path) -> str:
-    """The URL of an SQLite file. Raises `StudyError` for a path that a URL cannot hold."""
+    """Return the URL of an SQLite file; raises `StudyError` for a path that a URL cannot hold."""
     if "?" in str(path.resolve()):
         raise StudyError(f"study folder {path.parent} must not have a ? in its path: rename it.")
     return f"{SQLITE}{path.resolve()}"
 
 
 def _engine_options(url: str) -> dict[str, Any]:
-    # A reader (`status`, a dashboard) may hold SQLite's lock for a moment: wait for it.
+    # A reader (`status`, a dashboard) may hold SQLite's lock for a moment.
     return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}

@@ -1,4 +1,4 @@
-"""A trial of a study as an exported architecture."""
+"""Export of a trial as an architecture."""
 
 from neptune_nas.errors import OptionError
 from neptune_nas.models.architecture_file import ExportedArchitecture
@@ -7,10 +7,10 @@ from neptune_nas.study.trial import Trial
 
 
 def export_trial(study: Study, trial: Trial) -> ExportedArchitecture:
-    """A trial's architecture with its costs, its scores, and where they come from.
+    """Return a trial's architecture with its costs, its scores and their origin.
 
     `build` makes it a network, `Training` trains it, `save` writes it. Raises `OptionError` for
-    what is no trial, such as the number of one.
+    anything but a trial, such as the number of one.
     """
     if not isinstance(trial, Trial):
         raise OptionError(

@@ -1,4 +1,4 @@
-"""A study's folder: what lies where, who may write to it, and `study.toml` in and out."""
+"""The folder of a study: its files, its locks, and reading and writing of `study.toml`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ class Folder:
 
     @property
     def settings(self) -> Path:
-        """Everything that was asked, and of what."""
+        """The file with the question and the facts of the study."""
         return self.path / "study.toml"
 
     @property
@@ -38,37 +38,37 @@ class Folder:
 
     @property
     def audit(self) -> Path:
-        """What an audit measured, if there was one."""
+        """The measurements of an audit, if there was one."""
         return self.path / "audit.json"
 
     @property
     def confirmations(self) -> Path:
-        """The scores of the best trials with further seeds, if they were confirmed."""
+        """Further scores of the best trials, if they were confirmed."""
         return self.path / "confirmations.json"
 
     @property
     def references(self) -> Path:
-        """The scores of hand-designed networks, if any were trained."""
+        """Scores of reference networks, if any were trained."""
         return self.path / "references.json"
 
     @property
     def baselines(self) -> Path:
-        """The folder of other samplers' studies of the same question."""
+        """The folder of the studies of other samplers on the same question."""
         return self.path / "baselines"
 
     @property
     def shared(self) -> Path:
-        """The folder of what an evaluator makes once for all workers."""
+        """The folder of files that an evaluator makes once for all workers."""
         return self.path / "shared"
 
     @property
     def lock(self) -> Path:
-        """Held by the process that searches, or measures more."""
+        """The lock of the process that searches or makes other measurements."""
         return self.path / "study.lock"
 
     @property
     def confirm_lock(self) -> Path:
-        """Held too by the process that confirms the best trials."""
+        """The further lock of the process that confirms the best trials."""
         return self.path / "confirm.lock"
 
     @property
@@ -78,7 +78,7 @@ class Folder:
 
     @property
     def is_in_use(self) -> bool | None:
-        """Whether a process searches here now, or measures more; None where it cannot be known."""
+        """Whether a process searches or measures here now; None where it cannot be known."""
         return is_locked(self.lock)
 
     @property
@@ -88,16 +88,16 @@ class Folder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other searches, and what measures for it, out of this study while inside.
+        """Lock the study inside the context, against other searches and measurements.
 
-        Raises `StudyError` if one is at work already; the lock of a killed search is gone with it.
+        Raises `StudyError` if it is locked already. The lock of a killed process is released.
         """
         with locked(self.lock, self._busy):
             yield
 
     @contextmanager
     def locked_to_confirm(self) -> Iterator[None]:
-        """The same, with a second lock that tells others what is done inside."""
+        """Lock the study inside the context, and mark that it is being confirmed."""
         with self.locked(), locked(self.confirm_lock, self._busy):
             yield
 
@@ -110,7 +110,7 @@ class Folder:
 
 
 def open_folder(path: Path) -> Folder:
-    """The folder of the study at `path`; raises `StudyError` where there is none."""
+    """Return the folder of the study at `path`; raises `StudyError` where there is none."""
     folder = Folder(path)
     if not folder.exists:
         raise StudyError(no_study(path))
@@ -123,23 +123,23 @@ def write_settings(folder: Folder, settings: Settings) -> None:
 
 
 def read_settings(file: Path) -> Settings:
-    """Read a `study.toml`; raises `FileFormatError` naming the field that is wrong."""
+    """Return the content of a `study.toml`; raises `FileFormatError` that names a wrong field."""
     return read_toml(file, Settings)
 
 
 def write_toml(file: Path, record: Any) -> None:
-    """Write a record as TOML, with the version of its form."""
+    """Write a record as TOML, with the version of the format."""
     write_file(file, tomli_w.dumps(_without_none({"version": VERSION, **encode(record)})))
 
 
 def read_toml(file: Path, cls: type[R]) -> R:
-    """Return the record that `write_toml` wrote; raises `FileFormatError` naming what is wrong."""
+    """Return the record that `write_toml` wrote; raises `FileFormatError` that names the error."""
     with located(file):
         return decode(cls, versioned(parse_toml(read_file(file)), VERSION))
 
 
 def _without_none(value: Any) -> Any:
-    """Return what TOML can hold, which has no None."""
+    """Return a value without its None items, which TOML cannot hold."""
     if isinstance(value, dict):
         return {name: _without_none(item) for name, item in value.items() if item is not None}
     return [_without_none(item) for item in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Trials as a table, one row each. The columns are documented in `docs/files.md`."""
+"""Trials as a table, one row each; `docs/files.md` documents the columns."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,13 +20,13 @@ from neptune_nas.study.settings import Settings
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import redact
 
-PICK = "pick:"  # marks the columns that hold what was picked at an open field
+PICK = "pick:"  # prefix of columns with the option at an open field
 
 
 def column_of(metric: Metric) -> str:
-    """Return the name of a metric's column, which tells a unit that is no count's.
+    """Return the name of a metric's column, with the unit if it is not a count.
 
-    >>> column_of(TIMED[0]), column_of(COUNTED[0])
+    >>> column_of(COSTS[-1]), column_of(COUNTED[0])
     ('latency_ms', 'flops')
     """
     return f"{metric.name}_ms" if metric.unit == "ms" else metric.name
@@ -35,10 +35,10 @@ def column_of(metric: Metric) -> str:
 def trials_frame(
     settings: Settings, ranked: tuple[Trial, ...], trials: Sequence[Trial], picks: bool = True
 ) -> pd.DataFrame:
-    """One row for each of the `trials` of a study, in the order given.
+    """Return one row for each of the `trials` of a study, in the given order.
 
-    `ranked`: those of the study that count for its front and its noise. `picks` adds one column
-    for each open field of the space.
+    `ranked`: the trials that determine the study's front and noise. `picks` adds one column for
+    each open field of the space.
     """
     on_front = {trial.number for trial in pareto_front(settings.question, ranked)}
     spread, (main, *further) = noise(ranked), settings.question.scored

@@ -1,4 +1,4 @@
-"""Which of a study's trials may be ranked, which no other dominates, and how much they dominate."""
+"""Pareto fronts of a study's trials, and the hypervolume that trials dominate."""
 
 from collections.abc import Sequence
 from operator import le
@@ -11,7 +11,7 @@ from neptune_nas.study.trial import State, Trial
 
 Losses = tuple[float, ...]
 Front = list[tuple[Trial, Losses]]
-"""Trials, each with its objectives as losses, none of them as good as another in all."""
+"""Trials with their objectives as losses, of which none dominates or equals another."""
 
 
 def ranked_trials(question: Question, trials: Sequence[Trial]) -> tuple[Trial, ...]:
@@ -25,12 +25,12 @@ def ranked_trials(question: Question, trials: Sequence[Trial]) -> tuple[Trial, .
 
 
 def losses_of(question: Question, trial: Trial) -> Losses:
-    """The trial's objectives, turned so that less is better."""
+    """Return the trial's objectives, turned so that less is better."""
     return losses(question.aims, values_of(question.aims, trial))
 
 
 def undominated(question: Question, trials: Sequence[Trial]) -> list[Trial]:
-    """The trials that no other of them dominates, in their order."""
+    """Return the trials that no other of them dominates, in the given order."""
     if not trials:
         return []
     keep = non_dominated([losses_of(question, trial) for trial in trials])
@@ -38,21 +38,21 @@ def undominated(question: Question, trials: Sequence[Trial]) -> list[Trial]:
 
 
 def pareto_front(question: Question, trials: Sequence[Trial]) -> tuple[Trial, ...]:
-    """The same, those of the least cost first."""
+    """Return the trials that no other of them dominates, least FLOPs first."""
     return tuple(sorted(undominated(question, trials), key=lambda trial: value_of(COST, trial)))
 
 
 def enter(front: Front, new: tuple[Trial, Losses]) -> Front:
-    """The front with a trial on it; the very same list if some trial there is as good or better."""
+    """Return the front with a trial added; the same list if a trial on it is as good or better."""
     if any(all(map(le, losses, new[1])) for _, losses in front):
         return front
     return [old for old in front if not all(map(le, new[1], old[1]))] + [new]
 
 
 def dominated_share(settings: Settings, trials: Sequence[Trial]) -> float:
-    """The share of the box under the study's reference point that the trials dominate, 0..1.
+    """Return the share of the box under the study's reference point that trials dominate, 0..1.
 
-    The box reaches from the reference to the best value of each objective: 1 of a share, cost 0.
+    The box extends from the reference to the best value of each objective: share 1, cost 0.
     """
     return hypervolume(*unit_box(settings, trials))
 
@@ -60,9 +60,10 @@ def dominated_share(settings: Settings, trials: Sequence[Trial]) -> float:
 def contributions(
     settings: Settings, ranked: Sequence[Trial], trials: Sequence[Trial]
 ) -> list[float]:
-    """Return the share of the reference box that each of `trials` alone dominates; 0 off the front.
+    """Return the share of the reference box that each of `trials` alone dominates.
 
-    Without a trial of the front, only others of the front and the front behind it can stand there.
+    It is 0 off the front. If a trial of the front were missing, only others of the front and of the
+    front behind it could take its place.
     """
     front = pareto_front(settings.question, ranked)
     on_front = {trial.number for trial in front}
@@ -78,7 +79,7 @@ def contributions(
 
 
 def unit_box(settings: Settings, trials: Sequence[Trial]) -> tuple[list[list[float]], list[float]]:
-    """The trials' objectives as losses, and their reference, scaled so that the box is 1 large."""
+    """Return the trials' losses and the reference point, scaled to a box of volume 1."""
     aims, corner = settings.question.aims, settings.facts.reference
     scale = [abs(c - aim.best) for aim, c in zip(aims, corner, strict=True)]
     points = [losses_of(settings.question, trial) for trial in trials]

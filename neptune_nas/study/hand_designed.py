@@ -1,4 +1,4 @@
-"""Hand-designed networks beside a study: `references.json` keeps their scores as they come."""
+"""Reference networks of a study, whose scores `references.json` stores as they arrive."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,9 +15,9 @@ from neptune_nas.study.measured_file import read_measured, write_measured
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A hand-designed network under a study's recipe, data and last rung, to compare with.
+    """A hand-designed network, trained with a study's recipe and data up to its last rung.
 
-    `costs`: by metric. `scores`: one a seed, failed ones included.
+    `costs`: by metric. `scores`: one per seed, failed ones included.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Reference:
 
     @property
     def seed_scores(self) -> tuple[float, ...]:
-        """The good main scores, one a seed."""
+        """The good main scores, one per seed."""
         return tuple(score.main for score in self.scores if score.ok)
 
     @property
@@ -36,16 +36,16 @@ class Reference:
 
     @property
     def deviation(self) -> float:
-        """The standard deviation between seeds, 0..1; NaN of less than two."""
+        """The standard deviation between seeds, 0..1; NaN for fewer than two."""
         return stdev(self.seed_scores) if len(self.seed_scores) > 1 else nan
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """Why seeds failed."""
+        """The reasons why seeds failed."""
         return tuple(score.failure or "no number" for score in self.scores if not score.ok)
 
     def plus(self, score: Score) -> "Reference":
-        """The same with one more score, which takes the place of one of its seed."""
+        """Return the reference with one more score, which replaces one with the same seed."""
         others = (other for other in self.scores if other.seed != score.seed)
         return replace(self, scores=(*others, score))
 
@@ -65,7 +65,7 @@ def write_references(file: Path, references: Iterable[Reference]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Network:
-    """A network as it stands in the file."""
+    """A network in the form of the file."""
 
     name: str
     costs: dict[str, Any]
@@ -74,15 +74,15 @@ class _Network:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What a file holds."""
+    """The content of a `references.json`."""
 
     networks: tuple[_Network, ...]
 
 
 def read_references(file: Path) -> tuple[Reference, ...]:
-    """Return what a `references.json` holds, if there is one.
+    """Return the networks in a `references.json`; none if there is no such file.
 
-    Raises `FileFormatError` for another file.
+    Raises `FileFormatError` for a malformed file.
     """
     if not file.exists():
         return ()

@@ -1,19 +1,19 @@
-"""What a study cost: counts, seconds, and the share of them that was not training."""
+"""The ledger of a study: counts, seconds, and the share of time not spent on evaluations."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Sums over all sessions of a study.
+    """Totals over all sessions of a study.
 
-    `failures`: reason to count. `flops_trained`: three forward passes' worth an image (forward, and
-    backward at twice its cost; Kaplan et al. 2020, arXiv 2001.08361).
-    `began`: Unix time at which the last session began, 0 where that was not kept.
-    `exhausted`: whether the space had nothing new left that constraints and table admit.
-    `worker_seconds`: wall clock of the search's evaluations, summed over workers;
-    `confirm_seconds`: of those that confirmed its best trials. Epochs and FLOPs are those of both.
-    `wall_seconds` and `slot_seconds` (wall clock times workers): from first to last evaluation.
+    `failures`: number by reason. `flops_trained`: three forward passes per image (the backward pass
+    costs twice the forward pass; Kaplan et al. 2020, arXiv 2001.08361). `began`: Unix time at which
+    the last session began, 0 if not recorded. `exhausted`: whether nothing new was left in the
+    space that constraints and table allow. `worker_seconds`: wall clock of the search's
+    evaluations, summed over workers; `confirm_seconds`: that of confirmations. Epochs and FLOPs
+    include both. `wall_seconds` and `slot_seconds` (wall clock times workers): from the first to
+    the last evaluation.
     """
 
     finished: int = 0
@@ -35,7 +35,7 @@ class Ledger:
 
     @property
     def overhead(self) -> float:
-        """Share of the workers' time that was not spent in evaluations, 0..1."""
+        """Share of the workers' time that was not spent on evaluations, 0..1."""
         if not self.slot_seconds:
             return 0.0
         return max(0.0, 1.0 - self.worker_seconds / self.slot_seconds)

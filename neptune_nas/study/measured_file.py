@@ -1,4 +1,4 @@
-"""What was measured for a study after its search: JSON files beside its database."""
+"""JSON files beside a study's database, for measurements made after its search."""
 
 import json
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ VERSION = 1
 
 
 def write_measured(file: Path, content: Mapping[str, Any]) -> None:
-    """Write the file, with the version of its form."""
+    """Write the file, with the version of its format."""
     write_file(file, json.dumps({"version": VERSION, **content}, indent=2) + "\n")
 
 
 def read_measured(file: Path, cls: type[T]) -> T:
-    """Return the record of a file.
+    """Return the content of a file as a record.
 
-    Raises `FileFormatError` for a field that is unknown, missing, or not what its hint asks for.
+    Raises `FileFormatError` for a field that is unknown, missing or of another type.
     """
     text = read_file(file)
     try:

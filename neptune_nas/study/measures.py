@@ -1,4 +1,4 @@
-"""What one trial is worth, number by number."""
+"""Measures of a single trial: main score, efficiency, score per GFLOP."""
 
 from math import isfinite, nan
 
@@ -22,20 +22,20 @@ def score_of(metric: Metric, trial: Trial) -> float:
 
 
 def cost_axis(question: Question) -> Metric:
-    """Return the cost that a study is about: the first cost objective, or FLOPs."""
+    """Return the cost that a study is about: its first cost objective, or else FLOPs."""
     return next((aim for aim in question.aims if not aim.is_scored), COST)
 
 
 def gain(settings: Settings, trial: Trial) -> float:
-    """Return the main score above what guessing scores."""
+    """Return the main score minus that of guessing."""
     return main_score(trial) - settings.facts.guess.get(settings.question.main.name, 0.0)
 
 
 def efficiency(settings: Settings, trial: Trial) -> float:
-    """Return the main score above that of guessing for each unit of the cost that it is about.
+    """Return the main score above that of guessing, per unit of the study's cost.
 
-    That is a million FLOPs, parameters or the like, or a ms. NaN where the cost is not known, as of
-    a table that does not say it.
+    The unit is a million FLOPs, parameters or the like, or 1 ms. NaN where the cost is not known,
+    as for a table that does not state it.
     """
     cost = cost_axis(settings.question)
     spent, (amount, _) = value_of(cost, trial), cost.per
@@ -43,11 +43,11 @@ def efficiency(settings: Settings, trial: Trial) -> float:
 
 
 def efficiency_unit(question: Question) -> str:
-    """Return what efficiency is for each of, as tables and formulas write it."""
+    """Return the unit that efficiency is stated per, as tables and formulas write it."""
     return cost_axis(question).per[1]
 
 
 def score_per_gflop(trial: Trial) -> float:
-    """Return the raw ratio of the main score to a billion FLOPs; NaN where these are not known."""
+    """Return the main score per billion FLOPs; NaN where these are not known."""
     flops = value_of(COST, trial)
     return main_score(trial) / (flops / GIGA) if isfinite(flops) and flops else nan

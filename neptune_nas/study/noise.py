@@ -1,8 +1,8 @@
-"""What repeated seeds tell: means, intervals, and which trials are statistically tied.
+"""Noise between seeds: means, confidence intervals, and statistically tied trials.
 
-How far the accuracy of a network moves between seeds depends on how accurate it is. So the variance
-is a step function of the accuracy: that of the nearest repeated networks, pooled (a local average
-of squared residuals: Müller and Stadtmüller 1987, Annals of Statistics 15, 610).
+The spread of a network's accuracy between seeds depends on the accuracy. So the variance is a step
+function of the accuracy: that of the nearest repeated networks, pooled (a local average of squared
+residuals: Müller and Stadtmüller 1987, Annals of Statistics 15, 610).
 """
 
 from bisect import bisect
@@ -20,12 +20,12 @@ from neptune_nas.study.measures import main_score
 from neptune_nas.study.trial import Trial
 
 CONFIDENCE = 0.95
-SHARE = 4  # one in so many repeated networks is near
-LEAST = 6  # degrees of freedom: with fewer, an interval is wide for want of knowledge
+SHARE = 4  # one in that many repeated networks counts as near
+LEAST = 6  # degrees of freedom: with fewer, intervals are wide for lack of data
 
 
 class Repeats(NamedTuple):
-    """What the seeds of one network tell: their mean, the squares around it, what these weigh."""
+    """The seed statistics of a network: mean, sum of squares around it, degrees of freedom."""
 
     accuracy: float
     squares: float
@@ -34,11 +34,11 @@ class Repeats(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """The spread between seeds of one architecture, by its accuracy, from `trials` of them.
+    """The spread between seeds of one architecture as a function of accuracy, from `trials` trials.
 
     Each of `variances` is pooled over the `nearest` trials in accuracy, with its `degrees` of
-    freedom, one less than seeds a trial; `cuts`: the accuracies, 0..1, where one gives way to the
-    next.
+    freedom: seeds minus one, summed over trials. `cuts`: the accuracies, 0..1, at which one
+    variance gives way to the next.
     """
 
     trials: int
@@ -48,15 +48,15 @@ class Noise:
     cuts: tuple[float, ...] = ()
 
     def deviation(self, accuracy: float) -> float:
-        """The standard deviation between seeds around an accuracy, both 0..1."""
+        """Return the standard deviation between seeds around an accuracy, both 0..1."""
         return sqrt(self.variances[bisect(self.cuts, accuracy)])
 
     def half_width(self, *means: tuple[float, int]) -> float:
-        """Half of Student's 95% interval around a mean, or the difference of two.
+        """Return half of Student's 95% interval of a mean, or of the difference of two.
 
-        `means`: each an accuracy and its number of seeds. Of two, each has its own variance, as
-        Welch has it (doi 10.1093/biomet/34.1-2.28), but both may rest on the same networks: so the
-        fewer degrees of freedom count, not those of both.
+        `means`: each an accuracy and its number of seeds. Each of two has its own variance, as in
+        Welch's test (doi 10.1093/biomet/34.1-2.28). Both may be estimated from the same networks,
+        so the smaller number of degrees of freedom is used, not a combination.
         """
         places = [bisect(self.cuts, accuracy) for accuracy, _ in means]
         pairs = zip(places, means, strict=True)
@@ -66,21 +66,21 @@ class Noise:
 
 
 def seed_scores(trial: Trial) -> tuple[float, ...]:
-    """The trial's good accuracies at the highest fidelity reached, one a seed."""
+    """Return the trial's good main scores at the highest fidelity reached, one per seed."""
     if trial.score is None:
         return ()
     return tuple(score.main for score in trial.scores_at(trial.score.fidelity))
 
 
 def noise(trials: Sequence[Trial]) -> Noise | None:
-    """The noise that the trials with several seeds tell of; None if there is none of them."""
+    """Return the noise between seeds, or None if no trial has several."""
     return noise_of([found for trial in trials if (found := repeats(trial)).degrees])
 
 
 def noise_of(repeated: Sequence[Repeats]) -> Noise | None:
-    """The noise between seeds by accuracy: that of the nearest quarter of the trials.
+    """Return the noise between seeds by accuracy, pooled over the nearest quarter of the trials.
 
-    Of more where these would hold fewer than 6 degrees of freedom on average; None without any.
+    More are pooled where these have fewer than 6 degrees of freedom on average. None without any.
     """
     count, total = len(repeated), sum(each.degrees for each in repeated)
     if not total:
@@ -98,10 +98,10 @@ def noise_of(repeated: Sequence[Repeats]) -> Noise | None:
 
 
 def repeats(trial: Trial) -> Repeats:
-    """What a trial's seeds tell; no degrees of freedom where none was repeated.
+    """Return the seed statistics of a trial; no degrees of freedom where no seed was repeated.
 
-    Scores that a trial was chosen for and those that confirmed it are told apart: the former are
-    high since it was chosen, and beside the latter they would look like noise.
+    Scores that a trial was selected for and those that confirmed it are kept apart: the former are
+    high because of the selection, and their difference from the latter would look like noise.
     """
     groups = [seeds for seeds in alike(trial) if seeds]
     squares = sum((a - fmean(seeds)) ** 2 for seeds in groups for a in seeds)
@@ -109,23 +109,23 @@ def repeats(trial: Trial) -> Repeats:
 
 
 def alike(trial: Trial) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The accuracies of the search, and those that confirmed it."""
+    """Return the accuracies of the search, and those of confirmations."""
     searched = seed_scores(replace(trial, confirmations=()))
     return searched, seed_scores(trial)[len(searched) :]
 
 
 def half_width(trial: Trial, spread: Noise | None) -> float | None:
-    """Half of the 95% interval of a trial's accuracy; None where its seeds were not repeated."""
+    """Return half of the 95% interval of a trial's accuracy; None without repeated seeds."""
     count = len(seed_scores(trial))
     return spread.half_width((main_score(trial), count)) if spread and count > 1 else None
 
 
 def tied_groups(means: Sequence[float], counts: Sequence[int], spread: Noise) -> list[int]:
-    """For each trial the group, from 1, whose best mean its own cannot be told from.
+    """Return for each trial its group, from 1, of trials statistically tied with the group's best.
 
-    The best opens group 1, which goes on down to the first whose mean lies outside of the 95%
-    interval of the difference; that one opens group 2, and so on. Selection makes a group's best
-    look better than it is, so a tie is more likely than the groups say.
+    The best opens group 1, which extends down to the first whose mean lies outside the 95% interval
+    of the difference; that one opens group 2, and so on. Selection makes a group's best look better
+    than it is, so a tie is more likely than the groups suggest.
     """
     groups, group, leader = [0] * len(means), 0, (inf, 1)
     for i in sorted(range(len(means)), key=lambda i: -means[i]):

@@ -1,4 +1,4 @@
-"""What a search aims at: metrics, which way each points, and what a trial has of them."""
+"""The objectives of a search: metrics, their directions, and the values of a trial."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ Direction = Literal["maximize", "minimize"]
 
 
 def objectives_in(names: Sequence[str], scored: Sequence[Metric]) -> tuple[Metric, ...]:
-    """Return the metrics of these names; `scored`: those that the evaluator measures.
+    """Return the metrics with these names; `scored`: those that the evaluator measures.
 
     Raises `OptionError` for unknown or repeated ones, and where none is scored.
     """
@@ -38,7 +38,7 @@ def directions(aims: Sequence[Metric]) -> list[Direction]:
 
 
 def value_of(metric: Metric, trial: Trial) -> float:
-    """Return a trial's value of a metric; the worst there is where it is not known."""
+    """Return a trial's value of a metric, or the worst possible one where it is not known."""
     if metric.is_scored:
         value = trial.score.values.get(metric.name, metric.worst) if trial.score else metric.worst
     else:
@@ -47,19 +47,19 @@ def value_of(metric: Metric, trial: Trial) -> float:
 
 
 def values_of(aims: Sequence[Metric], trial: Trial) -> tuple[float, ...]:
-    """Return the values of all objectives of a trial, by its last score."""
+    """Return the values of all objectives of a trial, with its last scores."""
     return tuple(value_of(aim, trial) for aim in aims)
 
 
 def losses(aims: Sequence[Metric], values: Sequence[float]) -> tuple[float, ...]:
-    """Return the same values turned so that less is better."""
+    """Return the values of objectives, turned so that less is better."""
     return tuple(aim.turn * value for aim, value in zip(aims, values, strict=True))
 
 
 def rung_losses(aims: Sequence[Metric], trial: Trial, scores: Sequence[Score]) -> tuple[float, ...]:
-    """Return the losses by which a trial is compared at a rung, where it has these scores.
+    """Return the losses by which a rung compares a trial with these scores.
 
-    Where a proxy was measured, it stands for all that is scored: more of it is better.
+    Where a proxy was measured, it replaces all scored objectives; more of it is better.
     """
     found = losses(aims, values_of(aims, replace(trial, scores=tuple(scores))))
     if scores[0].proxy is None:

@@ -1,4 +1,4 @@
-"""How far a search is: after each of its own results, or read from a study on disk."""
+"""Progress of a search, after each of its own results or read from a study on disk."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import InitVar, dataclass, field, replace
@@ -11,19 +11,19 @@ from neptune_nas.study.settings import Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State, Trial
 
-RECENT = 20  # results that the pace of a study on disk is read from, or three of each worker
+RECENT = 20  # least number of results that give the pace of a study on disk
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The numbers a person watches.
+    """The progress of a search in numbers.
 
-    `done` of `total`: trials with a score, be they promoted later or not; where a later search
-    asked for fewer, the total is all that have begun. `running` ones are begun and not at their
-    end. `best_score`: of the trials at the last rung, 0..1; None while there is none.
-    `hypervolume`: share of the box under the study's reference point, 0..1.
-    `seconds_left`: by the pace so far; None until each worker has, on average, a second result.
-    `newest`: the trial that the latest result is of; None for a study read from disk.
+    `done` of `total`: trials with a score, whether or not they are promoted later; where a later
+    search asked for fewer, the total is all that have begun. `running`: begun and not ended.
+    `best_score`: of the trials at the last rung, 0..1; None while there is none. `hypervolume`:
+    share of the box under the study's reference point, 0..1. `seconds_left`: by the pace so far;
+    None until each worker has, on average, a second result. `newest`: the trial of the latest
+    result; None for a study read from disk.
     """
 
     done: int
@@ -42,10 +42,10 @@ OnProgress = Callable[[Progress], None]
 
 @dataclass(slots=True)
 class Pace:
-    """How fast first scores of trials come.
+    """The pace at which trials get their first scores.
 
-    The first result of each worker does not count: it takes in the start of the worker, and what
-    that does but once. So the clock starts when each has one, and is read when as many more are in.
+    The first result of each worker does not count, since it includes the worker's start. So the
+    clock starts when each worker has one, and is valid when as many more have arrived.
     """
 
     workers: set[int] = field(init=False, default_factory=set)
@@ -53,7 +53,7 @@ class Pace:
     gained: int = field(init=False, default=0)
 
     def note(self, score: Score, moment: float, *, is_first: bool) -> None:
-        """Take in a score at the moment that it came; `is_first`: of its trial."""
+        """Record a score that arrived at `moment`; `is_first`: whether it is its trial's first."""
         if score.worker in self.workers:
             self.gained += is_first
         else:
@@ -61,14 +61,14 @@ class Pace:
             self.since, self.gained = moment, 0
 
     def seconds_each(self, now: float) -> float | None:
-        """Seconds from one to the next, by all workers; None while too few are in to tell."""
+        """Return the seconds between first scores, over all workers; None while too few are in."""
         is_known = self.gained >= max(1, len(self.workers))
         return (now - self.since) / self.gained if is_known else None
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts trials as they come, each again whenever it has changed; remembers the front alone."""
+    """Counts trials as they arrive, again whenever they change; stores only those on the front."""
 
     settings: Settings
     scored: set[int] = field(init=False, default_factory=set)
@@ -77,7 +77,7 @@ class Tally:
     best_score: float | None = field(init=False, default=None)
 
     def note(self, trial: Trial) -> None:
-        """Take in how a trial stands now."""
+        """Record the present state of a trial."""
         if trial.scores:
             self.scored.add(trial.number)
         if trial.state is State.RUNNING or trial.number in self.ended:
@@ -90,7 +90,7 @@ class Tally:
             self.front = undominated(question, [*self.front, each])
 
     def progress(self, begun: int, seconds_each: float | None) -> Progress:
-        """Where `begun` trials stand, of which one is done in so many seconds, if that is known."""
+        """Return the progress with `begun` trials; `seconds_each`: the pace, if it is known."""
         done, total = len(self.scored), max(self.settings.trials, begun)
         return Progress(
             done=done,
@@ -107,7 +107,7 @@ class Tally:
 class Tracker:
     """Turns the results of a running search into `Progress`.
 
-    `earlier`: the trials of earlier sessions, which say nothing of the pace of this one.
+    `earlier`: the trials of earlier sessions, which do not affect the pace of this one.
     """
 
     settings: Settings
@@ -122,7 +122,7 @@ class Tracker:
             self.tally.note(trial)
 
     def progress(self, begun: int, newest: Trial) -> Progress:
-        """Where the search stands, with `begun` trials in all, after a result of `newest`."""
+        """Return the progress after a result of `newest`, with `begun` trials in all."""
         now = self.clock()
         self.tally.note(newest)
         for score in newest.scores[-1:]:
@@ -131,7 +131,7 @@ class Tracker:
 
 
 def progress_of(study: Study, now: float) -> Progress:
-    """Where a study on disk stands at `now` (Unix time); its pace is that of its last results."""
+    """Return the progress of a study on disk at `now` (Unix time), by the pace of late results."""
     settings = study.settings
     if study.ledger.exhausted:
         settings = replace(settings, trials=max(len(study.trials), 1))
@@ -143,9 +143,9 @@ def progress_of(study: Study, now: float) -> Progress:
 
 
 def pace_of(trials: Iterable[Trial], since: float = 0.0) -> Pace:
-    """The pace of the last results, at the Unix times that they came.
+    """Return the pace of the last results, from the Unix times at which they arrived.
 
-    `since`: when the session began, so that a pause before it is no part of the pace.
+    `since`: when the session began, so that a pause before it does not count.
     """
     came = sorted(
         (
@@ -163,21 +163,21 @@ def pace_of(trials: Iterable[Trial], since: float = 0.0) -> Pace:
 
 
 def is_at_work(study: Study) -> bool | None:
-    """Whether a process searches, or measures more; None where that cannot be known.
+    """Return whether a process searches or measures now; None where that cannot be known.
 
-    A study in a storage of its own may be searched from a folder of another machine.
+    A study with its own storage may be searched from a folder on another machine.
     """
     here = Folder(study.folder).is_in_use
     return here or (None if study.settings.storage else here)
 
 
 def is_complete(study: Study) -> bool:
-    """Whether a study has all its trials, or all there are, and none of them goes on."""
+    """Return whether a study has all its trials, or all there are, and none of them is running."""
     begun = len(study.trials) >= study.settings.trials or study.ledger.exhausted
     return begun and all(trial.state is not State.RUNNING for trial in study.trials)
 
 
 def nothing_left(question: Question) -> str:
-    """Why a search ended before it had all its trials."""
+    """Return why a search ended before it had all its trials."""
     limits = " that the constraints admit" if question.constraints else ""
     return f"the space has nothing new left that can be measured{limits}"

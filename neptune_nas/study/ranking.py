@@ -1,7 +1,6 @@
-"""Which trial is best: by accuracy per cost, by accuracy, at the knee of the front.
+"""Rankings of trials: by efficiency, by accuracy, by the knee of the front, or by a cost.
 
-Every formula stands in the docstring of the function that computes it, and `formula` has it as the
-report prints it.
+The docstring of each function states its formula, and `formula` returns it as the report prints it.
 """
 
 from collections import Counter
@@ -18,18 +17,18 @@ from neptune_nas.study.objectives import value_of
 from neptune_nas.study.settings import Question, Settings
 from neptune_nas.study.trial import State, Trial
 
-WITHIN = 0.05  # of the best accuracy: without a floor the emptiest network is the most efficient
+WITHIN = 0.05  # below the best accuracy: without a floor the smallest network is the most efficient
 EFFICIENCY, KNEE = "efficiency", "knee"
 COST_NAMES = tuple(cost.name for cost in COSTS)
 TIMED_NAMES = tuple(cost.name for cost in TIMED)
-BY_COST = (EFFICIENCY, *COST_NAMES)  # what the floor is for
+BY_COST = (EFFICIENCY, *COST_NAMES)  # rankings with a floor
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A trial and its place in a ranking, from 1.
+    """A trial with its place in a ranking, from 1.
 
-    `value`: what it is ranked by. `score`: mean over `seeds` seeds; `low` and `high` its 95%
+    `value`: the number it is ranked by. `score`: mean over `seeds` seeds; `low` and `high`: its 95%
     interval where seeds were repeated. `group`: of statistically tied trials, where noise is known.
     """
 
@@ -49,9 +48,9 @@ def rankings(question: Question) -> tuple[str, ...]:
 
 
 def ranked_as(question: Question, by: str | None = None) -> str:
-    """Return the ranking `by`, or without one that of the objectives: efficiency if one is a cost.
+    """Return the ranking `by`, or the default: efficiency if an objective is a cost.
 
-    Without a cost it is the main score. Raises `OptionError` for an unknown ranking.
+    Without a cost the default is the main score. Raises `OptionError` for an unknown ranking.
     """
     if by is None:
         return question.main.name if all(a.is_scored for a in question.aims) else EFFICIENCY
@@ -61,7 +60,7 @@ def ranked_as(question: Question, by: str | None = None) -> str:
 
 
 def formula(question: Question, by: str) -> str:
-    """Return what a study is ranked by, as the report prints it."""
+    """Return the formula of a ranking, as the report prints it."""
     title = question.main.title
     if by == EFFICIENCY:
         return f"({title} - chance) / {efficiency_unit(question)}"
@@ -79,7 +78,10 @@ def ranking(
     by: str | None = None,
     min_accuracy: float | None = None,
 ) -> tuple[Standing, ...]:
-    """The trials of a study that were scored at its last rung, as `Study.ranking` says."""
+    """Return the trials of a study that were scored at its last rung, best first.
+
+    For `by`, `min_accuracy` and errors see `Study.ranking`.
+    """
     by = ranked_as(settings.question, by)
     ranked = ranked_trials(settings.question, trials)
     if not ranked:
@@ -98,7 +100,7 @@ def ranking(
 def standings(
     trials: list[Trial], values: list[float], spread: Noise | None
 ) -> tuple[Standing, ...]:
-    """The ordered trials with places, intervals and tied groups."""
+    """Return the ordered trials with places, intervals and tied groups."""
     counts = [len(seed_scores(trial)) for trial in trials]
     means = [main_score(trial) for trial in trials]
     plain = (
@@ -114,7 +116,7 @@ def standings(
 
 
 def with_interval(standing: Standing, spread: Noise) -> Standing:
-    """The standing with the interval of its accuracy, if its seeds were repeated."""
+    """Return the standing with the interval of its accuracy, if its seeds were repeated."""
     half = half_width(standing.trial, spread)
     if half is None:
         return standing
@@ -123,7 +125,7 @@ def with_interval(standing: Standing, spread: Noise) -> Standing:
 
 
 def nothing_to_rank(settings: Settings, trials: Sequence[Trial]) -> StudyError:
-    """What to say of a study without a trial at its last rung."""
+    """Return the error for a study without a trial at its last rung."""
     states = Counter(trial.state for trial in trials)
     return StudyError(
         f"study '{settings.name}' has no trial to rank, none was scored at its last "
@@ -136,7 +138,10 @@ def nothing_to_rank(settings: Settings, trials: Sequence[Trial]) -> StudyError:
 def admitted(
     settings: Settings, ranked: Sequence[Trial], by: str, min_accuracy: float | None
 ) -> list[Trial]:
-    """The ranked trials that a ranking compares: those of the front, or not below the floor."""
+    """Return the trials that a ranking compares: those on the front, or those above the floor.
+
+    Raises `StudyError` where none has the least accuracy.
+    """
     found = pareto_front(settings.question, ranked) if by == KNEE else ranked
     floor = score_floor(ranked, min_accuracy) if by in BY_COST else (min_accuracy or 0.0)
     kept = [trial for trial in found if main_score(trial) >= floor]
@@ -150,7 +155,7 @@ def admitted(
 
 
 def score_floor(ranked: Sequence[Trial], min_accuracy: float | None = None) -> float:
-    """The least accuracy in a ranking by cost: `min_accuracy`, or 5 points below the best."""
+    """Return the least accuracy in a ranking by cost: `min_accuracy`, or the best less 5 points."""
     if min_accuracy is not None:
         return min_accuracy
     return max(map(main_score, ranked), default=0.0) - WITHIN
@@ -159,7 +164,10 @@ def score_floor(ranked: Sequence[Trial], min_accuracy: float | None = None) -> f
 def measured(
     name: str, by: str, trials: list[Trial], values: list[float]
 ) -> tuple[list[Trial], list[float]]:
-    """The trials with a value, which all have whose costs are known; `name`: the study's."""
+    """Return the trials with a finite value, and the values; `name`: the study's.
+
+    Raises `StudyError` where there are none.
+    """
     kept = [(t, v) for t, v in zip(trials, values, strict=True) if isfinite(v)]
     if not kept and by not in TIMED_NAMES:
         raise StudyError(
@@ -176,7 +184,7 @@ def measured(
 def measure(
     settings: Settings, ranked: Sequence[Trial], by: str, trials: Sequence[Trial]
 ) -> list[float]:
-    """Return what each of the `trials`, which are some of the ranked ones, is ranked by."""
+    """Return the value by which each of `trials`, a subset of the ranked ones, is ranked."""
     if by == KNEE:
         return bends(settings.question, ranked, trials)
     if by == EFFICIENCY:
@@ -187,11 +195,11 @@ def measure(
 
 
 def bends(question: Question, ranked: Sequence[Trial], trials: Sequence[Trial]) -> list[float]:
-    """How far each trial lies above the line between the ends of the front.
+    """Return how far each trial lies above the line between the ends of the front.
 
-    Cost (on a log scale) and accuracy are scaled to the front's own ranges, so the distance is in
-    0..1/sqrt(2) on it. A front of one or two points has no bend: all distances are 0, and ties go
-    to the more accurate.
+    Cost (on a log scale) and accuracy are scaled to the ranges of the front, so that distances on
+    it are in 0..1/sqrt(2). A front of one or two points has no knee: all distances are 0, and ties
+    go to the more accurate.
     """
     cost = cost_axis(question)
     front = pareto_front(question, ranked)

@@ -1,4 +1,4 @@
-"""A study as it stands on disk, read without a lock: also while a search writes to it."""
+"""Snapshots of studies on disk, read without a lock, also while a search writes to them."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,12 +24,12 @@ from neptune_nas.study.trial import State, Trial
 def read_study(
     path: str | Path, storage: str | None = None, allow: tuple[type, ...] | None = None
 ) -> Study:
-    """The study in the folder at `path`.
+    """Return the study in the folder at `path`.
 
-    `storage`: where its trials are, if not in the folder and the URL needs a password. `allow`: the
-    user's own records that its architectures hold (default: those of the space that it names,
-    whose code is then run if it is there). Raises `StudyError` or `FileFormatError` if it is no
-    study, or cannot be read, and `SpaceError` where the code of its space fails.
+    `storage`: the URL of its trials, if they are not in the folder and the URL needs a password.
+    `allow`: the user's own records that its architectures contain (default: those of the space that
+    it names, whose code is run if it is there). Raises `StudyError` or `FileFormatError` for what
+    is not a study or cannot be read, and `SpaceError` where the code of its space fails.
     """
     folder = open_folder(Path(path))
     settings = read_settings(folder.settings)
@@ -44,7 +44,7 @@ def read_study(
 
 
 def snapshot(folder: Folder, settings: Settings, store: Store) -> Study:
-    """A study that is open already, as it stands now."""
+    """Return the present state of a study whose store is open."""
     searched = store.trials()
     trials = confirmed(searched, read_confirmations(folder.confirmations))
     return Study(
@@ -63,7 +63,7 @@ def snapshot(folder: Folder, settings: Settings, store: Store) -> Study:
 def baselines_in(
     folder: Folder, allow: tuple[type, ...]
 ) -> Iterator[tuple[str, tuple[Trial, ...]]]:
-    """The trials of other samplers on the same question, by their names."""
+    """Return the trials of other samplers on the same question, by sampler name."""
     for path in sorted(folder.baselines.glob("*/")):
         inner = Folder(path)
         if inner.exists and inner.database.is_file():
@@ -73,9 +73,9 @@ def baselines_in(
 
 
 def records_in(space: str) -> tuple[type, ...]:
-    """The user's own records that a space holds or its module defines; none where it is gone.
+    """Return the user's own records in a space or its module; none where it is missing.
 
-    Raises `SpaceError` where it is there but fails.
+    Raises `SpaceError` where it exists but fails.
     """
     if not is_there(space):
         return ()
@@ -83,7 +83,7 @@ def records_in(space: str) -> tuple[type, ...]:
 
 
 def ledger_of(trials: Sequence[Trial], images: int, counts: Mapping[str, float]) -> Ledger:
-    """What the trials cost on so many training images, with the sums that no trial holds."""
+    """Return the ledger of trials on that many training images, with the totals of the store."""
     states = Counter(trial.state for trial in trials)
     scores = [(t, score) for t in trials for score in (*t.scores, *t.confirmations)]
     return Ledger(

@@ -1,4 +1,4 @@
-"""Which trials go on to more epochs: asynchronous successive halving by non-dominated rank."""
+"""Promotion of trials to more epochs: asynchronous successive halving by non-dominated rank."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ Losses = Sequence[float]
 Reduction = int | tuple[int, ...]
 
 REDUCTION = 3
-CAUTION = 2  # times as few go on while more trials will come
+CAUTION = 2  # factor on reductions while more trials will come
 
 
 class Phase(Enum):
     """How much of a search is still to come.
 
-    OPEN: it may end any time, so that the best go on at once. EARLY: more trials will begin. LATE:
-    all have begun.
+    OPEN: it may end at any time, so the best are promoted at once. EARLY: more trials will begin.
+    LATE: all have begun.
     """
 
     OPEN = auto()
@@ -31,16 +31,16 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rungs:
-    """Fidelities, rising, at which trials are compared; one in `reduction` goes on from each.
+    """The rising fidelities at which trials are compared; each promotes one in `reduction`.
 
-    `reduction`: one number for all, or one for each rung but the last; where these are equal, they
-    become one for all. Level 0, which can only be the first, stands for a zero-cost proxy.
+    `reduction`: one number for all, or one for each rung but the last; equal ones are merged into
+    one for all. Level 0, which can only be the first, stands for a zero-cost proxy.
 
-    Li et al. 2020 (arXiv 1810.05934) promote by one loss. Here a rung is sorted into non-dominated
-    fronts first, so that a small network is never cut for being less accurate than a large one, and
-    inside a front by how much hypervolume a trial alone adds. And what is the best of few is often
-    not among the best of all: while more trials will come, only one in `CAUTION` times as many
-    goes on. The others are chosen once all have begun, rung by rung from the lowest.
+    Li et al. 2020 (arXiv 1810.05934) promote by a single loss. Here a rung is sorted into
+    non-dominated fronts first, so that a small network is never cut for being less accurate than a
+    large one, and within a front by the hypervolume that a trial alone adds. The best of few trials
+    is often not among the best of all, so while more trials will come, only one in `CAUTION` times
+    as many is promoted. The others are promoted once all have begun, rung by rung from the lowest.
     """
 
     levels: tuple[int, ...]
@@ -86,11 +86,12 @@ class Rungs:
         *,
         is_last_call: bool = False,
     ) -> tuple[int, int] | None:
-        """The trial to go on with and its next level, or None; higher rungs first until it is late.
+        """Return the trial to promote and its next level, or None.
 
-        `scored`: by level, the losses of each trial scored there. `promoted`: by level, the trials
-        that went on from it. `waiting`: the trials that can go on. On the last call, when no result
-        will come of itself, each rung sends at least one on.
+        Higher rungs come first, except in the phase LATE. `scored`: by level, the losses of each
+        trial scored there. `promoted`: by level, the trials that went on from it. `waiting`: the
+        trials that can go on. On the last call, when no further results are expected, each rung
+        promotes at least one.
         """
         caution = CAUTION if phase is Phase.EARLY else 1
         steps = list(zip(self.levels, self.levels[1:], self.reductions, strict=False))
@@ -106,7 +107,7 @@ class Rungs:
 
 
 def order(losses: Mapping[int, Losses]) -> list[int]:
-    """Trial numbers from the best to the worst."""
+    """Return trial numbers from the best to the worst."""
     numbers = sorted(losses)
     points = np.array([losses[number] for number in numbers], dtype=np.float64)
     fronts = ranks(points)
@@ -118,7 +119,7 @@ def order(losses: Mapping[int, Losses]) -> list[int]:
 
 
 def exclusive(front: np.ndarray, everything: np.ndarray) -> np.ndarray:
-    """The hypervolume that each point of a front alone adds, all objectives scaled to 0..1."""
+    """Return the hypervolume that each point of a front alone adds, objectives scaled to 0..1."""
     low, high = everything.min(axis=0), everything.max(axis=0)
     span = np.where(high > low, high - low, 1.0)
     scaled, corner = (front - low) / span, np.full(front.shape[1], 1.1)

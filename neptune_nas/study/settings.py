@@ -1,4 +1,4 @@
-"""Everything that was asked of a study, and what it was asked of."""
+"""The settings of a study: its question, and the facts that it began with."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,28 +17,27 @@ from neptune_nas.metrics.registry import CLASSIFICATION, OBJECTIVES, Metric
 from neptune_nas.study.objectives import objectives_in
 from neptune_nas.study.rungs import REDUCTION, Reduction, Rungs
 
-SEEDS = 2**32  # as many as numpy's generators take
+SEEDS = 2**32  # the range of numpy's seeds
 
-# What latencies are, in words.
+# How latencies are timed, in words.
 PROCESSOR_TIME = "processor time of one thread"
 BY_TABLE = "as the table says"
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What decides the scores: two studies can be compared only where these agree.
+    """Everything that decides the scores: studies are comparable only where their questions agree.
 
-    `space`: as it was named on the command line. `data`: as `load_data` takes it. `rungs`: epochs
-    at which trials are compared; the last is what the report ranks by. `evaluator`: its name, see
+    `space`: as named on the command line. `data`: as `load_data` takes it. `rungs`: epochs at which
+    trials are compared; the report ranks by the last. `evaluator`: its name, see
     `neptune_nas.evaluators.evaluator.Traits`. `repeats`: seeds at the last rung, whose mean counts.
-    `reduction`: one trial in so many goes on, from all rungs or from one after the other (as of
-    `Rungs`). `proxy`: the zero-cost proxy that is rung 0, if there is one. `sampler_kwargs`:
-    numbers, text, true, false, and lists and dicts of these: what `study.toml` can hold.
-    `evaluator_kwargs`: in the same way the parameters of a class; None where there are none to
-    know. `scored`: the metrics that the evaluator measures, the main one first. `unit`: of its
-    fidelity, and `trains`, see `Traits`.
+    `reduction`: one trial in that many is promoted, for all rungs or for each (see `Rungs`).
+    `proxy`: the zero-cost proxy that is rung 0, if any. `sampler_kwargs`: numbers, text, booleans,
+    and lists and dicts of these, as `study.toml` can hold. `evaluator_kwargs`: the parameters of an
+    evaluator in the same form; None where they are not known. `scored`: the metrics that the
+    evaluator measures, the main one first. `unit`: of its fidelity, and `trains`: see `Traits`.
 
-    Raises `OptionError` for what no study can be asked.
+    Raises `OptionError` for a question that no study can have.
     """
 
     space: str
@@ -75,7 +74,7 @@ class Question:
         check_plain("evaluator_kwargs", self.evaluator_kwargs or {})
 
     def budget(self, fidelity: int) -> str:
-        """A fidelity in the words of the evaluator, such as `3 epochs`."""
+        """Return a fidelity in the evaluator's words, such as `3 epochs`."""
         if fidelity == 0 and self.proxy:
             return self.proxy
         return budget_text(self.unit, fidelity)
@@ -87,36 +86,35 @@ class Question:
 
     @property
     def main(self) -> Metric:
-        """The scored metric that rankings go by, of which more is better."""
+        """The scored metric that rankings use, of which more is better."""
         return self.scored[0]
 
     @property
     def limits(self) -> tuple[Constraint, ...]:
-        """The constraints, read."""
+        """The constraints, parsed."""
         return tuple(map(parse_constraint, self.constraints))
 
     @property
     def costs(self) -> frozenset[str]:
-        """The costs that objectives or constraints are about, by name."""
+        """The names of the costs that objectives or constraints use."""
         aims = (aim.name for aim in self.aims if not aim.is_scored)
         return frozenset((*aims, *(limit.name for limit in self.limits)))
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the question was asked of, found when the study began.
+    """The facts about space, data and machine, found when the study began.
 
-    `space_size`: exact, or an estimate with its interval, as text, since it may exceed what TOML's
-    integers hold. `outline`: what may stand at each path of the space, to name what has changed.
-    `input_shape`: channels, height, width. `images`: how many to train, validate and test on.
-    `guess`: what guessing scores, by metric. `reference`: the corner that hypervolume is measured
-    from, one number an objective: what guessing scores, and the largest cost admitted (found in the
-    space, or set by a constraint). `created`: ISO 8601, UTC. `source`: what was measured on, in
-    words. `numerics`: the precision and memory layout that networks are trained in; None where
-    nothing is trained. `timed`: how each timed metric that the question is about was timed, in
-    words, by its name.
+    `space_size`: exact, or an estimate with its interval, as text, since it may exceed TOML's
+    integers. `outline`: the options at each path of the space, to report what has changed.
+    `input_shape`: channels, height, width. `images`: sizes of the training, validation and test
+    splits. `guess`: the score of guessing, by metric. `reference`: the corner for hypervolume, one
+    number per objective: the score of guessing, and the largest cost allowed (found in the space,
+    or set by a constraint). `created`: ISO 8601, UTC. `source`: the data measured on, in words.
+    `numerics`: the precision and memory layout of training; None where nothing is trained. `timed`:
+    how each timed metric of the question was timed, in words, by its name.
 
-    Raises `OptionError` for numbers out of their range.
+    Raises `OptionError` for numbers out of range.
     """
 
     space_name: str
@@ -143,7 +141,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`study.toml`: a study's name, its question, and the facts it began with.
+    """The content of `study.toml`: a study's name, its question and its facts.
 
     `storage`: the URL of the database without its password; empty for `study.db` beside it.
     """
@@ -172,9 +170,9 @@ class Settings:
 
     @property
     def identity(self) -> str:
-        """A digest of what the scores depend on, to tell studies of one name apart.
+        """A digest of everything that the scores depend on, to tell studies of one name apart.
 
-        A field of the question that is at its default has no part in it: fields may be added.
+        Fields of the question at their defaults do not enter it, so that fields can be added.
         """
         blank = Question(space="")
         asked = {
@@ -187,7 +185,7 @@ class Settings:
 
 
 def unlike(then: Question, now: Question) -> Iterator[tuple[str, Any, Any]]:
-    """What differs between two questions: what it is, as it is now, and as it was then."""
+    """Yield the differences of two questions: the field, its present and its former value."""
     for each in fields(then):
         old, new = getattr(then, each.name), getattr(now, each.name)
         if each.name != "evaluator_kwargs" and new != old:
@@ -198,7 +196,7 @@ def unlike(then: Question, now: Question) -> Iterator[tuple[str, Any, Any]]:
 def unlike_parameters(
     then: Mapping[str, Any] | None, now: Mapping[str, Any] | None
 ) -> Iterator[tuple[str, Any, Any]]:
-    """The parameters of an evaluator that differ; none where those of then are not known."""
+    """Yield the parameters of an evaluator that differ; none where the former are not known."""
     if then is None:
         return
     now = now or {}
@@ -208,14 +206,14 @@ def unlike_parameters(
 
 
 def check_plain(name: str, values: Mapping[str, Any]) -> None:
-    """Refuse arguments that TOML would not give back as they were."""
+    """Refuse arguments that TOML cannot store without a change."""
     for path, value in odd_values(values):
         words = "a number, a string, true, false, or a list or dict of these"
         raise OptionError(fault(f"{name}.{path}", words, value, "leave it out"))
 
 
 def odd_values(value: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """What TOML would not give back as it was, and where it stands."""
+    """Yield the values that TOML cannot store without a change, with their places."""
     if isinstance(value, dict):
         for name, item in value.items():
             yield from odd_values(item, f"{path}.{name}" if path else str(name))

@@ -1,9 +1,9 @@
-"""The trials on disk: an Optuna study, readable by `optuna-dashboard`, written one step at a time.
+"""The store of trials: an Optuna study, readable by `optuna-dashboard`, written step by step.
 
-Parameters are the picks by path. Everything else about a trial stands in its user attributes:
-`architecture` (JSON), `key`, each counted and timed metric by its name, `given` (of those that the
-search was told to try), `trace` (of those that an exception ended) and `scores`, a list that grows
-by one with every evaluation. The main score below the last rung is an intermediate value too.
+Parameters are the picks by path. Everything else about a trial is in its user attributes:
+`architecture` (JSON), `key`, each counted and timed metric by its name, `given` (if the search was
+told to try it), `trace` (if an exception ended it) and `scores`, a list that grows by one with
+every evaluation. The main score below the last rung is also an intermediate value.
 """
 
 import warnings
@@ -48,9 +48,9 @@ NUMERICS = "neptune:numerics"
 
 
 def translated(method: Callable[P, R]) -> Callable[P, R]:
-    """A method of `Store` that says in a sentence what the database refuses.
+    """Wrap a method of `Store` so that it reports a database's error in one sentence.
 
-    Ctrl-C waits for its end: half a transaction would keep the database locked.
+    Ctrl-C waits for the end of the method: half a transaction would leave the database locked.
     """
 
     @wraps(method)
@@ -78,7 +78,7 @@ class Store:
 
     @translated
     def trials(self) -> tuple[Trial, ...]:
-        """All trials, in the order they began."""
+        """Return all trials, in the order they began."""
         found = self.storage.get_all_trials(self.study_id, deepcopy=False)
         return tuple(
             trial_from(frozen, self.allow) for frozen in found if "key" in frozen.user_attrs
@@ -86,7 +86,7 @@ class Store:
 
     @translated
     def frozen_trials(self) -> Sequence[FrozenTrial]:
-        """The trials as Optuna keeps them."""
+        """Return the trials in Optuna's form."""
         return self.storage.get_all_trials(self.study_id, deepcopy=False)
 
     @translated
@@ -96,9 +96,9 @@ class Store:
         distributions: Mapping[str, BaseDistribution],
         system_attrs: Mapping[str, Any],
     ) -> Trial:
-        """Write a new running trial, whole, and return it with its number.
+        """Write a new running trial, in one transaction, and return it with its number.
 
-        `system_attrs`: what the sampler noted, such as the generation, for after a restart.
+        `system_attrs`: what the sampler recorded, such as the generation, for use after a restart.
         """
         attributes = {
             "key": trial.key,
@@ -120,7 +120,7 @@ class Store:
 
     @translated
     def add_score(self, trial: Trial, is_last: bool) -> None:
-        """Write the newest score of `trial`, which goes on."""
+        """Write the newest score of `trial`, which keeps running."""
         trial_id = self._id(trial.number)
         scores = [score_to_json(score) for score in trial.scores]
         self.storage.set_trial_user_attr(trial_id, "scores", scores)
@@ -132,25 +132,25 @@ class Store:
 
     @translated
     def finish(self, trial: Trial, values: Sequence[float] | None) -> None:
-        """Write the end of `trial`: `values` of the objectives if it reached the last rung."""
+        """Write the end of `trial`; `values`: its objectives, if it reached the last rung."""
         state = next(ours for ours, theirs in STATES.items() if theirs is trial.state)
         self.storage.set_trial_state_values(self._id(trial.number), state, values)
 
     @translated
     def counts(self) -> dict[str, float]:
-        """Sums that no trial holds, such as duplicates proposed."""
+        """Return the totals that no trial records, such as the number of duplicate proposals."""
         attributes = self.storage.get_study_user_attrs(self.study_id)
         found: dict[str, float] = attributes.get(COUNTS, {})
         return found
 
     @translated
     def set_counts(self, counts: Mapping[str, float]) -> None:
-        """Write the sums that no trial holds."""
+        """Write the totals that no trial records."""
         self.storage.set_study_user_attr(self.study_id, COUNTS, dict(counts))
 
     @translated
     def keep_numerics(self, numerics: Numerics | None) -> None:
-        """Write what networks are trained in, unless that stands there."""
+        """Write the numerics of training, unless the study has them already."""
         if numerics and NUMERICS not in self.storage.get_study_user_attrs(self.study_id):
             self.storage.set_study_user_attr(self.study_id, NUMERICS, asdict(numerics))
 
@@ -161,12 +161,11 @@ class Store:
 def create_store(
     url: str, name: str, aims: Sequence[Metric], question: str, allow: tuple[type, ...] = ()
 ) -> Store:
-    """Return the study `name` in the storage at `url`, new, or begun with the same `question`.
+    """Return the study `name` in the storage at `url`, which is created if it is new.
 
-    `aims`: its objectives, which other programs then show by their names.
-
-    One that was killed before its question was written is begun again. Raises `StudyError` where
-    the storage cannot be opened, or holds another study of that name.
+    `aims`: its objectives, whose names other programs then show. A study whose process was killed
+    before its question was written is begun again. Raises `StudyError` where the storage cannot be
+    opened, or holds a study of that name with another question.
     """
     turned = [StudyDirection[direction.upper()] for direction in directions(aims)]
     with opening(url):
@@ -194,9 +193,9 @@ def _name_objectives(storage: BaseStorage, name: str, aims: Sequence[Metric]) ->
 
 
 def check_store(url: str, name: str, question: str, made: Path) -> None:
-    """Refuse what `create_store` would, and leave the storage as it is.
+    """Refuse what `create_store` would refuse, and leave the storage unchanged.
 
-    `made`: the study's folder, which will be there by then.
+    `made`: the study's folder, which need not exist yet.
     """
     if not has_studies(url, made):
         return
@@ -209,10 +208,10 @@ def check_store(url: str, name: str, question: str, made: Path) -> None:
 
 
 def numerics_at(url: str, name: str, made: Path) -> Numerics | None:
-    """Return what the study `name` in the storage at `url` is trained in.
+    """Return the numerics of the study `name` in the storage at `url`.
 
-    None if it is not there, or trains nothing. `made`: the study's folder, which will be there by
-    then.
+    None if there is no such study, or if it trains nothing. `made`: the study's folder, which need
+    not exist yet.
     """
     if not has_studies(url, made):
         return None
@@ -226,9 +225,9 @@ def numerics_at(url: str, name: str, made: Path) -> Numerics | None:
 
 
 def is_unasked(storage: BaseStorage, study_id: int, url: str) -> bool:
-    """Whether a study has neither a question nor a trial, as where a search was killed at once.
+    """Return whether a study has neither question nor trials, as after an immediate kill.
 
-    Only in a file of SQLite: on a server another machine may be about to write its question.
+    Only in a file of SQLite: on a server, another machine may be about to write the question.
     """
     asked = QUESTION in storage.get_study_user_attrs(study_id)
     return url.startswith(SQLITE) and not asked and not storage.get_n_trials(study_id)
@@ -245,7 +244,7 @@ def refuse_other(storage: BaseStorage, study_id: int, question: str, url: str) -
 
 
 def open_store(url: str, name: str, allow: tuple[type, ...] = ()) -> Store:
-    """The study `name` in the storage at `url`, to read.
+    """Return the study `name` in the storage at `url`, to read.
 
     Raises `StudyError` where the storage cannot be opened or holds no such study.
     """
@@ -260,7 +259,7 @@ def open_store(url: str, name: str, allow: tuple[type, ...] = ()) -> Store:
 
 
 def trial_from(frozen: FrozenTrial, allow: Iterable[type] = ()) -> Trial:
-    """Our record of an Optuna trial that `Store.add` wrote."""
+    """Return our record of an Optuna trial that `Store.add` wrote."""
     attributes = frozen.user_attrs
     scores = tuple(score_from_json(data) for data in attributes["scores"])
     return Trial(

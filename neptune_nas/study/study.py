@@ -1,4 +1,4 @@
-"""What came out of a study so far: a snapshot that reports and exports are made from."""
+"""A snapshot of a study, from which reports and exports are made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,11 +20,11 @@ from neptune_nas.text import counted
 
 @dataclass(frozen=True, repr=False)
 class Study:
-    """A study as it stands: its settings, all trials in the order they began, its ledger.
+    """The present state of a study: its settings, all trials in the order they began, its ledger.
 
-    `Search.run` returns one, `read_study` reads one from its folder, also while it is searched.
+    `Search.run` returns one; `read_study` reads one from its folder, also during the search.
     `baselines`: other samplers' trials at equal budget, by name. `references`: hand-designed
-    networks. `audit`: how well its rungs rank, where that was measured.
+    networks. `audit`: how well its rungs rank, if measured.
     """
 
     folder: Path
@@ -41,11 +41,11 @@ class Study:
 
     @cached_property
     def ranked(self) -> tuple[Trial, ...]:
-        """The trials that a ranking may use: scored at the last rung."""
+        """The trials that a ranking may use: those scored at the last rung."""
         return ranked_trials(self.settings.question, self.trials)
 
     def pareto(self) -> tuple[Trial, ...]:
-        """The ranked trials that no other dominates, those of the least FLOPs first."""
+        """Return the ranked trials that no other dominates, least FLOPs first."""
         return self._front
 
     @cached_property
@@ -53,40 +53,40 @@ class Study:
         return pareto_front(self.settings.question, self.ranked)
 
     def best(self, which: str | None = None, min_accuracy: float | None = None) -> Trial:
-        """The first trial of a ranking; `knee` is sought on the Pareto front alone.
+        """Return the first trial of a ranking; `knee` considers the Pareto front alone.
 
-        `which`, `min_accuracy`, errors: as of `ranking`.
+        `which`, `min_accuracy` and errors: as in `ranking`.
         """
         return self.ranking(which, min_accuracy)[0].trial
 
     def ranking(
         self, by: str | None = None, min_accuracy: float | None = None
     ) -> tuple[Standing, ...]:
-        """The trials scored at the last rung, best first; equal ones by accuracy, then by FLOPs.
+        """Return the trials scored at the last rung, best first; ties by accuracy, then by FLOPs.
 
-        `by`: efficiency (accuracy above chance for each MFLOP, or for each unit of the first cost
-        among the objectives), accuracy, knee, flops, macs, params, activations or latency; unless
-        said, efficiency where the objectives have a cost, or else accuracy. Rankings by cost drop
-        trials more than 5 points below the best accuracy, or below `min_accuracy` (0..1); the
-        others drop some only if it is given. Raises `OptionError` for an unknown ranking and
-        `StudyError` if no trial is left.
+        `by`: efficiency (accuracy above chance per MFLOP, or per unit of the first cost objective),
+        accuracy, knee, flops, macs, params, activations or latency. The default is efficiency if an
+        objective is a cost, else accuracy. Rankings by cost drop trials more than 5 points below
+        the best accuracy, or below `min_accuracy` (0..1); the others drop trials only below a given
+        `min_accuracy`. Raises `OptionError` for an unknown ranking and `StudyError` if no trial is
+        left.
         """
         return ranking(self.settings, self.trials, by, min_accuracy)
 
     def hypervolume(self, trials: Sequence[Trial] | None = None) -> float:
-        """The share of the box under the study's reference point that the trials dominate, 0..1.
+        """Return the share of the box under the study's reference point that trials dominate, 0..1.
 
-        The box reaches from the reference to accuracy 1 and cost 0. `trials`: all ranked ones,
-        unless said.
+        The box extends from the reference to accuracy 1 and cost 0. `trials`: by default all ranked
+        ones.
         """
         return dominated_share(self.settings, self.ranked if trials is None else trials)
 
     def to_dataframe(
         self, trials: Sequence[Trial] | None = None, picks: bool = True
     ) -> pd.DataFrame:
-        """One row a trial, with the columns of `trials.csv` (`docs/files.md`).
+        """Return one row per trial, with the columns of `trials.csv` (`docs/files.md`).
 
-        `trials`: all, in the order they began, unless said. `picks`: whether there is a column
+        `trials`: by default all, in the order they began. `picks`: whether to add a column
         `pick:PATH` for each open field of the space.
         """
         shown = self.trials if trials is None else trials

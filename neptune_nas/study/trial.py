@@ -1,4 +1,4 @@
-"""One architecture of a study: what it costs, what it scored, and what became of it."""
+"""Trials: one architecture of a study, with its costs, scores and state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from neptune_nas.metrics.score import Score, mean_score
 
 
 class State(StrEnum):
-    """What became of a trial.
+    """The state of a trial.
 
     `finished` at the highest fidelity, `pruned` at a lower rung, `failed`, or still `running`.
     """
@@ -22,14 +22,14 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One architecture, its costs, and its scores in the order they were measured.
+    """One architecture, with its costs and its scores in the order they were measured.
 
     `number`: its place in the study, from 0. `key`: 16 hex digits, equal for equal networks.
-    `values`: what was counted and timed of it, by the name of the metric; what is not known is not
-    there. `picks`: what was picked at each open field of the space, by path. `failure`: why it
-    failed, and `trace` where in the code, if an exception was behind it. `confirmations`: scores
-    with further seeds, measured after the search because the trial looked good; failed ones too.
-    `given`: whether the search was told to try it, so that no sampler proposed it.
+    `values`: counted and timed metrics by name; unknown ones are missing. `picks`: the option at
+    each open field of the space, by path. `failure`: why it failed; `trace`: the traceback, if an
+    exception was the cause. `confirmations`: scores with further seeds, measured after the search
+    because the trial looked good; failed ones included. `given`: whether the search was told to try
+    it, so that no sampler proposed it.
     """
 
     number: int
@@ -46,20 +46,20 @@ class Trial:
 
     @property
     def ended(self) -> float:
-        """When the last score was there, Unix time; 0 without any."""
+        """Unix time of the last score; 0 without any."""
         return max((score.started + score.seconds for score in self.scores), default=0.0)
 
     def scores_at(self, fidelity: int) -> tuple[Score, ...]:
-        """Return the good scores at one fidelity: one a seed."""
+        """Return the good scores at one fidelity, one per seed."""
         return tuple(
             s for s in (*self.scores, *self.confirmations) if s.ok and s.fidelity == fidelity
         )
 
     @property
     def score(self) -> Score | None:
-        """The good score at the highest fidelity trained to, the mean of repeated seeds.
+        """The good score at the highest fidelity trained to, averaged over repeated seeds.
 
-        None where there is none: what a proxy measured is no score.
+        None where there is none; the value of a proxy is not a score.
         """
         reached = [s.fidelity for s in self.scores if s.ok and s.proxy is None]
         return mean_score(self.scores_at(max(reached))) if reached else None

@@ -1,1 +1,1 @@
-"""Whether a study can be trusted: audit, confirmation, baselines, references."""
+"""Checks on a study's results: audit, confirmation, baselines, reference networks."""

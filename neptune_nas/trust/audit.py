@@ -1,4 +1,4 @@
-"""Rank fidelity, measured: some architectures of a study are trained again, at full budget."""
+"""Rank fidelity, measured by training some architectures of a study again at full budget."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,14 +18,14 @@ from neptune_nas.text import counted
 from neptune_nas.trust.loop import Forecast, OnStep, follow_up, forecast
 
 PROXIES = ("synflow", "naswot")
-FRESH = 1_000  # seeds from there on are none that a search or its confirmation uses
-FULL = 5  # times the last rung, unless it is said
-SHOWN = 10  # fidelities in a message
+FRESH = 1_000  # first seed of audits, beyond those of searches and confirmations
+FULL = 5  # default budget, as a multiple of the last rung
+SHOWN = 10  # at most, fidelities listed in a message
 
 
 @dataclass(slots=True)
 class FullBudget:
-    """Architectures of a study at full budget, spread over the range of its scores."""
+    """The architectures to train at full budget, spread over the range of the study's scores."""
 
     search: Search
     study: Study
@@ -35,23 +35,23 @@ class FullBudget:
 
     @property
     def fidelity(self) -> int:
-        """The full budget."""
+        """The full budget, in units of fidelity."""
         return self.measured.epochs
 
     @property
     def missing(self) -> int:
-        """How many architectures are still to be trained."""
+        """The number of architectures still to be trained."""
         return len(self.trials)
 
     def calls(self) -> Iterator[Call]:
-        """Yield the architectures that have not begun, each by its trial's number."""
+        """Yield a call for each architecture that has not begun; its id is the trial's number."""
         for trial in [t for t in self.trials.values() if t.number not in self.begun]:
             self.begun.add(trial.number)
             seed = seed_for(self.search.seed, trial.key, FRESH)
             yield Call(trial.number, trial.architecture, self.fidelity, seed)
 
     def take(self, results: Sequence[Result]) -> list[str]:
-        """Keep scores, and what proxies say of their networks, in `audit.json`."""
+        """Write scores, and the proxies of the same networks, to `audit.json`."""
         texts = []
         for result in results:
             trial, score = self.trials.pop(result.call.id), result.score
@@ -68,12 +68,12 @@ def run_audit(
 ) -> Study:
     """Train architectures of a search's study for `epochs`, and compare how they rank.
 
-    They are drawn over the whole range of scores at the last rung (`epochs`: five times that by
-    default, or the highest fidelity that the study's table has of every network), and measured on
-    the validation split with seeds that the study has not used. Each result is kept in `audit.json`
-    as it comes, so an audit that is stopped goes on. Raises `StudyError` where too few trials are
-    ranked, or the table has no such fidelity above the last rung, and as `follow_up` does, and
-    `OptionError` for `epochs` that a table has not of every network.
+    They are drawn over the whole range of scores at the last rung and measured on the validation
+    split, with seeds that the study has not used. `epochs`: by default five times the last rung, or
+    the highest fidelity that the study's table has for every network. Each result is written to
+    `audit.json` at once, so an interrupted audit can go on. Raises `StudyError` where too few
+    trials are ranked, where the table has no such fidelity above the last rung, and as `follow_up`
+    does; raises `OptionError` for `epochs` that the table lacks for some network.
     """
     check_count(architectures)
     return follow_up(search, lambda study: audit_of(search, study, architectures, epochs), watch)
@@ -86,7 +86,7 @@ def forecast_audit(search: Search, architectures: int = 12, epochs: int | None =
 
 
 def check_count(architectures: int) -> None:
-    """Refuse fewer architectures than have a ranking."""
+    """Refuse a number of architectures that is too small for a ranking."""
     if architectures < LEAST:
         raise OptionError(
             f"`architectures` (--architectures) must be at least {LEAST}, but got {architectures}: "
@@ -95,7 +95,7 @@ def check_count(architectures: int) -> None:
 
 
 def audit_of(search: Search, study: Study, architectures: int, epochs: int | None) -> FullBudget:
-    """Return the follow-up of a study as it stands."""
+    """Return the audit of a study, including what was measured before."""
     measured = settled(search, study, epochs)
     known = {truth.number for truth in measured.truths}
     chosen = list(pick(study.ranked, architectures, search.seed, known))
@@ -109,7 +109,7 @@ def audit_of(search: Search, study: Study, architectures: int, epochs: int | Non
 
 
 def settled(search: Search, study: Study, epochs: int | None) -> Measured:
-    """What was measured before, or nothing yet, at the budget that is asked for."""
+    """Return the earlier measurements, or an empty record; refuse a change of the budget."""
     full = full_budget(search, study.settings.question.rungs[-1], epochs)
     file = Folder(study.folder).audit
     if not file.is_file():
@@ -124,7 +124,7 @@ def settled(search: Search, study: Study, epochs: int | None) -> Measured:
 
 
 def full_budget(search: Search, last: int, epochs: int | None) -> int:
-    """The budget that is asked for, or the usual one; refuses one that tells nothing new."""
+    """Return the requested budget, or the default; refuse one that gives no new information."""
     if epochs is not None and epochs <= last:
         raise OptionError(
             f"`epochs` must be more than those of the last rung, {last}, not {epochs}."
@@ -149,7 +149,7 @@ def full_budget(search: Search, last: int, epochs: int | None) -> int:
 
 
 def truth_of(search: Search, trial: Trial, score: Score) -> Truth:
-    """One trial's score at full budget beside what proxies say of it, where there are images."""
+    """Return a trial's score at full budget, with its proxies if the study trains networks."""
     seed = seed_for(search.seed, trial.key)
     names = PROXIES if search.question.trains else ()
     evaluators = (ZeroCost(name, search.question.data, search.data_dir) for name in names)

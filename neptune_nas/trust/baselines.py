@@ -1,4 +1,4 @@
-"""Honest baselines: other samplers on a study's question, at equal budget."""
+"""Baselines: other samplers on a study's question, at equal budget."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,12 +23,13 @@ def run_baselines(
     watch: OnProgress = ignore,
     say: Say = ignore,
 ) -> Study:
-    """Search again with each of `samplers`, `trials` each (default: as many as the study has).
+    """Run the study's search again with each of `samplers`, for `trials` trials each.
 
-    Each is a study of its own in the folder `baselines` of the study, and goes on like any other.
-    What the study was told to try first, each tries first too. `say` is called before each, with a
-    sentence on whose search it is, and `watch` after each result. Raises `StudyError` while another
-    process is at work on the study: how many trials it will have is not known yet.
+    `trials`: by default as many as the study has. Each baseline is a study of its own in the
+    study's folder `baselines`, and can be resumed like any other. It first tries what the study was
+    told to try first. `say` is called before each with a sentence that names the sampler, and
+    `watch` after each result. Raises `StudyError` while another process is at work on the study,
+    since its final number of trials is not known yet.
     """
     study = study_of(search)
     if is_at_work(study):
@@ -43,9 +44,7 @@ def run_baselines(
     if trials is not None and trials < 1:
         raise OptionError(f"baselines need at least 1 trial, but got {trials}.")
     for name in samplers:
-        make_sampler(
-            name, search.assembly.problem
-        )  # a misspelt one is refused before anything runs
+        make_sampler(name, search.assembly.problem)  # refuses a misspelt name before anything runs
     given = [trial for trial in study.trials if trial.given]
     for name in samplers:
         other = replace(
@@ -59,7 +58,7 @@ def run_baselines(
             numerics=search.assembly.numerics,
             first=given,
         )
-        # Measured again, a latency might break the constraint that it kept.
+        # A latency that is timed again might break a constraint that the first timing satisfied.
         times = {(name, t.key): t.values[name] for t in given for name in search.assembly.timed}
         other.assembly.costs.times.update(times)
         say(f"Searching with sampler '{name}'.")
@@ -70,7 +69,7 @@ def run_baselines(
 
 
 def check_timed(search: Search, settings: Settings) -> None:
-    """Refuse baselines whose times would be measured otherwise than the study's."""
+    """Refuse baselines whose latencies would be timed differently from the study's."""
     for name, ours in search.assembly.timed.items():
         if (theirs := settings.facts.timed.get(name)) != ours:
             raise StudyError(

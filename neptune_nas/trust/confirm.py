@@ -1,4 +1,4 @@
-"""The best trials of a study scored again with other seeds, until it is sure that they are."""
+"""Further seeds for the best trials of a study, until their scores are confirmed."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +31,7 @@ BEST = Goal()
 
 @dataclass(slots=True)
 class Confirmation:
-    """Further seeds of the trials that a goal names, which can change with every score."""
+    """The further seeds of the trials that a goal selects; every score can change the selection."""
 
     study: Study
     goal: Goal
@@ -41,7 +41,7 @@ class Confirmation:
     aim: Aim = field(init=False)
 
     def __post_init__(self) -> None:
-        chosen(self.study, self.goal)  # refuses an unknown ranking, and a study without a trial
+        chosen(self.study, self.goal)  # refuses an unknown ranking, and a study without trials
         before = evaluations_of(self.study.trials)
         self.aim = Aim(self.goal, None if self.most is None else before + self.most)
 
@@ -52,12 +52,12 @@ class Confirmation:
 
     @property
     def missing(self) -> int:
-        """How many scores the goal still asks for that were not tried in this run."""
+        """The number of scores that the goal still needs and this run has not tried."""
         left = sum(len(self._fresh_seeds(trial)) for trial in unsure(self.study, self.goal))
         return left if self.most is None else min(left, self.most - len(self.tried))
 
     def calls(self) -> Iterator[Call]:
-        """Yield the next measurement of each trial that is unsure, each by its number."""
+        """Yield the next call of each trial that lacks scores; its id is the trial's number."""
         left = None if self.most is None else max(0, self.most - len(self.tried))
         wanted = (t for t in unsure(self.study, self.goal) if t.number not in self.pending)
         for trial in islice((t for t in wanted if self._fresh_seeds(t)), left):
@@ -67,7 +67,7 @@ class Confirmation:
             yield Call(trial.number, trial.architecture, self.fidelity, seed)
 
     def take(self, results: Sequence[Result]) -> list[str]:
-        """Keep scores in `confirmations.json`."""
+        """Write scores to `confirmations.json`."""
         numbers = [result.call.id for result in results]
         self.pending.difference_update(numbers)
         for result in results:
@@ -78,7 +78,7 @@ class Confirmation:
         return [f"{_told(now[number])}; {left} still to confirm" for number in numbers]
 
     def write(self) -> None:
-        """Write `confirmations.json` as it stands."""
+        """Write the current state to `confirmations.json`."""
         file = Folder(self.study.folder).confirmations
         write_confirmations(file, self.study.trials, self.aim)
 
@@ -90,19 +90,19 @@ class Confirmation:
 def run_confirm(
     search: Search, goal: Goal = BEST, evaluations: int | None = None, watch: OnStep = ignore
 ) -> Study:
-    """Score the trials of a search's study that `goal` names with further seeds.
+    """Score the trials that `goal` selects from a search's study with further seeds.
 
-    Which they are can change with every score: one that falls behind gives way to the next, which
-    is then confirmed in turn. Each result is kept in `confirmations.json` as it comes, so that what
-    was stopped goes on, and what failed is tried again, once a run. `evaluations`: the most to make
-    now. Raises `OptionError` for an unknown ranking or more seeds than a table has, and
-    `StudyError` where nothing can be ranked and as `follow_up` does.
+    The selection can change with every score: a trial that falls behind is replaced by the next
+    best, which is then confirmed in turn. Each result is written to `confirmations.json` at once,
+    so an interrupted run can go on; a seed that failed is tried again once in every run.
+    `evaluations`: the most to make now. Raises `OptionError` for an unknown ranking or more seeds
+    than a table has, and `StudyError` where nothing can be ranked and as `follow_up` does.
     """
     check_asked(search, goal, evaluations)
 
     def begin(study: Study) -> Confirmation:
         wanted = Confirmation(study, goal, evaluations)
-        wanted.write()  # so that others see the aim
+        wanted.write()  # so that `status` and the report see the aim
         return wanted
 
     return follow_up(search, begin, watch, Folder.locked_to_confirm)
@@ -115,9 +115,9 @@ def forecast_confirm(search: Search, goal: Goal = BEST, evaluations: int | None 
 
 
 def check_asked(search: Search, goal: Goal, evaluations: int | None) -> None:
-    """Refuse no evaluations at all, and more seeds than a table has runs of each network.
+    """Refuse zero evaluations, and more seeds than a table has runs of each network.
 
-    One of its runs would count twice.
+    With more seeds, one of its runs would count twice.
     """
     check_value(evaluations, Size | None, "evaluations")
     most = most_seeds(search)
@@ -129,9 +129,9 @@ def check_asked(search: Search, goal: Goal, evaluations: int | None) -> None:
 
 
 def usual_goal(search: Search) -> Goal:
-    """Return the best with three seeds, or as many as a table has runs of every network.
+    """Return the default goal: the best trials with three seeds, or as many as a table has.
 
-    Raises `OptionError` where that is a single one.
+    Raises `OptionError` for a table with a single run of some networks.
     """
     most = most_seeds(search)
     if most == 1:
@@ -142,13 +142,13 @@ def usual_goal(search: Search) -> Goal:
 
 
 def most_seeds(search: Search) -> int | None:
-    """Return the seeds that every network can be scored with at the last rung; None for any."""
+    """Return how many seeds the last rung has of every network, or None for any number."""
     most = search.assembly.bench.most_seeds
     return None if most is None else most(search.question.rungs[-1])
 
 
 def _told(trial: Trial) -> str:
-    """Return what a trial's newest confirmation says of it."""
+    """Return a sentence on a trial's newest confirmation."""
     score, mean = trial.confirmations[-1], trial.score
     name = next(iter(score.values), "score")
     found = f"{name} {score.main:.4f}" if score.ok else f"failed: {score.failure}"

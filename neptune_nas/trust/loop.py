@@ -1,4 +1,4 @@
-"""One loop for all that is measured of a study after its search."""
+"""The loop that makes all evaluations of a study after its search."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -22,29 +22,29 @@ from neptune_nas.text import counted, duration
 
 
 class FollowUp(Protocol):
-    """Which evaluations are wanted of a study, and where their results are kept."""
+    """The evaluations that a study still needs, and the place where their results are written."""
 
     @property
     def missing(self) -> int:
-        """How many evaluations are still to be made, as far as is known now."""
+        """The number of evaluations still to be made, as far as is known now."""
 
     @property
     def fidelity(self) -> int:
-        """The fidelity of each."""
+        """The fidelity of each evaluation."""
 
     def calls(self) -> Iterator[Call]:
-        """Yield the calls to make next, each with an id that no call has which is not taken."""
+        """Yield the calls to make next, each with an id that no pending call has."""
 
     def take(self, results: Sequence[Result]) -> list[str]:
-        """Keep results, on disk first, and return for each what it says, in a sentence."""
+        """Write results to disk, then return a sentence on each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One more result of a follow-up.
+    """The arrival of one result of a follow-up.
 
-    `done` of `total` evaluations are in, as far as is known now. `seconds_left`: by the pace so
-    far. `text`: what the result says.
+    `done` of `total` evaluations are complete, as far as is known now. `seconds_left`: an estimate
+    from the pace so far. `text`: a sentence on the result.
     """
 
     done: int
@@ -60,9 +60,9 @@ Lock = Callable[[Folder], AbstractContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a follow-up would do: evaluations, `at_once` so many, and how long they take, in s.
+    """The work that a follow-up would do: `evaluations`, `at_once` of them in parallel.
 
-    `seconds`: by what the study's own evaluations took; None where none of them has a time.
+    `seconds`: estimated from the study's own evaluations; None where none of them was timed.
     """
 
     evaluations: int
@@ -77,11 +77,11 @@ def follow_up(
     watch: OnStep = ignore,
     lock: Lock = Folder.locked,
 ) -> Study:
-    """Make the evaluations that a follow-up of a search's study wants, and write its outputs.
+    """Make the evaluations that a follow-up of a search's study needs, and write its outputs.
 
-    `make`: the follow-up of the study as it stands. Each result is kept as it comes, so that one
-    that is stopped goes on. Raises `StudyError` where the study was asked otherwise or of other
-    data, or another process is at work on it.
+    `make`: returns the follow-up of the study in its current state. Each result is written at once,
+    so an interrupted follow-up can go on. Raises `StudyError` where the study has another question
+    or other data, or where another process is at work on it.
     """
     end_if_unguarded()
     open_folder(search.folder.path)
@@ -92,7 +92,7 @@ def follow_up(
         try:
             evaluate(search.assembly.engine, wanted, watch)
         except BaseException:
-            with suppress(NeptuneError):  # the first mistake is the one to tell
+            with suppress(NeptuneError):  # the first error is the one to report
                 write_outputs(study_of(search))
             raise
         study = study_of(search)
@@ -101,7 +101,7 @@ def follow_up(
 
 
 def evaluate(make_engine: Callable[[], Engine], wanted: FollowUp, watch: OnStep) -> None:
-    """Make all evaluations that are wanted; an engine is made only if there is any."""
+    """Make all missing evaluations; an engine is started only if there are any."""
     if not wanted.missing:
         return
     began, done = monotonic(), 0
@@ -122,7 +122,7 @@ def evaluate(make_engine: Callable[[], Engine], wanted: FollowUp, watch: OnStep)
 
 
 def forecast_text(foreseen: Forecast, budget: str) -> str:
-    """Return a forecast in a sentence; `budget`: of each evaluation, in words."""
+    """Return a forecast as a sentence; `budget`: that of each evaluation, in words."""
     if not foreseen.evaluations:
         return "Nothing is left to measure; only the report would be written again."
     about = "" if foreseen.seconds is None else f" in about {duration(foreseen.seconds)}"

@@ -1,4 +1,4 @@
-"""Hand-designed networks trained as a study's own are, to compare with what it found."""
+"""Reference networks, trained as a study's own networks are, for comparison with its results."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ NETWORKS = ("resnet8", "resnet20", "mobilenet_v3_small", "shufflenet_v2_x0_5")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One network to be trained from one seed."""
+    """One reference network to train from one seed."""
 
     network: ReferenceNetwork
     seed: int
@@ -28,7 +28,7 @@ class Job:
 
 @dataclass(slots=True)
 class References:
-    """Hand-designed networks under a study's recipe, each from several seeds."""
+    """Reference networks trained with a study's recipe, each from several seeds."""
 
     study: Study
     networks: Sequence[ReferenceNetwork]
@@ -52,18 +52,18 @@ class References:
 
     @property
     def missing(self) -> int:
-        """How many seeds of networks are still to be trained."""
+        """The number of trainings still to be completed."""
         return len(self.jobs) - self.done
 
     def calls(self) -> Iterator[Call]:
-        """Yield the jobs that have not begun, each by its place."""
+        """Yield the jobs that have not begun; the id is the index of the job."""
         while self.begun < len(self.jobs):
             job, place = self.jobs[self.begun], self.begun
             self.begun += 1
             yield Call(place, job.network, self.fidelity, job.seed)
 
     def take(self, results: Sequence[Result]) -> list[str]:
-        """Keep scores in `references.json`."""
+        """Write scores to `references.json`."""
         texts = []
         for result in results:
             name, score = self.jobs[result.call.id].network.name, result.score
@@ -79,12 +79,12 @@ class References:
 def run_references(
     search: Search, networks: Sequence[str] = NETWORKS, seeds: int = 1, watch: OnStep = ignore
 ) -> Study:
-    """Train hand-designed networks with the recipe, data and epochs of a search's study.
+    """Train reference networks with the recipe, data and epochs of a search's study.
 
     Each is trained from `seeds` seeds of its own for as long as the study's last rung, and measured
-    on the validation split. Each result is kept in `references.json` as it comes, so that a run
-    that was stopped goes on, more seeds go on, and what failed is tried again. Raises `StudyError`
-    for a study that trains nothing, and as `follow_up` does.
+    on the validation split. Each result is written to `references.json` at once, so an interrupted
+    run can go on, more seeds can be added, and failed ones are tried again. Raises `StudyError` for
+    a study that trains nothing, and as `follow_up` does.
     """
     check_seeds(seeds)
     return follow_up(search, lambda study: references_of(study, networks, seeds), watch)
@@ -99,18 +99,21 @@ def forecast_references(
 
 
 def check_seeds(seeds: int) -> None:
-    """Refuse less than one seed."""
+    """Refuse fewer than one seed."""
     if seeds < 1:
         raise OptionError(f"references need at least 1 seed, but got {seeds}.")
 
 
 def references_of(study: Study, networks: Sequence[str], seeds: int) -> References:
-    """Return the follow-up; what cannot be trained is refused before anything runs."""
+    """Return the reference networks to train; refuse untrainable ones before anything runs."""
     return References(study, networks_for(study.settings, networks), seeds)
 
 
 def networks_for(settings: Settings, names: Sequence[str]) -> list[ReferenceNetwork]:
-    """The networks for a study's images; what cannot be trained is refused before any runs."""
+    """Return the networks for a study's images.
+
+    Raises `StudyError` for a study that trains nothing, and `OptionError` for unknown networks.
+    """
     question, facts = settings.question, settings.facts
     if not question.trains:
         raise StudyError(
@@ -125,7 +128,7 @@ def networks_for(settings: Settings, names: Sequence[str]) -> list[ReferenceNetw
 def missing(
     networks: Sequence[ReferenceNetwork], kept: dict[str, Reference], study_seed: int, seeds: int
 ) -> list[Job]:
-    """What has no good score yet: first a seed of every network, then the next."""
+    """Return the jobs without a good score: the first seed of every network, then the second."""
     jobs = [
         Job(network, seed_for(study_seed, f"reference-{network.name}", repeat))
         for repeat in range(seeds)
