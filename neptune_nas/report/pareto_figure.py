@@ -21,6 +21,7 @@ from neptune_nas.study.trial import Trial
 _FOCUS = 0.05  # the share of accuracies that may lie below the first view
 _WIDE = 2  # decades of costs; above, a phone has no room for ticks in between
 _CROWD = 500  # points that hide each other unless they are fainter
+_SCORE = "%{yaxis.title.text} %{y:.4f}"  # on hover
 _MARKS = ("triangle-up", "square", "cross", "star")
 
 
@@ -144,8 +145,7 @@ def _points(
         "text": [_hover_text(trial) for trial in trials] if text else None,
         "mode": "markers",
         "hovertemplate": (
-            f"<b>%{{text}}</b><br>accuracy %{{y:.4f}}, cost %{{x:.4{_number_type(axis)}}}"
-            f"<extra></extra>"
+            f"<b>%{{text}}</b><br>{_SCORE}, cost %{{x:.4{_number_type(axis)}}}<extra></extra>"
         ),
     }
 
@@ -183,8 +183,7 @@ def _references(known: Sequence[Reference], axis: Metric) -> dict[str, Any]:
         "mode": "markers+text",
         "marker": {"symbol": "diamond", "size": 11, "color": WARM},
         "hovertemplate": (
-            f"<b>%{{text}}</b><br>accuracy %{{y:.4f}}, cost %{{x:.4{_number_type(axis)}}}"
-            f"<extra></extra>"
+            f"<b>%{{text}}</b><br>{_SCORE}, cost %{{x:.4{_number_type(axis)}}}<extra></extra>"
         ),
     }
 
@@ -198,7 +197,7 @@ def _baselines(study: Study, axis: Metric) -> list[dict[str, Any]]:
             "name": f"baseline: {escape(name)}",
             "mode": "markers",
             "marker": {"symbol": _MARKS[i % 4], "size": 6, "color": WARM, "opacity": 0.5},
-            "hovertemplate": f"accuracy %{{y:.4f}}<br>%{{x:.4{_number_type(axis)}}}<extra></extra>",
+            "hovertemplate": f"{_SCORE}<br>%{{x:.4{_number_type(axis)}}}<extra></extra>",
         }
         for i, (name, trials) in enumerate(study.baselines.items())
     ] + _random_mean(study, axis)
@@ -216,8 +215,6 @@ def _random_mean(study: Study, axis: Metric) -> list[dict[str, Any]]:
             "name": "mean random architecture",
             "mode": "markers",
             "marker": {"symbol": "x", "size": 12, "color": WARM},
-            "hovertemplate": (
-                f"mean accuracy %{{y:.4f}}<br>%{{x:.4{_number_type(axis)}}}<extra></extra>"
-            ),
+            "hovertemplate": (f"mean {_SCORE}<br>%{{x:.4{_number_type(axis)}}}<extra></extra>"),
         }
     ]

@@ -8,8 +8,7 @@ import torch
 
 from neptune_nas.architecture.codec import from_json, key, to_json
 from neptune_nas.evaluators.short_training import ShortTraining
-from neptune_nas.metrics.counted import CostModel, cost
-from neptune_nas.metrics.timed import peak_memory
+from neptune_nas.metrics.counted import CostModel, cost, peak_memory
 from neptune_nas.models.architecture_file import bare, loads
 from neptune_nas.models.architecture_file import dumps as architecture_text
 from neptune_nas.models.model import load_model, save_model, untrained
