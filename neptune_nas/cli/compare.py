@@ -14,7 +14,7 @@ def compare(
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:
-    """Compare studies in a table: sampler, best accuracy, hypervolume over a common reference."""
+    """Compare studies in a table: sampler, best score, hypervolume over a common reference."""
     from rich.table import Table
 
     from neptune_nas.cli.console import console
@@ -26,7 +26,8 @@ def compare(
     table = Table(box=None, padding=(0, 1))
     for column in ("study", "sampler"):
         table.add_column(column, overflow="fold")
-    for column in ("seed", "trials", "scored", "best\naccuracy", "hypervolume", "worker\nseconds"):
+    best = f"best\n{results[0].settings.question.main.title}"
+    for column in ("seed", "trials", "scored", best, "hypervolume", "worker\nseconds"):
         table.add_column(column, justify="right")
     for row in compare_studies(results, force):
         table.add_row(

@@ -8,18 +8,18 @@ import typer
 
 from neptune_nas.cli.values import check_known
 from neptune_nas.errors import OptionError, StudyError
-from neptune_nas.metrics.registry import SCORED
+from neptune_nas.metrics.registry import CLASSIFICATION
 
 if TYPE_CHECKING:
     from neptune_nas.study.study import Study
     from neptune_nas.study.trial import Trial
 
-PICKS = ("efficiency", *(each.name for each in SCORED if each.better == "more"), "knee")
-
 Best = Annotated[
     str | None,
     typer.Option(
-        "--best", help="efficiency, accuracy or knee (default: the first of the study's ranking)."
+        "--best",
+        help=f"efficiency, {CLASSIFICATION[0].name} or knee (default: the first of the study's "
+        f"ranking).",
     ),
 ]
 TrialNumber = Annotated[int | None, typer.Option("--trial", help="A trial by its number.")]
@@ -30,10 +30,7 @@ MinAccuracy = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """Which trial of a study, as the options say.
-
-    Raises `OptionError` for a pick that no study can have, before one is read.
-    """
+    """Which trial of a study, as the options say."""
 
     which: str | None = None
     number: int | None = None
@@ -42,13 +39,14 @@ class Pick:
     def __post_init__(self) -> None:
         if self.which is not None and self.number is not None:
             raise OptionError("--best and --trial exclude each other: give one of them.")
-        if self.which is not None:
-            check_known(self.which, "--best", PICKS)
 
     def of(self, found: "Study") -> "Trial":
         """The trial of that number, or else the best one as `which` ranks."""
         if self.number is not None:
             return numbered(found, self.number)
+        if self.which is not None:
+            main = found.settings.question.main.name
+            check_known(self.which, "--best", ("efficiency", main, "knee"))
         return found.best(self.which, self.min_accuracy)
 
     def refuse_for(self, source: str | Path) -> None:

@@ -26,8 +26,8 @@ def profile(
     check_value(threads, Size, "--threads")
     from neptune_nas.cli.console import console
     from neptune_nas.cli.tables import cost_table, latency_lines
-    from neptune_nas.metrics.counted import CostModel
-    from neptune_nas.metrics.timed import measure_latency, peak_memory, processor_time
+    from neptune_nas.metrics.counted import CostModel, peak_memory
+    from neptune_nas.metrics.timed import measure_latency, processor_time
     from neptune_nas.models.architecture_file import load
     from neptune_nas.nn.builder import build
 

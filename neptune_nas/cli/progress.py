@@ -131,6 +131,6 @@ def one_line(progress: Progress) -> str:
     failed = f", {p.failed} failed" if p.failed else ""
     left = "" if p.seconds_left is None or p.done >= p.total else f", {clock(p.seconds_left)} left"
     return (
-        f"{p.done}/{p.total} {plural(p.total, 'trial')}, best accuracy {best}, "
+        f"{p.done}/{p.total} {plural(p.total, 'trial')}, best {p.metric} {best}, "
         f"hypervolume {p.hypervolume:.4f}{failed}{left}"
     )

@@ -10,6 +10,7 @@ from neptune_nas.cli.study import Force, Storage, Studies, study_at
 from neptune_nas.cli.values import check_known
 from neptune_nas.files.rules import Share
 from neptune_nas.files.schema import check_value
+from neptune_nas.metrics.registry import CLASSIFICATION, COSTS
 
 EXAMPLE = "Example: neptune-nas report studies/default-digits --min-accuracy 0.95"
 FORMATS = ("html", "md", "csv")
@@ -29,7 +30,8 @@ def report(
     rank_by: Annotated[
         str | None,
         typer.Option(
-            help="efficiency, accuracy, knee or a cost (default: what the objectives say)."
+            help=f"efficiency, knee, {CLASSIFICATION[0].name}, {', '.join(c.name for c in COSTS)} "
+            f"(default: what the objectives say)."
         ),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="html, md or csv.")] = "html",

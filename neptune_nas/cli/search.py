@@ -24,6 +24,7 @@ from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.files.rules import Size
 from neptune_nas.files.schema import check_value
 from neptune_nas.interrupts import ctrl_c_held
+from neptune_nas.metrics.registry import COUNTED, NAMES, OBJECTIVES
 
 EXAMPLE = "Example: neptune-nas search --space default --data digits --trials 200"
 
@@ -62,8 +63,8 @@ SamplerKwargs = Annotated[
 Objectives = Annotated[
     str | None,
     typer.Option(
-        help="With commas between: accuracy, loss, flops, macs, params, activations, latency, "
-        "which is processor time of one thread (default: accuracy,flops)."
+        help=f"With commas between: {', '.join(NAMES)}, or what an own evaluator measures; what is "
+        f"timed is processor time of one thread (default: {','.join(OBJECTIVES)})."
     ),
 ]
 Constraint = Annotated[
@@ -82,7 +83,7 @@ ProxyOption = Annotated[
     typer.Option(
         "--proxy",
         help="What rung 0 is, as in --rungs 0,1,3: synflow (default), naswot, jacov, grad-norm, "
-        "zen-score, flops or params.",
+        f"zen-score, or a size ({', '.join(each.name for each in COUNTED)}).",
     ),
 ]
 TableOption = Annotated[

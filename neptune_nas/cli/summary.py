@@ -129,7 +129,7 @@ def ranking_table(study: Study) -> Table:
     table = Table(box=SIMPLE, collapse_padding=True, title=title, title_justify="left")
     own = objective_columns(question)
     value = (by,) if by in BY_COST else ()  # accuracy has its column anyway
-    raw = ("acc/GFLOP",) if value and [*own] == [COST.per[1]] else ()  # others need its room
+    raw = ("per GFLOP",) if value and [*own] == [COST.per[1]] else ()  # others need its room
     for column in ("#", "trial", question.main.title, *own, *value, *raw):
         table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
     table.add_column("architecture", overflow="fold", ratio=1)

@@ -9,11 +9,11 @@ from neptune_nas.errors import ArchitectureError, DataError, FileFormatError, Op
 from neptune_nas.files.rules import FINITE, at_least
 from neptune_nas.files.schema import check_value, located
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.registry import COSTS, COUNTED, TIMED
+from neptune_nas.metrics.registry import COST, COSTS, COUNTED, MACS, TIMED
 from neptune_nas.space import Space
 
 NAMES = tuple(cost.name for cost in COSTS)
-NEVER_0 = ("flops", "macs")  # no network has none of these
+NEVER_0 = (COST.name, MACS.name)  # no network has none of these
 _ONE_OR_MORE = Annotated[float, at_least(1), FINITE]
 _NONE_OR_MORE = Annotated[float, at_least(0), FINITE]
 
@@ -79,7 +79,7 @@ class TableCosts:
         known = self._known(architecture)
         if self.model is not None:
             return self.model.values(architecture, names)
-        return {each.name: known[each.name] for each in COUNTED if each.name in known}
+        return {each.name: round(known[each.name]) for each in COUNTED if each.name in known}
 
     def timed(self, name: str, architecture: Any) -> float:
         """Return the table's value of a timed metric; raises as `value` does."""
@@ -110,9 +110,9 @@ class TableCosts:
 def with_flops(costs: Mapping[str, float]) -> dict[str, float]:
     """Return a table's costs with both FLOPs and MACs, if it states either of them."""
     found = dict(costs)
-    if "macs" in found or "flops" in found:
-        macs = found.get("macs", found.get("flops", 0.0) / 2)
-        found |= {"macs": macs, "flops": 2 * macs}
+    if MACS.name in found or COST.name in found:
+        macs = round(found.get(MACS.name, found.get(COST.name, 0.0) / 2))
+        found |= {MACS.name: macs, COST.name: 2 * macs}
     return found
 
 

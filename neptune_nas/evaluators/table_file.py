@@ -29,7 +29,7 @@ from neptune_nas.errors import DataError, FileFormatError, NeptuneError
 from neptune_nas.evaluators.table_costs import check_costs, joined_costs
 from neptune_nas.files.rules import Number, words_for
 from neptune_nas.files.schema import fault, fits, located, parse_json
-from neptune_nas.metrics.registry import CLASSIFICATION, SCORED
+from neptune_nas.metrics.registry import CLASSIFICATION, COST, MACS, PARAMS, SCORED
 from neptune_nas.space import Picks, Space
 from neptune_nas.space.compiler import Label
 
@@ -106,8 +106,9 @@ def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
 def _costs(entry: Mapping[str, Any], where: str) -> dict[str, float]:
     """Return the costs of a JSON entry, whose `flops` are multiply-adds, as its authors count."""
     macs, params = (_number(entry.get(name), name, where) for name in ("flops", "params"))
-    check_costs({"flops": macs, "params": params}, where)
-    return {"flops": 2 * macs, "macs": macs, "params": params}
+    costs = {COST.name: 2 * macs, MACS.name: macs, PARAMS.name: params}
+    check_costs(costs, where)
+    return costs
 
 
 def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:

@@ -5,18 +5,14 @@ load of the machine.
 """
 
 import time
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
 from statistics import median, quantiles
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from neptune_nas.devices.processor import torch_threads
 from neptune_nas.files.rules import Size, at_least
@@ -101,58 +97,6 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.train(training)
-
-
-def peak_memory(
-    network: nn.Module, input_shape: Shape, batch: int = 1, *, training: bool = False
-) -> int:
-    """Return the peak bytes of live tensors in one pass over `batch` images.
-
-    Counted on the meta device: parameters, images and all intermediate results, but neither the
-    workspace of kernels nor the overhead of an allocator. With `training`, a backward pass follows,
-    so that the tensors saved for it, and the gradients, count too.
-    """
-    ghost = deepcopy(network).to("meta").train(training)
-    meter = MemoryMeter()
-    with meter:
-        for tensor in (*ghost.parameters(), *ghost.buffers()):
-            meter.note(tensor)
-        images = torch.empty(batch, *input_shape, device="meta")
-        with torch.set_grad_enabled(training):
-            logits = ghost(images)
-            if training:
-                logits.sum().backward()
-    return meter.peak
-
-
-class MemoryMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no types
-    """Tracks the bytes of all live storages, and their peak."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch's class has no types
-        self.alive = self.peak = 0
-        self.known: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run one operation and record its outputs."""
-        out = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(out):
-            if isinstance(leaf, torch.Tensor):
-                self.note(leaf)
-        return out
-
-    def note(self, tensor: torch.Tensor) -> None:
-        """Count the storage of a tensor until it is freed."""
-        storage = tensor.untyped_storage()
-        if storage not in self.known:
-            self.known.add(storage)
-            self.alive += storage.nbytes()
-            self.peak = max(self.peak, self.alive)
-            weakref.finalize(storage, self.forget, storage.nbytes())
-
-    def forget(self, size: int) -> None:
-        """Subtract the bytes of a storage that was freed."""
-        self.alive -= size
 
 
 TIMERS: Mapping[str, Callable[[nn.Module, Shape], float]] = {"latency": processor_time}

@@ -20,6 +20,7 @@ from neptune_nas.architecture.records import (
     resolve_connections,
 )
 from neptune_nas.metrics.counted import Cost, CostModel
+from neptune_nas.metrics.registry import MACS, PARAMS
 from neptune_nas.models.comparison import decisions
 from neptune_nas.nn.builder import Entry, Part, Place, Whole, stage_shape
 from neptune_nas.text import short
@@ -143,7 +144,7 @@ def draw_text(architecture: Architecture | Network, model: CostModel) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("part", "layers", "reads"):
         table.add_column(name, no_wrap=name != "layers")
-    for name in (shape_text("CHW"), "MACs", "params"):
+    for name in (shape_text("CHW"), MACS.title, PARAMS.title):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("share of MACs", no_wrap=True)
     stage = 0

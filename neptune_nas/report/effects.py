@@ -1,4 +1,4 @@
-"""The effects of decisions: how much each decision of the space moved accuracy and cost.
+"""The effects of decisions: how much each decision of the space moved score and cost.
 
 Importance is the permutation importance (Breiman 2001, doi 10.1023/A:1010933404324) of a random
 forest on the picks, on trials held out from it. Accuracy is taken at the lowest rung, which every
@@ -33,10 +33,10 @@ _ABSENT = -1.0
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """The R^2 that the forest loses if a decision is shuffled, for accuracy and for log cost."""
+    """The R^2 that the forest loses if a decision is shuffled, for main score and log cost."""
 
     path: str
-    accuracy: float
+    score: float
     cost: float
 
 
@@ -44,11 +44,11 @@ class Importance:
 class Effects:
     """The importances that the forests found, from this many `trials`.
 
-    `r2_accuracy`, `r2_cost`: the share of variance that they explain on held-out trials.
+    `r2_score`, `r2_cost`: the share of variance that they explain on held-out trials.
     """
 
     importances: tuple[Importance, ...]
-    r2_accuracy: float
+    r2_score: float
     r2_cost: float
     trials: int
 
@@ -57,20 +57,20 @@ class Effects:
 class Effect:
     """The trials with one option of a decision, against all in which it was taken.
 
-    `accuracy`: difference of means, 0..1, `error` its standard error. `cost`: ratio of geometric
+    `score`: difference of means, 0..1, `error` its standard error. `cost`: ratio of geometric
     means.
     """
 
     path: str
     option: str
     trials: int
-    accuracy: float
+    score: float
     error: float
     cost: float
 
 
-def _first_accuracy(study: Study, trial: Trial) -> float | None:
-    """Return the trial's accuracy at the lowest rung."""
+def _first_score(study: Study, trial: Trial) -> float | None:
+    """Return the trial's main score at the lowest rung."""
     scores = trial.scores_at(first_rung(study))
     return scores[0].main if scores else None
 
@@ -82,7 +82,7 @@ def _usable_trials(study: Study) -> list[Trial]:
         trial
         for trial in study.trials
         if trial.picks
-        and _first_accuracy(study, trial) is not None
+        and _first_score(study, trial) is not None
         and 0 < value_of(axis, trial) < float("inf")
     ]
     step = max(len(found) // _MOST_TRIALS, 1)
@@ -96,15 +96,15 @@ def measure_effects(study: Study, seed: int = 0) -> Effects | None:
         return None
     axis = cost_axis(study.settings.question)
     paths, features = _encode(trials)
-    accuracy = np.array([_first_accuracy(study, trial) for trial in trials], dtype=np.float64)
+    score = np.array([_first_score(study, trial) for trial in trials], dtype=np.float64)
     cost = np.log([value_of(axis, trial) for trial in trials])
-    drops_accuracy, r2_accuracy = _importance_drops(features, accuracy, seed)
+    drops_score, r2_score = _importance_drops(features, score, seed)
     drops_cost, r2_cost = _importance_drops(features, cost, seed)
     found = sorted(
-        map(Importance, paths, drops_accuracy.tolist(), drops_cost.tolist()),
-        key=lambda importance: -max(importance.accuracy, 0) - max(importance.cost, 0),
+        map(Importance, paths, drops_score.tolist(), drops_cost.tolist()),
+        key=lambda importance: -max(importance.score, 0) - max(importance.cost, 0),
     )
-    return Effects(tuple(found), r2_accuracy, r2_cost, len(trials))
+    return Effects(tuple(found), r2_score, r2_cost, len(trials))
 
 
 def require_effects(studies: Sequence[Study]) -> Effects:
@@ -168,7 +168,7 @@ def effects_of(study: Study, path: str) -> list[Effect]:
     axis = cost_axis(study.settings.question)
     trials = [trial for trial in _usable_trials(study) if path in trial.picks]
     options = [option for option, _ in Counter(t.picks[path] for t in trials).most_common()]
-    everyone = np.array([_first_accuracy(study, trial) for trial in trials], dtype=np.float64)
+    everyone = np.array([_first_score(study, trial) for trial in trials], dtype=np.float64)
     costs = [log(value_of(axis, trial)) for trial in trials]
     picked = [trial.picks[path] for trial in trials]
     effects = []
@@ -181,7 +181,7 @@ def effects_of(study: Study, path: str) -> list[Effect]:
                 path=path,
                 option=str(option),
                 trials=count,
-                accuracy=float(everyone[chosen].mean() - everyone.mean()),
+                score=float(everyone[chosen].mean() - everyone.mean()),
                 error=spread / sqrt(count),
                 cost=exp(float(np.array(costs)[chosen].mean() - np.mean(costs))),
             )

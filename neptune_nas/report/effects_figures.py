@@ -14,17 +14,21 @@ from neptune_nas.text import counted
 _SHOWN_DECISIONS = 12
 
 
-def importance_figure(found: Effects) -> go.Figure:
-    """Draw the most important decisions, for accuracy and for cost."""
+def importance_figure(study: Study, found: Effects) -> go.Figure:
+    """Draw the most important decisions, for the main score and for cost."""
     shown = found.importances[:_SHOWN_DECISIONS]
     fig = figure("R² lost when the decision is shuffled", "")
-    for name, color in (("accuracy", ACCENT), ("cost", GREY)):
+    bars = (
+        (study.settings.question.main.title, [importance.score for importance in shown], ACCENT),
+        ("cost", [importance.cost for importance in shown], GREY),
+    )
+    for title, drops, color in bars:
         fig.add_bar(
-            x=[max(getattr(importance, name), 0.0) for importance in shown],
+            x=[max(drop, 0.0) for drop in drops],
             y=list(range(len(shown))),
             customdata=[escape(importance.path) for importance in shown],
             orientation="h",
-            name=f"for {name}",
+            name=f"for {escape(title)}",
             marker={"color": color},
             hovertemplate="%{customdata}: %{x:.3f}<extra></extra>",
         )
@@ -68,7 +72,7 @@ def effects_figure(study: Study, found: Effects, decisions: int = 6) -> go.Figur
         _add_heading(fig, path, y)
         rows += [(y + 1 + i, effect) for i, effect in enumerate(effects)]
         y += len(effects) + 1
-    _add_effects(fig, rows)
+    _add_effects(fig, rows, escape(study.settings.question.main.title))
     ticks = {"tickvals": [row for row, _ in rows], "ticktext": [escape(e.option) for _, e in rows]}
     fig.update_yaxes(
         range=[y - 0.4, -0.6], automargin=True, showgrid=False, zeroline=False, **ticks
@@ -77,7 +81,7 @@ def effects_figure(study: Study, found: Effects, decisions: int = 6) -> go.Figur
     return fig
 
 
-def _add_effects(fig: Any, rows: list[tuple[int, Effect]]) -> None:
+def _add_effects(fig: Any, rows: list[tuple[int, Effect]], main: str) -> None:
     """Add the dots of both panels, and what the panels show."""
     effects = [effect for _, effect in rows]
     dots = {
@@ -89,7 +93,7 @@ def _add_effects(fig: Any, rows: list[tuple[int, Effect]]) -> None:
     }
     bars = {"array": [196 * effect.error for effect in effects], "thickness": 1.2, "width": 0}
     panels: tuple[tuple[str, str, dict[str, Any]], ...] = (
-        ("accuracy, points", ACCENT, {"x": [100 * e.accuracy for e in effects], "error_x": bars}),
+        (f"{main}, points", ACCENT, {"x": [100 * e.score for e in effects], "error_x": bars}),
         ("cost, %", WARM, {"x": [100 * (e.cost - 1) for e in effects]}),
     )
     for column, (name, color, values) in enumerate(panels, start=1):

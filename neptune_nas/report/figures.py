@@ -67,6 +67,6 @@ FIGURES: dict[str, Callable[[Sequence[Study]], go.Figure]] = {
     "hypervolume-seconds": lambda studies: hypervolume_figure(studies, over="seconds"),
     "timeline": timeline_figure,
     "rungs": rungs_figure,
-    "importance": lambda studies: importance_figure(require_effects(studies)),
+    "importance": lambda studies: importance_figure(studies[0], require_effects(studies)),
     "effects": lambda studies: effects_figure(studies[0], require_effects(studies)),
 }

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from neptune_nas.architecture.description import LEGEND
 from neptune_nas.architecture.records import Architecture
+from neptune_nas.metrics.registry import COST
 from neptune_nas.report.answer import answer_context
 from neptune_nas.report.checklist import MARKS, checklist
 from neptune_nas.report.comparison import check_comparable, with_common_reference
@@ -61,6 +62,8 @@ def render(
     commands = [quote(redact(str(study.folder))) for study in studies]
     context = {
         "warnings": warnings,
+        "main": studies[0].settings.question.main.name,
+        "cost": COST.name,
         **answer_context(studies, commands, order),
         **_study_notes(studies, order, found),
         "references": reference_tables(studies),
@@ -113,6 +116,6 @@ def _page_figures(studies: Sequence[Study], found: Effects | None) -> dict[str, 
     figures = {name: FIGURES[name](studies) for name in _ABOUT_ALL}
     figures["pareto"] = pareto_figure(studies, text=False)
     if found:
-        figures["importance"] = importance_figure(found)
+        figures["importance"] = importance_figure(studies[0], found)
         figures["effects"] = effects_figure(studies[0], found)
     return figures

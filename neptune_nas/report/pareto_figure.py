@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from neptune_nas.architecture.description import describe
-from neptune_nas.metrics.registry import COUNTED, PARAMS, Metric
+from neptune_nas.metrics.registry import PARAMS, Metric
 from neptune_nas.report.baselines import mean_random
 from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
 from neptune_nas.study.hand_designed import Reference
@@ -21,6 +21,7 @@ from neptune_nas.study.trial import Trial
 _FOCUS = 0.05  # the share of accuracies that may lie below the first view
 _WIDE = 2  # decades of costs; above, a phone has no room for ticks in between
 _CROWD = 500  # points that hide each other unless they are fainter
+_SCORE = "%{yaxis.title.text} %{y:.4f}"  # on hover
 _MARKS = ("triangle-up", "square", "cross", "star")
 
 
@@ -50,9 +51,10 @@ def pareto_figure(studies: Sequence[Study], text: bool = True) -> go.Figure:
         fig.add_trace(kind(_front_line(name, color, _points(front, places, axis, text))))
         fig.add_traces(list(map(kind, _baselines(study, axis))))
         offset += len(study.trials)
-    known = {each.name: each for r in studies for each in r.references if each.seed_scores}
-    if known and axis in COUNTED:
-        fig.add_trace(kind(_references(tuple(known.values()), axis)))
+    references = {each.name: each for r in studies for each in r.references if each.seed_scores}
+    known = [each for each in references.values() if axis.name in each.costs]
+    if known:
+        fig.add_trace(kind(_references(known, axis)))
     _fit_costs(fig)
     _focus(fig)
     return fig
@@ -143,8 +145,7 @@ def _points(
         "text": [_hover_text(trial) for trial in trials] if text else None,
         "mode": "markers",
         "hovertemplate": (
-            f"<b>%{{text}}</b><br>accuracy %{{y:.4f}}, cost %{{x:.4{_number_type(axis)}}}"
-            f"<extra></extra>"
+            f"<b>%{{text}}</b><br>{_SCORE}, cost %{{x:.4{_number_type(axis)}}}<extra></extra>"
         ),
     }
 
@@ -166,7 +167,7 @@ def _front_line(name: str, color: str, stair: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _references(known: tuple[Reference, ...], axis: Metric) -> dict[str, Any]:
+def _references(known: Sequence[Reference], axis: Metric) -> dict[str, Any]:
     """Return the hand-designed networks, with the spread between their seeds."""
     return {
         "x": [each.costs[axis.name] for each in known],
@@ -181,7 +182,9 @@ def _references(known: tuple[Reference, ...], axis: Metric) -> dict[str, Any]:
         "name": "hand-designed",
         "mode": "markers+text",
         "marker": {"symbol": "diamond", "size": 11, "color": WARM},
-        "hovertemplate": "<b>%{text}</b><br>accuracy %{y:.4f}, cost %{x:.4s}<extra></extra>",
+        "hovertemplate": (
+            f"<b>%{{text}}</b><br>{_SCORE}, cost %{{x:.4{_number_type(axis)}}}<extra></extra>"
+        ),
     }
 
 
@@ -194,7 +197,7 @@ def _baselines(study: Study, axis: Metric) -> list[dict[str, Any]]:
             "name": f"baseline: {escape(name)}",
             "mode": "markers",
             "marker": {"symbol": _MARKS[i % 4], "size": 6, "color": WARM, "opacity": 0.5},
-            "hovertemplate": f"accuracy %{{y:.4f}}<br>%{{x:.4{_number_type(axis)}}}<extra></extra>",
+            "hovertemplate": f"{_SCORE}<br>%{{x:.4{_number_type(axis)}}}<extra></extra>",
         }
         for i, (name, trials) in enumerate(study.baselines.items())
     ] + _random_mean(study, axis)
@@ -212,8 +215,6 @@ def _random_mean(study: Study, axis: Metric) -> list[dict[str, Any]]:
             "name": "mean random architecture",
             "mode": "markers",
             "marker": {"symbol": "x", "size": 12, "color": WARM},
-            "hovertemplate": (
-                f"mean accuracy %{{y:.4f}}<br>%{{x:.4{_number_type(axis)}}}<extra></extra>"
-            ),
+            "hovertemplate": (f"mean {_SCORE}<br>%{{x:.4{_number_type(axis)}}}<extra></extra>"),
         }
     ]

@@ -57,7 +57,7 @@ def corner_note(study: Study) -> str:
     text = " and ".join(f"{name} {short(value)}" for name, value in pairs)
     return (
         f"The box reaches from the reference point ({text}), fixed when the study began, "
-        f"to accuracy 1 and cost 0; 1 would be all of it."
+        f"to {question.main.title} 1 and cost 0; 1 would be all of it."
     )
 
 
@@ -70,7 +70,8 @@ def decisions_note(study: Study, found: Effects | None, several: bool) -> dict[s
         "missing": "",
         "trials": f"{found.trials:,}",
         "rung": study.settings.question.budget(first_rung(study)),
-        "accuracy": f"{max(found.r2_accuracy, 0):.0%}",
+        "main": study.settings.question.main.title,
+        "score": f"{max(found.r2_score, 0):.0%}",
         "cost": f"{max(found.r2_cost, 0):.0%}",
     }
 

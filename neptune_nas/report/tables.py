@@ -76,14 +76,15 @@ def ranking_markdown(
     places = study.ranking(by, min_accuracy)
     own = [aim.title for aim in others(question, SHOWN)]
     unit = efficiency_unit(question)
-    always = (COST.title, PARAMS.title, f"(acc. - chance)/{unit}", "acc./GFLOPs")
+    main = question.main.title
+    always = (COST.title, PARAMS.title, f"({main} - chance)/{unit}", f"{main}/GFLOPs")
     lines = [
         f"# {escape_markdown(study.settings.name)}: ranking by {by}",
         "",
         f"`{formula(question, by)}`; the first {min(top, len(places))} of {len(places)}"
         f"{floor_text(study, by, min_accuracy)}.",
         "",
-        _markdown_line(("place", "trial", question.main.title, *own, *always, "architecture")),
+        _markdown_line(("place", "trial", main, *own, *always, "architecture")),
         f"|{' ---: |' * (3 + len(own) + len(always))} --- |",
         *(_markdown_row(study, standing) for standing in places[:top]),
         *_reference_lines(study),
@@ -97,7 +98,8 @@ def floor_text(study: Study, by: str, min_accuracy: float | None) -> str:
     if by not in BY_COST:
         return ""
     why = "" if min_accuracy is not None else ", 5 points below the best"
-    return f" with an accuracy of at least {score_floor(study.ranked, min_accuracy):.4f}{why}"
+    main = study.settings.question.main.title
+    return f" with {main} of at least {score_floor(study.ranked, min_accuracy):.4f}{why}"
 
 
 def _reference_lines(study: Study) -> list[str]:

@@ -10,7 +10,15 @@ from typing import Any, Literal, get_args
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files.atomic import read_file
 from neptune_nas.files.rules import Count, Number, Share, Size
-from neptune_nas.files.schema import check_value, decode, encode, located, parse_json, versioned
+from neptune_nas.files.schema import (
+    check_names,
+    check_value,
+    decode,
+    encode,
+    located,
+    parse_json,
+    versioned,
+)
 from neptune_nas.metrics.registry import BY_NAME, COST, METRICS, PARAMS, metric
 from neptune_nas.metrics.score import costs_in
 from neptune_nas.retrain.terms import Terms
@@ -134,13 +142,14 @@ def load_metrics(path: str | Path) -> Metrics:
 
 def _seed_in(data: Mapping[str, Any], path: str, names: Sequence[str]) -> SeedMetrics:
     """Return a seed in JSON that has the metrics of these `names`."""
+    check_names(data, data, (f"{split}_{name}" for split in SPLITS for name in names), path)
     content = dict(data)
     values: dict[str, dict[str, float]] = {split: {} for split in SPLITS}
     for split in SPLITS:
         for name in names:
             hint = Share if metric(name).unit == "share" else Number
             field = f"{split}_{name}"
-            check_value(content.get(field), hint, f"{path}.{field}", FileFormatError)
+            check_value(content[field], hint, f"{path}.{field}", FileFormatError)
             values[split][name] = float(content.pop(field))
     return decode(SeedMetrics, {**content, **values}, path)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import InitVar, dataclass, field, replace
 from time import monotonic
 
+from neptune_nas.metrics.registry import CLASSIFICATION
 from neptune_nas.metrics.score import Score
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.front import dominated_share, ranked_trials, undominated
@@ -23,7 +24,7 @@ class Progress:
     `best_score`: of the trials at the last rung, 0..1; None while there is none. `hypervolume`:
     share of the box under the study's reference point, 0..1. `seconds_left`: by the pace so far;
     None until each worker has, on average, a second result. `newest`: the trial of the latest
-    result; None for a study read from disk.
+    result; None for a study read from disk. `metric`: what scores are of, by its title.
     """
 
     done: int
@@ -34,6 +35,7 @@ class Progress:
     hypervolume: float
     seconds_left: float | None
     newest: Trial | None = None
+    metric: str = CLASSIFICATION[0].title
 
 
 OnProgress = Callable[[Progress], None]
@@ -99,6 +101,7 @@ class Tally:
             failed=sum(state is State.FAILED for state in self.ended.values()),
             best_score=self.best_score,
             hypervolume=dominated_share(self.settings, self.front),
+            metric=self.settings.question.main.title,
             seconds_left=None if seconds_each is None else (total - done) * seconds_each,
         )
 

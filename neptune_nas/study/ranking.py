@@ -148,7 +148,8 @@ def admitted(
     if not kept:
         top = max(map(main_score, found))
         raise StudyError(
-            f"study '{settings.name}' has no trial with an accuracy of at least {floor:g}: "
+            f"study '{settings.name}' has no trial with {settings.question.main.title} of "
+            f"at least {floor:g}: "
             f"the best is {top:.4f}; lower `min_accuracy` (--min-accuracy)."
         )
     return kept

@@ -65,11 +65,11 @@ class Study:
         """Return the trials scored at the last rung, best first; ties by accuracy, then by FLOPs.
 
         `by`: efficiency (accuracy above chance per MFLOP, or per unit of the first cost objective),
-        accuracy, knee, flops, macs, params, activations or latency. The default is efficiency if an
-        objective is a cost, else accuracy. Rankings by cost drop trials more than 5 points below
-        the best accuracy, or below `min_accuracy` (0..1); the others drop trials only below a given
-        `min_accuracy`. Raises `OptionError` for an unknown ranking and `StudyError` if no trial is
-        left.
+        the main scored metric, such as accuracy, knee, or a cost by its name. The default is
+        efficiency if an objective is a cost, else the main metric. Rankings by cost drop trials
+        more than 5 points below the best score, or below `min_accuracy` (0..1); the others drop
+        trials only below a given `min_accuracy`. Raises `OptionError` for an unknown ranking and
+        `StudyError` if no trial is left.
         """
         return ranking(self.settings, self.trials, by, min_accuracy)
 

@@ -29,7 +29,7 @@ def test_a_ranking_is_printed_as_text(study: Path, form: str, start: str) -> Non
     [
         (("--format", "pdf"), ("--format 'pdf' is unknown",)),
         (("--min-accuracy", 1.5), ("`--min-accuracy` must be a number in 0..1", "1.5")),
-        (("--min-accuracy", 1.0, "--format", "md"), ("no trial with an accuracy of at least 1",)),
+        (("--min-accuracy", 1.0, "--format", "md"), ("no trial with accuracy of at least 1",)),
         (("--rank-by", "speed"), ("'speed' is unknown",)),
     ],
 )

@@ -9,8 +9,8 @@ from neptune_nas.errors import OptionError
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("precision", "fp16", "`Numerics.precision` must be one of auto, fp32, bf16, but got 'f"),
-        ("layout", "nchw", "`Numerics.layout` must be one of channels_last, contiguous"),
+        ("precision", "fp16", "`precision` must be one of auto, fp32, bf16, but got 'fp16'"),
+        ("layout", "nchw", "`layout` must be one of channels_last, contiguous, but got 'nchw'"),
     ],
 )
 def test_an_unknown_precision_or_layout_is_refused(field: str, value: Any, message: str) -> None:

@@ -1,7 +1,11 @@
+import ast
+import re
 from math import inf, nan
+from pathlib import Path
 
 import pytest
 
+import neptune_nas
 from neptune_nas.errors import OptionError
 from neptune_nas.metrics.counted import ADDED, WHOLE
 from neptune_nas.metrics.registry import (
@@ -77,3 +81,33 @@ def test_a_metric_is_found_by_its_name_an_evaluators_own_too() -> None:
     assert str(metric("flops", [f1])) == "flops"
     with pytest.raises(OptionError, match="metric 'flop' is unknown: did you mean 'flops'"):
         metric("flop")
+
+
+PACKAGE = Path(neptune_nas.__file__).parent
+COMPUTED = ("metrics/registry.py", "metrics/counted.py", "metrics/timed.py", "tasks/")
+"""Where the table stands, and the functions that compute its metrics."""
+OTHERS = {
+    "evaluators/table_file.py": {"flops", "params"},  # names in NAS-Bench-Macro's JSON
+    "retrain/curves.py": {"loss"},  # the figure of the training loss, which no split is scored by
+    "retrain/history.py": {"loss"},  # the column of the same
+    "training/optimizer.py": {"params"},  # torch's key of a group of parameters
+}
+"""Literals that are equal to a metric's name and mean something else."""
+
+
+def named_metrics(file: Path) -> set[str]:
+    """The names of metrics among the string literals of a file."""
+    nodes = ast.walk(ast.parse(file.read_text()))
+    return {str(node.value) for node in nodes if isinstance(node, ast.Constant)} & {*BY_NAME}
+
+
+def test_no_other_file_names_a_metric() -> None:
+    found = {str(file.relative_to(PACKAGE)): named_metrics(file) for file in PACKAGE.rglob("*.py")}
+    elsewhere = {at: names for at, names in found.items() if names and not at.startswith(COMPUTED)}
+    assert elsewhere == OTHERS
+
+
+def test_the_pages_script_names_no_metric() -> None:
+    script = (PACKAGE / "report" / "web" / "page.js").read_text()
+    words = {*re.findall(r"""["'`]([a-z_]+)["'`]""", script)}
+    assert words & {*BY_NAME} == set()

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from neptune_nas.models.export.write import write
 
 from neptune_nas.architecture.records import Architecture, Attention, Conv, Stage, Stem
 from neptune_nas.errors import ArchitectureError, OptionError, OwnCodeError
@@ -13,6 +12,7 @@ from neptune_nas.evaluators.proxies import last_map
 from neptune_nas.evaluators.zero_cost import PROXIES, ZeroCost
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.models.architecture_file import bare
+from neptune_nas.models.export.formats import write
 from neptune_nas.models.model import untrained
 from neptune_nas.nn.builder import build, is_buildable, least_size
 from tests.nn import plain
@@ -119,7 +119,7 @@ def test_a_network_of_ones_own_refuses_small_images_itself() -> None:
 
 @pytest.mark.parametrize("proxy", [each for each in PROXIES if each != "zen-score"])
 def test_proxies_look_at_any_network(proxy: str) -> None:
-    scores = [ZeroCost(proxy)(record, 0, 1) for record in (Plain(), Plain(width=16))]  # type: ignore[arg-type]  # one of them
+    scores = [ZeroCost(proxy)(record, 0, 1) for record in (Plain(), Plain(width=16))]
     assert [score.failure for score in scores] == [None, None]
     assert scores[0].proxy != scores[1].proxy
 

@@ -21,7 +21,7 @@ from neptune_nas.retrain.curves import render_curves
 from neptune_nas.study.study import Study
 from tests.report.browser import find_browser, open_page, start, wait_for
 from tests.report.fixtures import MODEL, make_results, plain_results, plain_trial
-from tests.retrain.test_curves import HISTORIES
+from tests.retrain.test_curves import HISTORIES, TASK
 from tests.retrain.test_metrics import METRICS, TERMS
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -310,7 +310,7 @@ def test_the_curves_of_a_training_are_drawn_without_complaint(
     chrome: Chrome, tmp_path: Path, width: int
 ) -> None:
     path = tmp_path / "curves.html"
-    path.write_text(render_curves("net", TERMS, HISTORIES, METRICS), encoding="utf-8")
+    path.write_text(render_curves("net", TERMS, HISTORIES, METRICS, TASK), encoding="utf-8")
     open_page(chrome, path, width)
     lines = "return document.querySelectorAll('.figure .scatterlayer .trace').length"
     assert errors(chrome) == []

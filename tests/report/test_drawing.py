@@ -3,7 +3,15 @@ import io
 import pytest
 from rich.console import Console
 
-from neptune_nas.architecture.records import Architecture, Attention, Conv, Head, Stage, Stem
+from neptune_nas.architecture.records import (
+    Architecture,
+    Attention,
+    Conv,
+    Head,
+    Network,
+    Stage,
+    Stem,
+)
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.metrics.counted import Cost, CostModel
 from neptune_nas.report.drawing import draw_text, rows, shares
@@ -66,7 +74,7 @@ def test_an_image_too_small_is_refused() -> None:
         rows(NET, CostModel((3, 2, 2), 10))
 
 
-def printed(architecture: Architecture) -> str:
+def printed(architecture: Architecture | Network) -> str:
     console = Console(file=io.StringIO(), width=120)
     console.print(draw_text(architecture, MODEL))
     assert isinstance(console.file, io.StringIO)

@@ -35,17 +35,17 @@ def test_the_causes_are_found() -> None:
     found = measure_effects(known_causes(120))
     assert found is not None
     by_path = {importance.path: importance for importance in found.importances}
-    assert by_path["norm"].accuracy > 1
+    assert by_path["norm"].score > 1
     assert by_path["width"].cost > 1
-    assert abs(by_path["idle"].accuracy) < 0.05
+    assert abs(by_path["idle"].score) < 0.05
     assert found.importances[-1].path == "idle"
-    assert found.r2_accuracy > 0.9
+    assert found.r2_score > 0.9
 
 
 def test_effects_are_differences_from_the_mean() -> None:
     batch, layer = effects_of(known_causes(120), "norm")
     assert (batch.option, layer.option) == ("batch", "layer")
-    assert batch.accuracy - layer.accuracy == pytest.approx(0.2, abs=0.01)
+    assert batch.score - layer.score == pytest.approx(0.2, abs=0.01)
     assert batch.trials + layer.trials == 120
     assert 0 < batch.error < 0.005
 

@@ -93,7 +93,7 @@ def test_the_most_efficient_says_among_which_networks_it_was_looked_for(
 ) -> None:
     assert "<h3>Most efficient within 5 points of the best" in page
     held = render([study], min_accuracy=0.5)
-    assert "<h3>Most efficient with an accuracy of at least 0.5" in held
+    assert "<h3>Most efficient with accuracy of at least 0.5" in held
 
 
 def test_a_pick_with_repeated_seeds_shows_its_interval(page: str) -> None:
@@ -206,8 +206,8 @@ def test_the_formula_of_the_ranking_stands_in_the_page(by: str) -> None:
 @pytest.mark.parametrize(
     ("by", "accuracies", "sentence"),
     [
-        ("efficiency", (0.9, 0.5), "1 of 2 trials is ranked: those with an accuracy of at least "),
-        ("efficiency", (0.9, 0.9, 0.5), "2 of 3 trials are ranked: those with an accuracy of at "),
+        ("efficiency", (0.9, 0.5), "1 of 2 trials is ranked: those with accuracy of at least "),
+        ("efficiency", (0.9, 0.9, 0.5), "2 of 3 trials are ranked: those with accuracy of at "),
         ("accuracy", (0.9, 0.5), "2 of 2 trials are ranked.</p>"),
     ],
 )

@@ -110,6 +110,16 @@ def test_the_front_shows_networks_with_names_and_spread_but_none_that_failed() -
     assert list(trace.textposition) == ["bottom left", "top right"]  # toward the middle
 
 
+def test_networks_stand_on_any_axis_that_they_have_a_cost_of() -> None:
+    known = make_reference("known", 0.5)
+    quick = replace(known, name="quick", costs={**known.costs, "latency": 2.5})
+    asked = study(known, quick)
+    question = replace(asked.settings.question, objectives=("accuracy", "latency"))
+    on_time = replace(asked, settings=replace(asked.settings, question=question))
+    trace = pareto_figure([on_time]).data[-1]
+    assert (list(trace.text), list(trace.x)) == (["quick"], [2.5])
+
+
 def test_ticks_are_fewer_where_costs_span_decades() -> None:
     assert pareto_figure([study()]).layout.xaxis.dtick == "D2"
     assert pareto_figure([study(make_reference("huge", 0.9, macs=10**9))]).layout.xaxis.dtick == 1

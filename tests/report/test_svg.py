@@ -6,6 +6,7 @@ from torch import nn
 from neptune_nas.architecture.records import Architecture, Conv, Stage
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.report.svg import draw_svg
+from tests.nn.plain import Plain
 from tests.report.fixtures import MODEL, make_results
 
 NAMESPACE = {"svg": "http://www.w3.org/2000/svg"}
@@ -82,3 +83,13 @@ def test_a_file_of_its_own_brings_its_colours() -> None:
     architecture = make_results(5).trials[0].architecture
     assert "prefers-color-scheme:dark" in draw_svg(architecture, MODEL, standalone=True)
     assert "<style" not in draw_svg(architecture, MODEL)
+
+
+def test_a_network_whose_parts_are_not_known_has_no_shares() -> None:
+    text = draw_svg(Plain(8, 3), CostModel((1, 8, 8), 10))
+    root = ElementTree.fromstring(text)
+    texts = [each.text for each in root.findall("svg:text", NAMESPACE)]
+    assert texts[-2:] == ["width 8", "depth 3"]
+    assert root.attrib["aria-label"] == "network Plain"
+    assert not root.findall("svg:rect", NAMESPACE)
+    assert "share of MACs" not in text

@@ -31,7 +31,7 @@ SECOND = replace(FIRST, seed=1, weights="raw", test={"accuracy": 0.9, "loss": 0.
 METRICS = Metrics(
     terms=TERMS,
     costs=Cost(1000, 200, 30).values,
-    seeds=(FIRST, replace(FIRST, seed=1, weights="raw", test_accuracy=0.9, device="cuda")),
+    seeds=(FIRST, SECOND),
 )
 
 
@@ -50,7 +50,7 @@ def test_the_file_has_means_deviations_and_flops(file: Path) -> None:
     content = json.loads(file.read_text())
     assert content["summary"]["test_accuracy"]["mean"] == pytest.approx(0.85)
     assert content["summary"]["test_accuracy"]["sd"] == pytest.approx(0.1 / 2**0.5)
-    assert content["cost"]["flops"] == 2000
+    assert content["costs"]["flops"] == 2000
 
 
 def test_the_summary_says_over_how_many_seeds(file: Path) -> None:
@@ -112,7 +112,8 @@ def test_a_deviation_is_shown_behind_the_mean() -> None:
         (("terms", "epochs"), 0, "`terms.epochs` must be a whole number of at least 1, but got 0"),
         (("terms", "classes"), [1], "`terms.classes.0` must be a string"),
         (("terms", "more"), 0, "`terms.more` is unknown"),
-        (("cost", "macs"), -1, "`cost.macs` must be"),
+        (("costs",), 7, "`costs` must be an object of values, but got 7"),
+        (("costs", "macs"), -1, "`costs.macs` must be a whole number of at least 0"),
         (
             ("seeds", 1, "weights"),
             "best",

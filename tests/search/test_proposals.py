@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,18 +7,18 @@ from optuna.samplers import BaseSampler, RandomSampler
 
 from neptune_nas.errors import OwnCodeError
 from neptune_nas.metrics.counted import Cost
-from neptune_nas.search.coordinator import Coordinator, Limits
+from neptune_nas.search.coordinator import Coordinator
 from tests.study.builders import coordinator_on, question, store_in
-from tests.study.fakes import Arithmetic, InlineEngine
+from tests.study.fakes import Arithmetic, InlineEngine, failing
 
 RUNGS = (1, 3)
 
 
 def searched(folder: Path, *objectives: str) -> Coordinator:
     """Six trials, of which four waited at the first rung for good."""
-    coordinator = coordinator_on(store_in(folder), question(rungs=RUNGS, objectives=objectives))
+    coordinator = coordinator_on(store_in(folder), question(rungs=RUNGS, objectives=objectives), 6)
     coordinator.measure = lambda _: {**Cost(7, 7, 7).values, "latency": 2.5}
-    coordinator.run(InlineEngine(Arithmetic()), Limits(6))
+    coordinator.run(InlineEngine(Arithmetic()))
     return coordinator
 
 
@@ -45,17 +46,12 @@ def test_samplers_are_told_a_latency_when_a_trial_begins_also_after_a_restart(
     assert [t.user_attrs for t in anew] == [{"latency": 2.5}] * 6
 
 
-def test_a_score_that_was_written_just_before_a_crash_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    coordinator = coordinator_on(store_in(tmp_path), question(rungs=RUNGS))
-    with monkeypatch.context() as patch:
-        patch.setattr(type(coordinator.store.storage), "set_trial_intermediate_value", fails)
-        with pytest.raises(KeyboardInterrupt):
-            coordinator.run(InlineEngine(Arithmetic(), 1), Limits(6))
+def test_a_score_that_was_written_just_before_a_crash_is_told(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    method = "set_trial_intermediate_value"
+    store = replace(store, storage=failing(store.storage, method, KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        coordinator_on(store, question(rungs=RUNGS), 6).run(InlineEngine(Arithmetic(), 1))
     anew = coordinator_on(store_in(tmp_path), question(rungs=RUNGS)).proposer.study.get_trials()
     score = store_in(tmp_path).trials()[0].scores[0]
     assert anew[0].intermediate_values == {1: score.main}
@@ -85,6 +81,6 @@ class Lacks(RandomSampler):
 def test_what_a_sampler_of_optunas_kind_fails_with_is_told(
     tmp_path: Path, sampler: BaseSampler, told: str
 ) -> None:
-    coordinator = coordinator_on(store_in(tmp_path), question(), sampler)
+    coordinator = coordinator_on(store_in(tmp_path), question(), 2, sampler=sampler)
     with pytest.raises(OwnCodeError, match=told):
-        coordinator.run(InlineEngine(Arithmetic()), Limits(2))
+        coordinator.run(InlineEngine(Arithmetic()))

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.metrics.registry import metric
 from neptune_nas.metrics.score import Score
-from neptune_nas.search.coordinator import Coordinator, Limits
+from neptune_nas.search.coordinator import Coordinator
 from neptune_nas.study.objectives import rung_losses
 from neptune_nas.study.trial import State
 from tests.study.builders import coordinator_on, make_trial, question, store_in
@@ -30,8 +30,8 @@ class Below:
 
 
 def searched(folder: Path, sampler: BaseSampler | None = None, trials: int = 9) -> Coordinator:
-    coordinator = coordinator_on(store_in(folder), ASKED, sampler)
-    coordinator.run(InlineEngine(Below()), Limits(trials))
+    coordinator = coordinator_on(store_in(folder), ASKED, trials, sampler=sampler)
+    coordinator.run(InlineEngine(Below()))
     return coordinator
 
 

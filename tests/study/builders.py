@@ -1,21 +1,20 @@
 """Studies to test with: settings, trials and a coordinator on an inline engine."""
 
-from math import log
 from pathlib import Path
 from typing import Any
 
-from neptune_nas.search.costs import Costs
-from neptune_nas.search.subject import Subject
 from optuna.samplers import BaseSampler
 
 from neptune_nas.architecture.codec import key
 from neptune_nas.architecture.records import Architecture, Conv, Stage
+from neptune_nas.metrics.costs import Costs
 from neptune_nas.metrics.counted import Cost, CostModel
 from neptune_nas.metrics.registry import metric
 from neptune_nas.metrics.score import Score
 from neptune_nas.samplers.classic import RandomSearch
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
+from neptune_nas.search.config import Search
 from neptune_nas.search.coordinator import Coordinator
 from neptune_nas.search.proposals import Proposer
 from neptune_nas.space import Space, choice, repeat
@@ -25,10 +24,9 @@ from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.store import Store, create_store
 from neptune_nas.study.trial import State, Trial
-from tests.study.fakes import Arithmetic
+from tests.study.fakes import CLASSES, GUESS, SHAPE, OnBench
 
-SHAPE, CLASSES = (1, 8, 8), 10
-GUESS = {"accuracy": 0.1, "loss": log(CLASSES)}
+AIMS = (metric("accuracy"), metric("flops"))
 SPACE: Space[Architecture] = Space(
     "few",
     Architecture(
@@ -83,16 +81,18 @@ def make_trial(number: int, accuracy: float | None, flops: int, fidelity: int = 
 
 
 def store_in(folder: Path) -> Store:
-    aims = (metric("accuracy"), metric("flops"))
-    url = sqlite_url(folder / "study.db")
-    return create_store(url, "few-digits", directions(aims), "a question")
+    return create_store(sqlite_url(folder / "study.db"), "few-digits", AIMS, "a question")
 
 
 def coordinator_on(
     store: Store,
     asked: Question,
+    budget: int = 10,
+    *,
     sampler: BaseSampler | None = None,
     space: Space[Architecture] = SPACE,
+    seconds: float | None = None,
+    patience: int | None = None,
 ) -> Coordinator:
     costs = Costs(CostModel(SHAPE, CLASSES))
     problem = Problem(
@@ -104,14 +104,21 @@ def coordinator_on(
         directions(asked.aims),
     )
     rungs = Rungs(asked.rungs, asked.reduction)
-    made = Coordinator(asked, store, proposer, rungs, costs.measure)
+    made = Coordinator(
+        asked,
+        store,
+        proposer,
+        rungs,
+        costs.measure,
+        budget=budget,
+        seconds=seconds,
+        patience=patience,
+    )
     made.load()
     return made
 
 
-def subject_of(asked: Question) -> Subject:
-    """The question asked of `SPACE`, answered by a formula."""
-    task = Task(
-        Arithmetic(), CostModel(SHAPE, CLASSES), SHAPE, CLASSES, GUESS, "abc", (100, 20, 20)
-    )
-    return Subject(asked, SPACE, task, "cpu")
+def few_search(out: Path = Path("studies"), trials: int = 10, **asked: Any) -> Search:
+    """A search of `SPACE` for what a formula says."""
+    asked = {"evaluator": OnBench(), "rungs": (1,), "name": "few-digits", "jobs": 1, **asked}
+    return Search(SPACE, trials=trials, out=out, device="cpu", **asked)

@@ -75,6 +75,6 @@ def test_a_question_is_about_the_costs_of_its_objectives_and_constraints() -> No
     assert [limit.limit for limit in asked.limits] == [5, 1000]
 
 
-def test_only_training_counts_in_epochs() -> None:
+def test_fidelities_are_counted_in_the_unit_of_the_evaluator() -> None:
     assert question().budget(3) == "3 epochs"
-    assert question(evaluator="synflow").budget(3) == "fidelity 3"
+    assert question(unit="").budget(3) == "fidelity 3"

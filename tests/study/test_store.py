@@ -22,7 +22,7 @@ from neptune_nas.study.store import (
     open_store,
 )
 from neptune_nas.study.trial import State, Trial
-from tests.study.builders import SPACE, store_in
+from tests.study.builders import AIMS, SPACE, store_in
 
 
 def added(store: Store, seed: int = 0) -> Trial:
@@ -89,7 +89,7 @@ def test_another_study_of_the_same_name_is_refused(tmp_path: Path) -> None:
     store_in(tmp_path)
     url = sqlite_url(tmp_path / "study.db")
     with pytest.raises(StudyError, match="holds another study 'few-digits'"):
-        create_store(url, "few-digits", ["maximize", "minimize"], "another question")
+        create_store(url, "few-digits", AIMS, "another question")
 
 
 def created(folder: Path, *directions: Direction) -> str:
@@ -106,7 +106,7 @@ def test_a_study_that_was_killed_before_its_question_was_written_is_begun(tmp_pa
     added(store_in(tmp_path))
     assert len(store_in(tmp_path).trials()) == 1
     with pytest.raises(StudyError, match="holds another study 'few-digits'"):
-        create_store(url, "few-digits", ["maximize", "minimize"], "another question")
+        create_store(url, "few-digits", AIMS, "another question")
 
 
 def test_on_a_server_a_study_without_a_question_may_be_anothers(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@
     ...data.metrics.filter(({ always }) => always).map(({ column, title, unit }) =>
       [column, unit === "ms" ? unit : title, FORMATS[unit] ?? short]),
     ["efficiency", `eff./${data.unit}`, precise],
-    [`${main}_per_gflop`, "acc./GFLOP", precise],
+    [`${main}_per_gflop`, `${data.metrics[0].title}/GFLOP`, precise],
     ["value", data.ranking, precise],
     ["tied_group", "tied", String],
     ["state", "state", String, "text"],
