@@ -7,7 +7,7 @@ from threading import Thread
 
 import pytest
 
-from neptune_nas.interrupts import ctrl_c_held, heed
+from neptune_nas.interrupts import ctrl_c_held, raise_held
 
 pytestmark = pytest.mark.usefixtures("ctrl_c_raises")
 
@@ -43,7 +43,9 @@ def test_ctrl_c_waits_for_the_end_but_a_second_one_does_not(times: int, becomes:
 def test_ctrl_c_that_is_held_is_raised_where_it_is_heeded() -> None:
     done: list[str] = []
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
-        holding(heed, lambda: interrupted(1, done), heed, lambda: done.append("went on"))
+        holding(
+            raise_held, lambda: interrupted(1, done), raise_held, lambda: done.append("went on")
+        )
     assert done == ["whole"]
 
 
@@ -57,7 +59,7 @@ def test_a_second_one_waits_for_the_end_of_what_began_after_the_first() -> None:
 def test_it_is_not_heeded_once_it_was_raised() -> None:
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
         interrupted(1, [])
-    holding(heed)
+    holding(raise_held)
 
 
 def test_what_a_handler_of_ones_own_raises_is_held_too() -> None:
@@ -96,7 +98,7 @@ def test_another_thread_heeds_nothing() -> None:
     heeded: list[str] = []
 
     def go_on() -> None:
-        heed()
+        raise_held()
         heeded.append("went on")
 
     thread = Thread(target=go_on)
@@ -107,7 +109,7 @@ def test_another_thread_heeds_nothing() -> None:
 
 PROGRAM = """
 import signal
-from neptune_nas.interrupts import ctrl_c_held, heed, make_impatient
+from neptune_nas.interrupts import ctrl_c_held, raise_held, make_impatient
 
 signal.signal(signal.SIGINT, signal.{handler})
 make_impatient()
@@ -184,7 +186,7 @@ Dies(ctrl_c)
 print("lost")
 try:
     with ctrl_c_held():
-        heed()
+        raise_held()
         print("went on")
 except KeyboardInterrupt:
     print("heeded")
@@ -199,7 +201,7 @@ def test_another_error_that_is_lost_is_printed_as_ever() -> None:
 
 
 def test_a_program_that_ignores_ctrl_c_goes_on_ignoring_it() -> None:
-    assert program("ctrl_c()\nctrl_c()\nheed()\nprint('went on')", "SIG_IGN") == (
+    assert program("ctrl_c()\nctrl_c()\nraise_held()\nprint('went on')", "SIG_IGN") == (
         0,
         "went on\n",
         "",

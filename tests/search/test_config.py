@@ -2,31 +2,34 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage
 from torch import nn
 
 from neptune_nas.architecture.records import Architecture, Conv, Stage
 from neptune_nas.errors import NeptuneError, OptionError, OwnCodeError, StudyError
-from neptune_nas.search.config import Search
+from neptune_nas.search.assembly import Assembly
+from neptune_nas.search.config import Search, ignore
 from neptune_nas.search.coordinator import StopSearch
+from neptune_nas.search.run import run_search
 from neptune_nas.space import Space, choice
 from neptune_nas.study.progress import Progress
 from neptune_nas.study.read import read_study
+from neptune_nas.study.settings import Settings
+from neptune_nas.study.store import Store
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State
-from tests.study.fakes import Arithmetic
+from tests.study.fakes import Arithmetic, failing
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 from pathlib import Path
 from neptune_nas.search.config import Search
-from tests.study.fakes import Arithmetic
+from tests.study.fakes import Arithmetic, failing
 search = Search(space="tiny", trials=24, evaluator=Arithmetic(), out=Path({out!r}), jobs=2)
 search.run(lambda progress: print(progress.done, flush=True))
 """
@@ -34,7 +37,7 @@ search.run(lambda progress: print(progress.done, flush=True))
 UNGUARDED = """
 from pathlib import Path
 from neptune_nas.search.config import Search
-from tests.study.fakes import Arithmetic
+from tests.study.fakes import Arithmetic, failing
 Search(space="tiny", trials=4, evaluator=Arithmetic(), out=Path({out!r}), jobs=2).run()
 """
 
@@ -276,15 +279,18 @@ def test_latency_can_be_an_objective(tmp_path: Path) -> None:
     )
 
 
-def test_a_database_that_cannot_be_written_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise StorageInternalError("database or disk is full")
+class FullDisk(Assembly):
+    """The parts of a search whose database cannot grow."""
 
-    monkeypatch.setattr(RDBStorage, "set_trial_state_values", full)
+    def open_store(self, settings: Settings) -> Store:
+        store = super().open_store(settings)
+        full = StorageInternalError("database or disk is full")
+        return replace(store, storage=failing(store.storage, "set_trial_state_values", full))
+
+
+def test_a_database_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"cannot be used \(database or disk is full\)"):
-        arithmetic(tmp_path, trials=2).run()
+        run_search(FullDisk(arithmetic(tmp_path, trials=2)), ignore, ignore)
 
 
 def test_a_study_goes_on_in_the_storage_it_was_begun_in(tmp_path: Path) -> None:
