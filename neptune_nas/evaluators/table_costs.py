@@ -79,7 +79,7 @@ class TableCosts:
         known = self._known(architecture)
         if self.model is not None:
             return self.model.values(architecture, names)
-        return {each.name: known[each.name] for each in COUNTED if each.name in known}
+        return {each.name: round(known[each.name]) for each in COUNTED if each.name in known}
 
     def timed(self, name: str, architecture: Any) -> float:
         """Return the table's value of a timed metric. Raises as `value` does."""
@@ -111,7 +111,7 @@ def with_flops(costs: Mapping[str, float]) -> dict[str, float]:
     """Return a table's costs with FLOPs and MACs both, where it says one of them."""
     found = dict(costs)
     if "macs" in found or "flops" in found:
-        macs = found.get("macs", found.get("flops", 0.0) / 2)
+        macs = round(found.get("macs", found.get("flops", 0.0) / 2))
         found |= {"macs": macs, "flops": 2 * macs}
     return found
 
