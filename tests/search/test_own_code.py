@@ -41,7 +41,7 @@ def test_a_study_whose_networks_are_other_ones_now_is_left_alone(
     asked = Search(SPACE, trials=5, evaluator=Wide(), jobs=1, rungs=(1,), out=tmp_path)
     begun = asked.run()
     assert any(Mix() in trial.architecture.stages[0].substages for trial in begun.trials)
-    refusal = r"trial \d of study .* had [\d,]+ MACs, but now [\d,]+: .* \(--study-name\)"
+    refusal = r"trial \d of study .* had [\d,]+ FLOPs, but now [\d,]+: .* \(--study-name\)"
     with monkeypatch.context() as edited:
         edited.setitem(CODE, "kernel", 3)
         with pytest.raises(StudyError, match=refusal):
