@@ -19,7 +19,7 @@ from neptune_nas.study.progress import Progress
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study
 from neptune_nas.trust.baselines import run_baselines
-from tests.search.test_config import Halve
+from tests.search.test_run import Halve
 from tests.study.fakes import SHAPE, OnBench, arithmetic_search
 
 TINY = find_space("tiny")
