@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from neptune_nas.data.images import ImageData, Split
+from neptune_nas.devices.memory import host_memory
 from neptune_nas.errors import DataError
 from neptune_nas.training import feed as module
 from neptune_nas.training.feed import AHEAD, Feed, make_feeds, must_stream
@@ -180,6 +182,16 @@ def test_mapped_images_stream_on_a_host_whose_memory_they_would_fill(mapped: Ima
     size = sum(split.nbytes for split in splits)
     for room, streamed in ((4 * size, False), (4 * size - 1, True)):
         assert [feed.streamed for feed in make_feeds(splits, CPU, room)] == [streamed] * 2
+
+
+def test_the_room_on_a_host_is_its_memory(mapped: ImageData) -> None:
+    image, target = mapped.train.images[:1], mapped.train.targets[:1]
+    count = host_memory() // image.nbytes
+    endless = replace(  # one image, as many times as fill the memory, in the place of one
+        mapped.train, images=image.expand(count, *image.shape[1:]), targets=target.expand(count)
+    )
+    (feed,) = make_feeds((endless,), CPU)
+    assert feed.streamed
 
 
 def test_images_that_lie_in_the_hosts_memory_stay_there() -> None:
