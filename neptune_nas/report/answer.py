@@ -32,7 +32,7 @@ _HEADS = ("trials", "best accuracy", "first in the ranking", "hypervolume", "eva
 
 @dataclass(frozen=True, slots=True)
 class _Card:
-    """A pick, or several that fall on one trial. `command`: the words that export it."""
+    """A pick, or several that share a trial. `command`: the command line that exports it."""
 
     number: int
     heading: str
@@ -55,7 +55,7 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class _ComparisonTable:
-    """Studies beside each other, a name and a text for each of `_HEADS`; or why they are not."""
+    """A comparison of studies, each a name and a text per column of `_HEADS`; or why not."""
 
     rows: tuple[tuple[str, tuple[str, ...]], ...] = ()
     error: str = ""
@@ -64,7 +64,7 @@ class _ComparisonTable:
 def answer_context(
     studies: Sequence[Study], commands: Sequence[str], order: Order
 ) -> dict[str, Any]:
-    """Return what `answer.html` shows; `commands` are the studies' folders, quoted for a shell."""
+    """Return the context of `answer.html`; `commands` are the studies' folders, shell-quoted."""
     return {
         "heads": _HEADS,
         "comparison": _comparison(studies) if len(studies) > 1 else None,
@@ -73,7 +73,7 @@ def answer_context(
 
 
 def _comparison(studies: Sequence[Study]) -> _ComparisonTable:
-    """Return the studies in numbers, beside each other."""
+    """Return the table that compares the studies in numbers."""
     try:
         found = compare_studies(studies, force=True)
     except StudyError as error:
@@ -83,7 +83,7 @@ def _comparison(studies: Sequence[Study]) -> _ComparisonTable:
 
 
 def _comparison_cells(found: StudyNumbers, own: Sequence[Metric]) -> tuple[str, ...]:
-    """Return one study of the comparison; `own`: its objectives beside accuracy and FLOPs."""
+    """Return the cells of one study; `own`: its objectives besides accuracy and FLOPs."""
     trial = found.first
     flops = trial.values.get(COST.name)
     spent = f" at {short(flops)} {COST.title}" if flops else ""
@@ -106,9 +106,9 @@ def _answer(study: Study, folder: str, order: Order) -> _Answer:
 
 
 def _cards(study: Study, folder: str, order: Order) -> tuple[_Card, ...]:
-    """Return a card for each pick; picks that fall on one trial share it.
+    """Return a card for each pick; picks of the same trial share one.
 
-    Where no trial's cost is known, that of the study's own ranking is the only one.
+    Where no trial has a known cost, only the pick of the study's own ranking is returned.
     """
     titles: dict[int, list[str]] = {}
     first: dict[int, Standing] = {}
@@ -124,19 +124,19 @@ def _cards(study: Study, folder: str, order: Order) -> tuple[_Card, ...]:
 
 
 def _picks(study: Study) -> dict[str, str]:
-    """Return the rankings whose first trial has a card, with its heading."""
+    """Return the rankings whose first trial gets a card, with the card's heading."""
     return {**_PICKS, study.settings.question.main.name: _MOST_ACCURATE}
 
 
 def _floor(order: Order) -> str:
-    """Return among which networks the most efficient was looked for."""
+    """Return a phrase on which networks were eligible as the most efficient."""
     if order.min_accuracy is not None:
         return f"with an accuracy of at least {order.min_accuracy:g}"
     return f"within {100 * WITHIN:g} points of the best"
 
 
 def _card(study: Study, standing: Standing, titles: list[str], folder: str, floor: str) -> _Card:
-    """Return one pick: its accuracy, costs, drawing, and the command that exports it."""
+    """Return the card of one pick: accuracy, costs, drawing and export command."""
     trial = standing.trial
     among = {_PICKS[EFFICIENCY]: f" {floor}"}
     drawing, error = _drawing(study, trial)
@@ -154,7 +154,7 @@ def _card(study: Study, standing: Standing, titles: list[str], folder: str, floo
 
 
 def _costs(study: Study, standing: Standing) -> dict[str, str]:
-    """Return a pick's costs, below the interval of its accuracy where one is known."""
+    """Return a pick's costs, after the interval of its accuracy where one is known."""
     trial, items = standing.trial, {}
     if standing.low is not None and standing.high is not None:
         interval = f"{100 * standing.low:.2f} to {100 * standing.high:.2f}%"

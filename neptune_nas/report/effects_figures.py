@@ -1,4 +1,4 @@
-"""The figures of what mattered: how important each decision is, and what each option does."""
+"""The figures of effects: the importance of each decision, and the effect of each option."""
 
 from html import escape
 from typing import Any
@@ -78,7 +78,7 @@ def effects_figure(study: Study, found: Effects, decisions: int = 6) -> go.Figur
 
 
 def _add_effects(fig: Any, rows: list[tuple[int, Effect]]) -> None:
-    """Add the dots of both panels, and what the panels show."""
+    """Add the dots and the axis titles of both panels."""
     effects = [effect for _, effect in rows]
     dots = {
         "y": [y for y, _ in rows],
