@@ -14,7 +14,7 @@ def compare(
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:
-    """Compare studies in a table: sampler, best accuracy, hypervolume over a common reference."""
+    """Compare studies: sampler, best accuracy, common hypervolume."""
     from rich.table import Table
 
     from neptune_nas.cli.console import console

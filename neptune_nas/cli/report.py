@@ -28,16 +28,14 @@ def report(
     ] = None,
     rank_by: Annotated[
         str | None,
-        typer.Option(
-            help="efficiency, accuracy, knee or a cost (default: what the objectives say)."
-        ),
+        typer.Option(help="efficiency, accuracy, knee or a cost (default: by the objectives)."),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="html, md or csv.")] = "html",
     force: Force = False,
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:
-    """Make the report of a study again, or one that compares several."""
+    """Write the report of a study again, or one on several studies."""
     from neptune_nas.files.atomic import write_file
     from neptune_nas.report.outputs import write_outputs
     from neptune_nas.report.page import render
