@@ -21,7 +21,7 @@ def draw(
     ] = None,
     allow: Allow = None,
 ) -> None:
-    """Draw an architecture as SVG, with widths and shares of the cost."""
+    """Draw an architecture as SVG, with widths and cost shares."""
     from neptune_nas.files.atomic import write_file
     from neptune_nas.models.architecture_file import load
     from neptune_nas.report.drawing import model_for

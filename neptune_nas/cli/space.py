@@ -93,7 +93,7 @@ def validate(
     ] = None,
     allow: Allow = None,
 ) -> None:
-    """Check a space by building a sample of it, or check that it has an architecture."""
+    """Check a sample of a space, or that the space has an architecture."""
     from neptune_nas.search.validation import check_inside, check_space
 
     if json is None:
@@ -108,7 +108,7 @@ def neighbors(
     file: Annotated[Path, typer.Argument(help="An exported architecture.", metavar="FILE.json")],
     allow: Allow = None,
 ) -> None:
-    """Print all architectures one edit away, by the picks that differ."""
+    """Print the picks of all architectures that are one edit away."""
     from neptune_nas.models.architecture_file import load
     from neptune_nas.space import find_space
 
