@@ -1,1 +1,1 @@
-"""Scripts that measure; each prints its figures."""
+"""Benchmark scripts; each prints its figures."""

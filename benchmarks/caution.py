@@ -1,13 +1,13 @@
-"""What holding promotions back is worth: rungs on a table of learning curves.
+"""The value of holding promotions back: rungs on a table of learning curves.
 
     python -m benchmarks.naap440 naap440.csv.gz naap440-table.csv.gz
     python -m benchmarks.caution --table naap440-table.csv.gz --space benchmarks/naap440.py
 
 Each search takes networks through the rungs of a table, one at a time. Successive halving promotes
-the best of those that it knows; with a caution of 2 it promotes half as many while more trials will
-come, and the others once all are known (`neptune_nas/study/rungs.py`). Printed are the hypervolume
-of the networks that reached the last rung, as a share of the table's true front, with standard
-error; and the epochs trained, in whole trainings.
+the best of those it knows; with a caution of 2 it promotes half as many while more trials are to
+come, and the others once all are known (`neptune_nas/study/rungs.py`). It prints the hypervolume of
+the networks that reached the last rung, as a share of the table's true front, with standard error;
+and the epochs trained, in whole trainings.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from neptune_nas.study import rungs
 
 
 def searched(bench: Bench, options: argparse.Namespace, sampler: str, seed: int) -> list[float]:
-    """The share of the hypervolume, and the whole trainings that it took."""
+    """Return the share of the hypervolume, and the whole trainings spent on it."""
     with TemporaryDirectory() as out:
         study = Search(
             space=options.space,
@@ -58,7 +58,7 @@ def main() -> None:
     print("| sampler | caution | trials | hypervolume | trainings |\n|---|---|---|---|---|")
     for sampler in options.samplers:
         for caution in (1, 2):
-            rungs.CAUTION = caution  # what is to be measured
+            rungs.CAUTION = caution  # the setting under test
             found = [searched(bench, options, sampler, seed) for seed in range(options.seeds)]
             (share, trainings), error = np.mean(found, 0), np.std(found, 0, ddof=1)[0]
             row = f"{share:.4f} ± {error / options.seeds**0.5:.4f} | {trainings:.1f}"

@@ -1,15 +1,15 @@
-"""What confirming the best is worth: the regret of what a study recommends, by accuracy alone.
+"""The value of confirming the best: the regret of a study's recommendation, by accuracy alone.
 
     python -m benchmarks.confirm --table nas-bench-macro_cifar10.json.gz --space nasbench-macro
 
-Each search looks networks up in a table, one training run an evaluation. With the same number of
-evaluations in all, either every one is a new network, or the last 15% (`--share`) score the five
-most accurate (`--top`) again, until each has two or three scores (`--scores`), as `neptune-nas
-search --confirm N` does, which asks for three, or `neptune-nas confirm --by accuracy`.
-The network of the best mean is then recommended. Regret: by how many points its mean over all runs
-of the table is below the best; mean and standard error over seeds. Of a table with three runs of
-each network, three scores are all that is known of it: its mean is then the truth itself. For a
-truth that no score tells, see `benchmarks.redraw`.
+Each search looks networks up in a table, one training run per evaluation. With the same total of
+evaluations, either every one is a new network, or the last 15% (`--share`) score the five most
+accurate (`--top`) again, until each has two or three scores (`--scores`), as in `neptune-nas search
+--confirm N`, which requires three, or `neptune-nas confirm --by accuracy`. The network with the
+best mean is then recommended. Regret: the gap in points of its mean over all runs of the table to
+the best; mean and standard error over seeds. In a table with three runs of each network, three
+scores are all that is known of it, so that their mean is the truth itself. For a truth that scores
+only approach, see `benchmarks.redraw`.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from neptune_nas.trust.confirm import run_confirm
 def regret(
     bench: Bench, options: argparse.Namespace, seed: int, split: tuple[int, int], scores: int
 ) -> float:
-    """The regret in points after so many evaluations that search, and so many that confirm."""
+    """Return the regret in points after a split of evaluations into search and confirmation."""
     with TemporaryDirectory() as out:
         search = Search(
             space=options.space,

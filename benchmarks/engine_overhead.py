@@ -1,8 +1,8 @@
-"""What an engine itself costs a call, and how its workers scale.
+"""The overhead of an engine per call, and the scaling of its workers.
 
-Run it with `python -m benchmarks.engine_overhead`, or with `--engine ray` for a Ray that it begins
-on this machine. Scaling is of calls that keep one core busy. One worker and two take turns, and so
-does the standard library's process pool, so that whatever else the machine does falls on all alike.
+Run it with `python -m benchmarks.engine_overhead`, or with `--engine ray` for a local Ray, which it
+starts. Scaling is measured with calls that keep one core busy. One worker, two workers and the
+standard library's process pool take turns, so that other load affects them equally.
 """
 
 import argparse
@@ -34,7 +34,7 @@ NOTHING, WORK = 0, 150
 
 @dataclass(frozen=True, slots=True)
 class Works:
-    """Multiplies matrices of 256 x 256 on the CPU, `steps` times."""
+    """An evaluator that multiplies matrices of 256 x 256 on the CPU, `steps` times."""
 
     steps: int
 
@@ -46,12 +46,12 @@ class Works:
 
 
 def local(steps: int, jobs: int) -> Engine:
-    """Workers of one thread, processes of this machine."""
+    """Return an engine of local processes with one thread each."""
     return LocalEngine(Works(steps), jobs=jobs, threads=1)
 
 
 def on_ray(steps: int, jobs: int) -> Engine:
-    """The same as actors of Ray's, which is told of as many cores as all of them take."""
+    """Return an engine of Ray actors with one thread each, on a local Ray with enough cores."""
     if not ray.is_initialized():
         ray.init("local", num_cpus=3, log_to_driver=False, logging_level=logging.ERROR)
     return RayEngine(Works(steps), Slots(jobs, 1))
@@ -61,7 +61,7 @@ MAKERS: dict[str, Callable[[int, int], Engine]] = {"local": local, "ray": on_ray
 
 
 def drain(engine: Engine, calls: int) -> float:
-    """Wall-clock seconds of so many calls, one more than slots pending, as in a study."""
+    """Return the wall-clock seconds of `calls`, with one more pending than slots, as in a study."""
     start, submitted, done = perf_counter(), 0, 0
     while done < calls:
         while submitted < calls and len(engine.pending) <= engine.slots:
@@ -72,14 +72,14 @@ def drain(engine: Engine, calls: int) -> float:
 
 
 def pooled(pool: ProcessPoolExecutor, calls: int, steps: int) -> float:
-    """The same through the standard library."""
+    """Return the wall-clock seconds of `calls` through the standard library's pool."""
     start = perf_counter()
     list(pool.map(Works(steps), repeat(ARCHITECTURE, calls), repeat(1), range(calls)))
     return perf_counter() - start
 
 
 def make_pool(jobs: int) -> ProcessPoolExecutor:
-    """The standard library's pool of single-thread workers, warm."""
+    """Return the standard library's pool of single-threaded workers, warmed up."""
     context = multiprocessing.get_context("forkserver")
     pool = ProcessPoolExecutor(jobs, context, initializer=torch.set_num_threads, initargs=(1,))
     pooled(pool, 4 * jobs, NOTHING)
@@ -87,7 +87,7 @@ def make_pool(jobs: int) -> ProcessPoolExecutor:
 
 
 def overheads(make: Callable[[int, int], Engine]) -> None:
-    """Print microseconds a call that does nothing, and milliseconds to start a worker."""
+    """Print microseconds per empty call, and milliseconds to start a worker."""
     with make(NOTHING, 1) as engine:
         drain(engine, 1)
         alone = median(drain(engine, 1) for _ in range(CALLS)) * 1e6
@@ -105,7 +105,7 @@ def overheads(make: Callable[[int, int], Engine]) -> None:
 
 
 def scaling(make: Callable[[int, int], Engine]) -> None:
-    """Print CPU-bound calls a second of one worker and of two, and their ratio."""
+    """Print CPU-bound calls per second of one worker and of two, and their ratio."""
     with (
         make(WORK, 1) as one,
         make(WORK, 2) as two,
@@ -126,7 +126,7 @@ def scaling(make: Callable[[int, int], Engine]) -> None:
 
 
 def main() -> None:
-    """Print all."""
+    """Print overheads and scaling."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--engine", choices=MAKERS, default="local")
     make = MAKERS[parser.parse_args().engine]

@@ -1,4 +1,4 @@
-"""Whether every form that a model can be written in gives the network's own logits.
+"""The agreement of every format of exported models with the network's own logits.
 
 python -m benchmarks.export_agreement            # 20 architectures of every shipped space
 python -m benchmarks.export_agreement 3 tiny     # 3 of one
@@ -30,7 +30,7 @@ ROUNDING = "(float32, float64)"
 
 
 def differences(space: str, seed: int) -> dict[str, float]:
-    """By form the largest difference of a logit for one architecture of a space."""
+    """Return the largest difference of a logit by format, for one architecture of a space."""
     architecture = find_space(space).sample(Random(seed))
     side = max(SIDES.get(space, SIDE), least_size(architecture))
     model = random_model(architecture, (3, side, side), seed)

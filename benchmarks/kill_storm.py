@@ -1,8 +1,8 @@
-"""Whether a study survives: random `kill -9` of workers and of the coordinator until it completes.
+"""The survival of a study under random `kill -9` of its workers and coordinator.
 
 Run it with `python -m benchmarks.kill_storm --kills 50 --trials 200`. It starts a real search as a
-process of its own, kills one of its processes at random moments, starts the search again whenever
-the coordinator died, and at the end looks at every trial that was ever seen finished.
+separate process, kills one of its processes at random moments, restarts the search whenever the
+coordinator dies, and at the end checks every trial that was ever seen finished.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def start(out: Path, trials: int) -> subprocess.Popen[bytes]:
 
 
 def workers_of(coordinator: int) -> list[int]:
-    """The processes below the coordinator (Linux), which are its fork server and its workers."""
+    """Return the processes below the coordinator (Linux): its fork server and its workers."""
     found, queue = [], [coordinator]
     while queue:
         parent = queue.pop()
@@ -43,7 +43,7 @@ def workers_of(coordinator: int) -> list[int]:
 
 
 def finished(folder: Path) -> dict[int, tuple[str, tuple[Score, ...]]]:
-    """What a reader sees of the finished trials now: key and scores by number."""
+    """Return the finished trials that a reader sees now: key and scores by number."""
     try:
         trials = read_study(folder).trials
     except NeptuneError:
@@ -52,7 +52,7 @@ def finished(folder: Path) -> dict[int, tuple[str, tuple[Score, ...]]]:
 
 
 def kill_one(search: subprocess.Popen[bytes], rng: Random) -> str:
-    """Kill the coordinator or one process below it; what was killed."""
+    """Kill the coordinator or one process below it, and return which."""
     below = workers_of(search.pid)
     victim = search.pid if not below or rng.random() < 0.5 else rng.choice(below)
     try:
@@ -91,7 +91,7 @@ def storm(out: Path, kills: int, trials: int, seed: int) -> None:
 def check(
     seen: dict[int, tuple[str, tuple[Score, ...]]], now: dict[int, tuple[str, tuple[Score, ...]]]
 ) -> None:
-    """No trial that was seen finished is lost, or scored once more."""
+    """Check that no trial seen finished is lost or scored again."""
     for number, before in seen.items():
         assert now.get(number, before) == before, f"trial {number} was run again"
     seen.update(now)

@@ -42,7 +42,7 @@ class Network:
 
 
 def fits(network: Network) -> bool:
-    """One further stride of 2 at most; a residual connection only where the shape stays."""
+    """Return whether at most one more stride is 2, and residual connections keep the shape."""
     layers = [layer for layer in (network.third, network.fourth) if layer is not None]
     before = [network.second, network.third.width]
     return sum(layer.stride == 2 for layer in layers) <= 1 and all(
@@ -65,7 +65,7 @@ SPACE = Space(
 
 
 def network(text: str) -> Network:
-    """The network that `k3w12s2;k3w16s2;k1w16s1` stands for."""
+    """Return the network of a code such as `k3w12s2;k3w16s2;k1w16s1`."""
     layers = [Layer(*layer) for layer in map(read_layer, text.split(";"))]
     third, fourth = (*layers[2:], None)[:2]
     assert third is not None
@@ -73,7 +73,7 @@ def network(text: str) -> Network:
 
 
 def read_layer(text: str) -> tuple[int, int, int, bool]:
-    """Kernel, width, stride, and whether there is a residual connection."""
+    """Return kernel, width, stride, and whether there is a residual connection."""
     found = LAYER.match(text)
     if found is None:
         sys.exit(f"'{text}' is no layer of NAAP-440: is the file its naap440.csv?")
@@ -82,7 +82,7 @@ def read_layer(text: str) -> tuple[int, int, int, bool]:
 
 
 def rows(source: Path) -> Iterator[dict[str, object]]:
-    """A row an epoch of each network, as `Tabular` reads them: the best accuracy so far."""
+    """Yield a row per network and epoch for `Tabular`, with the best accuracy so far."""
     paths = [decision.path for decision in SPACE.decisions]
     with gzip.open(source, "rt", newline="") as file:
         for given in csv.DictReader(file):

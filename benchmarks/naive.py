@@ -1,4 +1,4 @@
-"""The loop that everybody writes first, to compare with: PIL transforms and plain float32."""
+"""The naive training loop for comparison: PIL transforms and plain float32."""
 
 import torch
 from torch import nn
@@ -12,7 +12,7 @@ MEAN, STD = (0.49, 0.48, 0.45), (0.25, 0.24, 0.26)
 
 
 def training_images(folder: str, *, augmented: bool) -> ImageFolder:
-    """The images below `folder`/train, decoded whenever they are asked for."""
+    """Return the images below `folder`/train, decoded on every access."""
     random = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
     plain = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
     steps = [*random, *plain] if augmented else plain
@@ -20,7 +20,7 @@ def training_images(folder: str, *, augmented: bool) -> ImageFolder:
 
 
 def train(network: nn.Module, loader: DataLoader[object], recipe: Recipe, epochs: int = 1) -> None:
-    """Train by the recipe's rates, sizes and limits."""
+    """Train with the recipe's rates, sizes and limits."""
     optimizer = torch.optim.AdamW(network.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, len(loader) * epochs)
     criterion = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)

@@ -28,7 +28,7 @@ STAGES = ((64, 0, 2), (128, 2, 5), (256, 5, 8))  # width, first block, end
 
 
 def macro_architecture(code: str) -> Architecture:
-    """The network of a code of eight digits, one a block."""
+    """Return the network of a code of eight digits, one per block."""
     stages = tuple(
         Stage(
             width=width,

@@ -1,4 +1,4 @@
-"""How wide an interval around a mean of few seeds must be: ways to estimate the noise, compared.
+"""The width of intervals around means of few seeds: a comparison of estimates of the noise.
 
     python -m benchmarks.noise --table nas-bench-macro_cifar10.json.gz
 
@@ -43,7 +43,7 @@ COUNTS = (3, 5, 10, 50, 200)
 SLOPES = np.linspace(-1, 4, 101)
 DEVIATION = 0.005
 BANDWIDTH = 0.5
-FRONT = 10  # networks of it, at most
+FRONT = 10  # networks of the front, at most
 SHAPES: dict[str, Callable[[Floats], Floats]] = {
     "constant": np.ones_like,
     "binomial": lambda error: error * (1 - error) / (0.05 * 0.95),
@@ -52,16 +52,16 @@ SHAPES: dict[str, Callable[[Floats], Floats]] = {
 }
 
 Way = Callable[[Floats, Floats, int], Floats]
-"""Means (n,), variances (n,) and their degrees each, to half an interval of one seed (n,)."""
+"""A map of means (n,), variances (n,) and degrees of freedom to half-widths of one seed (n,)."""
 
 
 def student(variances: Floats, degrees: Floats | int) -> Floats:
-    """Half of the 95% intervals of single seeds with these variances."""
+    """Return the half-widths of 95% intervals of single seeds with these variances."""
     return np.asarray(np.sqrt(variances) * stdtrit(degrees, 0.975))
 
 
 def logs(means: Floats) -> Floats:
-    """Log p(1 - p), of what is not surely right or wrong."""
+    """Return log p(1 - p), with p clipped away from 0 and 1."""
     p = np.clip(means, 0.001, 0.999)
     return np.asarray(np.log(p * (1 - p)))
 
@@ -108,9 +108,9 @@ WAYS: dict[str, Way] = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Networks, the best first: their scores (n, seeds), and what their intervals are to hold (n,).
+    """Networks, the best first: scores (n, seeds), and the targets of their intervals (n,).
 
-    `runs`: how many runs that is, 0 for the truth itself.
+    `runs`: the number of runs in a target, 0 for the truth itself.
     """
 
     scores: Floats
@@ -121,7 +121,7 @@ class Case:
 def simulated(
     shape: Callable[[Floats], Floats], rng: np.random.Generator, count: int, seeds: int
 ) -> Case:
-    """Networks whose noise has this shape."""
+    """Return networks with noise of this shape."""
     error = np.sort(np.exp(rng.uniform(np.log(0.05), np.log(0.5), count)))
     deviation = DEVIATION * np.sqrt(shape(error))
     moved = (1 - error + deviation * rng.normal(size=(seeds, count))).T
@@ -129,7 +129,7 @@ def simulated(
 
 
 def tabled(runs: Floats, front: Floats, rng: np.random.Generator, count: int, seeds: int) -> Case:
-    """Networks of a table `(networks, runs)`, the front's first; `front` is a mask."""
+    """Return networks of a table `(networks, runs)`, the front's first; `front` is a mask."""
     chosen = rng.permutation(np.flatnonzero(front))[: min(count, FRONT)]
     others = np.setdiff1d(np.arange(len(runs)), chosen)
     picked = np.append(chosen, rng.choice(others, count - len(chosen), replace=False))
@@ -139,7 +139,7 @@ def tabled(runs: Floats, front: Floats, rng: np.random.Generator, count: int, se
 
 
 def judge(case: Case) -> list[list[float]]:
-    """For each way: intervals of the best third that hold, of all, and the former's mean width."""
+    """Return per way the coverage of the best third and of all, and the former's mean width."""
     means, seeds = case.scores.mean(axis=1), case.scores.shape[1]
     variances, third = case.scores.var(axis=1, ddof=1), max(1, len(means) // 3)
     found = []
@@ -151,7 +151,7 @@ def judge(case: Case) -> list[list[float]]:
 
 
 def row(name: str, draw: Callable[..., Case], count: int, seeds: int, times: int) -> str:
-    """One line of the table."""
+    """Return one line of the table."""
     rng = np.random.default_rng(0)
     found = np.mean([judge(draw(rng, count, seeds)) for _ in range(times)], axis=0)
     cells = (
@@ -162,7 +162,7 @@ def row(name: str, draw: Callable[..., Case], count: int, seeds: int, times: int
 
 
 def read_table(path: Path, space: str) -> tuple[Floats, Floats]:
-    """The accuracies `(networks, 3)` of a table, and which networks are on the front."""
+    """Return the accuracies `(networks, 3)` of a table, and the mask of the front."""
     runs: dict[Code, list[float]] = {}
     flops: dict[Code, float] = {}
     for line in read_rows(path, find_space(space)):
@@ -174,7 +174,7 @@ def read_table(path: Path, space: str) -> tuple[Floats, Floats]:
 
 
 def against_sampling(runs: Floats, images: int) -> list[float]:
-    """Variance between runs over that of sampling so many images, by quarters of the accuracy."""
+    """Return variance between runs over that of sampling images, by quarters of accuracy."""
     quarters = np.array_split(runs[np.argsort(runs.mean(axis=1))], 4)
     return [
         float(part.var(axis=1, ddof=1).mean() / (p * (1 - p)).mean() * images)

@@ -1,4 +1,4 @@
-"""Training images a CPU-second in each precision and layout, beside what the probe chooses.
+"""Training images per CPU-second in each precision and layout, beside the probe's choice.
 
 Run it with `python -m benchmarks.precision`. One thread; the candidates take turns, and medians
 count.
@@ -38,7 +38,7 @@ REFERENCES = ("resnet8", "resnet20", "mobilenet_v2", "shufflenet_v2_x0_5")
 
 @dataclass
 class Case:
-    """A network under test, and the images a CPU-second of it in each candidate."""
+    """A network under test, and its images per CPU-second in each candidate."""
 
     name: str
     network: nn.Module
@@ -47,12 +47,12 @@ class Case:
     )
 
     def gain(self, numerics: Numerics) -> float:
-        """Return how many times as fast as the usual."""
+        """Return the speed relative to the usual candidate."""
         return median(self.rates[numerics]) / median(self.rates[USUAL])
 
 
 def networks(seed: int) -> Iterator[tuple[str, nn.Module]]:
-    """The networks by name: samples of spaces, then hand-designed ones."""
+    """Yield the networks by name: samples of spaces, then hand-designed ones."""
     for name, count in SPACES.items():
         space, random = find_space(name), Random(seed)
         for number in range(count):
@@ -62,14 +62,14 @@ def networks(seed: int) -> Iterator[tuple[str, nn.Module]]:
 
 
 def noise(count: int) -> ImageData:
-    """Images of noise, as many to train on."""
+    """Return a data set of `count` training images of noise."""
     images = torch.randint(256, (count, *SHAPE), dtype=torch.uint8)
     split, half = Split(images, torch.arange(count) % CLASSES), (0.5,) * 3
     return ImageData("noise", split, split, split, tuple("0123456789"), half, half, "")
 
 
 def rate(network: nn.Module, numerics: Numerics, data: ImageData) -> float:
-    """Return the training images a CPU-second of one epoch."""
+    """Return the training images per CPU-second of one epoch."""
     network.to(memory_format=FORMATS[numerics.layout])
     setup = make_setup(network, data, RECIPE, CPU, numerics=numerics)
     state = make_state(setup, epochs=1, seed=0)
@@ -88,7 +88,7 @@ def measure(case: Case, data: ImageData, rounds: int) -> None:
 
 
 def print_probes(probes: int) -> Numerics:
-    """Print each probe in a line, and return the last one's choice."""
+    """Print each probe's choice, and return the last one."""
     for _ in range(probes):
         wall, started = perf_counter(), thread_time()
         times = time_candidates()
@@ -100,7 +100,7 @@ def print_probes(probes: int) -> Numerics:
 
 
 def main() -> None:
-    """Print what the probe says, then a row a network."""
+    """Print the choices of the probe, then a row per network."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=128, help="training images a measurement")
     parser.add_argument("--rounds", type=int, default=3)

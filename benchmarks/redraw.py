@@ -1,11 +1,11 @@
-"""A table with more training runs of each network than were trained: drawn, not measured.
+"""A table with additional training runs of each network, drawn instead of measured.
 
     python -m benchmarks.redraw nas-bench-macro_cifar10.json.gz /tmp/redrawn.json.gz --runs 24
 
-A table of three runs knows the truth of a network after three scores. Here a network's accuracy is
-its mean in the table, and each run differs from that by chance, normally, with the deviation pooled
-over the 200 networks that come nearest to it in accuracy. So a benchmark can ask what further
-scores are worth where they never tell the truth: see `benchmarks.confirm`.
+In a table of three runs, three scores give the true accuracy of a network. Here a network's true
+accuracy is its mean in the table, and each run deviates from it normally, with the deviation pooled
+over the 200 networks nearest in accuracy. So a benchmark can measure the value of further scores
+that never give the exact truth: see `benchmarks.confirm`.
 """
 
 import argparse
@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-NEAREST = 200  # networks whose runs say how much a run differs by chance
+NEAREST = 200  # networks whose runs give the deviation of a run
 
 Floats = npt.NDArray[np.float64]
 
 
 def deviations(runs: Floats) -> Floats:
-    """The standard deviation of a run of each network; `runs`: networks x runs, by their means."""
+    """Return each network's standard deviation of a run; `runs`: (networks, runs), by mean."""
     window = np.ones(NEAREST)
     pooled = np.convolve(runs.var(axis=1, ddof=1), window, "same")
     return np.asarray(np.sqrt(pooled / np.convolve(np.ones(len(runs)), window, "same")))

@@ -1,16 +1,16 @@
-r"""What rungs and the fast trainer cost and find, against training every candidate to the end.
+r"""The cost and results of rungs and the fast trainer, against training every candidate fully.
 
     python -m benchmarks.rungs --data-dir DIR --images 3000 --validation 1000 --rungs 1,3,9:3 \
         1,3,9:5,2 0,1,3,9:2,3,2
 
-DIR holds `train/` with a folder of images a class. Both ways are given the same seeded sample of
-architectures. The naive way trains each for the last rung's epochs in the loop that everybody
-writes first (`benchmarks.naive`), half of them before our searches and half after. Ours is a search
-of a space that holds the sample and nothing else, with each of `--rungs` (epochs, 0 for synflow,
-and after the colon one in how many goes on from each). What two searches both train is trained
-once and its time counted in both. All train on `--images` images and validate on `--validation`
-others. Printed are CPU-seconds, the coordinator's included, and the hypervolume of accuracy and
-FLOPs of either front, twice: by the naive accuracies of all, and each by its own.
+DIR has `train/` with a folder of images per class. Both ways get the same seeded sample of
+architectures. The naive way trains each for the last rung's epochs in a naive loop
+(`benchmarks.naive`), half of them before our searches and half after. Ours is a search of a space
+with only this sample, for each of `--rungs` (epochs, 0 for synflow; after the colon, reductions:
+one trial in this many goes on). Trainings common to two searches are run once and their time is
+counted in both. All train on `--images` images and validate on `--validation` others. It prints
+CPU-seconds, including the coordinator's, and the hypervolume of accuracy and FLOPs of either front,
+twice: by the naive accuracies for all, and by each way's own.
 """
 
 import argparse
@@ -52,7 +52,7 @@ CLASSES = 10
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Train one architecture on `images` of those below `folder` for `epochs`, then validate it."""
+    """The training of one architecture on `images` of those below `folder` for `epochs`."""
 
     architecture: Architecture
     folder: str
@@ -64,7 +64,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What the naive loop ended with: accuracy (0..1) and CPU-seconds."""
+    """The result of the naive loop: accuracy (0..1) and CPU-seconds."""
 
     key: str
     accuracy: float
@@ -85,7 +85,7 @@ def naive(job: Job) -> Trained:
 
 
 def loaders(job: Job) -> tuple[DataLoader[object], DataLoader[object]]:
-    """Training images with PIL augmentation, and other ones as they are, drawn at random."""
+    """Return loaders of training images with PIL augmentation, and of other images without."""
     parts = []
     for augmented, rows in (
         (True, slice(job.images)),
@@ -100,7 +100,7 @@ def loaders(job: Job) -> tuple[DataLoader[object], DataLoader[object]]:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """An evaluator whose seconds are those of the processor, and which keeps scores in `folder`."""
+    """An evaluator that measures CPU-seconds, and keeps scores in `folder`."""
 
     measure: ProxyFirst
     folder: Path
@@ -123,7 +123,7 @@ def one_thread() -> None:
 
 
 def sample(space: str, count: int, limits: Sequence[Constraint], seed: int) -> list[Architecture]:
-    """Distinct architectures that keep the limits."""
+    """Return distinct architectures within the limits."""
     random, costs, found = Random(seed), CostModel(SHAPE, CLASSES), dict[str, Architecture]()
     while len(found) < count:
         architecture = find_space(space).sample(random)
@@ -133,7 +133,7 @@ def sample(space: str, count: int, limits: Sequence[Constraint], seed: int) -> l
 
 
 def link_images(folder: Path, validation: int, out: Path) -> None:
-    """Link to ten times `validation` of the training images, a tenth of which then validates."""
+    """Link to ten times `validation` of the training images, a tenth of them for validation."""
     for part, count in (("train", 10 * validation // CLASSES), ("test", None)):
         for kind in sorted((folder / part).iterdir()):
             (out / part / kind.name).mkdir(parents=True)
@@ -143,14 +143,14 @@ def link_images(folder: Path, validation: int, out: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Rungs, and one in how many goes on from each."""
+    """Rungs with their reductions: one trial in this many goes on from each."""
 
     rungs: tuple[int, ...]
     reduction: tuple[int, ...]
 
     @classmethod
     def parse(cls, text: str) -> "Way":
-        """The way that `1,3,9:3` or `1,3,9:5,2` says."""
+        """Return the way of a text such as `1,3,9:3` or `1,3,9:5,2`."""
         rungs, _, reduction = text.partition(":")
         numbers = (rungs, reduction or str(REDUCTION))
         levels, reductions = (tuple(map(int, each.split(","))) for each in numbers)
@@ -162,7 +162,7 @@ class Way:
 
 
 def search(jobs: Sequence[Job], way: Way, workers: int, out: Path) -> tuple[Study, float]:
-    """Our way: a study of a space of these architectures alone, and its CPU-seconds."""
+    """Return a study of a space of only these architectures, and its CPU-seconds."""
     data, before = data_in(out, jobs[0].images), process_time()
     training = ShortTraining(data, str(out), jobs[0].recipe)
     study = Search(
@@ -183,24 +183,24 @@ def search(jobs: Sequence[Job], way: Way, workers: int, out: Path) -> tuple[Stud
 
 
 def data_in(out: Path, images: int) -> str:
-    """The name of the data set that `link_images` made there."""
+    """Return the name of the data set made by `link_images`."""
     return f"folder:{out / 'images'}#{images}"
 
 
 def volume(accuracies: Mapping[str, float], costs: Mapping[str, int]) -> float:
-    """The hypervolume of some networks, from chance and the largest FLOPs, as a share of all."""
+    """Return networks' share of the hypervolume from chance and the largest FLOPs."""
     points = np.array([(costs[k] / max(costs.values()), 1 - a) for k, a in accuracies.items()])
     return hypervolume(points, (1.0, 1 - 1 / CLASSES)) / (1 - 1 / CLASSES)
 
 
 def front(accuracies: Mapping[str, float], costs: Mapping[str, int]) -> list[str]:
-    """The networks that no other dominates."""
+    """Return the networks that no other dominates."""
     keep = non_dominated([(costs[name], -value) for name, value in accuracies.items()])
     return [name for name, kept in zip(accuracies, keep, strict=True) if kept]
 
 
 def main() -> None:
-    """Measure both ways and print what came out."""
+    """Measure both ways and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", required=True, help="folder with train/ and its classes")
     parser.add_argument("--space", default="cifar10")
@@ -230,7 +230,7 @@ def main() -> None:
     ):
         out, half = Path(folder), len(jobs) // 2
         link_images(Path(options.data_dir), options.validation, out / "images")
-        load_once(data_in(out, options.images), out, 0)  # decoded once for all
+        load_once(data_in(out, options.images), out, 0)  # decoded once for all searches
         everything = list(pool.map(naive, jobs[:half]))
         found = [search(jobs, way, options.workers, out) for way in options.rungs]
         everything += pool.map(naive, jobs[half:])
@@ -239,7 +239,7 @@ def main() -> None:
 
 
 def report(way: Way, study: Study, ours: float, everything: Sequence[Trained]) -> None:
-    """Print how one search did."""
+    """Print the results of one search."""
     costs = {trial.key: round(trial.values["flops"]) for trial in study.trials}
     truth = {each.key: each.accuracy for each in everything}
     own = {t.key: t.score.main for t in study.ranked if t.score}

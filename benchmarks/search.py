@@ -1,4 +1,4 @@
-"""How many evaluations a sampler needs: ours and Optuna's on tables of trained networks.
+"""The evaluations that samplers need: ours and Optuna's on tables of trained networks.
 
     python -m benchmarks.search --table nas-bench-macro_cifar10.json.gz --space nasbench-macro \
         --floor 0.80 --seeds 20 --samplers auto,local,evolution,nsga2,random,tpe
@@ -45,14 +45,14 @@ DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)
 
 @dataclass(frozen=True)
 class Bench:
-    """A table, and what is true of it."""
+    """A table with the true optima of its networks."""
 
     table: Tabular[Any]
     floor: float
 
     @property
     def space(self) -> Space[Any]:
-        """The space that the table is of."""
+        """The space of the table."""
         return self.table.space
 
     @cached_property
@@ -73,14 +73,14 @@ class Bench:
         return self.volume_of(flops, means)
 
     def volume_of(self, flops: Floats, accuracies: Floats) -> float:
-        """The hypervolume of some networks."""
+        """Return the hypervolume of networks."""
         points = np.stack([flops / self.ceiling, -accuracies], axis=1)
         return hypervolume(points, (1.0, -self.floor))
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One search: what was measured in order, the truth of it, and what the proposals took."""
+    """One search: its measurements in order, their true values, and the time of proposals."""
 
     accuracies: Floats
     means: Floats
@@ -90,18 +90,18 @@ class Run:
 
     @property
     def duplicates(self) -> int:
-        """How many proposals had been made before."""
+        """The number of repeated proposals."""
         return len(self.names) - len(set(self.names))
 
 
 def picks_name(space: Space[Any]) -> Callable[[Any], str]:
-    """A name for each entry of the table, even where two build the same network."""
+    """Return a name for each entry of the table, distinct even if two build the same network."""
     return lambda architecture: str(space.index(architecture))
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What all searches have in common; `attempts`: see `ask`, `by`: see `BY_HELP`."""
+    """The terms that all searches share; `attempts`: see `ask`, `by`: see `BY_HELP`."""
 
     marks: tuple[int, ...]
     parallel: int
@@ -136,9 +136,9 @@ def search(bench: Bench, sampler: str, kinds: int, seed: int, terms: Terms) -> R
 
 
 def ask(study: optuna.Study, space: Space[Any], attempts: int) -> tuple[optuna.Trial, Any]:
-    """The next proposal that the space's rules allow; others fail and cost nothing.
+    """Return the next proposal that the space's rules allow; others fail at no cost.
 
-    For a sampler that wastes `attempts` in a row one is drawn by chance, as a search does.
+    For a sampler that wastes `attempts` in a row, one is drawn at random, as in a search.
     """
     for _ in range(attempts):
         trial = study.ask()
@@ -152,24 +152,24 @@ def ask(study: optuna.Study, space: Space[Any], attempts: int) -> tuple[optuna.T
 
 
 def drawn_run(seed: int, entry: str, repeat: int) -> int:
-    """Which training run an evaluation draws: the same for all samplers; a repeat, the next."""
+    """Return the training run of an evaluation: equal for all samplers, the next for a repeat."""
     return sha256(f"{seed}|{entry}".encode()).digest()[0] + repeat
 
 
 def volume(bench: Bench, run: Run, count: int) -> float:
-    """The share of the true hypervolume after `count` evaluations."""
+    """Return the share of the true hypervolume after `count` evaluations."""
     seen, means, flops = run.accuracies[:count], run.means[:count], run.flops[:count]
     front = non_dominated(np.stack([flops, -seen], axis=1))
     return bench.volume_of(flops[front], means[front]) / bench.volume
 
 
 def regret(bench: Bench, run: Run, count: int) -> float:
-    """By how many points the network that scored best is worse than the best, by their means."""
+    """Return the gap in points of the best-scored network to the best one, by their means."""
     return 100 * (bench.best - float(run.means[run.accuracies[:count].argmax()]))
 
 
 def missed(bench: Bench, run: Run, count: int) -> float:
-    """By how many points the best network that was seen is worse than the best, by their means."""
+    """Return the gap in points of the best network seen to the best one, by their means."""
     return 100 * (bench.best - float(run.means[:count].max()))
 
 
@@ -186,7 +186,7 @@ def table_row(
     marks: Sequence[int],
     measure: Callable[[Bench, Run, int], float],
 ) -> str:
-    """Means and standard errors as a line of a Markdown table."""
+    """Return means and standard errors as a line of a Markdown table."""
     cells = [label, str(len(runs))]
     for mark in marks:
         values = np.array([measure(bench, run, mark) for run in runs])
@@ -198,7 +198,7 @@ def table_row(
 
 
 def arguments() -> argparse.Namespace:
-    """What to measure."""
+    """Return the parsed command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--space", default="nasbench-macro")

@@ -1,4 +1,4 @@
-"""How fast the space language is: size, numbering, samples, moves, and costs of known parts.
+"""The speed of the space language: size, numbering, samples, moves, and costs of known parts.
 
 python -m benchmarks.space_speed
 """
@@ -30,7 +30,7 @@ COSTS = 10_000
 
 
 def large_space() -> Space[Architecture]:
-    """A nested space of more than 10^20 points under a local rule."""
+    """Return a nested space of more than 10^20 points with a local rule."""
     return Space(
         "large",
         Architecture(
@@ -61,7 +61,7 @@ def large_space() -> Space[Architecture]:
 
 
 def rate(do: Callable[[int], Any], times: int) -> float:
-    """Calls a second."""
+    """Return calls per second."""
     start = perf_counter()
     for i in range(times):
         do(i)
@@ -69,7 +69,7 @@ def rate(do: Callable[[int], Any], times: int) -> float:
 
 
 def rule_combinations() -> tuple[int, float]:
-    """The combinations that a rule on a record looked at, and the seconds that took."""
+    """Return the number of combinations seen by a rule on a record, and the seconds taken."""
     options = [*map(Conv, (1, 3, 5, 7, 9, 11)), *map(Attention, (2, 4, 8, 16))]
     options += map(FeedForward, range(1, 8))
     start = perf_counter()
@@ -98,7 +98,7 @@ def report(space: Space[Architecture]) -> None:
 
 
 def report_costs() -> None:
-    """Print the time for the costs of random default architectures, first and later."""
+    """Print the time to count the costs of random default architectures, first and later."""
     space, rng = find_space("default"), Random(0)
     model = CostModel((1, 8, 8), 10)
     architectures = [space.sample(rng) for _ in range(COSTS)]

@@ -1,9 +1,9 @@
-"""Milliseconds a batch where images come from a file: six ways to gather them for the loop.
+"""Milliseconds per batch of images from a file: six ways to gather them for the loop.
 
-Run it with `python -m benchmarks.streaming --side 64`. The images are of noise, in a file that
-is deleted at the end. *Epoch*: a whole one, at whose start nothing of the file is in memory.
-*Never*: batches of which nothing is, as the file is dropped from memory after each; so are most of
-those of a file that is far larger than the memory. The ways take turns. Linux only.
+Run it with `python -m benchmarks.streaming --side 64`. The images are noise, in a file that is
+deleted at the end. *Epoch*: a whole epoch, with none of the file in memory at its start. *Never*:
+batches with no image in memory, as the file is dropped from memory after each; this is typical of
+a file far larger than the memory. The ways take turns. Linux only.
 """
 
 import argparse
@@ -33,12 +33,12 @@ from neptune_nas.training.state import make_setup, make_state
 CPU = torch.device("cpu")
 CLASSES = tuple("0123456789")
 WORKERS = 2
-NOISE = 2**26  # bytes written in one go
+NOISE = 2**26  # bytes per write
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batches(Dataset[tuple[Tensor, Tensor]]):
-    """A split's batches by their rows; `forget`: drops the file from memory after each."""
+    """The batches of a split by rows; `forget`: drops the file from memory after each."""
 
     split: Split
     forget: Callable[[], None]
@@ -49,7 +49,7 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         return batch.images, batch.targets
 
     def split_of(self, rows: Tensor) -> Split:
-        """A batch as the loop takes it."""
+        """Return a batch for the loop."""
         return Split(*self[rows])
 
 
@@ -57,18 +57,18 @@ Way = Callable[[Batches, Sequence[Tensor]], Iterator[Split]]
 
 
 def in_turn(batches: Batches, rows: Sequence[Tensor]) -> Iterator[Split]:
-    """Each batch when it is due."""
+    """Yield each batch, gathered when it is due."""
     return map(batches.split_of, rows)
 
 
 def by_thread(batches: Batches, rows: Sequence[Tensor]) -> Iterator[Split]:
-    """As the toolkit does."""
+    """Yield each batch, gathered ahead by a thread, as in the toolkit."""
     with ThreadPoolExecutor(1) as reader:
         yield from ahead(reader, batches.split_of, rows)
 
 
 def by_workers(batches: Batches, rows: Sequence[Tensor]) -> Iterator[Split]:
-    """By torch's worker processes, each of which gathers whole batches."""
+    """Yield each batch, gathered by torch's worker processes."""
     loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
         batches,
         batch_size=None,
@@ -81,7 +81,7 @@ def by_workers(batches: Batches, rows: Sequence[Tensor]) -> Iterator[Split]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OneWay(Feed):
-    """Gives up to `most` batches in one of the ways."""
+    """A feed of up to `most` batches in one of the ways."""
 
     way: Way
     forget: Callable[[], None]
@@ -89,12 +89,12 @@ class OneWay(Feed):
 
     @contextmanager
     def batches(self, rows: Sequence[Tensor]) -> Iterator[Iterator[Split]]:
-        """The first of the batches."""
+        """Yield the first of the batches."""
         yield self.way(Batches(self.split, self.forget), rows[: self.most])
 
 
 def write(path: Path, size: int, side: int) -> int:
-    """Noise of about `size` bytes; how many images that is."""
+    """Write noise of about `size` bytes, and return the number of images."""
     count, noise = size // (3 * side * side), np.random.default_rng(0)
     header = {"descr": "|u1", "fortran_order": False, "shape": (count, 3, side, side)}
     left = count * 3 * side * side
@@ -108,7 +108,7 @@ def write(path: Path, size: int, side: int) -> int:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Split, Callable[[], None]]]:
-    """The file's images, and a function that drops them from memory."""
+    """Yield the file's images, and a function that drops them from memory."""
     array = np.load(path, mmap_mode="c")
     handle, mapping = os.open(path, os.O_RDONLY), array.base
 
@@ -135,7 +135,7 @@ def small_network() -> nn.Module:
 
 
 def milliseconds(path: Path, way: Way, *, by_bytes: bool, cold: int | None, size: int) -> float:
-    """A batch's time in one epoch; `cold`: so many batches, none of whose images are in memory."""
+    """Return the time per batch in one epoch; `cold`: for this many batches, none in memory."""
     with opened(path) as (mapped, forget):
         forget()
         split = replace(mapped, file=ImageFile(path) if by_bytes else None)
@@ -154,7 +154,7 @@ def milliseconds(path: Path, way: Way, *, by_bytes: bool, cold: int | None, size
 
 
 def main() -> None:
-    """Print a row a way: from the map and by bytes, in an epoch and never in memory."""
+    """Print a row per way: from the map and by bytes, in an epoch and never in memory."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=64)
     parser.add_argument("--batch-size", type=int, default=128)

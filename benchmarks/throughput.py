@@ -1,10 +1,9 @@
-"""Training images a CPU-second: the toolkit's loop against the loop that everybody writes first.
+"""Training images per CPU-second: the toolkit's loop against a naive one.
 
-Run it with `python -m benchmarks.throughput --data-dir DIR`, where DIR holds `train/` with a folder
-of images a class. The naive loop is that of `benchmarks.naive`; both train the same networks on
-equally many images, in one thread each, in processes of their own that take turns, so that whatever
-else the machine does falls on both alike. Decoding the folder once, before all trials, is not part
-of our time.
+Run it with `python -m benchmarks.throughput --data-dir DIR`, where DIR has `train/` with a folder
+of images per class. The naive loop is that of `benchmarks.naive`; both train the same networks on
+equally many images, in one thread each, in separate processes that take turns, so that other load
+affects both equally. Decoding the folder once, before all trials, is not part of our time.
 """
 
 import argparse
@@ -37,7 +36,7 @@ RECIPE = Recipe(crop=4, flip=True)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One epoch on so many images below `folder`, which has `classes`."""
+    """One epoch on `images` of those below `folder`, which has `classes`."""
 
     architecture: Architecture
     folder: str
@@ -45,12 +44,12 @@ class Job:
     images: int
 
     def network(self) -> nn.Module:
-        """The same weights for both loops."""
+        """Return the network with the same weights for both loops."""
         return build(self.architecture, (3, 32, 32), self.classes, seed=0)
 
 
 def naive(job: Job) -> float:
-    """Images a CPU-second of the naive loop."""
+    """Return the images per CPU-second of the naive loop."""
     images = training_images(job.folder, augmented=True)
     sampler = RandomSampler(images, num_samples=job.images)
     loader = DataLoader(images, RECIPE.batch_size, sampler=sampler)
@@ -61,7 +60,7 @@ def naive(job: Job) -> float:
 
 
 def ours(job: Job) -> float:
-    """Images a CPU-second of the toolkit's loop."""
+    """Return the images per CPU-second of the toolkit's loop."""
     data = load_once(f"folder:{job.folder}#{job.images}")
     network = job.network().to(memory_format=torch.channels_last)
     setup = make_setup(network, data, RECIPE, CPU)
@@ -72,14 +71,14 @@ def ours(job: Job) -> float:
 
 
 def prepare(keep: bool) -> None:
-    """Make a worker single-threaded, and ours one that keeps its pages."""
+    """Make a worker single-threaded; if `keep`, also keep its pages, as ours do."""
     torch.set_num_threads(1)
     if keep:
         keep_pages()
 
 
 def kind(architecture: Architecture) -> str:
-    """What dominates a network: attention, depthwise convolutions, or dense ones."""
+    """Return what dominates a network: attention, depthwise convolutions, or dense ones."""
     parts = [part for stage in architecture.stages for part in (stage.entry, *stage.substages)]
     if any(isinstance(part, Attention) for part in parts):
         return "attention"
@@ -93,7 +92,7 @@ def kind(architecture: Architecture) -> str:
 
 
 def compare(jobs: Sequence[Job], rounds: int) -> list[tuple[float, float]]:
-    """For each job the median rates of the naive loop and of ours; a first round is warm-up."""
+    """Return each job's median rates of the naive loop and of ours, after a warm-up round."""
     context = multiprocessing.get_context("spawn")
     with (
         ProcessPoolExecutor(1, context, prepare, (False,)) as first,
@@ -110,7 +109,7 @@ def compare(jobs: Sequence[Job], rounds: int) -> list[tuple[float, float]]:
 
 
 def main() -> None:
-    """Print a row a network, the geometric mean, and the least ratio of each kind."""
+    """Print a row per network, the geometric mean, and the least ratio of each kind."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", required=True, help="folder with train/ and its classes")
     parser.add_argument("--space", default="cifar10")

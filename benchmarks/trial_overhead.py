@@ -1,10 +1,10 @@
-"""What the toolkit itself costs a trial: a search whose evaluator answers at once.
+"""The overhead of the toolkit per trial: a search whose evaluator answers at once.
 
     python -m benchmarks.trial_overhead --trials 2000
 
-Printed are CPU-seconds of the coordinator (workers are processes of their own): before the first
-result, for each trial from three tenths of them on, at the end (tables and report), and all of it
-divided by the trials.
+It prints CPU-seconds of the coordinator, without the worker processes: before the first result, per
+trial after the first three tenths, at the end (tables and report), and the total divided by the
+trials.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from neptune_nas.study.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """Scores a network by its name."""
+    """An evaluator that scores a network by its name."""
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:  # noqa: D102  # the protocol's
         return Score(

@@ -1,7 +1,7 @@
 """neptune-nas: neural architecture search for light image networks.
 
-What a template is written with is imported at once and is light; what needs torch or Optuna is
-imported when it is first asked for.
+Names used in templates are light and imported at once; those that need torch or Optuna are
+imported on first access.
 """
 
 from importlib import import_module
@@ -84,14 +84,14 @@ LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is heavy when it is first asked for (PEP 562)."""
+    """Import heavy names on first access (PEP 562)."""
     if name in LAZY:
         return getattr(import_module(LAZY[name]), name)
     raise AttributeError(f"module 'neptune_nas' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    """List the public names, those that are not imported yet included."""
+    """List the public names, including those not imported yet."""
     return sorted(__all__)
 
 

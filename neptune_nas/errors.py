@@ -1,4 +1,4 @@
-"""The errors a user can mend: subject, broken rule, value got, what to do, in one sentence."""
+"""The errors that a user can fix: subject, rule, value and remedy in one sentence."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -6,37 +6,38 @@ from difflib import get_close_matches
 from pathlib import Path
 from traceback import extract_tb
 
-BEGUN = 0.75  # how much a beginning must be alike, of 1: `evolv` is to that of `evolution`
+BEGUN = 0.75  # similarity required of a beginning, 0..1: `evolv` has it to that of `evolution`
 
 
 class NeptuneError(Exception):
-    """A mistake outside the toolkit's own code; its message is shown to the user as it is."""
+    """An error outside the toolkit's own code, whose message is shown to the user."""
 
 
 class ArchitectureError(NeptuneError):
-    """A record, or a combination of records, that no network can be built from."""
+    """A record, or a combination of records, from which no network can be built."""
 
 
 class OwnCodeError(NeptuneError):
-    """A user's own code that fails or breaks its contract: to be mended, where a network that
-    cannot be built is merely left out.
+    """A user's own code that fails or breaks its contract, and so must be fixed.
+
+    A network that cannot be built is only left out (`ArchitectureError`).
     """
 
 
 class SpaceError(NeptuneError):
-    """A search space that cannot be found, read, or that does not hold what was asked of it."""
+    """A search space that cannot be found or read, or lacks what was requested."""
 
 
 class DataError(NeptuneError):
-    """Images that are missing, unreadable, or of another shape than was said."""
+    """Images that are missing, unreadable, or of the wrong shape."""
 
 
 class StudyError(NeptuneError):
-    """A study that cannot be opened, continued, or asked for what it does not have."""
+    """A study that cannot be opened or continued, or lacks what was requested."""
 
 
 class FileFormatError(NeptuneError):
-    """A file that is malformed, truncated, of another kind, or of a later version."""
+    """A file that is malformed, truncated, of the wrong kind, or of a later version."""
 
 
 class OptionError(NeptuneError):
@@ -44,7 +45,7 @@ class OptionError(NeptuneError):
 
 
 def one_of(names: Iterable[str], got: str) -> str:
-    """The tail of a message about an unknown name: the nearest valid one, if any, and all of them.
+    """Return the remedy for an unknown name: the nearest valid one, if any, and all of them.
 
     >>> one_of(["digits", "mnist"], "minst")
     "did you mean 'mnist'? Known: digits, mnist."
@@ -59,9 +60,7 @@ def one_of(names: Iterable[str], got: str) -> str:
 
 
 def nearest(known: Sequence[str], got: str) -> str | None:
-    """The name that `got` begins, else one much like it, else one whose beginning is; capitals and
-    small letters are the same.
-    """
+    """Return the name that begins with `got`, else a similar one, or one that begins similarly."""
     start = got.casefold()
     names = {name.casefold(): name for name in reversed(known)}
     beginnings = {name[: len(start)]: names[name] for name in names}
@@ -74,14 +73,14 @@ def nearest(known: Sequence[str], got: str) -> str | None:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message, or its kind where there is none."""
+    """Return the first line of an error's message, or its class name without one."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def said(error: BaseException, path: str | Path | None = None, *, named: bool = False) -> str:
-    """What someone's code failed with, and in which line of the file at `path`.
+    """Return the error of a user's code as text, with its line in the file at `path`.
 
-    `named`: the file is named too.
+    `named`: include the name of the file.
     """
     if isinstance(error, SyntaxError):
         return f" in line {error.lineno}: {error.msg}."
@@ -93,5 +92,5 @@ def said(error: BaseException, path: str | Path | None = None, *, named: bool = 
 
 
 def file_with(cls: type) -> str | None:
-    """The file of the module that defines a class, if it has one."""
+    """Return the file of the module that defines a class, if it has one."""
     return getattr(sys.modules.get(cls.__module__), "__file__", None)

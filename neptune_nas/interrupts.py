@@ -1,8 +1,8 @@
-"""Ctrl-C: kept until it is safe to raise, and what one more does.
+"""The handling of Ctrl-C: deferred until it is safe to raise, at once for a second one.
 
-Python raises it between any two of its steps. In a database's transaction that keeps the database
-locked, an import it may break for good or turn into another error, and in a destructor or the
-callback of a weak reference it is printed, and then lost.
+Python may raise it between any two bytecodes. In a database's transaction this leaves the database
+locked; in an import it can break the module for good or become another error; and in a destructor
+or the callback of a weak reference it is printed and then lost.
 """
 
 import os
@@ -16,12 +16,12 @@ from typing import Any, NoReturn
 
 Handler = Callable[[int, FrameType | None], Any]
 
-STOPPED = 130  # exit code: what shells say of a program that Ctrl-C ended
-SHOW_CURSOR = b"\x1b[?25h\n"  # a progress bar hides it
+STOPPED = 130  # exit code of shells for a program ended by Ctrl-C
+SHOW_CURSOR = b"\x1b[?25h\n"  # as a progress bar hides it
 
 
 class CtrlC:
-    """Stands in the place of a handler of Ctrl-C; `came`: what the first Ctrl-C is to raise."""
+    """A replacement for a handler of Ctrl-C; `came`: the exception of the first Ctrl-C."""
 
     def __init__(self, before: Handler) -> None:
         self.before = before
@@ -29,10 +29,10 @@ class CtrlC:
 
 
 class Kept(CtrlC):
-    """Keeps back what the handler before raises for the first Ctrl-C, but not for the second."""
+    """A handler that defers the previous handler's exception for the first Ctrl-C only."""
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Hear of a Ctrl-C."""
+        """Handle a Ctrl-C."""
         try:
             self.before(number, frame)
         except BaseException as error:
@@ -42,10 +42,10 @@ class Kept(CtrlC):
 
 
 class Impatient(CtrlC):
-    """Raises the first Ctrl-C, and ends the process for the second, whatever it is at."""
+    """A handler that raises the first Ctrl-C, and ends the process at once on the second."""
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Hear of a Ctrl-C."""
+        """Handle a Ctrl-C."""
         if self.came:
             end_at_once()
         self.came = KeyboardInterrupt()
@@ -54,10 +54,10 @@ class Impatient(CtrlC):
 
 @contextmanager
 def ctrl_c_held() -> Iterator[None]:
-    """Let Ctrl-C work after what is inside, or where that calls `raise_held`; a second one at once.
+    """Defer Ctrl-C to the end of the block or to `raise_held`; a second one is raised at once.
 
-    In other threads it is never raised. A second one that falls into a block in such a block, as
-    into a transaction of a search, works at the end of the inner one.
+    In other threads it is never raised. In nested blocks, as in a transaction of a search, a second
+    one is raised at the end of the inner block.
     """
     before = signal.getsignal(signal.SIGINT)
     if current_thread() is not main_thread() or not callable(before):
@@ -74,7 +74,7 @@ def ctrl_c_held() -> Iterator[None]:
 
 
 def raise_held() -> None:
-    """Raise a Ctrl-C that is kept, or that was raised before and got lost."""
+    """Raise a Ctrl-C that was deferred, or was raised before and got lost."""
     handler: Any = signal.getsignal(signal.SIGINT)
     while isinstance(handler, CtrlC) and current_thread() is main_thread():
         if handler.came:
@@ -83,9 +83,9 @@ def raise_held() -> None:
 
 
 def make_impatient() -> None:
-    """From now on a second Ctrl-C ends this process at once, and a lost one is not printed.
+    """Make a second Ctrl-C end this process at once, and keep a lost one from being printed.
 
-    It is for a program of its own; one that is to ignore Ctrl-C is left as it is.
+    For a main program; a process with another handler of Ctrl-C is left unchanged.
     """
     before, tell = signal.getsignal(signal.SIGINT), sys.unraisablehook
     if before is not signal.default_int_handler:
@@ -100,7 +100,7 @@ def make_impatient() -> None:
 
 
 def end_at_once() -> NoReturn:
-    """End this process and say so; nothing that it is at comes to its end, as with `kill -9`."""
+    """End this process at once with a message, without any cleanup, like `kill -9`."""
     with suppress(OSError):
         os.write(2, SHOW_CURSOR if os.isatty(2) else b"")
         os.write(2, b"Stopped at once; what was written before is kept.\n")

@@ -1,9 +1,9 @@
-"""Numbers, plurals and durations in sentences; passwords struck out of texts."""
+"""The formatting of numbers, plurals and durations; the redaction of passwords."""
 
 import re
 from urllib.parse import unquote_plus
 
-# A password may hold "@", "/" or "?" as it is: it ends at the last "@" that can belong to it.
+# A password may have "@", "/" or "?" unquoted: it ends at the last "@" that can belong to it.
 LOGIN = re.compile(r"(?<=://)([^/?#:@\s]*):(?:[^?\s]*|[^=\s]*)@")
 PAIR = re.compile(r"(?<=[?&])([^=&\s]+)=([^&\s]+)")
 SECRET = re.compile(r"(?:pass|pwd|secret|token|credential)\w*\s*=", re.IGNORECASE)
@@ -12,7 +12,7 @@ UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def counted(count: int, noun: str, many: str = "") -> str:
-    """How many there are of something; `many` is its plural, where that is not in s.
+    """Return a count with its noun; `many`: its plural, if not formed with s.
 
     >>> counted(1, "trial"), counted(0, "trial"), counted(1200, "study", "studies")
     ('1 trial', '0 trials', '1,200 studies')
@@ -21,7 +21,7 @@ def counted(count: int, noun: str, many: str = "") -> str:
 
 
 def plural(count: int, noun: str, many: str = "") -> str:
-    """The form of a noun that stands behind a number; `many` as of `counted`.
+    """Return the form of a noun after a count; `many`: its plural, if not formed with s.
 
     >>> plural(1, "seed"), plural(3, "seed")
     ('seed', 'seeds')
@@ -30,7 +30,7 @@ def plural(count: int, noun: str, many: str = "") -> str:
 
 
 def as_typed(value: object) -> str:
-    """A value as people type it, several of them with commas between.
+    """Return a value as people type it, several of them separated by commas.
 
     >>> as_typed((5, 2)), as_typed(3), as_typed("gp")
     ('5,2', '3', "'gp'")
@@ -41,7 +41,7 @@ def as_typed(value: object) -> str:
 
 
 def short(number: float) -> str:
-    """A count with three digits and its unit.
+    """Return a count with three digits and its SI prefix.
 
     >>> short(1_234_567), short(980)
     ('1.23M', '980')
@@ -53,7 +53,7 @@ def short(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time span in its two largest units.
+    """Return a duration in its two largest units.
 
     >>> duration(3725), duration(42.4)
     ('1 h 2 min', '42 s')
@@ -69,7 +69,7 @@ def duration(seconds: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A duration as people say it.
+    """Return a duration in compact form.
 
     >>> clock(42), clock(150), clock(4000)
     ('42s', '2m30s', '1h06m')
@@ -83,7 +83,7 @@ def clock(seconds: float) -> str:
 
 
 def redact(text: str) -> str:
-    """`text` with the password of every URL in it struck out, wherever in the URL it stands.
+    """Return `text` with the password of every URL in it masked, wherever it is in the URL.
 
     >>> redact("cannot reach postgresql://ada:s3cret@host/db")
     'cannot reach postgresql://ada:***@host/db'

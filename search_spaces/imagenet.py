@@ -24,7 +24,7 @@ INVERTED = InvertedResidual(kernel=choice(3, 5, 7), expansion=choice(3, 4, 6))
 
 
 def stage(width: int, substages: tuple[object, ...]) -> Stage:
-    """A stage that halves the map at its entry."""
+    """Return a stage that halves the map at its entry."""
     return Stage(
         width=width,
         entry=INVERTED,

@@ -20,7 +20,7 @@ BLOCK = InvertedResidual(kernel=choice(3, 5, 7), expansion=choice(3, 6))
 
 
 def stage(width: int, entry: InvertedResidual, stride: int, deepest: int) -> Stage:
-    """Blocks of one width; the first takes the stride."""
+    """Return a stage of blocks of one width; the first has the stride."""
     return Stage(
         width=width,
         entry=entry,

@@ -24,7 +24,7 @@ BLOCK = choice(
 
 
 def stage(width: int, blocks: int) -> Stage:
-    """Blocks of one width; the first halves the map."""
+    """Return a stage of blocks of one width; the first halves the map."""
     return Stage(
         width=width,
         entry=BLOCK,

@@ -1,7 +1,7 @@
-"""The command line: thin over the Python API, one file a command.
+"""The command line: a thin layer over the Python API, one file per command.
 
 A command imports what it needs when it runs, so that `--help` and the `space` commands answer at
-once; that is why imports stand inside the functions here, and nowhere else.
+once; this is why functions have imports here, and nowhere else.
 """
 
 import sys
@@ -11,7 +11,7 @@ from neptune_nas.interrupts import STOPPED, ctrl_c_held, make_impatient
 
 
 def main() -> None:
-    """Run the command line as a program of its own, which a second Ctrl-C ends at once."""
+    """Run the command line as the main program, which a second Ctrl-C ends at once."""
     make_impatient()
     try:
         run()
@@ -20,7 +20,7 @@ def main() -> None:
 
 
 def run() -> None:
-    """Run the command line; a user's mistake is one sentence on stderr and exit code 2."""
+    """Run the command line; a user's mistake gives one sentence on stderr and exit code 2."""
     with ctrl_c_held():
         from neptune_nas.cli.app import app
     try:
@@ -30,6 +30,6 @@ def run() -> None:
 
 
 def fail(error: NeptuneError) -> int:
-    """Print a mistake, and return the exit code that stands for one."""
+    """Print a user's mistake, and return its exit code."""
     print(f"neptune-nas: {error}", file=sys.stderr)
     return 2

@@ -13,17 +13,17 @@ EXAMPLE = "Example: neptune-nas audit studies/default-digits --architectures 12"
 def audit(
     measure: Measuring,
     architectures: Annotated[
-        int, typer.Option(help="How many to train again: at least 4, and 8 for a verdict.")
+        int, typer.Option(help="How many to train again: at least 4, or 8 for a verdict.")
     ] = 12,
     epochs: Annotated[
         int | None,
         typer.Option(
-            help="Full budget (default: five times the last rung, or the most that a table has)."
+            help="Full budget (default: five times the last rung, or the largest in a table)."
         ),
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Train some architectures of a study for longer: do its rungs rank as that does?"""
+    """Train some architectures longer, to check the rungs of a study."""
     from neptune_nas.cli.console import console
     from neptune_nas.cli.summary import audit_table
     from neptune_nas.trust.audit import forecast_audit, run_audit

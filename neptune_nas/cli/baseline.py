@@ -13,12 +13,12 @@ EXAMPLE = "Example: neptune-nas baseline studies/default-digits --samplers rando
 @measuring
 def baseline(
     measure: Measuring,
-    samplers: Annotated[str, typer.Option(help="With commas between.")] = "random,local",
+    samplers: Annotated[str, typer.Option(help="Names, comma-separated.")] = "random,local",
     trials: Annotated[
         int | None, typer.Option(help="Trials of each (default: as many as the study has).")
     ] = None,
 ) -> None:
-    """Search again with other samplers at equal budget: was the search any better?"""
+    """Search with other samplers at equal budget, for comparison."""
     from neptune_nas.cli.progress import say, watching
     from neptune_nas.report.baselines import baseline_verdicts
     from neptune_nas.trust.baselines import run_baselines

@@ -12,18 +12,18 @@ EXAMPLE = "Example: neptune-nas confirm studies/default-digits --seeds 3"
 @measuring
 def confirm(
     measure: Measuring,
-    seeds: Annotated[int, typer.Option(help="Scores that each is to have in all.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Total scores per trial.")] = 3,
     by: Annotated[
         str | None,
         typer.Option(help="A ranking, such as accuracy or knee (default: the Pareto front)."),
     ] = None,
     top: Annotated[
-        int | None, typer.Option(help="How many places of that ranking (default: 5).")
+        int | None, typer.Option(help="How many trials of that ranking (default: 5).")
     ] = None,
-    evaluations: Annotated[int | None, typer.Option(help="The most to make now.")] = None,
+    evaluations: Annotated[int | None, typer.Option(help="The most to run now.")] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Score the best again with more seeds: was it luck?"""
+    """Score the best trials again with more seeds, to rule out luck."""
     from neptune_nas.cli.confirming import confirm_more
     from neptune_nas.cli.console import console
     from neptune_nas.study.confirmation import Goal

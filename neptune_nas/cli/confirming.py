@@ -1,4 +1,4 @@
-"""Confirming the best trials of a study, told as it goes."""
+"""The confirmation of a study's best trials, with its progress."""
 
 from neptune_nas.cli.console import console
 from neptune_nas.cli.measuring import print_step
@@ -15,7 +15,7 @@ from neptune_nas.trust.confirm import run_confirm, usual_goal
 
 
 def confirm_more(search: Search, goal: Goal, evaluations: int | None = None) -> Study:
-    """Score the best of a search's study again, and print each result and what became of them."""
+    """Score the best trials of a search's study again, and print each result and a summary."""
     before = study_of(search)
     study = run_confirm(search, goal, evaluations, print_step)
     print_confirmed(before, study, goal, "the same command")
@@ -23,7 +23,7 @@ def confirm_more(search: Search, goal: Goal, evaluations: int | None = None) -> 
 
 
 def print_confirmed(before: Study, after: Study, goal: Goal, goes_on: str) -> None:
-    """The best as they stand now, what has changed, and what command `goes_on`."""
+    """Print the best trials, what has changed, and the command that `goes_on`."""
     terminal = console()
     terminal.print(confirmed_table(after, goal, as_searched(after.trials)))
     for line in confirmed_lines(before, after, goal, goes_on):
@@ -31,9 +31,9 @@ def print_confirmed(before: Study, after: Study, goal: Goal, goes_on: str) -> No
 
 
 def foretold(search: Search, study: Study | None, most: int | None) -> str | None:
-    """What a search would do once its trials are done, with or without `--confirm`, if anything.
+    """Return what a search would do after its trials, with or without `--confirm`, if anything.
 
-    `study`: as it stands; None where it is new.
+    `study`: its current state; None for a new one.
     """
     is_over = study is not None and is_complete(study)
     if most is None:
@@ -55,9 +55,9 @@ def foretold(search: Search, study: Study | None, most: int | None) -> str | Non
 
 
 def confirm_in_all(search: Search, study: Study, most: int, *, quiet: bool = False) -> Study:
-    """Confirm the best of a search that is over, until the study has had `most` such evaluations.
+    """Confirm the best trials of a finished search, with `most` such evaluations in total.
 
-    One that was stopped, or in which nothing came to its end, is left as it is.
+    A study that was stopped, or has no finished trial, is left unchanged.
     """
     if any(trial.state is State.RUNNING for trial in study.trials) or not study.ranked:
         console(stderr=True).print(

@@ -1,8 +1,8 @@
-"""The terminal: names and paths are shown as they are, never read as markup or emoji."""
+"""The terminal, which shows names and paths literally, without markup or emoji."""
 
 from rich.console import Console
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that prints what it is given."""
+    """Return a console that prints text literally."""
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)

@@ -13,7 +13,7 @@ File = Annotated[Path, typer.Argument(help="An exported architecture.", metavar=
 
 
 def diff(one: File, other: File, allow: Allow = None) -> None:
-    """Show the decisions, costs and scores of two architectures side by side."""
+    """Compare the decisions, costs and scores of two architectures."""
     from rich.table import Table
 
     from neptune_nas.cli.console import console

@@ -1,4 +1,4 @@
-"""`neptune-nas draw` and `neptune-nas show`: what an architecture looks like."""
+"""`neptune-nas draw` and `neptune-nas show`: drawings of an architecture."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,7 @@ def draw(
     ] = None,
     allow: Allow = None,
 ) -> None:
-    """Draw an architecture as SVG: stages, connections, widths and shares of the cost."""
+    """Draw an architecture as SVG, with widths and cost shares."""
     from neptune_nas.files.atomic import write_file
     from neptune_nas.models.architecture_file import load
     from neptune_nas.report.drawing import model_for
@@ -37,7 +37,7 @@ def draw(
 
 
 def show(file: File, allow: Allow = None) -> None:
-    """Show an architecture in the terminal, with what it costs and what it scored."""
+    """Show an architecture in the terminal, with costs and scores."""
     from neptune_nas.cli.console import console
     from neptune_nas.cli.progress import score_text
     from neptune_nas.metrics.registry import metric

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: neptune-nas export studies/default-digits --best knee -o knee.json"
 FORMATS = ("json", "onnx", "pt2", "python")
-WEIGHTS = (".safetensors", ".pt")  # how the names of files of weights end
+WEIGHTS = (".safetensors", ".pt")  # suffixes of files of weights
 
 Source = Annotated[
     Path,
@@ -37,12 +37,12 @@ def export(
     form: Annotated[str, typer.Option("--format", help="json, onnx, pt2 or python.")] = "json",
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="Where to write (default: stdout, where it is json)."),
+        typer.Option("-o", "--out", help="Where to write (default: stdout, for json only)."),
     ] = None,
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:
-    """Write a network as a file that stands for itself: its architecture, or a model to run."""
+    """Write a network as a file: its architecture, or a model to run."""
     wanted = Pick(which, trial, min_accuracy)
     check_known(form, "--format", FORMATS)
     if form != "json" and output is None:
@@ -63,7 +63,7 @@ def export(
 
 
 def check_output(source: Path, form: str, output: Path) -> None:
-    """Refuse to write over what is read, or over weights."""
+    """Refuse to overwrite the source or a file of weights."""
     if form != "json":
         from neptune_nas.models.export.formats import files_of
 
@@ -82,7 +82,7 @@ def check_output(source: Path, form: str, output: Path) -> None:
 def item_at(
     source: Path, wanted: Pick, storage: str | None, allow: list[str] | None
 ) -> tuple[str, "ExportedArchitecture | Model"]:
-    """What SOURCE names, and how to call it."""
+    """Return the name and the content of SOURCE."""
     from neptune_nas.files.signatures import is_model_file
     from neptune_nas.models.architecture_file import load
     from neptune_nas.models.model import load_model
@@ -99,7 +99,7 @@ def item_at(
 
 
 def architecture_text(item: "ExportedArchitecture | Model", source: Path) -> str:
-    """The JSON of a network's architecture."""
+    """Return the JSON of a network's architecture."""
     from neptune_nas.models.architecture_file import ExportedArchitecture, dumps
 
     of = item if isinstance(item, ExportedArchitecture) else item.of
@@ -112,7 +112,7 @@ def architecture_text(item: "ExportedArchitecture | Model", source: Path) -> str
 
 
 def write_model(item: "ExportedArchitecture | Model", form: str, output: Path) -> list[Path]:
-    """Write a model to run, and say so where nobody has trained it; the files written."""
+    """Write a model to run, with a warning if it is untrained; return the files."""
     from neptune_nas.models.architecture_file import ExportedArchitecture
     from neptune_nas.models.export.formats import write
     from neptune_nas.models.model import untrained

@@ -1,4 +1,4 @@
-"""The options that all commands share which measure more for a study."""
+"""The options shared by all commands that measure more for a study."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from neptune_nas.trust.loop import Forecast, Step
 
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan, and stop.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Measuring:
-    """Which study, and where and with what to measure: each field is an option."""
+    """The study, and where and how to measure: each field is an option."""
 
     study: StudyFolder
     engine: EngineName = "local"
@@ -57,7 +57,7 @@ class Measuring:
     evaluator_kwargs: EvaluatorKwargs = None
 
     def search(self) -> "Search":
-        """The search that made the study, to measure more as it did."""
+        """Return the search that made the study, to measure more in the same way."""
         from dataclasses import replace
 
         from neptune_nas.search.resume import search_of
@@ -80,13 +80,13 @@ class Measuring:
 
 
 def step_line(step: "Step") -> str:
-    """Return what one more result says, and how far the follow-up is."""
+    """Return a line with a result and the progress of the follow-up."""
     left = f", {clock(step.seconds_left)} left" if step.done < step.total else ""
     return f"{step.text}; {step.done} of {counted(step.total, 'evaluation')}{left}"
 
 
 def print_step(step: "Step") -> None:
-    """Print one more result of a follow-up to standard error."""
+    """Print a result of a follow-up to standard error."""
     from neptune_nas.cli.console import console
 
     console(stderr=True).print(step_line(step), soft_wrap=True)
@@ -100,7 +100,7 @@ def print_forecast(search: "Search", foreseen: "Forecast") -> None:
 
 
 def is_measured(study: Path) -> bool:
-    """Whether anything was measured for a study since its search."""
+    """Return whether anything was measured for a study after its search."""
     from neptune_nas.study.confirmation import read_confirmations
     from neptune_nas.study.folder import Folder
 
@@ -110,7 +110,7 @@ def is_measured(study: Path) -> bool:
 
 
 def measuring(command: Callable[Concatenate[Measuring, ...], None]) -> Callable[..., None]:
-    """The command with the fields of `Measuring`, its first argument, among its options."""
+    """Return the command with the fields of its first argument, `Measuring`, as options."""
     shared = [*signature(Measuring).parameters.values()]
     own = [*signature(command).parameters.values()][1:]
 

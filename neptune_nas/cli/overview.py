@@ -24,7 +24,7 @@ SHOWN = 8
 
 
 def overview(study: Study) -> RenderableType:
-    """The line of the search, its rungs, what runs, and the front once there is one."""
+    """Return the search's progress, its rungs, running trials, and the front if there is one."""
     question = study.settings.question
     progress, at_work = progress_of(study, time()), is_at_work(study)
     if not at_work:
@@ -47,7 +47,7 @@ def overview(study: Study) -> RenderableType:
 
 
 def what_is_done(study: Study, at_work: bool | None) -> Iterator[str]:
-    """What is missing, and whether anyone is at work on it, if known."""
+    """Yield what remains to be done, and whether a process is at work on it, if known."""
     is_confirmed_now = bool(Folder(study.folder).is_confirmed_now)
     if not is_complete(study):
         yield from unfinished(study, at_work)
@@ -57,7 +57,7 @@ def what_is_done(study: Study, at_work: bool | None) -> Iterator[str]:
 
 
 def unfinished(study: Study, at_work: bool | None) -> Iterator[str]:
-    """Whether anyone searches, if known, and which trials have no end yet."""
+    """Yield whether a process is searching, if known, and the trials that have not ended."""
     if at_work is not None:
         yield "at work" if at_work else "stopped: the same search again goes on"
     if running := [str(t.number) for t in study.trials if t.state is State.RUNNING]:
@@ -67,7 +67,7 @@ def unfinished(study: Study, at_work: bool | None) -> Iterator[str]:
 
 
 def confirmed(study: Study, at_work: bool | None, *, is_confirmed_now: bool) -> Iterator[str]:
-    """How far it is with confirming the best, if that has begun."""
+    """Yield the progress of confirming the best trials, if it has begun."""
     aim = read_aim(Folder(study.folder).confirmations)
     if aim is None or not study.ranked:
         return
@@ -82,7 +82,7 @@ def confirmed(study: Study, at_work: bool | None, *, is_confirmed_now: bool) -> 
 
 
 def front_table(study: Study) -> Table:
-    """The front, the most accurate first."""
+    """Return the table of the front, the most accurate first."""
     table = Table(title="Pareto front", title_justify="left", box=None, padding=(0, 0, 0, 2))
     front = sorted(study.pareto(), key=main_score, reverse=True)[:SHOWN]
     columns: dict[str, Callable[[Trial], str]] = {

@@ -1,4 +1,4 @@
-"""Options that pick one trial of a study."""
+"""The options that pick one trial of a study."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +41,7 @@ class Pick:
             raise OptionError("--best and --trial exclude each other: give one of them.")
 
     def of(self, found: "Study") -> "Trial":
-        """The trial of that number, or else the best one as `which` ranks."""
+        """Return the trial with the given number, or else the best one by the ranking `which`."""
         if self.number is not None:
             return numbered(found, self.number)
         if self.which is not None:
@@ -50,7 +50,7 @@ class Pick:
         return found.best(self.which, self.min_accuracy)
 
     def refuse_for(self, source: str | Path) -> None:
-        """Refuse any of the options where there is no study to pick from."""
+        """Refuse these options for a source that is not a study."""
         if self != Pick():
             raise OptionError(
                 f"--best, --trial and --min-accuracy pick a trial of a study, but {source} is no "
@@ -59,7 +59,7 @@ class Pick:
 
 
 def numbered(found: "Study", number: int) -> "Trial":
-    """The trial of that number; raises `StudyError` where the study has none."""
+    """Return the trial with this number; raises `StudyError` if the study has none."""
     for trial in found.trials:
         if trial.number == number:
             return trial

@@ -27,7 +27,7 @@ def plot(
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:
-    """Write one figure of the report: .html as it is, pictures by the extra neptune-nas[image]."""
+    """Write one figure of the report. Formats other than .html need neptune-nas[image]."""
     from neptune_nas.files.atomic import write_file
     from neptune_nas.report.comparison import check_comparable
     from neptune_nas.report.figures import draw, image

@@ -30,7 +30,7 @@ Read = tuple[Path, "Picture | DataError"]
 
 EXAMPLE = "Example: neptune-nas predict model.safetensors photo.jpg --top 3"
 FORMATS = ("text", "json", "csv")
-AT_ONCE = 64  # images that are read, then predicted: bounds the memory and the wait for a line
+AT_ONCE = 64  # images read and predicted together: bounds the memory and the wait for a line
 COLUMNS = ("image", "place", "label", "probability")
 
 
@@ -39,11 +39,11 @@ def predict(
     images: Annotated[
         list[Path], typer.Argument(help="Images, or folders of images.", metavar="IMAGE...")
     ],
-    top: Annotated[int, typer.Option(help="How many labels to give for each.")] = 1,
+    top: Annotated[int, typer.Option(help="How many labels to give for each image.")] = 1,
     form: Annotated[str, typer.Option("--format", help="text, json or csv.")] = "text",
     allow: Allow = None,
 ) -> None:
-    """Say what images show; the exit code is 1 where some of them cannot be read."""
+    """Predict the labels of images. The exit code is 1 if some cannot be read."""
     check_value(top, Size, "--top")
     check_known(form, "--format", FORMATS)
     from neptune_nas.data.pictures import pictures
@@ -73,20 +73,20 @@ def predict(
 
 
 def grouped(items: Iterator[Read], size: int) -> Iterator[list[Read]]:
-    """Lists of `size` items, the last one of what is left."""
+    """Yield lists of `size` items, the last one possibly shorter."""
     while group := [*islice(items, size)]:
         yield group
 
 
 def readable(group: Sequence[Read]) -> list["Picture"]:
-    """The images that could be read."""
+    """Return the images that could be read."""
     return [found for _, found in group if not isinstance(found, DataError)]
 
 
 def predicted(
     model: "Model", group: Sequence[Read], top: int
 ) -> Iterator[tuple[Path, "Labels | DataError"]]:
-    """Each image with its most probable labels, or why it has none."""
+    """Yield each image's path with its most probable labels, or with the error of reading it."""
     import torch
 
     pixels = [picture.pixels for picture in readable(group)]
@@ -96,7 +96,7 @@ def predicted(
 
 
 def recoloured_text(count: int, channels: int) -> str:
-    """What was done to images of other channels than a network reads."""
+    """Return a note on images that were converted to a network's channels."""
     gray = channels == 1
     return (
         f"{counted(count, 'image')} {'in colour' if gray else 'in gray'} became "
@@ -105,7 +105,7 @@ def recoloured_text(count: int, channels: int) -> str:
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    """A list with an object an image."""
+    """Return a JSON list with one object per image."""
     content = [
         {"image": str(image), "labels": [asdict(each) for each in found]} for image, found in rows
     ]
@@ -113,7 +113,7 @@ def as_json(rows: Sequence[Row]) -> str:
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """A line for each image and label, below a header."""
+    """Return CSV with one line per image and label, below a header."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

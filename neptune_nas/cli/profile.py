@@ -19,10 +19,10 @@ def profile(
         str | None,
         typer.Option("--input", help="Image shape CxHxW (default: the file's).", metavar="CxHxW"),
     ] = None,
-    threads: Annotated[int, typer.Option(help="Torch threads that latency is measured with.")] = 1,
+    threads: Annotated[int, typer.Option(help="Torch threads for measuring latency.")] = 1,
     allow: Allow = None,
 ) -> None:
-    """Show what each part of an architecture costs, and how long the whole takes."""
+    """Show the cost of each part of an architecture, and its latency."""
     check_value(threads, Size, "--threads")
     from neptune_nas.cli.console import console
     from neptune_nas.cli.tables import cost_table, latency_lines

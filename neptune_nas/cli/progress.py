@@ -1,4 +1,4 @@
-"""The line that moves while a search runs; plain log lines where there is no terminal."""
+"""The progress of a running search: a bar in a terminal, else plain log lines."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -24,16 +24,15 @@ Watch = Callable[[Progress], None]
 
 
 def say(sentence: str) -> None:
-    """Print what is worth knowing before the first result."""
+    """Print a note before the first result."""
     print(sentence, file=sys.stderr)  # a console would print into a bar's line
 
 
 @contextmanager
 def watching(folder: Path, *, quiet: bool, verbose: bool) -> Iterator[Watch]:
-    """A watcher that prints what a search does, for as long as the block runs.
+    """Yield a watcher that prints the progress of a search inside the block.
 
-    The watcher says nothing before the first result, so that a mistake found until then stands
-    alone.
+    The watcher prints nothing before the first result, so that an earlier error is printed alone.
     """
     terminal = console(stderr=True)
     if quiet:
@@ -49,7 +48,7 @@ def watching(folder: Path, *, quiet: bool, verbose: bool) -> Iterator[Watch]:
 
 
 class Line:
-    """A bar and a line that change with each result."""
+    """A progress bar with a line of text, updated with each result."""
 
     def __init__(self, bar: Bar, folder: Path) -> None:
         self.bar = bar
@@ -66,9 +65,9 @@ class Line:
 
 
 class Log:
-    """Prints where the search stands every ten seconds and at its end; or after each result.
+    """A log of the search's progress, every ten seconds and at its end; or after each result.
 
-    Then a failure's traceback follows it, where no earlier one was for the same reason.
+    In the latter case, the first failure for each reason is followed by its traceback.
     """
 
     def __init__(self, console: Console, folder: Path, *, verbose: bool) -> None:
@@ -78,7 +77,7 @@ class Log:
         self.explained: set[str | None] = set()
 
     def __call__(self, progress: Progress) -> None:
-        """Print `progress` if it is time to."""
+        """Print `progress` if it is due."""
         if not self.last:
             self.console.print(f"Searching into {self.folder}.", soft_wrap=True)
         self.unsaid = progress
@@ -88,7 +87,7 @@ class Log:
             self.end()
 
     def end(self) -> None:
-        """Print what was not said yet."""
+        """Print the latest progress, if not yet printed."""
         if self.unsaid is None:
             return
         newest = self.unsaid.newest if self.verbose else None
@@ -101,7 +100,7 @@ class Log:
 
 
 def result_line(trial: Trial) -> str:
-    """What a trial's latest result is, and what the trial is."""
+    """Return a line with a trial's latest result, its cost and its architecture."""
     amount, unit = COST.per
     size = f"{trial.values.get(COST.name, 0) / amount:.3f} {unit}"
     what = f"{size}, {describe(trial.architecture)}"
@@ -118,12 +117,12 @@ def result_line(trial: Trial) -> str:
 
 
 def score_text(score: Score) -> str:
-    """Return the main value of a score that is no failure, with its name."""
+    """Return the main value of a successful score, with its name."""
     return f"{next(iter(score.values), 'proxy')} {score.rank_value:.4f}"
 
 
 def one_line(progress: Progress) -> str:
-    """What is worth a glance."""
+    """Return the progress in one line."""
     p = progress
     best = "-" if p.best_score is None else f"{p.best_score:.4f}"
     if p.best_score is None and p.done:

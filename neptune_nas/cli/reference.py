@@ -24,7 +24,7 @@ def reference(
     seeds: Annotated[int, typer.Option(help="How often to train each.")] = 1,
     dry_run: DryRun = False,
 ) -> None:
-    """Train hand-designed networks as the study does: is what it found any better?"""
+    """Train hand-designed networks like a study's, for comparison."""
     from neptune_nas.cli.console import console
     from neptune_nas.cli.summary import references_table
     from neptune_nas.report.references import caveat

@@ -39,7 +39,7 @@ def report(
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:
-    """Make the report of a study again, or one that compares several."""
+    """Write the report of a study again, or one on several studies."""
     from neptune_nas.files.atomic import write_file
     from neptune_nas.report.outputs import write_outputs
     from neptune_nas.report.page import render

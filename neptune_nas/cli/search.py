@@ -36,19 +36,19 @@ Space = Annotated[
 ]
 Trials = Annotated[
     int | None,
-    typer.Option("--trials", "--n-trials", help="Trials of the study in all (default: 200)."),
+    typer.Option("--trials", "--n-trials", help="Total trials of the study (default: 200)."),
 ]
 Data = Annotated[
     str | None,
     typer.Option(
         help="digits, mnist, fashion-mnist, cifar10, cifar100, folder:PATH or tensors:FILE; with "
-        "#COUNT behind it, on that many training images."
+        "#COUNT after it, only that many training images."
     ),
 ]
 StudyName = Annotated[str | None, typer.Option(help="Default: SPACE-DATA.", metavar="NAME")]
-Out = Annotated[Path, typer.Option(help="The folder that studies lie in.", metavar="DIR")]
+Out = Annotated[Path, typer.Option(help="The folder of all studies.", metavar="DIR")]
 Storage = Annotated[
-    str | None, typer.Option(help="A database in place of the folder's study.db.", metavar="URL")
+    str | None, typer.Option(help="A database instead of the folder's study.db.", metavar="URL")
 ]
 Sampler = Annotated[
     str | None,
@@ -63,7 +63,7 @@ SamplerKwargs = Annotated[
 Objectives = Annotated[
     str | None,
     typer.Option(
-        help=f"With commas between: {', '.join(NAMES)}, or what an own evaluator measures; what is "
+        help=f"Comma-separated: {', '.join(NAMES)}, or what an own evaluator measures; what is "
         f"timed is processor time of one thread (default: {','.join(OBJECTIVES)})."
     ),
 ]
@@ -72,11 +72,11 @@ Constraint = Annotated[
     typer.Option(help='Such as "flops<=20M" or "latency<=5ms"; may be given several times.'),
 ]
 Epochs = Annotated[
-    int | None, typer.Option(help="Epochs of each short training (default: what suits the data).")
+    int | None, typer.Option(help="Epochs of each short training (default: depends on the data).")
 ]
 RungsOption = Annotated[
     str | None,
-    typer.Option("--rungs", help="Epochs at which the best third goes on, such as 1,3,9."),
+    typer.Option("--rungs", help="Epochs after which the best third goes on, such as 1,3,9."),
 ]
 ProxyOption = Annotated[
     str | None,
@@ -90,25 +90,25 @@ TableOption = Annotated[
     Path | None,
     typer.Option(
         "--table",
-        help="A table (CSV or JSON, or either gzipped) to look networks up in instead of training.",
+        help="A table (CSV or JSON, may be gzipped) to look networks up in instead of training.",
         metavar="FILE",
     ),
 ]
 Reduction = Annotated[
     str | None,
     typer.Option(
-        help="One trial in so many goes on from each rung (default: 3); or one number for each "
+        help="One trial in this many goes on from each rung (default: 3); or one number for each "
         "rung but the last, as in 5,2."
     ),
 ]
 RepeatSeeds = Annotated[
-    int | None, typer.Option(help="Seeds that each trial is scored with at the last rung.")
+    int | None, typer.Option(help="Seeds to score each trial with at the last rung.")
 ]
 Confirm = Annotated[
     int | None,
     typer.Option(
-        help="When its trials are done, score the best again until each has 3 seeds, with at most "
-        "N evaluations in all.",
+        help="After its trials, score the best again until each has 3 seeds, with at most "
+        "N evaluations in total.",
         metavar="N",
     ),
 ]
@@ -116,24 +116,24 @@ First = Annotated[
     list[Path] | None,
     typer.Option(
         "--first",
-        help="An exported architecture, or a study whose front is meant, to be tried before what "
-        "the sampler proposes; may be given several times.",
+        help="An exported architecture, or a study for its front, to try before the sampler's "
+        "proposals; may be given several times.",
         metavar="FILE",
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of the study (default: 0).")]
-Timeout = Annotated[str | None, typer.Option(help="Stop after 90s, 30m, 2h; go on later.")]
+Timeout = Annotated[str | None, typer.Option(help="Stop after 90s, 30m or 2h; go on later.")]
 TrialTimeout = Annotated[str | None, typer.Option(help="End an evaluation that takes longer.")]
 Patience = Annotated[
     int | None,
     typer.Option(
-        help="Stop after that many trials in a row at the last rung without a gain for the front."
+        help="Stop after this many trials in a row at the last rung without a gain for the front."
     ),
 ]
 Config = Annotated[
-    Path | None, typer.Option(help="A study.toml whose question is asked again.", metavar="FILE")
+    Path | None, typer.Option(help="A study.toml whose question to repeat.", metavar="FILE")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan, and stop.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
 Verbose = Annotated[
     bool,
@@ -180,7 +180,7 @@ def search(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Search a space, or go on with a study: the same command again continues it."""
+    """Search a space, or continue a study. The same command again goes on."""
     check_value(confirm, Size | None, "--confirm")
     given: dict[str, Any] = {
         "space": space,
@@ -221,7 +221,7 @@ def search(
 
 
 def _rungs(epochs: int | None, rungs: str | None) -> tuple[int, ...] | None:
-    """The rungs that `--epochs` or `--rungs` ask for."""
+    """Return the rungs requested by `--epochs` or `--rungs`."""
     if epochs is None:
         return None if rungs is None else whole_numbers(rungs, "--rungs")
     if rungs is not None:
@@ -234,7 +234,7 @@ def _rungs(epochs: int | None, rungs: str | None) -> tuple[int, ...] | None:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """How much is done, and how much of it told."""
+    """The options of how much to run and to print."""
 
     dry_run: bool
     quiet: bool
@@ -242,7 +242,7 @@ class Show:
 
 
 def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: Show) -> None:
-    """Make the search of the options, the config's question below them, and run it or plan it."""
+    """Run or plan the search of the options, with the config's question as their defaults."""
     with ctrl_c_held():
         from neptune_nas.cli.confirming import confirm_in_all, foretold
         from neptune_nas.cli.progress import say, watching
@@ -254,7 +254,7 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
 
     search = Search(**{**(arguments_in(config, given.get("evaluator")) if config else {}), **given})
     if confirm is not None:
-        usual_goal(search)  # refuses what cannot be confirmed before anything is searched
+        usual_goal(search)  # refuses an unconfirmable search before it starts
     if show.dry_run:
         planned = plan(search, say)
         print_plan(planned, verbose=show.verbose)
@@ -272,7 +272,7 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
 
 
 def is_scored(folder: Path, storage: str | None) -> bool:
-    """Whether a folder has a study in which any network was scored."""
+    """Return whether a folder has a study with any scored network."""
     from neptune_nas.study.read import read_study
 
     try:

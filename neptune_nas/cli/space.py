@@ -1,4 +1,4 @@
-"""`neptune-nas space`: what a space holds, without training anything."""
+"""`neptune-nas space`: the content of a space, without any training."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -32,7 +32,7 @@ def list_() -> None:
 
 @app.command(epilog="Example: neptune-nas space show default")
 def show(name: Name) -> None:
-    """Draw the tree of what may stand where."""
+    """Draw the tree of a space's choices."""
     from rich.tree import Tree
 
     from neptune_nas.cli.console import console
@@ -52,7 +52,7 @@ COUNTED = (
 
 @app.command(epilog="Example: neptune-nas space size mnist")
 def size(name: Name) -> None:
-    """Count the architectures, exactly where that can be done."""
+    """Count the architectures, exactly if possible."""
     from neptune_nas.space import find_space
 
     count = find_space(name).count()
@@ -72,7 +72,7 @@ def sample(
         str, typer.Option(help="Uniform over each architecture, or at each choice.")
     ] = "architecture",
 ) -> None:
-    """Print random architectures, one JSON object a line."""
+    """Print random architectures, one JSON object per line."""
     import json
     from random import Random
 
@@ -93,7 +93,7 @@ def validate(
     ] = None,
     allow: Allow = None,
 ) -> None:
-    """Check a space, by building a sample of it, or that an architecture is inside."""
+    """Check a sample of a space, or that the space has an architecture."""
     from neptune_nas.search.validation import check_inside, check_space
 
     if json is None:
@@ -108,7 +108,7 @@ def neighbors(
     file: Annotated[Path, typer.Argument(help="An exported architecture.", metavar="FILE.json")],
     allow: Allow = None,
 ) -> None:
-    """Print all architectures one edit away, each by the picks that differ."""
+    """Print the picks of all architectures that are one edit away."""
     from neptune_nas.models.architecture_file import load
     from neptune_nas.space import find_space
 
@@ -127,7 +127,7 @@ def neighbors(
 
 
 def size_text(space: Any) -> str:
-    """A space's size in a few characters."""
+    """Return a space's size in a few characters."""
     count = space.count()
     about = "" if count.is_exact else "~"
     return (
@@ -136,7 +136,7 @@ def size_text(space: Any) -> str:
 
 
 def grow(tree: Any, outline: Mapping[str, str]) -> None:
-    """Hang the lines of an outline onto a tree, each under the longest path that begins it."""
+    """Add the lines of an outline to a tree, each below its longest prefix."""
     branches = {"": tree}
     for path, text in outline.items():
         parent = max((p for p in branches if path.startswith(p) and p != path), key=len, default="")

@@ -1,4 +1,4 @@
-"""`neptune-nas status` and `watch`: a study while it is searched, read without a lock."""
+"""`neptune-nas status` and `watch`: a study during its search, read without a lock."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ WATCH_EXAMPLE = "Example: neptune-nas watch studies/default-digits --every 5"
 
 
 def status(study: StudyFolder, storage: Storage = None, allow: Allow = None) -> None:
-    """Say how far a study is: trials, front, rungs, time left."""
+    """Print the progress of a study: trials, front, rungs, time left."""
     from neptune_nas.cli.console import console
     from neptune_nas.cli.overview import overview
 
@@ -21,11 +21,11 @@ def status(study: StudyFolder, storage: Storage = None, allow: Allow = None) -> 
 
 def watch(
     study: StudyFolder,
-    every: Annotated[float, typer.Option(min=0.5, help="Seconds between two looks.")] = 2.0,
+    every: Annotated[float, typer.Option(min=0.5, help="Seconds between two updates.")] = 2.0,
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:
-    """Show how far a study is, until all is done and nobody works on it, or Ctrl-C."""
+    """Watch a study until it is done and no process works on it. Ctrl-C ends it."""
     from time import sleep
 
     from rich.live import Live

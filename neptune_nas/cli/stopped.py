@@ -1,4 +1,4 @@
-"""What Ctrl-C leaves, said in a line."""
+"""The message after Ctrl-C about what is left."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,9 +9,9 @@ import typer
 
 @contextmanager
 def stoppable(done: str, folder: Path, is_any: Callable[[], bool]) -> Iterator[None]:
-    """Say where what was `done` is, and how to go on, if Ctrl-C ends what is inside.
+    """Print where the results so far are, and how to go on, if Ctrl-C ends the block.
 
-    `is_any`: whether the folder has anything of that.
+    `done`: the participle for the work, such as "measured". `is_any`: whether there are results.
     """
     try:
         yield

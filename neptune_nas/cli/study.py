@@ -1,4 +1,4 @@
-"""Options of the commands that read a study, or measure more for it."""
+"""The options of the commands that read a study, or measure more for it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -35,13 +35,13 @@ SpaceFile = Annotated[
     ),
 ]
 Jobs = Annotated[
-    int | None, typer.Option("-j", "--jobs", help="Evaluations at once (default: one a core).")
+    int | None, typer.Option("-j", "--jobs", help="Evaluations at once (default: one per core).")
 ]
 EngineName = Annotated[
     Literal["local", "ray"],
     typer.Option(
         "--engine",
-        help="local: processes of this machine; ray: a cluster, as RAY_ADDRESS names it.",
+        help="local: processes of this machine; ray: the cluster at RAY_ADDRESS.",
     ),
 ]
 Threads = Annotated[
@@ -59,7 +59,7 @@ EvaluatorClass = Annotated[
     str | None,
     typer.Option(
         "--evaluator",
-        help="What measures in place of short training: a class of your own, as FILE.py:Class or "
+        help="Your own class that measures instead of short training, as FILE.py:Class or "
         "module:Class.",
         metavar="CLASS",
     ),
@@ -71,7 +71,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda (a GPU).")]
 DataDir = Annotated[
     str | None,
     typer.Option(
-        help="Where data sets lie and are downloaded to (default: neptune-nas below "
+        help="The folder where data sets are found or downloaded (default: neptune-nas below "
         "$XDG_CACHE_HOME or ~/.cache).",
         metavar="DIR",
     ),
@@ -79,7 +79,7 @@ DataDir = Annotated[
 
 
 def evaluator_of(where: str | None, arguments: str | None) -> "Evaluator | None":
-    """The evaluator that `--evaluator` and `--evaluator-kwargs` ask for."""
+    """Return the evaluator requested by `--evaluator` and `--evaluator-kwargs`."""
     from neptune_nas.evaluators.named import make_evaluator
 
     options = json_object(arguments, "--evaluator-kwargs")
@@ -91,9 +91,9 @@ def evaluator_of(where: str | None, arguments: str | None) -> "Evaluator | None"
 
 
 def study_at(study: Path, storage: str | None, allow: list[str] | None) -> "Study":
-    """A study as it stands; `storage` counts where it names a database of its own.
+    """Return a study; `storage` is used only if it names a database.
 
-    Without `allow`, the user's own records are those of the study's space.
+    Without `allow`, only the records of the study's space are allowed.
     """
     from neptune_nas.study.read import read_study
 
@@ -101,7 +101,7 @@ def study_at(study: Path, storage: str | None, allow: list[str] | None) -> "Stud
 
 
 def storage_of(study: Path, storage: str | None) -> str | None:
-    """`storage` if the study names a database; one that lies in its folder is read from there."""
+    """Return `storage` if the study names a database; None if its database is in its folder."""
     from neptune_nas.study.folder import open_folder, read_settings
 
     return storage if read_settings(open_folder(study).settings).storage else None

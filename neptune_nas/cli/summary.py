@@ -1,4 +1,4 @@
-"""What the terminal shows of a plan and of a finished study."""
+"""The summaries of a plan and of a finished study in the terminal."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -33,9 +33,9 @@ BARELY = 1.1  # times chance
 
 
 def print_study(study: Study, patience: int | None = None) -> None:
-    """The ledger in a line, the top of the ranking, and where to look on.
+    """Print the ledger in a line, the top of the ranking, and where to find more.
 
-    `patience`: of the search that has just come back with it.
+    `patience`: that of the search that has just ended.
     """
     terminal = console()
     ledger, folder = study.ledger, study.folder
@@ -63,7 +63,7 @@ def print_study(study: Study, patience: int | None = None) -> None:
 
 
 def why_ended(study: Study, patience: int | None) -> str | None:
-    """Why a search came back, by itself, before it had all its trials; None where it has them."""
+    """Return why a search ended by itself without all its trials; None if it has them all."""
     if study.ledger.exhausted:
         return f"{nothing_left(study.settings.question).capitalize()}."
     if is_complete(study):
@@ -78,7 +78,7 @@ def why_ended(study: Study, patience: int | None) -> str | None:
 
 
 def why_failed(failures: Mapping[str, int]) -> Iterator[str]:
-    """The most frequent reasons of failures, with how many trials each ended."""
+    """Yield the most frequent reasons of failures, with their numbers of trials."""
     often = sorted(failures.items(), key=lambda item: -item[1])
     for reason, count in often[:REASONS]:
         yield f"{count} failed: {redact(reason)}"
@@ -87,7 +87,7 @@ def why_failed(failures: Mapping[str, int]) -> Iterator[str]:
 
 
 def not_shown(study: Study) -> Iterator[str]:
-    """How many trials the table leaves out, if any, and what shows them."""
+    """Yield the number of trials the table leaves out, if any, and the command to show them."""
     total, by = len(study.ranked), ranked_as(study.settings.question)
     shown = min(SHOWN, len(study.ranking()))
     if shown == total:
@@ -105,7 +105,7 @@ def not_shown(study: Study) -> Iterator[str]:
 
 
 def near_chance(study: Study) -> Iterator[str]:
-    """That no network is clearly better than chance, if so, and what may mend that."""
+    """Yield a warning and a remedy if no network is clearly better than chance."""
     question, main = study.settings.question, study.settings.question.main
     chance = study.settings.facts.guess.get(main.name, 0.0)
     best = max(map(main_score, study.ranked))
@@ -121,7 +121,7 @@ def near_chance(study: Study) -> Iterator[str]:
 
 
 def ranking_table(study: Study) -> Table:
-    """The first trials, ranked as the study's objectives say."""
+    """Return the table of the first trials, ranked by the study's objectives."""
     spread, question = noise(study.ranked), study.settings.question
     by = ranked_as(question)
     what = f", up to {100 * WITHIN:g} points below the best: {formula(question, by)}"
@@ -148,19 +148,19 @@ def ranking_table(study: Study) -> Table:
 
 
 def accuracy_text(mean: float, half: float | None) -> str:
-    """An accuracy, with half of its 95% interval where seeds were repeated."""
+    """Return an accuracy, with half its 95% interval if seeds were repeated."""
     return f"{mean:.4f}" if half is None else f"{mean:.4f} ± {half:.4f}"
 
 
 def feasible(survey: Survey[object]) -> str:
-    """The constraints, and the share of the space that keeps them."""
+    """Return the constraints, and the share of the space that meets them."""
     low, high = survey.interval
     limits = " and ".join(map(str, survey.constraints)) or "no constraint"
     return f"{survey.share:.1%} of the space ({low:.1%} to {high:.1%}), {limits}"
 
 
 def print_plan(plan: Plan, *, verbose: bool = False) -> None:
-    """What a search would do; `verbose`: and where the candidate failed, if it did."""
+    """Print the plan of a search; if `verbose`, also the traceback of a failed candidate."""
     terminal = console()
     train, validation, test = plan.facts.images
     facts, question, score = plan.facts, plan.question, plan.score
@@ -199,7 +199,7 @@ def print_plan(plan: Plan, *, verbose: bool = False) -> None:
 
 
 def trials_text(plan: Plan) -> str:
-    """How long the trials take that are left, or that none is."""
+    """Return the expected time of the remaining trials, or why there are none."""
     study, trials = plan.study, counted(plan.trials, "trial")
     if study is not None and is_complete(study):
         why = nothing_left(plan.question) if study.ledger.exhausted else "nothing is left to search"
@@ -210,7 +210,7 @@ def trials_text(plan: Plan) -> str:
 
 
 def in_brackets(values: Mapping[str, object]) -> str:
-    """Values by name, behind what they belong to.
+    """Return named values in brackets, to append to a name.
 
     >>> in_brackets({"enough": 200}), in_brackets({})
     (' (enough 200)', '')
@@ -220,7 +220,7 @@ def in_brackets(values: Mapping[str, object]) -> str:
 
 
 def epochs_text(question: Question) -> str:
-    """The rungs, and how many go on from each.
+    """Return the rungs, and the share of trials that go on from each.
 
     >>> epochs_text(Question("tiny", rungs=(1, 3, 9), reduction=(5, 2)))
     '1, then 3 for one in 5, then 9 for one in 2 of these'
@@ -232,7 +232,7 @@ def epochs_text(question: Question) -> str:
 
 
 def audit_table(audit: Audit) -> Table:
-    """How each rung, proxy and size ranks."""
+    """Return the table of how well each rung, proxy and size ranks."""
     table = Table(
         box=SIMPLE,
         title=f"Agreement with {audit.budget}, {audit.count} architectures (95% intervals)",
@@ -247,7 +247,7 @@ def audit_table(audit: Audit) -> Table:
 
 
 def confirmed_table(study: Study, goal: Goal, searched: Sequence[Trial]) -> Table:
-    """The trials that a goal names, with what the search saw of them."""
+    """Return the table of a goal's trials, with their scores in the search."""
     by = ranked_by(study, goal)
     what = f"By {by}" if by else "The Pareto front"
     title = f"{what}, confirmed{INTERVAL}"
@@ -270,7 +270,7 @@ def confirmed_table(study: Study, goal: Goal, searched: Sequence[Trial]) -> Tabl
 
 
 def confirmed_lines(before: Study, after: Study, goal: Goal, goes_on: str) -> Iterator[str]:
-    """Who came into the table and who left it, and whether all are sure by now, or what goes on."""
+    """Yield the trials that entered or left the table, and what remains to be confirmed."""
     then, now = ([trial.number for trial in chosen(study, goal)] for study in (before, after))
     came, went = ([n for n in a if n not in b] for a, b in ((now, then), (then, now)))
     if came:
@@ -288,7 +288,7 @@ def confirmed_lines(before: Study, after: Study, goal: Goal, goes_on: str) -> It
 
 
 def numbered(numbers: Sequence[int]) -> str:
-    """Trials by their numbers.
+    """Return the text for trials by number.
 
     >>> numbered([3]), numbered([3, 1])
     ('trial 3', 'trials 3, 1')
@@ -297,7 +297,7 @@ def numbered(numbers: Sequence[int]) -> str:
 
 
 def references_table(study: Study) -> Table:
-    """What was found, beside the hand-designed networks; parameters stand below MFLOPs."""
+    """Return the table of hand-designed networks and the study's best, parameters below MFLOPs."""
     table = Table(box=None, pad_edge=False, title=TITLE, title_justify="left")
     name, score, mflops, params, *found = HEADS
     for i, head in enumerate((name, score, f"{mflops}\n{params}", *found)):

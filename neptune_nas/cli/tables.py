@@ -1,4 +1,4 @@
-"""Tables that more than one command shows."""
+"""The tables shared by several commands."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -15,7 +15,7 @@ from neptune_nas.text import counted
 
 
 def cost_table(breakdown: Sequence[tuple[str, Cost]]) -> Table:
-    """What each part costs, and the sum."""
+    """Return the table of each part's cost, and the sum."""
     table = Table(show_footer=True)
     whole = sum((cost for _, cost in breakdown), Cost(0, 0, 0))
     table.add_column("part", footer="total", no_wrap=True)
@@ -29,9 +29,9 @@ def cost_table(breakdown: Sequence[tuple[str, Cost]]) -> Table:
 
 
 def objective_columns(question: Question) -> dict[str, Callable[[Trial], str]]:
-    """What to show of trials beside their accuracy: the other objectives, by heading.
+    """Return the columns of trials besides accuracy: the other objectives, by heading.
 
-    MFLOPs are among them unless two others, none of them FLOPs, need the room.
+    MFLOPs are included unless two others, neither of them FLOPs, need the space.
 
     >>> [*objective_columns(Question("tiny", objectives=("accuracy", "latency")))]
     ['latency', 'MFLOPs']
@@ -51,7 +51,7 @@ def _mflops(trial: Trial) -> str:
 
 
 def latency_lines(latencies: Sequence[Latency]) -> Iterator[str]:
-    """Each measurement in a sentence."""
+    """Yield each measurement as a sentence."""
     for each in latencies:
         rate = each.batch / each.median * 1e3
         yield (

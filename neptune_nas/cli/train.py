@@ -28,14 +28,13 @@ Source = Annotated[
 ]
 Data = Annotated[
     str | None,
-    typer.Option(help="What to train on, as in search (default: what it was searched on)."),
+    typer.Option(help="What to train on, as in search (default: the data of its search)."),
 ]
 RecipeFile = Annotated[
     Path | None,
     typer.Option(
         "--recipe",
-        help="A .toml or .json file that holds one (default: the search's, or what suits the "
-        "data).",
+        help="A .toml or .json file with a recipe (default: the search's, or that of the data).",
         metavar="FILE",
     ),
 ]
@@ -43,7 +42,7 @@ Out = Annotated[
     Path | None,
     typer.Option("-o", "--out", help="The folder (default: trained/NETWORK-DATA).", metavar="DIR"),
 ]
-Threads = Annotated[int | None, typer.Option(help="Threads (default: one a core).")]
+Threads = Annotated[int | None, typer.Option(help="Threads (default: one per core).")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
 
 
@@ -51,7 +50,7 @@ def train(
     source: Source,
     data: Data = None,
     epochs: Annotated[int, typer.Option(help="Epochs of each seed.")] = 60,
-    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
+    seeds: Annotated[int, typer.Option(help="How many, counted from 0.")] = 3,
     which: Best = None,
     trial: TrialNumber = None,
     min_accuracy: MinAccuracy = None,
@@ -64,7 +63,7 @@ def train(
     allow: Allow = None,
     quiet: Quiet = False,
 ) -> None:
-    """Train a network in full from several seeds, and read the test split once at the end."""
+    """Train a network in full from several seeds. The test split is read once, at the end."""
     wanted = Pick(which, trial, min_accuracy)
     with ctrl_c_held():
         from neptune_nas.retrain.recipe_file import read_recipe
@@ -87,7 +86,7 @@ def train(
 def source_at(
     source: str, wanted: Pick, storage: str | None, allow: list[str] | None
 ) -> "ExportedArchitecture | str":
-    """The network that SOURCE names."""
+    """Return the network of SOURCE."""
     from neptune_nas.files.signatures import is_model_file
     from neptune_nas.models.architecture_file import load
     from neptune_nas.nn.references import REFERENCES
@@ -111,7 +110,7 @@ def source_at(
 
 
 def network_in(path: Path, allow: list[str] | None) -> "ExportedArchitecture | str":
-    """The network that a trained model is of."""
+    """Return the network of a trained model."""
     from neptune_nas.models.architecture_file import ExportedArchitecture
     from neptune_nas.models.model import load_model
 
@@ -120,7 +119,7 @@ def network_in(path: Path, allow: list[str] | None) -> "ExportedArchitecture | s
 
 
 def run(training: "Training", quiet: bool) -> None:
-    """Train, saying so epoch by epoch, and show what was measured."""
+    """Train with a line per epoch, and print the results."""
     from neptune_nas.cli.console import console
     from neptune_nas.cli.trained import epoch_line, print_metrics
     from neptune_nas.devices.memory import keep_pages

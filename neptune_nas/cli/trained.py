@@ -1,4 +1,4 @@
-"""What the terminal shows of a training: a line an epoch, and what was measured in the end."""
+"""The output of a training in the terminal: one line per epoch, and the results."""
 
 from rich.box import SIMPLE
 from rich.table import Table
@@ -13,7 +13,7 @@ from neptune_nas.text import clock, counted
 
 
 def epoch_line(step: Step, task: Task) -> str:
-    """Return what is said of an epoch that is over."""
+    """Return the line of a finished epoch."""
     epoch, main = step.epoch, metric(task.metrics[0])
     left = f", {clock(step.seconds_left)} left" if step.seconds_left else ""
     return (
@@ -24,7 +24,7 @@ def epoch_line(step: Step, task: Task) -> str:
 
 
 def print_metrics(folder: TrainFolder, metrics: Metrics, was_done: bool) -> None:
-    """The seeds, their mean, and where everything lies."""
+    """Print the results of the seeds, their mean, and the paths of the files."""
     terminal = console()
     if was_done:
         terminal.print(
@@ -50,7 +50,7 @@ def print_metrics(folder: TrainFolder, metrics: Metrics, was_done: bool) -> None
 
 
 def seeds_table(metrics: Metrics) -> Table:
-    """One row a seed, and their means and standard deviations."""
+    """Return the table of one row per seed, with means and standard deviations."""
     terms = metrics.terms
     table = Table(
         box=SIMPLE,

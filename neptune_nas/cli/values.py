@@ -1,4 +1,4 @@
-"""Option values in the forms people write them: durations, lists, shapes, JSON."""
+"""The parsers of option values: durations, lists, shapes, JSON."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def seconds(text: str | None, option: str) -> float | None:
-    """A duration in seconds.
+    """Return a duration in seconds.
 
     >>> seconds("2h", "--timeout"), seconds("1h30m", "--timeout"), seconds("45", "--timeout")
     (7200.0, 5400.0, 45.0)
@@ -29,7 +29,7 @@ def seconds(text: str | None, option: str) -> float | None:
 
 
 def whole_numbers(text: str, option: str, example: str = "1,3,9") -> tuple[int, ...]:
-    """Whole numbers with commas between.
+    """Return comma-separated whole numbers.
 
     >>> whole_numbers("1,3,9", "--rungs")
     (1, 3, 9)
@@ -41,7 +41,7 @@ def whole_numbers(text: str, option: str, example: str = "1,3,9") -> tuple[int, 
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Names with commas between.
+    """Return comma-separated names.
 
     >>> names("accuracy, flops")
     ('accuracy', 'flops')
@@ -50,13 +50,13 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def check_known(value: str, option: str, known: Sequence[str]) -> None:
-    """Refuse a value that is none of those that an option knows."""
+    """Refuse a value that an option does not have."""
     if value not in known:
         raise OptionError(f"{option} '{value}' is unknown: {one_of(known, value)}")
 
 
 def shape(text: str, option: str) -> tuple[int, int, int]:
-    """An image shape, channels first.
+    """Return an image shape, channels first.
 
     >>> shape("3x32x32", "--input")
     (3, 32, 32)
@@ -69,7 +69,7 @@ def shape(text: str, option: str) -> tuple[int, int, int]:
 
 
 def json_object(text: str | None, option: str) -> dict[str, Any]:
-    """A JSON object.
+    """Return a JSON object.
 
     >>> json_object('{"n_startup_trials": 20}', "--sampler-kwargs")
     {'n_startup_trials': 20}

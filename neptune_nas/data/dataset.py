@@ -1,4 +1,4 @@
-"""A torch `Dataset` as tensors."""
+"""The conversion of a torch `Dataset` to tensors."""
 
 from typing import Any, Protocol
 
@@ -20,11 +20,11 @@ class LabelledDataset(Protocol):
 
 
 def tensors_of(dataset: LabelledDataset) -> Labelled:
-    """Every image and label of a map-style dataset, for `save_tensors`.
+    """Return all images and labels of a map-style dataset, for `save_tensors`.
 
-    Its items are pairs: an image, as PIL has it or as a tensor `(C, H, W)` (uint8, or floating
-    point in 0..1), and a whole number, its label. Leave random augmentation out of its transforms:
-    the search augments by itself. Raises `DataError` for other items, or images of several shapes.
+    Items must be pairs of an image, from PIL or as a tensor `(C, H, W)` (uint8, or floating point
+    in 0..1), and its label, a whole number. Leave random augmentation out of the transforms: the
+    search augments by itself. Raises `DataError` for other items, or images of several shapes.
     """
     pairs = [pair_of(dataset[index], index) for index in range(len(dataset))]
     if not pairs:
@@ -41,7 +41,7 @@ def tensors_of(dataset: LabelledDataset) -> Labelled:
 
 
 def pair_of(item: Any, index: int) -> tuple[Tensor, int]:
-    """One item's image as a tensor, and its label."""
+    """Return one item's image as a tensor, and its label."""
     try:
         image, label = item
         return image_tensor(image), int(label)
@@ -53,7 +53,7 @@ def pair_of(item: Any, index: int) -> tuple[Tensor, int]:
 
 
 def image_tensor(image: Any) -> Tensor:
-    """An image as a tensor `(C, H, W)`, or `(H, W)` where it is gray."""
+    """Return an image as a tensor `(C, H, W)`, or `(H, W)` if it is gray."""
     if not isinstance(image, Image.Image):
         return torch.as_tensor(image)
     pixels = torch.from_numpy(np.array(image.convert("L" if image.mode in ("1", "L") else "RGB")))

@@ -9,7 +9,7 @@ SCALE = 15  # 0..16 in the original to 0..240: exact, and undone by dividing
 
 
 def load_digits() -> Source:
-    """The digits as a source without a test part; a mirrored digit is another sign, so no flips."""
+    """Return the digits as a source without a test part; flips would change a digit's meaning."""
     original = load_sklearn_digits()
     images = torch.from_numpy(original.images * SCALE).to(torch.uint8).unsqueeze(1)
     labels = torch.from_numpy(original.target).long()

@@ -1,4 +1,4 @@
-"""Folders of images, one folder a class: decoded once, in threads, into one uint8 array a split."""
+"""Folders of images, one per class, decoded once in threads into one uint8 array per split."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,40 +23,40 @@ from neptune_nas.errors import DataError
 
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 LOOKED_AT = 1000  # opening a file takes about half as long as decoding a small image
-MIXED_SIZE = 64  # pixels a side, where images differ in size and none was asked for
-LARGEST_SIZE = 4096  # pixels a side: beyond, a few images fill the memory
-WORDS = {"I;16", "I;16B", "I;16L", "I;16N"}  # PIL's modes of 16 bits a pixel
-UNBOUNDED = {"I", "F"}  # of 32 bits a pixel, where nobody knows which number is white
+MIXED_SIZE = 64  # pixels per side, where images differ in size and none was requested
+LARGEST_SIZE = 4096  # pixels per side: beyond, a few images fill the memory
+WORDS = {"I;16", "I;16B", "I;16L", "I;16N"}  # PIL's modes of 16 bits per pixel
+UNBOUNDED = {"I", "F"}  # PIL's modes of 32 bits per pixel, without a defined white
 GRAY = {"1", "L", "LA", *WORDS}
 
 
-NAMED = 10  # files in a message; of more, the count
+NAMED = 10  # files named in a message; further ones are counted
 
 
 class BrokenImageError(DataError):
-    """A file whose pixels cannot be had."""
+    """An image file whose pixels cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What every image of a folder is made into."""
+    """The common channels, height and width of a folder's images."""
 
     height: int
     width: int
     channels: int
 
 
-LEAST = Form(1, 1, 1)  # to read an image whole and keep next to nothing
+LEAST = Form(1, 1, 1)  # to read an image in full and keep next to nothing
 
 
 def load_folder(text: str, cache: Path | None) -> Source:
-    """The images below `PATH` or `PATH@SIZE`: in `train/` and `test/`, or to be split.
+    """Return the images below `PATH` or `PATH@SIZE`, in `train/` and `test/` or yet to split.
 
-    Images of one size stay as they are. With `@SIZE`, or where sizes differ (then 64), each is
-    scaled bilinearly until its shorter side has that many pixels, and cut to the middle square.
-    Gray images stay gray where all are, transparency is dropped; of 16 bits a pixel the upper 8 are
+    Images of equal size are left unchanged. With `@SIZE`, or where sizes differ (then 64), each is
+    scaled bilinearly until its shorter side has that many pixels, and cropped to the middle square.
+    Images stay gray if all are, transparency is dropped, and of 16 bits per pixel the upper 8 are
     kept. Of many images, `LOOKED_AT` evenly spaced ones decide, and the others are made to fit.
-    `cache`: where decoded images are kept, to be memory-mapped.
+    `cache`: the folder of decoded images, to be memory-mapped.
     """
     path, size = parse(text)
     parts = [path / "train", path / "test"] if (path / "train").is_dir() else [path]
@@ -71,7 +71,7 @@ def load_folder(text: str, cache: Path | None) -> Source:
 
 
 def parse(text: str) -> tuple[Path, int | None]:
-    """`PATH@SIZE` taken apart; an `@` that no whole number follows belongs to the path."""
+    """Split `PATH@SIZE`; an `@` without a whole number after it belongs to the path."""
     path, mark, digits = text.rpartition("@")
     sized = bool(mark) and digits.isdecimal()
     path, size = (path, int(digits)) if sized else (text, None)
@@ -86,7 +86,7 @@ def parse(text: str) -> tuple[Path, int | None]:
 
 
 def class_names(folder: Path) -> tuple[str, ...]:
-    """The names of the class folders below `folder`, in order."""
+    """Return the names of the class folders below `folder`, in order."""
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
     if len(names) < 2:
         raise DataError(
@@ -97,7 +97,7 @@ def class_names(folder: Path) -> tuple[str, ...]:
 
 
 def files_below(folder: Path, classes: tuple[str, ...]) -> tuple[tuple[Path, ...], Tensor]:
-    """Every image below `folder`, class by class in the order of names, and the labels."""
+    """Return all image files below `folder`, by class in the order of names, and their labels."""
     if class_names(folder) != classes:
         odd = sorted({*class_names(folder)} ^ {*classes})
         raise DataError(
@@ -119,13 +119,13 @@ def files_below(folder: Path, classes: tuple[str, ...]) -> tuple[tuple[Path, ...
 
 
 def part_of(pixels: "Pixels", labels: Tensor) -> Part:
-    """The part that decodes its images when they are taken."""
+    """Return the part that decodes its images when they are taken."""
     return Part(labels, pixels.take)
 
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """Decodes `files`, in the form that `every` image of the folder is given."""
+    """A decoder of `files` into the common form of `every` image of the folder."""
 
     files: tuple[Path, ...]
     every: tuple[Path, ...]
@@ -133,9 +133,9 @@ class Pixels:
     cache: Path | None
 
     def take(self, rows: Rows) -> Tensor | ImageFile:
-        """The images of `rows` as uint8 `(n, C, H, W)`, or the file in the cache that holds them.
+        """Return the images of `rows` as uint8 `(n, C, H, W)`, or the file in the cache with them.
 
-        Raises `DataError` naming all files of the folder that cannot be read, whatever the rows.
+        Raises `DataError` naming all unreadable files of the folder, whatever the rows.
         """
         try:
             return self._taken(rows)
@@ -155,7 +155,7 @@ class Pixels:
 
 
 def refuse_broken(files: Sequence[Path]) -> None:
-    """Refuse several files that are no whole images, all at once; raises `DataError`."""
+    """Refuse files that are not complete images, all in one message; raises `DataError`."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         broken = [
             file for file, bad in zip(files, threads.map(is_broken, files), strict=True) if bad
@@ -169,7 +169,7 @@ def refuse_broken(files: Sequence[Path]) -> None:
 
 
 def is_broken(file: Path) -> bool:
-    """Whether a file's pixels cannot be had."""
+    """Return whether a file's pixels cannot be read."""
     try:
         decode(file, LEAST)
     except BrokenImageError:
@@ -178,13 +178,13 @@ def is_broken(file: Path) -> bool:
 
 
 def decoded(files: Sequence[Path], form: Form) -> Iterator[NDArray[np.uint8]]:
-    """The images in `files`, in their order, one thread a core."""
+    """Yield the images in `files`, in order, decoded with one thread per core."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         yield from threads.map(partial(decode, form=form), files)
 
 
 def gathered(files: Sequence[Path], form: Form) -> NDArray[np.uint8]:
-    """The images in `files` `(n, C, H, W)`, in memory."""
+    """Return the images in `files` as an array `(n, C, H, W)` in memory."""
     images = room_for(len(files), form)
     for i, image in enumerate(decoded(files, form)):
         images[i] = image
@@ -192,7 +192,7 @@ def gathered(files: Sequence[Path], form: Form) -> NDArray[np.uint8]:
 
 
 def room_for(count: int, form: Form) -> NDArray[np.uint8]:
-    """An array for that many images."""
+    """Return an empty array for this many images; raises `DataError` if it exceeds memory."""
     try:
         return np.empty((count, form.channels, form.height, form.width), dtype=np.uint8)
     except MemoryError as error:
@@ -205,7 +205,7 @@ def room_for(count: int, form: Form) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=1)
 def common_form(files: tuple[Path, ...], size: int | None) -> Form:
-    """The form for all `files`: their own where they agree and no `size` was asked for."""
+    """Return the form for all `files`: their own if they agree and no `size` is requested."""
     forms = {header(file) for file in files[:: ceil(len(files) / LOOKED_AT)]}
     channels = max(form.channels for form in forms)
     sizes = {(form.height, form.width) for form in forms}
@@ -216,18 +216,18 @@ def common_form(files: tuple[Path, ...], size: int | None) -> Form:
 
 
 def header(file: Path) -> Form:
-    """The form of one image, without decoding its pixels."""
+    """Return the form of one image, without decoding its pixels."""
     with opened(file) as image:
         return form_of(image)
 
 
 def form_of(image: Image.Image) -> Form:
-    """The form that an image has of itself."""
+    """Return the form of an opened image."""
     return Form(image.height, image.width, 1 if is_gray(image) else 3)
 
 
 def is_gray(image: Image.Image) -> bool:
-    """Whether an image has no colour: by its mode or, of a PNG, by its palette."""
+    """Return whether an image has no colour: by its mode or, for a PNG, by its palette."""
     palette = image.palette
     if image.mode != "P" or palette is None or palette.rawmode not in (None, "RGB"):
         return image.mode in GRAY
@@ -236,34 +236,34 @@ def is_gray(image: Image.Image) -> bool:
 
 
 def decode(file: Path, form: Form) -> NDArray[np.uint8]:
-    """The pixels `(C, H, W)` of one image, scaled and cut to `form`."""
+    """Return the pixels `(C, H, W)` of one image, scaled and cropped to `form`."""
     with opened(file) as image:
         return pixels_of(image, file, form)
 
 
 def pixels_of(image: Image.Image, file: Path, form: Form) -> NDArray[np.uint8]:
-    """The pixels `(C, H, W)` of an image opened from `file`, scaled and cut to `form`."""
+    """Return the pixels `(C, H, W)` of an opened image, scaled and cropped to `form`."""
     try:
         fitted = ImageOps.fit(
             eight_bits(image).convert("L" if form.channels == 1 else "RGB"),
             (form.width, form.height),
             Image.Resampling.BILINEAR,
         )
-    except Exception as error:  # as many kinds as a file can be broken in
+    except Exception as error:  # files can be broken in many ways
         raise unreadable(file) from error
     pixels = np.asarray(fitted)
     return pixels[None] if form.channels == 1 else pixels.transpose(2, 0, 1)
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """The image with 8 bits a channel: PIL's own `convert` makes white of most 16-bit pixels."""
+    """Return the image in 8 bits per channel: PIL's own `convert` clips 16-bit pixels to white."""
     if image.mode not in WORDS:
         return image
     return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
 
 
 def opened(file: Path) -> Image.Image:
-    """The image in `file`, its pixels not yet read."""
+    """Return the image in `file`, with its pixels not yet read."""
     try:
         image = Image.open(file)
     except Exception as error:  # of PIL's parsers: OSError, ValueError, SyntaxError and more
@@ -278,14 +278,14 @@ def opened(file: Path) -> Image.Image:
 
 
 def unreadable(file: Path) -> BrokenImageError:
-    """What to say of a file that is no whole image."""
+    """Return the error for a file that is not a complete image."""
     return BrokenImageError(
         f"data: {file} must be a whole image, but it cannot be read: remove or mend it."
     )
 
 
 def listing_hash(files: Iterable[Path], form: Form) -> str:
-    """A name for files as they are now (paths, sizes in bytes, times of change), in a form."""
+    """Return a hash of the files' paths, sizes in bytes and modification times, and of the form."""
     digest = sha256(repr(form).encode())
     for file in files:
         status = file.stat()
@@ -294,10 +294,10 @@ def listing_hash(files: Iterable[Path], form: Form) -> str:
 
 
 def keep(files: Sequence[Path], form: Form, stored: Path) -> None:
-    """Write the images of `files` so that no reader ever sees half of them.
+    """Write the images of `files` atomically.
 
-    One after the other, so that they need not fit into memory; and not by a memory map, which ends
-    the process where a disk is full.
+    They are written one by one, so that they need not fit into memory; and not by a memory map,
+    which kills the process if the disk is full.
     """
     shape = (len(files), form.channels, form.height, form.width)
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}

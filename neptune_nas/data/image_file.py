@@ -1,4 +1,4 @@
-"""Many images in one file: mapped into memory as a whole, or read one by one."""
+"""Images in one file: mapped into memory as a whole, or read one by one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,22 +17,21 @@ from neptune_nas.errors import DataError
 class ImageFile:
     """A `.npy` file of uint8 images `(N, C, H, W)`.
 
-    Raises `DataError` where it cannot be read, or ends too soon.
+    Raises `DataError` if it cannot be read, or is truncated.
     """
 
     path: Path
 
     def mapped(self) -> Tensor:
-        """All images, which the system reads as they are looked at and keeps while it has room."""
+        """Return all images, memory-mapped: the system reads them on access and caches them."""
         with self._readable():
-            # Copy-on-write: torch wants a writable array, and the file must stay as it is.
+            # Copy-on-write: torch wants a writable array, and the file must not change.
             return torch.from_numpy(np.load(self.path, mmap_mode="c"))
 
     def read(self, rows: Tensor, images: Tensor) -> None:
-        """Fill `images`, contiguous uint8 `(n, C, H, W)` on the host, with those of `rows`.
+        """Read the images of `rows` into `images`, contiguous uint8 `(n, C, H, W)` on the host.
 
-        By their exact bytes, where a mapped image that is not in memory comes with all that the
-        system reads around it.
+        This reads their exact bytes, while access to a mapped image also reads the pages around it.
         """
         pixels, size = images.numpy().data.cast("B"), images[0].numel()
         with self._readable(), FileIO(self.path) as file:
@@ -44,7 +43,7 @@ class ImageFile:
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
-        """Say in a sentence what is wrong with the file."""
+        """Convert errors of reading the file to `DataError`."""
         try:
             yield
         except (OSError, EOFError, ValueError) as error:

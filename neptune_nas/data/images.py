@@ -1,4 +1,4 @@
-"""The records that hold a data set: its images as uint8 tensors, its splits and its fingerprint."""
+"""The records of a data set: images as uint8 tensors, splits, and the fingerprint."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from neptune_nas.errors import DataError
 
 FINGERPRINT_DIGITS = 16
 LEVELS = 256  # of an 8-bit channel
-CROP_SHARE = 8  # a random crop moves by up to that part of the side: 4 pixels of 32
-CHUNK = 4096  # images looked at in one go: bounds the memory that takes
+CROP_SHARE = 8  # a random crop moves by up to this fraction of the side: 4 pixels of 32
+CHUNK = 4096  # images processed at a time, which bounds the memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Images `(N, C, H, W)` as uint8 and their targets, labels `(N,)` as int64: one row an image.
+    """Images `(N, C, H, W)` as uint8 and their targets, labels `(N,)` as int64, by row.
 
-    `file`: what the images are mapped from, row by row, where they need not all be in memory.
+    `file`: the file that the images are mapped from, if they need not all be in memory.
     """
 
     images: Tensor
@@ -45,15 +45,15 @@ class Split:
 
     @property
     def nbytes(self) -> int:
-        """The bytes of the images and targets."""
+        """The size of the images and targets in bytes."""
         return self.images.nbytes + self.targets.nbytes
 
     def __getitem__(self, rows: Tensor) -> "Split":
-        # Measured on uint8, in memory: 3.5 times as fast as `self.images[rows]`.
+        # On uint8 in memory, this was measured as 3.5 times as fast as `self.images[rows]`.
         return Split(self.images.index_select(0, rows), self.targets[rows])
 
     def to(self, device: torch.device) -> "Split":
-        """The same split with its tensors on `device`."""
+        """Return the split with its tensors on `device`."""
         return Split(self.images.to(device), self.targets.to(device))
 
 
@@ -61,9 +61,9 @@ class Split:
 class ImageData:
     """A data set with its three splits; a search reads `train` and `validation` only.
 
-    `mean`, `std`: one number a channel, of the training images scaled to 0..1.
-    `crop`, `flip`: the augmentation that suits it: padding in pixels before a random crop, and
-    whether a mirrored image keeps its label. `task`: what its targets are for, see
+    `mean`, `std`: one number per channel, of the training images scaled to 0..1.
+    `crop`, `flip`: suitable augmentation: padding in pixels before a random crop, and whether a
+    mirrored image keeps its label. `task`: the task of its targets, see
     `neptune_nas.tasks.registry`.
     `fingerprint`: hexadecimal digits that change with any pixel, label or split assignment.
     """
@@ -88,7 +88,7 @@ class ImageData:
 
 
 def image_data(source: Source, splits: tuple[Split, Split, Split]) -> ImageData:
-    """The data set that `source` becomes once it is cut into `splits` (train, validation, test).
+    """Return the data set of `source`, cut into `splits` (train, validation, test).
 
     Raises `DataError` if a split is empty, its images differ in shape, or a label has no class.
     """
@@ -111,7 +111,7 @@ def image_data(source: Source, splits: tuple[Split, Split, Split]) -> ImageData:
 
 
 def check_splits(name: str, classes: tuple[str, ...], splits: Mapping[str, Split]) -> None:
-    """Refuse splits, the training images first, that cannot be one data set with these classes."""
+    """Refuse splits (training first) that do not form a data set with these classes."""
     shape = next(iter(splits.values())).images.shape[1:]
     for part, split in splits.items():
         if not len(split):
@@ -131,9 +131,9 @@ def check_splits(name: str, classes: tuple[str, ...], splits: Mapping[str, Split
 
 
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel of `(N, C, H, W)` uint8 images, scaled to 0..1.
+    """Return mean and standard deviation per channel of uint8 images `(N, C, H, W)`, in 0..1.
 
-    A channel without any contrast gets the standard deviation 1, so that dividing by it is safe.
+    A channel without contrast gets the standard deviation 1, so that dividing by it is safe.
     """
     counts = torch.zeros(images.shape[1], LEVELS, dtype=torch.int64)
     for chunk in torch.split(images, CHUNK):
@@ -148,7 +148,7 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
 
 
 def fingerprint(splits: tuple[Split, ...]) -> str:
-    """The first digits of the SHA-256 over shapes, pixels and labels, split by split."""
+    """Return the first digits of the SHA-256 over the shapes, pixels and labels of each split."""
     digest = sha256()
     for split in splits:
         digest.update(repr(tuple(split.images.shape)).encode())

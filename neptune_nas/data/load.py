@@ -1,4 +1,4 @@
-"""Data sets by name, with the same three splits for the same seed on every machine."""
+"""Data sets by name, with equal splits for equal seeds on every machine."""
 
 import os
 from dataclasses import replace
@@ -19,16 +19,15 @@ from neptune_nas.interrupts import ctrl_c_held
 
 
 def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> ImageData:
-    """The data set `name`: one of `DATA_SETS`, `folder:PATH`, `folder:PATH@SIZE`, `tensors:FILE`.
+    """Return a data set: one of `DATA_SETS`, `folder:PATH`, `folder:PATH@SIZE`, `tensors:FILE`.
 
-    A `FILE` is what `save_tensors` wrote. Where a data set has a test split, and no validation
-    split of its own, a tenth of its training images becomes that; without either, it is cut
-    60/20/20. Both are stratified and fixed by `seed`. `#COUNT` behind a name,
-    as in `cifar10#10000`, trains on that many of the training images, stratified too; validation
-    and test images stay as they are. It is at least the number of classes, at most that of images.
-    `data_dir`: where torchvision's files are looked for and downloaded to (`cache_folder` unless
-    said), and where the decoded images of a folder are kept for the next time (nowhere unless
-    said).
+    A `FILE` is written by `save_tensors`. If a data set has a test split but no validation split,
+    a tenth of its training images becomes the latter; without either, it is cut 60/20/20. Both are
+    stratified and fixed by `seed`. `#COUNT` after a name, as in `cifar10#10000`, trains on that
+    many of the training images, stratified too; validation and test images do not change. It must
+    be at least the number of classes, at most that of images. `data_dir`: the folder where
+    torchvision's files are found or downloaded (default: `cache_folder`), and where the decoded
+    images of a folder are cached (default: nowhere).
 
     Raises `DataError` if the name is unknown, or its images are missing or unreadable.
     """
@@ -51,12 +50,12 @@ def check_count(name: str, count: int | None, classes: int, images: int) -> None
 
 
 def labels_at(part: Part, rows: Rows) -> Tensor:
-    """The labels of some rows of a part."""
+    """Return the labels of rows of a part."""
     return part.labels[torch.from_numpy(rows)]
 
 
 def taken(part: Part, rows: Rows) -> Split:
-    """Some rows of a part, in memory or mapped into it."""
+    """Return rows of a part as a split, in memory or memory-mapped."""
     images, labels = part.take(rows), labels_at(part, rows)
     if isinstance(images, ImageFile):
         return Split(images.mapped(), labels, images)
@@ -64,9 +63,9 @@ def taken(part: Part, rows: Rows) -> Split:
 
 
 def load_once(name: str, data_dir: str | Path | None = None, seed: int = 0) -> ImageData:
-    """`load_data`, remembered by its arguments: a worker process reads its data set once.
+    """Return the data set of `load_data`, cached: a worker process reads it only once.
 
-    A file of tensors is read again where it was written anew.
+    A file of tensors is read again if it has changed.
     """
     place = place_of(parse_count(name)[0])
     written = os.stat(place).st_mtime_ns if os.path.isfile(place) else 0
@@ -79,7 +78,7 @@ def _remembered(name: str, data_dir: str | Path | None, seed: int, _written: int
 
 
 def split_parts(source: Source, seed: int) -> list[tuple[Part, Rows]]:
-    """For train, validation and test: the part they are taken from, and its rows."""
+    """Return the part and its rows for each of train, validation and test."""
     train, validation, test = source.train, source.validation, source.test
     if test is None:
         return [(train, rows) for rows in stratified(train.labels, THREE_WAY, seed)]
@@ -90,15 +89,15 @@ def split_parts(source: Source, seed: int) -> list[tuple[Part, Rows]]:
 
 
 def every_row(part: Part, seed: int) -> Rows:
-    """All rows of a part."""
+    """Return all rows of a part."""
     return at_most(part.labels, None, seed)
 
 
 def find_source(name: str, data_dir: Path | None) -> Source:
-    """The source that `name` stands for.
+    """Return the source with this name.
 
-    Its module is imported here and not above, since torchvision and scikit-learn take longer to
-    import (2.6 s and 0.8 s) than a whole short training does, and no data set needs both.
+    Its module is imported here, since torchvision and scikit-learn take longer to import (2.6 s and
+    0.8 s) than a whole short training, and no data set needs both.
     """
     if name.startswith(FOLDER):
         from neptune_nas.data.folder import load_folder
@@ -119,7 +118,7 @@ def find_source(name: str, data_dir: Path | None) -> Source:
 
 
 def usual_dir(name: str) -> Path:
-    """Where torchvision's files lie unless said; raises `DataError` for a user without a home."""
+    """Return torchvision's default folder; raises `DataError` for a user without a home."""
     folder = cache_folder()
     if folder is None:
         raise DataError(

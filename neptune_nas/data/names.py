@@ -1,4 +1,4 @@
-"""What the names of data sets say."""
+"""The parts of data sets' names."""
 
 import os.path
 from pathlib import Path
@@ -14,9 +14,9 @@ DATA_SETS = ("digits", *TORCHVISION)
 
 
 def parse_count(name: str) -> tuple[str, int | None]:
-    """`NAME#COUNT` taken apart.
+    """Split `NAME#COUNT`.
 
-    A `#` belongs to the name where no whole number follows, or where a path that ends so exists.
+    A `#` belongs to the name if no whole number follows, or if a path with that ending exists.
     """
     whole, _, digits = name.rpartition(COUNT)
     if not whole or not digits.isdecimal() or os.path.exists(place_of(name)):
@@ -25,14 +25,14 @@ def parse_count(name: str) -> tuple[str, int | None]:
 
 
 def check_known(name: str) -> None:
-    """Refuse a name that is no data set's, whether or not its images are there."""
+    """Refuse the name of an unknown data set, whether or not its images are present."""
     whole, _ = parse_count(name)
     if whole not in DATA_SETS and not whole.startswith((FOLDER, TENSORS)):
         raise DataError(f"data '{whole}' is unknown: {one_of((*DATA_SETS, *OWN), whole)}")
 
 
 def place_of(name: str) -> str:
-    """The path in the name of a data set of the user's own; nothing where it has none."""
+    """Return the path in the name of a user's own data set; empty without one."""
     for kind in (FOLDER, TENSORS):
         if name.startswith(kind):
             return os.path.expanduser(name.removeprefix(kind))
@@ -40,7 +40,7 @@ def place_of(name: str) -> str:
 
 
 def short_name(name: str) -> str:
-    """A data set's name without the folder that it lies in.
+    """Return a data set's name without its folder.
 
     >>> short_name("folder:some/pictures@32#100"), short_name("mnist")
     ('pictures@32#100', 'mnist')

@@ -1,4 +1,4 @@
-"""Single images, made into what a network was trained on, as those of a folder are."""
+"""Single images, converted to a network's input shape like those of a folder."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ READABLE = (1, 3)  # channels: gray and RGB
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image as a network reads it: `pixels` uint8 `(C, H, W)`; its file has `channels`."""
+    """An image as network input: `pixels` uint8 `(C, H, W)`; `channels`: those of its file."""
 
     pixels: Tensor
     channels: int
 
 
 def pictures_at(path: Path) -> list[Path]:
-    """The image files below a folder, in order, or the file itself.
+    """Return the image files below a folder, in order, or the file itself.
 
     Raises `DataError` for a folder without any.
     """
@@ -36,9 +36,9 @@ def pictures_at(path: Path) -> list[Path]:
 
 
 def read_picture(file: Path, shape: tuple[int, int, int]) -> Picture:
-    """The image in `file`, made into `shape` `(C, H, W)`: scaled and cut to the middle.
+    """Return the image in `file`, scaled and centre-cropped to `shape` `(C, H, W)`.
 
-    Raises `DataError` where it cannot be read whole, or a network reads neither gray nor RGB.
+    Raises `DataError` if it cannot be read in full, or the shape is neither gray nor RGB.
     """
     channels, height, width = shape
     if channels not in READABLE:
@@ -59,7 +59,7 @@ def read_picture(file: Path, shape: tuple[int, int, int]) -> Picture:
 def pictures(
     paths: Iterable[Path], shape: tuple[int, int, int]
 ) -> Iterator[tuple[Path, Picture | DataError]]:
-    """The images at `paths`, folders included, or why one cannot be read."""
+    """Yield the images at or below `paths`, each with its file, or the error of reading it."""
     for path in paths:
         try:
             files = pictures_at(path)
@@ -70,7 +70,7 @@ def pictures(
 
 
 def read_or_say(file: Path, shape: tuple[int, int, int]) -> Picture | DataError:
-    """The image, or why it cannot be read."""
+    """Return the image, or the error of reading it."""
     try:
         return read_picture(file, shape)
     except DataError as error:

@@ -1,4 +1,4 @@
-"""Where a data set's images come from, before they are split."""
+"""The source of a data set's images, before they are split."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from neptune_nas.data.splitting import Rows
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """Labelled images as they come: `take(rows)` gives those rows as uint8 `(n, C, H, W)`.
+    """Labelled images of a source: `take(rows)` gives those rows as uint8 `(n, C, H, W)`.
 
-    Either in memory, or in a file that holds them and no others, in this order.
+    They are in memory, or in a file that holds exactly these rows, in this order.
     """
 
     labels: Tensor
@@ -23,9 +23,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A data set's training part, the others where it has them, and what its labels mean.
+    """The parts of a data set, of which only training is required, and its classes.
 
-    `crop`, `flip`: the augmentation that suits it, see `ImageData`; None goes by their size.
+    `crop`, `flip`: suitable augmentation, see `ImageData`; None depends on the image size.
     """
 
     name: str
@@ -38,5 +38,5 @@ class Source:
 
 
 def in_memory(images: Tensor, labels: Tensor) -> Part:
-    """A part whose uint8 images `(N, C, H, W)` are at hand."""
+    """Return a part with uint8 images `(N, C, H, W)` in memory."""
     return Part(labels, lambda rows: images[torch.from_numpy(rows)])

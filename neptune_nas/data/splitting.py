@@ -1,4 +1,4 @@
-"""Stratified splits, fixed by a seed: every class keeps its share in every part."""
+"""Stratified splits, fixed by a seed: every class has its share in every part."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ THREE_WAY = (0.6, 0.2, 0.2)  # train, validation, test, where it does not
 
 
 def stratified(labels: ArrayLike, shares: Sequence[float], seed: int) -> tuple[Rows, ...]:
-    """All rows of `labels` (N,) in disjoint parts of those `shares`, which sum to 1.
+    """Return all rows of `labels` (N,) in disjoint parts of these `shares`, which sum to 1.
 
     A part has its share of every class, to within one image; its rows are in rising order.
     """
@@ -23,12 +23,12 @@ def stratified(labels: ArrayLike, shares: Sequence[float], seed: int) -> tuple[R
 
 
 def at_most(labels: ArrayLike, limit: int | None, seed: int) -> Rows:
-    """`limit` rows of `labels` (N,), or all where there are fewer, stratified as a part is."""
+    """Return `limit` rows of `labels` (N,), stratified, or all if there are fewer."""
     return np.sort(mixed(labels, seed)[:limit])
 
 
 def mixed(labels: ArrayLike, seed: int) -> Rows:
-    """The rows of `labels` (N,) in a random order of which every stretch is stratified.
+    """Return the rows of `labels` (N,) in a random order whose every stretch is stratified.
 
     Each class is shuffled and then spread evenly over the whole order.
     """

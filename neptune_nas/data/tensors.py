@@ -1,4 +1,4 @@
-"""Images of the user's own in one safetensors file, which is read without executing anything."""
+"""A user's own images in one safetensors file, which is read without executing anything."""
 
 import json
 import os.path
@@ -25,7 +25,7 @@ SUFFIX = ".safetensors"
 PARTS = (("train",), ("train", "test"), ("train", "validation", "test"))  # that a file may have
 KINDS = ("images", "labels")  # of tensors in a part
 WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
-DEPTHS = (1, 3, 4)  # channels of pictures, by which a last axis of channels is recognised
+DEPTHS = (1, 3, 4)  # channels of images, to recognise a last axis of channels
 
 Labelled = tuple[Tensor, Tensor]
 """Images `(N, C, H, W)`, or gray ones `(N, H, W)`, and their labels `(N,)`."""
@@ -33,7 +33,7 @@ Labelled = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says of its images, beside format and version."""
+    """The header of a file, besides format and version."""
 
     classes: Annotated[tuple[Annotated[str, NOT_EMPTY], ...], DIFFERENT]
     crop: Count | None
@@ -50,16 +50,16 @@ def save_tensors(
     crop: int | None = None,
     flip: bool = False,
 ) -> str:
-    """Write labelled images to a file, and return the name that they are searched by.
+    """Write labelled images to a file, and return the name of the data set.
 
     That name is `tensors:PATH`, where PATH ends in `.safetensors`. Images are uint8 `(N, C, H, W)`
     or `(N, H, W)`, or floating point in 0..1, kept to 8 bits; labels are whole numbers `(N,)` from
-    0. Parts left out are split off, as `load_data` says; `validation` needs `test`. `classes`:
-    their names, by label (default: the numbers). `crop`, `flip`: the augmentation that suits the
-    images, see `ImageData`.
+    0. Missing parts are split off as in `load_data`; `validation` needs `test`. `classes`: their
+    names, by label (default: the numbers). `crop`, `flip`: suitable augmentation, see
+    `ImageData`.
 
-    Raises `DataError` for images or labels of another form, or that do not go together, and
-    `NeptuneError` where the file cannot be written.
+    Raises `DataError` for images or labels of another form, or that do not match, and
+    `NeptuneError` if the file cannot be written.
     """
     path = Path(os.path.expanduser(path))  # not Path's, which raises for unknown users
     name = f"{TENSORS}{path}"
@@ -93,7 +93,7 @@ def check_crop(name: str, header: Header, splits: Mapping[str, Split]) -> None:
 
 
 def check_apart(name: str, splits: Mapping[str, Split]) -> None:
-    """Refuse a part whose images are those of another, on which nothing could be measured."""
+    """Refuse a part with the images of another part, on which no measurement would be valid."""
     for one, other in combinations(splits, 2):
         if torch.equal(splits[one].images, splits[other].images):
             raise DataError(
@@ -103,19 +103,19 @@ def check_apart(name: str, splits: Mapping[str, Split]) -> None:
 
 
 def listed(classes: Sequence[str]) -> list[str]:
-    """The names as a list; what is none of several names stays as it is, to be refused."""
+    """Return the names as a list; anything but several names unchanged, for a later check."""
     several = isinstance(classes, Iterable) and not isinstance(classes, str)
     return [*classes] if several else classes  # type: ignore[return-value]  # refused
 
 
 def class_numbers(splits: Mapping[str, Split]) -> list[str]:
-    """A name for each class, where they have none: its number."""
+    """Return the default names of the classes: their numbers."""
     most = max((int(split.targets.max()) for split in splits.values() if len(split)), default=0)
     return [*map(str, range(most + 1))]
 
 
 def split_of(name: str, part: str, pair: Labelled) -> Split:
-    """A part's images and labels in the form that they are kept in."""
+    """Return a part's images and labels in their stored form."""
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise DataError(
             f"data '{name}': `{part}` must be a pair of images and their labels, but got "
@@ -140,7 +140,7 @@ def split_of(name: str, part: str, pair: Labelled) -> Split:
 
 
 def tensor_of(value: Any, where: str) -> Tensor:
-    """A tensor, an array or nested lists of equal lengths as a tensor."""
+    """Return a tensor from a tensor, an array or nested lists of equal lengths."""
     try:
         return torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -151,7 +151,7 @@ def tensor_of(value: Any, where: str) -> Tensor:
 
 
 def with_channels(images: Tensor, where: str) -> Tensor:
-    """The images as `(N, C, H, W)`; `(N, H, W)` are gray."""
+    """Return the images as `(N, C, H, W)`; `(N, H, W)` are gray."""
     if images.ndim == 3:
         return images.unsqueeze(1)
     if images.ndim != 4 or 0 in images.shape[1:]:
@@ -167,7 +167,7 @@ def with_channels(images: Tensor, where: str) -> Tensor:
 
 
 def eight_bits(images: Tensor, where: str) -> Tensor:
-    """The images as uint8; those in floating point must lie in 0..1."""
+    """Return the images as uint8; those in floating point must be in 0..1."""
     if images.dtype == torch.uint8:
         return images
     if not images.is_floating_point():
@@ -184,7 +184,7 @@ def eight_bits(images: Tensor, where: str) -> Tensor:
 
 
 def tensors_in(splits: Mapping[str, Split]) -> dict[str, Tensor]:
-    """The file's tensors by name."""
+    """Return the tensors of a file by name."""
     return {
         f"{part}.{kind}": tensor
         for part, split in splits.items()
@@ -193,9 +193,9 @@ def tensors_in(splits: Mapping[str, Split]) -> dict[str, Tensor]:
 
 
 def load_tensors(text: str) -> Source:
-    """The images in the file that `tensors:TEXT` names.
+    """Return the images in the file of `tensors:TEXT`.
 
-    Raises `DataError` for a file that is missing, or that `save_tensors` did not write.
+    Raises `DataError` for a file that is missing, or not written by `save_tensors`.
     """
     name = f"{TENSORS}{text}"
     with located(f"data '{name}'", DataError):
@@ -216,7 +216,7 @@ def load_tensors(text: str) -> Source:
 
 
 def splits_in(tensors: Mapping[str, Tensor]) -> dict[str, Split]:
-    """The parts that a file's tensors are, by name."""
+    """Return the parts in a file's tensors, by name."""
     found = {name.partition(".")[0] for name in tensors}
     parts = next((parts for parts in PARTS if {*parts} == found), PARTS[0])
     wanted = {f"{part}.{kind}" for part in parts for kind in KINDS}

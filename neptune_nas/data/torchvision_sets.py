@@ -1,4 +1,4 @@
-"""The data sets that torchvision knows how to find and download."""
+"""The data sets that torchvision can read and download."""
 
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -17,7 +17,7 @@ from neptune_nas.errors import DataError, first_line
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One of torchvision's classes, and the augmentation that suits its images."""
+    """One of torchvision's classes, with suitable augmentation of its images."""
 
     create: Callable[..., Any]
     crop: int
@@ -33,21 +33,21 @@ KNOWN = {
 
 
 def load_torchvision(name: str, folder: Path) -> Source:
-    """The data set `name`, read from `folder`, or downloaded into it where it is missing."""
+    """Return the data set `name` from `folder`, after downloading it if it is missing."""
     known = KNOWN[name]
     train, test = (obtain(name, folder, train=part) for part in (True, False))
     return Source(name, tuple(train.classes), part_of(train), part_of(test), known.crop, known.flip)
 
 
 def obtain(name: str, folder: Path, *, train: bool) -> Any:
-    """The object that torchvision makes of what is in `folder`, or else of a silent download.
+    """Return torchvision's data set from `folder`, or else after a silent download.
 
-    Raises `DataError` if the data set is neither there nor to be had, or is no whole one.
+    Raises `DataError` if the data set is incomplete, or neither present nor available.
     """
     create = KNOWN[name].create
     try:
         return create(folder, train=train, download=False)
-    except Exception as error:  # "not found", or whatever its parsers ran into
+    except Exception as error:  # "not found", or any error of its parsers
         if "not found" not in str(error):
             raise DataError(
                 f"data '{name}': the files in {folder} are not whole ({first_line(error)}): "
@@ -57,7 +57,7 @@ def obtain(name: str, folder: Path, *, train: bool) -> Any:
     try:
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             return create(folder, train=train, download=True)
-    except Exception as error:  # as many kinds as there are ways for a download to fail
+    except Exception as error:  # a download can fail in many ways
         raise DataError(
             f"data '{name}': not found in {folder}, and the download failed ({first_line(error)}): "
             f"connect to the internet, or name the folder that holds it as `data_dir` "
@@ -66,7 +66,7 @@ def obtain(name: str, folder: Path, *, train: bool) -> Any:
 
 
 def part_of(found: Any) -> Part:
-    """The pixels `(N, C, H, W)` and labels of one of torchvision's data sets."""
+    """Return the pixels `(N, C, H, W)` and labels of one of torchvision's data sets."""
     pixels = torch.as_tensor(found.data)
     images = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2).contiguous()
     labels: Tensor = torch.as_tensor(found.targets).long()

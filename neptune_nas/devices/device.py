@@ -1,4 +1,4 @@
-"""The device that a name stands for, and how it is told a precision and a memory layout."""
+"""Devices by name, and their precisions and memory layouts in torch."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ _FAST_BF16 = ("avx512_bf16", "amx_bf16")  # x86 instructions that multiply bfloa
 
 
 def check_device(device: str) -> None:
-    """Refuse a name that is no device's, whether or not it is there."""
+    """Refuse the name of an unknown device, whether or not it is present."""
     if device not in DEVICES:
         raise OptionError(
             f"device '{device}' is unknown: choose auto, cpu, or cuda, as GPUs are called."
@@ -25,7 +25,7 @@ def check_device(device: str) -> None:
 
 
 def pick_device(device: str) -> str:
-    """Return the device that a name stands for: "auto" is CUDA with a GPU, else the CPU."""
+    """Return the device of a name: "auto" is CUDA if there is a GPU, else the CPU."""
     check_device(device)
     has_gpu = torch.cuda.is_available()
     if device == "cuda" and not has_gpu:
@@ -52,7 +52,7 @@ def check_gpus(gpus: Sequence[int], count: int | None = None) -> None:
 
 
 def _gpus_here(count: int) -> str:
-    """Return which numbers `gpus` can have where there are `count`, and what to do."""
+    """Return the valid values of `gpus` on a machine with `count` of them, as a remedy."""
     if not count:
         return (
             "torch finds no GPU on this machine; leave out `gpus` (--gpus) to work on the CPU, or "
@@ -63,7 +63,7 @@ def _gpus_here(count: int) -> str:
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
-    """Copy a small tensor of the host to `device`, which the host does not wait for."""
+    """Copy a small tensor from the host to `device` asynchronously."""
     if device.type != "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
@@ -76,9 +76,9 @@ def autocast_for(precision: Precision, device: torch.device) -> torch.autocast:
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Return whether `device` multiplies bfloat16 natively; false for a CPU torch cannot ask."""
+    """Return whether `device` multiplies bfloat16 natively; false if torch cannot tell."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # Older releases of torch have no such function.
+    # Older releases of torch lack this function.
     capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return device.type == "cpu" and any(capabilities.get(name, False) for name in _FAST_BF16)

@@ -1,4 +1,4 @@
-"""Memory: how much there is, what a run took at most, running out of it, and keeping its pages."""
+"""Memory: its size, a run's peak, errors of running out, and the allocator's settings."""
 
 import ctypes
 import os
@@ -17,15 +17,15 @@ _LARGEST = 2**31 - 1
 
 
 def free_memory(gpu: int | torch.device) -> int:
-    """Return the bytes that are free on a GPU, without those of the CUDA context made there."""
+    """Return the free bytes on a GPU, after the CUDA context that this call creates there."""
     free, _ = torch.cuda.mem_get_info(gpu)
     return free
 
 
 def host_memory(groups: Path = _GROUPS, mount: Path = _MOUNT) -> int:
-    """Return the bytes of the machine's memory, free or not, or of what its container may use.
+    """Return the bytes of memory, free or not, of the machine or within its container's limit.
 
-    `sys.maxsize` where the machine does not say. `groups`, `mount`: as of `memory_limit`.
+    `sys.maxsize` if the machine does not tell. `groups`, `mount`: see `memory_limit`.
     """
     if not hasattr(os, "sysconf"):  # Windows
         return sys.maxsize
@@ -35,22 +35,22 @@ def host_memory(groups: Path = _GROUPS, mount: Path = _MOUNT) -> int:
 
 
 def memory_limit(groups: Path = _GROUPS, mount: Path = _MOUNT) -> int:
-    """Return the bytes that the control groups of this process leave to it, `sys.maxsize` for any.
+    """Return the memory limit of this process's control groups in bytes, else `sys.maxsize`.
 
-    `groups`: says which groups the process is of, see cgroups(7). `mount`: where they are mounted.
+    `groups`: the file that lists the process's groups, see cgroups(7). `mount`: their mount point.
     """
     try:
         lines = groups.read_text().splitlines()
-    except OSError:  # another system, or a closed one
+    except OSError:  # not Linux, or no permission
         return sys.maxsize
     files = (file for line in lines for file in _limit_files(line, mount))
     return min(map(_limit_in, files), default=sys.maxsize)
 
 
 def _limit_files(line: str, mount: Path) -> Iterator[Path]:
-    """Yield the files with the limits of a line of `groups`, those around it included.
+    """Yield the files of the limits for a line of `groups`, including enclosing groups.
 
-    A container may see its own group as the root, whatever the line says: so the root counts too.
+    The root is included, because a container may see its own group there.
     """
     number, _, rest = line.partition(":")
     controllers, _, path = rest.partition(":")
@@ -60,13 +60,13 @@ def _limit_files(line: str, mount: Path) -> Iterator[Path]:
         root, name = mount / "memory", _V1
     else:
         return
-    inside = PurePosixPath(path.lstrip("/"))  # also where it is empty
+    inside = PurePosixPath(path.lstrip("/"))  # may be empty
     for group in (inside, *inside.parents):
         yield root / group / name
 
 
 def _limit_in(file: Path) -> int:
-    """Return the limit in a file; `sys.maxsize` where it has none, as `max` says."""
+    """Return the limit in a file; `sys.maxsize` if there is none, or it is `max`."""
     try:
         return min(int(file.read_text()), sys.maxsize)
     except (OSError, ValueError):
@@ -74,9 +74,9 @@ def _limit_in(file: Path) -> int:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Begin to look for the highest use from now on, where the system can.
+    """Start measuring the peak of memory use anew, if the system supports it.
 
-    On CUDA what an earlier run has left in torch's cache goes back, since others may share the GPU.
+    On CUDA, torch's cache from earlier runs is released, since others may share the GPU.
     """
     if device.type == "cuda":
         torch.cuda.empty_cache()
@@ -89,9 +89,9 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Return the most bytes since the last reset: of tensors on CUDA, else of the resident set.
+    """Return the peak bytes since the last reset: of tensors on CUDA, else of the resident set.
 
-    0 where it cannot be told (a CPU without Linux's `/proc`).
+    It is 0 where it is not known (a CPU without Linux's `/proc`).
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
@@ -102,7 +102,7 @@ def peak_memory(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error is torch's or Python's way of saying that no memory was left."""
+    """Return whether an error of torch or Python means that memory ran out."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
         isinstance(error, RuntimeError)
         and any(sign in str(error) for sign in ("can't allocate memory", "error: out of memory"))
@@ -110,7 +110,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_device_lost(error: BaseException) -> bool:
-    """Return whether no call can succeed in this process any more, as after an illegal access."""
+    """Return whether no later call can succeed in this process, as after an illegal access."""
     lost: type | None = getattr(torch, "AcceleratorError", None)  # missing in older releases
     return lost is not None and isinstance(error, lost) and not is_out_of_memory(error)
 

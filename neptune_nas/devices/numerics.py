@@ -1,4 +1,4 @@
-"""The precision and the memory layout that networks are trained in."""
+"""The precision and memory layout of training."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ Layout = Literal["channels_last", "contiguous"]
 
 @dataclass(frozen=True, slots=True)
 class Numerics:
-    """A precision, and how feature maps and weights lie in memory.
+    """A precision, and the memory layout of feature maps and weights.
 
     Parameters are float32 in any precision. "auto" is bfloat16 wherever the device multiplies it
     natively, else float32.

@@ -1,4 +1,4 @@
-"""The processor of this machine: its name, its cores, and the threads that torch computes with."""
+"""The processor of this machine: its name, its cores, and torch's threads."""
 
 import os
 import platform
@@ -15,9 +15,9 @@ _MODEL = "model name"
 
 
 def cpu_name(cpuinfo: Path = _CPUINFO) -> str:
-    """Return the processor's model as the system calls it.
+    """Return the processor's model name.
 
-    `cpuinfo`: where Linux says it, see proc(5).
+    `cpuinfo`: Linux's file that has it, see proc(5).
     """
     with suppress(OSError):
         for line in cpuinfo.read_text(errors="replace").splitlines():
@@ -27,7 +27,7 @@ def cpu_name(cpuinfo: Path = _CPUINFO) -> str:
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may run on."""
+    """Return the number of cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -40,7 +40,7 @@ def hardware() -> str:
 
 @contextmanager
 def torch_threads(count: int | None) -> Iterator[None]:
-    """Let torch use so many threads inside; None leaves it as it is."""
+    """Set the number of torch's threads inside; None leaves it unchanged."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:

@@ -1,1 +1,1 @@
-"""Files that are whole or not there, locks, one schema, tensors, and what a file is."""
+"""Files: atomic writes, locks, the schema of records, tensors, and kinds of files."""

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, then moved into it."""
+"""Atomic writes: a file is written beside its place, then moved into it."""
 
 import os
 import re
@@ -9,9 +9,9 @@ from neptune_nas.errors import FileFormatError, NeptuneError, OptionError
 
 
 def write_file(path: Path, content: str | bytes) -> None:
-    """Put `content` at `path` at once, so that nobody ever reads half of it.
+    """Write `content` to `path` atomically.
 
-    Raises `NeptuneError` where the folder cannot be written to or the disk is full.
+    Raises `NeptuneError` if the folder cannot be written to or the disk is full.
     """
     data = content.encode() if isinstance(content, str) else content
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -31,7 +31,7 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 
 def folder_name(text: str) -> str:
-    """`text` without what some file system, or a shell, would take amiss.
+    """Return `text` without the characters special to some file system or shell.
 
     >>> folder_name("resnet8-cifar10#500")
     'resnet8-cifar10-500'
@@ -43,7 +43,7 @@ def folder_name(text: str) -> str:
 
 
 def read_file(path: Path) -> str:
-    """The text at `path`. Raises `FileFormatError` where there is none, or it is no text."""
+    """Return the text at `path`; raises `FileFormatError` if it is missing or not text."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The user's cache folder: what can be had again, such as data sets that were downloaded."""
+"""The user's cache folder, for files that can be recreated, such as downloaded data sets."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from platformdirs import user_cache_path
 
 
 def cache_folder() -> Path | None:
-    """Return the folder for this package as the system says; None for a user without a home.
+    """Return this package's cache folder on this system; None for a user without a home.
 
-    On Linux `neptune-nas` below `$XDG_CACHE_HOME`, if that is an absolute path, else `~/.cache`.
+    On Linux it is `neptune-nas` below `$XDG_CACHE_HOME`, if an absolute path, else `~/.cache`.
     """
     try:
         return user_cache_path("neptune-nas", appauthor=False)

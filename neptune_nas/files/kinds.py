@@ -1,4 +1,4 @@
-"""What lies at a path where something else was asked for, and what reads it instead."""
+"""Files of the wrong kind: what they are, and what reads them instead."""
 
 from pathlib import Path
 from shlex import quote
@@ -7,8 +7,8 @@ from neptune_nas.errors import FileFormatError
 from neptune_nas.files.signatures import is_model_file
 from neptune_nas.text import counted
 
-ARCHITECTURE = "neptune-nas/architecture"  # the format of an exported one
-START = 4096  # bytes of a file that are looked at
+ARCHITECTURE = "neptune-nas/architecture"  # the format of exported ones
+START = 4096  # bytes of a file to read
 NAMED = 8  # studies in a message
 IS_MODEL = "is a trained model: `load_model` and `neptune-nas predict` read it"
 IS_ARCHITECTURE = (
@@ -19,21 +19,21 @@ IS_FOLDER = "is a folder, but a file is needed: name a file in it"
 
 
 def refuse_model(path: Path) -> None:
-    """Refuse a trained model, or a folder, where an architecture is to be read."""
+    """Refuse a trained model, or a folder, in place of an architecture."""
     refuse_folder(path)
     if path.is_file() and is_model_file(path):
         raise FileFormatError(f"{path} {IS_MODEL}.")
 
 
 def refuse_architecture(path: Path) -> None:
-    """Refuse an architecture, or a folder, where a trained model is to be read."""
+    """Refuse an architecture, or a folder, in place of a trained model."""
     refuse_folder(path)
     if path.is_file() and is_architecture(path):
         raise FileFormatError(f"{path} {IS_ARCHITECTURE}.")
 
 
 def refuse_folder(path: Path) -> None:
-    """Refuse a folder, saying what reads it or which file in it was meant."""
+    """Refuse a folder, with what reads it or which of its files may be meant."""
     if not path.is_dir():
         return
     if (path / "study.toml").is_file():
@@ -47,7 +47,7 @@ def refuse_folder(path: Path) -> None:
 
 
 def no_study(path: Path) -> str:
-    """What a path is that a study was looked for at, and where to look on, in a sentence."""
+    """Return the message for a path without a study: what it is, and where to look."""
     if not path.is_dir():
         what = "is no study, but a file" if path.exists() else "does not exist"
         return f"{path} {what}: name a study's folder."
@@ -67,7 +67,7 @@ def no_study(path: Path) -> str:
 
 
 def is_architecture(path: Path) -> bool:
-    """Whether a file begins as an exported architecture does."""
+    """Return whether a file begins like an exported architecture."""
     try:
         with path.open("rb") as file:
             start = file.read(START)

@@ -1,4 +1,4 @@
-"""Files that one process holds at a time."""
+"""Locks on files, each held by one process at a time."""
 
 import errno
 import os
@@ -10,15 +10,15 @@ from filelock import FileLock, Timeout
 
 from neptune_nas.errors import StudyError
 
-PATIENCE = 0.2  # seconds to try for: `is_locked` of another process holds a lock for an instant
+PATIENCE = 0.2  # seconds to retry: `is_locked` in another process holds a lock for an instant
 
 
 @contextmanager
 def locked(file: Path, busy: str) -> Iterator[None]:
-    """Keep other processes out while inside; what a killed one held is free again.
+    """Hold a lock against other processes inside; it ends with a killed process.
 
-    Raises `StudyError`: `busy` if another process is inside, and another sentence where the folder
-    of `file` cannot be written to.
+    Raises `StudyError`: with `busy` if another process holds it, and with another message if the
+    folder of `file` cannot be written to.
     """
     lock = FileLock(file)
     try:
@@ -35,9 +35,7 @@ def locked(file: Path, busy: str) -> Iterator[None]:
 
 
 def is_locked(file: Path) -> bool | None:
-    """Whether a process is inside; None where that cannot be found out, as by one who may only
-    read.
-    """
+    """Return whether a process holds the lock; None if unknown, as without write permission."""
     if not file.exists():
         return False
     try:
@@ -50,9 +48,9 @@ def is_locked(file: Path) -> bool | None:
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder that cannot be written to, or made, without making it.
+    """Refuse a folder that cannot be written to or created, without creating it.
 
-    Raises `StudyError`, as `locked` would.
+    Raises `StudyError`, as `locked` does.
     """
     places = (folder.absolute(), *folder.absolute().parents)
     try:

@@ -1,6 +1,6 @@
-"""Rules of single values, said once in a field's type hint: `Annotated[int, at_least(1)]`.
+"""Rules of single values, declared in a field's type hint: `Annotated[int, at_least(1)]`.
 
-A hint is read in two ways: as a test of a value, and as words for people.
+A hint is read in two ways: as a test of a value, and as its description for messages.
 """
 
 import sys
@@ -16,7 +16,7 @@ Predicate = Callable[[Any], bool]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a value of the right type keeps to: words around "whole number", and a test."""
+    """A rule for values of the right type: words around "whole number", and a test."""
 
     words: str
     holds: Predicate
@@ -24,22 +24,22 @@ class Rule:
 
 
 def at_least(least: float) -> Rule:
-    """Ask for a number from `least` on."""
+    """Require a number of at least `least`."""
     return Rule(f"of at least {least}", lambda value: value >= least)
 
 
 def above(low: float) -> Rule:
-    """Ask for a number larger than `low`."""
+    """Require a number greater than `low`."""
     return Rule(f"above {low}", lambda value: value > low)
 
 
 def between(low: float, high: float) -> Rule:
-    """Ask for a number from `low` to `high`."""
+    """Require a number from `low` to `high`, inclusive."""
     return Rule(f"in {low}..{high}", lambda value: low <= value <= high)
 
 
 def below(high: float) -> Rule:
-    """Ask for a number smaller than `high`; it follows another rule, as its words do."""
+    """Require a number less than `high`; use it after another rule, whose words it extends."""
     return Rule(f"and below {high}", lambda value: value < high)
 
 
@@ -61,20 +61,20 @@ _NOUNS = {int: "whole number", float: "number", str: "string"}
 
 
 def as_plain(value: Any) -> Any:
-    """Return a number of numpy or torch as Python's own, and anything else as it is."""
+    """Return a numpy or torch number as Python's own, and anything else unchanged."""
     is_scalar = getattr(value, "shape", None) == () and hasattr(value, "item")
     return value.item() if is_scalar else value
 
 
 def rules_of(hint: Any) -> tuple[Rule, ...]:
-    """Return the rules of an annotated hint; notes of other kinds are left out."""
+    """Return the rules of an annotated hint, without annotations of other kinds."""
     return tuple(each for each in get_args(hint)[1:] if isinstance(each, Rule))
 
 
 def words_for(hint: Any, *, python: bool = False, many: bool = False) -> str:
-    """Return what a hint asks for, in words; None, which it may allow, goes without saying.
+    """Return the description of a hint; None, which it may allow, is not mentioned.
 
-    `python`: as they are said of Python's values, else of JSON's and TOML's. `many`: the plural.
+    `python`: use Python's terms instead of those of JSON and TOML. `many`: use the plural.
 
     >>> words_for(Size), words_for(tuple[Share, ...]), words_for(dict[str, int], python=True)
     ('a whole number of at least 1', 'a list of numbers in 0..1', 'a dict of whole numbers')
@@ -113,9 +113,9 @@ def _noun(name: str, many: bool) -> str:
 
 
 def predicate_for(hint: Any) -> Predicate | None:
-    """Return the test of a hint; None where any value will do.
+    """Return the test of a hint; None if it allows any value.
 
-    A bool is no number here, 1.0 is no whole number, and a class no instance of anything.
+    A bool is not a number here, 1.0 not a whole number, and a class not an instance.
     """
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated and inner[0] is int:
@@ -144,7 +144,7 @@ def _class_test(cls: Any) -> Predicate | None:
         return _is_number
     try:
         isinstance(None, cls)
-    except TypeError:  # a protocol that is there for type checkers only
+    except TypeError:  # a protocol for type checkers only
         return None
     return lambda value: isinstance(value, cls) and not isinstance(value, type)
 
@@ -176,7 +176,7 @@ def _all_of(tests: Iterable[Predicate | None]) -> Predicate | None:
 
 
 def _exact(cls: type, rules: Sequence[Rule]) -> Predicate:
-    """Return a test in one step, for what is built by the million."""
+    """Return a fast test of an exact class and rules, for records built by the million."""
     if not rules:
         return lambda value: type(value) is cls
     holds = reduce(_both, (rule.holds for rule in rules))

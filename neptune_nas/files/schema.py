@@ -1,9 +1,9 @@
-"""One schema: types and ranges of every record that is read from outside or given by a user.
+"""The schema of types and ranges of records from files and users.
 
-A rule is declared where its field is, as in `epochs: Annotated[int, at_least(1)]`. A record checks
-itself with `check` when it is made; `decode` makes one from JSON or TOML. Every message says path,
-rule, the value cut to a line, and a remedy where there is one. It is code of our own because
-msgspec's messages lack the value, cattrs' the ranges, and neither checks what a constructor takes.
+A rule is declared with its field, as in `epochs: Annotated[int, at_least(1)]`. A record checks
+itself with `check` on construction; `decode` makes one from JSON or TOML. Every message has path,
+rule, the value cut to a line, and a remedy if there is one. This is our own code because msgspec's
+messages lack the value, cattrs' the ranges, and neither checks the arguments of a constructor.
 """
 
 import json
@@ -24,21 +24,21 @@ from neptune_nas.files.rules import Predicate, as_plain, predicate_for, rules_of
 T = TypeVar("T")
 
 Readers = Mapping[type, Callable[[Any, str], Any]]
-"""How records that have a form of their own in JSON are read, from a value and its path."""
+"""Readers of records with their own JSON form, from a value and its path."""
 
-LINE = 100  # letters of a value in a message
+LINE = 100  # characters of a value in a message
 TOO_DEEP = "it is nested too deeply."
 _REMEDIES = {
     "sampler": 'name it as text, "tpe" or "FILE.py:Class", with its arguments as `sampler_kwargs`'
 }
-"""What is meant where a field is asked for by name, as code that is made later is."""
+"""Remedies for fields that take the name of an object instead of the object itself."""
 
 
 # What is said.
 
 
 def cut(value: object) -> str:
-    """Return a value as Python writes it, cut to a line.
+    """Return the `repr` of a value, cut to a line.
 
     >>> cut([1, "a"]), cut("x" * 1000)
     ("[1, 'a']", "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'")
@@ -48,14 +48,14 @@ def cut(value: object) -> str:
 
 
 class _Short(Repr):
-    """Python's short form, which can tell of whole numbers of any length."""
+    """Python's short `repr`, extended to whole numbers of any length."""
 
     def __init__(self) -> None:
         super().__init__()
         self.maxstring = self.maxother = 80
 
     def repr_int(self, x: int, level: int) -> str:
-        """Return the digits, or about how many there are."""
+        """Return the digits, or their approximate number."""
         try:
             return super().repr_int(x, level)
         except ValueError:  # more digits than Python writes
@@ -66,7 +66,7 @@ _short = _Short()
 
 
 def fault(path: str, words: str, value: object, remedy: str = "") -> str:
-    """Return the one sentence about a value that is wrong.
+    """Return the message about an invalid value.
 
     >>> fault("jobs", "a whole number", 1.5)
     '`jobs` must be a whole number, but got 1.5.'
@@ -76,7 +76,7 @@ def fault(path: str, words: str, value: object, remedy: str = "") -> str:
 
 
 def exclusive(one: str, other: str) -> str:
-    """Return the sentence about two options that are both given.
+    """Return the message about two options that exclude each other.
 
     >>> exclusive("table", "evaluator")
     '`table` and `evaluator` exclude each other: leave one of them out.'
@@ -86,7 +86,7 @@ def exclusive(one: str, other: str) -> str:
 
 @contextmanager
 def located(where: object, error: type[NeptuneError] = FileFormatError) -> Iterator[None]:
-    """Raise what is wrong inside as an `error` that says first where: a file, or data by name."""
+    """Convert errors inside to an `error` that begins with their place: a file, or data by name."""
     try:
         yield
     except NeptuneError as wrong:
@@ -104,8 +104,8 @@ def check(
 ) -> None:
     """Refuse the first field of a record that is not of its type, or breaks its rule.
 
-    `path`: what stands before a field's name in the message. `let_through`: the class of what may
-    stand in the place of any value, at any depth of tuples. Raises `error`.
+    `path`: the prefix of a field's name in the message. `let_through`: a class whose instances may
+    replace any value, at any depth of tuples. Raises `error`.
     """
     cls: Any = type(record)
     for name, test in _tests(cls):
@@ -126,7 +126,7 @@ def check_value(
 
 
 def fits(value: object, hint: Any) -> bool:
-    """Return whether a value is of a hint's type and keeps its rules."""
+    """Return whether a value has a hint's type and follows its rules."""
     test = _predicate(hint)
     return test is None or test(value)
 
@@ -135,7 +135,7 @@ _predicate = cache(predicate_for)
 
 
 def check_exclusive(record: object, pairs: Iterable[tuple[str, str]]) -> None:
-    """Refuse the first two of these fields that are both given."""
+    """Refuse the first pair of these fields that are both given."""
     for pair in pairs:
         if all(getattr(record, name) for name in pair):
             raise OptionError(exclusive(*pair))
@@ -148,7 +148,7 @@ def check_names(
     path: str = "",
     error: type[NeptuneError] = FileFormatError,
 ) -> None:
-    """Refuse the first name that is unknown, and then all that are missing."""
+    """Refuse the first unknown name, else all missing ones."""
     names = [*known]
     for name in data:
         if name not in names:
@@ -163,14 +163,14 @@ def _join(path: str, name: object) -> str:
 
 
 def _holds(value: object, cls: type | tuple[()]) -> bool:
-    """Return whether a value is of a class, or a tuple with one that is."""
+    """Return whether a value is an instance of a class, or a tuple with one."""
     if isinstance(value, cls):
         return True
     return isinstance(value, tuple) and any(_holds(item, cls) for item in value)
 
 
 def _remedy(value: object, hint: Any) -> str:
-    """Return what may have been meant: without quotes, in a tuple, an instance."""
+    """Return a remedy: without quotes, as a tuple, or as an instance."""
     if isinstance(value, type):
         return f"write {value.__name__}(...)"
     plain = getattr(value, "tolist", lambda: value)()  # arrays
@@ -191,7 +191,7 @@ def _unquoted(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A field that a record's constructor takes; `test`: None where any value will do."""
+    """A field of a record's constructor; `test`: None if any value is valid."""
 
     name: str
     hint: Any
@@ -200,7 +200,7 @@ class _Field:
 
     @property
     def is_float(self) -> bool:
-        """Return whether a number is asked for, whole or not."""
+        """Whether the field takes any number, whole or not."""
         return float in (self.hint, *get_args(self.hint)[:1])
 
 
@@ -222,7 +222,7 @@ def _tests(cls: Any) -> tuple[tuple[str, Predicate], ...]:
 
 
 def _hints_of(cls: type) -> dict[str, Any]:
-    """Return the type hints of a class, rules included; none that only a type checker follows."""
+    """Return the type hints of a class with their rules, except those for type checkers only."""
     try:
         return get_type_hints(cls, include_extras=True)
     except (NameError, AttributeError, TypeError):
@@ -239,9 +239,9 @@ def decode(
     error: type[NeptuneError] = FileFormatError,
     readers: Readers | None = None,
 ) -> T:
-    """Return the record that a plain object holds; lists become tuples, and objects records.
+    """Return the record in a plain object; lists become tuples, and objects records.
 
-    `path`: where the object stands, for messages. Fields with a default may be missing.
+    `path`: the place of the object, for messages. Fields with a default may be missing.
     Raises `error` for the first field that is unknown, missing, or of another type or range.
     """
     try:
@@ -253,7 +253,7 @@ def decode(
 
 @dataclass(frozen=True, slots=True)
 class _Decoder:
-    """What is raised, and who reads records of a form of their own."""
+    """The error to raise, and the readers of records with their own form."""
 
     error: type[NeptuneError]
     readers: Readers = field(default_factory=dict)
@@ -276,7 +276,7 @@ class _Decoder:
             raise self.error(f"`{path}`: {wrong}" if path else str(wrong)) from wrong
 
     def value(self, hint: Any, value: Any, path: str) -> Any:
-        """Return a value as its hint wants it."""
+        """Return a value converted to its hint."""
         origin, inner = get_origin(hint), get_args(hint)
         if origin is Annotated:
             read = self.value(inner[0], value, path) if _is_shaped(value, inner[0]) else None
@@ -317,7 +317,7 @@ class _Decoder:
 
 
 def _is_shaped(value: object, hint: Any) -> bool:
-    """Return whether a value is at first glance what a hint wants."""
+    """Return whether a value has the outer shape of a hint."""
     base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     if is_dataclass(base) or get_origin(base) in (dict, Mapping):
         return isinstance(value, Mapping)
@@ -327,9 +327,9 @@ def _is_shaped(value: object, hint: Any) -> bool:
 
 
 def check_values(cls: type, values: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """Return the fields of a record to be made, numbers as floats where these are asked for.
+    """Return the checked fields of a record, with numbers as floats where the hints say so.
 
-    Raises `FileFormatError` for the first that is not of its type, or breaks its rule.
+    Raises `FileFormatError` for the first that has another type, or breaks its rule.
     """
     checked = dict(values)
     for each in _fields_of(cls):
@@ -347,7 +347,7 @@ def check_values(cls: type, values: Mapping[str, Any], path: str) -> dict[str, A
 
 
 def encode(value: Any) -> Any:
-    """Return what JSON can hold of a record: objects, lists and plain values."""
+    """Return a record in JSON's types: objects, lists and plain values."""
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: encode(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
@@ -359,12 +359,12 @@ def encode(value: Any) -> Any:
 
 
 def parse_json(text: str) -> Any:
-    """Return the value of a JSON text; raises `FileFormatError` where it is none."""
+    """Return the value of a JSON text; raises `FileFormatError` if it is malformed."""
     return _parsed(json.loads, text, "JSON")
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """Return the content of a TOML text; raises `FileFormatError` where it is none."""
+    """Return the content of a TOML text; raises `FileFormatError` if it is malformed."""
     content: dict[str, Any] = _parsed(tomllib.loads, text, "TOML")
     return content
 
@@ -383,9 +383,9 @@ def _parsed(loads: Callable[[str], Any], text: str, form: str) -> Any:
 
 
 def versioned(data: object, version: int, form: str | None = None) -> dict[str, Any]:
-    """Return the fields of a document of this version, and format if it has one, without these.
+    """Return the fields of a document without its version and format, after checking these.
 
-    Raises `FileFormatError` for another.
+    Raises `FileFormatError` for others.
     """
     if not isinstance(data, dict):
         raise FileFormatError(fault("", "an object", data))

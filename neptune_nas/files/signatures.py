@@ -1,4 +1,4 @@
-"""What a file is, by how it begins."""
+"""The kinds of files by their first bytes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,17 +13,17 @@ BEGINNINGS: Mapping[bytes, str] = {
     b"\x80\x02": "a pickle, as old releases of torch write",
     b"SQLite format 3": "an SQLite database",
 }
-LENGTH = 8  # bytes before the JSON of safetensors: how long that is, little-endian
-ENOUGH = 512  # bytes to tell by
+LENGTH = 8  # bytes before the JSON of safetensors, with its length, little-endian
+ENOUGH = 512  # bytes that identify a file
 
 
 def is_safetensors(start: bytes) -> bool:
-    """Whether a file that starts so is to be read as safetensors, whole or not."""
+    """Return whether a file with these first bytes is safetensors, complete or not."""
     return start[LENGTH : LENGTH + 1] == b"{" and start[LENGTH - 1] == 0
 
 
 def told_by(start: bytes) -> str:
-    r"""What a file that starts so is, in a few words.
+    r"""Return the kind of a file with these first bytes, in a few words.
 
     >>> told_by(b"GIF89a"), told_by(b""), told_by(b"hello"), told_by(b"\x00\xff")
     ('a GIF image', 'empty', 'a text file', 'a binary file of another kind')
@@ -38,7 +38,7 @@ def told_by(start: bytes) -> str:
 
 
 def is_model_file(path: Path) -> bool:
-    """Whether the file at `path` is to be read as safetensors: by its name, or its first bytes."""
+    """Return whether the file at `path` is safetensors by its name or its first bytes."""
     if path.suffix == ".safetensors":
         return True
     try:

@@ -1,4 +1,4 @@
-"""Safetensors with one text in their metadata; reading them executes nothing."""
+"""Safetensors files with one text in their metadata; reading them executes nothing."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +11,11 @@ from torch import Tensor
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files.signatures import ENOUGH, is_safetensors, told_by
 
-HEADER = "neptune-nas"  # the one entry of the metadata, so that equal contents are equal files
+HEADER = "neptune-nas"  # the only entry of the metadata, so that equal contents are equal files
 
 
 def packed(text: str, tensors: Mapping[str, Tensor]) -> bytes:
-    """The file's bytes; equal contents give equal bytes."""
+    """Return the bytes of a file; equal contents give equal bytes."""
     # Copies, since safetensors refuses tensors that share memory or lie channels last.
     own = {
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
@@ -25,9 +25,9 @@ def packed(text: str, tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def refuse_other_kinds(path: Path) -> None:
-    """Refuse a file that does not begin as safetensors do, saying what it is.
+    """Refuse a file that does not begin like safetensors, naming its kind.
 
-    Raises `OSError` where it cannot be opened, which the system says more clearly than `safe_open`.
+    Raises `OSError` if it cannot be opened, whose message is clearer than that of `safe_open`.
     """
     with path.open("rb") as file:
         start = file.read(ENOUGH)
@@ -39,9 +39,9 @@ def refuse_other_kinds(path: Path) -> None:
 
 
 def unpacked(path: Path) -> tuple[str, dict[str, Tensor]]:
-    """The text in the file at `path`, and its tensors, which lie in the file until they are copied.
+    """Return the text and the tensors in a file; tensors stay in the file until copied.
 
-    Raises `FileFormatError` for a file that is missing, no safetensors, or without our text.
+    Raises `FileFormatError` for a file that is missing, not safetensors, or without our text.
     """
     try:
         refuse_other_kinds(path)

@@ -57,7 +57,7 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class _ComparisonTable:
-    """Studies beside each other, a name and a text for each of `_HEADS`; or why they are not."""
+    """A comparison of studies, each a name and a text per column of `_HEADS`; or why not."""
 
     rows: tuple[tuple[str, tuple[str, ...]], ...] = ()
     error: str = ""
@@ -66,7 +66,7 @@ class _ComparisonTable:
 def answer_context(
     studies: Sequence[Study], commands: Sequence[str], order: Order
 ) -> dict[str, Any]:
-    """Return what `answer.html` shows; `commands` are the studies' folders, quoted for a shell."""
+    """Return the context of `answer.html`; `commands` are the studies' folders, shell-quoted."""
     return {
         "heads": [head.format(studies[0].settings.question.main.title) for head in _HEADS],
         "comparison": _comparison(studies) if len(studies) > 1 else None,
@@ -75,7 +75,7 @@ def answer_context(
 
 
 def _comparison(studies: Sequence[Study]) -> _ComparisonTable:
-    """Return the studies in numbers, beside each other."""
+    """Return the table that compares the studies in numbers."""
     try:
         found = compare_studies(studies, force=True)
     except StudyError as error:
@@ -85,7 +85,7 @@ def _comparison(studies: Sequence[Study]) -> _ComparisonTable:
 
 
 def _comparison_cells(found: StudyNumbers, own: Sequence[Metric]) -> tuple[str, ...]:
-    """Return one study of the comparison; `own`: its objectives beside accuracy and FLOPs."""
+    """Return the cells of one study; `own`: its objectives besides accuracy and FLOPs."""
     trial = found.first
     flops = trial.values.get(COST.name)
     spent = f" at {short(flops)} {COST.title}" if flops else ""
@@ -108,9 +108,9 @@ def _answer(study: Study, folder: str, order: Order) -> _Answer:
 
 
 def _cards(study: Study, folder: str, order: Order) -> tuple[_Card, ...]:
-    """Return a card for each pick; picks that fall on one trial share it.
+    """Return a card for each pick; picks of the same trial share one.
 
-    Where no trial's cost is known, that of the study's own ranking is the only one.
+    Where no trial has a known cost, only the pick of the study's own ranking is returned.
     """
     titles: dict[int, list[str]] = {}
     first: dict[int, Standing] = {}
@@ -126,7 +126,7 @@ def _cards(study: Study, folder: str, order: Order) -> tuple[_Card, ...]:
 
 
 def _picks(study: Study) -> dict[str, str]:
-    """Return the rankings whose first trial has a card, with its heading."""
+    """Return the rankings whose first trial gets a card, with the card's heading."""
     return {**_PICKS, study.settings.question.main.name: _MOST_ACCURATE}
 
 
@@ -138,7 +138,7 @@ def _floor(study: Study, order: Order) -> str:
 
 
 def _card(study: Study, standing: Standing, titles: list[str], folder: str, floor: str) -> _Card:
-    """Return one pick: its accuracy, costs, drawing, and the command that exports it."""
+    """Return the card of one pick: accuracy, costs, drawing and export command."""
     trial = standing.trial
     among = {_PICKS[EFFICIENCY]: f" {floor}"}
     drawing, error = _drawing(study, trial)
@@ -157,7 +157,7 @@ def _card(study: Study, standing: Standing, titles: list[str], folder: str, floo
 
 
 def _costs(study: Study, standing: Standing) -> dict[str, str]:
-    """Return a pick's costs, below the interval of its accuracy where one is known."""
+    """Return a pick's costs, after the interval of its accuracy where one is known."""
     trial, items = standing.trial, {}
     if standing.low is not None and standing.high is not None:
         interval = f"{100 * standing.low:.2f} to {100 * standing.high:.2f}%"

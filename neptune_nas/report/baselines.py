@@ -1,4 +1,4 @@
-"""The verdict on a search against its baselines: was it ahead by more than chance?"""
+"""The verdict on a search against its baselines: whether it leads by more than chance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ _RESAMPLES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """By how much hypervolume (0..1) a search is ahead of a baseline, with its 95% interval.
+    """The lead of a search over a baseline in hypervolume (0..1), with its 95% interval.
 
-    `trials`: how many of each were compared, the first that began. `seeds`: whether seeds were
-    repeated, so that these were resampled too, and not trials alone. `unfinished`: how far a study
-    is that has not all its trials, in words; empty for a finished one.
+    `trials`: how many trials of each were compared, the earliest first. `seeds`: whether seeds were
+    repeated, so that seeds were resampled as well as trials. `unfinished`: the progress of an
+    unfinished study in words; empty for a finished one.
     """
 
     name: str
@@ -53,14 +53,14 @@ class Verdict:
 
 
 def baseline_verdicts(study: Study) -> tuple[Verdict, ...]:
-    """Return whether the search beat each of its baselines."""
+    """Return the verdict on the search against each of its baselines."""
     return tuple(_verdict(study, name, trials) for name, trials in study.baselines.items())
 
 
 def _verdict(study: Study, name: str, trials: Sequence[Trial]) -> Verdict:
-    """Compare the study with one baseline at equal budget: as many trials of each, as searched.
+    """Compare the study with one baseline at equal budget: the same number of trials of each.
 
-    Scores that confirmed the study's best do not count: the baseline's best have none.
+    Scores that confirmed the study's best do not count, as the baseline's best have none.
     """
     last, count = study.settings.question.rungs[-1], min(len(study.trials), len(trials))
     first = {trial.number for trial in study.trials[:count]}
@@ -75,7 +75,7 @@ def _verdict(study: Study, name: str, trials: Sequence[Trial]) -> Verdict:
 
 
 def _unfinished(study: Study) -> str:
-    """Return how far a study is that has not all its trials, in words; empty for a finished one."""
+    """Return the progress of an unfinished study in words; empty for a finished one."""
     if is_complete(study):
         return ""
     ended = sum(trial.state is not State.RUNNING for trial in study.trials)
@@ -83,9 +83,9 @@ def _unfinished(study: Study) -> str:
 
 
 def _resampled(study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Floats:
-    """Return the hypervolumes of trials drawn with replacement, the seeds of each drawn so too.
+    """Return the hypervolumes of bootstrap samples of the trials and of each trial's seeds.
 
-    The trials hold the luck of the search, the seeds that of training.
+    Trials carry the chance of the search, seeds that of training.
     """
     points, corner = unit_box(study.settings, trials)
     cloud = np.array(points, dtype=np.float64).reshape(-1, len(corner))
@@ -101,7 +101,7 @@ def _resampled(study: Study, trials: Sequence[Trial], rng: np.random.Generator) 
 
 
 def _moves(trial: Trial, name: str, rng: np.random.Generator) -> Floats:
-    """Return by how much a trial's mean over seeds moves when they are drawn with replacement."""
+    """Return the shifts of a trial's mean score when its seeds are drawn with replacement."""
     scores = trial.scores_at(trial.score.fidelity) if trial.score else ()
     values = np.array([score.values[name] for score in scores], dtype=np.float64)
     draws = rng.integers(len(values), size=(_RESAMPLES, len(values)))

@@ -18,12 +18,12 @@ from neptune_nas.study.trial import State
 from neptune_nas.text import counted
 
 MARKS = {True: ("yes", "✓", "holds"), False: ("no", "✗", "does not hold"), None: ("", "?", "open")}
-"""Of a claim by whether it holds: its kind on the page, its mark, and the mark in words."""
+"""Kind on the page, mark, and mark in words of a claim, by whether it holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One claim: whether it holds (None: nobody looked), and what shows it."""
+    """One claim: whether it holds (None: not checked), and the evidence."""
 
     claim: str
     holds: bool | None
@@ -46,7 +46,7 @@ def checklist(study: Study) -> tuple[Check, ...]:
 
 
 def _data_checks(study: Study) -> tuple[Check, ...]:
-    """Check that the splits can be made again, and that the test split is unused."""
+    """Check that the splits can be reproduced, and that the test split is unused."""
     facts, question = study.settings.facts, study.settings.question
     train, validation, test = facts.images
     split = f"{train:,} train, {validation:,} validation, {test:,} test images of {question.data}"
@@ -70,7 +70,7 @@ def _data_checks(study: Study) -> tuple[Check, ...]:
 
 
 def _test_check(question: Question) -> Check:
-    """Check whether the test split had a say in what is recommended."""
+    """Check whether the test split influenced what is recommended."""
     claim = "No score was measured on the test split"
     if not question.trains:
         return Check(claim, None, f"scores are those of {question.evaluator}: ask whoever wrote it")
@@ -115,7 +115,7 @@ def _budget_checks(study: Study) -> tuple[Check, ...]:
 
 
 def _seeds_check(study: Study) -> Check:
-    """Check the noise between seeds where it matters most, and which trials it ties."""
+    """Check that the noise between seeds is known, and which trials it ties with the best."""
     spread = noise(study.ranked)
     claim = "The noise between seeds is known"
     if spread is None:
@@ -134,7 +134,7 @@ def _seeds_check(study: Study) -> Check:
 
 
 def luck_check(study: Study) -> Check:
-    """Check whether the front was measured again: the best of many scores is a lucky one."""
+    """Check whether the front was measured again: the best of many scores is partly luck."""
     front = study.pareto()
     again = sum(len(seed_scores(trial)) > 1 for trial in front)
     missing = "" if again == len(front) else ": 'neptune-nas confirm' scores the others again"
@@ -146,7 +146,7 @@ def luck_check(study: Study) -> Check:
 
 
 def _given_checks(study: Study) -> tuple[Check, ...]:
-    """Check what of the trials was given to the search, where any was."""
+    """Check which trials were given to the search rather than sampled, if any."""
     given = [trial for trial in study.trials if trial.given]
     if not given:
         return ()
@@ -222,7 +222,7 @@ def _record_checks(study: Study) -> tuple[Check, ...]:
 
 
 def _hardware(settings: Settings) -> str:
-    """Return what networks were trained on, in which precision and layout, and timed how."""
+    """Return the hardware, precision and layout of training, and how networks were timed."""
     facts = settings.facts
     trained = f"; trained in {facts.numerics}" if facts.numerics else ""
     return f"{facts.device}: {facts.hardware}{trained}{_timing(settings)}"
@@ -237,7 +237,7 @@ def _timing(settings: Settings) -> str:
 
 
 def _space_check(study: Study) -> Check:
-    """Check whether others can have the space: it is a shipped one, as it is shipped."""
+    """Check whether others have access to the space: a shipped one, unmodified."""
     facts, where = study.settings.facts, study.settings.question.space
     shipped = where in list_spaces() and find_space(where).fingerprint == facts.space_fingerprint
     evidence = (

@@ -1,4 +1,4 @@
-"""Several studies beside each other, where their scores mean the same."""
+"""The comparison of several studies whose scores have the same meaning."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from neptune_nas.study.trial import Trial
 
 @dataclass(frozen=True, slots=True)
 class StudyNumbers:
-    """One of several studies: `first` in its ranking, `hypervolume` over their common reference."""
+    """One study of several: `first` in its ranking, `hypervolume` over a common reference point."""
 
     name: str
     sampler: str
@@ -26,7 +26,7 @@ class StudyNumbers:
 
 
 def check_comparable(studies: Sequence[Study], force: bool = False) -> tuple[str, ...]:
-    """Return what makes the scores of the studies incomparable, a sentence each.
+    """Return the reasons why the studies' scores are not comparable, a sentence each.
 
     Raises `StudyError` for the first such difference unless `force`, and always for different
     objectives, which have no common front.
@@ -51,7 +51,7 @@ def check_comparable(studies: Sequence[Study], force: bool = False) -> tuple[str
 
 
 def _differences(a: Study, b: Study) -> list[str]:
-    """Return what of data, recipe and budget differs between two studies."""
+    """Return the differences in data, recipe and budget between two studies."""
     ours, theirs = a.settings.question, b.settings.question
     data = a.settings.facts.data_fingerprint, b.settings.facts.data_fingerprint
     found = []
@@ -79,7 +79,7 @@ def _differences(a: Study, b: Study) -> list[str]:
 
 
 def compare_studies(studies: Sequence[Study], force: bool = False) -> tuple[StudyNumbers, ...]:
-    """Return each study in numbers.
+    """Return the numbers that compare the studies.
 
     Raises as `check_comparable` does, and where nothing is scored.
     """
@@ -88,7 +88,7 @@ def compare_studies(studies: Sequence[Study], force: bool = False) -> tuple[Stud
 
 
 def _numbers(study: Study) -> StudyNumbers:
-    """Return one study in numbers."""
+    """Return the numbers of one study."""
     return StudyNumbers(
         name=study.settings.name,
         sampler=study.settings.question.sampler,
@@ -103,7 +103,7 @@ def _numbers(study: Study) -> StudyNumbers:
 
 
 def with_common_reference(studies: Sequence[Study]) -> tuple[Study, ...]:
-    """Return the studies with the worst corner of all as their reference point."""
+    """Return the studies with the worst corner of all of them as reference point."""
     aims = studies[0].settings.question.aims
     corners = zip(*(study.settings.facts.reference for study in studies), strict=True)
     pairs = zip(aims, corners, strict=True)

@@ -1,4 +1,4 @@
-"""The frame of every page: one HTML file that works offline, its data and plotly.js inside."""
+"""The frame of every page: one HTML file that works offline, with data and plotly.js inlined."""
 
 import base64
 import gzip
@@ -18,9 +18,9 @@ def document(
 ) -> str:
     """Return the text of an HTML file that loads nothing.
 
-    `name`: of the template of its body, and of the script that follows the shell that all pages
-    have. `sections`: what the bar at the top calls the elements of the body, by their ids. `data`:
-    JSON, for the script. `context`: what the template shows; all of it is escaped.
+    `name`: name of the body's template and of the script that runs after the shared one.
+    `sections`: titles in the navigation bar, by the ids of the body's elements. `data`: JSON for
+    the script. `context`: the values of the template; all of them are escaped.
     """
     scripts = [_web("shell.js"), _web(f"{name}.js")]
     frame = {
@@ -36,7 +36,7 @@ def document(
 
 
 def fill(name: str, context: Mapping[str, Any]) -> Markup:
-    """Return the template of this name with the context in it, every text of which is escaped."""
+    """Return the named template filled with the context, all of whose text is escaped."""
     return Markup(_environment().get_template(name).render(context))
 
 
@@ -59,19 +59,19 @@ def _web(name: str) -> str:
 
 @cache
 def _packed_plotly() -> str:
-    """Return plotly.js, gzipped and in base64: two fifths of its size."""
+    """Return plotly.js gzipped and in base64, at two fifths of its size."""
     return _packed(get_plotlyjs())
 
 
 def _packed(text: str) -> str:
-    """Return a text gzipped and in base64: small, and nothing in it that HTML would act on."""
+    """Return a text gzipped and in base64: small, and without characters special to HTML."""
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """Return a content security policy: no network, and no scripts but these.
+    """Return a content security policy that allows these scripts only, and no network.
 
-    plotly's WebGL compiles its drawing code, which is why `unsafe-eval` is among them.
+    plotly's WebGL compiles its drawing code, which needs `unsafe-eval`.
     """
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     return (
@@ -81,5 +81,5 @@ def _policy(scripts: Sequence[str]) -> str:
 
 
 def _digest(script: str) -> str:
-    """Return the SHA-256 of a script as policies write it."""
+    """Return the SHA-256 of a script in the notation of policies."""
     return base64.b64encode(sha256(script.encode()).digest()).decode()

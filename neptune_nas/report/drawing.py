@@ -1,6 +1,6 @@
-"""An architecture as the rows of a drawing, from the image to the classes, and in the terminal.
+"""The rows of an architecture's drawing, from image to classes, and its terminal form.
 
-The parts of a network that a user's own record builds are not known: its fields are drawn instead.
+The parts of a network built by a user's own record are not known; its fields are drawn instead.
 """
 
 from collections.abc import Iterable, Iterator
@@ -35,9 +35,9 @@ _BAR = 12  # characters
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One part of a network, and the map `(C, H, W)` that it puts out; or a field of a whole one.
+    """One part of a network with its output shape `(C, H, W)`; or a field of an opaque network.
 
-    `reads`: how many rows up each of its inputs lies (1: the row before). `shortcut`: whether its
+    `reads`: distance in rows to each of its inputs (1: the row before). `shortcut`: whether its
     input is also added to its output.
     """
 
@@ -52,7 +52,7 @@ class Row:
 def rows(
     architecture: Architecture | Network, model: CostModel, counted: bool = True
 ) -> tuple[Row, ...]:
-    """Return the rows of a drawing, the image first; `counted`, with their costs.
+    """Return the rows of a drawing, the image first; with costs if `counted`.
 
     Raises `ArchitectureError` if the model's images are too small for the architecture.
     """
@@ -65,7 +65,7 @@ def rows(
 
 @cache
 def model_for(input_shape: _Shape, classes: int) -> CostModel:
-    """Return the costs of parts on such images, remembered from one report to the next."""
+    """Return the cost model for images of this shape, cached across reports."""
     return CostModel(input_shape, classes)
 
 
@@ -91,19 +91,19 @@ def _row_of(part: Part, cost: Cost, architecture: Any) -> Row:
 
 
 def _field_rows(part: Part) -> Iterator[Row]:
-    """Yield a row for each field of a network that is drawn whole; they cost nothing."""
+    """Yield a row without cost for each field of an opaque network."""
     if isinstance(part.what, Whole):
         for name, value in decisions(part.what.architecture).items():
             yield Row("field", f"{name} {value}", (part.outputs, 1, 1), _NOTHING, reads=())
 
 
 def has_share(row: Row) -> bool:
-    """Return whether a row is one part among others, whose shares of the cost differ."""
+    """Return whether a row is one of several parts, and so has a share of the cost."""
     return row.kind not in ("image", "network", "field")
 
 
 def _substage_row(place: Place, stage: Stage, index: int, part: Part, cost: Cost) -> Row:
-    """Return the row of a SubStage, which reads rows of its own stage only."""
+    """Return the row of a SubStage, whose inputs all lie in its own stage."""
     reads = tuple(index + 1 - source for source in resolve_connections(stage)[index])
     shortcut = stage.connections == "residual"
     return Row("substage", title(place.substage), part.shape, cost, reads, shortcut)
@@ -124,20 +124,20 @@ def _entry_label(entry: Entry) -> str:
 
 
 def shares(found: tuple[Row, ...]) -> tuple[int, ...]:
-    """Return the percent of all MACs that each row takes, rounded."""
+    """Return the share of all MACs of each row, in rounded percent."""
     total = sum(row.cost.macs for row in found) or 1
     return tuple(int(100 * row.cost.macs / total + 0.5) for row in found)
 
 
 def shape_text(shape: Iterable[object]) -> str:
-    """Return channels, height and width as a drawing shows them."""
+    """Return the text of a shape: channels, height and width."""
     return f" {_TIMES} ".join(map(str, shape))
 
 
 def draw_text(architecture: Architecture | Network, model: CostModel) -> Table:
-    """Return the drawing of an architecture as a rich table, one line a part.
+    """Return the drawing of an architecture as a rich table, one line per part.
 
-    A network whose parts are not known has a line a field of its record.
+    A network whose parts are not known has one line per field of its record.
     Raises `ArchitectureError` if the model's images are too small for the architecture.
     """
     found = rows(architecture, model)
@@ -173,7 +173,7 @@ def _cells(row: Row, percent: int, stage: int) -> tuple[Text, ...]:
 
 
 def _reads_text(row: Row) -> str:
-    """Return which rows a SubStage reads: how many up, and whether a shortcut goes around it."""
+    """Return the inputs of a SubStage as distances in rows, and whether it has a shortcut."""
     if row.kind != "substage":
         return ""
     above = "" if row.reads == (1,) else " ".join(f"-{up}" for up in sorted(row.reads))

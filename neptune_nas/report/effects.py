@@ -1,8 +1,8 @@
 """The effects of decisions: how much each decision of the space moved score and cost.
 
 Importance is the permutation importance (Breiman 2001, doi 10.1023/A:1010933404324) of a random
-forest on the picks, on trials held out from it. Accuracy is taken at the lowest rung, which every
-trial was scored at: higher rungs hold only those that were promoted.
+forest on the picks, on held-out trials. Accuracy is taken at the lowest rung, where every trial
+was scored: higher rungs hold promoted trials only.
 """
 
 from collections import Counter
@@ -42,7 +42,7 @@ class Importance:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """The importances that the forests found, from this many `trials`.
+    """The importances according to forests fitted on this many `trials`.
 
     `r2_score`, `r2_cost`: the share of variance that they explain on held-out trials.
     """
@@ -55,7 +55,7 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The trials with one option of a decision, against all in which it was taken.
+    """The trials with one option of a decision, against all trials that took the decision.
 
     `score`: difference of means, 0..1, `error` its standard error. `cost`: ratio of geometric
     means.
@@ -108,7 +108,7 @@ def measure_effects(study: Study, seed: int = 0) -> Effects | None:
 
 
 def require_effects(studies: Sequence[Study]) -> Effects:
-    """Return the effects in the one study that there is.
+    """Return the effects of decisions in a single study.
 
     Raises `OptionError` for several, and `StudyError` where it has too few trials.
     """
@@ -127,7 +127,7 @@ def require_effects(studies: Sequence[Study]) -> Effects:
 
 
 def _encode(trials: list[Trial]) -> tuple[list[str], Floats]:
-    """Return the paths of all decisions, and a number for each in each trial; -1 if not taken."""
+    """Return the paths of all decisions, and their codes per trial; -1 if not taken."""
     paths = list(dict.fromkeys(path for trial in trials for path in trial.picks))
     codes = {path: _codes_of([t.picks[path] for t in trials if path in t.picks]) for path in paths}
     rows = [
@@ -138,7 +138,7 @@ def _encode(trials: list[Trial]) -> tuple[list[str], Floats]:
 
 
 def _codes_of(values: list[_Pick]) -> dict[_Pick, float]:
-    """Return numbers for the options of a decision, in their order if they have one."""
+    """Return a number for each option of a decision, in their order if they have one."""
     return {value: float(i) for i, value in enumerate(sorted({*values}, key=_order))}
 
 
@@ -149,7 +149,7 @@ def _order(value: _Pick) -> tuple[bool, float, str]:
 
 
 def _importance_drops(features: Floats, target: Floats, seed: int) -> tuple[Floats, float]:
-    """Return by how much R^2 on held-out rows drops if each column is shuffled, and that R^2."""
+    """Return the drop of R^2 on held-out rows if each column is shuffled, and that R^2."""
     shuffled = np.random.default_rng(seed).permutation(len(target))
     held, used = np.split(shuffled, [len(target) // 3])
     if np.ptp(target[used]) == 0 or np.ptp(target[held]) == 0:
@@ -164,7 +164,7 @@ def _importance_drops(features: Floats, target: Floats, seed: int) -> tuple[Floa
 
 
 def effects_of(study: Study, path: str) -> list[Effect]:
-    """Return the effect of each of the most frequent options of a decision, in their order."""
+    """Return the effects of the most frequent options of a decision, in their order."""
     axis = cost_axis(study.settings.question)
     trials = [trial for trial in _usable_trials(study) if path in trial.picks]
     options = [option for option, _ in Counter(t.picks[path] for t in trials).most_common()]

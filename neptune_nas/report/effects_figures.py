@@ -1,4 +1,4 @@
-"""The figures of what mattered: how important each decision is, and what each option does."""
+"""The figures of effects: the importance of each decision, and the effect of each option."""
 
 from html import escape
 from typing import Any

@@ -1,4 +1,4 @@
-"""The figures of a report by their names, and a figure as a file of its own."""
+"""The figures of a report by name, and their export as files."""
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -19,7 +19,7 @@ _HAS_KALEIDO = find_spec("kaleido") is not None
 
 
 def draw(name: str, studies: Sequence[Study]) -> go.Figure:
-    """Return the figure of this name.
+    """Return the figure with this name.
 
     Raises `OptionError` for an unknown one, and `StudyError` for studies that have too little.
     """
@@ -29,7 +29,7 @@ def draw(name: str, studies: Sequence[Study]) -> go.Figure:
 
 
 def image(fig: go.Figure, path: Path, kaleido: bool = _HAS_KALEIDO) -> bytes:
-    """Return the figure in the format that the name of `path` ends in; nothing is written.
+    """Return the figure in the format of `path`'s ending, without writing it.
 
     A page (`.html`) needs nothing else; a picture needs kaleido. Raises `OptionError` for an
     ending that is no format, and `NeptuneError` without kaleido or its browser.
@@ -57,7 +57,7 @@ def image(fig: go.Figure, path: Path, kaleido: bool = _HAS_KALEIDO) -> bytes:
 
 
 def _hint(form: str) -> str:
-    """Return what to say about an unknown format."""
+    """Return the remedy for an unknown format."""
     return f"but got '{form}': {one_of(_FORMATS, form)}" if form else "but its name has no ending."
 
 

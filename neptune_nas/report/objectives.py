@@ -1,4 +1,4 @@
-"""What a study aims at, as tables show it beside the columns that they always have."""
+"""The columns of a study's objectives, besides those that every table has."""
 
 from collections.abc import Collection
 
@@ -11,10 +11,10 @@ SHOWN = (CLASSIFICATION[0], COST, PARAMS)  # in every table of a ranking
 
 
 def others(question: Question, shown: Collection[Metric]) -> tuple[Metric, ...]:
-    """Return the objectives of a question that are not among those `shown` anyway."""
+    """Return the objectives of a question that are not among those `shown`."""
     return tuple(aim for aim in question.aims if aim not in shown and aim != question.main)
 
 
 def value_text(metric: Metric, trial: Trial) -> str:
-    """Return what a trial has of a metric, in a few digits; a dash where it is not known."""
+    """Return a trial's value of a metric in a few digits; a dash where it is not known."""
     return metric.text(value_of(metric, trial))

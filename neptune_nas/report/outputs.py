@@ -1,4 +1,4 @@
-"""The small results of a study: tables, why trials failed, the report, the best architecture."""
+"""The output files of a study: tables, reasons of failures, report, best architecture."""
 
 from neptune_nas.files.atomic import write_file
 from neptune_nas.models.architecture_file import save
@@ -11,7 +11,7 @@ from neptune_nas.text import plural, redact
 
 
 def write_outputs(study: Study, report: str | None = None) -> None:
-    """Write what a study's folder holds beside its database.
+    """Write the files of a study's folder besides its database.
 
     That is `trials.csv`; `failures.txt` where a trial failed; and, once a trial can be ranked,
     `pareto.csv`, `best.json` (the first of the ranking) and `report.html`, unless another `report`
@@ -28,7 +28,7 @@ def write_outputs(study: Study, report: str | None = None) -> None:
 
 
 def failures_text(study: Study) -> str:
-    """Return why trials failed, each reason once, with its trials and its first traceback.
+    """Return the reasons why trials failed, each with its trials and its first traceback.
 
     The reasons stand in the order in which they first occurred; empty where no trial failed.
     """
@@ -40,7 +40,7 @@ def failures_text(study: Study) -> str:
 
 
 def _paragraph(reason: str, trials: list[Trial]) -> str:
-    """Return a reason with its trials, and the first traceback of theirs, if one was kept."""
+    """Return a reason with its trials, and their first traceback if one was kept."""
     numbers = ", ".join(str(trial.number) for trial in trials)
     trace = next((trial.trace for trial in trials if trial.trace), "")
     return f"{plural(len(trials), 'trial')} {numbers}: {reason}\n{trace}"

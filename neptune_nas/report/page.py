@@ -50,7 +50,7 @@ def render(
     rank_by: str | None = None,
     force: bool = False,
 ) -> str:
-    """Return the report of one study, or of several over each other, as the text of an HTML file.
+    """Return the report of one study, or of several overlaid, as the text of an HTML file.
 
     Raises `OptionError` for an unknown ranking, and `StudyError` if the studies' scores do not
     compare, unless `force`: then the page says so.
@@ -83,7 +83,7 @@ def _is_neptune(studies: Sequence[Study]) -> bool:
 
 
 def _study_notes(studies: Sequence[Study], order: Order, found: Effects | None) -> dict[str, Any]:
-    """Return what the page says in sentences."""
+    """Return the sentences of the page, by name."""
     first, several = studies[0], len(studies) > 1
     return {
         "summaries": [summary(study, several) for study in studies],
@@ -112,7 +112,7 @@ def _check_items(study: Study) -> list[dict[str, str]]:
 
 
 def _page_figures(studies: Sequence[Study], found: Effects | None) -> dict[str, go.Figure]:
-    """Return the page's figures by the names that its elements carry."""
+    """Return the page's figures by the ids of their elements."""
     figures = {name: FIGURES[name](studies) for name in _ABOUT_ALL}
     figures["pareto"] = pareto_figure(studies, text=False)
     if found:

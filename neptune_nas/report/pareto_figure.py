@@ -1,4 +1,4 @@
-"""The figure of the front: accuracy over cost, with all that a search is set against."""
+"""The figure of the front: accuracy over cost, with baselines and references."""
 
 from collections.abc import Sequence
 from html import escape
@@ -26,9 +26,9 @@ _MARKS = ("triangle-up", "square", "cross", "star")
 
 
 def pareto_figure(studies: Sequence[Study], text: bool = True) -> go.Figure:
-    """Draw accuracy over cost, the front drawn through; with one study, the rungs apart.
+    """Draw accuracy over cost, with a line through the front; a single study by rung.
 
-    Without `text`, the hover holds no architectures: the page adds them from its own data.
+    Without `text`, the hover text has no architectures; the page adds them from its own data.
     """
     settings = studies[0].settings
     axis = cost_axis(settings.question)
@@ -87,7 +87,7 @@ def _fit_costs(fig: go.Figure) -> None:
 
 
 def _focus(fig: go.Figure) -> None:
-    """Begin with the accuracies from the 5th percentile up, and say how many lie below."""
+    """Limit the first view to accuracies above the 5th percentile, and count those below."""
     found = np.array([value for trace in fig.data for value in trace.y], dtype=np.float64)
     if not len(found):
         return
@@ -113,7 +113,7 @@ _Layer = tuple[str, list[Trial], dict[str, Any]]
 
 
 def _rung_layers(study: Study) -> list[_Layer]:
-    """Return the trials by the highest rung they were scored at, the last in the accent."""
+    """Return a layer of trials for each highest rung, the last rung in the accent colour."""
     rungs = [rung for rung in study.settings.question.rungs if rung]  # a proxy is no accuracy
     layers: list[_Layer] = []
     for i, rung in enumerate(rungs):
@@ -137,7 +137,7 @@ def _single_layer(study: Study, color: str) -> _Layer:
 def _points(
     trials: Sequence[Trial], places: dict[int, int], axis: Metric, text: bool
 ) -> dict[str, Any]:
-    """Return trials as points; `customdata` is their place among the trials of all studies."""
+    """Return trials as points; `customdata` is their index among the trials of all studies."""
     return {
         "x": np.array([value_of(axis, trial) for trial in trials]),
         "y": np.array([main_score(trial) for trial in trials]),
@@ -151,13 +151,13 @@ def _points(
 
 
 def _hover_text(trial: Trial) -> str:
-    """Return a trial's number and its architecture, a stage a line."""
+    """Return a trial's number and its architecture, one line per stage."""
     stages = escape(describe(trial.architecture)).replace(" | ", "<br>")
     return f"trial {trial.number}</b><br>{stages}<b>"
 
 
 def _front_line(name: str, color: str, stair: dict[str, Any]) -> dict[str, Any]:
-    """Return the front: what accuracy each cost can buy, as a stair."""
+    """Return the front as a step line: the best accuracy at each cost."""
     return {
         **stair,
         "name": name,
@@ -204,7 +204,7 @@ def _baselines(study: Study, axis: Metric) -> list[dict[str, Any]]:
 
 
 def _random_mean(study: Study, axis: Metric) -> list[dict[str, Any]]:
-    """Return the mean of the random baseline: what an architecture scores unsearched."""
+    """Return the mean of the random baseline: the score to expect without a search."""
     found = mean_random(study)
     if found is None:
         return []

@@ -1,4 +1,4 @@
-"""The data of the page's script: every trial in columns, its drawing, and the figures."""
+"""The data of the page's script: columns of all trials, their drawings, and the figures."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _MOST_PARTS = 2_000  # a few milliseconds each to count
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The order of the ranking: by what, above which accuracy (None: 5 points below the best)."""
+    """The ranking: its formula, and the least accuracy (None: 5 points below the best)."""
 
     by: str
     min_accuracy: float | None = None
@@ -35,7 +35,7 @@ class Order:
 def payload(
     studies: Sequence[Study], commands: Sequence[str], order: Order, figures: dict[str, go.Figure]
 ) -> str:
-    """Return the data as JSON; `commands` are the studies' folders, quoted for a shell."""
+    """Return the data as JSON; `commands` are the studies' folders, shell-quoted."""
     columns = pd.concat(
         [_trial_columns(study, i, order) for i, study in enumerate(studies)], ignore_index=True
     )
@@ -56,10 +56,10 @@ def payload(
 
 
 def _metrics_of(question: Question) -> list[dict[str, Any]]:
-    """Return the metrics of a study as the page's script shows them, the main one first.
+    """Return the metrics of a study in the form of the page's script, the main one first.
 
-    `column`: the metric's in the table of trials. `always`: whether it is shown though it is no
-    objective.
+    `column`: the metric's column in the table of trials. `always`: whether it is shown even if it
+    is no objective.
     """
     return [
         {
@@ -75,7 +75,7 @@ def _metrics_of(question: Question) -> list[dict[str, Any]]:
 
 
 def _json_values(column: "pd.Series[Any]") -> list[Any]:
-    """Return a column's values as JSON has them; None for what is missing or not finite."""
+    """Return a column's values for JSON; None for what is missing or not finite."""
     values = column.astype(object).where(column.notna(), None).tolist()
     return [None if isinstance(v, float) and abs(v) == float("inf") else v for v in values]
 
@@ -97,7 +97,7 @@ def _trial_columns(study: Study, place: int, order: Order) -> pd.DataFrame:
 
 
 def best_scores(study: Study, trial: Trial) -> list[tuple[str, float]]:
-    """Return the fidelities of the trial's good scores, with the mean main score of its seeds."""
+    """Return the fidelities of a trial's good scores, with the mean main score over seeds."""
     reached = dict.fromkeys(s.fidelity for s in trial.scores if s.ok and s.proxy is None)
     means = ((fidelity, mean_score(trial.scores_at(fidelity))) for fidelity in reached)
     budget = study.settings.question.budget
@@ -105,15 +105,15 @@ def best_scores(study: Study, trial: Trial) -> list[tuple[str, float]]:
 
 
 def model_of(study: Study) -> CostModel:
-    """Return the costs of parts on a study's images."""
+    """Return the cost model for a study's images."""
     return model_for(study.settings.facts.input_shape, study.settings.facts.classes)
 
 
 def drawings(study: Study, model: CostModel, most_parts: int = _MOST_PARTS) -> list[str | None]:
     """Return each trial's drawing; None where the network cannot be built.
 
-    Parts are counted until the model knows `most_parts`: from then on, networks with a new part
-    are drawn without shares, so that the time is bounded in spaces without end.
+    Parts are counted until the model knows `most_parts` of them; from then on, networks with a new
+    part are drawn without shares, which bounds the time in very large spaces.
     """
     drawn = {t.number: _drawing(t, model, most_parts) for t in _by_interest(study)}
     return [drawn[trial.number] for trial in study.trials]
@@ -127,7 +127,7 @@ def _by_interest(study: Study) -> list[Trial]:
 
 
 def _drawing(trial: Trial, model: CostModel, most_parts: int) -> str | None:
-    """Return one trial's drawing, as of `drawings`."""
+    """Return one trial's drawing; None where the network cannot be built."""
     try:
         parts = model.parts(trial.architecture)
         room = len(model.known) < most_parts

@@ -1,4 +1,4 @@
-"""The course of a search: hypervolume so far, who worked when, who survived which rung."""
+"""The progress of a search: hypervolume so far, workers' spans, survivors of each rung."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,7 +14,7 @@ _TIMELINE_STEPS = 1_000  # gaps below this fraction of the whole time are not dr
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """After `trials` trials and `seconds` of evaluation, summed over workers."""
+    """The hypervolume after `trials` trials and `seconds` of evaluation, summed over workers."""
 
     trials: int
     seconds: float
@@ -23,7 +23,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A worker's time without pause at one rung, in seconds since the first evaluation."""
+    """A worker's uninterrupted time at one rung, in seconds since the first evaluation."""
 
     worker: int
     fidelity: int
@@ -32,7 +32,7 @@ class Span:
 
 
 def progress(study: Study) -> tuple[Step, ...]:
-    """Return the hypervolume after each trial, as they ended, by the search's own scores."""
+    """Return the hypervolume after each trial in order of ending, by the search's own scores."""
     ranked = {trial.number for trial in study.ranked}
     front: Front = []
     seconds, volume = 0.0, 0.0
@@ -59,17 +59,17 @@ def corners(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 
 def first_rung(study: Study) -> int:
-    """Return the lowest rung that trains, which is not a proxy."""
+    """Return the lowest rung that trains, that is, is not a proxy."""
     return next(rung for rung in study.settings.question.rungs if rung)
 
 
 def _end_of(trial: Trial) -> tuple[float, int]:
-    """Return when the trial's last evaluation ended (Unix time), then its number."""
+    """Return the end of the trial's last evaluation (Unix time) and its number, to sort by."""
     return max((s.started + s.seconds for s in trial.scores), default=0.0), trial.number
 
 
 def spans(study: Study) -> tuple[Span, ...]:
-    """Return who worked when, evaluations that follow each other at once drawn as one."""
+    """Return the spans of all workers, with evaluations that follow at once merged."""
     scores = [s for trial in study.trials for s in trial.scores if s.started and s.seconds]
     if not scores:
         return ()
@@ -83,17 +83,17 @@ def spans(study: Study) -> tuple[Span, ...]:
 
 
 def _lane_of(score: Score) -> tuple[int, int]:
-    """Return where an evaluation is drawn: its worker and its rung."""
+    """Return the lane of an evaluation in the timeline: its worker and rung."""
     return score.worker, score.fidelity
 
 
 def _lane(score: Score) -> tuple[int, int, float]:
-    """Return the order within the timeline."""
+    """Return the sort key of an evaluation in the timeline."""
     return score.worker, score.fidelity, score.started
 
 
 def _merge(scores: list[Score], origin: float, least: float) -> list[Span]:
-    """Return the spans of one lane's evaluations, gaps shorter than `least` seconds closed."""
+    """Return the spans of one lane's evaluations, closing gaps below `least` seconds."""
     result: list[Span] = []
     for score in scores:
         start = score.started - origin
@@ -106,7 +106,7 @@ def _merge(scores: list[Score], origin: float, least: float) -> list[Span]:
 
 
 def survival(study: Study) -> tuple[tuple[str, int], ...]:
-    """Return how many trials began, were scored at each rung, and stand on the front."""
+    """Return the numbers of trials that began, were scored at each rung, and are on the front."""
     question = study.settings.question
     highest = [trial.score.fidelity if trial.score else 0 for trial in study.trials]
     return (

@@ -1,4 +1,4 @@
-"""The figures of how a search went: hypervolume so far, who worked when, who survived."""
+"""The figures of a search's progress: hypervolume, timeline of workers, survivors."""
 
 from collections.abc import Sequence
 from html import escape
@@ -30,7 +30,7 @@ def hypervolume_figure(studies: Sequence[Study], over: str = "trials") -> go.Fig
 
 
 def timeline_figure(studies: Sequence[Study]) -> go.Figure:
-    """Draw which worker evaluated at which rung, and when none did."""
+    """Draw the timeline: which worker evaluated at which rung, and when."""
     fig = figure("seconds since the search began", "worker")
     lanes: dict[str, None] = {}
     for k, study in enumerate(studies):
@@ -49,7 +49,7 @@ def timeline_figure(studies: Sequence[Study]) -> go.Figure:
 
 
 def _rung_bars(bars: Sequence[Span], prefix: str) -> dict[str, Any]:
-    """Return spans as lines, each along the lane of its worker."""
+    """Return spans as lines in the lanes of their workers."""
     return {
         "x": [x for span in bars for x in (span.start, span.end, None)],
         "y": [y for span in bars for y in (*[f"{prefix}{span.worker}"] * 2, None)],

@@ -1,4 +1,4 @@
-"""The comparison of a search with hand-designed networks, trained as its trials were."""
+"""The comparison of a search with hand-designed networks trained like its trials."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ _NONE = "none"
 
 @dataclass(frozen=True, slots=True)
 class ReferenceComparison:
-    """A hand-designed network and what the search found against it, if it found anything.
+    """A hand-designed network and the searched trials to compare it with, if any.
 
-    `better`: the most accurate ranked trial at no more FLOPs, be it any better or not. `cheaper`:
-    the ranked trial of the least FLOPs that is at least as accurate.
+    `better`: the most accurate ranked trial at no more FLOPs, even if it is less accurate.
+    `cheaper`: the ranked trial of the least FLOPs that is at least as accurate.
     """
 
     reference: Reference
@@ -38,7 +38,7 @@ class ReferenceComparison:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceTable:
-    """One study's comparison as the page shows it, each row as of `cells`."""
+    """One study's comparison on the page, with rows from `cells`."""
 
     title: str
     caveat: str
@@ -53,7 +53,7 @@ def compare_references(study: Study) -> tuple[ReferenceComparison, ...]:
 
 
 def _compare_reference(study: Study, reference: Reference) -> ReferenceComparison:
-    """Compare with one network, and with nothing where it could not be trained."""
+    """Compare with one network; without trials where it could not be trained."""
     if not reference.seed_scores:
         return ReferenceComparison(reference, None, None)
     within = [t for t in study.ranked if value_of(COST, t) <= reference.costs[COST.name]]
@@ -66,7 +66,7 @@ def _compare_reference(study: Study, reference: Reference) -> ReferenceCompariso
 
 
 def cells(found: ReferenceComparison) -> tuple[str, ...]:
-    """Return one network in words, a text for each of `HEADS`; remarks follow on a second line."""
+    """Return the texts of one network, one per column of `HEADS`; remarks on a second line."""
     reference = found.reference
     return (
         reference.name,
@@ -86,7 +86,7 @@ def accuracy_text(reference: Reference) -> str:
 
 
 def seeds_text(reference: Reference) -> str:
-    """Return over how many seeds the mean is, and how many failed, with the last reason."""
+    """Return the number of seeds in the mean, and of failed ones with the last reason."""
     count, failures = len(reference.seed_scores), reference.failures
     good = counted(count, "seed") if count else ""
     failed = f"{len(failures)} failed: {redact(failures[-1])}" if failures else ""
@@ -103,7 +103,7 @@ def _better_text(found: ReferenceComparison) -> str:
 
 
 def _cheaper_text(found: ReferenceComparison) -> str:
-    """Return the MFLOPs of the cheapest trial at least as accurate, and which share that is."""
+    """Return the MFLOPs of the cheapest trial at least as accurate, and their share."""
     trial = found.cheaper
     if trial is None:
         return _NONE

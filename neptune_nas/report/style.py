@@ -1,4 +1,4 @@
-"""The look of the figures: one accent, greys, nothing that light or dark paper would swallow."""
+"""The style of the figures: one accent and greys, legible on light and dark backgrounds."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ WEBGL_ABOVE = 1_000  # points; below, SVG prints more sharply
 
 
 def figure(x: str, y: str, height: int = 420) -> go.Figure:
-    """Return an empty figure with titled axes; the page recolours its text for dark paper."""
+    """Return an empty figure with titled axes; the page recolours its text in dark mode."""
     axis = {"gridcolor": _GRID, "zeroline": False, "linecolor": _GRID, "automargin": True}
     title = {"standoff": 10, "font": {"size": 13}}
     return go.Figure(
@@ -36,5 +36,5 @@ def figure(x: str, y: str, height: int = 420) -> go.Figure:
 
 
 def scatter(points: int) -> Any:
-    """Return the trace that draws this many points smoothly."""
+    """Return the trace class, SVG or WebGL, that draws this many points smoothly."""
     return go.Scattergl if points > WEBGL_ABOVE else go.Scatter

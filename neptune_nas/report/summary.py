@@ -1,4 +1,4 @@
-"""The sentences and sums of a page: what a study asked, what is ranked, what it cost."""
+"""The sentences of a page: a study's question, what its ranking compares, what it cost."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from neptune_nas.text import counted, duration, redact, short
 
 
 def summary(study: Study, several: bool) -> str:
-    """Return what one study asked, in a sentence; it names the study among `several`."""
+    """Return a study's question in a sentence, with the study's name if there are `several`."""
     question, facts = study.settings.question, study.settings.facts
     name = f"{study.settings.name}: " if several else ""
     day = facts.created[:10].replace("-", "\N{NON-BREAKING HYPHEN}")
@@ -26,12 +26,12 @@ def summary(study: Study, several: bool) -> str:
 
 
 def admitted_note(studies: Sequence[Study], order: Order) -> str:
-    """Return which trials the ranking compares."""
+    """Return a sentence on which trials the ranking compares."""
     return " ".join(_admitted_to(study, order, len(studies) > 1) for study in studies)
 
 
 def _admitted_to(study: Study, order: Order, several: bool) -> str:
-    """Return which trials of one study are in the ranking."""
+    """Return a sentence on which trials of one study are ranked."""
     name = f"{study.settings.name}: " if several else ""
     try:
         count = len(study.ranking(order.by, order.min_accuracy))
@@ -43,7 +43,7 @@ def _admitted_to(study: Study, order: Order, several: bool) -> str:
 
 
 def beaten_note(study: Study) -> str:
-    """Return in what no other trial beats those of the front: the figure has two axes only."""
+    """Return a note on the front's objectives, as the figure has only two axes."""
     question = study.settings.question
     drawn = {question.main, cost_axis(question)}
     names = ", ".join(question.objectives)
@@ -51,7 +51,7 @@ def beaten_note(study: Study) -> str:
 
 
 def corner_note(study: Study) -> str:
-    """Return what the hypervolume is measured from."""
+    """Return a note on the reference point of the hypervolume."""
     question, corner = study.settings.question, study.settings.facts.reference
     pairs = zip(question.objectives, corner, strict=True)
     text = " and ".join(f"{name} {short(value)}" for name, value in pairs)
@@ -62,7 +62,7 @@ def corner_note(study: Study) -> str:
 
 
 def decisions_note(study: Study, found: Effects | None, several: bool) -> dict[str, str]:
-    """Return what the forests on the decisions explain, or as `missing`, why nothing is said."""
+    """Return notes on the variance the forests explain; or why there are none, as `missing`."""
     if found is None:
         few = f"At least {LEAST_TRIALS} scored trials are needed to tell decisions apart."
         return {"missing": "Shown for one study at a time." if several else few}
@@ -77,7 +77,7 @@ def decisions_note(study: Study, found: Effects | None, several: bool) -> dict[s
 
 
 def ledger_items(study: Study) -> dict[str, str]:
-    """Return what one study cost."""
+    """Return the costs of one study, by name."""
     ledger = study.ledger
     return {
         "trials finished": f"{ledger.finished:,}",

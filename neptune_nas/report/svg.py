@@ -1,6 +1,6 @@
-"""An architecture as an SVG: stages as boxes, SubStages as rows, connections as lines.
+"""The SVG of an architecture: stages as boxes, SubStages as rows, connections as lines.
 
-Rows are laid out here, in px from the top; `templates/drawing.svg` has the columns and the ink.
+Rows are laid out here, in px from the top; `templates/drawing.svg` has columns and colours.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ _REACH = 28  # of the widest arc, away from the spine
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    """A stage, with the maps inside it."""
+    """The box of a stage, with the shape of the maps inside it."""
 
     top: int
     height: int
@@ -32,7 +32,7 @@ class _Box:
 
 @dataclass(frozen=True, slots=True)
 class _Wire:
-    """A line between two nodes, which bows by this much where it goes past others."""
+    """A line between two nodes, curved by this much where it passes others."""
 
     start: int
     end: int
@@ -42,9 +42,9 @@ class _Wire:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A row: its label, and either the maps that it puts out or its percent of all MACs.
+    """A row: its label, and either its output shape or its percentage of all MACs.
 
-    A field of a network that is drawn whole has neither, and no dot on the spine.
+    A field of an opaque network has neither, and no dot on the spine.
     """
 
     middle: int
@@ -63,8 +63,8 @@ def draw_svg(
 ) -> Markup:
     """Return the drawing of an architecture on the model's images.
 
-    It has the share of MACs of each part unless `counted` is false, which is quicker. In a page it
-    takes the colour of the text around it; `standalone` adds colours of its own, for a file. Raises
+    It shows each part's share of MACs unless `counted` is false, which is quicker. In a page it
+    takes the colour of the surrounding text; `standalone` adds its own colours, for a file. Raises
     `ArchitectureError` if the images are too small for the architecture.
     """
     found = rows(architecture, model, counted)
@@ -87,7 +87,7 @@ def draw_svg(
 
 
 def _layout(found: Sequence[Row]) -> tuple[list[int], int]:
-    """Return the top of each row, and the height of them all."""
+    """Return the top of each row, and the total height."""
     tops: list[int] = []
     y = 0
     for row, following in zip(found, [*found[1:], None], strict=True):
@@ -119,7 +119,7 @@ def _wires(found: Sequence[Row], middles: Sequence[int]) -> Iterator[_Wire]:
 
 
 def _node(row: Row, middle: int, percent: int | None) -> _Node:
-    """Return the node of a row; the image has a shape instead of a share."""
+    """Return the node of a row; the image's has a shape instead of a share."""
     label = row.label if len(row.label) <= _LABEL else row.label[: _LABEL - 1] + "…"
     if row.kind == "field":
         return _Node(middle, label, "", None, dot=False)

@@ -1,4 +1,4 @@
-"""All trials, the front and the ranking as tables for machines and for Markdown.
+"""Tables of all trials, the front and the ranking, as CSV and Markdown.
 
 The columns are documented in `docs/files.md`.
 """
@@ -27,12 +27,12 @@ _FORMATS = ("csv", "md")
 
 
 def trials_csv(study: Study) -> str:
-    """Return every trial in the order they began."""
+    """Return all trials as CSV, in the order in which they began."""
     return _to_csv(study.to_dataframe())
 
 
 def pareto_csv(study: Study) -> str:
-    """Return the front, cheapest first, with the hypervolume that each trial alone adds."""
+    """Return the front as CSV, cheapest first, with each trial's contribution to hypervolume."""
     return _to_csv(_pareto_table(study))
 
 
@@ -48,7 +48,7 @@ def ranking_text(
 
 
 def _pareto_table(study: Study) -> pd.DataFrame:
-    """Return one row a trial on the front, cheapest first."""
+    """Return one row per trial on the front, cheapest first."""
     front = study.pareto()
     frame = study.to_dataframe(front)
     frame.insert(1, "hypervolume", contributions(study.settings, study.ranked, front))
@@ -58,7 +58,7 @@ def _pareto_table(study: Study) -> pd.DataFrame:
 def _ranking_table(
     study: Study, by: str | None = None, min_accuracy: float | None = None
 ) -> pd.DataFrame:
-    """Return one row a ranked trial, best first, with its place and tied group."""
+    """Return one row per ranked trial, best first, with its place and tied group."""
     places = study.ranking(by, min_accuracy)
     frame = study.to_dataframe([standing.trial for standing in places])
     frame.insert(0, "place", [standing.place for standing in places])
@@ -70,7 +70,7 @@ def _ranking_table(
 def ranking_markdown(
     study: Study, by: str | None = None, min_accuracy: float | None = None, top: int = 20
 ) -> str:
-    """Return the first `top` of a ranking as Markdown, between its formula and the checklist."""
+    """Return the first `top` trials of a ranking as Markdown, with its formula and checklist."""
     question = study.settings.question
     by = ranked_as(question, by)
     places = study.ranking(by, min_accuracy)
@@ -94,7 +94,7 @@ def ranking_markdown(
 
 
 def floor_text(study: Study, by: str, min_accuracy: float | None) -> str:
-    """Return the accuracy below which a ranking leaves trials out; empty if it leaves out none."""
+    """Return the least accuracy that a ranking admits, as text; empty without one."""
     if by not in BY_COST:
         return ""
     why = "" if min_accuracy is not None else ", 5 points below the best"
@@ -103,7 +103,7 @@ def floor_text(study: Study, by: str, min_accuracy: float | None) -> str:
 
 
 def _reference_lines(study: Study) -> list[str]:
-    """Return the comparison with hand-designed networks in Markdown; nothing without any."""
+    """Return the comparison with hand-designed networks in Markdown; empty without any."""
     if not study.references:
         return []
     head, *rows = map(_markdown_line, (HEADS, *map(cells, compare_references(study))))
@@ -117,14 +117,14 @@ def _trust_lines(study: Study) -> list[str]:
 
 
 def _check_line(check: Check) -> str:
-    """Return one claim of the checklist: whether it holds, and what shows it."""
+    """Return one claim of the checklist as a line: whether it holds, and the evidence."""
     _, mark, word = MARKS[check.holds]
     claim, evidence = map(escape_markdown, (check.claim, redact(check.evidence)))
     return f"- {mark} **{claim}** ({word}): {evidence}"
 
 
 def _markdown_line(texts: tuple[str, ...]) -> str:
-    """Return texts as a line of a Markdown table, remarks behind a semicolon."""
+    """Return texts as a line of a Markdown table, with remarks after a semicolon."""
     cells = (escape_markdown(text.replace("\n", "; ")) for text in texts)
     return f"| {' | '.join(cells)} |"
 
@@ -155,7 +155,7 @@ def _accuracy_text(standing: Standing) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Return `text` with nothing in it that Markdown, or HTML inside it, would act on."""
+    """Return `text` with the special characters of Markdown and HTML escaped."""
     for mark in "\\`*_[]|":
         text = text.replace(mark, f"\\{mark}")
     return text.replace("<", "&lt;").replace("\n", " ")

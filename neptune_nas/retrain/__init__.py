@@ -1,1 +1,1 @@
-"""A network trained in full: from several seeds, in a folder, measured on the test split once."""
+"""Full training of a network from several seeds, measured once on the test split."""

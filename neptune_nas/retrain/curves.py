@@ -18,7 +18,7 @@ from neptune_nas.training.resumable_loop import Choice, choose
 from neptune_nas.training.state import Epoch
 
 Histories = Mapping[int, Sequence[Epoch]]
-"""What happened, epoch by epoch, in each seed that has begun."""
+"""The epochs of each seed that has begun."""
 
 DASHES = {"ema": "solid", "raw": "dot"}
 FEW = 10  # epochs, each of which gets a tick
@@ -29,7 +29,7 @@ COLUMNS = ("seed", "epochs", "kept from", "weights", "validation", "test")
 def render_curves(
     name: str, terms: Terms, histories: Histories, metrics: Metrics | None, task: Task
 ) -> str:
-    """Return the page of a network's training; `metrics`, once the test split was read."""
+    """Return the page of a network's training; `metrics` are None until the test split is read."""
     main = metric(task.metrics[0])
     figures = {"scores": score_figure(histories, task), "loss": loss_figure(histories)}
     sections = {"scores": main.title.capitalize(), "loss": "Loss", "seeds": "Seeds"}
@@ -47,12 +47,12 @@ def render_curves(
 
 
 def tells(page: str, metrics: Metrics) -> bool:
-    """Return whether a page, as `render_curves` makes it, tells these metrics."""
+    """Return whether a page written by `render_curves` shows these metrics."""
     return escape(lead(metrics.terms, {}, metrics)) in page
 
 
 def lead(terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
-    """Return the outcome in a sentence or two."""
+    """Return the result in one or two sentences."""
     what = f"{counted(terms.epochs, 'epoch')} on {terms.data}"
     if metrics is None:
         over = sum(len(history) == terms.epochs for history in histories.values())
@@ -69,7 +69,7 @@ def lead(terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
 
 
 def score_figure(histories: Histories, task: Task) -> go.Figure:
-    """Draw the main metric on the validation split by epoch, with what each seed kept."""
+    """Draw the main metric on the validation split by epoch, marking each seed's kept weights."""
     main = metric(task.metrics[0])
     fig = over_epochs(histories, f"validation {main.title}", height=420)
     fig.update_yaxes(
@@ -118,7 +118,7 @@ def over_epochs(histories: Histories, y: str, height: int) -> go.Figure:
 
 
 def first_view(histories: Histories, name: str) -> tuple[float, float]:
-    """Return the range of a metric in all but the first epochs, which would squeeze the others."""
+    """Return a metric's range without the first epochs, which would squeeze the others."""
     found = [
         values[name]
         for history in histories.values()
@@ -132,7 +132,7 @@ def first_view(histories: Histories, name: str) -> tuple[float, float]:
 
 
 def line(history: Sequence[Epoch], values: Sequence[float | None], color: str) -> dict[str, Any]:
-    """Return a value of each epoch as a line; that of a single epoch as a point."""
+    """Return the values of the epochs as a line; as a point if there is only one epoch."""
     return {
         "x": [epoch.number for epoch in history],
         "y": [*values],
@@ -143,7 +143,7 @@ def line(history: Sequence[Epoch], values: Sequence[float | None], color: str) -
 
 
 def star(choice: Choice, name: str, seed: int, color: str) -> dict[str, Any]:
-    """Return the mark of what a seed kept, at its value of a metric."""
+    """Return the mark of a seed's kept weights, at their value of a metric."""
     return {
         "x": [choice.epoch],
         "y": [choice.values[name]],
@@ -171,7 +171,7 @@ def seed_rows(
 def seed_cells(
     seed: int, history: Sequence[Epoch], measured: SeedMetrics | None, task: Task
 ) -> tuple[object, ...]:
-    """Return the cells of one seed: `COLUMNS`, then a test score for each further metric."""
+    """Return the cells of one seed: those of `COLUMNS`, then each further metric's test score."""
     choice = choose(history, task.metrics)
     test = (f"{measured.test[name]:.4f}" if measured else "" for name in task.metrics)
     validation = f"{choice.values[task.metrics[0]]:.4f}"

@@ -1,4 +1,4 @@
-"""A training's folder: what lies where, who may write to it, and that it keeps to its terms."""
+"""The folder of a training: its files, its lock, and the check of its terms."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ class SeedFolder:
 
     @property
     def checkpoint(self) -> Path:
-        """The run between two epochs, for as long as it lasts."""
+        """The state between two epochs, present while the run lasts."""
         return self.path / "checkpoint.pt"
 
     @property
@@ -34,11 +34,11 @@ class SeedFolder:
 
     @property
     def is_trained(self) -> bool:
-        """Whether the run is over and everything of it written."""
+        """Whether the run is over and all its files are written."""
         return self.model.is_file() and not self.checkpoint.exists()
 
     def drop_checkpoint(self) -> None:
-        """Remove the checkpoint, and what a killed process left of another."""
+        """Remove the checkpoint, and any partial one left by a killed process."""
         for file in (*self.path.glob(f".{self.checkpoint.name}.*"), self.checkpoint):
             file.unlink(missing_ok=True)
 
@@ -51,12 +51,12 @@ class TrainFolder:
 
     @property
     def terms(self) -> Path:
-        """What was asked."""
+        """The terms of the training."""
         return self.path / "train.toml"
 
     @property
     def metrics(self) -> Path:
-        """What was measured in the end."""
+        """The final measurements."""
         return self.path / "metrics.json"
 
     @property
@@ -65,12 +65,12 @@ class TrainFolder:
         return self.path / "curves.html"
 
     def seed(self, seed: int) -> SeedFolder:
-        """The folder of a seed."""
+        """Return the folder of a seed."""
         return SeedFolder(self.path / f"seed-{seed}")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other commands out of this folder while inside."""
+        """Lock this folder against other commands while inside."""
         busy = (
             f"{self.path} is being trained in by another process: wait for it, or choose another "
             f"folder as `out` (--out)."
@@ -80,7 +80,7 @@ class TrainFolder:
 
 
 def settle(folder: TrainFolder, terms: Terms) -> None:
-    """Write the terms into a new folder; raises `StudyError` for others than it began with."""
+    """Write the terms into a new folder; raises `StudyError` if they differ from its old ones."""
     if folder.terms.exists():
         refuse_others(f"{folder.path} was begun", read_toml(folder.terms, Terms), terms)
         return

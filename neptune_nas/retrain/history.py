@@ -1,4 +1,4 @@
-"""What happened in a seed, epoch by epoch: `history.csv` and back."""
+"""The epochs of a seed, written to and read from `history.csv`."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ def columns(metrics: Sequence[str]) -> tuple[str, ...]:
 
 
 def write_history(file: Path, history: Sequence[Epoch], metrics: Sequence[str]) -> None:
-    """Write one row an epoch; empty where nothing was measured."""
+    """Write one row per epoch; cells without a measurement are empty."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(columns(metrics))
@@ -35,7 +35,7 @@ def write_history(file: Path, history: Sequence[Epoch], metrics: Sequence[str]) 
 
 
 def read_history(file: Path, metrics: Sequence[str]) -> tuple[Epoch, ...]:
-    """Return what `write_history` wrote; raises `FileFormatError` for a file that it did not."""
+    """Return the epochs in a file of `write_history`; raises `FileFormatError` for any other."""
     try:
         head, *rows = csv.reader(io.StringIO(read_file(file)))
         if tuple(head) != columns(metrics):
@@ -56,6 +56,6 @@ def _epoch_in(row: Sequence[str], metrics: Sequence[str]) -> Epoch:
 
 
 def _values_in(metrics: Sequence[str], cells: Sequence[str]) -> Mapping[str, float]:
-    """Return the values in some cells: all of them, or none where none was measured."""
+    """Return the values in the cells; empty where nothing was measured."""
     pairs = [*zip(metrics, cells, strict=True)]
     return {name: float(cell) for name, cell in pairs} if any(cells) else {}

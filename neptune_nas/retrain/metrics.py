@@ -1,4 +1,4 @@
-"""What a full training measured, seed by seed, as `metrics.json` and back."""
+"""The results of a full training by seed, written to and read from `metrics.json`."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,13 +34,13 @@ _PREFIXES = tuple(f"{split}_" for split in SPLITS)
 
 @dataclass(frozen=True, slots=True)
 class SeedMetrics:
-    """What became of one seed.
+    """The result of one seed.
 
-    `epoch`, `weights`: when, and which of the two kinds, the kept weights were best on the
-    validation split. `validation`, `test`: their values on these splits, by metric, in the order of
-    the task: the main one first. `seconds`: training, without measuring. `test_read`: the moment at
-    which the test split was read for this seed, for the first and only time (ISO 8601, UTC).
-    `device`, `hardware`, `versions`: of the command that read it.
+    `epoch`, `weights`: the epoch and kind of the kept weights, the best on the validation split.
+    `validation`, `test`: their values on these splits, by metric, in the order of the task: the
+    main one first. `seconds`: training, without measuring. `test_read`: when the test split was
+    read for this seed, the first and only time (ISO 8601, UTC). `device`, `hardware`, `versions`:
+    those of the command that read it.
     """
 
     seed: Count
@@ -57,7 +57,7 @@ class SeedMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Mean over seeds, and the standard deviation of one seed; None where there is but one."""
+    """Mean and standard deviation over seeds; the latter is None for a single seed."""
 
     mean: float
     sd: float | None
@@ -68,7 +68,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """A training's terms, its network's cost, and its seeds in their order."""
+    """The terms of a training, the cost of its network, and the results of its seeds in order."""
 
     terms: Terms
     costs: Mapping[str, float]
@@ -80,14 +80,14 @@ class Metrics:
         return tuple(self.seeds[0].test)
 
     def spread(self, split: SplitName, name: str) -> Spread:
-        """Return mean and standard deviation over seeds of a metric on a split."""
+        """Return the mean and standard deviation over seeds of a metric on a split."""
         values = [getattr(seed, split)[name] for seed in self.seeds]
         return Spread(fmean(values), stdev(values) if len(values) > 1 else None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What the file holds; the means and deviations in its summary are worked out again."""
+    """The content of the file, whose summary of means and deviations is recomputed."""
 
     terms: Terms
     costs: dict[str, Any]
@@ -96,7 +96,7 @@ class _Content:
 
 
 def dumps(metrics: Metrics) -> str:
-    """The JSON text of what was measured, with its means and deviations."""
+    """Return the results as JSON text, with means and deviations."""
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -116,7 +116,7 @@ def dumps(metrics: Metrics) -> str:
 
 
 def _seed_to_json(seed: SeedMetrics) -> dict[str, Any]:
-    """Return the JSON object of a seed, its values side by side."""
+    """Return the JSON object of a seed, with its values at the top level."""
     content: dict[str, Any] = {}
     for name, value in encode(seed).items():
         if name in SPLITS:
@@ -127,7 +127,7 @@ def _seed_to_json(seed: SeedMetrics) -> dict[str, Any]:
 
 
 def load_metrics(path: str | Path) -> Metrics:
-    """What `dumps` wrote to a file.
+    """Return the results in a file written by `dumps`.
 
     Raises `FileFormatError`, naming the field, for a file that is missing or malformed.
     """
@@ -155,7 +155,7 @@ def _seed_in(data: Mapping[str, Any], path: str, names: Sequence[str]) -> SeedMe
 
 
 def metrics_in(seeds: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the names of the metrics that seeds in JSON have of either split, in their order.
+    """Return the names of the metrics in the seeds' JSON objects, in their order.
 
     Raises `FileFormatError` where there are none.
     """

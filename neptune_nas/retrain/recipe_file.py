@@ -1,4 +1,4 @@
-"""A recipe in a file, alone or among other things."""
+"""The recipe in a file, alone or as part of another format."""
 
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,15 @@ from neptune_nas.files.schema import decode, located, parse_json, parse_toml
 from neptune_nas.training.recipe import Recipe
 
 OUTER = ("question", "terms")  # the tables that have the recipe of `study.toml`, `metrics.json`
-OURS = ("recipe", "version", "format")  # one of which every other file of ours has at its top
+OURS = ("recipe", "version", "format")  # each of our other files has one of them at its top
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe in a TOML or JSON file: its fields, or any file of ours that holds one.
+    """Return the recipe in a TOML or JSON file: its fields alone, or any of our files with one.
 
     Those are `study.toml`, an exported architecture, and `train.toml` and `metrics.json` of a
-    training. Fields that are not there are as in `Recipe`. Raises `FileFormatError`, also for a
-    file that has none of them.
+    training. Missing fields take the defaults of `Recipe`. Raises `FileFormatError`, also for a
+    file without any of them.
     """
     content = parsed(path)
     where = place_in(content)
@@ -33,7 +33,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def place_in(content: object) -> tuple[str, ...]:
-    """The names on the way to the recipe in a file's content; none if that is the recipe."""
+    """Return the path of keys to the recipe in a file's content; empty if it is the recipe."""
     if not isinstance(content, dict):
         return ()
     for outer in OUTER:
@@ -43,7 +43,7 @@ def place_in(content: object) -> tuple[str, ...]:
 
 
 def parsed(path: Path) -> Any:
-    """The content of a TOML or JSON file."""
+    """Return the content of a TOML or JSON file."""
     if path.suffix not in (".toml", ".json"):
         raise OptionError(f"a recipe must be a .toml or .json file, but got {path}.")
     text = read_file(path)

@@ -1,4 +1,4 @@
-"""Full-budget training of one network, from end to end: what `neptune-nas train` runs.
+"""Full-budget training of one network from end to end, as run by `neptune-nas train`.
 
 >>> from neptune_nas import Training
 >>> Training("resnet8", data="digits", epochs=20).folder.path.name
@@ -43,9 +43,9 @@ from neptune_nas.training.state import Epoch, augment_for
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An epoch that is over: of which seed, of how many epochs and seeds, and how long it goes on.
+    """A finished epoch, with its seed and the total numbers of seeds and epochs.
 
-    `seconds_left`: until all seeds are trained, at the pace so far.
+    `seconds_left`: time until all seeds are trained, at the pace so far.
     """
 
     seed: int
@@ -57,17 +57,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Training:
-    """Everything that can be asked of a training; `run` trains, or goes on.
+    """The settings of a training; `run` starts or resumes it.
 
     `source`: an architecture, as `neptune_nas.load` reads it, or the name of a hand-designed
-    network. `data`: see `load_data` (default: what an architecture was searched on). `seeds`: how
-    many, from 0. `recipe`: how to train (default: as the architecture's scores were trained, else
-    what suits the data). `out`: the folder (default: `trained/NETWORK-DATA`). `data_dir`: where
-    data sets lie, see `load_data`. `device`: "auto", "cpu" or "cuda". `threads`: of torch (default:
-    as torch is set).
+    network. `data`: see `load_data` (default: the data an architecture was searched on). `seeds`:
+    their number, counted from 0. `recipe`: how to train (default: that of the architecture's
+    scores, else that of the data). `out`: the folder (default: `trained/NETWORK-DATA`).
+    `data_dir`: the folder of data sets, see `load_data`. `device`: "auto", "cpu" or "cuda".
+    `threads`: torch's threads (default: torch's own setting).
 
-    Raises `OptionError` at once for a field of another type, and for a value that is unknown or out
-    of its range.
+    Raises `OptionError` on construction for a field of the wrong type, and for a value that is
+    unknown or out of its range.
     """
 
     source: ExportedArchitecture | str
@@ -93,7 +93,7 @@ class Training:
 
     @cached_property
     def data_name(self) -> str:
-        """The data set to train on."""
+        """The name of the data set to train on."""
         known = None if isinstance(self.source, str) else self.source.provenance.get("data")
         name = self.data or known
         if not isinstance(name, str):
@@ -104,7 +104,7 @@ class Training:
 
     @cached_property
     def folder(self) -> TrainFolder:
-        """Where everything goes."""
+        """The folder of all output."""
         if self.out:
             return TrainFolder(Path(self.out))
         name = f"{name_of(self.source)}-{short_name(self.data_name)}"
@@ -112,9 +112,9 @@ class Training:
 
     @cached_property
     def images(self) -> ImageData:
-        """The data set itself.
+        """The data set to train on.
 
-        Raises `StudyError` where it is taken from an architecture and is not what it was then.
+        Raises `StudyError` if it is the architecture's by default and has changed since its search.
         """
         data = load_once(self.data_name, self.data_dir, 0)
         if self.data is None and isinstance(self.source, ExportedArchitecture):
@@ -130,7 +130,7 @@ class Training:
 
     @cached_property
     def network(self) -> Trainable:
-        """The network, for the data's images and what is to be told of them."""
+        """The network, built for the images and targets of the data."""
         shape, outputs = self.images.input_shape, self.task.outputs(self.images)
         if isinstance(self.source, str):
             return ReferenceNetwork(self.source, shape, outputs)
@@ -138,12 +138,12 @@ class Training:
 
     @property
     def task(self) -> Task:
-        """What the network is trained to do."""
+        """The task of the data."""
         return task_of(self.images)
 
     @cached_property
     def used_recipe(self) -> Recipe:
-        """The recipe to train with."""
+        """The recipe in use, given or by default."""
         if self.recipe is not None:
             return self.recipe
         if isinstance(self.source, ExportedArchitecture) and self.source.recipe:
@@ -152,14 +152,14 @@ class Training:
 
     @cached_property
     def numerics(self) -> Numerics:
-        """The precision and layout to train in: those that the folder was begun with, if it was."""
+        """The precision and layout to train in: those of the folder's terms, if it has any."""
         if self.folder.terms.exists():
             return read_toml(self.folder.terms, Terms).numerics
         return numerics_for(self.used_recipe.precision, pick_device(self.device))
 
     @cached_property
     def terms(self) -> Terms:
-        """What decides the result."""
+        """The terms, which decide the result."""
         augment = augment_for(self.used_recipe, self.images)
         recipe = replace(self.used_recipe, crop=augment.crop, flip=augment.flip)
         return Terms(
@@ -174,14 +174,14 @@ class Training:
 
     @property
     def is_done(self) -> bool:
-        """Whether every seed that is asked for was measured on the test split before."""
+        """Whether every requested seed has been measured on the test split."""
         return not self._unmeasured(self._known())
 
     def run(self, watch: Callable[[Step], None] = ignore) -> Metrics:
-        """Train each seed, then read the test split once for each, writing down each at once.
+        """Train each seed, then measure each once on the test split, saving every result at once.
 
-        A training that was stopped goes on; one that is done is read from its `metrics.json`.
-        Raises `StudyError` for a folder that was begun with other terms, or is at work.
+        A stopped training resumes; a finished one is read from its `metrics.json`. Raises
+        `StudyError` for a folder that has other terms, or is in use.
         """
         job = Job(self.network, self.images, self.used_recipe, self.terms, pick_device(self.device))
         with self.folder.locked(), torch_threads(self.threads):
@@ -192,7 +192,7 @@ class Training:
                 self._train(job, seeds, watch)
                 metrics = self._measure(job, seeds, known)
             except BaseException:
-                with suppress(NeptuneError):  # the first mistake is the one to tell
+                with suppress(NeptuneError):  # the first error is the one to report
                     self._draw(self._known())
                 raise
             if seeds or not self._is_drawn(metrics):
@@ -200,7 +200,7 @@ class Training:
         return metrics
 
     def _known(self) -> Metrics | None:
-        """What was measured before, by these terms."""
+        """Return the results measured so far, under these terms."""
         file = self.folder.metrics
         if not file.exists():
             return None
@@ -226,22 +226,22 @@ class Training:
             train_seed(job, seed, self.folder.seed(seed), note)
 
     def _measure(self, job: Job, seeds: list[int], known: Metrics | None) -> Metrics:
-        """What is known with these seeds; each is on disk before the next is measured."""
+        """Return the results with these seeds added, each on disk before the next is measured."""
         for seed in seeds:
             known = joined(job, known, read_test(job, seed, self.folder.seed(seed)))
             write_file(self.folder.metrics, dumps(known))
-        assert known is not None  # a seed at least is asked for: it was measured before, or now
+        assert known is not None  # at least one seed is requested, so one has been measured
         return known
 
     def _is_drawn(self, metrics: Metrics) -> bool:
-        """Whether the page with the curves tells these metrics."""
+        """Return whether the page with the curves shows these metrics."""
         try:
             return tells(read_file(self.folder.curves), metrics)
         except FileFormatError:  # missing or damaged
             return False
 
     def _draw(self, metrics: Metrics | None) -> None:
-        """Write the page with the curves of every seed that has some."""
+        """Write the page with the curves of every seed that has a history."""
         measured = [each.seed for each in metrics.seeds] if metrics else []
         seeds = sorted({*range(self.seeds), *measured})
         files = {seed: self.folder.seed(seed).history for seed in seeds}
@@ -254,19 +254,19 @@ class Training:
 
 
 class Pace:
-    """How long epochs take, from the time since the first was begun."""
+    """The pace of training, from the time since the first epoch began."""
 
     def __init__(self) -> None:
         self.started, self.epochs = perf_counter(), 0
 
     def seconds_for(self, epochs: int) -> float:
-        """The seconds that so many more will take, now that another is over."""
+        """Count a finished epoch, and return the seconds that `epochs` more will take."""
         self.epochs += 1
         return (perf_counter() - self.started) / self.epochs * epochs
 
 
 def name_of(source: ExportedArchitecture | str) -> str:
-    """A network's name for people: a study's with the number of the trial, or its key."""
+    """Return a network's display name: study and trial number where known, else its key."""
     if isinstance(source, str):
         return source
     study, trial = (source.provenance.get(name) for name in ("study", "trial"))
@@ -274,7 +274,7 @@ def name_of(source: ExportedArchitecture | str) -> str:
 
 
 def joined(job: Job, known: Metrics | None, seed: SeedMetrics) -> Metrics:
-    """What is known of a training with another seed that was just measured."""
+    """Return the results of a training with those of another seed added."""
     return Metrics(
         terms=job.terms,
         costs=known.costs if known else cost_of(job.network).values,

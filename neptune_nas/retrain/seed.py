@@ -1,4 +1,4 @@
-"""One seed of a training: trained into its folder, and measured on the test split at the end."""
+"""One seed of a training: the training in its folder, and the measurement on the test split."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch nor
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What all seeds of a training share."""
+    """The inputs that all seeds of a training share."""
 
     network: Trainable
     data: ImageData
@@ -48,15 +48,15 @@ class Job:
 
     @property
     def task(self) -> Task:
-        """What the network is trained to do."""
+        """The task of the data."""
         return task_of(self.data)
 
 
 def train_seed(job: Job, seed: int, folder: SeedFolder, watch: Callable[[Epoch], None]) -> None:
-    """Train the network from this seed, or go on, until its model lies in the folder.
+    """Train the network from this seed, or resume, until its model is in the folder.
 
-    `watch` is called after each epoch, once it is on disk. Raises `NeptuneError` where the training
-    diverges, memory runs out, or a batch norm meets a single image.
+    `watch` is called after each epoch, once it is on disk. Raises `NeptuneError` if the training
+    diverges, memory runs out, or a batch norm gets a single image.
     """
 
     def note(history: Sequence[Epoch]) -> None:
@@ -76,7 +76,7 @@ def train_seed(job: Job, seed: int, folder: SeedFolder, watch: Callable[[Epoch],
 
 @contextmanager
 def in_a_sentence(folder: SeedFolder) -> Iterator[None]:
-    """Say in a sentence what may go wrong with a training inside."""
+    """Convert the errors of a training inside to `NeptuneError` with a remedy."""
     try:
         yield
     except DivergedError as error:
@@ -97,7 +97,7 @@ def in_a_sentence(folder: SeedFolder) -> Iterator[None]:
 
 
 def model_of(job: Job, seed: int, trained: Trained) -> Model:
-    """The trained network with its labels and preprocessing."""
+    """Return the trained network as a model, with its labels and preprocessing."""
     choice, data = choose(trained.history, job.task.metrics), job.data
     return Model(
         of=job.network,
@@ -116,7 +116,7 @@ def model_of(job: Job, seed: int, trained: Trained) -> Model:
 
 
 def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
-    """Measure a trained seed's model on the test split, once all that could fail before has not.
+    """Measure a seed's model on the test split, last, after everything else that can fail.
 
     Raises `StudyError` for the model of another training.
     """
@@ -147,7 +147,7 @@ def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
 
 
 def own_model(job: Job, seed: int, file: Path) -> Model:
-    """The model in a file, which must be of this training and seed."""
+    """Return the model in a file, which must be of this training and seed."""
     network = job.network
     allow = (
         record_classes(network.architecture) if isinstance(network, ExportedArchitecture) else ()

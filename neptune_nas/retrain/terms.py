@@ -1,4 +1,4 @@
-"""The terms of a training: what decides how it ends, and by which its folder is known again."""
+"""The terms of a training, which decide its result and identify its folder."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from neptune_nas.files.rules import Size
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What decides how a training ends, but for the seed.
+    """Everything that decides the result of a training, except the seed.
 
-    `network`: an architecture's key, or the name of a hand-designed network. `data`: as it was
-    named; `data_fingerprint` and the names of `classes` are what tells data sets apart. `recipe`:
-    with the data's own augmentation in place of "auto". `numerics`: the precision and memory
-    layout; whatever they would be now, a folder keeps to them, so they are no difference.
+    `network`: an architecture's key, or the name of a hand-designed network. `data`: its name;
+    data sets are told apart by `data_fingerprint` and the names of `classes`. `recipe`: with the
+    data's own augmentation in place of "auto". `numerics`: the precision and memory layout; a
+    folder keeps its own, so they do not count as a difference.
     """
 
     network: str
@@ -31,7 +31,7 @@ class Terms:
 def refuse_others(what_was: str, old: Terms, new: Terms) -> None:
     """Refuse terms that differ, naming the first difference.
 
-    `what_was`: the beginning of the sentence, such as "trained/x was begun".
+    `what_was`: the start of the message, such as "trained/x was begun".
     """
     for what, now, then in differences(old, new):
         raise StudyError(
@@ -41,9 +41,9 @@ def refuse_others(what_was: str, old: Terms, new: Terms) -> None:
 
 
 def differences(old: Terms, new: Terms) -> Iterator[tuple[str, object, object]]:
-    """In what the terms asked differ from those of the folder: what, now, then.
+    """Yield the differences between two terms: the field, its new value, its old one.
 
-    Data of another name that are the same images are the same.
+    Data sets with equal images are equal, whatever their names.
     """
     if new.network != old.network:
         yield "network", new.network, old.network

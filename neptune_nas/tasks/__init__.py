@@ -1,1 +1,1 @@
-"""What networks are trained to do: head, loss, augmentation, metrics, chance and prediction."""
+"""The tasks of networks: head, loss, augmentation, metrics, chance and prediction."""

@@ -1,4 +1,4 @@
-"""Random views of a whole batch at once: indexing on uint8, floating point only at the end."""
+"""Random augmentation of whole batches: indexing on uint8, floating point only at the end."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ class Normalizer:
         self.format = FORMATS[layout]
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return uint8 images `(N, C, H, W)` as float32, in the layout."""
+        """Return uint8 images `(N, C, H, W)` as normalised float32, in the memory layout."""
         floats = images.to(torch.float32, memory_format=self.format)
         return floats.sub_(self.mean).mul_(self.scale)
 
@@ -41,13 +41,13 @@ class Normalizer:
 def random_views(
     images: Tensor, augment: Augment, normalize: Normalizer, generator: Generator
 ) -> Tensor:
-    """Return the images `(N, C, H, W)` of a batch, each changed on its own, and normalised."""
+    """Return images `(N, C, H, W)`, each augmented independently and normalised."""
     floats = normalize(random_moves(images, augment, generator))
     return blank_squares(floats, augment.cutout, generator) if augment.cutout else floats
 
 
 def random_moves(images: Tensor, augment: Augment, generator: Generator) -> Tensor:
-    """Return uint8 maps `(N, C, H, W)`, each cropped and mirrored, all of its channels alike."""
+    """Return uint8 maps `(N, C, H, W)`, each randomly cropped and mirrored in all its channels."""
     if augment.crop:
         images = random_crops(images, augment.crop, generator)
     if augment.flip:
@@ -57,7 +57,7 @@ def random_moves(images: Tensor, augment: Augment, generator: Generator) -> Tens
 
 
 def random_crops(images: Tensor, padding: int, generator: Generator) -> Tensor:
-    """Return windows of the images' own size, cut from them with `padding` black pixels around."""
+    """Return random windows of the images' size, cut after padding by `padding` black pixels."""
     count, _, height, width = images.shape
     windows = F.pad(images, [padding] * 4).unfold(2, height, 1).unfold(3, width, 1)
     moves = torch.randint(2 * padding + 1, (2, count), generator=generator)
@@ -82,6 +82,6 @@ def blank_squares(images: Tensor, side: int, generator: Generator) -> Tensor:
 
 
 def inside(starts: Tensor, side: int, size: int) -> Tensor:
-    """Return which of 0..size-1 lie in the `side` positions from each of `starts` `(N, 1)` on."""
+    """Return the mask `(N, size)` of the `side` positions from each of `starts` `(N, 1)` on."""
     places = torch.arange(size)
     return (places >= starts) & (places < starts + side)

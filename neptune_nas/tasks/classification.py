@@ -1,4 +1,4 @@
-"""One label for each image."""
+"""The classification of images: one label per image."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ class Classification:
     criterion: str = "loss"
 
     def outputs(self, data: ImageData) -> int:
-        """Return one logit a class."""
+        """Return the number of classes, one logit each."""
         return len(data.classes)
 
     def chance(self, classes: int) -> dict[str, float]:
-        """Return what guessing among equally likely classes scores."""
+        """Return the metrics of guessing among equally likely classes."""
         return {"accuracy": 1 / classes, "loss": log(classes)}
 
     def loss(self, outputs: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -36,13 +36,13 @@ class Classification:
         return F.cross_entropy(outputs, targets, label_smoothing=smoothing, reduction="sum")
 
     def meter(self) -> Meter:
-        """Return a new measurement."""
+        """Return a new meter of accuracy and loss."""
         return _Meter(self)
 
     def views(
         self, batch: Split, augment: Augment, normalize: Normalizer, generator: Generator
     ) -> tuple[Tensor, Tensor]:
-        """Return changed images; no change moves a label."""
+        """Return augmented images with their labels unchanged."""
         return random_views(batch.images, augment, normalize, generator), batch.targets
 
     def predict(self, outputs: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class Classification:
 
 
 class _Meter:
-    """Share of images that are right, and mean cross-entropy; two numbers on the device."""
+    """The accuracy and mean cross-entropy, accumulated in two numbers on the device."""
 
     def __init__(self, task: Classification) -> None:
         self.task, self.count = task, 0
@@ -67,7 +67,7 @@ class _Meter:
         self.loss: Tensor | float = 0.0
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
-        """Take in a batch, without waiting for the device."""
+        """Add a batch, without waiting for the device."""
         self.count += len(targets)
         self.right = self.right + (outputs.argmax(1) == targets).sum()
         self.loss = self.loss + self.task.loss(outputs, targets).double()

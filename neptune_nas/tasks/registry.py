@@ -1,4 +1,4 @@
-"""Every task that the toolkit knows, as one table; a new one is a file and a row here."""
+"""The table of all tasks; a new one is a file and a row here."""
 
 from collections.abc import Mapping
 
@@ -13,12 +13,12 @@ TASKS: Mapping[str, Task] = {
 
 
 def find_task(name: str) -> Task:
-    """Return the task of that name; raises `OptionError` for one that is unknown."""
+    """Return the task with this name; raises `OptionError` for an unknown one."""
     if name not in TASKS:
         raise OptionError(f"task '{name}' is unknown: {one_of(TASKS, name)}")
     return TASKS[name]
 
 
 def task_of(data: ImageData) -> Task:
-    """Return the task that a data set's targets are for."""
+    """Return the task of a data set's targets."""
     return find_task(data.task)

@@ -1,1 +1,1 @@
-"""How a network is trained: the recipe, its schedule and optimiser, augmentation, and the loop."""
+"""The training of a network: recipe, schedule, optimiser and loop."""

@@ -1,4 +1,4 @@
-"""A run between two epochs as a file: whole or not there, and read without executing anything."""
+"""The checkpoint of a run between two epochs: written atomically, read without running code."""
 
 import io
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ VERSION = 2
 
 
 def save_checkpoint(path: Path, setup: Setup, state: RunState, best: Weights) -> None:
-    """Write the run as it stands, with the best weights so far."""
+    """Write the state of the run, with the best weights so far."""
     content = {"version": VERSION, "best": best, **_snapshot(setup, state)}
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -26,10 +26,10 @@ def save_checkpoint(path: Path, setup: Setup, state: RunState, best: Weights) ->
 
 
 def load_checkpoint(path: Path, setup: Setup, state: RunState) -> Weights:
-    """Put a run of the same setup where the file left it; return the best weights until then.
+    """Restore a run of the same setup from a file; return its best weights so far.
 
     Raises `FileFormatError` for a file that cannot be read, is damaged, foreign, or of another
-    version. Running out of memory, or losing the device, says nothing of the file.
+    version. Running out of memory or losing the device is not blamed on the file.
     """
     try:
         content = read(path)
@@ -50,13 +50,13 @@ def load_checkpoint(path: Path, setup: Setup, state: RunState) -> Weights:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return the content of a checkpoint, its tensors on the host."""
+    """Return the content of a checkpoint, with tensors on the host."""
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return content
 
 
 def _snapshot(setup: Setup, state: RunState) -> dict[str, Any]:
-    """Return a run as it stands between two epochs, in tensors and plain values alone."""
+    """Return the state of a run between two epochs, in tensors and plain values only."""
     return {
         **{name: part.state_dict() for name, part in _stateful_parts(setup, state)},
         "generator": state.generator.get_state(),
@@ -66,7 +66,7 @@ def _snapshot(setup: Setup, state: RunState) -> dict[str, Any]:
 
 
 def _restore(setup: Setup, state: RunState, content: dict[str, Any]) -> None:
-    """Put a run of the same setup where `_snapshot` found it."""
+    """Restore a run of the same setup to the state of a snapshot."""
     for name, part in _stateful_parts(setup, state):
         part.load_state_dict(content[name])
     state.generator.set_state(content["generator"])
@@ -77,7 +77,7 @@ def _restore(setup: Setup, state: RunState, content: dict[str, Any]) -> None:
 
 
 def _stateful_parts(setup: Setup, state: RunState) -> Iterator[tuple[str, Any]]:
-    """Return the parts of a run that torch can write down, by name."""
+    """Yield the parts of a run that have a state dict, by name."""
     parts = {
         "network": setup.network,
         "optimizer": state.optimizer,
@@ -89,7 +89,7 @@ def _stateful_parts(setup: Setup, state: RunState) -> Iterator[tuple[str, Any]]:
 
 
 def _random_states(device: torch.device) -> dict[str, Tensor]:
-    """Return torch's own random state on the host, and on `device` if that is another."""
+    """Return torch's random state on the host, and on `device` if it is another."""
     states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)

@@ -1,4 +1,4 @@
-"""The batches of a split on a device: of images that are held there, or streamed to it."""
+"""The batches of a split on a device, from images held there or streamed to it."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,12 +14,12 @@ from neptune_nas.data.images import Split
 from neptune_nas.devices.device import send
 from neptune_nas.devices.memory import free_memory, host_memory
 
-SHARE = 0.25  # of the memory where images would be held: the rest is for training
+SHARE = 0.25  # of the memory, for held images: the rest is for training
 AHEAD = 2  # batches
 
 
 def must_stream(size: int, room: int) -> bool:
-    """Return whether images of `size` bytes are too many to be held in a memory of `room` bytes.
+    """Return whether images of `size` bytes are too large to hold in a memory of `room` bytes.
 
     >>> must_stream(25, room=100), must_stream(26, room=100)
     (False, True)
@@ -29,7 +29,7 @@ def must_stream(size: int, room: int) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feed:
-    """Gives a split's images on `device`, where they lie, unless they are streamed there."""
+    """A split's images on `device`: held there, or streamed to it."""
 
     split: Split
     device: torch.device
@@ -40,10 +40,10 @@ class Feed:
 
     @contextmanager
     def batches(self, rows: Sequence[Tensor]) -> Iterator[Iterator[Split]]:
-        """Yield the images of each of `rows`, on the host, in turn: the same, held or streamed.
+        """Yield the batches of `rows` (on the host) in turn, equal whether held or streamed.
 
-        Streamed ones are gathered ahead by a thread that is gone with the context; what goes wrong
-        in it is raised where the batch is due.
+        Streamed batches are gathered ahead by a thread that ends with the context; its errors are
+        raised when the batch is due.
         """
         if not self.streamed:
             there = torch.cat([*rows]).to(self.device)
@@ -63,7 +63,7 @@ class Feed:
 def ahead(
     reader: ThreadPoolExecutor, gather: Callable[[Tensor], Split], rows: Sequence[Tensor]
 ) -> Iterator[Split]:
-    """Yield what `gather` makes of each of `rows`, `AHEAD` of them before they are asked for."""
+    """Yield `gather` of each of `rows`, prefetching `AHEAD` of them."""
     coming: deque[Future[Split]] = deque()
     for some in rows:
         coming.append(reader.submit(gather, some))
@@ -74,7 +74,7 @@ def ahead(
 
 
 def gathered(split: Split, rows: Tensor, *, pinned: bool = False) -> Split:
-    """Return some rows of a split on the host, `pinned` for CUDA to fetch them without waiting."""
+    """Return rows of a split on the host; `pinned` lets CUDA copy them asynchronously."""
     shape = len(rows), *split.images.shape[1:]
     images = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
     if split.file:

@@ -1,4 +1,4 @@
-"""Trains a network on a data set: one run, from start to annealed end."""
+"""The training of a network on a data set: one run, from start to annealed end."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,16 +33,16 @@ from neptune_nas.training.state import (
 
 Result = TypeVar("Result")
 
-EXPLODED = 50.0  # times the loss of guessing: training does not come back from there
-CHECK_STEPS = 50  # on an accelerator, where reading the loss makes the host wait
+EXPLODED = 50.0  # times the loss of guessing: training does not recover from there
+CHECK_STEPS = 50  # on an accelerator, where reading the loss synchronises with the host
 
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What became of a run: at its end, the task's metrics on the validation split, by name.
+    """The result of a run: the task's metrics on the validation split at its end, by name.
 
     `seconds`: training and measuring. `images_per_second`: training only. `peak_memory`: bytes, see
-    `neptune_nas.devices.memory`. `failure`: why the run stopped early; its values are then those of
+    `neptune_nas.devices.memory`. `failure`: why the run stopped early; its values are then
     `failed_values`.
     """
 
@@ -55,7 +55,7 @@ class TrainResult:
 
 
 class DivergedError(Exception):
-    """The training loss is no number, or far above that of guessing."""
+    """The training loss is NaN, or far above that of guessing."""
 
 
 def train(
@@ -71,9 +71,9 @@ def train(
 ) -> TrainResult:
     """Train `network` in place on the training split and measure it on the validation split.
 
-    The same arguments give the same result on the same machine, and the caller's random state is
-    left alone. Where memory runs out, the run starts again with each batch in two halves whose
-    gradients are added up. `curve`: measure after every epoch, not only at the end. `numerics`:
+    Equal arguments give equal results on the same machine, and the caller's random state is left
+    unchanged. If memory runs out, the run restarts with each batch in two halves whose gradients
+    are added. `curve`: measure after every epoch, not only at the end. `numerics`:
     the precision and layout (default: the recipe's precision, channels last).
     """
     if epochs < 1:
@@ -92,7 +92,7 @@ def train(
 def within_memory(
     network: nn.Module, device: torch.device, layout: Layout, run: Callable[[int], Result]
 ) -> Result:
-    """`run` with each batch in one part; if memory runs out, again from the start with two.
+    """Call `run` with each batch in one part; if memory runs out, again from the start with two.
 
     Moves `network` to `device` and into the memory layout, its convolutions mended.
     """
@@ -108,21 +108,21 @@ def within_memory(
 
 
 def run_seeded(setup: Setup, epochs: int, seed: int, curve: bool) -> TrainResult:
-    """The run under its own random state."""
+    """Train under the random state of `seed`, and return the result."""
     with random_state(setup.device, seed):
         return run(setup, make_state(setup, epochs, seed), epochs, curve)
 
 
 @contextmanager
 def random_state(device: torch.device, seed: int) -> Iterator[None]:
-    """Torch's global random state drawn from `seed` inside, since dropout draws from it."""
+    """Seed torch's global random state inside, as dropout draws from it; restore it after."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
 
 
 def run(setup: Setup, state: RunState, epochs: int, curve: bool) -> TrainResult:
-    """All epochs, or as many as go well."""
+    """Train all epochs, or until the run diverges, and return the result."""
     started = perf_counter()
     reset_peak_memory(setup.device)
     history, failure = state.history, None
@@ -143,7 +143,7 @@ def run(setup: Setup, state: RunState, epochs: int, curve: bool) -> TrainResult:
 
 
 def run_epochs(setup: Setup, state: RunState, epochs: int, curve: bool) -> Iterator[Epoch]:
-    """Train and measure, epoch by epoch, from where `state` stands; each joins its history.
+    """Train and measure the epochs that `state` has left, adding each to its history.
 
     `curve`: measure after every epoch, not only at the end. Raises `DivergedError`.
     """
@@ -162,7 +162,7 @@ def run_epochs(setup: Setup, state: RunState, epochs: int, curve: bool) -> Itera
 
 
 def measured(setup: Setup, state: RunState, epoch: Epoch) -> Epoch:
-    """Return the epoch with its values on the validation split, from which a plateau is seen."""
+    """Return the epoch with its values on the validation split; step a plateau schedule."""
     values = validated(setup, setup.network)
     if state.plateau:
         state.plateau.step(values[setup.task.criterion])
@@ -173,24 +173,24 @@ def measured(setup: Setup, state: RunState, epoch: Epoch) -> Epoch:
 
 
 def validated(setup: Setup, network: nn.Module) -> dict[str, float]:
-    """Return what a network scores on the validation split."""
+    """Return a network's metrics on the validation split."""
     return measure(network, setup.validation, setup.task, setup.normalize, setup.autocast)
 
 
 def batches(count: int, size: int, generator: Generator) -> tuple[Tensor, ...]:
-    """All of 0..count-1 in random order, in batches of at most `size` that differ by one at most.
+    """Return 0..count-1 in random order, in batches of at most `size` that differ by at most one.
 
-    No image is left out, and no batch is a small rest that would upset batch norm: rather than a
-    single image, a batch of three. They are drawn on the host, so that no device changes them.
+    No image is left out, and no batch is a small remainder that would upset batch norm: rather
+    than a single image, a batch of three. Drawn on the host, they are equal on every device.
     """
     order = torch.randperm(count, generator=generator)
     return order.tensor_split(batch_count(count, size))
 
 
 def train_epoch(setup: Setup, state: RunState) -> float:
-    """One pass over the training images; the mean loss.
+    """Train for one pass over the training images, and return the mean loss.
 
-    Raises `DivergedError` as soon as the loss is seen to be no number, or far too high.
+    Raises `DivergedError` as soon as the loss is seen to be NaN or far too high.
     """
     setup.network.train()
     rows_of_batches = batches(len(setup.train), setup.recipe.batch_size, state.generator)
@@ -228,8 +228,8 @@ def optimize(setup: Setup, images: Tensor, targets: Tensor, optimizer: Optimizer
 
 
 def check_loss(loss: float, guess: float) -> None:
-    """Refuse a loss after which going on is wasted time; `guess`: that of guessing."""
+    """Refuse a loss from which training does not recover; `guess`: the loss of guessing."""
     limit = EXPLODED * guess
-    if not loss <= limit:  # so that a loss that is no number is refused too
+    if not loss <= limit:  # refuses NaN too
         above = "" if isnan(loss) else f", above {limit:.3g},"
         raise DivergedError(f"diverged: the training loss was {loss:.3g}{above}")

@@ -1,4 +1,4 @@
-"""What a trained network scores on one split."""
+"""The metrics of a trained network on one split."""
 
 from contextlib import AbstractContextManager
 
@@ -21,7 +21,7 @@ def measure(
 ) -> dict[str, float]:
     """Return the value of each of the task's metrics over the feed's images.
 
-    The network is left in evaluation mode; `feed` is on its device.
+    Leaves the network in evaluation mode; `feed` must be on its device.
     """
     network.eval()
     meter = task.meter()

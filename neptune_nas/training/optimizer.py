@@ -58,17 +58,17 @@ def _half_cosine(position: float) -> float:
 
 
 def step_schedule(optimizer: Optimizer, recipe: Recipe, steps: int) -> LambdaLR:
-    """Return what sets the rate after every one of `steps` steps."""
+    """Return the scheduler that sets the rate after each of `steps` steps."""
     return LambdaLR(optimizer, lambda step: factor(recipe, step / steps))
 
 
 def epoch_schedule(optimizer: Optimizer) -> ReduceLROnPlateau:
-    """Return what lowers the rate once the validation loss has stopped falling."""
+    """Return the scheduler that lowers the rate once the validation loss stops falling."""
     return ReduceLROnPlateau(optimizer, factor=_PLATEAU_FACTOR, patience=_PLATEAU_PATIENCE)
 
 
 def make_average(network: nn.Module, steps: int) -> AveragedModel:
-    """Return the average of the weights of `network` during `steps` steps; updated after each.
+    """Return the average of the weights of `network`, to update after each of `steps` steps.
 
     The running statistics of norms are averaged too, so that the averaged network needs no pass
     over the data to be measured.
@@ -78,7 +78,7 @@ def make_average(network: nn.Module, steps: int) -> AveragedModel:
 
 
 def decay(steps: int) -> float:
-    """Return what stays of the average at each step, to look back over `WINDOW` of the run.
+    """Return the decay of the average per step that looks back over `WINDOW` of the run.
 
     >>> round(decay(5000), 4), decay(20)
     (0.99, 0.0)

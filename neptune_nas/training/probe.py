@@ -1,6 +1,6 @@
-"""The precision and layout that this machine trains fastest in: timed once, and remembered.
+"""The precision and layout in which this machine trains fastest: timed once, then cached.
 
-A small network of all that networks are mostly made of takes training steps in each candidate.
+A small network of the usual kinds of layers takes training steps in each candidate.
 """
 
 import json
@@ -28,7 +28,7 @@ from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.stage import Stage
 from neptune_nas.nn.substages import Convolution, FeedForward, InvertedResidual, SelfAttention
 
-VERSION = 3  # of all below: what was found by another is not believed
+VERSION = 3  # of everything below: results of other versions are ignored
 USUAL = Numerics("fp32")
 CANDIDATES = (
     USUAL,
@@ -36,9 +36,9 @@ CANDIDATES = (
     Numerics("bf16"),
     Numerics("bf16", "contiguous"),
 )
-GAIN = 1.15  # less is within what one network misses of others: docs/benchmarks.md
-HOPELESS = 4.0  # times the usual step: bfloat16 is emulated there
-FIRST = 2  # steps after which a candidate may be given up, by the faster; a first is often slow
+GAIN = 1.15  # less is within the variation between networks: docs/benchmarks.md
+HOPELESS = 4.0  # times the usual step: a sign that bfloat16 is emulated
+FIRST = 2  # steps, the faster of which may rule out a candidate: the first is often slow
 STEPS = 4  # that count, after the first ones
 _BATCH, _SIDE, _WIDTH, _CLASSES = 64, 16, 32, 10
 _LARGE = 31 * 2**20  # bytes
@@ -48,9 +48,9 @@ Times = Mapping[Numerics, Sequence[float]]
 
 
 def numerics_for(precision: Precision, device: str) -> Numerics:
-    """Return what to train in: where `precision` is "auto", what is fastest on the processor.
+    """Return the precision and layout to train in; for "auto", the fastest on the processor.
 
-    On an accelerator "auto" is left to the rule of `Numerics`, which is to be measured there first.
+    On an accelerator "auto" follows the rule of `Numerics`, which has yet to be measured there.
     """
     is_open = precision == "auto" and device == "cpu"
     return remembered_numerics(cache_file()) if is_open else Numerics(precision)
@@ -58,7 +58,7 @@ def numerics_for(precision: Precision, device: str) -> Numerics:
 
 @lru_cache(maxsize=8)
 def remembered_numerics(file: Path | None) -> Numerics:
-    """Return what `file` holds of this machine, else what the probe finds, which is added to it."""
+    """Return the result for this machine in `file`; if there is none, probe and add it."""
     known, key = read_cache(file), machine_key()
     if key in known:
         return known[key]
@@ -70,19 +70,19 @@ def remembered_numerics(file: Path | None) -> Numerics:
 
 
 def cache_file() -> Path | None:
-    """Return where the results of probes lie; None for a user without a home."""
+    """Return the path of the cached results; None for a user without a home."""
     folder = cache_folder()
     return folder / "numerics.json" if folder else None
 
 
 def machine_key() -> str:
-    """Return what a result depends on, in a line: the processor, torch, and the probe itself."""
+    """Return the key of a result: the processor, torch's version and the probe's, in a line."""
     name = f"{cpu_name()}, {torch.backends.cpu.get_cpu_capability()}"
     return f"{name}, torch {torch.__version__}, probe {VERSION}"
 
 
 def read_cache(file: Path | None) -> dict[str, Numerics]:
-    """Return the results in a file by their keys; none from one that is missing or damaged."""
+    """Return the results in a file by key; empty if it is missing or damaged."""
     try:
         content: Any = parse_json(read_file(file)) if file else {}
         return {key: Numerics(**value) for key, value in content.items()}
@@ -91,7 +91,7 @@ def read_cache(file: Path | None) -> dict[str, Numerics]:
 
 
 def write_cache(file: Path, known: Mapping[str, Numerics]) -> None:
-    """Write results by their keys; raises `NeptuneError` where that is not possible."""
+    """Write results by key; raises `NeptuneError` if the file cannot be written."""
     content = {key: asdict(numerics) for key, numerics in known.items()}
     write_file(file, json.dumps(content, indent=2) + "\n")
 
@@ -108,7 +108,7 @@ def probe(make: Callable[[Numerics], "Runner"] | None = None) -> Numerics:
 
 
 def fastest(times: Times) -> Numerics:
-    """Return the candidate of the least median, if that gains enough over the usual one."""
+    """Return the candidate with the least median, if it gains enough over the usual one."""
     middle = {numerics: median(seconds) for numerics, seconds in times.items()}
     best = min(middle, key=lambda numerics: middle[numerics])
     return best if middle[USUAL] >= GAIN * middle[best] else USUAL

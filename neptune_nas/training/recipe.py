@@ -1,4 +1,4 @@
-"""How to train: every number that a score depends on, as one frozen record."""
+"""The recipe of a training: every setting that a score depends on, as one frozen record."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -18,8 +18,8 @@ class Recipe:
     """Optimiser, schedule, regularisation and batch; strings and numbers only, for JSON and TOML.
 
     `lr`: the highest learning rate. `warmup`: the share of the steps in which it rises (one-cycle
-    and cosine). `weight_decay` spares norms and biases. `label_smoothing`: 0..1. `clip_norm`: the
-    largest norm of all gradients together, 0 for any. `batch_size`: images a step.
+    and cosine). `weight_decay` excludes norms and biases. `label_smoothing`: 0..1. `clip_norm`: the
+    largest norm of all gradients together, 0 for no limit. `batch_size`: images per step.
     `crop`: padding in pixels before a random crop, `flip`: mirror half of the images; "auto" is
     what suits the data set. `cutout`: side of a square blanked out, in pixels (arXiv 1708.04552).
     `precision`: "auto" is what the machine trains fastest in, see
@@ -47,15 +47,15 @@ class Recipe:
 
 
 def default_recipe(data: str) -> Recipe:
-    """Return the recipe to train on the data set `data` with, unless another is asked for."""
+    """Return the default recipe for the data set `data`."""
     return Recipe(batch_size=64) if is_small(data) else Recipe()
 
 
 def default_epochs(data: str) -> int:
-    """Return the epochs at which a search on the data set `data` scores by default."""
+    """Return the default epochs of a search on the data set `data`."""
     return 10 if is_small(data) else 1
 
 
 def is_small(data: str) -> bool:
-    """Return whether the data set has so few images that an epoch is but a few steps."""
+    """Return whether the data set has so few images that an epoch is only a few steps."""
     return parse_count(data)[0] == "digits"

@@ -1,4 +1,4 @@
-"""Trains a network in full: written down after every epoch, with the best weights kept."""
+"""The full training of a network: a checkpoint after every epoch, and the best weights."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ from neptune_nas.training.state import (
 
 Kind = Literal["raw", "ema"]
 Watch = Callable[[Sequence[Epoch]], None]
-"""Told all epochs that are over, the latest at the end."""
+"""A callback that gets all finished epochs, the latest last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Weights as they were after an epoch, with their values on the validation split, by metric.
+    """A choice of weights: those after an epoch, with their validation values by metric.
 
-    `weights`: "raw" as the optimiser left them, "ema" averaged.
+    `weights`: "raw" from the optimiser, "ema" averaged.
     """
 
     epoch: int
@@ -43,10 +43,10 @@ class Choice:
 
 
 def choose(history: Sequence[Epoch], metrics: Sequence[str]) -> Choice:
-    """Return the weights that are best by the first of `metrics`, of equal ones by the next.
+    """Return the best weights by the first of `metrics`, breaking ties by the next.
 
-    Of weights that are equal in all, those are returned that were measured first. At least one
-    epoch of `history` was measured.
+    Among weights equal in all metrics, the earliest win. At least one epoch of `history` must have
+    been measured.
     """
     turns = [(name, metric(name).turn) for name in metrics]
     found = [choice for epoch in history for choice in choices(epoch)]
@@ -63,7 +63,7 @@ def choices(epoch: Epoch) -> Iterator[Choice]:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The weights that `choose` picks from a run's `history`, on the host."""
+    """The weights chosen from a run's `history` by `choose`, on the host."""
 
     weights: Weights
     history: tuple[Epoch, ...]
@@ -71,7 +71,7 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How long a run goes, from which seed, where it is written down, and who watches it."""
+    """The length of a run, its seed, its checkpoint and its watcher."""
 
     epochs: int
     seed: int
@@ -92,11 +92,11 @@ def train_long(
     *,
     numerics: Numerics | None = None,
 ) -> Trained:
-    """Train `network`, freshly initialised, or go on where its checkpoint left it.
+    """Train `network`, freshly initialised, or resume from its checkpoint.
 
-    A run that was stopped at any moment ends as one that was not, to floating-point noise, if it
-    is called again with the same arguments. Both the weights and their average are measured after
-    every epoch. Where memory runs out, the run goes on with each batch in two halves. `numerics`:
+    A run stopped at any moment and called again with the same arguments ends like an uninterrupted
+    one, to floating-point noise. Both the weights and their average are measured after every
+    epoch. If memory runs out, the run goes on with each batch in two halves. `numerics`:
     the precision and layout (default: the recipe's precision, channels last).
     Raises `FileFormatError` for a damaged checkpoint, and `DivergedError`.
     """
@@ -112,7 +112,7 @@ def train_long(
 
 
 def go_on(setup: Setup, course: Course) -> Trained:
-    """Train the epochs that are left, each written down before the next."""
+    """Train the remaining epochs, writing a checkpoint after each."""
     with random_state(setup.device, course.seed):
         state = make_state(setup, course.epochs, course.seed, averaged=True)
         best: Weights = {}
@@ -128,6 +128,6 @@ def go_on(setup: Setup, course: Course) -> Trained:
 
 
 def averaged(state: RunState) -> nn.Module:
-    """Return the network of a run's averaged weights."""
+    """Return the network with a run's averaged weights."""
     assert state.average is not None  # a long run always keeps it
     return state.average.module

@@ -1,4 +1,4 @@
-"""A run: what stays the same during it, and what changes."""
+"""The setup of a run, which stays fixed, and its state, which changes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,9 +32,9 @@ Weights = dict[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """All that stays the same during a run.
+    """Everything that stays fixed during a run.
 
-    `guess`: the loss of guessing. `parts`: pieces that each batch is computed in.
+    `guess`: the loss of guessing. `parts`: the number of parts in which a batch is computed.
     """
 
     network: nn.Module
@@ -78,7 +78,7 @@ def make_setup(
 
 
 def augment_for(recipe: Recipe, data: ImageData) -> Augment:
-    """Return what the recipe says, and where it says "auto" what suits the data set."""
+    """Return the recipe's augmentation, with the data set's own in place of "auto"."""
     return Augment(
         crop=data.crop if recipe.crop == "auto" else recipe.crop,
         flip=data.flip if recipe.flip == "auto" else recipe.flip,
@@ -88,17 +88,17 @@ def augment_for(recipe: Recipe, data: ImageData) -> Augment:
 
 @lru_cache(maxsize=1)
 def placed(data: ImageData, device: torch.device) -> tuple[Feed, Feed]:
-    """Return the training and validation images; held ones move to `device` once for all runs."""
+    """Return the training and validation feeds; held images move to `device` once for all runs."""
     train, validation = make_feeds((data.train, data.validation), device)
     return train, validation
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One pass over the training images: mean training loss, the rate at its end, its seconds.
+    """One pass over the training images: mean training loss, final rate, seconds.
 
-    `values`: the task's metrics on the validation split after this epoch, by name; empty where they
-    were not measured. `ema_values`: the same of the averaged weights, where there are any.
+    `values`: the task's metrics on the validation split after this epoch, by name; empty if not
+    measured. `ema_values`: those of the averaged weights, if there are any.
     """
 
     number: int
@@ -111,11 +111,11 @@ class Epoch:
 
 @dataclass(slots=True)
 class RunState:
-    """All that changes during a run, but for its network's weights and torch's random state.
+    """Everything that changes during a run, except network weights and torch's random state.
 
     A run has either a `schedule`, which sets the rate after each step, or a `plateau`, which does
-    after each epoch. `generator` draws the order of the images and their views. `average`: of the
-    weights, where it is kept. `history`: the epochs that are over.
+    so after each epoch. `generator` draws the order of the images and their views. `average`: that
+    of the weights, if kept. `history`: the finished epochs.
     """
 
     optimizer: Optimizer
@@ -141,13 +141,13 @@ def make_state(setup: Setup, epochs: int, seed: int, *, averaged: bool = False) 
 
 
 def batch_count(images: int, size: int) -> int:
-    """Return how many batches of at most `size` an epoch takes.
+    """Return the number of batches of at most `size` in an epoch.
 
-    One fewer where a batch would be a single image, which batch norm cannot train on.
+    It is one fewer if a batch would be a single image, which batch norm cannot train on.
     """
     return max(1, min(ceil(images / size), images // 2))
 
 
 def copied(network: nn.Module) -> Weights:
-    """Return a copy of a network's state, on the host, that later steps leave alone."""
+    """Return a copy of a network's state on the host, unaffected by later steps."""
     return {name: value.cpu().clone() for name, value in network.state_dict().items()}
