@@ -22,7 +22,7 @@ settings.load_profile("suite")
 
 @pytest.fixture(scope="session", autouse=True)
 def probed_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The file that says float32 for this machine, also in commands that a test runs.
+    """Return the file that says float32 for this machine, also in commands that a test runs.
 
     What a probe would choose may differ from one run of the tests to the next.
     """
@@ -50,7 +50,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def searched(finished: Path, tmp_path: Path) -> Search:
-    """The search that made a copy of it, which is to be changed at will."""
+    """Return the search that made a copy of it, which is to be changed at will."""
     copytree(finished, tmp_path / finished.name)
     return arithmetic_search(tmp_path)
 

@@ -26,7 +26,7 @@ STRIDES = st.sampled_from((1, 1, 2))
 
 
 def divisors(number: int) -> SearchStrategy[int]:
-    """The numbers that divide `number`."""
+    """Return the numbers that divide `number`."""
     return st.sampled_from([d for d in range(1, number + 1) if number % d == 0])
 
 
@@ -52,7 +52,7 @@ def entries() -> SearchStrategy[object]:
 
 @st.composite
 def connections(draw: st.DrawFn, count: int) -> Wiring | tuple[tuple[int, ...], ...]:
-    """A named wiring, or any explicit one, of `count` SubStages."""
+    """Return a named wiring, or any explicit one, of `count` SubStages."""
     if draw(st.booleans()):
         return draw(st.sampled_from(WIRINGS))
     reads = (draw(st.sets(st.integers(0, i), min_size=1)) for i in range(count))
@@ -61,7 +61,7 @@ def connections(draw: st.DrawFn, count: int) -> Wiring | tuple[tuple[int, ...], 
 
 @st.composite
 def stages(draw: st.DrawFn) -> Stage:
-    """A closed stage of up to three SubStages."""
+    """Return a closed stage of up to three SubStages."""
     width = draw(WIDTHS)
     inside = tuple(draw(st.lists(substages(width), max_size=3)))
     return Stage(
@@ -77,7 +77,7 @@ def stages(draw: st.DrawFn) -> Stage:
 
 @st.composite
 def architectures(draw: st.DrawFn, side: int = 16) -> Architecture:
-    """A closed architecture of one to three stages that images of `side` pixels are enough for."""
+    """Return a closed architecture of one to three stages for images of at least `side` pixels."""
     body = st.lists(stages(), min_size=1, max_size=3).map(tuple)
     return draw(
         st.builds(

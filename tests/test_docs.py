@@ -23,7 +23,7 @@ FILE = re.compile(r"# (\w+\.py)\n")
 
 
 def blocks(page: Path) -> Iterator[tuple[int, str]]:
-    """The line and the text of each block."""
+    """Return the line and the text of each block."""
     text = page.read_text()
     for match in BLOCK.finditer(text):
         yield text.count("\n", 0, match.start(1)), match[1]

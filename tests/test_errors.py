@@ -73,7 +73,7 @@ OPTION = re.compile(r"(?<![\w(|-])\(?--[a-z]")  # no CSS variable `var(--ink)`, 
 
 
 def texts(file: Path) -> Iterator[str]:
-    """The strings in a file, without what is filled in."""
+    """Return the strings in a file, without what is filled in."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value

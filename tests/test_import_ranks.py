@@ -46,7 +46,7 @@ FILES = [file for file in sorted(PACKAGE.rglob("*.py")) if module_of(file) != "_
 
 
 def imported(file: Path) -> Iterator[str]:
-    """The dotted names that a file imports."""
+    """Return the dotted names that a file imports."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -56,7 +56,7 @@ def imported(file: Path) -> Iterator[str]:
 
 
 def siblings(file: Path) -> set[str]:
-    """The modules of the package that a file imports from, its own aside."""
+    """Return the modules of the package that a file imports from, its own aside."""
     ours = (name for name in imported(file) if name.startswith(f"{PACKAGE.name}."))
     return {name.split(".")[1] for name in ours} & {*RANK} - {module_of(file)}
 
@@ -73,7 +73,7 @@ def test_a_module_imports_from_lower_ranks_only(file: Path) -> None:
 
 
 def imported_at_once(file: Path) -> Iterator[str]:
-    """The dotted names that a file imports before any of its functions is called."""
+    """Return the dotted names that a file imports before any of its functions is called."""
     for node in ast.parse(file.read_text()).body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

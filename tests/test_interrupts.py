@@ -131,7 +131,7 @@ HEEDS = "default_int_handler"
 
 
 def program(body: str, handler: str = HEEDS) -> tuple[int, str, str]:
-    """The exit code of a program that is impatient, and what it printed."""
+    """Return the exit code of a program that is impatient, and what it printed."""
     script = PROGRAM.format(body=body, handler=handler)
     ran = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False

@@ -16,7 +16,7 @@ def reference(
     networks: Annotated[
         str,
         typer.Option(
-            help="With commas between: resnet8, resnet20, mobilenet_v2, mobilenet_v3_small, "
+            help="Comma-separated: resnet8, resnet20, mobilenet_v2, mobilenet_v3_small, "
             "shufflenet_v2_x0_5, shufflenet_v2_x1_0, squeezenet1_1, mnasnet0_5, resnet18, "
             "efficientnet_b0."
         ),

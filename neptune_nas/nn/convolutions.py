@@ -42,7 +42,7 @@ def mended(make: Callable[Given, Made]) -> Callable[Given, Made]:
 
 
 def kind_of(conv: nn.Conv2d) -> type[nn.Conv2d]:
-    """The class for a convolution of this form."""
+    """Return the class for a convolution of this form."""
     depthwise = conv.in_channels == conv.out_channels == conv.groups
     strided = max(conv.stride) > 1
     fast = depthwise and conv.kernel_size == (3, 3) and not strided
@@ -55,7 +55,7 @@ def kind_of(conv: nn.Conv2d) -> type[nn.Conv2d]:
 
 
 def with_additions(kind: type[nn.Conv2d], cls: type[nn.Conv2d]) -> type[nn.Conv2d]:
-    """The class `kind` with all that `cls` adds to torch's."""
+    """Return the class `kind` with all that `cls` adds to torch's."""
     return kind if cls is nn.Conv2d else type(cls.__name__, (kind, cls), {})
 
 

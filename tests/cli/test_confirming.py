@@ -15,7 +15,7 @@ from tests.study.builders import make_trial
 
 
 def unfinished(study: Study) -> Study:
-    """The study with two trials more to come."""
+    """Return the study with two trials more to come."""
     return replace(study, settings=replace(study.settings, trials=len(study.trials) + 2))
 
 

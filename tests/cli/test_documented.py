@@ -24,20 +24,20 @@ def texts() -> list[str]:
 
 
 def lines() -> Iterator[str]:
-    """The commands in blocks, to be typed as they are."""
+    """Return the commands in blocks, to be typed as they are."""
     for text in texts():
         for block in BLOCK.findall(text):
             yield from LINE.findall(block)
 
 
 def mentions() -> Iterator[str]:
-    """The commands in running text, often without their arguments."""
+    """Return the commands in running text, often without their arguments."""
     for text in texts():
         yield from MENTION.findall(text)
 
 
 def command_of(words: list[str]) -> tuple[Any, list[str]]:
-    """The command that the words begin with, and its arguments."""
+    """Return the command that the words begin with, and its arguments."""
     command: Any = get_command(app)
     while words and hasattr(command, "commands"):
         if words[0] == "...":
@@ -48,7 +48,7 @@ def command_of(words: list[str]) -> tuple[Any, list[str]]:
 
 
 def options_of(command: Any) -> set[str]:
-    """The names of a command's options, and of all commands below it."""
+    """Return the names of a command's options, and of all commands below it."""
     names = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
     return names.union(*map(options_of, getattr(command, "commands", {}).values()), {"--help"})
 

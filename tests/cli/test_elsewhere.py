@@ -35,7 +35,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def study(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the study, seen from another folder."""
+    """Return a copy of the study, seen from another folder."""
     monkeypatch.chdir(tmp_path)
     return copytree(home / "studies" / "my_space-digits", tmp_path / "my_space-digits")
 
@@ -101,7 +101,7 @@ def test_more_is_measured_for_the_same_space_only(study: Path, command: str) -> 
 
 @pytest.fixture
 def locked(study: Path) -> str:
-    """The URL of the study's database, where study.toml has it without the password."""
+    """Return the URL of the study's database, where study.toml has it without the password."""
     database = study / "study.db"
     elsewhere = database.rename(study.parent / "trials.db")
     settings = study / "study.toml"

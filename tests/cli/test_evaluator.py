@@ -35,7 +35,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def begun(mine: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study of four trials."""
+    """Return a study of four trials."""
     out = tmp_path_factory.mktemp("studies")
     own = ("--evaluator", mine, "--evaluator-kwargs", '{"enough": 300}')
     outcome = neptune(*SEARCH, *own, "--out", out)

@@ -59,7 +59,7 @@ def test_the_published_schema_names_the_fields_that_are_read() -> None:
 
 
 def names(cls: Any) -> set[str]:
-    """The fields of a record."""
+    """Return the fields of a record."""
     return {field.name for field in dataclasses.fields(cls)}
 
 
@@ -91,7 +91,7 @@ def test_a_mistake_is_one_sentence(
 
 @pytest.fixture(scope="module")
 def trained(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model's file, of the study's best architecture."""
+    """Return a model's file, of the study's best architecture."""
     path = tmp_path_factory.mktemp("export") / "model.safetensors"
     save_model(path, untrained(neptune_nas.load(study / "best.json")))
     return path

@@ -10,12 +10,12 @@ COMMAND = ("-m", "neptune_nas", "search", "--space", "tiny", "--trials", "500", 
 
 
 def heed_ctrl_c() -> None:
-    """A background job of a shell ignores SIGINT, and its children would inherit that."""
+    """Return a background job of a shell ignores SIGINT, and its children would inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def stopped(out: Path, times: int) -> str:
-    """What a search says from its first result on, when Ctrl-C comes so often."""
+    """Return what a search says from its first result on, when Ctrl-C comes so often."""
     command = [sys.executable, *COMMAND, "-v", "--threads", "1", "--out", str(out)]
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c

@@ -25,7 +25,7 @@ TINY = ("--space", "tiny", "-j", 1, "--threads", 1)
 
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study of twelve trials by naswot, of which a third trained for an epoch."""
+    """Return a study of twelve trials by naswot, of which a third trained for an epoch."""
     out = tmp_path_factory.mktemp("studies")
     rungs = ("--rungs", "0,1", "--proxy", "naswot", "--trials", 12)
     assert neptune("search", *TINY, *rungs, "--out", out).code == 0

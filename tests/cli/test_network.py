@@ -46,7 +46,7 @@ SPACE = Space("plain", Plain(width=choice(4, 8, 12), depth=choice(1, 2)))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `plain.py` and the study `plain` of it, whose two trials were searched."""
+    """Return a folder with `plain.py` and the study `plain` of it, of two trials."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "plain.py").write_text(SOURCE)
     assert search(folder, trials=2).code == 0

@@ -34,7 +34,7 @@ def half(tmp_path: Path) -> Study:
 
 @pytest.fixture
 def paced(half: Study) -> Study:
-    """The same with a third trial, by which its pace is known."""
+    """Return the same with a third trial, by which its pace is known."""
     third = make_trial(2, 0.4, 200)
     third = replace(third, scores=(replace(third.scores[0], started=2.0, seconds=1.0),))
     return replace(half, trials=(*half.trials, third))
@@ -89,7 +89,7 @@ def test_more_trials_than_asked_for_are_all_of_them(half: Study) -> None:
 
 @pytest.fixture
 def done(tmp_path: Path) -> Study:
-    """A study of two trials on the front, which were to have two seeds each; one has."""
+    """Return a study of two trials on the front, which were to have two seeds each; one has."""
     trials = (make_trial(0, 0.5, 100), make_trial(1, 0.6, 200))
     study = Study(tmp_path, settings(question(), trials=2), trials, Ledger())
     seed = missing_seeds(study.settings.question, trials[1], Goal(2))[0]

@@ -20,7 +20,7 @@ SHAPE = (1, 8, 8)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model and three pictures."""
+    """Return a model and three pictures."""
     path = tmp_path_factory.mktemp("predict")
     save_model(path / "model.safetensors", untrained(bare(Architecture(Stem(4)), SHAPE, 4)))
     (path / "pictures").mkdir()
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def expected(folder: Path, name: str) -> list[tuple[str, float]]:
-    """The labels of a picture, the most probable first."""
+    """Return the labels of a picture, the most probable first."""
     model: Model = load_model(folder / "model.safetensors")
     shares = model.predict(read_picture(folder / "pictures" / name, SHAPE).pixels[None])[0].tolist()
     return sorted(zip(model.labels, shares, strict=True), key=lambda each: -each[1])

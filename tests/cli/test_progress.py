@@ -21,7 +21,7 @@ def progress(done: int) -> Progress:
 
 
 def said(*, verbose: bool) -> list[str]:
-    """What is printed of five results at once, and of the end."""
+    """Return what is printed of five results at once, and of the end."""
     out = StringIO()
     log = Log(Console(file=out, width=200), Path("studies/x"), verbose=verbose)
     for done in range(1, 6):

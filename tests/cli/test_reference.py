@@ -15,7 +15,7 @@ SERIAL = ("-j", 1, "--threads", 1)
 
 @pytest.fixture
 def copied(study: Path, tmp_path: Path) -> Path:
-    """A copy of the study, to be changed at will."""
+    """Return a copy of the study, to be changed at will."""
     return Path(copytree(study, tmp_path / study.name))
 
 
@@ -73,6 +73,6 @@ def test_a_study_on_a_table_is_refused(tmp_path: Path) -> None:
 def test_the_help_names_all_networks_and_the_defaults_of_the_python_api() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]  # it is a group
     (option,) = [each for each in commands["reference"].params if each.name == "networks"]
-    listed = option.help.removeprefix("With commas between: ").removesuffix(".")
+    listed = option.help.removeprefix("Comma-separated: ").removesuffix(".")
     assert tuple(listed.split(", ")) == REFERENCES
     assert tuple(option.default.split(",")) == NETWORKS

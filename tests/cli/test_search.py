@@ -66,7 +66,7 @@ def test_a_dry_run_trains_one_candidate_and_writes_nothing(tmp_path: Path) -> No
 
 
 def dry_run(out: Path, trials: int, *more: object) -> str:
-    """What a dry run says of so many trials of `tiny`, its spaces and ends of lines as one."""
+    """Return what a dry run of so many trials of `tiny` says, its white space as single spaces."""
     asked = ("--space", "tiny", "--trials", trials, "--epochs", 1, "-j", 1, "--out", out)
     outcome = neptune("search", *asked, *more, "--dry-run")
     assert outcome.code == 0, outcome

@@ -22,7 +22,7 @@ ROWS = "code,epochs,accuracy\n" + "".join(
 
 @pytest.fixture
 def asked(tmp_path: Path) -> tuple[str | int, ...]:
-    """The options of a search on a table of nine networks."""
+    """Return the options of a search on a table of nine networks."""
     (tmp_path / "nine_networks.py").write_text(SPACE)
     (tmp_path / "table.csv").write_text(ROWS)
     files = ("--space", tmp_path / "nine_networks.py", "--table", tmp_path / "table.csv")

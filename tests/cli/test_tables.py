@@ -28,7 +28,7 @@ TABLES: dict[str, Callable[[Study], Table]] = {
 
 
 def trial(number: int, accuracy: float, flops: int, latency: float) -> Trial:
-    """A trial whose accuracy, loss, costs and latency are these."""
+    """Return a trial whose accuracy, loss, costs and latency are these."""
     made = make_trial(number, accuracy, flops)
     costs = {**Cost(flops // 2, 14_100, 5_320).values, "latency": latency}
     scores = (Score(1, {"accuracy": accuracy, "loss": 0.4567}),)
@@ -50,7 +50,7 @@ def lines(table: Table, width: int = 80) -> list[str]:
 
 
 def cells(table: Table, head: str) -> list[str]:
-    """The texts of a column, by its heading."""
+    """Return the texts of a column, by its heading."""
     (column,) = (column for column in table.columns if column.header == head)
     return [str(cell) for cell in column.cells]
 

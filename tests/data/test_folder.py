@@ -16,7 +16,7 @@ BLUE, RED = (0, 0, 200), (250, 0, 0)
 
 
 def write(file: Path, color: tuple[int, ...] | int, size: tuple[int, int] = (10, 8)) -> None:
-    """A PNG of one color; `size` is width and height."""
+    """Return a PNG of one color; `size` is width and height."""
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.new("L" if isinstance(color, int) else "RGB", size, color).save(file)
 

@@ -23,7 +23,7 @@ def data_of(train: Split, validation: Split, test: Split) -> ImageData:
 
 
 def changed(values: Tensor, place: int) -> Tensor:
-    """A copy with another number at `place` of the flattened tensor."""
+    """Return a copy with another number at `place` of the flattened tensor."""
     copy = values.clone().flatten()
     copy[place] = (copy[place] + 1) % 3
     return copy.view_as(values)

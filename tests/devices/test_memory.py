@@ -52,7 +52,7 @@ def test_the_peak_holds_a_tensor_that_is_gone_again() -> None:
 
 
 def limited(folder: Path, groups: str, **limits: str) -> int:
-    """The limit of a process of `groups`, with what stands in the files below the mount."""
+    """Return the limit of a process of `groups`, with what stands in the files below the mount."""
     (folder / "cgroup").write_text(groups)
     for path, text in limits.items():
         file = folder / "mount" / path

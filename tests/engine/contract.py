@@ -57,7 +57,7 @@ class EngineContract(ABC):
         trial_timeout: float | None = None,
         setup: Setup | None = None,
     ) -> Engine:
-        """The engine under test."""
+        """Return the engine under test."""
 
     def how_killed(self, number: int) -> str:
         """How the engine says that a signal ended a worker."""

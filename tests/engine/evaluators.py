@@ -168,15 +168,15 @@ class HasChild:
 
 
 def refuse() -> None:
-    """A setup that finds a mistake of the user's."""
+    """Return a setup that finds a mistake of the user's."""
     raise ArchitectureError("no `SPACE` in my_space.py: add one.")
 
 
 def break_down() -> None:
-    """A setup that has a bug."""
+    """Return a setup that has a bug."""
     raise LookupError("nothing there")
 
 
 def die() -> None:
-    """A setup that takes its worker along."""
+    """Return a setup that takes its worker along."""
     os._exit(3)

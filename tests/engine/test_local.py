@@ -46,7 +46,7 @@ class TestLocalEngine(EngineContract):
 
 
 def all_at_once(sources: Iterable[Connection | int], _: float | None) -> list[Connection]:
-    """Waits until every worker has replied."""
+    """Wait until every worker has replied."""
     connections = [source for source in sources if isinstance(source, Connection)]
     for each in connections:
         each.poll(None)
@@ -203,12 +203,12 @@ if __name__ == "__main__":
 
 
 def heed_ctrl_c() -> None:
-    """A background job of a shell ignores SIGINT, and its children would inherit that."""
+    """Return a background job of a shell ignores SIGINT, and its children would inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def start_coordinator(folder: Path) -> subprocess.Popen[str]:
-    """A search with two workers that never ends, in a session of its own."""
+    """Return a search with two workers that never ends, in a session of its own."""
     script = folder / "coordinator.py"
     script.write_text(COORDINATOR)
     return subprocess.Popen(

@@ -60,7 +60,7 @@ def test_all_gpus_are_dealt_and_each_as_often_as_is_asked() -> None:
 
 
 def threads_of(jobs: int) -> int:
-    """The share of the cores, unless the machine that runs the tests says fewer."""
+    """Return the share of the cores, unless the machine that runs the tests says fewer."""
     return min(CORES // jobs, int(os.environ.get("OMP_NUM_THREADS") or CORES))
 
 
@@ -223,7 +223,7 @@ Begin = Callable[[Callable[..., None]], None]
 
 @pytest.fixture
 def begins(monkeypatch: pytest.MonkeyPatch) -> Begin:
-    """Takes what Ray, which is not connected, does when it is begun."""
+    """Take what Ray, which is not connected, does when it is begun."""
 
     def begin(init: Callable[..., None]) -> None:
         fresh = SimpleNamespace(is_initialized=lambda: False, init=init)
@@ -245,7 +245,7 @@ def test_ray_that_does_not_answer_is_said(begins: Begin, monkeypatch: pytest.Mon
 
 @pytest.fixture
 def dead() -> str:
-    """An address at which nothing listens."""
+    """Return an address at which nothing listens."""
     with socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{free.getsockname()[1]}"

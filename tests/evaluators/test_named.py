@@ -26,7 +26,7 @@ class Hard:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file with an evaluator in it."""
+    """Return a file with an evaluator in it."""
     made = tmp_path / "mine.py"
     made.write_text(MINE)
     return made

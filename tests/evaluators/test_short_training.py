@@ -97,7 +97,7 @@ class Failing:
     kind: str
 
     def build(self, width: int) -> nn.Module:  # noqa: ARG002  # the protocol's argument
-        """The failing module."""
+        """Return the failing module."""
         return FailingModule(self.kind)
 
 

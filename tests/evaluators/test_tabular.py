@@ -120,7 +120,7 @@ def table(tmp_path: Path, space: Space[Any], content: str = PLAIN) -> Tabular[An
 
 
 def bench(found: Tabular[Any], *costs: str, data: str = "cifar10") -> Bench:
-    """The bench of a table for a search that has these costs among its objectives."""
+    """Return the bench of a table for a search that has these costs among its objectives."""
     return found.bench(Question("ours", data, objectives=("accuracy", *costs)))
 
 

@@ -187,7 +187,7 @@ def test_a_product_that_the_counter_does_not_know_is_refused_by_name(
 
 @torch.library.custom_op("neptune_test::own", mutates_args=())
 def own(x: torch.Tensor) -> torch.Tensor:
-    """A custom operation that might do anything."""
+    """Return a custom operation that might do anything."""
     return x @ x.mT
 
 
@@ -321,7 +321,7 @@ def test_an_image_that_is_too_small_is_refused_before_anything_is_counted() -> N
 
 
 def light(**change: object) -> Cost:
-    """A stage of 64 channels on 16x16 pixels with eight SubStages."""
+    """Return a stage of 64 channels on 16x16 pixels with eight SubStages."""
     settings_ = {"width": 64, "entry": Identity(), "pool": "none", "norm": "batch", **change}
     return CostModel((3, 16, 16), 10).cost(Architecture(stages=(Stage(**settings_),)))  # type: ignore[arg-type]  # one of Stage's fields each
 

@@ -19,7 +19,7 @@ def clouds(draw: st.DrawFn, least: int = 1, most: int = 12) -> Floats:
 
 
 def dominates(a: Floats, b: Floats) -> bool:
-    """The definition, word for word."""
+    """Return the definition, word for word."""
     return bool((a <= b).all() and (a < b).any())
 
 

@@ -96,7 +96,7 @@ OTHERS = {
 
 
 def named_metrics(file: Path) -> set[str]:
-    """The names of metrics among the string literals of a file."""
+    """Return the names of metrics among the string literals of a file."""
     nodes = ast.walk(ast.parse(file.read_text()))
     return {str(node.value) for node in nodes if isinstance(node, ast.Constant)} & {*BY_NAME}
 

@@ -159,7 +159,7 @@ def test_weights_that_do_not_fit_are_not_saved(file: Path) -> None:
 
 
 def rewritten(file: Path, **changes: Any) -> None:
-    """The model's file with other fields in its header."""
+    """Return the model's file with other fields in its header."""
     save_model(file, model())
     content = read_model_file(file)
     write_model_file(file, ModelFile({**content.header, **changes}, content.state))

@@ -18,7 +18,7 @@ class ModuleContract(ABC):
 
     @abstractmethod
     def make(self) -> nn.Module:
-        """The module under test."""
+        """Return the module under test."""
 
     def output_shape(self, x: Tensor) -> tuple[int, ...]:
         return tuple(x.shape)
@@ -77,7 +77,7 @@ class ModuleContract(ABC):
         return dict(self.make().state_dict())
 
     def seeded(self) -> nn.Module:
-        """The module with every weight moved, so that none that begins at zero hides anything."""
+        """Move every weight of a module, so that none that begins at zero hides anything."""
         torch.manual_seed(3)
         module = self.make()
         shake(module.parameters())
@@ -106,7 +106,7 @@ class HeadContract(ModuleContract):
 
 
 def images(height: int, width: int, batch: int = 3) -> Tensor:
-    """Fixed random maps `(batch, WIDTH, height, width)`, neither centred nor of unit variance."""
+    """Return fixed random maps `(batch, WIDTH, height, width)`, not centred nor of unit variance."""
     generator = torch.Generator().manual_seed(height * 31 + width)
     return torch.randn(batch, WIDTH, height, width, generator=generator) * 2 + 0.5
 

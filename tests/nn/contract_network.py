@@ -25,7 +25,7 @@ class NetworkContract(ABC):
 
     @abstractmethod
     def record(self) -> Any:
-        """The record under test."""
+        """Return the record under test."""
 
     @abstractmethod
     def wider(self) -> Any:

@@ -38,13 +38,13 @@ class Layer:
     maps: tuple[int, ...]
 
     def make(self, kind: type[nn.Conv2d]) -> nn.Conv2d:
-        """A fresh one of a class."""
+        """Return a fresh one of a class."""
         options = (self.padding, self.dilation, self.groups)
         return kind(self.channels[0], self.channels[1], self.kernel, self.stride, *options)
 
 
 def layer_of(conv: nn.Conv2d, maps: tuple[int, ...]) -> Layer:
-    """The layer that `conv` is where it reads `maps`."""
+    """Return the layer that `conv` is where it reads `maps`."""
     return Layer(
         type(conv),
         (conv.in_channels, conv.out_channels),
@@ -64,7 +64,7 @@ def pair(numbers: tuple[int, ...]) -> tuple[int, int]:
 
 
 def strided(network: nn.Module, shape: Shape) -> Iterator[Layer]:
-    """The strided convolutions of a network on the meta device, for images of `shape`."""
+    """Return the strided convolutions of a network on the meta device, for images of `shape`."""
     found: list[Layer] = []
 
     def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -108,7 +108,7 @@ def narrow() -> Iterator[Layer]:
 
 
 def error(got: Tensor | None, expected: Tensor | None) -> float:
-    """The largest difference, of the largest number that is expected."""
+    """Return the largest difference, of the largest number that is expected."""
     assert got is not None
     assert expected is not None
     largest = expected.abs().max().clamp_min(1e-9)

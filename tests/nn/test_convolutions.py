@@ -82,7 +82,7 @@ def test_mending_twice_is_mending_once() -> None:
 def test_what_a_function_makes_is_mended() -> None:
     @mended
     def pointwise(channels: int, *, stride: int) -> nn.Conv2d:
-        """The docstring."""
+        """Return the docstring."""
         return nn.Conv2d(channels, 8, 1, stride)
 
     assert type(pointwise(3, stride=2)) is SampledConv
@@ -119,7 +119,7 @@ def test_what_does_not_learn_is_torch_s_own_convolution() -> None:
 
 
 def operations(module: nn.Module, x: Tensor) -> list[str]:
-    """What torch runs for a forward pass."""
+    """Return what torch runs for a forward pass."""
     found: list[str] = []
     with Names(found):
         module(x)

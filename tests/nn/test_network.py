@@ -24,7 +24,7 @@ def shares_weights(one: nn.Module, other: nn.Module) -> bool:
 
 
 def step(net: Neptune) -> tuple[float, float]:
-    """The loss before and after a few steps on one batch."""
+    """Return the loss before and after a few steps on one batch."""
     x, y = torch.randn(16, 3, 8, 8), torch.arange(16) % 4
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     losses = []

@@ -30,14 +30,14 @@ PATIENCE = 60  # seconds until a page that is not ready counts as broken
 
 
 def find_browser() -> tuple[str, str] | None:
-    """The browser and its driver, where both are installed."""
+    """Return the browser and its driver, where both are installed."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     driver = shutil.which("chromedriver")
     return (browser, driver) if browser and driver else None
 
 
 def start(browser: str, driver: str) -> Chrome:
-    """A browser that records what its console says."""
+    """Return a browser that records what its console says."""
     options = ChromeOptions()
     options.binary_location = browser
     for flag in FLAGS:
@@ -63,7 +63,7 @@ def wait_for(chrome: Chrome, script: str) -> Any:
 
 
 def screenshot(chrome: Chrome) -> bytes:
-    """What the window shows, as PNG."""
+    """Return what the window shows, as PNG."""
     shot = chrome.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
     return base64.b64decode(shot["data"])
 

@@ -29,7 +29,7 @@ MODEL = model_for(INPUT, CLASSES)
 
 @cache
 def default_space() -> Space[Architecture]:
-    """The space that the repository ships as `default`."""
+    """Return the space that the repository ships as `default`."""
     path = Path(__file__).parents[2] / "search_spaces" / "default.py"
     spec = importlib.util.spec_from_file_location("default_space", path)
     assert spec is not None
@@ -43,7 +43,7 @@ def default_space() -> Space[Architecture]:
 def plain_trial(
     number: int, accuracy: float | None, macs: int, seeds: tuple[float, ...] = ()
 ) -> Trial:
-    """A trial of a tiny network at the last rung, with this accuracy, or one a seed."""
+    """Return a trial of a tiny network at the last rung, with this accuracy, or one a seed."""
     found = seeds or (() if accuracy is None else (accuracy,))
     return Trial(
         number=number,
@@ -60,19 +60,19 @@ def plain_trial(
 
 
 def timed(trial: Trial, latency: float) -> Trial:
-    """The trial with a latency in ms."""
+    """Return the trial with a latency in ms."""
     return replace(trial, values={**trial.values, "latency": latency})
 
 
 def plain_results(*trials: Trial, name: str = "plain", **question: Any) -> Study:
-    """A study of these trials; `question` replaces fields of its question."""
+    """Return a study of these trials; `question` replaces fields of its question."""
     asked = replace(Question(space="default", rungs=RUNGS), **question)
     return Study(Path("studies") / name, make_settings(name, 9, asked), trials, make_ledger(trials))
 
 
 @cache
 def make_results(trials: int = 200, seed: int = 0, name: str = "digits") -> Study:
-    """A finished study of `trials` trials."""
+    """Return a finished study of `trials` trials."""
     rng = Random(seed)
     made = tuple(make_trial(number, rng) for number in range(trials))
     question = Question(
@@ -88,7 +88,7 @@ def make_results(trials: int = 200, seed: int = 0, name: str = "digits") -> Stud
 
 
 def make_reference(name: str, *accuracies: float, macs: int = 416_000) -> Reference:
-    """A hand-designed network with these accuracies, one a seed."""
+    """Return a hand-designed network with these accuracies, one a seed."""
     scores = (
         Score(RUNGS[-1], {"accuracy": value, "loss": 1.0}, seed=i)
         for i, value in enumerate(accuracies)
@@ -97,7 +97,7 @@ def make_reference(name: str, *accuracies: float, macs: int = 416_000) -> Refere
 
 
 def make_settings(name: str, trials: int, question: Question) -> Settings:
-    """What such a study would have been asked."""
+    """Return what such a study would have been asked."""
     facts = Facts(
         space_name="default",
         space_size="131129155584",
@@ -118,7 +118,7 @@ def make_settings(name: str, trials: int, question: Question) -> Settings:
 
 
 def draw_architecture(rng: Random) -> tuple[Architecture, Cost]:
-    """An architecture that 8x8 images fit, and its exact cost."""
+    """Return an architecture that 8x8 images fit, and its exact cost."""
     while True:
         architecture = default_space().sample(rng)
         try:
@@ -164,7 +164,7 @@ def make_trial(number: int, rng: Random) -> Trial:
 
 
 def make_quality(architecture: Architecture, cost: Cost, rng: Random) -> float:
-    """The accuracy that a network of this cost would end at, 0..1."""
+    """Return the accuracy that a network of this cost would end at, 0..1."""
     quality = 0.99 - 0.35 * exp(-1.6 * max(log10(cost.flops) - 4.6, 0))
     quality += 0.006 * sum(stage.norm == "batch" for stage in architecture.stages)
     quality += 0.004 * any(
@@ -174,7 +174,7 @@ def make_quality(architecture: Architecture, cost: Cost, rng: Random) -> float:
 
 
 def make_ledger(trials: tuple[Trial, ...]) -> Ledger:
-    """The sums that such trials would leave."""
+    """Return the sums that such trials would leave."""
     failures: dict[str, int] = {}
     for trial in trials:
         if trial.failure:

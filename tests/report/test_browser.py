@@ -57,13 +57,13 @@ def save(folder: Path, *studies: Study) -> Path:
 
 
 def errors(chrome: Chrome) -> list[Any]:
-    """What the console complains about; a software renderer's remarks on speed are not errors."""
+    """Return what the console complains about, but for a software renderer's remarks on speed."""
     lines = chrome.get_log("browser")  # type: ignore[no-untyped-call]  # selenium leaves it untyped
     return [line for line in lines if line["level"] != "INFO" and line["source"] != "rendering"]
 
 
 def column(chrome: Chrome, name: str) -> list[str]:
-    """The texts of one column of the page's table."""
+    """Return the texts of one column of the page's table."""
     return list(
         chrome.execute_script(
             """const heads = [...document.querySelectorAll('#table thead button')];

@@ -79,7 +79,7 @@ def test_rungs_that_rank_as_the_last_one_are_told_by_spearman() -> None:
 
 
 def scored_at_two_rungs(count: int, step: float = 0.01) -> Study:
-    """A study whose two rungs rank all its trials alike."""
+    """Return a study whose two rungs rank all its trials alike."""
     trials = [plain_trial(i, 0.5 + step * i, 10) for i in range(count)]
     early = [replace(trial.scores[0], fidelity=1) for trial in trials]
     both = (replace(t, scores=(low, *t.scores)) for t, low in zip(trials, early, strict=True))

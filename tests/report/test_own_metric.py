@@ -23,7 +23,7 @@ BLUR = Metric("blur", "blur", source="scored")
 
 
 def scored(trial: Trial) -> Trial:
-    """The trial with the F1 that was its accuracy, and a blur."""
+    """Return the trial with the F1 that was its accuracy, and a blur."""
     scores = (replace(s, values={"f1": s.main, "blur": 3.0}) if s.ok else s for s in trial.scores)
     return replace(trial, scores=tuple(scores))
 

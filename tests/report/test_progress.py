@@ -12,7 +12,7 @@ from tests.report.fixtures import make_results, plain_results, plain_trial
 
 
 def at(number: int, started: float, seconds: float, worker: int = 0) -> Trial:
-    """A trial whose one evaluation ran then."""
+    """Return a trial whose one evaluation ran then."""
     score = Score(
         9, {"accuracy": 0.5, "loss": 1.0}, started=started, seconds=seconds, worker=worker
     )

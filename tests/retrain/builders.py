@@ -12,6 +12,6 @@ NETWORK = bare(Architecture(stem=Stem(width=4)), (1, 8, 8), 10)
 
 
 def asked(out: Path, **changes: Any) -> Training:
-    """A training of three epochs from two seeds."""
+    """Return a training of three epochs from two seeds."""
     training = Training(NETWORK, data="digits#100", epochs=3, seeds=2, out=out, threads=1)
     return replace(training, **changes)

@@ -10,7 +10,7 @@ from tests.retrain.builders import asked
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished one."""
+    """Return the folder of a finished one."""
     out = tmp_path_factory.mktemp("trained") / "x"
     asked(out).run()
     return out
@@ -18,5 +18,5 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def done(made: Path, tmp_path: Path) -> Path:
-    """The finished one, to be changed at will."""
+    """Return the finished one, to be changed at will."""
     return copytree(made, tmp_path / "x")

@@ -175,7 +175,7 @@ def test_a_training_that_is_stopped_leaves_its_curves(tmp_path: Path) -> None:
 
 
 def stop_at_the_second(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same, but that its second call is stopped."""
+    """Return the same, but that its second call is stopped."""
     calls: list[object] = []
 
     def wrapped(*arguments: Any) -> Any:

@@ -27,7 +27,7 @@ class TestAuto(SamplerContract):
 
 
 def reached(strategy: Strategy[Architecture], asked: Problem[Architecture], count: int) -> float:
-    """The hypervolume after `count` trials."""
+    """Return the hypervolume after `count` trials."""
     study = make_study(SpaceSampler(asked, strategy))
     found = [step(study, asked.space) for _ in range(count)]
     points = [(cost(one)["flops"] / 1e7, -accuracy(one)) for one in found]
@@ -128,7 +128,7 @@ def test_trials_that_wait_at_a_rung_end_the_spread_if_all_is_known_of_them(
 def proposal_after_rungs(
     asked: Problem[Architecture], worth: Callable[[Architecture], float]
 ) -> Architecture:
-    """What is proposed when a dozen trials are known at their first rung alone."""
+    """Return what is proposed when a dozen trials are known at their first rung alone."""
     study = make_study(SpaceSampler(asked, Auto(asked, samples=200)))
     for _ in range(auto.START):
         trial = study.ask()

@@ -13,7 +13,7 @@ numbers = st.floats(0.0, 1.0)
 
 
 def front(points: Sequence[tuple[float, ...]], floor: float = 0.0) -> Front:
-    """A front of `(score, *costs)`, measured from `floor` and costs of 1."""
+    """Return a front of `(score, *costs)`, measured from `floor` and costs of 1."""
     table = np.array(points).reshape(len(points), -1)
     ceiling = np.ones(max(table.shape[1] - 1, 0))
     return Front(table[:, 0], table[:, 1:], floor, ceiling)

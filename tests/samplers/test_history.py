@@ -84,7 +84,7 @@ def test_the_trial_that_asks_is_left_out() -> None:
 
 
 def with_one_trial(objectives: tuple[str, ...]) -> Entry[Architecture]:
-    """A trial of two rungs, reported as 0.25 at the proxy's and at 1, and of 2.5 ms."""
+    """Return a trial of two rungs, reported as 0.25 at the proxy's and at 1, and of 2.5 ms."""
     study = optuna.create_study(directions=directions([*map(metric, objectives)]))
     trial = ask(study)
     for rung in (0, 1):

@@ -16,7 +16,7 @@ ORDER = sorted(range(60), key=lambda i: cost(POOL.base.architectures[i])["flops"
 
 
 def waiting(number: int, score: float, size: int = 30) -> Entry[Architecture]:
-    """A trial at rung 1 with the architecture that has this place by FLOPs."""
+    """Return a trial at rung 1 with the architecture that has this place by FLOPs."""
     row = ORDER[size]
     architecture, name = POOL.base.architectures[row], POOL.base.names[row]
     return Entry(number, architecture, name, None, {1: score}, {}, TrialState.RUNNING)

@@ -12,7 +12,7 @@ POOL = Pool(PROBLEM, samples=100)
 
 
 def begun(number: int) -> Entry[Architecture]:
-    """A trial that waits at its first rung, as slow as its number says."""
+    """Return a trial that waits at its first rung, as slow as its number says."""
     architecture = POOL.base.architectures[number]
     rungs = {1: accuracy(architecture)}
     name, running = POOL.base.names[number], TrialState.RUNNING

@@ -52,7 +52,7 @@ class Silent:
 
 
 def own(text: str, **options: Any) -> BaseSampler:
-    """The sampler `Mine` of a file with this text."""
+    """Return the sampler `Mine` of a file with this text."""
     Path("mine.py").write_text(text)
     return make_sampler("mine.py:Mine", PROBLEM, options)
 

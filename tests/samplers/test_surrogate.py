@@ -21,7 +21,7 @@ ACCURACY = partial(targets, objective=0)
 
 
 def searched(count: int, running: int = 0) -> History[Architecture]:
-    """A random search so far."""
+    """Return a random search so far."""
     study = make_study(SpaceSampler(PROBLEM, RandomSearch(PROBLEM)))
     for _ in range(count):
         step(study, NESTED)
@@ -72,7 +72,7 @@ def test_running_trials_leave_means_and_take_doubt() -> None:
 
 
 def at_a_rung(history: History[Architecture], gone_on: int = 0) -> History[Architecture]:
-    """The trials as they wait at rung 1, all but the first `gone_on`, which went to the end."""
+    """Return the trials as they wait at rung 1, all but the first `gone_on`, which are finished."""
     entries = (
         replace(
             entry,

@@ -55,7 +55,7 @@ def test_facts_say_what_latencies_are() -> None:
 
 
 def by_table(**asked: Any) -> Assembly:
-    """The same, but the evaluator knows latencies: the wider the first Stage, the higher."""
+    """Return the same, but the evaluator knows latencies: the wider the first Stage, the higher."""
     return parts(evaluator=OnBench(clocks={"latency": lambda one: one.stages[0].width}), **asked)
 
 

@@ -31,7 +31,7 @@ def crash_at(call: int, engine: InlineEngine) -> None:
 
 
 def keys_of_the_first(trials: int, folder: Path) -> list[str]:
-    """What a search begins with, whatever comes of it."""
+    """Return what a search begins with, whatever comes of it."""
     folder.mkdir()
     coordinator_on(store_in(folder), question(), trials).run(InlineEngine(Arithmetic()))
     return [trial.key for trial in store_in(folder).trials()]
@@ -40,7 +40,7 @@ def keys_of_the_first(trials: int, folder: Path) -> list[str]:
 def timed(
     measure: Callable[[Any], Mapping[str, float]],
 ) -> Callable[[Any], Mapping[str, float]]:
-    """The same costs, and a latency that follows from them."""
+    """Return the same costs, and a latency that follows from them."""
 
     def measured(architecture: Any) -> Mapping[str, float]:
         costs = measure(architecture)

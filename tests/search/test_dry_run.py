@@ -57,7 +57,7 @@ def test_a_larger_reduction_takes_less_time(tmp_path: Path) -> None:
 
 
 def trained(*fidelities: int) -> Study:
-    """A study of one trial, scored so."""
+    """Return a study of one trial, scored so."""
     trial = make_trial(0, 0.5, 100)
     scores = tuple(replace(trial.scores[0], fidelity=each) for each in fidelities)
     trials = (replace(trial, scores=scores),)

@@ -37,7 +37,7 @@ Search(space="tiny", trials=4, evaluator=Arithmetic(), out=Path({out!r}), jobs=2
 
 
 def arithmetic(out: Path, **changes: Any) -> Search:
-    """A search that trains nothing."""
+    """Return a search that trains nothing."""
     asked = {"space": "tiny", "trials": 24, "jobs": 2, **changes}
     return Search(evaluator=Arithmetic(), out=out, **asked)
 

@@ -32,7 +32,7 @@ def asked(out: Path, **changes: Any) -> Search:
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
-    """What the machine is asked; it answers `FIRST` first, and `OTHER` from then on."""
+    """Return what the machine is asked; it answers `FIRST` first, and `OTHER` from then on."""
     calls: list[tuple[object, ...]] = []
 
     def numerics_for(*given: object) -> Numerics:

@@ -20,7 +20,7 @@ BEGUN = settings(question())
 
 
 def settled(folder: Path, facts: Facts = BEGUN.facts, **changes: Any) -> Settings:
-    """The settings to search by in a folder, where so much else is asked than was begun with."""
+    """Return the settings to search by in a folder, with other facts than it was begun with."""
     return settings_for(Folder(folder), replace(BEGUN, facts=facts, **changes))
 
 

@@ -63,7 +63,7 @@ def test_a_search_on_ray_finds_what_one_on_this_machine_does(
 
 
 def values_of(trial: Trial) -> tuple[float, float]:
-    """What was measured of a trial, but for how long it took and where."""
+    """Return what was measured of a trial, but for how long it took and where."""
     assert trial.score is not None
     return trial.score.main, trial.score.values["loss"]
 

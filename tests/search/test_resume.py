@@ -20,7 +20,7 @@ def asked(out: Path) -> Search:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished study."""
+    """Return the folder of a finished study."""
     return asked(tmp_path_factory.mktemp("studies")).run().folder
 
 

@@ -22,13 +22,13 @@ from tests.study.fakes import Arithmetic, InlineAssembly, InlineEngine, OnBench,
 
 
 def arithmetic(out: Path, **changes: Any) -> Search:
-    """A search that trains nothing."""
+    """Return a search that trains nothing."""
     asked = {"space": "tiny", "trials": 24, "jobs": 2, **changes}
     return Search(evaluator=Arithmetic(), out=out, **asked)
 
 
 def inline(search: Search, engine: InlineEngine | None = None) -> Assembly:
-    """The parts of a search with an engine without processes."""
+    """Return the parts of a search with an engine without processes."""
     return InlineAssembly(search, lambda: engine or InlineEngine(search.assembly.evaluator))
 
 

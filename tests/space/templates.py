@@ -72,7 +72,7 @@ def is_odd(value: Any) -> bool:
 
 @st.composite
 def templates(draw: st.DrawFn, depth: int = 3, ties: bool = True) -> Any:
-    """A template; `depth` bounds its nesting."""
+    """Return a template; `depth` bounds its nesting."""
     leaves = ["fixed", "numbers", "integer"] + ["tie"] * ties
     inner = [
         "optional",
@@ -120,7 +120,7 @@ def templates(draw: st.DrawFn, depth: int = 3, ties: bool = True) -> Any:
 
 @st.composite
 def spaces(draw: st.DrawFn, most: int = MOST, ties: bool = True) -> Space[Any]:
-    """A space of at most `most` points over a random template."""
+    """Return a space of at most `most` points over a random template."""
     template = draw(templates(ties=ties))
     try:
         space = Space("random", template)

@@ -35,7 +35,7 @@ class Arithmetic:
     broken: frozenset[str] = frozenset()
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
-        """The score, or a failure for the architectures that are `broken`."""
+        """Return the score, or a failure for the architectures that are `broken`."""
         name = key(architecture)
         if name in self.broken:
             return Score(fidelity, seed=seed, failure="broken on purpose")
@@ -73,7 +73,7 @@ class OnBench:
 
 
 def arithmetic_search(out: Path, trials: int = 12, **changes: Any) -> Search:
-    """A search that trains nothing."""
+    """Return a search that trains nothing."""
     usual = {"space": "tiny", "evaluator": Arithmetic(), "jobs": 1, "rungs": (1,)}
     return Search(trials=trials, out=out, **{**usual, **changes})
 
@@ -114,7 +114,7 @@ class _Failing:
 
 
 def failing(storage: BaseStorage, method: str, error: BaseException) -> BaseStorage:
-    """The same storage, but for a method that raises an error."""
+    """Return the same storage, but for a method that raises an error."""
     return cast("BaseStorage", _Failing(storage, method, error))
 
 

@@ -37,7 +37,7 @@ STUDY = Study(Path("few-digits"), settings(question()), TRIALS, Ledger())
 def confirm(
     study: Study, number: int, accuracy: float, repeat: int = 1, failure: str | None = None
 ) -> Study:
-    """The study with a score of a trial by the seed that comes `repeat`-th after the search's."""
+    """Return the study with one more score of a trial, by its `repeat`-th seed."""
     seed = seed_for(0, study.trials[number].key, repeat)
     return with_confirmation(
         study, number, Score(1, {"accuracy": accuracy, "loss": 1.0}, seed=seed, failure=failure)

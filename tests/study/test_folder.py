@@ -194,7 +194,7 @@ def test_no_trials_are_refused(tmp_path: Path) -> None:
 
 
 def write_changed(folder: Path, table: str, changes: dict[str, Any]) -> Path:
-    """A `study.toml` whose `table`, or its top, has these fields; None leaves one out."""
+    """Return a `study.toml` whose `table`, or its top, has these fields; None leaves one out."""
     write_settings(Folder(folder), settings(question()))
     file = folder / "study.toml"
     content = tomllib.loads(file.read_text())

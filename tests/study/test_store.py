@@ -93,7 +93,7 @@ def test_another_study_of_the_same_name_is_refused(tmp_path: Path) -> None:
 
 
 def created(folder: Path, *directions: Direction) -> str:
-    """The URL of a database with a study that Optuna has just made."""
+    """Return the URL of a database with a study that Optuna has just made."""
     url = sqlite_url(folder / "study.db")
     optuna.create_study(storage=url, study_name="few-digits", directions=directions)
     return url

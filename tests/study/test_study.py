@@ -117,7 +117,7 @@ def test_progress_knows_what_is_left() -> None:
 
 
 def timed(trial: Trial, worker: int, end: float) -> Trial:
-    """The trial, its last score by a worker at a time."""
+    """Return the trial, its last score by a worker at a time."""
     *before, last = trial.scores
     last = replace(last, worker=worker, started=end - 1.0, seconds=1.0)
     return replace(trial, scores=(*before, last))
@@ -159,7 +159,7 @@ def test_trials_of_earlier_sessions_say_nothing_of_the_pace() -> None:
 
 
 def left_after(ends: list[tuple[int, float]], total: int = 10) -> list[float | None]:
-    """The time left that is told as each result comes: of which worker, and when."""
+    """Return the time left that is told as each result comes: of which worker, and when."""
     clock = iter([end for _, end in ends])
     tracker = Tracker(settings(question(), trials=total), clock=lambda: next(clock))
     trials = [timed(make_trial(n, 0.5, 100), *each) for n, each in enumerate(ends)]

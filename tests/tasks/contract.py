@@ -33,23 +33,23 @@ class TaskContract(ABC):
 
     @abstractmethod
     def data(self) -> ImageData:
-        """A data set of the task, of at least `SOME` training images of odd, unequal sides."""
+        """Return a data set of the task, of at least `SOME` training images of odd, unequal sides."""
 
     @abstractmethod
     def network(self, outputs: int) -> nn.Module:
-        """A small network for the data, with so many outputs, without dropout."""
+        """Return a small network for the data, with so many outputs, without dropout."""
 
     @abstractmethod
     def guesses(self, split: Split) -> Tensor:
-        """What a network puts out for a split that knows nothing of its images."""
+        """Return what a network puts out for a split that knows nothing of its images."""
 
     @abstractmethod
     def perfect(self, split: Split) -> Tensor:
-        """What a network puts out for a split that knows its targets for sure."""
+        """Return what a network puts out for a split that knows its targets for sure."""
 
     @abstractmethod
     def mirrored(self, split: Split) -> Split:
-        """The images of a split and their targets, all mirrored left to right."""
+        """Return the images of a split and their targets, all mirrored left to right."""
 
     @property
     def task(self) -> Task:
@@ -59,7 +59,7 @@ class TaskContract(ABC):
         return self.data().train[torch.arange(SOME)]
 
     def outputs(self, batch: Split) -> Tensor:
-        """What a fresh network puts out."""
+        """Return what a fresh network puts out."""
         data = self.data()
         with torch.random.fork_rng([]), torch.inference_mode():
             torch.manual_seed(0)
@@ -68,7 +68,7 @@ class TaskContract(ABC):
         return found
 
     def measured(self, *batches: tuple[Tensor, Tensor]) -> dict[str, float]:
-        """The values over some batches of outputs and targets."""
+        """Return the values over some batches of outputs and targets."""
         meter = self.task.meter()
         for outputs, targets in batches:
             meter.update(outputs, targets)
@@ -234,5 +234,5 @@ class TaskContract(ABC):
 
 
 def assert_in_range(name: str, value: float) -> None:
-    """A share lies in 0..1; any other metric is a number of at least 0."""
+    """Return a share lies in 0..1; any other metric is a number of at least 0."""
     assert 0 <= value <= (1 if metric(name).unit == "share" else float("inf"))

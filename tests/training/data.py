@@ -50,7 +50,7 @@ def weights(network: nn.Module) -> Tensor:
 
 
 def in_files(data: ImageData, folder: Path) -> ImageData:
-    """The same data, their images mapped from files in `folder`."""
+    """Return the same data, their images mapped from files in `folder`."""
     train, validation, test = (
         in_file(split, folder / f"{i}.npy")
         for i, split in enumerate((data.train, data.validation, data.test))
@@ -59,7 +59,7 @@ def in_files(data: ImageData, folder: Path) -> ImageData:
 
 
 def in_file(split: Split, path: Path) -> Split:
-    """The same split, its images mapped from a file."""
+    """Return the same split, its images mapped from a file."""
     np.save(path, split.images.numpy())
     file = ImageFile(path)
     return Split(file.mapped(), split.targets, file)

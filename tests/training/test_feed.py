@@ -31,7 +31,7 @@ def mapped(tmp_path: Path) -> ImageData:
 
 @pytest.fixture
 def streaming(mapped: ImageData, monkeypatch: pytest.MonkeyPatch) -> ImageData:
-    """The same images, none of which are held."""
+    """Return the same images, none of which are held."""
     monkeypatch.setattr(module, "SHARE", 0)
     return mapped
 

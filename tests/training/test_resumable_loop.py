@@ -34,7 +34,7 @@ Measured = tuple[float, float]
 
 
 def epoch(number: int, raw: Measured, ema: Measured | None = None) -> Epoch:
-    """An epoch with these accuracies and losses."""
+    """Return an epoch with these accuracies and losses."""
     return Epoch(number, 1.0, 0.1, 1.0, values(raw), values(ema) if ema else {})
 
 

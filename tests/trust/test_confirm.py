@@ -107,7 +107,7 @@ def test_what_fails_is_tried_once_a_run(searched: Search) -> None:
 
 
 def two_runs_each(file: Path) -> Path:
-    """A table of 20 networks."""
+    """Return a table of 20 networks."""
     space = find_space("tiny")
     names = [decision.path for decision in space.decisions]
     with file.open("w", newline="") as out:
@@ -143,7 +143,7 @@ def test_a_table_with_one_run_of_each_network_confirms_nothing(tmp_path: Path) -
 
 
 def aim_and_whether_at_work(search: Search) -> tuple[Aim | None, bool | None]:
-    """What another process reads of a study that is confirmed."""
+    """Return what another process reads of a study that is confirmed."""
     return read_aim(search.folder.confirmations), search.folder.is_confirmed_now
 
 

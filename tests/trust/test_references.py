@@ -67,7 +67,7 @@ def asked(out: Path, kind: type[Search] = Inline) -> Search:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished study."""
+    """Return the folder of a finished study."""
     return asked(tmp_path_factory.mktemp("studies")).run().folder
 
 

@@ -30,7 +30,7 @@ Form = Callable[[Model, ExportedProgram, Tensor, Path], Tensor]
 
 
 def random_model(architecture: Architecture, shape: Shape, seed: int = 0) -> Model:
-    """The architecture with weights, statistics and preprocessing that no network begins with."""
+    """Return the architecture with weights, statistics and preprocessing unlike the initial ones."""
     model, rng = untrained(bare(architecture, shape, CLASSES)), Random(seed)
     mean, std = (tuple(rng.uniform(0.2, 0.6) for _ in range(shape[0])) for _ in range(2))
     with seeded(seed):
@@ -40,7 +40,7 @@ def random_model(architecture: Architecture, shape: Shape, seed: int = 0) -> Mod
 
 
 def shaken(network: nn.Module, shape: Shape) -> nn.Module:
-    """The network with noise on all weights and statistics of its own maps, as in training."""
+    """Return the network with noise on all weights and statistics of its own maps."""
     with torch.no_grad():
         for weight in network.parameters():
             weight.add_(torch.randn_like(weight), alpha=NOISE)
@@ -52,7 +52,7 @@ def shaken(network: nn.Module, shape: Shape) -> nn.Module:
 
 
 def json_and_safetensors(model: Model, _: ExportedProgram, images: Tensor, folder: Path) -> Tensor:
-    """The architecture's JSON with the weights of the model's file."""
+    """Return the architecture's JSON with the weights of the model's file."""
     assert isinstance(model.of, ExportedArchitecture)
     (folder / "best.json").write_text(dumps(model.of))
     save_model(folder / "model.safetensors", model)
@@ -62,17 +62,17 @@ def json_and_safetensors(model: Model, _: ExportedProgram, images: Tensor, folde
 
 
 def pt2(model: Model, program: ExportedProgram, images: Tensor, _: Path) -> Tensor:
-    """The file of `torch.export`."""
+    """Return the file of `torch.export`."""
     return run(torch.export.load(BytesIO(to_pt2(model, program))).module(), images)
 
 
 def onnx(model: Model, program: ExportedProgram, images: Tensor, _: Path) -> Tensor:
-    """The ONNX file."""
+    """Return the ONNX file."""
     return run_onnx(serialise(model, program), images)
 
 
 def python(model: Model, _: ExportedProgram, images: Tensor, folder: Path) -> Tensor:
-    """The standalone Python file."""
+    """Return the standalone Python file."""
     (folder / "model.pt").write_bytes(to_state(model))
     names: dict[str, Any] = {"__name__": "model"}
     exec(compile(to_python(model), "model.py", "exec"), names)
@@ -88,7 +88,7 @@ FORMS: dict[str, Form] = {
 
 
 def run(network: nn.Module, images: Tensor) -> Tensor:
-    """The logits `(N, classes)` of images in 0..1."""
+    """Return the logits `(N, classes)` of images in 0..1."""
     with torch.inference_mode():
         logits: Tensor = network(images)
     return logits

@@ -53,7 +53,7 @@ def model() -> Model:
 
 
 def names_of(text: str) -> dict[str, Any]:
-    """What the file defines, once it is run."""
+    """Return what the file defines, once it is run."""
     names: dict[str, Any] = {"__name__": "net"}
     exec(compile(text, "net.py", "exec"), names)
     return names

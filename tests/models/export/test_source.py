@@ -22,12 +22,12 @@ from tests.strategies import architectures
 
 
 def sources(*stages: Stage) -> tuple[list[str], str]:
-    """The stages' classes and the network's call."""
+    """Return the stages' classes and the network's call."""
     return network_source(build(Architecture(Stem(8), stages), (1, 16, 16), 3))
 
 
 def steps(stage: Stage) -> list[str]:
-    """The lines of the stage's forward pass."""
+    """Return the lines of the stage's forward pass."""
     (text,), _ = sources(stage)
     return [line.strip() for line in text.partition("def forward")[2].splitlines()[1:]]
 
