@@ -18,10 +18,6 @@ MULTIPLES: Mapping[str, Mapping[str, float]] = {
     "": {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9},
     "ms": {"": 1.0, "us": 1e-3, "ms": 1.0, "s": 1e3},
     "bytes": {
-<<<<<<< HEAD
-        "": 1.0, "bytes": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9,
-        "kib": 2**10, "mib": 2**20, "gib": 2**30,
-=======
         "": 1.0,
         "bytes": 1.0,
         "kb": 1e3,
@@ -30,7 +26,6 @@ MULTIPLES: Mapping[str, Mapping[str, float]] = {
         "kib": 2**10,
         "mib": 2**20,
         "gib": 2**30,
->>>>>>> metrics
     },
 }
 """Suffixes that a limit may carry, with their factors, by the unit of its metric."""

@@ -32,7 +32,7 @@ def neptune(*arguments: object) -> Outcome:
 
 
 def assert_one_sentence(outcome: Outcome, *parts: str) -> None:
-    """Check that the command failed as on a user's mistake: exit code 2, one line, all parts in it."""
+    """Check that the command failed as on a user's mistake: exit code 2, one line, all `parts`."""
     assert outcome.code == 2, outcome
     assert outcome.out == ""
     (line,) = outcome.err.splitlines()

@@ -10,7 +10,7 @@ COMMAND = ("-m", "neptune_nas", "search", "--space", "tiny", "--trials", "500", 
 
 
 def heed_ctrl_c() -> None:
-    """Return a background job of a shell ignores SIGINT, and its children would inherit that."""
+    """Restore SIGINT, which a background job of a shell ignores, and its children with it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

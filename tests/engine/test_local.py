@@ -203,7 +203,7 @@ if __name__ == "__main__":
 
 
 def heed_ctrl_c() -> None:
-    """Return a background job of a shell ignores SIGINT, and its children would inherit that."""
+    """Restore SIGINT, which a background job of a shell ignores, and its children with it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

@@ -106,7 +106,7 @@ class HeadContract(ModuleContract):
 
 
 def images(height: int, width: int, batch: int = 3) -> Tensor:
-    """Return fixed random maps `(batch, WIDTH, height, width)`, not centred nor of unit variance."""
+    """Return fixed random maps `(batch, WIDTH, height, width)`, not centred nor normalised."""
     generator = torch.Generator().manual_seed(height * 31 + width)
     return torch.randn(batch, WIDTH, height, width, generator=generator) * 2 + 0.5
 

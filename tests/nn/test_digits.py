@@ -42,7 +42,7 @@ def digits() -> tuple[Tensor, Tensor]:
 
 
 def accuracy(architecture: Architecture, digits: tuple[Tensor, Tensor], epochs: int) -> float:
-    """Return the validation accuracy on the last 360 images after a short training on the others."""
+    """Return the validation accuracy on the last 360 images after a short training."""
     network = build(architecture, (1, 8, 8), outputs=10, seed=0)
     optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3)
     images, labels = (torch.split(part[:-360], 64) for part in digits)

@@ -98,7 +98,7 @@ def noise(shape: tuple[int, ...], scale: float, seed: int) -> Tensor:
 
 
 def straight_lrn(norm: LRN, x: Tensor) -> Tensor:
-    """Return the formula word for word, one query and one key a pixel, shared by those of a cell."""
+    """Return the formula word for word, one query and one key per pixel, shared by a cell."""
     z = F.instance_norm(x, eps=EPS)
     size = [min(side, max(2, -(-side // norm.grid))) for side in x.shape[2:]]
     pooled = F.avg_pool2d(z, size, ceil_mode=True)

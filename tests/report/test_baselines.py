@@ -58,7 +58,7 @@ def test_seeds_without_noise_leave_the_luck_of_the_search_in_the_interval() -> N
 
 
 def drawn(rng: Random) -> tuple[Trial, ...]:
-    """Return a random search whose accuracies grow with the logarithm of MACs, two noisy seeds each."""
+    """Return a random search whose accuracies grow with the logarithm of MACs, two seeds each."""
     networks = [(10 ** rng.uniform(5, 6.4), rng.gauss(0, 0.06)) for _ in range(20)]
     truths = [(macs, 0.25 * log10(macs) - 0.75 + luck) for macs, luck in networks]
     return tuple(

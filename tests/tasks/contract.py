@@ -33,7 +33,7 @@ class TaskContract(ABC):
 
     @abstractmethod
     def data(self) -> ImageData:
-        """Return a data set of the task, of at least `SOME` training images of odd, unequal sides."""
+        """Return a data set of the task, `SOME` training images or more, of odd, unequal sides."""
 
     @abstractmethod
     def network(self, outputs: int) -> nn.Module:

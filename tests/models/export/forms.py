@@ -30,7 +30,7 @@ Form = Callable[[Model, ExportedProgram, Tensor, Path], Tensor]
 
 
 def random_model(architecture: Architecture, shape: Shape, seed: int = 0) -> Model:
-    """Return the architecture with weights, statistics and preprocessing unlike the initial ones."""
+    """Return the architecture with weights, statistics and preprocessing unlike the first ones."""
     model, rng = untrained(bare(architecture, shape, CLASSES)), Random(seed)
     mean, std = (tuple(rng.uniform(0.2, 0.6) for _ in range(shape[0])) for _ in range(2))
     with seeded(seed):
