@@ -238,7 +238,9 @@ class Assembly:
         """
         search = self.search
         if search.engine == "ray":
-            on_gpu = traits_of(self.evaluator).uses_device and self.device == "cuda"
+            # One of the user's own takes GPUs only where it is said, since it may not need them.
+            named = traits_of(self.evaluator).uses_device and search.device == "cuda"
+            on_gpu = self.device == "cuda" and (search.traits.trains or named)
             return slots_on(search.jobs, search.threads, on_gpu, search.trials_per_gpu)
         trains_on_gpu = search.traits.trains and self.device == "cuda"
         gpus = tuple(search.gpus) or ((0,) if trains_on_gpu else ())
