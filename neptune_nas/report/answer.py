@@ -32,7 +32,10 @@ _HEADS = ("trials", "best accuracy", "first in the ranking", "hypervolume", "eva
 
 @dataclass(frozen=True, slots=True)
 class _Card:
-    """A pick, or several that fall on one trial. `command`: the words that export it."""
+    """A pick, or several that fall on one trial.
+
+    `folder`: of its study, quoted for a shell. `file`: what the command to copy exports it to.
+    """
 
     number: int
     heading: str
@@ -41,7 +44,8 @@ class _Card:
     costs: Mapping[str, str]
     drawing: Markup | None
     drawing_error: str
-    command: tuple[str, ...]
+    folder: str
+    file: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,6 @@ def _card(study: Study, standing: Standing, titles: list[str], folder: str, floo
     trial = standing.trial
     among = {_PICKS[EFFICIENCY]: f" {floor}"}
     drawing, error = _drawing(study, trial)
-    file = f"-o {_FILES[titles[0]]}.json"
     return _Card(
         number=trial.number,
         heading=" · ".join(f"{title}{among.get(title, '')}" for title in titles),
@@ -149,7 +152,8 @@ def _card(study: Study, standing: Standing, titles: list[str], folder: str, floo
         costs=_costs(study, standing),
         drawing=drawing,
         drawing_error=error,
-        command=("neptune-nas", "export", folder, f"--trial {trial.number}", file),
+        folder=folder,
+        file=f"{_FILES[titles[0]]}.json",
     )
 
 
