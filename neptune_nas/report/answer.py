@@ -27,18 +27,20 @@ from neptune_nas.text import counted, duration, redact, short
 _MOST_ACCURATE = "Most accurate"
 _PICKS = {EFFICIENCY: "Most efficient", KNEE: "Knee of the front"}
 _FILES = {"Most efficient": "efficient", "Knee of the front": "knee", _MOST_ACCURATE: "accurate"}
-_HEADS = ("trials", "best {}", "first in the ranking", "hypervolume", "evaluation")
+_HEADS = ("trials", "best accuracy", "first in the ranking", "hypervolume", "evaluation")
 
 
 @dataclass(frozen=True, slots=True)
 class _Card:
-    """A pick, or several that fall on one trial. It is exported from `folder` to `file`."""
+    """A pick, or several that fall on one trial.
+
+    `folder`: of its study, quoted for a shell. `file`: what the command to copy exports it to.
+    """
 
     number: int
     heading: str
     first: bool
-    score: str
-    metric: str
+    accuracy: str
     costs: Mapping[str, str]
     drawing: Markup | None
     drawing_error: str
@@ -57,7 +59,7 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class _ComparisonTable:
-    """A comparison of studies, each a name and a text per column of `_HEADS`; or why not."""
+    """Studies beside each other, a name and a text for each of `_HEADS`; or why they are not."""
 
     rows: tuple[tuple[str, tuple[str, ...]], ...] = ()
     error: str = ""
@@ -66,16 +68,16 @@ class _ComparisonTable:
 def answer_context(
     studies: Sequence[Study], commands: Sequence[str], order: Order
 ) -> dict[str, Any]:
-    """Return the context of `answer.html`; `commands` are the studies' folders, shell-quoted."""
+    """Return what `answer.html` shows; `commands` are the studies' folders, quoted for a shell."""
     return {
-        "heads": [head.format(studies[0].settings.question.main.title) for head in _HEADS],
+        "heads": _HEADS,
         "comparison": _comparison(studies) if len(studies) > 1 else None,
         "answers": [_answer(*pair, order) for pair in zip(studies, commands, strict=True)],
     }
 
 
 def _comparison(studies: Sequence[Study]) -> _ComparisonTable:
-    """Return the table that compares the studies in numbers."""
+    """Return the studies in numbers, beside each other."""
     try:
         found = compare_studies(studies, force=True)
     except StudyError as error:
@@ -85,7 +87,7 @@ def _comparison(studies: Sequence[Study]) -> _ComparisonTable:
 
 
 def _comparison_cells(found: StudyNumbers, own: Sequence[Metric]) -> tuple[str, ...]:
-    """Return the cells of one study; `own`: its objectives besides accuracy and FLOPs."""
+    """Return one study of the comparison; `own`: its objectives beside accuracy and FLOPs."""
     trial = found.first
     flops = trial.values.get(COST.name)
     spent = f" at {short(flops)} {COST.title}" if flops else ""
@@ -108,9 +110,9 @@ def _answer(study: Study, folder: str, order: Order) -> _Answer:
 
 
 def _cards(study: Study, folder: str, order: Order) -> tuple[_Card, ...]:
-    """Return a card for each pick; picks of the same trial share one.
+    """Return a card for each pick; picks that fall on one trial share it.
 
-    Where no trial has a known cost, only the pick of the study's own ranking is returned.
+    Where no trial's cost is known, that of the study's own ranking is the only one.
     """
     titles: dict[int, list[str]] = {}
     first: dict[int, Standing] = {}
@@ -122,23 +124,23 @@ def _cards(study: Study, folder: str, order: Order) -> tuple[_Card, ...]:
         number = standing.trial.number
         first[number] = standing
         titles.setdefault(number, []).append(title)
-    return tuple(_card(study, first[n], titles[n], folder, _floor(study, order)) for n in titles)
+    return tuple(_card(study, first[n], titles[n], folder, _floor(order)) for n in titles)
 
 
 def _picks(study: Study) -> dict[str, str]:
-    """Return the rankings whose first trial gets a card, with the card's heading."""
+    """Return the rankings whose first trial has a card, with its heading."""
     return {**_PICKS, study.settings.question.main.name: _MOST_ACCURATE}
 
 
-def _floor(study: Study, order: Order) -> str:
+def _floor(order: Order) -> str:
     """Return among which networks the most efficient was looked for."""
     if order.min_accuracy is not None:
-        return f"with {study.settings.question.main.title} of at least {order.min_accuracy:g}"
+        return f"with an accuracy of at least {order.min_accuracy:g}"
     return f"within {100 * WITHIN:g} points of the best"
 
 
 def _card(study: Study, standing: Standing, titles: list[str], folder: str, floor: str) -> _Card:
-    """Return the card of one pick: accuracy, costs, drawing and export command."""
+    """Return one pick: its accuracy, costs, drawing, and the command that exports it."""
     trial = standing.trial
     among = {_PICKS[EFFICIENCY]: f" {floor}"}
     drawing, error = _drawing(study, trial)
@@ -146,8 +148,7 @@ def _card(study: Study, standing: Standing, titles: list[str], folder: str, floo
         number=trial.number,
         heading=" · ".join(f"{title}{among.get(title, '')}" for title in titles),
         first=_picks(study)[ranked_as(study.settings.question)] in titles,
-        score=f"{100 * standing.score:.2f}%",
-        metric=study.settings.question.main.title,
+        accuracy=f"{100 * standing.score:.2f}%",
         costs=_costs(study, standing),
         drawing=drawing,
         drawing_error=error,
@@ -157,7 +158,7 @@ def _card(study: Study, standing: Standing, titles: list[str], folder: str, floo
 
 
 def _costs(study: Study, standing: Standing) -> dict[str, str]:
-    """Return a pick's costs, after the interval of its accuracy where one is known."""
+    """Return a pick's costs, below the interval of its accuracy where one is known."""
     trial, items = standing.trial, {}
     if standing.low is not None and standing.high is not None:
         interval = f"{100 * standing.low:.2f} to {100 * standing.high:.2f}%"
@@ -167,9 +168,8 @@ def _costs(study: Study, standing: Standing) -> dict[str, str]:
         kind = f" ({settings.timed_as(metric)})" if settings.timed_as(metric) else ""
         items[f"{metric.title}{kind}"] = value_text(metric, trial)
     unit = efficiency_unit(study.settings.question)
-    main = settings.question.main.title
-    items[f"({main} - chance)/{unit}"] = f"{efficiency(study.settings, trial):.4g}"
-    items[f"{main}/GFLOPs"] = f"{score_per_gflop(trial):.4g}"
+    items[f"(accuracy - chance)/{unit}"] = f"{efficiency(study.settings, trial):.4g}"
+    items["accuracy/GFLOPs"] = f"{score_per_gflop(trial):.4g}"
     items["trial"] = str(trial.number)
     return {name: text for name, text in items.items() if text not in ("-", "nan")}
 
