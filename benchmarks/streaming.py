@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from neptune_nas.data.image_file import ImageFile
 from neptune_nas.data.images import ImageData, Split
-from neptune_nas.training.feed import Feed, ahead, gathered
+from neptune_nas.training.feed import Feed, gather_rows, prefetch
 from neptune_nas.training.loop import train_epoch
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.state import make_setup, make_state
@@ -44,7 +44,7 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
     forget: Callable[[], None]
 
     def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        batch = gathered(self.split, rows)
+        batch = gather_rows(self.split, rows)
         self.forget()
         return batch.images, batch.targets
 
@@ -64,7 +64,7 @@ def in_turn(batches: Batches, rows: Sequence[Tensor]) -> Iterator[Split]:
 def by_thread(batches: Batches, rows: Sequence[Tensor]) -> Iterator[Split]:
     """Yield each batch, gathered ahead by a thread, as in the toolkit."""
     with ThreadPoolExecutor(1) as reader:
-        yield from ahead(reader, batches.split_of, rows)
+        yield from prefetch(reader, batches.split_of, rows)
 
 
 def by_workers(batches: Batches, rows: Sequence[Tensor]) -> Iterator[Split]:

@@ -77,7 +77,9 @@ def first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
-def said(error: BaseException, path: str | Path | None = None, *, named: bool = False) -> str:
+def failure_text(
+    error: BaseException, path: str | Path | None = None, *, named: bool = False
+) -> str:
     """Return the error of a user's code as text, with its line in the file at `path`.
 
     `named`: include the name of the file.

@@ -28,7 +28,7 @@ class CtrlC:
         self.came: BaseException | None = None
 
 
-class Kept(CtrlC):
+class DeferringHandler(CtrlC):
     """A handler that defers the previous handler's exception for the first Ctrl-C only."""
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -41,7 +41,7 @@ class Kept(CtrlC):
             self.came = error
 
 
-class Impatient(CtrlC):
+class ExitingHandler(CtrlC):
     """A handler that raises the first Ctrl-C, and ends the process at once on the second."""
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -63,7 +63,7 @@ def ctrl_c_held() -> Iterator[None]:
     if current_thread() is not main_thread() or not callable(before):
         yield
         return
-    kept = Kept(before)
+    kept = DeferringHandler(before)
     signal.signal(signal.SIGINT, kept)
     try:
         yield
@@ -96,7 +96,7 @@ def make_impatient() -> None:
             tell(lost)
 
     sys.unraisablehook = tell_others
-    signal.signal(signal.SIGINT, Impatient(before))
+    signal.signal(signal.SIGINT, ExitingHandler(before))
 
 
 def end_at_once() -> NoReturn:

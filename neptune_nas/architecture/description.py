@@ -39,16 +39,16 @@ def describe(architecture: Any) -> str:
 def describe_stage(stage: Stage) -> str:
     """Return a stage's width, its settings other than the simplest, and its SubStages."""
     words = [str(stage.width)]
-    words += [] if stage.entry == Conv() else [f"{brief(stage.entry)} entry"]
+    words += [] if stage.entry == Conv() else [f"{short_name(stage.entry)} entry"]
     words += [] if stage.stride == 1 else [f"/{stage.stride}"]
     words += [word for word in (stage.pool, stage.norm) if word != "none"]
     if stage.substages and stage.connections != "residual":
         words.append(stage.connections if isinstance(stage.connections, str) else "wired")
-    inner = " ".join(map(brief, stage.substages))
+    inner = " ".join(map(short_name, stage.substages))
     return " ".join(words) + (f": {inner}" if inner else "")
 
 
-def brief(substage: Any) -> str:
+def short_name(substage: Any) -> str:
     """Return a SubStage in one word.
 
     >>> brief(Conv(kernel=5, groups="depthwise"))
@@ -77,7 +77,7 @@ def _own_fields(substage: Any) -> str:
     return f"({told})" if told else ""
 
 
-def title(substage: Any) -> str:
+def caption(substage: Any) -> str:
     """Return the caption of a SubStage in a drawing.
 
     >>> title(Attention(heads=4, window=7))

@@ -58,7 +58,7 @@ def is_closed(value: object) -> bool:
     return True
 
 
-def same(a: object, b: object) -> bool:
+def is_same(a: object, b: object) -> bool:
     """Return whether two values are equal at every depth; 1, 1.0 and True differ.
 
     >>> same((1, 2), (1, 2)), same((1, 2), (True, 2.0))
@@ -70,9 +70,9 @@ def same(a: object, b: object) -> bool:
         return type(a) is type(b) and a == b
     if isinstance(a, tuple):
         assert isinstance(b, tuple)
-        return len(a) == len(b) and all(map(same, a, b))
+        return len(a) == len(b) and all(map(is_same, a, b))
     if is_record(a):
-        return all(same(getattr(a, name), getattr(b, name)) for name in field_names(type(a)))
+        return all(is_same(getattr(a, name), getattr(b, name)) for name in field_names(type(a)))
     return bool(a == b)
 
 

@@ -5,7 +5,7 @@ from neptune_nas.cli.measuring import print_step
 from neptune_nas.cli.summary import confirmed_lines, confirmed_table
 from neptune_nas.search.config import Search, ignore
 from neptune_nas.search.resume import study_of
-from neptune_nas.study.confirmation import Aim, Goal, as_searched, evaluations_of
+from neptune_nas.study.confirmation import Aim, Goal, evaluations_of, without_confirmations
 from neptune_nas.study.confirming import confirming
 from neptune_nas.study.progress import is_complete
 from neptune_nas.study.study import Study
@@ -25,7 +25,7 @@ def confirm_more(search: Search, goal: Goal, evaluations: int | None = None) -> 
 def print_confirmed(before: Study, after: Study, goal: Goal, goes_on: str) -> None:
     """Print the best trials, what has changed, and the command that `goes_on`."""
     terminal = console()
-    terminal.print(confirmed_table(after, goal, as_searched(after.trials)))
+    terminal.print(confirmed_table(after, goal, without_confirmations(after.trials)))
     for line in confirmed_lines(before, after, goal, goes_on):
         terminal.print(line, soft_wrap=True)
 

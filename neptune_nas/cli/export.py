@@ -115,7 +115,7 @@ def write_model(item: "ExportedArchitecture | Model", form: str, output: Path) -
     """Write a model to run, with a warning if it is untrained; return the files."""
     from neptune_nas.models.architecture_file import ExportedArchitecture
     from neptune_nas.models.export.formats import write
-    from neptune_nas.models.model import untrained
+    from neptune_nas.models.model import make_untrained
 
     if not isinstance(item, ExportedArchitecture):
         return write(item, form, output)
@@ -124,4 +124,4 @@ def write_model(item: "ExportedArchitecture | Model", form: str, output: Path) -
         "then export its model.safetensors.",
         err=True,
     )
-    return write(untrained(item), form, output)
+    return write(make_untrained(item), form, output)

@@ -53,7 +53,7 @@ def what_is_done(study: Study, at_work: bool | None) -> Iterator[str]:
         yield from unfinished(study, at_work)
     elif at_work and not is_confirmed_now:
         yield "at work on what comes after the search"
-    yield from confirmed(study, at_work, is_confirmed_now=is_confirmed_now)
+    yield from confirmation_text(study, at_work, is_confirmed_now=is_confirmed_now)
 
 
 def unfinished(study: Study, at_work: bool | None) -> Iterator[str]:
@@ -66,7 +66,9 @@ def unfinished(study: Study, at_work: bool | None) -> Iterator[str]:
         yield f"begun and not ended: {trials} {', '.join(running[:SHOWN])}{more}"
 
 
-def confirmed(study: Study, at_work: bool | None, *, is_confirmed_now: bool) -> Iterator[str]:
+def confirmation_text(
+    study: Study, at_work: bool | None, *, is_confirmed_now: bool
+) -> Iterator[str]:
     """Yield the progress of confirming the best trials, if it has begun."""
     aim = read_aim(Folder(study.folder).confirmations)
     if aim is None or not study.ranked:

@@ -40,14 +40,14 @@ def watching(folder: Path, *, quiet: bool, verbose: bool) -> Iterator[Watch]:
     elif terminal.is_terminal and not verbose:
         text = TextColumn("{task.description}", markup=False)
         with Bar(BarColumn(), text, console=terminal) as bar:
-            yield Line(bar, folder)
+            yield ProgressLine(bar, folder)
     else:
         log = Log(terminal, folder, verbose=verbose)
         yield log
         log.end()
 
 
-class Line:
+class ProgressLine:
     """A progress bar with a line of text, updated with each result."""
 
     def __init__(self, bar: Bar, folder: Path) -> None:

@@ -248,7 +248,7 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
         from neptune_nas.cli.progress import say, watching
         from neptune_nas.cli.summary import print_plan, print_study
         from neptune_nas.search.config import Search, ignore
-        from neptune_nas.search.dry_run import plan
+        from neptune_nas.search.dry_run import dry_run
         from neptune_nas.search.resume import arguments_in
         from neptune_nas.trust.confirm import usual_goal
 
@@ -256,7 +256,7 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
     if confirm is not None:
         usual_goal(search)  # refuses an unconfirmable search before it starts
     if show.dry_run:
-        planned = plan(search, say)
+        planned = dry_run(search, say)
         print_plan(planned, verbose=show.verbose)
         if (after := foretold(search, planned.study, confirm)) is not None:
             typer.echo(after)

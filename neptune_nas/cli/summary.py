@@ -13,13 +13,13 @@ from neptune_nas.cli.tables import objective_columns
 from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.registry import COST
 from neptune_nas.report.references import HEADS, TITLE, cells, compare_references
-from neptune_nas.search.dry_run import Plan
+from neptune_nas.search.dry_run import DryRun
 from neptune_nas.study.audit import Audit
-from neptune_nas.study.confirmation import Goal, chosen, ranked_by, unsure
+from neptune_nas.study.confirmation import Goal, goal_ranking, goal_trials, trials_to_confirm
 from neptune_nas.study.measures import main_score, score_per_gflop
 from neptune_nas.study.noise import half_width, noise, seed_scores
 from neptune_nas.study.progress import is_complete, nothing_left
-from neptune_nas.study.ranking import BY_COST, WITHIN, formula, ranked_as, score_floor
+from neptune_nas.study.ranking import BY_COST, WITHIN, formula, ranking_name, score_floor
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
@@ -88,7 +88,7 @@ def why_failed(failures: Mapping[str, int]) -> Iterator[str]:
 
 def not_shown(study: Study) -> Iterator[str]:
     """Yield the number of trials the table leaves out, if any, and the command to show them."""
-    total, by = len(study.ranked), ranked_as(study.settings.question)
+    total, by = len(study.ranked), ranking_name(study.settings.question)
     shown = min(SHOWN, len(study.ranking()))
     if shown == total:
         return
@@ -123,7 +123,7 @@ def near_chance(study: Study) -> Iterator[str]:
 def ranking_table(study: Study) -> Table:
     """Return the table of the first trials, ranked by the study's objectives."""
     spread, question = noise(study.ranked), study.settings.question
-    by = ranked_as(question)
+    by = ranking_name(question)
     what = f", up to {100 * WITHIN:g} points below the best: {formula(question, by)}"
     title = f"By {by}{what if by in BY_COST else ''}{INTERVAL if spread else ''}"
     table = Table(box=SIMPLE, collapse_padding=True, title=title, title_justify="left")
@@ -159,7 +159,7 @@ def feasible(survey: Survey[object]) -> str:
     return f"{survey.share:.1%} of the space ({low:.1%} to {high:.1%}), {limits}"
 
 
-def print_plan(plan: Plan, *, verbose: bool = False) -> None:
+def print_plan(plan: DryRun, *, verbose: bool = False) -> None:
     """Print the plan of a search; if `verbose`, also the traceback of a failed candidate."""
     terminal = console()
     train, validation, test = plan.facts.images
@@ -198,7 +198,7 @@ def print_plan(plan: Plan, *, verbose: bool = False) -> None:
         terminal.print(score.trace, soft_wrap=True)
 
 
-def trials_text(plan: Plan) -> str:
+def trials_text(plan: DryRun) -> str:
     """Return the expected time of the remaining trials, or why there are none."""
     study, trials = plan.study, counted(plan.trials, "trial")
     if study is not None and is_complete(study):
@@ -248,7 +248,7 @@ def audit_table(audit: Audit) -> Table:
 
 def confirmed_table(study: Study, goal: Goal, searched: Sequence[Trial]) -> Table:
     """Return the table of a goal's trials, with their scores in the search."""
-    by = ranked_by(study, goal)
+    by = goal_ranking(study, goal)
     what = f"By {by}" if by else "The Pareto front"
     title = f"{what}, confirmed{INTERVAL}"
     table = Table(box=SIMPLE, collapse_padding=True, title=title, title_justify="left")
@@ -257,7 +257,7 @@ def confirmed_table(study: Study, goal: Goal, searched: Sequence[Trial]) -> Tabl
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("architecture", overflow="fold", ratio=1)
     first, spread = {trial.number: main_score(trial) for trial in searched}, noise(study.ranked)
-    for trial in chosen(study, goal):
+    for trial in goal_trials(study, goal):
         table.add_row(
             str(trial.number),
             f"{first[trial.number]:.4f}",
@@ -271,7 +271,7 @@ def confirmed_table(study: Study, goal: Goal, searched: Sequence[Trial]) -> Tabl
 
 def confirmed_lines(before: Study, after: Study, goal: Goal, goes_on: str) -> Iterator[str]:
     """Yield the trials that entered or left the table, and what remains to be confirmed."""
-    then, now = ([trial.number for trial in chosen(study, goal)] for study in (before, after))
+    then, now = ([trial.number for trial in goal_trials(study, goal)] for study in (before, after))
     came, went = ([n for n in a if n not in b] for a, b in ((now, then), (then, now)))
     if came:
         yield f"New in the table above: {numbered(came)}."
@@ -279,7 +279,7 @@ def confirmed_lines(before: Study, after: Study, goal: Goal, goes_on: str) -> It
         yield f"No longer in the table above: {numbered(went)}."
     if not came and not went:
         yield "The table above has the same trials as before."
-    left = len(unsure(after, goal))
+    left = len(trials_to_confirm(after, goal))
     yield (
         f"Still to confirm: {counted(left, 'trial')}; {goes_on} goes on."
         if left

@@ -8,7 +8,7 @@ from rich.table import Table
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.registry import COST, metric
 from neptune_nas.metrics.timed import Latency
-from neptune_nas.report.objectives import others, value_text
+from neptune_nas.report.objectives import further_objectives, value_text
 from neptune_nas.study.settings import Question
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted
@@ -36,7 +36,7 @@ def objective_columns(question: Question) -> dict[str, Callable[[Trial], str]]:
     >>> [*objective_columns(Question("tiny", objectives=("accuracy", "latency")))]
     ['latency', 'MFLOPs']
     """
-    own = others(question, (COST,))
+    own = further_objectives(question, (COST,))
     columns: dict[str, Callable[[Trial], str]] = {
         aim.title: partial(value_text, aim) for aim in own
     }

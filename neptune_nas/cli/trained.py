@@ -7,12 +7,12 @@ from neptune_nas.cli.console import console
 from neptune_nas.metrics.registry import COST, PARAMS, metric
 from neptune_nas.retrain.folder import TrainFolder
 from neptune_nas.retrain.metrics import SPLITS, Metrics, SplitName
-from neptune_nas.retrain.run import Step
+from neptune_nas.retrain.run import TrainingStep
 from neptune_nas.tasks.task import Task
 from neptune_nas.text import clock, counted
 
 
-def epoch_line(step: Step, task: Task) -> str:
+def epoch_line(step: TrainingStep, task: Task) -> str:
     """Return the line of a finished epoch."""
     epoch, main = step.epoch, metric(task.metrics[0])
     left = f", {clock(step.seconds_left)} left" if step.seconds_left else ""

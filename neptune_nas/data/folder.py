@@ -38,7 +38,7 @@ class BrokenImageError(DataError):
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ImageFormat:
     """The common channels, height and width of a folder's images."""
 
     height: int
@@ -46,7 +46,7 @@ class Form:
     channels: int
 
 
-LEAST = Form(1, 1, 1)  # to read an image in full and keep next to nothing
+LEAST = ImageFormat(1, 1, 1)  # to read an image in full and keep next to nothing
 
 
 def load_folder(text: str, cache: Path | None) -> Source:
@@ -147,10 +147,10 @@ class Pixels:
         files = [self.files[row] for row in rows]
         form = common_form(self.every, self.size)
         if self.cache is None:
-            return torch.from_numpy(gathered(files, form))
+            return torch.from_numpy(gather_images(files, form))
         stored = self.cache / "folders" / f"{listing_hash(files, form)}.npy"
         if not stored.is_file():
-            keep(files, form, stored)
+            write_images(files, form, stored)
         return ImageFile(stored)
 
 
@@ -177,13 +177,13 @@ def is_broken(file: Path) -> bool:
     return False
 
 
-def decoded(files: Sequence[Path], form: Form) -> Iterator[NDArray[np.uint8]]:
+def decoded(files: Sequence[Path], form: ImageFormat) -> Iterator[NDArray[np.uint8]]:
     """Yield the images in `files`, in order, decoded with one thread per core."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         yield from threads.map(partial(decode, form=form), files)
 
 
-def gathered(files: Sequence[Path], form: Form) -> NDArray[np.uint8]:
+def gather_images(files: Sequence[Path], form: ImageFormat) -> NDArray[np.uint8]:
     """Return the images in `files` as an array `(n, C, H, W)` in memory."""
     images = room_for(len(files), form)
     for i, image in enumerate(decoded(files, form)):
@@ -191,7 +191,7 @@ def gathered(files: Sequence[Path], form: Form) -> NDArray[np.uint8]:
     return images
 
 
-def room_for(count: int, form: Form) -> NDArray[np.uint8]:
+def room_for(count: int, form: ImageFormat) -> NDArray[np.uint8]:
     """Return an empty array for this many images; raises `DataError` if it exceeds memory."""
     try:
         return np.empty((count, form.channels, form.height, form.width), dtype=np.uint8)
@@ -204,26 +204,26 @@ def room_for(count: int, form: Form) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=1)
-def common_form(files: tuple[Path, ...], size: int | None) -> Form:
+def common_form(files: tuple[Path, ...], size: int | None) -> ImageFormat:
     """Return the form for all `files`: their own if they agree and no `size` is requested."""
     forms = {header(file) for file in files[:: ceil(len(files) / LOOKED_AT)]}
     channels = max(form.channels for form in forms)
     sizes = {(form.height, form.width) for form in forms}
     if size is None and len(sizes) == 1:
-        return Form(*sizes.pop(), channels)
+        return ImageFormat(*sizes.pop(), channels)
     side = size or MIXED_SIZE
-    return Form(side, side, channels)
+    return ImageFormat(side, side, channels)
 
 
-def header(file: Path) -> Form:
+def header(file: Path) -> ImageFormat:
     """Return the form of one image, without decoding its pixels."""
-    with opened(file) as image:
+    with open_image(file) as image:
         return form_of(image)
 
 
-def form_of(image: Image.Image) -> Form:
+def form_of(image: Image.Image) -> ImageFormat:
     """Return the form of an opened image."""
-    return Form(image.height, image.width, 1 if is_gray(image) else 3)
+    return ImageFormat(image.height, image.width, 1 if is_gray(image) else 3)
 
 
 def is_gray(image: Image.Image) -> bool:
@@ -235,13 +235,13 @@ def is_gray(image: Image.Image) -> bool:
     return colors[::3] == colors[1::3] == colors[2::3]
 
 
-def decode(file: Path, form: Form) -> NDArray[np.uint8]:
+def decode(file: Path, form: ImageFormat) -> NDArray[np.uint8]:
     """Return the pixels `(C, H, W)` of one image, scaled and cropped to `form`."""
-    with opened(file) as image:
+    with open_image(file) as image:
         return pixels_of(image, file, form)
 
 
-def pixels_of(image: Image.Image, file: Path, form: Form) -> NDArray[np.uint8]:
+def pixels_of(image: Image.Image, file: Path, form: ImageFormat) -> NDArray[np.uint8]:
     """Return the pixels `(C, H, W)` of an opened image, scaled and cropped to `form`."""
     try:
         fitted = ImageOps.fit(
@@ -262,7 +262,7 @@ def eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
 
 
-def opened(file: Path) -> Image.Image:
+def open_image(file: Path) -> Image.Image:
     """Return the image in `file`, with its pixels not yet read."""
     try:
         image = Image.open(file)
@@ -284,7 +284,7 @@ def unreadable(file: Path) -> BrokenImageError:
     )
 
 
-def listing_hash(files: Iterable[Path], form: Form) -> str:
+def listing_hash(files: Iterable[Path], form: ImageFormat) -> str:
     """Return a hash of the files' paths, sizes in bytes and modification times, and of the form."""
     digest = sha256(repr(form).encode())
     for file in files:
@@ -293,7 +293,7 @@ def listing_hash(files: Iterable[Path], form: Form) -> str:
     return digest.hexdigest()[:32]
 
 
-def keep(files: Sequence[Path], form: Form, stored: Path) -> None:
+def write_images(files: Sequence[Path], form: ImageFormat, stored: Path) -> None:
     """Write the images of `files` atomically.
 
     They are written one by one, so that they need not fit into memory; and not by a memory map,

@@ -36,7 +36,7 @@ def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> I
     (train, rows), *others = split_parts(source, seed)
     check_count(name, count, len(source.classes), len(rows))
     kept = rows[at_most(labels_at(train, rows), count, seed)]
-    train_split, *rest = (taken(*each) for each in ((train, kept), *others))
+    train_split, *rest = (take_split(*each) for each in ((train, kept), *others))
     return image_data(replace(source, name=name), (train_split, rest[0], rest[1]))
 
 
@@ -54,7 +54,7 @@ def labels_at(part: Part, rows: Rows) -> Tensor:
     return part.labels[torch.from_numpy(rows)]
 
 
-def taken(part: Part, rows: Rows) -> Split:
+def take_split(part: Part, rows: Rows) -> Split:
     """Return rows of a part as a split, in memory or memory-mapped."""
     images, labels = part.take(rows), labels_at(part, rows)
     if isinstance(images, ImageFile):

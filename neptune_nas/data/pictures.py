@@ -8,7 +8,7 @@ from warnings import catch_warnings, simplefilter
 import torch
 from torch import Tensor
 
-from neptune_nas.data.folder import SUFFIXES, Form, form_of, opened, pixels_of
+from neptune_nas.data.folder import SUFFIXES, ImageFormat, form_of, open_image, pixels_of
 from neptune_nas.errors import DataError
 
 READABLE = (1, 3)  # channels: gray and RGB
@@ -50,9 +50,9 @@ def read_picture(file: Path, shape: tuple[int, int, int]) -> Picture:
         raise DataError(f"data: {file} must be an image, but there is no such file.")
     with catch_warnings():
         simplefilter("ignore")  # PIL's, of odd metadata
-        with opened(file) as image:
+        with open_image(file) as image:
             own = form_of(image)  # before its pixels are read, which changes a palette
-            pixels = pixels_of(image, file, Form(height, width, channels))
+            pixels = pixels_of(image, file, ImageFormat(height, width, channels))
     return Picture(torch.from_numpy(pixels.copy()), own.channels)
 
 

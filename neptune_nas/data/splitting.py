@@ -17,17 +17,17 @@ def stratified(labels: ArrayLike, shares: Sequence[float], seed: int) -> tuple[R
 
     A part has its share of every class, to within one image; its rows are in rising order.
     """
-    order = mixed(labels, seed)
+    order = stratified_order(labels, seed)
     ends = np.rint(np.cumsum(shares)[:-1] * len(order)).astype(int)
     return tuple(np.sort(part) for part in np.split(order, ends))
 
 
 def at_most(labels: ArrayLike, limit: int | None, seed: int) -> Rows:
     """Return `limit` rows of `labels` (N,), stratified, or all if there are fewer."""
-    return np.sort(mixed(labels, seed)[:limit])
+    return np.sort(stratified_order(labels, seed)[:limit])
 
 
-def mixed(labels: ArrayLike, seed: int) -> Rows:
+def stratified_order(labels: ArrayLike, seed: int) -> Rows:
     """Return the rows of `labels` (N,) in a random order whose every stretch is stratified.
 
     Each class is shuffled and then spread evenly over the whole order.

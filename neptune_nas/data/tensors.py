@@ -18,7 +18,7 @@ from neptune_nas.errors import DataError, FileFormatError
 from neptune_nas.files.atomic import write_file
 from neptune_nas.files.rules import DIFFERENT, NOT_EMPTY, Count
 from neptune_nas.files.schema import decode, fault, located, parse_json, versioned
-from neptune_nas.files.tensors import packed, unpacked
+from neptune_nas.files.tensors import dump_tensors, read_tensors
 
 FORMAT, VERSION = "neptune-nas/images", 1
 SUFFIX = ".safetensors"
@@ -80,7 +80,7 @@ def save_tensors(
     check_splits(name, header.classes, splits)
     check_apart(name, splits)
     text = json.dumps({"format": FORMAT, "version": VERSION, **content})
-    write_file(path, packed(text, tensors_in(splits)))
+    write_file(path, dump_tensors(text, tensors_in(splits)))
     return name
 
 
@@ -199,7 +199,7 @@ def load_tensors(text: str) -> Source:
     """
     name = f"{TENSORS}{text}"
     with located(f"data '{name}'", DataError):
-        written, tensors = unpacked(Path(os.path.expanduser(text)))
+        written, tensors = read_tensors(Path(os.path.expanduser(text)))
         header = decode(Header, versioned(parse_json(written), VERSION, FORMAT))
         splits = splits_in(tensors)
     check_crop(name, header, splits)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from multiprocessing import connection
 
-from neptune_nas.engine.plan import Plan, make_plans, own_modules, share_out
+from neptune_nas.engine.plan import WorkerPlan, make_plans, own_modules, share_out
 from neptune_nas.engine.pool import PoolEngine
 from neptune_nas.engine.process import WorkerProcess, end_if_unguarded, start_worker
 from neptune_nas.evaluators.evaluator import Evaluator
@@ -34,7 +34,7 @@ class LocalEngine(PoolEngine[WorkerProcess]):
         super().__init__(plans, trial_timeout)
         self._preload = own_modules(evaluator)
 
-    def _start_worker(self, plan: Plan) -> WorkerProcess:
+    def _start_worker(self, plan: WorkerPlan) -> WorkerProcess:
         return start_worker(plan, self._preload)
 
     def _with_news(self, workers: Sequence[WorkerProcess], seconds: float) -> list[WorkerProcess]:

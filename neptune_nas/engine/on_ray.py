@@ -13,7 +13,7 @@ from time import monotonic
 from types import ModuleType
 from typing import Any
 
-from neptune_nas.engine.plan import Plan, Slots, make_plans, share_out
+from neptune_nas.engine.plan import Slots, WorkerPlan, make_plans, share_out
 from neptune_nas.engine.pool import Ending, PoolEngine, Worker
 from neptune_nas.engine.worker import Reply, Station
 from neptune_nas.errors import NeptuneError, OptionError
@@ -41,7 +41,7 @@ class RayWorker(Worker):
 
     def take(self) -> Reply | None:
         """Return the reply that has arrived, or None where the actor ended without one."""
-        ray = connected()
+        ray = connected_ray()
         awaited, self.awaited = self.awaited, None
         try:
             reply: Reply = ray.get(awaited)
@@ -55,19 +55,19 @@ class RayWorker(Worker):
 
     def end(self) -> Ending:
         """End the actor if it is still running."""
-        connected().kill(self.actor)
+        connected_ray().kill(self.actor)
         return Ending(self.how)
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class SearchFolder:
     """The working folder and import path of a search, so that they mean the same on every node."""
 
     folder: str
     path: tuple[str, ...]
 
     @classmethod
-    def here(cls) -> "Home":
+    def here(cls) -> "SearchFolder":
         """Return the folder and path of this process."""
         return cls(os.getcwd(), tuple(os.path.abspath(each) for each in sys.path))
 
@@ -83,10 +83,10 @@ class Home:
         sys.path += [each for each in self.path if each not in sys.path]
 
 
-class Site(Station):
+class RayStation(Station):
     """A station on another node, or in a process of a local Ray."""
 
-    def __init__(self, plan: Plan, home: Home) -> None:
+    def __init__(self, plan: WorkerPlan, home: SearchFolder) -> None:
         super().__init__(plan)
         self._home = home
 
@@ -126,19 +126,19 @@ class RayEngine(PoolEngine[RayWorker]):
         self._per_gpu = per_gpu
         self._alone_since: float | None = None  # monotonic, while no worker is ready
 
-    def _start_worker(self, plan: Plan) -> RayWorker:
+    def _start_worker(self, plan: WorkerPlan) -> RayWorker:
         actor = (
-            connected()
-            .remote(max_restarts=0, max_task_retries=0)(Site)
+            connected_ray()
+            .remote(max_restarts=0, max_task_retries=0)(RayStation)
             .options(num_cpus=plan.threads, num_gpus=1 / self._per_gpu if plan.device else 0)
-            .remote(plan, Home.here())
+            .remote(plan, SearchFolder.here())
         )
         return RayWorker(plan, actor, actor.begin.remote())
 
     def _with_news(self, workers: Sequence[RayWorker], seconds: float) -> list[RayWorker]:
         self._look_after(workers)
         awaited = {worker.awaited: worker for worker in workers if worker.awaited is not None}
-        ray = connected()
+        ray = connected_ray()
         first, _ = ray.wait(list(awaited), timeout=seconds)
         if not first:
             return []
@@ -153,7 +153,7 @@ class RayEngine(PoolEngine[RayWorker]):
         self._alone_since = self._alone_since or monotonic()
         if monotonic() - self._alone_since < PATIENCE:
             return
-        if not any(node["Alive"] for node in connected().nodes()):
+        if not any(node["Alive"] for node in connected_ray().nodes()):
             raise NeptuneError(
                 "the Ray cluster has no node any more: start it again; the same command goes on."
             )
@@ -169,7 +169,7 @@ def slots_on(jobs: int | None, threads: int | None, on_gpu: bool, per_gpu: int =
     """
     if per_gpu > 1 and not on_gpu:
         raise OptionError("`trials_per_gpu` needs CUDA to train on: leave it out.")
-    nodes = [node["Resources"] for node in connected().nodes() if node["Alive"]]
+    nodes = [node["Resources"] for node in connected_ray().nodes() if node["Alive"]]
     found = [(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in nodes]
     usable = [(cores, gpus) for cores, gpus in found if cores and (gpus or not on_gpu)]
     if not usable and on_gpu:
@@ -200,7 +200,7 @@ def room(seats: Iterable[tuple[int, int]], threads: int) -> int:
     return sum(min(cores // threads, most) for cores, most in seats)
 
 
-def connected() -> ModuleType:
+def connected_ray() -> ModuleType:
     """Return Ray, connected to its cluster; raises `NeptuneError` if that is impossible."""
     try:
         import ray

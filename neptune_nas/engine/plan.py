@@ -14,7 +14,7 @@ from neptune_nas.files.schema import check
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class WorkerPlan:
     """All that one worker needs before its first call.
 
     `setup` and `evaluator` are pickled separately, since unpickling the evaluator may need what the
@@ -59,12 +59,12 @@ def share_out(
 
 def make_plans(
     evaluator: Evaluator, setup: Callable[[], object] | None, slots: Slots
-) -> tuple[Plan, ...]:
+) -> tuple[WorkerPlan, ...]:
     """Return one plan per slot; raises `NeptuneError` for what cannot be pickled."""
-    told = pickled(setup, "setup"), pickled(evaluator, "evaluator")
+    told = pickle_value(setup, "setup"), pickle_value(evaluator, "evaluator")
     devices: list[str | None] = [f"cuda:{gpu}" for gpu in slots.gpus]
     return tuple(
-        Plan(index, slots.threads, device, *told)
+        WorkerPlan(index, slots.threads, device, *told)
         for index, device in zip(range(slots.jobs), cycle(devices or [None]), strict=False)
     )
 
@@ -79,7 +79,7 @@ def own_modules(evaluator: Evaluator) -> tuple[str, ...]:
     return (module,) if module.partition(".")[0] == __name__.partition(".")[0] else ()
 
 
-def pickled(value: object, what: str) -> bytes:
+def pickle_value(value: object, what: str) -> bytes:
     """Return the pickle of `value`; raises `NeptuneError` that names it `what` if it has none."""
     try:
         return pickle.dumps(value)

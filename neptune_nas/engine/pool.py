@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from neptune_nas.engine.engine import Call, Result, Usage, failed_score
-from neptune_nas.engine.plan import Plan, pickled
+from neptune_nas.engine.plan import WorkerPlan, pickle_value
 from neptune_nas.engine.worker import Reply
 from neptune_nas.errors import NeptuneError
 from neptune_nas.files.rules import Positive
@@ -49,7 +49,7 @@ class Ending:
 class Worker(ABC):
     """A maker of calls: starting until it is `ready`, then idle or busy with one `attempt`."""
 
-    plan: Plan
+    plan: WorkerPlan
     ready: bool = field(default=False, init=False)
     attempt: Attempt | None = field(default=None, init=False)
 
@@ -92,7 +92,7 @@ class PoolEngine(ABC, Generic[W]):
 
     printed = "above"  # where messages say that the output of workers is
 
-    def __init__(self, plans: Sequence[Plan], trial_timeout: float | None) -> None:
+    def __init__(self, plans: Sequence[WorkerPlan], trial_timeout: float | None) -> None:
         check_value(trial_timeout, Positive | None, "trial_timeout")
         self._plans = tuple(plans)
         self._limit = math.inf if trial_timeout is None else trial_timeout
@@ -105,7 +105,7 @@ class PoolEngine(ABC, Generic[W]):
         self._usage = Usage(busy=(0.0,) * len(plans), cpu=(0.0,) * len(plans))
 
     @abstractmethod
-    def _start_worker(self, plan: Plan) -> W:
+    def _start_worker(self, plan: WorkerPlan) -> W:
         """Return a new worker; raises `OSError` or `EOFError` where none can be started now."""
 
     @abstractmethod
@@ -130,7 +130,7 @@ class PoolEngine(ABC, Generic[W]):
     def submit(self, call: Call) -> None:
         """Submit a call, which starts at once if a worker is idle."""
         assert call.id not in self._pending, f"call {call.id} is pending already"
-        self._queue.append(Attempt(call, pickled(call, "architecture")))
+        self._queue.append(Attempt(call, pickle_value(call, "architecture")))
         self._pending.add(call.id)
         self._dispatch()
 
@@ -192,7 +192,7 @@ class PoolEngine(ABC, Generic[W]):
         else:
             self._queue.popleft()
 
-    def _start(self, plan: Plan) -> None:
+    def _start(self, plan: WorkerPlan) -> None:
         try:
             self._workers[plan.index] = self._start_worker(plan)
         except (OSError, EOFError) as error:
@@ -296,7 +296,7 @@ class PoolEngine(ABC, Generic[W]):
         """
         self._mistakes.append((mistake, ids))
 
-    def _count_failed_start(self, plan: Plan, how: str) -> None:
+    def _count_failed_start(self, plan: WorkerPlan, how: str) -> None:
         self._failed_starts[plan.index] += 1
         if self._failed_starts[plan.index] >= MAX_FAILED_STARTS:
             self._refuse(

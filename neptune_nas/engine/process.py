@@ -12,7 +12,7 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from neptune_nas.engine.plan import Plan
+from neptune_nas.engine.plan import WorkerPlan
 from neptune_nas.engine.pool import Ending, Worker
 from neptune_nas.engine.worker import Reply, run_worker
 from neptune_nas.errors import NeptuneError
@@ -75,7 +75,7 @@ def start_fork_server(preload: tuple[str, ...] = ()) -> None:
             forkserver.ensure_running()
 
 
-def start_worker(plan: Plan, preload: tuple[str, ...] = ()) -> WorkerProcess:
+def start_worker(plan: WorkerPlan, preload: tuple[str, ...] = ()) -> WorkerProcess:
     """Start a process for `plan`; raises `OSError` or `EOFError` where the fork server just died.
 
     With a fork server, a worker or its replacement starts in milliseconds.

@@ -19,7 +19,7 @@ import torch
 from neptune_nas.architecture.fields import is_record
 from neptune_nas.devices.memory import is_device_lost, keep_pages
 from neptune_nas.engine.engine import Call, failed_score
-from neptune_nas.engine.plan import Plan
+from neptune_nas.engine.plan import WorkerPlan
 from neptune_nas.errors import NeptuneError
 from neptune_nas.evaluators.evaluator import Evaluator, code_of
 from neptune_nas.files.rules import as_plain
@@ -49,7 +49,7 @@ class Reply:
 class Station:
     """One evaluator with its calls, in whatever kind of process runs it."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: WorkerPlan) -> None:
         self._plan = plan
         self._evaluator: Evaluator | None = None
 
@@ -69,7 +69,7 @@ class Station:
         return answer(self._evaluator, payload, self._plan.index)
 
 
-def run_worker(connection: Connection, plan: Plan) -> None:
+def run_worker(connection: Connection, plan: WorkerPlan) -> None:
     """Answer each call that arrives on `connection`, until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator handles Ctrl-C
     Thread(target=_end_with_coordinator, daemon=True).start()
@@ -116,7 +116,7 @@ def on_device(evaluator: Any, device: str | None) -> Any:
     return replace(evaluator, device=device) if device and "device" in names else evaluator
 
 
-def _prepare(plan: Plan) -> Evaluator:
+def _prepare(plan: WorkerPlan) -> Evaluator:
     setup: Callable[[], object] | None = pickle.loads(plan.setup)
     if setup is not None:
         setup()

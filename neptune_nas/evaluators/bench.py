@@ -16,7 +16,7 @@ from neptune_nas.tasks.registry import task_of
 Shape = tuple[int, int, int]
 
 
-class Asked(Protocol):
+class EvaluatorQuestion(Protocol):
     """The part of a study's question that an evaluator may need."""
 
     @property
@@ -65,7 +65,7 @@ class Bench:
     most_seeds: Callable[[int], int] | None = None
 
 
-def bench_of(evaluator: Evaluator, asked: Asked, data_dir: str | Path | None) -> Bench:
+def bench_of(evaluator: Evaluator, asked: EvaluatorQuestion, data_dir: str | Path | None) -> Bench:
     """Return the evaluator's own bench if it has one, else a bench of the question's images.
 
     Reads the data. Raises `OptionError` for a question that the evaluator cannot answer.

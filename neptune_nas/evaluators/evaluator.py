@@ -86,7 +86,7 @@ def traits_of(evaluator: Evaluator) -> Traits:
     return traits if traits.name else replace(traits, name=type_name(code_of(evaluator)))
 
 
-def prepared(evaluator: Evaluator, folder: Path) -> Evaluator:
+def prepare_evaluator(evaluator: Evaluator, folder: Path) -> Evaluator:
     """Return the evaluator to send to workers, after it made their shared files in `folder`."""
     prepare = getattr(evaluator, "prepare", None)
     made: Evaluator = evaluator if prepare is None else prepare(folder)

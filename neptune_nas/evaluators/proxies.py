@@ -48,7 +48,7 @@ def synflow(network: nn.Module, batch: Batch) -> float:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.abs_()
-    with hooked(network, lambda _, args, __: args[0]):
+    with norm_hooks(network, lambda _, args, __: args[0]):
         ones = torch.ones_like(batch.images[:1], dtype=torch.float64)
         torch.autograd.backward(network(ones).sum())
     flows = [(p * p.grad).abs().sum() for p in network.parameters() if p.grad is not None]
@@ -124,7 +124,7 @@ def zen_once(network: nn.Module, images: Tensor) -> Tensor:
             parameter.normal_()
     scales: list[Tensor] = []
     x = torch.randn_like(images)
-    with hooked(network, lambda _, args, __: scales.append(deviation(args[0]))):
+    with norm_hooks(network, lambda _, args, __: scales.append(deviation(args[0]))):
         still = last_map(network, x)
     moved = last_map(network, x + ZEN_STEP * torch.randn_like(x))
     distance = (still - moved).abs().sum((1, 2, 3)).mean()
@@ -154,7 +154,7 @@ def deviation(x: Tensor) -> Tensor:
 
 
 @contextmanager
-def hooked(network: nn.Module, hook: Callable[[Any, Any, Any], Any]) -> Iterator[None]:
+def norm_hooks(network: nn.Module, hook: Callable[[Any, Any, Any], Any]) -> Iterator[None]:
     """Call `hook` inside the context for every norm; it may replace the norm's output."""
     handles = [
         module.register_forward_hook(hook)

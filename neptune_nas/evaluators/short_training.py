@@ -67,7 +67,7 @@ class ShortTraining:
         except (RuntimeError, MemoryError) as error:
             if is_device_lost(error):
                 raise
-            return failed(error, fidelity, seed, started, perf_counter() - clock)
+            return failure_score(error, fidelity, seed, started, perf_counter() - clock)
         return Score(
             fidelity=fidelity,
             values={} if result.failure else result.values,
@@ -89,7 +89,7 @@ def network_of(
     return build(architecture, data.input_shape, task_of(data).outputs(data), seed)
 
 
-def failed(
+def failure_score(
     error: RuntimeError | MemoryError, fidelity: int, seed: int, started: float, seconds: float
 ) -> Score:
     """Return the score of a network that torch could not run, with the reason and traceback.

@@ -28,7 +28,7 @@ def check_costs(costs: Mapping[str, float], where: str) -> None:
                 check_value(costs[name], hint, name, FileFormatError, remedy)
 
 
-def joined_costs(
+def merge_costs(
     earlier: Mapping[str, float], costs: Mapping[str, float], where: str
 ) -> dict[str, float]:
     """Return the costs that the rows of one network state so far; refuse contradictions."""

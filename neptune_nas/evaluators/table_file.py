@@ -26,7 +26,7 @@ from statistics import median
 from typing import Any
 
 from neptune_nas.errors import DataError, FileFormatError, NeptuneError
-from neptune_nas.evaluators.table_costs import check_costs, joined_costs
+from neptune_nas.evaluators.table_costs import check_costs, merge_costs
 from neptune_nas.files.rules import Number, words_for
 from neptune_nas.files.schema import fault, fits, located, parse_json
 from neptune_nas.metrics.registry import CLASSIFICATION, COST, MACS, PARAMS, SCORED
@@ -45,7 +45,7 @@ NONE = "None"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One measurement of one network."""
 
     code: Code
@@ -55,7 +55,7 @@ class Row:
     costs: Mapping[str, float]
 
 
-def read_rows(path: Path, space: Space[Any]) -> list[Row]:
+def read_rows(path: Path, space: Space[Any]) -> list[TableRow]:
     """Return all measurements in a file, accuracies in 0..1; errors name the place in it."""
     text = _read(path)
     is_json = ".json" in path.suffixes
@@ -87,7 +87,7 @@ def _read(path: Path) -> str:
         raise FileFormatError(f"{path} cannot be read as a table: {error}.") from error
 
 
-def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
+def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
     with located(path):
         table = parse_json(text)
     if not isinstance(table, dict):
@@ -100,7 +100,7 @@ def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
             raise FileFormatError(f"{where}: {fault('test_acc', 'a list of accuracies', runs)}")
         costs = _costs(entry, where)
         for seed, accuracy in enumerate(runs):
-            yield Row(code, {MAIN: _number(accuracy, "test_acc", where)}, seed, ONLY, costs)
+            yield TableRow(code, {MAIN: _number(accuracy, "test_acc", where)}, seed, ONLY, costs)
 
 
 def _costs(entry: Mapping[str, Any], where: str) -> dict[str, float]:
@@ -111,7 +111,7 @@ def _costs(entry: Mapping[str, Any], where: str) -> dict[str, float]:
     return costs
 
 
-def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
+def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
     reader = csv.DictReader(text.splitlines())
     columns = [ALIASES.get(name, name) for name in reader.fieldnames or ()]
     names = [name for name in columns if name]
@@ -132,7 +132,7 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
         where = f"{path}, line {reader.line_num}"
         if None in cells or None in cells.values():
             raise FileFormatError(f"{where}: it needs {len(columns)} cells, one a column.")
-        row = Row(
+        row = TableRow(
             networks.code(cells, where),
             {
                 name: _number(cells[name], name, where)
@@ -144,13 +144,13 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[Row]:
             dict(_further(cells, MEASURED | {"", *networks.options})),
         )
         check_costs(row.costs, where)
-        joined[row.code] = joined_costs(joined.get(row.code, {}), row.costs, where)
+        joined[row.code] = merge_costs(joined.get(row.code, {}), row.costs, where)
         if cells.get("seed"):
             _note_run(runs, row, where)
         yield row
 
 
-def _note_run(runs: set[tuple[Code, int, int]], row: Row, where: str) -> None:
+def _note_run(runs: set[tuple[Code, int, int]], row: TableRow, where: str) -> None:
     """Refuse a run that an earlier row already has, which would count twice."""
     run = (row.code, row.fidelity, row.seed)
     if run in runs:

@@ -11,10 +11,10 @@ from typing import Any, Generic, TypeVar
 
 from neptune_nas.data.load import load_once
 from neptune_nas.errors import DataError, OptionError
-from neptune_nas.evaluators.bench import Asked, Bench, Shape
+from neptune_nas.evaluators.bench import Bench, EvaluatorQuestion, Shape
 from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.evaluators.table_costs import TableCosts, can_build, check_some, unknown_cost
-from neptune_nas.evaluators.table_file import ONLY, Code, Row, code_of, read_rows
+from neptune_nas.evaluators.table_file import ONLY, Code, TableRow, code_of, read_rows
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.score import Score
 from neptune_nas.space import Space
@@ -94,7 +94,7 @@ class Tabular(Generic[T]):
         runs = self.runs[self.code(architecture)]
         return fmean(next(iter(run.values())) for run in runs[max(runs)])
 
-    def bench(self, asked: Asked, data_dir: str | Path | None = None) -> Bench:
+    def bench(self, asked: EvaluatorQuestion, data_dir: str | Path | None = None) -> Bench:
         """Return the bench of the table, whose networks were trained on `asked.data`.
 
         A time that the table states for some networks is not measured for the others. Raises
@@ -149,7 +149,7 @@ class Tabular(Generic[T]):
         return code
 
 
-def _by_code(rows: Iterable[Row]) -> dict[Code, dict[int, Runs]]:
+def _by_code(rows: Iterable[TableRow]) -> dict[Code, dict[int, Runs]]:
     found: dict[Code, dict[int, Runs]] = defaultdict(dict)
     for row in sorted(rows, key=lambda row: row.seed):
         earlier = found[row.code].get(row.fidelity, ())
@@ -178,7 +178,7 @@ def common_fidelities(table: Tabular[Any]) -> tuple[int, ...]:
     return tuple(sorted(frozenset.intersection(*map(frozenset, table.runs.values()))))
 
 
-def check_scored(table: Tabular[Any], asked: Asked) -> None:
+def check_scored(table: Tabular[Any], asked: EvaluatorQuestion) -> None:
     """Refuse an objective that is missing from a score which a search may look up."""
     found = [
         run
@@ -223,11 +223,11 @@ def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
     if fidelities(table) != (ONLY,) and (unknown := {*rungs} - {*fidelities(table)}):
         raise OptionError(
             f"rungs must be fidelities that {table.source} has of some network "
-            f"({named(fidelities(table))}), but it has none at {named(sorted(unknown))}."
+            f"({number_list(fidelities(table))}), but it has none at {number_list(sorted(unknown))}."
         )
 
 
-def named(numbers: Sequence[int]) -> str:
+def number_list(numbers: Sequence[int]) -> str:
     """Return rising numbers as text; of many only the first few and the last.
 
     >>> named((1, 4)), named(range(1, 91))

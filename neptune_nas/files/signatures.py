@@ -22,7 +22,7 @@ def is_safetensors(start: bytes) -> bool:
     return start[LENGTH : LENGTH + 1] == b"{" and start[LENGTH - 1] == 0
 
 
-def told_by(start: bytes) -> str:
+def kind_of(start: bytes) -> str:
     r"""Return the kind of a file with these first bytes, in a few words.
 
     >>> told_by(b"GIF89a"), told_by(b""), told_by(b"hello"), told_by(b"\x00\xff")

@@ -9,12 +9,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.files.signatures import ENOUGH, is_safetensors, told_by
+from neptune_nas.files.signatures import ENOUGH, is_safetensors, kind_of
 
 HEADER = "neptune-nas"  # the only entry of the metadata, so that equal contents are equal files
 
 
-def packed(text: str, tensors: Mapping[str, Tensor]) -> bytes:
+def dump_tensors(text: str, tensors: Mapping[str, Tensor]) -> bytes:
     """Return the bytes of a file; equal contents give equal bytes."""
     # Copies, since safetensors refuses tensors that share memory or lie channels last.
     own = {
@@ -33,12 +33,12 @@ def refuse_other_kinds(path: Path) -> None:
         start = file.read(ENOUGH)
     if not is_safetensors(start):
         raise FileFormatError(
-            f"{path} must be safetensors that neptune-nas wrote, but is {told_by(start)}: name "
+            f"{path} must be safetensors that neptune-nas wrote, but is {kind_of(start)}: name "
             f"another file."
         )
 
 
-def unpacked(path: Path) -> tuple[str, dict[str, Tensor]]:
+def read_tensors(path: Path) -> tuple[str, dict[str, Tensor]]:
     """Return the text and the tensors in a file; tensors stay in the file until copied.
 
     Raises `FileFormatError` for a file that is missing, not safetensors, or without our text.

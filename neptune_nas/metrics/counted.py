@@ -15,8 +15,15 @@ from torch.utils._pytree import tree_leaves
 
 from neptune_nas.architecture.codec import BUILT_IN, key
 from neptune_nas.architecture.records import Architecture, Network
-from neptune_nas.errors import ArchitectureError, OwnCodeError, file_with, first_line, said
-from neptune_nas.nn.builder import Part, Place, Shape, Whole, build_part, parts
+from neptune_nas.errors import ArchitectureError, OwnCodeError, file_with, first_line
+from neptune_nas.nn.builder import (
+    NetworkPart,
+    OpaqueNetwork,
+    Shape,
+    SubStagePlace,
+    build_part,
+    parts,
+)
 from neptune_nas.nn.user_modules import check_logits
 
 aten = torch.ops.aten
@@ -76,7 +83,7 @@ class CostModel:
 
     def __init__(self, input_shape: Shape, classes: int, remembered: int = 100_000) -> None:
         self.input_shape, self.classes, self.remembered = input_shape, classes, remembered
-        self.known: dict[Part, Cost] = {}
+        self.known: dict[NetworkPart, Cost] = {}
         self.whole: dict[tuple[str, str], float] = {}
 
     def cost(self, architecture: Architecture | Network) -> Cost:
@@ -108,11 +115,11 @@ class CostModel:
         """Return the cost of each part by its place, from the first to the last."""
         return tuple((part.name, self.of_part(part)) for part in self.parts(architecture))
 
-    def parts(self, architecture: Architecture | Network) -> tuple[Part, ...]:
+    def parts(self, architecture: Architecture | Network) -> tuple[NetworkPart, ...]:
         """Return the parts of an architecture for this model's images."""
         return parts(architecture, self.input_shape, self.classes)
 
-    def of_part(self, part: Part) -> Cost:
+    def of_part(self, part: NetworkPart) -> Cost:
         """Return the cost of one part, which is counted at its first use."""
         known = self.known.get(part)
         if known is None:
@@ -122,14 +129,14 @@ class CostModel:
         return known
 
 
-def count_part(part: Part) -> Cost:
+def count_part(part: NetworkPart) -> Cost:
     """Build one part on the meta device and count it; errors name the part."""
     try:
         with torch.device("meta"):
             module, image = _built(part), torch.empty(1, *part.shape)
-        sources = part.what.sources if isinstance(part.what, Place) else 0
+        sources = part.what.sources if isinstance(part.what, SubStagePlace) else 0
         found, output = _run(module, [image] * sources if sources else image)
-        if isinstance(part.what, Whole):
+        if isinstance(part.what, OpaqueNetwork):
             check_logits(output, part.what.architecture, part.outputs)
         return found
     except (ArchitectureError, OwnCodeError) as error:
@@ -142,13 +149,13 @@ def count_part(part: Part) -> Cost:
         cls = _user_class(part)
         if cls is None:
             raise
-        place = f"at width {part.shape[0]}" if isinstance(part.what, Place) else "as it ran"
+        place = f"at width {part.shape[0]}" if isinstance(part.what, SubStagePlace) else "as it ran"
         raise OwnCodeError(
-            f"{part.name}: `{cls.__name__}` {place} failed{said(error, file_with(cls), named=True)}"
+            f"{part.name}: `{cls.__name__}` {place} failed{failure_text(error, file_with(cls), named=True)}"
         ) from error
 
 
-def _built(part: Part) -> nn.Module:
+def _built(part: NetworkPart) -> nn.Module:
     """Build a part on the current device; an error of torch names the user's own class."""
     try:
         return build_part(part)
@@ -156,7 +163,9 @@ def _built(part: Part) -> nn.Module:
         cls = _user_class(part)
         if cls is None:
             raise
-        if isinstance(part.what, Whole):  # the CPU refuses it too: the images' shape is the cause
+        if isinstance(
+            part.what, OpaqueNetwork
+        ):  # the CPU refuses it too: the images' shape is the cause
             raise ArchitectureError(
                 f"`{cls.__name__}.build` failed: {first_line(error)}"
             ) from error
@@ -166,12 +175,12 @@ def _built(part: Part) -> nn.Module:
         ) from error
 
 
-def _user_class(part: Part) -> type | None:
+def _user_class(part: NetworkPart) -> type | None:
     """Return the class of the user's own record behind a part, whose code may fail in any way."""
     match part.what:
-        case Whole(architecture):
+        case OpaqueNetwork(architecture):
             return type(architecture)
-        case Place(substage) if type(substage) not in BUILT_IN.values():
+        case SubStagePlace(substage) if type(substage) not in BUILT_IN.values():
             return type(substage)
     return None
 

@@ -145,7 +145,7 @@ def from_document(data: object, allow: Iterable[type] = ()) -> ExportedArchitect
     return item
 
 
-def fitted(item: ExportedArchitecture, input_shape: Shape, classes: int) -> ExportedArchitecture:
+def adapt_to(item: ExportedArchitecture, input_shape: Shape, classes: int) -> ExportedArchitecture:
     """Return an exported architecture for other images, with its costs on them.
 
     Raises `ArchitectureError` if they are too small for it.
@@ -156,7 +156,7 @@ def fitted(item: ExportedArchitecture, input_shape: Shape, classes: int) -> Expo
     return replace(item, input_shape=input_shape, classes=classes, costs=costs)
 
 
-def bare(architecture: Any, input_shape: Shape, classes: int) -> ExportedArchitecture:
+def without_study(architecture: Any, input_shape: Shape, classes: int) -> ExportedArchitecture:
     """Return an architecture without a study, with its costs."""
     costs = CostModel(input_shape, classes).values(architecture)
     return ExportedArchitecture(architecture, input_shape, classes, costs)

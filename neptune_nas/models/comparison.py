@@ -11,7 +11,7 @@ from neptune_nas.models.architecture_file import ExportedArchitecture
 def facts_of(item: ExportedArchitecture) -> dict[str, str]:
     """Return everything worth comparing about an exported architecture, by name."""
     score = item.score
-    facts = {"key": item.key, **decisions(item.architecture)}
+    facts = {"key": item.key, **plain_values(item.architecture)}
     facts |= {metric(name).title: f"{value:,.10g}" for name, value in item.costs.items()}
     if score:
         facts |= {name: f"{value:.4f}" for name, value in score.values.items()}
@@ -19,7 +19,7 @@ def facts_of(item: ExportedArchitecture) -> dict[str, str]:
     return facts
 
 
-def decisions(value: Any, path: str = "") -> dict[str, str]:
+def plain_values(value: Any, path: str = "") -> dict[str, str]:
     """Return every plain value of an architecture, by its path.
 
     >>> from neptune_nas.architecture.records import Conv
@@ -33,8 +33,8 @@ def decisions(value: Any, path: str = "") -> dict[str, str]:
         pairs = [(prefix + field.name, getattr(value, field.name)) for field in fields(value)]
         return {
             **({path: type(value).__name__} if path else {}),
-            **{name: text for at, item in pairs for name, text in decisions(item, at).items()},
+            **{name: text for at, item in pairs for name, text in plain_values(item, at).items()},
         }
     else:
         return {path: str(value)}
-    return {name: text for at, item in pairs for name, text in decisions(item, at).items()}
+    return {name: text for at, item in pairs for name, text in plain_values(item, at).items()}

@@ -114,7 +114,7 @@ class Model:
         return find_task(self.task).findings(self.predict(images), self.labels, top)
 
 
-def untrained(of: ExportedArchitecture | ReferenceNetwork, seed: int = 0) -> Model:
+def make_untrained(of: ExportedArchitecture | ReferenceNetwork, seed: int = 0) -> Model:
     """Return a model with fresh weights, classes named by number, and no normalisation."""
     channels = of.input_shape[0]
     return Model(
@@ -154,7 +154,7 @@ def load_model(path: str | Path, allow: Iterable[type] = ()) -> Model:
     refuse_architecture(Path(path))
     file = read_model_file(Path(path))
     with located(path):
-        model = decoded(file, allow)
+        model = model_in(file, allow)
         if model.key != file.key:
             raise FileFormatError(fault("key", model.key, file.key))
         check_fit(model)
@@ -175,7 +175,7 @@ def check_fit(model: Model) -> None:
     check_weights(network, model.state)
 
 
-def decoded(file: ModelFile, allow: Iterable[type]) -> Model:
+def model_in(file: ModelFile, allow: Iterable[type]) -> Model:
     """Return the model in a file."""
     header = file.header
     network = header["network"]

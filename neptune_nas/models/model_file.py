@@ -16,7 +16,7 @@ from neptune_nas.errors import FileFormatError, NeptuneError
 from neptune_nas.files.atomic import write_file
 from neptune_nas.files.rules import Number
 from neptune_nas.files.schema import decode, located, parse_json, versioned
-from neptune_nas.files.tensors import packed, unpacked
+from neptune_nas.files.tensors import dump_tensors, read_tensors
 
 FORMAT = "neptune-nas/model"
 VERSION = 1
@@ -71,7 +71,7 @@ def write_model_file(path: Path, content: ModelFile) -> None:
             f"{path} cannot be written: metrics and provenance must be JSON ({error}): "
             f"use finite numbers, strings, booleans, None, lists and mappings."
         ) from error
-    write_file(path, packed(text, content.state))
+    write_file(path, dump_tensors(text, content.state))
 
 
 def read_model_file(path: Path) -> ModelFile:
@@ -80,7 +80,7 @@ def read_model_file(path: Path) -> ModelFile:
     Raises `FileFormatError` for a file that is missing, no safetensors, without our header, or
     from another version.
     """
-    text, tensors = unpacked(path)
+    text, tensors = read_tensors(path)
     # Copies, since the file may be truncated or changed while they are in use.
     state = {name: value.clone() for name, value in tensors.items()}
     with located(path):

@@ -11,14 +11,14 @@ from torch import nn
 from neptune_nas.architecture import records
 from neptune_nas.architecture.records import Architecture, Network, resolve_connections
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.nn.heads import ClassificationHead, Stem
+from neptune_nas.nn.heads import ClassificationHead, StemBlock
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.norms import SHIFTLESS
-from neptune_nas.nn.stage import Cell, Stage
+from neptune_nas.nn.stage import Cell, StageBlock
 from neptune_nas.nn.substages import (
     Convolution,
-    FeedForward,
-    InvertedResidual,
+    FeedForwardBlock,
+    InvertedResidualBlock,
     Projection,
     SelfAttention,
 )
@@ -30,7 +30,7 @@ Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EntryPart:
     """The part of a stage before its SubStages: entry, pooling and norm."""
 
     width: int
@@ -41,7 +41,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SubStagePlace:
     """A SubStage in its place: it reads `sources` maps; its norm may mix `layers` layers."""
 
     substage: Any
@@ -51,14 +51,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class OpaqueNetwork:
     """A network that a user's own record builds and that has no known parts."""
 
     architecture: Any
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class NetworkPart:
     """A piece of a network that costs the same in any place; equal parts differ in name only.
 
     `name`: its place, as in `stages.0.substages.1`. `shape`: `(C, H, W)` of its input. `outputs`:
@@ -66,14 +66,14 @@ class Part:
     """
 
     name: str = field(compare=False)
-    what: records.Stem | Entry | Place | records.Head | Whole
+    what: records.Stem | EntryPart | SubStagePlace | records.Head | OpaqueNetwork
     shape: Shape
     outputs: int = 0
 
 
 def parts(
     architecture: Architecture | Network, input_shape: Shape, outputs: int
-) -> tuple[Part, ...]:
+) -> tuple[NetworkPart, ...]:
     """Return the parts of a network for images `(C, H, W)`, from the first to the last.
 
     A record of the user's own is one part, named "network". Raises `ArchitectureError` for a record
@@ -81,27 +81,29 @@ def parts(
     """
     if not isinstance(architecture, Architecture):
         check_builds(architecture)
-        return (Part("network", Whole(architecture), input_shape, outputs),)
+        return (NetworkPart("network", OpaqueNetwork(architecture), input_shape, outputs),)
     check_size(architecture, input_shape)
     stem = architecture.stem
-    found = [Part("stem", stem, input_shape)]
+    found = [NetworkPart("stem", stem, input_shape)]
     height, width = (-(-side // stem.stride) for side in input_shape[1:])
     shape = (stem.width, height, width)
     for i, stage in enumerate(architecture.stages):
-        entry = Entry(stage.width, stage.entry, stage.stride, stage.pool, stage.norm)
-        found.append(Part(f"stages.{i}.entry", entry, shape))
+        entry = EntryPart(stage.width, stage.entry, stage.stride, stage.pool, stage.norm)
+        found.append(NetworkPart(f"stages.{i}.entry", entry, shape))
         shape = stage_shape(stage, shape)
         for j, place in enumerate(places(stage)):
-            found.append(Part(f"stages.{i}.substages.{j}", place, shape))
-    found.append(Part("head", architecture.head, shape, outputs))
+            found.append(NetworkPart(f"stages.{i}.substages.{j}", place, shape))
+    found.append(NetworkPart("head", architecture.head, shape, outputs))
     return tuple(found)
 
 
-def places(stage: records.Stage) -> Iterator[Place]:
+def places(stage: records.Stage) -> Iterator[SubStagePlace]:
     """Yield the SubStages of a stage, each with what its cost depends on."""
     layers = 2  # the entry and the first SubStage
     for substage, sources in zip(stage.substages, resolve_connections(stage), strict=True):
-        yield Place(substage, stage.norm, len(sources), layers if stage.norm == "mln" else 1)
+        yield SubStagePlace(
+            substage, stage.norm, len(sources), layers if stage.norm == "mln" else 1
+        )
         layers += not isinstance(substage, records.Identity)
 
 
@@ -183,7 +185,7 @@ def _neptune(architecture: Architecture, input_shape: Shape, outputs: int) -> Ne
     )
 
 
-def build_part(part: Part) -> nn.Module:
+def build_part(part: NetworkPart) -> nn.Module:
     """Return the module of a part alone; a `Cell` for a SubStage, which reads a list of sources."""
     channels = part.shape[0]
     match part.what:
@@ -191,20 +193,20 @@ def build_part(part: Part) -> nn.Module:
             return build_stem(stem, channels)
         case records.Head() as head:
             return build_head(head, channels, part.outputs)
-        case Whole(architecture):
+        case OpaqueNetwork(architecture):
             network: nn.Module = build(architecture, part.shape, part.outputs)
             return network
-        case Place() as place:
+        case SubStagePlace() as place:
             op = build_substage(place.substage, channels, place.norm)
             return Cell(op, channels, place.norm, sources=place.sources, layers=place.layers)
-        case Entry() as entry:
+        case EntryPart() as entry:
             stage = records.Stage(entry.width, entry.entry, entry.stride, entry.pool, entry.norm)
             return build_stage(stage, channels)
 
 
-def build_stem(stem: records.Stem, channels: int) -> Stem:
+def build_stem(stem: records.Stem, channels: int) -> StemBlock:
     """Build the stem for images with `channels` channels."""
-    return Stem(channels, stem.width, stem.kernel, stem.stride)
+    return StemBlock(channels, stem.width, stem.kernel, stem.stride)
 
 
 def build_head(head: records.Head, channels: int, outputs: int) -> ClassificationHead:
@@ -212,9 +214,9 @@ def build_head(head: records.Head, channels: int, outputs: int) -> Classificatio
     return ClassificationHead(channels, outputs, head.width, head.dropout)
 
 
-def build_stage(stage: records.Stage, in_channels: int) -> Stage:
+def build_stage(stage: records.Stage, in_channels: int) -> StageBlock:
     """Build the stage for maps with `in_channels` channels."""
-    return Stage(
+    return StageBlock(
         in_channels,
         stage.width,
         entry=build_entry(stage, in_channels),
@@ -234,7 +236,7 @@ def build_entry(stage: records.Stage, channels: int) -> nn.Module:
         case records.Conv(kernel, groups):
             return Convolution(channels, width, kernel, stride=stride, groups=groups, bias=bias)
         case records.InvertedResidual(kernel, expansion):
-            return InvertedResidual(
+            return InvertedResidualBlock(
                 channels, width, kernel, expansion=expansion, stride=stride, norm=stage.norm
             )
         case records.Identity():
@@ -252,11 +254,11 @@ def build_substage(substage: Any, width: int, norm: str) -> nn.Module | None:
         case records.Conv(kernel, groups):
             return Convolution(width, width, kernel, groups=groups, bias=bias)
         case records.InvertedResidual(kernel, expansion):
-            return InvertedResidual(width, width, kernel, expansion=expansion, norm=norm)
+            return InvertedResidualBlock(width, width, kernel, expansion=expansion, norm=norm)
         case records.Attention(heads, window, stride):
             return SelfAttention(width, heads, window=window, stride=stride, bias=bias)
         case records.FeedForward(expansion):
-            return FeedForward(width, expansion, bias)
+            return FeedForwardBlock(width, expansion, bias)
         case records.Identity():
             return None
         case records.SubStage():

@@ -8,7 +8,7 @@ from neptune_nas.nn.norms import BatchNorm
 from neptune_nas.nn.substages import conv
 
 
-class Stem(nn.Module):
+class StemBlock(nn.Module):
     """A convolution with batch norm and ReLU."""
 
     def __init__(

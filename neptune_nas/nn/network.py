@@ -7,9 +7,9 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.nn.heads import ClassificationHead, Stem
+from neptune_nas.nn.heads import ClassificationHead, StemBlock
 from neptune_nas.nn.refit import refit
-from neptune_nas.nn.stage import Stage
+from neptune_nas.nn.stage import StageBlock
 
 
 class Neptune(nn.Module):
@@ -29,19 +29,19 @@ class Neptune(nn.Module):
         num_stages: int = 3,
         classes: int = 10,
         *,
-        stem: Stem | None = None,
-        stages: Sequence[Stage] | None = None,
+        stem: StemBlock | None = None,
+        stages: Sequence[StageBlock] | None = None,
         head: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.stem = stem or Stem(input_channels)
+        self.stem = stem or StemBlock(input_channels)
         widths = [self.stem.out_channels, *(32 * 2**i for i in range(num_stages))]
-        found = [Stage(*pair) for pair in pairwise(widths)] if stages is None else stages
+        found = [StageBlock(*pair) for pair in pairwise(widths)] if stages is None else stages
         if not found:
             raise ArchitectureError("`Neptune` needs at least one stage, but got none: add one.")
         self.stages = nn.ModuleList(found)
         self.head = head or ClassificationHead(found[-1].out_channels, classes)
-        self.least = least_size(self.stem, found)
+        self.least = least_image_side(self.stem, found)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images `(N, C, H, W)` to logits `(N, classes)`."""
@@ -69,7 +69,7 @@ class Neptune(nn.Module):
                 f"{self.least}x{self.least} pixels, but got {tuple(x.shape)}."
             )
 
-    def with_stage(self, index: int, stage: Stage) -> "Neptune":
+    def with_stage(self, index: int, stage: StageBlock) -> "Neptune":
         """Return a copy with `stage` as number `index`; every weight that still fits is kept.
 
         Stages and heads whose input changes keep the weights of the channels that remain; new
@@ -85,9 +85,9 @@ class Neptune(nn.Module):
 
     def rebuilt(self, stages: Sequence[nn.Module]) -> "Neptune":
         """Return a copy with other stages, each fitted to the one before it."""
-        width, fitted = self.stem.out_channels, list[Stage]()
+        width, fitted = self.stem.out_channels, list[StageBlock]()
         for stage in stages:
-            assert isinstance(stage, Stage)
+            assert isinstance(stage, StageBlock)
             fitted.append(stage.accepting(width))
             width = stage.out_channels
         head = refit(self.head, width)
@@ -100,7 +100,7 @@ def require_index(index: int, last: int) -> None:
         raise ArchitectureError(f"a stage's index must be in 0..{last}, but got {index!r}.")
 
 
-def least_size(stem: Stem, stages: Sequence[Stage]) -> int:
+def least_image_side(stem: StemBlock, stages: Sequence[StageBlock]) -> int:
     """Return the least image side, in pixels, that leaves one pixel after every downsampling."""
     side = 1
     for stage in reversed(stages):

@@ -29,7 +29,7 @@ CREATE: dict[str, Callable[..., nn.Module]] = {
 MOMENTUM = 0.1  # torch's default
 
 
-def published(name: str, channels: int, classes: int, *, small: bool) -> nn.Module:
+def torchvision_network(name: str, channels: int, classes: int, *, small: bool) -> nn.Module:
     """Return one of torchvision's networks, freshly initialised.
 
     `small`: the first convolution has stride 1 instead of 2; the rest of the layout is unchanged,

@@ -68,10 +68,10 @@ class ReferenceNetwork:
             if self.name in OWN:
                 return OWN[self.name](channels, self.classes)
             # Imported late: torchvision takes longer to import than a short training takes.
-            from neptune_nas.nn.published import published
+            from neptune_nas.nn.published import torchvision_network
 
             small = max(height, width) <= SMALL
-            return published(self.name, channels, self.classes, small=small)
+            return torchvision_network(self.name, channels, self.classes, small=small)
 
 
 def list_references() -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from neptune_nas.errors import ArchitectureError, OwnCodeError, one_of
 from neptune_nas.nn.norms import SHIFTLESS, make_norm
 from neptune_nas.nn.refit import refit
-from neptune_nas.nn.substages import Convolution, InvertedResidual, SelfAttention, conv
+from neptune_nas.nn.substages import Convolution, InvertedResidualBlock, SelfAttention, conv
 
 POOLS = ("max", "avg", "conv", "none")
 
@@ -59,7 +59,7 @@ class Cell(nn.Module):
         return [raw, x + y if self.residual else y]
 
 
-class Stage(nn.Module):
+class StageBlock(nn.Module):
     """A light, independent stage: `(N, in, H, W)` to `(N, out, H', W')`.
 
     `entry` maps the channels with a stride that must equal `stride` (default: a 3x3 `Convolution`);
@@ -118,7 +118,7 @@ class Stage(nn.Module):
             outputs[i + 1] = y
         return y
 
-    def accepting(self, in_channels: int) -> "Stage":
+    def accepting(self, in_channels: int) -> "StageBlock":
         """Return a copy for `in_channels`, with every weight that still fits."""
         fitted = copy.deepcopy(self)
         fitted.entry = refit(self.entry, in_channels)
@@ -129,7 +129,7 @@ class Stage(nn.Module):
     def has_shortcut(self) -> bool:
         """Return whether the entry has a shortcut: an inverted residual that keeps the shape."""
         return (
-            isinstance(self.entry, InvertedResidual)
+            isinstance(self.entry, InvertedResidualBlock)
             and self.in_channels == self.out_channels
             and self.stride == 1
             and not self.halves

@@ -97,7 +97,7 @@ class Projection(nn.Module):
         return Projection(in_channels, self.out_channels, self.stride, self.bias)
 
 
-class InvertedResidual(nn.Module):
+class InvertedResidualBlock(nn.Module):
     """MobileNetV2's block without its last norm and shortcut (arXiv 1801.04381).
 
     Expand by 1x1 (left out if `expansion` is 1), norm, ReLU, depthwise, norm, ReLU, project by 1x1.
@@ -134,9 +134,9 @@ class InvertedResidual(nn.Module):
         y: Tensor = self.project(F.relu(inside))
         return y
 
-    def accepting(self, in_channels: int) -> "InvertedResidual":
+    def accepting(self, in_channels: int) -> "InvertedResidualBlock":
         """Return a fresh copy for `in_channels`."""
-        return InvertedResidual(
+        return InvertedResidualBlock(
             in_channels,
             self.project.out_channels,
             self.depthwise.kernel_size[0],
@@ -146,7 +146,7 @@ class InvertedResidual(nn.Module):
         )
 
 
-class FeedForward(nn.Module):
+class FeedForwardBlock(nn.Module):
     """Two 1x1 convolutions with a GELU between them, `expansion` times as wide inside."""
 
     def __init__(self, channels: int, expansion: int = 2, bias: bool = False) -> None:

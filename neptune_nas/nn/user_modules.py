@@ -6,7 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from neptune_nas.architecture.records import Network
-from neptune_nas.errors import ArchitectureError, NeptuneError, OwnCodeError, file_with, said
+from neptune_nas.errors import (
+    ArchitectureError,
+    NeptuneError,
+    OwnCodeError,
+    file_with,
+)
 from neptune_nas.nn.convolutions import mend
 
 
@@ -23,7 +28,9 @@ def build_module(record: Any, *arguments: object) -> nn.Module:
     except (NeptuneError, RuntimeError):
         raise
     except Exception as error:
-        raise OwnCodeError(f"{call} failed{said(error, file_with(cls), named=True)}") from error
+        raise OwnCodeError(
+            f"{call} failed{failure_text(error, file_with(cls), named=True)}"
+        ) from error
     if not isinstance(module, nn.Module):
         raise OwnCodeError(
             f"`{cls.__name__}.build` must return a torch.nn.Module, but got {module!r}."

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
 from neptune_nas.metrics.registry import COST, COSTS, Metric
 from neptune_nas.report.comparison import StudyNumbers, compare_studies
-from neptune_nas.report.objectives import others, value_text
+from neptune_nas.report.objectives import further_objectives, value_text
 from neptune_nas.report.payload import Order, model_of
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.study.measures import (
@@ -19,7 +19,7 @@ from neptune_nas.study.measures import (
     main_score,
     score_per_gflop,
 )
-from neptune_nas.study.ranking import EFFICIENCY, KNEE, WITHIN, Standing, ranked_as
+from neptune_nas.study.ranking import EFFICIENCY, KNEE, WITHIN, Standing, ranking_name
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted, duration, redact, short
@@ -82,7 +82,7 @@ def _comparison(studies: Sequence[Study]) -> _ComparisonTable:
         found = compare_studies(studies, force=True)
     except StudyError as error:
         return _ComparisonTable(error=redact(str(error)))
-    own = others(studies[0].settings.question, (COST,))
+    own = further_objectives(studies[0].settings.question, (COST,))
     return _ComparisonTable(tuple((each.name, _comparison_cells(each, own)) for each in found))
 
 
@@ -116,7 +116,7 @@ def _cards(study: Study, folder: str, order: Order) -> tuple[_Card, ...]:
     """
     titles: dict[int, list[str]] = {}
     first: dict[int, Standing] = {}
-    usual = ranked_as(study.settings.question)
+    usual = ranking_name(study.settings.question)
     priced = any(isfinite(efficiency(study.settings, trial)) for trial in study.ranked)
     picks = [pick for pick in _picks(study).items() if priced or pick[0] == usual]
     for which, title in sorted(picks, key=lambda pick: pick[0] != usual):
@@ -147,7 +147,7 @@ def _card(study: Study, standing: Standing, titles: list[str], folder: str, floo
     return _Card(
         number=trial.number,
         heading=" · ".join(f"{title}{among.get(title, '')}" for title in titles),
-        first=_picks(study)[ranked_as(study.settings.question)] in titles,
+        first=_picks(study)[ranking_name(study.settings.question)] in titles,
         accuracy=f"{100 * standing.score:.2f}%",
         costs=_costs(study, standing),
         drawing=drawing,
@@ -164,7 +164,7 @@ def _costs(study: Study, standing: Standing) -> dict[str, str]:
         interval = f"{100 * standing.low:.2f} to {100 * standing.high:.2f}%"
         items[f"95% interval, {counted(standing.seeds, 'seed')}"] = interval
     settings = study.settings
-    for metric in (*others(settings.question, COSTS), *COSTS):
+    for metric in (*further_objectives(settings.question, COSTS), *COSTS):
         kind = f" ({settings.timed_as(metric)})" if settings.timed_as(metric) else ""
         items[f"{metric.title}{kind}"] = value_text(metric, trial)
     unit = efficiency_unit(study.settings.question)

@@ -8,8 +8,8 @@ import numpy as np
 
 from neptune_nas.metrics.pareto import Floats, hypervolume
 from neptune_nas.metrics.registry import COSTS
-from neptune_nas.study.confirmation import as_searched
-from neptune_nas.study.front import unit_box
+from neptune_nas.study.confirmation import without_confirmations
+from neptune_nas.study.front import scaled_losses
 from neptune_nas.study.noise import seed_scores
 from neptune_nas.study.objectives import value_of
 from neptune_nas.study.progress import is_complete
@@ -64,7 +64,7 @@ def _verdict(study: Study, name: str, trials: Sequence[Trial]) -> Verdict:
     """
     last, count = study.settings.question.rungs[-1], min(len(study.trials), len(trials))
     first = {trial.number for trial in study.trials[:count]}
-    ours = as_searched(t for t in study.ranked if t.number in first)
+    ours = without_confirmations(t for t in study.ranked if t.number in first)
     theirs = [t for t in trials[:count] if t.score is not None and t.score.fidelity == last]
     rng = np.random.default_rng(0)
     seeds = any(len(seed_scores(trial)) > 1 for trial in (*ours, *theirs))
@@ -87,7 +87,7 @@ def _resampled(study: Study, trials: Sequence[Trial], rng: np.random.Generator) 
 
     Trials carry the chance of the search, seeds that of training.
     """
-    points, corner = unit_box(study.settings, trials)
+    points, corner = scaled_losses(study.settings, trials)
     cloud = np.array(points, dtype=np.float64).reshape(-1, len(corner))
     clouds = np.tile(cloud, (_RESAMPLES, 1, 1))
     scales = zip(study.settings.question.aims, study.settings.facts.reference, strict=True)

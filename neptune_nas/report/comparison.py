@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from neptune_nas.errors import StudyError
 from neptune_nas.study.measures import main_score
-from neptune_nas.study.settings import unlike_parameters
+from neptune_nas.study.settings import parameter_differences
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 
@@ -60,7 +60,7 @@ def _differences(a: Study, b: Study) -> list[str]:
     if ours.evaluator != theirs.evaluator:
         found.append(f"use different evaluators ({ours.evaluator} and {theirs.evaluator})")
     elif theirs.evaluator_kwargs is not None:
-        unlike = unlike_parameters(ours.evaluator_kwargs, theirs.evaluator_kwargs)
+        unlike = parameter_differences(ours.evaluator_kwargs, theirs.evaluator_kwargs)
         found += [f"differ in {what} ({one!r} and {other!r})" for what, other, one in unlike]
     if ours.rungs[-1] != theirs.rungs[-1]:
         found.append(f"rank at different fidelities ({ours.rungs[-1]} and {theirs.rungs[-1]})")

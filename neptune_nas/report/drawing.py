@@ -11,7 +11,7 @@ from typing import Any, Literal
 from rich.table import Table
 from rich.text import Text
 
-from neptune_nas.architecture.description import title
+from neptune_nas.architecture.description import caption
 from neptune_nas.architecture.records import (
     Architecture,
     Network,
@@ -21,8 +21,8 @@ from neptune_nas.architecture.records import (
 )
 from neptune_nas.metrics.counted import Cost, CostModel
 from neptune_nas.metrics.registry import MACS, PARAMS
-from neptune_nas.models.comparison import decisions
-from neptune_nas.nn.builder import Entry, Part, Place, Whole, stage_shape
+from neptune_nas.models.comparison import plain_values
+from neptune_nas.nn.builder import EntryPart, NetworkPart, OpaqueNetwork, SubStagePlace, stage_shape
 from neptune_nas.text import short
 
 _Kind = Literal["image", "stem", "entry", "substage", "head", "network", "field"]
@@ -34,7 +34,7 @@ _BAR = 12  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DrawingRow:
     """One part of a network with its output shape `(C, H, W)`; or a field of an opaque network.
 
     `reads`: distance in rows to each of its inputs (1: the row before). `shortcut`: whether its
@@ -51,13 +51,13 @@ class Row:
 
 def rows(
     architecture: Architecture | Network, model: CostModel, counted: bool = True
-) -> tuple[Row, ...]:
+) -> tuple[DrawingRow, ...]:
     """Return the rows of a drawing, the image first; with costs if `counted`.
 
     Raises `ArchitectureError` if the model's images are too small for the architecture.
     """
     parts = model.parts(architecture)
-    image = Row("image", "image", model.input_shape, _NOTHING, reads=())
+    image = DrawingRow("image", "image", model.input_shape, _NOTHING, reads=())
     costs = [model.of_part(part) if counted else _NOTHING for part in parts]
     drawn = map(_row_of, parts, costs, [architecture] * len(parts))
     return (image, *drawn, *(row for part in parts for row in _field_rows(part)))
@@ -69,44 +69,46 @@ def model_for(input_shape: _Shape, classes: int) -> CostModel:
     return CostModel(input_shape, classes)
 
 
-def _row_of(part: Part, cost: Cost, architecture: Any) -> Row:
+def _row_of(part: NetworkPart, cost: Cost, architecture: Any) -> DrawingRow:
     """Return the row of one part."""
     names = part.name.split(".")
     match part.what:
         case Stem() as stem:
             sides = (-(-side // stem.stride) for side in part.shape[1:])
-            return Row("stem", _stem_label(stem), (stem.width, *sides), cost)  # type: ignore[arg-type]  # two sides make it three
-        case Entry() as entry:
+            return DrawingRow("stem", _stem_label(stem), (stem.width, *sides), cost)  # type: ignore[arg-type]  # two sides make it three
+        case EntryPart() as entry:
             stage = architecture.stages[int(names[1])]
-            return Row("entry", _entry_label(entry), stage_shape(stage, part.shape), cost)
-        case Place() as place:
+            return DrawingRow("entry", _entry_label(entry), stage_shape(stage, part.shape), cost)
+        case SubStagePlace() as place:
             return _substage_row(
                 place, architecture.stages[int(names[1])], int(names[3]), part, cost
             )
-        case Whole(whole):
-            return Row("network", type(whole).__name__, (part.outputs, 1, 1), cost)
+        case OpaqueNetwork(whole):
+            return DrawingRow("network", type(whole).__name__, (part.outputs, 1, 1), cost)
         case head:
             label = f"1x1 conv to {head.width}, " if head.width else ""
-            return Row("head", f"{label}mean, linear", (part.outputs, 1, 1), cost)
+            return DrawingRow("head", f"{label}mean, linear", (part.outputs, 1, 1), cost)
 
 
-def _field_rows(part: Part) -> Iterator[Row]:
+def _field_rows(part: NetworkPart) -> Iterator[DrawingRow]:
     """Yield a row without cost for each field of an opaque network."""
-    if isinstance(part.what, Whole):
-        for name, value in decisions(part.what.architecture).items():
-            yield Row("field", f"{name} {value}", (part.outputs, 1, 1), _NOTHING, reads=())
+    if isinstance(part.what, OpaqueNetwork):
+        for name, value in plain_values(part.what.architecture).items():
+            yield DrawingRow("field", f"{name} {value}", (part.outputs, 1, 1), _NOTHING, reads=())
 
 
-def has_share(row: Row) -> bool:
+def has_share(row: DrawingRow) -> bool:
     """Return whether a row is one of several parts, and so has a share of the cost."""
     return row.kind not in ("image", "network", "field")
 
 
-def _substage_row(place: Place, stage: Stage, index: int, part: Part, cost: Cost) -> Row:
+def _substage_row(
+    place: SubStagePlace, stage: Stage, index: int, part: NetworkPart, cost: Cost
+) -> DrawingRow:
     """Return the row of a SubStage, whose inputs all lie in its own stage."""
     reads = tuple(index + 1 - source for source in resolve_connections(stage)[index])
     shortcut = stage.connections == "residual"
-    return Row("substage", title(place.substage), part.shape, cost, reads, shortcut)
+    return DrawingRow("substage", caption(place.substage), part.shape, cost, reads, shortcut)
 
 
 def _stem_label(stem: Stem) -> str:
@@ -114,16 +116,16 @@ def _stem_label(stem: Stem) -> str:
     return f"conv {stem.kernel}x{stem.kernel}" + f", stride {stem.stride}" * (stem.stride > 1)
 
 
-def _entry_label(entry: Entry) -> str:
+def _entry_label(entry: EntryPart) -> str:
     """Return what a stage does before its SubStages."""
-    words = [title(entry.entry)]
+    words = [caption(entry.entry)]
     words += [f"stride {entry.stride}"] * (entry.stride > 1)
     words += [f"{entry.pool} pool"] * (entry.pool != "none")
     words += [f"{entry.norm} norm"] * (entry.norm != "none")
     return ", ".join(words)
 
 
-def shares(found: tuple[Row, ...]) -> tuple[int, ...]:
+def shares(found: tuple[DrawingRow, ...]) -> tuple[int, ...]:
     """Return the share of all MACs of each row, in rounded percent."""
     total = sum(row.cost.macs for row in found) or 1
     return tuple(int(100 * row.cost.macs / total + 0.5) for row in found)
@@ -154,7 +156,7 @@ def draw_text(architecture: Architecture | Network, model: CostModel) -> Table:
     return table
 
 
-def _cells(row: Row, percent: int, stage: int) -> tuple[Text, ...]:
+def _cells(row: DrawingRow, percent: int, stage: int) -> tuple[Text, ...]:
     """Return one line of the table."""
     if row.kind == "field":
         return Text(""), Text(row.label)
@@ -172,7 +174,7 @@ def _cells(row: Row, percent: int, stage: int) -> tuple[Text, ...]:
     )
 
 
-def _reads_text(row: Row) -> str:
+def _reads_text(row: DrawingRow) -> str:
     """Return the inputs of a SubStage as distances in rows, and whether it has a shortcut."""
     if row.kind != "substage":
         return ""

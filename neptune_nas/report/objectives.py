@@ -10,7 +10,7 @@ from neptune_nas.study.trial import Trial
 SHOWN = (CLASSIFICATION[0], COST, PARAMS)  # in every table of a ranking
 
 
-def others(question: Question, shown: Collection[Metric]) -> tuple[Metric, ...]:
+def further_objectives(question: Question, shown: Collection[Metric]) -> tuple[Metric, ...]:
     """Return the objectives of a question that are not among those `shown`."""
     return tuple(aim for aim in question.aims if aim not in shown and aim != question.main)
 

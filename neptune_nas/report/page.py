@@ -27,7 +27,7 @@ from neptune_nas.report.summary import (
     ledger_items,
     summary,
 )
-from neptune_nas.study.ranking import formula, ranked_as
+from neptune_nas.study.ranking import formula, ranking_name
 from neptune_nas.study.study import Study
 from neptune_nas.text import redact
 
@@ -55,7 +55,7 @@ def render(
     Raises `OptionError` for an unknown ranking, and `StudyError` if the studies' scores do not
     compare, unless `force`: then the page says so.
     """
-    order = Order(ranked_as(studies[0].settings.question, rank_by), min_accuracy)
+    order = Order(ranking_name(studies[0].settings.question, rank_by), min_accuracy)
     warnings = check_comparable(studies, force)
     studies = with_common_reference(studies)
     found = measure_effects(studies[0]) if len(studies) == 1 else None

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.confirmation import as_searched
-from neptune_nas.study.front import Front, enter, losses_of
+from neptune_nas.study.confirmation import without_confirmations
+from neptune_nas.study.front import Front, insert_into_front, losses_of
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 
@@ -13,7 +13,7 @@ _TIMELINE_STEPS = 1_000  # gaps below this fraction of the whole time are not dr
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProgressStep:
     """The hypervolume after `trials` trials and `seconds` of evaluation, summed over workers."""
 
     trials: int
@@ -31,24 +31,26 @@ class Span:
     end: float
 
 
-def progress(study: Study) -> tuple[Step, ...]:
+def progress(study: Study) -> tuple[ProgressStep, ...]:
     """Return the hypervolume after each trial in order of ending, by the search's own scores."""
     ranked = {trial.number for trial in study.ranked}
     front: Front = []
     seconds, volume = 0.0, 0.0
-    steps: list[Step] = []
-    for count, trial in enumerate(sorted(as_searched(study.trials), key=_end_of), start=1):
+    steps: list[ProgressStep] = []
+    for count, trial in enumerate(
+        sorted(without_confirmations(study.trials), key=_end_of), start=1
+    ):
         seconds += sum(score.seconds for score in trial.scores)
         if trial.number in ranked:
-            entered = enter(front, (trial, losses_of(study.settings.question, trial)))
+            entered = insert_into_front(front, (trial, losses_of(study.settings.question, trial)))
             if entered is not front:
                 front = entered
                 volume = study.hypervolume([other for other, _ in front])
-        steps.append(Step(count, seconds, volume))
+        steps.append(ProgressStep(count, seconds, volume))
     return tuple(steps)
 
 
-def corners(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+def corners(steps: tuple[ProgressStep, ...]) -> tuple[ProgressStep, ...]:
     """Return the first step, those that raised the hypervolume, and the last."""
     last = len(steps) - 1
     return tuple(

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.report.document import fill
-from neptune_nas.report.drawing import Row, has_share, rows, shape_text, shares
+from neptune_nas.report.drawing import DrawingRow, has_share, rows, shape_text, shares
 
 _LINE, _HEAD, _GAP = 24, 26, 10
 _FOOT = 18  # for what the percentages are of
@@ -86,7 +86,7 @@ def draw_svg(
     return fill("drawing.svg", context)
 
 
-def _layout(found: Sequence[Row]) -> tuple[list[int], int]:
+def _layout(found: Sequence[DrawingRow]) -> tuple[list[int], int]:
     """Return the top of each row, and the total height."""
     tops: list[int] = []
     y = 0
@@ -100,7 +100,7 @@ def _layout(found: Sequence[Row]) -> tuple[list[int], int]:
     return tops, y
 
 
-def _boxes(found: Sequence[Row], tops: Sequence[int]) -> Iterator[_Box]:
+def _boxes(found: Sequence[DrawingRow], tops: Sequence[int]) -> Iterator[_Box]:
     """Yield the box of each stage, around its entry and its SubStages."""
     entries = (i for i, row in enumerate(found) if row.kind == "entry")
     for stage, i in enumerate(entries, start=1):
@@ -109,7 +109,7 @@ def _boxes(found: Sequence[Row], tops: Sequence[int]) -> Iterator[_Box]:
         yield _Box(tops[i] - _HEAD, height, f"Stage {stage}", shape_text(found[i].shape))
 
 
-def _wires(found: Sequence[Row], middles: Sequence[int]) -> Iterator[_Wire]:
+def _wires(found: Sequence[DrawingRow], middles: Sequence[int]) -> Iterator[_Wire]:
     """Yield the lines from the rows that each row reads, and the shortcut around it."""
     for i, row in enumerate(found):
         for up in row.reads:
@@ -118,7 +118,7 @@ def _wires(found: Sequence[Row], middles: Sequence[int]) -> Iterator[_Wire]:
             yield _Wire(middles[i - 1], middles[i], 18, shortcut=True)
 
 
-def _node(row: Row, middle: int, percent: int | None) -> _Node:
+def _node(row: DrawingRow, middle: int, percent: int | None) -> _Node:
     """Return the node of a row; the image's has a shape instead of a share."""
     label = row.label if len(row.label) <= _LABEL else row.label[: _LABEL - 1] + "…"
     if row.kind == "field":

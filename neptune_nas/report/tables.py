@@ -9,7 +9,7 @@ from neptune_nas.architecture.description import describe
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.metrics.registry import COST, PARAMS
 from neptune_nas.report.checklist import MARKS, Check, checklist
-from neptune_nas.report.objectives import SHOWN, others, value_text
+from neptune_nas.report.objectives import SHOWN, further_objectives, value_text
 from neptune_nas.report.references import HEADS, TITLE, caveat, cells, compare_references
 from neptune_nas.study.front import contributions
 from neptune_nas.study.measures import efficiency, efficiency_unit, score_per_gflop
@@ -17,7 +17,7 @@ from neptune_nas.study.ranking import (
     BY_COST,
     Standing,
     formula,
-    ranked_as,
+    ranking_name,
     score_floor,
 )
 from neptune_nas.study.study import Study
@@ -72,9 +72,9 @@ def ranking_markdown(
 ) -> str:
     """Return the first `top` trials of a ranking as Markdown, with its formula and checklist."""
     question = study.settings.question
-    by = ranked_as(question, by)
+    by = ranking_name(question, by)
     places = study.ranking(by, min_accuracy)
-    own = [aim.title for aim in others(question, SHOWN)]
+    own = [aim.title for aim in further_objectives(question, SHOWN)]
     unit = efficiency_unit(question)
     main = question.main.title
     always = (COST.title, PARAMS.title, f"({main} - chance)/{unit}", f"{main}/GFLOPs")
@@ -136,7 +136,7 @@ def _markdown_row(study: Study, standing: Standing) -> str:
         str(standing.place),
         str(trial.number),
         _accuracy_text(standing),
-        *(value_text(aim, trial) for aim in others(study.settings.question, SHOWN)),
+        *(value_text(aim, trial) for aim in further_objectives(study.settings.question, SHOWN)),
         value_text(COST, trial),
         value_text(PARAMS, trial),
         f"{efficiency(study.settings, trial):.4g}".replace("nan", "-"),

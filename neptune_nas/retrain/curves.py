@@ -14,7 +14,7 @@ from neptune_nas.retrain.metrics import Metrics, SeedMetrics
 from neptune_nas.retrain.terms import Terms
 from neptune_nas.tasks.task import Task
 from neptune_nas.text import counted
-from neptune_nas.training.resumable_loop import Choice, choose
+from neptune_nas.training.resumable_loop import ChosenWeights, choose
 from neptune_nas.training.state import Epoch
 
 Histories = Mapping[int, Sequence[Epoch]]
@@ -46,7 +46,7 @@ def render_curves(
     return document("curves", name, sections, data, context)
 
 
-def tells(page: str, metrics: Metrics) -> bool:
+def shows_metrics(page: str, metrics: Metrics) -> bool:
     """Return whether a page written by `render_curves` shows these metrics."""
     return escape(lead(metrics.terms, {}, metrics)) in page
 
@@ -142,7 +142,7 @@ def line(history: Sequence[Epoch], values: Sequence[float | None], color: str) -
     }
 
 
-def star(choice: Choice, name: str, seed: int, color: str) -> dict[str, Any]:
+def star(choice: ChosenWeights, name: str, seed: int, color: str) -> dict[str, Any]:
     """Return the mark of a seed's kept weights, at their value of a metric."""
     return {
         "x": [choice.epoch],

@@ -79,7 +79,7 @@ class TrainFolder:
             yield
 
 
-def settle(folder: TrainFolder, terms: Terms) -> None:
+def write_terms(folder: TrainFolder, terms: Terms) -> None:
     """Write the terms into a new folder; raises `StudyError` if they differ from its old ones."""
     if folder.terms.exists():
         refuse_others(f"{folder.path} was begun", read_toml(folder.terms, Terms), terms)

@@ -19,7 +19,7 @@ def read_recipe(path: Path) -> Recipe:
     training. Missing fields take the defaults of `Recipe`. Raises `FileFormatError`, also for a
     file without any of them.
     """
-    content = parsed(path)
+    content = parse_file(path)
     where = place_in(content)
     for name in where:
         content = content.get(name) if isinstance(content, dict) else None
@@ -42,7 +42,7 @@ def place_in(content: object) -> tuple[str, ...]:
     return ("recipe",) if any(name in content for name in OURS) else ()
 
 
-def parsed(path: Path) -> Any:
+def parse_file(path: Path) -> Any:
     """Return the content of a TOML or JSON file."""
     if path.suffix not in (".toml", ".json"):
         raise OptionError(f"a recipe must be a .toml or .json file, but got {path}.")

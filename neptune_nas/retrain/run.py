@@ -24,13 +24,13 @@ from neptune_nas.files.rules import Size
 from neptune_nas.files.schema import check, decode
 from neptune_nas.interrupts import raise_held
 from neptune_nas.metrics.counted import cost_of
-from neptune_nas.models.architecture_file import ExportedArchitecture, fitted
+from neptune_nas.models.architecture_file import ExportedArchitecture, adapt_to
 from neptune_nas.nn.references import REFERENCES, ReferenceNetwork
-from neptune_nas.retrain.curves import render_curves, tells
-from neptune_nas.retrain.folder import TrainFolder, settle
+from neptune_nas.retrain.curves import render_curves, shows_metrics
+from neptune_nas.retrain.folder import TrainFolder, write_terms
 from neptune_nas.retrain.history import read_history
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics, dumps, load_metrics
-from neptune_nas.retrain.seed import Job, Trainable, read_test, train_seed
+from neptune_nas.retrain.seed import SeedJob, Trainable, read_test, train_seed
 from neptune_nas.retrain.terms import Terms, refuse_others
 from neptune_nas.search.config import ignore
 from neptune_nas.study.folder import read_toml
@@ -42,7 +42,7 @@ from neptune_nas.training.state import Epoch, augment_for
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TrainingStep:
     """A finished epoch, with its seed and the total numbers of seeds and epochs.
 
     `seconds_left`: time until all seeds are trained, at the pace so far.
@@ -134,7 +134,7 @@ class Training:
         shape, outputs = self.images.input_shape, self.task.outputs(self.images)
         if isinstance(self.source, str):
             return ReferenceNetwork(self.source, shape, outputs)
-        return fitted(self.source, shape, outputs)
+        return adapt_to(self.source, shape, outputs)
 
     @property
     def task(self) -> Task:
@@ -177,15 +177,17 @@ class Training:
         """Whether every requested seed has been measured on the test split."""
         return not self._unmeasured(self._known())
 
-    def run(self, watch: Callable[[Step], None] = ignore) -> Metrics:
+    def run(self, watch: Callable[[TrainingStep], None] = ignore) -> Metrics:
         """Train each seed, then measure each once on the test split, saving every result at once.
 
         A stopped training resumes; a finished one is read from its `metrics.json`. Raises
         `StudyError` for a folder that has other terms, or is in use.
         """
-        job = Job(self.network, self.images, self.used_recipe, self.terms, pick_device(self.device))
+        job = SeedJob(
+            self.network, self.images, self.used_recipe, self.terms, pick_device(self.device)
+        )
         with self.folder.locked(), torch_threads(self.threads):
-            settle(self.folder, job.terms)
+            write_terms(self.folder, job.terms)
             known = self._known()
             seeds = self._unmeasured(known)
             try:
@@ -212,23 +214,23 @@ class Training:
         measured = {each.seed for each in known.seeds} if known else set()
         return [seed for seed in range(self.seeds) if seed not in measured]
 
-    def _train(self, job: Job, seeds: list[int], watch: Callable[[Step], None]) -> None:
+    def _train(self, job: SeedJob, seeds: list[int], watch: Callable[[TrainingStep], None]) -> None:
         seeds = [seed for seed in seeds if not self.folder.seed(seed).is_trained]
-        pace = Pace()
+        pace = TrainingPace()
         for place, seed in enumerate(seeds, start=1):
             later = (len(seeds) - place) * self.epochs
 
             def note(epoch: Epoch, seed: int = seed, later: int = later) -> None:
                 left = pace.seconds_for(self.epochs - epoch.number + later)
-                watch(Step(seed, self.seeds, epoch, self.epochs, left))
+                watch(TrainingStep(seed, self.seeds, epoch, self.epochs, left))
                 raise_held()
 
             train_seed(job, seed, self.folder.seed(seed), note)
 
-    def _measure(self, job: Job, seeds: list[int], known: Metrics | None) -> Metrics:
+    def _measure(self, job: SeedJob, seeds: list[int], known: Metrics | None) -> Metrics:
         """Return the results with these seeds added, each on disk before the next is measured."""
         for seed in seeds:
-            known = joined(job, known, read_test(job, seed, self.folder.seed(seed)))
+            known = with_seed(job, known, read_test(job, seed, self.folder.seed(seed)))
             write_file(self.folder.metrics, dumps(known))
         assert known is not None  # at least one seed is requested, so one has been measured
         return known
@@ -236,7 +238,7 @@ class Training:
     def _is_drawn(self, metrics: Metrics) -> bool:
         """Return whether the page with the curves shows these metrics."""
         try:
-            return tells(read_file(self.folder.curves), metrics)
+            return shows_metrics(read_file(self.folder.curves), metrics)
         except FileFormatError:  # missing or damaged
             return False
 
@@ -253,7 +255,7 @@ class Training:
             write_file(self.folder.curves, page)
 
 
-class Pace:
+class TrainingPace:
     """The pace of training, from the time since the first epoch began."""
 
     def __init__(self) -> None:
@@ -273,7 +275,7 @@ def name_of(source: ExportedArchitecture | str) -> str:
     return source.key if study is None or trial is None else f"{study}-trial-{trial}"
 
 
-def joined(job: Job, known: Metrics | None, seed: SeedMetrics) -> Metrics:
+def with_seed(job: SeedJob, known: Metrics | None, seed: SeedMetrics) -> Metrics:
     """Return the results of a training with those of another seed added."""
     return Metrics(
         terms=job.terms,

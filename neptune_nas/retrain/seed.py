@@ -37,7 +37,7 @@ LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch nor
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SeedJob:
     """The inputs that all seeds of a training share."""
 
     network: Trainable
@@ -52,7 +52,7 @@ class Job:
         return task_of(self.data)
 
 
-def train_seed(job: Job, seed: int, folder: SeedFolder, watch: Callable[[Epoch], None]) -> None:
+def train_seed(job: SeedJob, seed: int, folder: SeedFolder, watch: Callable[[Epoch], None]) -> None:
     """Train the network from this seed, or resume, until its model is in the folder.
 
     `watch` is called after each epoch, once it is on disk. Raises `NeptuneError` if the training
@@ -96,7 +96,7 @@ def in_a_sentence(folder: SeedFolder) -> Iterator[None]:
         ) from error
 
 
-def model_of(job: Job, seed: int, trained: Trained) -> Model:
+def model_of(job: SeedJob, seed: int, trained: Trained) -> Model:
     """Return the trained network as a model, with its labels and preprocessing."""
     choice, data = choose(trained.history, job.task.metrics), job.data
     return Model(
@@ -115,7 +115,7 @@ def model_of(job: Job, seed: int, trained: Trained) -> Model:
     )
 
 
-def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
+def read_test(job: SeedJob, seed: int, folder: SeedFolder) -> SeedMetrics:
     """Measure a seed's model on the test split, last, after everything else that can fail.
 
     Raises `StudyError` for the model of another training.
@@ -146,7 +146,7 @@ def read_test(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
     )
 
 
-def own_model(job: Job, seed: int, file: Path) -> Model:
+def own_model(job: SeedJob, seed: int, file: Path) -> Model:
     """Return the model in a file, which must be of this training and seed."""
     network = job.network
     allow = (

@@ -11,11 +11,11 @@ from scipy.linalg import LinAlgError
 
 from neptune_nas.files.rules import Size
 from neptune_nas.files.schema import check
-from neptune_nas.samplers.classic import Evolution, edited
+from neptune_nas.samplers.classic import Evolution, with_edits
 from neptune_nas.samplers.features import Floats
-from neptune_nas.samplers.gaussian import squared
+from neptune_nas.samplers.gaussian import squared_distances
 from neptune_nas.samplers.history import History
-from neptune_nas.samplers.outlook import Outlook, Surrogates
+from neptune_nas.samplers.outlook import GainEstimate, Surrogates
 from neptune_nas.samplers.pool import Candidates, Pool
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.surrogate import FIRST
@@ -86,14 +86,14 @@ class Auto(Generic[T]):
             return self.problem.random(history.seen, rng)
         rows = rng.sample(rows, min(RIVALS, len(rows)))
         tried, _ = self.pool.tried(history.entries)
-        apart = squared(base.points.picks[rows], tried.picks).min(axis=1, initial=np.inf)
+        apart = squared_distances(base.points.picks[rows], tried.picks).min(axis=1, initial=np.inf)
         farthest = (base.architectures[rows[i]] for i in np.argsort(-apart, kind="stable"))
         admitted = next(filter(self.problem.admits, farthest), None)
         return self.problem.random(history.seen, rng) if admitted is None else admitted
 
     def promising(self, history: History[T], rng: Random) -> T:
         """Return the candidate with the largest expected gain."""
-        outlook = Outlook(self.surrogates, history)
+        outlook = GainEstimate(self.surrogates, history)
         near = self.pool.near(history)
         gains = np.concatenate([outlook.of_base(), outlook.of(near)])
         found = self._best([self.pool.base, near], gains, history)
@@ -104,12 +104,12 @@ class Auto(Generic[T]):
         return self._climbed(found, outlook, history, rng)
 
     def _climbed(
-        self, start: tuple[T, float], outlook: Outlook[T], history: History[T], rng: Random
+        self, start: tuple[T, float], outlook: GainEstimate[T], history: History[T], rng: Random
     ) -> T:
         """Return the best candidate that a few rounds of moves from `start` find."""
         best, gain = start
         for _ in range(CLIMBS):
-            moves = [edited(self.problem, best, 1, rng) for _ in range(STEPS)]
+            moves = [with_edits(self.problem, best, 1, rng) for _ in range(STEPS)]
             candidates = self.pool.candidates(self.pool.admitted(moves))
             found = self._best([candidates], outlook.of(candidates), history, gain)
             if found is not None:

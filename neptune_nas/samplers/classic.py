@@ -48,7 +48,7 @@ class Evolution(Generic[T]):
             return self.problem.random(history.seen, rng)
         alive = history.finished[-self.population :]
         parent = best(rng.sample(alive, min(self.sample, len(alive))), 1)[0].architecture
-        return mutated(self.problem, history, parent, rng)
+        return mutant(self.problem, history, parent, rng)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class LocalSearch(Generic[T]):
 
     def _neighbor(self, history: History[T], parent: T, rng: Random) -> T | None:
         problem = self.problem
-        drawn = problem.fresh(history.seen, partial(edited, problem, parent, 1, rng), FEW)
+        drawn = problem.fresh(history.seen, partial(with_edits, problem, parent, 1, rng), FEW)
         if drawn is not None:
             return drawn
         near = list(problem.space.neighbors(parent))
@@ -108,14 +108,14 @@ class Nsga2(Generic[T]):
         parents = [entry.architecture for entry in best(history.finished, self.population)]
         problem = self.problem
         child = problem.fresh(history.seen, lambda: self._child(parents, rng), TRIES)
-        return child if child is not None else mutated(problem, history, parents[0], rng)
+        return child if child is not None else mutant(problem, history, parents[0], rng)
 
     def _child(self, parents: list[T], rng: Random) -> T:
         mother, father = (parents[tournament(len(parents), rng)] for _ in range(2))
         if rng.random() >= self.crossover:
-            return edited(self.problem, mother, 1, rng)
+            return with_edits(self.problem, mother, 1, rng)
         child = self.problem.space.crossover(mother, father, rng)
-        return edited(self.problem, child, 1, rng) if rng.random() < self.mutation else child
+        return with_edits(self.problem, child, 1, rng) if rng.random() < self.mutation else child
 
 
 def tournament(count: int, rng: Random) -> int:
@@ -123,16 +123,16 @@ def tournament(count: int, rng: Random) -> int:
     return min(rng.randrange(count), rng.randrange(count))
 
 
-def mutated(problem: Problem[T], history: History[T], parent: T, rng: Random) -> T:
+def mutant(problem: Problem[T], history: History[T], parent: T, rng: Random) -> T:
     """Return an unseen architecture with as few edits of `parent` as possible, or any."""
     for edits in (1, 2, 3):
-        drawn = problem.fresh(history.seen, partial(edited, problem, parent, edits, rng), TRIES)
+        drawn = problem.fresh(history.seen, partial(with_edits, problem, parent, edits, rng), TRIES)
         if drawn is not None:
             return drawn
     return problem.random(history.seen, rng)
 
 
-def edited(problem: Problem[T], parent: T, edits: int, rng: Random) -> T:
+def with_edits(problem: Problem[T], parent: T, edits: int, rng: Random) -> T:
     """Return `parent` after some random edits; itself if rules leave it no neighbor."""
     try:
         for _ in range(edits):

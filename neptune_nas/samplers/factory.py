@@ -11,20 +11,20 @@ from optuna.samplers import BaseSampler
 from neptune_nas.errors import NeptuneError, OptionError, one_of
 from neptune_nas.samplers.auto import Auto
 from neptune_nas.samplers.classic import Evolution, LocalSearch, Nsga2, RandomSearch
-from neptune_nas.samplers.own import Guarded, failure, find_class, takes
+from neptune_nas.samplers.own import Guarded, failure, find_class, parameter_names
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler, Strategy
 
 T = TypeVar("T")
 
-OURS: Mapping[str, Callable[..., Strategy[Any]]] = {
+OWN_SAMPLERS: Mapping[str, Callable[..., Strategy[Any]]] = {
     "auto": Auto,
     "evolution": Evolution,
     "local": LocalSearch,
     "nsga2": Nsga2,
     "random": RandomSearch,
 }
-OPTUNAS: Mapping[str, tuple[type[BaseSampler], Mapping[str, Any]]] = {
+OPTUNA_SAMPLERS: Mapping[str, tuple[type[BaseSampler], Mapping[str, Any]]] = {
     "brute-force": (samplers.BruteForceSampler, {}),
     "gp": (samplers.GPSampler, {}),
     "nsga3": (samplers.NSGAIIISampler, {}),
@@ -45,29 +45,31 @@ def make_sampler(
     """
     check_name(name)
     options = options or {}
-    if name in OURS:
-        return SpaceSampler(problem, built(name, OURS[name], {"problem": problem}, options))
-    if name in OPTUNAS:
-        cls, usual = OPTUNAS[name]
-        made: BaseSampler = built(name, cls, {"seed": problem.seed, **usual}, options)
+    if name in OWN_SAMPLERS:
+        return SpaceSampler(
+            problem, make_checked(name, OWN_SAMPLERS[name], {"problem": problem}, options)
+        )
+    if name in OPTUNA_SAMPLERS:
+        cls, usual = OPTUNA_SAMPLERS[name]
+        made: BaseSampler = make_checked(name, cls, {"seed": problem.seed, **usual}, options)
         return made
-    return foreign(name, problem, options)
+    return make_user_sampler(name, problem, options)
 
 
 def check_name(name: str) -> None:
     """Refuse the name of no sampler; it does not check whether a user's class exists."""
-    if name not in OURS and name not in OPTUNAS and ":" not in name:
+    if name not in OWN_SAMPLERS and name not in OPTUNA_SAMPLERS and ":" not in name:
         raise OptionError(
-            f"sampler '{name}' is unknown: {one_of([*OURS, *OPTUNAS], name)} "
+            f"sampler '{name}' is unknown: {one_of([*OWN_SAMPLERS, *OPTUNA_SAMPLERS], name)} "
             f"A class of your own works as FILE.py:Class or package.module:Class."
         )
 
 
-def built(
+def make_checked(
     name: str, make: Callable[..., T], given: Mapping[str, Any], options: Mapping[str, Any]
 ) -> T:
     """Call `make` with the options and the `given` arguments it takes; refuse unknown options."""
-    taken = takes(make)
+    taken = parameter_names(make)
     known = taken - {"problem", "self"}
     for option in options:
         if option not in known:
@@ -84,14 +86,16 @@ def built(
 def short_name(sampler: BaseSampler) -> str:
     """Return the name of an Optuna sampler here, such as `tpe`, or the name of its class."""
     cls = type(sampler)
-    return next((name for name, (known, _) in OPTUNAS.items() if known is cls), cls.__name__)
+    return next(
+        (name for name, (known, _) in OPTUNA_SAMPLERS.items() if known is cls), cls.__name__
+    )
 
 
-def foreign(where: str, problem: Problem[Any], options: Mapping[str, Any]) -> BaseSampler:
+def make_user_sampler(where: str, problem: Problem[Any], options: Mapping[str, Any]) -> BaseSampler:
     """Return the sampler of a user's class, given the problem and seed as far as it takes them."""
     cls, given = find_class(where), {"problem": problem, "seed": problem.seed}
     try:
-        made = built(where, cls, given, options)
+        made = make_checked(where, cls, given, options)
     except NeptuneError:
         raise
     except Exception as error:

@@ -96,7 +96,7 @@ class Encoder(Generic[T]):
 
     def __init__(self, problem: Problem[T], reference: Sequence[T]) -> None:
         self.problem = problem
-        self.blocks = blocks(problem.space.decisions)
+        self.blocks = decision_blocks(problem.space.decisions)
         self.groups = groups(tuple(self.blocks.values()))
         self.tally = tally(tuple(self.blocks.values()))
         self.names = sorted({name for each in reference for name in problem.costs(each)})
@@ -142,7 +142,7 @@ class Scaler:
         return scaled
 
 
-def blocks(decisions: Sequence[Decision]) -> dict[str, Block]:
+def decision_blocks(decisions: Sequence[Decision]) -> dict[str, Block]:
     """Return a block per decision, by path; their columns are side by side."""
     found: dict[str, Block] = {}
     start = 0
@@ -152,20 +152,24 @@ def blocks(decisions: Sequence[Decision]) -> dict[str, Block]:
     return found
 
 
-def groups(blocks: Sequence[Block]) -> NDArray[np.int64]:
+def groups(decision_blocks: Sequence[Block]) -> NDArray[np.int64]:
     """Return the weight index of each column: one per decision, or per kind of place if many."""
-    own = len(blocks) <= OWN_WEIGHTS
-    names = [b.decision.path if own else re.sub(r"\d+", "*", b.decision.path) for b in blocks]
+    own = len(decision_blocks) <= OWN_WEIGHTS
+    names = [
+        b.decision.path if own else re.sub(r"\d+", "*", b.decision.path) for b in decision_blocks
+    ]
     order = {name: i for i, name in enumerate(dict.fromkeys(names))}
-    return np.array([order[n] for n, b in zip(names, blocks, strict=True) for _ in range(b.width)])
+    return np.array(
+        [order[n] for n, b in zip(names, decision_blocks, strict=True) for _ in range(b.width)]
+    )
 
 
-def tally(blocks: Sequence[Block]) -> Floats:
+def tally(decision_blocks: Sequence[Block]) -> Floats:
     """Return the (d, c) matrix that adds up the columns of decisions of one kind."""
     columns: dict[Hashable, int] = {}
     places = [
         columns.setdefault((block.kind, i), len(columns))
-        for block in blocks
+        for block in decision_blocks
         for i in range(block.width)
     ]
     matrix = np.zeros((len(places), len(columns)))

@@ -44,23 +44,23 @@ class Kernel:
         """Return the covariances of n points with m others, (n, m)."""
         weight = np.sqrt(2 * self.weights)[self.groups]
         counts = self.reach[0] * np.sqrt(max(a.counts.shape[1], 1))
-        places = bell(a.picks * weight, b.picks * weight)
-        often = bell(a.counts / counts, b.counts / counts)
-        costs = bell(a.logs / self.reach[1], b.logs / self.reach[1])
+        places = gaussian_similarity(a.picks * weight, b.picks * weight)
+        often = gaussian_similarity(a.counts / counts, b.counts / counts)
+        costs = gaussian_similarity(a.logs / self.reach[1], b.logs / self.reach[1])
         of_places, of_often, of_costs = self.variances
         total: Floats = of_places * places + of_often * often + of_costs * costs
         return total
 
 
-def bell(a: Floats, b: Floats) -> Floats:
+def gaussian_similarity(a: Floats, b: Floats) -> Floats:
     """Return exp(-d^2 / 2) for the distances d of the rows of `a` (n, d) and `b` (m, d)."""
-    distances = squared(a, b)
+    distances = squared_distances(a, b)
     distances *= -0.5
     likeness: Floats = np.exp(distances, out=distances)
     return likeness
 
 
-def squared(a: Floats, b: Floats) -> Floats:
+def squared_distances(a: Floats, b: Floats) -> Floats:
     """Return the squared distances (n, m) of the rows of `a` (n, d) and `b` (m, d)."""
     apart: Floats = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
     return np.maximum(apart, 0.0, out=apart)
@@ -119,11 +119,17 @@ class Likelihood:
         self.targets, self.noise, self.groups = targets, noise, groups
         count = int(groups.max(initial=-1)) + 1
         apart = [
-            squared(p, p).ravel() for g in range(count) for p in [points.picks[:, groups == g]]
+            squared_distances(p, p).ravel()
+            for g in range(count)
+            for p in [points.picks[:, groups == g]]
         ]
         self.places = np.stack(apart) if apart else np.zeros((0, len(points) ** 2))
-        self.often = squared(points.counts, points.counts) / max(points.counts.shape[1], 1)
-        logs = [squared(column[:, None], column[:, None]).ravel() for column in points.logs.T]
+        self.often = squared_distances(points.counts, points.counts) / max(
+            points.counts.shape[1], 1
+        )
+        logs = [
+            squared_distances(column[:, None], column[:, None]).ravel() for column in points.logs.T
+        ]
         self.costs = np.stack(logs) if logs else np.zeros((0, len(points) ** 2))
         self.sizes = [1, count, 1, len(logs), 3, 1]
         self.expected, self.spread = self._prior()

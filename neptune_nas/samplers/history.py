@@ -24,7 +24,7 @@ PROXY_RUNG = 0  # the fidelity at which a zero-cost proxy is reported
 
 
 @dataclass(frozen=True, slots=True)
-class Entry(Generic[T]):
+class PastTrial(Generic[T]):
     """One earlier trial.
 
     `losses`: its objectives, signed so that less is better; None unless it finished with finite
@@ -57,7 +57,7 @@ class Entry(Generic[T]):
         return self.state.is_finished() or any(self.rungs)
 
     @property
-    def at_first(self) -> "Entry[T]":
+    def at_first(self) -> "PastTrial[T]":
         """The entry as of its first score at a rung above a proxy's; without one, itself."""
         trained = [rung for rung in self.rungs if rung != PROXY_RUNG]
         waits = self.losses is None and self.state == TrialState.RUNNING
@@ -74,7 +74,7 @@ class History(Generic[T]):
     `turns`: for each objective 1, or -1 if more is better; its loss is that times its value.
     """
 
-    entries: tuple[Entry[T], ...]
+    entries: tuple[PastTrial[T], ...]
     turns: tuple[float, ...]
 
     @cached_property
@@ -83,7 +83,7 @@ class History(Generic[T]):
         return {entry.name: entry.architecture for entry in self.entries}
 
     @cached_property
-    def finished(self) -> list[Entry[T]]:
+    def finished(self) -> list[PastTrial[T]]:
         """The trials that have losses, in the order they finished."""
         return [entry for entry in self.entries if entry.losses is not None]
 
@@ -103,10 +103,10 @@ class Memory(Generic[T]):
     """
 
     known: dict[int, tuple[T, str]] = field(default_factory=dict)
-    ended: dict[int, Entry[T] | None] = field(default_factory=dict)
+    ended: dict[int, PastTrial[T] | None] = field(default_factory=dict)
 
 
-class Reader(Generic[T]):
+class HistoryReader(Generic[T]):
     """Reads the trials of a study back; remembers each number's architecture, and ended trials.
 
     A trial that has ended no longer changes, so only new trials cost time.
@@ -139,13 +139,13 @@ class Reader(Generic[T]):
         found = filter(None, (*ended.values(), *entries.values()))
         return History(tuple(found), turns(study.directions))
 
-    def _entry(self, study: Study, trial: FrozenTrial) -> Entry[T] | None:
+    def _entry(self, study: Study, trial: FrozenTrial) -> PastTrial[T] | None:
         known = self._architecture(study, trial)
         if known is None:
             return None
         ways = turns(study.directions)
         turned = dict(zip(self.problem.objectives, ways, strict=False))
-        return Entry(
+        return PastTrial(
             trial.number,
             *known,
             losses=_losses(trial, ways),
@@ -203,7 +203,7 @@ def _ahead(trial: FrozenTrial, turned: Mapping[str, float]) -> dict[int, float]:
     }
 
 
-def ranked(entries: Sequence[Entry[T]]) -> Iterator[Entry[T]]:
+def ranked(entries: Sequence[PastTrial[T]]) -> Iterator[PastTrial[T]]:
     """Yield finished trials, the best first.
 
     Those that meet the constraints come before those that do not (Deb et al. 2002, doi
@@ -220,7 +220,7 @@ def ranked(entries: Sequence[Entry[T]]) -> Iterator[Entry[T]]:
     yield from sorted((e for e in entries if e.violation), key=lambda entry: entry.violation)
 
 
-def best(entries: Sequence[Entry[T]], count: int) -> list[Entry[T]]:
+def best(entries: Sequence[PastTrial[T]], count: int) -> list[PastTrial[T]]:
     """Return the best `count` of finished trials, the best first."""
     return list(islice(ranked(entries), count))
 

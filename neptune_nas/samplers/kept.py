@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from neptune_nas.samplers.features import Floats
-from neptune_nas.samplers.history import Entry, History, best
+from neptune_nas.samplers.history import History, PastTrial, best
 from neptune_nas.samplers.pool import Pool
 from neptune_nas.samplers.targets import failed
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 BEST = 0.5
 
 
-def chosen(history: History[T], most: int, leaders: Sequence[int] = ()) -> set[int]:
+def select_trials(history: History[T], most: int, leaders: Sequence[int] = ()) -> set[int]:
     """Return the numbers of at most `most` trials: the best, and others spread over the rest.
 
     The best are first those that finished, then the `leaders`: trial numbers ordered by standing at
@@ -34,15 +34,17 @@ def chosen(history: History[T], most: int, leaders: Sequence[int] = ()) -> set[i
     return {*top, *(rest[int(i * step)] for i in range(most - len(top)))}
 
 
-def leading(history: History[T], pool: Pool[T], most: int) -> list[int]:
+def leading_trials(history: History[T], pool: Pool[T], most: int) -> list[int]:
     """Return the numbers of at most `most` unfinished trials, the best at a first rung first."""
     waiting = [e for e in history.entries if e.losses is None and any(e.rungs) and not failed(e)]
-    table = standings([entry.at_first for entry in waiting], history.turns, pool)
+    table = first_rung_losses([entry.at_first for entry in waiting], history.turns, pool)
     stand_ins = [replace(e, losses=tuple(row)) for e, row in zip(waiting, table, strict=True)]
     return [entry.number for entry in best(stand_ins, most)]
 
 
-def standings(entries: Sequence[Entry[T]], turns: Sequence[float], pool: Pool[T]) -> Floats:
+def first_rung_losses(
+    entries: Sequence[PastTrial[T]], turns: Sequence[float], pool: Pool[T]
+) -> Floats:
     """Return the losses (n, k) of trials at their first rung, for all objectives known there."""
     scores = [-entry.rungs[min(entry.rungs)] for entry in entries]
     known: list[Sequence[float] | Floats] = []

@@ -43,7 +43,7 @@ class Surrogates(Generic[T]):
         return self.constraints
 
 
-class Outlook(Generic[T]):
+class GainEstimate(Generic[T]):
     """The expected gain of candidates at one moment of a search.
 
     Only the first measured objective is uncertain; the others count as their means, and measured

@@ -7,7 +7,14 @@ from typing import Any, Generic, TypeVar
 
 from optuna.samplers import BaseSampler
 
-from neptune_nas.errors import NeptuneError, OptionError, OwnCodeError, SpaceError, file_with, said
+from neptune_nas.errors import (
+    NeptuneError,
+    OptionError,
+    OwnCodeError,
+    SpaceError,
+    failure_text,
+    file_with,
+)
 from neptune_nas.samplers.history import History
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import Strategy
@@ -25,7 +32,9 @@ def find_class(where: str) -> type[Any]:
         found = find_named(where, f"sampler '{where}'")
     except SpaceError as error:
         raise OptionError(str(error)) from error
-    if isinstance(found, type) and (issubclass(found, BaseSampler) or "problem" in takes(found)):
+    if isinstance(found, type) and (
+        issubclass(found, BaseSampler) or "problem" in parameter_names(found)
+    ):
         return found
     raise OptionError(
         f"sampler '{where}' must be a class derived from optuna.samplers.BaseSampler, or one that "
@@ -34,7 +43,7 @@ def find_class(where: str) -> type[Any]:
     )
 
 
-def takes(make: Callable[..., object]) -> set[str]:
+def parameter_names(make: Callable[..., object]) -> set[str]:
     """Return the parameter names of a class or function; none if Python cannot tell."""
     try:
         return set(inspect.signature(make).parameters)
@@ -71,5 +80,5 @@ def failure(where: str, cls: type[Any], error: Exception) -> OwnCodeError:
     """Return the error for a failure of a user's code, with the line unless in Optuna's code."""
     is_optunas = cls.__module__.startswith("optuna.")
     return OwnCodeError(
-        f"sampler '{where}' failed{said(error, None if is_optunas else file_with(cls))}"
+        f"sampler '{where}' failed{failure_text(error, None if is_optunas else file_with(cls))}"
     )

@@ -9,9 +9,9 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from neptune_nas.samplers.classic import edited
+from neptune_nas.samplers.classic import with_edits
 from neptune_nas.samplers.features import Encoder, Floats, Points, joined
-from neptune_nas.samplers.history import Entry, History, best
+from neptune_nas.samplers.history import History, PastTrial, best
 from neptune_nas.samplers.problem import Problem
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class Pool(Generic[T]):
         table = np.array(costs, dtype=np.float64).reshape(len(costs), len(self.exact))
         return Candidates(architectures, list(named), self.encoder(architectures), table)
 
-    def tried(self, entries: Sequence[Entry[T]]) -> tuple[Points, Floats]:
+    def tried(self, entries: Sequence[PastTrial[T]]) -> tuple[Points, Floats]:
         """Return features and exact costs of earlier trials; each is encoded once."""
         for entry in entries:
             if entry.name not in self.known:
@@ -97,15 +97,15 @@ class Pool(Generic[T]):
         crossed = [self._crossed(*pair) for pair in pairwise(sorted(elite, key=_number))]
         return sum([*moved, *crossed], self.candidates({}))
 
-    def _moved(self, entry: Entry[T]) -> Candidates[T]:
+    def _moved(self, entry: PastTrial[T]) -> Candidates[T]:
         name = f"{entry.name} moved"
         if name not in self.known:
             rng = Random(f"{self.problem.seed}/{name}")
-            near = [edited(self.problem, entry.architecture, 1, rng) for _ in range(MOVES)]
+            near = [with_edits(self.problem, entry.architecture, 1, rng) for _ in range(MOVES)]
             self.known[name] = self.candidates(self.admitted(near))
         return self.known[name]
 
-    def _crossed(self, one: Entry[T], other: Entry[T]) -> Candidates[T]:
+    def _crossed(self, one: PastTrial[T], other: PastTrial[T]) -> Candidates[T]:
         name = f"{one.name} {other.name}"
         if name not in self.known:
             rng, space = Random(f"{self.problem.seed}/{name}"), self.problem.space
@@ -127,5 +127,5 @@ class Pool(Generic[T]):
         return self.admitted(list(islice(filter(problem.admits, drawn), self.samples)))
 
 
-def _number(entry: Entry[T]) -> int:
+def _number(entry: PastTrial[T]) -> int:
     return entry.number

@@ -8,7 +8,7 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from neptune_nas.samplers.history import History, Reader
+from neptune_nas.samplers.history import History, HistoryReader
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import Decision
 
@@ -39,7 +39,7 @@ class SpaceSampler(BaseSampler, Generic[T]):
 
     def __init__(self, problem: Problem[T], strategy: Strategy[T]) -> None:
         self.problem, self.strategy = problem, strategy
-        self.reader = Reader(problem)
+        self.reader = HistoryReader(problem)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from neptune_nas.samplers.features import Floats, Points, joined
 from neptune_nas.samplers.gaussian import Kernel, Posterior, learn
-from neptune_nas.samplers.history import Entry, History
-from neptune_nas.samplers.kept import BEST, chosen, leading
+from neptune_nas.samplers.history import History, PastTrial
+from neptune_nas.samplers.kept import BEST, leading_trials, select_trials
 from neptune_nas.samplers.pool import Pool
 from neptune_nas.samplers.targets import Targets
 
@@ -59,7 +59,7 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class LearnedKernel:
     """A kernel, and the numbers of the trials that led at their first rungs at that time.
 
     `basis`: names and values of the trials it was learned from.
@@ -80,7 +80,7 @@ class Surrogate(Generic[T]):
 
     def __init__(self, pool: Pool[T], quantity: Callable[[History[T]], Targets[T]]) -> None:
         self.pool, self.quantity = pool, quantity
-        self.learned: Learned | None = None
+        self.learned: LearnedKernel | None = None
         self.base: tuple[Fit, Floats] | None = None
 
     def is_early(self, history: History[T]) -> bool:
@@ -90,11 +90,11 @@ class Surrogate(Generic[T]):
     def fit(self, history: History[T]) -> Fit:
         """Return the fit to all trials so far. Raises `LinAlgError` for singular covariances."""
         by_rungs = self.is_early(history)
-        then = early(history, by_rungs)
+        then = kernel_trials(history, by_rungs)
         known, learned = self.quantity(history), self._learn(then, by_rungs)
-        before = until(history, then)
-        recent = (entry.number for entry in since(history, before))
-        kept = {*chosen(before, KEPT, learned.leaders), *recent}
+        before = up_to_training_set(history, then)
+        recent = (entry.number for entry in trials_after(history, before))
+        kept = {*select_trials(before, KEPT, learned.leaders), *recent}
         rows = np.array([entry.number in kept for entry in known.entries])
         shift, scale = known.values[rows].mean(), known.values[rows].std() + LEAST
         told = Targets(
@@ -122,17 +122,17 @@ class Surrogate(Generic[T]):
         self.base = fit, whitened[: len(fit.told)]
         return fit.of_whitened(whitened)
 
-    def _learn(self, then: History[T], by_rungs: bool) -> Learned:
+    def _learn(self, then: History[T], by_rungs: bool) -> LearnedKernel:
         """Return what these trials teach; `by_rungs`: from their first scores."""
         if by_rungs:
             then = History(tuple(entry.at_first for entry in then.entries), then.turns)
         known = self.quantity(then)
         basis = (tuple(entry.name for entry in known.entries), known.values.tobytes())
         if self.learned is None or self.learned.basis != basis:
-            leaders = leading(then, self.pool, int(KEPT * BEST))
-            numbers = chosen(then, LEARNED_FROM, leaders)
+            leaders = leading_trials(then, self.pool, int(KEPT * BEST))
+            numbers = select_trials(then, LEARNED_FROM, leaders)
             kernel = self._kernel(known, np.array([e.number in numbers for e in known.entries]))
-            self.learned = Learned(basis, kernel, tuple(leaders))
+            self.learned = LearnedKernel(basis, kernel, tuple(leaders))
         return self.learned
 
     def _kernel(self, known: Targets[T], rows: NDArray[np.bool_]) -> Kernel:
@@ -163,12 +163,12 @@ class Surrogate(Generic[T]):
         return grown, np.concatenate([told.values, expected])
 
 
-def is_running(entry: Entry[Any]) -> bool:
+def is_running(entry: PastTrial[Any]) -> bool:
     """Return whether a trial has not ended."""
     return not entry.state.is_finished()
 
 
-def early(history: History[T], by_rungs: bool) -> History[T]:
+def kernel_trials(history: History[T], by_rungs: bool) -> History[T]:
     """Return the trials that a kernel is learned from: the first that ended or were scored."""
     known = [entry for entry in history.entries if entry.state.is_finished()]
     if by_rungs and any(entry.rungs for entry in history.entries):  # no time of scoring is known
@@ -176,7 +176,7 @@ def early(history: History[T], by_rungs: bool) -> History[T]:
     return History(tuple(known[: learned_at(len(known))]), history.turns)
 
 
-def until(history: History[T], then: History[T]) -> History[T]:
+def up_to_training_set(history: History[T], then: History[T]) -> History[T]:
     """Return `then`, and the trials at a rung that began before the last of them."""
     numbers = {entry.number for entry in then.entries}
     last = max(numbers)
@@ -184,7 +184,7 @@ def until(history: History[T], then: History[T]) -> History[T]:
     return History((*then.entries, *older), history.turns)
 
 
-def since(history: History[T], then: History[T]) -> list[Entry[T]]:
+def trials_after(history: History[T], then: History[T]) -> list[PastTrial[T]]:
     """Return the trials that are not in `then`."""
     numbers = {entry.number for entry in then.entries}
     return [entry for entry in history.entries if entry.number not in numbers]

@@ -8,7 +8,7 @@ import numpy as np
 from optuna.trial import TrialState
 
 from neptune_nas.samplers.features import Floats
-from neptune_nas.samplers.history import PROXY_RUNG, Entry, History
+from neptune_nas.samplers.history import PROXY_RUNG, History, PastTrial
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ class Targets(Generic[T]):
     values that are only predicted.
     """
 
-    entries: tuple[Entry[T], ...]
+    entries: tuple[PastTrial[T], ...]
     values: Floats
     noise: Floats
 
@@ -71,13 +71,13 @@ def margins(history: History[T], constraint: str) -> Targets[T]:
     return Targets(entries, values, np.zeros(len(values)))
 
 
-def failed(entry: Entry[T]) -> bool:
+def failed(entry: PastTrial[T]) -> bool:
     """Return whether a trial ended without a valid score."""
     return entry.state == TrialState.FAIL
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RungLine:
     """A line that predicts final scores from a lower rung: `high` at `low`, with slope `slope`.
 
     `variance`: of its residuals. `count`: the number of trials it was fitted to, whose lower scores
@@ -100,26 +100,26 @@ class Line:
 
 def line_from(
     rung: int, history: History[T], scores: Mapping[int, float], *, alike: bool
-) -> Line | None:
+) -> RungLine | None:
     """Return the line from a rung's scores to final scores; `alike`: both are the same metric.
 
     Before any trial has finished, the line is the identity; then the shrunk least-squares line. For
     another metric, such as a proxy's, there is no line before, and with few trials it is the mean.
     """
     if not history.finished:
-        return Line(0.0, 0.0) if alike else None
+        return RungLine(0.0, 0.0) if alike else None
     pairs = [(e.rungs[rung], scores[e.number]) for e in history.finished if rung in e.rungs]
     low, high = np.array(pairs).reshape(-1, 2).T
     if not pairs or (not alike and len(pairs) < PAIRS):
         known = np.array(list(scores.values()))
-        return Line(0.0, float(known.mean()), 0.0, float(known.var()))
+        return RungLine(0.0, float(known.mean()), 0.0, float(known.var()))
     if not alike:
-        return fitted(low, high, 0.0, float(low.var()))
+        return fit_line(low, high, 0.0, float(low.var()))
     everyone = float(np.var([e.rungs[rung] for e in history.entries if rung in e.rungs]))
-    return fitted(low, high, 1.0, everyone)
+    return fit_line(low, high, 1.0, everyone)
 
 
-def fitted(low: Floats, high: Floats, slope: float, doubt: float) -> Line:
+def fit_line(low: Floats, high: Floats, slope: float, doubt: float) -> RungLine:
     """Return the least-squares line, shrunk towards a prior `slope` by one pseudo-observation.
 
     `doubt` is the variance of that pseudo-observation's lower score: trials that were promoted are
@@ -133,7 +133,7 @@ def fitted(low: Floats, high: Floats, slope: float, doubt: float) -> Line:
     found = max(found, 0.0) if slope else found
     missed = float(((high - high.mean() - found * ahead) ** 2).sum()) + slope * doubt
     variance = missed / max(count - 2 + slope, 1)
-    return Line(float(low.mean()), float(high.mean()), found, variance, count, wide / count)
+    return RungLine(float(low.mean()), float(high.mean()), found, variance, count, wide / count)
 
 
 def fence(values: Floats) -> float:

@@ -18,7 +18,7 @@ from neptune_nas.engine.on_ray import RayEngine, slots_on
 from neptune_nas.engine.plan import Slots, share_out
 from neptune_nas.errors import OptionError, SpaceError
 from neptune_nas.evaluators.bench import Bench, bench_of
-from neptune_nas.evaluators.evaluator import Evaluator, code_of, prepared, traits_of
+from neptune_nas.evaluators.evaluator import Evaluator, code_of, prepare_evaluator, traits_of
 from neptune_nas.evaluators.proxy_first import ProxyFirst
 from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.evaluators.zero_cost import ZeroCost
@@ -28,7 +28,7 @@ from neptune_nas.metrics.costs import Costs
 from neptune_nas.metrics.registry import TIMED
 from neptune_nas.metrics.timed import TIMERS
 from neptune_nas.nn.builder import build, is_buildable
-from neptune_nas.samplers.factory import OURS, make_sampler
+from neptune_nas.samplers.factory import OWN_SAMPLERS, make_sampler
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
 from neptune_nas.search.config import Search
 from neptune_nas.search.proposals import Proposer
@@ -185,7 +185,7 @@ class Assembly:
         Our samplers with default options are not asked: they do not fail, and `auto` takes seconds.
         """
         sampler, question = self.sampler(), self.search.question
-        if question.sampler in OURS and not question.sampler_kwargs:
+        if question.sampler in OWN_SAMPLERS and not question.sampler_kwargs:
             return
         with suppress(SpaceExhaustedError):  # exhaustion only ends a search
             Proposer(self.problem, sampler, directions(question.aims)).propose()
@@ -252,7 +252,7 @@ class Assembly:
         """Return an engine of workers that measure with this search's evaluator."""
         search, slots, places = self.search, self.slots, tuple(self._places())
         setup = partial(find_modules, places) if places else None
-        evaluator = prepared(self.bench.evaluator, search.folder.shared)
+        evaluator = prepare_evaluator(self.bench.evaluator, search.folder.shared)
         if search.engine == "ray":
             return RayEngine(
                 evaluator,

@@ -12,7 +12,7 @@ from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.interrupts import raise_held
 from neptune_nas.samplers.problem import SpaceExhaustedError
 from neptune_nas.search.proposals import Proposer
-from neptune_nas.study.front import Front, enter, losses_of
+from neptune_nas.study.front import Front, insert_into_front, losses_of
 from neptune_nas.study.objectives import rung_losses, values_of
 from neptune_nas.study.rungs import Losses, Phase, Rungs
 from neptune_nas.study.settings import Question
@@ -249,7 +249,7 @@ class Coordinator:
     def _count_useless(self, trial: Trial) -> None:
         if trial.state is State.FINISHED:
             before, new = self.front, (trial, losses_of(self.question, trial))
-            self.front = enter(before, new)
+            self.front = insert_into_front(before, new)
             if self.front is not before:
                 self.useless = 0
             elif not trial.given:

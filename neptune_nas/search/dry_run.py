@@ -17,7 +17,7 @@ from neptune_nas.search.assembly import Assembly
 from neptune_nas.search.config import Say, Search, ignore
 from neptune_nas.search.provenance import check_costs
 from neptune_nas.search.resume import study_of
-from neptune_nas.search.run import surprises
+from neptune_nas.search.run import budget_notices
 from neptune_nas.search.warm_start import first_of
 from neptune_nas.study.progress import is_complete
 from neptune_nas.study.rungs import Rungs
@@ -28,7 +28,7 @@ CANDIDATES = 21  # samples, of which the one with the median FLOPs is trained
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DryRun:
     """The study that a search would make, with the score of one candidate.
 
     `study`: the existing study under the new settings; None for a new one. `score`: None where
@@ -48,7 +48,7 @@ class Plan:
     first: int = 0
 
 
-def plan(search: Search, say: Say = ignore) -> Plan:
+def dry_run(search: Search, say: Say = ignore) -> DryRun:
     """Inspect the space and the data, and train one typical candidate in this process.
 
     No candidate is trained where the study has all its trials. `say`: as in `Search.run`.
@@ -66,13 +66,13 @@ def plan(search: Search, say: Say = ignore) -> Plan:
     if study is not None:
         check_costs(search.folder.path, study.trials, parts.costs.counted)
     begun = len(study.trials) if study else 0
-    for sentence in surprises(begun, search.trials, len(given)):
+    for sentence in budget_notices(begun, search.trials, len(given)):
         say(sentence)
     is_over = study is not None and is_complete(study)
     lowest = next(level for level in question.rungs if level)  # 0 is a proxy
     score = None if is_over else score_candidate(parts, lowest)
     an_epoch = score.seconds / lowest if score else 0.0
-    return Plan(
+    return DryRun(
         folder=search.folder.path,
         study=study,
         question=question,
@@ -88,7 +88,7 @@ def plan(search: Search, say: Say = ignore) -> Plan:
 
 def score_candidate(parts: Assembly, level: int) -> Score:
     """Return the score of a typical candidate at a rung, with as many threads as a worker has."""
-    candidate, evaluator = typical(parts), parts.bench.evaluator
+    candidate, evaluator = median_candidate(parts), parts.bench.evaluator
     seed = seed_for(parts.search.question.seed, key(candidate))
     with torch_threads(parts.slots.threads):
         evaluator(candidate, level, seed)  # warms up: the first call is slower
@@ -97,7 +97,7 @@ def score_candidate(parts: Assembly, level: int) -> Score:
     return replace(score, seconds=score.seconds or perf_counter() - begun)
 
 
-def typical(parts: Assembly) -> Any:
+def median_candidate(parts: Assembly) -> Any:
     """Return the architecture with the median FLOPs among some feasible samples."""
     rng = Random(parts.search.question.seed)
     sampled = (parts.space.sample(rng) for _ in range(CANDIDATES))

@@ -15,7 +15,7 @@ from neptune_nas.evaluators.bench import Bench
 from neptune_nas.metrics.registry import COUNTED
 from neptune_nas.space import Space
 from neptune_nas.study.folder import Folder, read_settings, write_settings
-from neptune_nas.study.settings import Facts, Settings, unlike
+from neptune_nas.study.settings import Facts, Settings, question_differences
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import as_typed
 
@@ -69,7 +69,7 @@ def differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any]
     then, now = old.facts, asked.facts
     if asked.storage and asked.storage != old.storage:
         yield "storage", asked.storage, old.storage or "study.db"
-    yield from unlike(old.question, asked.question)
+    yield from question_differences(old.question, asked.question)
     for path in dict.fromkeys([*then.outline, *now.outline]):
         if now.outline.get(path) != then.outline.get(path):
             ours, theirs = (facts.outline.get(path) or "not there" for facts in (now, then))

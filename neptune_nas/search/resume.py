@@ -17,7 +17,7 @@ from neptune_nas.search.provenance import check_costs
 from neptune_nas.space import Space
 from neptune_nas.study.folder import open_folder, read_settings
 from neptune_nas.study.read import read_study
-from neptune_nas.study.settings import Question, unlike, unlike_parameters
+from neptune_nas.study.settings import Question, parameter_differences, question_differences
 from neptune_nas.study.study import Study
 from neptune_nas.text import as_typed
 from neptune_nas.training.recipe import Recipe
@@ -53,7 +53,7 @@ def check_evaluator(file: Path, question: Question, own: Evaluator | None) -> No
         raise StudyError(
             f"{file}: `evaluator` is {asked}, but got {name}: give what the study began with."
         )
-    for what, ours, theirs in unlike_parameters(question.evaluator_kwargs, parameters_of(own)):
+    for what, ours, theirs in parameter_differences(question.evaluator_kwargs, parameters_of(own)):
         raise StudyError(
             f"{file}: {what} is {theirs!r}, but got {ours!r}: give what the study began with."
         )
@@ -96,7 +96,7 @@ def check_same(search: Search, study: Study) -> None:
     # The space may have moved; the fingerprint tells whether it is the same.
     asked = replace(search.question, space=settings.question.space)
     for what, ours, theirs in (
-        *unlike(settings.question, asked),
+        *question_differences(settings.question, asked),
         ("data", search.assembly.bench.fingerprint, facts.data_fingerprint),
         ("space", search.found_space.fingerprint, facts.space_fingerprint),
     ):

@@ -20,7 +20,7 @@ from neptune_nas.search.config import Say
 from neptune_nas.search.coordinator import Coordinator
 from neptune_nas.search.proposals import Proposer
 from neptune_nas.search.provenance import check_costs, write_if_new
-from neptune_nas.search.warm_start import first_of, leftover
+from neptune_nas.search.warm_start import excess_notice, first_of
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.progress import OnProgress, Tracker
 from neptune_nas.study.read import snapshot
@@ -61,7 +61,7 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
         try:
             coordinator.load()
             check_costs(folder.path, coordinator.trials.values(), parts.costs.counted)
-            for sentence in surprises(len(coordinator.trials), search.trials, len(first)):
+            for sentence in budget_notices(len(coordinator.trials), search.trials, len(first)):
                 say(sentence)
             coordinator.watch = progress_to(watch, settings, coordinator.trials.values())
             run_session(coordinator, store, parts.engine)
@@ -74,14 +74,14 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
     return study
 
 
-def surprises(begun: int, asked: int, given: int) -> Iterator[str]:
+def budget_notices(begun: int, asked: int, given: int) -> Iterator[str]:
     """Yield sentences on a total below the trials begun, and on `given` ones without room."""
     if begun > asked:
         yield (
             f"The study has {counted(begun, 'trial')} already, more than the {asked} in all that "
             f"`trials` (--trials) asks for: no new ones are begun."
         )
-    if sentence := leftover(given, asked - begun):
+    if sentence := excess_notice(given, asked - begun):
         yield sentence
 
 
@@ -120,7 +120,7 @@ def run_session(coordinator: Coordinator, store: Store, make_engine: Callable[[]
         watch = coordinator.watch
 
         def note() -> None:
-            store.set_counts(spent(before, coordinator, engine, monotonic() - began))
+            store.set_counts(session_totals(before, coordinator, engine, monotonic() - began))
 
         def watch_and_note(coordinator: Coordinator, trial: Trial) -> None:
             if next(results) % COUNTS_EVERY == 0:
@@ -136,7 +136,7 @@ def run_session(coordinator: Coordinator, store: Store, make_engine: Callable[[]
             raise
 
 
-def spent(
+def session_totals(
     before: Mapping[str, float], coordinator: Coordinator, engine: Engine, seconds: float
 ) -> dict[str, float]:
     """Return the totals that no trial records, over earlier sessions and this one."""

@@ -18,14 +18,14 @@ from neptune_nas.text import counted
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class FirstArchitecture:
     """An architecture, with its name in messages."""
 
     architecture: Any
     name: str
 
 
-def given_in(first: Sequence[object], space: Space[Any]) -> Iterator[Given]:
+def given_in(first: Sequence[object], space: Space[Any]) -> Iterator[FirstArchitecture]:
     """Yield the architectures that the items of `first` stand for.
 
     An item is an architecture, an exported one or its file, a trial, or a study or its folder,
@@ -38,20 +38,20 @@ def given_in(first: Sequence[object], space: Space[Any]) -> Iterator[Given]:
             case str() | Path():
                 yield from _at(Path(item), space)
             case ExportedArchitecture() | Trial():
-                yield Given(item.architecture, name)
+                yield FirstArchitecture(item.architecture, name)
             case Study():
                 yield from _front(item)
             case _:
-                yield Given(item, name)
+                yield FirstArchitecture(item, name)
 
 
-def _at(path: Path, space: Space[Any]) -> Iterator[Given]:
+def _at(path: Path, space: Space[Any]) -> Iterator[FirstArchitecture]:
     allow = tuple(record_classes(space.template))
     try:
         if path.is_dir():
             yield from _front(read_study(path, allow=allow))
         else:
-            yield Given(load(path, allow).architecture, str(path))
+            yield FirstArchitecture(load(path, allow).architecture, str(path))
     except (FileFormatError, StudyError) as error:
         if isinstance(error.__cause__, NotAllowedError):
             raise OptionError(
@@ -61,15 +61,15 @@ def _at(path: Path, space: Space[Any]) -> Iterator[Given]:
         raise
 
 
-def _front(study: Study) -> Iterator[Given]:
+def _front(study: Study) -> Iterator[FirstArchitecture]:
     front = study.pareto()
     if not front:
         raise OptionError(f"`first`: study {study.folder} has no front yet: leave it out.")
     for trial in front:
-        yield Given(trial.architecture, f"trial {trial.number} of {study.folder}")
+        yield FirstArchitecture(trial.architecture, f"trial {trial.number} of {study.folder}")
 
 
-def leftover(given: int, left: int) -> str:
+def excess_notice(given: int, left: int) -> str:
     """Return a sentence if more architectures are `given` than trials are `left`, else ""."""
     if given <= (room := max(0, left)):
         return ""

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-from neptune_nas.architecture.fields import Open, field_names, is_closed, is_frozen, is_record, same
+from neptune_nas.architecture.fields import (
+    Open,
+    field_names,
+    is_closed,
+    is_frozen,
+    is_record,
+    is_same,
+)
 from neptune_nas.errors import SpaceError
 from neptune_nas.space.joint import Copies, Fields, Items, Joint, SharedCopies, spans
 from neptune_nas.space.language import Choice, IntegerRange, Repeat, Tie, Where
@@ -70,7 +77,7 @@ class Compiler:
     def _tied(self, template: Tie, path: str) -> Tied:
         if template.name in self.ties:
             first, node = self.ties[template.name]
-            if not same(first, template.template):
+            if not is_same(first, template.template):
                 raise SpaceError(
                     f"{self._at(path)} ties '{template.name}' to {template.template!r}, but "
                     f"elsewhere the same name stands for {first!r}: use two names."

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from neptune_nas.architecture.fields import field_names, is_record, same
+from neptune_nas.architecture.fields import field_names, is_record, is_same
 from neptune_nas.space.joint import Copies, Fields, Joint, SharedCopies
 from neptune_nas.space.nodes import Either, Fixed, Node, Numbers, Tied
 from neptune_nas.space.rules import Filtered, Ruled
@@ -33,7 +33,7 @@ def explain(node: Node, value: Any, path: str = "") -> str | None:
 
 
 def _explain_fixed(wanted: Any, value: Any, path: str) -> str | None:
-    if same(wanted, value):
+    if is_same(wanted, value):
         return None
     if is_record(wanted) and type(wanted) is type(value):
         prefix = f"{path}." if path else ""

@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any, Protocol
 
-from neptune_nas.architecture.fields import same
+from neptune_nas.architecture.fields import is_same
 from neptune_nas.errors import SpaceError
 from neptune_nas.space.nodes import (
     ENUMERABLE,
@@ -23,7 +23,7 @@ ONE = range(1, 2)
 TIED = 100_000  # the most combinations of tied decisions that are counted
 
 
-class Form(Protocol):
+class PartForm(Protocol):
     """The way in which the values of several parts make one value."""
 
     def join(self, values: Sequence[Any]) -> Any:
@@ -99,7 +99,7 @@ class Items:
 
 
 @dataclass(frozen=True)
-class Row:
+class RowForm:
     """A tuple with one item per part."""
 
     def join(self, values: Sequence[Any]) -> Any:
@@ -112,7 +112,7 @@ class Row:
         raise AssertionError(f"the copies at {path} have their own places")
 
 
-ROW = Row()
+ROW = RowForm()
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Joint:
     """Several independent nodes, numbered in mixed radix: the last part varies fastest."""
 
     parts: tuple[Node, ...]
-    form: Form
+    form: PartForm
 
     @cached_property
     def suffixes(self) -> tuple[Counts, ...]:
@@ -276,7 +276,7 @@ class SharedCopies:
         if not value:
             return FREE, 0
         place = self.item.rank(value[0])
-        if place is None or not all(same(item, value[0]) for item in value):
+        if place is None or not all(is_same(item, value[0]) for item in value):
             return None
         given, index = place
         index += self.lengths.index(len(value)) * self.item.counts[given]

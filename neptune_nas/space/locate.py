@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from neptune_nas.architecture.fields import module_in_json, module_of_file
-from neptune_nas.errors import SpaceError, one_of, said
+from neptune_nas.errors import SpaceError, failure_text, one_of
 from neptune_nas.space.space import Space
 
 PACKAGE = Path(__file__).parents[1]
@@ -133,7 +133,7 @@ def _import(name: str, subject: str) -> ModuleType:
     except ModuleNotFoundError as error:
         raise SpaceError(f"{subject}: {error}; is it installed or on PYTHONPATH?") from error
     except Exception as error:
-        raise SpaceError(f"{subject}: importing it failed{said(error)}") from error
+        raise SpaceError(f"{subject}: importing it failed{failure_text(error)}") from error
 
 
 def _load_file(path: Path, subject: str) -> ModuleType:
@@ -152,7 +152,7 @@ def _load_file(path: Path, subject: str) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        told = said(error, path)
+        told = failure_text(error, path)
         raise SpaceError(f"{subject}: running {path.name} failed{told}") from error
     return module
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from neptune_nas.architecture.fields import same
+from neptune_nas.architecture.fields import is_same
 from neptune_nas.space.joint import Copies, Joint, SharedCopies
 from neptune_nas.space.nodes import (
     FREE,
@@ -64,7 +64,7 @@ def moves(node: Node, value: Any, given: Assignment) -> Iterator[Move]:
             others = [option for j, option in enumerate(node.options) if j != k]
             if others:
                 yield Move(
-                    lambda: (new for option in others for new in each(option, given)),
+                    lambda: (new for option in others for new in all_values(option, given)),
                     lambda rng: draw(rng.choice(others), rng, given),
                 )
             yield from moves(node.options[k], value, given)
@@ -87,7 +87,9 @@ def _moves_of_copies(node: Copies, value: tuple[Any, ...], given: Assignment) ->
     if len(value) < node.high:
         slots = range(len(value) + 1)
         yield Move(
-            lambda: (_inserted(value, i, new) for i in slots for new in each(node.item, given)),
+            lambda: (
+                _inserted(value, i, new) for i in slots for new in all_values(node.item, given)
+            ),
             lambda rng: _inserted(value, rng.choice(slots), draw(node.item, rng, given)),
         )
 
@@ -102,7 +104,7 @@ def _moves_of_shared(
     if not value:
         if node.high > 0:
             yield Move(
-                lambda: ((new,) for new in each(node.item, given)),
+                lambda: ((new,) for new in all_values(node.item, given)),
                 lambda rng: (draw(node.item, rng, given),),
             )
         return
@@ -119,7 +121,7 @@ def _moves_of_parts(node: Joint | Ruled, value: Any, given: Assignment) -> Itera
             yield move.then(lambda new, i=i: node.join([*parts[:i], new, *parts[i + 1 :]]))  # type: ignore[misc]  # mypy infers no lambda with a default
 
 
-def each(node: Node, given: Assignment = FREE) -> Iterator[Any]:
+def all_values(node: Node, given: Assignment = FREE) -> Iterator[Any]:
     """Yield all values of `node` that agree with the ties of `given`."""
     for own in node.counts:
         if merge(own, given) is not None:
@@ -142,19 +144,19 @@ def draw(node: Node, rng: Random, given: Assignment = FREE) -> Any:
     raise AssertionError("index beyond the node's count")
 
 
-def tied(node: Node, value: Any) -> dict[str, tuple[Tied, Any]]:
+def tie_decisions(node: Node, value: Any) -> dict[str, tuple[Tied, Any]]:
     """Return the ties that `value` uses, by name: each with its node and its decided value."""
     match node:
         case Tied():
             return {node.name: (node, value)}
         case Either():
-            return tied(node.options[node.option_of(value)], value)
+            return tie_decisions(node.options[node.option_of(value)], value)
         case Copies() | SharedCopies():
-            found = [tied(node.item, item) for item in value]
+            found = [tie_decisions(node.item, item) for item in value]
         case Joint() | Ruled():
-            found = list(map(tied, node.parts, node.split(value)))
+            found = list(map(tie_decisions, node.parts, node.split(value)))
         case Filtered():
-            return tied(node.node, value)
+            return tie_decisions(node.node, value)
         case _:
             return {}
     return {name: decided for ties in found for name, decided in ties.items()}
@@ -179,8 +181,8 @@ def with_ties(node: Node, value: Any, ties: Ties) -> Any:
 
 def moves_of_ties(node: Node, value: Any) -> Iterator[Move]:
     """Yield the changes of tied decisions, one move per tie."""
-    for name, (tie, decided) in tied(node, value).items():
-        for move in _one_of([new for new in tie.inner.each(FREE) if not same(new, decided)]):
+    for name, (tie, decided) in tie_decisions(node, value).items():
+        for move in _one_of([new for new in tie.inner.each(FREE) if not is_same(new, decided)]):
             yield move.then(lambda new, name=name: with_ties(node, value, {name: new}))  # type: ignore[misc]  # mypy infers no lambda with a default
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
-from neptune_nas.architecture.fields import same
+from neptune_nas.architecture.fields import is_same
 from neptune_nas.errors import NeptuneError, SpaceError
 
 Assignment = frozenset[tuple[str, int]]
@@ -53,7 +53,7 @@ class Fixed:
         return self.value
 
     def rank(self, value: Any) -> Place | None:
-        return (FREE, 0) if same(value, self.value) else None
+        return (FREE, 0) if is_same(value, self.value) else None
 
     def each(self, given: Assignment) -> Iterator[Any]:  # noqa: ARG002 - a node's signature
         yield self.value

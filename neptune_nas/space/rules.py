@@ -67,7 +67,7 @@ class Filtered:
 
     def obeys(self, value: Any) -> bool:
         """Return whether a value of the node obeys all rules."""
-        return ask(self.rules, value, self.at)
+        return obeys_all(self.rules, value, self.at)
 
     @property
     def summary(self) -> str:
@@ -144,7 +144,7 @@ class Ruled:
         return Filtered(rows, (lambda row: self._obey(zip(names, row, strict=True)),), self.form.at)
 
     def _obey(self, known: Iterator[tuple[str, Any]]) -> bool:
-        return ask(self.rules, _Reader(self.form, known), self.form.at)
+        return obeys_all(self.rules, _Reader(self.form, known), self.form.at)
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ class _Reader:
         return self.__form.join([vars(self)[name] for name in self.__form.names])
 
 
-def ask(rules: tuple[Rule, ...], value: Any, at: str) -> bool:
+def obeys_all(rules: tuple[Rule, ...], value: Any, at: str) -> bool:
     """Return whether `value` obeys all rules; raises `SpaceError` if a rule itself fails."""
     try:
         for rule in rules:

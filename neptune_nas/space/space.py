@@ -11,14 +11,14 @@ from math import ceil, floor
 from random import Random
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from neptune_nas.architecture.fields import same
+from neptune_nas.architecture.fields import is_same
 from neptune_nas.errors import SpaceError
 from neptune_nas.space import moves, walk
 from neptune_nas.space.compiler import Compiler, Label
 from neptune_nas.space.explain import explain
 from neptune_nas.space.nodes import Node, Place, RejectedError, total
 from neptune_nas.space.outline import outline, rule_text
-from neptune_nas.space.rules import Filtered, Rule, ask
+from neptune_nas.space.rules import Filtered, Rule, obeys_all
 from neptune_nas.space.walk import Decision, Picks
 
 T = TypeVar("T")
@@ -132,7 +132,7 @@ class Space(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         self._require_exact("iteration")
-        return moves.each(self.root)
+        return moves.all_values(self.root)
 
     def __contains__(self, architecture: object) -> bool:
         return self._place(architecture) is not None
@@ -273,7 +273,9 @@ class Space(Generic[T]):
 
         If rules forbid 100 mixtures in a row, one of the two.
         """
-        parents = [moves.tied(self.free, parent) for parent in (a, b) if self._require(parent)]
+        parents = [
+            moves.tie_decisions(self.free, parent) for parent in (a, b) if self._require(parent)
+        ]
         for _ in range(MIXTURES):
             ties = {
                 name: rng.choice([ties[name][1] for ties in parents if name in ties])
@@ -293,8 +295,10 @@ class Space(Generic[T]):
         It is a metric as long as every architecture uses every tie: the triangle inequality may
         fail around an architecture that lacks the ties in which two others differ.
         """
-        ours, theirs = (moves.tied(self.free, value) for value in (a, b) if self._require(value))
-        ties = sum(not same(ours[name][1], theirs[name][1]) for name in ours.keys() & theirs)
+        ours, theirs = (
+            moves.tie_decisions(self.free, value) for value in (a, b) if self._require(value)
+        )
+        ties = sum(not is_same(ours[name][1], theirs[name][1]) for name in ours.keys() & theirs)
         return moves.distance(self.free, a, b) + ties
 
     @cached_property
@@ -335,7 +339,7 @@ class Space(Generic[T]):
         return place
 
     def _obeys(self, value: Any) -> bool:
-        return self.where is None or ask((self.where,), value, f"space '{self.name}'")
+        return self.where is None or obeys_all((self.where,), value, f"space '{self.name}'")
 
     def _ruled(self, value: T) -> T:
         if not self._obeys(value):

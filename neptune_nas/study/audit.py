@@ -37,7 +37,7 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class AuditRecord:
     """The measurements of an audit so far; `epochs` is the full budget."""
 
     epochs: Size
@@ -94,7 +94,7 @@ def pick(
         yield rng.choice([trial for trial in share if trial.number in known] or share)
 
 
-def audit_of(measured: Measured, trials: Sequence[Trial], question: Question) -> Audit | None:
+def audit_of(measured: AuditRecord, trials: Sequence[Trial], question: Question) -> Audit | None:
     """Return the audit of a study's trials, or None while there are too few measurements."""
     by_key = {trial.key: trial for trial in trials}
     good = [truth for truth in measured.truths if truth.score.ok and truth.key in by_key]
@@ -137,7 +137,7 @@ def value_at(trial: Trial, level: int) -> float:
     return fmean(score.rank_value for score in scores) if scores else NAN
 
 
-def write_audit(file: Path, measured: Measured) -> None:
+def write_audit(file: Path, measured: AuditRecord) -> None:
     """Write `audit.json`."""
     truths = [
         {
@@ -151,6 +151,6 @@ def write_audit(file: Path, measured: Measured) -> None:
     write_measured(file, {"epochs": measured.epochs, "truths": truths})
 
 
-def read_audit(file: Path) -> Measured:
+def read_audit(file: Path) -> AuditRecord:
     """Return the content of an `audit.json`; raises `FileFormatError` for a malformed file."""
-    return read_measured(file, Measured)
+    return read_measured(file, AuditRecord)

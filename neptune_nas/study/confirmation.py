@@ -57,28 +57,28 @@ class Aim:
     most: Count | None = None
 
 
-def ranked_by(study: Study, goal: Goal) -> str | None:
+def goal_ranking(study: Study, goal: Goal) -> str | None:
     """Return the ranking whose first places the goal selects; None for the Pareto front."""
     is_single = len(study.settings.question.objectives) == 1
     return study.settings.question.main.name if goal.by is None and is_single else goal.by
 
 
-def chosen(study: Study, goal: Goal) -> list[Trial]:
+def goal_trials(study: Study, goal: Goal) -> list[Trial]:
     """Return the trials that the goal selects at present; those of the front most accurate first.
 
     Raises `OptionError` for an unknown ranking and `StudyError` where nothing can be ranked.
     """
-    if (by := ranked_by(study, goal)) is not None:
+    if (by := goal_ranking(study, goal)) is not None:
         return [standing.trial for standing in study.ranking(by)[: goal.top or PLACES]]
     best_first = study.ranking(study.settings.question.main.name)
     front = {trial.number for trial in study.pareto()}
     return [each.trial for each in best_first if each.trial.number in front]
 
 
-def unsure(study: Study, goal: Goal) -> list[Trial]:
+def trials_to_confirm(study: Study, goal: Goal) -> list[Trial]:
     """Return the selected trials that lack scores, those with the fewest confirmations first."""
     question = study.settings.question
-    lacking = [trial for trial in chosen(study, goal) if missing_seeds(question, trial, goal)]
+    lacking = [trial for trial in goal_trials(study, goal) if missing_seeds(question, trial, goal)]
     return sorted(lacking, key=lambda trial: len(trial.confirmations))
 
 
@@ -90,12 +90,12 @@ def missing_seeds(question: Question, trial: Trial, goal: Goal) -> list[int]:
     return [seed for seed in wanted if seed not in good]
 
 
-def confirmed(trials: Sequence[Trial], confirmations: Confirmations) -> tuple[Trial, ...]:
+def with_confirmations(trials: Sequence[Trial], confirmations: Confirmations) -> tuple[Trial, ...]:
     """Return the trials with their further scores."""
     return tuple(replace(t, confirmations=confirmations.get(t.key, ())) for t in trials)
 
 
-def as_searched(trials: Iterable[Trial]) -> tuple[Trial, ...]:
+def without_confirmations(trials: Iterable[Trial]) -> tuple[Trial, ...]:
     """Return the trials without confirmations, to judge the search or compare it with another."""
     return tuple(replace(trial, confirmations=()) for trial in trials)
 
@@ -105,13 +105,15 @@ def with_confirmation(study: Study, number: int, score: Score) -> Study:
     return replace(
         study,
         trials=tuple(
-            replace(t, confirmations=(*others(t, score), score)) if t.number == number else t
+            replace(t, confirmations=(*other_confirmations(t, score), score))
+            if t.number == number
+            else t
             for t in study.trials
         ),
     )
 
 
-def others(trial: Trial, score: Score) -> Iterator[Score]:
+def other_confirmations(trial: Trial, score: Score) -> Iterator[Score]:
     """Yield the confirmations of a trial with other seeds than that of a score."""
     return (other for other in trial.confirmations if other.seed != score.seed)
 

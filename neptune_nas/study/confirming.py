@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from neptune_nas.study.confirmation import Aim, evaluations_of, missing_seeds, unsure
+from neptune_nas.study.confirmation import Aim, evaluations_of, missing_seeds, trials_to_confirm
 from neptune_nas.study.study import Study
 
 
 @dataclass(frozen=True, slots=True)
 class Confirming:
-    """Progress: `done` of `total` further scores exist, and `unsure` trials lack some.
+    """Progress: `done` of `total` further scores exist, and `trials_to_confirm` trials lack some.
 
     The total changes with the selection: a trial that moves up is to be confirmed in turn.
     Confirmation ends with the limit of evaluations, even if some trials still lack scores.
@@ -24,7 +24,7 @@ def confirming(study: Study, aim: Aim) -> Confirming:
 
     Raises `OptionError` for an unknown ranking and `StudyError` where nothing can be ranked.
     """
-    question, trials = study.settings.question, unsure(study, aim.goal)
+    question, trials = study.settings.question, trials_to_confirm(study, aim.goal)
     left = sum(len(missing_seeds(question, trial, aim.goal)) for trial in trials)
     if aim.most is not None:
         left = min(left, max(0, aim.most - evaluations_of(study.trials)))

@@ -113,7 +113,7 @@ def has_studies(url: str, made: Path) -> bool:
     `made`: the study's folder, which need not exist yet. Raises `StudyError` where the database
     cannot be opened or, if it is a file, cannot be created.
     """
-    with opening(url):
+    with database_errors(url):
         place = sqlalchemy.make_url(url)
         if place.get_backend_name() == "sqlite" and not Path(place.database or MEMORY).exists():
             check_room(url, Path(place.database or MEMORY).absolute().parent, made.absolute())
@@ -133,7 +133,7 @@ def check_room(url: str, folder: Path, made: Path) -> None:
 
 
 @contextmanager
-def opening(url: str) -> Iterator[None]:
+def database_errors(url: str) -> Iterator[None]:
     """Turn any error of a database driver into a one-sentence `StudyError`."""
     try:
         yield

@@ -29,7 +29,7 @@ def losses_of(question: Question, trial: Trial) -> Losses:
     return losses(question.aims, values_of(question.aims, trial))
 
 
-def undominated(question: Question, trials: Sequence[Trial]) -> list[Trial]:
+def non_dominated_trials(question: Question, trials: Sequence[Trial]) -> list[Trial]:
     """Return the trials that no other of them dominates, in the given order."""
     if not trials:
         return []
@@ -39,10 +39,12 @@ def undominated(question: Question, trials: Sequence[Trial]) -> list[Trial]:
 
 def pareto_front(question: Question, trials: Sequence[Trial]) -> tuple[Trial, ...]:
     """Return the trials that no other of them dominates, least FLOPs first."""
-    return tuple(sorted(undominated(question, trials), key=lambda trial: value_of(COST, trial)))
+    return tuple(
+        sorted(non_dominated_trials(question, trials), key=lambda trial: value_of(COST, trial))
+    )
 
 
-def enter(front: Front, new: tuple[Trial, Losses]) -> Front:
+def insert_into_front(front: Front, new: tuple[Trial, Losses]) -> Front:
     """Return the front with a trial added; the same list if a trial on it is as good or better."""
     if any(all(map(le, losses, new[1])) for _, losses in front):
         return front
@@ -54,7 +56,7 @@ def dominated_share(settings: Settings, trials: Sequence[Trial]) -> float:
 
     The box extends from the reference to the best value of each objective: share 1, cost 0.
     """
-    return hypervolume(*unit_box(settings, trials))
+    return hypervolume(*scaled_losses(settings, trials))
 
 
 def contributions(
@@ -68,7 +70,7 @@ def contributions(
     front = pareto_front(settings.question, ranked)
     on_front = {trial.number for trial in front}
     rest = [trial for trial in ranked if trial.number not in on_front]
-    behind = undominated(settings.question, rest)
+    behind = non_dominated_trials(settings.question, rest)
     whole = dominated_share(settings, front)
     alone = {
         trial.number: whole
@@ -78,7 +80,9 @@ def contributions(
     return [alone.get(trial.number, 0.0) for trial in trials]
 
 
-def unit_box(settings: Settings, trials: Sequence[Trial]) -> tuple[list[list[float]], list[float]]:
+def scaled_losses(
+    settings: Settings, trials: Sequence[Trial]
+) -> tuple[list[list[float]], list[float]]:
     """Return the trials' losses and the reference point, scaled to a box of volume 1."""
     aims, corner = settings.question.aims, settings.facts.reference
     scale = [abs(c - aim.best) for aim, c in zip(aims, corner, strict=True)]

@@ -103,12 +103,12 @@ def repeats(trial: Trial) -> Repeats:
     Scores that a trial was selected for and those that confirmed it are kept apart: the former are
     high because of the selection, and their difference from the latter would look like noise.
     """
-    groups = [seeds for seeds in alike(trial) if seeds]
+    groups = [seeds for seeds in scores_by_phase(trial) if seeds]
     squares = sum((a - fmean(seeds)) ** 2 for seeds in groups for a in seeds)
     return Repeats(main_score(trial), squares, sum(len(seeds) - 1 for seeds in groups))
 
 
-def alike(trial: Trial) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def scores_by_phase(trial: Trial) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the accuracies of the search, and those of confirmations."""
     searched = seed_scores(replace(trial, confirmations=()))
     return searched, seed_scores(trial)[len(searched) :]

@@ -7,7 +7,7 @@ from time import monotonic
 from neptune_nas.metrics.registry import CLASSIFICATION
 from neptune_nas.metrics.score import Score
 from neptune_nas.study.folder import Folder
-from neptune_nas.study.front import dominated_share, ranked_trials, undominated
+from neptune_nas.study.front import dominated_share, non_dominated_trials, ranked_trials
 from neptune_nas.study.settings import Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State, Trial
@@ -89,7 +89,7 @@ class Tally:
         for each in ranked_trials(question, [trial]):
             score = each.score.main if each.score else 0.0
             self.best_score = max(score, self.best_score or 0.0)
-            self.front = undominated(question, [*self.front, each])
+            self.front = non_dominated_trials(question, [*self.front, each])
 
     def progress(self, begun: int, seconds_each: float | None) -> Progress:
         """Return the progress with `begun` trials; `seconds_each`: the pace, if it is known."""

@@ -47,7 +47,7 @@ def rankings(question: Question) -> tuple[str, ...]:
     return (EFFICIENCY, question.main.name, KNEE, *(cost.name for cost in COSTS))
 
 
-def ranked_as(question: Question, by: str | None = None) -> str:
+def ranking_name(question: Question, by: str | None = None) -> str:
     """Return the ranking `by`, or the default: efficiency if an objective is a cost.
 
     Without a cost the default is the main score. Raises `OptionError` for an unknown ranking.
@@ -82,13 +82,13 @@ def ranking(
 
     For `by`, `min_accuracy` and errors see `Study.ranking`.
     """
-    by = ranked_as(settings.question, by)
+    by = ranking_name(settings.question, by)
     ranked = ranked_trials(settings.question, trials)
     if not ranked:
-        raise nothing_to_rank(settings, trials)
-    kept = admitted(settings, ranked, by, min_accuracy)
-    values = measure(settings, ranked, by, kept)
-    kept, values = measured(settings.name, by, kept, values)
+        raise no_ranking_error(settings, trials)
+    kept = compared_trials(settings, ranked, by, min_accuracy)
+    values = ranking_values(settings, ranked, by, kept)
+    kept, values = with_values(settings.name, by, kept, values)
     sign = 1 if by in COST_NAMES else -1
     order = sorted(
         range(len(kept)),
@@ -124,7 +124,7 @@ def with_interval(standing: Standing, spread: Noise) -> Standing:
     return replace(standing, low=low, high=high)
 
 
-def nothing_to_rank(settings: Settings, trials: Sequence[Trial]) -> StudyError:
+def no_ranking_error(settings: Settings, trials: Sequence[Trial]) -> StudyError:
     """Return the error for a study without a trial at its last rung."""
     states = Counter(trial.state for trial in trials)
     return StudyError(
@@ -135,7 +135,7 @@ def nothing_to_rank(settings: Settings, trials: Sequence[Trial]) -> StudyError:
     )
 
 
-def admitted(
+def compared_trials(
     settings: Settings, ranked: Sequence[Trial], by: str, min_accuracy: float | None
 ) -> list[Trial]:
     """Return the trials that a ranking compares: those on the front, or those above the floor.
@@ -162,7 +162,7 @@ def score_floor(ranked: Sequence[Trial], min_accuracy: float | None = None) -> f
     return max(map(main_score, ranked), default=0.0) - WITHIN
 
 
-def measured(
+def with_values(
     name: str, by: str, trials: list[Trial], values: list[float]
 ) -> tuple[list[Trial], list[float]]:
     """Return the trials with a finite value, and the values; `name`: the study's.
@@ -182,12 +182,12 @@ def measured(
     return [t for t, _ in kept], [v for _, v in kept]
 
 
-def measure(
+def ranking_values(
     settings: Settings, ranked: Sequence[Trial], by: str, trials: Sequence[Trial]
 ) -> list[float]:
     """Return the value by which each of `trials`, a subset of the ranked ones, is ranked."""
     if by == KNEE:
-        return bends(settings.question, ranked, trials)
+        return knee_distances(settings.question, ranked, trials)
     if by == EFFICIENCY:
         return [efficiency(settings, trial) for trial in trials]
     if by == settings.question.main.name:
@@ -195,7 +195,9 @@ def measure(
     return [value_of(metric(by), trial) for trial in trials]
 
 
-def bends(question: Question, ranked: Sequence[Trial], trials: Sequence[Trial]) -> list[float]:
+def knee_distances(
+    question: Question, ranked: Sequence[Trial], trials: Sequence[Trial]
+) -> list[float]:
     """Return how far each trial lies above the line between the ends of the front.
 
     Cost (on a log scale) and accuracy are scaled to the ranges of the front, so that distances on

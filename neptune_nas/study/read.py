@@ -10,7 +10,7 @@ from neptune_nas.errors import StudyError
 from neptune_nas.metrics.registry import COST
 from neptune_nas.space.locate import find_module, find_space, is_there, records_of
 from neptune_nas.study.audit import audit_of, read_audit
-from neptune_nas.study.confirmation import confirmed, read_confirmations
+from neptune_nas.study.confirmation import read_confirmations, with_confirmations
 from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.folder import Folder, open_folder, read_settings
 from neptune_nas.study.hand_designed import read_references
@@ -46,7 +46,7 @@ def read_study(
 def snapshot(folder: Folder, settings: Settings, store: Store) -> Study:
     """Return the present state of a study whose store is open."""
     searched = store.trials()
-    trials = confirmed(searched, read_confirmations(folder.confirmations))
+    trials = with_confirmations(searched, read_confirmations(folder.confirmations))
     return Study(
         folder=folder.path,
         settings=settings,

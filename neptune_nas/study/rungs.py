@@ -99,14 +99,14 @@ class Rungs:
             losses = scored[level]
             quota = max(len(losses) // (share * caution), min(len(losses), int(is_last_call)))
             if quota > len(promoted[level]):
-                best = order(losses)[:quota]
+                best = best_first(losses)[:quota]
                 able = (n for n in best if n in waiting and n not in promoted[level])
                 if (number := next(able, None)) is not None:
                     return number, following
         return None
 
 
-def order(losses: Mapping[int, Losses]) -> list[int]:
+def best_first(losses: Mapping[int, Losses]) -> list[int]:
     """Return trial numbers from the best to the worst."""
     numbers = sorted(losses)
     points = np.array([losses[number] for number in numbers], dtype=np.float64)
@@ -114,11 +114,11 @@ def order(losses: Mapping[int, Losses]) -> list[int]:
     alone = np.zeros(len(points))
     for front in range(int(fronts.max()) + 1):
         members = np.flatnonzero(fronts == front)
-        alone[members] = exclusive(points[members], points)
+        alone[members] = exclusive_contributions(points[members], points)
     return [numbers[i] for i in np.lexsort((np.array(numbers), -alone, fronts))]
 
 
-def exclusive(front: np.ndarray, everything: np.ndarray) -> np.ndarray:
+def exclusive_contributions(front: np.ndarray, everything: np.ndarray) -> np.ndarray:
     """Return the hypervolume that each point of a front alone adds, objectives scaled to 0..1."""
     low, high = everything.min(axis=0), everything.max(axis=0)
     span = np.where(high > low, high - low, 1.0)

@@ -184,16 +184,16 @@ class Settings:
         return sha256(json.dumps(begun_with, sort_keys=True).encode()).hexdigest()
 
 
-def unlike(then: Question, now: Question) -> Iterator[tuple[str, Any, Any]]:
+def question_differences(then: Question, now: Question) -> Iterator[tuple[str, Any, Any]]:
     """Yield the differences of two questions: the field, its present and its former value."""
     for each in fields(then):
         old, new = getattr(then, each.name), getattr(now, each.name)
         if each.name != "evaluator_kwargs" and new != old:
             yield each.name.replace("_", " "), new, old
-    yield from unlike_parameters(then.evaluator_kwargs, now.evaluator_kwargs)
+    yield from parameter_differences(then.evaluator_kwargs, now.evaluator_kwargs)
 
 
-def unlike_parameters(
+def parameter_differences(
     then: Mapping[str, Any] | None, now: Mapping[str, Any] | None
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yield the parameters of an evaluator that differ; none where the former are not known."""
@@ -207,18 +207,18 @@ def unlike_parameters(
 
 def check_plain(name: str, values: Mapping[str, Any]) -> None:
     """Refuse arguments that TOML cannot store without a change."""
-    for path, value in odd_values(values):
+    for path, value in values_toml_cannot_hold(values):
         words = "a number, a string, true, false, or a list or dict of these"
         raise OptionError(fault(f"{name}.{path}", words, value, "leave it out"))
 
 
-def odd_values(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+def values_toml_cannot_hold(value: object, path: str = "") -> Iterator[tuple[str, object]]:
     """Yield the values that TOML cannot store without a change, with their places."""
     if isinstance(value, dict):
         for name, item in value.items():
-            yield from odd_values(item, f"{path}.{name}" if path else str(name))
+            yield from values_toml_cannot_hold(item, f"{path}.{name}" if path else str(name))
     elif isinstance(value, list):
         for i, item in enumerate(value):
-            yield from odd_values(item, f"{path}.{i}")
+            yield from values_toml_cannot_hold(item, f"{path}.{i}")
     elif type(value) not in (bool, int, float, str):
         yield path, value

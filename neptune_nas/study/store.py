@@ -27,7 +27,13 @@ from neptune_nas.errors import StudyError
 from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.metrics.registry import COSTS, Metric
 from neptune_nas.metrics.score import score_from_json, score_to_json
-from neptune_nas.study.database import SQLITE, has_studies, opening, require_database, storage_at
+from neptune_nas.study.database import (
+    SQLITE,
+    database_errors,
+    has_studies,
+    require_database,
+    storage_at,
+)
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.trial import State, Trial
 from neptune_nas.text import redact
@@ -47,7 +53,7 @@ QUESTION = "neptune:question"
 NUMERICS = "neptune:numerics"
 
 
-def translated(method: Callable[P, R]) -> Callable[P, R]:
+def with_study_errors(method: Callable[P, R]) -> Callable[P, R]:
     """Wrap a method of `Store` so that it reports a database's error in one sentence.
 
     Ctrl-C waits for the end of the method: half a transaction would leave the database locked.
@@ -76,7 +82,7 @@ class Store:
     study_id: int
     allow: tuple[type, ...] = ()
 
-    @translated
+    @with_study_errors
     def trials(self) -> tuple[Trial, ...]:
         """Return all trials, in the order they began."""
         found = self.storage.get_all_trials(self.study_id, deepcopy=False)
@@ -84,12 +90,12 @@ class Store:
             trial_from(frozen, self.allow) for frozen in found if "key" in frozen.user_attrs
         )
 
-    @translated
+    @with_study_errors
     def frozen_trials(self) -> Sequence[FrozenTrial]:
         """Return the trials in Optuna's form."""
         return self.storage.get_all_trials(self.study_id, deepcopy=False)
 
-    @translated
+    @with_study_errors
     def add(
         self,
         trial: Trial,
@@ -118,7 +124,7 @@ class Store:
         trial_id = self.storage.create_new_trial(self.study_id, template)
         return replace(trial, number=self.storage.get_trial_number_from_id(trial_id))
 
-    @translated
+    @with_study_errors
     def add_score(self, trial: Trial, is_last: bool) -> None:
         """Write the newest score of `trial`, which keeps running."""
         trial_id = self._id(trial.number)
@@ -130,25 +136,25 @@ class Store:
         if newest.ok and newest.proxy is None and not is_last:
             self.storage.set_trial_intermediate_value(trial_id, newest.fidelity, newest.main)
 
-    @translated
+    @with_study_errors
     def finish(self, trial: Trial, values: Sequence[float] | None) -> None:
         """Write the end of `trial`; `values`: its objectives, if it reached the last rung."""
         state = next(ours for ours, theirs in STATES.items() if theirs is trial.state)
         self.storage.set_trial_state_values(self._id(trial.number), state, values)
 
-    @translated
+    @with_study_errors
     def counts(self) -> dict[str, float]:
         """Return the totals that no trial records, such as the number of duplicate proposals."""
         attributes = self.storage.get_study_user_attrs(self.study_id)
         found: dict[str, float] = attributes.get(COUNTS, {})
         return found
 
-    @translated
+    @with_study_errors
     def set_counts(self, counts: Mapping[str, float]) -> None:
         """Write the totals that no trial records."""
         self.storage.set_study_user_attr(self.study_id, COUNTS, dict(counts))
 
-    @translated
+    @with_study_errors
     def keep_numerics(self, numerics: Numerics | None) -> None:
         """Write the numerics of training, unless the study has them already."""
         if numerics and NUMERICS not in self.storage.get_study_user_attrs(self.study_id):
@@ -168,7 +174,7 @@ def create_store(
     opened, or holds a study of that name with another question.
     """
     turned = [StudyDirection[direction.upper()] for direction in directions(aims)]
-    with opening(url):
+    with database_errors(url):
         storage = storage_at(url)
         try:
             study_id = storage.create_new_study(turned, name)
@@ -181,7 +187,7 @@ def create_store(
         if is_new:
             _name_objectives(storage, name, aims)
             storage.set_study_user_attr(study_id, QUESTION, question)
-        refuse_other(storage, study_id, question, url)
+        check_question(storage, study_id, question, url)
     return Store(storage, study_id, allow)
 
 
@@ -199,12 +205,12 @@ def check_store(url: str, name: str, question: str, made: Path) -> None:
     """
     if not has_studies(url, made):
         return
-    with opening(url):
+    with database_errors(url):
         storage = storage_at(url)
         with suppress(KeyError):
             study_id = storage.get_study_id_from_name(name)
             if not is_unasked(storage, study_id, url):
-                refuse_other(storage, study_id, question, url)
+                check_question(storage, study_id, question, url)
 
 
 def numerics_at(url: str, name: str, made: Path) -> Numerics | None:
@@ -215,7 +221,7 @@ def numerics_at(url: str, name: str, made: Path) -> Numerics | None:
     """
     if not has_studies(url, made):
         return None
-    with opening(url):
+    with database_errors(url):
         storage = storage_at(url)
         with suppress(KeyError):
             study_id = storage.get_study_id_from_name(name)
@@ -233,7 +239,7 @@ def is_unasked(storage: BaseStorage, study_id: int, url: str) -> bool:
     return url.startswith(SQLITE) and not asked and not storage.get_n_trials(study_id)
 
 
-def refuse_other(storage: BaseStorage, study_id: int, question: str, url: str) -> None:
+def check_question(storage: BaseStorage, study_id: int, question: str, url: str) -> None:
     """Refuse a study that was begun with another question."""
     if storage.get_study_user_attrs(study_id).get(QUESTION) != question:
         name = storage.get_study_name_from_id(study_id)
@@ -250,7 +256,7 @@ def open_store(url: str, name: str, allow: tuple[type, ...] = ()) -> Store:
     """
     if url.startswith(SQLITE):
         require_database(url, name)
-    with opening(url):
+    with database_errors(url):
         storage = storage_at(url)
         try:
             return Store(storage, storage.get_study_id_from_name(name), allow)

@@ -75,13 +75,13 @@ def blank_squares(images: Tensor, side: int, generator: Generator) -> Tensor:
         torch.randint(size, (count, 1), generator=generator).add(-(side // 2))
         for size in (height, width)
     )
-    inside_rows = inside(rows, side, height).unsqueeze(2)
-    inside_columns = inside(columns, side, width).unsqueeze(1)
+    inside_rows = span_mask(rows, side, height).unsqueeze(2)
+    inside_columns = span_mask(columns, side, width).unsqueeze(1)
     blank = send((inside_rows & inside_columns).unsqueeze(1), images.device)
     return images.masked_fill_(blank, 0.0)
 
 
-def inside(starts: Tensor, side: int, size: int) -> Tensor:
+def span_mask(starts: Tensor, side: int, size: int) -> Tensor:
     """Return the mask `(N, size)` of the `side` positions from each of `starts` `(N, 1)` on."""
     places = torch.arange(size)
     return (places >= starts) & (places < starts + side)

@@ -49,10 +49,10 @@ class Feed:
             there = torch.cat([*rows]).to(self.device)
             yield map(self.split.__getitem__, torch.split(there, [*map(len, rows)]))
             return
-        gather = partial(gathered, self.split, pinned=self.device.type == "cuda")
+        gather = partial(gather_rows, self.split, pinned=self.device.type == "cuda")
         reader = ThreadPoolExecutor(1)
         try:
-            yield map(self._sent, ahead(reader, gather, rows))
+            yield map(self._sent, prefetch(reader, gather, rows))
         finally:
             reader.shutdown(cancel_futures=True)
 
@@ -60,7 +60,7 @@ class Feed:
         return Split(send(batch.images, self.device), send(batch.targets, self.device))
 
 
-def ahead(
+def prefetch(
     reader: ThreadPoolExecutor, gather: Callable[[Tensor], Split], rows: Sequence[Tensor]
 ) -> Iterator[Split]:
     """Yield `gather` of each of `rows`, prefetching `AHEAD` of them."""
@@ -73,7 +73,7 @@ def ahead(
         yield coming.popleft().result()
 
 
-def gathered(split: Split, rows: Tensor, *, pinned: bool = False) -> Split:
+def gather_rows(split: Split, rows: Tensor, *, pinned: bool = False) -> Split:
     """Return rows of a split on the host; `pinned` lets CUDA copy them asynchronously."""
     shape = len(rows), *split.images.shape[1:]
     images = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)

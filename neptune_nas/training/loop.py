@@ -26,7 +26,7 @@ from neptune_nas.training.state import (
     RunState,
     Setup,
     batch_count,
-    copied,
+    copy_tensors,
     make_setup,
     make_state,
 )
@@ -97,7 +97,7 @@ def within_memory(
     Moves `network` to `device` and into the memory layout, its convolutions mended.
     """
     mend(network).to(device, memory_format=FORMATS[layout])  # type: ignore[call-overload]  # missing in torch's stub
-    start = copied(network)
+    start = copy_tensors(network)
     try:
         return run(1)
     except (RuntimeError, MemoryError) as error:
@@ -156,23 +156,23 @@ def run_epochs(setup: Setup, state: RunState, epochs: int, curve: bool) -> Itera
         seconds = perf_counter() - started
         epoch = Epoch(number, loss, state.optimizer.param_groups[0]["lr"], seconds)
         if curve or state.plateau or number == epochs:
-            epoch = measured(setup, state, epoch)
+            epoch = measure_epoch(setup, state, epoch)
         state.history.append(epoch)
         yield epoch
 
 
-def measured(setup: Setup, state: RunState, epoch: Epoch) -> Epoch:
+def measure_epoch(setup: Setup, state: RunState, epoch: Epoch) -> Epoch:
     """Return the epoch with its values on the validation split; step a plateau schedule."""
-    values = validated(setup, setup.network)
+    values = validate(setup, setup.network)
     if state.plateau:
         state.plateau.step(values[setup.task.criterion])
     epoch = replace(epoch, values=values)
     if state.average is None:
         return epoch
-    return replace(epoch, ema_values=validated(setup, state.average.module))
+    return replace(epoch, ema_values=validate(setup, state.average.module))
 
 
-def validated(setup: Setup, network: nn.Module) -> dict[str, float]:
+def validate(setup: Setup, network: nn.Module) -> dict[str, float]:
     """Return a network's metrics on the validation split."""
     return measure(network, setup.validation, setup.task, setup.normalize, setup.autocast)
 

@@ -23,10 +23,15 @@ from neptune_nas.errors import NeptuneError
 from neptune_nas.files.atomic import read_file, write_file
 from neptune_nas.files.cache import cache_folder
 from neptune_nas.files.schema import parse_json
-from neptune_nas.nn.heads import Stem
+from neptune_nas.nn.heads import StemBlock
 from neptune_nas.nn.network import Neptune
-from neptune_nas.nn.stage import Stage
-from neptune_nas.nn.substages import Convolution, FeedForward, InvertedResidual, SelfAttention
+from neptune_nas.nn.stage import StageBlock
+from neptune_nas.nn.substages import (
+    Convolution,
+    FeedForwardBlock,
+    InvertedResidualBlock,
+    SelfAttention,
+)
 
 VERSION = 3  # of everything below: results of other versions are ignored
 USUAL = Numerics("fp32")
@@ -162,9 +167,9 @@ def mixed_network() -> nn.Module:
     """Build a small network of dense and depthwise convolutions, self-attention and an MLP."""
     substages = [
         Convolution(_WIDTH, _WIDTH),
-        InvertedResidual(_WIDTH, _WIDTH, 3),
+        InvertedResidualBlock(_WIDTH, _WIDTH, 3),
         SelfAttention(_WIDTH),
-        FeedForward(_WIDTH),
+        FeedForwardBlock(_WIDTH),
     ]
-    stage = Stage(_WIDTH, _WIDTH, norm="batch", substages=substages)
-    return Neptune(classes=_CLASSES, stem=Stem(3, _WIDTH), stages=[stage])
+    stage = StageBlock(_WIDTH, _WIDTH, norm="batch", substages=substages)
+    return Neptune(classes=_CLASSES, stem=StemBlock(3, _WIDTH), stages=[stage])

@@ -20,7 +20,7 @@ from neptune_nas.training.state import (
     RunState,
     Setup,
     Weights,
-    copied,
+    copy_tensors,
     make_setup,
     make_state,
 )
@@ -31,7 +31,7 @@ Watch = Callable[[Sequence[Epoch]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChosenWeights:
     """A choice of weights: those after an epoch, with their validation values by metric.
 
     `weights`: "raw" from the optimiser, "ema" averaged.
@@ -42,7 +42,7 @@ class Choice:
     values: Mapping[str, float]
 
 
-def choose(history: Sequence[Epoch], metrics: Sequence[str]) -> Choice:
+def choose(history: Sequence[Epoch], metrics: Sequence[str]) -> ChosenWeights:
     """Return the best weights by the first of `metrics`, breaking ties by the next.
 
     Among weights equal in all metrics, the earliest win. At least one epoch of `history` must have
@@ -53,12 +53,12 @@ def choose(history: Sequence[Epoch], metrics: Sequence[str]) -> Choice:
     return min(found, key=lambda choice: [turn * choice.values[name] for name, turn in turns])
 
 
-def choices(epoch: Epoch) -> Iterator[Choice]:
+def choices(epoch: Epoch) -> Iterator[ChosenWeights]:
     """Yield the weights that were measured after an epoch."""
     if epoch.values:
-        yield Choice(epoch.number, "raw", epoch.values)
+        yield ChosenWeights(epoch.number, "raw", epoch.values)
     if epoch.ema_values:
-        yield Choice(epoch.number, "ema", epoch.ema_values)
+        yield ChosenWeights(epoch.number, "ema", epoch.ema_values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +105,13 @@ def train_long(
         network,
         where,
         numerics.layout,
-        lambda parts: go_on(
+        lambda parts: train_remaining(
             make_setup(network, data, recipe, where, parts, numerics=numerics), course
         ),
     )
 
 
-def go_on(setup: Setup, course: Course) -> Trained:
+def train_remaining(setup: Setup, course: Course) -> Trained:
     """Train the remaining epochs, writing a checkpoint after each."""
     with random_state(setup.device, course.seed):
         state = make_state(setup, course.epochs, course.seed, averaged=True)
@@ -121,13 +121,15 @@ def go_on(setup: Setup, course: Course) -> Trained:
         for epoch in run_epochs(setup, state, course.epochs, curve=True):
             choice = choose(state.history, setup.task.metrics)
             if choice.epoch == epoch.number:
-                best = copied(setup.network if choice.weights == "raw" else averaged(state))
+                best = copy_tensors(
+                    setup.network if choice.weights == "raw" else averaged_network(state)
+                )
             save_checkpoint(course.checkpoint, setup, state, best)
             course.watch(tuple(state.history))
     return Trained(best, tuple(state.history))
 
 
-def averaged(state: RunState) -> nn.Module:
+def averaged_network(state: RunState) -> nn.Module:
     """Return the network with a run's averaged weights."""
     assert state.average is not None  # a long run always keeps it
     return state.average.module

@@ -61,7 +61,7 @@ def make_setup(
 ) -> Setup:
     """Return the setup of a run; `numerics` (default: the recipe's precision, channels last)."""
     numerics, task = numerics or Numerics(recipe.precision), task_of(data)
-    train, validation = placed(data, device)
+    train, validation = to_device(data, device)
     return Setup(
         network=network,
         train=train,
@@ -87,7 +87,7 @@ def augment_for(recipe: Recipe, data: ImageData) -> Augment:
 
 
 @lru_cache(maxsize=1)
-def placed(data: ImageData, device: torch.device) -> tuple[Feed, Feed]:
+def to_device(data: ImageData, device: torch.device) -> tuple[Feed, Feed]:
     """Return the training and validation feeds; held images move to `device` once for all runs."""
     train, validation = make_feeds((data.train, data.validation), device)
     return train, validation
@@ -148,6 +148,6 @@ def batch_count(images: int, size: int) -> int:
     return max(1, min(ceil(images / size), images // 2))
 
 
-def copied(network: nn.Module) -> Weights:
+def copy_tensors(network: nn.Module) -> Weights:
     """Return a copy of a network's state on the host, unaffected by later steps."""
     return {name: value.cpu().clone() for name, value in network.state_dict().items()}

@@ -10,7 +10,7 @@ from neptune_nas.evaluators.zero_cost import ZeroCost
 from neptune_nas.metrics.score import Score
 from neptune_nas.search.config import Search, ignore
 from neptune_nas.study.agreement import LEAST
-from neptune_nas.study.audit import NEEDED, Measured, Truth, pick, read_audit, write_audit
+from neptune_nas.study.audit import NEEDED, AuditRecord, Truth, pick, read_audit, write_audit
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
@@ -29,7 +29,7 @@ class FullBudget:
 
     search: Search
     study: Study
-    measured: Measured
+    measured: AuditRecord
     trials: dict[int, Trial]
     begun: set[int] = field(init=False, default_factory=set)
 
@@ -76,13 +76,15 @@ def run_audit(
     does; raises `OptionError` for `epochs` that the table lacks for some network.
     """
     check_count(architectures)
-    return follow_up(search, lambda study: audit_of(search, study, architectures, epochs), watch)
+    return follow_up(
+        search, lambda study: full_budget_of(search, study, architectures, epochs), watch
+    )
 
 
 def forecast_audit(search: Search, architectures: int = 12, epochs: int | None = None) -> Forecast:
     """Return what `run_audit` would do; raises as it does."""
     check_count(architectures)
-    return forecast(search, lambda study: audit_of(search, study, architectures, epochs))
+    return forecast(search, lambda study: full_budget_of(search, study, architectures, epochs))
 
 
 def check_count(architectures: int) -> None:
@@ -94,9 +96,11 @@ def check_count(architectures: int) -> None:
         )
 
 
-def audit_of(search: Search, study: Study, architectures: int, epochs: int | None) -> FullBudget:
+def full_budget_of(
+    search: Search, study: Study, architectures: int, epochs: int | None
+) -> FullBudget:
     """Return the audit of a study, including what was measured before."""
-    measured = settled(search, study, epochs)
+    measured = earlier_measurements(search, study, epochs)
     known = {truth.number for truth in measured.truths}
     chosen = list(pick(study.ranked, architectures, search.seed, known))
     if len(chosen) < LEAST:
@@ -108,12 +112,12 @@ def audit_of(search: Search, study: Study, architectures: int, epochs: int | Non
     return FullBudget(search, study, measured, missing)
 
 
-def settled(search: Search, study: Study, epochs: int | None) -> Measured:
+def earlier_measurements(search: Search, study: Study, epochs: int | None) -> AuditRecord:
     """Return the earlier measurements, or an empty record; refuse a change of the budget."""
     full = full_budget(search, study.settings.question.rungs[-1], epochs)
     file = Folder(study.folder).audit
     if not file.is_file():
-        return Measured(full)
+        return AuditRecord(full)
     measured = read_audit(file)
     if epochs not in (None, measured.epochs):
         raise StudyError(

@@ -12,10 +12,10 @@ from neptune_nas.search.config import Search, ignore
 from neptune_nas.study.confirmation import (
     Aim,
     Goal,
-    chosen,
     evaluations_of,
+    goal_trials,
     missing_seeds,
-    unsure,
+    trials_to_confirm,
     with_confirmation,
     write_confirmations,
 )
@@ -41,7 +41,7 @@ class Confirmation:
     aim: Aim = field(init=False)
 
     def __post_init__(self) -> None:
-        chosen(self.study, self.goal)  # refuses an unknown ranking, and a study without trials
+        goal_trials(self.study, self.goal)  # refuses an unknown ranking, and a study without trials
         before = evaluations_of(self.study.trials)
         self.aim = Aim(self.goal, None if self.most is None else before + self.most)
 
@@ -53,13 +53,17 @@ class Confirmation:
     @property
     def missing(self) -> int:
         """The number of scores that the goal still needs and this run has not tried."""
-        left = sum(len(self._fresh_seeds(trial)) for trial in unsure(self.study, self.goal))
+        left = sum(
+            len(self._fresh_seeds(trial)) for trial in trials_to_confirm(self.study, self.goal)
+        )
         return left if self.most is None else min(left, self.most - len(self.tried))
 
     def calls(self) -> Iterator[Call]:
         """Yield the next call of each trial that lacks scores; its id is the trial's number."""
         left = None if self.most is None else max(0, self.most - len(self.tried))
-        wanted = (t for t in unsure(self.study, self.goal) if t.number not in self.pending)
+        wanted = (
+            t for t in trials_to_confirm(self.study, self.goal) if t.number not in self.pending
+        )
         for trial in islice((t for t in wanted if self._fresh_seeds(t)), left):
             seed = self._fresh_seeds(trial)[0]
             self.tried.add((trial.number, seed))
@@ -74,7 +78,7 @@ class Confirmation:
             self.study = with_confirmation(self.study, result.call.id, result.score)
         self.write()
         now = {trial.number: trial for trial in self.study.trials}
-        left = counted(len(unsure(self.study, self.goal)), "trial")
+        left = counted(len(trials_to_confirm(self.study, self.goal)), "trial")
         return [f"{_told(now[number])}; {left} still to confirm" for number in numbers]
 
     def write(self) -> None:

@@ -19,7 +19,7 @@ NETWORKS = ("resnet8", "resnet20", "mobilenet_v3_small", "shufflenet_v2_x0_5")
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ReferenceJob:
     """One reference network to train from one seed."""
 
     network: ReferenceNetwork
@@ -34,7 +34,7 @@ class References:
     networks: Sequence[ReferenceNetwork]
     seeds: int
     known: dict[str, Reference] = field(init=False)
-    jobs: list[Job] = field(init=False)
+    jobs: list[ReferenceJob] = field(init=False)
     begun: int = field(init=False, default=0)
     done: int = field(init=False, default=0)
 
@@ -43,7 +43,7 @@ class References:
         fresh = {n.name: Reference(n.name, cost_of(n).values) for n in self.networks}
         self.known = fresh | {each.name: each for each in kept}
         seed = self.study.settings.question.seed
-        self.jobs = missing(self.networks, self.known, seed, self.seeds)
+        self.jobs = missing_jobs(self.networks, self.known, seed, self.seeds)
 
     @property
     def fidelity(self) -> int:
@@ -125,12 +125,12 @@ def networks_for(settings: Settings, names: Sequence[str]) -> list[ReferenceNetw
     return [ReferenceNetwork(n, facts.input_shape, facts.classes) for n in dict.fromkeys(names)]
 
 
-def missing(
+def missing_jobs(
     networks: Sequence[ReferenceNetwork], kept: dict[str, Reference], study_seed: int, seeds: int
-) -> list[Job]:
+) -> list[ReferenceJob]:
     """Return the jobs without a good score: the first seed of every network, then the second."""
     jobs = [
-        Job(network, seed_for(study_seed, f"reference-{network.name}", repeat))
+        ReferenceJob(network, seed_for(study_seed, f"reference-{network.name}", repeat))
         for repeat in range(seeds)
         for network in networks
     ]

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from neptune_nas.architecture.description import brief, describe, title
+from neptune_nas.architecture.description import caption, describe, short_name
 from neptune_nas.architecture.records import (
     Architecture,
     Attention,
@@ -53,7 +53,7 @@ def test_each_stage_is_described_by_what_is_not_plain() -> None:
     ],
 )
 def test_every_substage_has_a_word_and_a_name(substage: object, word: str, name: str) -> None:
-    assert (brief(substage), title(substage)) == (word, name)
+    assert (short_name(substage), caption(substage)) == (word, name)
 
 
 @pytest.mark.parametrize(

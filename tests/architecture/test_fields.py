@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from neptune_nas import Attention, Conv, Head, Stage, Stem
-from neptune_nas.architecture.fields import Open, field_names, is_closed, is_record, same
+from neptune_nas.architecture.fields import Open, field_names, is_closed, is_record, is_same
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.space import choice, repeat
 
@@ -57,11 +57,11 @@ def test_a_value_without_an_open_field_is_closed(value: object) -> None:
     ],
 )
 def test_values_of_different_types_or_fields_are_not_the_same(a: object, b: object) -> None:
-    assert not same(a, b)
+    assert not is_same(a, b)
 
 
 def test_equal_values_are_the_same() -> None:
-    assert same(Own((1, Own(2.0), frozenset({3}))), Own((1, Own(2.0), frozenset({3}))))
+    assert is_same(Own((1, Own(2.0), frozenset({3}))), Own((1, Own(2.0), frozenset({3}))))
 
 
 @pytest.mark.parametrize(

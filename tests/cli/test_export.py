@@ -13,7 +13,7 @@ from neptune_nas.errors import StudyError
 from neptune_nas.metrics.registry import COSTS
 from neptune_nas.metrics.score import Score, ScoreFields
 from neptune_nas.models.architecture_file import Document, loads
-from neptune_nas.models.model import load_model, save_model, untrained
+from neptune_nas.models.model import load_model, make_untrained, save_model
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
@@ -93,7 +93,7 @@ def test_a_mistake_is_one_sentence(
 def trained(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a model's file, of the study's best architecture."""
     path = tmp_path_factory.mktemp("export") / "model.safetensors"
-    save_model(path, untrained(neptune_nas.load(study / "best.json")))
+    save_model(path, make_untrained(neptune_nas.load(study / "best.json")))
     return path
 
 
@@ -134,7 +134,7 @@ def test_a_graph_is_written_for_a_study(study: Path, tmp_path: Path) -> None:
 
 def test_a_hand_designed_network_has_no_architecture_to_write(tmp_path: Path) -> None:
     file = tmp_path / "resnet8.safetensors"
-    save_model(file, untrained(ReferenceNetwork("resnet8", (1, 8, 8), 10)))
+    save_model(file, make_untrained(ReferenceNetwork("resnet8", (1, 8, 8), 10)))
     assert_one_sentence(neptune("export", file), "'resnet8'", "--format onnx, pt2 or python")
 
 

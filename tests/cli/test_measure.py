@@ -10,7 +10,7 @@ from neptune_nas.cli.summary import confirmed_lines, print_plan
 from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.score import Score
 from neptune_nas.search.config import Search
-from neptune_nas.search.dry_run import Plan
+from neptune_nas.search.dry_run import DryRun
 from neptune_nas.study.confirmation import Goal, with_confirmation
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.ledger import Ledger
@@ -180,7 +180,7 @@ def test_a_plan_shows_where_its_candidate_failed_if_that_is_asked_for(
     survey: Survey[object] = Survey("tiny", (), 1, 1, {}, None)
     score = Score(1, failure="odd", trace="in line 3")
     about = (study, None, settings.question, settings.facts, survey, score)
-    planned = Plan(*about, seconds=9, trials=3, jobs=2)
+    planned = DryRun(*about, seconds=9, trials=3, jobs=2)
     print_plan(planned)
     assert "failed: odd (-v shows where)" in (shown := capsys.readouterr().out)
     assert "in line 3" not in shown

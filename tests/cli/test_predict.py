@@ -10,8 +10,8 @@ from PIL import Image
 from neptune_nas.architecture.records import Architecture, Stage, Stem
 from neptune_nas.cli import predict as command
 from neptune_nas.data.pictures import read_picture
-from neptune_nas.models.architecture_file import bare
-from neptune_nas.models.model import Model, load_model, save_model, untrained
+from neptune_nas.models.architecture_file import without_study
+from neptune_nas.models.model import Model, load_model, make_untrained, save_model
 from neptune_nas.space.locate import find_module
 from tests.cli.run import assert_one_sentence, neptune
 
@@ -22,7 +22,9 @@ SHAPE = (1, 8, 8)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a model and three pictures."""
     path = tmp_path_factory.mktemp("predict")
-    save_model(path / "model.safetensors", untrained(bare(Architecture(Stem(4)), SHAPE, 4)))
+    save_model(
+        path / "model.safetensors", make_untrained(without_study(Architecture(Stem(4)), SHAPE, 4))
+    )
     (path / "pictures").mkdir()
     for i in range(3):
         pixels = torch.randint(0, 256, (8, 8), generator=torch.Generator().manual_seed(i))
@@ -76,7 +78,7 @@ def test_no_more_labels_are_given_than_there_are(folder: Path) -> None:
 def test_that_images_change_their_colours_is_said(
     folder: Path, tmp_path: Path, channels: int, said: str
 ) -> None:
-    model = untrained(bare(Architecture(Stem(4)), (channels, 8, 8), 4))
+    model = make_untrained(without_study(Architecture(Stem(4)), (channels, 8, 8), 4))
     save_model(tmp_path / "model.safetensors", model)
     for name in ("red.png", "blue.png"):
         Image.new("RGB", (8, 8), name.removesuffix(".png")).save(tmp_path / name)
@@ -148,8 +150,8 @@ class Own:
 def test_a_users_own_substage_is_allowed_by_its_file(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(OWN)
     own = find_module(str(tmp_path / "own.py")).Own
-    item = bare(Architecture(Stem(4), (Stage(8, substages=(own(),)),)), SHAPE, 4)
-    save_model(tmp_path / "own.safetensors", untrained(item))
+    item = without_study(Architecture(Stem(4), (Stage(8, substages=(own(),)),)), SHAPE, 4)
+    save_model(tmp_path / "own.safetensors", make_untrained(item))
     arguments = ("predict", tmp_path / "own.safetensors", folder / "pictures")
     assert_one_sentence(neptune(*arguments), "own.safetensors", "--allow")
     assert neptune(*arguments, "--allow", tmp_path / "own.py").code == 0

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from neptune_nas.data.folder import Form, parse, room_for
+from neptune_nas.data.folder import ImageFormat, parse, room_for
 from neptune_nas.data.load import load_data
 from neptune_nas.errors import DataError
 
@@ -242,4 +242,4 @@ def test_an_empty_path_is_refused(text: str) -> None:
 
 def test_images_that_exceed_the_memory_are_refused() -> None:
     with pytest.raises(DataError, match="4096x4096 pixels must fit into memory"):
-        room_for(10**9, Form(4096, 4096, 3))
+        room_for(10**9, ImageFormat(4096, 4096, 3))

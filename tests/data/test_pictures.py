@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from neptune_nas.data.folder import Form, decode
+from neptune_nas.data.folder import ImageFormat, decode
 from neptune_nas.data.pictures import pictures, pictures_at, read_picture
 from neptune_nas.errors import DataError
 
@@ -27,7 +27,7 @@ def test_a_picture_becomes_what_one_of_a_folder_becomes(
     channels, height, width = shape
     pixels = read_picture(photo, shape).pixels
     assert (pixels.dtype, tuple(pixels.shape)) == (torch.uint8, shape)
-    assert np.array_equal(pixels.numpy(), decode(photo, Form(height, width, channels)))
+    assert np.array_equal(pixels.numpy(), decode(photo, ImageFormat(height, width, channels)))
 
 
 def test_a_network_of_other_channels_reads_no_pictures(photo: Path) -> None:

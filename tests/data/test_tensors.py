@@ -15,7 +15,7 @@ from neptune_nas.data.images import Split
 from neptune_nas.data.load import load_data, load_once
 from neptune_nas.data.tensors import eight_bits, save_tensors
 from neptune_nas.errors import DataError
-from neptune_nas.files.tensors import packed, unpacked
+from neptune_nas.files.tensors import dump_tensors, read_tensors
 
 
 def labelled(count: int = 20, shape: tuple[int, ...] = (3, 4, 5), seed: int = 0) -> Any:
@@ -198,8 +198,8 @@ def test_a_header_that_was_changed_is_refused(
 ) -> None:
     file = tmp_path / "own.safetensors"
     name = save_tensors(file, labelled())
-    text, tensors = unpacked(file)
-    file.write_bytes(packed(json.dumps({**json.loads(text), **changes}), tensors))
+    text, tensors = read_tensors(file)
+    file.write_bytes(dump_tensors(json.dumps({**json.loads(text), **changes}), tensors))
     with pytest.raises(DataError, match=rf"data '{name}': {message}"):
         load_data(name)
 

@@ -14,7 +14,7 @@ import ray
 
 from neptune_nas.engine import on_ray
 from neptune_nas.engine.engine import Engine
-from neptune_nas.engine.on_ray import Home, RayEngine, cause, connected, slots_on
+from neptune_nas.engine.on_ray import RayEngine, SearchFolder, cause, connected_ray, slots_on
 from neptune_nas.engine.plan import Slots
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluators.evaluator import Evaluator
@@ -146,7 +146,7 @@ def test_a_worker_that_ends_with_an_exception_has_died() -> None:
     assert failure.startswith("worker died twice (ray.exceptions.TaskCancelledError")
 
 
-class Absent(on_ray.Site):
+class Absent(on_ray.RayStation):
     """A site that a node cannot make."""
 
     def __init__(self, *_: object) -> None:
@@ -154,7 +154,7 @@ class Absent(on_ray.Site):
 
 
 def test_what_keeps_workers_from_their_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_ray, "Site", Absent)
+    monkeypatch.setattr(on_ray, "RayStation", Absent)
     with RayEngine(Echo(), Slots(1, 1)) as engine:
         engine.submit(call(0))
         why = r"its first call \(ModuleNotFoundError: No module .*\): .* is in Ray's logs\.$"
@@ -174,8 +174,8 @@ def test_of_what_ray_says_the_cause_is_told() -> None:
 def test_a_folder_that_a_node_lacks_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone = Home(str(tmp_path / "gone"), ())
-    monkeypatch.setattr(Home, "here", lambda: gone)
+    gone = SearchFolder(str(tmp_path / "gone"), ())
+    monkeypatch.setattr(SearchFolder, "here", lambda: gone)
     with RayEngine(Echo(), Slots(1, 1)) as engine:
         engine.submit(call(0))
         with pytest.raises(NeptuneError, match=r"has no folder .*gone, in which the search runs"):
@@ -215,7 +215,7 @@ def test_a_cluster_that_is_gone_ends_the_search_with_a_sentence(
 def test_ray_that_is_not_installed_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)  # as where there is none
     with pytest.raises(NeptuneError, match=r"needs Ray: pip install 'neptune-nas\[ray\]'"):
-        connected()
+        connected_ray()
 
 
 Begin = Callable[[Callable[..., None]], None]
@@ -240,7 +240,7 @@ def test_ray_that_does_not_answer_is_said(begins: Begin, monkeypatch: pytest.Mon
     begins(refuse)
     monkeypatch.setenv("RAY_ADDRESS", "auto")
     with pytest.raises(NeptuneError, match=r"Ray cannot be used \(ConnectionError: nobody at 192"):
-        connected()
+        connected_ray()
 
 
 @pytest.fixture
@@ -257,7 +257,7 @@ def test_a_named_cluster_that_does_not_answer_is_refused_at_once(
     begins(refuse)
     monkeypatch.setenv("RAY_ADDRESS", dead)
     with pytest.raises(NeptuneError, match=rf"no Ray cluster answers at {dead} .*set RAY_ADDRESS"):
-        connected()
+        connected_ray()
 
 
 def test_a_cluster_that_was_here_and_is_gone_is_refused_at_once(
@@ -272,7 +272,7 @@ def test_a_cluster_that_was_here_and_is_gone_is_refused_at_once(
     with pytest.raises(
         NeptuneError, match=r"answers at .*start it again, or end it with `ray stop"
     ):
-        connected()
+        connected_ray()
 
 
 @pytest.mark.parametrize("address", ["auto", "local", "ray://127.0.0.1:1", ""])
@@ -283,7 +283,7 @@ def test_what_only_ray_knows_is_left_to_it(
     begins(lambda **how: begun.append(how))
     monkeypatch.setenv("RAY_ADDRESS", address)
     monkeypatch.setenv("RAY_TMPDIR", "/nowhere")
-    connected()
+    connected_ray()
     assert len(begun) == 1
 
 

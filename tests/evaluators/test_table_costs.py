@@ -1,7 +1,7 @@
 import pytest
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.evaluators.table_costs import check_costs, joined_costs
+from neptune_nas.evaluators.table_costs import check_costs, merge_costs
 
 
 @pytest.mark.parametrize("name", ["params", "activations", "latency"])
@@ -12,7 +12,7 @@ def test_only_networks_without_flops_are_refused(name: str) -> None:
 
 
 def test_what_is_no_known_cost_may_differ_between_rows() -> None:
-    found = joined_costs({"hours": 1.0, "flops": 4.0}, {"hours": 2.0, "params": 3.0}, "here")
+    found = merge_costs({"hours": 1.0, "flops": 4.0}, {"hours": 2.0, "params": 3.0}, "here")
     assert found == {"hours": 2.0, "flops": 4.0, "params": 3.0}
 
 
@@ -20,4 +20,4 @@ def test_what_is_no_known_cost_may_differ_between_rows() -> None:
 def test_a_known_cost_may_not(name: str) -> None:
     says = f"^here: `{name}` is 2.0, but 1.0 in an earlier row of the same network"
     with pytest.raises(FileFormatError, match=says):
-        joined_costs({name: 1.0}, {name: 2.0}, "here")
+        merge_costs({name: 1.0}, {name: 2.0}, "here")

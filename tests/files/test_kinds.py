@@ -8,15 +8,15 @@ import pytest
 from neptune_nas.architecture.records import Architecture, Stage
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files.kinds import no_study
-from neptune_nas.models.architecture_file import bare, load, save
-from neptune_nas.models.model import load_model, save_model, untrained
+from neptune_nas.models.architecture_file import load, save, without_study
+from neptune_nas.models.model import load_model, make_untrained, save_model
 
-ITEM = bare(Architecture(stages=(Stage(width=8),)), (1, 8, 8), 10)
+ITEM = without_study(Architecture(stages=(Stage(width=8),)), (1, 8, 8), 10)
 
 
 def test_a_model_is_no_architecture_whatever_it_is_called(tmp_path: Path) -> None:
     for name in ("model.safetensors", "model.json"):
-        save_model(tmp_path / name, untrained(ITEM))
+        save_model(tmp_path / name, make_untrained(ITEM))
         with pytest.raises(FileFormatError, match=rf"{name} is a trained model: `load_model` and"):
             load(tmp_path / name)
 
@@ -47,7 +47,7 @@ def test_a_command_to_copy_takes_a_folder_with_spaces_in_its_name_as_one_word(
 
 def test_the_folder_of_a_training_names_a_model(tmp_path: Path) -> None:
     model = tmp_path / "seed-0" / "model.safetensors"
-    save_model(model, untrained(ITEM))
+    save_model(model, make_untrained(ITEM))
     for read in (load, load_model):
         with pytest.raises(FileFormatError, match=f"name a model in it, such as {model}"):
             read(tmp_path)

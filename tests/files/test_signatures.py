@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from neptune_nas.files.signatures import is_safetensors, told_by
-from neptune_nas.files.tensors import packed
+from neptune_nas.files.signatures import is_safetensors, kind_of
+from neptune_nas.files.tensors import dump_tensors
 
 
 def picture(kind: str) -> bytes:
@@ -42,8 +42,8 @@ def weights(*, zipped: bool) -> bytes:
     ],
 )
 def test_a_file_is_told_by_how_it_begins(content: bytes, kind: str) -> None:
-    assert told_by(content) == kind
-    assert told_by(content[:15]) == kind
+    assert kind_of(content) == kind
+    assert kind_of(content[:15]) == kind
     assert not is_safetensors(content)
 
 
@@ -51,10 +51,10 @@ def test_a_database_is_told(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "a.db")
     connection.execute("create table a (b)")
     connection.close()
-    assert told_by((tmp_path / "a.db").read_bytes()) == "an SQLite database"
+    assert kind_of((tmp_path / "a.db").read_bytes()) == "an SQLite database"
 
 
 def test_safetensors_are_told_whole_or_not() -> None:
-    whole = packed("", {"x": torch.zeros(3)})
+    whole = dump_tensors("", {"x": torch.zeros(3)})
     assert is_safetensors(whole)
     assert is_safetensors(whole[:20])

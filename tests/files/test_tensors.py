@@ -5,21 +5,21 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.files.tensors import HEADER, packed, unpacked
+from neptune_nas.files.tensors import HEADER, dump_tensors, read_tensors
 
 
 def test_a_text_and_its_tensors_come_back(tmp_path: Path) -> None:
     file = tmp_path / "a.safetensors"
-    file.write_bytes(packed("é\n", {"x": torch.arange(3)}))
-    text, tensors = unpacked(file)
+    file.write_bytes(dump_tensors("é\n", {"x": torch.arange(3)}))
+    text, tensors = read_tensors(file)
     assert text == "é\n"
     assert tensors["x"].tolist() == load_file(file)["x"].tolist() == [0, 1, 2]
 
 
 def test_tensors_that_share_memory_are_each_written(tmp_path: Path) -> None:
     file, x = tmp_path / "a.safetensors", torch.rand(4, 3, 2, 2)
-    file.write_bytes(packed("", {"x": x, "same": x, "mirrored": x[0].mT}))
-    _, tensors = unpacked(file)
+    file.write_bytes(dump_tensors("", {"x": x, "same": x, "mirrored": x[0].mT}))
+    _, tensors = read_tensors(file)
     assert torch.equal(tensors["same"], x)
     assert torch.equal(tensors["mirrored"], x[0].mT)
 
@@ -27,15 +27,15 @@ def test_tensors_that_share_memory_are_each_written(tmp_path: Path) -> None:
 def test_tensors_without_our_text_are_refused(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "a", {"other": "text"})
     with pytest.raises(FileFormatError, match=f"a: it holds tensors, .* no '{HEADER}'"):
-        unpacked(tmp_path / "a")
+        read_tensors(tmp_path / "a")
 
 
 def test_what_is_no_whole_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(packed("", {"x": torch.zeros(9)})[:-1])
+    (tmp_path / "a").write_bytes(dump_tensors("", {"x": torch.zeros(9)})[:-1])
     with pytest.raises(FileFormatError, match="a must be a whole safetensors file"):
-        unpacked(tmp_path / "a")
+        read_tensors(tmp_path / "a")
     with pytest.raises(FileFormatError, match="b cannot be read: No such file"):
-        unpacked(tmp_path / "b")
+        read_tensors(tmp_path / "b")
 
 
 def test_what_is_another_file_is_said_to_be_that(tmp_path: Path) -> None:
@@ -43,4 +43,4 @@ def test_what_is_another_file_is_said_to_be_that(tmp_path: Path) -> None:
     (tmp_path / "b").touch()
     for name, kind in (("a.safetensors", "a zip archive, as `torch.save` writes"), ("b", "empty")):
         with pytest.raises(FileFormatError, match=rf"{name} must be safetensors .* is {kind}: "):
-            unpacked(tmp_path / name)
+            read_tensors(tmp_path / name)

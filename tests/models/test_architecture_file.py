@@ -18,7 +18,7 @@ from neptune_nas.architecture.records import Architecture, Conv, Stage
 from neptune_nas.errors import FileFormatError, OptionError
 from neptune_nas.metrics.counted import cost
 from neptune_nas.metrics.score import Score
-from neptune_nas.models.architecture_file import ExportedArchitecture, bare, dumps, loads
+from neptune_nas.models.architecture_file import ExportedArchitecture, dumps, loads, without_study
 from neptune_nas.space import find_space
 from neptune_nas.study.export import export_trial
 from neptune_nas.study.ledger import Ledger
@@ -42,7 +42,7 @@ class Scale:
 
 @given(st.integers(0, 2**32))
 def test_what_is_loaded_builds_the_network_that_was_exported(seed: int) -> None:
-    item = bare(find_space("default").sample(Random(seed)), SHAPE, 10)
+    item = without_study(find_space("default").sample(Random(seed)), SHAPE, 10)
     again = loads(dumps(item), "text")
     assert again == item
     assert again.key == item.key
@@ -50,19 +50,19 @@ def test_what_is_loaded_builds_the_network_that_was_exported(seed: int) -> None:
 
 
 def test_equal_seeds_build_equal_weights() -> None:
-    item = bare(Architecture(), SHAPE, 10)
+    item = without_study(Architecture(), SHAPE, 10)
     first, second = (item.build(seed=3).state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_load_reads_a_file(tmp_path: Path) -> None:
     file = tmp_path / "best.json"
-    file.write_text(dumps(bare(Architecture(), SHAPE, 10)))
+    file.write_text(dumps(without_study(Architecture(), SHAPE, 10)))
     assert neptune_nas.load(file).architecture == Architecture()
 
 
 def text_with(**changes: Any) -> str:
-    content = json.loads(dumps(bare(Architecture(), SHAPE, 10)))
+    content = json.loads(dumps(without_study(Architecture(), SHAPE, 10)))
     return json.dumps({**content, **changes})
 
 
@@ -70,7 +70,7 @@ def text_with(**changes: Any) -> str:
     ("text", "message"),
     [
         ("", "is no JSON"),
-        (dumps(bare(Architecture(), SHAPE, 10))[:200], "is no JSON"),
+        (dumps(without_study(Architecture(), SHAPE, 10))[:200], "is no JSON"),
         ("[]", r"it must be an object, but got \[\]"),
         ('{"format": "something else"}', "`format` must be .* but got 'something else'"),
         (text_with(version=2), "`version` must be 1, but got 2"),
@@ -147,7 +147,7 @@ def test_a_missing_field_is_named(name: str) -> None:
 
 def test_a_score_that_is_unknown_comes_back_as_such() -> None:
     item = replace(
-        bare(Architecture(), SHAPE, 10),
+        without_study(Architecture(), SHAPE, 10),
         scores=(Score(1, {"accuracy": nan, "loss": inf}, proxy=3.5),),
     )
     (score,) = loads(dumps(item), "text").scores
@@ -192,7 +192,7 @@ def test_whatever_stands_in_one_place_of_a_file_it_is_read_or_refused(data: st.D
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
-    item = bare(Architecture(), SHAPE, 10)
+    item = without_study(Architecture(), SHAPE, 10)
     neptune_nas.save(tmp_path / "new" / "item.json", item)
     assert neptune_nas.load(tmp_path / "new" / "item.json") == item
 
@@ -203,7 +203,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_users_own_record_is_refused_until_it_is_allowed() -> None:
-    item = bare(Architecture(stages=(Stage(substages=(Scale(), Conv())),)), SHAPE, 10)
+    item = without_study(Architecture(stages=(Stage(substages=(Scale(), Conv())),)), SHAPE, 10)
     with pytest.raises(FileFormatError, match=r"not allowed.*--allow"):
         loads(dumps(item), "best.json")
     assert loads(dumps(item), "best.json", allow=(Scale,)) == item

@@ -15,8 +15,13 @@ from torch import nn
 import neptune_nas
 from neptune_nas.architecture.records import Architecture, Conv, Stage, Stem
 from neptune_nas.errors import ArchitectureError, DataError, FileFormatError
-from neptune_nas.models.architecture_file import ExportedArchitecture, bare, document, dumps
-from neptune_nas.models.model import BATCH, Model, decoded, load_model, save_model, untrained
+from neptune_nas.models.architecture_file import (
+    ExportedArchitecture,
+    document,
+    dumps,
+    without_study,
+)
+from neptune_nas.models.model import BATCH, Model, load_model, make_untrained, model_in, save_model
 from neptune_nas.models.model_file import (
     ModelFile,
     header_in,
@@ -45,7 +50,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def model(**changes: Any) -> Model:
-    fresh = untrained(bare(SMALL, SHAPE, 3))
+    fresh = make_untrained(without_study(SMALL, SHAPE, 3))
     known = {"labels": ("a", "b", "c"), "mean": (0.2,), "std": (0.5,), "metrics": {"accuracy": 0.9}}
     return replace(fresh, **{**known, **changes})
 
@@ -71,7 +76,7 @@ def test_a_model_that_is_saved_is_loaded_again(file: Path) -> None:
 
 @pytest.mark.parametrize("name", ["resnet8", "mnasnet0_5"])
 def test_a_hand_designed_network_is_saved_by_name(name: str, file: Path) -> None:
-    one = untrained(ReferenceNetwork(name, (3, 32, 32), 4))
+    one = make_untrained(ReferenceNetwork(name, (3, 32, 32), 4))
     save_model(file, one)
     again = load_model(file)
     assert (again.of, again.key) == (one.of, name)
@@ -83,7 +88,7 @@ def test_the_file_of_an_architecture_takes_the_weights_of_its_model(
 ) -> None:
     one = model()
     save_model(file, one)
-    (tmp_path / "best.json").write_text(dumps(bare(SMALL, SHAPE, 3)))
+    (tmp_path / "best.json").write_text(dumps(without_study(SMALL, SHAPE, 3)))
     item = neptune_nas.load(tmp_path / "best.json")
     for weights in (file, str(file), one):
         network = item.build(weights=weights)
@@ -93,7 +98,7 @@ def test_the_file_of_an_architecture_takes_the_weights_of_its_model(
 
 def test_weights_of_another_network_are_refused_by_key(file: Path) -> None:
     save_model(file, model())
-    other = bare(Architecture(Stem(4), (Stage(16),)), SHAPE, 3)
+    other = without_study(Architecture(Stem(4), (Stage(16),)), SHAPE, 3)
     with pytest.raises(FileFormatError, match=f"of the network {other.key}, but are of"):
         other.build(weights=file)
 
@@ -203,7 +208,7 @@ def test_a_network_too_large_for_any_memory_is_refused_before_it_is_built(
     file: Path, width: int
 ) -> None:
     large = Architecture(Stem(width), (Stage(width, substages=(Conv(), Conv())),))
-    item = replace(bare(SMALL, SHAPE, 3), architecture=large)
+    item = replace(without_study(SMALL, SHAPE, 3), architecture=large)
     rewritten(file, network=document(item), key=item.key)
     with pytest.raises(
         FileFormatError, match=r"model\.safetensors: .*(do not fit|cannot be built)"
@@ -238,10 +243,10 @@ def test_a_model_is_loaded_and_used_with_one_network_built(
 
 def test_a_users_own_record_is_refused_until_it_is_allowed(file: Path) -> None:
     own = Architecture(Stem(4), (Stage(8, substages=(Scale(), Conv())),))
-    save_model(file, untrained(bare(own, SHAPE, 3)))
+    save_model(file, make_untrained(without_study(own, SHAPE, 3)))
     with pytest.raises(FileFormatError, match=r"not allowed.*--allow"):
         load_model(file)
-    assert load_model(file, allow=(Scale,)).of == bare(own, SHAPE, 3)
+    assert load_model(file, allow=(Scale,)).of == without_study(own, SHAPE, 3)
 
 
 json_values = st.recursive(
@@ -277,4 +282,4 @@ def test_whatever_stands_in_one_place_of_a_header_it_is_read_or_refused(
     inside[name] = data.draw(json_values)
     with suppress(FileFormatError, ArchitectureError):
         text = json.dumps({**header, **below})
-        decoded(ModelFile(header_in(text), content.state), ())
+        model_in(ModelFile(header_in(text), content.state), ())

@@ -9,9 +9,9 @@ import torch
 from neptune_nas.architecture.codec import from_json, key, to_json
 from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.metrics.counted import CostModel, cost, peak_memory
-from neptune_nas.models.architecture_file import bare, loads
 from neptune_nas.models.architecture_file import dumps as architecture_text
-from neptune_nas.models.model import load_model, save_model, untrained
+from neptune_nas.models.architecture_file import loads, without_study
+from neptune_nas.models.model import load_model, make_untrained, save_model
 from neptune_nas.nn.builder import build, is_buildable, parts
 
 SHAPE = (1, 8, 8)  # of digits
@@ -82,11 +82,11 @@ class NetworkContract(ABC):
         assert key(record) == key(self.record()) != key(self.wider())
 
     def test_its_file_gives_it_back(self) -> None:
-        item = bare(self.record(), SHAPE, OUTPUTS)
+        item = without_study(self.record(), SHAPE, OUTPUTS)
         assert loads(architecture_text(item), "best.json", self.allow) == item
 
     def test_its_model_gives_the_same_predictions_from_a_file(self, tmp_path: Path) -> None:
-        model = untrained(bare(self.record(), SHAPE, OUTPUTS))
+        model = make_untrained(without_study(self.record(), SHAPE, OUTPUTS))
         save_model(tmp_path / "model.safetensors", model)
         read = load_model(tmp_path / "model.safetensors", self.allow)
         images = torch.randint(0, 256, (3, *SHAPE), dtype=torch.uint8)

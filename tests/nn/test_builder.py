@@ -15,7 +15,15 @@ from neptune_nas.architecture.records import (
     Stem,
 )
 from neptune_nas.errors import ArchitectureError, OwnCodeError
-from neptune_nas.nn.builder import Entry, Place, build, build_part, least_size, parts, stage_shape
+from neptune_nas.nn.builder import (
+    EntryPart,
+    SubStagePlace,
+    build,
+    build_part,
+    least_size,
+    parts,
+    stage_shape,
+)
 from neptune_nas.nn.convolutions import SampledConv
 from neptune_nas.nn.stage import Cell
 from tests.strategies import architectures
@@ -80,7 +88,7 @@ def test_every_architecture_builds_a_network_that_trains(architecture: Architect
 @settings(deadline=None, max_examples=40)
 def test_the_parts_tell_the_shape_of_every_stages_map(architecture: Architecture) -> None:
     found = parts(architecture, SHAPE, outputs=4)
-    entries = [part for part in found if isinstance(part.what, Entry)]
+    entries = [part for part in found if isinstance(part.what, EntryPart)]
     told = [stage_shape(s, p.shape) for s, p in zip(architecture.stages, entries, strict=True)]
     network = build(architecture, SHAPE, outputs=4).eval()
     assert [tuple(m.shape[1:]) for m in network.forward_features(torch.zeros(1, *SHAPE))] == told
@@ -146,7 +154,12 @@ def test_parts_that_differ_in_name_only_are_equal() -> None:
 def test_parts_of_mln_differ_by_the_layers_that_they_mix() -> None:
     stage = Stage(norm="mln", substages=(Conv(), Identity(), Conv(), Conv()))
     found = parts(Architecture(stages=(stage,)), SHAPE, 4)
-    assert [part.what.layers for part in found if isinstance(part.what, Place)] == [2, 3, 3, 4]
+    assert [part.what.layers for part in found if isinstance(part.what, SubStagePlace)] == [
+        2,
+        3,
+        3,
+        4,
+    ]
 
 
 def test_part_modules_stand_in_the_network_under_their_names() -> None:

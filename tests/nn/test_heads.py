@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from neptune_nas.nn.heads import ClassificationHead, Stem
+from neptune_nas.nn.heads import ClassificationHead, StemBlock
 from tests.nn.contract import WIDTH, HeadContract
 
 
@@ -25,4 +25,4 @@ class TestWideHead(HeadContract):
 
 
 def test_a_stem_gives_no_negative_values() -> None:
-    assert Stem(3, 8, stride=2)(torch.randn(2, 3, 7, 7)).min() == 0
+    assert StemBlock(3, 8, stride=2)(torch.randn(2, 3, 7, 7)).min() == 0

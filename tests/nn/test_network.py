@@ -5,12 +5,12 @@ from torch.nn import functional as F
 
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.nn.network import Neptune
-from neptune_nas.nn.stage import Stage
-from neptune_nas.nn.substages import Convolution, InvertedResidual, Projection
+from neptune_nas.nn.stage import StageBlock
+from neptune_nas.nn.substages import Convolution, InvertedResidualBlock, Projection
 
 
-def stage(in_channels: int, out_channels: int, entry: nn.Module | None = None) -> Stage:
-    return Stage(in_channels, out_channels, entry=entry, pool="none", substages=[])
+def stage(in_channels: int, out_channels: int, entry: nn.Module | None = None) -> StageBlock:
+    return StageBlock(in_channels, out_channels, entry=entry, pool="none", substages=[])
 
 
 def network() -> Neptune:
@@ -113,7 +113,7 @@ def test_inserting_and_removing_the_same_stage_gives_the_same_outputs() -> None:
     "entry",
     [
         Convolution(8, 12, 3, groups="depthwise"),
-        InvertedResidual(8, 12, norm="layer"),
+        InvertedResidualBlock(8, 12, norm="layer"),
         Projection(8, 12),
     ],
     ids=lambda entry: type(entry).__name__,

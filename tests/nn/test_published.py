@@ -3,12 +3,12 @@ import torch
 from torch import nn
 
 from neptune_nas.nn.convolutions import FullPrecisionConv, StridedConv
-from neptune_nas.nn.published import CREATE, published
+from neptune_nas.nn.published import CREATE, torchvision_network
 
 
 def build(name: str, channels: int = 3, *, small: bool = True) -> nn.Module:
     with torch.device("meta"):
-        return published(name, channels, 10, small=small)
+        return torchvision_network(name, channels, 10, small=small)
 
 
 def form(convolution: nn.Module) -> list[object]:
@@ -48,9 +48,12 @@ def test_weights_are_torchvisions_for_three_channels_and_new_for_others() -> Non
     theirs = CREATE["shufflenet_v2_x0_5"]().state_dict()["conv1.0.weight"]
     torch.manual_seed(0)
     assert torch.equal(
-        published("shufflenet_v2_x0_5", 3, 10, small=True).state_dict()["conv1.0.weight"], theirs
+        torchvision_network("shufflenet_v2_x0_5", 3, 10, small=True).state_dict()["conv1.0.weight"],
+        theirs,
     )
-    grey = published("shufflenet_v2_x0_5", 1, 10, small=True).state_dict()["conv1.0.weight"]
+    grey = torchvision_network("shufflenet_v2_x0_5", 1, 10, small=True).state_dict()[
+        "conv1.0.weight"
+    ]
     assert grey.shape == (24, 1, 3, 3)
     assert 0 < grey.std() < 1
 
@@ -60,7 +63,7 @@ def test_convolutions_keep_their_form_and_weights(name: str) -> None:
     with torch.device("meta"):
         theirs = CREATE[name](num_classes=10)
     torch.manual_seed(0)
-    ours = dict(published(name, 3, 10, small=False).named_modules())
+    ours = dict(torchvision_network(name, 3, 10, small=False).named_modules())
     torch.manual_seed(0)
     weights = CREATE[name](num_classes=10).state_dict()
     for place, module in theirs.named_modules():

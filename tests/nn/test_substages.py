@@ -11,8 +11,8 @@ from neptune_nas.nn.norms import BatchNorm
 from neptune_nas.nn.stage import Cell
 from neptune_nas.nn.substages import (
     Convolution,
-    FeedForward,
-    InvertedResidual,
+    FeedForwardBlock,
+    InvertedResidualBlock,
     Projection,
     SelfAttention,
     conv,
@@ -39,19 +39,19 @@ class TestDepthwiseConvolution(SubStageContract):
 
 class TestInvertedResidual(SubStageContract):
     def make(self) -> nn.Module:
-        return InvertedResidual(WIDTH, WIDTH, expansion=2, norm="layer")
+        return InvertedResidualBlock(WIDTH, WIDTH, expansion=2, norm="layer")
 
 
 class TestInvertedResidualWithBatchNorm(SubStageContract):
     modes_differ = True
 
     def make(self) -> nn.Module:
-        return InvertedResidual(WIDTH, WIDTH, expansion=1)
+        return InvertedResidualBlock(WIDTH, WIDTH, expansion=1)
 
 
 class TestFeedForward(SubStageContract):
     def make(self) -> nn.Module:
-        return FeedForward(WIDTH)
+        return FeedForwardBlock(WIDTH)
 
 
 class TestSelfAttention(SubStageContract):
@@ -144,7 +144,7 @@ def test_every_entry_maps_a_side_to_itself_over_the_stride_rounded_up(
     expected = (2, 6, -(-height // stride), -(-width // stride))
     entries = (
         Convolution(4, 6, kernel, stride=stride),
-        InvertedResidual(4, 6, kernel, stride=stride),
+        InvertedResidualBlock(4, 6, kernel, stride=stride),
         Projection(4, 6, stride),
     )
     for entry in entries:
@@ -160,7 +160,9 @@ def test_a_convolution_begins_with_a_relu_and_ends_linear() -> None:
 def test_an_inverted_residual_keeps_batch_norm_inside_where_the_stages_norm_looks_elsewhere(
     norm: str,
 ) -> None:
-    norms = [m for m in InvertedResidual(8, 8, norm=norm).modules() if isinstance(m, BatchNorm)]
+    norms = [
+        m for m in InvertedResidualBlock(8, 8, norm=norm).modules() if isinstance(m, BatchNorm)
+    ]
     assert len(norms) == 2
 
 

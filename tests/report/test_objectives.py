@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from neptune_nas.metrics.registry import metric
-from neptune_nas.report.objectives import others, value_text
+from neptune_nas.report.objectives import further_objectives, value_text
 from neptune_nas.study.settings import Question
 from tests.report.fixtures import plain_trial, timed
 
@@ -13,7 +13,7 @@ TRIAL = timed(plain_trial(7, 0.9, 80_250), 1.2345)
 
 def test_the_objectives_that_a_table_lacks_stand_in_their_order() -> None:
     asked = Question("tiny", objectives=("latency", "accuracy", "flops", "params"))
-    assert others(asked, [metric("flops")]) == (metric("latency"), metric("params"))
+    assert further_objectives(asked, [metric("flops")]) == (metric("latency"), metric("params"))
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from neptune_nas.architecture.records import Architecture, Stem
-from neptune_nas.models.architecture_file import bare
+from neptune_nas.models.architecture_file import without_study
 from neptune_nas.retrain.run import Training
 
-NETWORK = bare(Architecture(stem=Stem(width=4)), (1, 8, 8), 10)
+NETWORK = without_study(Architecture(stem=Stem(width=4)), (1, 8, 8), 10)
 
 
 def asked(out: Path, **changes: Any) -> Training:

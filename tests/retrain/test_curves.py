@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from neptune_nas.retrain.curves import loss_figure, render_curves, score_figure, tells
+from neptune_nas.retrain.curves import loss_figure, render_curves, score_figure, shows_metrics
 from neptune_nas.tasks.registry import TASKS
 from neptune_nas.training.state import Epoch
 from tests.report.reading import packed_json, unpack, visible
@@ -64,9 +64,9 @@ def test_the_page_opens_with_the_outcome(page: str) -> None:
 
 
 def test_a_page_tells_its_own_metrics_and_no_others(page: str) -> None:
-    assert tells(page, METRICS)
-    assert not tells(page, replace(METRICS, seeds=METRICS.seeds[:1]))
-    assert not tells(render_curves("net", TERMS, HISTORIES, None, TASK), METRICS)
+    assert shows_metrics(page, METRICS)
+    assert not shows_metrics(page, replace(METRICS, seeds=METRICS.seeds[:1]))
+    assert not shows_metrics(render_curves("net", TERMS, HISTORIES, None, TASK), METRICS)
 
 
 def test_without_metrics_the_page_says_that_the_test_split_was_not_read() -> None:

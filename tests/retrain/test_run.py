@@ -14,20 +14,20 @@ import torch
 
 from neptune_nas.architecture.records import Architecture, Stem
 from neptune_nas.errors import NeptuneError, StudyError
-from neptune_nas.interrupts import Impatient
-from neptune_nas.models.architecture_file import bare
+from neptune_nas.interrupts import ExitingHandler
+from neptune_nas.models.architecture_file import without_study
 from neptune_nas.models.model import load_model, save_model
 from neptune_nas.retrain import run as module
 from neptune_nas.retrain import seed as seed_module
 from neptune_nas.retrain.folder import SeedFolder
 from neptune_nas.retrain.history import read_history, write_history
 from neptune_nas.retrain.metrics import SeedMetrics, dumps, load_metrics
-from neptune_nas.retrain.run import Step, Training
-from neptune_nas.retrain.seed import Job, read_test
+from neptune_nas.retrain.run import Training, TrainingStep
+from neptune_nas.retrain.seed import SeedJob, read_test
 from neptune_nas.training import feed
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.resumable_loop import choose
-from neptune_nas.training.state import placed
+from neptune_nas.training.state import to_device
 from tests.data.test_folder import write_classes
 from tests.retrain.builders import asked
 from tests.training.data import assert_same
@@ -98,12 +98,12 @@ def test_a_training_on_streamed_images_is_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_classes(tmp_path / "pictures")
-    network = bare(Architecture(stem=Stem(width=4)), (3, 8, 10), 2)
+    network = without_study(Architecture(stem=Stem(width=4)), (3, 8, 10), 2)
     held = asked(tmp_path / "held", source=network, data=f"folder:{tmp_path / 'pictures'}", seeds=1)
     streamed = replace(held, out=tmp_path / "streamed", data_dir=str(tmp_path / "cache"))
     monkeypatch.setattr(feed, "SHARE", 0)
-    assert not placed(held.images, torch.device("cpu"))[0].streamed
-    assert placed(streamed.images, torch.device("cpu"))[0].streamed
+    assert not to_device(held.images, torch.device("cpu"))[0].streamed
+    assert to_device(streamed.images, torch.device("cpu"))[0].streamed
     (one,), (other,) = held.run().seeds, streamed.run().seeds
     assert one.test == other.test
     models = [load_model(out.folder.seed(0).model) for out in (held, streamed)]
@@ -155,7 +155,7 @@ def test_the_test_split_is_not_read_before_every_seed_is_trained(
 ) -> None:
     order: list[str] = []
 
-    def read(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
+    def read(job: SeedJob, seed: int, folder: SeedFolder) -> SeedMetrics:
         order.append("test")
         return read_test(job, seed, folder)
 
@@ -165,7 +165,7 @@ def test_the_test_split_is_not_read_before_every_seed_is_trained(
 
 
 def test_a_training_that_is_stopped_leaves_its_curves(tmp_path: Path) -> None:
-    def stop(_: Step) -> None:
+    def stop(_: TrainingStep) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -205,14 +205,14 @@ def test_a_kill_between_checkpoint_and_history_is_gone_on_from(
 
 @pytest.mark.usefixtures("ctrl_c_raises")
 def test_a_ctrl_c_that_got_lost_ends_a_training_after_the_epoch(tmp_path: Path) -> None:
-    def lose(step: Step) -> None:
+    def lose(step: TrainingStep) -> None:
         told.append(step.epoch.number)
         if len(told) == 1:
             with suppress(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGINT)
 
     told: list[int] = []
-    signal.signal(signal.SIGINT, Impatient(signal.default_int_handler))
+    signal.signal(signal.SIGINT, ExitingHandler(signal.default_int_handler))
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
         asked(tmp_path / "x").run(lose)
     assert told == [1]
@@ -222,7 +222,7 @@ def test_a_ctrl_c_that_got_lost_ends_a_training_after_the_epoch(tmp_path: Path) 
 def test_a_lost_history_is_written_again_from_the_checkpoint(
     tmp_path: Path, text: str | None
 ) -> None:
-    def stop(step: Step) -> None:
+    def stop(step: TrainingStep) -> None:
         if step.epoch.number == 2:
             raise KeyboardInterrupt
 
@@ -240,7 +240,7 @@ def test_the_test_split_is_read_once_a_seed_though_the_reading_is_stopped(
 ) -> None:
     read: list[int] = []
 
-    def counted(job: Job, seed: int, folder: SeedFolder) -> SeedMetrics:
+    def counted(job: SeedJob, seed: int, folder: SeedFolder) -> SeedMetrics:
         measured = read_test(job, seed, folder)
         read.append(seed)
         return measured
@@ -329,7 +329,7 @@ def test_curves_that_are_missing_or_behind_are_drawn_again(done: Path, text: str
 
 
 def test_an_empty_history_does_not_hide_what_went_wrong(tmp_path: Path) -> None:
-    def spoil(_: Step) -> None:
+    def spoil(_: TrainingStep) -> None:
         write_history(tmp_path / "x" / "seed-0" / "history.csv", (), METRICS)
         raise KeyboardInterrupt
 

@@ -8,17 +8,17 @@ import pytest
 
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import OptionError, StudyError
-from neptune_nas.models.architecture_file import ExportedArchitecture, bare
+from neptune_nas.models.architecture_file import ExportedArchitecture, without_study
 from neptune_nas.retrain.run import Training
 from neptune_nas.training.recipe import Recipe, default_recipe
 from tests.retrain.builders import NETWORK, asked
 
 
 def test_an_architecture_is_trained_on_other_images_than_it_was_searched_on() -> None:
-    training = asked(Path("x"), source=bare(Architecture(), (3, 32, 32), 100))
+    training = asked(Path("x"), source=without_study(Architecture(), (3, 32, 32), 100))
     assert isinstance(training.network, ExportedArchitecture)
     assert (training.network.input_shape, training.network.classes) == ((1, 8, 8), 10)
-    assert training.network.costs == bare(Architecture(), (1, 8, 8), 10).costs
+    assert training.network.costs == without_study(Architecture(), (1, 8, 8), 10).costs
 
 
 def test_data_and_recipe_are_those_of_the_search_unless_given() -> None:

@@ -13,7 +13,7 @@ from neptune_nas.metrics.pareto import hypervolume
 from neptune_nas.samplers import auto
 from neptune_nas.samplers.auto import Auto
 from neptune_nas.samplers.classic import RandomSearch
-from neptune_nas.samplers.history import Entry, History
+from neptune_nas.samplers.history import History, PastTrial
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler, Strategy
 from neptune_nas.space import Space
@@ -169,7 +169,7 @@ def test_the_best_of_those_that_keep_a_measured_limit_is_next() -> None:
     strategies = (Auto(known, start=1), Auto(measured, start=1))
     told = [SMALL[i] for i in range(0, SMALL.size, 5)]
     entries = (
-        Entry(i, one, key(one), (-accuracy(one),), {}, {}, TrialState.COMPLETE)
+        PastTrial(i, one, key(one), (-accuracy(one),), {}, {}, TrialState.COMPLETE)
         for i, one in enumerate(told)
     )
     history = History(tuple(entries), (-1.0,))

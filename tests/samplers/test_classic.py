@@ -3,7 +3,7 @@ from random import Random
 import pytest
 
 from neptune_nas.architecture.records import Architecture
-from neptune_nas.samplers.classic import Evolution, LocalSearch, Nsga2, RandomSearch, edited
+from neptune_nas.samplers.classic import Evolution, LocalSearch, Nsga2, RandomSearch, with_edits
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
 from neptune_nas.space import Space, choice
@@ -76,4 +76,4 @@ def test_strategies_beat_random_search(strategy: type[Evolution[Architecture]]) 
 
 def test_an_architecture_without_neighbors_stays_as_it_is() -> None:
     alone = Space("alone", Architecture(stages=choice(Architecture().stages)))
-    assert edited(Problem(alone), alone[0], 3, Random(0)) == alone[0]
+    assert with_edits(Problem(alone), alone[0], 3, Random(0)) == alone[0]

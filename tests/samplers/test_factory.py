@@ -6,7 +6,7 @@ import pytest
 
 from neptune_nas.errors import OptionError
 from neptune_nas.samplers.classic import Evolution, Nsga2
-from neptune_nas.samplers.factory import OPTUNAS, OURS, make_sampler
+from neptune_nas.samplers.factory import OPTUNA_SAMPLERS, OWN_SAMPLERS, make_sampler
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
 from tests.samplers.helpers import SMALL, make_study, step
@@ -14,12 +14,12 @@ from tests.samplers.helpers import SMALL, make_study, step
 PROBLEM = Problem(SMALL, seed=3)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", OWN_SAMPLERS)
 def test_ours_propose_whole_architectures(name: str) -> None:
     assert isinstance(make_sampler(name, PROBLEM), SpaceSampler)
 
 
-@pytest.mark.parametrize("name", sorted(set(OPTUNAS) - {"gp"}))
+@pytest.mark.parametrize("name", sorted(set(OPTUNA_SAMPLERS) - {"gp"}))
 def test_optunas_own_search_the_space_too(name: str) -> None:
     study = make_study(make_sampler(name, PROBLEM), 1)
     assert all(step(study, SMALL) in SMALL for _ in range(12))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.architecture.records import Architecture, Conv, Identity, Stage
-from neptune_nas.samplers.features import Encoder, Scaler, blocks, groups, joined, tally
+from neptune_nas.samplers.features import Encoder, Scaler, decision_blocks, groups, joined, tally
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import Space, choice, repeat
 from tests.samplers.helpers import NESTED, cost
@@ -59,13 +59,13 @@ def test_constant_columns_and_copies_are_dropped() -> None:
 def test_large_spaces_share_a_weight_among_like_places() -> None:
     stage = Stage(width=choice(8, 16), substages=repeat(choice(Conv(3), Identity()), 1, 30))
     few, many = (Space("s", Architecture(stages=(stage,) * count)) for count in (1, 3))
-    of = [tuple(blocks(space.decisions).values()) for space in (few, many)]
+    of = [tuple(decision_blocks(space.decisions).values()) for space in (few, many)]
     assert groups(of[0]).max() + 1 == len(few.decisions)
     assert groups(of[1]).max() + 1 == 3
 
 
 def test_every_column_is_counted_once() -> None:
-    assert (tally(tuple(blocks(NESTED.decisions).values())).sum(axis=1) == 1).all()
+    assert (tally(tuple(decision_blocks(NESTED.decisions).values())).sum(axis=1) == 1).all()
 
 
 def test_joined_points_keep_their_order() -> None:

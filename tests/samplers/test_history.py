@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.metrics.pareto import ranks
 from neptune_nas.metrics.registry import metric
-from neptune_nas.samplers.history import Entry, History, Reader, best, crowding, ranked
+from neptune_nas.samplers.history import History, HistoryReader, PastTrial, best, crowding, ranked
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.study.objectives import directions
 from tests.samplers.helpers import SMALL, make_study
@@ -18,14 +18,14 @@ from tests.samplers.helpers import SMALL, make_study
 PROBLEM = Problem(SMALL, ("accuracy", "flops"))
 
 
-def entry(number: int, losses: tuple[float, ...], broken: float = 0.0) -> Entry[Architecture]:
+def entry(number: int, losses: tuple[float, ...], broken: float = 0.0) -> PastTrial[Architecture]:
     constraints = {"latency": broken}
     name = str(number)
-    return Entry(number, Architecture(), name, losses, {}, constraints, TrialState.COMPLETE)
+    return PastTrial(number, Architecture(), name, losses, {}, constraints, TrialState.COMPLETE)
 
 
 def read(study: optuna.Study) -> History[Architecture]:
-    return Reader(PROBLEM).read(study, study.ask()._cached_frozen_trial)
+    return HistoryReader(PROBLEM).read(study, study.ask()._cached_frozen_trial)
 
 
 def ask(study: optuna.Study) -> optuna.Trial:
@@ -53,7 +53,7 @@ def test_trials_come_in_the_order_they_ended_and_running_ones_last() -> None:
 
 
 def test_a_reader_that_looked_before_sees_what_a_new_one_does() -> None:
-    study, reader = random_study(), Reader(PROBLEM)
+    study, reader = random_study(), HistoryReader(PROBLEM)
     for ended in (None, 1, 0, None, 3):
         reader.read(study, ask(study)._cached_frozen_trial)
         ask(study)
@@ -62,12 +62,12 @@ def test_a_reader_that_looked_before_sees_what_a_new_one_does() -> None:
         elif ended == 0:
             study.tell(ended, state=TrialState.FAIL)
     asking = study.ask()._cached_frozen_trial
-    assert reader.read(study, asking) == Reader(PROBLEM).read(study, asking)
+    assert reader.read(study, asking) == HistoryReader(PROBLEM).read(study, asking)
     assert len({entry.state for entry in reader.read(study, asking).entries}) == 3
 
 
 def test_two_studies_of_one_name_are_told_apart() -> None:
-    reader = Reader(PROBLEM)
+    reader = HistoryReader(PROBLEM)
     for score in (0.9, 0.1):
         study = random_study()
         for _ in range(2):
@@ -79,11 +79,11 @@ def test_two_studies_of_one_name_are_told_apart() -> None:
 def test_the_trial_that_asks_is_left_out() -> None:
     study = random_study()
     trial = ask(study)
-    history = Reader(PROBLEM).read(study, study.get_trials(deepcopy=False)[trial.number])
+    history = HistoryReader(PROBLEM).read(study, study.get_trials(deepcopy=False)[trial.number])
     assert history.entries == ()
 
 
-def with_one_trial(objectives: tuple[str, ...]) -> Entry[Architecture]:
+def with_one_trial(objectives: tuple[str, ...]) -> PastTrial[Architecture]:
     """Return a trial of two rungs, reported as 0.25 at the proxy's and at 1, and of 2.5 ms."""
     study = optuna.create_study(directions=directions([*map(metric, objectives)]))
     trial = ask(study)
@@ -91,7 +91,7 @@ def with_one_trial(objectives: tuple[str, ...]) -> Entry[Architecture]:
         study._storage.set_trial_intermediate_value(trial._trial_id, rung, 0.25)
     trial.set_user_attr("latency", 2.5)
     asking = study.ask()._cached_frozen_trial
-    return Reader(Problem(SMALL, objectives)).read(study, asking).entries[0]
+    return HistoryReader(Problem(SMALL, objectives)).read(study, asking).entries[0]
 
 
 def test_what_rungs_tell_is_turned_so_that_more_is_better_but_never_a_proxy() -> None:

@@ -1,8 +1,8 @@
 from optuna.trial import TrialState
 
 from neptune_nas.architecture.records import Architecture
-from neptune_nas.samplers.history import Entry, History
-from neptune_nas.samplers.outlook import Outlook, Surrogates
+from neptune_nas.samplers.history import History, PastTrial
+from neptune_nas.samplers.outlook import GainEstimate, Surrogates
 from neptune_nas.samplers.pool import Pool
 from neptune_nas.samplers.problem import Problem
 from tests.samplers.helpers import NESTED, accuracy, cost
@@ -11,15 +11,15 @@ PROBLEM = Problem(NESTED, ("accuracy", "latency"), cost)
 POOL = Pool(PROBLEM, samples=100)
 
 
-def begun(number: int) -> Entry[Architecture]:
+def begun(number: int) -> PastTrial[Architecture]:
     """Return a trial that waits at its first rung, as slow as its number says."""
     architecture = POOL.base.architectures[number]
     rungs = {1: accuracy(architecture)}
     name, running = POOL.base.names[number], TrialState.RUNNING
-    return Entry(number, architecture, name, None, rungs, {}, running, {1: float(number)})
+    return PastTrial(number, architecture, name, None, rungs, {}, running, {1: float(number)})
 
 
 def test_a_latency_that_was_measured_of_a_waiting_trial_is_taken_as_it_is() -> None:
     history = History(tuple(map(begun, range(15))), (-1.0, 1.0))
-    outlook = Outlook(Surrogates(POOL), history)
+    outlook = GainEstimate(Surrogates(POOL), history)
     assert outlook.front.costs[:, 0].tolist() == [*range(15)]

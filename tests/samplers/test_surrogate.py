@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.samplers import surrogate as module
 from neptune_nas.samplers.classic import RandomSearch
-from neptune_nas.samplers.history import History, Reader
+from neptune_nas.samplers.history import History, HistoryReader
 from neptune_nas.samplers.pool import Pool
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
@@ -28,7 +28,7 @@ def searched(count: int, running: int = 0) -> History[Architecture]:
     for _ in range(running):
         NESTED.suggest(study.ask())
     now = study.ask()
-    return Reader(PROBLEM).read(study, study.get_trials(deepcopy=False)[now.number])
+    return HistoryReader(PROBLEM).read(study, study.get_trials(deepcopy=False)[now.number])
 
 
 HISTORY = searched(60)

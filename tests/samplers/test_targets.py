@@ -5,7 +5,7 @@ import pytest
 from optuna.trial import TrialState
 
 from neptune_nas.architecture.records import Architecture
-from neptune_nas.samplers.history import Entry, History
+from neptune_nas.samplers.history import History, PastTrial
 from neptune_nas.samplers.targets import fence, margins, targets
 
 ONE = Architecture()
@@ -17,12 +17,12 @@ def entry(
     rungs: dict[int, float] | None = None,
     state: TrialState = TrialState.COMPLETE,
     constraints: dict[str, float] | None = None,
-) -> Entry[Architecture]:
+) -> PastTrial[Architecture]:
     losses = None if score is None else (-score, 1.0)
-    return Entry(number, ONE, str(number), losses, rungs or {}, constraints or {}, state)
+    return PastTrial(number, ONE, str(number), losses, rungs or {}, constraints or {}, state)
 
 
-def history(*entries: Entry[Architecture]) -> History[Architecture]:
+def history(*entries: PastTrial[Architecture]) -> History[Architecture]:
     return History(entries, (-1.0, 1.0))
 
 

@@ -16,7 +16,7 @@ from neptune_nas.errors import OwnCodeError, StudyError
 from neptune_nas.metrics.score import Score
 from neptune_nas.search.assembly import Assembly
 from neptune_nas.search.config import Search
-from neptune_nas.search.dry_run import epochs_left, expected_epochs, plan
+from neptune_nas.search.dry_run import dry_run, epochs_left, expected_epochs
 from neptune_nas.space import Space, choice, find_space
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.rungs import Rungs
@@ -48,7 +48,8 @@ def test_one_trial_in_so_many_as_the_search_says_goes_on(rungs: Rungs, epochs: f
 
 def test_a_larger_reduction_takes_less_time(tmp_path: Path) -> None:
     few, many = (
-        plan(replace(asked(tmp_path), rungs=(1, 100), reduction=reduction)) for reduction in (2, 50)
+        dry_run(replace(asked(tmp_path), rungs=(1, 100), reduction=reduction))
+        for reduction in (2, 50)
     )
     assert few.score is not None
     assert many.score is not None
@@ -92,7 +93,7 @@ def test_the_candidate_is_trained_as_a_worker_would_and_timed_if_it_says_no_time
     tmp_path: Path,
 ) -> None:
     before = torch.get_num_threads()
-    found = plan(replace(asked(tmp_path), evaluator=Threads(), threads=before + 1))
+    found = dry_run(replace(asked(tmp_path), evaluator=Threads(), threads=before + 1))
     assert torch.get_num_threads() == before
     assert found.score is not None
     assert found.score.main == (before + 1) / 100
@@ -112,7 +113,7 @@ def test_what_takes_long_and_what_is_left_out_is_said(tmp_path: Path) -> None:
     known = tuple(find_space("tiny")[i] for i in (7, 300, 599))
     plain, said = asked(tmp_path, constraints=("latency<=5ms",), first=known), list[str]()
     search = Timed(**{each.name: getattr(plain, each.name) for each in fields(plain)})
-    assert plan(search, said.append).first == 2
+    assert dry_run(search, said.append).first == 2
     timing, left_out = said
     assert timing.startswith("Timing up to 50 random networks")
     assert "gives 3 architectures, but `trials` (--trials) has room for 2" in left_out
@@ -120,9 +121,9 @@ def test_what_takes_long_and_what_is_left_out_is_said(tmp_path: Path) -> None:
 
 def test_for_a_study_that_has_all_its_trials_nothing_is_trained(tmp_path: Path) -> None:
     study = asked(tmp_path).run()
-    found = plan(asked(tmp_path))
+    found = dry_run(asked(tmp_path))
     assert (found.study, found.score, found.seconds) == (study, None, 0.0)
-    more = plan(replace(asked(tmp_path), trials=3))
+    more = dry_run(replace(asked(tmp_path), trials=3))
     assert more.study is not None
     assert more.study.settings.trials == 3
     assert more.score is not None
@@ -131,14 +132,14 @@ def test_for_a_study_that_has_all_its_trials_nothing_is_trained(tmp_path: Path) 
 def test_fewer_trials_than_the_study_has_are_said(tmp_path: Path) -> None:
     asked(tmp_path).run()
     said = list[str]()
-    plan(replace(asked(tmp_path), trials=1), said.append)
+    dry_run(replace(asked(tmp_path), trials=1), said.append)
     (sentence,) = said
     assert sentence.startswith("The study has 2 trials already, more than the 1 in all")
 
 
 @pytest.mark.parametrize("storage", ["elsewhere.db", "studies/tiny-digits/other.db"])
 def test_a_plan_leaves_folder_and_database_as_they_are(tmp_path: Path, storage: str) -> None:
-    found = plan(asked(tmp_path / "studies", storage=f"sqlite:///{tmp_path / storage}"))
+    found = dry_run(asked(tmp_path / "studies", storage=f"sqlite:///{tmp_path / storage}"))
     assert found.study is None
     assert everything(tmp_path) == {}
 
@@ -146,15 +147,15 @@ def test_a_plan_leaves_folder_and_database_as_they_are(tmp_path: Path, storage: 
 def test_a_plan_for_a_study_that_is_there_leaves_it_as_it_is(tmp_path: Path) -> None:
     asked(tmp_path).run()
     before = everything(tmp_path)
-    assert plan(asked(tmp_path)).study is not None
-    assert plan(replace(asked(tmp_path), trials=3)).study is not None
+    assert dry_run(asked(tmp_path)).study is not None
+    assert dry_run(replace(asked(tmp_path), trials=3)).study is not None
     assert everything(tmp_path) == before
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StudyError, match=r"tiny-digits cannot be written \(\S*file is no folder\)"):
-        plan(asked(tmp_path / "file"))
+        dry_run(asked(tmp_path / "file"))
 
 
 @pytest.mark.parametrize(
@@ -169,17 +170,17 @@ def test_a_storage_that_cannot_be_used_is_refused(tmp_path: Path, url: str, mess
     (tmp_path / "text").write_text("no database" * 100)
     before = everything(tmp_path)
     with pytest.raises(StudyError, match=message):
-        plan(asked(tmp_path / "studies", storage=url.format(tmp_path)))
+        dry_run(asked(tmp_path / "studies", storage=url.format(tmp_path)))
     assert everything(tmp_path) == before
 
 
 def test_a_storage_with_another_study_of_that_name_is_refused(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'shared.db'}"
     optuna.create_study(storage=url, study_name="other")
-    plan(asked(tmp_path / "a", storage=url))
+    dry_run(asked(tmp_path / "a", storage=url))
     asked(tmp_path / "a", storage=url).run()
     with pytest.raises(StudyError, match="holds another study 'tiny-digits'"):
-        plan(asked(tmp_path / "b", storage=url, seed=1))
+        dry_run(asked(tmp_path / "b", storage=url, seed=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,7 @@ class Shrinking:
         return nn.Conv2d(width, width - 1, 1)
 
 
-@pytest.mark.parametrize("ask", [plan, Search.run])
+@pytest.mark.parametrize("ask", [dry_run, Search.run])
 def test_a_substage_that_changes_the_shape_stops_a_search_before_it_begins(
     tmp_path: Path, ask: Callable[[Search], object]
 ) -> None:

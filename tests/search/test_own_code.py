@@ -9,7 +9,7 @@ from torch import nn
 from neptune_nas.architecture.records import Architecture, Conv, Stage, Stem
 from neptune_nas.errors import StudyError
 from neptune_nas.search.config import Search
-from neptune_nas.search.dry_run import plan
+from neptune_nas.search.dry_run import dry_run
 from neptune_nas.space import Space, choice
 from neptune_nas.study.read import read_study
 from neptune_nas.trust.confirm import run_confirm
@@ -49,6 +49,6 @@ def test_a_study_whose_networks_are_other_ones_now_is_left_alone(
         with pytest.raises(StudyError, match=refusal):
             run_confirm(replace(asked))
         with pytest.raises(StudyError, match=refusal):
-            plan(replace(asked, trials=6))
+            dry_run(replace(asked, trials=6))
         assert read_study(begun.folder, allow=(Mix,)).trials == begun.trials
     assert len(replace(asked, trials=6).run().trials) == 6

@@ -11,7 +11,7 @@ from neptune_nas.errors import StudyError
 from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.metrics.score import Score
 from neptune_nas.search.config import Search
-from neptune_nas.search.dry_run import plan
+from neptune_nas.search.dry_run import dry_run
 from neptune_nas.search.resume import search_of
 from neptune_nas.study.settings import Question
 from neptune_nas.trust.audit import run_audit
@@ -56,7 +56,7 @@ def test_a_study_does_not_go_on_with_other_parameters_of_its_evaluator(tmp_path:
     with pytest.raises(StudyError, match=message):
         asked(tmp_path, Wide(2000), trials=6).run()
     with pytest.raises(StudyError, match=message):
-        plan(asked(tmp_path, Wide(2000), trials=6))
+        dry_run(asked(tmp_path, Wide(2000), trials=6))
     assert len(asked(tmp_path, Wide(200), trials=6).run().trials) == len(begun.trials) + 2
 
 

@@ -10,7 +10,7 @@ import pytest
 from neptune_nas.architecture.codec import key
 from neptune_nas.architecture.records import Architecture, Conv, Stage, Stem
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError
-from neptune_nas.models.architecture_file import bare, save
+from neptune_nas.models.architecture_file import save, without_study
 from neptune_nas.search.config import Search
 from neptune_nas.search.warm_start import first_of, given_in
 from neptune_nas.space import Space, choice, find_space
@@ -32,7 +32,7 @@ def keys(study: Study) -> list[str]:
 
 
 def file_of(path: Path, architecture: Architecture) -> Path:
-    save(path, bare(architecture, SHAPE, 10))
+    save(path, without_study(architecture, SHAPE, 10))
     return path
 
 

@@ -15,7 +15,7 @@ from optuna.storages import BaseStorage
 from neptune_nas.architecture.codec import key
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.engine.engine import Call, Engine, Result, Usage
-from neptune_nas.evaluators.bench import Asked, Bench
+from neptune_nas.evaluators.bench import Bench, EvaluatorQuestion
 from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.score import Score
@@ -58,7 +58,7 @@ class OnBench:
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
         return self.formula(architecture, fidelity, seed)
 
-    def bench(self, asked: Asked, _data_dir: str | Path | None) -> Bench:
+    def bench(self, asked: EvaluatorQuestion, _data_dir: str | Path | None) -> Bench:
         return Bench(
             evaluator=self,
             input_shape=SHAPE,

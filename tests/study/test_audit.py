@@ -5,7 +5,7 @@ import pytest
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.audit import Measured, Truth, audit_of, pick, read_audit, write_audit
+from neptune_nas.study.audit import AuditRecord, Truth, audit_of, pick, read_audit, write_audit
 from neptune_nas.study.trial import Trial
 from tests.study.builders import make_trial, question
 
@@ -51,7 +51,7 @@ def test_more_picks_than_trials_are_all_trials() -> None:
 
 
 def test_a_rung_that_ranks_as_the_truth_is_reliable() -> None:
-    measured = Measured(5, tuple(truth(t, accuracies([t])[0] / 2) for t in TRIALS[:8]))
+    measured = AuditRecord(5, tuple(truth(t, accuracies([t])[0] / 2) for t in TRIALS[:8]))
     audit = audit_of(measured, TRIALS, question())
     assert audit is not None
     assert audit.reliable
@@ -62,7 +62,7 @@ def test_a_rung_that_ranks_as_the_truth_is_reliable() -> None:
 
 
 def test_a_perfect_ranking_of_seven_is_no_evidence_yet() -> None:
-    measured = Measured(5, tuple(truth(t, accuracies([t])[0] / 2) for t in TRIALS[:7]))
+    measured = AuditRecord(5, tuple(truth(t, accuracies([t])[0] / 2) for t in TRIALS[:7]))
     audit = audit_of(measured, TRIALS, question())
     assert audit is not None
     assert audit.rungs[0].tau.value == 1
@@ -71,7 +71,7 @@ def test_a_perfect_ranking_of_seven_is_no_evidence_yet() -> None:
 
 
 def test_a_rung_that_ranks_by_chance_is_called_unreliable() -> None:
-    measured = Measured(5, tuple(truth(t, t.number / 20) for t in TRIALS))
+    measured = AuditRecord(5, tuple(truth(t, t.number / 20) for t in TRIALS))
     audit = audit_of(measured, TRIALS, question())
     assert audit is not None
     assert not audit.reliable
@@ -81,7 +81,7 @@ def test_a_rung_that_ranks_by_chance_is_called_unreliable() -> None:
 
 def test_every_rung_is_compared_and_a_proxy_named() -> None:
     trials = [replace(t, scores=(Score(0, proxy=-float(t.number)), *t.scores)) for t in TRIALS]
-    measured = Measured(5, tuple(truth(t, t.number / 20) for t in TRIALS))
+    measured = AuditRecord(5, tuple(truth(t, t.number / 20) for t in TRIALS))
     audit = audit_of(measured, trials, question(rungs=(0, 1), proxy="naswot"))
     assert audit is not None
     assert [a.name for a in audit.rungs] == ["rung 0 (naswot)", "rung 1"]
@@ -90,7 +90,7 @@ def test_every_rung_is_compared_and_a_proxy_named() -> None:
 
 def test_failures_at_full_budget_are_counted_apart() -> None:
     failed = replace(truth(TRIALS[9], 0.0), score=Score(5, failure="diverged"))
-    measured = Measured(5, (failed, *(truth(t, 0.1 * t.number) for t in TRIALS[:4])))
+    measured = AuditRecord(5, (failed, *(truth(t, 0.1 * t.number) for t in TRIALS[:4])))
     audit = audit_of(measured, TRIALS, question())
     assert audit is not None
     assert (audit.count, audit.failed) == (4, 1)
@@ -99,7 +99,7 @@ def test_failures_at_full_budget_are_counted_apart() -> None:
 
 def test_measurements_survive_the_file(tmp_path: Path) -> None:
     failed = Truth(3, "k", Score(5, failure="out of memory"), {})
-    measured = Measured(5, (truth(TRIALS[0], 0.5), failed))
+    measured = AuditRecord(5, (truth(TRIALS[0], 0.5), failed))
     write_audit(tmp_path / "audit.json", measured)
     assert read_audit(tmp_path / "audit.json") == measured
 

@@ -10,12 +10,12 @@ from neptune_nas.report.progress import progress
 from neptune_nas.study.confirmation import (
     Aim,
     Goal,
-    as_searched,
-    confirmed,
     read_aim,
     read_confirmations,
-    unsure,
+    trials_to_confirm,
     with_confirmation,
+    with_confirmations,
+    without_confirmations,
     write_confirmations,
 )
 from neptune_nas.study.ledger import Ledger
@@ -45,7 +45,7 @@ def confirm(
 
 
 def numbers(study: Study, goal: Goal) -> list[int]:
-    return [trial.number for trial in unsure(study, goal)]
+    return [trial.number for trial in trials_to_confirm(study, goal)]
 
 
 def test_the_front_is_unsure_until_each_of_it_has_enough_scores() -> None:
@@ -113,7 +113,7 @@ def test_the_score_that_a_trial_was_chosen_for_is_no_measure_of_noise() -> None:
 
 def test_the_search_is_told_of_without_its_confirmations() -> None:
     study = confirm(STUDY, 4, 0.5)
-    assert as_searched(study.trials) == TRIALS
+    assert without_confirmations(study.trials) == TRIALS
     assert progress(study) == progress(STUDY)
 
 
@@ -132,12 +132,12 @@ def test_a_goal_that_confirms_nothing_is_refused(changes: dict[str, object], say
 
 def test_an_unknown_ranking_is_named() -> None:
     with pytest.raises(OptionError, match="ranking 'acuracy' is unknown: did you mean 'accuracy'"):
-        unsure(STUDY, Goal(by="acuracy"))
+        trials_to_confirm(STUDY, Goal(by="acuracy"))
 
 
 def test_a_study_without_ranked_trials_says_so() -> None:
     with pytest.raises(StudyError, match="has no trial to rank"):
-        unsure(replace(STUDY, trials=()), Goal())
+        trials_to_confirm(replace(STUDY, trials=()), Goal())
 
 
 def test_confirmations_survive_the_file(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_confirmations_survive_the_file(tmp_path: Path) -> None:
     trials = with_confirmation(confirm(STUDY, 3, 0.8), 3, failed).trials
     file = tmp_path / "confirmations.json"
     write_confirmations(file, trials, Aim(Goal()))
-    assert confirmed(TRIALS, read_confirmations(file)) == trials
+    assert with_confirmations(TRIALS, read_confirmations(file)) == trials
 
 
 @pytest.mark.parametrize("aim", [Aim(Goal()), Aim(Goal(4, "accuracy", 2), most=30)])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.study.front import contributions
 from neptune_nas.study.measures import efficiency
-from neptune_nas.study.ranking import bends, rankings, score_floor
+from neptune_nas.study.ranking import knee_distances, rankings, score_floor
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from tests.report.fixtures import plain_results, plain_trial, timed
@@ -74,7 +74,7 @@ def test_the_knee_is_the_point_farthest_above_the_line_between_the_ends() -> Non
     points = [(0.5, 500), (0.8, 5_000), (0.9, 50_000)]
     study = plain_results(*(plain_trial(i, *point) for i, point in enumerate(points)))
     assert study.best("knee").number == 1
-    found = bends(study.settings.question, study.ranked, study.pareto())
+    found = knee_distances(study.settings.question, study.ranked, study.pareto())
     assert found == pytest.approx([0, 0.25 / sqrt(2), 0])
 
 

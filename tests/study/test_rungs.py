@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from neptune_nas.errors import OptionError
 from neptune_nas.metrics.pareto import non_dominated
-from neptune_nas.study.rungs import Phase, Rungs, order
+from neptune_nas.study.rungs import Phase, Rungs, best_first
 
 losses = st.dictionaries(
     st.integers(0, 99), st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=25
@@ -118,14 +118,14 @@ def test_a_trial_that_does_not_wait_is_passed_over() -> None:
 def test_a_small_network_is_not_cut_for_being_less_accurate() -> None:
     large = {n: (-0.9 - n / 1000, 100.0 + n) for n in range(1, 6)}
     scored = {1: {0: (-0.5, 1.0), **large}, 3: {}, 9: {}}
-    assert 0 in order(scored[1])[:2]
+    assert 0 in best_first(scored[1])[:2]
 
 
 @given(losses)
 def test_the_order_has_each_trial_once_and_the_front_first(
     points: dict[int, tuple[float, float]],
 ) -> None:
-    ordered = order(points)
+    ordered = best_first(points)
     assert sorted(ordered) == sorted(points)
     numbers = sorted(points)
     front = {
@@ -142,4 +142,4 @@ def test_the_order_does_not_depend_on_when_trials_scored(
 ) -> None:
     shuffled = list(points.items())
     rng.shuffle(shuffled)
-    assert order(dict(shuffled)) == order(points)
+    assert best_first(dict(shuffled)) == best_first(points)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from neptune_nas.devices.numerics import Numerics
-from neptune_nas.study.settings import unlike
+from neptune_nas.study.settings import question_differences
 from tests.study.builders import question, settings
 
 IDENTITY = "4784e12e80680df3078973f1dc8cfa581c9f72e2fcf6a337cfec3036429d51be"
@@ -56,7 +56,7 @@ def test_the_parameters_of_an_evaluator_that_differ_are_named(
     then: dict[str, Any] | None, now: dict[str, Any] | None, differ: list[object]
 ) -> None:
     old, new = (question(evaluator="a:B", evaluator_kwargs=told) for told in (then, now))
-    assert list(unlike(old, new)) == differ
+    assert list(question_differences(old, new)) == differ
 
 
 def test_precision_and_layout_are_no_part_of_the_identity() -> None:

@@ -8,7 +8,7 @@ from neptune_nas.errors import FileFormatError
 from neptune_nas.training import checkpoint
 from neptune_nas.training.checkpoint import load_checkpoint, read, save_checkpoint
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.state import RunState, Setup, copied, make_setup, make_state
+from neptune_nas.training.state import RunState, Setup, copy_tensors, make_setup, make_state
 from tests.training.data import easy_data, small_network
 
 
@@ -25,13 +25,15 @@ def state(setup: Setup) -> RunState:
 @pytest.fixture
 def file(setup: Setup, state: RunState, tmp_path: Path) -> Path:
     file = tmp_path / "checkpoint.pt"
-    save_checkpoint(file, setup, state, copied(setup.network))
+    save_checkpoint(file, setup, state, copy_tensors(setup.network))
     return file
 
 
 def test_the_best_weights_come_back(setup: Setup, state: RunState, file: Path) -> None:
     best = load_checkpoint(file, setup, state)
-    assert all(torch.equal(best[name], value) for name, value in copied(setup.network).items())
+    assert all(
+        torch.equal(best[name], value) for name, value in copy_tensors(setup.network).items()
+    )
 
 
 def test_half_a_file_is_refused(setup: Setup, state: RunState, file: Path) -> None:

@@ -126,7 +126,7 @@ def test_batches_are_read_ahead_while_another_is_used_and_no_further(
         enough.release()
         return split[rows]
 
-    monkeypatch.setattr(module, "gathered", note)
+    monkeypatch.setattr(module, "gather_rows", note)
     with Feed(mapped.train, CPU, streamed=True).batches(torch.split(torch.arange(9), 1)) as found:
         for number in range(9 - AHEAD):
             next(found)

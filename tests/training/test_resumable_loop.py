@@ -17,7 +17,7 @@ from neptune_nas.training.loop import DivergedError
 from neptune_nas.training.measure import measure
 from neptune_nas.training.recipe import Optimizer, Recipe, Schedule
 from neptune_nas.training.resumable_loop import (
-    Choice,
+    ChosenWeights,
     Course,
     Kind,
     Trained,
@@ -42,9 +42,9 @@ def values(measured: Measured) -> dict[str, float]:
     return dict(zip(METRICS, measured, strict=True))
 
 
-def choice(number: int, weights: Kind, *measured: float) -> Choice:
+def choice(number: int, weights: Kind, *measured: float) -> ChosenWeights:
     accuracy, loss = measured
-    return Choice(number, weights, values((accuracy, loss)))
+    return ChosenWeights(number, weights, values((accuracy, loss)))
 
 
 def test_the_most_accurate_weights_are_chosen() -> None:
@@ -167,7 +167,7 @@ def test_both_kinds_of_weights_are_measured_after_every_epoch(tmp_path: Path) ->
 def test_the_weights_that_are_chosen_are_kept_as_they_were_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
-    def second(history: Sequence[Epoch], _: object = None) -> Choice:
+    def second(history: Sequence[Epoch], _: object = None) -> ChosenWeights:
         *_, choice = (c for epoch in history[:2] for c in choices(epoch) if c.weights == kind)
         return choice
 

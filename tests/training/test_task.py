@@ -11,7 +11,7 @@ from neptune_nas.tasks.classification import Classification
 from neptune_nas.tasks.task import Meter
 from neptune_nas.training.loop import run_seeded
 from neptune_nas.training.recipe import Recipe
-from neptune_nas.training.resumable_loop import Course, go_on
+from neptune_nas.training.resumable_loop import Course, train_remaining
 from neptune_nas.training.state import Setup, make_setup
 from tests.training.data import easy_data
 
@@ -73,7 +73,7 @@ def test_the_weights_are_kept_that_are_best_by_the_tasks_metric(
 ) -> None:
     watched: list[int] = []
     course = Course(4, 0, tmp_path / "run.pt", lambda history: watched.append(len(history)))
-    trained = go_on(setup, course)
+    trained = train_remaining(setup, course)
     assert watched == [1, 2, 3, 4]
     assert [{*epoch.values, *epoch.ema_values} for epoch in trained.history] == [{"loss"}] * 4
-    assert go_on(setup, course).history == trained.history
+    assert train_remaining(setup, course).history == trained.history

@@ -33,7 +33,7 @@ def to_onnx(model: Model, program: ExportedProgram | None = None) -> bytes:
             )
     content = serialise(model, program or trace(model))
     if find_spec("onnxruntime") is not None:
-        check_logits(model, content)
+        check_same_logits(model, content)
     return content
 
 
@@ -67,7 +67,7 @@ def _tidy(proto: Any) -> None:
         part.type.tensor_type.shape.dim[0].dim_param = BATCH
 
 
-def check_logits(model: Model, content: bytes) -> None:
+def check_same_logits(model: Model, content: bytes) -> None:
     """Refuse a file whose logits differ from the network's for some random images."""
     images = torch.rand(CHECKED, *model.input_shape)
     with torch.inference_mode():

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.nn.heads import ClassificationHead, Stem
+from neptune_nas.nn.heads import ClassificationHead, StemBlock
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.norms import (
     LRN,
@@ -19,11 +19,11 @@ from neptune_nas.nn.norms import (
     NoNorm,
     RMSNorm,
 )
-from neptune_nas.nn.stage import Cell, Stage
+from neptune_nas.nn.stage import Cell, StageBlock
 from neptune_nas.nn.substages import (
     Convolution,
-    FeedForward,
-    InvertedResidual,
+    FeedForwardBlock,
+    InvertedResidualBlock,
     Projection,
     SelfAttention,
 )
@@ -31,12 +31,12 @@ from neptune_nas.nn.substages import (
 _FLAT = 72  # characters: a longer call has one argument per line
 _NOTHING = "nn.Identity()"
 _ORDER: dict[type[nn.Module], str] = {  # the order in which a module calls its parts and functions
-    Stem: "conv norm relu",
+    StemBlock: "conv norm relu",
     ClassificationHead: "conv norm relu pool flatten drop linear",
     Projection: "conv",
     Convolution: "relu conv",
-    InvertedResidual: "expand depthwise norm relu project",
-    FeedForward: "expand gelu project",
+    InvertedResidualBlock: "expand depthwise norm relu project",
+    FeedForwardBlock: "expand gelu project",
     Cell: "project op norm",
 }
 _FUNCTIONS = {
@@ -81,14 +81,14 @@ def inverted_residual(
 
 def network_source(network: Neptune) -> tuple[list[str], str]:
     """Return the stages' classes, and the call that makes the network."""
-    stages = [stage for stage in network.stages if isinstance(stage, Stage)]
+    stages = [stage for stage in network.stages if isinstance(stage, StageBlock)]
     names = [f"Stage{i}()" for i in range(len(stages))]
     parts = {"stem": layer(network.stem), "stages": call("nn.Sequential", names)}
     parts["head"] = layer(network.head)
     return [*map(_stage_source, range(len(stages)), stages)], _chain_call(parts)
 
 
-def _stage_source(number: int, stage: Stage) -> str:
+def _stage_source(number: int, stage: StageBlock) -> str:
     """Return the class of a stage, with its forward pass written out."""
     scale = stage.stride * (2 if stage.halves else 1)
     size = "H, W" if scale == 1 else f"H / {scale}, W / {scale}"
@@ -102,7 +102,7 @@ def _stage_source(number: int, stage: Stage) -> str:
     return _STAGE.format(number=number, stage=stage, size=size, **within)
 
 
-def _steps(stage: Stage) -> Iterator[str]:
+def _steps(stage: StageBlock) -> Iterator[str]:
     """Yield the lines of a stage's forward pass.
 
     `y0` is the entry's output, `y1` the first SubStage's, and so on; `raw0`, ... are the outputs
@@ -152,7 +152,7 @@ def layer(module: Any) -> str:
             extra = f", window={window}" * (window > 0) + f", stride={stride}" * (stride > 1)
             extra += ", bias=True" * (query.bias is not None)
             return f"SelfAttention({query.in_channels}, heads={heads}{extra})"
-        case InvertedResidual(kind="batch", expand=nn.Sequential(), depthwise=conv):
+        case InvertedResidualBlock(kind="batch", expand=nn.Sequential(), depthwise=conv):
             sizes = module.in_channels, conv.in_channels, module.project.out_channels
             extra = f", stride={conv.stride[0]}" * (conv.stride[0] > 1)
             return f"inverted_residual({', '.join(map(str, sizes))}, {conv.kernel_size[0]}{extra})"

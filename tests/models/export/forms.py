@@ -13,11 +13,11 @@ from torch.export import ExportedProgram
 
 import neptune_nas
 from neptune_nas.architecture.records import Architecture
-from neptune_nas.models.architecture_file import ExportedArchitecture, bare, dumps
+from neptune_nas.models.architecture_file import ExportedArchitecture, dumps, without_study
 from neptune_nas.models.export.onnx import run_onnx, serialise
 from neptune_nas.models.export.pt2 import to_pt2
 from neptune_nas.models.export.python import to_python, to_state
-from neptune_nas.models.model import Model, load_model, save_model, untrained
+from neptune_nas.models.model import Model, load_model, make_untrained, save_model
 from neptune_nas.nn.builder import Shape, seeded
 from neptune_nas.nn.classifier import Classifier
 
@@ -31,7 +31,7 @@ Form = Callable[[Model, ExportedProgram, Tensor, Path], Tensor]
 
 def random_model(architecture: Architecture, shape: Shape, seed: int = 0) -> Model:
     """Return the architecture with weights, statistics and preprocessing unlike the first ones."""
-    model, rng = untrained(bare(architecture, shape, CLASSES)), Random(seed)
+    model, rng = make_untrained(without_study(architecture, shape, CLASSES)), Random(seed)
     mean, std = (tuple(rng.uniform(0.2, 0.6) for _ in range(shape[0])) for _ in range(2))
     with seeded(seed):
         state = shaken(model.of.build(), shape).state_dict()

@@ -13,7 +13,7 @@ from neptune_nas.architecture.records import Architecture, Stage, Stem
 from neptune_nas.errors import NeptuneError
 from neptune_nas.models.export import onnx as module
 from neptune_nas.models.export.facts import facts
-from neptune_nas.models.export.onnx import check_logits, run_onnx, to_onnx
+from neptune_nas.models.export.onnx import check_same_logits, run_onnx, to_onnx
 from neptune_nas.models.export.pt2 import trace
 from neptune_nas.models.model import Model
 from tests.models.export.forms import random_model, run
@@ -69,7 +69,7 @@ def test_the_file_says_nothing_of_the_code_that_it_was_made_of(content: bytes) -
 def test_a_file_of_other_logits_is_refused(content: bytes, model: Model) -> None:
     other = replace(model, mean=(model.mean[0] + 0.5,))
     with pytest.raises(NeptuneError, match="gives other logits than the network"):
-        check_logits(other, content)
+        check_same_logits(other, content)
 
 
 def without(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
@@ -95,7 +95,7 @@ def test_without_onnxruntime_the_file_is_written_unchecked(
 ) -> None:
     without(monkeypatch, "onnxruntime")
     monkeypatch.setattr(
-        module, "check_logits", lambda *_: pytest.fail("there is nothing to check with")
+        module, "check_same_logits", lambda *_: pytest.fail("there is nothing to check with")
     )
     assert onnx.load_from_string(to_onnx(model, program)).graph.node
 

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from neptune_nas.architecture.records import Architecture, Attention, Conv, Identity, Stage, Stem
 from neptune_nas.errors import NeptuneError
-from neptune_nas.models.architecture_file import bare
+from neptune_nas.models.architecture_file import without_study
 from neptune_nas.models.export.facts import facts
 from neptune_nas.models.export.pt2 import FACTS, forget_stack_traces, silence, to_pt2, trace
-from neptune_nas.models.model import untrained
+from neptune_nas.models.model import make_untrained
 from tests.models.export.forms import random_model, run
 
 SHAPE = (1, 6, 6)
@@ -80,7 +80,7 @@ def test_a_graph_knows_nothing_of_the_machine_it_was_made_on() -> None:
 def test_what_torch_cannot_trace_is_said_in_a_sentence() -> None:
     own = Architecture(Stem(4), (Stage(8, substages=(Branching(),)),))
     with pytest.raises(NeptuneError, match=r"^the network \w+ cannot be traced by torch \(.+\)\.$"):
-        trace(untrained(bare(own, SHAPE, 2)))
+        trace(make_untrained(without_study(own, SHAPE, 2)))
 
 
 def test_what_exporters_print_and_warn_of_is_kept(capfd: pytest.CaptureFixture[str]) -> None:

@@ -25,9 +25,9 @@ from neptune_nas.architecture.records import (
 )
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.metrics.registry import COST
-from neptune_nas.models.architecture_file import ExportedArchitecture, bare
+from neptune_nas.models.architecture_file import ExportedArchitecture, without_study
 from neptune_nas.models.export.python import to_python, to_state
-from neptune_nas.models.model import Model, save_model, untrained
+from neptune_nas.models.model import Model, make_untrained, save_model
 from neptune_nas.nn.references import REFERENCES, ReferenceNetwork
 from tests.models.export.forms import random_model, run
 from tests.strategies import architectures
@@ -84,13 +84,13 @@ def test_any_architecture_of_built_in_parts_can_be_written(architecture: Archite
 @given(architectures())
 @example(Architecture(stages=(Stage(8, norm="batch", substages=(Attention(2),)),)))
 def test_every_line_of_a_file_fits(architecture: Architecture) -> None:
-    text = to_python(untrained(bare(architecture, SHAPE, 3)))
+    text = to_python(make_untrained(without_study(architecture, SHAPE, 3)))
     assert max(map(len, text.splitlines())) <= 100
 
 
 @pytest.mark.parametrize("name", ["resnet8", "resnet20"])
 def test_a_small_residual_network_can_be_written(name: str) -> None:
-    model = untrained(ReferenceNetwork(name, SHAPE, 4))
+    model = make_untrained(ReferenceNetwork(name, SHAPE, 4))
     text, images = to_python(model), torch.rand(2, *SHAPE)
     assert f"    return {name}(3, 4)\n" in text
     network = names_of(text)["build"]().eval()
@@ -100,7 +100,7 @@ def test_a_small_residual_network_can_be_written(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in REFERENCES if not name.startswith("resnet")])
 def test_torchvisions_networks_are_refused(name: str) -> None:
-    model = untrained(ReferenceNetwork(name, (3, 32, 32), 3))
+    model = make_untrained(ReferenceNetwork(name, (3, 32, 32), 3))
     with pytest.raises(ArchitectureError, match=f"torchvision's `{name}`, .*onnx or pt2"):
         to_python(model)
 
@@ -112,7 +112,9 @@ class Own:
 
 
 def test_a_users_own_record_is_refused_by_name() -> None:
-    model = untrained(bare(Architecture(stages=(Stage(substages=(Own(),)),)), (1, 8, 8), 3))
+    model = make_untrained(
+        without_study(Architecture(stages=(Stage(substages=(Own(),)),)), (1, 8, 8), 3)
+    )
     with pytest.raises(ArchitectureError, match=r"`Own\.build`, code of your own, .*onnx or pt2"):
         to_python(model)
 
@@ -142,7 +144,9 @@ EVERY_LAYER = Architecture(
     "of", [CONVOLUTIONS, EVERY_LAYER, "resnet8"], ids=["six", "every", "resnet8"]
 )
 def test_a_file_has_what_it_uses_and_nothing_else(of: Architecture | str, tmp_path: Path) -> None:
-    model = untrained(ReferenceNetwork(of, SHAPE, 3) if isinstance(of, str) else bare(of, SHAPE, 3))
+    model = make_untrained(
+        ReferenceNetwork(of, SHAPE, 3) if isinstance(of, str) else without_study(of, SHAPE, 3)
+    )
     (tmp_path / "net.py").write_text(to_python(model))
     ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--select", "F"]
     found = subprocess.run([*ruff, "net.py"], cwd=tmp_path, capture_output=True, text=True)
@@ -155,7 +159,7 @@ def test_a_file_has_what_it_uses_and_nothing_else(of: Architecture | str, tmp_pa
 def test_a_file_says_what_its_network_costs_and_scored(model: Model) -> None:
     measured = {"validation_accuracy": 0.91234, "weights": "average", "x y": 1, "big": 10**400}
     head = to_python(replace(model, metrics=measured)).partition("import")[0]
-    costs = bare(Architecture(Stem(4), (Stage(8, norm="mln"),)), SHAPE, 5).costs
+    costs = without_study(Architecture(Stem(4), (Stage(8, norm="mln"),)), SHAPE, 5).costs
     flops = COST.text(costs["flops"])
     assert (
         f"{costs['params']} parameters, {flops} FLOPs an image, validation accuracy 0.9123.\n"
@@ -179,7 +183,7 @@ def test_equal_models_are_equal_texts_without_our_imports(model: Model) -> None:
 
 @given(st.lists(st.text(), min_size=1).map(tuple))
 def test_any_labels_can_be_read_again(labels: tuple[str, ...]) -> None:
-    model = untrained(ReferenceNetwork("resnet8", (1, 8, 8), len(labels)))
+    model = make_untrained(ReferenceNetwork("resnet8", (1, 8, 8), len(labels)))
     assert names_of(to_python(replace(model, labels=labels)))["LABELS"] == labels
 
 
@@ -205,11 +209,13 @@ def test_the_weights_are_plain_tensors_by_the_networks_names(model: Model, tmp_p
     assert state.keys() == model.network().state_dict().keys()
 
 
-@pytest.mark.parametrize("of", [bare(STRIDED, SHAPE, 4), ReferenceNetwork("resnet8", SHAPE, 4)])
+@pytest.mark.parametrize(
+    "of", [without_study(STRIDED, SHAPE, 4), ReferenceNetwork("resnet8", SHAPE, 4)]
+)
 def test_convolutions_in_the_file_are_torch_s_own(
     of: ExportedArchitecture | ReferenceNetwork,
 ) -> None:
-    names = names_of(to_python(untrained(of)))
+    names = names_of(to_python(make_untrained(of)))
     found = [each for each in names["build"]().modules() if isinstance(each, nn.Conv2d)]
     assert {type(each) for each in found} == {nn.Conv2d}
     assert any(each.stride == (2, 2) and each.kernel_size == (1, 1) for each in found)

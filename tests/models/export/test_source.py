@@ -101,7 +101,10 @@ def test_a_network_is_its_stem_its_stages_and_its_head() -> None:
             substages.SelfAttention(8, 2, window=4, bias=True),
             "SelfAttention(8, heads=2, window=4, bias=True)",
         ),
-        (substages.InvertedResidual(4, 8, 5, stride=2), "inverted_residual(4, 16, 8, 5, stride=2)"),
+        (
+            substages.InvertedResidualBlock(4, 8, 5, stride=2),
+            "inverted_residual(4, 16, 8, 5, stride=2)",
+        ),
         (norms.make_norm("group", 32), "nn.GroupNorm(4, 32)"),
         (norms.make_norm("layer", 1), "GroupNorm(1)"),
         (norms.make_norm("mln", 8, 3), "MLN(8, layers=3)"),
@@ -135,7 +138,7 @@ def test_a_short_call_is_one_line_and_a_long_one_has_a_line_an_argument() -> Non
 
 
 def test_the_short_inverted_residual_is_the_networks_own() -> None:
-    own = substages.InvertedResidual(4, 6, 5, expansion=3, stride=2).eval()
+    own = substages.InvertedResidualBlock(4, 6, 5, expansion=3, stride=2).eval()
     short = inverted_residual(4, 12, 6, 5, stride=2).eval()
     short.load_state_dict(own.state_dict())
     images = torch.rand(2, 4, 9, 9)
