@@ -14,21 +14,21 @@ from threading import current_thread, main_thread
 from types import FrameType
 from typing import Any, NoReturn
 
-Handler = Callable[[int, FrameType | None], Any]
+_Handler = Callable[[int, FrameType | None], Any]
 
 STOPPED = 130  # exit code of shells for a program ended by Ctrl-C
-SHOW_CURSOR = b"\x1b[?25h\n"  # as a progress bar hides it
+_SHOW_CURSOR = b"\x1b[?25h\n"  # as a progress bar hides it
 
 
-class CtrlC:
+class _CtrlC:
     """A replacement for a handler of Ctrl-C; `came`: the exception of the first Ctrl-C."""
 
-    def __init__(self, before: Handler) -> None:
+    def __init__(self, before: _Handler) -> None:
         self.before = before
         self.came: BaseException | None = None
 
 
-class DeferringHandler(CtrlC):
+class _DeferringHandler(_CtrlC):
     """A handler that defers the previous handler's exception for the first Ctrl-C only."""
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -41,13 +41,13 @@ class DeferringHandler(CtrlC):
             self.came = error
 
 
-class ExitingHandler(CtrlC):
+class ExitingHandler(_CtrlC):
     """A handler that raises the first Ctrl-C, and ends the process at once on the second."""
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle a Ctrl-C."""
         if self.came:
-            end_at_once()
+            _end_at_once()
         self.came = KeyboardInterrupt()
         self.before(number, frame)
 
@@ -63,7 +63,7 @@ def ctrl_c_held() -> Iterator[None]:
     if current_thread() is not main_thread() or not callable(before):
         yield
         return
-    kept = DeferringHandler(before)
+    kept = _DeferringHandler(before)
     signal.signal(signal.SIGINT, kept)
     try:
         yield
@@ -76,7 +76,7 @@ def ctrl_c_held() -> Iterator[None]:
 def raise_held() -> None:
     """Raise a Ctrl-C that was deferred, or was raised before and got lost."""
     handler: Any = signal.getsignal(signal.SIGINT)
-    while isinstance(handler, CtrlC) and current_thread() is main_thread():
+    while isinstance(handler, _CtrlC) and current_thread() is main_thread():
         if handler.came:
             raise handler.came
         handler = handler.before
@@ -99,9 +99,9 @@ def make_impatient() -> None:
     signal.signal(signal.SIGINT, ExitingHandler(before))
 
 
-def end_at_once() -> NoReturn:
+def _end_at_once() -> NoReturn:
     """End this process at once with a message, without any cleanup, like `kill -9`."""
     with suppress(OSError):
-        os.write(2, SHOW_CURSOR if os.isatty(2) else b"")
+        os.write(2, _SHOW_CURSOR if os.isatty(2) else b"")
         os.write(2, b"Stopped at once; what was written before is kept.\n")
     os._exit(STOPPED)

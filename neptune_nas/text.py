@@ -4,11 +4,11 @@ import re
 from urllib.parse import unquote_plus
 
 # A password may have "@", "/" or "?" unquoted: it ends at the last "@" that can belong to it.
-LOGIN = re.compile(r"(?<=://)([^/?#:@\s]*):(?:[^?\s]*|[^=\s]*)@")
-PAIR = re.compile(r"(?<=[?&])([^=&\s]+)=([^&\s]+)")
-SECRET = re.compile(r"(?:pass|pwd|secret|token|credential)\w*\s*=", re.IGNORECASE)
+_LOGIN = re.compile(r"(?<=://)([^/?#:@\s]*):(?:[^?\s]*|[^=\s]*)@")
+_PAIR = re.compile(r"(?<=[?&])([^=&\s]+)=([^&\s]+)")
+_SECRET = re.compile(r"(?:pass|pwd|secret|token|credential)\w*\s*=", re.IGNORECASE)
 
-UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def counted(count: int, noun: str, many: str = "") -> str:
@@ -46,7 +46,7 @@ def short(number: float) -> str:
     >>> short(1_234_567), short(980)
     ('1.23M', '980')
     """
-    for size, unit in UNITS:
+    for size, unit in _UNITS:
         if abs(number) >= size * 0.9995:
             return f"{number / size:.3g}{unit}"
     return f"{number:.3g}"
@@ -90,9 +90,9 @@ def redact(text: str) -> str:
     >>> redact("postgresql://host/db?user=ada&password=s3cret")
     'postgresql://host/db?user=ada&password=***'
     """
-    return PAIR.sub(_safe_pair, LOGIN.sub(r"\1:***@", text))
+    return _PAIR.sub(_safe_pair, _LOGIN.sub(r"\1:***@", text))
 
 
 def _safe_pair(pair: re.Match[str]) -> str:
     # Unquoted, since a driver's whole connection string may stand in one value.
-    return f"{pair[1]}=***" if SECRET.search(unquote_plus(pair[0])) else pair[0]
+    return f"{pair[1]}=***" if _SECRET.search(unquote_plus(pair[0])) else pair[0]

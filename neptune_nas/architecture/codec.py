@@ -18,7 +18,7 @@ from neptune_nas.architecture.records import Architecture, Conv, Identity, Stage
 from neptune_nas.errors import ArchitectureError, FileFormatError, one_of
 from neptune_nas.files.schema import check_names, check_values, cut, fault
 
-Json = dict[str, Any]
+_Json = dict[str, Any]
 
 BUILT_IN: Mapping[str, type] = {
     cls.__name__: cls
@@ -34,7 +34,7 @@ BUILT_IN: Mapping[str, type] = {
         records.Stem,
     )
 }
-KEY_LENGTH = 16
+_KEY_LENGTH = 16
 
 
 class NotAllowedError(FileFormatError):
@@ -164,4 +164,4 @@ def key(architecture: object) -> str:
     True
     """
     text = json.dumps(to_json(canonical(architecture)), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+    return hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]

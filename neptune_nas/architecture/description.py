@@ -33,10 +33,10 @@ def describe(architecture: Any) -> str:
     """
     if not isinstance(architecture, Architecture):
         return str(architecture)
-    return " | ".join([str(architecture.stem.width), *map(describe_stage, architecture.stages)])
+    return " | ".join([str(architecture.stem.width), *map(_describe_stage, architecture.stages)])
 
 
-def describe_stage(stage: Stage) -> str:
+def _describe_stage(stage: Stage) -> str:
     """Return a stage's width, its settings other than the simplest, and its SubStages."""
     words = [str(stage.width)]
     words += [] if stage.entry == Conv() else [f"{short_name(stage.entry)} entry"]

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 PLAIN = frozenset({int, str, float, bool, type(None)})
-FILE_PREFIX = "neptune_nas_file_"
+_FILE_PREFIX = "neptune_nas_file_"
 
 
 class Open:
@@ -78,7 +78,7 @@ def is_same(a: object, b: object) -> bool:
 
 def module_of_file(stem: str, digest: str) -> str:
     """Return the name of a module that is loaded from a file; no import finds it."""
-    return f"{FILE_PREFIX}{digest}_{stem}"
+    return f"{_FILE_PREFIX}{digest}_{stem}"
 
 
 def module_in_json(name: str) -> str:
@@ -87,5 +87,5 @@ def module_in_json(name: str) -> str:
     >>> module_in_json(module_of_file("my_space", "0123abcd")), module_in_json("shop.layers")
     ('my_space', 'shop.layers')
     """
-    file = name.removeprefix(FILE_PREFIX)
+    file = name.removeprefix(_FILE_PREFIX)
     return name if file == name else file.partition("_")[2]

@@ -217,10 +217,10 @@ def check_stage(stage: Stage) -> None:
             f"the width, but got {stage.entry!r}: put it among `substages`."
         )
     if isinstance(stage.connections, tuple):
-        check_connections(stage)
+        _check_connections(stage)
 
 
-def check_connections(stage: Stage) -> None:
+def _check_connections(stage: Stage) -> None:
     """Refuse explicit connections unless each SubStage has a non-empty set of earlier outputs."""
     assert isinstance(stage.connections, tuple)
     if len(stage.connections) != len(stage.substages):
@@ -277,10 +277,10 @@ class Architecture:
                 "`Architecture.stages` needs at least one Stage, but got none: add one."
             )
         if is_closed(self):
-            check_entries(self)
+            _check_entries(self)
 
 
-def check_entries(architecture: Architecture) -> None:
+def _check_entries(architecture: Architecture) -> None:
     """Refuse a closed architecture with an entry whose groups do not divide its widths."""
     width = architecture.stem.width
     for i, stage in enumerate(architecture.stages):

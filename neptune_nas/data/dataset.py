@@ -11,7 +11,7 @@ from neptune_nas.data.tensors import Labelled
 from neptune_nas.errors import DataError
 
 
-class LabelledDataset(Protocol):
+class _LabelledDataset(Protocol):
     """A map-style dataset, such as a `torch.utils.data.Dataset`: a length, and items by number."""
 
     def __len__(self) -> int: ...
@@ -19,14 +19,14 @@ class LabelledDataset(Protocol):
     def __getitem__(self, index: int, /) -> Any: ...
 
 
-def tensors_of(dataset: LabelledDataset) -> Labelled:
+def tensors_of(dataset: _LabelledDataset) -> Labelled:
     """Return all images and labels of a map-style dataset, for `save_tensors`.
 
     Items must be pairs of an image, from PIL or as a tensor `(C, H, W)` (uint8, or floating point
     in 0..1), and its label, a whole number. Leave random augmentation out of the transforms: the
     search augments by itself. Raises `DataError` for other items, or images of several shapes.
     """
-    pairs = [pair_of(dataset[index], index) for index in range(len(dataset))]
+    pairs = [_pair_of(dataset[index], index) for index in range(len(dataset))]
     if not pairs:
         raise DataError("a dataset needs at least one image, but has none.")
     images, labels = zip(*pairs, strict=True)
@@ -40,11 +40,11 @@ def tensors_of(dataset: LabelledDataset) -> Labelled:
     return torch.stack(images), torch.tensor(labels)
 
 
-def pair_of(item: Any, index: int) -> tuple[Tensor, int]:
+def _pair_of(item: Any, index: int) -> tuple[Tensor, int]:
     """Return one item's image as a tensor, and its label."""
     try:
         image, label = item
-        return image_tensor(image), int(label)
+        return _image_tensor(image), int(label)
     except (TypeError, ValueError) as error:
         raise DataError(
             f"a dataset's items must be pairs of an image and a whole number, but item {index} is "
@@ -52,7 +52,7 @@ def pair_of(item: Any, index: int) -> tuple[Tensor, int]:
         ) from error
 
 
-def image_tensor(image: Any) -> Tensor:
+def _image_tensor(image: Any) -> Tensor:
     """Return an image as a tensor `(C, H, W)`, or `(H, W)` if it is gray."""
     if not isinstance(image, Image.Image):
         return torch.as_tensor(image)

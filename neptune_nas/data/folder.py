@@ -22,18 +22,18 @@ from neptune_nas.data.splitting import Rows
 from neptune_nas.errors import DataError
 
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-LOOKED_AT = 1000  # opening a file takes about half as long as decoding a small image
-MIXED_SIZE = 64  # pixels per side, where images differ in size and none was requested
-LARGEST_SIZE = 4096  # pixels per side: beyond, a few images fill the memory
-WORDS = {"I;16", "I;16B", "I;16L", "I;16N"}  # PIL's modes of 16 bits per pixel
-UNBOUNDED = {"I", "F"}  # PIL's modes of 32 bits per pixel, without a defined white
-GRAY = {"1", "L", "LA", *WORDS}
+_LOOKED_AT = 1000  # opening a file takes about half as long as decoding a small image
+_MIXED_SIZE = 64  # pixels per side, where images differ in size and none was requested
+_LARGEST_SIZE = 4096  # pixels per side: beyond, a few images fill the memory
+_WORDS = {"I;16", "I;16B", "I;16L", "I;16N"}  # PIL's modes of 16 bits per pixel
+_UNBOUNDED = {"I", "F"}  # PIL's modes of 32 bits per pixel, without a defined white
+_GRAY = {"1", "L", "LA", *_WORDS}
 
 
-NAMED = 10  # files named in a message; further ones are counted
+_NAMED = 10  # files named in a message; further ones are counted
 
 
-class BrokenImageError(DataError):
+class _BrokenImageError(DataError):
     """An image file whose pixels cannot be read."""
 
 
@@ -46,7 +46,7 @@ class ImageFormat:
     channels: int
 
 
-LEAST = ImageFormat(1, 1, 1)  # to read an image in full and keep next to nothing
+_LEAST = ImageFormat(1, 1, 1)  # to read an image in full and keep next to nothing
 
 
 def load_folder(text: str, cache: Path | None) -> Source:
@@ -55,7 +55,7 @@ def load_folder(text: str, cache: Path | None) -> Source:
     Images of equal size are left unchanged. With `@SIZE`, or where sizes differ (then 64), each is
     scaled bilinearly until its shorter side has that many pixels, and cropped to the middle square.
     Images stay gray if all are, transparency is dropped, and of 16 bits per pixel the upper 8 are
-    kept. Of many images, `LOOKED_AT` evenly spaced ones decide, and the others are made to fit.
+    kept. Of many images, `_LOOKED_AT` evenly spaced ones decide, and the others are made to fit.
     `cache`: the folder of decoded images, to be memory-mapped.
     """
     path, size = parse(text)
@@ -63,10 +63,10 @@ def load_folder(text: str, cache: Path | None) -> Source:
     parts = [part for part in parts if part.is_dir()]
     if not parts:
         raise DataError(f"data 'folder:{text}': {path} must be a folder, but there is none.")
-    classes = class_names(parts[0])
-    found = [files_below(part, classes) for part in parts]
+    classes = _class_names(parts[0])
+    found = [_files_below(part, classes) for part in parts]
     every = tuple(file for files, _ in found for file in files)
-    train, *test = [part_of(Pixels(files, every, size, cache), labels) for files, labels in found]
+    train, *test = [_part_of(Pixels(files, every, size, cache), labels) for files, labels in found]
     return Source(f"folder:{text}", classes, train, test[0] if test else None, flip=True)
 
 
@@ -77,15 +77,15 @@ def parse(text: str) -> tuple[Path, int | None]:
     path, size = (path, int(digits)) if sized else (text, None)
     if not path:
         raise DataError(f"data 'folder:{text}': needs the path of a folder, as in folder:pictures.")
-    if size is not None and not 1 <= size <= LARGEST_SIZE:
+    if size is not None and not 1 <= size <= _LARGEST_SIZE:
         raise DataError(
-            f"data 'folder:{text}': the size behind @ must be 1 to {LARGEST_SIZE} pixels, "
+            f"data 'folder:{text}': the size behind @ must be 1 to {_LARGEST_SIZE} pixels, "
             f"but got {size}."
         )
     return Path(path).expanduser(), size
 
 
-def class_names(folder: Path) -> tuple[str, ...]:
+def _class_names(folder: Path) -> tuple[str, ...]:
     """Return the names of the class folders below `folder`, in order."""
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
     if len(names) < 2:
@@ -96,10 +96,10 @@ def class_names(folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def files_below(folder: Path, classes: tuple[str, ...]) -> tuple[tuple[Path, ...], Tensor]:
+def _files_below(folder: Path, classes: tuple[str, ...]) -> tuple[tuple[Path, ...], Tensor]:
     """Return all image files below `folder`, by class in the order of names, and their labels."""
-    if class_names(folder) != classes:
-        odd = sorted({*class_names(folder)} ^ {*classes})
+    if _class_names(folder) != classes:
+        odd = sorted({*_class_names(folder)} ^ {*classes})
         raise DataError(
             f"data 'folder:{folder}': train and test must hold the same classes, "
             f"but only one of them has {', '.join(odd)}."
@@ -118,7 +118,7 @@ def files_below(folder: Path, classes: tuple[str, ...]) -> tuple[tuple[Path, ...
     return tuple(file for members in files for file in members), labels
 
 
-def part_of(pixels: "Pixels", labels: Tensor) -> Part:
+def _part_of(pixels: "Pixels", labels: Tensor) -> Part:
     """Return the part that decodes its images when they are taken."""
     return Part(labels, pixels.take)
 
@@ -139,54 +139,54 @@ class Pixels:
         """
         try:
             return self._taken(rows)
-        except BrokenImageError:
-            refuse_broken(self.every)
+        except _BrokenImageError:
+            _refuse_broken(self.every)
             raise
 
     def _taken(self, rows: Rows) -> Tensor | ImageFile:
         files = [self.files[row] for row in rows]
-        form = common_form(self.every, self.size)
+        form = _common_form(self.every, self.size)
         if self.cache is None:
-            return torch.from_numpy(gather_images(files, form))
-        stored = self.cache / "folders" / f"{listing_hash(files, form)}.npy"
+            return torch.from_numpy(_gather_images(files, form))
+        stored = self.cache / "folders" / f"{_listing_hash(files, form)}.npy"
         if not stored.is_file():
-            write_images(files, form, stored)
+            _write_images(files, form, stored)
         return ImageFile(stored)
 
 
-def refuse_broken(files: Sequence[Path]) -> None:
+def _refuse_broken(files: Sequence[Path]) -> None:
     """Refuse files that are not complete images, all in one message; raises `DataError`."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         broken = [
-            file for file, bad in zip(files, threads.map(is_broken, files), strict=True) if bad
+            file for file, bad in zip(files, threads.map(_is_broken, files), strict=True) if bad
         ]
     if len(broken) > 1:
-        more = f" and {len(broken) - NAMED:,} more" if len(broken) > NAMED else ""
+        more = f" and {len(broken) - _NAMED:,} more" if len(broken) > _NAMED else ""
         raise DataError(
             f"data: {len(broken):,} files must be whole images of 8 or 16 bits a channel, but are "
-            f"not: remove, mend or convert {', '.join(map(str, broken[:NAMED]))}{more}."
+            f"not: remove, mend or convert {', '.join(map(str, broken[:_NAMED]))}{more}."
         )
 
 
-def is_broken(file: Path) -> bool:
+def _is_broken(file: Path) -> bool:
     """Return whether a file's pixels cannot be read."""
     try:
-        decode(file, LEAST)
-    except BrokenImageError:
+        decode(file, _LEAST)
+    except _BrokenImageError:
         return True
     return False
 
 
-def decoded(files: Sequence[Path], form: ImageFormat) -> Iterator[NDArray[np.uint8]]:
+def _decoded(files: Sequence[Path], form: ImageFormat) -> Iterator[NDArray[np.uint8]]:
     """Yield the images in `files`, in order, decoded with one thread per core."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         yield from threads.map(partial(decode, form=form), files)
 
 
-def gather_images(files: Sequence[Path], form: ImageFormat) -> NDArray[np.uint8]:
+def _gather_images(files: Sequence[Path], form: ImageFormat) -> NDArray[np.uint8]:
     """Return the images in `files` as an array `(n, C, H, W)` in memory."""
     images = room_for(len(files), form)
-    for i, image in enumerate(decoded(files, form)):
+    for i, image in enumerate(_decoded(files, form)):
         images[i] = image
     return images
 
@@ -204,18 +204,18 @@ def room_for(count: int, form: ImageFormat) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=1)
-def common_form(files: tuple[Path, ...], size: int | None) -> ImageFormat:
+def _common_form(files: tuple[Path, ...], size: int | None) -> ImageFormat:
     """Return the form for all `files`: their own if they agree and no `size` is requested."""
-    forms = {header(file) for file in files[:: ceil(len(files) / LOOKED_AT)]}
+    forms = {_header(file) for file in files[:: ceil(len(files) / _LOOKED_AT)]}
     channels = max(form.channels for form in forms)
     sizes = {(form.height, form.width) for form in forms}
     if size is None and len(sizes) == 1:
         return ImageFormat(*sizes.pop(), channels)
-    side = size or MIXED_SIZE
+    side = size or _MIXED_SIZE
     return ImageFormat(side, side, channels)
 
 
-def header(file: Path) -> ImageFormat:
+def _header(file: Path) -> ImageFormat:
     """Return the form of one image, without decoding its pixels."""
     with open_image(file) as image:
         return form_of(image)
@@ -223,14 +223,14 @@ def header(file: Path) -> ImageFormat:
 
 def form_of(image: Image.Image) -> ImageFormat:
     """Return the form of an opened image."""
-    return ImageFormat(image.height, image.width, 1 if is_gray(image) else 3)
+    return ImageFormat(image.height, image.width, 1 if _is_gray(image) else 3)
 
 
-def is_gray(image: Image.Image) -> bool:
+def _is_gray(image: Image.Image) -> bool:
     """Return whether an image has no colour: by its mode or, for a PNG, by its palette."""
     palette = image.palette
     if image.mode != "P" or palette is None or palette.rawmode not in (None, "RGB"):
-        return image.mode in GRAY
+        return image.mode in _GRAY
     colors = bytes(palette.palette)
     return colors[::3] == colors[1::3] == colors[2::3]
 
@@ -245,19 +245,19 @@ def pixels_of(image: Image.Image, file: Path, form: ImageFormat) -> NDArray[np.u
     """Return the pixels `(C, H, W)` of an opened image, scaled and cropped to `form`."""
     try:
         fitted = ImageOps.fit(
-            eight_bits(image).convert("L" if form.channels == 1 else "RGB"),
+            _eight_bits(image).convert("L" if form.channels == 1 else "RGB"),
             (form.width, form.height),
             Image.Resampling.BILINEAR,
         )
     except Exception as error:  # files can be broken in many ways
-        raise unreadable(file) from error
+        raise _unreadable(file) from error
     pixels = np.asarray(fitted)
     return pixels[None] if form.channels == 1 else pixels.transpose(2, 0, 1)
 
 
-def eight_bits(image: Image.Image) -> Image.Image:
+def _eight_bits(image: Image.Image) -> Image.Image:
     """Return the image in 8 bits per channel: PIL's own `convert` clips 16-bit pixels to white."""
-    if image.mode not in WORDS:
+    if image.mode not in _WORDS:
         return image
     return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
 
@@ -267,24 +267,24 @@ def open_image(file: Path) -> Image.Image:
     try:
         image = Image.open(file)
     except Exception as error:  # of PIL's parsers: OSError, ValueError, SyntaxError and more
-        raise unreadable(file) from error
-    if image.mode in UNBOUNDED:
+        raise _unreadable(file) from error
+    if image.mode in _UNBOUNDED:
         image.close()
-        raise BrokenImageError(
+        raise _BrokenImageError(
             f"data: {file} must have 8 or 16 bits a channel, but has numbers without a range "
             f"(PIL's mode {image.mode}): convert it."
         )
     return image
 
 
-def unreadable(file: Path) -> BrokenImageError:
+def _unreadable(file: Path) -> _BrokenImageError:
     """Return the error for a file that is not a complete image."""
-    return BrokenImageError(
+    return _BrokenImageError(
         f"data: {file} must be a whole image, but it cannot be read: remove or mend it."
     )
 
 
-def listing_hash(files: Iterable[Path], form: ImageFormat) -> str:
+def _listing_hash(files: Iterable[Path], form: ImageFormat) -> str:
     """Return a hash of the files' paths, sizes in bytes and modification times, and of the form."""
     digest = sha256(repr(form).encode())
     for file in files:
@@ -293,21 +293,21 @@ def listing_hash(files: Iterable[Path], form: ImageFormat) -> str:
     return digest.hexdigest()[:32]
 
 
-def write_images(files: Sequence[Path], form: ImageFormat, stored: Path) -> None:
+def _write_images(files: Sequence[Path], form: ImageFormat, stored: Path) -> None:
     """Write the images of `files` atomically.
 
     They are written one by one, so that they need not fit into memory; and not by a memory map,
     which kills the process if the disk is full.
     """
     shape = (len(files), form.channels, form.height, form.width)
-    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    _header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     part = None
     try:
         stored.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=stored.parent, suffix=".part", delete=False) as file:
             part = Path(file.name)
-            np.lib.format.write_array_header_1_0(file, header)
-            for image in decoded(files, form):
+            np.lib.format.write_array_header_1_0(file, _header)
+            for image in _decoded(files, form):
                 file.write(image.tobytes())
         part.replace(stored)
     except OSError as error:

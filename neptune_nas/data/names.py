@@ -7,10 +7,10 @@ from neptune_nas.errors import DataError, one_of
 
 FOLDER = "folder:"
 TENSORS = "tensors:"
-OWN = (FOLDER + "PATH", TENSORS + "FILE")
+_OWN = (FOLDER + "PATH", TENSORS + "FILE")
 COUNT = "#"  # before the number of training images
-TORCHVISION = ("mnist", "fashion-mnist", "cifar10", "cifar100")
-DATA_SETS = ("digits", *TORCHVISION)
+_TORCHVISION = ("mnist", "fashion-mnist", "cifar10", "cifar100")
+DATA_SETS = ("digits", *_TORCHVISION)
 
 
 def parse_count(name: str) -> tuple[str, int | None]:
@@ -28,7 +28,7 @@ def check_known(name: str) -> None:
     """Refuse the name of an unknown data set, whether or not its images are present."""
     whole, _ = parse_count(name)
     if whole not in DATA_SETS and not whole.startswith((FOLDER, TENSORS)):
-        raise DataError(f"data '{whole}' is unknown: {one_of((*DATA_SETS, *OWN), whole)}")
+        raise DataError(f"data '{whole}' is unknown: {one_of((*DATA_SETS, *_OWN), whole)}")
 
 
 def place_of(name: str) -> str:

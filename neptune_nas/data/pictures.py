@@ -11,7 +11,7 @@ from torch import Tensor
 from neptune_nas.data.folder import SUFFIXES, ImageFormat, form_of, open_image, pixels_of
 from neptune_nas.errors import DataError
 
-READABLE = (1, 3)  # channels: gray and RGB
+_READABLE = (1, 3)  # channels: gray and RGB
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def read_picture(file: Path, shape: tuple[int, int, int]) -> Picture:
     Raises `DataError` if it cannot be read in full, or the shape is neither gray nor RGB.
     """
     channels, height, width = shape
-    if channels not in READABLE:
+    if channels not in _READABLE:
         raise DataError(
             f"data: a network of {channels} channels cannot read {file}, since image files become "
             f"gray or RGB: call `Model.predict` with tensors."
@@ -66,10 +66,10 @@ def pictures(
         except DataError as error:
             yield path, error
             continue
-        yield from ((file, read_or_say(file, shape)) for file in files)
+        yield from ((file, _read_or_say(file, shape)) for file in files)
 
 
-def read_or_say(file: Path, shape: tuple[int, int, int]) -> Picture | DataError:
+def _read_or_say(file: Path, shape: tuple[int, int, int]) -> Picture | DataError:
     """Return the image, or the error of reading it."""
     try:
         return read_picture(file, shape)

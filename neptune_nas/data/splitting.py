@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Rows = NDArray[np.int64]
 
-VALIDATION_SHARE = 0.1  # of the training images, where the data set comes with a test split
-TWO_WAY = (1 - VALIDATION_SHARE, VALIDATION_SHARE)
+_VALIDATION_SHARE = 0.1  # of the training images, where the data set comes with a test split
+TWO_WAY = (1 - _VALIDATION_SHARE, _VALIDATION_SHARE)
 THREE_WAY = (0.6, 0.2, 0.2)  # train, validation, test, where it does not
 
 
@@ -17,17 +17,17 @@ def stratified(labels: ArrayLike, shares: Sequence[float], seed: int) -> tuple[R
 
     A part has its share of every class, to within one image; its rows are in rising order.
     """
-    order = stratified_order(labels, seed)
+    order = _stratified_order(labels, seed)
     ends = np.rint(np.cumsum(shares)[:-1] * len(order)).astype(int)
     return tuple(np.sort(part) for part in np.split(order, ends))
 
 
 def at_most(labels: ArrayLike, limit: int | None, seed: int) -> Rows:
     """Return `limit` rows of `labels` (N,), stratified, or all if there are fewer."""
-    return np.sort(stratified_order(labels, seed)[:limit])
+    return np.sort(_stratified_order(labels, seed)[:limit])
 
 
-def stratified_order(labels: ArrayLike, seed: int) -> Rows:
+def _stratified_order(labels: ArrayLike, seed: int) -> Rows:
     """Return the rows of `labels` (N,) in a random order whose every stretch is stratified.
 
     Each class is shuffled and then spread evenly over the whole order.

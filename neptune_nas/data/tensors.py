@@ -21,18 +21,18 @@ from neptune_nas.files.schema import decode, fault, located, parse_json, version
 from neptune_nas.files.tensors import dump_tensors, read_tensors
 
 FORMAT, VERSION = "neptune-nas/images", 1
-SUFFIX = ".safetensors"
-PARTS = (("train",), ("train", "test"), ("train", "validation", "test"))  # that a file may have
-KINDS = ("images", "labels")  # of tensors in a part
-WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
-DEPTHS = (1, 3, 4)  # channels of images, to recognise a last axis of channels
+_SUFFIX = ".safetensors"
+_PARTS = (("train",), ("train", "test"), ("train", "validation", "test"))  # that a file may have
+_KINDS = ("images", "labels")  # of tensors in a part
+_WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+_DEPTHS = (1, 3, 4)  # channels of images, to recognise a last axis of channels
 
 Labelled = tuple[Tensor, Tensor]
 """Images `(N, C, H, W)`, or gray ones `(N, H, W)`, and their labels `(N,)`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class _Header:
     """The header of a file, besides format and version."""
 
     classes: Annotated[tuple[Annotated[str, NOT_EMPTY], ...], DIFFERENT]
@@ -63,28 +63,30 @@ def save_tensors(
     """
     path = Path(os.path.expanduser(path))  # not Path's, which raises for unknown users
     name = f"{TENSORS}{path}"
-    if path.suffix != SUFFIX:
-        raise DataError(f"data '{name}': the file's name must end in {SUFFIX}, but is {path.name}.")
+    if path.suffix != _SUFFIX:
+        raise DataError(
+            f"data '{name}': the file's name must end in {_SUFFIX}, but is {path.name}."
+        )
     given = {"train": train, "validation": validation, "test": test}
-    splits = {part: split_of(name, part, pair) for part, pair in given.items() if pair is not None}
-    if tuple(splits) not in PARTS:
+    splits = {part: _split_of(name, part, pair) for part, pair in given.items() if pair is not None}
+    if tuple(splits) not in _PARTS:
         raise DataError(
             f"data '{name}': `validation` needs `test` too: give both, or leave both out to have "
             f"them split off."
         )
-    names = class_numbers(splits) if classes is None else listed(classes)
+    names = _class_numbers(splits) if classes is None else _listed(classes)
     content = {"classes": names, "crop": crop, "flip": flip}
     with located(f"data '{name}'", DataError):
-        header = decode(Header, content)
-    check_crop(name, header, splits)
+        header = decode(_Header, content)
+    _check_crop(name, header, splits)
     check_splits(name, header.classes, splits)
-    check_apart(name, splits)
+    _check_apart(name, splits)
     text = json.dumps({"format": FORMAT, "version": VERSION, **content})
-    write_file(path, dump_tensors(text, tensors_in(splits)))
+    write_file(path, dump_tensors(text, _tensors_in(splits)))
     return name
 
 
-def check_crop(name: str, header: Header, splits: Mapping[str, Split]) -> None:
+def _check_crop(name: str, header: _Header, splits: Mapping[str, Split]) -> None:
     """Refuse a crop that leaves nothing of an image."""
     side = min(splits["train"].images.shape[2:])
     if (header.crop or 0) >= side:
@@ -92,7 +94,7 @@ def check_crop(name: str, header: Header, splits: Mapping[str, Split]) -> None:
         raise DataError(f"data '{name}': {fault('crop', words, header.crop)}")
 
 
-def check_apart(name: str, splits: Mapping[str, Split]) -> None:
+def _check_apart(name: str, splits: Mapping[str, Split]) -> None:
     """Refuse a part with the images of another part, on which no measurement would be valid."""
     for one, other in combinations(splits, 2):
         if torch.equal(splits[one].images, splits[other].images):
@@ -102,19 +104,19 @@ def check_apart(name: str, splits: Mapping[str, Split]) -> None:
             )
 
 
-def listed(classes: Sequence[str]) -> list[str]:
+def _listed(classes: Sequence[str]) -> list[str]:
     """Return the names as a list; anything but several names unchanged, for a later check."""
     several = isinstance(classes, Iterable) and not isinstance(classes, str)
     return [*classes] if several else classes  # type: ignore[return-value]  # refused
 
 
-def class_numbers(splits: Mapping[str, Split]) -> list[str]:
+def _class_numbers(splits: Mapping[str, Split]) -> list[str]:
     """Return the default names of the classes: their numbers."""
     most = max((int(split.targets.max()) for split in splits.values() if len(split)), default=0)
     return [*map(str, range(most + 1))]
 
 
-def split_of(name: str, part: str, pair: Labelled) -> Split:
+def _split_of(name: str, part: str, pair: Labelled) -> Split:
     """Return a part's images and labels in their stored form."""
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise DataError(
@@ -122,15 +124,15 @@ def split_of(name: str, part: str, pair: Labelled) -> Split:
             f"{type(pair).__name__}: give (images, labels)."
         )
     images, labels = (
-        tensor_of(value, f"data '{name}': the {part} {kind}")
-        for value, kind in zip(pair, KINDS, strict=True)
+        _tensor_of(value, f"data '{name}': the {part} {kind}")
+        for value, kind in zip(pair, _KINDS, strict=True)
     )
-    if labels.dtype not in WHOLE:
+    if labels.dtype not in _WHOLE:
         raise DataError(
             f"data '{name}': the {part} labels must be whole numbers, but got {labels.dtype}."
         )
     where = f"data '{name}': the {part} images"
-    images = eight_bits(with_channels(images, where), where)
+    images = eight_bits(_with_channels(images, where), where)
     if labels.shape != images.shape[:1]:
         raise DataError(
             f"data '{name}': the {part} labels must be ({len(images)},), one label an image, but "
@@ -139,7 +141,7 @@ def split_of(name: str, part: str, pair: Labelled) -> Split:
     return Split(images, labels.long())
 
 
-def tensor_of(value: Any, where: str) -> Tensor:
+def _tensor_of(value: Any, where: str) -> Tensor:
     """Return a tensor from a tensor, an array or nested lists of equal lengths."""
     try:
         return torch.as_tensor(value)
@@ -150,7 +152,7 @@ def tensor_of(value: Any, where: str) -> Tensor:
         ) from error
 
 
-def with_channels(images: Tensor, where: str) -> Tensor:
+def _with_channels(images: Tensor, where: str) -> Tensor:
     """Return the images as `(N, C, H, W)`; `(N, H, W)` are gray."""
     if images.ndim == 3:
         return images.unsqueeze(1)
@@ -158,7 +160,7 @@ def with_channels(images: Tensor, where: str) -> Tensor:
         raise DataError(
             f"{where} must be (N, C, H, W) with pixels in them, but got {tuple(images.shape)}."
         )
-    if images.shape[3] in DEPTHS and images.shape[1] not in DEPTHS:
+    if images.shape[3] in _DEPTHS and images.shape[1] not in _DEPTHS:
         raise DataError(
             f"{where} must be (N, C, H, W), but {tuple(images.shape)} has its channels last: "
             f"give `images.permute(0, 3, 1, 2)`."
@@ -183,12 +185,12 @@ def eight_bits(images: Tensor, where: str) -> Tensor:
     return (images * 255).round().to(torch.uint8)
 
 
-def tensors_in(splits: Mapping[str, Split]) -> dict[str, Tensor]:
+def _tensors_in(splits: Mapping[str, Split]) -> dict[str, Tensor]:
     """Return the tensors of a file by name."""
     return {
         f"{part}.{kind}": tensor
         for part, split in splits.items()
-        for kind, tensor in zip(KINDS, (split.images, split.targets), strict=True)
+        for kind, tensor in zip(_KINDS, (split.images, split.targets), strict=True)
     }
 
 
@@ -200,9 +202,9 @@ def load_tensors(text: str) -> Source:
     name = f"{TENSORS}{text}"
     with located(f"data '{name}'", DataError):
         written, tensors = read_tensors(Path(os.path.expanduser(text)))
-        header = decode(Header, versioned(parse_json(written), VERSION, FORMAT))
-        splits = splits_in(tensors)
-    check_crop(name, header, splits)
+        header = decode(_Header, versioned(parse_json(written), VERSION, FORMAT))
+        splits = _splits_in(tensors)
+    _check_crop(name, header, splits)
     held = {part: in_memory(split.images, split.targets) for part, split in splits.items()}
     return Source(
         name=name,
@@ -215,11 +217,11 @@ def load_tensors(text: str) -> Source:
     )
 
 
-def splits_in(tensors: Mapping[str, Tensor]) -> dict[str, Split]:
+def _splits_in(tensors: Mapping[str, Tensor]) -> dict[str, Split]:
     """Return the parts in a file's tensors, by name."""
     found = {name.partition(".")[0] for name in tensors}
-    parts = next((parts for parts in PARTS if {*parts} == found), PARTS[0])
-    wanted = {f"{part}.{kind}" for part in parts for kind in KINDS}
+    parts = next((parts for parts in _PARTS if {*parts} == found), _PARTS[0])
+    wanted = {f"{part}.{kind}" for part in parts for kind in _KINDS}
     for name in sorted(wanted ^ {*tensors}):
         broken = "is missing" if name in wanted else "belongs to no part"
         raise FileFormatError(f"`{name}` {broken}: write the file again with `save_tensors`.")

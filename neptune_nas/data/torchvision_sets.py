@@ -35,11 +35,13 @@ KNOWN = {
 def load_torchvision(name: str, folder: Path) -> Source:
     """Return the data set `name` from `folder`, after downloading it if it is missing."""
     known = KNOWN[name]
-    train, test = (obtain(name, folder, train=part) for part in (True, False))
-    return Source(name, tuple(train.classes), part_of(train), part_of(test), known.crop, known.flip)
+    train, test = (_obtain(name, folder, train=part) for part in (True, False))
+    return Source(
+        name, tuple(train.classes), _part_of(train), _part_of(test), known.crop, known.flip
+    )
 
 
-def obtain(name: str, folder: Path, *, train: bool) -> Any:
+def _obtain(name: str, folder: Path, *, train: bool) -> Any:
     """Return torchvision's data set from `folder`, or else after a silent download.
 
     Raises `DataError` if the data set is incomplete, or neither present nor available.
@@ -65,7 +67,7 @@ def obtain(name: str, folder: Path, *, train: bool) -> Any:
         ) from error
 
 
-def part_of(found: Any) -> Part:
+def _part_of(found: Any) -> Part:
     """Return the pixels `(N, C, H, W)` and labels of one of torchvision's data sets."""
     pixels = torch.as_tensor(found.data)
     images = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2).contiguous()

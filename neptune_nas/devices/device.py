@@ -8,7 +8,7 @@ from torch import Tensor
 from neptune_nas.devices.numerics import Layout, Precision
 from neptune_nas.errors import OptionError
 
-DEVICES = ("auto", "cpu", "cuda")
+_DEVICES = ("auto", "cpu", "cuda")
 FORMATS: Mapping[Layout, torch.memory_format] = {
     "channels_last": torch.channels_last,
     "contiguous": torch.contiguous_format,
@@ -18,7 +18,7 @@ _FAST_BF16 = ("avx512_bf16", "amx_bf16")  # x86 instructions that multiply bfloa
 
 def check_device(device: str) -> None:
     """Refuse the name of an unknown device, whether or not it is present."""
-    if device not in DEVICES:
+    if device not in _DEVICES:
         raise OptionError(
             f"device '{device}' is unknown: choose auto, cpu, or cuda, as GPUs are called."
         )

@@ -21,14 +21,14 @@ from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.files.schema import fault
 
 PATIENCE = 30.0  # seconds without a ready worker before a warning
-ANSWERS = 5.0  # seconds that a cluster has to accept a connection
-ITS_OWN = "cuda:0"  # Ray shows each worker its own GPU only
+_ANSWERS = 5.0  # seconds that a cluster has to accept a connection
+_ITS_OWN = "cuda:0"  # Ray shows each worker its own GPU only
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class RayWorker(Worker):
+class _RayWorker(Worker):
     """One actor, with the reply that it owes."""
 
     actor: Any
@@ -99,7 +99,7 @@ class RayStation(Station):
         return super().begin()
 
 
-class RayEngine(PoolEngine[RayWorker]):
+class RayEngine(PoolEngine[_RayWorker]):
     """An `Engine` of actors on a Ray cluster, which start when first needed.
 
     The cluster is the one that `RAY_ADDRESS` names or that already runs on this machine, or else a
@@ -121,21 +121,21 @@ class RayEngine(PoolEngine[RayWorker]):
         setup: Callable[[], object] | None = None,
     ) -> None:
         plans = make_plans(evaluator, setup, slots)
-        plans = tuple(replace(plan, device=plan.device and ITS_OWN) for plan in plans)
+        plans = tuple(replace(plan, device=plan.device and _ITS_OWN) for plan in plans)
         super().__init__(plans, trial_timeout)
         self._per_gpu = per_gpu
         self._alone_since: float | None = None  # monotonic, while no worker is ready
 
-    def _start_worker(self, plan: WorkerPlan) -> RayWorker:
+    def _start_worker(self, plan: WorkerPlan) -> _RayWorker:
         actor = (
             connected_ray()
             .remote(max_restarts=0, max_task_retries=0)(RayStation)
             .options(num_cpus=plan.threads, num_gpus=1 / self._per_gpu if plan.device else 0)
             .remote(plan, SearchFolder.here())
         )
-        return RayWorker(plan, actor, actor.begin.remote())
+        return _RayWorker(plan, actor, actor.begin.remote())
 
-    def _with_news(self, workers: Sequence[RayWorker], seconds: float) -> list[RayWorker]:
+    def _with_news(self, workers: Sequence[_RayWorker], seconds: float) -> list[_RayWorker]:
         self._look_after(workers)
         awaited = {worker.awaited: worker for worker in workers if worker.awaited is not None}
         ray = connected_ray()
@@ -145,7 +145,7 @@ class RayEngine(PoolEngine[RayWorker]):
         ready, _ = ray.wait(list(awaited), num_returns=len(awaited), timeout=0)
         return [awaited[each] for each in ready]
 
-    def _look_after(self, workers: Sequence[RayWorker]) -> None:
+    def _look_after(self, workers: Sequence[_RayWorker]) -> None:
         """Warn now and then that the cluster has no room; raise `NeptuneError` if it is gone."""
         if any(worker.ready for worker in workers):
             self._alone_since = None
@@ -157,7 +157,7 @@ class RayEngine(PoolEngine[RayWorker]):
             raise NeptuneError(
                 "the Ray cluster has no node any more: start it again; the same command goes on."
             )
-        logger.warning("waiting for the Ray cluster to have room for a worker.")
+        _logger.warning("waiting for the Ray cluster to have room for a worker.")
         self._alone_since = None
 
 
@@ -181,17 +181,17 @@ def slots_on(jobs: int | None, threads: int | None, on_gpu: bool, per_gpu: int =
     most = max(cores for cores, _ in seats)
     if threads is not None and threads > most:
         raise OptionError(fault("threads", f"at most {most} on Ray", threads))
-    jobs = room(seats, threads or 1) if jobs is None else jobs
+    jobs = _room(seats, threads or 1) if jobs is None else jobs
     slots = share_out(jobs, threads, devices, sum(cores for cores, _ in seats))
     if threads is None:
-        fitting = (n for n in range(slots.threads, 1, -1) if room(seats, n) >= slots.jobs)
+        fitting = (n for n in range(slots.threads, 1, -1) if _room(seats, n) >= slots.jobs)
         slots = replace(slots, threads=next(fitting, 1))
-    if (fit := room(seats, slots.threads)) < slots.jobs:
-        logger.warning("the Ray cluster has room for %d of %d workers.", fit, slots.jobs)
+    if (fit := _room(seats, slots.threads)) < slots.jobs:
+        _logger.warning("the Ray cluster has room for %d of %d workers.", fit, slots.jobs)
     return slots
 
 
-def room(seats: Iterable[tuple[int, int]], threads: int) -> int:
+def _room(seats: Iterable[tuple[int, int]], threads: int) -> int:
     """Return how many workers fit; `seats`: per node, its cores and the most workers it may run.
 
     >>> room([(8, 2), (2, 2)], threads=2)
@@ -208,7 +208,7 @@ def connected_ray() -> ModuleType:
         raise NeptuneError("the engine 'ray' needs Ray: pip install 'neptune-nas[ray]'.") from error
     if not ray.is_initialized():
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        check_answers()
+        _check_answers()
         try:
             ray.init(log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:
@@ -219,7 +219,7 @@ def connected_ray() -> ModuleType:
     return ray
 
 
-def check_answers() -> None:
+def _check_answers() -> None:
     """Refuse a cluster that does not answer at once, since Ray would try for many minutes.
 
     The cluster is the one that `RAY_ADDRESS` names, or that `ray start` recorded on this machine.
@@ -232,7 +232,7 @@ def check_answers() -> None:
     if "/" in host or not port.isdecimal():
         return  # "auto", "local", no address, or a form that only Ray knows
     try:
-        create_connection((host, int(port)), timeout=ANSWERS).close()
+        create_connection((host, int(port)), timeout=_ANSWERS).close()
     except OSError as error:
         raise NeptuneError(f"no Ray cluster answers at {address} ({error}): {remedy}.") from error
 

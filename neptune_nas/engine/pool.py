@@ -19,16 +19,16 @@ from neptune_nas.files.schema import check_value
 from neptune_nas.interrupts import ctrl_c_held, raise_held
 from neptune_nas.metrics.score import Score
 
-MAX_ATTEMPTS = 2
-MAX_FAILED_STARTS = 5  # per slot: a fork server that dies fails the starts of all at once
-START_PAUSE = 0.2  # seconds: a killed fork server refuses starts until it is gone
-HEED_EVERY = 0.2  # seconds between checks for a held Ctrl-C while waiting
+_MAX_ATTEMPTS = 2
+_MAX_FAILED_STARTS = 5  # per slot: a fork server that dies fails the starts of all at once
+_START_PAUSE = 0.2  # seconds: a killed fork server refuses starts until it is gone
+_HEED_EVERY = 0.2  # seconds between checks for a held Ctrl-C while waiting
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class _Attempt:
     """The `number`-th attempt at a call, sent to a worker at `since` (monotonic)."""
 
     call: Call
@@ -51,7 +51,7 @@ class Worker(ABC):
 
     plan: WorkerPlan
     ready: bool = field(default=False, init=False)
-    attempt: Attempt | None = field(default=None, init=False)
+    attempt: _Attempt | None = field(default=None, init=False)
 
     @property
     def elapsed(self) -> float:
@@ -63,7 +63,7 @@ class Worker(ABC):
         """Whether the worker waits for a call."""
         return self.ready and self.attempt is None
 
-    def give(self, attempt: Attempt) -> None:
+    def give(self, attempt: _Attempt) -> None:
         """Send a call and record the time; raises `OSError` where the worker is gone."""
         self.send(attempt.payload)
         self.attempt = replace(attempt, since=monotonic())
@@ -96,7 +96,7 @@ class PoolEngine(ABC, Generic[W]):
         check_value(trial_timeout, Positive | None, "trial_timeout")
         self._plans = tuple(plans)
         self._limit = math.inf if trial_timeout is None else trial_timeout
-        self._queue: deque[Attempt] = deque()
+        self._queue: deque[_Attempt] = deque()
         self._pending: set[int] = set()
         self._workers: dict[int, W] = {}
         self._finished: list[Result] = []
@@ -130,7 +130,7 @@ class PoolEngine(ABC, Generic[W]):
     def submit(self, call: Call) -> None:
         """Submit a call, which starts at once if a worker is idle."""
         assert call.id not in self._pending, f"call {call.id} is pending already"
-        self._queue.append(Attempt(call, pickle_value(call, "architecture")))
+        self._queue.append(_Attempt(call, pickle_value(call, "architecture")))
         self._pending.add(call.id)
         self._dispatch()
 
@@ -197,7 +197,7 @@ class PoolEngine(ABC, Generic[W]):
             self._workers[plan.index] = self._start_worker(plan)
         except (OSError, EOFError) as error:
             self._count_failed_start(plan, str(error))
-            sleep(START_PAUSE)
+            sleep(_START_PAUSE)
 
     def _listen(self, end: float) -> None:
         """Wait for a reply, the death of a worker, the next timeout, or `end` (monotonic).
@@ -209,7 +209,7 @@ class PoolEngine(ABC, Generic[W]):
         workers = list(self._workers.values())
         starts = [worker.attempt.since for worker in workers if worker.attempt]
         left = min([end, *(start + self._limit for start in starts)]) - monotonic()
-        for worker in self._with_news(workers, min(max(0.0, left), HEED_EVERY)):
+        for worker in self._with_news(workers, min(max(0.0, left), _HEED_EVERY)):
             self._hear(worker)
 
     def _hear(self, worker: W) -> None:
@@ -218,7 +218,7 @@ class PoolEngine(ABC, Generic[W]):
             self._bury(worker)
             return
         if reply.trace:
-            logger.debug("worker %d: %s", worker.plan.index, reply.trace)
+            _logger.debug("worker %d: %s", worker.plan.index, reply.trace)
         if worker.ready:
             self._record(worker, reply)
         elif reply.mistake:
@@ -253,8 +253,8 @@ class PoolEngine(ABC, Generic[W]):
             self._count_failed_start(worker.plan, how)
         if worker.attempt is None:
             return
-        logger.warning("worker %d died (%s).", worker.plan.index, how)
-        if worker.attempt.number < MAX_ATTEMPTS:
+        _logger.warning("worker %d died (%s).", worker.plan.index, how)
+        if worker.attempt.number < _MAX_ATTEMPTS:
             self._usage = self._usage.plus(worker.plan.index, worker.elapsed)
             self._queue.appendleft(replace(worker.attempt, number=worker.attempt.number + 1))
         else:
@@ -298,10 +298,10 @@ class PoolEngine(ABC, Generic[W]):
 
     def _count_failed_start(self, plan: WorkerPlan, how: str) -> None:
         self._failed_starts[plan.index] += 1
-        if self._failed_starts[plan.index] >= MAX_FAILED_STARTS:
+        if self._failed_starts[plan.index] >= _MAX_FAILED_STARTS:
             self._refuse(
                 NeptuneError(
-                    f"worker {plan.index} died {MAX_FAILED_STARTS} times in a row before its first "
-                    f"call ({how}): what it printed is {self.printed}."
+                    f"worker {plan.index} died {_MAX_FAILED_STARTS} times in a row before its "
+                    f"first call ({how}): what it printed is {self.printed}."
                 )
             )

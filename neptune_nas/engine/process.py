@@ -17,10 +17,10 @@ from neptune_nas.engine.pool import Ending, Worker
 from neptune_nas.engine.worker import Reply, run_worker
 from neptune_nas.errors import NeptuneError
 
-FORKS = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
-NAME = "neptune-worker-"  # prefix of a worker's index
-UNGUARDED = 77  # exit code, used by nothing else, of a worker that would start workers itself
-RUNS_ITSELF = (
+_FORKS = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
+_NAME = "neptune-worker-"  # prefix of a worker's index
+_UNGUARDED = 77  # exit code, used by nothing else, of a worker that would start workers itself
+_RUNS_ITSELF = (
     "a search starts its workers by importing the script that runs it, and this script searches "
     'again when it is imported: call what searches under `if __name__ == "__main__":`.'
 )
@@ -61,7 +61,9 @@ class WorkerProcess(Worker):
         # reach: after the fork server died, its workers live on but count as ended.
         self.process.close()
         self.connection.close()
-        return Ending(describe_exit(code), NeptuneError(RUNS_ITSELF) if code == UNGUARDED else None)
+        return Ending(
+            _describe_exit(code), NeptuneError(_RUNS_ITSELF) if code == _UNGUARDED else None
+        )
 
 
 def start_fork_server(preload: tuple[str, ...] = ()) -> None:
@@ -69,7 +71,7 @@ def start_fork_server(preload: tuple[str, ...] = ()) -> None:
 
     It returns at once; the imports go on in the background.
     """
-    if FORKS:
+    if _FORKS:
         forkserver.set_forkserver_preload([run_worker.__module__, *preload])
         with _interrupts_held():
             forkserver.ensure_running()
@@ -81,12 +83,12 @@ def start_worker(plan: WorkerPlan, preload: tuple[str, ...] = ()) -> WorkerProce
     With a fork server, a worker or its replacement starts in milliseconds.
     """
     start_fork_server(preload)
-    context = multiprocessing.get_context("forkserver" if FORKS else "spawn")
+    context = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
     ours, theirs = context.Pipe()
     process = context.Process(  # type: ignore[attr-defined]  # typeshed has it on subclasses only
         target=run_worker,
         args=(theirs, plan),
-        name=f"{NAME}{plan.index}",
+        name=f"{_NAME}{plan.index}",
         daemon=True,  # a program that ends without closing its engine must not wait for workers
     )
     try:
@@ -143,11 +145,11 @@ def end_if_unguarded() -> None:
     """
     process = multiprocessing.current_process()
     # Python's own check reads the same attribute, but would print its message once per worker.
-    if process.name.startswith(NAME) and getattr(process, "_inheriting", False):
-        os._exit(UNGUARDED)
+    if process.name.startswith(_NAME) and getattr(process, "_inheriting", False):
+        os._exit(_UNGUARDED)
 
 
-def describe_exit(code: int | None) -> str:
+def _describe_exit(code: int | None) -> str:
     """Return how a process ended, in words."""
     if code is None or code >= 0:
         return f"exit code {code}"  # 255 where the fork server died and cannot tell

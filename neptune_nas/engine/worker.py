@@ -27,7 +27,7 @@ from neptune_nas.files.schema import cut
 from neptune_nas.metrics.registry import BY_NAME, CLASSIFICATION, Metric
 from neptune_nas.metrics.score import Score
 
-MAIN = CLASSIFICATION[0].name
+_MAIN = CLASSIFICATION[0].name
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +164,13 @@ def _checked(evaluator: Evaluator, found: object) -> Score:
     rule = f"evaluator {code_of(evaluator).__name__} must return a `Score`"
     if not isinstance(found, Score):
         raise NeptuneError(
-            f'{rule}, but returned {cut(found)}: return Score(fidelity, {{"{MAIN}": ...}}).'
+            f'{rule}, but returned {cut(found)}: return Score(fidelity, {{"{_MAIN}": ...}}).'
         )
     if found.failure is not None:
         return replace(found, values={})  # values of a failed score are not results
     values = {name: _number(rule, name, value) for name, value in found.values.items()}
     if found.proxy is None and isnan(replace(found, values=values).main):
-        main = next(iter(values), MAIN)
+        main = next(iter(values), _MAIN)
         return replace(found, values={}, failure=f"its {main} is no number")
     return replace(found, values=values)
 

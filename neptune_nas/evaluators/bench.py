@@ -74,10 +74,10 @@ def bench_of(evaluator: Evaluator, asked: EvaluatorQuestion, data_dir: str | Pat
     if own is not None:
         found: Bench = own(asked, data_dir)
         return found
-    return image_bench(evaluator, load_once(asked.data, data_dir, 0), asked.data)
+    return _image_bench(evaluator, load_once(asked.data, data_dir, 0), asked.data)
 
 
-def image_bench(evaluator: Evaluator, data: ImageData, name: str) -> Bench:
+def _image_bench(evaluator: Evaluator, data: ImageData, name: str) -> Bench:
     """Return the bench of an evaluator that measures on the images of data set `name`."""
     task = task_of(data)
     return Bench(

@@ -14,7 +14,7 @@ def make_evaluator(where: str, options: Mapping[str, Any]) -> Evaluator:
     Raises `OptionError` for a name that is not a class and for options that its constructor
     refuses, and `SpaceError` where the code behind the name is missing or fails.
     """
-    made = class_at(where)
+    made = _class_at(where)
     try:
         evaluator: Evaluator = made(**options)
     except NeptuneError:
@@ -26,7 +26,7 @@ def make_evaluator(where: str, options: Mapping[str, Any]) -> Evaluator:
     return evaluator
 
 
-def class_at(where: str) -> type:
+def _class_at(where: str) -> type:
     """Import the code that a name points to, and return its class."""
     place, _, name = where.rpartition(":")
     in_file = place.endswith(".py")

@@ -18,13 +18,13 @@ from neptune_nas.errors import OptionError
 from neptune_nas.nn import norms
 from neptune_nas.tasks.task import Task
 
-NORMS = (
+_NORMS = (
     *(nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm),
     *(norms.Affine, norms.RMSNorm, norms.LocalResponseNorm),
 )
-RECTIFIERS = (F.relu, F.relu_, torch.relu, torch.relu_, F.gelu, F.silu)
-JACOV_EPS = 1e-5  # as in the authors' code
-ZEN_STEP = 0.01
+_RECTIFIERS = (F.relu, F.relu_, torch.relu, torch.relu_, F.gelu, F.silu)
+_JACOV_EPS = 1e-5  # as in the authors' code
+_ZEN_STEP = 0.01
 ZEN_REPEATS, ZEN_IMAGES = 4, 16
 
 
@@ -48,7 +48,7 @@ def synflow(network: nn.Module, batch: Batch) -> float:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.abs_()
-    with norm_hooks(network, lambda _, args, __: args[0]):
+    with _norm_hooks(network, lambda _, args, __: args[0]):
         ones = torch.ones_like(batch.images[:1], dtype=torch.float64)
         torch.autograd.backward(network(ones).sum())
     flows = [(p * p.grad).abs().sum() for p in network.parameters() if p.grad is not None]
@@ -78,7 +78,7 @@ class SignKernel(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Record the input of a rectifier, then run the function unchanged."""
-        if func in RECTIFIERS and args[0].shape[0] == self.count:
+        if func in _RECTIFIERS and args[0].shape[0] == self.count:
             on = (args[0] > 0).flatten(1).double()
             self.kernel += on @ on.T + (1 - on) @ (1 - on).T
         return func(*args, **(kwargs or {}))
@@ -92,7 +92,7 @@ def jacov(network: nn.Module, batch: Batch) -> float:
     """
     images = batch.images.requires_grad_()
     (gradients,) = torch.autograd.grad(network.train()(images).sum(), images)
-    values = torch.linalg.eigvalsh(torch.corrcoef(gradients.flatten(1).double())) + JACOV_EPS
+    values = torch.linalg.eigvalsh(torch.corrcoef(gradients.flatten(1).double())) + _JACOV_EPS
     return float(-(values.log() + 1 / values).sum())
 
 
@@ -111,12 +111,12 @@ def zen(network: nn.Module, batch: Batch) -> float:
     Gaussian, and `s` is the deviation of the input of each norm (Lin et al. 2021, arXiv
     2102.01063). The paper has batch norm only; this has every norm.
     """
-    values = [zen_once(network, batch.images[:ZEN_IMAGES]) for _ in range(ZEN_REPEATS)]
+    values = [_zen_once(network, batch.images[:ZEN_IMAGES]) for _ in range(ZEN_REPEATS)]
     return float(torch.stack(values).mean())
 
 
 @torch.no_grad()
-def zen_once(network: nn.Module, images: Tensor) -> Tensor:
+def _zen_once(network: nn.Module, images: Tensor) -> Tensor:
     """Return the value for one draw of weights, images and noise."""
     network.train()
     for parameter in network.parameters():
@@ -124,9 +124,9 @@ def zen_once(network: nn.Module, images: Tensor) -> Tensor:
             parameter.normal_()
     scales: list[Tensor] = []
     x = torch.randn_like(images)
-    with norm_hooks(network, lambda _, args, __: scales.append(deviation(args[0]))):
+    with _norm_hooks(network, lambda _, args, __: scales.append(deviation(args[0]))):
         still = last_map(network, x)
-    moved = last_map(network, x + ZEN_STEP * torch.randn_like(x))
+    moved = last_map(network, x + _ZEN_STEP * torch.randn_like(x))
     distance = (still - moved).abs().sum((1, 2, 3)).mean()
     return distance.log() + torch.stack([scale.log() for scale in scales]).sum()
 
@@ -154,12 +154,12 @@ def deviation(x: Tensor) -> Tensor:
 
 
 @contextmanager
-def norm_hooks(network: nn.Module, hook: Callable[[Any, Any, Any], Any]) -> Iterator[None]:
+def _norm_hooks(network: nn.Module, hook: Callable[[Any, Any, Any], Any]) -> Iterator[None]:
     """Call `hook` inside the context for every norm; it may replace the norm's output."""
     handles = [
         module.register_forward_hook(hook)
         for module in network.modules()
-        if isinstance(module, NORMS)
+        if isinstance(module, _NORMS)
     ]
     try:
         yield

@@ -2,8 +2,8 @@
 
 from hashlib import sha256
 
-SEED_BYTES = 4  # every library takes a seed of 32 bits
-SEEDS = 2**32
+_SEED_BYTES = 4  # every library takes a seed of 32 bits
+_SEEDS = 2**32
 
 
 def seed_for(study_seed: int, key: str, repeat: int = 0) -> int:
@@ -13,5 +13,5 @@ def seed_for(study_seed: int, key: str, repeat: int = 0) -> int:
     Repeats have consecutive seeds, so that each draws another run of a table.
     """
     digest = sha256(f"{study_seed}|{key}|0".encode()).digest()
-    first = int.from_bytes(digest[:SEED_BYTES], "big")
-    return (first + repeat) % SEEDS
+    first = int.from_bytes(digest[:_SEED_BYTES], "big")
+    return (first + repeat) % _SEEDS

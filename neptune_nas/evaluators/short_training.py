@@ -54,7 +54,7 @@ class ShortTraining:
         data = load_once(self.data, self.data_dir, self.split_seed)
         started, clock = time(), perf_counter()
         try:
-            network = network_of(architecture, data, seed)
+            network = _network_of(architecture, data, seed)
             result = train(
                 network,
                 data,
@@ -67,7 +67,7 @@ class ShortTraining:
         except (RuntimeError, MemoryError) as error:
             if is_device_lost(error):
                 raise
-            return failure_score(error, fidelity, seed, started, perf_counter() - clock)
+            return _failure_score(error, fidelity, seed, started, perf_counter() - clock)
         return Score(
             fidelity=fidelity,
             values={} if result.failure else result.values,
@@ -80,7 +80,7 @@ class ShortTraining:
         )
 
 
-def network_of(
+def _network_of(
     architecture: Architecture | Network | ReferenceNetwork, data: ImageData, seed: int
 ) -> nn.Module:
     """Build the network, freshly initialised; a reference network has its own input shape."""
@@ -89,7 +89,7 @@ def network_of(
     return build(architecture, data.input_shape, task_of(data).outputs(data), seed)
 
 
-def failure_score(
+def _failure_score(
     error: RuntimeError | MemoryError, fidelity: int, seed: int, started: float, seconds: float
 ) -> Score:
     """Return the score of a network that torch could not run, with the reason and traceback.

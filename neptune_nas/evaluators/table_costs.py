@@ -12,17 +12,17 @@ from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.registry import COST, COSTS, COUNTED, MACS, TIMED
 from neptune_nas.space import Space
 
-NAMES = tuple(cost.name for cost in COSTS)
-NEVER_0 = (COST.name, MACS.name)  # no network has none of these
+_NAMES = tuple(cost.name for cost in COSTS)
+_NEVER_0 = (COST.name, MACS.name)  # no network has none of these
 _ONE_OR_MORE = Annotated[float, at_least(1), FINITE]
 _NONE_OR_MORE = Annotated[float, at_least(0), FINITE]
 
 
 def check_costs(costs: Mapping[str, float], where: str) -> None:
     """Refuse known costs that are out of range; `where` names the place in the table."""
-    for name in NAMES:
+    for name in _NAMES:
         if name in costs:
-            hint = _ONE_OR_MORE if name in NEVER_0 else _NONE_OR_MORE
+            hint = _ONE_OR_MORE if name in _NEVER_0 else _NONE_OR_MORE
             remedy = "correct it, or leave it empty if it is unknown"
             with located(where):
                 check_value(costs[name], hint, name, FileFormatError, remedy)
@@ -32,7 +32,7 @@ def merge_costs(
     earlier: Mapping[str, float], costs: Mapping[str, float], where: str
 ) -> dict[str, float]:
     """Return the costs that the rows of one network state so far; refuse contradictions."""
-    for name in NAMES:
+    for name in _NAMES:
         if name in earlier and costs.get(name, earlier[name]) != earlier[name]:
             raise FileFormatError(
                 f"{where}: `{name}` is {costs[name]!r}, but {earlier[name]!r} in an earlier row of "
@@ -41,7 +41,7 @@ def merge_costs(
     return {**earlier, **costs}
 
 
-class CostTable(Protocol):
+class _CostTable(Protocol):
     """A table of networks with costs."""
 
     @property
@@ -64,7 +64,7 @@ class CostTable(Protocol):
 class TableCosts:
     """Costs of a table's networks: counted by `model`, or the table's own where that is None."""
 
-    table: CostTable
+    table: _CostTable
     model: CostModel | None
 
     def value(self, name: str, architecture: Any) -> float:
@@ -87,7 +87,7 @@ class TableCosts:
 
     def _known(self, architecture: Any) -> Mapping[str, float]:
         try:
-            return with_flops(self.table.cost(architecture))
+            return _with_flops(self.table.cost(architecture))
         except DataError as error:
             raise ArchitectureError(str(error)) from error
 
@@ -99,7 +99,7 @@ class TableCosts:
 
     def names(self) -> frozenset[str]:
         """Return the costs that are known, or can be determined, for every network."""
-        known = map(with_flops, self.table.costs.values())
+        known = map(_with_flops, self.table.costs.values())
         found = frozenset.intersection(*map(frozenset, known))
         if self.model is None:
             return found
@@ -107,7 +107,7 @@ class TableCosts:
         return found | timed | {each.name for each in COUNTED}
 
 
-def with_flops(costs: Mapping[str, float]) -> dict[str, float]:
+def _with_flops(costs: Mapping[str, float]) -> dict[str, float]:
     """Return a table's costs with both FLOPs and MACs, if it states either of them."""
     found = dict(costs)
     if MACS.name in found or COST.name in found:
@@ -138,7 +138,7 @@ def check_some(name: str, known: TableCosts) -> None:
         )
 
 
-def can_build(table: CostTable, model: CostModel) -> bool:
+def can_build(table: _CostTable, model: CostModel) -> bool:
     """Return whether a sample of the table's networks can be built for the model's images."""
     try:
         model.cost(table.space.sample(Random(0)))

@@ -36,12 +36,12 @@ from neptune_nas.space.compiler import Label
 Code = tuple[int, ...]
 
 ONLY = 0  # fidelity of a table that names none: the lowest, so that it answers at any
-MAIN = CLASSIFICATION[0].name
-FURTHER = tuple(each.name for each in SCORED if each.name != MAIN)
-ALIASES = {"test_acc": MAIN, "epochs": "fidelity"}
-MEASURED = {MAIN, *FURTHER, "seed", "fidelity", "code"}
-NUMBER = re.compile(r"\A-?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
-NONE = "None"
+_MAIN = CLASSIFICATION[0].name
+_FURTHER = tuple(each.name for each in SCORED if each.name != _MAIN)
+_ALIASES = {"test_acc": _MAIN, "epochs": "fidelity"}
+_MEASURED = {_MAIN, *_FURTHER, "seed", "fidelity", "code"}
+_NUMBER = re.compile(r"\A-?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
+_NONE = "None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +62,17 @@ def read_rows(path: Path, space: Space[Any]) -> list[TableRow]:
     rows = list(_json_rows(text, space, path) if is_json else _csv_rows(text, space, path))
     if not rows:
         raise FileFormatError(f"{path} has no measurements: it needs one a row.")
-    if (most := max(row.values[MAIN] for row in rows)) > 1:
-        if median(row.values[MAIN] for row in rows) <= 1:
+    if (most := max(row.values[_MAIN] for row in rows)) > 1:
+        if median(row.values[_MAIN] for row in rows) <= 1:
             raise FileFormatError(
                 f"{path}: accuracies must be all shares or all percent, but most are at most 1 and "
                 f"one is {most:g}."
             )
-        rows = [replace(r, values={**r.values, MAIN: r.values[MAIN] / 100}) for r in rows]
-    if worst := next((row for row in rows if not 0 <= row.values[MAIN] <= 1), None):
+        rows = [replace(r, values={**r.values, _MAIN: r.values[_MAIN] / 100}) for r in rows]
+    if worst := next((row for row in rows if not 0 <= row.values[_MAIN] <= 1), None):
         raise FileFormatError(
             f"{path}: accuracies must lie in 0..1 or in 0..100 percent, "
-            f"but one is {worst.values[MAIN]!r}."
+            f"but one is {worst.values[_MAIN]!r}."
         )
     return rows
 
@@ -100,7 +100,7 @@ def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
             raise FileFormatError(f"{where}: {fault('test_acc', 'a list of accuracies', runs)}")
         costs = _costs(entry, where)
         for seed, accuracy in enumerate(runs):
-            yield TableRow(code, {MAIN: _number(accuracy, "test_acc", where)}, seed, ONLY, costs)
+            yield TableRow(code, {_MAIN: _number(accuracy, "test_acc", where)}, seed, ONLY, costs)
 
 
 def _costs(entry: Mapping[str, Any], where: str) -> dict[str, float]:
@@ -113,14 +113,14 @@ def _costs(entry: Mapping[str, Any], where: str) -> dict[str, float]:
 
 def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
     reader = csv.DictReader(text.splitlines())
-    columns = [ALIASES.get(name, name) for name in reader.fieldnames or ()]
+    columns = [_ALIASES.get(name, name) for name in reader.fieldnames or ()]
     names = [name for name in columns if name]
-    if MAIN not in names:
+    if _MAIN not in names:
         raise FileFormatError(
-            f"{path} needs a column {MAIN} or test_acc, but has: {', '.join(names) or 'nothing'}."
+            f"{path} needs a column {_MAIN} or test_acc, but has: {', '.join(names) or 'nothing'}."
         )
     reader.fieldnames = columns
-    networks = Networks(space)
+    networks = _Networks(space)
     if not {"code", *networks.options} & {*names}:
         raise DataError(
             f"{path} needs a column for each decision of space '{space.name}' "
@@ -136,12 +136,12 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
             networks.code(cells, where),
             {
                 name: _number(cells[name], name, where)
-                for name in (MAIN, *FURTHER)
-                if name == MAIN or cells.get(name)
+                for name in (_MAIN, *_FURTHER)
+                if name == _MAIN or cells.get(name)
             },
             _whole_number(cells.get("seed") or 0, "seed", where),
             _whole_number(cells.get("fidelity") or ONLY, "fidelity", where),
-            dict(_further(cells, MEASURED | {"", *networks.options})),
+            dict(_further(cells, _MEASURED | {"", *networks.options})),
         )
         check_costs(row.costs, where)
         joined[row.code] = merge_costs(joined.get(row.code, {}), row.costs, where)
@@ -199,7 +199,7 @@ def _code_of_digits(digits: str, space: Space[Any], where: str) -> Code:
     return tuple(map(int, digits))
 
 
-class Networks:
+class _Networks:
     """Finds the networks that rows of cells name; checks each against the space once."""
 
     def __init__(self, space: Space[Any]) -> None:
@@ -214,12 +214,12 @@ class Networks:
             return _code_of_digits(cells["code"], self.space, where)
         named = tuple(cells.get(path, "") for path in self.options)
         if named not in self.known:
-            nones = {p for p, o in self.options.items() if NONE in o and cells.get(p) == ""}
+            nones = {p for p, o in self.options.items() if _NONE in o and cells.get(p) == ""}
             self.known[named] = self._checked(named, nones, where)
         return self.known[named]
 
     def _checked(self, named: tuple[str, ...], nones: set[str], where: str) -> Code:
-        picks = RowPicks({path: self.options[path][NONE] for path in nones})
+        picks = _RowPicks({path: self.options[path][_NONE] for path in nones})
         for path, cell in zip(self.options, named, strict=True):
             if cell:
                 picks[path] = self._option(path, cell, where)
@@ -232,7 +232,7 @@ class Networks:
         options, numbers = self.options[path], self.numbers[path]
         if cell in options:
             return options[cell]
-        if NUMBER.match(cell) and float(cell) in numbers:
+        if _NUMBER.match(cell) and float(cell) in numbers:
             return numbers[float(cell)]
         raise DataError(
             f"{where}: `{path}` of space '{self.space.name}' is one of {', '.join(options)}, "
@@ -240,7 +240,7 @@ class Networks:
         )
 
 
-class RowPicks(Picks):
+class _RowPicks(Picks):
     """The picks of a row; an empty cell is None where a decision arises and may be None."""
 
     def __init__(self, nones: Picks) -> None:
@@ -255,7 +255,7 @@ class RowPicks(Picks):
 
 
 def _by_number(options: Mapping[str, Label]) -> dict[float, Label]:
-    return {float(text): option for text, option in options.items() if NUMBER.match(text)}
+    return {float(text): option for text, option in options.items() if _NUMBER.match(text)}
 
 
 def code_of(space: Space[Any], architecture: Any) -> Code:

@@ -22,9 +22,9 @@ from neptune_nas.tasks.classification import Classification
 
 T = TypeVar("T")
 
-PREFIX = "table:"  # prefix of a table's file in an evaluator's name
+_PREFIX = "table:"  # prefix of a table's file in an evaluator's name
 DATA = "cifar10"  # default data set of a table
-IMAGES: Mapping[str, tuple[Shape, int]] = {
+_IMAGES: Mapping[str, tuple[Shape, int]] = {
     "digits": ((1, 8, 8), 10),
     "mnist": ((1, 28, 28), 10),
     "fashion-mnist": ((1, 28, 28), 10),
@@ -33,10 +33,10 @@ IMAGES: Mapping[str, tuple[Shape, int]] = {
 }
 """Image shape and number of classes by data set, which need not be installed."""
 
-NO_IMAGES = (0, 0, 0)
-SHOWN = 10  # at most, numbers listed in a message
+_NO_IMAGES = (0, 0, 0)
+_SHOWN = 10  # at most, numbers listed in a message
 
-Runs = tuple[Mapping[str, float], ...]
+_Runs = tuple[Mapping[str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Tabular(Generic[T]):
     """
 
     space: Space[T]
-    runs: Mapping[Code, Mapping[int, Runs]]
+    runs: Mapping[Code, Mapping[int, _Runs]]
     costs: Mapping[Code, Mapping[str, float]]
     source: str = "the table"
 
@@ -102,9 +102,9 @@ class Tabular(Generic[T]):
         a cost that is neither in the table nor countable, since its networks cannot be built.
         """
         check_rungs(self, asked.rungs)
-        check_repeats(self, asked.repeats, asked.rungs[-1])
+        _check_repeats(self, asked.repeats, asked.rungs[-1])
         check_scored(self, asked)
-        shape, classes = image_facts(asked.data, data_dir)
+        shape, classes = _image_facts(asked.data, data_dir)
         model = CostModel(shape, classes)
         costs = TableCosts(self, model if can_build(self, model) else None)
         for name in sorted(asked.costs):
@@ -117,7 +117,7 @@ class Tabular(Generic[T]):
             classes=classes,
             guess=Classification().chance(classes),
             fingerprint=sha256(Path(self.source).read_bytes()).hexdigest()[:16],
-            images=NO_IMAGES,
+            images=_NO_IMAGES,
             source=f"on {asked.data}" if costs.model else f"in {Path(self.source).name}",
             costs=costs,
             clocks={name: partial(costs.timed, name) for name in costs.timed_names},
@@ -149,18 +149,18 @@ class Tabular(Generic[T]):
         return code
 
 
-def _by_code(rows: Iterable[TableRow]) -> dict[Code, dict[int, Runs]]:
-    found: dict[Code, dict[int, Runs]] = defaultdict(dict)
+def _by_code(rows: Iterable[TableRow]) -> dict[Code, dict[int, _Runs]]:
+    found: dict[Code, dict[int, _Runs]] = defaultdict(dict)
     for row in sorted(rows, key=lambda row: row.seed):
         earlier = found[row.code].get(row.fidelity, ())
         found[row.code][row.fidelity] = (*earlier, row.values)
     return dict(found)
 
 
-def image_facts(data: str, data_dir: str | Path | None) -> tuple[Shape, int]:
+def _image_facts(data: str, data_dir: str | Path | None) -> tuple[Shape, int]:
     """Return the shape of a data set's images, and the number of its classes."""
-    if data in IMAGES:
-        return IMAGES[data]
+    if data in _IMAGES:
+        return _IMAGES[data]
     images = load_once(data, data_dir, 0)
     return images.input_shape, len(images.classes)
 
@@ -194,7 +194,7 @@ def check_scored(table: Tabular[Any], asked: EvaluatorQuestion) -> None:
             )
 
 
-def check_repeats(table: Tabular[Any], repeats: int, last: int) -> None:
+def _check_repeats(table: Tabular[Any], repeats: int, last: int) -> None:
     """Refuse more seeds than a table has runs of each network at the last rung.
 
     With more seeds, one of its runs would count twice.
@@ -223,26 +223,27 @@ def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
     if fidelities(table) != (ONLY,) and (unknown := {*rungs} - {*fidelities(table)}):
         raise OptionError(
             f"rungs must be fidelities that {table.source} has of some network "
-            f"({number_list(fidelities(table))}), but it has none at {number_list(sorted(unknown))}."
+            f"({_number_list(fidelities(table))}), but it has none at "
+            f"{_number_list(sorted(unknown))}."
         )
 
 
-def number_list(numbers: Sequence[int]) -> str:
+def _number_list(numbers: Sequence[int]) -> str:
     """Return rising numbers as text; of many only the first few and the last.
 
     >>> named((1, 4)), named(range(1, 91))
     ('1, 4', '1, 2, 3, 4, 5, 6, 7, 8, 9, ..., 90')
     """
-    if len(numbers) <= SHOWN:
+    if len(numbers) <= _SHOWN:
         return ", ".join(map(str, numbers))
-    return ", ".join(map(str, (*numbers[: SHOWN - 1], "...", numbers[-1])))
+    return ", ".join(map(str, (*numbers[: _SHOWN - 1], "...", numbers[-1])))
 
 
 def table_traits(source: str | Path) -> Traits:
     """Return the traits of the table in a file, without reading the file."""
-    return Traits(name=f"{PREFIX}{source}", uses_device=False)
+    return Traits(name=f"{_PREFIX}{source}", uses_device=False)
 
 
 def table_in(name: str) -> Path | None:
     """Return the file of a table evaluator with that name, or None for any other evaluator."""
-    return Path(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
+    return Path(name.removeprefix(_PREFIX)) if name.startswith(_PREFIX) else None

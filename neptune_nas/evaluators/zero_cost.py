@@ -88,21 +88,21 @@ class ZeroCost:
         """Return the value of the proxy."""
         outputs = task_of(data).outputs(data)
         if self.proxy not in FORMULAS:
-            return cost_model(data.input_shape, outputs).value(self.proxy, architecture)
+            return _cost_model(data.input_shape, outputs).value(self.proxy, architecture)
         device = torch.device(self.device)
         network = build(architecture, data.input_shape, outputs, seed).to(device)
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
-            return FORMULAS[self.proxy](network, first_batch(data, self.batch_size, device))
+            return FORMULAS[self.proxy](network, _first_batch(data, self.batch_size, device))
 
 
 @lru_cache(maxsize=4)
-def cost_model(input_shape: tuple[int, int, int], outputs: int) -> CostModel:
+def _cost_model(input_shape: tuple[int, int, int], outputs: int) -> CostModel:
     """Return the cost model for a shape of images, one per process, so that its cache is shared."""
     return CostModel(input_shape, outputs)
 
 
-def first_batch(data: ImageData, size: int, device: torch.device) -> Batch:
+def _first_batch(data: ImageData, size: int, device: torch.device) -> Batch:
     """Return `size` training images, always the same ones, stratified over the classes."""
     rows = torch.from_numpy(at_most(data.train.targets, size, seed=0))
     split = data.train[rows].to(device)

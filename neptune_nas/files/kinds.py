@@ -8,31 +8,31 @@ from neptune_nas.files.signatures import is_model_file
 from neptune_nas.text import counted
 
 ARCHITECTURE = "neptune-nas/architecture"  # the format of exported ones
-START = 4096  # bytes of a file to read
-NAMED = 8  # studies in a message
-IS_MODEL = "is a trained model: `load_model` and `neptune-nas predict` read it"
-IS_ARCHITECTURE = (
+_START = 4096  # bytes of a file to read
+_NAMED = 8  # studies in a message
+_IS_MODEL = "is a trained model: `load_model` and `neptune-nas predict` read it"
+_IS_ARCHITECTURE = (
     "is an architecture without weights: `load` and `neptune-nas show` read it, and "
     "`neptune-nas train` makes a model of it"
 )
-IS_FOLDER = "is a folder, but a file is needed: name a file in it"
+_IS_FOLDER = "is a folder, but a file is needed: name a file in it"
 
 
 def refuse_model(path: Path) -> None:
     """Refuse a trained model, or a folder, in place of an architecture."""
-    refuse_folder(path)
+    _refuse_folder(path)
     if path.is_file() and is_model_file(path):
-        raise FileFormatError(f"{path} {IS_MODEL}.")
+        raise FileFormatError(f"{path} {_IS_MODEL}.")
 
 
 def refuse_architecture(path: Path) -> None:
     """Refuse an architecture, or a folder, in place of a trained model."""
-    refuse_folder(path)
-    if path.is_file() and is_architecture(path):
-        raise FileFormatError(f"{path} {IS_ARCHITECTURE}.")
+    _refuse_folder(path)
+    if path.is_file() and _is_architecture(path):
+        raise FileFormatError(f"{path} {_IS_ARCHITECTURE}.")
 
 
-def refuse_folder(path: Path) -> None:
+def _refuse_folder(path: Path) -> None:
     """Refuse a folder, with what reads it or which of its files may be meant."""
     if not path.is_dir():
         return
@@ -43,7 +43,7 @@ def refuse_folder(path: Path) -> None:
         )
     for model in sorted(path.glob("seed-*/model.safetensors")):
         raise FileFormatError(f"{path} is a folder: name a model in it, such as {model}.")
-    raise FileFormatError(f"{path} {IS_FOLDER}.")
+    raise FileFormatError(f"{path} {_IS_FOLDER}.")
 
 
 def no_study(path: Path) -> str:
@@ -58,19 +58,19 @@ def no_study(path: Path) -> str:
             f"models, such as {path / 'seed-0' / 'model.safetensors'}."
         )
     if found := [file.parent for file in sorted(path.glob("*/study.toml"))]:
-        more = ", ..." if len(found) > NAMED else ""
+        more = ", ..." if len(found) > _NAMED else ""
         return (
             f"{path} is no study, but a folder with {counted(len(found), 'study', 'studies')} in "
-            f"it: name one of {', '.join(map(str, found[:NAMED]))}{more}."
+            f"it: name one of {', '.join(map(str, found[:_NAMED]))}{more}."
         )
     return f"{path} is no study: it has no study.toml; `neptune-nas search` begins one."
 
 
-def is_architecture(path: Path) -> bool:
+def _is_architecture(path: Path) -> bool:
     """Return whether a file begins like an exported architecture."""
     try:
         with path.open("rb") as file:
-            start = file.read(START)
+            start = file.read(_START)
     except OSError:
         return False
     return start.lstrip().startswith(b"{") and ARCHITECTURE.encode() in start

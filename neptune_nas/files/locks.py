@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from neptune_nas.errors import StudyError
 
-PATIENCE = 0.2  # seconds to retry: `is_locked` in another process holds a lock for an instant
+_PATIENCE = 0.2  # seconds to retry: `is_locked` in another process holds a lock for an instant
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def locked(file: Path, busy: str) -> Iterator[None]:
     lock = FileLock(file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=PATIENCE)
+        lock.acquire(timeout=_PATIENCE)
     except Timeout as error:
         raise StudyError(busy) from error
     except OSError as error:

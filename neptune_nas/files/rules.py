@@ -15,7 +15,7 @@ Predicate = Callable[[Any], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class _Rule:
     """A rule for values of the right type: words around "whole number", and a test."""
 
     words: str
@@ -23,31 +23,31 @@ class Rule:
     is_before: bool = False
 
 
-def at_least(least: float) -> Rule:
+def at_least(least: float) -> _Rule:
     """Require a number of at least `least`."""
-    return Rule(f"of at least {least}", lambda value: value >= least)
+    return _Rule(f"of at least {least}", lambda value: value >= least)
 
 
-def above(low: float) -> Rule:
+def above(low: float) -> _Rule:
     """Require a number greater than `low`."""
-    return Rule(f"above {low}", lambda value: value > low)
+    return _Rule(f"above {low}", lambda value: value > low)
 
 
-def between(low: float, high: float) -> Rule:
+def between(low: float, high: float) -> _Rule:
     """Require a number from `low` to `high`, inclusive."""
-    return Rule(f"in {low}..{high}", lambda value: low <= value <= high)
+    return _Rule(f"in {low}..{high}", lambda value: low <= value <= high)
 
 
-def below(high: float) -> Rule:
+def below(high: float) -> _Rule:
     """Require a number less than `high`; use it after another rule, whose words it extends."""
-    return Rule(f"and below {high}", lambda value: value < high)
+    return _Rule(f"and below {high}", lambda value: value < high)
 
 
-ODD = Rule("odd", lambda value: value % 2 == 1, is_before=True)
-FINITE = Rule("finite", lambda n: abs(n) <= sys.float_info.max, is_before=True)  # no NaN
-NOT_NAN = Rule("other than NaN", lambda value: not isnan(value))
-NOT_EMPTY = Rule("non-empty", lambda value: len(value) > 0, is_before=True)
-DIFFERENT = Rule("with no two alike", lambda value: len({*value}) == len(value))
+ODD = _Rule("odd", lambda value: value % 2 == 1, is_before=True)
+FINITE = _Rule("finite", lambda n: abs(n) <= sys.float_info.max, is_before=True)  # no NaN
+NOT_NAN = _Rule("other than NaN", lambda value: not isnan(value))
+NOT_EMPTY = _Rule("non-empty", lambda value: len(value) > 0, is_before=True)
+DIFFERENT = _Rule("with no two alike", lambda value: len({*value}) == len(value))
 
 Count = Annotated[int, at_least(0)]
 Size = Annotated[int, at_least(1)]
@@ -66,9 +66,9 @@ def as_plain(value: Any) -> Any:
     return value.item() if is_scalar else value
 
 
-def rules_of(hint: Any) -> tuple[Rule, ...]:
+def rules_of(hint: Any) -> tuple[_Rule, ...]:
     """Return the rules of an annotated hint, without annotations of other kinds."""
-    return tuple(each for each in get_args(hint)[1:] if isinstance(each, Rule))
+    return tuple(each for each in get_args(hint)[1:] if isinstance(each, _Rule))
 
 
 def words_for(hint: Any, *, python: bool = False, many: bool = False) -> str:
@@ -175,7 +175,7 @@ def _all_of(tests: Iterable[Predicate | None]) -> Predicate | None:
     return reduce(_both, some) if some else None
 
 
-def _exact(cls: type, rules: Sequence[Rule]) -> Predicate:
+def _exact(cls: type, rules: Sequence[_Rule]) -> Predicate:
     """Return a fast test of an exact class and rules, for records built by the million."""
     if not rules:
         return lambda value: type(value) is cls

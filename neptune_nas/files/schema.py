@@ -26,7 +26,7 @@ T = TypeVar("T")
 Readers = Mapping[type, Callable[[Any, str], Any]]
 """Readers of records with their own JSON form, from a value and its path."""
 
-LINE = 100  # characters of a value in a message
+_LINE = 100  # characters of a value in a message
 TOO_DEEP = "it is nested too deeply."
 _REMEDIES = {
     "sampler": 'name it as text, "tpe" or "FILE.py:Class", with its arguments as `sampler_kwargs`'
@@ -44,7 +44,7 @@ def cut(value: object) -> str:
     ("[1, 'a']", "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'")
     """
     text = _short.repr(value).replace("\n", " ")
-    return text if len(text) <= LINE else f"{text[: LINE - 23]}...{text[-20:]}"
+    return text if len(text) <= _LINE else f"{text[: _LINE - 23]}...{text[-20:]}"
 
 
 class _Short(Repr):

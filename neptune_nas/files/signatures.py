@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-BEGINNINGS: Mapping[bytes, str] = {
+_BEGINNINGS: Mapping[bytes, str] = {
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
     b"GIF8": "a GIF image",
@@ -13,13 +13,13 @@ BEGINNINGS: Mapping[bytes, str] = {
     b"\x80\x02": "a pickle, as old releases of torch write",
     b"SQLite format 3": "an SQLite database",
 }
-LENGTH = 8  # bytes before the JSON of safetensors, with its length, little-endian
+_LENGTH = 8  # bytes before the JSON of safetensors, with its length, little-endian
 ENOUGH = 512  # bytes that identify a file
 
 
 def is_safetensors(start: bytes) -> bool:
     """Return whether a file with these first bytes is safetensors, complete or not."""
-    return start[LENGTH : LENGTH + 1] == b"{" and start[LENGTH - 1] == 0
+    return start[_LENGTH : _LENGTH + 1] == b"{" and start[_LENGTH - 1] == 0
 
 
 def kind_of(start: bytes) -> str:
@@ -30,7 +30,7 @@ def kind_of(start: bytes) -> str:
     """
     if not start:
         return "empty"
-    for beginning, kind in BEGINNINGS.items():
+    for beginning, kind in _BEGINNINGS.items():
         if start.startswith(beginning):
             return kind
     is_text = b"\0" not in start and start.decode("utf-8", "replace").count("\ufffd") <= 1

@@ -24,7 +24,7 @@ def dump_tensors(text: str, tensors: Mapping[str, Tensor]) -> bytes:
     return save(own, {HEADER: text})
 
 
-def refuse_other_kinds(path: Path) -> None:
+def _refuse_other_kinds(path: Path) -> None:
     """Refuse a file that does not begin like safetensors, naming its kind.
 
     Raises `OSError` if it cannot be opened, whose message is clearer than that of `safe_open`.
@@ -44,7 +44,7 @@ def read_tensors(path: Path) -> tuple[str, dict[str, Tensor]]:
     Raises `FileFormatError` for a file that is missing, not safetensors, or without our text.
     """
     try:
-        refuse_other_kinds(path)
+        _refuse_other_kinds(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping

@@ -12,9 +12,9 @@ from neptune_nas.space.space import wilson
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-Op = Literal["<", "<="]
+_Op = Literal["<", "<="]
 
-MULTIPLES: Mapping[str, Mapping[str, float]] = {
+_MULTIPLES: Mapping[str, Mapping[str, float]] = {
     "": {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9},
     "ms": {"": 1.0, "us": 1e-3, "ms": 1.0, "s": 1e3},
     "bytes": {
@@ -29,7 +29,7 @@ MULTIPLES: Mapping[str, Mapping[str, float]] = {
     },
 }
 """Suffixes that a limit may carry, with their factors, by the unit of its metric."""
-FORM = re.compile(
+_FORM = re.compile(
     r"\s*([a-z_]+)\s*(<=|<)\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE
 )
 COUNTED, MEASURED = 1_000, 50  # default samples of a survey; timing is slow
@@ -40,7 +40,7 @@ class Constraint:
     """An upper limit on a cost, in the cost's own unit: operations, numbers or milliseconds."""
 
     name: str
-    op: Op
+    op: _Op
     limit: float
 
     def holds(self, value: float) -> bool:
@@ -69,7 +69,7 @@ def parse_constraint(text: str) -> Constraint:
     >>> parse_constraint("flops<=20M"), parse_constraint("latency < 0.5s").limit
     (Constraint(name='flops', op='<=', limit=20000000.0), 500.0)
     """
-    match = FORM.fullmatch(text)
+    match = _FORM.fullmatch(text)
     if match is None:
         raise OptionError(
             f"constraint '{text}' must be a cost, < or <=, and a limit such as 20M, 1e6 or 5ms; "
@@ -79,7 +79,7 @@ def parse_constraint(text: str) -> Constraint:
     names = [cost.name for cost in COSTS]
     if name.lower() not in names:
         raise OptionError(f"constraint '{text}' is on '{name}': {one_of(names, name.lower())}")
-    units = MULTIPLES[metric(name.lower()).unit]
+    units = _MULTIPLES[metric(name.lower()).unit]
     if unit.lower() not in units:
         known = one_of(filter(None, units), unit.lower())
         raise OptionError(f"constraint '{text}' has a limit in '{unit}': {known}")
@@ -96,7 +96,7 @@ def _number(number: str, text: str) -> float:
         ) from error
 
 
-class Sampled(Protocol[T_co]):
+class _Sampled(Protocol[T_co]):
     """The part of a space that a survey uses."""
 
     @property
@@ -149,7 +149,7 @@ class Survey(Generic[T]):
 
 
 def survey(
-    space: Sampled[T],
+    space: _Sampled[T],
     value: Callable[[str, T], float],
     constraints: Sequence[Constraint],
     rng: Random,

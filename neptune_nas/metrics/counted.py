@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from neptune_nas.architecture.codec import BUILT_IN, key
 from neptune_nas.architecture.records import Architecture, Network
-from neptune_nas.errors import ArchitectureError, OwnCodeError, file_with, first_line
+from neptune_nas.errors import ArchitectureError, OwnCodeError, failure_text, file_with, first_line
 from neptune_nas.nn.builder import (
     NetworkPart,
     OpaqueNetwork,
@@ -150,9 +150,8 @@ def count_part(part: NetworkPart) -> Cost:
         if cls is None:
             raise
         place = f"at width {part.shape[0]}" if isinstance(part.what, SubStagePlace) else "as it ran"
-        raise OwnCodeError(
-            f"{part.name}: `{cls.__name__}` {place} failed{failure_text(error, file_with(cls), named=True)}"
-        ) from error
+        why = failure_text(error, file_with(cls), named=True)
+        raise OwnCodeError(f"{part.name}: `{cls.__name__}` {place} failed{why}") from error
 
 
 def _built(part: NetworkPart) -> nn.Module:

@@ -12,9 +12,9 @@ from typing import Literal
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.text import short
 
-Better = Literal["more", "less"]
-Source = Literal["counted", "timed", "scored"]
-Unit = Literal["", "share", "nats", "ms", "bytes"]
+_Better = Literal["more", "less"]
+_Source = Literal["counted", "timed", "scored"]
+_Unit = Literal["", "share", "nats", "ms", "bytes"]
 
 MILLION = 1e6
 
@@ -31,9 +31,9 @@ class Metric:
 
     name: str
     title: str
-    unit: Unit = ""
-    better: Better = "less"
-    source: Source = "counted"
+    unit: _Unit = ""
+    better: _Better = "less"
+    source: _Source = "counted"
 
     def __post_init__(self) -> None:
         if self.better == "more" and self.unit != "share":

@@ -73,13 +73,13 @@ def passes(
     network: nn.Module, images: torch.Tensor, repeats: int, clock: Callable[[], float]
 ) -> list[float]:
     """Return the ms of each of `repeats` passes, by a clock that counts seconds."""
-    with eval_mode(network), torch.inference_mode():
+    with _eval_mode(network), torch.inference_mode():
         for _ in range(max(1, repeats // 10)):
-            pass_time(network, images, clock)
-        return [pass_time(network, images, clock) for _ in range(repeats)]
+            _pass_time(network, images, clock)
+        return [_pass_time(network, images, clock) for _ in range(repeats)]
 
 
-def pass_time(network: nn.Module, images: torch.Tensor, clock: Callable[[], float]) -> float:
+def _pass_time(network: nn.Module, images: torch.Tensor, clock: Callable[[], float]) -> float:
     """Return the ms of one pass, including the device's queue."""
     start = clock()
     network(images)
@@ -89,7 +89,7 @@ def pass_time(network: nn.Module, images: torch.Tensor, clock: Callable[[], floa
 
 
 @contextmanager
-def eval_mode(network: nn.Module) -> Iterator[None]:
+def _eval_mode(network: nn.Module) -> Iterator[None]:
     """Put the network into eval mode inside the context, and restore its mode afterwards."""
     training = network.training
     network.eval()

@@ -82,7 +82,7 @@ def parts(
     if not isinstance(architecture, Architecture):
         check_builds(architecture)
         return (NetworkPart("network", OpaqueNetwork(architecture), input_shape, outputs),)
-    check_size(architecture, input_shape)
+    _check_size(architecture, input_shape)
     stem = architecture.stem
     found = [NetworkPart("stem", stem, input_shape)]
     height, width = (-(-side // stem.stride) for side in input_shape[1:])
@@ -91,13 +91,13 @@ def parts(
         entry = EntryPart(stage.width, stage.entry, stage.stride, stage.pool, stage.norm)
         found.append(NetworkPart(f"stages.{i}.entry", entry, shape))
         shape = stage_shape(stage, shape)
-        for j, place in enumerate(places(stage)):
+        for j, place in enumerate(_places(stage)):
             found.append(NetworkPart(f"stages.{i}.substages.{j}", place, shape))
     found.append(NetworkPart("head", architecture.head, shape, outputs))
     return tuple(found)
 
 
-def places(stage: records.Stage) -> Iterator[SubStagePlace]:
+def _places(stage: records.Stage) -> Iterator[SubStagePlace]:
     """Yield the SubStages of a stage, each with what its cost depends on."""
     layers = 2  # the entry and the first SubStage
     for substage, sources in zip(stage.substages, resolve_connections(stage), strict=True):
@@ -128,7 +128,7 @@ def least_size(architecture: Architecture | Network) -> int:
     return (side - 1) * architecture.stem.stride + 1
 
 
-def check_size(architecture: Architecture, input_shape: Shape) -> None:
+def _check_size(architecture: Architecture, input_shape: Shape) -> None:
     """Refuse images with too few pixels for the downsamplings."""
     least = least_size(architecture)
     if min(input_shape[1:]) < least:
@@ -173,15 +173,15 @@ def build(
 
 
 def _neptune(architecture: Architecture, input_shape: Shape, outputs: int) -> Neptune:
-    check_size(architecture, input_shape)
+    _check_size(architecture, input_shape)
     widths = [architecture.stem.width, *(stage.width for stage in architecture.stages)]
     return Neptune(
-        stem=build_stem(architecture.stem, input_shape[0]),
+        stem=_build_stem(architecture.stem, input_shape[0]),
         stages=[
             build_stage(stage, width)
             for stage, width in zip(architecture.stages, widths, strict=False)
         ],
-        head=build_head(architecture.head, widths[-1], outputs),
+        head=_build_head(architecture.head, widths[-1], outputs),
     )
 
 
@@ -190,26 +190,26 @@ def build_part(part: NetworkPart) -> nn.Module:
     channels = part.shape[0]
     match part.what:
         case records.Stem() as stem:
-            return build_stem(stem, channels)
+            return _build_stem(stem, channels)
         case records.Head() as head:
-            return build_head(head, channels, part.outputs)
+            return _build_head(head, channels, part.outputs)
         case OpaqueNetwork(architecture):
             network: nn.Module = build(architecture, part.shape, part.outputs)
             return network
         case SubStagePlace() as place:
-            op = build_substage(place.substage, channels, place.norm)
+            op = _build_substage(place.substage, channels, place.norm)
             return Cell(op, channels, place.norm, sources=place.sources, layers=place.layers)
         case EntryPart() as entry:
             stage = records.Stage(entry.width, entry.entry, entry.stride, entry.pool, entry.norm)
             return build_stage(stage, channels)
 
 
-def build_stem(stem: records.Stem, channels: int) -> StemBlock:
+def _build_stem(stem: records.Stem, channels: int) -> StemBlock:
     """Build the stem for images with `channels` channels."""
     return StemBlock(channels, stem.width, stem.kernel, stem.stride)
 
 
-def build_head(head: records.Head, channels: int, outputs: int) -> ClassificationHead:
+def _build_head(head: records.Head, channels: int, outputs: int) -> ClassificationHead:
     """Build the head for maps with `channels` channels."""
     return ClassificationHead(channels, outputs, head.width, head.dropout)
 
@@ -219,17 +219,17 @@ def build_stage(stage: records.Stage, in_channels: int) -> StageBlock:
     return StageBlock(
         in_channels,
         stage.width,
-        entry=build_entry(stage, in_channels),
+        entry=_build_entry(stage, in_channels),
         stride=stage.stride,
         pool=stage.pool,
         norm=stage.norm,
-        substages=[build_substage(sub, stage.width, stage.norm) for sub in stage.substages],
+        substages=[_build_substage(sub, stage.width, stage.norm) for sub in stage.substages],
         sources=resolve_connections(stage),
         residual=stage.connections == "residual",
     )
 
 
-def build_entry(stage: records.Stage, channels: int) -> nn.Module:
+def _build_entry(stage: records.Stage, channels: int) -> nn.Module:
     """Build the entry, which maps `channels` to the stage's width with its stride."""
     width, stride, bias = stage.width, stage.stride, stage.norm in SHIFTLESS
     match stage.entry:
@@ -247,7 +247,7 @@ def build_entry(stage: records.Stage, channels: int) -> nn.Module:
     )
 
 
-def build_substage(substage: Any, width: int, norm: str) -> nn.Module | None:
+def _build_substage(substage: Any, width: int, norm: str) -> nn.Module | None:
     """Build the operation of a SubStage on maps of `width` channels; None for an identity."""
     bias = norm in SHIFTLESS
     match substage:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 Made = TypeVar("Made", bound=nn.Module)
 Given = ParamSpec("Given")
 
-PLAIN = nn.Conv2d._conv_forward
-BLOCK = 16  # channels that oneDNN computes together with AVX-512; with AVX2 they are 8
+_PLAIN = nn.Conv2d._conv_forward
+_BLOCK = 16  # channels that oneDNN computes together with AVX-512; with AVX2 they are 8
 
 
 def mend(network: Made) -> Made:
@@ -24,10 +24,10 @@ def mend(network: Made) -> Made:
     One of a subclass that computes in its own way (`_conv_forward`) is left as it is.
     """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d) and type(module)._conv_forward is PLAIN:
-            kind = kind_of(module)
+        if isinstance(module, nn.Conv2d) and type(module)._conv_forward is _PLAIN:
+            kind = _kind_of(module)
             if kind is not nn.Conv2d:
-                module.__class__ = with_additions(kind, type(module))
+                module.__class__ = _with_additions(kind, type(module))
     return network
 
 
@@ -41,7 +41,7 @@ def mended(make: Callable[Given, Made]) -> Callable[Given, Made]:
     return wrapped
 
 
-def kind_of(conv: nn.Conv2d) -> type[nn.Conv2d]:
+def _kind_of(conv: nn.Conv2d) -> type[nn.Conv2d]:
     """Return the class for a convolution of this form."""
     depthwise = conv.in_channels == conv.out_channels == conv.groups
     strided = max(conv.stride) > 1
@@ -50,11 +50,11 @@ def kind_of(conv: nn.Conv2d) -> type[nn.Conv2d]:
         return FullPrecisionConv
     if strided and max(conv.kernel_size) > 1:
         return StridedConv
-    thin = conv.groups == 1 and conv.in_channels < BLOCK
+    thin = conv.groups == 1 and conv.in_channels < _BLOCK
     return SampledConv if strided and thin and conv.padding in ("valid", (0, 0)) else nn.Conv2d
 
 
-def with_additions(kind: type[nn.Conv2d], cls: type[nn.Conv2d]) -> type[nn.Conv2d]:
+def _with_additions(kind: type[nn.Conv2d], cls: type[nn.Conv2d]) -> type[nn.Conv2d]:
     """Return the class `kind` with all that `cls` adds to torch's."""
     return kind if cls is nn.Conv2d else type(cls.__name__, (kind, cls), {})
 
@@ -88,7 +88,7 @@ class StridedConv(FullPrecisionConv):
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if any(side < stride for side, stride in zip(x.shape[-2:], self.stride, strict=True)):
             return super()._conv_forward(x, weight, bias)
-        y: Tensor = PLAIN(self, x, weight, bias)
+        y: Tensor = _PLAIN(self, x, weight, bias)
         return y
 
 

@@ -41,7 +41,7 @@ class Neptune(nn.Module):
             raise ArchitectureError("`Neptune` needs at least one stage, but got none: add one.")
         self.stages = nn.ModuleList(found)
         self.head = head or ClassificationHead(found[-1].out_channels, classes)
-        self.least = least_image_side(self.stem, found)
+        self.least = _least_image_side(self.stem, found)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images `(N, C, H, W)` to logits `(N, classes)`."""
@@ -75,12 +75,12 @@ class Neptune(nn.Module):
         Stages and heads whose input changes keep the weights of the channels that remain; new
         channels get fresh weights. `stage` is fitted in the same way if it expects another width.
         """
-        require_index(index, len(self.stages))
+        _require_index(index, len(self.stages))
         return self.rebuilt([*self.stages[:index], stage, *self.stages[index:]])
 
     def without_stage(self, index: int) -> "Neptune":
         """Return a copy without stage number `index`; every weight that still fits is kept."""
-        require_index(index, len(self.stages) - 1)
+        _require_index(index, len(self.stages) - 1)
         return self.rebuilt([*self.stages[:index], *self.stages[index + 1 :]])
 
     def rebuilt(self, stages: Sequence[nn.Module]) -> "Neptune":
@@ -94,13 +94,13 @@ class Neptune(nn.Module):
         return Neptune(stem=copy.deepcopy(self.stem), stages=fitted, head=head)
 
 
-def require_index(index: int, last: int) -> None:
+def _require_index(index: int, last: int) -> None:
     """Refuse a stage number outside 0..last."""
     if not 0 <= index <= last:
         raise ArchitectureError(f"a stage's index must be in 0..{last}, but got {index!r}.")
 
 
-def least_image_side(stem: StemBlock, stages: Sequence[StageBlock]) -> int:
+def _least_image_side(stem: StemBlock, stages: Sequence[StageBlock]) -> int:
     """Return the least image side, in pixels, that leaves one pixel after every downsampling."""
     side = 1
     for stage in reversed(stages):

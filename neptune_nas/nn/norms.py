@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from neptune_nas.errors import ArchitectureError, one_of
 
 EPS = 1e-5
-HALF = (torch.bfloat16, torch.float16)
+_HALF = (torch.bfloat16, torch.float16)
 SHIFTLESS = frozenset({"none", "local_response", "rms"})
 """Norms without a learned shift: a convolution before one of them has a bias."""
 
@@ -35,7 +35,7 @@ class Affine(nn.Module):
         On a CPU with several groups it computes in float32 at least: torch takes up to 30 times as
         long for bfloat16 with channels last.
         """
-        wide = single(x) if groups > 1 and x.device.type == "cpu" else x
+        wide = _single(x) if groups > 1 and x.device.type == "cpu" else x
         return torch.group_norm(wide, groups, self.weight, self.bias, EPS).to(x.dtype)
 
 
@@ -75,7 +75,7 @@ class InstanceNorm(Affine):
 
     def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
         """Normalise each channel of each image of `(N, C, H, W)`."""
-        return self.normalise(x, 1 if single_pixel(x) else x.shape[1])
+        return self.normalise(x, 1 if _single_pixel(x) else x.shape[1])
 
 
 class RMSNorm(nn.Module):
@@ -87,7 +87,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
         """Divide each image of `(N, C, H, W)` by its root mean square."""
-        square = by_image(x).square().mean(1)[:, None, None, None]
+        square = _by_image(x).square().mean(1)[:, None, None, None]
         return (x * ((square + EPS).rsqrt() * self.weight)).to(x.dtype)
 
 
@@ -128,10 +128,10 @@ class LRN(Affine):
 
     def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
         """Normalise each position of each image of `(N, C, H, W)`."""
-        if single_pixel(x):
+        if _single_pixel(x):
             return self.normalise(x, groups=1)
-        with full_precision(x):  # the variance is a difference of squares
-            return self.by_cells(single(x)).to(x.dtype)
+        with _full_precision(x):  # the variance is a difference of squares
+            return self.by_cells(_single(x)).to(x.dtype)
 
     def by_cells(self, x: Tensor) -> Tensor:
         """Apply the formula as a scale and a shift for each cell."""
@@ -145,9 +145,9 @@ class LRN(Affine):
         x = x - centre
         squares = cell_means(x.square(), step)
         moments = torch.cat((means - centre, squares), 1).flatten(2).mT
-        m, variance = mean_and_variance(self.attend(moments, share))
+        m, variance = _mean_and_variance(self.attend(moments, share))
         scale = (variance + EPS).rsqrt() * self.weight
-        return spread(x, scale, self.bias - m * scale, step)
+        return _spread(x, scale, self.bias - m * scale, step)
 
     def attend(self, moments: Tensor, share: Tensor) -> Tensor:
         """Return the moments `(N, cells, 2 C)` that each cell gathers from all cells' moments.
@@ -155,7 +155,7 @@ class LRN(Affine):
         `share`: each cell's share of the pixels, `(cells,)`.
         """
         whole = (moments * share[:, None]).sum(1, keepdim=True)
-        mean, variance = mean_and_variance(whole)
+        mean, variance = _mean_and_variance(whole)
         z = (moments[:, :, : mean.shape[2]] - mean) * (variance + EPS).rsqrt()
         query, key = z @ self.query.mT, z @ (self.key.mT * mean.shape[2] ** -0.5)
         weights = (query @ key.mT + share.log()).softmax(2)
@@ -229,20 +229,20 @@ def even_groups(channels: int, least: int = 8) -> int:
     return max(gcd(channels, groups) for groups in range(1, max(1, channels // least) + 1))
 
 
-def single(x: Tensor) -> Tensor:
+def _single(x: Tensor) -> Tensor:
     """Return the map in float32 if it is in half precision, else itself."""
-    return x.float() if x.dtype in HALF else x
+    return x.float() if x.dtype in _HALF else x
 
 
-def by_image(x: Tensor) -> Tensor:
+def _by_image(x: Tensor) -> Tensor:
     """Return each image's values `(N, C * H * W)` in float32 at least: a view, in memory order."""
-    values = single(x)
+    values = _single(x)
     return (values if values.is_contiguous() else values.permute(0, 2, 3, 1)).flatten(1)
 
 
 def statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean and variance of each image, `(N,)`, in half the time of `torch.var_mean`."""
-    values = by_image(x)
+    values = _by_image(x)
     mean = values.mean(1, keepdim=True)
     return mean.squeeze(1), (values - mean).square().mean(1)
 
@@ -274,13 +274,13 @@ def cell_means(x: Tensor, step: tuple[int, int]) -> Tensor:
     return F.avg_pool2d(x, step, ceil_mode=True, count_include_pad=False)
 
 
-def mean_and_variance(moments: Tensor) -> tuple[Tensor, Tensor]:
+def _mean_and_variance(moments: Tensor) -> tuple[Tensor, Tensor]:
     """Return means and variances `(N, cells, C)` from means and mean squares `(N, cells, 2 C)`."""
     mean, square = moments.chunk(2, 2)
     return mean, (square - mean.square()).clamp(min=0)
 
 
-def spread(x: Tensor, scale: Tensor, shift: Tensor, step: tuple[int, int]) -> Tensor:
+def _spread(x: Tensor, scale: Tensor, shift: Tensor, step: tuple[int, int]) -> Tensor:
     """Scale and shift each pixel of a map `(N, C, H, W)` by the values `(N, cells, C)` of its cell.
 
     Cells have `step` pixels a side and are cut off at the map's end.
@@ -297,12 +297,12 @@ def spread(x: Tensor, scale: Tensor, shift: Tensor, step: tuple[int, int]) -> Te
     return torch.addcmul(shifts, x, scales)
 
 
-def full_precision(x: Tensor) -> AbstractContextManager[object]:
+def _full_precision(x: Tensor) -> AbstractContextManager[object]:
     """Switch autocast off on the device of `x`, unless that is the meta device."""
     kind = x.device.type
     return torch.autocast(kind, enabled=False) if kind != "meta" else nullcontext()
 
 
-def single_pixel(x: Tensor) -> bool:
+def _single_pixel(x: Tensor) -> bool:
     """Return whether the map `(N, C, H, W)` has only one position."""
     return x.shape[2] == x.shape[3] == 1

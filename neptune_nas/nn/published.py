@@ -26,7 +26,7 @@ CREATE: dict[str, Callable[..., nn.Module]] = {
     "resnet18": resnet18,
     "efficientnet_b0": efficientnet_b0,
 }
-MOMENTUM = 0.1  # torch's default
+_MOMENTUM = 0.1  # torch's default
 
 
 def torchvision_network(name: str, channels: int, classes: int, *, small: bool) -> nn.Module:
@@ -37,16 +37,16 @@ def torchvision_network(name: str, channels: int, classes: int, *, small: bool) 
     other than 3 channels the first convolution is initialised anew, as torch does.
     """
     network = CREATE[name](weights=None, num_classes=classes)
-    fit_first_convolution(network, channels, small)
+    _fit_first_convolution(network, channels, small)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             # mnasnet0_5's 0.0003 and mobilenet_v3_small's 0.01 are for hundreds of epochs: after
             # a few epochs, validation would still use statistics close to the initial ones.
-            module.momentum = MOMENTUM
+            module.momentum = _MOMENTUM
     return mend(network)
 
 
-def fit_first_convolution(network: nn.Module, channels: int, small: bool) -> None:
+def _fit_first_convolution(network: nn.Module, channels: int, small: bool) -> None:
     """Give the first convolution `channels` input channels, and stride 1 if `small`."""
     first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
     if small:

@@ -15,7 +15,7 @@ from neptune_nas.nn.resnet import resnet8, resnet20
 
 SMALL = 64  # pixels a side of the largest images that networks are adapted to
 OWN = {"resnet8": resnet8, "resnet20": resnet20}
-PUBLISHED = {  # by name: the least image side, in pixels
+_PUBLISHED = {  # by name: the least image side, in pixels
     "mobilenet_v2": 1,
     "mobilenet_v3_small": 1,
     "shufflenet_v2_x0_5": 1,
@@ -25,7 +25,7 @@ PUBLISHED = {  # by name: the least image side, in pixels
     "resnet18": 1,
     "efficientnet_b0": 1,
 }
-REFERENCES = (*OWN, *PUBLISHED)
+REFERENCES = (*OWN, *_PUBLISHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ReferenceNetwork:
             raise OptionError(
                 f"reference network '{self.name}' is unknown: {one_of(REFERENCES, self.name)}"
             )
-        least, (_, height, width) = PUBLISHED.get(self.name, 1), self.input_shape
+        least, (_, height, width) = _PUBLISHED.get(self.name, 1), self.input_shape
         if min(height, width) < least:
             raise ArchitectureError(
                 f"reference network '{self.name}' needs images of at least {least}x{least} "

@@ -10,7 +10,7 @@ from neptune_nas.errors import ArchitectureError
 
 
 @runtime_checkable
-class Refittable(Protocol):
+class _Refittable(Protocol):
     """A module that can make a fresh copy of itself for another number of input channels."""
 
     in_channels: int
@@ -21,7 +21,7 @@ class Refittable(Protocol):
 
 def refit(module: nn.Module, in_channels: int) -> nn.Module:
     """Return a copy for `in_channels`, with the weights of the channels that both have."""
-    if not isinstance(module, Refittable):
+    if not isinstance(module, _Refittable):
         raise ArchitectureError(
             f"`{type(module).__name__}` cannot be fitted to {in_channels} input channels: "
             f"give it an attribute `in_channels` and a method `accepting(in_channels)`."
@@ -30,11 +30,11 @@ def refit(module: nn.Module, in_channels: int) -> nn.Module:
         return copy.deepcopy(module)
     fresh = module.accepting(in_channels)
     fresh.train(module.training)
-    copy_overlap(module, fresh)
+    _copy_overlap(module, fresh)
     return fresh
 
 
-def copy_overlap(source: nn.Module, target: nn.Module) -> None:
+def _copy_overlap(source: nn.Module, target: nn.Module) -> None:
     """Copy the overlap of tensors with equal names: the leading part of every axis."""
     old = source.state_dict()
     with torch.no_grad():

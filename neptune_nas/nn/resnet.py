@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from neptune_nas.nn.substages import conv
 
-WIDTHS = (16, 32, 64)  # channels of the groups of blocks
+_WIDTHS = (16, 32, 64)  # channels of the groups of blocks
 
 
 class ResidualBlock(nn.Module):
@@ -20,9 +20,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, in_channels: int, width: int, stride: int = 1, *, bias: bool) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            *conv_norm(in_channels, width, stride, bias),
+            *_conv_norm(in_channels, width, stride, bias),
             nn.ReLU(),
-            *conv_norm(width, width, 1, bias),
+            *_conv_norm(width, width, 1, bias),
         )
         project = conv(in_channels, width, stride=stride, bias=bias)
         shortcut = project if bias else nn.Sequential(project, nn.BatchNorm2d(width))
@@ -41,14 +41,14 @@ class ResNet(nn.Module):
 
     def __init__(self, channels: int, classes: int, *, blocks: int, bias: bool) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*conv_norm(channels, WIDTHS[0], 1, bias), nn.ReLU())
+        self.stem = nn.Sequential(*_conv_norm(channels, _WIDTHS[0], 1, bias), nn.ReLU())
         found: list[nn.Module] = []
-        for before, width in pairwise((WIDTHS[0], *WIDTHS)):
+        for before, width in pairwise((_WIDTHS[0], *_WIDTHS)):
             stride = 1 if before == width else 2
             found.append(ResidualBlock(before, width, stride, bias=bias))
             found += (ResidualBlock(width, width, bias=bias) for _ in range(blocks - 1))
         self.blocks = nn.Sequential(*found)
-        self.linear = nn.Linear(WIDTHS[-1], classes)
+        self.linear = nn.Linear(_WIDTHS[-1], classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):  # He et al. 2015, arXiv 1502.01852
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -59,7 +59,9 @@ class ResNet(nn.Module):
         return logits
 
 
-def conv_norm(in_channels: int, width: int, stride: int, bias: bool) -> tuple[nn.Module, nn.Module]:
+def _conv_norm(
+    in_channels: int, width: int, stride: int, bias: bool
+) -> tuple[nn.Module, nn.Module]:
     """Return a 3x3 convolution and the batch norm behind it."""
     return conv(in_channels, width, 3, stride=stride, bias=bias), nn.BatchNorm2d(width)
 

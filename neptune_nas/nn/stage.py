@@ -13,7 +13,7 @@ from neptune_nas.nn.norms import SHIFTLESS, make_norm
 from neptune_nas.nn.refit import refit
 from neptune_nas.nn.substages import Convolution, InvertedResidualBlock, SelfAttention, conv
 
-POOLS = ("max", "avg", "conv", "none")
+_POOLS = ("max", "avg", "conv", "none")
 
 
 class Cell(nn.Module):
@@ -88,19 +88,19 @@ class StageBlock(nn.Module):
     ) -> None:
         super().__init__()
         bias = norm in SHIFTLESS
-        ops = default_substages(out_channels, bias) if substages is None else substages
+        ops = _default_substages(out_channels, bias) if substages is None else substages
         self.in_channels, self.out_channels = in_channels, out_channels
         self.stride, self.halves = stride, pool != "none"
         self.sources = tuple(sources or ((i,) for i in range(len(ops))))
         self.entry = entry or Convolution(in_channels, out_channels, stride=stride, bias=bias)
-        self.last_read = last_read(self.sources)
+        self.last_read = _last_read(self.sources)
         self.mixes = norm == "mln"
-        self.pool = make_pool(pool, out_channels, bias)
+        self.pool = _make_pool(pool, out_channels, bias)
         self.norm = make_norm(norm, out_channels)
         self.shortcut = self.has_shortcut()
         self.substages = nn.ModuleList(
             Cell(op, out_channels, norm, sources=len(read), layers=layer, residual=residual)
-            for op, read, layer in zip(ops, self.sources, layer_numbers(ops), strict=True)
+            for op, read, layer in zip(ops, self.sources, _layer_numbers(ops), strict=True)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ class StageBlock(nn.Module):
         return ((2 * side if self.halves else side) - 1) * self.stride + 1
 
 
-def layer_numbers(ops: Sequence[object | None]) -> list[int]:
+def _layer_numbers(ops: Sequence[object | None]) -> list[int]:
     """Return the number of each SubStage among the layers of a stage; an identity is no layer.
 
     The entry is the first layer.
@@ -152,7 +152,7 @@ def layer_numbers(ops: Sequence[object | None]) -> list[int]:
     return [2 + count for count, _ in zip(before, ops, strict=False)]
 
 
-def last_read(sources: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
+def _last_read(sources: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
     """Return for each SubStage the outputs that no later one reads, to free their memory.
 
     >>> last_read([(0,), (0, 1)])
@@ -162,7 +162,7 @@ def last_read(sources: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]
     return tuple(tuple(o for o, at in last.items() if at == i) for i in range(len(sources)))
 
 
-def default_substages(channels: int, bias: bool) -> tuple[nn.Module, ...]:
+def _default_substages(channels: int, bias: bool) -> tuple[nn.Module, ...]:
     """Return a 3x3 convolution and self-attention with up to four heads."""
     return (
         Convolution(channels, channels, bias=bias),
@@ -170,7 +170,7 @@ def default_substages(channels: int, bias: bool) -> tuple[nn.Module, ...]:
     )
 
 
-def make_pool(kind: str, channels: int, bias: bool) -> nn.Module:
+def _make_pool(kind: str, channels: int, bias: bool) -> nn.Module:
     """Return the 2x2 pooling named `kind`."""
     match kind:
         case "max":
@@ -181,4 +181,4 @@ def make_pool(kind: str, channels: int, bias: bool) -> nn.Module:
             return nn.Conv2d(channels, channels, 2, 2, bias=bias)
         case "none":
             return nn.Identity()
-    raise ArchitectureError(f"pool {kind!r}: unknown, {one_of(POOLS, kind)}")
+    raise ArchitectureError(f"pool {kind!r}: unknown, {one_of(_POOLS, kind)}")

@@ -216,7 +216,7 @@ class SelfAttention(nn.Module):
         return rows.reshape(*rows.shape[:2], count, self.heads, -1).permute(2, 0, 3, 1, 4).unbind()
 
 
-FEW_KEYS = 64  # keys up to which all scores take a small share of a network's memory
+_FEW_KEYS = 64  # keys up to which all scores take a small share of a network's memory
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -229,7 +229,7 @@ def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     if query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value)
     kind = torch.promote_types(query.dtype, torch.float32)
-    if key.shape[2] <= FEW_KEYS:
+    if key.shape[2] <= _FEW_KEYS:
         scores = (query * query.shape[3] ** -0.5) @ key.mT
         return torch.matmul(scores.softmax(3, dtype=kind).to(value.dtype), value)
     with torch.autocast("cpu", enabled=False):

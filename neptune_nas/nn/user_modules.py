@@ -10,6 +10,7 @@ from neptune_nas.errors import (
     ArchitectureError,
     NeptuneError,
     OwnCodeError,
+    failure_text,
     file_with,
 )
 from neptune_nas.nn.convolutions import mend

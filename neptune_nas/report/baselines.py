@@ -21,7 +21,7 @@ _RESAMPLES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class _Verdict:
     """The lead of a search over a baseline in hypervolume (0..1), with its 95% interval.
 
     `trials`: how many trials of each were compared, the earliest first. `seeds`: whether seeds were
@@ -52,12 +52,12 @@ class Verdict:
         )
 
 
-def baseline_verdicts(study: Study) -> tuple[Verdict, ...]:
+def baseline_verdicts(study: Study) -> tuple[_Verdict, ...]:
     """Return the verdict on the search against each of its baselines."""
     return tuple(_verdict(study, name, trials) for name, trials in study.baselines.items())
 
 
-def _verdict(study: Study, name: str, trials: Sequence[Trial]) -> Verdict:
+def _verdict(study: Study, name: str, trials: Sequence[Trial]) -> _Verdict:
     """Compare the study with one baseline at equal budget: the same number of trials of each.
 
     Scores that confirmed the study's best do not count, as the baseline's best have none.
@@ -71,7 +71,7 @@ def _verdict(study: Study, name: str, trials: Sequence[Trial]) -> Verdict:
     differences = _resampled(study, ours, rng) - _resampled(study, theirs, rng)
     low, high = np.quantile(differences, [0.025, 0.975])
     ahead = study.hypervolume(ours) - study.hypervolume(theirs)
-    return Verdict(name, count, ahead, float(low), float(high), seeds, _unfinished(study))
+    return _Verdict(name, count, ahead, float(low), float(high), seeds, _unfinished(study))
 
 
 def _unfinished(study: Study) -> str:

@@ -32,7 +32,7 @@ _ABSENT = -1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Importance:
+class _Importance:
     """The R^2 that the forest loses if a decision is shuffled, for main score and log cost."""
 
     path: str
@@ -47,7 +47,7 @@ class Effects:
     `r2_score`, `r2_cost`: the share of variance that they explain on held-out trials.
     """
 
-    importances: tuple[Importance, ...]
+    importances: tuple[_Importance, ...]
     r2_score: float
     r2_cost: float
     trials: int
@@ -101,7 +101,7 @@ def measure_effects(study: Study, seed: int = 0) -> Effects | None:
     drops_score, r2_score = _importance_drops(features, score, seed)
     drops_cost, r2_cost = _importance_drops(features, cost, seed)
     found = sorted(
-        map(Importance, paths, drops_score.tolist(), drops_cost.tolist()),
+        map(_Importance, paths, drops_score.tolist(), drops_cost.tolist()),
         key=lambda importance: -max(importance.score, 0) - max(importance.cost, 0),
     )
     return Effects(tuple(found), r2_score, r2_cost, len(trials))

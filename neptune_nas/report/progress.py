@@ -13,7 +13,7 @@ _TIMELINE_STEPS = 1_000  # gaps below this fraction of the whole time are not dr
 
 
 @dataclass(frozen=True, slots=True)
-class ProgressStep:
+class _ProgressStep:
     """The hypervolume after `trials` trials and `seconds` of evaluation, summed over workers."""
 
     trials: int
@@ -31,12 +31,12 @@ class Span:
     end: float
 
 
-def progress(study: Study) -> tuple[ProgressStep, ...]:
+def progress(study: Study) -> tuple[_ProgressStep, ...]:
     """Return the hypervolume after each trial in order of ending, by the search's own scores."""
     ranked = {trial.number for trial in study.ranked}
     front: Front = []
     seconds, volume = 0.0, 0.0
-    steps: list[ProgressStep] = []
+    steps: list[_ProgressStep] = []
     for count, trial in enumerate(
         sorted(without_confirmations(study.trials), key=_end_of), start=1
     ):
@@ -46,11 +46,11 @@ def progress(study: Study) -> tuple[ProgressStep, ...]:
             if entered is not front:
                 front = entered
                 volume = study.hypervolume([other for other, _ in front])
-        steps.append(ProgressStep(count, seconds, volume))
+        steps.append(_ProgressStep(count, seconds, volume))
     return tuple(steps)
 
 
-def corners(steps: tuple[ProgressStep, ...]) -> tuple[ProgressStep, ...]:
+def corners(steps: tuple[_ProgressStep, ...]) -> tuple[_ProgressStep, ...]:
     """Return the first step, those that raised the hypervolume, and the last."""
     last = len(steps) - 1
     return tuple(

@@ -24,7 +24,7 @@ _NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
-class ReferenceComparison:
+class _ReferenceComparison:
     """A hand-designed network and the searched trials to compare it with, if any.
 
     `better`: the most accurate ranked trial at no more FLOPs, even if it is less accurate.
@@ -37,7 +37,7 @@ class ReferenceComparison:
 
 
 @dataclass(frozen=True, slots=True)
-class ReferenceTable:
+class _ReferenceTable:
     """One study's comparison on the page, with rows from `cells`."""
 
     title: str
@@ -46,31 +46,31 @@ class ReferenceTable:
     rows: tuple[tuple[str, ...], ...]
 
 
-def compare_references(study: Study) -> tuple[ReferenceComparison, ...]:
+def compare_references(study: Study) -> tuple[_ReferenceComparison, ...]:
     """Compare a study with each of its hand-designed networks, cheapest first."""
     ordered = sorted(study.references, key=lambda reference: reference.costs[COST.name])
     return tuple(_compare_reference(study, reference) for reference in ordered)
 
 
-def _compare_reference(study: Study, reference: Reference) -> ReferenceComparison:
+def _compare_reference(study: Study, reference: Reference) -> _ReferenceComparison:
     """Compare with one network; without trials where it could not be trained."""
     if not reference.seed_scores:
-        return ReferenceComparison(reference, None, None)
+        return _ReferenceComparison(reference, None, None)
     within = [t for t in study.ranked if value_of(COST, t) <= reference.costs[COST.name]]
     as_good = [t for t in study.ranked if main_score(t) >= reference.score]
-    return ReferenceComparison(
+    return _ReferenceComparison(
         reference,
         better=max(within, key=lambda t: (main_score(t), -value_of(COST, t)), default=None),
         cheaper=min(as_good, key=lambda t: (value_of(COST, t), -main_score(t)), default=None),
     )
 
 
-def cells(found: ReferenceComparison) -> tuple[str, ...]:
+def cells(found: _ReferenceComparison) -> tuple[str, ...]:
     """Return the texts of one network, one per column of `HEADS`; remarks on a second line."""
     reference = found.reference
     return (
         reference.name,
-        "\n".join(filter(None, (accuracy_text(reference), seeds_text(reference)))),
+        "\n".join(filter(None, (_accuracy_text(reference), _seeds_text(reference)))),
         f"{reference.costs[COST.name] / MILLION:.3f}",
         short(reference.costs[PARAMS.name]),
         _better_text(found),
@@ -78,14 +78,14 @@ def cells(found: ReferenceComparison) -> tuple[str, ...]:
     )
 
 
-def accuracy_text(reference: Reference) -> str:
+def _accuracy_text(reference: Reference) -> str:
     """Return the mean accuracy, and its standard deviation where there are several seeds."""
     count = len(reference.seed_scores)
     spread = f" ± {reference.deviation:.4f}" if count > 1 else ""
     return f"{reference.score:.4f}{spread}" if count else _NONE
 
 
-def seeds_text(reference: Reference) -> str:
+def _seeds_text(reference: Reference) -> str:
     """Return the number of seeds in the mean, and of failed ones with the last reason."""
     count, failures = len(reference.seed_scores), reference.failures
     good = counted(count, "seed") if count else ""
@@ -93,7 +93,7 @@ def seeds_text(reference: Reference) -> str:
     return "; ".join(filter(None, (good, failed)))
 
 
-def _better_text(found: ReferenceComparison) -> str:
+def _better_text(found: _ReferenceComparison) -> str:
     """Return the most accurate trial at no more FLOPs, and its gain in points."""
     trial = found.better
     if trial is None:
@@ -102,7 +102,7 @@ def _better_text(found: ReferenceComparison) -> str:
     return f"{main_score(trial):.4f}\n{gain:+.2f}, trial {trial.number}"
 
 
-def _cheaper_text(found: ReferenceComparison) -> str:
+def _cheaper_text(found: _ReferenceComparison) -> str:
     """Return the MFLOPs of the cheapest trial at least as accurate, and their share."""
     trial = found.cheaper
     if trial is None:
@@ -125,10 +125,10 @@ def caveat(study: Study) -> str:
     )
 
 
-def reference_tables(studies: Sequence[Study]) -> list[ReferenceTable]:
+def reference_tables(studies: Sequence[Study]) -> list[_ReferenceTable]:
     """Return the comparison of each study that has hand-designed networks, for the page."""
     return [
-        ReferenceTable(
+        _ReferenceTable(
             title=TITLE + (f": {study.settings.name}" if len(studies) > 1 else ""),
             caveat=caveat(study),
             heads=HEADS,

@@ -17,17 +17,17 @@ from neptune_nas.text import counted
 from neptune_nas.training.resumable_loop import ChosenWeights, choose
 from neptune_nas.training.state import Epoch
 
-Histories = Mapping[int, Sequence[Epoch]]
+_Histories = Mapping[int, Sequence[Epoch]]
 """The epochs of each seed that has begun."""
 
-DASHES = {"ema": "solid", "raw": "dot"}
-FEW = 10  # epochs, each of which gets a tick
-BEGINNING = 0.25  # of the epochs, which the first view of accuracies may leave out
-COLUMNS = ("seed", "epochs", "kept from", "weights", "validation", "test")
+_DASHES = {"ema": "solid", "raw": "dot"}
+_FEW = 10  # epochs, each of which gets a tick
+_BEGINNING = 0.25  # of the epochs, which the first view of accuracies may leave out
+_COLUMNS = ("seed", "epochs", "kept from", "weights", "validation", "test")
 
 
 def render_curves(
-    name: str, terms: Terms, histories: Histories, metrics: Metrics | None, task: Task
+    name: str, terms: Terms, histories: _Histories, metrics: Metrics | None, task: Task
 ) -> str:
     """Return the page of a network's training; `metrics` are None until the test split is read."""
     main = metric(task.metrics[0])
@@ -39,8 +39,8 @@ def render_curves(
         "lead": lead(terms, histories, metrics),
         "metric": main.title,
         "smoothing": f"{smoothing:g}" if smoothing else "",
-        "heads": (*COLUMNS, *further),
-        "seeds": seed_rows(histories, metrics, task),
+        "heads": (*_COLUMNS, *further),
+        "seeds": _seed_rows(histories, metrics, task),
     }
     data = json.dumps({name: json.loads(fig.to_json()) for name, fig in figures.items()})
     return document("curves", name, sections, data, context)
@@ -51,7 +51,7 @@ def shows_metrics(page: str, metrics: Metrics) -> bool:
     return escape(lead(metrics.terms, {}, metrics)) in page
 
 
-def lead(terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
+def lead(terms: Terms, histories: _Histories, metrics: Metrics | None) -> str:
     """Return the result in one or two sentences."""
     what = f"{counted(terms.epochs, 'epoch')} on {terms.data}"
     if metrics is None:
@@ -68,12 +68,12 @@ def lead(terms: Terms, histories: Histories, metrics: Metrics | None) -> str:
     )
 
 
-def score_figure(histories: Histories, task: Task) -> go.Figure:
+def score_figure(histories: _Histories, task: Task) -> go.Figure:
     """Draw the main metric on the validation split by epoch, marking each seed's kept weights."""
     main = metric(task.metrics[0])
-    fig = over_epochs(histories, f"validation {main.title}", height=420)
+    fig = _over_epochs(histories, f"validation {main.title}", height=420)
     fig.update_yaxes(
-        tickformat=".1%" if main.unit == "share" else None, range=first_view(histories, main.name)
+        tickformat=".1%" if main.unit == "share" else None, range=_first_view(histories, main.name)
     )
     for place, (seed, history) in enumerate(histories.items()):
         color = STUDIES[place % len(STUDIES)]
@@ -84,7 +84,7 @@ def score_figure(histories: Histories, task: Task) -> go.Figure:
                 name=f"seed {seed}",
                 legendgroup=f"seed {seed}",
                 showlegend=kind == "ema",
-                line_dash=DASHES[kind],
+                line_dash=_DASHES[kind],
                 opacity=1 if kind == "ema" else 0.6,
                 hovertemplate=f"seed {seed}, {kind}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
             )
@@ -93,9 +93,9 @@ def score_figure(histories: Histories, task: Task) -> go.Figure:
     return fig
 
 
-def loss_figure(histories: Histories) -> go.Figure:
+def loss_figure(histories: _Histories) -> go.Figure:
     """Draw the training loss by epoch."""
-    fig = over_epochs(histories, "training loss (nats)", height=340)
+    fig = _over_epochs(histories, "training loss (nats)", height=340)
     for place, (seed, history) in enumerate(histories.items()):
         fig.add_scatter(
             **line(history, [e.loss for e in history], STUDIES[place % len(STUDIES)]),
@@ -106,23 +106,23 @@ def loss_figure(histories: Histories) -> go.Figure:
     return fig
 
 
-def over_epochs(histories: Histories, y: str, height: int) -> go.Figure:
+def _over_epochs(histories: _Histories, y: str, height: int) -> go.Figure:
     """Return an empty figure as wide as the longest history."""
     most = max(map(len, histories.values()))
     margin = max(0.02 * most, 0.1)
     fig = figure("epoch", y, height)
     fig.update_xaxes(range=[1 - margin, most + margin], rangemode="normal")
-    if most < FEW:
+    if most < _FEW:
         fig.update_xaxes(dtick=1)
     return fig
 
 
-def first_view(histories: Histories, name: str) -> tuple[float, float]:
+def _first_view(histories: _Histories, name: str) -> tuple[float, float]:
     """Return a metric's range without the first epochs, which would squeeze the others."""
     found = [
         values[name]
         for history in histories.values()
-        for epoch in history[int(BEGINNING * len(history)) :]
+        for epoch in history[int(_BEGINNING * len(history)) :]
         for values in (epoch.values, epoch.ema_values)
         if values
     ]
@@ -156,22 +156,22 @@ def star(choice: ChosenWeights, name: str, seed: int, color: str) -> dict[str, A
     }
 
 
-def seed_rows(
-    histories: Histories, metrics: Metrics | None, task: Task
+def _seed_rows(
+    histories: _Histories, metrics: Metrics | None, task: Task
 ) -> list[tuple[object, ...]]:
     """Return the row of each seed that has begun."""
     measured = {each.seed: each for each in metrics.seeds} if metrics else {}
     return [
-        seed_cells(seed, history, measured.get(seed), task)
+        _seed_cells(seed, history, measured.get(seed), task)
         for seed, history in histories.items()
         if history
     ]
 
 
-def seed_cells(
+def _seed_cells(
     seed: int, history: Sequence[Epoch], measured: SeedMetrics | None, task: Task
 ) -> tuple[object, ...]:
-    """Return the cells of one seed: those of `COLUMNS`, then each further metric's test score."""
+    """Return the cells of one seed: those of `_COLUMNS`, then each further metric's test score."""
     choice = choose(history, task.metrics)
     test = (f"{measured.test[name]:.4f}" if measured else "" for name in task.metrics)
     validation = f"{choice.values[task.metrics[0]]:.4f}"

@@ -10,24 +10,24 @@ from neptune_nas.files.atomic import read_file, write_file
 from neptune_nas.training.resumable_loop import choices
 from neptune_nas.training.state import Epoch
 
-TRAINED = ("epoch", "loss", "lr", "seconds")  # columns of what was trained; the others: measured
+_TRAINED = ("epoch", "loss", "lr", "seconds")  # columns of what was trained; the others: measured
 
 
-def columns(metrics: Sequence[str]) -> tuple[str, ...]:
+def _columns(metrics: Sequence[str]) -> tuple[str, ...]:
     """Return the columns of a history in which these metrics were measured.
 
     >>> columns(["accuracy", "loss"])[4:]
     ('accuracy', 'validation_loss', 'ema_accuracy', 'ema_loss')
     """
-    raw = (f"validation_{name}" if name in TRAINED else name for name in metrics)
-    return (*TRAINED, *raw, *(f"ema_{name}" for name in metrics))
+    raw = (f"validation_{name}" if name in _TRAINED else name for name in metrics)
+    return (*_TRAINED, *raw, *(f"ema_{name}" for name in metrics))
 
 
 def write_history(file: Path, history: Sequence[Epoch], metrics: Sequence[str]) -> None:
     """Write one row per epoch; cells without a measurement are empty."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(columns(metrics))
+    rows.writerow(_columns(metrics))
     for epoch in history:
         measured = (values.get(n) for values in (epoch.values, epoch.ema_values) for n in metrics)
         rows.writerow([epoch.number, epoch.loss, epoch.lr, epoch.seconds, *measured])
@@ -38,8 +38,8 @@ def read_history(file: Path, metrics: Sequence[str]) -> tuple[Epoch, ...]:
     """Return the epochs in a file of `write_history`; raises `FileFormatError` for any other."""
     try:
         head, *rows = csv.reader(io.StringIO(read_file(file)))
-        if tuple(head) != columns(metrics):
-            raise ValueError(f"its columns must be {', '.join(columns(metrics))}")
+        if tuple(head) != _columns(metrics):
+            raise ValueError(f"its columns must be {', '.join(_columns(metrics))}")
         history = tuple(_epoch_in(row, metrics) for row in rows)
         if not any(choice for epoch in history for choice in choices(epoch)):
             raise ValueError("none of its epochs was measured")

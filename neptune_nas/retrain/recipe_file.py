@@ -8,8 +8,8 @@ from neptune_nas.files.atomic import read_file
 from neptune_nas.files.schema import decode, located, parse_json, parse_toml
 from neptune_nas.training.recipe import Recipe
 
-OUTER = ("question", "terms")  # the tables that have the recipe of `study.toml`, `metrics.json`
-OURS = ("recipe", "version", "format")  # each of our other files has one of them at its top
+_OUTER = ("question", "terms")  # the tables that have the recipe of `study.toml`, `metrics.json`
+_OURS = ("recipe", "version", "format")  # each of our other files has one of them at its top
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -19,8 +19,8 @@ def read_recipe(path: Path) -> Recipe:
     training. Missing fields take the defaults of `Recipe`. Raises `FileFormatError`, also for a
     file without any of them.
     """
-    content = parse_file(path)
-    where = place_in(content)
+    content = _parse_file(path)
+    where = _place_in(content)
     for name in where:
         content = content.get(name) if isinstance(content, dict) else None
     if not isinstance(content, dict) or not content:
@@ -32,17 +32,17 @@ def read_recipe(path: Path) -> Recipe:
         return decode(Recipe, content)
 
 
-def place_in(content: object) -> tuple[str, ...]:
+def _place_in(content: object) -> tuple[str, ...]:
     """Return the path of keys to the recipe in a file's content; empty if it is the recipe."""
     if not isinstance(content, dict):
         return ()
-    for outer in OUTER:
+    for outer in _OUTER:
         if outer in content:
             return (outer, "recipe")
-    return ("recipe",) if any(name in content for name in OURS) else ()
+    return ("recipe",) if any(name in content for name in _OURS) else ()
 
 
-def parse_file(path: Path) -> Any:
+def _parse_file(path: Path) -> Any:
     """Return the content of a TOML or JSON file."""
     if path.suffix not in (".toml", ".json"):
         raise OptionError(f"a recipe must be a .toml or .json file, but got {path}.")

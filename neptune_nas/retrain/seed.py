@@ -33,7 +33,7 @@ from neptune_nas.training.resumable_loop import Course, Trained, choose, train_l
 from neptune_nas.training.state import Epoch
 
 Trainable = ExportedArchitecture | ReferenceNetwork
-LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch norm
+_LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch norm
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +64,18 @@ def train_seed(job: SeedJob, seed: int, folder: SeedFolder, watch: Callable[[Epo
         watch(history[-1])
 
     course = Course(job.terms.epochs, seed, folder.checkpoint, note)
-    with in_a_sentence(folder):
+    with _in_a_sentence(folder):
         network = job.network.build(seed)
         trained = train_long(
             network, job.data, job.recipe, course, job.device, numerics=job.terms.numerics
         )
-    save_model(folder.model, model_of(job, seed, trained))
+    save_model(folder.model, _model_of(job, seed, trained))
     write_history(folder.history, trained.history, job.task.metrics)
     folder.drop_checkpoint()
 
 
 @contextmanager
-def in_a_sentence(folder: SeedFolder) -> Iterator[None]:
+def _in_a_sentence(folder: SeedFolder) -> Iterator[None]:
     """Convert the errors of a training inside to `NeptuneError` with a remedy."""
     try:
         yield
@@ -88,7 +88,7 @@ def in_a_sentence(folder: SeedFolder) -> Iterator[None]:
             f"{folder.path} ran out of memory: lower the recipe's `batch_size`."
         ) from error
     except ValueError as error:
-        if LONE_IMAGE not in str(error):
+        if _LONE_IMAGE not in str(error):
             raise
         raise NeptuneError(
             f"{folder.path} met a batch of one image, from which a batch norm learns nothing: take "
@@ -96,7 +96,7 @@ def in_a_sentence(folder: SeedFolder) -> Iterator[None]:
         ) from error
 
 
-def model_of(job: SeedJob, seed: int, trained: Trained) -> Model:
+def _model_of(job: SeedJob, seed: int, trained: Trained) -> Model:
     """Return the trained network as a model, with its labels and preprocessing."""
     choice, data = choose(trained.history, job.task.metrics), job.data
     return Model(
@@ -120,7 +120,7 @@ def read_test(job: SeedJob, seed: int, folder: SeedFolder) -> SeedMetrics:
 
     Raises `StudyError` for the model of another training.
     """
-    task, model = job.task, own_model(job, seed, folder.model)
+    task, model = job.task, _own_model(job, seed, folder.model)
     history = read_history(folder.history, task.metrics)
     choice = choose(history, task.metrics)
     where, data = torch.device(job.device), job.data
@@ -146,7 +146,7 @@ def read_test(job: SeedJob, seed: int, folder: SeedFolder) -> SeedMetrics:
     )
 
 
-def own_model(job: SeedJob, seed: int, file: Path) -> Model:
+def _own_model(job: SeedJob, seed: int, file: Path) -> Model:
     """Return the model in a file, which must be of this training and seed."""
     network = job.network
     allow = (

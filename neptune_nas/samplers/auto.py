@@ -23,8 +23,8 @@ from neptune_nas.samplers.surrogate import FIRST
 T = TypeVar("T")
 
 START = 12  # trials spread over the costs before a model is used
-SAMPLES = 1_000  # candidates of a space too large for all to be candidates
-RIVALS = 32  # candidates of a cost range, of which the farthest from all trials is next
+_SAMPLES = 1_000  # candidates of a space too large for all to be candidates
+_RIVALS = 32  # candidates of a cost range, of which the farthest from all trials is next
 CLIMBS, STEPS = 3, 5  # rounds of moves from a large space's best candidate; moves per round
 
 
@@ -43,7 +43,7 @@ class Auto(Generic[T]):
 
     problem: Problem[T]
     start: Size = START
-    samples: Size = SAMPLES
+    samples: Size = _SAMPLES
 
     def __post_init__(self) -> None:
         check(self)
@@ -84,7 +84,7 @@ class Auto(Generic[T]):
         rows = [i for i in ranges[order[place]] if base.names[i] not in history.seen]
         if not rows:
             return self.problem.random(history.seen, rng)
-        rows = rng.sample(rows, min(RIVALS, len(rows)))
+        rows = rng.sample(rows, min(_RIVALS, len(rows)))
         tried, _ = self.pool.tried(history.entries)
         apart = squared_distances(base.points.picks[rows], tried.picks).min(axis=1, initial=np.inf)
         farthest = (base.architectures[rows[i]] for i in np.argsort(-apart, kind="stable"))

@@ -13,7 +13,7 @@ from neptune_nas.samplers.problem import Problem
 
 T = TypeVar("T")
 
-TRIES = 50  # moves from one parent before the fallback
+_TRIES = 50  # moves from one parent before the fallback
 FEW = 5  # random moves before all neighbors are listed
 
 
@@ -48,7 +48,7 @@ class Evolution(Generic[T]):
             return self.problem.random(history.seen, rng)
         alive = history.finished[-self.population :]
         parent = best(rng.sample(alive, min(self.sample, len(alive))), 1)[0].architecture
-        return mutant(self.problem, history, parent, rng)
+        return _mutant(self.problem, history, parent, rng)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,26 +107,28 @@ class Nsga2(Generic[T]):
             return self.problem.random(history.seen, rng)
         parents = [entry.architecture for entry in best(history.finished, self.population)]
         problem = self.problem
-        child = problem.fresh(history.seen, lambda: self._child(parents, rng), TRIES)
-        return child if child is not None else mutant(problem, history, parents[0], rng)
+        child = problem.fresh(history.seen, lambda: self._child(parents, rng), _TRIES)
+        return child if child is not None else _mutant(problem, history, parents[0], rng)
 
     def _child(self, parents: list[T], rng: Random) -> T:
-        mother, father = (parents[tournament(len(parents), rng)] for _ in range(2))
+        mother, father = (parents[_tournament(len(parents), rng)] for _ in range(2))
         if rng.random() >= self.crossover:
             return with_edits(self.problem, mother, 1, rng)
         child = self.problem.space.crossover(mother, father, rng)
         return with_edits(self.problem, child, 1, rng) if rng.random() < self.mutation else child
 
 
-def tournament(count: int, rng: Random) -> int:
+def _tournament(count: int, rng: Random) -> int:
     """Return the better (smaller) of two random ranks below `count`."""
     return min(rng.randrange(count), rng.randrange(count))
 
 
-def mutant(problem: Problem[T], history: History[T], parent: T, rng: Random) -> T:
+def _mutant(problem: Problem[T], history: History[T], parent: T, rng: Random) -> T:
     """Return an unseen architecture with as few edits of `parent` as possible, or any."""
     for edits in (1, 2, 3):
-        drawn = problem.fresh(history.seen, partial(with_edits, problem, parent, edits, rng), TRIES)
+        drawn = problem.fresh(
+            history.seen, partial(with_edits, problem, parent, edits, rng), _TRIES
+        )
         if drawn is not None:
             return drawn
     return problem.random(history.seen, rng)

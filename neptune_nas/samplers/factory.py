@@ -47,13 +47,13 @@ def make_sampler(
     options = options or {}
     if name in OWN_SAMPLERS:
         return SpaceSampler(
-            problem, make_checked(name, OWN_SAMPLERS[name], {"problem": problem}, options)
+            problem, _make_checked(name, OWN_SAMPLERS[name], {"problem": problem}, options)
         )
     if name in OPTUNA_SAMPLERS:
         cls, usual = OPTUNA_SAMPLERS[name]
-        made: BaseSampler = make_checked(name, cls, {"seed": problem.seed, **usual}, options)
+        made: BaseSampler = _make_checked(name, cls, {"seed": problem.seed, **usual}, options)
         return made
-    return make_user_sampler(name, problem, options)
+    return _make_user_sampler(name, problem, options)
 
 
 def check_name(name: str) -> None:
@@ -65,7 +65,7 @@ def check_name(name: str) -> None:
         )
 
 
-def make_checked(
+def _make_checked(
     name: str, make: Callable[..., T], given: Mapping[str, Any], options: Mapping[str, Any]
 ) -> T:
     """Call `make` with the options and the `given` arguments it takes; refuse unknown options."""
@@ -91,11 +91,13 @@ def short_name(sampler: BaseSampler) -> str:
     )
 
 
-def make_user_sampler(where: str, problem: Problem[Any], options: Mapping[str, Any]) -> BaseSampler:
+def _make_user_sampler(
+    where: str, problem: Problem[Any], options: Mapping[str, Any]
+) -> BaseSampler:
     """Return the sampler of a user's class, given the problem and seed as far as it takes them."""
     cls, given = find_class(where), {"problem": problem, "seed": problem.seed}
     try:
-        made = make_checked(where, cls, given, options)
+        made = _make_checked(where, cls, given, options)
     except NeptuneError:
         raise
     except Exception as error:

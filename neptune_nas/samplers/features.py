@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 Floats = NDArray[np.float64]
 
-OWN_WEIGHTS = 64  # decisions beyond which corresponding places share a weight
-HALF = float(np.sqrt(0.5))
-LEAST = 1e-9  # a smaller deviation counts as constant
+_OWN_WEIGHTS = 64  # decisions beyond which corresponding places share a weight
+_HALF = float(np.sqrt(0.5))
+_LEAST = 1e-9  # a smaller deviation counts as constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def joined(parts: Sequence[Points]) -> Points:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class _Block:
     """The columns of one decision.
 
     A number has two: its rank (scaled to 1 from first to last) and whether it is taken; anything
@@ -77,9 +77,9 @@ class Block:
         k = options.index(pick)
         if self.is_number:
             row[self.start] = k / max(len(options) - 1, 1) - 0.5
-            row[self.start + 1] = HALF
+            row[self.start + 1] = _HALF
         else:
-            row[self.start + k] = HALF
+            row[self.start + k] = _HALF
 
     @property
     def kind(self) -> Hashable:
@@ -122,7 +122,7 @@ class Encoder(Generic[T]):
             for known in map(self.problem.costs, architectures)
         ]
         table = np.array(costs, dtype=np.float64).reshape(len(costs), len(self.names))
-        return np.log(np.maximum(table, LEAST))
+        return np.log(np.maximum(table, _LEAST))
 
 
 class Scaler:
@@ -130,11 +130,11 @@ class Scaler:
 
     def __init__(self, reference: Floats) -> None:
         self.mean, scale = reference.mean(axis=0), reference.std(axis=0)
-        self.scale = np.maximum(scale, LEAST)
+        self.scale = np.maximum(scale, _LEAST)
         scaled = (reference - self.mean) / self.scale
         likeness = np.abs(scaled.T @ scaled) / max(len(reference), 1)
         copies = np.triu(likeness > 1 - 1e-6, k=1).any(axis=0)
-        self.keep = np.flatnonzero((scale > LEAST) & ~copies)
+        self.keep = np.flatnonzero((scale > _LEAST) & ~copies)
 
     def __call__(self, table: Floats) -> Floats:
         """Return the columns that vary, standardised."""
@@ -142,19 +142,19 @@ class Scaler:
         return scaled
 
 
-def decision_blocks(decisions: Sequence[Decision]) -> dict[str, Block]:
+def decision_blocks(decisions: Sequence[Decision]) -> dict[str, _Block]:
     """Return a block per decision, by path; their columns are side by side."""
-    found: dict[str, Block] = {}
+    found: dict[str, _Block] = {}
     start = 0
     for decision in decisions:
-        found[decision.path] = Block(decision, start)
+        found[decision.path] = _Block(decision, start)
         start += found[decision.path].width
     return found
 
 
-def groups(decision_blocks: Sequence[Block]) -> NDArray[np.int64]:
+def groups(decision_blocks: Sequence[_Block]) -> NDArray[np.int64]:
     """Return the weight index of each column: one per decision, or per kind of place if many."""
-    own = len(decision_blocks) <= OWN_WEIGHTS
+    own = len(decision_blocks) <= _OWN_WEIGHTS
     names = [
         b.decision.path if own else re.sub(r"\d+", "*", b.decision.path) for b in decision_blocks
     ]
@@ -164,7 +164,7 @@ def groups(decision_blocks: Sequence[Block]) -> NDArray[np.int64]:
     )
 
 
-def tally(decision_blocks: Sequence[Block]) -> Floats:
+def tally(decision_blocks: Sequence[_Block]) -> Floats:
     """Return the (d, c) matrix that adds up the columns of decisions of one kind."""
     columns: dict[Hashable, int] = {}
     places = [

@@ -16,8 +16,8 @@ from scipy.stats import qmc
 from neptune_nas.metrics.pareto import non_dominated
 from neptune_nas.samplers.features import Floats
 
-STAIRS = 128  # points that represent the costs, if there are two or more
-ROOT = float(np.sqrt(2 * np.pi))
+_STAIRS = 128  # points that represent the costs, if there are two or more
+_ROOT = float(np.sqrt(2 * np.pi))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ def expected_gain(mean: Floats, deviation: Floats, costs: Floats, front: Front) 
         return improvement(mean, deviation, summit)[:, 0]
     shares: Floats
     if kinds == 1:
-        heights, starts, ends = staircase(front)
+        heights, starts, ends = _staircase(front)
         shares = np.maximum(ends - np.maximum(starts, costs), 0.0)
     else:
-        heights, corners = scattered(front, np.minimum(costs.min(axis=0), front.ceiling))
+        heights, corners = _scattered(front, np.minimum(costs.min(axis=0), front.ceiling))
         below = (costs[:, None, :] <= corners[None]).all(axis=2)
         shares = np.asarray(below, dtype=np.float64) / len(corners)
     gain: Floats = (shares * improvement(mean, deviation, heights)).sum(axis=1)
@@ -54,12 +54,12 @@ def expected_gain(mean: Floats, deviation: Floats, costs: Floats, front: Front) 
 def improvement(mean: Floats, deviation: Floats, heights: Floats) -> Floats:
     """Return the expected excess (n, m) of normal scores (n,) over each of the heights (m,)."""
     away = (mean[:, None] - heights) / deviation[:, None]
-    density = np.exp(-(away**2) / 2) / ROOT
+    density = np.exp(-(away**2) / 2) / _ROOT
     above: Floats = deviation[:, None] * (density + away * ndtr(away))
     return above
 
 
-def staircase(front: Front) -> tuple[Floats, Floats, Floats]:
+def _staircase(front: Front) -> tuple[Floats, Floats, Floats]:
     """Return the height of each stair over one cost, and the costs where it starts and ends."""
     inside = (front.scores > front.floor) & (front.costs[:, 0] < front.ceiling[0])
     scores, costs = front.scores[inside], front.costs[inside, 0]
@@ -70,9 +70,9 @@ def staircase(front: Front) -> tuple[Floats, Floats, Floats]:
     return heights, np.append(-np.inf, costs[order]), np.append(costs[order], front.ceiling)
 
 
-def scattered(front: Front, lowest: Floats) -> tuple[Floats, Floats]:
+def _scattered(front: Front, lowest: Floats) -> tuple[Floats, Floats]:
     """Return 128 Sobol points between the lowest costs and the ceiling, after their heights."""
-    unit = qmc.Sobol(len(lowest), scramble=False).random(STAIRS)
+    unit = qmc.Sobol(len(lowest), scramble=False).random(_STAIRS)
     corners = lowest + unit * (front.ceiling - lowest)
     reached = (front.costs[:, None, :] <= corners[None]).all(axis=2)
     scores = np.where(reached, front.scores[:, None], front.floor)

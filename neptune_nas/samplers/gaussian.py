@@ -16,9 +16,9 @@ from scipy.optimize import minimize
 
 from neptune_nas.samplers.features import Floats, Points
 
-JITTER = 1e-6
-STEPS = 40  # of L-BFGS; more make no difference to a search
-IMPOSSIBLE = 1e10  # the loss of parameters whose covariances cannot be factored
+_JITTER = 1e-6
+_STEPS = 40  # of L-BFGS; more make no difference to a search
+_IMPOSSIBLE = 1e10  # the loss of parameters whose covariances cannot be factored
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +44,15 @@ class Kernel:
         """Return the covariances of n points with m others, (n, m)."""
         weight = np.sqrt(2 * self.weights)[self.groups]
         counts = self.reach[0] * np.sqrt(max(a.counts.shape[1], 1))
-        places = gaussian_similarity(a.picks * weight, b.picks * weight)
-        often = gaussian_similarity(a.counts / counts, b.counts / counts)
-        costs = gaussian_similarity(a.logs / self.reach[1], b.logs / self.reach[1])
+        places = _gaussian_similarity(a.picks * weight, b.picks * weight)
+        often = _gaussian_similarity(a.counts / counts, b.counts / counts)
+        costs = _gaussian_similarity(a.logs / self.reach[1], b.logs / self.reach[1])
         of_places, of_often, of_costs = self.variances
         total: Floats = of_places * places + of_often * often + of_costs * costs
         return total
 
 
-def gaussian_similarity(a: Floats, b: Floats) -> Floats:
+def _gaussian_similarity(a: Floats, b: Floats) -> Floats:
     """Return exp(-d^2 / 2) for the distances d of the rows of `a` (n, d) and `b` (m, d)."""
     distances = squared_distances(a, b)
     distances *= -0.5
@@ -78,7 +78,7 @@ class Posterior:
     def of(cls, kernel: Kernel, points: Points, noise: Floats) -> "Posterior":
         """Return the posterior given points; `noise` (n,): extra variances of their targets."""
         covariances = kernel(points, points)
-        covariances.flat[:: len(points) + 1] += kernel.noise + noise + JITTER
+        covariances.flat[:: len(points) + 1] += kernel.noise + noise + _JITTER
         return cls(kernel, points, cholesky(covariances, lower=True, check_finite=False))
 
     def whitened(self, others: Points, known: Floats) -> Floats:
@@ -95,14 +95,14 @@ class Posterior:
         """Return means and standard deviations (m,) at the points of `whitened`."""
         seen = solve_triangular(self.factor, targets, lower=True, check_finite=False)
         variance = self.kernel.variance - np.einsum("nm,nm->m", whitened, whitened)
-        return seen @ whitened, np.sqrt(np.maximum(variance, JITTER))
+        return seen @ whitened, np.sqrt(np.maximum(variance, _JITTER))
 
 
 def learn(points: Points, targets: Floats, noise: Floats, groups: NDArray[np.int64]) -> Kernel:
     """Return the most probable kernel. `noise`: (n,), extra variances of uncertain targets."""
     problem = Likelihood(points, targets, noise, groups)
     start = problem.expected
-    found = minimize(problem, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    found = minimize(problem, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS})
     return problem.kernel(found.x if np.isfinite(found.fun) else start)
 
 
@@ -151,11 +151,11 @@ class Likelihood:
         kernel, n = self.kernel(logarithms), len(self.targets)
         parts = self._parts(kernel)
         covariances = (kernel.variances @ parts).reshape(n, n)
-        covariances.flat[:: n + 1] += kernel.noise + self.noise + JITTER
+        covariances.flat[:: n + 1] += kernel.noise + self.noise + _JITTER
         try:
             factor = cholesky(covariances, lower=True, check_finite=False)
         except LinAlgError:
-            return IMPOSSIBLE, np.zeros_like(logarithms)
+            return _IMPOSSIBLE, np.zeros_like(logarithms)
         inverse = cho_solve((factor, True), np.eye(n), check_finite=False)
         solved = inverse @ self.targets
         slope = ((inverse - np.outer(solved, solved)) / 2).ravel()

@@ -37,12 +37,12 @@ def select_trials(history: History[T], most: int, leaders: Sequence[int] = ()) -
 def leading_trials(history: History[T], pool: Pool[T], most: int) -> list[int]:
     """Return the numbers of at most `most` unfinished trials, the best at a first rung first."""
     waiting = [e for e in history.entries if e.losses is None and any(e.rungs) and not failed(e)]
-    table = first_rung_losses([entry.at_first for entry in waiting], history.turns, pool)
+    table = _first_rung_losses([entry.at_first for entry in waiting], history.turns, pool)
     stand_ins = [replace(e, losses=tuple(row)) for e, row in zip(waiting, table, strict=True)]
     return [entry.number for entry in best(stand_ins, most)]
 
 
-def first_rung_losses(
+def _first_rung_losses(
     entries: Sequence[PastTrial[T]], turns: Sequence[float], pool: Pool[T]
 ) -> Floats:
     """Return the losses (n, k) of trials at their first rung, for all objectives known there."""

@@ -16,7 +16,7 @@ from neptune_nas.samplers.targets import margins, targets
 
 T = TypeVar("T")
 
-Predict = Callable[[Surrogate[T], Fit], tuple[Floats, Floats]]
+_Predict = Callable[[Surrogate[T], Fit], tuple[Floats, Floats]]
 
 
 class Surrogates(Generic[T]):
@@ -68,7 +68,7 @@ class GainEstimate(Generic[T]):
         """Return the expected gain of each of some other candidates."""
         return self._gains(candidates, lambda _, fit: fit.at(candidates.points))
 
-    def _gains(self, candidates: Candidates[T], predict: Predict[T]) -> Floats:
+    def _gains(self, candidates: Candidates[T], predict: _Predict[T]) -> Floats:
         (mean, deviation), *further = [predict(*model) for model in self.objectives]
         columns = [candidates.costs * self.turns, *(-mean[:, None] for mean, _ in further)]
         gains = expected_gain(mean, deviation, np.hstack(columns), self.front)

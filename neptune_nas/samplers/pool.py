@@ -16,10 +16,10 @@ from neptune_nas.samplers.problem import Problem
 
 T = TypeVar("T")
 
-WHOLE = 20_000  # the most points of a space for all to be candidates
-DRAWS = 10  # the most draws per feasible sample of a larger space
+_WHOLE = 20_000  # the most points of a space for all to be candidates
+_DRAWS = 10  # the most draws per feasible sample of a larger space
 ELITE = 12  # trials to vary for more candidates
-MOVES = 8  # variations of each
+_MOVES = 8  # variations of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Pool(Generic[T]):
     def __init__(self, problem: Problem[T], samples: int) -> None:
         self.problem, self.samples = problem, samples
         self.known: dict[str, Candidates[T]] = {}
-        self.is_whole = problem.space.is_exact and problem.space.size <= WHOLE
+        self.is_whole = problem.space.is_exact and problem.space.size <= _WHOLE
         one = problem.random({}, Random(problem.seed))
         reference = (problem.points if self.is_whole else None) or {
             problem.name(one): one,
@@ -101,7 +101,7 @@ class Pool(Generic[T]):
         name = f"{entry.name} moved"
         if name not in self.known:
             rng = Random(f"{self.problem.seed}/{name}")
-            near = [with_edits(self.problem, entry.architecture, 1, rng) for _ in range(MOVES)]
+            near = [with_edits(self.problem, entry.architecture, 1, rng) for _ in range(_MOVES)]
             self.known[name] = self.candidates(self.admitted(near))
         return self.known[name]
 
@@ -122,7 +122,7 @@ class Pool(Generic[T]):
         rng, problem = Random(f"{self.problem.seed}/pool"), self.problem
         drawn = (
             problem.space.sample(rng, by="choice" if i % 2 else "architecture")
-            for i in range(self.samples * DRAWS)
+            for i in range(self.samples * _DRAWS)
         )
         return self.admitted(list(islice(filter(problem.admits, drawn), self.samples)))
 

@@ -16,11 +16,11 @@ from neptune_nas.samplers.targets import Targets
 
 T = TypeVar("T")
 
-LEARNED_FROM = 200  # the most trials that a kernel is learned from
+_LEARNED_FROM = 200  # the most trials that a kernel is learned from
 KEPT = 300  # the most trials in a prediction, beside those since the kernel was learned
-PATIENCE = 30  # the most trials that a kernel serves
+_PATIENCE = 30  # the most trials that a kernel serves
 FIRST = 4  # trials before a kernel is learned
-LEAST = 1e-9
+_LEAST = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True)
-class LearnedKernel:
+class _LearnedKernel:
     """A kernel, and the numbers of the trials that led at their first rungs at that time.
 
     `basis`: names and values of the trials it was learned from.
@@ -80,7 +80,7 @@ class Surrogate(Generic[T]):
 
     def __init__(self, pool: Pool[T], quantity: Callable[[History[T]], Targets[T]]) -> None:
         self.pool, self.quantity = pool, quantity
-        self.learned: LearnedKernel | None = None
+        self.learned: _LearnedKernel | None = None
         self.base: tuple[Fit, Floats] | None = None
 
     def is_early(self, history: History[T]) -> bool:
@@ -90,13 +90,13 @@ class Surrogate(Generic[T]):
     def fit(self, history: History[T]) -> Fit:
         """Return the fit to all trials so far. Raises `LinAlgError` for singular covariances."""
         by_rungs = self.is_early(history)
-        then = kernel_trials(history, by_rungs)
+        then = _kernel_trials(history, by_rungs)
         known, learned = self.quantity(history), self._learn(then, by_rungs)
-        before = up_to_training_set(history, then)
-        recent = (entry.number for entry in trials_after(history, before))
+        before = _up_to_training_set(history, then)
+        recent = (entry.number for entry in _trials_after(history, before))
         kept = {*select_trials(before, KEPT, learned.leaders), *recent}
         rows = np.array([entry.number in kept for entry in known.entries])
-        shift, scale = known.values[rows].mean(), known.values[rows].std() + LEAST
+        shift, scale = known.values[rows].mean(), known.values[rows].std() + _LEAST
         told = Targets(
             tuple(entry for entry, keep in zip(known.entries, rows, strict=True) if keep),
             (known.values[rows] - shift) / scale,
@@ -122,7 +122,7 @@ class Surrogate(Generic[T]):
         self.base = fit, whitened[: len(fit.told)]
         return fit.of_whitened(whitened)
 
-    def _learn(self, then: History[T], by_rungs: bool) -> LearnedKernel:
+    def _learn(self, then: History[T], by_rungs: bool) -> _LearnedKernel:
         """Return what these trials teach; `by_rungs`: from their first scores."""
         if by_rungs:
             then = History(tuple(entry.at_first for entry in then.entries), then.turns)
@@ -130,15 +130,15 @@ class Surrogate(Generic[T]):
         basis = (tuple(entry.name for entry in known.entries), known.values.tobytes())
         if self.learned is None or self.learned.basis != basis:
             leaders = leading_trials(then, self.pool, int(KEPT * BEST))
-            numbers = select_trials(then, LEARNED_FROM, leaders)
+            numbers = select_trials(then, _LEARNED_FROM, leaders)
             kernel = self._kernel(known, np.array([e.number in numbers for e in known.entries]))
-            self.learned = LearnedKernel(basis, kernel, tuple(leaders))
+            self.learned = _LearnedKernel(basis, kernel, tuple(leaders))
         return self.learned
 
     def _kernel(self, known: Targets[T], rows: NDArray[np.bool_]) -> Kernel:
         """Return the most probable kernel given the targets selected by `rows`."""
         values = known.values[rows]
-        scale = values.std() + LEAST
+        scale = values.std() + _LEAST
         points, _ = self.pool.tried([e for e, row in zip(known.entries, rows, strict=True) if row])
         standard = (values - values.mean()) / scale
         return learn(points, standard, known.noise[rows] / scale**2, self.pool.groups)
@@ -168,7 +168,7 @@ def is_running(entry: PastTrial[Any]) -> bool:
     return not entry.state.is_finished()
 
 
-def kernel_trials(history: History[T], by_rungs: bool) -> History[T]:
+def _kernel_trials(history: History[T], by_rungs: bool) -> History[T]:
     """Return the trials that a kernel is learned from: the first that ended or were scored."""
     known = [entry for entry in history.entries if entry.state.is_finished()]
     if by_rungs and any(entry.rungs for entry in history.entries):  # no time of scoring is known
@@ -176,7 +176,7 @@ def kernel_trials(history: History[T], by_rungs: bool) -> History[T]:
     return History(tuple(known[: learned_at(len(known))]), history.turns)
 
 
-def up_to_training_set(history: History[T], then: History[T]) -> History[T]:
+def _up_to_training_set(history: History[T], then: History[T]) -> History[T]:
     """Return `then`, and the trials at a rung that began before the last of them."""
     numbers = {entry.number for entry in then.entries}
     last = max(numbers)
@@ -184,7 +184,7 @@ def up_to_training_set(history: History[T], then: History[T]) -> History[T]:
     return History((*then.entries, *older), history.turns)
 
 
-def trials_after(history: History[T], then: History[T]) -> list[PastTrial[T]]:
+def _trials_after(history: History[T], then: History[T]) -> list[PastTrial[T]]:
     """Return the trials that are not in `then`."""
     numbers = {entry.number for entry in then.entries}
     return [entry for entry in history.entries if entry.number not in numbers]
@@ -199,5 +199,5 @@ def learned_at(ended: int) -> int:
     at = after = FIRST
     while after <= ended:
         at = after
-        after += min(max(at // 10, 1), PATIENCE)
+        after += min(max(at // 10, 1), _PATIENCE)
     return at

@@ -12,11 +12,11 @@ from neptune_nas.samplers.history import PROXY_RUNG, History, PastTrial
 
 T = TypeVar("T")
 
-PAIRS = 3  # trials known at both fidelities, from which a line can be fitted
-FENCE = 1.5  # Tukey's, in interquartile ranges
-DEAD = 0.1  # the lowest share of the range, left out of the quartiles
-FEW = 8  # the fewest values with meaningful quartiles
-LEAST = 1e-12
+_PAIRS = 3  # trials known at both fidelities, from which a line can be fitted
+_FENCE = 1.5  # Tukey's, in interquartile ranges
+_DEAD = 0.1  # the lowest share of the range, left out of the quartiles
+_FEW = 8  # the fewest values with meaningful quartiles
+_LEAST = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def targets(history: History[T], objective: int, *, alike: bool = True) -> Targe
     if not history.finished:  # nothing yet relates a higher rung to a lower one
         waiting = [entry.at_first for entry in waiting]
     lines = {
-        rung: line_from(rung, history, scores, alike=alike and rung != PROXY_RUNG)
+        rung: _line_from(rung, history, scores, alike=alike and rung != PROXY_RUNG)
         for rung in {max(entry.rungs) for entry in waiting}
     }
     for entry in waiting:
@@ -77,7 +77,7 @@ def failed(entry: PastTrial[T]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class RungLine:
+class _RungLine:
     """A line that predicts final scores from a lower rung: `high` at `low`, with slope `slope`.
 
     `variance`: of its residuals. `count`: the number of trials it was fitted to, whose lower scores
@@ -89,7 +89,7 @@ class RungLine:
     slope: float = 1.0
     variance: float = 0.0
     count: int = 0
-    spread: float = LEAST
+    spread: float = _LEAST
 
     def at(self, value: float) -> tuple[float, float]:
         """Return the score that a value predicts, and its variance."""
@@ -98,28 +98,28 @@ class RungLine:
         return self.high + self.slope * ahead, self.variance * (1 + unsure)
 
 
-def line_from(
+def _line_from(
     rung: int, history: History[T], scores: Mapping[int, float], *, alike: bool
-) -> RungLine | None:
+) -> _RungLine | None:
     """Return the line from a rung's scores to final scores; `alike`: both are the same metric.
 
     Before any trial has finished, the line is the identity; then the shrunk least-squares line. For
     another metric, such as a proxy's, there is no line before, and with few trials it is the mean.
     """
     if not history.finished:
-        return RungLine(0.0, 0.0) if alike else None
+        return _RungLine(0.0, 0.0) if alike else None
     pairs = [(e.rungs[rung], scores[e.number]) for e in history.finished if rung in e.rungs]
     low, high = np.array(pairs).reshape(-1, 2).T
-    if not pairs or (not alike and len(pairs) < PAIRS):
+    if not pairs or (not alike and len(pairs) < _PAIRS):
         known = np.array(list(scores.values()))
-        return RungLine(0.0, float(known.mean()), 0.0, float(known.var()))
+        return _RungLine(0.0, float(known.mean()), 0.0, float(known.var()))
     if not alike:
-        return fit_line(low, high, 0.0, float(low.var()))
+        return _fit_line(low, high, 0.0, float(low.var()))
     everyone = float(np.var([e.rungs[rung] for e in history.entries if rung in e.rungs]))
-    return fit_line(low, high, 1.0, everyone)
+    return _fit_line(low, high, 1.0, everyone)
 
 
-def fit_line(low: Floats, high: Floats, slope: float, doubt: float) -> RungLine:
+def _fit_line(low: Floats, high: Floats, slope: float, doubt: float) -> _RungLine:
     """Return the least-squares line, shrunk towards a prior `slope` by one pseudo-observation.
 
     `doubt` is the variance of that pseudo-observation's lower score: trials that were promoted are
@@ -128,12 +128,12 @@ def fit_line(low: Floats, high: Floats, slope: float, doubt: float) -> RungLine:
     """
     count, spread = len(low), float(low.var())
     ahead = low - low.mean()
-    wide = count * spread + doubt + LEAST
+    wide = count * spread + doubt + _LEAST
     found = float((ahead * (high - high.mean())).sum() + slope * doubt) / wide
     found = max(found, 0.0) if slope else found
     missed = float(((high - high.mean() - found * ahead) ** 2).sum()) + slope * doubt
     variance = missed / max(count - 2 + slope, 1)
-    return RungLine(float(low.mean()), float(high.mean()), found, variance, count, wide / count)
+    return _RungLine(float(low.mean()), float(high.mean()), found, variance, count, wide / count)
 
 
 def fence(values: Floats) -> float:
@@ -142,8 +142,8 @@ def fence(values: Floats) -> float:
     Networks stuck at chance may be many, so the lowest tenth of the range is excluded from the
     quartiles.
     """
-    alive = values[values >= values.min() + DEAD * np.ptp(values)]
-    if len(alive) < FEW:
+    alive = values[values >= values.min() + _DEAD * np.ptp(values)]
+    if len(alive) < _FEW:
         return float(values.min())
     first, third = np.percentile(alive, [25, 75])
-    return float(first - FENCE * (third - first))
+    return float(first - _FENCE * (third - first))

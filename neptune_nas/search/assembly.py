@@ -44,7 +44,7 @@ from neptune_nas.study.store import Store, check_store, create_store, numerics_a
 from neptune_nas.training.probe import numerics_for
 
 
-def check_buildable(space: Space[Any]) -> None:
+def _check_buildable(space: Space[Any]) -> None:
     """Refuse a space whose records cannot be built into networks, and so cannot be measured."""
     sample = space.sample(Random(0))
     if not is_buildable(sample):
@@ -112,7 +112,7 @@ class Assembly:
     def bench(self) -> Bench:
         """The evaluator with its data, which is read here."""
         if self.search.tabular is None:
-            check_buildable(self.space)
+            _check_buildable(self.space)
         return bench_of(self.evaluator, self.search.question, self.search.data_dir)
 
     @property

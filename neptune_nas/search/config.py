@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 
-EXCLUSIVE = (
+_EXCLUSIVE = (
     *(("table", "evaluator"), ("proxy", "table"), ("proxy", "evaluator")),
     *(("numerics", "table"), ("numerics", "evaluator")),
 )
-SEQUENCES = ("objectives", "constraints", "rungs", "gpus", "first")
-PROXY = "synflow"  # default proxy of rung 0
+_SEQUENCES = ("objectives", "constraints", "rungs", "gpus", "first")
+_PROXY = "synflow"  # default proxy of rung 0
 
 
 def ignore(_: object) -> None:
@@ -121,10 +121,10 @@ class Search:
 
     def __post_init__(self) -> None:
         check(self)
-        for name in SEQUENCES:
+        for name in _SEQUENCES:
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, tuple(value))  # a list could be changed later
-        check_exclusive(self, EXCLUSIVE)
+        check_exclusive(self, _EXCLUSIVE)
         if self.jobs and self.trials_per_gpu > 1:
             raise OptionError(exclusive("jobs", "trials_per_gpu"))
         for other in ("device cpu", "engine ray"):
@@ -165,7 +165,7 @@ class Search:
             seed=self.seed,
             recipe={} if self.table else asdict(self.used_recipe),
             repeats=self.repeats,
-            proxy=(self.proxy or PROXY) if rungs[0] == 0 and self.traits.trains else "",
+            proxy=(self.proxy or _PROXY) if rungs[0] == 0 and self.traits.trains else "",
             reduction=self._reduction,
             evaluator_kwargs=parameters_of(self.evaluator),
             scored=self.traits.metrics,

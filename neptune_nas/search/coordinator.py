@@ -19,8 +19,8 @@ from neptune_nas.study.settings import Question
 from neptune_nas.study.store import Store
 from neptune_nas.study.trial import State, Trial
 
-HOPELESS = 10  # trials that fail for one reason before any has worked
-AHEAD = 1  # calls queued beyond the slots, so that no slot idles between two waits
+_HOPELESS = 10  # trials that fail for one reason before any has worked
+_AHEAD = 1  # calls queued beyond the slots, so that no slot idles between two waits
 
 
 class StopSearch(Exception):  # noqa: N818  # not an error, like `StopIteration`
@@ -101,7 +101,7 @@ class Coordinator:
         self._settle()
 
     def _fill(self, engine: Engine) -> None:
-        while len(engine.pending) < engine.slots + AHEAD:
+        while len(engine.pending) < engine.slots + _AHEAD:
             raise_held()
             call = self._next(engine)
             if call is None:
@@ -237,7 +237,7 @@ class Coordinator:
     def _refuse_hopeless(self, trial: Trial) -> None:
         """Raise `StudyError` where no trial has ever worked and all fail for the same reason."""
         ended = [t for t in self.trials.values() if t.state is not State.RUNNING]
-        if trial.failure is None or len(ended) < HOPELESS or any(self.scored.values()):
+        if trial.failure is None or len(ended) < _HOPELESS or any(self.scored.values()):
             return
         if {t.failure for t in ended} == {trial.failure}:
             raise StudyError(

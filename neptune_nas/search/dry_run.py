@@ -24,7 +24,7 @@ from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question
 from neptune_nas.study.study import Study
 
-CANDIDATES = 21  # samples, of which the one with the median FLOPs is trained
+_CANDIDATES = 21  # samples, of which the one with the median FLOPs is trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def dry_run(search: Search, say: Say = ignore) -> DryRun:
         say(sentence)
     is_over = study is not None and is_complete(study)
     lowest = next(level for level in question.rungs if level)  # 0 is a proxy
-    score = None if is_over else score_candidate(parts, lowest)
+    score = None if is_over else _score_candidate(parts, lowest)
     an_epoch = score.seconds / lowest if score else 0.0
     return DryRun(
         folder=search.folder.path,
@@ -86,9 +86,9 @@ def dry_run(search: Search, say: Say = ignore) -> DryRun:
     )
 
 
-def score_candidate(parts: Assembly, level: int) -> Score:
+def _score_candidate(parts: Assembly, level: int) -> Score:
     """Return the score of a typical candidate at a rung, with as many threads as a worker has."""
-    candidate, evaluator = median_candidate(parts), parts.bench.evaluator
+    candidate, evaluator = _median_candidate(parts), parts.bench.evaluator
     seed = seed_for(parts.search.question.seed, key(candidate))
     with torch_threads(parts.slots.threads):
         evaluator(candidate, level, seed)  # warms up: the first call is slower
@@ -97,10 +97,10 @@ def score_candidate(parts: Assembly, level: int) -> Score:
     return replace(score, seconds=score.seconds or perf_counter() - begun)
 
 
-def median_candidate(parts: Assembly) -> Any:
+def _median_candidate(parts: Assembly) -> Any:
     """Return the architecture with the median FLOPs among some feasible samples."""
     rng = Random(parts.search.question.seed)
-    sampled = (parts.space.sample(rng) for _ in range(CANDIDATES))
+    sampled = (parts.space.sample(rng) for _ in range(_CANDIDATES))
     fits = [each for each in sampled if parts.costs.feasible(each)]
     fits = fits or [parts.survey.require_example()]
     return sorted(fits, key=lambda each: parts.costs.value(COST.name, each))[len(fits) // 2]

@@ -34,7 +34,7 @@ ATTEMPTS = 200  # wasted proposals in a row before one is drawn at random
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class _Proposal:
     """An architecture to evaluate, with the sampler's trial that led to it.
 
     `given`: whether the search was told to try it.
@@ -96,7 +96,7 @@ class Proposer:
                     params=frozen.params,
                     distributions=frozen.distributions,
                     intermediate_values=self._rungs(s for s in trial.scores if s.fidelity < last),
-                    user_attrs=measured_ahead(trial),
+                    user_attrs=_measured_ahead(trial),
                     system_attrs=frozen.system_attrs,
                 )
             )
@@ -118,7 +118,7 @@ class Proposer:
             for s in heard
         }
 
-    def propose(self) -> Proposal:
+    def propose(self) -> _Proposal:
         """Return the next architecture; raises `SpaceExhaustedError` when no new one is left."""
         while self.first:
             architecture = self.first.popleft()
@@ -130,10 +130,10 @@ class Proposer:
                 return proposal
         return self._drawn()
 
-    def began(self, proposal: Proposal, trial: Trial) -> None:
+    def began(self, proposal: _Proposal, trial: Trial) -> None:
         """Record the trial number that a proposal received, and its timed metrics."""
         self.numbers[trial.number] = proposal.asked
-        for name, value in measured_ahead(trial).items():
+        for name, value in _measured_ahead(trial).items():
             self.storage.set_trial_user_attr(self._id(trial), name, value)
 
     def tell_rung(self, trial: Trial) -> None:
@@ -175,7 +175,7 @@ class Proposer:
             name, cls = short_name(self.sampler), type(self.sampler)
             raise failure(name, cls, error) from error
 
-    def _accepted(self, asked: optuna.Trial) -> Proposal | None:
+    def _accepted(self, asked: optuna.Trial) -> _Proposal | None:
         try:
             with self._guarded():
                 architecture = self.problem.space.suggest(asked)
@@ -193,7 +193,7 @@ class Proposer:
             self._tell(asked, state=TrialState.FAIL)
             return None
         self.values[key] = None
-        return Proposal(
+        return _Proposal(
             architecture,
             key,
             asked.params,
@@ -222,12 +222,12 @@ class Proposer:
         else:
             self._tell(asked, known)
 
-    def _drawn(self) -> Proposal:
+    def _drawn(self) -> _Proposal:
         """Return a random new architecture, for a sampler that only repeats old ones."""
         rng = Random(f"{self.problem.seed}:{len(self.values)}")
         return self._enqueued(self.problem.random(self.values, rng))
 
-    def _enqueued(self, architecture: Any) -> Proposal:
+    def _enqueued(self, architecture: Any) -> _Proposal:
         """Return a proposal of a new, feasible architecture, in place of the sampler's."""
         self.study.enqueue_trial(self.problem.space.picks(architecture))
         proposal = self._accepted(self._ask())
@@ -235,6 +235,6 @@ class Proposer:
         return proposal
 
 
-def measured_ahead(trial: Trial) -> dict[str, float]:
+def _measured_ahead(trial: Trial) -> dict[str, float]:
     """Return the metrics of a trial that were timed before its training, by name."""
     return {each.name: trial.values[each.name] for each in TIMED if each.name in trial.values}

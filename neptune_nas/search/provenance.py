@@ -19,8 +19,8 @@ from neptune_nas.study.settings import Facts, Settings, question_differences
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import as_typed
 
-PACKAGES = ("torch", "optuna", "numpy")
-CHECKED = ("data_fingerprint", "input_shape", "classes")
+_PACKAGES = ("torch", "optuna", "numpy")
+_CHECKED = ("data_fingerprint", "input_shape", "classes")
 
 
 def provenance(space: Space[Any], bench: Bench, reference: tuple[float, ...]) -> Facts:
@@ -54,7 +54,7 @@ def settings_for(folder: Folder, asked: Settings) -> Settings:
     if not folder.exists:
         return asked
     old = read_settings(folder.settings)
-    for what, now, then in differences(old, asked):
+    for what, now, then in _differences(old, asked):
         raise StudyError(
             f"study {folder.path} was begun with {what} {as_typed(then)}, but now it is "
             f"{as_typed(now)}: give this search another `name` (--study-name), or ask for what "
@@ -64,7 +64,7 @@ def settings_for(folder: Folder, asked: Settings) -> Settings:
     return replace(old, trials=asked.trials, facts=replace(old.facts, versions=versions))
 
 
-def differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any]]:
+def _differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any]]:
     """Yield the contradictions between what a study began with and the present settings."""
     then, now = old.facts, asked.facts
     if asked.storage and asked.storage != old.storage:
@@ -74,7 +74,7 @@ def differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any]
         if now.outline.get(path) != then.outline.get(path):
             ours, theirs = (facts.outline.get(path) or "not there" for facts in (now, then))
             yield f"`{path}` of the space as", ours, theirs
-    for field in CHECKED:
+    for field in _CHECKED:
         if getattr(now, field) != getattr(then, field):
             yield field.replace("_", " "), getattr(now, field), getattr(then, field)
     if now.numerics not in (None, then.numerics):
@@ -127,4 +127,4 @@ def now() -> str:
 def versions() -> dict[str, str]:
     """Return the versions of software that a score may depend on."""
     ours = {"python": platform.python_version(), "neptune-nas": __version__}
-    return {**ours, **{package: version(package) for package in PACKAGES}}
+    return {**ours, **{package: version(package) for package in _PACKAGES}}

@@ -12,8 +12,8 @@ from neptune_nas.study.settings import Question
 
 T = TypeVar("T")
 
-SAMPLES = 500
-CLIMB = 500
+_SAMPLES = 500
+_CLIMB = 500
 
 
 def reference_point(
@@ -59,11 +59,11 @@ def costliest(space: Space[T], cost_of: Callable[[T], float]) -> T:
     The climb starts at the costliest of 500 uniform samples and tries 500 random edits. The result
     suits as a corner for hypervolume, but is not a proven maximum.
     """
-    if space.is_exact and space.size <= 4 * SAMPLES:
+    if space.is_exact and space.size <= 4 * _SAMPLES:
         return max(space, key=cost_of)
     rng = Random(0)
-    best = max((space.sample(rng) for _ in range(SAMPLES)), key=cost_of)
-    for _ in range(CLIMB):
+    best = max((space.sample(rng) for _ in range(_SAMPLES)), key=cost_of)
+    for _ in range(_CLIMB):
         other = space.mutate(best, rng)
         if cost_of(other) > cost_of(best):
             best = other

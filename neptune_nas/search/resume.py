@@ -30,7 +30,7 @@ def arguments_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
     or is not the one that the study began with.
     """
     settings = read_settings(file)
-    check_evaluator(file, settings.question, own)
+    _check_evaluator(file, settings.question, own)
     question = {name.name: getattr(settings.question, name.name) for name in fields(Question)}
     with located(file):
         recipe = decode(Recipe, question.pop("recipe"), "question.recipe")
@@ -41,7 +41,7 @@ def arguments_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
     return {**question, **more, "evaluator": own}
 
 
-def check_evaluator(file: Path, question: Question, own: Evaluator | None) -> None:
+def _check_evaluator(file: Path, question: Question, own: Evaluator | None) -> None:
     """Refuse an evaluator that is missing, or differs from that of the study in `file`."""
     asked = question.evaluator
     if own is None and asked != TRAINING.name and table_in(asked) is None:

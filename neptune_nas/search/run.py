@@ -31,7 +31,7 @@ from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted
 
-COUNTS_EVERY = 25  # results between two writes of the totals that no trial records
+_COUNTS_EVERY = 25  # results between two writes of the totals that no trial records
 
 
 def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
@@ -57,14 +57,14 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
         settings = parts.settings(facts)
         store = parts.open_store(settings)
         write_if_new(folder, settings)
-        coordinator = coordinator_of(parts, store, first)
+        coordinator = _coordinator_of(parts, store, first)
         try:
             coordinator.load()
             check_costs(folder.path, coordinator.trials.values(), parts.costs.counted)
             for sentence in budget_notices(len(coordinator.trials), search.trials, len(first)):
                 say(sentence)
-            coordinator.watch = progress_to(watch, settings, coordinator.trials.values())
-            run_session(coordinator, store, parts.engine)
+            coordinator.watch = _progress_to(watch, settings, coordinator.trials.values())
+            _run_session(coordinator, store, parts.engine)
         except BaseException:
             with suppress(NeptuneError):  # the first error is the one to report
                 write_outputs(snapshot(folder, settings, store))
@@ -85,7 +85,7 @@ def budget_notices(begun: int, asked: int, given: int) -> Iterator[str]:
         yield sentence
 
 
-def coordinator_of(parts: Assembly, store: Store, first: Sequence[Any]) -> Coordinator:
+def _coordinator_of(parts: Assembly, store: Store, first: Sequence[Any]) -> Coordinator:
     """Return the coordinator of a search."""
     search, question = parts.search, parts.search.question
     aims = directions(question.aims)
@@ -101,7 +101,7 @@ def coordinator_of(parts: Assembly, store: Store, first: Sequence[Any]) -> Coord
     )
 
 
-def progress_to(
+def _progress_to(
     watch: OnProgress, settings: Settings, earlier: Iterable[Trial]
 ) -> Callable[[Coordinator, Trial], None]:
     """Return a function that reports progress to `watch` after each result."""
@@ -109,7 +109,7 @@ def progress_to(
     return lambda coordinator, trial: watch(tracker.progress(len(coordinator.trials), trial))
 
 
-def run_session(coordinator: Coordinator, store: Store, make_engine: Callable[[], Engine]) -> None:
+def _run_session(coordinator: Coordinator, store: Store, make_engine: Callable[[], Engine]) -> None:
     """Search until it is over; an engine is started only if there is work."""
     if not coordinator.has_work:
         return
@@ -120,10 +120,10 @@ def run_session(coordinator: Coordinator, store: Store, make_engine: Callable[[]
         watch = coordinator.watch
 
         def note() -> None:
-            store.set_counts(session_totals(before, coordinator, engine, monotonic() - began))
+            store.set_counts(_session_totals(before, coordinator, engine, monotonic() - began))
 
         def watch_and_note(coordinator: Coordinator, trial: Trial) -> None:
-            if next(results) % COUNTS_EVERY == 0:
+            if next(results) % _COUNTS_EVERY == 0:
                 note()
             watch(coordinator, trial)
 
@@ -136,7 +136,7 @@ def run_session(coordinator: Coordinator, store: Store, make_engine: Callable[[]
             raise
 
 
-def session_totals(
+def _session_totals(
     before: Mapping[str, float], coordinator: Coordinator, engine: Engine, seconds: float
 ) -> dict[str, float]:
     """Return the totals that no trial records, over earlier sessions and this one."""

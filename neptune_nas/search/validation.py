@@ -14,8 +14,8 @@ from neptune_nas.space import find_space
 from neptune_nas.space.locate import find_module, records_of
 from neptune_nas.text import counted
 
-SAMPLES = 200
-SIDES = (64, 32, 224, 28, 16, 8)  # pixels, tried in turn: networks may need any
+_SAMPLES = 200
+_SIDES = (64, 32, 224, 28, 16, 8)  # pixels, tried in turn: networks may need any
 CHANNELS, OUTPUTS = 3, 10
 
 
@@ -26,13 +26,13 @@ def check_space(name: str) -> str:
     the `SpaceError` or `ArchitectureError` of the first size.
     """
     space, rng = find_space(name), Random(0)
-    sample = [space.sample(rng) for _ in range(SAMPLES)]
+    sample = [space.sample(rng) for _ in range(_SAMPLES)]
     least = max(map(least_size, sample))
-    side, flops = _counted(sample, [side for side in SIDES if side >= least] or [least])
+    side, flops = _counted(sample, [side for side in _SIDES if side >= least] or [least])
     count, needed = space.count(), f", which must have at least {counted(least, 'pixel')} a side"
     return (
-        f"space '{space.name}' is sound: {counted(count.value, 'architecture')}, {SAMPLES} of them "
-        f"built; {flops[0] / 1e6:.2f} to {flops[-1] / 1e6:.2f} MFLOPs on {CHANNELS}x{side}x{side} "
+        f"space '{space.name}' is sound: {counted(count.value, 'architecture')}, {_SAMPLES} of "
+        f"them built; {flops[0] / 1e6:.2f} to {flops[-1] / 1e6:.2f} MFLOPs on {CHANNELS}x{side}x{side} "
         f"images{needed if least > 1 else ''}."
     )
 

@@ -18,14 +18,14 @@ from neptune_nas.text import counted
 
 
 @dataclass(frozen=True, slots=True)
-class FirstArchitecture:
+class _FirstArchitecture:
     """An architecture, with its name in messages."""
 
     architecture: Any
     name: str
 
 
-def given_in(first: Sequence[object], space: Space[Any]) -> Iterator[FirstArchitecture]:
+def given_in(first: Sequence[object], space: Space[Any]) -> Iterator[_FirstArchitecture]:
     """Yield the architectures that the items of `first` stand for.
 
     An item is an architecture, an exported one or its file, a trial, or a study or its folder,
@@ -38,20 +38,20 @@ def given_in(first: Sequence[object], space: Space[Any]) -> Iterator[FirstArchit
             case str() | Path():
                 yield from _at(Path(item), space)
             case ExportedArchitecture() | Trial():
-                yield FirstArchitecture(item.architecture, name)
+                yield _FirstArchitecture(item.architecture, name)
             case Study():
                 yield from _front(item)
             case _:
-                yield FirstArchitecture(item, name)
+                yield _FirstArchitecture(item, name)
 
 
-def _at(path: Path, space: Space[Any]) -> Iterator[FirstArchitecture]:
+def _at(path: Path, space: Space[Any]) -> Iterator[_FirstArchitecture]:
     allow = tuple(record_classes(space.template))
     try:
         if path.is_dir():
             yield from _front(read_study(path, allow=allow))
         else:
-            yield FirstArchitecture(load(path, allow).architecture, str(path))
+            yield _FirstArchitecture(load(path, allow).architecture, str(path))
     except (FileFormatError, StudyError) as error:
         if isinstance(error.__cause__, NotAllowedError):
             raise OptionError(
@@ -61,12 +61,12 @@ def _at(path: Path, space: Space[Any]) -> Iterator[FirstArchitecture]:
         raise
 
 
-def _front(study: Study) -> Iterator[FirstArchitecture]:
+def _front(study: Study) -> Iterator[_FirstArchitecture]:
     front = study.pareto()
     if not front:
         raise OptionError(f"`first`: study {study.folder} has no front yet: leave it out.")
     for trial in front:
-        yield FirstArchitecture(trial.architecture, f"trial {trial.number} of {study.folder}")
+        yield _FirstArchitecture(trial.architecture, f"trial {trial.number} of {study.folder}")
 
 
 def excess_notice(given: int, left: int) -> str:

@@ -20,10 +20,10 @@ from neptune_nas.space.nodes import (
 )
 
 ONE = range(1, 2)
-TIED = 100_000  # the most combinations of tied decisions that are counted
+_TIED = 100_000  # the most combinations of tied decisions that are counted
 
 
-class PartForm(Protocol):
+class _PartForm(Protocol):
     """The way in which the values of several parts make one value."""
 
     def join(self, values: Sequence[Any]) -> Any:
@@ -99,7 +99,7 @@ class Items:
 
 
 @dataclass(frozen=True)
-class RowForm:
+class _RowForm:
     """A tuple with one item per part."""
 
     def join(self, values: Sequence[Any]) -> Any:
@@ -112,7 +112,7 @@ class RowForm:
         raise AssertionError(f"the copies at {path} have their own places")
 
 
-ROW = RowForm()
+ROW = _RowForm()
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Joint:
     """Several independent nodes, numbered in mixed radix: the last part varies fastest."""
 
     parts: tuple[Node, ...]
-    form: PartForm
+    form: _PartForm
 
     @cached_property
     def suffixes(self) -> tuple[Counts, ...]:
@@ -132,9 +132,9 @@ class Joint:
                 for rest, b in suffixes[-1].items():
                     if (given := merge(first, rest)) is not None:
                         counts[given] = counts.get(given, 0) + a * b
-                if len(counts) > TIED:
+                if len(counts) > _TIED:
                     raise SpaceError(
-                        f"a space has over {TIED:,} combinations of tied decisions, which slow "
+                        f"a space has over {_TIED:,} combinations of tied decisions, which slow "
                         f"everything down: tie fewer decisions, or decisions with fewer options."
                     )
             suffixes.append(counts)
@@ -147,7 +147,7 @@ class Joint:
     def unrank(self, given: Assignment, index: int) -> Any:
         values = []
         for part, rests in zip(self.parts, self.suffixes[1:], strict=True):
-            for first, rest, count in blocks(part, rests, given):
+            for first, rest, count in _blocks(part, rests, given):
                 if index < part.counts[first] * count:
                     high, index = divmod(index, count)
                     values.append(part.unrank(first, high))
@@ -167,7 +167,7 @@ class Joint:
             if place is None or (merged := merge(place[0], given)) is None:
                 return None
             index += place[1] * rests[given]
-            for first, rest, count in blocks(part, rests, merged):
+            for first, rest, count in _blocks(part, rests, merged):
                 if (first, rest) == (place[0], given):
                     break
                 index += part.counts[first] * count
@@ -192,13 +192,13 @@ class Joint:
             yield from product(*(part.each(FREE) for part in self.parts[j:]))
             return
         part = self.parts[j]
-        for first, rest, _ in blocks(part, self.suffixes[j + 1], given):
+        for first, rest, _ in _blocks(part, self.suffixes[j + 1], given):
             for value in part.each(first):
                 for row in self._rows(j + 1, rest):
                     yield (value, *row)
 
 
-def blocks(
+def _blocks(
     part: Node, rests: Counts, given: Assignment
 ) -> Iterator[tuple[Assignment, Assignment, int]]:
     """Yield the ways to share `given` between a part and those after it, in a fixed order."""

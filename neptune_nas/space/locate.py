@@ -15,18 +15,18 @@ from neptune_nas.architecture.fields import module_in_json, module_of_file
 from neptune_nas.errors import SpaceError, failure_text, one_of
 from neptune_nas.space.space import Space
 
-PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parents[1]
 
 
-def spaces_folder() -> Path:
+def _spaces_folder() -> Path:
     """Return the folder of the shipped spaces: in an installed package, beside it in a checkout."""
-    inside = PACKAGE / "search_spaces"
-    return inside if inside.is_dir() else PACKAGE.parent / "search_spaces"
+    inside = _PACKAGE / "search_spaces"
+    return inside if inside.is_dir() else _PACKAGE.parent / "search_spaces"
 
 
 def list_spaces() -> tuple[str, ...]:
     """Return the names of the shipped spaces."""
-    names = (file.stem.replace("_", "-") for file in spaces_folder().glob("[!_]*.py"))
+    names = (file.stem.replace("_", "-") for file in _spaces_folder().glob("[!_]*.py"))
     return tuple(sorted(names))
 
 
@@ -58,7 +58,7 @@ def find_module(where: str) -> ModuleType:
     if _is_import_path(where):
         return _import(where.rpartition(":")[0], subject)
     check_where(where)
-    return _load_file(spaces_folder() / f"{where.replace('-', '_')}.py", subject)
+    return _load_file(_spaces_folder() / f"{where.replace('-', '_')}.py", subject)
 
 
 def find_modules(places: Iterable[str]) -> None:

@@ -25,7 +25,7 @@ from neptune_nas.space.nodes import (
 )
 from neptune_nas.space.rules import Filtered, Ruled
 
-Ties = dict[str, Any]
+_Ties = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,20 +162,20 @@ def tie_decisions(node: Node, value: Any) -> dict[str, tuple[Tied, Any]]:
     return {name: decided for ties in found for name, decided in ties.items()}
 
 
-def with_ties(node: Node, value: Any, ties: Ties) -> Any:
+def _with_ties(node: Node, value: Any, ties: _Ties) -> Any:
     """Return `value` with the ties of `ties` decided in all their places."""
     match node:
         case Tied():
             return ties.get(node.name, value)
         case Either():
-            return with_ties(node.options[node.option_of(value)], value, ties)
+            return _with_ties(node.options[node.option_of(value)], value, ties)
         case Copies() | SharedCopies():
-            return tuple(with_ties(node.item, item, ties) for item in value)
+            return tuple(_with_ties(node.item, item, ties) for item in value)
         case Joint() | Ruled():
             pairs = zip(node.parts, node.split(value), strict=True)
-            return node.join([with_ties(part, item, ties) for part, item in pairs])
+            return node.join([_with_ties(part, item, ties) for part, item in pairs])
         case Filtered():
-            return with_ties(node.node, value, ties)
+            return _with_ties(node.node, value, ties)
     return value
 
 
@@ -183,7 +183,7 @@ def moves_of_ties(node: Node, value: Any) -> Iterator[Move]:
     """Yield the changes of tied decisions, one move per tie."""
     for name, (tie, decided) in tie_decisions(node, value).items():
         for move in _one_of([new for new in tie.inner.each(FREE) if not is_same(new, decided)]):
-            yield move.then(lambda new, name=name: with_ties(node, value, {name: new}))  # type: ignore[misc]  # mypy infers no lambda with a default
+            yield move.then(lambda new, name=name: _with_ties(node, value, {name: new}))  # type: ignore[misc]  # mypy infers no lambda with a default
 
 
 def distance(node: Node, a: Any, b: Any) -> int:
@@ -224,7 +224,7 @@ def _edits(item: Node, a: tuple[Any, ...], b: tuple[Any, ...]) -> int:
     return row[-1]
 
 
-def cross(node: Node, a: Any, b: Any, ties: Ties, rng: Random) -> Any:
+def cross(node: Node, a: Any, b: Any, ties: _Ties, rng: Random) -> Any:
     """Return a value that takes each decision from `a` or from `b`, and the tied ones from `ties`.
 
     Raises `RejectedError` if it breaks a rule of a record.
@@ -239,7 +239,7 @@ def cross(node: Node, a: Any, b: Any, ties: Ties, rng: Random) -> Any:
         case Copies():
             length = len(rng.choice((a, b)))
             both = [cross(node.item, x, y, ties, rng) for x, y in zip(a, b, strict=False)]
-            rest = [with_ties(node.item, x, ties) for x in max(a, b, key=len)[len(both) :]]
+            rest = [_with_ties(node.item, x, ties) for x in max(a, b, key=len)[len(both) :]]
             return tuple([*both, *rest][:length])
         case SharedCopies():
             if a and b:
@@ -249,4 +249,4 @@ def cross(node: Node, a: Any, b: Any, ties: Ties, rng: Random) -> Any:
             return node.join([cross(part, x, y, ties, rng) for part, x, y in triples])
         case Filtered():
             return cross(node.node, a, b, ties, rng)
-    return with_ties(node, rng.choice((a, b)), ties)
+    return _with_ties(node, rng.choice((a, b)), ties)

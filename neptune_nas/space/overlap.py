@@ -4,7 +4,7 @@ from neptune_nas.space.joint import ONE, Copies, Fields, Items, Joint, SharedCop
 from neptune_nas.space.nodes import Either, Fixed, Node, Numbers, Tied, total
 from neptune_nas.space.rules import Filtered, Ruled
 
-FEW = 10_000  # the most values that are looked up one by one
+_FEW = 10_000  # the most values that are looked up one by one
 
 
 def overlap(a: Node, b: Node) -> bool:
@@ -13,26 +13,26 @@ def overlap(a: Node, b: Node) -> bool:
     Exact if one of them has at most 10,000 values. Beyond that the answer is True in doubt, which
     is rare: options mostly differ in their class or their first item.
     """
-    if not may_overlap(a, b):
+    if not _may_overlap(a, b):
         return False
     few, other = sorted((a, b), key=total)
-    if total(few) > FEW:
+    if total(few) > _FEW:
         return True
     return any(other.rank(value) is not None for given in few.counts for value in few.each(given))
 
 
-def may_overlap(a: Node, b: Node) -> bool:
+def _may_overlap(a: Node, b: Node) -> bool:
     """Return whether the kinds of two nodes allow a common value; never False if there is one."""
     for one, other in ((a, b), (b, a)):
         match one:
             case Either():
-                return any(may_overlap(option, other) for option in one.options)
+                return any(_may_overlap(option, other) for option in one.options)
             case Tied():
-                return may_overlap(one.inner, other)
+                return _may_overlap(one.inner, other)
             case Filtered():
-                return may_overlap(one.node, other)
+                return _may_overlap(one.node, other)
             case Ruled():
-                return may_overlap(Joint(one.parts, one.form), other)
+                return _may_overlap(Joint(one.parts, one.form), other)
     match a, b:
         case Fixed(), _:
             return b.rank(a.value) is not None
@@ -41,7 +41,7 @@ def may_overlap(a: Node, b: Node) -> bool:
         case Numbers(), Numbers():
             return any(value in b.values for value in a.values)
         case Joint(form=Fields() as ours), Joint(form=Fields() as theirs):
-            return ours.cls is theirs.cls and all(map(may_overlap, a.parts, b.parts))
+            return ours.cls is theirs.cls and all(map(_may_overlap, a.parts, b.parts))
         case ((Numbers() | Joint(form=Fields())), _) | (_, (Numbers() | Joint(form=Fields()))):
             return False
     return _tuples_may_overlap(a, b)
@@ -52,7 +52,7 @@ def _tuples_may_overlap(a: Node, b: Node) -> bool:
     firsts = _first(a), _first(b)
     if not lengths or 0 in lengths or None in firsts:
         return bool(lengths)
-    return may_overlap(*firsts)  # type: ignore[arg-type]  # no None, by the line above
+    return _may_overlap(*firsts)  # type: ignore[arg-type]  # no None, by the line above
 
 
 def _lengths(node: Node) -> range:

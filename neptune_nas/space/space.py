@@ -23,13 +23,13 @@ from neptune_nas.space.walk import Decision, Picks
 
 T = TypeVar("T")
 
-ENUMERABLE = 200_000  # the most points for which a global rule is tried one by one
-ESTIMATE_SAMPLES = 10_000
-ATTEMPTS = 10_000  # draws before giving up on a rule that leaves (nearly) nothing
-MIXTURES = 100  # random moves or crossovers before the fallback
+_ENUMERABLE = 200_000  # the most points for which a global rule is tried one by one
+_ESTIMATE_SAMPLES = 10_000
+_ATTEMPTS = 10_000  # draws before giving up on a rule that leaves (nearly) nothing
+_MIXTURES = 100  # random moves or crossovers before the fallback
 
 
-class SuggestTrial(Protocol):
+class _SuggestTrial(Protocol):
     """The part of an Optuna trial that `Space.suggest` uses."""
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
@@ -89,7 +89,7 @@ class Space(Generic[T]):
     @cached_property
     def root(self) -> Node:
         """The compiled template, with the global rule if the space is small enough to enumerate."""
-        if self.where is None or total(self.free) > ENUMERABLE:
+        if self.where is None or total(self.free) > _ENUMERABLE:
             return self.free
         return Filtered(self.free, (self.where,), f"space '{self.name}'")
 
@@ -113,9 +113,9 @@ class Space(Generic[T]):
         if self.is_exact:
             return Count(self.size, self.size, self.size)
         everything, rng = total(self.free), Random(0)
-        hits = sum(self._obeys(moves.draw(self.free, rng)) for _ in range(ESTIMATE_SAMPLES))
-        low, high = wilson(hits, ESTIMATE_SAMPLES)
-        value = everything * hits // ESTIMATE_SAMPLES
+        hits = sum(self._obeys(moves.draw(self.free, rng)) for _ in range(_ESTIMATE_SAMPLES))
+        low, high = wilson(hits, _ESTIMATE_SAMPLES)
+        value = everything * hits // _ESTIMATE_SAMPLES
         return Count(value, floor(everything * Fraction(low)), ceil(everything * Fraction(high)))
 
     def __getitem__(self, index: int) -> T:
@@ -157,7 +157,7 @@ class Space(Generic[T]):
         The latter over-samples shallow networks: a depth of 1 is drawn as often as a depth of 3.
         Raises `SpaceError` if the space's rules leave next to nothing.
         """
-        for _ in range(ATTEMPTS):
+        for _ in range(_ATTEMPTS):
             try:
                 value: T = (
                     moves.draw(self.root, rng)
@@ -169,8 +169,8 @@ class Space(Generic[T]):
             if self._obeys(value):
                 return value
         raise SpaceError(
-            f"space '{self.name}': {ATTEMPTS:,} random architectures broke its rules, none obeyed: "
-            f"loosen them."
+            f"space '{self.name}': {_ATTEMPTS:,} random architectures broke its rules, none "
+            f"obeyed: loosen them."
         )
 
     def explain(self, architecture: object) -> str | None:
@@ -179,7 +179,7 @@ class Space(Generic[T]):
             return None
         return explain(self.free, architecture) or "it breaks the rule of the space"
 
-    def suggest(self, trial: SuggestTrial) -> T:
+    def suggest(self, trial: _SuggestTrial) -> T:
         """Return the architecture that an Optuna trial picks; parameter names are paths.
 
         Raises `RejectedError` if a rule of the space forbids it.
@@ -256,14 +256,14 @@ class Space(Generic[T]):
         """
         self._require(architecture)
         places = list(self._moves(architecture))
-        for _ in range(MIXTURES if places else 0):
+        for _ in range(_MIXTURES if places else 0):
             try:
                 value: T = rng.choice(places).draw(rng)
             except RejectedError:
                 continue
             if value in self:
                 return value
-        near = list(islice(self.neighbors(architecture), MIXTURES))
+        near = list(islice(self.neighbors(architecture), _MIXTURES))
         if not near:
             raise SpaceError(f"space '{self.name}' has nothing one edit from {architecture!r}.")
         return rng.choice(near)
@@ -276,7 +276,7 @@ class Space(Generic[T]):
         parents = [
             moves.tie_decisions(self.free, parent) for parent in (a, b) if self._require(parent)
         ]
-        for _ in range(MIXTURES):
+        for _ in range(_MIXTURES):
             ties = {
                 name: rng.choice([ties[name][1] for ties in parents if name in ties])
                 for name in parents[0] | parents[1]
@@ -355,7 +355,7 @@ class Space(Generic[T]):
         if not self.is_exact:
             raise SpaceError(
                 f"space '{self.name}': `{what}` needs every point of the template to be asked "
-                f"about its global rule, but there are more than {ENUMERABLE:,}: use `count` and "
+                f"about its global rule, but there are more than {_ENUMERABLE:,}: use `count` and "
                 f"`sample`, or local rules (`where` on a record), which stay exact."
             )
 

@@ -33,10 +33,10 @@ class Decision:
         return isinstance(self.options, range)
 
 
-Chooser = Callable[[Decision], Label]
+_Chooser = Callable[[Decision], Label]
 
 
-def decide(node: Node, choose: Chooser, path: str = "", ties: dict[str, Any] | None = None) -> Any:
+def decide(node: Node, choose: _Chooser, path: str = "", ties: dict[str, Any] | None = None) -> Any:
     """Return the value that `choose` leads to; it is asked for one decision after the other.
 
     Raises `RejectedError` if a rule forbids the value.
@@ -68,7 +68,7 @@ def decide(node: Node, choose: Chooser, path: str = "", ties: dict[str, Any] | N
 
 
 def _decide_copies(
-    node: Copies | SharedCopies, choose: Chooser, path: str, ties: dict[str, Any]
+    node: Copies | SharedCopies, choose: _Chooser, path: str, ties: dict[str, Any]
 ) -> tuple[Any, ...]:
     lengths = range(node.low, node.high + 1)
     length = choose(Decision(f"{path}.depth", lengths)) if len(lengths) > 1 else node.low

@@ -16,7 +16,7 @@ _RESAMPLES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Correlation:
+class _Correlation:
     """A rank correlation in -1..1, with its 95% interval from a bootstrap over architectures.
 
     All three numbers are NaN where one of the rankings is a single tie.
@@ -44,12 +44,12 @@ class Agreement:
         return len(self.values)
 
     @cached_property
-    def tau(self) -> Correlation:
+    def tau(self) -> _Correlation:
         """Kendall's tau-b (doi 10.1093/biomet/33.3.239)."""
         return _correlation(kendalltau, self.values, self.truth)
 
     @cached_property
-    def rho(self) -> Correlation:
+    def rho(self) -> _Correlation:
         """Spearman's rho."""
         return _correlation(spearmanr, self.values, self.truth)
 
@@ -64,7 +64,7 @@ def agreement(name: str, values: Sequence[float], truth: Sequence[float]) -> Agr
     return None if len(x) < LEAST else Agreement(name, tuple(x), tuple(y))
 
 
-def _correlation(of: Callable[..., Any], x: Sequence[float], y: Sequence[float]) -> Correlation:
+def _correlation(of: Callable[..., Any], x: Sequence[float], y: Sequence[float]) -> _Correlation:
     def statistic(x: Floats, y: Floats) -> float:
         return float(of(x, y).statistic)
 
@@ -82,4 +82,4 @@ def _correlation(of: Callable[..., Any], x: Sequence[float], y: Sequence[float])
         ).bootstrap_distribution
     sure = drawn[np.isfinite(drawn)]
     low, high = np.quantile(sure, [0.025, 0.975]) if len(sure) else (np.nan, np.nan)
-    return Correlation(value, float(low), float(high))
+    return _Correlation(value, float(low), float(high))

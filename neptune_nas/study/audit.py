@@ -17,13 +17,13 @@ from neptune_nas.study.measured_file import read_measured, write_measured
 from neptune_nas.study.settings import Question
 from neptune_nas.study.trial import Trial
 
-RELIABLE = 0.5  # least Kendall's tau of the last rung with the truth
+_RELIABLE = 0.5  # least Kendall's tau of the last rung with the truth
 ENOUGH = 8  # architectures: with fewer, a high tau is no evidence
 NEEDED = f"an audit needs {LEAST} architectures to compare, and {ENOUGH} for a verdict"
-NAN = float("nan")
-SIZES = (PARAMS, COST)  # metrics that cost nothing to rank by
+_NAN = float("nan")
+_SIZES = (PARAMS, COST)  # metrics that cost nothing to rank by
 
-Agreements = tuple[Agreement, ...]
+_Agreements = tuple[Agreement, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,13 @@ class Audit:
     budget: str
     count: int
     failed: int
-    rungs: Agreements
-    others: Agreements
+    rungs: _Agreements
+    others: _Agreements
 
     @property
     def reliable(self) -> bool:
         """Whether the last rung ranks well enough: tau at least 0.5 of at least 8 architectures."""
-        return self.count >= ENOUGH and self.rungs[-1].tau.value >= RELIABLE
+        return self.count >= ENOUGH and self.rungs[-1].tau.value >= _RELIABLE
 
     @property
     def verdict(self) -> str:
@@ -75,7 +75,7 @@ class Audit:
         return (
             f"{said}: after {self.budget}, {self.count} architectures rank as at the last "
             f"rung with a Kendall tau of {tau.value:.2f} (95% interval {tau.low:.2f} to "
-            f"{tau.high:.2f}; at least {RELIABLE} is asked for)"
+            f"{tau.high:.2f}; at least {_RELIABLE} is asked for)"
         )
 
 
@@ -101,12 +101,12 @@ def audit_of(measured: AuditRecord, trials: Sequence[Trial], question: Question)
     audited = [by_key[truth.key] for truth in good]
     proxies = dict.fromkeys(name for truth in good for name in truth.proxies)
     rungs = {
-        rung_name(question, level): [value_at(trial, level) for trial in audited]
+        _rung_name(question, level): [_value_at(trial, level) for trial in audited]
         for level in question.rungs
     }
     others = {
-        **{name: [truth.proxies.get(name, NAN) for truth in good] for name in proxies},
-        **{cost.title: [trial.values.get(cost.name, NAN) for trial in audited] for cost in SIZES},
+        **{name: [truth.proxies.get(name, _NAN) for truth in good] for name in proxies},
+        **{cost.title: [trial.values.get(cost.name, _NAN) for trial in audited] for cost in _SIZES},
     }
     if len(good) < LEAST:
         return None
@@ -116,25 +116,25 @@ def audit_of(measured: AuditRecord, trials: Sequence[Trial], question: Question)
         budget=question.budget(measured.epochs),
         count=len(good),
         failed=len(measured.truths) - len(good),
-        rungs=agreements(rungs, full),
-        others=agreements(others, full),
+        rungs=_agreements(rungs, full),
+        others=_agreements(others, full),
     )
 
 
-def agreements(columns: Mapping[str, Sequence[float]], truth: Sequence[float]) -> Agreements:
+def _agreements(columns: Mapping[str, Sequence[float]], truth: Sequence[float]) -> _Agreements:
     """Return the agreement of each column with the truth, where it has enough values."""
     return tuple(filter(None, (agreement(name, values, truth) for name, values in columns.items())))
 
 
-def rung_name(question: Question, level: int) -> str:
+def _rung_name(question: Question, level: int) -> str:
     """Return a short label of a rung."""
     return f"rung 0 ({question.proxy})" if level == 0 and question.proxy else f"rung {level}"
 
 
-def value_at(trial: Trial, level: int) -> float:
+def _value_at(trial: Trial, level: int) -> float:
     """Return the mean of a trial's scores at a rung; NaN without any."""
     scores = trial.scores_at(level)
-    return fmean(score.rank_value for score in scores) if scores else NAN
+    return fmean(score.rank_value for score in scores) if scores else _NAN
 
 
 def write_audit(file: Path, measured: AuditRecord) -> None:

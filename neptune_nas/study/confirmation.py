@@ -20,9 +20,9 @@ from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 
-PLACES = 5  # default number of places of a ranking
+_PLACES = 5  # default number of places of a ranking
 
-Confirmations = Mapping[str, tuple[Score, ...]]
+_Confirmations = Mapping[str, tuple[Score, ...]]
 """Further scores by the key of their network."""
 
 
@@ -69,7 +69,7 @@ def goal_trials(study: Study, goal: Goal) -> list[Trial]:
     Raises `OptionError` for an unknown ranking and `StudyError` where nothing can be ranked.
     """
     if (by := goal_ranking(study, goal)) is not None:
-        return [standing.trial for standing in study.ranking(by)[: goal.top or PLACES]]
+        return [standing.trial for standing in study.ranking(by)[: goal.top or _PLACES]]
     best_first = study.ranking(study.settings.question.main.name)
     front = {trial.number for trial in study.pareto()}
     return [each.trial for each in best_first if each.trial.number in front]
@@ -90,7 +90,7 @@ def missing_seeds(question: Question, trial: Trial, goal: Goal) -> list[int]:
     return [seed for seed in wanted if seed not in good]
 
 
-def with_confirmations(trials: Sequence[Trial], confirmations: Confirmations) -> tuple[Trial, ...]:
+def with_confirmations(trials: Sequence[Trial], confirmations: _Confirmations) -> tuple[Trial, ...]:
     """Return the trials with their further scores."""
     return tuple(replace(t, confirmations=confirmations.get(t.key, ())) for t in trials)
 
@@ -105,7 +105,7 @@ def with_confirmation(study: Study, number: int, score: Score) -> Study:
     return replace(
         study,
         trials=tuple(
-            replace(t, confirmations=(*other_confirmations(t, score), score))
+            replace(t, confirmations=(*_other_confirmations(t, score), score))
             if t.number == number
             else t
             for t in study.trials
@@ -113,7 +113,7 @@ def with_confirmation(study: Study, number: int, score: Score) -> Study:
     )
 
 
-def other_confirmations(trial: Trial, score: Score) -> Iterator[Score]:
+def _other_confirmations(trial: Trial, score: Score) -> Iterator[Score]:
     """Yield the confirmations of a trial with other seeds than that of a score."""
     return (other for other in trial.confirmations if other.seed != score.seed)
 
@@ -170,7 +170,7 @@ class _Content:
     aim: _Asked | None = None
 
 
-def read_confirmations(file: Path) -> Confirmations:
+def read_confirmations(file: Path) -> _Confirmations:
     """Return the further scores in a `confirmations.json`; none if there is no such file.
 
     Raises `FileFormatError` for a malformed file.

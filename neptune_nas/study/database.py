@@ -19,17 +19,17 @@ from neptune_nas.files.locks import check_writable
 from neptune_nas.text import redact
 
 SQLITE = "sqlite:///"
-MEMORY = ":memory:"
-TABLES: dict[str, tuple[str, ...]] = {
+_MEMORY = ":memory:"
+_TABLES: dict[str, tuple[str, ...]] = {
     "trial_params": ("trial_id", "param_name", "param_value", "distribution_json"),
     "trial_user_attributes": ("trial_id", "key", "value_json"),
     "trial_system_attributes": ("trial_id", "key", "value_json"),
 }
 """The columns that are written for a new trial besides its own row, by table."""
 
-INSERTS = {
+_INSERTS = {
     table: sqlalchemy.table(table, *map(sqlalchemy.column, columns)).insert()
-    for table, columns in TABLES.items()
+    for table, columns in _TABLES.items()
 }
 
 
@@ -52,10 +52,12 @@ class QuickStorage(RDBStorage):
             state=TrialState.RUNNING, intermediate_values=template_trial.intermediate_values
         )
         trial = super()._get_prepared_new_trial(study_id, bare, session)
-        for table, rows in rows_of(template_trial).items():
-            values = [dict(zip(TABLES[table], (trial.trial_id, *row), strict=True)) for row in rows]
+        for table, rows in _rows_of(template_trial).items():
+            values = [
+                dict(zip(_TABLES[table], (trial.trial_id, *row), strict=True)) for row in rows
+            ]
             if values:
-                session.execute(INSERTS[table], values)
+                session.execute(_INSERTS[table], values)
         return trial
 
     @cached_property
@@ -65,11 +67,11 @@ class QuickStorage(RDBStorage):
         return all(
             {column["name"] for column in inspector.get_columns(table)}
             == {*columns, *inspector.get_pk_constraint(table)["constrained_columns"]}
-            for table, columns in TABLES.items()
+            for table, columns in _TABLES.items()
         )
 
 
-def rows_of(trial: FrozenTrial) -> dict[str, list[tuple[Any, ...]]]:
+def _rows_of(trial: FrozenTrial) -> dict[str, list[tuple[Any, ...]]]:
     """Return the rows to write for a trial, by table, without the trial's id."""
     kinds = trial.distributions.items()
     return {
@@ -115,8 +117,8 @@ def has_studies(url: str, made: Path) -> bool:
     """
     with database_errors(url):
         place = sqlalchemy.make_url(url)
-        if place.get_backend_name() == "sqlite" and not Path(place.database or MEMORY).exists():
-            check_room(url, Path(place.database or MEMORY).absolute().parent, made.absolute())
+        if place.get_backend_name() == "sqlite" and not Path(place.database or _MEMORY).exists():
+            _check_room(url, Path(place.database or _MEMORY).absolute().parent, made.absolute())
             return False  # connecting would create the file
         engine = sqlalchemy.create_engine(url)
         try:
@@ -125,7 +127,7 @@ def has_studies(url: str, made: Path) -> bool:
             engine.dispose()
 
 
-def check_room(url: str, folder: Path, made: Path) -> None:
+def _check_room(url: str, folder: Path, made: Path) -> None:
     """Raise `StudyError` for a folder in which no database can be created."""
     check_writable(folder)
     if folder != made and not folder.is_dir():

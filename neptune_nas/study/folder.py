@@ -17,7 +17,7 @@ from neptune_nas.study.settings import Settings
 
 R = TypeVar("R")
 
-VERSION = 1
+_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +129,13 @@ def read_settings(file: Path) -> Settings:
 
 def write_toml(file: Path, record: Any) -> None:
     """Write a record as TOML, with the version of the format."""
-    write_file(file, tomli_w.dumps(_without_none({"version": VERSION, **encode(record)})))
+    write_file(file, tomli_w.dumps(_without_none({"version": _VERSION, **encode(record)})))
 
 
 def read_toml(file: Path, cls: type[R]) -> R:
     """Return the record that `write_toml` wrote; raises `FileFormatError` that names the error."""
     with located(file):
-        return decode(cls, versioned(parse_toml(read_file(file)), VERSION))
+        return decode(cls, versioned(parse_toml(read_file(file)), _VERSION))
 
 
 def _without_none(value: Any) -> Any:

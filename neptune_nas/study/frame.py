@@ -20,7 +20,7 @@ from neptune_nas.study.settings import Settings
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import redact
 
-PICK = "pick:"  # prefix of columns with the option at an open field
+_PICK = "pick:"  # prefix of columns with the option at an open field
 
 
 def column_of(metric: Metric) -> str:
@@ -71,7 +71,7 @@ def trials_frame(
     if picks:
         for path in dict.fromkeys(path for trial in trials for path in trial.picks):
             values = [trial.picks.get(path) for trial in trials]
-            content[PICK + path] = pd.Series(values, dtype=object)
+            content[_PICK + path] = pd.Series(values, dtype=object)
     frame = pd.DataFrame(content)
     return frame.astype({"worker": "Int64"})
 

@@ -12,12 +12,12 @@ from neptune_nas.metrics.score import READERS
 
 T = TypeVar("T")
 
-VERSION = 1
+_VERSION = 1
 
 
 def write_measured(file: Path, content: Mapping[str, Any]) -> None:
     """Write the file, with the version of its format."""
-    write_file(file, json.dumps({"version": VERSION, **content}, indent=2) + "\n")
+    write_file(file, json.dumps({"version": _VERSION, **content}, indent=2) + "\n")
 
 
 def read_measured(file: Path, cls: type[T]) -> T:
@@ -27,7 +27,7 @@ def read_measured(file: Path, cls: type[T]) -> T:
     """
     text = read_file(file)
     try:
-        return decode(cls, versioned(parse_json(text), VERSION), readers=READERS)
+        return decode(cls, versioned(parse_json(text), _VERSION), readers=READERS)
     except FileFormatError as error:
         raise FileFormatError(
             f"{file}: {str(error).rstrip('.')}; mend it, or move it away and measure again."

@@ -7,7 +7,7 @@ from neptune_nas.study.objectives import value_of
 from neptune_nas.study.settings import Question, Settings
 from neptune_nas.study.trial import Trial
 
-GIGA = 1e9
+_GIGA = 1e9
 
 
 def main_score(trial: Trial) -> float:
@@ -50,4 +50,4 @@ def efficiency_unit(question: Question) -> str:
 def score_per_gflop(trial: Trial) -> float:
     """Return the main score per billion FLOPs; NaN where these are not known."""
     flops = value_of(COST, trial)
-    return main_score(trial) / (flops / GIGA) if isfinite(flops) and flops else nan
+    return main_score(trial) / (flops / _GIGA) if isfinite(flops) and flops else nan

@@ -19,9 +19,9 @@ from scipy.special import stdtrit
 from neptune_nas.study.measures import main_score
 from neptune_nas.study.trial import Trial
 
-CONFIDENCE = 0.95
-SHARE = 4  # one in that many repeated networks counts as near
-LEAST = 6  # degrees of freedom: with fewer, intervals are wide for lack of data
+_CONFIDENCE = 0.95
+_SHARE = 4  # one in that many repeated networks counts as near
+_LEAST = 6  # degrees of freedom: with fewer, intervals are wide for lack of data
 
 
 class Repeats(NamedTuple):
@@ -62,7 +62,7 @@ class Noise:
         pairs = zip(places, means, strict=True)
         variance = sum(self.variances[place] / count for place, (_, count) in pairs)
         degrees = min(self.degrees[place] for place in places)
-        return float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) * sqrt(variance)
+        return float(stdtrit(degrees, (1 + _CONFIDENCE) / 2)) * sqrt(variance)
 
 
 def seed_scores(trial: Trial) -> tuple[float, ...]:
@@ -85,7 +85,7 @@ def noise_of(repeated: Sequence[Repeats]) -> Noise | None:
     count, total = len(repeated), sum(each.degrees for each in repeated)
     if not total:
         return None
-    nearest = min(count, max(ceil(count / SHARE), ceil(count * LEAST / total)))
+    nearest = min(count, max(ceil(count / _SHARE), ceil(count * _LEAST / total)))
     means, squares, weights = np.array(sorted(repeated)).T
     degrees = sliding_window_view(weights, nearest).sum(axis=1)
     return Noise(
@@ -103,12 +103,12 @@ def repeats(trial: Trial) -> Repeats:
     Scores that a trial was selected for and those that confirmed it are kept apart: the former are
     high because of the selection, and their difference from the latter would look like noise.
     """
-    groups = [seeds for seeds in scores_by_phase(trial) if seeds]
+    groups = [seeds for seeds in _scores_by_phase(trial) if seeds]
     squares = sum((a - fmean(seeds)) ** 2 for seeds in groups for a in seeds)
     return Repeats(main_score(trial), squares, sum(len(seeds) - 1 for seeds in groups))
 
 
-def scores_by_phase(trial: Trial) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _scores_by_phase(trial: Trial) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the accuracies of the search, and those of confirmations."""
     searched = seed_scores(replace(trial, confirmations=()))
     return searched, seed_scores(trial)[len(searched) :]

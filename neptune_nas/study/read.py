@@ -35,7 +35,7 @@ def read_study(
     settings = read_settings(folder.settings)
     url = storage or settings.storage or sqlite_url(folder.database)
     space = settings.question.space
-    store = open_store(url, settings.name, allow=records_in(space) if allow is None else allow)
+    store = open_store(url, settings.name, allow=_records_in(space) if allow is None else allow)
     try:
         return snapshot(folder, settings, store)
     except NotAllowedError as error:
@@ -52,7 +52,7 @@ def snapshot(folder: Folder, settings: Settings, store: Store) -> Study:
         settings=settings,
         trials=trials,
         ledger=ledger_of(trials, settings.facts.images[0], store.counts()),
-        baselines=dict(baselines_in(folder, store.allow)),
+        baselines=dict(_baselines_in(folder, store.allow)),
         references=read_references(folder.references),
         audit=audit_of(read_audit(folder.audit), searched, settings.question)
         if folder.audit.is_file()
@@ -60,7 +60,7 @@ def snapshot(folder: Folder, settings: Settings, store: Store) -> Study:
     )
 
 
-def baselines_in(
+def _baselines_in(
     folder: Folder, allow: tuple[type, ...]
 ) -> Iterator[tuple[str, tuple[Trial, ...]]]:
     """Return the trials of other samplers on the same question, by sampler name."""
@@ -72,7 +72,7 @@ def baselines_in(
             yield settings.question.sampler, store.trials()
 
 
-def records_in(space: str) -> tuple[type, ...]:
+def _records_in(space: str) -> tuple[type, ...]:
     """Return the user's own records in a space or its module; none where it is missing.
 
     Raises `SpaceError` where it exists but fails.

@@ -114,11 +114,11 @@ def best_first(losses: Mapping[int, Losses]) -> list[int]:
     alone = np.zeros(len(points))
     for front in range(int(fronts.max()) + 1):
         members = np.flatnonzero(fronts == front)
-        alone[members] = exclusive_contributions(points[members], points)
+        alone[members] = _exclusive_contributions(points[members], points)
     return [numbers[i] for i in np.lexsort((np.array(numbers), -alone, fronts))]
 
 
-def exclusive_contributions(front: np.ndarray, everything: np.ndarray) -> np.ndarray:
+def _exclusive_contributions(front: np.ndarray, everything: np.ndarray) -> np.ndarray:
     """Return the hypervolume that each point of a front alone adds, objectives scaled to 0..1."""
     low, high = everything.min(axis=0), everything.max(axis=0)
     span = np.where(high > low, high - low, 1.0)

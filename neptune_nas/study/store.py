@@ -41,19 +41,19 @@ from neptune_nas.text import redact
 P = ParamSpec("P")
 R = TypeVar("R")
 
-STATES = {
+_STATES = {
     TrialState.RUNNING: State.RUNNING,
     TrialState.WAITING: State.RUNNING,
     TrialState.COMPLETE: State.FINISHED,
     TrialState.PRUNED: State.PRUNED,
     TrialState.FAIL: State.FAILED,
 }
-COUNTS = "neptune:counts"
-QUESTION = "neptune:question"
-NUMERICS = "neptune:numerics"
+_COUNTS = "neptune:counts"
+_QUESTION = "neptune:question"
+_NUMERICS = "neptune:numerics"
 
 
-def with_study_errors(method: Callable[P, R]) -> Callable[P, R]:
+def _with_study_errors(method: Callable[P, R]) -> Callable[P, R]:
     """Wrap a method of `Store` so that it reports a database's error in one sentence.
 
     Ctrl-C waits for the end of the method: half a transaction would leave the database locked.
@@ -82,20 +82,20 @@ class Store:
     study_id: int
     allow: tuple[type, ...] = ()
 
-    @with_study_errors
+    @_with_study_errors
     def trials(self) -> tuple[Trial, ...]:
         """Return all trials, in the order they began."""
         found = self.storage.get_all_trials(self.study_id, deepcopy=False)
         return tuple(
-            trial_from(frozen, self.allow) for frozen in found if "key" in frozen.user_attrs
+            _trial_from(frozen, self.allow) for frozen in found if "key" in frozen.user_attrs
         )
 
-    @with_study_errors
+    @_with_study_errors
     def frozen_trials(self) -> Sequence[FrozenTrial]:
         """Return the trials in Optuna's form."""
         return self.storage.get_all_trials(self.study_id, deepcopy=False)
 
-    @with_study_errors
+    @_with_study_errors
     def add(
         self,
         trial: Trial,
@@ -124,7 +124,7 @@ class Store:
         trial_id = self.storage.create_new_trial(self.study_id, template)
         return replace(trial, number=self.storage.get_trial_number_from_id(trial_id))
 
-    @with_study_errors
+    @_with_study_errors
     def add_score(self, trial: Trial, is_last: bool) -> None:
         """Write the newest score of `trial`, which keeps running."""
         trial_id = self._id(trial.number)
@@ -136,29 +136,29 @@ class Store:
         if newest.ok and newest.proxy is None and not is_last:
             self.storage.set_trial_intermediate_value(trial_id, newest.fidelity, newest.main)
 
-    @with_study_errors
+    @_with_study_errors
     def finish(self, trial: Trial, values: Sequence[float] | None) -> None:
         """Write the end of `trial`; `values`: its objectives, if it reached the last rung."""
-        state = next(ours for ours, theirs in STATES.items() if theirs is trial.state)
+        state = next(ours for ours, theirs in _STATES.items() if theirs is trial.state)
         self.storage.set_trial_state_values(self._id(trial.number), state, values)
 
-    @with_study_errors
+    @_with_study_errors
     def counts(self) -> dict[str, float]:
         """Return the totals that no trial records, such as the number of duplicate proposals."""
         attributes = self.storage.get_study_user_attrs(self.study_id)
-        found: dict[str, float] = attributes.get(COUNTS, {})
+        found: dict[str, float] = attributes.get(_COUNTS, {})
         return found
 
-    @with_study_errors
+    @_with_study_errors
     def set_counts(self, counts: Mapping[str, float]) -> None:
         """Write the totals that no trial records."""
-        self.storage.set_study_user_attr(self.study_id, COUNTS, dict(counts))
+        self.storage.set_study_user_attr(self.study_id, _COUNTS, dict(counts))
 
-    @with_study_errors
+    @_with_study_errors
     def keep_numerics(self, numerics: Numerics | None) -> None:
         """Write the numerics of training, unless the study has them already."""
-        if numerics and NUMERICS not in self.storage.get_study_user_attrs(self.study_id):
-            self.storage.set_study_user_attr(self.study_id, NUMERICS, asdict(numerics))
+        if numerics and _NUMERICS not in self.storage.get_study_user_attrs(self.study_id):
+            self.storage.set_study_user_attr(self.study_id, _NUMERICS, asdict(numerics))
 
     def _id(self, number: int) -> int:
         return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
@@ -186,8 +186,8 @@ def create_store(
             is_new = True
         if is_new:
             _name_objectives(storage, name, aims)
-            storage.set_study_user_attr(study_id, QUESTION, question)
-        check_question(storage, study_id, question, url)
+            storage.set_study_user_attr(study_id, _QUESTION, question)
+        _check_question(storage, study_id, question, url)
     return Store(storage, study_id, allow)
 
 
@@ -210,7 +210,7 @@ def check_store(url: str, name: str, question: str, made: Path) -> None:
         with suppress(KeyError):
             study_id = storage.get_study_id_from_name(name)
             if not is_unasked(storage, study_id, url):
-                check_question(storage, study_id, question, url)
+                _check_question(storage, study_id, question, url)
 
 
 def numerics_at(url: str, name: str, made: Path) -> Numerics | None:
@@ -225,7 +225,7 @@ def numerics_at(url: str, name: str, made: Path) -> Numerics | None:
         storage = storage_at(url)
         with suppress(KeyError):
             study_id = storage.get_study_id_from_name(name)
-            kept = storage.get_study_user_attrs(study_id).get(NUMERICS)
+            kept = storage.get_study_user_attrs(study_id).get(_NUMERICS)
             return None if kept is None else Numerics(**kept)
     return None
 
@@ -235,13 +235,13 @@ def is_unasked(storage: BaseStorage, study_id: int, url: str) -> bool:
 
     Only in a file of SQLite: on a server, another machine may be about to write the question.
     """
-    asked = QUESTION in storage.get_study_user_attrs(study_id)
+    asked = _QUESTION in storage.get_study_user_attrs(study_id)
     return url.startswith(SQLITE) and not asked and not storage.get_n_trials(study_id)
 
 
-def check_question(storage: BaseStorage, study_id: int, question: str, url: str) -> None:
+def _check_question(storage: BaseStorage, study_id: int, question: str, url: str) -> None:
     """Refuse a study that was begun with another question."""
-    if storage.get_study_user_attrs(study_id).get(QUESTION) != question:
+    if storage.get_study_user_attrs(study_id).get(_QUESTION) != question:
         name = storage.get_study_name_from_id(study_id)
         raise StudyError(
             f"storage {redact(url)} holds another study '{name}' (of another space, data or "
@@ -264,7 +264,7 @@ def open_store(url: str, name: str, allow: tuple[type, ...] = ()) -> Store:
             raise StudyError(f"storage {redact(url)} holds no study '{name}'.") from error
 
 
-def trial_from(frozen: FrozenTrial, allow: Iterable[type] = ()) -> Trial:
+def _trial_from(frozen: FrozenTrial, allow: Iterable[type] = ()) -> Trial:
     """Return our record of an Optuna trial that `Store.add` wrote."""
     attributes = frozen.user_attrs
     scores = tuple(score_from_json(data) for data in attributes["scores"])
@@ -275,7 +275,7 @@ def trial_from(frozen: FrozenTrial, allow: Iterable[type] = ()) -> Trial:
         values={cost.name: attributes[cost.name] for cost in COSTS if cost.name in attributes},
         picks=frozen.params,
         scores=scores,
-        state=STATES[frozen.state],
+        state=_STATES[frozen.state],
         failure=next((s.failure for s in reversed(scores) if s.failure), None),
         given=attributes.get("given", False),
         trace=attributes.get("trace"),

@@ -42,11 +42,11 @@ def random_views(
     images: Tensor, augment: Augment, normalize: Normalizer, generator: Generator
 ) -> Tensor:
     """Return images `(N, C, H, W)`, each augmented independently and normalised."""
-    floats = normalize(random_moves(images, augment, generator))
+    floats = normalize(_random_moves(images, augment, generator))
     return blank_squares(floats, augment.cutout, generator) if augment.cutout else floats
 
 
-def random_moves(images: Tensor, augment: Augment, generator: Generator) -> Tensor:
+def _random_moves(images: Tensor, augment: Augment, generator: Generator) -> Tensor:
     """Return uint8 maps `(N, C, H, W)`, each randomly cropped and mirrored in all its channels."""
     if augment.crop:
         images = random_crops(images, augment.crop, generator)
@@ -75,13 +75,13 @@ def blank_squares(images: Tensor, side: int, generator: Generator) -> Tensor:
         torch.randint(size, (count, 1), generator=generator).add(-(side // 2))
         for size in (height, width)
     )
-    inside_rows = span_mask(rows, side, height).unsqueeze(2)
-    inside_columns = span_mask(columns, side, width).unsqueeze(1)
+    inside_rows = _span_mask(rows, side, height).unsqueeze(2)
+    inside_columns = _span_mask(columns, side, width).unsqueeze(1)
     blank = send((inside_rows & inside_columns).unsqueeze(1), images.device)
     return images.masked_fill_(blank, 0.0)
 
 
-def span_mask(starts: Tensor, side: int, size: int) -> Tensor:
+def _span_mask(starts: Tensor, side: int, size: int) -> Tensor:
     """Return the mask `(N, size)` of the `side` positions from each of `starts` `(N, 1)` on."""
     places = torch.arange(size)
     return (places >= starts) & (places < starts + side)

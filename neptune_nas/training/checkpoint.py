@@ -14,12 +14,12 @@ from neptune_nas.errors import FileFormatError
 from neptune_nas.files.atomic import write_file
 from neptune_nas.training.state import Epoch, RunState, Setup, Weights
 
-VERSION = 2
+_VERSION = 2
 
 
 def save_checkpoint(path: Path, setup: Setup, state: RunState, best: Weights) -> None:
     """Write the state of the run, with the best weights so far."""
-    content = {"version": VERSION, "best": best, **_snapshot(setup, state)}
+    content = {"version": _VERSION, "best": best, **_snapshot(setup, state)}
     buffer = io.BytesIO()
     torch.save(content, buffer)
     write_file(path, buffer.getvalue())
@@ -33,8 +33,8 @@ def load_checkpoint(path: Path, setup: Setup, state: RunState) -> Weights:
     """
     try:
         content = read(path)
-        if content.get("version") != VERSION:
-            raise ValueError(f"its version is {content.get('version')!r}, not {VERSION}")
+        if content.get("version") != _VERSION:
+            raise ValueError(f"its version is {content.get('version')!r}, not {_VERSION}")
         _restore(setup, state, content)
         best: Weights = content["best"]
     except OSError as error:

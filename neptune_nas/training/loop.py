@@ -33,8 +33,8 @@ from neptune_nas.training.state import (
 
 Result = TypeVar("Result")
 
-EXPLODED = 50.0  # times the loss of guessing: training does not recover from there
-CHECK_STEPS = 50  # on an accelerator, where reading the loss synchronises with the host
+_EXPLODED = 50.0  # times the loss of guessing: training does not recover from there
+_CHECK_STEPS = 50  # on an accelerator, where reading the loss synchronises with the host
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,23 +156,23 @@ def run_epochs(setup: Setup, state: RunState, epochs: int, curve: bool) -> Itera
         seconds = perf_counter() - started
         epoch = Epoch(number, loss, state.optimizer.param_groups[0]["lr"], seconds)
         if curve or state.plateau or number == epochs:
-            epoch = measure_epoch(setup, state, epoch)
+            epoch = _measure_epoch(setup, state, epoch)
         state.history.append(epoch)
         yield epoch
 
 
-def measure_epoch(setup: Setup, state: RunState, epoch: Epoch) -> Epoch:
+def _measure_epoch(setup: Setup, state: RunState, epoch: Epoch) -> Epoch:
     """Return the epoch with its values on the validation split; step a plateau schedule."""
-    values = validate(setup, setup.network)
+    values = _validate(setup, setup.network)
     if state.plateau:
         state.plateau.step(values[setup.task.criterion])
     epoch = replace(epoch, values=values)
     if state.average is None:
         return epoch
-    return replace(epoch, ema_values=validate(setup, state.average.module))
+    return replace(epoch, ema_values=_validate(setup, state.average.module))
 
 
-def validate(setup: Setup, network: nn.Module) -> dict[str, float]:
+def _validate(setup: Setup, network: nn.Module) -> dict[str, float]:
     """Return a network's metrics on the validation split."""
     return measure(network, setup.validation, setup.task, setup.normalize, setup.autocast)
 
@@ -194,12 +194,12 @@ def train_epoch(setup: Setup, state: RunState) -> float:
     """
     setup.network.train()
     rows_of_batches = batches(len(setup.train), setup.recipe.batch_size, state.generator)
-    every = 1 if setup.device.type == "cpu" else CHECK_STEPS
+    every = 1 if setup.device.type == "cpu" else _CHECK_STEPS
     total = torch.zeros((), device=setup.device)
     with setup.train.batches(rows_of_batches) as found:
         for step, batch in enumerate(found, start=1):
             views = setup.task.views(batch, setup.augment, setup.normalize, state.generator)
-            loss = optimize(setup, *views, state.optimizer)
+            loss = _optimize(setup, *views, state.optimizer)
             if state.schedule:
                 state.schedule.step()
             if state.average is not None:
@@ -210,7 +210,7 @@ def train_epoch(setup: Setup, state: RunState) -> float:
     return float(total) / len(rows_of_batches)
 
 
-def optimize(setup: Setup, images: Tensor, targets: Tensor, optimizer: Optimizer) -> Tensor:
+def _optimize(setup: Setup, images: Tensor, targets: Tensor, optimizer: Optimizer) -> Tensor:
     """Take one step of the optimiser on one batch; return the batch's mean loss."""
     optimizer.zero_grad(set_to_none=True)
     total = torch.zeros((), device=setup.device)
@@ -229,7 +229,7 @@ def optimize(setup: Setup, images: Tensor, targets: Tensor, optimizer: Optimizer
 
 def check_loss(loss: float, guess: float) -> None:
     """Refuse a loss from which training does not recover; `guess`: the loss of guessing."""
-    limit = EXPLODED * guess
+    limit = _EXPLODED * guess
     if not loss <= limit:  # refuses NaN too
         above = "" if isnan(loss) else f", above {limit:.3g},"
         raise DivergedError(f"diverged: the training loss was {loss:.3g}{above}")

@@ -9,7 +9,7 @@ from neptune_nas.tasks.augmentation import Normalizer
 from neptune_nas.tasks.task import Task
 from neptune_nas.training.feed import Feed
 
-BATCH = 512
+_BATCH = 512
 
 
 def measure(
@@ -25,7 +25,7 @@ def measure(
     """
     network.eval()
     meter = task.meter()
-    in_order = torch.split(torch.arange(len(feed)), BATCH)
+    in_order = torch.split(torch.arange(len(feed)), _BATCH)
     with torch.inference_mode(), autocast, feed.batches(in_order) as batches:
         for batch in batches:
             meter.update(network(normalize(batch.images)).float(), batch.targets)

@@ -42,13 +42,13 @@ CANDIDATES = (
     Numerics("bf16", "contiguous"),
 )
 GAIN = 1.15  # less is within the variation between networks: docs/benchmarks.md
-HOPELESS = 4.0  # times the usual step: a sign that bfloat16 is emulated
+_HOPELESS = 4.0  # times the usual step: a sign that bfloat16 is emulated
 FIRST = 2  # steps, the faster of which may rule out a candidate: the first is often slow
 STEPS = 4  # that count, after the first ones
 _BATCH, _SIDE, _WIDTH, _CLASSES = 64, 16, 32, 10
 _LARGE = 31 * 2**20  # bytes
 
-Times = Mapping[Numerics, Sequence[float]]
+_Times = Mapping[Numerics, Sequence[float]]
 """CPU-seconds of training steps in each candidate."""
 
 
@@ -112,14 +112,14 @@ def probe(make: Callable[[Numerics], "Runner"] | None = None) -> Numerics:
         return fastest(time_candidates(make))
 
 
-def fastest(times: Times) -> Numerics:
+def fastest(times: _Times) -> Numerics:
     """Return the candidate with the least median, if it gains enough over the usual one."""
     middle = {numerics: median(seconds) for numerics, seconds in times.items()}
     best = min(middle, key=lambda numerics: middle[numerics])
     return best if middle[USUAL] >= GAIN * middle[best] else USUAL
 
 
-def time_candidates(make: Callable[[Numerics], "Runner"] | None = None) -> Times:
+def time_candidates(make: Callable[[Numerics], "Runner"] | None = None) -> _Times:
     """Time the candidates in turn, so that whatever else the machine does falls on all.
 
     `make`: makes what trains in a candidate (default: `Runner`).
@@ -129,7 +129,7 @@ def time_candidates(make: Callable[[Numerics], "Runner"] | None = None) -> Times
     torch.empty(_LARGE, dtype=torch.uint8)
     runners = list(map(make or Runner, CANDIDATES))
     first = {runner.numerics: min(runner.step() for _ in range(FIRST)) for runner in runners}
-    able = [each for each in runners if first[each.numerics] <= HOPELESS * first[USUAL]]
+    able = [each for each in runners if first[each.numerics] <= _HOPELESS * first[USUAL]]
     for _ in range(STEPS):
         for runner in able:
             runner.seconds.append(runner.step())

@@ -10,7 +10,7 @@ from neptune_nas.files.schema import check
 
 Optimizer = Literal["adamw", "adam", "sgd"]
 Schedule = Literal["one-cycle", "cosine", "plateau", "constant"]
-Auto = Literal["auto"]
+_Auto = Literal["auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Recipe:
     batch_size: Annotated[int, at_least(2)] = 128
     label_smoothing: Annotated[float, between(0, 0.9)] = 0.1
     clip_norm: Annotated[float, at_least(0)] = 1.0
-    crop: Count | Auto = "auto"
-    flip: bool | Auto = "auto"
+    crop: Count | _Auto = "auto"
+    flip: bool | _Auto = "auto"
     cutout: Count = 0
     precision: Precision = "auto"
 
@@ -48,14 +48,14 @@ class Recipe:
 
 def default_recipe(data: str) -> Recipe:
     """Return the default recipe for the data set `data`."""
-    return Recipe(batch_size=64) if is_small(data) else Recipe()
+    return Recipe(batch_size=64) if _is_small(data) else Recipe()
 
 
 def default_epochs(data: str) -> int:
     """Return the default epochs of a search on the data set `data`."""
-    return 10 if is_small(data) else 1
+    return 10 if _is_small(data) else 1
 
 
-def is_small(data: str) -> bool:
+def _is_small(data: str) -> bool:
     """Return whether the data set has so few images that an epoch is only a few steps."""
     return parse_count(data)[0] == "digits"

@@ -122,14 +122,14 @@ def train_remaining(setup: Setup, course: Course) -> Trained:
             choice = choose(state.history, setup.task.metrics)
             if choice.epoch == epoch.number:
                 best = copy_tensors(
-                    setup.network if choice.weights == "raw" else averaged_network(state)
+                    setup.network if choice.weights == "raw" else _averaged_network(state)
                 )
             save_checkpoint(course.checkpoint, setup, state, best)
             course.watch(tuple(state.history))
     return Trained(best, tuple(state.history))
 
 
-def averaged_network(state: RunState) -> nn.Module:
+def _averaged_network(state: RunState) -> nn.Module:
     """Return the network with a run's averaged weights."""
     assert state.average is not None  # a long run always keeps it
     return state.average.module

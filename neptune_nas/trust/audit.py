@@ -17,14 +17,14 @@ from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted
 from neptune_nas.trust.loop import Forecast, OnStep, follow_up, forecast
 
-PROXIES = ("synflow", "naswot")
-FRESH = 1_000  # first seed of audits, beyond those of searches and confirmations
-FULL = 5  # default budget, as a multiple of the last rung
-SHOWN = 10  # at most, fidelities listed in a message
+_PROXIES = ("synflow", "naswot")
+_FRESH = 1_000  # first seed of audits, beyond those of searches and confirmations
+_FULL = 5  # default budget, as a multiple of the last rung
+_SHOWN = 10  # at most, fidelities listed in a message
 
 
 @dataclass(slots=True)
-class FullBudget:
+class _FullBudget:
     """The architectures to train at full budget, spread over the range of the study's scores."""
 
     search: Search
@@ -47,7 +47,7 @@ class FullBudget:
         """Yield a call for each architecture that has not begun; its id is the trial's number."""
         for trial in [t for t in self.trials.values() if t.number not in self.begun]:
             self.begun.add(trial.number)
-            seed = seed_for(self.search.seed, trial.key, FRESH)
+            seed = seed_for(self.search.seed, trial.key, _FRESH)
             yield Call(trial.number, trial.architecture, self.fidelity, seed)
 
     def take(self, results: Sequence[Result]) -> list[str]:
@@ -55,7 +55,7 @@ class FullBudget:
         texts = []
         for result in results:
             trial, score = self.trials.pop(result.call.id), result.score
-            truth = truth_of(self.search, trial, score)
+            truth = _truth_of(self.search, trial, score)
             self.measured = replace(self.measured, truths=(*self.measured.truths, truth))
             write_audit(Folder(self.study.folder).audit, self.measured)
             found = f"{score.main:.4f}" if score.ok else f"failed: {score.failure}"
@@ -75,19 +75,19 @@ def run_audit(
     trials are ranked, where the table has no such fidelity above the last rung, and as `follow_up`
     does; raises `OptionError` for `epochs` that the table lacks for some network.
     """
-    check_count(architectures)
+    _check_count(architectures)
     return follow_up(
-        search, lambda study: full_budget_of(search, study, architectures, epochs), watch
+        search, lambda study: _full_budget_of(search, study, architectures, epochs), watch
     )
 
 
 def forecast_audit(search: Search, architectures: int = 12, epochs: int | None = None) -> Forecast:
     """Return what `run_audit` would do; raises as it does."""
-    check_count(architectures)
-    return forecast(search, lambda study: full_budget_of(search, study, architectures, epochs))
+    _check_count(architectures)
+    return forecast(search, lambda study: _full_budget_of(search, study, architectures, epochs))
 
 
-def check_count(architectures: int) -> None:
+def _check_count(architectures: int) -> None:
     """Refuse a number of architectures that is too small for a ranking."""
     if architectures < LEAST:
         raise OptionError(
@@ -96,11 +96,11 @@ def check_count(architectures: int) -> None:
         )
 
 
-def full_budget_of(
+def _full_budget_of(
     search: Search, study: Study, architectures: int, epochs: int | None
-) -> FullBudget:
+) -> _FullBudget:
     """Return the audit of a study, including what was measured before."""
-    measured = earlier_measurements(search, study, epochs)
+    measured = _earlier_measurements(search, study, epochs)
     known = {truth.number for truth in measured.truths}
     chosen = list(pick(study.ranked, architectures, search.seed, known))
     if len(chosen) < LEAST:
@@ -109,12 +109,12 @@ def full_budget_of(
             f"{NEEDED}: search on first."
         )
     missing = {trial.number: trial for trial in chosen if trial.number not in known}
-    return FullBudget(search, study, measured, missing)
+    return _FullBudget(search, study, measured, missing)
 
 
-def earlier_measurements(search: Search, study: Study, epochs: int | None) -> AuditRecord:
+def _earlier_measurements(search: Search, study: Study, epochs: int | None) -> AuditRecord:
     """Return the earlier measurements, or an empty record; refuse a change of the budget."""
-    full = full_budget(search, study.settings.question.rungs[-1], epochs)
+    full = _full_budget(search, study.settings.question.rungs[-1], epochs)
     file = Folder(study.folder).audit
     if not file.is_file():
         return AuditRecord(full)
@@ -127,7 +127,7 @@ def earlier_measurements(search: Search, study: Study, epochs: int | None) -> Au
     return measured
 
 
-def full_budget(search: Search, last: int, epochs: int | None) -> int:
+def _full_budget(search: Search, last: int, epochs: int | None) -> int:
     """Return the requested budget, or the default; refuse one that gives no new information."""
     if epochs is not None and epochs <= last:
         raise OptionError(
@@ -135,7 +135,7 @@ def full_budget(search: Search, last: int, epochs: int | None) -> int:
         )
     fidelities = search.assembly.bench.fidelities
     if search.assembly.bench.most_seeds is None:
-        return epochs or FULL * last
+        return epochs or _FULL * last
     above = tuple(fidelity for fidelity in fidelities if fidelity > last)
     if not above:
         raise StudyError(
@@ -144,7 +144,7 @@ def full_budget(search: Search, last: int, epochs: int | None) -> int:
             f"runs of the best."
         )
     if epochs not in (None, *above):
-        few = ("..., " if len(above) > SHOWN else "") + ", ".join(map(str, above[-SHOWN:]))
+        few = ("..., " if len(above) > _SHOWN else "") + ", ".join(map(str, above[-_SHOWN:]))
         raise OptionError(
             f"`epochs` (--epochs) must be a fidelity that {search.table} has of every network "
             f"({few}), but got {epochs}."
@@ -152,10 +152,10 @@ def full_budget(search: Search, last: int, epochs: int | None) -> int:
     return epochs or above[-1]
 
 
-def truth_of(search: Search, trial: Trial, score: Score) -> Truth:
+def _truth_of(search: Search, trial: Trial, score: Score) -> Truth:
     """Return a trial's score at full budget, with its proxies if the study trains networks."""
     seed = seed_for(search.seed, trial.key)
-    names = PROXIES if search.question.trains else ()
+    names = _PROXIES if search.question.trains else ()
     evaluators = (ZeroCost(name, search.question.data, search.data_dir) for name in names)
     found = ((str(each.proxy), each(trial.architecture, 0, seed)) for each in evaluators)
     proxies = {name: proxy.rank_value for name, proxy in found if proxy.ok}

@@ -13,12 +13,12 @@ from neptune_nas.study.progress import OnProgress, is_at_work
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.study import Study
 
-SAMPLERS = ("random", "local")
+_SAMPLERS = ("random", "local")
 
 
 def run_baselines(
     search: Search,
-    samplers: Sequence[str] = SAMPLERS,
+    samplers: Sequence[str] = _SAMPLERS,
     trials: int | None = None,
     watch: OnProgress = ignore,
     say: Say = ignore,
@@ -38,7 +38,7 @@ def run_baselines(
             f"wait for it, so that its baselines get as many trials."
         )
     check_same(search, study)
-    check_timed(search, study.settings)
+    _check_timed(search, study.settings)
     if not samplers:
         raise OptionError("baselines need a sampler at least, such as random,local.")
     if trials is not None and trials < 1:
@@ -68,7 +68,7 @@ def run_baselines(
     return study
 
 
-def check_timed(search: Search, settings: Settings) -> None:
+def _check_timed(search: Search, settings: Settings) -> None:
     """Refuse baselines whose latencies would be timed differently from the study's."""
     for name, ours in search.assembly.timed.items():
         if (theirs := settings.facts.timed.get(name)) != ours:

@@ -30,7 +30,7 @@ BEST = Goal()
 
 
 @dataclass(slots=True)
-class Confirmation:
+class _Confirmation:
     """The further seeds of the trials that a goal selects; every score can change the selection."""
 
     study: Study
@@ -102,10 +102,10 @@ def run_confirm(
     `evaluations`: the most to make now. Raises `OptionError` for an unknown ranking or more seeds
     than a table has, and `StudyError` where nothing can be ranked and as `follow_up` does.
     """
-    check_asked(search, goal, evaluations)
+    _check_asked(search, goal, evaluations)
 
-    def begin(study: Study) -> Confirmation:
-        wanted = Confirmation(study, goal, evaluations)
+    def begin(study: Study) -> _Confirmation:
+        wanted = _Confirmation(study, goal, evaluations)
         wanted.write()  # so that `status` and the report see the aim
         return wanted
 
@@ -114,17 +114,17 @@ def run_confirm(
 
 def forecast_confirm(search: Search, goal: Goal = BEST, evaluations: int | None = None) -> Forecast:
     """Return what `run_confirm` would do; raises as it does."""
-    check_asked(search, goal, evaluations)
-    return forecast(search, lambda study: Confirmation(study, goal, evaluations))
+    _check_asked(search, goal, evaluations)
+    return forecast(search, lambda study: _Confirmation(study, goal, evaluations))
 
 
-def check_asked(search: Search, goal: Goal, evaluations: int | None) -> None:
+def _check_asked(search: Search, goal: Goal, evaluations: int | None) -> None:
     """Refuse zero evaluations, and more seeds than a table has runs of each network.
 
     With more seeds, one of its runs would count twice.
     """
     check_value(evaluations, Size | None, "evaluations")
-    most = most_seeds(search)
+    most = _most_seeds(search)
     if most is not None and goal.seeds > most:
         raise OptionError(
             f"`seeds` must be at most {most}, as many runs as {search.table} has of every network, "
@@ -137,7 +137,7 @@ def usual_goal(search: Search) -> Goal:
 
     Raises `OptionError` for a table with a single run of some networks.
     """
-    most = most_seeds(search)
+    most = _most_seeds(search)
     if most == 1:
         raise OptionError(
             f"nothing can be confirmed on {search.table}: it has only one run of some networks."
@@ -145,7 +145,7 @@ def usual_goal(search: Search) -> Goal:
     return BEST if most is None else replace(BEST, seeds=min(BEST.seeds, most))
 
 
-def most_seeds(search: Search) -> int | None:
+def _most_seeds(search: Search) -> int | None:
     """Return how many seeds the last rung has of every network, or None for any number."""
     most = search.assembly.bench.most_seeds
     return None if most is None else most(search.question.rungs[-1])

@@ -21,7 +21,7 @@ from neptune_nas.study.study import Study
 from neptune_nas.text import counted, duration
 
 
-class FollowUp(Protocol):
+class _FollowUp(Protocol):
     """The evaluations that a study still needs, and the place where their results are written."""
 
     @property
@@ -55,7 +55,7 @@ class Step:
 
 
 OnStep = Callable[[Step], None]
-Lock = Callable[[Folder], AbstractContextManager[None]]
+_Lock = Callable[[Folder], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,9 @@ class Forecast:
 
 def follow_up(
     search: Search,
-    make: Callable[[Study], FollowUp],
+    make: Callable[[Study], _FollowUp],
     watch: OnStep = ignore,
-    lock: Lock = Folder.locked,
+    lock: _Lock = Folder.locked,
 ) -> Study:
     """Make the evaluations that a follow-up of a search's study needs, and write its outputs.
 
@@ -90,7 +90,7 @@ def follow_up(
         check_same(search, study)
         wanted = make(study)
         try:
-            evaluate(search.assembly.engine, wanted, watch)
+            _evaluate(search.assembly.engine, wanted, watch)
         except BaseException:
             with suppress(NeptuneError):  # the first error is the one to report
                 write_outputs(study_of(search))
@@ -100,7 +100,7 @@ def follow_up(
     return study
 
 
-def evaluate(make_engine: Callable[[], Engine], wanted: FollowUp, watch: OnStep) -> None:
+def _evaluate(make_engine: Callable[[], Engine], wanted: _FollowUp, watch: OnStep) -> None:
     """Make all missing evaluations; an engine is started only if there are any."""
     if not wanted.missing:
         return
@@ -130,7 +130,7 @@ def forecast_text(foreseen: Forecast, budget: str) -> str:
     return f"{count} would be made, each at {budget}, {foreseen.at_once} at once{about}."
 
 
-def forecast(search: Search, make: Callable[[Study], FollowUp]) -> Forecast:
+def forecast(search: Search, make: Callable[[Study], _FollowUp]) -> Forecast:
     """Return what a follow-up would do, without doing it."""
     study = study_of(search)
     check_same(search, study)

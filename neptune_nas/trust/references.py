@@ -19,7 +19,7 @@ NETWORKS = ("resnet8", "resnet20", "mobilenet_v3_small", "shufflenet_v2_x0_5")
 
 
 @dataclass(frozen=True, slots=True)
-class ReferenceJob:
+class _ReferenceJob:
     """One reference network to train from one seed."""
 
     network: ReferenceNetwork
@@ -27,14 +27,14 @@ class ReferenceJob:
 
 
 @dataclass(slots=True)
-class References:
+class _References:
     """Reference networks trained with a study's recipe, each from several seeds."""
 
     study: Study
     networks: Sequence[ReferenceNetwork]
     seeds: int
     known: dict[str, Reference] = field(init=False)
-    jobs: list[ReferenceJob] = field(init=False)
+    jobs: list[_ReferenceJob] = field(init=False)
     begun: int = field(init=False, default=0)
     done: int = field(init=False, default=0)
 
@@ -43,7 +43,7 @@ class References:
         fresh = {n.name: Reference(n.name, cost_of(n).values) for n in self.networks}
         self.known = fresh | {each.name: each for each in kept}
         seed = self.study.settings.question.seed
-        self.jobs = missing_jobs(self.networks, self.known, seed, self.seeds)
+        self.jobs = _missing_jobs(self.networks, self.known, seed, self.seeds)
 
     @property
     def fidelity(self) -> int:
@@ -86,30 +86,30 @@ def run_references(
     run can go on, more seeds can be added, and failed ones are tried again. Raises `StudyError` for
     a study that trains nothing, and as `follow_up` does.
     """
-    check_seeds(seeds)
-    return follow_up(search, lambda study: references_of(study, networks, seeds), watch)
+    _check_seeds(seeds)
+    return follow_up(search, lambda study: _references_of(study, networks, seeds), watch)
 
 
 def forecast_references(
     search: Search, networks: Sequence[str] = NETWORKS, seeds: int = 1
 ) -> Forecast:
     """Return what `run_references` would do; raises as it does."""
-    check_seeds(seeds)
-    return forecast(search, lambda study: references_of(study, networks, seeds))
+    _check_seeds(seeds)
+    return forecast(search, lambda study: _references_of(study, networks, seeds))
 
 
-def check_seeds(seeds: int) -> None:
+def _check_seeds(seeds: int) -> None:
     """Refuse fewer than one seed."""
     if seeds < 1:
         raise OptionError(f"references need at least 1 seed, but got {seeds}.")
 
 
-def references_of(study: Study, networks: Sequence[str], seeds: int) -> References:
+def _references_of(study: Study, networks: Sequence[str], seeds: int) -> _References:
     """Return the reference networks to train; refuse untrainable ones before anything runs."""
-    return References(study, networks_for(study.settings, networks), seeds)
+    return _References(study, _networks_for(study.settings, networks), seeds)
 
 
-def networks_for(settings: Settings, names: Sequence[str]) -> list[ReferenceNetwork]:
+def _networks_for(settings: Settings, names: Sequence[str]) -> list[ReferenceNetwork]:
     """Return the networks for a study's images.
 
     Raises `StudyError` for a study that trains nothing, and `OptionError` for unknown networks.
@@ -125,12 +125,12 @@ def networks_for(settings: Settings, names: Sequence[str]) -> list[ReferenceNetw
     return [ReferenceNetwork(n, facts.input_shape, facts.classes) for n in dict.fromkeys(names)]
 
 
-def missing_jobs(
+def _missing_jobs(
     networks: Sequence[ReferenceNetwork], kept: dict[str, Reference], study_seed: int, seeds: int
-) -> list[ReferenceJob]:
+) -> list[_ReferenceJob]:
     """Return the jobs without a good score: the first seed of every network, then the second."""
     jobs = [
-        ReferenceJob(network, seed_for(study_seed, f"reference-{network.name}", repeat))
+        _ReferenceJob(network, seed_for(study_seed, f"reference-{network.name}", repeat))
         for repeat in range(seeds)
         for network in networks
     ]

@@ -13,9 +13,9 @@ from neptune_nas.models.export.facts import BATCH, INPUT, OUTPUT, facts
 from neptune_nas.models.export.pt2 import refusal, silence, trace
 from neptune_nas.models.model import Model
 
-NEEDED = ("onnx", "onnxscript")
-TOLERANCE = 1e-4  # absolute and relative
-CHECKED = 3  # images to check the file with: not as many as it was traced with
+_NEEDED = ("onnx", "onnxscript")
+_TOLERANCE = 1e-4  # absolute and relative
+_CHECKED = 3  # images to check the file with: not as many as it was traced with
 
 
 def to_onnx(model: Model, program: ExportedProgram | None = None) -> bytes:
@@ -25,7 +25,7 @@ def to_onnx(model: Model, program: ExportedProgram | None = None) -> bytes:
     result of `trace` for the model, if already computed. Raises `NeptuneError` without the
     libraries, and if the file's logits differ from the network's.
     """
-    for library in NEEDED:
+    for library in _NEEDED:
         if find_spec(library) is None:
             raise NeptuneError(
                 f"the format onnx needs {library}, which is not installed: "
@@ -69,10 +69,10 @@ def _tidy(proto: Any) -> None:
 
 def check_same_logits(model: Model, content: bytes) -> None:
     """Refuse a file whose logits differ from the network's for some random images."""
-    images = torch.rand(CHECKED, *model.input_shape)
+    images = torch.rand(_CHECKED, *model.input_shape)
     with torch.inference_mode():
         expected = model.classifier()(images)
-    if not torch.allclose(run_onnx(content, images), expected, rtol=TOLERANCE, atol=TOLERANCE):
+    if not torch.allclose(run_onnx(content, images), expected, rtol=_TOLERANCE, atol=_TOLERANCE):
         raise NeptuneError(
             f"the ONNX file of network {model.key} gives other logits than the network, so it "
             f"was not written: use the format pt2."

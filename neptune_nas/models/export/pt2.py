@@ -13,7 +13,7 @@ from neptune_nas.errors import NeptuneError
 from neptune_nas.models.export.facts import BATCH, facts_text
 from neptune_nas.models.model import Model
 
-EXAMPLES = 2  # images to trace the graph with; from one, torch would fix the batch size to 1
+_EXAMPLES = 2  # images to trace the graph with; from one, torch would fix the batch size to 1
 FACTS = "neptune-nas.json"
 
 
@@ -35,7 +35,7 @@ def trace(model: Model) -> ExportedProgram:
     It takes any N. Raises `NeptuneError` for a network that torch cannot trace, as may happen with
     SubStages of the user's own.
     """
-    images = torch.rand(EXAMPLES, *model.input_shape)
+    images = torch.rand(_EXAMPLES, *model.input_shape)
     classifier = model.classifier().requires_grad_(False)
     try:
         with silence():
