@@ -213,6 +213,10 @@ def _tuple_test(inner: tuple[Any, ...]) -> Predicate | None:
 
 
 def _mapping_test(cls: type, test: Predicate | None) -> Predicate | None:
-    is_mapping: Predicate = lambda value: isinstance(value, cls)  # noqa: E731
     of_values = _each(test)
-    return _all_of((is_mapping, of_values and (lambda value: of_values(value.values()))))
+    return _all_of(
+        (
+            lambda value: isinstance(value, cls),
+            of_values and (lambda value: of_values(value.values())),
+        )
+    )

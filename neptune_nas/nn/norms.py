@@ -42,7 +42,7 @@ class Affine(nn.Module):
 class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation (arXiv 1502.03167)."""
 
-    def forward(self, input: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: A002, ARG002  # torch's name; the norms' one signature
+    def forward(self, input: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: A002  # torch's name
         """Normalise each channel of `(N, C, H, W)` over the batch and the positions."""
         if self.training and input.numel() == self.num_features:
             raise ArchitectureError(
@@ -62,7 +62,7 @@ class GroupNorm(Affine):
         super().__init__(channels)
         self.groups = even_groups(channels) if groups is None else groups
 
-    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
+    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:
         """Normalise each image of `(N, C, H, W)`."""
         return self.normalise(x, self.groups)
 
@@ -73,7 +73,7 @@ class InstanceNorm(Affine):
     A map of one pixel has no other positions: it is normalised over its channels.
     """
 
-    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
+    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:
         """Normalise each channel of each image of `(N, C, H, W)`."""
         return self.normalise(x, 1 if _single_pixel(x) else x.shape[1])
 
@@ -85,7 +85,7 @@ class RMSNorm(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(channels, 1, 1))
 
-    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
+    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:
         """Divide each image of `(N, C, H, W)` by its root mean square."""
         square = _by_image(x).square().mean(1)[:, None, None, None]
         return (x * ((square + EPS).rsqrt() * self.weight)).to(x.dtype)
@@ -94,7 +94,7 @@ class RMSNorm(nn.Module):
 class LocalResponseNorm(nn.Module):
     """AlexNet's local response normalisation over 5 neighbouring channels; nothing is learned."""
 
-    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
+    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:
         """Damp each value of `(N, C, H, W)` by the squares of its neighbours."""
         return F.local_response_norm(x, size=5)
 
@@ -102,7 +102,7 @@ class LocalResponseNorm(nn.Module):
 class NoNorm(nn.Module):
     """The absence of a norm."""
 
-    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
+    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:
         """Return the map itself."""
         return x
 
@@ -126,7 +126,7 @@ class LRN(Affine):
         self.query = nn.Parameter(torch.zeros(dim, channels))
         self.key = nn.Parameter(torch.randn(dim, channels) * (channels * dim) ** -0.5)
 
-    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
+    def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:
         """Normalise each position of each image of `(N, C, H, W)`."""
         if _single_pixel(x):
             return self.normalise(x, groups=1)

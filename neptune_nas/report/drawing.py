@@ -74,8 +74,8 @@ def _row_of(part: NetworkPart, cost: Cost, architecture: Any) -> DrawingRow:
     names = part.name.split(".")
     match part.what:
         case Stem() as stem:
-            sides = (-(-side // stem.stride) for side in part.shape[1:])
-            return DrawingRow("stem", _stem_label(stem), (stem.width, *sides), cost)  # type: ignore[arg-type]  # two sides make it three
+            height, width = (-(-side // stem.stride) for side in part.shape[1:])
+            return DrawingRow("stem", _stem_label(stem), (stem.width, height, width), cost)
         case EntryPart() as entry:
             stage = architecture.stages[int(names[1])]
             return DrawingRow("entry", _entry_label(entry), stage_shape(stage, part.shape), cost)

@@ -32,8 +32,8 @@ def check_space(name: str) -> str:
     count, needed = space.count(), f", which must have at least {counted(least, 'pixel')} a side"
     return (
         f"space '{space.name}' is sound: {counted(count.value, 'architecture')}, {_SAMPLES} of "
-        f"them built; {flops[0] / 1e6:.2f} to {flops[-1] / 1e6:.2f} MFLOPs on {CHANNELS}x{side}x{side} "
-        f"images{needed if least > 1 else ''}."
+        f"them built; {flops[0] / 1e6:.2f} to {flops[-1] / 1e6:.2f} MFLOPs on "
+        f"{CHANNELS}x{side}x{side} images{needed if least > 1 else ''}."
     )
 
 

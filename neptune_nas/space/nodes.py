@@ -49,13 +49,13 @@ class Fixed:
     value: Any
     counts: Counts = field(default_factory=lambda: {FREE: 1})
 
-    def unrank(self, given: Assignment, index: int) -> Any:  # noqa: ARG002 - a node's signature
+    def unrank(self, given: Assignment, index: int) -> Any:
         return self.value
 
     def rank(self, value: Any) -> Place | None:
         return (FREE, 0) if is_same(value, self.value) else None
 
-    def each(self, given: Assignment) -> Iterator[Any]:  # noqa: ARG002 - a node's signature
+    def each(self, given: Assignment) -> Iterator[Any]:
         yield self.value
 
 
@@ -69,14 +69,14 @@ class Numbers:
     def counts(self) -> Counts:
         return {FREE: len(self.values)}
 
-    def unrank(self, given: Assignment, index: int) -> Any:  # noqa: ARG002 - a node's signature
+    def unrank(self, given: Assignment, index: int) -> Any:
         return self.values[index]
 
     def rank(self, value: Any) -> Place | None:
         known = type(value) is int and value in self.values
         return (FREE, self.values.index(value)) if known else None
 
-    def each(self, given: Assignment) -> Iterator[Any]:  # noqa: ARG002 - a node's signature
+    def each(self, given: Assignment) -> Iterator[Any]:
         return iter(self.values)
 
 
@@ -134,7 +134,7 @@ class Tied:
         require_few(size, f"tie '{self.name}'", "values")
         return {frozenset({(self.name, i)}): 1 for i in range(size)}
 
-    def unrank(self, given: Assignment, index: int) -> Any:  # noqa: ARG002 - a node's signature
+    def unrank(self, given: Assignment, index: int) -> Any:
         ((_, decided),) = given
         return self.inner.unrank(FREE, decided)
 
