@@ -1,9 +1,9 @@
-"""Records to JSON and back, canonical form, and the key that names a network.
+"""Records to JSON and back, their canonical form, and the key that names a network.
 
-A record becomes an object whose `type` names its class: the bare name for the toolkit's own, and
-`package.module:Class` for a user's, or `file:Class` from a file, wherever that lies. Reading never
-imports anything: a user's class is accepted only where the caller passes it in, so a file from
-elsewhere cannot run code.
+A record becomes an object whose `type` names its class: the bare name for the toolkit's own,
+`package.module:Class` for a user's, and `file:Class` for a user's from a file, wherever the file
+is. Reading never imports anything: it accepts a user's class only if the caller passes it in, so a
+file from elsewhere cannot run code.
 """
 
 import hashlib
@@ -38,11 +38,11 @@ KEY_LENGTH = 16
 
 
 class NotAllowedError(FileFormatError):
-    """A user's own record in a file, whose class the caller did not pass in."""
+    """Raised for a user's own record in a file whose class the caller did not pass in."""
 
 
 def type_name(cls: type) -> str:
-    """How JSON names a record's class.
+    """Return the name of a record's class in JSON.
 
     >>> type_name(Conv)
     'Conv'
@@ -53,7 +53,7 @@ def type_name(cls: type) -> str:
 
 
 def to_json(value: object) -> Any:
-    """The JSON form of a closed record, a tuple of them, or a plain value.
+    """Return the JSON form of a closed record, a tuple of them, or a plain value.
 
     >>> to_json(Conv(kernel=5))
     {'type': 'Conv', 'kernel': 5, 'groups': 1}
@@ -74,7 +74,7 @@ def to_json(value: object) -> Any:
 
 
 def from_json(data: object, allow: Iterable[type] = (), path: str = "architecture") -> Any:
-    """The record that `to_json` wrote; `allow` lists the user's own classes that may appear.
+    """Return the record that `to_json` wrote; `allow` lists the user's own classes that may appear.
 
     Raises `FileFormatError` with the path of the part that is malformed, unknown or not allowed.
     """
@@ -124,7 +124,7 @@ def _class_of(data: Mapping[str, object], known: Mapping[str, type], path: str) 
 
 
 def canonical(architecture: Any) -> Any:
-    """The one form of all architectures that build the same network.
+    """Return the canonical form, which is the same for all architectures of the same network.
 
     Identities that nothing else reads are dropped, `groups` equal to the width is "depthwise", and
     `connections` of a stage whose SubStages all read just the last output is "chain". A root
@@ -158,7 +158,7 @@ def _canonical_substage(substage: object, width: int) -> object:
 
 
 def key(architecture: object) -> str:
-    """16 hexadecimal digits that name the network: equal for equal networks, on every machine.
+    """Return the 16 hexadecimal digits that name a network, equal for equal ones on every machine.
 
     >>> key(Architecture()) == key(Architecture(stages=(Stage(substages=(Identity(),)),)))
     True

@@ -1,4 +1,4 @@
-"""An architecture, a cost, a count in few words, for tables and pictures."""
+"""Short descriptions of architectures, for tables and drawings."""
 
 from dataclasses import fields
 from typing import Any
@@ -25,7 +25,8 @@ LEGEND = (
 def describe(architecture: Any) -> str:
     """Return the network on one line: the stem's width, then each stage with its SubStages.
 
-    `LEGEND` says how to read it. A record of another kind is its own text.
+    `LEGEND` says how to read it. Anything but an `Architecture`, such as an entry of a table, is
+    shown as `str` shows it.
 
     >>> describe(Architecture(stages=(Stage(24, substages=(Conv(5), Attention(2))),)))
     '16 | 24 max lrn: conv5 attn2'
@@ -36,7 +37,7 @@ def describe(architecture: Any) -> str:
 
 
 def describe_stage(stage: Stage) -> str:
-    """A stage's width and what differs from the plainest one, then its SubStages."""
+    """Return a stage's width, its settings other than the simplest, and its SubStages."""
     words = [str(stage.width)]
     words += [] if stage.entry == Conv() else [f"{brief(stage.entry)} entry"]
     words += [] if stage.stride == 1 else [f"/{stage.stride}"]
@@ -48,7 +49,7 @@ def describe_stage(stage: Stage) -> str:
 
 
 def brief(substage: Any) -> str:
-    """A SubStage in one word.
+    """Return a SubStage in one word.
 
     >>> brief(Conv(kernel=5, groups="depthwise"))
     'dw5'
@@ -69,7 +70,7 @@ def brief(substage: Any) -> str:
 
 
 def _own_fields(substage: Any) -> str:
-    """The fields of a user's own SubStage that are not as usual, or all where none is."""
+    """Return the fields of a user's own SubStage that are not at their defaults, or else all."""
     values = [(each, getattr(substage, each.name)) for each in fields(substage)]
     unusual = [(each, value) for each, value in values if value != each.default]
     told = ",".join(f"{each.name}={value}" for each, value in unusual or values)
@@ -77,7 +78,7 @@ def _own_fields(substage: Any) -> str:
 
 
 def title(substage: Any) -> str:
-    """A SubStage as a drawing names it.
+    """Return the caption of a SubStage in a drawing.
 
     >>> title(Attention(heads=4, window=7))
     'attention, 4 heads, window 7'

@@ -1,4 +1,4 @@
-"""What every record has: open fields while it is a template, and range rules once it is not."""
+"""The fields of records: which there are, which are open, and when two values are the same."""
 
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -9,18 +9,18 @@ FILE_PREFIX = "neptune_nas_file_"
 
 
 class Open:
-    """A field, or a part of one, that a space leaves open: never part of an architecture."""
+    """A value that a space leaves open; no architecture contains one."""
 
     __slots__ = ()
 
 
 def is_record(value: object) -> bool:
-    """Whether `value` is an instance of a dataclass, built in or the user's own."""
+    """Return whether `value` is an instance of a dataclass, built in or the user's own."""
     return is_dataclass(value) and not isinstance(value, type)
 
 
 def field_names(cls: type) -> tuple[str, ...]:
-    """The fields of a dataclass that its constructor takes, in order."""
+    """Return the fields of a dataclass that its constructor takes, in order."""
     remembered: tuple[str, ...] = _field_names(cls)
     return remembered
 
@@ -31,7 +31,7 @@ def _field_names(cls: Any) -> tuple[str, ...]:
 
 
 def record_classes(value: object) -> set[type]:
-    """The classes of all records in a value or template, open fields' options included."""
+    """Return the classes of all records in a value or template, options of open fields included."""
     if isinstance(value, tuple):
         return {cls for item in value for cls in record_classes(item)}
     if not is_record(value):
@@ -41,12 +41,12 @@ def record_classes(value: object) -> set[type]:
 
 
 def is_frozen(record: object) -> bool:
-    """Whether the fields of a record cannot be set again."""
+    """Return whether the class of a record is frozen."""
     return bool(type(record).__dataclass_params__.frozen)  # type: ignore[attr-defined]  # a dataclass has them
 
 
 def is_closed(value: object) -> bool:
-    """Whether no field of `value`, at any depth, is left open."""
+    """Return whether no field of `value`, at any depth, is left open."""
     if type(value) in PLAIN:
         return True
     if isinstance(value, Open):
@@ -59,7 +59,7 @@ def is_closed(value: object) -> bool:
 
 
 def same(a: object, b: object) -> bool:
-    """Equality, at every depth, that keeps 1, 1.0 and True apart.
+    """Return whether two values are equal at every depth; 1, 1.0 and True differ.
 
     >>> same((1, 2), (1, 2)), same((1, 2), (True, 2.0))
     (True, False)
@@ -77,12 +77,12 @@ def same(a: object, b: object) -> bool:
 
 
 def module_of_file(stem: str, digest: str) -> str:
-    """What a module is called that is loaded from a file: no import finds it by that name."""
+    """Return the name of a module that is loaded from a file; no import finds it."""
     return f"{FILE_PREFIX}{digest}_{stem}"
 
 
 def module_in_json(name: str) -> str:
-    """What JSON calls a module: the file's own stem, wherever the file lies, if it is of one.
+    """Return the name of a module in JSON: for one loaded from a file, the file's stem alone.
 
     >>> module_in_json(module_of_file("my_space", "0123abcd")), module_in_json("shop.layers")
     ('my_space', 'shop.layers')

@@ -1,7 +1,7 @@
 """Architectures as frozen records: every decision taken, nothing built.
 
-The same records serve as the template of a space, where some fields are left open
-(`neptune_nas.space.choice` and its kin), as one sampled architecture, and as the input of
+The same records serve as the template of a space, with some fields left open by
+`neptune_nas.space.choice` and the like, as one sampled architecture, and as the input of
 `neptune_nas.nn.builder`.
 """
 
@@ -31,36 +31,37 @@ class SubStage(Protocol):
     """
 
     def build(self, width: int) -> Any:
-        """A module that maps `(N, width, H, W)` to `(N, width, H, W)`."""
+        """Return a module that maps `(N, width, H, W)` to `(N, width, H, W)`."""
 
 
 class Network(Protocol):
     """A user's own architecture: a frozen dataclass that builds a whole network.
 
-    It is what a space is of, in the place of an `Architecture`: searched, counted, trained, stored
-    and read like one, with no registration; reading it back needs its class to be allowed. Its
-    fields hold what JSON can: numbers, strings, booleans, None, tuples and records.
+    A space may stand for such records instead of `Architecture`s: they are searched, counted,
+    trained, stored and read in the same way, with no registration; reading one back needs its class
+    to be allowed. The fields hold what JSON can: numbers, strings, booleans, None, tuples and
+    records.
     """
 
     def build(self, input_shape: tuple[int, int, int], outputs: int) -> Any:
         """Return a `torch.nn.Module` that maps images `(N, C, H, W)` to logits `(N, outputs)`.
 
-        `input_shape`: `(C, H, W)` of the images, which are normalised. `outputs`: one a class.
-        Weights are drawn by torch's own generator, so that a seed decides them. Costs are counted
-        on the meta device, so `forward` makes its tensors on the device of what it reads, and asks
-        for no value of them.
-        Raises `ArchitectureError` for images that are too small: a search leaves the network out.
+        `input_shape`: `(C, H, W)` of the images, which are normalised. `outputs`: one per class.
+        Draw weights from torch's own generator, so that a seed decides them. Costs are counted on
+        the meta device, so `forward` creates tensors on the device of its input and reads none of
+        their values. Raises `ArchitectureError` for images that are too small: a search leaves the
+        network out.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Conv:
-    """ReLU, then a square convolution in `groups` groups ("depthwise": one a channel).
+    """ReLU, then a square convolution in `groups` groups ("depthwise": one per channel).
 
-    `kernel`: pixels a side, odd. Maps `(N, C, H, W)` keep their shape, but for the width and the
-    stride of a stage's entry; there "depthwise" makes as many groups as both widths allow.
-    Raises `ArchitectureError` for numbers out of their range, and its `Stage` where groups do not
-    divide the width.
+    `kernel`: pixels a side, odd. Maps `(N, C, H, W)` keep their shape, except in the entry of a
+    stage, which sets the width and stride; there "depthwise" makes as many groups as both widths
+    allow. Raises `ArchitectureError` for numbers out of their range; its `Stage` raises it if the
+    groups do not divide the width.
     """
 
     kernel: Annotated[Size, ODD] = 3
@@ -74,9 +75,9 @@ class Conv:
 class InvertedResidual:
     """MobileNetV2's block: expand by 1x1, depthwise `kernel`, project by 1x1 (arXiv 1801.04381).
 
-    `kernel`: pixels a side, odd. `expansion`: how many times as wide it is inside; with 1 the first
-    of the three is left out, as in the paper. Maps `(N, C, H, W)` keep their shape, but for a
-    stage's entry. Raises `ArchitectureError` for numbers out of their range.
+    `kernel`: pixels a side, odd. `expansion`: the factor by which the block is wider inside; with 1
+    there is no expanding convolution, as in the paper. Maps `(N, C, H, W)` keep their shape, except
+    in the entry of a stage. Raises `ArchitectureError` for numbers out of their range.
     """
 
     kernel: Annotated[Size, ODD] = 3
@@ -108,8 +109,9 @@ class Attention:
 class FeedForward:
     """Two 1x1 convolutions with a GELU between them, `expansion` times as wide inside.
 
-    That of a transformer, pixel by pixel (arXiv 1706.03762; GELU: arXiv 1606.08415). Maps
-    `(N, C, H, W)` keep their shape. Raises `ArchitectureError` for an `expansion` below 1.
+    It is a transformer's feed-forward layer, applied to each pixel (arXiv 1706.03762; GELU: arXiv
+    1606.08415). Maps `(N, C, H, W)` keep their shape. Raises `ArchitectureError` for an `expansion`
+    below 1.
     """
 
     expansion: Size = 2
@@ -120,7 +122,7 @@ class FeedForward:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Nothing; as the entry of a stage that changes shape, a 1x1 convolution with its norm."""
+    """No operation; as the entry of a stage that changes shape, a 1x1 convolution with its norm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +147,11 @@ class Stage:
 
     `entry` maps the incoming width to `width` with `stride`; `pool` then halves the map, unless
     "none". Every SubStage output passes a norm of the same kind. `connections` says what each
-    SubStage reads: the last output ("chain"), the same with a shortcut around it ("residual"),
-    the outputs 1, 2, 4, ... steps back ("sparse", arXiv 1801.05895), all earlier ones ("dense",
-    arXiv 1608.06993), or a tuple a SubStage of the outputs it reads (0 is the entry's, i that of
-    the i-th SubStage). Several inputs are concatenated and projected by a 1x1 convolution.
+    SubStage reads: the last output ("chain"), the last output with a shortcut around the SubStage
+    ("residual"), the outputs 1, 2, 4, ... steps back ("sparse", arXiv 1801.05895), all earlier ones
+    ("dense", arXiv 1608.06993), or one tuple per SubStage of the outputs it reads (0 is the
+    entry's, i that of the i-th SubStage). Several inputs are concatenated and projected by a 1x1
+    convolution.
 
     Maps `(N, C, H, W)` become `(N, width, H', W')`, where `H'` is `ceil(H / stride)`, halved and
     rounded down by a `pool`. `norm`: `docs/neptune.md` has the formulas and their sources.
@@ -171,7 +174,7 @@ class Stage:
 
 
 def resolve_connections(stage: Stage) -> tuple[tuple[int, ...], ...]:
-    """For each SubStage of `stage` the outputs it reads, oldest first (0: the entry's output).
+    """Return the outputs that each SubStage of `stage` reads, oldest first (0: the entry's output).
 
     >>> resolve_connections(Stage(substages=(Conv(), Conv(), Conv()), connections="sparse"))
     ((0,), (0, 1), (1, 2))
@@ -218,7 +221,7 @@ def check_stage(stage: Stage) -> None:
 
 
 def check_connections(stage: Stage) -> None:
-    """Refuse explicit connections that are not one non-empty set of earlier outputs a SubStage."""
+    """Refuse explicit connections unless each SubStage has a non-empty set of earlier outputs."""
     assert isinstance(stage.connections, tuple)
     if len(stage.connections) != len(stage.substages):
         raise ArchitectureError(
@@ -239,11 +242,12 @@ def check_connections(stage: Stage) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Classification: a 1x1 convolution to `width` with batch norm and ReLU (0: none), global
-    average pooling, dropout, and a linear layer with bias.
+    """A classification head: a 1x1 convolution, global average pooling, a linear layer.
 
-    Maps `(N, C, H, W)` become logits `(N, classes)`. `dropout`: the probability, 0 to below 1.
-    Raises `ArchitectureError` for numbers out of their range.
+    The convolution, with batch norm and ReLU, maps to `width` channels (0: none). Dropout precedes
+    the linear layer, which has a bias. Maps `(N, C, H, W)` become logits `(N, classes)`.
+    `dropout`: the probability, 0 to below 1. Raises `ArchitectureError` for numbers out of their
+    range.
     """
 
     width: Count = 0
@@ -257,8 +261,8 @@ class Head:
 class Architecture:
     """A Neptune network: a stem, one or more independent stages, a head.
 
-    Images `(N, C, H, W)` become logits `(N, classes)`; `C` and `classes` are told to `build`, so an
-    architecture serves any images that are large enough. Raises `ArchitectureError` without a
+    Images `(N, C, H, W)` become logits `(N, classes)`; `C` and `classes` are arguments of `build`,
+    so an architecture serves any images that are large enough. Raises `ArchitectureError` without a
     stage, or for an entry whose groups do not divide the widths before and after it.
     """
 
@@ -277,7 +281,7 @@ class Architecture:
 
 
 def check_entries(architecture: Architecture) -> None:
-    """Refuse a closed architecture with an entry whose groups do not divide what it reads."""
+    """Refuse a closed architecture with an entry whose groups do not divide its widths."""
     width = architecture.stem.width
     for i, stage in enumerate(architecture.stages):
         groups = stage.entry.groups if isinstance(stage.entry, Conv) else 1

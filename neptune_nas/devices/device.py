@@ -35,9 +35,12 @@ def pick_device(device: str) -> str:
     return ("cuda" if has_gpu else "cpu") if device == "auto" else device
 
 
-def check_gpus(gpus: Sequence[int]) -> None:
-    """Refuse CUDA indices that this machine does not have, or that are given twice."""
-    count = torch.cuda.device_count()
+def check_gpus(gpus: Sequence[int], count: int | None = None) -> None:
+    """Refuse CUDA indices that this machine does not have, or that are given twice.
+
+    `count`: how many GPUs there are (default: as many as torch finds).
+    """
+    count = torch.cuda.device_count() if count is None else count
     for i, gpu in enumerate(gpus):
         if gpu in gpus[:i]:
             raise OptionError(

@@ -115,15 +115,18 @@ def is_device_lost(error: BaseException) -> bool:
     return lost is not None and isinstance(error, lost) and not is_out_of_memory(error)
 
 
-def keep_pages() -> bool:
+def keep_pages(library: object = None) -> bool:
     """Keep freed activations mapped, by glibc's thresholds; return whether that was possible.
 
     By default each tensor above 128 KiB to 32 MiB is mapped afresh, and its pages zeroed, at every
     step. Affects the whole process, so a worker calls it once, at its start; Linux with glibc only.
+    `library`: the C library (default: this process's).
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if library is None:
+        if not sys.platform.startswith("linux"):
+            return False
+        library = ctypes.CDLL(None)
+    mallopt = getattr(library, "mallopt", None)
     return mallopt is not None and all(
         mallopt(option, value) == 1
         for option, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _LARGEST))

@@ -1,6 +1,6 @@
-"""An architecture as a file that stands for itself, and back.
+"""The file of an architecture, which can be read without its study.
 
-The file's form is published as `docs/architecture.schema.json`.
+The file's format is published as `docs/architecture.schema.json`.
 """
 
 import json
@@ -28,11 +28,11 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class ExportedArchitecture:
-    """An architecture with what is known of it: what `load` reads and `export_trial` makes.
+    """An architecture and its measurements: what `load` reads and `export_trial` makes.
 
     `input_shape` `(C, H, W)` and `classes` are those it was searched for. `costs`: by metric.
-    `recipe`: how its scores were trained. `provenance`: study, trial, space, data and versions it
-    comes from.
+    `recipe`: how its scores were trained. `provenance`: the study, trial, space, data and versions
+    it comes from.
     """
 
     architecture: Any
@@ -45,24 +45,24 @@ class ExportedArchitecture:
 
     @property
     def score(self) -> Score | None:
-        """The good score at the highest fidelity, the mean of its seeds; None without any."""
+        """The valid score at the highest fidelity, averaged over seeds; None without any."""
         trained = [score for score in self.scores if score.ok and score.proxy is None]
         top = max((score.fidelity for score in trained), default=0)
         return mean_score([score for score in trained if score.fidelity == top])
 
     @property
     def key(self) -> str:
-        """The name of the network: equal for equal networks."""
+        """The key of the network: equal for equal networks."""
         return key(self.architecture)
 
     def build(
         self, seed: int | None = None, weights: str | Path | Weights | None = None
     ) -> nn.Module:
-        """The network, freshly initialised: normalised images `(N, C, H, W)` to logits.
+        """Return the network, freshly initialised: normalised images `(N, C, H, W)` to logits.
 
-        Equal seeds give equal weights. `weights`: those of a trained model or of its file, with
-        which the network is in eval mode.
-        Raises `FileFormatError` for the weights of another network.
+        Equal seeds give equal weights. `weights`: those of a trained model or of its file; with
+        them the network is in eval mode. Raises `FileFormatError` for the weights of another
+        network.
         """
         network = build(self.architecture, self.input_shape, self.classes, seed)
         return network if weights is None else with_weights(network, weights, self.key)
@@ -70,7 +70,7 @@ class ExportedArchitecture:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The fields of the file, beside its format and version."""
+    """The fields of the file, except its format and version."""
 
     key: str
     architecture: dict[str, Any]
@@ -83,17 +83,17 @@ class Document:
 
 
 def save(path: str | Path, item: ExportedArchitecture) -> None:
-    """Write the file that `load` reads; raises `NeptuneError` where that cannot be done."""
+    """Write the file that `load` reads; raises `NeptuneError` if that fails."""
     write_file(Path(path), dumps(item))
 
 
 def dumps(item: ExportedArchitecture) -> str:
-    """The JSON text of an exported architecture."""
+    """Return the JSON text of an exported architecture."""
     return json.dumps(document(item), indent=2, ensure_ascii=False) + "\n"
 
 
 def document(item: ExportedArchitecture) -> dict[str, Any]:
-    """The JSON object of an exported architecture."""
+    """Return the JSON object of an exported architecture."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -109,24 +109,24 @@ def document(item: ExportedArchitecture) -> dict[str, Any]:
 
 
 def load(path: str | Path, allow: Iterable[type] = ()) -> ExportedArchitecture:
-    """The architecture in a file that `neptune-nas export` wrote; nothing in it is executed.
+    """Return the architecture in a file that `neptune-nas export` wrote; nothing in it is executed.
 
     `allow`: the user's own record classes that it may name. Raises `FileFormatError`, naming the
     field, for a file that is missing, malformed, truncated, foreign, from a later version, or
-    changed by hand so that its key is no longer its architecture's.
+    edited by hand so that its key no longer matches its architecture.
     """
     refuse_model(Path(path))
     return loads(read_file(Path(path)), str(path), allow)
 
 
 def loads(text: str, where: str, allow: Iterable[type] = ()) -> ExportedArchitecture:
-    """The same from a text; `where` names it in messages."""
+    """Return the architecture in a file's text, as `load` does; `where` names it in messages."""
     with located(where):
         return from_document(parse_json(text), allow)
 
 
 def from_document(data: object, allow: Iterable[type] = ()) -> ExportedArchitecture:
-    """The same from the object that `document` made."""
+    """Return the architecture in the object that `document` made."""
     content = decode(Document, versioned(data, VERSION, FORMAT), readers=READERS)
     try:
         item = ExportedArchitecture(
@@ -146,9 +146,9 @@ def from_document(data: object, allow: Iterable[type] = ()) -> ExportedArchitect
 
 
 def fitted(item: ExportedArchitecture, input_shape: Shape, classes: int) -> ExportedArchitecture:
-    """The same architecture for other images, with its costs on them.
+    """Return an exported architecture for other images, with its costs on them.
 
-    Raises `ArchitectureError` where they are too small for it.
+    Raises `ArchitectureError` if they are too small for it.
     """
     if (item.input_shape, item.classes) == (input_shape, classes):
         return item
@@ -157,6 +157,6 @@ def fitted(item: ExportedArchitecture, input_shape: Shape, classes: int) -> Expo
 
 
 def bare(architecture: Any, input_shape: Shape, classes: int) -> ExportedArchitecture:
-    """An architecture that no study knows, with its costs."""
+    """Return an architecture without a study, with its costs."""
     costs = CostModel(input_shape, classes).values(architecture)
     return ExportedArchitecture(architecture, input_shape, classes, costs)

@@ -1,4 +1,4 @@
-"""Two architectures side by side: what was decided, what it costs, what it scored."""
+"""The comparison of two architectures: their decisions, costs and scores."""
 
 from dataclasses import fields
 from typing import Any
@@ -9,7 +9,7 @@ from neptune_nas.models.architecture_file import ExportedArchitecture
 
 
 def facts_of(item: ExportedArchitecture) -> dict[str, str]:
-    """Everything worth comparing about an exported architecture, by name."""
+    """Return everything worth comparing about an exported architecture, by name."""
     score = item.score
     facts = {"key": item.key, **decisions(item.architecture)}
     facts |= {metric(name).title: f"{value:,.10g}" for name, value in item.costs.items()}
@@ -20,7 +20,7 @@ def facts_of(item: ExportedArchitecture) -> dict[str, str]:
 
 
 def decisions(value: Any, path: str = "") -> dict[str, str]:
-    """Every plain value of an architecture, by its path.
+    """Return every plain value of an architecture, by its path.
 
     >>> from neptune_nas.architecture.records import Conv
     >>> decisions(Conv(kernel=5), "stages.0.entry")

@@ -1,4 +1,4 @@
-"""A trained network with all that its use needs: labels, preprocessing, and what is known of it."""
+"""A trained network and what its use needs: weights, labels, preprocessing, provenance."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -34,17 +34,17 @@ from neptune_nas.tasks.registry import find_task
 from neptune_nas.tasks.task import Finding
 from neptune_nas.text import counted
 
-BATCH = 512  # images predicted in one go: bounds the memory that takes
+BATCH = 512  # images per forward pass of `predict`, to bound its memory
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
     """A trained network.
 
-    `of`: what it was built from. `labels`: one a class. `mean`, `std`: one a channel, of images
+    `of`: what it was built from. `labels`: one per class. `mean`, `std`: one per channel, of images
     scaled to 0..1, as in `ImageData`. `state`: the network's state dict. `metrics` (such as
-    `{"validation_accuracy": 0.97}`) and `provenance` (how it was trained) are JSON. `task`: what it
-    does, by name, see `neptune_nas.tasks.registry`.
+    `{"validation_accuracy": 0.97}`) and `provenance` (how it was trained) are JSON. `task`: its
+    task's name, see `neptune_nas.tasks.registry`.
     """
 
     of: ExportedArchitecture | ReferenceNetwork
@@ -71,23 +71,23 @@ class Model:
 
     @property
     def key(self) -> str:
-        """The name of the network: equal for equal networks; a hand-designed one's own."""
+        """The key of the network, equal for equal ones; for a hand-designed network, its name."""
         return self.of.key if isinstance(self.of, ExportedArchitecture) else self.of.name
 
     @property
     def input_shape(self) -> Shape:
-        """Channels, height and width of the images that it was trained on."""
+        """The channels, height and width of the images that it was trained on."""
         return self.of.input_shape
 
     def network(self) -> nn.Module:
-        """The network in eval mode with its weights: normalised images `(N, C, H, W)` to logits.
+        """Return the trained network in eval mode: normalised images `(N, C, H, W)` to logits.
 
         Raises `FileFormatError` for weights that do not fit it.
         """
         return with_weights(self.of.build(seed=0), self, self.key)
 
     def classifier(self) -> Classifier:
-        """The same with the normalisation inside: images in 0..1 `(N, C, H, W)` to logits."""
+        """Return the network with normalisation inside: images `(N, C, H, W)` in 0..1 to logits."""
         return Classifier(self.network(), self.mean, self.std).eval()
 
     @cached_property
@@ -95,9 +95,9 @@ class Model:
         return self.classifier()
 
     def predict(self, images: Tensor) -> Tensor:
-        """Return what the task predicts of uint8 images `(N, C, H, W)`.
+        """Return the task's predictions for uint8 images `(N, C, H, W)`.
 
-        Of classification: probabilities `(N, classes)`, in the order of the labels.
+        For classification: probabilities `(N, classes)`, in the order of the labels.
         """
         channels = self.input_shape[0]
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != channels:
@@ -110,12 +110,12 @@ class Model:
             return torch.cat([task.predict(self._classifier(p.float() / 255)) for p in parts])
 
     def findings(self, images: Tensor, top: int) -> Iterator[tuple[Finding, ...]]:
-        """Return at most `top` labels of each of the images that `predict` takes, surest first."""
+        """Return at most `top` labels per image, the surest first; `images` are as in `predict`."""
         return find_task(self.task).findings(self.predict(images), self.labels, top)
 
 
 def untrained(of: ExportedArchitecture | ReferenceNetwork, seed: int = 0) -> Model:
-    """The network with fresh weights, its classes named by their numbers, nothing normalised."""
+    """Return a model with fresh weights, classes named by number, and no normalisation."""
     channels = of.input_shape[0]
     return Model(
         of=of,
@@ -128,7 +128,7 @@ def untrained(of: ExportedArchitecture | ReferenceNetwork, seed: int = 0) -> Mod
 
 
 def save_model(path: str | Path, model: Model) -> None:
-    """Write the model as safetensors with a JSON header, at once; its weights are checked first."""
+    """Check the weights, then write the model atomically as safetensors with a JSON header."""
     check_fit(model)
     of = model.of
     header = {
@@ -145,7 +145,7 @@ def save_model(path: str | Path, model: Model) -> None:
 
 
 def load_model(path: str | Path, allow: Iterable[type] = ()) -> Model:
-    """The model in a file that `save_model` wrote; nothing in it is executed.
+    """Return the model in a file that `save_model` wrote; nothing in it is executed.
 
     `allow`: the user's own record classes that its architecture may name. Raises `FileFormatError`
     for a file that is missing, malformed, of another kind or version, whose architecture is
@@ -163,20 +163,20 @@ def load_model(path: str | Path, allow: Iterable[type] = ()) -> Model:
 
 
 def check_fit(model: Model) -> None:
-    """Refuse weights that are not those of the model's network.
+    """Refuse weights that do not fit the model's network.
 
-    It is built on the meta device, since a network that somebody wrote down may need any memory.
+    The network is built on the meta device, since an edited file may ask for any amount of memory.
     """
     try:
         with torch.device("meta"):
             network = model.of.build(seed=0)
-    except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:  # torch's, of sizes
+    except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:  # torch: bad sizes
         raise FileFormatError(f"the network cannot be built ({first_line(error)}).") from error
     check_weights(network, model.state)
 
 
 def decoded(file: ModelFile, allow: Iterable[type]) -> Model:
-    """The model that a file holds."""
+    """Return the model in a file."""
     header = file.header
     network = header["network"]
     return Model(
@@ -193,7 +193,7 @@ def decoded(file: ModelFile, allow: Iterable[type]) -> Model:
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
-    """A hand-designed network as it stands in a header."""
+    """The fields of a hand-designed network in a header."""
 
     reference: str
     input_shape: Sides
@@ -201,7 +201,7 @@ class _Reference:
 
 
 def reference_document(network: ReferenceNetwork) -> dict[str, Any]:
-    """The JSON object of a hand-designed network."""
+    """Return the JSON object of a hand-designed network."""
     return {
         "reference": network.name,
         "input_shape": list(network.input_shape),
@@ -210,6 +210,6 @@ def reference_document(network: ReferenceNetwork) -> dict[str, Any]:
 
 
 def reference_in(data: object) -> ReferenceNetwork:
-    """The hand-designed network that `reference_document` wrote."""
+    """Return the hand-designed network that `reference_document` wrote."""
     read = decode(_Reference, data, "network")
     return ReferenceNetwork(read.reference, read.input_shape, read.classes)

@@ -1,4 +1,4 @@
-"""The file of a trained network: its weights as safetensors, and what they are as a JSON header.
+"""The file of a trained network: weights as safetensors, and a JSON header that describes them.
 
 Reading it executes nothing.
 """
@@ -24,7 +24,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """What a header holds, beside its format and version."""
+    """The fields of a header, except its format and version."""
 
     key: str
     network: dict[str, Any]
@@ -41,7 +41,7 @@ class Weights(Protocol):
 
     @property
     def key(self) -> str:
-        """The name of the network: equal for equal networks."""
+        """The key of the network: equal for equal networks."""
 
     @property
     def state(self) -> Mapping[str, Tensor]:
@@ -50,19 +50,19 @@ class Weights(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelFile:
-    """What stands in the file: a header, and the weights."""
+    """The contents of the file: a header and the weights."""
 
     header: Mapping[str, Any]
     state: Mapping[str, Tensor]
 
     @property
     def key(self) -> str:
-        """The name of the network: equal for equal networks."""
+        """The key of the network: equal for equal networks."""
         return str(self.header["key"])
 
 
 def write_model_file(path: Path, content: ModelFile) -> None:
-    """Put the file at `path` at once; equal contents give equal bytes."""
+    """Write the file atomically; equal contents give equal bytes."""
     header = {"format": FORMAT, "version": VERSION, **content.header}
     try:
         text = json.dumps(header, allow_nan=False)
@@ -75,20 +75,20 @@ def write_model_file(path: Path, content: ModelFile) -> None:
 
 
 def read_model_file(path: Path) -> ModelFile:
-    """The file at `path`.
+    """Return the contents of the file at `path`.
 
     Raises `FileFormatError` for a file that is missing, no safetensors, without our header, or
     from another version.
     """
     text, tensors = unpacked(path)
-    # Copies, since the file may be cut off or changed while they are used.
+    # Copies, since the file may be truncated or changed while they are in use.
     state = {name: value.clone() for name, value in tensors.items()}
     with located(path):
         return ModelFile(header_in(text), state)
 
 
 def header_in(text: str) -> dict[str, Any]:
-    """The header that a file's text is."""
+    """Return the header in a file's text."""
     header: dict[str, Any] = parse_json(text)
     decode(_Header, versioned(header, VERSION, FORMAT))
     try:
@@ -101,7 +101,7 @@ def header_in(text: str) -> dict[str, Any]:
 
 
 def with_weights(network: nn.Module, weights: str | Path | Weights, key: str) -> nn.Module:
-    """`network`, which `key` names, in eval mode and with these weights, or those in that file."""
+    """Return `network`, which `key` names, in eval mode with the given weights or a file's."""
     if isinstance(weights, str | Path):
         return with_weights(network, read_model_file(Path(weights)), key)
     if weights.key != key:
@@ -110,16 +110,16 @@ def with_weights(network: nn.Module, weights: str | Path | Weights, key: str) ->
             f"take the file that was saved with this architecture."
         )
     check_weights(network, weights.state)
-    with torch.no_grad():  # not load_state_dict, which some of torchvision's want versions for
+    with torch.no_grad():  # load_state_dict fails without versions for some of torchvision's
         for name, value in network.state_dict().items():
             value.copy_(weights.state[name])
     return network.eval()
 
 
 def check_weights(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Refuse weights of other names, shapes or dtypes than those of `network`, naming the first.
+    """Refuse weights with other names, shapes or dtypes than `network`, naming the first.
 
-    The network may lie on the meta device, where it takes no memory whatever its size.
+    The network may be on the meta device, where it takes no memory whatever its size.
     """
     wanted = network.state_dict()
     for name in sorted({*wanted} ^ {*state}):
@@ -140,7 +140,7 @@ def check_weights(network: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def check_finite(state: Mapping[str, Tensor]) -> None:
-    """Refuse weights among which there is NaN or infinity, naming the first."""
+    """Refuse weights with NaN or infinity, naming the first."""
     for name, value in state.items():
         if not value.isfinite().all():
             raise FileFormatError(

@@ -1,1 +1,1 @@
-"""The layers Neptune networks are made of, with flat parameters."""
+"""The layers that Neptune networks are made of, with flat parameters."""

@@ -1,4 +1,4 @@
-"""From an architecture to a network, whole or part by part."""
+"""The builder of networks from architectures, whole or part by part."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -31,7 +31,7 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A stage before its SubStages: entry, pooling and norm."""
+    """The part of a stage before its SubStages: entry, pooling and norm."""
 
     width: int
     entry: Any
@@ -42,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A SubStage where it stands: it reads `sources` maps; its norm may mix `layers` layers."""
+    """A SubStage in its place: it reads `sources` maps; its norm may mix `layers` layers."""
 
     substage: Any
     norm: records.Norm
@@ -52,17 +52,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A network that a user's own record builds, of which no parts are known."""
+    """A network that a user's own record builds and that has no known parts."""
 
     architecture: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a network that costs the same wherever it stands; equal parts differ in name only.
+    """A piece of a network that costs the same in any place; equal parts differ in name only.
 
-    `name`: its place, as in `stages.0.substages.1`. `shape`: `(C, H, W)` of what it reads.
-    `outputs`: the logits an image that the last one gives.
+    `name`: its place, as in `stages.0.substages.1`. `shape`: `(C, H, W)` of its input. `outputs`:
+    the number of logits per image, for the last part.
     """
 
     name: str = field(compare=False)
@@ -99,14 +99,14 @@ def parts(
 
 def places(stage: records.Stage) -> Iterator[Place]:
     """Yield the SubStages of a stage, each with what its cost depends on."""
-    layers = 2  # the entry's and its own
+    layers = 2  # the entry and the first SubStage
     for substage, sources in zip(stage.substages, resolve_connections(stage), strict=True):
         yield Place(substage, stage.norm, len(sources), layers if stage.norm == "mln" else 1)
         layers += not isinstance(substage, records.Identity)
 
 
 def stage_shape(stage: records.Stage, shape: Shape) -> Shape:
-    """Return the shape of a stage's maps, from that of its input."""
+    """Return the shape of a stage's output, given that of its input."""
     height, width = (-(-side // stage.stride) for side in shape[1:])
     if stage.pool != "none":
         height, width = height // 2, width // 2
@@ -116,7 +116,7 @@ def stage_shape(stage: records.Stage, shape: Shape) -> Shape:
 def least_size(architecture: Architecture | Network) -> int:
     """Return the least image side, in pixels, that leaves one pixel after every downsampling.
 
-    It is 1 for a record of the user's own, which refuses too small images when it builds.
+    It is 1 for a record of the user's own, which itself refuses images that are too small.
     """
     if not isinstance(architecture, Architecture):
         return 1
@@ -138,7 +138,7 @@ def check_size(architecture: Architecture, input_shape: Shape) -> None:
 
 
 def is_buildable(architecture: object) -> bool:
-    """Return whether a record is of networks that `build` can build."""
+    """Return whether `build` can build the network of a record."""
     return isinstance(architecture, Architecture) or builds_itself(architecture)
 
 
@@ -163,7 +163,7 @@ def build(
     it was. Raises `ArchitectureError` for a record that builds no network, and if the images are
     too small, naming the size needed; `OwnCodeError` where a record of the user's own fails.
     """
-    # Every network of an architecture comes from here, be it the toolkit's or the user's own.
+    # The one place where networks are built, the toolkit's and the user's own.
     with nullcontext() if seed is None else seeded(seed):
         if isinstance(architecture, Architecture):
             return _neptune(architecture, input_shape, outputs)
@@ -203,17 +203,17 @@ def build_part(part: Part) -> nn.Module:
 
 
 def build_stem(stem: records.Stem, channels: int) -> Stem:
-    """Build the stem for images of `channels`."""
+    """Build the stem for images with `channels` channels."""
     return Stem(channels, stem.width, stem.kernel, stem.stride)
 
 
 def build_head(head: records.Head, channels: int, outputs: int) -> ClassificationHead:
-    """Build the head for maps of `channels`."""
+    """Build the head for maps with `channels` channels."""
     return ClassificationHead(channels, outputs, head.width, head.dropout)
 
 
 def build_stage(stage: records.Stage, in_channels: int) -> Stage:
-    """Build the stage for maps of `in_channels`."""
+    """Build the stage for maps with `in_channels` channels."""
     return Stage(
         in_channels,
         stage.width,
@@ -228,7 +228,7 @@ def build_stage(stage: records.Stage, in_channels: int) -> Stage:
 
 
 def build_entry(stage: records.Stage, channels: int) -> nn.Module:
-    """Build what maps `channels` to the stage's width with its stride."""
+    """Build the entry, which maps `channels` to the stage's width with its stride."""
     width, stride, bias = stage.width, stage.stride, stage.norm in SHIFTLESS
     match stage.entry:
         case records.Conv(kernel, groups):
@@ -269,7 +269,7 @@ def build_substage(substage: Any, width: int, norm: str) -> nn.Module | None:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw weights from `seed` inside, and leave the global random state as it was."""
+    """Draw weights from `seed` inside the context, and restore the global random state after it."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield

@@ -1,4 +1,4 @@
-"""A network that takes images as they come."""
+"""A network with its input normalisation."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class Classifier(nn.Module):
-    """A network for images in 0..1, which it normalises itself by channel means and deviations."""
+    """A network for images in 0..1, normalised inside by channel means and standard deviations."""
 
-    pixel_mean: Tensor  # not `mean`: torch 2.8 calls results in an ONNX file so too
+    pixel_mean: Tensor  # not `mean`: torch 2.8 gives that name to results in an ONNX file
     pixel_std: Tensor
 
     def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
@@ -19,6 +19,6 @@ class Classifier(nn.Module):
             self.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images `(N, C, H, W)` in 0..1 to the classes' logits `(N, classes)`."""
+        """Map images `(N, C, H, W)` in 0..1 to logits `(N, classes)`."""
         logits: Tensor = self.network((images - self.pixel_mean) / self.pixel_std)
         return logits

@@ -1,4 +1,4 @@
-"""What begins and ends a network: the stem and the classification head."""
+"""The first and the last part of a network: the stem and the classification head."""
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ class Stem(nn.Module):
         self.norm = BatchNorm(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
+        """Map `(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
         y: Tensor = self.norm(self.conv(x))
         return F.relu(y)
 
@@ -42,7 +42,7 @@ class ClassificationHead(nn.Module):
         self.linear = nn.Linear(width or in_channels, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(N, C, H, W)` to the classes' logits `(N, classes)`."""
+        """Map `(N, C, H, W)` to logits `(N, classes)`."""
         if self.conv is not None and self.norm is not None:
             x = self.norm(self.conv(x))
         pooled = torch.mean(F.relu(x), (2, 3))
@@ -50,5 +50,5 @@ class ClassificationHead(nn.Module):
         return logits
 
     def accepting(self, in_channels: int) -> "ClassificationHead":
-        """A fresh head for maps of `in_channels`."""
+        """Return a fresh head for maps of `in_channels`."""
         return ClassificationHead(in_channels, self.classes, self.width, self.dropout)

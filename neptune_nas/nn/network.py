@@ -15,8 +15,8 @@ from neptune_nas.nn.stage import Stage
 class Neptune(nn.Module):
     """A network of independent stages between a stem and a head.
 
-    Each part may be given; what is not is made to fit: a stem of 16 channels, `num_stages` stages
-    of 32, 64, ... channels, a head for `classes` classes.
+    Any part can be passed in; the defaults are a stem of 16 channels, `num_stages` stages of 32,
+    64, ... channels, and a head for `classes` classes.
 
     >>> import torch
     >>> Neptune(input_channels=10, num_stages=3)(torch.zeros(2, 10, 32, 32)).shape
@@ -44,7 +44,7 @@ class Neptune(nn.Module):
         self.least = least_size(self.stem, found)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images `(N, C, H, W)` to logits `(N, classes)`."""
+        """Map images `(N, C, H, W)` to logits `(N, classes)`."""
         self.check(x)
         x = self.stem(x)
         for stage in self.stages:
@@ -53,7 +53,7 @@ class Neptune(nn.Module):
         return logits
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
-        """Images `(N, C, H, W)` to the feature map of every stage, `(N, C_i, H_i, W_i)`."""
+        """Map images `(N, C, H, W)` to the feature maps `(N, C_i, H_i, W_i)` of all stages."""
         self.check(x)
         maps = [self.stem(x)]
         for stage in self.stages:
@@ -61,7 +61,7 @@ class Neptune(nn.Module):
         return maps[1:]
 
     def check(self, x: Tensor) -> None:
-        """Refuse images of other channels than the stem's, or with a side below `least`."""
+        """Refuse images with other channels than the stem's, or with a side below `least`."""
         channels = self.stem.in_channels
         if x.ndim != 4 or x.shape[1] != channels or min(x.shape[2:]) < self.least:
             raise ArchitectureError(
@@ -70,22 +70,21 @@ class Neptune(nn.Module):
             )
 
     def with_stage(self, index: int, stage: Stage) -> "Neptune":
-        """A copy with `stage` as number `index`; every weight that still fits is kept.
+        """Return a copy with `stage` as number `index`; every weight that still fits is kept.
 
-        Stages and head whose input changed keep the weights of the channels that remain; new
-        channels begin with fresh weights, and a stage of another width than what it follows is
-        fitted likewise.
+        Stages and heads whose input changes keep the weights of the channels that remain; new
+        channels get fresh weights. `stage` is fitted in the same way if it expects another width.
         """
         require_index(index, len(self.stages))
         return self.rebuilt([*self.stages[:index], stage, *self.stages[index:]])
 
     def without_stage(self, index: int) -> "Neptune":
-        """A copy without stage number `index`; every weight that still fits is kept."""
+        """Return a copy without stage number `index`; every weight that still fits is kept."""
         require_index(index, len(self.stages) - 1)
         return self.rebuilt([*self.stages[:index], *self.stages[index + 1 :]])
 
     def rebuilt(self, stages: Sequence[nn.Module]) -> "Neptune":
-        """A copy with other stages, each fitted to the one before it."""
+        """Return a copy with other stages, each fitted to the one before it."""
         width, fitted = self.stem.out_channels, list[Stage]()
         for stage in stages:
             assert isinstance(stage, Stage)
@@ -102,7 +101,7 @@ def require_index(index: int, last: int) -> None:
 
 
 def least_size(stem: Stem, stages: Sequence[Stage]) -> int:
-    """The least image side, in pixels, that leaves one pixel after every downsampling."""
+    """Return the least image side, in pixels, that leaves one pixel after every downsampling."""
     side = 1
     for stage in reversed(stages):
         side = stage.least(side)

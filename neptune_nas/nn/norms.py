@@ -22,7 +22,7 @@ SHIFTLESS = frozenset({"none", "local_response", "rms"})
 
 
 class Affine(nn.Module):
-    """A learned scale and shift for each channel: what the norms below end with."""
+    """The base of norms with a learned scale and shift for each channel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -30,10 +30,10 @@ class Affine(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def normalise(self, x: Tensor, groups: int) -> Tensor:
-        """Normalise each of `groups` of the channels, in each image; `(N, C, H, W)` to the same.
+        """Normalise `(N, C, H, W)` over each of `groups` groups of channels, image by image.
 
-        On a CPU in float32 at least: with several groups torch takes up to 30 times as long for
-        bfloat16 with channels last.
+        On a CPU with several groups it computes in float32 at least: torch takes up to 30 times as
+        long for bfloat16 with channels last.
         """
         wide = single(x) if groups > 1 and x.device.type == "cpu" else x
         return torch.group_norm(wide, groups, self.weight, self.bias, EPS).to(x.dtype)
@@ -43,7 +43,7 @@ class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation (arXiv 1502.03167)."""
 
     def forward(self, input: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: A002, ARG002  # torch's name; the norms' one signature
-        """Normalise each channel over the batch and the positions; `(N, C, H, W)` to the same."""
+        """Normalise each channel of `(N, C, H, W)` over the batch and the positions."""
         if self.training and input.numel() == self.num_features:
             raise ArchitectureError(
                 "norm 'batch': training needs more than one value a channel, but got one image "
@@ -63,18 +63,18 @@ class GroupNorm(Affine):
         self.groups = even_groups(channels) if groups is None else groups
 
     def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
-        """Normalise each image; `(N, C, H, W)` to the same."""
+        """Normalise each image of `(N, C, H, W)`."""
         return self.normalise(x, self.groups)
 
 
 class InstanceNorm(Affine):
     """Instance normalisation (arXiv 1607.08022): each channel of each image over its positions.
 
-    A map of one pixel has no other position: there the statistics are those of its channels.
+    A map of one pixel has no other positions: it is normalised over its channels.
     """
 
     def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
-        """Normalise each channel of each image; `(N, C, H, W)` to the same."""
+        """Normalise each channel of each image of `(N, C, H, W)`."""
         return self.normalise(x, 1 if single_pixel(x) else x.shape[1])
 
 
@@ -86,24 +86,24 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(channels, 1, 1))
 
     def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
-        """Divide each image by its root mean square; `(N, C, H, W)` to the same."""
+        """Divide each image of `(N, C, H, W)` by its root mean square."""
         square = by_image(x).square().mean(1)[:, None, None, None]
         return (x * ((square + EPS).rsqrt() * self.weight)).to(x.dtype)
 
 
 class LocalResponseNorm(nn.Module):
-    """AlexNet's local response normalisation over 5 neighbouring channels: nothing learned."""
+    """AlexNet's local response normalisation over 5 neighbouring channels; nothing is learned."""
 
     def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
-        """Damp each value by its neighbours' squares; `(N, C, H, W)` to the same."""
+        """Damp each value of `(N, C, H, W)` by the squares of its neighbours."""
         return F.local_response_norm(x, size=5)
 
 
 class NoNorm(nn.Module):
-    """Nothing."""
+    """The absence of a norm."""
 
     def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
-        """The map itself."""
+        """Return the map itself."""
         return x
 
 
@@ -111,12 +111,12 @@ class LRN(Affine):
     """Self-attentive normalisation: each position by attention-weighted statistics of the map.
 
     `y = (x - m) / sqrt(v + eps) * gamma + beta`, where `m` and `v` are the mean and variance of
-    each channel that the position's cell gathers: the map is cut into at most `grid` x `grid`
-    cells of at least 2x2 pixels, and cells attend to cells, so that the attention costs the same
-    however large the map is. A cell counts by its pixels, its mean and mean square are pooled
-    apart: equal weights give instance normalisation exactly. So it starts, with queries of zero.
-    Half of the attention stays so: `v` is then at least half the map's variance, and no cell,
-    flat as it may be, can blow the map up. A map of one pixel is normalised over its channels.
+    each channel that the position's cell gathers. The map is cut into at most `grid` x `grid` cells
+    of at least 2x2 pixels, and cells attend to cells, so that the cost of attention does not grow
+    with the map. A cell counts by its pixels; its mean and mean square are pooled separately, so
+    equal weights give instance normalisation exactly. The norm starts like that, with queries of
+    zero. Half of the attention stays uniform: `v` is then at least half the map's variance, so that
+    even a flat cell cannot blow the map up. A map of one pixel is normalised over its channels.
     """
 
     def __init__(self, channels: int, grid: int = 4) -> None:
@@ -127,20 +127,20 @@ class LRN(Affine):
         self.key = nn.Parameter(torch.randn(dim, channels) * (channels * dim) ** -0.5)
 
     def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:  # noqa: ARG002  # the norms' one signature
-        """Normalise each position of each image; `(N, C, H, W)` to the same."""
+        """Normalise each position of each image of `(N, C, H, W)`."""
         if single_pixel(x):
             return self.normalise(x, groups=1)
-        with full_precision(x):  # a difference of squares
+        with full_precision(x):  # the variance is a difference of squares
             return self.by_cells(single(x)).to(x.dtype)
 
     def by_cells(self, x: Tensor) -> Tensor:
-        """The formula, as a scale and a shift for each cell."""
+        """Apply the formula as a scale and a shift for each cell."""
         rows, columns = (cell_sizes(side, self.grid) for side in x.shape[2:])
         pixels = torch.outer(filled(x, rows), filled(x, columns)).flatten()
         share = pixels / x[0, 0].numel()
         step = (rows[0], columns[0])
         means = cell_means(x, step)
-        # A constant taken off changes nothing but the rounding of squares, so it has no gradient.
+        # Centring changes only how squares are rounded, so it needs no gradient.
         centre = (means.detach() * share.view(means.shape[2:])).sum((2, 3), keepdim=True)
         x = x - centre
         squares = cell_means(x.square(), step)
@@ -150,8 +150,9 @@ class LRN(Affine):
         return spread(x, scale, self.bias - m * scale, step)
 
     def attend(self, moments: Tensor, share: Tensor) -> Tensor:
-        """The moments `(N, cells, 2 C)` that each cell gathers, from those of the cells and from
-        each cell's share of the pixels.
+        """Return the moments `(N, cells, 2 C)` that each cell gathers from all cells' moments.
+
+        `share`: each cell's share of the pixels, `(cells,)`.
         """
         whole = (moments * share[:, None]).sum(1, keepdim=True)
         mean, variance = mean_and_variance(whole)
@@ -164,9 +165,10 @@ class LRN(Affine):
 class MLN(Affine):
     """Multi-layer normalisation: by a learned mixture of this and earlier layers' statistics.
 
-    `y = (x - m) / sqrt(v + eps) * gamma + beta` with `m` and `v` the sums, weighted by a softmax
-    of `mixture` (this layer's first, then from the latest to the oldest), of the layers' means and
-    variances over `(C, H, W)`. With one layer it is layer normalisation, and nothing is learned.
+    `y = (x - m) / sqrt(v + eps) * gamma + beta` with `m` and `v` the sums, weighted by a softmax of
+    `mixture` (this layer's first, then from the latest to the oldest), of the layers' means and
+    variances over `(C, H, W)`. With one layer it is layer normalisation, without a mixture to
+    learn.
     """
 
     def __init__(self, channels: int, layers: int = 1) -> None:
@@ -174,7 +176,7 @@ class MLN(Affine):
         self.mixture = nn.Parameter(torch.zeros(layers)) if layers > 1 else None
 
     def forward(self, x: Tensor, earlier: Sequence[Tensor] = ()) -> Tensor:
-        """Normalise each image by at most `layers` statistics; `(N, C, H, W)` to the same."""
+        """Normalise each image of `(N, C, H, W)` by the statistics of at most `layers` layers."""
         if self.mixture is None or not earlier:
             return self.normalise(x, groups=1)
         layers = [x, *reversed(earlier)][: len(self.mixture)]
@@ -203,23 +205,23 @@ KINDS: dict[str, Callable[[int, int], nn.Module]] = {
 
 
 def make_norm(kind: str, channels: int, layers: int = 1) -> nn.Module:
-    """The norm named `kind`; `layers` counts this and the earlier layers that an MLN may mix."""
+    """Return the norm named `kind`; an MLN mixes `layers` layers, this and earlier ones."""
     if kind not in KINDS:
         raise ArchitectureError(f"norm {kind!r}: unknown, {one_of(KINDS, kind)}")
     return KINDS[kind](channels, layers)
 
 
 def inner_norm(kind: str) -> str:
-    """The norm inside an operation, on maps that no other layer of the stage reads.
+    """Return the norm to use inside an operation, on maps that no other layer of the stage reads.
 
-    Norms that gather statistics over other positions or layers, "lrn" and "mln", live at the level
-    of the Stage; inside, batch norm stands for them.
+    The norms that gather statistics over other positions or layers, "lrn" and "mln", are for
+    outputs of a Stage's layers; inside, batch norm replaces them.
     """
     return "batch" if kind in ("lrn", "mln") else kind
 
 
 def even_groups(channels: int, least: int = 8) -> int:
-    """The largest number of equal groups that leaves at least `least` channels in each.
+    """Return the largest number of equal groups that leaves at least `least` channels in each.
 
     >>> even_groups(32), even_groups(20), even_groups(7)
     (4, 2, 1)
@@ -228,25 +230,25 @@ def even_groups(channels: int, least: int = 8) -> int:
 
 
 def single(x: Tensor) -> Tensor:
-    """The map in float32 if it is in half precision, else itself."""
+    """Return the map in float32 if it is in half precision, else itself."""
     return x.float() if x.dtype in HALF else x
 
 
 def by_image(x: Tensor) -> Tensor:
-    """Each image's values in float32 at least, `(N, C * H * W)`, in memory's order: a view."""
+    """Return each image's values `(N, C * H * W)` in float32 at least: a view, in memory order."""
     values = single(x)
     return (values if values.is_contiguous() else values.permute(0, 2, 3, 1)).flatten(1)
 
 
 def statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each image, `(N,)`: as `torch.var_mean`, in half of its time."""
+    """Return the mean and variance of each image, `(N,)`, in half the time of `torch.var_mean`."""
     values = by_image(x)
     mean = values.mean(1, keepdim=True)
     return mean.squeeze(1), (values - mean).square().mean(1)
 
 
 def cell_sizes(side: int, grid: int) -> list[int]:
-    """The sides of at most `grid` cells, in pixels: equal ones of at least two, then the rest.
+    """Return the sides of at most `grid` cells in pixels: equal ones, 2 or more, then the rest.
 
     >>> cell_sizes(32, 4), cell_sizes(7, 4), cell_sizes(1, 4)
     ([8, 8, 8, 8], [2, 2, 2, 1], [1])
@@ -256,37 +258,37 @@ def cell_sizes(side: int, grid: int) -> list[int]:
 
 
 def filled(x: Tensor, sides: list[int]) -> Tensor:
-    """The sides of cells, equal but for the last, as numbers like those of `x`.
+    """Return the sides of cells, equal but for the last, as a tensor with the dtype of `x`.
 
-    Made where `x` is: from a list they would come from the host, which then waits for the device.
+    It is made on the device of `x`: a copy from the host would make the host wait for the device.
     """
     return torch.cat((x.new_full((len(sides) - 1,), sides[0]), x.new_full((1,), sides[-1])))
 
 
 def cell_means(x: Tensor, step: tuple[int, int]) -> Tensor:
-    """The mean of each cell of `step` pixels; cells are cut off at the map's end.
+    """Return the mean of each cell of `step` pixels; the last cells are cut off at the map's end.
 
-    There is no padding to count; but onnxruntime 1.22 divides cut-off cells by a whole one's size
-    unless it is told not to count it.
+    There is no padding, but onnxruntime 1.22 divides cut-off cells by the size of a whole one
+    unless `count_include_pad` is off.
     """
     return F.avg_pool2d(x, step, ceil_mode=True, count_include_pad=False)
 
 
 def mean_and_variance(moments: Tensor) -> tuple[Tensor, Tensor]:
-    """From means and mean squares, `(N, cells, 2 C)`, to means and variances, `(N, cells, C)`."""
+    """Return means and variances `(N, cells, C)` from means and mean squares `(N, cells, 2 C)`."""
     mean, square = moments.chunk(2, 2)
     return mean, (square - mean.square()).clamp(min=0)
 
 
 def spread(x: Tensor, scale: Tensor, shift: Tensor, step: tuple[int, int]) -> Tensor:
-    """The map `(N, C, H, W)` times the scale of each pixel's cell, `(N, cells, C)`, plus its shift.
+    """Scale and shift each pixel of a map `(N, C, H, W)` by the values `(N, cells, C)` of its cell.
 
     Cells have `step` pixels a side and are cut off at the map's end.
     """
     height, width = x.shape[2:]
     rows = -(-height // step[0])
     scales, shifts = (
-        # The layout that pooling and repeating are fast in: channels last.
+        # Channels last is the layout in which pooling and repeating are fast.
         F.interpolate(each.mT.reshape(*x.shape[:2], rows, -1), scale_factor=tuple(map(float, step)))
         for each in (scale, shift)
     )
@@ -296,11 +298,11 @@ def spread(x: Tensor, scale: Tensor, shift: Tensor, step: tuple[int, int]) -> Te
 
 
 def full_precision(x: Tensor) -> AbstractContextManager[object]:
-    """Autocast switched off on the device of `x`, where there is autocast at all."""
+    """Switch autocast off on the device of `x`, unless that is the meta device."""
     kind = x.device.type
     return torch.autocast(kind, enabled=False) if kind != "meta" else nullcontext()
 
 
 def single_pixel(x: Tensor) -> bool:
-    """Whether the map `(N, C, H, W)` has one position only."""
+    """Return whether the map `(N, C, H, W)` has only one position."""
     return x.shape[2] == x.shape[3] == 1

@@ -1,4 +1,4 @@
-"""torchvision's networks, adapted to small images, to other channels and to short trainings."""
+"""torchvision's networks, adapted to small images, other channels and short trainings."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from torchvision.models import (
     squeezenet1_1,
 )
 
-from neptune_nas.nn.substages import conv_kind
+from neptune_nas.nn.convolutions import mend
 
 CREATE: dict[str, Callable[..., nn.Module]] = {
     "mobilenet_v2": mobilenet_v2,
@@ -26,53 +26,28 @@ CREATE: dict[str, Callable[..., nn.Module]] = {
     "resnet18": resnet18,
     "efficientnet_b0": efficientnet_b0,
 }
-MOMENTUM = 0.1  # torch's own
+MOMENTUM = 0.1  # torch's default
 
 
 def published(name: str, channels: int, classes: int, *, small: bool) -> nn.Module:
-    """One of torchvision's networks, freshly initialised.
+    """Return one of torchvision's networks, freshly initialised.
 
-    `small`: the first convolution has stride 1 in place of 2, and nothing else of the layout is
-    changed, so that maps are 16 times smaller in the end instead of 32 times (SqueezeNet: 8 instead
-    of 16). For other than 3 channels the first convolution is initialised anew, as torch does.
+    `small`: the first convolution has stride 1 instead of 2; the rest of the layout is unchanged,
+    so that final maps are 16 times smaller instead of 32 times (SqueezeNet: 8 instead of 16). For
+    other than 3 channels the first convolution is initialised anew, as torch does.
     """
     network = CREATE[name](weights=None, num_classes=classes)
     fit_first_convolution(network, channels, small)
-    for module in [*network.modules()]:
+    for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             # mnasnet0_5's 0.0003 and mobilenet_v3_small's 0.01 are for hundreds of epochs: after
-            # a few, validation would be measured with statistics close to the initial ones.
+            # a few epochs, validation would still use statistics close to the initial ones.
             module.momentum = MOMENTUM
-        for name, child in module.named_children():
-            if isinstance(child, nn.Conv2d):
-                module.register_module(name, as_ours(child))
-    return network
-
-
-def as_ours(theirs: nn.Conv2d) -> nn.Conv2d:
-    """A convolution with the same weights, in the precision of this package's own networks."""
-    ours = conv_kind(
-        theirs.in_channels,
-        theirs.out_channels,
-        theirs.kernel_size[0],
-        theirs.stride[0],
-        theirs.groups,
-    )(
-        theirs.in_channels,
-        theirs.out_channels,
-        (theirs.kernel_size[0], theirs.kernel_size[1]),
-        (theirs.stride[0], theirs.stride[1]),
-        theirs.padding if isinstance(theirs.padding, str) else theirs.padding[0],
-        groups=theirs.groups,
-        bias=False,
-        device="meta",  # which draws no weights
-    )
-    ours.weight, ours.bias = theirs.weight, theirs.bias
-    return ours
+    return mend(network)
 
 
 def fit_first_convolution(network: nn.Module, channels: int, small: bool) -> None:
-    """Give the first convolution stride 1 if `small`, and as many input channels."""
+    """Give the first convolution `channels` input channels, and stride 1 if `small`."""
     first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
     if small:
         first.stride = (1, 1)

@@ -1,4 +1,4 @@
-"""Hand-designed networks, by name: what a search is compared with.
+"""Hand-designed networks by name, to compare a search with.
 
 >>> ReferenceNetwork("resnet8", (3, 32, 32), 10).build(seed=0).linear.out_features
 10
@@ -13,9 +13,9 @@ from neptune_nas.errors import ArchitectureError, OptionError, one_of
 from neptune_nas.nn.builder import Shape, seeded
 from neptune_nas.nn.resnet import resnet8, resnet20
 
-SMALL = 64  # pixels a side: up to there, images are adapted to
+SMALL = 64  # pixels a side of the largest images that networks are adapted to
 OWN = {"resnet8": resnet8, "resnet20": resnet20}
-PUBLISHED = {  # and the least image side, in pixels, that small images need
+PUBLISHED = {  # by name: the least image side, in pixels
     "mobilenet_v2": 1,
     "mobilenet_v3_small": 1,
     "shufflenet_v2_x0_5": 1,
@@ -34,10 +34,10 @@ class ReferenceNetwork:
 
     `resnet8` is MLPerf Tiny's (arXiv 2106.07597) and `resnet20` the CIFAR-10 one of He et al.
     (arXiv 1512.03385) with 1x1 convolutions as shortcuts. The others are torchvision's. For images
-    of at most 64 pixels a side their first convolution has stride 1 in place of 2, and nothing else
-    of their layout is changed: kernels, max-pools and later strides are as published. For other
-    than 3 channels the first convolution is initialised as torch does. All their batch norms have
-    momentum 0.1, since statistics that move more slowly are wrong after a short training.
+    of at most 64 pixels a side their first convolution has stride 1 instead of 2; the rest of the
+    layout is as published: kernels, max-pools and later strides. For other than 3 channels the
+    first convolution is initialised as torch does. All their batch norms have momentum 0.1, since
+    statistics that move more slowly are wrong after a short training.
 
     Raises `OptionError` for an unknown name and `ArchitectureError` for images that are too small.
     """
@@ -59,7 +59,7 @@ class ReferenceNetwork:
             )
 
     def build(self, seed: int | None = None) -> nn.Module:
-        """The network, freshly initialised.
+        """Return the network, freshly initialised.
 
         Equal seeds give equal weights and leave the global random state as it was.
         """
@@ -67,7 +67,7 @@ class ReferenceNetwork:
         with nullcontext() if seed is None else seeded(seed):
             if self.name in OWN:
                 return OWN[self.name](channels, self.classes)
-            # Not above, since torchvision takes longer to import than a short training takes.
+            # Imported late: torchvision takes longer to import than a short training takes.
             from neptune_nas.nn.published import published
 
             small = max(height, width) <= SMALL
@@ -75,5 +75,5 @@ class ReferenceNetwork:
 
 
 def list_references() -> tuple[str, ...]:
-    """The names of the hand-designed networks."""
+    """Return the names of the hand-designed networks."""
     return REFERENCES

@@ -1,4 +1,4 @@
-"""Fitting a trained module to another number of input channels."""
+"""The transfer of trained weights to a module with another number of input channels."""
 
 import copy
 from typing import Protocol, Self, runtime_checkable
@@ -11,16 +11,16 @@ from neptune_nas.errors import ArchitectureError
 
 @runtime_checkable
 class Refittable(Protocol):
-    """A module that can be made again, as it was, for another number of input channels."""
+    """A module that can make a fresh copy of itself for another number of input channels."""
 
     in_channels: int
 
     def accepting(self, in_channels: int) -> Self:
-        """A fresh module with all its settings but `in_channels`."""
+        """Return a fresh module with all its settings but `in_channels`."""
 
 
 def refit(module: nn.Module, in_channels: int) -> nn.Module:
-    """A copy for `in_channels`, with the weights of the channels that both have."""
+    """Return a copy for `in_channels`, with the weights of the channels that both have."""
     if not isinstance(module, Refittable):
         raise ArchitectureError(
             f"`{type(module).__name__}` cannot be fitted to {in_channels} input channels: "
@@ -35,7 +35,7 @@ def refit(module: nn.Module, in_channels: int) -> nn.Module:
 
 
 def copy_overlap(source: nn.Module, target: nn.Module) -> None:
-    """Copy what tensors of equal names have in common: the leading part of every axis."""
+    """Copy the overlap of tensors with equal names: the leading part of every axis."""
     old = source.state_dict()
     with torch.no_grad():
         for name, new in target.state_dict().items():

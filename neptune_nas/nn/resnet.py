@@ -29,14 +29,14 @@ class ResidualBlock(nn.Module):
         self.shortcut = nn.Identity() if (in_channels, 1) == (width, stride) else shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(N, in, H, W)` to `(N, width, H / stride, W / stride)`, sizes rounded up."""
+        """Map `(N, in, H, W)` to `(N, width, H / stride, W / stride)`, sizes rounded up."""
         return F.relu(self.body(x) + self.shortcut(x))
 
 
 class ResNet(nn.Module):
     """A 3x3 stem, three groups of `blocks` residual blocks, average pooling and a linear layer.
 
-    The second and third group begin with stride 2. `bias`: of the convolutions.
+    The second and third group begin with stride 2. `bias`: whether the convolutions have one.
     """
 
     def __init__(self, channels: int, classes: int, *, blocks: int, bias: bool) -> None:
@@ -54,23 +54,23 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images `(N, C, H, W)` to logits `(N, classes)`."""
+        """Map images `(N, C, H, W)` to logits `(N, classes)`."""
         logits: Tensor = self.linear(torch.mean(self.blocks(self.stem(x)), (2, 3)))
         return logits
 
 
 def conv_norm(in_channels: int, width: int, stride: int, bias: bool) -> tuple[nn.Module, nn.Module]:
-    """A 3x3 convolution and the batch norm behind it."""
+    """Return a 3x3 convolution and the batch norm behind it."""
     return conv(in_channels, width, 3, stride=stride, bias=bias), nn.BatchNorm2d(width)
 
 
 def resnet8(channels: int, classes: int) -> ResNet:
-    """MLPerf Tiny's ResNet-8 for CIFAR-10, with biases (Banbury et al. 2021, arXiv 2106.07597)."""
+    """Return MLPerf Tiny's ResNet-8 for CIFAR-10, with biases (arXiv 2106.07597)."""
     return ResNet(channels, classes, blocks=1, bias=True)
 
 
 def resnet20(channels: int, classes: int) -> ResNet:
-    """ResNet-20 for CIFAR-10 (He et al. 2015, arXiv 1512.03385), with the paper's option B.
+    """Return ResNet-20 for CIFAR-10 (He et al. 2015, arXiv 1512.03385), with the paper's option B.
 
     That is a 1x1 convolution with batch norm as the shortcut where the shape changes.
     """

@@ -17,10 +17,10 @@ POOLS = ("max", "avg", "conv", "none")
 
 
 class Cell(nn.Module):
-    """One SubStage in its place: what it reads, its operation, its norm and its shortcut.
+    """One SubStage in its place: its inputs, its operation, its norm and its shortcut.
 
-    `sources` maps of `channels` are concatenated and projected to one by a 1x1 convolution, unless
-    there is one only. `op` maps `(N, C, H, W)` to the same shape; None is the identity, which has
+    If `sources` is above 1, that many maps of `channels` are concatenated and projected to one by a
+    1x1 convolution. `op` maps `(N, C, H, W)` to the same shape; None is the identity, which has
     neither norm nor shortcut. `layers` counts this and the earlier layers of the stage (for MLN).
     """
 
@@ -42,7 +42,7 @@ class Cell(nn.Module):
         self.residual = residual
 
     def forward(self, sources: Sequence[Tensor], layers: Sequence[Tensor] = ()) -> list[Tensor]:
-        """The SubStage's output, last in the list, after its raw output, if it has an operation.
+        """Return a list that ends in the output; with an operation, its raw output comes before.
 
         `sources` and `layers`, the raw outputs of earlier layers, are all `(N, C, H, W)`.
         """
@@ -51,7 +51,7 @@ class Cell(nn.Module):
             return [x]
         raw = self.op(x)
         if raw.shape != x.shape:
-            raise OwnCodeError(  # the toolkit's own operations keep it
+            raise OwnCodeError(  # only a user's own operation can do that
                 f"SubStage `{type(self.op).__name__}` must keep the shape of its input, "
                 f"{tuple(x.shape)}, but gave {tuple(raw.shape)}."
             )
@@ -62,12 +62,12 @@ class Cell(nn.Module):
 class Stage(nn.Module):
     """A light, independent stage: `(N, in, H, W)` to `(N, out, H', W')`.
 
-    `entry` maps the channels with its own stride, which `stride` repeats (default: a 3x3
-    `Convolution`); `pool` halves the map ("max", "avg", or "conv": 2x2 with stride 2) or leaves it
-    ("none"); a norm follows. Then the SubStages, each with a norm of the same kind (default: a 3x3
-    convolution and self-attention; None is the identity). `sources` names for each SubStage the
-    outputs it reads: 0 is the entry's, i that of the i-th SubStage (default: the last one).
-    `residual` adds to a SubStage's output what it read.
+    `entry` maps the channels with a stride that must equal `stride` (default: a 3x3 `Convolution`);
+    `pool` halves the map ("max", "avg", or "conv": 2x2 with stride 2) or keeps it ("none"); a norm
+    follows. Then come the SubStages, each with a norm of the same kind (default: a 3x3 convolution
+    and self-attention; None is the identity). `sources` lists for each SubStage the outputs it
+    reads: 0 is the entry's, i that of the i-th SubStage (default: the last one). `residual` adds
+    each SubStage's input to its output.
 
     >>> Stage(16, 32)(torch.zeros(2, 16, 8, 8)).shape
     torch.Size([2, 32, 4, 4])
@@ -104,7 +104,7 @@ class Stage(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(N, in, H, W)` to `(N, out, H', W')`."""
+        """Map `(N, in, H, W)` to `(N, out, H', W')`."""
         raw = self.pool(self.entry(x))
         y: Tensor = self.norm(raw)
         y = x + y if self.shortcut else y
@@ -119,7 +119,7 @@ class Stage(nn.Module):
         return y
 
     def accepting(self, in_channels: int) -> "Stage":
-        """A copy for `in_channels`, with every weight that still fits."""
+        """Return a copy for `in_channels`, with every weight that still fits."""
         fitted = copy.deepcopy(self)
         fitted.entry = refit(self.entry, in_channels)
         fitted.in_channels = in_channels
@@ -127,7 +127,7 @@ class Stage(nn.Module):
         return fitted
 
     def has_shortcut(self) -> bool:
-        """Whether the entry is an inverted residual that keeps the shape, and so has a shortcut."""
+        """Return whether the entry has a shortcut: an inverted residual that keeps the shape."""
         return (
             isinstance(self.entry, InvertedResidual)
             and self.in_channels == self.out_channels
@@ -136,14 +136,14 @@ class Stage(nn.Module):
         )
 
     def least(self, side: int) -> int:
-        """The least side of a map, in pixels, that this stage turns into one of at least `side`."""
+        """Return the least side of a map, in pixels, for an output of at least `side`."""
         return ((2 * side if self.halves else side) - 1) * self.stride + 1
 
 
 def layer_numbers(ops: Sequence[object | None]) -> list[int]:
-    """For each SubStage of a stage its number among the layers, an identity being none.
+    """Return the number of each SubStage among the layers of a stage; an identity is no layer.
 
-    The entry is the first.
+    The entry is the first layer.
 
     >>> layer_numbers(["attention", None, "conv"])
     [2, 3, 3]
@@ -153,7 +153,7 @@ def layer_numbers(ops: Sequence[object | None]) -> list[int]:
 
 
 def last_read(sources: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
-    """For each SubStage the outputs that no later one reads: their memory is free after it.
+    """Return for each SubStage the outputs that no later one reads, to free their memory.
 
     >>> last_read([(0,), (0, 1)])
     ((), (0, 1))
@@ -163,7 +163,7 @@ def last_read(sources: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]
 
 
 def default_substages(channels: int, bias: bool) -> tuple[nn.Module, ...]:
-    """A 3x3 convolution and self-attention with up to four heads."""
+    """Return a 3x3 convolution and self-attention with up to four heads."""
     return (
         Convolution(channels, channels, bias=bias),
         SelfAttention(channels, gcd(channels, 4), bias=bias),
@@ -171,7 +171,7 @@ def default_substages(channels: int, bias: bool) -> tuple[nn.Module, ...]:
 
 
 def make_pool(kind: str, channels: int, bias: bool) -> nn.Module:
-    """The 2x2 pooling named `kind`."""
+    """Return the 2x2 pooling named `kind`."""
     match kind:
         case "max":
             return nn.MaxPool2d(2)

@@ -1,6 +1,6 @@
-"""What a SubStage or a stage's entry computes: maps of `(N, C, H, W)`.
+"""The operations of SubStages and of a stage's entry, on maps `(N, C, H, W)`.
 
-Each starts with its own non-linearity, where it has one, and ends linear: the stage's norm follows.
+Each starts with its own non-linearity, if it has one, and ends linear: the stage's norm follows.
 A SubStage keeps the shape; an entry may change the channels and, by its stride, the size, which
 becomes `ceil(H / stride)`.
 """
@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neptune_nas.errors import ArchitectureError
+from neptune_nas.nn.convolutions import mended
 from neptune_nas.nn.norms import SHIFTLESS, cell_means, inner_norm, make_norm
 
 
+@mended
 def conv(
     in_channels: int,
     out_channels: int,
@@ -25,51 +27,9 @@ def conv(
     groups: int = 1,
     bias: bool = False,
 ) -> nn.Conv2d:
-    """A convolution, padded so that only the stride changes the size."""
-    kind = conv_kind(in_channels, out_channels, kernel, stride, groups)
-    return kind(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=bias)
-
-
-def conv_kind(
-    in_channels: int, out_channels: int, kernel: int, stride: int, groups: int
-) -> type[nn.Conv2d]:
-    """The class of convolution that is fast and right in bfloat16 on a CPU."""
-    fast = in_channels == out_channels == groups and kernel == 3 and stride == 1
-    if groups > 1 and in_channels // groups < 4 and not fast:
-        return FullPrecisionConv
-    return StridedConv if kernel > 1 and stride > 1 else nn.Conv2d
-
-
-class FullPrecisionConv(nn.Conv2d):
-    """A convolution that leaves autocast out on a CPU, and gives what it would have given.
-
-    For depthwise ones, and others whose groups read up to three channels. In bfloat16 torch's CPU
-    backend has a fast backward pass for one kind of them only, 3x3 with stride 1 that keeps the
-    channels; forward and backward of the others take up to 3 times as long as in float32, with
-    stride 2 3 to 48 times.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's name
-        """`(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
-        if input.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-            return super().forward(input)
-        with torch.autocast("cpu", enabled=False):
-            y = super().forward(input.to(self.weight.dtype))
-        return y.to(torch.get_autocast_dtype("cpu"))
-
-
-class StridedConv(FullPrecisionConv):
-    """A convolution that leaves autocast out on a CPU for maps smaller than its stride alone.
-
-    There, weights that meet nothing but padding have a gradient of 0, but torch's CPU backend
-    (2.14) leaves it unset in bfloat16: whatever lay in memory, often no number.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's name
-        """`(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
-        if min(input.shape[2:]) < self.stride[0]:
-            return super().forward(input)
-        return nn.Conv2d.forward(self, input)
+    """Return a convolution, padded so that only the stride changes the size."""
+    widths, padding = (in_channels, out_channels), kernel // 2
+    return nn.Conv2d(*widths, kernel, stride, padding, groups=groups, bias=bias)
 
 
 class Convolution(nn.Module):
@@ -96,12 +56,12 @@ class Convolution(nn.Module):
         self.conv = conv(in_channels, out_channels, kernel, stride=stride, groups=number, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
+        """Map `(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
         y: Tensor = self.conv(F.relu(x))
         return y
 
     def accepting(self, in_channels: int) -> "Convolution":
-        """A fresh one for `in_channels`."""
+        """Return a fresh copy for `in_channels`."""
         old = self.conv
         return Convolution(
             in_channels,
@@ -114,7 +74,7 @@ class Convolution(nn.Module):
 
 
 class Projection(nn.Module):
-    """An identity; where it has to change the shape, a 1x1 convolution."""
+    """An identity, or a 1x1 convolution if the shape changes."""
 
     def __init__(
         self, in_channels: int, out_channels: int, stride: int = 1, bias: bool = False
@@ -128,21 +88,21 @@ class Projection(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
+        """Map `(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
         y: Tensor = self.conv(x)
         return y
 
     def accepting(self, in_channels: int) -> "Projection":
-        """A fresh one for `in_channels`."""
+        """Return a fresh copy for `in_channels`."""
         return Projection(in_channels, self.out_channels, self.stride, self.bias)
 
 
 class InvertedResidual(nn.Module):
     """MobileNetV2's block without its last norm and shortcut (arXiv 1801.04381).
 
-    Expand by 1x1 (left out where `expansion` is 1), norm, ReLU, depthwise, norm, ReLU, project
-    by 1x1. The norms of the wide hidden maps are `norm`, or batch norm where that gathers
-    statistics over other positions or layers (see `inner_norm`).
+    Expand by 1x1 (left out if `expansion` is 1), norm, ReLU, depthwise, norm, ReLU, project by 1x1.
+    The norms of the wide hidden maps are `norm`, or batch norm if that gathers statistics over
+    other positions or layers (see `inner_norm`).
     """
 
     def __init__(
@@ -164,18 +124,18 @@ class InvertedResidual(nn.Module):
         self.project = conv(inner, out_channels, bias=bias)
 
     def expander(self, inner: int, bias: bool) -> nn.Module:
-        """The 1x1 convolution to `inner` channels with norm and ReLU."""
+        """Return the 1x1 convolution to `inner` channels with norm and ReLU."""
         expand = conv(self.in_channels, inner, bias=bias)
         return nn.Sequential(expand, make_norm(self.kind, inner), nn.ReLU())
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
+        """Map `(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
         inside = self.norm(self.depthwise(self.expand(x)))
         y: Tensor = self.project(F.relu(inside))
         return y
 
     def accepting(self, in_channels: int) -> "InvertedResidual":
-        """A fresh one for `in_channels`."""
+        """Return a fresh copy for `in_channels`."""
         return InvertedResidual(
             in_channels,
             self.project.out_channels,
@@ -195,7 +155,7 @@ class FeedForward(nn.Module):
         self.project = conv(channels * expansion, channels, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(N, C, H, W)` to the same."""
+        """Map `(N, C, H, W)` to the same shape."""
         y: Tensor = self.project(F.gelu(self.expand(x)))
         return y
 
@@ -203,9 +163,9 @@ class FeedForward(nn.Module):
 class SelfAttention(nn.Module):
     """Multi-head self-attention over the positions of a map (arXiv 1706.03762).
 
-    `window`: inside squares of that many pixels a side, 0 for the whole map; the map is padded
-    with zeros to whole windows, as for a convolution. `stride`: keys and values come from the map
-    (or the window) average-pooled by that factor (arXiv 2102.12122).
+    `window`: the side, in pixels, of the squares to attend in, 0 for the whole map; the map is
+    padded with zeros to whole windows, as for a convolution. `stride`: keys and values come from
+    the map (or the window) average-pooled by that factor (arXiv 2102.12122).
     """
 
     def __init__(
@@ -229,7 +189,7 @@ class SelfAttention(nn.Module):
         self.project = conv(channels, channels, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(N, C, H, W)` to the same."""
+        """Map `(N, C, H, W)` to the same shape."""
         height, width = x.shape[2:]
         if self.window == 0 or self.window >= max(height, width):
             y: Tensor = self.project(self.attend(x))
@@ -241,14 +201,14 @@ class SelfAttention(nn.Module):
         return cropped
 
     def attend(self, x: Tensor) -> Tensor:
-        """Every position of `(N, C, H, W)` over all of its (pooled) map; the same shape."""
+        """Attend from every position of `(N, C, H, W)` to its whole (pooled) map."""
         pooled = cell_means(x, (self.stride, self.stride)) if self.stride > 1 else x
         query, key, value = *self.tokens(self.query(x), 1), *self.tokens(self.key_value(pooled), 2)
         y = attention(query, key, value).transpose(1, 2).flatten(2)
         return y.mT.reshape(x.shape)
 
     def tokens(self, x: Tensor, count: int) -> tuple[Tensor, ...]:
-        """`(N, count * C, H, W)` to `count` times `(N, heads, H * W, C / heads)`.
+        """Split `(N, count * C, H, W)` into `count` tensors `(N, heads, H * W, C / heads)`.
 
         With channels last all are views, whose last axis is dense: the fused kernels need it.
         """
@@ -256,15 +216,15 @@ class SelfAttention(nn.Module):
         return rows.reshape(*rows.shape[:2], count, self.heads, -1).permute(2, 0, 3, 1, 4).unbind()
 
 
-FEW_KEYS = 64  # so many scores a query and head still are a small share of a network's memory
+FEW_KEYS = 64  # keys up to which all scores take a small share of a network's memory
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Scaled dot-product attention of `(N, heads, L, d)`.
+    """Return the scaled dot-product attention of `(N, heads, L, d)`.
 
-    On a CPU with few keys by plain matrix products, which take half of the fused kernel's time
-    there. With many, where scores must not be kept, the fused kernel, but not under autocast: in
-    bfloat16 it takes 1.1 to 5 times as long.
+    On a CPU with few keys, plain matrix products take half the time of the fused kernel. With many
+    keys, whose scores would take too much memory, the fused kernel is used, but without autocast:
+    in bfloat16 it takes 1.1 to 5 times as long.
     """
     if query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value)
@@ -277,7 +237,7 @@ def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def split(x: Tensor, window: int) -> Tensor:
-    """`(N, C, H, W)` to its windows, `(N * H * W / window^2, C, window, window)`, channels last."""
+    """Cut `(N, C, H, W)` into `(N * H * W / window^2, C, window, window)`, channels last."""
     n, channels, height, width = x.shape
     rows = x.permute(0, 2, 3, 1)
     grid = rows.reshape(n, height // window, window, width // window, window, channels)
@@ -285,7 +245,7 @@ def split(x: Tensor, window: int) -> Tensor:
 
 
 def join(windows: Tensor, shape: torch.Size) -> Tensor:
-    """The inverse of `split` for a map of `shape`."""
+    """Return the map of `shape` that `split` cut into `windows`."""
     n, channels, height, width = shape
     window = windows.shape[-1]
     rows = windows.permute(0, 2, 3, 1)

@@ -1,4 +1,4 @@
-"""Modules that a user's own records build, whose code may fail in any way."""
+"""Modules that a user's own records build, with code that may fail in any way."""
 
 from typing import Any, TypeGuard
 
@@ -7,13 +7,14 @@ from torch import Tensor, nn
 
 from neptune_nas.architecture.records import Network
 from neptune_nas.errors import ArchitectureError, NeptuneError, OwnCodeError, file_with, said
+from neptune_nas.nn.convolutions import mend
 
 
 def build_module(record: Any, *arguments: object) -> nn.Module:
-    """Return what `record.build(*arguments)` makes.
+    """Return the module that `record.build(*arguments)` makes, its convolutions mended.
 
-    Raises `OwnCodeError`, with the line that fails, for anything but a module. What torch refuses
-    is raised as it is: memory, or shapes that do not fit, of which the caller knows more.
+    Raises `OwnCodeError`, with the line that fails, for anything but a module. Errors of torch,
+    such as for memory or shapes that do not fit, pass unchanged: the caller knows more about them.
     """
     cls = type(record)
     call = f"`{cls.__name__}.build({', '.join(map(repr, arguments))})`"
@@ -27,11 +28,11 @@ def build_module(record: Any, *arguments: object) -> nn.Module:
         raise OwnCodeError(
             f"`{cls.__name__}.build` must return a torch.nn.Module, but got {module!r}."
         )
-    return module
+    return mend(module)
 
 
 def builds_itself(architecture: object) -> TypeGuard[Network]:
-    """Return whether a record is one of the user's own that builds its network."""
+    """Return whether a record is a user's own that builds its network."""
     return callable(getattr(architecture, "build", None))
 
 
@@ -50,8 +51,8 @@ def build_network(
 ) -> nn.Module:
     """Return the network of a user's own record for images `(C, H, W)`.
 
-    Where the meta device is the default and `build` needs values there, it is built on the CPU.
-    Raises `ArchitectureError` for a record that builds none.
+    If the meta device is the default and `build` needs values there, it builds on the CPU instead.
+    Raises `ArchitectureError` for a record that builds no network.
     """
     check_builds(architecture)
     try:
@@ -64,7 +65,7 @@ def build_network(
 
 
 def check_logits(found: object, architecture: Network, outputs: int) -> None:
-    """Refuse what the network of a user's own record gave, unless it is logits `(N, outputs)`."""
+    """Refuse any output of a user's own network but logits `(N, outputs)`."""
     if isinstance(found, Tensor) and found.shape[1:] == (outputs,):
         return
     got = tuple(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}"

@@ -32,7 +32,7 @@ _HEADS = ("trials", "best {}", "first in the ranking", "hypervolume", "evaluatio
 
 @dataclass(frozen=True, slots=True)
 class _Card:
-    """A pick, or several that fall on one trial. `command`: the words that export it."""
+    """A pick, or several that fall on one trial. It is exported from `folder` to `file`."""
 
     number: int
     heading: str
@@ -42,7 +42,8 @@ class _Card:
     costs: Mapping[str, str]
     drawing: Markup | None
     drawing_error: str
-    command: tuple[str, ...]
+    folder: str
+    file: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,6 @@ def _card(study: Study, standing: Standing, titles: list[str], folder: str, floo
     trial = standing.trial
     among = {_PICKS[EFFICIENCY]: f" {floor}"}
     drawing, error = _drawing(study, trial)
-    file = f"-o {_FILES[titles[0]]}.json"
     return _Card(
         number=trial.number,
         heading=" · ".join(f"{title}{among.get(title, '')}" for title in titles),
@@ -151,7 +151,8 @@ def _card(study: Study, standing: Standing, titles: list[str], folder: str, floo
         costs=_costs(study, standing),
         drawing=drawing,
         drawing_error=error,
-        command=("neptune-nas", "export", folder, f"--trial {trial.number}", file),
+        folder=folder,
+        file=f"{_FILES[titles[0]]}.json",
     )
 
 

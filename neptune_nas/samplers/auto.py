@@ -1,4 +1,4 @@
-"""The default strategy: a model of the score alone, since costs are known before training."""
+"""The default strategy: it models only the score, since costs are known before training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,20 +22,21 @@ from neptune_nas.samplers.surrogate import FIRST
 
 T = TypeVar("T")
 
-START = 12  # trials spread over the costs before a model is asked
-SAMPLES = 1_000  # of a space too large to be a candidate as a whole
-RIVALS = 32  # candidates of which the farthest from all earlier ones is taken then
-CLIMBS, STEPS = 3, 5  # rounds of moves from the best candidate of a large space, and moves a round
+START = 12  # trials spread over the costs before a model is used
+SAMPLES = 1_000  # candidates of a space too large for all to be candidates
+RIVALS = 32  # candidates of a cost range, of which the farthest from all trials is next
+CLIMBS, STEPS = 3, 5  # rounds of moves from a large space's best candidate; moves per round
 
 
 @dataclass(frozen=True, eq=False)
 class Auto(Generic[T]):
     """Bayesian search that models only what has to be measured.
 
-    The first trials are spread over the costs. Then a Gaussian process predicts the score of every
-    candidate, and the one with the largest expected hypervolume gain at its known cost is next (the
-    largest expected improvement, where accuracy is the only objective). Trials that are running
-    count as if they came out as predicted; lower rungs count for what they foretell.
+    The first trials are spread over the costs. After that a Gaussian process predicts the score of
+    every candidate, and the next trial is the candidate with the largest expected hypervolume gain
+    at its known cost (the largest expected improvement, if accuracy is the only objective). Running
+    trials count as if they ended as predicted; lower rungs count for what they predict of the final
+    score.
 
     `start`: how many trials are spread over the costs. `samples`: candidates of a large space.
     """
@@ -49,16 +50,16 @@ class Auto(Generic[T]):
 
     @cached_property
     def pool(self) -> Pool[T]:
-        """The candidates, of which the best is measured where there are limits on that."""
+        """The candidates; limits on measured quantities are checked only for the best of them."""
         return Pool(self.problem.unmeasured, self.samples)
 
     @cached_property
     def surrogates(self) -> Surrogates[T]:
-        """The models of what has to be measured."""
+        """The models of the measured quantities."""
         return Surrogates(self.pool)
 
     def __call__(self, history: History[T], rng: Random, /) -> T:
-        """The most promising candidate; a mutation of a good one if no model can be had."""
+        """Return the most promising candidate; a mutant of a good one if no model can be fitted."""
         objectives = self.surrogates.objectives
         by_rungs = all(surrogate.is_early(history) for surrogate in objectives.values())
         known = [
@@ -74,7 +75,7 @@ class Auto(Generic[T]):
             return Evolution(self.problem)(history, rng)
 
     def spread(self, history: History[T], rng: Random) -> T:
-        """A candidate of the next of `start` cost ranges, far from all earlier trials."""
+        """Return a candidate of the next of `start` cost ranges, far from all earlier trials."""
         base, place = self.pool.base, len(history.entries) % self.start
         if not base.names:
             return self.problem.random(history.seen, rng)
@@ -91,7 +92,7 @@ class Auto(Generic[T]):
         return self.problem.random(history.seen, rng) if admitted is None else admitted
 
     def promising(self, history: History[T], rng: Random) -> T:
-        """The candidate with the largest expected gain."""
+        """Return the candidate with the largest expected gain."""
         outlook = Outlook(self.surrogates, history)
         near = self.pool.near(history)
         gains = np.concatenate([outlook.of_base(), outlook.of(near)])
@@ -105,7 +106,7 @@ class Auto(Generic[T]):
     def _climbed(
         self, start: tuple[T, float], outlook: Outlook[T], history: History[T], rng: Random
     ) -> T:
-        """The best that is found by a few rounds of moves."""
+        """Return the best candidate that a few rounds of moves from `start` find."""
         best, gain = start
         for _ in range(CLIMBS):
             moves = [edited(self.problem, best, 1, rng) for _ in range(STEPS)]
@@ -122,7 +123,7 @@ class Auto(Generic[T]):
         history: History[T],
         least: float = -np.inf,
     ) -> tuple[T, float] | None:
-        """The unseen candidate with the largest gain above `least`, and that gain."""
+        """Return the unseen candidate with the largest gain above `least`, and that gain."""
         names = [name for candidates in sets for name in candidates.names]
         fresh = np.array([name not in history.seen for name in names], dtype=bool)
         left = np.where(fresh, gains, -np.inf)

@@ -1,4 +1,4 @@
-"""Strategies that need no model: random, aging evolution, local search, NSGA-II."""
+"""Strategies without a model: random search, aging evolution, local search, NSGA-II."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -13,18 +13,18 @@ from neptune_nas.samplers.problem import Problem
 
 T = TypeVar("T")
 
-TRIES = 50  # moves from one parent before the next thing is tried
+TRIES = 50  # moves from one parent before the fallback
 FEW = 5  # random moves before all neighbors are listed
 
 
 @dataclass(frozen=True, slots=True)
 class RandomSearch(Generic[T]):
-    """Uniform over all architectures that are feasible and not seen."""
+    """Random search, uniform over all feasible, unseen architectures."""
 
     problem: Problem[T]
 
     def __call__(self, history: History[T], rng: Random, /) -> T:
-        """An unseen architecture, uniformly."""
+        """Return an unseen architecture, uniformly."""
         return self.problem.random(history.seen, rng)
 
 
@@ -43,7 +43,7 @@ class Evolution(Generic[T]):
         check(self)
 
     def __call__(self, history: History[T], rng: Random, /) -> T:
-        """A mutation of the winner of a tournament; random until the population is full."""
+        """Return a mutation of a tournament's winner; random until the population is full."""
         if len(history.entries) < self.population or not history.finished:
             return self.problem.random(history.seen, rng)
         alive = history.finished[-self.population :]
@@ -55,8 +55,8 @@ class Evolution(Generic[T]):
 class LocalSearch(Generic[T]):
     """First-improvement local search (White et al. 2021, arXiv 2005.02960).
 
-    The neighbors of the best trial in random order; where all were seen, those of the next best.
-    `start`: random architectures to begin with.
+    It tries the neighbors of the best trial in random order; once all are seen, those of the next
+    best. `start`: how many random architectures to begin with.
     """
 
     problem: Problem[T]
@@ -66,7 +66,7 @@ class LocalSearch(Generic[T]):
         check(self)
 
     def __call__(self, history: History[T], rng: Random, /) -> T:
-        """An unseen neighbor of the best trial that has one."""
+        """Return an unseen neighbor of the best trial that has one."""
         if len(history.entries) >= self.start:
             for entry in ranked(history.finished):
                 child = self._neighbor(history, entry.architecture, rng)
@@ -102,7 +102,7 @@ class Nsga2(Generic[T]):
         check(self)
 
     def __call__(self, history: History[T], rng: Random, /) -> T:
-        """A child of good trials; random until the population is full."""
+        """Return a child of good trials; random until the population is full."""
         if len(history.entries) < self.population or not history.finished:
             return self.problem.random(history.seen, rng)
         parents = [entry.architecture for entry in best(history.finished, self.population)]
@@ -119,12 +119,12 @@ class Nsga2(Generic[T]):
 
 
 def tournament(count: int, rng: Random) -> int:
-    """The better (smaller) of two places."""
+    """Return the better (smaller) of two random ranks below `count`."""
     return min(rng.randrange(count), rng.randrange(count))
 
 
 def mutated(problem: Problem[T], history: History[T], parent: T, rng: Random) -> T:
-    """An unseen architecture a few edits from `parent`: one where possible, then more, then any."""
+    """Return an unseen architecture with as few edits of `parent` as possible, or any."""
     for edits in (1, 2, 3):
         drawn = problem.fresh(history.seen, partial(edited, problem, parent, edits, rng), TRIES)
         if drawn is not None:
@@ -133,10 +133,10 @@ def mutated(problem: Problem[T], history: History[T], parent: T, rng: Random) ->
 
 
 def edited(problem: Problem[T], parent: T, edits: int, rng: Random) -> T:
-    """`parent` after some random edits; itself where rules leave it no neighbor."""
+    """Return `parent` after some random edits; itself if rules leave it no neighbor."""
     try:
         for _ in range(edits):
             parent = problem.space.mutate(parent, rng)
     except SpaceError:
-        pass  # an island among the rules
+        pass  # the rules leave it no neighbor
     return parent

@@ -1,4 +1,4 @@
-"""Samplers by name: ours, Optuna's, or anyone's as `FILE.py:Class` or `package.module:Class`."""
+"""Samplers by name: ours, Optuna's, or a user's as `FILE.py:Class` or `package.module:Class`."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -36,12 +36,12 @@ OPTUNAS: Mapping[str, tuple[type[BaseSampler], Mapping[str, Any]]] = {
 def make_sampler(
     name: str, problem: Problem[Any], options: Mapping[str, Any] | None = None
 ) -> BaseSampler:
-    """The sampler `name` for a problem; `options` are further arguments of its constructor.
+    """Return the sampler `name` for a problem; `options` are further arguments of its constructor.
 
     Ours (auto, evolution, local, nsga2, random) propose whole architectures; Optuna's own
-    (brute-force, gp, nsga3, qmc, tpe) see one parameter a decision. A class of the user's is one or
-    the other: an Optuna sampler, or a `Strategy` that takes the `problem`. Raises `OptionError` for
-    an unknown name or option, and for a value that is of another type or out of its range.
+    (brute-force, gp, nsga3, qmc, tpe) see one parameter per decision. A user's class is one or the
+    other: an Optuna sampler, or a `Strategy` that takes the `problem`. Raises `OptionError` for an
+    unknown name or option, and for a value of the wrong type or out of range.
     """
     check_name(name)
     options = options or {}
@@ -55,7 +55,7 @@ def make_sampler(
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is no sampler's; whether there is a class of the user's is seen later."""
+    """Refuse the name of no sampler; it does not check whether a user's class exists."""
     if name not in OURS and name not in OPTUNAS and ":" not in name:
         raise OptionError(
             f"sampler '{name}' is unknown: {one_of([*OURS, *OPTUNAS], name)} "
@@ -66,7 +66,7 @@ def check_name(name: str) -> None:
 def built(
     name: str, make: Callable[..., T], given: Mapping[str, Any], options: Mapping[str, Any]
 ) -> T:
-    """Call `make`, which takes the options by these names or is not called at all."""
+    """Call `make` with the options and the `given` arguments it takes; refuse unknown options."""
     taken = takes(make)
     known = taken - {"problem", "self"}
     for option in options:
@@ -75,20 +75,20 @@ def built(
             raise OptionError(f"sampler '{name}' has no option `{option}`: {has}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # who asks for it by name knows
+            warnings.simplefilter("ignore", ExperimentalWarning)  # asking by name is consent
             return make(**{**{k: v for k, v in given.items() if k in taken}, **options})
     except (TypeError, ValueError, OptionError) as error:
         raise OptionError(f"sampler '{name}' refuses {dict(options)!r}: {error}") from error
 
 
 def short_name(sampler: BaseSampler) -> str:
-    """What an Optuna sampler is called here: `tpe`, or the name of its class."""
+    """Return the name of an Optuna sampler here, such as `tpe`, or the name of its class."""
     cls = type(sampler)
     return next((name for name, (known, _) in OPTUNAS.items() if known is cls), cls.__name__)
 
 
 def foreign(where: str, problem: Problem[Any], options: Mapping[str, Any]) -> BaseSampler:
-    """A class of the user's, given the problem and its seed as far as it takes them."""
+    """Return the sampler of a user's class, given the problem and seed as far as it takes them."""
     cls, given = find_class(where), {"problem": problem, "seed": problem.seed}
     try:
         made = built(where, cls, given, options)

@@ -1,4 +1,4 @@
-"""Architectures as numbers for a surrogate: what was decided where, how often, and at what cost."""
+"""Architectures as numbers for a surrogate: picks, counts of each option, costs."""
 
 import re
 from collections.abc import Hashable, Sequence
@@ -15,18 +15,18 @@ T = TypeVar("T")
 
 Floats = NDArray[np.float64]
 
-OWN_WEIGHTS = 64  # decisions beyond which those at like places share a weight
+OWN_WEIGHTS = 64  # decisions beyond which corresponding places share a weight
 HALF = float(np.sqrt(0.5))
-LEAST = 1e-9  # what varies less is constant
+LEAST = 1e-9  # a smaller deviation counts as constant
 
 
 @dataclass(frozen=True, slots=True)
 class Points:
     """Features of n architectures.
 
-    `picks`: (n, d), a block of columns a decision. `counts`: (n, c), how often each option is
-    taken in all decisions alike, wherever they stand. `logs`: (n, k), logarithms of the costs.
-    The last two are standardised.
+    `picks`: (n, d), a block of columns per decision. `counts`: (n, c), how often each option is
+    taken in all decisions of one kind, in any place. `logs`: (n, k), logarithms of the costs. The
+    last two are standardised.
     """
 
     picks: Floats
@@ -41,7 +41,7 @@ class Points:
 
 
 def joined(parts: Sequence[Points]) -> Points:
-    """All points of some sets, in order."""
+    """Return all points of several sets, in order."""
     return Points(
         np.concatenate([part.picks for part in parts]),
         np.concatenate([part.counts for part in parts]),
@@ -53,8 +53,9 @@ def joined(parts: Sequence[Points]) -> Points:
 class Block:
     """The columns of one decision.
 
-    A number has its rank (scaled to 1 from first to last) and whether it is taken; anything else
-    is one-hot. Two options are at a squared distance of 1 at most, "not taken" is at about half.
+    A number has two: its rank (scaled to 1 from first to last) and whether it is taken; anything
+    else is one-hot. Two options are at a squared distance of 1 at most, "not taken" is at about
+    half.
     """
 
     decision: Decision
@@ -67,11 +68,11 @@ class Block:
 
     @property
     def width(self) -> int:
-        """How many columns the block has."""
+        """The number of columns of the block."""
         return 2 if self.is_number else len(self.decision.options)
 
     def write(self, pick: Any, row: Floats) -> None:
-        """Put a pick into a row of zeros."""
+        """Write a pick into a row of zeros."""
         options = self.decision.options
         k = options.index(pick)
         if self.is_number:
@@ -82,15 +83,15 @@ class Block:
 
     @property
     def kind(self) -> Hashable:
-        """Equal for decisions alike: the same options, and for numbers the same field."""
+        """The kind, equal for decisions with the same options and, for numbers, the same field."""
         name = self.decision.path.rpartition(".")[2] if self.is_number else ""
         return tuple(self.decision.options), name
 
 
 class Encoder(Generic[T]):
-    """Encodes the architectures of one problem; standardised over a reference set of them.
+    """Encodes the architectures of one problem, standardised over a reference set of them.
 
-    `groups`: for each column of `Points.picks` which weight it has.
+    `groups`: the index of the weight of each column of `Points.picks`.
     """
 
     def __init__(self, problem: Problem[T], reference: Sequence[T]) -> None:
@@ -103,7 +104,7 @@ class Encoder(Generic[T]):
         self.counts, self.logs = Scaler(picks @ self.tally), Scaler(costs)
 
     def __call__(self, architectures: Sequence[T]) -> Points:
-        """The features of some architectures."""
+        """Return the features of some architectures."""
         picks = self._picks(architectures)
         counts = self.counts(picks @ self.tally)
         return Points(picks, counts, self.logs(self._costs(architectures)))
@@ -125,7 +126,7 @@ class Encoder(Generic[T]):
 
 
 class Scaler:
-    """Standardises columns by a reference set; drops what is constant or a copy there."""
+    """Standardises columns by a reference set; drops columns that are constant or copies there."""
 
     def __init__(self, reference: Floats) -> None:
         self.mean, scale = reference.mean(axis=0), reference.std(axis=0)
@@ -136,13 +137,13 @@ class Scaler:
         self.keep = np.flatnonzero((scale > LEAST) & ~copies)
 
     def __call__(self, table: Floats) -> Floats:
-        """The columns that vary, standardised."""
+        """Return the columns that vary, standardised."""
         scaled: Floats = ((table - self.mean) / self.scale)[:, self.keep]
         return scaled
 
 
 def blocks(decisions: Sequence[Decision]) -> dict[str, Block]:
-    """A block a decision, by path, side by side."""
+    """Return a block per decision, by path; their columns are side by side."""
     found: dict[str, Block] = {}
     start = 0
     for decision in decisions:
@@ -152,7 +153,7 @@ def blocks(decisions: Sequence[Decision]) -> dict[str, Block]:
 
 
 def groups(blocks: Sequence[Block]) -> NDArray[np.int64]:
-    """Which weight each column has: one a decision, or in large spaces one a kind of place."""
+    """Return the weight index of each column: one per decision, or per kind of place if many."""
     own = len(blocks) <= OWN_WEIGHTS
     names = [b.decision.path if own else re.sub(r"\d+", "*", b.decision.path) for b in blocks]
     order = {name: i for i, name in enumerate(dict.fromkeys(names))}
@@ -160,7 +161,7 @@ def groups(blocks: Sequence[Block]) -> NDArray[np.int64]:
 
 
 def tally(blocks: Sequence[Block]) -> Floats:
-    """The (d, c) matrix that adds up the columns of decisions alike."""
+    """Return the (d, c) matrix that adds up the columns of decisions of one kind."""
     columns: dict[Hashable, int] = {}
     places = [
         columns.setdefault((block.kind, i), len(columns))

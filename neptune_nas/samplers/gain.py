@@ -1,9 +1,10 @@
-"""The expected gain of a candidate whose cost is known and whose score is not.
+"""The expected gain of a candidate with a known cost and an unknown score.
 
-The front so far is a staircase over the costs: at each cost the best score that no more buys. A
-candidate of cost c adds, at every cost from c to the reference, what its score is above the stair.
-So the expected hypervolume gain (Emmerich et al. 2011, doi 10.1109/CEC.2011.5949880) is a sum over
-stairs of expected improvements (Jones et al. 1998, doi 10.1023/A:1008306431147).
+The front so far is a staircase over the costs: at each cost the best score at no more than that
+cost. A candidate of cost c adds, at every cost from c to the reference, the height of its score
+above the stair. So the expected hypervolume gain (Emmerich et al. 2011, doi
+10.1109/CEC.2011.5949880) is a sum over stairs of expected improvements (Jones et al. 1998, doi
+10.1023/A:1008306431147).
 """
 
 from dataclasses import dataclass
@@ -15,15 +16,15 @@ from scipy.stats import qmc
 from neptune_nas.metrics.pareto import non_dominated
 from neptune_nas.samplers.features import Floats
 
-STAIRS = 128  # points that stand for the costs, where there are two or more
+STAIRS = 128  # points that represent the costs, if there are two or more
 ROOT = float(np.sqrt(2 * np.pi))
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What was reached. `scores`: (m,), more is better. `costs`: (m, k), less is better.
+    """The results so far. `scores`: (m,), more is better. `costs`: (m, k), less is better.
 
-    `floor` and `ceiling` (k,): the score and the costs that hypervolume is measured from.
+    `floor` and `ceiling` (k,): the score and the costs of the hypervolume reference.
     """
 
     scores: Floats
@@ -33,7 +34,7 @@ class Front:
 
 
 def expected_gain(mean: Floats, deviation: Floats, costs: Floats, front: Front) -> Floats:
-    """The expected hypervolume gain of n candidates; `costs`: (n, k), with k = 0 for no cost."""
+    """Return the expected hypervolume gain of n candidates; `costs`: (n, k), k may be 0."""
     kinds = costs.shape[1]
     if kinds == 0:
         summit = np.array([front.scores.max(initial=front.floor)])
@@ -51,7 +52,7 @@ def expected_gain(mean: Floats, deviation: Floats, costs: Floats, front: Front) 
 
 
 def improvement(mean: Floats, deviation: Floats, heights: Floats) -> Floats:
-    """The expectation of what a normal score (n,) is above each height (m,), as (n, m)."""
+    """Return the expected excess (n, m) of normal scores (n,) over each of the heights (m,)."""
     away = (mean[:, None] - heights) / deviation[:, None]
     density = np.exp(-(away**2) / 2) / ROOT
     above: Floats = deviation[:, None] * (density + away * ndtr(away))
@@ -59,7 +60,7 @@ def improvement(mean: Floats, deviation: Floats, heights: Floats) -> Floats:
 
 
 def staircase(front: Front) -> tuple[Floats, Floats, Floats]:
-    """The height of each stair over one cost, where it starts and where it ends."""
+    """Return the height of each stair over one cost, and the costs where it starts and ends."""
     inside = (front.scores > front.floor) & (front.costs[:, 0] < front.ceiling[0])
     scores, costs = front.scores[inside], front.costs[inside, 0]
     points = np.stack([-scores, costs], axis=1)
@@ -70,7 +71,7 @@ def staircase(front: Front) -> tuple[Floats, Floats, Floats]:
 
 
 def scattered(front: Front, lowest: Floats) -> tuple[Floats, Floats]:
-    """The heights at 128 evenly scattered points between the lowest costs and the ceiling."""
+    """Return 128 Sobol points between the lowest costs and the ceiling, after their heights."""
     unit = qmc.Sobol(len(lowest), scramble=False).random(STAIRS)
     corners = lowest + unit * (front.ceiling - lowest)
     reached = (front.costs[:, None, :] <= corners[None]).all(axis=2)

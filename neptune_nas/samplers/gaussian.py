@@ -1,10 +1,10 @@
-"""A Gaussian process over architectures, its kernel learned from the trials.
+"""A Gaussian process over architectures, with a kernel learned from the trials.
 
-The kernel is a sum of three, each with a variance of its own: decisions place by place (a weight a
-decision: how much it matters there), how often each option is taken (what was learned at one place
-says something of the others), and the costs (larger networks of a kind score alike). Weights,
-length scales, variances and noise are those of the highest posterior density: the marginal
-likelihood (Rasmussen and Williams 2006, chapter 5) times log-normal priors.
+The kernel is a sum of three, each with its own variance: decisions place by place (a weight per
+decision: how much it matters there), how often each option is taken (a lesson from one place holds
+in part for the others), and the costs (larger networks of a kind score alike). Weights, length
+scales, variances and noise are those of the highest posterior density: the marginal likelihood
+(Rasmussen and Williams 2006, chapter 5) times log-normal priors.
 """
 
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from scipy.optimize import minimize
 from neptune_nas.samplers.features import Floats, Points
 
 JITTER = 1e-6
-STEPS = 40  # of L-BFGS; more change nothing that a search would notice
+STEPS = 40  # of L-BFGS; more make no difference to a search
 IMPOSSIBLE = 1e10  # the loss of parameters whose covariances cannot be factored
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """The kernel's parameters; targets are taken to have mean 0 and variance 1.
+    """The kernel's parameters; targets are assumed to have mean 0 and variance 1.
 
-    `groups`: which of the `weights` each column of picks has. `reach`: the length scales of the
+    `groups`: the index in `weights` for each column of picks. `reach`: the length scales of the
     counts and of each cost. `variances`: of the three parts.
     """
 
@@ -37,11 +37,11 @@ class Kernel:
 
     @property
     def variance(self) -> float:
-        """The variance of a point of which nothing is known."""
+        """The prior variance of a point."""
         return float(self.variances.sum())
 
     def __call__(self, a: Points, b: Points) -> Floats:
-        """The covariances of n points with m others, (n, m)."""
+        """Return the covariances of n points with m others, (n, m)."""
         weight = np.sqrt(2 * self.weights)[self.groups]
         counts = self.reach[0] * np.sqrt(max(a.counts.shape[1], 1))
         places = bell(a.picks * weight, b.picks * weight)
@@ -53,7 +53,7 @@ class Kernel:
 
 
 def bell(a: Floats, b: Floats) -> Floats:
-    """exp(-d^2 / 2) for the distances d of the rows of `a` (n, d) and `b` (m, d)."""
+    """Return exp(-d^2 / 2) for the distances d of the rows of `a` (n, d) and `b` (m, d)."""
     distances = squared(a, b)
     distances *= -0.5
     likeness: Floats = np.exp(distances, out=distances)
@@ -61,14 +61,14 @@ def bell(a: Floats, b: Floats) -> Floats:
 
 
 def squared(a: Floats, b: Floats) -> Floats:
-    """Squared distances of the rows of `a` (n, d) and `b` (m, d)."""
+    """Return the squared distances (n, m) of the rows of `a` (n, d) and `b` (m, d)."""
     apart: Floats = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
     return np.maximum(apart, 0.0, out=apart)
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """What some points tell about others. `factor`: (n, n), lower, of their covariances."""
+    """The process given n points. `factor`: (n, n), lower Cholesky factor of their covariances."""
 
     kernel: Kernel
     points: Points
@@ -76,15 +76,15 @@ class Posterior:
 
     @classmethod
     def of(cls, kernel: Kernel, points: Points, noise: Floats) -> "Posterior":
-        """The posterior given points with further noise (n,), variances, on their targets."""
+        """Return the posterior given points; `noise` (n,): extra variances of their targets."""
         covariances = kernel(points, points)
         covariances.flat[:: len(points) + 1] += kernel.noise + noise + JITTER
         return cls(kernel, points, cholesky(covariances, lower=True, check_finite=False))
 
     def whitened(self, others: Points, known: Floats) -> Floats:
-        """The covariances with m other points, as `factor` sees them: (n, m).
+        """Return the covariances with m other points times the inverse of `factor`, (n, m).
 
-        `known`: its first rows, where they were worked out for the first points before.
+        `known`: its first rows, if they were computed before for the first points.
         """
         k = len(known)
         rest = self.kernel(self.points[k:], others) - self.factor[k:, :k] @ known
@@ -92,14 +92,14 @@ class Posterior:
         return np.concatenate([known, solved])
 
     def predict(self, targets: Floats, whitened: Floats) -> tuple[Floats, Floats]:
-        """Means and standard deviations (m,) at the points that `whitened` is of."""
+        """Return means and standard deviations (m,) at the points of `whitened`."""
         seen = solve_triangular(self.factor, targets, lower=True, check_finite=False)
         variance = self.kernel.variance - np.einsum("nm,nm->m", whitened, whitened)
         return seen @ whitened, np.sqrt(np.maximum(variance, JITTER))
 
 
 def learn(points: Points, targets: Floats, noise: Floats, groups: NDArray[np.int64]) -> Kernel:
-    """The most probable kernel. `noise`: (n,) variances of targets that are less certain."""
+    """Return the most probable kernel. `noise`: (n,), extra variances of uncertain targets."""
     problem = Likelihood(points, targets, noise, groups)
     start = problem.expected
     found = minimize(problem, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
@@ -107,10 +107,10 @@ def learn(points: Points, targets: Floats, noise: Floats, groups: NDArray[np.int
 
 
 class Likelihood:
-    """The negative log posterior density of a kernel's parameters, as logarithms, and its gradient.
+    """The negative log posterior density of a kernel's parameters, and its gradient.
 
-    In order: the common weight, each weight's deviation from it, the reach of the counts and of
-    each cost, the three variances, the noise.
+    The parameters are logarithms, in order: the common weight, each weight's deviation from it, the
+    length scales of the counts and of each cost, the three variances, the noise.
     """
 
     def __init__(
@@ -129,19 +129,19 @@ class Likelihood:
         self.expected, self.spread = self._prior()
 
     def _prior(self) -> tuple[Floats, Floats]:
-        """Means and standard deviations of the parameters' logarithms."""
-        common = np.log(1.5 / max(self.sizes[1], 1))  # one changed decision in 1.5 halves likeness
+        """Return means and standard deviations of the parameters' logarithms."""
+        common = np.log(1.5 / max(self.sizes[1], 1))  # exp(-1.5) if all decisions differ
         means = [common, 0.0, 0.0, 0.0, np.log(0.3), np.log(0.02)]
         return np.repeat(means, self.sizes), np.repeat([1.0, 0.7, 0.7, 0.7, 1.0, 1.5], self.sizes)
 
     def kernel(self, logarithms: Floats) -> Kernel:
-        """The kernel with these parameters."""
+        """Return the kernel with these parameters."""
         parts = np.split(np.exp(logarithms), np.cumsum(self.sizes)[:-1])
         common, own, counts, logs, variances, noise = parts
         return Kernel(self.groups, common * own, (float(counts[0]), logs), variances, noise[0])
 
     def __call__(self, logarithms: Floats) -> tuple[float, Floats]:
-        """The loss, up to a constant, and its gradient."""
+        """Return the loss, up to a constant, and its gradient."""
         kernel, n = self.kernel(logarithms), len(self.targets)
         parts = self._parts(kernel)
         covariances = (kernel.variances @ parts).reshape(n, n)

@@ -1,4 +1,4 @@
-"""Earlier trials as samplers see them: architectures, losses, rungs, what is still running."""
+"""Earlier trials as samplers see them: architectures, losses, rungs, and which still run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,17 +20,17 @@ from neptune_nas.space import RejectedError
 
 T = TypeVar("T")
 
-PROXY_RUNG = 0  # where a zero-cost proxy stands in place of a score
+PROXY_RUNG = 0  # the fidelity at which a zero-cost proxy is reported
 
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[T]):
     """One earlier trial.
 
-    `losses`: its objectives, turned so that less is better; None unless it finished well.
-    `rungs`: what is told of its scores by fidelity, more is better, as far as it came; at 0 a
+    `losses`: its objectives, signed so that less is better; None unless it finished with finite
+    values. `rungs`: its reported scores by fidelity, more is better, up to where it is; at 0 a
     zero-cost proxy. `constraints`: by how much it breaks each measured one; more than 0 is broken.
-    `ahead`: the losses of what was measured before training, by the objective's place.
+    `ahead`: the losses of what was measured before training, by the objective's index.
     """
 
     number: int
@@ -44,21 +44,21 @@ class Entry(Generic[T]):
 
     @property
     def violation(self) -> float:
-        """The sum of all broken constraints, 0 if none is."""
+        """The sum of all broken constraints, 0 if none is broken."""
         return sum(max(value, 0.0) for value in self.constraints.values())
 
     def loss(self, objective: int) -> float | None:
-        """One objective's loss, once it was measured."""
+        """Return the loss of one objective, or None if it is not measured yet."""
         return self.ahead.get(objective) if self.losses is None else self.losses[objective]
 
     @property
     def is_known(self) -> bool:
-        """Whether it ended, or scored at a rung above a proxy's."""
+        """Whether it ended, or has a score at a rung above a proxy's."""
         return self.state.is_finished() or any(self.rungs)
 
     @property
     def at_first(self) -> "Entry[T]":
-        """What was known of it when its lowest rung above a proxy had scored; else itself."""
+        """The entry as of its first score at a rung above a proxy's; without one, itself."""
         trained = [rung for rung in self.rungs if rung != PROXY_RUNG]
         waits = self.losses is None and self.state == TrialState.RUNNING
         if not trained or (waits and len(self.rungs) == 1):
@@ -69,9 +69,9 @@ class Entry(Generic[T]):
 
 @dataclass(frozen=True)
 class History(Generic[T]):
-    """All earlier trials, in the order they ended, then those that run.
+    """All earlier trials: those that ended, in that order, then those that run.
 
-    `turns`: for each objective 1, or -1 where more is better; its loss is that times its value.
+    `turns`: for each objective 1, or -1 if more is better; its loss is that times its value.
     """
 
     entries: tuple[Entry[T], ...]
@@ -79,7 +79,7 @@ class History(Generic[T]):
 
     @cached_property
     def seen(self) -> dict[str, T]:
-        """What was tried, by name."""
+        """The tried architectures, by name."""
         return {entry.name: entry.architecture for entry in self.entries}
 
     @cached_property
@@ -89,17 +89,17 @@ class History(Generic[T]):
 
     @cached_property
     def scored(self) -> "History[T]":
-        """The trials that were scored at a rung, as known when the first had scored."""
+        """The trials that were scored at a rung, as known at their first rung."""
         scored = (entry.at_first for entry in self.entries if any(entry.rungs))
         return History(tuple(scored), self.turns)
 
 
 @dataclass(frozen=True, slots=True)
 class Memory(Generic[T]):
-    """What a reader remembers of a study, by trial number.
+    """A reader's memory of a study, by trial number.
 
-    `known`: architectures and their names. `ended`: the entries of trials that change no more, in
-    the order they ended; None for one that leads to no architecture of the space.
+    `known`: architectures and their names. `ended`: the entries of trials that no longer change, in
+    the order they ended; None for a trial without an architecture of the space.
     """
 
     known: dict[int, tuple[T, str]] = field(default_factory=dict)
@@ -107,9 +107,9 @@ class Memory(Generic[T]):
 
 
 class Reader(Generic[T]):
-    """Reads the trials of a study back; remembers what each number stood for, and those that ended.
+    """Reads the trials of a study back; remembers each number's architecture, and ended trials.
 
-    A trial that has ended changes no more, so that only what is new costs anything.
+    A trial that has ended no longer changes, so only new trials cost time.
     """
 
     def __init__(self, problem: Problem[T]) -> None:
@@ -117,7 +117,7 @@ class Reader(Generic[T]):
         self.memories: WeakKeyDictionary[BaseStorage, dict[str, Memory[T]]] = WeakKeyDictionary()
 
     def of(self, study: Study) -> "Memory[T]":
-        """What is remembered of a study."""
+        """Return the memory of a study."""
         named = self.memories.setdefault(study._storage, {})
         return named.setdefault(study.study_name, Memory())
 
@@ -126,11 +126,11 @@ class Reader(Generic[T]):
         self.of(study).known[trial.number] = architecture, self.problem.name(architecture)
 
     def proposal(self, study: Study, trial: FrozenTrial) -> T:
-        """The proposal that was noted for a trial."""
+        """Return the proposal that was noted for a trial."""
         return self.of(study).known[trial.number][0]
 
     def read(self, study: Study, now: FrozenTrial) -> History[T]:
-        """All trials but `now`; those that lead to no architecture of the space are left out."""
+        """Return all trials but `now`, except those without an architecture of the space."""
         ended = self.of(study).ended
         trials = (t for t in study.get_trials(deepcopy=False) if t.number not in ended)
         fresh = sorted((t for t in trials if t.number != now.number), key=_when_finished)
@@ -162,7 +162,7 @@ class Reader(Generic[T]):
             try:
                 architecture = self.problem.space.decode(trial.params)
             except (SpaceError, RejectedError):
-                return None  # of another space, or another thread is still at its picks
+                return None  # of another space, or still being picked by another thread
             known = remembered[trial.number] = architecture, self.problem.name(architecture)
         return known
 
@@ -173,7 +173,7 @@ def _when_finished(trial: FrozenTrial) -> tuple[bool, float, int]:
 
 
 def turns(directions: Sequence[StudyDirection]) -> tuple[float, ...]:
-    """What turns each objective into a loss: -1 where more is better."""
+    """Return the factor that makes each objective a loss: -1 if more is better."""
     return tuple(-1.0 if way == StudyDirection.MAXIMIZE else 1.0 for way in directions)
 
 
@@ -184,13 +184,13 @@ def _losses(trial: FrozenTrial, turns: tuple[float, ...]) -> tuple[float, ...] |
 
 
 def _rungs(trial: FrozenTrial, turn: float) -> dict[int, float]:
-    """What was reported, turned so that more is better, as more of a proxy is anyway."""
+    """Return the reported scores, signed so that more is better; of a proxy, more always is."""
     told = {step: value for step, value in trial.intermediate_values.items() if isfinite(value)}
     return {step: value if step == PROXY_RUNG else -turn * value for step, value in told.items()}
 
 
 def _ahead(trial: FrozenTrial, turned: Mapping[str, float]) -> dict[int, float]:
-    """The losses of objectives that training does not decide and the user attributes name."""
+    """Return the losses of objectives known before training, from the user attributes."""
     told = {
         i: (turn, trial.user_attrs.get(name))
         for i, (name, turn) in enumerate(turned.items())
@@ -204,11 +204,11 @@ def _ahead(trial: FrozenTrial, turned: Mapping[str, float]) -> dict[int, float]:
 
 
 def ranked(entries: Sequence[Entry[T]]) -> Iterator[Entry[T]]:
-    """Finished trials, the best first.
+    """Yield finished trials, the best first.
 
-    Those that keep the constraints come before those that do not (Deb et al. 2002, doi
-    10.1109/4235.996017): by front and, within a front, the lonelier first; the others by how much
-    they break.
+    Those that meet the constraints come before those that do not (Deb et al. 2002, doi
+    10.1109/4235.996017). The former are ordered by front and, within a front, by crowding distance,
+    the largest first; the latter by their violation.
     """
     kept = [entry for entry in entries if not entry.violation]
     while kept:
@@ -221,12 +221,12 @@ def ranked(entries: Sequence[Entry[T]]) -> Iterator[Entry[T]]:
 
 
 def best(entries: Sequence[Entry[T]], count: int) -> list[Entry[T]]:
-    """The best `count` of finished trials, the best first."""
+    """Return the best `count` of finished trials, the best first."""
     return list(islice(ranked(entries), count))
 
 
 def crowding(losses: Floats) -> Floats:
-    """How lonely each of the `(n, k)` points of a front is; its ends are infinitely so."""
+    """Return the crowding distance of each point (n, k) of a front; infinite at its ends."""
     alone = np.zeros(len(losses))
     for column in losses.T:
         order = np.argsort(column, kind="stable")

@@ -1,4 +1,4 @@
-"""Which trials a model rests on where there are more than it can take."""
+"""The choice of trials for a model that cannot take all of them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,16 +13,16 @@ from neptune_nas.samplers.targets import failed
 
 T = TypeVar("T")
 
-# Of the trials kept, the share that are the best. A search goes on beside the best, so there the
-# model has to tell good from better; without the others it would think as well of all the rest.
+# The share of the best among the chosen trials. A search continues near the best, where the model
+# must tell good from better; without the others it would overrate the rest of the space.
 BEST = 0.5
 
 
 def chosen(history: History[T], most: int, leaders: Sequence[int] = ()) -> set[int]:
-    """The numbers of at most `most` trials: the best, and others evenly between the rest.
+    """Return the numbers of at most `most` trials: the best, and others spread over the rest.
 
-    Best are first those that finished, then the `leaders`, the numbers of trials by their standing
-    at their first rung.
+    The best are first those that finished, then the `leaders`: trial numbers ordered by standing at
+    their first rung.
     """
     numbers = [entry.number for entry in history.entries]
     if len(numbers) <= most:
@@ -35,7 +35,7 @@ def chosen(history: History[T], most: int, leaders: Sequence[int] = ()) -> set[i
 
 
 def leading(history: History[T], pool: Pool[T], most: int) -> list[int]:
-    """The numbers of at most `most` trials that have not finished, the best at a rung first."""
+    """Return the numbers of at most `most` unfinished trials, the best at a first rung first."""
     waiting = [e for e in history.entries if e.losses is None and any(e.rungs) and not failed(e)]
     table = standings([entry.at_first for entry in waiting], history.turns, pool)
     stand_ins = [replace(e, losses=tuple(row)) for e, row in zip(waiting, table, strict=True)]
@@ -43,7 +43,7 @@ def leading(history: History[T], pool: Pool[T], most: int) -> list[int]:
 
 
 def standings(entries: Sequence[Entry[T]], turns: Sequence[float], pool: Pool[T]) -> Floats:
-    """The losses (n, k) of trials at their first rung: of all objectives that are known there."""
+    """Return the losses (n, k) of trials at their first rung, for all objectives known there."""
     scores = [-entry.rungs[min(entry.rungs)] for entry in entries]
     known: list[Sequence[float] | Floats] = []
     _, costs = pool.tried(entries)

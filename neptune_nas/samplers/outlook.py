@@ -1,4 +1,4 @@
-"""What each candidate may gain, given all trials so far."""
+"""The expected gain of each candidate, given all trials so far."""
 
 from collections.abc import Callable
 from functools import partial
@@ -34,7 +34,7 @@ class Surrogates(Generic[T]):
         self.constraints: dict[str, Surrogate[T]] = {}
 
     def of_constraints(self, history: History[T]) -> dict[str, Surrogate[T]]:
-        """The models of the constraints that all finished trials have a value of."""
+        """Return the models of the constraints for which all finished trials have a value."""
         kept = [set(entry.constraints) for entry in history.finished]
         for name in sorted(set.intersection(*kept)) if kept else ():
             if name not in self.constraints:
@@ -46,8 +46,8 @@ class Surrogates(Generic[T]):
 class Outlook(Generic[T]):
     """The expected gain of candidates at one moment of a search.
 
-    Only the first measured objective is uncertain; further ones count as their means, and measured
-    constraints as the probability that they are kept.
+    Only the first measured objective is uncertain; the others count as their means, and measured
+    constraints as the probability that they are met.
     """
 
     def __init__(self, surrogates: Surrogates[T], history: History[T]) -> None:
@@ -61,11 +61,11 @@ class Outlook(Generic[T]):
         self.front = self._front(history, next(iter(surrogates.objectives)))
 
     def of_base(self) -> Floats:
-        """The expected gain of each candidate of the pool's base."""
+        """Return the expected gain of each candidate of the pool's base."""
         return self._gains(self.pool.base, lambda surrogate, fit: surrogate.of_base(fit))
 
     def of(self, candidates: Candidates[T]) -> Floats:
-        """The expected gain of each of some other candidates."""
+        """Return the expected gain of each of some other candidates."""
         return self._gains(candidates, lambda _, fit: fit.at(candidates.points))
 
     def _gains(self, candidates: Candidates[T], predict: Predict[T]) -> Floats:
@@ -78,9 +78,9 @@ class Outlook(Generic[T]):
         return gains
 
     def _front(self, history: History[T], primary: int) -> Front:
-        """What was measured and what runs, the latter as expected; only what keeps constraints.
+        """Return the results of trials that meet the constraints, running ones as predicted.
 
-        What was measured of those that run before their training is not only expected.
+        A running trial's objectives that were measured before training count as measured.
         """
         fit = self.objectives[0][1]
         finished = [entry for entry in history.finished if not entry.violation]

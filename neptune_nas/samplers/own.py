@@ -1,4 +1,4 @@
-"""A strategy of the user's own: the class that a name leads to, and what its mistakes are."""
+"""Strategies of the user's own: how their class is found, and how their failures are reported."""
 
 import inspect
 from collections.abc import Callable
@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 
 def find_class(where: str) -> type[Any]:
-    """The class at `FILE.py:Class` or `package.module:Class`, of a strategy or an Optuna sampler.
+    """Return the class of a strategy or Optuna sampler, `FILE.py:Class` or `package.module:Class`.
 
-    Raises `OptionError` where there is none.
+    Raises `OptionError` if there is none.
     """
     try:
         found = find_named(where, f"sampler '{where}'")
@@ -35,7 +35,7 @@ def find_class(where: str) -> type[Any]:
 
 
 def takes(make: Callable[..., object]) -> set[str]:
-    """The names of what a class or function takes; of some that are built into Python, none."""
+    """Return the parameter names of a class or function; none if Python cannot tell."""
     try:
         return set(inspect.signature(make).parameters)
     except ValueError:
@@ -43,16 +43,16 @@ def takes(make: Callable[..., object]) -> set[str]:
 
 
 class Guarded(Generic[T]):
-    """A strategy whose mistakes are told in a sentence: code that fails, and what is no proposal.
+    """A strategy whose failures are reported in one sentence: errors, and invalid proposals.
 
-    `where`: how messages name it.
+    `where`: its name in messages.
     """
 
     def __init__(self, problem: Problem[T], strategy: Strategy[T], where: str) -> None:
         self.problem, self.strategy, self.where = problem, strategy, where
 
     def __call__(self, history: History[T], rng: Random, /) -> T:
-        """What the strategy proposes; raises `OwnCodeError` where that is no architecture."""
+        """Return the strategy's proposal; raises `OwnCodeError` if that is no architecture."""
         try:
             proposal = self.strategy(history, rng)
         except NeptuneError:
@@ -68,7 +68,7 @@ class Guarded(Generic[T]):
 
 
 def failure(where: str, cls: type[Any], error: Exception) -> OwnCodeError:
-    """What code of the user's failed with, and in which line, if no code of Optuna's."""
+    """Return the error for a failure of a user's code, with the line unless in Optuna's code."""
     is_optunas = cls.__module__.startswith("optuna.")
     return OwnCodeError(
         f"sampler '{where}' failed{said(error, None if is_optunas else file_with(cls))}"

@@ -16,10 +16,10 @@ from neptune_nas.samplers.problem import Problem
 
 T = TypeVar("T")
 
-WHOLE = 20_000  # points up to which all of a space are candidates
-DRAWS = 10  # for each sample of a larger one, at most, until it is feasible
-ELITE = 12  # trials around which more candidates are sought
-MOVES = 8  # around each
+WHOLE = 20_000  # the most points of a space for all to be candidates
+DRAWS = 10  # the most draws per feasible sample of a larger space
+ELITE = 12  # trials to vary for more candidates
+MOVES = 8  # variations of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Candidates(Generic[T]):
 
     @property
     def level(self) -> Floats:
-        """How costly each is (n,): the mean of its standardised logarithmic costs."""
+        """The cost level of each (n,): the mean of its standardised logarithmic costs."""
         logs = self.points.logs
         return logs.mean(axis=1) if logs.shape[1] else np.zeros(len(logs))
 
@@ -47,9 +47,9 @@ class Candidates(Generic[T]):
 
 
 class Pool(Generic[T]):
-    """All points of a small space; of a large one samples, and what is near the best trials.
+    """All points of a small space; for a large one, samples and variations of the best trials.
 
-    `exact`: the objectives that are known before training. `samples`: how many of a large space.
+    `exact`: the objectives that are known before training. `samples`: how many for a large space.
     """
 
     def __init__(self, problem: Problem[T], samples: int) -> None:
@@ -68,18 +68,18 @@ class Pool(Generic[T]):
 
     @property
     def groups(self) -> NDArray[np.int64]:
-        """Which weight each column of `Points.picks` has."""
+        """The index of the weight of each column of `Points.picks`."""
         return self.encoder.groups
 
     def candidates(self, named: Mapping[str, T]) -> Candidates[T]:
-        """These architectures as candidates."""
+        """Return these architectures as candidates."""
         architectures = list(named.values())
         costs = [[self.problem.costs(each)[name] for name in self.exact] for each in architectures]
         table = np.array(costs, dtype=np.float64).reshape(len(costs), len(self.exact))
         return Candidates(architectures, list(named), self.encoder(architectures), table)
 
     def tried(self, entries: Sequence[Entry[T]]) -> tuple[Points, Floats]:
-        """Features and exact costs of earlier trials, each encoded once."""
+        """Return features and exact costs of earlier trials; each is encoded once."""
         for entry in entries:
             if entry.name not in self.known:
                 self.known[entry.name] = self.candidates({entry.name: entry.architecture})
@@ -91,7 +91,7 @@ class Pool(Generic[T]):
         )
 
     def near(self, history: History[T]) -> Candidates[T]:
-        """Moves from the best trials and a child of each two in a row; none in a small space."""
+        """Return mutants of the best trials and crossovers of them; none in a small space."""
         elite = [] if self.is_whole else best(history.finished, ELITE)
         moved = [self._moved(entry) for entry in elite]
         crossed = [self._crossed(*pair) for pair in pairwise(sorted(elite, key=_number))]
@@ -114,11 +114,11 @@ class Pool(Generic[T]):
         return self.known[name]
 
     def admitted(self, architectures: Sequence[T]) -> dict[str, T]:
-        """Those that may be trained, by name."""
+        """Return the architectures that may be trained, by name."""
         return {self.problem.name(a): a for a in architectures if self.problem.admits(a)}
 
     def _sampled(self) -> dict[str, T]:
-        """Feasible samples: half uniform over architectures, half over depths and choices."""
+        """Return feasible samples by name: half uniform over architectures, half over choices."""
         rng, problem = Random(f"{self.problem.seed}/pool"), self.problem
         drawn = (
             problem.space.sample(rng, by="choice" if i % 2 else "architecture")

@@ -1,4 +1,4 @@
-"""What a sampler is asked: a space, the objectives, and what is known before training."""
+"""The problem that a sampler solves: a space, objectives, and what is known before training."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,13 +14,13 @@ from neptune_nas.space import Space
 T = TypeVar("T")
 Costs = Callable[[Any], Mapping[str, float]]
 
-ENUMERABLE = 200_000  # points that are listed to find the last unseen ones
+ENUMERABLE = 200_000  # the most points that are listed to find the unseen ones
 QUICK_DRAWS = 100  # draws before a small space is listed
-DRAWS = 10_000  # draws before a large space is said to hold nothing new
+DRAWS = 10_000  # draws before a large space counts as exhausted
 
 
 class SpaceExhaustedError(NeptuneError):
-    """A space without an architecture that is both unseen and feasible: the search is over."""
+    """Raised if no architecture is both unseen and feasible: the search is over."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,11 @@ class Problem(Generic[T]):
     """A space to be searched.
 
     `objectives`: their names, in the order of the study's directions. `cost`: exact values by name
-    (FLOPs, say), known before training. `feasible`: what may be trained at all, as far as these
-    tell. `keeps`: what of that keeps the limits on what must be measured (latency, say), which
-    takes a while: asked only about what is about to be proposed. `name`: equal for architectures
-    of which only one is to be tried. All four must depend on nothing but their argument.
+    (FLOPs, say), known before training. `feasible`: which architectures may be trained, judged
+    without measuring. `keeps`: which of these meet the limits on measured quantities (latency,
+    say); it is slow, so it is called only for architectures about to be proposed. `name`: equal for
+    architectures of which only one should be tried. All four must depend on nothing but their
+    argument.
     """
 
     space: Space[T]
@@ -43,37 +44,37 @@ class Problem(Generic[T]):
     keeps: Callable[[T], bool] | None = None
 
     def admits(self, architecture: T) -> bool:
-        """Whether an architecture may be trained."""
+        """Return whether an architecture may be trained."""
         return self.fits(architecture) and (self.keeps is None or self.keeps(architecture))
 
     def fits(self, architecture: T) -> bool:
-        """Whether it may be trained as far as is known without measuring."""
+        """Return whether an architecture may be trained, as far as is known without measuring."""
         return self.feasible is None or self.feasible(architecture)
 
     @cached_property
     def unmeasured(self) -> "Problem[T]":
-        """The same problem without the limits on what must be measured."""
+        """The same problem without the limits on measured quantities."""
         return self if self.keeps is None else replace(self, keeps=None)
 
     def costs(self, architecture: T) -> Mapping[str, float]:
-        """What is known of an architecture before it is trained."""
+        """Return the exact costs of an architecture, known before it is trained."""
         return {} if self.cost is None else self.cost(architecture)
 
     @property
     def scored(self) -> str:
-        """What is told of a score at a rung: the first objective that training decides."""
+        """The objective that rungs report: the first one that training decides."""
         return next(filter(is_scored, self.objectives), CLASSIFICATION[0].name)
 
     @cached_property
     def points(self) -> dict[str, T] | None:
-        """All architectures that fit, by name, or None where there are more than 200,000."""
+        """All architectures that fit, by name, or None if there are more than 200,000."""
         if not self.space.is_exact or self.space.size > ENUMERABLE:
             return None
         points = (self.space[i] for i in reversed(range(self.space.size)))
         return {self.name(point): point for point in points if self.fits(point)}
 
     def fresh(self, seen: Mapping[str, object], draw: Callable[[], T], draws: int) -> T | None:
-        """The first of some draws that is feasible and not seen, or None."""
+        """Return the first of some draws that is feasible and unseen, or None."""
         for _ in range(draws):
             drawn = draw()
             if self.name(drawn) not in seen and self.admits(drawn):
@@ -81,9 +82,9 @@ class Problem(Generic[T]):
         return None
 
     def random(self, seen: Mapping[str, object], rng: Random) -> T:
-        """An architecture, uniform over all that are feasible and not seen.
+        """Return an architecture, uniform over all that are feasible and unseen.
 
-        Raises `SpaceExhaustedError` where there is none, or 10,000 draws from a large space find
+        Raises `SpaceExhaustedError` if there is none, or if 10,000 draws from a large space find
         none.
         """
         drawn = self.fresh(seen, lambda: self.space.sample(rng), QUICK_DRAWS)
@@ -101,7 +102,7 @@ class Problem(Generic[T]):
         return drawn
 
     def _any_of(self, left: list[T], rng: Random) -> T | None:
-        """One of those, uniform over all that may be trained, or None."""
+        """Return one of `left`, uniform over those that may be trained, or None."""
         while left:
             drawn = left.pop(rng.randrange(len(left)))
             if self.admits(drawn):
@@ -109,7 +110,7 @@ class Problem(Generic[T]):
         return None
 
     def _why(self, tried: int) -> str:
-        """Why nothing is left, and what would change that."""
+        """Return why no architecture remains, and what would change that."""
         if self.feasible is None and self.keeps is None:
             return f"none of its architectures is new after {tried:,} trials; search a larger one"
         return (
@@ -119,5 +120,5 @@ class Problem(Generic[T]):
 
 
 def is_scored(objective: str) -> bool:
-    """Return whether training decides an objective; one that no table has is an evaluator's own."""
+    """Return whether training decides an objective; one outside the table is an evaluator's own."""
     return objective not in BY_NAME or BY_NAME[objective].is_scored

@@ -1,4 +1,4 @@
-"""The one Optuna sampler behind every strategy: it proposes whole architectures."""
+"""The one Optuna sampler behind every strategy, which proposes whole architectures."""
 
 from random import Random
 from typing import Any, Generic, Protocol, TypeVar
@@ -19,22 +19,22 @@ T_co = TypeVar("T_co", covariant=True)
 class Strategy(Protocol[T_co]):
     """Proposes the next architecture: `(history, rng) -> architecture`.
 
-    A pure function: a feasible architecture of the space that `history.seen` does not name, the
-    same for the same arguments (what it keeps between calls only saves time). Where none is left
-    it raises `SpaceExhaustedError`.
+    It is a pure function: equal arguments give the same architecture, which is feasible and not in
+    `history.seen` (what it keeps between calls only saves time). It raises `SpaceExhaustedError` if
+    no such architecture remains.
     """
 
     def __call__(self, history: History[Any], rng: Random, /) -> T_co:
-        """The architecture to evaluate next."""
+        """Return the architecture to evaluate next."""
 
 
 class SpaceSampler(BaseSampler, Generic[T]):
     """An Optuna sampler that asks a strategy; `space.suggest(trial)` reads its proposals back.
 
-    What it proposes depends on the seed, the trial's number and the other trials alone, so a
-    search that is stopped goes on as if it had not been. Intermediate values are read as the
-    accuracy or loss at that fidelity (at 0 a proxy's); a user attribute that bears the name of
-    another objective, such as a latency, as what is known of it while the trial still runs.
+    A proposal depends only on the seed, the trial's number and the other trials, so a search that
+    is stopped resumes as if it had not been. Intermediate values are read as the accuracy or loss
+    at that fidelity (at 0 a proxy's). A user attribute with the name of another objective, such as
+    a latency, is read as its value while the trial still runs.
     """
 
     def __init__(self, problem: Problem[T], strategy: Strategy[T]) -> None:
@@ -44,7 +44,7 @@ class SpaceSampler(BaseSampler, Generic[T]):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """The distributions of the proposal's picks; none for a trial that was enqueued."""
+        """Return the distributions of the proposal's picks; none for an enqueued trial."""
         if "fixed_params" in trial.system_attrs:
             return {}
         rng = Random(f"{self.problem.seed}/{trial.number}")
@@ -56,7 +56,7 @@ class SpaceSampler(BaseSampler, Generic[T]):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The proposal's picks."""
+        """Return the proposal's picks."""
         if not search_space:
             return {}
         return self.problem.space.picks(self.reader.proposal(study, trial))
@@ -68,7 +68,7 @@ class SpaceSampler(BaseSampler, Generic[T]):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Any pick, uniformly: for what an enqueued trial leaves open."""
+        """Return a uniform pick, for what an enqueued trial leaves open."""
         rng = Random(f"{self.problem.seed}/{trial.number}/{param_name}")
         if isinstance(param_distribution, CategoricalDistribution):
             return rng.choice(param_distribution.choices)
@@ -78,7 +78,7 @@ class SpaceSampler(BaseSampler, Generic[T]):
 
 
 def distribution(decision: Decision) -> BaseDistribution:
-    """How Optuna describes an open field: the same as `Space.suggest` does."""
+    """Return an open field as an Optuna distribution, the one that `Space.suggest` asks for."""
     options = decision.options
     if isinstance(options, range):
         return IntDistribution(options[0], options[-1], step=options.step)

@@ -1,4 +1,4 @@
-"""Predicts a measured quantity of candidates from all that was tried."""
+"""The model that predicts a measured quantity of candidates from all trials."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from neptune_nas.samplers.targets import Targets
 
 T = TypeVar("T")
 
-LEARNED_FROM = 200  # trials that a kernel is learned from, at most
-KEPT = 300  # trials that a prediction rests on, at most, beside those since the kernel was learned
-PATIENCE = 30  # trials that a kernel serves, at most
+LEARNED_FROM = 200  # the most trials that a kernel is learned from
+KEPT = 300  # the most trials in a prediction, beside those since the kernel was learned
+PATIENCE = 30  # the most trials that a kernel serves
 FIRST = 4  # trials before a kernel is learned
 LEAST = 1e-9
 
@@ -27,8 +27,8 @@ LEAST = 1e-9
 class Fit:
     """A posterior of one quantity, and the scale of its targets.
 
-    `told`: names and noise of the points that it rests on, the running ones aside, whose `targets`
-    are their means.
+    `told`: names and noise of the points it rests on, except running trials, whose `targets` are
+    predicted means.
     """
 
     posterior: Posterior
@@ -44,25 +44,25 @@ class Fit:
 
     @property
     def lowest(self) -> float:
-        """The worst that was told."""
+        """The worst observed value."""
         return self.shift + self.scale * float(self.targets.min())
 
     def at(self, points: Points, known: Floats | None = None) -> tuple[Floats, Floats]:
-        """Means and standard deviations at n points; `known` as `Posterior.whitened` takes it."""
+        """Return means and standard deviations at n points; `known` as for `Posterior.whitened`."""
         start = np.zeros((0, len(points))) if known is None else known
         return self.of_whitened(self.posterior.whitened(points, start))
 
     def of_whitened(self, whitened: Floats) -> tuple[Floats, Floats]:
-        """Means and standard deviations at the points that `whitened` is of."""
+        """Return means and standard deviations at the points of `whitened`."""
         mean, deviation = self.posterior.predict(self.targets, whitened)
         return self.shift + self.scale * mean, self.scale * deviation
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A kernel, and the numbers of the trials that led at their first rungs by then.
+    """A kernel, and the numbers of the trials that led at their first rungs at that time.
 
-    `basis`: names and values of what it was learned from.
+    `basis`: names and values of the trials it was learned from.
     """
 
     basis: tuple[tuple[str, ...], bytes]
@@ -71,11 +71,11 @@ class Learned:
 
 
 class Surrogate(Generic[T]):
-    """Gaussian processes of one measured quantity, one after the other as trials come in.
+    """Gaussian processes of one measured quantity, refitted as trials come in.
 
-    The kernel is learned anew when a tenth more trials have been scored, from those that had then,
-    by their first scores, which later rungs leave as they are: so it depends on the trials alone,
-    never on when it was asked for. What is kept only saves time.
+    The kernel is learned anew whenever the number of scored trials has grown by a tenth, from those
+    scored by then. It uses their first scores, which later rungs do not change, so it depends on
+    the trials alone, never on when it was asked for. What is kept between calls only saves time.
     """
 
     def __init__(self, pool: Pool[T], quantity: Callable[[History[T]], Targets[T]]) -> None:
@@ -84,11 +84,11 @@ class Surrogate(Generic[T]):
         self.base: tuple[Fit, Floats] | None = None
 
     def is_early(self, history: History[T]) -> bool:
-        """Whether the quantity is known of trials once they are scored at their first rung."""
+        """Return whether the quantity is known as soon as a trial is scored at its first rung."""
         return len(self.quantity(history.scored).entries) == len(history.scored.entries)
 
     def fit(self, history: History[T]) -> Fit:
-        """What all trials so far tell. Raises `LinAlgError` if their covariances are singular."""
+        """Return the fit to all trials so far. Raises `LinAlgError` for singular covariances."""
         by_rungs = self.is_early(history)
         then = early(history, by_rungs)
         known, learned = self.quantity(history), self._learn(then, by_rungs)
@@ -107,10 +107,9 @@ class Surrogate(Generic[T]):
         return Fit(posterior, targets, float(shift), float(scale), names)
 
     def of_base(self, fit: Fit) -> tuple[Floats, Floats]:
-        """Means and standard deviations of the pool's base.
+        """Return means and standard deviations of the pool's base.
 
-        Rows that an earlier fit with the same kernel and the same first trials has worked out are
-        not worked out again.
+        Rows that an earlier fit with the same kernel and the same first trials computed are reused.
         """
         points = self.pool.base.points
         known = np.zeros((0, len(points)))
@@ -124,7 +123,7 @@ class Surrogate(Generic[T]):
         return fit.of_whitened(whitened)
 
     def _learn(self, then: History[T], by_rungs: bool) -> Learned:
-        """What these trials teach; by their first scores, if rungs tell them."""
+        """Return what these trials teach; `by_rungs`: from their first scores."""
         if by_rungs:
             then = History(tuple(entry.at_first for entry in then.entries), then.turns)
         known = self.quantity(then)
@@ -137,7 +136,7 @@ class Surrogate(Generic[T]):
         return self.learned
 
     def _kernel(self, known: Targets[T], rows: NDArray[np.bool_]) -> Kernel:
-        """The most probable kernel given some of the targets."""
+        """Return the most probable kernel given the targets selected by `rows`."""
         values = known.values[rows]
         scale = values.std() + LEAST
         points, _ = self.pool.tried([e for e, row in zip(known.entries, rows, strict=True) if row])
@@ -147,7 +146,7 @@ class Surrogate(Generic[T]):
     def _posterior(
         self, kernel: Kernel, told: Targets[T], history: History[T]
     ) -> tuple[Posterior, Floats]:
-        """The posterior given what was told, and that what runs turns out as expected."""
+        """Return the posterior and its targets; running trials count as predicted."""
         points, _ = self.pool.tried(told.entries)
         posterior = Posterior.of(kernel, points, told.noise)
         names = {entry.name for entry in told.entries}
@@ -165,20 +164,20 @@ class Surrogate(Generic[T]):
 
 
 def is_running(entry: Entry[Any]) -> bool:
-    """Whether a trial has not ended."""
+    """Return whether a trial has not ended."""
     return not entry.state.is_finished()
 
 
 def early(history: History[T], by_rungs: bool) -> History[T]:
-    """The trials that a kernel is learned from: the first that ended, or that were scored."""
+    """Return the trials that a kernel is learned from: the first that ended or were scored."""
     known = [entry for entry in history.entries if entry.state.is_finished()]
-    if by_rungs and any(entry.rungs for entry in history.entries):  # when they scored is not known
+    if by_rungs and any(entry.rungs for entry in history.entries):  # no time of scoring is known
         known = sorted((e for e in history.entries if e.is_known), key=lambda entry: entry.number)
     return History(tuple(known[: learned_at(len(known))]), history.turns)
 
 
 def until(history: History[T], then: History[T]) -> History[T]:
-    """Those trials, and what stands at a rung although it began before the last of them."""
+    """Return `then`, and the trials at a rung that began before the last of them."""
     numbers = {entry.number for entry in then.entries}
     last = max(numbers)
     older = (e for e in history.entries if e.rungs and e.number < last and e.number not in numbers)
@@ -186,13 +185,13 @@ def until(history: History[T], then: History[T]) -> History[T]:
 
 
 def since(history: History[T], then: History[T]) -> list[Entry[T]]:
-    """The trials that are not among those."""
+    """Return the trials that are not in `then`."""
     numbers = {entry.number for entry in then.entries}
     return [entry for entry in history.entries if entry.number not in numbers]
 
 
 def learned_at(ended: int) -> int:
-    """After how many trials the kernel that serves `ended` of them is learned.
+    """Return the number of trials that the kernel for `ended` trials is learned from.
 
     >>> [learned_at(n) for n in (4, 19, 20, 21, 25, 205)]
     [4, 19, 20, 20, 24, 196]

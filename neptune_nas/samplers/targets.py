@@ -1,4 +1,4 @@
-"""What a surrogate learns from: one number a trial, and how uncertain it is beyond the noise."""
+"""The targets of a surrogate: one number per trial, and its uncertainty beyond the noise."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,17 +12,19 @@ from neptune_nas.samplers.history import PROXY_RUNG, Entry, History
 
 T = TypeVar("T")
 
-PAIRS = 3  # trials known at both fidelities that a line can be drawn through
-FENCE = 1.5  # Tukey's, in quartile distances
-DEAD = 0.1  # the lowest tenth of the range is left out when quartiles are taken
-FEW = 8  # values that quartiles can be taken of
+PAIRS = 3  # trials known at both fidelities, from which a line can be fitted
+FENCE = 1.5  # Tukey's, in interquartile ranges
+DEAD = 0.1  # the lowest share of the range, left out of the quartiles
+FEW = 8  # the fewest values with meaningful quartiles
 LEAST = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class Targets(Generic[T]):
-    """Trials in the order of the history, with `values` (n,), more is better, disasters clipped,
-    and `noise` (n,), the variance of what is only foretold.
+    """The trials to learn from, in the order of the history.
+
+    `values` (n,): more is better, outliers at the low end clipped. `noise` (n,): the variances of
+    values that are only predicted.
     """
 
     entries: tuple[Entry[T], ...]
@@ -31,18 +33,18 @@ class Targets(Generic[T]):
 
 
 def targets(history: History[T], objective: int, *, alike: bool = True) -> Targets[T]:
-    """What is known of one objective: measurements, what lower rungs foretell, and failures.
+    """Return what is known of one objective: measurements, predictions from lower rungs, failures.
 
-    A trial that reached only a lower rung stands for the score that it foretells, as uncertain as
-    the trials that are known at both make it. A failed one stands for the worst. What was
-    measured before training is known, whatever became of the trial. `alike`: whether the objective
-    is what rungs tell.
+    A trial that reached only a lower rung counts as its predicted final score, with the uncertainty
+    seen in trials that are known at both. A failed one counts as the worst. What was measured
+    before training is known, even if the trial failed. `alike`: whether rungs report this
+    objective.
     """
     losses = {e.number: e.loss(objective) for e in history.entries}
     scores = {number: -loss for number, loss in losses.items() if loss is not None}
     known = {number: (score, 0.0) for number, score in scores.items()}
     waiting = [e for e in history.entries if e.number not in known and e.rungs and not failed(e)]
-    if not history.finished:  # then nothing tells what a higher rung is worth beside a lower one
+    if not history.finished:  # nothing yet relates a higher rung to a lower one
         waiting = [entry.at_first for entry in waiting]
     lines = {
         rung: line_from(rung, history, scores, alike=alike and rung != PROXY_RUNG)
@@ -63,23 +65,23 @@ def targets(history: History[T], objective: int, *, alike: bool = True) -> Targe
 
 
 def margins(history: History[T], constraint: str) -> Targets[T]:
-    """By how much each trial keeps a measured constraint; less than 0 is broken."""
+    """Return the slack of each trial under a measured constraint; below 0 it is broken."""
     entries = tuple(entry for entry in history.finished if constraint in entry.constraints)
     values = np.array([-entry.constraints[constraint] for entry in entries])
     return Targets(entries, values, np.zeros(len(values)))
 
 
 def failed(entry: Entry[T]) -> bool:
-    """Whether a trial ended without a score that counts."""
+    """Return whether a trial ended without a valid score."""
     return entry.state == TrialState.FAIL
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a lower rung foretells: `high` where it is `low`, and `slope` times as much beyond.
+    """A line that predicts final scores from a lower rung: `high` at `low`, with slope `slope`.
 
-    `variance`: of what is missed by it. It is drawn through `count` trials whose lower scores have
-    the variance `spread`; none for one that is taken as given.
+    `variance`: of its residuals. `count`: the number of trials it was fitted to, whose lower scores
+    have the variance `spread`; 0 for a line that was not fitted.
     """
 
     low: float
@@ -90,7 +92,7 @@ class Line:
     spread: float = LEAST
 
     def at(self, value: float) -> tuple[float, float]:
-        """The score that a value foretells, and its variance."""
+        """Return the score that a value predicts, and its variance."""
         ahead = value - self.low
         unsure = (1 + ahead**2 / self.spread) / self.count if self.count else 0.0
         return self.high + self.slope * ahead, self.variance * (1 + unsure)
@@ -99,10 +101,10 @@ class Line:
 def line_from(
     rung: int, history: History[T], scores: Mapping[int, float], *, alike: bool
 ) -> Line | None:
-    """The line from what a rung measured to the final scores; `alike`: whether both are the same.
+    """Return the line from a rung's scores to final scores; `alike`: both are the same metric.
 
-    Before any trial has finished it is the rung itself; then the line of least squares, shrunk. Of
-    what is not alike, such as a proxy, nothing is foretold before, and through few trials the mean.
+    Before any trial has finished, the line is the identity; then the shrunk least-squares line. For
+    another metric, such as a proxy's, there is no line before, and with few trials it is the mean.
     """
     if not history.finished:
         return Line(0.0, 0.0) if alike else None
@@ -118,11 +120,11 @@ def line_from(
 
 
 def fitted(low: Floats, high: Floats, slope: float, doubt: float) -> Line:
-    """The line of least squares through points and, as if it were one more, what is expected.
+    """Return the least-squares line, shrunk towards a prior `slope` by one pseudo-observation.
 
-    That is the `slope` over a variance of `doubt`: those that went on are the best and much alike,
-    so that few of them say little of the slope. A slope of 1 comes with that much doubt of the
-    scores, too, and turns round for no points.
+    `doubt` is the variance of that pseudo-observation's lower score: trials that were promoted are
+    the best and much alike, so that few of them say little about the slope. A prior slope of 1 also
+    adds that much variance to the residuals, and the slope never becomes negative.
     """
     count, spread = len(low), float(low.var())
     ahead = low - low.mean()
@@ -135,9 +137,10 @@ def fitted(low: Floats, high: Floats, slope: float, doubt: float) -> Line:
 
 
 def fence(values: Floats) -> float:
-    """Tukey's lower fence: values below it are disasters, how bad does not matter.
+    """Return Tukey's lower fence: values below it are outliers, and how low they are is ignored.
 
-    Networks stuck at chance may be many; the lowest tenth of the range has no say in the quartiles.
+    Networks stuck at chance may be many, so the lowest tenth of the range is excluded from the
+    quartiles.
     """
     alive = values[values >= values.min() + DEAD * np.ptp(values)]
     if len(alive) < FEW:

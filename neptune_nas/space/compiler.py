@@ -1,4 +1,4 @@
-"""From a template to nodes, refusing what would give one architecture two names."""
+"""The compiler from templates to nodes; it refuses whatever gives one architecture two names."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -16,14 +16,14 @@ Label = str | int | float | bool | None
 
 
 class Compiler:
-    """Compiles one template; remembers its ties, which must say the same everywhere."""
+    """Compiles one template and checks that a tie stands for the same template everywhere."""
 
     def __init__(self, space: str) -> None:
         self.space = space
         self.ties: dict[str, tuple[object, Tied]] = {}
 
     def compile(self, template: object, path: str = "") -> Node:
-        """The node of `template`; raises `SpaceError` with the path of what is wrong."""
+        """Return the node of `template`; raises `SpaceError` with the path of what is wrong."""
         match template:
             case Choice():
                 return self._either(template, path)
@@ -96,7 +96,7 @@ class Compiler:
             if isinstance(node, Joint) and isinstance(node.form, Fields)
             else Filtered(node, tuple(rules), self._at(path))
         )
-        _ = ruled.counts  # a rule that fails, or that nothing obeys, is refused here
+        _ = ruled.counts  # refuses here a rule that fails or leaves nothing
         return ruled
 
     def _items(self, template: tuple[object, ...], path: str) -> Joint:
@@ -117,7 +117,7 @@ class Compiler:
 
 
 def labels_of(options: Sequence[object]) -> tuple[Label, ...]:
-    """A short readable name for each option, all different.
+    """Return a short readable label for each option, all different.
 
     >>> from neptune_nas.architecture.records import Attention, Conv
     >>> labels_of([Conv(3), Conv(5), Attention(heads=Choice((2, 4))), None])

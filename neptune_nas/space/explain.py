@@ -1,4 +1,4 @@
-"""Why a value is not one of a node's: the first path that differs, in words."""
+"""Explanations in words of why a node lacks a value, by the first path that differs."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from neptune_nas.space.walk import ROOT
 
 
 def explain(node: Node, value: Any, path: str = "") -> str | None:
-    """What is wrong with `value` at `path`, or None if it is a value of `node`."""
+    """Return what is wrong with `value` at `path`, or None if it is a value of `node`."""
     if node.rank(value) is not None:
         return None
     match node:

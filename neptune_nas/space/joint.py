@@ -1,4 +1,4 @@
-"""Nodes of several parts: records, tuples and copies."""
+"""Nodes with several parts: records, tuples and copies."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,25 +20,25 @@ from neptune_nas.space.nodes import (
 )
 
 ONE = range(1, 2)
-TIED = 100_000  # combinations of tied decisions that are kept apart
+TIED = 100_000  # the most combinations of tied decisions that are counted
 
 
 class Form(Protocol):
-    """How the values of several parts make one value."""
+    """The way in which the values of several parts make one value."""
 
     def join(self, values: Sequence[Any]) -> Any:
-        """The value made of one value a part."""
+        """Return the value made from one value per part."""
 
     def split(self, value: Any) -> Sequence[Any] | None:
-        """The value of each part again, or None if `value` has another form."""
+        """Return the value of each part, or None if `value` has another form."""
 
     def places(self, path: str) -> Sequence[str]:
-        """The path of each part of what stands at `path`."""
+        """Return the path of each part of the value at `path`."""
 
 
 @dataclass(frozen=True)
 class Fields:
-    """The fields of a dataclass; `at` says where it stands, for messages."""
+    """The fields of a dataclass; `at` is its location, for messages."""
 
     cls: type
     names: tuple[str, ...]
@@ -63,7 +63,7 @@ class Fields:
 
 @dataclass(frozen=True)
 class Items:
-    """A flat tuple; a part with a range of lengths stands for that many items, not for one.
+    """A flat tuple; a part with a range of lengths stands for that many items.
 
     At most one of the ranges has more than one length, so there is only one way to split.
     """
@@ -100,7 +100,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Row:
-    """A tuple of one item a part."""
+    """A tuple with one item per part."""
 
     def join(self, values: Sequence[Any]) -> Any:
         return tuple(values)
@@ -117,14 +117,14 @@ ROW = Row()
 
 @dataclass(frozen=True)
 class Joint:
-    """Several nodes at once, numbered like the digits of a number: the last part varies fastest."""
+    """Several independent nodes, numbered in mixed radix: the last part varies fastest."""
 
     parts: tuple[Node, ...]
     form: Form
 
     @cached_property
     def suffixes(self) -> tuple[Counts, ...]:
-        """The counts of parts j and after, for each j."""
+        """The joint counts of the parts from j on, for each j."""
         suffixes: list[Counts] = [{FREE: 1}]
         for part in reversed(self.parts):
             counts: dict[Assignment, int] = {}
@@ -178,11 +178,11 @@ class Joint:
         return map(self.form.join, self._rows(0, given))
 
     def join(self, values: Sequence[Any]) -> Any:
-        """The value made of one value a part."""
+        """Return the value made from one value per part."""
         return self.form.join(values)
 
     def split(self, value: Any) -> Sequence[Any]:
-        """The value of each part of `value`, a value of this node."""
+        """Return the value of each part of `value`, a value of this node."""
         values = self.form.split(value)
         assert values is not None
         return values
@@ -201,7 +201,7 @@ class Joint:
 def blocks(
     part: Node, rests: Counts, given: Assignment
 ) -> Iterator[tuple[Assignment, Assignment, int]]:
-    """The ways to share `given` between a part and those after it, in a fixed order."""
+    """Yield the ways to share `given` between a part and those after it, in a fixed order."""
     if not given:
         yield FREE, FREE, rests[FREE]
         return
@@ -214,7 +214,7 @@ def blocks(
 
 @dataclass(frozen=True)
 class Copies:
-    """`low` to `high` values of one node in a tuple, each for itself, the shortest first."""
+    """A tuple of `low` to `high` values of one node, decided independently; the shortest first."""
 
     item: Node
     low: int
@@ -222,7 +222,7 @@ class Copies:
 
     @cached_property
     def by_length(self) -> Either:
-        """One option a length."""
+        """A choice with one option per length."""
         lengths = range(self.low, self.high + 1)
         return Either(tuple(Joint((self.item,) * n, ROW) for n in lengths), tuple(lengths))
 
@@ -244,7 +244,7 @@ class Copies:
 
 @dataclass(frozen=True)
 class SharedCopies:
-    """`low` to `high` copies in a tuple of one value, decided once."""
+    """A tuple of `low` to `high` copies of one value, decided once."""
 
     item: Node
     low: int
@@ -252,7 +252,7 @@ class SharedCopies:
 
     @cached_property
     def lengths(self) -> range:
-        """The lengths at which there is something to decide."""
+        """The lengths at which the item has to be decided."""
         return range(max(self.low, 1), self.high + 1)
 
     @cached_property
@@ -287,7 +287,7 @@ class SharedCopies:
 
 
 def spans(node: Node) -> range | None:
-    """The numbers of items that copies stand for; None for a single item."""
+    """Return how many items the copies stand for, as a range; None for a single item."""
     if isinstance(node, Copies | SharedCopies):
         return range(node.low, node.high + 1)
     return None

@@ -1,4 +1,4 @@
-"""The words a template is written with: each stands for a value and leaves it open.
+"""The words a template is written in: each stands for a value and leaves it open.
 
 Every word is typed as the thing it stands for, so that a template type-checks as an architecture:
 
@@ -20,7 +20,7 @@ Rule = Callable[[Any], bool]
 
 
 class Word(Open):
-    """What every word but `repeat` has in common: it stands for one item of a tuple."""
+    """The base of all words; every word but `repeat` stands for one item of a tuple."""
 
     __slots__ = ()
 
@@ -41,7 +41,7 @@ class Choice(Word):
 
 @dataclass(frozen=True, slots=True)
 class IntegerRange(Word):
-    """A whole number from `low` to `high`, both included, in steps."""
+    """A whole number from `low` to `high`, both included, in steps of `step`."""
 
     low: int
     high: int
@@ -64,7 +64,7 @@ class Repeat(Word):
 
 @dataclass(frozen=True, slots=True)
 class Tie(Word):
-    """One decision wherever the name stands."""
+    """One decision, shared by all places that use the name."""
 
     name: str
     template: object
@@ -72,17 +72,17 @@ class Tie(Word):
 
 @dataclass(frozen=True, slots=True)
 class Where(Word):
-    """Only those values of a template that obey a rule."""
+    """The values of a template that obey a rule."""
 
     template: object
     rule: Rule
 
 
 def choice(*options: T) -> T:
-    """One of `options`: plain values, records, or templates with open fields of their own.
+    """Leave a value open among `options`: plain values, records, or templates with open fields.
 
-    It has their type, so that a template type-checks as what it stands for. Raises `SpaceError`
-    without options; two options for one value are refused by the `Space`.
+    The result has their type, so that a template type-checks as what it stands for. Raises
+    `SpaceError` without options; the `Space` refuses two options for one value.
     """
     if not options:
         raise SpaceError("`choice` needs at least one option, but got none.")
@@ -90,9 +90,9 @@ def choice(*options: T) -> T:
 
 
 def integer(low: int, high: int, step: int = 1) -> int:
-    """A whole number from `low` to `high`, both included: `integer(16, 64, 16)` has four.
+    """Leave a whole number open, from `low` to `high`: `integer(16, 64, 16)` has four values.
 
-    Raises `SpaceError` where no number of steps leads from one to the other.
+    Both ends are included. Raises `SpaceError` if `step` does not lead from one to the other.
     """
     if step < 1 or high < low or (high - low) % step:
         raise SpaceError(
@@ -103,10 +103,10 @@ def integer(low: int, high: int, step: int = 1) -> int:
 
 
 def repeat(template: T, low: int, high: int, *, shared: bool = False) -> tuple[T, ...]:
-    """`low` to `high` copies of `template`, each decided for itself, or all at once if `shared`.
+    """Leave the number of copies of `template` open, from `low` to `high`.
 
-    A star puts the copies among other items: `(Conv(), *repeat(...))`. Raises `SpaceError` unless
-    0 <= low <= high.
+    Each copy is decided independently, or all at once if `shared`. A star puts the copies among
+    other items: `(Conv(), *repeat(...))`. Raises `SpaceError` unless 0 <= low <= high.
     """
     if not 0 <= low <= high:
         raise SpaceError(f"`repeat` needs 0 <= low <= high, but got low={low}, high={high}.")
@@ -114,12 +114,12 @@ def repeat(template: T, low: int, high: int, *, shared: bool = False) -> tuple[T
 
 
 def optional(template: T) -> T | None:
-    """`template` or None: one more architecture than `template` stands for."""
+    """Leave open whether there is a `template` or None, which adds one architecture."""
     return choice(None, template)
 
 
 def tie(name: str, template: T) -> T:
-    """One decision for `template` wherever the name stands, as in `tie("w", choice(8, 16))`.
+    """Decide `template` once for all places that use the name: `tie("w", choice(8, 16))`.
 
     Raises `SpaceError` for a name that is no identifier.
     """
@@ -129,17 +129,17 @@ def tie(name: str, template: T) -> T:
 
 
 def where(template: T, rule: Callable[[T], bool]) -> T:
-    """Only the values of `template` for which `rule(value)` is true.
+    """Keep only the values of `template` for which `rule(value)` is true.
 
     The rule must depend on nothing but its argument. On a record, only the fields that it reads
     are enumerated (each combination once, at most a million), so read few. The `Space` raises
-    `SpaceError` where the rule leaves nothing, or fails.
+    `SpaceError` if the rule leaves nothing, or fails.
     """
     return cast("T", Where(template, rule))
 
 
 def buildable(stage: Stage) -> bool:
-    """The rule that the parts of a stage fit together: heads and groups divide its width.
+    """Return whether the parts of a stage fit together: heads and groups divide its width.
 
     Examples:
         >>> from neptune_nas.architecture.records import Attention

@@ -1,4 +1,4 @@
-"""Finding a space: by name, in a file, or as `package.module:SPACE`."""
+"""Lookup of spaces: by name, in a file, or as `package.module:SPACE`."""
 
 import hashlib
 import importlib
@@ -19,19 +19,19 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def spaces_folder() -> Path:
-    """Where the shipped spaces lie: inside an installed package, beside it in a checkout."""
+    """Return the folder of the shipped spaces: in an installed package, beside it in a checkout."""
     inside = PACKAGE / "search_spaces"
     return inside if inside.is_dir() else PACKAGE.parent / "search_spaces"
 
 
 def list_spaces() -> tuple[str, ...]:
-    """The names of the shipped spaces."""
+    """Return the names of the shipped spaces."""
     names = (file.stem.replace("_", "-") for file in spaces_folder().glob("[!_]*.py"))
     return tuple(sorted(names))
 
 
 def find_space(where: str) -> Space[Any]:
-    """The space that `where` names: `default`, `./my_space.py` or `package.module:SPACE`.
+    """Return the space that `where` names: `default`, `./my_space.py` or `package.module:SPACE`.
 
     Raises `SpaceError` in one sentence, whatever is wrong with the name or the code behind it.
     """
@@ -47,10 +47,10 @@ def find_space(where: str) -> Space[Any]:
 
 
 def find_module(where: str) -> ModuleType:
-    """The module that defines the space; a file is loaded under a name that no import finds.
+    """Return the module that defines the space; a file is loaded under a private module name.
 
-    That name depends on where the file lies and on nothing else, so that a worker that has called
-    this too can unpickle what the file defines.
+    No import finds that name. It depends on the location of the file alone, so that a worker that
+    has called this too can unpickle what the file defines.
     """
     subject = f"space '{where}'"
     if where.endswith(".py"):
@@ -62,13 +62,13 @@ def find_module(where: str) -> ModuleType:
 
 
 def find_modules(places: Iterable[str]) -> None:
-    """Find one after the other, so that what they define can be unpickled."""
+    """Load the modules of several spaces, so that what they define can be unpickled."""
     for where in places:
         find_module(where)
 
 
 def find_named(where: str, subject: str) -> Any:
-    """What `FILE.py:NAME` or `package.module:NAME` names; None where its module has no such name.
+    """Return the object at `FILE.py:NAME` or `package.module:NAME`, or None if there is none.
 
     `subject`: what messages begin with. Raises `SpaceError` as `find_space` does.
     """
@@ -79,14 +79,14 @@ def find_named(where: str, subject: str) -> Any:
 
 
 def file_of(cls: type) -> str | None:
-    """The file that `find_module` loaded a class from; None for one that an import finds."""
+    """Return the file that `find_module` loaded a class from; None for an importable class."""
     if module_in_json(cls.__module__) == cls.__module__:
         return None
     return sys.modules[cls.__module__].__file__
 
 
 def check_where(where: str) -> None:
-    """Refuse a name that is no space of ours, no file's and no module's, and run no code."""
+    """Refuse what names no shipped space, no file and no module, without running any code."""
     if not where.endswith(".py") and not _is_import_path(where) and where not in list_spaces():
         raise SpaceError(
             f"space '{where}' is unknown: {one_of(list_spaces(), where)} "
@@ -95,7 +95,7 @@ def check_where(where: str) -> None:
 
 
 def is_there(where: str) -> bool:
-    """Whether there is code that `where` names, which may still fail when it is run."""
+    """Return whether the code that `where` names exists; running it may still fail."""
     if where.endswith(".py"):
         return Path(where).is_file()
     if not _is_import_path(where):
@@ -104,12 +104,12 @@ def is_there(where: str) -> bool:
         return importlib.util.find_spec(where.rpartition(":")[0]) is not None
     except ModuleNotFoundError:
         return False
-    except Exception:  # of the code of the package around it
+    except Exception:  # the parent package is imported, and its code may fail
         return True
 
 
 def records_of(module: ModuleType) -> Iterator[type]:
-    """The dataclasses that a module defines or imports, the toolkit's aside.
+    """Yield the dataclasses that a module defines or imports, except the toolkit's own.
 
     They are the user's own records, which an architecture's JSON may name.
     """

@@ -1,10 +1,9 @@
-"""From one value of a node to others near it: moves, distance, crossover.
+"""Edits of the values of a node: moves, distance, crossover.
 
 Edit distance: a changed pick counts 1 whatever stands below the new option; an inserted or removed
-copy counts 1; a tied decision counts 1 however often it stands. What a move brings in agrees with
-the ties already decided (`given`). A move that breaks a rule of a record raises `RejectedError` or
-is left out; other rules are not looked at: whoever applies a move asks the whole space whether the
-result is inside.
+copy counts 1; a tied decision counts 1, in however many places it is used. New parts agree with the
+ties already decided (`given`). A move that breaks a rule of a record raises `RejectedError` or is
+left out. Other rules are not checked: the caller asks the whole space whether the result is inside.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,13 +30,13 @@ Ties = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One place where a value can change: `every` changed value, or one that `draw` picks."""
+    """One place where a value can change: `every` changed value, or a random one by `draw`."""
 
     every: Callable[[], Iterator[Any]]
     draw: Callable[[Random], Any]
 
     def then(self, wrap: Callable[[Any], Any]) -> "Move":
-        """The same change as part of a larger value."""
+        """Return the same change as part of a larger value."""
         return Move(lambda: _allowed(wrap, self.every()), lambda rng: wrap(self.draw(rng)))
 
 
@@ -56,7 +55,7 @@ def _one_of(values: list[Any]) -> Iterator[Move]:
 
 
 def moves(node: Node, value: Any, given: Assignment) -> Iterator[Move]:
-    """All places at which `value` can change, but for tied ones, which `given` decides."""
+    """Yield all places where `value` can change, except ties, which `given` decides."""
     match node:
         case Numbers():
             yield from _one_of([other for other in node.values if other != value])
@@ -121,14 +120,14 @@ def _moves_of_parts(node: Joint | Ruled, value: Any, given: Assignment) -> Itera
 
 
 def each(node: Node, given: Assignment = FREE) -> Iterator[Any]:
-    """All values of `node` that agree with the ties of `given`."""
+    """Yield all values of `node` that agree with the ties of `given`."""
     for own in node.counts:
         if merge(own, given) is not None:
             yield from node.each(own)
 
 
 def draw(node: Node, rng: Random, given: Assignment = FREE) -> Any:
-    """A value of `node`, uniform over all that agree with the ties of `given`.
+    """Return a random value of `node`, uniform over all that agree with the ties of `given`.
 
     Raises `RejectedError` if there is none.
     """
@@ -144,7 +143,7 @@ def draw(node: Node, rng: Random, given: Assignment = FREE) -> Any:
 
 
 def tied(node: Node, value: Any) -> dict[str, tuple[Tied, Any]]:
-    """The ties that stand in `value`, each with its node and what was decided."""
+    """Return the ties that `value` uses, by name: each with its node and its decided value."""
     match node:
         case Tied():
             return {node.name: (node, value)}
@@ -162,7 +161,7 @@ def tied(node: Node, value: Any) -> dict[str, tuple[Tied, Any]]:
 
 
 def with_ties(node: Node, value: Any, ties: Ties) -> Any:
-    """`value` with each tie of `ties` decided so in all its places."""
+    """Return `value` with the ties of `ties` decided in all their places."""
     match node:
         case Tied():
             return ties.get(node.name, value)
@@ -179,14 +178,14 @@ def with_ties(node: Node, value: Any, ties: Ties) -> Any:
 
 
 def moves_of_ties(node: Node, value: Any) -> Iterator[Move]:
-    """The places at which `value` can change that are tied: one a name."""
+    """Yield the changes of tied decisions, one move per tie."""
     for name, (tie, decided) in tied(node, value).items():
         for move in _one_of([new for new in tie.inner.each(FREE) if not same(new, decided)]):
             yield move.then(lambda new, name=name: with_ties(node, value, {name: new}))  # type: ignore[misc]  # mypy infers no lambda with a default
 
 
 def distance(node: Node, a: Any, b: Any) -> int:
-    """The number of edits from `a` to `b`, both values of `node`; ties count nothing here."""
+    """Return the number of edits from `a` to `b`, both values of `node`, without those of ties."""
     if a is b:
         return 0
     match node:
@@ -213,7 +212,7 @@ def distance(node: Node, a: Any, b: Any) -> int:
 
 
 def _edits(item: Node, a: tuple[Any, ...], b: tuple[Any, ...]) -> int:
-    """Levenshtein's distance, with the distance of two copies as the price of a substitution."""
+    """Return Levenshtein's distance; a substitution costs the distance of the two copies."""
     row = list(range(len(b) + 1))
     for i, ours in enumerate(a, start=1):
         before, row[0] = row[0], i
@@ -224,9 +223,9 @@ def _edits(item: Node, a: tuple[Any, ...], b: tuple[Any, ...]) -> int:
 
 
 def cross(node: Node, a: Any, b: Any, ties: Ties, rng: Random) -> Any:
-    """A value that takes each decision from `a` or from `b`, and the tied ones from `ties`.
+    """Return a value that takes each decision from `a` or from `b`, and the tied ones from `ties`.
 
-    Raises `RejectedError` if it would break a rule of a record.
+    Raises `RejectedError` if it breaks a rule of a record.
     """
     match node:
         case Tied():

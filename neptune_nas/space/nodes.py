@@ -1,9 +1,9 @@
-"""A compiled template: nodes that count, rank and unrank the values they stand for.
+"""The nodes of a compiled template, which count, rank and unrank its values.
 
 Ties make the count of a node depend on decisions taken elsewhere. So every node counts its values
 by *assignment*, the tied decisions they take: a frozen set of `(tie, index)` pairs, empty in a
 space without ties. Within one assignment the values are numbered from 0; `unrank` and `rank` are
-each other's inverse. All numbers are exact Python integers.
+inverses of each other. All numbers are exact Python integers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ ENUMERABLE = 1_000_000
 
 
 class RejectedError(NeptuneError):
-    """Picks that a rule of the space forbids."""
+    """Raised for picks that a rule of the space forbids."""
 
 
 class Node(Protocol):
@@ -30,21 +30,21 @@ class Node(Protocol):
 
     @property
     def counts(self) -> Counts:
-        """How many values there are for each assignment that has any."""
+        """The number of values for each assignment that has any."""
 
     def unrank(self, given: Assignment, index: int) -> Any:
-        """Value number `index`, 0 <= index < counts[given]."""
+        """Return value number `index`, 0 <= index < counts[given]."""
 
     def rank(self, value: Any) -> Place | None:
-        """Where `value` stands, or None if this node has no such value."""
+        """Return the assignment and number of `value`, or None if this node lacks it."""
 
     def each(self, given: Assignment) -> Iterator[Any]:
-        """All values of an assignment, in the order of their numbers."""
+        """Yield all values of an assignment, in the order of their numbers."""
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """A field that is decided already."""
+    """A field that is already decided."""
 
     value: Any
     counts: Counts = field(default_factory=lambda: {FREE: 1})
@@ -82,7 +82,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Either:
-    """One of several nodes that have no value in common; `labels` name them, all different."""
+    """A choice among disjoint nodes, each with a `label` of its own."""
 
     options: tuple[Node, ...]
     labels: tuple[Any, ...]
@@ -117,13 +117,13 @@ class Either:
                 yield from option.each(given)
 
     def option_of(self, value: Any) -> int:
-        """The index of the option that `value`, a value of this node, is of."""
+        """Return the index of the option that has `value`, a value of this node."""
         return next(k for k, o in enumerate(self.options) if o.rank(value) is not None)
 
 
 @dataclass(frozen=True)
 class Tied:
-    """A node without ties of its own whose value is decided once for all places of its name."""
+    """A node without inner ties whose value is decided once for all places that use its name."""
 
     name: str
     inner: Node
@@ -147,7 +147,7 @@ class Tied:
 
 
 def merge(first: Assignment, second: Assignment) -> Assignment | None:
-    """Both assignments at once, or None if they contradict each other."""
+    """Return the union of two assignments, or None if they contradict each other."""
     if not first or not second:
         return first or second
     both = first | second
@@ -155,12 +155,12 @@ def merge(first: Assignment, second: Assignment) -> Assignment | None:
 
 
 def total(node: Node) -> int:
-    """The number of all values of a node."""
+    """Return the number of all values of a node."""
     return sum(node.counts.values())
 
 
 def require_few(count: int, subject: str, what: str) -> None:
-    """Refuse to enumerate more than a million of anything."""
+    """Refuse to enumerate more than a million values."""
     if count > ENUMERABLE:
         raise SpaceError(
             f"{subject} has {count:,} {what}, but at most {ENUMERABLE:,} can be enumerated: "

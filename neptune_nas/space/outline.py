@@ -1,4 +1,4 @@
-"""A template as lines of text, which tell one space from another and show it to people."""
+"""The text of a template, to fingerprint a space and to show it to people."""
 
 from collections.abc import Callable, Iterator
 from inspect import getsource
@@ -10,7 +10,7 @@ from neptune_nas.space.rules import Filtered, Ruled
 
 
 def outline(node: Node, path: str = "") -> Iterator[tuple[str, str]]:
-    """Pairs of a path and what may stand there, decided fields included; `PATH?` is a rule."""
+    """Yield pairs of a path and its possible values, decided fields included; `PATH?` is a rule."""
     match node:
         case Fixed():
             yield path, repr(node.value)
@@ -44,7 +44,7 @@ def outline(node: Node, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def rule_text(rule: Callable[[Any], bool]) -> str:
-    """A rule as its source, or its name where there is none."""
+    """Return the source of a rule, or its name if the source is not available."""
     try:
         return " ".join(getsource(rule).split())
     except (OSError, TypeError):

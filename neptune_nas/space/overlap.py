@@ -1,17 +1,17 @@
-"""Whether two options of a choice have a value in common."""
+"""The check for options of a choice that have a value in common."""
 
 from neptune_nas.space.joint import ONE, Copies, Fields, Items, Joint, SharedCopies, spans
 from neptune_nas.space.nodes import Either, Fixed, Node, Numbers, Tied, total
 from neptune_nas.space.rules import Filtered, Ruled
 
-FEW = 10_000  # values that are looked up one by one
+FEW = 10_000  # the most values that are looked up one by one
 
 
 def overlap(a: Node, b: Node) -> bool:
-    """Whether two nodes have a value in common.
+    """Return whether two nodes have a value in common.
 
-    Exact where one of them has at most 10,000 values; beyond, True in doubt: what people write
-    differs in its class or its first item.
+    Exact if one of them has at most 10,000 values. Beyond that the answer is True in doubt, which
+    is rare: options mostly differ in their class or their first item.
     """
     if not may_overlap(a, b):
         return False
@@ -22,7 +22,7 @@ def overlap(a: Node, b: Node) -> bool:
 
 
 def may_overlap(a: Node, b: Node) -> bool:
-    """Whether two nodes may have a value in common, by their kinds; never False when they do."""
+    """Return whether the kinds of two nodes allow a common value; never False if there is one."""
     for one, other in ((a, b), (b, a)):
         match one:
             case Either():
@@ -66,7 +66,7 @@ def _lengths(node: Node) -> range:
 
 
 def _first(node: Node) -> Node | None:
-    """The node of the first item, or None where it may be of several."""
+    """Return the node of the first item, or None if several nodes may supply it."""
     part = node.parts[0] if isinstance(node, Joint) else node
     if isinstance(part, Copies | SharedCopies):
         return None if part.low == 0 else part.item

@@ -1,4 +1,4 @@
-"""Nodes under a rule: the values, or the records, for which it holds."""
+"""Nodes restricted by rules."""
 
 import hashlib
 from bisect import bisect_left
@@ -24,7 +24,7 @@ Rule = Callable[[Any], bool]
 
 @dataclass(frozen=True)
 class Filtered:
-    """The values of a node that obey all rules, by looking at each; `at` is for messages."""
+    """The values of a node that obey all rules, found by trying each; `at` is for messages."""
 
     node: Node
     rules: tuple[Rule, ...]
@@ -32,7 +32,7 @@ class Filtered:
 
     @cached_property
     def kept(self) -> Mapping[Assignment, Sequence[int]]:
-        """The numbers of the values kept, rising."""
+        """The numbers of the values that obey the rules, in rising order."""
         require_few(total(self.node), self.at, "values for its rule to look at")
         kept = {given: self._obeying(given) for given in self.node.counts}
         if not any(kept.values()):
@@ -66,12 +66,12 @@ class Filtered:
         return (self.node.unrank(given, number) for number in self.kept[given])
 
     def obeys(self, value: Any) -> bool:
-        """Whether a value of the node obeys all rules."""
+        """Return whether a value of the node obeys all rules."""
         return ask(self.rules, value, self.at)
 
     @property
     def summary(self) -> str:
-        """How many values the rules keep, and 8 digits that change with which ones."""
+        """The number of values that the rules keep, and 8 digits of a hash of which ones."""
         numbers = [(sorted(given), numbers) for given, numbers in self.kept.items()]
         digest = hashlib.sha256(repr(numbers).encode()).hexdigest()[:8]
         return f"{total(self):,} of {total(self.node):,} ({digest})"
@@ -79,7 +79,7 @@ class Filtered:
 
 @dataclass(frozen=True)
 class Ruled:
-    """A record whose fields obey all rules; only the fields that they read are tried together."""
+    """A record whose fields obey all rules; only the fields that the rules read are enumerated."""
 
     parts: tuple[Node, ...]
     form: Fields
@@ -87,7 +87,7 @@ class Ruled:
 
     @cached_property
     def names_and_read(self) -> tuple[tuple[str, ...], Filtered]:
-        """The names of the fields that the rules read, and their rows, filtered."""
+        """The names of the fields that the rules read, and their filtered combinations."""
         names: tuple[str, ...] = ()
         while True:
             filtered = self._filtered(names)
@@ -100,7 +100,7 @@ class Ruled:
 
     @cached_property
     def joint(self) -> Joint:
-        """The fields read, filtered, then the others."""
+        """The fields that the rules read, filtered, then the others."""
         names, read = self.names_and_read
         others = tuple(name for name in self.form.names if name not in names)
         rest = Joint(tuple(self._part(name) for name in others), ROW)
@@ -120,20 +120,20 @@ class Ruled:
         return self.joint.each(given)
 
     def join(self, values: Sequence[Any]) -> Any:
-        """The record with these fields; raises `RejectedError` if it would break a rule."""
+        """Return the record with these fields; raises `RejectedError` if it breaks a rule."""
         if not self.obey(values):
             shown = ", ".join(f"{n}={v!r}" for n, v in zip(self.form.names, values, strict=True))
             raise RejectedError(f"{self.form.at} has a rule that forbids {shown}.")
         return self.form.join(values)
 
     def split(self, value: Any) -> Sequence[Any]:
-        """The value of each field of `value`, a value of this node."""
+        """Return the value of each field of `value`, a value of this node."""
         values = self.form.split(value)
         assert values is not None
         return values
 
     def obey(self, values: Sequence[Any]) -> bool:
-        """Whether a record with these fields obeys all rules."""
+        """Return whether a record with these fields obeys all rules."""
         return self._obey(zip(self.form.names, values, strict=True))
 
     def _part(self, name: str) -> Node:
@@ -174,14 +174,14 @@ class _Sorted:
 
 
 class _NotKnown(BaseException):
-    """A rule reads fields not known yet; a BaseException, to pass a rule's own `except`."""
+    """Raised if a rule reads fields not known yet; no Exception, to pass a rule's `except`."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
 
 
 class _Reader:
-    """Stands for a record in a rule and tells which fields it reads: known ones are attributes."""
+    """A stand-in for a record in a rule: known fields are attributes, others raise `_NotKnown`."""
 
     def __init__(self, form: Fields, known: Iterator[tuple[str, Any]]) -> None:
         self.__form = form
@@ -209,7 +209,7 @@ class _Reader:
         return repr(self.__whole())
 
     def __whole(self) -> Any:
-        """The record itself, for what may read every field: a method, a comparison."""
+        """Return the record itself, for uses that may read every field: methods, comparisons."""
         missing = tuple(name for name in self.__form.names if name not in vars(self))
         if missing:
             raise _NotKnown(missing)
@@ -217,7 +217,7 @@ class _Reader:
 
 
 def ask(rules: tuple[Rule, ...], value: Any, at: str) -> bool:
-    """Whether `value` obeys all rules; raises `SpaceError` if a rule itself fails."""
+    """Return whether `value` obeys all rules; raises `SpaceError` if a rule itself fails."""
     try:
         for rule in rules:
             if not rule(value):

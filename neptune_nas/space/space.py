@@ -23,25 +23,25 @@ from neptune_nas.space.walk import Decision, Picks
 
 T = TypeVar("T")
 
-ENUMERABLE = 200_000  # points a global rule is asked about one by one
+ENUMERABLE = 200_000  # the most points for which a global rule is tried one by one
 ESTIMATE_SAMPLES = 10_000
-ATTEMPTS = 10_000  # draws before a rule is said to hold (nearly) nowhere
-MIXTURES = 100  # random moves, or mixtures of parents, before another way is taken
+ATTEMPTS = 10_000  # draws before giving up on a rule that leaves (nearly) nothing
+MIXTURES = 100  # random moves or crossovers before the fallback
 
 
 class SuggestTrial(Protocol):
-    """What `Space.suggest` asks of an Optuna trial."""
+    """The part of an Optuna trial that `Space.suggest` uses."""
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """One of the choices."""
+        """Return one of the choices."""
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
-        """A whole number of a range."""
+        """Return a whole number of a range."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many architectures a space has: exact, or an estimate with its 95% interval."""
+    """The number of architectures in a space: exact, or an estimate with its 95% interval."""
 
     value: int
     low: int
@@ -49,7 +49,7 @@ class Count:
 
     @property
     def is_exact(self) -> bool:
-        """Whether the count is no estimate."""
+        """Whether the count is exact."""
         return self.low == self.high
 
 
@@ -57,12 +57,12 @@ class Count:
 class Space(Generic[T]):
     """All architectures that a template stands for, numbered from 0.
 
-    `where` is a rule on whole architectures. Where the template has at most 200,000 points it is
-    asked about each, and everything stays exact; beyond, `count` is an estimate, and what needs
-    exact numbers (`size`, `space[i]`, `index`) raises `SpaceError`.
+    `where` is a rule on whole architectures. If the template has at most 200,000 points, the rule
+    is asked about each, and everything stays exact. Beyond that, `count` is an estimate, and what
+    needs exact numbers (`size`, `space[i]`, `index`) raises `SpaceError`.
 
-    Raises `SpaceError`, naming the path, for a template that is none: with two options for one
-    value, a rule that leaves nothing, or a combination that no record can hold.
+    Raises `SpaceError`, naming the path, for a template that has two options for one value, a rule
+    that leaves nothing, or a combination of fields that a record refuses.
 
     Examples:
         >>> from neptune_nas.architecture.records import Architecture, Stage
@@ -79,16 +79,16 @@ class Space(Generic[T]):
     description: str = ""
 
     def __post_init__(self) -> None:
-        _ = self.free.counts  # what cannot be compiled or counted is refused here, not at first use
+        _ = self.free.counts  # refuses a bad template here rather than at its first use
 
     @cached_property
     def free(self) -> Node:
-        """The compiled template, the global rule aside."""
+        """The compiled template, without the global rule."""
         return Compiler(self.name).compile(self.template)
 
     @cached_property
     def root(self) -> Node:
-        """The compiled template, with the global rule where it can be asked about every point."""
+        """The compiled template, with the global rule if the space is small enough to enumerate."""
         if self.where is None or total(self.free) > ENUMERABLE:
             return self.free
         return Filtered(self.free, (self.where,), f"space '{self.name}'")
@@ -105,7 +105,7 @@ class Space(Generic[T]):
         return total(self.root)
 
     def count(self) -> Count:
-        """The number of architectures; under a global rule on a large space, estimated.
+        """Return the number of architectures; under a global rule on a large space, an estimate.
 
         The estimate asks the rule about 10,000 uniform points; its interval is Wilson's
         (doi 10.1080/01621459.1927.10502953).
@@ -138,7 +138,7 @@ class Space(Generic[T]):
         return self._place(architecture) is not None
 
     def index(self, architecture: T) -> int:
-        """The number of `architecture`: `space[space.index(a)] == a`.
+        """Return the number of `architecture`: `space[space.index(a)] == a`.
 
         Raises `SpaceError`, naming the first path that differs, if it is not in the space.
         """
@@ -152,10 +152,10 @@ class Space(Generic[T]):
         return before + number
 
     def sample(self, rng: Random, by: Literal["architecture", "choice"] = "architecture") -> T:
-        """One architecture, uniform over all, or by="choice" uniform at each choice.
+        """Return a random architecture, uniform over all, or by="choice" uniform at each choice.
 
         The latter over-samples shallow networks: a depth of 1 is drawn as often as a depth of 3.
-        Raises `SpaceError` where the space's rules leave next to nothing.
+        Raises `SpaceError` if the space's rules leave next to nothing.
         """
         for _ in range(ATTEMPTS):
             try:
@@ -174,15 +174,15 @@ class Space(Generic[T]):
         )
 
     def explain(self, architecture: object) -> str | None:
-        """Why `architecture` is not in the space, by the first path that differs; None if it is."""
+        """Return why `architecture` is not in the space (the first path that differs), or None."""
         if self._place(architecture) is not None:
             return None
         return explain(self.free, architecture) or "it breaks the rule of the space"
 
     def suggest(self, trial: SuggestTrial) -> T:
-        """The architecture an Optuna trial leads to; parameter names are paths.
+        """Return the architecture that an Optuna trial picks; parameter names are paths.
 
-        Raises `RejectedError` where a rule of the space forbids it.
+        Raises `RejectedError` if a rule of the space forbids it.
         """
 
         def choose(decision: Decision) -> Label:
@@ -195,7 +195,7 @@ class Space(Generic[T]):
         return self._ruled(walk.decide(self.free, choose))
 
     def decode(self, picks: Mapping[str, Label]) -> T:
-        """The architecture with these picks, which must be just those its open fields need.
+        """Return the architecture with these picks, one for each open field on its way.
 
         Raises `SpaceError` for a pick that is missing, unknown, or none of the options.
         """
@@ -218,17 +218,17 @@ class Space(Generic[T]):
         return self._ruled(value)
 
     def picks(self, architecture: T) -> Picks:
-        """What was picked at each open field, by path: the inverse of `decode`."""
+        """Return the pick at each open field, by path: the inverse of `decode`."""
         self._require(architecture)
         return walk.picks(self.free, architecture)
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:
-        """Every decision that there may be, in the order of the template."""
+        """Every possible decision, in the order of the template."""
         return tuple({d.path: d for d in walk.decisions(self.free)}.values())
 
     def encode(self, architecture: T) -> tuple[float, ...]:
-        """Numbers for a surrogate model: for each decision its pick in 0..1, or -1 if not taken.
+        """Return numbers for a surrogate model: each decision's pick in 0..1, or -1 if not taken.
 
         Labels are spread evenly in their order; ranges by value.
         """
@@ -239,7 +239,7 @@ class Space(Generic[T]):
         )
 
     def neighbors(self, architecture: T) -> Iterator[T]:
-        """All architectures at edit distance one, a changed depth included, each once."""
+        """Yield all architectures at edit distance one, a changed depth included, each once."""
         seen = {self._require(architecture)}
         for move in self._moves(architecture):
             for value in move.every():
@@ -249,9 +249,9 @@ class Space(Generic[T]):
                     yield value
 
     def mutate(self, architecture: T, rng: Random) -> T:
-        """A random neighbor: first the place, uniformly, then the change.
+        """Return a random neighbor: first the place is drawn uniformly, then the change.
 
-        Where rules forbid 100 changes in a row, one of the first 100 neighbors. Raises `SpaceError`
+        If rules forbid 100 changes in a row, one of the first 100 neighbors. Raises `SpaceError`
         for an architecture without neighbors.
         """
         self._require(architecture)
@@ -269,9 +269,9 @@ class Space(Generic[T]):
         return rng.choice(near)
 
     def crossover(self, a: T, b: T, rng: Random) -> T:
-        """An architecture of the space that takes each decision from `a` or from `b`.
+        """Return an architecture of the space that takes each decision from `a` or from `b`.
 
-        Where rules forbid 100 mixtures in a row, one of the two.
+        If rules forbid 100 mixtures in a row, one of the two.
         """
         parents = [moves.tied(self.free, parent) for parent in (a, b) if self._require(parent)]
         for _ in range(MIXTURES):
@@ -288,10 +288,10 @@ class Space(Generic[T]):
         return rng.choice((a, b))
 
     def distance(self, a: T, b: T) -> int:
-        """The number of edits from `a` to `b` (see `neptune_nas.space.moves`).
+        """Return the number of edits from `a` to `b` (see `neptune_nas.space.moves`).
 
-        A metric, as long as every tie stands in every architecture: the triangle inequality may
-        fail around one that lacks the ties by which two others differ.
+        It is a metric as long as every architecture uses every tie: the triangle inequality may
+        fail around an architecture that lacks the ties in which two others differ.
         """
         ours, theirs = (moves.tied(self.free, value) for value in (a, b) if self._require(value))
         ties = sum(not same(ours[name][1], theirs[name][1]) for name in ours.keys() & theirs)
@@ -299,9 +299,9 @@ class Space(Generic[T]):
 
     @cached_property
     def outline(self) -> dict[str, str]:
-        """What may stand at each path of the template, decided fields and rules included.
+        """The possible values at each path of the template, decided fields and rules included.
 
-        A rule is known by what it keeps; a global one on a large space by its source.
+        A rule is identified by what it keeps; a global one on a large space by its source.
         """
         lines = dict(outline(self.root))
         if self.where is not None and not self.is_exact:
@@ -358,8 +358,8 @@ class Space(Generic[T]):
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
     """Return Wilson's 95% interval for a share of which `hits` of `n` were seen."""
-    from scipy.stats import binomtest  # here, since only estimates need it and it takes a second
+    from scipy.stats import binomtest  # only estimates need it, and its import takes a second
 
     interval = binomtest(hits, n).proportion_ci(method="wilson")
-    # Where all or none were seen, an end is the share itself, which rounding could step over.
+    # With no hits or only hits, one end is the share itself; rounding could miss it.
     return float(interval.low) if hits else 0.0, float(interval.high) if hits < n else 1.0

@@ -1,6 +1,6 @@
 """Decisions and their paths: from an architecture to its picks, and from picks to an architecture.
 
-A path names an open field and the option taken on the way to it: in
+A path names an open field and the options taken on the way to it: in
 `stages.0.substages.1[0].kernel`, `.0` and `.1` are places in a tuple and `[0]` is the first option
 of the choice at `stages.0.substages.1`. The length of a repeat is decided at `PATH.depth`, a tie at
 `~NAME`, a choice between whole templates at `.`. A place means the same at every depth, so that a
@@ -22,7 +22,7 @@ ROOT = "."
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One open field: its path and what may be picked, labels of options or a range of numbers."""
+    """An open field: its path and its options, which are labels or a range of numbers."""
 
     path: str
     options: Sequence[Label]
@@ -37,9 +37,9 @@ Chooser = Callable[[Decision], Label]
 
 
 def decide(node: Node, choose: Chooser, path: str = "", ties: dict[str, Any] | None = None) -> Any:
-    """The value that `choose` leads to, asked for one decision after the other.
+    """Return the value that `choose` leads to; it is asked for one decision after the other.
 
-    Raises `RejectedError` where a rule forbids it.
+    Raises `RejectedError` if a rule forbids the value.
     """
     ties = {} if ties is None else ties
     match node:
@@ -79,7 +79,7 @@ def _decide_copies(
 
 
 def picks(node: Node, value: Any, path: str = "") -> Picks:
-    """What was picked at each open field on the way to `value`, which the node must have."""
+    """Return the pick at each open field on the way to `value`, a value of the node."""
     found: Picks = {}
     _read(node, value, path, found)
     return found
@@ -110,7 +110,7 @@ def _read(node: Node, value: Any, path: str, found: Picks) -> None:
 
 
 def decisions(node: Node, path: str = "") -> Iterator[Decision]:
-    """Every decision there may be, in the order of the template; a tie comes once a place."""
+    """Yield every possible decision, in the order of the template; a tie once per place."""
     match node:
         case Numbers():
             yield Decision(path or ROOT, node.values)

@@ -84,14 +84,19 @@ def gathered(split: Split, rows: Tensor, *, pinned: bool = False) -> Split:
     return Split(images, split.targets[rows])
 
 
-def make_feeds(splits: Sequence[Split], device: torch.device) -> tuple[Feed, ...]:
+def make_feeds(
+    splits: Sequence[Split], device: torch.device, room: int | None = None
+) -> tuple[Feed, ...]:
     """Return the splits on `device`: all held, or all streamed where holding them takes too much.
 
-    On the host, where images in memory lie already, only those mapped from files take any.
+    On the host, where images in memory lie already, only those mapped from files take any. `room`:
+    bytes of the memory where they would be held (default: the host's, or what is free on a GPU).
     """
     on_host = device.type == "cpu"
     size = sum(split.nbytes for split in splits if split.file or not on_host)
-    streamed = must_stream(size, host_memory() if on_host else free_memory(device))
+    if room is None:
+        room = host_memory() if on_host else free_memory(device)
+    streamed = must_stream(size, room)
     return tuple(
         Feed(split if streamed else split.to(device), device, streamed) for split in splits
     )

@@ -17,6 +17,7 @@ from neptune_nas.devices.device import FORMATS
 from neptune_nas.devices.memory import is_out_of_memory, peak_memory, reset_peak_memory
 from neptune_nas.devices.numerics import Layout, Numerics
 from neptune_nas.errors import OptionError
+from neptune_nas.nn.convolutions import mend
 from neptune_nas.tasks.task import failed_values
 from neptune_nas.training.measure import measure
 from neptune_nas.training.recipe import Recipe
@@ -93,9 +94,9 @@ def within_memory(
 ) -> Result:
     """`run` with each batch in one part; if memory runs out, again from the start with two.
 
-    Moves `network` to `device` and into the memory layout.
+    Moves `network` to `device` and into the memory layout, its convolutions mended.
     """
-    network.to(device, memory_format=FORMATS[layout])  # type: ignore[call-overload]  # missing in torch's stub
+    mend(network).to(device, memory_format=FORMATS[layout])  # type: ignore[call-overload]  # missing in torch's stub
     start = copied(network)
     try:
         return run(1)

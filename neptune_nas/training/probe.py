@@ -4,7 +4,7 @@ A small network of all that networks are mostly made of takes training steps in 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -96,15 +96,15 @@ def write_cache(file: Path, known: Mapping[str, Numerics]) -> None:
     write_file(file, json.dumps(content, indent=2) + "\n")
 
 
-def probe() -> Numerics:
+def probe(make: Callable[[Numerics], "Runner"] | None = None) -> Numerics:
     """Return what to train in on this processor; takes about a second.
 
     On one thread, whose own time can be read, so that what other processes take does not count:
     with several the answer would depend on how busy the machine is. Leaves torch's random state
-    as it was.
+    as it was. `make`: as of `time_candidates`.
     """
     with torch_threads(1), torch.random.fork_rng([]):
-        return fastest(time_candidates())
+        return fastest(time_candidates(make))
 
 
 def fastest(times: Times) -> Numerics:
@@ -114,12 +114,15 @@ def fastest(times: Times) -> Numerics:
     return best if middle[USUAL] >= GAIN * middle[best] else USUAL
 
 
-def time_candidates() -> Times:
-    """Time the candidates in turn, so that whatever else the machine does falls on all."""
+def time_candidates(make: Callable[[Numerics], "Runner"] | None = None) -> Times:
+    """Time the candidates in turn, so that whatever else the machine does falls on all.
+
+    `make`: makes what trains in a candidate (default: `Runner`).
+    """
     # Once so much is freed, glibc gives less back to the system and asks for less: as in a worker
     # (`keep_pages`), and without it the larger maps of float32 would seem slower.
     torch.empty(_LARGE, dtype=torch.uint8)
-    runners = [Runner(numerics) for numerics in CANDIDATES]
+    runners = list(map(make or Runner, CANDIDATES))
     first = {runner.numerics: min(runner.step() for _ in range(FIRST)) for runner in runners}
     able = [each for each in runners if first[each.numerics] <= HOPELESS * first[USUAL]]
     for _ in range(STEPS):
@@ -130,10 +133,14 @@ def time_candidates() -> Times:
 
 @dataclass
 class Runner:
-    """The network of the probe that trains in a candidate, and the seconds of its steps."""
+    """The network of the probe that trains in a candidate, and the seconds of its steps.
+
+    `clock`: seconds of the thread that takes them.
+    """
 
     numerics: Numerics
     seconds: list[float] = field(default_factory=list)
+    clock: Callable[[], float] = thread_time
 
     def __post_init__(self) -> None:
         layout = FORMATS[self.numerics.layout]
@@ -143,12 +150,12 @@ class Runner:
 
     def step(self) -> float:
         """Take one forward and backward pass; return its CPU-seconds."""
-        started = thread_time()
+        started = self.clock()
         self.network.zero_grad(set_to_none=True)
         with self.autocast:
             outputs = self.network(self.images)
         torch.autograd.backward(outputs.float().square().mean())
-        return thread_time() - started
+        return self.clock() - started
 
 
 def mixed_network() -> nn.Module:

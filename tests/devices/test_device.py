@@ -40,18 +40,23 @@ def test_an_unknown_device_is_refused_with_what_a_gpu_is_called(name: str) -> No
     ],
 )
 def test_a_gpu_that_is_not_there_is_told_from_those_that_are(
-    monkeypatch: pytest.MonkeyPatch, count: int, gpu: int, says: str
+    count: int, gpu: int, says: str
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     with pytest.raises(OptionError, match=says):
-        check_gpus([gpu])
+        check_gpus([gpu], count)
 
 
-def test_gpus_that_are_there_are_taken_but_none_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    check_gpus([1, 0])
+def test_there_are_as_many_gpus_as_torch_finds() -> None:
+    count = torch.cuda.device_count()
+    check_gpus(range(count))
+    with pytest.raises(OptionError, match=f"GPU {count} is not there"):
+        check_gpus([count])
+
+
+def test_gpus_that_are_there_are_taken_but_none_twice() -> None:
+    check_gpus([1, 0], 2)
     with pytest.raises(OptionError, match=r"GPU 0 is given twice: .* how many evaluations share"):
-        check_gpus([0, 0])
+        check_gpus([0, 0], 2)
 
 
 def test_cuda_needs_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

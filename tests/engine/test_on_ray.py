@@ -1,4 +1,3 @@
-import builtins
 import os
 import signal
 import subprocess
@@ -80,8 +79,8 @@ def has(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def have(*nodes: dict[str, float]) -> None:
         all_nodes = [{"Alive": True, "Resources": node} for node in nodes]
         gone = {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}}
-        listed = SimpleNamespace(nodes=lambda: [*all_nodes, gone])
-        monkeypatch.setattr(on_ray, "connected", lambda: listed)
+        listed = SimpleNamespace(is_initialized=lambda: True, nodes=lambda: [*all_nodes, gone])
+        monkeypatch.setitem(sys.modules, "ray", listed)
 
     return have
 
@@ -206,31 +205,39 @@ def test_a_cluster_that_is_gone_ends_the_search_with_a_sentence(
 ) -> None:
     with RayEngine(Echo(), Slots(1, CORES)) as first, RayEngine(Echo(), Slots(1, 1)) as second:
         results(first, [call(0)])
-        monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": False}])
+        gone = SimpleNamespace(**{**vars(ray), "nodes": lambda: [{"Alive": False}]})
+        monkeypatch.setitem(sys.modules, "ray", gone)
         second.submit(call(1))
         with pytest.raises(NeptuneError, match="Ray cluster has no node any more: start it again"):
             second.wait()
 
 
 def test_ray_that_is_not_installed_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *rest: Any, **more: Any) -> Any:
-        if name == "ray":
-            raise ImportError(name)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "ray", None)  # as where there is none
     with pytest.raises(NeptuneError, match=r"needs Ray: pip install 'neptune-nas\[ray\]'"):
         connected()
 
 
-def test_ray_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**_: Any) -> None:
-        raise ConnectionError("nobody at 192.0.2.1:6379")
+Begin = Callable[[Callable[..., None]], None]
 
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "init", refuse)
+
+@pytest.fixture
+def begins(monkeypatch: pytest.MonkeyPatch) -> Begin:
+    """Takes what Ray, which is not connected, does when it is begun."""
+
+    def begin(init: Callable[..., None]) -> None:
+        fresh = SimpleNamespace(is_initialized=lambda: False, init=init)
+        monkeypatch.setitem(sys.modules, "ray", fresh)
+
+    return begin
+
+
+def refuse(**_: Any) -> None:
+    raise ConnectionError("nobody at 192.0.2.1:6379")
+
+
+def test_ray_that_does_not_answer_is_said(begins: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    begins(refuse)
     monkeypatch.setenv("RAY_ADDRESS", "auto")
     with pytest.raises(NeptuneError, match=r"Ray cannot be used \(ConnectionError: nobody at 192"):
         connected()
@@ -245,21 +252,21 @@ def dead() -> str:
 
 
 def test_a_named_cluster_that_does_not_answer_is_refused_at_once(
-    dead: str, monkeypatch: pytest.MonkeyPatch
+    dead: str, begins: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    begins(refuse)
     monkeypatch.setenv("RAY_ADDRESS", dead)
     with pytest.raises(NeptuneError, match=rf"no Ray cluster answers at {dead} .*set RAY_ADDRESS"):
         connected()
 
 
 def test_a_cluster_that_was_here_and_is_gone_is_refused_at_once(
-    dead: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dead: str, begins: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noted = tmp_path / "ray" / "ray_current_cluster"
     noted.parent.mkdir()
     noted.write_text(dead)
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    begins(refuse)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     with pytest.raises(
@@ -269,10 +276,11 @@ def test_a_cluster_that_was_here_and_is_gone_is_refused_at_once(
 
 
 @pytest.mark.parametrize("address", ["auto", "local", "ray://127.0.0.1:1", ""])
-def test_what_only_ray_knows_is_left_to_it(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_only_ray_knows_is_left_to_it(
+    address: str, begins: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begun: list[object] = []
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "init", lambda **how: begun.append(how))
+    begins(lambda **how: begun.append(how))
     monkeypatch.setenv("RAY_ADDRESS", address)
     monkeypatch.setenv("RAY_TMPDIR", "/nowhere")
     connected()

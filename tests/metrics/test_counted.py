@@ -14,6 +14,7 @@ from neptune_nas.architecture.records import (
     Conv,
     Identity,
     Stage,
+    Stem,
     Wiring,
 )
 from neptune_nas.errors import ArchitectureError, OwnCodeError
@@ -33,6 +34,13 @@ def test_the_sum_of_the_parts_is_the_count_on_the_whole_network(
     architecture: Architecture,
 ) -> None:
     assert MODEL.cost(architecture) == cost(build(architecture, SHAPE, outputs=4), SHAPE)
+
+
+def test_a_strided_convolution_of_single_pixels_costs_what_its_output_does() -> None:
+    strided = Architecture(Stem(4, 1, 2), (Stage(6, Identity(), 2, "none", "batch"),))
+    (_, stem), (_, entry), *_ = MODEL.breakdown(strided)
+    assert (stem.macs, entry.macs) == (8 * 8 * 3 * 4, 4 * 4 * 4 * 6)
+    assert (stem.activations, entry.activations) == (8 * 8 * 4, 4 * 4 * 6)
 
 
 @given(architectures())
@@ -288,12 +296,14 @@ def test_a_users_own_substage_is_counted_by_name() -> None:
     assert rows["stages.0.substages.0"] == Cost(macs=64 * 64, params=64, activations=8 * 64)
 
 
-def test_a_part_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_is_counted_once() -> None:
     model, architecture = CostModel(SHAPE, 4), Architecture(stages=(Stage(substages=(Conv(),)),))
-    first = model.cost(architecture)
-    monkeypatch.setattr("neptune_nas.metrics.counted.count_part", lambda _: Cost(0, 0, 0))
+    first, parts = model.cost(architecture), len(model.parts(architecture))
     assert model.cost(architecture) == first
-    assert model.cost(Architecture()) != Cost(0, 0, 0)
+    model.known.update(dict.fromkeys(model.known, Cost(1, 10, 100)))  # what no part costs
+    assert model.cost(architecture) == Cost(parts, 10 * parts, 100 * parts)
+    shared = len({*model.parts(architecture)} & {*model.parts(Architecture())})
+    assert model.cost(Architecture()).params >= 10 * shared > 0
 
 
 def test_no_more_parts_are_remembered_than_asked() -> None:

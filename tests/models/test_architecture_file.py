@@ -118,7 +118,11 @@ def text_with(**changes: Any) -> str:
         (text_with(scores=[{"fidelity": 1}]), r"`scores\.0\.values` is missing"),
         (
             text_with(scores=[{**SCORE, "values": {"accuracy": "high"}}]),
-            r"`scores\.0\.values\.accuracy` must be a number in",
+            r"`scores\.0\.values\.accuracy` must be a finite number, but got 'high'",
+        ),
+        (
+            text_with(scores=[{**SCORE, "values": {"accuracy": 2}}]),
+            r"`scores\.0\.values\.accuracy` must be a number in 0\.\.1, but got 2",
         ),
         (
             text_with(scores=[{**SCORE, "values": {"loss": inf}}]),

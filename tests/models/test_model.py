@@ -16,7 +16,7 @@ import neptune_nas
 from neptune_nas.architecture.records import Architecture, Conv, Stage, Stem
 from neptune_nas.errors import ArchitectureError, DataError, FileFormatError
 from neptune_nas.models.architecture_file import ExportedArchitecture, bare, document, dumps
-from neptune_nas.models.model import Model, decoded, load_model, save_model, untrained
+from neptune_nas.models.model import BATCH, Model, decoded, load_model, save_model, untrained
 from neptune_nas.models.model_file import (
     ModelFile,
     header_in,
@@ -114,10 +114,11 @@ def test_the_most_probable_labels_of_images_are_found() -> None:
     assert [each.probability for (each,) in found] == pytest.approx(best.values.tolist())
 
 
-def test_many_images_are_predicted_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_images_are_predicted_as_one_by_one() -> None:
+    times = 1 + BATCH // len(IMAGES)  # more than one batch, the last of which is not whole
     whole = model().predict(IMAGES)
-    monkeypatch.setattr("neptune_nas.models.model.BATCH", 2)
-    torch.testing.assert_close(model().predict(IMAGES), whole)
+    many = model().predict(IMAGES.repeat(times, 1, 1, 1))
+    torch.testing.assert_close(many, whole.repeat(times, 1))
 
 
 def test_a_prediction_leaves_no_gradient_and_the_random_state_alone() -> None:

@@ -16,6 +16,7 @@ from neptune_nas.architecture.records import (
 )
 from neptune_nas.errors import ArchitectureError, OwnCodeError
 from neptune_nas.nn.builder import Entry, Place, build, build_part, least_size, parts, stage_shape
+from neptune_nas.nn.convolutions import SampledConv
 from neptune_nas.nn.stage import Cell
 from tests.strategies import architectures
 
@@ -39,6 +40,14 @@ class Times(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * self.weight
+
+
+@dataclass(frozen=True, slots=True)
+class Halved:
+    """A SubStage of the user's own that looks at every other pixel."""
+
+    def build(self, width: int) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(width, width, 1, 2), nn.Upsample(scale_factor=2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +164,11 @@ def test_an_identity_in_a_stage_is_nothing_at_all() -> None:
     other = Architecture(stages=(Stage(norm="batch", substages=(Conv(),)),))
     x = torch.randn(2, *SHAPE)
     assert torch.equal(build(one, SHAPE, 4, seed=1)(x), build(other, SHAPE, 4, seed=1)(x))
+
+
+def test_a_users_own_substage_has_its_convolutions_mended() -> None:
+    network = build(Architecture(stages=(Stage(8, substages=(Halved(),)),)), SHAPE, outputs=4)
+    assert any(isinstance(module, SampledConv) for module in network.modules())
 
 
 def test_a_users_own_substage_is_built_into_the_network() -> None:

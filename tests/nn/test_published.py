@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
+from neptune_nas.nn.convolutions import FullPrecisionConv, StridedConv
 from neptune_nas.nn.published import CREATE, published
-from neptune_nas.nn.substages import FullPrecisionConv, StridedConv
 
 
 def build(name: str, channels: int = 3, *, small: bool = True) -> nn.Module:

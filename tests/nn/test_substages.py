@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from neptune_nas.errors import ArchitectureError
+from neptune_nas.nn.convolutions import StridedConv
 from neptune_nas.nn.norms import BatchNorm
 from neptune_nas.nn.stage import Cell
 from neptune_nas.nn.substages import (
@@ -14,7 +15,6 @@ from neptune_nas.nn.substages import (
     InvertedResidual,
     Projection,
     SelfAttention,
-    StridedConv,
     conv,
     join,
     split,

@@ -170,7 +170,11 @@ def test_an_opened_trial_shows_the_interval_that_its_card_shows(
     [
         (("accuracy", "flops"), ["flops", "params"], ["FLOPs", "20k"]),
         (("accuracy", "activations"), ["flops", "params", "activations"], ["FLOPs", "20k"]),
-        (("loss", "macs"), ["loss", "flops", "macs", "params"], ["loss", "1.0000", "MACs", "10k"]),
+        (
+            ("loss", "macs"),
+            ["loss", "flops", "macs", "params"],
+            ["loss", "1.0000", "FLOPs", "20k", "MACs", "10k"],
+        ),
     ],
 )
 def test_table_and_opened_trial_show_what_the_study_aims_at(

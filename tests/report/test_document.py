@@ -15,7 +15,7 @@ SECTIONS = {"loss": "Loss & more", "seeds": "Seeds"}
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    context = {"lead": EVIL, "smoothing": "", "heads": (), "seeds": ()}
+    context = {"lead": EVIL, "metric": "top & most", "smoothing": "", "heads": (), "seeds": ()}
     return document("curves", "a <b>net", SECTIONS, DATA, context)
 
 
@@ -30,6 +30,7 @@ def test_the_bar_leads_to_each_section_in_order(page: str) -> None:
 
 def test_the_body_shows_texts_as_they_are(page: str) -> None:
     assert "&lt;i&gt;costs {{ 5 }}&lt;/i&gt;" in visible(page)
+    assert "Validation top &amp; most" in visible(page)
     assert EVIL not in page
 
 

@@ -10,17 +10,21 @@ from typing import Any
 
 import pytest
 
+from neptune_nas.architecture.records import Architecture, Stem
 from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.evaluators.tabular import Tabular
 from neptune_nas.metrics.counted import Cost, CostModel
 from neptune_nas.report.page import render
 from neptune_nas.report.payload import drawings
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.tables import trials_csv
+from neptune_nas.space import Space, choice
 from neptune_nas.study.study import Study
 from tests.report.fixtures import (
     CLASSES,
     INPUT,
     MODEL,
+    RUNGS,
     make_results,
     plain_results,
     plain_trial,
@@ -254,13 +258,26 @@ def test_where_no_cost_is_known_the_most_accurate_is_the_answer() -> None:
     assert "<td>0.9200</td><td>0.9200</td>" in both
 
 
-def test_a_study_on_a_table_names_it_where_nothing_can_be_built() -> None:
-    trial = plain_trial(0, 0.9, 10)
-    ours = plain_results(trial, evaluator="table:/x/nets.csv")
-    leaf: Any = Leaf(3)  # as a table's own records are
-    theirs = replace(ours, trials=(replace(trial, architecture=leaf),))
-    assert " on digits, up to fidelity 9 each" in visible(render([ours]))
-    assert " in nets.csv, up to fidelity 9 each" in visible(render([theirs]))
+@pytest.mark.parametrize(
+    ("template", "source"),
+    [
+        (Architecture(stem=Stem(width=choice(8, 16))), " on digits, up to fidelity 9 each"),
+        (Leaf(choice(8, 16)), " in nets.csv, up to fidelity 9 each"),
+    ],
+)
+def test_a_study_on_a_table_names_it_where_nothing_can_be_built(
+    tmp_path: Path, template: Any, source: str
+) -> None:
+    file, space = tmp_path / "nets.csv", Space[Any]("two", template)
+    rows = (f"{code},{epochs},0.9,10,1\n" for code in (0, 1) for epochs in RUNGS)
+    file.write_text("code,epochs,accuracy,flops,params\n" + "".join(rows))
+    table = Tabular.from_file(file, space)
+    trial = replace(plain_trial(0, 0.9, 10), architecture=space[1])
+    study = plain_results(trial, evaluator=table.traits.name, unit=table.traits.unit)
+    bench = table.bench(study.settings.question)
+    facts = replace(study.settings.facts, source=bench.source)
+    found = replace(study, settings=replace(study.settings, facts=facts))
+    assert source in visible(render([found]))
 
 
 def test_an_unknown_ranking_is_refused(study: Study) -> None:

@@ -90,9 +90,9 @@ def test_a_strategy_sees_what_the_search_admits(tmp_path: Path) -> None:
         name="cheap",
     )
     study = search.run()
-    points = search.subject.problem.points
+    points = search.assembly.problem.points
     assert points is not None
-    by_flops = sorted(search.subject.costs.value("flops", point) for point in points.values())
+    by_flops = sorted(search.assembly.costs.value("flops", point) for point in points.values())
     assert [trial.values["flops"] for trial in study.trials] == by_flops[:4]
 
 

@@ -1,7 +1,8 @@
 """What a search would do: where it would write, and for how many epochs it would train."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import nn
 from neptune_nas.architecture.records import Architecture, Conv, Stage
 from neptune_nas.errors import OwnCodeError, StudyError
 from neptune_nas.metrics.score import Score
-from neptune_nas.search import subject as subject_module
+from neptune_nas.search.assembly import Assembly
 from neptune_nas.search.config import Search
 from neptune_nas.search.dry_run import epochs_left, expected_epochs, plan
 from neptune_nas.space import Space, choice, find_space
@@ -21,7 +22,7 @@ from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.study import Study
 from tests.study.builders import make_trial, question, settings
-from tests.study.fakes import Arithmetic
+from tests.study.fakes import Arithmetic, TimedAssembly
 
 
 def asked(out: Path, **more: Any) -> Search:
@@ -99,12 +100,18 @@ def test_the_candidate_is_trained_as_a_worker_would_and_timed_if_it_says_no_time
     assert found.seconds == 2 * found.score.seconds
 
 
-def test_what_takes_long_and_what_is_left_out_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(subject_module, "processor_time", lambda *_: 1.0)
+class Timed(Search):
+    """A search whose networks all take 1 ms."""
+
+    @cached_property
+    def assembly(self) -> Assembly:
+        return TimedAssembly(self, lambda _: 1.0)
+
+
+def test_what_takes_long_and_what_is_left_out_is_said(tmp_path: Path) -> None:
     known = tuple(find_space("tiny")[i] for i in (7, 300, 599))
-    search, said = asked(tmp_path, constraints=("latency<=5ms",), first=known), list[str]()
+    plain, said = asked(tmp_path, constraints=("latency<=5ms",), first=known), list[str]()
+    search = Timed(**{each.name: getattr(plain, each.name) for each in fields(plain)})
     assert plan(search, said.append).first == 2
     timing, left_out = said
     assert timing.startswith("Timing up to 50 random networks")

@@ -9,10 +9,11 @@ import pytest
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluators.short_training import ShortTraining
-from neptune_nas.search import config as module
+from neptune_nas.search import assembly as module
 from neptune_nas.search.config import Search
 from neptune_nas.search.resume import search_of
 from neptune_nas.study.folder import write_settings
+from neptune_nas.study.read import read_study
 from neptune_nas.study.settings import Facts
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.trust.baselines import run_baselines
@@ -44,14 +45,14 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
 
 def numerics_of(search: Search) -> Numerics | None:
     """Those that the search's workers train in."""
-    evaluator = search.task.evaluator
+    evaluator = search.assembly.evaluator
     assert isinstance(evaluator, ShortTraining)
     return evaluator.numerics
 
 
 def begun(search: Search) -> Facts:
     """Begin the search's study, or go on with it, as far as its settings."""
-    settings = search.opening.settle(search.subject.facts())
+    settings = search.assembly.settings(search.assembly.facts())
     write_settings(search.folder, settings)
     return settings.facts
 
@@ -112,10 +113,9 @@ def test_a_search_that_trains_nothing_needs_none(
     assert machine == []
 
 
-def test_baselines_train_as_the_study_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_baselines_train_as_the_study_did(tmp_path: Path) -> None:
     search = asked(tmp_path, numerics=OTHER)
     search.run()
-    run: list[Search] = []
-    monkeypatch.setattr(Search, "run", lambda search, _: run.append(search))
     run_baselines(search_of(search.folder.path), ("random",))
-    assert [search.used_numerics for search in run] == [OTHER]
+    found = read_study(search.folder.baselines / "random")
+    assert found.settings.facts.numerics == OTHER

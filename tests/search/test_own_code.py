@@ -15,17 +15,15 @@ from neptune_nas.study.read import read_study
 from neptune_nas.trust.confirm import run_confirm
 from tests.search.test_own_evaluator import Wide
 
+CODE = {"kernel": 1}  # what is edited
+
 
 @dataclass(frozen=True)
 class Mix:
     """A SubStage of the user's own."""
 
     def build(self, width: int) -> nn.Module:
-        return nn.Conv2d(width, width, 1)
-
-
-def wider(_: Mix, width: int) -> nn.Module:
-    return nn.Conv2d(width, width, 3, padding=1)
+        return nn.Conv2d(width, width, CODE["kernel"], padding="same")
 
 
 SPACE = Space(
@@ -43,9 +41,9 @@ def test_a_study_whose_networks_are_other_ones_now_is_left_alone(
     asked = Search(SPACE, trials=5, evaluator=Wide(), jobs=1, rungs=(1,), out=tmp_path)
     begun = asked.run()
     assert any(Mix() in trial.architecture.stages[0].substages for trial in begun.trials)
-    refusal = r"trial \d of study .* had [\d,]+ MACs, but now [\d,]+: .* \(--study-name\)"
+    refusal = r"trial \d of study .* had [\d,]+ FLOPs, but now [\d,]+: .* \(--study-name\)"
     with monkeypatch.context() as edited:
-        edited.setattr(Mix, "build", wider)
+        edited.setitem(CODE, "kernel", 3)
         with pytest.raises(StudyError, match=refusal):
             replace(asked, trials=6).run()
         with pytest.raises(StudyError, match=refusal):

@@ -1,6 +1,7 @@
 """A search with an evaluator of the user's own: what of it is part of the study's question."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,10 @@ from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import StudyError
 from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.metrics.score import Score
-from neptune_nas.search import config as module
 from neptune_nas.search.config import Search
 from neptune_nas.search.dry_run import plan
 from neptune_nas.search.resume import search_of
+from neptune_nas.study.settings import Question
 from neptune_nas.trust.audit import run_audit
 
 
@@ -70,12 +71,17 @@ def test_nothing_more_is_measured_with_other_parameters(tmp_path: Path) -> None:
     assert audited.audit is not None
 
 
-def test_a_study_from_before_parameters_were_written_down_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as older:
-        older.setattr(module, "parameters_of", lambda _: None)
-        folder = asked(tmp_path, Wide(200)).run().folder
+class Older(Search):
+    """A search of when the parameters of an evaluator were not written down."""
+
+    @cached_property
+    def question(self) -> Question:
+        return replace(super().question, evaluator_kwargs=None)
+
+
+def test_a_study_from_before_parameters_were_written_down_goes_on(tmp_path: Path) -> None:
+    plain = asked(tmp_path, Wide(200))
+    folder = Older(**{each.name: getattr(plain, each.name) for each in fields(plain)}).run().folder
     assert "evaluator_kwargs" not in (folder / "study.toml").read_text()
     study = asked(tmp_path, Wide(200), trials=6).run()
     assert len(study.trials) == 6
@@ -91,7 +97,7 @@ def test_an_evaluator_that_is_no_dataclass_goes_on_unseen(tmp_path: Path) -> Non
 
 def test_a_study_does_not_go_on_with_another_function(tmp_path: Path) -> None:
     folder = asked(tmp_path, even, trials=2).run().folder
-    with pytest.raises(StudyError, match=r"with evaluator '.*test_search_evaluator:even', but"):
+    with pytest.raises(StudyError, match=r"with evaluator '.*test_own_evaluator:even', but"):
         asked(tmp_path, odd, trials=3).run()
     with pytest.raises(StudyError, match=r"is .*:even, but got .*:odd: give what the study began"):
         search_of(folder, evaluator=odd)

@@ -3,54 +3,54 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from neptune_nas.search.costs import Costs
 
 import neptune_nas
-from neptune_nas.architecture.records import Architecture, Stage
-from neptune_nas.errors import OptionError, StudyError
-from neptune_nas.metrics.constraints import parse_constraint
-from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.registry import Metric, metric
-from neptune_nas.search.provenance import Asked, begin, settle_settings, versions
-from neptune_nas.search.reference_point import costliest, reference_point
-from neptune_nas.space import Space, choice
+from neptune_nas.architecture.records import Architecture
+from neptune_nas.devices.numerics import Numerics
+from neptune_nas.errors import ArchitectureError, StudyError
+from neptune_nas.metrics.counted import Cost
+from neptune_nas.metrics.registry import metric
+from neptune_nas.search.provenance import check_costs, settings_for, versions, write_if_new
 from neptune_nas.study.folder import Folder
-from tests.study.builders import CLASSES, GUESS, SHAPE, SPACE, question, settings
+from neptune_nas.study.settings import Facts, Settings
+from neptune_nas.study.trial import Trial
+from tests.study.builders import question, settings
 
 BEGUN = settings(question())
 
 
-def asked(**changes: Any) -> Asked:
-    return replace(Asked("few-digits", 10, question()), **changes)
+def settled(folder: Path, facts: Facts = BEGUN.facts, **changes: Any) -> Settings:
+    """The settings to search by in a folder, where so much else is asked than was begun with."""
+    return settings_for(Folder(folder), replace(BEGUN, facts=facts, **changes))
 
 
 def test_a_new_study_takes_what_is_asked(tmp_path: Path) -> None:
-    assert settle_settings(Folder(tmp_path / "new"), asked(), BEGUN.facts) == BEGUN
+    assert settled(tmp_path / "new") == BEGUN
 
 
 def test_an_old_study_goes_on_with_more_trials(tmp_path: Path) -> None:
-    begin(Folder(tmp_path), BEGUN)
-    settled = settle_settings(Folder(tmp_path), asked(trials=99), BEGUN.facts)
-    assert settled == replace(BEGUN, trials=99)
+    write_if_new(Folder(tmp_path), BEGUN)
+    found = settled(tmp_path, trials=99)
+    assert found == replace(BEGUN, trials=99)
 
 
 def test_a_study_in_a_renamed_folder_keeps_its_name(tmp_path: Path) -> None:
-    begin(Folder(tmp_path), BEGUN)
-    settled = settle_settings(Folder(tmp_path), asked(name=tmp_path.name), BEGUN.facts)
-    assert settled.name == "few-digits"
+    write_if_new(Folder(tmp_path), BEGUN)
+    found = settled(tmp_path, name=tmp_path.name)
+    assert found.name == "few-digits"
 
 
 @pytest.mark.parametrize("storage", ["", "mysql://ann:***@db/studies"])
 def test_a_storage_that_is_not_named_again_is_agreed(tmp_path: Path, storage: str) -> None:
     begun = replace(BEGUN, storage="mysql://ann:***@db/studies")
-    begin(Folder(tmp_path), begun)
-    assert settle_settings(Folder(tmp_path), asked(storage=storage), BEGUN.facts) == begun
+    write_if_new(Folder(tmp_path), begun)
+    assert settled(tmp_path, storage=storage) == begun
 
 
 def test_another_storage_is_a_contradiction(tmp_path: Path) -> None:
-    begin(Folder(tmp_path), replace(BEGUN, storage="mysql://ann:***@db/studies"))
+    write_if_new(Folder(tmp_path), replace(BEGUN, storage="mysql://ann:***@db/studies"))
     with pytest.raises(StudyError, match=r"storage 'mysql.*, but now it is 'sqlite"):
-        settle_settings(Folder(tmp_path), asked(storage="sqlite:///other.db"), BEGUN.facts)
+        settled(tmp_path, storage="sqlite:///other.db")
 
 
 @pytest.mark.parametrize(
@@ -72,18 +72,18 @@ def test_another_storage_is_a_contradiction(tmp_path: Path) -> None:
 def test_a_contradiction_is_named(
     tmp_path: Path, changed: dict[str, Any], facts: dict[str, Any], message: str
 ) -> None:
-    begin(Folder(tmp_path), BEGUN)
+    write_if_new(Folder(tmp_path), BEGUN)
     with pytest.raises(StudyError, match=message):
-        settle_settings(Folder(tmp_path), asked(**changed), replace(BEGUN.facts, **facts))
+        settled(tmp_path, replace(BEGUN.facts, **facts), **changed)
 
 
 def test_a_study_keeps_the_precision_and_layout_that_it_began_with(tmp_path: Path) -> None:
     begun = replace(BEGUN, facts=replace(BEGUN.facts, numerics=Numerics("bf16")))
-    begin(Folder(tmp_path), begun)
-    assert settle_settings(Folder(tmp_path), asked(), begun.facts) == begun
+    write_if_new(Folder(tmp_path), begun)
+    assert settled(tmp_path, begun.facts) == begun
     other = replace(BEGUN.facts, numerics=Numerics("fp32"))
     with pytest.raises(StudyError, match="begun with precision and layout 'bf16, channels last'"):
-        settle_settings(Folder(tmp_path), asked(), other)
+        settled(tmp_path, other)
 
 
 OURS, TABLES = {"latency": "processor time of one thread"}, {"latency": "as the table says"}
@@ -101,11 +101,11 @@ def test_a_study_does_not_go_on_with_latencies_of_another_kind(
 ) -> None:
     timed = question(objectives=("accuracy", "latency"))
     facts = replace(BEGUN.facts, timed=begun)
-    begin(Folder(tmp_path), replace(BEGUN, question=timed, facts=facts))
+    write_if_new(Folder(tmp_path), replace(BEGUN, question=timed, facts=facts))
     with pytest.raises(StudyError, match=said):
-        settle_settings(Folder(tmp_path), asked(question=timed), replace(facts, timed=now))
-    settled = settle_settings(Folder(tmp_path), asked(question=timed), facts)
-    assert settled.timed_as(metric("latency")) == begun.get("latency", "")
+        settled(tmp_path, replace(facts, timed=now), question=timed)
+    found = settled(tmp_path, facts, question=timed)
+    assert found.timed_as(metric("latency")) == begun.get("latency", "")
 
 
 def test_a_study_without_latencies_has_no_kind_of_them() -> None:
@@ -118,57 +118,32 @@ def test_versions_name_what_scores_depend_on() -> None:
     assert found["neptune-nas"] == neptune_nas.__version__
 
 
-def test_the_costliest_of_a_small_space_is_the_largest_of_all() -> None:
-    model = CostModel(SHAPE, CLASSES)
-    most = max(model.cost(architecture).macs for architecture in SPACE)
-    found = costliest(SPACE, lambda architecture: float(model.cost(architecture).macs))
-    assert model.cost(found).macs == most
+STORED = Cost(12_345, 100, 50).values
+TRIAL = Trial(3, Architecture(), "key", STORED)
 
 
-def test_the_reference_is_chance_and_the_largest_cost_or_a_limit() -> None:
-    costs = Costs(CostModel(SHAPE, CLASSES))
-    about = question(
-        objectives=("accuracy", "loss", "flops", "params"), constraints=("params<=9k",)
-    )
-    corner = reference_point(SPACE, about, costs.value, GUESS)
-    most = max(costs.value("flops", architecture) for architecture in SPACE)
-    assert corner == (0.1, GUESS["loss"], most, 9_000)
+def test_trials_that_cost_what_they_did_pass() -> None:
+    other = replace(TRIAL, number=4, values=Cost(0, 100, 50).values)
+    check_costs(Path("mine"), [TRIAL], lambda _: STORED)
+    with pytest.raises(StudyError, match="trial 4 of study mine had 0 FLOPs, but now 24,690: the"):
+        check_costs(Path("mine"), [TRIAL, other], lambda _: STORED)
 
 
-def test_what_guessing_scores_must_be_known_of_a_score_of_which_less_is_better() -> None:
-    f1, error = (
-        Metric("f1", "F1", "share", "more", "scored"),
-        Metric("rmse", "RMSE", source="scored"),
-    )
-    costs = Costs(CostModel(SHAPE, CLASSES))
-    about = question(objectives=("f1", "rmse"), scored=(f1, error))
-    with pytest.raises(OptionError, match="objective 'rmse' is better when it is less, but noth"):
-        reference_point(SPACE, about, costs.value, GUESS)
-    assert reference_point(SPACE, about, costs.value, {"rmse": 3.0}) == (0.0, 3.0)
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (Cost(12_345, 90, 50), "had 100 parameters, but now 90: the code"),
+        (Cost(12_345, 100, 51), "had 50 activations, but now 51: the code"),
+    ],
+)
+def test_the_cost_that_differs_is_told(now: Cost, told: str) -> None:
+    with pytest.raises(StudyError, match=told):
+        check_costs(Path("mine"), [TRIAL], lambda _: now.values)
 
 
-def test_costs_refuse_what_is_too_large_for_the_images() -> None:
-    deep: Space[Architecture] = Space(
-        "deep", Architecture(stages=(Stage(width=choice(8, 16)),) * 5)
-    )
-    assert not Costs(CostModel(SHAPE, CLASSES)).feasible(deep[0])
+def test_a_trial_that_cannot_be_counted_any_more_is_told() -> None:
+    def lacking(_: Any) -> dict[str, float]:
+        raise ArchitectureError("it is not in the table.")
 
-
-def test_costs_keep_constraints() -> None:
-    model = CostModel(SHAPE, CLASSES)
-    most = max(model.cost(architecture).flops for architecture in SPACE)
-    costs = Costs(model, constraints=(parse_constraint(f"flops<{most}"),))
-    feasible = [costs.feasible(architecture) for architecture in SPACE]
-    assert 0 < sum(feasible) < len(feasible)
-
-
-def test_a_latency_is_measured_once() -> None:
-    measured: list[Architecture] = []
-
-    def clock(architecture: Architecture) -> float:
-        measured.append(architecture)
-        return 2.0
-
-    costs = Costs(CostModel(SHAPE, CLASSES), clocks={"latency": clock})
-    assert [costs.value("latency", SPACE[0]) for _ in range(3)] == [2.0] * 3
-    assert len(measured) == 1
+    with pytest.raises(StudyError, match=r"cannot be counted now \(it is not in the table\): the"):
+        check_costs(Path("mine"), [TRIAL], lacking)

@@ -7,11 +7,12 @@ import pytest
 
 from neptune_nas.engine.plan import Slots
 from neptune_nas.errors import OptionError
-from neptune_nas.search import config as module
-from neptune_nas.search.config import Search
+from neptune_nas.search.assembly import Assembly
+from neptune_nas.search.config import Search, ignore
+from neptune_nas.search.run import run_search
 from neptune_nas.study.trial import Trial
 from neptune_nas.trust.audit import run_audit
-from tests.study.fakes import Arithmetic
+from tests.study.fakes import Arithmetic, CudaAssembly
 
 SPACE = """
 from dataclasses import dataclass
@@ -82,19 +83,23 @@ def test_an_engine_that_is_none_is_refused() -> None:
         Search(space="tiny", engine="slurm")  # type: ignore[arg-type]  # wrong on purpose
 
 
-def test_what_the_cluster_lacks_is_said_before_a_study_is_begun(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def slots_on(*_: Any) -> Slots:
+class Lacking(Assembly):
+    """The parts of a search on a cluster without what is asked of it."""
+
+    @property
+    def slots(self) -> Slots:
         raise OptionError("no node of the Ray cluster has a GPU.")
 
-    monkeypatch.setattr(module, "slots_on", slots_on)
+
+def test_what_the_cluster_lacks_is_said_before_a_study_is_begun(tmp_path: Path) -> None:
     search = Search(space="tiny", trials=2, out=tmp_path, evaluator=Arithmetic(), engine="ray")
     with pytest.raises(OptionError, match="no node of the Ray cluster has a GPU"):
-        search.run()
+        run_search(Lacking(search), ignore, ignore)
     assert not search.folder.exists
 
 
+@pytest.mark.xdist_group("ray")
+@pytest.mark.usefixtures("ray_cluster")
 @pytest.mark.parametrize(
     ("asked", "on_gpu"),
     [
@@ -106,16 +111,8 @@ def test_what_the_cluster_lacks_is_said_before_a_study_is_begun(
     ],
 )
 def test_training_on_cuda_takes_the_gpus_of_the_cluster(
-    asked: dict[str, Any], on_gpu: bool, monkeypatch: pytest.MonkeyPatch
+    asked: dict[str, Any], on_gpu: bool
 ) -> None:
-    monkeypatch.setattr(module, "pick_device", lambda name: "cpu" if name == "cpu" else "cuda")
-    told = []
-
-    def slots_on(*slots: Any) -> Slots:
-        told.append(slots)
-        return Slots(1, 1)
-
-    monkeypatch.setattr(module, "slots_on", slots_on)
     search = Search(space="tiny", engine="ray", **asked)
-    assert search.slots == Slots(1, 1)
-    assert told == [(None, None, on_gpu, asked.get("trials_per_gpu", 1))]
+    gpus = (0, 1) * asked.get("trials_per_gpu", 1)
+    assert CudaAssembly(search).slots.gpus == (gpus if on_gpu else ())

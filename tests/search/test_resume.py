@@ -6,7 +6,7 @@ import pytest
 
 from neptune_nas.errors import StudyError
 from neptune_nas.search.config import Search
-from neptune_nas.search.resume import asked_in, search_of
+from neptune_nas.search.resume import arguments_in, search_of
 from neptune_nas.space import find_space
 from neptune_nas.trust.audit import run_audit
 from neptune_nas.trust.baselines import run_baselines
@@ -38,7 +38,7 @@ def test_a_study_of_an_own_evaluator_without_it_is_refused(tmp_path: Path) -> No
         r"`evaluator` is tests\.study\.fakes:Arithmetic, .* \(--evaluator\), with the arguments"
     )
     with pytest.raises(StudyError, match=message):
-        asked_in(folder / "study.toml")
+        arguments_in(folder / "study.toml")
 
 
 def test_a_study_with_an_evaluator_is_audited_and_compared_where_that_is_given(
@@ -66,7 +66,7 @@ def test_a_folder_of_an_impossible_name_is_refused(made: Path, tmp_path: Path) -
 def test_the_database_and_the_place_of_the_space_may_be_said_anew(made: Path) -> None:
     search = search_of(made, storage="sqlite:///there.db", space="search_spaces/tiny.py")
     assert search.storage == "sqlite:///there.db"
-    assert search.target.fingerprint == search_of(made).target.fingerprint
+    assert search.found_space.fingerprint == search_of(made).found_space.fingerprint
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:

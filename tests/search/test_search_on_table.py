@@ -62,3 +62,14 @@ def test_more_repeats_than_a_table_has_runs_of_every_network_are_refused(tmp_pat
     assert not (tmp_path / "two").exists()
     study = replace(asked, repeats=2).run()
     assert [len({s.main for s in trial.scores}) for trial in study.trials] == [2, 2, 2]
+
+
+def test_a_table_of_networks_that_cannot_be_built_is_searched_and_reported(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("code,accuracy,flops,params\n0,0.5,10,1\n1,0.6,20,2\n2,0.7,30,3\n")
+    space: Space[Any] = Space("theirs", Recorded())
+    study = Search(space=space, table=table, trials=3, jobs=1, out=tmp_path, name="study").run()
+    assert [trial.score.main for trial in study.pareto() if trial.score] == [0.5, 0.6, 0.7]
+    assert "Recorded(depth=3)" in (tmp_path / "study" / "trials.csv").read_text()
+    page = (tmp_path / "study" / "report.html").read_text()
+    assert "only an `Architecture` can be built" in page

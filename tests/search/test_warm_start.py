@@ -1,5 +1,6 @@
 """What a search is told to try first: from files, studies and objects, and what is refused."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,15 @@ from neptune_nas.architecture.records import Architecture, Conv, Stage, Stem
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError
 from neptune_nas.models.architecture_file import bare, save
 from neptune_nas.search.config import Search
-from neptune_nas.search.subject import Subject
-from neptune_nas.search.warm_start import given_in
+from neptune_nas.search.warm_start import first_of, given_in
 from neptune_nas.space import Space, choice, find_space
 from neptune_nas.study.export import export_trial
 from neptune_nas.study.progress import Progress
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study
 from neptune_nas.trust.baselines import run_baselines
-from tests.search.test_config import Halve
-from tests.study.builders import SHAPE
-from tests.study.fakes import arithmetic_search
+from tests.search.test_run import Halve
+from tests.study.fakes import SHAPE, OnBench, arithmetic_search
 
 TINY = find_space("tiny")
 KNOWN = [TINY[i] for i in (7, 300, 599)]
@@ -160,28 +159,38 @@ def test_a_study_without_a_front_is_refused(finished: Path) -> None:
         [*given_in([empty], TINY)]
 
 
-def test_a_latency_is_not_asked_again_of_what_was_tried(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    search = arithmetic_search(tmp_path, trials=1, first=KNOWN[:1], constraints=("latency<=5s",))
+def at_once(_: Architecture) -> float:
+    return 1.0
+
+
+def slow(_: Architecture) -> float:
+    return 6_000.0
+
+
+def slow_if_known(architecture: Architecture) -> float:
+    return 6_000.0 if architecture in KNOWN else 1.0
+
+
+def timed_by(clock: Callable[[Architecture], float]) -> OnBench:
+    return OnBench(clocks={"latency": clock})
+
+
+def test_a_latency_is_not_asked_again_of_what_was_tried(tmp_path: Path) -> None:
+    asked = {"first": KNOWN[:1], "constraints": ("latency<=5s",), "evaluator": timed_by(at_once)}
+    search = arithmetic_search(tmp_path, trials=1, **asked)
     search.run()
-    monkeypatch.setattr(Subject, "_clock", lambda *_: 6_000.0)
-    assert replace(search, trials=1).to_try_first() == ()
+    later = replace(search, evaluator=timed_by(slow))
+    assert first_of(later.assembly) == ()
     with pytest.raises(OptionError, match="breaks latency <= 5,000 ms with 6,000"):
-        replace(search, first=KNOWN[1:2]).to_try_first()
+        first_of(replace(later, first=KNOWN[1:2]).assembly)
 
 
-def test_baselines_try_the_same_first_whatever_their_latency_would_be_now(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    search = arithmetic_search(tmp_path, trials=5, first=KNOWN, constraints=("latency<=5s",))
+def test_baselines_try_the_same_first_whatever_their_latency_would_be_now(tmp_path: Path) -> None:
+    asked = {"first": KNOWN, "constraints": ("latency<=5s",), "evaluator": timed_by(at_once)}
+    search = arithmetic_search(tmp_path, trials=5, **asked)
     search.run()
-
-    def slow(_: Subject, architecture: Architecture) -> float:
-        return 6_000.0 if architecture in KNOWN else 1.0
-
-    monkeypatch.setattr(Subject, "_clock", slow)
-    theirs = run_baselines(replace(search, first=()), ("random",)).baselines["random"]
+    later = replace(search, first=(), evaluator=timed_by(slow_if_known))
+    theirs = run_baselines(later, ("random",)).baselines["random"]
     assert [trial.key for trial in theirs][:3] == [*map(key, KNOWN)]
     assert [trial.given for trial in theirs] == [True] * 3 + [False] * 2
 

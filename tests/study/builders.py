@@ -119,6 +119,6 @@ def coordinator_on(
 
 
 def few_search(out: Path = Path("studies"), trials: int = 10, **asked: Any) -> Search:
-    """A search of `SPACE` for what a formula says."""
-    asked = {"evaluator": OnBench(), "rungs": (1,), "name": "few-digits", "jobs": 1, **asked}
-    return Search(SPACE, trials=trials, out=out, device="cpu", **asked)
+    """A search of `SPACE` for what a formula says, which trains nothing."""
+    usual = {"space": SPACE, "evaluator": OnBench(), "name": "few-digits", "device": "cpu"}
+    return Search(out=out, trials=trials, rungs=(1,), jobs=1, **{**usual, **asked})

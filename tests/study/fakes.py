@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import log
 from pathlib import Path
 from types import TracebackType
@@ -73,8 +74,8 @@ class OnBench:
 
 def arithmetic_search(out: Path, trials: int = 12, **changes: Any) -> Search:
     """A search that trains nothing."""
-    asked = {"space": "tiny", "jobs": 1, "rungs": (1,), **changes}
-    return Search(evaluator=Arithmetic(), trials=trials, out=out, **asked)
+    usual = {"space": "tiny", "evaluator": Arithmetic(), "jobs": 1, "rungs": (1,)}
+    return Search(trials=trials, out=out, **{**usual, **changes})
 
 
 @dataclass(frozen=True)
@@ -176,3 +177,21 @@ class InlineAssembly(Assembly):
 
     def engine(self) -> Engine:
         return self.make()
+
+
+@dataclass(frozen=True)
+class TimedAssembly(Assembly):
+    """The parts of a search in which a network is timed by `clock`, and none is run for it."""
+
+    clock: Callable[[Any], float]
+
+    def _time(self, _name: str, architecture: Any) -> float:
+        return self.clock(architecture)
+
+
+class CudaAssembly(Assembly):
+    """The parts of a search on a machine with two GPUs."""
+
+    @cached_property
+    def device(self) -> str:
+        return "cpu" if self.search.device == "cpu" else "cuda"

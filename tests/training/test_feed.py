@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from neptune_nas.data.images import ImageData, Split
+from neptune_nas.devices.memory import host_memory
 from neptune_nas.errors import DataError
 from neptune_nas.training import feed as module
 from neptune_nas.training.feed import AHEAD, Feed, make_feeds, must_stream
@@ -175,19 +177,25 @@ def test_images_stream_where_they_exceed_a_quarter_of_the_room(size: int, room: 
     assert must_stream(size, room) == (4 * size > room)
 
 
-def test_mapped_images_stream_on_a_host_whose_memory_they_would_fill(
-    mapped: ImageData, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mapped_images_stream_on_a_host_whose_memory_they_would_fill(mapped: ImageData) -> None:
     splits = (mapped.train, mapped.validation)
     size = sum(split.nbytes for split in splits)
     for room, streamed in ((4 * size, False), (4 * size - 1, True)):
-        monkeypatch.setattr(module, "host_memory", lambda room=room: room)
-        assert [feed.streamed for feed in make_feeds(splits, CPU)] == [streamed] * 2
+        assert [feed.streamed for feed in make_feeds(splits, CPU, room)] == [streamed] * 2
 
 
-def test_images_that_lie_in_the_hosts_memory_stay_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "host_memory", lambda: 1)
-    (feed,) = make_feeds((DATA.train,), CPU)
+def test_the_room_on_a_host_is_its_memory(mapped: ImageData) -> None:
+    image, target = mapped.train.images[:1], mapped.train.targets[:1]
+    count = host_memory() // image.nbytes
+    endless = replace(  # one image, as many times as fill the memory, in the place of one
+        mapped.train, images=image.expand(count, *image.shape[1:]), targets=target.expand(count)
+    )
+    (feed,) = make_feeds((endless,), CPU)
+    assert feed.streamed
+
+
+def test_images_that_lie_in_the_hosts_memory_stay_there() -> None:
+    (feed,) = make_feeds((DATA.train,), CPU, room=1)
     assert not feed.streamed
     assert feed.split.images is DATA.train.images
 
@@ -210,8 +218,7 @@ def test_images_stream_to_a_gpu_whose_free_memory_they_would_fill(
     assert asked == [gpu]
 
 
-def test_images_that_fit_are_moved_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "free_memory", lambda _: 4 * DATA.train.nbytes)
-    (feed,) = make_feeds((DATA.train,), torch.device("meta"))
+def test_images_that_fit_are_moved_to_the_device() -> None:
+    (feed,) = make_feeds((DATA.train,), torch.device("meta"), room=4 * DATA.train.nbytes)
     assert not feed.streamed
     assert feed.split.images.device.type == "meta"

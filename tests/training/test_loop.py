@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from neptune_nas.devices.device import FORMATS
 from neptune_nas.devices.numerics import Layout, Numerics, Precision
 from neptune_nas.errors import OptionError
+from neptune_nas.nn.convolutions import SampledConv
 from neptune_nas.training import loop
 from neptune_nas.training.loop import DivergedError, batches, check_loss, train
 from neptune_nas.training.recipe import Optimizer, Recipe, Schedule
@@ -46,6 +47,14 @@ def test_every_layout_learns_and_is_the_networks(layout: Layout) -> None:
     assert result.values["accuracy"] == 1.0
     weight = network.get_parameter("0.weight")
     assert weight.is_contiguous(memory_format=FORMATS[layout])
+
+
+def test_convolutions_of_any_network_are_mended_before_they_train() -> None:
+    data = easy_data()
+    conv = nn.Conv2d(data.input_shape[0], len(data.classes), 1, 2)
+    network = nn.Sequential(conv, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    train(network, data, Recipe(precision="fp32"), 1)
+    assert isinstance(network[0], SampledConv)
 
 
 def test_a_mode_has_the_say_over_the_recipes_precision() -> None:

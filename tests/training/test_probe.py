@@ -1,6 +1,9 @@
 import json
-from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from time import thread_time
 
 import pytest
 import torch
@@ -52,48 +55,58 @@ def test_what_was_given_up_is_not_chosen() -> None:
     assert fastest({USUAL: [1.0]}) == USUAL
 
 
-def test_what_is_hopeless_makes_its_first_steps_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps: Counter[Numerics] = Counter()
+@dataclass
+class FakeRunner(Runner):
+    """Takes as long as `length` says of its candidate and the number of its step."""
 
-    def step(self: Runner) -> float:
-        steps[self.numerics] += 1
-        return 100.0 if self.numerics.precision == "bf16" else 1.0
+    length: Callable[[Numerics, int], float] = lambda *_: 1.0
+    taken: int = 0
 
-    monkeypatch.setattr(Runner, "step", step)
-    assert fastest(time_candidates()) == USUAL
+    def __post_init__(self) -> None:
+        """Make no network."""
+
+    def step(self) -> float:
+        self.taken += 1
+        return self.length(self.numerics, self.taken)
+
+
+def test_what_is_hopeless_makes_its_first_steps_only() -> None:
+    made: list[FakeRunner] = []
+
+    def make(numerics: Numerics) -> Runner:
+        made.append(FakeRunner(numerics, length=lambda n, _: 100.0 if n.precision == "bf16" else 1))
+        return made[-1]
+
+    assert fastest(time_candidates(make)) == USUAL
     whole = FIRST + STEPS
-    assert [steps[numerics] for numerics in CANDIDATES] == [whole, whole, FIRST, FIRST]
+    assert [each.numerics for each in made] == [*CANDIDATES]
+    assert [each.taken for each in made] == [whole, whole, FIRST, FIRST]
 
 
-def test_a_single_slow_step_does_not_give_a_candidate_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps: Counter[Numerics] = Counter()
-
-    def step(self: Runner) -> float:
-        steps[self.numerics] += 1
-        if self.numerics != BF16:
+def test_a_single_slow_step_does_not_give_a_candidate_up() -> None:
+    def length(numerics: Numerics, number: int) -> float:
+        if numerics != BF16:
             return 2.0
-        return 100.0 if steps[BF16] == 1 else 1.0
+        return 100.0 if number == 1 else 1.0
 
-    monkeypatch.setattr(Runner, "step", step)
-    assert fastest(time_candidates()) == BF16
+    assert fastest(time_candidates(partial(FakeRunner, length=length))) == BF16
 
 
-def test_steps_are_timed_by_the_thread_that_makes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_are_timed_by_the_thread_that_makes_them() -> None:
     ticks = iter((3.0, 5.0))
-    monkeypatch.setattr(module, "thread_time", lambda: next(ticks))
-    assert Runner(USUAL).step() == 2.0
+    assert Runner(USUAL, clock=lambda: next(ticks)).step() == 2.0
+    assert Runner(USUAL).clock is thread_time
 
 
-def test_the_probe_computes_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_probe_computes_on_one_thread() -> None:
     threads: set[int] = set()
 
-    def step(_: Runner) -> float:
+    def length(*_: object) -> float:
         threads.add(torch.get_num_threads())
         return 1.0
 
-    monkeypatch.setattr(Runner, "step", step)
     with torch_threads(2):
-        probe()
+        probe(partial(FakeRunner, length=length))
     assert threads == {1}
 
 
@@ -114,10 +127,7 @@ def test_a_step_trains_in_the_precision_and_layout(numerics: Numerics) -> None:
     assert weight.is_contiguous() is (numerics.layout == "contiguous")
 
 
-def test_a_probe_leaves_threads_and_random_state_as_they_were(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "STEPS", 1)
+def test_a_probe_leaves_threads_and_random_state_as_they_were() -> None:
     state = torch.get_rng_state()
     with torch_threads(2):
         assert probe() in CANDIDATES

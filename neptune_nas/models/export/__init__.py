@@ -1,1 +1,1 @@
-"""A model in other formats, one a file."""
+"""Exports of a model to other formats, one per module."""

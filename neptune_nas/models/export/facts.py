@@ -1,4 +1,4 @@
-"""What an exported file says about itself, whatever its form."""
+"""The description that goes into exported files of any format."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ COLOURS = {1: "gray", 3: "RGB"}
 
 
 def facts(model: Model) -> dict[str, Any]:
-    """Return labels, preprocessing and origin of a model, as JSON."""
+    """Return labels, preprocessing and provenance of a model, as a JSON object."""
     channels, height, width = model.input_shape
     return {
         "labels": list(model.labels),
@@ -32,5 +32,5 @@ def facts(model: Model) -> dict[str, Any]:
 
 
 def facts_text(model: Model) -> str:
-    """Return the same as a text."""
+    """Return labels, preprocessing and provenance of a model, as JSON text."""
     return json.dumps(facts(model))

@@ -1,4 +1,4 @@
-"""The formats that a model is written in, on disk."""
+"""The export formats, and the writing of their files."""
 
 from pathlib import Path
 
@@ -17,10 +17,10 @@ FORMATS = tuple(SUFFIXES)
 def write(model: Model, form: str, path: str | Path) -> list[Path]:
     """Write `model` as "onnx", "pt2" or "python", and return the files written.
 
-    The name of a file ends as its format's do: in `.onnx`, `.pt2` or `.py`. A Python file has the
-    weights beside it, as `.pt` under the same name. Raises `NeptuneError` where a name ends
-    otherwise, the weights would replace those of something else, a library is missing, or the
-    network cannot become such a file.
+    The suffix of `path` is that of the format: `.onnx`, `.pt2` or `.py`. A Python file has its
+    weights beside it, as `.pt` under the same name. Raises `NeptuneError` for another suffix,
+    weights that would replace another file's, a missing library, or a network that the format
+    cannot hold.
     """
     files = files_of(form, Path(path))
     if form != "python":

@@ -1,4 +1,4 @@
-"""A model as an ONNX file, checked against the network where onnxruntime is installed."""
+"""A model as an ONNX file, checked against the network if onnxruntime is installed."""
 
 import json
 from importlib.util import find_spec
@@ -14,16 +14,16 @@ from neptune_nas.models.export.pt2 import refusal, silence, trace
 from neptune_nas.models.model import Model
 
 NEEDED = ("onnx", "onnxscript")
-TOLERANCE = 1e-4  # absolute, and relative on top of it
-CHECKED = 3  # images that the file is tried with: another number than it was traced with
+TOLERANCE = 1e-4  # absolute and relative
+CHECKED = 3  # images to check the file with: not as many as it was traced with
 
 
 def to_onnx(model: Model, program: ExportedProgram | None = None) -> bytes:
     """Return the file's content: a graph from `images` `(N, C, H, W)` in 0..1 to `logits`.
 
-    It takes any N. Its metadata holds labels and preprocessing, as JSON by name. `program`: what
-    `trace` made of the model, if that is at hand. Raises `NeptuneError` without the libraries, and
-    where the file gives other logits than the network.
+    It takes any N. Its metadata holds labels and preprocessing, as JSON by name. `program`: the
+    result of `trace` for the model, if already computed. Raises `NeptuneError` without the
+    libraries, and if the file's logits differ from the network's.
     """
     for library in NEEDED:
         if find_spec(library) is None:
@@ -38,7 +38,7 @@ def to_onnx(model: Model, program: ExportedProgram | None = None) -> bytes:
 
 
 def serialise(model: Model, program: ExportedProgram) -> bytes:
-    """Return the graph in ONNX with the metadata."""
+    """Return the graph in ONNX with its metadata."""
     from onnx.helper import set_model_props
 
     try:
@@ -46,7 +46,7 @@ def serialise(model: Model, program: ExportedProgram) -> bytes:
             written = torch.onnx.export(
                 program, dynamo=True, verbose=False, input_names=[INPUT], output_names=[OUTPUT]
             )
-    except Exception as error:  # as many kinds as there are operations that ONNX lacks
+    except Exception as error:  # its kind depends on the operation that ONNX lacks
         raise refusal(model, "written as ONNX", error) from error
     assert written is not None
     proto: Any = written.model_proto
@@ -58,9 +58,9 @@ def serialise(model: Model, program: ExportedProgram) -> bytes:
 
 
 def _tidy(proto: Any) -> None:
-    """Drop what torch notes about its own work, most of the file, and name the batch's size."""
+    """Drop torch's notes on its own work, most of the file, and name the batch dimension."""
     graph = proto.graph
-    graph.ClearField("value_info")  # shapes that every reader infers itself
+    graph.ClearField("value_info")  # shapes, which every reader infers
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
         part.ClearField("metadata_props")
     for part in (*graph.input, *graph.output):
@@ -68,7 +68,7 @@ def _tidy(proto: Any) -> None:
 
 
 def check_logits(model: Model, content: bytes) -> None:
-    """Refuse a file that gives other logits than the network, for some random images."""
+    """Refuse a file whose logits differ from the network's for some random images."""
     images = torch.rand(CHECKED, *model.input_shape)
     with torch.inference_mode():
         expected = model.classifier()(images)

@@ -1,4 +1,4 @@
-"""A model as one graph of `torch.export`, and the `.pt2` file of it, which needs torch alone."""
+"""A model as one graph of `torch.export`, and its `.pt2` file, which needs only torch."""
 
 import warnings
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from neptune_nas.errors import NeptuneError
 from neptune_nas.models.export.facts import BATCH, facts_text
 from neptune_nas.models.model import Model
 
-EXAMPLES = 2  # images that the graph is traced with: with one, torch would fix the batch to one
+EXAMPLES = 2  # images to trace the graph with; from one, torch would fix the batch size to 1
 FACTS = "neptune-nas.json"
 
 
@@ -21,7 +21,7 @@ def to_pt2(model: Model, program: ExportedProgram | None = None) -> bytes:
     """Return the file's content: a graph from images in 0..1 `(N, C, H, W)` to logits, for any N.
 
     `torch.export.load(file).module()` opens it. Its extra file `FACTS` holds labels and
-    preprocessing. `program`: what `trace` made of the model, if that is at hand.
+    preprocessing. `program`: the result of `trace` for the model, if already computed.
     """
     content = BytesIO()
     with silence():
@@ -32,8 +32,8 @@ def to_pt2(model: Model, program: ExportedProgram | None = None) -> bytes:
 def trace(model: Model) -> ExportedProgram:
     """Return the graph of the model's classifier: images `(N, C, H, W)` in 0..1 to logits.
 
-    It takes any N. Raises `NeptuneError` for a network, such as one with SubStages of the user's
-    own, that torch cannot trace.
+    It takes any N. Raises `NeptuneError` for a network that torch cannot trace, as may happen with
+    SubStages of the user's own.
     """
     images = torch.rand(EXAMPLES, *model.input_shape)
     classifier = model.classifier().requires_grad_(False)
@@ -43,7 +43,7 @@ def trace(model: Model) -> ExportedProgram:
             program = torch.export.export(classifier, (images,), dynamic_shapes=(batch,))
     except NeptuneError:
         raise
-    except Exception as error:  # whatever the tracer, or a user's own SubStage in it, may raise
+    except Exception as error:  # the tracer, or a user's own SubStage in it, may raise anything
         raise refusal(model, "traced", error) from error
     forget_stack_traces(program)
     return program
@@ -58,14 +58,14 @@ def forget_stack_traces(program: ExportedProgram) -> None:
 
 
 def refusal(model: Model, what: str, error: Exception) -> NeptuneError:
-    """Return what to say where torch gives up: its own first line."""
+    """Return the error for a failure of torch, with the first line of its message."""
     reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return NeptuneError(f"the network {model.key} cannot be {what} by torch ({reason.strip()}).")
 
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Hold back what torch's exporters print and warn of, which says nothing about the model."""
+    """Hold back the output and warnings of torch's exporters, which say nothing about the model."""
     with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         warnings.simplefilter("ignore")
         yield

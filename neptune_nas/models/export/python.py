@@ -1,4 +1,4 @@
-"""A model as one Python file that needs torch alone, to be read and kept in another project."""
+"""A model as one Python file that needs only torch, to be read and kept in another project."""
 
 import ast
 import re
@@ -62,17 +62,17 @@ def load(path: str) -> Classifier:
 _LINE = 100  # characters
 _TORCH = ("", "import torch", "from torch import Tensor, nn")
 _FUNCTIONAL = "from torch.nn import functional as F"
-_EDITS = (  # of what is copied
+_EDITS = (  # of copied source
     (r"  # (noqa|type): .*$", ""),  # what only our own linters read
     (r"ArchitectureError", "ValueError"),
-    (r"kind = conv_kind\(.*\n    return kind\((.*)\)", r"return nn.Conv2d(\n        \1\n    )"),
+    (r"^@mended\n", ""),  # a network of this package alone trains in them
 )
 
 
 def to_python(model: Model, weights: str = "weights.pt") -> str:
     """Return the file's text: labels, the layers that torch lacks, the network, and `load(path)`.
 
-    `weights`: the name of the file with the state dict, as its docstring gives it. Raises
+    `weights`: the name of the file with the state dict, for the docstring. Raises
     `ArchitectureError` for a network with code of the user's own, or torchvision's.
     """
     _check_origin(model)
@@ -119,7 +119,7 @@ def _check_origin(model: Model) -> None:
 
 
 def _description(model: Model, network: nn.Module) -> dict[str, Any]:
-    """Return what the file says of its network: images, classes, size and scores."""
+    """Return the file's facts about its network: images, classes, size and scores."""
     channels, height, width = model.input_shape
     numbers = [f"{sum(weight.numel() for weight in network.parameters()):,} parameters"]
     if isinstance(model.of, ExportedArchitecture):
@@ -147,12 +147,12 @@ def _constants_source(model: Model) -> tuple[str, str, str]:
 
 
 def _literal(text: str) -> str:
-    """Return a text as source, in double quotes where that needs no escapes."""
+    """Return a text as source, in double quotes if that needs no escapes."""
     return f'"{text}"' if text.isprintable() and not {*text} & {*'"\\'} else repr(text)
 
 
 def _copies(code: str, names: Mapping[str, Any]) -> dict[str, str]:
-    """Return by name the source of all that `code` uses of `names`, each after what it uses."""
+    """Return by name the source of all that `code` uses from `names`, dependencies first."""
     found: dict[str, str] = {}
     used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
     for name in sorted(used & names.keys()):
@@ -170,7 +170,7 @@ def _copies(code: str, names: Mapping[str, Any]) -> dict[str, str]:
 
 
 def to_state(model: Model) -> bytes:
-    """Return the network's state dict, as `torch.load(path, weights_only=True)` reads it."""
+    """Return the network's state dict as bytes for `torch.load(path, weights_only=True)`."""
     content = BytesIO()
     state = {
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format)

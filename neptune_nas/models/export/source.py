@@ -1,4 +1,4 @@
-"""A built network as Python source: a class a stage, a call a layer."""
+"""A built network as Python source: one class per stage, one call per layer."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -28,9 +28,9 @@ from neptune_nas.nn.substages import (
     SelfAttention,
 )
 
-_FLAT = 72  # characters: a longer call has a line an argument
+_FLAT = 72  # characters: a longer call has one argument per line
 _NOTHING = "nn.Identity()"
-_ORDER: dict[type[nn.Module], str] = {  # in which a module calls its parts and torch's functions
+_ORDER: dict[type[nn.Module], str] = {  # the order in which a module calls its parts and functions
     Stem: "conv norm relu",
     ClassificationHead: "conv norm relu pool flatten drop linear",
     Projection: "conv",
@@ -60,7 +60,7 @@ _STAGE = '''class Stage{number}(nn.Module):
 
 
 def chain(**layers: nn.Module) -> nn.Sequential:
-    """Return the layers one after the other, by name."""
+    """Return a sequence of named layers."""
     return nn.Sequential(OrderedDict(layers))
 
 
@@ -89,7 +89,7 @@ def network_source(network: Neptune) -> tuple[list[str], str]:
 
 
 def _stage_source(number: int, stage: Stage) -> str:
-    """Return the class of a stage, its forward pass written out."""
+    """Return the class of a stage, with its forward pass written out."""
     scale = stage.stride * (2 if stage.halves else 1)
     size = "H, W" if scale == 1 else f"H / {scale}, W / {scale}"
     cells = [layer(cell) for cell in stage.substages]
@@ -105,8 +105,8 @@ def _stage_source(number: int, stage: Stage) -> str:
 def _steps(stage: Stage) -> Iterator[str]:
     """Yield the lines of a stage's forward pass.
 
-    `y0` is the entry's output, `y1` the first SubStage's, and so on; `raw0`, ... are the same
-    before their norms, where an MLN reads them.
+    `y0` is the entry's output, `y1` the first SubStage's, and so on; `raw0`, ... are the outputs
+    before their norms, if an MLN reads them.
     """
     raw, raws = "self.pool(self.entry(x))", ["raw0"]
     if stage.mixes:
@@ -127,7 +127,7 @@ def _steps(stage: Stage) -> Iterator[str]:
 
 
 def layer(module: Any) -> str:
-    """Return the call that makes a layer: of torch's own ones where they do the same."""
+    """Return the call that makes a layer, using torch's own layers where they are equivalent."""
     match module:
         case nn.Conv2d(kernel_size=(kernel, _), stride=(stride, _), padding=(padding, _)):
             extra = f", stride={stride}" * (stride > 1) + f", padding={padding}" * (padding > 0)
@@ -176,7 +176,7 @@ def _chain_call(parts: dict[str, str]) -> str:
 
 
 def call(name: str, parts: Sequence[str], brackets: tuple[str, str] = ("(", ")")) -> str:
-    """Return a call as source, on one line or, where that is too long, one line an argument."""
+    """Return a call as source, on one line or, if that is too long, with one argument a line."""
     flat = f"{name}{brackets[0]}{', '.join(parts)}{brackets[1]}"
     if len(flat) <= _FLAT and "\n" not in flat:
         return flat

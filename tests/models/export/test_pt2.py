@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from neptune_nas.architecture.records import Architecture, Attention, Stage, Stem
+from neptune_nas.architecture.records import Architecture, Attention, Conv, Identity, Stage, Stem
 from neptune_nas.errors import NeptuneError
 from neptune_nas.models.architecture_file import bare
 from neptune_nas.models.export.facts import facts
@@ -89,3 +89,11 @@ def test_what_exporters_print_and_warn_of_is_kept(capfd: pytest.CaptureFixture[s
         print("progress", file=sys.stderr)
         warnings.warn("deprecated", DeprecationWarning, stacklevel=1)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("entry", [Identity(), Conv(1)])
+def test_a_graph_has_torch_s_own_convolutions(entry: Identity | Conv) -> None:
+    strided = Architecture(Stem(4, 1, 2), (Stage(6, entry, 2, pool="none"),))
+    called = [str(node.target) for node in trace(random_model(strided, (3, 16, 16))).graph.nodes]
+    assert sum("conv2d" in name for name in called) >= 2
+    assert not any("slice" in name for name in called)

@@ -18,13 +18,14 @@ from neptune_nas.architecture.records import (
     Attention,
     Conv,
     FeedForward,
+    Identity,
     InvertedResidual,
     Stage,
     Stem,
 )
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.metrics.registry import COST
-from neptune_nas.models.architecture_file import bare
+from neptune_nas.models.architecture_file import ExportedArchitecture, bare
 from neptune_nas.models.export.python import to_python, to_state
 from neptune_nas.models.model import Model, save_model, untrained
 from neptune_nas.nn.references import REFERENCES, ReferenceNetwork
@@ -32,6 +33,7 @@ from tests.models.export.forms import random_model, run
 from tests.strategies import architectures
 
 SHAPE = (3, 16, 16)
+STRIDED = Architecture(Stem(4, 1, 2), (Stage(6, Identity(), 2, pool="none"),))
 CONVOLUTIONS = Architecture(
     Stem(16), tuple(Stage(width, norm="batch", substages=(Conv(),)) for width in (32, 64, 128))
 )
@@ -201,3 +203,13 @@ def test_the_weights_are_plain_tensors_by_the_networks_names(model: Model, tmp_p
     (tmp_path / "net.pt").write_bytes(to_state(model))
     state = torch.load(tmp_path / "net.pt", weights_only=True)
     assert state.keys() == model.network().state_dict().keys()
+
+
+@pytest.mark.parametrize("of", [bare(STRIDED, SHAPE, 4), ReferenceNetwork("resnet8", SHAPE, 4)])
+def test_convolutions_in_the_file_are_torch_s_own(
+    of: ExportedArchitecture | ReferenceNetwork,
+) -> None:
+    names = names_of(to_python(untrained(of)))
+    found = [each for each in names["build"]().modules() if isinstance(each, nn.Conv2d)]
+    assert {type(each) for each in found} == {nn.Conv2d}
+    assert any(each.stride == (2, 2) and each.kernel_size == (1, 1) for each in found)
