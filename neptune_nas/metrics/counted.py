@@ -21,6 +21,7 @@ from neptune_nas.nn.builder import (
     OpaqueNetwork,
     Shape,
     SubStagePlace,
+    build,
     build_part,
     parts,
 )
@@ -353,5 +354,10 @@ class _MemoryMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self.alive -= size
 
 
-WHOLE: Mapping[str, Callable[[Any, Shape, int], float]] = {}
+def _peak_memory_of(architecture: Any, input_shape: Shape, outputs: int) -> int:
+    with torch.device("meta"):
+        return peak_memory(build(architecture, input_shape, outputs), input_shape)
+
+
+WHOLE: Mapping[str, Callable[[Any, Shape, int], float]] = {"peak_memory": _peak_memory_of}
 """The counted metrics that are not sums over parts: of architecture, images and classes."""
