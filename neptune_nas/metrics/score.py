@@ -22,7 +22,7 @@ class Score:
     wall clock of the evaluation. `images_per_second`: training images (0 if none). `peak_memory`:
     bytes (0 if not measured). `started`: Unix time. `worker`: which one ran it. `proxy`: what a
     zero-cost proxy measured in place of `values`, which are then empty. `trace`: the traceback of
-    the exception behind a failure, which no JSON of a score holds.
+    the exception behind a failure, which `score_to_json` leaves out.
     """
 
     fidelity: int

@@ -11,7 +11,7 @@ from tests.cli.run import assert_one_sentence, neptune
 MINE = """
 from dataclasses import dataclass
 
-from neptune_nas.metrics.trial import Score
+from neptune_nas.metrics.score import Score
 
 
 @dataclass(frozen=True)
