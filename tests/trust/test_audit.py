@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,7 +115,7 @@ def test_audit_json_is_plain(searched: Search) -> None:
 
 
 def test_the_traceback_of_a_failure_is_kept(searched: Search) -> None:
-    def fail(_: object, fidelity: int, seed: int) -> Score:
+    def fail(architecture: Any, fidelity: int, seed: int) -> Score:  # noqa: ARG001  # its names
         return Score(fidelity, seed=seed, failure="odd", trace="in line 3\n")
 
     study = run_audit(on_engine(searched, lambda: InlineEngine(fail)), 4)
