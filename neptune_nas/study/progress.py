@@ -179,5 +179,5 @@ def is_complete(study: Study) -> bool:
 
 def nothing_left(question: Question) -> str:
     """Why a search ended before it had all its trials."""
-    limits = " and that the constraints admit" if question.constraints else ""
-    return f"the space has nothing new left that can be measured{limits}"
+    limits = " that the constraints admit" if question.constraints else ""
+    return f"the space has nothing new left to measure{limits}"

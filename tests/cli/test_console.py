@@ -150,10 +150,10 @@ def test_a_search_that_had_all_its_trials_has_no_other_reason_to_end() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "The space has nothing new left that can be measured."),
+        ({}, "The space has nothing new left to measure."),
         (
             {"constraints": ("flops<=1M",)},
-            "The space has nothing new left that can be measured and that the constraints admit.",
+            "The space has nothing new left to measure that the constraints admit.",
         ),
     ],
 )
