@@ -1,6 +1,6 @@
 """A study at a glance, for the terminal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from time import time
 
@@ -11,6 +11,7 @@ from rich.text import Text
 from neptune_nas.architecture.description import describe
 from neptune_nas.cli.progress import one_line
 from neptune_nas.cli.tables import objective_columns
+from neptune_nas.metrics.score import Score
 from neptune_nas.study.confirmation import read_aim
 from neptune_nas.study.confirming import confirming
 from neptune_nas.study.folder import Folder
@@ -54,6 +55,8 @@ def what_is_done(study: Study, at_work: bool | None) -> Iterator[str]:
     elif at_work and not is_confirmed_now:
         yield "at work on what comes after the search"
     yield from confirmation_text(study, at_work, is_confirmed_now=is_confirmed_now)
+    yield from audit_line(study)
+    yield from references_line(study)
 
 
 def unfinished(study: Study, at_work: bool | None) -> Iterator[str]:
@@ -76,11 +79,40 @@ def confirmation_text(
     now = confirming(study, aim)
     unsure = f", {counted(now.unsure, 'trial')} still to confirm" if now.unsure else ""
     is_stopped = at_work is False and now.done < now.total
+    failed = _failed(score for trial in study.trials for score in trial.confirmations)
     yield (
         f"{'confirming' if is_confirmed_now else 'confirmed'}: {now.done} of "
-        f"{counted(now.total, 'further score')}{unsure}"
+        f"{counted(now.total, 'further score')}{failed}{unsure}"
         f"{'; stopped: the same command again goes on' if is_stopped else ''}"
     )
+
+
+def audit_line(study: Study) -> Iterator[str]:
+    """Yield how many architectures an audit has measured, if one has begun."""
+    if study.full_budget is None:
+        return
+    truths, budget = study.full_budget.truths, study.full_budget.epochs
+    failed = _failed(truth.score for truth in truths)
+    count = counted(len(truths), "architecture")
+    yield f"audit: {count} at {study.settings.question.budget(budget)}{failed}"
+
+
+def references_line(study: Study) -> Iterator[str]:
+    """Yield how many reference networks were trained, if any, and from how many seeds."""
+    if not study.references:
+        return
+    scores = [score for each in study.references for score in each.scores]
+    question = study.settings.question
+    yield (
+        f"references: {counted(len(study.references), 'network')} at "
+        f"{question.budget(question.rungs[-1])}, {counted(len(scores), 'seed')}{_failed(scores)}"
+    )
+
+
+def _failed(scores: Iterable[Score]) -> str:
+    """Return how many scores are failures, to be added to a line; empty for none."""
+    failed = sum(not score.ok for score in scores)
+    return f", {failed} failed" if failed else ""
 
 
 def front_table(study: Study) -> Table:

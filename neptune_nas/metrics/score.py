@@ -22,7 +22,7 @@ class Score:
     of the evaluation. `images_per_second`: training images (0 if none). `peak_memory`: bytes (0 if
     not measured). `started`: Unix time. `worker`: the index of the worker. `proxy`: the value of a
     zero-cost proxy, measured in place of `values`, which are then empty. `trace`: the traceback of
-    the exception behind a failure, which is not written to JSON.
+    the exception behind a failure, which `score_to_json` leaves out.
     """
 
     fidelity: int

@@ -11,9 +11,9 @@ from statistics import fmean
 
 from neptune_nas.files.rules import Count, Number, Size
 from neptune_nas.metrics.registry import COST, PARAMS
-from neptune_nas.metrics.score import Score, score_to_json
+from neptune_nas.metrics.score import Score
 from neptune_nas.study.agreement import LEAST, Agreement, agreement
-from neptune_nas.study.measured_file import read_measured, write_measured
+from neptune_nas.study.measured_file import read_measured, traced_json, write_measured
 from neptune_nas.study.settings import Question
 from neptune_nas.study.trial import Trial
 
@@ -143,7 +143,7 @@ def write_audit(file: Path, measured: AuditRecord) -> None:
         {
             "number": truth.number,
             "key": truth.key,
-            "score": score_to_json(truth.score),
+            "score": traced_json(truth.score),
             "proxies": truth.proxies,
         }
         for truth in measured.truths

@@ -14,8 +14,8 @@ from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.files.rules import Count, Size, at_least
 from neptune_nas.files.schema import check
-from neptune_nas.metrics.score import Score, score_to_json
-from neptune_nas.study.measured_file import read_measured, write_measured
+from neptune_nas.metrics.score import Score
+from neptune_nas.study.measured_file import read_measured, traced_json, write_measured
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
@@ -128,7 +128,7 @@ def write_confirmations(file: Path, trials: Sequence[Trial], aim: Aim) -> None:
     goal = aim.goal
     said = {"seeds": goal.seeds, "by": goal.by, "top": goal.top, "most": aim.most}
     content = [
-        {"number": t.number, "key": t.key, "scores": [*map(score_to_json, t.confirmations)]}
+        {"number": t.number, "key": t.key, "scores": [*map(traced_json, t.confirmations)]}
         for t in trials
         if t.confirmations
     ]

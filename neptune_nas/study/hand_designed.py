@@ -9,8 +9,10 @@ from typing import Any
 
 from neptune_nas.files.schema import located
 from neptune_nas.metrics.registry import COST, PARAMS
-from neptune_nas.metrics.score import Score, costs_in, score_to_json
-from neptune_nas.study.measured_file import read_measured, write_measured
+from neptune_nas.metrics.score import Score, costs_in
+from neptune_nas.study.measured_file import read_measured, traced_json, write_measured
+
+NO_NUMBER = "no number"  # why a score without a failure is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Reference:
     @property
     def failures(self) -> tuple[str, ...]:
         """The reasons why seeds failed."""
-        return tuple(score.failure or "no number" for score in self.scores if not score.ok)
+        return tuple(score.failure or NO_NUMBER for score in self.scores if not score.ok)
 
     def plus(self, score: Score) -> "Reference":
         """Return the reference with one more score, which replaces one with the same seed."""
@@ -56,7 +58,7 @@ def write_references(file: Path, references: Iterable[Reference]) -> None:
         {
             "name": reference.name,
             "costs": dict(reference.costs),
-            "scores": [score_to_json(score) for score in reference.scores],
+            "scores": [traced_json(score) for score in reference.scores],
         }
         for reference in references
     ]

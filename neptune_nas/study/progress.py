@@ -183,4 +183,4 @@ def is_complete(study: Study) -> bool:
 def nothing_left(question: Question) -> str:
     """Return why a search ended before it had all its trials."""
     limits = " that the constraints admit" if question.constraints else ""
-    return f"the space has nothing new left that can be measured{limits}"
+    return f"the space has nothing new left to measure{limits}"

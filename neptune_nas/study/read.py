@@ -47,6 +47,7 @@ def snapshot(folder: Folder, settings: Settings, store: Store) -> Study:
     """Return the present state of a study whose store is open."""
     searched = store.trials()
     trials = with_confirmations(searched, read_confirmations(folder.confirmations))
+    measured = read_audit(folder.audit) if folder.audit.is_file() else None
     return Study(
         folder=folder.path,
         settings=settings,
@@ -54,9 +55,8 @@ def snapshot(folder: Folder, settings: Settings, store: Store) -> Study:
         ledger=ledger_of(trials, settings.facts.images[0], store.counts()),
         baselines=dict(_baselines_in(folder, store.allow)),
         references=read_references(folder.references),
-        audit=audit_of(read_audit(folder.audit), searched, settings.question)
-        if folder.audit.is_file()
-        else None,
+        audit=None if measured is None else audit_of(measured, searched, settings.question),
+        full_budget=measured,
     )
 
 

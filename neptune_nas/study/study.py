@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from neptune_nas.study.audit import Audit
+from neptune_nas.study.audit import Audit, AuditRecord
 from neptune_nas.study.frame import trials_frame
 from neptune_nas.study.front import dominated_share, pareto_front, ranked_trials
 from neptune_nas.study.hand_designed import Reference
@@ -24,7 +24,8 @@ class Study:
 
     `Search.run` returns one; `read_study` reads one from its folder, also during the search.
     `baselines`: other samplers' trials at equal budget, by name. `references`: hand-designed
-    networks. `audit`: how well its rungs rank, if measured.
+    networks. `audit`: how well its rungs rank, if measured. `full_budget`: the scores that an audit
+    has measured so far, failed ones too.
     """
 
     folder: Path
@@ -34,6 +35,7 @@ class Study:
     baselines: dict[str, tuple[Trial, ...]] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
     audit: Audit | None = None
+    full_budget: AuditRecord | None = None
 
     def __repr__(self) -> str:
         trials, ranked = counted(len(self.trials), "trial"), len(self.ranked)

@@ -72,14 +72,16 @@ class _Confirmation:
 
     def take(self, results: Sequence[Result]) -> list[str]:
         """Write scores to `confirmations.json`."""
-        numbers = [result.call.id for result in results]
-        self.pending.difference_update(numbers)
+        texts = []
         for result in results:
-            self.study = with_confirmation(self.study, result.call.id, result.score)
+            number = result.call.id
+            self.pending.discard(number)
+            self.study = with_confirmation(self.study, number, result.score)
+            (trial,) = (t for t in self.study.trials if t.number == number)
+            left = counted(len(trials_to_confirm(self.study, self.goal)), "trial")
+            texts.append(f"{_told(trial)}; {left} still to confirm")
         self.write()
-        now = {trial.number: trial for trial in self.study.trials}
-        left = counted(len(trials_to_confirm(self.study, self.goal)), "trial")
-        return [f"{_told(now[number])}; {left} still to confirm" for number in numbers]
+        return texts
 
     def write(self) -> None:
         """Write the current state to `confirmations.json`."""

@@ -114,9 +114,10 @@ def _evaluate(make_engine: Callable[[], Engine], wanted: _FollowUp, watch: OnSte
                 return
             results = engine.wait()
             texts = wanted.take(results)
+            untold = len(results)
             for text, result in zip(texts, results, strict=True):
-                done += 1
-                left = wanted.missing
+                done, untold = done + 1, untold - 1
+                left = wanted.missing + untold
                 seconds = (monotonic() - began) / done * left
                 watch(Step(done, done + left, seconds, text, result.score))
 
@@ -135,6 +136,16 @@ def forecast(search: Search, make: Callable[[Study], _FollowUp]) -> Forecast:
     study = study_of(search)
     check_same(search, study)
     wanted, jobs = make(study), search.assembly.slots.jobs
-    each = [s.seconds / s.fidelity for t in study.trials for s in t.scores if s.ok and s.fidelity]
-    seconds = median(each) * wanted.fidelity * wanted.missing / jobs if each else None
+    each = seconds_each(study)
+    seconds = None if each is None else each * wanted.fidelity * wanted.missing / jobs
     return Forecast(wanted.missing, wanted.fidelity, jobs, seconds)
+
+
+def seconds_each(study: Study) -> float | None:
+    """Return the seconds of one unit of fidelity, the median of a study's scores.
+
+    None where no score has a time.
+    """
+    scores = [score for trial in study.trials for score in trial.scores if score.ok]
+    paces = [score.seconds / score.fidelity for score in scores if score.fidelity]
+    return median(paces) if paces else None

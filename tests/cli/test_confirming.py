@@ -2,16 +2,12 @@
 
 from dataclasses import replace
 
-import pytest
-
-from neptune_nas.cli.confirming import foretold, teller
-from neptune_nas.metrics.score import Score
+from neptune_nas.cli.confirming import foretold
 from neptune_nas.search.config import Search
 from neptune_nas.search.resume import study_of
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State
 from neptune_nas.trust.confirm import run_confirm
-from tests.study.builders import make_trial
 
 
 def unfinished(study: Study) -> Study:
@@ -46,15 +42,3 @@ def test_where_all_trials_failed_nothing_can_be_confirmed(searched: Search) -> N
     assert foretold(searched, replace(study, trials=failed), 9) == (
         "So nothing could be confirmed: no trial came to its end."
     )
-
-
-def test_each_result_says_how_many_scores_are_in(capsys: pytest.CaptureFixture[str]) -> None:
-    watch, trial = teller(), make_trial(3, 0.5, 100)
-    good = replace(trial, confirmations=(Score(1, {"accuracy": 0.6, "loss": 1.0}),))
-    failed = replace(trial, confirmations=(Score(1, failure="no"),))
-    for each in (good, failed, good):
-        watch(each, 4)
-    ends = [line.rpartition("; ")[2] for line in capsys.readouterr().err.splitlines()]
-    assert ends == [
-        f"{n} in, 4 trials still to confirm" for n in ("1 score", "1 score", "2 scores")
-    ]

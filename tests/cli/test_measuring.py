@@ -6,7 +6,9 @@ import typer
 from typer.main import get_command
 
 from neptune_nas.cli.app import app
-from neptune_nas.cli.measuring import Measuring, measuring
+from neptune_nas.cli.measuring import Measuring, measuring, print_step
+from neptune_nas.metrics.score import Score
+from neptune_nas.trust.loop import Step
 
 
 @pytest.mark.parametrize("command", ["audit", "baseline", "confirm", "reference"])
@@ -40,6 +42,17 @@ def test_ctrl_c_says_what_was_done_and_how_to_go_on(capsys: pytest.CaptureFixtur
         command(**{field.name: None for field in fields(Measuring)} | {"study": Path("here")})
     kept = "Stopped before anything was measured; the same command goes on.\n"
     assert capsys.readouterr().err == kept
+
+
+def test_each_result_says_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    good, failed = Score(1, {"accuracy": 0.6, "loss": 1.0}), Score(1, failure="no")
+    for done, score in enumerate((good, failed, good), 1):
+        print_step(Step(done, 3, 60.0 * (3 - done), f"trial {done}: what it says", score))
+    assert capsys.readouterr().err.splitlines() == [
+        "trial 1: what it says; 1 of 3 evaluations, 2m00s left",
+        "trial 2: what it says; 2 of 3 evaluations, 1m00s left",
+        "trial 3: what it says; 3 of 3 evaluations",
+    ]
 
 
 def test_a_search_is_made_of_them(study: Path) -> None:

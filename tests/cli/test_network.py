@@ -79,7 +79,7 @@ def test_a_search_goes_on(folder: Path) -> None:
     assert len(after) == 4
     assert after[: len(before)] == before
     assert len({trial.key for trial in after}) == 4
-    assert all(trial.failure is None and trial.cost.params > 0 for trial in after)
+    assert all(trial.failure is None and trial.values["params"] > 0 for trial in after)
 
 
 def test_the_report_shows_the_fields_of_the_networks(folder: Path) -> None:

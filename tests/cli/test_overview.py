@@ -9,6 +9,7 @@ from rich.console import Console
 
 from neptune_nas.cli.overview import overview
 from neptune_nas.metrics.score import Score
+from neptune_nas.study.audit import AuditRecord, Truth
 from neptune_nas.study.confirmation import (
     Aim,
     Goal,
@@ -17,6 +18,7 @@ from neptune_nas.study.confirmation import (
     write_confirmations,
 )
 from neptune_nas.study.folder import Folder
+from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State
@@ -144,3 +146,22 @@ def test_there_is_no_front_of_a_study_in_which_all_failed(half: Study) -> None:
     assert "Pareto front" in said(half)
     failed = tuple(replace(t, scores=(), state=State.FAILED) for t in half.trials)
     assert "Pareto front" not in said(replace(half, trials=failed))
+
+
+def test_how_far_an_audit_and_references_are_is_said_in_a_line_each(done: Study) -> None:
+    assert not any(name in said(done) for name in ("audit:", "references:"))
+    failed, good = Score(20, failure="odd"), Score(20, {"accuracy": 0.5})
+    truths = tuple(Truth(i, "", failed if i == 3 else good, {}) for i in range(12))
+    measured = replace(
+        done,
+        full_budget=AuditRecord(20, truths),
+        references=(Reference("resnet8", {}, (good, failed)), Reference("resnet20", {}, (good,))),
+    )
+    text = said(measured)
+    assert "\naudit: 12 architectures at 20 epochs, 1 failed\n" in text
+    assert "\nreferences: 2 networks at 1 epoch, 3 seeds, 1 failed\n" in text
+
+
+def test_a_confirmation_that_failed_is_counted(done: Study) -> None:
+    failed = with_confirmation(done, 0, Score(1, failure="odd", seed=5))
+    assert "further scores, 1 failed, 1 trial still to confirm" in said(failed)

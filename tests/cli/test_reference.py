@@ -26,7 +26,7 @@ def test_networks_are_trained_and_compared(copied: Path) -> None:
     for part in ("Compared with hand-designed networks", "resnet8", "shufflenet_v2_x0_5", "1.527"):
         assert part in outcome.out
     assert "best of 3 by that same split" in " ".join(outcome.out.split())
-    assert "2 of 2 trained: " in outcome.err
+    assert "; 2 of 2 evaluations\n" in outcome.err
     assert len(read_study(copied).references) == 2
     again = neptune("reference", copied, *networks, *SERIAL)
     assert (again.code, again.out, again.err) == (0, outcome.out, "")
@@ -55,7 +55,8 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
 def test_a_broken_file_is_named_wherever_the_study_is_read(copied: Path) -> None:
     (copied / "references.json").write_text("{")
     for command in ("reference", "report", "status"):
-        assert_one_sentence(neptune(command, copied), "references.json", "cannot be read")
+        outcome = neptune(command, copied)
+        assert_one_sentence(outcome, "references.json", "it is no JSON", "move it away")
 
 
 def test_a_study_on_a_table_is_refused(tmp_path: Path) -> None:

@@ -1,15 +1,19 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.metrics.score import Score
 from neptune_nas.search.config import Search
 from neptune_nas.study.audit import read_audit, write_audit
 from neptune_nas.study.read import read_study
 from neptune_nas.trust.audit import run_audit
-from tests.study.fakes import Arithmetic, Together, arithmetic_search
+from neptune_nas.trust.loop import Step
+from tests.study.fakes import Arithmetic, InlineEngine, Together, arithmetic_search
+from tests.trust.fakes import on_engine
 
 
 def test_an_audit_measures_at_five_times_the_last_rung(searched: Search) -> None:
@@ -30,33 +34,29 @@ def test_its_seeds_are_none_of_the_studys(searched: Search) -> None:
 
 
 def test_an_audit_that_was_stopped_goes_on(searched: Search) -> None:
-    def stop(done: int, _: int) -> None:
-        if done == 2:
+    def stop(step: Step) -> None:
+        if step.done == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run_audit(searched, 6, watch=stop)
     kept = read_audit(searched.folder.audit).truths
     told: list[tuple[int, int]] = []
-    run_audit(searched, 6, watch=lambda done, total: told.append((done, total)))
+    run_audit(searched, 6, watch=lambda step: told.append((step.done, step.total)))
     assert len(kept) == 2
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert read_audit(searched.folder.audit).truths[:2] == kept
 
 
-def test_what_came_together_is_kept_where_watching_ends_it(
-    searched: Search, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Search, "make_engine", lambda _: Together(Arithmetic()))
-
-    def stop(*_: int) -> None:
+def test_what_came_together_is_kept_where_watching_ends_it(searched: Search) -> None:
+    def stop(_: Step) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_audit(searched, 6, watch=stop)
+        run_audit(on_engine(searched, lambda: Together(Arithmetic(), 6)), 6, watch=stop)
     assert len(read_audit(searched.folder.audit).truths) == 6
     told: list[tuple[int, int]] = []
-    run_audit(searched, 8, watch=lambda done, total: told.append((done, total)))
+    run_audit(searched, 8, watch=lambda step: told.append((step.done, step.total)))
     assert told == [(1, 2), (2, 2)]
 
 
@@ -112,3 +112,14 @@ def test_audit_json_is_plain(searched: Search) -> None:
     run_audit(searched, 4)
     content = json.loads(searched.folder.audit.read_text())
     assert (content["version"], content["epochs"], len(content["truths"])) == (1, 5, 4)
+
+
+def test_the_traceback_of_a_failure_is_kept(searched: Search) -> None:
+    def fail(architecture: Any, fidelity: int, seed: int) -> Score:  # noqa: ARG001  # its names
+        return Score(fidelity, seed=seed, failure="odd", trace="in line 3\n")
+
+    study = run_audit(on_engine(searched, lambda: InlineEngine(fail)), 4)
+    assert {t.score.trace for t in read_audit(searched.folder.audit).truths} == {"in line 3\n"}
+    text = (study.folder / "failures.txt").read_text()
+    assert text.startswith("audit of trials ")
+    assert text.endswith(": odd\nin line 3\n")

@@ -6,7 +6,7 @@ from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.search.config import Search
 from neptune_nas.study.folder import read_settings, write_settings
 from neptune_nas.study.read import read_study
-from neptune_nas.trust.baselines import run_baselines
+from neptune_nas.trust.baselines import baselines_text, forecast_baselines, run_baselines
 
 
 def test_baselines_have_the_studys_budget_and_question(searched: Search) -> None:
@@ -81,3 +81,35 @@ def test_a_study_that_is_being_searched_gets_no_baselines(searched: Search) -> N
     ):
         run_baselines(searched)
     assert not searched.folder.baselines.exists()
+
+
+def test_a_forecast_says_what_is_left_and_searches_nothing(searched: Search) -> None:
+    foreseen = forecast_baselines(searched)
+    assert foreseen.left == {"random": 12, "local": 12}
+    assert foreseen.seconds is not None
+    assert baselines_text(replace(foreseen, seconds=60.0)) == (
+        "12 trials with sampler 'random' and 12 trials with sampler 'local' would be searched, "
+        "1 at once in about 1 min 0 s."
+    )
+    assert not searched.folder.baselines.exists()
+
+
+def test_a_forecast_knows_what_was_searched(searched: Search) -> None:
+    run_baselines(searched, ("random",), trials=3)
+    foreseen = replace(forecast_baselines(searched, trials=4), seconds=None)
+    assert baselines_text(foreseen) == (
+        "1 trial of 4 with sampler 'random' and 4 trials with sampler 'local' would be searched, "
+        "1 at once."
+    )
+    done = forecast_baselines(searched, ("random",), trials=3)
+    assert (done.left, done.seconds) == ({"random": 0}, 0.0)
+    assert baselines_text(done).startswith("Nothing is left to search")
+
+
+def test_a_forecast_refuses_what_a_run_does(searched: Search) -> None:
+    with pytest.raises(OptionError, match="sampler 'lcoal' is unknown"):
+        forecast_baselines(searched, ("lcoal",))
+    with pytest.raises(OptionError, match="need at least 1 trial, but got 0"):
+        forecast_baselines(searched, trials=0)
+    with searched.folder.locked(), pytest.raises(StudyError, match="wait for it"):
+        forecast_baselines(searched)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from neptune_nas.engine.engine import Engine
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.report.baselines import baseline_verdicts
 from neptune_nas.report.checklist import luck_check
@@ -12,11 +13,22 @@ from neptune_nas.search.config import Search
 from neptune_nas.space import find_space
 from neptune_nas.study.confirmation import Aim, Goal, read_aim
 from neptune_nas.study.read import read_study
-from neptune_nas.study.trial import Trial
 from neptune_nas.trust.confirm import run_confirm, usual_goal
+from neptune_nas.trust.loop import Step
 from tests.study.fakes import Arithmetic, Together
+from tests.trust.fakes import on_engine
 
 BEST = Goal(seeds=3, by="accuracy", top=2)
+
+
+def still_unsure(step: Step) -> int:
+    """How many trials are still to be confirmed, as a result says."""
+    return int(step.text.rpartition("; ")[2].split()[0])
+
+
+def trial_of(step: Step) -> int:
+    """Which trial a result is of, as it says."""
+    return int(step.text.removeprefix("trial ").partition(":")[0])
 
 
 def test_the_front_has_as_many_seeds_as_asked_and_none_twice(searched: Search) -> None:
@@ -53,7 +65,7 @@ def test_a_baseline_is_compared_with_what_the_search_saw(searched: Search) -> No
 
 
 def test_one_that_was_stopped_goes_on(searched: Search) -> None:
-    def stop(_: Trial, __: int) -> None:
+    def stop(_: Step) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -61,31 +73,28 @@ def test_one_that_was_stopped_goes_on(searched: Search) -> None:
     kept = read_study(searched.folder.path)
     assert sum(len(trial.confirmations) for trial in kept.trials) == 1
     told: list[int] = []
-    study = run_confirm(searched, BEST, watch=lambda _, unsure: told.append(unsure))
+    study = run_confirm(searched, BEST, watch=lambda step: told.append(still_unsure(step)))
     assert len(told) == 3
     assert told[-1] == 0
     assert sum(len(trial.confirmations) for trial in study.trials) == 4
 
 
-def test_what_came_together_is_kept_where_watching_ends_it(
-    searched: Search, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Search, "make_engine", lambda _: Together(Arithmetic()))
-
-    def stop(_: Trial, __: int) -> None:
+def test_what_came_together_is_kept_where_watching_ends_it(searched: Search) -> None:
+    def stop(_: Step) -> None:
         raise KeyboardInterrupt
 
+    together = on_engine(searched, lambda: Together(Arithmetic()))
     with pytest.raises(KeyboardInterrupt):
-        run_confirm(searched, BEST, watch=stop)
+        run_confirm(together, BEST, watch=stop)
     kept = read_study(searched.folder.path)
     assert sum(len(trial.confirmations) for trial in kept.trials) == 2
     told: list[int] = []
-    run_confirm(searched, BEST, watch=lambda _, unsure: told.append(unsure))
+    run_confirm(together, BEST, watch=lambda step: told.append(still_unsure(step)))
     assert told == [1, 0]
 
 
 def test_one_that_was_stopped_has_told_what_it_measured(searched: Search) -> None:
-    def stop(_: Trial, __: int) -> None:
+    def stop(_: Step) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -98,9 +107,9 @@ def test_what_fails_is_tried_once_a_run(searched: Search) -> None:
     best = read_study(searched.folder.path).best("accuracy")
     broken = replace(searched, evaluator=Arithmetic(frozenset({best.key})))
     told: list[int] = []
-    study = run_confirm(broken, BEST, watch=lambda trial, _: told.append(trial.number))
+    study = run_confirm(broken, BEST, watch=lambda step: told.append(trial_of(step)))
     assert told.count(best.number) == 2
-    again = run_confirm(broken, BEST, watch=lambda trial, _: told.append(trial.number))
+    again = run_confirm(broken, BEST, watch=lambda step: told.append(trial_of(step)))
     assert told.count(best.number) == 4
     for tried in (study.trials[best.number], again.trials[best.number]):
         assert [score.ok for score in tried.confirmations] == [False, False]
@@ -158,15 +167,12 @@ def test_others_see_what_is_asked_and_that_it_is_at_work(searched: Search) -> No
     assert aim_and_whether_at_work(searched) == (Aim(BEST, most=3), False)
 
 
-def test_what_is_asked_is_written_before_the_first_result(
-    searched: Search, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def stop(_: Search) -> None:
+def test_what_is_asked_is_written_before_the_first_result(searched: Search) -> None:
+    def stop() -> Engine:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Search, "make_engine", stop)
     with pytest.raises(KeyboardInterrupt):
-        run_confirm(searched, BEST)
+        run_confirm(on_engine(searched, stop), BEST)
     assert read_aim(searched.folder.confirmations) == Aim(BEST)
 
 

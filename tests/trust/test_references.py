@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
@@ -6,15 +7,18 @@ from typing import Any
 
 import pytest
 
+from neptune_nas.engine.engine import Engine
 from neptune_nas.errors import ArchitectureError, OptionError, StudyError
 from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.metrics.score import Score
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.search.config import Search
-from neptune_nas.study.hand_designed import Reference, read_references
+from neptune_nas.study.hand_designed import read_references
 from neptune_nas.study.read import read_study
+from neptune_nas.trust.loop import Step
 from neptune_nas.trust.references import run_references
 from tests.study.fakes import Arithmetic, InlineEngine, Together
+from tests.trust.fakes import on_engine
 
 PAIR = ("resnet8", "resnet20")
 
@@ -37,32 +41,29 @@ class Pretending:
         )
 
 
-class Inline(Search):
-    """A search that asks for training, but measures by `measure`, in this process."""
-
-    measure = Pretending()
-
-    def make_engine(self) -> Any:
-        """Where calls run."""
-        return InlineEngine(self.measure)
+def network_of(step: Step) -> str:
+    """Which network a result is of, as it says."""
+    return step.text.partition(":")[0]
 
 
-class Whole(Inline):
+def inline(broken: str = "") -> Engine:
+    """Return an engine in this process, which cannot train the network that is `broken`."""
+    return InlineEngine(Pretending(broken))
+
+
+def whole() -> Engine:
     """One that makes all its calls at once."""
-
-    def make_engine(self) -> Any:
-        """Where calls run."""
-        return Together(self.measure)
+    return Together(Pretending(), slots=4)
 
 
-class Broken(Inline):
+def asked(out: Path, make: Callable[[], Engine] = inline) -> Search:
+    """Return a search that asks for training, but measures by formulas."""
+    return on_engine(Search(space="tiny", trials=6, jobs=1, rungs=(1, 2), out=out), make)
+
+
+def failing() -> Engine:
     """One that cannot train ResNet-8."""
-
-    measure = Pretending("resnet8")
-
-
-def asked(out: Path, kind: type[Search] = Inline) -> Search:
-    return kind(space="tiny", trials=6, jobs=1, rungs=(1, 2), out=out)
+    return inline("resnet8")
 
 
 @pytest.fixture(scope="module")
@@ -102,39 +103,42 @@ def test_what_was_measured_is_read_back_and_stands_in_the_report(out: Path) -> N
 
 
 def test_an_interrupted_run_goes_on(out: Path) -> None:
-    def stop(done: int, _: int, __: Reference) -> None:
-        if done == 3:
+    def stop(step: Step) -> None:
+        if step.done == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run_references(asked(out), PAIR, seeds=2, watch=stop)
     told: list[tuple[int, int, str]] = []
     study = run_references(
-        asked(out), PAIR, 2, lambda done, total, each: told.append((done, total, each.name))
+        asked(out), PAIR, 2, lambda step: told.append((step.done, step.total, network_of(step)))
     )
     assert told == [(1, 1, "resnet20")]
     assert [len(reference.scores) for reference in study.references] == [2, 2]
 
 
 def test_what_came_together_is_kept_where_watching_ends_it(out: Path) -> None:
-    def stop(*_: object) -> None:
+    def stop(_: Step) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_references(asked(out, Whole), PAIR, seeds=2, watch=stop)
+        run_references(asked(out, whole), PAIR, seeds=2, watch=stop)
     kept = read_references(asked(out).folder.references)
     assert [len(reference.scores) for reference in kept] == [2, 2]
 
 
 def test_each_of_what_came_together_is_told(out: Path) -> None:
-    told: list[tuple[int, int, str, int]] = []
-    run_references(
-        asked(out, Whole),
+    told: list[tuple[int, int, str, float]] = []
+    study = run_references(
+        asked(out, whole),
         PAIR,
         2,
-        lambda done, total, each: told.append((done, total, each.name, len(each.scores))),
+        lambda step: told.append((step.done, step.total, network_of(step), step.score.main)),
     )
-    assert told == [(i, 4, PAIR[(i - 1) % 2], (i + 1) // 2) for i in range(1, 5)]
+    scores = [each.seed_scores for each in study.references]
+    assert told == [
+        (i, 4, PAIR[(i - 1) % 2], scores[(i - 1) % 2][(i - 1) // 2]) for i in range(1, 5)
+    ]
 
 
 def test_more_seeds_and_more_networks_join_the_others(out: Path) -> None:
@@ -151,7 +155,7 @@ def test_a_finished_run_measures_nothing_again(out: Path) -> None:
 
 
 def test_a_failure_is_kept_with_its_reason_and_tried_again(out: Path) -> None:
-    failed = run_references(asked(out, Broken), PAIR).references
+    failed = run_references(asked(out, failing), PAIR).references
     assert (failed[0].failures, failed[0].seed_scores) == (("diverged",), ())
     assert len(failed[1].seed_scores) == 1
     mended = run_references(asked(out), PAIR).references
@@ -197,8 +201,8 @@ def test_what_cannot_be_trained_is_refused_before_anything_runs(
 
 
 def test_references_json_is_plain(out: Path) -> None:
-    run_references(asked(out, Broken), PAIR)
+    run_references(asked(out, failing), PAIR)
     content = json.loads(asked(out).folder.references.read_text())
     assert content["version"] == 1
     assert [network["name"] for network in content["networks"]] == [*PAIR]
-    assert content["networks"][0]["scores"][0]["loss"] is None
+    assert content["networks"][0]["scores"][0]["values"] == {}
