@@ -212,7 +212,7 @@ def test_the_formula_of_the_ranking_stands_in_the_page(by: str) -> None:
     [
         ("efficiency", (0.9, 0.5), "1 of 2 trials is ranked: those with accuracy of at least "),
         ("efficiency", (0.9, 0.9, 0.5), "2 of 3 trials are ranked: those with accuracy of at "),
-        ("accuracy", (0.9, 0.5), "2 of 2 trials are ranked.</p>"),
+        ("accuracy", (0.9, 0.5), "2 of 2 trials are ranked.<br>"),
     ],
 )
 def test_how_many_trials_are_ranked_is_a_sentence(
