@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from neptune_nas.architecture.codec import BUILT_IN, key
 from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.errors import ArchitectureError, OwnCodeError, file_with, first_line, said
-from neptune_nas.nn.builder import Part, Place, Shape, Whole, build_part, parts
+from neptune_nas.nn.builder import Part, Place, Shape, Whole, build, build_part, parts
 from neptune_nas.nn.user_modules import check_logits
 
 aten = torch.ops.aten
@@ -345,5 +345,10 @@ class _MemoryMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self.alive -= size
 
 
-WHOLE: Mapping[str, Callable[[Any, Shape, int], float]] = {}
+def _peak_memory_of(architecture: Any, input_shape: Shape, outputs: int) -> int:
+    with torch.device("meta"):
+        return peak_memory(build(architecture, input_shape, outputs), input_shape)
+
+
+WHOLE: Mapping[str, Callable[[Any, Shape, int], float]] = {"peak_memory": _peak_memory_of}
 """The counted metrics that are not sums over parts: of architecture, images and classes."""

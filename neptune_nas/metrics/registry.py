@@ -72,8 +72,9 @@ class Metric:
     @property
     def per(self) -> tuple[float, str]:
         """The amount that efficiency is stated per, and its name: a million for a count, else 1."""
-        is_count = self.unit in ("", "bytes")
-        return (MILLION, f"M{self.title}") if is_count else (1.0, self.unit)
+        if self.unit == "bytes":
+            return MILLION, "MB"
+        return (1.0, self.unit) if self.unit else (MILLION, f"M{self.title}")
 
     def text(self, value: float) -> str:
         """Return a value in a few digits with its unit, or a dash for one that is not known.
@@ -97,6 +98,7 @@ METRICS = (
     Metric("macs", "MACs"),
     Metric("params", "parameters"),
     Metric("activations", "activations"),
+    Metric("peak_memory", "peak memory", "bytes"),
     Metric("latency", "latency", "ms", "less", "timed"),
 )
 

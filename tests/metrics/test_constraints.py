@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from neptune_nas.errors import ArchitectureError, OptionError
 from neptune_nas.metrics.constraints import Constraint, parse_constraint, survey
+from neptune_nas.metrics.registry import COSTS
 from neptune_nas.space import Space, integer
 
 SPACE = Space("numbers", (integer(0, 99), integer(0, 99)))
@@ -30,6 +31,8 @@ def value(name: str, pair: Any) -> float:
         ("macs <= 1.5G", Constraint("macs", "<=", 1.5e9)),
         (" Activations<=20k ", Constraint("activations", "<=", 20e3)),
         ("params<=20K", Constraint("params", "<=", 20e3)),
+        ("peak_memory<=64KiB", Constraint("peak_memory", "<=", 65_536.0)),
+        ("peak_memory < 1.5MB", Constraint("peak_memory", "<", 1.5e6)),
         ("flops<=2.5e-1", Constraint("flops", "<=", 0.25)),
     ],
 )
@@ -38,7 +41,7 @@ def test_a_constraint_is_read_from_text(text: str, constraint: Constraint) -> No
 
 
 @given(
-    st.sampled_from(["flops", "macs", "params", "activations", "latency"]),
+    st.sampled_from([cost.name for cost in COSTS]),
     st.sampled_from(["<", "<="]),
     st.integers(1, 10**10),
 )
@@ -58,10 +61,12 @@ def test_a_constraint_is_read_from_its_own_text(name: str, op: Any, limit: int) 
         ("flop<=20M", "constraint 'flop<=20M' is on 'flop': did you mean 'flops'"),
         (
             "accuracy<=1",
-            "is on 'accuracy': choose one of activations, flops, latency, macs, params",
+            "is on 'accuracy': choose one of activations, flops, latency, macs, params, "
+            "peak_memory",
         ),
         ("flops<=20T", "has a limit in 'T': choose one of g, k, m"),
         ("flops<=5ms", "has a limit in 'ms'"),
+        ("peak_memory<=5M", "has a limit in 'M'"),
         ("latency<=5M", "has a limit in 'M': .*Known: ms, s, us"),
         ("flops<=1.2.3", r"needs a number as its limit, but got '1\.2\.3'"),
     ],

@@ -356,6 +356,15 @@ def test_the_peak_is_weights_input_and_the_two_largest_neighbours() -> None:
     assert peak_memory(network, (1, 10, 10), batch=7) == 4 * (weights + 7 * (100 + 300 + 10))
 
 
+def test_a_cost_model_counts_the_peak_of_whole_networks_where_it_is_asked_for() -> None:
+    architecture = Architecture(stages=(Stage(16, substages=(Conv(),)),))
+    peak = MODEL.value("peak_memory", architecture)
+    assert peak == peak_memory(build(architecture, SHAPE, 4), SHAPE)
+    assert type(peak) is int
+    assert MODEL.values(architecture, ["peak_memory"])["peak_memory"] == peak
+    assert "peak_memory" not in MODEL.values(architecture)
+
+
 def test_training_keeps_what_the_backward_pass_needs() -> None:
     chain = nn.Sequential(*(nn.Sequential(nn.Conv2d(4, 4, 1), nn.Sigmoid()) for _ in range(6)))
     evaluating, training = (peak_memory(chain, (4, 8, 8), 16, training=t) for t in (False, True))

@@ -42,6 +42,7 @@ def test_a_search_aims_at_known_metrics_the_first_of_them_scored() -> None:
         ("loss", 0.5, "0.5000"),
         ("flops", 1_234_567, "1.23M"),
         ("params", 999, "999"),
+        ("peak_memory", 20_480, "20.5kB"),
         ("latency", 1.2345, "1.23 ms"),
         ("latency", inf, "-"),
         ("accuracy", nan, "-"),
@@ -49,12 +50,16 @@ def test_a_search_aims_at_known_metrics_the_first_of_them_scored() -> None:
 )
 def test_a_value_is_said_with_its_unit(name: str, value: float, text: str) -> None:
     assert metric(name).text(value) == text
-    assert Metric("size", "size", "bytes").text(20_480) == "20.5kB"
 
 
 @pytest.mark.parametrize(
     ("name", "amount", "of"),
-    [("flops", 1e6, "MFLOPs"), ("macs", 1e6, "MMACs"), ("latency", 1.0, "ms")],
+    [
+        ("flops", 1e6, "MFLOPs"),
+        ("macs", 1e6, "MMACs"),
+        ("peak_memory", 1e6, "MB"),
+        ("latency", 1.0, "ms"),
+    ],
 )
 def test_efficiency_is_for_a_million_of_a_count_and_one_of_the_rest(
     name: str, amount: float, of: str
