@@ -131,7 +131,7 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
     for cells in reader:
         where = f"{path}, line {reader.line_num}"
         if None in cells or None in cells.values():
-            raise FileFormatError(f"{where}: it needs {len(columns)} cells, one a column.")
+            raise FileFormatError(f"{where}: it needs {len(columns)} cells, one per column.")
         row = TableRow(
             networks.code(cells, where),
             {
@@ -226,7 +226,7 @@ class _Networks:
         try:
             return code_of(self.space, self.space.decode(picks))
         except NeptuneError as error:
-            raise DataError(f"{where} is no network of the space: {error}") from error
+            raise DataError(f"{where} is not a network of the space: {error}") from error
 
     def _option(self, path: str, cell: str, where: str) -> Label:
         options, numbers = self.options[path], self.numbers[path]

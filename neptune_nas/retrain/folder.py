@@ -72,7 +72,7 @@ class TrainFolder:
     def locked(self) -> Iterator[None]:
         """Lock this folder against other commands while inside."""
         busy = (
-            f"{self.path} is being trained in by another process: wait for it, or choose another "
+            f"another process is training in {self.path}: wait for it, or choose another "
             f"folder as `out` (--out)."
         )
         with locked(self.path / "train.lock", busy):

@@ -36,7 +36,7 @@ def refuse_others(what_was: str, old: Terms, new: Terms) -> None:
     for what, now, then in differences(old, new):
         raise StudyError(
             f"{what_was} with {what} {then}, but now it is {now}: choose another folder as "
-            f"`out` (--out), or ask for what was asked then."
+            f"`out` (--out), or repeat the earlier value."
         )
 
 

@@ -46,16 +46,16 @@ def _check_evaluator(file: Path, question: Question, own: Evaluator | None) -> N
     asked = question.evaluator
     if own is None and asked != TRAINING.name and table_in(asked) is None:
         raise StudyError(
-            f"{file}: `evaluator` is {asked}, which has to be given again: as `evaluator` "
-            f"(--evaluator), with the arguments that it had."
+            f"{file}: `evaluator` is {asked}, but got none: pass it as `evaluator` "
+            f"(--evaluator), with the arguments it had."
         )
     if own is not None and (name := traits_of(own).name) != asked:
         raise StudyError(
-            f"{file}: `evaluator` is {asked}, but got {name}: give what the study began with."
+            f"{file}: `evaluator` is {asked}, but got {name}: use what the study began with."
         )
     for what, ours, theirs in parameter_differences(question.evaluator_kwargs, parameters_of(own)):
         raise StudyError(
-            f"{file}: {what} is {theirs!r}, but got {ours!r}: give what the study began with."
+            f"{file}: {what} is {theirs!r}, but got {ours!r}: use what the study began with."
         )
 
 

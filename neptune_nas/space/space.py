@@ -354,8 +354,8 @@ class Space(Generic[T]):
     def _require_exact(self, what: str) -> None:
         if not self.is_exact:
             raise SpaceError(
-                f"space '{self.name}': `{what}` needs every point of the template to be asked "
-                f"about its global rule, but there are more than {_ENUMERABLE:,}: use `count` and "
+                f"space '{self.name}': `{what}` must check the global rule on every point of the "
+                f"template, but there are more than {_ENUMERABLE:,}: use `count` and "
                 f"`sample`, or local rules (`where` on a record), which stay exact."
             )
 
