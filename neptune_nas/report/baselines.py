@@ -43,7 +43,7 @@ class _Verdict:
         elif self.high < 0:
             verdict = f"'{self.name}' beat the search"
         else:
-            verdict = f"the search cannot be distinguished from '{self.name}'"
+            verdict = f"the search cannot be told from '{self.name}'"
         seeds = "and their seeds" if self.seeds else "alone, as no seeds were repeated"
         return (
             f"{verdict}: {self.ahead:+.4f} of hypervolume, 95% interval {self.low:+.4f} to "

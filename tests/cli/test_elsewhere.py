@@ -59,7 +59,7 @@ def run(command: tuple[str, ...], study: Path, *more: object) -> Outcome:
 def test_a_study_of_a_space_that_is_not_here_asks_for_its_file(
     study: Path, command: tuple[str, ...]
 ) -> None:
-    missing = ("my_space.py, which is not to be found from here", "'my_space:Scale'", "--allow")
+    missing = ("my_space.py, which cannot be found from here", "'my_space:Scale'", "--allow")
     assert_one_sentence(run(command, study), str(study), *missing)
 
 

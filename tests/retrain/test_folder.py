@@ -51,7 +51,7 @@ def test_terms_that_were_changed_by_hand_are_refused(folder: TrainFolder) -> Non
 def test_two_do_not_train_in_one_folder(folder: TrainFolder) -> None:
     with (
         folder.locked(),
-        pytest.raises(StudyError, match="is being trained in by another process"),
+        pytest.raises(StudyError, match="another process is training in"),
         folder.locked(),
     ):
         pass

@@ -370,7 +370,7 @@ def test_another_question_is_refused(done: Path, changes: dict[str, Any], messag
 
 def test_two_trainings_in_one_folder_are_refused(done: Path) -> None:
     training = asked(done)
-    with training.folder.locked(), pytest.raises(StudyError, match="is being trained in"):
+    with training.folder.locked(), pytest.raises(StudyError, match="is training in"):
         training.run()
 
 

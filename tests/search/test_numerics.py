@@ -94,7 +94,7 @@ def test_another_folder_on_the_same_database_keeps_to_them(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"recipe": Recipe(precision="fp32")}, "`numerics` is of precision bf16, but .* fp32"),
+        ({"recipe": Recipe(precision="fp32")}, "`numerics` has precision bf16, but .* fp32"),
         ({"evaluator": Arithmetic()}, "`numerics` and `evaluator`"),
         ({"table": "nets.csv", "data": None}, "`numerics` and `table`"),
     ],

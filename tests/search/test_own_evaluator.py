@@ -99,6 +99,6 @@ def test_a_study_does_not_go_on_with_another_function(tmp_path: Path) -> None:
     folder = asked(tmp_path, even, trials=2).run().folder
     with pytest.raises(StudyError, match=r"with evaluator '.*test_own_evaluator:even', but"):
         asked(tmp_path, odd, trials=3).run()
-    with pytest.raises(StudyError, match=r"is .*:even, but got .*:odd: give what the study began"):
+    with pytest.raises(StudyError, match=r"is .*:even, but got .*:odd: use what the study began"):
         search_of(folder, evaluator=odd)
     assert len(asked(tmp_path, even, trials=3).run().trials) == 3

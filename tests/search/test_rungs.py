@@ -69,5 +69,5 @@ def test_reductions_that_rungs_cannot_have_are_refused_at_once(
 
 @pytest.mark.parametrize(("rungs", "got"), [(None, "none"), ((1, 3), "1,3")])
 def test_a_proxy_needs_a_rung(rungs: tuple[int, ...] | None, got: str) -> None:
-    with pytest.raises(OptionError, match=f"give `rungs` such as 0,1,3, but not {got}"):
+    with pytest.raises(OptionError, match=f"must begin with it, as in 0,1,3, but got {got}"):
         Search("tiny", proxy="synflow", rungs=rungs)
