@@ -27,7 +27,7 @@ from neptune_nas.text import counted, duration, redact, short
 _MOST_ACCURATE = "Most accurate"
 _PICKS = {EFFICIENCY: "Most efficient", KNEE: "Knee of the front"}
 _FILES = {"Most efficient": "efficient", "Knee of the front": "knee", _MOST_ACCURATE: "accurate"}
-_HEADS = ("trials", "best accuracy", "first in the ranking", "hypervolume", "evaluation")
+_HEADS = ("trials", "best {}", "first in the ranking", "hypervolume", "evaluation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ class _Card:
     number: int
     heading: str
     first: bool
-    accuracy: str
+    score: str
+    metric: str
     costs: Mapping[str, str]
     drawing: Markup | None
     drawing_error: str
@@ -70,7 +71,7 @@ def answer_context(
 ) -> dict[str, Any]:
     """Return what `answer.html` shows; `commands` are the studies' folders, quoted for a shell."""
     return {
-        "heads": _HEADS,
+        "heads": [head.format(studies[0].settings.question.main.title) for head in _HEADS],
         "comparison": _comparison(studies) if len(studies) > 1 else None,
         "answers": [_answer(*pair, order) for pair in zip(studies, commands, strict=True)],
     }
@@ -124,7 +125,7 @@ def _cards(study: Study, folder: str, order: Order) -> tuple[_Card, ...]:
         number = standing.trial.number
         first[number] = standing
         titles.setdefault(number, []).append(title)
-    return tuple(_card(study, first[n], titles[n], folder, _floor(order)) for n in titles)
+    return tuple(_card(study, first[n], titles[n], folder, _floor(study, order)) for n in titles)
 
 
 def _picks(study: Study) -> dict[str, str]:
@@ -132,10 +133,10 @@ def _picks(study: Study) -> dict[str, str]:
     return {**_PICKS, study.settings.question.main.name: _MOST_ACCURATE}
 
 
-def _floor(order: Order) -> str:
+def _floor(study: Study, order: Order) -> str:
     """Return among which networks the most efficient was looked for."""
     if order.min_accuracy is not None:
-        return f"with an accuracy of at least {order.min_accuracy:g}"
+        return f"with {study.settings.question.main.title} of at least {order.min_accuracy:g}"
     return f"within {100 * WITHIN:g} points of the best"
 
 
@@ -148,7 +149,8 @@ def _card(study: Study, standing: Standing, titles: list[str], folder: str, floo
         number=trial.number,
         heading=" · ".join(f"{title}{among.get(title, '')}" for title in titles),
         first=_picks(study)[ranking_name(study.settings.question)] in titles,
-        accuracy=f"{100 * standing.score:.2f}%",
+        score=f"{100 * standing.score:.2f}%",
+        metric=study.settings.question.main.title,
         costs=_costs(study, standing),
         drawing=drawing,
         drawing_error=error,
@@ -168,8 +170,9 @@ def _costs(study: Study, standing: Standing) -> dict[str, str]:
         kind = f" ({settings.timed_as(metric)})" if settings.timed_as(metric) else ""
         items[f"{metric.title}{kind}"] = value_text(metric, trial)
     unit = efficiency_unit(study.settings.question)
-    items[f"(accuracy - chance)/{unit}"] = f"{efficiency(study.settings, trial):.4g}"
-    items["accuracy/GFLOPs"] = f"{score_per_gflop(trial):.4g}"
+    main = settings.question.main.title
+    items[f"({main} - chance)/{unit}"] = f"{efficiency(study.settings, trial):.4g}"
+    items[f"{main}/GFLOPs"] = f"{score_per_gflop(trial):.4g}"
     items["trial"] = str(trial.number)
     return {name: text for name, text in items.items() if text not in ("-", "nan")}
 
