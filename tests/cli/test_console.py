@@ -56,7 +56,7 @@ def test_what_may_mend_scores_at_chance_depends_on_what_measures(
 ) -> None:
     trials = (make_trial(0, 0.1067, 1_000_000), make_trial(1, 0.09, 1_000_000))
     print_study(Study(Path("x"), settings(question(**changes)), trials, Ledger()))
-    said = "clearly better than chance: the best accuracy is 0.1067, and chance 0.1000; "
+    said = "clearly better than chance: the best accuracy is 0.1067, chance is 0.1000; "
     assert said + remedy in capsys.readouterr().out
 
 
