@@ -79,7 +79,7 @@ def parse(text: str) -> tuple[Path, int | None]:
         raise DataError(f"data 'folder:{text}': needs the path of a folder, as in folder:pictures.")
     if size is not None and not 1 <= size <= _LARGEST_SIZE:
         raise DataError(
-            f"data 'folder:{text}': the size behind @ must be 1 to {_LARGEST_SIZE} pixels, "
+            f"data 'folder:{text}': the size after @ must be 1 to {_LARGEST_SIZE} pixels, "
             f"but got {size}."
         )
     return Path(path).expanduser(), size
@@ -90,7 +90,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
     if len(names) < 2:
         raise DataError(
-            f"data 'folder:{folder}': needs at least two folders of images, one a class, "
+            f"data 'folder:{folder}': needs at least two folders of images, one per class, "
             f"but got {len(names)} in {folder}."
         )
     return tuple(names)

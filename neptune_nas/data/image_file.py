@@ -39,7 +39,7 @@ class ImageFile:
             for i, row in enumerate(rows.tolist()):
                 file.seek(start + row * size)
                 if file.readinto(pixels[i * size : (i + 1) * size]) != size:
-                    raise ValueError(f"image {row} is not whole")
+                    raise ValueError(f"image {row} is incomplete")
 
     @contextmanager
     def _readable(self) -> Iterator[None]:

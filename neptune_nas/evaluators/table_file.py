@@ -61,7 +61,7 @@ def read_rows(path: Path, space: Space[Any]) -> list[TableRow]:
     is_json = ".json" in path.suffixes
     rows = list(_json_rows(text, space, path) if is_json else _csv_rows(text, space, path))
     if not rows:
-        raise FileFormatError(f"{path} has no measurements: it needs one a row.")
+        raise FileFormatError(f"{path} has no measurements: it needs one per row.")
     if (most := max(row.values[_MAIN] for row in rows)) > 1:
         if median(row.values[_MAIN] for row in rows) <= 1:
             raise FileFormatError(

@@ -56,7 +56,7 @@ def settings_for(folder: Folder, asked: Settings) -> Settings:
     old = read_settings(folder.settings)
     for what, now, then in _differences(old, asked):
         raise StudyError(
-            f"study {folder.path} was begun with {what} {as_typed(then)}, but now it is "
+            f"study {folder.path} was started with {what} {as_typed(then)}, but now it is "
             f"{as_typed(now)}: give this search another `name` (--study-name), or use the "
             f"study's value."
         )

@@ -214,7 +214,9 @@ class Space(Generic[T]):
         value = walk.decide(self.free, choose)
         for path in picks:
             if path not in used:
-                raise SpaceError(f"space '{self.name}': `{path}` is no open field here: remove it.")
+                raise SpaceError(
+                    f"space '{self.name}': `{path}` is not an open field here: remove it."
+                )
         return self._ruled(value)
 
     def picks(self, architecture: T) -> Picks:

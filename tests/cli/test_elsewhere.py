@@ -96,7 +96,7 @@ def test_more_is_measured_for_the_same_space_only(study: Path, command: str) -> 
     (study.parent / "other").mkdir()
     other = study.parent / "other" / "my_space.py"
     other.write_text(SPACE.replace("12", "16"))
-    assert_one_sentence(neptune(command, study, "--allow", other), "was begun with space")
+    assert_one_sentence(neptune(command, study, "--allow", other), "was started with space")
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_a_dry_run_tells_the_time_of_what_is_left(study: Path) -> None:
     ("options", "part"),
     [
         (("--sampler", "evolutoin"), "did you mean 'evolution'"),
-        (("--seed", 7), "begun with seed 0"),
+        (("--seed", 7), "started with seed 0"),
     ],
 )
 def test_a_dry_run_refuses_what_the_search_would(

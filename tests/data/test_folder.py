@@ -140,7 +140,7 @@ def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_classes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="needs at least two folders of images, one a class"):
+    with pytest.raises(DataError, match="needs at least two folders of images, one per class"):
         load_data(f"folder:{tmp_path}")
 
 

@@ -65,5 +65,5 @@ def test_what_is_no_array_is_refused(file: ImageFile, content: bytes) -> None:
 
 
 def test_a_row_behind_the_last_is_refused(file: ImageFile) -> None:
-    with pytest.raises(DataError, match="image 7 is not whole"):
+    with pytest.raises(DataError, match="image 7 is incomplete"):
         read(file, 7)

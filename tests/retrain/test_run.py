@@ -357,7 +357,7 @@ def test_the_time_that_is_left_falls_to_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epochs": 4}, "was begun with epochs 3, but now it is 4"),
+        ({"epochs": 4}, "was started with epochs 3, but now it is 4"),
         ({"recipe": Recipe(lr=0.1)}, "the recipe's lr 0.005, but now it is 0.1"),
         ({"data": "digits#90"}, r"data digits#100 \("),
         ({"source": "resnet8"}, "network .*, but now it is resnet8"),

@@ -74,7 +74,7 @@ def test_what_is_asked_for_is_taken_or_refused(
 ) -> None:
     search = asked(tmp_path, numerics=FIRST)
     assert begun(search).numerics == FIRST
-    with pytest.raises(StudyError, match="begun with precision and layout 'bf16, channels last'"):
+    with pytest.raises(StudyError, match="started with precision and layout 'bf16, channels last'"):
         begun(replace(search, numerics=OTHER))
     assert machine == []
 

@@ -30,7 +30,7 @@ def test_each_rung_may_have_a_reduction_of_its_own_also_after_a_restart(tmp_path
         study = arithmetic_search(tmp_path, rungs=(1, 3, 9), reduction=[3, 2], trials=trials).run()
         assert study.settings.question.reduction == (3, 2)
         assert len(study.ranked) >= finished
-    with pytest.raises(StudyError, match="begun with reduction 3,2, but now it is 3:"):
+    with pytest.raises(StudyError, match="started with reduction 3,2, but now it is 3:"):
         arithmetic_search(tmp_path, rungs=(1, 3, 9), trials=18).run()
 
 

@@ -179,7 +179,7 @@ def test_a_study_that_began_with_other_data_is_refused(out: Path) -> None:
     toml = next(out.glob("*/study.toml"))
     fingerprint = read_study(toml.parent).settings.facts.data_fingerprint
     toml.write_text(toml.read_text().replace(fingerprint, "0123456789abcdef"))
-    with pytest.raises(StudyError, match="was begun with data '0123456789abcdef', but now it is"):
+    with pytest.raises(StudyError, match="was started with data '0123456789abcdef', but now it is"):
         run_references(asked(out), PAIR)
 
 
