@@ -59,7 +59,9 @@ def to_json(value: object) -> Any:
     {'type': 'Conv', 'kernel': 5, 'groups': 1}
     """
     if isinstance(value, Open):
-        raise ArchitectureError(f"{cut(value)} is left open: sample the space it stands in first.")
+        raise ArchitectureError(
+            f"{cut(value)} is left open: sample an architecture of its space first."
+        )
     if is_record(value):
         content = {name: to_json(getattr(value, name)) for name in field_names(type(value))}
         return {"type": type_name(type(value)), **content}
@@ -109,17 +111,17 @@ def _class_of(data: Mapping[str, object], known: Mapping[str, type], path: str) 
         return known[name]
     if name.startswith("__main__:"):
         raise NotAllowedError(
-            f"`{path}` is a user's own record {cut(name)}, of a script that was run or a notebook: "
-            f"only there can its class be given, as `allow`. Define such records in a file of "
-            f"their own, to import."
+            f"`{path}` is a user's own record {cut(name)}, defined in a script or notebook: "
+            f"only there can you pass its class as `allow`. Define such records in a module "
+            f"and import them."
         )
     if ":" in name:
         raise NotAllowedError(
-            f"`{path}` is a user's own record {cut(name)}, which was not allowed: "
-            f"give its class, or on the command line its file, as `allow` (--allow)."
+            f"`{path}` is a user's own record {cut(name)}, which is not allowed: "
+            f"pass its class as `allow`, or its file as --allow on the command line."
         )
     raise FileFormatError(
-        f"`{path}.type` is {cut(name)}, which is no record: {one_of(known, name)}"
+        f"`{path}.type` is {cut(name)}, which is not a record: {one_of(known, name)}"
     )
 
 

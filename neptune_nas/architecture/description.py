@@ -14,7 +14,7 @@ from neptune_nas.architecture.records import (
 )
 
 LEGEND = (
-    "Architectures: the stem's width, then behind each | a stage: its width, stride (/2), pooling "
+    "Architectures: the stem's width, then after each | a stage: its width, stride (/2), pooling "
     "and norm, and after the colon its SubStages (conv5: 5x5 convolution, dw5: depthwise, mb5x6: "
     "inverted residual with expansion 6, attn2: attention with 2 heads, ffn4: feed-forward, id: "
     "identity)."

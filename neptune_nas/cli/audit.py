@@ -34,7 +34,7 @@ def audit(
         return
     found = run_audit(search, architectures, epochs, print_step)
     if found.audit is None:
-        typer.echo("Too few of them could be trained to the end to compare rankings.")
+        typer.echo("Too few could be trained in full to compare rankings.")
     else:
         console().print(audit_table(found.audit))
         typer.echo(f"{found.audit.verdict}.")

@@ -20,7 +20,9 @@ def confirm(
     top: Annotated[
         int | None, typer.Option(help="How many trials of that ranking (default: 5).")
     ] = None,
-    evaluations: Annotated[int | None, typer.Option(help="The most to run now.")] = None,
+    evaluations: Annotated[
+        int | None, typer.Option(help="The most evaluations to run now.")
+    ] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Score the best trials again with more seeds, to rule out luck."""

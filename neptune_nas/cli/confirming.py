@@ -37,21 +37,21 @@ def foretold(search: Search, study: Study | None, most: int | None) -> str | Non
     """
     is_over = study is not None and is_complete(study)
     if most is None:
-        return "So the search would only write its report again." if is_over else None
+        return "The search would only rewrite its report." if is_over else None
     left = max(0, most - evaluations_of(study.trials if study else ()))
     if study is None or not is_over:
         then = f"at most {counted(left, 'evaluation')} to confirm the best"
         return f"Then {then if left else f'--confirm {most} allows no more evaluations'}."
     if not study.ranked:
-        return "So nothing could be confirmed: no trial came to its end."
+        return "Nothing could be confirmed: no trial has finished."
     now = confirming(study, Aim(usual_goal(search), most))
     if now.done < now.total:
         return (
-            f"So the search would only confirm the best, who miss "
+            f"The search would only confirm the best, which lack "
             f"{counted(now.total - now.done, 'score')}, with at most {counted(left, 'evaluation')}."
         )
     why = f"--confirm {most} allows no more evaluations" if now.unsure else "the best are confirmed"
-    return f"So the search would only write its report again: {why}."
+    return f"The search would only rewrite its report: {why}."
 
 
 def confirm_in_all(search: Search, study: Study, most: int, *, quiet: bool = False) -> Study:
@@ -61,9 +61,9 @@ def confirm_in_all(search: Search, study: Study, most: int, *, quiet: bool = Fal
     """
     if any(trial.state is State.RUNNING for trial in study.trials) or not study.ranked:
         console(stderr=True).print(
-            "Nothing was confirmed: the search is not over. The same command goes on."
+            "Nothing was confirmed: the search is unfinished. The same command resumes it."
             if study.ranked
-            else "Nothing was confirmed: no trial came to its end."
+            else "Nothing was confirmed: no trial has finished."
         )
         return study
     left, goal = most - evaluations_of(study.trials), usual_goal(search)

@@ -46,7 +46,7 @@ def export(
     wanted = Pick(which, trial, min_accuracy)
     check_known(form, "--format", FORMATS)
     if form != "json" and output is None:
-        raise OptionError(f"--format {form} is written to a file: name it with -o FILE.")
+        raise OptionError(f"--format {form} needs an output file: add -o FILE.")
     if output is not None:
         check_output(source, form, output)
     name, item = item_at(source, wanted, storage, allow)
@@ -75,7 +75,7 @@ def check_output(source: Path, form: str, output: Path) -> None:
     for path in written:
         if path.exists() and source.exists() and path.samefile(source):
             raise OptionError(
-                f"-o {output} would replace {path}, which is what is exported: name another file."
+                f"-o {output} would overwrite {path}, the file to export: choose another name."
             )
 
 
@@ -105,7 +105,7 @@ def architecture_text(item: "ExportedArchitecture | Model", source: Path) -> str
     of = item if isinstance(item, ExportedArchitecture) else item.of
     if not isinstance(of, ExportedArchitecture):
         raise OptionError(
-            f"{source} is of the reference network '{of.name}', which has no architecture to "
+            f"{source} holds the reference network '{of.name}', which has no architecture to "
             f"write as json: use --format onnx, pt2 or python."
         )
     return dumps(of)

@@ -53,7 +53,7 @@ def what_is_done(study: Study, at_work: bool | None) -> Iterator[str]:
     if not is_complete(study):
         yield from unfinished(study, at_work)
     elif at_work and not is_confirmed_now:
-        yield "at work on what comes after the search"
+        yield "at work after the search"
     yield from confirmation_text(study, at_work, is_confirmed_now=is_confirmed_now)
     yield from audit_line(study)
     yield from references_line(study)
@@ -62,11 +62,11 @@ def what_is_done(study: Study, at_work: bool | None) -> Iterator[str]:
 def unfinished(study: Study, at_work: bool | None) -> Iterator[str]:
     """Yield whether a process is searching, if known, and the trials that have not ended."""
     if at_work is not None:
-        yield "at work" if at_work else "stopped: the same search again goes on"
+        yield "at work" if at_work else "stopped: run the same search to resume"
     if running := [str(t.number) for t in study.trials if t.state is State.RUNNING]:
         more = ", ..." if len(running) > SHOWN else ""
         trials = plural(len(running), "trial")
-        yield f"begun and not ended: {trials} {', '.join(running[:SHOWN])}{more}"
+        yield f"unfinished: {trials} {', '.join(running[:SHOWN])}{more}"
 
 
 def confirmation_text(
@@ -83,7 +83,7 @@ def confirmation_text(
     yield (
         f"{'confirming' if is_confirmed_now else 'confirmed'}: {now.done} of "
         f"{counted(now.total, 'further score')}{failed}{unsure}"
-        f"{'; stopped: the same command again goes on' if is_stopped else ''}"
+        f"{'; stopped: run the same command to resume' if is_stopped else ''}"
     )
 
 

@@ -53,8 +53,8 @@ class Pick:
         """Refuse these options for a source that is not a study."""
         if self != Pick():
             raise OptionError(
-                f"--best, --trial and --min-accuracy pick a trial of a study, but {source} is no "
-                f"folder: leave them out, or give a study's folder."
+                f"--best, --trial and --min-accuracy pick a trial of a study, but {source} is not "
+                f"a folder: leave them out, or name a study's folder."
             )
 
 

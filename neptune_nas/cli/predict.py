@@ -99,8 +99,8 @@ def recoloured_text(count: int, channels: int) -> str:
     """Return a note on images that were converted to a network's channels."""
     gray = channels == 1
     return (
-        f"{counted(count, 'image')} {'in colour' if gray else 'in gray'} became "
-        f"{'gray' if gray else 'RGB'}, which is what the network was trained on."
+        f"Converted {counted(count, 'image')} from {'colour' if gray else 'gray'} to "
+        f"{'gray' if gray else 'RGB'}, which the network was trained on."
     )
 
 

@@ -52,7 +52,7 @@ class ProgressLine:
 
     def __init__(self, bar: Bar, folder: Path) -> None:
         self.bar = bar
-        self.task = bar.add_task(f"starting; into {folder}. Ctrl-C stops, the same command goes on")
+        self.task = bar.add_task(f"starting in {folder}; Ctrl-C stops, the same command resumes")
 
     def __call__(self, progress: Progress) -> None:
         """Show `progress`."""

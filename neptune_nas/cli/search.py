@@ -63,8 +63,8 @@ SamplerKwargs = Annotated[
 Objectives = Annotated[
     str | None,
     typer.Option(
-        help=f"Comma-separated: {', '.join(NAMES)}, or what an own evaluator measures; what is "
-        f"timed is processor time of one thread (default: {','.join(OBJECTIVES)})."
+        help=f"Comma-separated: {', '.join(NAMES)}, or a metric of your own evaluator; latency "
+        f"is processor time of one thread (default: {','.join(OBJECTIVES)})."
     ),
 ]
 Constraint = Annotated[
@@ -76,14 +76,14 @@ Epochs = Annotated[
 ]
 RungsOption = Annotated[
     str | None,
-    typer.Option("--rungs", help="Epochs after which the best third goes on, such as 1,3,9."),
+    typer.Option("--rungs", help="Epochs after which the best third is promoted, such as 1,3,9."),
 ]
 ProxyOption = Annotated[
     str | None,
     typer.Option(
         "--proxy",
-        help="What rung 0 is, as in --rungs 0,1,3: synflow (default), naswot, jacov, grad-norm, "
-        f"zen-score, or a size ({', '.join(each.name for each in COUNTED)}).",
+        help="What rung 0 measures, as in --rungs 0,1,3: synflow (default), naswot, jacov, "
+        f"grad-norm, zen-score, or a size ({', '.join(each.name for each in COUNTED)}).",
     ),
 ]
 TableOption = Annotated[
@@ -97,8 +97,8 @@ TableOption = Annotated[
 Reduction = Annotated[
     str | None,
     typer.Option(
-        help="One trial in this many goes on from each rung (default: 3); or one number for each "
-        "rung but the last, as in 5,2."
+        help="One trial in this many is promoted from each rung (default: 3); or one number for "
+        "each rung but the last, as in 5,2."
     ),
 ]
 RepeatSeeds = Annotated[
@@ -122,16 +122,18 @@ First = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of the study (default: 0).")]
-Timeout = Annotated[str | None, typer.Option(help="Stop after 90s, 30m or 2h; go on later.")]
-TrialTimeout = Annotated[str | None, typer.Option(help="End an evaluation that takes longer.")]
+Timeout = Annotated[
+    str | None, typer.Option(help="Stop after 90s, 30m or 2h; the same command resumes.")
+]
+TrialTimeout = Annotated[str | None, typer.Option(help="Abort an evaluation that takes longer.")]
 Patience = Annotated[
     int | None,
     typer.Option(
-        help="Stop after this many trials in a row at the last rung without a gain for the front."
+        help="Stop after this many trials in a row at the last rung that do not improve the front."
     ),
 ]
 Config = Annotated[
-    Path | None, typer.Option(help="A study.toml whose question to repeat.", metavar="FILE")
+    Path | None, typer.Option(help="A study.toml whose settings to repeat.", metavar="FILE")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan, and stop.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]

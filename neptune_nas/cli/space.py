@@ -45,8 +45,9 @@ def show(name: Name) -> None:
 
 
 COUNTED = (
-    "Counted is what the space can say. A search leaves out what cannot be built for its images "
-    "(`neptune-nas search --dry-run` estimates how much can), and takes equal networks once."
+    "Counts every architecture that the space describes. A search skips those that cannot be "
+    "built for its images (`neptune-nas search --dry-run` estimates how many can), and tries equal "
+    "ones once."
 )
 
 
@@ -69,7 +70,7 @@ def sample(
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 1,
     seed: Seed = 0,
     by: Annotated[
-        str, typer.Option(help="Uniform over each architecture, or at each choice.")
+        str, typer.Option(help="Uniform over all architectures, or at each choice.")
     ] = "architecture",
 ) -> None:
     """Print random architectures, one JSON object per line."""
@@ -89,7 +90,7 @@ def sample(
 def validate(
     name: Name,
     json: Annotated[
-        Path | None, typer.Option(help="An exported architecture that must be inside.")
+        Path | None, typer.Option(help="An exported architecture that the space must hold.")
     ] = None,
     allow: Allow = None,
 ) -> None:

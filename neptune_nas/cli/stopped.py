@@ -16,6 +16,6 @@ def stoppable(done: str, folder: Path, is_any: Callable[[], bool]) -> Iterator[N
     try:
         yield
     except KeyboardInterrupt:
-        kept = f". What was {done} is in {folder}" if is_any() else f" before anything was {done}"
-        typer.echo(f"Stopped{kept}; the same command goes on.", err=True)
+        kept = f"; results so far are in {folder}" if is_any() else f" before anything was {done}"
+        typer.echo(f"Stopped{kept}. The same command resumes.", err=True)
         raise

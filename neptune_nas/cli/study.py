@@ -24,7 +24,7 @@ Storage = Annotated[
     ),
 ]
 Force = Annotated[
-    bool, typer.Option("--force", help="Compare studies of different data or recipes.")
+    bool, typer.Option("--force", help="Compare studies even if their data or recipes differ.")
 ]
 SpaceFile = Annotated[
     str | None,
@@ -85,7 +85,9 @@ def evaluator_of(where: str | None, arguments: str | None) -> "Evaluator | None"
     options = json_object(arguments, "--evaluator-kwargs")
     if where is None:
         if arguments is not None:
-            raise OptionError("--evaluator-kwargs needs --evaluator, whose arguments they are.")
+            raise OptionError(
+                "--evaluator-kwargs needs --evaluator: name the class that takes them."
+            )
         return None
     return make_evaluator(where, options)
 

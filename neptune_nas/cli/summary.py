@@ -69,11 +69,11 @@ def why_ended(study: Study, patience: int | None) -> str | None:
     if is_complete(study):
         return None
     if patience is None or any(trial.state is State.RUNNING for trial in study.trials):
-        return "It ended as its time was over: the same command goes on."
+        return "It ran out of time: the same command resumes it."
     where = " at the last rung" if len(study.settings.question.rungs) > 1 else ""
     return (
-        f"It ended after {counted(patience, 'trial')} in a row{where} that added nothing to the "
-        f"front: a larger --patience goes on."
+        f"It stopped after {counted(patience, 'trial')} in a row{where} that did not improve the "
+        f"front: a larger --patience resumes it."
     )
 
 
@@ -94,9 +94,7 @@ def not_shown(study: Study) -> Iterator[str]:
         return
     floor = score_floor(study.ranked)
     below = sum(main_score(trial) < floor for trial in study.ranked) if by in BY_COST else 0
-    why = (
-        f"; left out as more than {100 * WITHIN:g} points below the best: {below}" if below else ""
-    )
+    why = f"; left out, more than {100 * WITHIN:g} points below the best: {below}" if below else ""
     all_of_them = " --min-accuracy 0" if below else ""
     yield (
         f"{shown} of {counted(total, 'finished trial')}{why}. "
@@ -111,12 +109,12 @@ def near_chance(study: Study) -> Iterator[str]:
     best = max(map(main_score, study.ranked))
     if best > BARELY * chance:
         return
-    remedy = "train longer (--epochs), or look at the data"
+    remedy = "train longer (--epochs), or check the data"
     if not question.trains:
-        remedy = f"look at what measures them ({question.evaluator})"
+        remedy = f"check the evaluator ({question.evaluator})"
     yield (
-        f"No network is clearly better than chance: the best {main.title} is {best:.4f}, and "
-        f"chance {chance:.4f}; {remedy}."
+        f"No network is clearly better than chance: the best {main.title} is {best:.4f}, "
+        f"chance is {chance:.4f}; {remedy}."
     )
 
 
@@ -169,7 +167,7 @@ def print_plan(plan: DryRun, *, verbose: bool = False) -> None:
         f"{train} to train, {validation} to validate, {test} kept for the end; " if train else ""
     )
     rows = {
-        "study": f"{plan.folder} ({'goes on' if plan.study else 'new'})",
+        "study": f"{plan.folder} ({'resumes' if plan.study else 'new'})",
         "space": f"{facts.space_name}: {facts.space_size} architectures",
         "data": f"{question.data}: {images}{channels}x{height}x{width}, "
         f"{facts.classes} classes, {facts.data_fingerprint}",
@@ -189,7 +187,7 @@ def print_plan(plan: DryRun, *, verbose: bool = False) -> None:
         )
     rows["all trials"] = trials_text(plan)
     if plan.first:
-        rows["first"] = f"{counted(plan.first, 'architecture')} that --first gives"
+        rows["first"] = f"{counted(plan.first, 'architecture')} from --first"
     grid = Table.grid(padding=(0, 2))
     for name, value in rows.items():
         grid.add_row(name, value)
@@ -205,7 +203,7 @@ def trials_text(plan: DryRun) -> str:
         why = nothing_left(plan.question) if study.ledger.exhausted else "nothing is left to search"
         return f"done, {counted(len(study.trials), 'trial')}: {why}"
     scored = sum(bool(trial.scores) for trial in study.trials) if study else 0
-    what = f"what is left of {trials}, {scored} of which have a score" if scored else trials
+    what = f"the rest of {trials} ({scored} scored so far)" if scored else trials
     return f"about {clock(plan.seconds)} for {what}, {plan.jobs} at once"
 
 
@@ -281,7 +279,7 @@ def confirmed_lines(before: Study, after: Study, goal: Goal, goes_on: str) -> It
         yield "The table above has the same trials as before."
     left = len(trials_to_confirm(after, goal))
     yield (
-        f"Still to confirm: {counted(left, 'trial')}; {goes_on} goes on."
+        f"Still to confirm: {counted(left, 'trial')}; {goes_on} continues."
         if left
         else f"All have at least {goal.seeds} seeds."
     )

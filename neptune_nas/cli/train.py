@@ -103,7 +103,7 @@ def source_at(
         return load(path, allowed(allow))
     if source not in REFERENCES:
         raise OptionError(
-            f"{source} is no file, no study's folder and no hand-designed network: "
+            f"{source} is not a file, a study's folder or a hand-designed network: "
             f"{one_of(REFERENCES, source)}"
         )
     return source

@@ -28,7 +28,7 @@ def print_metrics(folder: TrainFolder, metrics: Metrics, was_done: bool) -> None
     terminal = console()
     if was_done:
         terminal.print(
-            f"Trained before: this is {folder.metrics}, and nothing was measured again.",
+            f"Already trained: read from {folder.metrics}, nothing was measured again.",
             soft_wrap=True,
         )
     terminal.print(seeds_table(metrics))

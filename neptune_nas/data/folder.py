@@ -79,7 +79,7 @@ def parse(text: str) -> tuple[Path, int | None]:
         raise DataError(f"data 'folder:{text}': needs the path of a folder, as in folder:pictures.")
     if size is not None and not 1 <= size <= _LARGEST_SIZE:
         raise DataError(
-            f"data 'folder:{text}': the size behind @ must be 1 to {_LARGEST_SIZE} pixels, "
+            f"data 'folder:{text}': the size after @ must be 1 to {_LARGEST_SIZE} pixels, "
             f"but got {size}."
         )
     return Path(path).expanduser(), size
@@ -90,7 +90,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
     if len(names) < 2:
         raise DataError(
-            f"data 'folder:{folder}': needs at least two folders of images, one a class, "
+            f"data 'folder:{folder}': needs at least two folders of images, one per class, "
             f"but got {len(names)} in {folder}."
         )
     return tuple(names)
@@ -163,8 +163,8 @@ def _refuse_broken(files: Sequence[Path]) -> None:
     if len(broken) > 1:
         more = f" and {len(broken) - _NAMED:,} more" if len(broken) > _NAMED else ""
         raise DataError(
-            f"data: {len(broken):,} files must be whole images of 8 or 16 bits a channel, but are "
-            f"not: remove, mend or convert {', '.join(map(str, broken[:_NAMED]))}{more}."
+            f"data: {len(broken):,} files must be intact images of 8 or 16 bits a channel, but are "
+            f"not: remove, repair or convert {', '.join(map(str, broken[:_NAMED]))}{more}."
         )
 
 
@@ -198,8 +198,8 @@ def room_for(count: int, form: ImageFormat) -> NDArray[np.uint8]:
     except MemoryError as error:
         raise DataError(
             f"data: {count} images of {form.height}x{form.width} pixels must fit into memory, "
-            f"but do not: ask for fewer pixels, as in folder:PATH@64, or name a folder as "
-            f"`data_dir` (--data-dir), to keep them there and read them as needed."
+            f"but do not: use fewer pixels, as in folder:PATH@64, or set `data_dir` (--data-dir) "
+            f"to a folder from which they are read as needed."
         ) from error
 
 
@@ -280,7 +280,7 @@ def open_image(file: Path) -> Image.Image:
 def _unreadable(file: Path) -> _BrokenImageError:
     """Return the error for a file that is not a complete image."""
     return _BrokenImageError(
-        f"data: {file} must be a whole image, but it cannot be read: remove or mend it."
+        f"data: {file} must be an intact image, but cannot be read: remove or repair it."
     )
 
 

@@ -39,7 +39,7 @@ class ImageFile:
             for i, row in enumerate(rows.tolist()):
                 file.seek(start + row * size)
                 if file.readinto(pixels[i * size : (i + 1) * size]) != size:
-                    raise ValueError(f"image {row} is not whole")
+                    raise ValueError(f"image {row} is incomplete")
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -48,6 +48,6 @@ class ImageFile:
             yield
         except (OSError, EOFError, ValueError) as error:
             raise DataError(
-                f"data: the decoded images in {self.path} must be readable, but are not ({error}): "
-                f"remove the file, to have them decoded anew."
+                f"data: the decoded images in {self.path} cannot be read ({error}): "
+                f"remove the file to decode them again."
             ) from error

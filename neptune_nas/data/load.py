@@ -44,8 +44,8 @@ def check_count(name: str, count: int | None, classes: int, images: int) -> None
     """Refuse a count with fewer training images than classes, or more than there are."""
     if count is not None and not classes <= count <= images:
         raise DataError(
-            f"data '{name}': the count behind {COUNT} must be {classes}, one image a class, to "
-            f"{images}, all that there are to train on, but got {count}."
+            f"data '{name}': the count after {COUNT} must be {classes} (one image a class) to "
+            f"{images} (all training images), but got {count}."
         )
 
 
@@ -122,7 +122,7 @@ def usual_dir(name: str) -> Path:
     folder = cache_folder()
     if folder is None:
         raise DataError(
-            f"data '{name}' has no place to lie in, as there is no home folder: name one as "
+            f"data '{name}' has nowhere to be stored, since there is no home folder: set "
             f"`data_dir` (--data-dir)."
         )
     return folder

@@ -43,8 +43,8 @@ def read_picture(file: Path, shape: tuple[int, int, int]) -> Picture:
     channels, height, width = shape
     if channels not in _READABLE:
         raise DataError(
-            f"data: a network of {channels} channels cannot read {file}, since image files become "
-            f"gray or RGB: call `Model.predict` with tensors."
+            f"data: a network of {channels} channels cannot read {file}, since image files are "
+            f"read as gray or RGB: call `Model.predict` with tensors."
         )
     if not file.is_file():
         raise DataError(f"data: {file} must be an image, but there is no such file.")

@@ -99,7 +99,7 @@ def _check_apart(name: str, splits: Mapping[str, Split]) -> None:
     for one, other in combinations(splits, 2):
         if torch.equal(splits[one].images, splits[other].images):
             raise DataError(
-                f"data '{name}': the {other} images must be others than the {one} images, but are "
+                f"data '{name}': the {other} images must differ from the {one} images, but are "
                 f"the same: leave `{other}` out to have it split off."
             )
 

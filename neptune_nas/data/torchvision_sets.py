@@ -52,8 +52,8 @@ def _obtain(name: str, folder: Path, *, train: bool) -> Any:
     except Exception as error:  # "not found", or any error of its parsers
         if "not found" not in str(error):
             raise DataError(
-                f"data '{name}': the files in {folder} are not whole ({first_line(error)}): "
-                f"remove them, to download them anew, or name another folder as `data_dir` "
+                f"data '{name}': the files in {folder} are incomplete ({first_line(error)}): "
+                f"remove them to download them again, or name another folder as `data_dir` "
                 f"(--data-dir)."
             ) from error
     try:

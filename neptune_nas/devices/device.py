@@ -19,9 +19,7 @@ _FAST_BF16 = ("avx512_bf16", "amx_bf16")  # x86 instructions that multiply bfloa
 def check_device(device: str) -> None:
     """Refuse the name of an unknown device, whether or not it is present."""
     if device not in _DEVICES:
-        raise OptionError(
-            f"device '{device}' is unknown: choose auto, cpu, or cuda, as GPUs are called."
-        )
+        raise OptionError(f"device '{device}' is unknown: choose auto, cpu or cuda (a GPU).")
 
 
 def pick_device(device: str) -> str:
@@ -30,7 +28,7 @@ def pick_device(device: str) -> str:
     has_gpu = torch.cuda.is_available()
     if device == "cuda" and not has_gpu:
         raise OptionError(
-            "device 'cuda' needs a GPU that torch can use, but there is none: take cpu or auto."
+            "device 'cuda' needs a GPU that torch can use, but there is none: use cpu or auto."
         )
     return ("cuda" if has_gpu else "cpu") if device == "auto" else device
 
@@ -48,18 +46,18 @@ def check_gpus(gpus: Sequence[int], count: int | None = None) -> None:
                 f"evaluations share each."
             )
         if not 0 <= gpu < count:
-            raise OptionError(f"GPU {gpu} is not there: {_gpus_here(count)}")
+            raise OptionError(f"GPU {gpu} does not exist: {_gpus_here(count)}")
 
 
 def _gpus_here(count: int) -> str:
     """Return the valid values of `gpus` on a machine with `count` of them, as a remedy."""
     if not count:
         return (
-            "torch finds no GPU on this machine; leave out `gpus` (--gpus) to work on the CPU, or "
+            "torch finds no GPU on this machine; leave out `gpus` (--gpus) to use the CPU, or "
             "install the GPU's driver and a torch that is built for it."
         )
     there = "GPU 0" if count == 1 else f"GPUs 0 to {count - 1}"
-    return f"`gpus` (--gpus) names GPUs by their numbers, and torch finds {there} on this machine."
+    return f"`gpus` (--gpus) names GPUs by number, and torch finds {there} on this machine."
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:

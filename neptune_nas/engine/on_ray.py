@@ -77,8 +77,8 @@ class SearchFolder:
             os.chdir(self.folder)
         except OSError as error:
             raise NeptuneError(
-                f"node {platform.node()} has no folder {self.folder}, in which the search runs: "
-                f"code and data must be found on every node where they are on the first."
+                f"node {platform.node()} has no folder {self.folder}, where the search runs: "
+                f"put code and data at the same paths on every node."
             ) from error
         sys.path += [each for each in self.path if each not in sys.path]
 
@@ -155,7 +155,7 @@ class RayEngine(PoolEngine[_RayWorker]):
             return
         if not any(node["Alive"] for node in connected_ray().nodes()):
             raise NeptuneError(
-                "the Ray cluster has no node any more: start it again; the same command goes on."
+                "the Ray cluster has no nodes left: restart it; the same command resumes."
             )
         _logger.warning("waiting for the Ray cluster to have room for a worker.")
         self._alone_since = None
@@ -173,9 +173,11 @@ def slots_on(jobs: int | None, threads: int | None, on_gpu: bool, per_gpu: int =
     found = [(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in nodes]
     usable = [(cores, gpus) for cores, gpus in found if cores and (gpus or not on_gpu)]
     if not usable and on_gpu:
-        raise OptionError("no node of the Ray cluster has a GPU: give `device` cpu, or such nodes.")
+        raise OptionError(
+            "no node of the Ray cluster has a GPU: set `device` to cpu, or add such nodes."
+        )
     if not usable:
-        raise OptionError("no node of the Ray cluster has a core to give: start one that has.")
+        raise OptionError("no node of the Ray cluster has a core to offer: add one that does.")
     seats = [(cores, gpus * per_gpu if on_gpu else cores) for cores, gpus in usable]
     devices = tuple(range(sum(gpus for _, gpus in usable))) * per_gpu if on_gpu else ()
     most = max(cores for cores, _ in seats)
@@ -213,7 +215,7 @@ def connected_ray() -> ModuleType:
             ray.init(log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:
             raise NeptuneError(
-                f"Ray cannot be used ({type(error).__name__}: {str(error).rstrip('.')}): look at "
+                f"Ray cannot be used ({type(error).__name__}: {str(error).rstrip('.')}): check "
                 f"RAY_ADDRESS, and set RAY_AUTH_MODE=token if its cluster asks for a token."
             ) from error
     return ray

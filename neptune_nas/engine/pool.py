@@ -260,8 +260,8 @@ class PoolEngine(ABC, Generic[W]):
         else:
             self._fail(
                 worker,
-                f"worker died twice ({how}), which is most often for lack of memory: "
-                "try fewer jobs, a smaller batch or smaller networks.",
+                f"worker died twice ({how}), usually for lack of memory: "
+                "use fewer jobs, a smaller batch or smaller networks.",
             )
 
     def _end_overdue(self) -> None:
@@ -302,6 +302,6 @@ class PoolEngine(ABC, Generic[W]):
             self._refuse(
                 NeptuneError(
                     f"worker {plan.index} died {_MAX_FAILED_STARTS} times in a row before its "
-                    f"first call ({how}): what it printed is {self.printed}."
+                    f"first call ({how}): its output is {self.printed}."
                 )
             )

@@ -22,7 +22,7 @@ _NAME = "neptune-worker-"  # prefix of a worker's index
 _UNGUARDED = 77  # exit code, used by nothing else, of a worker that would start workers itself
 _RUNS_ITSELF = (
     "a search starts its workers by importing the script that runs it, and this script searches "
-    'again when it is imported: call what searches under `if __name__ == "__main__":`.'
+    'again when imported: put the search under `if __name__ == "__main__":`.'
 )
 
 

@@ -171,7 +171,7 @@ def _checked(evaluator: Evaluator, found: object) -> Score:
     values = {name: _number(rule, name, value) for name, value in found.values.items()}
     if found.proxy is None and isnan(replace(found, values=values).main):
         main = next(iter(values), _MAIN)
-        return replace(found, values={}, failure=f"its {main} is no number")
+        return replace(found, values={}, failure=f"its {main} is not a number")
     return replace(found, values=values)
 
 

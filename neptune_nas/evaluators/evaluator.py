@@ -65,7 +65,7 @@ def check_scored(metrics: Sequence[Metric]) -> None:
     names = [each.name for each in metrics]
     if not metrics or metrics[0].better != "more":
         raise OptionError(
-            f"an evaluator's metrics must begin with one of which more is better, but are "
+            f"an evaluator's first metric must be better when it is more, but its metrics are "
             f"{', '.join(names) or 'none'}."
         )
     if len({*names}) < len(names):
@@ -73,7 +73,7 @@ def check_scored(metrics: Sequence[Metric]) -> None:
     for each in metrics:
         if not each.is_scored:
             raise OptionError(
-                f"an evaluator's metric must be of the source 'scored', but '{each.name}' is "
+                f"an evaluator's metric must have the source 'scored', but '{each.name}' is "
                 f"'{each.source}'."
             )
 

@@ -36,7 +36,7 @@ def merge_costs(
         if name in earlier and costs.get(name, earlier[name]) != earlier[name]:
             raise FileFormatError(
                 f"{where}: `{name}` is {costs[name]!r}, but {earlier[name]!r} in an earlier row of "
-                f"the same network: say the same in all of its rows, or say it once."
+                f"the same network: give the same value in all of its rows, or in only one."
             )
     return {**earlier, **costs}
 
@@ -119,7 +119,7 @@ def _with_flops(costs: Mapping[str, float]) -> dict[str, float]:
 def unknown_cost(name: str, known: TableCosts) -> OptionError:
     """Return an error that says why a search cannot have a cost, and what would help."""
     source, space = known.table.source, known.table.space.name
-    lacks = f"{source} does not say the {name} of every network of space '{space}'"
+    lacks = f"{source} does not give the {name} of every network of space '{space}'"
     leave = "or leave it out of the objectives and constraints."
     if known.model is not None:
         return OptionError(f"{lacks}, only of some: fill the column `{name}`, drop it, {leave}")
@@ -133,7 +133,7 @@ def check_some(name: str, known: TableCosts) -> None:
     is_own = known.model is None or name in known.timed_names
     if is_own and all(costs.get(name) == 0 for costs in known.table.costs.values()):
         raise OptionError(
-            f"{known.table.source} says that the {name} of every network is 0: correct the column "
+            f"{known.table.source} gives every network a {name} of 0: correct the column "
             f"`{name}`, or leave it out of the objectives and constraints."
         )
 

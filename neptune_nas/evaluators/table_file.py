@@ -61,7 +61,7 @@ def read_rows(path: Path, space: Space[Any]) -> list[TableRow]:
     is_json = ".json" in path.suffixes
     rows = list(_json_rows(text, space, path) if is_json else _csv_rows(text, space, path))
     if not rows:
-        raise FileFormatError(f"{path} has no measurements: it needs one a row.")
+        raise FileFormatError(f"{path} has no measurements: it needs one per row.")
     if (most := max(row.values[_MAIN] for row in rows)) > 1:
         if median(row.values[_MAIN] for row in rows) <= 1:
             raise FileFormatError(
@@ -131,7 +131,7 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
     for cells in reader:
         where = f"{path}, line {reader.line_num}"
         if None in cells or None in cells.values():
-            raise FileFormatError(f"{where}: it needs {len(columns)} cells, one a column.")
+            raise FileFormatError(f"{where}: it needs {len(columns)} cells, one per column.")
         row = TableRow(
             networks.code(cells, where),
             {
@@ -226,7 +226,7 @@ class _Networks:
         try:
             return code_of(self.space, self.space.decode(picks))
         except NeptuneError as error:
-            raise DataError(f"{where} is no network of the space: {error}") from error
+            raise DataError(f"{where} is not a network of the space: {error}") from error
 
     def _option(self, path: str, cell: str, where: str) -> Label:
         options, numbers = self.options[path], self.numbers[path]

@@ -144,7 +144,7 @@ class Tabular(Generic[T]):
         if code not in self.runs:
             raise DataError(
                 f"{self.source} has no network {''.join(map(str, code))} ({architecture!r}): "
-                f"search the space that it is a table of."
+                f"search the space of this table."
             )
         return code
 
@@ -189,7 +189,7 @@ def check_scored(table: Tabular[Any], asked: EvaluatorQuestion) -> None:
     for aim in asked.aims:
         if aim.is_scored and not all(aim.name in run for run in found):
             raise OptionError(
-                f"{table.source} does not say the {aim.name} of every network: fill a column "
+                f"{table.source} does not give the {aim.name} of every network: fill a column "
                 f"`{aim.name}`, or leave it out of the objectives."
             )
 
@@ -202,7 +202,7 @@ def _check_repeats(table: Tabular[Any], repeats: int, last: int) -> None:
     runs = table.least_runs(last)
     if repeats > runs:
         raise OptionError(
-            f"`repeats` (--repeat-seeds) must be at most {runs}, as many runs as {table.source} "
+            f"`repeats` (--repeat-seeds) must be at most {runs}, the runs that {table.source} "
             f"has of every network, but got {repeats}."
         )
 
@@ -212,8 +212,8 @@ def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
     lowest = max(min(runs) for runs in table.runs.values())
     if rungs[0] < max(lowest, 1):
         raise OptionError(
-            f"rungs must begin at {max(lowest, 1)}, the least that {table.source} has a score of "
-            f"for every network, but got {','.join(map(str, rungs))}."
+            f"rungs must begin at {max(lowest, 1)}, the lowest fidelity at which {table.source} "
+            f"scores every network, but got {','.join(map(str, rungs))}."
         )
     if len(rungs) > 1 and fidelities(table) == (ONLY,):
         raise OptionError(

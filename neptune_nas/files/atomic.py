@@ -50,5 +50,5 @@ def read_file(path: Path) -> str:
         raise FileFormatError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise FileFormatError(
-            f"{path} is not a text file: byte {error.start} is no UTF-8."
+            f"{path} is not a text file: byte {error.start} is not UTF-8."
         ) from error

@@ -39,7 +39,7 @@ def _refuse_folder(path: Path) -> None:
     if (path / "study.toml").is_file():
         raise FileFormatError(
             f"{path} is a study's folder, but a file is needed: `neptune-nas export "
-            f"{quote(str(path))} -o best.json` writes the best architecture of it to one."
+            f"{quote(str(path))} -o best.json` writes its best architecture to one."
         )
     for model in sorted(path.glob("seed-*/model.safetensors")):
         raise FileFormatError(f"{path} is a folder: name a model in it, such as {model}.")
@@ -49,21 +49,21 @@ def _refuse_folder(path: Path) -> None:
 def no_study(path: Path) -> str:
     """Return the message for a path without a study: what it is, and where to look."""
     if not path.is_dir():
-        what = "is no study, but a file" if path.exists() else "does not exist"
+        what = "is a file, not a study" if path.exists() else "does not exist"
         return f"{path} {what}: name a study's folder."
     if (path / "train.toml").is_file():
         return (
-            f"{path} is no study, but a training: once it is over, its figures are in "
+            f"{path} is a training, not a study: once it is done, its figures are in "
             f"{path / 'metrics.json'}, and `neptune-nas predict` and `neptune-nas export` read its "
             f"models, such as {path / 'seed-0' / 'model.safetensors'}."
         )
     if found := [file.parent for file in sorted(path.glob("*/study.toml"))]:
         more = ", ..." if len(found) > _NAMED else ""
         return (
-            f"{path} is no study, but a folder with {counted(len(found), 'study', 'studies')} in "
-            f"it: name one of {', '.join(map(str, found[:_NAMED]))}{more}."
+            f"{path} is a folder with {counted(len(found), 'study', 'studies')} in it, not a "
+            f"study: name one of {', '.join(map(str, found[:_NAMED]))}{more}."
         )
-    return f"{path} is no study: it has no study.toml; `neptune-nas search` begins one."
+    return f"{path} is not a study: it has no study.toml; `neptune-nas search` starts one."
 
 
 def _is_architecture(path: Path) -> bool:

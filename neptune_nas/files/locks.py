@@ -58,12 +58,12 @@ def check_writable(folder: Path) -> None:
     except OSError as error:
         raise _unwritable(folder, error.strerror) from error
     if not there.is_dir():
-        raise _unwritable(folder, f"{there} is no folder")
+        raise _unwritable(folder, f"{there} is not a folder")
     if not os.access(there, os.W_OK | os.X_OK):
         raise _unwritable(folder, os.strerror(errno.EACCES))
 
 
 def _unwritable(folder: Path, reason: object) -> StudyError:
     return StudyError(
-        f"folder {folder} cannot be written ({reason}): mend that, or choose another folder."
+        f"folder {folder} cannot be written ({reason}): fix that, or choose another folder."
     )

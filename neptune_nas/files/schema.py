@@ -375,7 +375,7 @@ def _parsed(loads: Callable[[str], Any], text: str, form: str) -> Any:
     except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
         why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         at = f"line {error.lineno}: " if isinstance(error, json.JSONDecodeError) else ""
-        raise FileFormatError(f"it is no {form} ({at}{why}).") from error
+        raise FileFormatError(f"it is not valid {form} ({at}{why}).") from error
     except ValueError as error:
         raise FileFormatError("it holds a number of more digits than can be read.") from error
     except RecursionError as error:

@@ -52,7 +52,7 @@ def read_tensors(path: Path) -> tuple[str, dict[str, Tensor]]:
         raise FileFormatError(f"{path} cannot be read: {error.strerror}.") from error
     except SafetensorError as error:
         raise FileFormatError(
-            f"{path} must be a whole safetensors file, but is none ({error}): save it again."
+            f"{path} is not a complete safetensors file ({error}): save it again."
         ) from error
     if HEADER not in metadata:
         raise FileFormatError(

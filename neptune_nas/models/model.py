@@ -66,7 +66,7 @@ class Model:
             ("std", self.std, channels, "number", "channel"),
         ):
             if len(values) != count:
-                words = f"{counted(count, what)}, one a {each}"
+                words = f"{counted(count, what)}, one per {each}"
                 raise ArchitectureError(fault(f"Model.{name}", words, values))
 
     @property

@@ -107,7 +107,7 @@ def with_weights(network: nn.Module, weights: str | Path | Weights, key: str) ->
     if weights.key != key:
         raise FileFormatError(
             f"weights must be of the network {key}, but are of {weights.key}: "
-            f"take the file that was saved with this architecture."
+            f"use the file that was saved with this architecture."
         )
     check_weights(network, weights.state)
     with torch.no_grad():  # load_state_dict fails without versions for some of torchvision's
@@ -123,7 +123,7 @@ def check_weights(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     """
     wanted = network.state_dict()
     for name in sorted({*wanted} ^ {*state}):
-        broken = "is missing" if name in wanted else "is none of the network's"
+        broken = "is missing" if name in wanted else "is not in the network"
         raise FileFormatError(f"weights do not fit the network: `{name}` {broken}.")
     for name, value in wanted.items():
         got = state[name]
@@ -144,5 +144,6 @@ def check_finite(state: Mapping[str, Tensor]) -> None:
     for name, value in state.items():
         if not value.isfinite().all():
             raise FileFormatError(
-                f"weights must be finite, but `{name}` has NaN or infinity: train the network anew."
+                f"weights must be finite, but `{name}` has NaN or infinity: train the network "
+                f"again."
             )

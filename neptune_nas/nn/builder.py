@@ -134,7 +134,7 @@ def _check_size(architecture: Architecture, input_shape: Shape) -> None:
     if min(input_shape[1:]) < least:
         raise ArchitectureError(
             f"an architecture with {counted(len(architecture.stages), 'stage')} needs images of at "
-            f"least {least}x{least} pixels, one a downsampling, but got {input_shape[1]}x"
+            f"least {least}x{least} pixels, one per downsampling, but got {input_shape[1]}x"
             f"{input_shape[2]}: take larger images, fewer stages, or pool='none'."
         )
 

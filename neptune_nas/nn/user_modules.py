@@ -49,8 +49,8 @@ def check_builds(architecture: object) -> None:
     if not builds_itself(architecture):
         raise ArchitectureError(
             f"only an `Architecture` can be built, or a record with `build(input_shape, outputs)`, "
-            f"but this is a {type(architecture).__name__}: a space of other networks is searched "
-            f"by their table alone."
+            f"but this is a {type(architecture).__name__}: a space of other networks can be "
+            f"searched only with a table of them."
         )
 
 

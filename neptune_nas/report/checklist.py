@@ -93,7 +93,7 @@ def _budget_checks(study: Study) -> tuple[Check, ...]:
     why = f": {reasons} (failures.txt says where)" if reasons else ""
     return (
         Check(
-            "All that are ranked had equal budgets",
+            "All ranked trials had equal budgets",
             equal,
             f"{counted(len(study.ranked), 'trial')}, {question.budget(last)} each, one recipe",
         ),
@@ -105,11 +105,10 @@ def _budget_checks(study: Study) -> tuple[Check, ...]:
             f"{counted(ledger.worker_deaths, 'worker')} died",
         ),
         Check(
-            "Nothing was trained twice unknowingly",
+            "Nothing was trained twice by accident",
             not again,
             f"{again} of {counted(len(study.trials), 'trial')} with the architecture of another; "
-            f"{counted(ledger.duplicates, 'proposal')} named one that was tried before, and became "
-            f"no trial",
+            f"{counted(ledger.duplicates, 'proposal')} repeated an earlier one and became no trial",
         ),
     )
 
@@ -152,10 +151,10 @@ def _given_checks(study: Study) -> tuple[Check, ...]:
         return ()
     on_front = sum(trial.given for trial in study.pareto())
     evidence = (
-        f"{counted(len(given), 'trial')} given by whoever began it, {on_front} of "
+        f"{counted(len(given), 'trial')} given by the user, {on_front} of "
         f"{len(study.pareto())} on the front; baselines get them too"
     )
-    return (Check("The search found all by itself", False, evidence),)
+    return (Check("The search found everything by itself", False, evidence),)
 
 
 def _rung_checks(study: Study) -> tuple[Check, ...]:
@@ -167,7 +166,7 @@ def _rung_checks(study: Study) -> tuple[Check, ...]:
 def _rung_check(study: Study, rung: int, last: int) -> Check:
     """Check Spearman's correlation of a rung with the last one, on trials scored at both."""
     low_text, high_text = map(study.settings.question.budget, (rung, last))
-    claim = f"The ranking after {low_text} is that after {high_text}"
+    claim = f"The ranking after {low_text} matches that after {high_text}"
     both = [t for t in study.ranked if t.scores_at(rung)]
     low = [t.scores_at(rung)[0].rank_value for t in both]
     high = [main_score(t) for t in both]
@@ -175,7 +174,7 @@ def _rung_check(study: Study, rung: int, last: int) -> Check:
         few = f"{counted(len(both), 'trial')} scored at both: a verdict needs {ENOUGH}"
         return Check(claim, None, few)
     if len({*low}) < 3 or len({*high}) < 3:
-        return Check(claim, None, f"{len(both)} trials scored at both, but most of them alike")
+        return Check(claim, None, f"{len(both)} trials scored at both, but most of them equal")
     rho = float(spearmanr(low, high).statistic)
     return Check(
         claim,
@@ -189,9 +188,7 @@ def _audit_check(study: Study) -> Check:
     """Check whether the last rung ranks as training at full budget does."""
     claim, audit = "The last rung ranks as full training does", study.audit
     if audit is None:
-        return Check(
-            claim, None, "nobody looked: 'neptune-nas audit' trains some again, for longer"
-        )
+        return Check(claim, None, "not checked: 'neptune-nas audit' trains some again, for longer")
     taus = ", ".join(f"{a.name} {a.tau.value:.2f}" for a in (*audit.rungs, *audit.others))
     holds = audit.reliable if audit.count >= ENOUGH else None
     return Check(claim, holds, f"{audit.verdict}; tau of each: {taus}")
@@ -206,7 +203,7 @@ def _comparison_check(study: Study) -> Check:
         bool(names),
         "; ".join((f"with {', '.join(names)}", *map(str, baseline_verdicts(study))))
         if names
-        else "no baseline and no hand-designed network were run",
+        else "no baseline or hand-designed network was run",
     )
 
 

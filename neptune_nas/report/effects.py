@@ -114,14 +114,15 @@ def require_effects(studies: Sequence[Study]) -> Effects:
     """
     if len(studies) > 1:
         raise OptionError(
-            f"what mattered is shown for one study at a time, but got {len(studies)}: name one."
+            f"importance and effects are shown for one study at a time, but got "
+            f"{len(studies)}: name one."
         )
     found = measure_effects(studies[0])
     if found is None:
         count = len(_usable_trials(studies[0]))
         raise StudyError(
             f"study {studies[0].folder} has {count} scored trials, but at least {LEAST_TRIALS} "
-            f"are needed to tell decisions apart: search on first."
+            f"are needed to tell decisions apart: run more trials first."
         )
     return found
 

@@ -56,8 +56,8 @@ def corner_note(study: Study) -> str:
     pairs = zip(question.objectives, corner, strict=True)
     text = " and ".join(f"{name} {short(value)}" for name, value in pairs)
     return (
-        f"The box reaches from the reference point ({text}), fixed when the study began, "
-        f"to {question.main.title} 1 and cost 0; 1 would be all of it."
+        f"Hypervolume is a share of the box from the reference point ({text}), fixed when the "
+        f"study began, to {question.main.title} 1 and cost 0."
     )
 
 
@@ -91,7 +91,7 @@ def ledger_items(study: Study) -> dict[str, str]:
         "wall clock": duration(ledger.wall_seconds),
         "evaluation, all workers": duration(ledger.worker_seconds),
         **({"confirmation": duration(ledger.confirm_seconds)} if ledger.confirm_seconds else {}),
-        "share of time not in evaluations": f"{ledger.overhead:.1%}",
+        "share of time outside evaluations": f"{ledger.overhead:.1%}",
         "worker deaths": f"{ledger.worker_deaths:,}",
         "hypervolume reached": f"{study.hypervolume():.4f}",
     }

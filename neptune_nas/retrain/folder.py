@@ -72,7 +72,7 @@ class TrainFolder:
     def locked(self) -> Iterator[None]:
         """Lock this folder against other commands while inside."""
         busy = (
-            f"{self.path} is being trained in by another process: wait for it, or choose another "
+            f"another process is training in {self.path}: wait for it, or choose another "
             f"folder as `out` (--out)."
         )
         with locked(self.path / "train.lock", busy):
@@ -82,7 +82,7 @@ class TrainFolder:
 def write_terms(folder: TrainFolder, terms: Terms) -> None:
     """Write the terms into a new folder; raises `StudyError` if they differ from its old ones."""
     if folder.terms.exists():
-        refuse_others(f"{folder.path} was begun", read_toml(folder.terms, Terms), terms)
+        refuse_others(f"{folder.path} was started", read_toml(folder.terms, Terms), terms)
         return
     if folder.metrics.exists() or any(folder.path.glob("seed-*")):
         raise StudyError(

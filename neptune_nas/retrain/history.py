@@ -45,7 +45,7 @@ def read_history(file: Path, metrics: Sequence[str]) -> tuple[Epoch, ...]:
             raise ValueError("none of its epochs was measured")
         return history
     except (TypeError, ValueError) as error:
-        raise FileFormatError(f"{file} is no history of a training: {error}.") from error
+        raise FileFormatError(f"{file} is not a training history: {error}.") from error
 
 
 def _epoch_in(row: Sequence[str], metrics: Sequence[str]) -> Epoch:

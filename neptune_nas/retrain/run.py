@@ -97,9 +97,7 @@ class Training:
         known = None if isinstance(self.source, str) else self.source.provenance.get("data")
         name = self.data or known
         if not isinstance(name, str):
-            raise OptionError(
-                f"a training of {name_of(self.source)} needs `data`, such as cifar10."
-            )
+            raise OptionError(f"training {name_of(self.source)} needs `data`, such as cifar10.")
         return name
 
     @cached_property
@@ -122,9 +120,9 @@ class Training:
             if then != data.fingerprint:
                 raise StudyError(
                     f"data '{self.data_name}' is not what {name_of(self.source)} was searched on "
-                    f"({then}, now {data.fingerprint}): images that chose it may be in the test "
-                    f"split now; to train on it as it is, ask for {self.data_name} as `data` "
-                    f"(--data)."
+                    f"({then}, now {data.fingerprint}), so its test split may hold images that "
+                    f"chose the network: to train anyway, set `data` (--data) to "
+                    f"{self.data_name}."
                 )
         return data
 

@@ -31,12 +31,12 @@ class Terms:
 def refuse_others(what_was: str, old: Terms, new: Terms) -> None:
     """Refuse terms that differ, naming the first difference.
 
-    `what_was`: the start of the message, such as "trained/x was begun".
+    `what_was`: the start of the message, such as "trained/x was started".
     """
     for what, now, then in differences(old, new):
         raise StudyError(
             f"{what_was} with {what} {then}, but now it is {now}: choose another folder as "
-            f"`out` (--out), or ask for what was asked then."
+            f"`out` (--out), or repeat the earlier value."
         )
 
 

@@ -50,8 +50,8 @@ def _check_buildable(space: Space[Any]) -> None:
     if not is_buildable(sample):
         raise SpaceError(
             f"space '{space.name}' is of {type(sample).__name__} records, which neptune-nas cannot "
-            f"build: give the file of a table of its networks as `table` (--table), give the "
-            f"records a `build(input_shape, outputs)`, or make the space of `Architecture`."
+            f"build: set `table` (--table) to a table of its networks, give the records a "
+            f"`build(input_shape, outputs)`, or build the space from `Architecture`."
         )
 
 
@@ -145,7 +145,7 @@ class Assembly:
         """A sentence on what is timed before the search begins; empty where nothing is."""
         if not (self.is_timed and self.costs.timed):
             return ""
-        return f"Timing up to {MEASURED} random networks, to see how many keep the latency limit."
+        return f"Timing up to {MEASURED} random networks, to see how many meet the latency limit."
 
     @cached_property
     def survey(self) -> Survey[Any]:
@@ -159,7 +159,7 @@ class Assembly:
         """A sentence on why networks without a cost are left out; empty where there are none."""
         if not (why := self.survey.unbuildable):
             return ""
-        return f"What cannot be built, or has no cost, is left out; of one such network: {why}."
+        return f"Networks that cannot be built or have no cost are left out; for example: {why}."
 
     @cached_property
     def problem(self) -> Problem[Any]:

@@ -134,7 +134,8 @@ class Search:
         if self.proxy and (not self.rungs or self.rungs[0] > 0):
             got = ",".join(map(str, self.rungs or ())) or "none"
             raise OptionError(
-                f"`proxy` is measured at rung 0: give `rungs` such as 0,1,3, but not {got}."
+                f"`proxy` is measured at rung 0: `rungs` must begin with it, as in 0,1,3, but "
+                f"got {got}."
             )
         if isinstance(self.space, str):
             check_where(self.space)
@@ -236,7 +237,7 @@ class Search:
         precision = self.used_recipe.precision
         if self.numerics and precision not in ("auto", self.numerics.precision):
             raise OptionError(
-                f"`numerics` is of precision {self.numerics.precision}, but the recipe's is "
+                f"`numerics` has precision {self.numerics.precision}, but the recipe has "
                 f"{precision}: leave one of them out."
             )
 

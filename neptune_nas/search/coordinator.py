@@ -241,9 +241,9 @@ class Coordinator:
             return
         if {t.failure for t in ended} == {trial.failure}:
             raise StudyError(
-                f"all {len(ended)} trials failed, each because: {trial.failure.rstrip('.')}; "
-                f"failures.txt in the study's folder says where. Mend that, and the same search "
-                f"goes on."
+                f"all {len(ended)} trials failed for the same reason: {trial.failure.rstrip('.')}; "
+                f"failures.txt in the study's folder says where. Fix that, then run the same "
+                f"search to resume."
             )
 
     def _count_useless(self, trial: Trial) -> None:

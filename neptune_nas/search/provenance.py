@@ -56,9 +56,9 @@ def settings_for(folder: Folder, asked: Settings) -> Settings:
     old = read_settings(folder.settings)
     for what, now, then in _differences(old, asked):
         raise StudyError(
-            f"study {folder.path} was begun with {what} {as_typed(then)}, but now it is "
-            f"{as_typed(now)}: give this search another `name` (--study-name), or ask for what "
-            f"the study has."
+            f"study {folder.path} was started with {what} {as_typed(then)}, but now it is "
+            f"{as_typed(now)}: give this search another `name` (--study-name), or use the "
+            f"study's value."
         )
     versions = asked.facts.versions
     return replace(old, trials=asked.trials, facts=replace(old.facts, versions=versions))
@@ -114,8 +114,8 @@ def check_costs(
 
 def _changed(folder: Path, trial: Trial, how: str) -> StudyError:
     return StudyError(
-        f"trial {trial.number} of study {folder} {how}: the code that builds it, or its table, was "
-        f"changed since; undo that, or begin another study by another `name` (--study-name)."
+        f"trial {trial.number} of study {folder} {how}: the code that builds it, or its table, has "
+        f"changed since; undo that, or start a study with another `name` (--study-name)."
     )
 
 

@@ -47,8 +47,8 @@ def reference_point(
 def _guessed(aim: Metric, guess: Mapping[str, float]) -> float:
     if aim.name not in guess and aim.better == "less":
         raise OptionError(
-            f"objective '{aim.name}' is better when it is less, but nothing says what guessing "
-            f"scores, which hypervolume is measured from: aim at its negative in 0..1 instead."
+            f"objective '{aim.name}' is minimised, but its value for guessing, from which "
+            f"hypervolume is measured, is unknown: maximise its negative in 0..1 instead."
         )
     return guess.get(aim.name, 0.0)
 

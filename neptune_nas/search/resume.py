@@ -46,16 +46,16 @@ def _check_evaluator(file: Path, question: Question, own: Evaluator | None) -> N
     asked = question.evaluator
     if own is None and asked != TRAINING.name and table_in(asked) is None:
         raise StudyError(
-            f"{file}: `evaluator` is {asked}, which has to be given again: as `evaluator` "
-            f"(--evaluator), with the arguments that it had."
+            f"{file}: `evaluator` is {asked}, but got none: pass it as `evaluator` "
+            f"(--evaluator), with the arguments it had."
         )
     if own is not None and (name := traits_of(own).name) != asked:
         raise StudyError(
-            f"{file}: `evaluator` is {asked}, but got {name}: give what the study began with."
+            f"{file}: `evaluator` is {asked}, but got {name}: use what the study began with."
         )
     for what, ours, theirs in parameter_differences(question.evaluator_kwargs, parameters_of(own)):
         raise StudyError(
-            f"{file}: {what} is {theirs!r}, but got {ours!r}: give what the study began with."
+            f"{file}: {what} is {theirs!r}, but got {ours!r}: use what the study began with."
         )
 
 
@@ -102,7 +102,7 @@ def check_same(search: Search, study: Study) -> None:
     ):
         if ours != theirs:
             raise StudyError(
-                f"study {search.folder.path} was begun with {what} {as_typed(theirs)}, but now it "
+                f"study {search.folder.path} was started with {what} {as_typed(theirs)}, but now it "
                 f"is {as_typed(ours)}: its scores cannot be compared with new ones."
             )
     check_costs(search.folder.path, study.trials, search.assembly.costs.counted)

@@ -78,8 +78,8 @@ def budget_notices(begun: int, asked: int, given: int) -> Iterator[str]:
     """Yield sentences on a total below the trials begun, and on `given` ones without room."""
     if begun > asked:
         yield (
-            f"The study has {counted(begun, 'trial')} already, more than the {asked} in all that "
-            f"`trials` (--trials) asks for: no new ones are begun."
+            f"The study already has {counted(begun, 'trial')}, more than the {asked} that "
+            f"`trials` (--trials) asks for: no new ones are started."
         )
     if sentence := excess_notice(given, asked - begun):
         yield sentence

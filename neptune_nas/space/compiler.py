@@ -54,7 +54,9 @@ class Compiler:
             case _ if is_record(template) and not is_closed(template):
                 return self._record(template, path)
             case Open():
-                raise SpaceError(f"{self._at(path)} is {template!r}, a word that no space knows.")
+                raise SpaceError(
+                    f"{self._at(path)} is {template!r}, a word that spaces do not know."
+                )
             case _:
                 return Fixed(template)
 
@@ -111,8 +113,8 @@ class Compiler:
         lengths = tuple(map(spans, parts))
         if sum(span is not None and len(span) > 1 for span in lengths) > 1:
             raise SpaceError(
-                f"{self._at(path)} has two repeats of varying length side by side, so nobody could "
-                f"tell where one ends: keep one of them."
+                f"{self._at(path)} has two repeats of varying length side by side, so where one "
+                f"ends is ambiguous: keep one of them."
             )
         return Joint(parts, Items(lengths))
 

@@ -49,7 +49,7 @@ class Fields:
             return self.cls(**dict(zip(self.names, values, strict=True)))
         except Exception as error:
             raise SpaceError(
-                f"{self.at} leaves open a {self.cls.__name__} that cannot be: "
+                f"{self.at} allows an invalid {self.cls.__name__}: "
                 f"{str(error).rstrip('.')}. Rule it out with `where({self.cls.__name__}(...), "
                 f"rule)`; for a Stage whose parts do not fit together, `buildable` is that rule."
             ) from error

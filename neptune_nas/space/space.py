@@ -214,7 +214,9 @@ class Space(Generic[T]):
         value = walk.decide(self.free, choose)
         for path in picks:
             if path not in used:
-                raise SpaceError(f"space '{self.name}': `{path}` is no open field here: remove it.")
+                raise SpaceError(
+                    f"space '{self.name}': `{path}` is not an open field here: remove it."
+                )
         return self._ruled(value)
 
     def picks(self, architecture: T) -> Picks:
@@ -354,8 +356,8 @@ class Space(Generic[T]):
     def _require_exact(self, what: str) -> None:
         if not self.is_exact:
             raise SpaceError(
-                f"space '{self.name}': `{what}` needs every point of the template to be asked "
-                f"about its global rule, but there are more than {_ENUMERABLE:,}: use `count` and "
+                f"space '{self.name}': `{what}` must check the global rule on every point of the "
+                f"template, but there are more than {_ENUMERABLE:,}: use `count` and "
                 f"`sample`, or local rules (`where` on a record), which stay exact."
             )
 

@@ -75,7 +75,7 @@ class Audit:
         return (
             f"{said}: after {self.budget}, {self.count} architectures rank as at the last "
             f"rung with a Kendall tau of {tau.value:.2f} (95% interval {tau.low:.2f} to "
-            f"{tau.high:.2f}; at least {_RELIABLE} is asked for)"
+            f"{tau.high:.2f}; at least {_RELIABLE} is required)"
         )
 
 

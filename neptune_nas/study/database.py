@@ -97,8 +97,8 @@ def require_database(url: str, name: str) -> None:
     file = Path(url.removeprefix(SQLITE))
     if not file.is_file():
         raise StudyError(
-            f"{file} is missing, and with it the trials of study '{name}': put it back, or begin "
-            f"a study of another name."
+            f"{file} is missing, and with it the trials of study '{name}': put it back, or start "
+            f"a study with another name."
         )
 
 
@@ -131,7 +131,7 @@ def _check_room(url: str, folder: Path, made: Path) -> None:
     """Raise `StudyError` for a folder in which no database can be created."""
     check_writable(folder)
     if folder != made and not folder.is_dir():
-        raise StudyError(f"storage {url} needs the folder {folder}, but there is none: make it.")
+        raise StudyError(f"storage {url} needs the folder {folder}, but there is none: create it.")
 
 
 @contextmanager

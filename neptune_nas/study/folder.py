@@ -104,8 +104,8 @@ class Folder:
     @property
     def _busy(self) -> str:
         return (
-            f"study {self.path} is being searched by another process, or measured for: wait "
-            f"for it, or search under another name meanwhile."
+            f"another process is searching or measuring study {self.path}: wait for it, or "
+            f"search under another name."
         )
 
 

@@ -49,5 +49,5 @@ def read_measured(file: Path, cls: type[T]) -> T:
         return decode(cls, versioned(parse_json(text), _VERSION), readers=_READERS)
     except FileFormatError as error:
         raise FileFormatError(
-            f"{file}: {str(error).rstrip('.')}; mend it, or move it away and measure again."
+            f"{file}: {str(error).rstrip('.')}; repair it, or move it away and measure again."
         ) from error

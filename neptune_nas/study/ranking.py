@@ -128,10 +128,10 @@ def no_ranking_error(settings: Settings, trials: Sequence[Trial]) -> StudyError:
     """Return the error for a study without a trial at its last rung."""
     states = Counter(trial.state for trial in trials)
     return StudyError(
-        f"study '{settings.name}' has no trial to rank, none was scored at its last "
+        f"study '{settings.name}' has no trial to rank: none was scored at its last "
         f"rung ({settings.question.rungs[-1]}): {states[State.RUNNING]} running, "
-        f"{states[State.PRUNED]} pruned, {states[State.FAILED]} failed; let the search run on, or "
-        f"look into failures.txt."
+        f"{states[State.PRUNED]} pruned, {states[State.FAILED]} failed. Let the search run on, or "
+        f"see failures.txt."
     )
 
 

@@ -39,7 +39,7 @@ def read_study(
     try:
         return snapshot(folder, settings, store)
     except NotAllowedError as error:
-        where = "" if is_there(space) else ", which is not to be found from here"
+        where = "" if is_there(space) else ", which cannot be found from here"
         raise StudyError(f"study {path} is of space {space}{where}: {error}") from error
 
 

@@ -67,8 +67,8 @@ def _with_study_errors(method: Callable[P, R]) -> Callable[P, R]:
         except StorageInternalError as error:
             reason = str(error.__cause__ or error).partition("\n")[0]
             raise StudyError(
-                f"the study's database cannot be used ({reason}): make room or mend the "
-                f"connection; the same command then goes on from the last trial written."
+                f"the study's database cannot be used ({reason}): free some space or fix "
+                f"the connection; the same command then resumes from the last trial written."
             ) from error
 
     return told

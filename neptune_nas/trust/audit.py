@@ -106,7 +106,7 @@ def _full_budget_of(
     if len(chosen) < LEAST:
         raise StudyError(
             f"study {study.folder} has {counted(len(chosen), 'trial')} at its last rung, but "
-            f"{NEEDED}: search on first."
+            f"{NEEDED}: run more trials first."
         )
     missing = {trial.number: trial for trial in chosen if trial.number not in known}
     return _FullBudget(search, study, measured, missing)
@@ -122,7 +122,7 @@ def _earlier_measurements(search: Search, study: Study, epochs: int | None) -> A
     if epochs not in (None, measured.epochs):
         raise StudyError(
             f"{file} holds an audit at {study.settings.question.budget(measured.epochs)}, not "
-            f"{epochs}: ask for as many, or move it away."
+            f"{epochs}: use the same number, or move it away."
         )
     return measured
 
@@ -139,9 +139,8 @@ def _full_budget(search: Search, last: int, epochs: int | None) -> int:
     above = tuple(fidelity for fidelity in fidelities if fidelity > last)
     if not above:
         raise StudyError(
-            f"{search.table} has no fidelity of every network above the last rung, {last}, to "
-            f"compare with: there is nothing to audit, and `neptune-nas confirm` looks at more "
-            f"runs of the best."
+            f"{search.table} has no fidelity of every network above the last rung, {last}, so "
+            f"there is nothing to audit: `neptune-nas confirm` looks at more runs of the best."
         )
     if epochs not in (None, *above):
         few = ("..., " if len(above) > _SHOWN else "") + ", ".join(map(str, above[-_SHOWN:]))

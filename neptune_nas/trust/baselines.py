@@ -77,7 +77,7 @@ def baselines_text(foreseen: BaselineForecast) -> str:
     """Return a forecast in a sentence."""
     some = {sampler: left for sampler, left in foreseen.left.items() if left}
     if not some:
-        return "Nothing is left to search; only the report would be written again."
+        return "Nothing is left to search; only the report would be rewritten."
     about = "" if foreseen.seconds is None else f" in about {duration(foreseen.seconds)}"
     begun = f" of {foreseen.trials}"
     parts = (
@@ -92,13 +92,13 @@ def _checked_study(search: Search, samplers: Sequence[str], trials: int | None) 
     study = study_of(search)
     if is_at_work(study):
         raise StudyError(
-            f"study {search.folder.path} is being searched by another process, or measured for: "
+            f"another process is searching or measuring study {search.folder.path}: "
             f"wait for it, so that its baselines get as many trials."
         )
     check_same(search, study)
     _check_timed(search, study.settings)
     if not samplers:
-        raise OptionError("baselines need a sampler at least, such as random,local.")
+        raise OptionError("baselines need at least one sampler, such as random,local.")
     if trials is not None and trials < 1:
         raise OptionError(f"baselines need at least 1 trial, but got {trials}.")
     for name in samplers:
@@ -134,7 +134,7 @@ def _check_timed(search: Search, settings: Settings) -> None:
     for name, ours in search.assembly.timed.items():
         if (theirs := settings.facts.timed.get(name)) != ours:
             raise StudyError(
-                f"study {search.folder.path} has a {name} by {theirs or 'no clock that it names'}, "
-                f"but that of its baselines would be {ours}, which do not compare: search under "
+                f"study {search.folder.path} has a {name} by {theirs or 'an unnamed clock'}, but "
+                f"its baselines would have one by {ours}, which does not compare: search under "
                 f"another name first."
             )

@@ -125,7 +125,7 @@ def _evaluate(make_engine: Callable[[], Engine], wanted: _FollowUp, watch: OnSte
 def forecast_text(foreseen: Forecast, budget: str) -> str:
     """Return a forecast as a sentence; `budget`: that of each evaluation, in words."""
     if not foreseen.evaluations:
-        return "Nothing is left to measure; only the report would be written again."
+        return "Nothing is left to measure; only the report would be rewritten."
     about = "" if foreseen.seconds is None else f" in about {duration(foreseen.seconds)}"
     count = counted(foreseen.evaluations, "evaluation")
     return f"{count} would be made, each at {budget}, {foreseen.at_once} at once{about}."

@@ -121,7 +121,7 @@ def _networks_for(settings: Settings, names: Sequence[str]) -> list[ReferenceNet
             f"references need a study that trains."
         )
     if not names:
-        raise OptionError("references need a network at least, such as resnet8,resnet20.")
+        raise OptionError("references need at least one network, such as resnet8,resnet20.")
     return [ReferenceNetwork(n, facts.input_shape, facts.classes) for n in dict.fromkeys(names)]
 
 

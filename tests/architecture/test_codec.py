@@ -83,14 +83,16 @@ def test_a_record_of_the_user_is_refused_where_it_is_not_allowed() -> None:
     with pytest.raises(
         FileFormatError,
         match=r"`architecture\.stages\.0\.substages\.0` is a user's"
-        r" own record 'tests\.architecture\.test_codec:Mine', which was not allowed: give "
+        r" own record 'tests\.architecture\.test_codec:Mine', which is not allowed: pass "
         r"its class",
     ):
         from_json(to_json(architecture(Mine())))
 
 
 def test_a_record_of_a_script_is_told_where_it_should_have_been_defined() -> None:
-    with pytest.raises(FileFormatError, match=r"'__main__:Mine', of a script .* a file of their"):
+    with pytest.raises(
+        FileFormatError, match=r"'__main__:Mine', defined in a script .* in a module"
+    ):
         from_json({**OWN, "type": "__main__:Mine"}, allow=[Mine])
 
 
@@ -110,7 +112,7 @@ OWN: dict[str, Any] = {"type": MINE, "size": 3, "scale": 1.0, "names": [], "pair
         (3, "`architecture` must be an object with a `type`, but got 3"),
         ([CONV], "`architecture` must be an object"),
         ({"kernel": 3}, r"`architecture\.type` must be the name of a record, but got None"),
-        ({"type": "Conf"}, r"'Conf', which is no record: did you mean 'Conv'\?"),
+        ({"type": "Conf"}, r"'Conf', which is not a record: did you mean 'Conv'\?"),
         (
             CONV | {"kernal": 3},
             r"`architecture\.kernal` is unknown: did you mean 'kernel'\?",

@@ -27,9 +27,9 @@ def test_the_best_are_confirmed_after_the_trials(searched: Search) -> None:
 def test_once_all_trials_are_done_it_is_all_that_is_left(searched: Search) -> None:
     study = study_of(searched)
     missing = 2 * len(study.pareto())
-    only = f"So the search would only confirm the best, who miss {missing} scores, with at most "
+    only = f"The search would only confirm the best, which lack {missing} scores, with at most "
     assert foretold(searched, study, 99) == f"{only}99 evaluations."
-    nothing = "So the search would only write its report again"
+    nothing = "The search would only rewrite its report"
     assert foretold(searched, study, None) == f"{nothing}."
     begun = run_confirm(searched, evaluations=1)
     assert foretold(searched, begun, 1) == f"{nothing}: --confirm 1 allows no more evaluations."
@@ -40,5 +40,5 @@ def test_where_all_trials_failed_nothing_can_be_confirmed(searched: Search) -> N
     study = study_of(searched)
     failed = tuple(replace(trial, scores=(), state=State.FAILED) for trial in study.trials)
     assert foretold(searched, replace(study, trials=failed), 9) == (
-        "So nothing could be confirmed: no trial came to its end."
+        "Nothing could be confirmed: no trial has finished."
     )

@@ -40,14 +40,14 @@ def test_networks_no_better_than_chance_are_called_so(
 @pytest.mark.parametrize(
     ("changes", "remedy"),
     [
-        ({}, "train longer (--epochs), or look at the data."),
+        ({}, "train longer (--epochs), or check the data."),
         (
             {"evaluator": "table:nets.csv", "trains": False},
-            "look at what measures them (table:nets.csv).",
+            "check the evaluator (table:nets.csv).",
         ),
         (
             {"evaluator": "mine.py:Mine", "trains": False},
-            "look at what measures them (mine.py:Mine).",
+            "check the evaluator (mine.py:Mine).",
         ),
     ],
 )
@@ -56,7 +56,7 @@ def test_what_may_mend_scores_at_chance_depends_on_what_measures(
 ) -> None:
     trials = (make_trial(0, 0.1067, 1_000_000), make_trial(1, 0.09, 1_000_000))
     print_study(Study(Path("x"), settings(question(**changes)), trials, Ledger()))
-    said = "clearly better than chance: the best accuracy is 0.1067, and chance 0.1000; "
+    said = "clearly better than chance: the best accuracy is 0.1067, chance is 0.1000; "
     assert said + remedy in capsys.readouterr().out
 
 
@@ -66,7 +66,7 @@ def test_what_may_mend_scores_at_chance_depends_on_what_measures(
         (
             ("accuracy", "flops"),
             (0.5, 0.4, 0.3),
-            "1 of 3 finished trials; left out as more than 5 points below the best: 2. "
+            "1 of 3 finished trials; left out, more than 5 points below the best: 2. "
             "All: neptune-nas report x --format csv --min-accuracy 0\n",
         ),
         (
@@ -127,11 +127,11 @@ def test_three_reasons_are_all(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("rungs", "total", "patience", "state", "said"),
     [
-        ((1,), 9, 1, State.FINISHED, "after 1 trial in a row that added nothing to the front: a l"),
-        ((1, 3), 9, 7, State.FINISHED, "after 7 trials in a row at the last rung that added"),
-        ((1,), 9, None, State.FINISHED, "as its time was over: the same command goes on."),
-        ((1,), 9, 7, State.RUNNING, "as its time was over: the same command goes on."),
-        ((1,), 1, None, State.RUNNING, "as its time was over: the same command goes on."),
+        ((1,), 9, 1, State.FINISHED, "after 1 trial in a row that did not improve the front: a l"),
+        ((1, 3), 9, 7, State.FINISHED, "after 7 trials in a row at the last rung that did not"),
+        ((1,), 9, None, State.FINISHED, "ran out of time: the same command resumes it."),
+        ((1,), 9, 7, State.RUNNING, "ran out of time: the same command resumes it."),
+        ((1,), 1, None, State.RUNNING, "ran out of time: the same command resumes it."),
     ],
 )
 def test_a_search_that_ended_before_it_had_all_trials_says_why(

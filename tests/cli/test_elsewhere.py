@@ -59,7 +59,7 @@ def run(command: tuple[str, ...], study: Path, *more: object) -> Outcome:
 def test_a_study_of_a_space_that_is_not_here_asks_for_its_file(
     study: Path, command: tuple[str, ...]
 ) -> None:
-    missing = ("my_space.py, which is not to be found from here", "'my_space:Scale'", "--allow")
+    missing = ("my_space.py, which cannot be found from here", "'my_space:Scale'", "--allow")
     assert_one_sentence(run(command, study), str(study), *missing)
 
 
@@ -96,7 +96,7 @@ def test_more_is_measured_for_the_same_space_only(study: Path, command: str) -> 
     (study.parent / "other").mkdir()
     other = study.parent / "other" / "my_space.py"
     other.write_text(SPACE.replace("12", "16"))
-    assert_one_sentence(neptune(command, study, "--allow", other), "was begun with space")
+    assert_one_sentence(neptune(command, study, "--allow", other), "was started with space")
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_the_question_is_asked_again_where_it_is_given_again(
     assert_one_sentence(
         neptune(*again),
         "`evaluator` is mine:Wide",
-        "given again: as `evaluator` (--evaluator), with",
+        "pass it as `evaluator` (--evaluator), with",
     )
     own = ("--evaluator", mine)
     assert_one_sentence(neptune(*again, *own), "`enough` of the evaluator is 300, but got 200")

@@ -141,9 +141,9 @@ def test_a_hand_designed_network_has_no_architecture_to_write(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        (("--format", "onnx"), ("--format onnx is written to a file", "-o FILE")),
+        (("--format", "onnx"), ("--format onnx needs an output file", "-o FILE")),
         (("--format", "python", "-o", "net.txt"), ("ends in .py", "net.txt")),
-        (("--best", "knee"), ("pick a trial of a study", "model.safetensors is no folder")),
+        (("--best", "knee"), ("pick a trial of a study", "model.safetensors is not a folder")),
     ],
 )
 def test_what_a_model_cannot_become_is_one_sentence(
@@ -181,7 +181,7 @@ def test_an_architecture_is_not_written_over_the_file_it_is_read_from(
 ) -> None:
     source = tmp_path / "best.json"
     source.write_bytes((study / "best.json").read_bytes())
-    assert_one_sentence(neptune("export", source, "-o", source), "is what is exported")
+    assert_one_sentence(neptune("export", source, "-o", source), "the file to export")
 
 
 @pytest.mark.parametrize("name", ["nothing.json", "nothing.safetensors", "nothing"])

@@ -33,7 +33,7 @@ def stopped(out: Path, times: int) -> str:
 
 
 def test_ctrl_c_ends_with_a_whole_study_and_exit_code_130(tmp_path: Path) -> None:
-    assert "Stopped. What was scored is in" in stopped(tmp_path, times=1)
+    assert "Stopped; results so far are in" in stopped(tmp_path, times=1)
     study = read_study(tmp_path / "tiny-digits")
     assert study.ranked
     assert (study.folder / "report.html").exists()

@@ -65,7 +65,7 @@ def test_an_audit_and_baselines_of_it_stand_in_its_results(proxied: Path) -> Non
         (("--proxy", "naswto", "--rungs", "0,1"), ("proxy 'naswto' is unknown", "'naswot'")),
         (("--rungs", "0"), ("rungs must end with at least 1 epoch",)),
         (("--gpus", "a"), ("--gpus needs numbers", "'a'")),
-        (("--gpus", "99"), ("GPU 99 is not there",)),
+        (("--gpus", "99"), ("GPU 99 does not exist",)),
         (("--gpus", "0", "--device", "cpu"), ("`gpus` and `device cpu` exclude each other",)),
         (("--trials-per-gpu", 2), ("`trials_per_gpu` needs `gpus`",)),
         (
@@ -84,7 +84,7 @@ def test_a_mistake_is_one_sentence(
 
 @pytest.mark.parametrize("command", ["audit", "baseline", "confirm"])
 def test_a_folder_without_a_study_is_named(tmp_path: Path, command: str) -> None:
-    assert_one_sentence(neptune(command, tmp_path), str(tmp_path), "is no study")
+    assert_one_sentence(neptune(command, tmp_path), str(tmp_path), "is not a study")
 
 
 def test_a_study_with_too_few_trials_is_not_audited(study: Path) -> None:
@@ -104,7 +104,7 @@ def test_the_best_are_confirmed(study: Path) -> None:
     assert "The table above has the same trials as before." in again.out
     more = ("--by", "accuracy", "--top", 3, "--seeds", 2, "--evaluations", 1, "-j", 1)
     assert (
-        "Still to confirm: 1 trial; the same command goes on."
+        "Still to confirm: 1 trial; the same command continues."
         in neptune("confirm", study, *more).out
     )
     assert read_study(study).ranking("accuracy")[0].seeds == 2
@@ -117,7 +117,7 @@ def test_a_search_may_confirm_its_best_by_itself(tmp_path: Path) -> None:
     assert " trials still to confirm" in outcome.err
     assert "By accuracy, confirmed" in outcome.out
     assert "Was it luck?" not in outcome.out
-    larger = "; the same command with a larger --confirm goes on."
+    larger = "; the same command with a larger --confirm continues."
     assert larger in outcome.out
     again = neptune("search", *asked, "--confirm", 2, "--out", tmp_path)
     assert (again.code, " still to confirm" in again.err) == (0, False)
@@ -127,7 +127,7 @@ def test_a_search_may_confirm_its_best_by_itself(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("accuracies", "reason"),
-    [((0.5, None), "the search is not over"), ((None,), "no trial came to its end")],
+    [((0.5, None), "the search is unfinished"), ((None,), "no trial has finished")],
 )
 def test_a_search_that_is_not_over_or_found_nothing_confirms_nothing(
     tmp_path: Path,
@@ -150,7 +150,7 @@ def test_who_came_into_the_table_and_who_left_it_is_said() -> None:
     assert [*confirmed_lines(before, after, second, "x")] == [
         "New in the table above: trial 1.",
         "No longer in the table above: trial 2.",
-        "Still to confirm: 1 trial; x goes on.",
+        "Still to confirm: 1 trial; x continues.",
     ]
     assert next(confirmed_lines(before, after, replace(second, top=2), "x")) == (
         "New in the table above: trial 0."

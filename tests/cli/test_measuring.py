@@ -40,7 +40,7 @@ def test_ctrl_c_says_what_was_done_and_how_to_go_on(capsys: pytest.CaptureFixtur
 
     with pytest.raises(KeyboardInterrupt):
         command(**{field.name: None for field in fields(Measuring)} | {"study": Path("here")})
-    kept = "Stopped before anything was measured; the same command goes on.\n"
+    kept = "Stopped before anything was measured. The same command resumes.\n"
     assert capsys.readouterr().err == kept
 
 

@@ -110,7 +110,7 @@ def test_the_best_is_shown_drawn_and_profiled(folder: Path, tmp_path: Path) -> N
 
 def test_it_is_not_read_where_its_code_is_not_allowed(folder: Path) -> None:
     outcome = neptune("show", folder / "plain" / "best.json")
-    assert_one_sentence(outcome, "'plain:Plain', which was not allowed")
+    assert_one_sentence(outcome, "'plain:Plain', which is not allowed")
 
 
 def test_the_best_is_trained_exported_and_predicts(folder: Path, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def said(study: Study) -> str:
 
 def test_a_stopped_study_has_no_time_left(paced: Study) -> None:
     text = said(paced)
-    assert "stopped: the same search again goes on\nbegun and not ended: trial 1\n" in text
+    assert "stopped: run the same search to resume\nunfinished: trial 1\n" in text
     assert " left" not in text
 
 
@@ -110,10 +110,8 @@ def test_a_study_that_is_confirmed_now_says_how_far(done: Study) -> None:
 
 
 def test_one_whose_confirming_was_stopped_says_how_to_go_on(done: Study) -> None:
-    stopped = (
-        "confirmed: 1 of 2 further scores, 1 trial still to confirm; stopped: the same command"
-    )
-    assert f"\n{stopped} again goes on\n" in said(done)
+    stopped = "confirmed: 1 of 2 further scores, 1 trial still to confirm; stopped: run the same"
+    assert f"\n{stopped} command to resume\n" in said(done)
 
 
 def test_one_whose_confirming_came_to_its_end_was_not_stopped(done: Study) -> None:
@@ -127,7 +125,7 @@ def test_one_whose_confirming_came_to_its_end_was_not_stopped(done: Study) -> No
 def test_a_complete_study_that_is_measured_for_is_not_confirmed_now(done: Study) -> None:
     with Folder(done.folder).locked():
         text = said(done)
-    assert "\nat work on what comes after the search\nconfirmed: 1 of 2 further scores" in text
+    assert "\nat work after the search\nconfirmed: 1 of 2 further scores" in text
     assert "stopped" not in text
 
 

@@ -71,8 +71,8 @@ def test_no_more_labels_are_given_than_there_are(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("channels", "said"),
     [
-        (1, "2 images in colour became gray, which is what the network was trained on.\n"),
-        (3, "3 images in gray became RGB, which is what the network was trained on.\n"),
+        (1, "Converted 2 images from colour to gray, which the network was trained on.\n"),
+        (3, "Converted 3 images from gray to RGB, which the network was trained on.\n"),
     ],
 )
 def test_that_images_change_their_colours_is_said(
@@ -106,7 +106,7 @@ def test_a_broken_image_is_named_and_the_others_are_predicted(
     assert (outcome.code, len(outcome.out.splitlines())) == (1, 3)
     broken, nothing = outcome.err.splitlines()
     assert broken.startswith("neptune-nas: data: ")
-    assert "broken.png must be a whole image" in broken
+    assert "broken.png must be an intact image" in broken
     assert "nothing.jpg must be an image, but there is no such file" in nothing
 
 

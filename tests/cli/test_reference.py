@@ -37,7 +37,7 @@ def test_networks_are_trained_and_compared(copied: Path) -> None:
     ("options", "parts"),
     [
         (("--networks", "resnet9"), ("'resnet9' is unknown", "did you mean 'resnet8'")),
-        (("--networks", ","), ("need a network at least",)),
+        (("--networks", ","), ("need at least one network",)),
         (("--networks", "squeezenet1_1"), ("at least 10x10 pixels",)),
         (("--seeds", 0), ("at least 1 seed",)),
     ],
@@ -49,14 +49,14 @@ def test_a_mistake_is_one_sentence(
 
 
 def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
-    assert_one_sentence(neptune("reference", tmp_path), str(tmp_path), "is no study")
+    assert_one_sentence(neptune("reference", tmp_path), str(tmp_path), "is not a study")
 
 
 def test_a_broken_file_is_named_wherever_the_study_is_read(copied: Path) -> None:
     (copied / "references.json").write_text("{")
     for command in ("reference", "report", "status"):
         outcome = neptune(command, copied)
-        assert_one_sentence(outcome, "references.json", "it is no JSON", "move it away")
+        assert_one_sentence(outcome, "references.json", "it is not valid JSON", "move it away")
 
 
 def test_a_study_on_a_table_is_refused(tmp_path: Path) -> None:

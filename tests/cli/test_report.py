@@ -46,7 +46,7 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        ("version = [", "is no TOML"),
+        ("version = [", "is not valid TOML"),
         ("version = 99", "`version` must be 1, but got 99"),
         ('version = 1\nname = "x"\ntrials = "many"', "`question`, `facts` are missing"),
         ('version = 1\nname = "x"', "`trials`, `question`, `facts` are missing"),

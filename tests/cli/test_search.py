@@ -76,14 +76,14 @@ def dry_run(out: Path, trials: int, *more: object) -> str:
 def test_a_dry_run_of_a_finished_study_says_that_it_is_done(study: Path) -> None:
     out = dry_run(study.parent, 3)
     assert "all trials done, 3 trials: nothing is left to search" in out
-    assert out.endswith("So the search would only write its report again.")
+    assert out.endswith("The search would only rewrite its report.")
     assert "about" not in out
     assert "one candidate" not in out
 
 
 def test_a_dry_run_tells_the_time_of_what_is_left(study: Path) -> None:
     out = dry_run(study.parent, 9, "--confirm", 50)
-    assert re.search(r"about \w+ for what is left of 9 trials, 3 of which have a score, 1 at", out)
+    assert re.search(r"about \w+ for the rest of 9 trials \(3 scored so far\), 1 at", out)
     assert re.search(r" Then at most \d+ evaluations to confirm the best\.$", out)
 
 
@@ -91,7 +91,7 @@ def test_a_dry_run_tells_the_time_of_what_is_left(study: Path) -> None:
     ("options", "part"),
     [
         (("--sampler", "evolutoin"), "did you mean 'evolution'"),
-        (("--seed", 7), "begun with seed 0"),
+        (("--seed", 7), "started with seed 0"),
     ],
 )
 def test_a_dry_run_refuses_what_the_search_would(
@@ -128,7 +128,10 @@ def test_quiet_prints_nothing(tmp_path: Path) -> None:
         (("--data", "minst"), ("data 'minst' is unknown", "did you mean 'mnist'")),
         (("--data", "folder:/nowhere"), ("/nowhere",)),
         (("--sampler", "evolutoin"), ("sampler 'evolutoin'", "did you mean 'evolution'")),
-        (("--sampler", "tpe", "--sampler-kwargs", "{"), ("--sampler-kwargs: it is no JSON",)),
+        (
+            ("--sampler", "tpe", "--sampler-kwargs", "{"),
+            ("--sampler-kwargs: it is not valid JSON",),
+        ),
         (("--sampler", "auto", "--sampler-kwargs", '{"x": 1}'), ("no option `x`",)),
         (("--objectives", "flops"), ("need accuracy or loss",)),
         (("--objectives", "accuracy,flpos"), ("'flpos' is unknown", "did you mean 'flops'")),

@@ -34,7 +34,7 @@ def test_show_has_room_for_a_size_beyond_any_float(tmp_path: Path) -> None:
 def test_size_is_an_exact_number() -> None:
     outcome = neptune("space", "size", "nasbench-macro")
     assert outcome.out == "6,561\n"
-    assert "A search leaves out what cannot be built for its images" in outcome.err
+    assert "A search skips those that cannot be built for its images" in outcome.err
 
 
 def test_sample_prints_one_json_object_a_line_alike_for_a_seed() -> None:

@@ -14,8 +14,8 @@ from tests.study.builders import make_trial
 @pytest.mark.parametrize(
     ("is_any", "said"),
     [
-        (True, "Stopped. What was scored is in here; the same command goes on.\n"),
-        (False, "Stopped before anything was scored; the same command goes on.\n"),
+        (True, "Stopped; results so far are in here. The same command resumes.\n"),
+        (False, "Stopped before anything was scored. The same command resumes.\n"),
     ],
 )
 def test_only_what_is_there_is_said_to_be(

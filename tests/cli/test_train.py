@@ -62,11 +62,11 @@ def test_the_network_of_a_trained_model_is_trained(study: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (("resnet9",), ("resnet9 is no file, no study's folder", "did you mean 'resnet8'")),
+        (("resnet9",), ("resnet9 is not a file, a study's folder", "did you mean 'resnet8'")),
         (("none.json",), ("none.json cannot be read",)),
         (("resnet8",), ("needs `data`, such as cifar10",)),
-        (("resnet8", "--best", "knee"), ("resnet8 is no folder",)),
-        (("resnet8", "--trial", "1"), ("resnet8 is no folder",)),
+        (("resnet8", "--best", "knee"), ("resnet8 is not a folder",)),
+        (("resnet8", "--trial", "1"), ("resnet8 is not a folder",)),
         (("STUDY", "--best", "fastest"), ("--best 'fastest' is unknown",)),
         (("STUDY", "--trial", "99"), ("trials 0 to 2", "asks for 99")),
         (("STUDY", "--epochs", "0"), ("`epochs` must be a whole number of at least 1, but got 0",)),
@@ -74,7 +74,7 @@ def test_the_network_of_a_trained_model_is_trained(study: Path, tmp_path: Path) 
         (("STUDY", "--data", "minst"), ("data 'minst' is unknown",)),
         (("STUDY", "--device", "tpu"), ("device 'tpu' is unknown",)),
         (("resnet18", "--data", "digits#0"), ("must be 10, one image a class,", "but got 0")),
-        ((".",), ("is no study",)),
+        ((".",), ("is not a study",)),
     ],
 )
 def test_a_mistake_is_one_sentence(
@@ -102,4 +102,4 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
         rest = process.stderr.read()
     assert process.returncode == 130, rest
     assert "Traceback" not in rest
-    assert f"Stopped. What was trained is in {tmp_path}; the same command goes on." in rest
+    assert f"Stopped; results so far are in {tmp_path}. The same command resumes." in rest

@@ -140,7 +140,7 @@ def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_classes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="needs at least two folders of images, one a class"):
+    with pytest.raises(DataError, match="needs at least two folders of images, one per class"):
         load_data(f"folder:{tmp_path}")
 
 
@@ -161,14 +161,14 @@ def test_classes_that_only_one_part_has_are_refused_by_name(tmp_path: Path) -> N
 @pytest.mark.parametrize("content", [b"no image", b""])
 def test_a_file_that_is_no_image_is_refused_by_name(pictures: Path, content: bytes) -> None:
     (pictures / "red" / "odd.png").write_bytes(content)
-    with pytest.raises(DataError, match=r"odd\.png must be a whole image"):
+    with pytest.raises(DataError, match=r"odd\.png must be an intact image"):
         load_data(f"folder:{pictures}")
 
 
 def test_a_truncated_image_is_refused_by_name(pictures: Path) -> None:
     file = pictures / "red" / "00.png"
     file.write_bytes(file.read_bytes()[:-30])
-    with pytest.raises(DataError, match=r"00\.png must be a whole image"):
+    with pytest.raises(DataError, match=r"00\.png must be an intact image"):
         load_data(f"folder:{pictures}")
 
 
@@ -199,7 +199,7 @@ def test_images_that_cannot_all_be_decoded_leave_nothing_in_the_cache(
 ) -> None:
     file = pictures / "red" / "00.png"
     file.write_bytes(file.read_bytes()[:-30])
-    with pytest.raises(DataError, match=r"00\.png must be a whole image"):
+    with pytest.raises(DataError, match=r"00\.png must be an intact image"):
         load_data(f"folder:{pictures}", tmp_path / "cache")
     assert not [entry for entry in (tmp_path / "cache").rglob("*") if entry.is_file()]
 

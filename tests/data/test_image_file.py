@@ -44,26 +44,26 @@ def test_rows_are_read_in_the_order_asked_for(file: ImageFile, images: Tensor) -
 
 def test_a_file_that_is_gone_is_named_with_the_remedy(file: ImageFile) -> None:
     file.path.unlink()
-    with pytest.raises(DataError, match=r"images\.npy must be readable.* remove the file"):
+    with pytest.raises(DataError, match=r"images\.npy cannot be read.* remove the file"):
         read(file, 0)
 
 
 def test_a_file_that_lost_its_end_is_refused(file: ImageFile) -> None:
     with file.path.open("r+b") as stream:
         stream.truncate(file.path.stat().st_size - 1)
-    with pytest.raises(DataError, match=r"images\.npy must be readable"):
+    with pytest.raises(DataError, match=r"images\.npy cannot be read"):
         read(file, 6)
-    with pytest.raises(DataError, match=r"images\.npy must be readable"):
+    with pytest.raises(DataError, match=r"images\.npy cannot be read"):
         file.mapped()
 
 
 @pytest.mark.parametrize("content", [b"no array", b""])
 def test_what_is_no_array_is_refused(file: ImageFile, content: bytes) -> None:
     file.path.write_bytes(content)
-    with pytest.raises(DataError, match=r"images\.npy must be readable"):
+    with pytest.raises(DataError, match=r"images\.npy cannot be read"):
         file.mapped()
 
 
 def test_a_row_behind_the_last_is_refused(file: ImageFile) -> None:
-    with pytest.raises(DataError, match="image 7 is not whole"):
+    with pytest.raises(DataError, match="image 7 is incomplete"):
         read(file, 7)

@@ -61,7 +61,7 @@ def test_a_count_is_part_of_the_name_and_changes_the_fingerprint() -> None:
 
 @pytest.mark.parametrize("count", [0, 9, 1079, 99999])
 def test_a_count_below_the_classes_or_above_the_images_is_refused(count: int) -> None:
-    message = f"data 'digits#{count}': the count behind # must be 10, .* to 1078, .* got {count}"
+    message = f"data 'digits#{count}': the count after # must be 10 .* to 1078 .* got {count}"
     with pytest.raises(DataError, match=message):
         load_data(f"digits#{count}")
 

@@ -43,7 +43,7 @@ def test_a_picture_that_is_not_there_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kept", [0, 10, 60])
 def test_a_picture_that_is_cut_off_is_named(photo: Path, kept: int) -> None:
     photo.write_bytes(photo.read_bytes()[:kept])
-    with pytest.raises(DataError, match=r"photo\.png must be a whole image"):
+    with pytest.raises(DataError, match=r"photo\.png must be an intact image"):
         read_picture(photo, (1, 8, 8))
 
 
@@ -62,7 +62,7 @@ def test_what_a_parser_stumbles_over_is_a_broken_picture(
     tmp_path: Path, name: str, content: bytes
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=f"{name} must be a whole image"):
+    with pytest.raises(DataError, match=f"{name} must be an intact image"):
         read_picture(tmp_path / name, (1, 8, 8))
 
 

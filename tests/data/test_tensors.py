@@ -220,7 +220,7 @@ def test_half_a_file_is_refused(tmp_path: Path) -> None:
     save_tensors(tmp_path / "own.safetensors", labelled())
     content = (tmp_path / "own.safetensors").read_bytes()
     (tmp_path / "own.safetensors").write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match="must be a whole safetensors file"):
+    with pytest.raises(DataError, match="is not a complete safetensors file"):
         load_data(f"tensors:{tmp_path / 'own.safetensors'}")
 
 

@@ -54,7 +54,7 @@ def test_the_test_split_is_the_one_the_data_set_came_with(mnist: Path) -> None:
 def test_a_truncated_file_is_refused_with_the_folder(mnist: Path) -> None:
     file = mnist / "MNIST" / "raw" / "train-images-idx3-ubyte"
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(DataError, match=r"data 'mnist': the files in .* are not whole"):
+    with pytest.raises(DataError, match=r"data 'mnist': the files in .* are incomplete"):
         load_data("mnist", mnist)
 
 
@@ -72,7 +72,7 @@ def test_a_user_without_a_home_is_asked_where_data_sets_lie(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(load, "cache_folder", lambda: None)
-    with pytest.raises(DataError, match=r"data 'mnist' has no place .*: name one .*\(--data-dir\)"):
+    with pytest.raises(DataError, match=r"data 'mnist' has nowhere to .*: set .*\(--data-dir\)"):
         load_data("mnist")
 
 

@@ -25,7 +25,7 @@ def test_a_tensor_is_sent_to_another_device() -> None:
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:0", "tpu"])
 def test_an_unknown_device_is_refused_with_what_a_gpu_is_called(name: str) -> None:
-    says = rf"'{name}' is unknown: choose auto, cpu, or cuda, as GPUs are called\."
+    says = rf"'{name}' is unknown: choose auto, cpu or cuda \(a GPU\)\."
     with pytest.raises(OptionError, match=says):
         check_device(name)
 
@@ -33,10 +33,10 @@ def test_an_unknown_device_is_refused_with_what_a_gpu_is_called(name: str) -> No
 @pytest.mark.parametrize(
     ("count", "gpu", "says"),
     [
-        (0, 0, r"GPU 0 is not there: torch finds no GPU .* leave out `gpus` \(--gpus\)"),
-        (1, 1, r"GPU 1 is not there: `gpus` \(--gpus\) names GPUs .* finds GPU 0 on"),
-        (4, 4, r"GPU 4 is not there: .* finds GPUs 0 to 3 on this machine"),
-        (2, -1, r"GPU -1 is not there: .* finds GPUs 0 to 1 on this machine"),
+        (0, 0, r"GPU 0 does not exist: torch finds no GPU .* leave out `gpus` \(--gpus\)"),
+        (1, 1, r"GPU 1 does not exist: `gpus` \(--gpus\) names GPUs .* finds GPU 0 on"),
+        (4, 4, r"GPU 4 does not exist: .* finds GPUs 0 to 3 on this machine"),
+        (2, -1, r"GPU -1 does not exist: .* finds GPUs 0 to 1 on this machine"),
     ],
 )
 def test_a_gpu_that_is_not_there_is_told_from_those_that_are(
@@ -49,7 +49,7 @@ def test_a_gpu_that_is_not_there_is_told_from_those_that_are(
 def test_there_are_as_many_gpus_as_torch_finds() -> None:
     count = torch.cuda.device_count()
     check_gpus(range(count))
-    with pytest.raises(OptionError, match=f"GPU {count} is not there"):
+    with pytest.raises(OptionError, match=f"GPU {count} does not exist"):
         check_gpus([count])
 
 
@@ -62,7 +62,7 @@ def test_gpus_that_are_there_are_taken_but_none_twice() -> None:
 def test_cuda_needs_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert pick_device("auto") == "cpu"
-    with pytest.raises(OptionError, match=r"device 'cuda' needs a GPU .*: take cpu or auto\."):
+    with pytest.raises(OptionError, match=r"device 'cuda' needs a GPU .*: use cpu or auto\."):
         pick_device("cuda")
 
 

@@ -91,10 +91,10 @@ def test_what_no_node_has_is_refused(has: Callable[..., None]) -> None:
     with pytest.raises(OptionError, match="`trials_per_gpu` needs CUDA to train on: leave it"):
         slots_on(None, None, on_gpu=False, per_gpu=2)
     has({"CPU": 2.0})
-    with pytest.raises(OptionError, match="no node of the Ray cluster has a GPU: give `device`"):
+    with pytest.raises(OptionError, match="no node of the Ray cluster has a GPU: set `device`"):
         slots_on(None, None, on_gpu=True)
     has({"GPU": 2.0})
-    with pytest.raises(OptionError, match="no node of the Ray cluster has a core to give: start"):
+    with pytest.raises(OptionError, match="no node of the Ray cluster has a core to offer: add"):
         slots_on(None, None, on_gpu=False)
 
 
@@ -178,7 +178,7 @@ def test_a_folder_that_a_node_lacks_is_named(
     monkeypatch.setattr(SearchFolder, "here", lambda: gone)
     with RayEngine(Echo(), Slots(1, 1)) as engine:
         engine.submit(call(0))
-        with pytest.raises(NeptuneError, match=r"has no folder .*gone, in which the search runs"):
+        with pytest.raises(NeptuneError, match=r"has no folder .*gone, where the search runs"):
             engine.wait()
 
 
@@ -208,7 +208,7 @@ def test_a_cluster_that_is_gone_ends_the_search_with_a_sentence(
         gone = SimpleNamespace(**{**vars(ray), "nodes": lambda: [{"Alive": False}]})
         monkeypatch.setitem(sys.modules, "ray", gone)
         second.submit(call(1))
-        with pytest.raises(NeptuneError, match="Ray cluster has no node any more: start it again"):
+        with pytest.raises(NeptuneError, match="Ray cluster has no nodes left: restart it"):
             second.wait()
 
 

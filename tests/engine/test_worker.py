@@ -95,7 +95,7 @@ def test_what_is_no_score_is_the_users_mistake(what: object, says: str) -> None:
 def test_an_accuracy_that_is_no_number_is_a_failure_with_a_reason() -> None:
     reply = answer(Returns(Score(1, {"accuracy": float("nan"), "loss": 1.0})), CALL, 0)
     assert reply.score is not None
-    assert reply.score.failure == "its accuracy is no number"
+    assert reply.score.failure == "its accuracy is not a number"
 
 
 def test_what_stands_for_the_accuracy_of_a_failure_is_no_result() -> None:

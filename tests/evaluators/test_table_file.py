@@ -140,7 +140,7 @@ def test_an_empty_cell_is_none_where_the_decision_arises(tmp_path: Path) -> None
 
 def test_a_column_that_is_not_there_is_not_none(tmp_path: Path) -> None:
     lines = f"{OUTER},{SECOND},{INNER},accuracy\n{MAYBE.decisions[0].options[0]},,,0.5\n"
-    with pytest.raises(DataError, match=r"line 2 is no network of the space: .* got no pick"):
+    with pytest.raises(DataError, match=r"line 2 is not a network of the space: .* got no pick"):
         read_rows(table(tmp_path, lines), MAYBE)
 
 
@@ -162,8 +162,8 @@ def test_csv_may_have_codes_seeds_epochs_costs_and_notes(tmp_path: Path) -> None
         ("code,loss\n01,1\n", "needs a column accuracy or test_acc, but has: code, loss"),
         ("", "needs a column accuracy or test_acc, but has: nothing"),
         ("code,accuracy\n", "has no measurements"),
-        ("code,accuracy\n01\n", "line 2: it needs 2 cells, one a column"),
-        ("code,accuracy\n01,0.5,9\n", "line 2: it needs 2 cells, one a column"),
+        ("code,accuracy\n01\n", "line 2: it needs 2 cells, one per column"),
+        ("code,accuracy\n01,0.5,9\n", "line 2: it needs 2 cells, one per column"),
         ("code,accuracy\n01,good\n", "line 2: `accuracy` must be a finite number, but got 'good'"),
         ("code,accuracy\n01,nan\n", "line 2: `accuracy` must be a finite number, but got 'nan'"),
         ("code,accuracy\n00,0.5\n01,63\n10,0.7\n", "most are at most 1 and one is 63"),
@@ -192,7 +192,7 @@ def test_csv_may_have_codes_seeds_epochs_costs_and_notes(tmp_path: Path) -> None
         ),
         (
             "code,accuracy,flops\n01,.5,9\n11,.5,8\n01,.5,\n01,.5,8\n",
-            "line 5: `flops` is 8.0, but 9.0 in an earlier row of the same network: say the same",
+            "line 5: `flops` is 8.0, but 9.0 in an earlier row of the same network: give the same",
         ),
         (
             "code,accuracy,seed\n01,.5,3\n11,.5,3\n01,.6,3\n",
@@ -214,7 +214,7 @@ def test_malformed_csv_is_refused_with_the_place(tmp_path: Path, content: str, s
     ("content", "says"),
     [
         ("[1, 2]", "must map codes to measurements"),
-        ("{", "is no JSON"),
+        ("{", "is not valid JSON"),
         (
             '{"01": {"test_acc": 3}}',
             "network 01: `test_acc` must be a list of accuracies, but got 3",
@@ -253,7 +253,7 @@ def test_picks_of_another_space_are_refused(tmp_path: Path, width: str) -> None:
 
 def test_picks_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     lines = f"{WIDTH},{BLOCK},{HEADS},accuracy\n8,Attention,,0.5\n"
-    with pytest.raises(DataError, match="line 2 is no network of the space"):
+    with pytest.raises(DataError, match="line 2 is not a network of the space"):
         read_rows(table(tmp_path, lines), SPACE)
 
 

@@ -151,7 +151,7 @@ def test_counts_of_a_table_are_whole_numbers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["activations", "latency"])
 def test_a_cost_that_nobody_knows_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(OptionError, match=f"does not say the {name} of every network"):
+    with pytest.raises(OptionError, match=f"does not give the {name} of every network"):
         bench(table(tmp_path, THEIRS), name)
 
 
@@ -168,7 +168,7 @@ def test_latencies_are_the_tables_where_it_has_them(tmp_path: Path, space: Space
 @pytest.mark.parametrize("name", ["params", "activations", "latency"])
 def test_a_cost_that_is_0_of_every_network_is_refused(tmp_path: Path, name: str) -> None:
     text = f"code,accuracy,{name}\n0,0.5,0\n1,0.6,0\n"
-    with pytest.raises(OptionError, match=f"says that the {name} of every network is 0: correct"):
+    with pytest.raises(OptionError, match=f"gives every network a {name} of 0: correct"):
         bench(table(tmp_path, THEIRS, text), name)
     some = table(tmp_path, THEIRS, text + "2,0.7,3\n")
     assert bench(some, name).evaluator is some
@@ -209,7 +209,7 @@ def test_losses_are_needed_at_the_rungs_of_a_search_for_loss(
     asked = Question("ours", objectives=("loss", "flops"), rungs=rungs)
     check_scored(found, Question("ours", rungs=rungs))
     if lacks:
-        with pytest.raises(OptionError, match="does not say the loss of every network"):
+        with pytest.raises(OptionError, match="does not give the loss of every network"):
             check_scored(found, asked)
     else:
         check_scored(found, asked)

@@ -64,7 +64,7 @@ def test_a_folder_of_studies_is_no_study_but_names_them(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "study.toml").touch()
     assert no_study(tmp_path) == (
-        f"{tmp_path} is no study, but a folder with 2 studies in it: name one of {tmp_path / 'a'}, "
+        f"{tmp_path} is a folder with 2 studies in it, not a study: name one of {tmp_path / 'a'}, "
         f"{tmp_path / 'b'}."
     )
 
@@ -72,13 +72,13 @@ def test_a_folder_of_studies_is_no_study_but_names_them(tmp_path: Path) -> None:
 def test_a_training_is_no_study_but_has_models(tmp_path: Path) -> None:
     (tmp_path / "train.toml").touch()
     said = no_study(tmp_path)
-    assert "is no study, but a training: once it is over, its figures are in " in said
+    assert "is a training, not a study: once it is done, its figures are in " in said
     assert f"such as {tmp_path / 'seed-0' / 'model.safetensors'}." in said
 
 
 def test_what_is_no_folder_is_no_study(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert "file is no study, but a file:" in no_study(tmp_path / "file")
+    assert "file is a file, not a study:" in no_study(tmp_path / "file")
     assert "gone does not exist:" in no_study(tmp_path / "gone")
 
 

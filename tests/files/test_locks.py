@@ -52,7 +52,7 @@ def test_a_folder_that_cannot_be_is_said_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(
-            StudyError, match=r"file cannot be written .* mend that, or choose another folder"
+            StudyError, match=r"file cannot be written .* fix that, or choose another folder"
         ),
         locked(tmp_path / "file" / "x.lock", "busy"),
     ):
@@ -66,5 +66,5 @@ def test_a_folder_that_can_be_made_is_not_made_yet(tmp_path: Path) -> None:
 
 def test_what_can_be_no_folder_is_said_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StudyError, match=r"cannot be written \(.*file is no folder\): mend that"):
+    with pytest.raises(StudyError, match=r"cannot be written \(.*file is not a folder\): fix that"):
         check_writable(tmp_path / "file" / "new")

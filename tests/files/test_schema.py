@@ -244,7 +244,7 @@ def test_any_of_several_types_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", r"it is no JSON \(line 1: "),
+        ("{", r"it is not valid JSON \(line 1: "),
         ("1" * 5000, "more digits than can be read"),
         pytest.param("[" * 100_000, "nested too deeply", id="deep"),
     ],
@@ -257,7 +257,7 @@ def test_a_text_that_is_no_json_is_refused(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a = ", r"it is no TOML \(Invalid value"),
+        ("a = ", r"it is not valid TOML \(Invalid value"),
         ("a = " + "1" * 5000, "more digits than can be read"),
         pytest.param("a = " + "[" * 10_000, "nested too deeply", id="deep"),
     ],

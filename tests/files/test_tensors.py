@@ -32,7 +32,7 @@ def test_tensors_without_our_text_are_refused(tmp_path: Path) -> None:
 
 def test_what_is_no_whole_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(dump_tensors("", {"x": torch.zeros(9)})[:-1])
-    with pytest.raises(FileFormatError, match="a must be a whole safetensors file"):
+    with pytest.raises(FileFormatError, match="a is not a complete safetensors file"):
         read_tensors(tmp_path / "a")
     with pytest.raises(FileFormatError, match="b cannot be read: No such file"):
         read_tensors(tmp_path / "b")

@@ -69,8 +69,8 @@ def text_with(**changes: Any) -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is no JSON"),
-        (dumps(without_study(Architecture(), SHAPE, 10))[:200], "is no JSON"),
+        ("", "is not valid JSON"),
+        (dumps(without_study(Architecture(), SHAPE, 10))[:200], "is not valid JSON"),
         ("[]", r"it must be an object, but got \[\]"),
         ('{"format": "something else"}', "`format` must be .* but got 'something else'"),
         (text_with(version=2), "`version` must be 1, but got 2"),

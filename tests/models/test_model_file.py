@@ -115,7 +115,7 @@ def test_a_file_that_is_cut_off_is_refused(file: Path, kept: int) -> None:
     ("metadata", "message"),
     [
         ({}, "its metadata has no 'neptune-nas'"),
-        ({HEADER: "{"}, "it is no JSON"),
+        ({HEADER: "{"}, "it is not valid JSON"),
         ({HEADER: "[]"}, r"it must be an object, but got \[\]"),
         ({HEADER: '{"format": "other"}'}, "`format` must be .* but got 'other'"),
         ({HEADER: json.dumps({"format": FORMAT, "version": 2})}, "`version` must be 1, but got 2"),
@@ -152,7 +152,7 @@ def test_weights_of_another_network_are_refused_by_key() -> None:
     ("changes", "message"),
     [
         ({"weight": None}, "`weight` is missing"),
-        ({"more": torch.zeros(1)}, "`more` is none of the network's"),
+        ({"more": torch.zeros(1)}, "`more` is not in the network"),
         ({"bias": torch.zeros(4)}, r"`bias` must have the shape \(3,\), but has \(4,\)"),
         ({"bias": torch.zeros(3).half()}, r"`bias` must be torch\.float32, but is torch\.float16"),
     ],

@@ -109,7 +109,7 @@ class Recorded:
 
 def test_a_record_that_builds_nothing_is_no_network() -> None:
     assert [is_buildable(each) for each in (Plain(), Recorded(), Conv())] == [True, False, False]
-    with pytest.raises(ArchitectureError, match="is a Recorded: a space of other networks is"):
+    with pytest.raises(ArchitectureError, match="is a Recorded: a space of other networks can"):
         MODEL.cost(Recorded())  # type: ignore[arg-type]  # the mistake
 
 

@@ -59,9 +59,9 @@ def test_what_was_given_is_told_with_its_share_of_the_front() -> None:
         replace(plain_trial(1, 0.8, 20), given=True),
         plain_trial(2, 0.95, 30),
     )
-    check = find(study, "The search found all by itself")
+    check = find(study, "The search found everything by itself")
     assert check.holds is False
-    assert check.evidence.startswith("2 trials given by whoever began it, 1 of 2 on the front")
+    assert check.evidence.startswith("2 trials given by the user, 1 of 2 on the front")
     alone = plain_results(plain_trial(0, 0.9, 10))
     assert not [each for each in checklist(alone) if each.claim == check.claim]
 
@@ -96,7 +96,7 @@ def test_too_few_trials_leave_the_rungs_open_and_say_how_many_are_needed() -> No
 def test_trials_that_score_alike_leave_the_rungs_open() -> None:
     check = find(scored_at_two_rungs(8, step=0.0), "The ranking after 1 epoch")
     assert check.holds is None
-    assert check.evidence == "8 trials scored at both, but most of them alike"
+    assert check.evidence == "8 trials scored at both, but most of them equal"
 
 
 def with_facts(study: Study, **facts: Any) -> Study:

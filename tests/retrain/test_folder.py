@@ -38,7 +38,7 @@ def test_seeds_without_the_terms_they_were_trained_by_are_refused(folder: TrainF
 
 
 def test_other_terms_than_the_folder_was_begun_with_are_refused(folder: TrainFolder) -> None:
-    with pytest.raises(StudyError, match="x was begun with epochs 20, but now it is 30"):
+    with pytest.raises(StudyError, match="x was started with epochs 20, but now it is 30"):
         write_terms(folder, replace(TERMS, epochs=30))
 
 
@@ -51,7 +51,7 @@ def test_terms_that_were_changed_by_hand_are_refused(folder: TrainFolder) -> Non
 def test_two_do_not_train_in_one_folder(folder: TrainFolder) -> None:
     with (
         folder.locked(),
-        pytest.raises(StudyError, match="is being trained in by another process"),
+        pytest.raises(StudyError, match="another process is training in"),
         folder.locked(),
     ):
         pass

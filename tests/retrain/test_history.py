@@ -48,5 +48,5 @@ def test_a_file_that_is_no_history_is_refused(tmp_path: Path, text: str) -> None
     file = tmp_path / "history.csv"
     write_history(file, (), METRICS)
     file.write_text(text.replace("HEAD\n", file.read_text()))
-    with pytest.raises(FileFormatError, match=r"history\.csv is no history of a training"):
+    with pytest.raises(FileFormatError, match=r"history\.csv is not a training history"):
         read_history(file, METRICS)

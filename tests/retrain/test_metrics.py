@@ -148,5 +148,5 @@ def test_a_field_that_is_wrong_is_named(
 
 def test_half_a_file_is_refused(file: Path) -> None:
     file.write_text(file.read_text()[:100])
-    with pytest.raises(FileFormatError, match=r"metrics\.json: it is no JSON"):
+    with pytest.raises(FileFormatError, match=r"metrics\.json: it is not valid JSON"):
         load_metrics(file)

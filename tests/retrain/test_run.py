@@ -357,7 +357,7 @@ def test_the_time_that_is_left_falls_to_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epochs": 4}, "was begun with epochs 3, but now it is 4"),
+        ({"epochs": 4}, "was started with epochs 3, but now it is 4"),
         ({"recipe": Recipe(lr=0.1)}, "the recipe's lr 0.005, but now it is 0.1"),
         ({"data": "digits#90"}, r"data digits#100 \("),
         ({"source": "resnet8"}, "network .*, but now it is resnet8"),
@@ -370,7 +370,7 @@ def test_another_question_is_refused(done: Path, changes: dict[str, Any], messag
 
 def test_two_trainings_in_one_folder_are_refused(done: Path) -> None:
     training = asked(done)
-    with training.folder.locked(), pytest.raises(StudyError, match="is being trained in"):
+    with training.folder.locked(), pytest.raises(StudyError, match="is training in"):
         training.run()
 
 

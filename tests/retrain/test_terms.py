@@ -62,5 +62,5 @@ def test_numerics_that_are_none_are_refused(odd: dict[str, Any]) -> None:
 def test_other_terms_are_refused_by_the_first_difference(
     change: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(StudyError, match=f"^x was begun with {message}: choose another"):
-        refuse_others("x was begun", TERMS, replace(TERMS, **change))
+    with pytest.raises(StudyError, match=f"^x was started with {message}: choose another"):
+        refuse_others("x was started", TERMS, replace(TERMS, **change))

@@ -227,7 +227,7 @@ def test_how_many_share_a_gpu_changes_nothing_of_what_a_study_keeps() -> None:
 
 
 def test_a_gpu_that_is_not_there_is_named() -> None:
-    with pytest.raises(OptionError, match="GPU 99 is not there"):
+    with pytest.raises(OptionError, match="GPU 99 does not exist"):
         tiny(gpus=(99,), trials_per_gpu=2).assembly.slots  # noqa: B018  # a property that looks
 
 

@@ -267,7 +267,9 @@ def test_a_search_in_which_all_fails_alike_ends_with_the_reason(tmp_path: Path) 
     store = store_in(tmp_path)
     broken = Arithmetic(frozenset(key(architecture) for architecture in SPACE))
     coordinator = coordinator_on(store, question(), 30)
-    with pytest.raises(StudyError, match="all 10 trials failed, each because: broken on purpose;"):
+    with pytest.raises(
+        StudyError, match="all 10 trials failed for the same reason: broken on purpose;"
+    ):
         coordinator.run(InlineEngine(broken))
     mended = coordinator_on(store, question(), 15)
     mended.run(InlineEngine(Arithmetic()))

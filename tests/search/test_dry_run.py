@@ -134,7 +134,7 @@ def test_fewer_trials_than_the_study_has_are_said(tmp_path: Path) -> None:
     said = list[str]()
     dry_run(replace(asked(tmp_path), trials=1), said.append)
     (sentence,) = said
-    assert sentence.startswith("The study has 2 trials already, more than the 1 in all")
+    assert sentence.startswith("The study already has 2 trials, more than the 1 that")
 
 
 @pytest.mark.parametrize("storage", ["elsewhere.db", "studies/tiny-digits/other.db"])
@@ -154,7 +154,9 @@ def test_a_plan_for_a_study_that_is_there_leaves_it_as_it_is(tmp_path: Path) -> 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StudyError, match=r"tiny-digits cannot be written \(\S*file is no folder\)"):
+    with pytest.raises(
+        StudyError, match=r"tiny-digits cannot be written \(\S*file is not a folder\)"
+    ):
         dry_run(asked(tmp_path / "file"))
 
 

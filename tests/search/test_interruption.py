@@ -75,7 +75,7 @@ def test_a_script_that_searches_as_it_is_imported_is_told_so_once(tmp_path: Path
     )
     assert ended.returncode == 1
     assert ended.stderr.count("Traceback") == 1
-    assert ended.stderr.rstrip().endswith('call what searches under `if __name__ == "__main__":`.')
+    assert ended.stderr.rstrip().endswith('put the search under `if __name__ == "__main__":`.')
 
 
 def test_a_script_from_stdin_searches_and_prints_nothing_but_what_it_says(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_what_is_asked_for_is_taken_or_refused(
 ) -> None:
     search = asked(tmp_path, numerics=FIRST)
     assert begun(search).numerics == FIRST
-    with pytest.raises(StudyError, match="begun with precision and layout 'bf16, channels last'"):
+    with pytest.raises(StudyError, match="started with precision and layout 'bf16, channels last'"):
         begun(replace(search, numerics=OTHER))
     assert machine == []
 
@@ -94,7 +94,7 @@ def test_another_folder_on_the_same_database_keeps_to_them(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"recipe": Recipe(precision="fp32")}, "`numerics` is of precision bf16, but .* fp32"),
+        ({"recipe": Recipe(precision="fp32")}, "`numerics` has precision bf16, but .* fp32"),
         ({"evaluator": Arithmetic()}, "`numerics` and `evaluator`"),
         ({"table": "nets.csv", "data": None}, "`numerics` and `table`"),
     ],

@@ -52,7 +52,7 @@ def asked(out: Path, evaluator: Evaluator, trials: int = 4) -> Search:
 
 def test_a_study_does_not_go_on_with_other_parameters_of_its_evaluator(tmp_path: Path) -> None:
     begun = asked(tmp_path, Wide(200)).run()
-    message = r"begun with `enough` of the evaluator 200, but now it is 2000: .* \(--study-name\)"
+    message = r"started with `enough` of the evaluator 200, but now it is 2000: .* \(--study-name\)"
     with pytest.raises(StudyError, match=message):
         asked(tmp_path, Wide(2000), trials=6).run()
     with pytest.raises(StudyError, match=message):
@@ -65,7 +65,9 @@ def test_nothing_more_is_measured_with_other_parameters(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="`enough` of the evaluator is 200, but got 2000: give"):
         search_of(folder, evaluator=Wide(2000))
     other = replace(search_of(folder, evaluator=Wide(200)), evaluator=Wide(2000), jobs=1)
-    with pytest.raises(StudyError, match="begun with `enough` of the evaluator 200, but now it is"):
+    with pytest.raises(
+        StudyError, match="started with `enough` of the evaluator 200, but now it is"
+    ):
         run_audit(other, 4)
     audited = run_audit(replace(other, evaluator=Wide(200)), 4)
     assert audited.audit is not None
@@ -99,6 +101,6 @@ def test_a_study_does_not_go_on_with_another_function(tmp_path: Path) -> None:
     folder = asked(tmp_path, even, trials=2).run().folder
     with pytest.raises(StudyError, match=r"with evaluator '.*test_own_evaluator:even', but"):
         asked(tmp_path, odd, trials=3).run()
-    with pytest.raises(StudyError, match=r"is .*:even, but got .*:odd: give what the study began"):
+    with pytest.raises(StudyError, match=r"is .*:even, but got .*:odd: use what the study began"):
         search_of(folder, evaluator=odd)
     assert len(asked(tmp_path, even, trials=3).run().trials) == 3

@@ -97,5 +97,5 @@ def test_a_study_does_not_go_on_with_another_metric(tmp_path: Path) -> None:
     class Other(Measure):
         traits = Traits(metrics=(replace(F1, title="F-measure"),), name=Measure.__name__)
 
-    with pytest.raises(StudyError, match="begun with"):
+    with pytest.raises(StudyError, match="started with"):
         replace(asked(tmp_path, 4), evaluator=Other()).run()

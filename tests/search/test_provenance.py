@@ -20,7 +20,7 @@ BEGUN = settings(question())
 
 
 def settled(folder: Path, facts: Facts = BEGUN.facts, **changes: Any) -> Settings:
-    """Return the settings to search by in a folder, with other facts than it was begun with."""
+    """Return the settings to search by in a folder, with other facts than it was started with."""
     return settings_for(Folder(folder), replace(BEGUN, facts=facts, **changes))
 
 
@@ -56,7 +56,7 @@ def test_another_storage_is_a_contradiction(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "facts", "message"),
     [
-        ({"question": question(seed=3)}, {}, "begun with seed 0, but now it is 3"),
+        ({"question": question(seed=3)}, {}, "started with seed 0, but now it is 3"),
         ({"question": question(rungs=(1, 3))}, {}, "rungs 1, but now it is 1,3: give"),
         (
             {"question": question(constraints=("flops<=9M",))},
@@ -82,7 +82,7 @@ def test_a_study_keeps_the_precision_and_layout_that_it_began_with(tmp_path: Pat
     write_if_new(Folder(tmp_path), begun)
     assert settled(tmp_path, begun.facts) == begun
     other = replace(BEGUN.facts, numerics=Numerics("fp32"))
-    with pytest.raises(StudyError, match="begun with precision and layout 'bf16, channels last'"):
+    with pytest.raises(StudyError, match="started with precision and layout 'bf16, channels last'"):
         settled(tmp_path, other)
 
 
@@ -92,8 +92,8 @@ OURS, TABLES = {"latency": "processor time of one thread"}, {"latency": "as the 
 @pytest.mark.parametrize(
     ("begun", "now", "said"),
     [
-        ({}, OURS, "begun with latency 'not timed', but now it is 'processor time of one thr"),
-        (OURS, TABLES, "begun with latency 'processor time of one thread', but now it is 'as"),
+        ({}, OURS, "started with latency 'not timed', but now it is 'processor time of one thr"),
+        (OURS, TABLES, "started with latency 'processor time of one thread', but now it is 'as"),
     ],
 )
 def test_a_study_does_not_go_on_with_latencies_of_another_kind(

@@ -33,6 +33,8 @@ def test_what_guessing_scores_must_be_known_of_a_score_of_which_less_is_better()
     )
     costs = Costs(CostModel(SHAPE, CLASSES))
     about = question(objectives=("f1", "rmse"), scored=(f1, error))
-    with pytest.raises(OptionError, match="objective 'rmse' is better when it is less, but noth"):
+    with pytest.raises(
+        OptionError, match="objective 'rmse' is minimised, but its value for guessing"
+    ):
         reference_point(SPACE, about, costs.value, GUESS)
     assert reference_point(SPACE, about, costs.value, {"rmse": 3.0}) == (0.0, 3.0)

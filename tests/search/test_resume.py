@@ -70,5 +70,5 @@ def test_the_database_and_the_place_of_the_space_may_be_said_anew(made: Path) ->
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="is no study"):
+    with pytest.raises(StudyError, match="is not a study"):
         search_of(tmp_path)

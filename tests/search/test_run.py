@@ -63,7 +63,7 @@ def test_that_networks_cannot_be_built_is_said_with_a_reason(tmp_path: Path) -> 
         run_search(inline(search), ignore, said.append)
     assert len(said) == 1
     assert said[0].startswith(
-        "What cannot be built, or has no cost, is left out; of one such network: "
+        "Networks that cannot be built or have no cost are left out; for example: "
     )
     assert "needs images of at least 16x16 pixels" in said[0]
 
@@ -74,8 +74,8 @@ def test_that_networks_cannot_be_built_is_said_with_a_reason(tmp_path: Path) -> 
         (
             2,
             [
-                "The study has 3 trials already, more than the 2 in all that `trials` (--trials) "
-                "asks for: no new ones are begun."
+                "The study already has 3 trials, more than the 2 that `trials` (--trials) "
+                "asks for: no new ones are started."
             ],
         ),
         (3, []),

@@ -30,7 +30,7 @@ def test_each_rung_may_have_a_reduction_of_its_own_also_after_a_restart(tmp_path
         study = arithmetic_search(tmp_path, rungs=(1, 3, 9), reduction=[3, 2], trials=trials).run()
         assert study.settings.question.reduction == (3, 2)
         assert len(study.ranked) >= finished
-    with pytest.raises(StudyError, match="begun with reduction 3,2, but now it is 3:"):
+    with pytest.raises(StudyError, match="started with reduction 3,2, but now it is 3:"):
         arithmetic_search(tmp_path, rungs=(1, 3, 9), trials=18).run()
 
 
@@ -69,5 +69,5 @@ def test_reductions_that_rungs_cannot_have_are_refused_at_once(
 
 @pytest.mark.parametrize(("rungs", "got"), [(None, "none"), ((1, 3), "1,3")])
 def test_a_proxy_needs_a_rung(rungs: tuple[int, ...] | None, got: str) -> None:
-    with pytest.raises(OptionError, match=f"give `rungs` such as 0,1,3, but not {got}"):
+    with pytest.raises(OptionError, match=f"must begin with it, as in 0,1,3, but got {got}"):
         Search("tiny", proxy="synflow", rungs=rungs)

@@ -44,7 +44,7 @@ def test_a_search_for_loss_needs_a_table_that_says_it(tmp_path: Path) -> None:
     table.write_text("code,accuracy,flops\n0,0.5,1\n1,0.6,2\n2,0.7,3\n")
     space: Space[Any] = Space("theirs", Recorded())
     asked = Search(space=space, table=table, objectives=("loss", "flops"), out=tmp_path, name="no")
-    with pytest.raises(OptionError, match=r"table.csv does not say the loss of every network"):
+    with pytest.raises(OptionError, match=r"table.csv does not give the loss of every network"):
         asked.run()
     assert not (tmp_path / "no").exists()
 

@@ -141,7 +141,7 @@ def test_what_cannot_be_tried_is_refused_before_anything_is_written(
     [
         ("stranger.json", OptionError, r"stranger\.json is not in space 'tiny': `"),
         ("gone.json", FileFormatError, r"gone\.json cannot be read"),
-        ("folder", StudyError, "folder is no study"),
+        ("folder", StudyError, "folder is not a study"),
     ],
 )
 def test_a_file_that_leads_to_nothing_is_named(

@@ -78,7 +78,7 @@ def test_two_repeats_of_varying_length_side_by_side_are_refused() -> None:
 
 
 def test_an_unknown_word_is_refused() -> None:
-    with pytest.raises(SpaceError, match=r"`a` is .*, a word that no space knows"):
+    with pytest.raises(SpaceError, match=r"`a` is .*, a word that spaces do not know"):
         Space("s", Leaf(Open()))
 
 

@@ -77,7 +77,7 @@ def test_a_space_with_stages_that_cannot_be_says_which_rule_to_add() -> None:
 
     with pytest.raises(
         SpaceError,
-        match=r"^space 's': `stages\.\*` leaves open a Stage that cannot"
-        r" be: .*does not divide 6\. Rule it out with `where.*`buildable` is that",
+        match=r"^space 's': `stages\.\*` allows an invalid"
+        r" Stage: .*does not divide 6\. Rule it out with `where.*`buildable` is that",
     ):
         list(space)

@@ -86,7 +86,7 @@ PICKS: dict[str, Any] = {"~w": 8, "second.depth": 1, "second.0": "Leaf"}
         ({"~w": 9}, r"`~w` needs one of 8, 16, but got 9"),
         ({"~w": 8.0}, r"`~w` needs one of 8, 16, but got 8\.0"),
         ({"second.0": "Conv"}, r"`second\.0\[0\]\.kernel` needs one of 3, 5, but got no pick"),
-        ({"second.1": "Leaf"}, r"`second\.1` is no open field here: remove it"),
+        ({"second.1": "Leaf"}, r"`second\.1` is not an open field here: remove it"),
         ({"second.depth": 3}, r"`second\.depth` needs one of 1, 2, but got 3"),
     ],
 )

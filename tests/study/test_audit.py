@@ -107,7 +107,7 @@ def test_measurements_survive_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("{", "it is no JSON"),
+        ("{", "it is not valid JSON"),
         ("[]", "it must be an object"),
         (
             '{"version": 1, "epochs": 0, "truths": []}',

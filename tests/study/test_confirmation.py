@@ -174,7 +174,7 @@ SCORE = '{"fidelity": 1, "values": {"accuracy": %s, "loss": 1.0}, %s: 3}'
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("{", "it is no JSON"),
+        ("{", "it is not valid JSON"),
         ("[]", "it must be an object"),
         ('{"version": 1}', "`trials`.* missing"),
         ('{"version": 1, "trials": [{"key": "a"}]}', r"`trials\.0\.number`.* missing"),

@@ -160,7 +160,7 @@ def test_a_missing_field_is_named() -> None:
             r"`guess\.accuracy` must be a number in 0\.\.1, but got 1\.5",
         ),
         ("facts", "guess", {"accuracy": "low"}, r"`facts\.guess\.accuracy` must be a number"),
-        ("question", "scored", [], "metrics must begin with one of which more is .* but are none"),
+        ("question", "scored", [], "first metric must be better when it is more, .* are none"),
         ("question", "scored", [{"name": "f1"}], r"`question\.scored\.0\.title` is missing"),
         ("facts", "reference", [0.1], "`reference` must be one number for each of accuracy, flops"),
         (

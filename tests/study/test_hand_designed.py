@@ -55,7 +55,7 @@ COSTS = '{"flops": 2, "macs": 1, "params": 1, "activations": 1}'
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("{", "it is no JSON"),
+        ("{", "it is not valid JSON"),
         ("[]", "it must be an object"),
         ('{"version": 1, "networks": [{}]}', r"`networks\.0\.name`.* missing"),
         ('{"version": 9}', "`version` must be 1, but got 9"),

@@ -53,8 +53,8 @@ def test_a_score_that_is_none_is_refused(tmp_path: Path, score: str, says: str) 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("{", r"kept\.json: it is no JSON .*; mend it, or move it away and measure"),
-        ("[" * 100_000, "it is nested too deeply; mend it"),
+        ("{", r"kept\.json: it is not valid JSON .*; repair it, or move it away and measure"),
+        ("[" * 100_000, "it is nested too deeply; repair it"),
         ("[]", r"it must be an object, but got \[\]"),
         ("{}", "`version` must be 1, but got None"),
         ('{"version": 1}', "`seeds` is missing"),

@@ -140,7 +140,7 @@ def test_a_file_that_cannot_be_read_ends_the_training_with_that_error(
 ) -> None:
     assert streaming.train.file is not None
     streaming.train.file.path.unlink()
-    with pytest.raises(DataError, match=r"0\.npy must be readable"):
+    with pytest.raises(DataError, match=r"0\.npy cannot be read"):
         train(small_network(), streaming, RECIPE, 1)
 
 

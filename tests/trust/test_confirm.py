@@ -214,7 +214,7 @@ def test_no_evaluations_are_refused(searched: Search) -> None:
 
 
 def test_another_question_than_the_studys_is_refused(searched: Search) -> None:
-    with pytest.raises(StudyError, match="was begun with seed 0, but now it is 1"):
+    with pytest.raises(StudyError, match="was started with seed 0, but now it is 1"):
         run_confirm(replace(searched, seed=1))
 
 
@@ -222,5 +222,5 @@ def test_other_data_than_the_studys_are_refused(searched: Search) -> None:
     toml = searched.folder.settings
     facts = read_study(searched.folder.path).settings.facts
     toml.write_text(toml.read_text().replace(facts.data_fingerprint, "0123456789abcdef"))
-    with pytest.raises(StudyError, match="was begun with data '0123456789abcdef', but now"):
+    with pytest.raises(StudyError, match="was started with data '0123456789abcdef', but now"):
         run_confirm(searched)

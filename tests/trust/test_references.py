@@ -179,7 +179,7 @@ def test_a_study_that_began_with_other_data_is_refused(out: Path) -> None:
     toml = next(out.glob("*/study.toml"))
     fingerprint = read_study(toml.parent).settings.facts.data_fingerprint
     toml.write_text(toml.read_text().replace(fingerprint, "0123456789abcdef"))
-    with pytest.raises(StudyError, match="was begun with data '0123456789abcdef', but now it is"):
+    with pytest.raises(StudyError, match="was started with data '0123456789abcdef', but now it is"):
         run_references(asked(out), PAIR)
 
 
@@ -189,7 +189,7 @@ def test_a_study_that_began_with_other_data_is_refused(out: Path) -> None:
         (("resnet8", "resnet9"), 1, OptionError, "'resnet9' is unknown: did you mean 'resnet8'"),
         (("resnet8", "squeezenet1_1"), 1, ArchitectureError, "at least 10x10 pixels, but got 8x8"),
         (("resnet8",), 0, OptionError, "at least 1 seed, but got 0"),
-        ((), 1, OptionError, "need a network at least"),
+        ((), 1, OptionError, "need at least one network"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_runs(

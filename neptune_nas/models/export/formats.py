@@ -46,7 +46,7 @@ def files_of(form: str, path: Path) -> list[Path]:
     weights = path.with_suffix(".pt")
     if weights.exists() and not path.exists():
         raise OptionError(
-            f"the format python would write its weights to {weights}, but that file is there and "
-            f"{path} is not, so it belongs to something else: choose another name."
+            f"the format python would write its weights to {weights}, but that file exists and "
+            f"{path} does not, so it belongs to something else: choose another name."
         )
     return [path, weights]

@@ -32,7 +32,7 @@ def test_a_graph_is_called_as_its_form(tmp_path: Path, form: str) -> None:
 
 def test_weights_of_something_else_are_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_text("of hours")
-    with pytest.raises(OptionError, match=r"checkpoint\.pt, but that file is there"):
+    with pytest.raises(OptionError, match=r"checkpoint\.pt, but that file exists"):
         write(MODEL, "python", tmp_path / "checkpoint.py")
     assert (tmp_path / "checkpoint.pt").read_text() == "of hours"
 
