@@ -22,10 +22,13 @@ def check_device(device: str) -> None:
         raise OptionError(f"device '{device}' is unknown: choose auto, cpu or cuda (a GPU).")
 
 
-def pick_device(device: str) -> str:
-    """Return the device of a name: "auto" is CUDA if there is a GPU, else the CPU."""
+def pick_device(device: str, has_gpu: bool | None = None) -> str:
+    """Return the device of a name: "auto" is CUDA if there is a GPU, else the CPU.
+
+    `has_gpu`: whether there is one (default: whether torch finds one).
+    """
     check_device(device)
-    has_gpu = torch.cuda.is_available()
+    has_gpu = torch.cuda.is_available() if has_gpu is None else has_gpu
     if device == "cuda" and not has_gpu:
         raise OptionError(
             "device 'cuda' needs a GPU that torch can use, but there is none: use cpu or auto."

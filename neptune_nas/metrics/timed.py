@@ -59,14 +59,19 @@ def measure_latency(
     return Latency(median(times), high - low, batch, repeats, threads, str(device))
 
 
-def processor_time(network: nn.Module, input_shape: Shape, repeats: int = 30) -> float:
+def processor_time(
+    network: nn.Module,
+    input_shape: Shape,
+    repeats: int = 30,
+    clock: Callable[[], float] = time.thread_time,
+) -> float:
     """Return the processor time in ms that one thread takes for one random image, in eval mode.
 
     It is the median of `repeats` passes, after a tenth as many untimed ones. Other processes and
-    threads do not count. The network must be on the CPU.
+    threads do not count. The network must be on the CPU. `clock`: counts the thread's seconds.
     """
     with torch_threads(1):
-        return median(passes(network, torch.rand(1, *input_shape), repeats, time.thread_time))
+        return median(passes(network, torch.rand(1, *input_shape), repeats, clock))
 
 
 def passes(

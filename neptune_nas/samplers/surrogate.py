@@ -17,7 +17,7 @@ from neptune_nas.samplers.targets import Targets
 T = TypeVar("T")
 
 _LEARNED_FROM = 200  # the most trials that a kernel is learned from
-KEPT = 300  # the most trials in a prediction, beside those since the kernel was learned
+_KEPT = 300  # the most trials in a prediction, beside those since the kernel was learned
 _PATIENCE = 30  # the most trials that a kernel serves
 FIRST = 4  # trials before a kernel is learned
 _LEAST = 1e-9
@@ -76,10 +76,14 @@ class Surrogate(Generic[T]):
     The kernel is learned anew whenever the number of scored trials has grown by a tenth, from those
     scored by then. It uses their first scores, which later rungs do not change, so it depends on
     the trials alone, never on when it was asked for. What is kept between calls only saves time.
+
+    `most`: trials in a prediction, beside those since the kernel was learned.
     """
 
-    def __init__(self, pool: Pool[T], quantity: Callable[[History[T]], Targets[T]]) -> None:
-        self.pool, self.quantity = pool, quantity
+    def __init__(
+        self, pool: Pool[T], quantity: Callable[[History[T]], Targets[T]], most: int = _KEPT
+    ) -> None:
+        self.pool, self.quantity, self.most = pool, quantity, most
         self.learned: _LearnedKernel | None = None
         self.base: tuple[Fit, Floats] | None = None
 
@@ -94,7 +98,7 @@ class Surrogate(Generic[T]):
         known, learned = self.quantity(history), self._learn(then, by_rungs)
         before = _up_to_training_set(history, then)
         recent = (entry.number for entry in _trials_after(history, before))
-        kept = {*select_trials(before, KEPT, learned.leaders), *recent}
+        kept = {*select_trials(before, self.most, learned.leaders), *recent}
         rows = np.array([entry.number in kept for entry in known.entries])
         shift, scale = known.values[rows].mean(), known.values[rows].std() + _LEAST
         told = Targets(
@@ -129,7 +133,7 @@ class Surrogate(Generic[T]):
         known = self.quantity(then)
         basis = (tuple(entry.name for entry in known.entries), known.values.tobytes())
         if self.learned is None or self.learned.basis != basis:
-            leaders = leading_trials(then, self.pool, int(KEPT * BEST))
+            leaders = leading_trials(then, self.pool, int(self.most * BEST))
             numbers = select_trials(then, _LEARNED_FROM, leaders)
             kernel = self._kernel(known, np.array([e.number in numbers for e in known.entries]))
             self.learned = _LearnedKernel(basis, kernel, tuple(leaders))

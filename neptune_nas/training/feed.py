@@ -14,7 +14,7 @@ from neptune_nas.data.images import Split
 from neptune_nas.devices.device import send
 from neptune_nas.devices.memory import free_memory, host_memory
 
-SHARE = 0.25  # of the memory, for held images: the rest is for training
+_SHARE = 0.25  # of the memory, for held images: the rest is for training
 AHEAD = 2  # batches
 
 
@@ -24,7 +24,7 @@ def must_stream(size: int, room: int) -> bool:
     >>> must_stream(25, room=100), must_stream(26, room=100)
     (False, True)
     """
-    return size > SHARE * room
+    return size > _SHARE * room
 
 
 @dataclass(frozen=True, slots=True, eq=False)

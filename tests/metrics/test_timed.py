@@ -1,3 +1,4 @@
+import inspect
 import time
 from itertools import accumulate
 
@@ -25,14 +26,13 @@ def test_measuring_puts_back_the_mode_and_the_threads() -> None:
     assert torch.get_num_threads() == threads
 
 
-def test_processor_time_is_the_median_by_the_threads_own_clock(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_processor_time_is_the_median_by_the_threads_own_clock() -> None:
     untimed, *passes = 9.0, 1.0, 5.0, 2.0  # seconds by that clock, with 4 between any two
     ticks = iter([*accumulate(x for length in (untimed, *passes) for x in (4.0, length))])
-    monkeypatch.setattr(time, "thread_time", lambda: next(ticks))
-    monkeypatch.setattr(time, "perf_counter", lambda: pytest.fail("the clock on the wall"))
-    assert processor_time(NETWORK, (3, 2, 2), repeats=3) == 2_000.0
+    found = processor_time(NETWORK, (3, 2, 2), repeats=3, clock=lambda: next(ticks))
+    assert found == 2_000.0
+    assert next(ticks, None) is None  # no other clock was read
+    assert inspect.signature(processor_time).parameters["clock"].default is time.thread_time
 
 
 def test_processor_time_is_of_one_thread_in_eval_mode() -> None:

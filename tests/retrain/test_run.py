@@ -2,7 +2,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,24 +12,21 @@ import pytest
 import torch
 
 from neptune_nas.architecture.records import Architecture, Stem
+from neptune_nas.devices.processor import hardware
 from neptune_nas.errors import NeptuneError, StudyError
 from neptune_nas.interrupts import ExitingHandler
 from neptune_nas.models.architecture_file import without_study
 from neptune_nas.models.model import load_model, save_model
-from neptune_nas.retrain import run as module
-from neptune_nas.retrain import seed as seed_module
-from neptune_nas.retrain.folder import SeedFolder
+from neptune_nas.retrain.folder import write_terms
 from neptune_nas.retrain.history import read_history, write_history
-from neptune_nas.retrain.metrics import SeedMetrics, dumps, load_metrics
+from neptune_nas.retrain.metrics import dumps, load_metrics
 from neptune_nas.retrain.run import Training, TrainingStep
-from neptune_nas.retrain.seed import SeedJob, read_test
-from neptune_nas.training import feed
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.resumable_loop import choose
 from neptune_nas.training.state import to_device
 from tests.data.test_folder import write_classes
-from tests.retrain.builders import asked
-from tests.training.data import assert_same
+from tests.retrain.builders import asked, noting, on
+from tests.training.data import assert_same, endless
 
 METRICS = ("accuracy", "loss")
 KILLED = """
@@ -94,14 +90,12 @@ def test_a_killed_training_ends_as_one_that_was_not(made: Path, tmp_path: Path) 
         assert parts.metrics == pytest.approx(whole.metrics, abs=1e-6)
 
 
-def test_a_training_on_streamed_images_is_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_training_on_streamed_images_is_the_same(tmp_path: Path) -> None:
     write_classes(tmp_path / "pictures")
     network = without_study(Architecture(stem=Stem(width=4)), (3, 8, 10), 2)
-    held = asked(tmp_path / "held", source=network, data=f"folder:{tmp_path / 'pictures'}", seeds=1)
+    data = f"folder:{tmp_path / 'pictures'}"
+    held = asked(tmp_path / "held", on(endless), source=network, data=data, seeds=1)
     streamed = replace(held, out=tmp_path / "streamed", data_dir=str(tmp_path / "cache"))
-    monkeypatch.setattr(feed, "SHARE", 0)
     assert not to_device(held.images, torch.device("cpu"))[0].streamed
     assert to_device(streamed.images, torch.device("cpu"))[0].streamed
     (one,), (other,) = held.run().seeds, streamed.run().seeds
@@ -110,15 +104,11 @@ def test_a_training_on_streamed_images_is_the_same(
     assert_same(models[0].state, models[1].state)
 
 
-def test_a_finished_training_is_read_and_not_measured_again(
-    done: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_finished_training_is_read_and_not_trained_or_measured_again(done: Path) -> None:
     before = {file: file.read_bytes() for file in done.rglob("*") if file.is_file()}
-    monkeypatch.setattr(module, "read_test", refuse)
-    monkeypatch.setattr(module, "train_seed", refuse)
-    training = asked(done)
+    training = asked(done, noting(refuse))
     assert training.is_done
-    assert training.run() == load_metrics(done / "metrics.json")
+    assert training.run(refuse) == load_metrics(done / "metrics.json")
     assert {file: file.read_bytes() for file in done.rglob("*") if file.is_file()} == before
 
 
@@ -137,30 +127,23 @@ def test_more_seeds_go_on_with_the_new_ones(done: Path) -> None:
     assert metrics == load_metrics(done / "metrics.json")
 
 
-def test_each_seed_names_the_machine_that_it_was_measured_on(
-    done: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = load_metrics(done / "metrics.json").seeds[0].hardware
-    monkeypatch.setattr(seed_module, "hardware", lambda: "another machine")
+def test_each_seed_names_the_machine_that_it_was_measured_on(done: Path) -> None:
+    metrics = load_metrics(done / "metrics.json")
+    elsewhere = tuple(replace(seed, hardware="another machine") for seed in metrics.seeds)
+    (done / "metrics.json").write_text(dumps(replace(metrics, seeds=elsewhere)))
     seeds = asked(done, seeds=3).run().seeds
-    assert [seed.hardware for seed in seeds] == [first, first, "another machine"]
+    another = "another machine"
+    assert [seed.hardware for seed in seeds] == [another, another, hardware()]
 
 
 def test_fewer_seeds_are_read_from_what_is_there(done: Path) -> None:
     assert len(asked(done, seeds=1).run().seeds) == 2
 
 
-def test_the_test_split_is_not_read_before_every_seed_is_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_test_split_is_not_read_before_every_seed_is_trained(tmp_path: Path) -> None:
     order: list[str] = []
-
-    def read(job: SeedJob, seed: int, folder: SeedFolder) -> SeedMetrics:
-        order.append("test")
-        return read_test(job, seed, folder)
-
-    monkeypatch.setattr(module, "read_test", read)
-    asked(tmp_path / "x", epochs=1).run(lambda step: order.append(f"seed {step.seed}"))
+    training = asked(tmp_path / "x", noting(lambda: order.append("test")), epochs=1)
+    training.run(lambda step: order.append(f"seed {step.seed}"))
     assert order == ["seed 0", "seed 1", "test", "test"]
 
 
@@ -174,29 +157,15 @@ def test_a_training_that_is_stopped_leaves_its_curves(tmp_path: Path) -> None:
     assert not (tmp_path / "x" / "metrics.json").exists()
 
 
-def stop_at_the_second(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the same, but that its second call is stopped."""
-    calls: list[object] = []
-
-    def wrapped(*arguments: Any) -> Any:
-        calls.append(arguments)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return function(*arguments)
-
-    return wrapped
-
-
-def test_a_kill_between_checkpoint_and_history_is_gone_on_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(seed_module, "write_history", refuse)
-        with pytest.raises(AssertionError, match="nothing is left"):
-            asked(tmp_path / "x").run()
-    seed = asked(tmp_path / "x").folder.seed(0)
+def test_a_kill_between_checkpoint_and_history_is_gone_on_from(tmp_path: Path) -> None:
+    training = asked(tmp_path / "x")
+    seed = training.folder.seed(0)
+    write_terms(training.folder, training.terms)
+    seed.history.mkdir(parents=True)
+    with pytest.raises(NeptuneError, match=r"history\.csv cannot be written"):
+        training.run()
+    seed.history.rmdir()
     assert seed.checkpoint.exists()
-    assert not seed.history.exists()
     told: list[tuple[int, int]] = []
     asked(tmp_path / "x").run(lambda step: told.append((step.seed, step.epoch.number)))
     assert told[0] == (0, 2)
@@ -235,38 +204,33 @@ def test_a_lost_history_is_written_again_from_the_checkpoint(
     assert [epoch.number for epoch in read_history(history, METRICS)] == [1, 2, 3]
 
 
-def test_the_test_split_is_read_once_a_seed_though_the_reading_is_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[int] = []
+def test_the_test_split_is_read_once_a_seed_though_the_reading_is_stopped(tmp_path: Path) -> None:
+    reads = iter((True, False, True))  # whether it goes on
 
-    def counted(job: SeedJob, seed: int, folder: SeedFolder) -> SeedMetrics:
-        measured = read_test(job, seed, folder)
-        read.append(seed)
-        return measured
+    def stop_at_the_second() -> None:
+        if not next(reads):
+            raise KeyboardInterrupt
 
-    training = asked(tmp_path / "x", epochs=1)
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "read_test", stop_at_the_second(counted))
-        with pytest.raises(KeyboardInterrupt):
-            training.run()
-    assert [seed.seed for seed in load_metrics(training.folder.metrics).seeds] == [0]
+    training = asked(tmp_path / "x", noting(stop_at_the_second), epochs=1)
+    with pytest.raises(KeyboardInterrupt):
+        training.run()
+    (first,) = load_metrics(training.folder.metrics).seeds
+    assert first.seed == 0
     assert not training.is_done
-    monkeypatch.setattr(module, "read_test", counted)
-    assert [seed.seed for seed in training.run().seeds] == [0, 1]
-    assert read == [0, 1]
+    same, second = training.run().seeds
+    assert (same, second.seed) == (first, 1)
+    assert next(reads, None) is None
 
 
 @pytest.mark.parametrize("text", [None, "nonsense"])
 def test_the_test_split_is_not_read_for_a_seed_without_a_history(
-    done: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+    done: Path, text: str | None
 ) -> None:
     (done / "metrics.json").unlink()
     history = done / "seed-0" / "history.csv"
     history.unlink() if text is None else history.write_text(text)
-    monkeypatch.setattr(seed_module, "measure", refuse)
     with pytest.raises(NeptuneError, match=r"history\.csv"):
-        asked(done).run()
+        asked(done, noting(refuse)).run()
 
 
 def test_terms_hold_the_augmentation_of_the_data_and_its_classes() -> None:
@@ -276,21 +240,17 @@ def test_terms_hold_the_augmentation_of_the_data_and_its_classes() -> None:
     assert training.terms.classes == tuple("0123456789")
 
 
-def test_data_with_another_augmentation_is_refused(
-    done: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = replace(asked(done).images, flip=True)
-    monkeypatch.setattr(module, "load_once", lambda *_: other)
+def test_data_with_another_augmentation_is_refused(done: Path) -> None:
+    flipped = on(lambda data: replace(data, flip=True))
     with pytest.raises(StudyError, match="the recipe's flip False, but now it is True"):
-        asked(done).run()
+        asked(done, flipped).run()
 
 
-def test_the_model_of_another_seed_is_refused(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_of_another_seed_is_refused(done: Path) -> None:
     (done / "metrics.json").unlink()
     copy(done / "seed-1" / "model.safetensors", done / "seed-0" / "model.safetensors")
-    monkeypatch.setattr(seed_module, "measure", refuse)
     with pytest.raises(StudyError, match=r"seed-0.* must be of seed 0, but is of seed 1"):
-        asked(done).run()
+        asked(done, noting(refuse)).run()
 
 
 @pytest.mark.parametrize(
@@ -301,15 +261,14 @@ def test_the_model_of_another_seed_is_refused(done: Path, monkeypatch: pytest.Mo
     ],
 )
 def test_the_model_of_another_training_is_refused(
-    done: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
+    done: Path, change: dict[str, Any], message: str
 ) -> None:
     (done / "metrics.json").unlink()
     file = done / "seed-0" / "model.safetensors"
     model = load_model(file)
     save_model(file, replace(model, provenance={**model.provenance, **change}))
-    monkeypatch.setattr(seed_module, "measure", refuse)
     with pytest.raises(StudyError, match=message):
-        asked(done).run()
+        asked(done, noting(refuse)).run()
 
 
 def test_the_metrics_of_another_training_are_refused(done: Path) -> None:
@@ -337,12 +296,10 @@ def test_an_empty_history_does_not_hide_what_went_wrong(tmp_path: Path) -> None:
         asked(tmp_path / "x").run(spoil)
 
 
-def test_a_lone_image_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    images = asked(tmp_path).images
-    lone = replace(images, train=images.train[torch.tensor([0])])
-    monkeypatch.setattr(module, "load_once", lambda *_: lone)
+def test_a_lone_image_is_a_sentence(tmp_path: Path) -> None:
+    lone = on(lambda data: replace(data, train=data.train[torch.tensor([0])]))
     # Its last feature map has but one pixel.
-    training = asked(tmp_path / "x", source="mobilenet_v3_small")
+    training = asked(tmp_path / "x", lone, source="mobilenet_v3_small")
     with pytest.raises(NeptuneError, match=r"seed-0 met a batch of one image, .*: take more"):
         training.run()
 

@@ -6,7 +6,6 @@ import pytest
 from optuna.trial import TrialState
 
 from neptune_nas.architecture.records import Architecture
-from neptune_nas.samplers import surrogate as module
 from neptune_nas.samplers.classic import RandomSearch
 from neptune_nas.samplers.history import History, HistoryReader
 from neptune_nas.samplers.pool import Pool
@@ -105,22 +104,20 @@ def test_the_kernel_is_learned_from_what_had_ended_when_it_was_due() -> None:
     assert all(ended - learned_at(ended) <= 30 for ended in range(4, 2_000))
 
 
-def test_what_leads_at_a_rung_is_predicted_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "KEPT", 20)
-    fit = Surrogate(POOL, ACCURACY).fit(at_a_rung(HISTORY))
+def test_what_leads_at_a_rung_is_predicted_from() -> None:
+    fit = Surrogate(POOL, ACCURACY, most=20).fit(at_a_rung(HISTORY))
     early = HISTORY.entries[: learned_at(60)]
     most_accurate = max(early, key=lambda entry: accuracy(entry.architecture))
     assert most_accurate.name in {name for name, _ in fit.told}
     assert len(fit.told) == 20 + 60 - learned_at(60)
 
 
-def test_of_many_that_have_only_a_proxy_some_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "KEPT", 20)
+def test_of_many_that_have_only_a_proxy_some_are_kept() -> None:
     proxies = (
         entry if i % 6 == 0 else replace(entry, losses=None, state=TrialState.RUNNING)
         for i, entry in enumerate(HISTORY.entries)
     )
     entries = (replace(e, rungs={0: accuracy(e.architecture)}) for e in proxies)
-    fit = Surrogate(POOL, ACCURACY).fit(History(tuple(entries), HISTORY.turns))
+    fit = Surrogate(POOL, ACCURACY, most=20).fit(History(tuple(entries), HISTORY.turns))
     latest = HISTORY.entries[6 * (learned_at(10) - 1)].number
     assert len(fit.told) == 20 + 60 - 1 - latest

@@ -1,5 +1,6 @@
 """Small data that train in a fraction of a second, and networks for them."""
 
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,23 @@ def in_file(split: Split, path: Path) -> Split:
     np.save(path, split.images.numpy())
     file = ImageFile(path)
     return Split(file.mapped(), split.targets, file)
+
+
+class Endless(Split):
+    """A split that takes more memory than any machine has, by its own account."""
+
+    @property
+    def nbytes(self) -> int:
+        return sys.maxsize
+
+
+def endless(data: ImageData) -> ImageData:
+    """Return the same data, streamed wherever holding their images would take memory."""
+    train, validation, test = (
+        Endless(split.images, split.targets, split.file)
+        for split in (data.train, data.validation, data.test)
+    )
+    return replace(data, train=train, validation=validation, test=test)
 
 
 def assert_same(one: Any, other: Any) -> None:

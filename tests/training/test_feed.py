@@ -9,15 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from neptune_nas.data.image_file import ImageFile
 from neptune_nas.data.images import ImageData, Split
 from neptune_nas.devices.memory import host_memory
 from neptune_nas.errors import DataError
-from neptune_nas.training import feed as module
 from neptune_nas.training.feed import AHEAD, Feed, make_feeds, must_stream
 from neptune_nas.training.loop import TrainResult, train
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.resumable_loop import Course, Trained, train_long
-from tests.training.data import assert_same, easy_data, in_file, in_files, small_network
+from tests.training.data import (
+    assert_same,
+    easy_data,
+    endless,
+    in_file,
+    in_files,
+    small_network,
+)
 
 RECIPE = Recipe(batch_size=20, lr=0.02, precision="fp32", crop=1, flip=True, cutout=2)
 DATA = easy_data()
@@ -30,10 +37,9 @@ def mapped(tmp_path: Path) -> ImageData:
 
 
 @pytest.fixture
-def streaming(mapped: ImageData, monkeypatch: pytest.MonkeyPatch) -> ImageData:
+def streaming(mapped: ImageData) -> ImageData:
     """Return the same images, none of which are held."""
-    monkeypatch.setattr(module, "SHARE", 0)
-    return mapped
+    return endless(mapped)
 
 
 @pytest.fixture(autouse=True)
@@ -114,20 +120,20 @@ def test_batches_lie_on_the_device(streamed: bool) -> None:
     ]
 
 
-def test_batches_are_read_ahead_while_another_is_used_and_no_further(
-    mapped: ImageData, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batches_are_read_ahead_while_another_is_used_and_no_further(mapped: ImageData) -> None:
     read: list[int] = []
     enough = threading.Semaphore(0)
 
-    def note(split: Split, rows: Tensor, *, pinned: bool) -> Split:
-        assert not pinned
-        read.append(int(rows))
-        enough.release()
-        return split[rows]
+    class Noted(ImageFile):
+        def read(self, rows: Tensor, images: Tensor) -> None:
+            assert not images.is_pinned()
+            read.append(int(rows))
+            enough.release()
+            super().read(rows, images)
 
-    monkeypatch.setattr(module, "gather_rows", note)
-    with Feed(mapped.train, CPU, streamed=True).batches(torch.split(torch.arange(9), 1)) as found:
+    assert mapped.train.file is not None
+    split = replace(mapped.train, file=Noted(mapped.train.file.path))
+    with Feed(split, CPU, streamed=True).batches(torch.split(torch.arange(9), 1)) as found:
         for number in range(9 - AHEAD):
             next(found)
             while len(read) < number + 1 + AHEAD:

@@ -1,20 +1,18 @@
-import importlib.util
 import json
+import sys
 from dataclasses import replace
-from importlib.machinery import ModuleSpec
-from typing import Any
 
 import onnx
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from neptune_nas.architecture.records import Architecture, Stage, Stem
 from neptune_nas.errors import NeptuneError
-from neptune_nas.models.export import onnx as module
 from neptune_nas.models.export.facts import facts
 from neptune_nas.models.export.onnx import check_same_logits, run_onnx, to_onnx
-from neptune_nas.models.export.pt2 import trace
+from neptune_nas.models.export.pt2 import refusal, trace
 from neptune_nas.models.model import Model
 from tests.models.export.forms import random_model, run
 
@@ -73,12 +71,8 @@ def test_a_file_of_other_logits_is_refused(content: bytes, model: Model) -> None
 
 
 def without(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
-    """As if `library` were not installed."""
-
-    def find(name: str, *arguments: Any) -> ModuleSpec | None:
-        return None if name == library else importlib.util.find_spec(name, *arguments)
-
-    monkeypatch.setattr(module, "find_spec", find)
+    """As if `library` were not installed: it is neither found nor imported."""
+    monkeypatch.setitem(sys.modules, library, None)
 
 
 @pytest.mark.parametrize("library", ["onnx", "onnxscript"])
@@ -94,20 +88,23 @@ def test_without_onnxruntime_the_file_is_written_unchecked(
     model: Model, program: ExportedProgram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without(monkeypatch, "onnxruntime")
-    monkeypatch.setattr(
-        module, "check_same_logits", lambda *_: pytest.fail("there is nothing to check with")
-    )
     assert onnx.load_from_string(to_onnx(model, program)).graph.node
 
 
-def test_what_onnx_cannot_say_is_said_in_a_sentence(
-    model: Model, program: ExportedProgram, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("\n no such operation \n in ONNX")
+class Bessel(nn.Module):
+    """A function that ONNX lacks."""
 
-    monkeypatch.setattr(torch.onnx, "export", fail)
-    with pytest.raises(
-        NeptuneError, match=r"cannot be written as ONNX by torch \(no such operation\)"
-    ):
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = torch.special.bessel_j0(x)
+        return y
+
+
+def test_what_onnx_cannot_say_is_said_in_a_sentence(model: Model) -> None:
+    program = torch.export.export(Bessel(), (torch.rand(2, *SHAPE),))
+    with pytest.raises(NeptuneError, match=r"^the network .* as ONNX by torch \(\S.*\S\)\.$"):
         to_onnx(model, program)
+
+
+def test_of_torchs_message_the_first_line_is_told(model: Model) -> None:
+    error = refusal(model, "written as ONNX", RuntimeError("\n no such operation \n in ONNX"))
+    assert str(error).endswith(" cannot be written as ONNX by torch (no such operation).")
