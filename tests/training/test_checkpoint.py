@@ -1,11 +1,13 @@
 import pickle
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
+from torch import nn
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.training import checkpoint
 from neptune_nas.training.checkpoint import load_checkpoint, read, save_checkpoint
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.state import RunState, Setup, copy_tensors, make_setup, make_state
@@ -56,16 +58,16 @@ def test_a_file_of_something_else_is_refused(setup: Setup, state: RunState, file
 
 @pytest.mark.parametrize("message", ["out of memory", "an illegal memory access"])
 def test_an_error_of_the_device_does_not_blame_the_file(
-    setup: Setup, state: RunState, file: Path, monkeypatch: pytest.MonkeyPatch, message: str
+    setup: Setup, state: RunState, file: Path, message: str
 ) -> None:
     kind = torch.OutOfMemoryError if "out of" in message else torch.AcceleratorError
 
-    def fail(*_: object) -> None:
-        raise kind(message)
+    class Unlucky(nn.Module):
+        def load_state_dict(self, *_: object) -> NoReturn:
+            raise kind(message)
 
-    monkeypatch.setattr(checkpoint, "_restore", fail)
     with pytest.raises(kind, match=message):
-        load_checkpoint(file, setup, state)
+        load_checkpoint(file, replace(setup, network=Unlucky()), state)
 
 
 def test_a_file_that_the_system_refuses_is_not_to_be_removed(

@@ -121,8 +121,15 @@ def test_batches_lie_on_the_device(streamed: bool) -> None:
 
 
 def test_batches_are_read_ahead_while_another_is_used_and_no_further(mapped: ImageData) -> None:
+    taken: list[int] = []
     read: list[int] = []
     enough = threading.Semaphore(0)
+
+    class Rows(list[Tensor]):
+        def __iter__(self) -> Iterator[Tensor]:
+            for row in super().__iter__():
+                taken.append(int(row))
+                yield row
 
     class Noted(ImageFile):
         def read(self, rows: Tensor, images: Tensor) -> None:
@@ -133,12 +140,14 @@ def test_batches_are_read_ahead_while_another_is_used_and_no_further(mapped: Ima
 
     assert mapped.train.file is not None
     split = replace(mapped.train, file=Noted(mapped.train.file.path))
-    with Feed(split, CPU, streamed=True).batches(torch.split(torch.arange(9), 1)) as found:
+    rows = Rows(torch.split(torch.arange(9), 1))
+    with Feed(split, CPU, streamed=True).batches(rows) as found:
         for number in range(9 - AHEAD):
             next(found)
+            assert taken == [*range(number + 1 + AHEAD)]
             while len(read) < number + 1 + AHEAD:
                 assert enough.acquire(timeout=30)
-            assert read == [*range(number + 1 + AHEAD)]
+            assert read == taken
 
 
 def test_a_file_that_cannot_be_read_ends_the_training_with_that_error(
