@@ -102,7 +102,7 @@ def check_same(search: Search, study: Study) -> None:
     ):
         if ours != theirs:
             raise StudyError(
-                f"study {search.folder.path} was started with {what} {as_typed(theirs)}, but now it "
-                f"is {as_typed(ours)}: its scores cannot be compared with new ones."
+                f"study {search.folder.path} was started with {what} {as_typed(theirs)}, but now "
+                f"it is {as_typed(ours)}: its scores cannot be compared with new ones."
             )
     check_costs(search.folder.path, study.trials, search.assembly.costs.counted)
