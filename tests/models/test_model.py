@@ -145,7 +145,7 @@ def test_images_of_another_kind_are_refused(images: torch.Tensor) -> None:
     [
         ({"labels": ("a", "b")}, r"`Model.labels` must be 3 strings, one per class, but got \('a'"),
         ({"labels": (1, 2, 3)}, "`Model.labels` must be a tuple of strings"),
-        ({"mean": (0.1, 0.2)}, "`Model.mean` must be 1 number, one a channel"),
+        ({"mean": (0.1, 0.2)}, "`Model.mean` must be 1 number, one per channel"),
         ({"std": (inf,)}, "`Model.std` must be a tuple of finite numbers above 0"),
         ({"std": (0.0,)}, "`Model.std` must be a tuple of finite numbers above 0"),
     ],
