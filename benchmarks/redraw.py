@@ -1,6 +1,6 @@
 """A table with additional training runs of each network, drawn instead of measured.
 
-    python -m benchmarks.redraw nas-bench-macro_cifar10.json.gz /tmp/redrawn.json.gz --runs 24
+    python -m benchmarks.redraw nas-bench-macro_cifar10.json.gz redrawn.json.gz --runs 24
 
 In a table of three runs, three scores give the true accuracy of a network. Here a network's true
 accuracy is its mean in the table, and each run deviates from it normally, with the deviation pooled

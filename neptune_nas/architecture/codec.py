@@ -18,8 +18,6 @@ from neptune_nas.architecture.records import Architecture, Conv, Identity, Stage
 from neptune_nas.errors import ArchitectureError, FileFormatError, one_of
 from neptune_nas.files.schema import check_names, check_values, cut, fault
 
-_Json = dict[str, Any]
-
 BUILT_IN: Mapping[str, type] = {
     cls.__name__: cls
     for cls in (

@@ -51,7 +51,7 @@ def _describe_stage(stage: Stage) -> str:
 def short_name(substage: Any) -> str:
     """Return a SubStage in one word.
 
-    >>> brief(Conv(kernel=5, groups="depthwise"))
+    >>> short_name(Conv(kernel=5, groups="depthwise"))
     'dw5'
     """
     match substage:
@@ -80,7 +80,7 @@ def _own_fields(substage: Any) -> str:
 def caption(substage: Any) -> str:
     """Return the caption of a SubStage in a drawing.
 
-    >>> title(Attention(heads=4, window=7))
+    >>> caption(Attention(heads=4, window=7))
     'attention, 4 heads, window 7'
     """
     match substage:

@@ -61,7 +61,7 @@ def is_closed(value: object) -> bool:
 def is_same(a: object, b: object) -> bool:
     """Return whether two values are equal at every depth; 1, 1.0 and True differ.
 
-    >>> same((1, 2), (1, 2)), same((1, 2), (True, 2.0))
+    >>> is_same((1, 2), (1, 2)), is_same((1, 2), (True, 2.0))
     (True, False)
     """
     if a is b:

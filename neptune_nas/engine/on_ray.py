@@ -196,7 +196,7 @@ def slots_on(jobs: int | None, threads: int | None, on_gpu: bool, per_gpu: int =
 def _room(seats: Iterable[tuple[int, int]], threads: int) -> int:
     """Return how many workers fit; `seats`: per node, its cores and the most workers it may run.
 
-    >>> room([(8, 2), (2, 2)], threads=2)
+    >>> _room([(8, 2), (2, 2)], threads=2)
     3
     """
     return sum(min(cores // threads, most) for cores, most in seats)

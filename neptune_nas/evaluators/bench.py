@@ -11,9 +11,8 @@ from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.metrics.costs import CostSource
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.registry import Metric
+from neptune_nas.nn.builder import Shape
 from neptune_nas.tasks.registry import task_of
-
-Shape = tuple[int, int, int]
 
 
 class EvaluatorQuestion(Protocol):
@@ -57,7 +56,7 @@ class Bench:
     classes: int
     guess: Mapping[str, float]
     fingerprint: str
-    images: Shape
+    images: tuple[int, int, int]
     source: str
     costs: CostSource
     clocks: Mapping[str, Callable[[Any], float]] = field(default_factory=dict)

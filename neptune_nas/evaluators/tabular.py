@@ -11,12 +11,13 @@ from typing import Any, Generic, TypeVar
 
 from neptune_nas.data.load import load_once
 from neptune_nas.errors import DataError, OptionError
-from neptune_nas.evaluators.bench import Bench, EvaluatorQuestion, Shape
+from neptune_nas.evaluators.bench import Bench, EvaluatorQuestion
 from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.evaluators.table_costs import TableCosts, can_build, check_some, unknown_cost
 from neptune_nas.evaluators.table_file import ONLY, Code, TableRow, code_of, read_rows
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.score import Score
+from neptune_nas.nn.builder import Shape
 from neptune_nas.space import Space
 from neptune_nas.tasks.classification import Classification
 
@@ -231,7 +232,7 @@ def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
 def _number_list(numbers: Sequence[int]) -> str:
     """Return rising numbers as text; of many only the first few and the last.
 
-    >>> named((1, 4)), named(range(1, 91))
+    >>> _number_list((1, 4)), _number_list(range(1, 91))
     ('1, 4', '1, 2, 3, 4, 5, 6, 7, 8, 9, ..., 90')
     """
     if len(numbers) <= _SHOWN:

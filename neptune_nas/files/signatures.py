@@ -25,7 +25,7 @@ def is_safetensors(start: bytes) -> bool:
 def kind_of(start: bytes) -> str:
     r"""Return the kind of a file with these first bytes, in a few words.
 
-    >>> told_by(b"GIF89a"), told_by(b""), told_by(b"hello"), told_by(b"\x00\xff")
+    >>> kind_of(b"GIF89a"), kind_of(b""), kind_of(b"hello"), kind_of(b"\x00\xff")
     ('a GIF image', 'empty', 'a text file', 'a binary file of another kind')
     """
     if not start:

@@ -37,7 +37,7 @@ COUNTED, MEASURED = 1_000, 50  # default samples of a survey; timing is slow
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """An upper limit on a cost, in the cost's own unit: operations, numbers or milliseconds."""
+    """An upper limit on a cost, in the cost's own unit: a count, bytes or milliseconds."""
 
     name: str
     op: _Op

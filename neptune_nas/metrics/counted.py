@@ -1,4 +1,4 @@
-"""Exact costs, counted on the meta device: part by part, or over the whole network."""
+"""Exact costs and peak memory, counted on the meta device: by parts, or on the whole network."""
 
 import copy
 import re
@@ -79,7 +79,7 @@ class CostModel:
     """Costs of architectures on images of one shape, as sums over parts that are counted once.
 
     The network of a user's own record is a single part, and equal records are counted once. At most
-    `remembered` parts are cached; when they are exceeded, the cache is cleared.
+    `remembered` parts, and values of whole networks, are cached; then the cache is cleared.
     """
 
     def __init__(self, input_shape: Shape, classes: int, remembered: int = 100_000) -> None:
@@ -102,6 +102,8 @@ class CostModel:
             return float(getattr(self.cost(architecture), name))
         place = name, key(architecture)
         if place not in self.whole:
+            if len(self.whole) >= self.remembered:
+                self.whole.clear()
             self.whole[place] = WHOLE[name](architecture, self.input_shape, self.classes)
         return self.whole[place]
 
@@ -163,9 +165,8 @@ def _built(part: NetworkPart) -> nn.Module:
         cls = _user_class(part)
         if cls is None:
             raise
-        if isinstance(
-            part.what, OpaqueNetwork
-        ):  # the CPU refuses it too: the images' shape is the cause
+        # The CPU refuses an opaque network too: the images' shape is the cause.
+        if isinstance(part.what, OpaqueNetwork):
             raise ArchitectureError(
                 f"`{cls.__name__}.build` failed: {first_line(error)}"
             ) from error

@@ -71,7 +71,7 @@ class Metric:
 
     @property
     def per(self) -> tuple[float, str]:
-        """The amount that efficiency is stated per, and its name: a million for a count, else 1."""
+        """The amount that efficiency is stated per, with its name: a million, or 1 of a time."""
         if self.unit == "bytes":
             return MILLION, "MB"
         return (1.0, self.unit) if self.unit else (MILLION, f"M{self.title}")

@@ -1,4 +1,4 @@
-"""Measured latency of a built network, and the peak memory of its tensors.
+"""Measured latency of a built network.
 
 Latency is wall-clock time, as a user sees it, or processor time, which does not depend on the other
 load of the machine.

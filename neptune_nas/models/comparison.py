@@ -23,7 +23,7 @@ def plain_values(value: Any, path: str = "") -> dict[str, str]:
     """Return every plain value of an architecture, by its path.
 
     >>> from neptune_nas.architecture.records import Conv
-    >>> decisions(Conv(kernel=5), "stages.0.entry")
+    >>> plain_values(Conv(kernel=5), "stages.0.entry")
     {'stages.0.entry': 'Conv', 'stages.0.entry.kernel': '5', 'stages.0.entry.groups': '1'}
     """
     if isinstance(value, tuple):

@@ -69,7 +69,7 @@ class StageBlock(nn.Module):
     reads: 0 is the entry's, i that of the i-th SubStage (default: the last one). `residual` adds
     each SubStage's input to its output.
 
-    >>> Stage(16, 32)(torch.zeros(2, 16, 8, 8)).shape
+    >>> StageBlock(16, 32)(torch.zeros(2, 16, 8, 8)).shape
     torch.Size([2, 32, 4, 4])
     """
 
@@ -145,7 +145,7 @@ def _layer_numbers(ops: Sequence[object | None]) -> list[int]:
 
     The entry is the first layer.
 
-    >>> layer_numbers(["attention", None, "conv"])
+    >>> _layer_numbers(["attention", None, "conv"])
     [2, 3, 3]
     """
     before = accumulate((op is not None for op in ops), initial=0)
@@ -155,7 +155,7 @@ def _layer_numbers(ops: Sequence[object | None]) -> list[int]:
 def _last_read(sources: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
     """Return for each SubStage the outputs that no later one reads, to free their memory.
 
-    >>> last_read([(0,), (0, 1)])
+    >>> _last_read([(0,), (0, 1)])
     ((), (0, 1))
     """
     last = {output: i for i, read in enumerate(sources) for output in read}

@@ -16,7 +16,7 @@ _TRAINED = ("epoch", "loss", "lr", "seconds")  # columns of what was trained; th
 def _columns(metrics: Sequence[str]) -> tuple[str, ...]:
     """Return the columns of a history in which these metrics were measured.
 
-    >>> columns(["accuracy", "loss"])[4:]
+    >>> _columns(["accuracy", "loss"])[4:]
     ('accuracy', 'validation_loss', 'ema_accuracy', 'ema_loss')
     """
     raw = (f"validation_{name}" if name in _TRAINED else name for name in metrics)

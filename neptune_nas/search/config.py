@@ -59,13 +59,13 @@ class Search:
 
     `space`: a name, a file, `package.module:SPACE`, or a `Space`. `data`: see `load_data` (default:
     digits). `trials`: the total of the study. `objectives`: accuracy or loss, with any of flops,
-    macs, params, activations and latency, which is processor time of one thread on this machine, or
-    the value in the table. `constraints`: such as "flops<=20M" or "latency<=5ms". `sampler`: auto,
-    evolution, local, nsga2, random, one of Optuna's by name, or your own class as `FILE.py:Class`
-    or `package.module:Class`, with its arguments in `sampler_kwargs`. `seed`: of all random
-    numbers. `rungs`: epochs at which trials are compared (default: one rung that suits the data);
-    the first may be 0, which is the zero-cost `proxy` (default: synflow). `reduction`: one trial in
-    that many is promoted from each rung; a sequence has one for each, as in (5, 2).
+    macs, params, activations, peak_memory and latency, which is processor time of one thread on
+    this machine, or the value in the table. `constraints`: such as "flops<=20M" or "latency<=5ms".
+    `sampler`: auto, evolution, local, nsga2, random, one of Optuna's by name, or your own class as
+    `FILE.py:Class` or `package.module:Class`, with its arguments in `sampler_kwargs`. `seed`: of
+    all random numbers. `rungs`: epochs at which trials are compared (default: one rung that suits
+    the data); the first may be 0, which is the zero-cost `proxy` (default: synflow). `reduction`:
+    one trial in that many is promoted from each rung; a sequence has one for each, as in (5, 2).
     `recipe`: how to train (default: one that suits the data). `repeats`: seeds at the last rung.
     `evaluator`: what measures, in place of short training. `table`: the file of a table to look
     networks up in instead; `data` then names the images they were trained on (default: cifar10).

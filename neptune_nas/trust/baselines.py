@@ -111,16 +111,16 @@ def _searches(
 ) -> Iterator[Search]:
     """Yield the search of each baseline, as it is to be run or gone on with."""
     given = [trial for trial in study.trials if trial.given]
-    for name in dict.fromkeys(samplers):
+    for sampler in dict.fromkeys(samplers):
         other = replace(
             search,
-            sampler=name,
+            sampler=sampler,
             sampler_kwargs={},
             trials=len(study.trials) if trials is None else trials,
-            name=folder_name(name),
+            name=folder_name(sampler),
             out=search.folder.baselines,
             storage=None,
-            numerics=search.assembly.numerics,
+            numerics=None if search.evaluator is not None else search.assembly.numerics,
             first=given,
         )
         # A latency that is timed again might break a constraint that the first timing satisfied.

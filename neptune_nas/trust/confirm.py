@@ -52,11 +52,12 @@ class _Confirmation:
 
     @property
     def missing(self) -> int:
-        """The number of scores that the goal still needs and this run has not tried."""
+        """The number of scores that the goal still needs, those that run included."""
         left = sum(
             len(self._fresh_seeds(trial)) for trial in trials_to_confirm(self.study, self.goal)
         )
-        return left if self.most is None else min(left, self.most - len(self.tried))
+        fresh = left if self.most is None else min(left, self.most - len(self.tried))
+        return fresh + len(self.pending)
 
     def calls(self) -> Iterator[Call]:
         """Yield the next call of each trial that lacks scores; its id is the trial's number."""

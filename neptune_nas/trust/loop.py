@@ -1,4 +1,4 @@
-"""The loop that makes all evaluations of a study after its search."""
+"""The loop that makes the evaluations of audits, confirmations and reference networks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress

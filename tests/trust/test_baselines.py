@@ -1,12 +1,15 @@
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
 from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.search.config import Search
 from neptune_nas.study.folder import read_settings, write_settings
 from neptune_nas.study.read import read_study
 from neptune_nas.trust.baselines import baselines_text, forecast_baselines, run_baselines
+from tests.study.fakes import Arithmetic, arithmetic_search
 
 
 def test_baselines_have_the_studys_budget_and_question(searched: Search) -> None:
@@ -27,6 +30,21 @@ def test_an_architecture_scores_alike_in_both(searched: Search) -> None:
     ours = {t.key: t.score.main for t in study.trials if t.score}
     theirs = {t.key: t.score.main for t in study.baselines["random"] if t.score}
     assert all(ours[key] == theirs[key] for key in ours.keys() & theirs.keys())
+
+
+@dataclass(frozen=True, slots=True)
+class Trainer(Arithmetic):
+    """An evaluator of the user's own that says that it trains."""
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(unit="epoch", trains=True, uses_device=False)
+
+
+def test_a_study_by_an_own_evaluator_that_trains_has_baselines(tmp_path: Path) -> None:
+    search = replace(arithmetic_search(tmp_path, trials=2), evaluator=Trainer())
+    search.run()
+    assert len(run_baselines(search, ("random",)).baselines["random"]) == 2
 
 
 def test_baselines_go_on_and_stay_in_later_results(searched: Search) -> None:

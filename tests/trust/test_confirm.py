@@ -93,6 +93,14 @@ def test_what_came_together_is_kept_where_watching_ends_it(searched: Search) -> 
     assert told == [1, 0]
 
 
+def test_what_runs_counts_towards_the_total(searched: Search) -> None:
+    together = on_engine(searched, lambda: Together(Arithmetic()))
+    counts: list[tuple[int, int]] = []
+    run_confirm(together, BEST, watch=lambda step: counts.append((step.done, step.total)))
+    assert [done for done, _ in counts] == [1, 2, 3, 4]
+    assert {total for _, total in counts} == {4}
+
+
 def test_one_that_was_stopped_has_told_what_it_measured(searched: Search) -> None:
     def stop(_: Step) -> None:
         raise KeyboardInterrupt
