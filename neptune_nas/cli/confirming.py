@@ -5,8 +5,13 @@ from neptune_nas.cli.measuring import print_step
 from neptune_nas.cli.summary import confirmed_lines, confirmed_table
 from neptune_nas.search.config import Search, ignore
 from neptune_nas.search.resume import study_of
-from neptune_nas.study.confirmation import Aim, Goal, evaluations_of, without_confirmations
-from neptune_nas.study.confirming import confirming
+from neptune_nas.study.confirmation import (
+    Aim,
+    Goal,
+    confirmation_progress,
+    evaluations_of,
+    without_confirmations,
+)
 from neptune_nas.study.progress import is_complete
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State
@@ -44,13 +49,17 @@ def foretold(search: Search, study: Study | None, most: int | None) -> str | Non
         return f"Then {then if left else f'--confirm {most} allows no more evaluations'}."
     if not study.ranked:
         return "Nothing could be confirmed: no trial has finished."
-    now = confirming(study, Aim(usual_goal(search), most))
+    now = confirmation_progress(study, Aim(usual_goal(search), most))
     if now.done < now.total:
         return (
             f"The search would only confirm the best, which lack "
             f"{counted(now.total - now.done, 'score')}, with at most {counted(left, 'evaluation')}."
         )
-    why = f"--confirm {most} allows no more evaluations" if now.unsure else "the best are confirmed"
+    why = (
+        f"--confirm {most} allows no more evaluations"
+        if now.unconfirmed
+        else "the best are confirmed"
+    )
     return f"The search would only rewrite its report: {why}."
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate
 
 import typer
 
-from neptune_nas.cli.stopped import stoppable
+from neptune_nas.cli.console import stoppable
 from neptune_nas.cli.study import (
     DataDir,
     Device,

@@ -12,8 +12,7 @@ from neptune_nas.architecture.description import describe
 from neptune_nas.cli.progress import one_line
 from neptune_nas.cli.tables import objective_columns
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.confirmation import read_aim
-from neptune_nas.study.confirming import confirming
+from neptune_nas.study.confirmation import confirmation_progress, read_aim
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.measures import main_score
 from neptune_nas.study.progress import is_at_work, is_complete, nothing_left, progress_of
@@ -72,17 +71,19 @@ def unfinished(study: Study, at_work: bool | None) -> Iterator[str]:
 def confirmation_text(
     study: Study, at_work: bool | None, *, is_confirmed_now: bool
 ) -> Iterator[str]:
-    """Yield the progress of confirming the best trials, if it has begun."""
+    """Yield the progress of confirmation_progress the best trials, if it has begun."""
     aim = read_aim(Folder(study.folder).confirmations)
     if aim is None or not study.ranked:
         return
-    now = confirming(study, aim)
-    unsure = f", {counted(now.unsure, 'trial')} still to confirm" if now.unsure else ""
+    now = confirmation_progress(study, aim)
+    unconfirmed = (
+        f", {counted(now.unconfirmed, 'trial')} still to confirm" if now.unconfirmed else ""
+    )
     is_stopped = at_work is False and now.done < now.total
     failed = _failed(score for trial in study.trials for score in trial.confirmations)
     yield (
-        f"{'confirming' if is_confirmed_now else 'confirmed'}: {now.done} of "
-        f"{counted(now.total, 'further score')}{failed}{unsure}"
+        f"{'confirmation_progress' if is_confirmed_now else 'confirmed'}: {now.done} of "
+        f"{counted(now.total, 'further score')}{failed}{unconfirmed}"
         f"{'; stopped: run the same command to resume' if is_stopped else ''}"
     )
 

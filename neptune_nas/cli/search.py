@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from neptune_nas.cli.stopped import stoppable
+from neptune_nas.cli.console import stoppable
 from neptune_nas.cli.study import (
     DataDir,
     Device,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neptune_nas.cli.allow import Allow, allowed
+from neptune_nas.cli.console import stoppable
 from neptune_nas.cli.pick import Best, MinAccuracy, Pick, TrialNumber
-from neptune_nas.cli.stopped import stoppable
 from neptune_nas.cli.study import DataDir, Device, Storage, study_at
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.interrupts import ctrl_c_held

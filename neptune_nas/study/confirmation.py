@@ -187,3 +187,29 @@ def read_aim(file: Path) -> Aim | None:
     """
     asked = read_measured(file, _Content).aim if file.exists() else None
     return asked.aim if asked else None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmationProgress:
+    """The progress of a confirmation: `done` of `total` scores exist, `unconfirmed` trials lack some.
+
+    The total changes with the selection: a trial that moves up is to be confirmed in turn.
+    Confirmation ends with the limit of evaluations, even if some trials still lack scores.
+    """
+
+    done: int
+    total: int
+    unconfirmed: int
+
+
+def confirmation_progress(study: Study, aim: Aim) -> ConfirmationProgress:
+    """Return the progress of a study towards an aim.
+
+    Raises `OptionError` for an unknown ranking and `StudyError` where nothing can be ranked.
+    """
+    question, trials = study.settings.question, trials_to_confirm(study, aim.goal)
+    left = sum(len(missing_seeds(question, trial, aim.goal)) for trial in trials)
+    if aim.most is not None:
+        left = min(left, max(0, aim.most - evaluations_of(study.trials)))
+    done = sum(score.ok for trial in study.trials for score in trial.confirmations)
+    return ConfirmationProgress(done, done + left, len(trials))
