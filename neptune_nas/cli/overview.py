@@ -71,7 +71,7 @@ def unfinished(study: Study, at_work: bool | None) -> Iterator[str]:
 def confirmation_text(
     study: Study, at_work: bool | None, *, is_confirmed_now: bool
 ) -> Iterator[str]:
-    """Yield the progress of confirmation_progress the best trials, if it has begun."""
+    """Yield the progress of confirming the best trials, if it has begun."""
     aim = read_aim(Folder(study.folder).confirmations)
     if aim is None or not study.ranked:
         return
@@ -82,7 +82,7 @@ def confirmation_text(
     is_stopped = at_work is False and now.done < now.total
     failed = _failed(score for trial in study.trials for score in trial.confirmations)
     yield (
-        f"{'confirmation_progress' if is_confirmed_now else 'confirmed'}: {now.done} of "
+        f"{'confirming' if is_confirmed_now else 'confirmed'}: {now.done} of "
         f"{counted(now.total, 'further score')}{failed}{unconfirmed}"
         f"{'; stopped: run the same command to resume' if is_stopped else ''}"
     )

@@ -74,9 +74,9 @@ def test_a_study_in_a_storage_of_its_own_may_be_searched_elsewhere(paced: Study)
 
 
 def says_nothing_of_work(text: str) -> bool:
-    """Whether the trial without an end is named, and no more is said."""
+    """Return whether the trial without an end is named, and no more is said."""
     told = any(part in text for part in ("at work", "stopped", " left"))
-    return "\nbegun and not ended: trial 1\n" in text and not told
+    return "\nunfinished: trial 1\n" in text and not told
 
 
 def test_a_complete_study_is_neither(half: Study) -> None:
