@@ -116,7 +116,7 @@ def _class_of(data: Mapping[str, object], known: Mapping[str, type], path: str) 
     if ":" in name:
         raise NotAllowedError(
             f"`{path}` is a user's own record {cut(name)}, which is not allowed: "
-            f"pass its class as `allow`, or its file as --allow on the command line."
+            f"pass its class, or on the command line its file, as `allow` (--allow)."
         )
     raise FileFormatError(
         f"`{path}.type` is {cut(name)}, which is not a record: {one_of(known, name)}"

@@ -108,7 +108,7 @@ def test_an_exported_architecture_and_the_front_of_a_study_are_tried_first(
     known = {trial.key for trial in read_study(study).pareto()}
     outcome = neptune("search", *QUICK, "--out", tmp_path, *first, "--dry-run")
     tried = min(len(known), 2)  # as many as there are trials
-    assert f"first          {counted(tried, 'architecture')} that --first" in outcome.out
+    assert f"first          {counted(tried, 'architecture')} from --first" in outcome.out
     assert neptune("search", *QUICK, "--out", tmp_path, *first).code == 0
     trials = read_study(tmp_path / "tiny-digits").trials
     assert {trial.key for trial in trials[: len(known)]} <= known

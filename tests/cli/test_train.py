@@ -73,7 +73,10 @@ def test_the_network_of_a_trained_model_is_trained(study: Path, tmp_path: Path) 
         (("STUDY", "--recipe", "none.toml"), ("none.toml cannot be read",)),
         (("STUDY", "--data", "minst"), ("data 'minst' is unknown",)),
         (("STUDY", "--device", "tpu"), ("device 'tpu' is unknown",)),
-        (("resnet18", "--data", "digits#0"), ("must be 10, one image a class,", "but got 0")),
+        (
+            ("resnet18", "--data", "digits#0"),
+            ("must be 10 (one image a class)", "but got 0"),
+        ),
         ((".",), ("is not a study",)),
     ],
 )

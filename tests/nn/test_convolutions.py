@@ -86,7 +86,7 @@ def test_what_a_function_makes_is_mended() -> None:
         return nn.Conv2d(channels, 8, 1, stride)
 
     assert type(pointwise(3, stride=2)) is SampledConv
-    assert pointwise.__doc__ == "The docstring."
+    assert pointwise.__doc__ == "Return the docstring."
 
 
 def test_additions_to_a_convolution_are_kept() -> None:

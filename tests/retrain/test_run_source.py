@@ -79,13 +79,13 @@ def test_an_unknown_network_is_refused() -> None:
 
 
 def test_a_network_without_data_is_refused() -> None:
-    with pytest.raises(OptionError, match="training of resnet8 needs `data`, such as cifar10"):
+    with pytest.raises(OptionError, match="training resnet8 needs `data`, such as cifar10"):
         Training("resnet8").run()
 
 
 def test_images_that_are_not_those_of_the_search_are_refused_unless_asked_for() -> None:
     source = replace(NETWORK, provenance={"data": "digits#100", "data_fingerprint": "0123"})
-    with pytest.raises(StudyError, match=r"is not what .* was searched on .*digits#100 as `data`"):
+    with pytest.raises(StudyError, match=r"is not what .* was searched on .*set `data`"):
         assert Training(source).terms
     assert Training(source, data="digits#100").terms.data == "digits#100"
 

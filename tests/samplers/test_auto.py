@@ -90,7 +90,7 @@ def test_it_goes_on_as_evolution_where_no_model_can_be_had(
     def fails(*_: object) -> None:
         raise LinAlgError("singular")
 
-    monkeypatch.setattr(auto, "Outlook", fails)
+    monkeypatch.setattr(auto, "GainEstimate", fails)
     asked = Problem(NESTED, ("accuracy", "flops"), cost)
     study = make_study(SpaceSampler(asked, Auto(asked, samples=200)))
     found = [step(study, NESTED) for _ in range(21)]

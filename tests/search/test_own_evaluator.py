@@ -62,7 +62,7 @@ def test_a_study_does_not_go_on_with_other_parameters_of_its_evaluator(tmp_path:
 
 def test_nothing_more_is_measured_with_other_parameters(tmp_path: Path) -> None:
     folder = asked(tmp_path, Wide(200)).run().folder
-    with pytest.raises(StudyError, match="`enough` of the evaluator is 200, but got 2000: give"):
+    with pytest.raises(StudyError, match="`enough` of the evaluator is 200, but got 2000: use"):
         search_of(folder, evaluator=Wide(2000))
     other = replace(search_of(folder, evaluator=Wide(200)), evaluator=Wide(2000), jobs=1)
     with pytest.raises(

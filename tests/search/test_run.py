@@ -155,7 +155,7 @@ def test_scores_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
 
 def test_two_searches_of_one_study_at_once_are_refused(tmp_path: Path) -> None:
     search = arithmetic(tmp_path)
-    with search.folder.locked(), pytest.raises(StudyError, match="being searched by another"):
+    with search.folder.locked(), pytest.raises(StudyError, match="another process is searching"):
         arithmetic(tmp_path).run()
 
 

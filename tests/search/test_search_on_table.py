@@ -56,7 +56,7 @@ def test_more_repeats_than_a_table_has_runs_of_every_network_are_refused(tmp_pat
     space: Space[Any] = Space("theirs", Recorded())
     asked = Search(space=space, table=table, trials=3, repeats=3, jobs=1, out=tmp_path, name="two")
     with pytest.raises(
-        OptionError, match=r"`repeats` \(--repeat-seeds\) must be at most 2, as many"
+        OptionError, match=r"`repeats` \(--repeat-seeds\) must be at most 2, the runs"
     ):
         asked.run()
     assert not (tmp_path / "two").exists()
