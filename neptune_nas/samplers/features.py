@@ -40,7 +40,7 @@ class Points:
         return Points(self.picks[rows], self.counts[rows], self.logs[rows])
 
 
-def joined(parts: Sequence[Points]) -> Points:
+def join_points(parts: Sequence[Points]) -> Points:
     """Return all points of several sets, in order."""
     return Points(
         np.concatenate([part.picks for part in parts]),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neptune_nas.samplers.classic import with_edits
-from neptune_nas.samplers.features import Encoder, Floats, Points, joined
+from neptune_nas.samplers.features import Encoder, Floats, Points, join_points
 from neptune_nas.samplers.history import History, PastTrial, best
 from neptune_nas.samplers.problem import Problem
 
@@ -41,7 +41,7 @@ class Candidates(Generic[T]):
         return Candidates(
             [*self.architectures, *other.architectures],
             [*self.names, *other.names],
-            joined([self.points, other.points]),
+            join_points([self.points, other.points]),
             np.concatenate([self.costs, other.costs]),
         )
 
@@ -86,7 +86,7 @@ class Pool(Generic[T]):
         known = [self.known[entry.name] for entry in entries]
         empty = self.base.points[:0], self.base.costs[:0]
         return (
-            joined([empty[0], *(one.points for one in known)]),
+            join_points([empty[0], *(one.points for one in known)]),
             np.concatenate([empty[1], *(one.costs for one in known)]),
         )
 

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from neptune_nas.samplers.features import Floats, Points, joined
+from neptune_nas.samplers.features import Floats, Points, join_points
 from neptune_nas.samplers.gaussian import Kernel, Posterior, learn
 from neptune_nas.samplers.history import History, PastTrial
 from neptune_nas.samplers.kept import BEST, leading_trials, select_trials
@@ -163,7 +163,7 @@ class Surrogate(Generic[T]):
         start = np.zeros((0, len(others)))
         expected, _ = posterior.predict(told.values, posterior.whitened(others, start))
         noise = np.concatenate([told.noise, np.zeros(len(others))])
-        grown = Posterior.of(kernel, joined([points, others]), noise)
+        grown = Posterior.of(kernel, join_points([points, others]), noise)
         return grown, np.concatenate([told.values, expected])
 
 

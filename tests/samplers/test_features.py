@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.architecture.records import Architecture, Conv, Identity, Stage
-from neptune_nas.samplers.features import Encoder, Scaler, decision_blocks, groups, joined, tally
+from neptune_nas.samplers.features import (
+    Encoder,
+    Scaler,
+    decision_blocks,
+    groups,
+    join_points,
+    tally,
+)
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.space import Space, choice, repeat
 from tests.samplers.helpers import NESTED, cost
@@ -70,6 +77,6 @@ def test_every_column_is_counted_once() -> None:
 
 def test_joined_points_keep_their_order() -> None:
     points = ENCODER(SAMPLES[:6])
-    again = joined([points[:2], points[2:]])
+    again = join_points([points[:2], points[2:]])
     assert np.array_equal(again.picks, points.picks)
     assert len(again) == 6
