@@ -25,7 +25,8 @@ from neptune_nas.evaluators.zero_cost import ZeroCost
 from neptune_nas.files.locks import check_writable
 from neptune_nas.metrics.constraints import COUNTED, MEASURED, Survey, survey
 from neptune_nas.metrics.costs import Costs
-from neptune_nas.metrics.registry import TIMED
+from neptune_nas.metrics.counted import WHOLE
+from neptune_nas.metrics.registry import TIMED, metric
 from neptune_nas.metrics.timed import TIMERS
 from neptune_nas.nn.builder import build, is_buildable
 from neptune_nas.samplers.factory import OWN_SAMPLERS, make_sampler
@@ -142,10 +143,17 @@ class Assembly:
 
     @property
     def slow_start(self) -> str:
-        """A sentence on what is timed before the search begins; empty where nothing is."""
-        if not (self.is_timed and self.costs.timed):
-            return ""
-        return f"Timing up to {MEASURED} random networks, to see how many meet the latency limit."
+        """Sentences on what takes long before the search begins; empty where nothing does."""
+        sentences = []
+        if self.is_timed and self.costs.timed:
+            number = f"{MEASURED} random networks"
+            sentences.append(f"Timing up to {number}, to see how many meet the latency limit.")
+        if whole := [metric(name).title for name in WHOLE if name in self.search.question.costs]:
+            sentences.append(
+                f"Counting {' and '.join(whole)} builds each network whole: in a large space that "
+                f"takes minutes."
+            )
+        return " ".join(sentences)
 
     @cached_property
     def survey(self) -> Survey[Any]:

@@ -78,6 +78,13 @@ def test_what_takes_long_is_timing_networks_for_a_limit_on_latency() -> None:
     assert by_table(**TIMED).slow_start == ""
 
 
+def test_what_is_counted_on_whole_networks_takes_long_too() -> None:
+    found = parts(objectives=("accuracy", "peak_memory")).slow_start
+    assert found == (
+        "Counting peak memory builds each network whole: in a large space that takes minutes."
+    )
+
+
 def test_only_limits_on_a_latency_that_must_be_measured_wait_for_a_proposal() -> None:
     measured = []
 
