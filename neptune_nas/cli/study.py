@@ -80,7 +80,7 @@ DataDir = Annotated[
 
 def evaluator_of(where: str | None, arguments: str | None) -> "Evaluator | None":
     """Return the evaluator requested by `--evaluator` and `--evaluator-kwargs`."""
-    from neptune_nas.evaluators.named import make_evaluator
+    from neptune_nas.evaluators.user_evaluator import make_evaluator
 
     options = json_object(arguments, "--evaluator-kwargs")
     if where is None:

@@ -9,7 +9,7 @@ from neptune_nas.models.architecture_file import save
 from neptune_nas.report.page import render
 from neptune_nas.report.tables import pareto_csv, trials_csv
 from neptune_nas.study.export import export_trial
-from neptune_nas.study.hand_designed import NO_NUMBER
+from neptune_nas.study.references import NO_NUMBER
 from neptune_nas.study.study import Study
 from neptune_nas.text import plural, redact
 

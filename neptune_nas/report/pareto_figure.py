@@ -12,9 +12,9 @@ from neptune_nas.architecture.description import describe
 from neptune_nas.metrics.registry import PARAMS, Metric
 from neptune_nas.report.baselines import mean_random
 from neptune_nas.report.style import ACCENT, GREY, STUDIES, WARM, figure, scatter
-from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.measures import cost_axis, main_score
 from neptune_nas.study.objectives import value_of
+from neptune_nas.study.references import Reference
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from neptune_nas.metrics.registry import CLASSIFICATION, COST, MILLION, PARAMS
-from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.measures import main_score
 from neptune_nas.study.objectives import value_of
+from neptune_nas.study.references import Reference
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted, redact, short

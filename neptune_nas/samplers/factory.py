@@ -11,9 +11,9 @@ from optuna.samplers import BaseSampler
 from neptune_nas.errors import NeptuneError, OptionError, one_of
 from neptune_nas.samplers.auto import Auto
 from neptune_nas.samplers.classic import Evolution, LocalSearch, Nsga2, RandomSearch
-from neptune_nas.samplers.own import Guarded, failure, find_class, parameter_names
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler, Strategy
+from neptune_nas.samplers.user_strategy import Guarded, failure, find_class, parameter_names
 
 T = TypeVar("T")
 

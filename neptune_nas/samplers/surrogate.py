@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from neptune_nas.samplers.features import Floats, Points, join_points
 from neptune_nas.samplers.gaussian import Kernel, Posterior, learn
 from neptune_nas.samplers.history import History, PastTrial
-from neptune_nas.samplers.kept import BEST, leading_trials, select_trials
 from neptune_nas.samplers.pool import Pool
 from neptune_nas.samplers.targets import Targets
+from neptune_nas.samplers.trial_selection import BEST, leading_trials, select_trials
 
 T = TypeVar("T")
 

@@ -23,9 +23,9 @@ from neptune_nas.errors import NeptuneError
 from neptune_nas.metrics.registry import TIMED
 from neptune_nas.metrics.score import Score
 from neptune_nas.samplers.factory import short_name
-from neptune_nas.samplers.own import failure
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import SpaceSampler
+from neptune_nas.samplers.user_strategy import failure
 from neptune_nas.space import RejectedError
 from neptune_nas.study.objectives import Direction
 from neptune_nas.study.trial import State, Trial

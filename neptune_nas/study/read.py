@@ -13,8 +13,8 @@ from neptune_nas.study.audit import audit_of, read_audit
 from neptune_nas.study.confirmation import read_confirmations, with_confirmations
 from neptune_nas.study.database import sqlite_url
 from neptune_nas.study.folder import Folder, open_folder, read_settings
-from neptune_nas.study.hand_designed import read_references
 from neptune_nas.study.ledger import Ledger
+from neptune_nas.study.references import read_references
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.store import Store, open_store
 from neptune_nas.study.study import Study

@@ -10,9 +10,9 @@ import pandas as pd
 from neptune_nas.study.audit import Audit, AuditRecord
 from neptune_nas.study.frame import trials_frame
 from neptune_nas.study.front import dominated_share, pareto_front, ranked_trials
-from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.ranking import Standing, ranking
+from neptune_nas.study.references import Reference
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted

@@ -10,7 +10,7 @@ from neptune_nas.metrics.counted import cost_of
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.search.config import Search, ignore
 from neptune_nas.study.folder import Folder
-from neptune_nas.study.hand_designed import Reference, read_references, write_references
+from neptune_nas.study.references import Reference, read_references, write_references
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.study import Study
 from neptune_nas.trust.loop import Forecast, OnStep, follow_up, forecast

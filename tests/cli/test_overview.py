@@ -18,8 +18,8 @@ from neptune_nas.study.confirmation import (
     write_confirmations,
 )
 from neptune_nas.study.folder import Folder
-from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.ledger import Ledger
+from neptune_nas.study.references import Reference
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State
 from tests.study.builders import make_trial, question, settings

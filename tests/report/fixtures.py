@@ -15,8 +15,8 @@ from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.score import Score
 from neptune_nas.report.drawing import model_for
 from neptune_nas.space import Space
-from neptune_nas.study.hand_designed import Reference
 from neptune_nas.study.ledger import Ledger
+from neptune_nas.study.references import Reference
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State, Trial

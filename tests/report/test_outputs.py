@@ -4,7 +4,7 @@ from pathlib import Path
 from neptune_nas.metrics.score import Score
 from neptune_nas.report.outputs import failures_text, write_outputs
 from neptune_nas.study.audit import AuditRecord, Truth
-from neptune_nas.study.hand_designed import Reference
+from neptune_nas.study.references import Reference
 from neptune_nas.study.trial import State
 from tests.report.fixtures import plain_results, plain_trial
 

@@ -15,7 +15,7 @@ from neptune_nas.report.references import (
     reference_tables,
 )
 from neptune_nas.report.tables import ranking_markdown
-from neptune_nas.study.hand_designed import Reference
+from neptune_nas.study.references import Reference
 from neptune_nas.study.study import Study
 from tests.report.fixtures import RUNGS, make_reference, plain_results, plain_trial
 

@@ -13,8 +13,8 @@ from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.metrics.score import Score
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.search.config import Search
-from neptune_nas.study.hand_designed import read_references
 from neptune_nas.study.read import read_study
+from neptune_nas.study.references import read_references
 from neptune_nas.trust.loop import Step
 from neptune_nas.trust.references import run_references
 from tests.study.fakes import Arithmetic, InlineEngine, Together

@@ -4,7 +4,7 @@ import pytest
 
 from neptune_nas.architecture.codec import type_name
 from neptune_nas.errors import NeptuneError, OptionError
-from neptune_nas.evaluators.named import make_evaluator
+from neptune_nas.evaluators.user_evaluator import make_evaluator
 from tests.engine.evaluators import Echo
 
 MINE = """

@@ -74,7 +74,7 @@ class TestOfTheDocumentation(SamplerContract):
 
 
 def test_a_strategy_in_a_module_sees_costs_before_training_and_gets_its_options() -> None:
-    sampler = make_sampler("tests.samplers.test_own:Cheapest", PROBLEM, {"place": -1})
+    sampler = make_sampler("tests.samplers.test_user_strategy:Cheapest", PROBLEM, {"place": -1})
     assert PROBLEM.points is not None
     flops = sorted(cost(point)["flops"] for point in PROBLEM.points.values())
     assert cost(step(make_study(sampler), SMALL))["flops"] == flops[-1] > flops[0]
@@ -85,7 +85,7 @@ def test_a_strategy_sees_what_the_search_admits(tmp_path: Path) -> None:
     search = arithmetic_search(
         tmp_path,
         trials=4,
-        sampler="tests.samplers.test_own:Cheapest",
+        sampler="tests.samplers.test_user_strategy:Cheapest",
         constraints=limits,
         name="cheap",
     )
@@ -97,7 +97,7 @@ def test_a_strategy_sees_what_the_search_admits(tmp_path: Path) -> None:
 
 
 def test_an_optuna_sampler_is_given_the_problem_too_and_left_as_it_is() -> None:
-    sampler = make_sampler("tests.samplers.test_own:Informed", PROBLEM)
+    sampler = make_sampler("tests.samplers.test_user_strategy:Informed", PROBLEM)
     assert isinstance(sampler, Informed)
     assert sampler.told == (PROBLEM, 3)
 
@@ -150,7 +150,7 @@ def test_an_option_that_a_strategy_does_not_take_is_refused() -> None:
     with pytest.raises(OptionError, match=r"has no option `to`: did you mean 'to_the'\?"):
         own(HEAD, to=3)
     with pytest.raises(OptionError, match="has no option `size`: it takes none"):
-        make_sampler("tests.samplers.test_own:Silent", PROBLEM, {"size": 3})
+        make_sampler("tests.samplers.test_user_strategy:Silent", PROBLEM, {"size": 3})
 
 
 @pytest.mark.parametrize(
@@ -158,10 +158,10 @@ def test_an_option_that_a_strategy_does_not_take_is_refused() -> None:
     [
         ("gone.py:Mine", r"sampler 'gone\.py:Mine': there is no file \S*gone\.py"),
         ("no.such.module:Mine", "No module named 'no'; is it installed or on PYTHONPATH"),
-        ("tests.samplers.test_own:Gone", "or one that takes a `problem` .* is missing"),
-        ("tests.samplers.test_own:SMALL", "or one that takes a `problem`"),
+        ("tests.samplers.test_user_strategy:Gone", "or one that takes a `problem` .* is missing"),
+        ("tests.samplers.test_user_strategy:SMALL", "or one that takes a `problem`"),
         ("builtins:dict", "or one that takes a `problem` .* is <class 'dict'>"),
-        ("tests.samplers.test_own:Silent", "it cannot be called"),
+        ("tests.samplers.test_user_strategy:Silent", "it cannot be called"),
     ],
 )
 def test_what_is_no_sampler_is_refused(where: str, says: str) -> None:

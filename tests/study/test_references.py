@@ -6,7 +6,7 @@ import pytest
 from neptune_nas.errors import FileFormatError
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.hand_designed import Reference, read_references, write_references
+from neptune_nas.study.references import Reference, read_references, write_references
 
 COST = Cost(100, 20, 3).values
 FAILED = Score(2, seed=9, failure="out of memory")

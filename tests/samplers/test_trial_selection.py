@@ -6,9 +6,9 @@ from optuna.trial import TrialState
 
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.samplers.history import History, PastTrial
-from neptune_nas.samplers.kept import leading_trials, select_trials
 from neptune_nas.samplers.pool import Pool
 from neptune_nas.samplers.problem import Problem
+from neptune_nas.samplers.trial_selection import leading_trials, select_trials
 from tests.samplers.helpers import NESTED, cost
 
 POOL = Pool(Problem(NESTED, ("accuracy", "flops"), cost), samples=60)
