@@ -162,7 +162,7 @@ def metrics_in(seeds: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     fields = [field for seed in seeds for field in seed]
     found = [field.partition("_")[2] for field in fields if field.startswith(_PREFIXES)]
     names = tuple(name for name in dict.fromkeys(found) if name in BY_NAME)
-    if fields and not names:
+    if not names:
         raise FileFormatError(
             f"`seeds` must hold values of a metric, such as `{_PREFIXES[1]}{METRICS[0].name}`."
         )

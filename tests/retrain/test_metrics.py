@@ -109,6 +109,7 @@ def test_a_deviation_is_shown_behind_the_mean() -> None:
     [
         (("format",), "other", "`format` must be 'neptune-nas/metrics', but got 'other'"),
         (("version",), 2, "`version` must be 1, but got 2"),
+        (("seeds",), [], "`seeds` must hold values of a metric"),
         (("terms", "epochs"), 0, "`terms.epochs` must be a whole number of at least 1, but got 0"),
         (("terms", "classes"), [1], "`terms.classes.0` must be a string"),
         (("terms", "more"), 0, "`terms.more` is unknown"),
