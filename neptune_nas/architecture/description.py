@@ -19,7 +19,7 @@ LEGEND = (
     "inverted residual with expansion 6, attn2: attention with 2 heads, ffn4: feed-forward, id: "
     "identity)."
 )
-"""How to read what `describe` returns of a Neptune architecture."""
+"""The key to the lines that `describe` returns of Neptune architectures."""
 
 
 def describe(architecture: Any) -> str:

@@ -30,7 +30,7 @@ MinAccuracy = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """Which trial of a study, as the options say."""
+    """The choice of one trial of a study by options."""
 
     which: str | None = None
     number: int | None = None

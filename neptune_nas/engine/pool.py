@@ -60,7 +60,7 @@ class Worker(ABC):
 
     @property
     def idle(self) -> bool:
-        """Whether the worker waits for a call."""
+        """True if the worker waits for a call."""
         return self.ready and self.attempt is None
 
     def give(self, attempt: _Attempt) -> None:

@@ -200,7 +200,7 @@ class _Field:
 
     @property
     def is_float(self) -> bool:
-        """Whether the field takes any number, whole or not."""
+        """True if the field takes any number, whole or not."""
         return float in (self.hint, *get_args(self.hint)[:1])
 
 

@@ -47,7 +47,7 @@ class Metric:
 
     @property
     def is_scored(self) -> bool:
-        """Whether an evaluator measures the metric."""
+        """True if an evaluator measures the metric."""
         return self.source == "scored"
 
     @property

@@ -49,7 +49,7 @@ class Score:
 
     @property
     def ok(self) -> bool:
-        """Whether there is a number to rank by."""
+        """True if there is a number to rank by."""
         return self.failure is None and isfinite(self.rank_value)
 
 

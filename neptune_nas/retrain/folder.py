@@ -34,7 +34,7 @@ class SeedFolder:
 
     @property
     def is_trained(self) -> bool:
-        """Whether the run is over and all its files are written."""
+        """True if the run is over and all its files are written."""
         return self.model.is_file() and not self.checkpoint.exists()
 
     def drop_checkpoint(self) -> None:

@@ -172,7 +172,7 @@ class Training:
 
     @property
     def is_done(self) -> bool:
-        """Whether every requested seed has been measured on the test split."""
+        """True if every requested seed has been measured on the test split."""
         return not self._unmeasured(self._known())
 
     def run(self, watch: Callable[[TrainingStep], None] = ignore) -> Metrics:

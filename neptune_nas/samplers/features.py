@@ -63,7 +63,7 @@ class _Block:
 
     @property
     def is_number(self) -> bool:
-        """Whether the options have an order."""
+        """True if the options have an order."""
         return all(type(option) in (int, float) for option in self.decision.options)
 
     @property

@@ -53,7 +53,7 @@ class PastTrial(Generic[T]):
 
     @property
     def is_known(self) -> bool:
-        """Whether it ended, or has a score at a rung above a proxy's."""
+        """True if it ended, or has a score at a rung above a proxy's."""
         return self.state.is_finished() or any(self.rungs)
 
     @property

@@ -124,7 +124,7 @@ class Assembly:
 
     @property
     def is_timed(self) -> bool:
-        """Whether anything has to be timed on this machine."""
+        """True if anything has to be timed on this machine."""
         return PROCESSOR_TIME in self.timed.values()
 
     @cached_property

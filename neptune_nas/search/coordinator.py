@@ -268,6 +268,6 @@ class Coordinator:
 
     @property
     def has_work(self) -> bool:
-        """Whether trials are missing or unfinished."""
+        """True if trials are missing or unfinished."""
         is_running = any(trial.state is State.RUNNING for trial in self.trials.values())
         return len(self.trials) < self.budget or is_running

@@ -49,7 +49,7 @@ class Count:
 
     @property
     def is_exact(self) -> bool:
-        """Whether the count is exact."""
+        """True if the count is exact."""
         return self.low == self.high
 
 
@@ -95,7 +95,7 @@ class Space(Generic[T]):
 
     @cached_property
     def is_exact(self) -> bool:
-        """Whether the space can be counted and numbered exactly."""
+        """True if the space can be counted and numbered exactly."""
         return self.where is None or isinstance(self.root, Filtered)
 
     @cached_property

@@ -29,7 +29,7 @@ class Decision:
 
     @property
     def is_numeric(self) -> bool:
-        """Whether the picks are a range of whole numbers."""
+        """True if the picks are a range of whole numbers."""
         return isinstance(self.options, range)
 
 

@@ -62,7 +62,7 @@ class Audit:
 
     @property
     def reliable(self) -> bool:
-        """Whether the last rung ranks well enough: tau at least 0.5 of at least 8 architectures."""
+        """True if the last rung ranks well enough: tau at least 0.5 of at least 8 architectures."""
         return self.count >= ENOUGH and self.rungs[-1].tau.value >= _RELIABLE
 
     @property

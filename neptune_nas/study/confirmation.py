@@ -191,7 +191,7 @@ def read_aim(file: Path) -> Aim | None:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationProgress:
-    """How far a confirmation is: `done` of `total` scores exist; `unconfirmed` trials lack some.
+    """The progress of confirming: `done` of `total` scores exist; `unconfirmed` trials lack some.
 
     The total changes with the selection: a trial that moves up is to be confirmed in turn.
     Confirmation ends with the limit of evaluations, even if some trials still lack scores.

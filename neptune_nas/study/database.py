@@ -62,7 +62,7 @@ class QuickStorage(RDBStorage):
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether the tables have the columns that are written, a primary key, and no others."""
+        """True if the tables have the columns that are written, a primary key, and no others."""
         inspector = sqlalchemy.inspect(self.engine)
         return all(
             {column["name"] for column in inspector.get_columns(table)}

@@ -73,17 +73,17 @@ class Folder:
 
     @property
     def is_confirmed_now(self) -> bool | None:
-        """Whether a process confirms the best trials now; None where it cannot be known."""
+        """True if a process confirms the best trials now; None where it cannot be known."""
         return is_locked(self.confirm_lock)
 
     @property
     def is_in_use(self) -> bool | None:
-        """Whether a process searches or measures here now; None where it cannot be known."""
+        """True if a process searches or measures here now; None where it cannot be known."""
         return is_locked(self.lock)
 
     @property
     def exists(self) -> bool:
-        """Whether a study has begun here."""
+        """True if a study has begun here."""
         return self.settings.is_file()
 
     @contextmanager

@@ -18,7 +18,7 @@ CAUTION = 2  # factor on reductions while more trials will come
 
 
 class Phase(Enum):
-    """How much of a search is still to come.
+    """The share of a search that is still to come.
 
     OPEN: it may end at any time, so the best are promoted at once. EARLY: more trials will begin.
     LATE: all have begun.

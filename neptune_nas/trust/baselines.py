@@ -22,7 +22,7 @@ _SAMPLERS = ("random", "local")
 
 @dataclass(frozen=True, slots=True)
 class BaselineForecast:
-    """What baselines would search: how many of `trials` are `left` to each sampler, by its name.
+    """A forecast of baselines: how many of `trials` are `left` to each sampler, by its name.
 
     `at_once`: so many trials at a time. `seconds`: by what the study's own evaluations took; None
     where none of them has a time.
