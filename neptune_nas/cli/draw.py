@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.allow import Allow, allowed
-from neptune_nas.cli.terminal import print_line, print_text
 from neptune_nas.text import counted
 
 DRAW_EXAMPLE = "Example: neptune-nas draw best.json -o best.svg"
@@ -32,7 +31,7 @@ def draw(
     model = model_for(item.input_shape, item.classes)
     svg = draw_svg(item.architecture, model, standalone=True)
     if output is None:
-        print_text(f"{svg}\n")
+        typer.echo(svg)
     else:
         write_file(output, svg)
 
@@ -46,11 +45,12 @@ def show(file: File, allow: Allow = None) -> None:
     from neptune_nas.report.drawing import draw_text, model_for
 
     item = load(file, allowed(allow))
-    console().print(draw_text(item.architecture, model_for(item.input_shape, item.classes)))
+    terminal = console()
+    terminal.print(draw_text(item.architecture, model_for(item.input_shape, item.classes)))
     costs = (f"{value:,.10g} {metric(name).title}" for name, value in item.costs.items())
-    print_line(", ".join(costs))
+    terminal.print(", ".join(costs), highlight=False)
     for score in item.scores:
         if score.ok:
-            print_line(
+            terminal.print(
                 f"{score_text(score)} after {counted(score.fidelity, 'epoch')}, seed {score.seed}"
             )

@@ -8,7 +8,6 @@ import typer
 from neptune_nas.cli.allow import Allow, allowed
 from neptune_nas.cli.pick import Best, MinAccuracy, Pick, TrialNumber
 from neptune_nas.cli.study import Storage, study_at
-from neptune_nas.cli.terminal import print_line, print_text
 from neptune_nas.cli.values import check_known
 from neptune_nas.errors import OptionError
 
@@ -52,15 +51,15 @@ def export(
         check_output(source, form, output)
     name, item = item_at(source, wanted, storage, allow)
     if output is None:
-        print_text(architecture_text(item, source))
+        typer.echo(architecture_text(item, source), nl=False)
     elif form == "json":
         from neptune_nas.files.atomic import write_file
 
         write_file(output, architecture_text(item, source))
-        print_line(f"{name}: {output}")
+        typer.echo(f"{name}: {output}")
     else:
         for path in write_model(item, form, output):
-            print_line(f"{name}: {path}")
+            typer.echo(f"{name}: {path}")
 
 
 def check_output(source: Path, form: str, output: Path) -> None:
@@ -120,10 +119,9 @@ def write_model(item: "ExportedArchitecture | Model", form: str, output: Path) -
 
     if not isinstance(item, ExportedArchitecture):
         return write(item, form, output)
-    untrained = make_untrained(item)
-    print_line(
+    typer.echo(
         "neptune-nas: the weights are untrained: train the network first (neptune-nas train), "
         "then export its model.safetensors.",
-        stderr=True,
+        err=True,
     )
-    return write(untrained, form, output)
+    return write(make_untrained(item), form, output)

@@ -7,7 +7,6 @@ import typer
 
 from neptune_nas.cli.allow import Allow
 from neptune_nas.cli.study import Force, Storage, Studies, study_at
-from neptune_nas.cli.terminal import print_line, print_text
 from neptune_nas.cli.values import check_known
 from neptune_nas.files.rules import Share
 from neptune_nas.files.schema import check_value
@@ -57,10 +56,10 @@ def report(
             studies[0] / "report.html" if len(studies) == 1 else Path("report.html")
         )
         write_file(target, text)
-        print_line(f"Report: {target}")
+        typer.echo(f"Report: {target}")
         return
     text = "\n".join(ranking_text(each, form, rank_by, min_accuracy) for each in results)
     if output is None:
-        print_text(text)
+        typer.echo(text, nl=False)
     else:
         write_file(output, text)

@@ -39,14 +39,10 @@ class _Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The way a worker ended, in words.
-
-    `mistake`: the user's mistake, if that was the cause. `advice`: what to do if calls end so.
-    """
+    """The way a worker ended, in words; `mistake`: the user's mistake, if that was the cause."""
 
     how: str
     mistake: NeptuneError | None = None
-    advice: str = ""
 
 
 @dataclass(slots=True)
@@ -262,8 +258,11 @@ class PoolEngine(ABC, Generic[W]):
             self._usage = self._usage.plus(worker.plan.index, worker.elapsed)
             self._queue.appendleft(replace(worker.attempt, number=worker.attempt.number + 1))
         else:
-            advice = ending.advice or f"its output is {self.printed}"
-            self._fail(worker, f"worker died twice ({how}): {advice}.")
+            self._fail(
+                worker,
+                f"worker died twice ({how}), usually for lack of memory: "
+                "use fewer jobs, a smaller batch or smaller networks.",
+            )
 
     def _end_overdue(self) -> None:
         for worker in list(self._workers.values()):

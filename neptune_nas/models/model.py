@@ -152,18 +152,14 @@ def load_model(path: str | Path, allow: Iterable[type] = ()) -> Model:
     refused, or whose weights do not fit it.
     """
     refuse_architecture(Path(path))
-    classes = tuple(allow)
-
-    def check(file: ModelFile) -> None:
-        model = model_in(file, classes)
+    file = read_model_file(Path(path))
+    with located(path):
+        model = model_in(file, allow)
         if model.key != file.key:
             raise FileFormatError(fault("key", model.key, file.key))
         check_fit(model)
-
-    file = read_model_file(Path(path), check)
-    with located(path):
-        check_finite(file.state)
-    return model_in(file, classes)
+        check_finite(model.state)
+    return model
 
 
 def check_fit(model: Model) -> None:

@@ -110,11 +110,8 @@ def repeats(trial: Trial) -> Repeats:
 
 def _scores_by_phase(trial: Trial) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the accuracies of the search, and those of confirmations."""
-    found = seed_scores(trial)
-    if not trial.confirmations:
-        return found, ()
     searched = seed_scores(replace(trial, confirmations=()))
-    return searched, found[len(searched) :]
+    return searched, seed_scores(trial)[len(searched) :]
 
 
 def half_width(trial: Trial, spread: Noise | None) -> float | None:
