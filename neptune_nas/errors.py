@@ -1,16 +1,26 @@
 """The errors that a user can fix: subject, rule, value and remedy in one sentence."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from traceback import extract_tb
+from traceback import extract_tb, format_exception
 
 BEGUN = 0.75  # similarity required of a beginning, 0..1: `evolv` has it to that of `evolution`
+_WORD = re.compile(r"\S{400,}")  # longer than any name or path that people type
+_LINE, _MESSAGE, _TRACE = 300, 2_000, 20_000  # characters shown of foreign text, and of our own
 
 
 class NeptuneError(Exception):
-    """An error outside the toolkit's own code, whose message is shown to the user."""
+    """An error outside the toolkit's own code, whose message is shown to the user.
+
+    However long the values are that it repeats, the message ends after some lines.
+    """
+
+    def __str__(self) -> str:
+        short = _WORD.sub(lambda word: shortened(word[0], 100), super().__str__())
+        return shortened(short, _MESSAGE)
 
 
 class ArchitectureError(NeptuneError):
@@ -72,9 +82,60 @@ def nearest(known: Sequence[str], got: str) -> str | None:
     return beginnings[begun[0]] if begun else None
 
 
-def first_line(error: Exception) -> str:
+def shortened(text: str, length: int) -> str:
+    """Return a text without its middle if it is longer than `length` characters.
+
+    >>> shortened("abcdefghijklmnop", 12), shortened("abc", 12)
+    ('abcdef...nop', 'abc')
+    """
+    end = length // 4
+    return text if len(text) <= length else f"{text[: length - 3 - end]}...{text[-end:]}"
+
+
+def one_line(text: str, length: int = _LINE) -> str:
+    r"""Return a text in one line without its middle, and control characters as escapes.
+
+    >>> one_line("two\nlines of \x1b[31mred")
+    'two lines of \\x1b[31mred'
+    """
+    return printable(shortened(" ".join(shortened(text, 4 * length).split()), length))
+
+
+def printable(text: str) -> str:
+    """Return a text with what a terminal obeys or cannot show as escapes."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def message_of(error: BaseException) -> str:
+    """Return the message of an error, whose `str` may fail itself."""
+    try:
+        return str(error)
+    except Exception as another:
+        return f"a message that cannot be shown ({type(another).__name__})"
+
+
+def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or its class name without one."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    line = next(iter(message_of(error).splitlines()), "")
+    return one_line(line) or type(error).__name__
+
+
+def description(error: BaseException) -> str:
+    """Return the class of an error and its message in one line.
+
+    >>> description(SystemExit("no GPU here")), description(MemoryError())
+    ('SystemExit: no GPU here', 'MemoryError')
+    """
+    message = one_line(message_of(error))
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def trace_of(error: BaseException) -> str:
+    """Return the traceback of an error, without the middle of a very long one."""
+    try:
+        return shortened("".join(format_exception(error)), _TRACE)
+    except Exception:  # the error's own methods fail
+        return description(error)
 
 
 def failure_text(
@@ -89,8 +150,7 @@ def failure_text(
     lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == str(path)]
     of = f" of {Path(path).name}" if named and path else ""
     at = f" in line {lines[-1]}{of}" if lines else ""
-    kind = "" if isinstance(error, NeptuneError) else f"{type(error).__name__}: "
-    return f"{at}: {kind}{error}"
+    return f"{at}: {error if isinstance(error, NeptuneError) else description(error)}"
 
 
 def file_with(cls: type) -> str | None:

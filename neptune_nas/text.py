@@ -1,12 +1,21 @@
-"""The formatting of numbers, plurals and durations; the redaction of passwords."""
+"""The formatting of numbers, plurals and durations; unsafe characters made visible; redaction."""
 
+import json
 import re
+from itertools import pairwise
+from unicodedata import category
 from urllib.parse import unquote_plus
 
-# A password may have "@", "/" or "?" unquoted: it ends at the last "@" that can belong to it.
-_LOGIN = re.compile(r"(?<=://)([^/?#:@\s]*):(?:[^?\s]*|[^=\s]*)@")
-_PAIR = re.compile(r"(?<=[?&])([^=&\s]+)=([^&\s]+)")
-_SECRET = re.compile(r"(?:pass|pwd|secret|token|credential)\w*\s*=", re.IGNORECASE)
+_SECRETS = ("pass", "pwd", "secret", "token", "credential", "auth", "key")
+_SCHEME = frozenset("+-._")  # besides letters and digits
+_ENDS = ":,;)]}'\""  # what a sentence adds to a URL
+_TELLING = frozenset(":@=")  # what a URL with a secret has at least one of
+
+_UNUSUAL = re.compile(r"[^ -~]")
+_ACTING = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, format characters, surrogates, line breaks
+_BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"  # letters and marks without any ink
+
+_FORMULA = tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20")  # beginnings that a spreadsheet computes
 
 _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -82,17 +91,125 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02}m"
 
 
+def visible(text: str, keep: str = "") -> str:
+    r"""Return `text` with what a terminal obeys or hides as escapes, except characters in `keep`.
+
+    That is: control characters with line breaks, bidirectional overrides, characters of no width,
+    and the bytes of a file's name that are not UTF-8.
+
+    >>> visible("a\x1b[31mb\nc")
+    'a\\x1b[31mb\\nc'
+    """
+
+    def shown(match: re.Match[str]) -> str:
+        character = match[0]
+        is_safe = category(character) not in _ACTING and character not in _BLANK
+        return character if is_safe or character in keep else _escape(character)
+
+    return _UNUSUAL.sub(shown, text)
+
+
+def json_visible(text: str) -> str:
+    """Return a JSON text with what a terminal obeys or hides as the escapes of JSON."""
+
+    def shown(match: re.Match[str]) -> str:
+        is_safe = match[0] == "\n" or visible(match[0]) == match[0]
+        return match[0] if is_safe else json.dumps(match[0])[1:-1]
+
+    return _UNUSUAL.sub(shown, text)
+
+
+def csv_cell(value: object) -> object:
+    """Return a value as a cell of CSV: a text is one line that no spreadsheet takes for a formula.
+
+    Anything but text is unchanged. See https://owasp.org/www-community/attacks/CSV_Injection.
+
+    >>> csv_cell("=1+1"), csv_cell(-1.5)
+    ("'=1+1", -1.5)
+    """
+    if not isinstance(value, str):
+        return value
+    return ("'" if value.startswith(_FORMULA) else "") + visible(value)
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    is_byte = 0xDC80 <= code <= 0xDCFF  # as Python decodes what is not UTF-8
+    return f"\\x{code - 0xDC00:02x}" if is_byte else ascii(character)[1:-1]
+
+
 def redact(text: str) -> str:
     """Return `text` with the password of every URL in it masked, wherever it is in the URL.
+
+    A URL ends at a blank, or at the first one after an "@" in its line: a password may have blanks.
 
     >>> redact("cannot reach postgresql://ada:s3cret@host/db")
     'cannot reach postgresql://ada:***@host/db'
     >>> redact("postgresql://host/db?user=ada&password=s3cret")
     'postgresql://host/db?user=ada&password=***'
     """
-    return _PAIR.sub(_safe_pair, _LOGIN.sub(r"\1:***@", text))
+    begins, end = [], 0
+    while (mark := text.find("://", end)) >= 0:
+        begin = mark
+        while begin > end and (text[begin - 1].isalnum() or text[begin - 1] in _SCHEME):
+            begin -= 1
+        begins.append(begin)
+        end = mark + 3
+    if not begins:
+        return text
+    parts = [text[a:b] for a, b in pairwise((*begins, len(text)))]
+    return text[: begins[0]] + "".join(map(_redact_start, parts))
 
 
-def _safe_pair(pair: re.Match[str]) -> str:
-    # Unquoted, since a driver's whole connection string may stand in one value.
-    return f"{pair[1]}=***" if _SECRET.search(unquote_plus(pair[0])) else pair[0]
+def _redact_start(text: str) -> str:
+    """Return a text that begins with a URL, with the password of that URL masked."""
+    line = text.partition("\n")[0]
+    begin, last = line.index("://") + 3, line.rfind("@")
+    at = max(begin, last) if ":" in line[begin : max(begin, last)] else begin
+    blank = next((i for i in range(at, len(line)) if line[i].isspace()), len(line))
+    url = text[:blank]
+    url = url if "?" in url else url.rstrip(_ENDS)  # a password in a query may end with them
+    return redact_url(url) + text[len(url) :]
+
+
+def redact_url(url: str) -> str:
+    """Return a URL with its passwords masked; of what is no URL, at most its scheme is shown.
+
+    >>> redact_url("postgresql://ada@srv:my pass@host/db"), redact_url("mysql://ada:s3cret")
+    ('postgresql://ada@srv:***@host/db', 'mysql://…')
+    """
+    scheme, mark, body = url.partition("://") if "://" in url else ("", "", url)
+    if _TELLING.isdisjoint(body):
+        return url
+    login, at, place = body.rpartition("@")
+    if "=" in login.partition("?")[2]:  # an "@" in the query, or in a password before it
+        if ":" in login:
+            return f"{scheme}{mark}…"
+        login, at, place = "", "", body
+    user, colon, _ = login.partition(":")
+    place, question, query = place.partition("?")
+    if not mark or not _is_url(f"{scheme}://{login.replace('@', '%40')}{at}{place}"):
+        return f"{scheme}{mark}…"
+    masked = "&".join(map(_redact_pair, query.split("&")))
+    return f"{scheme}://{user}{':***' if colon else ''}{at}{place}{question}{masked}"
+
+
+def _is_url(text: str) -> bool:
+    from sqlalchemy.engine.url import make_url  # slow to import, and seldom needed
+
+    try:
+        make_url(text)
+    except Exception:  # whatever it is, it is no URL
+        return False
+    return True
+
+
+def _redact_pair(pair: str) -> str:
+    name, equals, value = pair.partition("=")
+    return f"{name}=***" if equals and value and is_secret(pair) else pair
+
+
+def is_secret(pair: str) -> bool:
+    """Return whether a pair of a URL's query sets a password; its value may have pairs in it."""
+    *names, _ = unquote_plus(pair).casefold().split("=")
+    return any(word in name for name in names for word in _SECRETS)

@@ -1,5 +1,6 @@
 """Hypothesis without a deadline, as how long an example takes depends on what else runs; a machine
-that was probed; Ctrl-C that is heeded; a finished study that trains nothing; and Ray.
+that was probed; Ctrl-C that is heeded; a finished study that trains nothing; databases;
+and Ray.
 """
 
 import logging
@@ -14,6 +15,7 @@ from hypothesis import settings
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.search.config import Search
 from neptune_nas.training.probe import machine_key, write_cache
+from tests.postgres import binary, new_database, server
 from tests.study.fakes import arithmetic_search
 
 settings.register_profile("suite", deadline=None)
@@ -24,13 +26,15 @@ settings.load_profile("suite")
 def probed_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return the file that says float32 for this machine, also in commands that a test runs.
 
-    What a probe would choose may differ from one run of the tests to the next.
+    What a probe would choose may differ from one run of the tests to the next. The register of
+    studies, in the user's data folder, is the tests' own too.
     """
     cache = tmp_path_factory.mktemp("cache")
     file = cache / "neptune-nas" / "numerics.json"
     write_cache(file, {machine_key(): Numerics("fp32")})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         yield file
 
 
@@ -53,6 +57,25 @@ def searched(finished: Path, tmp_path: Path) -> Search:
     """Return the search that made a copy of it, which is to be changed at will."""
     copytree(finished, tmp_path / finished.name)
     return arithmetic_search(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Yield the URL of a PostgreSQL server; who uses it is in the group "postgres"."""
+    if not (binary("initdb") and binary("postgres")):
+        pytest.skip("PostgreSQL is not installed: initdb and postgres are missing")
+    with server() as url:
+        yield url
+
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgres"))]
+)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a new database: an SQLite file, then one on a PostgreSQL server."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'studies.db'}"
+    return new_database(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture(scope="session")

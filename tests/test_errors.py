@@ -16,8 +16,10 @@ from neptune_nas.errors import (
     OptionError,
     SpaceError,
     StudyError,
+    description,
     first_line,
     one_of,
+    trace_of,
 )
 
 
@@ -54,6 +56,31 @@ def test_nothing_is_near_to_nothing() -> None:
 def test_of_a_long_message_the_first_line_is_taken_and_of_none_its_kind() -> None:
     assert first_line(ValueError("one\ntwo")) == "one"
     assert first_line(ValueError()) == "ValueError"
+
+
+class SilentError(Exception):
+    """An error whose message cannot be shown."""
+
+    def __str__(self) -> str:
+        raise ValueError("none")
+
+
+def test_an_error_is_described_whatever_its_message() -> None:
+    assert description(SystemExit("no GPU here")) == "SystemExit: no GPU here"
+    assert description(SilentError()) == "SilentError: a message that cannot be shown (ValueError)"
+    assert first_line(SilentError()).startswith("a message that cannot be shown")
+    assert description(ValueError("a\n\x1b[1mb\u202ec")) == "ValueError: a \\x1b[1mb\\u202ec"
+    assert len(description(ValueError("x" * 10**6))) < 400
+    assert len(trace_of(ValueError("x" * 10**6))) <= 20_000
+    assert "SilentError" in trace_of(SilentError())
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, "/".join(["y" * 200] * 25), "a b " * 1250])
+def test_no_message_repeats_thousands_of_characters(value: str) -> None:
+    said = str(OptionError(f"`data` must be known, but got {value}: choose mnist."))
+    assert said.startswith("`data` must be known, but got ")
+    assert said.endswith(": choose mnist.") or "..." in said[-60:]
+    assert len(said) <= 2_000
 
 
 def test_a_name_like_none_gets_all_known_ones() -> None:

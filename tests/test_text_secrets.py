@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neptune_nas.text import redact
+from neptune_nas.text import redact, redact_url
 
 WORDS = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=8)
 
@@ -63,3 +63,66 @@ def test_what_is_redacted_stays_as_it_is(text: str) -> None:
 )
 def test_what_is_no_password_stays(text: str) -> None:
     assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ada@srv:PW@host", "postgresql://ada@srv:***@host"),
+        ("postgresql://ada:my PW@host/db", "postgresql://ada:***@host/db"),
+        (
+            "postgresql+psycopg://ada:P%40W@[::1]:5432/db",
+            "postgresql+psycopg://ada:***@[::1]:5432/db",
+        ),
+        ("postgresql://host/db?password=my PW", "postgresql://host/db?password=***"),
+        (
+            "postgresql://host/db?sslmode=require&PASSWORD=P+W",
+            "postgresql://host/db?sslmode=require&PASSWORD=***",
+        ),
+        ("mysql://ada:a&b=PW?c@host/db", "mysql://ada:***@host/db"),
+        ("postgresql://ada:PW", "postgresql://…"),
+        ("postgresql://ada:PW/db", "postgresql://…"),
+        ("postgresql://ada:PW@host:port/db", "postgresql://…"),
+        ("postgresql://ada:P?W=1@host/db", "postgresql://…"),
+        ("postgresql:ada:PW@host/db", "…"),
+        ("ada:PW@host/db", "…"),
+        ("password=PW", "…"),
+        ("nonsense", "nonsense"),
+        ("sqlite:////a b/c@d.db", "sqlite:////a b/c@d.db"),
+        ("mysql://host/db?mail=a@b", "mysql://host/db?mail=a@b"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert redact_url(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ada@srv:PW@host/db",
+        "postgresql://ada:my PW@host/db",
+        "postgresql://ada:my other PW@host:5432/db",
+        "postgresql://ada:P W",
+        "postgresql://ada:%50W PW@host",
+    ],
+)
+@pytest.mark.parametrize("text", ["{}", "no: {} refused", "('{}', 3)", "a\n{}\nb@c", "{} {}"])
+def test_no_password_in_a_text_is_shown(url: str, text: str) -> None:
+    shown = redact(text.replace("{}", url))
+    assert "PW" not in shown
+    assert "%50W" not in shown
+    assert "postgresql://" in shown
+
+
+PASSWORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).map("~{}~".format)
+
+
+@given(password=PASSWORDS, user=WORDS)
+def test_whatever_a_password_is_made_of_nothing_of_it_is_shown(password: str, user: str) -> None:
+    shown = redact_url(f"postgresql://{user}:{password}@host/db")
+    assert shown in (f"postgresql://{user}:***@host/db", "postgresql://…")
+
+
+@pytest.mark.parametrize("part", ["a", "x:", "://", "a://b:c", "a://b:c@", "?pass", "pass=&", "@ "])
+def test_the_time_to_redact_grows_with_the_length_alone(part: str) -> None:
+    assert len(redact(part * 40_000)) <= 40_000 * (len(part) + 3)  # ends, where squares would not

@@ -2,21 +2,30 @@
 
 A record becomes an object whose `type` names its class: the bare name for the toolkit's own,
 `package.module:Class` for a user's, and `file:Class` for a user's from a file, wherever the file
-is. Reading never imports anything: it accepts a user's class only if the caller passes it in, so a
-file from elsewhere cannot run code.
+is. Reading never imports anything, so a file from elsewhere cannot run code: it makes an instance
+of a user's class only if the caller passes that in, and keeps any other record as data.
 """
 
 import hashlib
 import json
+import marshal
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from neptune_nas.architecture import records
-from neptune_nas.architecture.fields import Open, field_names, is_record, module_in_json
+from neptune_nas.architecture.fields import (
+    Open,
+    UnknownRecord,
+    field_names,
+    is_record,
+    module_in_json,
+    require_classes,
+)
 from neptune_nas.architecture.records import Architecture, Conv, Identity, Stage
 from neptune_nas.errors import ArchitectureError, FileFormatError, one_of
-from neptune_nas.files.schema import check_names, check_values, cut, fault
+from neptune_nas.files.schema import TOO_DEEP, check_names, check_values, cut, fault
 
 BUILT_IN: Mapping[str, type] = {
     cls.__name__: cls
@@ -33,10 +42,10 @@ BUILT_IN: Mapping[str, type] = {
     )
 }
 _KEY_LENGTH = 16
-
-
-class NotAllowedError(FileFormatError):
-    """Raised for a user's own record in a file whose class the caller did not pass in."""
+_DEEPEST = 64  # records and lists inside each other: what follows them takes several frames each
+_OWN = re.compile(r"[\w.-]+:[\w.<>]+")
+"""Matches the names that `type_name` gives to the classes of users."""
+_Seen = dict[bytes, Any]
 
 
 def type_name(cls: type) -> str:
@@ -60,6 +69,8 @@ def to_json(value: object) -> Any:
         raise ArchitectureError(
             f"{cut(value)} is left open: sample an architecture of its space first."
         )
+    if isinstance(value, UnknownRecord):
+        return {"type": value.type, **{name: to_json(item) for name, item in value.values}}
     if is_record(value):
         content = {name: to_json(getattr(value, name)) for name in field_names(type(value))}
         return {"type": type_name(type(value)), **content}
@@ -73,54 +84,82 @@ def to_json(value: object) -> Any:
     )
 
 
-def from_json(data: object, allow: Iterable[type] = (), path: str = "architecture") -> Any:
-    """Return the record that `to_json` wrote; `allow` lists the user's own classes that may appear.
+def from_json(
+    data: object,
+    allow: Iterable[type] = (),
+    path: str = "architecture",
+    seen: _Seen | None = None,
+) -> Any:
+    """Return the record that `to_json` wrote; `allow` lists the user's own classes that are known.
 
-    Raises `FileFormatError` with the path of the part that is malformed, unknown or not allowed.
+    A record of any other class of a user's own becomes an `UnknownRecord`, which `to_json` writes
+    as it was. `seen`: the parts of records that were read before with the same `allow`; equal ones
+    are shared. Raises `FileFormatError` with the path of the part that is malformed.
     """
     known = {**BUILT_IN, **{type_name(cls): cls for cls in allow}}
     if not isinstance(data, dict):
         raise FileFormatError(fault(path, "an object with a `type`", data))
-    return _decode(data, known, path)
+    return _record(data, known, path, seen)
 
 
-def _decode(data: object, known: Mapping[str, type], path: str) -> Any:
+def _decode(data: object, known: Mapping[str, type], path: str, seen: _Seen | None) -> Any:
+    if path.count(".") > _DEEPEST:
+        raise FileFormatError(TOO_DEEP)
     if isinstance(data, list):
-        return tuple(_decode(item, known, f"{path}.{i}") for i, item in enumerate(data))
+        return tuple(_decode(item, known, f"{path}.{i}", seen) for i, item in enumerate(data))
     if not isinstance(data, dict):
         return data
+    if seen is None:
+        return _record(data, known, path, seen)
+    try:
+        text = marshal.dumps(data, 2)  # quick, and tells 1, 1.0 and True apart
+    except ValueError as error:
+        raise FileFormatError(f"`{path}`: {TOO_DEEP}") from error
+    if text not in seen:
+        seen[text] = _record(data, known, path, seen)
+    return seen[text]
+
+
+def _record(
+    data: Mapping[str, Any], known: Mapping[str, type], path: str, seen: _Seen | None
+) -> Any:
     cls = _class_of(data, known, path)
-    names = field_names(cls)
     given = {name: value for name, value in data.items() if name != "type"}
-    check_names(given, names, names, path)
-    values = {name: _decode(value, known, f"{path}.{name}") for name, value in given.items()}
-    checked = check_values(cls, values, path)
+    if cls is not None:
+        names = field_names(cls)
+        check_names(given, names, names, path)
+    values = {name: _decode(value, known, f"{path}.{name}", seen) for name, value in given.items()}
+    if cls is None:
+        return UnknownRecord(data["type"], tuple(values.items()))
+    try:
+        checked = check_values(cls, values, path)
+    except FileFormatError:
+        require_classes((*values.values(),), FileFormatError)  # one may be of the right class
+        raise
     try:
         return cls(**checked)
     except Exception as error:  # a user's own record may refuse its values in any way
+        require_classes((*values.values(),), FileFormatError)
         raise FileFormatError(f"`{path}`: {error}") from error
 
 
-def _class_of(data: Mapping[str, object], known: Mapping[str, type], path: str) -> type:
+def _class_of(data: Mapping[str, object], known: Mapping[str, type], path: str) -> type | None:
+    """Return the class of a record, or None for a user's own that is not known."""
     name = data.get("type")
     if not isinstance(name, str):
         raise FileFormatError(fault(f"{path}.type", "the name of a record", name))
     if name in known:
         return known[name]
-    if name.startswith("__main__:"):
-        raise NotAllowedError(
-            f"`{path}` is a user's own record {cut(name)}, defined in a script or notebook: "
-            f"only there can you pass its class as `allow`. Define such records in a module "
-            f"and import them."
+    if ":" not in name:
+        raise FileFormatError(
+            f"`{path}.type` is {cut(name)}, which is not a record: {one_of(known, name)}"
         )
-    if ":" in name:
-        raise NotAllowedError(
-            f"`{path}` is a user's own record {cut(name)}, which is not allowed: "
-            f"pass its class, or on the command line its file, as `allow` (--allow)."
-        )
-    raise FileFormatError(
-        f"`{path}.type` is {cut(name)}, which is not a record: {one_of(known, name)}"
-    )
+    if not _OWN.fullmatch(name):
+        raise FileFormatError(fault(f"{path}.type", "a name such as my_space:Scale", name))
+    for field in data:
+        if not field.isidentifier():
+            raise FileFormatError(fault(path, "a record with fields that Python can name", field))
+    return None
 
 
 def canonical(architecture: Any) -> Any:

@@ -3,6 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
+from neptune_nas.architecture.fields import UnknownRecord, class_name, values_of
 from neptune_nas.architecture.records import (
     Architecture,
     Attention,
@@ -12,6 +13,7 @@ from neptune_nas.architecture.records import (
     InvertedResidual,
     Stage,
 )
+from neptune_nas.text import visible
 
 LEGEND = (
     "Architectures: the stem's width, then after each | a stage: its width, stride (/2), pooling "
@@ -32,8 +34,9 @@ def describe(architecture: Any) -> str:
     '16 | 24 max lrn: conv5 attn2'
     """
     if not isinstance(architecture, Architecture):
-        return str(architecture)
-    return " | ".join([str(architecture.stem.width), *map(_describe_stage, architecture.stages)])
+        return visible(str(architecture))
+    stages = map(_describe_stage, architecture.stages)
+    return visible(" | ".join([str(architecture.stem.width), *stages]))
 
 
 def _describe_stage(stage: Stage) -> str:
@@ -66,15 +69,20 @@ def short_name(substage: Any) -> str:
             return f"ffn{expansion}"
         case Identity():
             return "id"
-    return type(substage).__name__ + _own_fields(substage)
+    return class_name(substage) + _own_fields(substage)
 
 
 def _own_fields(substage: Any) -> str:
-    """Return the fields of a user's own SubStage that are not at their defaults, or else all."""
-    values = [(each, getattr(substage, each.name)) for each in fields(substage)]
-    unusual = [(each, value) for each, value in values if value != each.default]
-    told = ",".join(f"{each.name}={value}" for each, value in unusual or values)
-    return f"({told})" if told else ""
+    """Return the fields of a user's own SubStage that are not at their defaults, or else all.
+
+    The defaults of an unknown class are not known.
+    """
+    values, usual = values_of(substage), {}
+    if not isinstance(substage, UnknownRecord):
+        usual = {each.name: each.default for each in fields(substage)}
+    unusual = {n: value for n, value in values.items() if n not in usual or value != usual[n]}
+    shown = ",".join(f"{name}={value}" for name, value in (unusual or values).items())
+    return f"({shown})" if shown else ""
 
 
 def caption(substage: Any) -> str:
@@ -96,5 +104,5 @@ def caption(substage: Any) -> str:
             return f"feed-forward, expansion {expansion}"
         case Identity():
             return "identity"
-    own = ", ".join(f"{field.name} {getattr(substage, field.name)}" for field in fields(substage))
-    return type(substage).__name__ + (f", {own}" if own else "")
+    own = ", ".join(f"{name} {value}" for name, value in values_of(substage).items())
+    return visible(class_name(substage) + (f", {own}" if own else ""))

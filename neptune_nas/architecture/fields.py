@@ -1,10 +1,17 @@
 """The fields of records: which there are, which are open, and when two values are the same."""
 
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
+from math import isfinite
+from operator import attrgetter
 from typing import Any
 
+from neptune_nas.errors import ArchitectureError, NeptuneError
+from neptune_nas.files.schema import cut
+
 PLAIN = frozenset({int, str, float, bool, type(None)})
+_BITS = 64  # of a whole number
 _FILE_PREFIX = "neptune_nas_file_"
 
 
@@ -12,6 +19,60 @@ class Open:
     """A value that a space leaves open; no architecture contains one."""
 
     __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class UnknownRecord:
+    """A record of a user's own whose class is not known here, kept as data.
+
+    `type`: its name in JSON, such as `my_space:Scale`. `values`: its fields by name, in order.
+    """
+
+    type: str
+    values: tuple[tuple[str, Any], ...]
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{name}={value!r}" for name, value in self.values)
+        return f"{self.type.rpartition(':')[2]}({inner})"
+
+
+def values_of(record: Any) -> dict[str, Any]:
+    """Return the values of a record by the names of its fields, in order; none of anything else."""
+    if isinstance(record, UnknownRecord):
+        return dict(record.values)
+    if not is_record(record):
+        return {}
+    return {field.name: getattr(record, field.name) for field in fields(record)}
+
+
+def class_name(record: object) -> str:
+    """Return the name of a record's class, known or not."""
+    if isinstance(record, UnknownRecord):
+        return record.type.rpartition(":")[2].rpartition(".")[2]
+    return type(record).__name__
+
+
+def unknown_records(value: object) -> Iterator[UnknownRecord]:
+    """Yield the records in a value, at any depth, whose classes are not known."""
+    if isinstance(value, UnknownRecord):
+        yield value
+    for part in value if isinstance(value, tuple) else values_of(value).values():
+        yield from unknown_records(part)
+
+
+def require_classes(value: object, error: type[NeptuneError] = ArchitectureError) -> None:
+    """Refuse a value with a record whose class is not known, which nothing can be built of."""
+    for record in unknown_records(value):
+        said = f"a user's own record {cut(record.type)}"
+        if record.type.startswith("__main__:"):
+            raise error(
+                f"the network has {said}, defined in a script or notebook: only there can you pass "
+                f"its class as `allow`. Define such records in a module and import them."
+            )
+        raise error(
+            f"the network has {said}, whose class is not allowed: if you trust its code, pass the "
+            f"class, or on the command line its file or module, as `allow` (--allow)."
+        )
 
 
 def is_record(value: object) -> bool:
@@ -30,19 +91,40 @@ def _field_names(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(cls) if field.init)
 
 
+@cache
+def _getter(cls: type) -> Callable[[Any], tuple[Any, ...]]:
+    """Return the function that takes the fields of a record of this class; none of another."""
+    names = field_names(cls) if is_dataclass(cls) else ()
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda value: tuple(getattr(value, name) for name in names)
+
+
 def record_classes(value: object) -> set[type]:
-    """Return the classes of all records in a value or template, options of open fields included."""
+    """Return the classes of all records in a value or template, options of open fields included.
+
+    A record of unknown class adds only those inside it.
+    """
     if isinstance(value, tuple):
         return {cls for item in value for cls in record_classes(item)}
     if not is_record(value):
         return set()
-    parts = tuple(getattr(value, field.name) for field in fields(value))  # type: ignore[arg-type]  # a record, by the line above
-    return record_classes(parts) | (set() if isinstance(value, Open) else {type(value)})
+    nameless = isinstance(value, Open | UnknownRecord)
+    return record_classes((*values_of(value).values(),)) | (set() if nameless else {type(value)})
 
 
 def is_frozen(record: object) -> bool:
     """Return whether the class of a record is frozen."""
     return bool(type(record).__dataclass_params__.frozen)  # type: ignore[attr-defined]  # a dataclass has them
+
+
+def is_plain(value: object) -> bool:
+    """Return whether a value is of a type that JSON has, finite, and of no absurd length."""
+    if type(value) is float:
+        return isfinite(value)
+    if type(value) is str:
+        return value.isascii() or value.encode(errors="replace").decode() == value
+    return type(value) in PLAIN and (type(value) is not int or value.bit_length() <= _BITS)
 
 
 def is_closed(value: object) -> bool:
@@ -51,11 +133,9 @@ def is_closed(value: object) -> bool:
         return True
     if isinstance(value, Open):
         return False
-    if isinstance(value, tuple):
-        return all(is_closed(item) for item in value)
-    if is_record(value):
-        return all(is_closed(getattr(value, name)) for name in field_names(type(value)))
-    return True
+    cls: Any = type(value)
+    parts = value if isinstance(value, tuple) else _getter(cls)(value)
+    return all(map(is_closed, [part for part in parts if type(part) not in PLAIN]))
 
 
 def is_same(a: object, b: object) -> bool:

@@ -8,10 +8,10 @@ The same records serve as the template of a space, with some fields left open by
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol, get_args, runtime_checkable
 
-from neptune_nas.architecture.fields import Open, is_closed
+from neptune_nas.architecture.fields import Open, is_closed, is_record
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.files.rules import ODD, Count, Size, at_least, below
-from neptune_nas.files.schema import check
+from neptune_nas.files.rules import ODD, OptionalSize, Size, at_least, below
+from neptune_nas.files.schema import check, fault
 
 Norm = Literal["batch", "layer", "group", "instance", "rms", "local_response", "lrn", "mln", "none"]
 Pool = Literal["max", "avg", "conv", "none"]
@@ -98,7 +98,7 @@ class Attention:
     """
 
     heads: Size = 4
-    window: Count = 0
+    window: OptionalSize = 0
     stride: Size = 1
 
     def __post_init__(self) -> None:
@@ -169,8 +169,20 @@ class Stage:
 
     def __post_init__(self) -> None:
         check(self, ArchitectureError, "Stage", Open)
+        _check_operation(self.entry, "entry")
+        if isinstance(self.substages, tuple):
+            for i, each in enumerate(self.substages):
+                _check_operation(each, f"substages.{i}")
         if is_closed(self):
             check_stage(self)
+
+
+def _check_operation(part: object, name: str) -> None:
+    """Refuse anything but a record as the operation of an entry or a SubStage."""
+    if not is_record(part):
+        words = "a record such as Conv(kernel=3)"
+        remedy = f"write {part.__name__}(...)" if isinstance(part, type) else ""
+        raise ArchitectureError(fault(f"Stage.{name}", words, part, remedy))
 
 
 def resolve_connections(stage: Stage) -> tuple[tuple[int, ...], ...]:
@@ -250,7 +262,7 @@ class Head:
     range.
     """
 
-    width: Count = 0
+    width: OptionalSize = 0
     dropout: Annotated[float, at_least(0), below(1)] = 0.0
 
     def __post_init__(self) -> None:

@@ -4,10 +4,15 @@ A command imports what it needs when it runs, so that `--help` and the `space` c
 once; this is why functions have imports here, and nowhere else.
 """
 
+import errno
 import sys
+import traceback
 
+from neptune_nas.cli.terminal import flush_output, print_line, safe_streams
 from neptune_nas.errors import NeptuneError
 from neptune_nas.interrupts import STOPPED, ctrl_c_held, make_impatient
+
+_OF_NAMES = (errno.ENAMETOOLONG, errno.ELOOP)  # of paths that a system refuses wherever they stand
 
 
 def main() -> None:
@@ -17,19 +22,31 @@ def main() -> None:
         run()
     except KeyboardInterrupt:
         sys.exit(STOPPED)
+    except Exception:  # Python itself would print its message as it is
+        with safe_streams():
+            traceback.print_exc()
+        sys.exit(1)
 
 
 def run() -> None:
     """Run the command line; a user's mistake gives one sentence on stderr and exit code 2."""
-    with ctrl_c_held():
-        from neptune_nas.cli.app import app
-    try:
-        app(prog_name="neptune-nas")
-    except NeptuneError as error:
-        sys.exit(fail(error))
+    with safe_streams():
+        try:
+            with ctrl_c_held():
+                from neptune_nas.cli.app import app
+            try:
+                app(prog_name="neptune-nas")
+            finally:
+                flush_output()
+        except NeptuneError as error:
+            sys.exit(fail(error))
+        except OSError as error:
+            if error.errno not in _OF_NAMES:
+                raise
+            sys.exit(fail(NeptuneError(f"{error.filename} cannot be used: {error.strerror}.")))
 
 
 def fail(error: NeptuneError) -> int:
     """Print a user's mistake, and return its exit code."""
-    print(f"neptune-nas: {error}", file=sys.stderr)
+    print_line(f"neptune-nas: {error}", stderr=True)
     return 2

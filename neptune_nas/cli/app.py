@@ -1,6 +1,11 @@
 """The commands by name."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
 import neptune_nas
 from neptune_nas.cli import (
@@ -21,8 +26,37 @@ from neptune_nas.cli import (
     status,
     train,
 )
+from neptune_nas.cli.terminal import print_line
+from neptune_nas.errors import NeptuneError
+
+_UsageError: Any = typer.BadParameter.__base__  # typer has it under no public name
+
+
+class _Commands(TyperGroup):
+    """The commands, whose errors about an argument repeat no more of it than a line."""
+
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        """Parse what comes before the command."""
+        with _shortened():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse the rest, and run the command."""
+        with _shortened():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _shortened() -> Iterator[None]:
+    try:
+        yield
+    except _UsageError as error:
+        error.message = str(NeptuneError(error.message))
+        raise
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="Search for the image network with the most accuracy per FLOP.",
     epilog="Begin with: neptune-nas search --space default --trials 200",
     no_args_is_help=True,
@@ -34,7 +68,7 @@ app = typer.Typer(
 def show_version(asked: bool) -> None:
     """Print the version and stop."""
     if asked:
-        typer.echo(f"neptune-nas {neptune_nas.__version__}")
+        print_line(f"neptune-nas {neptune_nas.__version__}")
         raise typer.Exit
 
 

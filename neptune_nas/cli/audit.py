@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.measuring import DryRun, Measuring, measuring, print_forecast, print_step
+from neptune_nas.cli.terminal import print_line
 
 EXAMPLE = "Example: neptune-nas audit studies/default-digits --architectures 12"
 
@@ -24,7 +25,7 @@ def audit(
     dry_run: DryRun = False,
 ) -> None:
     """Train some architectures longer, to check the rungs of a study."""
-    from neptune_nas.cli.console import console
+    from neptune_nas.cli.console import console, fail_unless_any
     from neptune_nas.cli.summary import audit_table
     from neptune_nas.trust.audit import forecast_audit, run_audit
 
@@ -34,8 +35,10 @@ def audit(
         return
     found = run_audit(search, architectures, epochs, print_step)
     if found.audit is None:
-        typer.echo("Too few could be trained in full to compare rankings.")
+        print_line("Too few could be trained in full to compare rankings.")
     else:
         console().print(audit_table(found.audit))
-        typer.echo(f"{found.audit.verdict}.")
-    typer.echo(f"Report: {found.folder / 'report.html'}")
+        print_line(f"{found.audit.verdict}.")
+    print_line(f"Report: {found.folder / 'report.html'}")
+    truths = found.full_budget.truths if found.full_budget else ()
+    fail_unless_any((truth.score for truth in truths), "evaluation of the audit")

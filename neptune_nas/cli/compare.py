@@ -1,9 +1,8 @@
 """`neptune-nas compare`."""
 
-import typer
-
 from neptune_nas.cli.allow import Allow
 from neptune_nas.cli.study import Force, Storage, Studies, study_at
+from neptune_nas.cli.terminal import print_line
 
 EXAMPLE = "Example: neptune-nas compare studies/a studies/b"
 
@@ -22,7 +21,7 @@ def compare(
 
     results = [study_at(path, storage, allow) for path in studies]
     for sentence in check_comparable(results, force):
-        typer.echo(f"Careful: {sentence}", err=True)
+        print_line(f"Careful: {sentence}", stderr=True)
     table = Table(box=None, padding=(0, 1))
     for column in ("study", "sampler"):
         table.add_column(column, overflow="fold")

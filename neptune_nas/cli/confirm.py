@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.measuring import DryRun, Measuring, measuring, print_forecast
+from neptune_nas.cli.terminal import print_line
 
 EXAMPLE = "Example: neptune-nas confirm studies/default-digits --seeds 3"
 
@@ -27,7 +28,7 @@ def confirm(
 ) -> None:
     """Score the best trials again with more seeds, to rule out luck."""
     from neptune_nas.cli.confirming import confirm_more
-    from neptune_nas.cli.console import console
+    from neptune_nas.cli.console import fail_unless_any
     from neptune_nas.study.confirmation import Goal
     from neptune_nas.trust.confirm import forecast_confirm
 
@@ -36,4 +37,6 @@ def confirm(
         print_forecast(search, forecast_confirm(search, goal, evaluations))
         return
     study = confirm_more(search, goal, evaluations)
-    console().print(f"Report: {study.folder / 'report.html'}", soft_wrap=True)
+    print_line(f"Report: {study.folder / 'report.html'}")
+    scores = (score for trial in study.trials for score in trial.confirmations)
+    fail_unless_any(scores, "confirmation")

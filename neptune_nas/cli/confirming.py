@@ -3,6 +3,7 @@
 from neptune_nas.cli.console import console
 from neptune_nas.cli.measuring import print_step
 from neptune_nas.cli.summary import confirmed_lines, confirmed_table
+from neptune_nas.cli.terminal import print_line
 from neptune_nas.search.config import Search, ignore
 from neptune_nas.search.resume import study_of
 from neptune_nas.study.confirmation import (
@@ -29,10 +30,9 @@ def confirm_more(search: Search, goal: Goal, evaluations: int | None = None) -> 
 
 def print_confirmed(before: Study, after: Study, goal: Goal, goes_on: str) -> None:
     """Print the best trials, what has changed, and the command that `goes_on`."""
-    terminal = console()
-    terminal.print(confirmed_table(after, goal, without_confirmations(after.trials)))
+    console().print(confirmed_table(after, goal, without_confirmations(after.trials)))
     for line in confirmed_lines(before, after, goal, goes_on):
-        terminal.print(line, soft_wrap=True)
+        print_line(line)
 
 
 def foretold(search: Search, study: Study | None, most: int | None) -> str | None:
@@ -69,10 +69,11 @@ def confirm_in_all(search: Search, study: Study, most: int, *, quiet: bool = Fal
     A study that was stopped, or has no finished trial, is left unchanged.
     """
     if any(trial.state is State.RUNNING for trial in study.trials) or not study.ranked:
-        console(stderr=True).print(
+        print_line(
             "Nothing was confirmed: the search is unfinished. The same command resumes it."
             if study.ranked
-            else "Nothing was confirmed: no trial has finished."
+            else "Nothing was confirmed: no trial has finished.",
+            stderr=True,
         )
         return study
     left, goal = most - evaluations_of(study.trials), usual_goal(search)

@@ -1,16 +1,64 @@
-"""The terminal, which shows names and paths literally, without markup or emoji."""
+"""The terminal of tables and progress bars, which shows names and paths literally."""
 
-from collections.abc import Callable, Iterator
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from neptune_nas.cli.terminal import print_line
+from neptune_nas.interrupts import Terminated
+from neptune_nas.metrics.score import Score
+from neptune_nas.study.references import NO_NUMBER
+from neptune_nas.text import redact, visible
+
+
+class _Console(Console):
+    """A console in which neither markup nor escape sequences of a text act."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text with what would act made visible, so that its width is known."""
+        return super().render_str(visible(text, keep="\n"), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield the segments of anything, with what would act in a ready `Text` made visible."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else visible(segment.text, keep="\n")
+            style = segment.style and segment.style.update_link(None)
+            yield Segment(text, style, segment.control)
 
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console that prints text literally."""
-    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    stream: Any = sys.stderr if stderr else sys.stdout
+    return _Console(
+        file=getattr(stream, "styled", stream),
+        stderr=stderr,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+
+
+def fail_unless_any(scores: Iterable[Score], what: str) -> None:
+    """End with exit code 1 and the commonest reason where there are scores, and all are failures.
+
+    `what`: what failed, as a noun.
+    """
+    reasons = Counter(None if s.ok else s.failure or NO_NUMBER for s in scores)
+    if not reasons or None in reasons:
+        return
+    ((reason, _),) = reasons.most_common(1)
+    print_line(f"neptune-nas: no {what} worked; most often: {redact(str(reason))}", stderr=True)
+    raise typer.Exit(1)
 
 
 @contextmanager
@@ -21,7 +69,7 @@ def stoppable(done: str, folder: Path, is_any: Callable[[], bool]) -> Iterator[N
     """
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated):
         kept = f"; results so far are in {folder}" if is_any() else f" before anything was {done}"
-        typer.echo(f"Stopped{kept}. The same command resumes.", err=True)
+        print_line(f"Stopped{kept}. The same command resumes.", stderr=True)
         raise

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.allow import Allow, allowed
+from neptune_nas.cli.terminal import print_line, print_text
 from neptune_nas.text import counted
 
 DRAW_EXAMPLE = "Example: neptune-nas draw best.json -o best.svg"
@@ -31,7 +32,7 @@ def draw(
     model = model_for(item.input_shape, item.classes)
     svg = draw_svg(item.architecture, model, standalone=True)
     if output is None:
-        typer.echo(svg)
+        print_text(f"{svg}\n")
     else:
         write_file(output, svg)
 
@@ -45,12 +46,11 @@ def show(file: File, allow: Allow = None) -> None:
     from neptune_nas.report.drawing import draw_text, model_for
 
     item = load(file, allowed(allow))
-    terminal = console()
-    terminal.print(draw_text(item.architecture, model_for(item.input_shape, item.classes)))
+    console().print(draw_text(item.architecture, model_for(item.input_shape, item.classes)))
     costs = (f"{value:,.10g} {metric(name).title}" for name, value in item.costs.items())
-    terminal.print(", ".join(costs), highlight=False)
+    print_line(", ".join(costs))
     for score in item.scores:
         if score.ok:
-            terminal.print(
+            print_line(
                 f"{score_text(score)} after {counted(score.fidelity, 'epoch')}, seed {score.seed}"
             )

@@ -8,6 +8,7 @@ import typer
 from neptune_nas.cli.allow import Allow, allowed
 from neptune_nas.cli.pick import Best, MinAccuracy, Pick, TrialNumber
 from neptune_nas.cli.study import Storage, study_at
+from neptune_nas.cli.terminal import print_line, print_text
 from neptune_nas.cli.values import check_known
 from neptune_nas.errors import OptionError
 
@@ -51,15 +52,15 @@ def export(
         check_output(source, form, output)
     name, item = item_at(source, wanted, storage, allow)
     if output is None:
-        typer.echo(architecture_text(item, source), nl=False)
+        print_text(architecture_text(item, source))
     elif form == "json":
         from neptune_nas.files.atomic import write_file
 
         write_file(output, architecture_text(item, source))
-        typer.echo(f"{name}: {output}")
+        print_line(f"{name}: {output}")
     else:
         for path in write_model(item, form, output):
-            typer.echo(f"{name}: {path}")
+            print_line(f"{name}: {path}")
 
 
 def check_output(source: Path, form: str, output: Path) -> None:
@@ -119,9 +120,10 @@ def write_model(item: "ExportedArchitecture | Model", form: str, output: Path) -
 
     if not isinstance(item, ExportedArchitecture):
         return write(item, form, output)
-    typer.echo(
+    untrained = make_untrained(item)
+    print_line(
         "neptune-nas: the weights are untrained: train the network first (neptune-nas train), "
         "then export its model.safetensors.",
-        err=True,
+        stderr=True,
     )
-    return write(make_untrained(item), form, output)
+    return write(untrained, form, output)

@@ -27,6 +27,7 @@ from neptune_nas.cli.study import (
     evaluator_of,
     storage_of,
 )
+from neptune_nas.cli.terminal import print_line
 from neptune_nas.cli.values import whole_numbers
 from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.text import clock, counted
@@ -87,16 +88,14 @@ def step_line(step: "Step") -> str:
 
 def print_step(step: "Step") -> None:
     """Print a result of a follow-up to standard error."""
-    from neptune_nas.cli.console import console
-
-    console(stderr=True).print(step_line(step), soft_wrap=True)
+    print_line(step_line(step), stderr=True)
 
 
 def print_forecast(search: "Search", foreseen: "Forecast") -> None:
     """Print what a follow-up would do."""
     from neptune_nas.trust.loop import forecast_text
 
-    typer.echo(forecast_text(foreseen, search.question.budget(foreseen.fidelity)))
+    print_line(forecast_text(foreseen, search.question.budget(foreseen.fidelity)))
 
 
 def is_measured(study: Path) -> bool:

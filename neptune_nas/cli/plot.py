@@ -7,6 +7,7 @@ import typer
 
 from neptune_nas.cli.allow import Allow
 from neptune_nas.cli.study import Force, Storage, Studies, study_at
+from neptune_nas.cli.terminal import print_line
 
 EXAMPLE = "Example: neptune-nas plot pareto studies/default-digits -o front.html"
 
@@ -35,4 +36,4 @@ def plot(
     results = [study_at(path, storage, allow) for path in studies]
     check_comparable(results, force)
     write_file(output, image(draw(figure, results), output))
-    typer.echo(f"Figure: {output}")
+    print_line(f"Figure: {output}")

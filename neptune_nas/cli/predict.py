@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neptune_nas.cli.allow import Allow, allowed
+from neptune_nas.cli.terminal import print_line, print_text
 from neptune_nas.cli.values import check_known
 from neptune_nas.errors import DataError
 from neptune_nas.files.rules import Size
 from neptune_nas.files.schema import check_value
-from neptune_nas.text import counted
+from neptune_nas.text import counted, csv_cell, json_visible
 
 if TYPE_CHECKING:
     from neptune_nas.data.pictures import Picture
@@ -46,28 +47,29 @@ def predict(
     """Predict the labels of images. The exit code is 1 if some cannot be read."""
     check_value(top, Size, "--top")
     check_known(form, "--format", FORMATS)
+    from neptune_nas.cli.progress import say
     from neptune_nas.data.pictures import pictures
     from neptune_nas.models.model import load_model
 
     model = load_model(file, allowed(allow))
     whole, recoloured = True, 0
     rows: list[Row] = []
-    for group in grouped(pictures(images, model.input_shape), AT_ONCE):
+    for group in grouped(pictures(images, model.input_shape, say), AT_ONCE):
         recoloured += sum(each.channels != model.input_shape[0] for each in readable(group))
         for image, found in predicted(model, group, top):
             if isinstance(found, DataError):
                 whole = False
-                typer.echo(f"neptune-nas: {found}", err=True)
+                print_line(f"neptune-nas: {found}", stderr=True)
                 continue
             if form == "text":
                 labels = (f"{each.label} {each.probability:.4f}" for each in found)
-                typer.echo(f"{image}: {', '.join(labels)}")
+                print_line(f"{image}: {', '.join(labels)}")
             else:
                 rows.append((image, found))
     if form != "text":
-        typer.echo(as_json(rows) if form == "json" else as_csv(rows), nl=False)
+        print_text(as_json(rows) if form == "json" else as_csv(rows))
     if recoloured:
-        typer.echo(recoloured_text(recoloured, model.input_shape[0]), err=True)
+        print_line(recoloured_text(recoloured, model.input_shape[0]), stderr=True)
     if not whole:
         raise typer.Exit(1)
 
@@ -109,7 +111,7 @@ def as_json(rows: Sequence[Row]) -> str:
     content = [
         {"image": str(image), "labels": [asdict(each) for each in found]} for image, found in rows
     ]
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return json_visible(json.dumps(content, indent=2, ensure_ascii=False)) + "\n"
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -118,5 +120,6 @@ def as_csv(rows: Sequence[Row]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for image, found in rows:
-        writer.writerows([image, i, *astuple(label)] for i, label in enumerate(found, start=1))
+        rows_of = ([str(image), i, *astuple(label)] for i, label in enumerate(found, start=1))
+        writer.writerows(map(csv_cell, row) for row in rows_of)
     return text.getvalue()

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.allow import Allow, allowed
+from neptune_nas.cli.terminal import print_line
 from neptune_nas.cli.values import shape
 from neptune_nas.files.rules import Size
 from neptune_nas.files.schema import check_value
@@ -33,20 +34,16 @@ def profile(
 
     item = load(file, allowed(allow))
     input_shape = shape(size, "--input") if size else item.input_shape
-    terminal = console()
     breakdown = CostModel(input_shape, item.classes).breakdown(item.architecture)
-    terminal.print(cost_table(breakdown))
+    console().print(cost_table(breakdown))
     network = build(item.architecture, input_shape, item.classes, seed=0)
     latencies = [
         measure_latency(network, input_shape, batch=batch, threads=threads) for batch in (1, 64)
     ]
     for line in latency_lines(latencies):
-        terminal.print(line, soft_wrap=True)
+        print_line(line)
     milliseconds = processor_time(network, input_shape)
-    terminal.print(
-        f"processor time of one thread, batch 1: {milliseconds:.3f} ms, a search's latency",
-        soft_wrap=True,
-    )
+    print_line(f"processor time of one thread, batch 1: {milliseconds:.3f} ms, a search's latency")
     for batch in (1, 64):
         mebibytes = peak_memory(network, input_shape, batch) / 2**20
-        terminal.print(f"peak memory, batch {batch}: {mebibytes:.2f} MiB")
+        print_line(f"peak memory, batch {batch}: {mebibytes:.2f} MiB")

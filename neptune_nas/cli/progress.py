@@ -1,6 +1,5 @@
 """The progress of a running search: a bar in a terminal, else plain log lines."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +11,12 @@ from rich.progress import Progress as Bar
 
 from neptune_nas.architecture.description import describe
 from neptune_nas.cli.console import console
+from neptune_nas.cli.terminal import print_line
 from neptune_nas.metrics.registry import COST
 from neptune_nas.metrics.score import Score
 from neptune_nas.study.progress import Progress
 from neptune_nas.study.trial import Trial
-from neptune_nas.text import clock, plural
+from neptune_nas.text import clock, plural, visible
 
 LOG_EVERY = 10.0  # seconds between two lines of a log
 
@@ -25,7 +25,7 @@ Watch = Callable[[Progress], None]
 
 def say(sentence: str) -> None:
     """Print a note before the first result."""
-    print(sentence, file=sys.stderr)  # a console would print into a bar's line
+    print_line(sentence, stderr=True)  # a console would print into a bar's line
 
 
 @contextmanager
@@ -79,7 +79,7 @@ class Log:
     def __call__(self, progress: Progress) -> None:
         """Print `progress` if it is due."""
         if not self.last:
-            self.console.print(f"Searching into {self.folder}.", soft_wrap=True)
+            self._print(f"Searching into {self.folder}.")
         self.unsaid = progress
         is_last = progress.done >= progress.total
         if self.verbose or is_last or monotonic() - self.last >= LOG_EVERY:
@@ -92,11 +92,15 @@ class Log:
             return
         newest = self.unsaid.newest if self.verbose else None
         result = f"{result_line(newest)}; " if newest else ""
-        self.console.print(f"{result}{one_line(self.unsaid)}", soft_wrap=True, markup=False)
+        self._print(f"{result}{one_line(self.unsaid)}")
         self.unsaid = None
         if newest and newest.trace and newest.failure not in self.explained:
             self.explained.add(newest.failure)
-            self.console.print(newest.trace, soft_wrap=True)
+            for line in newest.trace.rstrip("\n").split("\n"):
+                self._print(line)
+
+    def _print(self, line: str) -> None:
+        self.console.print(visible(line), soft_wrap=True, markup=False)
 
 
 def result_line(trial: Trial) -> str:

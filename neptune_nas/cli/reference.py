@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.measuring import DryRun, Measuring, measuring, print_forecast, print_step
+from neptune_nas.cli.terminal import print_line
 from neptune_nas.cli.values import names
 
 EXAMPLE = "Example: neptune-nas reference studies/default-digits --networks resnet8 --seeds 3"
@@ -25,16 +26,18 @@ def reference(
     dry_run: DryRun = False,
 ) -> None:
     """Train hand-designed networks like a study's, for comparison."""
-    from neptune_nas.cli.console import console
+    from neptune_nas.cli.console import console, fail_unless_any
     from neptune_nas.cli.summary import references_table
     from neptune_nas.report.references import caveat
     from neptune_nas.trust.references import forecast_references, run_references
 
-    search, out = measure.search(), console()
+    search = measure.search()
     if dry_run:
         print_forecast(search, forecast_references(search, names(networks), seeds))
         return
     study = run_references(search, names(networks), seeds, print_step)
-    out.print(references_table(study))
-    out.print(f"\n{caveat(study)}")
-    typer.echo(f"Report: {study.folder / 'report.html'}")
+    console().print(references_table(study))
+    print_line("")
+    print_line(caveat(study))
+    print_line(f"Report: {study.folder / 'report.html'}")
+    fail_unless_any((score for each in study.references for score in each.scores), "network")

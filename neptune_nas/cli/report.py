@@ -7,6 +7,7 @@ import typer
 
 from neptune_nas.cli.allow import Allow
 from neptune_nas.cli.study import Force, Storage, Studies, study_at
+from neptune_nas.cli.terminal import print_line, print_text
 from neptune_nas.cli.values import check_known
 from neptune_nas.files.rules import Share
 from neptune_nas.files.schema import check_value
@@ -56,10 +57,10 @@ def report(
             studies[0] / "report.html" if len(studies) == 1 else Path("report.html")
         )
         write_file(target, text)
-        typer.echo(f"Report: {target}")
+        print_line(f"Report: {target}")
         return
     text = "\n".join(ranking_text(each, form, rank_by, min_accuracy) for each in results)
     if output is None:
-        typer.echo(text, nl=False)
+        print_text(text)
     else:
         write_file(output, text)

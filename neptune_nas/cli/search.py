@@ -1,13 +1,15 @@
 """`neptune-nas search`."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neptune_nas.cli.console import stoppable
+from neptune_nas.cli.console import fail_unless_any, stoppable
 from neptune_nas.cli.study import (
+    STORAGE,
     DataDir,
     Device,
     EngineName,
@@ -18,13 +20,18 @@ from neptune_nas.cli.study import (
     Threads,
     TrialsPerGpu,
     evaluator_of,
+    storage_of,
 )
+from neptune_nas.cli.terminal import print_line
 from neptune_nas.cli.values import json_object, names, seconds, whole_numbers
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.files.rules import Size
 from neptune_nas.files.schema import check_value
 from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.metrics.registry import COUNTED, NAMES, OBJECTIVES
+
+if TYPE_CHECKING:
+    from neptune_nas.study.folder import Folder
 
 EXAMPLE = "Example: neptune-nas search --space default --data digits --trials 200"
 
@@ -48,7 +55,11 @@ Data = Annotated[
 StudyName = Annotated[str | None, typer.Option(help="Default: SPACE-DATA.", metavar="NAME")]
 Out = Annotated[Path, typer.Option(help="The folder of all studies.", metavar="DIR")]
 Storage = Annotated[
-    str | None, typer.Option(help="A database instead of the folder's study.db.", metavar="URL")
+    str | None,
+    typer.Option(
+        help="A database instead of the folder's study.db (default: $NEPTUNE_STORAGE if set).",
+        metavar="URL",
+    ),
 ]
 Sampler = Annotated[
     str | None,
@@ -254,14 +265,16 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
         from neptune_nas.search.resume import arguments_in
         from neptune_nas.trust.confirm import usual_goal
 
-    search = Search(**{**(arguments_in(config, given.get("evaluator")) if config else {}), **given})
+    search = Search(**(arguments_in(config, given) if config else given))
+    if search.storage is None:
+        search = replace(search, storage=_storage_set(search.folder))
     if confirm is not None:
         usual_goal(search)  # refuses an unconfirmable search before it starts
     if show.dry_run:
         planned = dry_run(search, say)
         print_plan(planned, verbose=show.verbose)
         if (after := foretold(search, planned.study, confirm)) is not None:
-            typer.echo(after)
+            print_line(after)
         return
     folder = search.folder.path
     with stoppable("scored", folder, lambda: is_scored(folder, search.storage)):
@@ -271,6 +284,13 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
             study = confirm_in_all(search, study, confirm, quiet=show.quiet)
     if not show.quiet:
         print_study(study, search.patience)
+    fail_unless_any((score for trial in study.trials for score in trial.scores), "trial")
+
+
+def _storage_set(folder: "Folder") -> str | None:
+    """Return the URL in the environment; None for a study that has its own database already."""
+    url = os.environ.get(STORAGE) or None
+    return storage_of(folder.path, url) if folder.exists else url
 
 
 def is_scored(folder: Path, storage: str | None) -> bool:
@@ -278,6 +298,6 @@ def is_scored(folder: Path, storage: str | None) -> bool:
     from neptune_nas.study.read import read_study
 
     try:
-        return any(trial.scores for trial in read_study(folder, storage).trials)
+        return any(trial.scores for trial in read_study(folder, storage, allow=()).trials)
     except NeptuneError:
         return False

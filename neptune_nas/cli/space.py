@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from neptune_nas.cli.allow import Allow, allowed
+from neptune_nas.cli.terminal import print_line
 from neptune_nas.cli.values import check_known
 from neptune_nas.text import plural
 
@@ -27,7 +28,7 @@ def list_() -> None:
     width = max(map(len, list_spaces()))
     for name in list_spaces():
         space = find_space(name)
-        typer.echo(f"{name:{width}}  {size_text(space):>10}  {space.description}")
+        print_line(f"{name:{width}}  {size_text(space):>10}  {space.description}")
 
 
 @app.command(epilog="Example: neptune-nas space show default")
@@ -60,8 +61,8 @@ def size(name: Name) -> None:
     interval = (
         "" if count.is_exact else f" (estimated; 95% interval {count.low:,} to {count.high:,})"
     )
-    typer.echo(f"{count.value:,}{interval}")
-    typer.echo(COUNTED, err=True)
+    print_line(f"{count.value:,}{interval}")
+    print_line(COUNTED, stderr=True)
 
 
 @app.command(epilog="Example: neptune-nas space sample default -n 5 --seed 0")
@@ -83,7 +84,7 @@ def sample(
     check_known(by, "--by", ("architecture", "choice"))
     space, rng = find_space(name), Random(seed)
     for _ in range(n):
-        typer.echo(json.dumps(to_json(space.sample(rng, by))))  # type: ignore[arg-type]  # checked above
+        print_line(json.dumps(to_json(space.sample(rng, by))))  # type: ignore[arg-type]  # checked above
 
 
 @app.command(epilog="Example: neptune-nas space validate my_space.py --json best.json")
@@ -98,9 +99,9 @@ def validate(
     from neptune_nas.search.validation import check_inside, check_space
 
     if json is None:
-        typer.echo(check_space(name))
+        print_line(check_space(name))
     else:
-        typer.echo(check_inside(name, json, allowed(allow)))
+        print_line(check_inside(name, json, allowed(allow)))
 
 
 @app.command(epilog="Example: neptune-nas space neighbors default best.json")
@@ -124,7 +125,7 @@ def neighbors(
             for p in paths
             if before.get(p) != after.get(p)
         )
-        typer.echo("; ".join(changes))
+        print_line("; ".join(changes))
 
 
 def size_text(space: Any) -> str:

@@ -30,11 +30,12 @@ def watch(
 
     from rich.live import Live
 
+    from neptune_nas.cli.console import console
     from neptune_nas.cli.overview import overview
     from neptune_nas.study.progress import is_at_work, is_complete
 
     found = study_at(study, storage, allow)
-    with Live(overview(found), refresh_per_second=4) as live:
+    with Live(overview(found), console=console(), refresh_per_second=4) as live:
         while not is_complete(found) or is_at_work(found):
             sleep(every)
             found = study_at(study, storage, allow)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from neptune_nas.evaluators.evaluator import Evaluator
     from neptune_nas.study.study import Study
 
+STORAGE = "NEPTUNE_STORAGE"  # the environment variable with the URL of a database
+
 StudyFolder = Annotated[Path, typer.Argument(help="The study's folder.", metavar="STUDY")]
 Studies = Annotated[list[Path], typer.Argument(help="Study folders.", metavar="STUDY...")]
 Storage = Annotated[
@@ -20,7 +22,7 @@ Storage = Annotated[
     typer.Option(
         help="The database of a study that names one, with its password.",
         metavar="URL",
-        envvar="NEPTUNE_STORAGE",
+        envvar=STORAGE,
     ),
 ]
 Force = Annotated[

@@ -10,13 +10,14 @@ from neptune_nas.architecture.records import Architecture
 from neptune_nas.cli.console import console
 from neptune_nas.cli.progress import score_text
 from neptune_nas.cli.tables import objective_columns
+from neptune_nas.cli.terminal import print_line, print_lines
 from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.registry import COST
 from neptune_nas.report.references import HEADS, TITLE, cells, compare_references
 from neptune_nas.search.dry_run import DryRun
 from neptune_nas.study.audit import Audit
 from neptune_nas.study.confirmation import Goal, goal_ranking, goal_trials, trials_to_confirm
-from neptune_nas.study.measures import main_score, score_per_gflop
+from neptune_nas.study.measures import beats_chance, chance, main_score, score_per_gflop
 from neptune_nas.study.noise import half_width, noise, seed_scores
 from neptune_nas.study.progress import is_complete, nothing_left
 from neptune_nas.study.ranking import BY_COST, WITHIN, formula, ranking_name, score_floor
@@ -29,7 +30,6 @@ from neptune_nas.text import clock, counted, plural, redact
 SHOWN = 10
 REASONS = 3
 INTERVAL = "; ± half of a 95% interval"
-BARELY = 1.1  # times chance
 
 
 def print_study(study: Study, patience: int | None = None) -> None:
@@ -41,25 +41,25 @@ def print_study(study: Study, patience: int | None = None) -> None:
     ledger, folder = study.ledger, study.folder
     counts = {name: getattr(ledger, name) for name in ("finished", "pruned", "failed", "running")}
     kept = [f"{n} {name}" for name, n in counts.items() if n or name == "finished"]
-    terminal.print(f"{study.settings.name}: {', '.join(kept)}.")
+    print_line(f"{study.settings.name}: {', '.join(kept)}.")
     if why := why_ended(study, patience):
-        terminal.print(why, soft_wrap=True)
+        print_line(why)
     if ledger.failed:
         for line in why_failed(ledger.failures):
-            terminal.print(line, soft_wrap=True)
-        terminal.print(f"Why trials failed, and where: {folder / 'failures.txt'}", soft_wrap=True)
+            print_line(line)
+        print_line(f"Why trials failed, and where: {folder / 'failures.txt'}")
     if study.ranked:
         terminal.print(ranking_table(study))
         for line in (*not_shown(study), *near_chance(study)):
-            terminal.print(line, soft_wrap=True)
+            print_line(line)
         if isinstance(study.ranked[0].architecture, Architecture):
-            terminal.print(LEGEND, soft_wrap=True)
+            print_line(LEGEND)
         question = study.settings.question
         once = question.repeats == 1 and not any(trial.confirmations for trial in study.trials)
         if once and question.trains:
-            terminal.print(f"Was it luck? neptune-nas confirm {folder}", soft_wrap=True)
-        terminal.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
-        terminal.print(f"Best:   {folder / 'best.json'}", soft_wrap=True)
+            print_line(f"Was it luck? neptune-nas confirm {folder}")
+        print_line(f"Report: {folder / 'report.html'}")
+        print_line(f"Best:   {folder / 'best.json'}")
 
 
 def why_ended(study: Study, patience: int | None) -> str | None:
@@ -105,16 +105,15 @@ def not_shown(study: Study) -> Iterator[str]:
 def near_chance(study: Study) -> Iterator[str]:
     """Yield a warning and a remedy if no network is clearly better than chance."""
     question, main = study.settings.question, study.settings.question.main
-    chance = study.settings.facts.guess.get(main.name, 0.0)
     best = max(map(main_score, study.ranked))
-    if best > BARELY * chance:
+    if beats_chance(study.settings, best):
         return
     remedy = "train longer (--epochs), or check the data"
     if not question.trains:
         remedy = f"check the evaluator ({question.evaluator})"
     yield (
         f"No network is clearly better than chance: the best {main.title} is {best:.4f}, "
-        f"chance is {chance:.4f}; {remedy}."
+        f"chance is {chance(study.settings):.4f}; {remedy}."
     )
 
 
@@ -193,7 +192,7 @@ def print_plan(plan: DryRun, *, verbose: bool = False) -> None:
         grid.add_row(name, value)
     terminal.print(grid)
     if verbose and score and score.trace:
-        terminal.print(score.trace, soft_wrap=True)
+        print_lines(score.trace)
 
 
 def trials_text(plan: DryRun) -> str:

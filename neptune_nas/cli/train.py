@@ -9,6 +9,7 @@ from neptune_nas.cli.allow import Allow, allowed
 from neptune_nas.cli.console import stoppable
 from neptune_nas.cli.pick import Best, MinAccuracy, Pick, TrialNumber
 from neptune_nas.cli.study import DataDir, Device, Storage, study_at
+from neptune_nas.cli.terminal import print_line
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.interrupts import ctrl_c_held
 
@@ -120,18 +121,20 @@ def network_in(path: Path, allow: list[str] | None) -> "ExportedArchitecture | s
 
 def run(training: "Training", quiet: bool) -> None:
     """Train with a line per epoch, and print the results."""
-    from neptune_nas.cli.console import console
+    from neptune_nas.cli.progress import say
     from neptune_nas.cli.trained import epoch_line, print_metrics
     from neptune_nas.devices.memory import keep_pages
+    from neptune_nas.search.config import ignore
 
     keep_pages()
-    was_done, terminal = training.is_done, console(stderr=True)
+    was_done = training.is_done
     folder = training.folder.path
     with stoppable("trained", folder, lambda: any(folder.glob("seed-*/*"))):
         metrics = training.run(
-            lambda step: (
-                None if quiet else terminal.print(epoch_line(step, training.task), soft_wrap=True)
-            )
+            ignore
+            if quiet
+            else lambda step: print_line(epoch_line(step, training.task), stderr=True),
+            ignore if quiet else say,
         )
     if not quiet:
         print_metrics(training.folder, metrics, was_done)

@@ -4,6 +4,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from neptune_nas.cli.console import console
+from neptune_nas.cli.terminal import print_line
 from neptune_nas.metrics.registry import COST, PARAMS, metric
 from neptune_nas.retrain.folder import TrainFolder
 from neptune_nas.retrain.metrics import SPLITS, Metrics, SplitName
@@ -25,28 +26,21 @@ def epoch_line(step: TrainingStep, task: Task) -> str:
 
 def print_metrics(folder: TrainFolder, metrics: Metrics, was_done: bool) -> None:
     """Print the results of the seeds, their mean, and the paths of the files."""
-    terminal = console()
     if was_done:
-        terminal.print(
-            f"Already trained: read from {folder.metrics}, nothing was measured again.",
-            soft_wrap=True,
-        )
-    terminal.print(seeds_table(metrics))
+        print_line(f"Already trained: read from {folder.metrics}, nothing was measured again.")
+    console().print(seeds_table(metrics))
     sizes = (f"{metrics.costs[each.name]:,} {each.title}" for each in (COST, PARAMS))
-    terminal.print(", ".join(sizes))
+    print_line(", ".join(sizes))
     count = len(metrics.seeds)
     seeds = f"each of {count} seeds" if count > 1 else "one seed"
     read = max(seed.test_read for seed in metrics.seeds)
-    terminal.print(
-        f"The test split was read once for {seeds}, last at {read}.",
-        soft_wrap=True,
-    )
+    print_line(f"The test split was read once for {seeds}, last at {read}.")
     for name, path in (
         ("Metrics", folder.metrics),
         ("Curves", folder.curves),
         ("Models", folder.path / "seed-*" / "model.safetensors"),
     ):
-        terminal.print(f"{name + ':':8} {path}", soft_wrap=True)
+        print_line(f"{name + ':':8} {path}")
 
 
 def seeds_table(metrics: Metrics) -> Table:

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 from neptune_nas.errors import OptionError, one_of
-from neptune_nas.files.schema import check_value, located, parse_json
+from neptune_nas.files.rules import Sides
+from neptune_nas.files.schema import check_value, cut, fits, located, parse_json
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -18,14 +20,14 @@ def seconds(text: str | None, option: str) -> float | None:
     """
     if text is None:
         return None
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
-    if not parts or "".join(map("".join, parts)) != text:
+    spelled = f"{text}s" if re.fullmatch(r"\d+(\.\d+)?", text) else text
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", spelled)
+    total = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if not parts or "".join(map("".join, parts)) != spelled or total == inf:
         raise OptionError(
-            f"{option} needs a duration such as 90s, 30m, 2h or 1d, but got '{text}'."
+            f"{option} needs a duration such as 90s, 30m, 2h or 1d, but got {cut(text)}."
         )
-    return sum(float(number) * UNITS[unit] for number, unit in parts)
+    return total
 
 
 def whole_numbers(text: str, option: str, example: str = "1,3,9") -> tuple[int, ...]:
@@ -37,7 +39,9 @@ def whole_numbers(text: str, option: str, example: str = "1,3,9") -> tuple[int, 
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
-        raise OptionError(f"{option} needs numbers such as {example}, but got '{text}'.") from error
+        raise OptionError(
+            f"{option} needs numbers such as {example}, but got {cut(text)}."
+        ) from error
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -52,7 +56,7 @@ def names(text: str) -> tuple[str, ...]:
 def check_known(value: str, option: str, known: Sequence[str]) -> None:
     """Refuse a value that an option does not have."""
     if value not in known:
-        raise OptionError(f"{option} '{value}' is unknown: {one_of(known, value)}")
+        raise OptionError(f"{option} {cut(value)} is unknown: {one_of(known, value)}")
 
 
 def shape(text: str, option: str) -> tuple[int, int, int]:
@@ -62,9 +66,10 @@ def shape(text: str, option: str) -> tuple[int, int, int]:
     (3, 32, 32)
     """
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise OptionError(f"{option} needs CxHxW such as 3x32x32, but got '{text}'.")
-    channels, height, width = map(int, parts)
+    sides = tuple(int(part) for part in parts if re.fullmatch(r"[0-9]{1,10}", part))
+    if len(parts) != len(sides) or not fits(sides, Sides):
+        raise OptionError(f"{option} needs CxHxW such as 3x32x32, but got {cut(text)}.")
+    channels, height, width = sides
     return channels, height, width
 
 

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from neptune_nas.data.pixels import check_range, upright
 from neptune_nas.data.tensors import Labelled
 from neptune_nas.errors import DataError
 
@@ -56,5 +57,7 @@ def _image_tensor(image: Any) -> Tensor:
     """Return an image as a tensor `(C, H, W)`, or `(H, W)` if it is gray."""
     if not isinstance(image, Image.Image):
         return torch.as_tensor(image)
-    pixels = torch.from_numpy(np.array(image.convert("L" if image.mode in ("1", "L") else "RGB")))
+    check_range(image, "an image")
+    flat = upright(image)
+    pixels = torch.from_numpy(np.array(flat.convert("L" if flat.mode in ("1", "L") else "RGB")))
     return pixels if pixels.ndim == 2 else pixels.permute(2, 0, 1)

@@ -13,44 +13,34 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from neptune_nas.data.image_file import ImageFile
+from neptune_nas.data.layout import TEST, TRAIN, VALIDATION, Classes, layout_of
+from neptune_nas.data.listing import Listing
+from neptune_nas.data.names import printable
+from neptune_nas.data.pixels import (
+    BrokenImageError,
+    ImageFormat,
+    decode,
+    header_of,
+    most_pixels,
+    quiet_metadata,
+    unreadable,
+)
 from neptune_nas.data.source import Part, Source
 from neptune_nas.data.splitting import Rows
 from neptune_nas.errors import DataError
 
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 _LOOKED_AT = 1000  # opening a file takes about half as long as decoding a small image
 _MIXED_SIZE = 64  # pixels per side, where images differ in size and none was requested
 _LARGEST_SIZE = 4096  # pixels per side: beyond, a few images fill the memory
-_WORDS = {"I;16", "I;16B", "I;16L", "I;16N"}  # PIL's modes of 16 bits per pixel
-_UNBOUNDED = {"I", "F"}  # PIL's modes of 32 bits per pixel, without a defined white
-_GRAY = {"1", "L", "LA", *_WORDS}
-
-
 _NAMED = 10  # files named in a message; further ones are counted
-
-
-class _BrokenImageError(DataError):
-    """An image file whose pixels cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFormat:
-    """The common channels, height and width of a folder's images."""
-
-    height: int
-    width: int
-    channels: int
-
-
 _LEAST = ImageFormat(1, 1, 1)  # to read an image in full and keep next to nothing
 
 
 def load_folder(text: str, cache: Path | None) -> Source:
-    """Return the images below `PATH` or `PATH@SIZE`, in `train/` and `test/` or yet to split.
+    """Return the images below `PATH` or `PATH@SIZE`, in splits (see `layout_of`) or yet to split.
 
     Images of equal size are left unchanged. With `@SIZE`, or where sizes differ (then 64), each is
     scaled bilinearly until its shorter side has that many pixels, and cropped to the middle square.
@@ -59,21 +49,34 @@ def load_folder(text: str, cache: Path | None) -> Source:
     `cache`: the folder of decoded images, to be memory-mapped.
     """
     path, size = parse(text)
-    parts = [path / "train", path / "test"] if (path / "train").is_dir() else [path]
-    parts = [part for part in parts if part.is_dir()]
-    if not parts:
-        raise DataError(f"data 'folder:{text}': {path} must be a folder, but there is none.")
-    classes = _class_names(parts[0])
-    found = [_files_below(part, classes) for part in parts]
-    every = tuple(file for files, _ in found for file in files)
-    train, *test = [_part_of(Pixels(files, every, size, cache), labels) for files, labels in found]
-    return Source(f"folder:{text}", classes, train, test[0] if test else None, flip=True)
+    _check_folder(path, text)
+    listing = Listing(path)
+    layout = layout_of(path, listing)
+    classes = tuple(layout[TRAIN])
+    found = {split: _files_below(text, split, layout, listing) for split in layout}
+    every = tuple(file for files, _ in found.values() for file in files)
+    parts = {
+        split: Part(labels, Pixels(files, every, size, cache).take, files)
+        for split, (files, labels) in found.items()
+    }
+    return Source(
+        name=f"folder:{text}",
+        classes=tuple(map(printable, classes)),
+        train=parts[TRAIN],
+        test=parts.get(TEST),
+        flip=True,
+        validation=parts.get(VALIDATION),
+        notes=listing.sentences(),
+    )
 
 
 def parse(text: str) -> tuple[Path, int | None]:
-    """Split `PATH@SIZE`; an `@` without a whole number after it belongs to the path."""
+    """Split `PATH@SIZE`.
+
+    An `@` belongs to the path if no whole number follows, or if a path with that ending exists.
+    """
     path, mark, digits = text.rpartition("@")
-    sized = bool(mark) and digits.isdecimal()
+    sized = bool(mark) and digits.isdecimal() and not os.path.lexists(os.path.expanduser(text))
     path, size = (path, int(digits)) if sized else (text, None)
     if not path:
         raise DataError(f"data 'folder:{text}': needs the path of a folder, as in folder:pictures.")
@@ -82,45 +85,39 @@ def parse(text: str) -> tuple[Path, int | None]:
             f"data 'folder:{text}': the size after @ must be 1 to {_LARGEST_SIZE} pixels, "
             f"but got {size}."
         )
-    return Path(path).expanduser(), size
+    return Path(os.path.expanduser(path)), size
 
 
-def _class_names(folder: Path) -> tuple[str, ...]:
-    """Return the names of the class folders below `folder`, in order."""
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
-    if len(names) < 2:
+def _check_folder(path: Path, text: str) -> None:
+    """Refuse a path that is no folder, or is the root of all folders."""
+    if not os.path.isdir(path):
+        what = "but is a file" if os.path.exists(path) else "but there is none"
+        raise DataError(f"data 'folder:{text}': {path} must be a folder, {what}.")
+    if os.path.realpath(path) == os.path.dirname(os.path.realpath(path)):
         raise DataError(
-            f"data 'folder:{folder}': needs at least two folders of images, one per class, "
-            f"but got {len(names)} in {folder}."
+            f"data 'folder:{text}': {path} must be a folder of images, but is the root of all "
+            f"folders: name the folder that holds them."
         )
-    return tuple(names)
 
 
-def _files_below(folder: Path, classes: tuple[str, ...]) -> tuple[tuple[Path, ...], Tensor]:
-    """Return all image files below `folder`, by class in the order of names, and their labels."""
-    if _class_names(folder) != classes:
-        odd = sorted({*_class_names(folder)} ^ {*classes})
-        raise DataError(
-            f"data 'folder:{folder}': train and test must hold the same classes, "
-            f"but only one of them has {', '.join(odd)}."
-        )
-    files = [
-        sorted((f for f in (folder / name).rglob("*") if f.suffix.lower() in SUFFIXES), key=str)
-        for name in classes
-    ]
-    for name, members in zip(classes, files, strict=True):
-        if not members:
+def _files_below(
+    text: str, split: str, layout: dict[str, Classes], listing: Listing
+) -> tuple[tuple[Path, ...], Tensor]:
+    """Return all image files of a split, by class in the order of names, and their labels.
+
+    Refuses a class without an image to train on.
+    """
+    files: list[list[Path]] = []
+    for name in layout[TRAIN]:
+        folder = layout[split].get(name)
+        files.append(listing.files(folder) if folder else [])
+        if split == TRAIN and not files[-1]:
             raise DataError(
-                f"data 'folder:{folder}': the class '{name}' has no image: "
-                f"add some ({', '.join(sorted(SUFFIXES))}) or remove its folder."
+                f"data 'folder:{text}': the class '{printable(name)}' has no image: "
+                f"add some, or remove its folder."
             )
     labels = torch.repeat_interleave(torch.tensor([len(members) for members in files]))
     return tuple(file for members in files for file in members), labels
-
-
-def _part_of(pixels: "Pixels", labels: Tensor) -> Part:
-    """Return the part that decodes its images when they are taken."""
-    return Part(labels, pixels.take)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +134,12 @@ class Pixels:
 
         Raises `DataError` naming all unreadable files of the folder, whatever the rows.
         """
-        try:
-            return self._taken(rows)
-        except _BrokenImageError:
-            _refuse_broken(self.every)
-            raise
+        with quiet_metadata():
+            try:
+                return self._taken(rows)
+            except BrokenImageError:
+                _refuse_broken(self.every)
+                raise
 
     def _taken(self, rows: Rows) -> Tensor | ImageFile:
         files = [self.files[row] for row in rows]
@@ -163,8 +161,9 @@ def _refuse_broken(files: Sequence[Path]) -> None:
     if len(broken) > 1:
         more = f" and {len(broken) - _NAMED:,} more" if len(broken) > _NAMED else ""
         raise DataError(
-            f"data: {len(broken):,} files must be intact images of 8 or 16 bits a channel, but are "
-            f"not: remove, repair or convert {', '.join(map(str, broken[:_NAMED]))}{more}."
+            f"data: {len(broken):,} files must be intact images of 8 or 16 bits a channel, of at "
+            f"most {most_pixels():,} pixels, but are not: remove, repair, scale or convert "
+            f"{', '.join(map(str, broken[:_NAMED]))}{more}."
         )
 
 
@@ -172,7 +171,7 @@ def _is_broken(file: Path) -> bool:
     """Return whether a file's pixels cannot be read."""
     try:
         decode(file, _LEAST)
-    except _BrokenImageError:
+    except BrokenImageError:
         return True
     return False
 
@@ -206,7 +205,7 @@ def room_for(count: int, form: ImageFormat) -> NDArray[np.uint8]:
 @lru_cache(maxsize=1)
 def _common_form(files: tuple[Path, ...], size: int | None) -> ImageFormat:
     """Return the form for all `files`: their own if they agree and no `size` is requested."""
-    forms = {_header(file) for file in files[:: ceil(len(files) / _LOOKED_AT)]}
+    forms = {header_of(file) for file in files[:: ceil(len(files) / _LOOKED_AT)]}
     channels = max(form.channels for form in forms)
     sizes = {(form.height, form.width) for form in forms}
     if size is None and len(sizes) == 1:
@@ -215,81 +214,16 @@ def _common_form(files: tuple[Path, ...], size: int | None) -> ImageFormat:
     return ImageFormat(side, side, channels)
 
 
-def _header(file: Path) -> ImageFormat:
-    """Return the form of one image, without decoding its pixels."""
-    with open_image(file) as image:
-        return form_of(image)
-
-
-def form_of(image: Image.Image) -> ImageFormat:
-    """Return the form of an opened image."""
-    return ImageFormat(image.height, image.width, 1 if _is_gray(image) else 3)
-
-
-def _is_gray(image: Image.Image) -> bool:
-    """Return whether an image has no colour: by its mode or, for a PNG, by its palette."""
-    palette = image.palette
-    if image.mode != "P" or palette is None or palette.rawmode not in (None, "RGB"):
-        return image.mode in _GRAY
-    colors = bytes(palette.palette)
-    return colors[::3] == colors[1::3] == colors[2::3]
-
-
-def decode(file: Path, form: ImageFormat) -> NDArray[np.uint8]:
-    """Return the pixels `(C, H, W)` of one image, scaled and cropped to `form`."""
-    with open_image(file) as image:
-        return pixels_of(image, file, form)
-
-
-def pixels_of(image: Image.Image, file: Path, form: ImageFormat) -> NDArray[np.uint8]:
-    """Return the pixels `(C, H, W)` of an opened image, scaled and cropped to `form`."""
-    try:
-        fitted = ImageOps.fit(
-            _eight_bits(image).convert("L" if form.channels == 1 else "RGB"),
-            (form.width, form.height),
-            Image.Resampling.BILINEAR,
-        )
-    except Exception as error:  # files can be broken in many ways
-        raise _unreadable(file) from error
-    pixels = np.asarray(fitted)
-    return pixels[None] if form.channels == 1 else pixels.transpose(2, 0, 1)
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return the image in 8 bits per channel: PIL's own `convert` clips 16-bit pixels to white."""
-    if image.mode not in _WORDS:
-        return image
-    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-
-
-def open_image(file: Path) -> Image.Image:
-    """Return the image in `file`, with its pixels not yet read."""
-    try:
-        image = Image.open(file)
-    except Exception as error:  # of PIL's parsers: OSError, ValueError, SyntaxError and more
-        raise _unreadable(file) from error
-    if image.mode in _UNBOUNDED:
-        image.close()
-        raise _BrokenImageError(
-            f"data: {file} must have 8 or 16 bits a channel, but has numbers without a range "
-            f"(PIL's mode {image.mode}): convert it."
-        )
-    return image
-
-
-def _unreadable(file: Path) -> _BrokenImageError:
-    """Return the error for a file that is not a complete image."""
-    return _BrokenImageError(
-        f"data: {file} must be an intact image, but cannot be read: remove or repair it."
-    )
-
-
 def _listing_hash(files: Iterable[Path], form: ImageFormat) -> str:
     """Return a hash of the files' paths, sizes in bytes and modification times, and of the form."""
     digest = sha256(repr(form).encode())
     for file in files:
-        status = file.stat()
-        digest.update(f"{os.path.abspath(file)}|{status.st_size}|{status.st_mtime_ns}\n".encode())
+        try:
+            status = file.stat()
+        except OSError as error:
+            raise unreadable(file, error) from error
+        path = os.fsencode(os.path.abspath(file))
+        digest.update(path + f"|{status.st_size}|{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:32]
 
 
@@ -300,13 +234,13 @@ def _write_images(files: Sequence[Path], form: ImageFormat, stored: Path) -> Non
     which kills the process if the disk is full.
     """
     shape = (len(files), form.channels, form.height, form.width)
-    _header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     part = None
     try:
         stored.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=stored.parent, suffix=".part", delete=False) as file:
             part = Path(file.name)
-            np.lib.format.write_array_header_1_0(file, _header)
+            np.lib.format.write_array_header_1_0(file, header)
             for image in _decoded(files, form):
                 file.write(image.tobytes())
         part.replace(stored)

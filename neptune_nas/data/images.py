@@ -66,6 +66,7 @@ class ImageData:
     mirrored image keeps its label. `task`: the task of its targets, see
     `neptune_nas.tasks.registry`.
     `fingerprint`: hexadecimal digits that change with any pixel, label or split assignment.
+    `notes`: sentences on what was left out of it.
     """
 
     name: str
@@ -79,6 +80,7 @@ class ImageData:
     crop: int = 0
     flip: bool = False
     task: str = "classification"
+    notes: tuple[str, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -107,6 +109,7 @@ def image_data(source: Source, splits: tuple[Split, Split, Split]) -> ImageData:
         fingerprint=fingerprint(splits),
         crop=train.images.shape[-1] // CROP_SHARE if source.crop is None else source.crop,
         flip=source.flip,
+        notes=source.notes,
     )
 
 

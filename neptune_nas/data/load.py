@@ -21,11 +21,11 @@ from neptune_nas.interrupts import ctrl_c_held
 def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> ImageData:
     """Return a data set: one of `DATA_SETS`, `folder:PATH`, `folder:PATH@SIZE`, `tensors:FILE`.
 
-    A `FILE` is written by `save_tensors`. If a data set has a test split but no validation split,
-    a tenth of its training images becomes the latter; without either, it is cut 60/20/20. Both are
-    stratified and fixed by `seed`. `#COUNT` after a name, as in `cifar10#10000`, trains on that
-    many of the training images, stratified too; validation and test images do not change. It must
-    be at least the number of classes, at most that of images. `data_dir`: the folder where
+    A `FILE` is written by `save_tensors`. If a data set has only one of a validation and a test
+    split, a tenth of its training images becomes the other; without either, it is cut 60/20/20.
+    Both are stratified and fixed by `seed`. `#COUNT` after a name, as in `cifar10#10000`, trains on
+    that many of the training images, stratified too; validation and test images do not change. It
+    must be at least the number of classes, at most that of images. `data_dir`: the folder where
     torchvision's files are found or downloaded (default: `cache_folder`), and where the decoded
     images of a folder are cached (default: nowhere).
 
@@ -33,11 +33,24 @@ def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> I
     """
     whole, count = parse_count(name)
     source = find_source(whole, Path(data_dir).expanduser() if data_dir else None)
+    train, validation, test = (take_split(*each) for each in _splits(source, name, count, seed))
+    return image_data(replace(source, name=name), (train, validation, test))
+
+
+def split_files(name: str, data_dir: str | Path | None = None, seed: int = 0) -> list[list[Path]]:
+    """Return the image files of each split of a folder; none for other data sets."""
+    whole, count = parse_count(name)
+    if not whole.startswith(FOLDER):
+        return []
+    source = find_source(whole, Path(data_dir).expanduser() if data_dir else None)
+    return [[part.files[row] for row in rows] for part, rows in _splits(source, name, count, seed)]
+
+
+def _splits(source: Source, name: str, count: int | None, seed: int) -> list[tuple[Part, Rows]]:
+    """Return the part and its rows for each split, with `count` rows of the first."""
     (train, rows), *others = split_parts(source, seed)
     check_count(name, count, len(source.classes), len(rows))
-    kept = rows[at_most(labels_at(train, rows), count, seed)]
-    train_split, *rest = (take_split(*each) for each in ((train, kept), *others))
-    return image_data(replace(source, name=name), (train_split, rest[0], rest[1]))
+    return [(train, rows[at_most(labels_at(train, rows), count, seed)]), *others]
 
 
 def check_count(name: str, count: int | None, classes: int, images: int) -> None:
@@ -80,12 +93,16 @@ def _remembered(name: str, data_dir: str | Path | None, seed: int, _written: int
 def split_parts(source: Source, seed: int) -> list[tuple[Part, Rows]]:
     """Return the part and its rows for each of train, validation and test."""
     train, validation, test = source.train, source.validation, source.test
-    if test is None:
+    if test is None and validation is None:
         return [(train, rows) for rows in stratified(train.labels, THREE_WAY, seed)]
-    if validation is not None:
+    if test is not None and validation is not None:
         return [(part, every_row(part, seed)) for part in (train, validation, test)]
-    train_rows, validation_rows = stratified(train.labels, TWO_WAY, seed)
-    return [(train, train_rows), (train, validation_rows), (test, every_row(test, seed))]
+    train_rows, split_off = stratified(train.labels, TWO_WAY, seed)
+    return [
+        (train, train_rows),
+        (validation, every_row(validation, seed)) if validation else (train, split_off),
+        (test, every_row(test, seed)) if test else (train, split_off),
+    ]
 
 
 def every_row(part: Part, seed: int) -> Rows:

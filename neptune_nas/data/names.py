@@ -1,6 +1,6 @@
 """The parts of data sets' names."""
 
-import os.path
+import os
 from pathlib import Path
 
 from neptune_nas.errors import DataError, one_of
@@ -19,13 +19,18 @@ def parse_count(name: str) -> tuple[str, int | None]:
     A `#` belongs to the name if no whole number follows, or if a path with that ending exists.
     """
     whole, _, digits = name.rpartition(COUNT)
-    if not whole or not digits.isdecimal() or os.path.exists(place_of(name)):
+    if not whole or not digits.isdecimal() or os.path.lexists(place_of(name)):
         return name, None
     return whole, int(digits)
 
 
 def check_known(name: str) -> None:
     """Refuse the name of an unknown data set, whether or not its images are present."""
+    if (shown := printable(name)) != name:
+        raise DataError(
+            f"data '{shown}' must be text in UTF-8, since a study's files keep it, but has other "
+            f"bytes: rename the folder, or name a link to it."
+        )
     whole, _ = parse_count(name)
     if whole not in DATA_SETS and not whole.startswith((FOLDER, TENSORS)):
         raise DataError(f"data '{whole}' is unknown: {one_of((*DATA_SETS, *_OWN), whole)}")
@@ -37,6 +42,15 @@ def place_of(name: str) -> str:
         if name.startswith(kind):
             return os.path.expanduser(name.removeprefix(kind))
     return ""
+
+
+def printable(name: str) -> str:
+    r"""Return the name of a file or folder, with bytes that are no text in UTF-8 written out.
+
+    >>> print(printable("caf\udce9"))
+    caf\udce9
+    """
+    return name.encode(errors="backslashreplace").decode()
 
 
 def short_name(name: str) -> str:

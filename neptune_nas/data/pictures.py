@@ -1,14 +1,22 @@
 """Single images, converted to a network's input shape like those of a folder."""
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from warnings import catch_warnings, simplefilter
 
 import torch
 from torch import Tensor
 
-from neptune_nas.data.folder import SUFFIXES, ImageFormat, form_of, open_image, pixels_of
+from neptune_nas.data.listing import Listing
+from neptune_nas.data.pixels import (
+    SUFFIXES,
+    ImageFormat,
+    form_of,
+    open_image,
+    pixels_of,
+    quiet_metadata,
+)
 from neptune_nas.errors import DataError
 
 _READABLE = (1, 3)  # channels: gray and RGB
@@ -22,17 +30,18 @@ class Picture:
     channels: int
 
 
-def pictures_at(path: Path) -> list[Path]:
+def pictures_at(path: Path) -> tuple[list[Path], tuple[str, ...]]:
     """Return the image files below a folder, in order, or the file itself.
 
-    Raises `DataError` for a folder without any.
+    With them are sentences on what was left out. Raises `DataError` for a folder without any.
     """
-    if not path.is_dir():
-        return [path]
-    files = sorted((file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES), key=str)
+    if not os.path.isdir(path):
+        return [path], ()
+    listing = Listing(path)
+    files = listing.files(path)
     if not files:
         raise DataError(f"data: {path} has no image ({', '.join(sorted(SUFFIXES))}): add some.")
-    return files
+    return files, listing.sentences()
 
 
 def read_picture(file: Path, shape: tuple[int, int, int]) -> Picture:
@@ -46,26 +55,30 @@ def read_picture(file: Path, shape: tuple[int, int, int]) -> Picture:
             f"data: a network of {channels} channels cannot read {file}, since image files are "
             f"read as gray or RGB: call `Model.predict` with tensors."
         )
-    if not file.is_file():
-        raise DataError(f"data: {file} must be an image, but there is no such file.")
-    with catch_warnings():
-        simplefilter("ignore")  # PIL's, of odd metadata
-        with open_image(file) as image:
-            own = form_of(image)  # before its pixels are read, which changes a palette
-            pixels = pixels_of(image, file, ImageFormat(height, width, channels))
+    if not os.path.isfile(file):
+        what = "is no file" if os.path.exists(file) else "there is no such file"
+        raise DataError(f"data: {file} must be an image, but {what}.")
+    with quiet_metadata(), open_image(file) as image:
+        own = form_of(image)  # before its pixels are read, which changes a palette
+        pixels = pixels_of(image, file, ImageFormat(height, width, channels))
     return Picture(torch.from_numpy(pixels.copy()), own.channels)
 
 
 def pictures(
-    paths: Iterable[Path], shape: tuple[int, int, int]
+    paths: Iterable[Path], shape: tuple[int, int, int], say: Callable[[str], object]
 ) -> Iterator[tuple[Path, Picture | DataError]]:
-    """Yield the images at or below `paths`, each with its file, or the error of reading it."""
+    """Yield the images at or below `paths`, each with its file, or the error of reading it.
+
+    `say` is called with a sentence for each folder in which something was left out.
+    """
     for path in paths:
         try:
-            files = pictures_at(path)
+            files, notes = pictures_at(path)
         except DataError as error:
             yield path, error
             continue
+        for note in notes:
+            say(note)
         yield from ((file, _read_or_say(file, shape)) for file in files)
 
 

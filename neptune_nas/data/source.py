@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,11 +15,13 @@ from neptune_nas.data.splitting import Rows
 class Part:
     """Labelled images of a source: `take(rows)` gives those rows as uint8 `(n, C, H, W)`.
 
-    They are in memory, or in a file that holds exactly these rows, in this order.
+    They are in memory, or in a file that holds exactly these rows, in this order. `files`: the
+    image file of each row, if it has one.
     """
 
     labels: Tensor
     take: Callable[[Rows], Tensor | ImageFile]
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +29,7 @@ class Source:
     """The parts of a data set, of which only training is required, and its classes.
 
     `crop`, `flip`: suitable augmentation, see `ImageData`; None depends on the image size.
+    `notes`: sentences on what was left out.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Source:
     crop: int | None = None
     flip: bool = False
     validation: Part | None = None
+    notes: tuple[str, ...] = ()
 
 
 def in_memory(images: Tensor, labels: Tensor) -> Part:

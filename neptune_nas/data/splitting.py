@@ -15,16 +15,25 @@ THREE_WAY = (0.6, 0.2, 0.2)  # train, validation, test, where it does not
 def stratified(labels: ArrayLike, shares: Sequence[float], seed: int) -> tuple[Rows, ...]:
     """Return all rows of `labels` (N,) in disjoint parts of these `shares`, which sum to 1.
 
-    A part has its share of every class, to within one image; its rows are in rising order.
+    A part has its share of every class, to within one image or two, and at least one image of it,
+    if there are enough for all parts, or for those before it; its rows are in rising order.
     """
     order = _stratified_order(labels, seed)
     ends = np.rint(np.cumsum(shares)[:-1] * len(order)).astype(int)
-    return tuple(np.sort(part) for part in np.split(order, ends))
+    parts = np.split(order, ends)
+    _fill_gaps(labels, parts, len(parts))
+    return tuple(np.sort(part) for part in parts)
 
 
 def at_most(labels: ArrayLike, limit: int | None, seed: int) -> Rows:
-    """Return `limit` rows of `labels` (N,), stratified, or all if there are fewer."""
-    return np.sort(_stratified_order(labels, seed)[:limit])
+    """Return `limit` rows of `labels` (N,), stratified, or all if there are fewer.
+
+    Every class has a row where `limit` has room for it.
+    """
+    order = _stratified_order(labels, seed)
+    parts = np.split(order, [len(order) if limit is None else limit])
+    _fill_gaps(labels, parts, 1)
+    return np.sort(parts[0])
 
 
 def _stratified_order(labels: ArrayLike, seed: int) -> Rows:
@@ -39,3 +48,27 @@ def _stratified_order(labels: ArrayLike, seed: int) -> Rows:
         rows = random.permutation(np.flatnonzero(values == label))
         place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
     return np.lexsort((random.random_sample(len(values)), place))
+
+
+def _fill_gaps(labels: ArrayLike, parts: Sequence[Rows], count: int) -> None:
+    """Exchange rows of `parts`, so that the first `count` have every class, as far as they can.
+
+    A class with fewer images has one in each part from the first on. Sizes of parts do not change.
+    """
+    _, values = np.unique(labels, return_inverse=True)
+    place = np.arange(len(parts))[:, None]
+    has = np.stack([np.bincount(values[part], minlength=values.max() + 1) for part in parts])
+    needs = (place < np.minimum(has.sum(0), count)).astype(int)
+    sizes = np.array([len(part) for part in parts])[:, None]
+    shares = has.sum(0) * sizes / len(values)
+    for part, label in np.argwhere(has < needs):
+        donor = int(np.argmax((has - needs)[:, label]))
+        can_go = (has > needs)[part]
+        if not can_go.any():
+            continue
+        other = int(np.argmax(np.where(can_go, (has - shares)[part], -np.inf)))
+        here = np.flatnonzero(values[parts[part]] == other)[-1]
+        there = np.flatnonzero(values[parts[donor]] == label)[-1]
+        parts[part][here], parts[donor][there] = parts[donor][there], parts[part][here]
+        has[[part, donor], label] += 1, -1
+        has[[donor, part], other] += 1, -1

@@ -14,6 +14,8 @@ from torchvision.datasets import CIFAR10, CIFAR100, MNIST, FashionMNIST
 from neptune_nas.data.source import Part, Source, in_memory
 from neptune_nas.errors import DataError, first_line
 
+_LARGEST = 2**28  # bytes of a file: five times the largest of these data sets
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -36,9 +38,8 @@ def load_torchvision(name: str, folder: Path) -> Source:
     """Return the data set `name` from `folder`, after downloading it if it is missing."""
     known = KNOWN[name]
     train, test = (_obtain(name, folder, train=part) for part in (True, False))
-    return Source(
-        name, tuple(train.classes), _part_of(train), _part_of(test), known.crop, known.flip
-    )
+    parts = _part_of(name, train), _part_of(name, test)
+    return Source(name, tuple(train.classes), *parts, known.crop, known.flip)
 
 
 def _obtain(name: str, folder: Path, *, train: bool) -> Any:
@@ -47,6 +48,7 @@ def _obtain(name: str, folder: Path, *, train: bool) -> Any:
     Raises `DataError` if the data set is incomplete, or neither present nor available.
     """
     create = KNOWN[name].create
+    _check_sizes(name, folder)
     try:
         return create(folder, train=train, download=False)
     except Exception as error:  # "not found", or any error of its parsers
@@ -67,8 +69,24 @@ def _obtain(name: str, folder: Path, *, train: bool) -> Any:
         ) from error
 
 
-def _part_of(found: Any) -> Part:
+def _check_sizes(name: str, folder: Path) -> None:
+    """Refuse files that are far larger than those of any of the data sets, before they are read."""
+    for file in sorted(folder.glob("*MNIST/*/*")):
+        if file.is_file() and file.stat().st_size > _LARGEST:
+            raise DataError(
+                f"data '{name}': {file} must have at most {_LARGEST:,} bytes, but has "
+                f"{file.stat().st_size:,}: remove it to download it again."
+            )
+
+
+def _part_of(name: str, found: Any) -> Part:
     """Return the pixels `(N, C, H, W)` and labels of one of torchvision's data sets."""
+    if len(found.data) != len(found.targets):
+        raise DataError(
+            f"data '{name}': there must be one label an image, but there are "
+            f"{len(found.targets):,} for {len(found.data):,} in {found.root}: remove the files to "
+            f"download them again."
+        )
     pixels = torch.as_tensor(found.data)
     images = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2).contiguous()
     labels: Tensor = torch.as_tensor(found.targets).long()

@@ -3,12 +3,15 @@
 import logging
 import os
 import platform
+import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from socket import create_connection
 from tempfile import gettempdir
+from threading import current_thread, main_thread
 from time import monotonic
 from types import ModuleType
 from typing import Any
@@ -22,6 +25,7 @@ from neptune_nas.files.schema import fault
 
 PATIENCE = 30.0  # seconds without a ready worker before a warning
 _ANSWERS = 5.0  # seconds that a cluster has to accept a connection
+_LOW = "its node ran low on memory"
 _ITS_OWN = "cuda:0"  # Ray shows each worker its own GPU only
 
 _logger = logging.getLogger(__name__)
@@ -46,7 +50,7 @@ class _RayWorker(Worker):
         try:
             reply: Reply = ray.get(awaited)
         except ray.exceptions.OutOfMemoryError:
-            self.how = "its node ran low on memory"
+            self.how = _LOW
             return None
         except ray.exceptions.RayError as error:
             self.how = cause(str(error))
@@ -56,7 +60,8 @@ class _RayWorker(Worker):
     def end(self) -> Ending:
         """End the actor if it is still running."""
         connected_ray().kill(self.actor)
-        return Ending(self.how)
+        more = "use fewer jobs, a smaller batch or smaller networks" if self.how == _LOW else ""
+        return Ending(self.how, advice=more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +217,33 @@ def connected_ray() -> ModuleType:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         _check_answers()
         try:
-            ray.init(log_to_driver=False, logging_level=logging.ERROR)
+            with _signals_kept():
+                ray.init(log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:
             raise NeptuneError(
                 f"Ray cannot be used ({type(error).__name__}: {str(error).rstrip('.')}): check "
                 f"RAY_ADDRESS, and set RAY_AUTH_MODE=token if its cluster asks for a token."
             ) from error
     return ray
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Keep this program's handler of SIGTERM, and a closed terminal from ending what starts inside.
+
+    Ray installs a handler of its own, and starts its processes in the group of the terminal.
+    """
+    if current_thread() is not main_thread() or sys.platform == "win32":
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if callable(handler):
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _check_answers() -> None:

@@ -39,10 +39,14 @@ class _Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The way a worker ended, in words; `mistake`: the user's mistake, if that was the cause."""
+    """The way a worker ended, in words.
+
+    `mistake`: the user's mistake, if that was the cause. `advice`: what to do if calls end so.
+    """
 
     how: str
     mistake: NeptuneError | None = None
+    advice: str = ""
 
 
 @dataclass(slots=True)
@@ -258,11 +262,8 @@ class PoolEngine(ABC, Generic[W]):
             self._usage = self._usage.plus(worker.plan.index, worker.elapsed)
             self._queue.appendleft(replace(worker.attempt, number=worker.attempt.number + 1))
         else:
-            self._fail(
-                worker,
-                f"worker died twice ({how}), usually for lack of memory: "
-                "use fewer jobs, a smaller batch or smaller networks.",
-            )
+            advice = ending.advice or f"its output is {self.printed}"
+            self._fail(worker, f"worker died twice ({how}): {advice}.")
 
     def _end_overdue(self) -> None:
         for worker in list(self._workers.values()):

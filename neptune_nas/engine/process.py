@@ -6,7 +6,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
@@ -16,10 +16,17 @@ from neptune_nas.engine.plan import WorkerPlan
 from neptune_nas.engine.pool import Ending, Worker
 from neptune_nas.engine.worker import Reply, run_worker
 from neptune_nas.errors import NeptuneError
+from neptune_nas.interrupts import SIGNALS
 
 _FORKS = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
 _NAME = "neptune-worker-"  # prefix of a worker's index
 _UNGUARDED = 77  # exit code, used by nothing else, of a worker that would start workers itself
+_LOST = 255  # exit code where the fork server died and cannot tell
+_ADVICE = {  # by the number of a signal; Windows lacks their names
+    9: "something outside killed it, as the system does where memory runs out: if it "
+    "did, use fewer jobs, a smaller batch or smaller networks",
+    15: "something outside ended it",
+}
 _RUNS_ITSELF = (
     "a search starts its workers by importing the script that runs it, and this script searches "
     'again when imported: put the search under `if __name__ == "__main__":`.'
@@ -53,7 +60,10 @@ class WorkerProcess(Worker):
         return None
 
     def end(self) -> Ending:
-        """End the process if it is still running, and return how it ended."""
+        """End the process with all that it started, and return how it ended."""
+        if hasattr(os, "killpg") and self.process.pid:
+            with suppress(OSError):  # it has no group yet, or no longer
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         self.process.join()
         code = self.process.exitcode
@@ -61,9 +71,9 @@ class WorkerProcess(Worker):
         # reach: after the fork server died, its workers live on but count as ended.
         self.process.close()
         self.connection.close()
-        return Ending(
-            _describe_exit(code), NeptuneError(_RUNS_ITSELF) if code == _UNGUARDED else None
-        )
+        if code == _UNGUARDED and not self.ready:
+            return Ending(f"exit code {code}", NeptuneError(_RUNS_ITSELF))
+        return _ending_of(code)
 
 
 def start_fork_server(preload: tuple[str, ...] = ()) -> None:
@@ -104,16 +114,18 @@ def start_worker(plan: WorkerPlan, preload: tuple[str, ...] = ()) -> WorkerProce
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Block SIGINT, so that processes started inside inherit the blocked signal and stay silent.
+    """Block what ends the coordinator, so that processes started inside inherit this.
 
-    The resource tracker starts first: on Python 3.11 its start unblocks the signal again.
+    A terminal, systemd and Slurm send it to all of them, but only the coordinator decides. The
+    resource tracker starts first: on Python 3.11 its start unblocks SIGINT and SIGTERM again.
     """
     if sys.platform == "win32":
         yield
         return
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -149,8 +161,12 @@ def end_if_unguarded() -> None:
         os._exit(_UNGUARDED)
 
 
-def _describe_exit(code: int | None) -> str:
-    """Return how a process ended, in words."""
-    if code is None or code >= 0:
-        return f"exit code {code}"  # 255 where the fork server died and cannot tell
-    return f"signal {-code}, {signal.strsignal(-code)}"
+def _ending_of(code: int | None) -> Ending:
+    """Return how a process ended, in words, by its exit code."""
+    if code is None or code == _LOST:
+        return Ending(f"exit code {code}")
+    if code >= 0:
+        advice = "the code that it ran ended the process: raise an exception that says why instead"
+        return Ending(f"exit code {code}", advice=advice)
+    number = -code
+    return Ending(f"signal {number}, {signal.strsignal(number)}", advice=_ADVICE.get(number, ""))

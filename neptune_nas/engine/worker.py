@@ -4,12 +4,11 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from math import isnan
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
@@ -20,14 +19,11 @@ from neptune_nas.architecture.fields import is_record
 from neptune_nas.devices.memory import is_device_lost, keep_pages
 from neptune_nas.engine.engine import Call, failed_score
 from neptune_nas.engine.plan import WorkerPlan
-from neptune_nas.errors import NeptuneError
-from neptune_nas.evaluators.evaluator import Evaluator, code_of
-from neptune_nas.files.rules import as_plain
-from neptune_nas.files.schema import cut
-from neptune_nas.metrics.registry import BY_NAME, CLASSIFICATION, Metric
+from neptune_nas.errors import NeptuneError, description, message_of, trace_of
+from neptune_nas.evaluators.evaluator import Evaluator
+from neptune_nas.evaluators.score_rules import checked_score
+from neptune_nas.interrupts import SIGNALS
 from neptune_nas.metrics.score import Score
-
-_MAIN = CLASSIFICATION[0].name
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +55,8 @@ class Station:
         keep_pages()
         try:
             self._evaluator = _prepare(self._plan)
-        except Exception as error:
-            return Reply(mistake=_startup_mistake(error), trace=traceback.format_exc())
+        except BaseException as error:  # SystemExit too: what it says would be lost
+            return Reply(mistake=_startup_mistake(error), trace=trace_of(error))
         return Reply()
 
     def answer(self, payload: bytes) -> Reply:
@@ -71,7 +67,7 @@ class Station:
 
 def run_worker(connection: Connection, plan: WorkerPlan) -> None:
     """Answer each call that arrives on `connection`, until the other end closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator handles Ctrl-C
+    _leave_signals_to_coordinator()
     Thread(target=_end_with_coordinator, daemon=True).start()
     multiprocessing.current_process().daemon = False  # a daemon could not start DataLoader workers
     station = Station(plan)
@@ -87,17 +83,17 @@ def answer(evaluator: Evaluator, payload: bytes, index: int) -> Reply:
     try:
         call: Call = pickle.loads(payload)
     except Exception as error:
-        return Reply(mistake=_foreign_class(error), trace=traceback.format_exc())
+        return Reply(mistake=_foreign_class(error), trace=trace_of(error))
     wall, cpu = time.perf_counter(), time.process_time()
     score, mistake, trace, spoiled = None, None, None, False
     try:
-        score = _checked(evaluator, evaluator(call.architecture, call.fidelity, call.seed))
+        found = evaluator(call.architecture, call.fidelity, call.seed)
+        score = checked_score(evaluator, found)
     except NeptuneError as error:
         mistake = _portable(error)
-    except Exception as error:
-        trace, spoiled = traceback.format_exc(), is_device_lost(error)
-        why = f"{type(error).__name__}: {error}"
-        score = failed_score(call, why, trace=trace)
+    except BaseException as error:  # SystemExit too: what it says would be lost
+        trace, spoiled = trace_of(error), is_device_lost(error)
+        score = failed_score(call, description(error), trace=trace)
     busy, cpu = time.perf_counter() - wall, time.process_time() - cpu
     if score is not None:
         score = replace(
@@ -124,14 +120,29 @@ def _prepare(plan: WorkerPlan) -> Evaluator:
     return evaluator
 
 
+def _leave_signals_to_coordinator() -> None:
+    """Ignore what ends the coordinator, which then ends this process with all that it starts.
+
+    So it leads a process group of its own. The signals were blocked as it started; a process that
+    it starts itself must be able to get them.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        os.setpgid(0, 0)
+
+
 def _end_with_coordinator() -> None:
-    """Wait until the coordinator ends, for whatever reason, and end this process with it.
+    """Wait until the coordinator ends, for whatever reason, and end this process's group with it.
 
     Only the coordinator holds the other end of the pipe that `join` reads; no worker inherits it.
     """
     coordinator = multiprocessing.parent_process()
     assert coordinator is not None
     coordinator.join()
+    if sys.platform != "win32":
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 
@@ -140,56 +151,24 @@ def _send(connection: Connection, reply: Reply) -> None:
     connection.send_bytes(pickle.dumps(reply))
 
 
-def _startup_mistake(error: Exception) -> NeptuneError:
+def _startup_mistake(error: BaseException) -> NeptuneError:
     if isinstance(error, NeptuneError):
         return _portable(error)
     return NeptuneError(
-        f"a worker could not load its evaluator ({type(error).__name__}: {error}): define it, and "
+        f"a worker could not load its evaluator ({description(error)}): define it, and "
         "what it holds, in a module that can be imported, or import its file in `setup`."
     )
 
 
 def _foreign_class(error: Exception) -> NeptuneError:
     return NeptuneError(
-        f"a worker could not load an architecture ({type(error).__name__}: {error}): "
+        f"a worker could not load an architecture ({description(error)}): "
         "define its SubStages in a module that can be imported, or import their file in `setup`."
     )
 
 
-def _checked(evaluator: Evaluator, found: object) -> Score:
-    """Return the score that an evaluator returned, checked against its contract.
-
-    Raises `NeptuneError` for anything but a score, and for a value out of its range.
-    """
-    rule = f"evaluator {code_of(evaluator).__name__} must return a `Score`"
-    if not isinstance(found, Score):
-        raise NeptuneError(
-            f'{rule}, but returned {cut(found)}: return Score(fidelity, {{"{_MAIN}": ...}}).'
-        )
-    if found.failure is not None:
-        return replace(found, values={})  # values of a failed score are not results
-    values = {name: _number(rule, name, value) for name, value in found.values.items()}
-    if found.proxy is None and isnan(replace(found, values=values).main):
-        main = next(iter(values), _MAIN)
-        return replace(found, values={}, failure=f"its {main} is not a number")
-    return replace(found, values=values)
-
-
-def _number(rule: str, name: str, value: object) -> float:
-    """Return a value as a float, also one of numpy or torch; raises `NeptuneError` out of range."""
-    number = as_plain(value)
-    metric = BY_NAME.get(name, Metric(name, name, source="scored"))
-    is_number = isinstance(number, int | float) and type(number) is not bool
-    if not is_number or not (metric.admits(number) or isnan(number) or number == metric.worst):
-        what = "a share, a number in 0..1" if metric.unit == "share" else "a number"
-        raise NeptuneError(f"{rule} whose `{name}` is {what}, but returned {cut(value)}.")
-    return float(number)
-
-
 def _portable(error: NeptuneError) -> NeptuneError:
-    """Return the error if it survives pickling, else a `NeptuneError` with its message."""
-    try:
-        copy = pickle.loads(pickle.dumps(error))
-    except Exception:
-        return NeptuneError(str(error))
-    return error if isinstance(copy, NeptuneError) else NeptuneError(str(error))
+    """Return an error of the nearest of our classes with the same message, to be pickled."""
+    ours = (cls for cls in type(error).__mro__ if cls.__module__ == NeptuneError.__module__)
+    cls: type[NeptuneError] = next(ours)
+    return cls(message_of(error))

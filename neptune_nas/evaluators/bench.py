@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
+from neptune_nas.data.notes import notes_on
 from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.metrics.costs import CostSource
 from neptune_nas.metrics.counted import CostModel
@@ -76,6 +77,15 @@ def bench_of(evaluator: Evaluator, asked: EvaluatorQuestion, data_dir: str | Pat
     return _image_bench(evaluator, load_once(asked.data, data_dir, 0), asked.data)
 
 
+def data_notes(
+    evaluator: Evaluator, asked: EvaluatorQuestion, data_dir: str | Path | None
+) -> tuple[str, ...]:
+    """Return sentences on the question's images, where the evaluator measures on them."""
+    if getattr(evaluator, "bench", None) is not None:
+        return ()
+    return tuple(notes_on(load_once(asked.data, data_dir, 0), data_dir))
+
+
 def _image_bench(evaluator: Evaluator, data: ImageData, name: str) -> Bench:
     """Return the bench of an evaluator that measures on the images of data set `name`."""
     task = task_of(data)
@@ -83,7 +93,7 @@ def _image_bench(evaluator: Evaluator, data: ImageData, name: str) -> Bench:
         evaluator=evaluator,
         input_shape=data.input_shape,
         classes=len(data.classes),
-        guess=task.chance(len(data.classes)),
+        guess=task.chance(len(data.classes), data.validation.targets),
         fingerprint=data.fingerprint,
         images=(len(data.train), len(data.validation), len(data.test)),
         source=f"on {name}",

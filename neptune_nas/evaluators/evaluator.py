@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from neptune_nas.architecture.codec import type_name
-from neptune_nas.errors import OptionError
+from neptune_nas.errors import NeptuneError, OptionError, OwnCodeError, failure_text, file_with
+from neptune_nas.files.schema import check, check_value, cut
 from neptune_nas.metrics.registry import CLASSIFICATION, Metric
 from neptune_nas.metrics.score import Score
 from neptune_nas.text import counted
@@ -57,6 +58,7 @@ class Traits:
     uses_device: bool = True
 
     def __post_init__(self) -> None:
+        check(self)
         check_scored(self.metrics)
 
 
@@ -79,17 +81,35 @@ def check_scored(metrics: Sequence[Metric]) -> None:
 
 
 def traits_of(evaluator: Evaluator) -> Traits:
-    """Return the traits of an evaluator, with defaults for those that it does not declare."""
+    """Return the traits of an evaluator, or defaults where it declares none.
+
+    Raises `OptionError` for traits that are none.
+    """
     traits = getattr(evaluator, "traits", None)
-    if not isinstance(traits, Traits):
-        traits = Traits()
+    check_value(traits, Traits | None, f"{code_of(evaluator).__name__}.traits")
+    traits = traits or Traits()
     return traits if traits.name else replace(traits, name=type_name(code_of(evaluator)))
 
 
 def prepare_evaluator(evaluator: Evaluator, folder: Path) -> Evaluator:
-    """Return the evaluator to send to workers, after it made their shared files in `folder`."""
-    prepare = getattr(evaluator, "prepare", None)
-    made: Evaluator = evaluator if prepare is None else prepare(folder)
+    """Return the evaluator to send to workers, after it made their shared files in `folder`.
+
+    Raises `OwnCodeError` if its `prepare` fails, or returns what cannot be called.
+    """
+    prepare, cls = getattr(evaluator, "prepare", None), code_of(evaluator)
+    if prepare is None:
+        return evaluator
+    try:
+        made: Evaluator = prepare(folder)
+    except NeptuneError:
+        raise
+    except (Exception, SystemExit) as error:
+        why = failure_text(error, file_with(cls), named=True)
+        raise OwnCodeError(f"`{cls.__name__}.prepare` failed{why}") from error
+    if not callable(made):
+        raise OwnCodeError(
+            f"`{cls.__name__}.prepare` must return an evaluator, but returned {cut(made)}."
+        )
     return made
 
 

@@ -15,10 +15,8 @@ Accuracies may be shares or percent: if any is above 1, all are percent, and mos
 """
 
 import csv
-import gzip
 import re
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import nan
 from pathlib import Path
@@ -27,6 +25,7 @@ from typing import Any
 
 from neptune_nas.errors import DataError, FileFormatError, NeptuneError
 from neptune_nas.evaluators.table_costs import check_costs, merge_costs
+from neptune_nas.files.regular import TABLE, read_bytes, unzipped
 from neptune_nas.files.rules import Number, words_for
 from neptune_nas.files.schema import fault, fits, located, parse_json
 from neptune_nas.metrics.registry import CLASSIFICATION, COST, MACS, PARAMS, SCORED
@@ -59,7 +58,10 @@ def read_rows(path: Path, space: Space[Any]) -> list[TableRow]:
     """Return all measurements in a file, accuracies in 0..1; errors name the place in it."""
     text = _read(path)
     is_json = ".json" in path.suffixes
-    rows = list(_json_rows(text, space, path) if is_json else _csv_rows(text, space, path))
+    try:
+        rows = list(_json_rows(text, space, path) if is_json else _csv_rows(text, space, path))
+    except csv.Error as error:  # a cell of more than 131,072 characters
+        raise FileFormatError(f"{path} cannot be read as a table: {error}.") from error
     if not rows:
         raise FileFormatError(f"{path} has no measurements: it needs one per row.")
     if (most := max(row.values[_MAIN] for row in rows)) > 1:
@@ -79,17 +81,17 @@ def read_rows(path: Path, space: Space[Any]) -> list[TableRow]:
 
 def _read(path: Path) -> str:
     try:
-        data = path.read_bytes()
-        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise FileFormatError(f"there is no table {path}.") from error
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise FileFormatError(f"{path} cannot be read as a table: {error}.") from error
+        data = read_bytes(path, TABLE)
+        return (unzipped(path, data, TABLE) if path.suffix == ".gz" else data).decode("utf-8-sig")
+    except (FileFormatError, UnicodeDecodeError) as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise FileFormatError(f"there is no table {path}.") from error
+        raise FileFormatError(f"{path} cannot be read as a table: {error}") from error
 
 
 def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
     with located(path):
-        table = parse_json(text)
+        table = parse_json(text, TABLE)
     if not isinstance(table, dict):
         raise FileFormatError(f"{path} must map codes to measurements, but is a list or a value.")
     for digits, entry in table.items():
@@ -113,12 +115,18 @@ def _costs(entry: Mapping[str, Any], where: str) -> dict[str, float]:
 
 def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
     reader = csv.DictReader(text.splitlines())
-    columns = [_ALIASES.get(name, name) for name in reader.fieldnames or ()]
+    header = [*(reader.fieldnames or ())]
+    columns = [_ALIASES.get(name, name) for name in header]
     names = [name for name in columns if name]
     if _MAIN not in names:
         raise FileFormatError(
             f"{path} needs a column {_MAIN} or test_acc, but has: {', '.join(names) or 'nothing'}."
         )
+    for name in dict.fromkeys(names):
+        if len(alike := [each for each in header if _ALIASES.get(each, each) == name]) > 1:
+            raise FileFormatError(
+                f"{path} has {len(alike)} columns for {name} ({', '.join(alike)}): keep one."
+            )
     reader.fieldnames = columns
     networks = _Networks(space)
     if not {"code", *networks.options} & {*names}:
@@ -128,6 +136,7 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
         )
     runs: set[tuple[Code, int, int]] = set()
     joined: dict[Code, dict[str, float]] = {}
+    costs = [name for name in names if name not in _MEASURED | {*networks.options}]
     for cells in reader:
         where = f"{path}, line {reader.line_num}"
         if None in cells or None in cells.values():
@@ -141,10 +150,11 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
             },
             _whole_number(cells.get("seed") or 0, "seed", where),
             _whole_number(cells.get("fidelity") or ONLY, "fidelity", where),
-            dict(_further(cells, _MEASURED | {"", *networks.options})),
+            dict(_further(cells, costs)),
         )
-        check_costs(row.costs, where)
-        joined[row.code] = merge_costs(joined.get(row.code, {}), row.costs, where)
+        if row.costs != joined.get(row.code):
+            check_costs(row.costs, where)
+            joined[row.code] = merge_costs(joined.get(row.code, {}), row.costs, where)
         if cells.get("seed"):
             _note_run(runs, row, where)
         yield row
@@ -162,18 +172,17 @@ def _note_run(runs: set[tuple[Code, int, int]], row: TableRow, where: str) -> No
     runs.add(run)
 
 
-def _further(cells: Mapping[str, str], known: set[str]) -> Iterator[tuple[str, float]]:
-    for name, cell in cells.items():
-        if name not in known:
-            try:
-                yield name, float(cell)
-            except ValueError:
-                continue  # a note, not a cost
+def _further(cells: Mapping[str, str], names: Iterable[str]) -> Iterator[tuple[str, float]]:
+    for name in names:
+        try:
+            yield name, float(cells[name])
+        except ValueError:
+            continue  # a note, not a cost
 
 
 def _number(cell: object, name: str, where: str) -> float:
     try:
-        value = float(cell)  # type: ignore[arg-type]  # anything but a number raises
+        value = nan if isinstance(cell, bool) else float(cell)  # type: ignore[arg-type]  # anything but a number raises
     except (TypeError, ValueError, OverflowError):
         value = nan
     if not fits(value, Number):
@@ -224,9 +233,14 @@ class _Networks:
             if cell:
                 picks[path] = self._option(path, cell, where)
         try:
-            return code_of(self.space, self.space.decode(picks))
+            self.space.decode(picks)
         except NeptuneError as error:
             raise DataError(f"{where} is not a network of the space: {error}") from error
+        taken = picks.taken
+        return tuple(
+            each.options.index(taken[each.path]) if each.path in taken else -1
+            for each in self.space.decisions
+        )
 
     def _option(self, path: str, cell: str, where: str) -> Label:
         options, numbers = self.options[path], self.numbers[path]
@@ -241,11 +255,19 @@ class _Networks:
 
 
 class _RowPicks(Picks):
-    """The picks of a row; an empty cell is None where a decision arises and may be None."""
+    """The picks of a row; an empty cell is None where a decision arises and may be None.
+
+    `taken`: those that were asked for, since their decisions arise.
+    """
 
     def __init__(self, nones: Picks) -> None:
         super().__init__()
         self.nones = nones
+        self.taken: Picks = {}
+
+    def __getitem__(self, path: str) -> Label:
+        option = self.taken[path] = super().__getitem__(path)
+        return option
 
     def __contains__(self, path: object) -> bool:
         return super().__contains__(path) or path in self.nones

@@ -20,6 +20,7 @@ from neptune_nas.metrics.score import Score
 from neptune_nas.nn.builder import Shape
 from neptune_nas.space import Space
 from neptune_nas.tasks.classification import Classification
+from neptune_nas.tasks.registry import task_of
 
 T = TypeVar("T")
 
@@ -105,7 +106,7 @@ class Tabular(Generic[T]):
         check_rungs(self, asked.rungs)
         _check_repeats(self, asked.repeats, asked.rungs[-1])
         check_scored(self, asked)
-        shape, classes = _image_facts(asked.data, data_dir)
+        shape, classes, guess = _image_facts(asked.data, data_dir)
         model = CostModel(shape, classes)
         costs = TableCosts(self, model if can_build(self, model) else None)
         for name in sorted(asked.costs):
@@ -116,7 +117,7 @@ class Tabular(Generic[T]):
             evaluator=self,
             input_shape=shape,
             classes=classes,
-            guess=Classification().chance(classes),
+            guess=guess,
             fingerprint=sha256(Path(self.source).read_bytes()).hexdigest()[:16],
             images=_NO_IMAGES,
             source=f"on {asked.data}" if costs.model else f"in {Path(self.source).name}",
@@ -158,12 +159,14 @@ def _by_code(rows: Iterable[TableRow]) -> dict[Code, dict[int, _Runs]]:
     return dict(found)
 
 
-def _image_facts(data: str, data_dir: str | Path | None) -> tuple[Shape, int]:
-    """Return the shape of a data set's images, and the number of its classes."""
+def _image_facts(data: str, data_dir: str | Path | None) -> tuple[Shape, int, Mapping[str, float]]:
+    """Return the shape of a data set's images, the number of its classes, and chance."""
     if data in _IMAGES:
-        return _IMAGES[data]
+        shape, classes = _IMAGES[data]
+        return shape, classes, Classification().chance(classes)
     images = load_once(data, data_dir, 0)
-    return images.input_shape, len(images.classes)
+    classes = len(images.classes)
+    return images.input_shape, classes, task_of(images).chance(classes, images.validation.targets)
 
 
 def fidelities(table: Tabular[Any]) -> tuple[int, ...]:

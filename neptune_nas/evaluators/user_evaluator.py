@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from neptune_nas.errors import NeptuneError, OptionError
+from neptune_nas.errors import NeptuneError, OptionError, description
 from neptune_nas.evaluators.evaluator import Evaluator
-from neptune_nas.space.locate import find_named
+from neptune_nas.files.schema import cut
+from neptune_nas.space.locate import find_named, place_of
 
 
 def make_evaluator(where: str, options: Mapping[str, Any]) -> Evaluator:
@@ -19,25 +20,23 @@ def make_evaluator(where: str, options: Mapping[str, Any]) -> Evaluator:
         evaluator: Evaluator = made(**options)
     except NeptuneError:
         raise
-    except Exception as error:  # the user's own code may raise anything
+    except (Exception, SystemExit) as error:  # the user's own code may raise anything
         raise OptionError(
-            f"evaluator '{where}' refuses {dict(options)!r}: {type(error).__name__}: {error}"
+            f"evaluator '{where}' refuses {cut(dict(options))}: {description(error)}"
         ) from error
+    if not callable(evaluator):
+        raise OptionError(
+            f"evaluator '{where}' must measure architectures when it is called, as "
+            f"`__call__(self, architecture, fidelity, seed)`, but it cannot be called."
+        )
     return evaluator
 
 
 def _class_at(where: str) -> type:
     """Import the code that a name points to, and return its class."""
-    place, _, name = where.rpartition(":")
-    in_file = place.endswith(".py")
-    if not name.isidentifier() or not (in_file or all(map(str.isidentifier, place.split(".")))):
-        raise OptionError(
-            f"evaluator '{where}' must be named as FILE.py:Class or package.module:Class."
-        )
-    found = find_named(where, f"evaluator '{where}'")
+    found = find_named(where, f"evaluator '{where}'", "must be a class")
     if not isinstance(found, type):
         raise OptionError(
-            f"evaluator '{where}' must be a class, but `{name}` "
-            f"{'is missing' if found is None else f'is {found!r}'}."
+            f"evaluator '{where}' must be a class, but `{place_of(where)[1]}` is {cut(found)}."
         )
     return found

@@ -2,32 +2,63 @@
 
 import os
 import re
+import secrets
+import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError
+from neptune_nas.files.regular import read_bytes
 
 
 def write_file(path: Path, content: str | bytes) -> None:
-    """Write `content` to `path` atomically.
+    """Write `content` to `path` atomically; a link at `path` is replaced, never followed.
 
-    Raises `NeptuneError` if the folder cannot be written to or the disk is full.
+    Text is written as UTF-8, with what that cannot hold as escapes. Raises `NeptuneError` if the
+    folder cannot be written to or the disk is full.
     """
-    data = content.encode() if isinstance(content, str) else content
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+    # Nobody can guess the name, and "x" neither follows nor reuses what is there.
+    beside = path.with_name(f".{path.name[:50]}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
+        with beside.open("xb") as file:
+            _keep_private(path, file.fileno())
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
         raise NeptuneError(
             f"{path} cannot be written ({error.strerror}): choose another place or make room."
         ) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink()
+
+
+def _keep_private(path: Path, new: int) -> None:
+    """Withhold the permissions that the regular file at `path` withholds, if there is one."""
+    with suppress(OSError):
+        old = path.lstat().st_mode
+        if stat.S_ISREG(old):
+            os.fchmod(new, stat.S_IMODE(os.fstat(new).st_mode) & old)
+
+
+def check_inside(folder: Path, places: Iterable[Path]) -> None:
+    """Refuse places in a folder that lie elsewhere, behind links that came with the folder.
+
+    Raises `NeptuneError`.
+    """
+    root = os.path.realpath(folder)
+    for place in places:
+        real = os.path.realpath(place)
+        if os.path.commonpath((root, real)) != root:
+            raise NeptuneError(
+                f"{place} leads out of {folder}, to {real}: put what it needs there in its place; "
+                f"nothing is written through a link."
+            )
 
 
 def folder_name(text: str) -> str:
@@ -43,12 +74,11 @@ def folder_name(text: str) -> str:
 
 
 def read_file(path: Path) -> str:
-    """Return the text at `path`; raises `FileFormatError` if it is missing or not text."""
+    """Return the text at `path`; raises `FileFormatError` if it is missing, huge or not text."""
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise FileFormatError(f"{path} cannot be read: {error.strerror}.") from error
+        text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileFormatError(
             f"{path} is not a text file: byte {error.start} is not UTF-8."
         ) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")

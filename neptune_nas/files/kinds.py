@@ -4,6 +4,7 @@ from pathlib import Path
 from shlex import quote
 
 from neptune_nas.errors import FileFormatError
+from neptune_nas.files.regular import first_bytes, is_file, is_folder
 from neptune_nas.files.signatures import is_model_file
 from neptune_nas.text import counted
 
@@ -21,20 +22,20 @@ _IS_FOLDER = "is a folder, but a file is needed: name a file in it"
 def refuse_model(path: Path) -> None:
     """Refuse a trained model, or a folder, in place of an architecture."""
     _refuse_folder(path)
-    if path.is_file() and is_model_file(path):
+    if is_file(path) and is_model_file(path):
         raise FileFormatError(f"{path} {_IS_MODEL}.")
 
 
 def refuse_architecture(path: Path) -> None:
     """Refuse an architecture, or a folder, in place of a trained model."""
     _refuse_folder(path)
-    if path.is_file() and _is_architecture(path):
+    if _is_architecture(path):
         raise FileFormatError(f"{path} {_IS_ARCHITECTURE}.")
 
 
 def _refuse_folder(path: Path) -> None:
     """Refuse a folder, with what reads it or which of its files may be meant."""
-    if not path.is_dir():
+    if not is_folder(path):
         return
     if (path / "study.toml").is_file():
         raise FileFormatError(
@@ -48,8 +49,8 @@ def _refuse_folder(path: Path) -> None:
 
 def no_study(path: Path) -> str:
     """Return the message for a path without a study: what it is, and where to look."""
-    if not path.is_dir():
-        what = "is a file, not a study" if path.exists() else "does not exist"
+    if not is_folder(path):
+        what = "is a file, not a study" if is_file(path) else "does not exist"
         return f"{path} {what}: name a study's folder."
     if (path / "train.toml").is_file():
         return (
@@ -68,9 +69,5 @@ def no_study(path: Path) -> str:
 
 def _is_architecture(path: Path) -> bool:
     """Return whether a file begins like an exported architecture."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(_START)
-    except OSError:
-        return False
+    start = first_bytes(path, _START)
     return start.lstrip().startswith(b"{") and ARCHITECTURE.encode() in start

@@ -18,8 +18,10 @@ def locked(file: Path, busy: str) -> Iterator[None]:
     """Hold a lock against other processes inside; it ends with a killed process.
 
     Raises `StudyError`: with `busy` if another process holds it, and with another message if the
-    folder of `file` cannot be written to.
+    folder of `file` cannot be written to, or `file` is a link.
     """
+    if file.is_symlink():
+        raise StudyError(f"{file} is a link where a lock belongs: remove the link.")
     lock = FileLock(file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -36,8 +38,8 @@ def locked(file: Path, busy: str) -> Iterator[None]:
 
 def is_locked(file: Path) -> bool | None:
     """Return whether a process holds the lock; None if unknown, as without write permission."""
-    if not file.exists():
-        return False
+    if not file.exists() or file.is_symlink():
+        return False  # nobody can hold a link: `locked` refuses it
     try:
         with FileLock(file, timeout=0):
             return False

@@ -4,10 +4,12 @@ A hint is read in two ways: as a test of a value, and as its description for mes
 """
 
 import sys
+from ast import literal_eval
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import reduce
-from math import isnan
+from math import isnan, prod
+from reprlib import Repr
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -49,21 +51,66 @@ NOT_NAN = _Rule("other than NaN", lambda value: not isnan(value))
 NOT_EMPTY = _Rule("non-empty", lambda value: len(value) > 0, is_before=True)
 DIFFERENT = _Rule("with no two alike", lambda value: len({*value}) == len(value))
 
+
+LARGEST = 2**31 - 1
+"""The largest size: the product of two, such as a width and an expansion, still fits in torch's."""
+IN_RANGE = _Rule("", lambda value: value <= LARGEST)  # `fault` mentions it where it is broken
+
 Count = Annotated[int, at_least(0)]
-Size = Annotated[int, at_least(1)]
+Size = Annotated[int, at_least(1), IN_RANGE]
+OptionalSize = Annotated[int, at_least(0), IN_RANGE]
+"""A size, or 0 for none."""
 Number = Annotated[float, FINITE]
 Share = Annotated[float, between(0, 1)]
 Positive = Annotated[float, above(0)]
 Sides = tuple[Size, Size, Size]
 """Channels, height and width of an image."""
 
+_FEW = 16  # numbers of an array in a message
 _NOUNS = {int: "whole number", float: "number", str: "string"}
 
 
 def as_plain(value: Any) -> Any:
     """Return a numpy or torch number as Python's own, and anything else unchanged."""
-    is_scalar = getattr(value, "shape", None) == () and hasattr(value, "item")
-    return value.item() if is_scalar else value
+    if getattr(value, "shape", None) != () or not hasattr(value, "item"):
+        return value
+    try:
+        return value.item()
+    except RuntimeError:  # a tensor without a value, as on the meta device
+        return value
+
+
+class _Short(Repr):
+    """Python's short `repr`, extended to whole numbers of any length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 80
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Return the digits, or their approximate number."""
+        try:
+            return super().repr_int(x, level)
+        except ValueError:  # more digits than Python writes
+            return f"a number of {int(x.bit_length() * 0.30103)} digits"
+
+
+SHORT = _Short()
+"""Python's short `repr` for messages."""
+
+
+def listed(value: Any) -> object:
+    """Return a small array as a list or number, and anything else unchanged."""
+    is_small = hasattr(value, "tolist") and 0 < prod(getattr(value, "shape", (0,))) <= _FEW
+    return value.tolist() if is_small else value
+
+
+def unquoted(value: object) -> object:
+    """Return the value that a text spells, and anything else unchanged."""
+    try:
+        return literal_eval(value) if isinstance(value, str) else value
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return value
 
 
 def rules_of(hint: Any) -> tuple[_Rule, ...]:
@@ -83,7 +130,7 @@ def words_for(hint: Any, *, python: bool = False, many: bool = False) -> str:
     if origin is Annotated:
         base = words_for(inner[0], python=python, many=many)
         before = [rule.words for rule in rules_of(hint) if rule.is_before]
-        after = [rule.words for rule in rules_of(hint) if not rule.is_before]
+        after = [rule.words for rule in rules_of(hint) if rule.words and not rule.is_before]
         if before:
             base = _noun(" ".join([*before, _NOUNS[inner[0]]]), many)
         return " ".join([base, *after])

@@ -8,24 +8,41 @@ messages lack the value, cattrs' the ranges, and neither checks the arguments of
 
 import json
 import tomllib
-from ast import literal_eval
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from reprlib import Repr
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, one_of
-from neptune_nas.files.rules import Predicate, as_plain, predicate_for, rules_of, words_for
+from neptune_nas.errors import (
+    FileFormatError,
+    NeptuneError,
+    OptionError,
+    one_of,
+    printable,
+    shortened,
+)
+from neptune_nas.files.regular import TEXT
+from neptune_nas.files.rules import (
+    LARGEST,
+    SHORT,
+    Predicate,
+    as_plain,
+    listed,
+    predicate_for,
+    rules_of,
+    unquoted,
+    words_for,
+)
 
 T = TypeVar("T")
 
 Readers = Mapping[type, Callable[[Any, str], Any]]
 """Readers of records with their own JSON form, from a value and its path."""
 
+_PLAIN = frozenset({str, float, bool, type(None)})
 _LINE = 100  # characters of a value in a message
 TOO_DEEP = "it is nested too deeply."
 _REMEDIES = {
@@ -43,26 +60,7 @@ def cut(value: object) -> str:
     >>> cut([1, "a"]), cut("x" * 1000)
     ("[1, 'a']", "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'")
     """
-    text = _short.repr(value).replace("\n", " ")
-    return text if len(text) <= _LINE else f"{text[: _LINE - 23]}...{text[-20:]}"
-
-
-class _Short(Repr):
-    """Python's short `repr`, extended to whole numbers of any length."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxstring = self.maxother = 80
-
-    def repr_int(self, x: int, level: int) -> str:
-        """Return the digits, or their approximate number."""
-        try:
-            return super().repr_int(x, level)
-        except ValueError:  # more digits than Python writes
-            return f"a number of {int(x.bit_length() * 0.30103)} digits"
-
-
-_short = _Short()
+    return printable(shortened(SHORT.repr(value).replace("\n", " "), _LINE))
 
 
 def fault(path: str, words: str, value: object, remedy: str = "") -> str:
@@ -72,6 +70,8 @@ def fault(path: str, words: str, value: object, remedy: str = "") -> str:
     '`jobs` must be a whole number, but got 1.5.'
     """
     subject, end = f"`{path}`" if path else "it", f": {remedy}" if remedy else ""
+    if type(value) is int and value > LARGEST and "whole number" in words:
+        words += f" and at most {LARGEST}"
     return f"{subject} must be {words}, but got {cut(value)}{end}."
 
 
@@ -173,20 +173,12 @@ def _remedy(value: object, hint: Any) -> str:
     """Return a remedy: without quotes, as a tuple, or as an instance."""
     if isinstance(value, type):
         return f"write {value.__name__}(...)"
-    plain = getattr(value, "tolist", lambda: value)()  # arrays
-    meant = [_unquoted(value), as_plain(value), plain, (value,)]
+    meant = [unquoted(value), as_plain(value), listed(value), (value,)]
     if isinstance(value, str) and "," in value:
         meant.insert(1, tuple(map(str.strip, value.split(","))))
     if isinstance(value, Path):
         meant.append(str(value))
     return next((f"write {cut(each)}" for each in meant if fits(each, hint)), "")
-
-
-def _unquoted(value: object) -> object:
-    try:
-        return literal_eval(value) if isinstance(value, str) else value
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +189,17 @@ class _Field:
     hint: Any
     is_needed: bool
     test: Predicate | None
+    may_be_float: bool
 
     @property
     def is_float(self) -> bool:
         """True if the field takes any number, whole or not."""
         return float in (self.hint, *get_args(self.hint)[:1])
+
+    def takes(self, value: object) -> bool:
+        """Return whether a value is plain, and valid without a conversion."""
+        is_plain = type(value) in _PLAIN or (type(value) is int and not self.may_be_float)
+        return is_plain and self.test is not None and self.test(value)
 
 
 @cache
@@ -210,7 +208,11 @@ def _fields_of(cls: Any) -> tuple[_Field, ...]:
     asked = [(each, hints.get(each.name, Any)) for each in fields(cls) if each.init]
     return tuple(
         _Field(
-            each.name, hint, each.default is each.default_factory is MISSING, predicate_for(hint)
+            each.name,
+            hint,
+            each.default is each.default_factory is MISSING,
+            predicate_for(hint),
+            "float" in str(hint),
         )
         for each, hint in asked
     )
@@ -266,7 +268,9 @@ class _Decoder:
         needed = [each.name for each in known if each.is_needed]
         check_names(data, [each.name for each in known], needed, path, self.error)
         values = {
-            each.name: self.value(each.hint, data[each.name], _join(path, each.name))
+            each.name: value
+            if each.takes(value := data[each.name])
+            else self.value(each.hint, value, _join(path, each.name))
             for each in known
             if each.name in data
         }
@@ -292,6 +296,8 @@ class _Decoder:
         if origin in (tuple, Sequence) and isinstance(value, list | tuple):
             return self._items(hint, value, path)
         if origin in (dict, Mapping) and isinstance(value, Mapping):
+            if _PLAIN.issuperset(map(type, value.values())) and fits(value, hint):
+                return dict(value)
             return {n: self.value(inner[1], item, _join(path, n)) for n, item in value.items()}
         if not fits(value, hint):
             raise self.error(fault(path, words_for(hint), value))
@@ -358,18 +364,36 @@ def encode(value: Any) -> Any:
 # Texts.
 
 
-def parse_json(text: str) -> Any:
-    """Return the value of a JSON text; raises `FileFormatError` if it is malformed."""
-    return _parsed(json.loads, text, "JSON")
+def parse_json(text: str, most: int = TEXT) -> Any:
+    """Return the value of a JSON text; raises `FileFormatError` if it is malformed.
+
+    `most`: the characters that it may have.
+    """
+    return _parsed(_JSON.decode, text, "JSON", most)
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of these names and values; of equal names, Python would keep the last."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        name = next(name for name in names if names.count(name) > 1)
+        raise FileFormatError(f"{cut(name)} is in one object twice: leave one of them out.")
+    return content
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_object_of)
 
 
 def parse_toml(text: str) -> dict[str, Any]:
     """Return the content of a TOML text; raises `FileFormatError` if it is malformed."""
-    content: dict[str, Any] = _parsed(tomllib.loads, text, "TOML")
+    content: dict[str, Any] = _parsed(tomllib.loads, text, "TOML", TEXT)
     return content
 
 
-def _parsed(loads: Callable[[str], Any], text: str, form: str) -> Any:
+def _parsed(loads: Callable[[str], Any], text: str, form: str, most: int) -> Any:
+    if len(text) > most:
+        raise FileFormatError(f"it may have {most:,} characters of {form}, but has {len(text):,}.")
     try:
         return loads(text)
     except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:

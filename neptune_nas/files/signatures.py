@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from neptune_nas.files.regular import first_bytes
+
 _BEGINNINGS: Mapping[bytes, str] = {
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
@@ -13,13 +15,13 @@ _BEGINNINGS: Mapping[bytes, str] = {
     b"\x80\x02": "a pickle, as old releases of torch write",
     b"SQLite format 3": "an SQLite database",
 }
-_LENGTH = 8  # bytes before the JSON of safetensors, with its length, little-endian
+LENGTH = 8  # bytes before the JSON of safetensors, with its length, little-endian
 ENOUGH = 512  # bytes that identify a file
 
 
 def is_safetensors(start: bytes) -> bool:
     """Return whether a file with these first bytes is safetensors, complete or not."""
-    return start[_LENGTH : _LENGTH + 1] == b"{" and start[_LENGTH - 1] == 0
+    return start[LENGTH : LENGTH + 1] == b"{" and start[LENGTH - 1] == 0
 
 
 def kind_of(start: bytes) -> str:
@@ -41,8 +43,4 @@ def is_model_file(path: Path) -> bool:
     """Return whether the file at `path` is safetensors by its name or its first bytes."""
     if path.suffix == ".safetensors":
         return True
-    try:
-        with path.open("rb") as file:
-            return is_safetensors(file.read(ENOUGH))
-    except OSError:
-        return False
+    return is_safetensors(first_bytes(path, ENOUGH))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -9,8 +10,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from neptune_nas.errors import FileFormatError
+from neptune_nas.files.regular import TEXT, open_regular
 from neptune_nas.files.signatures import ENOUGH, is_safetensors, kind_of
+from neptune_nas.text import visible
 
+_MOST = TEXT // 2  # bytes of a header
 HEADER = "neptune-nas"  # the only entry of the metadata, so that equal contents are equal files
 
 
@@ -25,17 +29,22 @@ def dump_tensors(text: str, tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def _refuse_other_kinds(path: Path) -> None:
-    """Refuse a file that does not begin like safetensors, naming its kind.
+    """Refuse a file that does not begin like safetensors, naming its kind, or has a huge header.
 
-    Raises `OSError` if it cannot be opened, whose message is clearer than that of `safe_open`.
+    The library reads a header whole, and an entry for each tensor in it.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start = file.read(ENOUGH)
     if not is_safetensors(start):
         raise FileFormatError(
             f"{path} must be safetensors that neptune-nas wrote, but is {kind_of(start)}: name "
             f"another file."
         )
+
+
+def _utf8(path: Path, opened: BinaryIO) -> str:
+    """Return a path to an open file, by its descriptor if its name may not be UTF-8."""
+    return str(path) if visible(str(path)) == str(path) else f"/dev/fd/{opened.fileno()}"
 
 
 def read_tensors(path: Path) -> tuple[str, dict[str, Tensor]]:
@@ -45,11 +54,9 @@ def read_tensors(path: Path) -> tuple[str, dict[str, Tensor]]:
     """
     try:
         _refuse_other_kinds(path)
-        with safe_open(path, framework="pt") as file:
+        with path.open("rb") as opened, safe_open(_utf8(path, opened), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
-    except OSError as error:
-        raise FileFormatError(f"{path} cannot be read: {error.strerror}.") from error
     except SafetensorError as error:
         raise FileFormatError(
             f"{path} is not a complete safetensors file ({error}): save it again."

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf, isfinite, nan
 from random import Random
 from typing import Generic, Literal, Protocol, TypeVar
 
 from neptune_nas.errors import ArchitectureError, OptionError, one_of
+from neptune_nas.files.schema import cut
 from neptune_nas.metrics.registry import COST, COSTS, Metric, metric
 from neptune_nas.space.space import wilson
 
@@ -72,28 +74,34 @@ def parse_constraint(text: str) -> Constraint:
     match = _FORM.fullmatch(text)
     if match is None:
         raise OptionError(
-            f"constraint '{text}' must be a cost, < or <=, and a limit such as 20M, 1e6 or 5ms; "
+            f"constraint {cut(text)} must be a cost, < or <=, and a limit such as 20M, 1e6 or 5ms; "
             f"for example 'flops<=20M'."
         )
     name, op, number, unit = match.groups()
     names = [cost.name for cost in COSTS]
     if name.lower() not in names:
-        raise OptionError(f"constraint '{text}' is on '{name}': {one_of(names, name.lower())}")
+        raise OptionError(
+            f"constraint {cut(text)} is on {cut(name)}: {one_of(names, name.lower())}"
+        )
     units = _MULTIPLES[metric(name.lower()).unit]
     if unit.lower() not in units:
         known = one_of(filter(None, units), unit.lower())
-        raise OptionError(f"constraint '{text}' has a limit in '{unit}': {known}")
+        raise OptionError(f"constraint {cut(text)} has a limit in {cut(unit)}: {known}")
     limit = _number(number, text) * units[unit.lower()]
     return Constraint(name.lower(), "<" if op == "<" else "<=", limit)
 
 
 def _number(number: str, text: str) -> float:
     try:
-        return float(number)
-    except ValueError as error:
+        limit = float(number)
+    except ValueError:
+        limit = nan
+    if not isfinite(limit):
+        large = ", which is too large" if limit == inf else ""
         raise OptionError(
-            f"constraint '{text}' needs a number as its limit, but got '{number}'."
-        ) from error
+            f"constraint {cut(text)} needs a number as its limit, but got {cut(number)}{large}."
+        )
+    return limit
 
 
 class _Sampled(Protocol[T_co]):

@@ -16,6 +16,8 @@ from torch.utils._pytree import tree_leaves
 from neptune_nas.architecture.codec import BUILT_IN, key
 from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.errors import ArchitectureError, OwnCodeError, failure_text, file_with, first_line
+from neptune_nas.files.rules import Sides, Size
+from neptune_nas.files.schema import check_value
 from neptune_nas.nn.builder import (
     NetworkPart,
     OpaqueNetwork,
@@ -83,6 +85,8 @@ class CostModel:
     """
 
     def __init__(self, input_shape: Shape, classes: int, remembered: int = 100_000) -> None:
+        check_value(input_shape, Sides, "input_shape")
+        check_value(classes, Size, "classes")
         self.input_shape, self.classes, self.remembered = input_shape, classes, remembered
         self.known: dict[NetworkPart, Cost] = {}
         self.whole: dict[tuple[str, str], float] = {}
@@ -148,7 +152,7 @@ def count_part(part: NetworkPart) -> Cost:
         raise ArchitectureError(
             f"{part.name}: cannot run on the meta device, where costs are counted: {error}"
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         cls = _user_class(part)
         if cls is None:
             raise

@@ -10,6 +10,7 @@ from math import inf, isfinite
 from typing import Literal
 
 from neptune_nas.errors import OptionError, one_of
+from neptune_nas.files.schema import check
 from neptune_nas.text import short
 
 _Better = Literal["more", "less"]
@@ -36,6 +37,7 @@ class Metric:
     source: _Source = "counted"
 
     def __post_init__(self) -> None:
+        check(self)
         if self.better == "more" and self.unit != "share":
             raise OptionError(
                 f"metric '{self.name}' is better when it is more, so its unit must be 'share', a "

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from math import inf, isfinite, nan
 from statistics import fmean
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 from neptune_nas.errors import FileFormatError
-from neptune_nas.files.rules import Count, Number, Share, at_least
+from neptune_nas.files.rules import Count, Number, Predicate, Share, at_least, below, predicate_for
 from neptune_nas.files.schema import Readers, check_names, check_value, decode, fault
 from neptune_nas.metrics.registry import BY_NAME, COST, COSTS, MACS, Metric
+from neptune_nas.text import redact
 
 _Time = Annotated[Number, at_least(0)]
+_Seconds = Annotated[Number, at_least(0), below(1e11)]  # far from what no date can be made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +25,26 @@ class Score:
     of the evaluation. `images_per_second`: training images (0 if none). `peak_memory`: bytes (0 if
     not measured). `started`: Unix time. `worker`: the index of the worker. `proxy`: the value of a
     zero-cost proxy, measured in place of `values`, which are then empty. `trace`: the traceback of
-    the exception behind a failure, which `score_to_json` leaves out.
+    the exception behind a failure, which `score_to_json` leaves out; both without passwords.
     """
 
     fidelity: int
     values: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
-    seconds: float = 0.0
-    images_per_second: float = 0.0
-    peak_memory: int = 0
-    started: float = 0.0
+    seconds: _Time = 0.0
+    images_per_second: _Time = 0.0
+    peak_memory: Annotated[Count, below(2**63)] = 0
+    started: Number = 0.0
     worker: int = 0
     failure: str | None = None
     proxy: float | None = None
     trace: str | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("failure", "trace"):  # a user's code may say where it tried to connect
+            text = getattr(self, name)
+            if isinstance(text, str) and "://" in text:
+                object.__setattr__(self, name, redact(text))
 
     @property
     def main(self) -> float:
@@ -70,22 +79,26 @@ def score_to_json(score: Score) -> dict[str, Any]:
 
 
 def score_from_json(data: Mapping[str, Any]) -> Score:
-    """Return the score that `score_to_json` wrote, without checking its fields."""
+    """Return the score that `score_to_json` wrote, without checking its fields.
+
+    A time that was not finite, and so is null, is not known.
+    """
     values = {n: _unknown(n) if v is None else float(v) for n, v in data["values"].items()}
-    return Score(**{**data, "values": values})
+    times = {name: data.get(name) or 0.0 for name in _TIMES}
+    return Score(**{**data, **times, "values": values})
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreFields:
-    """The fields of a score in JSON."""
+    """The fields of a score in JSON; a time that was not finite is null."""
 
     fidelity: Count
     values: dict[str, Number | None]
     seed: Count = 0
-    seconds: Number = 0.0
-    images_per_second: Number = 0.0
+    seconds: _Seconds | None = 0.0
+    images_per_second: _Seconds | None = 0.0
     peak_memory: Count = 0
-    started: Number = 0.0
+    started: _Seconds | None = 0.0
     worker: Count = 0
     failure: str | None = None
     proxy: Number | None = None
@@ -96,11 +109,32 @@ def score_in(data: Mapping[str, Any], path: str) -> Score:
 
     Raises `FileFormatError` for a field that breaks its rule.
     """
-    for name, value in decode(ScoreFields, data, path).values.items():
+    if not _is_plain(data):  # the usual case, which need not be decoded to be sure
+        decode(ScoreFields, data, path)
+    _check_sizes(data, path)
+    for name, value in data["values"].items():
         if name in BY_NAME and BY_NAME[name].unit == "share":
             check_value(value, Share | None, f"{path}.values.{name}", FileFormatError)
     return score_from_json(data)
 
+
+def _is_plain(data: object) -> bool:
+    """Return whether a value has all fields of a score, and each as it must be."""
+    tests = _field_tests()
+    return (
+        isinstance(data, dict)
+        and data.keys() == tests.keys()
+        and all(test is None or test(data[name]) for name, test in tests.items())
+    )
+
+
+@cache
+def _field_tests() -> dict[str, Predicate | None]:
+    hints = get_type_hints(ScoreFields, include_extras=True)
+    return {name: predicate_for(hint) for name, hint in hints.items()}
+
+
+_TIMES = ("seconds", "images_per_second", "started")
 
 READERS: Readers = {Score: score_in}
 """The function with which `decode` reads scores."""
@@ -116,11 +150,19 @@ def costs_in(data: Mapping[str, Any], path: str, needed: Iterable[Metric] = ()) 
     check_names(data, hints, (cost.name for cost in needed), path)
     for name, value in data.items():
         check_value(value, hints[name], f"{path}.{name}", FileFormatError)
+    _check_sizes(data, path)
     flops = 2 * data[MACS.name] if MACS.name in data else None
     if flops is not None and data.get(COST.name, flops) != flops:
         by_hand = "the file was changed by hand"
         raise FileFormatError(fault(f"{path}.{COST.name}", str(flops), data[COST.name], by_hand))
     return dict(data)
+
+
+def _check_sizes(data: Mapping[str, Any], path: str) -> None:
+    """Refuse a whole number that nothing counted can be, and that no float can hold exactly."""
+    for name, value in data.items():
+        if isinstance(value, int) and value >= 2**63:
+            raise FileFormatError(fault(f"{path}.{name}", "a number below 2**63", value))
 
 
 def _finite(value: object) -> object:

@@ -21,6 +21,7 @@ from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.score import READERS, Score, costs_in, mean_score, score_to_json
 from neptune_nas.models.model_file import Weights, with_weights
 from neptune_nas.nn.builder import Shape, build
+from neptune_nas.text import json_visible
 
 FORMAT = ARCHITECTURE
 VERSION = 1
@@ -89,7 +90,7 @@ def save(path: str | Path, item: ExportedArchitecture) -> None:
 
 def dumps(item: ExportedArchitecture) -> str:
     """Return the JSON text of an exported architecture."""
-    return json.dumps(document(item), indent=2, ensure_ascii=False) + "\n"
+    return json_visible(json.dumps(document(item), indent=2, ensure_ascii=False)) + "\n"
 
 
 def document(item: ExportedArchitecture) -> dict[str, Any]:
@@ -138,10 +139,11 @@ def from_document(data: object, allow: Iterable[type] = ()) -> ExportedArchitect
             recipe=content.recipe,
             provenance=content.provenance,
         )
+        found = item.key
     except RecursionError as error:
         raise FileFormatError(TOO_DEEP) from error
-    if item.key != content.key:
-        raise FileFormatError(fault("key", item.key, content.key, "the file was changed by hand"))
+    if found != content.key:
+        raise FileFormatError(fault("key", found, content.key, "the file was changed by hand"))
     return item
 
 

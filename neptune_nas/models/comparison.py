@@ -1,9 +1,8 @@
 """The comparison of two architectures: their decisions, costs and scores."""
 
-from dataclasses import fields
 from typing import Any
 
-from neptune_nas.architecture.fields import is_record
+from neptune_nas.architecture.fields import class_name, is_record, values_of
 from neptune_nas.metrics.registry import metric
 from neptune_nas.models.architecture_file import ExportedArchitecture
 
@@ -30,9 +29,9 @@ def plain_values(value: Any, path: str = "") -> dict[str, str]:
         pairs = [(f"{path}.{i}", item) for i, item in enumerate(value)]
     elif is_record(value):
         prefix = f"{path}." if path else ""
-        pairs = [(prefix + field.name, getattr(value, field.name)) for field in fields(value)]
+        pairs = [(prefix + name, item) for name, item in values_of(value).items()]
         return {
-            **({path: type(value).__name__} if path else {}),
+            **({path: class_name(value)} if path else {}),
             **{name: text for at, item in pairs for name, text in plain_values(item, at).items()},
         }
     else:

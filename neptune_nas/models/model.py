@@ -152,14 +152,18 @@ def load_model(path: str | Path, allow: Iterable[type] = ()) -> Model:
     refused, or whose weights do not fit it.
     """
     refuse_architecture(Path(path))
-    file = read_model_file(Path(path))
-    with located(path):
-        model = model_in(file, allow)
+    classes = tuple(allow)
+
+    def check(file: ModelFile) -> None:
+        model = model_in(file, classes)
         if model.key != file.key:
             raise FileFormatError(fault("key", model.key, file.key))
         check_fit(model)
-        check_finite(model.state)
-    return model
+
+    file = read_model_file(Path(path), check)
+    with located(path):
+        check_finite(file.state)
+    return model_in(file, classes)
 
 
 def check_fit(model: Model) -> None:

@@ -4,8 +4,8 @@ Reading it executes nothing.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -74,17 +74,19 @@ def write_model_file(path: Path, content: ModelFile) -> None:
     write_file(path, dump_tensors(text, content.state))
 
 
-def read_model_file(path: Path) -> ModelFile:
+def read_model_file(path: Path, check: Callable[[ModelFile], object] = lambda _: None) -> ModelFile:
     """Return the contents of the file at `path`.
 
-    Raises `FileFormatError` for a file that is missing, no safetensors, without our header, or
-    from another version.
+    `check`: called before the weights, which may claim any amount of memory, are copied out of the
+    file; raises an error for those that are not to be. Raises `FileFormatError` for a file that is
+    missing, no safetensors, without our header, or from another version.
     """
     text, tensors = read_tensors(path)
-    # Copies, since the file may be truncated or changed while they are in use.
-    state = {name: value.clone() for name, value in tensors.items()}
     with located(path):
-        return ModelFile(header_in(text), state)
+        content = ModelFile(header_in(text), tensors)
+        check(content)
+    # Copies, since the file may be truncated or changed while they are in use.
+    return replace(content, state={name: value.clone() for name, value in tensors.items()})
 
 
 def header_in(text: str) -> dict[str, Any]:
@@ -103,17 +105,24 @@ def header_in(text: str) -> dict[str, Any]:
 def with_weights(network: nn.Module, weights: str | Path | Weights, key: str) -> nn.Module:
     """Return `network`, which `key` names, in eval mode with the given weights or a file's."""
     if isinstance(weights, str | Path):
-        return with_weights(network, read_model_file(Path(weights)), key)
+        return with_weights(
+            network, read_model_file(Path(weights), lambda file: _check(network, file, key)), key
+        )
+    _check(network, weights, key)
+    with torch.no_grad():  # load_state_dict fails without versions for some of torchvision's
+        for name, value in network.state_dict().items():
+            value.copy_(weights.state[name])
+    return network.eval()
+
+
+def _check(network: nn.Module, weights: Weights, key: str) -> None:
+    """Refuse weights of another network than `network`, which `key` names."""
     if weights.key != key:
         raise FileFormatError(
             f"weights must be of the network {key}, but are of {weights.key}: "
             f"use the file that was saved with this architecture."
         )
     check_weights(network, weights.state)
-    with torch.no_grad():  # load_state_dict fails without versions for some of torchvision's
-        for name, value in network.state_dict().items():
-            value.copy_(weights.state[name])
-    return network.eval()
 
 
 def check_weights(network: nn.Module, state: Mapping[str, Tensor]) -> None:

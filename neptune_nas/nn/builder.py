@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from neptune_nas.architecture import records
+from neptune_nas.architecture.fields import UnknownRecord, require_classes
 from neptune_nas.architecture.records import Architecture, Network, resolve_connections
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.nn.heads import ClassificationHead, StemBlock
@@ -77,10 +78,12 @@ def parts(
     """Return the parts of a network for images `(C, H, W)`, from the first to the last.
 
     A record of the user's own is one part, named "network". Raises `ArchitectureError` for a record
-    that builds no network, and if the images are too small, naming the size needed.
+    that builds no network, and if the images are too small, naming the size needed. A record of
+    unknown class is a part too, which cannot be built.
     """
     if not isinstance(architecture, Architecture):
-        check_builds(architecture)
+        if not isinstance(architecture, UnknownRecord):
+            check_builds(architecture)
         return (NetworkPart("network", OpaqueNetwork(architecture), input_shape, outputs),)
     _check_size(architecture, input_shape)
     stem = architecture.stem
@@ -241,6 +244,7 @@ def _build_entry(stage: records.Stage, channels: int) -> nn.Module:
             )
         case records.Identity():
             return Projection(channels, width, stride, bias)
+    require_classes(stage.entry)
     raise ArchitectureError(
         f"`Stage.entry` must be a Conv, an InvertedResidual or an Identity, "
         f"but got {stage.entry!r}."
@@ -263,6 +267,7 @@ def _build_substage(substage: Any, width: int, norm: str) -> nn.Module | None:
             return None
         case records.SubStage():
             return build_module(substage, width)
+    require_classes(substage)
     raise ArchitectureError(
         f"a SubStage must be one of the built-in records or a frozen dataclass with "
         f"`build(width)`, but got {substage!r}."

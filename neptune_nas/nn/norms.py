@@ -7,7 +7,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from math import gcd
+from math import isqrt
 
 import torch
 from torch import Tensor, nn
@@ -137,7 +137,7 @@ class LRN(Affine):
         """Apply the formula as a scale and a shift for each cell."""
         rows, columns = (cell_sizes(side, self.grid) for side in x.shape[2:])
         pixels = torch.outer(filled(x, rows), filled(x, columns)).flatten()
-        share = pixels / x[0, 0].numel()
+        share = pixels / x.shape[2:].numel()
         step = (rows[0], columns[0])
         means = cell_means(x, step)
         # Centring changes only how squares are rounded, so it needs no gradient.
@@ -226,7 +226,9 @@ def even_groups(channels: int, least: int = 8) -> int:
     >>> even_groups(32), even_groups(20), even_groups(7)
     (4, 2, 1)
     """
-    return max(gcd(channels, groups) for groups in range(1, max(1, channels // least) + 1))
+    root, most = isqrt(channels), max(1, channels // least)
+    small = [each for each in range(1, root + 1) if channels % each == 0]
+    return max(each for each in (*small, *(channels // each for each in small)) if each <= most)
 
 
 def _single(x: Tensor) -> Tensor:
@@ -286,10 +288,10 @@ def _spread(x: Tensor, scale: Tensor, shift: Tensor, step: tuple[int, int]) -> T
     Cells have `step` pixels a side and are cut off at the map's end.
     """
     height, width = x.shape[2:]
-    rows = -(-height // step[0])
+    grid = (-(-height // step[0]), -(-width // step[1]))
     scales, shifts = (
         # Channels last is the layout in which pooling and repeating are fast.
-        F.interpolate(each.mT.reshape(*x.shape[:2], rows, -1), scale_factor=tuple(map(float, step)))
+        F.interpolate(each.mT.reshape(*x.shape[:2], *grid), scale_factor=tuple(map(float, step)))
         for each in (scale, shift)
     )
     if scales.shape != x.shape:

@@ -213,7 +213,9 @@ class SelfAttention(nn.Module):
         With channels last all are views, whose last axis is dense: the fused kernels need it.
         """
         rows = x.contiguous(memory_format=torch.channels_last).flatten(2).mT
-        return rows.reshape(*rows.shape[:2], count, self.heads, -1).permute(2, 0, 3, 1, 4).unbind()
+        depth = rows.shape[2] // (count * self.heads)
+        parts = rows.reshape(*rows.shape[:2], count, self.heads, depth)
+        return parts.permute(2, 0, 3, 1, 4).unbind()
 
 
 _FEW_KEYS = 64  # keys up to which all scores take a small share of a network's memory

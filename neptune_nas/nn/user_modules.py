@@ -5,6 +5,7 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor, nn
 
+from neptune_nas.architecture.fields import require_classes
 from neptune_nas.architecture.records import Network
 from neptune_nas.errors import (
     ArchitectureError,
@@ -13,28 +14,31 @@ from neptune_nas.errors import (
     failure_text,
     file_with,
 )
+from neptune_nas.files.schema import cut
 from neptune_nas.nn.convolutions import mend
 
 
 def build_module(record: Any, *arguments: object) -> nn.Module:
     """Return the module that `record.build(*arguments)` makes, its convolutions mended.
 
-    Raises `OwnCodeError`, with the line that fails, for anything but a module. Errors of torch,
-    such as for memory or shapes that do not fit, pass unchanged: the caller knows more about them.
+    Raises `OwnCodeError`, with the line that fails, for anything but a module, and
+    `ArchitectureError` for a record with one of unknown class inside. Errors of torch, such as for
+    memory or shapes that do not fit, pass unchanged: the caller knows more about them.
     """
+    require_classes(record)
     cls = type(record)
-    call = f"`{cls.__name__}.build({', '.join(map(repr, arguments))})`"
+    call = f"`{cls.__name__}.build({', '.join(map(cut, arguments))})`"
     try:
         module = record.build(*arguments)
     except (NeptuneError, RuntimeError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise OwnCodeError(
             f"{call} failed{failure_text(error, file_with(cls), named=True)}"
         ) from error
     if not isinstance(module, nn.Module):
         raise OwnCodeError(
-            f"`{cls.__name__}.build` must return a torch.nn.Module, but got {module!r}."
+            f"`{cls.__name__}.build` must return a torch.nn.Module, but got {cut(module)}."
         )
     return mend(module)
 
@@ -45,7 +49,8 @@ def builds_itself(architecture: object) -> TypeGuard[Network]:
 
 
 def check_builds(architecture: object) -> None:
-    """Refuse a record that builds no network."""
+    """Refuse a record that builds no network, or has a part of unknown class."""
+    require_classes(architecture)
     if not builds_itself(architecture):
         raise ArchitectureError(
             f"only an `Architecture` can be built, or a record with `build(input_shape, outputs)`, "

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from neptune_nas.report.baselines import baseline_verdicts
 from neptune_nas.space import find_space, list_spaces
 from neptune_nas.study.audit import ENOUGH
-from neptune_nas.study.measures import main_score
+from neptune_nas.study.measures import beats_chance, chance, main_score
 from neptune_nas.study.noise import noise, seed_scores, tied_groups
 from neptune_nas.study.settings import PROCESSOR_TIME, Question, Settings
 from neptune_nas.study.study import Study
@@ -34,6 +34,7 @@ def checklist(study: Study) -> tuple[Check, ...]:
     """Fill in the honest-evaluation checklist of a study."""
     return (
         *_data_checks(study),
+        *_chance_check(study),
         *_budget_checks(study),
         _seeds_check(study),
         luck_check(study),
@@ -79,6 +80,21 @@ def _test_check(question: Question) -> Check:
         True,
         "short training scores on the validation split; test images are decoded for the data's "
         "fingerprint and used for nothing else",
+    )
+
+
+def _chance_check(study: Study) -> tuple[Check, ...]:
+    """Check whether the best network is clearly better than a guess, where chance is known."""
+    settings, main = study.settings, study.settings.question.main
+    if main.name not in settings.facts.guess or not study.ranked:
+        return ()
+    best = max(map(main_score, study.ranked))
+    evidence = (
+        f"{main.title} {best:.4f}; always giving the most frequent answer of the scored images "
+        f"gets {chance(settings):.4f}"
+    )
+    return (
+        Check("The best is clearly better than chance", beats_chance(settings, best), evidence),
     )
 
 

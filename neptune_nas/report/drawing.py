@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from neptune_nas.architecture.description import caption
+from neptune_nas.architecture.fields import class_name, unknown_records
 from neptune_nas.architecture.records import (
     Architecture,
     Network,
@@ -63,6 +64,11 @@ def rows(
     return (image, *drawn, *(row for part in parts for row in _field_rows(part)))
 
 
+def is_countable(architecture: Architecture | Network) -> bool:
+    """Return whether the classes of all parts are known, without which their costs are not."""
+    return not any(unknown_records(architecture))
+
+
 @cache
 def model_for(input_shape: _Shape, classes: int) -> CostModel:
     """Return the cost model for images of this shape, cached across reports."""
@@ -84,7 +90,7 @@ def _row_of(part: NetworkPart, cost: Cost, architecture: Any) -> DrawingRow:
                 place, architecture.stages[int(names[1])], int(names[3]), part, cost
             )
         case OpaqueNetwork(whole):
-            return DrawingRow("network", type(whole).__name__, (part.outputs, 1, 1), cost)
+            return DrawingRow("network", class_name(whole), (part.outputs, 1, 1), cost)
         case head:
             label = f"1x1 conv to {head.width}, " if head.width else ""
             return DrawingRow("head", f"{label}mean, linear", (part.outputs, 1, 1), cost)
@@ -139,10 +145,12 @@ def shape_text(shape: Iterable[object]) -> str:
 def draw_text(architecture: Architecture | Network, model: CostModel) -> Table:
     """Return the drawing of an architecture as a rich table, one line per part.
 
-    A network whose parts are not known has one line per field of its record.
+    A network whose parts are not known has one line per field of its record. One with a record of
+    unknown class has no costs.
     Raises `ArchitectureError` if the model's images are too small for the architecture.
     """
-    found = rows(architecture, model)
+    counted = is_countable(architecture)
+    found = rows(architecture, model, counted)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("part", "layers", "reads"):
         table.add_column(name, no_wrap=name != "layers")
@@ -150,24 +158,30 @@ def draw_text(architecture: Architecture | Network, model: CostModel) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("share of MACs", no_wrap=True)
     stage = 0
-    for row, percent in zip(found, shares(found), strict=True):
+    percents = shares(found) if counted else [None] * len(found)
+    for row, percent in zip(found, percents, strict=True):
         stage += row.kind == "entry"
         table.add_row(*_cells(row, percent, stage))
     return table
 
 
-def _cells(row: DrawingRow, percent: int, stage: int) -> tuple[Text, ...]:
-    """Return one line of the table."""
+def _cells(row: DrawingRow, percent: int | None, stage: int) -> tuple[Text, ...]:
+    """Return one line of the table; without costs where `percent` is None."""
     if row.kind == "field":
         return Text(""), Text(row.label)
     part = {"entry": f"stage {stage}", "substage": ""}.get(row.kind, row.kind)
-    filled = round(_BAR * percent / 100)
-    share = f"{'━' * filled:<{_BAR}} {percent:>3}%"
-    return (
+    place = (
         Text(part, style="bold"),
         Text("" if row.kind == "image" else row.label),
         Text(_reads_text(row), style="dim"),
         Text(shape_text(row.shape)),
+    )
+    if percent is None:
+        return place
+    filled = round(_BAR * percent / 100)
+    share = f"{'━' * filled:<{_BAR}} {percent:>3}%"
+    return (
+        *place,
         Text(short(row.cost.macs)),
         Text(short(row.cost.params)),
         Text("" if row.kind == "image" else share, style="cyan"),

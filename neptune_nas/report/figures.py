@@ -39,7 +39,7 @@ def image(fig: go.Figure, path: Path, kaleido: bool = _HAS_KALEIDO) -> bytes:
         raise OptionError(f"figure {path} must end in one of {', '.join(_FORMATS)}, {_hint(form)}")
     fig = type(fig)(fig).update_layout(paper_bgcolor="#ffffff", plot_bgcolor="#ffffff")
     if form == "html":
-        return str(fig.to_html()).encode()
+        return str(fig.to_html()).encode(errors="backslashreplace")
     if not kaleido:
         raise NeptuneError(
             f"figure {path} needs kaleido to become a {form} file, but it is not installed: "

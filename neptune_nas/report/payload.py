@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import pandas as pd
@@ -15,13 +16,14 @@ from neptune_nas.metrics.score import mean_score
 from neptune_nas.report.drawing import model_for
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.study.frame import column_of
-from neptune_nas.study.measures import efficiency_unit
+from neptune_nas.study.measures import efficiency_unit, main_score
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 
 _ALWAYS = (COST, PARAMS, *TIMED)  # where they are known
 _MOST_PARTS = 2_000  # a few milliseconds each to count
+_MOST_DRAWN = 2_000  # a few kilobytes each
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +111,24 @@ def model_of(study: Study) -> CostModel:
     return model_for(study.settings.facts.input_shape, study.settings.facts.classes)
 
 
-def drawings(study: Study, model: CostModel, most_parts: int = _MOST_PARTS) -> list[str | None]:
-    """Return each trial's drawing; None where the network cannot be built.
+def drawings(
+    study: Study, model: CostModel, most_parts: int = _MOST_PARTS, most: int = _MOST_DRAWN
+) -> list[str | None]:
+    """Return the drawings of the `most` best trials; None where the network cannot be built.
 
-    Parts are counted until the model knows `most_parts` of them; from then on, networks with a new
-    part are drawn without shares, which bounds the time in very large spaces.
+    It is empty for other trials. Parts are counted until the model knows `most_parts` of them; from
+    then on, networks with a new part are drawn without shares, which bounds the time in very large
+    spaces.
     """
-    drawn = {t.number: _drawing(t, model, most_parts) for t in _by_interest(study)}
-    return [drawn[trial.number] for trial in study.trials]
+    drawn = {t.number: _drawing(t, model, most_parts) for t in _by_interest(study)[:most]}
+    return [drawn.get(trial.number, "") for trial in study.trials]
 
 
 def _by_interest(study: Study) -> list[Trial]:
-    """Return the trials on the front, then the other ranked ones, then the rest."""
-    front = {trial.number for trial in study.pareto()}
-    ranked = {trial.number for trial in study.ranked}
-    return sorted(study.trials, key=lambda t: (t.number not in front, t.number not in ranked))
+    """Return the trials on the front, then the other ranked ones, the best first, then the rest."""
+    ranked = {trial.number: -main_score(trial) for trial in study.ranked}
+    first = ranked | dict.fromkeys((trial.number for trial in study.pareto()), -inf)
+    return sorted(study.trials, key=lambda trial: first.get(trial.number, inf))
 
 
 def _drawing(trial: Trial, model: CostModel, most_parts: int) -> str | None:

@@ -12,7 +12,14 @@ from markupsafe import Markup
 from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.report.document import fill
-from neptune_nas.report.drawing import DrawingRow, has_share, rows, shape_text, shares
+from neptune_nas.report.drawing import (
+    DrawingRow,
+    has_share,
+    is_countable,
+    rows,
+    shape_text,
+    shares,
+)
 
 _LINE, _HEAD, _GAP = 24, 26, 10
 _FOOT = 18  # for what the percentages are of
@@ -63,10 +70,12 @@ def draw_svg(
 ) -> Markup:
     """Return the drawing of an architecture on the model's images.
 
-    It shows each part's share of MACs unless `counted` is false, which is quicker. In a page it
+    It shows each part's share of MACs unless `counted` is false, which is quicker, or the class of
+    a record is unknown. In a page it
     takes the colour of the surrounding text; `standalone` adds its own colours, for a file. Raises
     `ArchitectureError` if the images are too small for the architecture.
     """
+    counted = counted and is_countable(architecture)
     found = rows(architecture, model, counted)
     percents = shares(found) if counted else None
     tops, height = _layout(found)

@@ -21,7 +21,7 @@ from neptune_nas.study.ranking import (
     score_floor,
 )
 from neptune_nas.study.study import Study
-from neptune_nas.text import counted, redact
+from neptune_nas.text import counted, csv_cell, redact, visible
 
 _FORMATS = ("csv", "md")
 
@@ -156,11 +156,14 @@ def _accuracy_text(standing: Standing) -> str:
 
 def escape_markdown(text: str) -> str:
     """Return `text` with the special characters of Markdown and HTML escaped."""
+    text = visible(text.replace("\n", " "))
     for mark in "\\`*_[]|":
         text = text.replace(mark, f"\\{mark}")
-    return text.replace("<", "&lt;").replace("\n", " ")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _to_csv(frame: pd.DataFrame) -> str:
     """Return comma-separated values with a header; empty where there is nothing."""
-    return frame.to_csv(index=False, lineterminator="\n")
+    texts = frame.select_dtypes(include=["object", "string"])
+    safe = frame.assign(**{str(name): texts[name].map(csv_cell) for name in texts})
+    return safe.rename(columns=csv_cell).to_csv(index=False, lineterminator="\n")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neptune_nas.errors import StudyError
+from neptune_nas.files.atomic import check_inside
 from neptune_nas.files.locks import locked
 from neptune_nas.retrain.terms import Terms, refuse_others
 from neptune_nas.study.folder import read_toml, write_toml
@@ -75,6 +76,7 @@ class TrainFolder:
             f"another process is training in {self.path}: wait for it, or choose another "
             f"folder as `out` (--out)."
         )
+        check_inside(self.path, self.path.glob("seed-*"))
         with locked(self.path / "train.lock", busy):
             yield
 

@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from neptune_nas.errors import FileFormatError
+from neptune_nas.errors import FileFormatError, one_line
 from neptune_nas.files.atomic import read_file, write_file
 from neptune_nas.training.resumable_loop import choices
 from neptune_nas.training.state import Epoch
@@ -44,8 +44,10 @@ def read_history(file: Path, metrics: Sequence[str]) -> tuple[Epoch, ...]:
         if not any(choice for epoch in history for choice in choices(epoch)):
             raise ValueError("none of its epochs was measured")
         return history
-    except (TypeError, ValueError) as error:
-        raise FileFormatError(f"{file} is not a training history: {error}.") from error
+    except (TypeError, ValueError, csv.Error) as error:
+        raise FileFormatError(
+            f"{file} is not a training history: {one_line(str(error))}."
+        ) from error
 
 
 def _epoch_in(row: Sequence[str], metrics: Sequence[str]) -> Epoch:

@@ -15,6 +15,7 @@ from neptune_nas.files.schema import (
     check_value,
     decode,
     encode,
+    fault,
     located,
     parse_json,
     versioned,
@@ -87,7 +88,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """The content of the file, whose summary of means and deviations is recomputed."""
+    """The content of the file, whose summary of means and deviations follows from its seeds."""
 
     terms: Terms
     costs: dict[str, Any]
@@ -102,17 +103,27 @@ def dumps(metrics: Metrics) -> str:
         "version": VERSION,
         "terms": encode(metrics.terms),
         "costs": dict(metrics.costs),
-        "summary": {
-            "seeds": len(metrics.seeds),
-            **{
-                f"{split}_{name}": encode(metrics.spread(split, name))
-                for split in SPLITS
-                for name in metrics.names
-            },
-        },
+        "summary": _summary_of(metrics),
         "seeds": [_seed_to_json(seed) for seed in metrics.seeds],
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _summary_of(metrics: Metrics) -> dict[str, Any]:
+    """Return the number of seeds, and the means and deviations over them, as JSON."""
+    spreads = {
+        f"{split}_{name}": encode(metrics.spread(split, name))
+        for split in SPLITS
+        for name in metrics.names
+    }
+    return {"seeds": len(metrics.seeds), **spreads}
+
+
+def _rounded(value: Any) -> Any:
+    """Return a value of JSON with its numbers to 9 digits, of which the last ones may differ."""
+    if isinstance(value, Mapping):
+        return {name: _rounded(item) for name, item in value.items()}
+    return f"{value:.9g}" if type(value) in (int, float) else value
 
 
 def _seed_to_json(seed: SeedMetrics) -> dict[str, Any]:
@@ -137,7 +148,14 @@ def load_metrics(path: str | Path) -> Metrics:
         names = metrics_in(content.seeds)
         seeds = (_seed_in(seed, f"seeds.{i}", names) for i, seed in enumerate(content.seeds))
         costs = costs_in(content.costs, "costs", (COST, PARAMS))
-        return Metrics(content.terms, costs, tuple(seeds))
+        metrics = Metrics(content.terms, costs, tuple(seeds))
+        got, wanted = content.summary, _summary_of(metrics)
+        check_names(got, wanted, wanted, "summary")
+        for name, value in wanted.items():
+            if _rounded(got[name]) != _rounded(value):
+                by_hand = "the file was changed by hand"
+                raise FileFormatError(fault(f"summary.{name}", str(value), got[name], by_hand))
+        return metrics
 
 
 def _seed_in(data: Mapping[str, Any], path: str, names: Sequence[str]) -> SeedMetrics:

@@ -12,9 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 
+from neptune_nas.architecture.fields import require_classes
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
 from neptune_nas.data.names import check_known, short_name
+from neptune_nas.data.notes import notes_on
 from neptune_nas.devices.device import check_device, pick_device
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.devices.processor import torch_threads
@@ -32,7 +34,7 @@ from neptune_nas.retrain.history import read_history
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics, dumps, load_metrics
 from neptune_nas.retrain.seed import SeedJob, Trainable, read_test, train_seed
 from neptune_nas.retrain.terms import Terms, refuse_others
-from neptune_nas.search.config import ignore
+from neptune_nas.search.config import Say, ignore
 from neptune_nas.study.folder import read_toml
 from neptune_nas.tasks.registry import task_of
 from neptune_nas.tasks.task import Task
@@ -66,8 +68,8 @@ class Training:
     `data_dir`: the folder of data sets, see `load_data`. `device`: "auto", "cpu" or "cuda".
     `threads`: torch's threads (default: torch's own setting).
 
-    Raises `OptionError` on construction for a field of the wrong type, and for a value that is
-    unknown or out of its range.
+    Raises `OptionError` on construction for a field of the wrong type, for a value that is unknown
+    or out of its range, and for an architecture with a record of unknown class.
     """
 
     source: ExportedArchitecture | str
@@ -90,6 +92,8 @@ class Training:
                 f"reference network '{self.source}' is unknown: {one_of(REFERENCES, self.source)} "
                 f"An architecture in a file is given as load(FILE)."
             )
+        if isinstance(self.source, ExportedArchitecture):
+            require_classes(self.source.architecture, OptionError)
 
     @cached_property
     def data_name(self) -> str:
@@ -175,11 +179,12 @@ class Training:
         """True if every requested seed has been measured on the test split."""
         return not self._unmeasured(self._known())
 
-    def run(self, watch: Callable[[TrainingStep], None] = ignore) -> Metrics:
+    def run(self, watch: Callable[[TrainingStep], None] = ignore, say: Say = ignore) -> Metrics:
         """Train each seed, then measure each once on the test split, saving every result at once.
 
-        A stopped training resumes; a finished one is read from its `metrics.json`. Raises
-        `StudyError` for a folder that has other terms, or is in use.
+        `say` is called before that, with a sentence on what the data lacks. A stopped training
+        resumes; a finished one is read from its `metrics.json`. Raises `StudyError` for a folder
+        that has other terms, or is in use.
         """
         job = SeedJob(
             self.network, self.images, self.used_recipe, self.terms, pick_device(self.device)
@@ -188,6 +193,8 @@ class Training:
             write_terms(self.folder, job.terms)
             known = self._known()
             seeds = self._unmeasured(known)
+            for note in notes_on(self.images, self.data_dir) if seeds else ():
+                say(note)
             try:
                 self._train(job, seeds, watch)
                 metrics = self._measure(job, seeds, known)

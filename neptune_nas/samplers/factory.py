@@ -100,7 +100,7 @@ def _make_user_sampler(
         made = _make_checked(where, cls, given, options)
     except NeptuneError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise failure(where, cls, error) from error
     if isinstance(made, BaseSampler):
         return made

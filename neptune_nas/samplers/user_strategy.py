@@ -15,10 +15,11 @@ from neptune_nas.errors import (
     failure_text,
     file_with,
 )
+from neptune_nas.files.schema import cut
 from neptune_nas.samplers.history import History
 from neptune_nas.samplers.problem import Problem
 from neptune_nas.samplers.sampler import Strategy
-from neptune_nas.space.locate import find_named
+from neptune_nas.space.locate import find_named, place_of
 
 T = TypeVar("T")
 
@@ -28,19 +29,19 @@ def find_class(where: str) -> type[Any]:
 
     Raises `OptionError` if there is none.
     """
+    rule = (
+        "must be a class derived from optuna.samplers.BaseSampler, or one that takes a `problem` "
+        "and proposes architectures"
+    )
     try:
-        found = find_named(where, f"sampler '{where}'")
+        found = find_named(where, f"sampler '{where}'", rule)
     except SpaceError as error:
         raise OptionError(str(error)) from error
     if isinstance(found, type) and (
         issubclass(found, BaseSampler) or "problem" in parameter_names(found)
     ):
         return found
-    raise OptionError(
-        f"sampler '{where}' must be a class derived from optuna.samplers.BaseSampler, or one that "
-        f"takes a `problem` and proposes architectures, but `{where.rpartition(':')[2]}` is "
-        f"{'missing' if found is None else repr(found)}."
-    )
+    raise OptionError(f"sampler '{where}' {rule}, but `{place_of(where)[1]}` is {cut(found)}.")
 
 
 def parameter_names(make: Callable[..., object]) -> set[str]:
@@ -66,7 +67,7 @@ class Guarded(Generic[T]):
             proposal = self.strategy(history, rng)
         except NeptuneError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise failure(self.where, type(self.strategy), error) from error
         if (wrong := self.problem.space.explain(proposal)) is not None:
             raise OwnCodeError(
@@ -76,7 +77,7 @@ class Guarded(Generic[T]):
         return proposal
 
 
-def failure(where: str, cls: type[Any], error: Exception) -> OwnCodeError:
+def failure(where: str, cls: type[Any], error: BaseException) -> OwnCodeError:
     """Return the error for a failure of a user's code, with the line unless in Optuna's code."""
     is_optunas = cls.__module__.startswith("optuna.")
     return OwnCodeError(

@@ -17,11 +17,12 @@ from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.on_ray import RayEngine, slots_on
 from neptune_nas.engine.plan import Slots, share_out
 from neptune_nas.errors import OptionError, SpaceError
-from neptune_nas.evaluators.bench import Bench, bench_of
+from neptune_nas.evaluators.bench import Bench, bench_of, data_notes
 from neptune_nas.evaluators.evaluator import Evaluator, code_of, prepare_evaluator, traits_of
 from neptune_nas.evaluators.proxy_first import ProxyFirst
 from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.evaluators.zero_cost import ZeroCost
+from neptune_nas.files.atomic import check_inside
 from neptune_nas.files.locks import check_writable
 from neptune_nas.metrics.constraints import COUNTED, MEASURED, Survey, survey
 from neptune_nas.metrics.costs import Costs
@@ -37,11 +38,12 @@ from neptune_nas.search.provenance import provenance, settings_for
 from neptune_nas.search.reference_point import reference_point
 from neptune_nas.space import Space
 from neptune_nas.space.locate import file_of, find_modules
-from neptune_nas.study.database import SQLITE, require_database, sqlite_url
+from neptune_nas.study.database_url import sqlite_url, trials_url
 from neptune_nas.study.folder import read_settings
+from neptune_nas.study.lease import Terms
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.settings import BY_TABLE, PROCESSOR_TIME, Facts, Settings
-from neptune_nas.study.store import Store, check_store, create_store, numerics_at
+from neptune_nas.study.store import Store, check_store, create_store, numerics_at, open_store
 from neptune_nas.training.probe import numerics_for
 
 
@@ -91,6 +93,8 @@ class Assembly:
         folder, url = self.search.folder, self.search.storage
         if folder.exists:
             return read_settings(folder.settings).facts.numerics
+        if url is None and folder.database.is_file():  # its settings were lost
+            url = sqlite_url(folder.database)
         return None if url is None else numerics_at(url, folder.path.name, folder.path)
 
     @cached_property
@@ -163,11 +167,14 @@ class Assembly:
         return survey(self.space, self.costs.value, question.limits, Random(question.seed), samples)
 
     @property
-    def exclusions(self) -> str:
-        """A sentence on why networks without a cost are left out; empty where there are none."""
-        if not (why := self.survey.unbuildable):
-            return ""
-        return f"Networks that cannot be built or have no cost are left out; for example: {why}."
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on the data, and on why networks without a cost are left out."""
+        why = self.survey.unbuildable
+        notes = data_notes(self.evaluator, self.search.question, self.search.data_dir)
+        if not why:
+            return notes
+        left_out = "Networks that cannot be built or have no cost are left out; for example"
+        return (*notes, f"{left_out}: {why}.")
 
     @cached_property
     def problem(self) -> Problem[Any]:
@@ -227,15 +234,21 @@ class Assembly:
     def open_store(self, settings: Settings) -> Store:
         """Return the store of the study in its database, created if it is new."""
         url, aims = self._url(settings), settings.question.aims
-        store = create_store(url, settings.name, aims, settings.identity, self.records)
-        store.keep_numerics(settings.facts.numerics)
-        return store
+        return create_store(url, settings.name, aims, settings.identity, self.records)
+
+    @property
+    def lease_terms(self) -> Terms:
+        """The times of the lease on the study."""
+        return Terms()
 
     def _url(self, settings: Settings) -> str:
+        """Return the URL to write to: of nothing but this study, once it has begun."""
         folder = self.search.folder
-        url = self.search.storage or settings.storage or sqlite_url(folder.database)
-        if folder.exists and url.startswith(SQLITE):
-            require_database(url, settings.name)
+        url = trials_url(folder, settings.storage, self.search.storage)
+        if not (self.search.storage or settings.storage):
+            check_inside(folder.path, [folder.database])
+        if folder.exists:
+            open_store(url, settings.name, question=settings.identity)
         return url
 
     @property

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 from neptune_nas.data.names import check_known, short_name
 from neptune_nas.devices.device import check_device
@@ -27,13 +28,13 @@ from neptune_nas.files.schema import check, check_exclusive, exclusive
 from neptune_nas.metrics.registry import OBJECTIVES
 from neptune_nas.samplers.factory import check_name
 from neptune_nas.space import Space, find_space
-from neptune_nas.space.locate import check_where
+from neptune_nas.space.locate import check_where, place_of
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.progress import OnProgress
 from neptune_nas.study.rungs import REDUCTION, Reduction
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.study import Study
-from neptune_nas.text import redact
+from neptune_nas.text import redact_url
 from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Search:
     table: str | Path | None = None
     name: str | None = None
     out: str | Path = Path("studies")
-    storage: str | None = None
+    storage: str | None = field(default=None, repr=False)  # it may hold a password
     data_dir: str | Path | None = None
     device: str = "auto"
     engine: Literal["local", "ray"] = "local"
@@ -203,8 +204,10 @@ class Search:
     @cached_property
     def folder(self) -> Folder:
         """The study's folder."""
-        space = self.question.space
-        stem = Path(space).stem if space.endswith(".py") else space.rpartition(":")[0] or space
+        place, named = place_of(self.question.space)
+        stem = place or self.question.space
+        if place.endswith(".py"):
+            stem = "-".join([Path(place).stem, *([named] if named else [])])
         table = "-table" if self.table else ""
         name = self.name or folder_name(f"{stem}-{short_name(self._data)}{table}")
         return Folder(Path(self.out) / name)
@@ -221,8 +224,9 @@ class Search:
 
     def settings(self, facts: Facts) -> Settings:
         """Return the settings of a new study of this search, with these facts."""
-        storage = redact(self.storage) if self.storage else ""
-        return Settings(self.folder.path.name, self.trials, self.question, facts, storage)
+        storage = redact_url(self.storage) if self.storage else ""
+        name, random = self.folder.path.name, uuid4().hex
+        return Settings(name, self.trials, self.question, facts, storage, random)
 
     def _check_name(self) -> None:
         """Refuse a name that cannot be the name of a folder unchanged."""
@@ -254,12 +258,12 @@ class Search:
 
         `watch` is called after each result with the progress of the search, which includes the
         trial of that result; if it raises `StopSearch`, the search ends there, and resumes when it
-        is run again. `say` is called before that, with a sentence on anything slow, on what is left
-        out of `first`, and on a study that has more trials than asked for. Ctrl-C writes everything
-        that was found, and is then raised; a second one is raised at once, or at the end of the
-        current write. Raises `OptionError` for unsuitable settings, and `StudyError` where the
-        study began with another question, is being searched by another process, or cannot be
-        written.
+        is run again. `say` is called before that, with a sentence on anything slow, on what the
+        data lacks, on what is left out of `first`, and on a study that has more trials than asked
+        for. Ctrl-C writes everything that was found, and is then raised; a second one is raised at
+        once, or at the end of the current write. Raises `OptionError` for unsuitable settings, and
+        `StudyError` where the study began with another question, is being searched by another
+        process, or cannot be written.
         """
         from neptune_nas.search.run import run_search  # for the same reason as in `assembly`
 

@@ -1,5 +1,6 @@
 """The coordinator of a search, which asks, submits and tells, and alone writes to the study."""
 
+import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -64,13 +65,13 @@ class Coordinator:
 
     def load(self) -> None:
         """Load the trials of earlier sessions, and queue their unfinished calls."""
-        frozen = {trial.number: trial for trial in self.store.frozen_trials()}
-        self.trials = {trial.number: trial for trial in self.store.trials()}
+        earlier = self.store.sampler_records()
+        self.trials = {trial.number: trial for trial, _ in earlier}
         for trial in self.trials.values():
             for level in self.rungs.levels:
                 self._note(trial, level)
         self.proposer.load(
-            ((trial, frozen[number], self._values(trial)) for number, trial in self.trials.items()),
+            ((trial, record, self._values(trial)) for trial, record in earlier),
             self.rungs.levels[-1],
         )
         for trial in sorted(self.trials.values(), key=lambda trial: trial.ended):
@@ -239,7 +240,7 @@ class Coordinator:
         ended = [t for t in self.trials.values() if t.state is not State.RUNNING]
         if trial.failure is None or len(ended) < _HOPELESS or any(self.scored.values()):
             return
-        if {t.failure for t in ended} == {trial.failure}:
+        if {_rule_of(t.failure) for t in ended} == {_rule_of(trial.failure)}:
             raise StudyError(
                 f"all {len(ended)} trials failed for the same reason: {trial.failure.rstrip('.')}; "
                 f"failures.txt in the study's folder says where. Fix that, then run the same "
@@ -271,3 +272,12 @@ class Coordinator:
         """True if trials are missing or unfinished."""
         is_running = any(trial.state is State.RUNNING for trial in self.trials.values())
         return len(self.trials) < self.budget or is_running
+
+
+def _rule_of(failure: str | None) -> str:
+    """Return a failure without the value that broke its rule, which may differ from trial to trial.
+
+    >>> _rule_of("`accuracy` must be a number in 0..1, but returned 93.1.")
+    '`accuracy` must be a number in 0..1'
+    """
+    return re.split(r", but (?:got|returned) ", failure or "", maxsplit=1)[0]

@@ -56,8 +56,8 @@ def dry_run(search: Search, say: Say = ignore) -> DryRun:
     parts, question = search.assembly, search.question
     if parts.slow_start:
         say(parts.slow_start)
-    if parts.exclusions:
-        say(parts.exclusions)
+    for note in parts.notes:
+        say(note)
     parts.try_sampler()
     given = first_of(parts)
     settings = parts.settings(parts.facts())

@@ -17,7 +17,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import TrialState, create_trial
 
 from neptune_nas.errors import NeptuneError
 from neptune_nas.metrics.registry import TIMED
@@ -28,6 +28,7 @@ from neptune_nas.samplers.sampler import SpaceSampler
 from neptune_nas.samplers.user_strategy import failure
 from neptune_nas.space import RejectedError
 from neptune_nas.study.objectives import Direction
+from neptune_nas.study.store import SamplerRecord
 from neptune_nas.study.trial import State, Trial
 
 ATTEMPTS = 200  # wasted proposals in a row before one is drawn at random
@@ -82,22 +83,22 @@ class Proposer:
         )
 
     def load(
-        self, trials: Iterable[tuple[Trial, FrozenTrial, Sequence[float] | None]], last: int
+        self, trials: Iterable[tuple[Trial, SamplerRecord, Sequence[float] | None]], last: int
     ) -> None:
         """Load the trials of earlier sessions, told in the order in which they ended.
 
         `last`: the last rung; scores below it are not values of the objectives.
         """
         earlier = list(trials)
-        for trial, frozen, _ in earlier:
+        for trial, record, _ in earlier:
             self.study.add_trial(
                 create_trial(
                     state=TrialState.RUNNING,
-                    params=frozen.params,
-                    distributions=frozen.distributions,
+                    params=trial.picks,
+                    distributions=dict(record.distributions),
                     intermediate_values=self._rungs(s for s in trial.scores if s.fidelity < last),
                     user_attrs=_measured_ahead(trial),
-                    system_attrs=frozen.system_attrs,
+                    system_attrs=dict(record.system_attrs),
                 )
             )
             self.numbers[trial.number] = len(self.numbers)
@@ -169,7 +170,7 @@ class Proposer:
             yield
         except NeptuneError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if isinstance(self.sampler, SpaceSampler):
                 raise
             name, cls = short_name(self.sampler), type(self.sampler)

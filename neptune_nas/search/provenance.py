@@ -1,5 +1,6 @@
 """The provenance of a study: its space, data and machine, and whether a search agrees."""
 
+import csv
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -9,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from neptune_nas import __version__
+from neptune_nas.architecture.codec import key
 from neptune_nas.devices.processor import hardware
-from neptune_nas.errors import ArchitectureError, StudyError
+from neptune_nas.errors import ArchitectureError, NeptuneError, StudyError
 from neptune_nas.evaluators.bench import Bench
 from neptune_nas.metrics.registry import COUNTED
 from neptune_nas.space import Space
-from neptune_nas.study.folder import Folder, read_settings, write_settings
+from neptune_nas.study.database_url import is_same_database
+from neptune_nas.study.folder import Folder, read_settings, toml_text, write_settings
 from neptune_nas.study.settings import Facts, Settings, question_differences
 from neptune_nas.study.trial import Trial
-from neptune_nas.text import as_typed
+from neptune_nas.text import as_typed, counted
 
 _PACKAGES = ("torch", "optuna", "numpy")
 _CHECKED = ("data_fingerprint", "input_shape", "classes")
@@ -52,6 +55,7 @@ def settings_for(folder: Folder, asked: Settings) -> Settings:
     Raises `StudyError` that names the first difference from what the study began with.
     """
     if not folder.exists:
+        toml_text(folder.settings, asked)  # refuses what it cannot hold before anything is begun
         return asked
     old = read_settings(folder.settings)
     for what, now, then in _differences(old, asked):
@@ -61,13 +65,14 @@ def settings_for(folder: Folder, asked: Settings) -> Settings:
             f"study's value."
         )
     versions = asked.facts.versions
-    return replace(old, trials=asked.trials, facts=replace(old.facts, versions=versions))
+    facts = replace(old.facts, versions=versions)
+    return replace(old, trials=asked.trials, facts=facts, id=old.id or asked.id)
 
 
 def _differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any]]:
     """Yield the contradictions between what a study began with and the present settings."""
     then, now = old.facts, asked.facts
-    if asked.storage and asked.storage != old.storage:
+    if asked.storage and not (old.storage and is_same_database(asked.storage, old.storage)):
         yield "storage", asked.storage, old.storage or "study.db"
     yield from question_differences(old.question, asked.question)
     for path in dict.fromkeys([*then.outline, *now.outline]):
@@ -91,6 +96,45 @@ def write_if_new(folder: Folder, settings: Settings) -> None:
         write_settings(folder, settings)
 
 
+def rewrite_if_lost(folder: Folder, settings: Settings, say: Callable[[str], None]) -> None:
+    """Write the settings again if their file was deleted or damaged while the search ran.
+
+    `say` is called with a sentence on that. Raises `StudyError` if the file was changed to another
+    one, which is left as it is.
+    """
+    try:
+        now = read_settings(folder.settings) if folder.exists else None
+    except NeptuneError:
+        now = None
+    if now is None:
+        write_settings(folder, settings)
+        say(
+            f"{folder.settings} was deleted or damaged while the search ran: it is written again, "
+            f"as it was. All results are kept."
+        )
+    elif now != settings:
+        raise StudyError(
+            f"{folder.settings} was changed while the search ran, which went on as it had begun. "
+            f"All results are kept; put the file back as it was, or they cannot be read with it."
+        )
+
+
+def check_complete(folder: Folder, trials: int) -> None:
+    """Refuse to go on with fewer trials than an earlier session has listed in `trials.csv`."""
+    file = folder.path / "trials.csv"
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            listed = sum(1 for _ in csv.reader(lines)) - 1
+    except (OSError, ValueError, csv.Error):
+        return  # nothing that could be compared, nor much to lose
+    if listed > trials:
+        raise StudyError(
+            f"the database of study {folder.path} has {counted(trials, 'trial')}, but {file} lists "
+            f"{listed}: it is an older copy, or was damaged. Put the right one back; or move the "
+            f"list away, to go on from what there is."
+        )
+
+
 def check_costs(
     folder: Path, trials: Iterable[Trial], count: Callable[[Any], Mapping[str, float]]
 ) -> None:
@@ -100,6 +144,8 @@ def check_costs(
     such trial.
     """
     for trial in trials:
+        if (name := key(trial.architecture)) != trial.key:
+            raise _changed(folder, trial, f"has the key {trial.key}, but its network has {name}")
         try:
             now = count(trial.architecture)
         except ArchitectureError as error:

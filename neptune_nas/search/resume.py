@@ -1,5 +1,7 @@
 """Resumption of a study: the search with its question, to go on or to measure more."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,25 +13,36 @@ from neptune_nas.evaluators.parameters import parameters_of
 from neptune_nas.evaluators.short_training import TRAINING
 from neptune_nas.evaluators.tabular import table_in
 from neptune_nas.files.atomic import folder_name
-from neptune_nas.files.schema import decode, located
+from neptune_nas.files.schema import cut, decode, located
 from neptune_nas.search.config import Search
 from neptune_nas.search.provenance import check_costs
 from neptune_nas.space import Space
-from neptune_nas.study.folder import open_folder, read_settings
+from neptune_nas.study.folder import Folder, open_folder, read_settings
+from neptune_nas.study.own_code import may_run
 from neptune_nas.study.read import read_study
-from neptune_nas.study.settings import Question, parameter_differences, question_differences
+from neptune_nas.study.settings import (
+    Question,
+    Settings,
+    parameter_differences,
+    question_differences,
+)
 from neptune_nas.study.study import Study
 from neptune_nas.text import as_typed
 from neptune_nas.training.recipe import Recipe
 
 
-def arguments_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
+def arguments_in(file: Path, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the arguments of `Search` that ask the question of a `study.toml` again.
 
-    `own`: the evaluator, if it is one of the user's own. Raises `StudyError` where it is missing,
-    or is not the one that the study began with.
+    `given`: those to use in place of the study's, and an evaluator if it is one of the user's own.
+    Raises `StudyError` where that is missing, or is not the one that the study began with; and for
+    a space or sampler of a user's own that is not given, unless this user began the study here.
     """
-    settings = read_settings(file)
+    settings, given = read_settings(file), given or {}
+    own: Evaluator | None = given.get("evaluator")
+    for name in ("space", "sampler"):
+        if name not in given:
+            _check_code(file, settings, name)
     _check_evaluator(file, settings.question, own)
     question = {name.name: getattr(settings.question, name.name) for name in fields(Question)}
     with located(file):
@@ -38,7 +51,18 @@ def arguments_in(file: Path, own: Evaluator | None = None) -> dict[str, Any]:
     for name in ("evaluator_kwargs", "scored", "unit", "trains"):
         del question[name]  # the evaluator itself determines them
     more = {"recipe": recipe, "trials": settings.trials, "table": table, "proxy": proxy or None}
-    return {**question, **more, "evaluator": own}
+    return {**question, **more, "evaluator": own, **given}
+
+
+def _check_code(file: Path, settings: Settings, name: str) -> None:
+    """Refuse to run code of a user's own that only the study in `file` names."""
+    where: str = getattr(settings.question, name)
+    if not may_run(Folder(file.parent), settings, where):
+        how = "--allow or --space" if name == "space" else f"--{name}"
+        raise StudyError(
+            f"{file}: `{name}` is {cut(where)}, code that you have not run for this study here, or "
+            f"that has changed since: if you trust it, name it yourself as `{name}` ({how})."
+        )
 
 
 def _check_evaluator(file: Path, question: Question, own: Evaluator | None) -> None:
@@ -68,19 +92,25 @@ def search_of(
     """Return the search that made the study at `path`, so that more can be measured.
 
     `storage`: the URL of the study's database, with its password. `space`: the present place of the
-    study's space, if it has moved. `evaluator`: the user's own, if the study began with one.
+    study's space, if it has moved, or to allow its code. `evaluator`: the user's own, if the study
+    began with one. Raises `StudyError` as `arguments_in` does; but a sampler that may not be run is
+    replaced, since measuring more asks none.
     """
     path = Path(path)
     folder = open_folder(path)
-    place = path if path.name not in ("", "..") else path.resolve()
-    asked = arguments_in(folder.settings, evaluator)
+    place = path if path.name not in ("", "..") else Path(os.path.realpath(path))
+    settings = read_settings(folder.settings)
+    given: dict[str, Any] = {"evaluator": evaluator} | ({"space": space} if space else {})
+    if not may_run(folder, settings, settings.question.sampler):
+        given |= {"sampler": "auto", "sampler_kwargs": {}}
+    asked = arguments_in(folder.settings, given)
     if (plain := folder_name(place.name)) != place.name:
         raise StudyError(f"{path} must be named as a study is, such as {plain}: rename it.")
     return Search(
-        **{**asked, "space": space or asked["space"]},
+        **asked,
         name=place.name,
         out=place.parent,
-        storage=storage or read_settings(folder.settings).storage or None,
+        storage=storage,
     )
 
 
@@ -93,8 +123,14 @@ def study_of(search: Search) -> Study:
 def check_same(search: Search, study: Study) -> None:
     """Refuse further measurements for a study with another question, data set or space."""
     settings, facts = study.settings, study.settings.facts
-    # The space may have moved; the fingerprint tells whether it is the same.
-    asked = replace(search.question, space=settings.question.space)
+    # The space may have moved; the fingerprint tells whether it is the same. No sampler is asked.
+    then = settings.question
+    asked = replace(
+        search.question,
+        space=then.space,
+        sampler=then.sampler,
+        sampler_kwargs=then.sampler_kwargs,
+    )
     for what, ours, theirs in (
         *question_differences(settings.question, asked),
         ("data", search.assembly.bench.fingerprint, facts.data_fingerprint),

@@ -19,14 +19,22 @@ from neptune_nas.search.assembly import Assembly
 from neptune_nas.search.config import Say
 from neptune_nas.search.coordinator import Coordinator
 from neptune_nas.search.proposals import Proposer
-from neptune_nas.search.provenance import check_costs, write_if_new
+from neptune_nas.search.provenance import (
+    check_complete,
+    check_costs,
+    rewrite_if_lost,
+    write_if_new,
+)
 from neptune_nas.search.warm_start import excess_notice, first_of
+from neptune_nas.study.lease import folder_id, leased
 from neptune_nas.study.objectives import directions
+from neptune_nas.study.own_code import keep_source, register
 from neptune_nas.study.progress import OnProgress, Tracker
 from neptune_nas.study.read import snapshot
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.store import Store
+from neptune_nas.study.stored_trial import check_trials
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted
@@ -49,28 +57,40 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
         say(parts.slow_start)
     first = first_of(parts)
     facts = parts.facts()
-    if parts.exclusions:
-        say(parts.exclusions)
+    for note in parts.notes:
+        say(note)
     if not folder.exists:
         parts.try_sampler()
     with ctrl_c_held(), folder.locked():
         settings = parts.settings(facts)
         store = parts.open_store(settings)
-        write_if_new(folder, settings)
-        coordinator = _coordinator_of(parts, store, first)
-        try:
-            coordinator.load()
-            check_costs(folder.path, coordinator.trials.values(), parts.costs.counted)
-            for sentence in budget_notices(len(coordinator.trials), search.trials, len(first)):
-                say(sentence)
-            coordinator.watch = _progress_to(watch, settings, coordinator.trials.values())
-            _run_session(coordinator, store, parts.engine)
-        except BaseException:
-            with suppress(NeptuneError):  # the first error is the one to report
-                write_outputs(snapshot(folder, settings, store))
-            raise
-        study = snapshot(folder, settings, store)
-        write_outputs(study)
+        check_complete(folder, store.size())
+        with leased(store, folder_id(folder.id), say, parts.lease_terms) as is_held:
+            store.keep_numerics(settings.facts.numerics)
+            if store.size() and not folder.exists:
+                say(f"{folder.settings} is missing, but its trials are there: it is written again.")
+            write_if_new(folder, settings)
+            if isinstance(search.space, str):
+                keep_source(folder, search.space)
+                register(folder, settings, (search.space, search.sampler))
+            coordinator = _coordinator_of(parts, store, first)
+            try:
+                coordinator.load()
+                check_trials(settings.question, coordinator.trials.values())
+                check_costs(folder.path, coordinator.trials.values(), parts.costs.counted)
+                for sentence in budget_notices(len(coordinator.trials), search.trials, len(first)):
+                    say(sentence)
+                coordinator.watch = _progress_to(watch, settings, coordinator.trials.values())
+                _run_session(coordinator, store, parts.engine)
+            except BaseException:
+                with suppress(NeptuneError):  # the first error is the one to report
+                    if is_held():  # else another search writes the results
+                        write_outputs(snapshot(folder, settings, store))
+                        rewrite_if_lost(folder, settings, say)
+                raise
+            study = snapshot(folder, settings, store)
+            write_outputs(study)
+            rewrite_if_lost(folder, settings, say)
     return study
 
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neptune_nas.architecture.codec import NotAllowedError
-from neptune_nas.architecture.fields import record_classes
-from neptune_nas.errors import FileFormatError, OptionError, StudyError
+from neptune_nas.architecture.fields import record_classes, unknown_records
+from neptune_nas.errors import OptionError
 from neptune_nas.models.architecture_file import ExportedArchitecture, load
 from neptune_nas.search.assembly import Assembly
 from neptune_nas.space import Space
@@ -47,18 +46,17 @@ def given_in(first: Sequence[object], space: Space[Any]) -> Iterator[_FirstArchi
 
 def _at(path: Path, space: Space[Any]) -> Iterator[_FirstArchitecture]:
     allow = tuple(record_classes(space.template))
-    try:
-        if path.is_dir():
-            yield from _front(read_study(path, allow=allow))
-        else:
-            yield _FirstArchitecture(load(path, allow).architecture, str(path))
-    except (FileFormatError, StudyError) as error:
-        if isinstance(error.__cause__, NotAllowedError):
+    if path.is_dir():
+        found = [*_front(read_study(path, allow=allow))]
+    else:
+        found = [_FirstArchitecture(load(path, allow).architecture, str(path))]
+    for each in found:
+        if any(unknown_records(each.architecture)):
             raise OptionError(
                 f"`first`: {path} holds records that space '{space.name}' does not have: leave it "
                 f"out, or search a space that has them."
-            ) from error
-        raise
+            )
+        yield each
 
 
 def _front(study: Study) -> Iterator[_FirstArchitecture]:

@@ -9,10 +9,13 @@ from neptune_nas.architecture.fields import (
     field_names,
     is_closed,
     is_frozen,
+    is_plain,
     is_record,
     is_same,
 )
 from neptune_nas.errors import SpaceError
+from neptune_nas.files.rules import as_plain
+from neptune_nas.files.schema import cut
 from neptune_nas.space.joint import Copies, Fields, Items, Joint, SharedCopies, spans
 from neptune_nas.space.language import Choice, IntegerRange, Repeat, Tie, Where
 from neptune_nas.space.nodes import FREE, Either, Fixed, Node, Numbers, Tied
@@ -47,10 +50,7 @@ class Compiler:
             case tuple() if not is_closed(template):
                 return self._items(template, path)
             case _ if is_record(template) and not is_frozen(template):
-                raise SpaceError(
-                    f"{self._at(path)} is a {type(template).__name__}, whose fields can change: "
-                    f"make its class a @dataclass(frozen=True)."
-                )
+                raise self._mutable(template, path)
             case _ if is_record(template) and not is_closed(template):
                 return self._record(template, path)
             case Open():
@@ -58,7 +58,32 @@ class Compiler:
                     f"{self._at(path)} is {template!r}, a word that spaces do not know."
                 )
             case _:
+                self._check_fixed(template, path)
                 return Fixed(template)
+
+    def _mutable(self, record: object, path: str) -> SpaceError:
+        return SpaceError(
+            f"{self._at(path)} is a {type(record).__name__}, whose fields can change: "
+            f"make its class a @dataclass(frozen=True)."
+        )
+
+    def _check_fixed(self, value: object, path: str) -> None:
+        """Refuse a value that differs from what its JSON says, at any depth."""
+        parts: dict[str, object] = {}
+        if isinstance(value, tuple):
+            parts = {str(i): item for i, item in enumerate(value)}
+        elif is_record(value):
+            if not is_frozen(value):
+                raise self._mutable(value, path)
+            parts = {name: getattr(value, name) for name in field_names(type(value))}
+        elif not is_plain(value):
+            remedy = f": write {cut(as_plain(value))}" if is_plain(as_plain(value)) else ""
+            raise SpaceError(
+                f"{self._at(path)} must be a finite number, a string, a boolean, None, a tuple or "
+                f"a record, but got {cut(value)}{remedy}."
+            )
+        for name, part in parts.items():
+            self._check_fixed(part, f"{path}.{name}" if path else name)
 
     def _at(self, path: str) -> str:
         return f"space '{self.space}': `{path}`" if path else f"space '{self.space}': the template"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from neptune_nas.architecture.fields import field_names, is_record, is_same
+from neptune_nas.files.schema import cut
 from neptune_nas.space.joint import Copies, Fields, Joint, SharedCopies
 from neptune_nas.space.nodes import Either, Fixed, Node, Numbers, Tied
 from neptune_nas.space.rules import Filtered, Ruled
@@ -28,7 +29,7 @@ def explain(node: Node, value: Any, path: str = "") -> str | None:
             return _explain_parts(node, value, path)
         case Filtered():
             found = explain(node.node, value, path)
-            return found or f"`{path or ROOT}` is {value!r}, which breaks its rule"
+            return found or f"`{path or ROOT}` is {cut(value)}, which breaks its rule"
     raise AssertionError(f"no such node: {node!r}")
 
 
@@ -41,11 +42,11 @@ def _explain_fixed(wanted: Any, value: Any, path: str) -> str | None:
             found = _explain_fixed(getattr(wanted, name), getattr(value, name), f"{prefix}{name}")
             if found:
                 return found
-    return _wrong(path, value, repr(wanted))
+    return _wrong(path, value, cut(wanted))
 
 
 def _wrong(path: str, value: Any, wanted: str) -> str:
-    return f"`{path or ROOT}` is {value!r}, but must be {wanted}"
+    return f"`{path or ROOT}` is {cut(value)}, but must be {wanted}"
 
 
 def _explain_choice(node: Either, value: Any, path: str) -> str | None:
@@ -80,5 +81,5 @@ def _explain_parts(node: Joint | Ruled, value: Any, path: str) -> str | None:
     if any(found):
         return next(filter(None, found))
     if isinstance(node, Ruled) and not node.obey(values):
-        return f"`{path or ROOT}` is {value!r}, which breaks its rule"
-    return f"`{path or ROOT}` is {value!r}, which decides a tie in two ways"
+        return f"`{path or ROOT}` is {cut(value)}, which breaks its rule"
+    return f"`{path or ROOT}` is {cut(value)}, which decides a tie in two ways"

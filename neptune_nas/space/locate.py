@@ -1,18 +1,21 @@
-"""Lookup of spaces: by name, in a file, or as `package.module:SPACE`."""
+"""Lookup of spaces: by name, in a file, or a user's own by file or module."""
 
 import hashlib
 import importlib
 import importlib.util
+import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import is_dataclass
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from neptune_nas.architecture.fields import module_in_json, module_of_file
-from neptune_nas.errors import SpaceError, failure_text, one_of
+from neptune_nas.errors import OptionError, SpaceError, failure_text, one_of
+from neptune_nas.interrupts import Terminated
 from neptune_nas.space.space import Space
 
 _PACKAGE = Path(__file__).parents[1]
@@ -22,6 +25,10 @@ def _spaces_folder() -> Path:
     """Return the folder of the shipped spaces: in an installed package, beside it in a checkout."""
     inside = _PACKAGE / "search_spaces"
     return inside if inside.is_dir() else _PACKAGE.parent / "search_spaces"
+
+
+def _shipped_file(name: str) -> Path:
+    return _spaces_folder() / f"{name.replace('-', '_')}.py"
 
 
 def list_spaces() -> tuple[str, ...]:
@@ -36,14 +43,35 @@ def find_space(where: str) -> Space[Any]:
     Raises `SpaceError` in one sentence, whatever is wrong with the name or the code behind it.
     """
     module = find_module(where)
-    name = where.rpartition(":")[2] if _is_import_path(where) else "SPACE"
+    name = place_of(where)[1] or "SPACE"
     space = getattr(module, name, None)
     if not isinstance(space, Space):
-        got = "is missing" if space is None else f"is of type {type(space).__name__}"
+        got = f"is of type {type(space).__name__}."
         raise SpaceError(
-            f"space '{where}': it must define `{name} = Space(...)`, but `{name}` {got}."
+            f"space '{where}': it must define `{name} = Space(...)`, but `{name}` "
+            f"{_missing(module, name, Space) if space is None else got}"
         )
     return space
+
+
+def place_of(where: str) -> tuple[str, str]:
+    """Return the file or module of a user's own object, and its name; "" where there is no such.
+
+    >>> place_of("my.py:Mine"), place_of("package.module:Mine"), place_of("my.py")
+    (('my.py', 'Mine'), ('package.module', 'Mine'), ('my.py', ''))
+    """
+    place, _, name = where.rpartition(":")
+    if where.endswith(".py"):
+        return where, ""
+    is_place = place.endswith(".py") or all(part.isidentifier() for part in place.split("."))
+    return (place, name) if is_place and name.isidentifier() else ("", "")
+
+
+def _missing(module: ModuleType, name: str, kind: type) -> str:
+    """Return the end of a message about a name that a module lacks, with the nearest it has."""
+    known = {each: value for each, value in vars(module).items() if isinstance(value, kind)}
+    own = [n for n, each in known.items() if kind is Space or each.__module__ == module.__name__]
+    return f"is missing: {one_of(own, name)}" if own else "is missing."
 
 
 def find_module(where: str) -> ModuleType:
@@ -52,13 +80,11 @@ def find_module(where: str) -> ModuleType:
     No import finds that name. It depends on the location of the file alone, so that a worker that
     has called this too can unpickle what the file defines.
     """
-    subject = f"space '{where}'"
-    if where.endswith(".py"):
-        return _load_file(Path(where), subject)
-    if _is_import_path(where):
-        return _import(where.rpartition(":")[0], subject)
+    subject, place = f"space '{where}'", place_of(where)[0]
+    if place:
+        return _load(place, subject)
     check_where(where)
-    return _load_file(_spaces_folder() / f"{where.replace('-', '_')}.py", subject)
+    return _load_file(_shipped_file(where), subject)
 
 
 def find_modules(places: Iterable[str]) -> None:
@@ -67,15 +93,19 @@ def find_modules(places: Iterable[str]) -> None:
         find_module(where)
 
 
-def find_named(where: str, subject: str) -> Any:
-    """Return the object at `FILE.py:NAME` or `package.module:NAME`, or None if there is none.
+def find_named(where: str, subject: str, rule: str) -> Any:
+    """Return the object at `FILE.py:NAME` or `package.module:NAME`.
 
-    `subject`: what messages begin with. Raises `SpaceError` as `find_space` does.
+    `subject` and `rule`: what messages begin with. Raises `SpaceError` as `find_space` does, and
+    `OptionError` where `where` has another form or names nothing.
     """
-    place, _, name = where.rpartition(":")
-    is_file = place.endswith(".py")
-    module = _load_file(Path(place), subject) if is_file else _import(place, subject)
-    return getattr(module, name, None)
+    place, name = place_of(where)
+    if not name:
+        raise OptionError(f"{subject} must be named as FILE.py:Class or package.module:Class.")
+    module = _load(place, subject)
+    if (found := getattr(module, name, None)) is None:
+        raise OptionError(f"{subject} {rule}, but `{name}` {_missing(module, name, type)}")
+    return found
 
 
 def file_of(cls: type) -> str | None:
@@ -87,25 +117,45 @@ def file_of(cls: type) -> str | None:
 
 def check_where(where: str) -> None:
     """Refuse what names no shipped space, no file and no module, without running any code."""
-    if not where.endswith(".py") and not _is_import_path(where) and where not in list_spaces():
+    if not place_of(where)[0] and where not in list_spaces():
         raise SpaceError(
             f"space '{where}' is unknown: {one_of(list_spaces(), where)} "
-            f"A file (my_space.py) or package.module:SPACE works too."
+            f"A file (my_space.py, my_space.py:NAME) or package.module:SPACE works too."
         )
 
 
-def is_there(where: str) -> bool:
-    """Return whether the code that `where` names exists; running it may still fail."""
-    if where.endswith(".py"):
-        return Path(where).is_file()
-    if not _is_import_path(where):
-        return where in list_spaces()
-    try:
-        return importlib.util.find_spec(where.rpartition(":")[0]) is not None
-    except ModuleNotFoundError:
-        return False
-    except Exception:  # the parent package is imported, and its code may fail
-        return True
+def is_shipped(where: str) -> bool:
+    """Return whether a space or a sampler is named as those that come with the toolkit are."""
+    return ":" not in where and not where.endswith(".py")
+
+
+def source_of(where: str) -> Path | None:
+    """Return the file of the code that `where` names, None if there is none; nothing is run.
+
+    `where`: as `find_space` or `find_named` takes it.
+    """
+    place, _ = place_of(where)
+    if not place:
+        path = _shipped_file(where) if where in list_spaces() else None
+    else:
+        path = Path(os.path.realpath(place)) if place.endswith(".py") else _file_of_module(place)
+    return path if path is not None and path.is_file() else None
+
+
+def _file_of_module(name: str) -> Path | None:
+    """Return the file that an import of a module would run, without importing its packages."""
+    inside: Sequence[str] | None = None
+    spec: ModuleSpec | None = None
+    for i in range(1, name.count(".") + 2):
+        package = ".".join(name.split(".")[:i])
+        found = (finder.find_spec(package, inside) for finder in sys.meta_path)
+        spec = next(filter(None, found), None)
+        if spec is None:
+            return None
+        inside = spec.submodule_search_locations or []
+    return (
+        None if spec is None or not spec.has_location else Path(os.path.realpath(str(spec.origin)))
+    )
 
 
 def records_of(module: ModuleType) -> Iterator[type]:
@@ -122,9 +172,8 @@ def _is_ours(cls: type) -> bool:
     return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
-def _is_import_path(where: str) -> bool:
-    module, _, name = where.rpartition(":")
-    return bool(module) and name.isidentifier() and all(p.isidentifier() for p in module.split("."))
+def _load(place: str, subject: str) -> ModuleType:
+    return _load_file(Path(place), subject) if place.endswith(".py") else _import(place, subject)
 
 
 def _import(name: str, subject: str) -> ModuleType:
@@ -132,12 +181,12 @@ def _import(name: str, subject: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise SpaceError(f"{subject}: {error}; is it installed or on PYTHONPATH?") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SpaceError(f"{subject}: importing it failed{failure_text(error)}") from error
 
 
 def _load_file(path: Path, subject: str) -> ModuleType:
-    path = path.resolve()
+    path = Path(os.path.realpath(path))
     if not path.is_file():
         raise SpaceError(f"{subject}: there is no file {path}.")
     name = _module_name(path)
@@ -150,6 +199,9 @@ def _load_file(path: Path, subject: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pickle look their module up by name
     try:
         spec.loader.exec_module(module)
+    except Terminated:
+        del sys.modules[name]
+        raise
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         told = failure_text(error, path)
@@ -158,5 +210,5 @@ def _load_file(path: Path, subject: str) -> ModuleType:
 
 
 def _module_name(path: Path) -> str:
-    digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
     return module_of_file(re.sub(r"\W", "_", path.stem), digest)

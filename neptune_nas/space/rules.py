@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from neptune_nas.errors import SpaceError
+from neptune_nas.errors import SpaceError, description
 from neptune_nas.space.joint import ROW, Fields, Joint
 from neptune_nas.space.nodes import (
     Assignment,
@@ -224,9 +224,9 @@ def obeys_all(rules: tuple[Rule, ...], value: Any, at: str) -> bool:
                 return False
     except SpaceError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SpaceError(
-            f"{at} has a rule that fails with {type(error).__name__}: {error} on "
+            f"{at} has a rule that fails with {description(error)} on "
             f"{_shown(value)}: a rule must answer for every value."
         ) from error
     return True

@@ -1,11 +1,13 @@
-"""The database of a study: its URL, how it is opened, and the Optuna storage in it."""
+"""The database that a search writes: how it is opened, and the Optuna storage in it."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from inspect import signature
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import optuna
@@ -13,13 +15,16 @@ import sqlalchemy
 from optuna.distributions import distribution_to_json
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.pool import NullPool
 
 from neptune_nas.errors import StudyError
 from neptune_nas.files.locks import check_writable
-from neptune_nas.text import redact
+from neptune_nas.study.database_url import database_errors, file_at, is_sqlite, with_driver
+from neptune_nas.study.read_only import has_optunas_tables, unformatted
+from neptune_nas.text import redact_url
 
-SQLITE = "sqlite:///"
-_MEMORY = ":memory:"
+_TRIES = 5  # to create tables that others may be creating at the same time
 _TABLES: dict[str, tuple[str, ...]] = {
     "trial_params": ("trial_id", "param_name", "param_value", "distribution_json"),
     "trial_user_attributes": ("trial_id", "key", "value_json"),
@@ -92,21 +97,41 @@ def is_known(theirs: type[RDBStorage]) -> bool:
     return method is not None and list(signature(method).parameters) == list(ours)
 
 
-def require_database(url: str, name: str) -> None:
-    """Refuse an SQLite URL whose file is missing, since it would be created without the trials."""
-    file = Path(url.removeprefix(SQLITE))
-    if not file.is_file():
-        raise StudyError(
-            f"{file} is missing, and with it the trials of study '{name}': put it back, or start "
-            f"a study with another name."
-        )
-
-
 def storage_at(url: str) -> BaseStorage:
-    """Return Optuna's storage at a URL."""
+    """Return Optuna's storage at a URL, to write; its tables are created if there are none."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     kind = QuickStorage if is_known(RDBStorage) else RDBStorage
-    return optuna.storages.get_storage(kind(url, engine_kwargs=_engine_options(url)))
+    storage = kind(unformatted(with_driver(url)), engine_kwargs=_engine_options(url))
+    weakref.finalize(storage, storage.engine.dispose)  # connections to a server are closed with it
+    return optuna.storages.get_storage(storage)
+
+
+def storage_with_tables(url: str) -> BaseStorage:
+    """Return Optuna's storage at a URL, whose tables another process may be creating as well."""
+    options = {**_engine_options(url), "poolclass": NullPool}  # leaves no connection when it fails
+    for _ in range(_TRIES):
+        try:
+            RDBStorage(unformatted(with_driver(url)), engine_kwargs=options)
+            break
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            if isinstance(error, OperationalError) and "already exists" not in str(error):
+                raise
+            sleep(0.2)
+    return storage_at(url)
+
+
+def engine_of(storage: BaseStorage) -> sqlalchemy.Engine:
+    """Return the engine of Optuna's storage, which the cache around it does not show."""
+    backend: Any = getattr(storage, "_backend", storage)
+    engine: sqlalchemy.Engine = backend.engine
+    return engine
+
+
+def insert_if_absent(engine: sqlalchemy.Engine, table: str, row: Mapping[str, Any]) -> None:
+    """Insert a row unless there is one that must differ from it; it may come at the same time."""
+    insert = sqlalchemy.table(table, *map(sqlalchemy.column, row)).insert().values(dict(row))
+    with suppress(IntegrityError), engine.begin() as connection:
+        connection.execute(insert)
 
 
 def has_studies(url: str, made: Path) -> bool:
@@ -116,43 +141,22 @@ def has_studies(url: str, made: Path) -> bool:
     cannot be opened or, if it is a file, cannot be created.
     """
     with database_errors(url):
-        place = sqlalchemy.make_url(url)
-        if place.get_backend_name() == "sqlite" and not Path(place.database or _MEMORY).exists():
-            _check_room(url, Path(place.database or _MEMORY).absolute().parent, made.absolute())
-            return False  # connecting would create the file
-        engine = sqlalchemy.create_engine(url)
-        try:
-            return sqlalchemy.inspect(engine).has_table("studies")
-        finally:
-            engine.dispose()
+        if is_sqlite(url) and ((file := file_at(url)) is None or not file.exists()):
+            _check_room(url, (file or made).absolute().parent, made.absolute())
+            return False
+        return has_optunas_tables(url)
 
 
 def _check_room(url: str, folder: Path, made: Path) -> None:
     """Raise `StudyError` for a folder in which no database can be created."""
     check_writable(folder)
     if folder != made and not folder.is_dir():
-        raise StudyError(f"storage {url} needs the folder {folder}, but there is none: create it.")
-
-
-@contextmanager
-def database_errors(url: str) -> Iterator[None]:
-    """Turn any error of a database driver into a one-sentence `StudyError`."""
-    try:
-        yield
-    except StudyError:
-        raise
-    except Exception as error:
-        reason = str(error).partition("\n")[0].replace(url, redact(url))
-        raise StudyError(f"storage {redact(url)} cannot be opened: {reason}") from error
-
-
-def sqlite_url(path: Path) -> str:
-    """Return the URL of an SQLite file; raises `StudyError` for a path that a URL cannot hold."""
-    if "?" in str(path.resolve()):
-        raise StudyError(f"study folder {path.parent} must not have a ? in its path: rename it.")
-    return f"{SQLITE}{path.resolve()}"
+        raise StudyError(
+            f"storage {redact_url(url)} needs the folder {folder}, but there is none: create it."
+        )
 
 
 def _engine_options(url: str) -> dict[str, Any]:
-    # A reader (`status`, a dashboard) may hold SQLite's lock for a moment.
-    return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+    # A reader (`status`, a dashboard) may hold SQLite's lock for a moment. A server may have closed
+    # a connection in the hours between two results, so each is tried before it is used.
+    return {"connect_args": {"timeout": 60}} if is_sqlite(url) else {"pool_pre_ping": True}

@@ -1,5 +1,6 @@
 """The folder of a study: its files, its locks, and reading and writing of `study.toml`."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,15 +10,18 @@ from typing import Any, TypeVar
 import tomli_w
 
 from neptune_nas.errors import StudyError
-from neptune_nas.files.atomic import read_file, write_file
+from neptune_nas.files.atomic import check_inside, read_file, write_file
 from neptune_nas.files.kinds import no_study
 from neptune_nas.files.locks import is_locked, locked
+from neptune_nas.files.regular import is_file
 from neptune_nas.files.schema import decode, encode, located, parse_toml, versioned
 from neptune_nas.study.settings import Settings
+from neptune_nas.text import visible
 
 R = TypeVar("R")
 
 _VERSION = 1
+_SURROGATE = re.compile("[\ud800-\udfff]")  # how Python decodes a name that is not UTF-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,11 @@ class Folder:
         return self.path / "baselines"
 
     @property
+    def source(self) -> Path:
+        """A copy of the file that defines the space, to read and never to run."""
+        return self.path / "space.py.txt"
+
+    @property
     def shared(self) -> Path:
         """The folder of files that an evaluator makes once for all workers."""
         return self.path / "shared"
@@ -65,6 +74,11 @@ class Folder:
     def lock(self) -> Path:
         """The lock of the process that searches or makes other measurements."""
         return self.path / "study.lock"
+
+    @property
+    def id(self) -> Path:
+        """The file with the id by which a lease in the study's database knows the folder."""
+        return self.path / "folder.id"
 
     @property
     def confirm_lock(self) -> Path:
@@ -84,14 +98,16 @@ class Folder:
     @property
     def exists(self) -> bool:
         """True if a study has begun here."""
-        return self.settings.is_file()
+        return is_file(self.settings)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Lock the study inside the context, against other searches and measurements.
 
-        Raises `StudyError` if it is locked already. The lock of a killed process is released.
+        Raises `StudyError` if it is locked already, and `NeptuneError` for a subfolder that leads
+        elsewhere. The lock of a killed process is released.
         """
+        check_inside(self.path, (self.shared, self.baselines))
         with locked(self.lock, self._busy):
             yield
 
@@ -129,7 +145,18 @@ def read_settings(file: Path) -> Settings:
 
 def write_toml(file: Path, record: Any) -> None:
     """Write a record as TOML, with the version of the format."""
-    write_file(file, tomli_w.dumps(_without_none({"version": _VERSION, **encode(record)})))
+    write_file(file, toml_text(file, record))
+
+
+def toml_text(file: Path, record: Any) -> str:
+    """Return the content of a TOML file; raises `StudyError` for a text that is not Unicode."""
+    text = tomli_w.dumps(_without_none({"version": _VERSION, **encode(record)}))
+    if (broken := _SURROGATE.search(text)) is not None:
+        got = visible(text[: broken.end()].splitlines()[-1])
+        raise StudyError(
+            f"{file.name} can hold only text in UTF-8, but got `{got}`: rename the file or folder."
+        )
+    return text
 
 
 def read_toml(file: Path, cls: type[R]) -> R:

@@ -8,6 +8,7 @@ from neptune_nas.study.settings import Question, Settings
 from neptune_nas.study.trial import Trial
 
 _GIGA = 1e9
+_CLEARLY = 0.1
 
 
 def main_score(trial: Trial) -> float:
@@ -26,13 +27,27 @@ def cost_axis(question: Question) -> Metric:
     return next((aim for aim in question.aims if not aim.is_scored), COST)
 
 
+def chance(settings: Settings) -> float:
+    """Return the main score of the best guess that ignores the images; 0 where it is not known."""
+    return settings.facts.guess.get(settings.question.main.name, 0.0)
+
+
+def beats_chance(settings: Settings, score: float) -> bool:
+    """Return whether a main score is clearly above chance.
+
+    Chance must be exceeded by a tenth of itself, or of what is left above it where that is less.
+    """
+    guess = chance(settings)
+    return score > guess + _CLEARLY * min(guess, 1 - guess)
+
+
 def gain(settings: Settings, trial: Trial) -> float:
-    """Return the main score minus that of guessing."""
-    return main_score(trial) - settings.facts.guess.get(settings.question.main.name, 0.0)
+    """Return the main score minus chance."""
+    return main_score(trial) - chance(settings)
 
 
 def efficiency(settings: Settings, trial: Trial) -> float:
-    """Return the main score above that of guessing, per unit of the study's cost.
+    """Return the main score above chance, per unit of the study's cost.
 
     The unit is a million FLOPs, parameters or the like, or 1 ms. NaN where the cost is not known,
     as for a table that does not state it.

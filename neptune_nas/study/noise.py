@@ -110,8 +110,11 @@ def repeats(trial: Trial) -> Repeats:
 
 def _scores_by_phase(trial: Trial) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the accuracies of the search, and those of confirmations."""
+    found = seed_scores(trial)
+    if not trial.confirmations:
+        return found, ()
     searched = seed_scores(replace(trial, confirmations=()))
-    return searched, seed_scores(trial)[len(searched) :]
+    return searched, found[len(searched) :]
 
 
 def half_width(trial: Trial, spread: Noise | None) -> float | None:

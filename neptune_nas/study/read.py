@@ -4,19 +4,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from neptune_nas.architecture.codec import NotAllowedError
-from neptune_nas.architecture.fields import record_classes
-from neptune_nas.errors import StudyError
 from neptune_nas.metrics.registry import COST
-from neptune_nas.space.locate import find_module, find_space, is_there, records_of
 from neptune_nas.study.audit import audit_of, read_audit
 from neptune_nas.study.confirmation import read_confirmations, with_confirmations
-from neptune_nas.study.database import sqlite_url
+from neptune_nas.study.database_url import sqlite_url, trials_url
 from neptune_nas.study.folder import Folder, open_folder, read_settings
 from neptune_nas.study.ledger import Ledger
+from neptune_nas.study.own_code import records_in
 from neptune_nas.study.references import read_references
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.store import Store, open_store
+from neptune_nas.study.stored_trial import check_trials
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State, Trial
 
@@ -27,25 +25,22 @@ def read_study(
     """Return the study in the folder at `path`.
 
     `storage`: the URL of its trials, if they are not in the folder and the URL needs a password.
-    `allow`: the user's own records that its architectures contain (default: those of the space that
-    it names, whose code is run if it is there). Raises `StudyError` or `FileFormatError` for what
-    is not a study or cannot be read, and `SpaceError` where the code of its space fails.
+    `allow`: the user's own records that its architectures contain (default: those of its space, if
+    this user began it here and the space's file has not changed); others are kept as data
+    (`UnknownRecord`). Raises `StudyError` or `FileFormatError` for what is not a study or cannot be
+    read.
     """
     folder = open_folder(Path(path))
     settings = read_settings(folder.settings)
-    url = storage or settings.storage or sqlite_url(folder.database)
-    space = settings.question.space
-    store = open_store(url, settings.name, allow=_records_in(space) if allow is None else allow)
-    try:
-        return snapshot(folder, settings, store)
-    except NotAllowedError as error:
-        where = "" if is_there(space) else ", which cannot be found from here"
-        raise StudyError(f"study {path} is of space {space}{where}: {error}") from error
+    url = trials_url(folder, settings.storage, storage)
+    known = records_in(folder, settings) if allow is None else allow
+    return snapshot(folder, settings, open_store(url, settings.name, known, settings.identity))
 
 
 def snapshot(folder: Folder, settings: Settings, store: Store) -> Study:
     """Return the present state of a study whose store is open."""
     searched = store.trials()
+    check_trials(settings.question, searched)
     trials = with_confirmations(searched, read_confirmations(folder.confirmations))
     measured = read_audit(folder.audit) if folder.audit.is_file() else None
     return Study(
@@ -68,18 +63,11 @@ def _baselines_in(
         inner = Folder(path)
         if inner.exists and inner.database.is_file():
             settings = read_settings(inner.settings)
-            store = open_store(sqlite_url(inner.database), settings.name, allow=allow)
-            yield settings.question.sampler, store.trials()
-
-
-def _records_in(space: str) -> tuple[type, ...]:
-    """Return the user's own records in a space or its module; none where it is missing.
-
-    Raises `SpaceError` where it exists but fails.
-    """
-    if not is_there(space):
-        return ()
-    return (*records_of(find_module(space)), *record_classes(find_space(space).template))
+            url = sqlite_url(inner.database)
+            store = open_store(url, settings.name, allow, settings.identity)
+            trials = store.trials()
+            check_trials(settings.question, trials)
+            yield settings.question.sampler, trials
 
 
 def ledger_of(trials: Sequence[Trial], images: int, counts: Mapping[str, float]) -> Ledger:

@@ -143,7 +143,8 @@ class Facts:
 class Settings:
     """The content of `study.toml`: a study's name, its question and its facts.
 
-    `storage`: the URL of the database without its password; empty for `study.db` beside it.
+    `storage`: the URL of the database without its password; empty for `study.db` beside it. `id`: a
+    random name, by which its user's own register knows it (`study/own_code`).
     """
 
     name: str
@@ -151,6 +152,7 @@ class Settings:
     question: Question
     facts: Facts
     storage: str = ""
+    id: str = ""
 
     def __post_init__(self) -> None:
         check(self)

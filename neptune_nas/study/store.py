@@ -6,37 +6,48 @@ told to try it), `trace` (if an exception ended it) and `scores`, a list that gr
 every evaluation. The main score below the last rung is also an intermediate value.
 """
 
+import json
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import TrialState, create_trial
 
 from neptune_nas.architecture.codec import from_json, to_json
 from neptune_nas.devices.numerics import Numerics
-from neptune_nas.errors import StudyError
+from neptune_nas.errors import FileFormatError, StudyError
+from neptune_nas.files.rules import Number, at_least
+from neptune_nas.files.schema import check_value, decode, parse_json
 from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.metrics.registry import COSTS, Metric
-from neptune_nas.metrics.score import score_from_json, score_to_json
+from neptune_nas.metrics.score import score_to_json
 from neptune_nas.study.database import (
-    SQLITE,
-    database_errors,
+    engine_of,
     has_studies,
-    require_database,
-    storage_at,
+    insert_if_absent,
+    storage_with_tables,
 )
+from neptune_nas.study.database_url import database_errors
 from neptune_nas.study.objectives import directions
+from neptune_nas.study.read_only import read_only_storage
+from neptune_nas.study.rows import TrialRow, read_rows
+from neptune_nas.study.stored_trial import (
+    check_numbers,
+    checked_attributes,
+    damage_told,
+    damaged,
+)
 from neptune_nas.study.trial import State, Trial
-from neptune_nas.text import redact
+from neptune_nas.text import redact_url
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,6 +60,7 @@ _STATES = {
     TrialState.FAIL: State.FAILED,
 }
 _COUNTS = "neptune:counts"
+_Total = Annotated[Number, at_least(0)]
 _QUESTION = "neptune:question"
 _NUMERICS = "neptune:numerics"
 
@@ -75,6 +87,18 @@ def _with_study_errors(method: Callable[P, R]) -> Callable[P, R]:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplerRecord:
+    """What a sampler needs of a trial after a restart, besides its picks and scores.
+
+    `distributions`: the options of each open field that it picked. `system_attrs`: what it
+    recorded, such as the generation.
+    """
+
+    distributions: Mapping[str, BaseDistribution]
+    system_attrs: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """One Optuna study in one storage."""
 
@@ -85,15 +109,29 @@ class Store:
     @_with_study_errors
     def trials(self) -> tuple[Trial, ...]:
         """Return all trials, in the order they began."""
-        found = self.storage.get_all_trials(self.study_id, deepcopy=False)
-        return tuple(
-            _trial_from(frozen, self.allow) for frozen in found if "key" in frozen.user_attrs
-        )
+        with damage_told():
+            return tuple(trial for trial, _ in self._read())
 
     @_with_study_errors
-    def frozen_trials(self) -> Sequence[FrozenTrial]:
-        """Return the trials in Optuna's form."""
-        return self.storage.get_all_trials(self.study_id, deepcopy=False)
+    def sampler_records(self) -> list[tuple[Trial, SamplerRecord]]:
+        """Return all trials, in the order they began, with what a sampler needs after a restart."""
+        with damage_told():
+            return [(trial, _sampler_record(row)) for trial, row in self._read()]
+
+    def _read(self) -> Iterator[tuple[Trial, TrialRow]]:
+        seen: dict[bytes, Any] = {}
+        numbers = []
+        with engine_of(self.storage).connect() as connection:
+            for row in read_rows(connection, self.study_id):
+                numbers.append(row.number)
+                if _is_ours(row):
+                    yield _trial_from(row, self.allow, seen), row
+        check_numbers(numbers)
+
+    @_with_study_errors
+    def size(self) -> int:
+        """Return the number of trials."""
+        return self.storage.get_n_trials(self.study_id)
 
     @_with_study_errors
     def add(
@@ -145,8 +183,11 @@ class Store:
     @_with_study_errors
     def counts(self) -> dict[str, float]:
         """Return the totals that no trial records, such as the number of duplicate proposals."""
-        attributes = self.storage.get_study_user_attrs(self.study_id)
-        found: dict[str, float] = attributes.get(_COUNTS, {})
+        with damage_told():
+            found: dict[str, float] = self.storage.get_study_user_attrs(self.study_id).get(
+                _COUNTS, {}
+            )
+            check_value(found, dict[str, _Total], _COUNTS, StudyError)
         return found
 
     @_with_study_errors
@@ -170,24 +211,21 @@ def create_store(
     """Return the study `name` in the storage at `url`, which is created if it is new.
 
     `aims`: its objectives, whose names other programs then show. A study whose process was killed
-    before its question was written is begun again. Raises `StudyError` where the storage cannot be
-    opened, or holds a study of that name with another question.
+    before its question was written is begun again. Several processes may do this at once: the first
+    question that is written stays. Raises `StudyError` where the storage cannot be opened, or holds
+    a study of that name with another question.
     """
     turned = [StudyDirection[direction.upper()] for direction in directions(aims)]
     with database_errors(url):
-        storage = storage_at(url)
-        try:
-            study_id = storage.create_new_study(turned, name)
-        except optuna.exceptions.DuplicatedStudyError:
-            study_id = storage.get_study_id_from_name(name)
-            alike = storage.get_study_directions(study_id) == turned
-            is_new = alike and is_unasked(storage, study_id, url)
-        else:
-            is_new = True
-        if is_new:
-            _name_objectives(storage, name, aims)
-            storage.set_study_user_attr(study_id, _QUESTION, question)
+        storage = storage_with_tables(url)
+        with suppress(optuna.exceptions.DuplicatedStudyError):
+            storage.create_new_study(turned, name)
+        study_id = storage.get_study_id_from_name(name)
+        if storage.get_study_directions(study_id) == turned and _is_unasked(storage, study_id):
+            row = {"study_id": study_id, "key": _QUESTION, "value_json": json.dumps(question)}
+            insert_if_absent(engine_of(storage), "study_user_attributes", row)
         _check_question(storage, study_id, question, url)
+        _name_objectives(storage, name, aims)
     return Store(storage, study_id, allow)
 
 
@@ -195,7 +233,8 @@ def _name_objectives(storage: BaseStorage, name: str, aims: Sequence[Metric]) ->
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         found = optuna.load_study(study_name=name, storage=storage)
-        found.set_metric_names([aim.name for aim in aims])
+        if found.metric_names is None:
+            found.set_metric_names([aim.name for aim in aims])
 
 
 def check_store(url: str, name: str, question: str, made: Path) -> None:
@@ -206,10 +245,10 @@ def check_store(url: str, name: str, question: str, made: Path) -> None:
     if not has_studies(url, made):
         return
     with database_errors(url):
-        storage = storage_at(url)
+        storage = read_only_storage(url)
         with suppress(KeyError):
             study_id = storage.get_study_id_from_name(name)
-            if not is_unasked(storage, study_id, url):
+            if not _is_unasked(storage, study_id):
                 _check_question(storage, study_id, question, url)
 
 
@@ -222,21 +261,18 @@ def numerics_at(url: str, name: str, made: Path) -> Numerics | None:
     if not has_studies(url, made):
         return None
     with database_errors(url):
-        storage = storage_at(url)
+        storage = read_only_storage(url)
         with suppress(KeyError):
             study_id = storage.get_study_id_from_name(name)
             kept = storage.get_study_user_attrs(study_id).get(_NUMERICS)
-            return None if kept is None else Numerics(**kept)
+            return None if kept is None else decode(Numerics, kept)
     return None
 
 
-def is_unasked(storage: BaseStorage, study_id: int, url: str) -> bool:
-    """Return whether a study has neither question nor trials, as after an immediate kill.
-
-    Only in a file of SQLite: on a server, another machine may be about to write the question.
-    """
+def _is_unasked(storage: BaseStorage, study_id: int) -> bool:
+    """Return whether a study has neither question nor trials, as after an immediate kill."""
     asked = _QUESTION in storage.get_study_user_attrs(study_id)
-    return url.startswith(SQLITE) and not asked and not storage.get_n_trials(study_id)
+    return not asked and not storage.get_n_trials(study_id)
 
 
 def _check_question(storage: BaseStorage, study_id: int, question: str, url: str) -> None:
@@ -244,38 +280,69 @@ def _check_question(storage: BaseStorage, study_id: int, question: str, url: str
     if storage.get_study_user_attrs(study_id).get(_QUESTION) != question:
         name = storage.get_study_name_from_id(study_id)
         raise StudyError(
-            f"storage {redact(url)} holds another study '{name}' (of another space, data or "
+            f"storage {redact_url(url)} holds another study '{name}' (of another space, data or "
             f"options): give this search another `name` (--study-name)."
         )
 
 
-def open_store(url: str, name: str, allow: tuple[type, ...] = ()) -> Store:
+def open_store(
+    url: str, name: str, allow: tuple[type, ...] = (), question: str | None = None
+) -> Store:
     """Return the study `name` in the storage at `url`, to read.
 
-    Raises `StudyError` where the storage cannot be opened or holds no such study.
+    `question`: what its settings ask, by which the right study is known. Raises `StudyError` where
+    the storage cannot be opened, or does not hold that study.
     """
-    if url.startswith(SQLITE):
-        require_database(url, name)
     with database_errors(url):
-        storage = storage_at(url)
+        storage = read_only_storage(url)
         try:
-            return Store(storage, storage.get_study_id_from_name(name), allow)
+            study_id = storage.get_study_id_from_name(name)
         except KeyError as error:
-            raise StudyError(f"storage {redact(url)} holds no study '{name}'.") from error
+            raise StudyError(
+                f"storage {redact_url(url)} holds no study '{name}': put the right database back, "
+                f"or start a study with another name."
+            ) from error
+        if question is not None:
+            begun = storage.get_study_user_attrs(study_id).get(_QUESTION)
+            if begun != question:
+                raise StudyError(
+                    f"storage {redact_url(url)} holds a study '{name}' of another question (space, "
+                    f"data or options) than its study.toml says: one of the two has been changed "
+                    f"or exchanged; put back the one that belongs to the other."
+                )
+        return Store(storage, study_id, allow)
 
 
-def _trial_from(frozen: FrozenTrial, allow: Iterable[type] = ()) -> Trial:
-    """Return our record of an Optuna trial that `Store.add` wrote."""
-    attributes = frozen.user_attrs
-    scores = tuple(score_from_json(data) for data in attributes["scores"])
+def _is_ours(row: TrialRow) -> bool:
+    """Return whether a trial has anything that `Store.add` writes, unlike another program's."""
+    return not {"key", "architecture", "scores"}.isdisjoint(row.attributes)
+
+
+def _sampler_record(row: TrialRow) -> SamplerRecord:
+    attributes = {name: json.loads(text) for name, text in row.system_attributes.items()}
+    return SamplerRecord(row.distributions, attributes)
+
+
+def _trial_from(row: TrialRow, allow: Iterable[type], seen: dict[bytes, Any]) -> Trial:
+    """Return our record of a trial that `Store.add` wrote; `seen`: the parts of earlier ones.
+
+    Raises `StudyError` for a value that cannot be read, or breaks its rule.
+    """
+    try:
+        content = {name: parse_json(text) for name, text in row.attributes.items()}
+        attributes = checked_attributes(row.number, content)
+        architecture = from_json(attributes["architecture"], allow, seen=seen)
+    except FileFormatError as error:
+        raise damaged(f"trial {row.number}: {error}") from error
+    scores = attributes["scores"]
     return Trial(
-        number=frozen.number,
-        architecture=from_json(attributes["architecture"], allow),
+        number=row.number,
+        architecture=architecture,
         key=attributes["key"],
         values={cost.name: attributes[cost.name] for cost in COSTS if cost.name in attributes},
-        picks=frozen.params,
+        picks=row.picks,
         scores=scores,
-        state=_STATES[frozen.state],
+        state=_STATES[row.state],
         failure=next((s.failure for s in reversed(scores) if s.failure), None),
         given=attributes.get("given", False),
         trace=attributes.get("trace"),

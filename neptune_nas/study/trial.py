@@ -29,7 +29,8 @@ class Trial:
     each open field of the space, by path. `failure`: why it failed; `trace`: the traceback, if an
     exception was the cause. `confirmations`: scores with further seeds, measured after the search
     because the trial looked good; failed ones included. `given`: whether the search was told to try
-    it, so that no sampler proposed it.
+    it, so that no sampler proposed it. `score`: the good score at the highest fidelity trained to,
+    averaged over repeated seeds; None where there is none. The value of a proxy is not a score.
     """
 
     number: int
@@ -43,6 +44,11 @@ class Trial:
     confirmations: tuple[Score, ...] = ()
     given: bool = False
     trace: str | None = None
+    score: Score | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Once, since reports ask for it a hundred times.
+        object.__setattr__(self, "score", _score_of(self))
 
     @property
     def ended(self) -> float:
@@ -55,11 +61,7 @@ class Trial:
             s for s in (*self.scores, *self.confirmations) if s.ok and s.fidelity == fidelity
         )
 
-    @property
-    def score(self) -> Score | None:
-        """The good score at the highest fidelity trained to, averaged over repeated seeds.
 
-        None where there is none; the value of a proxy is not a score.
-        """
-        reached = [s.fidelity for s in self.scores if s.ok and s.proxy is None]
-        return mean_score(self.scores_at(max(reached))) if reached else None
+def _score_of(trial: Trial) -> Score | None:
+    reached = [s.fidelity for s in trial.scores if s.ok and s.proxy is None]
+    return mean_score(trial.scores_at(max(reached))) if reached else None

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import log
 
+import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
@@ -27,9 +28,12 @@ class Classification:
         """Return the number of classes, one logit each."""
         return len(data.classes)
 
-    def chance(self, classes: int) -> dict[str, float]:
-        """Return the metrics of guessing among equally likely classes."""
-        return {"accuracy": 1 / classes, "loss": log(classes)}
+    def chance(self, classes: int, targets: Tensor | None = None) -> dict[str, float]:
+        """Return the share of the most frequent class, and the entropy of all shares."""
+        if targets is None:
+            return {"accuracy": 1 / classes, "loss": log(classes)}
+        shares = targets.bincount(minlength=classes).double() / len(targets)
+        return {"accuracy": float(shares.max()), "loss": float(torch.special.entr(shares).sum())}
 
     def loss(self, outputs: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         """Return the sum of cross-entropies, with smoothed labels (arXiv 1512.00567)."""

@@ -61,8 +61,11 @@ class Task(Protocol):
     def outputs(self, data: ImageData) -> int:
         """Return the number of a network's outputs, per image or per location in it."""
 
-    def chance(self, classes: int) -> Mapping[str, float]:
-        """Return the values of guessing among equally likely classes, by metric."""
+    def chance(self, classes: int, targets: Tensor | None = None) -> Mapping[str, float]:
+        """Return the values, by metric, of the best guess that ignores the images of `targets`.
+
+        Without targets, classes are equally likely.
+        """
 
     def loss(self, outputs: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         """Return the training loss of float32 outputs, summed over images: a scalar.

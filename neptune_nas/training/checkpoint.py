@@ -1,20 +1,25 @@
 """The checkpoint of a run between two epochs: written atomically, read without running code."""
 
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
+from zipfile import BadZipFile, ZipFile
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from neptune_nas.devices.memory import is_device_lost, is_out_of_memory
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files.atomic import write_file
+from neptune_nas.files.regular import open_regular
 from neptune_nas.training.state import Epoch, RunState, Setup, Weights
 
 _VERSION = 2
+_COPIES, _SPARE = 16, 2**26  # of a network's bytes: weights, averages, moments; the rest
 
 
 def save_checkpoint(path: Path, setup: Setup, state: RunState, best: Weights) -> None:
@@ -32,13 +37,17 @@ def load_checkpoint(path: Path, setup: Setup, state: RunState) -> Weights:
     version. Running out of memory or losing the device is not blamed on the file.
     """
     try:
+        _check_size(path, setup.network)
         content = read(path)
         if content.get("version") != _VERSION:
             raise ValueError(f"its version is {content.get('version')!r}, not {_VERSION}")
-        _restore(setup, state, content)
         best: Weights = content["best"]
-    except OSError as error:
-        raise FileFormatError(f"{path} cannot be read: {error.strerror or error}.") from error
+        setup.network.load_state_dict(best)  # refuses those of another network
+        with catch_warnings():
+            simplefilter("ignore")  # torch's, of what it then refuses
+            _restore(setup, state, content)
+    except FileFormatError:
+        raise
     except Exception as error:  # a foreign file may be wrong in any way
         if is_out_of_memory(error) or is_device_lost(error):
             raise
@@ -53,6 +62,20 @@ def read(path: Path) -> dict[str, Any]:
     """Return the content of a checkpoint, with tensors on the host."""
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return content
+
+
+def _check_size(path: Path, network: nn.Module) -> None:
+    """Refuse a file that would take more memory than any state of a run of `network`."""
+    most = _SPARE + _COPIES * sum(each.nbytes for each in network.state_dict().values())
+    with open_regular(path) as file:
+        packed = os.fstat(file.fileno()).st_size
+        try:
+            parts = ZipFile(file).infolist()
+        except (BadZipFile, NotImplementedError) as error:
+            raise ValueError(f"it is not a checkpoint: {error}") from error
+        unpacked = sum(each.file_size for each in parts)
+    if unpacked > packed or packed > most:
+        raise ValueError(f"it claims {max(packed, unpacked):,} bytes, but {most:,} are enough")
 
 
 def _snapshot(setup: Setup, state: RunState) -> dict[str, Any]:

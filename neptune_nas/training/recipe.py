@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from neptune_nas.data.names import parse_count
 from neptune_nas.devices.numerics import Precision
-from neptune_nas.files.rules import Count, at_least, between
+from neptune_nas.files.rules import IN_RANGE, Count, at_least, between
 from neptune_nas.files.schema import check
 
 Optimizer = Literal["adamw", "adam", "sgd"]
@@ -34,7 +34,7 @@ class Recipe:
     weight_decay: Annotated[float, between(0, 10)] = 0.05
     schedule: Schedule = "one-cycle"
     warmup: Annotated[float, between(0, 0.9)] = 0.25
-    batch_size: Annotated[int, at_least(2)] = 128
+    batch_size: Annotated[int, at_least(2), IN_RANGE] = 128
     label_smoothing: Annotated[float, between(0, 0.9)] = 0.1
     clip_norm: Annotated[float, at_least(0)] = 1.0
     crop: Count | _Auto = "auto"

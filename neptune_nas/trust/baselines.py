@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from neptune_nas.errors import OptionError, StudyError
-from neptune_nas.files.atomic import folder_name
+from neptune_nas.files.atomic import check_inside, folder_name
 from neptune_nas.report.outputs import write_outputs
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.search.config import Say, Search, ignore
@@ -123,6 +123,7 @@ def _searches(
             numerics=None if search.evaluator is not None else search.assembly.numerics,
             first=given,
         )
+        check_inside(search.folder.path, [other.folder.path])
         # A latency that is timed again might break a constraint that the first timing satisfied.
         times = {(name, t.key): t.values[name] for t in given for name in search.assembly.timed}
         other.assembly.costs.times.update(times)

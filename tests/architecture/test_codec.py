@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.architecture.codec import canonical, from_json, key, to_json, type_name
+from neptune_nas.architecture.fields import UnknownRecord, record_classes, require_classes
 from neptune_nas.architecture.records import (
     Architecture,
     Attention,
@@ -79,21 +80,82 @@ def test_a_root_record_of_the_user_comes_back() -> None:
     assert canonical(Mine(size=7)) == Mine(size=7)
 
 
-def test_a_record_of_the_user_is_refused_where_it_is_not_allowed() -> None:
+def test_a_record_of_the_user_is_data_where_it_is_not_allowed() -> None:
+    known = architecture(Mine(size=5, names=("a", "b")), Conv())
+    data = from_json(json.loads(json.dumps(to_json(known))))
+
+    assert isinstance(data.stages[0].substages[0], UnknownRecord)
+    assert json.dumps(to_json(data)) == json.dumps(to_json(known))
+    assert key(data) == key(known)
+    assert str(data) == str(known).replace(", double=0", "")
+    assert data == from_json(to_json(known))
+    assert hash(data) == hash(from_json(to_json(known)))
+    assert data != from_json(to_json(architecture(Mine(size=6), Conv())))
     with pytest.raises(
-        FileFormatError,
-        match=r"`architecture\.stages\.0\.substages\.0` is a user's"
-        r" own record 'tests\.architecture\.test_codec:Mine', which is not allowed: pass "
-        r"its class",
+        ArchitectureError,
+        match=r"a user's own record 'tests\.architecture\.test_codec:Mine', whose class is not "
+        r"allowed: .* pass the class",
     ):
-        from_json(to_json(architecture(Mine())))
+        require_classes(data)
 
 
 def test_a_record_of_a_script_is_told_where_it_should_have_been_defined() -> None:
+    data = from_json({**OWN, "type": "__main__:Mine"}, allow=[Mine])
     with pytest.raises(
-        FileFormatError, match=r"'__main__:Mine', defined in a script .* in a module"
+        ArchitectureError, match=r"'__main__:Mine', defined in a script .* in a module"
     ):
-        from_json({**OWN, "type": "__main__:Mine"}, allow=[Mine])
+        require_classes(data)
+
+
+UNKNOWN: dict[str, Any] = {"type": "a.b:C", "size": 3}
+NESTED: list[dict[str, Any]] = [
+    UNKNOWN,
+    {"type": "shop:Outer.Inner", "part": UNKNOWN, "parts": [UNKNOWN, {"type": "Identity"}, [1]]},
+    {"type": "shop:make.<locals>.C", "nothing": None, "yes": True, "name": "x", "rate": 1e-9},
+    {"type": "my-package.inner:C", "type_": "Conv", "build": 3, "values": [], "__class__": "x"},
+    {"type": "builtins:eval", "source": "1 / 0"},
+    {"type": "os:system", "command": "true"},
+    {"type": "my_space:Conv", "kernel": 3, "groups": 1},
+    {"type": "neptune_nas.architecture.records:Conv", "kernel": 3, "groups": 1},
+    {"type": "neptune_nas.architecture.fields:UnknownRecord", "type_": "Conv", "values": []},
+]
+
+
+@pytest.mark.parametrize("data", NESTED, ids=[each["type"] for each in NESTED])
+def test_a_record_of_unknown_class_is_written_as_it_was_read(data: dict[str, Any]) -> None:
+    entry = to_json(architecture(Mine()))
+    entry["stages"][0]["substages"] = [data, OWN]
+
+    for written in (data, entry):
+        read = from_json(written, allow=[Mine])
+        assert json.dumps(to_json(read)) == json.dumps(written)
+        assert key(read) == key(from_json(written))
+        assert hash(read) == hash(from_json(written, allow=[Mine]))
+        assert not {UnknownRecord, eval} & record_classes(read)
+        with pytest.raises(ArchitectureError, match="whose class is not allowed"):
+            require_classes(read)
+
+
+@pytest.mark.parametrize("inner", [[], {"type": "a.b:C"}], ids=["lists", "records"])
+def test_what_is_nested_too_deeply_is_refused(inner: Any) -> None:
+    def nested(levels: int) -> dict[str, Any]:
+        value = inner
+        for _ in range(levels):
+            value = [value] if isinstance(inner, list) else UNKNOWN | {"size": value}
+        return UNKNOWN | {"size": value}
+
+    read = from_json(nested(60))
+    assert to_json(read) == nested(60)
+    assert repr(read)
+    for levels in (70, 400):
+        with pytest.raises(FileFormatError, match="nested too deeply"):
+            from_json(nested(levels))
+
+
+def test_an_own_record_that_cannot_take_one_of_unknown_class_asks_for_it() -> None:
+    for odd in ({"size": UNKNOWN}, {"names": [UNKNOWN]}):
+        with pytest.raises(FileFormatError, match=r"record 'a\.b:C', whose class is not allowed"):
+            from_json(OWN | odd, allow=[Mine])
 
 
 def test_annotations_that_cannot_be_resolved_are_not_checked() -> None:
@@ -139,6 +201,22 @@ OWN: dict[str, Any] = {"type": MINE, "size": 3, "scale": 1.0, "names": [], "pair
         ),
         (OWN | {"pair": 1}, r"`architecture\.pair` must be a list of 2 whole numbers, but got 1"),
         (OWN | {"double": 1}, r"`architecture\.double` is unknown"),
+        (
+            {"type": ":C"},
+            r"`architecture\.type` must be a name such as my_space:Scale, but got ':C'",
+        ),
+        ({"type": "my_space:"}, r"`architecture\.type` must be a name such as .*, but got 'my_sp"),
+        ({"type": "a:b:C"}, r"`architecture\.type` must be a name such as .*, but got 'a:b:C'"),
+        ({"type": "a:C\x1b[2J"}, r"`architecture\.type` must be a name such as .*, but got"),
+        ({"type": "a:C\n"}, r"`architecture\.type` must be a name such as .*, but got"),
+        ({"type": "../evil.py:C"}, r"`architecture\.type` must be a name such as .*, but got"),
+        ({"type": "int"}, r"'int', which is not a record"),
+        ({"type": "UnknownRecord"}, r"'UnknownRecord', which is not a record"),
+        (UNKNOWN | {"a b": 1}, r"`architecture` must be .* that Python can name, but got 'a b'"),
+        (UNKNOWN | {"": 1}, r"`architecture` must be .* that Python can name, but got ''"),
+        (UNKNOWN | {"=1+1": 1}, r"`architecture` must be .* that Python can name, but got '=1\+1'"),
+        (UNKNOWN | {"at": {"x": 1}}, r"`architecture\.at\.type` must be the name of a record"),
+        (UNKNOWN | {"at": CONV | {"kernel": 4}}, r"`architecture\.at\.kernel` must be an odd"),
     ],
 )
 def test_what_is_malformed_is_named_by_its_path(data: object, message: str) -> None:
@@ -151,6 +229,9 @@ def test_a_record_in_a_place_of_another_kind_is_refused() -> None:
     data["stem"] = to_json(Conv())
 
     with pytest.raises(FileFormatError, match=r"`architecture\.stem` must be a Stem, but got"):
+        from_json(data)
+    data["stem"] = {"type": "my_space:Stem", "width": 16}
+    with pytest.raises(FileFormatError, match=r"record 'my_space:Stem', whose class is not all"):
         from_json(data)
 
 
@@ -220,3 +301,22 @@ def test_different_networks_have_different_keys() -> None:
 def test_a_key_never_changes() -> None:
     # Stored studies are found by it: a change here makes all of them strangers.
     assert key(Architecture()) == "554144a137ec6bee"
+
+
+def test_a_number_of_another_type_is_no_equal_part() -> None:
+    whole = {"type": "Conv", "kernel": 3, "groups": 1}
+    seen: dict[bytes, Any] = {}
+    stage = {
+        "type": "Stage",
+        "width": 8,
+        "entry": whole,
+        "stride": 1,
+        "pool": "max",
+        "norm": "batch",
+        "connections": "chain",
+        "substages": [whole],
+    }
+    from_json(stage, seen=seen)
+    for other in (3.0, True):
+        with pytest.raises(FileFormatError, match=r"substages\.0\.kernel"):
+            from_json({**stage, "substages": [{**whole, "kernel": other}]}, seen=seen)

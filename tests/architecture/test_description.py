@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from neptune_nas.architecture.description import caption, describe, short_name
+from neptune_nas.architecture.fields import UnknownRecord
 from neptune_nas.architecture.records import (
     Architecture,
     Attention,
@@ -70,3 +71,11 @@ def test_counts_have_three_digits_and_a_unit(number: float, text: str) -> None:
 )
 def test_durations_have_their_two_largest_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_record_of_unknown_class_is_described_by_all_of_its_fields() -> None:
+    part = UnknownRecord("shop:Outer.Scale", (("size", 3), ("name", "x")))
+    assert short_name(part) == "Scale(size=3,name=x)"
+    assert caption(part) == "Scale, size 3, name x"
+    assert describe(part) == "Outer.Scale(size=3, name='x')"
+    assert short_name(UnknownRecord("shop:Bare", ())) == caption(UnknownRecord("shop:Bare", ()))

@@ -1,7 +1,9 @@
 """The records of an architecture and what they refuse together."""
 
+from math import nan
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +44,19 @@ from neptune_nas.space import choice
         (
             lambda: Head(dropout=1.0),
             r"`Head\.dropout` must be a number of at least 0 and below 1, but got 1\.0",
+        ),
+        (lambda: Stage(entry=5), r"`Stage\.entry` must be a record such as .*, but got 5\."),
+        (lambda: Stage(entry=Conv), r"`Stage\.entry` must be .*: write Conv\(\.\.\.\)\."),
+        (lambda: Stage(substages=(Conv(), "x" * 5000)), r"`Stage\.substages\.1` must be a record"),
+        (lambda: Stage(substages=(nan,)), r"`Stage\.substages\.0` must be .*, but got nan"),
+        (
+            lambda: Stage(width=2**63),
+            "`Stage.width` must be a whole number of at least 1 and at most",
+        ),
+        (lambda: Attention(window=10**5000), "`Attention.window` .* got a number of 5000 digits"),
+        (
+            lambda: Conv(kernel=np.int64(3)),  # type: ignore[arg-type]  # wrong on purpose
+            r"`Conv\.kernel` must be .* got np\.int64\(3\): write 3",
         ),
         (lambda: Architecture(stages=()), r"`Architecture\.stages` needs at least one Stage"),
     ],

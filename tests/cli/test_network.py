@@ -108,9 +108,12 @@ def test_the_best_is_shown_drawn_and_profiled(folder: Path, tmp_path: Path) -> N
     assert "peak memory, batch 64" in profiled.out
 
 
-def test_it_is_not_read_where_its_code_is_not_allowed(folder: Path) -> None:
-    outcome = neptune("show", folder / "plain" / "best.json")
-    assert_one_sentence(outcome, "'plain:Plain', which is not allowed")
+def test_it_is_shown_but_not_built_where_its_code_is_not_allowed(folder: Path) -> None:
+    best = folder / "plain" / "best.json"
+    shown = neptune("show", best)
+    assert shown.code == 0
+    assert f"width {json.loads(best.read_text())['architecture']['width']}" in shown.out
+    assert_one_sentence(neptune("profile", best), "'plain:Plain', whose class is not allowed")
 
 
 def test_the_best_is_trained_exported_and_predicts(folder: Path, tmp_path: Path) -> None:

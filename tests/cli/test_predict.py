@@ -96,6 +96,36 @@ def test_gray_with_transparency_or_in_a_palette_is_no_colour(folder: Path, tmp_p
     assert (outcome.code, len(outcome.out.splitlines()), outcome.err) == (0, 3, "")
 
 
+def test_a_folder_gives_what_its_files_give_and_says_what_it_leaves_out(
+    folder: Path, tmp_path: Path
+) -> None:
+    names = ("a.gif", "b.jfif", "c.webp", "d", "e.pgm", "sub/f.tif")
+    for i, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        kind = {"d": "PNG"}.get(name)
+        Image.effect_noise((9, 12), 40 + i).save(tmp_path / name, format=kind)
+    (tmp_path / "notes.txt").write_text("some words")
+    (tmp_path / "._a.gif").write_bytes(b"x")
+    model = folder / "model.safetensors"
+    whole = neptune("predict", model, tmp_path)
+    each = neptune("predict", model, *(tmp_path / name for name in names))
+    assert (whole.code, each.code, whole.out) == (0, 0, each.out)
+    assert len(whole.out.splitlines()) == len(names)
+    said = whole.err.splitlines()[0]
+    assert "files that are no images: 1 (such as notes.txt)" in said
+    assert "hidden and system files and folders: 1 (such as ._a.gif)" in said
+
+
+def test_a_folder_with_hardly_an_image_is_not_walked_to_its_end(
+    folder: Path, tmp_path: Path
+) -> None:
+    for i in range(10_001):
+        (tmp_path / str(i)).touch()
+    outcome = neptune("predict", folder / "model.safetensors", tmp_path)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "of the first 10,000 files and folders below it 0 are images" in outcome.err
+
+
 def test_a_broken_image_is_named_and_the_others_are_predicted(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -32,6 +33,18 @@ def test_pil_images_become_their_pixels() -> None:
     assert images.shape == (6, 3, 4, 5)
     assert images[3, :, 0, 0].tolist() == [3, 30, 200]
     assert labels.tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_of_sixteen_bits_a_pixel_the_upper_eight_are_kept() -> None:
+    pixels = np.array([[0, 13_107], [40_000, 65_535]], dtype=np.uint16)
+    images, _ = tensors_of(Made(lambda _: (Image.fromarray(pixels), 0)))
+    assert images[0].tolist() == [[0, 51], [156, 255]]
+
+
+def test_a_pil_image_of_numbers_without_a_range_is_refused() -> None:
+    made = Made(lambda _: (Image.fromarray(np.ones((2, 2), dtype=np.float32)), 0))
+    with pytest.raises(DataError, match="an image must have 8 or 16 bits a channel"):
+        tensors_of(made)
 
 
 def test_gray_pil_images_stay_gray() -> None:

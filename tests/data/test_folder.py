@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from neptune_nas.data.folder import ImageFormat, parse, room_for
+from neptune_nas.data.folder import parse, room_for
 from neptune_nas.data.load import load_data
+from neptune_nas.data.pixels import ImageFormat
 from neptune_nas.errors import DataError
 
 BLUE, RED = (0, 0, 200), (250, 0, 0)
@@ -106,6 +107,46 @@ def test_an_image_is_cut_to_its_middle_square(tmp_path: Path) -> None:
 def test_an_at_sign_without_a_number_belongs_to_the_path() -> None:
     assert parse("a@b/c") == (Path("a@b/c"), None)
     assert parse("a@b/c@32") == (Path("a@b/c"), 32)
+
+
+@pytest.mark.parametrize(
+    ("name", "exists", "images", "side"),
+    [
+        ("shots@64", "shots@64", 12, 8),
+        ("shots@64", "", 12, 64),
+        ("shots#9", "shots#9", 12, 8),
+        ("shots#9", "", 9, 8),
+        ("shots@64#9", "shots@64#9", 12, 8),
+        ("shots@64#9", "shots@64", 9, 8),
+        ("shots@64#9", "", 9, 64),
+        ("shots@64@32", "shots@64", 12, 32),
+        ("a: b@4", "a: b@4", 12, 8),
+    ],
+)
+def test_a_path_that_exists_is_that_path(
+    tmp_path: Path, name: str, exists: str, images: int, side: int
+) -> None:
+    write_classes(tmp_path / (exists or "shots"), count=10)
+    for part in ("blue", "red"):
+        for file in (tmp_path / (exists or "shots") / part).iterdir():
+            Image.new("RGB", (8, 8), BLUE).save(file)
+    if exists:  # a sibling that would be found by the marker
+        write_classes(tmp_path / "shots", count=3)
+    data = load_data(f"folder:{tmp_path / name}")
+    assert (len(data.train), data.input_shape[1]) == (images, side)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_names_that_are_no_text_are_classes_and_files_like_others(
+    tmp_path: Path, cached: bool
+) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    for i in range(10):
+        write(tmp_path / "pictures" / name / f"{name}{i}.png", BLUE)
+        write(tmp_path / "pictures" / "red" / f"{i}.png", RED)
+    data = load_data(f"folder:{tmp_path / 'pictures'}", tmp_path / name if cached else None)
+    assert data.classes == (r"caf\udce9", "red")
+    assert (data.train.images[data.train.targets == 0][:, 2] == BLUE[2]).all()
 
 
 def test_decoded_images_come_back_from_the_cache(pictures: Path, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,13 @@ def test_a_path_that_ends_like_a_count_is_a_path_where_it_exists(kind: str, tmp_
     (tmp_path / "pets#12").mkdir()
     assert parse_count(name) == (name, None)
     assert parse_count(f"{name}#5") == (name, 5)
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"\xff/pets", b"a\xe9@32#10"])
+@pytest.mark.parametrize("kind", ["folder:", "tensors:"])
+def test_a_name_that_is_no_text_is_refused_since_a_study_keeps_it(kind: str, name: bytes) -> None:
+    with pytest.raises(DataError, match=r"must be text in UTF-8, since a study's files keep it"):
+        check_known(kind + os.fsdecode(name))
 
 
 @pytest.mark.parametrize("name", ["digits", "cifar10#100", "folder:not/there", "tensors:not/there"])

@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from neptune_nas.data.folder import ImageFormat, decode
 from neptune_nas.data.pictures import pictures, pictures_at, read_picture
+from neptune_nas.data.pixels import ImageFormat, decode
 from neptune_nas.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -73,19 +73,19 @@ def test_odd_metadata_is_no_warning(tmp_path: Path) -> None:
     file.write_bytes(whole[:-1])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert len([*pictures([file], (1, 8, 8))]) == 1
+        assert len([*pictures([file], (1, 8, 8), print)]) == 1
 
 
 def test_a_folders_pictures_come_in_order_with_those_below(tmp_path: Path) -> None:
     for name in ("b.png", "a.JPG", "below/c.png", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    names = [file.name for file in pictures_at(tmp_path)]
+    names = [file.name for file in pictures_at(tmp_path)[0]]
     assert names == ["a.JPG", "b.png", "c.png"]
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"has no image \(\.bmp"):
+    with pytest.raises(DataError, match=r"has no image \(\.avif, \.bmp"):
         pictures_at(tmp_path)
 
 
@@ -93,5 +93,7 @@ def test_what_cannot_be_read_does_not_hide_the_rest(photo: Path, tmp_path: Path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.png").write_text("no image")
     paths = [tmp_path / "empty", tmp_path / "broken.png", photo]
-    found = [(path.name, isinstance(what, DataError)) for path, what in pictures(paths, (1, 8, 8))]
+    found = [
+        (path.name, isinstance(what, DataError)) for path, what in pictures(paths, (1, 8, 8), print)
+    ]
     assert found == [("empty", True), ("broken.png", True), ("photo.png", False)]

@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neptune_nas.data.splitting import THREE_WAY, at_most, stratified
+from neptune_nas.data.splitting import THREE_WAY, TWO_WAY, at_most, stratified
 
 LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=80)
 SEEDS = st.integers(0, 2**31)
@@ -28,6 +29,41 @@ def test_each_part_has_its_share_of_every_class_within_an_image_or_two(
     for part, share in zip(stratified(labels, THREE_WAY, seed), THREE_WAY, strict=True):
         for label in range(5):
             assert abs((values[part] == label).sum() - share * (values == label).sum()) <= 2
+
+
+@given(LABELS, SEEDS)
+def test_parts_that_could_have_a_class_have_it(labels: list[int], seed: int) -> None:
+    values, parts = np.asarray(labels), stratified(labels, THREE_WAY, seed)
+    has = np.array([np.bincount(values[part], minlength=5) for part in parts])
+    needs = np.arange(3)[:, None] < np.minimum(has.sum(0), 3)
+    for part, label in np.argwhere(has < needs):
+        others = np.arange(5) != label
+        assert (has <= needs)[part, others].all()  # nothing there could go in exchange
+
+
+@pytest.mark.parametrize(("images", "expected"), [(1, [1, 0, 0]), (2, [1, 1, 0]), (3, [1, 1, 1])])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_rare_class_is_trained_on_first_then_validated_then_tested(
+    images: int, expected: list[int], seed: int
+) -> None:
+    labels = np.array([0] * 200 + [1] * images)
+    parts = stratified(labels, THREE_WAY, seed)
+    assert [int(labels[part].sum()) for part in parts] == expected
+
+
+@pytest.mark.parametrize("images", [1, 2, 5])
+def test_a_tenth_has_a_class_of_two_images(images: int) -> None:
+    labels = np.array([0] * 300 + [1] * images)
+    train, rest = stratified(labels, TWO_WAY, 0)
+    assert labels[train].sum() >= 1
+    assert labels[rest].sum() == min(1, images - 1)
+
+
+@given(LABELS, SEEDS)
+def test_as_many_rows_as_classes_have_one_of_each(labels: list[int], seed: int) -> None:
+    classes = {*labels}
+    rows = at_most(labels, len(classes), seed)
+    assert {labels[row] for row in rows} == classes
 
 
 @given(LABELS, SEEDS)

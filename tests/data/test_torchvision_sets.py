@@ -51,6 +51,25 @@ def test_the_test_split_is_the_one_the_data_set_came_with(mnist: Path) -> None:
     assert (load_data("mnist", mnist).test.images[:, 0].numpy() == expected).all()
 
 
+@pytest.mark.parametrize("where", ["raw/train-images-idx3-ubyte", "processed/training.pt"])
+@pytest.mark.parametrize("size", [2**28 + 1, 3 * 2**30])
+def test_a_file_that_is_far_too_large_is_refused_unread(mnist: Path, where: str, size: int) -> None:
+    file = mnist / "MNIST" / where
+    file.parent.mkdir(exist_ok=True)
+    with file.open("ab") as content:
+        content.truncate(size)  # a sparse file
+    with pytest.raises(DataError, match=rf"must have at most 268,435,456 bytes, but has {size:,}"):
+        load_data("mnist", mnist)
+
+
+@pytest.mark.parametrize("count", [0, 7, 60])
+def test_labels_for_another_number_of_images_are_refused(mnist: Path, count: int) -> None:
+    content = pack(">II", 2049, count) + bytes(count)
+    (mnist / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").write_bytes(content)
+    with pytest.raises(DataError, match="data 'mnist': "):
+        load_data("mnist", mnist)
+
+
 def test_a_truncated_file_is_refused_with_the_folder(mnist: Path) -> None:
     file = mnist / "MNIST" / "raw" / "train-images-idx3-ubyte"
     file.write_bytes(file.read_bytes()[:100])

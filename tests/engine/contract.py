@@ -146,6 +146,16 @@ class EngineContract(ABC):
         failures = [found[i].score.failure for i in range(6)]
         assert failures == [None, "ZeroDivisionError: no images"] * 3
 
+    @pytest.mark.parametrize("error", [SystemExit("no GPU here"), KeyboardInterrupt("no more")])
+    def test_what_would_end_a_worker_is_said_and_the_worker_goes_on(
+        self, error: BaseException
+    ) -> None:
+        with self.make(Raises(error), jobs=1) as engine:
+            found = results(engine, map(call, range(4)))
+            assert engine.usage.deaths == 0
+        failures = [found[i].score.failure for i in range(4)]
+        assert failures == [None, f"{type(error).__name__}: {error}"] * 2
+
     def test_a_users_mistake_is_raised_by_wait(self) -> None:
         with self.make(Raises(ArchitectureError("`kernel` must be odd."))) as engine:
             engine.submit(call(1))
@@ -194,6 +204,7 @@ class EngineContract(ABC):
         assert [found[i].score.ok for i in range(4)] == [True, False, True, False]
         failure = found[1].score.failure or ""
         assert f"worker died twice ({self.how_killed(int(number))}" in failure
+        assert "memory" not in failure or number == signal.SIGKILL
 
     def test_a_call_that_hangs_fails_without_a_retry(self, tmp_path: Path) -> None:
         with self.make(Hangs(tmp_path), jobs=1, trial_timeout=0.2) as engine:

@@ -39,7 +39,7 @@ class Forgets:
 class Raises:
     """Raises at odd seeds, as a bug of the evaluator's would."""
 
-    error: Exception
+    error: BaseException
 
     def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
         if seed % 2:
@@ -73,6 +73,18 @@ class Dies:
         if seed % 2 and deaths < self.times:
             (self.folder / f"{seed}-{deaths}").touch()
             os.kill(os.getpid(), self.signal)
+        return Echo()(architecture, fidelity, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Quits:
+    """Ends its own process at odd seeds, as a library's code may."""
+
+    code: int
+
+    def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
+        if seed % 2:
+            os._exit(self.code)
         return Echo()(architecture, fidelity, seed)
 
 
@@ -175,6 +187,11 @@ def refuse() -> None:
 def break_down() -> None:
     """Return a setup that has a bug."""
     raise LookupError("nothing there")
+
+
+def leave() -> None:
+    """Return a setup that exits with a message."""
+    raise SystemExit("no GPU here")
 
 
 def die() -> None:

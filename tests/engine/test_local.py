@@ -23,7 +23,7 @@ from neptune_nas.errors import ArchitectureError, NeptuneError, OptionError
 from neptune_nas.evaluators.evaluator import Evaluator
 from tests.engine import evaluators
 from tests.engine.contract import EngineContract, Setup, call, results
-from tests.engine.evaluators import Echo, Hangs, KillsParent, Placed, Raises
+from tests.engine.evaluators import Echo, Hangs, KillsParent, Placed, Quits, Raises
 from tests.engine.user_code import load_user_module
 
 ROOT = Path(__file__).parents[2]
@@ -104,6 +104,21 @@ def test_workers_that_die_at_their_start_end_the_search_with_a_sentence() -> Non
     with LocalEngine(Echo(), jobs=2, setup=evaluators.die) as engine:
         engine.submit(call(0))
         with pytest.raises(NeptuneError, match=r"died 5 times in a row .*\(exit code 3\)"):
+            engine.wait()
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_worker_that_its_call_ends_is_not_said_to_lack_memory(code: int) -> None:
+    with LocalEngine(Quits(code), jobs=1) as engine:
+        failure = results(engine, [call(1)])[1].score.failure or ""
+    assert failure.startswith(f"worker died twice (exit code {code}): the code that it ran ended")
+    assert "memory" not in failure
+
+
+def test_a_setup_that_exits_says_why() -> None:
+    with LocalEngine(Echo(), jobs=1, setup=evaluators.leave) as engine:
+        engine.submit(call(0))
+        with pytest.raises(NeptuneError, match=r"could not load .*\(SystemExit: no GPU here\)"):
             engine.wait()
 
 

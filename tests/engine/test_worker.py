@@ -1,16 +1,22 @@
+import json
 import pickle
 import re
 from dataclasses import dataclass
+from math import inf, nan
 from typing import Any
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
 import torch
 
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.engine.engine import Call
 from neptune_nas.engine.worker import answer, on_device
-from neptune_nas.errors import ArchitectureError
-from neptune_nas.metrics.score import Score
+from neptune_nas.errors import ArchitectureError, SpaceError
+from neptune_nas.evaluators.evaluator import Traits
+from neptune_nas.metrics.registry import Metric
+from neptune_nas.metrics.score import Score, score_to_json
 from tests.engine.contract import call
 from tests.engine.evaluators import Echo, Placed, Raises
 
@@ -74,22 +80,171 @@ class Returns:
 CALL = pickle.dumps(Call(0, Architecture(), 1, 0))
 
 
+def failure_of(evaluator: Any) -> str:
+    """Return why a call failed; the reply must reach the coordinator and its database."""
+    reply = answer(evaluator, CALL, 0)
+    assert reply.mistake is None
+    pickle.dumps(reply)
+    assert reply.score is not None
+    json.dumps(score_to_json(reply.score), allow_nan=False)
+    assert reply.score.seconds > 0
+    assert not reply.score.ok
+    return reply.score.failure or ""
+
+
+def _score(values: Any, **more: Any) -> Score:
+    """Return a score whose fields may be anything."""
+    return Score(1, values, **more)
+
+
+GOOD = {"accuracy": 0.5, "loss": 1.0}
+
+
+class Faulty:
+    """A value whose every method fails."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(f"no {name}")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
 @pytest.mark.parametrize(
     ("what", "says"),
     [
-        (0.5, r"evaluator Returns must return a `Score`.*, but returned 0\.5"),
+        (0.5, r"evaluator Returns must return a `Score`, but returned 0\.5"),
         (None, "but returned None: return Score"),
+        ("x" * 10**6, r"but returned 'x+\.\.\.x+': return Score"),
+        (Mock(spec=Score), "but reading what it returned failed: TypeError: "),
+        (_score({"accuracy": 95.0}), r"`accuracy` is a share, a number in 0\.\.1, .* 95\.0"),
+        (_score({**GOOD, "loss": "0.5"}), "`loss` is a number, but returned '0.5'"),
+        (_score({"accuracy": True}), "`accuracy` is a share, .* but returned True"),
+        (_score({"accuracy": np.bool_(True)}), "but returned np.True_"),
+        (_score({"accuracy": 0.5j}), "but returned 0.5j"),
+        (_score({"accuracy": torch.rand(2)}), r"but returned tensor\(\["),
+        (_score({"accuracy": torch.tensor(0.5, device="meta")}), r"but returned tensor\("),
+        (_score({**GOOD, "loss": 10**5000}), "but returned a number of 5000 digits"),
+        (_score({"acc": 0.5}), r"whose `values` have `accuracy`, but returned \{'acc': 0\.5\}"),
+        (_score({1: 0.5}), r"`values` are numbers by name, but returned \{1: 0\.5\}"),
+        (_score([0.5]), r"`values` are numbers by name, but returned \[0\.5\]"),
+        (_score(GOOD, seconds=nan), "`seconds` must be a finite number of at least 0, .* nan"),
+        (_score(GOOD, seconds=np.float32(-1)), "`seconds` must be .* but got -1.0"),
+        (_score(GOOD, images_per_second=inf), "`images_per_second` must be .* but got inf"),
+        (_score(GOOD, peak_memory=1.5), "`peak_memory` must be a whole number"),
+        (_score(GOOD, peak_memory=2**63), "`peak_memory` must be a whole number"),
         (
-            Score(1, {"accuracy": 95.0, "loss": 1.0}),
-            r"whose `accuracy` is a share, a number in 0\.\.1, but returned 95\.0",
+            _score(GOOD, failure=ValueError("disk full")),
+            r"a string, .* ValueError\('disk full'\)",
         ),
-        (Score(1, {"accuracy": "0.5", "loss": 1.0}), "but returned '0.5'"),  # type: ignore[dict-item]  # wrong on purpose
+        (_score(GOOD, trace=5), "`trace` must be a string, but got 5"),
+        (_score(GOOD, proxy="high"), "`proxy` must be a number, but got 'high'"),
+        (_score({}, proxy=nan), "its proxy is not a number"),
+        (_score(GOOD, failure=""), "it gave no reason"),
+        (_score(GOOD, failure="two\nlines\x1b[31m" + "!" * 10**6), r"^two lines\\x1b\[31m!+"),
     ],
 )
-def test_what_is_no_score_is_the_users_mistake(what: object, says: str) -> None:
-    mistake = answer(Returns(what), CALL, 0).mistake
-    assert mistake is not None
-    assert re.search(says, str(mistake))
+def test_what_is_no_good_score_fails_its_trial_with_a_sentence(what: object, says: str) -> None:
+    failure = failure_of(Returns(what))
+    assert re.search(says, failure)
+    assert len(failure) < 400
+
+
+def test_values_whose_methods_fail_end_their_trial_alone() -> None:
+    assert "but returned <Faulty instance" in failure_of(Returns(Faulty()))
+    failure = failure_of(Returns(_score({"accuracy": Faulty()})))
+    assert "reading what it returned failed: RuntimeError: no shape" in failure
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"accuracy": np.float32(0.25), "loss": np.float64(2)},
+        {"loss": np.int64(2), "accuracy": np.array(0.25)},
+        {"accuracy": torch.tensor(0.25, requires_grad=True), "loss": torch.tensor(2)},
+        {"loss": torch.tensor(2.0, dtype=torch.bfloat16), "accuracy": np.float16(0.25)},
+    ],
+)
+def test_numbers_of_numpy_and_torch_are_numbers(values: dict[str, Any]) -> None:
+    score = answer(Returns(_score(values, peak_memory=np.int64(7))), CALL, 0).score
+    assert score is not None
+    assert [*score.values.items()] == [("accuracy", 0.25), ("loss", 2.0)]
+    assert {type(value) for value in score.values.values()} == {float}
+    assert type(score.peak_memory) is int
+
+
+def test_a_metric_that_an_evaluator_declares_has_its_range() -> None:
+    assert "`f1` is a share, a number in 0..1, but returned 60" in failure_of(Declares(60))
+
+
+@dataclass(frozen=True)
+class Declares:
+    """An evaluator with a metric of its own."""
+
+    value: float
+    traits = Traits(metrics=(Metric("f1", "F1", "share", "more", "scored"),))
+
+    def __call__(self, architecture: Any, fidelity: int, seed: int) -> Score:  # noqa: ARG002  # the protocol's
+        return Score(fidelity, {"f1": self.value})
+
+
+class SilentError(Exception):
+    """An error without a message that can be shown."""
+
+    def __str__(self) -> str:
+        raise ValueError("none")
+
+
+class HeavyError(Exception):
+    """An error that cannot be pickled."""
+
+    def __init__(self, message: str, _: object) -> None:
+        super().__init__(message)
+        self.held = lambda: None
+
+
+@dataclass(frozen=True)
+class Fails:
+    """An evaluator that raises anything."""
+
+    error: BaseException
+
+    def __call__(self, architecture: Any, fidelity: int, seed: int) -> Score:  # noqa: ARG002  # the protocol's
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (SystemExit("no GPU here"), "SystemExit: no GPU here"),
+        (SystemExit(3), "SystemExit: 3"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (GeneratorExit(), "GeneratorExit"),
+        (MemoryError(), "MemoryError"),
+        (RecursionError("too deep"), "RecursionError: too deep"),
+        (SilentError(), "SilentError: a message that cannot be shown (ValueError)"),
+        (HeavyError("full", 1), "HeavyError: full"),
+        (ValueError("\x1b[31mred\nand more"), "ValueError: \\x1b[31mred and more"),
+    ],
+)
+def test_what_ended_a_call_is_said_in_its_own_words(error: BaseException, says: str) -> None:
+    assert failure_of(Fails(error)) == says
+
+
+def test_a_message_of_a_megabyte_is_cut_in_the_reason_and_in_the_traceback() -> None:
+    score = answer(Fails(ValueError("y" * 10**6)), CALL, 0).score
+    assert score is not None
+    assert len(score.failure or "") < 400
+    assert len(score.trace or "") <= 20_000
+
+
+def test_a_users_mistake_of_a_class_of_their_own_arrives_as_one_of_ours() -> None:
+    class MineError(SpaceError):
+        pass
+
+    mistake = answer(Fails(MineError("no such option")), CALL, 0).mistake
+    assert type(mistake) is SpaceError
+    assert str(mistake) == "no such option"
 
 
 def test_an_accuracy_that_is_no_number_is_a_failure_with_a_reason() -> None:

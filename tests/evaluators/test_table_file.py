@@ -162,6 +162,13 @@ def test_csv_may_have_codes_seeds_epochs_costs_and_notes(tmp_path: Path) -> None
         ("code,loss\n01,1\n", "needs a column accuracy or test_acc, but has: code, loss"),
         ("", "needs a column accuracy or test_acc, but has: nothing"),
         ("code,accuracy\n", "has no measurements"),
+        (
+            "code,accuracy,accuracy\n01,.5,.6\n",
+            r"has 2 columns for accuracy \(accuracy, accuracy\): keep one",
+        ),
+        ("code,accuracy,test_acc\n01,.5,.6\n", r"for accuracy \(accuracy, test_acc\)"),
+        ("code,code,accuracy\n01,11,.5\n", "2 columns for code"),
+        ("code,accuracy,x,x\n01,.5,1,2\n", "2 columns for x"),
         ("code,accuracy\n01\n", "line 2: it needs 2 cells, one per column"),
         ("code,accuracy\n01,0.5,9\n", "line 2: it needs 2 cells, one per column"),
         ("code,accuracy\n01,good\n", "line 2: `accuracy` must be a finite number, but got 'good'"),
@@ -260,6 +267,42 @@ def test_picks_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="there is no table"):
         read_rows(tmp_path / "table.csv", SPACE)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("table.csv", f"code,accuracy\n01,{'5' * 200_000}\n", "field larger than field limit"),
+        ("table.csv", f"code,accuracy,{'x' * 5000}\n01,nan,\n", "`accuracy` must be a finite"),
+        ("table.csv", f"code,accuracy\n{'0' * 5000},0.5\n", "is it a table of another space"),
+        ("table.csv", "code,accuracy\n01,1e400\n", "`accuracy` must be a finite number"),
+        ("table.csv", f"code,accuracy,seed\n01,0.5,{'9' * 5000}\n", "`seed` must be a finite"),
+        ("table.csv", "code,accuracy\n01,\0\n", "`accuracy` must be a finite number, but got"),
+        ("table.json", "[" * 10**6, "nested too deeply"),
+        (
+            "table.json",
+            '{"01": {"flops": 1, "params": 1, "test_acc": [true]}}',
+            "must be a finite number, but got True",
+        ),
+        ("table.json", f'{{"01": {"9" * 5000}}}', "more digits than can be read"),
+        ("table.json", f'{{"{"0" * 5000}": {{}}}}', "is it a table of another space"),
+        (
+            "table.json",
+            '{"01": {"flops": 1, "params": 1, "test_acc": [1e400]}}',
+            "must be a finite number, but got inf",
+        ),
+        ("table.csv.gz", gzip.compress(bytes(2**29)), "too large: it may have 256 MiB"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_sizes_beyond_reason_are_refused_in_a_line(
+    tmp_path: Path, name: str, content: str | bytes, says: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises((FileFormatError, DataError), match=says) as no:
+        read_rows(path, CODES)
+    assert len(str(no.value)) < 800
 
 
 def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:

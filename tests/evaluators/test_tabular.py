@@ -19,6 +19,7 @@ from neptune_nas.evaluators.tabular import (
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.space import Space, choice
 from neptune_nas.study.settings import Question
+from tests.data.folders import write_classes
 from tests.evaluators.contract import OTHER, SMALL, EvaluatorContract
 
 TWO = Space("two", choice(SMALL, OTHER))
@@ -129,6 +130,12 @@ def test_networks_that_can_be_built_are_counted(tmp_path: Path) -> None:
     assert found.costs.values(OURS[1]) == CostModel((3, 32, 32), 10).values(OURS[1])
     assert (found.input_shape, found.classes) == ((3, 32, 32), 10)
     assert found.guess == {"accuracy": 0.1, "loss": pytest.approx(2.302585)}
+
+
+def test_chance_on_the_users_own_images_is_counted(tmp_path: Path) -> None:
+    write_classes(tmp_path, 30, ("cat",))
+    write_classes(tmp_path, 10, ("dog",))
+    assert bench(table(tmp_path, OURS), data=f"folder:{tmp_path}").guess["accuracy"] == 0.75
 
 
 def test_the_data_that_a_table_is_of_needs_not_be_at_hand(tmp_path: Path) -> None:

@@ -21,6 +21,14 @@ class Mine:
 
 class Hard:
     def __init__(self, m): m / 0
+
+
+class Gone:
+    def __init__(self, m): raise SystemExit("no GPU here")
+
+
+class Still:
+    def __init__(self, m): pass
 """
 
 
@@ -54,6 +62,8 @@ def test_an_evaluator_from_a_file_is_called_as_its_module_would_be(file: Path) -
         ("nowhere/mine.py:Mine", r"evaluator 'nowhere/mine\.py:Mine': there is no file"),
         ("nowhere:Mine", "evaluator 'nowhere:Mine': No module named 'nowhere'; is it installed"),
         ("{file}:Hard", r"refuses {'m': 1}: ZeroDivisionError: division by zero$"),
+        ("{file}:Gone", r"refuses {'m': 1}: SystemExit: no GPU here$"),
+        ("{file}:Still", r"must measure architectures when it is called, .* cannot be called"),
         ("{file}:Mine", r"refuses {'m': 1}: .*unexpected keyword argument 'm'"),
     ],
 )

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from neptune_nas.files.cache import cache_folder
+from neptune_nas.files.cache import cache_folder, data_folder
 
 
 @pytest.fixture
@@ -37,5 +37,16 @@ def test_a_user_without_a_home_has_none(home: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(pwd, "getpwuid", nobody)
     assert cache_folder() is None
+    monkeypatch.delenv("XDG_DATA_HOME")
+    assert data_folder() is None
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
     assert cache_folder() == home / "neptune-nas"
+
+
+def test_what_cannot_be_made_again_lies_elsewhere(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME")
+    assert data_folder() == home / ".local" / "share" / "neptune-nas"
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "x"))
+    assert data_folder() == home / "x" / "neptune-nas"

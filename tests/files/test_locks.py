@@ -68,3 +68,17 @@ def test_what_can_be_no_folder_is_said_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StudyError, match=r"cannot be written \(.*file is not a folder\): fix that"):
         check_writable(tmp_path / "file" / "new")
+
+
+@pytest.mark.parametrize("target", ["victim", "nowhere", "x.lock"])
+def test_a_link_is_no_lock(tmp_path: Path, target: str) -> None:
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "x.lock").symlink_to(tmp_path / target)
+    assert is_locked(tmp_path / "x.lock") is False
+    with (
+        pytest.raises(StudyError, match=r"x\.lock is a link where a lock belongs: remove"),
+        locked(tmp_path / "x.lock", "busy"),
+    ):
+        pass
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["victim", "x.lock"]

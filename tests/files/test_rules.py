@@ -11,11 +11,13 @@ import torch
 
 from neptune_nas.files.rules import (
     DIFFERENT,
+    LARGEST,
     NOT_EMPTY,
     NOT_NAN,
     ODD,
     Count,
     Number,
+    OptionalSize,
     Positive,
     Share,
     Sides,
@@ -36,7 +38,8 @@ class Unseen(Protocol):
     ("hint", "good", "bad"),
     [
         (Count, [0, 1, 10**400], [-1, True, 1.0, "1", None, inf, int]),
-        (Size, [1, 2], [0, True]),
+        (Size, [1, 2, LARGEST], [0, True, LARGEST + 1, 2**63]),
+        (OptionalSize, [0, LARGEST], [-1, LARGEST + 1]),
         (Number, [0, -1.5, 1e300, np.float64(1)], [True, inf, -inf, nan, 10**400, "1", None]),
         (Number | None, [0, None], [inf, "1"]),
         (Share, [0, 1, 0.5], [-0.1, 1.1, nan, True]),

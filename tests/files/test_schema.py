@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.errors import ArchitectureError, DataError, FileFormatError, OptionError
-from neptune_nas.files.rules import Count, Positive, Share, Size, at_least
+from neptune_nas.files.rules import LARGEST, Count, Positive, Share, Size, at_least
 from neptune_nas.files.schema import (
     check,
     check_exclusive,
@@ -172,7 +172,7 @@ def test_a_value_of_any_depth_is_cut_to_a_line() -> None:
 
 SHOES = st.builds(
     Shoe,
-    st.integers(1),
+    st.integers(1, LARGEST),
     st.text().filter(lambda name: name != "odd"),
     st.lists(st.builds(Lace, st.floats(allow_nan=False), st.none() | st.text())).map(tuple),
     st.dictionaries(st.text(), st.floats(0, 1)),
@@ -247,11 +247,18 @@ def test_any_of_several_types_is_read() -> None:
         ("{", r"it is not valid JSON \(line 1: "),
         ("1" * 5000, "more digits than can be read"),
         pytest.param("[" * 100_000, "nested too deeply", id="deep"),
+        ('{"a": 1, "b": 2, "a": 1}', "'a' is in one object twice: leave one of them out"),
+        ('[{"a": {"": 1, "": 2}}]', "'' is in one object twice"),
+        ('{"a": {"a": 1}, "\\u0061": 1}', "'a' is in one object twice"),
     ],
 )
 def test_a_text_that_is_no_json_is_refused(text: str, message: str) -> None:
     with pytest.raises(FileFormatError, match=message):
         parse_json(text)
+
+
+def test_names_of_several_objects_may_be_equal() -> None:
+    assert parse_json('[{"a": {"a": 1}}, {"a": 2}]') == [{"a": {"a": 1}}, {"a": 2}]
 
 
 @pytest.mark.parametrize(
@@ -292,3 +299,13 @@ def test_a_document_of_the_format_and_version_is_its_fields() -> None:
 def test_another_document_is_refused(data: object, message: str) -> None:
     with pytest.raises(FileFormatError, match=message):
         versioned(data, 2, "shoe")
+
+
+def test_a_size_beyond_the_largest_is_refused_with_that() -> None:
+    with pytest.raises(OptionError, match=r"a whole number of at least 1 and at most 2147483647, "):
+        check_value(2**63, Size, "width")
+
+
+def test_a_text_of_more_than_can_be_held_is_refused_before_it_is_parsed() -> None:
+    with pytest.raises(FileFormatError, match="it may have 3 characters of JSON, but has 4"):
+        parse_json("[[]]", 3)

@@ -68,6 +68,10 @@ def test_a_constraint_is_read_from_its_own_text(name: str, op: Any, limit: int) 
         ("flops<=5ms", "has a limit in 'ms'"),
         ("peak_memory<=5M", "has a limit in 'M'"),
         ("latency<=5M", "has a limit in 'M': .*Known: ms, s, us"),
+        ("flops<=1e400", r"needs a number as its limit, but got '1e400', which is too large\.$"),
+        (f"flops<={'9' * 5000}", r"but got '9+\.\.\.9+', which is too large\.$"),
+        ("x" * 5000, r"^constraint 'x+\.\.\.x+' must be a cost"),
+        (f"flops<=1{'k' * 5000}", r"has a limit in 'k+\.\.\.k+': "),
         ("flops<=1.2.3", r"needs a number as its limit, but got '1\.2\.3'"),
     ],
 )

@@ -87,6 +87,12 @@ def test_a_score_in_a_file_that_breaks_a_rule_is_refused(
         score_in(score_to_json(SCORE) | change, "scores.0")
 
 
+def test_a_time_that_was_not_finite_is_not_known_when_it_is_read() -> None:
+    bad = Score(1, {"accuracy": 0.5}, seconds=nan, images_per_second=inf, started=nan)
+    again = score_from_json(score_to_json(bad))
+    assert again == Score(1, {"accuracy": 0.5})
+
+
 def test_a_score_in_a_file_needs_no_more_than_was_measured() -> None:
     values = {"accuracy": 0.5, "loss": 1.0}
     assert score_in({"fidelity": 3, "values": values}, "scores.0") == SCORE

@@ -15,10 +15,16 @@ from torch import nn
 
 import neptune_nas
 from neptune_nas.architecture.records import Architecture, Conv, Stage
-from neptune_nas.errors import FileFormatError, OptionError
+from neptune_nas.errors import ArchitectureError, FileFormatError, OptionError
 from neptune_nas.metrics.counted import cost
 from neptune_nas.metrics.score import Score
-from neptune_nas.models.architecture_file import ExportedArchitecture, dumps, loads, without_study
+from neptune_nas.models.architecture_file import (
+    ExportedArchitecture,
+    adapt_to,
+    dumps,
+    loads,
+    without_study,
+)
 from neptune_nas.space import find_space
 from neptune_nas.study.export import export_trial
 from neptune_nas.study.ledger import Ledger
@@ -202,10 +208,15 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         neptune_nas.load(tmp_path / "nothing.json")
 
 
-def test_a_users_own_record_is_refused_until_it_is_allowed() -> None:
+def test_a_users_own_record_is_data_until_it_is_allowed() -> None:
     item = without_study(Architecture(stages=(Stage(substages=(Scale(), Conv())),)), SHAPE, 10)
-    with pytest.raises(FileFormatError, match=r"not allowed.*--allow"):
-        loads(dumps(item), "best.json")
+    data = loads(dumps(item), "best.json")
+    assert dumps(data) == dumps(item)
+    assert data.key == item.key
+    with pytest.raises(ArchitectureError, match=r"not allowed.*--allow"):
+        data.build()
+    with pytest.raises(ArchitectureError, match=r"not allowed.*--allow"):
+        adapt_to(data, (3, 64, 64), 10)
     assert loads(dumps(item), "best.json", allow=(Scale,)) == item
 
 

@@ -14,6 +14,7 @@ from torch import nn
 
 import neptune_nas
 from neptune_nas.architecture.records import Architecture, Conv, Stage, Stem
+from neptune_nas.devices.memory import peak_memory
 from neptune_nas.errors import ArchitectureError, DataError, FileFormatError
 from neptune_nas.models.architecture_file import (
     ExportedArchitecture,
@@ -126,6 +127,12 @@ def test_many_images_are_predicted_as_one_by_one() -> None:
     torch.testing.assert_close(many, whole.repeat(times, 1))
 
 
+def test_no_images_have_no_predictions() -> None:
+    one = model()
+    assert one.predict(IMAGES[:0]).shape == (0, 3)
+    assert list(one.findings(IMAGES[:0], 2)) == []
+
+
 def test_a_prediction_leaves_no_gradient_and_the_random_state_alone() -> None:
     state = torch.get_rng_state()
     assert not model().predict(IMAGES).requires_grad
@@ -203,7 +210,7 @@ def test_weights_of_another_shape_are_refused_with_the_file(file: Path) -> None:
         load_model(file)
 
 
-@pytest.mark.parametrize("width", [10**7, 10**30])
+@pytest.mark.parametrize("width", [10**7, 2**31 - 1])
 def test_a_network_too_large_for_any_memory_is_refused_before_it_is_built(
     file: Path, width: int
 ) -> None:
@@ -214,6 +221,40 @@ def test_a_network_too_large_for_any_memory_is_refused_before_it_is_built(
         FileFormatError, match=r"model\.safetensors: .*(do not fit|cannot be built)"
     ):
         load_model(file)
+
+
+@pytest.mark.parametrize("width", [2**31, 2**63, 10**30, -1, 1.5, "x" * 5000])
+def test_a_width_that_no_network_has_is_refused_by_its_place(file: Path, width: object) -> None:
+    network = document(without_study(SMALL, SHAPE, 3))
+    network["architecture"]["stem"]["width"] = width
+    rewritten(file, network=network)
+    with pytest.raises(FileFormatError, match=r"`architecture\.stem\.width` must be a whole") as no:
+        load_model(file)
+    assert len(str(no.value)) < 600
+
+
+def test_weights_that_do_not_fit_are_refused_before_they_take_any_memory(file: Path) -> None:
+    save_model(file, model())
+    content = file.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    huge = 5 * 2**30
+    name, place = next((n, h) for n, h in header.items() if n != "__metadata__")
+    rest = {n: h for n, h in header.items() if n not in (name, "__metadata__")}
+    shift = huge - (place["data_offsets"][1] - place["data_offsets"][0])
+    moved = {
+        n: {**h, "data_offsets": [o + shift for o in h["data_offsets"]]} for n, h in rest.items()
+    }
+    assert place["data_offsets"][0] == 0
+    claimed = {"dtype": "U8", "shape": [huge], "data_offsets": [0, huge]}
+    text = json.dumps({"__metadata__": header["__metadata__"], name: claimed, **moved}).encode()
+    with file.open("wb") as out:
+        out.write(len(text).to_bytes(8, "little") + text)
+        out.truncate(8 + len(text) + len(content) - 8 - length + shift)
+    before = peak_memory(torch.device("cpu"))
+    with pytest.raises(FileFormatError, match="weights do not fit the network"):
+        load_model(file)
+    assert peak_memory(torch.device("cpu")) - before < 2**30
 
 
 @pytest.mark.parametrize("value", [nan, inf])

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -66,6 +67,17 @@ class ModuleContract(ABC):
         module(x).square().sum().backward()
         leaves = (x, *module.parameters())
         assert all(leaf.grad is not None and leaf.grad.isfinite().all() for leaf in leaves)
+
+    @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+    def test_an_empty_batch_gives_an_empty_output(self, layout: torch.memory_format) -> None:
+        module = self.seeded().train().to(memory_format=layout)
+        for sides in ((4, 4), (5, 7), (2, 1), (1, 1)):
+            x = images(*sides)[:0].to(memory_format=layout).requires_grad_()
+            y = module(x)
+            assert tuple(y.shape) == self.output_shape(x)
+            y.sum().backward()
+        assert all(p.grad is None or not p.grad.any() for p in module.parameters())
+        assert module.eval()(images(6, 6)).isfinite().all()
 
     def test_equal_seeds_give_equal_weights(self) -> None:
         first, second = self.fresh(), self.fresh()

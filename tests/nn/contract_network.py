@@ -42,6 +42,10 @@ class NetworkContract(ABC):
         network = build(self.record(), (3, 24, 16), 3, seed=0)
         assert network.eval()(torch.randn(2, 3, 24, 16)).shape == (2, 3)
 
+    def test_no_images_give_no_logits(self) -> None:
+        network = build(self.record(), SHAPE, OUTPUTS, seed=0).train()
+        assert network(torch.randn(0, *SHAPE)).shape == (0, OUTPUTS)
+
     def test_equal_seeds_give_equal_weights_and_leave_the_global_state(self) -> None:
         state = torch.get_rng_state()
         first, second = (build(self.record(), SHAPE, OUTPUTS, 7).state_dict() for _ in range(2))

@@ -1,10 +1,12 @@
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from torch import nn
 
+from neptune_nas.architecture.fields import UnknownRecord
 from neptune_nas.architecture.records import (
     Architecture,
     Attention,
@@ -15,6 +17,7 @@ from neptune_nas.architecture.records import (
     Stem,
 )
 from neptune_nas.errors import ArchitectureError, OwnCodeError
+from neptune_nas.metrics.counted import CostModel
 from neptune_nas.nn.builder import (
     EntryPart,
     SubStagePlace,
@@ -196,7 +199,7 @@ def test_a_users_own_substage_is_built_into_the_network() -> None:
     [
         (Wrong(), r"`Wrong\.build` must return a torch\.nn\.Module"),
         (Odd(), r"`Odd\.build\(32\)` failed in line \d+ of test_builder\.py: ZeroDivisionError: "),
-        ("conv", "must be one of"),
+        (Stem(), "must be one of"),
     ],
 )
 def test_what_builds_no_module_is_refused(substage: object, message: str) -> None:
@@ -214,3 +217,34 @@ def test_an_entry_that_cannot_change_the_width_is_refused() -> None:
 def test_entry_groups_must_divide_the_width_before_them() -> None:
     with pytest.raises(ArchitectureError, match=r"`stages\.0\.entry`.*4 does not divide 6 and 8"):
         Architecture(stem=Stem(6), stages=(Stage(8, entry=Conv(groups=4)),))
+
+
+@dataclass(frozen=True)
+class Wrapper:
+    """A user's own record around another."""
+
+    inner: Any
+
+    def build(self, *_: object) -> nn.Module:
+        raise AssertionError("it is given what it cannot build")
+
+
+UNKNOWN = UnknownRecord("shop:Scale", (("build", 3),))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        UNKNOWN,
+        Architecture(stages=(Stage(8, substages=(UNKNOWN,)),)),
+        Architecture(stages=(Stage(8, entry=UNKNOWN),)),
+        Architecture(stages=(Stage(8, substages=(Wrapper(UNKNOWN),)),)),
+        Wrapper(UNKNOWN),
+    ],
+    ids=["root", "SubStage", "entry", "inside a SubStage", "inside a network"],
+)
+def test_a_record_of_unknown_class_is_not_built(network: Any) -> None:
+    with pytest.raises(ArchitectureError, match=r"'shop:Scale', whose class is not allowed"):
+        build(network, (1, 8, 8), 10)
+    with pytest.raises(ArchitectureError, match=r"'shop:Scale', whose class is not allowed"):
+        CostModel((1, 8, 8), 10).cost(network)

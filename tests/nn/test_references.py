@@ -74,6 +74,13 @@ def test_a_network_takes_images_of_any_channels_and_gives_logits(name: str) -> N
         assert network(torch.empty(2, *shape, device="meta")).shape == (2, 7)
 
 
+@pytest.mark.parametrize("name", REFERENCES)
+def test_a_network_takes_a_batch_of_no_images(name: str) -> None:
+    network = ReferenceNetwork(name, RGB, 7).build(0).train()
+    network(torch.empty(0, *RGB)).sum().backward()
+    assert network.eval()(torch.empty(0, *RGB)).shape == (0, 7)
+
+
 @pytest.mark.parametrize("name", ["resnet8", "shufflenet_v2_x0_5"])
 def test_equal_seeds_give_equal_weights_and_leave_the_random_state(name: str) -> None:
     network = ReferenceNetwork(name, (1, 8, 8), 10)

@@ -163,3 +163,22 @@ def test_whether_a_space_that_was_changed_is_published_is_open(space: str) -> No
 def test_what_latencies_are_is_told_with_the_hardware(timed: dict[str, str], said: str) -> None:
     study = plain_results(plain_trial(0, 0.9, 10), objectives=("accuracy", "latency"))
     assert find(with_facts(study, timed=timed), "Hardware").evidence.endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("chance", "holds"), [(0.1, True), (0.5, True), (0.99, False), (1.0, False)]
+)
+def test_chance_is_that_of_the_most_frequent_class(chance: float, holds: bool) -> None:
+    study = make_results(30)
+    facts = replace(study.settings.facts, guess={"accuracy": chance})
+    study = replace(study, settings=replace(study.settings, facts=facts))
+    check = find(study, "The best is clearly better than chance")
+    assert check.holds is holds
+    assert check.evidence.endswith(f"of the scored images gets {chance:.4f}")
+
+
+def test_where_chance_is_not_known_nothing_is_said_of_it() -> None:
+    study = make_results(3)
+    facts = replace(study.settings.facts, guess={})
+    study = replace(study, settings=replace(study.settings, facts=facts))
+    assert not any("chance" in check.claim for check in checklist(study))

@@ -3,6 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
+from neptune_nas.architecture.codec import from_json, to_json
 from neptune_nas.architecture.records import (
     Architecture,
     Attention,
@@ -123,4 +124,23 @@ def test_a_network_whose_parts_are_not_known_has_a_line_a_field() -> None:
         ["network", "Plain"],
         ["width", "8"],
         ["depth", "3"],
+    ]
+
+
+def test_records_of_unknown_class_are_drawn_without_costs() -> None:
+    part = {"type": "shop:Scale", "size": 3}
+    data = to_json(Architecture(stages=(Stage(8, substages=(Conv(), Conv())),)))
+    data["stages"][0]["substages"][1] = data["stages"][0]["entry"] = part
+    text = printed(from_json(data))
+    assert text.count("Scale, size 3") == 2
+    assert "conv 3x3" in text
+    assert "%" not in text
+
+    lines = [line.split() for line in printed(from_json(part | {"part": part})).splitlines()]
+    assert [line[:2] for line in lines[1:]] == [
+        ["image", "1"],
+        ["network", "Scale"],
+        ["size", "3"],
+        ["part", "Scale"],
+        ["part.size", "3"],
     ]

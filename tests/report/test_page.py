@@ -177,6 +177,14 @@ def test_in_a_space_without_end_only_so_many_parts_are_counted(study: Study) -> 
     assert all("<svg " in (text or "") for text in drawn)
 
 
+def test_of_very_many_trials_only_the_best_are_drawn(study: Study) -> None:
+    drawn = drawings(study, CostModel(INPUT, CLASSES), most=20)
+    best = [trial.number for trial, text in zip(study.trials, drawn, strict=True) if text]
+    assert len(best) == 20
+    assert {trial.number for trial in study.pareto()} <= {*best}
+    assert drawn.count("") == len(study.trials) - 20
+
+
 def test_names_are_escaped_wherever_they_stand(study: Study) -> None:
     page = render([named(replace(study, folder=Path(f"studies/{EVIL}")), EVIL)])
     assert EVIL not in page

@@ -3,6 +3,7 @@ from xml.etree import ElementTree
 
 from torch import nn
 
+from neptune_nas.architecture.fields import UnknownRecord
 from neptune_nas.architecture.records import Architecture, Conv, Stage
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.report.svg import draw_svg
@@ -93,3 +94,13 @@ def test_a_network_whose_parts_are_not_known_has_no_shares() -> None:
     assert root.attrib["aria-label"] == "network Plain"
     assert not root.findall("svg:rect", NAMESPACE)
     assert "share of MACs" not in text
+
+
+def test_a_record_of_unknown_class_is_drawn_without_shares_and_escaped() -> None:
+    part = UnknownRecord("shop:Scale", (("text", "<script>"),))
+    for network in (part, Architecture(stages=(Stage(8, substages=(part,)),))):
+        svg = draw_svg(network, MODEL, standalone=True)  # type: ignore[arg-type]  # it builds nothing
+        ElementTree.fromstring(svg)
+        assert "&lt;script&gt;" in svg
+        assert "%" not in svg
+        assert "share of MACs" not in svg

@@ -131,6 +131,12 @@ def test_a_deviation_is_shown_behind_the_mean() -> None:
         ),
         (("seeds",), {}, "`seeds` must be a list"),
         (("seeds", 0, "device"), 0, "`seeds.0.device` must be a string, but got 0"),
+        (("summary", "seeds"), 3, "`summary.seeds` must be 2, but got 3: the file was changed"),
+        (("summary", "seeds"), True, "`summary.seeds` must be 2, but got True"),
+        (("summary", "test_loss"), None, "`summary.test_loss` must be .*, but got None"),
+        (("summary", "test_loss", "mean"), 0.61, "`summary.test_loss` must be .*: 0.6, .*0.61"),
+        (("summary", "test_loss", "sd"), "None", "`summary.test_loss` must be .*'sd': 'None'"),
+        (("summary", "test_time"), 1, "`summary.test_time` is unknown"),
     ],
 )
 def test_a_field_that_is_wrong_is_named(
@@ -145,6 +151,13 @@ def test_a_field_that_is_wrong_is_named(
     with pytest.raises(FileFormatError, match=message) as caught:
         load_metrics(file)
     assert str(caught.value).startswith(str(file))
+
+
+def test_a_mean_may_differ_in_its_last_digits(file: Path) -> None:
+    content = json.loads(file.read_text())
+    content["summary"]["test_accuracy"]["mean"] *= 1 + 1e-12
+    file.write_text(json.dumps(content))
+    assert load_metrics(file) == METRICS
 
 
 def test_half_a_file_is_refused(file: Path) -> None:

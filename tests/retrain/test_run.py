@@ -48,6 +48,18 @@ def test_a_folder_holds_what_is_said_to_be_in_it(made: Path) -> None:
     assert files == {"train.toml", "train.lock", "metrics.json", "curves.html", *seeds}
 
 
+def test_what_the_data_lacks_is_said_once_before_a_training(tmp_path: Path) -> None:
+    write_classes(tmp_path / "pets", 12)
+    (tmp_path / "pets" / "blue" / "notes.txt").write_text("some words")
+    data, said = f"folder:{tmp_path / 'pets'}", list[str]()
+    training = replace(asked(tmp_path / "out"), data=data, epochs=1, seeds=1)
+    for _ in range(2):
+        training.run(say=said.append)
+    left_out, copies = said
+    assert left_out.endswith(": files that are no images: 1 (such as blue/notes.txt).")
+    assert copies.startswith("10 images of validation or test equal one of another split")
+
+
 def test_the_model_is_the_best_of_its_history(made: Path) -> None:
     for seed in (0, 1):
         history = read_history(made / f"seed-{seed}" / "history.csv", METRICS)

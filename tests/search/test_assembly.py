@@ -15,7 +15,7 @@ from neptune_nas.samplers.problem import SpaceExhaustedError
 from neptune_nas.search.assembly import Assembly
 from neptune_nas.search.config import Search
 from neptune_nas.search.provenance import write_if_new
-from neptune_nas.study.database import sqlite_url
+from neptune_nas.study.database_url import sqlite_url
 from neptune_nas.study.settings import Settings
 from tests.study.builders import SPACE, few_search
 from tests.study.fakes import Arithmetic, CudaAssembly, OnBench, TimedAssembly

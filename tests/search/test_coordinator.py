@@ -12,9 +12,10 @@ from neptune_nas.architecture.codec import key
 from neptune_nas.engine.engine import Result
 from neptune_nas.errors import StudyError
 from neptune_nas.interrupts import ctrl_c_held
+from neptune_nas.metrics.score import Score
 from neptune_nas.search.coordinator import StopSearch
 from neptune_nas.study.trial import State
-from tests.study.builders import FEW, SPACE, coordinator_on, question, store_in
+from tests.study.builders import FEW, SPACE, coordinator_on, frozen_in, question, store_in
 from tests.study.fakes import Arithmetic, CrashingStore, InlineEngine, Together
 
 
@@ -238,7 +239,7 @@ def test_a_single_trial_reaches_the_last_rung(tmp_path: Path) -> None:
 def test_lower_rungs_are_stored_as_intermediate_values(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     coordinator_on(store, question(rungs=(1, 3)), 3).run(InlineEngine(Arithmetic()))
-    values = [trial.intermediate_values for trial in store.frozen_trials()]
+    values = [trial.intermediate_values for trial in frozen_in(store)]
     assert all(set(steps) == {1} for steps in values)
 
 
@@ -274,6 +275,18 @@ def test_a_search_in_which_all_fails_alike_ends_with_the_reason(tmp_path: Path) 
     mended = coordinator_on(store, question(), 15)
     mended.run(InlineEngine(Arithmetic()))
     assert [t.state for t in store.trials()].count(State.FINISHED) == 5
+
+
+def test_failures_that_differ_in_a_value_alone_are_one_reason(tmp_path: Path) -> None:
+    values = count(90)
+
+    def percent(architecture: Any, fidelity: int, seed: int) -> Score:  # noqa: ARG001  # the protocol's
+        why = f"`accuracy` is a number in 0..1, but returned {next(values)}."
+        return Score(fidelity, seed=seed, failure=why)
+
+    coordinator = coordinator_on(store_in(tmp_path), question(), 30)
+    with pytest.raises(StudyError, match=r"all 10 trials failed .*, but returned 99;"):
+        coordinator.run(InlineEngine(percent))
 
 
 def test_a_search_is_not_hopeless_if_one_trial_worked_as_the_tenth_failed(tmp_path: Path) -> None:

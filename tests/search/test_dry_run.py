@@ -21,6 +21,7 @@ from neptune_nas.space import Space, choice, find_space
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.study import Study
+from tests.data.folders import write_classes
 from tests.study.builders import make_trial, question, settings
 from tests.study.fakes import Arithmetic, TimedAssembly
 
@@ -205,3 +206,17 @@ def test_a_substage_that_changes_the_shape_stops_a_search_before_it_begins(
     ):
         ask(search)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_data_lacks_is_said_with_chance_before_a_search(tmp_path: Path) -> None:
+    write_classes(tmp_path / "pets", 30, ("cat",))
+    write_classes(tmp_path / "pets", 1, ("dog",))
+    (tmp_path / "pets" / "cat" / "notes.txt").write_text("some words")
+    said: list[str] = []
+    plan = dry_run(replace(asked(tmp_path), data=f"folder:{tmp_path / 'pets'}"), said.append)
+    assert [sentence.split(" without a ")[0].split(":")[0] for sentence in said] == [
+        f"Left out in {tmp_path / 'pets'}",
+        *("1 class of 2", "1 class of 2"),
+        "Classes are unequal",
+    ]
+    assert plan.facts.guess == {"accuracy": 1.0, "loss": 0.0}

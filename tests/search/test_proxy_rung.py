@@ -12,7 +12,7 @@ from neptune_nas.metrics.score import Score
 from neptune_nas.search.coordinator import Coordinator
 from neptune_nas.study.objectives import rung_losses
 from neptune_nas.study.trial import State
-from tests.study.builders import coordinator_on, make_trial, question, store_in
+from tests.study.builders import coordinator_on, frozen_in, make_trial, question, store_in
 from tests.study.fakes import Arithmetic, InlineEngine
 
 ASKED = question(rungs=(0, 1), objectives=("accuracy", "flops"), proxy="synflow")
@@ -57,7 +57,7 @@ def test_what_has_only_a_proxy_has_no_accuracy() -> None:
 
 def test_the_database_holds_no_proxy_as_an_intermediate_value(tmp_path: Path) -> None:
     searched(tmp_path)
-    assert all(not frozen.intermediate_values for frozen in store_in(tmp_path).frozen_trials())
+    assert all(not frozen.intermediate_values for frozen in frozen_in(store_in(tmp_path)))
 
 
 def test_our_samplers_are_told_a_proxy_as_rung_0_also_after_a_restart(tmp_path: Path) -> None:

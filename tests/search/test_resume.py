@@ -6,7 +6,7 @@ import pytest
 
 from neptune_nas.errors import StudyError
 from neptune_nas.search.config import Search
-from neptune_nas.search.resume import arguments_in, search_of
+from neptune_nas.search.resume import arguments_in, check_same, search_of, study_of
 from neptune_nas.space import find_space
 from neptune_nas.trust.audit import run_audit
 from neptune_nas.trust.baselines import run_baselines
@@ -72,3 +72,19 @@ def test_the_database_and_the_place_of_the_space_may_be_said_anew(made: Path) ->
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="is not a study"):
         search_of(tmp_path)
+
+
+def test_a_sampler_that_may_not_be_run_is_asked_for(made: Path, tmp_path: Path) -> None:
+    folder = copytree(made, tmp_path / made.name)
+    settings = folder / "study.toml"
+    settings.write_text(
+        settings.read_text().replace('sampler = "auto"', 'sampler = "gone.py:Mine"')
+    )
+    with pytest.raises(StudyError, match=r"`sampler` is 'gone\.py:Mine', code .* \(--sampler\)"):
+        arguments_in(settings)
+    assert arguments_in(settings, {"sampler": "random"})["sampler"] == "random"
+    search = search_of(folder)
+    assert search.sampler == "auto"
+    check_same(search, study_of(search))
+    with pytest.raises(StudyError, match=r"was started with sampler 'gone\.py:Mine'"):
+        search.run()

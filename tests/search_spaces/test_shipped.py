@@ -51,6 +51,14 @@ def test_a_network_of_every_space_tells_ten_classes_apart(name: str) -> None:
         assert network(torch.rand(2, *SHAPES[name])).shape == (2, 10)
 
 
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_network_of_every_space_takes_a_batch_of_no_images(name: str) -> None:
+    for architecture in samples(name, 3):
+        network = build(architecture, SHAPES[name], 10, seed=0).train()
+        assert network(torch.rand(0, *SHAPES[name])).shape == (0, 10)
+        assert network.eval()(torch.rand(0, *SHAPES[name])).shape == (0, 10)
+
+
 @pytest.mark.parametrize(
     ("name", "least", "most"),
     [("default", 0.1, 5), ("mnist", 0.3, 3), ("cifar10", 5, 60), ("imagenet", 200, 2_000)],

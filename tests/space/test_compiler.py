@@ -1,8 +1,10 @@
 """Templates that would give one architecture two names are refused."""
 
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
+import numpy as np
 import pytest
 
 from neptune_nas import Attention, Conv, Stage
@@ -80,6 +82,33 @@ def test_two_repeats_of_varying_length_side_by_side_are_refused() -> None:
 def test_an_unknown_word_is_refused() -> None:
     with pytest.raises(SpaceError, match=r"`a` is .*, a word that spaces do not know"):
         Space("s", Leaf(Open()))
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ([1], r"but got \[1\]\.$"),
+        ({"a": 1}, r"but got \{'a': 1\}\.$"),
+        ((1, (nan,)), r"`a.*\.1\.0` must be a finite number, .* but got nan"),
+        (np.int64(3), r"but got np\.int64\(3\): write 3\.$"),
+        (np.float64(0.5), r": write 0\.5\.$"),
+        (np.bool_(True), ": write True"),
+        (np.zeros(1000), r"but got array\(\[0"),
+        (10**400, r"but got 10+\.\.\.0+\.$"),
+        ("\ud800", r"but got '\\ud800'"),
+        (Conv, "but got <class"),
+    ],
+)
+def test_a_value_that_json_would_change_is_refused(value: object, says: str) -> None:
+    for template in (Leaf(value), Leaf(choice(1, value))):
+        with pytest.raises(SpaceError, match=says) as caught:
+            Space("s", template)
+        assert "`a" in str(caught.value)
+
+
+def test_a_record_inside_another_that_can_change_is_refused() -> None:
+    with pytest.raises(SpaceError, match=r"`a\.1` is a Loose, whose fields can change"):
+        Space("s", Leaf((1, Loose())))
 
 
 def test_labels_of_equal_looking_options_are_numbered() -> None:

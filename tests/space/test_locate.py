@@ -10,7 +10,7 @@ import pytest
 from neptune_nas.architecture.codec import type_name
 from neptune_nas.errors import SpaceError
 from neptune_nas.space import find_space, list_spaces
-from neptune_nas.space.locate import file_of, find_module, is_there, records_of
+from neptune_nas.space.locate import file_of, find_module, records_of, source_of
 
 SHIPPED = (
     "attention",
@@ -125,28 +125,46 @@ def test_json_names_a_file_the_same_wherever_it_lies_and_however_it_is_found(
 
 
 @pytest.mark.parametrize(
-    ("where", "there"),
+    ("where", "file"),
     [
-        ("tiny", True),
-        ("no-such-space", False),
-        ("my_space.py", True),
-        ("gone.py", False),
-        ("my_space:SPACE", True),
-        ("no.such.module:SPACE", False),
-        ("broken:SPACE", True),
-        ("broken.inner:SPACE", True),
+        ("no-such-space", None),
+        ("../my_space", None),
+        ("my_space.py", "my_space.py"),
+        ("my_space.py:Mine", "my_space.py"),
+        ("gone.py", None),
+        ("gone.py:Mine", None),
+        ("broken.py", None),
+        ("my_space:SPACE", "my_space.py"),
+        ("no.such.module:SPACE", None),
+        ("broken:SPACE", "broken/__init__.py"),
+        ("broken.inner:SPACE", "broken/inner.py"),
+        ("broken.gone:SPACE", None),
+        ("my_space.inner:SPACE", None),
+        ("plain.inner:SPACE", "plain/inner.py"),
+        ("plain:SPACE", None),
+        ("sys:SPACE", None),
     ],
 )
-def test_whether_a_space_is_there_is_known_without_running_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, there: bool
+def test_the_file_of_a_space_is_known_without_running_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, file: str | None
 ) -> None:
-    write(tmp_path, GOOD)
-    (tmp_path / "broken").mkdir()
+    write(tmp_path, "1 / 0")
+    for name in ("broken", "plain", "broken.py"):
+        (tmp_path / name).mkdir()
     write(tmp_path / "broken", "1 / 0", "__init__.py")
+    write(tmp_path / "broken", "1 / 0", "inner.py")
+    write(tmp_path / "plain", "1 / 0", "inner.py")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
 
-    assert is_there(where) is there
+    assert source_of(where) == (file and tmp_path / file)
+    assert "broken" not in sys.modules
+
+
+def test_the_file_of_a_shipped_space_is_known() -> None:
+    file = source_of("nasbench-macro")
+    assert file is not None
+    assert file.name == "nasbench_macro.py"
 
 
 def test_an_unknown_name_gets_the_nearest_one() -> None:
@@ -207,3 +225,19 @@ def test_what_is_wrong_with_an_import_path_is_said_in_one_sentence(
 
     with pytest.raises(SpaceError, match=message):
         find_space(where)
+
+
+NAMED = GOOD + "\nMINE = SPACE\n"
+
+
+@pytest.mark.parametrize("name", ["own.py", "a:b.py", "my own.py", "C:own.py"])
+def test_a_space_in_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
+    where = write(tmp_path, NAMED, name)
+    assert find_space(f"{where}:MINE") is find_space(where)
+    assert source_of(f"{where}:MINE") == Path(where).resolve()
+
+
+def test_a_name_that_a_file_lacks_gives_the_nearest(tmp_path: Path) -> None:
+    where = write(tmp_path, NAMED)
+    with pytest.raises(SpaceError, match=r"`MIN` is missing: did you mean 'MINE'\?"):
+        find_space(f"{where}:MIN")

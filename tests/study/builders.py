@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
 
 from neptune_nas.architecture.codec import key
 from neptune_nas.architecture.records import Architecture, Conv, Stage
@@ -18,7 +19,7 @@ from neptune_nas.search.config import Search
 from neptune_nas.search.coordinator import Coordinator
 from neptune_nas.search.proposals import Proposer
 from neptune_nas.space import Space, choice, repeat
-from neptune_nas.study.database import sqlite_url
+from neptune_nas.study.database_url import sqlite_url
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Facts, Question, Settings
@@ -82,6 +83,11 @@ def make_trial(number: int, accuracy: float | None, flops: int, fidelity: int = 
 
 def store_in(folder: Path) -> Store:
     return create_store(sqlite_url(folder / "study.db"), "few-digits", AIMS, "a question")
+
+
+def frozen_in(store: Store) -> list[FrozenTrial]:
+    """Return the trials as Optuna reads them."""
+    return store.storage.get_all_trials(store.study_id)
 
 
 def coordinator_on(

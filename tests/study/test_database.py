@@ -1,16 +1,27 @@
 """Our storage writes what Optuna's would, in fewer statements."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
+import pytest
 import sqlalchemy
 from optuna.distributions import CategoricalDistribution, IntDistribution
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from neptune_nas.study.database import QuickStorage, is_known, sqlite_url
+from neptune_nas.errors import StudyError
+from neptune_nas.study.database import (
+    QuickStorage,
+    has_studies,
+    is_known,
+    storage_with_tables,
+)
+from neptune_nas.study.database_url import sqlite_url
+from neptune_nas.study.store import open_store
+from tests.postgres import new_database
 
 KINDS = {
     "stages.0.norm": CategoricalDistribution(("batch", None, 1.5)),
@@ -27,7 +38,7 @@ TRIAL = create_trial(
 )
 
 
-def written(storage: RDBStorage) -> Sequence[FrozenTrial]:
+def written(storage: BaseStorage) -> Sequence[FrozenTrial]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = storage.create_new_study([StudyDirection.MAXIMIZE], "few")
     storage.create_new_trial(study, TRIAL)
@@ -96,3 +107,33 @@ class Changed(RDBStorage):
 def test_a_release_of_optuna_whose_method_takes_something_else_is_noticed() -> None:
     assert is_known(RDBStorage)
     assert not is_known(Changed)
+
+
+@pytest.mark.xdist_group("postgres")
+def test_an_address_of_postgresql_without_a_driver_is_opened_by_psycopg(postgres: str) -> None:
+    for scheme in ("postgresql", "postgres", "postgresql+psycopg"):
+        url = new_database(postgres).replace("postgresql", scheme, 1)
+        assert not has_studies(url, Path())
+        written(storage_with_tables(url))
+        assert has_studies(url, Path())
+
+
+@pytest.mark.parametrize(
+    ("url", "remedy"),
+    [
+        (
+            "postgresql://ada:secret@server/db",
+            r"postgresql\+psycopg, .*'neptune-nas\[postgres\]'",
+        ),
+        ("mysql+mysqldb://ada:secret@server/db", r"mysql\+mysqldb, which is not .*: install it"),
+    ],
+)
+def test_a_driver_that_is_missing_is_said_in_a_sentence(
+    url: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("psycopg", "MySQLdb"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for use in (lambda: has_studies(url, Path()), lambda: open_store(url, "few")):
+        with pytest.raises(StudyError, match=rf"needs the driver {remedy}\.$") as caught:
+            use()
+        assert "secret" not in str(caught.value)

@@ -9,7 +9,7 @@ from neptune_nas.models.model import load_model
 from neptune_nas.report.tables import pareto_csv, trials_csv
 from neptune_nas.retrain.metrics import load_metrics
 from neptune_nas.search.resume import check_same, search_of, study_of
-from neptune_nas.study.database import sqlite_url
+from neptune_nas.study.database_url import sqlite_url
 from neptune_nas.study.export import export_trial
 from neptune_nas.study.folder import Folder, read_settings
 from neptune_nas.study.read import read_study

@@ -11,18 +11,17 @@ from neptune_nas.errors import StudyError
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.score import Score
 from neptune_nas.samplers.sampler import distribution
-from neptune_nas.study.database import sqlite_url
+from neptune_nas.study.database_url import sqlite_url
 from neptune_nas.study.objectives import Direction
 from neptune_nas.study.store import (
     Store,
     check_store,
     create_store,
-    is_unasked,
     numerics_at,
     open_store,
 )
 from neptune_nas.study.trial import State, Trial
-from tests.study.builders import AIMS, SPACE, store_in
+from tests.study.builders import AIMS, SPACE, frozen_in, store_in
 
 
 def added(store: Store, seed: int = 0) -> Trial:
@@ -53,7 +52,7 @@ def test_a_finished_trial_has_its_values_and_scores(tmp_path: Path) -> None:
     store.add_score(trial, is_last=True)
     store.finish(trial, (0.5, 20.0))
     assert store_in(tmp_path).trials() == (trial,)
-    assert store_in(tmp_path).frozen_trials()[0].values == [0.5, 20.0]
+    assert frozen_in(store_in(tmp_path))[0].values == [0.5, 20.0]
 
 
 def test_a_trial_that_an_exception_ended_keeps_its_traceback(tmp_path: Path) -> None:
@@ -62,7 +61,7 @@ def test_a_trial_that_an_exception_ended_keeps_its_traceback(tmp_path: Path) -> 
     store.add_score(replace(added(store), scores=(failed,)), is_last=True)
     trial = store_in(tmp_path).trials()[0]
     assert (trial.failure, trial.trace) == ("odd", "in line 3")
-    assert "trace" not in store.frozen_trials()[0].user_attrs["scores"][0]
+    assert "trace" not in frozen_in(store)[0].user_attrs["scores"][0]
 
 
 def test_optuna_reads_the_study_with_paths_as_parameters(tmp_path: Path) -> None:
@@ -107,15 +106,6 @@ def test_a_study_that_was_killed_before_its_question_was_written_is_begun(tmp_pa
     assert len(store_in(tmp_path).trials()) == 1
     with pytest.raises(StudyError, match="holds another study 'few-digits'"):
         create_store(url, "few-digits", AIMS, "another question")
-
-
-def test_on_a_server_a_study_without_a_question_may_be_anothers(tmp_path: Path) -> None:
-    study = optuna.load_study(
-        study_name="few-digits", storage=created(tmp_path, "maximize", "minimize")
-    )
-    storage, study_id = study._storage, study._study_id
-    assert is_unasked(storage, study_id, "sqlite:///study.db")
-    assert not is_unasked(storage, study_id, "postgresql://server/studies")
 
 
 def test_an_empty_study_of_other_objectives_is_refused(tmp_path: Path) -> None:

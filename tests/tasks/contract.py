@@ -103,6 +103,10 @@ class TaskContract(ABC):
         data = self.data()
         found = self.measured((self.guesses(data.validation), data.validation.targets))
         assert found == pytest.approx(dict(self.task.chance(len(data.classes))), rel=1e-5)
+        known = self.task.chance(len(data.classes), data.validation.targets)
+        for name, value in known.items():
+            assert_in_range(name, value)
+            assert metric(name).turn * value >= metric(name).turn * found[name] - 1e-5
 
     def test_knowing_scores_the_best_there_is(self) -> None:
         split = self.data().validation

@@ -69,6 +69,29 @@ def test_chance_is_one_over_the_classes_and_their_logarithm() -> None:
     assert TASK.chance(10) == {"accuracy": 0.1, "loss": pytest.approx(2.302585)}
 
 
+@pytest.mark.parametrize(
+    ("targets", "accuracy", "loss"),
+    [
+        ([0, 1, 2, 3], 0.25, log(4)),
+        ([0] * 200 + [1], 200 / 201, -200 / 201 * log(200 / 201) + log(201) / 201),
+        ([2, 2, 2, 0], 0.75, -0.75 * log(0.75) + 0.25 * log(4)),
+        ([1, 1, 1], 1.0, 0.0),
+    ],
+)
+def test_chance_on_images_is_the_share_of_their_most_frequent_class(
+    targets: list[int], accuracy: float, loss: float
+) -> None:
+    chance = TASK.chance(4, torch.tensor(targets))
+    assert chance == {"accuracy": pytest.approx(accuracy), "loss": pytest.approx(loss)}
+
+
+def test_chance_is_what_the_best_constant_answer_scores() -> None:
+    targets = torch.tensor([0] * 7 + [1] * 2 + [2])
+    meter = TASK.meter()
+    meter.update(torch.tensor([[0.7, 0.2, 0.1]]).log().expand(10, 3), targets)
+    assert meter.result() == pytest.approx(TASK.chance(3, targets))
+
+
 def test_a_prediction_is_a_probability_of_each_class() -> None:
     shares = torch.tensor([[0.2, 0.5, 0.3], [0.7, 0.2, 0.1]])
     torch.testing.assert_close(TASK.predict(shares.log() + 5), shares)

@@ -1,7 +1,9 @@
+import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 import torch
@@ -44,10 +46,69 @@ def test_half_a_file_is_refused(setup: Setup, state: RunState, file: Path) -> No
         load_checkpoint(file, setup, state)
 
 
+def test_a_file_that_unpacks_to_more_than_its_size_is_refused(
+    setup: Setup, state: RunState, file: Path
+) -> None:
+    with ZipFile(file) as old:
+        parts = {name: old.read(name) for name in old.namelist()}
+    with ZipFile(file, "w", ZIP_DEFLATED) as new:
+        for name, part in parts.items():
+            new.writestr(name, part + bytes(2**20))
+    with pytest.raises(FileFormatError, match=r"cannot be resumed \(.* bytes, but .* are enough"):
+        load_checkpoint(file, setup, state)
+
+
+def test_a_file_far_larger_than_its_network_is_refused(
+    setup: Setup, state: RunState, file: Path
+) -> None:
+    with file.open("ab") as grown:
+        grown.truncate(5 * 2**30)
+    with pytest.raises(FileFormatError, match="cannot be resumed"):
+        load_checkpoint(file, setup, state)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "loop"])
+def test_what_is_no_file_is_refused_at_once(
+    setup: Setup, state: RunState, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / kind
+    os.mkfifo(path) if kind == "pipe" else path.symlink_to(path)
+    with pytest.raises(FileFormatError, match="cannot be read: "):
+        load_checkpoint(path, setup, state)
+
+
 def test_another_version_is_refused(setup: Setup, state: RunState, file: Path) -> None:
     torch.save({**read(file), "version": 99}, file)
     with pytest.raises(FileFormatError, match="its version is 99, not 2"):
         load_checkpoint(file, setup, state)
+
+
+@pytest.mark.parametrize("change", ["missing", "scalar", "number", "more"])
+def test_best_weights_of_another_network_are_refused(
+    setup: Setup, state: RunState, file: Path, change: str
+) -> None:
+    content = read(file)
+    name, value = next(iter(content["best"].items()))
+    others: dict[str, dict[str, object]] = {
+        "missing": {},
+        "scalar": {name: value.flatten()[0]},
+        "number": {name: 65537},
+        "more": {name: value, "more": value},
+    }
+    del content["best"][name]
+    torch.save({**content, "best": {**content["best"], **others[change]}}, file)
+    with pytest.raises(FileFormatError, match=r"cannot be resumed .*remove it"):
+        load_checkpoint(file, setup, state)
+
+
+def test_the_present_weights_are_not_the_best(setup: Setup, state: RunState, file: Path) -> None:
+    present = copy_tensors(setup.network)
+    best = {name: torch.zeros_like(value) for name, value in present.items()}
+    save_checkpoint(file, setup, state, best)
+    loaded = load_checkpoint(file, setup, state)
+    assert all(not value.any() for value in loaded.values())
+    now = copy_tensors(setup.network)
+    assert all(torch.equal(now[name], value) for name, value in present.items())
 
 
 def test_a_file_of_something_else_is_refused(setup: Setup, state: RunState, file: Path) -> None:

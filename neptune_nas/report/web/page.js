@@ -30,8 +30,11 @@
   }
 
   /* A network: from a point, a row of the table, or its number in the address. */
+  const drawn = data.drawings.filter(Boolean).length.toLocaleString("en");
   const network = (i) =>
-    data.drawings[i] ?? "<p class=\"note\">This network cannot be drawn.</p>";
+    data.drawings[i] || `<p class="note">${data.drawings[i] === ""
+      ? `Only the ${drawn} best networks are drawn here: export this one, then draw the file.`
+      : "This network cannot be drawn."}</p>`;
   function command(i) {
     const study = studies[columns.study[i]];
     const words = ["neptune-nas", "export", study.folder, `--trial ${columns.number[i]}`,

@@ -1,0 +1,140 @@
+"""The layout of a folder of images: which of its folders are splits, and which are classes."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from neptune_nas.data.listing import Listing, subfolders
+from neptune_nas.errors import DataError
+
+Classes = dict[str, Path]
+"""The folders of classes by name."""
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+_SPLITS = {
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("val", "valid", "validation"), VALIDATION),
+    **dict.fromkeys(("test", "testing"), TEST),
+}
+"""The usual names of splits' folders, in any case."""
+
+_LIKE_A_SPLIT = re.compile(
+    r"(?:.*[^a-z])?(train|training|val|valid|validation|dev|test|testing|eval)"
+    r"[-_. ]?(?:set|data|images?|imgs?|split|part|folder|\d+)?"
+)
+_DEEPEST = 8  # folders around a data set, as archives have
+_NAMED = 4  # folders in a message
+_EXPECTED = (
+    "expected are folders of images, one per class, or train, val and test with such folders in "
+    "each"
+)
+
+
+def layout_of(root: Path, listing: Listing) -> dict[str, Classes]:
+    """Return the class folders of each split below a folder; those yet to be split are `TRAIN`.
+
+    What is neither a split nor a class is counted in `listing`. Raises `DataError` for a folder
+    that may be read in several ways, or that has fewer than two classes.
+    """
+    folder = root
+    for _ in range(_DEEPEST):
+        inside = subfolders(folder)
+        if splits := _splits_among(folder, inside):
+            listing.leave_others(folder, {path.name: path for path in splits.values()})
+            train = _classes_in(splits.pop(TRAIN), (), listing)
+            others = {s: _classes_in(path, train, listing) for s, path in splits.items()}
+            return {TRAIN: train, **others}
+        if not (only := _wrapped(inside, ())):
+            break
+        listing.leave_others(folder, inside)
+        folder = only
+    return {TRAIN: _classes_in(folder, (), listing)}
+
+
+def _wrapped(inside: Mapping[str, Path], classes: Mapping[str, Path] | tuple[()]) -> Path | None:
+    """Return the only folder in a folder, unless it is a class: one of `classes`, or a last one."""
+    if len(inside) != 1 or not {*inside}.isdisjoint(classes):
+        return None
+    (only,) = inside.values()
+    return only if subfolders(only) else None
+
+
+def _classes_in(folder: Path, classes: Mapping[str, Path] | tuple[()], listing: Listing) -> Classes:
+    """Return the class folders of a split, which may be wrapped, and must be among `classes`."""
+    inside = subfolders(folder)
+    for _ in range(_DEEPEST):
+        if not (only := _wrapped(inside, classes)):
+            break
+        listing.leave_others(folder, inside)
+        folder, inside = only, subfolders(only)
+    listing.leave_others(folder, inside)
+    if classes and not {*inside} <= {*classes}:
+        odd = sorted({*inside} ^ {*classes})
+        raise DataError(
+            f"data 'folder:{listing.root}': train and {folder.name} must hold the same classes, "
+            f"but only one of them has {_some(odd)}."
+        )
+    if not classes and len(inside) < 2:
+        raise DataError(
+            f"data 'folder:{listing.root}': needs at least two folders of images, one per class, "
+            f"but got {len(inside)} in {folder}: {_EXPECTED}."
+        )
+    return inside
+
+
+def _splits_among(folder: Path, inside: Mapping[str, Path]) -> dict[str, Path]:
+    """Return the folder of each split in a folder; nothing where its folders are classes."""
+    named = {name: _SPLITS[name.casefold()] for name in inside if name.casefold() in _SPLITS}
+    others = [name for name in inside if name not in named]
+    splits = {name: split for name, split in named.items() if subfolders(inside[name])}
+    if why := "; ".join(_doubts(named, splits, others)):
+        raise DataError(
+            f"data 'folder:{folder}': its folders must be either splits or classes, but {why} (it "
+            f"has {_some([*inside])}); {_EXPECTED}."
+        )
+    found = {split: inside[name] for name, split in splits.items()}
+    return {split: found[split] for split in (TRAIN, VALIDATION, TEST) if split in found}
+
+
+def _doubts(
+    named: Mapping[str, str], splits: Mapping[str, str], others: list[str]
+) -> Iterator[str]:
+    """Yield why folders cannot be told to be splits or classes.
+
+    `named`: those with the name of a split, of which `splits` have folders in them; `others`: the
+    rest.
+    """
+    alike = {name: found[1] for name in others if (found := _LIKE_A_SPLIT.fullmatch(_plain(name)))}
+    if not splits:
+        if named and not others:
+            yield "none holds folders of classes"
+        elif len({_SPLITS.get(like, like) for like in alike.values()}) > 1:
+            yield f"splits seem to be {_some([*alike])}: name them train, val and test"
+        return
+    if TRAIN not in splits.values():
+        yield f"there is no train beside {_some([*splits])}"
+    if len({*splits.values()}) < len(splits):
+        yield f"of {_some([*splits])} two name the same split: leave one of them"
+    if alike:
+        yield f"a split seems to be {_some([*alike])}: name it val or test, or move it away"
+    elif len(splits) == 1 and others and not named.keys() - splits.keys():
+        yield f"{_some([*splits])} may be a split or a class: if a split, name its own folder"
+
+
+def _plain(name: str) -> str:
+    """Return a name in small letters, with its words apart.
+
+    >>> _plain("TrainSet"), _plain("seg_test")
+    ('train_set', 'seg_test')
+    """
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()
+
+
+def _some(names: list[str]) -> str:
+    """Return names as a list, of many only the first.
+
+    >>> _some(["a", "b"]), _some([*"abcdefg"])
+    ('a, b', 'a, b, c, d and 3 more')
+    """
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")

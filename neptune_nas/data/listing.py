@@ -1,0 +1,154 @@
+"""The listing of image files below a folder, and of what is left out there."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from neptune_nas.data.pixels import SUFFIXES, is_image, quiet_metadata
+from neptune_nas.errors import DataError
+
+_SYSTEM = {
+    *("__macosx", "__pycache__", "@eadir", "$recycle.bin", "lost+found", "icon\r"),
+    *("system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini"),
+}
+_JUDGED = 10_000  # entries after which a folder with hardly any image is refused
+_FEW = 20  # one entry in so many must be an image by then
+
+HIDDEN, NO_IMAGE, NO_FILE, LOOP, LOOSE, UNUSED = (
+    "hidden and system files and folders",
+    "files that are no images",
+    "what cannot be read as a file",
+    "links back to a folder above",
+    "images outside of class folders",
+    "folders without the classes of a split",
+)
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is one that systems and programs make for themselves."""
+    return name.startswith(".") or name.casefold() in _SYSTEM
+
+
+def subfolders(folder: Path) -> dict[str, Path]:
+    """Return the folders in a folder by name, in order, without hidden ones."""
+    names = [e.name for e in _scan(folder) if not is_hidden(e.name) and _is_folder(e)]
+    return {name: folder / name for name in sorted(names)}
+
+
+def _scan(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    """Yield what is in a folder; raises `DataError` if it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except OSError as error:
+        raise DataError(
+            f"data: {folder} must be a folder that can be listed, but cannot "
+            f"({error.strerror}): allow it to be read, or move it away."
+        ) from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with suppress(OSError):  # a link to itself
+        return entry.is_dir()
+    return False
+
+
+@dataclass(slots=True)
+class Listing:
+    """A walk below `root`, which counts what it meets and what it leaves out, by reason."""
+
+    root: Path
+    seen: int = 0
+    images: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def files(self, folder: Path) -> list[Path]:
+        """Return the images below a folder, in order.
+
+        Linked folders are followed, but not back to one that is above, nor twice to the same.
+        Raises `DataError` if a folder cannot be listed, or where images are hard to find.
+        """
+        found: list[str] = []
+        above = {*folder.absolute().parents, *Path(os.path.realpath(folder)).parents}
+        visited = {*map(_identity, above)}
+        waiting = [str(folder)]
+        with quiet_metadata():
+            while waiting:
+                here = waiting.pop()
+                if (identity := _identity(here)) in visited:
+                    self._leave_out(LOOP, here)
+                    continue
+                visited.add(identity)
+                for entry in self._visible(here):
+                    if _is_folder(entry):
+                        waiting.append(entry.path)
+                    elif self._is_image(entry):
+                        found.append(entry.path)
+        return [*map(Path, sorted(found))]
+
+    def leave_others(self, folder: Path, used: Mapping[str, Path]) -> None:
+        """Count what is in a folder beside the folders `used`."""
+        for entry in self._visible(folder):
+            if _is_folder(entry):
+                if entry.name not in used:
+                    self._leave_out(UNUSED, entry.path)
+            elif self._is_image(entry):
+                self._leave_out(LOOSE, entry.path)
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return a sentence on what was left out, with an example of each reason, if any was."""
+        parts = [
+            f"{reason}: {count:,} (such as {self.examples[reason]})"
+            for reason, count in self.left_out.items()
+        ]
+        return (f"Left out in {self.root}: {'; '.join(parts)}.",) if parts else ()
+
+    def _visible(self, folder: Path | str) -> Iterator[os.DirEntry[str]]:
+        for entry in _scan(folder):
+            self.seen += 1
+            if self.seen % _JUDGED == 0 and self.images * _FEW < self.seen:
+                raise DataError(
+                    f"data: {self.root} must be a folder of images, but of the first "
+                    f"{self.seen:,} files and folders below it {self.images:,} are images: name "
+                    f"the folder that holds them."
+                )
+            if is_hidden(entry.name):
+                self._leave_out(HIDDEN, entry.path)
+            else:
+                yield entry
+
+    def _is_image(self, entry: os.DirEntry[str]) -> bool:
+        """Return whether a file is an image, by its suffix, or else by its first bytes."""
+        try:
+            if not entry.is_file():  # a pipe, a device, a link to nothing
+                self._leave_out(NO_FILE, entry.path)
+                return False
+            known = os.path.splitext(entry.name)[1].lower() in SUFFIXES
+            if not known and not (entry.stat().st_size and is_image(entry.path)):
+                self._leave_out(NO_IMAGE, entry.path)
+                return False
+        except OSError:
+            self._leave_out(NO_FILE, entry.path)
+            return False
+        self.images += 1
+        return True
+
+    def _leave_out(self, reason: str, path: str) -> None:
+        self.left_out[reason] += 1
+        self.examples.setdefault(reason, os.path.relpath(path, self.root))
+
+
+def _identity(folder: Path | str) -> tuple[int, int]:
+    """Return what two paths of one folder have in common."""
+    try:
+        status = os.stat(folder)
+    except OSError as error:
+        raise DataError(
+            f"data: {folder} must be a folder that can be listed, but cannot ({error.strerror}): "
+            f"allow it to be read, or move it away."
+        ) from error
+    return status.st_dev, status.st_ino

@@ -1,0 +1,98 @@
+"""Sentences on what makes the scores of a data set mean less than they seem to."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from itertools import chain
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from neptune_nas.data.images import CHUNK, ImageData, Split
+from neptune_nas.data.load import split_files
+from neptune_nas.text import counted, plural
+
+_UNEQUAL = 10  # times as many images in one class as in another
+
+
+def notes_on(data: ImageData, data_dir: str | Path | None) -> Iterator[str]:
+    """Yield what was left out of a data set, copies across its splits, and uneven classes.
+
+    All images are read; where there are copies in a folder, it is listed again to name one.
+    """
+    yield from data.notes
+    yield from _copy_notes(data, data_dir)
+    splits = {"training": data.train, "validation": data.validation, "test": data.test}
+    counts = {name: _counts(split.targets, data.classes) for name, split in splits.items()}
+    for name, count in counts.items():
+        yield from _gap_notes(name, count, counts["training"], data.classes)
+    yield from _balance_notes(counts, data.classes)
+
+
+def _counts(targets: Tensor, classes: Sequence[str]) -> Tensor:
+    return targets.bincount(minlength=len(classes))
+
+
+def _gap_notes(
+    split: str, counts: Tensor, training: Tensor, classes: Sequence[str]
+) -> Iterator[str]:
+    """Yield how many classes a split lacks, if any."""
+    missing = counts.eq(0).nonzero().flatten().tolist()
+    if missing:
+        example = classes[missing[0]]
+        have = counted(int(training[missing[0]]), "training image")
+        what = "it cannot be learned" if split == "training" else "its accuracy is not measured"
+        yield (
+            f"{counted(len(missing), 'class', 'classes')} of {len(classes)} without a {split} "
+            f"image, such as '{example}' ({have}): {what}."
+        )
+
+
+def _balance_notes(counts: Mapping[str, Tensor], classes: Sequence[str]) -> Iterator[str]:
+    """Yield the sizes of the largest and the smallest class, if they differ much."""
+    total = torch.stack([*counts.values()]).sum(0)
+    most, least = int(total.argmax()), int(total.argmin())
+    if total[most] < _UNEQUAL * total[least]:
+        return
+    shares = (f"{_majority(counts[name]):.4f} of {name}" for name in ("validation", "test"))
+    yield (
+        f"Classes are unequal: '{classes[most]}' has {counted(int(total[most]), 'image')}, "
+        f"'{classes[least]}' {int(total[least]):,}. To answer with the most frequent one is right "
+        f"for {' and '.join(shares)} images, which is taken as chance."
+    )
+
+
+def _majority(counts: Tensor) -> float:
+    return float(counts.max() / counts.sum())
+
+
+def _copy_notes(data: ImageData, data_dir: str | Path | None) -> Iterator[str]:
+    """Yield how many images of one split equal an image of an earlier one, if any."""
+    copies = [*_copies([data.train, data.validation, data.test])]
+    if copies:
+        files = split_files(data.name, data_dir)
+        pair = [files[split][row] for split, row in copies[0]] if files else []
+        example = " (such as {} and {})".format(*pair) if pair else ""
+        yield (
+            f"{counted(len(copies), 'image')} of validation or test "
+            f"{plural(len(copies), 'equals', 'equal')} one of another split, pixel for pixel"
+            f"{example}: a network knows {plural(len(copies), 'its', 'their')} class by heart."
+        )
+
+
+Place = tuple[int, int]
+"""The number of a split, and a row in it."""
+
+
+def _copies(splits: Sequence[Split]) -> Iterator[tuple[Place, Place]]:
+    """Yield the places of images that equal one of an earlier split, with that one's."""
+    first: dict[bytes, Place] = {}
+    for number, split in enumerate(splits):
+        rows = chain.from_iterable(
+            chunk.contiguous().numpy() for chunk in torch.split(split.images, CHUNK)
+        )
+        for row, image in enumerate(rows):
+            place = (number, row)
+            other = first.setdefault(blake2b(image, digest_size=16).digest(), place)
+            if other[0] != number:
+                yield place, other

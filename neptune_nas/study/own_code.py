@@ -1,0 +1,97 @@
+"""The code of the user's own that a study was begun with: a copy to read, and who may run it.
+
+A study from elsewhere must not run what it names. So whoever searches code of their own has it
+written down in a register in their data folder, which no study can bring along: an entry is found
+by the random id of the study, its place on this machine and its question, and holds a digest of the
+file of that code. A study that was moved, or a file that was edited, is not found there.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from neptune_nas.architecture.fields import record_classes
+from neptune_nas.errors import FileFormatError, NeptuneError, SpaceError
+from neptune_nas.files.atomic import read_file, write_file
+from neptune_nas.files.cache import data_folder
+from neptune_nas.files.schema import check_value, parse_json
+from neptune_nas.space.locate import find_module, find_space, is_shipped, records_of, source_of
+from neptune_nas.study.folder import Folder
+from neptune_nas.study.settings import Settings
+
+
+def keep_source(folder: Folder, space: str) -> None:
+    """Write a copy of the file of a space into its study, once, for people to read."""
+    file = source_of(space)
+    if file is not None and not folder.source.exists():
+        with suppress(OSError):  # gone or unreadable since it was run
+            write_file(folder.source, file.read_bytes())
+
+
+def register(folder: Folder, settings: Settings, places: Iterable[str]) -> None:
+    """Note that the user ran the code at `places` for a study, so that it may run for it again.
+
+    Where the user has no data folder that can be written to, commands ask for the code instead.
+    """
+    own = {where: found for where in places if not is_shipped(where) and (found := _digest(where))}
+    entry = _entry(folder, settings)
+    if own and entry is not None:
+        content = {"study": os.path.realpath(folder.path), "code": {**_known(entry), **own}}
+        with suppress(NeptuneError):
+            write_file(entry, json.dumps(content, indent=2) + "\n")
+
+
+def may_run(folder: Folder, settings: Settings, where: str) -> bool:
+    """Return whether the code that a study names may be run, which this does not do.
+
+    It may if it comes with the toolkit, or if this user ran it, as it is, for this very study.
+    """
+    if is_shipped(where):
+        return True
+    entry, found = _entry(folder, settings), _digest(where)
+    return entry is not None and found is not None and _known(entry).get(where) == found
+
+
+def records_in(folder: Folder, settings: Settings) -> tuple[type, ...]:
+    """Return the user's own records in a study's space, if its code may be run and works."""
+    space = settings.question.space
+    if not may_run(folder, settings, space):
+        return ()
+    try:
+        return (*records_of(find_module(space)), *record_classes(find_space(space).template))
+    except SpaceError:  # reading does without, and what needs the records says so
+        return ()
+
+
+def _entry(folder: Folder, settings: Settings) -> Path | None:
+    """Return the place of a study in the register; None where it has none."""
+    register = data_folder()
+    if register is None or not settings.id:
+        return None
+    study = json.dumps([settings.id, os.path.realpath(folder.path), settings.identity])
+    return register / "studies" / f"{sha256(study.encode()).hexdigest()}.json"
+
+
+def _known(entry: Path) -> dict[str, str]:
+    """Return the digests of the code that was run for a study, by how the study names it."""
+    try:
+        content = parse_json(read_file(entry))
+        check_value(content, dict[str, object], "register", FileFormatError)
+        known = content.get("code")
+        check_value(known, dict[str, str], "code", FileFormatError)
+    except FileFormatError:  # none was run, or the entry is damaged
+        return {}
+    return dict(known)
+
+
+def _digest(where: str) -> str | None:
+    """Return a digest of the file at `where`, its place included; None if it is missing."""
+    if (file := source_of(where)) is None:
+        return None
+    try:
+        return sha256(str(file).encode() + b"\0" + file.read_bytes()).hexdigest()
+    except OSError:
+        return None
