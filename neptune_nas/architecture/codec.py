@@ -42,9 +42,9 @@ BUILT_IN: Mapping[str, type] = {
     )
 }
 _KEY_LENGTH = 16
-_DEEPEST = 64  # records and lists inside each other: what follows them takes several frames each
+_DEEPEST = 64  # nested records and lists: recursion takes several frames for each
 _OWN = re.compile(r"[\w.-]+:[\w.<>]+")
-"""Matches the names that `type_name` gives to the classes of users."""
+"""Matches the names that `type_name` gives to users' classes."""
 _Seen = dict[bytes, Any]
 
 
@@ -90,10 +90,10 @@ def from_json(
     path: str = "architecture",
     seen: _Seen | None = None,
 ) -> Any:
-    """Return the record that `to_json` wrote; `allow` lists the user's own classes that are known.
+    """Return the record that `to_json` wrote; `allow` lists the user's classes that are known.
 
-    A record of any other class of a user's own becomes an `UnknownRecord`, which `to_json` writes
-    as it was. `seen`: the parts of records that were read before with the same `allow`; equal ones
+    A record of any other user class becomes an `UnknownRecord`, which `to_json` writes unchanged.
+    `seen`: parts of records that were read before with the same `allow`; equal ones
     are shared. Raises `FileFormatError` with the path of the part that is malformed.
     """
     known = {**BUILT_IN, **{type_name(cls): cls for cls in allow}}
@@ -112,7 +112,7 @@ def _decode(data: object, known: Mapping[str, type], path: str, seen: _Seen | No
     if seen is None:
         return _record(data, known, path, seen)
     try:
-        text = marshal.dumps(data, 2)  # quick, and tells 1, 1.0 and True apart
+        text = marshal.dumps(data, 2)  # fast, and distinguishes 1, 1.0 and True
     except ValueError as error:
         raise FileFormatError(f"`{path}`: {TOO_DEEP}") from error
     if text not in seen:
@@ -134,7 +134,8 @@ def _record(
     try:
         checked = check_values(cls, values, path)
     except FileFormatError:
-        require_classes((*values.values(),), FileFormatError)  # one may be of the right class
+        # a record of unknown class may be of the right one
+        require_classes((*values.values(),), FileFormatError)
         raise
     try:
         return cls(**checked)
@@ -144,7 +145,7 @@ def _record(
 
 
 def _class_of(data: Mapping[str, object], known: Mapping[str, type], path: str) -> type | None:
-    """Return the class of a record, or None for a user's own that is not known."""
+    """Return the class of a record, or None for a user's class that is not known."""
     name = data.get("type")
     if not isinstance(name, str):
         raise FileFormatError(fault(f"{path}.type", "the name of a record", name))
@@ -158,7 +159,7 @@ def _class_of(data: Mapping[str, object], known: Mapping[str, type], path: str) 
         raise FileFormatError(fault(f"{path}.type", "a name such as my_space:Scale", name))
     for field in data:
         if not field.isidentifier():
-            raise FileFormatError(fault(path, "a record with fields that Python can name", field))
+            raise FileFormatError(fault(path, "a record whose fields are identifiers", field))
     return None
 
 

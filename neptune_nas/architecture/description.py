@@ -73,7 +73,7 @@ def short_name(substage: Any) -> str:
 
 
 def _own_fields(substage: Any) -> str:
-    """Return the fields of a user's own SubStage that are not at their defaults, or else all.
+    """Return the fields of a user's SubStage that differ from their defaults, or else all fields.
 
     The defaults of an unknown class are not known.
     """

@@ -11,7 +11,7 @@ from neptune_nas.errors import ArchitectureError, NeptuneError
 from neptune_nas.files.schema import cut
 
 PLAIN = frozenset({int, str, float, bool, type(None)})
-_BITS = 64  # of a whole number
+_BITS = 64  # the most that a whole number may have
 _FILE_PREFIX = "neptune_nas_file_"
 
 
@@ -23,7 +23,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class UnknownRecord:
-    """A record of a user's own whose class is not known here, kept as data.
+    """A record of a user's class that is not known here, kept as data.
 
     `type`: its name in JSON, such as `my_space:Scale`. `values`: its fields by name, in order.
     """
@@ -37,7 +37,7 @@ class UnknownRecord:
 
 
 def values_of(record: Any) -> dict[str, Any]:
-    """Return the values of a record by the names of its fields, in order; none of anything else."""
+    """Return the values of a record by field name, in order; nothing for any other value."""
     if isinstance(record, UnknownRecord):
         return dict(record.values)
     if not is_record(record):
@@ -61,16 +61,16 @@ def unknown_records(value: object) -> Iterator[UnknownRecord]:
 
 
 def require_classes(value: object, error: type[NeptuneError] = ArchitectureError) -> None:
-    """Refuse a value with a record whose class is not known, which nothing can be built of."""
+    """Refuse a value that contains a record of unknown class, which cannot be built."""
     for record in unknown_records(value):
-        said = f"a user's own record {cut(record.type)}"
+        what = f"a custom record {cut(record.type)}"
         if record.type.startswith("__main__:"):
             raise error(
-                f"the network has {said}, defined in a script or notebook: only there can you pass "
-                f"its class as `allow`. Define such records in a module and import them."
+                f"the network has {what}, defined in a script or notebook: its class can be passed "
+                f"as `allow` only there. Define such records in a module and import them."
             )
         raise error(
-            f"the network has {said}, whose class is not allowed: if you trust its code, pass the "
+            f"the network has {what}, whose class is not allowed: if you trust its code, pass the "
             f"class, or on the command line its file or module, as `allow` (--allow)."
         )
 
@@ -93,7 +93,7 @@ def _field_names(cls: Any) -> tuple[str, ...]:
 
 @cache
 def _getter(cls: type) -> Callable[[Any], tuple[Any, ...]]:
-    """Return the function that takes the fields of a record of this class; none of another."""
+    """Return a function that gets the fields of a record of this class; none for other classes."""
     names = field_names(cls) if is_dataclass(cls) else ()
     if len(names) > 1:
         return attrgetter(*names)
@@ -103,7 +103,7 @@ def _getter(cls: type) -> Callable[[Any], tuple[Any, ...]]:
 def record_classes(value: object) -> set[type]:
     """Return the classes of all records in a value or template, options of open fields included.
 
-    A record of unknown class adds only those inside it.
+    A record of unknown class adds only the classes of records inside it.
     """
     if isinstance(value, tuple):
         return {cls for item in value for cls in record_classes(item)}
@@ -119,7 +119,7 @@ def is_frozen(record: object) -> bool:
 
 
 def is_plain(value: object) -> bool:
-    """Return whether a value is of a type that JSON has, finite, and of no absurd length."""
+    """Return whether a value has a JSON type, is finite, and a whole number fits in 64 bits."""
     if type(value) is float:
         return isfinite(value)
     if type(value) is str:

@@ -12,7 +12,7 @@ from neptune_nas.cli.terminal import flush_output, print_line, safe_streams
 from neptune_nas.errors import NeptuneError
 from neptune_nas.interrupts import STOPPED, ctrl_c_held, make_impatient
 
-_OF_NAMES = (errno.ENAMETOOLONG, errno.ELOOP)  # of paths that a system refuses wherever they stand
+_PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP)  # paths that the system refuses in any place
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
         run()
     except KeyboardInterrupt:
         sys.exit(STOPPED)
-    except Exception:  # Python itself would print its message as it is
+    except Exception:  # Python itself would print its message unescaped
         with safe_streams():
             traceback.print_exc()
         sys.exit(1)
@@ -41,7 +41,7 @@ def run() -> None:
         except NeptuneError as error:
             sys.exit(fail(error))
         except OSError as error:
-            if error.errno not in _OF_NAMES:
+            if error.errno not in _PATH_ERRORS:
                 raise
             sys.exit(fail(NeptuneError(f"{error.filename} cannot be used: {error.strerror}.")))
 

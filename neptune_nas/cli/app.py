@@ -29,19 +29,19 @@ from neptune_nas.cli import (
 from neptune_nas.cli.terminal import print_line
 from neptune_nas.errors import NeptuneError
 
-_UsageError: Any = typer.BadParameter.__base__  # typer has it under no public name
+_UsageError: Any = typer.BadParameter.__base__  # typer gives it no public name
 
 
 class _Commands(TyperGroup):
-    """The commands, whose errors about an argument repeat no more of it than a line."""
+    """The commands; their usage errors quote at most one line of an argument."""
 
     def make_context(self, *args: Any, **more: Any) -> Any:
-        """Parse what comes before the command."""
+        """Parse the options before the command."""
         with _shortened():
             return super().make_context(*args, **more)
 
     def invoke(self, ctx: Any) -> Any:
-        """Parse the rest, and run the command."""
+        """Parse the other arguments and run the command."""
         with _shortened():
             return super().invoke(ctx)
 

@@ -20,16 +20,16 @@ from neptune_nas.text import redact, visible
 
 
 class _Console(Console):
-    """A console in which neither markup nor escape sequences of a text act."""
+    """A console that shows markup and escape sequences in a text instead of obeying them."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return a text with what would act made visible, so that its width is known."""
+        """Return a text with unsafe characters made visible, so that its width is known."""
         return super().render_str(visible(text, keep="\n"), **options)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Yield the segments of anything, with what would act in a ready `Text` made visible."""
+        """Yield the segments of a renderable; unsafe characters become visible in a `Text` too."""
         for segment in super().render(renderable, options):
             text = segment.text if segment.control else visible(segment.text, keep="\n")
             style = segment.style and segment.style.update_link(None)
@@ -49,7 +49,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def fail_unless_any(scores: Iterable[Score], what: str) -> None:
-    """End with exit code 1 and the commonest reason where there are scores, and all are failures.
+    """Exit with code 1 and the most frequent reason if there are scores and all have failed.
 
     `what`: what failed, as a noun.
     """

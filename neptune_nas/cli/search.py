@@ -267,7 +267,7 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
 
     search = Search(**(arguments_in(config, given) if config else given))
     if search.storage is None:
-        search = replace(search, storage=_storage_set(search.folder))
+        search = replace(search, storage=_storage_from_environment(search.folder))
     if confirm is not None:
         usual_goal(search)  # refuses an unconfirmable search before it starts
     if show.dry_run:
@@ -287,8 +287,8 @@ def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: S
     fail_unless_any((score for trial in study.trials for score in trial.scores), "trial")
 
 
-def _storage_set(folder: "Folder") -> str | None:
-    """Return the URL in the environment; None for a study that has its own database already."""
+def _storage_from_environment(folder: "Folder") -> str | None:
+    """Return the URL in the environment; None for a study that already has its own database."""
     url = os.environ.get(STORAGE) or None
     return storage_of(folder.path, url) if folder.exists else url
 

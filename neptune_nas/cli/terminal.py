@@ -1,7 +1,7 @@
-"""The standard streams: the one place through which all output passes.
+"""The standard streams, through which all output passes.
 
-Labels, names of files and messages of errors come from elsewhere, and a terminal would obey the
-escape sequences in them. Here every character that acts is made visible, whoever prints it.
+Labels, file names and error messages may come from elsewhere, and a terminal would obey escape
+sequences in them. Here every unsafe character is made visible, whoever prints it.
 """
 
 import errno
@@ -16,13 +16,13 @@ from neptune_nas.errors import NeptuneError
 from neptune_nas.text import visible
 
 CLOSED_PIPE = 141  # exit code of shells for a program ended by SIGPIPE
-_NO_READER = (errno.EPIPE, errno.EIO)  # of a closed pipe, and of a closed terminal
+_NO_READER = (errno.EPIPE, errno.EIO)  # a closed pipe, a closed terminal
 
 
 class _Screen(io.TextIOBase):
-    """A standard stream that takes any text, and goes on where its terminal is closed.
+    """A standard stream that accepts any text and survives a closed terminal.
 
-    `styled`: the same stream for text with escape sequences of our own.
+    `styled`: the same stream, for text with our own escape sequences.
     """
 
     encoding = "utf-8"
@@ -32,16 +32,16 @@ class _Screen(io.TextIOBase):
         self.styled = _Styled(stream, literal=False, ends=ends) if literal else self
 
     def write(self, text: str) -> int:
-        """Write text, with what the stream cannot encode as escapes."""
+        """Write text; characters that the stream cannot encode become escapes."""
         shown = visible(text, keep="\n\t") if self._is_literal else text
         code = getattr(self._stream, "encoding", None) or "utf-8"
-        with self._reader_gone():
+        with self._handle_closed_reader():
             self._stream.write(shown.encode(code, "backslashreplace").decode(code))
         return len(text)
 
     def flush(self) -> None:
         """Flush the stream."""
-        with self._reader_gone():
+        with self._handle_closed_reader():
             self._stream.flush()
 
     def isatty(self) -> bool:
@@ -57,8 +57,8 @@ class _Screen(io.TextIOBase):
         return True
 
     @contextmanager
-    def _reader_gone(self) -> Iterator[None]:
-        """Write nothing more where nobody reads, and end the program if its results went there."""
+    def _handle_closed_reader(self) -> Iterator[None]:
+        """Discard output that nobody reads; exit if it was the program's results."""
         try:
             yield
         except OSError as error:
@@ -70,16 +70,16 @@ class _Screen(io.TextIOBase):
 
 
 class _Styled(_Screen):
-    """The stream for escape sequences of our own; its encoding says which frames it can draw."""
+    """The stream for our own escape sequences; its encoding tells which frames it can draw."""
 
     @property
-    def encoding(self) -> str:  # type: ignore[override]  # a property of the base's base, too
+    def encoding(self) -> str:  # type: ignore[override]  # also a property in the base's base
         """The encoding of the stream."""
         return getattr(self._stream, "encoding", None) or "utf-8"
 
 
 def _write_nowhere(stream: TextIO) -> None:
-    """Send what a stream still holds, and all that follows, to the null device."""
+    """Send the buffer of a stream, and all later output, to the null device."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -87,7 +87,7 @@ def _write_nowhere(stream: TextIO) -> None:
 
 @contextmanager
 def safe_streams() -> Iterator[None]:
-    """Make standard output and standard error safe inside the block, whoever writes to them."""
+    """Make standard output and standard error safe inside the block."""
     before = sys.stdout, sys.stderr
     if before[0] is not None:
         sys.stdout = _Screen(before[0], ends=True)
@@ -100,7 +100,7 @@ def safe_streams() -> Iterator[None]:
 
 
 def flush_output() -> None:
-    """Write all that was printed, so that an error in writing it is not met by Python's own end."""
+    """Flush standard output, so that a write error is raised here and not as Python exits."""
     if sys.stdout is not None:
         sys.stdout.flush()
 

@@ -27,7 +27,7 @@ def epoch_line(step: TrainingStep, task: Task) -> str:
 def print_metrics(folder: TrainFolder, metrics: Metrics, was_done: bool) -> None:
     """Print the results of the seeds, their mean, and the paths of the files."""
     if was_done:
-        print_line(f"Already trained: read from {folder.metrics}, nothing was measured again.")
+        print_line(f"Already trained: the results were read from {folder.metrics}.")
     console().print(seeds_table(metrics))
     sizes = (f"{metrics.costs[each.name]:,} {each.title}" for each in (COST, PARAMS))
     print_line(", ".join(sizes))

@@ -40,7 +40,7 @@ _LEAST = ImageFormat(1, 1, 1)  # to read an image in full and keep next to nothi
 
 
 def load_folder(text: str, cache: Path | None) -> Source:
-    """Return the images below `PATH` or `PATH@SIZE`, in splits (see `layout_of`) or yet to split.
+    """Return the images below `PATH` or `PATH@SIZE`, in splits (see `layout_of`) or not yet split.
 
     Images of equal size are left unchanged. With `@SIZE`, or where sizes differ (then 64), each is
     scaled bilinearly until its shorter side has that many pixels, and cropped to the middle square.
@@ -73,7 +73,8 @@ def load_folder(text: str, cache: Path | None) -> Source:
 def parse(text: str) -> tuple[Path, int | None]:
     """Split `PATH@SIZE`.
 
-    An `@` belongs to the path if no whole number follows, or if a path with that ending exists.
+    The `@` is part of the path if no whole number follows, or if the whole text is an existing
+    path.
     """
     path, mark, digits = text.rpartition("@")
     sized = bool(mark) and digits.isdecimal() and not os.path.lexists(os.path.expanduser(text))
@@ -89,23 +90,23 @@ def parse(text: str) -> tuple[Path, int | None]:
 
 
 def _check_folder(path: Path, text: str) -> None:
-    """Refuse a path that is no folder, or is the root of all folders."""
+    """Refuse a path that is not a folder, or is the root folder."""
     if not os.path.isdir(path):
-        what = "but is a file" if os.path.exists(path) else "but there is none"
+        what = "but is a file" if os.path.exists(path) else "but does not exist"
         raise DataError(f"data 'folder:{text}': {path} must be a folder, {what}.")
     if os.path.realpath(path) == os.path.dirname(os.path.realpath(path)):
         raise DataError(
-            f"data 'folder:{text}': {path} must be a folder of images, but is the root of all "
-            f"folders: name the folder that holds them."
+            f"data 'folder:{text}': {path} must be a folder of images, but is the root folder: "
+            f"name the folder that holds the images."
         )
 
 
 def _files_below(
     text: str, split: str, layout: dict[str, Classes], listing: Listing
 ) -> tuple[tuple[Path, ...], Tensor]:
-    """Return all image files of a split, by class in the order of names, and their labels.
+    """Return all image files of a split, sorted by class name, and their labels.
 
-    Refuses a class without an image to train on.
+    Refuses a class without a training image.
     """
     files: list[list[Path]] = []
     for name in layout[TRAIN]:

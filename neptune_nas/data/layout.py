@@ -16,13 +16,13 @@ _SPLITS = {
     **dict.fromkeys(("val", "valid", "validation"), VALIDATION),
     **dict.fromkeys(("test", "testing"), TEST),
 }
-"""The usual names of splits' folders, in any case."""
+"""The usual names of split folders, in lower case."""
 
 _LIKE_A_SPLIT = re.compile(
     r"(?:.*[^a-z])?(train|training|val|valid|validation|dev|test|testing|eval)"
     r"[-_. ]?(?:set|data|images?|imgs?|split|part|folder|\d+)?"
 )
-_DEEPEST = 8  # folders around a data set, as archives have
+_DEEPEST = 8  # wrapping folders around a data set, as in archives
 _NAMED = 4  # folders in a message
 _EXPECTED = (
     "expected are folders of images, one per class, or train, val and test with such folders in "
@@ -31,10 +31,10 @@ _EXPECTED = (
 
 
 def layout_of(root: Path, listing: Listing) -> dict[str, Classes]:
-    """Return the class folders of each split below a folder; those yet to be split are `TRAIN`.
+    """Return the class folders of each split below a folder; without splits, all are `TRAIN`.
 
-    What is neither a split nor a class is counted in `listing`. Raises `DataError` for a folder
-    that may be read in several ways, or that has fewer than two classes.
+    Everything that is neither a split nor a class is counted in `listing`. Raises `DataError` for
+    a folder that is ambiguous, or that has fewer than two classes.
     """
     folder = root
     for _ in range(_DEEPEST):
@@ -52,7 +52,7 @@ def layout_of(root: Path, listing: Listing) -> dict[str, Classes]:
 
 
 def _wrapped(inside: Mapping[str, Path], classes: Mapping[str, Path] | tuple[()]) -> Path | None:
-    """Return the only folder in a folder, unless it is a class: one of `classes`, or a last one."""
+    """Return the only folder in a folder, unless it is one of `classes` or has no subfolders."""
     if len(inside) != 1 or not {*inside}.isdisjoint(classes):
         return None
     (only,) = inside.values()
@@ -60,7 +60,7 @@ def _wrapped(inside: Mapping[str, Path], classes: Mapping[str, Path] | tuple[()]
 
 
 def _classes_in(folder: Path, classes: Mapping[str, Path] | tuple[()], listing: Listing) -> Classes:
-    """Return the class folders of a split, which may be wrapped, and must be among `classes`."""
+    """Return the class folders of a split; they may be wrapped and must match `classes`."""
     inside = subfolders(folder)
     for _ in range(_DEEPEST):
         if not (only := _wrapped(inside, classes)):
@@ -83,7 +83,7 @@ def _classes_in(folder: Path, classes: Mapping[str, Path] | tuple[()], listing: 
 
 
 def _splits_among(folder: Path, inside: Mapping[str, Path]) -> dict[str, Path]:
-    """Return the folder of each split in a folder; nothing where its folders are classes."""
+    """Return the folder of each split in a folder; nothing if its folders are classes."""
     named = {name: _SPLITS[name.casefold()] for name in inside if name.casefold() in _SPLITS}
     others = [name for name in inside if name not in named]
     splits = {name: split for name, split in named.items() if subfolders(inside[name])}
@@ -99,30 +99,30 @@ def _splits_among(folder: Path, inside: Mapping[str, Path]) -> dict[str, Path]:
 def _doubts(
     named: Mapping[str, str], splits: Mapping[str, str], others: list[str]
 ) -> Iterator[str]:
-    """Yield why folders cannot be told to be splits or classes.
+    """Yield the reasons why it is unclear whether folders are splits or classes.
 
-    `named`: those with the name of a split, of which `splits` have folders in them; `others`: the
+    `named`: folders named like a split; `splits`: those of them that contain folders; `others`: the
     rest.
     """
     alike = {name: found[1] for name in others if (found := _LIKE_A_SPLIT.fullmatch(_plain(name)))}
     if not splits:
         if named and not others:
-            yield "none holds folders of classes"
+            yield "none of them has class folders"
         elif len({_SPLITS.get(like, like) for like in alike.values()}) > 1:
-            yield f"splits seem to be {_some([*alike])}: name them train, val and test"
+            yield f"{_some([*alike])} look like splits: name them train, val and test"
         return
     if TRAIN not in splits.values():
-        yield f"there is no train beside {_some([*splits])}"
+        yield f"there is no train folder next to {_some([*splits])}"
     if len({*splits.values()}) < len(splits):
-        yield f"of {_some([*splits])} two name the same split: leave one of them"
+        yield f"two of {_some([*splits])} name the same split: keep one of them"
     if alike:
-        yield f"a split seems to be {_some([*alike])}: name it val or test, or move it away"
+        yield f"{_some([*alike])} may be a split: name it val or test, or move it away"
     elif len(splits) == 1 and others and not named.keys() - splits.keys():
-        yield f"{_some([*splits])} may be a split or a class: if a split, name its own folder"
+        yield f"{_some([*splits])} may be a split or a class: if a split, name that folder"
 
 
 def _plain(name: str) -> str:
-    """Return a name in small letters, with its words apart.
+    """Return a name in lower case, with its words separated.
 
     >>> _plain("TrainSet"), _plain("seg_test")
     ('train_set', 'seg_test')
@@ -131,7 +131,7 @@ def _plain(name: str) -> str:
 
 
 def _some(names: list[str]) -> str:
-    """Return names as a list, of many only the first.
+    """Return names as a list; if there are many, only the first few.
 
     >>> _some(["a", "b"]), _some([*"abcdefg"])
     ('a, b', 'a, b, c, d and 3 more')

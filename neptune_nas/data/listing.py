@@ -1,4 +1,4 @@
-"""The listing of image files below a folder, and of what is left out there."""
+"""The listing of image files below a folder, and of the files left out."""
 
 import os
 from collections import Counter
@@ -15,31 +15,31 @@ _SYSTEM = {
     *("system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini"),
 }
 _JUDGED = 10_000  # entries after which a folder with hardly any image is refused
-_FEW = 20  # one entry in so many must be an image by then
+_FEW = 20  # by then, at least one entry in 20 must be an image
 
 HIDDEN, NO_IMAGE, NO_FILE, LOOP, LOOSE, UNUSED = (
     "hidden and system files and folders",
-    "files that are no images",
-    "what cannot be read as a file",
-    "links back to a folder above",
-    "images outside of class folders",
-    "folders without the classes of a split",
+    "files that are not images",
+    "entries that cannot be read as files",
+    "links to a folder already visited",
+    "images outside class folders",
+    "folders that are neither splits nor classes",
 )
 
 
 def is_hidden(name: str) -> bool:
-    """Return whether a file or folder is one that systems and programs make for themselves."""
+    """Return whether a file or folder is hidden or was made by the system or a program."""
     return name.startswith(".") or name.casefold() in _SYSTEM
 
 
 def subfolders(folder: Path) -> dict[str, Path]:
-    """Return the folders in a folder by name, in order, without hidden ones."""
+    """Return the subfolders of a folder by name, sorted, without hidden ones."""
     names = [e.name for e in _scan(folder) if not is_hidden(e.name) and _is_folder(e)]
     return {name: folder / name for name in sorted(names)}
 
 
 def _scan(folder: Path | str) -> Iterator[os.DirEntry[str]]:
-    """Yield what is in a folder; raises `DataError` if it cannot be listed."""
+    """Yield the entries of a folder; raises `DataError` if it cannot be listed."""
     try:
         with os.scandir(folder) as entries:
             yield from entries
@@ -58,7 +58,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 @dataclass(slots=True)
 class Listing:
-    """A walk below `root`, which counts what it meets and what it leaves out, by reason."""
+    """A walk below `root` that counts the entries seen and, by reason, those left out."""
 
     root: Path
     seen: int = 0
@@ -69,8 +69,8 @@ class Listing:
     def files(self, folder: Path) -> list[Path]:
         """Return the images below a folder, in order.
 
-        Linked folders are followed, but not back to one that is above, nor twice to the same.
-        Raises `DataError` if a folder cannot be listed, or where images are hard to find.
+        Linked folders are followed, but not to a parent folder, and never twice to the same one.
+        Raises `DataError` if a folder cannot be listed, or if few of many entries are images.
         """
         found: list[str] = []
         above = {*folder.absolute().parents, *Path(os.path.realpath(folder)).parents}
@@ -91,7 +91,7 @@ class Listing:
         return [*map(Path, sorted(found))]
 
     def leave_others(self, folder: Path, used: Mapping[str, Path]) -> None:
-        """Count what is in a folder beside the folders `used`."""
+        """Count the entries of a folder, except the subfolders `used`."""
         for entry in self._visible(folder):
             if _is_folder(entry):
                 if entry.name not in used:
@@ -100,7 +100,7 @@ class Listing:
                 self._leave_out(LOOSE, entry.path)
 
     def sentences(self) -> tuple[str, ...]:
-        """Return a sentence on what was left out, with an example of each reason, if any was."""
+        """Return a sentence on the files left out, with an example for each reason, if any."""
         parts = [
             f"{reason}: {count:,} (such as {self.examples[reason]})"
             for reason, count in self.left_out.items()
@@ -113,8 +113,8 @@ class Listing:
             if self.seen % _JUDGED == 0 and self.images * _FEW < self.seen:
                 raise DataError(
                     f"data: {self.root} must be a folder of images, but of the first "
-                    f"{self.seen:,} files and folders below it {self.images:,} are images: name "
-                    f"the folder that holds them."
+                    f"{self.seen:,} files and folders below it only {self.images:,} are images: "
+                    f"name the folder that holds the images."
                 )
             if is_hidden(entry.name):
                 self._leave_out(HIDDEN, entry.path)
@@ -124,7 +124,7 @@ class Listing:
     def _is_image(self, entry: os.DirEntry[str]) -> bool:
         """Return whether a file is an image, by its suffix, or else by its first bytes."""
         try:
-            if not entry.is_file():  # a pipe, a device, a link to nothing
+            if not entry.is_file():  # a pipe, a device, a broken link
                 self._leave_out(NO_FILE, entry.path)
                 return False
             known = os.path.splitext(entry.name)[1].lower() in SUFFIXES
@@ -143,7 +143,7 @@ class Listing:
 
 
 def _identity(folder: Path | str) -> tuple[int, int]:
-    """Return what two paths of one folder have in common."""
+    """Return the device and inode of a folder, equal for all paths to it."""
     try:
         status = os.stat(folder)
     except OSError as error:

@@ -22,7 +22,7 @@ def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> I
     """Return a data set: one of `DATA_SETS`, `folder:PATH`, `folder:PATH@SIZE`, `tensors:FILE`.
 
     A `FILE` is written by `save_tensors`. If a data set has only one of a validation and a test
-    split, a tenth of its training images becomes the other; without either, it is cut 60/20/20.
+    split, a tenth of its training images becomes the other; with neither, it is split 60/20/20.
     Both are stratified and fixed by `seed`. `#COUNT` after a name, as in `cifar10#10000`, trains on
     that many of the training images, stratified too; validation and test images do not change. It
     must be at least the number of classes, at most that of images. `data_dir`: the folder where
@@ -47,7 +47,7 @@ def split_files(name: str, data_dir: str | Path | None = None, seed: int = 0) ->
 
 
 def _splits(source: Source, name: str, count: int | None, seed: int) -> list[tuple[Part, Rows]]:
-    """Return the part and its rows for each split, with `count` rows of the first."""
+    """Return the part and the rows of each split, with `count` rows of the first."""
     (train, rows), *others = split_parts(source, seed)
     check_count(name, count, len(source.classes), len(rows))
     return [(train, rows[at_most(labels_at(train, rows), count, seed)]), *others]

@@ -28,8 +28,8 @@ def check_known(name: str) -> None:
     """Refuse the name of an unknown data set, whether or not its images are present."""
     if (shown := printable(name)) != name:
         raise DataError(
-            f"data '{shown}' must be text in UTF-8, since a study's files keep it, but has other "
-            f"bytes: rename the folder, or name a link to it."
+            f"data '{shown}' must be UTF-8, since it is written to a study's files, but has other "
+            f"bytes: rename the folder, or link to it and name the link."
         )
     whole, _ = parse_count(name)
     if whole not in DATA_SETS and not whole.startswith((FOLDER, TENSORS)):
@@ -45,7 +45,7 @@ def place_of(name: str) -> str:
 
 
 def printable(name: str) -> str:
-    r"""Return the name of a file or folder, with bytes that are no text in UTF-8 written out.
+    r"""Return the name of a file or folder, with bytes that are not UTF-8 as escapes.
 
     >>> print(printable("caf\udce9"))
     caf\udce9

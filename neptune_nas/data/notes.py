@@ -1,4 +1,4 @@
-"""Sentences on what makes the scores of a data set mean less than they seem to."""
+"""Warnings about flaws of a data set that make its scores less meaningful."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -16,9 +16,9 @@ _UNEQUAL = 10  # times as many images in one class as in another
 
 
 def notes_on(data: ImageData, data_dir: str | Path | None) -> Iterator[str]:
-    """Yield what was left out of a data set, copies across its splits, and uneven classes.
+    """Yield sentences on files left out, copies across splits, and uneven classes.
 
-    All images are read; where there are copies in a folder, it is listed again to name one.
+    All images are read; if a folder has copies, it is listed again to name an example.
     """
     yield from data.notes
     yield from _copy_notes(data, data_dir)
@@ -57,8 +57,8 @@ def _balance_notes(counts: Mapping[str, Tensor], classes: Sequence[str]) -> Iter
     shares = (f"{_majority(counts[name]):.4f} of {name}" for name in ("validation", "test"))
     yield (
         f"Classes are unequal: '{classes[most]}' has {counted(int(total[most]), 'image')}, "
-        f"'{classes[least]}' {int(total[least]):,}. To answer with the most frequent one is right "
-        f"for {' and '.join(shares)} images, which is taken as chance."
+        f"'{classes[least]}' {int(total[least]):,}. Always predicting the most frequent one is "
+        f"right for {' and '.join(shares)} images; this counts as chance."
     )
 
 
@@ -76,7 +76,7 @@ def _copy_notes(data: ImageData, data_dir: str | Path | None) -> Iterator[str]:
         yield (
             f"{counted(len(copies), 'image')} of validation or test "
             f"{plural(len(copies), 'equals', 'equal')} one of another split, pixel for pixel"
-            f"{example}: a network knows {plural(len(copies), 'its', 'their')} class by heart."
+            f"{example}: a network may know {plural(len(copies), 'its', 'their')} class by heart."
         )
 
 
@@ -85,7 +85,7 @@ Place = tuple[int, int]
 
 
 def _copies(splits: Sequence[Split]) -> Iterator[tuple[Place, Place]]:
-    """Yield the places of images that equal one of an earlier split, with that one's."""
+    """Yield the place of each image that equals one of an earlier split, and that one's place."""
     first: dict[bytes, Place] = {}
     for number, split in enumerate(splits):
         rows = chain.from_iterable(

@@ -33,7 +33,7 @@ class Picture:
 def pictures_at(path: Path) -> tuple[list[Path], tuple[str, ...]]:
     """Return the image files below a folder, in order, or the file itself.
 
-    With them are sentences on what was left out. Raises `DataError` for a folder without any.
+    Also returns sentences on the files left out. Raises `DataError` for a folder without images.
     """
     if not os.path.isdir(path):
         return [path], ()
@@ -56,10 +56,10 @@ def read_picture(file: Path, shape: tuple[int, int, int]) -> Picture:
             f"read as gray or RGB: call `Model.predict` with tensors."
         )
     if not os.path.isfile(file):
-        what = "is no file" if os.path.exists(file) else "there is no such file"
+        what = "is not a file" if os.path.exists(file) else "does not exist"
         raise DataError(f"data: {file} must be an image, but {what}.")
     with quiet_metadata(), open_image(file) as image:
-        own = form_of(image)  # before its pixels are read, which changes a palette
+        own = form_of(image)  # before its pixels are read, as that changes a palette
         pixels = pixels_of(image, file, ImageFormat(height, width, channels))
     return Picture(torch.from_numpy(pixels.copy()), own.channels)
 

@@ -1,4 +1,4 @@
-"""The pixels of one image file: what PIL opens, upright, in 8 bits a channel, cut to one form."""
+"""The pixels of an image file: opened by PIL, upright, 8 bits per channel, scaled and cropped."""
 
 import re
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ SUFFIXES = {
     *(".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm"),
     *(".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
 }
-"""Suffixes of images; a file with another one is an image if it begins like one."""
+"""Suffixes of images; any other file is an image if its first bytes are those of one."""
 
-_NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # PIL cannot read theirs by itself
-_START = 16  # bytes by which PIL's formats are told apart
-_UNBOUNDED = {"I", "F"}  # PIL's modes of 32 bits per pixel, without a defined white
+_NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # PIL cannot decode these by itself
+_START = 16  # bytes by which PIL identifies a format
+_UNBOUNDED = {"I", "F"}  # PIL's modes with 32 bits per pixel, where white is undefined
 _WORDS = {"PNG", "PPM"}  # formats whose mode I holds 16 bits
 _GRAY = {"1", "L", "LA", "I"}
-_ORIENTATION, _SIDEWAYS = 0x0112, {5, 6, 7, 8}  # of EXIF: height and width change places
-_LARGE = 2**24  # pixels: images beyond are decoded one at a time, which bounds the memory
-_PER_BYTE = 10**7  # pixels that a byte of a file can stand for; more are a broken header
+_ORIENTATION, _SIDEWAYS = 0x0112, {5, 6, 7, 8}  # EXIF orientations that swap height and width
+_LARGE = 2**24  # pixels: larger images are decoded one at a time, to bound the memory
+_PER_BYTE = 10**7  # the most pixels per byte of a file; more means a broken header
 _ONE_LARGE = Lock()
 
 
@@ -47,7 +47,7 @@ class ImageFormat:
 
 
 def is_image(file: str) -> bool:
-    """Return whether a file's content is an image; of others, only the first bytes are read.
+    """Return whether a file's content is an image; otherwise only its first bytes are read.
 
     Raises `OSError` if it cannot be opened.
     """
@@ -67,27 +67,27 @@ def is_image(file: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _formats() -> tuple[str, ...]:
-    """Return the names of PIL's formats of pixels, the usual ones first."""
+    """Return the names of PIL's pixel formats, the common ones first."""
     Image.init()
     return tuple(name for name in Image.ID if name not in _NO_PIXELS)
 
 
 @contextmanager
 def quiet_metadata() -> Iterator[None]:
-    """Silence PIL's warnings of odd metadata and of large images."""
+    """Silence PIL's warnings about odd metadata and large images."""
     with catch_warnings():
         simplefilter("ignore")
         yield
 
 
 def header_of(file: Path) -> ImageFormat:
-    """Return the form of one image, without decoding its pixels."""
+    """Return the format of an image file, without decoding its pixels."""
     with open_image(file) as image:
         return form_of(image)
 
 
 def form_of(image: Image.Image) -> ImageFormat:
-    """Return the form of an opened image, as it is when upright."""
+    """Return the format of an opened image once it is upright."""
     height, width = image.height, image.width
     if _is_sideways(image):
         height, width = width, height
@@ -95,10 +95,10 @@ def form_of(image: Image.Image) -> ImageFormat:
 
 
 def _is_sideways(image: Image.Image) -> bool:
-    """Return whether the metadata says to turn an image by a quarter."""
+    """Return whether the metadata says to rotate an image by 90 degrees."""
     if image.format == "TIFF":  # PIL gives its upright size
         return False
-    if image.format == "PNG" and "exif" not in image.info:  # else all pixels are read to find it
+    if image.format == "PNG" and "exif" not in image.info:  # else PIL reads all pixels to find it
         return False
     try:
         return image.getexif().get(_ORIENTATION) in _SIDEWAYS
@@ -107,7 +107,7 @@ def _is_sideways(image: Image.Image) -> bool:
 
 
 def _is_gray(image: Image.Image) -> bool:
-    """Return whether an image has no colour: by its mode or, for a PNG, by its palette."""
+    """Return whether an image is gray, by its mode or, for a PNG, its palette."""
     palette = image.palette
     if image.mode != "P" or palette is None or palette.rawmode not in (None, "RGB"):
         return image.mode in _GRAY or image.mode.startswith("I;16")
@@ -141,9 +141,9 @@ def _fitted(image: Image.Image, file: Path, form: ImageFormat) -> NDArray[np.uin
 
 
 def upright(image: Image.Image, side: int = 1) -> Image.Image:
-    """Return the image turned as its metadata says, in 8 bits per channel.
+    """Return the image rotated according to its metadata, in 8 bits per channel.
 
-    One that is too large to be read whole is scaled to twice `side` pixels or more.
+    One that is too large to be read whole is first scaled down, to at least twice `side` pixels.
     """
     is_deep = _has_words(image)
     if image.width * image.height > most_pixels():
@@ -158,12 +158,12 @@ def upright(image: Image.Image, side: int = 1) -> Image.Image:
 
 
 def _has_words(image: Image.Image) -> bool:
-    """Return whether an image, as it was opened, has 16 bits per pixel."""
+    """Return whether an image that was just opened has 16 bits per pixel."""
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format in _WORDS)
 
 
 def open_image(file: Path) -> Image.Image:
-    """Return the image in `file`, with its pixels not yet read."""
+    """Return the image in `file`, before its pixels are read."""
     try:
         image = _opened(file)
     except Exception as error:  # of PIL's parsers: OSError, ValueError, SyntaxError and more
@@ -173,40 +173,40 @@ def open_image(file: Path) -> Image.Image:
 
 
 def check_range(image: Image.Image, subject: str) -> None:
-    """Refuse an image whose white is not defined; `subject`: what the message begins with."""
+    """Refuse an image without a defined white; the message begins with `subject`."""
     if image.mode in _UNBOUNDED and not _has_words(image):
         image.close()
         raise BrokenImageError(
-            f"{subject} must have 8 or 16 bits a channel, but has numbers without a range "
+            f"{subject} must have 8 or 16 bits per channel, but its values have no fixed range "
             f"(PIL's mode {image.mode}): convert it."
         )
 
 
 def _opened(file: Path) -> Image.Image:
-    """Return the image in `file`; one that PIL takes as too large only if it is a plain JPEG."""
+    """Return the image in `file`; if PIL finds it too large, only a baseline JPEG is opened."""
     try:
         return Image.open(file, formats=_formats())
     except Image.DecompressionBombError:
-        with suppress(SyntaxError):  # of another format
+        with suppress(SyntaxError):  # another format
             image = JpegImageFile(file)
-            if not image.info.get("progressive"):  # which is decoded in full before it is scaled
+            if not image.info.get("progressive"):  # decoded in full before it is scaled
                 return image
             image.close()
         raise
 
 
 def unreadable(file: Path, error: Exception) -> BrokenImageError:
-    """Return the error for a file that is not a complete image, or not to be had."""
+    """Return the error for a file that is not an intact image, or cannot be opened."""
     pixels = _claimed_pixels(error)
     if 0 < pixels < _PER_BYTE * file.stat().st_size:
         return BrokenImageError(
-            f"data: {file} has {pixels:,} pixels, of which at most {most_pixels():,} are read, so "
-            f"that no file fills the memory: scale it down, or take it out of the folder."
+            f"data: {file} must have at most {most_pixels():,} pixels, to bound the memory, but "
+            f"has {pixels:,}: scale it down, or take it out of the folder."
         )
-    if isinstance(error, OSError) and error.strerror:  # of the system, not of PIL
+    if isinstance(error, OSError) and error.strerror:  # from the system, not from PIL
         return BrokenImageError(
-            f"data: {file} must stay where it was and be readable, but cannot be opened "
-            f"({error.strerror}): put it back, allow it to be read, or start again without it."
+            f"data: {file} must stay readable while it is used, but cannot be opened "
+            f"({error.strerror}): put it back, allow reading it, or start again without it."
         )
     return BrokenImageError(
         f"data: {file} must be an intact image, but cannot be read: remove or repair it."
@@ -214,7 +214,7 @@ def unreadable(file: Path, error: Exception) -> BrokenImageError:
 
 
 def _claimed_pixels(error: Exception) -> int:
-    """Return how many pixels PIL found too many; 0 where the error is another one."""
+    """Return the number of pixels that PIL refused as too many; 0 for any other error."""
     found = (
         re.search(r"\d+", str(error)) if isinstance(error, Image.DecompressionBombError) else None
     )
@@ -222,5 +222,5 @@ def _claimed_pixels(error: Exception) -> int:
 
 
 def most_pixels() -> int:
-    """Return the number of pixels beyond which PIL opens no image."""
+    """Return the largest number of pixels that PIL opens."""
     return 2 * (Image.MAX_IMAGE_PIXELS or 0)

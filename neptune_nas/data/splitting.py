@@ -15,8 +15,8 @@ THREE_WAY = (0.6, 0.2, 0.2)  # train, validation, test, where it does not
 def stratified(labels: ArrayLike, shares: Sequence[float], seed: int) -> tuple[Rows, ...]:
     """Return all rows of `labels` (N,) in disjoint parts of these `shares`, which sum to 1.
 
-    A part has its share of every class, to within one image or two, and at least one image of it,
-    if there are enough for all parts, or for those before it; its rows are in rising order.
+    A part has its share of every class, to within an image or two, and at least one image of each
+    class that has enough for this part and those before it. Its rows are in ascending order.
     """
     order = _stratified_order(labels, seed)
     ends = np.rint(np.cumsum(shares)[:-1] * len(order)).astype(int)
@@ -28,7 +28,7 @@ def stratified(labels: ArrayLike, shares: Sequence[float], seed: int) -> tuple[R
 def at_most(labels: ArrayLike, limit: int | None, seed: int) -> Rows:
     """Return `limit` rows of `labels` (N,), stratified, or all if there are fewer.
 
-    Every class has a row where `limit` has room for it.
+    Every class keeps a row if `limit` is at least the number of classes.
     """
     order = _stratified_order(labels, seed)
     parts = np.split(order, [len(order) if limit is None else limit])
@@ -51,9 +51,9 @@ def _stratified_order(labels: ArrayLike, seed: int) -> Rows:
 
 
 def _fill_gaps(labels: ArrayLike, parts: Sequence[Rows], count: int) -> None:
-    """Exchange rows of `parts`, so that the first `count` have every class, as far as they can.
+    """Swap rows between `parts`, so that the first `count` have every class, as far as possible.
 
-    A class with fewer images has one in each part from the first on. Sizes of parts do not change.
+    A class with fewer images has one in each of the first parts. The sizes do not change.
     """
     _, values = np.unique(labels, return_inverse=True)
     place = np.arange(len(parts))[:, None]

@@ -14,7 +14,7 @@ from torchvision.datasets import CIFAR10, CIFAR100, MNIST, FashionMNIST
 from neptune_nas.data.source import Part, Source, in_memory
 from neptune_nas.errors import DataError, first_line
 
-_LARGEST = 2**28  # bytes of a file: five times the largest of these data sets
+_LARGEST = 2**28  # bytes of a file: five times the largest file of these data sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _obtain(name: str, folder: Path, *, train: bool) -> Any:
 
 
 def _check_sizes(name: str, folder: Path) -> None:
-    """Refuse files that are far larger than those of any of the data sets, before they are read."""
+    """Refuse files that are far larger than any of these data sets has, before they are read."""
     for file in sorted(folder.glob("*MNIST/*/*")):
         if file.is_file() and file.stat().st_size > _LARGEST:
             raise DataError(
@@ -83,8 +83,8 @@ def _part_of(name: str, found: Any) -> Part:
     """Return the pixels `(N, C, H, W)` and labels of one of torchvision's data sets."""
     if len(found.data) != len(found.targets):
         raise DataError(
-            f"data '{name}': there must be one label an image, but there are "
-            f"{len(found.targets):,} for {len(found.data):,} in {found.root}: remove the files to "
+            f"data '{name}': there must be one label per image, but {found.root} has "
+            f"{len(found.targets):,} labels for {len(found.data):,} images: remove the files to "
             f"download them again."
         )
     pixels = torch.as_tensor(found.data)

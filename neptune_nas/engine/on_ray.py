@@ -217,7 +217,7 @@ def connected_ray() -> ModuleType:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         _check_answers()
         try:
-            with _signals_kept():
+            with _keep_signals():
                 ray.init(log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:
             raise NeptuneError(
@@ -228,7 +228,7 @@ def connected_ray() -> ModuleType:
 
 
 @contextmanager
-def _signals_kept() -> Iterator[None]:
+def _keep_signals() -> Iterator[None]:
     """Keep this program's handler of SIGTERM, and a closed terminal from ending what starts inside.
 
     Ray installs a handler of its own, and starts its processes in the group of the terminal.

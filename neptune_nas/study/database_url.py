@@ -125,5 +125,5 @@ def _reason(error: Exception, url: str) -> str:
     line = str(error).partition("\n")[0]
     parts = parsed_url(url)
     secrets = [parts.password, *(v for name, v in parts.query.items() if is_secret(f"{name}="))]
-    is_told = any(secret and str(secret) in line for secret in secrets)
-    return type(error).__name__ if is_told else redact(line)
+    has_secret = any(secret and str(secret) in line for secret in secrets)
+    return type(error).__name__ if has_secret else redact(line)

@@ -98,11 +98,11 @@ class _Lease:
         Raises `StudyError` as soon as its holder shows that it works.
         """
         self._add_rows()
-        state, watched, is_said = self._state(), monotonic(), False
+        state, watched, is_announced = self._state(), monotonic(), False
         while not (self._may_take(state, folder, watched) and self._swap(state, self.mine)):
-            if not is_said:
+            if not is_announced:
                 say(self._waiting(state))
-                is_said = True
+                is_announced = True
             raise_held()
             sleep(self.terms.beat / 10)
             before, state = state, self._state()
@@ -242,7 +242,7 @@ def folder_id(file: Path) -> str:
     return f"{read_file(file)[:32]}-{file.stat().st_ino}"
 
 
-def _leave_no_transaction_open(terms: Terms) -> Callable[[Any, object], None]:
+def _limit_idle_transactions(terms: Terms) -> Callable[[Any, object], None]:
     """Return a function that makes PostgreSQL end a transaction in which a process is suspended.
 
     Such a process would keep the lease locked, so that nobody could take it.
@@ -272,7 +272,7 @@ def leased(
     holder = _Holder(uuid4().hex, folder, socket.gethostname(), os.getpid(), since)
     lease = _Lease(engine, store.study_id, name, json.dumps(asdict(holder)), terms)
     if engine.dialect.name == "postgresql":
-        sqlalchemy.event.listen(engine, "connect", _leave_no_transaction_open(terms))
+        sqlalchemy.event.listen(engine, "connect", _limit_idle_transactions(terms))
         engine.dispose()  # connections so far lack the limit
     with database_errors(engine.url.render_as_string()):
         lease.take(folder, say)

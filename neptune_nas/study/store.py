@@ -43,7 +43,7 @@ from neptune_nas.study.rows import TrialRow, read_rows
 from neptune_nas.study.stored_trial import (
     check_numbers,
     checked_attributes,
-    damage_told,
+    damage_errors,
     damaged,
 )
 from neptune_nas.study.trial import State, Trial
@@ -109,13 +109,13 @@ class Store:
     @_with_study_errors
     def trials(self) -> tuple[Trial, ...]:
         """Return all trials, in the order they began."""
-        with damage_told():
+        with damage_errors():
             return tuple(trial for trial, _ in self._read())
 
     @_with_study_errors
     def sampler_records(self) -> list[tuple[Trial, SamplerRecord]]:
         """Return all trials, in the order they began, with what a sampler needs after a restart."""
-        with damage_told():
+        with damage_errors():
             return [(trial, _sampler_record(row)) for trial, row in self._read()]
 
     def _read(self) -> Iterator[tuple[Trial, TrialRow]]:
@@ -183,7 +183,7 @@ class Store:
     @_with_study_errors
     def counts(self) -> dict[str, float]:
         """Return the totals that no trial records, such as the number of duplicate proposals."""
-        with damage_told():
+        with damage_errors():
             found: dict[str, float] = self.storage.get_study_user_attrs(self.study_id).get(
                 _COUNTS, {}
             )
@@ -221,7 +221,7 @@ def create_store(
         with suppress(optuna.exceptions.DuplicatedStudyError):
             storage.create_new_study(turned, name)
         study_id = storage.get_study_id_from_name(name)
-        if storage.get_study_directions(study_id) == turned and _is_unasked(storage, study_id):
+        if storage.get_study_directions(study_id) == turned and _is_empty(storage, study_id):
             row = {"study_id": study_id, "key": _QUESTION, "value_json": json.dumps(question)}
             insert_if_absent(engine_of(storage), "study_user_attributes", row)
         _check_question(storage, study_id, question, url)
@@ -248,7 +248,7 @@ def check_store(url: str, name: str, question: str, made: Path) -> None:
         storage = read_only_storage(url)
         with suppress(KeyError):
             study_id = storage.get_study_id_from_name(name)
-            if not _is_unasked(storage, study_id):
+            if not _is_empty(storage, study_id):
                 _check_question(storage, study_id, question, url)
 
 
@@ -269,7 +269,7 @@ def numerics_at(url: str, name: str, made: Path) -> Numerics | None:
     return None
 
 
-def _is_unasked(storage: BaseStorage, study_id: int) -> bool:
+def _is_empty(storage: BaseStorage, study_id: int) -> bool:
     """Return whether a study has neither question nor trials, as after an immediate kill."""
     asked = _QUESTION in storage.get_study_user_attrs(study_id)
     return not asked and not storage.get_n_trials(study_id)

@@ -36,7 +36,7 @@ def damaged(reason: object) -> StudyError:
 
 
 @contextmanager
-def damage_told() -> Iterator[None]:
+def damage_errors() -> Iterator[None]:
     """Turn the errors that a damaged database leads to, while it is read, into a `StudyError`."""
     try:
         yield

@@ -61,16 +61,16 @@ def test_what_may_mend_scores_at_chance_depends_on_what_measures(
 
 
 @pytest.mark.parametrize(
-    ("chance", "best", "is_said"),
+    ("chance", "best", "is_announced"),
     [(0.5, 0.54, True), (0.5, 0.56, False), (0.95, 0.954, True), (0.95, 0.956, False)],
 )
 def test_scores_are_compared_with_the_share_of_the_most_frequent_class(
-    capsys: pytest.CaptureFixture[str], chance: float, best: float, is_said: bool
+    capsys: pytest.CaptureFixture[str], chance: float, best: float, is_announced: bool
 ) -> None:
     known = settings(question())
     known = replace(known, facts=replace(known.facts, guess={"accuracy": chance}))
     print_study(Study(Path("x"), known, (make_trial(0, best, 1_000_000),), Ledger()))
-    assert ("clearly better than chance" in capsys.readouterr().out) is is_said
+    assert ("clearly better than chance" in capsys.readouterr().out) is is_announced
 
 
 @pytest.mark.parametrize(
