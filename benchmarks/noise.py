@@ -34,7 +34,8 @@ from pathlib import Path
 import numpy as np
 from scipy.special import stdtrit
 
-from neptune_nas.evaluators.table_file import Code, read_rows
+from neptune_nas.evaluators.table_file import read_rows
+from neptune_nas.evaluators.table_networks import Code
 from neptune_nas.metrics.pareto import Floats, non_dominated
 from neptune_nas.space import find_space
 from neptune_nas.study.noise import Repeats, noise_of

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from random import Random
 from typing import Annotated, Any, Protocol
 
@@ -13,16 +14,15 @@ from neptune_nas.metrics.registry import COST, COSTS, COUNTED, MACS, TIMED
 from neptune_nas.space import Space
 
 _NAMES = tuple(cost.name for cost in COSTS)
-_NEVER_0 = (COST.name, MACS.name)  # no network has none of these
-_ONE_OR_MORE = Annotated[float, at_least(1), FINITE]
-_NONE_OR_MORE = Annotated[float, at_least(0), FINITE]
+_LEAST = {name: int(name in (COST.name, MACS.name)) for name in _NAMES}
+"""The least value of each cost: no network has no operations at all."""
 
 
 def check_costs(costs: Mapping[str, float], where: str) -> None:
     """Refuse known costs that are out of range; `where` names the place in the table."""
     for name in _NAMES:
-        if name in costs:
-            hint = _ONE_OR_MORE if name in _NEVER_0 else _NONE_OR_MORE
+        if name in costs and not _LEAST[name] <= costs[name] < inf:
+            hint = Annotated[float, at_least(_LEAST[name]), FINITE]
             remedy = "correct it, or leave it empty if it is unknown"
             with located(where):
                 check_value(costs[name], hint, name, FileFormatError, remedy)

@@ -15,32 +15,27 @@ Accuracies may be shares or percent: if any is above 1, all are percent, and mos
 """
 
 import csv
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import nan
+from math import isfinite, nan
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from neptune_nas.errors import DataError, FileFormatError, NeptuneError
+from neptune_nas.errors import DataError, FileFormatError
 from neptune_nas.evaluators.table_costs import check_costs, merge_costs
+from neptune_nas.evaluators.table_networks import Code, TableNetworks, code_of_digits
 from neptune_nas.files.regular import TABLE, read_bytes, unzipped
 from neptune_nas.files.rules import Number, words_for
-from neptune_nas.files.schema import fault, fits, located, parse_json
+from neptune_nas.files.schema import fault, located, parse_json
 from neptune_nas.metrics.registry import CLASSIFICATION, COST, MACS, PARAMS, SCORED
-from neptune_nas.space import Picks, Space
-from neptune_nas.space.compiler import Label
-
-Code = tuple[int, ...]
+from neptune_nas.space import Space
 
 ONLY = 0  # fidelity of a table that names none: the lowest, so that it answers at any
 _MAIN = CLASSIFICATION[0].name
 _FURTHER = tuple(each.name for each in SCORED if each.name != _MAIN)
 _ALIASES = {"test_acc": _MAIN, "epochs": "fidelity"}
 _MEASURED = {_MAIN, *_FURTHER, "seed", "fidelity", "code"}
-_NUMBER = re.compile(r"\A-?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
-_NONE = "None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +91,7 @@ def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
         raise FileFormatError(f"{path} must map codes to measurements, but is a list or a value.")
     for digits, entry in table.items():
         where = f"{path}, network {digits}"
-        code = _code_of_digits(digits, space, where)
+        code = code_of_digits(digits, space, where)
         runs = entry.get("test_acc") if isinstance(entry, dict) else None
         if not isinstance(runs, list) or not runs:
             raise FileFormatError(f"{where}: {fault('test_acc', 'a list of accuracies', runs)}")
@@ -114,8 +109,8 @@ def _costs(entry: Mapping[str, Any], where: str) -> dict[str, float]:
 
 
 def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
-    reader = csv.DictReader(text.splitlines())
-    header = [*(reader.fieldnames or ())]
+    reader = csv.reader(text.splitlines())
+    header = next(filter(None, reader), [])
     columns = [_ALIASES.get(name, name) for name in header]
     names = [name for name in columns if name]
     if _MAIN not in names:
@@ -127,22 +122,22 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
             raise FileFormatError(
                 f"{path} has {len(alike)} columns for {name} ({', '.join(alike)}): keep one."
             )
-    reader.fieldnames = columns
-    networks = _Networks(space)
-    if not {"code", *networks.options} & {*names}:
+    networks = TableNetworks(space, names)
+    if not {"code", *networks.columns} & {*names}:
         raise DataError(
             f"{path} needs a column for each decision of space '{space.name}' "
-            f"({', '.join(networks.options)}), or `code`, but has: {', '.join(names)}."
+            f"({', '.join(networks.columns)}), or `code`, but has: {', '.join(names)}."
         )
     runs: set[tuple[Code, int, int]] = set()
     joined: dict[Code, dict[str, float]] = {}
-    costs = [name for name in names if name not in _MEASURED | {*networks.options}]
-    for cells in reader:
+    costs = [name for name in names if name not in _MEASURED | {*networks.columns}]
+    for line in filter(None, reader):
         where = f"{path}, line {reader.line_num}"
-        if None in cells or None in cells.values():
+        if len(line) != len(columns):
             raise FileFormatError(f"{where}: it needs {len(columns)} cells, one per column.")
+        cells = dict(zip(columns, line, strict=True))
         row = TableRow(
-            networks.code(cells, where),
+            _code(cells, networks, where),
             {
                 name: _number(cells[name], name, where)
                 for name in (_MAIN, *_FURTHER)
@@ -158,6 +153,13 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
         if cells.get("seed"):
             _note_run(runs, row, where)
         yield row
+
+
+def _code(cells: Mapping[str, str], networks: TableNetworks, where: str) -> Code:
+    """Return the code of the network that a row names."""
+    if cells.get("code"):
+        return code_of_digits(cells["code"], networks.space, where)
+    return networks.code(tuple([cells.get(path, "") for path in networks.columns]), where)
 
 
 def _note_run(runs: set[tuple[Code, int, int]], row: TableRow, where: str) -> None:
@@ -185,7 +187,7 @@ def _number(cell: object, name: str, where: str) -> float:
         value = nan if isinstance(cell, bool) else float(cell)  # type: ignore[arg-type]  # anything but a number raises
     except (TypeError, ValueError, OverflowError):
         value = nan
-    if not fits(value, Number):
+    if not isfinite(value):
         raise FileFormatError(f"{where}: {fault(name, words_for(Number), cell)}")
     return value
 
@@ -195,92 +197,3 @@ def _whole_number(cell: object, name: str, where: str) -> int:
     if not value.is_integer():
         raise FileFormatError(f"{where}: {fault(name, words_for(int), cell)}")
     return int(value)
-
-
-def _code_of_digits(digits: str, space: Space[Any], where: str) -> Code:
-    sizes = [len(decision.options) for decision in space.decisions]
-    fits = len(digits) == len(sizes) and digits.isdecimal()
-    if not fits or any(int(d) >= size for d, size in zip(digits, sizes, strict=False)):
-        raise DataError(
-            f"{where}: a code of space '{space.name}' has {len(sizes)} digits, each below the "
-            f"number of options ({', '.join(map(str, sizes))}): is it a table of another space?"
-        )
-    return tuple(map(int, digits))
-
-
-class _Networks:
-    """Finds the networks that rows of cells name; checks each against the space once."""
-
-    def __init__(self, space: Space[Any]) -> None:
-        self.space = space
-        self.options = {d.path: {str(o): o for o in d.options} for d in space.decisions}
-        self.numbers = {path: _by_number(options) for path, options in self.options.items()}
-        self.known: dict[tuple[str, ...], Code] = {}
-
-    def code(self, cells: Mapping[str, str], where: str) -> Code:
-        """Return the code of a row's network."""
-        if cells.get("code"):
-            return _code_of_digits(cells["code"], self.space, where)
-        named = tuple(cells.get(path, "") for path in self.options)
-        if named not in self.known:
-            nones = {p for p, o in self.options.items() if _NONE in o and cells.get(p) == ""}
-            self.known[named] = self._checked(named, nones, where)
-        return self.known[named]
-
-    def _checked(self, named: tuple[str, ...], nones: set[str], where: str) -> Code:
-        picks = _RowPicks({path: self.options[path][_NONE] for path in nones})
-        for path, cell in zip(self.options, named, strict=True):
-            if cell:
-                picks[path] = self._option(path, cell, where)
-        try:
-            self.space.decode(picks)
-        except NeptuneError as error:
-            raise DataError(f"{where} is not a network of the space: {error}") from error
-        taken = picks.taken
-        return tuple(
-            each.options.index(taken[each.path]) if each.path in taken else -1
-            for each in self.space.decisions
-        )
-
-    def _option(self, path: str, cell: str, where: str) -> Label:
-        options, numbers = self.options[path], self.numbers[path]
-        if cell in options:
-            return options[cell]
-        if _NUMBER.match(cell) and float(cell) in numbers:
-            return numbers[float(cell)]
-        raise DataError(
-            f"{where}: `{path}` of space '{self.space.name}' is one of {', '.join(options)}, "
-            f"but is {cell!r}."
-        )
-
-
-class _RowPicks(Picks):
-    """The picks of a row; an empty cell is None where a decision arises and may be None.
-
-    `taken`: those that were asked for, since their decisions arise.
-    """
-
-    def __init__(self, nones: Picks) -> None:
-        super().__init__()
-        self.nones = nones
-        self.taken: Picks = {}
-
-    def __getitem__(self, path: str) -> Label:
-        option = self.taken[path] = super().__getitem__(path)
-        return option
-
-    def __contains__(self, path: object) -> bool:
-        return super().__contains__(path) or path in self.nones
-
-    def __missing__(self, path: str) -> Label:
-        return self.nones[path]
-
-
-def _by_number(options: Mapping[str, Label]) -> dict[float, Label]:
-    return {float(text): option for text, option in options.items() if _NUMBER.match(text)}
-
-
-def code_of(space: Space[Any], architecture: Any) -> Code:
-    """Return the index of the option taken at each decision of the space, -1 for none."""
-    taken = space.picks(architecture)
-    return tuple(d.options.index(taken[d.path]) if d.path in taken else -1 for d in space.decisions)

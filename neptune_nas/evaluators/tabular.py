@@ -14,7 +14,8 @@ from neptune_nas.errors import DataError, OptionError
 from neptune_nas.evaluators.bench import Bench, EvaluatorQuestion
 from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.evaluators.table_costs import TableCosts, can_build, check_some, unknown_cost
-from neptune_nas.evaluators.table_file import ONLY, Code, TableRow, code_of, read_rows
+from neptune_nas.evaluators.table_file import ONLY, TableRow, read_rows
+from neptune_nas.evaluators.table_networks import Code, code_of
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.score import Score
 from neptune_nas.nn.builder import Shape

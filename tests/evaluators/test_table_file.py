@@ -9,7 +9,8 @@ import pytest
 
 from neptune_nas.architecture.records import Architecture, Attention, Conv, Stage
 from neptune_nas.errors import DataError, FileFormatError
-from neptune_nas.evaluators.table_file import code_of, read_rows
+from neptune_nas.evaluators.table_file import read_rows
+from neptune_nas.evaluators.table_networks import code_of
 from neptune_nas.space import Space, choice, optional
 
 SPACE = Space(

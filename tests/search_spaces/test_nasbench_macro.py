@@ -1,6 +1,6 @@
 import pytest
 
-from neptune_nas.evaluators.table_file import code_of
+from neptune_nas.evaluators.table_networks import code_of
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.space import find_space
 
