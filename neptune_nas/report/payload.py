@@ -22,8 +22,8 @@ from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 
 _ALWAYS = (COST, PARAMS, *TIMED)  # where they are known
-_MOST_PARTS = 2_000  # a few milliseconds each to count
-_MOST_DRAWN = 2_000  # a few kilobytes each
+_MOST_PARTS = 300  # a few milliseconds each to count
+_MOST_DRAWN = 1_000  # a few kilobytes each
 
 
 @dataclass(frozen=True, slots=True)
