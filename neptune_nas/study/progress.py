@@ -7,7 +7,13 @@ from time import monotonic
 from neptune_nas.metrics.registry import CLASSIFICATION
 from neptune_nas.metrics.score import Score
 from neptune_nas.study.folder import Folder
-from neptune_nas.study.front import dominated_share, non_dominated_trials, ranked_trials
+from neptune_nas.study.front import (
+    Front,
+    dominated_share,
+    insert_into_front,
+    losses_of,
+    ranked_trials,
+)
 from neptune_nas.study.settings import Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State, Trial
@@ -75,7 +81,7 @@ class Tally:
     settings: Settings
     scored: set[int] = field(init=False, default_factory=set)
     ended: dict[int, State] = field(init=False, default_factory=dict)
-    front: list[Trial] = field(init=False, default_factory=list)
+    front: Front = field(init=False, default_factory=list)
     best_score: float | None = field(init=False, default=None)
 
     def note(self, trial: Trial) -> None:
@@ -89,7 +95,7 @@ class Tally:
         for each in ranked_trials(question, [trial]):
             score = each.score.main if each.score else 0.0
             self.best_score = max(score, self.best_score or 0.0)
-            self.front = non_dominated_trials(question, [*self.front, each])
+            self.front = insert_into_front(self.front, (each, losses_of(question, each)))
 
     def progress(self, begun: int, seconds_each: float | None) -> Progress:
         """Return the progress with `begun` trials; `seconds_each`: the pace, if it is known."""
@@ -100,7 +106,7 @@ class Tally:
             running=begun - len(self.ended),
             failed=sum(state is State.FAILED for state in self.ended.values()),
             best_score=self.best_score,
-            hypervolume=dominated_share(self.settings, self.front),
+            hypervolume=dominated_share(self.settings, [trial for trial, _ in self.front]),
             metric=self.settings.question.main.title,
             seconds_left=None if seconds_each is None else (total - done) * seconds_each,
         )
