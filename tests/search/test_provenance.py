@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import neptune_nas
+from neptune_nas.architecture.codec import key
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import ArchitectureError, StudyError
@@ -119,7 +120,7 @@ def test_versions_name_what_scores_depend_on() -> None:
 
 
 STORED = Cost(12_345, 100, 50).values
-TRIAL = Trial(3, Architecture(), "key", STORED)
+TRIAL = Trial(3, Architecture(), key(Architecture()), STORED)
 
 
 def test_trials_that_cost_what_they_did_pass() -> None:
@@ -127,6 +128,12 @@ def test_trials_that_cost_what_they_did_pass() -> None:
     check_costs(Path("mine"), [TRIAL], lambda _: STORED)
     with pytest.raises(StudyError, match="trial 4 of study mine had 0 FLOPs, but now 24,690: the"):
         check_costs(Path("mine"), [TRIAL, other], lambda _: STORED)
+
+
+def test_a_trial_whose_network_is_another_than_its_key_says_is_refused() -> None:
+    other = replace(TRIAL, key="0123456789abcdef")
+    with pytest.raises(StudyError, match="trial 3 of study mine has the key 0123456789abcdef, but"):
+        check_costs(Path("mine"), [other], lambda _: STORED)
 
 
 @pytest.mark.parametrize(
