@@ -16,8 +16,9 @@ from neptune_nas.data.names import TENSORS
 from neptune_nas.data.source import Source, in_memory
 from neptune_nas.errors import DataError, FileFormatError
 from neptune_nas.files.atomic import write_file
+from neptune_nas.files.documents import parse_json, versioned
 from neptune_nas.files.rules import DIFFERENT, NOT_EMPTY, Count
-from neptune_nas.files.schema import decode, fault, located, parse_json, versioned
+from neptune_nas.files.schema import decode, fault, located
 from neptune_nas.files.tensors import dump_tensors, read_tensors
 
 FORMAT, VERSION = "neptune-nas/images", 1

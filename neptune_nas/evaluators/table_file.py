@@ -25,9 +25,10 @@ from typing import Any
 from neptune_nas.errors import DataError, FileFormatError
 from neptune_nas.evaluators.table_costs import check_costs, merge_costs
 from neptune_nas.evaluators.table_networks import Code, TableNetworks, code_of_digits
+from neptune_nas.files.documents import parse_json
 from neptune_nas.files.regular import TABLE, read_bytes, unzipped
 from neptune_nas.files.rules import Number, words_for
-from neptune_nas.files.schema import fault, located, parse_json
+from neptune_nas.files.schema import fault, located
 from neptune_nas.metrics.registry import CLASSIFICATION, COST, MACS, PARAMS, SCORED
 from neptune_nas.space import Space
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from neptune_nas.errors import FileFormatError, NeptuneError
 from neptune_nas.files.atomic import write_file
+from neptune_nas.files.documents import parse_json, versioned
 from neptune_nas.files.rules import Number
-from neptune_nas.files.schema import decode, located, parse_json, versioned
+from neptune_nas.files.schema import decode, located
 from neptune_nas.files.tensors import dump_tensors, read_tensors
 
 FORMAT = "neptune-nas/model"

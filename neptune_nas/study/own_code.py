@@ -17,7 +17,8 @@ from neptune_nas.architecture.fields import record_classes
 from neptune_nas.errors import FileFormatError, NeptuneError, SpaceError
 from neptune_nas.files.atomic import read_file, write_file
 from neptune_nas.files.cache import data_folder
-from neptune_nas.files.schema import check_value, parse_json
+from neptune_nas.files.documents import parse_json
+from neptune_nas.files.schema import check_value
 from neptune_nas.space.locate import find_module, find_space, is_shipped, records_of, source_of
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.settings import Settings
