@@ -13,6 +13,7 @@ _LOGIN = re.compile("[^:/]*:")  # after the scheme, a name that a password may f
 _SPACE = re.compile(r"\s")
 
 _UNUSUAL = re.compile(r"[^ -~]")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # how Python decodes bytes that are not UTF-8
 _ACTING = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, format characters, surrogates, line breaks
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"  # letters and marks without any ink
 
@@ -131,6 +132,15 @@ def csv_cell(value: object) -> object:
     if not isinstance(value, str):
         return value
     return ("'" if value.startswith(_FORMULA) else "") + visible(value)
+
+
+def utf8_text(name: str) -> str:
+    r"""Return the name of a file, with the bytes that are not UTF-8 as escapes.
+
+    >>> print(utf8_text("caf\udce9"))
+    caf\xe9
+    """
+    return _SURROGATE.sub(lambda match: _escape(match[0]), name)
 
 
 def _escape(character: str) -> str:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from neptune_nas.errors import DataError, one_of
+from neptune_nas.text import utf8_text, visible
 
 FOLDER = "folder:"
 TENSORS = "tensors:"
@@ -26,10 +27,10 @@ def parse_count(name: str) -> tuple[str, int | None]:
 
 def check_known(name: str) -> None:
     """Refuse the name of an unknown data set, whether or not its images are present."""
-    if (shown := printable(name)) != name:
+    if utf8_text(name) != name:
         raise DataError(
-            f"data '{shown}' must be UTF-8, since it is written to a study's files, but has other "
-            f"bytes: rename the folder, or link to it and name the link."
+            f"data '{visible(name)}' must be UTF-8, since it is written to a study's files, but "
+            f"has other bytes: rename the folder, or link to it and name the link."
         )
     whole, _ = parse_count(name)
     if whole not in DATA_SETS and not whole.startswith((FOLDER, TENSORS)):
@@ -42,15 +43,6 @@ def place_of(name: str) -> str:
         if name.startswith(kind):
             return os.path.expanduser(name.removeprefix(kind))
     return ""
-
-
-def printable(name: str) -> str:
-    r"""Return the name of a file or folder, with bytes that are not UTF-8 as escapes.
-
-    >>> print(printable("caf\udce9"))
-    caf\udce9
-    """
-    return name.encode(errors="backslashreplace").decode()
 
 
 def short_name(name: str) -> str:

@@ -19,7 +19,6 @@ from neptune_nas.errors import (
     NeptuneError,
     OptionError,
     one_of,
-    printable,
     shortened,
 )
 from neptune_nas.files.rules import (
@@ -33,6 +32,7 @@ from neptune_nas.files.rules import (
     unquoted,
     words_for,
 )
+from neptune_nas.text import visible
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ def cut(value: object) -> str:
     >>> cut([1, "a"]), cut("x" * 1000)
     ("[1, 'a']", "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'")
     """
-    return printable(shortened(SHORT.repr(value).replace("\n", " "), _LINE))
+    return visible(shortened(SHORT.repr(value).replace("\n", " "), _LINE))
 
 
 def fault(path: str, words: str, value: object, remedy: str = "") -> str:
@@ -209,10 +209,15 @@ def _fields_of(cls: Any) -> tuple[_Field, ...]:
             hint,
             each.default is each.default_factory is MISSING,
             predicate_for(hint),
-            "float" in str(hint),
+            _has_float(hint),
         )
         for each, hint in asked
     )
+
+
+def _has_float(hint: Any) -> bool:
+    """Return whether a hint is float, or has it anywhere in it."""
+    return hint is float or any(map(_has_float, get_args(hint)))
 
 
 @cache
