@@ -18,6 +18,7 @@ from torch import Tensor
 from neptune_nas.data.image_file import ImageFile
 from neptune_nas.data.layout import TEST, TRAIN, VALIDATION, Classes, layout_of
 from neptune_nas.data.listing import Listing
+from neptune_nas.data.names import SIZE
 from neptune_nas.data.pixels import (
     BrokenImageError,
     ImageFormat,
@@ -76,7 +77,7 @@ def parse(text: str) -> tuple[Path, int | None]:
     The `@` is part of the path if no whole number follows, or if the whole text is an existing
     path.
     """
-    path, mark, digits = text.rpartition("@")
+    path, mark, digits = text.rpartition(SIZE)
     sized = bool(mark) and digits.isdecimal() and not os.path.lexists(os.path.expanduser(text))
     path, size = (path, int(digits)) if sized else (text, None)
     if not path:

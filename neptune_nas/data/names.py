@@ -4,12 +4,15 @@ import os
 from pathlib import Path
 
 from neptune_nas.errors import DataError, one_of
+from neptune_nas.files.regular import is_file, is_folder
 from neptune_nas.text import utf8_text, visible
 
 FOLDER = "folder:"
 TENSORS = "tensors:"
 _OWN = (FOLDER + "PATH", TENSORS + "FILE")
 COUNT = "#"  # before the number of training images
+SIZE = "@"  # before the side of a folder's images, in pixels
+SUFFIX = ".safetensors"  # of a file of tensors
 _TORCHVISION = ("mnist", "fashion-mnist", "cifar10", "cifar100")
 DATA_SETS = ("digits", *_TORCHVISION)
 
@@ -34,7 +37,21 @@ def check_known(name: str) -> None:
         )
     whole, _ = parse_count(name)
     if whole not in DATA_SETS and not whole.startswith((FOLDER, TENSORS)):
-        raise DataError(f"data '{whole}' is unknown: {one_of((*DATA_SETS, *_OWN), whole)}")
+        raise DataError(f"data '{whole}' is unknown: {_remedy(name, whole)}")
+
+
+def _remedy(name: str, whole: str) -> str:
+    """Return what an unknown name may mean: a folder or file without its prefix, or another name.
+
+    `whole`: the name without its count.
+    """
+    path, _, size = whole.rpartition(SIZE)
+    places = (name, whole, path if size.isdecimal() else whole)
+    if any(is_folder(Path(os.path.expanduser(place))) for place in places):
+        return f"did you mean '{FOLDER}{name}'? There is a folder of that name."
+    if whole.endswith(SUFFIX) and is_file(Path(os.path.expanduser(whole))):
+        return f"did you mean '{TENSORS}{name}'? There is a file of that name."
+    return one_of((*DATA_SETS, *_OWN), whole)
 
 
 def place_of(name: str) -> str:
@@ -55,5 +72,5 @@ def short_name(name: str) -> str:
     """
     for kind in (FOLDER, TENSORS):
         if name.startswith(kind):
-            return Path(name.removeprefix(kind)).name.replace(".safetensors", "")
+            return Path(name.removeprefix(kind)).name.replace(SUFFIX, "")
     return name

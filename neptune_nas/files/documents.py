@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Callable
+from datetime import date, time
 from typing import Any
 
 from neptune_nas.errors import FileFormatError
@@ -32,9 +33,26 @@ _JSON = json.JSONDecoder(object_pairs_hook=_object_of)
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """Return the content of a TOML text; raises `FileFormatError` if it is malformed."""
+    """Return the content of a TOML text.
+
+    Raises `FileFormatError` if it is malformed, or has dates or times in it.
+    """
     content: dict[str, Any] = _parsed(tomllib.loads, text, "TOML", TEXT)
+    _refuse_dates(content)
     return content
+
+
+def _refuse_dates(content: dict[str, Any]) -> None:
+    """Refuse dates and times, which JSON lacks: no field is one, and a database cannot hold it."""
+    waiting: list[tuple[str, Any]] = [("", content)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, date | time):
+            words = "a string, a number, true or false, or a list or table of these"
+            raise FileFormatError(fault(path, words, value, "put a date or time in quotes"))
+        inner = value.items() if isinstance(value, dict) else ()
+        items = enumerate(value) if isinstance(value, list) else inner
+        waiting += [(f"{path}.{name}" if path else str(name), item) for name, item in items]
 
 
 def _parsed(loads: Callable[[str], Any], text: str, form: str, most: int) -> Any:

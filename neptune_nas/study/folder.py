@@ -162,8 +162,9 @@ def toml_text(file: Path, record: Any) -> str:
 
 def read_toml(file: Path, cls: type[R]) -> R:
     """Return the record that `write_toml` wrote; raises `FileFormatError` that names the error."""
+    text = read_file(file)
     with located(file):
-        return decode(cls, versioned(parse_toml(read_file(file)), _VERSION))
+        return decode(cls, versioned(parse_toml(text), _VERSION))
 
 
 def _without_none(value: Any) -> Any:

@@ -1,3 +1,5 @@
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,13 @@ from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import ArchitectureError, StudyError
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.registry import metric
-from neptune_nas.search.provenance import check_costs, settings_for, versions, write_if_new
+from neptune_nas.search.provenance import (
+    check_complete,
+    check_costs,
+    settings_for,
+    versions,
+    write_if_new,
+)
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.settings import Facts, Settings
 from neptune_nas.study.trial import Trial
@@ -134,6 +142,42 @@ def test_a_trial_whose_network_is_another_than_its_key_says_is_refused() -> None
     other = replace(TRIAL, key="0123456789abcdef")
     with pytest.raises(StudyError, match="trial 3 of study mine has the key 0123456789abcdef, but"):
         check_costs(Path("mine"), [other], lambda _: STORED)
+
+
+def test_a_list_of_more_trials_than_the_database_has_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "trials.csv"
+    file.write_text('number,note\n0,"two\nlines"\n1,b\n')
+    check_complete(Folder(tmp_path), 2)
+    with pytest.raises(StudyError, match=r"has 1 trial, but .*trials\.csv lists 2: it is an older"):
+        check_complete(Folder(tmp_path), 1)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    with pytest.raises(StudyError, match="lists 2"):
+        check_complete(Folder(tmp_path), 1)
+
+
+def make_sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(10 * 2**30)  # takes no room on a disk
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        os.mkfifo,
+        make_sparse,
+        Path.mkdir,
+        lambda path: path.symlink_to(path),
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: path.write_bytes(b"a\n\xff\n"),
+        lambda path: path.write_text("a\n" + "x" * 200_000),
+    ],
+    ids=["a pipe", "huge", "a folder", "a loop", "a device", "no text", "a huge cell"],
+)
+def test_a_list_of_trials_that_cannot_be_read_is_passed_over(
+    make: Callable[[Path], object], tmp_path: Path
+) -> None:
+    make(tmp_path / "trials.csv")
+    check_complete(Folder(tmp_path), 0)
 
 
 @pytest.mark.parametrize(
