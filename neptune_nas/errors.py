@@ -7,9 +7,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from traceback import extract_tb, format_exception
 
+from neptune_nas.text import visible
+
 BEGUN = 0.75  # similarity required of a beginning, 0..1: `evolv` has it to that of `evolution`
 _WORD = re.compile(r"\S{400,}")  # longer than any name or path that people type
-_LINE, _MESSAGE, _TRACE = 300, 2_000, 20_000  # characters shown of foreign text, and of our own
+_LINE, _MESSAGE = 300, 2_000  # characters shown of foreign text, and of our own
+TRACE = 20_000
+"""The most characters kept of a traceback."""
 
 
 class NeptuneError(Exception):
@@ -98,12 +102,7 @@ def one_line(text: str, length: int = _LINE) -> str:
     >>> one_line("two\nlines of \x1b[31mred")
     'two lines of \\x1b[31mred'
     """
-    return printable(shortened(" ".join(shortened(text, 4 * length).split()), length))
-
-
-def printable(text: str) -> str:
-    """Return a text with what a terminal obeys or cannot show as escapes."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return visible(shortened(" ".join(shortened(text, 4 * length).split()), length))
 
 
 def message_of(error: BaseException) -> str:
@@ -133,7 +132,7 @@ def description(error: BaseException) -> str:
 def trace_of(error: BaseException) -> str:
     """Return the traceback of an error, without the middle of a very long one."""
     try:
-        return shortened("".join(format_exception(error)), _TRACE)
+        return shortened("".join(format_exception(error)), TRACE)
     except Exception:  # the error's own methods fail
         return description(error)
 

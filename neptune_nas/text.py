@@ -2,7 +2,6 @@
 
 import json
 import re
-from itertools import pairwise
 from unicodedata import category
 from urllib.parse import unquote_plus
 
@@ -10,8 +9,11 @@ _SECRETS = ("pass", "pwd", "secret", "token", "credential", "auth", "key")
 _SCHEME = frozenset("+-._")  # besides letters and digits
 _ENDS = ":,;)]}'\""  # what a sentence adds to a URL
 _TELLING = frozenset(":@=")  # what a URL with a secret has at least one of
+_LOGIN = re.compile("[^:/]*:")  # after the scheme, a name that a password may follow
+_SPACE = re.compile(r"\s")
 
 _UNUSUAL = re.compile(r"[^ -~]")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # how Python decodes bytes that are not UTF-8
 _ACTING = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, format characters, surrogates, line breaks
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"  # letters and marks without any ink
 
@@ -132,6 +134,15 @@ def csv_cell(value: object) -> object:
     return ("'" if value.startswith(_FORMULA) else "") + visible(value)
 
 
+def utf8_text(name: str) -> str:
+    r"""Return the name of a file, with the bytes that are not UTF-8 as escapes.
+
+    >>> print(utf8_text("caf\udce9"))
+    caf\xe9
+    """
+    return _SURROGATE.sub(lambda match: _escape(match[0]), name)
+
+
 def _escape(character: str) -> str:
     code = ord(character)
     is_byte = 0xDC80 <= code <= 0xDCFF  # as Python decodes what is not UTF-8
@@ -141,35 +152,45 @@ def _escape(character: str) -> str:
 def redact(text: str) -> str:
     """Return `text` with the password of every URL in it masked, wherever it is in the URL.
 
-    A URL ends at a blank, or at the first one after an "@" in its line: a password may have blanks.
+    A URL ends at a blank; after `scheme://user:`, at the first one after the last "@" of its line,
+    since a password may have blanks and URLs in it.
 
     >>> redact("cannot reach postgresql://ada:s3cret@host/db")
     'cannot reach postgresql://ada:***@host/db'
     >>> redact("postgresql://host/db?user=ada&password=s3cret")
     'postgresql://host/db?user=ada&password=***'
     """
-    begins, end = [], 0
-    while (mark := text.find("://", end)) >= 0:
-        begin = mark
-        while begin > end and (text[begin - 1].isalnum() or text[begin - 1] in _SCHEME):
-            begin -= 1
-        begins.append(begin)
-        end = mark + 3
-    if not begins:
-        return text
-    parts = [text[a:b] for a, b in pairwise((*begins, len(text)))]
-    return text[: begins[0]] + "".join(map(_redact_start, parts))
+    return "\n".join(map(_redact_line, text.split("\n")))
 
 
-def _redact_start(text: str) -> str:
-    """Return a text that begins with a URL, with the password of that URL masked."""
-    line = text.partition("\n")[0]
-    begin, last = line.index("://") + 3, line.rfind("@")
-    at = max(begin, last) if ":" in line[begin : max(begin, last)] else begin
-    blank = next((i for i in range(at, len(line)) if line[i].isspace()), len(line))
-    url = text[:blank]
-    url = url if "?" in url else url.rstrip(_ENDS)  # a password in a query may end with them
-    return redact_url(url) + text[len(url) :]
+def _redact_line(line: str) -> str:
+    parts, end, last = [], 0, line.rfind("@")
+    while (mark := line.find("://", end)) >= 0:
+        begin, stop = _scheme_before(line, mark, end), _end_of_url(line, mark + 3, last)
+        parts += line[end:begin], redact_url(line[begin:stop])
+        end = stop
+    return "".join((*parts, line[end:]))
+
+
+def _scheme_before(line: str, mark: int, least: int) -> int:
+    """Return where the scheme begins that ends at `mark`."""
+    while mark > least and (line[mark - 1].isalnum() or line[mark - 1] in _SCHEME):
+        mark -= 1
+    return mark
+
+
+def _end_of_url(line: str, body: int, last: int) -> int:
+    """Return where a URL ends whose scheme ends at `body`; `last`: the last "@" of its line."""
+    login, stop, at = _LOGIN.match(line, body), len(line), last
+    if login is None or login.end() > last:  # no password may have the next URL in it
+        following = line.find("://", body)
+        stop = stop if following < 0 else _scheme_before(line, following, body)
+        at = line.rfind("@", body, stop)
+        at = at if ":" in line[body : max(body, at)] else body
+    blank = _SPACE.search(line, at, stop)
+    url = line[body : blank.start() if blank else stop]
+    # A sentence may go on at once, but a password in a query may end with such characters.
+    return body + len(url if "?" in url else url.rstrip(_ENDS))
 
 
 def redact_url(url: str) -> str:

@@ -22,6 +22,7 @@ LIGHT = (
     "architecture",
     "space",
     "files.atomic",
+    "files.documents",
     "files.schema",
     "files.rules",
     "files.signatures",

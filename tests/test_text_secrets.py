@@ -59,6 +59,8 @@ def test_what_is_redacted_stays_as_it_is(text: str) -> None:
         "http://host:80/x",
         "mysql://ada@host/db?charset=utf8&name=compass",
         "is it a password? pass=me",
+        "see https://host/a, or http://host:80/b: mail ada",
+        "not in sqlite:////a b/c@d.db",
     ],
 )
 def test_what_is_no_password_stays(text: str) -> None:
@@ -104,6 +106,13 @@ def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
         "postgresql://ada:my other PW@host:5432/db",
         "postgresql://ada:P W",
         "postgresql://ada:%50W PW@host",
+        "postgresql://ada:a://PW@host/db",
+        "postgresql://ada:x y://PW@host/db",
+        "postgresql://ada:a@b PW://c@host/db",
+        "postgresql://ada:://PW@host:5432/db",
+        "postgresql://:http://ada:PW@host",
+        "postgresql://ada://PW@host/db",
+        "postgresql://ada@srv:x@y://PW z@host/db",
     ],
 )
 @pytest.mark.parametrize("text", ["{}", "no: {} refused", "('{}', 3)", "a\n{}\nb@c", "{} {}"])
@@ -112,6 +121,11 @@ def test_no_password_in_a_text_is_shown(url: str, text: str) -> None:
     assert "PW" not in shown
     assert "%50W" not in shown
     assert "postgresql://" in shown
+
+
+def test_a_url_that_cannot_be_in_a_password_is_one_of_its_own() -> None:
+    text = "copied sqlite:///a.db (see http://host/x) to postgresql://ada:PW@host/db, as before"
+    assert redact(text) == text.replace("PW", "***")
 
 
 PASSWORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).map("~{}~".format)
@@ -123,6 +137,8 @@ def test_whatever_a_password_is_made_of_nothing_of_it_is_shown(password: str, us
     assert shown in (f"postgresql://{user}:***@host/db", "postgresql://…")
 
 
-@pytest.mark.parametrize("part", ["a", "x:", "://", "a://b:c", "a://b:c@", "?pass", "pass=&", "@ "])
+@pytest.mark.parametrize(
+    "part", ["a", "x:", "://", "a://b:c", "a://b:c@", "a://b ", "a:///b@", "?pass", "pass=&", "@ "]
+)
 def test_the_time_to_redact_grows_with_the_length_alone(part: str) -> None:
     assert len(redact(part * 40_000)) <= 40_000 * (len(part) + 3)  # ends, where squares would not

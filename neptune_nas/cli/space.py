@@ -96,12 +96,12 @@ def validate(
     allow: Allow = None,
 ) -> None:
     """Check a sample of a space, or that the space has an architecture."""
-    from neptune_nas.search.validation import check_inside, check_space
+    from neptune_nas.search.validation import check_membership, check_space
 
     if json is None:
         print_line(check_space(name))
     else:
-        print_line(check_inside(name, json, allowed(allow)))
+        print_line(check_membership(name, json, allowed(allow)))
 
 
 @app.command(epilog="Example: neptune-nas space neighbors default best.json")

@@ -6,8 +6,9 @@ from math import inf
 from typing import Any
 
 from neptune_nas.errors import OptionError, one_of
+from neptune_nas.files.documents import parse_json
 from neptune_nas.files.rules import Sides
-from neptune_nas.files.schema import check_value, cut, fits, located, parse_json
+from neptune_nas.files.schema import check_value, cut, fits, located
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from neptune_nas.data.image_file import ImageFile
 from neptune_nas.data.layout import TEST, TRAIN, VALIDATION, Classes, layout_of
 from neptune_nas.data.listing import Listing
-from neptune_nas.data.names import printable
+from neptune_nas.data.names import SIZE
 from neptune_nas.data.pixels import (
     BrokenImageError,
     ImageFormat,
@@ -31,6 +31,7 @@ from neptune_nas.data.pixels import (
 from neptune_nas.data.source import Part, Source
 from neptune_nas.data.splitting import Rows
 from neptune_nas.errors import DataError
+from neptune_nas.text import utf8_text, visible
 
 _LOOKED_AT = 1000  # opening a file takes about half as long as decoding a small image
 _MIXED_SIZE = 64  # pixels per side, where images differ in size and none was requested
@@ -61,7 +62,7 @@ def load_folder(text: str, cache: Path | None) -> Source:
     }
     return Source(
         name=f"folder:{text}",
-        classes=tuple(map(printable, classes)),
+        classes=tuple(map(utf8_text, classes)),
         train=parts[TRAIN],
         test=parts.get(TEST),
         flip=True,
@@ -76,7 +77,7 @@ def parse(text: str) -> tuple[Path, int | None]:
     The `@` is part of the path if no whole number follows, or if the whole text is an existing
     path.
     """
-    path, mark, digits = text.rpartition("@")
+    path, mark, digits = text.rpartition(SIZE)
     sized = bool(mark) and digits.isdecimal() and not os.path.lexists(os.path.expanduser(text))
     path, size = (path, int(digits)) if sized else (text, None)
     if not path:
@@ -114,7 +115,7 @@ def _files_below(
         files.append(listing.files(folder) if folder else [])
         if split == TRAIN and not files[-1]:
             raise DataError(
-                f"data 'folder:{text}': the class '{printable(name)}' has no image: "
+                f"data 'folder:{text}': the class '{visible(name)}' has no image: "
                 f"add some, or remove its folder."
             )
     labels = torch.repeat_interleave(torch.tensor([len(members) for members in files]))

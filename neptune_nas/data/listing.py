@@ -44,10 +44,14 @@ def _scan(folder: Path | str) -> Iterator[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             yield from entries
     except OSError as error:
-        raise DataError(
-            f"data: {folder} must be a folder that can be listed, but cannot "
-            f"({error.strerror}): allow it to be read, or move it away."
-        ) from error
+        raise _unlistable(folder, error) from error
+
+
+def _unlistable(folder: Path | str, error: OSError) -> DataError:
+    return DataError(
+        f"data: {folder} must be a folder that can be listed, but cannot ({error.strerror}): "
+        f"allow it to be read, or move it away."
+    )
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -147,8 +151,5 @@ def _identity(folder: Path | str) -> tuple[int, int]:
     try:
         status = os.stat(folder)
     except OSError as error:
-        raise DataError(
-            f"data: {folder} must be a folder that can be listed, but cannot ({error.strerror}): "
-            f"allow it to be read, or move it away."
-        ) from error
+        raise _unlistable(folder, error) from error
     return status.st_dev, status.st_ino

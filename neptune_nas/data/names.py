@@ -4,11 +4,15 @@ import os
 from pathlib import Path
 
 from neptune_nas.errors import DataError, one_of
+from neptune_nas.files.regular import is_file, is_folder
+from neptune_nas.text import utf8_text, visible
 
 FOLDER = "folder:"
 TENSORS = "tensors:"
 _OWN = (FOLDER + "PATH", TENSORS + "FILE")
 COUNT = "#"  # before the number of training images
+SIZE = "@"  # before the side of a folder's images, in pixels
+SUFFIX = ".safetensors"  # of a file of tensors
 _TORCHVISION = ("mnist", "fashion-mnist", "cifar10", "cifar100")
 DATA_SETS = ("digits", *_TORCHVISION)
 
@@ -26,14 +30,28 @@ def parse_count(name: str) -> tuple[str, int | None]:
 
 def check_known(name: str) -> None:
     """Refuse the name of an unknown data set, whether or not its images are present."""
-    if (shown := printable(name)) != name:
+    if utf8_text(name) != name:
         raise DataError(
-            f"data '{shown}' must be UTF-8, since it is written to a study's files, but has other "
-            f"bytes: rename the folder, or link to it and name the link."
+            f"data '{visible(name)}' must be UTF-8, since it is written to a study's files, but "
+            f"has other bytes: rename the folder, or link to it and name the link."
         )
     whole, _ = parse_count(name)
     if whole not in DATA_SETS and not whole.startswith((FOLDER, TENSORS)):
-        raise DataError(f"data '{whole}' is unknown: {one_of((*DATA_SETS, *_OWN), whole)}")
+        raise DataError(f"data '{whole}' is unknown: {_remedy(name, whole)}")
+
+
+def _remedy(name: str, whole: str) -> str:
+    """Return what an unknown name may mean: a folder or file without its prefix, or another name.
+
+    `whole`: the name without its count.
+    """
+    path, _, size = whole.rpartition(SIZE)
+    places = (name, whole, path if size.isdecimal() else whole)
+    if any(is_folder(Path(os.path.expanduser(place))) for place in places):
+        return f"did you mean '{FOLDER}{name}'? There is a folder of that name."
+    if whole.endswith(SUFFIX) and is_file(Path(os.path.expanduser(whole))):
+        return f"did you mean '{TENSORS}{name}'? There is a file of that name."
+    return one_of((*DATA_SETS, *_OWN), whole)
 
 
 def place_of(name: str) -> str:
@@ -42,15 +60,6 @@ def place_of(name: str) -> str:
         if name.startswith(kind):
             return os.path.expanduser(name.removeprefix(kind))
     return ""
-
-
-def printable(name: str) -> str:
-    r"""Return the name of a file or folder, with bytes that are not UTF-8 as escapes.
-
-    >>> print(printable("caf\udce9"))
-    caf\udce9
-    """
-    return name.encode(errors="backslashreplace").decode()
 
 
 def short_name(name: str) -> str:
@@ -63,5 +72,5 @@ def short_name(name: str) -> str:
     """
     for kind in (FOLDER, TENSORS):
         if name.startswith(kind):
-            return Path(name.removeprefix(kind)).name.replace(".safetensors", "")
+            return Path(name.removeprefix(kind)).name.replace(SUFFIX, "")
     return name

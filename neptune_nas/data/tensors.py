@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from neptune_nas.data.images import Split, check_splits
-from neptune_nas.data.names import TENSORS
+from neptune_nas.data.names import SUFFIX, TENSORS
 from neptune_nas.data.source import Source, in_memory
 from neptune_nas.errors import DataError, FileFormatError
 from neptune_nas.files.atomic import write_file
+from neptune_nas.files.documents import parse_json, versioned
 from neptune_nas.files.rules import DIFFERENT, NOT_EMPTY, Count
-from neptune_nas.files.schema import decode, fault, located, parse_json, versioned
+from neptune_nas.files.schema import decode, fault, located
 from neptune_nas.files.tensors import dump_tensors, read_tensors
 
 FORMAT, VERSION = "neptune-nas/images", 1
-_SUFFIX = ".safetensors"
 _PARTS = (("train",), ("train", "test"), ("train", "validation", "test"))  # that a file may have
 _KINDS = ("images", "labels")  # of tensors in a part
 _WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
@@ -63,10 +63,8 @@ def save_tensors(
     """
     path = Path(os.path.expanduser(path))  # not Path's, which raises for unknown users
     name = f"{TENSORS}{path}"
-    if path.suffix != _SUFFIX:
-        raise DataError(
-            f"data '{name}': the file's name must end in {_SUFFIX}, but is {path.name}."
-        )
+    if path.suffix != SUFFIX:
+        raise DataError(f"data '{name}': the file's name must end in {SUFFIX}, but is {path.name}.")
     given = {"train": train, "validation": validation, "test": test}
     splits = {part: _split_of(name, part, pair) for part, pair in given.items() if pair is not None}
     if tuple(splits) not in _PARTS:

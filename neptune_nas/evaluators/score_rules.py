@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from math import isfinite, isnan
 from typing import Any
 
-from neptune_nas.errors import NeptuneError, OwnCodeError, description, one_line, shortened
+from neptune_nas.errors import TRACE, NeptuneError, OwnCodeError, description, one_line, shortened
 from neptune_nas.evaluators.evaluator import Evaluator, code_of, traits_of
 from neptune_nas.files.rules import as_plain
 from neptune_nas.files.schema import check, cut, fits
@@ -13,7 +13,6 @@ from neptune_nas.metrics.registry import BY_NAME, Metric
 from neptune_nas.metrics.score import Score
 
 _OF_THE_CALL = ("fidelity", "seed", "started", "worker")  # an engine sets them
-_LONGEST = 20_000  # characters of a traceback
 
 
 def checked_score(evaluator: Evaluator, found: object) -> Score:
@@ -61,7 +60,7 @@ def _exact(value: Any) -> Any:
     """Return a float without its subclass, which the coordinator may lack; a text without end."""
     if isinstance(value, float):
         return float(value)
-    return shortened(value, _LONGEST) if isinstance(value, str) else value
+    return shortened(value, TRACE) if isinstance(value, str) else value
 
 
 def _values(found: object, rule: str, metrics: Sequence[Metric]) -> dict[str, float]:

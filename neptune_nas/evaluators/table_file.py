@@ -25,9 +25,11 @@ from typing import Any
 from neptune_nas.errors import DataError, FileFormatError
 from neptune_nas.evaluators.table_costs import check_costs, merge_costs
 from neptune_nas.evaluators.table_networks import Code, TableNetworks, code_of_digits
+from neptune_nas.files.atomic import text_of
+from neptune_nas.files.documents import parse_json
 from neptune_nas.files.regular import TABLE, read_bytes, unzipped
 from neptune_nas.files.rules import Number, words_for
-from neptune_nas.files.schema import fault, located, parse_json
+from neptune_nas.files.schema import fault, located
 from neptune_nas.metrics.registry import CLASSIFICATION, COST, MACS, PARAMS, SCORED
 from neptune_nas.space import Space
 
@@ -77,8 +79,8 @@ def read_rows(path: Path, space: Space[Any]) -> list[TableRow]:
 def _read(path: Path) -> str:
     try:
         data = read_bytes(path, TABLE)
-        return (unzipped(path, data, TABLE) if path.suffix == ".gz" else data).decode("utf-8-sig")
-    except (FileFormatError, UnicodeDecodeError) as error:
+        return text_of(path, unzipped(path, data, TABLE) if path.suffix == ".gz" else data)
+    except FileFormatError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise FileFormatError(f"there is no table {path}.") from error
         raise FileFormatError(f"{path} cannot be read as a table: {error}") from error

@@ -16,6 +16,7 @@ from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.evaluators.table_costs import TableCosts, can_build, check_some, unknown_cost
 from neptune_nas.evaluators.table_file import ONLY, TableRow, read_rows
 from neptune_nas.evaluators.table_networks import Code, code_of
+from neptune_nas.files.regular import TABLE, read_bytes
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.score import Score
 from neptune_nas.nn.builder import Shape
@@ -119,7 +120,7 @@ class Tabular(Generic[T]):
             input_shape=shape,
             classes=classes,
             guess=guess,
-            fingerprint=sha256(Path(self.source).read_bytes()).hexdigest()[:16],
+            fingerprint=sha256(read_bytes(Path(self.source), TABLE)).hexdigest()[:16],
             images=_NO_IMAGES,
             source=f"on {asked.data}" if costs.model else f"in {Path(self.source).name}",
             costs=costs,

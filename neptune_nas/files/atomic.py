@@ -75,8 +75,13 @@ def folder_name(text: str) -> str:
 
 def read_file(path: Path) -> str:
     """Return the text at `path`; raises `FileFormatError` if it is missing, huge or not text."""
+    return text_of(path, read_bytes(path))
+
+
+def text_of(path: Path, data: bytes) -> str:
+    """Return the content of a text file at `path`; raises `FileFormatError` if it is not UTF-8."""
     try:
-        text = read_bytes(path).decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileFormatError(
             f"{path} is not a text file: byte {error.start} is not UTF-8."

@@ -6,8 +6,6 @@ rule, the value cut to a line, and a remedy if there is one. This is our own cod
 messages lack the value, cattrs' the ranges, and neither checks the arguments of a constructor.
 """
 
-import json
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
@@ -21,10 +19,8 @@ from neptune_nas.errors import (
     NeptuneError,
     OptionError,
     one_of,
-    printable,
     shortened,
 )
-from neptune_nas.files.regular import TEXT
 from neptune_nas.files.rules import (
     LARGEST,
     SHORT,
@@ -36,6 +32,7 @@ from neptune_nas.files.rules import (
     unquoted,
     words_for,
 )
+from neptune_nas.text import visible
 
 T = TypeVar("T")
 
@@ -60,7 +57,7 @@ def cut(value: object) -> str:
     >>> cut([1, "a"]), cut("x" * 1000)
     ("[1, 'a']", "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'")
     """
-    return printable(shortened(SHORT.repr(value).replace("\n", " "), _LINE))
+    return visible(shortened(SHORT.repr(value).replace("\n", " "), _LINE))
 
 
 def fault(path: str, words: str, value: object, remedy: str = "") -> str:
@@ -212,10 +209,15 @@ def _fields_of(cls: Any) -> tuple[_Field, ...]:
             hint,
             each.default is each.default_factory is MISSING,
             predicate_for(hint),
-            "float" in str(hint),
+            _has_float(hint),
         )
         for each, hint in asked
     )
+
+
+def _has_float(hint: Any) -> bool:
+    """Return whether a hint is float, or has it anywhere in it."""
+    return hint is float or any(map(_has_float, get_args(hint)))
 
 
 @cache
@@ -359,65 +361,3 @@ def encode(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: encode(item) for name, item in value.items()}
     return [encode(item) for item in value] if isinstance(value, tuple | list) else value
-
-
-# Texts.
-
-
-def parse_json(text: str, most: int = TEXT) -> Any:
-    """Return the value of a JSON text; raises `FileFormatError` if it is malformed.
-
-    `most`: the characters that it may have.
-    """
-    return _parsed(_JSON.decode, text, "JSON", most)
-
-
-def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object of these names and values; of equal names, Python would keep the last."""
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        name = next(name for name in names if names.count(name) > 1)
-        raise FileFormatError(f"{cut(name)} is in one object twice: leave one of them out.")
-    return content
-
-
-_JSON = json.JSONDecoder(object_pairs_hook=_object_of)
-
-
-def parse_toml(text: str) -> dict[str, Any]:
-    """Return the content of a TOML text; raises `FileFormatError` if it is malformed."""
-    content: dict[str, Any] = _parsed(tomllib.loads, text, "TOML", TEXT)
-    return content
-
-
-def _parsed(loads: Callable[[str], Any], text: str, form: str, most: int) -> Any:
-    if len(text) > most:
-        raise FileFormatError(f"it may have {most:,} characters of {form}, but has {len(text):,}.")
-    try:
-        return loads(text)
-    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
-        why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        at = f"line {error.lineno}: " if isinstance(error, json.JSONDecodeError) else ""
-        raise FileFormatError(f"it is not valid {form} ({at}{why}).") from error
-    except ValueError as error:
-        raise FileFormatError("it holds a number of more digits than can be read.") from error
-    except RecursionError as error:
-        raise FileFormatError(TOO_DEEP) from error
-
-
-def versioned(data: object, version: int, form: str | None = None) -> dict[str, Any]:
-    """Return the fields of a document without its version and format, after checking these.
-
-    Raises `FileFormatError` for others.
-    """
-    if not isinstance(data, dict):
-        raise FileFormatError(fault("", "an object", data))
-    content = dict(data)
-    if form is not None and (got := content.pop("format", None)) != form:
-        raise FileFormatError(fault("format", repr(form), got))
-    got = content.pop("version", None)
-    if type(got) is not int or got != version:
-        by_another = "it was written by another version of neptune-nas"
-        raise FileFormatError(fault("version", str(version), got, by_another))
-    return content

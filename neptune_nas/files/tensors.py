@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -11,8 +10,7 @@ from torch import Tensor
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files.regular import TEXT, open_regular
-from neptune_nas.files.signatures import ENOUGH, is_safetensors, kind_of
-from neptune_nas.text import visible
+from neptune_nas.files.signatures import ENOUGH, LENGTH, is_safetensors, kind_of
 
 _MOST = TEXT // 2  # bytes of a header
 HEADER = "neptune-nas"  # the only entry of the metadata, so that equal contents are equal files
@@ -28,23 +26,21 @@ def dump_tensors(text: str, tensors: Mapping[str, Tensor]) -> bytes:
     return save(own, {HEADER: text})
 
 
-def _refuse_other_kinds(path: Path) -> None:
-    """Refuse a file that does not begin like safetensors, naming its kind, or has a huge header.
+def _check_start(path: Path, start: bytes) -> None:
+    """Refuse a file with these first bytes that is not safetensors, or has a huge header.
 
-    The library reads a header whole, and an entry for each tensor in it.
+    The library reads a header whole, and makes an entry for each tensor in it.
     """
-    with open_regular(path) as file:
-        start = file.read(ENOUGH)
     if not is_safetensors(start):
         raise FileFormatError(
             f"{path} must be safetensors that neptune-nas wrote, but is {kind_of(start)}: name "
             f"another file."
         )
-
-
-def _utf8(path: Path, opened: BinaryIO) -> str:
-    """Return a path to an open file, by its descriptor if its name may not be UTF-8."""
-    return str(path) if visible(str(path)) == str(path) else f"/dev/fd/{opened.fileno()}"
+    if (length := int.from_bytes(start[:LENGTH], "little")) > _MOST:
+        raise FileFormatError(
+            f"{path} must have a header of at most {_MOST:,} bytes, but has one of {length:,}: "
+            f"name another file."
+        )
 
 
 def read_tensors(path: Path) -> tuple[str, dict[str, Tensor]]:
@@ -53,10 +49,13 @@ def read_tensors(path: Path) -> tuple[str, dict[str, Tensor]]:
     Raises `FileFormatError` for a file that is missing, not safetensors, or without our text.
     """
     try:
-        _refuse_other_kinds(path)
-        with path.open("rb") as opened, safe_open(_utf8(path, opened), framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+        with open_regular(path) as file:
+            _check_start(path, file.read(ENOUGH))
+            # By its descriptor, since another file may have taken its place since.
+            with safe_open(f"/dev/fd/{file.fileno()}", framework="pt") as content:
+                metadata = content.metadata() or {}
+                names = content.keys()
+                tensors = {name: content.get_tensor(name) for name in names}
     except SafetensorError as error:
         raise FileFormatError(
             f"{path} is not a complete safetensors file ({error}): save it again."

@@ -14,9 +14,10 @@ from torch import nn
 from neptune_nas.architecture.codec import from_json, key, to_json
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files.atomic import read_file, write_file
+from neptune_nas.files.documents import parse_json, versioned
 from neptune_nas.files.kinds import ARCHITECTURE, refuse_model
 from neptune_nas.files.rules import Sides, Size
-from neptune_nas.files.schema import TOO_DEEP, decode, fault, located, parse_json, versioned
+from neptune_nas.files.schema import TOO_DEEP, decode, fault, located
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.score import READERS, Score, costs_in, mean_score, score_to_json
 from neptune_nas.models.model_file import Weights, with_weights

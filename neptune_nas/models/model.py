@@ -1,7 +1,7 @@
 """A trained network and what its use needs: weights, labels, preprocessing, provenance."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +23,8 @@ from neptune_nas.models.model_file import (
     ModelFile,
     check_finite,
     check_weights,
-    read_model_file,
+    copy_weights,
+    map_model_file,
     with_weights,
     write_model_file,
 )
@@ -152,18 +153,15 @@ def load_model(path: str | Path, allow: Iterable[type] = ()) -> Model:
     refused, or whose weights do not fit it.
     """
     refuse_architecture(Path(path))
-    classes = tuple(allow)
-
-    def check(file: ModelFile) -> None:
-        model = model_in(file, classes)
+    file = map_model_file(Path(path))
+    with located(path):
+        model = model_in(file, allow)
         if model.key != file.key:
             raise FileFormatError(fault("key", model.key, file.key))
         check_fit(model)
-
-    file = read_model_file(Path(path), check)
-    with located(path):
-        check_finite(file.state)
-    return model_in(file, classes)
+        state = copy_weights(file.state)
+        check_finite(state)
+    return replace(model, state=state)
 
 
 def check_fit(model: Model) -> None:

@@ -4,7 +4,7 @@ Reading it executes nothing.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from neptune_nas.errors import FileFormatError, NeptuneError
 from neptune_nas.files.atomic import write_file
+from neptune_nas.files.documents import parse_json, versioned
 from neptune_nas.files.rules import Number
-from neptune_nas.files.schema import decode, located, parse_json, versioned
+from neptune_nas.files.schema import decode, located
 from neptune_nas.files.tensors import dump_tensors, read_tensors
 
 FORMAT = "neptune-nas/model"
@@ -74,19 +75,26 @@ def write_model_file(path: Path, content: ModelFile) -> None:
     write_file(path, dump_tensors(text, content.state))
 
 
-def read_model_file(path: Path, check: Callable[[ModelFile], object] = lambda _: None) -> ModelFile:
-    """Return the contents of the file at `path`.
+def read_model_file(path: Path) -> ModelFile:
+    """Return the contents of the file at `path`; raises as `map_model_file` does."""
+    content = map_model_file(path)
+    return replace(content, state=copy_weights(content.state))
 
-    `check`: called before the weights, which may claim any amount of memory, are copied out of the
-    file; raises an error for those that are not to be. Raises `FileFormatError` for a file that is
-    missing, no safetensors, without our header, or from another version.
+
+def map_model_file(path: Path) -> ModelFile:
+    """Return the contents of the file at `path`, whose weights stay in it until they are copied.
+
+    They may claim any amount of memory. Raises `FileFormatError` for a file that is missing, no
+    safetensors, without our header, or from another version.
     """
     text, tensors = read_tensors(path)
     with located(path):
-        content = ModelFile(header_in(text), tensors)
-        check(content)
-    # Copies, since the file may be truncated or changed while they are in use.
-    return replace(content, state={name: value.clone() for name, value in tensors.items()})
+        return ModelFile(header_in(text), tensors)
+
+
+def copy_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return copies of weights, whose file may be cut or changed while they are in use."""
+    return {name: value.clone() for name, value in state.items()}
 
 
 def header_in(text: str) -> dict[str, Any]:
@@ -105,9 +113,9 @@ def header_in(text: str) -> dict[str, Any]:
 def with_weights(network: nn.Module, weights: str | Path | Weights, key: str) -> nn.Module:
     """Return `network`, which `key` names, in eval mode with the given weights or a file's."""
     if isinstance(weights, str | Path):
-        return with_weights(
-            network, read_model_file(Path(weights), lambda file: _check(network, file, key)), key
-        )
+        content = map_model_file(Path(weights))
+        with located(weights):
+            return with_weights(network, content, key)
     _check(network, weights, key)
     with torch.no_grad():  # load_state_dict fails without versions for some of torchvision's
         for name, value in network.state_dict().items():

@@ -9,17 +9,9 @@ from typing import Any, Literal, get_args
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files.atomic import read_file
+from neptune_nas.files.documents import parse_json, versioned
 from neptune_nas.files.rules import Count, Number, Share, Size
-from neptune_nas.files.schema import (
-    check_names,
-    check_value,
-    decode,
-    encode,
-    fault,
-    located,
-    parse_json,
-    versioned,
-)
+from neptune_nas.files.schema import check_names, check_value, decode, encode, fault, located
 from neptune_nas.metrics.registry import BY_NAME, COST, METRICS, PARAMS, metric
 from neptune_nas.metrics.score import costs_in
 from neptune_nas.retrain.terms import Terms

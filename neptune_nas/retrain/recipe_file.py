@@ -5,7 +5,8 @@ from typing import Any
 
 from neptune_nas.errors import FileFormatError, OptionError
 from neptune_nas.files.atomic import read_file
-from neptune_nas.files.schema import decode, located, parse_json, parse_toml
+from neptune_nas.files.documents import parse_json, parse_toml
+from neptune_nas.files.schema import decode, located
 from neptune_nas.training.recipe import Recipe
 
 _OUTER = ("question", "terms")  # the tables that have the recipe of `study.toml`, `metrics.json`

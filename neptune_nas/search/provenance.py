@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from neptune_nas import __version__
 from neptune_nas.architecture.codec import key
 from neptune_nas.devices.processor import hardware
-from neptune_nas.errors import ArchitectureError, NeptuneError, StudyError
+from neptune_nas.errors import ArchitectureError, FileFormatError, NeptuneError, StudyError
 from neptune_nas.evaluators.bench import Bench
+from neptune_nas.files.regular import read_bytes
 from neptune_nas.metrics.registry import COUNTED
 from neptune_nas.space import Space
 from neptune_nas.study.database_url import is_same_database
@@ -22,6 +24,7 @@ from neptune_nas.study.settings import Facts, Settings, question_differences
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import as_typed, counted
 
+_LIST = 2**27  # bytes of `trials.csv`, for 50,000 trials of 2,600 each
 _PACKAGES = ("torch", "optuna", "numpy")
 _CHECKED = ("data_fingerprint", "input_shape", "classes")
 
@@ -123,9 +126,9 @@ def check_complete(folder: Folder, trials: int) -> None:
     """Refuse to go on with fewer trials than an earlier session has listed in `trials.csv`."""
     file = folder.path / "trials.csv"
     try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            listed = sum(1 for _ in csv.reader(lines)) - 1
-    except (OSError, ValueError, csv.Error):
+        lines = TextIOWrapper(BytesIO(read_bytes(file, _LIST)), "utf-8-sig", newline="")
+        listed = sum(1 for _ in csv.reader(lines)) - 1
+    except (FileFormatError, ValueError, csv.Error):
         return  # nothing that could be compared, nor much to lose
     if listed > trials:
         raise StudyError(

@@ -58,10 +58,11 @@ def _check_code(file: Path, settings: Settings, name: str) -> None:
     """Refuse to run code of a user's own that only the study in `file` names."""
     where: str = getattr(settings.question, name)
     if not may_run(Folder(file.parent), settings, where):
-        how = "--allow or --space" if name == "space" else f"--{name}"
+        more = " or as `allow` (--allow)" if name == "space" else ""
         raise StudyError(
             f"{file}: `{name}` is {cut(where)}, code that you have not run for this study here, or "
-            f"that has changed since: if you trust it, name it yourself as `{name}` ({how})."
+            f"that has changed since: if you trust it, name it yourself as `{name}` (--{name})"
+            f"{more}."
         )
 
 

@@ -11,10 +11,11 @@ import tomli_w
 
 from neptune_nas.errors import StudyError
 from neptune_nas.files.atomic import check_inside, read_file, write_file
+from neptune_nas.files.documents import parse_toml, versioned
 from neptune_nas.files.kinds import no_study
 from neptune_nas.files.locks import is_locked, locked
 from neptune_nas.files.regular import is_file
-from neptune_nas.files.schema import decode, encode, located, parse_toml, versioned
+from neptune_nas.files.schema import decode, encode, located
 from neptune_nas.study.settings import Settings
 from neptune_nas.text import visible
 
@@ -161,8 +162,9 @@ def toml_text(file: Path, record: Any) -> str:
 
 def read_toml(file: Path, cls: type[R]) -> R:
     """Return the record that `write_toml` wrote; raises `FileFormatError` that names the error."""
+    text = read_file(file)
     with located(file):
-        return decode(cls, versioned(parse_toml(read_file(file)), _VERSION))
+        return decode(cls, versioned(parse_toml(text), _VERSION))
 
 
 def _without_none(value: Any) -> Any:

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files.atomic import read_file, write_file
-from neptune_nas.files.schema import Readers, check_value, decode, parse_json, versioned
+from neptune_nas.files.documents import parse_json, versioned
+from neptune_nas.files.schema import Readers, check_value, decode
 from neptune_nas.metrics.score import Score, score_in, score_to_json
 
 T = TypeVar("T")

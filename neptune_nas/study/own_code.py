@@ -17,7 +17,9 @@ from neptune_nas.architecture.fields import record_classes
 from neptune_nas.errors import FileFormatError, NeptuneError, SpaceError
 from neptune_nas.files.atomic import read_file, write_file
 from neptune_nas.files.cache import data_folder
-from neptune_nas.files.schema import check_value, parse_json
+from neptune_nas.files.documents import parse_json
+from neptune_nas.files.regular import read_bytes
+from neptune_nas.files.schema import check_value
 from neptune_nas.space.locate import find_module, find_space, is_shipped, records_of, source_of
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.settings import Settings
@@ -27,8 +29,8 @@ def keep_source(folder: Folder, space: str) -> None:
     """Write a copy of the file of a space into its study, once, for people to read."""
     file = source_of(space)
     if file is not None and not folder.source.exists():
-        with suppress(OSError):  # gone or unreadable since it was run
-            write_file(folder.source, file.read_bytes())
+        with suppress(FileFormatError):  # gone or unreadable since it was run
+            write_file(folder.source, read_bytes(file))
 
 
 def register(folder: Folder, settings: Settings, places: Iterable[str]) -> None:
@@ -51,8 +53,10 @@ def may_run(folder: Folder, settings: Settings, where: str) -> bool:
     """
     if is_shipped(where):
         return True
-    entry, found = _entry(folder, settings), _digest(where)
-    return entry is not None and found is not None and _known(entry).get(where) == found
+    entry = _entry(folder, settings)
+    # Only files that the register knows are looked for and read.
+    ran = None if entry is None else _known(entry).get(where)
+    return ran is not None and _digest(where) == ran
 
 
 def records_in(folder: Folder, settings: Settings) -> tuple[type, ...]:
@@ -88,10 +92,10 @@ def _known(entry: Path) -> dict[str, str]:
 
 
 def _digest(where: str) -> str | None:
-    """Return a digest of the file at `where`, its place included; None if it is missing."""
+    """Return a digest of the file at `where`, its place included; None if it cannot be read."""
     if (file := source_of(where)) is None:
         return None
     try:
-        return sha256(str(file).encode() + b"\0" + file.read_bytes()).hexdigest()
-    except OSError:
+        return sha256(os.fsencode(file) + b"\0" + read_bytes(file)).hexdigest()
+    except FileFormatError:
         return None

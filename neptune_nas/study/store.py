@@ -25,8 +25,9 @@ from optuna.trial import TrialState, create_trial
 from neptune_nas.architecture.codec import from_json, to_json
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import FileFormatError, StudyError
+from neptune_nas.files.documents import parse_json
 from neptune_nas.files.rules import Number, at_least
-from neptune_nas.files.schema import check_value, decode, parse_json
+from neptune_nas.files.schema import check_value, decode
 from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.metrics.registry import COSTS, Metric
 from neptune_nas.metrics.score import score_to_json

@@ -22,7 +22,7 @@ from neptune_nas.devices.processor import cpu_name, torch_threads
 from neptune_nas.errors import NeptuneError
 from neptune_nas.files.atomic import read_file, write_file
 from neptune_nas.files.cache import cache_folder
-from neptune_nas.files.schema import parse_json
+from neptune_nas.files.documents import parse_json
 from neptune_nas.nn.heads import StemBlock
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.stage import StageBlock

@@ -20,6 +20,7 @@ from neptune_nas.models.model import make_untrained, save_model
 from neptune_nas.search.config import Search
 from neptune_nas.space.locate import find_module, records_of
 from tests.cli.run import Outcome, assert_one_sentence, neptune
+from tests.study.edits import edit_study
 
 MARK = "from pathlib import Path; Path({ran!r}).touch()\n"
 SPACE = """
@@ -195,10 +196,9 @@ KINDS = ("audit", "search", "status", "train")  # each finds the code of a study
 def test_no_command_runs_what_a_study_names_in_another_way(
     foreign: Path, space: str, sampler: str
 ) -> None:
-    text = (foreign / "study.toml").read_text()
-    for old, new in (("my_space.py", space), ("my_sampler.py:Mine", sampler)):
-        text = text.replace(f'"{old}"', f'"{new.format(here=Path.cwd())}"')
-    (foreign / "study.toml").write_text(text)
+    names = (("my_space.py", space), ("my_sampler.py:Mine", sampler))
+    here = Path.cwd()
+    edit_study(foreign, *((f'"{old}"', f'"{new.format(here=here)}"') for old, new in names))
     for command in KINDS:
         assert run(command, COMMANDS[command]).code == (0 if command == "status" else 2)
         assert not Path("ran").exists(), command

@@ -88,8 +88,8 @@ def test_classes_of_unequal_sizes_are_told_with_what_a_guess_gets(tmp_path: Path
     write_classes(tmp_path, 200, ("cat",))
     write_classes(tmp_path, 5, ("dog",))
     (note,) = notes(f"folder:{tmp_path}")
-    assert note.startswith("Classes are unequal: 'cat' has 200 images, 'dog' 5. To answer with the")
-    assert "0.9756 of validation and 0.9756 of test images, which is taken as chance" in note
+    assert note.startswith("Classes are unequal: 'cat' has 200 images, 'dog' 5. Always predicting")
+    assert "0.9756 of validation and 0.9756 of test images; this counts as chance" in note
 
 
 def test_what_a_folder_leaves_out_is_said_first(tmp_path: Path) -> None:
@@ -100,6 +100,6 @@ def test_what_a_folder_leaves_out_is_said_first(tmp_path: Path) -> None:
     write_picture(tmp_path / ".ipynb_checkpoints" / "000.png")
     (note,) = notes(f"folder:{tmp_path}")
     assert note.startswith(f"Left out in {tmp_path}: ")
-    assert "files that are no images: 2 (such as readme.txt)" in note
+    assert "files that are not images: 2 (such as readme.txt)" in note
     assert "hidden and system files and folders: 1 (such as .ipynb_checkpoints)" in note
-    assert "images outside of class folders: 1 (such as cover.jpg)" in note
+    assert "images outside class folders: 1 (such as cover.jpg)" in note

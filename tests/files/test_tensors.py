@@ -1,4 +1,7 @@
-from pathlib import Path
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path, PosixPath
 
 import pytest
 import torch
@@ -44,3 +47,56 @@ def test_what_is_another_file_is_said_to_be_that(tmp_path: Path) -> None:
     for name, kind in (("a.safetensors", "a zip archive, as `torch.save` writes"), ("b", "empty")):
         with pytest.raises(FileFormatError, match=rf"{name} must be safetensors .* is {kind}: "):
             read_tensors(tmp_path / name)
+
+
+@pytest.mark.parametrize("length", [2**24 + 1, 2**25, 2**40, 2**56 - 1])
+def test_a_header_larger_than_is_read_is_refused_by_the_length_that_it_says(
+    length: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.safetensors"
+    file.write_bytes(struct.pack("<Q", length) + b'{"__metadata__":{}}')
+    with file.open("r+b") as opened:
+        opened.truncate(2**26)  # as large as the header may be, without room on a disk
+    says = (
+        f"a.safetensors must have a header of at most 16,777,216 bytes, but has one of {length:,}"
+    )
+    with pytest.raises(FileFormatError, match=says):
+        read_tensors(file)
+
+
+class Swapping(PosixPath):
+    """A path at which something else lies from the second time on that it is looked up."""
+
+    swap: Callable[[str], object]
+    looks = 0
+
+    def __str__(self) -> str:
+        path = super().__str__()
+        self.looks += 1
+        if self.looks == 2:
+            os.unlink(path)
+            self.swap(path)
+        return path
+
+
+@pytest.mark.parametrize(
+    "swap",
+    [
+        lambda path: os.symlink(f"{path}.other", path),
+        lambda path: os.link(f"{path}.other", path),
+        lambda path: os.symlink("/dev/zero", path),
+        os.mkfifo,
+        len,
+    ],
+    ids=["a link", "another file", "a device", "a pipe", "nothing"],
+)
+def test_what_is_read_is_the_file_that_was_checked(
+    swap: Callable[[str], object], tmp_path: Path
+) -> None:
+    file = tmp_path / "a.safetensors"
+    file.write_bytes(dump_tensors("checked", {"x": torch.arange(3)}))
+    Path(f"{file}.other").write_bytes(dump_tensors("other", {}))
+    path = Swapping(file)
+    path.swap = swap
+    text, tensors = read_tensors(path)
+    assert (text, tensors["x"].tolist()) == ("checked", [0, 1, 2])

@@ -243,7 +243,7 @@ def json_in(data: bytes) -> Any:
     A name that an object has twice, with two values, is no one value.
     """
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_object)
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise Fault(Kind.SILENT, "accepted, but no JSON", str(error)) from error
 

@@ -290,6 +290,31 @@ def test_a_users_own_record_is_refused_until_it_is_allowed(file: Path) -> None:
     assert load_model(file, allow=(Scale,)).of == without_study(own, SHAPE, 3)
 
 
+@dataclass(frozen=True)
+class Noted:
+    """A user's SubStage that notes each of its instances."""
+
+    size: int = 1
+
+    def __post_init__(self) -> None:
+        made.append(self)
+
+    def build(self, width: int) -> nn.Module:
+        """Return a depthwise convolution."""
+        return nn.Conv2d(width, width, self.size, groups=width)
+
+
+made: list[Noted] = []
+
+
+def test_the_records_of_a_model_are_made_once(file: Path) -> None:
+    own = Architecture(Stem(4), (Stage(8, substages=(Noted(),)),))
+    save_model(file, make_untrained(without_study(own, SHAPE, 3)))
+    made.clear()
+    load_model(file, allow=(cls for cls in (Noted,)))
+    assert len(made) == 1
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner),

@@ -56,7 +56,7 @@ def test_what_the_data_lacks_is_said_once_before_a_training(tmp_path: Path) -> N
     for _ in range(2):
         training.run(say=said.append)
     left_out, copies = said
-    assert left_out.endswith(": files that are no images: 1 (such as blue/notes.txt).")
+    assert left_out.endswith(": files that are not images: 1 (such as blue/notes.txt).")
     assert copies.startswith("10 images of validation or test equal one of another split")
 
 

@@ -1,3 +1,5 @@
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -5,12 +7,19 @@ from typing import Any
 import pytest
 
 import neptune_nas
+from neptune_nas.architecture.codec import key
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import ArchitectureError, StudyError
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.registry import metric
-from neptune_nas.search.provenance import check_costs, settings_for, versions, write_if_new
+from neptune_nas.search.provenance import (
+    check_complete,
+    check_costs,
+    settings_for,
+    versions,
+    write_if_new,
+)
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.settings import Facts, Settings
 from neptune_nas.study.trial import Trial
@@ -119,7 +128,7 @@ def test_versions_name_what_scores_depend_on() -> None:
 
 
 STORED = Cost(12_345, 100, 50).values
-TRIAL = Trial(3, Architecture(), "key", STORED)
+TRIAL = Trial(3, Architecture(), key(Architecture()), STORED)
 
 
 def test_trials_that_cost_what_they_did_pass() -> None:
@@ -127,6 +136,48 @@ def test_trials_that_cost_what_they_did_pass() -> None:
     check_costs(Path("mine"), [TRIAL], lambda _: STORED)
     with pytest.raises(StudyError, match="trial 4 of study mine had 0 FLOPs, but now 24,690: the"):
         check_costs(Path("mine"), [TRIAL, other], lambda _: STORED)
+
+
+def test_a_trial_whose_network_is_another_than_its_key_says_is_refused() -> None:
+    other = replace(TRIAL, key="0123456789abcdef")
+    with pytest.raises(StudyError, match="trial 3 of study mine has the key 0123456789abcdef, but"):
+        check_costs(Path("mine"), [other], lambda _: STORED)
+
+
+def test_a_list_of_more_trials_than_the_database_has_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "trials.csv"
+    file.write_text('number,note\n0,"two\nlines"\n1,b\n')
+    check_complete(Folder(tmp_path), 2)
+    with pytest.raises(StudyError, match=r"has 1 trial, but .*trials\.csv lists 2: it is an older"):
+        check_complete(Folder(tmp_path), 1)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    with pytest.raises(StudyError, match="lists 2"):
+        check_complete(Folder(tmp_path), 1)
+
+
+def make_sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(10 * 2**30)  # takes no room on a disk
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        os.mkfifo,
+        make_sparse,
+        Path.mkdir,
+        lambda path: path.symlink_to(path),
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: path.write_bytes(b"a\n\xff\n"),
+        lambda path: path.write_text("a\n" + "x" * 200_000),
+    ],
+    ids=["a pipe", "huge", "a folder", "a loop", "a device", "no text", "a huge cell"],
+)
+def test_a_list_of_trials_that_cannot_be_read_is_passed_over(
+    make: Callable[[Path], object], tmp_path: Path
+) -> None:
+    make(tmp_path / "trials.csv")
+    check_complete(Folder(tmp_path), 0)
 
 
 @pytest.mark.parametrize(

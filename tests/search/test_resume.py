@@ -10,6 +10,7 @@ from neptune_nas.search.resume import arguments_in, check_same, search_of, study
 from neptune_nas.space import find_space
 from neptune_nas.trust.audit import run_audit
 from neptune_nas.trust.baselines import run_baselines
+from tests.study.edits import edit_study
 from tests.study.fakes import Arithmetic
 
 
@@ -77,9 +78,7 @@ def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
 def test_a_sampler_that_may_not_be_run_is_asked_for(made: Path, tmp_path: Path) -> None:
     folder = copytree(made, tmp_path / made.name)
     settings = folder / "study.toml"
-    settings.write_text(
-        settings.read_text().replace('sampler = "auto"', 'sampler = "gone.py:Mine"')
-    )
+    edit_study(folder, ('sampler = "auto"', 'sampler = "gone.py:Mine"'))
     with pytest.raises(StudyError, match=r"`sampler` is 'gone\.py:Mine', code .* \(--sampler\)"):
         arguments_in(settings)
     assert arguments_in(settings, {"sampler": "random"})["sampler"] == "random"

@@ -1,5 +1,6 @@
 """Who may run the code that a study names, and the copy of it that is there to be read."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
@@ -55,6 +56,44 @@ def test_what_comes_with_the_toolkit_may_be_run(tmp_path: Path, where: str) -> N
 )
 def test_other_code_may_not(registered: tuple[Folder, Settings], where: str) -> None:
     assert not may_run(*registered, where)
+
+
+class Finder:
+    """A finder of modules that notes what it is asked for, and finds nothing."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def find_spec(self, name: str, *_: object) -> None:
+        self.asked.append(name)
+
+
+@pytest.mark.parametrize("where", ["elsewhere:SPACE", "own:SPACE", "deep.inside.it:Mine"])
+def test_code_that_the_register_lacks_is_not_even_looked_for(
+    registered: tuple[Folder, Settings], where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finder = Finder()
+    monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+    assert not may_run(*registered, where)
+    assert finder.asked == []
+
+
+@pytest.mark.parametrize("where", ["a\0b.py", f"{'x' * 5000}.py", "\udcff.py", "/dev/zero", "."])
+def test_a_place_where_no_code_can_be_may_not_run(
+    registered: tuple[Folder, Settings], where: str
+) -> None:
+    assert not may_run(*registered, f"{where}:SPACE")
+
+
+def test_a_file_too_large_for_code_is_neither_run_nor_kept(
+    registered: tuple[Folder, Settings],
+) -> None:
+    with Path("own.py").open("wb") as file:
+        file.truncate(2**25 + 1)  # takes no room on a disk
+    register(*registered, ("own.py",))
+    assert not may_run(*registered, "own.py")
+    keep_source(registered[0], "own.py")
+    assert not registered[0].source.exists()
 
 
 def test_code_that_was_edited_or_exchanged_may_not(registered: tuple[Folder, Settings]) -> None:

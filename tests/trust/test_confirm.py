@@ -15,6 +15,7 @@ from neptune_nas.study.confirmation import Aim, Goal, read_aim
 from neptune_nas.study.read import read_study
 from neptune_nas.trust.confirm import run_confirm, usual_goal
 from neptune_nas.trust.loop import Step
+from tests.study.edits import edit_study
 from tests.study.fakes import Arithmetic, Together
 from tests.trust.fakes import on_engine
 
@@ -227,8 +228,7 @@ def test_another_question_than_the_studys_is_refused(searched: Search) -> None:
 
 
 def test_other_data_than_the_studys_are_refused(searched: Search) -> None:
-    toml = searched.folder.settings
     facts = read_study(searched.folder.path).settings.facts
-    toml.write_text(toml.read_text().replace(facts.data_fingerprint, "0123456789abcdef"))
+    edit_study(searched.folder.path, (facts.data_fingerprint, "0123456789abcdef"))
     with pytest.raises(StudyError, match="was started with data '0123456789abcdef', but now"):
         run_confirm(searched)

@@ -17,6 +17,7 @@ from neptune_nas.study.read import read_study
 from neptune_nas.study.references import read_references
 from neptune_nas.trust.loop import Step
 from neptune_nas.trust.references import run_references
+from tests.study.edits import edit_study
 from tests.study.fakes import Arithmetic, InlineEngine, Together
 from tests.trust.fakes import on_engine
 
@@ -176,9 +177,9 @@ def test_a_study_that_trains_nothing_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_study_that_began_with_other_data_is_refused(out: Path) -> None:
-    toml = next(out.glob("*/study.toml"))
-    fingerprint = read_study(toml.parent).settings.facts.data_fingerprint
-    toml.write_text(toml.read_text().replace(fingerprint, "0123456789abcdef"))
+    folder = next(out.glob("*/study.toml")).parent
+    fingerprint = read_study(folder).settings.facts.data_fingerprint
+    edit_study(folder, (fingerprint, "0123456789abcdef"))
     with pytest.raises(StudyError, match="was started with data '0123456789abcdef', but now it is"):
         run_references(asked(out), PAIR)
 

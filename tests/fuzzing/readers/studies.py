@@ -164,7 +164,7 @@ def _plant_links(study: Path, outside: Path, rng: Random) -> str:
 
 def _toml_in(file: Path) -> Any:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise Fault(Kind.SILENT, "accepted, but no TOML", str(error)) from error
 

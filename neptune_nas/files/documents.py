@@ -1,0 +1,87 @@
+"""Documents of JSON and TOML from anywhere: parsed up to a bound, and of a known version."""
+
+import json
+import tomllib
+from collections.abc import Callable
+from datetime import date, time
+from typing import Any
+
+from neptune_nas.errors import FileFormatError
+from neptune_nas.files.regular import TEXT
+from neptune_nas.files.schema import TOO_DEEP, cut, fault
+
+
+def parse_json(text: str, most: int = TEXT) -> Any:
+    """Return the value of a JSON text; raises `FileFormatError` if it is malformed.
+
+    `most`: the characters that it may have.
+    """
+    return _parsed(_JSON.decode, text, "JSON", most)
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of these names and values; of equal names, Python would keep the last."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        name = next(name for name in names if names.count(name) > 1)
+        raise FileFormatError(f"{cut(name)} is in one object twice: leave one of them out.")
+    return content
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_object_of)
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the content of a TOML text.
+
+    Raises `FileFormatError` if it is malformed, or has dates or times in it.
+    """
+    content: dict[str, Any] = _parsed(tomllib.loads, text, "TOML", TEXT)
+    _refuse_dates(content)
+    return content
+
+
+def _refuse_dates(content: dict[str, Any]) -> None:
+    """Refuse dates and times, which JSON lacks: no field is one, and a database cannot hold it."""
+    waiting: list[tuple[str, Any]] = [("", content)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, date | time):
+            words = "a string, a number, true or false, or a list or table of these"
+            raise FileFormatError(fault(path, words, value, "put a date or time in quotes"))
+        inner = value.items() if isinstance(value, dict) else ()
+        items = enumerate(value) if isinstance(value, list) else inner
+        waiting += [(f"{path}.{name}" if path else str(name), item) for name, item in items]
+
+
+def _parsed(loads: Callable[[str], Any], text: str, form: str, most: int) -> Any:
+    if len(text) > most:
+        raise FileFormatError(f"it may have {most:,} characters of {form}, but has {len(text):,}.")
+    try:
+        return loads(text)
+    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+        why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        at = f"line {error.lineno}: " if isinstance(error, json.JSONDecodeError) else ""
+        raise FileFormatError(f"it is not valid {form} ({at}{why}).") from error
+    except ValueError as error:
+        raise FileFormatError("it holds a number of more digits than can be read.") from error
+    except RecursionError as error:
+        raise FileFormatError(TOO_DEEP) from error
+
+
+def versioned(data: object, version: int, form: str | None = None) -> dict[str, Any]:
+    """Return the fields of a document without its version and format, after checking these.
+
+    Raises `FileFormatError` for others.
+    """
+    if not isinstance(data, dict):
+        raise FileFormatError(fault("", "an object", data))
+    content = dict(data)
+    if form is not None and (got := content.pop("format", None)) != form:
+        raise FileFormatError(fault("format", repr(form), got))
+    got = content.pop("version", None)
+    if type(got) is not int or got != version:
+        by_another = "it was written by another version of neptune-nas"
+        raise FileFormatError(fault("version", str(version), got, by_another))
+    return content
