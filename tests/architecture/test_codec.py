@@ -93,7 +93,7 @@ def test_a_record_of_the_user_is_data_where_it_is_not_allowed() -> None:
     assert data != from_json(to_json(architecture(Mine(size=6), Conv())))
     with pytest.raises(
         ArchitectureError,
-        match=r"a user's own record 'tests\.architecture\.test_codec:Mine', whose class is not "
+        match=r"a custom record 'tests\.architecture\.test_codec:Mine', whose class is not "
         r"allowed: .* pass the class",
     ):
         require_classes(data)
@@ -212,9 +212,12 @@ OWN: dict[str, Any] = {"type": MINE, "size": 3, "scale": 1.0, "names": [], "pair
         ({"type": "../evil.py:C"}, r"`architecture\.type` must be a name such as .*, but got"),
         ({"type": "int"}, r"'int', which is not a record"),
         ({"type": "UnknownRecord"}, r"'UnknownRecord', which is not a record"),
-        (UNKNOWN | {"a b": 1}, r"`architecture` must be .* that Python can name, but got 'a b'"),
-        (UNKNOWN | {"": 1}, r"`architecture` must be .* that Python can name, but got ''"),
-        (UNKNOWN | {"=1+1": 1}, r"`architecture` must be .* that Python can name, but got '=1\+1'"),
+        (UNKNOWN | {"a b": 1}, r"`architecture` must be .* fields are identifiers, but got 'a b'"),
+        (UNKNOWN | {"": 1}, r"`architecture` must be .* fields are identifiers, but got ''"),
+        (
+            UNKNOWN | {"=1+1": 1},
+            r"`architecture` must be .* fields are identifiers, but got '=1\+1'",
+        ),
         (UNKNOWN | {"at": {"x": 1}}, r"`architecture\.at\.type` must be the name of a record"),
         (UNKNOWN | {"at": CONV | {"kernel": 4}}, r"`architecture\.at\.kernel` must be an odd"),
     ],

@@ -112,7 +112,7 @@ def test_a_folder_gives_what_its_files_give_and_says_what_it_leaves_out(
     assert (whole.code, each.code, whole.out) == (0, 0, each.out)
     assert len(whole.out.splitlines()) == len(names)
     said = whole.err.splitlines()[0]
-    assert "files that are no images: 1 (such as notes.txt)" in said
+    assert "files that are not images: 1 (such as notes.txt)" in said
     assert "hidden and system files and folders: 1 (such as ._a.gif)" in said
 
 
@@ -123,7 +123,7 @@ def test_a_folder_with_hardly_an_image_is_not_walked_to_its_end(
         (tmp_path / str(i)).touch()
     outcome = neptune("predict", folder / "model.safetensors", tmp_path)
     assert (outcome.code, outcome.out) == (1, "")
-    assert "of the first 10,000 files and folders below it 0 are images" in outcome.err
+    assert "of the first 10,000 files and folders below it only 0 are images" in outcome.err
 
 
 def test_a_broken_image_is_named_and_the_others_are_predicted(
@@ -137,7 +137,7 @@ def test_a_broken_image_is_named_and_the_others_are_predicted(
     broken, nothing = outcome.err.splitlines()
     assert broken.startswith("neptune-nas: data: ")
     assert "broken.png must be an intact image" in broken
-    assert "nothing.jpg must be an image, but there is no such file" in nothing
+    assert "nothing.jpg must be an image, but does not exist" in nothing
 
 
 @pytest.mark.parametrize(("form", "nothing"), [("json", "[]\n"), ("text", "")])

@@ -43,7 +43,7 @@ def test_of_sixteen_bits_a_pixel_the_upper_eight_are_kept() -> None:
 
 def test_a_pil_image_of_numbers_without_a_range_is_refused() -> None:
     made = Made(lambda _: (Image.fromarray(np.ones((2, 2), dtype=np.float32)), 0))
-    with pytest.raises(DataError, match="an image must have 8 or 16 bits a channel"):
+    with pytest.raises(DataError, match="an image must have 8 or 16 bits per channel"):
         tensors_of(made)
 
 

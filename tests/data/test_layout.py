@@ -64,13 +64,13 @@ def test_classes_may_have_folders_of_their_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "why"),
     [
-        (("test", "val"), "there is no train beside test, val"),
-        (("Testing",), "there is no train beside Testing"),
-        (("train", "training", "test"), "of test, train, training two name the same split"),
-        (("seg_test", "seg_train"), "splits seem to be seg_test, seg_train"),
-        (("TestSet", "TrainSet"), "splits seem to be TestSet, TrainSet"),
-        (("train2017", "val2017"), "splits seem to be train2017, val2017"),
-        (("eval", "test", "train"), "a split seems to be eval"),
+        (("test", "val"), "there is no train folder next to test, val"),
+        (("Testing",), "there is no train folder next to Testing"),
+        (("train", "training", "test"), "two of test, train, training name the same split"),
+        (("seg_test", "seg_train"), "seg_test, seg_train look like splits"),
+        (("TestSet", "TrainSet"), "TestSet, TrainSet look like splits"),
+        (("train2017", "val2017"), "train2017, val2017 look like splits"),
+        (("eval", "test", "train"), "eval may be a split"),
         (("birds", "train"), "train may be a split or a class"),
     ],
 )
@@ -86,7 +86,7 @@ def test_what_may_be_read_in_two_ways_is_refused(
 def test_splits_without_classes_are_refused(tmp_path: Path) -> None:
     for name in ("train", "test"):
         write_picture(tmp_path / name / "1.png")
-    with pytest.raises(DataError, match=r"none holds folders of classes \(it has test, train\)"):
+    with pytest.raises(DataError, match=r"none of them has class folders \(it has test, train\)"):
         load_data(f"folder:{tmp_path}")
 
 
@@ -107,7 +107,7 @@ def test_a_test_folder_without_classes_is_left_out_and_named(tmp_path: Path) -> 
     write_picture(tmp_path / "test" / "1.png")
     assert sizes(tmp_path) == [12, 4, 4]
     (note,) = load_data(f"folder:{tmp_path}").notes
-    assert "folders without the classes of a split: 1 (such as test)" in note
+    assert "folders that are neither splits nor classes: 1 (such as test)" in note
 
 
 def test_a_class_that_is_missing_from_validation_is_no_obstacle(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_folder_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_root_of_all_folders_is_refused_before_it_is_walked() -> None:
-    with pytest.raises(DataError, match="is the root of all folders"):
+    with pytest.raises(DataError, match="is the root folder: name the folder"):
         load_data("folder:/")
 
 
@@ -141,5 +141,5 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["a\0b", "x" * 5000, "~nobody-of-that-name/x"])
 def test_a_path_that_no_folder_can_have_is_refused(path: str) -> None:
-    with pytest.raises(DataError, match="must be a folder, but there is none"):
+    with pytest.raises(DataError, match="must be a folder, but does not exist"):
         load_data(f"folder:{path}")

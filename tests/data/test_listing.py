@@ -54,7 +54,7 @@ def test_an_image_is_known_by_its_content(tmp_path: Path, name: str, kind: str) 
 def test_a_file_that_only_begins_like_an_image_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "notes.txt").write_bytes(content)
     assert names(tmp_path) == []
-    assert "files that are no images: 1 (such as notes.txt)" in left_out(tmp_path)
+    assert "files that are not images: 1 (such as notes.txt)" in left_out(tmp_path)
 
 
 def test_postscript_is_no_image_since_another_program_would_draw_it(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_linked_folders_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (tmp_path / "elsewhere" / "deep" / "back").symlink_to(tmp_path / "root")
     (tmp_path / "elsewhere" / "deep" / "here").symlink_to(".")
     assert names(tmp_path / "root") == ["b.png", "link/deep/a.png"]
-    assert "links back to a folder above: 3 (such as " in left_out(tmp_path / "root")
+    assert "links to a folder already visited: 3 (such as " in left_out(tmp_path / "root")
 
 
 def test_pipes_and_links_to_nothing_are_left_out_unopened(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_pipes_and_links_to_nothing_are_left_out_unopened(tmp_path: Path) -> Non
     (tmp_path / "lost.png").symlink_to("nothing.png")
     (tmp_path / "self").symlink_to("self")
     assert names(tmp_path) == []
-    assert "what cannot be read as a file: 3 (such as " in left_out(tmp_path)
+    assert "entries that cannot be read as files: 3 (such as " in left_out(tmp_path)
 
 
 def test_images_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
@@ -98,5 +98,5 @@ def test_where_images_are_hard_to_find_the_walk_ends_soon(tmp_path: Path) -> Non
         (tmp_path / f"{i}").mkdir()
         for k in range(260):
             (tmp_path / f"{i}" / f"{k}").touch()
-    with pytest.raises(DataError, match="of the first 10,000 files and folders below it 0 are im"):
+    with pytest.raises(DataError, match="of the first 10,000 files and folders below it only 0"):
         names(tmp_path)

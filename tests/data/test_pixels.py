@@ -98,7 +98,9 @@ def test_an_image_beyond_all_memory_is_called_large_and_not_broken(
 ) -> None:
     file = tmp_path / f"map.{suffix}"
     Image.new("1", (20_000, 10_000)).save(file, **options)
-    with pytest.raises(DataError, match=r"map\.\w+ has 200,000,000 pixels, .*: scale it down"):
+    with pytest.raises(
+        DataError, match=r"map\.\w+ must have at most .* 200,000,000: scale it down"
+    ):
         header_of(file)
 
 
@@ -110,7 +112,7 @@ def test_a_photograph_beyond_all_memory_is_scaled_while_it_is_read(tmp_path: Pat
     assert (found[:, :, :7] == 200).all()
     assert (found[:, :, 9:] == 0).all()
     image.save(tmp_path / "a.jpg", progressive=True)
-    with pytest.raises(DataError, match="has 200,000,000 pixels"):
+    with pytest.raises(DataError, match=r"at most 178,956,970 pixels, .* has 200,000,000"):
         header_of(tmp_path / "a.jpg")
 
 
@@ -128,5 +130,5 @@ def test_a_file_that_vanishes_after_the_listing_is_named(tmp_path: Path) -> None
         write_classes(tmp_path / "pets")
         source = load_folder(str(tmp_path / "pets"), cache)
         (tmp_path / "pets" / "cat" / "000.png").unlink()
-        with pytest.raises(DataError, match=r"cat/000\.png must stay where it was.*No such file"):
+        with pytest.raises(DataError, match=r"cat/000\.png must stay readable.*No such file"):
             source.train.take(np.arange(20))
