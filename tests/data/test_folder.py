@@ -265,7 +265,10 @@ def test_of_sixteen_bits_a_pixel_the_upper_eight_are_kept(tmp_path: Path, suffix
 def test_an_image_of_numbers_without_a_range_is_refused_by_name(tmp_path: Path, kind: Any) -> None:
     write_pixels(tmp_path, ".tif", np.full((2, 3), 40_000, dtype=np.uint16))
     Image.fromarray(np.full((2, 3), 40_000, dtype=kind)).save(tmp_path / "b" / "odd.tif")
-    with pytest.raises(DataError, match=r"odd\.tif must have 8 or 16 bits per channel"):
+    with pytest.raises(
+        DataError,
+        match=r"odd\.tif must have 8 or 16 bits per channel, but its values have no fixed range",
+    ):
         load_data(f"folder:{tmp_path}")
 
 

@@ -67,10 +67,19 @@ def test_classes_may_have_folders_of_their_own(tmp_path: Path) -> None:
         (("test", "val"), "there is no train folder next to test, val"),
         (("Testing",), "there is no train folder next to Testing"),
         (("train", "training", "test"), "two of test, train, training name the same split"),
-        (("seg_test", "seg_train"), "seg_test, seg_train look like splits"),
-        (("TestSet", "TrainSet"), "TestSet, TrainSet look like splits"),
-        (("train2017", "val2017"), "train2017, val2017 look like splits"),
-        (("eval", "test", "train"), "eval may be a split"),
+        (
+            ("seg_test", "seg_train"),
+            "seg_test, seg_train look like splits: name them train, val and test",
+        ),
+        (
+            ("TestSet", "TrainSet"),
+            "TestSet, TrainSet look like splits: name them train, val and test",
+        ),
+        (
+            ("train2017", "val2017"),
+            "train2017, val2017 look like splits: name them train, val and test",
+        ),
+        (("eval", "test", "train"), "eval may be a split: name it val or test"),
         (("birds", "train"), "train may be a split or a class"),
     ],
 )
@@ -129,7 +138,7 @@ def test_a_folder_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_root_of_all_folders_is_refused_before_it_is_walked() -> None:
-    with pytest.raises(DataError, match="is the root folder: name the folder"):
+    with pytest.raises(DataError, match="is the root folder"):
         load_data("folder:/")
 
 

@@ -99,7 +99,7 @@ def test_an_image_beyond_all_memory_is_called_large_and_not_broken(
     file = tmp_path / f"map.{suffix}"
     Image.new("1", (20_000, 10_000)).save(file, **options)
     with pytest.raises(
-        DataError, match=r"map\.\w+ must have at most .* 200,000,000: scale it down"
+        DataError, match=r"map\.\w+ must have .*, but has 200,000,000: scale it down"
     ):
         header_of(file)
 
@@ -112,7 +112,7 @@ def test_a_photograph_beyond_all_memory_is_scaled_while_it_is_read(tmp_path: Pat
     assert (found[:, :, :7] == 200).all()
     assert (found[:, :, 9:] == 0).all()
     image.save(tmp_path / "a.jpg", progressive=True)
-    with pytest.raises(DataError, match=r"at most 178,956,970 pixels, .* has 200,000,000"):
+    with pytest.raises(DataError, match="pixels, to bound the memory, but has 200,000,000"):
         header_of(tmp_path / "a.jpg")
 
 
