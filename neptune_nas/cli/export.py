@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: neptune-nas export studies/default-digits --best knee -o knee.json"
 FORMATS = ("json", "onnx", "pt2", "python")
+SUFFIXES = {".onnx": "onnx", ".pt2": "pt2", ".py": "python"}  # of files that say their format
 WEIGHTS = (".safetensors", ".pt")  # suffixes of files of weights
 
 Source = Annotated[
@@ -35,17 +36,25 @@ def export(
     which: Best = None,
     trial: TrialNumber = None,
     min_accuracy: MinAccuracy = None,
-    form: Annotated[str, typer.Option("--format", help="json, onnx, pt2 or python.")] = "json",
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="json, onnx, pt2 or python (default: as the suffix of FILE says, else json).",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="Where to write (default: stdout, for json only)."),
+        typer.Option(
+            "-o", "--out", help="Where to write (default: stdout, for json only).", metavar="FILE"
+        ),
     ] = None,
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:
     """Write a network as a file: its architecture, or a model to run."""
     wanted = Pick(which, trial, min_accuracy)
-    check_known(form, "--format", FORMATS)
+    form = format_of(form, output)
     if form != "json" and output is None:
         raise OptionError(f"--format {form} needs an output file: add -o FILE.")
     if output is not None:
@@ -61,6 +70,20 @@ def export(
     else:
         for path in write_model(item, form, output):
             print_line(f"{name}: {path}")
+
+
+def format_of(form: str | None, output: Path | None) -> str:
+    """Return the format that `--format` names, or else the suffix of the output file."""
+    by_suffix = SUFFIXES.get(output.suffix.lower(), "json") if output else "json"
+    if form is None:
+        return by_suffix
+    check_known(form, "--format", FORMATS)
+    if form == "json" != by_suffix:
+        raise OptionError(
+            f"--format json needs a file that ends in .json, but got -o {output}: rename it, or "
+            f"write --format {by_suffix}."
+        )
+    return form
 
 
 def check_output(source: Path, form: str, output: Path) -> None:

@@ -13,10 +13,11 @@ from neptune_nas.data.load import split_files
 from neptune_nas.text import counted, plural
 
 _UNEQUAL = 10  # times as many images in one class as in another
+_FEW = 20  # images of which each is more than a twentieth of the accuracy
 
 
 def notes_on(data: ImageData, data_dir: str | Path | None) -> Iterator[str]:
-    """Yield sentences on files left out, copies across splits, and uneven classes.
+    """Yield sentences on files left out, copies across splits, uneven classes and few images.
 
     All images are read; if a folder has copies, it is listed again to name an example.
     """
@@ -27,6 +28,7 @@ def notes_on(data: ImageData, data_dir: str | Path | None) -> Iterator[str]:
     for name, count in counts.items():
         yield from _gap_notes(name, count, counts["training"], data.classes)
     yield from _balance_notes(counts, data.classes)
+    yield from _size_notes(len(data.validation.targets))
 
 
 def _counts(targets: Tensor, classes: Sequence[str]) -> Tensor:
@@ -60,6 +62,16 @@ def _balance_notes(counts: Mapping[str, Tensor], classes: Sequence[str]) -> Iter
         f"'{classes[least]}' {int(total[least]):,}. Always predicting the most frequent one is "
         f"right for {' and '.join(shares)} images; this counts as chance."
     )
+
+
+def _size_notes(images: int) -> Iterator[str]:
+    """Yield the step of the accuracy on a validation split of so many images, if it is large."""
+    if 0 < images < _FEW:
+        yield (
+            f"The validation split has {counted(images, 'image')}, so accuracy changes in steps of "
+            f"{1 / images:.0%}, and says little about which network is better: from 100 images on, "
+            f"a step is at most 1%."
+        )
 
 
 def _majority(counts: Tensor) -> float:

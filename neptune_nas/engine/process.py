@@ -61,9 +61,7 @@ class WorkerProcess(Worker):
 
     def end(self) -> Ending:
         """End the process with all that it started, and return how it ended."""
-        if hasattr(os, "killpg") and self.process.pid:
-            with suppress(OSError):  # it has no group yet, or no longer
-                os.killpg(self.process.pid, signal.SIGKILL)
+        self._kill_group()
         self.process.kill()
         self.process.join()
         code = self.process.exitcode
@@ -74,6 +72,30 @@ class WorkerProcess(Worker):
         if code == _UNGUARDED and not self.ready:
             return Ending(f"exit code {code}", NeptuneError(_RUNS_ITSELF))
         return _ending_of(code)
+
+    def _kill_group(self) -> None:
+        """Kill the worker and what it started; what a dead worker has left behind, too.
+
+        Once a worker was waited for, its id may be another's. POSIX gives it to no process while
+        the group has a member, so then only a group without its leader can be the worker's.
+        """
+        number = self.process.pid
+        if number is None or not hasattr(os, "killpg"):
+            return
+        with suppress(OSError):  # it has no group yet, or no longer
+            if self.process.exitcode is None or not _is_running(number):
+                os.killpg(number, signal.SIGKILL)
+
+
+def _is_running(process: int) -> bool:
+    """Return whether any process has this id."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def start_fork_server(preload: tuple[str, ...] = ()) -> None:

@@ -15,6 +15,18 @@ from neptune_nas.metrics.score import Score
 _OF_THE_CALL = ("fidelity", "seed", "started", "worker")  # an engine sets them
 
 
+class _BrokenRuleError(OwnCodeError):
+    """The error about a returned value that breaks a `rule`."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+def _broken(rule: str, found: object, remedy: str = "") -> _BrokenRuleError:
+    return _BrokenRuleError(rule, f"{rule}, but returned {cut(found)}{remedy}.")
+
+
 def checked_score(evaluator: Evaluator, found: object) -> Score:
     """Return the score that an evaluator returned, in Python's own types.
 
@@ -24,6 +36,8 @@ def checked_score(evaluator: Evaluator, found: object) -> Score:
     rule = f"evaluator {code_of(evaluator).__name__} must return a `Score`"
     try:
         return _checked(found, rule, traits_of(evaluator).metrics)
+    except _BrokenRuleError as wrong:
+        return Score(fidelity=0, failure=str(wrong), rule=wrong.rule)
     except NeptuneError as wrong:
         failure = str(wrong)
     except Exception as error:  # the value is the user's own object, and may do anything
@@ -35,14 +49,16 @@ def _checked(found: object, rule: str, metrics: Sequence[Metric]) -> Score:
     """Return a score in Python's own types; raises `NeptuneError` for anything else."""
     if not isinstance(found, Score):
         remedy = f'return Score(fidelity, {{"{metrics[0]}": ...}})'
-        raise OwnCodeError(f"{rule}, but returned {cut(found)}: {remedy}.")
+        raise _broken(rule, found, f": {remedy}")
     names = [each.name for each in fields(Score) if each.name not in _OF_THE_CALL]
     plain = {name: as_plain(getattr(found, name)) for name in names}
     values = plain.pop("values")
-    try:
-        check(Score(fidelity=0, **plain), OwnCodeError)
-    except OwnCodeError as wrong:
-        raise OwnCodeError(f"{rule} that follows its rules: {wrong}") from wrong
+    for name, value in plain.items():
+        try:
+            check(Score(fidelity=0, **{name: value}), OwnCodeError)
+        except OwnCodeError as wrong:
+            said = f"{rule} that follows its rules: {wrong}"
+            raise _BrokenRuleError(f"{rule} whose `{name}` follows its rule", said) from wrong
     score = Score(fidelity=0, **{name: _exact(value) for name, value in plain.items()})
     if score.failure is not None:
         why = one_line(score.failure) or "it gave no reason"
@@ -66,10 +82,10 @@ def _exact(value: Any) -> Any:
 def _values(found: object, rule: str, metrics: Sequence[Metric]) -> dict[str, float]:
     """Return the values of metrics as floats, the main metric first."""
     if not isinstance(found, Mapping) or not all(type(name) is str for name in found):
-        raise OwnCodeError(f"{rule} whose `values` are numbers by name, but returned {cut(found)}.")
+        raise _broken(f"{rule} whose `values` are numbers by name", found)
     main = metrics[0].name
     if main not in found:
-        raise OwnCodeError(f"{rule} whose `values` have `{main}`, but returned {cut(dict(found))}.")
+        raise _broken(f"{rule} whose `values` have `{main}`", dict(found))
     known = {**BY_NAME, **{each.name: each for each in metrics}}
     declared = [each.name for each in metrics if each.name in found]
     return {
@@ -85,5 +101,5 @@ def _number(value: object, rule: str, metric: Metric) -> float:
         metric.admits(number) or isnan(number) or number == metric.worst
     ):
         what = "a share, a number in 0..1" if metric.unit == "share" else "a number"
-        raise OwnCodeError(f"{rule} whose `{metric}` is {what}, but returned {cut(value)}.")
+        raise _broken(f"{rule} whose `{metric}` is {what}", value)
     return float(number)

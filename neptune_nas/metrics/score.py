@@ -24,7 +24,8 @@ class Score:
     `values`: by metric name, the main metric first, of which more is better. `seconds`: wall clock
     of the evaluation. `images_per_second`: training images (0 if none). `peak_memory`: bytes (0 if
     not measured). `started`: Unix time. `worker`: the index of the worker. `proxy`: the value of a
-    zero-cost proxy, measured in place of `values`, which are then empty. `trace`: the traceback of
+    zero-cost proxy, measured in place of `values`, which are then empty. `rule`: the rule behind a
+    failure, where the evaluator broke one, without the value that did. `trace`: the traceback of
     the exception behind a failure, which `score_to_json` leaves out; both without passwords.
     """
 
@@ -38,6 +39,7 @@ class Score:
     worker: int = 0
     failure: str | None = None
     proxy: float | None = None
+    rule: str | None = None
     trace: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -72,8 +74,12 @@ def mean_score(scores: Sequence[Score]) -> Score | None:
 
 
 def score_to_json(score: Score) -> dict[str, Any]:
-    """Return a score as JSON, without its trace; values that are not finite become None."""
-    content = {name: value for name, value in asdict(score).items() if name != "trace"}
+    """Return a score as JSON, without its trace; values that are not finite become None.
+
+    `rule` is there only where one was broken.
+    """
+    left_out = ("trace", "rule") if score.rule is None else ("trace",)
+    content = {name: value for name, value in asdict(score).items() if name not in left_out}
     content = {name: _finite(value) for name, value in content.items()}
     return content | {"values": {name: _finite(value) for name, value in score.values.items()}}
 
@@ -102,6 +108,7 @@ class ScoreFields:
     worker: Count = 0
     failure: str | None = None
     proxy: Number | None = None
+    rule: str | None = None
 
 
 def score_in(data: Mapping[str, Any], path: str) -> Score:
@@ -119,7 +126,7 @@ def score_in(data: Mapping[str, Any], path: str) -> Score:
 
 
 def _is_plain(data: object) -> bool:
-    """Return whether a value has all fields of a score, and each as it must be."""
+    """Return whether a value has the fields that all scores have, each as it must be."""
     tests = _field_tests()
     return (
         isinstance(data, dict)
@@ -131,7 +138,7 @@ def _is_plain(data: object) -> bool:
 @cache
 def _field_tests() -> dict[str, Predicate | None]:
     hints = get_type_hints(ScoreFields, include_extras=True)
-    return {name: predicate_for(hint) for name, hint in hints.items()}
+    return {name: predicate_for(hint) for name, hint in hints.items() if name != "rule"}
 
 
 _TIMES = ("seconds", "images_per_second", "started")

@@ -165,5 +165,9 @@ def escape_markdown(text: str) -> str:
 def _to_csv(frame: pd.DataFrame) -> str:
     """Return comma-separated values with a header; empty where there is nothing."""
     texts = frame.select_dtypes(include=["object", "string"])
-    safe = frame.assign(**{str(name): texts[name].map(csv_cell) for name in texts})
-    return safe.rename(columns=csv_cell).to_csv(index=False, lineterminator="\n")
+    # with a dtype, or pandas makes floats of whole numbers beside empty cells
+    cells = {
+        str(name): pd.Series([*map(csv_cell, texts[name])], texts.index, dtype=object)
+        for name in texts
+    }
+    return frame.assign(**cells).rename(columns=csv_cell).to_csv(index=False, lineterminator="\n")

@@ -1,6 +1,5 @@
 """The coordinator of a search, which asks, submits and tells, and alone writes to the study."""
 
-import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -240,7 +239,7 @@ class Coordinator:
         ended = [t for t in self.trials.values() if t.state is not State.RUNNING]
         if trial.failure is None or len(ended) < _HOPELESS or any(self.scored.values()):
             return
-        if {_rule_of(t.failure) for t in ended} == {_rule_of(trial.failure)}:
+        if {_reason_of(each) for each in ended} == {_reason_of(trial)}:
             raise StudyError(
                 f"all {len(ended)} trials failed for the same reason: {trial.failure.rstrip('.')}; "
                 f"failures.txt in the study's folder says where. Fix that, then run the same "
@@ -274,10 +273,7 @@ class Coordinator:
         return len(self.trials) < self.budget or is_running
 
 
-def _rule_of(failure: str | None) -> str:
-    """Return a failure without the value that broke its rule, which may differ from trial to trial.
-
-    >>> _rule_of("`accuracy` must be a number in 0..1, but returned 93.1.")
-    '`accuracy` must be a number in 0..1'
-    """
-    return re.split(r", but (?:got|returned) ", failure or "", maxsplit=1)[0]
+def _reason_of(trial: Trial) -> str | None:
+    """Return the rule that an evaluator broke, else its failure; None where the trial worked."""
+    rules = (score.rule for score in reversed(trial.scores) if score.rule)
+    return next(rules, trial.failure)

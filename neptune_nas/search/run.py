@@ -83,10 +83,11 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
                 coordinator.watch = _progress_to(watch, settings, coordinator.trials.values())
                 _run_session(coordinator, store, parts.engine)
             except BaseException:
-                with suppress(NeptuneError):  # the first error is the one to report
-                    if is_held():  # else another search writes the results
-                        write_outputs(snapshot(folder, settings, store))
+                if is_held():  # else another search writes the results
+                    with suppress(NeptuneError):  # the first error is the one to report
                         rewrite_if_lost(folder, settings, say)
+                    with suppress(NeptuneError):
+                        write_outputs(snapshot(folder, settings, store))
                 raise
             study = snapshot(folder, settings, store)
             write_outputs(study)

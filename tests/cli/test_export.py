@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import onnx
 import pytest
 import torch
 
@@ -136,6 +137,42 @@ def test_a_hand_designed_network_has_no_architecture_to_write(tmp_path: Path) ->
     file = tmp_path / "resnet8.safetensors"
     save_model(file, make_untrained(ReferenceNetwork("resnet8", (1, 8, 8), 10)))
     assert_one_sentence(neptune("export", file), "'resnet8'", "--format onnx, pt2 or python")
+
+
+@pytest.mark.parametrize("name", ["net.pt2", "net.PT2", "net.py", "net.onnx"])
+def test_the_suffix_chooses_the_format(trained: Path, tmp_path: Path, name: str) -> None:
+    outcome = neptune("export", trained, "-o", tmp_path / name)
+    if name == "net.PT2":  # a format's own suffix is in small letters
+        assert_one_sentence(outcome, "needs a file that ends in .pt2", name)
+        return
+    assert (outcome.code, outcome.err) == (0, "")
+    match name:
+        case "net.pt2":
+            torch.export.load(tmp_path / name)
+        case "net.py":
+            assert "import torch" in (tmp_path / name).read_text()
+        case _:
+            onnx.checker.check_model(onnx.load(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "net.pt2", "net.py", "net.ONNX"])
+def test_a_format_that_contradicts_the_suffix_is_refused(
+    trained: Path, tmp_path: Path, name: str
+) -> None:
+    outcome = neptune("export", trained, "--format", "json", "-o", tmp_path / name)
+    assert_one_sentence(outcome, "--format json needs a file that ends in .json", name)
+    other = "onnx" if name == "net.pt2" else "pt2"
+    outcome = neptune("export", trained, "--format", other, "-o", tmp_path / name)
+    assert_one_sentence(outcome, f"the format {other} needs a file that ends in .{other}", name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["net.json", "net", "net.txt"])
+def test_without_a_known_suffix_the_architecture_is_written(
+    study: Path, tmp_path: Path, name: str
+) -> None:
+    assert neptune("export", study, "-o", tmp_path / name).code == 0
+    assert json.loads((tmp_path / name).read_text())["format"] == "neptune-nas/architecture"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ def test_a_search_leaves_a_whole_study_behind(tmp_path: Path) -> None:
     assert outcome.code == 0
     assert {path.name for path in folder.iterdir()} - {"study.lock"} == {
         *("study.toml", "study.db", "trials.csv", "pareto.csv", "best.json", "report.html"),
+        *("folder.id", "space.py.txt"),
     }
     assert "tiny-digits: 2 finished." in outcome.out
     assert str(folder / "report.html") in outcome.out.replace("\n", "")

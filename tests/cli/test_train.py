@@ -37,7 +37,7 @@ def test_a_finished_training_says_so(study: Path, tmp_path: Path) -> None:
     command = ("train", study / "best.json", *SHORT, "-o", tmp_path / "x")
     assert "Trained before" not in neptune(*command).out
     again = neptune(*command)
-    assert "nothing was measured again" in again.out
+    assert "Already trained: the results were read from" in again.out
     assert again.err == ""
 
 

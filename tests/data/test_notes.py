@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def test_copies_across_splits_are_counted_with_an_example(tmp_path: Path) -> Non
     train, test = tmp_path / "train" / "cat", tmp_path / "test" / "dog"
     for i in range(2):
         shutil.copy(train / f"00{i}.png", test / f"copy{i}.png")
-    (note,) = notes(f"folder:{tmp_path}")
+    note, _ = notes(f"folder:{tmp_path}")
     assert note.startswith("2 images of validation or test equal one of another split, pixel for")
     assert f"(such as {test / 'copy0.png'} and {train / '000.png'})" in note
 
@@ -36,7 +37,7 @@ def test_a_copy_in_another_format_is_a_copy(tmp_path: Path) -> None:
         write_classes(tmp_path / name, images)
     with Image.open(tmp_path / "val" / "cat" / "000.png") as image:
         image.save(tmp_path / "test" / "dog" / "x.bmp")
-    (note,) = notes(f"folder:{tmp_path}")
+    note, _ = notes(f"folder:{tmp_path}")
     assert note.startswith("1 image of validation or test equals one of another split")
 
 
@@ -45,7 +46,7 @@ def test_copies_that_a_random_split_takes_apart_are_counted(tmp_path: Path) -> N
     for i in range(14):
         shutil.copy(tmp_path / "cat" / "000.png", tmp_path / "cat" / f"copy{i:02}.png")
     write_classes(tmp_path, 16, ("dog",))
-    (note,) = notes(f"folder:{tmp_path}")
+    note, _ = notes(f"folder:{tmp_path}")
     assert note.startswith("7 images of validation or test equal")
 
 
@@ -55,14 +56,15 @@ def test_copies_in_a_file_of_tensors_are_counted(tmp_path: Path) -> None:
     test = images[:6].clone()
     test[3:] += 1
     name = save_tensors(tmp_path / "a.safetensors", (images, labels), test=(test, labels[:6]))
-    (note,) = notes(name)
+    note, _ = notes(name)
     assert note.startswith("3 images of validation or test equal one of another split, pixel for")
 
 
 def test_a_class_of_one_image_is_named_for_each_split_that_lacks_it(tmp_path: Path) -> None:
     write_classes(tmp_path, 9)
     write_picture(tmp_path / "owl" / "1.png")
-    assert notes(f"folder:{tmp_path}") == [
+    *gaps, _ = notes(f"folder:{tmp_path}")
+    assert gaps == [
         f"1 class of 3 without a {split} image, such as 'owl' (1 training image): its accuracy is "
         f"not measured."
         for split in ("validation", "test")
@@ -73,7 +75,7 @@ def test_a_class_that_a_given_split_lacks_is_named(tmp_path: Path) -> None:
     write_classes(tmp_path / "train", 5, ("cat", "dog", "owl", "rat"))
     write_classes(tmp_path / "val", 3)
     write_classes(tmp_path / "test", 3, ("cat", "dog", "owl", "rat"))
-    (note,) = notes(f"folder:{tmp_path}")
+    note, _ = notes(f"folder:{tmp_path}")
     assert note.startswith("2 classes of 4 without a validation image, such as 'owl' (5 training")
 
 
@@ -82,6 +84,26 @@ def test_a_class_without_a_training_image_is_named(tmp_path: Path) -> None:
     test = torch.rand(3, 4, 4), torch.arange(3)
     name = save_tensors(tmp_path / "a.safetensors", (images, labels), test=test)
     assert any("without a training image, such as '2' (0 tr" in note for note in notes(name))
+
+
+@pytest.mark.parametrize(
+    ("images", "step"),
+    [(2, "2 images, so accuracy changes in steps of 50%"), (4, "25%"), (1, "1 image, .* 100%")],
+)
+def test_a_step_of_accuracy_that_is_large_is_said(tmp_path: Path, images: int, step: str) -> None:
+    labels = torch.arange(40) % 2
+    train = torch.rand(40, 1, 4, 4), labels
+    held, test = ((torch.rand(images, 1, 4, 4), labels[:images]) for _ in range(2))
+    name = save_tensors(tmp_path / "a.safetensors", train, validation=held, test=test)
+    found = [each for each in notes(name) if each.startswith("The validation split has")]
+    assert len(found) == 1
+    assert re.search(step, found[0])
+
+
+def test_twenty_images_to_choose_by_need_no_warning(tmp_path: Path) -> None:
+    train = torch.rand(40, 1, 4, 4), torch.arange(40) % 2
+    held, test = ((torch.rand(20, 1, 4, 4), torch.arange(20) % 2) for _ in range(2))
+    assert notes(save_tensors(tmp_path / "a.safetensors", train, held, test)) == []
 
 
 def test_classes_of_unequal_sizes_are_told_with_what_a_guess_gets(tmp_path: Path) -> None:
@@ -98,7 +120,7 @@ def test_what_a_folder_leaves_out_is_said_first(tmp_path: Path) -> None:
     (tmp_path / "cat" / "notes.md").write_text("more words")
     write_picture(tmp_path / "cover.jpg")
     write_picture(tmp_path / ".ipynb_checkpoints" / "000.png")
-    (note,) = notes(f"folder:{tmp_path}")
+    note, _ = notes(f"folder:{tmp_path}")
     assert note.startswith(f"Left out in {tmp_path}: ")
     assert "files that are not images: 2 (such as readme.txt)" in note
     assert "hidden and system files and folders: 1 (such as .ipynb_checkpoints)" in note

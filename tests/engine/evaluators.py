@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,19 @@ class Dies:
         if seed % 2 and deaths < self.times:
             (self.folder / f"{seed}-{deaths}").touch()
             os.kill(os.getpid(), self.signal)
+        return Echo()(architecture, fidelity, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class LeavesChild:
+    """Starts a process that would run for long, notes it, and kills its own."""
+
+    folder: Path
+
+    def __call__(self, architecture: Architecture, fidelity: int, seed: int) -> Score:
+        child = subprocess.Popen(["sleep", "600"])
+        (self.folder / str(child.pid)).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
         return Echo()(architecture, fidelity, seed)
 
 

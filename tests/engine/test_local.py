@@ -7,9 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from time import monotonic, sleep
 from types import SimpleNamespace
 
 import pytest
@@ -19,11 +22,21 @@ from neptune_nas.architecture.records import Architecture, Stage
 from neptune_nas.engine import local
 from neptune_nas.engine.engine import Call, Engine
 from neptune_nas.engine.local import LocalEngine
+from neptune_nas.engine.plan import WorkerPlan
+from neptune_nas.engine.process import WorkerProcess
 from neptune_nas.errors import ArchitectureError, NeptuneError, OptionError
 from neptune_nas.evaluators.evaluator import Evaluator
 from tests.engine import evaluators
 from tests.engine.contract import EngineContract, Setup, call, results
-from tests.engine.evaluators import Echo, Hangs, KillsParent, Placed, Quits, Raises
+from tests.engine.evaluators import (
+    Echo,
+    Hangs,
+    KillsParent,
+    LeavesChild,
+    Placed,
+    Quits,
+    Raises,
+)
 from tests.engine.user_code import load_user_module
 
 ROOT = Path(__file__).parents[2]
@@ -165,7 +178,9 @@ def test_a_worker_whose_accelerator_is_lost_is_replaced() -> None:
 
 def test_setup_makes_a_users_own_classes_known_to_the_workers(tmp_path: Path) -> None:
     path = tmp_path / "space_of_this_test.py"
-    path.write_text("from typing import NamedTuple\nclass Mine(NamedTuple):\n    gain: int\n")
+    path.write_text(
+        "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Mine:\n    gain: int\n"
+    )
     setup = partial(load_user_module, path)
     mine = setup().Mine(gain=2)
     architecture = Architecture(stages=(Stage(width=8, substages=(mine,)),))
@@ -176,7 +191,9 @@ def test_setup_makes_a_users_own_classes_known_to_the_workers(tmp_path: Path) ->
 
 def test_a_users_own_class_that_no_worker_knows_is_named(tmp_path: Path) -> None:
     path = tmp_path / "unknown_space.py"
-    path.write_text("class Mine:\n    pass\n")
+    path.write_text(
+        "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Mine:\n    pass\n"
+    )
     mine = load_user_module(path).Mine()
     architecture = Architecture(stages=(Stage(width=8, substages=(mine,)),))
     with LocalEngine(Echo(), jobs=1) as engine:
@@ -202,6 +219,54 @@ def test_a_fork_server_that_is_killed_costs_a_retry(tmp_path: Path) -> None:
         found = results(engine, [call(1), call(2)])
     assert found[1].score.ok
     assert found[2].score.ok
+
+
+def wait_until_ended(process: int) -> None:
+    """Wait until a process has ended, whether anybody has waited for it or not."""
+    until = monotonic() + 60
+    file = Path(f"/proc/{process}/stat")
+    with suppress(FileNotFoundError, ProcessLookupError):
+        while file.read_text().rpartition(")")[2].split()[0] != "Z":
+            assert monotonic() < until
+            sleep(0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system lists no processes")
+def test_what_a_dead_worker_had_started_ends_too(tmp_path: Path) -> None:
+    with LocalEngine(LeavesChild(tmp_path), jobs=1) as engine:
+        found = results(engine, [call(1)])
+    assert "worker died twice" in (found[1].score.failure or "")
+    left = [int(file.name) for file in tmp_path.iterdir()]
+    assert len(left) == 2
+    for each in left:
+        wait_until_ended(each)
+
+
+@dataclass
+class Reaped:
+    """A process that was waited for, and whose id another one has by now."""
+
+    pid: int
+    exitcode: int = -9
+    sentinel: int = 0
+
+    def kill(self) -> None:
+        """Do nothing, as `multiprocessing` does."""
+
+    join = close = kill
+
+
+def test_a_process_that_got_the_id_of_a_dead_worker_is_left_alone() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    theirs.close()
+    plan = WorkerPlan(0, 1, None, b"", b"")
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        ended = WorkerProcess(plan, Reaped(other.pid), ours).end()  # type: ignore[arg-type]  # a fake
+        assert other.poll() is None
+        sleep(0.2)
+        assert other.poll() is None
+        other.kill()
+    assert ended.how.startswith("signal 9")
 
 
 COORDINATOR = """

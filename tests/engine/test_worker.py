@@ -16,7 +16,7 @@ from neptune_nas.engine.worker import answer, on_device
 from neptune_nas.errors import ArchitectureError, SpaceError
 from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.metrics.registry import Metric
-from neptune_nas.metrics.score import Score, score_to_json
+from neptune_nas.metrics.score import Score, score_in, score_to_json
 from tests.engine.contract import call
 from tests.engine.evaluators import Echo, Placed, Raises
 
@@ -148,6 +148,25 @@ def test_what_is_no_good_score_fails_its_trial_with_a_sentence(what: object, say
     failure = failure_of(Returns(what))
     assert re.search(says, failure)
     assert len(failure) < 400
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "rule"),
+    [
+        (_score({"accuracy": 93.1}), _score({"accuracy": 7}), "whose `accuracy` is a share, "),
+        (_score(GOOD, seconds=nan), _score(GOOD, seconds=-1), "whose `seconds` follows its rule"),
+        (_score({"acc": 0.5}), _score({"f1": 0.5}), "whose `values` have `accuracy`"),
+        (_score([0.5]), _score([0.6]), "whose `values` are numbers by name"),
+        (0.5, "0.5", "must return a `Score`"),
+    ],
+)
+def test_two_values_that_break_one_rule_are_said_to(one: object, other: object, rule: str) -> None:
+    scores = [answer(Returns(each), CALL, 0).score for each in (one, other)]
+    first, second = (score for score in scores if score)
+    assert first.rule == second.rule
+    assert first.failure != second.failure
+    assert rule in (first.rule or "")
+    assert score_in(json.loads(json.dumps(score_to_json(first))), "") == first
 
 
 def test_values_whose_methods_fail_end_their_trial_alone() -> None:

@@ -1,6 +1,7 @@
 import csv
 import io
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ from neptune_nas.metrics.score import Score
 from neptune_nas.report.checklist import checklist
 from neptune_nas.report.tables import escape_markdown, pareto_csv, ranking_text, trials_csv
 from neptune_nas.study.study import Study
+from neptune_nas.text import csv_cell
 from tests.report.fixtures import make_results, plain_results, plain_trial, timed
 
 
@@ -118,6 +120,14 @@ def test_failures_are_listed_without_passwords() -> None:
     text = trials_csv(plain_results(trial))
     assert "postgresql://ada:***@host/db" in text
     assert "secret" not in text
+
+
+@pytest.mark.parametrize("options", [(3, 5), (True, False), (0.5, 2), (2**60, "x"), ("=1", 4)])
+def test_a_pick_is_written_as_it_was_beside_trials_without_it(options: tuple[Any, ...]) -> None:
+    trials = [replace(plain_trial(i, 0.9, 10), picks={"a": o}) for i, o in enumerate(options)]
+    text = trials_csv(plain_results(*trials, plain_trial(2, 0.8, 10)))
+    rows = csv.DictReader(io.StringIO(text))
+    assert [row.get("pick:a") for row in rows] == [str(csv_cell(o)) for o in options] + [""]
 
 
 @pytest.mark.parametrize("unknown", [float("inf"), float("nan")])

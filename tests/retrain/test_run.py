@@ -55,9 +55,10 @@ def test_what_the_data_lacks_is_said_once_before_a_training(tmp_path: Path) -> N
     training = replace(asked(tmp_path / "out"), data=data, epochs=1, seeds=1)
     for _ in range(2):
         training.run(say=said.append)
-    left_out, copies = said
+    left_out, copies, few = said
     assert left_out.endswith(": files that are not images: 1 (such as blue/notes.txt).")
     assert copies.startswith("10 images of validation or test equal one of another split")
+    assert few.startswith("The validation split has ")
 
 
 def test_the_model_is_the_best_of_its_history(made: Path) -> None:

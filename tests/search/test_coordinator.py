@@ -281,12 +281,27 @@ def test_failures_that_differ_in_a_value_alone_are_one_reason(tmp_path: Path) ->
     values = count(90)
 
     def percent(architecture: Any, fidelity: int, seed: int) -> Score:  # noqa: ARG001  # the protocol's
-        why = f"`accuracy` is a number in 0..1, but returned {next(values)}."
-        return Score(fidelity, seed=seed, failure=why)
+        rule = "`accuracy` is a number in 0..1"
+        why = f"{rule}, but returned {next(values)}."
+        return Score(fidelity, seed=seed, failure=why, rule=rule)
 
     coordinator = coordinator_on(store_in(tmp_path), question(), 30)
     with pytest.raises(StudyError, match=r"all 10 trials failed .*, but returned 99;"):
         coordinator.run(InlineEngine(percent))
+    resumed = coordinator_on(store_in(tmp_path), question(), 30)
+    with pytest.raises(StudyError, match=r"all 11 trials failed .*, but returned 100;"):
+        resumed.run(InlineEngine(percent))
+
+
+def test_failures_of_the_users_own_words_are_no_rule(tmp_path: Path) -> None:
+    values = count(90)
+
+    def device(architecture: Any, fidelity: int, seed: int) -> Score:  # noqa: ARG001  # the protocol's
+        why = f"needs a GPU, but got {next(values)} refusals"
+        return Score(fidelity, seed=seed, failure=why)
+
+    coordinator_on(store_in(tmp_path), question(), 12).run(InlineEngine(device))
+    assert len(store_in(tmp_path).trials()) == 12
 
 
 def test_a_search_is_not_hopeless_if_one_trial_worked_as_the_tenth_failed(tmp_path: Path) -> None:

@@ -128,6 +128,36 @@ def test_settings_lost_while_the_search_ran_are_written_again_and_it_is_said(
     assert len(read_study(study.folder).trials) == 4
 
 
+def test_settings_are_written_again_where_the_results_cannot_be(tmp_path: Path) -> None:
+    search, said = few_search(tmp_path, 4), list[str]()
+
+    def stop() -> None:
+        search.folder.settings.unlink()
+        (search.folder.path / "trials.csv").mkdir()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        run(search, at_result(stop), said.append)
+    assert [each for each in said if "was deleted or damaged while the search ran" in each]
+    assert len(read_study(search.folder.path).ranked) == 2
+
+
+def test_results_are_written_where_the_settings_were_changed_and_the_search_stopped(
+    tmp_path: Path,
+) -> None:
+    search = few_search(tmp_path, 4)
+
+    def stop() -> None:
+        settings = read_settings(search.folder.settings)
+        question = replace(settings.question, seed=9)
+        write_settings(search.folder, replace(settings, question=question))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        run(search, at_result(stop))
+    assert (search.folder.path / "trials.csv").read_text().count(",finished,") == 2
+
+
 def test_settings_changed_while_the_search_ran_are_left_and_it_is_said(tmp_path: Path) -> None:
     search = few_search(tmp_path, 4)
 
