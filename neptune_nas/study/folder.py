@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import tomli_w
 
-from neptune_nas.errors import StudyError
+from neptune_nas.errors import FileFormatError, StudyError
 from neptune_nas.files.atomic import check_inside, read_file, write_file
 from neptune_nas.files.kinds import no_study
 from neptune_nas.files.locks import is_locked, locked
@@ -162,7 +162,12 @@ def toml_text(file: Path, record: Any) -> str:
 def read_toml(file: Path, cls: type[R]) -> R:
     """Return the record that `write_toml` wrote; raises `FileFormatError` that names the error."""
     with located(file):
-        return decode(cls, versioned(parse_toml(read_file(file)), _VERSION))
+        if not (text := read_file(file)).strip():
+            raise FileFormatError(
+                "it is empty, so the settings in it are missing: put a copy of it back, or delete "
+                "it and run the same command again."
+            )
+        return decode(cls, versioned(parse_toml(text), _VERSION))
 
 
 def _without_none(value: Any) -> Any:
