@@ -22,7 +22,7 @@ from neptune_nas.search.assembly import Assembly
 from neptune_nas.search.config import Search, ignore
 from neptune_nas.search.run import run_search
 from neptune_nas.study.folder import Folder
-from neptune_nas.study.lease import LeaseLostError, Terms, folder_id, leased
+from neptune_nas.study.lease import LeaseLostError, Terms, folder_id, hold_lease
 from neptune_nas.study.store import create_store
 from tests.study.builders import AIMS, coordinator_on, question
 from tests.study.fakes import InlineEngine
@@ -80,7 +80,7 @@ class Contender:
         folder = Folder(Path(self.out))
         with folder.locked():
             store = create_store(self.url, NAME, AIMS, "a question")
-            with leased(store, folder_id(folder.id), ignore, self.terms):
+            with hold_lease(store, folder_id(folder.id), ignore, self.terms):
                 made = coordinator_on(store, question(rungs=(1,)), self.trials)
                 made.run(InlineEngine(Slow(self.seconds)))
 

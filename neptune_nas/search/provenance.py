@@ -134,7 +134,7 @@ def check_complete(folder: Folder, trials: int) -> None:
         raise StudyError(
             f"the database of study {folder.path} has {counted(trials, 'trial')}, but {file} lists "
             f"{listed}: it is an older copy, or was damaged. Put the right one back; or move the "
-            f"list away, to go on from what there is."
+            f"list away, to resume from these trials."
         )
 
 

@@ -26,7 +26,7 @@ from neptune_nas.search.provenance import (
     write_if_new,
 )
 from neptune_nas.search.warm_start import excess_notice, first_of
-from neptune_nas.study.lease import folder_id, leased
+from neptune_nas.study.lease import folder_id, hold_lease
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.own_code import keep_source, register
 from neptune_nas.study.progress import OnProgress, Tracker
@@ -65,7 +65,7 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
         settings = parts.settings(facts)
         store = parts.open_store(settings)
         check_complete(folder, store.size())
-        with leased(store, folder_id(folder.id), say, parts.lease_terms) as is_held:
+        with hold_lease(store, folder_id(folder.id), say, parts.lease_terms) as is_held:
             store.keep_numerics(settings.facts.numerics)
             if store.size() and not folder.exists:
                 say(f"{folder.settings} is missing, but its trials are there: it is written again.")

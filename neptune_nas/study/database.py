@@ -1,7 +1,6 @@
 """The database that a search writes: how it is opened, and the Optuna storage in it."""
 
 import json
-import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -21,7 +20,12 @@ from sqlalchemy.pool import NullPool
 from neptune_nas.errors import StudyError
 from neptune_nas.files.locks import check_writable
 from neptune_nas.study.database_url import database_errors, file_at, is_sqlite, with_driver
-from neptune_nas.study.read_only import has_optunas_tables, unformatted
+from neptune_nas.study.read_only import (
+    check_file,
+    close_with,
+    escape_braces,
+    has_optunas_tables,
+)
 from neptune_nas.text import redact_url
 
 _TRIES = 5  # to create tables that others may be creating at the same time
@@ -100,18 +104,20 @@ def is_known(theirs: type[RDBStorage]) -> bool:
 def storage_at(url: str) -> BaseStorage:
     """Return Optuna's storage at a URL, to write; its tables are created if there are none."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    check_file(url)
     kind = QuickStorage if is_known(RDBStorage) else RDBStorage
-    storage = kind(unformatted(with_driver(url)), engine_kwargs=_engine_options(url))
-    weakref.finalize(storage, storage.engine.dispose)  # connections to a server are closed with it
+    storage = kind(escape_braces(with_driver(url)), engine_kwargs=_engine_options(url))
+    close_with(storage)
     return optuna.storages.get_storage(storage)
 
 
 def storage_with_tables(url: str) -> BaseStorage:
     """Return Optuna's storage at a URL, whose tables another process may be creating as well."""
+    check_file(url)
     options = {**_engine_options(url), "poolclass": NullPool}  # leaves no connection when it fails
     for _ in range(_TRIES):
         try:
-            RDBStorage(unformatted(with_driver(url)), engine_kwargs=options)
+            RDBStorage(escape_braces(with_driver(url)), engine_kwargs=options)
             break
         except (IntegrityError, OperationalError, ProgrammingError) as error:
             if isinstance(error, OperationalError) and "already exists" not in str(error):

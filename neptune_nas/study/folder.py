@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import tomli_w
 
-from neptune_nas.errors import StudyError
+from neptune_nas.errors import FileFormatError, StudyError
 from neptune_nas.files.atomic import check_inside, read_file, write_file
 from neptune_nas.files.documents import parse_toml, versioned
 from neptune_nas.files.kinds import no_study
@@ -164,6 +164,11 @@ def read_toml(file: Path, cls: type[R]) -> R:
     """Return the record that `write_toml` wrote; raises `FileFormatError` that names the error."""
     text = read_file(file)
     with located(file):
+        if not text.strip():
+            raise FileFormatError(
+                "it is empty, so the settings in it are missing: put a copy of it back, or delete "
+                "it and run the same command again."
+            )
         return decode(cls, versioned(parse_toml(text), _VERSION))
 
 

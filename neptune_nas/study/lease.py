@@ -90,7 +90,7 @@ class _Lease:
     name: str
     mine: str
     terms: Terms
-    over: Event = field(init=False, default_factory=Event)
+    is_over: Event = field(init=False, default_factory=Event)
 
     def take(self, folder: str, say: Callable[[str], None]) -> None:
         """Take the lease if it is free, stale, or left behind by an earlier search of `folder`.
@@ -101,7 +101,7 @@ class _Lease:
         state, watched, is_announced = self._state(), monotonic(), False
         while not (self._may_take(state, folder, watched) and self._swap(state, self.mine)):
             if not is_announced:
-                say(self._waiting(state))
+                say(self._waiting_message(state))
                 is_announced = True
             raise_held()
             sleep(self.terms.beat / 10)
@@ -109,10 +109,10 @@ class _Lease:
             if state.lease != before.lease:
                 watched = monotonic()
             elif state.beat != before.beat:
-                raise StudyError(self._busy(state))
+                raise StudyError(self._busy_message(state))
 
     def _may_take(self, state: _State, folder: str, watched: float) -> bool:
-        holder = _holder(state)
+        holder = _holder_in(state)
         is_left = state.lease in (None, _FREE) or (holder is not None and holder.folder == folder)
         return is_left or monotonic() - watched > self.terms.stale
 
@@ -138,7 +138,7 @@ class _Lease:
         return _ROWS.update().where(_ROWS.c.study_id == self.study_id, _ROWS.c.key == key)
 
     @property
-    def _held(self) -> Update:
+    def _update_if_held(self) -> Update:
         """An update of the lease that has an effect only while it is held."""
         return self._update(_LEASE).where(_ROWS.c.value_json == self.mine)
 
@@ -154,7 +154,7 @@ class _Lease:
     def release(self) -> None:
         """Free the lease, if it is still held."""
         with self.engine.begin() as connection:
-            connection.execute(self._held.values(value_json=_FREE))
+            connection.execute(self._update_if_held.values(value_json=_FREE))
 
     def is_held(self) -> bool:
         """Return whether the lease is still its own; True where the database does not answer."""
@@ -170,7 +170,7 @@ class _Lease:
         if is_checked or not statement.lstrip()[:6].upper().startswith(_WRITES):
             return
         connection.info[_LEASE] = transaction  # first, as the check itself writes
-        if connection.execute(self._held.values(value_json=_VALUE)).rowcount != 1:
+        if connection.execute(self._update_if_held.values(value_json=_VALUE)).rowcount != 1:
             del connection.info[_LEASE]
             raise self.lost(self._read(connection))
 
@@ -186,50 +186,66 @@ class _Lease:
                 return
             except SQLAlchemyError:
                 pass  # it may come back; if not, the next write of the search says so
-            if self.over.wait(self.terms.beat):
+            if self.is_over.wait(self.terms.beat):
                 return
 
-    def _waiting(self, state: _State) -> str:
+    @contextmanager
+    def guard_writes(self) -> Iterator[None]:
+        """Renew the lease, and check it at every write, inside the context; then free it."""
+        sqlalchemy.event.listen(self.engine, "before_cursor_execute", self.fence)
+        beating = Thread(target=self.beat, name="lease", daemon=True)
+        beating.start()
+        try:
+            yield
+        finally:
+            self.is_over.set()
+            beating.join(self.terms.beat)
+            sqlalchemy.event.remove(self.engine, "before_cursor_execute", self.fence)
+            with suppress(SQLAlchemyError):  # else it becomes stale
+                self.release()
+            self.engine.dispose()
+
+    def _waiting_message(self, state: _State) -> str:
         return (
-            f"Study '{self.name}' was searched by {_named(state)}: waiting up to "
-            f"{duration(self.terms.stale)} to see whether that search still works."
+            f"Study '{self.name}' was searched by {_name_of(state)}: waiting up to "
+            f"{duration(self.terms.stale)} to see whether that search is still running."
         )
 
-    def _busy(self, state: _State) -> str:
+    def _busy_message(self, state: _State) -> str:
         return (
-            f"study '{self.name}' is being searched by {_named(state)}, from another folder: wait "
-            f"for its end, then run the same command to go on, or search under another `name` "
-            f"(--study-name). Were that process to die, this command would take the study over "
-            f"after {duration(self.terms.stale)}."
+            f"study '{self.name}' is being searched by {_name_of(state)}, from another folder: "
+            f"wait until it ends, then run the same command to resume, or search under another "
+            f"`name` (--study-name). If that process dies, this command takes the study over after "
+            f"{duration(self.terms.stale)}."
         )
 
     def lost(self, state: _State | None = None) -> LeaseLostError:
         """Return the error of a search whose lease is another's."""
-        return LeaseLostError(self._lost(state or self._state()))
+        return LeaseLostError(self._lost_message(state or self._state()))
 
-    def _lost(self, state: _State) -> str:
+    def _lost_message(self, state: _State) -> str:
         if state.lease is None:
             return (
                 f"study '{self.name}' has been deleted from its database: this search ends here "
                 f"and writes nothing more."
             )
-        holder = "a search that has ended since" if state.lease == _FREE else _named(state)
+        holder = "a search that has ended since" if state.lease == _FREE else _name_of(state)
         return (
-            f"study '{self.name}' has been taken over by {holder}, as nothing had been "
-            f"heard from this search for {duration(self.terms.stale)} (was its machine asleep?): "
-            f"this one ends here and writes nothing more. What it wrote before is kept."
+            f"study '{self.name}' has been taken over by {holder}, as this search did not "
+            f"renew its lease for {duration(self.terms.stale)} (was its machine asleep?): it ends "
+            f"here and writes nothing more. What it wrote before is kept."
         )
 
 
-def _holder(state: _State) -> _Holder | None:
+def _holder_in(state: _State) -> _Holder | None:
     """Return who holds a lease; None where nobody does, or it cannot be read."""
     with suppress(ValueError, RecursionError, FileFormatError):
         return decode(_Holder, json.loads(state.lease or _FREE))
     return None
 
 
-def _named(state: _State) -> str:
-    return str(_holder(state) or "another search")
+def _name_of(state: _State) -> str:
+    return str(_holder_in(state) or "another search")
 
 
 def folder_id(file: Path) -> str:
@@ -242,8 +258,9 @@ def folder_id(file: Path) -> str:
     return f"{read_file(file)[:32]}-{file.stat().st_ino}"
 
 
-def _limit_idle_transactions(terms: Terms) -> Callable[[Any, object], None]:
-    """Return a function that makes PostgreSQL end a transaction in which a process is suspended.
+@contextmanager
+def _limit_idle_transactions(engine: Engine, terms: Terms) -> Iterator[None]:
+    """Make PostgreSQL end a transaction in which a process is suspended, inside the context.
 
     Such a process would keep the lease locked, so that nobody could take it.
     """
@@ -253,11 +270,20 @@ def _limit_idle_transactions(terms: Terms) -> Callable[[Any, object], None]:
         connection.cursor().execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
         connection.commit()
 
-    return limit
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    sqlalchemy.event.listen(engine, "connect", limit)
+    engine.dispose()  # connections so far lack the limit
+    try:
+        yield
+    finally:
+        sqlalchemy.event.remove(engine, "connect", limit)
+        engine.dispose()
 
 
 @contextmanager
-def leased(
+def hold_lease(
     store: Store, folder: str, say: Callable[[str], None], terms: Terms = USUAL
 ) -> Iterator[Callable[[], bool]]:
     """Hold the lease on the study of `store`, whose writes it guards; then close its connections.
@@ -271,26 +297,15 @@ def leased(
     since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     holder = _Holder(uuid4().hex, folder, socket.gethostname(), os.getpid(), since)
     lease = _Lease(engine, store.study_id, name, json.dumps(asdict(holder)), terms)
-    if engine.dialect.name == "postgresql":
-        sqlalchemy.event.listen(engine, "connect", _limit_idle_transactions(terms))
-        engine.dispose()  # connections so far lack the limit
-    with database_errors(engine.url.render_as_string()):
-        lease.take(folder, say)
-    sqlalchemy.event.listen(engine, "before_cursor_execute", lease.fence)
-    beating = Thread(target=lease.beat, name="lease", daemon=True)
-    beating.start()
-    try:
-        yield lease.is_held
-    except LeaseLostError:
-        raise
-    except Exception as error:  # such as Optuna's, of a trial that the other has finished
-        if lease.is_held():
-            raise
-        raise lease.lost() from error
-    finally:
-        lease.over.set()
-        beating.join(terms.beat)
-        sqlalchemy.event.remove(engine, "before_cursor_execute", lease.fence)
-        with suppress(SQLAlchemyError):  # else it becomes stale
-            lease.release()
-        engine.dispose()
+    with _limit_idle_transactions(engine, terms):
+        with database_errors(engine.url.render_as_string(hide_password=False)):
+            lease.take(folder, say)
+        with lease.guard_writes():
+            try:
+                yield lease.is_held
+            except LeaseLostError:
+                raise
+            except Exception as error:  # such as Optuna's, of a trial that the other has finished
+                if lease.is_held():
+                    raise
+                raise lease.lost() from error

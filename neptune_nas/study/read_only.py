@@ -1,54 +1,44 @@
 """Databases that are opened to read: nothing is created, migrated or written."""
 
 import os
-import sqlite3
+import weakref
 from collections.abc import Mapping
-from contextlib import closing
-from functools import partial
 from pathlib import Path
-from shutil import copyfile
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
-from sqlalchemy.engine.url import URL
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import StaticPool
 
 from neptune_nas.errors import StudyError
 from neptune_nas.study.database_url import file_at, is_sqlite, parsed_url, with_driver
+from neptune_nas.study.sqlite_file import reading_options
 from neptune_nas.text import redact_url
 
 _TABLES = frozenset({"studies", "trials", "version_info", "alembic_version"})
 _VERSIONS = ("version_info", "alembic_version")  # one row each, which Optuna would write
-_UNFINISHED = frozenset(
-    {"SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_CANTINIT"}
-)
-"""The errors of SQLite where a killed process left a transaction that only a writer may undo."""
 
 
 def read_only_storage(url: str) -> RDBStorage:
     """Return Optuna's storage at a URL, opened to read; raises `StudyError` where there is none."""
     address, options = _address(url)
-    try:
-        tables = _tables(address, options)
-    except OperationalError as error:
-        if getattr(error.orig, "sqlite_errorname", None) not in _UNFINISHED:
-            raise
-        address, options = "sqlite://", _in_memory(url)
-        tables = _tables(address, options)
-    if not tables >= _TABLES:
+    if not _tables(address, options) >= _TABLES:
         raise StudyError(
             f"storage {redact_url(url)} holds no studies of Optuna: it is empty, or another "
             f"program's. Put the right one back from a copy, or start a study with another name."
         )
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # what it warns of becomes a sentence
-    return RDBStorage(unformatted(address), engine_kwargs=options, skip_table_creation=True)
+    storage = RDBStorage(escape_braces(address), engine_kwargs=options, skip_table_creation=True)
+    close_with(storage)
+    return storage
 
 
-def unformatted(url: str) -> str:
+def close_with(storage: RDBStorage) -> None:
+    """Close the connections to a server once the storage is no longer used."""
+    weakref.finalize(storage, storage.engine.dispose)
+
+
+def escape_braces(url: str) -> str:
     """Return a URL as `RDBStorage` takes it, which replaces what is in braces."""
     return url.replace("{", "{{").replace("}", "}}")
 
@@ -58,16 +48,19 @@ def has_optunas_tables(url: str) -> bool:
     return bool(_tables(*_address(url)) & _TABLES)
 
 
+def check_file(url: str) -> None:
+    """Refuse an SQLite file that is not safe to open, also to write; raises `StudyError`."""
+    if is_sqlite(url) and (file := file_at(url)) is not None and file.exists():
+        reading_options(_file(url))
+
+
 def _address(url: str) -> tuple[str, dict[str, Any]]:
     """Return the URL and the options of an engine that reads the database at a URL."""
-    if not is_sqlite(url):
-        is_postgresql = parsed_url(url).get_backend_name() == "postgresql"
-        return with_driver(url), {
-            "execution_options": {"postgresql_readonly": True}
-        } if is_postgresql else {}
-    place = URL.create("sqlite", database=_file(url).as_uri(), query={"mode": "ro", "uri": "true"})
-    # A search may hold SQLite's lock for a moment.
-    return place.render_as_string(hide_password=False), {"connect_args": {"timeout": 60}}
+    if is_sqlite(url):
+        return "sqlite://", reading_options(_file(url))
+    is_postgresql = parsed_url(url).get_backend_name() == "postgresql"
+    read_only = {"execution_options": {"postgresql_readonly": True}}
+    return with_driver(url), read_only if is_postgresql else {}
 
 
 def _file(url: str) -> Path:
@@ -87,7 +80,7 @@ def _tables(address: str, options: Mapping[str, Any]) -> set[str]:
     """Return the names of the tables in a database, without views and without empty versions."""
     engine = sqlalchemy.create_engine(address, **options)
     try:
-        names = set(sqlalchemy.inspect(engine).get_table_names())  # a view may never end
+        names = set(sqlalchemy.inspect(engine).get_table_names())
         with engine.connect() as connection:
             for name in names.intersection(_VERSIONS):
                 rows = sqlalchemy.select(sqlalchemy.literal(1)).select_from(sqlalchemy.table(name))
@@ -96,24 +89,3 @@ def _tables(address: str, options: Mapping[str, Any]) -> set[str]:
         return names
     finally:
         engine.dispose()
-
-
-def _in_memory(url: str) -> dict[str, Any]:
-    """Return the options of an engine on a copy in memory, whose last transaction is undone."""
-    file = _file(url)
-    with TemporaryDirectory() as folder:
-        copy = Path(folder) / "copy.db"
-        for end in ("", "-journal", "-wal"):
-            if (part := Path(f"{file}{end}")).is_file():
-                copyfile(part, f"{copy}{end}")
-        with closing(sqlite3.connect(copy)) as connection:
-            connection.execute("PRAGMA journal_mode=DELETE").fetchall()
-            content = connection.serialize()
-    return {"creator": partial(_loaded, content), "poolclass": StaticPool}
-
-
-def _loaded(content: bytes) -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", check_same_thread=False)
-    connection.deserialize(content)
-    connection.execute("PRAGMA query_only=ON")
-    return connection

@@ -46,8 +46,8 @@ class TrialRow:
 def read_rows(connection: Connection, study_id: int) -> Iterator[TrialRow]:
     """Yield the trials of a study, in the order they began."""
     columns = _TRIALS.c.number, _TRIALS.c.trial_id, _TRIALS.c.state
-    found = connection.execute(select(*columns).where(_TRIALS.c.study_id == study_id))
-    trials, fields = sorted(map(tuple, found)), _Fields()
+    result = connection.execute(select(*columns).where(_TRIALS.c.study_id == study_id))
+    trials, fields = sorted(map(tuple, result)), _Fields()
     for start in range(0, len(trials), _BATCH):
         batch = {
             id_: TrialRow(id_, number, TrialState[state])
@@ -55,6 +55,13 @@ def read_rows(connection: Connection, study_id: int) -> Iterator[TrialRow]:
         }
         _fill(connection, batch, fields)
         yield from batch.values()
+
+
+def orphan_id(connection: Connection) -> Any:
+    """Return the id of a trial that has attributes but no row, as a server allows none; or None."""
+    owners = select(_TRIALS.c.trial_id)
+    orphans = select(_ATTRIBUTES.c.trial_id).where(_ATTRIBUTES.c.trial_id.not_in(owners))
+    return connection.execute(orphans.limit(1)).scalar()
 
 
 def _fill(connection: Connection, batch: dict[int, TrialRow], fields: "_Fields") -> None:
@@ -75,8 +82,8 @@ def _rows_of(
     """Return the rows of a table that belong to a batch, in the order they were written."""
     ids, last = of.c.trial_id, [*of.c][-1]
     within = ids.between(min(batch), max(batch))  # a list of ids is slower, and may be too long
-    found = connection.execute(select(*of.c).where(within).order_by(ids, last)).yield_per(50)
-    return found if len(batch) > max(batch) - min(batch) else (r for r in found if r[0] in batch)
+    rows = connection.execute(select(*of.c).where(within).order_by(ids, last)).yield_per(50)
+    return rows if len(batch) > max(batch) - min(batch) else (r for r in rows if r[0] in batch)
 
 
 class _Options(dict[float, Any]):

@@ -40,7 +40,7 @@ from neptune_nas.study.database import (
 from neptune_nas.study.database_url import database_errors
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.read_only import read_only_storage
-from neptune_nas.study.rows import TrialRow, read_rows
+from neptune_nas.study.rows import TrialRow, orphan_id, read_rows
 from neptune_nas.study.stored_trial import (
     check_numbers,
     checked_attributes,
@@ -73,7 +73,7 @@ def _with_study_errors(method: Callable[P, R]) -> Callable[P, R]:
     """
 
     @wraps(method)
-    def told(*args: P.args, **kwargs: P.kwargs) -> R:
+    def with_errors(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             with ctrl_c_held():
                 return method(*args, **kwargs)
@@ -84,7 +84,7 @@ def _with_study_errors(method: Callable[P, R]) -> Callable[P, R]:
                 f"the connection; the same command then resumes from the last trial written."
             ) from error
 
-    return told
+    return with_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,11 @@ class Store:
                 numbers.append(row.number)
                 if _is_ours(row):
                     yield _trial_from(row, self.allow, seen), row
-        check_numbers(numbers)
+                elif row.state.is_finished():  # no search of ours ends a trial that it did not add
+                    raise damaged(f"trial {row.number} is {row.state.name}, but has no attributes")
+            check_numbers(numbers)
+            if (orphan := orphan_id(connection)) is not None:
+                raise damaged(f"the attributes of a trial with the id {orphan} have no trial")
 
     @_with_study_errors
     def size(self) -> int:
@@ -185,11 +189,10 @@ class Store:
     def counts(self) -> dict[str, float]:
         """Return the totals that no trial records, such as the number of duplicate proposals."""
         with damage_errors():
-            found: dict[str, float] = self.storage.get_study_user_attrs(self.study_id).get(
-                _COUNTS, {}
-            )
-            check_value(found, dict[str, _Total], _COUNTS, StudyError)
-        return found
+            attributes = self.storage.get_study_user_attrs(self.study_id)
+            counts: dict[str, float] = attributes.get(_COUNTS, {})
+            check_value(counts, dict[str, _Total], _COUNTS, StudyError)
+        return counts
 
     @_with_study_errors
     def set_counts(self, counts: Mapping[str, float]) -> None:
@@ -233,9 +236,9 @@ def create_store(
 def _name_objectives(storage: BaseStorage, name: str, aims: Sequence[Metric]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        found = optuna.load_study(study_name=name, storage=storage)
-        if found.metric_names is None:
-            found.set_metric_names([aim.name for aim in aims])
+        study = optuna.load_study(study_name=name, storage=storage)
+        if study.metric_names is None:
+            study.set_metric_names([aim.name for aim in aims])
 
 
 def check_store(url: str, name: str, question: str, made: Path) -> None:
@@ -303,14 +306,13 @@ def open_store(
                 f"storage {redact_url(url)} holds no study '{name}': put the right database back, "
                 f"or start a study with another name."
             ) from error
-        if question is not None:
-            begun = storage.get_study_user_attrs(study_id).get(_QUESTION)
-            if begun != question:
-                raise StudyError(
-                    f"storage {redact_url(url)} holds a study '{name}' of another question (space, "
-                    f"data or options) than its study.toml says: one of the two has been changed "
-                    f"or exchanged; put back the one that belongs to the other."
-                )
+        begun = storage.get_study_user_attrs(study_id).get(_QUESTION)
+        if question not in (None, begun):
+            raise StudyError(
+                f"storage {redact_url(url)} holds a study '{name}' of another question (space, "
+                f"data or options) than its study.toml says: one of the two has been changed "
+                f"or exchanged; put back the one that belongs to the other."
+            )
         return Store(storage, study_id, allow)
 
 
@@ -324,14 +326,24 @@ def _sampler_record(row: TrialRow) -> SamplerRecord:
     return SamplerRecord(row.distributions, attributes)
 
 
+def _content_of(row: TrialRow) -> dict[str, Any]:
+    """Return the attributes of a trial; raises `FileFormatError` for one that is not JSON."""
+    content, name = dict[str, Any](), ""
+    try:
+        for name, text in row.attributes.items():
+            content[name] = parse_json(text)
+    except FileFormatError as error:
+        raise FileFormatError(f"`{name:.60}`: {error}") from error
+    return content
+
+
 def _trial_from(row: TrialRow, allow: Iterable[type], seen: dict[bytes, Any]) -> Trial:
     """Return our record of a trial that `Store.add` wrote; `seen`: the parts of earlier ones.
 
     Raises `StudyError` for a value that cannot be read, or breaks its rule.
     """
     try:
-        content = {name: parse_json(text) for name, text in row.attributes.items()}
-        attributes = checked_attributes(row.number, content)
+        attributes = checked_attributes(row.number, _content_of(row))
         architecture = from_json(attributes["architecture"], allow, seen=seen)
     except FileFormatError as error:
         raise damaged(f"trial {row.number}: {error}") from error

@@ -76,8 +76,8 @@ def checked_attributes(number: object, attributes: Mapping[str, Any]) -> dict[st
 
 def check_numbers(numbers: Iterable[int]) -> None:
     """Refuse trials that are not numbered from 0 without a gap; raises `StudyError`."""
-    found = [*numbers]
-    for number in sorted({*range(len(found))}.difference(found)):
+    present = [*numbers]
+    for number in sorted({*range(len(present))}.difference(present)):
         raise damaged(f"trial {number} is missing")
 
 

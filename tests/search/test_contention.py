@@ -86,7 +86,10 @@ def test_one_that_was_suspended_ends_and_writes_nothing_once_the_other_has_taken
     assert trials(database) == after
     assert len({trial.key for trial in after}) == len(after) == TRIALS
     assert {number: ended(after)[number] for number in before} == before
-    assert "has been taken over by a search that has ended since, as nothing" in log.read_text()
+    assert (
+        "has been taken over by a search that has ended since, as this search did not"
+        in log.read_text()
+    )
 
 
 def test_the_other_is_refused_while_the_first_works_and_then_finds_all_done(

@@ -188,6 +188,11 @@ def test_settings_lost_between_two_searches_are_written_again_and_it_is_said(
 
 def test_settings_emptied_between_two_searches_are_refused(tmp_path: Path) -> None:
     folder = run(few_search(tmp_path, 4)).folder
-    cut(folder / "study.toml")
-    with pytest.raises(FileFormatError, match=r"study\.toml: .*missing"):
-        run(few_search(tmp_path, 6))
+    for content in ("", "\n \n"):
+        (folder / "study.toml").write_text(content)
+        with pytest.raises(
+            FileFormatError, match=r"study\.toml: it is empty, .*missing: put a copy"
+        ):
+            run(few_search(tmp_path, 6))
+    (folder / "study.toml").unlink()
+    assert len(run(few_search(tmp_path, 6)).trials) == 6  # as the sentence says

@@ -19,9 +19,10 @@ from neptune_nas.errors import StudyError
 from neptune_nas.metrics.score import Score
 from neptune_nas.samplers.sampler import distribution
 from neptune_nas.study.database import engine_of
-from neptune_nas.study.lease import LeaseLostError, Terms, folder_id, leased
+from neptune_nas.study.lease import LeaseLostError, Terms, folder_id, hold_lease
 from neptune_nas.study.store import Store, create_store
 from neptune_nas.study.trial import State, Trial
+from tests.postgres import new_database
 from tests.study.builders import AIMS, SPACE, frozen_in
 
 QUICK, SURE = Terms(beat=0.1, stale=0.4), Terms(beat=0.1, stale=60)
@@ -43,6 +44,13 @@ def lease_in(store: Store) -> object:
     return store.storage.get_study_system_attrs(store.study_id)["neptune:lease"]
 
 
+def timeout_in(store: Store) -> object:
+    with engine_of(store.storage).connect() as connection:
+        return connection.execute(
+            sqlalchemy.text("SHOW idle_in_transaction_session_timeout")
+        ).scalar()
+
+
 def leave(store: Store, holder: Any, beat: int = 0) -> None:
     """Write the lease of a search that does not free it."""
     store.storage.set_study_system_attr(store.study_id, "neptune:lease", holder)
@@ -51,16 +59,17 @@ def leave(store: Store, holder: Any, beat: int = 0) -> None:
 
 def test_a_second_search_is_refused_by_a_sentence_on_the_first(database: str) -> None:
     said: list[str] = []
-    with leased(store_at(database), "here", said.append, SURE):
+    with hold_lease(store_at(database), "here", said.append, SURE):
         assert said == []
         busy = rf"'few-digits' is being searched by process {os.getpid()} on \S+ since 20"
+        then = ".*: wait until it ends, then run the same command to resume, or"
         with (
-            pytest.raises(StudyError, match=busy + ".* the same command to go on"),
-            leased(store_at(database), "there", said.append, SURE),
+            pytest.raises(StudyError, match=busy + then),
+            hold_lease(store_at(database), "there", said.append, SURE),
         ):
             pass
     assert len(said) == 1
-    with leased(store_at(database), "there", said.append, QUICK):
+    with hold_lease(store_at(database), "there", said.append, QUICK):
         pass
     assert len(said) == 1
     assert lease_in(store_at(database)) is None
@@ -71,7 +80,7 @@ def test_of_many_searches_that_begin_at_once_one_is_let_in(database: str) -> Non
 
     def begin(number: int) -> str:
         try:
-            with leased(store_at(database), str(number), lambda _: None, SURE):
+            with hold_lease(store_at(database), str(number), lambda _: None, SURE):
                 assert all(refused.acquire(timeout=60) for _ in range(5))
         except StudyError as error:
             refused.release()
@@ -90,7 +99,7 @@ def test_a_lease_whose_beat_stands_still_is_taken_after_a_while(
 ) -> None:
     store, said = store_at(database), list[str]()
     leave(store, holder, beat=12)
-    with leased(store, "here", said.append, QUICK):
+    with hold_lease(store, "here", said.append, QUICK):
         added(store)
     name = "process 7 on far since 2026-01-01 00:00 UTC" if holder is DEAD else "another search"
     (sentence,) = said
@@ -101,9 +110,37 @@ def test_a_lease_whose_beat_stands_still_is_taken_after_a_while(
 def test_a_search_of_the_same_folder_takes_its_lease_at_once(database: str) -> None:
     store, said = store_at(database), list[str]()
     leave(store, {**DEAD, "folder": "here"})
-    with leased(store, "here", said.append, Terms(stale=1e6)):
+    with hold_lease(store, "here", said.append, Terms(stale=1e6)):
         added(store)
     assert said == []
+
+
+@pytest.mark.xdist_group("postgres")
+def test_an_error_before_the_lease_is_held_never_shows_the_password(postgres: str) -> None:
+    url = new_database(postgres).replace("ada@", "ada:s3cret@")
+    leave(store_at(url), DEAD)
+
+    def fail(_: str) -> None:
+        raise ConnectionError("no entry for s3cret")
+
+    with (
+        pytest.raises(StudyError, match="cannot be opened: ConnectionError") as refused,
+        hold_lease(store_at(url), "here", fail, QUICK),
+    ):
+        pass
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.xdist_group("postgres")
+def test_transactions_are_limited_while_the_lease_is_held_and_as_long_as_it_says(
+    postgres: str,
+) -> None:
+    store = store_at(new_database(postgres))
+    usual = timeout_in(store)
+    for stale, limit in ((7, "7s"), (90, "90s")):
+        with hold_lease(store, "here", lambda _: None, Terms(stale=stale)):
+            assert timeout_in(store) == limit
+        assert timeout_in(store) == usual
 
 
 WRITES: dict[str, Callable[[Store, Trial], object]] = {
@@ -121,7 +158,7 @@ def test_who_has_lost_the_lease_writes_nothing_and_says_who_has_it(
     database: str, write: str
 ) -> None:
     store = store_at(database)
-    with leased(store, "here", lambda _: None, Terms(beat=60)):
+    with hold_lease(store, "here", lambda _: None, Terms(beat=60)):
         trial = added(store)
         leave(store_at(database), DEAD)
         before = frozen_in(store_at(database)), store_at(database).counts()
@@ -134,7 +171,7 @@ def test_who_has_lost_the_lease_writes_nothing_and_says_who_has_it(
 
 def test_a_study_that_is_deleted_meanwhile_ends_its_search_in_a_sentence(database: str) -> None:
     store = store_at(database)
-    with leased(store, "here", lambda _: None, Terms(beat=60)):
+    with hold_lease(store, "here", lambda _: None, Terms(beat=60)):
         optuna.delete_study(study_name="few-digits", storage=store_at(database).storage)
         with (
             pytest.raises(LeaseLostError, match="has been deleted from its database"),
@@ -151,7 +188,7 @@ def test_the_lease_is_checked_once_a_transaction(database: str) -> None:
             heard.append(statement)
 
     sqlalchemy.event.listen(engine_of(store.storage), "before_cursor_execute", hear)
-    with leased(store, "here", lambda _: None, SURE):
+    with hold_lease(store, "here", lambda _: None, SURE):
         heard.clear()
         added(store)
         assert sum(each.startswith("UPDATE study_system_attributes") for each in heard) == 1
@@ -190,7 +227,7 @@ def test_a_study_whose_question_is_not_written_yet_is_begun_by_the_first(databas
 
 
 def finish_what_another_has_finished(store: Store, other: Store) -> None:
-    with leased(store, "here", lambda _: None, Terms(beat=60)) as is_held:
+    with hold_lease(store, "here", lambda _: None, Terms(beat=60)) as is_held:
         trial = replace(added(store), state=State.PRUNED)
         leave(other, DEAD)
         other.finish(trial, None)
@@ -204,7 +241,7 @@ def test_a_trial_that_the_other_has_finished_is_no_other_error(database: str) ->
 
 
 def fail_inside(store: Store) -> None:
-    with leased(store, "here", lambda _: None, SURE) as is_held:
+    with hold_lease(store, "here", lambda _: None, SURE) as is_held:
         assert is_held()
         raise ZeroDivisionError("my own")
 

@@ -13,7 +13,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from neptune_nas.architecture.codec import from_json, key
-from neptune_nas.errors import FileFormatError
+from neptune_nas.errors import StudyError
 from neptune_nas.metrics.counted import Cost
 from neptune_nas.metrics.registry import COSTS
 from neptune_nas.metrics.score import Score, score_from_json
@@ -179,8 +179,8 @@ def test_equal_parts_are_shared(tmp_path: Path) -> None:
     [
         ("scores", '[{"fidelity": 1, "values": {"accuracy": 5}}]', r"`scores.0.values.accuracy`"),
         ("scores", '[{"fidelity": -1, "values": {}}]', r"`scores.0.fidelity`"),
-        ("scores", "{", "not valid JSON"),
-        ("key", "7", "`key` must be a string"),
+        ("scores", "{", "`scores`.* not valid JSON"),
+        ("key", "7", "`key` must be 16 hex digits, but got 7"),
         ("flops", '"many"', "`costs.flops`"),
         ("given", "1", "`given`"),
         ("architecture", "null", "`architecture` must be an object"),
@@ -200,5 +200,6 @@ def test_a_value_that_breaks_its_rule_is_named(
     with engine_of(store.storage).begin() as connection:
         if not connection.execute(wrong.values(value_json=text)).rowcount:
             connection.execute(attributes.insert().values(trial_id=2, key=name, value_json=text))
-    with pytest.raises(FileFormatError, match=f"^trial 1 in the study's database: .*{message}"):
+    says = f"^the study's database is damaged or was changed by hand: trial 1: .*{message}"
+    with pytest.raises(StudyError, match=says):
         store.trials()

@@ -151,6 +151,23 @@ def test_attributes_that_no_search_writes_are_named(
         ),
         ("DELETE FROM trials WHERE number = 2", "trial 2 is missing"),
         ("DROP TABLE trial_params", "no such table: trial_params"),
+        (
+            "UPDATE trials SET trial_id = 65537 WHERE number = 2",
+            "trial 2 is COMPLETE, but has no attributes",
+        ),
+        (
+            "UPDATE trials SET trial_id = 65537, state = 'FAIL' WHERE number = 2",
+            "trial 2 is FAIL, but has no attributes",
+        ),
+        (
+            "UPDATE trials SET trial_id = 65537, state = 'RUNNING' WHERE number = 2",
+            "the attributes of a trial with the id 3 have no trial",
+        ),
+        ("DELETE FROM trials WHERE number = 7", "with the id 8 have no trial"),
+        (
+            "UPDATE trial_user_attributes SET trial_id = NULL WHERE trial_id = 3",
+            "trial 2 is COMPLETE, but has no attributes",
+        ),
     ],
 )
 def test_rows_that_no_search_writes_are_refused(study: Path, script: str, says: str) -> None:

@@ -1,0 +1,187 @@
+"""SQLite files from anywhere, opened to read: nothing is changed in them or beside them."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from functools import partial
+from pathlib import Path
+from shutil import copyfile
+from stat import S_ISLNK, S_ISREG
+from tempfile import TemporaryDirectory
+from time import sleep
+from typing import Any
+
+from sqlalchemy.pool import NullPool, StaticPool
+
+from neptune_nas.errors import StudyError
+
+_JOURNAL, _WAL, _SHM = "-journal", "-wal", "-shm"
+_SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")  # the end of a journal that names a file
+_MOST_IN_MEMORY = 2**31  # bytes
+_LONGEST_VALUE = 2**26  # bytes, of one text or one row
+_UNREADABLE = frozenset(
+    {
+        *("SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_CANTINIT"),
+        "SQLITE_IOERR_LOCK",
+    }
+)
+"""The errors of SQLite where a killed process left a transaction that only a writer may undo, and
+where a reader that would be alone meets a write-ahead log."""
+_TRIES = 3  # a journal that is deleted just then is taken for one that was left
+
+_OTHERS = """SELECT name FROM sqlite_master WHERE coalesce(rootpage, 0) < 1 OR sql NOT LIKE
+'CREATE TABLE%' AND sql NOT LIKE 'CREATE INDEX%' AND sql NOT LIKE 'CREATE UNIQUE INDEX%'"""
+"""The query of views, triggers and virtual tables, whatever kind the schema says they are."""
+
+_FORMULAS = """SELECT name FROM pragma_table_xinfo(:table) WHERE hidden <> 0 UNION ALL
+SELECT i.name FROM pragma_index_list(:table) AS i, pragma_index_xinfo(i.name) AS c
+WHERE c.cid = -2"""
+"""The query of generated columns, and of indices on expressions."""
+
+_TABLES = (
+    *("alembic_version", "studies", "study_directions", "study_system_attributes"),
+    *("study_user_attributes", "trial_heartbeats", "trial_intermediate_values", "trial_params"),
+    *("trial_system_attributes", "trial_user_attributes", "trial_values", "trials"),
+    "version_info",
+)
+
+
+def reading_options(file: Path) -> dict[str, Any]:
+    """Return the options of an engine that reads an SQLite file, or a copy of it in memory.
+
+    In a copy, the last transaction of a killed process is undone. Raises `StudyError` for a file
+    that cannot be read safely: one that is damaged, whose schema makes SQLite compute something,
+    or with something odd beside it.
+    """
+    for _ in range(_TRIES):
+        _check_companions(file)
+        if _is_readable(file):
+            return {"creator": partial(_connect, file), "poolclass": NullPool}
+        sleep(0.1)
+    load = partial(_load, _copy_of(file))
+    _check_content(file, load)
+    return {"creator": load, "poolclass": StaticPool}
+
+
+def _is_readable(file: Path) -> bool:
+    """Return whether a file can be read without being written; raises `StudyError` if unsafe."""
+    log, index = _mode_of(Path(f"{file}{_WAL}")), _mode_of(Path(f"{file}{_SHM}"))
+    is_shared = S_ISREG(log) and S_ISREG(index)  # some process writes the log
+    if log and not is_shared:
+        return False
+    try:
+        _check_content(file, partial(_connect if is_shared else _connect_alone, file))
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname not in _UNREADABLE:
+            raise
+        return False
+    return True
+
+
+def _connect_alone(file: Path) -> sqlite3.Connection:
+    """Return a connection that fails before it creates a write-ahead log.
+
+    The file's header would say whether there is one, but who opens and closes a file loses all
+    locks that a writer in the same process has on it.
+    """
+    connection = _connect(file)
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
+    return connection
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    # A search may hold the lock for a moment.
+    uri = f"{file.as_uri()}?mode=ro"
+    return _limited(sqlite3.connect(uri, timeout=60, uri=True, check_same_thread=False))
+
+
+def _load(content: bytes) -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    if content:
+        connection.deserialize(content)
+    connection.execute("PRAGMA query_only=ON")
+    return _limited(connection)
+
+
+def _limited(connection: sqlite3.Connection) -> sqlite3.Connection:
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+    return connection
+
+
+def _check_companions(file: Path) -> None:
+    """Refuse what SQLite would wait for, or be led away by, beside a file.
+
+    To undo a journal that names a super-journal deletes the file of that name.
+    """
+    for end in (_JOURNAL, _WAL, _SHM):
+        part = Path(f"{file}{end}")
+        if (mode := _mode_of(part)) and not (S_ISREG(mode) or S_ISLNK(mode)):
+            raise StudyError(f"{part} is not a file, so {file.name} cannot be opened: delete it.")
+    journal = Path(f"{file}{_JOURNAL}")
+    if _last_bytes(journal, len(_SUPER_JOURNAL)) == _SUPER_JOURNAL:
+        raise StudyError(
+            f"{journal} names another file, which SQLite would delete; no search writes such a "
+            f"journal. Put a copy of the database back without it, or search under another name."
+        )
+
+
+def _check_content(file: Path, connect: Callable[[], sqlite3.Connection]) -> None:
+    """Refuse a database that computes something or leads in circles, so that reading may not end.
+
+    SQLite's check takes 0.1 s for 100 MB.
+    """
+    with closing(connect()) as connection:
+        odd = connection.execute(_OTHERS).fetchone() or next(
+            (row for name in _TABLES for row in connection.execute(_FORMULAS, {"table": name})),
+            None,
+        )
+        if odd is not None:
+            raise StudyError(
+                f"{file} has a view, trigger, virtual table or formula (`{odd[0]!s:.60}`), which "
+                f"no search makes and which may never end: put a copy of the database back, or "
+                f"search under another name."
+            )
+        (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if result != "ok":
+        why = str(result).rpartition("\n")[2]
+        raise StudyError(
+            f"{file} is damaged ({why}): put a copy of it back, or search under another name."
+        )
+
+
+def _copy_of(file: Path) -> bytes:
+    """Return the content of an SQLite file after its last transaction is undone, or completed."""
+    parts = {end: Path(f"{file}{end}") for end in ("", _JOURNAL, _WAL)}
+    present = {end: part for end, part in parts.items() if S_ISREG(_mode_of(part))}
+    if sum(part.stat().st_size for part in present.values()) > _MOST_IN_MEMORY:
+        raise StudyError(
+            f"{file} cannot be read without changing it, and is too large to be copied into memory "
+            f"(over 2 GiB): run `sqlite3 {file} 'PRAGMA journal_mode=DELETE'`."
+        )
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy.db"
+        for end, part in present.items():
+            copyfile(part, f"{copy}{end}")
+        _check_companions(copy)  # the original may have changed
+        with closing(sqlite3.connect(copy)) as connection:
+            connection.execute("PRAGMA journal_mode=DELETE").fetchall()
+            return connection.serialize() or b""
+
+
+def _mode_of(path: Path) -> int:
+    """Return the mode of what is at a path, without following a link; 0 if there is nothing."""
+    try:
+        return path.lstat().st_mode
+    except FileNotFoundError:
+        return 0
+
+
+def _last_bytes(path: Path, count: int) -> bytes:
+    """Return the end of a regular file; none if there is no such file (any more)."""
+    if not S_ISREG(_mode_of(path)):
+        return b""
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - count))
+        return file.read(count)
+    return b""
