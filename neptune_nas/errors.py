@@ -32,7 +32,7 @@ class ArchitectureError(NeptuneError):
 
 
 class OwnCodeError(NeptuneError):
-    """A user's own code that fails or breaks its contract, and so must be fixed.
+    """A user's code that fails or breaks its contract, and so must be fixed.
 
     A network that cannot be built is only left out (`ArchitectureError`).
     """

@@ -103,22 +103,22 @@ def visible(text: str, keep: str = "") -> str:
     'a\\x1b[31mb\\nc'
     """
 
-    def shown(match: re.Match[str]) -> str:
+    def escape_unsafe(match: re.Match[str]) -> str:
         character = match[0]
         is_safe = category(character) not in _ACTING and character not in _BLANK
         return character if is_safe or character in keep else _escape(character)
 
-    return _UNUSUAL.sub(shown, text)
+    return _UNUSUAL.sub(escape_unsafe, text)
 
 
 def json_visible(text: str) -> str:
     """Return a JSON text with what a terminal obeys or hides as the escapes of JSON."""
 
-    def shown(match: re.Match[str]) -> str:
+    def escape_unsafe(match: re.Match[str]) -> str:
         is_safe = match[0] == "\n" or visible(match[0]) == match[0]
         return match[0] if is_safe else json.dumps(match[0])[1:-1]
 
-    return _UNUSUAL.sub(shown, text)
+    return _UNUSUAL.sub(escape_unsafe, text)
 
 
 def csv_cell(value: object) -> object:
@@ -164,7 +164,8 @@ def redact(text: str) -> str:
 
 
 def _redact_line(line: str) -> str:
-    parts, end, last = [], 0, line.rfind("@")
+    parts: list[str] = []
+    end, last = 0, line.rfind("@")
     while (mark := line.find("://", end)) >= 0:
         begin, stop = _scheme_before(line, mark, end), _end_of_url(line, mark + 3, last)
         parts += line[end:begin], redact_url(line[begin:stop])

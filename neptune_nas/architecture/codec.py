@@ -139,7 +139,7 @@ def _record(
         raise
     try:
         return cls(**checked)
-    except Exception as error:  # a user's own record may refuse its values in any way
+    except Exception as error:  # a user's record may refuse its values in any way
         require_classes((*values.values(),), FileFormatError)
         raise FileFormatError(f"`{path}`: {error}") from error
 
@@ -167,8 +167,8 @@ def canonical(architecture: Any) -> Any:
     """Return the canonical form, which is the same for all architectures of the same network.
 
     Identities that nothing else reads are dropped, `groups` equal to the width is "depthwise", and
-    `connections` of a stage whose SubStages all read just the last output is "chain". A root
-    record of the user's own is its own canonical form.
+    `connections` of a stage whose SubStages all read just the last output is "chain". A
+    user's root record is its own canonical form.
     """
     if not isinstance(architecture, Architecture):
         return architecture

@@ -24,7 +24,7 @@ WIRINGS: tuple[Wiring, ...] = get_args(Wiring)
 
 @runtime_checkable
 class SubStage(Protocol):
-    """A user's own SubStage: a frozen dataclass that builds a shape-preserving module.
+    """A user's SubStage: a frozen dataclass that builds a shape-preserving module.
 
     It is searched, counted, trained, stored and read like the built-in ones, and needs no
     registration; reading it back needs its class to be allowed.
@@ -35,7 +35,7 @@ class SubStage(Protocol):
 
 
 class Network(Protocol):
-    """A user's own architecture: a frozen dataclass that builds a whole network.
+    """A user's architecture: a frozen dataclass that builds a whole network.
 
     A space may stand for such records instead of `Architecture`s: they are searched, counted,
     trained, stored and read in the same way, with no registration; reading one back needs its class

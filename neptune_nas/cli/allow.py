@@ -1,4 +1,4 @@
-"""The option that allows a user's own records in a JSON file or a study."""
+"""The option that allows a user's records in a JSON file or a study."""
 
 from typing import Annotated
 

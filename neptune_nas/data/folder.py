@@ -138,12 +138,12 @@ class Pixels:
         """
         with quiet_metadata():
             try:
-                return self._taken(rows)
+                return self._read_rows(rows)
             except BrokenImageError:
                 _refuse_broken(self.every)
                 raise
 
-    def _taken(self, rows: Rows) -> Tensor | ImageFile:
+    def _read_rows(self, rows: Rows) -> Tensor | ImageFile:
         files = [self.files[row] for row in rows]
         form = _common_form(self.every, self.size)
         if self.cache is None:

@@ -72,7 +72,7 @@ def _classes_in(folder: Path, classes: Mapping[str, Path] | tuple[()], listing: 
         odd = sorted({*inside} ^ {*classes})
         raise DataError(
             f"data 'folder:{listing.root}': train and {folder.name} must hold the same classes, "
-            f"but only one of them has {_some(odd)}."
+            f"but only one of them has {_short_list(odd)}."
         )
     if not classes and len(inside) < 2:
         raise DataError(
@@ -90,7 +90,7 @@ def _splits_among(folder: Path, inside: Mapping[str, Path]) -> dict[str, Path]:
     if why := "; ".join(_doubts(named, splits, others)):
         raise DataError(
             f"data 'folder:{folder}': its folders must be either splits or classes, but {why} (it "
-            f"has {_some([*inside])}); {_EXPECTED}."
+            f"has {_short_list([*inside])}); {_EXPECTED}."
         )
     found = {split: inside[name] for name, split in splits.items()}
     return {split: found[split] for split in (TRAIN, VALIDATION, TEST) if split in found}
@@ -109,16 +109,16 @@ def _doubts(
         if named and not others:
             yield "none of them has class folders"
         elif len({_SPLITS.get(like, like) for like in alike.values()}) > 1:
-            yield f"{_some([*alike])} look like splits: name them train, val and test"
+            yield f"{_short_list([*alike])} look like splits: name them train, val and test"
         return
     if TRAIN not in splits.values():
-        yield f"there is no train folder next to {_some([*splits])}"
+        yield f"there is no train folder next to {_short_list([*splits])}"
     if len({*splits.values()}) < len(splits):
-        yield f"two of {_some([*splits])} name the same split: keep one of them"
+        yield f"two of {_short_list([*splits])} name the same split: keep one of them"
     if alike:
-        yield f"{_some([*alike])} may be a split: name it val or test, or move it away"
+        yield f"{_short_list([*alike])} may be a split: name it val or test, or move it away"
     elif len(splits) == 1 and others and not named.keys() - splits.keys():
-        yield f"{_some([*splits])} may be a split or a class: if a split, name that folder"
+        yield f"{_short_list([*splits])} may be a split or a class: if a split, name that folder"
 
 
 def _plain(name: str) -> str:
@@ -130,10 +130,10 @@ def _plain(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()
 
 
-def _some(names: list[str]) -> str:
+def _short_list(names: list[str]) -> str:
     """Return names as a list; if there are many, only the first few.
 
-    >>> _some(["a", "b"]), _some([*"abcdefg"])
+    >>> _short_list(["a", "b"]), _short_list([*"abcdefg"])
     ('a, b', 'a, b, c, d and 3 more')
     """
     more = len(names) - _NAMED

@@ -87,7 +87,7 @@ class Listing:
                     self._leave_out(LOOP, here)
                     continue
                 visited.add(identity)
-                for entry in self._visible(here):
+                for entry in self._visible_entries(here):
                     if _is_folder(entry):
                         waiting.append(entry.path)
                     elif self._is_image(entry):
@@ -96,7 +96,7 @@ class Listing:
 
     def leave_others(self, folder: Path, used: Mapping[str, Path]) -> None:
         """Count the entries of a folder, except the subfolders `used`."""
-        for entry in self._visible(folder):
+        for entry in self._visible_entries(folder):
             if _is_folder(entry):
                 if entry.name not in used:
                     self._leave_out(UNUSED, entry.path)
@@ -111,7 +111,7 @@ class Listing:
         ]
         return (f"Left out in {self.root}: {'; '.join(parts)}.",) if parts else ()
 
-    def _visible(self, folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    def _visible_entries(self, folder: Path | str) -> Iterator[os.DirEntry[str]]:
         for entry in _scan(folder):
             self.seen += 1
             if self.seen % _JUDGED == 0 and self.images * _FEW < self.seen:

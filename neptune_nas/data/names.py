@@ -55,7 +55,7 @@ def _remedy(name: str, whole: str) -> str:
 
 
 def place_of(name: str) -> str:
-    """Return the path in the name of a user's own data set; empty without one."""
+    """Return the path in the name of a user's data set; empty without one."""
     for kind in (FOLDER, TENSORS):
         if name.startswith(kind):
             return os.path.expanduser(name.removeprefix(kind))

@@ -165,7 +165,7 @@ def _has_words(image: Image.Image) -> bool:
 def open_image(file: Path) -> Image.Image:
     """Return the image in `file`, before its pixels are read."""
     try:
-        image = _opened(file)
+        image = _open_image(file)
     except Exception as error:  # of PIL's parsers: OSError, ValueError, SyntaxError and more
         raise unreadable(file, error) from error
     check_range(image, f"data: {file}")
@@ -182,7 +182,7 @@ def check_range(image: Image.Image, subject: str) -> None:
         )
 
 
-def _opened(file: Path) -> Image.Image:
+def _open_image(file: Path) -> Image.Image:
     """Return the image in `file`; if PIL finds it too large, only a baseline JPEG is opened."""
     try:
         return Image.open(file, formats=_formats())

@@ -1,4 +1,4 @@
-"""A user's own images in one safetensors file, which is read without executing anything."""
+"""A user's images in one safetensors file, which is read without executing anything."""
 
 import json
 import os.path
@@ -72,7 +72,7 @@ def save_tensors(
             f"data '{name}': `validation` needs `test` too: give both, or leave both out to have "
             f"them split off."
         )
-    names = _class_numbers(splits) if classes is None else _listed(classes)
+    names = _class_numbers(splits) if classes is None else _as_list(classes)
     content = {"classes": names, "crop": crop, "flip": flip}
     with located(f"data '{name}'", DataError):
         header = decode(_Header, content)
@@ -102,7 +102,7 @@ def _check_apart(name: str, splits: Mapping[str, Split]) -> None:
             )
 
 
-def _listed(classes: Sequence[str]) -> list[str]:
+def _as_list(classes: Sequence[str]) -> list[str]:
     """Return the names as a list; anything but several names unchanged, for a later check."""
     several = isinstance(classes, Iterable) and not isinstance(classes, str)
     return [*classes] if several else classes  # type: ignore[return-value]  # refused

@@ -40,7 +40,7 @@ def checked_score(evaluator: Evaluator, found: object) -> Score:
         return Score(fidelity=0, failure=str(wrong), rule=wrong.rule)
     except NeptuneError as wrong:
         failure = str(wrong)
-    except Exception as error:  # the value is the user's own object, and may do anything
+    except Exception as error:  # the value is the user's object, and may do anything
         failure = f"{rule}, but reading what it returned failed: {description(error)}."
     return Score(fidelity=0, failure=failure)
 

@@ -76,16 +76,16 @@ class TableCosts:
 
     def values(self, architecture: Any, names: Iterable[str] = ()) -> Mapping[str, float]:
         """Return the counted costs that are known; raises as `value` does."""
-        known = self._known(architecture)
+        known = self._columns_of(architecture)
         if self.model is not None:
             return self.model.values(architecture, names)
         return {each.name: round(known[each.name]) for each in COUNTED if each.name in known}
 
     def timed(self, name: str, architecture: Any) -> float:
         """Return the table's value of a timed metric; raises as `value` does."""
-        return self._known(architecture)[name]
+        return self._columns_of(architecture)[name]
 
-    def _known(self, architecture: Any) -> Mapping[str, float]:
+    def _columns_of(self, architecture: Any) -> Mapping[str, float]:
         try:
             return _with_flops(self.table.cost(architecture))
         except DataError as error:

@@ -1,4 +1,4 @@
-"""The user's own evaluators by name: `FILE.py:Class` or `package.module:Class`."""
+"""The user's evaluators by name: `FILE.py:Class` or `package.module:Class`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ def make_evaluator(where: str, options: Mapping[str, Any]) -> Evaluator:
         evaluator: Evaluator = made(**options)
     except NeptuneError:
         raise
-    except (Exception, SystemExit) as error:  # the user's own code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise OptionError(
             f"evaluator '{where}' refuses {cut(dict(options))}: {description(error)}"
         ) from error

@@ -58,11 +58,11 @@ def no_study(path: Path) -> str:
             f"{path / 'metrics.json'}, and `neptune-nas predict` and `neptune-nas export` read its "
             f"models, such as {path / 'seed-0' / 'model.safetensors'}."
         )
-    if found := [file.parent for file in sorted(path.glob("*/study.toml"))]:
-        more = ", ..." if len(found) > _NAMED else ""
+    if studies := [file.parent for file in sorted(path.glob("*/study.toml"))]:
+        more = ", ..." if len(studies) > _NAMED else ""
         return (
-            f"{path} is a folder with {counted(len(found), 'study', 'studies')} in it, not a "
-            f"study: name one of {', '.join(map(str, found[:_NAMED]))}{more}."
+            f"{path} is a folder with {counted(len(studies), 'study', 'studies')} in it, not a "
+            f"study: name one of {', '.join(map(str, studies[:_NAMED]))}{more}."
         )
     return f"{path} is not a study: it has no study.toml; `neptune-nas search` starts one."
 

@@ -33,17 +33,17 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
         # Opening a pipe would wait for whoever writes to it.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
     except ValueError as error:  # a NUL in the path
-        raise FileFormatError(f"{_shown(path)} cannot be read: {error}.") from error
+        raise FileFormatError(f"{_short_path(path)} cannot be read: {error}.") from error
     except OSError as error:
-        raise FileFormatError(f"{_shown(path)} cannot be read: {error.strerror}.") from error
+        raise FileFormatError(f"{_short_path(path)} cannot be read: {error.strerror}.") from error
     if not stat.S_ISREG(mode := os.fstat(handle).st_mode):
         os.close(handle)
-        raise FileFormatError(f"{_shown(path)} cannot be read: {_kind_of(mode)}.")
+        raise FileFormatError(f"{_short_path(path)} cannot be read: {_kind_of(mode)}.")
     try:
         with os.fdopen(handle, "rb") as file:
             yield file
     except OSError as error:
-        raise FileFormatError(f"{_shown(path)} cannot be read: {error.strerror}.") from error
+        raise FileFormatError(f"{_short_path(path)} cannot be read: {error.strerror}.") from error
 
 
 def read_bytes(path: Path, most: int = TEXT) -> bytes:
@@ -88,10 +88,10 @@ def unzipped(path: Path, data: bytes, most: int = TEXT) -> bytes:
         try:
             parts.append(unpacker.decompress(data, left))
         except zlib.error as error:
-            raise FileFormatError(f"{_shown(path)} is not a gzip file ({error}).") from error
+            raise FileFormatError(f"{_short_path(path)} is not a gzip file ({error}).") from error
         left -= len(parts[-1])
         if left > 0 and not unpacker.eof:
-            raise FileFormatError(f"{_shown(path)} is a gzip file that is cut off.")
+            raise FileFormatError(f"{_short_path(path)} is a gzip file that is cut off.")
         data = unpacker.unused_data.lstrip(b"\0")  # a file may have several members
     if left <= 0:
         raise _too_large(path, most)
@@ -111,9 +111,9 @@ def _kind_of(mode: int) -> str:
 
 def _too_large(path: Path, most: int) -> FileFormatError:
     return FileFormatError(
-        f"{_shown(path)} is too large: it may have {most // _MB} MiB, but has more."
+        f"{_short_path(path)} is too large: it may have {most // _MB} MiB, but has more."
     )
 
 
-def _shown(path: Path) -> str:
+def _short_path(path: Path) -> str:
     return shortened(str(path), 300)

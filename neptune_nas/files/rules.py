@@ -176,7 +176,7 @@ def predicate_for(hint: Any) -> Predicate | None:
     if origin is tuple and inner:
         return _tuple_test(inner)
     if origin is Sequence:
-        return _all_of((_is_sequence, _each(predicate_for(inner[0]))))
+        return _all_of((_is_sequence, _for_all(predicate_for(inner[0]))))
     if origin in (dict, Mapping):
         return _mapping_test(origin, predicate_for(inner[1]))
     if hint in (int, str, bool, type(None)):
@@ -219,38 +219,38 @@ def _is_one_of(members: tuple[Any, ...]) -> Predicate:
 
 def _all_of(tests: Iterable[Predicate | None]) -> Predicate | None:
     some = [test for test in tests if test is not None]
-    return reduce(_both, some) if some else None
+    return reduce(_conjunction, some) if some else None
 
 
 def _exact(cls: type, rules: Sequence[_Rule]) -> Predicate:
     """Return a fast test of an exact class and rules, for records built by the million."""
     if not rules:
         return lambda value: type(value) is cls
-    holds = reduce(_both, (rule.holds for rule in rules))
+    holds = reduce(_conjunction, (rule.holds for rule in rules))
     return lambda value: type(value) is cls and holds(value)
 
 
-def _both(one: Predicate, other: Predicate) -> Predicate:
+def _conjunction(one: Predicate, other: Predicate) -> Predicate:
     return lambda value: one(value) and other(value)
 
 
 def _any_of(tests: Iterable[Predicate | None]) -> Predicate | None:
     several = [*tests]
     some = [test for test in several if test is not None]
-    return reduce(_either, some) if len(some) == len(several) else None
+    return reduce(_disjunction, some) if len(some) == len(several) else None
 
 
-def _either(one: Predicate, other: Predicate) -> Predicate:
+def _disjunction(one: Predicate, other: Predicate) -> Predicate:
     return lambda value: one(value) or other(value)
 
 
-def _each(test: Predicate | None) -> Predicate | None:
+def _for_all(test: Predicate | None) -> Predicate | None:
     return None if test is None else lambda values: all(map(test, values))
 
 
 def _tuple_test(inner: tuple[Any, ...]) -> Predicate | None:
     if ... in inner:
-        return _all_of((lambda value: isinstance(value, tuple), _each(predicate_for(inner[0]))))
+        return _all_of((lambda value: isinstance(value, tuple), _for_all(predicate_for(inner[0]))))
     tests = [predicate_for(each) for each in inner]
     return lambda value: (
         isinstance(value, tuple)
@@ -260,7 +260,7 @@ def _tuple_test(inner: tuple[Any, ...]) -> Predicate | None:
 
 
 def _mapping_test(cls: type, test: Predicate | None) -> Predicate | None:
-    of_values = _each(test)
+    of_values = _for_all(test)
     return _all_of(
         (
             lambda value: isinstance(value, cls),

@@ -19,11 +19,11 @@ HEADER = "neptune-nas"  # the only entry of the metadata, so that equal contents
 def dump_tensors(text: str, tensors: Mapping[str, Tensor]) -> bytes:
     """Return the bytes of a file; equal contents give equal bytes."""
     # Copies, since safetensors refuses tensors that share memory or lie channels last.
-    own = {
+    copies = {
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, value in tensors.items()
     }
-    return save(own, {HEADER: text})
+    return save(copies, {HEADER: text})
 
 
 def _check_start(path: Path, start: bytes) -> None:

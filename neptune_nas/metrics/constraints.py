@@ -169,7 +169,7 @@ def survey(
     be measured, which is done last and only where all other limits hold. If no sample is feasible,
     as many again are drawn uniformly at each choice; these are smaller, and one of them may become
     the example. An architecture whose cost cannot be counted (its images are too small) is
-    infeasible; an error in the user's own code is raised.
+    infeasible; an error in the user's code is raised.
     """
     ordered = tuple(sorted(constraints, key=is_timed))
     measured = any(map(is_timed, ordered))

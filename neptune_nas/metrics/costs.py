@@ -82,7 +82,7 @@ class Costs:
     def fits(self, architecture: Any) -> bool:
         """Return whether an architecture can be built and satisfies the limits on counted costs.
 
-        Raises `OwnCodeError` where the user's own code fails: that is a bug, not a property of the
+        Raises `OwnCodeError` where the user's code fails: that is a bug, not a property of the
         architecture.
         """
         return self._misfit(architecture) is None

@@ -80,7 +80,7 @@ ADDED = ("flops", "macs", "params", "activations")
 class CostModel:
     """Costs of architectures on images of one shape, as sums over parts that are counted once.
 
-    The network of a user's own record is a single part, and equal records are counted once. At most
+    The network of a user's record is a single part, and equal records are counted once. At most
     `remembered` parts, and values of whole networks, are cached; then the cache is cleared.
     """
 
@@ -162,7 +162,7 @@ def count_part(part: NetworkPart) -> Cost:
 
 
 def _built(part: NetworkPart) -> nn.Module:
-    """Build a part on the current device; an error of torch names the user's own class."""
+    """Build a part on the current device; an error of torch names the user's class."""
     try:
         return build_part(part)
     except RuntimeError as error:
@@ -181,7 +181,7 @@ def _built(part: NetworkPart) -> nn.Module:
 
 
 def _user_class(part: NetworkPart) -> type | None:
-    """Return the class of the user's own record behind a part, whose code may fail in any way."""
+    """Return the class of the user's record behind a part, whose code may fail in any way."""
     match part.what:
         case OpaqueNetwork(architecture):
             return type(architecture)

@@ -113,7 +113,7 @@ def document(item: ExportedArchitecture) -> dict[str, Any]:
 def load(path: str | Path, allow: Iterable[type] = ()) -> ExportedArchitecture:
     """Return the architecture in a file that `neptune-nas export` wrote; nothing in it is executed.
 
-    `allow`: the user's own record classes that it may name. Raises `FileFormatError`, naming the
+    `allow`: the user's record classes that it may name. Raises `FileFormatError`, naming the
     field, for a file that is missing, malformed, truncated, foreign, from a later version, or
     edited by hand so that its key no longer matches its architecture.
     """
@@ -140,11 +140,11 @@ def from_document(data: object, allow: Iterable[type] = ()) -> ExportedArchitect
             recipe=content.recipe,
             provenance=content.provenance,
         )
-        found = item.key
+        name = item.key
     except RecursionError as error:
         raise FileFormatError(TOO_DEEP) from error
-    if found != content.key:
-        raise FileFormatError(fault("key", found, content.key, "the file was changed by hand"))
+    if name != content.key:
+        raise FileFormatError(fault("key", name, content.key, "the file was changed by hand"))
     return item
 
 

@@ -148,7 +148,7 @@ def save_model(path: str | Path, model: Model) -> None:
 def load_model(path: str | Path, allow: Iterable[type] = ()) -> Model:
     """Return the model in a file that `save_model` wrote; nothing in it is executed.
 
-    `allow`: the user's own record classes that its architecture may name. Raises `FileFormatError`
+    `allow`: the user's record classes that its architecture may name. Raises `FileFormatError`
     for a file that is missing, malformed, of another kind or version, whose architecture is
     refused, or whose weights do not fit it.
     """

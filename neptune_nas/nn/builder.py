@@ -53,7 +53,7 @@ class SubStagePlace:
 
 @dataclass(frozen=True, slots=True)
 class OpaqueNetwork:
-    """A network that a user's own record builds and that has no known parts."""
+    """A network that a user's record builds and that has no known parts."""
 
     architecture: Any
 
@@ -77,7 +77,7 @@ def parts(
 ) -> tuple[NetworkPart, ...]:
     """Return the parts of a network for images `(C, H, W)`, from the first to the last.
 
-    A record of the user's own is one part, named "network". Raises `ArchitectureError` for a record
+    A user's record is one part, named "network". Raises `ArchitectureError` for a record
     that builds no network, and if the images are too small, naming the size needed. A record of
     unknown class is a part too, which cannot be built.
     """
@@ -121,7 +121,7 @@ def stage_shape(stage: records.Stage, shape: Shape) -> Shape:
 def least_size(architecture: Architecture | Network) -> int:
     """Return the least image side, in pixels, that leaves one pixel after every downsampling.
 
-    It is 1 for a record of the user's own, which itself refuses images that are too small.
+    It is 1 for a user's record, which itself refuses images that are too small.
     """
     if not isinstance(architecture, Architecture):
         return 1
@@ -166,9 +166,9 @@ def build(
 
     `input_shape`: `(C, H, W)`. Equal seeds give equal weights and leave the global random state as
     it was. Raises `ArchitectureError` for a record that builds no network, and if the images are
-    too small, naming the size needed; `OwnCodeError` where a record of the user's own fails.
+    too small, naming the size needed; `OwnCodeError` where a user's record fails.
     """
-    # The one place where networks are built, the toolkit's and the user's own.
+    # The one place where networks are built, the toolkit's and the user's.
     with nullcontext() if seed is None else seeded(seed):
         if isinstance(architecture, Architecture):
             return _neptune(architecture, input_shape, outputs)

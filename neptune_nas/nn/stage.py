@@ -51,7 +51,7 @@ class Cell(nn.Module):
             return [x]
         raw = self.op(x)
         if raw.shape != x.shape:
-            raise OwnCodeError(  # only a user's own operation can do that
+            raise OwnCodeError(  # only a user's operation can do that
                 f"SubStage `{type(self.op).__name__}` must keep the shape of its input, "
                 f"{tuple(x.shape)}, but gave {tuple(raw.shape)}."
             )

@@ -1,4 +1,4 @@
-"""Modules that a user's own records build, with code that may fail in any way."""
+"""Modules that a user's records build, with code that may fail in any way."""
 
 from typing import Any, TypeGuard
 
@@ -44,7 +44,7 @@ def build_module(record: Any, *arguments: object) -> nn.Module:
 
 
 def builds_itself(architecture: object) -> TypeGuard[Network]:
-    """Return whether a record is a user's own that builds its network."""
+    """Return whether a record is a user's that builds its network."""
     return callable(getattr(architecture, "build", None))
 
 
@@ -62,7 +62,7 @@ def check_builds(architecture: object) -> None:
 def build_network(
     architecture: Network, input_shape: tuple[int, int, int], outputs: int
 ) -> nn.Module:
-    """Return the network of a user's own record for images `(C, H, W)`.
+    """Return the network of a user's record for images `(C, H, W)`.
 
     If the meta device is the default and `build` needs values there, it builds on the CPU instead.
     Raises `ArchitectureError` for a record that builds no network.
@@ -78,7 +78,7 @@ def build_network(
 
 
 def check_logits(found: object, architecture: Network, outputs: int) -> None:
-    """Refuse any output of a user's own network but logits `(N, outputs)`."""
+    """Refuse any output of a user's network but logits `(N, outputs)`."""
     if isinstance(found, Tensor) and found.shape[1:] == (outputs,):
         return
     got = tuple(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}"

@@ -1,6 +1,6 @@
 """The rows of an architecture's drawing, from image to classes, and its terminal form.
 
-The parts of a network built by a user's own record are not known; its fields are drawn instead.
+The parts of a network built by a user's record are not known; its fields are drawn instead.
 """
 
 from collections.abc import Iterable, Iterator

@@ -78,7 +78,7 @@ def render(
 
 
 def _is_neptune(studies: Sequence[Study]) -> bool:
-    """Return whether the trials are Neptune architectures and not records of a user's own."""
+    """Return whether the trials are Neptune architectures and not users' records."""
     return any(isinstance(t.architecture, Architecture) for study in studies for t in study.trials)
 
 

@@ -1,4 +1,4 @@
-"""Strategies of the user's own: how their class is found, and how their failures are reported."""
+"""Users' strategies: how their class is found, and how their failures are reported."""
 
 import inspect
 from collections.abc import Callable

@@ -99,7 +99,7 @@ class Assembly:
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """A table, the user's own evaluator, or short training with an optional proxy below it."""
+        """A table, the user's evaluator, or short training with an optional proxy below it."""
         search = self.search
         if search.tabular is not None:
             return search.tabular
@@ -259,7 +259,7 @@ class Assembly:
         """
         search = self.search
         if search.engine == "ray":
-            # One of the user's own takes GPUs only where it is said, since it may not need them.
+            # A user's evaluator takes GPUs only where it is said, since it may not need them.
             named = traits_of(self.evaluator).uses_device and search.device == "cuda"
             on_gpu = self.device == "cuda" and (search.traits.trains or named)
             return slots_on(search.jobs, search.threads, on_gpu, search.trials_per_gpu)

@@ -34,9 +34,9 @@ from neptune_nas.training.recipe import Recipe
 def arguments_in(file: Path, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the arguments of `Search` that ask the question of a `study.toml` again.
 
-    `given`: those to use in place of the study's, and an evaluator if it is one of the user's own.
+    `given`: those to use in place of the study's, and the user's evaluator if it has one.
     Raises `StudyError` where that is missing, or is not the one that the study began with; and for
-    a space or sampler of a user's own that is not given, unless this user began the study here.
+    a user's space or sampler that is not given, unless this user began the study here.
     """
     settings, given = read_settings(file), given or {}
     own: Evaluator | None = given.get("evaluator")
@@ -55,7 +55,7 @@ def arguments_in(file: Path, given: Mapping[str, Any] | None = None) -> dict[str
 
 
 def _check_code(file: Path, settings: Settings, name: str) -> None:
-    """Refuse to run code of a user's own that only the study in `file` names."""
+    """Refuse to run a user's code that only the study in `file` names."""
     where: str = getattr(settings.question, name)
     if not may_run(Folder(file.parent), settings, where):
         more = " or as `allow` (--allow)" if name == "space" else ""

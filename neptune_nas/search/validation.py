@@ -28,7 +28,7 @@ def check_space(name: str) -> str:
     space, rng = find_space(name), Random(0)
     sample = [space.sample(rng) for _ in range(_SAMPLES)]
     least = max(map(least_size, sample))
-    side, flops = _counted(sample, [side for side in _SIDES if side >= least] or [least])
+    side, flops = _flops_on(sample, [side for side in _SIDES if side >= least] or [least])
     count, needed = space.count(), f", which must have at least {counted(least, 'pixel')} a side"
     return (
         f"space '{space.name}' is sound: {counted(count.value, 'architecture')}, {_SAMPLES} of "
@@ -37,7 +37,7 @@ def check_space(name: str) -> str:
     )
 
 
-def _counted(sample: Sequence[Any], sides: Sequence[int]) -> tuple[int, list[float]]:
+def _flops_on(sample: Sequence[Any], sides: Sequence[int]) -> tuple[int, list[float]]:
     """Return the first side for which all architectures can be built, and their FLOPs, rising."""
     refusals: list[ArchitectureError] = []
     for side in sides:

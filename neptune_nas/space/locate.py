@@ -55,7 +55,7 @@ def find_space(where: str) -> Space[Any]:
 
 
 def place_of(where: str) -> tuple[str, str]:
-    """Return the file or module of a user's own object, and its name; "" where there is no such.
+    """Return the file or module of a user's object, and its name; "" where there is no such.
 
     >>> place_of("my.py:Mine"), place_of("package.module:Mine"), place_of("my.py")
     (('my.py', 'Mine'), ('package.module', 'Mine'), ('my.py', ''))
@@ -161,7 +161,7 @@ def _file_of_module(name: str) -> Path | None:
 def records_of(module: ModuleType) -> Iterator[type]:
     """Yield the dataclasses that a module defines or imports, except the toolkit's own.
 
-    They are the user's own records, which an architecture's JSON may name.
+    They are the user's records, which an architecture's JSON may name.
     """
     for value in vars(module).values():
         if isinstance(value, type) and is_dataclass(value) and not _is_ours(value):

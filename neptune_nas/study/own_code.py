@@ -1,4 +1,4 @@
-"""The code of the user's own that a study was begun with: a copy to read, and who may run it.
+"""The user's code that a study was begun with: a copy to read, and who may run it.
 
 A study from elsewhere must not run what it names. So whoever searches code of their own has it
 written down in a register in their data folder, which no study can bring along: an entry is found
@@ -38,10 +38,11 @@ def register(folder: Folder, settings: Settings, places: Iterable[str]) -> None:
 
     Where the user has no data folder that can be written to, commands ask for the code instead.
     """
-    own = {where: found for where in places if not is_shipped(where) and (found := _digest(where))}
+    digests = {where: _digest(where) for where in places if not is_shipped(where)}
+    own = {where: digest for where, digest in digests.items() if digest}
     entry = _entry(folder, settings)
     if own and entry is not None:
-        content = {"study": os.path.realpath(folder.path), "code": {**_known(entry), **own}}
+        content = {"study": os.path.realpath(folder.path), "code": {**_digests_in(entry), **own}}
         with suppress(NeptuneError):
             write_file(entry, json.dumps(content, indent=2) + "\n")
 
@@ -55,12 +56,12 @@ def may_run(folder: Folder, settings: Settings, where: str) -> bool:
         return True
     entry = _entry(folder, settings)
     # Only files that the register knows are looked for and read.
-    ran = None if entry is None else _known(entry).get(where)
+    ran = None if entry is None else _digests_in(entry).get(where)
     return ran is not None and _digest(where) == ran
 
 
 def records_in(folder: Folder, settings: Settings) -> tuple[type, ...]:
-    """Return the user's own records in a study's space, if its code may be run and works."""
+    """Return the user's records in a study's space, if its code may be run and works."""
     space = settings.question.space
     if not may_run(folder, settings, space):
         return ()
@@ -79,16 +80,16 @@ def _entry(folder: Folder, settings: Settings) -> Path | None:
     return register / "studies" / f"{sha256(study.encode()).hexdigest()}.json"
 
 
-def _known(entry: Path) -> dict[str, str]:
+def _digests_in(entry: Path) -> dict[str, str]:
     """Return the digests of the code that was run for a study, by how the study names it."""
     try:
         content = parse_json(read_file(entry))
         check_value(content, dict[str, object], "register", FileFormatError)
-        known = content.get("code")
-        check_value(known, dict[str, str], "code", FileFormatError)
+        digests = content.get("code")
+        check_value(digests, dict[str, str], "code", FileFormatError)
     except FileFormatError:  # none was run, or the entry is damaged
         return {}
-    return dict(known)
+    return dict(digests)
 
 
 def _digest(where: str) -> str | None:

@@ -25,7 +25,7 @@ def read_study(
     """Return the study in the folder at `path`.
 
     `storage`: the URL of its trials, if they are not in the folder and the URL needs a password.
-    `allow`: the user's own records that its architectures contain (default: those of its space, if
+    `allow`: the user's records that its architectures contain (default: those of its space, if
     this user began it here and the space's file has not changed); others are kept as data
     (`UnknownRecord`). Raises `StudyError` or `FileFormatError` for what is not a study or cannot be
     read.

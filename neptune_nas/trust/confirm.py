@@ -80,7 +80,7 @@ class _Confirmation:
             self.study = with_confirmation(self.study, number, result.score)
             (trial,) = (t for t in self.study.trials if t.number == number)
             left = counted(len(trials_to_confirm(self.study, self.goal)), "trial")
-            texts.append(f"{_told(trial)}; {left} still to confirm")
+            texts.append(f"{_sentence_on(trial)}; {left} still to confirm")
         self.write()
         return texts
 
@@ -154,7 +154,7 @@ def _most_seeds(search: Search) -> int | None:
     return None if most is None else most(search.question.rungs[-1])
 
 
-def _told(trial: Trial) -> str:
+def _sentence_on(trial: Trial) -> str:
     """Return a sentence on a trial's newest confirmation."""
     score, mean = trial.confirmations[-1], trial.score
     name = next(iter(score.values), "score")

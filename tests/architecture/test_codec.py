@@ -29,7 +29,7 @@ from neptune_nas.space import choice, find_space, list_spaces
 
 @dataclass(frozen=True)
 class Mine:
-    """A user's own SubStage."""
+    """A user's SubStage."""
 
     size: int = 3
     scale: float = 1.0

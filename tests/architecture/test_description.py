@@ -18,7 +18,7 @@ from neptune_nas.text import duration, short
 
 @dataclass(frozen=True)
 class Own:
-    """A SubStage of the user's own."""
+    """A user's SubStage."""
 
     ratio: int = 4
     act: str = "relu"

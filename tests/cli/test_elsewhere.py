@@ -25,7 +25,7 @@ SPACE = Space("own", Architecture(stages=(Stage(width=choice(4, 8, 12), substage
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a space of the user's own was searched, with its trials in a database beside it."""
+    """Where a user's space was searched, with its trials in a database beside it."""
     home = tmp_path_factory.mktemp("home")
     (home / "my_space.py").write_text(SPACE)
     with chdir(home):

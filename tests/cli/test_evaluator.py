@@ -1,4 +1,4 @@
-"""An evaluator of the user's own, in a file, from the command line."""
+"""A user's evaluator, in a file, from the command line."""
 
 from pathlib import Path
 from shutil import copytree

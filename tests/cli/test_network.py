@@ -1,4 +1,4 @@
-"""A space of a user's own networks, from the file that defines them to a prediction."""
+"""A space of a user's networks, from the file that defines them to a prediction."""
 
 import json
 from pathlib import Path

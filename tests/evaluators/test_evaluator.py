@@ -1,4 +1,4 @@
-"""What an evaluator says of itself and prepares, which is a user's own code."""
+"""What an evaluator says of itself and prepares, which is a user's code."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -197,7 +197,7 @@ def _(x: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Distances:
-    """A SubStage of the user's own, with a product that the counter does not know."""
+    """A user's SubStage, with a product that the counter does not know."""
 
     def build(self, width: int) -> nn.Module:
         del width
@@ -206,7 +206,7 @@ class Distances:
 
 @dataclass(frozen=True, slots=True)
 class Mixer:
-    """A SubStage of the user's own that is counted."""
+    """A user's SubStage that is counted."""
 
     def build(self, width: int) -> nn.Module:
         return nn.Conv2d(width, width, 1, bias=False)
@@ -220,7 +220,7 @@ def test_an_error_names_the_substage_that_it_comes_from() -> None:
 
 @dataclass(frozen=True, slots=True)
 class TooNarrow:
-    """A SubStage of the user's own that cannot read what it gets."""
+    """A user's SubStage that cannot read what it gets."""
 
     def build(self, width: int) -> nn.Module:
         return nn.Conv2d(width + 1, width, 1)
@@ -234,7 +234,7 @@ def test_torchs_own_complaint_is_told_with_the_substage_that_it_is_about() -> No
 
 @dataclass(frozen=True, slots=True)
 class Picky:
-    """A SubStage of the user's own whose code fails, when it is built or when it runs."""
+    """A user's SubStage whose code fails, when it is built or when it runs."""
 
     when: str
 
@@ -266,7 +266,7 @@ def test_a_users_own_substage_that_fails_is_named_with_its_width(when: str, mess
 
 @dataclass(frozen=True, slots=True)
 class Forgetful:
-    """A SubStage of the user's own whose `forward` asks for what there is not."""
+    """A user's SubStage whose `forward` asks for what there is not."""
 
     def build(self, width: int) -> nn.Module:
         return Run(lambda x: x * getattr(x, f"no_such_{width}"))

@@ -38,7 +38,7 @@ SCORE = {"fidelity": 1, "values": {"accuracy": 0.5, "loss": 1.0}}
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A user's own SubStage."""
+    """A user's SubStage."""
 
     factor: float = 2.0
 

@@ -39,7 +39,7 @@ IMAGES = torch.arange(3 * 64).remainder(256).to(torch.uint8).view(3, *SHAPE)
 
 @dataclass(frozen=True)
 class Scale:
-    """A user's own SubStage."""
+    """A user's SubStage."""
 
     def build(self, width: int) -> nn.Module:
         return nn.Conv2d(width, width, 1, groups=width)

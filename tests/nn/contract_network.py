@@ -1,4 +1,4 @@
-"""What every architecture must do, be it the toolkit's or a user's own record."""
+"""What every architecture must do, be it the toolkit's or a user's record."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Records of a user's own that build whole networks."""
+"""Users' records that build whole networks."""
 
 from dataclasses import dataclass
 from itertools import pairwise

@@ -36,7 +36,7 @@ SHAPE = (3, 16, 16)
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A SubStage of the user's own."""
+    """A user's SubStage."""
 
     factor: float = 2.0
 
@@ -55,7 +55,7 @@ class Times(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Halved:
-    """A SubStage of the user's own that looks at every other pixel."""
+    """A user's SubStage that looks at every other pixel."""
 
     def build(self, width: int) -> nn.Module:
         return nn.Sequential(nn.Conv2d(width, width, 1, 2), nn.Upsample(scale_factor=2))
@@ -63,7 +63,7 @@ class Halved:
 
 @dataclass(frozen=True, slots=True)
 class Odd:
-    """A SubStage of the user's own whose code fails."""
+    """A user's SubStage whose code fails."""
 
     def build(self, width: int) -> nn.Module:
         return nn.Conv2d(width // 0, width, 1)
@@ -221,7 +221,7 @@ def test_entry_groups_must_divide_the_width_before_them() -> None:
 
 @dataclass(frozen=True)
 class Wrapper:
-    """A user's own record around another."""
+    """A user's record around another."""
 
     inner: Any
 

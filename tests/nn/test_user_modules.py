@@ -1,4 +1,4 @@
-"""Records of a user's own in the place of an `Architecture`."""
+"""Users' records in the place of an `Architecture`."""
 
 from dataclasses import dataclass
 from pathlib import Path

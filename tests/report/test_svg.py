@@ -15,7 +15,7 @@ NAMESPACE = {"svg": "http://www.w3.org/2000/svg"}
 
 @dataclass(frozen=True)
 class Own:
-    """A SubStage of the user's own, with a field that HTML would act on."""
+    """A user's SubStage, with a field that HTML would act on."""
 
     kind: str = "<b>&"
 

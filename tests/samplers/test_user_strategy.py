@@ -1,4 +1,4 @@
-"""Strategies of the user's own: in a file or a module, and one sentence for each mistake."""
+"""Users' strategies: in a file or a module, and one sentence for each mistake."""
 
 from pathlib import Path
 from random import Random

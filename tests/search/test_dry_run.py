@@ -188,7 +188,7 @@ def test_a_storage_with_another_study_of_that_name_is_refused(tmp_path: Path) ->
 
 @dataclass(frozen=True, slots=True)
 class Shrinking:
-    """A SubStage of the user's own that breaks its contract: it loses a channel."""
+    """A user's SubStage that breaks its contract: it loses a channel."""
 
     def build(self, width: int) -> nn.Module:
         return nn.Conv2d(width, width - 1, 1)

@@ -20,7 +20,7 @@ CODE = {"kernel": 1}  # what is edited
 
 @dataclass(frozen=True)
 class Mix:
-    """A SubStage of the user's own."""
+    """A user's SubStage."""
 
     def build(self, width: int) -> nn.Module:
         return nn.Conv2d(width, width, CODE["kernel"], padding="same")

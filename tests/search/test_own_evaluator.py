@@ -1,4 +1,4 @@
-"""A search with an evaluator of the user's own: what of it is part of the study's question."""
+"""A search with a user's evaluator: what of it is part of the study's question."""
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property

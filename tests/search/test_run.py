@@ -233,7 +233,7 @@ def test_a_study_without_its_database_is_not_begun_anew(tmp_path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Halve:
-    """A user's own SubStage."""
+    """A user's SubStage."""
 
     factor: float = 0.5
 
@@ -251,7 +251,7 @@ def test_a_users_own_substage_is_searched_counted_and_reported(tmp_path: Path) -
 
 @dataclass(frozen=True, slots=True)
 class Misspelt:
-    """A SubStage of the user's own whose code fails."""
+    """A user's SubStage whose code fails."""
 
     def build(self, width: int) -> nn.Module:
         return nn.Conv2d(width, width, 1, paddin=1)  # type: ignore[call-arg]  # the mistake
@@ -259,7 +259,7 @@ class Misspelt:
 
 @dataclass(frozen=True, slots=True)
 class Hungry:
-    """A SubStage of the user's own that fails on small maps only."""
+    """A user's SubStage that fails on small maps only."""
 
     def build(self, width: int) -> nn.Module:
         return nn.Conv2d(width, width, 5)

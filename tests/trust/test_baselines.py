@@ -34,7 +34,7 @@ def test_an_architecture_scores_alike_in_both(searched: Search) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Trainer(Arithmetic):
-    """An evaluator of the user's own that says that it trains."""
+    """A user's evaluator that says that it trains."""
 
     @property
     def traits(self) -> Traits:

@@ -33,7 +33,7 @@ def trace(model: Model) -> ExportedProgram:
     """Return the graph of the model's classifier: images `(N, C, H, W)` in 0..1 to logits.
 
     It takes any N. Raises `NeptuneError` for a network that torch cannot trace, as may happen with
-    SubStages of the user's own.
+    users' SubStages.
     """
     images = torch.rand(_EXAMPLES, *model.input_shape)
     classifier = model.classifier().requires_grad_(False)
@@ -43,7 +43,7 @@ def trace(model: Model) -> ExportedProgram:
             program = torch.export.export(classifier, (images,), dynamic_shapes=(batch,))
     except NeptuneError:
         raise
-    except Exception as error:  # the tracer, or a user's own SubStage in it, may raise anything
+    except Exception as error:  # the tracer, or a user's SubStage in it, may raise anything
         raise refusal(model, "traced", error) from error
     forget_stack_traces(program)
     return program

@@ -73,7 +73,7 @@ def to_python(model: Model, weights: str = "weights.pt") -> str:
     """Return the file's text: labels, the layers that torch lacks, the network, and `load(path)`.
 
     `weights`: the name of the file with the state dict, for the docstring. Raises
-    `ArchitectureError` for a network with code of the user's own, or torchvision's.
+    `ArchitectureError` for a network with a user's code, or torchvision's.
     """
     _check_origin(model)
     with torch.device("meta"):

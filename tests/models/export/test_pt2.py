@@ -50,7 +50,7 @@ def test_torch_alone_opens_the_file_with_labels_and_preprocessing(folder: Path) 
 
 @dataclass(frozen=True)
 class Branching:
-    """A user's own SubStage that torch cannot trace: its path depends on the pixels."""
+    """A user's SubStage that torch cannot trace: its path depends on the pixels."""
 
     def build(self, width: int) -> nn.Module:
         del width
