@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from inspect import signature
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 from typer.core import TyperGroup
@@ -27,13 +28,24 @@ from neptune_nas.cli import (
     train,
 )
 from neptune_nas.cli.terminal import print_line
-from neptune_nas.errors import NeptuneError
+from neptune_nas.errors import NeptuneError, OptionError
+from neptune_nas.files.schema import fault
 
 _UsageError: Any = typer.BadParameter.__base__  # typer gives it no public name
+_NUMBERS = {int: "a whole number", float: "a number"}
 
 
 class _Commands(TyperGroup):
     """The commands; their usage errors quote at most one line of an argument."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command whose options refuse what is no number in a sentence of ours."""
+        command: Any = super().get_command(ctx, cmd_name)
+        parameters = signature(command.callback).parameters if command and command.callback else {}
+        for option in command.params if parameters else ():
+            if option.name in parameters:
+                _say_rule(option, parameters[option.name].annotation)
+        return command
 
     def make_context(self, *args: Any, **more: Any) -> Any:
         """Parse the options before the command."""
@@ -44,6 +56,25 @@ class _Commands(TyperGroup):
         """Parse the other arguments and run the command."""
         with _shortened():
             return super().invoke(ctx)
+
+
+def _say_rule(option: Any, hint: Any) -> None:
+    """Make an option of a number refuse other values with its rule and the value."""
+    plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    kinds = get_args(plain) or (plain,)
+    words = next((words for kind, words in _NUMBERS.items() if kind in kinds), None)
+    if words is None or "process_value" in vars(option):
+        return
+    process, (short, *_) = option.process_value, option.opts
+    name = next((each for each in option.opts if each.startswith("--")), short)
+
+    def process_value(ctx: Any, value: Any) -> Any:
+        try:
+            return process(ctx, value)
+        except _UsageError as error:
+            raise OptionError(fault(name, words, value)) from error
+
+    option.process_value = process_value
 
 
 @contextmanager
@@ -98,4 +129,4 @@ app.command(epilog=draw.SHOW_EXAMPLE)(draw.show)
 app.command(epilog=draw.DRAW_EXAMPLE)(draw.draw)
 app.command(epilog=profile.EXAMPLE)(profile.profile)
 app.command(epilog=diff.EXAMPLE)(diff.diff)
-app.add_typer(space.app, name="space")
+app.add_typer(space.app, name="space", cls=_Commands)

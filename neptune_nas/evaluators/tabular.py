@@ -215,10 +215,11 @@ def _check_repeats(table: Tabular[Any], repeats: int, last: int) -> None:
 
 def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
     """Refuse rungs that are not among the fidelities of a table."""
+    name = "rungs" if len(rungs) > 1 else "`rungs` (--epochs)"
     lowest = max(min(runs) for runs in table.runs.values())
     if rungs[0] < max(lowest, 1):
         raise OptionError(
-            f"rungs must begin at {max(lowest, 1)}, the lowest fidelity at which {table.source} "
+            f"{name} must begin at {max(lowest, 1)}, the lowest fidelity at which {table.source} "
             f"scores every network, but got {','.join(map(str, rungs))}."
         )
     if len(rungs) > 1 and fidelities(table) == (ONLY,):
@@ -228,7 +229,7 @@ def check_rungs(table: Tabular[Any], rungs: tuple[int, ...]) -> None:
         )
     if fidelities(table) != (ONLY,) and (unknown := {*rungs} - {*fidelities(table)}):
         raise OptionError(
-            f"rungs must be fidelities that {table.source} has of some network "
+            f"{name} must be fidelities that {table.source} has of some network "
             f"({_number_list(fidelities(table))}), but it has none at "
             f"{_number_list(sorted(unknown))}."
         )

@@ -26,6 +26,10 @@ from neptune_nas.text import as_typed, counted
 
 _LIST = 2**27  # bytes of `trials.csv`, for 50,000 trials of 2,600 each
 _PACKAGES = ("torch", "optuna", "numpy")
+_OPTIONS = (
+    *("space", "data", "objectives", "epochs", "rungs", "proxy", "reduction"),
+    *("sampler", "repeats", "seed"),
+)
 _CHECKED = ("data_fingerprint", "input_shape", "classes")
 
 
@@ -64,12 +68,19 @@ def settings_for(folder: Folder, asked: Settings) -> Settings:
     for what, now, then in _differences(old, asked):
         raise StudyError(
             f"study {folder.path} was started with {what} {as_typed(then)}, but now it is "
-            f"{as_typed(now)}: give this search another `name` (--study-name), or use the "
-            f"study's value."
+            f"{as_typed(now)}: to begin another study, give this search another `name` "
+            f"(--study-name); to go on, use the study's value{_as_option(what, then)}."
         )
     versions = asked.facts.versions
     facts = replace(old.facts, versions=versions)
     return replace(old, trials=asked.trials, facts=facts, id=old.id or asked.id)
+
+
+def _as_option(what: str, then: Any) -> str:
+    """Return a setting as typed on the command line, in brackets; "" where no option has it."""
+    option = {"repeats": "repeat-seeds"}.get(what, what)
+    has_one = what in _OPTIONS and then not in ("", ())
+    return f" (--{option} {as_typed(then)})" if has_one else ""
 
 
 def _differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any]]:

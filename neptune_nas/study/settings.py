@@ -187,10 +187,15 @@ class Settings:
 
 
 def question_differences(then: Question, now: Question) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the differences of two questions: the field, its present and its former value."""
+    """Yield the differences of two questions: the field, its present and its former value.
+
+    Rungs are called epochs where both questions have one only.
+    """
     for each in fields(then):
         old, new = getattr(then, each.name), getattr(now, each.name)
-        if each.name != "evaluator_kwargs" and new != old:
+        if each.name == "rungs" and new != old and len(new) == len(old) == 1:
+            yield "epochs", new[0], old[0]
+        elif each.name != "evaluator_kwargs" and new != old:
             yield each.name.replace("_", " "), new, old
     yield from parameter_differences(then.evaluator_kwargs, now.evaluator_kwargs)
 

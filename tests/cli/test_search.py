@@ -102,6 +102,44 @@ def test_a_dry_run_refuses_what_the_search_would(
     assert_one_sentence(neptune("search", *asked, *options), part)
 
 
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--epochs", 4), ("with epochs 1, but now it is 4", "(--epochs 1)")),
+        (("--rungs", "1,3"), ("with rungs 1, but now it is 1,3", "(--rungs 1)")),
+        (("--sampler", "random"), ("with sampler 'auto'", "(--sampler 'auto')")),
+        (("--repeat-seeds", 2), ("with repeats 1", "(--repeat-seeds 1)")),
+        ((), ("with epochs 1, but now it is ", "(--epochs 1)")),
+    ],
+)
+def test_a_study_of_other_settings_is_refused_with_the_options_that_go_on(
+    study: Path, options: tuple[object, ...], parts: tuple[str, ...]
+) -> None:
+    once = () if {"--epochs", "--rungs"} & {*options} or not options else ("--epochs", 1)
+    outcome = neptune("search", "--space", "tiny", "--out", study.parent, *once, *options)
+    assert_one_sentence(outcome, *parts, "to begin another study", "(--study-name)", "to go on")
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value", "words"),
+    [
+        ("search", "--trials", "abc", "a whole number"),
+        ("search", "--seed", "1.5", "a whole number"),
+        ("search", "--epochs", "", "a whole number"),
+        ("search", "--jobs", "two\nlines", "a whole number"),
+        ("train x", "--seeds", "many", "a whole number"),
+        ("export x", "--min-accuracy", "high", "a number"),
+        ("space sample tiny", "--seed", "x", "a whole number"),
+        ("space sample tiny", "-n", "x", "a whole number"),
+    ],
+)
+def test_what_is_no_number_is_refused_in_our_words(
+    command: str, option: str, value: str, words: str
+) -> None:
+    outcome = neptune(*command.split(), option, value)
+    assert_one_sentence(outcome, f"`{option}` must be {words}, but got {value!r}.")
+
+
 def test_an_exported_architecture_and_the_front_of_a_study_are_tried_first(
     study: Path, tmp_path: Path
 ) -> None:
@@ -186,7 +224,7 @@ def test_an_unknown_option_names_the_nearest() -> None:
     ("options", "parts"),
     [
         (("--seed", 7), ("seed", "0", "7", "--study-name")),
-        (("--epochs", 2), ("rungs 1, but now it is 2:",)),
+        (("--epochs", 2), ("epochs 1, but now it is 2:", "--epochs 1")),
         (("--constraint", "flops<=100M"), ("constraints",)),
     ],
 )

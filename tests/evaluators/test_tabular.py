@@ -278,7 +278,8 @@ def test_rungs_that_a_table_has_of_no_network_are_refused(
     curves = "code,accuracy,epochs\n0,0.5,1\n0,0.6,4\n1,0.5,1\n2,0.5,1\n"
     found = table(tmp_path, OURS, curves)
     check_rungs(found, (1, 4))
-    says = rf"table.csv has of some network \(1, 4\), but it has none at {missing}\.$"
+    name = "rungs" if len(rungs) > 1 else r"`rungs` \(--epochs\)"
+    says = rf"^{name} .*table.csv has of some network \(1, 4\), but it has none at {missing}\.$"
     with pytest.raises(OptionError, match=says):
         check_rungs(found, rungs)
 
