@@ -93,10 +93,10 @@ def _rows_of(trial: FrozenTrial) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-def is_known(theirs: type[RDBStorage]) -> bool:
+def has_replaced_method(storage: type[RDBStorage]) -> bool:
     """Return whether Optuna's storage still has the method that `QuickStorage` replaces."""
     name = QuickStorage._get_prepared_new_trial.__name__
-    method = getattr(theirs, name, None)
+    method = getattr(storage, name, None)
     ours = signature(QuickStorage._get_prepared_new_trial).parameters
     return method is not None and list(signature(method).parameters) == list(ours)
 
@@ -105,7 +105,7 @@ def storage_at(url: str) -> BaseStorage:
     """Return Optuna's storage at a URL, to write; its tables are created if there are none."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     check_file(url)
-    kind = QuickStorage if is_known(RDBStorage) else RDBStorage
+    kind = QuickStorage if has_replaced_method(RDBStorage) else RDBStorage
     storage = kind(escape_braces(with_driver(url)), engine_kwargs=_engine_options(url))
     close_with(storage)
     return optuna.storages.get_storage(storage)
@@ -140,25 +140,25 @@ def insert_if_absent(engine: sqlalchemy.Engine, table: str, row: Mapping[str, An
         connection.execute(insert)
 
 
-def has_studies(url: str, made: Path) -> bool:
+def has_studies(url: str, folder: Path) -> bool:
     """Return whether the database at a URL contains studies; the database is left unchanged.
 
-    `made`: the study's folder, which need not exist yet. Raises `StudyError` where the database
+    `folder`: the study's, which need not exist yet. Raises `StudyError` where the database
     cannot be opened or, if it is a file, cannot be created.
     """
     with database_errors(url):
         if is_sqlite(url) and ((file := file_at(url)) is None or not file.exists()):
-            _check_room(url, (file or made).absolute().parent, made.absolute())
+            _check_room(url, (file or folder).absolute().parent, folder.absolute())
             return False
         return has_optunas_tables(url)
 
 
-def _check_room(url: str, folder: Path, made: Path) -> None:
+def _check_room(url: str, parent: Path, folder: Path) -> None:
     """Raise `StudyError` for a folder in which no database can be created."""
-    check_writable(folder)
-    if folder != made and not folder.is_dir():
+    check_writable(parent)
+    if parent != folder and not parent.is_dir():
         raise StudyError(
-            f"storage {redact_url(url)} needs the folder {folder}, but there is none: create it."
+            f"storage {redact_url(url)} needs the folder {parent}, but there is none: create it."
         )
 
 

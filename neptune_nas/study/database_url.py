@@ -83,20 +83,21 @@ def _without_secrets(url: str) -> URL:
     )
 
 
-def trials_url(folder: Folder, named: str, given: str | None) -> str:
-    """Return the URL of a study's trials: that which is `given`, else the one its settings name.
+def trials_url(folder: Folder, stored_url: str, url: str | None) -> str:
+    """Return the URL of a study's trials: the user's `url`, else the one in its settings.
 
-    `named`: the storage in its settings, empty for `study.db` in its folder. Raises `StudyError`
-    where that is a server: a study may come from anyone, and connecting may tell a password.
+    `stored_url`: the storage in its settings, empty for `study.db` in its folder. Raises
+    `StudyError` where that is a server: a study may come from anyone, and connecting may tell a
+    password.
     """
-    if given:
-        return given
-    if named and not is_sqlite(named):
+    if url:
+        return url
+    if stored_url and not is_sqlite(stored_url):
         raise StudyError(
-            f"study {folder.path} has its trials in {redact_url(named)}: set NEPTUNE_STORAGE to "
-            f"that URL, with its password if it has one, or pass it as `storage` (--storage)."
+            f"study {folder.path} has its trials in {redact_url(stored_url)}: set NEPTUNE_STORAGE "
+            f"to that URL, with its password if it has one, or pass it as `storage` (--storage)."
         )
-    return named or sqlite_url(folder.database)
+    return stored_url or sqlite_url(folder.database)
 
 
 @contextmanager

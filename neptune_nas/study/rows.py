@@ -4,6 +4,7 @@ Optuna makes an object of each row, another of each trial, and keeps both: of 10
 CPU-seconds and a gigabyte.
 """
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,5 +103,7 @@ class _Fields(dict[str, _Options]):
     """The options of open fields, by the JSON that each row repeats; decoded once."""
 
     def __missing__(self, form: str) -> _Options:
-        options = self[form] = _Options(json_to_distribution(form))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Optuna warns of options that no search writes
+            options = self[form] = _Options(json_to_distribution(form))
         return options

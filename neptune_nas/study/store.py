@@ -44,8 +44,8 @@ from neptune_nas.study.rows import TrialRow, orphan_id, read_rows
 from neptune_nas.study.stored_trial import (
     check_numbers,
     checked_attributes,
+    damage,
     damage_errors,
-    damaged,
 )
 from neptune_nas.study.trial import State, Trial
 from neptune_nas.text import redact_url
@@ -128,10 +128,10 @@ class Store:
                 if _is_ours(row):
                     yield _trial_from(row, self.allow, seen), row
                 elif row.state.is_finished():  # no search of ours ends a trial that it did not add
-                    raise damaged(f"trial {row.number} is {row.state.name}, but has no attributes")
+                    raise damage(f"trial {row.number} is {row.state.name}, but has no attributes")
             check_numbers(numbers)
             if (orphan := orphan_id(connection)) is not None:
-                raise damaged(f"the attributes of a trial with the id {orphan} have no trial")
+                raise damage(f"the attributes of a trial with the id {orphan} have no trial")
 
     @_with_study_errors
     def size(self) -> int:
@@ -219,13 +219,13 @@ def create_store(
     question that is written stays. Raises `StudyError` where the storage cannot be opened, or holds
     a study of that name with another question.
     """
-    turned = [StudyDirection[direction.upper()] for direction in directions(aims)]
+    goals = [StudyDirection[direction.upper()] for direction in directions(aims)]
     with database_errors(url):
         storage = storage_with_tables(url)
         with suppress(optuna.exceptions.DuplicatedStudyError):
-            storage.create_new_study(turned, name)
+            storage.create_new_study(goals, name)
         study_id = storage.get_study_id_from_name(name)
-        if storage.get_study_directions(study_id) == turned and _is_empty(storage, study_id):
+        if storage.get_study_directions(study_id) == goals and _is_empty(storage, study_id):
             row = {"study_id": study_id, "key": _QUESTION, "value_json": json.dumps(question)}
             insert_if_absent(engine_of(storage), "study_user_attributes", row)
         _check_question(storage, study_id, question, url)
@@ -241,12 +241,12 @@ def _name_objectives(storage: BaseStorage, name: str, aims: Sequence[Metric]) ->
             study.set_metric_names([aim.name for aim in aims])
 
 
-def check_store(url: str, name: str, question: str, made: Path) -> None:
+def check_store(url: str, name: str, question: str, folder: Path) -> None:
     """Refuse what `create_store` would refuse, and leave the storage unchanged.
 
-    `made`: the study's folder, which need not exist yet.
+    `folder`: the study's, which need not exist yet.
     """
-    if not has_studies(url, made):
+    if not has_studies(url, folder):
         return
     with database_errors(url):
         storage = read_only_storage(url)
@@ -256,27 +256,27 @@ def check_store(url: str, name: str, question: str, made: Path) -> None:
                 _check_question(storage, study_id, question, url)
 
 
-def numerics_at(url: str, name: str, made: Path) -> Numerics | None:
+def numerics_at(url: str, name: str, folder: Path) -> Numerics | None:
     """Return the numerics of the study `name` in the storage at `url`.
 
-    None if there is no such study, or if it trains nothing. `made`: the study's folder, which need
+    None if there is no such study, or if it trains nothing. `folder`: the study's, which need
     not exist yet.
     """
-    if not has_studies(url, made):
+    if not has_studies(url, folder):
         return None
     with database_errors(url):
         storage = read_only_storage(url)
         with suppress(KeyError):
             study_id = storage.get_study_id_from_name(name)
-            kept = storage.get_study_user_attrs(study_id).get(_NUMERICS)
-            return None if kept is None else decode(Numerics, kept)
+            numerics = storage.get_study_user_attrs(study_id).get(_NUMERICS)
+            return None if numerics is None else decode(Numerics, numerics)
     return None
 
 
 def _is_empty(storage: BaseStorage, study_id: int) -> bool:
     """Return whether a study has neither question nor trials, as after an immediate kill."""
-    asked = _QUESTION in storage.get_study_user_attrs(study_id)
-    return not asked and not storage.get_n_trials(study_id)
+    has_question = _QUESTION in storage.get_study_user_attrs(study_id)
+    return not has_question and not storage.get_n_trials(study_id)
 
 
 def _check_question(storage: BaseStorage, study_id: int, question: str, url: str) -> None:
@@ -306,8 +306,8 @@ def open_store(
                 f"storage {redact_url(url)} holds no study '{name}': put the right database back, "
                 f"or start a study with another name."
             ) from error
-        begun = storage.get_study_user_attrs(study_id).get(_QUESTION)
-        if question not in (None, begun):
+        old = storage.get_study_user_attrs(study_id).get(_QUESTION)
+        if question not in (None, old):
             raise StudyError(
                 f"storage {redact_url(url)} holds a study '{name}' of another question (space, "
                 f"data or options) than its study.toml says: one of the two has been changed "
@@ -346,7 +346,7 @@ def _trial_from(row: TrialRow, allow: Iterable[type], seen: dict[bytes, Any]) ->
         attributes = checked_attributes(row.number, _content_of(row))
         architecture = from_json(attributes["architecture"], allow, seen=seen)
     except FileFormatError as error:
-        raise damaged(f"trial {row.number}: {error}") from error
+        raise damage(f"trial {row.number}: {error}") from error
     scores = attributes["scores"]
     return Trial(
         number=row.number,

@@ -21,12 +21,12 @@ _KEY = re.compile(r"[0-9a-f]{16}")
 _NAMES = (*_NEEDED, *(cost.name for cost in COSTS), "given", "trace")
 _DAMAGE = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError),
-    *(TypeError, ValueError, SQLAlchemyError, OptunaError),
+    *(TypeError, ValueError, Warning, SQLAlchemyError, OptunaError),
 )
 """The errors that Optuna, SQLAlchemy and the decoding of what they read end in."""
 
 
-def damaged(reason: object) -> StudyError:
+def damage(reason: object) -> StudyError:
     """Return the error about a database whose content cannot be that of a study."""
     why = redact(str(reason)).rstrip(".")
     return StudyError(
@@ -45,9 +45,7 @@ def damage_errors() -> Iterator[None]:
     except _DAMAGE as error:
         cause = error.__cause__ or error
         line = str(cause).partition("\n")[0]
-        raise damaged(
-            f"{type(cause).__name__}: {line}" if line else type(cause).__name__
-        ) from error
+        raise damage(f"{type(cause).__name__}: {line}" if line else type(cause).__name__) from error
 
 
 def checked_attributes(number: object, attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,7 +68,7 @@ def checked_attributes(number: object, attributes: Mapping[str, Any]) -> dict[st
             costs_in(costs, "costs")
             read = tuple(score_in(data, f"scores.{i}") for i, data in enumerate(scores))
     except FileFormatError as error:
-        raise damaged(error) from error
+        raise damage(error) from error
     return {**attributes, "scores": read}
 
 
@@ -78,7 +76,7 @@ def check_numbers(numbers: Iterable[int]) -> None:
     """Refuse trials that are not numbered from 0 without a gap; raises `StudyError`."""
     present = [*numbers]
     for number in sorted({*range(len(present))}.difference(present)):
-        raise damaged(f"trial {number} is missing")
+        raise damage(f"trial {number} is missing")
 
 
 def check_trials(question: Question, trials: Iterable[Trial]) -> None:
@@ -86,15 +84,15 @@ def check_trials(question: Question, trials: Iterable[Trial]) -> None:
     seen = -1
     for trial in trials:
         if trial.number <= seen:
-            raise damaged(f"there are two trials {trial.number}")
+            raise damage(f"there are two trials {trial.number}")
         seen = trial.number
         for i, score in enumerate(trial.scores):
             if reason := _score_fault(question, score):
-                raise damaged(f"trial {trial.number}: `scores.{i}`: {reason}")
+                raise damage(f"trial {trial.number}: `scores.{i}`: {reason}")
         if not _is_possible(question, trial):
-            raise damaged(f"trial {trial.number} is {trial.state}, which its scores contradict")
+            raise damage(f"trial {trial.number} is {trial.state}, which its scores contradict")
         if lacking := [aim.name for aim in question.aims if _lacks(trial, aim)]:
-            raise damaged(f"trial {trial.number}: `costs.{lacking[0]}` is missing")
+            raise damage(f"trial {trial.number}: `costs.{lacking[0]}` is missing")
 
 
 def _lacks(trial: Trial, aim: Metric) -> bool:

@@ -15,8 +15,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from neptune_nas.errors import StudyError
 from neptune_nas.study.database import (
     QuickStorage,
+    has_replaced_method,
     has_studies,
-    is_known,
     storage_with_tables,
 )
 from neptune_nas.study.database_url import sqlite_url
@@ -105,8 +105,8 @@ class Changed(RDBStorage):
 
 
 def test_a_release_of_optuna_whose_method_takes_something_else_is_noticed() -> None:
-    assert is_known(RDBStorage)
-    assert not is_known(Changed)
+    assert has_replaced_method(RDBStorage)
+    assert not has_replaced_method(Changed)
 
 
 @pytest.mark.xdist_group("postgres")

@@ -120,6 +120,8 @@ COMPUTED = {
         f"PRAGMA writable_schema = 1; UPDATE sqlite_master SET name = 'x', tbl_name = 'x' "
         f"WHERE name = 'trial_params'"
     ),
+    "generated column of another table": f"CREATE TABLE other (a, {GENERATED} NOT NULL)",
+    "index with a condition": "CREATE INDEX i ON trials (number) WHERE printf('%.*c', 9, number)",
     "index of an expression": "CREATE INDEX i ON trials (printf('%.*c', 900000000, number))",
 }
 
@@ -165,6 +167,33 @@ def _node(child: int, size: int, count: int = 300) -> bytes:
     head = struct.pack(">BHHHBI", 5, 0, count, end, 0, child)
     cells = struct.pack(f">{count}H", *range(end, size, 5))
     return (head + cells).ljust(end, b"\0") + struct.pack(">IB", child, 1) * count
+
+
+def without_an_index_entry(file: Path) -> None:
+    """Hide the last trial from a query by study, which asks the index."""
+    with closing(sqlite3.connect(file)) as connection:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'ix_trials_study_id'"
+        ((root,),) = connection.execute(query)
+    content, start = bytearray(file.read_bytes()), (root - 1) * 4096
+    (count,) = struct.unpack_from(">H", content, start + 3)
+    struct.pack_into(">H", content, start + 3, count - 1)
+    file.write_bytes(content)
+
+
+def test_an_index_that_hides_a_trial_is_damage(tmp_path: Path) -> None:
+    for seed in range(3):
+        added(store_in(tmp_path), seed)
+    without_an_index_entry(tmp_path / "study.db")
+    with pytest.raises(StudyError, match=r"study\.db is damaged \(.*\): put a copy"):
+        open_store(sqlite_url(tmp_path / "study.db"), "few-digits")
+
+
+def test_a_constraint_is_not_computed_to_read(tmp_path: Path) -> None:
+    trial = added(store_in(tmp_path))
+    slow = " AND ".join(["printf('%.*c', 900000000, 'x') <> ''"] * 50)
+    script = f"CREATE TABLE other (a, CHECK ({slow})); PRAGMA ignore_check_constraints = ON; "
+    execute(tmp_path / "study.db", script + "INSERT INTO other VALUES (1)")
+    assert open_store(sqlite_url(tmp_path / "study.db"), "few-digits").trials() == (trial,)
 
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)

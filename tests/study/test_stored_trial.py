@@ -143,6 +143,11 @@ def test_attributes_that_no_search_writes_are_named(
         ("UPDATE trials SET number = NULL WHERE number = 2", "is damaged"),
         ("UPDATE trial_params SET param_value = 1e300", "is damaged"),
         ("UPDATE trial_params SET distribution_json = '{}'", "is damaged"),
+        (
+            "UPDATE trial_params SET param_value = 0, distribution_json = "
+            '\'{"name": "CategoricalDistribution", "attributes": {"choices": [[], 1]}}\'',
+            "is damaged .*Choices for a categorical distribution",
+        ),
         ("UPDATE trial_user_attributes SET value_json = '[' WHERE key = 'scores'", "is damaged"),
         (
             'UPDATE study_user_attributes SET value_json = \'{"duplicates": "x"}\' '
