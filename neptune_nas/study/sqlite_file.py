@@ -50,18 +50,20 @@ def reading_options(file: Path) -> dict[str, Any]:
     that cannot be read safely: one that is damaged, whose schema makes SQLite compute something,
     or with something odd beside it.
     """
-    for _ in range(_TRIES):
-        _check_companions(file)
-        if _is_readable(file):
-            return {"creator": partial(_connect, file), "poolclass": NullPool}
+    tries = 0
+    while not _is_readable(file):
+        tries += 1
+        if tries >= _TRIES and (content := _copy_of(file)) is not None:
+            load = partial(_load, content)
+            _check_content(file, load)
+            return {"creator": load, "poolclass": StaticPool}
         sleep(0.1)
-    load = partial(_load, _copy_of(file))
-    _check_content(file, load)
-    return {"creator": load, "poolclass": StaticPool}
+    return {"creator": partial(_connect, file), "poolclass": NullPool}
 
 
 def _is_readable(file: Path) -> bool:
     """Return whether a file can be read without being written; raises `StudyError` if unsafe."""
+    _check_companions(file)
     log, index = _mode_of(Path(f"{file}{_WAL}")), _mode_of(Path(f"{file}{_SHM}"))
     is_shared = S_ISREG(log) and S_ISREG(index)  # some process writes the log
     if log and not is_shared:
@@ -144,38 +146,57 @@ def _check_content(file: Path, connect: Callable[[], sqlite3.Connection]) -> Non
         )
 
 
-def _copy_of(file: Path) -> bytes:
-    """Return the content of an SQLite file after its last transaction is undone, or completed."""
-    parts = {end: Path(f"{file}{end}") for end in ("", _JOURNAL, _WAL)}
-    present = {end: part for end, part in parts.items() if S_ISREG(_mode_of(part))}
-    if sum(part.stat().st_size for part in present.values()) > _MOST_IN_MEMORY:
+def _copy_of(file: Path) -> bytes | None:
+    """Return the content of an SQLite file after its last transaction is undone, or completed.
+
+    None if a process wrote to the file meanwhile.
+    """
+    sizes = _sizes(file)
+    if sum(size for size, _ in sizes.values()) > _MOST_IN_MEMORY:
         raise StudyError(
             f"{file} cannot be read without changing it, and is too large to be copied into memory "
             f"(over 2 GiB): run `sqlite3 {file} 'PRAGMA journal_mode=DELETE'`."
         )
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "copy.db"
-        for end, part in present.items():
-            copyfile(part, f"{copy}{end}")
-        _check_companions(copy)  # the original may have changed
+        with suppress(FileNotFoundError):
+            for end in sizes:
+                copyfile(f"{file}{end}", f"{copy}{end}")
+        if _sizes(file) != sizes:
+            return None
+        _check_companions(copy)
         with closing(sqlite3.connect(copy)) as connection:
             connection.execute("PRAGMA journal_mode=DELETE").fetchall()
             return connection.serialize() or b""
 
 
+def _sizes(file: Path) -> dict[str, tuple[int, int]]:
+    """Return the sizes, and the times of the last change, of a file and those beside it."""
+    parts = {end: Path(f"{file}{end}") for end in ("", _JOURNAL, _WAL)}
+    return {
+        end: (status.st_size, status.st_mtime_ns)
+        for end, part in parts.items()
+        if (status := _status_of(part)) and S_ISREG(status.st_mode)
+    }
+
+
 def _mode_of(path: Path) -> int:
     """Return the mode of what is at a path, without following a link; 0 if there is nothing."""
-    try:
-        return path.lstat().st_mode
-    except FileNotFoundError:
-        return 0
+    status = _status_of(path)
+    return status.st_mode if status else 0
 
 
-def _last_bytes(path: Path, count: int) -> bytes:
+def _status_of(path: Path) -> os.stat_result | None:
+    with suppress(FileNotFoundError):
+        return path.lstat()
+    return None
+
+
+def _last_bytes(path: Path, number: int) -> bytes:
     """Return the end of a regular file; none if there is no such file (any more)."""
     if not S_ISREG(_mode_of(path)):
         return b""
     with suppress(FileNotFoundError), path.open("rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - count))
-        return file.read(count)
+        file.seek(max(0, os.fstat(file.fileno()).st_size - number))
+        return file.read(number)
     return b""
