@@ -57,7 +57,7 @@ TOML: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"", "`version` must be 1|must hold the fields of a recipe"),
+        (b"", "it is empty, so|must hold the fields of a recipe"),
         (b"lr =", r"it is not valid TOML \("),
         (b"lr = 1\nlr = 2", r"it is not valid TOML \("),
         (b"[recipe]\n[recipe]", r"it is not valid TOML \("),
