@@ -11,6 +11,7 @@ from time import monotonic, sleep
 import pytest
 
 from neptune_nas.interrupts import SIGNALS
+from neptune_nas.search.config import Search
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.read import read_study
 
@@ -133,6 +134,14 @@ def test_two_ctrl_c_within_half_a_second_leave_no_process(
     assert read_study(tmp_path / "tiny-digits").trials[0].scores
 
 
+@pytest.fixture(scope="module")
+def larger(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a study of four trials, which an audit needs."""
+    out = tmp_path_factory.mktemp("larger")
+    copytree(study, out / study.name)
+    return Search(space="tiny", trials=4, rungs=(1,), out=out, jobs=1, threads=1).run().folder
+
+
 STUDY = ("-j", "2", "--threads", "1")
 LONG = {  # a command that would go on for very long, and what it says after its first result
     "train": (("resnet8", "--data", "digits#60", "--epochs", "9999", "--threads", "1"), "epoch 1/"),
@@ -146,9 +155,9 @@ LONG = {  # a command that would go on for very long, and what it says after its
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("command", LONG)
 def test_each_long_command_ends_with_its_results_written(
-    study: Path, tmp_path: Path, command: str, number: signal.Signals, code: int
+    larger: Path, tmp_path: Path, command: str, number: signal.Signals, code: int
 ) -> None:
-    folder = Path(copytree(study, tmp_path / study.name))
+    folder = Path(copytree(larger, tmp_path / larger.name))
     words, first = LONG[command]
     given = [str(folder) if word == "STUDY" else word for word in words]
     out = tmp_path / "trained" if command == "train" else folder
