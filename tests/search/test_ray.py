@@ -1,5 +1,6 @@
 """A search whose evaluations run on Ray: the same trials and scores as of one that runs here."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from neptune_nas.errors import OptionError
 from neptune_nas.search.assembly import Assembly
 from neptune_nas.search.config import Search, ignore
 from neptune_nas.search.run import run_search
+from neptune_nas.study.read import read_study
 from neptune_nas.study.trial import Trial
 from neptune_nas.trust.audit import run_audit
+from tests.cli.test_interrupt import read_until, started
 from tests.study.fakes import Arithmetic, CudaAssembly
 
 SPACE = """
@@ -116,3 +119,27 @@ def test_training_on_cuda_takes_the_gpus_of_the_cluster(
     search = Search(space="tiny", engine="ray", **asked)
     gpus = (0, 1) * asked.get("trials_per_gpu", 1)
     assert CudaAssembly(search).slots.gpus == (gpus if on_gpu else ())
+
+
+@pytest.mark.xdist_group("ray")
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_search_on_ray_ends_with_its_results_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    import ray
+
+    monkeypatch.setenv("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
+    asked = ("--space", "tiny", "--trials", 500, "--epochs", 1, "--engine", "ray", "-j", 1)
+    with started("search", *asked, "--threads", 1, "-v", "--out", tmp_path) as process:
+        said = read_until(process, "; 1/500 trials")
+        process.send_signal(number)
+        assert process.stderr is not None
+        said += process.stderr.read()
+        assert process.wait(60) == code, said
+    assert "Traceback" not in said
+    assert "Stopped; results so far are in" in said
+    study = read_study(tmp_path / "tiny-digits")
+    assert study.ranked
+    assert not any(trial.failure for trial in study.trials)
+    assert (study.folder / "report.html").exists()
