@@ -44,6 +44,9 @@ Out = Annotated[
     typer.Option("-o", "--out", help="The folder (default: trained/NETWORK-DATA).", metavar="DIR"),
 ]
 Threads = Annotated[int | None, typer.Option(help="Threads (default: one per core).")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Train one epoch, print the plan, and stop.")
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
 
 
@@ -62,6 +65,7 @@ def train(
     threads: Threads = None,
     storage: Storage = None,
     allow: Allow = None,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a network in full from several seeds. The test split is read once, at the end."""
@@ -81,6 +85,11 @@ def train(
         device=device,
         threads=threads,
     )
+    if dry_run:
+        from neptune_nas.cli.trained import print_forecast
+
+        print_forecast(training)
+        return
     run(training, quiet)
 
 

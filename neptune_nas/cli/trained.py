@@ -5,12 +5,14 @@ from rich.table import Table
 
 from neptune_nas.cli.console import console
 from neptune_nas.cli.terminal import print_line
+from neptune_nas.devices.device import pick_device
+from neptune_nas.metrics.counted import cost_of
 from neptune_nas.metrics.registry import COST, PARAMS, metric
 from neptune_nas.retrain.folder import TrainFolder
 from neptune_nas.retrain.metrics import SPLITS, Metrics, SplitName
-from neptune_nas.retrain.run import TrainingStep
+from neptune_nas.retrain.run import Training, TrainingStep
 from neptune_nas.tasks.task import Task
-from neptune_nas.text import clock, counted
+from neptune_nas.text import clock, counted, duration
 
 
 def epoch_line(step: TrainingStep, task: Task) -> str:
@@ -41,6 +43,24 @@ def print_metrics(folder: TrainFolder, metrics: Metrics, was_done: bool) -> None
         ("Models", folder.path / "seed-*" / "model.safetensors"),
     ):
         print_line(f"{name + ':':8} {path}")
+
+
+def print_forecast(training: Training) -> None:
+    """Print what a training would train, on what, where and for how long."""
+    images, costs = training.images, cost_of(training.network).values
+    sizes = ", ".join(f"{costs[each.name]:,} {each.title}" for each in (COST, PARAMS))
+    splits = {"training": images.train, "validation": images.validation, "test": images.test}
+    counts = (f"{len(split.targets):,} {name}" for name, split in splits.items())
+    seconds = training.forecast()
+    plan = f"{counted(training.seeds, 'seed')} of {counted(training.epochs, 'epoch')} each"
+    time = f", about {duration(seconds)} left" if seconds else ", all trained"
+    for name, text in (
+        ("Network", f"{training.terms.network}: {sizes}"),
+        ("Data", f"{training.data_name}: {', '.join(counts)} images"),
+        ("Training", f"{plan}, on {pick_device(training.device)}{time}"),
+        ("Folder", str(training.folder.path)),
+    ):
+        print_line(f"{name + ':':9} {text}")
 
 
 def seeds_table(metrics: Metrics) -> Table:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from neptune_nas.architecture.fields import require_classes
@@ -55,6 +56,10 @@ class TrainingStep:
     epoch: Epoch
     epochs: int
     seconds_left: float
+
+
+class _EnoughError(Exception):
+    """The end of a forecast's training."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +210,25 @@ class Training:
             if seeds or not self._is_drawn(metrics):
                 self._draw(metrics)
         return metrics
+
+    def forecast(self) -> float:
+        """Return the seconds that training takes, from an epoch in a folder that is then removed.
+
+        Raises `StudyError` for a folder that has other terms.
+        """
+        if self.folder.terms.exists():
+            write_terms(self.folder, self.terms)  # only compares them
+        left = [n for n in self._unmeasured(self._known()) if not self.folder.seed(n).is_trained]
+        steps: list[TrainingStep] = []
+
+        def watch(step: TrainingStep) -> None:
+            steps.append(step)
+            raise _EnoughError
+
+        with TemporaryDirectory() as out, suppress(_EnoughError):
+            if left:
+                replace(self, out=out, seeds=len(left)).run(watch)
+        return sum(step.seconds_left for step in steps)
 
     def _known(self) -> Metrics | None:
         """Return the results measured so far, under these terms."""

@@ -1,3 +1,4 @@
+import re
 import signal
 import subprocess
 import sys
@@ -106,3 +107,28 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     assert process.returncode == 130, rest
     assert "Traceback" not in rest
     assert f"Stopped; results so far are in {tmp_path}. The same command resumes." in rest
+
+
+def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = ("train", "resnet8", "--data", "digits#60", "--epochs", 3, "--seeds", 2)
+    outcome = neptune(*asked, "--threads", 1, "--dry-run")
+    assert (outcome.code, outcome.err) == (0, "")
+    for part in ("resnet8: ", " FLOPs, ", "60 training, 360 validation, 359 test images"):
+        assert part in outcome.out
+    assert re.search(r"2 seeds of 3 epochs each, on cpu, about .* left\n", outcome.out)
+    assert str(Path("trained", "resnet8-digits-60")) in outcome.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_refuses_what_the_training_would_and_says_what_is_done(
+    study: Path, tmp_path: Path
+) -> None:
+    once = ("train", study, "--seeds", 1, "--threads", 1, "-o", tmp_path)
+    assert neptune(*once, "--epochs", 1, "-q").code == 0
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert "all trained" in neptune(*once, "--epochs", 1, "--dry-run").out
+    assert_one_sentence(neptune(*once, "--epochs", 2, "--dry-run"), "started with epochs 1")
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before

@@ -66,7 +66,7 @@ def test_another_storage_is_a_contradiction(tmp_path: Path) -> None:
     ("changed", "facts", "message"),
     [
         ({"question": question(seed=3)}, {}, "started with seed 0, but now it is 3"),
-        ({"question": question(rungs=(1, 3))}, {}, "rungs 1, but now it is 1,3: give"),
+        ({"question": question(rungs=(1, 3))}, {}, "rungs 1, but now it is 1,3: to begin another"),
         (
             {"question": question(constraints=("flops<=9M",))},
             {},
