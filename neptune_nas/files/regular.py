@@ -80,6 +80,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_there(path: Path) -> bool:
+    """Return whether there is anything at `path`, be it a pipe or a link that leads nowhere.
+
+    What is there, but is no file, is refused where it is read; it is not passed over.
+    """
+    return os.path.lexists(path)
+
+
 def unzipped(path: Path, data: bytes, most: int = TEXT) -> bytes:
     """Return what a gzip file at `path` holds; raises `FileFormatError` for more than `most`."""
     parts, left = [], most + 1

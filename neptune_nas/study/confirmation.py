@@ -12,6 +12,7 @@ from typing import Annotated
 
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.seeds import seed_for
+from neptune_nas.files.regular import is_there
 from neptune_nas.files.rules import Count, Size, at_least
 from neptune_nas.files.schema import check
 from neptune_nas.metrics.score import Score
@@ -175,7 +176,7 @@ def read_confirmations(file: Path) -> _Confirmations:
 
     Raises `FileFormatError` for a malformed file.
     """
-    if not file.exists():
+    if not is_there(file):
         return {}
     return {each.key: each.scores for each in read_measured(file, _Content).trials}
 
@@ -185,7 +186,7 @@ def read_aim(file: Path) -> Aim | None:
 
     Raises `FileFormatError` as `read_confirmations` does.
     """
-    asked = read_measured(file, _Content).aim if file.exists() else None
+    asked = read_measured(file, _Content).aim if is_there(file) else None
     return asked.aim if asked else None
 
 

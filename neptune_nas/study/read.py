@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from neptune_nas.files.regular import is_there
 from neptune_nas.metrics.registry import COST
 from neptune_nas.study.audit import audit_of, read_audit
 from neptune_nas.study.confirmation import read_confirmations, with_confirmations
@@ -42,7 +43,7 @@ def snapshot(folder: Folder, settings: Settings, store: Store) -> Study:
     searched = store.trials()
     check_trials(settings.question, searched)
     trials = with_confirmations(searched, read_confirmations(folder.confirmations))
-    measured = read_audit(folder.audit) if folder.audit.is_file() else None
+    measured = read_audit(folder.audit) if is_there(folder.audit) else None
     return Study(
         folder=folder.path,
         settings=settings,
@@ -61,7 +62,7 @@ def _baselines_in(
     """Return the trials of other samplers on the same question, by sampler name."""
     for path in sorted(folder.baselines.glob("*/")):
         inner = Folder(path)
-        if inner.exists and inner.database.is_file():
+        if inner.exists and is_there(inner.database):
             settings = read_settings(inner.settings)
             url = sqlite_url(inner.database)
             store = open_store(url, settings.name, allow, settings.identity)

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from neptune_nas.files.regular import is_there
 from neptune_nas.files.schema import located
 from neptune_nas.metrics.registry import COST, PARAMS
 from neptune_nas.metrics.score import Score, costs_in
@@ -86,7 +87,7 @@ def read_references(file: Path) -> tuple[Reference, ...]:
 
     Raises `FileFormatError` for a malformed file.
     """
-    if not file.exists():
+    if not is_there(file):
         return ()
     with located(file):
         networks = enumerate(read_measured(file, _Content).networks)

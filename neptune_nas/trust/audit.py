@@ -7,6 +7,7 @@ from neptune_nas.engine.engine import Call, Result
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.evaluators.zero_cost import ZeroCost
+from neptune_nas.files.regular import is_there
 from neptune_nas.metrics.score import Score
 from neptune_nas.search.config import Search, ignore
 from neptune_nas.study.agreement import LEAST
@@ -116,7 +117,7 @@ def _earlier_measurements(search: Search, study: Study, epochs: int | None) -> A
     """Return the earlier measurements, or an empty record; refuse a change of the budget."""
     full = _full_budget(search, study.settings.question.rungs[-1], epochs)
     file = Folder(study.folder).audit
-    if not file.is_file():
+    if not is_there(file):
         return AuditRecord(full)
     measured = read_audit(file)
     if epochs not in (None, measured.epochs):
