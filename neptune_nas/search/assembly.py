@@ -152,7 +152,8 @@ class Assembly:
         if self.is_timed and self.costs.timed:
             number = f"{MEASURED} random networks"
             sentences.append(f"Timing up to {number}, to see how many meet the latency limit.")
-        if whole := [metric(name).title for name in WHOLE if name in self.search.question.costs]:
+        limited = {limit.name for limit in self.search.question.limits}
+        if whole := [metric(name).title for name in WHOLE if name in limited]:
             sentences.append(
                 f"Counting {' and '.join(whole)} builds each network whole: in a large space that "
                 f"takes minutes."
@@ -216,7 +217,7 @@ class Assembly:
             self.search.question,
             self.costs.value_if_any,
             self.bench.guess,
-            is_timed=self.is_timed,
+            {*WHOLE, *(each.name for each in TIMED if self.is_timed)},
         )
         facts = provenance(self.space, self.bench, corner)
         return replace(facts, device=self.device, numerics=self.numerics, timed=self.timed)

@@ -1,6 +1,6 @@
 """The reference point of hypervolume: the score of guessing, and the largest cost allowed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import partial
 from random import Random
 from typing import Any, TypeVar
@@ -21,14 +21,13 @@ def reference_point(
     question: Question,
     cost_of: Callable[[str, Any], float],
     guess: Mapping[str, float],
-    *,
-    is_timed: bool = True,
+    slow: Container[str] = (),
 ) -> tuple[float, ...]:
     """Return one number per objective; `guess`: the score of guessing, by metric.
 
-    For a cost it is the limit of a constraint, or else the largest cost in the space. Where times
-    are measured, that search would take too long: it is 1.25 times the time of the network with the
-    most FLOPs. Raises `OptionError` for a scored objective to minimise that has no guess.
+    For a cost it is the limit of a constraint, or else the largest cost in the space. For the
+    `slow` metrics that search would take too long: it is 1.25 times the value of the network with
+    the most FLOPs. Raises `OptionError` for a scored objective to minimise that has no guess.
     """
     limits = {limit.name: limit.limit for limit in question.limits}
 
@@ -37,7 +36,7 @@ def reference_point(
             return _guessed(aim, guess)
         if aim.name in limits:
             return limits[aim.name]
-        if aim.source == "timed" and is_timed:
+        if aim.name in slow:
             return 1.25 * cost_of(aim.name, costliest(space, partial(cost_of, COST.name)))
         return cost_of(aim.name, costliest(space, partial(cost_of, aim.name)))
 

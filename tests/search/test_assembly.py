@@ -78,8 +78,9 @@ def test_what_takes_long_is_timing_networks_for_a_limit_on_latency() -> None:
     assert by_table(**TIMED).slow_start == ""
 
 
-def test_what_is_counted_on_whole_networks_takes_long_too() -> None:
-    found = parts(objectives=("accuracy", "peak_memory")).slow_start
+def test_a_limit_on_what_is_counted_on_whole_networks_takes_long_too() -> None:
+    assert parts(objectives=("accuracy", "peak_memory")).slow_start == ""
+    found = parts(constraints=("peak_memory<=1MB",)).slow_start
     assert found == (
         "Counting peak memory builds each network whole: in a large space that takes minutes."
     )

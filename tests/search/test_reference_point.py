@@ -1,5 +1,6 @@
 import pytest
 
+from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import OptionError
 from neptune_nas.metrics.costs import Costs
 from neptune_nas.metrics.counted import CostModel
@@ -24,6 +25,20 @@ def test_the_reference_is_chance_and_the_largest_cost_or_a_limit() -> None:
     corner = reference_point(SPACE, about, costs.value, GUESS)
     most = max(costs.value("flops", architecture) for architecture in SPACE)
     assert corner == (0.1, GUESS["loss"], most, 9_000)
+
+
+def test_a_slow_metric_is_asked_of_the_network_with_the_most_flops_alone() -> None:
+    costs, asked = Costs(CostModel(SHAPE, CLASSES)), []
+
+    def cost_of(name: str, architecture: Architecture) -> float:
+        if name == "peak_memory":
+            asked.append(architecture)
+            return 100.0
+        return costs.value(name, architecture)
+
+    about = question(objectives=("accuracy", "peak_memory"))
+    assert reference_point(SPACE, about, cost_of, GUESS, {"peak_memory"}) == (0.1, 125.0)
+    assert asked == [costliest(SPACE, lambda network: costs.value("flops", network))]
 
 
 def test_what_guessing_scores_must_be_known_of_a_score_of_which_less_is_better() -> None:
