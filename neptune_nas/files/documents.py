@@ -80,7 +80,9 @@ def versioned(data: object, version: int, form: str | None = None) -> dict[str, 
     content = dict(data)
     if form is not None and (got := content.pop("format", None)) != form:
         raise FileFormatError(fault("format", repr(form), got))
-    got = content.pop("version", None)
+    if "version" not in content:
+        raise FileFormatError(f"`version` is missing: it must be {version}.")
+    got = content.pop("version")
     if type(got) is not int or got != version:
         by_another = "it was written by another version of neptune-nas"
         raise FileFormatError(fault("version", str(version), got, by_another))

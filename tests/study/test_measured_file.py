@@ -56,7 +56,7 @@ def test_a_score_that_is_none_is_refused(tmp_path: Path, score: str, says: str) 
         ("{", r"kept\.json: it is not valid JSON .*; repair it, or move it away and measure"),
         ("[" * 100_000, "it is nested too deeply; repair it"),
         ("[]", r"it must be an object, but got \[\]"),
-        ("{}", "`version` must be 1, but got None"),
+        ("{}", "`version` is missing: it must be 1"),
         ('{"version": 1}', "`seeds` is missing"),
         ('{"version": 1, "seeds": 3}', "`seeds` must be a list of whole numbers, but got 3"),
         ('{"version": 1, "seeds": [], "seed": 1}', "`seed` is unknown: did you mean 'seeds'"),
