@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cached_property
 from inspect import signature
 from pathlib import Path
 from time import sleep
@@ -51,6 +50,11 @@ class QuickStorage(RDBStorage):
     are checked for changes.
     """
 
+    def __init__(self, url: str, engine_kwargs: dict[str, Any] | None = None) -> None:
+        super().__init__(url, engine_kwargs=engine_kwargs)
+        # Found here: a look at tables takes too long within a transaction that holds a lease.
+        self.is_plain = self._has_plain_tables()
+
     def _get_prepared_new_trial(
         self, study_id: int, template_trial: FrozenTrial | None, session: Any
     ) -> Any:
@@ -69,9 +73,8 @@ class QuickStorage(RDBStorage):
                 session.execute(_INSERTS[table], values)
         return trial
 
-    @cached_property
-    def is_plain(self) -> bool:
-        """True if the tables have the columns that are written, a primary key, and no others."""
+    def _has_plain_tables(self) -> bool:
+        """Return whether the tables have just the columns written and a primary key."""
         inspector = sqlalchemy.inspect(self.engine)
         return all(
             {column["name"] for column in inspector.get_columns(table)}
