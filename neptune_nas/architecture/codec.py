@@ -159,7 +159,7 @@ def _class_of(data: Mapping[str, object], known: Mapping[str, type], path: str) 
         raise FileFormatError(fault(f"{path}.type", "a name such as my_space:Scale", name))
     for field in data:
         if not field.isidentifier():
-            raise FileFormatError(fault(path, "a record whose fields are identifiers", field))
+            raise FileFormatError(fault(path, "a record whose field names are identifiers", field))
     return None
 
 

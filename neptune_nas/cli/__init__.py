@@ -43,7 +43,8 @@ def run() -> None:
         except OSError as error:
             if error.errno not in _PATH_ERRORS:
                 raise
-            sys.exit(fail(NeptuneError(f"{error.filename} cannot be used: {error.strerror}.")))
+            why = f"cannot be used as a path ({error.strerror}): name another"
+            sys.exit(fail(NeptuneError(f"{error.filename} {why}.")))
 
 
 def fail(error: NeptuneError) -> int:

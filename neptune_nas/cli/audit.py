@@ -35,7 +35,7 @@ def audit(
         return
     found = run_audit(search, architectures, epochs, print_step)
     if found.audit is None:
-        print_line("Too few could be trained in full to compare rankings.")
+        print_line("Too few architectures could be trained in full to compare rankings.")
     else:
         console().print(audit_table(found.audit))
         print_line(f"{found.audit.verdict}.")

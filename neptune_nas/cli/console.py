@@ -57,7 +57,9 @@ def fail_unless_any(scores: Iterable[Score], what: str) -> None:
     if not reasons or None in reasons:
         return
     ((reason, _),) = reasons.most_common(1)
-    print_line(f"neptune-nas: no {what} worked; most often: {redact(str(reason))}", stderr=True)
+    print_line(
+        f"neptune-nas: no {what} worked; most frequent reason: {redact(str(reason))}", stderr=True
+    )
     raise typer.Exit(1)
 
 

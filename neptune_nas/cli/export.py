@@ -40,7 +40,7 @@ def export(
         str | None,
         typer.Option(
             "--format",
-            help="json, onnx, pt2 or python (default: as the suffix of FILE says, else json).",
+            help="json, onnx, pt2 or python (default: by the suffix of FILE, or else json).",
         ),
     ] = None,
     output: Annotated[

@@ -93,8 +93,9 @@ def parse(text: str) -> tuple[Path, int | None]:
 def _check_folder(path: Path, text: str) -> None:
     """Refuse a path that is not a folder, or is the root folder."""
     if not os.path.isdir(path):
-        what = "but is a file" if os.path.exists(path) else "but does not exist"
-        raise DataError(f"data 'folder:{text}': {path} must be a folder, {what}.")
+        is_file = os.path.exists(path)
+        what = "is a file: name its folder" if is_file else "does not exist: correct the path"
+        raise DataError(f"data 'folder:{text}': {path} must be a folder, but {what}.")
     if os.path.realpath(path) == os.path.dirname(os.path.realpath(path)):
         raise DataError(
             f"data 'folder:{text}': {path} must be a folder of images, but is the root folder: "
@@ -164,7 +165,7 @@ def _refuse_broken(files: Sequence[Path]) -> None:
         more = f" and {len(broken) - _NAMED:,} more" if len(broken) > _NAMED else ""
         raise DataError(
             f"data: {len(broken):,} files must be intact images of 8 or 16 bits a channel, of at "
-            f"most {most_pixels():,} pixels, but are not: remove, repair, scale or convert "
+            f"most {most_pixels():,} pixels, but are not: remove, repair, shrink or convert "
             f"{', '.join(map(str, broken[:_NAMED]))}{more}."
         )
 

@@ -24,9 +24,8 @@ _LIKE_A_SPLIT = re.compile(
 )
 _DEEPEST = 8  # wrapping folders around a data set, as in archives
 _NAMED = 4  # folders in a message
-_EXPECTED = (
-    "expected are folders of images, one per class, or train, val and test with such folders in "
-    "each"
+_REMEDY = (
+    "use one folder of images per class, either at the top or inside each of train, val and test"
 )
 
 
@@ -76,8 +75,8 @@ def _classes_in(folder: Path, classes: Mapping[str, Path] | tuple[()], listing: 
         )
     if not classes and len(inside) < 2:
         raise DataError(
-            f"data 'folder:{listing.root}': needs at least two folders of images, one per class, "
-            f"but got {len(inside)} in {folder}: {_EXPECTED}."
+            f"data 'folder:{listing.root}': it needs at least two folders of images, one per "
+            f"class, but got {len(inside)} in {folder}: {_REMEDY}."
         )
     return inside
 
@@ -90,7 +89,7 @@ def _splits_among(folder: Path, inside: Mapping[str, Path]) -> dict[str, Path]:
     if why := "; ".join(_doubts(named, splits, others)):
         raise DataError(
             f"data 'folder:{folder}': its folders must be either splits or classes, but {why} (it "
-            f"has {_short_list([*inside])}); {_EXPECTED}."
+            f"has {_short_list([*inside])}); {_REMEDY}."
         )
     found = {split: inside[name] for name, split in splits.items()}
     return {split: found[split] for split in (TRAIN, VALIDATION, TEST) if split in found}
@@ -118,7 +117,7 @@ def _doubts(
     if alike:
         yield f"{_short_list([*alike])} may be a split: name it val or test, or move it away"
     elif len(splits) == 1 and others and not named.keys() - splits.keys():
-        yield f"{_short_list([*splits])} may be a split or a class: if a split, name that folder"
+        yield f"{_short_list([*splits])} may be a split or a class: if it is a split, pass its path"
 
 
 def _plain(name: str) -> str:

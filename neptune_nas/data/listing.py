@@ -49,8 +49,8 @@ def _scan(folder: Path | str) -> Iterator[os.DirEntry[str]]:
 
 def _unlistable(folder: Path | str, error: OSError) -> DataError:
     return DataError(
-        f"data: {folder} must be a folder that can be listed, but cannot ({error.strerror}): "
-        f"allow it to be read, or move it away."
+        f"data: {folder} must be a folder that can be listed, but cannot be ({error.strerror}): "
+        f"make it readable, or move it away."
     )
 
 
@@ -109,15 +109,15 @@ class Listing:
             f"{reason}: {count:,} (such as {self.examples[reason]})"
             for reason, count in self.left_out.items()
         ]
-        return (f"Left out in {self.root}: {'; '.join(parts)}.",) if parts else ()
+        return (f"Left out of {self.root}: {'; '.join(parts)}.",) if parts else ()
 
     def _visible_entries(self, folder: Path | str) -> Iterator[os.DirEntry[str]]:
         for entry in _scan(folder):
             self.seen += 1
             if self.seen % _JUDGED == 0 and self.images * _FEW < self.seen:
                 raise DataError(
-                    f"data: {self.root} must be a folder of images, but of the first "
-                    f"{self.seen:,} files and folders below it only {self.images:,} are images: "
+                    f"data: {self.root} must be a folder of images, but only {self.images:,} of "
+                    f"the first {self.seen:,} files and folders in it are images: "
                     f"name the folder that holds the images."
                 )
             if is_hidden(entry.name):

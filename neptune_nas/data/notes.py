@@ -43,10 +43,11 @@ def _gap_notes(
     if missing:
         example = classes[missing[0]]
         have = counted(int(training[missing[0]]), "training image")
-        what = "it cannot be learned" if split == "training" else "its accuracy is not measured"
+        what = "it cannot be learned" if split == "training" else "accuracy on it is not measured"
         yield (
-            f"{counted(len(missing), 'class', 'classes')} of {len(classes)} without a {split} "
-            f"image, such as '{example}' ({have}): {what}."
+            f"{len(missing):,} of {counted(len(classes), 'class', 'classes')} "
+            f"{plural(len(missing), 'has', 'have')} no {split} image, such as '{example}' "
+            f"({have}): {what}."
         )
 
 
@@ -58,9 +59,9 @@ def _balance_notes(counts: Mapping[str, Tensor], classes: Sequence[str]) -> Iter
         return
     shares = (f"{_majority(counts[name]):.4f} of {name}" for name in ("validation", "test"))
     yield (
-        f"Classes are unequal: '{classes[most]}' has {counted(int(total[most]), 'image')}, "
-        f"'{classes[least]}' {int(total[least]):,}. Always predicting the most frequent one is "
-        f"right for {' and '.join(shares)} images; this counts as chance."
+        f"The classes are unequal: '{classes[most]}' has {counted(int(total[most]), 'image')}, "
+        f"'{classes[least]}' {int(total[least]):,}. Always predicting the most frequent class is "
+        f"right for {' and '.join(shares)} images; that counts as chance."
     )
 
 
@@ -69,8 +70,8 @@ def _size_notes(images: int) -> Iterator[str]:
     if 0 < images < _FEW:
         yield (
             f"The validation split has {counted(images, 'image')}, so accuracy changes in steps of "
-            f"{1 / images:.0%}, and says little about which network is better: from 100 images on, "
-            f"a step is at most 1%."
+            f"{1 / images:.0%}, and says little about which network is better: use 100 images or "
+            f"more for steps of at most 1%."
         )
 
 
@@ -86,9 +87,9 @@ def _copy_notes(data: ImageData, data_dir: str | Path | None) -> Iterator[str]:
         pair = [files[split][row] for split, row in copies[0]] if files else []
         example = " (such as {} and {})".format(*pair) if pair else ""
         yield (
-            f"{counted(len(copies), 'image')} of validation or test "
-            f"{plural(len(copies), 'equals', 'equal')} one of another split, pixel for pixel"
-            f"{example}: a network may know {plural(len(copies), 'its', 'their')} class by heart."
+            f"{counted(len(copies), 'validation or test image')} "
+            f"{plural(len(copies), 'is', 'are')} identical to one of another split{example}: a "
+            f"network may have memorised {plural(len(copies), 'its', 'their')} class."
         )
 
 

@@ -57,7 +57,7 @@ def read_picture(file: Path, shape: tuple[int, int, int]) -> Picture:
         )
     if not os.path.isfile(file):
         what = "is not a file" if os.path.exists(file) else "does not exist"
-        raise DataError(f"data: {file} must be an image, but {what}.")
+        raise DataError(f"data: {file} must be an image, but {what}: correct the path.")
     with quiet_metadata(), open_image(file) as image:
         own = form_of(image)  # before its pixels are read, as that changes a palette
         pixels = pixels_of(image, file, ImageFormat(height, width, channels))

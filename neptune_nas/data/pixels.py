@@ -206,7 +206,7 @@ def unreadable(file: Path, error: Exception) -> BrokenImageError:
     if isinstance(error, OSError) and error.strerror:  # from the system, not from PIL
         return BrokenImageError(
             f"data: {file} must stay readable while it is used, but cannot be opened "
-            f"({error.strerror}): put it back, allow reading it, or start again without it."
+            f"({error.strerror}): put it back, make it readable, or start again without it."
         )
     return BrokenImageError(
         f"data: {file} must be an intact image, but cannot be read: remove or repair it."

@@ -23,9 +23,9 @@ _NAME = "neptune-worker-"  # prefix of a worker's index
 _UNGUARDED = 77  # exit code, used by nothing else, of a worker that would start workers itself
 _LOST = 255  # exit code where the fork server died and cannot tell
 _ADVICE = {  # by the number of a signal; Windows lacks their names
-    9: "something outside killed it, as the system does where memory runs out: if it "
-    "did, use fewer jobs, a smaller batch or smaller networks",
-    15: "something outside ended it",
+    9: "it was killed from outside, perhaps by the system when memory ran out: in that case, use "
+    "fewer jobs, a smaller batch or smaller networks",
+    15: "it was ended from outside, perhaps by the system or a job scheduler: look in its log",
 }
 _RUNS_ITSELF = (
     "a search starts its workers by importing the script that runs it, and this script searches "
@@ -188,7 +188,7 @@ def _ending_of(code: int | None) -> Ending:
     if code is None or code == _LOST:
         return Ending(f"exit code {code}")
     if code >= 0:
-        advice = "the code that it ran ended the process: raise an exception that says why instead"
+        advice = "the code that it ran ended the process: raise an exception that says why"
         return Ending(f"exit code {code}", advice=advice)
     number = -code
     return Ending(f"signal {number}, {signal.strsignal(number)}", advice=_ADVICE.get(number, ""))

@@ -108,7 +108,8 @@ def prepare_evaluator(evaluator: Evaluator, folder: Path) -> Evaluator:
         raise OwnCodeError(f"`{cls.__name__}.prepare` failed{why}") from error
     if not callable(made):
         raise OwnCodeError(
-            f"`{cls.__name__}.prepare` must return an evaluator, but returned {cut(made)}."
+            f"`{cls.__name__}.prepare` must return an evaluator, such as `self`, but returned "
+            f"{cut(made)}."
         )
     return made
 

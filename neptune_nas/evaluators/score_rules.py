@@ -82,10 +82,10 @@ def _exact(value: Any) -> Any:
 def _values(found: object, rule: str, metrics: Sequence[Metric]) -> dict[str, float]:
     """Return the values of metrics as floats, the main metric first."""
     if not isinstance(found, Mapping) or not all(type(name) is str for name in found):
-        raise _broken(f"{rule} whose `values` are numbers by name", found)
+        raise _broken(f"{rule} whose `values` map names to numbers", found)
     main = metrics[0].name
     if main not in found:
-        raise _broken(f"{rule} whose `values` have `{main}`", dict(found))
+        raise _broken(f"{rule} whose `values` include `{main}`", dict(found))
     known = {**BY_NAME, **{each.name: each for each in metrics}}
     declared = [each.name for each in metrics if each.name in found]
     return {

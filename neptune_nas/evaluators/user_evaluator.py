@@ -26,8 +26,8 @@ def make_evaluator(where: str, options: Mapping[str, Any]) -> Evaluator:
         ) from error
     if not callable(evaluator):
         raise OptionError(
-            f"evaluator '{where}' must measure architectures when it is called, as "
-            f"`__call__(self, architecture, fidelity, seed)`, but it cannot be called."
+            f"evaluator '{where}' must have a method "
+            f"`__call__(self, architecture, fidelity, seed)`, but cannot be called: define it."
         )
     return evaluator
 

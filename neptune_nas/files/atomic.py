@@ -56,8 +56,8 @@ def check_inside(folder: Path, places: Iterable[Path]) -> None:
         real = os.path.realpath(place)
         if os.path.commonpath((root, real)) != root:
             raise NeptuneError(
-                f"{place} leads out of {folder}, to {real}: put what it needs there in its place; "
-                f"nothing is written through a link."
+                f"{place} leads out of {folder}, to {real}: replace the link with what it points "
+                f"to; nothing is written through a link."
             )
 
 

@@ -25,7 +25,7 @@ def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
         name = next(name for name in names if names.count(name) > 1)
-        raise FileFormatError(f"{cut(name)} is in one object twice: leave one of them out.")
+        raise FileFormatError(f"{cut(name)} occurs twice in one object: remove one of them.")
     return content
 
 
@@ -57,7 +57,9 @@ def _refuse_dates(content: dict[str, Any]) -> None:
 
 def _parsed(loads: Callable[[str], Any], text: str, form: str, most: int) -> Any:
     if len(text) > most:
-        raise FileFormatError(f"it may have {most:,} characters of {form}, but has {len(text):,}.")
+        raise FileFormatError(
+            f"it must have at most {most:,} characters of {form}, but has {len(text):,}."
+        )
     try:
         return loads(text)
     except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
@@ -65,7 +67,7 @@ def _parsed(loads: Callable[[str], Any], text: str, form: str, most: int) -> Any
         at = f"line {error.lineno}: " if isinstance(error, json.JSONDecodeError) else ""
         raise FileFormatError(f"it is not valid {form} ({at}{why}).") from error
     except ValueError as error:
-        raise FileFormatError("it holds a number of more digits than can be read.") from error
+        raise FileFormatError("it has a number with more digits than can be read.") from error
     except RecursionError as error:
         raise FileFormatError(TOO_DEEP) from error
 

@@ -21,7 +21,7 @@ def locked(file: Path, busy: str) -> Iterator[None]:
     folder of `file` cannot be written to, or `file` is a link.
     """
     if file.is_symlink():
-        raise StudyError(f"{file} is a link where a lock belongs: remove the link.")
+        raise StudyError(f"{file} must be a lock file, but is a link: remove the link.")
     lock = FileLock(file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -119,7 +119,7 @@ def _kind_of(mode: int) -> str:
 
 def _too_large(path: Path, most: int) -> FileFormatError:
     return FileFormatError(
-        f"{_short_path(path)} is too large: it may have {most // _MB} MiB, but has more."
+        f"{_short_path(path)} is too large: it must have at most {most // _MB} MiB."
     )
 
 

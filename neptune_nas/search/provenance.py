@@ -69,7 +69,7 @@ def settings_for(folder: Folder, asked: Settings) -> Settings:
         raise StudyError(
             f"study {folder.path} was started with {what} {as_typed(then)}, but now it is "
             f"{as_typed(now)}: to begin another study, give this search another `name` "
-            f"(--study-name); to go on, use the study's value{_as_option(what, then)}."
+            f"(--study-name); to resume this one, use its value{_as_option(what, then)}."
         )
     versions = asked.facts.versions
     facts = replace(old.facts, versions=versions)
@@ -123,13 +123,13 @@ def rewrite_if_lost(folder: Folder, settings: Settings, say: Callable[[str], Non
     if now is None:
         write_settings(folder, settings)
         say(
-            f"{folder.settings} was deleted or damaged while the search ran: it is written again, "
-            f"as it was. All results are kept."
+            f"{folder.settings} was deleted or damaged while the search ran; it was written again "
+            f"as before. All results are kept."
         )
     elif now != settings:
         raise StudyError(
-            f"{folder.settings} was changed while the search ran, which went on as it had begun. "
-            f"All results are kept; put the file back as it was, or they cannot be read with it."
+            f"{folder.settings} was changed while the search ran; the search kept its settings. "
+            f"All results are kept, but to read them, restore the file as it was."
         )
 
 
@@ -144,8 +144,8 @@ def check_complete(folder: Folder, trials: int) -> None:
     if listed > trials:
         raise StudyError(
             f"the database of study {folder.path} has {counted(trials, 'trial')}, but {file} lists "
-            f"{listed}: it is an older copy, or was damaged. Put the right one back; or move the "
-            f"list away, to resume from these trials."
+            f"{listed}: the database is an older copy, or is damaged. Restore the right one; or, "
+            f"to resume from these trials, move {file.name} away."
         )
 
 
@@ -159,7 +159,9 @@ def check_costs(
     """
     for trial in trials:
         if (name := key(trial.architecture)) != trial.key:
-            raise _changed(folder, trial, f"has the key {trial.key}, but its network has {name}")
+            raise _changed(
+                folder, trial, f"has the key {trial.key}, but its network has the key {name}"
+            )
         try:
             now = count(trial.architecture)
         except ArchitectureError as error:

@@ -61,7 +61,7 @@ def _check_code(file: Path, settings: Settings, name: str) -> None:
         more = " or as `allow` (--allow)" if name == "space" else ""
         raise StudyError(
             f"{file}: `{name}` is {cut(where)}, code that you have not run for this study here, or "
-            f"that has changed since: if you trust it, name it yourself as `{name}` (--{name})"
+            f"that has changed since then: if you trust it, pass it as `{name}` (--{name})"
             f"{more}."
         )
 

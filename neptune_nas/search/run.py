@@ -68,7 +68,10 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
         with hold_lease(store, folder_id(folder.id), say, parts.lease_terms) as is_held:
             store.keep_numerics(settings.facts.numerics)
             if store.size() and not folder.exists:
-                say(f"{folder.settings} is missing, but its trials are there: it is written again.")
+                say(
+                    f"{folder.settings} is missing, but the study's trials are there: it is "
+                    f"written again."
+                )
             write_if_new(folder, settings)
             if isinstance(search.space, str):
                 keep_source(folder, search.space)

@@ -25,8 +25,8 @@ def parsed_url(url: str) -> URL:
     if parts is None or "@" in (parts.host or ""):
         raise StudyError(
             f"storage {redact_url(url)} cannot be opened: it must be a URL such as "
-            f"sqlite:////PATH/FILE.db or postgresql+psycopg://USER:PASSWORD@HOST/NAME, in which a "
-            f"@, : or / of a password is written as %40, %3A or %2F."
+            f"sqlite:////PATH/FILE.db or postgresql+psycopg://USER:PASSWORD@HOST/NAME, with any "
+            f"@, : or / in the password written as %40, %3A or %2F."
         )
     return parts
 

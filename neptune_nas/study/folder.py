@@ -166,7 +166,7 @@ def read_toml(file: Path, cls: type[R]) -> R:
     with located(file):
         if not text.strip():
             raise FileFormatError(
-                "it is empty, so the settings in it are missing: put a copy of it back, or delete "
+                "it is empty, so the settings in it are missing: restore a copy of it, or delete "
                 "it and run the same command again."
             )
         return decode(cls, versioned(parse_toml(text), _VERSION))

@@ -232,8 +232,8 @@ class _Lease:
         holder = "a search that has ended since" if state.lease == _FREE else _name_of(state)
         return (
             f"study '{self.name}' has been taken over by {holder}, as this search did not "
-            f"renew its lease for {duration(self.terms.stale)} (was its machine asleep?): it ends "
-            f"here and writes nothing more. What it wrote before is kept."
+            f"renew its lease for {duration(self.terms.stale)} (was its machine asleep?): this "
+            f"search ends here and writes nothing more. What it wrote before is kept."
         )
 
 

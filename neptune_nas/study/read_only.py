@@ -24,8 +24,8 @@ def read_only_storage(url: str) -> RDBStorage:
     address, options = _address(url)
     if not _tables(address, options) >= _TABLES:
         raise StudyError(
-            f"storage {redact_url(url)} holds no studies of Optuna: it is empty, or another "
-            f"program's. Put the right one back from a copy, or start a study with another name."
+            f"storage {redact_url(url)} holds no Optuna studies: it is empty, or belongs to "
+            f"another program. Restore the right one, or start a study with another name."
         )
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # what it warns of becomes a sentence
     storage = RDBStorage(escape_braces(address), engine_kwargs=options, skip_table_creation=True)
@@ -67,7 +67,9 @@ def _file(url: str) -> Path:
     """Return the real path of the file of an SQLite URL; refuse one that is missing."""
     file = file_at(url)
     if file is None:
-        raise StudyError(f"storage {redact_url(url)} is in memory, so nothing can be read from it.")
+        raise StudyError(
+            f"storage {redact_url(url)} is in memory, so nothing can be read from it: name a file."
+        )
     if not file.is_file():
         raise StudyError(
             f"{file} is missing, and with it the trials of its study: put it back, or start a "

@@ -115,12 +115,14 @@ def _check_companions(file: Path) -> None:
     for end in (_JOURNAL, _WAL, _SHM):
         part = Path(f"{file}{end}")
         if (mode := _mode_of(part)) and not (S_ISREG(mode) or S_ISLNK(mode)):
-            raise StudyError(f"{part} is not a file, so {file.name} cannot be opened: delete it.")
+            raise StudyError(
+                f"{part} is not a file, so {file.name} cannot be opened: delete {part.name}."
+            )
     journal = Path(f"{file}{_JOURNAL}")
     if _last_bytes(journal, len(_SUPER_JOURNAL)) == _SUPER_JOURNAL:
         raise StudyError(
             f"{journal} names another file, which SQLite would delete; no search writes such a "
-            f"journal. Put a copy of the database back without it, or search under another name."
+            f"journal. Restore a copy of the database without it, or search under another name."
         )
 
 
@@ -135,14 +137,14 @@ def _check_content(file: Path, connect: Callable[[], sqlite3.Connection]) -> Non
             if (row := connection.execute(query).fetchone()) is not None:
                 raise StudyError(
                     f"{file} has a view, trigger, virtual table or formula (`{row[0]!s:.60}`), "
-                    f"which no search makes and which may never end: put a copy of the database "
-                    f"back, or search under another name."
+                    f"which no search makes, and reading it may never end: restore a copy of the "
+                    f"database, or search under another name."
                 )
         (result,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if result != "ok":
         why = str(result).rpartition("\n")[2]
         raise StudyError(
-            f"{file} is damaged ({why}): put a copy of it back, or search under another name."
+            f"{file} is damaged ({why}): restore a copy of it, or search under another name."
         )
 
 

@@ -303,15 +303,15 @@ def open_store(
             study_id = storage.get_study_id_from_name(name)
         except KeyError as error:
             raise StudyError(
-                f"storage {redact_url(url)} holds no study '{name}': put the right database back, "
+                f"storage {redact_url(url)} holds no study '{name}': restore the right database, "
                 f"or start a study with another name."
             ) from error
         old = storage.get_study_user_attrs(study_id).get(_QUESTION)
         if question not in (None, old):
             raise StudyError(
-                f"storage {redact_url(url)} holds a study '{name}' of another question (space, "
-                f"data or options) than its study.toml says: one of the two has been changed "
-                f"or exchanged; put back the one that belongs to the other."
+                f"storage {redact_url(url)} holds a study '{name}' with another question (space, "
+                f"data or options) than its study.toml: one of the two was changed or replaced; "
+                f"restore the one that matches the other."
             )
         return Store(storage, study_id, allow)
 

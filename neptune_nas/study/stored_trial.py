@@ -30,7 +30,7 @@ def damage(reason: object) -> StudyError:
     """Return the error about a database whose content cannot be that of a study."""
     why = redact(str(reason)).rstrip(".")
     return StudyError(
-        f"the study's database is damaged or was changed by hand: {why}; put a copy of it back, or "
+        f"the study's database is damaged or was changed by hand: {why}; restore a copy of it, or "
         f"search under another name."
     )
 
@@ -84,7 +84,7 @@ def check_trials(question: Question, trials: Iterable[Trial]) -> None:
     seen = -1
     for trial in trials:
         if trial.number <= seen:
-            raise damage(f"there are two trials {trial.number}")
+            raise damage(f"two trials have the number {trial.number}")
         seen = trial.number
         for i, score in enumerate(trial.scores):
             if reason := _score_fault(question, score):
@@ -122,10 +122,11 @@ def _score_fault(question: Question, score: Score) -> str:
         return ""
     names, known = [*score.values], {metric.name: metric for metric in question.scored}
     if names[:1] != [question.main.name]:
-        return fault("values", f"led by {question.main.name}", dict(score.values))
+        words = f"a mapping that begins with {question.main.name}"
+        return fault("values", words, dict(score.values))
     for name, value in score.values.items():
         if name not in known:
-            return fault("values", f"of {', '.join(known)}", dict(score.values))
+            return fault("values", f"a mapping of only {', '.join(known)}", dict(score.values))
         metric = known[name]
         if not (metric.admits(value) or value != value or value == metric.worst):
             words = "a share, a number in 0..1" if metric.unit == "share" else "a number"

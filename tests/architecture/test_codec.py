@@ -214,15 +214,15 @@ OWN: dict[str, Any] = {"type": MINE, "size": 3, "scale": 1.0, "names": [], "pair
         ({"type": "UnknownRecord"}, r"'UnknownRecord', which is not a record"),
         (
             UNKNOWN | {"a b": 1},
-            r"`architecture` must be a record whose fields are identifiers, but got 'a b'",
+            r"`architecture` must be a record whose field names are identifiers, but got 'a b'",
         ),
         (
             UNKNOWN | {"": 1},
-            r"`architecture` must be a record whose fields are identifiers, but got ''",
+            r"`architecture` must be a record whose field names are identifiers, but got ''",
         ),
         (
             UNKNOWN | {"=1+1": 1},
-            r"`architecture` must be a record whose fields are identifiers, but got '=1\+1'",
+            r"`architecture` must be a record whose field names are identifiers, but got '=1\+1'",
         ),
         (UNKNOWN | {"at": {"x": 1}}, r"`architecture\.at\.type` must be the name of a record"),
         (UNKNOWN | {"at": CONV | {"kernel": 4}}, r"`architecture\.at\.kernel` must be an odd"),

@@ -61,5 +61,5 @@ def test_a_command_in_which_nothing_worked_fails_with_the_reason(
     outcome = neptune(*given, *SERIAL, "--evaluator", f"{own}:Fragile")
     assert outcome.code == 1, outcome
     assert "Traceback" not in outcome.err
-    said = f"neptune-nas: no {what} worked; most often: RuntimeError: out of order"
+    said = f"neptune-nas: no {what} worked; most frequent reason: RuntimeError: out of order"
     assert outcome.err.splitlines()[-1] == said

@@ -123,7 +123,7 @@ def test_a_folder_with_hardly_an_image_is_not_walked_to_its_end(
         (tmp_path / str(i)).touch()
     outcome = neptune("predict", folder / "model.safetensors", tmp_path)
     assert (outcome.code, outcome.out) == (1, "")
-    assert "of the first 10,000 files and folders below it only 0 are images" in outcome.err
+    assert "only 0 of the first 10,000 files and folders in it are images" in outcome.err
 
 
 def test_a_broken_image_is_named_and_the_others_are_predicted(

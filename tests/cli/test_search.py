@@ -117,7 +117,9 @@ def test_a_study_of_other_settings_is_refused_with_the_options_that_go_on(
 ) -> None:
     once = () if {"--epochs", "--rungs"} & {*options} or not options else ("--epochs", 1)
     outcome = neptune("search", "--space", "tiny", "--out", study.parent, *once, *options)
-    assert_one_sentence(outcome, *parts, "to begin another study", "(--study-name)", "to go on")
+    assert_one_sentence(
+        outcome, *parts, "to begin another study", "(--study-name)", "to resume this one"
+    )
 
 
 @pytest.mark.parametrize(

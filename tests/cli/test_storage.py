@@ -61,7 +61,7 @@ def test_a_study_with_its_own_database_goes_on_there(
         (SERVER.format("my%20PW"), (SERVER.format("***"), "cannot be opened: ")),
         (SERVER.format("my PW"), (SERVER.format("***"), "cannot be opened: ")),
         (SERVER.format("PW").replace("ada", "bob"), ("was started with storage", "but now it is")),
-        (SERVER.format("P@PW"), ("in which a @, : or / of a password is written as %40",)),
+        (SERVER.format("P@PW"), ("with any @, : or / in the password written as %40",)),
     ],
 )
 def test_a_study_on_a_server_goes_on_with_its_password_from_the_environment(
@@ -96,7 +96,7 @@ def test_reading_creates_and_changes_nothing_where_a_study_points(
     assert_one_sentence(neptune(*command, study), "other.db is missing")
     assert list(other.parent.iterdir()) == []
     other.touch()
-    assert_one_sentence(neptune(*command, study), "holds no studies of Optuna")
+    assert_one_sentence(neptune(*command, study), "holds no Optuna studies")
     assert other.read_bytes() == b""
     assert [path.name for path in other.parent.iterdir()] == ["other.db"]
 
@@ -111,7 +111,7 @@ def test_a_report_follows_no_link_of_the_folder(study: Path) -> None:
     (study / "study.lock").symlink_to(study.parent / "nowhere")
     for command in ("report", "status", "export"):
         assert neptune(command, study).code == 0
-    assert_one_sentence(search(study.parent, 3), "study.lock is a link where a lock belongs")
+    assert_one_sentence(search(study.parent, 3), "study.lock must be a lock file, but is a link")
     assert victim.read_text() == "mine"
     assert sorted(path.name for path in study.parent.iterdir()) == ["tiny-digits", "victim"]
 

@@ -110,7 +110,7 @@ def test_a_search_of_which_nothing_worked_says_the_commonest_reason(
 ) -> None:
     with pytest.raises(typer.Exit, match="1"):
         fail_unless_any([failed("rare"), failed("often"), failed("often")], "trial")
-    assert capsys.readouterr().err == "neptune-nas: no trial worked; most often: often\n"
+    assert capsys.readouterr().err == "neptune-nas: no trial worked; most frequent reason: often\n"
 
 
 def test_one_score_is_enough_and_none_are_no_failure() -> None:

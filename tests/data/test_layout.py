@@ -88,7 +88,7 @@ def test_what_may_be_read_in_two_ways_is_refused(
 ) -> None:
     for name in names:
         write_classes(tmp_path / name)
-    with pytest.raises(DataError, match=f"splits or classes, but {why}.*expected are folders of"):
+    with pytest.raises(DataError, match=f"splits or classes, but {why}.*use one folder of images"):
         load_data(f"folder:{tmp_path}")
 
 

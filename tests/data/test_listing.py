@@ -98,5 +98,5 @@ def test_where_images_are_hard_to_find_the_walk_ends_soon(tmp_path: Path) -> Non
         (tmp_path / f"{i}").mkdir()
         for k in range(260):
             (tmp_path / f"{i}" / f"{k}").touch()
-    with pytest.raises(DataError, match="of the first 10,000 files and folders below it only 0 a"):
+    with pytest.raises(DataError, match="only 0 of the first 10,000 files and folders in it are"):
         names(tmp_path)

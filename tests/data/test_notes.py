@@ -28,7 +28,7 @@ def test_copies_across_splits_are_counted_with_an_example(tmp_path: Path) -> Non
     for i in range(2):
         shutil.copy(train / f"00{i}.png", test / f"copy{i}.png")
     note, _ = notes(f"folder:{tmp_path}")
-    assert note.startswith("2 images of validation or test equal one of another split, pixel for")
+    assert note.startswith("2 validation or test images are identical to one of another split")
     assert f"(such as {test / 'copy0.png'} and {train / '000.png'})" in note
 
 
@@ -57,7 +57,7 @@ def test_copies_in_a_file_of_tensors_are_counted(tmp_path: Path) -> None:
     test[3:] += 1
     name = save_tensors(tmp_path / "a.safetensors", (images, labels), test=(test, labels[:6]))
     note, _ = notes(name)
-    assert note.startswith("3 images of validation or test equal one of another split, pixel for")
+    assert note.startswith("3 validation or test images are identical to one of another split")
 
 
 def test_a_class_of_one_image_is_named_for_each_split_that_lacks_it(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_class_of_one_image_is_named_for_each_split_that_lacks_it(tmp_path: Pa
     write_picture(tmp_path / "owl" / "1.png")
     *gaps, _ = notes(f"folder:{tmp_path}")
     assert gaps == [
-        f"1 class of 3 without a {split} image, such as 'owl' (1 training image): its accuracy is "
+        f"1 of 3 classes has no {split} image, such as 'owl' (1 training image): accuracy on it is "
         f"not measured."
         for split in ("validation", "test")
     ]
@@ -76,14 +76,14 @@ def test_a_class_that_a_given_split_lacks_is_named(tmp_path: Path) -> None:
     write_classes(tmp_path / "val", 3)
     write_classes(tmp_path / "test", 3, ("cat", "dog", "owl", "rat"))
     note, _ = notes(f"folder:{tmp_path}")
-    assert note.startswith("2 classes of 4 without a validation image, such as 'owl' (5 training")
+    assert note.startswith("2 of 4 classes have no validation image, such as 'owl' (5 training")
 
 
 def test_a_class_without_a_training_image_is_named(tmp_path: Path) -> None:
     images, labels = torch.rand(20, 4, 4), torch.arange(20) % 2
     test = torch.rand(3, 4, 4), torch.arange(3)
     name = save_tensors(tmp_path / "a.safetensors", (images, labels), test=test)
-    assert any("without a training image, such as '2' (0 tr" in note for note in notes(name))
+    assert any("has no training image, such as '2' (0 tr" in note for note in notes(name))
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,10 @@ def test_classes_of_unequal_sizes_are_told_with_what_a_guess_gets(tmp_path: Path
     write_classes(tmp_path, 200, ("cat",))
     write_classes(tmp_path, 5, ("dog",))
     (note,) = notes(f"folder:{tmp_path}")
-    assert note.startswith("Classes are unequal: 'cat' has 200 images, 'dog' 5. Always predicting")
-    assert "0.9756 of validation and 0.9756 of test images; this counts as chance" in note
+    assert note.startswith(
+        "The classes are unequal: 'cat' has 200 images, 'dog' 5. Always predicting"
+    )
+    assert "0.9756 of validation and 0.9756 of test images; that counts as chance" in note
 
 
 def test_what_a_folder_leaves_out_is_said_first(tmp_path: Path) -> None:
@@ -121,7 +123,7 @@ def test_what_a_folder_leaves_out_is_said_first(tmp_path: Path) -> None:
     write_picture(tmp_path / "cover.jpg")
     write_picture(tmp_path / ".ipynb_checkpoints" / "000.png")
     note, _ = notes(f"folder:{tmp_path}")
-    assert note.startswith(f"Left out in {tmp_path}: ")
+    assert note.startswith(f"Left out of {tmp_path}: ")
     assert "files that are not images: 2 (such as readme.txt)" in note
     assert "hidden and system files and folders: 1 (such as .ipynb_checkpoints)" in note
     assert "images outside class folders: 1 (such as cover.jpg)" in note

@@ -125,9 +125,9 @@ class Faulty:
         (_score({"accuracy": torch.rand(2)}), r"but returned tensor\(\["),
         (_score({"accuracy": torch.tensor(0.5, device="meta")}), r"but returned tensor\("),
         (_score({**GOOD, "loss": 10**5000}), "but returned a number of 5000 digits"),
-        (_score({"acc": 0.5}), r"whose `values` have `accuracy`, but returned \{'acc': 0\.5\}"),
-        (_score({1: 0.5}), r"`values` are numbers by name, but returned \{1: 0\.5\}"),
-        (_score([0.5]), r"`values` are numbers by name, but returned \[0\.5\]"),
+        (_score({"acc": 0.5}), r"whose `values` include `accuracy`, but returned \{'acc': 0\.5\}"),
+        (_score({1: 0.5}), r"`values` map names to numbers, but returned \{1: 0\.5\}"),
+        (_score([0.5]), r"`values` map names to numbers, but returned \[0\.5\]"),
         (_score(GOOD, seconds=nan), "`seconds` must be a finite number of at least 0, .* nan"),
         (_score(GOOD, seconds=np.float32(-1)), "`seconds` must be .* but got -1.0"),
         (_score(GOOD, images_per_second=inf), "`images_per_second` must be .* but got inf"),
@@ -155,8 +155,8 @@ def test_what_is_no_good_score_fails_its_trial_with_a_sentence(what: object, say
     [
         (_score({"accuracy": 93.1}), _score({"accuracy": 7}), "whose `accuracy` is a share, "),
         (_score(GOOD, seconds=nan), _score(GOOD, seconds=-1), "whose `seconds` follows its rule"),
-        (_score({"acc": 0.5}), _score({"f1": 0.5}), "whose `values` have `accuracy`"),
-        (_score([0.5]), _score([0.6]), "whose `values` are numbers by name"),
+        (_score({"acc": 0.5}), _score({"f1": 0.5}), "whose `values` include `accuracy`"),
+        (_score([0.5]), _score([0.6]), "whose `values` map names to numbers"),
         (0.5, "0.5", "must return a `Score`"),
     ],
 )

@@ -49,7 +49,7 @@ def test_traits_of_the_wrong_kind_are_refused(changes: dict[str, Any], says: str
 @pytest.mark.parametrize(
     ("prepared", "says"),
     [
-        (None, r"`Own\.prepare` must return an evaluator, but returned None"),
+        (None, r"`Own\.prepare` must return an evaluator, such as `self`, but returned None"),
         (SystemExit("no GPU here"), r"`Own\.prepare` failed .*: SystemExit: no GPU here"),
         (ZeroDivisionError("no images"), r"`Own\.prepare` failed .*ZeroDivisionError: no images"),
         (ValueError("y" * 10**6), r"`Own\.prepare` failed .*ValueError: y+\.\.\.y+$"),

@@ -292,7 +292,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
             '{"01": {"flops": 1, "params": 1, "test_acc": [1e400]}}',
             "must be a finite number, but got inf",
         ),
-        ("table.csv.gz", gzip.compress(bytes(2**29)), "too large: it may have 256 MiB"),
+        ("table.csv.gz", gzip.compress(bytes(2**29)), "too large: it must have at most 256 MiB"),
     ],
     ids=lambda value: str(value)[:20],
 )

@@ -63,7 +63,7 @@ def test_an_evaluator_from_a_file_is_called_as_its_module_would_be(file: Path) -
         ("nowhere:Mine", "evaluator 'nowhere:Mine': No module named 'nowhere'; is it installed"),
         ("{file}:Hard", r"refuses {'m': 1}: ZeroDivisionError: division by zero$"),
         ("{file}:Gone", r"refuses {'m': 1}: SystemExit: no GPU here$"),
-        ("{file}:Still", r"must measure architectures when it is called, .* cannot be called"),
+        ("{file}:Still", r"must have a method `__call__\(self, .* cannot be called: define it"),
         ("{file}:Mine", r"refuses {'m': 1}: .*unexpected keyword argument 'm'"),
     ],
 )

@@ -99,5 +99,5 @@ def test_a_place_behind_a_link_out_of_its_folder_is_refused(tmp_path: Path) -> N
     check_inside(study, [study / "inside", study / "to-inside" / "x", study / "new"])
     check_inside(tmp_path / "link", [tmp_path / "link" / "inside"])
     for name in ("out", "nowhere", "out/study2"):
-        with pytest.raises(NeptuneError, match=r"leads out of .*: put what it needs there"):
+        with pytest.raises(NeptuneError, match=r"leads out of .*: replace the link"):
             check_inside(study, [study / name])

@@ -18,9 +18,9 @@ from neptune_nas.study.folder import read_settings, read_toml
         ("{", r"it is not valid JSON \(line 1: "),
         ("1" * 5000, "more digits than can be read"),
         pytest.param("[" * 100_000, "nested too deeply", id="deep"),
-        ('{"a": 1, "b": 2, "a": 1}', "'a' is in one object twice: leave one of them out"),
-        ('[{"a": {"": 1, "": 2}}]', "'' is in one object twice"),
-        ('{"a": {"a": 1}, "\\u0061": 1}', "'a' is in one object twice"),
+        ('{"a": 1, "b": 2, "a": 1}', "'a' occurs twice in one object: remove one of them"),
+        ('[{"a": {"": 1, "": 2}}]', "'' occurs twice in one object"),
+        ('{"a": {"a": 1}, "\\u0061": 1}', "'a' occurs twice in one object"),
     ],
 )
 def test_a_text_that_is_no_json_is_refused(text: str, message: str) -> None:
@@ -69,7 +69,7 @@ TOML: dict[str, Callable[[Path], object]] = {
         ("lr = 1".encode("utf-16"), "is not a text file: byte 0 is not UTF-8"),
         pytest.param(b"a = " + b"[" * 10_000, "nested too deeply", id="deep"),
         pytest.param(b"lr = " + b"9" * 5000, "more digits than can be read", id="digits"),
-        pytest.param(b"#" * (2**25 + 1), "is too large: it may have 32 MiB", id="large"),
+        pytest.param(b"#" * (2**25 + 1), "is too large: it must have at most 32 MiB", id="large"),
         (b"lr = 2026-01-01", r"`lr` must be a string, .*: put a date or time in quotes"),
         (b"version = 07:32:00", r"`version` must be a string, .* in quotes"),
         (b"a.b = [1, {c = 2026-01-01T00:00:00Z}]", r"`a\.b\.1\.c` must be a string, .* in quotes"),
@@ -135,5 +135,7 @@ def test_another_document_is_refused(data: object, message: str) -> None:
 
 
 def test_a_text_of_more_than_can_be_held_is_refused_before_it_is_parsed() -> None:
-    with pytest.raises(FileFormatError, match="it may have 3 characters of JSON, but has 4"):
+    with pytest.raises(
+        FileFormatError, match="it must have at most 3 characters of JSON, but has 4"
+    ):
         parse_json("[[]]", 3)

@@ -76,7 +76,7 @@ def test_a_link_is_no_lock(tmp_path: Path, target: str) -> None:
     (tmp_path / "x.lock").symlink_to(tmp_path / target)
     assert is_locked(tmp_path / "x.lock") is False
     with (
-        pytest.raises(StudyError, match=r"x\.lock is a link where a lock belongs: remove"),
+        pytest.raises(StudyError, match=r"x\.lock must be a lock file, but is a link: remove"),
         locked(tmp_path / "x.lock", "busy"),
     ):
         pass

@@ -214,10 +214,10 @@ def test_what_the_data_lacks_is_said_with_chance_before_a_search(tmp_path: Path)
     (tmp_path / "pets" / "cat" / "notes.txt").write_text("some words")
     said: list[str] = []
     plan = dry_run(replace(asked(tmp_path), data=f"folder:{tmp_path / 'pets'}"), said.append)
-    assert [sentence.split(" without a ")[0].split(":")[0] for sentence in said] == [
-        f"Left out in {tmp_path / 'pets'}",
-        *("1 class of 2", "1 class of 2"),
-        "Classes are unequal",
+    assert [sentence.split(" has no ")[0].split(":")[0] for sentence in said] == [
+        f"Left out of {tmp_path / 'pets'}",
+        *("1 of 2 classes", "1 of 2 classes"),
+        "The classes are unequal",
         "The validation split has 6 images, so accuracy changes in steps of 17%, and says little "
         "about which network is better",
     ]

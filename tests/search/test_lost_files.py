@@ -73,12 +73,15 @@ def a_link(file: Path) -> None:
     ("damage", "says"),
     [
         (Path.unlink, r"study\.db is missing"),
-        (cut, "holds no studies of Optuna: it is empty"),
-        (of_another_program, "holds no studies of Optuna"),
-        (without_tables, "holds no studies of Optuna"),
+        (cut, "holds no Optuna studies: it is empty"),
+        (of_another_program, "holds no Optuna studies"),
+        (without_tables, "holds no Optuna studies"),
         (without_the_study, "holds no study 'few-digits': put the right database back"),
-        (of_another_study, "a study 'few-digits' of another question"),
-        (without_trials, "has 0 trials, but .* lists 4: it is an older copy, or was damaged"),
+        (of_another_study, "a study 'few-digits' with another question"),
+        (
+            without_trials,
+            "has 0 trials, but .* lists 4: the database is an older copy, or is",
+        ),
         (without_the_last_trial, "has 3 trials, but .* lists 4"),
         (a_link, r"study\.db leads out of .*nothing is written through a link"),
     ],
@@ -171,7 +174,7 @@ def test_settings_changed_while_the_search_ran_are_left_and_it_is_said(tmp_path:
         run(search, at_result(change))
     assert read_settings(search.folder.settings).question.seed == 9
     assert len((search.folder.path / "trials.csv").read_text().splitlines()) == 5
-    with pytest.raises(StudyError, match="of another question"):
+    with pytest.raises(StudyError, match="with another question"):
         read_study(search.folder.path)
 
 
@@ -181,7 +184,7 @@ def test_settings_lost_between_two_searches_are_written_again_and_it_is_said(
     before, said = run(few_search(tmp_path, 4)), list[str]()
     Folder(before.folder).settings.unlink()
     after = run(few_search(tmp_path, 6), say=said.append)
-    assert [each for each in said if "study.toml is missing, but its trials are there" in each]
+    assert [each for each in said if "is missing, but the study's trials are there" in each]
     assert after.trials[:4] == before.trials
     assert len(after.trials) == 6
 
@@ -191,7 +194,7 @@ def test_settings_emptied_between_two_searches_are_refused(tmp_path: Path) -> No
     for content in ("", "\n \n"):
         (folder / "study.toml").write_text(content)
         with pytest.raises(
-            FileFormatError, match=r"study\.toml: it is empty, .*missing: put a copy"
+            FileFormatError, match=r"study\.toml: it is empty, .*missing: restore a copy"
         ):
             run(few_search(tmp_path, 6))
     (folder / "study.toml").unlink()

@@ -83,7 +83,7 @@ def test_nothing_is_created_where_no_study_is(tmp_path: Path, driver: str, conte
         connection.close()
     before = contents(tmp_path)
     for url in (f"{driver}:///{file}", f"{driver}:///file:{file}?uri=true&mode=rwc"):
-        with pytest.raises(StudyError, match=r"is missing|holds no studies|not a database"):
+        with pytest.raises(StudyError, match=r"is missing|holds no Optuna studies|not a database"):
             open_store(url, "few-digits")
     assert contents(tmp_path) == before
 
@@ -184,7 +184,7 @@ def test_an_index_that_hides_a_trial_is_damage(tmp_path: Path) -> None:
     for seed in range(3):
         added(store_in(tmp_path), seed)
     without_an_index_entry(tmp_path / "study.db")
-    with pytest.raises(StudyError, match=r"study\.db is damaged \(.*\): put a copy"):
+    with pytest.raises(StudyError, match=r"study\.db is damaged \(.*\): restore a copy"):
         open_store(sqlite_url(tmp_path / "study.db"), "few-digits")
 
 
@@ -202,7 +202,7 @@ def test_a_database_whose_pages_lead_in_circles_is_damaged(
 ) -> None:
     store_in(tmp_path)
     leading_in_circles(tmp_path / "study.db")
-    with pytest.raises(StudyError, match=r"study\.db is damaged \(.* page .*\): put a copy"):
+    with pytest.raises(StudyError, match=r"study\.db is damaged \(.* page .*\): restore a copy"):
         reader(sqlite_url(tmp_path / "study.db"), tmp_path)
 
 
@@ -279,7 +279,9 @@ def test_a_pipe_beside_the_file_keeps_nobody_waiting(
 ) -> None:
     store_in(tmp_path)
     os.mkfifo(tmp_path / f"study.db{end}")
-    with pytest.raises(StudyError, match=rf"study\.db{end} is not a file, so .* delete it"):
+    with pytest.raises(
+        StudyError, match=rf"study\.db{end} is not a file, so .* delete study\.db{end}"
+    ):
         reader(sqlite_url(tmp_path / "study.db"), tmp_path)
 
 
@@ -368,14 +370,14 @@ def test_the_right_study_is_known_by_its_question(tmp_path: Path) -> None:
     added(store_in(tmp_path))
     url = sqlite_url(tmp_path / "study.db")
     assert len(open_store(url, "few-digits", question="a question").trials()) == 1
-    with pytest.raises(StudyError, match="a study 'few-digits' of another question"):
+    with pytest.raises(StudyError, match="a study 'few-digits' with another question"):
         open_store(url, "few-digits", question="another")
 
 
 def test_a_study_that_optuna_has_made_is_not_ours(tmp_path: Path) -> None:
     url = sqlite_url(tmp_path / "study.db")
     optuna.create_study(storage=url, study_name="few-digits")
-    with pytest.raises(StudyError, match="of another question"):
+    with pytest.raises(StudyError, match="with another question"):
         open_store(url, "few-digits", question="a question")
 
 

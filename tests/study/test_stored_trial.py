@@ -92,11 +92,17 @@ def attributes(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
         (lambda a: a["scores"][0]["values"].update(accuracy=5), r"accuracy` must be .* in 0\.\.1"),
         (lambda a: a["scores"][0]["values"].update(accuracy=-0.1), r"accuracy` must be .* 0\.\.1"),
         (lambda a: a["scores"][0]["values"].update(accuracy="x"), "accuracy` must be a finite"),
-        (lambda a: a["scores"][0]["values"].pop("accuracy"), "`values` must be led by accuracy"),
-        (lambda a: a["scores"][0]["values"].update(f1=0.5), "`values` must be of accuracy, loss"),
+        (
+            lambda a: a["scores"][0]["values"].pop("accuracy"),
+            "`values` must be a mapping that begins with accuracy",
+        ),
+        (
+            lambda a: a["scores"][0]["values"].update(f1=0.5),
+            "a mapping of only accuracy, loss",
+        ),
         (
             lambda a: a["scores"][0].update(values={"loss": 1.0, "accuracy": 0.5}),
-            "`values` must be led by accuracy",
+            "`values` must be a mapping that begins with accuracy",
         ),
         (lambda a: a["scores"][0].update(seconds=-3), r"seconds` must be .* at least 0"),
         (lambda a: a["scores"][0].update(started=1e300), r"started` must be .* below"),
