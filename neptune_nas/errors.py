@@ -19,7 +19,7 @@ TRACE = 20_000
 class NeptuneError(Exception):
     """An error outside the toolkit's own code, whose message is shown to the user.
 
-    However long the values are that it repeats, the message ends after some lines.
+    The message is cut to a few lines, however long the values in it are.
     """
 
     def __str__(self) -> str:
@@ -97,7 +97,7 @@ def shortened(text: str, length: int) -> str:
 
 
 def one_line(text: str, length: int = _LINE) -> str:
-    r"""Return a text in one line without its middle, and control characters as escapes.
+    r"""Return a text as one line: cut in the middle if long, control characters as escapes.
 
     >>> one_line("two\nlines of \x1b[31mred")
     'two lines of \\x1b[31mred'
@@ -106,7 +106,7 @@ def one_line(text: str, length: int = _LINE) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """Return the message of an error, whose `str` may fail itself."""
+    """Return the message of an error, even if its `str` fails."""
     try:
         return str(error)
     except Exception as another:
@@ -114,7 +114,7 @@ def message_of(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its class name without one."""
+    """Return the first line of an error's message, or its class name if it has none."""
     line = next(iter(message_of(error).splitlines()), "")
     return one_line(line) or type(error).__name__
 

@@ -114,7 +114,7 @@ def make_impatient() -> None:
     """Make a second Ctrl-C end this process at once, and keep a lost one from being printed.
 
     SIGTERM and SIGHUP end it like a first Ctrl-C. For a main program; a signal that is ignored, as
-    SIGHUP is below `nohup`, or that has another handler, is left unchanged.
+    SIGHUP is under `nohup`, or that has another handler, is left unchanged.
     """
     usual = {signal.SIGINT: signal.default_int_handler}
     exiting, tell = ExitingHandler(signal.default_int_handler), sys.unraisablehook
@@ -156,7 +156,7 @@ def _handle(handlers: Mapping[signal.Signals, _Handler]) -> None:
 def _end_at_once(number: int) -> NoReturn:
     """End this process at once with a message, without any cleanup, like `kill -9`."""
     with suppress(OSError, ValueError):
-        if select([], [2], [], 0)[1]:  # a terminal that was halted would block for ever
+        if select([], [2], [], 0)[1]:  # a halted terminal would block forever
             os.write(2, _SHOW_CURSOR if os.isatty(2) else b"")
             os.write(2, b"Stopped at once; what was written before is kept.\n")
     for process in _descendants(os.getpid()):
@@ -173,6 +173,6 @@ def _descendants(process: int) -> list[int]:
             parent = file.read_bytes().rpartition(b")")[2].split()[1]
             children.setdefault(int(parent), []).append(int(file.parent.name))
     found = children.get(process, [])
-    for each in found:  # it grows meanwhile
+    for each in found:  # the list grows during the loop
         found += children.get(each, [])
     return found

@@ -94,7 +94,7 @@ def clock(seconds: float) -> str:
 
 
 def visible(text: str, keep: str = "") -> str:
-    r"""Return `text` with what a terminal obeys or hides as escapes, except characters in `keep`.
+    r"""Return `text` with escapes for what a terminal obeys or hides, except characters in `keep`.
 
     That is: control characters with line breaks, bidirectional overrides, characters of no width,
     and the bytes of a file's name that are not UTF-8.
@@ -112,7 +112,7 @@ def visible(text: str, keep: str = "") -> str:
 
 
 def json_visible(text: str) -> str:
-    """Return a JSON text with what a terminal obeys or hides as the escapes of JSON."""
+    """Return a JSON text with JSON's escapes for what a terminal obeys or hides."""
 
     def escape_unsafe(match: re.Match[str]) -> str:
         is_safe = match[0] == "\n" or visible(match[0]) == match[0]
@@ -190,12 +190,12 @@ def _end_of_url(line: str, body: int, last: int) -> int:
         at = at if ":" in line[body : max(body, at)] else body
     blank = _SPACE.search(line, at, stop)
     url = line[body : blank.start() if blank else stop]
-    # A sentence may go on at once, but a password in a query may end with such characters.
+    # A sentence may continue there, but a password in a query may end with such marks.
     return body + len(url if "?" in url else url.rstrip(_ENDS))
 
 
 def redact_url(url: str) -> str:
-    """Return a URL with its passwords masked; of what is no URL, at most its scheme is shown.
+    """Return a URL with its passwords masked; of any other text, at most a scheme is shown.
 
     >>> redact_url("postgresql://ada@srv:my pass@host/db"), redact_url("mysql://ada:s3cret")
     ('postgresql://ada@srv:***@host/db', 'mysql://…')
@@ -221,7 +221,7 @@ def _is_url(text: str) -> bool:
 
     try:
         make_url(text)
-    except Exception:  # whatever it is, it is no URL
+    except Exception:  # whatever it is, it is not a URL
         return False
     return True
 

@@ -39,7 +39,7 @@ class _Commands(TyperGroup):
     """The commands; their usage errors quote at most one line of an argument."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command whose options refuse what is no number in a sentence of ours."""
+        """Return a command whose number options refuse other values with our own message."""
         command: Any = super().get_command(ctx, cmd_name)
         parameters = signature(command.callback).parameters if command and command.callback else {}
         for option in command.params if parameters else ():
@@ -49,12 +49,12 @@ class _Commands(TyperGroup):
 
     def make_context(self, *args: Any, **more: Any) -> Any:
         """Parse the options before the command."""
-        with _shortened():
+        with _shorten_usage_errors():
             return super().make_context(*args, **more)
 
     def invoke(self, ctx: Any) -> Any:
         """Parse the other arguments and run the command."""
-        with _shortened():
+        with _shorten_usage_errors():
             return super().invoke(ctx)
 
 
@@ -78,7 +78,7 @@ def _say_rule(option: Any, hint: Any) -> None:
 
 
 @contextmanager
-def _shortened() -> Iterator[None]:
+def _shorten_usage_errors() -> Iterator[None]:
     try:
         yield
     except _UsageError as error:

@@ -193,7 +193,7 @@ def search(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Search a space, or continue a study. The same command again goes on."""
+    """Search a space, or continue a study. The same command resumes it."""
     check_value(confirm, Size | None, "--confirm")
     given: dict[str, Any] = {
         "space": space,

@@ -62,7 +62,7 @@ class _Screen(io.TextIOBase):
         try:
             yield
         except OSError as error:
-            _write_nowhere(self._stream)
+            _discard_output(self._stream)
             if error.errno not in _NO_READER:
                 raise NeptuneError(f"the output cannot be written ({error.strerror}).") from error
             if self._ends and error.errno == errno.EPIPE:
@@ -78,7 +78,7 @@ class _Styled(_Screen):
         return getattr(self._stream, "encoding", None) or "utf-8"
 
 
-def _write_nowhere(stream: TextIO) -> None:
+def _discard_output(stream: TextIO) -> None:
     """Send the buffer of a stream, and all later output, to the null device."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
@@ -100,7 +100,7 @@ def safe_streams() -> Iterator[None]:
 
 
 def flush_output() -> None:
-    """Flush standard output, so that a write error is raised here and not as Python exits."""
+    """Flush standard output, so that a write error is raised here and not when Python exits."""
     if sys.stdout is not None:
         sys.stdout.flush()
 

@@ -44,10 +44,10 @@ def _scan(folder: Path | str) -> Iterator[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             yield from entries
     except OSError as error:
-        raise _unlistable(folder, error) from error
+        raise _listing_error(folder, error) from error
 
 
-def _unlistable(folder: Path | str, error: OSError) -> DataError:
+def _listing_error(folder: Path | str, error: OSError) -> DataError:
     return DataError(
         f"data: {folder} must be a folder that can be listed, but cannot be ({error.strerror}): "
         f"make it readable, or move it away."
@@ -151,5 +151,5 @@ def _identity(folder: Path | str) -> tuple[int, int]:
     try:
         status = os.stat(folder)
     except OSError as error:
-        raise _unlistable(folder, error) from error
+        raise _listing_error(folder, error) from error
     return status.st_dev, status.st_ino

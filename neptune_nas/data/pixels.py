@@ -47,9 +47,9 @@ class ImageFormat:
 
 
 def is_image(file: str) -> bool:
-    """Return whether a file's content is an image; otherwise only its first bytes are read.
+    """Return whether a file's content is an image.
 
-    Raises `OSError` if it cannot be opened.
+    Of most other files, only the first bytes are read. Raises `OSError` if it cannot be opened.
     """
     with open(file, "rb") as content:
         start = content.read(_START).ljust(_START, b"\0")
@@ -102,7 +102,7 @@ def _is_sideways(image: Image.Image) -> bool:
         return False
     try:
         return image.getexif().get(_ORIENTATION) in _SIDEWAYS
-    except Exception:  # odd metadata is no broken image
+    except Exception:  # odd metadata does not break an image
         return False
 
 
@@ -125,11 +125,11 @@ def pixels_of(image: Image.Image, file: Path, form: ImageFormat) -> NDArray[np.u
     """Return the pixels `(C, H, W)` of an opened image, scaled and cropped to `form`."""
     if image.width * image.height > _LARGE:
         with _ONE_LARGE:
-            return _fitted(image, file, form)
-    return _fitted(image, file, form)
+            return _fit(image, file, form)
+    return _fit(image, file, form)
 
 
-def _fitted(image: Image.Image, file: Path, form: ImageFormat) -> NDArray[np.uint8]:
+def _fit(image: Image.Image, file: Path, form: ImageFormat) -> NDArray[np.uint8]:
     mode, size = "L" if form.channels == 1 else "RGB", (form.width, form.height)
     try:
         flat = upright(image, max(size))
@@ -149,7 +149,7 @@ def upright(image: Image.Image, side: int = 1) -> Image.Image:
     if image.width * image.height > most_pixels():
         image.draft(None, (2 * side, 2 * side))  # scales by up to 1/8 while it decodes
     image.load()
-    with suppress(Exception):  # odd metadata is no broken image
+    with suppress(Exception):  # odd metadata does not break an image
         ImageOps.exif_transpose(image, in_place=True)
     if not is_deep:
         return image

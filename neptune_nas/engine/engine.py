@@ -53,7 +53,7 @@ class Engine(Protocol):
 
     - Each submitted call yields exactly one `Result`, failures included, in any order.
     - An evaluator's exception, `SystemExit` included, and a return value that breaks the rules of
-      `Score` become a failed score, except a `NeptuneError`: that is a mistake of
+      `Score`, become a failed score, except a `NeptuneError`: that is a mistake of
       the user's, and `wait` raises it in place of that call's result, once all finished results are
       returned.
     - A worker that dies costs its call one retry; the second death becomes a failed score.

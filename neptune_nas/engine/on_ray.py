@@ -229,7 +229,7 @@ def connected_ray() -> ModuleType:
 
 @contextmanager
 def _keep_signals() -> Iterator[None]:
-    """Keep this program's handler of SIGTERM, and a closed terminal from ending what starts inside.
+    """Keep this program's handler of SIGTERM, and shield what starts inside from SIGHUP.
 
     Ray installs a handler of its own, and starts its processes in the group of the terminal.
     """

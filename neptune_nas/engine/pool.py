@@ -41,7 +41,7 @@ class _Attempt:
 class Ending:
     """The way a worker ended, in words.
 
-    `mistake`: the user's mistake, if that was the cause. `advice`: what to do if calls end so.
+    `mistake`: the user's mistake, if that was the cause. `advice`: what to do about it.
     """
 
     how: str

@@ -21,7 +21,7 @@ from neptune_nas.interrupts import SIGNALS
 _FORKS = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
 _NAME = "neptune-worker-"  # prefix of a worker's index
 _UNGUARDED = 77  # exit code, used by nothing else, of a worker that would start workers itself
-_LOST = 255  # exit code where the fork server died and cannot tell
+_LOST = 255  # exit code if the fork server died, so that the real one is unknown
 _ADVICE = {  # by the number of a signal; Windows lacks their names
     9: "it was killed from outside, perhaps by the system when memory ran out: in that case, use "
     "fewer jobs, a smaller batch or smaller networks",
@@ -60,7 +60,7 @@ class WorkerProcess(Worker):
         return None
 
     def end(self) -> Ending:
-        """End the process with all that it started, and return how it ended."""
+        """End the process and all that it started, and return how it ended."""
         self._kill_group()
         self.process.kill()
         self.process.join()
@@ -74,10 +74,10 @@ class WorkerProcess(Worker):
         return _ending_of(code)
 
     def _kill_group(self) -> None:
-        """Kill the worker and what it started; what a dead worker has left behind, too.
+        """Kill the worker and all that it started, or what a dead worker left behind.
 
-        Once a worker was waited for, its id may be another's. POSIX gives it to no process while
-        the group has a member, so then only a group without its leader can be the worker's.
+        Once a worker has been waited for, its id may belong to another process. POSIX does not
+        reuse it while the group has a member, so a group without its leader is the worker's.
         """
         number = self.process.pid
         if number is None or not hasattr(os, "killpg"):
@@ -136,9 +136,9 @@ def start_worker(plan: WorkerPlan, preload: tuple[str, ...] = ()) -> WorkerProce
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Block what ends the coordinator, so that processes started inside inherit this.
+    """Block the signals that end the coordinator, so that processes started inside do too.
 
-    A terminal, systemd and Slurm send it to all of them, but only the coordinator decides. The
+    A terminal, systemd and Slurm send them to all processes, but only the coordinator decides. The
     resource tracker starts first: on Python 3.11 its start unblocks SIGINT and SIGTERM again.
     """
     if sys.platform == "win32":

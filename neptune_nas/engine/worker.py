@@ -55,7 +55,7 @@ class Station:
         keep_pages()
         try:
             self._evaluator = _prepare(self._plan)
-        except BaseException as error:  # SystemExit too: what it says would be lost
+        except BaseException as error:  # SystemExit too, whose message would be lost
             return Reply(mistake=_startup_mistake(error), trace=trace_of(error))
         return Reply()
 
@@ -91,7 +91,7 @@ def answer(evaluator: Evaluator, payload: bytes, index: int) -> Reply:
         score = checked_score(evaluator, found)
     except NeptuneError as error:
         mistake = _portable(error)
-    except BaseException as error:  # SystemExit too: what it says would be lost
+    except BaseException as error:  # SystemExit too, whose message would be lost
         trace, spoiled = trace_of(error), is_device_lost(error)
         score = failed_score(call, description(error), trace=trace)
     busy, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -121,10 +121,10 @@ def _prepare(plan: WorkerPlan) -> Evaluator:
 
 
 def _leave_signals_to_coordinator() -> None:
-    """Ignore what ends the coordinator, which then ends this process with all that it starts.
+    """Ignore the signals that end the coordinator, which then ends this process's group.
 
-    So it leads a process group of its own. The signals were blocked as it started; a process that
-    it starts itself must be able to get them.
+    So it leads a process group of its own. The signals were blocked when it started; processes
+    that it starts itself must be able to receive them.
     """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

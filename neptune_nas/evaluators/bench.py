@@ -80,7 +80,7 @@ def bench_of(evaluator: Evaluator, asked: EvaluatorQuestion, data_dir: str | Pat
 def data_notes(
     evaluator: Evaluator, asked: EvaluatorQuestion, data_dir: str | Path | None
 ) -> tuple[str, ...]:
-    """Return sentences on the question's images, where the evaluator measures on them."""
+    """Return sentences on the question's images, if the evaluator measures on them."""
     if getattr(evaluator, "bench", None) is not None:
         return ()
     return tuple(notes_on(load_once(asked.data, data_dir, 0), data_dir))

@@ -83,7 +83,7 @@ def check_scored(metrics: Sequence[Metric]) -> None:
 def traits_of(evaluator: Evaluator) -> Traits:
     """Return the traits of an evaluator, or defaults where it declares none.
 
-    Raises `OptionError` for traits that are none.
+    Raises `OptionError` if they are not `Traits`.
     """
     traits = getattr(evaluator, "traits", None)
     check_value(traits, Traits | None, f"{code_of(evaluator).__name__}.traits")
@@ -94,7 +94,7 @@ def traits_of(evaluator: Evaluator) -> Traits:
 def prepare_evaluator(evaluator: Evaluator, folder: Path) -> Evaluator:
     """Return the evaluator to send to workers, after it made their shared files in `folder`.
 
-    Raises `OwnCodeError` if its `prepare` fails, or returns what cannot be called.
+    Raises `OwnCodeError` if its `prepare` fails, or returns something that cannot be called.
     """
     prepare, cls = getattr(evaluator, "prepare", None), code_of(evaluator)
     if prepare is None:

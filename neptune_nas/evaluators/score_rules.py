@@ -23,7 +23,7 @@ class _BrokenRuleError(OwnCodeError):
         self.rule = rule
 
 
-def _broken(rule: str, found: object, remedy: str = "") -> _BrokenRuleError:
+def _broken_rule(rule: str, found: object, remedy: str = "") -> _BrokenRuleError:
     return _BrokenRuleError(rule, f"{rule}, but returned {cut(found)}{remedy}.")
 
 
@@ -31,11 +31,11 @@ def checked_score(evaluator: Evaluator, found: object) -> Score:
     """Return the score that an evaluator returned, in Python's own types.
 
     Numbers of numpy and torch become Python's. For anything but a `Score`, and for a field that
-    breaks its rule, it is the score of a failure that says which.
+    breaks its rule, the result is a failed score that names the rule.
     """
     rule = f"evaluator {code_of(evaluator).__name__} must return a `Score`"
     try:
-        return _checked(found, rule, traits_of(evaluator).metrics)
+        return _check_fields(found, rule, traits_of(evaluator).metrics)
     except _BrokenRuleError as wrong:
         return Score(fidelity=0, failure=str(wrong), rule=wrong.rule)
     except NeptuneError as wrong:
@@ -45,11 +45,11 @@ def checked_score(evaluator: Evaluator, found: object) -> Score:
     return Score(fidelity=0, failure=failure)
 
 
-def _checked(found: object, rule: str, metrics: Sequence[Metric]) -> Score:
+def _check_fields(found: object, rule: str, metrics: Sequence[Metric]) -> Score:
     """Return a score in Python's own types; raises `NeptuneError` for anything else."""
     if not isinstance(found, Score):
         remedy = f'return Score(fidelity, {{"{metrics[0]}": ...}})'
-        raise _broken(rule, found, f": {remedy}")
+        raise _broken_rule(rule, found, f": {remedy}")
     names = [each.name for each in fields(Score) if each.name not in _OF_THE_CALL]
     plain = {name: as_plain(getattr(found, name)) for name in names}
     values = plain.pop("values")
@@ -57,8 +57,8 @@ def _checked(found: object, rule: str, metrics: Sequence[Metric]) -> Score:
         try:
             check(Score(fidelity=0, **{name: value}), OwnCodeError)
         except OwnCodeError as wrong:
-            said = f"{rule} that follows its rules: {wrong}"
-            raise _BrokenRuleError(f"{rule} whose `{name}` follows its rule", said) from wrong
+            why = f"{rule} that follows its rules: {wrong}"
+            raise _BrokenRuleError(f"{rule} whose `{name}` follows its rule", why) from wrong
     score = Score(fidelity=0, **{name: _exact(value) for name, value in plain.items()})
     if score.failure is not None:
         why = one_line(score.failure) or "it gave no reason"
@@ -73,7 +73,7 @@ def _checked(found: object, rule: str, metrics: Sequence[Metric]) -> Score:
 
 
 def _exact(value: Any) -> Any:
-    """Return a float without its subclass, which the coordinator may lack; a text without end."""
+    """Return a subclass of float, which the coordinator may lack, as a float; cut a long text."""
     if isinstance(value, float):
         return float(value)
     return shortened(value, TRACE) if isinstance(value, str) else value
@@ -82,10 +82,10 @@ def _exact(value: Any) -> Any:
 def _values(found: object, rule: str, metrics: Sequence[Metric]) -> dict[str, float]:
     """Return the values of metrics as floats, the main metric first."""
     if not isinstance(found, Mapping) or not all(type(name) is str for name in found):
-        raise _broken(f"{rule} whose `values` map names to numbers", found)
+        raise _broken_rule(f"{rule} whose `values` map names to numbers", found)
     main = metrics[0].name
     if main not in found:
-        raise _broken(f"{rule} whose `values` include `{main}`", dict(found))
+        raise _broken_rule(f"{rule} whose `values` include `{main}`", dict(found))
     known = {**BY_NAME, **{each.name: each for each in metrics}}
     declared = [each.name for each in metrics if each.name in found]
     return {
@@ -101,5 +101,5 @@ def _number(value: object, rule: str, metric: Metric) -> float:
         metric.admits(number) or isnan(number) or number == metric.worst
     ):
         what = "a share, a number in 0..1" if metric.unit == "share" else "a number"
-        raise _broken(f"{rule} whose `{metric}` is {what}", value)
+        raise _broken_rule(f"{rule} whose `{metric}` is {what}", value)
     return float(number)

@@ -24,9 +24,9 @@ class TableNetworks:
     """The networks of `space`, named by one cell for each decision.
 
     `present`: the paths that the table has a column for; where one is missing, cells are empty.
-    Without ties and a rule on whole networks, the fields of the root record and the items of its
+    Without ties or a rule on whole networks, the fields of the root record and the items of its
     tuples are independent, so that each is decoded once for equal cells. Whether the root record
-    accepts them together is then left open: a network that it refuses is never looked up.
+    accepts them together is then not checked: a network that it refuses is never looked up.
     """
 
     def __init__(self, space: Space[Any], present: Container[str]) -> None:
@@ -47,9 +47,9 @@ class TableNetworks:
             try:
                 return self._read(cells)
             except (KeyError, NeptuneError):
-                return self._decoded(cells, where)  # says what is wrong
+                return self._decode(cells, where)  # raises, and names the error
         if cells not in self._known:
-            self._known[cells] = self._decoded(cells, where)
+            self._known[cells] = self._decode(cells, where)
         return self._known[cells]
 
     def _reader(self, node: Node, path: str) -> _Reader:
@@ -110,7 +110,7 @@ class TableNetworks:
 
         return read
 
-    def _decoded(self, cells: Cells, where: str) -> Code:
+    def _decode(self, cells: Cells, where: str) -> Code:
         columns = self.columns.values()
         try:
             picks = _RowPicks(columns, cells)

@@ -15,8 +15,8 @@ from neptune_nas.files.regular import read_bytes
 def write_file(path: Path, content: str | bytes) -> None:
     """Write `content` to `path` atomically; a link at `path` is replaced, never followed.
 
-    Text is written as UTF-8, with what that cannot hold as escapes. Raises `NeptuneError` if the
-    folder cannot be written to or the disk is full.
+    Text is written as UTF-8, with escapes for what UTF-8 cannot encode. Raises `NeptuneError` if
+    the folder cannot be written to or the disk is full.
     """
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     # Nobody can guess the name, and "x" neither follows nor reuses what is there.
@@ -47,7 +47,7 @@ def _keep_private(path: Path, new: int) -> None:
 
 
 def check_inside(folder: Path, places: Iterable[Path]) -> None:
-    """Refuse places in a folder that lie elsewhere, behind links that came with the folder.
+    """Refuse places in a folder that are really elsewhere, behind links in the folder.
 
     Raises `NeptuneError`.
     """

@@ -16,11 +16,11 @@ def parse_json(text: str, most: int = TEXT) -> Any:
 
     `most`: the characters that it may have.
     """
-    return _parsed(_JSON.decode, text, "JSON", most)
+    return _parse(_JSON.decode, text, "JSON", most)
 
 
 def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object of these names and values; of equal names, Python would keep the last."""
+    """Return the object of these names and values; for equal names, Python would keep the last."""
     content = dict(pairs)
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
@@ -37,13 +37,13 @@ def parse_toml(text: str) -> dict[str, Any]:
 
     Raises `FileFormatError` if it is malformed, or has dates or times in it.
     """
-    content: dict[str, Any] = _parsed(tomllib.loads, text, "TOML", TEXT)
+    content: dict[str, Any] = _parse(tomllib.loads, text, "TOML", TEXT)
     _refuse_dates(content)
     return content
 
 
 def _refuse_dates(content: dict[str, Any]) -> None:
-    """Refuse dates and times, which JSON lacks: no field is one, and a database cannot hold it."""
+    """Refuse dates and times, which JSON lacks: no field needs them, no database holds them."""
     waiting: list[tuple[str, Any]] = [("", content)]
     while waiting:
         path, value = waiting.pop()
@@ -55,7 +55,7 @@ def _refuse_dates(content: dict[str, Any]) -> None:
         waiting += [(f"{path}.{name}" if path else str(name), item) for name, item in items]
 
 
-def _parsed(loads: Callable[[str], Any], text: str, form: str, most: int) -> Any:
+def _parse(loads: Callable[[str], Any], text: str, form: str, most: int) -> Any:
     if len(text) > most:
         raise FileFormatError(
             f"it must have at most {most:,} characters of {form}, but has {len(text):,}."

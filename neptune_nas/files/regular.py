@@ -1,4 +1,4 @@
-"""Regular files from anywhere: opened without waiting, and read up to a bound."""
+"""Regular files from anywhere: opened without waiting, and read up to a size limit."""
 
 import errno
 import os
@@ -30,7 +30,7 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
     could keep its reader waiting, or never end.
     """
     try:
-        # Opening a pipe would wait for whoever writes to it.
+        # Opening a pipe would wait for a writer.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
     except ValueError as error:  # a NUL in the path
         raise FileFormatError(f"{_short_path(path)} cannot be read: {error}.") from error
@@ -65,7 +65,7 @@ def first_bytes(path: Path, count: int) -> bytes:
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether there is a folder at `path`, whose name may be one that no system allows."""
+    """Return whether there is a folder at `path`; False for a name that no system allows."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -73,7 +73,7 @@ def is_folder(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Return whether there is a regular file at `path`, whatever its name."""
+    """Return whether there is a regular file at `path`; False for a name that no system allows."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -81,9 +81,9 @@ def is_file(path: Path) -> bool:
 
 
 def is_there(path: Path) -> bool:
-    """Return whether there is anything at `path`, be it a pipe or a link that leads nowhere.
+    """Return whether there is anything at `path`, including a pipe or a broken link.
 
-    What is there, but is no file, is refused where it is read; it is not passed over.
+    Anything but a file is then refused when it is read, and not skipped in silence.
     """
     return os.path.lexists(path)
 
@@ -110,7 +110,7 @@ _BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def _kind_of(mode: int) -> str:
-    """Return what a path leads to that is no regular file."""
+    """Return in words what a path leads to, if not to a regular file."""
     if stat.S_ISDIR(mode):
         return os.strerror(errno.EISDIR)
     kind = next((name for test, name in _KINDS if test(mode)), "a device")

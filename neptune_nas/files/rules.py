@@ -53,8 +53,8 @@ DIFFERENT = _Rule("with no two alike", lambda value: len({*value}) == len(value)
 
 
 LARGEST = 2**31 - 1
-"""The largest size: the product of two, such as a width and an expansion, still fits in torch's."""
-IN_RANGE = _Rule("", lambda value: value <= LARGEST)  # `fault` mentions it where it is broken
+"""The largest size: the product of two, as of width and expansion, still fits torch's integers."""
+IN_RANGE = _Rule("", lambda value: value <= LARGEST)  # `fault` mentions it if it is broken
 
 Count = Annotated[int, at_least(0)]
 Size = Annotated[int, at_least(1), IN_RANGE]

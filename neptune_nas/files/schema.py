@@ -216,7 +216,7 @@ def _fields_of(cls: Any) -> tuple[_Field, ...]:
 
 
 def _has_float(hint: Any) -> bool:
-    """Return whether a hint is float, or has it anywhere in it."""
+    """Return whether a hint is float, or contains it at any depth."""
     return hint is float or any(map(_has_float, get_args(hint)))
 
 

@@ -29,7 +29,7 @@ def dump_tensors(text: str, tensors: Mapping[str, Tensor]) -> bytes:
 def _check_start(path: Path, start: bytes) -> None:
     """Refuse a file with these first bytes that is not safetensors, or has a huge header.
 
-    The library reads a header whole, and makes an entry for each tensor in it.
+    The safetensors library reads the whole header, and makes an entry for each tensor in it.
     """
     if not is_safetensors(start):
         raise FileFormatError(
@@ -51,7 +51,7 @@ def read_tensors(path: Path) -> tuple[str, dict[str, Tensor]]:
     try:
         with open_regular(path) as file:
             _check_start(path, file.read(ENOUGH))
-            # By its descriptor, since another file may have taken its place since.
+            # By its descriptor, since another file may have taken its place by now.
             with safe_open(f"/dev/fd/{file.fileno()}", framework="pt") as content:
                 metadata = content.metadata() or {}
                 names = content.keys()

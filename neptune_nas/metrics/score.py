@@ -14,7 +14,7 @@ from neptune_nas.metrics.registry import BY_NAME, COST, COSTS, MACS, Metric
 from neptune_nas.text import redact
 
 _Time = Annotated[Number, at_least(0)]
-_Seconds = Annotated[Number, at_least(0), below(1e11)]  # far from what no date can be made of
+_Seconds = Annotated[Number, at_least(0), below(1e11)]  # well within Python's dates
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Score:
     of the evaluation. `images_per_second`: training images (0 if none). `peak_memory`: bytes (0 if
     not measured). `started`: Unix time. `worker`: the index of the worker. `proxy`: the value of a
     zero-cost proxy, measured in place of `values`, which are then empty. `rule`: the rule behind a
-    failure, where the evaluator broke one, without the value that did. `trace`: the traceback of
+    failure, if the evaluator broke one, without the value that broke it. `trace`: the traceback of
     the exception behind a failure, which `score_to_json` leaves out; both without passwords.
     """
 
@@ -43,7 +43,7 @@ class Score:
     trace: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("failure", "trace"):  # a user's code may say where it tried to connect
+        for name in ("failure", "trace"):  # may have the URL of a server, from a user's code
             text = getattr(self, name)
             if isinstance(text, str) and "://" in text:
                 object.__setattr__(self, name, redact(text))
@@ -76,7 +76,7 @@ def mean_score(scores: Sequence[Score]) -> Score | None:
 def score_to_json(score: Score) -> dict[str, Any]:
     """Return a score as JSON, without its trace; values that are not finite become None.
 
-    `rule` is there only where one was broken.
+    `rule` is left out unless one was broken.
     """
     left_out = ("trace", "rule") if score.rule is None else ("trace",)
     content = {name: value for name, value in asdict(score).items() if name not in left_out}
@@ -87,7 +87,7 @@ def score_to_json(score: Score) -> dict[str, Any]:
 def score_from_json(data: Mapping[str, Any]) -> Score:
     """Return the score that `score_to_json` wrote, without checking its fields.
 
-    A time that was not finite, and so is null, is not known.
+    A time that is null, as it was not finite, becomes 0: unknown.
     """
     values = {n: _unknown(n) if v is None else float(v) for n, v in data["values"].items()}
     times = {name: data.get(name) or 0.0 for name in _TIMES}
@@ -116,7 +116,7 @@ def score_in(data: Mapping[str, Any], path: str) -> Score:
 
     Raises `FileFormatError` for a field that breaks its rule.
     """
-    if not _is_plain(data):  # the usual case, which need not be decoded to be sure
+    if not _is_plain(data):  # plain fields, the usual case, need no decoding
         decode(ScoreFields, data, path)
     _check_sizes(data, path)
     for name, value in data["values"].items():
@@ -126,7 +126,7 @@ def score_in(data: Mapping[str, Any], path: str) -> Score:
 
 
 def _is_plain(data: object) -> bool:
-    """Return whether a value has the fields that all scores have, each as it must be."""
+    """Return whether a value has the fields that all scores have, and each is valid."""
     tests = _field_tests()
     return (
         isinstance(data, dict)
@@ -166,7 +166,7 @@ def costs_in(data: Mapping[str, Any], path: str, needed: Iterable[Metric] = ()) 
 
 
 def _check_sizes(data: Mapping[str, Any], path: str) -> None:
-    """Refuse a whole number that nothing counted can be, and that no float can hold exactly."""
+    """Refuse a whole number that is too large to be a count, or to be exact as a float."""
     for name, value in data.items():
         if isinstance(value, int) and value >= 2**63:
             raise FileFormatError(fault(f"{path}.{name}", "a number below 2**63", value))

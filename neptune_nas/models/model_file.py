@@ -84,7 +84,7 @@ def read_model_file(path: Path) -> ModelFile:
 def map_model_file(path: Path) -> ModelFile:
     """Return the contents of the file at `path`, whose weights stay in it until they are copied.
 
-    They may claim any amount of memory. Raises `FileFormatError` for a file that is missing, no
+    They may claim any amount of memory. Raises `FileFormatError` for a file that is missing, not
     safetensors, without our header, or from another version.
     """
     text, tensors = read_tensors(path)
@@ -124,7 +124,7 @@ def with_weights(network: nn.Module, weights: str | Path | Weights, key: str) ->
 
 
 def _check(network: nn.Module, weights: Weights, key: str) -> None:
-    """Refuse weights of another network than `network`, which `key` names."""
+    """Refuse weights of any network but `network`, which `key` names."""
     if weights.key != key:
         raise FileFormatError(
             f"weights must be of the network {key}, but are of {weights.key}: "

@@ -22,8 +22,8 @@ def build_module(record: Any, *arguments: object) -> nn.Module:
     """Return the module that `record.build(*arguments)` makes, its convolutions mended.
 
     Raises `OwnCodeError`, with the line that fails, for anything but a module, and
-    `ArchitectureError` for a record with one of unknown class inside. Errors of torch, such as for
-    memory or shapes that do not fit, pass unchanged: the caller knows more about them.
+    `ArchitectureError` for a record that contains one of unknown class. Errors of torch, such as
+    for memory or shapes that do not fit, pass unchanged: the caller knows more about them.
     """
     require_classes(record)
     cls = type(record)

@@ -65,7 +65,7 @@ def rows(
 
 
 def is_countable(architecture: Architecture | Network) -> bool:
-    """Return whether the classes of all parts are known, without which their costs are not."""
+    """Return whether the costs can be counted, as the classes of all parts are known."""
     return not any(unknown_records(architecture))
 
 

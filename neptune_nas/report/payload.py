@@ -116,9 +116,9 @@ def drawings(
 ) -> list[str | None]:
     """Return the drawings of the `most` best trials; None where the network cannot be built.
 
-    It is empty for other trials. Parts are counted until the model knows `most_parts` of them; from
-    then on, networks with a new part are drawn without shares, which bounds the time in very large
-    spaces.
+    Other trials get an empty text. Parts are counted until the model knows `most_parts` of them;
+    from then on, networks with a new part are drawn without shares, which bounds the time in very
+    large spaces.
     """
     drawn = {t.number: _drawing(t, model, most_parts) for t in _by_interest(study)[:most]}
     return [drawn.get(trial.number, "") for trial in study.trials]

@@ -111,10 +111,10 @@ def _summary_of(metrics: Metrics) -> dict[str, Any]:
     return {"seeds": len(metrics.seeds), **spreads}
 
 
-def _rounded(value: Any) -> Any:
-    """Return a value of JSON with its numbers to 9 digits, of which the last ones may differ."""
+def _round_numbers(value: Any) -> Any:
+    """Return a value of JSON with its numbers to 9 digits, as later ones may differ."""
     if isinstance(value, Mapping):
-        return {name: _rounded(item) for name, item in value.items()}
+        return {name: _round_numbers(item) for name, item in value.items()}
     return f"{value:.9g}" if type(value) in (int, float) else value
 
 
@@ -144,7 +144,7 @@ def load_metrics(path: str | Path) -> Metrics:
         got, wanted = content.summary, _summary_of(metrics)
         check_names(got, wanted, wanted, "summary")
         for name, value in wanted.items():
-            if _rounded(got[name]) != _rounded(value):
+            if _round_numbers(got[name]) != _round_numbers(value):
                 by_hand = "the file was changed by hand"
                 raise FileFormatError(fault(f"summary.{name}", str(value), got[name], by_hand))
         return metrics

@@ -59,7 +59,7 @@ class TrainingStep:
 
 
 class _EnoughError(Exception):
-    """The end of a forecast's training."""
+    """The end of the training that a forecast needs."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class Training:
         return metrics
 
     def forecast(self) -> float:
-        """Return the seconds that training takes, from an epoch in a folder that is then removed.
+        """Return the seconds that training will take, measured in one epoch in a temporary folder.
 
         Raises `StudyError` for a folder that has other terms.
         """

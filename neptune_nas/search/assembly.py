@@ -243,7 +243,7 @@ class Assembly:
         return Terms()
 
     def _url(self, settings: Settings) -> str:
-        """Return the URL to write to: of nothing but this study, once it has begun."""
+        """Return the URL to write to; once the study has begun, its database must hold it."""
         folder = self.search.folder
         url = trials_url(folder, settings.storage, self.search.storage)
         if not (self.search.storage or settings.storage):
@@ -260,7 +260,7 @@ class Assembly:
         """
         search = self.search
         if search.engine == "ray":
-            # A user's evaluator takes GPUs only where it is said, since it may not need them.
+            # A user's evaluator takes GPUs only if it declares so, since it may not need them.
             named = traits_of(self.evaluator).uses_device and search.device == "cuda"
             on_gpu = self.device == "cuda" and (search.traits.trains or named)
             return slots_on(search.jobs, search.threads, on_gpu, search.trials_per_gpu)

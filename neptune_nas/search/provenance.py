@@ -62,7 +62,7 @@ def settings_for(folder: Folder, asked: Settings) -> Settings:
     Raises `StudyError` that names the first difference from what the study began with.
     """
     if not folder.exists:
-        toml_text(folder.settings, asked)  # refuses what it cannot hold before anything is begun
+        toml_text(folder.settings, asked)  # refuses unsuitable text before anything is begun
         return asked
     old = read_settings(folder.settings)
     for what, now, then in _differences(old, asked):
@@ -77,7 +77,7 @@ def settings_for(folder: Folder, asked: Settings) -> Settings:
 
 
 def _as_option(what: str, then: Any) -> str:
-    """Return a setting as typed on the command line, in brackets; "" where no option has it."""
+    """Return a setting as typed on the command line, in brackets; "" if no option sets it."""
     option = {"repeats": "repeat-seeds"}.get(what, what)
     has_one = what in _OPTIONS and then not in ("", ())
     return f" (--{option} {as_typed(then)})" if has_one else ""
@@ -113,8 +113,8 @@ def write_if_new(folder: Folder, settings: Settings) -> None:
 def rewrite_if_lost(folder: Folder, settings: Settings, say: Callable[[str], None]) -> None:
     """Write the settings again if their file was deleted or damaged while the search ran.
 
-    `say` is called with a sentence on that. Raises `StudyError` if the file was changed to another
-    one, which is left as it is.
+    `say` is called with a sentence on that. Raises `StudyError` if the file was edited, and leaves
+    it as it is.
     """
     try:
         now = read_settings(folder.settings) if folder.exists else None
@@ -134,13 +134,13 @@ def rewrite_if_lost(folder: Folder, settings: Settings, say: Callable[[str], Non
 
 
 def check_complete(folder: Folder, trials: int) -> None:
-    """Refuse to go on with fewer trials than an earlier session has listed in `trials.csv`."""
+    """Refuse to resume with fewer trials than an earlier session listed in `trials.csv`."""
     file = folder.path / "trials.csv"
     try:
         lines = TextIOWrapper(BytesIO(read_bytes(file, _LIST)), "utf-8-sig", newline="")
         listed = sum(1 for _ in csv.reader(lines)) - 1
     except (FileFormatError, ValueError, csv.Error):
-        return  # nothing that could be compared, nor much to lose
+        return  # there is nothing to compare, and little to lose
     if listed > trials:
         raise StudyError(
             f"the database of study {folder.path} has {counted(trials, 'trial')}, but {file} lists "

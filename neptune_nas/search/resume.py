@@ -1,4 +1,4 @@
-"""Resumption of a study: the search with its question, to go on or to measure more."""
+"""Resumption of a study: the search with its question, to continue or to measure more."""
 
 import os
 from collections.abc import Mapping
@@ -95,7 +95,7 @@ def search_of(
     `storage`: the URL of the study's database, with its password. `space`: the present place of the
     study's space, if it has moved, or to allow its code. `evaluator`: the user's own, if the study
     began with one. Raises `StudyError` as `arguments_in` does; but a sampler that may not be run is
-    replaced, since measuring more asks none.
+    replaced, since measuring more needs none.
     """
     path = Path(path)
     folder = open_folder(path)
@@ -124,7 +124,7 @@ def study_of(search: Search) -> Study:
 def check_same(search: Search, study: Study) -> None:
     """Refuse further measurements for a study with another question, data set or space."""
     settings, facts = study.settings, study.settings.facts
-    # The space may have moved; the fingerprint tells whether it is the same. No sampler is asked.
+    # The space may have moved; the fingerprint tells whether it is the same. No sampler is used.
     then = settings.question
     asked = replace(
         search.question,

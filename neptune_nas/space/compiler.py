@@ -50,7 +50,7 @@ class Compiler:
             case tuple() if not is_closed(template):
                 return self._items(template, path)
             case _ if is_record(template) and not is_frozen(template):
-                raise self._mutable(template, path)
+                raise self._mutable_error(template, path)
             case _ if is_record(template) and not is_closed(template):
                 return self._record(template, path)
             case Open():
@@ -61,20 +61,20 @@ class Compiler:
                 self._check_fixed(template, path)
                 return Fixed(template)
 
-    def _mutable(self, record: object, path: str) -> SpaceError:
+    def _mutable_error(self, record: object, path: str) -> SpaceError:
         return SpaceError(
             f"{self._at(path)} is a {type(record).__name__}, whose fields can change: "
             f"make its class a @dataclass(frozen=True)."
         )
 
     def _check_fixed(self, value: object, path: str) -> None:
-        """Refuse a value that differs from what its JSON says, at any depth."""
+        """Refuse a value that JSON would change, at any depth."""
         parts: dict[str, object] = {}
         if isinstance(value, tuple):
             parts = {str(i): item for i, item in enumerate(value)}
         elif is_record(value):
             if not is_frozen(value):
-                raise self._mutable(value, path)
+                raise self._mutable_error(value, path)
             parts = {name: getattr(value, name) for name in field_names(type(value))}
         elif not is_plain(value):
             remedy = f": write {cut(as_plain(value))}" if is_plain(as_plain(value)) else ""

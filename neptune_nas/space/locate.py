@@ -49,13 +49,13 @@ def find_space(where: str) -> Space[Any]:
         got = f"is of type {type(space).__name__}."
         raise SpaceError(
             f"space '{where}': it must define `{name} = Space(...)`, but `{name}` "
-            f"{_missing(module, name, Space) if space is None else got}"
+            f"{_missing_text(module, name, Space) if space is None else got}"
         )
     return space
 
 
 def place_of(where: str) -> tuple[str, str]:
-    """Return the file or module of a user's object, and its name; "" where there is no such.
+    """Return the file or module of a user's object, and its name; "" for what is missing.
 
     >>> place_of("my.py:Mine"), place_of("package.module:Mine"), place_of("my.py")
     (('my.py', 'Mine'), ('package.module', 'Mine'), ('my.py', ''))
@@ -67,7 +67,7 @@ def place_of(where: str) -> tuple[str, str]:
     return (place, name) if is_place and name.isidentifier() else ("", "")
 
 
-def _missing(module: ModuleType, name: str, kind: type) -> str:
+def _missing_text(module: ModuleType, name: str, kind: type) -> str:
     """Return the end of a message about a name that a module lacks, with the nearest it has."""
     known = {each: value for each, value in vars(module).items() if isinstance(value, kind)}
     own = [n for n, each in known.items() if kind is Space or each.__module__ == module.__name__]
@@ -104,7 +104,7 @@ def find_named(where: str, subject: str, rule: str) -> Any:
         raise OptionError(f"{subject} must be named as FILE.py:Class or package.module:Class.")
     module = _load(place, subject)
     if (found := getattr(module, name, None)) is None:
-        raise OptionError(f"{subject} {rule}, but `{name}` {_missing(module, name, type)}")
+        raise OptionError(f"{subject} {rule}, but `{name}` {_missing_text(module, name, type)}")
     return found
 
 
@@ -125,12 +125,12 @@ def check_where(where: str) -> None:
 
 
 def is_shipped(where: str) -> bool:
-    """Return whether a space or a sampler is named as those that come with the toolkit are."""
+    """Return whether a name has the form of a space or sampler that comes with the toolkit."""
     return ":" not in where and not where.endswith(".py")
 
 
 def source_of(where: str) -> Path | None:
-    """Return the file of the code that `where` names, None if there is none; nothing is run.
+    """Return the file of the code that `where` names, or None; nothing is run.
 
     `where`: as `find_space` or `find_named` takes it.
     """

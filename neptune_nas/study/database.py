@@ -105,7 +105,7 @@ def has_replaced_method(storage: type[RDBStorage]) -> bool:
 
 
 def storage_at(url: str) -> BaseStorage:
-    """Return Optuna's storage at a URL, to write; its tables are created if there are none."""
+    """Return Optuna's storage at a URL, to write to; its tables are created if there are none."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     check_file(url)
     kind = QuickStorage if has_replaced_method(RDBStorage) else RDBStorage
@@ -137,7 +137,7 @@ def engine_of(storage: BaseStorage) -> sqlalchemy.Engine:
 
 
 def insert_if_absent(engine: sqlalchemy.Engine, table: str, row: Mapping[str, Any]) -> None:
-    """Insert a row unless there is one that must differ from it; it may come at the same time."""
+    """Insert a row unless there is one with its key, even one inserted at the same time."""
     insert = sqlalchemy.table(table, *map(sqlalchemy.column, row)).insert().values(dict(row))
     with suppress(IntegrityError), engine.begin() as connection:
         connection.execute(insert)
@@ -146,7 +146,7 @@ def insert_if_absent(engine: sqlalchemy.Engine, table: str, row: Mapping[str, An
 def has_studies(url: str, folder: Path) -> bool:
     """Return whether the database at a URL contains studies; the database is left unchanged.
 
-    `folder`: the study's, which need not exist yet. Raises `StudyError` where the database
+    `folder`: the study's folder, which need not exist yet. Raises `StudyError` where the database
     cannot be opened or, if it is a file, cannot be created.
     """
     with database_errors(url):

@@ -1,10 +1,10 @@
-"""The lease on a study, in its database: whoever holds it is the only one that writes there.
+"""The lease on a study, in its database: only its holder writes there.
 
-Two rows of Optuna's `study_system_attributes` hold it: one says who searches, the other is a number
-that the holder changes every few seconds, its beat. Nobody compares clocks: a holder whose beat
-stands still for long enough, by the time of the one who watches, is taken for dead. It need not
-be, as a suspended machine goes on some day; so every transaction that writes first locks the lease
-and checks that it is still its own. A lease is taken under the same lock.
+It is two rows of Optuna's `study_system_attributes`: one says who searches; the other, the beat, is
+a number that the holder changes every few seconds. No clocks are compared: a holder whose beat does
+not change for long enough, by the clock of whoever watches, counts as dead. It may be alive, on a
+machine that was suspended; so every transaction that writes first locks the lease and checks that
+it still holds it. A lease is taken under the same lock.
 """
 
 import json
@@ -51,7 +51,7 @@ class LeaseLostError(StudyError):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The times of a lease in seconds: between two beats, and without one until it is stale."""
+    """The times of a lease in seconds: between two beats, and without one before it is stale."""
 
     beat: float = 5.0
     stale: float = 60.0
@@ -62,7 +62,7 @@ USUAL = Terms()
 
 @dataclass(frozen=True, slots=True)
 class _Holder:
-    """A search that holds a lease; `folder`: the id of its folder, `since`: its own clock's."""
+    """A search that holds a lease; `folder`: the id of its folder; `since`: by its own clock."""
 
     id: str
     folder: str
@@ -75,7 +75,7 @@ class _Holder:
 
 
 class _State(NamedTuple):
-    """A lease and its beat as they stand in the database."""
+    """A lease and its beat as the database holds them."""
 
     lease: str | None
     beat: str | None
@@ -95,7 +95,7 @@ class _Lease:
     def take(self, folder: str, say: Callable[[str], None]) -> None:
         """Take the lease if it is free, stale, or left behind by an earlier search of `folder`.
 
-        Raises `StudyError` as soon as its holder shows that it works.
+        Raises `StudyError` as soon as its holder shows that it is alive.
         """
         self._add_rows()
         state, watched, is_announced = self._state(), monotonic(), False
@@ -143,7 +143,7 @@ class _Lease:
         return self._update(_LEASE).where(_ROWS.c.value_json == self.mine)
 
     def _swap(self, before: _State, lease: str) -> bool:
-        """Write a lease if it and its beat are still as they were, and return whether they were."""
+        """Write a lease if the old one and its beat are unchanged, and return whether they were."""
         with self.engine.begin() as connection:
             connection.execute(self._update(_LEASE).values(value_json=_VALUE))  # locks the row
             if self._read(connection) != before:
@@ -157,7 +157,7 @@ class _Lease:
             connection.execute(self._update_if_held.values(value_json=_FREE))
 
     def is_held(self) -> bool:
-        """Return whether the lease is still its own; True where the database does not answer."""
+        """Return whether the lease is still held; True if the database does not answer."""
         try:
             return self._state().lease == self.mine
         except SQLAlchemyError:
@@ -185,7 +185,7 @@ class _Lease:
             except LeaseLostError:
                 return
             except SQLAlchemyError:
-                pass  # it may come back; if not, the next write of the search says so
+                pass  # the database may come back; if not, the search's next write fails
             if self.is_over.wait(self.terms.beat):
                 return
 
@@ -220,7 +220,7 @@ class _Lease:
         )
 
     def lost(self, state: _State | None = None) -> LeaseLostError:
-        """Return the error of a search whose lease is another's."""
+        """Return the error for a search that has lost its lease."""
         return LeaseLostError(self._lost_message(state or self._state()))
 
     def _lost_message(self, state: _State) -> str:
@@ -238,7 +238,7 @@ class _Lease:
 
 
 def _holder_in(state: _State) -> _Holder | None:
-    """Return who holds a lease; None where nobody does, or it cannot be read."""
+    """Return who holds a lease; None if nobody does, or if it cannot be read."""
     with suppress(ValueError, RecursionError, FileFormatError):
         return decode(_Holder, json.loads(state.lease or _FREE))
     return None
@@ -249,9 +249,10 @@ def _name_of(state: _State) -> str:
 
 
 def folder_id(file: Path) -> str:
-    """Return the id of a study's folder, which `file` in it keeps; a copy has another.
+    """Return the id of a study's folder, which `file` in it stores; a copy has another.
 
-    A search that holds the folder's lock, and finds a lease with this id, knows its holder ended.
+    A search that holds the folder's lock, and finds a lease with this id, knows that its holder has
+    ended.
     """
     if not file.is_file():
         write_file(file, uuid4().hex)
@@ -288,8 +289,8 @@ def hold_lease(
 ) -> Iterator[Callable[[], bool]]:
     """Hold the lease on the study of `store`, whose writes it guards; then close its connections.
 
-    Yields a function that tells whether it is still held. `folder`: as `folder_id` returns it; only
-    its one search at a time may come here. `say` is called with a sentence before a wait. Raises
+    Yields a function that tells whether it is still held. `folder`: as `folder_id` returns it; its
+    lock must be held. `say` is called with a sentence before a wait. Raises
     `StudyError` where another search holds the lease, and, from a write inside, `LeaseLostError`
     once another has taken it.
     """

@@ -1,9 +1,9 @@
-"""The user's code that a study was begun with: a copy to read, and who may run it.
+"""The user's code that a study was begun with: a copy to read, and whether it may be run.
 
-A study from elsewhere must not run what it names. So whoever searches code of their own has it
-written down in a register in their data folder, which no study can bring along: an entry is found
-by the random id of the study, its place on this machine and its question, and holds a digest of the
-file of that code. A study that was moved, or a file that was edited, is not found there.
+A study from elsewhere must not run what it names. So a search with a user's code is recorded in a
+register in that user's data folder, which no study can bring along: an entry is found by the random
+id of the study, its place on this machine and its question, and holds a digest of the file of that
+code. It is not found for a study that was moved, and does not match a file that was edited.
 """
 
 import json
@@ -34,9 +34,9 @@ def keep_source(folder: Folder, space: str) -> None:
 
 
 def register(folder: Folder, settings: Settings, places: Iterable[str]) -> None:
-    """Note that the user ran the code at `places` for a study, so that it may run for it again.
+    """Record that the user ran the code at `places` for a study, which allows it to run again.
 
-    Where the user has no data folder that can be written to, commands ask for the code instead.
+    If the user has no data folder that can be written to, commands ask for the code instead.
     """
     digests = {where: _digest(where) for where in places if not is_shipped(where)}
     own = {where: digest for where, digest in digests.items() if digest}
@@ -48,7 +48,7 @@ def register(folder: Folder, settings: Settings, places: Iterable[str]) -> None:
 
 
 def may_run(folder: Folder, settings: Settings, where: str) -> bool:
-    """Return whether the code that a study names may be run, which this does not do.
+    """Return whether the code that a study names may be run, without running it.
 
     It may if it comes with the toolkit, or if this user ran it, as it is, for this very study.
     """
@@ -67,7 +67,7 @@ def records_in(folder: Folder, settings: Settings) -> tuple[type, ...]:
         return ()
     try:
         return (*records_of(find_module(space)), *record_classes(find_space(space).template))
-    except SpaceError:  # reading does without, and what needs the records says so
+    except SpaceError:  # reading works without; what needs the records says so
         return ()
 
 
@@ -81,7 +81,7 @@ def _entry(folder: Folder, settings: Settings) -> Path | None:
 
 
 def _digests_in(entry: Path) -> dict[str, str]:
-    """Return the digests of the code that was run for a study, by how the study names it."""
+    """Return the digests of the code that was run for a study, by the study's names for it."""
     try:
         content = parse_json(read_file(entry))
         check_value(content, dict[str, object], "register", FileFormatError)

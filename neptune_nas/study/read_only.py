@@ -1,4 +1,4 @@
-"""Databases that are opened to read: nothing is created, migrated or written."""
+"""Databases that are opened read-only: nothing is created, migrated or written."""
 
 import os
 import weakref
@@ -20,14 +20,14 @@ _VERSIONS = ("version_info", "alembic_version")  # one row each, which Optuna wo
 
 
 def read_only_storage(url: str) -> RDBStorage:
-    """Return Optuna's storage at a URL, opened to read; raises `StudyError` where there is none."""
+    """Return Optuna's storage at a URL, opened read-only; raises `StudyError` if there is none."""
     address, options = _address(url)
     if not _tables(address, options) >= _TABLES:
         raise StudyError(
             f"storage {redact_url(url)} holds no Optuna studies: it is empty, or belongs to "
             f"another program. Restore the right one, or start a study with another name."
         )
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # what it warns of becomes a sentence
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # its warnings become our messages
     storage = RDBStorage(escape_braces(address), engine_kwargs=options, skip_table_creation=True)
     close_with(storage)
     return storage

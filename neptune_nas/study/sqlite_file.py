@@ -1,4 +1,4 @@
-"""SQLite files from anywhere, opened to read: nothing is changed in them or beside them."""
+"""SQLite files from anywhere, opened read-only: nothing is changed in them or beside them."""
 
 import os
 import sqlite3
@@ -26,9 +26,9 @@ _UNREADABLE = frozenset(
         "SQLITE_IOERR_LOCK",
     }
 )
-"""The errors of SQLite where a killed process left a transaction that only a writer may undo, and
-where a reader that would be alone meets a write-ahead log."""
-_TRIES = 3  # a journal that is deleted just then is taken for one that was left
+"""The errors of SQLite if a killed process left a transaction that only a writer may undo, and if a
+reader that would be alone finds a write-ahead log."""
+_TRIES = 3  # a journal that is just being deleted looks like one left behind
 
 _PROGRAMS = (
     # views, triggers and virtual tables
@@ -40,7 +40,7 @@ _PROGRAMS = (
     "SELECT i.name FROM sqlite_master AS m, pragma_index_list(m.name) AS i, "
     "pragma_index_xinfo(i.name) AS c WHERE m.type = 'table' AND (i.partial OR c.cid = -2)",
 )
-"""Queries of what SQLite computes; the later ones are not safe where the first finds anything."""
+"""Queries of what SQLite computes; the later ones are not safe if the first finds anything."""
 
 
 def reading_options(file: Path) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def reading_options(file: Path) -> dict[str, Any]:
 
     In a copy, the last transaction of a killed process is undone. Raises `StudyError` for a file
     that cannot be read safely: one that is damaged, whose schema makes SQLite compute something,
-    or with something odd beside it.
+    or that has something odd beside it.
     """
     tries = 0
     while not _is_readable(file):
@@ -80,7 +80,7 @@ def _is_readable(file: Path) -> bool:
 def _connect_alone(file: Path) -> sqlite3.Connection:
     """Return a connection that fails before it creates a write-ahead log.
 
-    The file's header would say whether there is one, but who opens and closes a file loses all
+    The file's header would say whether there is one, but opening and closing a file releases all
     locks that a writer in the same process has on it.
     """
     connection = _connect(file)
@@ -91,7 +91,7 @@ def _connect_alone(file: Path) -> sqlite3.Connection:
 def _connect(file: Path) -> sqlite3.Connection:
     # A search may hold the lock for a moment.
     uri = f"{file.as_uri()}?mode=ro"
-    return _limited(sqlite3.connect(uri, timeout=60, uri=True, check_same_thread=False))
+    return _limit_values(sqlite3.connect(uri, timeout=60, uri=True, check_same_thread=False))
 
 
 def _load(content: bytes) -> sqlite3.Connection:
@@ -99,18 +99,18 @@ def _load(content: bytes) -> sqlite3.Connection:
     if content:
         connection.deserialize(content)
     connection.execute("PRAGMA query_only=ON")
-    return _limited(connection)
+    return _limit_values(connection)
 
 
-def _limited(connection: sqlite3.Connection) -> sqlite3.Connection:
+def _limit_values(connection: sqlite3.Connection) -> sqlite3.Connection:
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
     return connection
 
 
 def _check_companions(file: Path) -> None:
-    """Refuse what SQLite would wait for, or be led away by, beside a file.
+    """Refuse anything beside a file that would make SQLite wait, or delete another file.
 
-    To undo a journal that names a super-journal deletes the file of that name.
+    Undoing a journal that names a super-journal deletes the file of that name.
     """
     for end in (_JOURNAL, _WAL, _SHM):
         part = Path(f"{file}{end}")

@@ -244,7 +244,7 @@ def _name_objectives(storage: BaseStorage, name: str, aims: Sequence[Metric]) ->
 def check_store(url: str, name: str, question: str, folder: Path) -> None:
     """Refuse what `create_store` would refuse, and leave the storage unchanged.
 
-    `folder`: the study's, which need not exist yet.
+    `folder`: the study's folder, which need not exist yet.
     """
     if not has_studies(url, folder):
         return
@@ -259,8 +259,8 @@ def check_store(url: str, name: str, question: str, folder: Path) -> None:
 def numerics_at(url: str, name: str, folder: Path) -> Numerics | None:
     """Return the numerics of the study `name` in the storage at `url`.
 
-    None if there is no such study, or if it trains nothing. `folder`: the study's, which need
-    not exist yet.
+    None if there is no such study, or if it trains nothing. `folder`: the study's folder,
+    which need not exist yet.
     """
     if not has_studies(url, folder):
         return None
@@ -294,8 +294,8 @@ def open_store(
 ) -> Store:
     """Return the study `name` in the storage at `url`, to read.
 
-    `question`: what its settings ask, by which the right study is known. Raises `StudyError` where
-    the storage cannot be opened, or does not hold that study.
+    `question`: what its settings ask, by which the right study is recognised. Raises `StudyError`
+    where the storage cannot be opened, or does not hold that study.
     """
     with database_errors(url):
         storage = read_only_storage(url)

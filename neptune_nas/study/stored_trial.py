@@ -1,4 +1,4 @@
-"""Checks of trials as a database holds them, which may be damaged, or anybody's."""
+"""Checks of trials as a database holds them, which may be damaged, or come from anyone."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ _DAMAGE = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError),
     *(TypeError, ValueError, Warning, SQLAlchemyError, OptunaError),
 )
-"""The errors that Optuna, SQLAlchemy and the decoding of what they read end in."""
+"""The errors that Optuna, SQLAlchemy and the decoding of rows may raise."""
 
 
 def damage(reason: object) -> StudyError:

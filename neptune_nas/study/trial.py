@@ -28,9 +28,9 @@ class Trial:
     `values`: counted and timed metrics by name; unknown ones are missing. `picks`: the option at
     each open field of the space, by path. `failure`: why it failed; `trace`: the traceback, if an
     exception was the cause. `confirmations`: scores with further seeds, measured after the search
-    because the trial looked good; failed ones included. `given`: whether the search was told to try
-    it, so that no sampler proposed it. `score`: the good score at the highest fidelity trained to,
-    averaged over repeated seeds; None where there is none. The value of a proxy is not a score.
+    because the trial looked good; failed ones included. `given`: whether the search was asked to
+    try it, so that no sampler proposed it. `score`: the good score at the highest fidelity trained
+    to, averaged over repeated seeds; None if there is none. The value of a proxy is not a score.
     """
 
     number: int

@@ -62,7 +62,7 @@ class Task(Protocol):
         """Return the number of a network's outputs, per image or per location in it."""
 
     def chance(self, classes: int, targets: Tensor | None = None) -> Mapping[str, float]:
-        """Return the values, by metric, of the best guess that ignores the images of `targets`.
+        """Return the scores, by metric, of the best guess that ignores the images of `targets`.
 
         Without targets, classes are equally likely.
         """

@@ -44,7 +44,7 @@ def load_checkpoint(path: Path, setup: Setup, state: RunState) -> Weights:
         best: Weights = content["best"]
         setup.network.load_state_dict(best)  # refuses those of another network
         with catch_warnings():
-            simplefilter("ignore")  # torch's, of what it then refuses
+            simplefilter("ignore")  # torch warns of what it then refuses
             _restore(setup, state, content)
     except FileFormatError:
         raise
