@@ -28,10 +28,10 @@ def confirm_more(search: Search, goal: Goal, evaluations: int | None = None) -> 
     return study
 
 
-def print_confirmed(before: Study, after: Study, goal: Goal, goes_on: str) -> None:
-    """Print the best trials, what has changed, and the command that `goes_on`."""
+def print_confirmed(before: Study, after: Study, goal: Goal, resume: str) -> None:
+    """Print the best trials, what has changed, and how to continue with `resume`."""
     console().print(confirmed_table(after, goal, without_confirmations(after.trials)))
-    for line in confirmed_lines(before, after, goal, goes_on):
+    for line in confirmed_lines(before, after, goal, resume):
         print_line(line)
 
 

@@ -266,7 +266,7 @@ def confirmed_table(study: Study, goal: Goal, searched: Sequence[Trial]) -> Tabl
     return table
 
 
-def confirmed_lines(before: Study, after: Study, goal: Goal, goes_on: str) -> Iterator[str]:
+def confirmed_lines(before: Study, after: Study, goal: Goal, resume: str) -> Iterator[str]:
     """Yield the trials that entered or left the table, and what remains to be confirmed."""
     then, now = ([trial.number for trial in goal_trials(study, goal)] for study in (before, after))
     came, went = ([n for n in a if n not in b] for a, b in ((now, then), (then, now)))
@@ -278,7 +278,7 @@ def confirmed_lines(before: Study, after: Study, goal: Goal, goes_on: str) -> It
         yield "The table above has the same trials as before."
     left = len(trials_to_confirm(after, goal))
     yield (
-        f"Still to confirm: {counted(left, 'trial')}; {goes_on} continues."
+        f"Still to confirm: {counted(left, 'trial')}; {resume} continues."
         if left
         else f"All have at least {goal.seeds} seeds."
     )

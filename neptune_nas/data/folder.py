@@ -179,7 +179,7 @@ def _is_broken(file: Path) -> bool:
     return False
 
 
-def _decoded(files: Sequence[Path], form: ImageFormat) -> Iterator[NDArray[np.uint8]]:
+def _decode_all(files: Sequence[Path], form: ImageFormat) -> Iterator[NDArray[np.uint8]]:
     """Yield the images in `files`, in order, decoded with one thread per core."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         yield from threads.map(partial(decode, form=form), files)
@@ -188,7 +188,7 @@ def _decoded(files: Sequence[Path], form: ImageFormat) -> Iterator[NDArray[np.ui
 def _gather_images(files: Sequence[Path], form: ImageFormat) -> NDArray[np.uint8]:
     """Return the images in `files` as an array `(n, C, H, W)` in memory."""
     images = room_for(len(files), form)
-    for i, image in enumerate(_decoded(files, form)):
+    for i, image in enumerate(_decode_all(files, form)):
         images[i] = image
     return images
 
@@ -244,7 +244,7 @@ def _write_images(files: Sequence[Path], form: ImageFormat, stored: Path) -> Non
         with NamedTemporaryFile(dir=stored.parent, suffix=".part", delete=False) as file:
             part = Path(file.name)
             np.lib.format.write_array_header_1_0(file, header)
-            for image in _decoded(files, form):
+            for image in _decode_all(files, form):
                 file.write(image.tobytes())
         part.replace(stored)
     except OSError as error:

@@ -140,7 +140,7 @@ def count_part(part: NetworkPart) -> Cost:
     """Build one part on the meta device and count it; errors name the part."""
     try:
         with torch.device("meta"):
-            module, image = _built(part), torch.empty(1, *part.shape)
+            module, image = _build_part(part), torch.empty(1, *part.shape)
         sources = part.what.sources if isinstance(part.what, SubStagePlace) else 0
         found, output = _run(module, [image] * sources if sources else image)
         if isinstance(part.what, OpaqueNetwork):
@@ -161,7 +161,7 @@ def count_part(part: NetworkPart) -> Cost:
         raise OwnCodeError(f"{part.name}: `{cls.__name__}` {place} failed{why}") from error
 
 
-def _built(part: NetworkPart) -> nn.Module:
+def _build_part(part: NetworkPart) -> nn.Module:
     """Build a part on the current device; an error of torch names the user's class."""
     try:
         return build_part(part)

@@ -31,7 +31,7 @@ def document(
         "policy": Markup(_policy([*scripts, get_plotlyjs()])),
         "css": Markup(_web("page.css")),
         "scripts": [Markup(script) for script in scripts],
-        "data": Markup(_packed(data)),
+        "data": Markup(_pack(data)),
         "plotly": Markup(_packed_plotly()),
     }
     return fill(f"{name}.html", {**context, **frame})
@@ -62,10 +62,10 @@ def _web(name: str) -> str:
 @cache
 def _packed_plotly() -> str:
     """Return plotly.js gzipped and in base64, at two fifths of its size."""
-    return _packed(get_plotlyjs())
+    return _pack(get_plotlyjs())
 
 
-def _packed(text: str) -> str:
+def _pack(text: str) -> str:
     """Return a text gzipped and in base64: small, and without characters special to HTML."""
     return base64.b64encode(gzip.compress(text.encode(), _LEVEL, mtime=0)).decode()
 

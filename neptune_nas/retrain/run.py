@@ -182,7 +182,7 @@ class Training:
     @property
     def is_done(self) -> bool:
         """True if every requested seed has been measured on the test split."""
-        return not self._unmeasured(self._known())
+        return not self._unmeasured(self._read_metrics())
 
     def run(self, watch: Callable[[TrainingStep], None] = ignore, say: Say = ignore) -> Metrics:
         """Train each seed, then measure each once on the test split, saving every result at once.
@@ -196,7 +196,7 @@ class Training:
         )
         with self.folder.locked(), torch_threads(self.threads):
             write_terms(self.folder, job.terms)
-            known = self._known()
+            known = self._read_metrics()
             seeds = self._unmeasured(known)
             for note in notes_on(self.images, self.data_dir) if seeds else ():
                 say(note)
@@ -205,7 +205,7 @@ class Training:
                 metrics = self._measure(job, seeds, known)
             except BaseException:
                 with suppress(NeptuneError):  # the first error is the one to report
-                    self._draw(self._known())
+                    self._draw(self._read_metrics())
                 raise
             if seeds or not self._is_drawn(metrics):
                 self._draw(metrics)
@@ -218,7 +218,9 @@ class Training:
         """
         if self.folder.terms.exists():
             write_terms(self.folder, self.terms)  # only compares them
-        left = [n for n in self._unmeasured(self._known()) if not self.folder.seed(n).is_trained]
+        left = [
+            n for n in self._unmeasured(self._read_metrics()) if not self.folder.seed(n).is_trained
+        ]
         steps: list[TrainingStep] = []
 
         def watch(step: TrainingStep) -> None:
@@ -230,7 +232,7 @@ class Training:
                 replace(self, out=out, seeds=len(left)).run(watch)
         return sum(step.seconds_left for step in steps)
 
-    def _known(self) -> Metrics | None:
+    def _read_metrics(self) -> Metrics | None:
         """Return the results measured so far, under these terms."""
         file = self.folder.metrics
         if not file.exists():

@@ -129,7 +129,7 @@ class Proposer:
             asked = self._ask()
             if (proposal := self._accepted(asked)) is not None:
                 return proposal
-        return self._drawn()
+        return self._draw_proposal()
 
     def began(self, proposal: _Proposal, trial: Trial) -> None:
         """Record the trial number that a proposal received, and its timed metrics."""
@@ -223,7 +223,7 @@ class Proposer:
         else:
             self._tell(asked, known)
 
-    def _drawn(self) -> _Proposal:
+    def _draw_proposal(self) -> _Proposal:
         """Return a random new architecture, for a sampler that only repeats old ones."""
         rng = Random(f"{self.problem.seed}:{len(self.values)}")
         return self._enqueued(self.problem.random(self.values, rng))

@@ -227,12 +227,12 @@ def obeys_all(rules: tuple[Rule, ...], value: Any, at: str) -> bool:
     except (Exception, SystemExit) as error:
         raise SpaceError(
             f"{at} has a rule that fails with {description(error)} on "
-            f"{_shown(value)}: a rule must answer for every value."
+            f"{_short_text(value)}: a rule must answer for every value."
         ) from error
     return True
 
 
-def _shown(value: Any) -> str:
+def _short_text(value: Any) -> str:
     if type(value) is not _Reader:
         return repr(value)
     known = [f"{name}={item!r}" for name, item in vars(value).items() if not name.startswith("_")]
