@@ -12,7 +12,7 @@ from neptune_nas.cli.terminal import flush_output, print_line, safe_streams
 from neptune_nas.errors import NeptuneError
 from neptune_nas.interrupts import STOPPED, ctrl_c_held, make_impatient
 
-_PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP)  # paths that the system refuses in any place
+_PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP)  # paths that the system refuses anywhere
 
 
 def main() -> None:

@@ -64,7 +64,10 @@ class _Screen(io.TextIOBase):
         except OSError as error:
             _discard_output(self._stream)
             if error.errno not in _NO_READER:
-                raise NeptuneError(f"the output cannot be written ({error.strerror}).") from error
+                raise NeptuneError(
+                    f"the output cannot be written ({error.strerror}): choose another place or "
+                    f"make room."
+                ) from error
             if self._ends and error.errno == errno.EPIPE:
                 sys.exit(CLOSED_PIPE)
 

@@ -81,7 +81,9 @@ def parse(text: str) -> tuple[Path, int | None]:
     sized = bool(mark) and digits.isdecimal() and not os.path.lexists(os.path.expanduser(text))
     path, size = (path, int(digits)) if sized else (text, None)
     if not path:
-        raise DataError(f"data 'folder:{text}': needs the path of a folder, as in folder:pictures.")
+        raise DataError(
+            f"data 'folder:{text}': it needs the path of a folder, as in folder:pictures."
+        )
     if size is not None and not 1 <= size <= _LARGEST_SIZE:
         raise DataError(
             f"data 'folder:{text}': the size after @ must be 1 to {_LARGEST_SIZE} pixels, "

@@ -32,7 +32,7 @@ def check_known(name: str) -> None:
     """Refuse the name of an unknown data set, whether or not its images are present."""
     if utf8_text(name) != name:
         raise DataError(
-            f"data '{visible(name)}' must be UTF-8, since it is written to a study's files, but "
+            f"data '{visible(name)}' must have a name in UTF-8, since a study's files hold it, but "
             f"has other bytes: rename the folder, or link to it and name the link."
         )
     whole, _ = parse_count(name)

@@ -106,7 +106,7 @@ def _make_user_sampler(
         return made
     if not callable(made):
         raise OptionError(
-            f"sampler '{where}' must propose architectures when it is called, as "
-            f"`__call__(self, history, rng)`, but it cannot be called."
+            f"sampler '{where}' must have a method "
+            f"`__call__(self, history, rng)`, but cannot be called: define it."
         )
     return SpaceSampler(problem, Guarded(problem, made, where))

@@ -192,7 +192,7 @@ def test_quiet_prints_nothing(tmp_path: Path) -> None:
         (("--rungs", ""), ("--rungs needs numbers", "''")),
         (("--sampler", "tpe", "--seed", -1), ("`seed` must be", "but got -1")),
         (("--sampler", "tpe", "--seed", 2**32), ("`seed` must be", "but got 4294967296")),
-        (("--data", "folder:"), ("data 'folder:': needs the path of a folder",)),
+        (("--data", "folder:"), ("data 'folder:': it needs the path of a folder",)),
         (("--data", "folder:x@100000"), ("must be 1 to 4096 pixels, but got 100000",)),
         (
             ("--sampler", "tpe", "--sampler-kwargs", '{"gamma": null}'),

@@ -97,7 +97,8 @@ def test_a_full_disk_is_said_in_a_sentence() -> None:
         ended = listing(full.fileno())
     assert ended.returncode == 2
     assert ended.stderr == (
-        "neptune-nas: the output cannot be written (No space left on device).\n"
+        "neptune-nas: the output cannot be written (No space left on device): choose another place "
+        "or make room.\n"
     )
 
 

@@ -20,7 +20,7 @@ def test_a_path_that_ends_like_a_count_is_a_path_where_it_exists(kind: str, tmp_
 @pytest.mark.parametrize("name", [b"caf\xe9", b"\xff/pets", b"a\xe9@32#10"])
 @pytest.mark.parametrize("kind", ["folder:", "tensors:"])
 def test_a_name_that_is_no_text_is_refused_since_a_study_keeps_it(kind: str, name: bytes) -> None:
-    with pytest.raises(DataError, match=r"must be UTF-8, since it is written to a study's files"):
+    with pytest.raises(DataError, match=r"must have a name in UTF-8, since a study's files"):
         check_known(kind + os.fsdecode(name))
 
 

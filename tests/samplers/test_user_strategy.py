@@ -161,7 +161,7 @@ def test_an_option_that_a_strategy_does_not_take_is_refused() -> None:
         ("tests.samplers.test_user_strategy:Gone", "or one that takes a `problem` .* is missing"),
         ("tests.samplers.test_user_strategy:SMALL", "or one that takes a `problem`"),
         ("builtins:dict", "or one that takes a `problem` .* is <class 'dict'>"),
-        ("tests.samplers.test_user_strategy:Silent", "it cannot be called"),
+        ("tests.samplers.test_user_strategy:Silent", "but cannot be called: define it"),
     ],
 )
 def test_what_is_no_sampler_is_refused(where: str, says: str) -> None:
