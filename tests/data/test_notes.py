@@ -38,7 +38,7 @@ def test_a_copy_in_another_format_is_a_copy(tmp_path: Path) -> None:
     with Image.open(tmp_path / "val" / "cat" / "000.png") as image:
         image.save(tmp_path / "test" / "dog" / "x.bmp")
     note, _ = notes(f"folder:{tmp_path}")
-    assert note.startswith("1 image of validation or test equals one of another split")
+    assert note.startswith("1 validation or test image is identical to one of another")
 
 
 def test_copies_that_a_random_split_takes_apart_are_counted(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_copies_that_a_random_split_takes_apart_are_counted(tmp_path: Path) -> N
         shutil.copy(tmp_path / "cat" / "000.png", tmp_path / "cat" / f"copy{i:02}.png")
     write_classes(tmp_path, 16, ("dog",))
     note, _ = notes(f"folder:{tmp_path}")
-    assert note.startswith("7 images of validation or test equal")
+    assert note.startswith("7 validation or test images are identical")
 
 
 def test_copies_in_a_file_of_tensors_are_counted(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_what_the_data_lacks_is_said_once_before_a_training(tmp_path: Path) -> N
         training.run(say=said.append)
     left_out, copies, few = said
     assert left_out.endswith(": files that are not images: 1 (such as blue/notes.txt).")
-    assert copies.startswith("10 images of validation or test equal one of another split")
+    assert copies.startswith("10 validation or test images are identical to one of")
     assert few.startswith("The validation split has ")
 
 
