@@ -76,7 +76,7 @@ def a_link(file: Path) -> None:
         (cut, "holds no Optuna studies: it is empty"),
         (of_another_program, "holds no Optuna studies"),
         (without_tables, "holds no Optuna studies"),
-        (without_the_study, "holds no study 'few-digits': put the right database back"),
+        (without_the_study, "holds no study 'few-digits': restore the right database"),
         (of_another_study, "a study 'few-digits' with another question"),
         (
             without_trials,
