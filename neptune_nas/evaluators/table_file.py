@@ -27,12 +27,13 @@ from neptune_nas.evaluators.table_costs import check_costs, merge_costs
 from neptune_nas.evaluators.table_networks import Code, TableNetworks, code_of_digits
 from neptune_nas.files.atomic import text_of
 from neptune_nas.files.documents import parse_json
-from neptune_nas.files.regular import TABLE, read_bytes, unzipped
+from neptune_nas.files.regular import TABLE, TEXT, read_bytes, unzipped
 from neptune_nas.files.rules import Number, words_for
 from neptune_nas.files.schema import fault, located
 from neptune_nas.metrics.registry import CLASSIFICATION, COST, MACS, PARAMS, SCORED
 from neptune_nas.space import Space
 
+_MOST_ROWS = 2_000_000  # about a kilobyte of memory each
 ONLY = 0  # fidelity of a table that names none: the lowest, so that it answers at any
 _MAIN = CLASSIFICATION[0].name
 _FURTHER = tuple(each.name for each in SCORED if each.name != _MAIN)
@@ -51,21 +52,26 @@ class TableRow:
     costs: Mapping[str, float]
 
 
-def read_rows(path: Path, space: Space[Any]) -> list[TableRow]:
-    """Return all measurements in a file, accuracies in 0..1; errors name the place in it."""
-    text = _read(path)
+def read_rows(path: Path, space: Space[Any], most: int = _MOST_ROWS) -> list[TableRow]:
+    """Return all measurements in a file, accuracies in 0..1; errors name the place in it.
+
+    `most`: the rows that a CSV file may have.
+    """
     is_json = ".json" in path.suffixes
+    text = _read(path, TEXT if is_json else TABLE)
     try:
-        rows = list(_json_rows(text, space, path) if is_json else _csv_rows(text, space, path))
+        rows = list(
+            _json_rows(text, space, path) if is_json else _csv_rows(text, space, path, most)
+        )
     except csv.Error as error:  # a cell of more than 131,072 characters
         raise FileFormatError(f"{path} cannot be read as a table: {error}.") from error
     if not rows:
         raise FileFormatError(f"{path} has no measurements: it needs one per row.")
-    if (most := max(row.values[_MAIN] for row in rows)) > 1:
+    if (largest := max(row.values[_MAIN] for row in rows)) > 1:
         if median(row.values[_MAIN] for row in rows) <= 1:
             raise FileFormatError(
                 f"{path}: accuracies must be all shares or all percent, but most are at most 1 and "
-                f"one is {most:g}."
+                f"one is {largest:g}."
             )
         rows = [replace(r, values={**r.values, _MAIN: r.values[_MAIN] / 100}) for r in rows]
     if worst := next((row for row in rows if not 0 <= row.values[_MAIN] <= 1), None):
@@ -76,10 +82,10 @@ def read_rows(path: Path, space: Space[Any]) -> list[TableRow]:
     return rows
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, most: int) -> str:
     try:
-        data = read_bytes(path, TABLE)
-        return text_of(path, unzipped(path, data, TABLE) if path.suffix == ".gz" else data)
+        data = read_bytes(path, most)
+        return text_of(path, unzipped(path, data, most) if path.suffix == ".gz" else data)
     except FileFormatError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise FileFormatError(f"there is no table {path}.") from error
@@ -88,7 +94,7 @@ def _read(path: Path) -> str:
 
 def _json_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
     with located(path):
-        table = parse_json(text, TABLE)
+        table = parse_json(text)
     if not isinstance(table, dict):
         raise FileFormatError(f"{path} must map codes to measurements, but is a list or a value.")
     for digits, entry in table.items():
@@ -110,8 +116,8 @@ def _costs(entry: Mapping[str, Any], where: str) -> dict[str, float]:
     return costs
 
 
-def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
-    reader = csv.reader(text.splitlines())
+def _csv_rows(text: str, space: Space[Any], path: Path, most: int) -> Iterator[TableRow]:
+    reader = csv.reader(_lines(text))
     header = next(filter(None, reader), [])
     columns = [_ALIASES.get(name, name) for name in header]
     names = [name for name in columns if name]
@@ -133,7 +139,9 @@ def _csv_rows(text: str, space: Space[Any], path: Path) -> Iterator[TableRow]:
     runs: set[tuple[Code, int, int]] = set()
     joined: dict[Code, dict[str, float]] = {}
     costs = [name for name in names if name not in _MEASURED | {*networks.columns}]
-    for line in filter(None, reader):
+    for number, line in enumerate(filter(None, reader)):
+        if number == most:
+            raise FileFormatError(f"{path} must have at most {most:,} rows: keep fewer.")
         where = f"{path}, line {reader.line_num}"
         if len(line) != len(columns):
             raise FileFormatError(f"{where}: it needs {len(columns)} cells, one per column.")
@@ -162,6 +170,14 @@ def _code(cells: Mapping[str, str], networks: TableNetworks, where: str) -> Code
     if cells.get("code"):
         return code_of_digits(cells["code"], networks.space, where)
     return networks.code(tuple([cells.get(path, "") for path in networks.columns]), where)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text one by one, since all together take more memory than the text."""
+    end = 0
+    while end < len(text):
+        start, end = end, text.find("\n", end) + 1 or len(text)
+        yield text[start:end]
 
 
 def _note_run(runs: set[tuple[Code, int, int]], row: TableRow, where: str) -> None:

@@ -1,7 +1,9 @@
 """Documents of JSON and TOML from anywhere: parsed up to a bound, and of a known version."""
 
 import json
+import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable
 from datetime import date, time
 from typing import Any
@@ -9,6 +11,11 @@ from typing import Any
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files.regular import TEXT
 from neptune_nas.files.schema import TOO_DEEP, cut, fault
+
+_TOML = 2**20  # characters
+_DEEPEST_KEY = 32  # parts; the time and memory that tomllib takes for one grow with its square
+_KEY = r"""(?:(?<![\w-])[\w-]{1,100}|"(?:[^"\\\n]|\\.){0,100}"|'[^'\n]{0,100}')"""
+_DEEP_KEY = re.compile(rf"(?:{_KEY}[ \t]*\.[ \t]*){{{_DEEPEST_KEY}}}")
 
 
 def parse_json(text: str, most: int = TEXT) -> Any:
@@ -23,8 +30,7 @@ def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the object of these names and values; for equal names, Python would keep the last."""
     content = dict(pairs)
     if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        name = next(name for name in names if names.count(name) > 1)
+        name = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise FileFormatError(f"{cut(name)} occurs twice in one object: remove one of them.")
     return content
 
@@ -37,22 +43,30 @@ def parse_toml(text: str) -> dict[str, Any]:
 
     Raises `FileFormatError` if it is malformed, or has dates or times in it.
     """
-    content: dict[str, Any] = _parse(tomllib.loads, text, "TOML", TEXT)
+    if _DEEP_KEY.search(text[: _TOML + 1]):
+        raise FileFormatError(f"it has a key of more than {_DEEPEST_KEY} parts: nest tables less.")
+    content: dict[str, Any] = _parse(tomllib.loads, text, "TOML", _TOML)
     _refuse_dates(content)
     return content
 
 
 def _refuse_dates(content: dict[str, Any]) -> None:
     """Refuse dates and times, which JSON lacks: no field needs them, no database holds them."""
-    waiting: list[tuple[str, Any]] = [("", content)]
+    waiting: list[tuple[Any, Any]] = [((), content)]  # a path is a pair of its start and its end
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, date | time):
+            names: list[str] = []
+            while path:
+                path, name = path
+                names.insert(0, str(name))
             words = "a string, a number, true or false, or a list or table of these"
-            raise FileFormatError(fault(path, words, value, "put a date or time in quotes"))
+            raise FileFormatError(
+                fault(".".join(names), words, value, "put a date or time in quotes")
+            )
         inner = value.items() if isinstance(value, dict) else ()
         items = enumerate(value) if isinstance(value, list) else inner
-        waiting += [(f"{path}.{name}" if path else str(name), item) for name, item in items]
+        waiting += [((path, name), item) for name, item in items]
 
 
 def _parse(loads: Callable[[str], Any], text: str, form: str, most: int) -> Any:

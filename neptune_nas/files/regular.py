@@ -6,6 +6,8 @@ import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from gzip import GzipFile
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -90,20 +92,16 @@ def is_there(path: Path) -> bool:
 
 def unzipped(path: Path, data: bytes, most: int = TEXT) -> bytes:
     """Return what a gzip file at `path` holds; raises `FileFormatError` for more than `most`."""
-    parts, left = [], most + 1
-    while data and left > 0:
-        unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-        try:
-            parts.append(unpacker.decompress(data, left))
-        except zlib.error as error:
-            raise FileFormatError(f"{_short_path(path)} is not a gzip file ({error}).") from error
-        left -= len(parts[-1])
-        if left > 0 and not unpacker.eof:
-            raise FileFormatError(f"{_short_path(path)} is a gzip file that is cut off.")
-        data = unpacker.unused_data.lstrip(b"\0")  # a file may have several members
-    if left <= 0:
+    try:
+        with GzipFile(fileobj=BytesIO(data)) as file:
+            content = file.read(most + 1)
+    except EOFError as error:
+        raise FileFormatError(f"{_short_path(path)} is a gzip file that is cut off.") from error
+    except (OSError, zlib.error) as error:
+        raise FileFormatError(f"{_short_path(path)} is not a gzip file ({error}).") from error
+    if len(content) > most:
         raise _too_large(path, most)
-    return b"".join(parts)
+    return content
 
 
 _BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)

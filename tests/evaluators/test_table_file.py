@@ -77,6 +77,13 @@ def test_csv_names_decisions_by_their_paths(tmp_path: Path) -> None:
     ]
 
 
+def test_more_rows_than_memory_holds_are_refused(tmp_path: Path) -> None:
+    file = table(tmp_path, "code,accuracy\n" + "\n00,0.5\n" * 3)
+    assert len(read_rows(file, CODES, most=3)) == 3
+    with pytest.raises(FileFormatError, match=r"table\.csv must have at most 2 rows"):
+        read_rows(file, CODES, most=2)
+
+
 def test_whole_numbers_may_be_written_as_pandas_does_in_columns_with_gaps(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         [

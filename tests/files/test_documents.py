@@ -38,11 +38,26 @@ def test_names_of_several_objects_may_be_equal() -> None:
         ("a = ", r"it is not valid TOML \(Invalid value"),
         ("a = " + "1" * 5000, "more digits than can be read"),
         pytest.param("a = " + "[" * 10_000, "nested too deeply", id="deep"),
+        pytest.param("a." * 40_000 + "a = 1", "has a key of more than 32 parts", id="dotted"),
+        pytest.param("[x]\n" + " a . " * 32 + "a = 1", "more than 32 parts", id="spaced"),
+        pytest.param("x = {" + '"=".' * 32 + "a = 1}", "more than 32 parts", id="quoted"),
+        pytest.param(f"[{'a.' * 20}'b'.{'a.' * 20}c]", "more than 32 parts", id="table"),
+        pytest.param("a = 1" + "\n" * 2**20, "at most 1,048,576 characters of TOML", id="long"),
     ],
 )
 def test_a_text_that_is_no_toml_is_refused(text: str, message: str) -> None:
     with pytest.raises(FileFormatError, match=message):
         parse_toml(text)
+
+
+def test_dots_outside_of_keys_are_no_parts() -> None:
+    text = f"a{'.b' * 31} = 1\nc = {'.' * 5_000!r}\nd = [{'0.5, ' * 500}]"
+    assert parse_toml(text)["d"] == [0.5] * 500
+
+
+def test_a_date_is_named_by_its_path() -> None:
+    with pytest.raises(FileFormatError, match=r"`a\.b\.1\.c` must be a string"):
+        parse_toml("a.b = [1, {c = 1979-05-27}]")
 
 
 TOML: dict[str, Callable[[Path], object]] = {

@@ -106,7 +106,10 @@ def _write(file: Path, rng: Random) -> str:
 def _change_cells(rows: list[list[str]], rng: Random) -> str:
     done = []
     for _ in range(rng.choice((1, 1, 2, 3))):
-        row, column = rng.randrange(len(rows)), rng.randrange(len(rows[0]) - 1)
+        row = rng.randrange(len(rows))
+        if len(rows[0]) < 2 or not rows[row]:  # earlier changes have left too little
+            break
+        column = rng.randrange(len(rows[0]) - 1)
         kind = rng.choice((*("cell",) * 4, "head", "row", "short", "long", "column", "twice"))
         if kind == "cell":
             column = min(column, len(rows[row]) - 1)
