@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -263,7 +263,8 @@ def folder_id(file: Path) -> str:
 def _limit_idle_transactions(engine: Engine, terms: Terms) -> Iterator[None]:
     """Make PostgreSQL end a transaction in which a process is suspended, inside the context.
 
-    Such a process would keep the lease locked, so that nobody could take it.
+    Such a process would keep the lease locked, so that nobody could take it. A transaction does not
+    count as idle amid a pipeline, which psycopg makes of several rows: they are sent one by one.
     """
 
     def limit(connection: Any, _: object) -> None:
@@ -271,15 +272,22 @@ def _limit_idle_transactions(engine: Engine, terms: Terms) -> Iterator[None]:
         connection.cursor().execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
         connection.commit()
 
+    def send_one_by_one(cursor: Any, statement: str, rows: Iterable[Any], _: object) -> bool:
+        for row in rows:
+            cursor.execute(statement, row)
+        return True
+
     if engine.dialect.name != "postgresql":
         yield
         return
     sqlalchemy.event.listen(engine, "connect", limit)
+    sqlalchemy.event.listen(engine, "do_executemany", send_one_by_one)
     engine.dispose()  # connections so far lack the limit
     try:
         yield
     finally:
         sqlalchemy.event.remove(engine, "connect", limit)
+        sqlalchemy.event.remove(engine, "do_executemany", send_one_by_one)
         engine.dispose()
 
 

@@ -11,6 +11,7 @@ from threading import Semaphore, current_thread, main_thread
 from typing import Any
 
 import optuna
+import psycopg
 import pytest
 import sqlalchemy
 
@@ -141,6 +142,18 @@ def test_transactions_are_limited_while_the_lease_is_held_and_as_long_as_it_says
         with hold_lease(store, "here", lambda _: None, Terms(stale=stale)):
             assert timeout_in(store) == limit
         assert timeout_in(store) == usual
+
+
+@pytest.mark.xdist_group("postgres")
+def test_no_rows_are_sent_in_a_pipeline_amid_which_no_transaction_is_limited(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = store_at(new_database(postgres))
+    monkeypatch.setattr(psycopg.Cursor, "executemany", None)  # what sends a pipeline
+    with hold_lease(store, "here", lambda _: None, SURE):
+        trial = added(store)
+        assert len(trial.picks) > 1
+    assert [each.picks for each in store.trials()] == [trial.picks]
 
 
 WRITES: dict[str, Callable[[Store, Trial], object]] = {
