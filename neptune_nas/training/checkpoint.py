@@ -42,7 +42,7 @@ def load_checkpoint(path: Path, setup: Setup, state: RunState) -> Weights:
         if content.get("version") != _VERSION:
             raise ValueError(f"its version is {content.get('version')!r}, not {_VERSION}")
         best: Weights = content["best"]
-        setup.network.load_state_dict(best)  # refuses those of another network
+        _load_weights(setup.network, best)
         with catch_warnings():
             simplefilter("ignore")  # torch warns of what it then refuses
             _restore(setup, state, content)
@@ -88,10 +88,20 @@ def _snapshot(setup: Setup, state: RunState) -> dict[str, Any]:
     }
 
 
+def _load_weights(network: nn.Module, weights: Weights) -> None:
+    """Load weights into a network, and refuse those of another one."""
+    if lacking := network.state_dict().keys() - weights.keys():  # batch norms do without a counter
+        raise ValueError(f"its weights lack {min(lacking)}")
+    network.load_state_dict(weights)
+
+
 def _restore(setup: Setup, state: RunState, content: dict[str, Any]) -> None:
     """Restore a run of the same setup to the state of a snapshot."""
     for name, part in _stateful_parts(setup, state):
-        part.load_state_dict(content[name])
+        if isinstance(part, nn.Module):
+            _load_weights(part, content[name])
+        else:
+            part.load_state_dict(content[name])
     state.generator.set_state(content["generator"])
     torch.set_rng_state(content["random"]["cpu"])
     if setup.device.type == "cuda" and "cuda" in content["random"]:

@@ -101,6 +101,18 @@ def test_best_weights_of_another_network_are_refused(
         load_checkpoint(file, setup, state)
 
 
+@pytest.mark.parametrize("part", ["best", "network"])
+def test_a_batch_norm_without_its_counter_is_refused(
+    setup: Setup, state: RunState, file: Path, part: str
+) -> None:
+    content = read(file)
+    counter = next(name for name in content[part] if name.endswith("num_batches_tracked"))
+    del content[part][counter]
+    torch.save(content, file)
+    with pytest.raises(FileFormatError, match=f"its weights lack {counter}"):
+        load_checkpoint(file, setup, state)
+
+
 def test_the_present_weights_are_not_the_best(setup: Setup, state: RunState, file: Path) -> None:
     present = copy_tensors(setup.network)
     best = {name: torch.zeros_like(value) for name, value in present.items()}
