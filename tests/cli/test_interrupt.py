@@ -18,7 +18,7 @@ from neptune_nas.study.read import read_study
 COMMAND = ("-m", "neptune_nas", "search", "--space", "tiny", "--trials", "500", "--epochs", "1")
 
 
-def heed_ctrl_c() -> None:
+def unblock_ctrl_c() -> None:
     """Restore what ends it, which a background job of a shell ignores, and its children with it."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
@@ -28,7 +28,7 @@ def stopped(out: Path, times: int, number: signal.Signals = signal.SIGINT, code:
     """Return what a search says from its first result on, when a signal comes so often."""
     command = [sys.executable, *COMMAND, "-v", "--threads", "1", "--out", str(out)]
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=unblock_ctrl_c
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -92,7 +92,7 @@ def started(*words: object) -> Iterator[subprocess.Popen[str]]:
     """Yield a command that runs in a session of its own, which it must not leave anything in."""
     command = [sys.executable, "-m", "neptune_nas", *map(str, words)]
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed_ctrl_c
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=unblock_ctrl_c
     ) as process:
         try:
             yield process
@@ -152,8 +152,10 @@ LONG = {  # a command that would go on for very long, and what it says after its
 }
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-@pytest.mark.parametrize("command", LONG)
+@pytest.mark.parametrize(
+    ("command", "number", "code"),
+    [*((command, signal.SIGTERM, 143) for command in LONG), ("train", signal.SIGHUP, 129)],
+)
 def test_each_long_command_ends_with_its_results_written(
     larger: Path, tmp_path: Path, command: str, number: signal.Signals, code: int
 ) -> None:
