@@ -92,7 +92,11 @@ def started(*words: object) -> Iterator[subprocess.Popen[str]]:
     """Yield a command that runs in a session of its own, which it must not leave anything in."""
     command = [sys.executable, "-m", "neptune_nas", *map(str, words)]
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=unblock_ctrl_c
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=unblock_ctrl_c,
     ) as process:
         try:
             yield process
