@@ -100,8 +100,8 @@ def has_replaced_method(storage: type[RDBStorage]) -> bool:
     """Return whether Optuna's storage still has the method that `QuickStorage` replaces."""
     name = QuickStorage._get_prepared_new_trial.__name__
     method = getattr(storage, name, None)
-    ours = signature(QuickStorage._get_prepared_new_trial).parameters
-    return method is not None and list(signature(method).parameters) == list(ours)
+    parameters = signature(QuickStorage._get_prepared_new_trial).parameters
+    return method is not None and list(signature(method).parameters) == list(parameters)
 
 
 def storage_at(url: str) -> BaseStorage:

@@ -25,7 +25,7 @@ _PICKS = _table(
     "trial_params", "trial_id", "param_name", "param_value", "distribution_json", "param_id"
 )
 _ATTRIBUTES = _table("trial_user_attributes", "trial_id", "key", "value_json")
-_SAMPLERS = _table("trial_system_attributes", "trial_id", "key", "value_json")
+_RECORDS = _table("trial_system_attributes", "trial_id", "key", "value_json")
 
 
 @dataclass(slots=True)
@@ -58,10 +58,15 @@ def read_rows(connection: Connection, study_id: int) -> Iterator[TrialRow]:
         yield from batch.values()
 
 
-def orphan_id(connection: Connection) -> Any:
-    """Return the id of a trial that has attributes but no row, or None; a server allows no such."""
-    owners = select(_TRIALS.c.trial_id)
-    orphans = select(_ATTRIBUTES.c.trial_id).where(_ATTRIBUTES.c.trial_id.not_in(owners))
+def orphan_id(connection: Connection, last_id: int) -> Any:
+    """Return the id above `last_id` of a trial that has attributes but no row, or None.
+
+    Servers allow no such rows.
+    """
+    if connection.dialect.name != "sqlite":
+        return None
+    id_ = _ATTRIBUTES.c.trial_id
+    orphans = select(id_).where(id_ > last_id, id_.not_in(select(_TRIALS.c.trial_id)))
     return connection.execute(orphans.limit(1)).scalar()
 
 
@@ -73,17 +78,17 @@ def _fill(connection: Connection, batch: dict[int, TrialRow], fields: "_Fields")
         batch[id_].distributions[name] = options.distribution
     for id_, name, text in _rows_of(connection, _ATTRIBUTES, batch):
         batch[id_].attributes[name] = text
-    for id_, name, text in _rows_of(connection, _SAMPLERS, batch):
+    for id_, name, text in _rows_of(connection, _RECORDS, batch):
         batch[id_].system_attributes[name] = text
 
 
 def _rows_of(
-    connection: Connection, of: TableClause, batch: dict[int, TrialRow]
+    connection: Connection, source: TableClause, batch: dict[int, TrialRow]
 ) -> Iterable[Sequence[Any]]:
     """Return the rows of a table that belong to a batch, in the order they were written."""
-    ids, last = of.c.trial_id, [*of.c][-1]
-    within = ids.between(min(batch), max(batch))  # a list of ids is slower, and may be too long
-    rows = connection.execute(select(*of.c).where(within).order_by(ids, last)).yield_per(50)
+    ids, last = source.c.trial_id, [*source.c][-1]
+    in_batch = ids.between(min(batch), max(batch))  # a list of ids is slower, and may be too long
+    rows = connection.execute(select(*source.c).where(in_batch).order_by(ids, last)).yield_per(50)
     return rows if len(batch) > max(batch) - min(batch) else (r for r in rows if r[0] in batch)
 
 

@@ -121,16 +121,20 @@ class Store:
 
     def _read(self) -> Iterator[tuple[Trial, TrialRow]]:
         seen: dict[bytes, Any] = {}
-        numbers = []
+        numbers, ids = list[int](), list[int]()
         with engine_of(self.storage).connect() as connection:
             for row in read_rows(connection, self.study_id):
                 numbers.append(row.number)
                 if _is_ours(row):
+                    ids.append(row.id)
                     yield _trial_from(row, self.allow, seen), row
                 elif row.state.is_finished():  # no search of ours ends a trial that it did not add
                     raise damage(f"trial {row.number} is {row.state.name}, but has no attributes")
             check_numbers(numbers)
-            if (orphan := orphan_id(connection)) is not None:
+            # A gap in the numbers shows what is lost between two trials, so an orphan in front of
+            # the last one belongs to another study, unless it was torn from a trial of this one.
+            last_id = max(ids, default=0) if len(ids) == len(numbers) else 0
+            if (orphan := orphan_id(connection, last_id)) is not None:
                 raise damage(f"the attributes of a trial with the id {orphan} have no trial")
 
     @_with_study_errors

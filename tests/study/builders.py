@@ -128,3 +128,7 @@ def few_search(out: Path = Path("studies"), trials: int = 10, **asked: Any) -> S
     """Return a search of `SPACE` for what a formula says, which trains nothing."""
     usual = {"space": SPACE, "evaluator": OnBench(), "name": "few-digits", "device": "cpu"}
     return Search(out=out, trials=trials, rungs=(1,), jobs=1, **{**usual, **asked})
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}

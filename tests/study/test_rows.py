@@ -23,6 +23,7 @@ from neptune_nas.study.database_url import sqlite_url
 from neptune_nas.study.rows import TrialRow, read_rows
 from neptune_nas.study.store import Store, create_store
 from neptune_nas.study.trial import State, Trial
+from tests.postgres import new_database
 from tests.study.builders import AIMS, SPACE, frozen_in, store_in
 
 GOOD = {"accuracy": 0.5, "loss": 1.0}
@@ -203,3 +204,31 @@ def test_a_value_that_breaks_its_rule_is_named(
     says = f"^the study's database is damaged or was changed by hand: trial 1: .*{message}"
     with pytest.raises(StudyError, match=says):
         store.trials()
+
+
+@pytest.mark.parametrize("trial_id", [1, 3, 5])
+def test_an_orphan_of_another_study_is_left_out(tmp_path: Path, trial_id: int) -> None:
+    url = sqlite_url(tmp_path / "study.db")
+    one, two = (create_store(url, name, AIMS, "a question") for name in ("one", "two"))
+    for seed in range(6):
+        add((two, one)[seed % 2], seed)
+    with engine_of(one.storage).begin() as connection:
+        connection.exec_driver_sql(f"DELETE FROM trials WHERE trial_id = {trial_id}")
+    assert [trial.number for trial in one.trials()] == [0, 1, 2]
+    with pytest.raises(StudyError, match=r"trial \d is missing|with the id 5 have no trial"):
+        two.trials()
+
+
+@pytest.mark.xdist_group("postgres")
+def test_a_server_is_not_asked_for_orphans(postgres: str) -> None:
+    store, statements = (
+        create_store(new_database(postgres), "few-digits", AIMS, "a question"),
+        list[str](),
+    )
+    trial, engine = add(store, 0), engine_of(store.storage)
+    sqlalchemy.event.listen(
+        engine, "before_cursor_execute", lambda *event: statements.append(event[2])
+    )
+    assert store.trials() == (trial,)
+    assert statements
+    assert not [statement for statement in statements if "NOT IN" in statement]
