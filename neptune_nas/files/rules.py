@@ -58,6 +58,9 @@ IN_RANGE = _Rule("", lambda value: value <= LARGEST)  # `fault` mentions it if i
 
 Count = Annotated[int, at_least(0)]
 Size = Annotated[int, at_least(1), IN_RANGE]
+FEW = below(10_001)
+SeedCount = Annotated[int, at_least(1), FEW]
+"""A number of seeds, which are listed before they are used."""
 OptionalSize = Annotated[int, at_least(0), IN_RANGE]
 """A size, or 0 for none."""
 Number = Annotated[float, FINITE]

@@ -67,7 +67,7 @@ def fault(path: str, words: str, value: object, remedy: str = "") -> str:
     '`jobs` must be a whole number, but got 1.5.'
     """
     subject, end = f"`{path}`" if path else "it", f": {remedy}" if remedy else ""
-    if type(value) is int and value > LARGEST and "whole number" in words:
+    if type(value) is int and value > LARGEST and "whole number" in words and "below" not in words:
         words += f" and at most {LARGEST}"
     return f"{subject} must be {words}, but got {cut(value)}{end}."
 

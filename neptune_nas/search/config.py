@@ -23,7 +23,7 @@ from neptune_nas.evaluators.tabular import DATA as TABLE_DATA
 from neptune_nas.evaluators.tabular import Tabular, table_traits
 from neptune_nas.evaluators.zero_cost import check_proxy
 from neptune_nas.files.atomic import folder_name
-from neptune_nas.files.rules import Positive, Size
+from neptune_nas.files.rules import Positive, SeedCount, Size
 from neptune_nas.files.schema import check, check_exclusive, exclusive
 from neptune_nas.metrics.registry import OBJECTIVES
 from neptune_nas.samplers.factory import check_name
@@ -98,7 +98,7 @@ class Search:
     sampler: str = "auto"
     sampler_kwargs: Mapping[str, Any] = field(default_factory=dict)
     recipe: Recipe | None = None
-    repeats: Size = 1
+    repeats: SeedCount = 1
     seed: int = 0
     proxy: str | None = None
     reduction: int | Sequence[int] = REDUCTION

@@ -10,7 +10,7 @@ from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.evaluator import budget_text, check_scored
 from neptune_nas.evaluators.short_training import TRAINING
-from neptune_nas.files.rules import NOT_NAN, Count, Sides, Size, between
+from neptune_nas.files.rules import NOT_NAN, Count, SeedCount, Sides, Size, between
 from neptune_nas.files.schema import check, fault
 from neptune_nas.metrics.constraints import Constraint, parse_constraint
 from neptune_nas.metrics.registry import CLASSIFICATION, OBJECTIVES, Metric
@@ -50,7 +50,7 @@ class Question:
     sampler_kwargs: dict[str, Any] = field(default_factory=dict)
     seed: Annotated[int, between(0, SEEDS - 1)] = 0
     recipe: dict[str, Any] = field(default_factory=dict)
-    repeats: Size = 1
+    repeats: SeedCount = 1
     proxy: str = ""
     reduction: Reduction = REDUCTION
     evaluator_kwargs: dict[str, Any] | None = None

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from neptune_nas.engine.engine import Call, Result
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluators.seeds import seed_for
+from neptune_nas.files.rules import SeedCount
+from neptune_nas.files.schema import check_value
 from neptune_nas.metrics.counted import cost_of
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.search.config import Search, ignore
@@ -99,9 +101,8 @@ def forecast_references(
 
 
 def _check_seeds(seeds: int) -> None:
-    """Refuse fewer than one seed."""
-    if seeds < 1:
-        raise OptionError(f"references need at least 1 seed, but got {seeds}.")
+    """Refuse fewer than one seed, or more than anyone waits for."""
+    check_value(seeds, SeedCount, "seeds")
 
 
 def _references_of(study: Study, networks: Sequence[str], seeds: int) -> _References:

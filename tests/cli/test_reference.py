@@ -39,7 +39,8 @@ def test_networks_are_trained_and_compared(copied: Path) -> None:
         (("--networks", "resnet9"), ("'resnet9' is unknown", "did you mean 'resnet8'")),
         (("--networks", ","), ("need at least one network",)),
         (("--networks", "squeezenet1_1"), ("at least 10x10 pixels",)),
-        (("--seeds", 0), ("at least 1 seed",)),
+        (("--seeds", 0), ("`seeds` must be a whole number of at least 1 and below 10001",)),
+        (("--seeds", 10**9), ("below 10001, but got 1000000000",)),
     ],
 )
 def test_a_mistake_is_one_sentence(

@@ -8,7 +8,7 @@ import pytest
 
 from neptune_nas.retrain.metrics import load_metrics
 from tests.cli.run import assert_one_sentence, neptune
-from tests.cli.test_interrupt import heed_ctrl_c
+from tests.cli.test_interrupt import unblock_ctrl_c
 
 SHORT = ("--epochs", 1, "--seeds", 2, "--threads", 1)
 
@@ -98,7 +98,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     options = ("--data", "digits#60", "--epochs", "2000", "--threads", "1", "-o", str(tmp_path))
     command = [sys.executable, "-m", "neptune_nas", "train", "resnet8", *options]
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=unblock_ctrl_c
     ) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("seed 0 (1 of 3), epoch 1/2000: ")

@@ -120,7 +120,8 @@ def test_the_search_is_told_of_without_its_confirmations() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"seeds": 1}, "`seeds` must be a whole number of at least 2, but got 1"),
+        ({"seeds": 1}, "`seeds` must be a whole number of at least 2 and below 10001, but got 1"),
+        ({"seeds": 2**63}, "of at least 2 and below 10001, but got 9223372036854775808"),
         ({"top": 3}, "`top` counts the places of a ranking: give `by` too"),
         ({"top": 0, "by": "accuracy"}, "`top` must be a whole number of at least 1, but got 0"),
     ],

@@ -139,7 +139,7 @@ def test_a_missing_field_is_named() -> None:
             "question",
             "repeats",
             0,
-            "`question.repeats` must be a whole number of at least 1, but got 0",
+            "`question.repeats` must be a whole number of at least 1 and below 10001, but got 0",
         ),
         ("question", "objectives", ["flops"], "`question`: objectives need accuracy or loss"),
         ("question", "constraints", ["flops>1"], "`question`: constraint 'flops>1'"),
