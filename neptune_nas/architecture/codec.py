@@ -203,5 +203,14 @@ def key(architecture: object) -> str:
     >>> key(Architecture()) == key(Architecture(stages=(Stage(substages=(Identity(),)),)))
     True
     """
-    text = json.dumps(to_json(canonical(architecture)), sort_keys=True, separators=(",", ":"))
+    return _digest(to_json(canonical(architecture)))
+
+
+def has_key(architecture: object, data: object, name: str) -> bool:
+    """Return whether `name` is the key of an architecture, which was read from `data`."""
+    return name == _digest(data) or name == key(architecture)  # the first is much faster
+
+
+def _digest(data: object) -> str:
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]

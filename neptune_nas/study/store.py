@@ -22,7 +22,7 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
-from neptune_nas.architecture.codec import from_json, to_json
+from neptune_nas.architecture.codec import from_json, has_key, to_json
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import FileFormatError, StudyError
 from neptune_nas.files.documents import parse_json
@@ -349,6 +349,8 @@ def _trial_from(row: TrialRow, allow: Iterable[type], seen: dict[bytes, Any]) ->
     try:
         attributes = checked_attributes(row.number, _content_of(row))
         architecture = from_json(attributes["architecture"], allow, seen=seen)
+        if not has_key(architecture, attributes["architecture"], attributes["key"]):
+            raise FileFormatError("`key` is not that of its architecture")
     except FileFormatError as error:
         raise damage(f"trial {row.number}: {error}") from error
     scores = attributes["scores"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neptune_nas.architecture.codec import canonical, from_json, key, to_json, type_name
+from neptune_nas.architecture.codec import canonical, from_json, has_key, key, to_json, type_name
 from neptune_nas.architecture.fields import UnknownRecord, record_classes, require_classes
 from neptune_nas.architecture.records import (
     Architecture,
@@ -305,6 +305,14 @@ def test_equal_networks_have_one_key_and_one_canonical_form(
 
 def test_different_networks_have_different_keys() -> None:
     assert len({*map(key, DIFFERENT)}) == len(DIFFERENT)
+
+
+def test_a_key_is_told_by_what_was_read_canonical_or_not() -> None:
+    plain = Architecture()
+    longer = Architecture(stages=(Stage(substages=(Identity(),)),))
+    for architecture in (plain, longer):
+        assert has_key(architecture, to_json(architecture), key(plain))
+    assert not has_key(longer, to_json(longer), key(Architecture(stages=(Stage(width=8),))))
 
 
 def test_a_key_never_changes() -> None:

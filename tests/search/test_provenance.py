@@ -148,7 +148,9 @@ def test_a_list_of_more_trials_than_the_database_has_is_refused(tmp_path: Path) 
     file = tmp_path / "trials.csv"
     file.write_text('number,note\n0,"two\nlines"\n1,b\n')
     check_complete(Folder(tmp_path), 2)
-    with pytest.raises(StudyError, match=r"has 1 trial, but .*trials\.csv lists 2: it is an older"):
+    with pytest.raises(
+        StudyError, match=r"has 1 trial, but .*trials\.csv lists 2: the database is an older"
+    ):
         check_complete(Folder(tmp_path), 1)
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
     with pytest.raises(StudyError, match="lists 2"):

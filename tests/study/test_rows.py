@@ -182,6 +182,7 @@ def test_equal_parts_are_shared(tmp_path: Path) -> None:
         ("scores", '[{"fidelity": -1, "values": {}}]', r"`scores.0.fidelity`"),
         ("scores", "{", "`scores`.* not valid JSON"),
         ("key", "7", "`key` must be 16 hex digits, but got 7"),
+        ("key", '"0123456789abcdef"', "`key` is not that of its architecture"),
         ("flops", '"many"', "`costs.flops`"),
         ("given", "1", "`given`"),
         ("architecture", "null", "`architecture` must be an object"),
