@@ -11,6 +11,12 @@ _ENDS = ":,;)]}'\""  # what a sentence adds to a URL
 _TELLING = frozenset(":@=")  # what a URL with a secret has at least one of
 _LOGIN = re.compile("[^:/]*:")  # after the scheme, a name that a password may follow
 _SPACE = re.compile(r"\s")
+_QUERY = re.compile("([?#])")  # before pairs: a query or a fragment
+_WEB = ("http", "https", "git")  # ends of schemes: where a name without a password may be a token
+_WITH_PATHS = (*_WEB, "ssh", "ftp", "file")  # where a path may have an "@"
+_NAME = re.compile("[^/@]+(?=/)")  # before a password, as in Oracle's user/password@host
+_LONG = re.compile(r"\A[^:/?#@\s]{20,}+(?=@)")  # a name so long may be a token anywhere
+_TOKEN = re.compile(r"\A(?:[^:/?#@\s]++(?=@)|[^:/?#@\s]{20,}+(?=:[^@]*@))")
 
 _UNUSUAL = re.compile(r"[^ -~]")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # how Python decodes bytes that are not UTF-8
@@ -191,29 +197,37 @@ def _end_of_url(line: str, body: int, last: int) -> int:
     blank = _SPACE.search(line, at, stop)
     url = line[body : blank.start() if blank else stop]
     # A sentence may continue there, but a password in a query may end with such marks.
-    return body + len(url if "?" in url else url.rstrip(_ENDS))
+    return body + len(url if _QUERY.search(url) else url.rstrip(_ENDS))
 
 
 def redact_url(url: str) -> str:
-    """Return a URL with its passwords masked; of any other text, at most a scheme is shown.
+    """Return a URL with its passwords and tokens masked; of other text, at most a scheme is shown.
 
     >>> redact_url("postgresql://ada@srv:my pass@host/db"), redact_url("mysql://ada:s3cret")
     ('postgresql://ada@srv:***@host/db', 'mysql://…')
+    >>> redact_url("oracle://ada/s3cret@host"), redact_url("https://s3cret@host/a@b")
+    ('oracle://ada/***@host', 'https://***@host/a@b')
     """
     scheme, mark, body = url.partition("://") if "://" in url else ("", "", url)
     if _TELLING.isdisjoint(body):
         return url
+    kind = scheme.casefold()
+    body = (_TOKEN if kind.endswith(_WEB) else _LONG).sub("***", body)
     login, at, place = body.rpartition("@")
-    if "=" in login.partition("?")[2]:  # an "@" in the query, or in a password before it
-        if ":" in login:
+    user, sign, _ = login.partition(":")
+    if not kind.endswith(_WITH_PATHS) and (name := _NAME.match(user)):
+        user, sign = name[0], "/"
+    before, *pairs = _QUERY.split(login, maxsplit=1)
+    if pairs and "=" in pairs[1]:  # an "@" in the query, or in a password before it
+        if ":" in login or (sign and "@" in before):
             return f"{scheme}{mark}…"
-        login, at, place = "", "", body
-    user, colon, _ = login.partition(":")
-    place, question, query = place.partition("?")
+        user, sign, login, at, place = "", "", "", "", body
+    place, *rest = _QUERY.split(place, maxsplit=1)
+    question, query = rest or ("", "")
     if not mark or not _is_url(f"{scheme}://{login.replace('@', '%40')}{at}{place}"):
         return f"{scheme}{mark}…"
     masked = "&".join(map(_redact_pair, query.split("&")))
-    return f"{scheme}://{user}{':***' if colon else ''}{at}{place}{question}{masked}"
+    return f"{scheme}://{user}{sign and f'{sign}***'}{at}{place}{question}{masked}"
 
 
 def _is_url(text: str) -> bool:

@@ -61,6 +61,11 @@ def test_what_is_redacted_stays_as_it_is(text: str) -> None:
         "is it a password? pass=me",
         "see https://host/a, or http://host:80/b: mail ada",
         "not in sqlite:////a b/c@d.db",
+        "see https://host/@ada/a@b",
+        "git+ssh://git@host/x.git@v1.2",
+        "ftp://ada@host/x@y",
+        "http://host/x#part=2&row=3",
+        "mysql://ada@host/db?mail=a@b",
     ],
 )
 def test_what_is_no_password_stays(text: str) -> None:
@@ -92,6 +97,20 @@ def test_what_is_no_password_stays(text: str) -> None:
         ("nonsense", "nonsense"),
         ("sqlite:////a b/c@d.db", "sqlite:////a b/c@d.db"),
         ("mysql://host/db?mail=a@b", "mysql://host/db?mail=a@b"),
+        ("oracle://ada/PW@host:1521/db", "oracle://ada/***@host:1521/db"),
+        ("oracle+oracledb://ada/P:W@PW/x@host", "oracle+oracledb://ada/***@host"),
+        ("oracle://ada/P?W@host/?mode=2", "oracle://ada/***@host/?mode=2"),
+        ("oracle://ada/PW@host/?mail=a@b", "oracle://…"),
+        ("https://PW@host", "https://***@host"),
+        ("HTTPS://PW@host:80/x@v1", "HTTPS://***@host:***@v1"),
+        ("git+https://PW@host/x.git@v1", "git+https://***@host/x.git@v1"),
+        ("https://PW@host/x?mail=a@b", "https://***@host/x?mail=a@b"),
+        ("https://ada@srv:PW@host/x", "https://***@srv:***@host/x"),
+        (f"https://{'PW' * 12}:x-oauth@host/x", "https://***:***@host/x"),
+        (f"postgresql://{'PW' * 12}@host/db", "postgresql://***@host/db"),
+        ("http://host/x#access_token=PW&y=1", "http://host/x#access_token=***&y=1"),
+        ("http://host/#access_token=P@W", "http://host/#access_token=***"),
+        ("http://host/x?y=1#id_token=PW", "http://host/x?y=***"),
     ],
 )
 def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
@@ -113,6 +132,7 @@ def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
         "postgresql://:http://ada:PW@host",
         "postgresql://ada://PW@host/db",
         "postgresql://ada@srv:x@y://PW z@host/db",
+        "postgresql://ada/PW@host/db",
     ],
 )
 @pytest.mark.parametrize("text", ["{}", "no: {} refused", "('{}', 3)", "a\n{}\nb@c", "{} {}"])
@@ -138,7 +158,22 @@ def test_whatever_a_password_is_made_of_nothing_of_it_is_shown(password: str, us
 
 
 @pytest.mark.parametrize(
-    "part", ["a", "x:", "://", "a://b:c", "a://b:c@", "a://b ", "a:///b@", "?pass", "pass=&", "@ "]
+    "part",
+    [
+        "a",
+        "x:",
+        "://",
+        "a://b:c",
+        "a://b:c@",
+        "a://b ",
+        "a:///b@",
+        "?pass",
+        "pass=&",
+        "@ ",
+        "a://b/c@",
+        "https://t@h/",
+        "a://h#k=",
+    ],
 )
 def test_the_time_to_redact_grows_with_the_length_alone(part: str) -> None:
     assert len(redact(part * 40_000)) <= 40_000 * (len(part) + 3)  # ends, where squares would not

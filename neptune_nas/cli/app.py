@@ -32,7 +32,7 @@ from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.files.schema import fault
 
 _UsageError: Any = typer.BadParameter.__base__  # typer gives it no public name
-_NUMBERS = {int: "a whole number", float: "a number"}
+_NUMBERS: dict[type, str] = {int: "a whole number", float: "a number"}
 
 
 class _Commands(TyperGroup):
@@ -60,10 +60,10 @@ class _Commands(TyperGroup):
 
 def _say_rule(option: Any, hint: Any) -> None:
     """Make an option of a number refuse other values with its rule and the value."""
-    plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    plain, *declared = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     kinds = get_args(plain) or (plain,)
-    words = next((words for kind, words in _NUMBERS.items() if kind in kinds), None)
-    if words is None or "process_value" in vars(option):
+    number = next((kind for kind in _NUMBERS if kind in kinds), None)
+    if number is None or "process_value" in vars(option):
         return
     process, (short, *_) = option.process_value, option.opts
     name = next((each for each in option.opts if each.startswith("--")), short)
@@ -72,9 +72,25 @@ def _say_rule(option: Any, hint: Any) -> None:
         try:
             return process(ctx, value)
         except _UsageError as error:
-            raise OptionError(fault(name, words, value)) from error
+            if not (broken := _broken_rule(number, declared, value)):
+                raise
+            raise OptionError(fault(name, *broken)) from error
 
     option.process_value = process_value
+
+
+def _broken_rule(number: type, declared: list[Any], value: Any) -> tuple[str, object] | None:
+    """Return the words of the rule that a refused value breaks, and the value; None if unknown."""
+    try:
+        found = number(value)
+    except (TypeError, ValueError):
+        return _NUMBERS[number], value
+    for option in declared:
+        if option.min is not None and not found >= option.min:  # NaN too
+            return f"at least {option.min}", found
+        if option.max is not None and found > option.max:
+            return f"at most {option.max}", found
+    return None
 
 
 @contextmanager

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: neptune-nas export studies/default-digits --best knee -o knee.json"
 FORMATS = ("json", "onnx", "pt2", "python")
-SUFFIXES = {".onnx": "onnx", ".pt2": "pt2", ".py": "python"}  # of files that say their format
+SUFFIXES = {".json": "json", ".onnx": "onnx", ".pt2": "pt2", ".py": "python"}
 WEIGHTS = (".safetensors", ".pt")  # suffixes of files of weights
 
 Source = Annotated[
@@ -40,7 +40,7 @@ def export(
         str | None,
         typer.Option(
             "--format",
-            help="json, onnx, pt2 or python (default: by the suffix of FILE, or else json).",
+            help="json, onnx, pt2 or python (default: by the suffix of FILE; without one, json).",
         ),
     ] = None,
     output: Annotated[
@@ -74,11 +74,18 @@ def export(
 
 def format_of(form: str | None, output: Path | None) -> str:
     """Return the format that `--format` names, or else the suffix of the output file."""
-    by_suffix = SUFFIXES.get(output.suffix.lower(), "json") if output else "json"
+    suffix = output.suffix.lower() if output else ""
+    by_suffix = SUFFIXES.get(suffix)
     if form is None:
-        return by_suffix
+        if suffix and by_suffix is None:
+            known = ", ".join(f"{each} ({name})" for each, name in SUFFIXES.items())
+            raise OptionError(
+                f"-o must name a file with a known suffix, {known}, or without one (json), but got "
+                f"{output}."
+            )
+        return by_suffix or "json"
     check_known(form, "--format", FORMATS)
-    if form == "json" != by_suffix:
+    if form == "json" and by_suffix not in ("json", None):
         raise OptionError(
             f"--format json needs a file that ends in .json, but got -o {output}: rename it, or "
             f"write --format {by_suffix}."

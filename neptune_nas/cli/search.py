@@ -38,7 +38,8 @@ EXAMPLE = "Example: neptune-nas search --space default --data digits --trials 20
 Space = Annotated[
     str | None,
     typer.Option(
-        help="Its name, a FILE.py, or package.module:SPACE (default: default).", metavar="SPACE"
+        help="Its name, a FILE.py, FILE.py:SPACE or package.module:SPACE (default: default).",
+        metavar="SPACE",
     ),
 ]
 Trials = Annotated[

@@ -15,7 +15,10 @@ from neptune_nas.text import plural
 app = typer.Typer(help="Look at search spaces.", no_args_is_help=True, rich_markup_mode=None)
 
 Name = Annotated[
-    str, typer.Argument(help="A name, a FILE.py, or package.module:SPACE.", metavar="SPACE")
+    str,
+    typer.Argument(
+        help="A name, a FILE.py, FILE.py:SPACE or package.module:SPACE.", metavar="SPACE"
+    ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of the random draw.")]
 

@@ -21,7 +21,9 @@ def status(study: StudyFolder, storage: Storage = None, allow: Allow = None) -> 
 
 def watch(
     study: StudyFolder,
-    every: Annotated[float, typer.Option(min=0.5, help="Seconds between two updates.")] = 2.0,
+    every: Annotated[
+        float, typer.Option(min=0.5, max=86_400, help="Seconds between two updates.")
+    ] = 2.0,
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:

@@ -32,7 +32,7 @@ SpaceFile = Annotated[
     str | None,
     typer.Option(
         "--allow",
-        help="Where the study's space is now: a FILE.py or package.module:SPACE.",
+        help="Where the study's space is now: a FILE.py, FILE.py:SPACE or package.module:SPACE.",
         metavar="FILE",
     ),
 ]

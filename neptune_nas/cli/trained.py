@@ -53,7 +53,7 @@ def print_forecast(training: Training) -> None:
     counts = (f"{len(split.targets):,} {name}" for name, split in splits.items())
     seconds = training.forecast()
     plan = f"{counted(training.seeds, 'seed')} of {counted(training.epochs, 'epoch')} each"
-    time = f", about {duration(seconds)} left" if seconds else ", all trained"
+    time = ", all trained" if seconds is None else f", about {duration(seconds)} left"
     for name, text in (
         ("Network", f"{training.terms.network}: {sizes}"),
         ("Data", f"{training.data_name}: {', '.join(counts)} images"),

@@ -47,7 +47,7 @@ def _remedy(name: str, whole: str) -> str:
     """
     path, _, size = whole.rpartition(SIZE)
     places = (name, whole, path if size.isdecimal() else whole)
-    if any(is_folder(Path(os.path.expanduser(place))) for place in places):
+    if any(place and is_folder(Path(os.path.expanduser(place))) for place in places):
         return f"did you mean '{FOLDER}{name}'? There is a folder of that name."
     if whole.endswith(SUFFIX) and is_file(Path(os.path.expanduser(whole))):
         return f"did you mean '{TENSORS}{name}'? There is a file of that name."

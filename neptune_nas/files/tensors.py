@@ -13,6 +13,7 @@ from neptune_nas.files.regular import TEXT, open_regular
 from neptune_nas.files.signatures import ENOUGH, LENGTH, is_safetensors, kind_of
 
 _MOST = TEXT // 2  # bytes of a header
+_DESCRIPTORS = Path("/dev/fd")  # missing on Windows, and on Linux without /proc
 HEADER = "neptune-nas"  # the only entry of the metadata, so that equal contents are equal files
 
 
@@ -52,7 +53,8 @@ def read_tensors(path: Path) -> tuple[str, dict[str, Tensor]]:
         with open_regular(path) as file:
             _check_start(path, file.read(ENOUGH))
             # By its descriptor, since another file may have taken its place by now.
-            with safe_open(f"/dev/fd/{file.fileno()}", framework="pt") as content:
+            opened = _DESCRIPTORS / str(file.fileno())
+            with safe_open(opened if opened.exists() else path, framework="pt") as content:
                 metadata = content.metadata() or {}
                 names = content.keys()
                 tensors = {name: content.get_tensor(name) for name in names}

@@ -26,7 +26,8 @@ class Score:
     not measured). `started`: Unix time. `worker`: the index of the worker. `proxy`: the value of a
     zero-cost proxy, measured in place of `values`, which are then empty. `rule`: the rule behind a
     failure, if the evaluator broke one, without the value that broke it. `trace`: the traceback of
-    the exception behind a failure, which `score_to_json` leaves out; both without passwords.
+    the exception behind a failure, which `score_to_json` leaves out. No password of a URL stays in
+    these three.
     """
 
     fidelity: int
@@ -43,7 +44,11 @@ class Score:
     trace: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("failure", "trace"):  # may have the URL of a server, from a user's code
+        for name in (
+            "failure",
+            "rule",
+            "trace",
+        ):  # may have the URL of a server, from a user's code
             text = getattr(self, name)
             if isinstance(text, str) and "://" in text:
                 object.__setattr__(self, name, redact(text))

@@ -58,8 +58,8 @@ class TrainingStep:
     seconds_left: float
 
 
-class _EnoughError(Exception):
-    """The end of the training that a forecast needs."""
+class _FirstEpochDoneError(Exception):
+    """The end of the one epoch that a forecast measures."""
 
 
 @dataclass(frozen=True)
@@ -191,9 +191,7 @@ class Training:
         resumes; a finished one is read from its `metrics.json`. Raises `StudyError` for a folder
         that has other terms, or is in use.
         """
-        job = SeedJob(
-            self.network, self.images, self.used_recipe, self.terms, pick_device(self.device)
-        )
+        job = self._job
         with self.folder.locked(), torch_threads(self.threads):
             write_terms(self.folder, job.terms)
             known = self._read_metrics()
@@ -211,26 +209,39 @@ class Training:
                 self._draw(metrics)
         return metrics
 
-    def forecast(self) -> float:
+    def forecast(self) -> float | None:
         """Return the seconds that training will take, measured in one epoch in a temporary folder.
 
-        Raises `StudyError` for a folder that has other terms.
+        None if all seeds are trained. Raises `StudyError` for a folder that has other terms.
         """
         if self.folder.terms.exists():
             write_terms(self.folder, self.terms)  # only compares them
-        left = [
-            n for n in self._unmeasured(self._read_metrics()) if not self.folder.seed(n).is_trained
-        ]
-        steps: list[TrainingStep] = []
+        seeds = self._untrained(self._unmeasured(self._read_metrics()))
+        if not seeds:
+            return None
 
-        def watch(step: TrainingStep) -> None:
-            steps.append(step)
-            raise _EnoughError
+        def stop(_: Epoch) -> None:
+            raise _FirstEpochDoneError
 
-        with TemporaryDirectory() as out, suppress(_EnoughError):
-            if left:
-                replace(self, out=out, seeds=len(left)).run(watch)
-        return sum(step.seconds_left for step in steps)
+        job, pace = self._job, TrainingPace()
+        with TemporaryDirectory() as out, torch_threads(self.threads):
+            with suppress(_FirstEpochDoneError):
+                train_seed(job, seeds[0], TrainFolder(Path(out)).seed(seeds[0]), stop)
+            return pace.seconds_for(sum(self.epochs - self._epochs_done(seed) for seed in seeds))
+
+    def _epochs_done(self, seed: int) -> int:
+        """Return after how many epochs a stopped seed resumes."""
+        folder = self.folder.seed(seed)
+        with suppress(FileFormatError):  # training does not need the history
+            if folder.checkpoint.exists():
+                return min(self.epochs, len(read_history(folder.history, self.task.metrics)))
+        return 0
+
+    @property
+    def _job(self) -> SeedJob:
+        return SeedJob(
+            self.network, self.images, self.used_recipe, self.terms, pick_device(self.device)
+        )
 
     def _read_metrics(self) -> Metrics | None:
         """Return the results measured so far, under these terms."""
@@ -245,8 +256,11 @@ class Training:
         measured = {each.seed for each in known.seeds} if known else set()
         return [seed for seed in range(self.seeds) if seed not in measured]
 
+    def _untrained(self, seeds: list[int]) -> list[int]:
+        return [seed for seed in seeds if not self.folder.seed(seed).is_trained]
+
     def _train(self, job: SeedJob, seeds: list[int], watch: Callable[[TrainingStep], None]) -> None:
-        seeds = [seed for seed in seeds if not self.folder.seed(seed).is_trained]
+        seeds = self._untrained(seeds)
         pace = TrainingPace()
         for place, seed in enumerate(seeds, start=1):
             later = (len(seeds) - place) * self.epochs

@@ -167,12 +167,29 @@ def test_a_format_that_contradicts_the_suffix_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["net.json", "net", "net.txt"])
-def test_without_a_known_suffix_the_architecture_is_written(
+@pytest.mark.parametrize("name", ["net.json", "net.JSON", "net"])
+def test_without_a_suffix_the_architecture_is_written(
     study: Path, tmp_path: Path, name: str
 ) -> None:
     assert neptune("export", study, "-o", tmp_path / name).code == 0
     assert json.loads((tmp_path / name).read_text())["format"] == "neptune-nas/architecture"
+
+
+@pytest.mark.parametrize("name", ["net.pt", "net.pth", "net.onx", "net.txt", "net.safetensors"])
+def test_an_unknown_suffix_is_refused_with_the_known_ones(
+    study: Path, tmp_path: Path, name: str
+) -> None:
+    outcome = neptune("export", study, "-o", tmp_path / name)
+    assert_one_sentence(
+        outcome, ".json (json), .onnx (onnx), .pt2 (pt2), .py (python)", f"but got {tmp_path}", name
+    )
+    assert "--format" not in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_that_is_asked_for_may_have_another_suffix(study: Path, tmp_path: Path) -> None:
+    assert neptune("export", study, "--format", "json", "-o", tmp_path / "net.txt").code == 0
+    assert json.loads((tmp_path / "net.txt").read_text())["format"] == "neptune-nas/architecture"
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,29 @@ def test_what_is_no_number_is_refused_in_our_words(
     assert_one_sentence(outcome, f"`{option}` must be {words}, but got {value!r}.")
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "value", "rule"),
+    [
+        ("space sample tiny", "-n", "0", "at least 1, but got 0"),
+        ("space sample tiny", "-n", "-3", "at least 1, but got -3"),
+        ("watch x", "--every", "0.1", "at least 0.5, but got 0.1"),
+        ("watch x", "--every", "nan", "at least 0.5, but got nan"),
+        ("watch x", "--every", "inf", "at most 86400, but got inf"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_with_the_bound(
+    command: str, option: str, value: str, rule: str
+) -> None:
+    outcome = neptune(*command.split(), option, value)
+    assert_one_sentence(outcome, f"`{option}` must be {rule}.")
+
+
+@pytest.mark.parametrize("command", ["search", "space show", "confirm"])
+def test_the_help_on_a_space_says_that_a_file_may_have_several(command: str) -> None:
+    help_text = neptune(*command.split(), "--help").out
+    assert "FILE.py, FILE.py:SPACE or package.module:SPACE" in " ".join(help_text.split())
+
+
 def test_an_exported_architecture_and_the_front_of_a_study_are_tried_first(
     study: Path, tmp_path: Path
 ) -> None:

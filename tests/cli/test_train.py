@@ -123,6 +123,17 @@ def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_dry_run_of_few_epochs_does_not_say_that_all_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = ("train", "resnet8", "--data", "digits#60", "--epochs", epochs, "--seeds", 1)
+    outcome = neptune(*asked, "--threads", 1, "--dry-run")
+    assert "all trained" not in outcome.out
+    assert re.search(r"on cpu, about .* left\n", outcome.out)
+
+
 def test_a_dry_run_refuses_what_the_training_would_and_says_what_is_done(
     study: Path, tmp_path: Path
 ) -> None:

@@ -60,7 +60,10 @@ def test_the_name_of_a_folder_or_file_that_exists_lacks_its_prefix(
         check_known(name)
 
 
-@pytest.mark.parametrize("name", ["pets.zip", "picture", "x" * 5000, "a\0b", "pictures@x"])
+@pytest.mark.parametrize(
+    "name",
+    ["pets.zip", "picture", "x" * 5000, "a\0b", "pictures@x", "", "@32", "@32#10", "#10", "@"],
+)
 def test_another_unknown_name_gets_the_known_ones(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

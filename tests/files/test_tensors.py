@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from neptune_nas.errors import FileFormatError
+from neptune_nas.files import tensors as module
 from neptune_nas.files.tensors import HEADER, dump_tensors, read_tensors
 
 
@@ -17,6 +18,16 @@ def test_a_text_and_its_tensors_come_back(tmp_path: Path) -> None:
     text, tensors = read_tensors(file)
     assert text == "é\n"
     assert tensors["x"].tolist() == load_file(file)["x"].tolist() == [0, 1, 2]
+
+
+def test_a_system_without_files_by_descriptor_reads_by_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_DESCRIPTORS", tmp_path / "fd")
+    file = tmp_path / "a.safetensors"
+    file.write_bytes(dump_tensors("text", {"x": torch.arange(3)}))
+    text, tensors = read_tensors(file)
+    assert (text, tensors["x"].tolist()) == ("text", [0, 1, 2])
 
 
 def test_tensors_that_share_memory_are_each_written(tmp_path: Path) -> None:

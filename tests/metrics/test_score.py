@@ -93,6 +93,13 @@ def test_a_time_that_was_not_finite_is_not_known_when_it_is_read() -> None:
     assert again == Score(1, {"accuracy": 0.5})
 
 
+@pytest.mark.parametrize("name", ["failure", "rule", "trace"])
+def test_no_password_stays_in_what_a_failure_says(name: str) -> None:
+    said: dict[str, Any] = {name: "cannot reach postgresql://ada:s3cret@host/db"}
+    for score in (Score(1, **said), replace(SCORE, **said)):
+        assert getattr(score, name) == "cannot reach postgresql://ada:***@host/db"
+
+
 def test_a_score_in_a_file_needs_no_more_than_was_measured() -> None:
     values = {"accuracy": 0.5, "loss": 1.0}
     assert score_in({"fidelity": 3, "values": values}, "scores.0") == SCORE

@@ -20,7 +20,7 @@ from neptune_nas.models.model import load_model, save_model
 from neptune_nas.retrain.folder import write_terms
 from neptune_nas.retrain.history import read_history, write_history
 from neptune_nas.retrain.metrics import dumps, load_metrics
-from neptune_nas.retrain.run import Training, TrainingStep
+from neptune_nas.retrain.run import Training, TrainingPace, TrainingStep
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.resumable_loop import choose
 from neptune_nas.training.state import to_device
@@ -322,6 +322,29 @@ def test_the_time_that_is_left_falls_to_nothing(tmp_path: Path) -> None:
     asked(tmp_path / "x").run(lambda step: left.append(step.seconds_left))
     assert left[-1] == 0.0
     assert min(left[:-1]) > 0
+
+
+def test_a_forecast_counts_every_epoch_that_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(step: TrainingStep) -> None:
+        if (step.seed, step.epoch.number) == (0, 2):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingPace, "seconds_for", lambda _, epochs: float(epochs))
+    training = asked(tmp_path / "x")
+    assert training.forecast() == 6.0
+    assert asked(tmp_path / "y", epochs=1, seeds=1).forecast() == 1.0
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(KeyboardInterrupt):
+        training.run(stop)
+    assert training.forecast() == 4.0
+    (tmp_path / "x" / "seed-0" / "history.csv").unlink()  # a training needs the checkpoint alone
+    assert training.forecast() == 6.0
+
+
+def test_there_is_no_forecast_of_what_is_trained(done: Path) -> None:
+    assert asked(done).forecast() is None
 
 
 @pytest.mark.parametrize(
