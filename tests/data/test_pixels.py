@@ -120,7 +120,7 @@ def test_several_large_images_are_named_at_once(tmp_path: Path) -> None:
     write_classes(tmp_path)
     for name in ("x", "y"):
         Image.new("1", (20_000, 10_000)).save(tmp_path / "cat" / f"{name}.png")
-    with pytest.raises(DataError, match=r"2 files must be .* at most 178,956,970 pixels, .*scale"):
+    with pytest.raises(DataError, match=r"2 files must be .* at most 178,956,970 pixels, .*shrink"):
         load_data(f"folder:{tmp_path}")
 
 

@@ -55,7 +55,7 @@ def test_the_url_of_a_file_leads_to_it(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_a_url_that_is_not_clear_is_refused_without_its_password(url: str) -> None:
-    with pytest.raises(StudyError, match=r"must be a URL such as .* is written as %40") as refused:
+    with pytest.raises(StudyError, match=r"must be a URL such as .* written as %40") as refused:
         parsed_url(url)
     assert "PW" not in str(refused.value)
     assert refused.value.__suppress_context__ or refused.value.__context__ is None

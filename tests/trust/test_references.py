@@ -189,7 +189,12 @@ def test_a_study_that_began_with_other_data_is_refused(out: Path) -> None:
     [
         (("resnet8", "resnet9"), 1, OptionError, "'resnet9' is unknown: did you mean 'resnet8'"),
         (("resnet8", "squeezenet1_1"), 1, ArchitectureError, "at least 10x10 pixels, but got 8x8"),
-        (("resnet8",), 0, OptionError, "at least 1 seed, but got 0"),
+        (
+            ("resnet8",),
+            0,
+            OptionError,
+            "`seeds` must be a whole number of at least 1 and below 10001, but got 0",
+        ),
         ((), 1, OptionError, "need at least one network"),
     ],
 )
