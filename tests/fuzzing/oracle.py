@@ -217,29 +217,33 @@ def require_kept(given: object, kept: object) -> None:
         raise Fault(Kind.SILENT, "dropped or changed", why)
 
 
-def difference(given: object, kept: object, path: str = "") -> str | None:
-    """Return the first part of `given` that is not equal in `kept`, which may hold more."""
-    if isinstance(given, Mapping) and isinstance(kept, Mapping):
-        for name, value in given.items():
-            if name not in kept and value is not None:
-                return f"`{path}.{name}` is dropped"
-            if found := difference(value, kept.get(name), f"{path}.{name}"):
-                return found
-        return None
-    if isinstance(given, list | tuple) and isinstance(kept, list | tuple):
-        if len(given) != len(kept):
-            return f"`{path}` has {len(kept)} items, not {len(given)}"
-        pairs = enumerate(zip(given, kept, strict=True))
-        parts = (difference(one, other, f"{path}.{i}") for i, (one, other) in pairs)
-        return next((each for each in parts if each), None)
+def difference(given: object, kept: object) -> str | None:
+    """Return a part of `given` that is not equal in `kept`, which may hold more."""
+    waiting: list[tuple[str, object, object]] = [("", given, kept)]  # may be nested very deeply
+    while waiting:
+        path, one, other = waiting.pop()
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            if lost := [n for n, value in one.items() if n not in other and value is not None]:
+                return f"`{path}.{lost[0]}` is dropped"
+            waiting += [(f"{path}.{n}", value, other.get(n)) for n, value in one.items()]
+        elif isinstance(one, list | tuple) and isinstance(other, list | tuple):
+            if len(one) != len(other):
+                return f"`{path}` has {len(other)} items, not {len(one)}"
+            pairs = zip(one, other, strict=True)
+            waiting += [(f"{path}.{i}", *pair) for i, pair in enumerate(pairs)]
+        elif not _is_kept(one, other, path):
+            return f"`{path}` was {str(one)[:60]!r} and is {str(other)[:60]!r}"
+    return None
+
+
+def _is_kept(given: object, kept: object, path: str) -> bool:
+    """Return whether a value without parts is equal, as far as JSON and the formats tell."""
     if type(given) is int and type(kept) is float and abs(given) > 2**53:
         given = float(given) if abs(given) < 10**308 else given  # as near as JSON's numbers are
     if given is None and kept == 0 and path.endswith(_TIMES):
-        return None  # a time that is not known
+        return True  # a time that is not known
     same = given == kept or (given != given and kept != kept)
-    if same and isinstance(given, bool) == isinstance(kept, bool):
-        return None
-    return f"`{path}` was {str(given)[:60]!r} and is {str(kept)[:60]!r}"
+    return same and isinstance(given, bool) == isinstance(kept, bool)
 
 
 def json_in(data: bytes) -> Any:
