@@ -8,7 +8,7 @@ import typer
 from neptune_nas.cli.allow import Allow, allowed
 from neptune_nas.cli.terminal import print_line
 from neptune_nas.cli.values import shape
-from neptune_nas.files.rules import Size
+from neptune_nas.files.rules import Threads
 from neptune_nas.files.schema import check_value
 
 EXAMPLE = "Example: neptune-nas profile best.json --input 3x32x32"
@@ -24,7 +24,7 @@ def profile(
     allow: Allow = None,
 ) -> None:
     """Show the cost of each part of an architecture, and its latency."""
-    check_value(threads, Size, "--threads")
+    check_value(threads, Threads, "--threads")
     from neptune_nas.cli.console import console
     from neptune_nas.cli.tables import cost_table, latency_lines
     from neptune_nas.metrics.counted import CostModel, peak_memory

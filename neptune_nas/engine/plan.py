@@ -9,7 +9,7 @@ from itertools import cycle
 from neptune_nas.devices.processor import usable_cores
 from neptune_nas.errors import NeptuneError
 from neptune_nas.evaluators.evaluator import Evaluator
-from neptune_nas.files.rules import Count, Size
+from neptune_nas.files.rules import Count, Size, Threads
 from neptune_nas.files.schema import check
 
 
@@ -33,7 +33,7 @@ class Slots:
     """The shares of the machine: `jobs` workers with `threads` each, assigned `gpus` in turn."""
 
     jobs: Size
-    threads: Size
+    threads: Threads
     gpus: tuple[Count, ...] = ()
 
     def __post_init__(self) -> None:

@@ -61,6 +61,8 @@ Size = Annotated[int, at_least(1), IN_RANGE]
 FEW = below(10_001)
 SeedCount = Annotated[int, at_least(1), FEW]
 """A number of seeds, which are listed before they are used."""
+Threads = Annotated[int, at_least(1), below(1025)]
+"""A number of threads; a system ends a process that starts too many."""
 OptionalSize = Annotated[int, at_least(0), IN_RANGE]
 """A size, or 0 for none."""
 Number = Annotated[float, FINITE]

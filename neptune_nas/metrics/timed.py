@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from neptune_nas.devices.processor import torch_threads
-from neptune_nas.files.rules import Size, at_least
+from neptune_nas.files.rules import Size, Threads, at_least
 from neptune_nas.files.schema import check_value
 from neptune_nas.nn.builder import Shape
 
@@ -50,7 +50,7 @@ def measure_latency(
     """
     check_value(batch, Size, "batch")
     check_value(repeats, Annotated[int, at_least(2)], "repeats")
-    check_value(threads, Size, "threads")
+    check_value(threads, Threads, "threads")
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     images = torch.rand(batch, *input_shape, device=device)
     with torch_threads(threads):

@@ -23,7 +23,7 @@ from neptune_nas.devices.numerics import Numerics
 from neptune_nas.devices.processor import torch_threads
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError, one_of
 from neptune_nas.files.atomic import folder_name, read_file, write_file
-from neptune_nas.files.rules import SeedCount, Size
+from neptune_nas.files.rules import SeedCount, Size, Threads
 from neptune_nas.files.schema import check, decode
 from neptune_nas.interrupts import raise_held
 from neptune_nas.metrics.counted import cost_of
@@ -85,7 +85,7 @@ class Training:
     out: str | Path | None = None
     data_dir: str | Path | None = None
     device: str = "auto"
-    threads: Size | None = None
+    threads: Threads | None = None
 
     def __post_init__(self) -> None:
         check(self)

@@ -23,7 +23,7 @@ from neptune_nas.evaluators.tabular import DATA as TABLE_DATA
 from neptune_nas.evaluators.tabular import Tabular, table_traits
 from neptune_nas.evaluators.zero_cost import check_proxy
 from neptune_nas.files.atomic import folder_name
-from neptune_nas.files.rules import Positive, SeedCount, Size
+from neptune_nas.files.rules import Positive, SeedCount, Size, Threads
 from neptune_nas.files.schema import check, check_exclusive, exclusive
 from neptune_nas.metrics.registry import OBJECTIVES
 from neptune_nas.samplers.factory import check_name
@@ -111,7 +111,7 @@ class Search:
     device: str = "auto"
     engine: Literal["local", "ray"] = "local"
     jobs: Size | None = None
-    threads: Size | None = None
+    threads: Threads | None = None
     gpus: Sequence[int] = ()
     trials_per_gpu: Size = 1
     timeout: Positive | None = None

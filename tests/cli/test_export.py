@@ -258,11 +258,14 @@ def test_profile_refuses_a_shape_it_cannot_read(study: Path, size: str) -> None:
     assert_one_sentence(outcome, "--input needs CxHxW", size)
 
 
-@pytest.mark.parametrize("threads", [0, -2])
-def test_a_profile_without_threads_is_refused_before_it_prints(study: Path, threads: int) -> None:
+@pytest.mark.parametrize("threads", [0, -2, 65_537])
+def test_a_profile_without_threads_or_with_too_many_is_refused_before_it_prints(
+    study: Path, threads: int
+) -> None:
     outcome = neptune("profile", study / "best.json", "--threads", threads)
     assert_one_sentence(
-        outcome, f"`--threads` must be a whole number of at least 1, but got {threads}"
+        outcome,
+        f"`--threads` must be a whole number of at least 1 and below 1025, but got {threads}",
     )
 
 

@@ -89,7 +89,8 @@ def test_zero_jobs_are_refused() -> None:
 
 def test_zero_threads_are_refused() -> None:
     with pytest.raises(
-        OptionError, match="`threads` must be a whole number of at least 1, but got 0"
+        OptionError,
+        match="`threads` must be a whole number of at least 1 and below 1025, but got 0",
     ):
         share_out(None, 0, ())
 
