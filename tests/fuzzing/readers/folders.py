@@ -113,7 +113,10 @@ def _folders(base: Path) -> list[Path]:
 
 
 def _some_file(base: Path, rng: Random) -> Path:
-    files = (path for path in base.rglob("*") if path.is_file() and not path.is_symlink())
+    files = [path for path in base.rglob("*") if path.is_file() and not path.is_symlink()]
+    if not files:  # earlier changes have left none
+        files = [base / "only.png"]
+        files[0].write_bytes(b"only")
     return rng.choice(sorted(files))
 
 
