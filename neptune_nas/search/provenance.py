@@ -69,18 +69,24 @@ def settings_for(folder: Folder, asked: Settings) -> Settings:
         raise StudyError(
             f"study {folder.path} was started with {what} {as_typed(then)}, but now it is "
             f"{as_typed(now)}: to begin another study, give this search another `name` "
-            f"(--study-name); to resume this one, use its value{_as_option(what, then)}."
+            f"(--study-name); to resume this one, {_resuming(what, then)}."
         )
     versions = asked.facts.versions
     facts = replace(old.facts, versions=versions)
     return replace(old, trials=asked.trials, facts=facts, id=old.id or asked.id)
 
 
-def _as_option(what: str, then: Any) -> str:
-    """Return a setting as typed on the command line, in brackets; "" if no option sets it."""
+def _resuming(what: str, then: Any) -> str:
+    """Return what leads back to the value that a study began with: an option, or its images."""
+    if what in map(_words, _CHECKED):
+        return "restore its images"
     option = {"repeats": "repeat-seeds"}.get(what, what)
     has_one = what in _OPTIONS and then not in ("", ())
-    return f" (--{option} {as_typed(then)})" if has_one else ""
+    return "use its value" + (f" (--{option} {as_typed(then)})" if has_one else "")
+
+
+def _words(field: str) -> str:
+    return field.replace("_", " ")
 
 
 def _differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any]]:
@@ -95,7 +101,7 @@ def _differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any
             yield f"`{path}` of the space as", ours, theirs
     for field in _CHECKED:
         if getattr(now, field) != getattr(then, field):
-            yield field.replace("_", " "), getattr(now, field), getattr(then, field)
+            yield _words(field), getattr(now, field), getattr(then, field)
     if now.numerics not in (None, then.numerics):
         yield "precision and layout", str(now.numerics), str(then.numerics)
     for name in dict.fromkeys([*then.timed, *now.timed]):

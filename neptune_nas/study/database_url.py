@@ -127,4 +127,6 @@ def _reason(error: Exception, url: str) -> str:
     parts = parsed_url(url)
     secrets = [parts.password, *(v for name, v in parts.query.items() if is_secret(f"{name}="))]
     has_secret = any(secret and str(secret) in line for secret in secrets)
-    return type(error).__name__ if has_secret else redact(line)
+    is_damaged = is_sqlite(url) and ("malformed" in line or "not a database" in line)
+    remedy = ": restore a copy of it, or use another `storage`." if is_damaged else ""
+    return type(error).__name__ if has_secret else redact(line) + remedy

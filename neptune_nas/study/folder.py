@@ -167,7 +167,7 @@ def read_toml(file: Path, cls: type[R]) -> R:
         if not text.strip():
             raise FileFormatError(
                 "it is empty, so the settings in it are missing: restore a copy of it, or delete "
-                "it and run the same command again."
+                "it and repeat the search or training that wrote it."
             )
         return decode(cls, versioned(parse_toml(text), _VERSION))
 

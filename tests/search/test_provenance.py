@@ -73,7 +73,7 @@ def test_another_storage_is_a_contradiction(tmp_path: Path) -> None:
             "s none, but now it is flops<=9M:",
         ),
         ({}, {"input_shape": (3, 8, 8)}, "input shape 1,8,8, but now it is 3,8,8:"),
-        ({}, {"data_fingerprint": "ffff"}, "data fingerprint"),
+        ({}, {"data_fingerprint": "ffff"}, "data fingerprint .* this one, restore its images"),
         ({}, {"outline": {"stages": "4 of"}}, "of the space as"),
         ({"storage": "sqlite:///other.db"}, {}, "storage 'study.db', but now it is 'sqlite:///oth"),
     ],

@@ -109,6 +109,6 @@ def test_a_study_that_optuna_has_made_is_not_ours(tmp_path: Path) -> None:
 def test_an_error_is_no_reason_to_lose_a_sentence(tmp_path: Path) -> None:
     shutil.copy(os.__file__, tmp_path / "study.db")
     url = sqlite_url(tmp_path / "study.db")
-    message = r"study\.db cannot be opened: .*not a database"
+    message = r"study\.db cannot be opened: .*not a database: restore a copy of it"
     with pytest.raises(StudyError, match=message), database_errors(url):
         read_only_storage(url)
