@@ -89,7 +89,7 @@ def _with_study_errors(method: Callable[P, R]) -> Callable[P, R]:
 
 @dataclass(frozen=True, slots=True)
 class SamplerRecord:
-    """What a sampler needs of a trial after a restart, besides its picks and scores.
+    """The parts of a trial that a sampler needs after a restart, besides picks and scores.
 
     `distributions`: the options of each open field that it picked. `system_attrs`: what it
     recorded, such as the generation.
