@@ -33,6 +33,7 @@ from neptune_nas.files.schema import fault, located
 from neptune_nas.metrics.registry import CLASSIFICATION, COST, MACS, PARAMS, SCORED
 from neptune_nas.space import Space
 
+_PACKED = 2**26  # bytes: a file may hold millions of empty members, each of which takes time
 _MOST_ROWS = 2_000_000  # about a kilobyte of memory each
 ONLY = 0  # fidelity of a table that names none: the lowest, so that it answers at any
 _MAIN = CLASSIFICATION[0].name
@@ -84,8 +85,9 @@ def read_rows(path: Path, space: Space[Any], most: int = _MOST_ROWS) -> list[Tab
 
 def _read(path: Path, most: int) -> str:
     try:
-        data = read_bytes(path, most)
-        return text_of(path, unzipped(path, data, most) if path.suffix == ".gz" else data)
+        if path.suffix != ".gz":
+            return text_of(path, read_bytes(path, most))
+        return text_of(path, unzipped(path, read_bytes(path, min(most, _PACKED)), most))
     except FileFormatError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise FileFormatError(f"there is no table {path}.") from error

@@ -58,8 +58,8 @@ IN_RANGE = _Rule("", lambda value: value <= LARGEST)  # `fault` mentions it if i
 
 Count = Annotated[int, at_least(0)]
 Size = Annotated[int, at_least(1), IN_RANGE]
-FEW = below(10_001)
-SeedCount = Annotated[int, at_least(1), FEW]
+SEED_LIMIT = below(10_001)
+SeedCount = Annotated[int, at_least(1), SEED_LIMIT]
 """A number of seeds, which are listed before they are used."""
 Threads = Annotated[int, at_least(1), below(1025)]
 """A number of threads; a system ends a process that starts too many."""

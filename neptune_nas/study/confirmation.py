@@ -13,7 +13,7 @@ from typing import Annotated
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.files.regular import is_there
-from neptune_nas.files.rules import FEW, Count, Size, at_least
+from neptune_nas.files.rules import SEED_LIMIT, Count, Size, at_least
 from neptune_nas.files.schema import check
 from neptune_nas.metrics.score import Score
 from neptune_nas.study.measured_file import read_measured, traced_json, write_measured
@@ -37,7 +37,7 @@ class Goal:
     Raises `OptionError` for numbers that leave nothing to confirm.
     """
 
-    seeds: Annotated[int, at_least(2), FEW] = 3
+    seeds: Annotated[int, at_least(2), SEED_LIMIT] = 3
     by: str | None = None
     top: Size | None = None
 

@@ -84,6 +84,14 @@ def test_more_rows_than_memory_holds_are_refused(tmp_path: Path) -> None:
         read_rows(file, CODES, most=2)
 
 
+def test_a_packed_file_of_countless_empty_members_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv.gz"
+    with file.open("wb") as sparse:
+        sparse.truncate(2**26 + 1)
+    with pytest.raises(FileFormatError, match="too large: it must have at most 64 MiB"):
+        read_rows(file, CODES)
+
+
 def test_whole_numbers_may_be_written_as_pandas_does_in_columns_with_gaps(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         [
