@@ -41,12 +41,14 @@ class _Attempt:
 class Ending:
     """The way a worker ended, in words.
 
-    `mistake`: the user's mistake, if that was the cause. `advice`: what to do about it.
+    `mistake`: the user's mistake, if that was the cause. `advice`: what to do about it. `of_all`:
+    whether the same cause ends all other workers too.
     """
 
     how: str
     mistake: NeptuneError | None = None
     advice: str = ""
+    of_all: bool = False
 
 
 @dataclass(slots=True)
@@ -214,7 +216,8 @@ class PoolEngine(ABC, Generic[W]):
         starts = [worker.attempt.since for worker in workers if worker.attempt]
         left = min([end, *(start + self._limit for start in starts)]) - monotonic()
         for worker in self._with_news(workers, min(max(0.0, left), _HEED_EVERY)):
-            self._hear(worker)
+            if worker in self._workers.values():  # or it ended with one before it
+                self._hear(worker)
 
     def _hear(self, worker: W) -> None:
         reply = worker.take()
@@ -251,6 +254,9 @@ class PoolEngine(ABC, Generic[W]):
         if ending.mistake:
             self._refuse(ending.mistake)
             return
+        if ending.of_all:  # an idle worker may still take the call, and end with it
+            for other in [other for other in self._workers.values() if other.idle]:
+                self._end(other)
         how = ending.how
         self._usage = replace(self._usage, deaths=self._usage.deaths + 1)
         if not worker.ready:

@@ -186,7 +186,7 @@ def end_if_unguarded() -> None:
 def _ending_of(code: int | None) -> Ending:
     """Return how a process ended, in words, by its exit code."""
     if code is None or code == _LOST:
-        return Ending(f"exit code {code}")
+        return Ending(f"exit code {code}", of_all=True)
     if code >= 0:
         advice = "the code that it ran ended the process: raise an exception that says why"
         return Ending(f"exit code {code}", advice=advice)

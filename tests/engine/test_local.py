@@ -6,7 +6,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -219,6 +219,19 @@ def test_a_fork_server_that_is_killed_costs_a_retry(tmp_path: Path) -> None:
         found = results(engine, [call(1), call(2)])
     assert found[1].score.ok
     assert found[2].score.ok
+
+
+class OneByOne(LocalEngine):
+    """Hears of one death at a time."""
+
+    def _with_news(self, workers: Sequence[WorkerProcess], seconds: float) -> list[WorkerProcess]:
+        return super()._with_news(workers, seconds)[:1]
+
+
+def test_the_retry_does_not_go_to_an_idle_worker_of_the_same_fork_server(tmp_path: Path) -> None:
+    with OneByOne(KillsParent(tmp_path), jobs=2) as engine:
+        results(engine, [call(2), call(4)])  # now both workers are idle
+        assert results(engine, [call(1)])[1].score.ok
 
 
 def wait_until_ended(process: int) -> None:
