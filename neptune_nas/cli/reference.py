@@ -19,7 +19,7 @@ def reference(
         typer.Option(
             help="Comma-separated: resnet8, resnet20, mobilenet_v2, mobilenet_v3_small, "
             "shufflenet_v2_x0_5, shufflenet_v2_x1_0, squeezenet1_1, mnasnet0_5, resnet18, "
-            "efficientnet_b0."
+            "efficientnet_b0; or plain-WIDTH, such as plain-8."
         ),
     ] = "resnet8,resnet20,mobilenet_v3_small,shufflenet_v2_x0_5",
     seeds: Annotated[int, typer.Option(help="How often to train each.")] = 1,

@@ -99,7 +99,7 @@ def source_at(
     """Return the network of SOURCE."""
     from neptune_nas.files.signatures import is_model_file
     from neptune_nas.models.architecture_file import load
-    from neptune_nas.nn.references import REFERENCES
+    from neptune_nas.nn.references import REFERENCES, is_reference
     from neptune_nas.study.export import export_trial
 
     path = Path(source)
@@ -111,7 +111,7 @@ def source_at(
         return network_in(path, allow)
     if path.is_file() or path.suffix == ".json":
         return load(path, allowed(allow))
-    if source not in REFERENCES:
+    if not is_reference(source):
         raise OptionError(
             f"{source} is not a file, a study's folder or a hand-designed network: "
             f"{one_of(REFERENCES, source)}"

@@ -4,13 +4,15 @@
 10
 """
 
+import re
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 from torch import nn
 
+from neptune_nas.architecture.records import Architecture, Conv, Stage, Stem
 from neptune_nas.errors import ArchitectureError, OptionError, one_of
-from neptune_nas.nn.builder import Shape, seeded
+from neptune_nas.nn.builder import Shape, build, seeded
 from neptune_nas.nn.resnet import resnet8, resnet20
 
 SMALL = 64  # pixels a side of the largest images that networks are adapted to
@@ -26,12 +28,18 @@ _PUBLISHED = {  # by name: the least image side, in pixels
     "efficientnet_b0": 1,
 }
 REFERENCES = (*OWN, *_PUBLISHED)
+PLAIN = "plain"  # before the width of a plain network, as in plain-8
+WIDEST = 1024  # channels of the stem of a plain network
+_PLAIN_NAME = re.compile(rf"{PLAIN}-([1-9][0-9]{{0,3}})")
+_LAST_SIDE = 4  # pixels a side of a plain network's last map; of large images, up to 7
+_MOST_HALVINGS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceNetwork:
-    """A hand-designed network for images `(C, H, W)`; `name` is one of `REFERENCES`.
+    """A hand-designed network for images `(C, H, W)`; `name`: of `REFERENCES`, or `plain-WIDTH`.
 
+    `plain-WIDTH` is `plain_network` of that width.
     `resnet8` is MLPerf Tiny's (arXiv 2106.07597) and `resnet20` the CIFAR-10 one of He et al.
     (arXiv 1512.03385) with 1x1 convolutions as shortcuts. The others are torchvision's. For images
     of at most 64 pixels a side their first convolution has stride 1 instead of 2; the rest of the
@@ -47,10 +55,7 @@ class ReferenceNetwork:
     classes: int
 
     def __post_init__(self) -> None:
-        if self.name not in REFERENCES:
-            raise OptionError(
-                f"reference network '{self.name}' is unknown: {one_of(REFERENCES, self.name)}"
-            )
+        check_reference(self.name)
         least, (_, height, width) = _PUBLISHED.get(self.name, 1), self.input_shape
         if min(height, width) < least:
             raise ArchitectureError(
@@ -64,6 +69,9 @@ class ReferenceNetwork:
         Equal seeds give equal weights and leave the global random state as it was.
         """
         channels, height, width = self.input_shape
+        if plain := _PLAIN_NAME.fullmatch(self.name):
+            network = plain_network(int(plain[1]), self.input_shape)
+            return build(network, self.input_shape, self.classes, seed)
         with nullcontext() if seed is None else seeded(seed):
             if self.name in OWN:
                 return OWN[self.name](channels, self.classes)
@@ -74,6 +82,39 @@ class ReferenceNetwork:
             return torchvision_network(self.name, channels, self.classes, small=small)
 
 
+def plain_network(width: int, input_shape: Shape) -> Architecture:
+    """Return the plain network that a search has to beat: 3x3 convolutions, batch norm, ReLU.
+
+    The first has `width` channels, and stride 2 for images of more than 64 pixels a side. Each of
+    the others halves the map and doubles the channels, until a map of 4 to 7 pixels a side, or
+    after 4 of them. Average pooling and a linear layer follow.
+    """
+    side = min(input_shape[1:])
+    stride = 1 if side <= SMALL else 2
+    halvings = (side // stride // _LAST_SIDE).bit_length() - 1
+    return Architecture(
+        Stem(width, stride=stride),
+        tuple(
+            Stage(width << i, Conv(), stride=2, pool="none", norm="batch", connections="chain")
+            for i in range(1, min(max(halvings, 1), _MOST_HALVINGS) + 1)
+        ),
+    )
+
+
 def list_references() -> tuple[str, ...]:
     """Return the names of the hand-designed networks."""
     return REFERENCES
+
+
+def is_reference(name: str) -> bool:
+    """Return whether a hand-designed network has this name."""
+    plain = _PLAIN_NAME.fullmatch(name)
+    return name in REFERENCES or (plain is not None and int(plain[1]) <= WIDEST)
+
+
+def check_reference(name: str, advice: str = "") -> None:
+    """Refuse a name that no hand-designed network has; `advice`: what else it may mean."""
+    if not is_reference(name):
+        known = (*REFERENCES, f"{PLAIN}-WIDTH")
+        end = f" {advice}" if advice else ""
+        raise OptionError(f"reference network '{name}' is unknown: {one_of(known, name)}{end}")

@@ -21,14 +21,14 @@ from neptune_nas.data.notes import notes_on
 from neptune_nas.devices.device import check_device, pick_device
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.devices.processor import torch_threads
-from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError, one_of
+from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError
 from neptune_nas.files.atomic import folder_name, read_file, write_file
 from neptune_nas.files.rules import SeedCount, Size, Threads
 from neptune_nas.files.schema import check, decode
 from neptune_nas.interrupts import raise_held
 from neptune_nas.metrics.counted import cost_of
 from neptune_nas.models.architecture_file import ExportedArchitecture, adapt_to
-from neptune_nas.nn.references import REFERENCES, ReferenceNetwork
+from neptune_nas.nn.references import ReferenceNetwork, check_reference
 from neptune_nas.retrain.curves import render_curves, shows_metrics
 from neptune_nas.retrain.folder import TrainFolder, write_terms
 from neptune_nas.retrain.history import read_history
@@ -92,11 +92,8 @@ class Training:
         check_device(self.device)
         if self.data:
             check_known(self.data)
-        if isinstance(self.source, str) and self.source not in REFERENCES:
-            raise OptionError(
-                f"reference network '{self.source}' is unknown: {one_of(REFERENCES, self.source)} "
-                f"An architecture in a file is given as load(FILE)."
-            )
+        if isinstance(self.source, str):
+            check_reference(self.source, "An architecture in a file is given as load(FILE).")
         if isinstance(self.source, ExportedArchitecture):
             require_classes(self.source.architecture, OptionError)
 

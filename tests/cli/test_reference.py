@@ -75,6 +75,7 @@ def test_a_study_on_a_table_is_refused(tmp_path: Path) -> None:
 def test_the_help_names_all_networks_and_the_defaults_of_the_python_api() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]  # it is a group
     (option,) = [each for each in commands["reference"].params if each.name == "networks"]
-    listed = option.help.removeprefix("Comma-separated: ").removesuffix(".")
+    listed, _, plain = option.help.removeprefix("Comma-separated: ").partition("; or ")
+    assert plain == "plain-WIDTH, such as plain-8."
     assert tuple(listed.split(", ")) == REFERENCES
     assert tuple(option.default.split(",")) == NETWORKS

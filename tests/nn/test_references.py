@@ -9,7 +9,13 @@ from torchvision.models import MobileNet_V3_Small_Weights, ShuffleNet_V2_X0_5_We
 
 from neptune_nas.errors import ArchitectureError, OptionError
 from neptune_nas.metrics.counted import Cost, cost
-from neptune_nas.nn.references import REFERENCES, ReferenceNetwork, list_references
+from neptune_nas.nn.references import (
+    REFERENCES,
+    ReferenceNetwork,
+    is_reference,
+    list_references,
+    plain_network,
+)
 
 RGB, GREY = (3, 32, 32), (1, 28, 28)
 
@@ -123,3 +129,48 @@ def test_torchvision_is_imported_for_its_own_networks_only() -> None:
 def test_the_names_are_listed() -> None:
     assert list_references()[:2] == ("resnet8", "resnet20")
     assert len({*list_references()}) == 10
+
+
+@pytest.mark.parametrize(
+    ("side", "widths", "last"),
+    [(8, [6, 12], 4), (28, [6, 12, 24], 7), (32, [6, 12, 24, 48], 4), (64, [6, 12, 24, 48, 96], 4)],
+)
+def test_a_plain_network_doubles_its_channels_as_it_halves_the_map(
+    side: int, widths: list[int], last: int
+) -> None:
+    shape = (3, side, side)
+    found = [m for m in build("plain-6", shape).modules() if isinstance(m, nn.Conv2d)]
+    assert [m.out_channels for m in found] == widths
+    assert {m.kernel_size for m in found} == {(3, 3)}
+    assert [m.stride[0] for m in found] == [1, *[2] * (len(widths) - 1)]
+    network = build("plain-6", shape)
+    maps = network.forward_features(torch.empty(1, *shape, device="meta"))  # type: ignore[operator]  # of Neptune
+    assert maps[-1].shape[-1] == last
+
+
+def test_a_plain_network_halves_large_images_at_once_and_never_without_end() -> None:
+    large = plain_network(8, (3, 224, 224))
+    assert (large.stem.stride, len(large.stages)) == (2, 4)
+    assert len(plain_network(8, (3, 4096, 4096)).stages) == 4
+    assert len(plain_network(8, (3, 2, 2)).stages) == 1
+
+
+def test_a_plain_network_computes_what_torch_computes() -> None:
+    network = ReferenceNetwork("plain-4", (3, 8, 8), 5).build(0).eval()
+    parameters = {n: p for n, p in network.named_parameters() if p.ndim > 1}
+    first, second, linear = parameters.values()
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    x = torch.randn(2, 3, 8, 8)
+    y = norms[0](nn.functional.conv2d(x, first, padding=1)).relu()
+    y = norms[1](nn.functional.conv2d(y, second, padding=1, stride=2)).relu()
+    (bias,) = (p for n, p in network.named_parameters() if n == "head.linear.bias")
+    assert torch.allclose(network(x), y.mean((2, 3)) @ linear.T + bias, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "plain-", "plain-0", "plain-08", "plain-1025", "plain-x"]
+)
+def test_a_plain_network_without_a_width_of_1_to_1024_is_refused(name: str) -> None:
+    assert not is_reference(name)
+    with pytest.raises(OptionError, match=rf"'{name}' is unknown: .*plain-WIDTH"):
+        ReferenceNetwork(name, RGB, 10)
