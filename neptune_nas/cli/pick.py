@@ -24,7 +24,8 @@ Best = Annotated[
 ]
 TrialNumber = Annotated[int | None, typer.Option("--trial", help="A trial by its number.")]
 MinAccuracy = Annotated[
-    float | None, typer.Option(help="Rank only above this (default: 5 points below the best).")
+    float | None,
+    typer.Option(help="Rank only from this on (default: what is not clearly worse than the best)."),
 ]
 
 

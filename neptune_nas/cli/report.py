@@ -26,7 +26,10 @@ def report(
         ),
     ] = None,
     min_accuracy: Annotated[
-        float | None, typer.Option(help="Rank only above this (default: 5 points below the best).")
+        float | None,
+        typer.Option(
+            help="Rank only from this on (default: what is not clearly worse than the best)."
+        ),
     ] = None,
     rank_by: Annotated[
         str | None,

@@ -1,6 +1,7 @@
 """The summaries of a plan and of a finished study in the terminal."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from rich.box import SIMPLE
 from rich.table import Table
@@ -11,16 +12,19 @@ from neptune_nas.cli.console import console
 from neptune_nas.cli.progress import score_text
 from neptune_nas.cli.tables import objective_columns
 from neptune_nas.cli.terminal import print_line, print_lines
+from neptune_nas.errors import StudyError
 from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.registry import COST
 from neptune_nas.report.references import HEADS, TITLE, cells, compare_references
+from neptune_nas.report.verdict import cautions, picks, verdict
 from neptune_nas.search.dry_run import DryRun
 from neptune_nas.study.audit import Audit
 from neptune_nas.study.confirmation import Goal, goal_ranking, goal_trials, trials_to_confirm
-from neptune_nas.study.measures import beats_chance, chance, main_score, score_per_gflop
-from neptune_nas.study.noise import half_width, noise, seed_scores
+from neptune_nas.study.measures import cost_axis, main_score, score_per_gflop
+from neptune_nas.study.noise import accuracy_interval, half_width, noise, seed_scores
+from neptune_nas.study.objectives import value_of
 from neptune_nas.study.progress import is_complete, nothing_left
-from neptune_nas.study.ranking import BY_COST, WITHIN, formula, ranking_name, score_floor
+from neptune_nas.study.ranking import BY_COST, formula, ranking_name, score_floor
 from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
@@ -50,7 +54,7 @@ def print_study(study: Study, patience: int | None = None) -> None:
         print_line(f"Why trials failed, and where: {folder / 'failures.txt'}")
     if study.ranked:
         terminal.print(ranking_table(study))
-        for line in (*not_shown(study), *near_chance(study)):
+        for line in (*not_shown(study), *verdict_lines(study)):
             print_line(line)
         if isinstance(study.ranked[0].architecture, Architecture):
             print_line(LEGEND)
@@ -92,9 +96,9 @@ def not_shown(study: Study) -> Iterator[str]:
     shown = min(SHOWN, len(study.ranking()))
     if shown == total:
         return
-    floor = score_floor(study.ranked)
-    below = sum(main_score(trial) < floor for trial in study.ranked) if by in BY_COST else 0
-    why = f"; left out, more than {100 * WITHIN:g} points below the best: {below}" if below else ""
+    floor = score_floor(study.settings, study.ranked)
+    below = sum(main_score(trial) < floor.value for trial in study.ranked) if by in BY_COST else 0
+    why = f"; left out, below {floor.value:.4f}: {below}" if below else ""
     all_of_them = " --min-accuracy 0" if below else ""
     yield (
         f"{shown} of {counted(total, 'finished trial')}{why}. "
@@ -102,26 +106,37 @@ def not_shown(study: Study) -> Iterator[str]:
     )
 
 
-def near_chance(study: Study) -> Iterator[str]:
-    """Yield a warning and a remedy if no network is clearly better than chance."""
-    question, main = study.settings.question, study.settings.question.main
-    best = max(map(main_score, study.ranked))
-    if beats_chance(study.settings, best):
-        return
-    remedy = "train longer (--epochs), or check the data"
-    if not question.trains:
-        remedy = f"check the evaluator ({question.evaluator})"
-    yield (
-        f"No network is clearly better than chance: the best {main.title} is {best:.4f}, "
-        f"chance is {chance(study.settings):.4f}; {remedy}."
-    )
+def verdict_lines(study: Study) -> Iterator[str]:
+    """Yield what a user should know first, the picks, and the command that trains the first."""
+    yield from cautions(study)
+    spread, named = noise(study.ranked), dict[int, list[str]]()
+    question = study.settings.question
+    for which, title in [*picks(study).items()][:2]:
+        with suppress(StudyError):  # no cost is known
+            number = study.best(which).number
+            named.setdefault(number, []).append(title if not named else title.lower())
+    for number, titles in named.items():
+        (trial,) = (each for each in study.ranked if each.number == number)
+        interval = accuracy_interval(study.settings, trial, spread)
+        ends = "" if interval is None else " ({:.4f} to {:.4f})".format(*interval)
+        axis = cost_axis(question)
+        spent = f", {axis.title} {axis.text(value_of(axis, trial))}"
+        yield (
+            f"{' and '.join(titles)}: trial {number}, {question.main.title} "
+            f"{main_score(trial):.4f}{ends}{spent}."
+        )
+    if sentence := verdict(study):
+        yield sentence
+    if question.trains:
+        yield f"Next:   neptune-nas train {study.folder} --trial {next(iter(named))}"
 
 
 def ranking_table(study: Study) -> Table:
     """Return the table of the first trials, ranked by the study's objectives."""
     spread, question = noise(study.ranked), study.settings.question
     by = ranking_name(question)
-    what = f", up to {100 * WITHIN:g} points below the best: {formula(question, by)}"
+    floor = score_floor(study.settings, study.ranked)
+    what = f", from {question.main.title} {floor.value:.4f} on: {formula(question, by)}"
     title = f"By {by}{what if by in BY_COST else ''}{INTERVAL if spread else ''}"
     table = Table(box=SIMPLE, collapse_padding=True, title=title, title_justify="left")
     own = objective_columns(question)

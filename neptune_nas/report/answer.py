@@ -1,4 +1,4 @@
-"""The answer of a report: a study's three picks, and how several studies compare."""
+"""The answer of a report: a study's picks, and how several studies compare."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,20 +13,19 @@ from neptune_nas.report.comparison import StudyNumbers, compare_studies
 from neptune_nas.report.objectives import further_objectives, value_text
 from neptune_nas.report.payload import Order, model_of
 from neptune_nas.report.svg import draw_svg
+from neptune_nas.report.verdict import beside_plain, interval_text, picks
 from neptune_nas.study.measures import (
     efficiency,
     efficiency_unit,
     main_score,
     score_per_gflop,
 )
-from neptune_nas.study.ranking import EFFICIENCY, KNEE, WITHIN, Standing, ranking_name
+from neptune_nas.study.noise import noise
+from neptune_nas.study.ranking import Standing
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
-from neptune_nas.text import counted, duration, redact, short
+from neptune_nas.text import duration, redact, short
 
-_MOST_ACCURATE = "Most accurate"
-_PICKS = {EFFICIENCY: "Most efficient", KNEE: "Knee of the front"}
-_FILES = {"Most efficient": "efficient", "Knee of the front": "knee", _MOST_ACCURATE: "accurate"}
 _HEADS = ("trials", "best {}", "first in the ranking", "hypervolume", "evaluation")
 
 
@@ -34,7 +33,8 @@ _HEADS = ("trials", "best {}", "first in the ranking", "hypervolume", "evaluatio
 class _Card:
     """A pick, or several that fall on one trial.
 
-    `folder`: of its study, quoted for a shell. `file`: what the command to copy exports it to.
+    `interval`: of its score. `beside`: how it stands beside a plain network. `folder`: of its
+    study, quoted for a shell.
     """
 
     number: int
@@ -42,11 +42,12 @@ class _Card:
     first: bool
     score: str
     metric: str
+    interval: str
+    beside: str
     costs: Mapping[str, str]
     drawing: Markup | None
     drawing_error: str
     folder: str
-    file: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,58 +114,48 @@ def _answer(study: Study, folder: str, order: Order) -> _Answer:
 def _cards(study: Study, folder: str, order: Order) -> tuple[_Card, ...]:
     """Return a card for each pick; picks that fall on one trial share it.
 
-    Where no trial's cost is known, that of the study's own ranking is the only one.
+    Where no trial's cost is known, the most accurate is the only one.
     """
     titles: dict[int, list[str]] = {}
     first: dict[int, Standing] = {}
-    usual = ranking_name(study.settings.question)
     priced = any(isfinite(efficiency(study.settings, trial)) for trial in study.ranked)
-    picks = [pick for pick in _picks(study).items() if priced or pick[0] == usual]
-    for which, title in sorted(picks, key=lambda pick: pick[0] != usual):
+    for which, title in picks(study, order.min_accuracy).items():
+        if not priced and which != study.settings.question.main.name:
+            continue
         standing = study.ranking(which, order.min_accuracy)[0]
         number = standing.trial.number
-        first[number] = standing
+        first.setdefault(number, standing)
         titles.setdefault(number, []).append(title)
-    return tuple(_card(study, first[n], titles[n], folder, _floor(study, order)) for n in titles)
+    return tuple(
+        _card(study, first[n], titles[n], folder, is_first=i == 0) for i, n in enumerate(titles)
+    )
 
 
-def _picks(study: Study) -> dict[str, str]:
-    """Return the rankings whose first trial has a card, with its heading."""
-    return {**_PICKS, study.settings.question.main.name: _MOST_ACCURATE}
-
-
-def _floor(study: Study, order: Order) -> str:
-    """Return among which networks the most efficient was looked for."""
-    if order.min_accuracy is not None:
-        return f"with {study.settings.question.main.title} of at least {order.min_accuracy:g}"
-    return f"within {100 * WITHIN:g} points of the best"
-
-
-def _card(study: Study, standing: Standing, titles: list[str], folder: str, floor: str) -> _Card:
-    """Return one pick: its accuracy, costs, drawing, and the command that exports it."""
+def _card(
+    study: Study, standing: Standing, titles: list[str], folder: str, *, is_first: bool
+) -> _Card:
+    """Return one pick: its accuracy, costs, drawing, and the command that trains it."""
     trial = standing.trial
-    among = {_PICKS[EFFICIENCY]: f" {floor}"}
     drawing, error = _drawing(study, trial)
+    beside = beside_plain(study, trial)
     return _Card(
         number=trial.number,
-        heading=" · ".join(f"{title}{among.get(title, '')}" for title in titles),
-        first=_picks(study)[ranking_name(study.settings.question)] in titles,
+        heading=" · ".join(titles),
+        first=is_first,
         score=f"{100 * standing.score:.2f}%",
         metric=study.settings.question.main.title,
+        interval=interval_text(study, trial, noise(study.ranked)),
+        beside="" if beside is None else f"{str(beside)[0].upper()}{str(beside)[1:]}.",
         costs=_costs(study, standing),
         drawing=drawing,
         drawing_error=error,
         folder=folder,
-        file=f"{_FILES[titles[0]]}.json",
     )
 
 
 def _costs(study: Study, standing: Standing) -> dict[str, str]:
-    """Return a pick's costs, below the interval of its accuracy where one is known."""
-    trial, items = standing.trial, {}
-    if standing.low is not None and standing.high is not None:
-        interval = f"{100 * standing.low:.2f} to {100 * standing.high:.2f}%"
-        items[f"95% interval, {counted(standing.seeds, 'seed')}"] = interval
+    """Return a pick's costs by name."""
+    trial, items = standing.trial, dict[str, str]()
     settings = study.settings
     for metric in (*further_objectives(settings.question, COSTS), *COSTS):
         kind = f" ({settings.timed_as(metric)})" if settings.timed_as(metric) else ""

@@ -11,7 +11,7 @@ from neptune_nas.report.baselines import baseline_verdicts
 from neptune_nas.space import find_space, list_spaces
 from neptune_nas.study.audit import ENOUGH
 from neptune_nas.study.measures import beats_chance, chance, main_score
-from neptune_nas.study.noise import noise, seed_scores, tied_groups
+from neptune_nas.study.noise import noise, sampling_noise, seed_scores, tied_groups
 from neptune_nas.study.settings import PROCESSOR_TIME, Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State
@@ -64,10 +64,19 @@ def _data_checks(study: Study) -> tuple[Check, ...]:
         Check(
             "Validation is large enough for the differences claimed",
             None,
-            f"one image is {100 / max(validation, 1):.2f} points; sampling alone moves an accuracy "
-            f"of 0.95 by {196 * (0.95 * 0.05 / max(validation, 1)) ** 0.5:.1f} points either way",
+            f"one image is {100 / max(validation, 1):.2f} points{_sampling_text(study)}",
         ),
     )
+
+
+def _sampling_text(study: Study) -> str:
+    """Return how far sampling alone moves the best accuracy, where that is known."""
+    best = max(map(main_score, study.ranked), default=None)
+    sampling = None if best is None else sampling_noise(study.settings, best)
+    if best is None or sampling is None:
+        return ""
+    half = 100 * sampling.half_width((best, 1))
+    return f"; sampling alone moves the best, {best:.4f}, by {half:.1f} points either way"
 
 
 def _test_check(question: Question) -> Check:

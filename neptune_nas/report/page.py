@@ -27,6 +27,7 @@ from neptune_nas.report.summary import (
     ledger_items,
     summary,
 )
+from neptune_nas.report.verdict import cautions, verdict
 from neptune_nas.study.ranking import formula, ranking_name
 from neptune_nas.study.study import Study
 from neptune_nas.text import redact
@@ -61,7 +62,11 @@ def render(
     found = measure_effects(studies[0]) if len(studies) == 1 else None
     commands = [quote(redact(str(study.folder))) for study in studies]
     context = {
-        "warnings": warnings,
+        "warnings": [
+            *(f"{text}." for text in warnings),
+            *(text for study in studies for text in cautions(study)),
+        ],
+        "verdicts": [text for study in studies if (text := verdict(study))],
         "main": studies[0].settings.question.main.name,
         "cost": COST.name,
         **answer_context(studies, commands, order),

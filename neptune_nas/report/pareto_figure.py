@@ -57,7 +57,20 @@ def pareto_figure(studies: Sequence[Study], text: bool = True) -> go.Figure:
         fig.add_trace(kind(_references(known, axis)))
     _fit_costs(fig)
     _focus(fig)
+    _draw_limits(fig, studies, axis)
     return fig
+
+
+def _draw_limits(fig: go.Figure, studies: Sequence[Study], axis: Metric) -> None:
+    """Draw the studies' limits on the cost of the axis as upright lines."""
+    limits = {each for study in studies for each in study.settings.question.limits}
+    for each in sorted({each.limit for each in limits if each.name == axis.name}):
+        fig.add_vline(
+            x=each,
+            line={"color": WARM, "width": 1.5, "dash": "dash"},
+            annotation={"text": f"limit {axis.text(each)}", "font": {"size": 12, "color": WARM}},
+            annotation_position="bottom left",
+        )
 
 
 def _axis_title(cost: Metric) -> str:

@@ -15,8 +15,10 @@ from neptune_nas.metrics.registry import COST, COSTS, PARAMS, TIMED
 from neptune_nas.metrics.score import mean_score
 from neptune_nas.report.drawing import model_for
 from neptune_nas.report.svg import draw_svg
+from neptune_nas.report.verdict import interval_text
 from neptune_nas.study.frame import column_of
 from neptune_nas.study.measures import efficiency_unit, main_score
+from neptune_nas.study.noise import noise
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
@@ -28,7 +30,7 @@ _MOST_DRAWN = 1_000  # a few kilobytes each
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The ranking: its formula, and the least accuracy (None: 5 points below the best)."""
+    """The ranking: its formula, and the least accuracy (None: see `score_floor`)."""
 
     by: str
     min_accuracy: float | None = None
@@ -95,6 +97,8 @@ def _trial_columns(study: Study, place: int, order: Order) -> pd.DataFrame:
     frame.insert(1, "place", pd.Series([s.place if s else None for s in at], dtype="Int64"))
     frame.insert(2, "value", pd.Series([s.value if s else None for s in at], dtype="float64"))
     frame.insert(3, "tied_group", pd.Series([s.group if s else None for s in at], dtype="Int64"))
+    spread = noise(study.ranked)
+    frame["interval"] = [interval_text(study, t, spread) if t.score else "" for t in study.trials]
     return frame
 
 

@@ -7,6 +7,7 @@ from neptune_nas.report.effects import LEAST_TRIALS, Effects
 from neptune_nas.report.payload import Order
 from neptune_nas.report.progress import first_rung
 from neptune_nas.report.tables import floor_text
+from neptune_nas.report.verdict import limits_text
 from neptune_nas.study.measures import cost_axis
 from neptune_nas.study.study import Study
 from neptune_nas.text import counted, duration, redact, short
@@ -21,7 +22,7 @@ def summary(study: Study, several: bool) -> str:
     begun = len(study.trials)
     return redact(
         f"{name}{begun:,} of {counted(max(begun, study.settings.trials), 'trial')} from the space "
-        f"'{facts.space_name}' {facts.source}, {budget} each, begun {day}."
+        f"'{facts.space_name}' {facts.source}{limits_text(study)}, {budget} each, begun {day}."
     )
 
 

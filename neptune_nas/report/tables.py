@@ -11,6 +11,7 @@ from neptune_nas.metrics.registry import COST, PARAMS
 from neptune_nas.report.checklist import MARKS, Check, checklist
 from neptune_nas.report.objectives import SHOWN, further_objectives, value_text
 from neptune_nas.report.references import HEADS, TITLE, caveat, cells, compare_references
+from neptune_nas.report.verdict import cautions, verdict
 from neptune_nas.study.front import contributions
 from neptune_nas.study.measures import efficiency, efficiency_unit, score_per_gflop
 from neptune_nas.study.ranking import (
@@ -81,6 +82,7 @@ def ranking_markdown(
     lines = [
         f"# {escape_markdown(study.settings.name)}: ranking by {by}",
         "",
+        *_verdict_lines(study),
         f"`{formula(question, by)}`; the first {min(top, len(places))} of {len(places)}"
         f"{floor_text(study, by, min_accuracy)}.",
         "",
@@ -93,13 +95,21 @@ def ranking_markdown(
     return "\n".join(lines) + "\n"
 
 
+def _verdict_lines(study: Study) -> list[str]:
+    """Return what a user should know first, a paragraph each."""
+    found = (*cautions(study), verdict(study))
+    return [line for text in found if text for line in (escape_markdown(redact(text)), "")]
+
+
 def floor_text(study: Study, by: str, min_accuracy: float | None) -> str:
     """Return the least accuracy that a ranking admits, as text; empty without one."""
     if by not in BY_COST:
         return ""
-    why = "" if min_accuracy is not None else ", 5 points below the best"
     main = study.settings.question.main.title
-    return f" with {main} of at least {score_floor(study.ranked, min_accuracy):.4f}{why}"
+    if min_accuracy is not None:
+        return f" with {main} of at least {min_accuracy:.4f}"
+    floor = score_floor(study.settings, study.ranked)
+    return f" with {main} of at least {floor.value:.4f}, {floor.why}"
 
 
 def _reference_lines(study: Study) -> list[str]:

@@ -8,7 +8,7 @@ residuals: Müller and Stadtmüller 1987, Annals of Statistics 15, 610).
 from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import ceil, inf, sqrt
+from math import ceil, hypot, inf, sqrt
 from statistics import fmean
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import stdtrit
 
 from neptune_nas.study.measures import main_score
+from neptune_nas.study.settings import Settings
 from neptune_nas.study.trial import Trial
 
 _CONFIDENCE = 0.95
@@ -97,6 +98,20 @@ def noise_of(repeated: Sequence[Repeats]) -> Noise | None:
     )
 
 
+def sampling_noise(settings: Settings, accuracy: float) -> Noise | None:
+    """Return the noise of an accuracy, 0..1, that was measured on so many validation images.
+
+    That is the variance of a binomial share, with one image more of each kind, so that it is never
+    0 (Agresti and Coull 1998, doi 10.1080/00031305.1998.10480550). None without images, and for a
+    score that is no share.
+    """
+    images = settings.facts.images[1]
+    if not images or settings.question.main.unit != "share":
+        return None
+    share = (accuracy * images + 1) / (images + 2)
+    return Noise(0, 0, (share * (1 - share) / images,), (images,))
+
+
 def repeats(trial: Trial) -> Repeats:
     """Return the seed statistics of a trial; no degrees of freedom where no seed was repeated.
 
@@ -121,6 +136,26 @@ def half_width(trial: Trial, spread: Noise | None) -> float | None:
     """Return half of the 95% interval of a trial's accuracy; None without repeated seeds."""
     count = len(seed_scores(trial))
     return spread.half_width((main_score(trial), count)) if spread and count > 1 else None
+
+
+def accuracy_interval(
+    settings: Settings, trial: Trial, spread: Noise | None
+) -> tuple[float, float] | None:
+    """Return the 95% interval of a trial's accuracy on new images, both ends in 0..1.
+
+    It holds the noise between seeds, where some were repeated, and that of so few validation
+    images. The images and seeds that a trial was selected by make it look better than it is. None
+    where neither is known.
+    """
+    sampling = sampling_noise(settings, main_score(trial))
+    halves = (
+        half_width(trial, spread) or 0.0,
+        sampling.half_width((main_score(trial), 1)) if sampling else 0.0,
+    )
+    if not any(halves):
+        return None
+    half = hypot(*halves)
+    return max(main_score(trial) - half, 0.0), min(main_score(trial) + half, 1.0)
 
 
 def tied_groups(means: Sequence[float], counts: Sequence[int], spread: Noise) -> list[int]:

@@ -12,12 +12,19 @@ from neptune_nas.errors import OptionError, StudyError, one_of
 from neptune_nas.metrics.registry import COST, COSTS, TIMED, metric
 from neptune_nas.study.front import pareto_front, ranked_trials
 from neptune_nas.study.measures import cost_axis, efficiency, efficiency_unit, main_score
-from neptune_nas.study.noise import Noise, half_width, noise, seed_scores, tied_groups
+from neptune_nas.study.noise import (
+    Noise,
+    half_width,
+    noise,
+    sampling_noise,
+    seed_scores,
+    tied_groups,
+)
 from neptune_nas.study.objectives import value_of
 from neptune_nas.study.settings import Question, Settings
 from neptune_nas.study.trial import State, Trial
 
-WITHIN = 0.05  # below the best accuracy: without a floor the smallest network is the most efficient
+_WITHIN = 0.05  # below the best accuracy, where its noise is not known
 EFFICIENCY, KNEE = "efficiency", "knee"
 COST_NAMES = tuple(cost.name for cost in COSTS)
 TIMED_NAMES = tuple(cost.name for cost in TIMED)
@@ -143,7 +150,9 @@ def compared_trials(
     Raises `StudyError` where none has the least accuracy.
     """
     found = pareto_front(settings.question, ranked) if by == KNEE else ranked
-    floor = score_floor(ranked, min_accuracy) if by in BY_COST else (min_accuracy or 0.0)
+    floor = min_accuracy or 0.0
+    if by in BY_COST and min_accuracy is None:
+        floor = score_floor(settings, ranked).value
     kept = [trial for trial in found if main_score(trial) >= floor]
     if not kept:
         top = max(map(main_score, found))
@@ -155,11 +164,34 @@ def compared_trials(
     return kept
 
 
-def score_floor(ranked: Sequence[Trial], min_accuracy: float | None = None) -> float:
-    """Return the least accuracy in a ranking by cost: `min_accuracy`, or the best less 5 points."""
-    if min_accuracy is not None:
-        return min_accuracy
-    return max(map(main_score, ranked), default=0.0) - WITHIN
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The least main score in a ranking by cost, and why; without one, the smallest would lead."""
+
+    value: float
+    why: str
+
+
+def score_floor(settings: Settings, ranked: Sequence[Trial]) -> Floor:
+    """Return the main score below which a trial is clearly worse than the best.
+
+    That is where the 95% interval of the difference of two means of as many seeds as the best has
+    ends. Its noise is that between seeds; where none was repeated, that of a score on so many
+    validation images; 5 points where neither is known.
+    """
+    best = max(ranked, key=main_score, default=None)
+    if best is None:
+        return Floor(0.0, "")
+    top, seeds = main_score(best), len(seed_scores(best))
+    spread, why = noise(ranked), "the noise between seeds"
+    if spread is None:
+        spread, why = sampling_noise(settings, top), "the noise of the validation images"
+    if spread is None:
+        return Floor(top - _WITHIN, f"{100 * _WITHIN:g} points below the best")
+    return Floor(
+        top - spread.half_width((top, seeds), (top, seeds)),
+        f"not clearly worse than the best, by {why}",
+    )
 
 
 def with_values(

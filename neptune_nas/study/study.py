@@ -69,9 +69,9 @@ class Study:
         `by`: efficiency (accuracy above chance per MFLOP, or per unit of the first cost objective),
         the main scored metric, such as accuracy, knee, or a cost by its name. The default is
         efficiency if an objective is a cost, else the main metric. Rankings by cost drop trials
-        more than 5 points below the best score, or below `min_accuracy` (0..1); the others drop
-        trials only below a given `min_accuracy`. Raises `OptionError` for an unknown ranking and
-        `StudyError` if no trial is left.
+        that are clearly worse than the best (see `score_floor`), or below `min_accuracy` (0..1);
+        the others drop trials only below a given `min_accuracy`. Raises `OptionError` for an
+        unknown ranking and `StudyError` if no trial is left.
         """
         return ranking(self.settings, self.trials, by, min_accuracy)
 

@@ -158,11 +158,12 @@ def test_an_opened_trial_shows_the_interval_that_its_card_shows(
     path = tmp_path / "repeated.html"
     path.write_text(render([plain_results(repeated)]), encoding="utf-8")
     open_page(chrome, path)
-    card = chrome.find_element(By.CSS_SELECTOR, ".card .costs").text.splitlines()[:2]
+    card = chrome.find_element(By.CSS_SELECTOR, ".card .interval").text
     chrome.execute_script("document.querySelector('#table tbody tr').click()")
-    shown = chrome.find_element(By.CSS_SELECTOR, "#network .costs").text.splitlines()[:2]
-    # Half of it is 4.3027 x 0.01 / sqrt(3).
-    assert shown == card == ["95% interval, 3 seeds", "88.52 to 93.48%"]
+    shown = chrome.find_element(By.CSS_SELECTOR, "#network .interval").text
+    # Half of it: 4.3027 x 0.01 / sqrt(3) = 0.0248 between seeds, and 1.9682 x 0.0171 = 0.0337 of an
+    # accuracy of 0.9072 (one image more of each kind) on 288 images; together 0.0418.
+    assert shown == card == "86.8 to 95.2% (95%, 3 seeds, 288 images)"
 
 
 @pytest.mark.parametrize(
@@ -261,11 +262,10 @@ def test_an_opened_trial_has_the_drawing_that_its_card_has(
     chrome: Chrome, page: Path, study: Study
 ) -> None:
     open_page(chrome, page)
-    picked = chrome.find_element(By.CSS_SELECTOR, ".card.first").get_attribute("data-number")
-    assert picked is not None
+    picked = chrome.find_element(By.CSS_SELECTOR, "#table tbody td:nth-child(2)").text
     chrome.execute_script("document.querySelector('#table tbody tr').click()")
-    script = """const opened = document.querySelector('#network svg.net');
-        const printed = document.querySelector('.card.first svg.net');
+    script = f"""const opened = document.querySelector('#network svg.net');
+        const printed = document.querySelector('.card[data-number="{picked}"] svg.net');
         return [opened.outerHTML, printed.outerHTML];"""
     opened, printed = chrome.execute_script(script)
     assert opened == printed

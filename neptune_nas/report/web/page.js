@@ -48,16 +48,12 @@
     facts.push(["state", columns.state[i]]);
     for (const [rung, value] of data.scores[i]) facts.push([`after ${rung}`, value.toFixed(4)]);
     if (columns.failure[i]) facts.push(["failure", columns.failure[i]]);
-    const score = columns[main][i], half = columns[`${main}_half_width`][i];
-    if (half !== null) {
-      const ends = [Math.max(score - half, 0), Math.min(score + half, 1)];
-      facts.unshift([`95% interval, ${counted(columns.seeds[i], "seed")}`,
-        `${ends.map((end) => (100 * end).toFixed(2)).join(" to ")}%`]);
-    }
+    const score = columns[main][i];
     const of = several ? `, ${studies[columns.study[i]].name}` : "";
     $("network-body").innerHTML =
       `<h2 id="network-title">Trial ${columns.number[i]}${escape(of)}</h2>` +
       (score === null ? "" : `<p class="big">${(100 * score).toFixed(2)}%<small>validation ${escape(data.metrics[0].title)}</small></p>`) +
+      (columns.interval[i] ? `<p class="interval">${columns.interval[i]}</p>` : "") +
       `<dl class="costs">${facts.map(([k, v]) => `<dt>${escape(k)}</dt><dd>${escape(v)}</dd>`).join("")}</dl>` +
       network(i) +
       `<div class="command"><code>${command(i)}</code><button type="button" data-copy>Copy</button></div>`;

@@ -1,0 +1,158 @@
+"""The verdict on a study: its picks, their lead over plain networks, and what to beware of."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import fmean
+
+from neptune_nas.metrics.registry import COST
+from neptune_nas.nn.references import PLAIN
+from neptune_nas.study.measures import beats_chance, chance, cost_axis, main_score
+from neptune_nas.study.noise import (
+    Noise,
+    Repeats,
+    accuracy_interval,
+    noise_of,
+    repeats,
+    seed_scores,
+)
+from neptune_nas.study.ranking import EFFICIENCY, KNEE
+from neptune_nas.study.references import Reference
+from neptune_nas.study.study import Study
+from neptune_nas.study.trial import Trial
+from neptune_nas.text import counted, short
+
+
+def picks(study: Study, min_accuracy: float | None = None) -> dict[str, str]:
+    """Return the rankings whose first trial is recommended, with a heading each, in their order."""
+    question = study.settings.question
+    within = " within your limits" if question.limits else ""
+    floor = " that is not clearly worse"
+    if min_accuracy is not None:
+        floor = f" with {question.main.title} of at least {min_accuracy:g}"
+    return {
+        question.main.name: f"Most accurate{within}",
+        cost_axis(question).name: f"Cheapest{floor}",
+        EFFICIENCY: f"Most efficient{floor}",
+        KNEE: "Knee of the front",
+    }
+
+
+def interval_text(study: Study, trial: Trial, spread: Noise | None) -> str:
+    """Return the interval of a trial's accuracy, and what it rests on; empty where not known."""
+    interval = accuracy_interval(study.settings, trial, spread)
+    if interval is None:
+        return ""
+    low, high = interval
+    rests = [counted(len(seed_scores(trial)), "seed")]
+    if images := study.settings.facts.images[1]:
+        rests.append(counted(images, "image"))
+    return f"{100 * low:.1f} to {100 * high:.1f}% (95%, {', '.join(rests)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A trial beside a plain network: its lead in points, and the 95% interval of that, if known.
+
+    The interval is that between seeds, on the same validation images.
+    """
+
+    plain: Reference
+    points: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def is_better(self) -> bool | None:
+        """Whether the trial is clearly better; None where the noise is not known."""
+        return None if self.low is None else self.low > 0
+
+    def __str__(self) -> str:
+        flops = short(self.plain.costs[COST.name])
+        network = f"a plain network of {flops} {COST.title} ({self.plain.name})"
+        if self.low is None or self.high is None:
+            how = "better" if self.points >= 0 else "worse"
+            return f"{abs(self.points):.1f} points {how} than {network}; the noise is not known"
+        if self.low > 0:
+            interval = f"({self.low:.1f} to {self.high:.1f})"
+            return f"{self.points:.1f} points {interval} better than {network}"
+        if self.high < 0:
+            return (
+                f"{-self.points:.1f} points ({-self.high:.1f} to {-self.low:.1f}) worse than "
+                f"{network}: take that one"
+            )
+        return (
+            f"not clearly better than {network}: {self.points:+.1f} points "
+            f"({self.low:+.1f} to {self.high:+.1f}); take that one"
+        )
+
+
+def plain_networks(study: Study) -> list[Reference]:
+    """Return the plain networks that were trained like a study's trials, within its limits."""
+    return [
+        each
+        for each in study.references
+        if each.name.startswith(f"{PLAIN}-")
+        and each.seed_scores
+        and all(
+            limit.holds(each.costs[limit.name])
+            for limit in study.settings.question.limits
+            if limit.name in each.costs
+        )
+    ]
+
+
+def beside_plain(study: Study, trial: Trial) -> Comparison | None:
+    """Compare a trial with the most accurate plain network; None without any."""
+    best = max(plain_networks(study), key=lambda each: each.score, default=None)
+    if best is None:
+        return None
+    lead = main_score(trial) - best.score
+    spread = _noise(study)
+    if spread is None:
+        return Comparison(best, 100 * lead)
+    ours = main_score(trial), len(seed_scores(trial))
+    half = spread.half_width(ours, (best.score, len(best.seed_scores)))
+    return Comparison(best, 100 * lead, 100 * (lead - half), 100 * (lead + half))
+
+
+def _noise(study: Study) -> Noise | None:
+    """Return the noise between seeds of the trials and the plain networks together."""
+    found = [*map(repeats, study.ranked), *map(_repeats_of, plain_networks(study))]
+    return noise_of([each for each in found if each.degrees])
+
+
+def _repeats_of(network: Reference) -> Repeats:
+    scores = network.seed_scores
+    squares = sum((score - fmean(scores)) ** 2 for score in scores)
+    return Repeats(network.score, squares, len(scores) - 1)
+
+
+def verdict(study: Study) -> str:
+    """Return in a sentence whether the search was worth it; empty where nothing says."""
+    if not study.ranked:
+        return ""
+    compared = beside_plain(study, study.best(study.settings.question.main.name))
+    return "" if compared is None else f"The most accurate is {compared}."
+
+
+def cautions(study: Study) -> Iterator[str]:
+    """Yield what a user should know before anything else: a study at chance, with its remedy."""
+    question, main = study.settings.question, study.settings.question.main
+    if not study.ranked:
+        return
+    best = max(map(main_score, study.ranked))
+    if beats_chance(study.settings, best):
+        return
+    remedy = "train longer (--epochs), or check the data"
+    if not question.trains:
+        remedy = f"check the evaluator ({question.evaluator})"
+    yield (
+        f"No network is clearly better than chance: the best {main.title} is {best:.4f}, "
+        f"chance is {chance(study.settings):.4f}; {remedy}."
+    )
+
+
+def limits_text(study: Study) -> str:
+    """Return a study's limits, as a sentence's end; empty without any."""
+    limits = study.settings.question.limits
+    return f" within {' and '.join(map(str, limits))}" if limits else ""
