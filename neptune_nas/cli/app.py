@@ -16,6 +16,7 @@ from neptune_nas.cli import (
     confirm,
     diff,
     draw,
+    evaluate,
     export,
     plot,
     predict,
@@ -140,6 +141,7 @@ app.command(epilog=compare.EXAMPLE)(compare.compare)
 app.command(epilog=plot.EXAMPLE)(plot.plot)
 app.command(epilog=train.EXAMPLE)(train.train)
 app.command(epilog=predict.EXAMPLE)(predict.predict)
+app.command(epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command(epilog=export.EXAMPLE)(export.export)
 app.command(epilog=draw.SHOW_EXAMPLE)(draw.show)
 app.command(epilog=draw.DRAW_EXAMPLE)(draw.draw)

@@ -17,7 +17,7 @@ from neptune_nas.cli.values import check_known
 from neptune_nas.errors import DataError
 from neptune_nas.files.rules import Size
 from neptune_nas.files.schema import check_value
-from neptune_nas.text import counted, csv_cell, json_visible
+from neptune_nas.text import csv_cell, json_visible
 
 if TYPE_CHECKING:
     from neptune_nas.data.pictures import Picture
@@ -48,7 +48,7 @@ def predict(
     check_value(top, Size, "--top")
     check_known(form, "--format", FORMATS)
     from neptune_nas.cli.progress import say
-    from neptune_nas.data.pictures import pictures
+    from neptune_nas.data.pictures import pictures, recoloured_text
     from neptune_nas.models.model import load_model
 
     model = load_model(file, allowed(allow))
@@ -95,15 +95,6 @@ def predicted(
     answers = iter(model.findings(torch.stack(pixels), top) if pixels else ())
     for image, found in group:
         yield image, found if isinstance(found, DataError) else next(answers)
-
-
-def recoloured_text(count: int, channels: int) -> str:
-    """Return a note on images that were converted to a network's channels."""
-    gray = channels == 1
-    return (
-        f"Converted {counted(count, 'image')} from {'colour' if gray else 'gray'} to "
-        f"{'gray' if gray else 'RGB'}, which the network was trained on."
-    )
 
 
 def as_json(rows: Sequence[Row]) -> str:

@@ -146,4 +146,4 @@ def run(training: "Training", quiet: bool) -> None:
             ignore if quiet else say,
         )
     if not quiet:
-        print_metrics(training.folder, metrics, was_done)
+        print_metrics(training, metrics, was_done)

@@ -8,7 +8,7 @@ from neptune_nas.cli.terminal import print_line
 from neptune_nas.devices.device import pick_device
 from neptune_nas.metrics.counted import cost_of
 from neptune_nas.metrics.registry import COST, PARAMS, metric
-from neptune_nas.retrain.folder import TrainFolder
+from neptune_nas.report.evaluation import interval_text
 from neptune_nas.retrain.metrics import SPLITS, Metrics, SplitName
 from neptune_nas.retrain.run import Training, TrainingStep
 from neptune_nas.tasks.task import Task
@@ -26,8 +26,9 @@ def epoch_line(step: TrainingStep, task: Task) -> str:
     )
 
 
-def print_metrics(folder: TrainFolder, metrics: Metrics, was_done: bool) -> None:
+def print_metrics(training: Training, metrics: Metrics, was_done: bool) -> None:
     """Print the results of the seeds, their mean, and the paths of the files."""
+    folder = training.folder
     if was_done:
         print_line(f"Already trained: the results were read from {folder.metrics}.")
     console().print(seeds_table(metrics))
@@ -43,6 +44,24 @@ def print_metrics(folder: TrainFolder, metrics: Metrics, was_done: bool) -> None
         ("Models", folder.path / "seed-*" / "model.safetensors"),
     ):
         print_line(f"{name + ':':8} {path}")
+    print_line(evaluation_line(training, metrics))
+
+
+def evaluation_line(training: Training, metrics: Metrics) -> str:
+    """Return the test score of the seed that is best on the validation split, and its page."""
+    best = min(
+        metrics.seeds,
+        key=lambda seed: [metric(name).turn * value for name, value in seed.validation.items()],
+    )
+    main, images = metric(metrics.names[0]), len(training.images.test)
+    value = best.test[main.name]
+    page = training.folder.seed(best.seed).evaluation
+    return (
+        f"Tested:  {main.title} {main.text(value)}, "
+        f"{interval_text(training.task.interval(value, images))}, on "
+        f"{counted(images, 'image')} with seed {best.seed}, the best on validation"
+        f"{f': {page}' if page.is_file() else '.'}"
+    )
 
 
 def print_forecast(training: Training) -> None:

@@ -50,7 +50,7 @@ def load_folder(text: str, cache: Path | None) -> Source:
     `cache`: the folder of decoded images, to be memory-mapped.
     """
     path, size = parse(text)
-    _check_folder(path, text)
+    check_folder(path, text)
     listing = Listing(path)
     layout = layout_of(path, listing)
     classes = tuple(layout[TRAIN])
@@ -92,7 +92,7 @@ def parse(text: str) -> tuple[Path, int | None]:
     return Path(os.path.expanduser(path)), size
 
 
-def _check_folder(path: Path, text: str) -> None:
+def check_folder(path: Path, text: str) -> None:
     """Refuse a path that is not a folder, or is the root folder."""
     if not os.path.isdir(path):
         is_file = os.path.exists(path)

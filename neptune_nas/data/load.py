@@ -33,7 +33,7 @@ def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> I
     """
     whole, count = parse_count(name)
     source = find_source(whole, Path(data_dir).expanduser() if data_dir else None)
-    train, validation, test = (take_split(*each) for each in _splits(source, name, count, seed))
+    train, validation, test = (take_split(*each) for each in splits_of(source, name, count, seed))
     return image_data(replace(source, name=name), (train, validation, test))
 
 
@@ -43,10 +43,12 @@ def split_files(name: str, data_dir: str | Path | None = None, seed: int = 0) ->
     if not whole.startswith(FOLDER):
         return []
     source = find_source(whole, Path(data_dir).expanduser() if data_dir else None)
-    return [[part.files[row] for row in rows] for part, rows in _splits(source, name, count, seed)]
+    return [
+        [part.files[row] for row in rows] for part, rows in splits_of(source, name, count, seed)
+    ]
 
 
-def _splits(source: Source, name: str, count: int | None, seed: int) -> list[tuple[Part, Rows]]:
+def splits_of(source: Source, name: str, count: int | None, seed: int) -> list[tuple[Part, Rows]]:
     """Return the part and the rows of each split, with `count` rows of the first."""
     (train, rows), *others = split_parts(source, seed)
     check_count(name, count, len(source.classes), len(rows))

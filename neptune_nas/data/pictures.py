@@ -1,11 +1,14 @@
 """Single images, converted to a network's input shape like those of a folder."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from neptune_nas.data.listing import Listing
@@ -16,8 +19,11 @@ from neptune_nas.data.pixels import (
     open_image,
     pixels_of,
     quiet_metadata,
+    unreadable,
+    upright,
 )
 from neptune_nas.errors import DataError
+from neptune_nas.text import counted
 
 _READABLE = (1, 3)  # channels: gray and RGB
 
@@ -80,6 +86,38 @@ def pictures(
         for note in notes:
             say(note)
         yield from ((file, _read_or_say(file, shape)) for file in files)
+
+
+def read_pictures(
+    files: Sequence[Path], shape: tuple[int, int, int]
+) -> Iterator[Picture | DataError]:
+    """Yield the image in each file, or the error of reading it, with one thread per core."""
+    with quiet_metadata(), ThreadPoolExecutor(os.cpu_count()) as threads:
+        yield from threads.map(partial(_read_or_say, shape=shape), files)
+
+
+def thumbnail(file: Path, side: int) -> Image.Image:
+    """Return the image in `file`, gray or RGB, scaled down to at most `side` pixels a side.
+
+    Raises `DataError` if it cannot be read.
+    """
+    with quiet_metadata(), open_image(file) as image:
+        try:
+            whole = upright(image, side)
+            small = whole.convert("L" if whole.mode in ("1", "L") else "RGB")
+            small.thumbnail((side, side))
+        except Exception as error:  # files can be broken in many ways
+            raise unreadable(file, error) from error
+    return small
+
+
+def recoloured_text(count: int, channels: int) -> str:
+    """Return a note on images that were converted to a network's channels."""
+    gray = channels == 1
+    return (
+        f"Converted {counted(count, 'image')} from {'colour' if gray else 'gray'} to "
+        f"{'gray' if gray else 'RGB'}, which the network was trained on."
+    )
 
 
 def _read_or_say(file: Path, shape: tuple[int, int, int]) -> Picture | DataError:

@@ -16,23 +16,25 @@ _LEVEL = 6  # of gzip: 9 takes three times as long for a hundredth less
 
 
 def document(
-    name: str, title: str, sections: Mapping[str, str], data: str, context: Mapping[str, Any]
+    name: str, title: str, sections: Mapping[str, str], data: str | None, context: Mapping[str, Any]
 ) -> str:
     """Return the text of an HTML file that loads nothing.
 
     `name`: name of the body's template and of the script that runs after the shared one.
     `sections`: titles in the navigation bar, by the ids of the body's elements. `data`: JSON for
-    the script. `context`: the values of the template; all of them are escaped.
+    the script; None for a page without figures, which has neither a script of its own nor plotly.
+    `context`: the values of the template; all of them are escaped.
     """
-    scripts = [_web("shell.js"), _web(f"{name}.js")]
+    drawn = data is not None
+    scripts = [_web("shell.js"), *([_web(f"{name}.js")] if drawn else [])]
     frame = {
         "title": title,
         "sections": sections,
-        "policy": Markup(_policy([*scripts, get_plotlyjs()])),
+        "policy": Markup(_policy([*scripts, *([get_plotlyjs()] if drawn else [])])),
         "css": Markup(_web("page.css")),
         "scripts": [Markup(script) for script in scripts],
-        "data": Markup(_pack(data)),
-        "plotly": Markup(_packed_plotly()),
+        "data": None if data is None else Markup(_pack(data)),
+        "plotly": Markup(_packed_plotly()) if drawn else "",
     }
     return fill(f"{name}.html", {**context, **frame})
 

@@ -34,6 +34,16 @@ class SeedFolder:
         return self.path / "history.csv"
 
     @property
+    def evaluation(self) -> Path:
+        """The page of the model's evaluation on the test split."""
+        return self.path / "evaluation.html"
+
+    @property
+    def evaluation_numbers(self) -> Path:
+        """The same as JSON."""
+        return self.path / "evaluation.json"
+
+    @property
     def is_trained(self) -> bool:
         """True if the run is over and all its files are written."""
         return self.model.is_file() and not self.checkpoint.exists()

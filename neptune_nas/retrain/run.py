@@ -15,7 +15,7 @@ from time import perf_counter
 
 from neptune_nas.architecture.fields import require_classes
 from neptune_nas.data.images import ImageData
-from neptune_nas.data.load import load_once
+from neptune_nas.data.load import load_once, split_files
 from neptune_nas.data.names import check_known, short_name
 from neptune_nas.data.notes import notes_on
 from neptune_nas.devices.device import check_device, pick_device
@@ -271,11 +271,20 @@ class Training:
 
     def _measure(self, job: SeedJob, seeds: list[int], known: Metrics | None) -> Metrics:
         """Return the results with these seeds added, each on disk before the next is measured."""
+        files = self._test_files() if seeds else ()
         for seed in seeds:
-            known = with_seed(job, known, read_test(job, seed, self.folder.seed(seed)))
+            known = with_seed(job, known, read_test(job, seed, self.folder.seed(seed), files))
             write_file(self.folder.metrics, dumps(known))
         assert known is not None  # at least one seed is requested, so one has been measured
         return known
+
+    def _test_files(self) -> tuple[Path, ...]:
+        """Return the files of the test split, unless it has none or its folder has changed."""
+        with suppress(NeptuneError):
+            *_, files = split_files(self.data_name, self.data_dir) or [[]]
+            if len(files) == len(self.images.test):
+                return tuple(files)
+        return ()
 
     def _is_drawn(self, metrics: Metrics) -> bool:
         """Return whether the page with the curves shows these metrics."""

@@ -5,29 +5,27 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import torch
-
 from neptune_nas.architecture.fields import record_classes
 from neptune_nas.data.images import ImageData
-from neptune_nas.devices.device import autocast_for
+from neptune_nas.data.labelled_images import LabelledImages
+from neptune_nas.data.layout import TEST
 from neptune_nas.devices.memory import is_out_of_memory
 from neptune_nas.devices.processor import hardware
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
 from neptune_nas.files.schema import decode
 from neptune_nas.models.architecture_file import ExportedArchitecture
+from neptune_nas.models.evaluation import evaluate
 from neptune_nas.models.model import Model, load_model, save_model
 from neptune_nas.nn.references import ReferenceNetwork
+from neptune_nas.report.evaluation import write_evaluation
 from neptune_nas.retrain.folder import SeedFolder
 from neptune_nas.retrain.history import read_history, write_history
 from neptune_nas.retrain.metrics import SeedMetrics
 from neptune_nas.retrain.terms import Terms, refuse_others
 from neptune_nas.search.provenance import now, versions
-from neptune_nas.tasks.augmentation import Normalizer
 from neptune_nas.tasks.registry import task_of
 from neptune_nas.tasks.task import Task
-from neptune_nas.training.feed import make_feeds
 from neptune_nas.training.loop import DivergedError
-from neptune_nas.training.measure import measure
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.resumable_loop import Course, Trained, choose, train_long
 from neptune_nas.training.state import Epoch
@@ -115,29 +113,28 @@ def _model_of(job: SeedJob, seed: int, trained: Trained) -> Model:
     )
 
 
-def read_test(job: SeedJob, seed: int, folder: SeedFolder) -> SeedMetrics:
+def read_test(
+    job: SeedJob, seed: int, folder: SeedFolder, files: tuple[Path, ...] = ()
+) -> SeedMetrics:
     """Measure a seed's model on the test split, last, after everything else that can fail.
 
-    Raises `StudyError` for the model of another training.
+    What its task says of it, class by class, is written beside the model. `files`: those of the
+    images, if known. Raises `StudyError` for the model of another training.
     """
     task, model = job.task, _own_model(job, seed, folder.model)
     history = read_history(folder.history, task.metrics)
     choice = choose(history, task.metrics)
-    where, data = torch.device(job.device), job.data
-    (test,) = make_feeds((data.test,), where)
-    values = measure(
-        model.network().to(where),
-        test,
-        task,
-        Normalizer(data, where, job.terms.numerics.layout),
-        autocast_for(job.terms.numerics.precision, where),
+    evaluation = evaluate(model, job.data.test, job.device, job.terms.numerics)
+    images = LabelledImages(job.terms.data, TEST, job.data.test, files)
+    write_evaluation(
+        folder.evaluation, folder.evaluation_numbers, str(folder.model), evaluation, images
     )
     return SeedMetrics(
         seed=seed,
         epoch=choice.epoch,
         weights=choice.weights,
         validation=choice.values,
-        test=values,
+        test=evaluation.values,
         seconds=sum(epoch.seconds for epoch in history),
         test_read=now(),
         device=job.device,

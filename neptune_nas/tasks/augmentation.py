@@ -1,12 +1,12 @@
 """Random augmentation of whole batches: indexing on uint8, floating point only at the end."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from neptune_nas.data.images import ImageData
 from neptune_nas.devices.device import FORMATS, send
 from neptune_nas.devices.numerics import Layout
 
@@ -20,11 +20,23 @@ class Augment:
     cutout: int = 0
 
 
+class Channels(Protocol):
+    """A data set, or a model that was trained on it, with one number per channel."""
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """The mean of the training images scaled to 0..1."""
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Their standard deviation."""
+
+
 class Normalizer:
     """A map that scales the channels of a data set to zero mean and unit variance."""
 
     def __init__(
-        self, data: ImageData, device: torch.device, layout: Layout = "channels_last"
+        self, data: Channels, device: torch.device, layout: Layout = "channels_last"
     ) -> None:
         def channels(values: tuple[float, ...]) -> Tensor:
             return torch.tensor(values, device=device).mul(255).view(1, -1, 1, 1)

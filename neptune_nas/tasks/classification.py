@@ -1,6 +1,7 @@
 """The classification of images: one label per image."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -9,7 +10,9 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from neptune_nas.data.images import ImageData, Split
+from neptune_nas.space.space import wilson
 from neptune_nas.tasks.augmentation import Augment, Normalizer, random_views
+from neptune_nas.tasks.evaluation import ClassResult, Evaluation, Mistake
 from neptune_nas.tasks.task import Finding, Meter
 
 
@@ -60,6 +63,60 @@ class Classification:
         best = predictions.topk(min(top, len(labels)))
         for shares, places in zip(best.values.tolist(), best.indices.tolist(), strict=True):
             yield tuple(Finding(labels[i], p) for i, p in zip(places, shares, strict=True))
+
+    def interval(self, value: float, images: int) -> tuple[float, float]:
+        """Return Wilson's interval of a share of images."""
+        return wilson(round(value * images), images)
+
+    def evaluate(
+        self,
+        predictions: Tensor,
+        targets: Tensor,
+        labels: Sequence[str],
+        values: Mapping[str, float],
+    ) -> Evaluation:
+        """Return recall and precision of each class, and the images whose surest label is wrong."""
+        main, found = self.metrics[0], predictions.argmax(1)
+        confusion = Counter(zip(targets.tolist(), found.tolist(), strict=True))
+        return Evaluation(
+            images=len(targets),
+            values=values,
+            interval=self.interval(values[main], len(targets)),
+            chance=self.chance(len(labels), targets)[main],
+            classes=_class_results(confusion, labels),
+            confusion=confusion,
+            mistakes=tuple(_mistakes(predictions, targets, found, labels)),
+        )
+
+
+def _class_results(
+    confusion: Mapping[tuple[int, int], int], labels: Sequence[str]
+) -> tuple[ClassResult, ...]:
+    """Return the recall and precision of each class."""
+    true, predicted = Counter[int](), Counter[int]()
+    for (label, other), count in confusion.items():
+        true[label] += count
+        predicted[other] += count
+
+    def shares(place: int) -> dict[str, float | None]:
+        right, sums = confusion.get((place, place), 0), (true[place], predicted[place])
+        recall, precision = (right / total if total else None for total in sums)
+        return {"recall": recall, "precision": precision}
+
+    return tuple(ClassResult(label, true[i], shares(i)) for i, label in enumerate(labels))
+
+
+def _mistakes(
+    predictions: Tensor, targets: Tensor, found: Tensor, labels: Sequence[str]
+) -> Iterator[Mistake]:
+    """Yield the wrong predictions, the most probable first."""
+    wrong = (found != targets).nonzero().flatten()
+    sure = predictions[wrong, found[wrong]]
+    order = sure.argsort(descending=True, stable=True)
+    rows, sure = wrong[order], sure[order]
+    columns = (rows, targets[rows], found[rows], sure, predictions[rows, targets[rows]])
+    for row, true, predicted, *shares in zip(*(c.tolist() for c in columns), strict=True):
+        yield Mistake(row, labels[true], labels[predicted], *shares)
 
 
 class _Meter:

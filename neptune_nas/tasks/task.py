@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from neptune_nas.data.images import ImageData, Split
 from neptune_nas.metrics.registry import metric
 from neptune_nas.tasks.augmentation import Augment, Normalizer
+from neptune_nas.tasks.evaluation import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,21 @@ class Task(Protocol):
         self, predictions: Tensor, labels: Sequence[str], top: int
     ) -> Iterator[tuple[Finding, ...]]:
         """Yield at most `top` predicted labels for each image, the most probable first."""
+
+    def interval(self, value: float, images: int) -> tuple[float, float]:
+        """Return the 95% interval of a value of the main metric on so many images, at least one."""
+
+    def evaluate(
+        self,
+        predictions: Tensor,
+        targets: Tensor,
+        labels: Sequence[str],
+        values: Mapping[str, float],
+    ) -> Evaluation:
+        """Return what predictions and targets, both on the host, say class by class.
+
+        `values`: those of the meter over the same images.
+        """
 
 
 def failed_values(task: Task) -> dict[str, float]:

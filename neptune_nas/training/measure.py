@@ -1,9 +1,10 @@
 """The metrics of a trained network on one split."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from neptune_nas.tasks.augmentation import Normalizer
 from neptune_nas.tasks.task import Task
@@ -18,15 +19,20 @@ def measure(
     task: Task,
     normalize: Normalizer,
     autocast: AbstractContextManager[object],
+    *,
+    watch: Callable[[Tensor], object] = lambda _: None,
 ) -> dict[str, float]:
     """Return the value of each of the task's metrics over the feed's images.
 
-    Leaves the network in evaluation mode; `feed` must be on its device.
+    Leaves the network in evaluation mode; `feed` must be on its device. `watch` is called with the
+    float32 outputs of each batch, in order.
     """
     network.eval()
     meter = task.meter()
     in_order = torch.split(torch.arange(len(feed)), _BATCH)
     with torch.inference_mode(), autocast, feed.batches(in_order) as batches:
         for batch in batches:
-            meter.update(network(normalize(batch.images)).float(), batch.targets)
+            outputs = network(normalize(batch.images)).float()
+            meter.update(outputs, batch.targets)
+            watch(outputs)
     return meter.result()

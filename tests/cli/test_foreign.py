@@ -56,6 +56,7 @@ COMMANDS: dict[str, Arguments] = {
     "confirm": ("STUDY", "--dry-run"),
     "diff": ("NETWORK", "NETWORK"),
     "draw": ("NETWORK", "-o", "drawn.svg"),
+    "evaluate": ("MODEL", "folder:labelled"),
     "export": ("STUDY", "-o", "exported.json"),
     "plot": ("pareto", "STUDY", "-o", "front.html"),
     "predict": ("MODEL", "IMAGE"),
@@ -92,6 +93,7 @@ BUILDING = {
     "audit": ("audit", COMMANDS["audit"]),
     "baseline": ("baseline", COMMANDS["baseline"]),
     "confirm": ("confirm", COMMANDS["confirm"]),
+    "evaluate": ("evaluate", COMMANDS["evaluate"]),
     "export": FURTHER[1],
     "predict": ("predict", COMMANDS["predict"]),
     "profile": ("profile", COMMANDS["profile"]),
@@ -147,6 +149,8 @@ def foreign(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     monkeypatch.syspath_prepend(tmp_path)
     Path("model.safetensors").write_bytes((home / "model.safetensors").read_bytes())
     Image.new("L", (8, 8), 120).save("gray.png")
+    Path("labelled", "0").mkdir(parents=True)
+    Image.new("L", (8, 8), 120).save("labelled/0/gray.png")
     study = copytree(home / "theirs", tmp_path / "theirs")
     Path("best.json").write_bytes((study / "best.json").read_bytes())
     return study

@@ -14,6 +14,8 @@ from selenium.webdriver.support.color import Color
 from selenium.webdriver.support.ui import WebDriverWait
 
 from neptune_nas.architecture.description import describe
+from neptune_nas.data.labelled_images import LabelledImages
+from neptune_nas.report.evaluation import render_evaluation
 from neptune_nas.report.page import render
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.tables import trials_csv
@@ -21,6 +23,7 @@ from neptune_nas.retrain.curves import render_curves
 from neptune_nas.study.study import Study
 from tests.report.browser import find_browser, open_page, start, wait_for
 from tests.report.fixtures import MODEL, make_results, plain_results, plain_trial
+from tests.report.test_evaluation import evaluated
 from tests.retrain.test_curves import HISTORIES, TASK
 from tests.retrain.test_metrics import METRICS, TERMS
 
@@ -320,3 +323,29 @@ def test_the_curves_of_a_training_are_drawn_without_complaint(
     assert errors(chrome) == []
     assert chrome.execute_script(lines) == 8
     assert chrome.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("dark", [False, True])
+def test_an_evaluation_fits_and_none_of_its_texts_overlap(
+    chrome: Chrome, tmp_path: Path, width: int, dark: bool
+) -> None:
+    labels = ("cat", EVIL, "a-very-long-name-of-a-class-without-any-blank", *"abcdefghij")
+    found, split = evaluated(labels, 400)
+    images = LabelledImages("folder:pets", "all", split, notes=("word" * 60,))
+    path = tmp_path / "evaluation.html"
+    path.write_text(render_evaluation("a/long/" * 20, found, images), encoding="utf-8")
+    open_page(chrome, path, width, dark)
+    assert errors(chrome) == []
+    assert overflow(chrome) == 0
+    shown = """return [...document.querySelectorAll('.gallery img')]
+        .filter((image) => image.naturalWidth === 8 && image.width > 90).length"""
+    assert chrome.execute_script(shown) == 12
+    outside = """const boxes = '.scroll, .warning, .gallery li, h1, .big, .lead';
+        return [...document.querySelectorAll(boxes)]
+          .filter((box) => box.getBoundingClientRect().right > innerWidth).length"""
+    assert chrome.execute_script(outside) == 0
+    spilt = """return [...document.querySelectorAll('th, td, .gallery li, .matrix span')]
+        .filter((box) => getComputedStyle(box).overflow === 'visible'
+          && box.scrollWidth > box.clientWidth + 1).map((box) => box.textContent)"""
+    assert chrome.execute_script(spilt) == []

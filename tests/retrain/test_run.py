@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from neptune_nas.architecture.records import Architecture, Stem
+from neptune_nas.data.load import split_files
 from neptune_nas.devices.processor import hardware
 from neptune_nas.errors import NeptuneError, StudyError
 from neptune_nas.interrupts import ExitingHandler
@@ -29,6 +30,7 @@ from tests.retrain.builders import asked, noting, on
 from tests.training.data import assert_same, endless
 
 METRICS = ("accuracy", "loss")
+SEED_FILES = ("model.safetensors", "history.csv", "evaluation.html", "evaluation.json")
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -44,7 +46,7 @@ asked(Path(sys.argv[1])).run(watch)
 
 def test_a_folder_holds_what_is_said_to_be_in_it(made: Path) -> None:
     files = {str(file.relative_to(made)) for file in made.rglob("*") if file.is_file()}
-    seeds = {f"seed-{n}/{name}" for n in (0, 1) for name in ("model.safetensors", "history.csv")}
+    seeds = {f"seed-{n}/{name}" for n in (0, 1) for name in SEED_FILES}
     assert files == {"train.toml", "train.lock", "metrics.json", "curves.html", *seeds}
 
 
@@ -79,6 +81,35 @@ def test_the_metrics_are_those_of_the_models_on_the_test_split(made: Path) -> No
         model = load_model(made / f"seed-{seed.seed}" / "model.safetensors")
         right = (model.predict(test.images).argmax(1) == test.targets).float().mean()
         assert seed.test["accuracy"] == pytest.approx(float(right), abs=0.01)
+
+
+def test_each_model_is_evaluated_beside_it_by_what_was_measured(made: Path) -> None:
+    for seed in load_metrics(made / "metrics.json").seeds:
+        folder = made / f"seed-{seed.seed}"
+        found = json.loads((folder / "evaluation.json").read_text())
+        assert {name: found[name] for name in METRICS} == seed.test
+        assert (found["model"], found["split"]) == (str(folder / "model.safetensors"), "test")
+        assert f"{seed.test['accuracy']:.4f}" in (folder / "evaluation.html").read_text()
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_an_evaluation_names_the_files_of_a_folder_that_has_not_changed(
+    tmp_path: Path, changed: bool
+) -> None:
+    write_classes(tmp_path / "pets", 12)
+    training = asked(tmp_path / "x", data=f"folder:{tmp_path / 'pets'}", epochs=1, seeds=1)
+
+    def add(_: TrainingStep) -> None:
+        if changed:
+            for i in range(12):
+                copy(tmp_path / "pets" / "red" / "00.png", tmp_path / "pets" / "red" / f"x{i}.png")
+
+    training.run(add)
+    worst = json.loads((tmp_path / "x" / "seed-0" / "evaluation.json").read_text())["worst"]
+    assert worst
+    files = {str(file) for file in split_files(training.data_name)[2]}
+    for each in worst:
+        assert isinstance(each["image"], int) if changed else each["image"] in files
 
 
 def test_seeds_differ(made: Path) -> None:

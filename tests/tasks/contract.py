@@ -14,6 +14,7 @@ from torch.optim import Adam
 from neptune_nas.data.images import ImageData, Split
 from neptune_nas.metrics.registry import metric
 from neptune_nas.tasks.augmentation import Augment, Normalizer
+from neptune_nas.tasks.evaluation import Evaluation
 from neptune_nas.tasks.registry import TASKS, task_of
 from neptune_nas.tasks.task import Task, failed_values
 
@@ -229,6 +230,53 @@ class TaskContract(ABC):
             assert {finding.label for finding in each} <= {*labels}
             assert shares == sorted(shares, reverse=True)
             assert all(0 <= share <= 1 for share in shares)
+
+    def evaluation(self, split: Split, outputs: Tensor) -> Evaluation:
+        """Return what the task says of a network's outputs for a split."""
+        values = self.measured((outputs, split.targets))
+        predictions = self.task.predict(outputs)
+        return self.task.evaluate(predictions, split.targets, self.data().classes, values)
+
+    def test_an_evaluation_has_the_meters_values_and_a_result_of_each_class(self) -> None:
+        batch, classes = self.batch(), self.data().classes
+        outputs = self.outputs(batch)
+        found = self.evaluation(batch, outputs)
+        assert found.values == self.measured((outputs, batch.targets))
+        assert found.main == (self.task.metrics[0], found.values[self.task.metrics[0]])
+        assert found.images == SOME
+        assert tuple(each.label for each in found.classes) == classes
+        assert found.chance == self.task.chance(len(classes), batch.targets)[found.main[0]]
+        shares = [share for each in found.classes for share in each.shares.values()]
+        assert all(share is None or 0 <= share <= 1 for share in shares)
+        assert all(count > 0 for count in found.confusion.values())
+        assert {i for pair in found.confusion for i in pair} <= {*range(len(classes))}
+
+    def test_mistakes_name_images_and_labels_the_surest_first(self) -> None:
+        batch, classes = self.batch(), {*self.data().classes}
+        mistakes = self.evaluation(batch, self.outputs(batch)).mistakes
+        assert mistakes
+        shares = [each.probability for each in mistakes]
+        assert shares == sorted(shares, reverse=True)
+        assert {each.row for each in mistakes} <= {*range(SOME)}
+        for each in mistakes:
+            assert {each.label, each.predicted} <= classes
+            assert 0 <= each.true_probability <= 1
+
+    def test_who_knows_all_makes_no_mistake(self) -> None:
+        split = self.data().validation
+        found = self.evaluation(split, self.perfect(split))
+        assert found.mistakes == ()
+        assert found.confused == []
+
+    @given(st.integers(0, 30), st.integers(1, 30))
+    def test_an_interval_holds_its_value_and_is_narrower_with_more_images(
+        self, right: int, images: int
+    ) -> None:
+        value = min(right, images) / images
+        low, high = self.task.interval(value, images)
+        assert 0 <= low <= value <= high <= 1
+        less, more = self.task.interval(value, 10 * images)
+        assert more - less < high - low
 
     def test_a_failed_network_is_no_better_than_chance_in_anything(self) -> None:
         chance, failed = self.task.chance(10), failed_values(self.task)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from neptune_nas.data.images import ImageData, Split, image_data
 from neptune_nas.data.source import Source, in_memory
 from neptune_nas.tasks.classification import Classification
+from neptune_nas.tasks.evaluation import ClassResult, Mistake
 from neptune_nas.tasks.task import Finding
 from tests.tasks.contract import TaskContract
 
@@ -100,3 +101,37 @@ def test_a_prediction_is_a_probability_of_each_class() -> None:
 def test_the_most_probable_labels_are_found() -> None:
     found = TASK.findings(torch.tensor([[0.125, 0.5, 0.375]]), CLASSES, 2)
     assert [*found] == [(Finding("b", 0.5), Finding("c", 0.375))]
+
+
+SHARES = torch.tensor(
+    [[0.8, 0.2, 0.0], [0.3, 0.6, 0.1], [0.9, 0.1, 0.0], [0.5, 0.4, 0.1], [0.25, 0.75, 0.0]]
+)
+TRUE = torch.tensor([0, 0, 1, 0, 1])
+
+
+def test_an_evaluation_counts_images_by_true_and_predicted_class() -> None:
+    found = TASK.evaluate(SHARES, TRUE, CLASSES, {"accuracy": 0.6, "loss": 1.0})
+    assert found.confusion == {(0, 0): 2, (0, 1): 1, (1, 0): 1, (1, 1): 1}
+    assert found.confused == [("a", "b", 1), ("b", "a", 1)]
+    assert found.classes == (
+        ClassResult("a", 3, {"recall": 2 / 3, "precision": 2 / 3}),
+        ClassResult("b", 2, {"recall": 0.5, "precision": 0.5}),
+        ClassResult("c", 0, {"recall": None, "precision": None}),
+    )
+    assert found.absent == ("c",)
+    assert found.chance == pytest.approx(0.6)
+
+
+def test_the_surest_mistakes_come_first() -> None:
+    found = TASK.evaluate(SHARES, TRUE, CLASSES, {"accuracy": 0.6, "loss": 1.0})
+    assert [each.row for each in found.mistakes] == [2, 1]
+    first = replace(found.mistakes[0], probability=0.9, true_probability=0.1)
+    assert first == Mistake(2, "b", "a", 0.9, 0.1)
+    assert found.mistakes[0].probability == pytest.approx(0.9)
+    assert found.mistakes[0].true_probability == pytest.approx(0.1)
+
+
+def test_the_interval_is_wilsons() -> None:
+    # Newcombe 1998, Statistics in Medicine 17, 857, table I: 81 of 263.
+    assert TASK.interval(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert TASK.interval(1.0, 1) == pytest.approx((0.2065, 1.0), abs=5e-5)

@@ -58,5 +58,6 @@ const page = (() => {
     }
     root.dataset.ready = "yes";
   }
+  if (!document.getElementById("plotly")) root.dataset.ready = "yes"; // there is nothing to draw
   return { unpack, draw, drawAll };
 })();

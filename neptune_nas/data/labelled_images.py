@@ -1,0 +1,253 @@
+"""Labelled images to evaluate a trained model on: of its classes, and in its input shape."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from unicodedata import normalize
+
+import torch
+
+from neptune_nas.data.folder import check_folder, parse
+from neptune_nas.data.images import ImageData, Split
+from neptune_nas.data.layout import TEST, TRAIN, VALIDATION, Classes, labelled_layout, short_list
+from neptune_nas.data.listing import Listing
+from neptune_nas.data.load import load_data, splits_of
+from neptune_nas.data.names import FOLDER, SIZE, check_known, parse_count
+from neptune_nas.data.pictures import read_pictures, recoloured_text
+from neptune_nas.data.source import Part, Source
+from neptune_nas.data.splitting import Rows
+from neptune_nas.data.training_images import TrainedOn, copy_notes, held_out
+from neptune_nas.errors import DataError, one_of
+from neptune_nas.text import counted, plural, utf8_text, visible
+
+ALL = "all"
+SPLITS = (TRAIN, VALIDATION, TEST, ALL)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledImages:
+    """A part of a data set, whose targets are places in a model's classes.
+
+    `files`: the file of each row, if it has one. `notes`: sentences on what was left out, and on
+    images that the model was trained on.
+    """
+
+    name: str
+    part: str
+    split: Split
+    files: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def what(self) -> str:
+        """The images in words."""
+        whole = self.part == ALL
+        return f"all images of {self.name}" if whole else f"the {self.part} split of {self.name}"
+
+
+def labelled_images(
+    name: str,
+    model: TrainedOn,
+    part: str | None = None,
+    skip_unknown: bool = False,
+    data_dir: str | Path | None = None,
+) -> LabelledImages:
+    """Return the images of a data set, named as in `load_data`, that a model can be evaluated on.
+
+    Images of a folder are read one by one as the model needs them; unreadable ones are left out.
+    `part`: one of `SPLITS` (default: the test split; for a folder without splits all images, or
+    the fifth that training held out where the model was trained on this very folder).
+    `skip_unknown`: leave out classes that the model does not know. Raises `DataError` for those
+    otherwise, and where no image remains.
+    """
+    if not name.startswith(FOLDER):
+        return _in_data_set(name, model, part or TEST, skip_unknown, data_dir)
+    found = _in_folder(name, model, part, skip_unknown)
+    notes = (*found.notes, *copy_notes(found.files, model, data_dir))
+    return replace(found, name=utf8_text(name), notes=notes)
+
+
+def _in_data_set(
+    name: str, model: TrainedOn, part: str, skip_unknown: bool, data_dir: str | Path | None
+) -> LabelledImages:
+    """Return images of a data set that is no folder."""
+    check_known(name)
+    data = load_data(name, data_dir)
+    if data.input_shape != model.shape:
+        sizes = ("x".join(map(str, shape)) for shape in (model.shape, data.input_shape))
+        raise DataError(
+            "data '{}': its images must be {}, as those that the model was trained on, but are "
+            "{}: take another data set.".format(name, *sizes)
+        )
+    places, notes = _places(name, data.classes, model.classes, skip_unknown)
+    whole = _part_of(data, part)
+    targets = torch.tensor([places.get(each, -1) for each in data.classes])[whole.targets]
+    rows = targets.ge(0).nonzero().flatten()
+    if not len(rows):
+        raise _no_image(name)
+    if data.fingerprint == model.fingerprint and part != TEST:
+        notes = (*notes, "The model was trained on these images, so it may know their labels.")
+    split = Split(whole.images.index_select(0, rows), targets[rows])
+    return LabelledImages(name, part, split, notes=(*data.notes, *notes))
+
+
+def _part_of(data: ImageData, part: str) -> Split:
+    """Return a split of a data set, or all of them in one."""
+    splits = {TRAIN: data.train, VALIDATION: data.validation, TEST: data.test}
+    if part != ALL:
+        return splits[part]
+    images, targets = zip(*((each.images, each.targets) for each in splits.values()), strict=True)
+    return Split(torch.cat(images), torch.cat(targets))
+
+
+def _in_folder(name: str, model: TrainedOn, part: str | None, skip_unknown: bool) -> LabelledImages:
+    """Return images of a folder, read as the model needs them."""
+    whole, count = parse_count(name)
+    path, side = parse(whole.removeprefix(FOLDER))
+    check_folder(path, whole.removeprefix(FOLDER))
+    if side is not None and (side, side) != model.shape[1:]:
+        raise DataError(
+            f"data '{visible(name)}': images are read as the model needs them, at "
+            f"{model.shape[1]}x{model.shape[2]}, but the name says {SIZE}{side}: leave that out."
+        )
+    listing = Listing(path)
+    layout = labelled_layout(path, listing)
+    chosen = part or (TEST if {TEST, VALIDATION} & {*layout} else ALL)
+    used = {chosen} if chosen in layout and chosen != TRAIN else {*layout}
+    classes = dict.fromkeys(each for split in layout if split in used for each in layout[split])
+    places, notes = _places(name, classes, model.classes, skip_unknown)
+    parts = {split: _listed(layout[split], places, listing) for split in layout if split in used}
+    files, labels = _chosen(name, parts, chosen, count, model.classes)
+    found = _read(name, files, labels, model.shape)
+    found = replace(found, part=chosen, notes=(*listing.sentences(), *notes, *found.notes))
+    is_whole = chosen == ALL and [*layout] == [TRAIN] and len(found.files) == len(files)
+    return _unseen(found, model, part) if is_whole else found
+
+
+def _places(
+    name: str, found: Iterable[str], classes: Sequence[str], skip_unknown: bool
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Return the place of each found class in a model's, and notes on names that are not equal."""
+    known = {label: place for place, label in enumerate(classes)}
+    names = {each: utf8_text(each) for each in found}
+    places = {each: known[label] for each, label in names.items() if label in known}
+    notes: list[str] = []
+    for each, label in names.items():
+        alike = [place for other, place in known.items() if _plain(other) == _plain(label)]
+        if each not in places and len(alike) == 1 and alike[0] not in places.values():
+            places[each] = alike[0]
+            notes.append(f"'{label}' is taken for the model's class '{classes[alike[0]]}'.")
+    unknown = [label for each, label in names.items() if each not in places]
+    if unknown and not skip_unknown:
+        raise DataError(
+            f"data '{visible(name)}': its classes must be known to the model, but "
+            f"{visible(short_list(unknown))} {plural(len(unknown), 'is', 'are')} not: "
+            f"{one_of(classes, unknown[0])} Rename the "
+            f"{plural(len(unknown), 'class', 'classes')}, or leave them out by `skip_unknown` "
+            f"(--skip-unknown)."
+        )
+    if unknown:
+        what = counted(len(unknown), "class", "classes")
+        notes.append(f"Left out {what} unknown to the model ({short_list(unknown)}).")
+    return places, tuple(notes)
+
+
+def _plain(label: str) -> str:
+    """Return a label as names are compared: macOS composes accents in another way than Linux.
+
+    >>> _plain("Cat"), len("e" + chr(0x301)), len(_plain("e" + chr(0x301)))
+    ('cat', 2, 1)
+    """
+    return normalize("NFC", label).casefold()
+
+
+def _listed(layout: Classes, places: Mapping[str, int], listing: Listing) -> Part:
+    """Return the files of the known classes of a split, sorted by class name, with their places."""
+    files: list[Path] = []
+    labels: list[int] = []
+    for name in sorted(layout.keys() & places.keys()):
+        inside = listing.files(layout[name])
+        files += inside
+        labels += [places[name]] * len(inside)
+    return Part(torch.tensor(labels, dtype=torch.int64), _unread, tuple(files))
+
+
+def _unread(rows: Rows) -> torch.Tensor:
+    raise NotImplementedError(f"{len(rows)} images are chosen by their files and then read")
+
+
+def _chosen(
+    name: str, parts: Mapping[str, Part], chosen: str, count: int | None, classes: tuple[str, ...]
+) -> tuple[Sequence[Path], torch.Tensor]:
+    """Return the files and labels of a split: a part of that name, or what training would take."""
+    if chosen == ALL or (chosen in parts and chosen != TRAIN):
+        taken = [part for split, part in parts.items() if chosen in (split, ALL)]
+        files = [file for part in taken for file in part.files]
+        return files, torch.cat([part.labels for part in taken])
+    if TRAIN not in parts:
+        raise DataError(
+            f"data '{visible(name)}': it has no {chosen} split, only {short_list([*parts])}: "
+            f"name one of those as `split` (--split)."
+        )
+    if not parts[TRAIN].files:
+        raise _no_image(name)
+    source = Source(
+        name, classes, parts[TRAIN], parts.get(TEST), None, False, parts.get(VALIDATION)
+    )
+    part, rows = splits_of(source, name, count, 0)[SPLITS.index(chosen)]
+    return [part.files[row] for row in rows], part.labels[torch.from_numpy(rows)]
+
+
+def _read(
+    name: str, files: Sequence[Path], labels: torch.Tensor, shape: tuple[int, int, int]
+) -> LabelledImages:
+    """Return the images in files; those that cannot be read are left out, with a note."""
+    images = torch.empty((len(files), *shape), dtype=torch.uint8)
+    good: list[int] = []
+    broken: list[DataError] = []
+    recoloured = 0
+    for row, found in enumerate(read_pictures(files, shape)):
+        if isinstance(found, DataError):
+            broken.append(found)
+            continue
+        images[len(good)] = found.pixels
+        recoloured += found.channels != shape[0]
+        good.append(row)
+    if broken and not good:
+        raise DataError(
+            f"data '{visible(name)}': some of its images must be readable, but none is; the first: "
+            f"{broken[0]}"
+        )
+    if not good:
+        raise _no_image(name)
+    notes = (recoloured_text(recoloured, shape[0]),) if recoloured else ()
+    if broken:
+        what = counted(len(broken), "image")
+        notes = (f"Left out {what} that cannot be read; the first: {broken[0]}", *notes)
+    split = Split(images[: len(good)], labels[torch.tensor(good)])
+    return LabelledImages(name, ALL, split, tuple(files[row] for row in good), notes)
+
+
+def _no_image(name: str) -> DataError:
+    return DataError(f"data '{visible(name)}': there is no image of the model's classes: add some.")
+
+
+def _unseen(found: LabelledImages, model: TrainedOn, part: str | None) -> LabelledImages:
+    """Return the test split of a folder without splits if the model was trained on this folder.
+
+    Where all images are asked for, a note says so instead.
+    """
+    rows = held_out(found.split, model)
+    if rows is None:
+        return found
+    total = counted(len(found.split), "image")
+    if part == ALL:
+        note = f"The model was trained on these {total}, so it may know their labels."
+        return replace(found, notes=(*found.notes, note))
+    note = (
+        f"The model was trained on this folder of {total}, so it is evaluated on the "
+        f"{len(rows):,} that training held out; --split all takes all of them."
+    )
+    split = found.split[torch.from_numpy(rows)]
+    files = tuple(found.files[row] for row in rows)
+    return replace(found, part=TEST, split=split, files=files, notes=(*found.notes, note))
