@@ -12,17 +12,17 @@ from neptune_nas.cli.values import check_known
 from neptune_nas.errors import OptionError
 from neptune_nas.files.rules import Count
 from neptune_nas.files.schema import check_value
+from neptune_nas.text import counted
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from neptune_nas.data.labelled_images import LabelledImages
-    from neptune_nas.data.training_images import TrainedOn
-    from neptune_nas.models.model import Model
     from neptune_nas.tasks.evaluation import Evaluation
 
 EXAMPLE = "Example: neptune-nas evaluate model.safetensors folder:labelled -o page.html"
-_WIDEST = 12  # classes of a matrix in the terminal
+_ENDLESS = 10_000  # columns of a terminal in which any matrix that is tried fits
 
 
 def evaluate(
@@ -58,11 +58,13 @@ def evaluate(
     check_value(worst, Count, "--worst")
     _check_suffix(output, "--out", ".html")
     _check_suffix(numbers, "--json", ".json")
+    from neptune_nas.cli.console import console
     from neptune_nas.cli.progress import say
     from neptune_nas.data.labelled_images import SPLITS, labelled_images
     from neptune_nas.devices.device import pick_device
     from neptune_nas.files.atomic import write_file
     from neptune_nas.models.evaluation import evaluate as evaluation_of
+    from neptune_nas.models.evaluation import trained_on
     from neptune_nas.models.model import load_model
     from neptune_nas.report.evaluation import (
         evaluation_json,
@@ -74,8 +76,10 @@ def evaluate(
         check_known(split, "--split", SPLITS)
     where = pick_device(device)
     model = load_model(file, allowed(allow))
-    images = labelled_images(data, trained_on(model), split, skip_unknown, data_dir)
-    found = evaluation_of(model, images.split, where)
+    with console(stderr=True).status("Reading the images ..."):
+        images = labelled_images(data, trained_on(model), split, skip_unknown, data_dir)
+    with console(stderr=True).status(f"Predicting {counted(len(images.split), 'image')} ..."):
+        found = evaluation_of(model, images.split, where)
     for note in notes_on_evaluation(found, images):
         say(note)
     print_evaluation(found, images, worst)
@@ -94,27 +98,17 @@ def _check_suffix(file: Path | None, option: str, suffix: str) -> None:
         raise OptionError(f"{option} must name a file that ends in {suffix}, but got {file}.")
 
 
-def trained_on(model: "Model") -> "TrainedOn":
-    """Return what a model knows of the images that it was trained on."""
-    from neptune_nas.data.training_images import TrainedOn
-
-    known = (model.provenance.get(name) for name in ("data", "data_fingerprint"))
-    data, fingerprint = (value if isinstance(value, str) else None for value in known)
-    return TrainedOn(model.labels, model.input_shape, data, fingerprint)
-
-
 def print_evaluation(found: "Evaluation", images: "LabelledImages", worst: int) -> None:
     """Print the score, and tables of the classes, their confusion, and the surest mistakes."""
     from neptune_nas.cli.console import console
     from neptune_nas.report.evaluation import chance_text, score_text
-    from neptune_nas.text import counted
 
     print_line(f"{score_text(found)}, on {counted(found.images, 'image')}: {images.what}.")
     print_line(chance_text(found))
     terminal = console()
     terminal.print(classes_table(found))
     if found.mistakes:
-        terminal.print(confusion_table(found))
+        terminal.print(confusion_table(found, terminal))
     if found.mistakes[:worst]:
         print_line(f"The surest of {counted(len(found.mistakes), 'mistake')}:")
         terminal.print(mistakes_table(found, images, worst))
@@ -141,23 +135,37 @@ def classes_table(found: "Evaluation") -> "Table":
     return table
 
 
-def confusion_table(found: "Evaluation") -> "Table":
-    """Return the matrix of true and predicted classes; of many, the most frequent pairs."""
-    from neptune_nas.report.evaluation import PAIRS, matrix
+def confusion_table(found: "Evaluation", terminal: "Console") -> "Table":
+    """Return the matrix of classes if it fits into the terminal, else the most frequent pairs."""
+    from neptune_nas.report.evaluation import matrix
 
-    counts, table = matrix(found, _WIDEST), _table()
-    if counts is None:
-        for head in ("class", "predicted"):
-            table.add_column(head, overflow="fold")
-        table.add_column("images", justify="right", no_wrap=True)
-        for label, predicted, count in found.confused[:PAIRS]:
-            table.add_row(label, predicted, f"{count:,}")
-        return table
+    counts = matrix(found, terminal.width // 4)
+    if counts is not None:
+        table, endless = _matrix_table(counts), terminal.options.update(width=_ENDLESS)
+        if terminal.measure(table, options=endless).maximum <= terminal.width:
+            return table
+    return _pairs_table(found)
+
+
+def _matrix_table(counts: list[list[int]]) -> "Table":
+    table = _table()
     table.add_column("predicted as:", justify="right", no_wrap=True)
     for number in range(1, len(counts) + 1):
         table.add_column(str(number), justify="right", no_wrap=True)
     for number, row in enumerate(counts, start=1):
         table.add_row(f"class {number}", *(f"{count:,}" if count else "" for count in row))
+    return table
+
+
+def _pairs_table(found: "Evaluation") -> "Table":
+    from neptune_nas.report.evaluation import PAIRS
+
+    table = _table()
+    for head in ("class", "predicted"):
+        table.add_column(head, overflow="fold")
+    table.add_column("images", justify="right", no_wrap=True)
+    for label, predicted, count in found.confused[:PAIRS]:
+        table.add_row(label, predicted, f"{count:,}")
     return table
 
 

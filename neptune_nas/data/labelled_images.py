@@ -133,8 +133,10 @@ def _places(
     places = {each: known[label] for each, label in names.items() if label in known}
     notes: list[str] = []
     for each, label in names.items():
+        if each in places:
+            continue
         alike = [place for other, place in known.items() if _plain(other) == _plain(label)]
-        if each not in places and len(alike) == 1 and alike[0] not in places.values():
+        if len(alike) == 1 and alike[0] not in places.values():
             places[each] = alike[0]
             notes.append(f"'{label}' is taken for the model's class '{classes[alike[0]]}'.")
     unknown = [label for each, label in names.items() if each not in places]
@@ -246,7 +248,7 @@ def _unseen(found: LabelledImages, model: TrainedOn, part: str | None) -> Labell
         return replace(found, notes=(*found.notes, note))
     note = (
         f"The model was trained on this folder of {total}, so it is evaluated on the "
-        f"{len(rows):,} that training held out; --split all takes all of them."
+        f"{len(rows):,} that training held out: `split` (--split) 'all' takes them all."
     )
     split = found.split[torch.from_numpy(rows)]
     files = tuple(found.files[row] for row in rows)

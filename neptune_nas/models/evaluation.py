@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from neptune_nas.data.images import Split
+from neptune_nas.data.training_images import TrainedOn
 from neptune_nas.devices.device import autocast_for
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.models.model import Model
@@ -35,3 +36,10 @@ def evaluate(
         watch=lambda outputs: found.append(task.predict(outputs).cpu()),
     )
     return task.evaluate(torch.cat(found), split.targets, model.labels, values)
+
+
+def trained_on(model: Model) -> TrainedOn:
+    """Return what a model knows of the images that it was trained on."""
+    known = (model.provenance.get(name) for name in ("data", "data_fingerprint"))
+    data, fingerprint = (value if isinstance(value, str) else None for value in known)
+    return TrainedOn(model.labels, model.input_shape, data, fingerprint)

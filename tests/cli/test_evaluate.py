@@ -2,18 +2,22 @@ import json
 import os
 import re
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 
 from neptune_nas.architecture.records import Architecture, Stem
+from neptune_nas.cli.evaluate import confusion_table
 from neptune_nas.data.load import load_data
 from neptune_nas.models.architecture_file import without_study
 from neptune_nas.models.model import load_model, make_untrained, save_model
 from tests.cli.run import Outcome, assert_one_sentence, neptune
 from tests.data.folders import write_classes, write_picture
+from tests.report.test_evaluation import evaluated
 
 CLASSES = ("cat", "dog", "o\x1b[31mwl")
 
@@ -104,10 +108,19 @@ def test_no_mistake_needs_no_table(model: Path, tmp_path: Path, pets: Path) -> N
     assert "The surest of" not in outcome.out
 
 
+@pytest.mark.parametrize(("images", "is_whole"), [(400, True), (90_000, False)])
+def test_a_matrix_is_shown_where_it_fits_into_the_terminal(images: int, is_whole: bool) -> None:
+    found, _ = evaluated(tuple(map(str, range(12))), images)
+    terminal = Console(width=80, file=StringIO())
+    terminal.print(table := confusion_table(found, terminal))
+    assert isinstance(terminal.file, StringIO)
+    assert ("…" in terminal.file.getvalue(), len(table.columns)) == (False, 13 if is_whole else 3)
+
+
 def test_many_classes_are_listed_as_pairs(tmp_path: Path) -> None:
-    item = without_study(Architecture(Stem(4)), (1, 8, 8), 13)
+    item = without_study(Architecture(Stem(4)), (1, 8, 8), 30)
     save_model(tmp_path / "model.safetensors", make_untrained(item))
-    write_classes(tmp_path / "many", 2, map(str, range(13)))
+    write_classes(tmp_path / "many", 2, map(str, range(30)))
     outcome = evaluate(tmp_path / "model.safetensors", tmp_path / "many")
     assert outcome.code == 0
     assert "predicted as:" not in outcome.out

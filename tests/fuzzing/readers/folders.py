@@ -54,7 +54,7 @@ def open_reader(folder: Path) -> MakeCase:
     def make(rng: Random, given: Path) -> Case:
         if rng.random() < 0.2:
             return _single(rng, given, folder / "model.safetensors")
-        return _layout(rng, given)
+        return _layout(rng, given, folder / "model.safetensors")
 
     return make
 
@@ -79,8 +79,8 @@ def _write_image(folder: Path, stem: str, rng: Random, side: int | None) -> None
     (folder / f"{stem}.{suffix}".rstrip(".")).write_bytes(_encoded(_picture(rng, side), form))
 
 
-def _layout(rng: Random, given: Path) -> Case:
-    """Return a case of a folder of classes, perhaps in splits."""
+def _layout(rng: Random, given: Path, model: Path) -> Case:
+    """Return a case of a folder of classes, perhaps in splits, to train or to evaluate on."""
     root = given / rng.choice(("pictures", "shots@64", "p#3", "a b", "名前"))
     base = root / "archive" if rng.random() < 0.1 else root
     splits: list[str] = []
@@ -98,8 +98,13 @@ def _layout(rng: Random, given: Path) -> Case:
     label = f"{root.name}: {'/'.join(splits) or 'no split'}, {len(classes)} classes"
     by_command, size = rng.random() < 0.3, rng.choice(("", "", "", "@4", "@16"))
     where = f"folder:{root}{size}"
+    to_evaluate = rng.random() < 0.2
+    known = ("--skip-unknown",) if rng.random() < 0.8 else ()
 
     def read() -> None:
+        if to_evaluate:
+            command("evaluate", model, where, *known)
+            return
         if by_command:
             with valid.without_training():
                 command("search", "--space", "tiny", "--data", where, "--dry-run")

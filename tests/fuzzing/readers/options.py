@@ -16,7 +16,7 @@ from tests.fuzzing.oracle import Case, command
 from tests.fuzzing.readers.tables import SPACE_FILE
 from tests.fuzzing.runner import MakeCase
 
-WRITES = ("out", "output", "data_dir", "storage", "study_name")
+WRITES = ("out", "output", "numbers", "data_dir", "storage", "study_name")
 """Parameters whose values are places to write at."""
 
 FILES = (
@@ -25,7 +25,7 @@ FILES = (
 )
 """Parameters whose values are paths to read."""
 
-COUNTS = ("n",)
+COUNTS = ("n", "worst")
 """Parameters of how much to print, where a large value is no mistake."""
 
 LEFT_OUT = ("engine", "--help", "--version", "dry_run")
@@ -78,6 +78,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "form": ("json", "onnx", "python", "csv", "html", "md", "text", "PYTHON"),
     "by": ("choice", "architecture", "accuracy", "knee"),
     "which": ("knee", "accuracy", "efficiency", "flops"),
+    "split": ("train", "validation", "all", "tset"),
     "images": ("{valid}", "/", "/dev/null", "{valid}/images.safetensors"),
 }
 VALUES["trial_timeout"] = VALUES["timeout"]
@@ -114,6 +115,7 @@ BASES: dict[str, tuple[str, ...]] = {
     "plot": ("front", "{valid}/study", "-o", "{given}/plot.html"),
     "train": ("{valid}/best.json", "--data", "{data}", "--out", "{given}/out"),
     "predict": ("{valid}/model.safetensors", "{valid}/image.png"),
+    "evaluate": ("{valid}/model.safetensors", "{data}"),
     "export": ("{valid}/best.json",),
     "show": ("{valid}/best.json",),
     "draw": ("{valid}/best.json",),
