@@ -154,7 +154,9 @@ def open_reader(folder: Path) -> MakeCase:
                 words.insert(rng.randrange(1, len(words) + 1), word := _text(rng))
                 done.append(word)
             elif not option.opts[0].startswith("-"):
-                at = rng.randrange(len(name.split()), len(words) + 1)
+                # Not the value of an option before it, which may be the place to write at.
+                after = range(len(name.split()), len(words) + 1)
+                at = rng.choice([i for i in after if not words[i - 1].startswith("-")])
                 words[at : at + 1] = [word := _value(option, rng)]
                 done.append(word)
             else:
