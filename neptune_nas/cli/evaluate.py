@@ -1,7 +1,7 @@
 """`neptune-nas evaluate`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,15 +14,7 @@ from neptune_nas.files.rules import Count
 from neptune_nas.files.schema import check_value
 from neptune_nas.text import counted
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
-    from neptune_nas.data.labelled_images import LabelledImages
-    from neptune_nas.tasks.evaluation import Evaluation
-
 EXAMPLE = "Example: neptune-nas evaluate model.safetensors folder:labelled -o page.html"
-_ENDLESS = 10_000  # columns of a terminal in which any matrix that is tried fits
 
 
 def evaluate(
@@ -59,6 +51,7 @@ def evaluate(
     _check_suffix(output, "--out", ".html")
     _check_suffix(numbers, "--json", ".json")
     from neptune_nas.cli.console import console
+    from neptune_nas.cli.evaluation_tables import print_evaluation
     from neptune_nas.cli.progress import say
     from neptune_nas.data.labelled_images import SPLITS, labelled_images
     from neptune_nas.devices.device import pick_device
@@ -96,89 +89,3 @@ def _check_suffix(file: Path | None, option: str, suffix: str) -> None:
     """Refuse a file of another kind, which may be one to be kept, such as the model."""
     if file is not None and file.suffix.lower() != suffix:
         raise OptionError(f"{option} must name a file that ends in {suffix}, but got {file}.")
-
-
-def print_evaluation(found: "Evaluation", images: "LabelledImages", worst: int) -> None:
-    """Print the score, and tables of the classes, their confusion, and the surest mistakes."""
-    from neptune_nas.cli.console import console
-    from neptune_nas.report.evaluation import chance_text, score_text
-
-    print_line(f"{score_text(found)}, on {counted(found.images, 'image')}: {images.what}.")
-    print_line(chance_text(found))
-    terminal = console()
-    terminal.print(classes_table(found))
-    if found.mistakes:
-        terminal.print(confusion_table(found, terminal))
-    if found.mistakes[:worst]:
-        print_line(f"The surest of {counted(len(found.mistakes), 'mistake')}:")
-        terminal.print(mistakes_table(found, images, worst))
-
-
-def _table() -> "Table":
-    from rich.box import SIMPLE
-    from rich.table import Table
-
-    return Table(box=SIMPLE)
-
-
-def classes_table(found: "Evaluation") -> "Table":
-    """Return the table of the classes, numbered as in the table of their confusion."""
-    from neptune_nas.report.evaluation import share_cells, share_names
-
-    table = _table()
-    table.add_column("", justify="right")
-    table.add_column("class", overflow="fold")
-    for head in (*share_names(found), "images"):
-        table.add_column(head, justify="right", no_wrap=True)
-    for number, each in enumerate(found.classes, start=1):
-        table.add_row(str(number), each.label, *share_cells(each), f"{each.images:,}")
-    return table
-
-
-def confusion_table(found: "Evaluation", terminal: "Console") -> "Table":
-    """Return the matrix of classes if it fits into the terminal, else the most frequent pairs."""
-    from neptune_nas.report.evaluation import matrix
-
-    counts = matrix(found, terminal.width // 4)
-    if counts is not None:
-        table, endless = _matrix_table(counts), terminal.options.update(width=_ENDLESS)
-        if terminal.measure(table, options=endless).maximum <= terminal.width:
-            return table
-    return _pairs_table(found)
-
-
-def _matrix_table(counts: list[list[int]]) -> "Table":
-    table = _table()
-    table.add_column("predicted as:", justify="right", no_wrap=True)
-    for number in range(1, len(counts) + 1):
-        table.add_column(str(number), justify="right", no_wrap=True)
-    for number, row in enumerate(counts, start=1):
-        table.add_row(f"class {number}", *(f"{count:,}" if count else "" for count in row))
-    return table
-
-
-def _pairs_table(found: "Evaluation") -> "Table":
-    from neptune_nas.report.evaluation import PAIRS
-
-    table = _table()
-    for head in ("class", "predicted"):
-        table.add_column(head, overflow="fold")
-    table.add_column("images", justify="right", no_wrap=True)
-    for label, predicted, count in found.confused[:PAIRS]:
-        table.add_row(label, predicted, f"{count:,}")
-    return table
-
-
-def mistakes_table(found: "Evaluation", images: "LabelledImages", worst: int) -> "Table":
-    """Return the table of the surest mistakes."""
-    from neptune_nas.report.evaluation import image_name
-
-    table = _table()
-    table.add_column("image", overflow="fold")
-    for head in ("class", "predicted"):
-        table.add_column(head, overflow="fold")
-    table.add_column("probability", justify="right", no_wrap=True)
-    for each in found.mistakes[:worst]:
-        name, probability = image_name(each, images.files), f"{each.probability:.4f}"
-        table.add_row(name, each.label, each.predicted, probability)
-    return table

@@ -204,7 +204,13 @@ def _read(
     name: str, files: Sequence[Path], labels: torch.Tensor, shape: tuple[int, int, int]
 ) -> LabelledImages:
     """Return the images in files; those that cannot be read are left out, with a note."""
-    images = torch.empty((len(files), *shape), dtype=torch.uint8)
+    try:
+        images = torch.empty((len(files), *shape), dtype=torch.uint8)
+    except RuntimeError as error:  # torch's, of its allocator
+        raise DataError(
+            f"data '{visible(name)}': {counted(len(files), 'image')} of {shape[1]}x{shape[2]} must "
+            f"fit into memory, but do not: evaluate a part of them."
+        ) from error
     good: list[int] = []
     broken: list[DataError] = []
     recoloured = 0

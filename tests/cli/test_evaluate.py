@@ -11,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 
 from neptune_nas.architecture.records import Architecture, Stem
-from neptune_nas.cli.evaluate import confusion_table
+from neptune_nas.cli.evaluation_tables import confusion_table
 from neptune_nas.data.load import load_data
 from neptune_nas.models.architecture_file import without_study
 from neptune_nas.models.model import load_model, make_untrained, save_model

@@ -116,6 +116,13 @@ def test_where_no_picture_can_be_read_the_first_is_named(tmp_path: Path) -> None
         read(tmp_path)
 
 
+def test_more_pictures_than_memory_holds_are_refused(tmp_path: Path) -> None:
+    write_classes(tmp_path, 1)
+    huge = replace(PETS, shape=(3, 2**30, 2**30))
+    with pytest.raises(DataError, match="2 images of 1073741824x1073741824 must fit into memory"):
+        read(tmp_path, model=huge)
+
+
 def test_what_is_no_picture_and_what_changes_its_colours_is_said(tmp_path: Path) -> None:
     write_classes(tmp_path, 1)
     Image.new("L", (8, 8)).save(tmp_path / "cat" / "gray.png")
