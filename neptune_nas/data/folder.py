@@ -125,6 +125,22 @@ def _files_below(
     return tuple(file for members in files for file in members), labels
 
 
+def natural_side(text: str) -> tuple[int, bool]:
+    """Return the median of the shorter sides of a folder's images, and whether all are equal.
+
+    In pixels, of `_LOOKED_AT` evenly spaced images. Raises `DataError` as `load_folder` does.
+    """
+    path, _ = parse(text)
+    check_folder(path, text)
+    listing = Listing(path)
+    layout = layout_of(path, listing)
+    files, _ = _files_below(text, TRAIN, layout, listing)
+    with quiet_metadata():
+        forms = [header_of(file) for file in files[:: ceil(len(files) / _LOOKED_AT)]]
+    sides = sorted(min(form.height, form.width) for form in forms)
+    return sides[len(sides) // 2], len({(form.height, form.width) for form in forms}) == 1
+
+
 @dataclass(frozen=True, slots=True)
 class Pixels:
     """A decoder of `files` into the common form of `every` image of the folder."""

@@ -10,7 +10,15 @@ from torch import Tensor
 
 from neptune_nas.data.image_file import ImageFile
 from neptune_nas.data.images import ImageData, Split, image_data
-from neptune_nas.data.names import COUNT, FOLDER, TENSORS, check_known, parse_count, place_of
+from neptune_nas.data.names import (
+    AMOUNTS,
+    COUNT,
+    FOLDER,
+    TENSORS,
+    check_known,
+    parse_count,
+    place_of,
+)
 from neptune_nas.data.source import Part, Source
 from neptune_nas.data.splitting import THREE_WAY, TWO_WAY, Rows, at_most, stratified
 from neptune_nas.errors import DataError
@@ -85,6 +93,19 @@ def load_once(name: str, data_dir: str | Path | None = None, seed: int = 0) -> I
     place = place_of(parse_count(name)[0])
     written = os.stat(place).st_mtime_ns if os.path.isfile(place) else 0
     return _remembered(name, data_dir, seed, written)
+
+
+def amount_of(name: str, data_dir: str | Path | None = None) -> tuple[int, int]:
+    """Return the number of training images of a data set, and of its classes.
+
+    A user's own data is read for that; raises as `load_data` does.
+    """
+    whole, count = parse_count(name)
+    if whole in AMOUNTS:
+        images, classes = AMOUNTS[whole]
+        return count or images, classes
+    data = load_once(name, data_dir, 0)
+    return len(data.train), len(data.classes)
 
 
 @lru_cache(maxsize=2)

@@ -15,6 +15,13 @@ SIZE = "@"  # before the side of a folder's images, in pixels
 SUFFIX = ".safetensors"  # of a file of tensors
 _TORCHVISION = ("mnist", "fashion-mnist", "cifar10", "cifar100")
 DATA_SETS = ("digits", *_TORCHVISION)
+AMOUNTS = {  # training images, and classes
+    "digits": (1_078, 10),
+    "mnist": (54_000, 10),
+    "fashion-mnist": (54_000, 10),
+    "cifar10": (45_000, 10),
+    "cifar100": (45_000, 100),
+}
 
 
 def parse_count(name: str) -> tuple[str, int | None]:

@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 
 from neptune_nas.report.baselines import baseline_verdicts
 from neptune_nas.space import find_space, list_spaces
+from neptune_nas.space.locate import AUTO
 from neptune_nas.study.audit import ENOUGH
 from neptune_nas.study.measures import beats_chance, chance, main_score
 from neptune_nas.study.noise import noise, sampling_noise, seed_scores, tied_groups
@@ -261,7 +262,9 @@ def _timing(settings: Settings) -> str:
 def _space_check(study: Study) -> Check:
     """Check whether others have access to the space: a shipped one, unmodified."""
     facts, where = study.settings.facts, study.settings.question.space
-    shipped = where in list_spaces() and find_space(where).fingerprint == facts.space_fingerprint
+    shipped = where in list_spaces() and (
+        where == AUTO or find_space(where).fingerprint == facts.space_fingerprint
+    )
     evidence = (
         f"'{facts.space_name}', {facts.space_size} architectures, fingerprint "
         f"{facts.space_fingerprint}"

@@ -152,7 +152,7 @@ class Training:
             return self.recipe
         if isinstance(self.source, ExportedArchitecture) and self.source.recipe:
             return decode(Recipe, self.source.recipe, "recipe")
-        return default_recipe(self.data_name)
+        return default_recipe(len(self.images.train))
 
     @cached_property
     def numerics(self) -> Numerics:

@@ -220,7 +220,13 @@ class Assembly:
             {*WHOLE, *(each.name for each in TIMED if self.is_timed)},
         )
         facts = provenance(self.space, self.bench, corner)
-        return replace(facts, device=self.device, numerics=self.numerics, timed=self.timed)
+        return replace(
+            facts,
+            device=self.device,
+            numerics=self.numerics,
+            timed=self.timed,
+            choices=self.search.reasons,
+        )
 
     def settings(self, facts: Facts) -> Settings:
         """Return the settings to search by; raises `StudyError` if the study began with others."""
@@ -294,6 +300,7 @@ class Assembly:
 
     def _places(self) -> Iterable[str]:
         """Yield the names of user code that a worker must import before it unpickles anything."""
-        for place in (self.search.space, file_of(code_of(self.evaluator))):
+        where = self.search.space_name if not isinstance(self.search.space, Space) else None
+        for place in (where, file_of(code_of(self.evaluator))):
             if isinstance(place, str):
                 yield place

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
-from neptune_nas.data.names import check_known, short_name
+from neptune_nas.data.names import check_known, parse_count, short_name
+from neptune_nas.data.names import place_of as place_of_data
 from neptune_nas.devices.device import check_device
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import OptionError
@@ -25,17 +26,19 @@ from neptune_nas.evaluators.zero_cost import check_proxy
 from neptune_nas.files.atomic import folder_name
 from neptune_nas.files.rules import Positive, SeedCount, Size, Threads
 from neptune_nas.files.schema import check, check_exclusive, exclusive
+from neptune_nas.metrics.constraints import parse_constraint
 from neptune_nas.metrics.registry import OBJECTIVES
 from neptune_nas.samplers.factory import check_name
+from neptune_nas.search.defaults import Defaults, defaults_for, fitting_space
 from neptune_nas.space import Space, find_space
-from neptune_nas.space.locate import check_where, place_of
+from neptune_nas.space.locate import AUTO, check_where, place_of
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.progress import OnProgress
 from neptune_nas.study.rungs import REDUCTION, Reduction
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.text import redact_url
-from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
+from neptune_nas.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from neptune_nas.search.assembly import Assembly
@@ -58,30 +61,33 @@ def ignore(_: object) -> None:
 class Search:
     """All settings of a search; `run` makes the study, or resumes it.
 
-    `space`: a name, a file, `package.module:SPACE`, or a `Space`. `data`: see `load_data` (default:
-    digits). `trials`: the total of the study. `objectives`: accuracy or loss, with any of flops,
-    macs, params, activations, peak_memory and latency, which is processor time of one thread on
-    this machine, or the value in the table. `constraints`: such as "flops<=20M" or "latency<=5ms".
-    `sampler`: auto, evolution, local, nsga2, random, one of Optuna's by name, or your own class as
-    `FILE.py:Class` or `package.module:Class`, with its arguments in `sampler_kwargs`. `seed`: of
-    all random numbers. `rungs`: epochs at which trials are compared (default: one rung that suits
-    the data); the first may be 0, which is the zero-cost `proxy` (default: synflow). `reduction`:
-    one trial in that many is promoted from each rung; a sequence has one for each, as in (5, 2).
-    `recipe`: how to train (default: one that suits the data). `repeats`: seeds at the last rung.
-    `evaluator`: what measures, in place of short training. `table`: the file of a table to look
-    networks up in instead; `data` then names the images they were trained on (default: cifar10).
-    `name`: of the study's folder in `out` (default: `SPACE-DATA`). `storage`: the URL of a database
-    to use in place of `study.db` in that folder. `data_dir`: the folder of data sets, see
-    `load_data`. `numerics`: the precision and memory layout to train in (default: those the study
-    began with; for a new study those of the recipe or, where that is "auto", the fastest here).
-    `device`: "auto", "cpu" or "cuda". `engine`: "local" for worker processes on this machine, or
-    "ray" for a cluster (see `RayEngine`). `jobs`: evaluations at once (default: one per core, or
-    `trials_per_gpu` on each of `gpus`, which are CUDA device numbers), each with `threads`
-    (default: its share of the cores). `timeout`, `trial_timeout`: seconds. `patience`: stop after
-    that many trials in a row that were scored at the last rung and added nothing to the front, not
-    counting those of `first`. `first`: what to try before the sampler's own proposals, counted
-    among the `trials`: architectures, exported ones or their files, trials, studies or their
-    folders, of which the front is tried.
+    `space`: a name, a file, `package.module:SPACE`, or a `Space` (default: "auto", which is scaled
+    to the images and the limits, for data of your own; else "default"). `data`: see `load_data`
+    (default: digits); a folder of large pictures gets an `@SIZE` that suits the limits.
+    `trials`: the total of the study. `objectives`: accuracy or loss, with any of flops, macs,
+    params, activations, peak_memory and latency, which is processor time of one thread on this
+    machine, or the value in the table. `constraints`: such as "flops<=20M" or "latency<=5ms".
+    `sampler`: auto, evolution, local, nsga2, random, one of Optuna's by name, or your own class
+    as `FILE.py:Class` or `package.module:Class`, with its arguments in `sampler_kwargs`.
+    `seed`: of all random numbers. `rungs`: epochs at which trials are compared (default:
+    those that suit the data); the first may be 0, which is the zero-cost `proxy` (default:
+    synflow). `reduction`: one trial in that many is promoted from each rung; a sequence has one
+    for each, as in (5, 2). `recipe`: how to train (default: one that suits the data).
+    `repeats`: seeds at the last rung. `evaluator`: what measures, in place of short training.
+    `table`: the file of a table to look networks up in instead; `data` then names the images
+    they were trained on (default: cifar10). `name`: of the study's folder in `out` (default:
+    `SPACE-DATA`). `storage`: the URL of a database to use in place of `study.db` in that
+    folder. `data_dir`: the folder of data sets, see `load_data`. `numerics`: the precision and
+    memory layout to train in (default: those the study began with; for a new study those of the
+    recipe or, where that is "auto", the fastest here). `device`: "auto", "cpu" or "cuda".
+    `engine`: "local" for worker processes on this machine, or "ray" for a cluster (see
+    `RayEngine`). `jobs`: evaluations at once (default: one per core, or `trials_per_gpu` on
+    each of `gpus`, which are CUDA device numbers), each with `threads` (default: its share of
+    the cores). `timeout`, `trial_timeout`: seconds. `patience`: stop after that many trials in
+    a row that were scored at the last rung and added nothing to the front, not counting those
+    of `first`. `first`: what to try before the sampler's own proposals, counted among the
+    `trials`: architectures, exported ones or their files, trials, studies or their folders, of
+    which the front is tried.
 
     Fields with several values accept any sequence and store a tuple. What needs neither data nor
     the space's code is checked at once: raises `OptionError` for a field of another type, an
@@ -89,7 +95,7 @@ class Search:
     unknown name of a space.
     """
 
-    space: str | Space[Any] = "default"
+    space: str | Space[Any] | None = None
     data: str | None = None
     trials: Size = 200
     objectives: Sequence[str] = OBJECTIVES
@@ -138,8 +144,8 @@ class Search:
                 f"`proxy` is measured at rung 0: `rungs` must begin with it, as in 0,1,3, but "
                 f"got {got}."
             )
-        if isinstance(self.space, str):
-            check_where(self.space)
+        if not isinstance(self.space, Space):
+            check_where(self.space_name)
         check_name(self.sampler)
         check_device(self.device)
         check_known(self._data)
@@ -147,17 +153,42 @@ class Search:
             check_proxy(self.proxy)
         self._check_numerics()
         self._check_name()
-        self._question(self.rungs or (1,))  # refuses settings that no study can have
+        # Refuses settings that no study can have, before any data is read.
+        self._question(self._data, self.rungs or (1,), self.recipe or Recipe())
 
     @cached_property
     def question(self) -> Question:
-        """The settings that decide the scores, with every default filled in."""
-        return self._question(self.rungs or (self._usual_rung(),))
+        """The settings that decide the scores, with every default filled in; may read the data."""
+        found = self.defaults
+        return self._question(found.data, found.rungs, found.recipe)
 
-    def _question(self, rungs: Sequence[int]) -> Question:
+    @cached_property
+    def defaults(self) -> Defaults:
+        """The data, recipe and rungs to use, with the reasons of those that were left open."""
+        if self.trains_networks:
+            limits = tuple(map(parse_constraint, self.constraints))
+            rungs = None if self.rungs is None else tuple(self.rungs)
+            return defaults_for(self._data, self.data_dir, limits, self.recipe, rungs)
+        usual = self._usual_rung() if self.rungs is None else 1
+        return Defaults(self._data, self.recipe or Recipe(), tuple(self.rungs or (usual,)), ())
+
+    @property
+    def trains_networks(self) -> bool:
+        """True if the toolkit trains the networks: no evaluator of the user's, no table."""
+        return self.traits == TRAINING
+
+    @property
+    def space_name(self) -> str:
+        """The name of the space, or the place of its code."""
+        if self.space is None:
+            is_own = place_of_data(parse_count(self._data)[0]) != ""
+            return AUTO if is_own and self.trains_networks else "default"
+        return self.space if isinstance(self.space, str) else self.space.name
+
+    def _question(self, data: str, rungs: Sequence[int], recipe: Recipe) -> Question:
         return Question(
-            space=self.space if isinstance(self.space, str) else self.space.name,
-            data=self._data,
+            space=self.space_name,
+            data=data,
             evaluator=self.traits.name,
             objectives=tuple(self.objectives),
             constraints=tuple(self.constraints),
@@ -165,7 +196,7 @@ class Search:
             sampler=self.sampler,
             sampler_kwargs=dict(self.sampler_kwargs),
             seed=self.seed,
-            recipe={} if self.table else asdict(self.used_recipe),
+            recipe={} if self.table else asdict(recipe),
             repeats=self.repeats,
             proxy=(self.proxy or _PROXY) if rungs[0] == 0 and self.traits.trains else "",
             reduction=self._reduction,
@@ -181,8 +212,8 @@ class Search:
 
     @property
     def used_recipe(self) -> Recipe:
-        """The recipe to train with: the given one, or one that suits the data."""
-        return self.recipe or default_recipe(self._data)
+        """The recipe to train with: the given one, or one that suits the data, which is read."""
+        return self.recipe or self.defaults.recipe
 
     @property
     def traits(self) -> Traits:
@@ -199,13 +230,15 @@ class Search:
         return tuple(self.reduction) if len(self.reduction) != 1 else self.reduction[0]
 
     def _usual_rung(self) -> int:
-        return default_epochs(self._data) if self.tabular is None else self.tabular.highest or 1
+        if self.tabular is not None:
+            return self.tabular.highest or 1
+        return 10 if parse_count(self._data)[0] == "digits" else 1
 
     @cached_property
     def folder(self) -> Folder:
         """The study's folder."""
-        place, named = place_of(self.question.space)
-        stem = place or self.question.space
+        place, named = place_of(self.space_name)
+        stem = place or self.space_name
         if place.endswith(".py"):
             stem = "-".join([Path(place).stem, *([named] if named else [])])
         table = "-table" if self.table else ""
@@ -215,7 +248,19 @@ class Search:
     @cached_property
     def found_space(self) -> Space[Any]:
         """The space to search, loaded from its name if need be."""
-        return find_space(self.space) if isinstance(self.space, str) else self.space
+        if isinstance(self.space, Space):
+            return self.space
+        return self._fitting[0] if self.space_name == AUTO else find_space(self.space_name)
+
+    @cached_property
+    def _fitting(self) -> tuple[Space[Any], str]:
+        return fitting_space(self.question.data, self.data_dir, self.question.limits)
+
+    @cached_property
+    def reasons(self) -> tuple[str, ...]:
+        """Sentences on what was chosen where the user left it open, and why."""
+        space = (self._fitting[1],) if self.space_name == AUTO else ()
+        return (*self.defaults.reasons, *space)
 
     @cached_property
     def tabular(self) -> Tabular[Any] | None:
@@ -238,7 +283,7 @@ class Search:
 
     def _check_numerics(self) -> None:
         """Refuse numerics whose precision contradicts the recipe's."""
-        precision = self.used_recipe.precision
+        precision = self.recipe.precision if self.recipe else "auto"
         if self.numerics and precision not in ("auto", self.numerics.precision):
             raise OptionError(
                 f"`numerics` has precision {self.numerics.precision}, but the recipe has "

@@ -56,7 +56,7 @@ def dry_run(search: Search, say: Say = ignore) -> DryRun:
     parts, question = search.assembly, search.question
     if parts.slow_start:
         say(parts.slow_start)
-    for note in parts.notes:
+    for note in (*search.reasons, *parts.notes):
         say(note)
     parts.try_sampler()
     given = first_of(parts)

@@ -26,6 +26,7 @@ from neptune_nas.search.provenance import (
     write_if_new,
 )
 from neptune_nas.search.warm_start import excess_notice, first_of
+from neptune_nas.space import Space
 from neptune_nas.study.lease import folder_id, hold_lease
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.own_code import keep_source, register
@@ -57,7 +58,7 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
         say(parts.slow_start)
     first = first_of(parts)
     facts = parts.facts()
-    for note in parts.notes:
+    for note in (*search.reasons, *parts.notes):
         say(note)
     if not folder.exists:
         parts.try_sampler()
@@ -73,9 +74,9 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
                     f"written again."
                 )
             write_if_new(folder, settings)
-            if isinstance(search.space, str):
-                keep_source(folder, search.space)
-                register(folder, settings, (search.space, search.sampler))
+            if not isinstance(search.space, Space):
+                keep_source(folder, search.space_name)
+                register(folder, settings, (search.space_name, search.sampler))
             coordinator = _coordinator_of(parts, store, first)
             try:
                 coordinator.load()

@@ -18,6 +18,7 @@ from neptune_nas.errors import OptionError, SpaceError, failure_text, one_of
 from neptune_nas.interrupts import Terminated
 from neptune_nas.space.space import Space
 
+AUTO = "auto"  # the space that a search scales to its images and limits
 _PACKAGE = Path(__file__).parents[1]
 
 

@@ -111,7 +111,8 @@ class Facts:
     splits. `guess`: the score of guessing, by metric. `reference`: the corner for hypervolume, one
     number per objective: the score of guessing, and the largest cost allowed (found in the space,
     or set by a constraint). `created`: ISO 8601, UTC. `source`: the data measured on, in words.
-    `numerics`: the precision and memory layout of training; None where nothing is trained. `timed`:
+    `choices`: sentences on what was chosen where the user left it open, and why. `numerics`: the
+    precision and memory layout of training; None where nothing is trained. `timed`:
     how each timed metric of the question was timed, in words, by its name.
 
     Raises `OptionError` for numbers out of range.
@@ -134,6 +135,7 @@ class Facts:
     source: str = ""
     numerics: Numerics | None = None
     timed: dict[str, str] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check(self)

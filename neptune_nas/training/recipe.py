@@ -1,9 +1,9 @@
 """The recipe of a training: every setting that a score depends on, as one frozen record."""
 
 from dataclasses import dataclass
+from math import ceil, log2
 from typing import Annotated, Literal
 
-from neptune_nas.data.names import parse_count
 from neptune_nas.devices.numerics import Precision
 from neptune_nas.files.rules import IN_RANGE, Count, at_least, between
 from neptune_nas.files.schema import check
@@ -11,6 +11,11 @@ from neptune_nas.files.schema import check
 Optimizer = Literal["adamw", "adam", "sgd"]
 Schedule = Literal["one-cycle", "cosine", "plateau", "constant"]
 _Auto = Literal["auto"]
+
+_EPOCH_STEPS = 10
+_BATCHES = (16, 128)  # the smallest and the largest by default
+_CLASS_STEPS = 200
+_MOST_EPOCHS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +51,24 @@ class Recipe:
         check(self)
 
 
-def default_recipe(data: str) -> Recipe:
-    """Return the default recipe for the data set `data`."""
-    return Recipe(batch_size=64) if _is_small(data) else Recipe()
+def default_recipe(images: int) -> Recipe:
+    """Return the default recipe for so many training images: an epoch has 10 steps or more.
+
+    Of fewer than 160 images, batches of 16 make fewer steps.
+    """
+    size = 1 << max(1, images // _EPOCH_STEPS).bit_length() - 1
+    return Recipe(batch_size=max(_BATCHES[0], min(size, _BATCHES[1])))
 
 
-def default_epochs(data: str) -> int:
-    """Return the default epochs of a search on the data set `data`."""
-    return 10 if _is_small(data) else 1
+def default_rungs(images: int, classes: int, batch_size: int) -> tuple[int, ...]:
+    """Return the default epochs at which a search compares networks.
 
+    Those of the last rung follow from the steps of the optimiser: 200 for each doubling of the
+    classes, in 1 to 60 epochs. The lower rungs have a ninth and a third of them.
 
-def _is_small(data: str) -> bool:
-    """Return whether the data set has so few images that an epoch is only a few steps."""
-    return parse_count(data)[0] == "digits"
+    >>> default_rungs(720, 4, 64), default_rungs(54_000, 10, 128)
+    ((3, 11, 34), (1, 2))
+    """
+    steps = _CLASS_STEPS * log2(max(classes, 2))
+    last = max(1, min(ceil(steps / ceil(images / batch_size)), _MOST_EPOCHS))
+    return tuple(sorted({max(1, last // 9), max(1, last // 3), last}))

@@ -22,9 +22,12 @@ from neptune_nas.evaluators import short_training as module
 from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.nn.references import ReferenceNetwork
+from neptune_nas.search.defaults import DIGITS_RUNGS
 from neptune_nas.training.loop import TrainResult, train
-from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
+from neptune_nas.training.recipe import Recipe, default_recipe
 from tests.evaluators.contract import SMALL, EvaluatorContract
+
+RECIPE, EPOCHS = default_recipe(1_078), DIGITS_RUNGS[-1]
 
 
 class TestShortTraining(EvaluatorContract):
@@ -35,14 +38,14 @@ class TestShortTraining(EvaluatorContract):
 
 def test_a_small_convolutional_network_learns_the_digits_in_the_default_epochs() -> None:
     stages = (Stage(24, norm="batch", substages=(Conv(),)), Stage(32, norm="batch"))
-    evaluator = ShortTraining("digits", recipe=default_recipe("digits"))
-    assert evaluator(Architecture(Stem(16), stages), default_epochs("digits"), 0).main >= 0.97
+    evaluator = ShortTraining("digits", recipe=RECIPE)
+    assert evaluator(Architecture(Stem(16), stages), EPOCHS, 0).main >= 0.97
 
 
 def test_a_small_attention_network_learns_the_digits_in_the_default_epochs() -> None:
     stages = (Stage(32, norm="layer", substages=(Attention(2), FeedForward(2))),)
-    evaluator = ShortTraining("digits", recipe=default_recipe("digits"))
-    assert evaluator(Architecture(Stem(16), stages), default_epochs("digits"), 0).main >= 0.9
+    evaluator = ShortTraining("digits", recipe=RECIPE)
+    assert evaluator(Architecture(Stem(16), stages), EPOCHS, 0).main >= 0.9
 
 
 def test_self_attentive_norms_train_at_four_times_the_default_rate() -> None:
@@ -51,17 +54,17 @@ def test_self_attentive_norms_train_at_four_times_the_default_rate() -> None:
         Stage(16, inverted, pool="none", norm="lrn", substages=(inverted,)),
         Stage(32, inverted, norm="lrn", substages=(InvertedResidual(expansion=2), Attention(2))),
     )
-    evaluator = ShortTraining("digits", recipe=replace(default_recipe("digits"), lr=0.02))
+    evaluator = ShortTraining("digits", recipe=replace(RECIPE, lr=0.02))
     assert evaluator(Architecture(Stem(16), stages), 10, 0).main >= 0.9
 
 
 def test_more_epochs_score_higher() -> None:
-    evaluator = ShortTraining(recipe=default_recipe("digits"))
+    evaluator = ShortTraining(recipe=RECIPE)
     assert evaluator(SMALL, 5, 0).main > evaluator(SMALL, 1, 0).main
 
 
 def test_the_global_random_state_changes_no_score() -> None:
-    evaluator = ShortTraining(recipe=default_recipe("digits"))
+    evaluator = ShortTraining(recipe=RECIPE)
     torch.manual_seed(1)
     first = evaluator(SMALL, 1, 0)
     torch.manual_seed(2)
@@ -69,7 +72,7 @@ def test_the_global_random_state_changes_no_score() -> None:
 
 
 def test_a_hand_designed_network_is_trained_by_the_same_recipe() -> None:
-    network, recipe = ReferenceNetwork("resnet8", (1, 8, 8), 10), default_recipe("digits")
+    network, recipe = ReferenceNetwork("resnet8", (1, 8, 8), 10), RECIPE
     score = ShortTraining("digits", recipe=recipe)(network, 1, 3)
     result = train(network.build(3), load_once("digits", None, 0), recipe, 1, seed=3)
     assert score.values == result.values
@@ -156,8 +159,3 @@ def test_a_mistake_of_the_users_is_raised() -> None:
 def test_the_loss_of_the_device_is_raised_for_the_engine() -> None:
     with pytest.raises(torch.AcceleratorError, match="illegal memory access"):
         ShortTraining()(failing("device"), 1, 0)
-
-
-def test_fewer_images_of_a_data_set_are_trained_on_as_the_whole() -> None:
-    assert default_recipe("digits#500") == default_recipe("digits")
-    assert default_epochs("digits#500") == default_epochs("digits")

@@ -27,9 +27,8 @@ def test_data_and_recipe_are_those_of_the_search_unless_given() -> None:
     assert training.data_name == "digits#50"
     assert training.used_recipe == Recipe(lr=0.02)
     assert replace(training, recipe=Recipe(lr=0.1)).used_recipe == Recipe(lr=0.1)
-    assert replace(training, source="resnet8", data="digits").used_recipe == default_recipe(
-        "digits"
-    )
+    plain = replace(training, source="resnet8", data="digits")
+    assert plain.used_recipe == default_recipe(len(plain.images.train))
 
 
 @pytest.mark.parametrize(

@@ -1,28 +1,45 @@
 import json
 from dataclasses import asdict
+from math import ceil, log2
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from neptune_nas.data.names import DATA_SETS
 from neptune_nas.errors import OptionError
-from neptune_nas.training.recipe import Recipe, default_epochs, default_recipe
+from neptune_nas.training.recipe import Recipe, default_recipe, default_rungs
+
+images = st.integers(1, 2_000_000)
+classes = st.integers(1, 10_000)
 
 
-@pytest.mark.parametrize("data", [*DATA_SETS, "folder:somewhere"])
-def test_every_default_recipe_survives_json(data: str) -> None:
-    recipe = default_recipe(data)
+@given(images)
+def test_every_default_recipe_survives_json_and_holds_no_none(images: int) -> None:
+    recipe = default_recipe(images)
     assert Recipe(**json.loads(json.dumps(asdict(recipe)))) == recipe
+    assert None not in asdict(recipe).values()  # which TOML cannot write
 
 
-@pytest.mark.parametrize("data", [*DATA_SETS, "folder:somewhere"])
-def test_a_recipe_holds_no_none_which_toml_cannot_write(data: str) -> None:
-    assert None not in asdict(default_recipe(data)).values()
+@given(images)
+def test_an_epoch_has_ten_steps_unless_its_batches_are_the_smallest(images: int) -> None:
+    size = default_recipe(images).batch_size
+    assert size in {16, 32, 64, 128}
+    assert size == 16 or images // size >= 10
+    assert size == 128 or images // (2 * size) < 10
 
 
-@pytest.mark.parametrize("data", [*DATA_SETS, "folder:somewhere"])
-def test_a_search_scores_after_at_least_one_epoch(data: str) -> None:
-    assert default_epochs(data) >= 1
+@given(images, classes)
+def test_the_last_rung_has_the_steps_that_the_classes_need_in_1_to_60_epochs(
+    images: int, classes: int
+) -> None:
+    size = default_recipe(images).batch_size
+    rungs = default_rungs(images, classes, size)
+    assert list(rungs) == sorted({*rungs})
+    assert 1 <= rungs[0] <= rungs[-1] <= 60
+    steps, wanted = rungs[-1] * ceil(images / size), 200 * log2(max(classes, 2))
+    assert steps >= wanted or rungs[-1] == 60
+    assert (rungs[-1] - 1) * ceil(images / size) < wanted
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,83 @@
+"""A space that is scaled to the images and limits of a search: `--space auto`.
+
+Ours; after the `cifar10` space of this folder: stages that halve the map, of full and depthwise
+convolutions, the inverted residuals of MobileNetV2 (arXiv 1801.04381) and, where maps are small,
+attention with pooled keys (arXiv 2102.12122).
+"""
+
+from neptune_nas import (
+    Architecture,
+    Attention,
+    Conv,
+    FeedForward,
+    Head,
+    InvertedResidual,
+    Space,
+    Stage,
+    Stem,
+    choice,
+    repeat,
+)
+
+ENTRIES = choice(
+    Conv(kernel=3),
+    InvertedResidual(kernel=choice(3, 5), expansion=choice(1, 2, 4)),
+)
+CONVOLUTIONS = choice(
+    Conv(kernel=3),
+    Conv(kernel=choice(3, 5), groups="depthwise"),
+    InvertedResidual(kernel=choice(3, 5), expansion=choice(1, 2, 4)),
+)
+MIXED = choice(
+    Conv(kernel=3),
+    Conv(kernel=choice(3, 5), groups="depthwise"),
+    InvertedResidual(kernel=choice(3, 5), expansion=choice(1, 2, 4)),
+    Attention(heads=choice(2, 4), stride=choice(1, 2)),
+    FeedForward(expansion=2),
+)
+
+
+def _widths(width: float, *factors: float) -> tuple[int, ...]:
+    """Return the widths nearest to multiples of one, each a multiple of 4, for 4 heads."""
+    return tuple(sorted({max(4, round(width * factor / 4) * 4) for factor in factors}))
+
+
+def scaled(width: int, halvings: int, stride: int = 1) -> Space[Architecture]:
+    """Return the space around `width` channels; up to `halvings` stages, of at least 1, halve maps.
+
+    The stem has half as many channels or as many, and `stride` or more; each stage has more of
+    them.
+    """
+
+    def stage(i: int) -> Stage:
+        is_large = i < halvings - 2  # attention is costly on large maps
+        growth = min(1 + i / 2, 3)
+        return Stage(
+            width=choice(*_widths(width * growth, 1, 1.5, 2)),
+            entry=ENTRIES,
+            stride=2,
+            pool="none",
+            norm=choice("batch", "lrn"),
+            connections=choice("residual", "sparse"),
+            substages=repeat(CONVOLUTIONS if is_large else MIXED, 0, 1 if is_large else 2),
+        )
+
+    last = halvings - 1
+    return Space(
+        name="auto",
+        description=f"stages from {width} channels on that halve the map up to {halvings} times",
+        template=Architecture(
+            stem=Stem(
+                width=choice(*_widths(width, 0.5, 1)),
+                stride=choice(1, 2) if stride == 1 else stride,
+            ),
+            stages=(
+                *map(stage, range(max(last, 1))),
+                *(repeat(stage(last), 0, 1) if last else ()),
+            ),
+            head=Head(width=choice(0, *_widths(width, 8))),
+        ),
+    )
+
+
+SPACE = scaled(16, 3)
