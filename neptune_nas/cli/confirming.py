@@ -1,23 +1,21 @@
 """The confirmation of a study's best trials, with its progress."""
 
+from math import ceil
+
 from neptune_nas.cli.console import console
 from neptune_nas.cli.measuring import print_step
 from neptune_nas.cli.summary import confirmed_lines, confirmed_table
 from neptune_nas.cli.terminal import print_line
-from neptune_nas.search.config import Search, ignore
+from neptune_nas.search.config import Search
+from neptune_nas.search.dry_run import expected_epochs
 from neptune_nas.search.resume import study_of
-from neptune_nas.study.confirmation import (
-    Aim,
-    Goal,
-    confirmation_progress,
-    evaluations_of,
-    without_confirmations,
-)
+from neptune_nas.study.confirmation import Goal, evaluations_of, without_confirmations
 from neptune_nas.study.progress import is_complete
+from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.study import Study
-from neptune_nas.study.trial import State
 from neptune_nas.text import counted
-from neptune_nas.trust.confirm import run_confirm, usual_goal
+from neptune_nas.trust.confirm import run_confirm
+from neptune_nas.trust.evidence import SEEDS, SHARE, Evidence
 
 
 def confirm_more(search: Search, goal: Goal, evaluations: int | None = None) -> Study:
@@ -35,51 +33,37 @@ def print_confirmed(before: Study, after: Study, goal: Goal, resume: str) -> Non
         print_line(line)
 
 
-def foretold(search: Search, study: Study | None, most: int | None) -> str | None:
-    """Return what a search would do after its trials, with or without `--confirm`, if anything.
+def foretold(search: Search, study: Study | None, wanted: Evidence) -> str | None:
+    """Return what a search would do after its trials, if anything.
 
     `study`: its current state; None for a new one.
     """
     is_over = study is not None and is_complete(study)
-    if most is None:
-        return "The search would only rewrite its report." if is_over else None
-    left = max(0, most - evaluations_of(study.trials if study else ()))
-    if study is None or not is_over:
-        then = f"at most {counted(left, 'evaluation')} to confirm the best"
-        return f"Then {then if left else f'--confirm {most} allows no more evaluations'}."
-    if not study.ranked:
+    if study is not None and is_over and not study.ranked:
         return "Nothing could be confirmed: no trial has finished."
-    now = confirmation_progress(study, Aim(usual_goal(search), most))
-    if now.done < now.total:
-        return (
-            f"The search would only confirm the best, which lack "
-            f"{counted(now.total - now.done, 'score')}, with at most {counted(left, 'evaluation')}."
-        )
-    why = (
-        f"--confirm {most} allows no more evaluations"
-        if now.unconfirmed
-        else "the best are confirmed"
+    made = evaluations_of(study.trials if study else ())
+    left = _most_confirmations(search, wanted) - made
+    parts = []
+    if wanted.yardstick and search.trains_networks:
+        parts.append(f"two plain networks with {SEEDS} seeds each")
+    if left > 0:
+        parts.append(f"at most {counted(left, 'evaluation')} to confirm the best")
+    why = f"--confirm {wanted.confirm} allows no more evaluations" if wanted.confirm else ""
+    if not is_over:
+        then = " and ".join(parts) or why
+        return f"Then {then}." if then else None
+    if not parts:
+        return f"The search would only rewrite its report{f': {why}' if why else ''}."
+    return (
+        f"The search would only make what is missing of {' and '.join(parts)}, and rewrite its "
+        f"report."
     )
-    return f"The search would only rewrite its report: {why}."
 
 
-def confirm_in_all(search: Search, study: Study, most: int, *, quiet: bool = False) -> Study:
-    """Confirm the best trials of a finished search, with `most` such evaluations in total.
-
-    A study that was stopped, or has no finished trial, is left unchanged.
-    """
-    if any(trial.state is State.RUNNING for trial in study.trials) or not study.ranked:
-        print_line(
-            "Nothing was confirmed: the search is unfinished. The same command resumes it."
-            if study.ranked
-            else "Nothing was confirmed: no trial has finished.",
-            stderr=True,
-        )
-        return study
-    left, goal = most - evaluations_of(study.trials), usual_goal(search)
-    if left <= 0:
-        return study
-    after = run_confirm(search, goal, left, ignore if quiet else print_step)
-    if not quiet:
-        print_confirmed(study, after, goal, "the same command with a larger --confirm")
-    return after
+def _most_confirmations(search: Search, wanted: Evidence) -> int:
+    """Return the most evaluations that would confirm a search in total, as far as is known."""
+    if wanted.confirm is not None or not search.trains_networks:
+        return wanted.confirm or 0
+    question = search.question
+    epochs = expected_epochs(Rungs(question.rungs, question.reduction), question.repeats)
+    return ceil(search.trials * epochs / question.rungs[-1] / SHARE)

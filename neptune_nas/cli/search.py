@@ -25,7 +25,7 @@ from neptune_nas.cli.study import (
 from neptune_nas.cli.terminal import print_line
 from neptune_nas.cli.values import json_object, names, seconds, whole_numbers
 from neptune_nas.errors import NeptuneError, OptionError
-from neptune_nas.files.rules import Size
+from neptune_nas.files.rules import Count, Size
 from neptune_nas.files.schema import check_value
 from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.metrics.registry import COUNTED, NAMES, OBJECTIVES
@@ -38,7 +38,8 @@ EXAMPLE = "Example: neptune-nas search --space default --data digits --trials 20
 Space = Annotated[
     str | None,
     typer.Option(
-        help="Its name, a FILE.py, FILE.py:SPACE or package.module:SPACE (default: default).",
+        help="Its name, a FILE.py, FILE.py:SPACE or package.module:SPACE (default: auto, which is "
+        "scaled to the images and limits, for data of your own; else default).",
         metavar="SPACE",
     ),
 ]
@@ -119,9 +120,15 @@ RepeatSeeds = Annotated[
 Confirm = Annotated[
     int | None,
     typer.Option(
-        help="After its trials, score the best again until each has 3 seeds, with at most "
-        "N evaluations in total.",
+        help="After its trials, score what the answer rests on again until each has 3 seeds, with "
+        "at most N evaluations in total (default: half of what the trials took; 0: none).",
         metavar="N",
+    ),
+]
+NoYardstick = Annotated[
+    bool,
+    typer.Option(
+        "--no-yardstick", help="Train no plain networks beside the search, to compare with."
     ),
 ]
 First = Annotated[
@@ -179,6 +186,7 @@ def search(
     evaluator_kwargs: EvaluatorKwargs = None,
     repeat_seeds: RepeatSeeds = None,
     confirm: Confirm = None,
+    no_yardstick: NoYardstick = False,
     engine: EngineName = "local",
     jobs: Jobs = None,
     threads: Threads = None,
@@ -195,7 +203,7 @@ def search(
     verbose: Verbose = False,
 ) -> None:
     """Search a space, or continue a study. The same command resumes it."""
-    check_value(confirm, Size | None, "--confirm")
+    check_value(confirm, Count | None, "--confirm")
     given: dict[str, Any] = {
         "space": space,
         "trials": trials,
@@ -229,7 +237,7 @@ def search(
     run(
         config,
         {name: value for name, value in given.items() if value is not None},
-        confirm,
+        (not no_yardstick, confirm),
         Show(dry_run, quiet, verbose),
     )
 
@@ -255,34 +263,42 @@ class Show:
     verbose: bool
 
 
-def run(config: Path | None, given: dict[str, Any], confirm: int | None, show: Show) -> None:
-    """Run or plan the search of the options, with the config's question as their defaults."""
+def run(
+    config: Path | None, given: dict[str, Any], evidence: tuple[bool, int | None], show: Show
+) -> None:
+    """Run or plan the search of the options, with the config's question as their defaults.
+
+    `evidence`: the fields of an `Evidence`.
+    """
     with ctrl_c_held():
-        from neptune_nas.cli.confirming import confirm_in_all, foretold
+        from neptune_nas.cli.confirming import foretold
+        from neptune_nas.cli.measuring import print_step
         from neptune_nas.cli.progress import say, watching
         from neptune_nas.cli.summary import print_plan, print_study
         from neptune_nas.search.config import Search, ignore
         from neptune_nas.search.dry_run import dry_run
         from neptune_nas.search.resume import arguments_in
         from neptune_nas.trust.confirm import usual_goal
+        from neptune_nas.trust.evidence import Evidence, add_evidence
 
     search = Search(**(arguments_in(config, given) if config else given))
     if search.storage is None:
         search = replace(search, storage=_storage_from_environment(search.folder))
-    if confirm is not None:
+    wanted = Evidence(*evidence)
+    if wanted.confirm:
         usual_goal(search)  # refuses an unconfirmable search before it starts
     if show.dry_run:
         planned = dry_run(search, say)
         print_plan(planned, verbose=show.verbose)
-        if (after := foretold(search, planned.study, confirm)) is not None:
+        if (after := foretold(search, planned.study, wanted)) is not None:
             print_line(after)
         return
     folder = search.folder.path
     with stoppable("scored", folder, lambda: is_scored(folder, search.storage)):
         with watching(folder, quiet=show.quiet, verbose=show.verbose) as watch:
             study = search.run(watch, ignore if show.quiet else say)
-        if confirm is not None:
-            study = confirm_in_all(search, study, confirm, quiet=show.quiet)
+        hear, tell = (ignore, ignore) if show.quiet else (print_step, say)
+        study = add_evidence(search, study, wanted, hear, tell)
     if not show.quiet:
         print_study(study, search.patience)
     fail_unless_any((score for trial in study.trials for score in trial.scores), "trial")

@@ -8,6 +8,7 @@ from neptune_nas.search.resume import study_of
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State
 from neptune_nas.trust.confirm import run_confirm
+from neptune_nas.trust.evidence import Evidence
 
 
 def unfinished(study: Study) -> Study:
@@ -15,30 +16,43 @@ def unfinished(study: Study) -> Study:
     return replace(study, settings=replace(study.settings, trials=len(study.trials) + 2))
 
 
+def alone(confirm: int | None) -> Evidence:
+    """Return so much confirmation, and no plain networks."""
+    return Evidence(yardstick=False, confirm=confirm)
+
+
 def test_the_best_are_confirmed_after_the_trials(searched: Search) -> None:
     study = unfinished(run_confirm(searched, evaluations=1))
-    assert foretold(searched, None, 1) == "Then at most 1 evaluation to confirm the best."
-    assert foretold(searched, study, 5) == "Then at most 4 evaluations to confirm the best."
-    assert foretold(searched, study, 1) == "Then --confirm 1 allows no more evaluations."
-    assert foretold(searched, None, None) is None
-    assert foretold(searched, study, None) is None
+    assert foretold(searched, None, alone(1)) == "Then at most 1 evaluation to confirm the best."
+    assert foretold(searched, study, alone(5)) == "Then at most 4 evaluations to confirm the best."
+    assert foretold(searched, study, alone(1)) == "Then --confirm 1 allows no more evaluations."
+    assert foretold(searched, None, alone(0)) is None
+    assert foretold(searched, study, alone(0)) is None
 
 
 def test_once_all_trials_are_done_it_is_all_that_is_left(searched: Search) -> None:
     study = study_of(searched)
-    missing = 2 * len(study.pareto())
-    only = f"The search would only confirm the best, which lack {missing} scores, with at most "
-    assert foretold(searched, study, 99) == f"{only}99 evaluations."
+    assert foretold(searched, study, alone(99)) == (
+        "The search would only make what is missing of at most 99 evaluations to confirm the best, "
+        "and rewrite its report."
+    )
     nothing = "The search would only rewrite its report"
-    assert foretold(searched, study, None) == f"{nothing}."
+    assert foretold(searched, study, alone(0)) == f"{nothing}."
     begun = run_confirm(searched, evaluations=1)
-    assert foretold(searched, begun, 1) == f"{nothing}: --confirm 1 allows no more evaluations."
-    assert foretold(searched, run_confirm(searched), 99) == f"{nothing}: the best are confirmed."
+    more = "--confirm 1 allows no more evaluations"
+    assert foretold(searched, begun, alone(1)) == f"{nothing}: {more}."
+
+
+def test_by_default_plain_networks_come_too_and_half_of_what_the_trials_take() -> None:
+    search = Search(space="tiny", trials=20, rungs=(1, 3, 9))
+    assert foretold(search, None, Evidence()) == (
+        "Then two plain networks with 3 seeds each and at most 4 evaluations to confirm the best."
+    )
 
 
 def test_where_all_trials_failed_nothing_can_be_confirmed(searched: Search) -> None:
     study = study_of(searched)
     failed = tuple(replace(trial, scores=(), state=State.FAILED) for trial in study.trials)
-    assert foretold(searched, replace(study, trials=failed), 9) == (
+    assert foretold(searched, replace(study, trials=failed), alone(9)) == (
         "Nothing could be confirmed: no trial has finished."
     )

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from neptune_nas.cli.confirming import confirm_in_all
 from neptune_nas.cli.summary import confirmed_lines, print_plan
 from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.score import Score
-from neptune_nas.search.config import Search
 from neptune_nas.search.dry_run import DryRun
 from neptune_nas.study.confirmation import Goal, with_confirmation
 from neptune_nas.study.folder import Folder
@@ -112,33 +110,16 @@ def test_the_best_are_confirmed(study: Path) -> None:
 
 def test_a_search_may_confirm_its_best_by_itself(tmp_path: Path) -> None:
     asked = ("--space", "tiny", "--trials", 3, "--epochs", 1, "--objectives", "accuracy", "-j", 1)
-    outcome = neptune("search", *asked, "--confirm", 2, "--out", tmp_path)
+    alone = (*asked, "--no-yardstick", "--out", tmp_path)
+    outcome = neptune("search", *alone, "--confirm", 2)
     assert outcome.code == 0, outcome
-    assert " trials still to confirm" in outcome.err
-    assert "By accuracy, confirmed" in outcome.out
+    assert "cannot be told from the most accurate; the best get 3 seeds" in outcome.err
+    assert " still to confirm" in outcome.err
     assert "Was it luck?" not in outcome.out
-    larger = "; the same command with a larger --confirm continues."
-    assert larger in outcome.out
-    again = neptune("search", *asked, "--confirm", 2, "--out", tmp_path)
+    again = neptune("search", *alone, "--confirm", 2)
     assert (again.code, " still to confirm" in again.err) == (0, False)
     study = read_study(tmp_path / "tiny-digits")
     assert sum(len(trial.confirmations) for trial in study.trials) == 2
-
-
-@pytest.mark.parametrize(
-    ("accuracies", "reason"),
-    [((0.5, None), "the search is unfinished"), ((None,), "no trial has finished")],
-)
-def test_a_search_that_is_not_over_or_found_nothing_confirms_nothing(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    accuracies: tuple[float | None, ...],
-    reason: str,
-) -> None:
-    trials = tuple(make_trial(i, each, 1_000_000) for i, each in enumerate(accuracies))
-    study = Study(tmp_path, settings(question()), trials, Ledger())
-    assert confirm_in_all(Search("tiny", out=tmp_path), study, 5) is study
-    assert reason in capsys.readouterr().err
 
 
 def test_who_came_into_the_table_and_who_left_it_is_said() -> None:

@@ -59,7 +59,10 @@ def test_a_config_asks_the_same_question_again(study: Path) -> None:
 def test_a_dry_run_trains_one_candidate_and_writes_nothing(tmp_path: Path) -> None:
     more = ("--confirm", 3, "--out", tmp_path / "studies", "--dry-run")
     outcome = neptune("search", *QUICK, *more)
-    assert "Then at most 3 evaluations to confirm the best." in outcome.out
+    networks = "two plain networks with 3 seeds each and "
+    assert f"Then {networks}at most 3 evaluations to confirm the best." in " ".join(
+        outcome.out.split()
+    )
     assert outcome.code == 0
     for part in ("space", "recipe", "one candidate", "accuracy", "1078 to train"):
         assert part in outcome.out
@@ -75,7 +78,7 @@ def dry_run(out: Path, trials: int, *more: object) -> str:
 
 
 def test_a_dry_run_of_a_finished_study_says_that_it_is_done(study: Path) -> None:
-    out = dry_run(study.parent, 3)
+    out = dry_run(study.parent, 3, "--no-yardstick", "--confirm", 0)
     assert "all trials done, 3 trials: nothing is left to search" in out
     assert out.endswith("The search would only rewrite its report.")
     assert "about" not in out
@@ -85,7 +88,7 @@ def test_a_dry_run_of_a_finished_study_says_that_it_is_done(study: Path) -> None
 def test_a_dry_run_tells_the_time_of_what_is_left(study: Path) -> None:
     out = dry_run(study.parent, 9, "--confirm", 50)
     assert re.search(r"about \w+ for the rest of 9 trials \(3 scored so far\), 1 at", out)
-    assert re.search(r" Then at most \d+ evaluations to confirm the best\.$", out)
+    assert re.search(r" Then two .* and at most \d+ evaluations to confirm the best\.$", out)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +197,7 @@ def test_quiet_prints_nothing(tmp_path: Path) -> None:
         (("--trials", -5), ("`trials` must be a whole number of at least 1, but got -5",)),
         (("--jobs", 0), ("`jobs` must be a whole number of at least 1",)),
         (("--first", "gone.json"), ("gone.json cannot be read",)),
-        (("--confirm", 0), ("`--confirm` must be a whole number of at least 1", "but got 0")),
+        (("--confirm", -1), ("`--confirm` must be a whole number of at least 0", "but got -1")),
         (("--reduction", "x"), ("--reduction needs numbers", "'x'")),
         (("--rungs", "1,3", "--reduction", "5,2"), ("rungs need one reduction for all", "5,2")),
         (("--rungs", "3,1"), ("rungs need rising", "3,1")),

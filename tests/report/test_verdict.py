@@ -1,0 +1,103 @@
+"""What a study says first: its picks, its lead over plain networks, and what to beware of."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from neptune_nas.report.page import render
+from neptune_nas.report.tables import ranking_text
+from neptune_nas.report.verdict import beside_plain, cautions, picks, verdict
+from neptune_nas.study.study import Study
+from tests.report.fixtures import make_reference, plain_results, plain_trial
+
+PLAIN = (0.80, 0.81, 0.82)
+
+
+def beside(*seeds: float, plain: tuple[float, ...] = PLAIN, **question: Any) -> Study:
+    """Return a study whose best has these seeds, beside a plain network of 832 kFLOPs."""
+    study = plain_results(
+        plain_trial(0, None, 500_000, seeds=seeds), plain_trial(1, 0.5, 400_000), **question
+    )
+    return replace(study, references=(make_reference("plain-8", *plain),))
+
+
+def test_a_clear_lead_over_a_plain_network_is_told_with_its_interval() -> None:
+    # Deviation 0.01 with 4 degrees of freedom: t = 2.7764, times 0.01 x sqrt(2/3) = 2.27 points.
+    assert verdict(beside(0.89, 0.90, 0.91)) == (
+        "The most accurate is 9.0 points (6.7 to 11.3) better than a plain network of 832k FLOPs "
+        "(plain-8)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("seeds", "end"),
+    [
+        ((0.81, 0.82, 0.83), "(plain-8): +1.0 points (-1.3 to +3.3); take that one."),
+        ((0.69, 0.70, 0.71), "worse than a plain network of 832k FLOPs (plain-8): take that one."),
+    ],
+)
+def test_without_a_clear_lead_the_plain_network_is_recommended(
+    seeds: tuple[float, ...], end: str
+) -> None:
+    assert verdict(beside(*seeds)).endswith(end)
+
+
+def test_with_one_seed_each_the_noise_is_not_known() -> None:
+    study = beside(0.9, plain=(0.8,))
+    compared = beside_plain(study, study.trials[0])
+    assert compared is not None
+    assert compared.is_better is None
+    assert verdict(study) == (
+        "The most accurate is 10.0 points better than a plain network of 832k FLOPs (plain-8); "
+        "the noise is not known."
+    )
+
+
+def test_the_best_plain_network_within_the_limits_is_the_one_to_beat() -> None:
+    study = beside(0.89, 0.90, 0.91, constraints=("flops<=1M",))
+    others = (
+        make_reference("plain-9", 0.85, 0.86, 0.87),
+        make_reference("plain-30", 0.99, 0.99, macs=2_000_000),  # beyond the limit
+        make_reference("resnet8", 0.99, 0.99),  # not plain
+        make_reference("plain-4"),  # never trained
+    )
+    study = replace(study, references=(*study.references, *others))
+    compared = beside_plain(study, study.trials[0])
+    assert compared is not None
+    assert compared.plain.name == "plain-9"
+
+
+def test_without_plain_networks_there_is_no_verdict() -> None:
+    study = replace(beside(0.9, 0.91), references=())
+    assert verdict(study) == ""
+    assert verdict(replace(study, trials=())) == ""
+
+
+def test_the_most_accurate_comes_first_and_limits_are_named() -> None:
+    assert [*picks(beside(0.9)).values()][:2] == [
+        "Most accurate",
+        "Cheapest that is not clearly worse",
+    ]
+    limited = beside(0.9, constraints=("flops<=1M",))
+    assert [*picks(limited)][:2] == ["accuracy", "flops"]
+    assert next(iter(picks(limited).values())) == "Most accurate within your limits"
+
+
+def test_page_and_markdown_begin_with_the_verdict_and_the_limits() -> None:
+    study = beside(0.89, 0.90, 0.91, constraints=("flops<=1M",))
+    page = render([study])
+    headline = page.split('<section id="answer"')[0]
+    assert "9.0 points (6.7 to 11.3) better than a plain network" in headline
+    assert "within flops &lt;= 1,000,000" in headline
+    assert "<span>train</span> <span>studies/plain</span> <span>--trial 0</span>" in page
+    assert "9.0 points (6.7 to 11.3) better" in ranking_text(study, "md").split("| place")[0]
+
+
+def test_a_study_at_chance_says_so_first_with_a_remedy() -> None:
+    study = plain_results(plain_trial(0, 0.105, 10_000))
+    (caution,) = cautions(study)
+    assert "the best accuracy is 0.1050, chance is 0.1000; train longer (--epochs)" in caution
+    assert caution in render([study]).split('<section id="answer"')[0]
+    assert "better than chance" in ranking_text(study, "md").split("| place")[0]
+    assert [*cautions(beside(0.9))] == []

@@ -1,0 +1,132 @@
+"""What is measured after a search, for its answer."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neptune_nas.engine.engine import Engine
+from neptune_nas.errors import OptionError
+from neptune_nas.metrics.costs import Costs
+from neptune_nas.metrics.counted import CostModel
+from neptune_nas.nn.references import plain_network
+from neptune_nas.search.config import Search
+from neptune_nas.search.resume import study_of
+from neptune_nas.study.confirmation import evaluations_of
+from neptune_nas.study.noise import seed_scores
+from neptune_nas.study.study import Study
+from neptune_nas.study.trial import State
+from neptune_nas.trust.evidence import Evidence, add_evidence, plain_names, usual_confirmations
+from tests.report.fixtures import plain_results, plain_trial
+from tests.study.fakes import Arithmetic, InlineEngine
+from tests.trust.fakes import on_engine
+from tests.trust.test_references import Pretending
+
+SHAPE = (1, 8, 8)
+
+
+def inline() -> Engine:
+    return InlineEngine(Pretending())
+
+
+def asked(out: Path, **more: Any) -> Search:
+    """Return a search that asks for training, but measures by formulas."""
+    return on_engine(Search(space="tiny", trials=12, jobs=1, rungs=(1, 2), out=out, **more), inline)
+
+
+def costs_within(study: Study) -> Costs:
+    return Costs(CostModel(SHAPE, 10), constraints=study.settings.question.limits)
+
+
+def test_plain_networks_are_trained_and_the_picks_are_confirmed(tmp_path: Path) -> None:
+    search = asked(tmp_path)
+    said: list[str] = []
+    study = add_evidence(search, search.run(), Evidence(), say=said.append)
+    assert [each.name for each in study.references] == [*plain_names(search.assembly.costs, study)]
+    assert {len(each.scores) for each in study.references} == {3}
+    best, cheapest = study.best("accuracy"), study.best("flops")
+    assert len(seed_scores(best)) == 3
+    assert len(seed_scores(cheapest)) == 3 or evaluations_of(study.trials) == usual_confirmations(
+        study_of(search)
+    )
+    networks, confirming = said
+    assert networks.startswith("Training 2 plain networks with 3 seeds each")
+    assert "cannot be told from the most accurate; the best get 3 seeds" in confirming
+
+
+def test_what_is_there_is_not_measured_again(tmp_path: Path) -> None:
+    search = asked(tmp_path)
+    once = add_evidence(search, search.run(), Evidence())
+    steps: list[object] = []
+    twice = add_evidence(search, once, Evidence(), steps.append)
+    assert steps == []
+    assert twice.references == once.references
+
+
+@pytest.mark.parametrize("confirm", [0, 2])
+def test_a_user_may_want_less(tmp_path: Path, confirm: int) -> None:
+    search = asked(tmp_path)
+    study = add_evidence(search, search.run(), Evidence(yardstick=False, confirm=confirm))
+    assert study.references == ()
+    assert evaluations_of(study.trials) == confirm
+
+
+def test_a_search_that_is_not_over_or_found_nothing_is_left_alone(tmp_path: Path) -> None:
+    search = asked(tmp_path)
+    study = search.run()
+    running = replace(study.trials[0], state=State.RUNNING)
+    for other in (
+        replace(study, trials=(running, *study.trials[1:])),
+        replace(study, trials=study.trials[:5]),
+        replace(study, trials=()),
+    ):
+        assert add_evidence(search, other, Evidence()) is other
+
+
+def test_where_the_toolkit_trains_nothing_only_a_number_confirms(tmp_path: Path) -> None:
+    search = on_engine(
+        Search(space="tiny", trials=6, jobs=1, out=tmp_path, evaluator=Arithmetic()),
+        lambda: InlineEngine(Arithmetic()),
+    )
+    study = search.run()
+    assert add_evidence(search, study, Evidence()) is study
+    assert evaluations_of(add_evidence(search, study, Evidence(confirm=2)).trials) == 2
+
+
+@pytest.mark.parametrize("limit", ["flops<=300k", "params<=20k", "peak_memory<=64kB"])
+def test_the_larger_is_the_largest_that_the_limits_allow(limit: str) -> None:
+    study = plain_results(plain_trial(0, 0.9, 10_000_000), constraints=(limit,))
+    model, costs = CostModel(SHAPE, 10), costs_within(study)
+    larger, smaller = (int(name.removeprefix("plain-")) for name in plain_names(costs, study))
+    (allowed,) = study.settings.question.limits
+    assert allowed.holds(model.value(allowed.name, plain_network(larger, SHAPE)))
+    assert not allowed.holds(model.value(allowed.name, plain_network(larger + 1, SHAPE)))
+    half = model.cost(plain_network(larger, SHAPE)).flops / 2
+    assert model.cost(plain_network(smaller, SHAPE)).flops <= half
+    assert model.cost(plain_network(smaller + 1, SHAPE)).flops > half
+
+
+def test_without_a_limit_they_cost_no_more_than_the_most_accurate() -> None:
+    study = plain_results(plain_trial(0, 0.9, 400_000), plain_trial(1, 0.5, 4_000_000))
+    model = CostModel(SHAPE, 10)
+    names = plain_names(costs_within(study), study)
+    widths = [int(name.removeprefix("plain-")) for name in names]
+    flops = [model.cost(plain_network(width, SHAPE)).flops for width in widths]
+    assert 600_000 < flops[0] <= 800_000
+    assert flops[1] <= flops[0] / 2
+
+
+def test_a_limit_that_no_plain_network_meets_has_none() -> None:
+    study = plain_results(plain_trial(0, 0.9, 10), constraints=("flops<=100",))
+    assert plain_names(costs_within(study), study) == ()
+
+
+def test_the_confirmation_takes_half_of_what_the_search_took() -> None:
+    study = plain_results(*(plain_trial(i, 0.9, 1_000) for i in range(7)))
+    assert usual_confirmations(study) == 4  # of 7 at the last rung
+
+
+def test_fewer_than_no_evaluations_are_refused() -> None:
+    with pytest.raises(OptionError, match="`confirm` must be a whole number of at least 0"):
+        Evidence(confirm=-1)
