@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from neptune_nas.models.architecture_file import load, save
     from neptune_nas.models.model import load_model, save_model
     from neptune_nas.nn.builder import build
+    from neptune_nas.report.figures import plot
+    from neptune_nas.report.notebook import study_page
     from neptune_nas.retrain.run import Training
     from neptune_nas.search.config import Search
     from neptune_nas.search.coordinator import StopSearch
@@ -70,6 +72,7 @@ LAZY = {
     "export_trial": "neptune_nas.study.export",
     "load": "neptune_nas.models.architecture_file",
     "load_model": "neptune_nas.models.model",
+    "plot": "neptune_nas.report.figures",
     "read_study": "neptune_nas.study.read",
     "run_audit": "neptune_nas.trust.audit",
     "run_baselines": "neptune_nas.trust.baselines",
@@ -79,6 +82,7 @@ LAZY = {
     "save_model": "neptune_nas.models.model",
     "save_tensors": "neptune_nas.data.tensors",
     "search_of": "neptune_nas.search.resume",
+    "study_page": "neptune_nas.report.notebook",
     "tensors_of": "neptune_nas.data.dataset",
 }
 
@@ -126,6 +130,7 @@ __all__ = [
     "load",
     "load_model",
     "optional",
+    "plot",
     "read_study",
     "repeat",
     "run_audit",
@@ -136,6 +141,7 @@ __all__ = [
     "save_model",
     "save_tensors",
     "search_of",
+    "study_page",
     "tensors_of",
     "tie",
     "where",

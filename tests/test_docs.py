@@ -4,13 +4,16 @@ A block that begins with a comment such as `# my_space.py` is written to that fi
 `knee.json`, which the commands of some pages write, is there from the start.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from neptune_nas import Architecture
 from neptune_nas.metrics.counted import CostModel
@@ -57,6 +60,22 @@ def test_every_example_of_a_page_runs(page: Path) -> None:
         else:
             # Empty lines before the block, so that a traceback shows the line of the page.
             exec(compile("\n" * line + text, str(page), "exec"), names)
+
+
+NOTEBOOKS = sorted(ROOT.glob("docs/**/*.ipynb"))
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.name)
+def test_every_notebook_runs_and_is_kept_without_its_outputs(file: Path) -> None:
+    content = nbformat.read(file, as_version=4)
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in content.cells)
+    client = NotebookClient(content, timeout=250, resources={"metadata": {"path": "."}})
+    client.execute(env={**os.environ, "PYTHONPATH": str(ROOT)})
+    outputs = [output for cell in content.cells for output in cell.get("outputs", ())]
+    shown = {kind for output in outputs for kind in output.get("data", ())}
+    assert [output.text for output in outputs if output.output_type == "stream"] == []
+    assert "application/vnd.plotly.v1+json" in shown
+    assert Path("studies/squeezed-digits/report.html").is_file()
 
 
 def test_the_ladder_of_examples_is_among_them() -> None:

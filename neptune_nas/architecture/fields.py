@@ -66,8 +66,8 @@ def require_classes(value: object, error: type[NeptuneError] = ArchitectureError
         what = f"a custom record {cut(record.type)}"
         if record.type.startswith("__main__:"):
             raise error(
-                f"the network has {what}, defined in a script or notebook: its class can be passed "
-                f"as `allow` only there. Define such records in a module and import them."
+                f"the network has {what}, defined in a script or notebook: pass its class as "
+                f"`allow` there; to use it elsewhere, define it in a module and import that."
             )
         raise error(
             f"the network has {what}, whose class is not allowed: if you trust its code, pass the "

@@ -30,7 +30,6 @@ from neptune_nas.cli.study import (
 from neptune_nas.cli.terminal import print_line
 from neptune_nas.cli.values import whole_numbers
 from neptune_nas.interrupts import ctrl_c_held
-from neptune_nas.text import clock, counted
 
 if TYPE_CHECKING:
     from neptune_nas.search.config import Search
@@ -80,15 +79,9 @@ class Measuring:
         )
 
 
-def step_line(step: "Step") -> str:
-    """Return a line with a result and the progress of the follow-up."""
-    left = f", {clock(step.seconds_left)} left" if step.done < step.total else ""
-    return f"{step.text}; {step.done} of {counted(step.total, 'evaluation')}{left}"
-
-
 def print_step(step: "Step") -> None:
     """Print a result of a follow-up to standard error."""
-    print_line(step_line(step), stderr=True)
+    print_line(step.line, stderr=True)
 
 
 def print_forecast(search: "Search", foreseen: "Forecast") -> None:

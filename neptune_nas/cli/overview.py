@@ -9,13 +9,18 @@ from rich.table import Table
 from rich.text import Text
 
 from neptune_nas.architecture.description import describe
-from neptune_nas.cli.progress import one_line
 from neptune_nas.cli.tables import objective_columns
 from neptune_nas.metrics.score import Score
 from neptune_nas.study.confirmation import confirmation_progress, read_aim
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.measures import main_score
-from neptune_nas.study.progress import is_at_work, is_complete, nothing_left, progress_of
+from neptune_nas.study.progress import (
+    is_at_work,
+    is_complete,
+    nothing_left,
+    progress_line,
+    progress_of,
+)
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State, Trial
 from neptune_nas.text import clock, counted, plural
@@ -29,7 +34,7 @@ def overview(study: Study) -> RenderableType:
     progress, at_work = progress_of(study, time()), is_at_work(study)
     if not at_work:
         progress = replace(progress, seconds_left=None)
-    lines = [Text(f"{study.settings.name}: {one_line(progress)}", style="bold")]
+    lines = [Text(f"{study.settings.name}: {progress_line(progress)}", style="bold")]
     if study.ledger.exhausted:
         lines.append(Text(nothing_left(question)))
     if len(question.rungs) > 1:

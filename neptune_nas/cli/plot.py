@@ -30,10 +30,10 @@ def plot(
 ) -> None:
     """Write one figure of the report. Formats other than .html need neptune-nas[image]."""
     from neptune_nas.files.atomic import write_file
+    from neptune_nas.report import figures
     from neptune_nas.report.comparison import check_comparable
-    from neptune_nas.report.figures import draw, image
 
     results = [study_at(path, storage, allow) for path in studies]
     check_comparable(results, force)
-    write_file(output, image(draw(figure, results), output))
+    write_file(output, figures.image(figures.plot(figure, results), output))
     print_line(f"Figure: {output}")

@@ -14,9 +14,9 @@ from neptune_nas.cli.console import console
 from neptune_nas.cli.terminal import print_line
 from neptune_nas.metrics.registry import COST
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.progress import Progress
+from neptune_nas.study.progress import Progress, progress_line
 from neptune_nas.study.trial import Trial
-from neptune_nas.text import clock, plural, visible
+from neptune_nas.text import visible
 
 LOG_EVERY = 10.0  # seconds between two lines of a log
 
@@ -60,7 +60,7 @@ class ProgressLine:
             self.task,
             completed=progress.done,
             total=progress.total,
-            description=one_line(progress),
+            description=progress_line(progress),
         )
 
 
@@ -92,7 +92,7 @@ class Log:
             return
         newest = self.unsaid.newest if self.verbose else None
         result = f"{result_line(newest)}; " if newest else ""
-        self._print(f"{result}{one_line(self.unsaid)}")
+        self._print(f"{result}{progress_line(self.unsaid)}")
         self.unsaid = None
         if newest and newest.trace and newest.failure not in self.explained:
             self.explained.add(newest.failure)
@@ -123,17 +123,3 @@ def result_line(trial: Trial) -> str:
 def score_text(score: Score) -> str:
     """Return the main value of a successful score, with its name."""
     return f"{next(iter(score.values), 'proxy')} {score.rank_value:.4f}"
-
-
-def one_line(progress: Progress) -> str:
-    """Return the progress in one line."""
-    p = progress
-    best = "-" if p.best_score is None else f"{p.best_score:.4f}"
-    if p.best_score is None and p.done:
-        best = "- (none at the last rung yet)"
-    failed = f", {p.failed} failed" if p.failed else ""
-    left = "" if p.seconds_left is None or p.done >= p.total else f", {clock(p.seconds_left)} left"
-    return (
-        f"{p.done}/{p.total} {plural(p.total, 'trial')}, best {p.metric} {best}, "
-        f"hypervolume {p.hypervolume:.4f}{failed}{left}"
-    )

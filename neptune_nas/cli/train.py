@@ -131,8 +131,9 @@ def network_in(path: Path, allow: list[str] | None) -> "ExportedArchitecture | s
 def run(training: "Training", quiet: bool) -> None:
     """Train with a line per epoch, and print the results."""
     from neptune_nas.cli.progress import say
-    from neptune_nas.cli.trained import epoch_line, print_metrics
+    from neptune_nas.cli.trained import print_metrics
     from neptune_nas.devices.memory import keep_pages
+    from neptune_nas.retrain.run import epoch_line
     from neptune_nas.search.config import ignore
 
     keep_pages()

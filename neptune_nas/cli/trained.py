@@ -10,20 +10,8 @@ from neptune_nas.metrics.counted import cost_of
 from neptune_nas.metrics.registry import COST, PARAMS, metric
 from neptune_nas.report.evaluation import interval_text
 from neptune_nas.retrain.metrics import SPLITS, Metrics, SplitName
-from neptune_nas.retrain.run import Training, TrainingStep
-from neptune_nas.tasks.task import Task
+from neptune_nas.retrain.run import Training
 from neptune_nas.text import clock, counted, duration
-
-
-def epoch_line(step: TrainingStep, task: Task) -> str:
-    """Return the line of a finished epoch."""
-    epoch, main = step.epoch, metric(task.metrics[0])
-    left = f", {clock(step.seconds_left)} left" if step.seconds_left else ""
-    return (
-        f"seed {step.seed} ({step.seed + 1} of {step.seeds}), epoch {epoch.number}/{step.epochs}: "
-        f"{main.title} {epoch.values[main.name]:.4f}, averaged {epoch.ema_values[main.name]:.4f}, "
-        f"loss {epoch.loss:.4f}{left}"
-    )
 
 
 def print_metrics(training: Training, metrics: Metrics, was_done: bool) -> None:

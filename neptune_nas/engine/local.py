@@ -5,7 +5,7 @@ from multiprocessing import connection
 
 from neptune_nas.engine.plan import WorkerPlan, make_plans, own_modules, share_out
 from neptune_nas.engine.pool import PoolEngine
-from neptune_nas.engine.process import WorkerProcess, end_if_unguarded, start_worker
+from neptune_nas.engine.process import WorkerProcess, start_worker
 from neptune_nas.evaluators.evaluator import Evaluator
 
 
@@ -29,7 +29,6 @@ class LocalEngine(PoolEngine[WorkerProcess]):
         trial_timeout: float | None = None,
         setup: Callable[[], object] | None = None,
     ) -> None:
-        end_if_unguarded()
         plans = make_plans(evaluator, setup, share_out(jobs, threads, gpus))
         super().__init__(plans, trial_timeout)
         self._preload = own_modules(evaluator)

@@ -1,10 +1,11 @@
 """Plans of workers, and the shares of the machine's resources."""
 
 import os
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle
+
+import cloudpickle
 
 from neptune_nas.devices.processor import usable_cores
 from neptune_nas.errors import NeptuneError
@@ -80,11 +81,17 @@ def own_modules(evaluator: Evaluator) -> tuple[str, ...]:
 
 
 def pickle_value(value: object, what: str) -> bytes:
-    """Return the pickle of `value`; raises `NeptuneError` that names it `what` if it has none."""
+    """Return the pickle of `value`; raises `NeptuneError` that names it `what` if it has none.
+
+    What a module on disk defines is pickled by its name, and anything else by value: what a
+    notebook, the main script or a function defines, with the globals that it uses.
+    """
     try:
-        return pickle.dumps(value)
+        content: bytes = cloudpickle.dumps(value)
     except Exception as error:
         raise NeptuneError(
             f"the {what} must be picklable to reach a worker, but got {value!r} "
-            f"({type(error).__name__}: {error}): define it at the top level of a module."
+            f"({type(error).__name__}: {error}): keep locks, open files and generators out of it, "
+            f"and out of the globals that it uses."
         ) from error
+    return content

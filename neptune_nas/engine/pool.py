@@ -41,12 +41,10 @@ class _Attempt:
 class Ending:
     """The way a worker ended, in words.
 
-    `mistake`: the user's mistake, if that was the cause. `advice`: what to do about it. `of_all`:
-    whether the same cause ends all other workers too.
+    `advice`: what to do about it. `of_all`: whether the same cause ends all other workers too.
     """
 
     how: str
-    mistake: NeptuneError | None = None
     advice: str = ""
     of_all: bool = False
 
@@ -251,9 +249,6 @@ class PoolEngine(ABC, Generic[W]):
     def _bury(self, worker: W) -> None:
         """Remove a worker that died, and queue its call again, once."""
         ending = self._end(worker)
-        if ending.mistake:
-            self._refuse(ending.mistake)
-            return
         if ending.of_all:  # an idle worker may still take the call, and end with it
             for other in [other for other in self._workers.values() if other.idle]:
                 self._end(other)

@@ -11,26 +11,21 @@ from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 from neptune_nas.engine.plan import WorkerPlan
 from neptune_nas.engine.pool import Ending, Worker
 from neptune_nas.engine.worker import Reply, run_worker
-from neptune_nas.errors import NeptuneError
 from neptune_nas.interrupts import SIGNALS
 
 _FORKS = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
 _NAME = "neptune-worker-"  # prefix of a worker's index
-_UNGUARDED = 77  # exit code, used by nothing else, of a worker that would start workers itself
 _LOST = 255  # exit code if the fork server died, so that the real one is unknown
 _ADVICE = {  # by the number of a signal; Windows lacks their names
     9: "it was killed from outside, perhaps by the system when memory ran out: in that case, use "
     "fewer jobs, a smaller batch or smaller networks",
     15: "it was ended from outside, perhaps by the system or a job scheduler: look in its log",
 }
-_RUNS_ITSELF = (
-    "a search starts its workers by importing the script that runs it, and this script searches "
-    'again when imported: put the search under `if __name__ == "__main__":`.'
-)
 
 
 @dataclass(slots=True)
@@ -69,8 +64,6 @@ class WorkerProcess(Worker):
         # reach: after the fork server died, its workers live on but count as ended.
         self.process.close()
         self.connection.close()
-        if code == _UNGUARDED and not self.ready:
-            return Ending(f"exit code {code}", NeptuneError(_RUNS_ITSELF))
         return _ending_of(code)
 
     def _kill_group(self) -> None:
@@ -124,7 +117,7 @@ def start_worker(plan: WorkerPlan, preload: tuple[str, ...] = ()) -> WorkerProce
         daemon=True,  # a program that ends without closing its engine must not wait for workers
     )
     try:
-        with _interrupts_held(), _main_in_a_file():
+        with _interrupts_held(), _main_left_out():
             process.start()
     except BaseException:
         ours.close()
@@ -154,33 +147,19 @@ def _interrupts_held() -> Iterator[None]:
 
 
 @contextmanager
-def _main_in_a_file() -> Iterator[None]:
-    """Keep a worker from importing a main script that is not a file, such as one read from stdin.
+def _main_left_out() -> Iterator[None]:
+    """Keep a worker from running the main script again, since what it defines comes by value.
 
-    Python reports its file as `<stdin>`, and a worker that cannot find that file ends.
+    A script would search again in each worker unless it were guarded, and one that is no file, such
+    as one read from stdin, could not be found there.
     """
-    main = sys.modules["__main__"]
-    file = getattr(main, "__file__", None)
-    if file is None or os.path.exists(file):
-        yield
-        return
-    main.__file__ = None
+    main = vars(sys.modules["__main__"])
+    before: dict[str, Any] = {n: main[n] for n in ("__file__", "__spec__") if n in main}
+    main.update(dict.fromkeys(before))
     try:
         yield
     finally:
-        main.__file__ = file
-
-
-def end_if_unguarded() -> None:
-    """End this process, silently, if it is a worker that is still importing the user's script.
-
-    A worker begins by importing the script that its coordinator runs. A script that starts a search
-    when it is imported would start workers in every worker; the exit code tells the coordinator.
-    """
-    process = multiprocessing.current_process()
-    # Python's own check reads the same attribute, but would print its message once per worker.
-    if process.name.startswith(_NAME) and getattr(process, "_inheriting", False):
-        os._exit(_UNGUARDED)
+        main.update(before)
 
 
 def _ending_of(code: int | None) -> Ending:

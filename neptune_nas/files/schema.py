@@ -43,7 +43,8 @@ _PLAIN = frozenset({str, float, bool, type(None)})
 _LINE = 100  # characters of a value in a message
 TOO_DEEP = "it is nested too deeply."
 _REMEDIES = {
-    "sampler": 'name it as text, "tpe" or "FILE.py:Class", with its arguments as `sampler_kwargs`'
+    "sampler": 'name it as text, "tpe" or "FILE.py:Class" ("__main__:Class" if it is defined in '
+    "a notebook), with its arguments as `sampler_kwargs`"
 }
 """Remedies for fields that take the name of an object instead of the object itself."""
 

@@ -11,21 +11,31 @@ from neptune_nas.report.effects import require_effects
 from neptune_nas.report.effects_figures import effects_figure, importance_figure
 from neptune_nas.report.pareto_figure import pareto_figure
 from neptune_nas.report.progress_figures import hypervolume_figure, rungs_figure, timeline_figure
+from neptune_nas.study.notebook import in_notebook
 from neptune_nas.study.study import Study
 
 _FORMATS = ("html", "pdf", "png", "svg", "webp")
 _WIDTH, _SCALE = 900, 2  # px, and pixels a px
 _HAS_KALEIDO = find_spec("kaleido") is not None
+_HAS_NBFORMAT = find_spec("nbformat") is not None
 
 
-def draw(name: str, studies: Sequence[Study]) -> go.Figure:
-    """Return the figure with this name.
+def plot(name: str, studies: Sequence[Study], nbformat: bool = _HAS_NBFORMAT) -> go.Figure:
+    """Return a figure of the report, by the name that `neptune-nas plot` takes, as plotly's.
 
-    Raises `OptionError` for an unknown one, and `StudyError` for studies that have too little.
+    `nbformat`: whether the library of that name is installed, which notebooks need. Raises
+    `OptionError` for an unknown one, `StudyError` for studies that have too little, and
+    `NeptuneError` in a notebook without nbformat.
     """
     if name not in FIGURES:
         raise OptionError(f"figure '{name}' is unknown: {one_of(FIGURES, name)}")
-    return FIGURES[name](studies)
+    if in_notebook() and not nbformat:
+        raise NeptuneError(
+            "a figure in a notebook needs nbformat, but it is not installed: "
+            "pip install 'neptune-nas[notebook]'."
+        )
+    white = {"paper_bgcolor": "#ffffff", "plot_bgcolor": "#ffffff"}  # its text is dark
+    return FIGURES[name](studies).update_layout(white)
 
 
 def image(fig: go.Figure, path: Path, kaleido: bool = _HAS_KALEIDO) -> bytes:
@@ -37,7 +47,6 @@ def image(fig: go.Figure, path: Path, kaleido: bool = _HAS_KALEIDO) -> bytes:
     form = path.suffix.lstrip(".").lower()
     if form not in _FORMATS:
         raise OptionError(f"figure {path} must end in one of {', '.join(_FORMATS)}, {_hint(form)}")
-    fig = type(fig)(fig).update_layout(paper_bgcolor="#ffffff", plot_bgcolor="#ffffff")
     if form == "html":
         return str(fig.to_html()).encode(errors="backslashreplace")
     if not kaleido:

@@ -27,6 +27,7 @@ from neptune_nas.files.rules import SeedCount, Size, Threads
 from neptune_nas.files.schema import check, decode
 from neptune_nas.interrupts import raise_held
 from neptune_nas.metrics.counted import cost_of
+from neptune_nas.metrics.registry import metric
 from neptune_nas.models.architecture_file import ExportedArchitecture, adapt_to
 from neptune_nas.nn.references import ReferenceNetwork, check_reference
 from neptune_nas.retrain.curves import render_curves, shows_metrics
@@ -37,8 +38,10 @@ from neptune_nas.retrain.seed import SeedJob, Trainable, read_test, train_seed
 from neptune_nas.retrain.terms import Terms, refuse_others
 from neptune_nas.search.config import Say, ignore
 from neptune_nas.study.folder import read_toml
+from neptune_nas.study.notebook import NotebookBar, in_notebook
 from neptune_nas.tasks.registry import task_of
 from neptune_nas.tasks.task import Task
+from neptune_nas.text import clock
 from neptune_nas.training.probe import numerics_for
 from neptune_nas.training.recipe import Recipe, default_recipe
 from neptune_nas.training.state import Epoch, augment_for
@@ -56,6 +59,9 @@ class TrainingStep:
     epoch: Epoch
     epochs: int
     seconds_left: float
+
+
+OnEpoch = Callable[[TrainingStep], None]
 
 
 class _FirstEpochDoneError(Exception):
@@ -181,13 +187,18 @@ class Training:
         """True if every requested seed has been measured on the test split."""
         return not self._unmeasured(self._read_metrics())
 
-    def run(self, watch: Callable[[TrainingStep], None] = ignore, say: Say = ignore) -> Metrics:
+    def run(self, watch: OnEpoch | None = None, say: Say | None = None) -> Metrics:
         """Train each seed, then measure each once on the test split, saving every result at once.
 
-        `say` is called before that, with a sentence on what the data lacks. A stopped training
+        `watch` is called after each epoch; without it, a notebook shows the progress. `say` is
+        called before that, with a sentence on what the data lacks. A stopped training
         resumes; a finished one is read from its `metrics.json`. Raises `StudyError` for a folder
         that has other terms, or is in use.
         """
+        if watch is None and in_notebook():
+            with NotebookBar(f"training in {self.folder.path}", self._read_step) as bar:
+                return self.run(bar, say or bar.say)
+        watch, say = watch or ignore, say or ignore
         job = self._job
         with self.folder.locked(), torch_threads(self.threads):
             write_terms(self.folder, job.terms)
@@ -226,6 +237,11 @@ class Training:
                 train_seed(job, seeds[0], TrainFolder(Path(out)).seed(seeds[0]), stop)
             return pace.seconds_for(sum(self.epochs - self._epochs_done(seed) for seed in seeds))
 
+    def _read_step(self, step: TrainingStep) -> tuple[int, int, str]:
+        """Return how many epochs of all seeds are done, of how many, and a line on the last."""
+        done = step.seed * step.epochs + step.epoch.number
+        return done, step.seeds * step.epochs, epoch_line(step, self.task)
+
     def _epochs_done(self, seed: int) -> int:
         """Return after how many epochs a stopped seed resumes."""
         folder = self.folder.seed(seed)
@@ -256,7 +272,7 @@ class Training:
     def _untrained(self, seeds: list[int]) -> list[int]:
         return [seed for seed in seeds if not self.folder.seed(seed).is_trained]
 
-    def _train(self, job: SeedJob, seeds: list[int], watch: Callable[[TrainingStep], None]) -> None:
+    def _train(self, job: SeedJob, seeds: list[int], watch: OnEpoch) -> None:
         seeds = self._untrained(seeds)
         pace = TrainingPace()
         for place, seed in enumerate(seeds, start=1):
@@ -304,6 +320,17 @@ class Training:
             terms = metrics.terms if metrics else self.terms
             page = render_curves(name_of(self.source), terms, histories, metrics, self.task)
             write_file(self.folder.curves, page)
+
+
+def epoch_line(step: TrainingStep, task: Task) -> str:
+    """Return the line of a finished epoch."""
+    epoch, main = step.epoch, metric(task.metrics[0])
+    left = f", {clock(step.seconds_left)} left" if step.seconds_left else ""
+    return (
+        f"seed {step.seed} ({step.seed + 1} of {step.seeds}), epoch {epoch.number}/{step.epochs}: "
+        f"{main.title} {epoch.values[main.name]:.4f}, averaged {epoch.ema_values[main.name]:.4f}, "
+        f"loss {epoch.loss:.4f}{left}"
+    )
 
 
 class TrainingPace:

@@ -41,6 +41,7 @@ from neptune_nas.space.locate import file_of, find_modules
 from neptune_nas.study.database_url import sqlite_url, trials_url
 from neptune_nas.study.folder import read_settings
 from neptune_nas.study.lease import Terms
+from neptune_nas.study.main_code import main_digests
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.settings import BY_TABLE, PROCESSOR_TIME, Facts, Settings
 from neptune_nas.study.store import Store, check_store, create_store, numerics_at, open_store
@@ -73,6 +74,17 @@ class Assembly:
     def records(self) -> tuple[type, ...]:
         """The record classes that architectures of the space contain."""
         return tuple(record_classes(self.space.template))
+
+    @cached_property
+    def code(self) -> dict[str, str]:
+        """Digests of the records and the evaluator that a notebook or the main script defines."""
+        return main_digests((*self.records, code_of(self.search.evaluator)))
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The names of all code that the search runs, as the study has them."""
+        space = self.search.space_place
+        return (*([space] if space else []), self.search.sampler, *self.code)
 
     @cached_property
     def device(self) -> str:
@@ -226,6 +238,7 @@ class Assembly:
             numerics=self.numerics,
             timed=self.timed,
             choices=self.search.reasons,
+            code=self.code,
         )
 
     def settings(self, facts: Facts) -> Settings:
@@ -300,7 +313,6 @@ class Assembly:
 
     def _places(self) -> Iterable[str]:
         """Yield the names of user code that a worker must import before it unpickles anything."""
-        where = self.search.space_name if not isinstance(self.search.space, Space) else None
-        for place in (where, file_of(code_of(self.evaluator))):
+        for place in (self.search.space_place, file_of(code_of(self.evaluator))):
             if isinstance(place, str):
                 yield place

@@ -33,7 +33,8 @@ from neptune_nas.search.defaults import Defaults, defaults_for, fitting_space
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import AUTO, check_where, place_of
 from neptune_nas.study.folder import Folder
-from neptune_nas.study.progress import OnProgress
+from neptune_nas.study.notebook import NotebookBar, in_notebook
+from neptune_nas.study.progress import OnProgress, progress_line
 from neptune_nas.study.rungs import REDUCTION, Reduction
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.study import Study
@@ -54,7 +55,7 @@ _PROXY = "synflow"  # default proxy of rung 0
 
 
 def ignore(_: object) -> None:
-    """Ignore the argument; the default of `watch` and `say`."""
+    """Ignore the argument, as `watch` and `say` do where nothing is shown."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,11 @@ class Search:
             return AUTO if is_own and self.trains_networks else "default"
         return self.space if isinstance(self.space, str) else self.space.name
 
+    @property
+    def space_place(self) -> str | None:
+        """The place of the space's code, as `find_space` takes it; None for a `Space`."""
+        return None if isinstance(self.space, Space) else self.space_name
+
     def _question(self, data: str, rungs: Sequence[int], recipe: Recipe) -> Question:
         return Question(
             space=self.space_name,
@@ -298,18 +304,23 @@ class Search:
 
         return Assembly(self)
 
-    def run(self, watch: OnProgress = ignore, say: Say = ignore) -> Study:
+    def run(self, watch: OnProgress | None = None, say: Say | None = None) -> Study:
         """Search until the study has all its trials, then write its tables, report and best.
 
         `watch` is called after each result with the progress of the search, which includes the
         trial of that result; if it raises `StopSearch`, the search ends there, and resumes when it
-        is run again. `say` is called before that, with a sentence on anything slow, on what the
-        data lacks, on what is left out of `first`, and on a study that has more trials than asked
-        for. Ctrl-C writes everything that was found, and is then raised; a second one is raised at
-        once, or at the end of the current write. Raises `OptionError` for unsuitable settings, and
-        `StudyError` where the study began with another question, is being searched by another
-        process, or cannot be written.
+        is run again. Without `watch`, a notebook shows the progress, and a script shows nothing.
+        `say` is called before that, with a sentence on anything slow, on what the data lacks, on
+        what is left out of `first`, and on a study that has more trials than asked for. Ctrl-C, or
+        the interrupt of a notebook, writes everything that was found, and is then raised; a second
+        one is raised at once, or at the end of the current write. Raises `OptionError` for
+        unsuitable settings, and `StudyError` where the study began with another question or another
+        definition of its code, is being searched by another process, or cannot be written.
         """
         from neptune_nas.search.run import run_search  # for the same reason as in `assembly`
 
-        return run_search(self.assembly, watch, say)
+        if watch is None and in_notebook():
+            start = f"starting in {self.folder.path}"
+            with NotebookBar(start, lambda p: (p.done, p.total, progress_line(p))) as bar:
+                return run_search(self.assembly, bar, say or bar.say)
+        return run_search(self.assembly, watch or ignore, say or ignore)

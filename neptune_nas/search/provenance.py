@@ -20,7 +20,7 @@ from neptune_nas.metrics.registry import COUNTED
 from neptune_nas.space import Space
 from neptune_nas.study.database_url import is_same_database
 from neptune_nas.study.folder import Folder, read_settings, toml_text, write_settings
-from neptune_nas.study.settings import Facts, Settings, question_differences
+from neptune_nas.study.settings import Facts, Settings, code_differences, question_differences
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import as_typed, counted
 
@@ -80,6 +80,8 @@ def _resuming(what: str, then: Any) -> str:
     """Return what leads back to the value that a study began with: an option, or its images."""
     if what in map(_words, _CHECKED):
         return "restore its images"
+    if what.startswith("code of"):
+        return "define it as it was"
     option = {"repeats": "repeat-seeds"}.get(what, what)
     has_one = what in _OPTIONS and then not in ("", ())
     return "use its value" + (f" (--{option} {as_typed(then)})" if has_one else "")
@@ -99,6 +101,7 @@ def _differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any
         if now.outline.get(path) != then.outline.get(path):
             ours, theirs = (facts.outline.get(path) or "not there" for facts in (now, then))
             yield f"`{path}` of the space as", ours, theirs
+    yield from code_differences(then.code, now.code)
     for field in _CHECKED:
         if getattr(now, field) != getattr(then, field):
             yield _words(field), getattr(now, field), getattr(then, field)

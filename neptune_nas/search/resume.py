@@ -23,6 +23,7 @@ from neptune_nas.study.read import read_study
 from neptune_nas.study.settings import (
     Question,
     Settings,
+    code_differences,
     parameter_differences,
     question_differences,
 )
@@ -134,6 +135,7 @@ def check_same(search: Search, study: Study) -> None:
     )
     for what, ours, theirs in (
         *question_differences(settings.question, asked),
+        *code_differences(facts.code, search.assembly.code),
         ("data", search.assembly.bench.fingerprint, facts.data_fingerprint),
         ("space", search.found_space.fingerprint, facts.space_fingerprint),
     ):

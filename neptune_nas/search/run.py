@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from neptune_nas.engine.engine import Engine
 from neptune_nas.engine.plan import own_modules
-from neptune_nas.engine.process import end_if_unguarded, start_fork_server
+from neptune_nas.engine.process import start_fork_server
 from neptune_nas.errors import NeptuneError
 from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.report.outputs import write_outputs
@@ -26,7 +26,6 @@ from neptune_nas.search.provenance import (
     write_if_new,
 )
 from neptune_nas.search.warm_start import excess_notice, first_of
-from neptune_nas.space import Space
 from neptune_nas.study.lease import folder_id, hold_lease
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.own_code import keep_source, register
@@ -48,7 +47,6 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
 
     If the search ends with an error, the results so far are written before it is raised.
     """
-    end_if_unguarded()
     search, folder = parts.search, parts.search.folder
     if search.engine == "local":
         start_fork_server(own_modules(parts.evaluator))  # its imports overlap with `facts`
@@ -74,9 +72,9 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
                     f"written again."
                 )
             write_if_new(folder, settings)
-            if not isinstance(search.space, Space):
-                keep_source(folder, search.space_name)
-                register(folder, settings, (search.space_name, search.sampler))
+            if search.space_place:
+                keep_source(folder, search.space_place)
+            register(folder, settings, parts.places)
             coordinator = _coordinator_of(parts, store, first)
             try:
                 coordinator.load()

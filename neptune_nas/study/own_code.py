@@ -3,13 +3,15 @@
 A study from elsewhere must not run what it names. So a search with a user's code is recorded in a
 register in that user's data folder, which no study can bring along: an entry is found by the random
 id of the study, its place on this machine and its question, and holds a digest of the file of that
-code. It is not found for a study that was moved, and does not match a file that was edited.
+code, or of the source of what a notebook defines. It is not found for a study that was moved, and
+does not match code that was edited.
 """
 
 import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import is_dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from neptune_nas.files.regular import read_bytes
 from neptune_nas.files.schema import check_value
 from neptune_nas.space.locate import find_module, find_space, is_shipped, records_of, source_of
 from neptune_nas.study.folder import Folder
+from neptune_nas.study.main_code import main_digest, main_object
 from neptune_nas.study.settings import Settings
 
 
@@ -61,14 +64,21 @@ def may_run(folder: Folder, settings: Settings, where: str) -> bool:
 
 
 def records_in(folder: Folder, settings: Settings) -> tuple[type, ...]:
-    """Return the user's records in a study's space, if its code may be run and works."""
+    """Return the user's records in a study's space, if its code may be run and works.
+
+    Those of a notebook are the present ones, if they are as they were for this study.
+    """
+    code = (name for name in settings.facts.code if may_run(folder, settings, name))
+    found = map(main_object, code)
+    here = tuple(cls for cls in found if isinstance(cls, type) and is_dataclass(cls))
     space = settings.question.space
     if not may_run(folder, settings, space):
-        return ()
+        return here
     try:
-        return (*records_of(find_module(space)), *record_classes(find_space(space).template))
+        template = find_space(space).template
+        return (*here, *records_of(find_module(space)), *record_classes(template))
     except SpaceError:  # reading works without; what needs the records says so
-        return ()
+        return here
 
 
 def _entry(folder: Folder, settings: Settings) -> Path | None:
@@ -93,7 +103,12 @@ def _digests_in(entry: Path) -> dict[str, str]:
 
 
 def _digest(where: str) -> str | None:
-    """Return a digest of the file at `where`, its place included; None if it cannot be read."""
+    """Return a digest of the file at `where`, its place included, or of what a notebook defines.
+
+    None if there is none.
+    """
+    if (source := main_digest(where)) is not None:
+        return source
     if (file := source_of(where)) is None:
         return None
     try:

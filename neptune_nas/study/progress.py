@@ -17,6 +17,7 @@ from neptune_nas.study.front import (
 from neptune_nas.study.settings import Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State, Trial
+from neptune_nas.text import clock, plural
 
 RECENT = 20  # least number of results that give the pace of a study on disk
 
@@ -184,6 +185,20 @@ def is_complete(study: Study) -> bool:
     """Return whether a study has all its trials, or all there are, and none of them is running."""
     begun = len(study.trials) >= study.settings.trials or study.ledger.exhausted
     return begun and all(trial.state is not State.RUNNING for trial in study.trials)
+
+
+def progress_line(progress: Progress) -> str:
+    """Return the progress in one line."""
+    p = progress
+    best = "-" if p.best_score is None else f"{p.best_score:.4f}"
+    if p.best_score is None and p.done:
+        best = "- (none at the last rung yet)"
+    failed = f", {p.failed} failed" if p.failed else ""
+    left = "" if p.seconds_left is None or p.done >= p.total else f", {clock(p.seconds_left)} left"
+    return (
+        f"{p.done}/{p.total} {plural(p.total, 'trial')}, best {p.metric} {best}, "
+        f"hypervolume {p.hypervolume:.4f}{failed}{left}"
+    )
 
 
 def nothing_left(question: Question) -> str:

@@ -112,8 +112,9 @@ class Facts:
     number per objective: the score of guessing, and the largest cost allowed (found in the space,
     or set by a constraint). `created`: ISO 8601, UTC. `source`: the data measured on, in words.
     `choices`: sentences on what was chosen where the user left it open, and why. `numerics`: the
-    precision and memory layout of training; None where nothing is trained. `timed`:
-    how each timed metric of the question was timed, in words, by its name.
+    precision and memory layout of training; None where nothing is trained. `timed`: how each timed
+    metric of the question was timed, in words, by its name. `code`: digests of the records and the
+    evaluator that a notebook or the main script defined, by their names.
 
     Raises `OptionError` for numbers out of range.
     """
@@ -136,6 +137,7 @@ class Facts:
     numerics: Numerics | None = None
     timed: dict[str, str] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
+    code: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check(self)
@@ -212,6 +214,15 @@ def parameter_differences(
     for name in dict.fromkeys([*then, *now]):
         if then.get(name) != now.get(name):
             yield f"`{name}` of the evaluator", now.get(name), then.get(name)
+
+
+def code_differences(
+    then: Mapping[str, str], now: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the definitions that differ, of those known both then and now."""
+    for name in then:
+        if now.get(name, then[name]) != then[name]:
+            yield f"code of `{name.partition(':')[2]}`", now[name], then[name]
 
 
 def check_plain(name: str, values: Mapping[str, Any]) -> None:

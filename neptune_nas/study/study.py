@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+import neptune_nas
 from neptune_nas.study.audit import Audit, AuditRecord
 from neptune_nas.study.frame import trials_frame
 from neptune_nas.study.front import dominated_share, pareto_front, ranked_trials
@@ -16,6 +18,9 @@ from neptune_nas.study.references import Reference
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,6 +45,16 @@ class Study:
     def __repr__(self) -> str:
         trials, ranked = counted(len(self.trials), "trial"), len(self.ranked)
         return f"<Study {str(self.folder)!r} of {trials}, {ranked} at the last rung>"
+
+    def _repr_html_(self) -> str:
+        return neptune_nas.study_page(self)
+
+    def plot(self, figure: str) -> "Figure":
+        """Return a figure of the report: pareto, hypervolume, timeline or another.
+
+        `figure` and errors: as in `neptune_nas.plot`, which draws several studies in one.
+        """
+        return neptune_nas.plot(figure, [self])
 
     @cached_property
     def ranked(self) -> tuple[Trial, ...]:

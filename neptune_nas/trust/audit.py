@@ -9,7 +9,7 @@ from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.evaluators.zero_cost import ZeroCost
 from neptune_nas.files.regular import is_there
 from neptune_nas.metrics.score import Score
-from neptune_nas.search.config import Search, ignore
+from neptune_nas.search.config import Search
 from neptune_nas.study.agreement import LEAST
 from neptune_nas.study.audit import NEEDED, AuditRecord, Truth, pick, read_audit, write_audit
 from neptune_nas.study.folder import Folder
@@ -65,7 +65,10 @@ class _FullBudget:
 
 
 def run_audit(
-    search: Search, architectures: int = 12, epochs: int | None = None, watch: OnStep = ignore
+    search: Search,
+    architectures: int = 12,
+    epochs: int | None = None,
+    watch: OnStep | None = None,
 ) -> Study:
     """Train architectures of a search's study for `epochs`, and compare how they rank.
 

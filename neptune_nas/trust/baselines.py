@@ -38,7 +38,7 @@ def run_baselines(
     search: Search,
     samplers: Sequence[str] = _SAMPLERS,
     trials: int | None = None,
-    watch: OnProgress = ignore,
+    watch: OnProgress | None = None,
     say: Say = ignore,
 ) -> Study:
     """Run the study's search again with each of `samplers`, for `trials` trials each.

@@ -8,7 +8,7 @@ from neptune_nas.engine.engine import Call, Result
 from neptune_nas.errors import OptionError
 from neptune_nas.files.rules import Size
 from neptune_nas.files.schema import check_value
-from neptune_nas.search.config import Search, ignore
+from neptune_nas.search.config import Search
 from neptune_nas.study.confirmation import (
     Aim,
     Goal,
@@ -95,7 +95,10 @@ class _Confirmation:
 
 
 def run_confirm(
-    search: Search, goal: Goal = BEST, evaluations: int | None = None, watch: OnStep = ignore
+    search: Search,
+    goal: Goal = BEST,
+    evaluations: int | None = None,
+    watch: OnStep | None = None,
 ) -> Study:
     """Score the trials that `goal` selects from a search's study with further seeds.
 

@@ -9,7 +9,6 @@ from time import monotonic
 from typing import Protocol
 
 from neptune_nas.engine.engine import Call, Engine, Result
-from neptune_nas.engine.process import end_if_unguarded
 from neptune_nas.errors import NeptuneError
 from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.metrics.score import Score
@@ -17,8 +16,9 @@ from neptune_nas.report.outputs import write_outputs
 from neptune_nas.search.config import Search, ignore
 from neptune_nas.search.resume import check_same, study_of
 from neptune_nas.study.folder import Folder, open_folder
+from neptune_nas.study.notebook import NotebookBar, in_notebook
 from neptune_nas.study.study import Study
-from neptune_nas.text import counted, duration
+from neptune_nas.text import clock, counted, duration
 
 
 class _FollowUp(Protocol):
@@ -53,6 +53,12 @@ class Step:
     text: str
     score: Score
 
+    @property
+    def line(self) -> str:
+        """The result and the progress in a line."""
+        left = f", {clock(self.seconds_left)} left" if self.done < self.total else ""
+        return f"{self.text}; {self.done} of {counted(self.total, 'evaluation')}{left}"
+
 
 OnStep = Callable[[Step], None]
 _Lock = Callable[[Folder], AbstractContextManager[None]]
@@ -74,23 +80,27 @@ class Forecast:
 def follow_up(
     search: Search,
     make: Callable[[Study], _FollowUp],
-    watch: OnStep = ignore,
+    watch: OnStep | None = None,
     lock: _Lock = Folder.locked,
 ) -> Study:
     """Make the evaluations that a follow-up of a search's study needs, and write its outputs.
 
     `make`: returns the follow-up of the study in its current state. Each result is written at once,
-    so an interrupted follow-up can go on. Raises `StudyError` where the study has another question
-    or other data, or where another process is at work on it.
+    so an interrupted follow-up can go on. Without `watch`, a notebook shows the progress. Raises
+    `StudyError` where the study has another question or other data, or where another process is at
+    work on it.
     """
-    end_if_unguarded()
+    if watch is None and in_notebook():
+        start = f"measuring in {search.folder.path}"
+        with NotebookBar(start, lambda step: (step.done, step.total, step.line)) as bar:
+            return follow_up(search, make, bar, lock)
     open_folder(search.folder.path)
     with ctrl_c_held(), lock(search.folder):
         study = study_of(search)
         check_same(search, study)
         wanted = make(study)
         try:
-            _evaluate(search.assembly.engine, wanted, watch)
+            _evaluate(search.assembly.engine, wanted, watch or ignore)
         except BaseException:
             with suppress(NeptuneError):  # the first error is the one to report
                 write_outputs(study_of(search))

@@ -10,7 +10,7 @@ from neptune_nas.files.rules import SeedCount
 from neptune_nas.files.schema import check_value
 from neptune_nas.metrics.counted import cost_of
 from neptune_nas.nn.references import ReferenceNetwork
-from neptune_nas.search.config import Search, ignore
+from neptune_nas.search.config import Search
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.references import Reference, read_references, write_references
 from neptune_nas.study.settings import Settings
@@ -79,7 +79,10 @@ class _References:
 
 
 def run_references(
-    search: Search, networks: Sequence[str] = NETWORKS, seeds: int = 1, watch: OnStep = ignore
+    search: Search,
+    networks: Sequence[str] = NETWORKS,
+    seeds: int = 1,
+    watch: OnStep | None = None,
 ) -> Study:
     """Train reference networks with the recipe, data and epochs of a search's study.
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from neptune_nas.cli.progress import Log, one_line, result_line, say, watching
-from neptune_nas.study.progress import Progress
+from neptune_nas.cli.progress import Log, result_line, say, watching
+from neptune_nas.study.progress import Progress, progress_line
 from neptune_nas.study.trial import State, Trial
 from tests.study.builders import make_trial
 
@@ -103,4 +103,4 @@ def test_a_result_names_its_trial_and_what_that_costs(trial: Trial, text: str) -
 def test_that_no_trial_is_at_the_last_rung_is_said(
     done: int, accuracy: float | None, text: str
 ) -> None:
-    assert text in one_line(replace(progress(done), best_score=accuracy))
+    assert text in progress_line(replace(progress(done), best_score=accuracy))

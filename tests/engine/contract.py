@@ -4,9 +4,10 @@ import os
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from neptune_nas.engine.engine import Call, Engine, Result
 from neptune_nas.errors import ArchitectureError, NeptuneError
 from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.interrupts import ctrl_c_held
+from neptune_nas.metrics.score import Score
 from tests.engine import evaluators
 from tests.engine.evaluators import (
     Dies,
@@ -69,6 +71,25 @@ class EngineContract(ABC):
         assert {i: (r.score.main, r.score.values["loss"]) for i, r in found.items()} == {
             i: (i / 1000, 8 + i) for i in range(20)
         }
+
+    def test_what_a_function_defines_is_of_one_class_in_a_worker(self) -> None:
+        @dataclass(frozen=True)
+        class Local:
+            size: int
+
+        @dataclass(frozen=True)
+        class Knows:
+            like: Local
+
+            def __call__(self, architecture: Any, fidelity: int, seed: int) -> Score:
+                known = isinstance(architecture, Local) + (architecture == self.like)
+                return Score(fidelity, {"accuracy": known / 2, "loss": 0.0}, seed)
+
+        calls = [Call(i, Local(size), 1, 0) for i, size in enumerate((3, 3, 4))]
+        with self.make(Knows(Local(3)), jobs=1) as engine:
+            found = results(engine, calls)
+        assert [found[i].score.main for i in range(3)] == [1.0, 1.0, 0.5]
+        assert all(type(found[i].call.architecture) is Local for i in range(3))
 
     def test_a_result_holds_the_call_it_answers(self) -> None:
         with self.make(Echo()) as engine:

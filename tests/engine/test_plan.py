@@ -1,10 +1,11 @@
 import pickle
+from threading import Lock
 
 import pytest
 
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.devices.processor import usable_cores
-from neptune_nas.engine.plan import Slots, make_plans, own_modules, share_out
+from neptune_nas.engine.plan import Slots, make_plans, own_modules, pickle_value, share_out
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.metrics.score import Score
@@ -70,16 +71,26 @@ def test_a_users_evaluator_is_not_imported_before_the_fork() -> None:
 
 
 def test_an_evaluator_that_cannot_be_pickled_is_refused() -> None:
-    def local(architecture: Architecture, fidelity: int, seed: int) -> Score:
-        return Echo()(architecture, fidelity, seed)
+    lock = Lock()
 
-    with pytest.raises(NeptuneError, match=r"the evaluator must be picklable .* top level"):
+    def local(architecture: Architecture, fidelity: int, seed: int) -> Score:
+        with lock:
+            return Echo()(architecture, fidelity, seed)
+
+    with pytest.raises(
+        NeptuneError, match=r"the evaluator must be picklable .* '_thread.lock' .*: keep locks, "
+    ):
         make_plans(local, None, Slots(1, 1))
 
 
 def test_a_setup_that_cannot_be_pickled_is_refused() -> None:
     with pytest.raises(NeptuneError, match="the setup must be picklable"):
-        make_plans(Echo(), lambda: None, Slots(1, 1))
+        make_plans(Echo(), Lock().acquire, Slots(1, 1))
+
+
+def test_what_a_function_defines_is_pickled_by_value_and_what_a_module_defines_by_name() -> None:
+    assert pickle.loads(pickle_value(lambda: 5, "setup"))() == 5
+    assert len(pickle_value(Echo(), "evaluator")) < 200
 
 
 def test_zero_jobs_are_refused() -> None:

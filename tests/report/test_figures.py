@@ -7,7 +7,7 @@ import pytest
 
 from neptune_nas.errors import NeptuneError, OptionError, StudyError
 from neptune_nas.report import style
-from neptune_nas.report.figures import FIGURES, draw, image
+from neptune_nas.report.figures import FIGURES, image, plot
 from neptune_nas.report.pareto_figure import pareto_figure
 from neptune_nas.study.study import Study
 from tests.report.fixtures import make_results, plain_results, plain_trial, timed
@@ -19,20 +19,20 @@ def names(fig: go.Figure) -> list[str]:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_can_be_drawn_and_written_as_json(name: str) -> None:
-    assert draw(name, [make_results(60)]).to_json().startswith('{"data":[')
+    assert plot(name, [make_results(60)]).to_json().startswith('{"data":[')
 
 
 @pytest.mark.parametrize("name", sorted({*FIGURES} - {"importance", "effects"}))
 def test_any_other_figure_of_an_empty_study_is_empty_not_an_error(name: str) -> None:
-    assert draw(name, [plain_results()]).layout.height > 0
+    assert plot(name, [plain_results()]).layout.height > 0
 
 
 @pytest.mark.parametrize("name", ["importance", "effects"])
 def test_what_mattered_needs_trials_of_one_study(name: str) -> None:
     with pytest.raises(StudyError, match="has 0 scored trials, but at least 40 are needed"):
-        draw(name, [plain_results()])
+        plot(name, [plain_results()])
     with pytest.raises(OptionError, match="one study at a time, but got 2: name one"):
-        draw(name, [plain_results()] * 2)
+        plot(name, [plain_results()] * 2)
 
 
 def test_the_front_shows_rungs_apart_and_references_beside() -> None:
@@ -85,22 +85,22 @@ def test_many_points_are_drawn_with_webgl_and_few_without() -> None:
 
 def test_an_unknown_figure_is_refused_with_the_nearest() -> None:
     with pytest.raises(OptionError, match="did you mean 'pareto'"):
-        draw("pareta", [plain_results()])
+        plot("pareta", [plain_results()])
 
 
 def test_the_axis_of_latency_says_what_it_is() -> None:
     study = plain_results(timed(plain_trial(0, 0.9, 10), 1.5), objectives=("accuracy", "latency"))
     facts = replace(study.settings.facts, timed={"latency": "as the table says"})
     tabled = replace(study, settings=replace(study.settings, facts=facts))
-    assert draw("pareto", [tabled]).layout.xaxis.title.text == (
+    assert plot("pareto", [tabled]).layout.xaxis.title.text == (
         "latency of one image in ms (as the table says)"
     )
 
 
 def test_a_latency_in_ms_has_no_prefix_and_other_costs_do() -> None:
     trial = timed(plain_trial(0, 0.9, 10_000), 0.5)
-    in_ms = draw("pareto", [plain_results(trial, objectives=("accuracy", "latency"))])
-    counted = draw("pareto", [plain_results(trial)])
+    in_ms = plot("pareto", [plain_results(trial, objectives=("accuracy", "latency"))])
+    counted = plot("pareto", [plain_results(trial)])
     assert (in_ms.layout.xaxis.tickformat, counted.layout.xaxis.tickformat) == ("~r", "~s")
     assert all("%{x:.4r}" in trace.hovertemplate for trace in in_ms.data)
     assert all("%{x:.4s}" in trace.hovertemplate for trace in counted.data)

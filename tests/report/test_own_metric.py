@@ -10,7 +10,7 @@ import pytest
 from neptune_nas.metrics.registry import Metric
 from neptune_nas.metrics.score import Score
 from neptune_nas.report.checklist import checklist
-from neptune_nas.report.figures import FIGURES, draw
+from neptune_nas.report.figures import FIGURES, plot
 from neptune_nas.report.page import render
 from neptune_nas.report.tables import pareto_csv, ranking_text, trials_csv
 from neptune_nas.study.study import Study
@@ -80,7 +80,7 @@ def test_studies_beside_each_other_are_compared_by_it() -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_its_figures_are_drawn(name: str) -> None:
     many = own(*make_results(60).trials, rungs=RUNGS)
-    assert "accuracy" not in draw(name, [many]).to_json()
+    assert "accuracy" not in plot(name, [many]).to_json()
 
 
 def test_another_metric_can_be_an_objective_of_which_less_is_better() -> None:

@@ -1,13 +1,14 @@
 """Who may run the code that a study names, and the copy of it that is there to be read."""
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copytree
 
 import pytest
 
 from neptune_nas.study.folder import Folder, write_settings
+from neptune_nas.study.main_code import main_digests
 from neptune_nas.study.own_code import keep_source, may_run, records_in, register
 from neptune_nas.study.settings import Settings
 from tests.study.builders import question, settings
@@ -182,3 +183,43 @@ def test_the_source_of_a_space_is_kept_once(registered: tuple[Folder, Settings])
 def test_a_space_without_a_file_has_no_source_to_keep(tmp_path: Path) -> None:
     keep_source(Folder(tmp_path), "an object")
     assert [*tmp_path.iterdir()] == []
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Stands for what a cell of a notebook defines."""
+
+
+@pytest.fixture
+def in_main(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the digest of a record that `__main__` defines."""
+    monkeypatch.setattr(Gate, "__module__", "__main__")
+    monkeypatch.setattr(sys.modules["__main__"], "Gate", Gate, raising=False)
+    (digest,) = main_digests((Gate,)).values()
+    return digest
+
+
+def with_code(settings: Settings, *names: str, digest: str) -> Settings:
+    return replace(settings, facts=replace(settings.facts, code=dict.fromkeys(names, digest)))
+
+
+def test_a_record_of_a_notebook_is_known_where_the_user_ran_it_for_the_study(
+    registered: tuple[Folder, Settings], in_main: str
+) -> None:
+    folder, begun = registered
+    begun = with_code(begun, "__main__:Gate", digest=in_main)
+    assert Gate not in records_in(folder, begun)  # the study says so itself, which is not enough
+    register(folder, begun, begun.facts.code)
+    assert Gate in records_in(folder, begun)
+
+
+@pytest.mark.parametrize("name", ["__main__:sys", "__main__:", "Gate", "os:system", "", "a:b:c"])
+def test_no_other_name_leads_to_an_object(
+    registered: tuple[Folder, Settings], in_main: str, name: str
+) -> None:
+    folder, begun = registered
+    begun = with_code(begun, name, digest=in_main)
+    register(folder, begun, begun.facts.code)
+    assert {each.__name__ for each in records_in(folder, begun)} <= {
+        each.__name__ for each in records_in(folder, registered[1])
+    }

@@ -1,0 +1,156 @@
+"""What tells definitions in a notebook or a script apart."""
+
+import linecache
+import sys
+from itertools import count
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from neptune_nas.architecture.records import Conv
+from neptune_nas.study.main_code import main_digest, main_digests, main_object
+
+NUMBERS = count()
+GATE = """
+from dataclasses import dataclass
+from functools import cached_property
+
+RATE = 3
+
+def inner(width):
+    return width * RATE
+
+class Base:
+    def shape(self):
+        return 1
+
+@dataclass(frozen=True)
+class Gate(Base):
+    size: int = 3
+    kind = "plain"
+
+    def build(self, width):
+        return [inner(each) for each in (width, self.size)]
+
+    @staticmethod
+    def still():
+        return 1
+
+    @property
+    def odd(self):
+        return 2
+
+    @cached_property
+    def kept(self):
+        return 3
+
+    def again(self):
+        return Gate(self.size)
+"""
+
+
+@pytest.fixture
+def main(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return a main module that is empty."""
+    module = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", module)
+    return module
+
+
+def run_cell(main: ModuleType, text: str) -> None:
+    """Run a cell as a notebook's kernel does, which keeps its source."""
+    file = f"<cell {next(NUMBERS)}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    exec(compile(text, file, "exec"), vars(main))
+
+
+def digest_after(main: ModuleType, *texts: str) -> str | None:
+    for text in texts:
+        run_cell(main, text)
+    return main_digest("__main__:Gate")
+
+
+def test_a_cell_that_is_run_again_changes_nothing(main: ModuleType) -> None:
+    first = digest_after(main, GATE)
+    assert first
+    assert digest_after(main, GATE) == first
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    return width * RATE", "    return width * RATE  # as a remark"),
+        ("\ndef inner", "\n\n\ndef inner"),
+        ("(width, self.size)", "(width,   self.size)"),
+    ],
+)
+def test_neither_do_remarks_and_spaces(main: ModuleType, old: str, new: str) -> None:
+    assert digest_after(main, GATE.replace(old, new)) == digest_after(main, GATE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("(width, self.size)", "(self.size, width)"),
+        ("width * RATE", "width + RATE"),
+        ("RATE = 3", "RATE = 4"),
+        ("        return 1\n\n@dataclass", "        return 2\n\n@dataclass"),
+        ('kind = "plain"', 'kind = "other"'),
+        ("        return 1\n\n    @property", "        return 5\n\n    @property"),
+        ("        return 2\n\n    @cached", "        return 5\n\n    @cached"),
+        ("        return 3\n", "        return 5\n"),
+    ],
+)
+def test_another_definition_of_a_class_or_what_it_uses_is_told(
+    main: ModuleType, old: str, new: str
+) -> None:
+    assert old in GATE
+    assert digest_after(main, GATE.replace(old, new)) != digest_after(main, GATE)
+
+
+def test_a_helper_that_alone_is_run_again_is_told(main: ModuleType) -> None:
+    first = digest_after(main, GATE)
+    assert digest_after(main, "def inner(width):\n    return 1\n") != first
+
+
+def test_a_function_that_closes_over_another_is_told_by_both(main: ModuleType) -> None:
+    text = (
+        "def make(n):\n    def Gate(x):\n        return x + n\n    return Gate\nGate = make({})\n"
+    )
+    assert digest_after(main, text.format(1)) != digest_after(main, text.format(2))
+
+
+def test_a_lambda_is_told_by_its_line(main: ModuleType) -> None:
+    first = digest_after(main, "Gate = dict(f=lambda x: x)['f']\n")
+    assert digest_after(main, "Gate = dict(f=lambda x: -x)['f']\n") != first
+
+
+def test_code_without_a_source_is_told_by_its_name_alone(main: ModuleType) -> None:
+    for what in ("1", "2"):
+        exec(f"class Gate:\n    def build(self): return {what}", vars(main))
+    assert main_digest("__main__:Gate")
+
+
+def test_only_what_main_defines_is_named(main: ModuleType) -> None:
+    run_cell(main, GATE)
+    found: Any = vars(main)
+    assert [*main_digests((found["Gate"], Conv, found["inner"], 3))] == [
+        "__main__:Gate",
+        "__main__:inner",
+    ]
+
+
+@pytest.mark.parametrize("where", ["__main__:RATE", "__main__:gone", "Gate", "os:system", "a", ""])
+def test_anything_else_has_no_digest(main: ModuleType, where: str) -> None:
+    run_cell(main, GATE)
+    assert main_digest(where) is None
+
+
+def test_a_name_means_what_was_defined_last(main: ModuleType) -> None:
+    run_cell(main, GATE)
+    first = main_object("__main__:Gate")
+    run_cell(main, GATE)
+    assert main_object("__main__:Gate") is vars(main)["Gate"]
+    assert main_object("__main__:Gate") is not first
+    assert main_object("os:system") is None
