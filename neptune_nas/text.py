@@ -23,6 +23,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")  # how Python decodes bytes that are 
 _ACTING = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, format characters, surrogates, line breaks
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"  # letters and marks without any ink
 
+_DIGITS = re.compile(r"\d{4,}")
+_THOUSANDS = re.compile(r"(?<=\d)(?=(?:\d{3})+$)")  # the places of commas
+
 _FORMULA = tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20")  # beginnings that a spreadsheet computes
 
 _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -55,6 +58,15 @@ def as_typed(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "none"
     return repr(value)
+
+
+def with_commas(text: str) -> str:
+    """Return a text with commas between the thousands of its whole numbers.
+
+    >>> with_commas("11644764120000 (11644 to 999)")
+    '11,644,764,120,000 (11,644 to 999)'
+    """
+    return _DIGITS.sub(lambda digits: _THOUSANDS.sub(",", digits[0]), text)
 
 
 def short(number: float) -> str:

@@ -6,6 +6,7 @@ import typer
 
 from neptune_nas.cli.measuring import DryRun, Measuring, measuring, print_forecast, print_step
 from neptune_nas.cli.terminal import print_line
+from neptune_nas.interrupts import ctrl_c_held
 
 EXAMPLE = "Example: neptune-nas audit studies/default-digits --architectures 12"
 
@@ -34,11 +35,12 @@ def audit(
         print_forecast(search, forecast_audit(search, architectures, epochs))
         return
     found = run_audit(search, architectures, epochs, print_step)
-    if found.audit is None:
-        print_line("Too few architectures could be trained in full to compare rankings.")
-    else:
-        console().print(audit_table(found.audit))
-        print_line(f"{found.audit.verdict}.")
-    print_line(f"Report: {found.folder / 'report.html'}")
+    with ctrl_c_held():
+        if found.audit is None:
+            print_line("Too few architectures could be trained in full to compare rankings.")
+        else:
+            console().print(audit_table(found.audit))
+            print_line(f"{found.audit.verdict}.")
+        print_line(f"Report: {found.folder / 'report.html'}")
     truths = found.full_budget.truths if found.full_budget else ()
     fail_unless_any((truth.score for truth in truths), "evaluation of the audit")

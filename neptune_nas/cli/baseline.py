@@ -7,6 +7,7 @@ import typer
 from neptune_nas.cli.measuring import DryRun, Measuring, measuring
 from neptune_nas.cli.terminal import print_line
 from neptune_nas.cli.values import names
+from neptune_nas.interrupts import ctrl_c_held
 
 EXAMPLE = "Example: neptune-nas baseline studies/default-digits --samplers random,local"
 
@@ -32,8 +33,9 @@ def baseline(
         return
     with watching(search.folder.baselines, quiet=False, verbose=False) as watch:
         found = run_baselines(search, names(samplers), trials, watch, say)
-    for each in baseline_verdicts(found):
-        print_line(f"{str(each)[0].upper()}{str(each)[1:]}.")
-    print_line(f"Report: {found.folder / 'report.html'}")
+    with ctrl_c_held():
+        for each in baseline_verdicts(found):
+            print_line(f"{str(each)[0].upper()}{str(each)[1:]}.")
+        print_line(f"Report: {found.folder / 'report.html'}")
     searched = (trial for each in found.baselines.values() for trial in each)
     fail_unless_any((score for trial in searched for score in trial.scores), "trial of a baseline")

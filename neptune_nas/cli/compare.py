@@ -13,11 +13,17 @@ def compare(
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:
-    """Compare studies in a table: sampler, best score, hypervolume over a common reference."""
+    """Compare studies in a table, and say which is better, if any is clearly so."""
     from rich.table import Table
 
     from neptune_nas.cli.console import console
-    from neptune_nas.report.comparison import check_comparable, compare_studies
+    from neptune_nas.report.comparison import (
+        check_comparable,
+        compare_studies,
+        verdicts,
+        with_common_reference,
+    )
+    from neptune_nas.report.summary import corner_text
 
     results = [study_at(path, storage, allow) for path in studies]
     for sentence in check_comparable(results, force):
@@ -40,3 +46,13 @@ def compare(
             f"{row.worker_seconds:.0f}",
         )
     console().print(table)
+    question, *_ = (study.settings.question for study in results)
+    corner = with_common_reference(results)[0].settings.facts.reference
+    print_line(
+        f"Hypervolume is the share of the box from {corner_text(question, corner)} that a front "
+        f"dominates; that corner is common to these studies, so it may differ from a study's own."
+    )
+    names = [study.settings.name for study in results]
+    labels = names if len({*names}) == len(names) else [*map(str, studies)]
+    for sentence in verdicts(results, labels):
+        print_line(sentence)

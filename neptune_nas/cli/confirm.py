@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from neptune_nas.cli.measuring import DryRun, Measuring, measuring, print_forecast
-from neptune_nas.cli.terminal import print_line
 
 EXAMPLE = "Example: neptune-nas confirm studies/default-digits --seeds 3"
 
@@ -37,6 +36,5 @@ def confirm(
         print_forecast(search, forecast_confirm(search, goal, evaluations))
         return
     study = confirm_more(search, goal, evaluations)
-    print_line(f"Report: {study.folder / 'report.html'}")
     scores = (score for trial in study.trials for score in trial.confirmations)
     fail_unless_any(scores, "confirmation")

@@ -6,6 +6,7 @@ from neptune_nas.cli.console import console
 from neptune_nas.cli.measuring import print_step
 from neptune_nas.cli.summary import confirmed_lines, confirmed_table
 from neptune_nas.cli.terminal import print_line
+from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.search.config import Search
 from neptune_nas.search.dry_run import expected_epochs
 from neptune_nas.search.resume import study_of
@@ -22,7 +23,9 @@ def confirm_more(search: Search, goal: Goal, evaluations: int | None = None) -> 
     """Score the best trials of a search's study again, and print each result and a summary."""
     before = study_of(search)
     study = run_confirm(search, goal, evaluations, print_step)
-    print_confirmed(before, study, goal, "the same command")
+    with ctrl_c_held():
+        print_confirmed(before, study, goal, "the same command")
+        print_line(f"Report: {study.folder / 'report.html'}")
     return study
 
 

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neptune_nas.cli.allow import Allow, allowed
+from neptune_nas.cli.allow import Allow
 from neptune_nas.cli.pick import Best, MinAccuracy, Pick, TrialNumber
-from neptune_nas.cli.study import Storage, study_at
+from neptune_nas.cli.source import Source, architecture_of, network_at
+from neptune_nas.cli.study import Storage
 from neptune_nas.cli.terminal import print_line, print_text
 from neptune_nas.cli.values import check_known
 from neptune_nas.errors import OptionError
@@ -20,15 +21,6 @@ EXAMPLE = "Example: neptune-nas export studies/default-digits --best knee -o kne
 FORMATS = ("json", "onnx", "pt2", "python")
 SUFFIXES = {".json": "json", ".onnx": "onnx", ".pt2": "pt2", ".py": "python"}
 WEIGHTS = (".safetensors", ".pt")  # suffixes of files of weights
-
-Source = Annotated[
-    Path,
-    typer.Argument(
-        help="A study's folder, an exported architecture (.json) or a trained model "
-        "(.safetensors).",
-        metavar="SOURCE",
-    ),
-]
 
 
 def export(
@@ -59,7 +51,7 @@ def export(
         raise OptionError(f"--format {form} needs an output file: add -o FILE.")
     if output is not None:
         check_output(source, form, output)
-    name, item = item_at(source, wanted, storage, allow)
+    name, item = network_at(source, wanted, storage, allow)
     if output is None:
         print_text(architecture_text(item, source))
     elif form == "json":
@@ -78,9 +70,9 @@ def format_of(form: str | None, output: Path | None) -> str:
     by_suffix = SUFFIXES.get(suffix)
     if form is None:
         if suffix and by_suffix is None:
-            known = ", ".join(f"{each} ({name})" for each, name in SUFFIXES.items())
+            *most, last = SUFFIXES
             raise OptionError(
-                f"-o must name a file with a known suffix, {known}, or without one (json), but got "
+                f"-o must end in {', '.join(most)} or {last}, which names the format, but got "
                 f"{output}."
             )
         return by_suffix or "json"
@@ -110,36 +102,12 @@ def check_output(source: Path, form: str, output: Path) -> None:
             )
 
 
-def item_at(
-    source: Path, wanted: Pick, storage: str | None, allow: list[str] | None
-) -> tuple[str, "ExportedArchitecture | Model"]:
-    """Return the name and the content of SOURCE."""
-    from neptune_nas.files.signatures import is_model_file
-    from neptune_nas.models.architecture_file import load
-    from neptune_nas.models.model import load_model
-    from neptune_nas.study.export import export_trial
-
-    if source.is_dir():
-        found = study_at(source, storage, allow)
-        trial = wanted.of(found)
-        return f"Trial {trial.number}", export_trial(found, trial)
-    wanted.refuse_for(source)
-    read = load_model if is_model_file(source) else load
-    item = read(source, allowed(allow))
-    return f"Network {item.key}", item
-
-
 def architecture_text(item: "ExportedArchitecture | Model", source: Path) -> str:
     """Return the JSON of a network's architecture."""
-    from neptune_nas.models.architecture_file import ExportedArchitecture, dumps
+    from neptune_nas.models.architecture_file import dumps
 
-    of = item if isinstance(item, ExportedArchitecture) else item.of
-    if not isinstance(of, ExportedArchitecture):
-        raise OptionError(
-            f"{source} holds the reference network '{of.name}', which has no architecture to "
-            f"write as json: use --format onnx, pt2 or python."
-        )
-    return dumps(of)
+    remedy = " to write as json: use --format onnx, pt2 or python."
+    return dumps(architecture_of(item, source, remedy))
 
 
 def write_model(item: "ExportedArchitecture | Model", form: str, output: Path) -> list[Path]:
@@ -152,8 +120,8 @@ def write_model(item: "ExportedArchitecture | Model", form: str, output: Path) -
         return write(item, form, output)
     untrained = make_untrained(item)
     print_line(
-        "neptune-nas: the weights are untrained: train the network first (neptune-nas train), "
-        "then export its model.safetensors.",
+        "Note: the model has random weights, as this network is untrained. For a useful one, run "
+        "neptune-nas train, then export its model.safetensors.",
         stderr=True,
     )
     return write(untrained, form, output)

@@ -41,6 +41,13 @@ class Pick:
         if self.which is not None and self.number is not None:
             raise OptionError("--best and --trial exclude each other: give one of them.")
 
+    @property
+    def name(self) -> str:
+        """The trial that is picked, in words."""
+        if self.number is not None:
+            return "picked trial"
+        return f"present first by {self.which}" if self.which else "present first"
+
     def of(self, found: "Study") -> "Trial":
         """Return the trial with the given number, or else the best one by the ranking `which`."""
         if self.number is not None:

@@ -1,38 +1,46 @@
 """`neptune-nas profile`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from neptune_nas.cli.allow import Allow, allowed
+from neptune_nas.cli.allow import Allow
+from neptune_nas.cli.pick import Best, MinAccuracy, Pick, TrialNumber
+from neptune_nas.cli.source import Source, architecture_at
+from neptune_nas.cli.study import Storage
 from neptune_nas.cli.terminal import print_line
 from neptune_nas.cli.values import shape
 from neptune_nas.files.rules import Threads
 from neptune_nas.files.schema import check_value
 
-EXAMPLE = "Example: neptune-nas profile best.json --input 3x32x32"
+EXAMPLE = "Example: neptune-nas profile studies/default-digits --best knee --input 3x32x32"
 
 
 def profile(
-    file: Annotated[Path, typer.Argument(help="An exported architecture.", metavar="FILE.json")],
+    source: Source,
+    which: Best = None,
+    trial: TrialNumber = None,
+    min_accuracy: MinAccuracy = None,
     size: Annotated[
         str | None,
-        typer.Option("--input", help="Image shape CxHxW (default: the file's).", metavar="CxHxW"),
+        typer.Option("--input", help="Image shape CxHxW (default: the source's).", metavar="CxHxW"),
     ] = None,
     threads: Annotated[int, typer.Option(help="Torch threads for measuring latency.")] = 1,
+    storage: Storage = None,
     allow: Allow = None,
 ) -> None:
     """Show the cost of each part of an architecture, and its latency."""
+    wanted = Pick(which, trial, min_accuracy)
     check_value(threads, Threads, "--threads")
     from neptune_nas.cli.console import console
     from neptune_nas.cli.tables import cost_table, latency_lines
     from neptune_nas.metrics.counted import CostModel, peak_memory
     from neptune_nas.metrics.timed import measure_latency, processor_time
-    from neptune_nas.models.architecture_file import load
     from neptune_nas.nn.builder import build
 
-    item = load(file, allowed(allow))
+    name, item = architecture_at(source, wanted, storage, allow)
+    if source.is_dir():
+        print_line(f"{name} of {source}")
     input_shape = shape(size, "--input") if size else item.input_shape
     breakdown = CostModel(input_shape, item.classes).breakdown(item.architecture)
     console().print(cost_table(breakdown))

@@ -18,6 +18,7 @@ from neptune_nas.study.progress import Progress, progress_line
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import visible
 
+HYPERVOLUME = "Hypervolume, 0 to 1, grows as the front does."
 LOG_EVERY = 10.0  # seconds between two lines of a log
 
 Watch = Callable[[Progress], None]
@@ -79,7 +80,7 @@ class Log:
     def __call__(self, progress: Progress) -> None:
         """Print `progress` if it is due."""
         if not self.last:
-            self._print(f"Searching into {self.folder}.")
+            self._print(f"Searching into {self.folder}. {HYPERVOLUME}")
         self.unsaid = progress
         is_last = progress.done >= progress.total
         if self.verbose or is_last or monotonic() - self.last >= LOG_EVERY:

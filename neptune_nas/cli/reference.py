@@ -7,6 +7,7 @@ import typer
 from neptune_nas.cli.measuring import DryRun, Measuring, measuring, print_forecast, print_step
 from neptune_nas.cli.terminal import print_line
 from neptune_nas.cli.values import names
+from neptune_nas.interrupts import ctrl_c_held
 
 EXAMPLE = "Example: neptune-nas reference studies/default-digits --networks resnet8 --seeds 3"
 
@@ -36,8 +37,9 @@ def reference(
         print_forecast(search, forecast_references(search, names(networks), seeds))
         return
     study = run_references(search, names(networks), seeds, print_step)
-    console().print(references_table(study))
-    print_line("")
-    print_line(caveat(study))
-    print_line(f"Report: {study.folder / 'report.html'}")
+    with ctrl_c_held():
+        console().print(references_table(study))
+        print_line("")
+        print_line(caveat(study))
+        print_line(f"Report: {study.folder / 'report.html'}")
     fail_unless_any((score for each in study.references for score in each.scores), "network")

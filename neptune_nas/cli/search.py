@@ -1,6 +1,7 @@
 """`neptune-nas search`."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from neptune_nas.cli.console import fail_unless_any, stoppable
+from neptune_nas.cli.recipe import RecipeFile, Set, Track, recipe_of
 from neptune_nas.cli.study import (
     STORAGE,
     DataDir,
@@ -31,7 +33,9 @@ from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.metrics.registry import COUNTED, NAMES, OBJECTIVES
 
 if TYPE_CHECKING:
+    from neptune_nas.search.config import Search
     from neptune_nas.study.folder import Folder
+    from neptune_nas.study.progress import Progress
 
 EXAMPLE = "Example: neptune-nas search --space default --data digits --trials 200"
 
@@ -197,6 +201,9 @@ def search(
     timeout: Timeout = None,
     trial_timeout: TrialTimeout = None,
     patience: Patience = None,
+    recipe: RecipeFile = None,
+    values: Set = None,
+    tracker: Track = None,
     config: Config = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
@@ -238,7 +245,8 @@ def search(
         config,
         {name: value for name, value in given.items() if value is not None},
         (not no_yardstick, confirm),
-        Show(dry_run, quiet, verbose),
+        Show(dry_run, quiet, verbose, tracker),
+        lambda search: with_recipe(search, recipe, values),
     )
 
 
@@ -261,14 +269,35 @@ class Show:
     dry_run: bool
     quiet: bool
     verbose: bool
+    tracker: str | None = None
+
+
+def with_recipe(search: "Search", file: Path | None, values: list[str] | None) -> "Search":
+    """Return the search with the recipe of `--recipe` and `--set`.
+
+    Raises `OptionError` for one where nothing is trained.
+    """
+    recipe = recipe_of(file, values, lambda: search.used_recipe)
+    if recipe is None:
+        return search
+    if not search.traits.trains:
+        raise OptionError(
+            f"--recipe and --set say how networks are trained, but '{search.traits.name}' trains "
+            f"none: leave them out."
+        )
+    return replace(search, recipe=recipe)
 
 
 def run(
-    config: Path | None, given: dict[str, Any], evidence: tuple[bool, int | None], show: Show
+    config: Path | None,
+    given: dict[str, Any],
+    evidence: tuple[bool, int | None],
+    show: Show,
+    change: Callable[["Search"], "Search"],
 ) -> None:
     """Run or plan the search of the options, with the config's question as their defaults.
 
-    `evidence`: the fields of an `Evidence`.
+    `evidence`: the fields of an `Evidence`. `change`: returns the search with further options.
     """
     with ctrl_c_held():
         from neptune_nas.cli.confirming import foretold
@@ -278,10 +307,13 @@ def run(
         from neptune_nas.search.config import Search, ignore
         from neptune_nas.search.dry_run import dry_run
         from neptune_nas.search.resume import arguments_in
+        from neptune_nas.trackers.tracker import check_tracker, tracking
         from neptune_nas.trust.confirm import usual_goal
         from neptune_nas.trust.evidence import Evidence, add_evidence
 
-    search = Search(**(arguments_in(config, given) if config else given))
+    if show.tracker is not None:
+        check_tracker(show.tracker)
+    search = change(Search(**(arguments_in(config, given) if config else given)))
     if search.storage is None:
         search = replace(search, storage=_storage_from_environment(search.folder))
     wanted = Evidence(*evidence)
@@ -295,12 +327,21 @@ def run(
         return
     folder = search.folder.path
     with stoppable("scored", folder, lambda: is_scored(folder, search.storage)):
-        with watching(folder, quiet=show.quiet, verbose=show.verbose) as watch:
-            study = search.run(watch, ignore if show.quiet else say)
+        with (
+            tracking(show.tracker, folder, say) as tracked,
+            watching(folder, quiet=show.quiet, verbose=show.verbose) as watch,
+        ):
+
+            def watch_and_track(progress: "Progress") -> None:
+                tracked.add_result(progress)
+                watch(progress)
+
+            study = search.run(watch_and_track, ignore if show.quiet else say)
         hear, tell = (ignore, ignore) if show.quiet else (print_step, say)
         study = add_evidence(search, study, wanted, hear, tell)
     if not show.quiet:
-        print_study(study, search.patience)
+        with ctrl_c_held():  # the last lines say where the results are
+            print_study(study, search.patience)
     fail_unless_any((score for trial in study.trials for score in trial.scores), "trial")
 
 

@@ -16,12 +16,13 @@ from neptune_nas.errors import StudyError
 from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.registry import COST
 from neptune_nas.report.references import HEADS, TITLE, cells, compare_references
+from neptune_nas.report.summary import corner_text
 from neptune_nas.report.verdict import cautions, picks, verdict
 from neptune_nas.search.dry_run import DryRun
 from neptune_nas.study.audit import Audit
 from neptune_nas.study.confirmation import Goal, goal_ranking, goal_trials, trials_to_confirm
 from neptune_nas.study.measures import cost_axis, main_score, score_per_gflop
-from neptune_nas.study.noise import accuracy_interval, half_width, noise, seed_scores
+from neptune_nas.study.noise import accuracy_interval, interval, noise, seed_scores
 from neptune_nas.study.objectives import value_of
 from neptune_nas.study.progress import is_complete, nothing_left
 from neptune_nas.study.ranking import BY_COST, formula, ranking_name, score_floor
@@ -29,11 +30,11 @@ from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State, Trial
-from neptune_nas.text import clock, counted, plural, redact
+from neptune_nas.text import clock, counted, plural, redact, with_commas
 
 SHOWN = 10
 REASONS = 3
-INTERVAL = "; ± half of a 95% interval"
+INTERVAL = "; in brackets a 95% interval"
 
 
 def print_study(study: Study, patience: int | None = None) -> None:
@@ -150,7 +151,7 @@ def ranking_table(study: Study) -> Table:
         table.add_row(
             str(standing.place),
             str(trial.number),
-            accuracy_text(standing.score, half_width(trial, spread)),
+            accuracy_text(standing.score, interval(trial, spread)),
             *(text_of(trial) for text_of in own.values()),
             *(f"{standing.value:.3f}" for _ in value),
             *(f"{score_per_gflop(trial):.0f}" for _ in raw),
@@ -159,9 +160,13 @@ def ranking_table(study: Study) -> Table:
     return table
 
 
-def accuracy_text(mean: float, half: float | None) -> str:
-    """Return an accuracy, with half its 95% interval if seeds were repeated."""
-    return f"{mean:.4f}" if half is None else f"{mean:.4f} ± {half:.4f}"
+def accuracy_text(mean: float, ends: tuple[float, float] | None) -> str:
+    """Return an accuracy, with its 95% interval if seeds were repeated.
+
+    >>> accuracy_text(0.98612, (0.7727, 1.0)), accuracy_text(0.9, None)
+    ('0.9861 [0.7727, 1.0000]', '0.9000')
+    """
+    return f"{mean:.4f}" + (f" [{ends[0]:.4f}, {ends[1]:.4f}]" if ends else "")
 
 
 def feasible(survey: Survey[object]) -> str:
@@ -178,19 +183,21 @@ def print_plan(plan: DryRun, *, verbose: bool = False) -> None:
     facts, question, score = plan.facts, plan.question, plan.score
     channels, height, width = facts.input_shape
     images = (
-        f"{train} to train, {validation} to validate, {test} kept for the end; " if train else ""
+        f"{train:,} to train, {validation:,} to validate, {test:,} kept for the end; "
+        if train
+        else ""
     )
     rows = {
         "study": f"{plan.folder} ({'resumes' if plan.study else 'new'})",
-        "space": f"{facts.space_name}: {facts.space_size} architectures",
+        "space": f"{facts.space_name}: {with_commas(facts.space_size)} architectures",
         "data": f"{question.data}: {images}{channels}x{height}x{width}, "
         f"{facts.classes} classes, {facts.data_fingerprint}",
         "evaluator": f"{question.evaluator}{in_brackets(question.evaluator_kwargs or {})}",
         "epochs": epochs_text(question),
         "recipe": ", ".join(f"{name} {value}" for name, value in question.recipe.items()),
         "sampler": f"{question.sampler}, seed {question.seed}",
-        "objectives": f"{', '.join(question.objectives)} (reference "
-        f"{', '.join(f'{value:g}' for value in facts.reference)})",
+        "objectives": ", ".join(question.objectives),
+        "hypervolume": f"measured from {corner_text(question, facts.reference)}",
         "feasible": feasible(plan.survey),
     }
     if score is not None:
@@ -273,7 +280,7 @@ def confirmed_table(study: Study, goal: Goal, searched: Sequence[Trial]) -> Tabl
         table.add_row(
             str(trial.number),
             f"{first[trial.number]:.4f}",
-            accuracy_text(main_score(trial), half_width(trial, spread)),
+            accuracy_text(main_score(trial), interval(trial, spread)),
             str(len(seed_scores(trial))),
             *(text_of(trial) for text_of in own.values()),
             describe(trial.architecture),

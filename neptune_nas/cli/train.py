@@ -1,21 +1,24 @@
 """`neptune-nas train`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neptune_nas.cli.allow import Allow, allowed
+from neptune_nas.cli.allow import Allow
 from neptune_nas.cli.console import stoppable
 from neptune_nas.cli.pick import Best, MinAccuracy, Pick, TrialNumber
+from neptune_nas.cli.recipe import RecipeFile, Set, Track, recipe_of
+from neptune_nas.cli.source import network_at
 from neptune_nas.cli.study import DataDir, Device, Storage, study_at
 from neptune_nas.cli.terminal import print_line
-from neptune_nas.errors import OptionError, one_of
+from neptune_nas.errors import OptionError, StudyError, one_of
 from neptune_nas.interrupts import ctrl_c_held
 
 if TYPE_CHECKING:
     from neptune_nas.models.architecture_file import ExportedArchitecture
-    from neptune_nas.retrain.run import Training
+    from neptune_nas.retrain.run import Training, TrainingStep
 
 EXAMPLE = "Example: neptune-nas train best.json --data cifar10 --epochs 60 --seeds 3"
 
@@ -31,19 +34,13 @@ Data = Annotated[
     str | None,
     typer.Option(help="What to train on, as in search (default: the data of its search)."),
 ]
-RecipeFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--recipe",
-        help="A .toml or .json file with a recipe (default: the search's, or that of the data).",
-        metavar="FILE",
-    ),
-]
 Out = Annotated[
     Path | None,
     typer.Option("-o", "--out", help="The folder (default: trained/NETWORK-DATA).", metavar="DIR"),
 ]
-Threads = Annotated[int | None, typer.Option(help="Threads (default: one per core).")]
+Threads = Annotated[
+    int | None, typer.Option(help="Threads (default: as many as train fastest in a few steps).")
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Train one epoch, print the plan, and stop.")
 ]
@@ -59,58 +56,59 @@ def train(
     trial: TrialNumber = None,
     min_accuracy: MinAccuracy = None,
     recipe: RecipeFile = None,
+    values: Set = None,
     out: Out = None,
     data_dir: DataDir = None,
     device: Device = "auto",
     threads: Threads = None,
     storage: Storage = None,
     allow: Allow = None,
+    tracker: Track = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a network in full from several seeds. The test split is read once, at the end."""
     wanted = Pick(which, trial, min_accuracy)
     with ctrl_c_held():
-        from neptune_nas.retrain.recipe_file import read_recipe
         from neptune_nas.retrain.run import Training
+        from neptune_nas.trackers.tracker import check_tracker
 
+    if tracker is not None:
+        check_tracker(tracker)
     training = Training(
         source_at(source, wanted, storage, allow),
         data=data,
         epochs=epochs,
         seeds=seeds,
-        recipe=read_recipe(recipe) if recipe else None,
         out=out,
         data_dir=data_dir,
         device=device,
         threads=threads,
     )
+    if (asked := recipe_of(recipe, values, lambda: training.used_recipe)) is not None:
+        training = replace(training, recipe=asked)
+    refuse_moved_pick(Path(source), training, wanted, storage)
     if dry_run:
         from neptune_nas.cli.trained import print_forecast
 
         print_forecast(training)
         return
-    run(training, quiet)
+    run(training, tracker, quiet)
 
 
 def source_at(
     source: str, wanted: Pick, storage: str | None, allow: list[str] | None
 ) -> "ExportedArchitecture | str":
     """Return the network of SOURCE."""
-    from neptune_nas.files.signatures import is_model_file
-    from neptune_nas.models.architecture_file import load
+    from neptune_nas.models.architecture_file import ExportedArchitecture
     from neptune_nas.nn.references import REFERENCES, is_reference
-    from neptune_nas.study.export import export_trial
 
     path = Path(source)
-    if path.is_dir():
-        study = study_at(path, storage, allow)
-        return export_trial(study, wanted.of(study))
+    if path.is_dir() or path.is_file() or path.suffix == ".json":
+        _, item = network_at(path, wanted, storage, allow)
+        of = item if isinstance(item, ExportedArchitecture) else item.of
+        return of if isinstance(of, ExportedArchitecture) else of.name
     wanted.refuse_for(source)
-    if path.is_file() and is_model_file(path):
-        return network_in(path, allow)
-    if path.is_file() or path.suffix == ".json":
-        return load(path, allowed(allow))
     if not is_reference(source):
         raise OptionError(
             f"{source} is not a file, a study's folder or a hand-designed network: "
@@ -119,32 +117,52 @@ def source_at(
     return source
 
 
-def network_in(path: Path, allow: list[str] | None) -> "ExportedArchitecture | str":
-    """Return the network of a trained model."""
-    from neptune_nas.models.architecture_file import ExportedArchitecture
-    from neptune_nas.models.model import load_model
+def refuse_moved_pick(
+    source: Path, training: "Training", wanted: Pick, storage: str | None
+) -> None:
+    """Refuse to train a trial of a study in a folder that was begun with another one."""
+    from neptune_nas.retrain.terms import Terms
+    from neptune_nas.study.folder import read_toml
 
-    network = load_model(path, allowed(allow)).of
-    return network if isinstance(network, ExportedArchitecture) else network.name
+    folder, item = training.folder, training.source
+    if isinstance(item, str) or not source.is_dir():
+        return
+    if not folder.terms.exists() or (then := read_toml(folder.terms, Terms).network) == item.key:
+        return
+    for trial in study_at(source, storage, None).trials:
+        if trial.key == then:
+            raise StudyError(
+                f"the {wanted.name} of {source} is trial {item.provenance['trial']}, but "
+                f"{folder.path} was started with trial {trial.number}: use --trial {trial.number} "
+                f"to go on with that one, or choose another folder as `out` (--out)."
+            )
 
 
-def run(training: "Training", quiet: bool) -> None:
+def run(training: "Training", tracker: str | None, quiet: bool) -> None:
     """Train with a line per epoch, and print the results."""
     from neptune_nas.cli.progress import say
     from neptune_nas.cli.trained import print_metrics
     from neptune_nas.devices.memory import keep_pages
     from neptune_nas.retrain.run import epoch_line
     from neptune_nas.search.config import ignore
+    from neptune_nas.trackers.tracker import tracking
 
     keep_pages()
     was_done = training.is_done
     folder = training.folder.path
-    with stoppable("trained", folder, lambda: any(folder.glob("seed-*/*"))):
-        metrics = training.run(
-            ignore
-            if quiet
-            else lambda step: print_line(epoch_line(step, training.task), stderr=True),
-            ignore if quiet else say,
-        )
+    with (
+        stoppable("trained", folder, lambda: training.folder.has_begun),
+        tracking(tracker, folder, say) as tracked,
+    ):
+
+        def watch(step: "TrainingStep") -> None:
+            if not quiet:
+                print_line(epoch_line(step, training.task), stderr=True)
+            tracked.add_epoch(step)
+
+        metrics = training.run(watch, ignore if quiet else say)
+        for seed in () if was_done else metrics.seeds:
+            tracked.add_test(seed)
     if not quiet:
-        print_metrics(training, metrics, was_done)
+        with ctrl_c_held():  # the last lines say where the results are
+            print_metrics(training, metrics, was_done)

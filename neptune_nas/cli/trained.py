@@ -4,14 +4,15 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from neptune_nas.cli.console import console
+from neptune_nas.cli.progress import say
 from neptune_nas.cli.terminal import print_line
 from neptune_nas.devices.device import pick_device
 from neptune_nas.metrics.counted import cost_of
 from neptune_nas.metrics.registry import COST, PARAMS, metric
 from neptune_nas.report.evaluation import interval_text
 from neptune_nas.retrain.metrics import SPLITS, Metrics, SplitName
-from neptune_nas.retrain.run import Training
-from neptune_nas.text import clock, counted, duration
+from neptune_nas.retrain.run import Training, name_of
+from neptune_nas.text import clock, counted
 
 
 def print_metrics(training: Training, metrics: Metrics, was_done: bool) -> None:
@@ -58,11 +59,12 @@ def print_forecast(training: Training) -> None:
     sizes = ", ".join(f"{costs[each.name]:,} {each.title}" for each in (COST, PARAMS))
     splits = {"training": images.train, "validation": images.validation, "test": images.test}
     counts = (f"{len(split.targets):,} {name}" for name, split in splits.items())
-    seconds = training.forecast()
+    seconds = training.forecast(say)
     plan = f"{counted(training.seeds, 'seed')} of {counted(training.epochs, 'epoch')} each"
-    time = ", all trained" if seconds is None else f", about {duration(seconds)} left"
+    left = " for the rest" if training.folder.has_begun else ""
+    time = ", all trained" if seconds is None else f", about {clock(seconds)}{left}"
     for name, text in (
-        ("Network", f"{training.terms.network}: {sizes}"),
+        ("Network", f"{name_of(training.source)}: {sizes}"),
         ("Data", f"{training.data_name}: {', '.join(counts)} images"),
         ("Training", f"{plan}, on {pick_device(training.device)}{time}"),
         ("Folder", str(training.folder.path)),

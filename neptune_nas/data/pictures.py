@@ -46,7 +46,7 @@ def pictures_at(path: Path) -> tuple[list[Path], tuple[str, ...]]:
     listing = Listing(path)
     files = listing.files(path)
     if not files:
-        raise DataError(f"data: {path} has no image ({', '.join(sorted(SUFFIXES))}): add some.")
+        raise DataError(f"{path} has no image ({', '.join(sorted(SUFFIXES))}): add some.")
     return files, listing.sentences()
 
 
@@ -58,12 +58,13 @@ def read_picture(file: Path, shape: tuple[int, int, int]) -> Picture:
     channels, height, width = shape
     if channels not in _READABLE:
         raise DataError(
-            f"data: a network of {channels} channels cannot read {file}, since image files are "
+            f"a network of {channels} channels cannot read {file}, since image files are "
             f"read as gray or RGB: call `Model.predict` with tensors."
         )
     if not os.path.isfile(file):
-        what = "is not a file" if os.path.exists(file) else "does not exist"
-        raise DataError(f"data: {file} must be an image, but {what}: correct the path.")
+        is_there = os.path.exists(file)
+        what = "must be an image, but is not a file" if is_there else "does not exist"
+        raise DataError(f"{file} {what}: correct the path.")
     with quiet_metadata(), open_image(file) as image:
         own = form_of(image)  # before its pixels are read, as that changes a palette
         pixels = pixels_of(image, file, ImageFormat(height, width, channels))

@@ -168,7 +168,7 @@ def open_image(file: Path) -> Image.Image:
         image = _open_image(file)
     except Exception as error:  # of PIL's parsers: OSError, ValueError, SyntaxError and more
         raise unreadable(file, error) from error
-    check_range(image, f"data: {file}")
+    check_range(image, str(file))
     return image
 
 
@@ -200,16 +200,16 @@ def unreadable(file: Path, error: Exception) -> BrokenImageError:
     pixels = _claimed_pixels(error)
     if 0 < pixels < _PER_BYTE * file.stat().st_size:
         return BrokenImageError(
-            f"data: {file} must have at most {most_pixels():,} pixels, to bound the memory, but "
+            f"{file} must have at most {most_pixels():,} pixels, to bound the memory, but "
             f"has {pixels:,}: scale it down, or take it out of the folder."
         )
     if isinstance(error, OSError) and error.strerror:  # from the system, not from PIL
         return BrokenImageError(
-            f"data: {file} must stay readable while it is used, but cannot be opened "
+            f"{file} must stay readable while it is used, but cannot be opened "
             f"({error.strerror}): put it back, make it readable, or start again without it."
         )
     return BrokenImageError(
-        f"data: {file} must be an intact image, but cannot be read: remove or repair it."
+        f"{file} must be an intact image, but cannot be read: remove or repair it."
     )
 
 

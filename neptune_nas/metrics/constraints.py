@@ -17,20 +17,20 @@ T_co = TypeVar("T_co", covariant=True)
 _Op = Literal["<", "<="]
 
 _MULTIPLES: Mapping[str, Mapping[str, float]] = {
-    "": {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9},
+    "": {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9},
     "ms": {"": 1.0, "us": 1e-3, "ms": 1.0, "s": 1e3},
     "bytes": {
         "": 1.0,
         "bytes": 1.0,
-        "kb": 1e3,
-        "mb": 1e6,
-        "gb": 1e9,
-        "kib": 2**10,
-        "mib": 2**20,
-        "gib": 2**30,
+        "kB": 1e3,
+        "MB": 1e6,
+        "GB": 1e9,
+        "KiB": 2**10,
+        "MiB": 2**20,
+        "GiB": 2**30,
     },
 }
-"""Suffixes that a limit may carry, with their factors, by the unit of its metric."""
+"""Suffixes that a limit may carry, in any case, with their factors, by the unit of its metric."""
 _FORM = re.compile(
     r"\s*([a-z_]+)\s*(<=|<)\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE
 )
@@ -84,10 +84,11 @@ def parse_constraint(text: str) -> Constraint:
             f"constraint {cut(text)} is on {cut(name)}: {one_of(names, name.lower())}"
         )
     units = _MULTIPLES[metric(name.lower()).unit]
-    if unit.lower() not in units:
-        known = one_of(filter(None, units), unit.lower())
+    factors = {suffix.lower(): factor for suffix, factor in units.items()}
+    if unit.lower() not in factors:
+        known = one_of(filter(None, units), unit)
         raise OptionError(f"constraint {cut(text)} has a limit in {cut(unit)}: {known}")
-    limit = _number(number, text) * units[unit.lower()]
+    limit = _number(number, text) * factors[unit.lower()]
     return Constraint(name.lower(), "<" if op == "<" else "<=", limit)
 
 

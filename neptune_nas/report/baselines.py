@@ -21,8 +21,8 @@ _RESAMPLES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
-    """The lead of a search over a baseline in hypervolume (0..1), with its 95% interval.
+class Verdict:
+    """The lead of a search over another in hypervolume (0..1), with its 95% interval.
 
     `trials`: how many trials of each were compared, the earliest first. `seeds`: whether seeds were
     repeated, so that seeds were resampled as well as trials. `unfinished`: the progress of an
@@ -44,34 +44,46 @@ class _Verdict:
             verdict = f"'{self.name}' beat the search"
         else:
             verdict = f"the search cannot be told from '{self.name}'"
+        return f"{verdict}: {self.evidence}"
+
+    @property
+    def evidence(self) -> str:
+        """The lead in hypervolume, its interval, and what that is of."""
         seeds = "and their seeds" if self.seeds else "alone, as no seeds were repeated"
         return (
-            f"{verdict}: {self.ahead:+.4f} of hypervolume, 95% interval {self.low:+.4f} to "
+            f"{self.ahead:+.4f} of hypervolume, 95% interval {self.low:+.4f} to "
             f"{self.high:+.4f} by a bootstrap over trials {seeds} (the first "
             f"{counted(self.trials, 'trial')} of each{self.unfinished and f'; {self.unfinished}'})"
         )
 
 
-def baseline_verdicts(study: Study) -> tuple[_Verdict, ...]:
+def baseline_verdicts(study: Study) -> tuple[Verdict, ...]:
     """Return the verdict on the search against each of its baselines."""
-    return tuple(_verdict(study, name, trials) for name, trials in study.baselines.items())
+    return tuple(verdict_on(study, name, trials) for name, trials in study.baselines.items())
 
 
-def _verdict(study: Study, name: str, trials: Sequence[Trial]) -> _Verdict:
-    """Compare the study with one baseline at equal budget: the same number of trials of each.
+def verdict_on(
+    study: Study, name: str, trials: Sequence[Trial], last: int | None = None
+) -> Verdict:
+    """Compare a study with other trials at equal budget: the same number of trials of each.
 
-    Scores that confirmed the study's best do not count, as the baseline's best have none.
+    `name`: of the others. `last`: their last rung (default: the study's). Scores that confirmed the
+    best of either do not count.
     """
-    last, count = study.settings.question.rungs[-1], min(len(study.trials), len(trials))
+    last, count = last or study.settings.question.rungs[-1], min(len(study.trials), len(trials))
     first = {trial.number for trial in study.trials[:count]}
     ours = without_confirmations(t for t in study.ranked if t.number in first)
-    theirs = [t for t in trials[:count] if t.score is not None and t.score.fidelity == last]
+    theirs = [
+        t
+        for t in without_confirmations(trials[:count])
+        if t.score is not None and t.score.fidelity == last
+    ]
     rng = np.random.default_rng(0)
     seeds = any(len(seed_scores(trial)) > 1 for trial in (*ours, *theirs))
     differences = _resampled(study, ours, rng) - _resampled(study, theirs, rng)
     low, high = np.quantile(differences, [0.025, 0.975])
     ahead = study.hypervolume(ours) - study.hypervolume(theirs)
-    return _Verdict(name, count, ahead, float(low), float(high), seeds, _unfinished(study))
+    return Verdict(name, count, ahead, float(low), float(high), seeds, _unfinished(study))
 
 
 def _unfinished(study: Study) -> str:

@@ -11,12 +11,13 @@ from neptune_nas.report.baselines import baseline_verdicts
 from neptune_nas.space import find_space, list_spaces
 from neptune_nas.space.locate import AUTO
 from neptune_nas.study.audit import ENOUGH
+from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.measures import beats_chance, chance, main_score
 from neptune_nas.study.noise import noise, sampling_noise, seed_scores, tied_groups
 from neptune_nas.study.settings import PROCESSOR_TIME, Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State
-from neptune_nas.text import counted
+from neptune_nas.text import counted, with_commas
 
 MARKS = {True: ("yes", "✓", "holds"), False: ("no", "✗", "does not hold"), None: ("", "?", "open")}
 """Kind on the page, mark, and mark in words of a claim, by whether it holds."""
@@ -115,6 +116,7 @@ def _budget_checks(study: Study) -> tuple[Check, ...]:
     equal = {t.score.fidelity for t in study.ranked if t.score} <= {last}
     failed = sum(trial.state is State.FAILED for trial in study.trials)
     again = len(study.trials) - len({trial.key for trial in study.trials})
+    repeated = ledger.duplicates
     reasons = ", ".join(f"{reason} ({count})" for reason, count in ledger.failures.items())
     why = f": {reasons} (failures.txt says where)" if reasons else ""
     return (
@@ -126,17 +128,22 @@ def _budget_checks(study: Study) -> tuple[Check, ...]:
         Check(
             "Failures are counted, not hidden",
             ledger.failed == failed,
-            f"{ledger.failed} failed{why}; "
-            f"{counted(ledger.infeasible, 'proposal')} broke a constraint; "
-            f"{counted(ledger.worker_deaths, 'worker')} died",
+            f"{ledger.failed} failed{why}{_mishaps(ledger)}",
         ),
         Check(
             "Nothing was trained twice by accident",
             not again,
-            f"{again} of {counted(len(study.trials), 'trial')} with the architecture of another; "
-            f"{counted(ledger.duplicates, 'proposal')} repeated an earlier one and became no trial",
+            f"{again} of {counted(len(study.trials), 'trial')} with the architecture of another"
+            + f"; {counted(repeated, 'proposed network')} known already" * (repeated > 0),
         ),
     )
+
+
+def _mishaps(ledger: Ledger) -> str:
+    """Return what was proposed in vain and who died, if any, to be added to a sentence."""
+    over, died = ledger.infeasible, ledger.worker_deaths
+    outside = f"; {counted(over, 'proposed network')} outside the limits, not trained"
+    return outside * (over > 0) + f"; {counted(died, 'worker')} died" * (died > 0)
 
 
 def _seeds_check(study: Study) -> Check:
@@ -266,7 +273,7 @@ def _space_check(study: Study) -> Check:
         where == AUTO or find_space(where).fingerprint == facts.space_fingerprint
     )
     evidence = (
-        f"'{facts.space_name}', {facts.space_size} architectures, fingerprint "
+        f"'{facts.space_name}', {with_commas(facts.space_size)} architectures, fingerprint "
         f"{facts.space_fingerprint}"
     )
     if shipped:

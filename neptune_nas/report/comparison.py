@@ -1,9 +1,10 @@
 """The comparison of several studies whose scores have the same meaning."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from neptune_nas.errors import StudyError
+from neptune_nas.report.baselines import verdict_on
 from neptune_nas.study.measures import main_score
 from neptune_nas.study.settings import parameter_differences
 from neptune_nas.study.study import Study
@@ -85,6 +86,28 @@ def compare_studies(studies: Sequence[Study], force: bool = False) -> tuple[Stud
     """
     check_comparable(studies, force)
     return tuple(_numbers(study) for study in with_common_reference(studies))
+
+
+def verdicts(studies: Sequence[Study], labels: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each study but the best, on whether the best is better, and by how much.
+
+    `labels`: a name for each study. The best has the largest hypervolume over the common reference.
+    """
+    common = [*zip(labels, with_common_reference(studies), strict=True)]
+    best, leader = max(common, key=lambda each: each[1].hypervolume())
+    for label, other in common:
+        if other is not leader:
+            found = verdict_on(leader, label, other.trials, other.settings.question.rungs[-1])
+            first, second = (best, label) if found.ahead >= 0 else (label, best)
+            is_clear = found.low > 0 or found.high < 0
+            how = "is better than" if is_clear else "is not clearly different from"
+            yield f"{first} {how} {second}: {found.evidence}.{_confirmed(leader, other)}"
+
+
+def _confirmed(*studies: Study) -> str:
+    """Return a note on confirmations, which the table of studies counts, if there are any."""
+    any_of_them = any(trial.confirmations for study in studies for trial in study.trials)
+    return " Confirmations, which only the best have, do not count in this." * any_of_them
 
 
 def _numbers(study: Study) -> StudyNumbers:

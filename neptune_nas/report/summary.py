@@ -9,6 +9,7 @@ from neptune_nas.report.progress import first_rung
 from neptune_nas.report.tables import floor_text
 from neptune_nas.report.verdict import limits_text
 from neptune_nas.study.measures import cost_axis
+from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.text import counted, duration, redact, short
 
@@ -53,13 +54,17 @@ def beaten_note(study: Study) -> str:
 
 def corner_note(study: Study) -> str:
     """Return a note on the reference point of the hypervolume."""
-    question, corner = study.settings.question, study.settings.facts.reference
-    pairs = zip(question.objectives, corner, strict=True)
-    text = " and ".join(f"{name} {short(value)}" for name, value in pairs)
+    corner = corner_text(study.settings.question, study.settings.facts.reference)
     return (
-        f"Hypervolume is a share of the box from the reference point ({text}), fixed when the "
-        f"study began, to {question.main.title} 1 and cost 0."
+        f"Hypervolume is a share of the box from the reference point ({corner}), fixed when the "
+        f"study began, to {study.settings.question.main.title} 1 and cost 0."
     )
+
+
+def corner_text(question: Question, corner: Sequence[float]) -> str:
+    """Return the reference point of the hypervolume in words."""
+    pairs = zip(question.objectives, corner, strict=True)
+    return " and ".join(f"{name} {short(value)}" for name, value in pairs)
 
 
 def decisions_note(study: Study, found: Effects | None, several: bool) -> dict[str, str]:

@@ -75,6 +75,11 @@ class TrainFolder:
         """The page with the learning curves."""
         return self.path / "curves.html"
 
+    @property
+    def has_begun(self) -> bool:
+        """True if anything of a seed is here."""
+        return any(self.path.glob("seed-*/*"))
+
     def seed(self, seed: int) -> SeedFolder:
         """Return the folder of a seed."""
         return SeedFolder(self.path / f"seed-{seed}")

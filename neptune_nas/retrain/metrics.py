@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files.atomic import read_file
 from neptune_nas.files.documents import parse_json, versioned
-from neptune_nas.files.rules import Count, Number, Share, Size
+from neptune_nas.files.rules import Count, Number, Share, Size, Threads
 from neptune_nas.files.schema import check_names, check_value, decode, encode, fault, located
 from neptune_nas.metrics.registry import BY_NAME, COST, METRICS, PARAMS, metric
 from neptune_nas.metrics.score import costs_in
@@ -32,8 +32,8 @@ class SeedMetrics:
     `epoch`, `weights`: the epoch and kind of the kept weights, the best on the validation split.
     `validation`, `test`: their values on these splits, by metric, in the order of the task: the
     main one first. `seconds`: training, without measuring. `test_read`: when the test split was
-    read for this seed, the first and only time (ISO 8601, UTC). `device`, `hardware`, `versions`:
-    those of the command that read it.
+    read for this seed, the first and only time (ISO 8601, UTC). `device`, `hardware`, `versions`,
+    torch's `threads`: those of the command that read it.
     """
 
     seed: Count
@@ -46,6 +46,7 @@ class SeedMetrics:
     device: str
     hardware: str
     versions: dict[str, str]
+    threads: Threads | None = None
 
 
 @dataclass(frozen=True, slots=True)

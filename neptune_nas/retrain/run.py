@@ -30,6 +30,7 @@ from neptune_nas.metrics.counted import cost_of
 from neptune_nas.metrics.registry import metric
 from neptune_nas.models.architecture_file import ExportedArchitecture, adapt_to
 from neptune_nas.nn.references import ReferenceNetwork, check_reference
+from neptune_nas.retrain.advice import chance_warning, short_note
 from neptune_nas.retrain.curves import render_curves, shows_metrics
 from neptune_nas.retrain.folder import TrainFolder, write_terms
 from neptune_nas.retrain.history import read_history
@@ -45,6 +46,7 @@ from neptune_nas.text import clock
 from neptune_nas.training.probe import numerics_for
 from neptune_nas.training.recipe import Recipe, default_recipe
 from neptune_nas.training.state import Epoch, augment_for
+from neptune_nas.training.threads import time_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class TrainingStep:
 
 
 OnEpoch = Callable[[TrainingStep], None]
+_SHORT = 10.0  # seconds of an epoch
 
 
 class _FirstEpochDoneError(Exception):
@@ -77,7 +80,7 @@ class Training:
     their number, counted from 0. `recipe`: how to train (default: that of the architecture's
     scores, else that of the data). `out`: the folder (default: `trained/NETWORK-DATA`).
     `data_dir`: the folder of data sets, see `load_data`. `device`: "auto", "cpu" or "cuda".
-    `threads`: torch's threads (default: torch's own setting).
+    `threads`: torch's threads (default: on a processor as many as train fastest in a few steps).
 
     Raises `OptionError` on construction for a field of the wrong type, for a value that is unknown
     or out of its range, and for an architecture with a record of unknown class.
@@ -187,55 +190,101 @@ class Training:
         """True if every requested seed has been measured on the test split."""
         return not self._unmeasured(self._read_metrics())
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what the data lacks, and on fewer epochs than in the search."""
+        return (*notes_on(self.images, self.data_dir), *short_note(self.source, self.epochs))
+
     def run(self, watch: OnEpoch | None = None, say: Say | None = None) -> Metrics:
         """Train each seed, then measure each once on the test split, saving every result at once.
 
         `watch` is called after each epoch; without it, a notebook shows the progress. `say` is
-        called before that, with a sentence on what the data lacks. A stopped training
-        resumes; a finished one is read from its `metrics.json`. Raises `StudyError` for a folder
-        that has other terms, or is in use.
+        called with a sentence before that on each of `notes` and on the number of threads, and
+        after it if the network is no better than chance. A stopped training resumes; a finished one
+        is read from its `metrics.json`. Raises `StudyError` for a folder that has other terms, or
+        is in use.
         """
         if watch is None and in_notebook():
             with NotebookBar(f"training in {self.folder.path}", self._read_step) as bar:
                 return self.run(bar, say or bar.say)
         watch, say = watch or ignore, say or ignore
         job = self._job
-        with self.folder.locked(), torch_threads(self.threads):
+        with self.folder.locked():
             write_terms(self.folder, job.terms)
             known = self._read_metrics()
             seeds = self._unmeasured(known)
-            for note in notes_on(self.images, self.data_dir) if seeds else ():
+            for note in self.notes if seeds else ():
                 say(note)
-            try:
-                self._train(job, seeds, watch)
-                metrics = self._measure(job, seeds, known)
-            except BaseException:
-                with suppress(NeptuneError):  # the first error is the one to report
-                    self._draw(self._read_metrics())
-                raise
-            if seeds or not self._is_drawn(metrics):
-                self._draw(metrics)
+            with torch_threads(self._threads_for(seeds, say)):
+                metrics = self._run_seeds(job, seeds, known, watch)
+        for warning in chance_warning(metrics, self.images) if seeds else ():
+            say(warning)
         return metrics
 
-    def forecast(self) -> float | None:
-        """Return the seconds that training will take, measured in one epoch in a temporary folder.
+    def _run_seeds(
+        self,
+        job: SeedJob,
+        seeds: list[int],
+        known: Metrics | None,
+        watch: Callable[[TrainingStep], None],
+    ) -> Metrics:
+        """Train and measure these seeds, and draw the curves of all."""
+        try:
+            self._train(job, seeds, watch)
+            metrics = self._measure(job, seeds, known)
+        except BaseException:
+            with suppress(NeptuneError):  # the first error is the one to report
+                self._draw(self._read_metrics())
+            raise
+        if seeds or not self._is_drawn(metrics):
+            self._draw(metrics)
+        return metrics
 
-        None if all seeds are trained. Raises `StudyError` for a folder that has other terms.
+    def _threads_for(self, seeds: list[int], say: Say) -> int | None:
+        """Return the threads to train these seeds with: those given, or else the fastest.
+
+        None leaves torch's own setting, as on a GPU, or where nothing is left to train.
+        """
+        is_open = self.threads is None and pick_device(self.device) == "cpu"
+        if not is_open or not self._untrained(seeds):
+            return self.threads
+        network = self.network.build(0)
+        times = time_threads(network, self.images, self.used_recipe, self.numerics)
+        if times is None:
+            return None
+        say(str(times))
+        return times.fastest
+
+    def forecast(self, say: Say = ignore) -> float | None:
+        """Return the seconds that training will take, measured in an epoch in a temporary folder.
+
+        None if all seeds are trained. `say` is called with the sentences that `run` would begin
+        with. Raises `StudyError` for a folder that has other terms.
         """
         if self.folder.terms.exists():
             write_terms(self.folder, self.terms)  # only compares them
         seeds = self._untrained(self._unmeasured(self._read_metrics()))
         if not seeds:
             return None
+        for note in self.notes:
+            say(note)
+        left = sum(self.epochs - self._epochs_done(seed) for seed in seeds)
+        with torch_threads(self._threads_for(seeds, say)):
+            seconds = self._forecast_once(seeds[0], left)
+            if seconds < _SHORT * left:  # an epoch is mostly what is slow once: without that, again
+                seconds = self._forecast_once(seeds[0], left)
+        return seconds
+
+    def _forecast_once(self, seed: int, epochs: int) -> float:
+        """Return the seconds of so many epochs at the pace of the first epoch of a seed."""
 
         def stop(_: Epoch) -> None:
             raise _FirstEpochDoneError
 
-        job, pace = self._job, TrainingPace()
-        with TemporaryDirectory() as out, torch_threads(self.threads):
-            with suppress(_FirstEpochDoneError):
-                train_seed(job, seeds[0], TrainFolder(Path(out)).seed(seeds[0]), stop)
-            return pace.seconds_for(sum(self.epochs - self._epochs_done(seed) for seed in seeds))
+        pace = TrainingPace()
+        with TemporaryDirectory() as out, suppress(_FirstEpochDoneError):
+            train_seed(self._job, seed, TrainFolder(Path(out)).seed(seed), stop)
+        return pace.seconds_for(epochs)
 
     def _read_step(self, step: TrainingStep) -> tuple[int, int, str]:
         """Return how many epochs of all seeds are done, of how many, and a line on the last."""

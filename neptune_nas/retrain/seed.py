@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import torch
+
 from neptune_nas.architecture.fields import record_classes
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.labelled_images import LabelledImages
@@ -140,6 +142,7 @@ def read_test(
         device=job.device,
         hardware=hardware(),
         versions=versions(),
+        threads=torch.get_num_threads(),
     )
 
 

@@ -44,7 +44,14 @@ from neptune_nas.study.lease import Terms
 from neptune_nas.study.main_code import main_digests
 from neptune_nas.study.objectives import directions
 from neptune_nas.study.settings import BY_TABLE, PROCESSOR_TIME, Facts, Settings
-from neptune_nas.study.store import Store, check_store, create_store, numerics_at, open_store
+from neptune_nas.study.store import (
+    Store,
+    check_not_renamed,
+    check_store,
+    create_store,
+    numerics_at,
+    open_store,
+)
 from neptune_nas.training.probe import numerics_for
 
 
@@ -269,6 +276,8 @@ class Assembly:
             check_inside(folder.path, [folder.database])
         if folder.exists:
             open_store(url, settings.name, question=settings.identity)
+        elif self.search.storage is None:
+            check_not_renamed(url, settings.name, folder.path)
         return url
 
     @property

@@ -30,6 +30,7 @@ def export_trial(study: Study, trial: Trial) -> ExportedArchitecture:
             "trial": trial.number,
             "space": question.space,
             "space_fingerprint": facts.space_fingerprint,
+            "unit": question.unit,
             "data": question.data,
             "data_fingerprint": facts.data_fingerprint,
             "seed": question.seed,

@@ -33,11 +33,15 @@ def chance(settings: Settings) -> float:
 
 
 def beats_chance(settings: Settings, score: float) -> bool:
-    """Return whether a main score is clearly above chance.
+    """Return whether a main score is clearly above chance."""
+    return is_above_chance(score, chance(settings))
 
-    Chance must be exceeded by a tenth of itself, or of what is left above it where that is less.
+
+def is_above_chance(score: float, guess: float) -> bool:
+    """Return whether a score is clearly above that of the best guess.
+
+    It must exceed it by a tenth of the guess, or of what is left above it where that is less.
     """
-    guess = chance(settings)
     return score > guess + _CLEARLY * min(guess, 1 - guess)
 
 

@@ -158,6 +158,13 @@ def accuracy_interval(
     return max(main_score(trial) - half, 0.0), min(main_score(trial) + half, 1.0)
 
 
+def interval(trial: Trial, spread: Noise | None) -> tuple[float, float] | None:
+    """Return the 95% interval of a trial's main score, within 0..1; None without repeated seeds."""
+    half = half_width(trial, spread)
+    score = main_score(trial)
+    return None if half is None else (max(score - half, 0.0), min(score + half, 1.0))
+
+
 def tied_groups(means: Sequence[float], counts: Sequence[int], spread: Noise) -> list[int]:
     """Return for each trial its group, from 1, of trials statistically tied with the group's best.
 

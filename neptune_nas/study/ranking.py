@@ -14,7 +14,7 @@ from neptune_nas.study.front import pareto_front, ranked_trials
 from neptune_nas.study.measures import cost_axis, efficiency, efficiency_unit, main_score
 from neptune_nas.study.noise import (
     Noise,
-    half_width,
+    interval,
     noise,
     sampling_noise,
     seed_scores,
@@ -124,10 +124,7 @@ def standings(
 
 def with_interval(standing: Standing, spread: Noise) -> Standing:
     """Return the standing with the interval of its accuracy, if its seeds were repeated."""
-    half = half_width(standing.trial, spread)
-    if half is None:
-        return standing
-    low, high = max(standing.score - half, 0.0), min(standing.score + half, 1.0)
+    low, high = interval(standing.trial, spread) or (None, None)
     return replace(standing, low=low, high=high)
 
 

@@ -277,6 +277,23 @@ def numerics_at(url: str, name: str, folder: Path) -> Numerics | None:
     return None
 
 
+def check_not_renamed(url: str, name: str, folder: Path) -> None:
+    """Refuse a folder's own database that holds studies, but not the study `name`.
+
+    So it is with a copy of a study's folder that has another name and no `study.toml`.
+    """
+    if not has_studies(url, folder):
+        return
+    with database_errors(url):
+        names = [study.study_name for study in read_only_storage(url).get_all_studies()]
+    if names and name not in names:
+        raise StudyError(
+            f"{folder} has the trials of study '{names[0]}' but no study.toml: restore that file, "
+            f"or name the folder as the study was (--study-name {names[0]}); to begin another "
+            f"study, choose a name whose folder is new."
+        )
+
+
 def _is_empty(storage: BaseStorage, study_id: int) -> bool:
     """Return whether a study has neither question nor trials, as after an immediate kill."""
     has_question = _QUESTION in storage.get_study_user_attrs(study_id)

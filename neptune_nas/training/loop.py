@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
-from neptune_nas.data.images import ImageData
+from neptune_nas.data.images import ImageData, Split
 from neptune_nas.devices.device import FORMATS
 from neptune_nas.devices.memory import is_out_of_memory, peak_memory, reset_peak_memory
 from neptune_nas.devices.numerics import Layout, Numerics
@@ -198,16 +198,22 @@ def train_epoch(setup: Setup, state: RunState) -> float:
     total = torch.zeros((), device=setup.device)
     with setup.train.batches(rows_of_batches) as found:
         for step, batch in enumerate(found, start=1):
-            views = setup.task.views(batch, setup.augment, setup.normalize, state.generator)
-            loss = _optimize(setup, *views, state.optimizer)
-            if state.schedule:
-                state.schedule.step()
-            if state.average is not None:
-                state.average.update_parameters(setup.network)
+            loss = take_step(setup, state, batch)
             total += loss
             if step % every == 0 or step == len(rows_of_batches):
                 check_loss(float(loss), setup.guess)
     return float(total) / len(rows_of_batches)
+
+
+def take_step(setup: Setup, state: RunState, batch: Split) -> Tensor:
+    """Train on one batch of the feed, and return its mean loss."""
+    views = setup.task.views(batch, setup.augment, setup.normalize, state.generator)
+    loss = _optimize(setup, *views, state.optimizer)
+    if state.schedule:
+        state.schedule.step()
+    if state.average is not None:
+        state.average.update_parameters(setup.network)
+    return loss
 
 
 def _optimize(setup: Setup, images: Tensor, targets: Tensor, optimizer: Optimizer) -> Tensor:

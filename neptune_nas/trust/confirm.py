@@ -79,8 +79,9 @@ class _Confirmation:
             self.pending.discard(number)
             self.study = with_confirmation(self.study, number, result.score)
             (trial,) = (t for t in self.study.trials if t.number == number)
-            left = counted(len(trials_to_confirm(self.study, self.goal)), "trial")
-            texts.append(f"{_sentence_on(trial)}; {left} still to confirm")
+            left = len(trials_to_confirm(self.study, self.goal))
+            more = f"; {counted(left, 'trial')} still to confirm" if left else ""
+            texts.append(f"{_sentence_on(trial)}{more}")
         self.write()
         return texts
 

@@ -15,11 +15,12 @@ from PIL import Image
 from typer.main import get_command
 
 from neptune_nas.cli.app import app
-from neptune_nas.models.architecture_file import load
+from neptune_nas.models.architecture_file import load, save
 from neptune_nas.models.model import make_untrained, save_model
 from neptune_nas.search.config import Search
 from neptune_nas.space.locate import find_module, records_of
 from tests.cli.run import Outcome, assert_one_sentence, neptune
+from tests.retrain.builders import NETWORK
 from tests.study.edits import edit_study
 
 MARK = "from pathlib import Path; Path({ran!r}).touch()\n"
@@ -250,7 +251,8 @@ def test_what_is_read_is_whole(foreign: Path, home: Path) -> None:
     assert "Scale, size 1" in (foreign / "report.html").read_text()
     table = neptune("report", foreign, "--format", "csv").out
     assert "Scale(size=1)" in table
-    assert "stages.0.substages.0.size" in neptune("diff", "best.json", "best.json").out
+    save("other.json", NETWORK)
+    assert "stages.0.substages.0.size" in neptune("diff", "best.json", "other.json").out
 
 
 def test_a_copy_of_the_code_of_a_space_is_there_to_be_read(home: Path) -> None:

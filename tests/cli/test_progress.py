@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from neptune_nas.cli.progress import Log, result_line, say, watching
+from neptune_nas.cli.progress import HYPERVOLUME, Log, result_line, say, watching
 from neptune_nas.study.progress import Progress, progress_line
 from neptune_nas.study.trial import State, Trial
 from tests.study.builders import make_trial
@@ -32,7 +32,7 @@ def said(*, verbose: bool) -> list[str]:
 
 def test_the_last_result_is_printed_at_the_end_however_soon_it_came() -> None:
     begin, *lines = said(verbose=False)
-    assert begin == "Searching into studies/x."
+    assert begin == f"Searching into studies/x. {HYPERVOLUME}"
     assert [line.partition(" ")[0] for line in lines] == ["1/5", "5/5"]
 
 

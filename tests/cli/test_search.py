@@ -1,9 +1,15 @@
+import io
 import re
+import signal
+import sys
 import tomllib
+from contextlib import redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from neptune_nas.cli import run
 from neptune_nas.study.read import read_study
 from neptune_nas.study.trial import State
 from neptune_nas.text import counted
@@ -64,7 +70,14 @@ def test_a_dry_run_trains_one_candidate_and_writes_nothing(tmp_path: Path) -> No
         outcome.out.split()
     )
     assert outcome.code == 0
-    for part in ("space", "recipe", "one candidate", "accuracy", "1078 to train"):
+    for part in (
+        "space",
+        "recipe",
+        "one candidate",
+        "accuracy",
+        "1,078 to train",
+        "from accuracy 0.",
+    ):
         assert part in outcome.out
     assert list(tmp_path.iterdir()) == []
 
@@ -268,3 +281,96 @@ def test_more_trials_continue_the_study(tmp_path: Path) -> None:
     trials = read_study(tmp_path / "tiny-digits").trials
     assert trials[:2] == first
     assert [t.state for t in trials] == [State.FINISHED] * 4
+
+
+def recipe_in(folder: Path) -> dict[str, object]:
+    content = tomllib.loads((folder / "study.toml").read_text())
+    recipe: dict[str, object] = content["question"]["recipe"]
+    return recipe
+
+
+def test_a_recipe_and_single_values_of_it_stand_in_study_toml(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text("lr = 0.02\nbatch_size = 32")
+    asked = ("search", *QUICK, "--recipe", tmp_path / "r.toml", "--set", "lr=1e-3", "--set")
+    outcome = neptune(*asked, "optimizer=sgd", "--out", tmp_path, "-q")
+    assert (outcome.code, outcome.err) == (0, "")
+    recipe = recipe_in(tmp_path / "tiny-digits")
+    assert (recipe["lr"], recipe["batch_size"], recipe["optimizer"]) == (0.001, 32, "sgd")
+    other = neptune(*asked, "optimizer=adam", "--out", tmp_path, "-q")
+    assert_one_sentence(other, "'sgd'", "'adam'")
+
+
+def test_a_value_alone_changes_the_recipe_that_suits_the_data(tmp_path: Path) -> None:
+    outcome = neptune("search", *QUICK, "--set", "lr=0.01", "--dry-run", "--out", tmp_path)
+    assert outcome.code == 0
+    said = " ".join(outcome.out.split())
+    assert "lr 0.01," in said
+    assert "batch_size 64," in said
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--set", "lrr=1"), ("--set: `lrr` is unknown: did you mean 'lr'?",)),
+        (("--set", "lr"), ("--set needs NAME=VALUE, such as lr=0.01, but got 'lr'",)),
+        (("--set", "=1"), ("--set needs NAME=VALUE",)),
+        (("--set", "lr=fast"), ("--set: `lr` must be a number", "but got 'fast'")),
+        (("--set", "lr=nan"), ("--set: `lr` must be a number", "but got nan")),
+        (("--set", "lr="), ("--set: `lr` must be a number", "but got ''")),
+        (("--set", "batch_size=1.5"), ("--set: `batch_size` must be", "but got 1.5")),
+        (("--set", f"batch_size={'9' * 5000}"), ("--set: `batch_size` must be", "but got ")),
+        (("--set", "optimizer=adamm"), ("--set: `optimizer` must be one of", "'adamm'")),
+        (("--set", "flip=maybe"), ("--set: `flip` must be", "'maybe'")),
+        (("--tracker", "tensorbord"), ("'tensorbord' is unknown: did you mean 'tensorboard'?",)),
+        (("--recipe", "none.toml"), ("none.toml cannot be read",)),
+        (("--recipe", "x.yaml"), ("must be a .toml or .json file",)),
+    ],
+)
+def test_a_recipe_that_is_wrong_is_one_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    parts: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_one_sentence(neptune("search", *QUICK, *options), *parts)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "mlflow"])
+def test_a_search_is_tracked_in_its_folder(tmp_path: Path, name: str) -> None:
+    outcome = neptune("search", *QUICK, "--tracker", name, "--out", tmp_path)
+    assert outcome.code == 0, outcome
+    folder = tmp_path / "tiny-digits" / {"mlflow": "mlruns"}.get(name, name)
+    assert [*folder.rglob("*")]
+    (last,) = (line for line in outcome.err.splitlines() if line.startswith("Tracked: "))
+    assert str(folder) in last
+    assert "accuracy" in outcome.out
+
+
+def test_a_tracker_that_cannot_write_does_not_end_a_search(tmp_path: Path) -> None:
+    (tmp_path / "tiny-digits").mkdir()
+    (tmp_path / "tiny-digits" / "tensorboard").touch()
+    outcome = neptune("search", *QUICK, "--tracker", "tensorboard", "--out", tmp_path)
+    assert outcome.code == 0, outcome
+    assert "The tracker failed (" in outcome.err
+    assert "2 finished" in outcome.out
+
+
+@pytest.mark.usefixtures("ctrl_c_raises")
+def test_ctrl_c_while_the_results_are_printed_waits_for_the_last_line(study: Path) -> None:
+    class Interrupting(io.StringIO):
+        def write(self, text: str) -> int:
+            if "finished." in text:
+                signal.raise_signal(signal.SIGINT)
+            return super().write(text)
+
+    out = Interrupting()
+    asked = ("--space", "tiny", "--trials", "3", "--epochs", "1", "--out", str(study.parent))
+    with (
+        patch.object(sys, "argv", ["neptune-nas", "search", *asked]),
+        redirect_stdout(out),
+        pytest.raises(SystemExit, match="130"),
+    ):
+        run()
+    assert out.getvalue().splitlines()[-1] == f"Best:   {study / 'best.json'}"

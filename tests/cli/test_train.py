@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from neptune_nas.devices.processor import usable_cores
 from neptune_nas.retrain.metrics import load_metrics
+from neptune_nas.study.read import read_study
 from tests.cli.run import assert_one_sentence, neptune
 from tests.cli.test_interrupt import unblock_ctrl_c
 
@@ -118,7 +120,7 @@ def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(
     assert (outcome.code, outcome.err) == (0, "")
     for part in ("resnet8: ", " FLOPs, ", "60 training, 360 validation, 359 test images"):
         assert part in outcome.out
-    assert re.search(r"2 seeds of 3 epochs each, on cpu, about .* left\n", outcome.out)
+    assert re.search(r"2 seeds of 3 epochs each, on cpu, about \S+\n", outcome.out)
     assert str(Path("trained", "resnet8-digits-60")) in outcome.out
     assert list(tmp_path.iterdir()) == []
 
@@ -131,7 +133,7 @@ def test_a_dry_run_of_few_epochs_does_not_say_that_all_is_trained(
     asked = ("train", "resnet8", "--data", "digits#60", "--epochs", epochs, "--seeds", 1)
     outcome = neptune(*asked, "--threads", 1, "--dry-run")
     assert "all trained" not in outcome.out
-    assert re.search(r"on cpu, about .* left\n", outcome.out)
+    assert re.search(r"on cpu, about \S+\n", outcome.out)
 
 
 def test_a_dry_run_refuses_what_the_training_would_and_says_what_is_done(
@@ -143,3 +145,60 @@ def test_a_dry_run_refuses_what_the_training_would_and_says_what_is_done(
     assert "all trained" in neptune(*once, "--epochs", 1, "--dry-run").out
     assert_one_sentence(neptune(*once, "--epochs", 2, "--dry-run"), "started with epochs 1")
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_pick_that_has_moved_names_the_trial_to_go_on_with(study: Path, tmp_path: Path) -> None:
+    picked = read_study(study).best("accuracy").number
+    other = next(trial.number for trial in read_study(study).trials if trial.number != picked)
+    once = ("--epochs", 1, "--seeds", 1, "--threads", 1, "-o", tmp_path / "x", "-q")
+    assert neptune("train", study, "--trial", other, *once).code == 0
+    outcome = neptune("train", study, "--best", "accuracy", *once)
+    parts = (
+        f"the present first by accuracy of {study} is trial {picked}, but",
+        f"{tmp_path / 'x'} was started with trial {other}: use --trial {other} to go on",
+        "(--out)",
+    )
+    assert_one_sentence(outcome, *parts)
+    named = neptune("train", study, "--trial", picked, *once)
+    assert_one_sentence(named, f"the picked trial of {study} is trial {picked}", *parts[1:])
+    assert neptune("train", study, "--trial", other, *once).code == 0
+
+
+def test_single_values_change_the_recipe_of_the_search(study: Path, tmp_path: Path) -> None:
+    once = ("--epochs", 1, "--seeds", 1, "--threads", 1, "-o", tmp_path / "x", "-q")
+    assert neptune("train", study, "--set", "lr=0.01", "--set", "flip=false", *once).code == 0
+    recipe = load_metrics(tmp_path / "x" / "metrics.json").terms.recipe
+    assert (recipe["lr"], recipe["flip"], recipe["batch_size"]) == (0.01, False, 64)
+    wrong = neptune("train", study, "--set", "lrr=0.01", *once)
+    assert_one_sentence(wrong, "--set: `lrr` is unknown", "did you mean 'lr'")
+
+
+def test_the_threads_are_those_that_train_fastest_and_are_recorded(tmp_path: Path) -> None:
+    options = ("--data", "digits#60", "--epochs", 1, "--seeds", 1, "-o", tmp_path / "x")
+    outcome = neptune("train", "resnet8", *options)
+    assert outcome.code == 0
+    (seed,) = load_metrics(tmp_path / "x" / "metrics.json").seeds
+    if usable_cores() > 1:
+        said = next(line for line in outcome.err.splitlines() if "fastest: a step takes" in line)
+        assert said.startswith(f"{seed.threads} thread")
+    assert 1 <= (seed.threads or 0) <= usable_cores()
+    assert neptune("train", "resnet8", *options).err == ""
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "mlflow"])
+def test_a_training_is_tracked_in_its_folder(tmp_path: Path, name: str) -> None:
+    options = ("--data", "digits#60", *SHORT, "-o", tmp_path / "x")
+    outcome = neptune("train", "resnet8", *options, "--tracker", name)
+    assert outcome.code == 0, outcome
+    folder = tmp_path / "x" / {"mlflow": "mlruns"}.get(name, name)
+    assert [*folder.rglob("*")]
+    assert f"Tracked: {'tensorboard' if name == 'tensorboard' else 'MLFLOW'}" in outcome.err
+
+
+def test_epochs_fewer_than_those_of_the_search_are_told(tmp_path: Path) -> None:
+    asked = ("--space", "tiny", "--trials", 1, "--epochs", 2, "-j", 1, "--threads", 1)
+    assert neptune("search", *asked, "--out", tmp_path, "-q").code == 0
+    once = ("train", tmp_path / "tiny-digits", "--epochs", 1, "--seeds", 1, "--threads", 1)
+    note = "1 epoch of training is fewer than the 2 that this network had in its search"
+    assert note in neptune(*once, "-o", tmp_path / "x", "--dry-run").err
+    assert note in neptune(*once, "-o", tmp_path / "x").err

@@ -7,9 +7,9 @@ import pytest
 
 from neptune_nas.errors import FileFormatError
 from neptune_nas.files.documents import parse_json, parse_toml, versioned
-from neptune_nas.retrain.recipe_file import read_recipe
 from neptune_nas.retrain.terms import Terms
 from neptune_nas.study.folder import read_settings, read_toml
+from neptune_nas.training.recipe_file import read_recipe
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from neptune_nas.files.regular import (
 )
 from neptune_nas.models.architecture_file import load
 from neptune_nas.models.model import load_model
-from neptune_nas.retrain.recipe_file import read_recipe
 from neptune_nas.study.folder import read_settings
+from neptune_nas.training.recipe_file import read_recipe
 
 READERS: dict[str, Callable[[Path], object]] = {
     "a.json": load,

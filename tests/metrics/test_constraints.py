@@ -64,7 +64,8 @@ def test_a_constraint_is_read_from_its_own_text(name: str, op: Any, limit: int) 
             "is on 'accuracy': choose one of activations, flops, latency, macs, params, "
             "peak_memory",
         ),
-        ("flops<=20T", "has a limit in 'T': choose one of g, k, m"),
+        ("flops<=20T", "has a limit in 'T': choose one of G, M, k"),
+        ("peak_memory<=5Q", "choose one of GB, GiB, KiB, MB, MiB, bytes, kB"),
         ("flops<=5ms", "has a limit in 'ms'"),
         ("peak_memory<=5M", "has a limit in 'M'"),
         ("latency<=5M", "has a limit in 'M': .*Known: ms, s, us"),

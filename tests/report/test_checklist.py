@@ -44,6 +44,19 @@ def test_failures_are_counted_by_reason() -> None:
     assert check.evidence.startswith("3 failed: out of memory (3) (failures.txt says where)")
 
 
+def test_what_became_no_trial_is_told_in_plain_words_where_there_is_any() -> None:
+    study = make_results(30)
+    none = replace(study.ledger, failed=0, failures={}, infeasible=0, duplicates=0, worker_deaths=0)
+    quiet = replace(study, ledger=none)
+    assert find(quiet, "Failures").evidence == "0 failed"
+    assert "known already" not in find(quiet, "Nothing was trained twice").evidence
+    some = replace(study, ledger=replace(none, infeasible=1, duplicates=2, worker_deaths=3))
+    outside = "0 failed; 1 proposed network outside the limits, not trained; 3 workers died"
+    assert find(some, "Failures").evidence == outside
+    repeated = "; 2 proposed networks known already"
+    assert find(some, "Nothing was trained twice").evidence.endswith(repeated)
+
+
 def test_the_precision_and_layout_of_training_are_told_with_the_hardware() -> None:
     study = make_results(30)
     assert find(study, "Hardware").evidence == "cpu: a CPU with 2 cores"

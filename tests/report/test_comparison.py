@@ -4,7 +4,12 @@ from typing import Any
 import pytest
 
 from neptune_nas.errors import StudyError
-from neptune_nas.report.comparison import check_comparable, compare_studies, with_common_reference
+from neptune_nas.report.comparison import (
+    check_comparable,
+    compare_studies,
+    verdicts,
+    with_common_reference,
+)
 from neptune_nas.study.study import Study
 from tests.report.fixtures import plain_results, plain_trial
 
@@ -69,3 +74,27 @@ def test_latencies_of_different_kinds_do_not_compare() -> None:
     ):
         check_comparable([study("a", **asked), timed])
     assert check_comparable([timed, timed]) == ()
+
+
+def cloud(name: str, level: float, count: int = 20) -> Study:
+    trials = (plain_trial(i, level + 0.001 * i, 100_000 + 1_000 * i) for i in range(count))
+    return plain_results(*trials, name=name)
+
+
+def test_the_better_study_is_named_with_its_evidence() -> None:
+    for pair in ((cloud("a", 0.9), cloud("b", 0.5)), (cloud("b", 0.5), cloud("a", 0.9))):
+        (sentence,) = verdicts(pair, [each.settings.name for each in pair])
+        assert sentence.startswith("a is better than b: +0.")
+        assert "of hypervolume, 95% interval +0." in sentence
+
+
+def test_studies_that_are_alike_are_not_clearly_different() -> None:
+    one, other, worse = cloud("a", 0.9), cloud("b", 0.9), cloud("c", 0.3)
+    alike, clear = verdicts([one, other, worse], "abc")
+    assert alike.startswith("a is not clearly different from b: +0.0000 of hypervolume")
+    assert clear.startswith("a is better than c: ")
+
+
+def test_a_longer_study_is_compared_by_as_many_trials_as_the_shorter_one_has() -> None:
+    (sentence,) = verdicts([cloud("short", 0.9, 5), cloud("long", 0.9, 20)], ["short", "long"])
+    assert "(the first 5 trials of each)" in sentence

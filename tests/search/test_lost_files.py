@@ -4,11 +4,13 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
 from neptune_nas.search.config import Search, ignore
+from neptune_nas.search.dry_run import dry_run
 from neptune_nas.search.run import run_search
 from neptune_nas.study.folder import Folder, read_settings, write_settings
 from neptune_nas.study.progress import Progress
@@ -199,3 +201,17 @@ def test_settings_emptied_between_two_searches_are_refused(tmp_path: Path) -> No
             run(few_search(tmp_path, 6))
     (folder / "study.toml").unlink()
     assert len(run(few_search(tmp_path, 6)).trials) == 6  # as the sentence says
+
+
+def test_a_copy_under_another_name_without_settings_is_left_as_it_is(tmp_path: Path) -> None:
+    folder = run(few_search(tmp_path, 4)).folder
+    copy = copytree(folder, tmp_path / "copy")
+    (copy / "study.toml").unlink()
+    before = (copy / "study.db").read_bytes()
+    search = few_search(tmp_path, 6, name="copy")
+    says = "copy has the trials of study 'few-digits' but no study.toml: restore that file"
+    for begin in (lambda: run(search), lambda: dry_run(search)):
+        with pytest.raises(StudyError, match=says):
+            begin()
+    assert (copy / "study.db").read_bytes() == before
+    assert not (copy / "study.toml").exists()

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.metrics.score import Score
-from neptune_nas.study.noise import Noise, Repeats, half_width, noise, noise_of, tied_groups
+from neptune_nas.study.noise import (
+    Noise,
+    Repeats,
+    half_width,
+    interval,
+    noise,
+    noise_of,
+    tied_groups,
+)
 from tests.report.fixtures import RUNGS, plain_trial
 
 QUIET = Noise(500, 500, (0.01**2,), (1000,))
@@ -113,3 +121,19 @@ def test_more_seeds_tell_more_apart() -> None:
 def test_good_networks_are_told_apart_where_they_are_quieter_than_bad_ones() -> None:
     spread = Noise(8, 4, (0.05**2, 0.001**2), (1000, 1000), cuts=(0.5,))
     assert tied_groups([0.95, 0.94, 0.45, 0.44], [1] * 4, spread) == [1, 2, 3, 3]
+
+
+def test_an_interval_of_an_accuracy_does_not_leave_0_to_1() -> None:
+    trials = (
+        plain_trial(0, None, 10, seeds=(0.97, 1.0)),
+        plain_trial(1, None, 10, seeds=(0.03, 0.0)),
+        plain_trial(2, 0.5, 10),
+    )
+    spread = noise(trials)
+    above, below = interval(trials[0], spread), interval(trials[1], spread)
+    assert above is not None
+    assert below is not None
+    assert (above[1], below[0]) == (1.0, 0.0)
+    assert above[0] < 0.97
+    assert below[1] > 0.03
+    assert interval(trials[2], spread) is None

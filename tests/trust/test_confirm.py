@@ -24,7 +24,9 @@ BEST = Goal(seeds=3, by="accuracy", top=2)
 
 def still_unsure(step: Step) -> int:
     """How many trials are still to be confirmed, as a result says."""
-    return int(step.text.rpartition("; ")[2].split()[0])
+    left = step.text.rpartition("; ")[2]
+    assert "0 trials" not in left
+    return int(left.split()[0]) if left.endswith(" still to confirm") else 0
 
 
 def trial_of(step: Step) -> int:

@@ -41,6 +41,10 @@
       `-o trial-${columns.number[i]}.json`];
     return words.map((word) => `<span>${escape(word)}</span>`).join(" ");
   }
+  function interval(i) {
+    const score = columns[main][i], half = columns[`${main}_half_width`][i];
+    return half === null ? null : [Math.max(score - half, 0), Math.min(score + half, 1)];
+  }
   function show(i) {
     const facts = data.metrics
       .filter(({ name, column, always }) => name !== main && columns[column][i] !== null && (always || !scored.has(name)))
@@ -138,8 +142,8 @@
   }
   function cell([name, , format, kind], i) {
     const value = columns[name][i];
-    const half = name === main ? columns[`${main}_half_width`][i] : null;
-    const text = value === null ? "" : format(value) + (half === null ? "" : ` ± ${half.toFixed(4)}`);
+    const ends = name === main ? interval(i) : null;
+    const text = value === null ? "" : format(value) + (ends ? ` [${ends.map((end) => end.toFixed(4)).join(", ")}]` : "");
     const title = kind && kind.includes("architecture") ? ` title="${escape(text).replace(/"/g, "&quot;")}"` : "";
     return `<td class="${kind ?? ""}"${title}>${escape(text)}</td>`;
   }

@@ -14,11 +14,11 @@ from typing import Any
 from neptune_nas.files.schema import encode
 from neptune_nas.retrain.metrics import dumps as dump_metrics
 from neptune_nas.retrain.metrics import load_metrics
-from neptune_nas.retrain.recipe_file import read_recipe
 from neptune_nas.retrain.run import Training
 from neptune_nas.study.audit import write_audit
 from neptune_nas.study.folder import Folder, read_settings, write_settings
 from neptune_nas.study.read import read_study
+from neptune_nas.training.recipe_file import read_recipe
 from tests.fuzzing import mutations, valid
 from tests.fuzzing.oracle import Case, Fault, Kind, command, json_in, require_kept
 from tests.fuzzing.runner import MakeCase

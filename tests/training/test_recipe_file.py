@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError
-from neptune_nas.retrain.recipe_file import read_recipe
 from neptune_nas.training.recipe import Recipe
+from neptune_nas.training.recipe_file import read_recipe
 
 
 def written(folder: Path, name: str, text: str) -> Path:

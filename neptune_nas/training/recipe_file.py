@@ -1,14 +1,18 @@
 """The recipe in a file, alone or as part of another format."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from neptune_nas.errors import FileFormatError, OptionError
 from neptune_nas.files.atomic import read_file
 from neptune_nas.files.documents import parse_json, parse_toml
-from neptune_nas.files.schema import decode, located
+from neptune_nas.files.schema import cut, decode, located
 from neptune_nas.training.recipe import Recipe
 
+_WORDS = {"true": True, "false": False}
 _OUTER = ("question", "terms")  # the tables that have the recipe of `study.toml`, `metrics.json`
 _OURS = ("recipe", "version", "format")  # each of our other files has one of them at its top
 
@@ -31,6 +35,34 @@ def read_recipe(path: Path) -> Recipe:
         )
     with located(path):
         return decode(Recipe, content)
+
+
+def with_values(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """Return a recipe with other values, each a text such as `lr=0.01`; a later one wins.
+
+    Raises `OptionError` for another form, an unknown name, and a value of another type or range.
+
+    >>> with_values(Recipe(), ["lr=1e-3", "optimizer=sgd", "flip=false"]).lr
+    0.001
+    """
+    values = {}
+    for text in settings:
+        name, sign, value = map(str.strip, text.partition("="))
+        if not sign or not name:
+            raise OptionError(f"--set needs NAME=VALUE, such as lr=0.01, but got {cut(text)}.")
+        values[name] = _value_in(value)
+    with located("--set", OptionError):
+        return decode(Recipe, {**asdict(recipe), **values}, error=OptionError)
+
+
+def _value_in(text: str) -> bool | float | str:
+    """Return the value in a text: true or false, a number, or else the text itself."""
+    if text in _WORDS:
+        return _WORDS[text]
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _place_in(content: object) -> tuple[str, ...]:

@@ -1,0 +1,37 @@
+"""Sentences on a training that is too short, before it, or learned nothing, after it."""
+
+from collections.abc import Iterator
+
+from neptune_nas.data.images import ImageData
+from neptune_nas.metrics.registry import metric
+from neptune_nas.models.architecture_file import ExportedArchitecture
+from neptune_nas.retrain.metrics import Metrics
+from neptune_nas.study.measures import is_above_chance
+from neptune_nas.tasks.registry import task_of
+from neptune_nas.text import counted
+
+
+def short_note(source: ExportedArchitecture | str, epochs: int) -> Iterator[str]:
+    """Yield a warning if a network trains for fewer epochs than its search trained it for."""
+    if isinstance(source, str) or source.score is None or source.provenance.get("unit") != "epoch":
+        return
+    if (most := source.score.fidelity) > epochs:
+        yield (
+            f"{counted(epochs, 'epoch')} of training {'is' if epochs == 1 else 'are'} fewer than "
+            f"the {most} that this network had in its search: raise `epochs` (--epochs) for a "
+            f"better one."
+        )
+
+
+def chance_warning(metrics: Metrics, data: ImageData) -> Iterator[str]:
+    """Yield a warning and a remedy if the seeds' mean is not clearly better than chance."""
+    task = task_of(data)
+    main = metric(task.metrics[0])
+    found = metrics.spread("validation", main.name).mean
+    guess = task.chance(len(data.classes), data.validation.targets)[main.name]
+    if not is_above_chance(found, guess):
+        yield (
+            f"This network is not clearly better than chance: its validation {main.title} is "
+            f"{found:.4f}, chance is {guess:.4f}; train longer (--epochs), lower the recipe's "
+            f"`lr`, or check the data."
+        )
