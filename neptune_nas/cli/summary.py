@@ -115,7 +115,7 @@ def verdict_lines(study: Study) -> Iterator[str]:
     for which, title in [*picks(study).items()][:2]:
         with suppress(StudyError):  # no cost is known
             number = study.best(which).number
-            named.setdefault(number, []).append(title if not named else title.lower())
+            named.setdefault(number, []).append(title)
     for number, titles in named.items():
         (trial,) = (each for each in study.ranked if each.number == number)
         interval = accuracy_interval(study.settings, trial, spread)
@@ -123,7 +123,7 @@ def verdict_lines(study: Study) -> Iterator[str]:
         axis = cost_axis(question)
         spent = f", {axis.title} {axis.text(value_of(axis, trial))}"
         yield (
-            f"{' and '.join(titles)}: trial {number}, {question.main.title} "
+            f"{' · '.join(titles)}: trial {number}, {question.main.title} "
             f"{main_score(trial):.4f}{ends}{spent}."
         )
     if sentence := verdict(study):

@@ -179,3 +179,21 @@ def test_an_exhausted_search_blames_constraints_where_there_are_any(
     assert said in capsys.readouterr().out
     console().print(overview(study))
     assert said.rstrip(".").lower() in capsys.readouterr().out.lower()
+
+
+def test_the_summary_ends_with_the_picks_and_the_command_that_trains_the_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trials = (make_trial(0, 0.9, 1_000_000), make_trial(1, 0.89, 200_000))
+    asked = question(objectives=("accuracy", "flops"), constraints=("flops<=3M",))
+    print_study(Study(Path("x"), settings(asked), trials, Ledger()))
+    lines = " ".join(capsys.readouterr().out.split())
+    assert "Most accurate within your limits: trial 0, accuracy 0.9000 (" in lines
+    assert "Cheapest that is not clearly worse: trial 1, accuracy 0.8900 (" in lines
+    assert "Next: neptune-nas train x --trial 0 " in lines
+
+
+def test_one_trial_may_be_both_picks(capsys: pytest.CaptureFixture[str]) -> None:
+    print_study(Study(Path("x"), settings(question()), (make_trial(0, 0.9, 1_000_000),), Ledger()))
+    both = "Most accurate · Cheapest that is not clearly worse: trial 0, accuracy 0.9000"
+    assert both in " ".join(capsys.readouterr().out.split())
