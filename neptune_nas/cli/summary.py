@@ -13,8 +13,8 @@ from neptune_nas.cli.progress import score_text
 from neptune_nas.cli.tables import objective_columns
 from neptune_nas.cli.terminal import print_line, print_lines
 from neptune_nas.errors import StudyError
-from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.registry import COST
+from neptune_nas.metrics.survey import Survey
 from neptune_nas.report.references import HEADS, TITLE, cells, compare_references
 from neptune_nas.report.summary import corner_text
 from neptune_nas.report.verdict import cautions, picks, verdict
@@ -170,10 +170,14 @@ def accuracy_text(mean: float, ends: tuple[float, float] | None) -> str:
 
 
 def feasible(survey: Survey[object]) -> str:
-    """Return the constraints, and the share of the space that meets them."""
+    """Return the constraints, and the share of the space that meets them, by random draws."""
     low, high = survey.interval
     limits = " and ".join(map(str, survey.constraints)) or "no constraint"
-    return f"{survey.share:.1%} of the space ({low:.1%} to {high:.1%}), {limits}"
+    found = "" if survey.feasible else "; moves from the nearest found some"
+    return (
+        f"{survey.share:.1%} of the space ({low:.1%} to {high:.1%}), {limits}, by "
+        f"{survey.samples:,} random draws{found}"
+    )
 
 
 def print_plan(plan: DryRun, *, verbose: bool = False) -> None:

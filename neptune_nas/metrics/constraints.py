@@ -1,19 +1,15 @@
-"""Upper limits on costs, parsed from text, and the share of a space that satisfies them."""
+"""Upper limits on costs, parsed from text."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import inf, isfinite, nan
-from random import Random
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Literal
 
-from neptune_nas.errors import ArchitectureError, OptionError, one_of
+from neptune_nas.errors import OptionError, one_of
 from neptune_nas.files.schema import cut
-from neptune_nas.metrics.registry import COST, COSTS, Metric, metric
-from neptune_nas.space.space import wilson
+from neptune_nas.metrics.registry import COSTS, Metric, metric
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 _Op = Literal["<", "<="]
 
 _MULTIPLES: Mapping[str, Mapping[str, float]] = {
@@ -34,7 +30,6 @@ _MULTIPLES: Mapping[str, Mapping[str, float]] = {
 _FORM = re.compile(
     r"\s*([a-z_]+)\s*(<=|<)\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE
 )
-COUNTED, MEASURED = 1_000, 50  # default samples of a survey; timing is slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,109 +98,3 @@ def _number(number: str, text: str) -> float:
             f"constraint {cut(text)} needs a number as its limit, but got {cut(number)}{large}."
         )
     return limit
-
-
-class _Sampled(Protocol[T_co]):
-    """The part of a space that a survey uses."""
-
-    @property
-    def name(self) -> str:
-        """The name of the space, for messages."""
-
-    def sample(self, rng: Random, by: Literal["architecture", "choice"] = ...) -> T_co:
-        """Return a random architecture, uniform over all architectures or over each choice."""
-
-
-@dataclass(frozen=True, slots=True)
-class Survey(Generic[T]):
-    """The share of a space that satisfies constraints, estimated from `samples` uniform samples.
-
-    `interval`: 95% interval of the feasible share (Wilson, doi 10.1080/01621459.1927.10502953).
-    `smallest`: the least value seen of each constrained cost. `example`: a feasible architecture.
-    `unbuildable`: why the last architecture without any cost has none.
-    """
-
-    space: str
-    constraints: tuple[Constraint, ...]
-    samples: int
-    feasible: int
-    smallest: dict[str, float]
-    example: T | None
-    unbuildable: str = ""
-
-    @property
-    def share(self) -> float:
-        """The feasible share of the samples."""
-        return self.feasible / self.samples
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95% interval of the feasible share of the whole space."""
-        return wilson(self.feasible, self.samples)
-
-    def require_example(self) -> T:
-        """Return a feasible architecture; raises `OptionError` if none was seen."""
-        if self.example is not None:
-            return self.example
-        wanted = " and ".join(map(str, self.constraints)) or "being buildable"
-        seen = ", ".join(f"{name} {value:,.6g}" for name, value in self.smallest.items())
-        raise OptionError(
-            f"space '{self.space}': none of {self.samples:,} random architectures meets {wanted}, "
-            f"so at most {self.interval[1]:.2%} of the space does; the smallest seen: "
-            f"{seen or 'nothing, as ' + self.unbuildable}; loosen the constraints or take another "
-            f"space."
-        )
-
-
-def survey(
-    space: _Sampled[T],
-    value: Callable[[str, T], float],
-    constraints: Sequence[Constraint],
-    rng: Random,
-    samples: int | None = None,
-) -> Survey[T]:
-    """Estimate the share of a space that satisfies all constraints.
-
-    `value` returns the cost of that name. `samples`: 1,000 by default, or 50 where latency has to
-    be measured, which is done last and only where all other limits hold. If no sample is feasible,
-    as many again are drawn uniformly at each choice; these are smaller, and one of them may become
-    the example. An architecture whose cost cannot be counted (its images are too small) is
-    infeasible; an error in the user's code is raised.
-    """
-    ordered = tuple(sorted(constraints, key=is_timed))
-    measured = any(map(is_timed, ordered))
-    number = samples or (MEASURED if measured else COUNTED)
-    seen: _Seen[T] = _Seen(value, ordered)
-    drawn = (space.sample(rng) for _ in range(number))
-    feasible = [architecture for architecture in drawn if seen.obeys(architecture)]
-    smaller = (space.sample(rng, by="choice") for _ in range(0 if feasible else number))
-    example = feasible[0] if feasible else next(filter(seen.obeys, smaller), None)
-    return Survey(
-        space.name, ordered, number, len(feasible), seen.smallest, example, seen.unbuildable
-    )
-
-
-@dataclass(slots=True)
-class _Seen(Generic[T]):
-    """A record of the least value of each cost over the architectures checked so far."""
-
-    value: Callable[[str, T], float]
-    constraints: tuple[Constraint, ...]
-    smallest: dict[str, float] = field(init=False, default_factory=dict)
-    unbuildable: str = field(init=False, default="")
-
-    def obeys(self, architecture: T) -> bool:
-        """Return whether an architecture can be built and satisfies all constraints."""
-        try:
-            self.value(COST.name, architecture)
-        except ArchitectureError as error:
-            self.unbuildable = str(error).rstrip(".")
-            return False
-        obeys = True
-        for limit in self.constraints:
-            if is_timed(limit) and not obeys:
-                break
-            cost = self.value(limit.name, architecture)
-            self.smallest[limit.name] = min(cost, self.smallest.get(limit.name, cost))
-            obeys = obeys and limit.holds(cost)
-        return obeys

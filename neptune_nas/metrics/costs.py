@@ -7,8 +7,7 @@ from typing import Any, Protocol
 
 from neptune_nas.architecture.codec import key
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.metrics.constraints import Constraint, is_timed
-from neptune_nas.metrics.registry import COST
+from neptune_nas.metrics.constraints import Constraint
 
 
 class CostSource(Protocol):
@@ -29,19 +28,20 @@ class Costs:
     """Counts and times architectures, and decides which of them may be tried.
 
     `names`: the costs that objectives or constraints use. `clocks`: by timed metric, the function
-    that times an architecture.
+    that times an architecture. `slow`: costs that take long to find, whose limits are asked last.
     """
 
     source: CostSource
     names: frozenset[str] = frozenset()
     constraints: Sequence[Constraint] = ()
     clocks: Mapping[str, Callable[[Any], float]] = field(default_factory=dict)
+    slow: frozenset[str] = frozenset()
     times: dict[tuple[str, str], float] = field(init=False, default_factory=dict)
 
     @property
-    def timed(self) -> list[Constraint]:
-        """The constraints on timed metrics."""
-        return list(filter(is_timed, self.constraints))
+    def late(self) -> list[Constraint]:
+        """The constraints on slow costs."""
+        return [limit for limit in self.constraints if limit.name in self.slow]
 
     def value(self, name: str, architecture: Any) -> float:
         """Return one cost; a timed one is measured once by its clock, and infinite without one."""
@@ -71,35 +71,41 @@ class Costs:
     def feasible(self, architecture: Any) -> bool:
         """Return whether an architecture can be built for the images and satisfies all constraints.
 
-        Timed limits are checked last, since they may need a measurement. Raises as `fits` does.
+        Raises as `fits` does.
         """
         return self.obstacle(architecture) is None
 
     def obstacle(self, architecture: Any) -> str | None:
         """Return why an architecture is infeasible, or None if it is not; raises as `fits` does."""
-        return self._misfit(architecture) or self._broken(architecture, self.timed)
+        return self._misfit(architecture) or self._broken(architecture, self.late, {})
 
     def fits(self, architecture: Any) -> bool:
-        """Return whether an architecture can be built and satisfies the limits on counted costs.
+        """Return whether an architecture can be built and satisfies all limits but the late ones.
 
         Raises `OwnCodeError` where the user's code fails: that is a bug, not a property of the
         architecture.
         """
         return self._misfit(architecture) is None
 
-    def is_quick(self, architecture: Any) -> bool:
-        """Return whether an architecture satisfies the constraints on timed metrics."""
-        return self._broken(architecture, self.timed) is None
+    def keeps_late(self, architecture: Any) -> bool:
+        """Return whether an architecture satisfies the constraints on slow costs."""
+        return self._broken(architecture, self.late, {}) is None
 
     def _misfit(self, architecture: Any) -> str | None:
         try:
-            self.source.value(COST.name, architecture)
+            known = self.source.values(architecture)
         except ArchitectureError as error:
             return f"it cannot be built, or has no cost: {str(error).rstrip('.')}"
-        return self._broken(architecture, (c for c in self.constraints if not is_timed(c)))
+        early = [limit for limit in self.constraints if limit.name not in self.slow]
+        return self._broken(architecture, early, known)
 
-    def _broken(self, architecture: Any, limits: Iterable[Constraint]) -> str | None:
+    def _broken(
+        self, architecture: Any, limits: Iterable[Constraint], known: Mapping[str, float]
+    ) -> str | None:
+        """Return the first of some limits that an architecture breaks; `known`: costs by name."""
         for limit in limits:
-            if not limit.holds(value := self.value(limit.name, architecture)):
+            value = known.get(limit.name)
+            value = self.value(limit.name, architecture) if value is None else value
+            if not limit.holds(value):
                 return f"it breaks {limit} with {value:,.10g}"
         return None

@@ -18,6 +18,7 @@ from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.errors import ArchitectureError, OwnCodeError, failure_text, file_with, first_line
 from neptune_nas.files.rules import Sides, Size
 from neptune_nas.files.schema import check_value
+from neptune_nas.metrics.part_costs import part_counts
 from neptune_nas.nn.builder import (
     NetworkPart,
     OpaqueNetwork,
@@ -127,12 +128,13 @@ class CostModel:
         return parts(architecture, self.input_shape, self.classes)
 
     def of_part(self, part: NetworkPart) -> Cost:
-        """Return the cost of one part, which is counted at its first use."""
+        """Return the cost of one part: in closed form, or counted at its first use."""
         known = self.known.get(part)
         if known is None:
             if len(self.known) >= self.remembered:
                 self.known.clear()
-            known = self.known[part] = count_part(part)
+            closed = part_counts(part)
+            known = self.known[part] = Cost(*closed) if closed else count_part(part)
         return known
 
 

@@ -70,21 +70,19 @@ class Effect:
     cost: float
 
 
-def _first_score(study: Study, trial: Trial) -> float | None:
-    """Return the trial's main score at the lowest rung."""
-    scores = trial.scores_at(first_rung(study))
-    return scores[0].main if scores else None
+def _first_scores(study: Study, trials: Sequence[Trial]) -> Floats:
+    """Return the main score of each trial at the lowest rung, where all have one."""
+    rung = first_rung(study)
+    return np.array([trial.scores_at(rung)[0].main for trial in trials], dtype=np.float64)
 
 
 def _usable_trials(study: Study) -> list[Trial]:
     """Return trials with picks, a score at the lowest rung and a known cost, evenly thinned."""
-    axis = cost_axis(study.settings.question)
+    axis, rung = cost_axis(study.settings.question), first_rung(study)
     found = [
         trial
         for trial in study.trials
-        if trial.picks
-        and _first_score(study, trial) is not None
-        and 0 < value_of(axis, trial) < float("inf")
+        if trial.picks and trial.scores_at(rung) and 0 < value_of(axis, trial) < float("inf")
     ]
     step = max(len(found) // _MOST_TRIALS, 1)
     return found[::step][:_MOST_TRIALS]
@@ -97,7 +95,7 @@ def measure_effects(study: Study, seed: int = 0) -> Effects | None:
         return None
     axis = cost_axis(study.settings.question)
     paths, features = _encode(trials)
-    score = np.array([_first_score(study, trial) for trial in trials], dtype=np.float64)
+    score = _first_scores(study, trials)
     cost = np.log([value_of(axis, trial) for trial in trials])
     drops_score, r2_score = _importance_drops(features, score, seed)
     drops_cost, r2_cost = _importance_drops(features, cost, seed)
@@ -177,7 +175,7 @@ def effects_of(study: Study, path: str) -> list[Effect]:
     axis = cost_axis(study.settings.question)
     trials = [trial for trial in _usable_trials(study) if path in trial.picks]
     options = [option for option, _ in Counter(t.picks[path] for t in trials).most_common()]
-    everyone = np.array([_first_score(study, trial) for trial in trials], dtype=np.float64)
+    everyone = _first_scores(study, trials)
     costs = [log(value_of(axis, trial)) for trial in trials]
     picked = [trial.picks[path] for trial in trials]
     effects = []

@@ -11,13 +11,13 @@ from scipy.linalg import LinAlgError
 
 from neptune_nas.files.rules import Size
 from neptune_nas.files.schema import check
-from neptune_nas.samplers.classic import Evolution, with_edits
+from neptune_nas.samplers.classic import Evolution
 from neptune_nas.samplers.features import Floats
 from neptune_nas.samplers.gaussian import squared_distances
 from neptune_nas.samplers.history import History
 from neptune_nas.samplers.outlook import GainEstimate, Surrogates
 from neptune_nas.samplers.pool import Candidates, Pool
-from neptune_nas.samplers.problem import Problem
+from neptune_nas.samplers.problem import Problem, with_edits
 from neptune_nas.samplers.surrogate import FIRST
 
 T = TypeVar("T")

@@ -5,11 +5,10 @@ from functools import partial
 from random import Random
 from typing import Generic, TypeVar
 
-from neptune_nas.errors import SpaceError
 from neptune_nas.files.rules import Share, Size
 from neptune_nas.files.schema import check
 from neptune_nas.samplers.history import History, best, ranked
-from neptune_nas.samplers.problem import Problem
+from neptune_nas.samplers.problem import Problem, with_edits
 
 T = TypeVar("T")
 
@@ -19,12 +18,12 @@ FEW = 5  # random moves before all neighbors are listed
 
 @dataclass(frozen=True, slots=True)
 class RandomSearch(Generic[T]):
-    """Random search, uniform over all feasible, unseen architectures."""
+    """Random search, uniform over all feasible, unseen architectures (see `Problem.random`)."""
 
     problem: Problem[T]
 
     def __call__(self, history: History[T], rng: Random, /) -> T:
-        """Return an unseen architecture, uniformly."""
+        """Return a random unseen architecture."""
         return self.problem.random(history.seen, rng)
 
 
@@ -132,13 +131,3 @@ def _mutant(problem: Problem[T], history: History[T], parent: T, rng: Random) ->
         if drawn is not None:
             return drawn
     return problem.random(history.seen, rng)
-
-
-def with_edits(problem: Problem[T], parent: T, edits: int, rng: Random) -> T:
-    """Return `parent` after some random edits; itself if rules leave it no neighbor."""
-    try:
-        for _ in range(edits):
-            parent = problem.space.mutate(parent, rng)
-    except SpaceError:
-        pass  # the rules leave it no neighbor
-    return parent

@@ -91,7 +91,7 @@ class _Block:
 class Encoder(Generic[T]):
     """Encodes the architectures of one problem, standardised over a reference set of them.
 
-    `groups`: the index of the weight of each column of `Points.picks`.
+    `groups`: the index of the weight of each column of `Points.picks`. `reference`: that set.
     """
 
     def __init__(self, problem: Problem[T], reference: Sequence[T]) -> None:
@@ -102,12 +102,14 @@ class Encoder(Generic[T]):
         self.names = sorted({name for each in reference for name in problem.costs(each)})
         picks, costs = self._picks(reference), self._costs(reference)
         self.counts, self.logs = Scaler(picks @ self.tally), Scaler(costs)
+        self.reference = self._points(picks, costs)
 
     def __call__(self, architectures: Sequence[T]) -> Points:
         """Return the features of some architectures."""
-        picks = self._picks(architectures)
-        counts = self.counts(picks @ self.tally)
-        return Points(picks, counts, self.logs(self._costs(architectures)))
+        return self._points(self._picks(architectures), self._costs(architectures))
+
+    def _points(self, picks: Floats, costs: Floats) -> Points:
+        return Points(picks, self.counts(picks @ self.tally), self.logs(costs))
 
     def _picks(self, architectures: Sequence[T]) -> Floats:
         rows = np.zeros((len(architectures), len(self.groups)))

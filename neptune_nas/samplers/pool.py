@@ -2,22 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import cycle, islice, pairwise
 from random import Random
 from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neptune_nas.samplers.classic import with_edits
 from neptune_nas.samplers.features import Encoder, Floats, Points, join_points
 from neptune_nas.samplers.history import History, PastTrial, best
-from neptune_nas.samplers.problem import Problem
+from neptune_nas.samplers.problem import LISTED, Problem, with_edits
 
 T = TypeVar("T")
 
-_WHOLE = 20_000  # the most points of a space for all to be candidates
-_DRAWS = 10  # the most draws per feasible sample of a larger space
+_DRAWS = 2  # the most draws per sample of a larger space; walks find the rest
+_APART = 1  # moves between two samples of a walk
 ELITE = 12  # trials to vary for more candidates
 _MOVES = 8  # variations of each
 
@@ -55,16 +54,16 @@ class Pool(Generic[T]):
     def __init__(self, problem: Problem[T], samples: int) -> None:
         self.problem, self.samples = problem, samples
         self.known: dict[str, Candidates[T]] = {}
-        self.is_whole = problem.space.is_exact and problem.space.size <= _WHOLE
+        self.is_whole = problem.space.is_exact and problem.space.size <= LISTED
         one = problem.random({}, Random(problem.seed))
         reference = (problem.points if self.is_whole else None) or {
             problem.name(one): one,
-            **self._sampled(),
+            **self._sampled(one),
         }
         costs = problem.costs(one)
         self.exact = tuple(name for name in problem.objectives if name in costs)
         self.encoder = Encoder(problem, list(reference.values()))
-        self.base = self.candidates(reference)
+        self.base = self._candidates(reference, self.encoder.reference)
 
     @property
     def groups(self) -> NDArray[np.int64]:
@@ -73,10 +72,13 @@ class Pool(Generic[T]):
 
     def candidates(self, named: Mapping[str, T]) -> Candidates[T]:
         """Return these architectures as candidates."""
+        return self._candidates(named, self.encoder(list(named.values())))
+
+    def _candidates(self, named: Mapping[str, T], points: Points) -> Candidates[T]:
         architectures = list(named.values())
         costs = [[self.problem.costs(each)[name] for name in self.exact] for each in architectures]
         table = np.array(costs, dtype=np.float64).reshape(len(costs), len(self.exact))
-        return Candidates(architectures, list(named), self.encoder(architectures), table)
+        return Candidates(architectures, list(named), points, table)
 
     def tried(self, entries: Sequence[PastTrial[T]]) -> tuple[Points, Floats]:
         """Return features and exact costs of earlier trials; each is encoded once."""
@@ -117,14 +119,27 @@ class Pool(Generic[T]):
         """Return the architectures that may be trained, by name."""
         return {self.problem.name(a): a for a in architectures if self.problem.admits(a)}
 
-    def _sampled(self) -> dict[str, T]:
-        """Return feasible samples by name: half uniform over architectures, half over choices."""
+    def _sampled(self, one: T) -> dict[str, T]:
+        """Return feasible samples by name: half uniform over architectures, half over choices.
+
+        Where draws find too few, walks among the feasible ones find more: from those drawn, or from
+        `one`.
+        """
         rng, problem = Random(f"{self.problem.seed}/pool"), self.problem
         drawn = (
             problem.space.sample(rng, by="choice" if i % 2 else "architecture")
-            for i in range(self.samples * _DRAWS)
+            for i in range(self.samples * _DRAWS if problem.rare is None else 0)
         )
-        return self.admitted(list(islice(filter(problem.admits, drawn), self.samples)))
+        found = list(islice(filter(problem.fits, drawn), self.samples))
+        named = {problem.name(each): each for each in found}
+        missing = self.samples - len(found)
+        walks = cycle([problem.walk(start, rng, _APART) for start in found or [one]])
+        for walk in islice(walks, 2 * missing):
+            if len(named) >= self.samples:
+                break
+            each = next(walk)
+            named[problem.name(each)] = each
+        return named
 
 
 def _number(entry: PastTrial[T]) -> int:

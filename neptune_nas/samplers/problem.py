@@ -1,13 +1,13 @@
 """The problem that a sampler solves: a space, objectives, and what is known before training."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
 from typing import Any, Generic, TypeVar
 
 from neptune_nas.architecture.codec import key
-from neptune_nas.errors import NeptuneError
+from neptune_nas.errors import NeptuneError, SpaceError
 from neptune_nas.metrics.registry import BY_NAME, CLASSIFICATION
 from neptune_nas.space import Space
 
@@ -15,8 +15,11 @@ T = TypeVar("T")
 Costs = Callable[[Any], Mapping[str, float]]
 
 ENUMERABLE = 200_000  # the most points that are listed to find the unseen ones
+LISTED = 20_000  # the most points of a space whose feasible ones are listed rather than walked
 QUICK_DRAWS = 100  # draws before a small space is listed
 DRAWS = 10_000  # draws before a large space counts as exhausted
+WALKED = 50  # architectures of a walk before it counts as exhausted
+_APART = 50  # moves between two of them, which are then nearly independent
 
 
 class SpaceExhaustedError(NeptuneError):
@@ -32,7 +35,8 @@ class Problem(Generic[T]):
     without measuring. `keeps`: which of these meet the limits on measured quantities (latency,
     say); it is slow, so it is called only for architectures about to be proposed. `name`: equal for
     architectures of which only one should be tried. All four must depend on nothing but their
-    argument.
+    argument. `find_rare`: returns a feasible architecture of a space of which draws find next to
+    none, from which walks among the feasible ones begin; None where draws will do.
     """
 
     space: Space[T]
@@ -42,6 +46,7 @@ class Problem(Generic[T]):
     name: Callable[[T], str] = key
     seed: int = 0
     keeps: Callable[[T], bool] | None = None
+    find_rare: Callable[[], T | None] | None = None
 
     def admits(self, architecture: T) -> bool:
         """Return whether an architecture may be trained."""
@@ -73,6 +78,22 @@ class Problem(Generic[T]):
         points = (self.space[i] for i in reversed(range(self.space.size)))
         return {self.name(point): point for point in points if self.fits(point)}
 
+    @cached_property
+    def rare(self) -> T | None:
+        """A feasible architecture of a large space where draws find next to none, else None."""
+        is_listed = self.space.is_exact and self.space.size <= LISTED
+        return None if self.find_rare is None or is_listed else self.find_rare()
+
+    def walk(self, start: T, rng: Random, apart: int) -> Iterator[T]:
+        """Yield architectures that fit, `apart` random moves from each other, from `start` on."""
+        here, near = start, self.space.mutations(start, rng)
+        while True:
+            for _ in range(apart):
+                other = next(near, here)
+                if self.fits(other):
+                    here, near = other, self.space.mutations(other, rng)
+            yield here
+
     def fresh(self, seen: Mapping[str, object], draw: Callable[[], T], draws: int) -> T | None:
         """Return the first of some draws that is feasible and unseen, or None."""
         for _ in range(draws):
@@ -84,16 +105,21 @@ class Problem(Generic[T]):
     def random(self, seen: Mapping[str, object], rng: Random) -> T:
         """Return an architecture, uniform over all that are feasible and unseen.
 
-        Raises `SpaceExhaustedError` if there is none, or if 10,000 draws from a large space find
-        none.
+        Of a large space of which next to none is feasible it is one from a walk among these, and
+        nearly uniform. Raises `SpaceExhaustedError` if there is none, or if 10,000 draws from a
+        large space, or 2,500 moves, find none.
         """
-        drawn = self.fresh(seen, lambda: self.space.sample(rng), QUICK_DRAWS)
+        if self.rare is not None:
+            walk = self.walk(self.rare, rng, _APART)
+            drawn = self.fresh(seen, walk.__next__, WALKED)
+        else:
+            drawn = self.fresh(seen, lambda: self.space.sample(rng), QUICK_DRAWS)
         if drawn is not None:
             return drawn
         if self.points is not None:
             left = [point for name, point in self.points.items() if name not in seen]
             drawn = self._any_of(left, rng)
-        else:
+        elif self.rare is None:
             drawn = self.fresh(seen, lambda: self.space.sample(rng), DRAWS)
         if drawn is None:
             raise SpaceExhaustedError(
@@ -122,3 +148,13 @@ class Problem(Generic[T]):
 def is_scored(objective: str) -> bool:
     """Return whether training decides an objective; one outside the table is an evaluator's own."""
     return objective not in BY_NAME or BY_NAME[objective].is_scored
+
+
+def with_edits(problem: Problem[T], parent: T, edits: int, rng: Random) -> T:
+    """Return `parent` after some random edits; itself if rules leave it no neighbor."""
+    try:
+        for _ in range(edits):
+            parent = problem.space.mutate(parent, rng)
+    except SpaceError:
+        pass  # the rules leave it no neighbor
+    return parent

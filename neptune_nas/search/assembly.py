@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from random import Random
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from optuna.samplers import BaseSampler
 
 from neptune_nas.architecture.fields import record_classes
+from neptune_nas.data.names import FOLDER, SIZE
 from neptune_nas.devices.device import check_gpus, pick_device
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.engine.engine import Engine
@@ -24,14 +25,15 @@ from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.evaluators.zero_cost import ZeroCost
 from neptune_nas.files.atomic import check_inside
 from neptune_nas.files.locks import check_writable
-from neptune_nas.metrics.constraints import COUNTED, MEASURED, Survey, survey
 from neptune_nas.metrics.costs import Costs
 from neptune_nas.metrics.counted import WHOLE
-from neptune_nas.metrics.registry import TIMED, metric
+from neptune_nas.metrics.registry import TIMED
+from neptune_nas.metrics.survey import MEASURED, Survey, survey
 from neptune_nas.metrics.timed import TIMERS
 from neptune_nas.nn.builder import build, is_buildable
 from neptune_nas.samplers.factory import OWN_SAMPLERS, make_sampler
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
+from neptune_nas.search.announcer import Announcer
 from neptune_nas.search.config import Search
 from neptune_nas.search.proposals import Proposer
 from neptune_nas.search.provenance import provenance, settings_for
@@ -71,6 +73,7 @@ class Assembly:
     """The parts of a search; each is made once, when it is first used."""
 
     search: Search
+    announcer: Announcer = field(default_factory=Announcer, kw_only=True, compare=False)
 
     @cached_property
     def space(self) -> Space[Any]:
@@ -146,16 +149,16 @@ class Assembly:
         return {n: BY_TABLE if n in self.bench.clocks else PROCESSOR_TIME for n in asked}
 
     @property
-    def is_timed(self) -> bool:
-        """True if anything has to be timed on this machine."""
-        return PROCESSOR_TIME in self.timed.values()
+    def slow(self) -> frozenset[str]:
+        """The costs that are timed on this machine, or counted on networks that are built whole."""
+        return frozenset((*WHOLE, *(n for n, how in self.timed.items() if how == PROCESSOR_TIME)))
 
     @cached_property
     def costs(self) -> Costs:
         """The costs of architectures on the bench's images."""
         question = self.search.question
         clocks = {name: self._clock(name) for name in self.timed}
-        return Costs(self.bench.costs, question.costs, question.limits, clocks)
+        return Costs(self.bench.costs, question.costs, question.limits, clocks, self.slow)
 
     def _clock(self, name: str) -> Callable[[Any], float]:
         return self.bench.clocks.get(name) or partial(self._time, name)
@@ -167,24 +170,27 @@ class Assembly:
     @property
     def slow_start(self) -> str:
         """Sentences on what takes long before the search begins; empty where nothing does."""
-        sentences = []
-        if self.is_timed and self.costs.timed:
-            number = f"{MEASURED} random networks"
-            sentences.append(f"Timing up to {number}, to see how many meet the latency limit.")
-        limited = {limit.name for limit in self.search.question.limits}
-        if whole := [metric(name).title for name in WHOLE if name in limited]:
-            sentences.append(
-                f"Counting {' and '.join(whole)} builds each network whole: in a large space that "
-                f"takes minutes."
-            )
-        return " ".join(sentences)
+        titles = {
+            limit.metric.title: "Counting" if limit.name in WHOLE else "Timing"
+            for limit in self.costs.late
+        }
+        return " ".join(
+            f"{how} up to {MEASURED} random networks, to see how many meet the {title} limit."
+            for title, how in titles.items()
+        )
 
     @cached_property
     def survey(self) -> Survey[Any]:
         """The share of the space that can be built for the images and satisfies the constraints."""
         question = self.search.question
-        samples = None if self.is_timed else COUNTED
-        return survey(self.space, self.costs.value, question.limits, Random(question.seed), samples)
+        return survey(
+            self.space,
+            self.costs.value,
+            question.limits,
+            Random(question.seed),
+            slow=self.slow,
+            note=self.announcer.progress("Looking for networks that meet the limits"),
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -200,13 +206,16 @@ class Assembly:
     def problem(self) -> Problem[Any]:
         """The problem that a sampler solves."""
         question = self.search.question
+        aims = {aim.name for aim in question.aims}
+        names = [name for name in question.costs if name in aims or name not in self.slow]
         return Problem(
             self.space,
             question.objectives,
-            cost=self.costs.counted,
-            feasible=self.costs.fits if self.is_timed else self.costs.feasible,
+            cost=lambda architecture: self.bench.costs.values(architecture, names),
+            feasible=self.costs.fits,
             seed=question.seed,
-            keeps=self.costs.is_quick if self.is_timed else None,
+            keeps=self.costs.keeps_late if self.costs.late else None,
+            find_rare=lambda: self.survey.example if self.survey.is_rare else None,
         )
 
     def sampler(self) -> BaseSampler:
@@ -230,13 +239,18 @@ class Assembly:
 
         Raises `OptionError` where no architecture satisfies the constraints.
         """
-        self.survey.require_example()
+        sides = self.bench.input_shape[1:]
+        folder = self.search.question.data.startswith(FOLDER)
+        self.survey.require_example(
+            f"images of {'x'.join(map(str, sides))} pixels",
+            f"make the images smaller with {SIZE}32 after the folder's name" if folder else "",
+        )
         corner = reference_point(
             self.space,
             self.search.question,
             self.costs.value_if_any,
             self.bench.guess,
-            {*WHOLE, *(each.name for each in TIMED if self.is_timed)},
+            self.slow,
         )
         facts = provenance(self.space, self.bench, corner)
         return replace(

@@ -10,9 +10,9 @@ from typing import Any
 from neptune_nas.architecture.codec import key
 from neptune_nas.devices.processor import torch_threads
 from neptune_nas.evaluators.seeds import seed_for
-from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.registry import COST
 from neptune_nas.metrics.score import Score
+from neptune_nas.metrics.survey import Survey
 from neptune_nas.search.assembly import Assembly
 from neptune_nas.search.config import Say, Search, ignore
 from neptune_nas.search.provenance import check_costs
@@ -54,6 +54,7 @@ def dry_run(search: Search, say: Say = ignore) -> DryRun:
     No candidate is trained where the study has all its trials. `say`: as in `Search.run`.
     """
     parts, question = search.assembly, search.question
+    parts.announcer.say = say
     if parts.slow_start:
         say(parts.slow_start)
     for note in (*search.reasons, *parts.notes):

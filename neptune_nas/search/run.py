@@ -48,6 +48,7 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
     If the search ends with an error, the results so far are written before it is raised.
     """
     search, folder = parts.search, parts.search.folder
+    parts.announcer.say = say
     if search.engine == "local":
         start_fork_server(own_modules(parts.evaluator))  # its imports overlap with `facts`
     if not folder.exists:

@@ -167,7 +167,7 @@ class Joint:
             if place is None or (merged := merge(place[0], given)) is None:
                 return None
             index += place[1] * rests[given]
-            for first, rest, count in _blocks(part, rests, merged):
+            for first, rest, count in _blocks(part, rests, merged) if merged else ():
                 if (first, rest) == (place[0], given):
                     break
                 index += part.counts[first] * count

@@ -16,7 +16,7 @@ from neptune_nas.errors import SpaceError
 from neptune_nas.space import moves, walk
 from neptune_nas.space.compiler import Compiler, Label
 from neptune_nas.space.explain import explain
-from neptune_nas.space.nodes import Node, Place, RejectedError, total
+from neptune_nas.space.nodes import FREE, Node, Place, RejectedError, total
 from neptune_nas.space.outline import outline, rule_text
 from neptune_nas.space.rules import Filtered, Rule, obeys_all
 from neptune_nas.space.walk import Decision, Picks
@@ -256,19 +256,28 @@ class Space(Generic[T]):
         If rules forbid 100 changes in a row, one of the first 100 neighbors. Raises `SpaceError`
         for an architecture without neighbors.
         """
+        for value in self.mutations(architecture, rng):
+            return value
+        raise SpaceError(f"space '{self.name}' has nothing one edit from {architecture!r}.")
+
+    def mutations(self, architecture: T, rng: Random) -> Iterator[T]:
+        """Yield random neighbors as `mutate` draws them, without end, but none if there is none."""
         self._require(architecture)
         places = list(self._moves(architecture))
-        for _ in range(_MIXTURES if places else 0):
-            try:
-                value: T = rng.choice(places).draw(rng)
-            except RejectedError:
-                continue
-            if value in self:
-                return value
-        near = list(islice(self.neighbors(architecture), _MIXTURES))
-        if not near:
-            raise SpaceError(f"space '{self.name}' has nothing one edit from {architecture!r}.")
-        return rng.choice(near)
+        while True:
+            for _ in range(_MIXTURES if places else 0):
+                try:
+                    value: T = rng.choice(places).draw(rng)
+                except RejectedError:
+                    continue
+                if value in self:
+                    yield value
+                    break
+            else:
+                near = list(islice(self.neighbors(architecture), _MIXTURES))
+                if not near:
+                    return
+                yield rng.choice(near)
 
     def crossover(self, a: T, b: T, rng: Random) -> T:
         """Return an architecture of the space that takes each decision from `a` or from `b`.
@@ -320,6 +329,8 @@ class Space(Generic[T]):
         return hashlib.sha256(json.dumps(self.outline).encode()).hexdigest()[:16]
 
     def _moves(self, architecture: T) -> Iterator[moves.Move]:
+        if not any(self.free.counts):  # without ties
+            return moves.moves(self.free, architecture, FREE)
         place = self.free.rank(architecture)
         assert place is not None
         return chain(

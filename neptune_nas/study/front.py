@@ -26,7 +26,8 @@ def ranked_trials(question: Question, trials: Sequence[Trial]) -> tuple[Trial, .
 
 def losses_of(question: Question, trial: Trial) -> Losses:
     """Return the trial's objectives, turned so that less is better."""
-    return losses(question.aims, values_of(question.aims, trial))
+    aims = question.aims
+    return losses(aims, values_of(aims, trial))
 
 
 def non_dominated_trials(question: Question, trials: Sequence[Trial]) -> list[Trial]:

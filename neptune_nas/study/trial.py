@@ -58,7 +58,7 @@ class Trial:
     def scores_at(self, fidelity: int) -> tuple[Score, ...]:
         """Return the good scores at one fidelity, one per seed."""
         return tuple(
-            s for s in (*self.scores, *self.confirmations) if s.ok and s.fidelity == fidelity
+            s for s in (*self.scores, *self.confirmations) if s.fidelity == fidelity and s.ok
         )
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.cli.summary import confirmed_lines, print_plan
-from neptune_nas.metrics.constraints import Survey
 from neptune_nas.metrics.score import Score
+from neptune_nas.metrics.survey import Survey
 from neptune_nas.search.dry_run import DryRun
 from neptune_nas.study.confirmation import Goal, with_confirmation
 from neptune_nas.study.folder import Folder

@@ -32,3 +32,36 @@ def test_a_latency_is_measured_once() -> None:
     costs = Costs(CostModel(SHAPE, CLASSES), clocks={"latency": clock})
     assert [costs.value("latency", SPACE[0]) for _ in range(3)] == [2.0] * 3
     assert len(measured) == 1
+
+
+def test_limits_on_slow_costs_are_asked_last_and_apart() -> None:
+    measured: list[Architecture] = []
+
+    def clock(architecture: Architecture) -> float:
+        measured.append(architecture)
+        return 2.0
+
+    model = CostModel(SHAPE, CLASSES)
+    most = max(model.cost(architecture).flops for architecture in SPACE)
+    costs = Costs(
+        model,
+        constraints=(parse_constraint("latency<1"), parse_constraint(f"flops<{most}")),
+        clocks={"latency": clock},
+        slow=frozenset({"latency"}),
+    )
+    fit = [architecture for architecture in SPACE if costs.fits(architecture)]
+    assert (len(measured), 0 < len(fit) < SPACE.size) == (0, True)
+    assert not any(map(costs.feasible, SPACE))
+    assert len(measured) == len(fit)
+    assert costs.obstacle(fit[0]) == "it breaks latency < 1 ms with 2"
+    assert not costs.keeps_late(fit[0])
+
+
+def test_a_limit_on_a_known_latency_is_one_of_many() -> None:
+    costs = Costs(
+        CostModel(SHAPE, CLASSES),
+        constraints=(parse_constraint("latency<1"),),
+        clocks={"latency": lambda _: 2.0},
+    )
+    assert not costs.fits(SPACE[0])
+    assert costs.late == []

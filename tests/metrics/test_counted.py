@@ -17,7 +17,7 @@ from neptune_nas.architecture.records import (
     Stem,
 )
 from neptune_nas.errors import ArchitectureError, OwnCodeError
-from neptune_nas.metrics.counted import Cost, CostModel, cost
+from neptune_nas.metrics.counted import Cost, CostModel, cost, count_part
 from neptune_nas.nn.builder import build
 from neptune_nas.nn.norms import LRN, MLN
 from neptune_nas.nn.substages import SelfAttention
@@ -285,8 +285,9 @@ def test_the_line_of_a_users_own_file_that_fails_is_named() -> None:
 
 def test_a_mistake_of_the_toolkits_own_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("neptune_nas.metrics.counted.build_part", lambda _: 1 / 0)
+    stem = MODEL.parts(Architecture())[0]
     with pytest.raises(ZeroDivisionError, match="division by zero"):
-        CostModel(SHAPE, 4).cost(Architecture())
+        count_part(stem)
 
 
 def test_a_users_own_substage_is_counted_by_name() -> None:

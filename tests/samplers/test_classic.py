@@ -3,8 +3,8 @@ from random import Random
 import pytest
 
 from neptune_nas.architecture.records import Architecture
-from neptune_nas.samplers.classic import Evolution, LocalSearch, Nsga2, RandomSearch, with_edits
-from neptune_nas.samplers.problem import Problem
+from neptune_nas.samplers.classic import Evolution, LocalSearch, Nsga2, RandomSearch
+from neptune_nas.samplers.problem import Problem, with_edits
 from neptune_nas.samplers.sampler import SpaceSampler
 from neptune_nas.space import Space, choice
 from tests.samplers.contract import SamplerContract

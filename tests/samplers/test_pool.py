@@ -7,6 +7,7 @@ from neptune_nas.samplers.history import History
 from neptune_nas.samplers.pool import ELITE, Pool
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
 from tests.samplers.helpers import NESTED, SMALL, cost
+from tests.samplers.test_problem import LEAST, is_least
 from tests.samplers.test_surrogate import HISTORY
 
 OBJECTIVES = ("accuracy", "flops")
@@ -25,6 +26,15 @@ def test_of_a_large_space_so_many_feasible_ones_are() -> None:
     pool = Pool(Problem(NESTED, OBJECTIVES, cost, is_light), samples=100)
     assert 90 <= len(pool.base.names) <= 101
     assert all(map(is_light, pool.base.architectures))
+
+
+def test_where_few_are_feasible_walks_fill_the_pool() -> None:
+    for rare in (LEAST, None):
+        problem = Problem(NESTED, OBJECTIVES, cost, is_least, find_rare=lambda rare=rare: rare)  # type: ignore[misc]  # mypy infers no lambda with a default
+        pool = Pool(problem, samples=100)
+        assert 90 <= len(pool.base.names) <= 101
+        assert all(map(is_least, pool.base.architectures))
+        assert Pool(problem, samples=100).base.names == pool.base.names
 
 
 def test_candidates_carry_their_exact_costs() -> None:

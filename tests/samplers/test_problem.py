@@ -71,3 +71,51 @@ def test_the_last_one_left_that_keeps_a_measured_limit_is_found() -> None:
     assert problem.random({}, Random(0)) == wanted
     with pytest.raises(SpaceExhaustedError, match="feasible and new after 1 trials"):
         problem.random({key(wanted): wanted}, Random(0))
+
+
+def is_least(architecture: Architecture) -> bool:
+    """Hold for about one in a thousand of the space."""
+    return cost(architecture)["params"] < 4_112
+
+
+LEAST = NESTED.decode(
+    {
+        "stem.width": 8,
+        "stages.depth": 1,
+        "stages.0.width": 8,
+        "stages.0.norm": "batch",
+        "stages.0.substages.depth": 1,
+        "stages.0.substages.0": "Attention",
+        "stages.0.substages.0[1].heads": 2,
+    }
+)
+
+
+def test_where_draws_find_next_to_none_walks_among_the_feasible_ones_do() -> None:
+    problem = Problem(NESTED, feasible=is_least, find_rare=lambda: LEAST)
+    seen: dict[str, Architecture] = {}
+    for i in range(10):
+        found = problem.random(seen, Random(i))
+        assert is_least(found)
+        assert key(found) not in seen
+        seen[key(found)] = found
+    assert any(NESTED.distance(found, LEAST) > 3 for found in seen.values())
+
+
+def test_a_walk_is_the_same_for_the_same_seed() -> None:
+    problem = Problem(NESTED, feasible=is_least, find_rare=lambda: LEAST)
+    assert problem.random({}, Random(3)) == problem.random({}, Random(3))
+    assert len({key(problem.random({}, Random(i))) for i in range(8)}) > 3
+
+
+def test_a_walk_that_finds_nothing_new_is_over() -> None:
+    alone = Problem(NESTED, feasible=lambda one: one == LEAST, find_rare=lambda: LEAST)
+    assert alone.random({}, Random(0)) == LEAST
+    with pytest.raises(SpaceExhaustedError, match="feasible and new after 1 trials"):
+        alone.random({key(LEAST): LEAST}, Random(0))
+
+
+def test_a_small_space_is_listed_and_not_walked() -> None:
+    problem = Problem(SMALL, feasible=lambda one: one == SMALL[5], find_rare=lambda: SMALL[5])
+    assert problem.rare is None
+    assert problem.random({}, Random(0)) == SMALL[5]

@@ -14,9 +14,12 @@ from neptune_nas.errors import OptionError, OwnCodeError, StudyError
 from neptune_nas.samplers.problem import SpaceExhaustedError
 from neptune_nas.search.assembly import Assembly
 from neptune_nas.search.config import Search
+from neptune_nas.search.proposals import Proposer
 from neptune_nas.search.provenance import write_if_new
 from neptune_nas.study.database_url import sqlite_url
+from neptune_nas.study.objectives import directions
 from neptune_nas.study.settings import Settings
+from tests.data.folders import write_classes
 from tests.study.builders import SPACE, few_search
 from tests.study.fakes import Arithmetic, CudaAssembly, OnBench, TimedAssembly
 
@@ -27,6 +30,19 @@ def parts(**asked: Any) -> Assembly:
 
 def test_a_space_that_nothing_of_keeps_the_constraints_has_no_facts() -> None:
     with pytest.raises(OptionError, match="none of 1,000 random architectures meets flops < 1"):
+        parts(constraints=("flops<1",)).facts()
+
+
+def test_a_hopeless_limit_is_refused_with_the_size_of_the_images(tmp_path: Path) -> None:
+    write_classes(tmp_path / "pictures")
+    data = f"folder:{tmp_path / 'pictures'}@12"
+    with pytest.raises(
+        OptionError,
+        match=r"the smallest seen on images of 12x12 pixels: flops [\d,]+; loosen the constraints "
+        r"or take another space, or make the images smaller with @32 after the folder's name\.$",
+    ):
+        parts(constraints=("flops<1",), data=data, evaluator=None).facts()
+    with pytest.raises(OptionError, match=r"on images of 8x8 pixels: .* another space\.$"):
         parts(constraints=("flops<1",)).facts()
 
 
@@ -82,8 +98,31 @@ def test_a_limit_on_what_is_counted_on_whole_networks_takes_long_too() -> None:
     assert parts(objectives=("accuracy", "peak_memory")).slow_start == ""
     found = parts(constraints=("peak_memory<=1MB",)).slow_start
     assert found == (
-        "Counting peak memory builds each network whole: in a large space that takes minutes."
+        "Counting up to 50 random networks, to see how many meet the peak memory limit."
     )
+
+
+def test_a_limit_on_peak_memory_waits_for_a_proposal_too() -> None:
+    made = parts(constraints=("peak_memory<=1",))
+    assert made.problem.fits(SPACE[0])
+    assert not made.problem.admits(SPACE[0])
+    assert "peak_memory" not in made.problem.costs(SPACE[0])
+    aimed = parts(objectives=("accuracy", "peak_memory"), constraints=("peak_memory<=1",))
+    assert aimed.problem.costs(SPACE[0])["peak_memory"] > 1
+
+
+def test_a_rare_limit_is_met_by_every_proposal() -> None:
+    made = parts(space="cifar10", constraints=("flops<=100k",), seed=3)
+    assert made.survey.is_rare
+    assert made.problem.rare == made.survey.require_example()
+    proposer = Proposer(made.problem, made.sampler(), directions(made.search.question.aims))
+    proposed = [proposer.propose().architecture for _ in range(3)]
+    assert max(made.costs.value("flops", one) for one in proposed) <= 100_000
+    assert len({*proposed}) == 3
+
+
+def test_a_limit_that_many_meet_needs_no_walks() -> None:
+    assert parts(space="cifar10", constraints=("flops<=10M",)).problem.rare is None
 
 
 def test_only_limits_on_a_latency_that_must_be_measured_wait_for_a_proposal() -> None:

@@ -1,5 +1,6 @@
 """Neighbors, mutation, crossover and distance over random templates."""
 
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -31,6 +32,17 @@ def test_a_mutation_is_a_neighbor(space: Space[Any], seed: int) -> None:
     assume(near)
 
     assert repr(space.mutate(value, rng)) in near
+
+
+@given(spaces(), SEEDS)
+def test_mutations_go_on_as_single_ones_do(space: Space[Any], seed: int) -> None:
+    value = space.sample(Random(seed))
+    assume(any(True for _ in space.neighbors(value)))
+    one, rng = Random(seed), Random(seed)
+
+    found = [*map(repr, islice(space.mutations(value, rng), 5))]
+
+    assert found == [repr(space.mutate(value, one)) for _ in range(5)]
 
 
 @given(spaces(), SEEDS)
@@ -94,6 +106,7 @@ def test_an_architecture_with_no_neighbor_cannot_be_mutated() -> None:
 
     with pytest.raises(SpaceError, match=r"nothing one edit from Pair\(first=1, second=1\)"):
         twins.mutate(Pair(1, 1), Random(0))
+    assert [*twins.mutations(Pair(1, 1), Random(0))] == []
 
 
 def test_parents_without_an_allowed_mixture_have_one_of_themselves_as_child() -> None:

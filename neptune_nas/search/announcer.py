@@ -1,0 +1,29 @@
+"""What a search says about a step that takes long."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from neptune_nas.search.config import Say, ignore
+
+_AFTER, _EVERY = 2.0, 10.0  # seconds until the first sentence, and between two
+
+
+@dataclass(slots=True)
+class Announcer:
+    """Says how far a slow step has come: after 2 seconds, then every 10."""
+
+    say: Say = ignore
+    clock: Callable[[], float] = monotonic
+
+    def progress(self, doing: str) -> Callable[[int, int], None]:
+        """Return a function to call with the number of things done, and that of all."""
+        due = self.clock() + _AFTER
+
+        def note(done: int, total: int) -> None:
+            nonlocal due
+            if self.clock() >= due:
+                due = self.clock() + _EVERY
+                self.say(f"{doing}: {done:,} of {total:,} looked at.")
+
+        return note
