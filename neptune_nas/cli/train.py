@@ -18,7 +18,8 @@ from neptune_nas.interrupts import ctrl_c_held
 
 if TYPE_CHECKING:
     from neptune_nas.models.architecture_file import ExportedArchitecture
-    from neptune_nas.retrain.run import Training, TrainingStep
+    from neptune_nas.retrain.progress import TrainingStep
+    from neptune_nas.retrain.run import Training
 
 EXAMPLE = "Example: neptune-nas train best.json --data cifar10 --epochs 60 --seeds 3"
 
@@ -143,7 +144,7 @@ def run(training: "Training", tracker: str | None, quiet: bool) -> None:
     from neptune_nas.cli.progress import say
     from neptune_nas.cli.trained import print_metrics
     from neptune_nas.devices.memory import keep_pages
-    from neptune_nas.retrain.run import epoch_line
+    from neptune_nas.retrain.progress import epoch_line
     from neptune_nas.search.config import ignore
     from neptune_nas.trackers.tracker import tracking
 

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
 
 from neptune_nas.architecture.fields import require_classes
 from neptune_nas.data.images import ImageData
@@ -27,7 +26,6 @@ from neptune_nas.files.rules import SeedCount, Size, Threads
 from neptune_nas.files.schema import check, decode
 from neptune_nas.interrupts import raise_held
 from neptune_nas.metrics.counted import cost_of
-from neptune_nas.metrics.registry import metric
 from neptune_nas.models.architecture_file import ExportedArchitecture, adapt_to
 from neptune_nas.nn.references import ReferenceNetwork, check_reference
 from neptune_nas.retrain.advice import chance_warning, short_note
@@ -35,6 +33,7 @@ from neptune_nas.retrain.curves import render_curves, shows_metrics
 from neptune_nas.retrain.folder import TrainFolder, write_terms
 from neptune_nas.retrain.history import read_history
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics, dumps, load_metrics
+from neptune_nas.retrain.progress import OnEpoch, TrainingPace, TrainingStep, epoch_line
 from neptune_nas.retrain.seed import SeedJob, Trainable, read_test, train_seed
 from neptune_nas.retrain.terms import Terms, refuse_others
 from neptune_nas.search.config import Say, ignore
@@ -42,28 +41,11 @@ from neptune_nas.study.folder import read_toml
 from neptune_nas.study.notebook import NotebookBar, in_notebook
 from neptune_nas.tasks.registry import task_of
 from neptune_nas.tasks.task import Task
-from neptune_nas.text import clock
 from neptune_nas.training.probe import numerics_for
 from neptune_nas.training.recipe import Recipe, default_recipe
 from neptune_nas.training.state import Epoch, augment_for
 from neptune_nas.training.threads import time_threads
 
-
-@dataclass(frozen=True, slots=True)
-class TrainingStep:
-    """A finished epoch, with its seed and the total numbers of seeds and epochs.
-
-    `seconds_left`: time until all seeds are trained, at the pace so far.
-    """
-
-    seed: int
-    seeds: int
-    epoch: Epoch
-    epochs: int
-    seconds_left: float
-
-
-OnEpoch = Callable[[TrainingStep], None]
 _SHORT = 10.0  # seconds of an epoch
 
 
@@ -369,29 +351,6 @@ class Training:
             terms = metrics.terms if metrics else self.terms
             page = render_curves(name_of(self.source), terms, histories, metrics, self.task)
             write_file(self.folder.curves, page)
-
-
-def epoch_line(step: TrainingStep, task: Task) -> str:
-    """Return the line of a finished epoch."""
-    epoch, main = step.epoch, metric(task.metrics[0])
-    left = f", {clock(step.seconds_left)} left" if step.seconds_left else ""
-    return (
-        f"seed {step.seed} ({step.seed + 1} of {step.seeds}), epoch {epoch.number}/{step.epochs}: "
-        f"{main.title} {epoch.values[main.name]:.4f}, averaged {epoch.ema_values[main.name]:.4f}, "
-        f"loss {epoch.loss:.4f}{left}"
-    )
-
-
-class TrainingPace:
-    """The pace of training, from the time since the first epoch began."""
-
-    def __init__(self) -> None:
-        self.started, self.epochs = perf_counter(), 0
-
-    def seconds_for(self, epochs: int) -> float:
-        """Count a finished epoch, and return the seconds that `epochs` more will take."""
-        self.epochs += 1
-        return (perf_counter() - self.started) / self.epochs * epochs
 
 
 def name_of(source: ExportedArchitecture | str) -> str:

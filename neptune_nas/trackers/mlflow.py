@@ -14,7 +14,7 @@ from neptune_nas.architecture.description import describe
 from neptune_nas.errors import one_line
 from neptune_nas.files.atomic import folder_name
 from neptune_nas.retrain.metrics import SeedMetrics
-from neptune_nas.retrain.run import TrainingStep
+from neptune_nas.retrain.progress import TrainingStep
 from neptune_nas.study.progress import Progress
 from neptune_nas.study.trial import State, Trial
 from neptune_nas.trackers.tracker import epoch_values, finite, progress_values, trial_values

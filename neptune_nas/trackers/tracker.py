@@ -10,7 +10,7 @@ from typing import Protocol
 
 from neptune_nas.errors import OptionError, description, one_of
 from neptune_nas.retrain.metrics import SeedMetrics
-from neptune_nas.retrain.run import TrainingStep
+from neptune_nas.retrain.progress import TrainingStep
 from neptune_nas.search.config import Say
 from neptune_nas.study.progress import Progress
 from neptune_nas.study.trial import Trial

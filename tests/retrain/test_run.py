@@ -22,7 +22,8 @@ from neptune_nas.models.model import load_model, save_model
 from neptune_nas.retrain.folder import write_terms
 from neptune_nas.retrain.history import read_history, write_history
 from neptune_nas.retrain.metrics import dumps, load_metrics
-from neptune_nas.retrain.run import Training, TrainingPace, TrainingStep
+from neptune_nas.retrain.progress import TrainingPace, TrainingStep
+from neptune_nas.retrain.run import Training
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.resumable_loop import choose
 from neptune_nas.training.state import to_device

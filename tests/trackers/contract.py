@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.retrain.metrics import SeedMetrics
-from neptune_nas.retrain.run import TrainingStep
+from neptune_nas.retrain.progress import TrainingStep
 from neptune_nas.study.progress import Progress
 from neptune_nas.study.trial import State
 from neptune_nas.trackers.tracker import Tracker, make_tracker
