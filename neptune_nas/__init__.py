@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from neptune_nas.trust.audit import run_audit
     from neptune_nas.trust.baselines import run_baselines
     from neptune_nas.trust.confirm import run_confirm
+    from neptune_nas.trust.evidence import Evidence, add_evidence
     from neptune_nas.trust.references import run_references
 
 __version__ = "0.1.0"
@@ -62,12 +63,14 @@ __version__ = "0.1.0"
 LAZY = {
     "CostModel": "neptune_nas.metrics.counted",
     "Evaluator": "neptune_nas.evaluators.evaluator",
+    "Evidence": "neptune_nas.trust.evidence",
     "Goal": "neptune_nas.study.confirmation",
     "Recipe": "neptune_nas.training.recipe",
     "Score": "neptune_nas.metrics.score",
     "Search": "neptune_nas.search.config",
     "StopSearch": "neptune_nas.search.coordinator",
     "Training": "neptune_nas.retrain.run",
+    "add_evidence": "neptune_nas.trust.evidence",
     "build": "neptune_nas.nn.builder",
     "export_trial": "neptune_nas.study.export",
     "load": "neptune_nas.models.architecture_file",
@@ -105,6 +108,7 @@ __all__ = [
     "Conv",
     "CostModel",
     "Evaluator",
+    "Evidence",
     "FeedForward",
     "Goal",
     "Head",
@@ -121,6 +125,7 @@ __all__ = [
     "StopSearch",
     "SubStage",
     "Training",
+    "add_evidence",
     "build",
     "buildable",
     "choice",

@@ -42,8 +42,15 @@ class Evidence:
         check(self)
 
 
+_USUAL = Evidence()
+
+
 def add_evidence(
-    search: Search, study: Study, wanted: Evidence, watch: OnStep = ignore, say: Say = ignore
+    search: Search,
+    study: Study,
+    wanted: Evidence = _USUAL,
+    watch: OnStep = ignore,
+    say: Say = ignore,
 ) -> Study:
     """Train plain networks beside a finished search, and confirm what its first picks rest on.
 

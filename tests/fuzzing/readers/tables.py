@@ -94,9 +94,9 @@ def _write(file: Path, rng: Random) -> str:
     if 0.7 <= how < 0.85:
         data, label = mutations.change_bytes(data, rng)
     if file.suffix == ".gz":
-        data = gzip.compress(data, 1)
+        data = gzip.compress(data, 1, mtime=0)
         if how > 0.96:
-            data, label = gzip.compress(bytes(2**20)) * 3000, "3 GB of zeros, compressed"
+            data, label = gzip.compress(bytes(2**20), mtime=0) * 3000, "3 GB of zeros, compressed"
         elif how > 0.9:
             data, label = mutations.change_bytes(data, rng)
     file.write_bytes(data)
