@@ -47,4 +47,4 @@ def recipe_of(
         return None
     from neptune_nas.training.recipe_file import read_recipe, with_values
 
-    return with_values(usual() if file is None else read_recipe(file), values or ())
+    return with_values(usual() if file is None else read_recipe(file), values or (), "--set")

@@ -34,7 +34,7 @@ from neptune_nas.text import clock, counted, plural, redact, with_commas
 
 SHOWN = 10
 REASONS = 3
-INTERVAL = "; in brackets a 95% interval"
+INTERVAL = "; in brackets the 95% interval between seeds"
 
 
 def print_study(study: Study, patience: int | None = None) -> None:
@@ -119,7 +119,9 @@ def verdict_lines(study: Study) -> Iterator[str]:
     for number, titles in named.items():
         (trial,) = (each for each in study.ranked if each.number == number)
         interval = accuracy_interval(study.settings, trial, spread)
-        ends = "" if interval is None else " ({:.4f} to {:.4f})".format(*interval)
+        ends = (
+            "" if interval is None else " (95%: {:.4f} to {:.4f} on new images)".format(*interval)
+        )
         axis = cost_axis(question)
         spent = f", {axis.title} {axis.text(value_of(axis, trial))}"
         yield (

@@ -181,7 +181,7 @@ class PoolEngine(ABC, Generic[W]):
     def _dispatch(self) -> None:
         """Send queued calls to idle workers, and start a worker for each call that is left."""
         for worker in [worker for worker in self._workers.values() if worker.idle]:
-            if self._queue:
+            if self._queue and worker in self._workers.values():  # or it ended with one before it
                 self._give(worker)
         starting = sum(not worker.ready for worker in self._workers.values())
         free = [plan for plan in self._plans if plan.index not in self._workers]
@@ -250,7 +250,7 @@ class PoolEngine(ABC, Generic[W]):
         """Remove a worker that died, and queue its call again, once."""
         ending = self._end(worker)
         if ending.of_all:  # an idle worker may still take the call, and end with it
-            for other in [other for other in self._workers.values() if other.idle]:
+            for other in [other for other in self._workers.values() if other.attempt is None]:
                 self._end(other)
         how = ending.how
         self._usage = replace(self._usage, deaths=self._usage.deaths + 1)

@@ -13,7 +13,7 @@ from neptune_nas.space.locate import AUTO
 from neptune_nas.study.audit import ENOUGH
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.measures import beats_chance, chance, main_score
-from neptune_nas.study.noise import noise, sampling_noise, seed_scores, tied_groups
+from neptune_nas.study.noise import noise, sampling_interval, seed_scores, tied_groups
 from neptune_nas.study.settings import PROCESSOR_TIME, Question, Settings
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State
@@ -74,11 +74,11 @@ def _data_checks(study: Study) -> tuple[Check, ...]:
 def _sampling_text(study: Study) -> str:
     """Return how far sampling alone moves the best accuracy, where that is known."""
     best = max(map(main_score, study.ranked), default=None)
-    sampling = None if best is None else sampling_noise(study.settings, best)
+    sampling = None if best is None else sampling_interval(study.settings, best)
     if best is None or sampling is None:
         return ""
-    half = 100 * sampling.half_width((best, 1))
-    return f"; sampling alone moves the best, {best:.4f}, by {half:.1f} points either way"
+    low, high = sampling
+    return f"; by sampling alone the best, {best:.4f}, is anywhere from {low:.4f} to {high:.4f}"
 
 
 def _test_check(question: Question) -> Check:

@@ -14,12 +14,17 @@ from neptune_nas.study.noise import (
     noise_of,
     repeats,
     seed_scores,
+    unselected_scores,
 )
+from neptune_nas.study.objectives import value_of
 from neptune_nas.study.ranking import EFFICIENCY, KNEE
 from neptune_nas.study.references import Reference
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted, short
+
+_IMAGES = 1.5  # half of the narrowest interval of a lead
+_ABOUT = 1.1  # times the FLOPs of a trial, which a plain network in its place may have
 
 
 def picks(study: Study, min_accuracy: float | None = None) -> dict[str, str]:
@@ -53,18 +58,21 @@ def interval_text(study: Study, trial: Trial, spread: Noise | None) -> str:
 class Comparison:
     """A trial beside a plain network: its lead in points, and the 95% interval of that, if known.
 
-    The interval is that between seeds, on the same validation images.
+    The interval is that between seeds on the same validation images, but a lead of one image is
+    never clear.
+    `times`: the plain network's FLOPs, as a multiple of the trial's.
     """
 
     plain: Reference
     points: float
+    times: float
     low: float | None = None
     high: float | None = None
 
     @property
-    def is_better(self) -> bool | None:
-        """Whether the trial is clearly better; None where the noise is not known."""
-        return None if self.low is None else self.low > 0
+    def advice(self) -> str:
+        """What to take, where the trial is not clearly better; empty where it costs less."""
+        return "; take that one" if self.times <= _ABOUT else f", {self.times:.1f} times as many"
 
     def __str__(self) -> str:
         flops = short(self.plain.costs[COST.name])
@@ -76,13 +84,11 @@ class Comparison:
             interval = f"({self.low:.1f} to {self.high:.1f})"
             return f"{self.points:.1f} points {interval} better than {network}"
         if self.high < 0:
-            return (
-                f"{-self.points:.1f} points ({-self.high:.1f} to {-self.low:.1f}) worse than "
-                f"{network}: take that one"
-            )
+            interval = f"({-self.high:.1f} to {-self.low:.1f})"
+            return f"{-self.points:.1f} points {interval} worse than {network}{self.advice}"
         return (
-            f"not clearly better than {network}: {self.points:+.1f} points "
-            f"({self.low:+.1f} to {self.high:+.1f}); take that one"
+            f"not clearly better ({self.points:+.1f} points, {self.low:+.1f} to {self.high:+.1f}) "
+            f"than {network}{self.advice}"
         )
 
 
@@ -102,17 +108,22 @@ def plain_networks(study: Study) -> list[Reference]:
 
 
 def beside_plain(study: Study, trial: Trial) -> Comparison | None:
-    """Compare a trial with the most accurate plain network; None without any."""
+    """Compare a trial with the most accurate plain network; None without any.
+
+    A trial that was confirmed is judged by the scores that it was not selected by.
+    """
     best = max(plain_networks(study), key=lambda each: each.score, default=None)
-    if best is None:
+    ours = unselected_scores(trial)
+    if best is None or not ours:
         return None
-    lead = main_score(trial) - best.score
+    lead = fmean(ours) - best.score
+    times = best.costs[COST.name] / max(value_of(COST, trial), 1)
     spread = _noise(study)
     if spread is None:
-        return Comparison(best, 100 * lead)
-    ours = main_score(trial), len(seed_scores(trial))
-    half = spread.half_width(ours, (best.score, len(best.seed_scores)))
-    return Comparison(best, 100 * lead, 100 * (lead - half), 100 * (lead + half))
+        return Comparison(best, 100 * lead, times)
+    half = spread.half_width((fmean(ours), len(ours)), (best.score, len(best.seed_scores)))
+    half = max(half, _IMAGES / max(study.settings.facts.images[1], 1))
+    return Comparison(best, 100 * lead, times, 100 * (lead - half), 100 * (lead + half))
 
 
 def _noise(study: Study) -> Noise | None:
@@ -143,7 +154,7 @@ def cautions(study: Study) -> Iterator[str]:
     best = max(map(main_score, study.ranked))
     if beats_chance(study.settings, best):
         return
-    remedy = "train longer (--epochs), or check the data"
+    remedy = "train longer, with more `rungs` (--epochs), or check the data"
     if not question.trains:
         remedy = f"check the evaluator ({question.evaluator})"
     yield (

@@ -32,6 +32,6 @@ def chance_warning(metrics: Metrics, data: ImageData) -> Iterator[str]:
     if not is_above_chance(found, guess):
         yield (
             f"This network is not clearly better than chance: its validation {main.title} is "
-            f"{found:.4f}, chance is {guess:.4f}; train longer (--epochs), lower the recipe's "
-            f"`lr`, or check the data."
+            f"{found:.4f}, chance is {guess:.4f}; train longer, with more `epochs` (--epochs), "
+            f"lower the recipe's `lr`, or check the data."
         )

@@ -22,7 +22,8 @@ from neptune_nas.study.trial import Trial
 
 _CONFIDENCE = 0.95
 _SHARE = 4  # one in that many repeated networks counts as near
-_LEAST = 6  # degrees of freedom: with fewer, intervals are wide for lack of data
+LEAST = 6  # degrees of freedom: with fewer, intervals are wide for lack of data
+_NORMAL = 1.959964  # the 97.5% quantile of the normal distribution
 
 
 class Repeats(NamedTuple):
@@ -52,6 +53,10 @@ class Noise:
         """Return the standard deviation between seeds around an accuracy, both 0..1."""
         return sqrt(self.variances[bisect(self.cuts, accuracy)])
 
+    def freedom(self, accuracy: float) -> int:
+        """Return the degrees of freedom of the noise around an accuracy, 0..1."""
+        return self.degrees[bisect(self.cuts, accuracy)]
+
     def half_width(self, *means: tuple[float, int]) -> float:
         """Return half of Student's 95% interval of a mean, or of the difference of two.
 
@@ -64,6 +69,15 @@ class Noise:
         variance = sum(self.variances[place] / count for place, (_, count) in pairs)
         degrees = min(self.degrees[place] for place in places)
         return float(stdtrit(degrees, (1 + _CONFIDENCE) / 2)) * sqrt(variance)
+
+
+def unselected_scores(trial: Trial) -> tuple[float, ...]:
+    """Return the scores of a trial that it was not selected by: its confirmations, if any.
+
+    Without any, its scores in the search, which are too high where it is the best of many.
+    """
+    searched, confirmed = _scores_by_phase(trial)
+    return confirmed or searched
 
 
 def seed_scores(trial: Trial) -> tuple[float, ...]:
@@ -86,7 +100,7 @@ def noise_of(repeated: Sequence[Repeats]) -> Noise | None:
     count, total = len(repeated), sum(each.degrees for each in repeated)
     if not total:
         return None
-    nearest = min(count, max(ceil(count / _SHARE), ceil(count * _LEAST / total)))
+    nearest = min(count, max(ceil(count / _SHARE), ceil(count * LEAST / total)))
     means, squares, weights = np.array(sorted(repeated)).T
     degrees = sliding_window_view(weights, nearest).sum(axis=1)
     return Noise(
@@ -98,18 +112,20 @@ def noise_of(repeated: Sequence[Repeats]) -> Noise | None:
     )
 
 
-def sampling_noise(settings: Settings, accuracy: float) -> Noise | None:
-    """Return the noise of an accuracy, 0..1, that was measured on so many validation images.
+def sampling_interval(settings: Settings, accuracy: float) -> tuple[float, float] | None:
+    """Return the 95% interval of an accuracy, 0..1, measured on so many validation images.
 
-    That is the variance of a binomial share, with one image more of each kind, so that it is never
-    0 (Agresti and Coull 1998, doi 10.1080/00031305.1998.10480550). None without images, and for a
-    score that is no share.
+    It is Wilson's (1927, doi 10.1080/01621459.1927.10502953). None without images, and for a score
+    that is no share.
     """
     images = settings.facts.images[1]
     if not images or settings.question.main.unit != "share":
         return None
-    share = (accuracy * images + 1) / (images + 2)
-    return Noise(0, 0, (share * (1 - share) / images,), (images,))
+    weight = _NORMAL**2 / images
+    middle = (accuracy + weight / 2) / (1 + weight)
+    spread = accuracy * (1 - accuracy) / images + weight / (4 * images)
+    half = _NORMAL * sqrt(spread) / (1 + weight)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def repeats(trial: Trial) -> Repeats:
@@ -143,19 +159,18 @@ def accuracy_interval(
 ) -> tuple[float, float] | None:
     """Return the 95% interval of a trial's accuracy on new images, both ends in 0..1.
 
-    It holds the noise between seeds, where some were repeated, and that of so few validation
-    images. The images and seeds that a trial was selected by make it look better than it is. None
-    where neither is known.
+    It holds the noise between seeds, where some network's were repeated, and that of so few
+    validation images. The images and seeds that a trial was selected by make it look better than it
+    is. None where neither is known.
     """
-    sampling = sampling_noise(settings, main_score(trial))
-    halves = (
-        half_width(trial, spread) or 0.0,
-        sampling.half_width((main_score(trial), 1)) if sampling else 0.0,
-    )
-    if not any(halves):
+    score, count = main_score(trial), len(seed_scores(trial))
+    between = spread.half_width((score, count)) if spread and count else 0.0
+    low, high = sampling_interval(settings, score) or (score, score)
+    if not between and low == high:
         return None
-    half = hypot(*halves)
-    return max(main_score(trial) - half, 0.0), min(main_score(trial) + half, 1.0)
+    return max(score - hypot(score - low, between), 0.0), min(
+        score + hypot(high - score, between), 1.0
+    )
 
 
 def interval(trial: Trial, spread: Noise | None) -> tuple[float, float] | None:

@@ -6,17 +6,18 @@ The docstring of each function states its formula, and `formula` returns it as t
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import hypot, inf, isfinite, log10
+from math import hypot, inf, isfinite, log10, sqrt
 
 from neptune_nas.errors import OptionError, StudyError, one_of
 from neptune_nas.metrics.registry import COST, COSTS, TIMED, metric
 from neptune_nas.study.front import pareto_front, ranked_trials
 from neptune_nas.study.measures import cost_axis, efficiency, efficiency_unit, main_score
 from neptune_nas.study.noise import (
+    LEAST,
     Noise,
     interval,
     noise,
-    sampling_noise,
+    sampling_interval,
     seed_scores,
     tied_groups,
 )
@@ -173,22 +174,23 @@ def score_floor(settings: Settings, ranked: Sequence[Trial]) -> Floor:
     """Return the main score below which a trial is clearly worse than the best.
 
     That is where the 95% interval of the difference of two means of as many seeds as the best has
-    ends. Its noise is that between seeds; where none was repeated, that of a score on so many
-    validation images; 5 points where neither is known.
+    ends, by the noise between seeds on the same validation images. While fewer than 6 degrees of
+    freedom are known of that around the best, it is the interval of the difference of two scores on
+    so many images, the square root of two times as wide as that of one (Newcombe 1998, doi
+    10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I); 5 points where neither is
+    known.
     """
     best = max(ranked, key=main_score, default=None)
     if best is None:
         return Floor(0.0, "")
-    top, seeds = main_score(best), len(seed_scores(best))
-    spread, why = noise(ranked), "the noise between seeds"
-    if spread is None:
-        spread, why = sampling_noise(settings, top), "the noise of the validation images"
-    if spread is None:
+    top, seeds, spread = main_score(best), len(seed_scores(best)), noise(ranked)
+    worse = "not clearly worse than the best, by the noise"
+    sampling = sampling_interval(settings, top)
+    if spread is not None and (sampling is None or spread.freedom(top) >= LEAST):
+        return Floor(top - spread.half_width((top, seeds), (top, seeds)), f"{worse} between seeds")
+    if sampling is None:
         return Floor(top - _WITHIN, f"{100 * _WITHIN:g} points below the best")
-    return Floor(
-        top - spread.half_width((top, seeds), (top, seeds)),
-        f"not clearly worse than the best, by {why}",
-    )
+    return Floor(top - sqrt(2) * (top - sampling[0]), f"{worse} of the validation images")
 
 
 def with_values(

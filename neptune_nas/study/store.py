@@ -289,8 +289,8 @@ def check_not_renamed(url: str, name: str, folder: Path) -> None:
     if names and name not in names:
         raise StudyError(
             f"{folder} has the trials of study '{names[0]}' but no study.toml: restore that file, "
-            f"or name the folder as the study was (--study-name {names[0]}); to begin another "
-            f"study, choose a name whose folder is new."
+            f"or give the study's own `name` (--study-name), {names[0]}; to begin another "
+            f"study, choose a `name` whose folder is new."
         )
 
 

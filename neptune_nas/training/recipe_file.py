@@ -37,10 +37,11 @@ def read_recipe(path: Path) -> Recipe:
         return decode(Recipe, content)
 
 
-def with_values(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+def with_values(recipe: Recipe, settings: Sequence[str], where: str = "recipe") -> Recipe:
     """Return a recipe with other values, each a text such as `lr=0.01`; a later one wins.
 
-    Raises `OptionError` for another form, an unknown name, and a value of another type or range.
+    `where`: what messages begin with. Raises `OptionError` for another form, an unknown name, and a
+    value of another type or range.
 
     >>> with_values(Recipe(), ["lr=1e-3", "optimizer=sgd", "flip=false"]).lr
     0.001
@@ -49,9 +50,9 @@ def with_values(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     for text in settings:
         name, sign, value = map(str.strip, text.partition("="))
         if not sign or not name:
-            raise OptionError(f"--set needs NAME=VALUE, such as lr=0.01, but got {cut(text)}.")
+            raise OptionError(f"{where} needs NAME=VALUE, such as lr=0.01, but got {cut(text)}.")
         values[name] = _value_in(value)
-    with located("--set", OptionError):
+    with located(where, OptionError):
         return decode(Recipe, {**asdict(recipe), **values}, error=OptionError)
 
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, isfinite
 
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.files.rules import Count
 from neptune_nas.files.schema import check
+from neptune_nas.metrics.constraints import is_timed
 from neptune_nas.metrics.costs import Costs
 from neptune_nas.metrics.registry import COST
 from neptune_nas.nn.references import PLAIN, WIDEST, plain_network
 from neptune_nas.search.config import Say, Search, ignore
-from neptune_nas.study.confirmation import evaluations_of
+from neptune_nas.study.confirmation import evaluations_of, without_confirmations
 from neptune_nas.study.measures import cost_axis, main_score
 from neptune_nas.study.objectives import value_of
 from neptune_nas.study.progress import is_complete
@@ -66,7 +67,7 @@ def add_evidence(
         if names:
             say(
                 f"Training {counted(len(names), 'plain network')} with {SEEDS} seeds each, to see "
-                f"whether the search was worth it (--no-yardstick leaves them out)."
+                f"whether the search was worth it; `yardstick` (--no-yardstick) turns that off."
             )
             study = run_references(search, names, SEEDS, watch)
     usual = usual_confirmations(study) if search.trains_networks else 0
@@ -84,11 +85,15 @@ def _is_over(study: Study, patience: int | None) -> bool:
 def plain_names(costs: Costs, study: Study) -> tuple[str, ...]:
     """Return the plain networks to train: the largest within the limits, and one of half of it.
 
-    Without a limit on FLOPs, they have no more than the most accurate trial. None where no plain
-    network meets the limits.
+    Without a limit on FLOPs, they have no more than the trial that was the most accurate before any
+    was confirmed. Where a timed limit decides, those that were trained already stay. None where no
+    plain network meets the limits.
     """
     question, shape = study.settings.question, study.settings.facts.input_shape
-    most = value_of(COST, study.best(question.main.name))
+    trained = tuple(n.name for n in study.references if n.name.startswith(f"{PLAIN}-"))
+    if trained and any(map(is_timed, question.limits)):
+        return trained
+    most = value_of(COST, _as_searched(study).best(question.main.name))
     if any(limit.name == COST.name for limit in question.limits):
         most = float("inf")
 
@@ -106,6 +111,11 @@ def plain_names(costs: Costs, study: Study) -> tuple[str, ...]:
         return ()
     half = _widest(lambda width: flops(width) <= flops(widest) / 2)
     return tuple(f"{PLAIN}-{width}" for width in dict.fromkeys((widest, half)) if width)
+
+
+def _as_searched(study: Study) -> Study:
+    """Return a study without the scores that confirm its trials."""
+    return replace(study, trials=without_confirmations(study.trials))
 
 
 def _widest(fits: Callable[[int], bool]) -> int | None:
@@ -135,18 +145,22 @@ def _confirm_picks(search: Search, study: Study, most: int, watch: OnStep, say: 
 
     With at most `most` such evaluations in total, over all runs.
     """
-    goal, question = usual_goal(search), study.settings.question
     if most - evaluations_of(study.trials) < 1:
         return study
-    floor = score_floor(study.settings, study.ranked).value
-    tied = sum(main_score(trial) >= floor for trial in study.ranked)
+    goal, question = usual_goal(search), study.settings.question
+    ranked = _as_searched(study).ranked  # or the next run of the same command would want others
+    floor = score_floor(study.settings, ranked).value
+    tied = sum(main_score(trial) >= floor for trial in ranked)
     top = max(1, min(tied, most // max(1, goal.seeds - question.repeats)))
     say(
         f"Confirming: {counted(tied, 'trial')} cannot be told from the most accurate; the best get "
-        f"{goal.seeds} seeds, with at most {counted(most, 'evaluation')} (--confirm 0 leaves them "
-        f"out)."
+        f"{goal.seeds} seeds, with at most {counted(most, 'evaluation')}; `confirm` (--confirm) of "
+        f"0 turns that off."
     )
-    for by, places in ((question.main.name, top), (cost_axis(question).name, 1)):
+    goals = {question.main.name: top}
+    if any(isfinite(value_of(cost_axis(question), trial)) for trial in ranked):
+        goals[cost_axis(question).name] = 1
+    for by, places in goals.items():
         left = most - evaluations_of(study.trials)
         if left > 0:
             study = run_confirm(search, replace(goal, by=by, top=places), left, watch)

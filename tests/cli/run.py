@@ -18,6 +18,9 @@ class Outcome:
     err: str
 
 
+ALONE = ("--no-yardstick", "--confirm", 0)  # a search without what it measures after its trials
+
+
 def neptune(*arguments: object) -> Outcome:
     """Run `neptune-nas` with these arguments; any exception that escapes fails the test."""
     out, err = io.StringIO(), io.StringIO()

@@ -15,7 +15,7 @@ from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State
-from tests.cli.run import assert_one_sentence, neptune
+from tests.cli.run import ALONE, assert_one_sentence, neptune
 from tests.study.builders import make_trial, question, settings
 
 TINY = ("--space", "tiny", "-j", 1, "--threads", 1)
@@ -26,7 +26,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a study of twelve trials by naswot, of which a third trained for an epoch."""
     out = tmp_path_factory.mktemp("studies")
     rungs = ("--rungs", "0,1", "--proxy", "naswot", "--trials", 12)
-    assert neptune("search", *TINY, *rungs, "--out", out).code == 0
+    assert neptune("search", *TINY, *ALONE, *rungs, "--out", out).code == 0
     return out / "tiny-digits"
 
 

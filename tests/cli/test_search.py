@@ -13,9 +13,10 @@ from neptune_nas.cli import run
 from neptune_nas.study.read import read_study
 from neptune_nas.study.trial import State
 from neptune_nas.text import counted
-from tests.cli.run import assert_one_sentence, neptune
+from tests.cli.run import ALONE, assert_one_sentence, neptune
 
-QUICK = ("--space", "tiny", "--trials", 2, "--epochs", 1, "-j", 1, "--threads", 1)
+BRIEF = ("--space", "tiny", "--trials", 2, "--epochs", 1, "-j", 1, "--threads", 1)
+QUICK = (*BRIEF, *ALONE)
 
 
 def test_a_search_leaves_a_whole_study_behind(tmp_path: Path) -> None:
@@ -32,11 +33,21 @@ def test_a_search_leaves_a_whole_study_behind(tmp_path: Path) -> None:
 
 def test_the_same_command_again_does_nothing_but_report(study: Path) -> None:
     before = read_study(study).trials
-    outcome = neptune(
-        "search", "--space", "tiny", "--trials", 3, "--epochs", 1, "--out", study.parent
-    )
+    asked = ("--space", "tiny", "--trials", 3, "--epochs", 1, *ALONE, "--out", study.parent)
+    outcome = neptune("search", *asked)
     assert outcome.code == 0
     assert read_study(study).trials == before
+
+
+def test_a_search_ends_with_the_evidence_for_its_answer(tmp_path: Path) -> None:
+    outcome = neptune("search", *BRIEF, "--out", tmp_path)
+    assert outcome.code == 0
+    study = read_study(tmp_path / "tiny-digits")
+    assert {each.name.partition("-")[0] for each in study.references} == {"plain"}
+    assert any(trial.confirmations for trial in study.trials)
+    shown = " ".join(outcome.out.split())
+    assert "than a plain network of" in shown
+    assert f"Next: neptune-nas train {study.folder} --trial" in shown.replace("\n", "")
 
 
 def test_n_trials_is_another_name_for_trials(study: Path) -> None:
@@ -64,7 +75,7 @@ def test_a_config_asks_the_same_question_again(study: Path) -> None:
 
 def test_a_dry_run_trains_one_candidate_and_writes_nothing(tmp_path: Path) -> None:
     more = ("--confirm", 3, "--out", tmp_path / "studies", "--dry-run")
-    outcome = neptune("search", *QUICK, *more)
+    outcome = neptune("search", *BRIEF, *more)
     networks = "two plain networks with 3 seeds each and "
     assert f"Then {networks}at most 3 evaluations to confirm the best." in " ".join(
         outcome.out.split()

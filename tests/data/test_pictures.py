@@ -36,7 +36,7 @@ def test_a_network_of_other_channels_reads_no_pictures(photo: Path) -> None:
 
 
 def test_a_picture_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nothing\.png must be an image, but does not exist"):
+    with pytest.raises(DataError, match=r"nothing\.png does not exist: correct"):
         read_picture(tmp_path / "nothing.png", (1, 8, 8))
 
 

@@ -234,6 +234,17 @@ def test_the_retry_does_not_go_to_an_idle_worker_of_the_same_fork_server(tmp_pat
         assert results(engine, [call(1)])[1].score.ok
 
 
+def test_idle_workers_that_ended_with_their_fork_server_are_replaced(tmp_path: Path) -> None:
+    with LocalEngine(KillsParent(tmp_path), jobs=2) as engine:
+        results(engine, [call(2), call(4)])
+        found = workers()
+        parent = {int(Path(f"/proc/{each}/stat").read_text().split()[3]) for each in found}
+        for process in (*parent, *found):
+            os.kill(process, signal.SIGKILL)
+            wait_until_ended(process)
+        assert results(engine, [call(6)])[6].score.ok
+
+
 def wait_until_ended(process: int) -> None:
     """Wait until a process has ended, whether anybody has waited for it or not."""
     until = monotonic() + 60

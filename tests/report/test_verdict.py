@@ -14,10 +14,12 @@ from tests.report.fixtures import make_reference, plain_results, plain_trial
 PLAIN = (0.80, 0.81, 0.82)
 
 
-def beside(*seeds: float, plain: tuple[float, ...] = PLAIN, **question: Any) -> Study:
+def beside(
+    *seeds: float, plain: tuple[float, ...] = PLAIN, cost: int = 500_000, **question: Any
+) -> Study:
     """Return a study whose best has these seeds, beside a plain network of 832 kFLOPs."""
     study = plain_results(
-        plain_trial(0, None, 500_000, seeds=seeds), plain_trial(1, 0.5, 400_000), **question
+        plain_trial(0, None, cost // 2, seeds=seeds), plain_trial(1, 0.5, 400_000), **question
     )
     return replace(study, references=(make_reference("plain-8", *plain),))
 
@@ -33,21 +35,52 @@ def test_a_clear_lead_over_a_plain_network_is_told_with_its_interval() -> None:
 @pytest.mark.parametrize(
     ("seeds", "end"),
     [
-        ((0.81, 0.82, 0.83), "(plain-8): +1.0 points (-1.3 to +3.3); take that one."),
-        ((0.69, 0.70, 0.71), "worse than a plain network of 832k FLOPs (plain-8): take that one."),
+        (
+            (0.81, 0.82, 0.83),
+            "is not clearly better (+1.0 points, -1.3 to +3.3) than a plain network of 832k FLOPs "
+            "(plain-8); take that one.",
+        ),
+        (
+            (0.69, 0.70, 0.71),
+            "is 11.0 points (8.7 to 13.3) worse than a plain network of 832k FLOPs (plain-8); "
+            "take that one.",
+        ),
     ],
 )
 def test_without_a_clear_lead_the_plain_network_is_recommended(
     seeds: tuple[float, ...], end: str
 ) -> None:
-    assert verdict(beside(*seeds)).endswith(end)
+    assert verdict(beside(*seeds, cost=800_000)).endswith(end)
+
+
+def test_a_plain_network_that_costs_more_is_not_recommended() -> None:
+    assert verdict(beside(0.81, 0.82, 0.83, cost=200_000)).endswith(
+        "than a plain network of 832k FLOPs (plain-8), 4.2 times as many."
+    )
+
+
+def test_a_lead_of_one_image_is_no_clear_lead() -> None:
+    study = beside(0.9, 0.9, 0.9, plain=(0.9 - 1 / 288,) * 3)
+    compared = beside_plain(study, study.trials[0])
+    assert compared is not None
+    assert compared.points == pytest.approx(100 / 288)
+    assert "not clearly better" in str(compared)
+
+
+def test_a_confirmed_trial_is_judged_by_the_scores_it_was_not_selected_by() -> None:
+    study = beside(0.95)
+    trial = replace(study.trials[0], confirmations=beside(0.85, 0.87).trials[0].scores)
+    study = replace(study, trials=(trial, study.trials[1]))
+    compared = beside_plain(study, trial)
+    assert compared is not None
+    assert compared.points == pytest.approx(100 * (0.86 - 0.81))
 
 
 def test_with_one_seed_each_the_noise_is_not_known() -> None:
     study = beside(0.9, plain=(0.8,))
     compared = beside_plain(study, study.trials[0])
     assert compared is not None
-    assert compared.is_better is None
+    assert compared.low is None
     assert verdict(study) == (
         "The most accurate is 10.0 points better than a plain network of 832k FLOPs (plain-8); "
         "the noise is not known."
@@ -97,7 +130,7 @@ def test_page_and_markdown_begin_with_the_verdict_and_the_limits() -> None:
 def test_a_study_at_chance_says_so_first_with_a_remedy() -> None:
     study = plain_results(plain_trial(0, 0.105, 10_000))
     (caution,) = cautions(study)
-    assert "the best accuracy is 0.1050, chance is 0.1000; train longer (--epochs)" in caution
+    assert "the best accuracy is 0.1050, chance is 0.1000; train longer, with more" in caution
     assert caution in render([study]).split('<section id="answer"')[0]
     assert "better than chance" in ranking_text(study, "md").split("| place")[0]
     assert [*cautions(beside(0.9))] == []

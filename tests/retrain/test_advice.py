@@ -42,4 +42,4 @@ def test_a_training_that_ends_at_chance_says_so(accuracies: tuple[float, ...], c
     assert len(warnings) == count
     for warning in warnings:
         assert "validation accuracy is 0.1000, chance is 0.1" in warning
-        assert "train longer (--epochs)" in warning
+        assert "train longer, with more `epochs` (--epochs)" in warning

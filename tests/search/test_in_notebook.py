@@ -165,7 +165,7 @@ run_confirm(asked, Goal(seeds=2), evaluations=3)
 """
     assert defined.run(cell) == "ok"
     (shown,) = defined.shown.values()
-    assert re.search(r"trial \d: accuracy .* still to confirm; 3 of 3 eval", shown["text/plain"])
+    assert re.search(r"trial \d: accuracy .*; 3 of 3 eval", shown["text/plain"])
     assert defined.run("Training('resnet8', data='digits', epochs=1, seeds=1).run()") == "ok"
     (shown,) = defined.shown.values()
     assert shown["text/plain"].startswith("seed 0 (1 of 1), epoch 1/1: accuracy ")

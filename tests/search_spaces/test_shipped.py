@@ -15,6 +15,7 @@ from neptune_nas.space import find_space, list_spaces
 FOLDER = Path(__file__).parents[2] / "search_spaces"
 SHAPES: dict[str, Shape] = {
     "attention": (3, 32, 32),
+    "auto": (3, 32, 32),
     "cifar10": (3, 32, 32),
     "default": (1, 8, 8),
     "imagenet": (3, 224, 224),

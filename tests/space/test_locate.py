@@ -14,6 +14,7 @@ from neptune_nas.space.locate import file_of, find_module, records_of, source_of
 
 SHIPPED = (
     "attention",
+    "auto",
     "cifar10",
     "default",
     "imagenet",

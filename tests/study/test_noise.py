@@ -1,21 +1,25 @@
 from dataclasses import replace
-from math import sqrt
+from math import hypot, sqrt
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.metrics.score import Score
+from neptune_nas.space.space import wilson
 from neptune_nas.study.noise import (
     Noise,
     Repeats,
+    accuracy_interval,
     half_width,
     interval,
     noise,
     noise_of,
+    sampling_interval,
     tied_groups,
 )
 from tests.report.fixtures import RUNGS, plain_trial
+from tests.study.builders import make_trial, question, settings
 
 QUIET = Noise(500, 500, (0.01**2,), (1000,))
 
@@ -137,3 +141,28 @@ def test_an_interval_of_an_accuracy_does_not_leave_0_to_1() -> None:
     assert above[0] < 0.97
     assert below[1] > 0.03
     assert interval(trials[2], spread) is None
+
+
+@pytest.mark.parametrize(("right", "images"), [(0, 20), (20, 20), (228, 240), (990, 1000), (1, 2)])
+def test_the_interval_of_an_accuracy_on_so_many_images_is_wilsons(right: int, images: int) -> None:
+    asked = settings(question())
+    asked = replace(asked, facts=replace(asked.facts, images=(100, images, 10)))
+    found = sampling_interval(asked, right / images)
+    assert found == pytest.approx(wilson(right, images), abs=1e-5)
+
+
+def test_an_interval_on_new_images_holds_both_noises_also_of_a_single_seed() -> None:
+    asked = settings(question())
+    spread = Noise(2, 2, (0.01**2,), (6,))
+    once, thrice = make_trial(0, 0.9, 10), make_trial(1, 0.9, 10)
+    again = tuple(replace(thrice.scores[0], seed=seed) for seed in range(3))
+    thrice = replace(thrice, scores=again)
+    (low, _), (lower, _), (sampled, _) = (
+        accuracy_interval(asked, once, spread) or (0, 0),
+        accuracy_interval(asked, thrice, spread) or (0, 0),
+        sampling_interval(asked, 0.9) or (0, 0),
+    )
+    # t = 2.4469 with 6 degrees of freedom.
+    assert 0.9 - low == pytest.approx(hypot(0.9 - sampled, 2.4469 * 0.01), abs=1e-5)
+    assert 0.9 - lower == pytest.approx(hypot(0.9 - sampled, 2.4469 * 0.01 / sqrt(3)), abs=1e-5)
+    assert accuracy_interval(asked, once, None) == sampling_interval(asked, 0.9)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.metrics.counted import ADDED
 from neptune_nas.metrics.registry import COSTS
+from neptune_nas.space.space import wilson
 from neptune_nas.study.front import contributions
 from neptune_nas.study.measures import efficiency
 from neptune_nas.study.ranking import knee_distances, rankings, score_floor
@@ -40,9 +41,8 @@ def test_the_most_efficient_is_not_clearly_worse_than_the_most_accurate(study: S
     assert chosen.score is not None
     assert top.score is not None
     images, best = study.settings.facts.images[1], top.score.main
-    # 95% of the difference of two shares of that many images, each with one more of each kind.
-    share = (best * images + 1) / (images + 2)
-    assert chosen.score.main >= best - 2.0 * sqrt(2 * share * (1 - share) / images)
+    low, _ = wilson(round(best * images), images)
+    assert chosen.score.main >= best - sqrt(2) * (best - low) - 0.005  # as images are counted whole
     admitted = [s.trial for s in study.ranking("efficiency")]
     of = partial(efficiency, study.settings)
     assert of(chosen) == max(map(of, admitted))
@@ -78,15 +78,17 @@ def test_a_floor_of_ones_own_lets_the_cheap_in() -> None:
 def test_the_floor_is_where_the_best_ends_by_the_noise_that_is_known() -> None:
     once = plain_results(plain_trial(0, 0.6, 1_000), plain_trial(1, 0.9, 100_000))
     floor = score_floor(once.settings, once.ranked)
-    # Of 288 images: 1.9682 x sqrt(2 x 0.8972 x 0.1028 / 288).
-    assert floor.value == pytest.approx(0.9 - 0.0498, abs=1e-4)
+    # Wilson's interval of 0.9 on 288 images begins at 0.8599.
+    assert floor.value == pytest.approx(0.9 - sqrt(2) * (0.9 - 0.8599), abs=1e-4)
     assert floor.why == "not clearly worse than the best, by the noise of the validation images"
-    twice = plain_results(
-        plain_trial(0, None, 10_000, seeds=(0.90, 0.92)), plain_trial(1, 0.9, 10_000)
-    )
-    floor = score_floor(twice.settings, twice.ranked)
-    # Deviation 0.01414 with 1 degree of freedom, t = 12.706, of two means of two seeds each.
-    assert floor.value == pytest.approx(0.91 - 12.706 * 0.0141421, abs=1e-4)
+    seeds = (0.89, 0.90, 0.91)
+    few = plain_results(*(plain_trial(i, None, 10_000, seeds=seeds) for i in range(2)))
+    floor = score_floor(few.settings, few.ranked)  # 4 degrees of freedom say little
+    assert floor.why == "not clearly worse than the best, by the noise of the validation images"
+    enough = plain_results(*(plain_trial(i, None, 10_000, seeds=seeds) for i in range(3)))
+    floor = score_floor(enough.settings, enough.ranked)
+    # Deviation 0.01 with 6 degrees of freedom, t = 2.4469, of two means of three seeds each.
+    assert floor.value == pytest.approx(0.90 - 2.4469 * 0.01 * sqrt(2 / 3), abs=1e-4)
     assert floor.why == "not clearly worse than the best, by the noise between seeds"
     facts = replace(once.settings.facts, images=(0, 0, 0))
     floor = score_floor(replace(once.settings, facts=facts), once.ranked)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from neptune_nas.architecture.records import Architecture, Stage
 from neptune_nas.engine.engine import Engine
 from neptune_nas.errors import OptionError
 from neptune_nas.metrics.costs import Costs
@@ -13,12 +14,13 @@ from neptune_nas.metrics.counted import CostModel
 from neptune_nas.nn.references import plain_network
 from neptune_nas.search.config import Search
 from neptune_nas.search.resume import study_of
+from neptune_nas.space import Space, choice
 from neptune_nas.study.confirmation import evaluations_of
 from neptune_nas.study.noise import seed_scores
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State
 from neptune_nas.trust.evidence import Evidence, add_evidence, plain_names, usual_confirmations
-from tests.report.fixtures import plain_results, plain_trial
+from tests.report.fixtures import make_reference, plain_results, plain_trial
 from tests.study.fakes import Arithmetic, InlineEngine
 from tests.trust.fakes import on_engine
 from tests.trust.test_references import Pretending
@@ -130,3 +132,38 @@ def test_the_confirmation_takes_half_of_what_the_search_took() -> None:
 def test_fewer_than_no_evaluations_are_refused() -> None:
     with pytest.raises(OptionError, match="`confirm` must be a whole number of at least 0"):
         Evidence(confirm=-1)
+
+
+def test_confirming_changes_no_plain_network_of_the_next_run() -> None:
+    study = plain_results(plain_trial(0, 0.9, 400_000), plain_trial(1, 0.89, 100_000))
+    behind = plain_trial(0, 0.1, 1).scores
+    confirmed = replace(study.trials[0], confirmations=(*behind, *behind))
+    after = replace(study, trials=(confirmed, study.trials[1]))
+    assert after.best("accuracy").number == 1
+    assert plain_names(costs_within(study), after) == plain_names(costs_within(study), study)
+
+
+def test_where_time_decides_the_plain_networks_that_were_trained_stay() -> None:
+    study = plain_results(plain_trial(0, 0.9, 400_000), constraints=("latency<=5ms",))
+    trained = replace(study, references=(make_reference("plain-9", 0.5), make_reference("x", 0.5)))
+    assert plain_names(costs_within(study), trained) == ("plain-9",)
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_table_is_confirmed_only_where_it_can_be(tmp_path: Path, runs: int) -> None:
+    lines = ["code,epochs,seed,accuracy"]
+    lines += [f"{code},1,{seed},0.{5 + code + seed}" for code in (0, 1) for seed in range(runs)]
+    (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
+    space = Space("two", Architecture(stages=(Stage(width=choice(8, 16)),)))
+    search = Search(
+        space=space,
+        table=tmp_path / "table.csv",
+        trials=2,
+        jobs=1,
+        objectives=("accuracy",),
+        out=tmp_path,
+    )
+    study = search.run()
+    assert add_evidence(search, study, Evidence()) is study
+    if runs == 2:
+        assert evaluations_of(add_evidence(search, study, Evidence(confirm=4)).trials) >= 1

@@ -114,7 +114,7 @@ def _study(rng: Random, given: Path, original: Path) -> Case:
         "md": ("report", study, "--format", "md"),
         "compare": ("compare", study, original),
         "export": ("export", study),
-        "train": ("train", study, "--out", out),
+        "train": ("train", study, "--threads", 1, "--out", out),
         "audit": ("audit", study, "--trials", 4),
         "config": ("search", "--config", study / "study.toml", "--dry-run", "--out", out),
         "plot": ("plot", "front", study, "-o", given / "plot.html"),
@@ -203,7 +203,7 @@ def _training(rng: Random, given: Path, trained: Path, data: str, best: Path) ->
         file = out / "metrics.json"
         with valid.without_training():
             before = file.read_bytes() if file.is_file() and file.stat().st_size < 2**24 else None
-            command("train", best, *options)
+            command("train", best, "--threads", 1, *options)
         if before is not None:
             given, kept = json_in(before), json.loads(dump_metrics(load_metrics(file)))
             if len(kept["seeds"]) > len(given["seeds"]):  # seed 0 was added to another one
