@@ -51,9 +51,9 @@ def interval_text(study: Study, trial: Trial, spread: Noise | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A trial beside a plain network: its lead in points, and the 95% interval of that, if known.
+    """A trial compared with a plain network: its lead in points, with a 95% interval if known.
 
-    The interval is that between seeds, on the same validation images.
+    The interval is that by the noise between seeds, on the same validation images.
     """
 
     plain: Reference
@@ -78,11 +78,11 @@ class Comparison:
         if self.high < 0:
             return (
                 f"{-self.points:.1f} points ({-self.high:.1f} to {-self.low:.1f}) worse than "
-                f"{network}: take that one"
+                f"{network}: take the plain one"
             )
         return (
             f"not clearly better than {network}: {self.points:+.1f} points "
-            f"({self.low:+.1f} to {self.high:+.1f}); take that one"
+            f"({self.low:+.1f} to {self.high:+.1f}); take the plain one"
         )
 
 
@@ -102,7 +102,7 @@ def plain_networks(study: Study) -> list[Reference]:
 
 
 def beside_plain(study: Study, trial: Trial) -> Comparison | None:
-    """Compare a trial with the most accurate plain network; None without any."""
+    """Compare a trial with the most accurate plain network; None if there is none."""
     best = max(plain_networks(study), key=lambda each: each.score, default=None)
     if best is None:
         return None
@@ -128,7 +128,7 @@ def _repeats_of(network: Reference) -> Repeats:
 
 
 def verdict(study: Study) -> str:
-    """Return in a sentence whether the search was worth it; empty where nothing says."""
+    """Return a sentence on whether the search was worth it; empty where that is not known."""
     if not study.ranked:
         return ""
     compared = beside_plain(study, study.best(study.settings.question.main.name))
@@ -153,6 +153,6 @@ def cautions(study: Study) -> Iterator[str]:
 
 
 def limits_text(study: Study) -> str:
-    """Return a study's limits, as a sentence's end; empty without any."""
+    """Return the end of a sentence on a study's limits; empty if it has none."""
     limits = study.settings.question.limits
     return f" within {' and '.join(map(str, limits))}" if limits else ""

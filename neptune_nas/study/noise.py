@@ -99,11 +99,11 @@ def noise_of(repeated: Sequence[Repeats]) -> Noise | None:
 
 
 def sampling_noise(settings: Settings, accuracy: float) -> Noise | None:
-    """Return the noise of an accuracy, 0..1, that was measured on so many validation images.
+    """Return the noise of an accuracy, 0..1, from the number of validation images it rests on.
 
-    That is the variance of a binomial share, with one image more of each kind, so that it is never
+    This is the variance of a binomial share, with one more image of each kind, so that it is never
     0 (Agresti and Coull 1998, doi 10.1080/00031305.1998.10480550). None without images, and for a
-    score that is no share.
+    score that is not a share.
     """
     images = settings.facts.images[1]
     if not images or settings.question.main.unit != "share":
@@ -143,9 +143,9 @@ def accuracy_interval(
 ) -> tuple[float, float] | None:
     """Return the 95% interval of a trial's accuracy on new images, both ends in 0..1.
 
-    It holds the noise between seeds, where some were repeated, and that of so few validation
-    images. The images and seeds that a trial was selected by make it look better than it is. None
-    where neither is known.
+    It covers the noise between seeds, where some were repeated, and that of so few validation
+    images; None where neither is known. On the images and seeds that it was selected by, a trial
+    looks better than it is.
     """
     sampling = sampling_noise(settings, main_score(trial))
     halves = (

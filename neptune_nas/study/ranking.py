@@ -163,7 +163,7 @@ def compared_trials(
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """The least main score in a ranking by cost, and why; without one, the smallest would lead."""
+    """The least main score in a ranking by cost, and why; without one, tiny networks would lead."""
 
     value: float
     why: str
@@ -172,9 +172,9 @@ class Floor:
 def score_floor(settings: Settings, ranked: Sequence[Trial]) -> Floor:
     """Return the main score below which a trial is clearly worse than the best.
 
-    That is where the 95% interval of the difference of two means of as many seeds as the best has
-    ends. Its noise is that between seeds; where none was repeated, that of a score on so many
-    validation images; 5 points where neither is known.
+    It lies as far below the best as the 95% interval of a difference reaches, of two means of as
+    many seeds as the best has. The noise is that between seeds or, where none was repeated, that of
+    a score on so many validation images; where neither is known, it lies 5 points below.
     """
     best = max(ranked, key=main_score, default=None)
     if best is None:
@@ -187,7 +187,7 @@ def score_floor(settings: Settings, ranked: Sequence[Trial]) -> Floor:
         return Floor(top - _WITHIN, f"{100 * _WITHIN:g} points below the best")
     return Floor(
         top - spread.half_width((top, seeds), (top, seeds)),
-        f"not clearly worse than the best, by {why}",
+        f"not clearly worse than the best, given {why}",
     )
 
 

@@ -280,7 +280,7 @@ def numerics_at(url: str, name: str, folder: Path) -> Numerics | None:
 def check_not_renamed(url: str, name: str, folder: Path) -> None:
     """Refuse a folder's own database that holds studies, but not the study `name`.
 
-    So it is with a copy of a study's folder that has another name and no `study.toml`.
+    Such is a copy of a study's folder that has another name and no `study.toml`.
     """
     if not has_studies(url, folder):
         return
@@ -289,7 +289,7 @@ def check_not_renamed(url: str, name: str, folder: Path) -> None:
     if names and name not in names:
         raise StudyError(
             f"{folder} has the trials of study '{names[0]}' but no study.toml: restore that file, "
-            f"or name the folder as the study was (--study-name {names[0]}); to begin another "
+            f"or give the folder that study's name (--study-name {names[0]}); to begin another "
             f"study, choose a name whose folder is new."
         )
 

@@ -31,8 +31,8 @@ SHARE = 2  # the confirmation may take one part in that many of what the search 
 class Evidence:
     """What is measured after a search.
 
-    `yardstick`: whether plain networks are trained beside it. `confirm`: the most evaluations with
-    further seeds; None for up to half of what the search took, 0 for none.
+    `yardstick`: whether plain networks are trained to compare with. `confirm`: the most evaluations
+    with further seeds; None for up to half of what the search took, 0 for none.
     """
 
     yardstick: bool = True
@@ -56,8 +56,8 @@ def add_evidence(
 
     Nothing is done for a search that was stopped or ran out of time, or has no finished trial. Each
     result is written at once, so that an interrupted run can go on. Where networks are not trained
-    by the toolkit, there are no plain ones, and only a number of evaluations confirms. Raises as
-    `run_references` and `run_confirm` do.
+    by the toolkit, no plain ones are, and nothing is confirmed unless `wanted` gives a number of
+    evaluations. Raises as `run_references` and `run_confirm` do.
     """
     if not (study.ranked and _is_over(study, search.patience)):
         return study
@@ -82,9 +82,9 @@ def _is_over(study: Study, patience: int | None) -> bool:
 
 
 def plain_names(costs: Costs, study: Study) -> tuple[str, ...]:
-    """Return the plain networks to train: the largest within the limits, and one of half of it.
+    """Return the plain networks to train: the largest within the limits, and one of half its FLOPs.
 
-    Without a limit on FLOPs, they have no more than the most accurate trial. None where no plain
+    Without a limit on FLOPs, they have no more than the most accurate trial. Empty where no plain
     network meets the limits.
     """
     question, shape = study.settings.question, study.settings.facts.input_shape
@@ -109,7 +109,7 @@ def plain_names(costs: Costs, study: Study) -> tuple[str, ...]:
 
 
 def _widest(fits: Callable[[int], bool]) -> int | None:
-    """Return the largest width that fits, if any; what fits a width fits all below it."""
+    """Return the largest width that fits, if any; if one does, so do all below it."""
     low, high = 0, 1
     while high <= WIDEST and fits(high):
         low, high = high, 2 * high
@@ -131,9 +131,9 @@ def usual_confirmations(study: Study) -> int:
 
 
 def _confirm_picks(search: Search, study: Study, most: int, watch: OnStep, say: Say) -> Study:
-    """Score the trials that may be the most accurate again, then the cheapest that is not worse.
+    """Confirm the trials that may be the most accurate, then the cheapest not clearly worse.
 
-    With at most `most` such evaluations in total, over all runs.
+    This takes at most `most` evaluations in total, over all runs.
     """
     goal, question = usual_goal(search), study.settings.question
     if most - evaluations_of(study.trials) < 1:
@@ -142,9 +142,8 @@ def _confirm_picks(search: Search, study: Study, most: int, watch: OnStep, say: 
     tied = sum(main_score(trial) >= floor for trial in study.ranked)
     top = max(1, min(tied, most // max(1, goal.seeds - question.repeats)))
     say(
-        f"Confirming: {counted(tied, 'trial')} cannot be told from the most accurate; the best get "
-        f"{goal.seeds} seeds, with at most {counted(most, 'evaluation')} (--confirm 0 leaves them "
-        f"out)."
+        f"Confirming: {counted(tied, 'trial')} may be the most accurate; the best get {goal.seeds} "
+        f"seeds each, with at most {counted(most, 'evaluation')} (--confirm 0 skips this)."
     )
     for by, places in ((question.main.name, top), (cost_axis(question).name, 1)):
         left = most - evaluations_of(study.trials)

@@ -65,8 +65,8 @@ def test_a_config_asks_the_same_question_again(study: Path) -> None:
 def test_a_dry_run_trains_one_candidate_and_writes_nothing(tmp_path: Path) -> None:
     more = ("--confirm", 3, "--out", tmp_path / "studies", "--dry-run")
     outcome = neptune("search", *QUICK, *more)
-    networks = "two plain networks with 3 seeds each and "
-    assert f"Then {networks}at most 3 evaluations to confirm the best." in " ".join(
+    networks = "train two plain networks with 3 seeds each and "
+    assert f"Then it would {networks}confirm the best with at most 3 evaluations." in " ".join(
         outcome.out.split()
     )
     assert outcome.code == 0
@@ -101,7 +101,7 @@ def test_a_dry_run_of_a_finished_study_says_that_it_is_done(study: Path) -> None
 def test_a_dry_run_tells_the_time_of_what_is_left(study: Path) -> None:
     out = dry_run(study.parent, 9, "--confirm", 50)
     assert re.search(r"about \w+ for the rest of 9 trials \(3 scored so far\), 1 at", out)
-    assert re.search(r" Then two .* and at most \d+ evaluations to confirm the best\.$", out)
+    assert re.search(r" Then it would train two .* the best with at most \d+ evaluations\.$", out)
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,11 @@ def test_a_clear_lead_over_a_plain_network_is_told_with_its_interval() -> None:
 @pytest.mark.parametrize(
     ("seeds", "end"),
     [
-        ((0.81, 0.82, 0.83), "(plain-8): +1.0 points (-1.3 to +3.3); take that one."),
-        ((0.69, 0.70, 0.71), "worse than a plain network of 832k FLOPs (plain-8): take that one."),
+        ((0.81, 0.82, 0.83), "(plain-8): +1.0 points (-1.3 to +3.3); take the plain one."),
+        (
+            (0.69, 0.70, 0.71),
+            "worse than a plain network of 832k FLOPs (plain-8): take the plain one.",
+        ),
     ],
 )
 def test_without_a_clear_lead_the_plain_network_is_recommended(

@@ -80,14 +80,14 @@ def test_the_floor_is_where_the_best_ends_by_the_noise_that_is_known() -> None:
     floor = score_floor(once.settings, once.ranked)
     # Of 288 images: 1.9682 x sqrt(2 x 0.8972 x 0.1028 / 288).
     assert floor.value == pytest.approx(0.9 - 0.0498, abs=1e-4)
-    assert floor.why == "not clearly worse than the best, by the noise of the validation images"
+    assert floor.why == "not clearly worse than the best, given the noise of the validation images"
     twice = plain_results(
         plain_trial(0, None, 10_000, seeds=(0.90, 0.92)), plain_trial(1, 0.9, 10_000)
     )
     floor = score_floor(twice.settings, twice.ranked)
     # Deviation 0.01414 with 1 degree of freedom, t = 12.706, of two means of two seeds each.
     assert floor.value == pytest.approx(0.91 - 12.706 * 0.0141421, abs=1e-4)
-    assert floor.why == "not clearly worse than the best, by the noise between seeds"
+    assert floor.why == "not clearly worse than the best, given the noise between seeds"
     facts = replace(once.settings.facts, images=(0, 0, 0))
     floor = score_floor(replace(once.settings, facts=facts), once.ranked)
     assert floor.value == pytest.approx(0.85)
