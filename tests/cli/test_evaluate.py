@@ -132,7 +132,7 @@ def test_unreadable_pictures_are_counted_and_the_rest_evaluated(model: Path, pet
     outcome = evaluate(model, pets)
     assert outcome.code == 0
     assert "on 12 images" in outcome.out
-    assert "Left out 1 image that cannot be read; the first: data: " in outcome.err
+    assert "Left out 1 image that cannot be read; the first: " in outcome.err
     assert "broken.png must be an intact image" in outcome.err
 
 

@@ -105,14 +105,14 @@ def test_unreadable_pictures_are_left_out_and_the_first_is_named(tmp_path: Path)
     ]
     assert found.split.targets.tolist() == [0, 1, 1]
     (note,) = found.notes
-    assert note.startswith("Left out 2 images that cannot be read; the first: data: ")
+    assert note.startswith("Left out 2 images that cannot be read; the first: ")
     assert "cat/000.png must be an intact image" in note
 
 
 def test_where_no_picture_can_be_read_the_first_is_named(tmp_path: Path) -> None:
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / "a.png").write_text("none")
-    with pytest.raises(DataError, match=r"but none is; the first: data: .*a.png must be an intact"):
+    with pytest.raises(DataError, match=r"but none is; the first: .*a.png must be an intact"):
         read(tmp_path)
 
 
