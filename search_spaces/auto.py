@@ -1,8 +1,8 @@
 """A space that is scaled to the images and limits of a search: `--space auto`.
 
-Ours; after the `cifar10` space of this folder: stages that halve the map, of full and depthwise
-convolutions, the inverted residuals of MobileNetV2 (arXiv 1801.04381) and, where maps are small,
-attention with pooled keys (arXiv 2102.12122).
+Ours; after the `cifar10` space of this folder: stages that halve the map, made of full and
+depthwise convolutions, the inverted residuals of MobileNetV2 (arXiv 1801.04381) and, where maps are
+small, attention with pooled keys (arXiv 2102.12122).
 """
 
 from neptune_nas import (
@@ -38,15 +38,15 @@ MIXED = choice(
 
 
 def _widths(width: float, *factors: float) -> tuple[int, ...]:
-    """Return the widths nearest to multiples of one, each a multiple of 4, for 4 heads."""
+    """Return a width times each factor, rounded to a multiple of 4, for up to 4 heads."""
     return tuple(sorted({max(4, round(width * factor / 4) * 4) for factor in factors}))
 
 
 def scaled(width: int, halvings: int, stride: int = 1) -> Space[Architecture]:
-    """Return the space around `width` channels; up to `halvings` stages, of at least 1, halve maps.
+    """Return the space around `width` channels, whose stages halve the map up to `halvings` times.
 
-    The stem has half as many channels or as many, and `stride` or more; each stage has more of
-    them.
+    The stem has half as many channels or as many, and a stride of `stride` or more; later stages
+    have more channels. There is at least one stage.
     """
 
     def stage(i: int) -> Stage:
@@ -65,7 +65,7 @@ def scaled(width: int, halvings: int, stride: int = 1) -> Space[Architecture]:
     last = halvings - 1
     return Space(
         name="auto",
-        description=f"stages from {width} channels on that halve the map up to {halvings} times",
+        description=f"stages of {width} channels or more that halve the map up to {halvings} times",
         template=Architecture(
             stem=Stem(
                 width=choice(*_widths(width, 0.5, 1)),

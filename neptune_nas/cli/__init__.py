@@ -19,7 +19,7 @@ _PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP)  # paths that the system refuse
 def main() -> None:
     """Run the command line as the main program, which a second Ctrl-C ends at once."""
     make_impatient()
-    # Modules and trials stay until the end: to look through them often takes 5% of a report.
+    # Modules and trials stay until the end: looking through them often takes 5% of a report.
     gc.set_threshold(20_000, 50)
     try:
         run()

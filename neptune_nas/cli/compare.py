@@ -13,7 +13,7 @@ def compare(
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:
-    """Compare studies in a table, and say which is better, if any is clearly so."""
+    """Compare studies in a table, and say whether one is clearly better."""
     from rich.table import Table
 
     from neptune_nas.cli.console import console
@@ -50,7 +50,7 @@ def compare(
     corner = with_common_reference(results)[0].settings.facts.reference
     print_line(
         f"Hypervolume is the share of the box from {corner_text(question, corner)} that a front "
-        f"dominates; that corner is common to these studies, so it may differ from a study's own."
+        f"dominates; these studies share that corner, so it may differ from a study's own."
     )
     names = [study.settings.name for study in results]
     labels = names if len({*names}) == len(names) else [*map(str, studies)]

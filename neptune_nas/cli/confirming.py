@@ -48,23 +48,24 @@ def foretold(search: Search, study: Study | None, wanted: Evidence) -> str | Non
     left = _most_confirmations(search, wanted) - made
     parts = []
     if wanted.yardstick and search.trains_networks:
-        parts.append(f"two plain networks with {SEEDS} seeds each")
+        parts.append(f"train two plain networks with {SEEDS} seeds each")
     if left > 0:
-        parts.append(f"at most {counted(left, 'evaluation')} to confirm the best")
+        parts.append(f"confirm the best with at most {counted(left, 'evaluation')}")
     why = f"--confirm {wanted.confirm} allows no more evaluations" if wanted.confirm else ""
     if not is_over:
-        then = " and ".join(parts) or why
-        return f"Then {then}." if then else None
+        if parts:
+            return f"Then it would {' and '.join(parts)}."
+        return f"Then it would end: {why}." if why else None
     if not parts:
         return f"The search would only rewrite its report{f': {why}' if why else ''}."
     return (
-        f"The search would only make what is missing of {' and '.join(parts)}, and rewrite its "
-        f"report."
+        f"The search would only {' and '.join(parts)}, as far as that is not done yet, and "
+        f"rewrite its report."
     )
 
 
 def _most_confirmations(search: Search, wanted: Evidence) -> int:
-    """Return the most evaluations that would confirm a search in total, as far as is known."""
+    """Return the most evaluations in total that would confirm a search, as far as is known."""
     if wanted.confirm is not None or not search.trains_networks:
         return wanted.confirm or 0
     question = search.question

@@ -5,15 +5,15 @@ from neptune_nas.cli.pick import Pick
 from neptune_nas.cli.source import Source, architecture_at
 from neptune_nas.cli.study import Storage
 from neptune_nas.cli.terminal import print_line
-from neptune_nas.text import counted
+from neptune_nas.text import counted, plural
 
 EXAMPLE = "Example: neptune-nas diff knee.json trained/knee/seed-0/model.safetensors"
 
 
 def diff(one: Source, other: Source, storage: Storage = None, allow: Allow = None) -> None:
-    """Print in what the decisions, costs and scores of two architectures differ.
+    """Print where the decisions, costs and scores of two architectures differ.
 
-    Of a study, the first of its ranking is compared.
+    From a study, the first of its ranking is compared.
     """
     from rich.table import Table
 
@@ -34,4 +34,5 @@ def diff(one: Source, other: Source, storage: Storage = None, allow: Allow = Non
     if unlike:
         console().print(table)
     equal = len(names) - len(unlike)
-    print_line(f"Equal in {counted(equal, 'other value')}." if unlike else "Equal in all values.")
+    rest = f"{counted(equal, 'other value')} {plural(equal, 'is', 'are')} equal."
+    print_line(rest if unlike else "All values are equal.")

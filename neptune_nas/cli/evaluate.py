@@ -22,7 +22,7 @@ def evaluate(
     data: Annotated[
         str,
         typer.Argument(
-            help="Labelled images: folder:PATH with a folder per class, or any data of search.",
+            help="Labelled images: folder:PATH with a folder per class, or data as in search.",
             metavar="DATA",
         ),
     ],
@@ -37,16 +37,18 @@ def evaluate(
     ] = False,
     worst: Annotated[int, typer.Option(help="How many of the surest mistakes to show.")] = 12,
     output: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Write a page.", metavar="FILE.html")
+        Path | None,
+        typer.Option("-o", "--out", help="Write a page to this file.", metavar="FILE.html"),
     ] = None,
     numbers: Annotated[
-        Path | None, typer.Option("--json", help="Write the numbers.", metavar="FILE.json")
+        Path | None,
+        typer.Option("--json", help="Write the numbers to this file.", metavar="FILE.json"),
     ] = None,
     data_dir: DataDir = None,
     device: Device = "auto",
     allow: Allow = None,
 ) -> None:
-    """Measure a trained model on labelled images: in all, by class, and where it is wrong."""
+    """Measure a trained model on labelled images: overall, by class, and where it is wrong."""
     check_value(worst, Count, "--worst")
     _check_suffix(output, "--out", ".html")
     _check_suffix(numbers, "--json", ".json")
@@ -86,6 +88,6 @@ def evaluate(
 
 
 def _check_suffix(file: Path | None, option: str, suffix: str) -> None:
-    """Refuse a file of another kind, which may be one to be kept, such as the model."""
+    """Refuse a file of another kind, which may be one to keep, such as the model."""
     if file is not None and file.suffix.lower() != suffix:
         raise OptionError(f"{option} must name a file that ends in {suffix}, but got {file}.")

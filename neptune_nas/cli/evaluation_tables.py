@@ -19,7 +19,7 @@ from neptune_nas.report.evaluation import (
 from neptune_nas.tasks.evaluation import Evaluation
 from neptune_nas.text import counted
 
-_ENDLESS = 10_000  # columns of a terminal in which any matrix that is tried fits
+_ENDLESS = 10_000  # columns of a terminal that has room for any matrix that is tried
 
 
 def print_evaluation(found: Evaluation, images: LabelledImages, worst: int) -> None:

@@ -120,8 +120,8 @@ def write_model(item: "ExportedArchitecture | Model", form: str, output: Path) -
         return write(item, form, output)
     untrained = make_untrained(item)
     print_line(
-        "Note: the model has random weights, as this network is untrained. For a useful one, run "
-        "neptune-nas train, then export its model.safetensors.",
+        "Note: the exported model has random weights, since this network is untrained. For a "
+        "trained model, run neptune-nas train, then export its model.safetensors.",
         stderr=True,
     )
     return write(untrained, form, output)

@@ -25,7 +25,9 @@ Best = Annotated[
 TrialNumber = Annotated[int | None, typer.Option("--trial", help="A trial by its number.")]
 MinAccuracy = Annotated[
     float | None,
-    typer.Option(help="Rank only from this on (default: what is not clearly worse than the best)."),
+    typer.Option(
+        help="Rank only trials with at least this (default: those not clearly worse than the best)."
+    ),
 ]
 
 
@@ -45,8 +47,8 @@ class Pick:
     def name(self) -> str:
         """The trial that is picked, in words."""
         if self.number is not None:
-            return "picked trial"
-        return f"present first by {self.which}" if self.which else "present first"
+            return "chosen trial"
+        return f"trial now first by {self.which}" if self.which else "trial now first"
 
     def of(self, found: "Study") -> "Trial":
         """Return the trial with the given number, or else the best one by the ranking `which`."""

@@ -18,7 +18,7 @@ from neptune_nas.study.progress import Progress, progress_line
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import visible
 
-HYPERVOLUME = "Hypervolume, 0 to 1, grows as the front does."
+HYPERVOLUME = "The hypervolume (0 to 1) grows as the front improves."
 LOG_EVERY = 10.0  # seconds between two lines of a log
 
 Watch = Callable[[Progress], None]

@@ -1,4 +1,4 @@
-"""The options of how networks are trained, and of what follows it."""
+"""The options for how networks are trained, and for what tracks it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,8 +29,8 @@ Track = Annotated[
     str | None,
     typer.Option(
         "--tracker",
-        help="tensorboard or mlflow: where to write the results too, in the folder of the "
-        "results; each needs the extra of its name.",
+        help="tensorboard or mlflow: also write the results for this program, into their folder; "
+        "needs the extra of the same name.",
         metavar="NAME",
     ),
 ]

@@ -28,7 +28,8 @@ def report(
     min_accuracy: Annotated[
         float | None,
         typer.Option(
-            help="Rank only from this on (default: what is not clearly worse than the best)."
+            help="Rank only trials with at least this (default: those not clearly worse than the "
+            "best)."
         ),
     ] = None,
     rank_by: Annotated[

@@ -124,16 +124,14 @@ RepeatSeeds = Annotated[
 Confirm = Annotated[
     int | None,
     typer.Option(
-        help="After its trials, score what the answer rests on again until each has 3 seeds, with "
-        "at most N evaluations in total (default: half of what the trials took; 0: none).",
+        help="After the trials, score those that the answer rests on again until each has 3 seeds, "
+        "with at most N evaluations in total (default: half of what the trials took; 0: none).",
         metavar="N",
     ),
 ]
 NoYardstick = Annotated[
     bool,
-    typer.Option(
-        "--no-yardstick", help="Train no plain networks beside the search, to compare with."
-    ),
+    typer.Option("--no-yardstick", help="Train no plain networks to compare the search with."),
 ]
 First = Annotated[
     list[Path] | None,
@@ -275,7 +273,7 @@ class Show:
 def with_recipe(search: "Search", file: Path | None, values: list[str] | None) -> "Search":
     """Return the search with the recipe of `--recipe` and `--set`.
 
-    Raises `OptionError` for one where nothing is trained.
+    Raises `OptionError` for a recipe where nothing is trained.
     """
     recipe = recipe_of(file, values, lambda: search.used_recipe)
     if recipe is None:

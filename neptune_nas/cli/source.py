@@ -46,7 +46,10 @@ def network_at(
 def architecture_of(
     item: "ExportedArchitecture | Model", source: Path, remedy: str
 ) -> "ExportedArchitecture":
-    """Return the architecture of a network; `remedy`: for a hand-designed one, which has none."""
+    """Return the architecture of a network.
+
+    `remedy`: ends the message on a hand-designed network, which has none.
+    """
     from neptune_nas.models.architecture_file import ExportedArchitecture
 
     of = item if isinstance(item, ExportedArchitecture) else item.of
@@ -62,4 +65,4 @@ def architecture_at(
 ) -> tuple[str, "ExportedArchitecture"]:
     """Return the name of SOURCE and its architecture."""
     name, item = network_at(source, wanted, storage, allow)
-    return name, architecture_of(item, source, ": name one that a search found.")
+    return name, architecture_of(item, source, ": name a network that a search found.")

@@ -34,7 +34,7 @@ from neptune_nas.text import clock, counted, plural, redact, with_commas
 
 SHOWN = 10
 REASONS = 3
-INTERVAL = "; in brackets the 95% interval between seeds"
+INTERVAL = "; 95% intervals between seeds in brackets"
 
 
 def print_study(study: Study, patience: int | None = None) -> None:
@@ -99,7 +99,7 @@ def not_shown(study: Study) -> Iterator[str]:
         return
     floor = score_floor(study.settings, study.ranked)
     below = sum(main_score(trial) < floor.value for trial in study.ranked) if by in BY_COST else 0
-    why = f"; left out, below {floor.value:.4f}: {below}" if below else ""
+    why = f"; {below:,} below {floor.value:.4f} left out" if below else ""
     all_of_them = " --min-accuracy 0" if below else ""
     yield (
         f"{shown} of {counted(total, 'finished trial')}{why}. "
@@ -139,7 +139,7 @@ def ranking_table(study: Study) -> Table:
     spread, question = noise(study.ranked), study.settings.question
     by = ranking_name(question)
     floor = score_floor(study.settings, study.ranked)
-    what = f", from {question.main.title} {floor.value:.4f} on: {formula(question, by)}"
+    what = f", {question.main.title} at least {floor.value:.4f}: {formula(question, by)}"
     title = f"By {by}{what if by in BY_COST else ''}{INTERVAL if spread else ''}"
     table = Table(box=SIMPLE, collapse_padding=True, title=title, title_justify="left")
     own = objective_columns(question)
@@ -175,7 +175,7 @@ def feasible(survey: Survey[object]) -> str:
     """Return the constraints, and the share of the space that meets them, by random draws."""
     low, high = survey.interval
     limits = " and ".join(map(str, survey.constraints)) or "no constraint"
-    found = "" if survey.feasible else "; moves from the nearest found some"
+    found = "" if survey.feasible else "; moves from the nearest one found some"
     return (
         f"{survey.share:.1%} of the space ({low:.1%} to {high:.1%}), {limits}, by "
         f"{survey.samples:,} random draws{found}"

@@ -121,7 +121,7 @@ def source_at(
 def refuse_moved_pick(
     source: Path, training: "Training", wanted: Pick, storage: str | None
 ) -> None:
-    """Refuse to train a trial of a study in a folder that was begun with another one."""
+    """Refuse to train a trial of a study in a folder that was begun with another trial."""
     from neptune_nas.retrain.terms import Terms
     from neptune_nas.study.folder import read_toml
 
@@ -133,7 +133,7 @@ def refuse_moved_pick(
     for trial in study_at(source, storage, None).trials:
         if trial.key == then:
             raise StudyError(
-                f"the {wanted.name} of {source} is trial {item.provenance['trial']}, but "
+                f"the {wanted.name} in {source} is trial {item.provenance['trial']}, but "
                 f"{folder.path} was started with trial {trial.number}: use --trial {trial.number} "
                 f"to go on with that one, or choose another folder as `out` (--out)."
             )

@@ -126,9 +126,9 @@ def _files_below(
 
 
 def natural_side(text: str) -> tuple[int, bool]:
-    """Return the median of the shorter sides of a folder's images, and whether all are equal.
+    """Return the median of the shorter sides of a folder's images, and whether all sizes are equal.
 
-    In pixels, of `_LOOKED_AT` evenly spaced images. Raises `DataError` as `load_folder` does.
+    In pixels, by `_LOOKED_AT` evenly spaced images. Raises `DataError` as `load_folder` does.
     """
     path, _ = parse(text)
     check_folder(path, text)

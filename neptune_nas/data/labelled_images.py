@@ -70,13 +70,13 @@ def labelled_images(
 def _in_data_set(
     name: str, model: TrainedOn, part: str, skip_unknown: bool, data_dir: str | Path | None
 ) -> LabelledImages:
-    """Return images of a data set that is no folder."""
+    """Return images of a data set that is not a folder."""
     check_known(name)
     data = load_data(name, data_dir)
     if data.input_shape != model.shape:
         sizes = ("x".join(map(str, shape)) for shape in (model.shape, data.input_shape))
         raise DataError(
-            "data '{}': its images must be {}, as those that the model was trained on, but are "
+            "data '{}': its images must be {}, like those that the model was trained on, but are "
             "{}: take another data set.".format(name, *sizes)
         )
     places, notes = _places(name, data.classes, model.classes, skip_unknown)
@@ -108,7 +108,7 @@ def _in_folder(name: str, model: TrainedOn, part: str | None, skip_unknown: bool
     if side is not None and (side, side) != model.shape[1:]:
         raise DataError(
             f"data '{visible(name)}': images are read as the model needs them, at "
-            f"{model.shape[1]}x{model.shape[2]}, but the name says {SIZE}{side}: leave that out."
+            f"{model.shape[1]}x{model.shape[2]}, but the name says {SIZE}{side}: leave it out."
         )
     listing = Listing(path)
     layout = labelled_layout(path, listing)
@@ -127,7 +127,7 @@ def _in_folder(name: str, model: TrainedOn, part: str | None, skip_unknown: bool
 def _places(
     name: str, found: Iterable[str], classes: Sequence[str], skip_unknown: bool
 ) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Return the place of each found class in a model's, and notes on names that are not equal."""
+    """Return the place of each found class among a model's, and notes on names that differ."""
     known = {label: place for place, label in enumerate(classes)}
     names = {each: utf8_text(each) for each in found}
     places = {each: known[label] for each, label in names.items() if label in known}
@@ -138,15 +138,15 @@ def _places(
         alike = [place for other, place in known.items() if _plain(other) == _plain(label)]
         if len(alike) == 1 and alike[0] not in places.values():
             places[each] = alike[0]
-            notes.append(f"'{label}' is taken for the model's class '{classes[alike[0]]}'.")
+            notes.append(f"'{label}' is taken as the model's class '{classes[alike[0]]}'.")
     unknown = [label for each, label in names.items() if each not in places]
     if unknown and not skip_unknown:
         raise DataError(
             f"data '{visible(name)}': its classes must be known to the model, but "
             f"{visible(short_list(unknown))} {plural(len(unknown), 'is', 'are')} not: "
             f"{one_of(classes, unknown[0])} Rename the "
-            f"{plural(len(unknown), 'class', 'classes')}, or leave them out by `skip_unknown` "
-            f"(--skip-unknown)."
+            f"{plural(len(unknown), 'class', 'classes')}, or leave "
+            f"{plural(len(unknown), 'it', 'them')} out with `skip_unknown` (--skip-unknown)."
         )
     if unknown:
         what = counted(len(unknown), "class", "classes")
@@ -155,7 +155,7 @@ def _places(
 
 
 def _plain(label: str) -> str:
-    """Return a label as names are compared: macOS composes accents in another way than Linux.
+    """Return a label in the form to compare: macOS composes accents in another way than Linux.
 
     >>> _plain("Cat"), len("e" + chr(0x301)), len(_plain("e" + chr(0x301)))
     ('cat', 2, 1)
@@ -203,7 +203,7 @@ def _chosen(
 def _read(
     name: str, files: Sequence[Path], labels: torch.Tensor, shape: tuple[int, int, int]
 ) -> LabelledImages:
-    """Return the images in files; those that cannot be read are left out, with a note."""
+    """Return the images in `files`; those that cannot be read are left out, with a note."""
     try:
         images = torch.empty((len(files), *shape), dtype=torch.uint8)
     except RuntimeError as error:  # torch's, of its allocator
@@ -237,7 +237,7 @@ def _read(
 
 
 def _no_image(name: str) -> DataError:
-    return DataError(f"data '{visible(name)}': there is no image of the model's classes: add some.")
+    return DataError(f"data '{visible(name)}': it has no image of the model's classes: add some.")
 
 
 def _unseen(found: LabelledImages, model: TrainedOn, part: str | None) -> LabelledImages:
@@ -254,7 +254,7 @@ def _unseen(found: LabelledImages, model: TrainedOn, part: str | None) -> Labell
         return replace(found, notes=(*found.notes, note))
     note = (
         f"The model was trained on this folder of {total}, so it is evaluated on the "
-        f"{len(rows):,} that training held out: `split` (--split) 'all' takes them all."
+        f"{len(rows):,} that training held out; to take them all, set `split` (--split) to 'all'."
     )
     split = found.split[torch.from_numpy(rows)]
     files = tuple(found.files[row] for row in rows)

@@ -96,9 +96,9 @@ def load_once(name: str, data_dir: str | Path | None = None, seed: int = 0) -> I
 
 
 def amount_of(name: str, data_dir: str | Path | None = None) -> tuple[int, int]:
-    """Return the number of training images of a data set, and of its classes.
+    """Return the number of a data set's training images, and the number of its classes.
 
-    A user's own data is read for that; raises as `load_data` does.
+    A user's own data is read to count them; raises as `load_data` does.
     """
     whole, count = parse_count(name)
     if whole in AMOUNTS:

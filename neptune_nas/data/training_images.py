@@ -45,7 +45,7 @@ def held_out(split: Split, model: TrainedOn) -> Rows | None:
 def copy_notes(
     files: Sequence[Path], model: TrainedOn, data_dir: str | Path | None
 ) -> Iterator[str]:
-    """Yield how many files equal one that training read, if the model's folder is still there."""
+    """Yield a note on files that equal one that training read, if its folder is still there."""
     if not model.data or not files:
         return
     trained: list[Path] = []
@@ -57,7 +57,7 @@ def copy_notes(
         yield (
             f"{len(copies):,} of {counted(len(files), 'image')} "
             f"{plural(len(copies), 'is', 'are')} identical to one that the model was trained or "
-            f"chosen on (such as {pair}): it may know "
+            f"chosen on (such as {pair}): the model may know "
             f"{plural(len(copies), 'its label', 'their labels')}."
         )
 

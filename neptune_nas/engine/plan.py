@@ -81,10 +81,10 @@ def own_modules(evaluator: Evaluator) -> tuple[str, ...]:
 
 
 def pickle_value(value: object, what: str) -> bytes:
-    """Return the pickle of `value`; raises `NeptuneError` that names it `what` if it has none.
+    """Return the pickle of `value`; raises a `NeptuneError` that calls it `what` if it has none.
 
-    What a module on disk defines is pickled by its name, and anything else by value: what a
-    notebook, the main script or a function defines, with the globals that it uses.
+    What a module on disk defines is pickled by name. What a notebook, the main script or a function
+    defines is pickled by value, with the globals that it uses.
     """
     try:
         content: bytes = cloudpickle.dumps(value)

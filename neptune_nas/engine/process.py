@@ -148,10 +148,10 @@ def _interrupts_held() -> Iterator[None]:
 
 @contextmanager
 def _main_left_out() -> Iterator[None]:
-    """Keep a worker from running the main script again, since what it defines comes by value.
+    """Keep a worker from running the main script again, since its code comes by value.
 
-    A script would search again in each worker unless it were guarded, and one that is no file, such
-    as one read from stdin, could not be found there.
+    An unguarded script would search again in each worker, and a script that is not a file, such as
+    one read from stdin, could not be found there.
     """
     main = vars(sys.modules["__main__"])
     before: dict[str, Any] = {n: main[n] for n in ("__file__", "__spec__") if n in main}

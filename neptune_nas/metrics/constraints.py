@@ -26,7 +26,7 @@ _MULTIPLES: Mapping[str, Mapping[str, float]] = {
         "GiB": 2**30,
     },
 }
-"""Suffixes that a limit may carry, in any case, with their factors, by the unit of its metric."""
+"""Suffixes of a limit, upper or lower case, with their factors, by the unit of its metric."""
 _FORM = re.compile(
     r"\s*([a-z_]+)\s*(<=|<)\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE
 )

@@ -28,7 +28,7 @@ class Costs:
     """Counts and times architectures, and decides which of them may be tried.
 
     `names`: the costs that objectives or constraints use. `clocks`: by timed metric, the function
-    that times an architecture. `slow`: costs that take long to find, whose limits are asked last.
+    that times an architecture. `slow`: costs that take long to find, whose limits are checked last.
     """
 
     source: CostSource

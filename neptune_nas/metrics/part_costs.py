@@ -1,7 +1,7 @@
 """Closed forms of what the parts of a Neptune network cost, as the counter counts them.
 
-The counter in `metrics.counted` stays the truth: a test holds every form to it. It takes a few
-milliseconds a part, a form a few microseconds.
+The counter in `metrics.counted` remains the reference: a test holds every form to it. The counter
+takes a few milliseconds a part, a form a few microseconds.
 """
 
 from math import gcd

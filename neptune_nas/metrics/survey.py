@@ -13,11 +13,11 @@ from neptune_nas.space.space import wilson
 
 T = TypeVar("T")
 
-COUNTED, MEASURED = 1_000, 50  # default samples of a survey; the fewer where a cost is slow
+COUNTED, MEASURED = 1_000, 50  # default samples of a survey; the latter where a cost is slow
 _TIMED = frozenset(each.name for each in TIMED)
 _RARE = 200  # draws for one feasible architecture, beyond which walks are faster
 _STUCK = 200  # moves in a row that lower no cost before the walk downhill ends
-_LEAST = 1e-12  # the gap of a cost that is at a limit, which excludes it
+_LEAST = 1e-12  # the gap of a cost that equals its limit where it must be less
 
 
 class _Space(Protocol[T]):
@@ -40,7 +40,7 @@ class Survey(Generic[T]):
 
     `interval`: 95% interval of the feasible share (Wilson, doi 10.1080/01621459.1927.10502953).
     `smallest`: the least value seen of each constrained cost. `example`: a feasible architecture;
-    where no sample was, one that moves downhill in cost found. `unbuildable`: why the last
+    where no sample was feasible, one found by moves downhill in cost. `unbuildable`: why the last
     architecture without any cost has none.
     """
 
@@ -59,7 +59,7 @@ class Survey(Generic[T]):
 
     @property
     def is_rare(self) -> bool:
-        """True if draws find next to none that is feasible: fewer than 1 in 200."""
+        """True if hardly any draw is feasible: fewer than 1 in 200."""
         return self.feasible * _RARE < self.samples
 
     @property
@@ -70,7 +70,7 @@ class Survey(Generic[T]):
     def require_example(self, images: str = "", remedy: str = "") -> T:
         """Return a feasible architecture; raises `OptionError` if none was found.
 
-        `images`: what costs are counted on, and `remedy`: a further one, for the message.
+        `images`: what costs are counted on; `remedy`: a further remedy; both are for the message.
         """
         if self.example is not None:
             return self.example
@@ -93,15 +93,15 @@ def survey(
     slow: Collection[str] = _TIMED,
     note: Callable[[int, int], object] = lambda *_: None,
 ) -> Survey[T]:
-    """Estimate the share of a space that satisfies all constraints, and find one that does.
+    """Estimate the share of a space that satisfies all constraints, and find an example.
 
-    `value` returns the cost of that name. `slow`: costs that take long to find, which is done last
-    and only where all other limits hold. `samples`: 1,000 by default, or 50 where one of these is
-    limited. If no sample is feasible, a tenth as many are drawn uniformly at each choice, which
-    gives smaller ones, and random moves lead downhill from the one nearest to the limits. An
-    architecture whose cost cannot be counted (its images are too small) is infeasible; an error in
-    the user's code is raised. `note` is called with the number of samples checked so far, and that
-    of all.
+    `value` returns the cost of the given name. `slow`: costs that take long to find; they are found
+    last, and only where all other limits hold. `samples`: 1,000 by default, or 50 where a slow cost
+    is limited. If no sample is feasible, a tenth as many are drawn uniformly at each choice, which
+    gives smaller architectures, and random moves lead downhill from the one nearest to the limits.
+    An architecture whose cost cannot be counted (its images are too small) is infeasible; an error
+    in the user's code is raised. `note` is called with the number of samples checked so far, and
+    the total.
     """
     ordered = tuple(sorted(constraints, key=lambda limit: limit.name in slow))
     measured = any(limit.name in slow for limit in ordered)
@@ -120,7 +120,7 @@ def survey(
 
 
 def _walk_downhill(space: _Space[T], seen: "_Seen[T]", rng: Random, patience: int) -> None:
-    """Move to architectures nearer to the limits, until one meets them or `patience` is over."""
+    """Move to architectures nearer to the limits, until one meets them or `patience` runs out."""
     assert seen.nearest is not None
     stuck, least, near = 0, seen.least, space.mutations(seen.nearest, rng)
     while seen.least and stuck < patience:
@@ -149,7 +149,7 @@ class _Seen(Generic[T]):
     least: float = field(init=False, default=inf)
 
     def gap(self, architecture: T) -> float:
-        """Return how far an architecture is from satisfying all constraints, 0 if it does.
+        """Return how far an architecture is from satisfying all constraints; 0 if it does.
 
         That is the sum of the logarithms by which costs exceed their limits; infinite for an
         architecture that cannot be built.

@@ -20,9 +20,9 @@ _AS_PREDICTED = Numerics("fp32")
 def evaluate(
     model: Model, split: Split, device: str = "cpu", numerics: Numerics = _AS_PREDICTED
 ) -> Evaluation:
-    """Return what the model's task says of it on a split, whose targets are places in its labels.
+    """Evaluate a model on a split, whose targets are places in the model's labels, by its task.
 
-    By default it is computed as `Model.predict` computes.
+    By default its outputs are computed as `Model.predict` computes them.
     """
     task, where = find_task(model.task), torch.device(device)
     (feed,) = make_feeds((split,), where)

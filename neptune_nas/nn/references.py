@@ -37,7 +37,7 @@ _MOST_HALVINGS = 4
 
 @dataclass(frozen=True, slots=True)
 class ReferenceNetwork:
-    """A hand-designed network for images `(C, H, W)`; `name`: of `REFERENCES`, or `plain-WIDTH`.
+    """A hand-designed network for images `(C, H, W)`; `name`: see `REFERENCES`, or `plain-WIDTH`.
 
     `plain-WIDTH` is `plain_network` of that width.
     `resnet8` is MLPerf Tiny's (arXiv 2106.07597) and `resnet20` the CIFAR-10 one of He et al.
@@ -86,8 +86,8 @@ def plain_network(width: int, input_shape: Shape) -> Architecture:
     """Return the plain network that a search has to beat: 3x3 convolutions, batch norm, ReLU.
 
     The first has `width` channels, and stride 2 for images of more than 64 pixels a side. Each of
-    the others halves the map and doubles the channels, until a map of 4 to 7 pixels a side, or
-    after 4 of them. Average pooling and a linear layer follow.
+    the others halves the map and doubles the channels, down to a map of 4 to 7 pixels a side, and
+    there are at most 4 of them. Average pooling and a linear layer follow.
     """
     side = min(input_shape[1:])
     stride = 1 if side <= SMALL else 2

@@ -33,8 +33,8 @@ _HEADS = ("trials", "best {}", "first in the ranking", "hypervolume", "evaluatio
 class _Card:
     """A pick, or several that fall on one trial.
 
-    `interval`: of its score. `beside`: how it stands beside a plain network. `folder`: of its
-    study, quoted for a shell.
+    `interval`: that of its score. `beside`: how it compares with a plain network. `folder`: that of
+    its study, quoted for a shell.
     """
 
     number: int

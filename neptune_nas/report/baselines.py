@@ -48,7 +48,7 @@ class Verdict:
 
     @property
     def evidence(self) -> str:
-        """The lead in hypervolume, its interval, and what that is of."""
+        """The lead in hypervolume, its interval, and what the interval covers."""
         seeds = "and their seeds" if self.seeds else "alone, as no seeds were repeated"
         return (
             f"{self.ahead:+.4f} of hypervolume, 95% interval {self.low:+.4f} to "
@@ -67,8 +67,8 @@ def verdict_on(
 ) -> Verdict:
     """Compare a study with other trials at equal budget: the same number of trials of each.
 
-    `name`: of the others. `last`: their last rung (default: the study's). Scores that confirmed the
-    best of either do not count.
+    `name`: that of the others. `last`: their last rung (default: the study's). Scores that
+    confirmed the best of either do not count.
     """
     last, count = last or study.settings.question.rungs[-1], min(len(study.trials), len(trials))
     first = {trial.number for trial in study.trials[:count]}

@@ -134,13 +134,13 @@ def _budget_checks(study: Study) -> tuple[Check, ...]:
             "Nothing was trained twice by accident",
             not again,
             f"{again} of {counted(len(study.trials), 'trial')} with the architecture of another"
-            + f"; {counted(repeated, 'proposed network')} known already" * (repeated > 0),
+            + f"; {counted(repeated, 'proposed network')} already known" * (repeated > 0),
         ),
     )
 
 
 def _mishaps(ledger: Ledger) -> str:
-    """Return what was proposed in vain and who died, if any, to be added to a sentence."""
+    """Return the end of a sentence on proposals outside the limits and dead workers, if any."""
     over, died = ledger.infeasible, ledger.worker_deaths
     outside = f"; {counted(over, 'proposed network')} outside the limits, not trained"
     return outside * (over > 0) + f"; {counted(died, 'worker')} died" * (died > 0)

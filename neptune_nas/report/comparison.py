@@ -89,7 +89,7 @@ def compare_studies(studies: Sequence[Study], force: bool = False) -> tuple[Stud
 
 
 def verdicts(studies: Sequence[Study], labels: Sequence[str]) -> Iterator[str]:
-    """Yield a sentence for each study but the best, on whether the best is better, and by how much.
+    """Yield a sentence on each study but the best: whether the best is better, and by how much.
 
     `labels`: a name for each study. The best has the largest hypervolume over the common reference.
     """
@@ -107,7 +107,7 @@ def verdicts(studies: Sequence[Study], labels: Sequence[str]) -> Iterator[str]:
 def _confirmed(*studies: Study) -> str:
     """Return a note on confirmations, which the table of studies counts, if there are any."""
     any_of_them = any(trial.confirmations for study in studies for trial in study.trials)
-    return " Confirmations, which only the best have, do not count in this." * any_of_them
+    return " Confirmations, which only the best have, do not count here." * any_of_them
 
 
 def _numbers(study: Study) -> StudyNumbers:

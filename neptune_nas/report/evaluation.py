@@ -24,11 +24,11 @@ from neptune_nas.text import counted, json_visible, plural, visible
 
 FORMAT, VERSION = "neptune-nas/evaluation", 1
 WORST = 12
-"""The most mistakes shown, unless told otherwise."""
+"""How many mistakes are shown at most, by default."""
 PAIRS = 20
-"""The most pairs of classes listed where there are too many classes for a matrix."""
+"""How many pairs of classes are listed at most, where a matrix would be too large."""
 _MATRIX = 30  # classes, beyond which a matrix is too large to be read
-_SIDE = 192  # pixels of a thumbnail, shown in half as many on a fine screen
+_SIDE = 192  # pixels of a thumbnail, shown at half that size for fine screens
 _TINY = 64  # pixels, up to which a thumbnail stays lossless, and is enlarged without smoothing
 
 
@@ -43,7 +43,7 @@ def write_evaluation(
 def score_text(evaluation: Evaluation) -> str:
     """Return the value of the main metric with its interval.
 
-    It reads as in "accuracy 0.7680, 95% interval 0.7408 to 0.7931".
+    For example "accuracy 0.7680, 95% interval 0.7408 to 0.7931".
     """
     name, value = evaluation.main
     return f"{metric(name).title} {metric(name).text(value)}, {interval_text(evaluation.interval)}"
@@ -59,7 +59,7 @@ def interval_text(interval: tuple[float, float]) -> str:
 
 
 def chance_text(evaluation: Evaluation) -> str:
-    """Return what the score is to be compared with."""
+    """Return a sentence on the score of chance, to compare with."""
     value = metric(evaluation.main[0]).text(evaluation.chance)
     return f"Chance, the score of the best constant answer, is {value}."
 
@@ -86,7 +86,7 @@ def share_cells(result: ClassResult) -> list[str]:
 
 
 def matrix(evaluation: Evaluation, largest: int) -> list[list[int]] | None:
-    """Return the counts by true class and then predicted class; None of more than `largest`."""
+    """Return the counts by true class and then predicted class; None for more than `largest`."""
     places = range(len(evaluation.classes))
     if len(places) > largest:
         return None

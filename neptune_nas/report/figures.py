@@ -21,10 +21,10 @@ _HAS_NBFORMAT = find_spec("nbformat") is not None
 
 
 def plot(name: str, studies: Sequence[Study], nbformat: bool = _HAS_NBFORMAT) -> go.Figure:
-    """Return a figure of the report, by the name that `neptune-nas plot` takes, as plotly's.
+    """Return a figure of the report as a plotly figure, by the name that `neptune-nas plot` takes.
 
     `nbformat`: whether the library of that name is installed, which notebooks need. Raises
-    `OptionError` for an unknown one, `StudyError` for studies that have too little, and
+    `OptionError` for an unknown name, `StudyError` for studies that have too few results, and
     `NeptuneError` in a notebook without nbformat.
     """
     if name not in FIGURES:

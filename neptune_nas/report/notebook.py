@@ -20,9 +20,9 @@ _ROWS = 10  # of the front; the report has all
 
 
 def study_page(study: Study) -> str:
-    """Return a study as HTML that stands inside another page, and takes its colours.
+    """Return a study as HTML to put inside another page, whose colours it takes.
 
-    It is what a notebook shows of a study. It loads nothing and runs nothing.
+    This is what a notebook shows of a study. It loads nothing and runs nothing.
     """
     question, front = study.settings.question, study.pareto()
     order = Order(ranking_name(question, None))
@@ -46,5 +46,5 @@ def study_page(study: Study) -> str:
 
 
 def _link(file: Path) -> str:
-    """Return a file's path from this folder, as a notebook's links begin here; empty without it."""
+    """Return a file's path from this folder, where a notebook's links begin; empty if missing."""
     return Path(os.path.relpath(file)).as_posix() if file.is_file() else ""

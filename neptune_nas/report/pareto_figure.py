@@ -62,7 +62,7 @@ def pareto_figure(studies: Sequence[Study], text: bool = True) -> go.Figure:
 
 
 def _draw_limits(fig: go.Figure, studies: Sequence[Study], axis: Metric) -> None:
-    """Draw the studies' limits on the cost of the axis as upright lines."""
+    """Draw the studies' limits on the cost of the axis as vertical lines."""
     limits = {each for study in studies for each in study.settings.question.limits}
     for each in sorted({each.limit for each in limits if each.name == axis.name}):
         fig.add_vline(

@@ -56,8 +56,8 @@ def corner_note(study: Study) -> str:
     """Return a note on the reference point of the hypervolume."""
     corner = corner_text(study.settings.question, study.settings.facts.reference)
     return (
-        f"Hypervolume is a share of the box from the reference point ({corner}), fixed when the "
-        f"study began, to {study.settings.question.main.title} 1 and cost 0."
+        f"Hypervolume is the dominated share of the box from the reference point ({corner}), fixed "
+        f"when the study began, to {study.settings.question.main.title} 1 and cost 0."
     )
 
 

@@ -56,7 +56,7 @@ def interval_text(study: Study, trial: Trial, spread: Noise | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A trial beside a plain network: its lead in points, and the 95% interval of that, if known.
+    """A trial compared with a plain network: its lead in points, with a 95% interval if known.
 
     The interval is that between seeds on the same validation images, but a lead of one image is
     never clear.
@@ -72,7 +72,9 @@ class Comparison:
     @property
     def advice(self) -> str:
         """What to take, where the trial is not clearly better; empty where it costs less."""
-        return "; take that one" if self.times <= _ABOUT else f", {self.times:.1f} times as many"
+        return (
+            "; take the plain one" if self.times <= _ABOUT else f", {self.times:.1f} times as many"
+        )
 
     def __str__(self) -> str:
         flops = short(self.plain.costs[COST.name])
@@ -139,7 +141,7 @@ def _repeats_of(network: Reference) -> Repeats:
 
 
 def verdict(study: Study) -> str:
-    """Return in a sentence whether the search was worth it; empty where nothing says."""
+    """Return a sentence on whether the search was worth it; empty where that is not known."""
     if not study.ranked:
         return ""
     compared = beside_plain(study, study.best(study.settings.question.main.name))
@@ -164,6 +166,6 @@ def cautions(study: Study) -> Iterator[str]:
 
 
 def limits_text(study: Study) -> str:
-    """Return a study's limits, as a sentence's end; empty without any."""
+    """Return the end of a sentence on a study's limits; empty if it has none."""
     limits = study.settings.question.limits
     return f" within {' and '.join(map(str, limits))}" if limits else ""

@@ -1,4 +1,4 @@
-"""Sentences on a training that is too short, before it, or learned nothing, after it."""
+"""Warnings about a training: before it, that it is too short; after it, that it learned nothing."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def short_note(source: ExportedArchitecture | str, epochs: int) -> Iterator[str]
         yield (
             f"{counted(epochs, 'epoch')} of training {'is' if epochs == 1 else 'are'} fewer than "
             f"the {most} that this network had in its search: raise `epochs` (--epochs) for a "
-            f"better one."
+            f"better result."
         )
 
 

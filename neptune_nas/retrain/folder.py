@@ -40,7 +40,7 @@ class SeedFolder:
 
     @property
     def evaluation_numbers(self) -> Path:
-        """The same as JSON."""
+        """The same evaluation as JSON."""
         return self.path / "evaluation.json"
 
     @property
@@ -77,7 +77,7 @@ class TrainFolder:
 
     @property
     def has_begun(self) -> bool:
-        """True if anything of a seed is here."""
+        """True if any seed has files here."""
         return any(self.path.glob("seed-*/*"))
 
     def seed(self, seed: int) -> SeedFolder:

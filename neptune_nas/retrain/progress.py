@@ -28,7 +28,7 @@ OnEpoch = Callable[[TrainingStep], None]
 
 
 def epoch_line(step: TrainingStep, task: Task) -> str:
-    """Return the line of a finished epoch."""
+    """Return a line on a finished epoch."""
     epoch, main = step.epoch, metric(task.metrics[0])
     left = f", {clock(step.seconds_left)} left" if step.seconds_left else ""
     return (

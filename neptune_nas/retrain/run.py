@@ -62,7 +62,7 @@ class Training:
     their number, counted from 0. `recipe`: how to train (default: that of the architecture's
     scores, else that of the data). `out`: the folder (default: `trained/NETWORK-DATA`).
     `data_dir`: the folder of data sets, see `load_data`. `device`: "auto", "cpu" or "cuda".
-    `threads`: torch's threads (default: on a processor as many as train fastest in a few steps).
+    `threads`: torch's threads (default: on a CPU as many as train fastest in a few steps).
 
     Raises `OptionError` on construction for a field of the wrong type, for a value that is unknown
     or out of its range, and for an architecture with a record of unknown class.
@@ -84,7 +84,7 @@ class Training:
         if self.data:
             check_known(self.data)
         if isinstance(self.source, str):
-            check_reference(self.source, "An architecture in a file is given as load(FILE).")
+            check_reference(self.source, "For an architecture in a file, pass load(FILE).")
         if isinstance(self.source, ExportedArchitecture):
             require_classes(self.source.architecture, OptionError)
 
@@ -181,10 +181,10 @@ class Training:
         """Train each seed, then measure each once on the test split, saving every result at once.
 
         `watch` is called after each epoch; without it, a notebook shows the progress. `say` is
-        called with a sentence before that on each of `notes` and on the number of threads, and
-        after it if the network is no better than chance. A stopped training resumes; a finished one
-        is read from its `metrics.json`. Raises `StudyError` for a folder that has other terms, or
-        is in use.
+        called with each of `notes` and a sentence on the number of threads before the training, and
+        with a warning after it if the network is no better than chance. A stopped training resumes;
+        a finished one is read from its `metrics.json`. Raises `StudyError` for a folder that has
+        other terms, or is in use.
         """
         if watch is None and in_notebook():
             with NotebookBar(f"training in {self.folder.path}", self._read_step) as bar:
@@ -238,7 +238,7 @@ class Training:
         return times.fastest
 
     def forecast(self, say: Say = ignore) -> float | None:
-        """Return the seconds that training will take, measured in an epoch in a temporary folder.
+        """Return the seconds that training will take, by an epoch in a temporary folder.
 
         None if all seeds are trained. `say` is called with the sentences that `run` would begin
         with. Raises `StudyError` for a folder that has other terms.
@@ -253,7 +253,7 @@ class Training:
         left = sum(self.epochs - self._epochs_done(seed) for seed in seeds)
         with torch_threads(self._threads_for(seeds, say)):
             seconds = self._forecast_once(seeds[0], left)
-            if seconds < _SHORT * left:  # an epoch is mostly what is slow once: without that, again
+            if seconds < _SHORT * left:  # a first epoch is mostly slow starts: again, without them
                 seconds = self._forecast_once(seeds[0], left)
         return seconds
 

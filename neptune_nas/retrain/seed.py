@@ -120,8 +120,8 @@ def read_test(
 ) -> SeedMetrics:
     """Measure a seed's model on the test split, last, after everything else that can fail.
 
-    What its task says of it, class by class, is written beside the model. `files`: those of the
-    images, if known. Raises `StudyError` for the model of another training.
+    The evaluation of each class is written beside the model. `files`: those of the images, if
+    known. Raises `StudyError` for the model of another training.
     """
     task, model = job.task, _own_model(job, seed, folder.model)
     history = read_history(folder.history, task.metrics)

@@ -122,8 +122,8 @@ class Pool(Generic[T]):
     def _sampled(self, one: T) -> dict[str, T]:
         """Return feasible samples by name: half uniform over architectures, half over choices.
 
-        Where draws find too few, walks among the feasible ones find more: from those drawn, or from
-        `one`.
+        Where draws find too few, walks among the feasible ones find more, starting from those drawn
+        or else from `one`.
         """
         rng, problem = Random(f"{self.problem.seed}/pool"), self.problem
         drawn = (

@@ -35,8 +35,8 @@ class Problem(Generic[T]):
     without measuring. `keeps`: which of these meet the limits on measured quantities (latency,
     say); it is slow, so it is called only for architectures about to be proposed. `name`: equal for
     architectures of which only one should be tried. All four must depend on nothing but their
-    argument. `find_rare`: returns a feasible architecture of a space of which draws find next to
-    none, from which walks among the feasible ones begin; None where draws will do.
+    argument. `find_rare`: returns a feasible architecture of a space where draws hardly find any,
+    to start walks among the feasible ones from; None where draws will do.
     """
 
     space: Space[T]
@@ -80,7 +80,7 @@ class Problem(Generic[T]):
 
     @cached_property
     def rare(self) -> T | None:
-        """A feasible architecture of a large space where draws find next to none, else None."""
+        """A feasible architecture of a large space where draws hardly find any, else None."""
         is_listed = self.space.is_exact and self.space.size <= LISTED
         return None if self.find_rare is None or is_listed else self.find_rare()
 
@@ -105,9 +105,9 @@ class Problem(Generic[T]):
     def random(self, seen: Mapping[str, object], rng: Random) -> T:
         """Return an architecture, uniform over all that are feasible and unseen.
 
-        Of a large space of which next to none is feasible it is one from a walk among these, and
-        nearly uniform. Raises `SpaceExhaustedError` if there is none, or if 10,000 draws from a
-        large space, or 2,500 moves, find none.
+        In a large space of which hardly any is feasible, it comes from a walk among those that are,
+        and is nearly uniform. Raises `SpaceExhaustedError` if there is none, or if 10,000 draws
+        from a large space, or 2,500 moves, find none.
         """
         if self.rare is not None:
             walk = self.walk(self.rare, rng, _APART)

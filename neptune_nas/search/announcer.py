@@ -1,4 +1,4 @@
-"""What a search says about a step that takes long."""
+"""What a search says about a slow step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ class Announcer:
     clock: Callable[[], float] = monotonic
 
     def progress(self, doing: str) -> Callable[[int, int], None]:
-        """Return a function to call with the number of things done, and that of all."""
+        """Return a function to call with the number of things done and the total."""
         due = self.clock() + _AFTER
 
         def note(done: int, total: int) -> None:
             nonlocal due
             if self.clock() >= due:
                 due = self.clock() + _EVERY
-                self.say(f"{doing}: {done:,} of {total:,} looked at.")
+                self.say(f"{doing}: {done:,} of {total:,} checked.")
 
         return note

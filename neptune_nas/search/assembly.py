@@ -92,7 +92,7 @@ class Assembly:
 
     @property
     def places(self) -> tuple[str, ...]:
-        """The names of all code that the search runs, as the study has them."""
+        """The names of all code that the search runs, as the study knows it."""
         space = self.search.space_place
         return (*([space] if space else []), self.search.sampler, *self.code)
 

@@ -154,7 +154,7 @@ class Search:
             check_proxy(self.proxy)
         self._check_numerics()
         self._check_name()
-        # Refuses settings that no study can have, before any data is read.
+        # Refuse settings that no study can have, before any data is read.
         self._question(self._data, self.rungs or (1,), self.recipe or Recipe())
 
     @cached_property
@@ -165,7 +165,7 @@ class Search:
 
     @cached_property
     def defaults(self) -> Defaults:
-        """The data, recipe and rungs to use, with the reasons of those that were left open."""
+        """The data, recipe and rungs to use, with reasons for those that were left open."""
         if self.trains_networks:
             limits = tuple(map(parse_constraint, self.constraints))
             rungs = None if self.rungs is None else tuple(self.rungs)
@@ -175,7 +175,7 @@ class Search:
 
     @property
     def trains_networks(self) -> bool:
-        """True if the toolkit trains the networks: no evaluator of the user's, no table."""
+        """True if the toolkit trains the networks, without a user's own evaluator or a table."""
         return self.traits == TRAINING
 
     @property
@@ -310,7 +310,7 @@ class Search:
         `watch` is called after each result with the progress of the search, which includes the
         trial of that result; if it raises `StopSearch`, the search ends there, and resumes when it
         is run again. Without `watch`, a notebook shows the progress, and a script shows nothing.
-        `say` is called before that, with a sentence on anything slow, on what the data lacks, on
+        `say` is called before that, with sentences on anything slow, on what the data lacks, on
         what is left out of `first`, and on a study that has more trials than asked for. Ctrl-C, or
         the interrupt of a notebook, writes everything that was found, and is then raised; a second
         one is raised at once, or at the end of the current write. Raises `OptionError` for

@@ -1,4 +1,4 @@
-"""The defaults of a search that follow from its data and limits, each with the reason.
+"""The defaults of a search that follow from its data and limits, each with a reason.
 
 They are a function of the data, the limits and the settings alone, so that the same command always
 asks the same question.
@@ -19,12 +19,12 @@ from neptune_nas.metrics.registry import COST
 from neptune_nas.nn.references import SMALL
 from neptune_nas.space import Space
 from neptune_nas.space.locate import AUTO, find_module
-from neptune_nas.text import counted, short
+from neptune_nas.text import counted, plural, short
 from neptune_nas.training.recipe import Recipe, default_recipe, default_rungs
 
 DIGITS_RUNGS = (1, 3, 9)  # small, and easy: a few steps tell networks apart
 _SIDES = (32, 48, 64, 96, 128, 160, 192, 224)  # of pictures that are scaled down
-_PIXEL_FLOPS = 1_900  # that a small network of some accuracy spends on each pixel
+_PIXEL_FLOPS = 1_900  # that a small network of fair accuracy spends on each pixel
 _WIDTHS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 _USUAL_WIDTH = 16
 _SAMPLES = 24  # networks that decide on a width
@@ -62,8 +62,8 @@ def sized_data(data: str, limits: Sequence[Constraint]) -> tuple[str, str]:
     why = "without a limit on FLOPs" if flops is None else f"for at most {short(flops)} FLOPs"
     end = "" if count is None else f"{COUNT}{count}"
     return f"{whole}{SIZE}{side}{end}", (
-        f"Pictures: scaled to {side}x{side} pixels {why} (their shorter sides have {natural}); "
-        f"--data {whole}{SIZE}{2 * side} takes larger ones."
+        f"Pictures: scaled to {side}x{side} pixels {why} (the median of their shorter sides "
+        f"is {natural}); for larger ones give --data {whole}{SIZE}{2 * side}."
     )
 
 
@@ -91,9 +91,10 @@ def defaults_for(
     levels = default_rungs(images, classes, used.batch_size)
     steps = -(-images // used.batch_size) * levels[-1]
     reasons.append(
-        f"Training: {', '.join(map(str, levels))} epochs, the last {counted(steps, 'step')} of "
-        f"{used.batch_size} images, for {counted(images, 'training image')} of "
-        f"{counted(classes, 'class', 'classes')}; --epochs or --rungs changes that."
+        f"Training: {', '.join(map(str, levels))} {plural(levels[-1], 'epoch')}, "
+        f"at most {counted(steps, 'step')} of {used.batch_size} images, for "
+        f"{counted(images, 'training image')} of {counted(classes, 'class', 'classes')}; to change "
+        f"that, give --epochs or --rungs."
     )
     return Defaults(name, used, levels, tuple(reasons))
 
@@ -101,7 +102,7 @@ def defaults_for(
 def fitting_space(data: str, data_dir: Any, limits: Sequence[Constraint]) -> tuple[Space[Any], str]:
     """Return the `auto` space, scaled so that half of it or more meets the limits, and why.
 
-    Timed limits are not looked at. Reads a user's own data.
+    Timed limits are ignored. Reads a user's own data.
     """
     images = load_once(data, data_dir, 0)
     shape, classes = images.input_shape, len(images.classes)
@@ -122,7 +123,7 @@ def fitting_space(data: str, data_dir: Any, limits: Sequence[Constraint]) -> tup
         width, share = wider, found
     meets = " and ".join(map(str, limits))
     return scaled(width, halvings, stride), (
-        f"Space: auto, around {width} channels, of which about {share:.0%} meets {meets}."
+        f"Space: auto, around {width} channels; about {share:.0%} of its networks meet {meets}."
     )
 
 

@@ -146,7 +146,7 @@ def source_of(where: str) -> Path | None:
 def _file_of_module(name: str) -> Path | None:
     """Return the file that an import of a module would run, without importing its packages."""
     if name == "__main__":
-        return None  # it runs already, and its name is that of any package's
+        return None  # it runs already, and packages may have files of that name
     inside: Sequence[str] | None = None
     spec: ModuleSpec | None = None
     for i in range(1, name.count(".") + 2):

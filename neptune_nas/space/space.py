@@ -261,7 +261,7 @@ class Space(Generic[T]):
         raise SpaceError(f"space '{self.name}' has nothing one edit from {architecture!r}.")
 
     def mutations(self, architecture: T, rng: Random) -> Iterator[T]:
-        """Yield random neighbors as `mutate` draws them, without end, but none if there is none."""
+        """Yield random neighbors as `mutate` draws them, without end; nothing if there are none."""
         self._require(architecture)
         places = list(self._moves(architecture))
         while True:

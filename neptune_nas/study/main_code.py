@@ -46,7 +46,7 @@ def _digest(code: Any) -> str:
 
 
 def _parts(code: Any, seen: set[int]) -> Iterator[str]:
-    """Yield the source of a class or function, and of whatever it uses of `__main__`.
+    """Yield the source of a class or function, and of whatever it uses from `__main__`.
 
     What has no source is left out: methods that `dataclass` writes, and what is typed into Python's
     own prompt.

@@ -40,7 +40,7 @@ def beats_chance(settings: Settings, score: float) -> bool:
 def is_above_chance(score: float, guess: float) -> bool:
     """Return whether a score is clearly above that of the best guess.
 
-    It must exceed it by a tenth of the guess, or of what is left above it where that is less.
+    The score must exceed the guess by a tenth of it, or of what is left above it if that is less.
     """
     return score > guess + _CLEARLY * min(guess, 1 - guess)
 

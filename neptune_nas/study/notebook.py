@@ -1,4 +1,4 @@
-"""Progress in a notebook: a bar and a line of text below the cell that runs what takes long."""
+"""Progress in a notebook: a bar and a line of text below the cell that runs a slow call."""
 
 import sys
 from collections.abc import Callable
@@ -24,8 +24,8 @@ def in_notebook() -> bool:
 class NotebookBar:
     """A watcher that shows progress in a cell's output while the context lasts.
 
-    `line`: what it says at first. `read`: returns how many are done of how many, and a line of
-    text, of what the watcher is called with.
+    `line`: what it says at first. `read`: takes what the watcher is called with, and returns how
+    many are done, of how many, and a line of text.
     """
 
     line: str
@@ -60,7 +60,7 @@ class NotebookBar:
         traceback: TracebackType | None,
     ) -> None:
         if kind is not None and issubclass(kind, KeyboardInterrupt):
-            self.line += "; stopped, the same cell resumes"
+            self.line += "; stopped: run the same cell again to resume"
         self._draw()
 
     def _draw(self) -> None:

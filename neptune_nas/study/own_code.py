@@ -66,7 +66,7 @@ def may_run(folder: Folder, settings: Settings, where: str) -> bool:
 def records_in(folder: Folder, settings: Settings) -> tuple[type, ...]:
     """Return the user's records in a study's space, if its code may be run and works.
 
-    Those of a notebook are the present ones, if they are as they were for this study.
+    Those of a notebook are taken as they are now, if they have not changed since the study began.
     """
     code = (name for name in settings.facts.code if may_run(folder, settings, name))
     found = map(main_object, code)
@@ -105,7 +105,7 @@ def _digests_in(entry: Path) -> dict[str, str]:
 def _digest(where: str) -> str | None:
     """Return a digest of the file at `where`, its place included, or of what a notebook defines.
 
-    None if there is none.
+    None if there is neither.
     """
     if (source := main_digest(where)) is not None:
         return source

@@ -164,7 +164,7 @@ def compared_trials(
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """The least main score in a ranking by cost, and why; without one, the smallest would lead."""
+    """The least main score in a ranking by cost, and why; without one, tiny networks would lead."""
 
     value: float
     why: str
@@ -184,7 +184,7 @@ def score_floor(settings: Settings, ranked: Sequence[Trial]) -> Floor:
     if best is None:
         return Floor(0.0, "")
     top, seeds, spread = main_score(best), len(seed_scores(best)), noise(ranked)
-    worse = "not clearly worse than the best, by the noise"
+    worse = "not clearly worse than the best, given the noise"
     sampling = sampling_interval(settings, top)
     if spread is not None and (sampling is None or spread.freedom(top) >= LEAST):
         return Floor(top - spread.half_width((top, seeds), (top, seeds)), f"{worse} between seeds")

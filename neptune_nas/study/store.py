@@ -280,7 +280,7 @@ def numerics_at(url: str, name: str, folder: Path) -> Numerics | None:
 def check_not_renamed(url: str, name: str, folder: Path) -> None:
     """Refuse a folder's own database that holds studies, but not the study `name`.
 
-    So it is with a copy of a study's folder that has another name and no `study.toml`.
+    Such is a copy of a study's folder that has another name and no `study.toml`.
     """
     if not has_studies(url, folder):
         return

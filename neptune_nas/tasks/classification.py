@@ -75,7 +75,7 @@ class Classification:
         labels: Sequence[str],
         values: Mapping[str, float],
     ) -> Evaluation:
-        """Return recall and precision of each class, and the images whose surest label is wrong."""
+        """Return recall and precision of each class, and the wrongly predicted images."""
         main, found = self.metrics[0], predictions.argmax(1)
         confusion = Counter(zip(targets.tolist(), found.tolist(), strict=True))
         return Evaluation(

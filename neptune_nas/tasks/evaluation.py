@@ -8,7 +8,7 @@ from dataclasses import dataclass
 class ClassResult:
     """The images of one class: how many there are, and shares by name, such as recall.
 
-    A share of nothing is None: the recall of a class without images.
+    A share of nothing is None, such as the recall of a class without images.
     """
 
     label: str
@@ -35,7 +35,7 @@ class Evaluation:
     """The result of a network on `images` images, whose labels are those of `classes`.
 
     `values`: by metric, the task's main one first; `interval`: 95% interval of that one, over the
-    choice of images; `chance`: what the best constant answer has of it. `confusion`: counts by
+    choice of images; `chance`: what the best constant answer scores. `confusion`: counts by
     true and predicted class, without zeros; a class is its place in `classes`. `mistakes`: all of
     them, the surest first.
     """

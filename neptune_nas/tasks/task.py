@@ -103,7 +103,7 @@ class Task(Protocol):
         labels: Sequence[str],
         values: Mapping[str, float],
     ) -> Evaluation:
-        """Return what predictions and targets, both on the host, say class by class.
+        """Evaluate predictions against targets, both on the host, class by class.
 
         `values`: those of the meter over the same images.
         """

@@ -37,9 +37,9 @@ class MLflow:
         self._folder_id = sha256(os.fsencode(place)).hexdigest()[:16]
         uri = os.environ.get(_SERVER)
         local = f"MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {store.as_uri()}"
-        self.hint = f"mlflow ui, at {_SERVER}" if uri else local
+        self.hint = f"on the server that {_SERVER} names" if uri else local
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that newer stores are better
+            warnings.simplefilter("ignore")  # the advice to use a newer store
             self._client = MlflowClient(uri or store.as_uri())
             name = folder_name(place.name)  # a quote in it would end the name in MLflow's query
             found = self._client.get_experiment_by_name(name)
@@ -67,7 +67,7 @@ class MLflow:
         self._log(f"seed-{step.seed}", epoch_values(step), step.epoch.number)
 
     def add_test(self, seed: SeedMetrics) -> None:
-        """Add what was measured of a seed at the end of a training."""
+        """Add the test values of a seed at the end of a training."""
         values = {f"test {name}": value for name, value in finite(seed.test).items()}
         self._log(f"seed-{seed.seed}", values, seed.epoch)
 

@@ -27,7 +27,7 @@ class TensorBoard:
 
     @property
     def hint(self) -> str:
-        """The command that shows it."""
+        """The command that shows the runs."""
         return f"tensorboard --logdir {self._folder}"
 
     def add_result(self, progress: Progress) -> None:
@@ -44,7 +44,7 @@ class TensorBoard:
         self._add(f"seed-{step.seed}", epoch_values(step), step.epoch.number)
 
     def add_test(self, seed: SeedMetrics) -> None:
-        """Add what was measured of a seed at the end of a training."""
+        """Add the test values of a seed at the end of a training."""
         self._add(f"seed-{seed.seed}", finite(seed.test), seed.epoch, "test ")
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Trackers: what follows a search or a training from its events, such as TensorBoard."""
+"""Trackers, such as TensorBoard, which follow a search or a training by its events."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ class Tracker(Protocol):
 
     @property
     def hint(self) -> str:
-        """How to look at what was tracked, as a command."""
+        """How to look at what was tracked, such as a command."""
 
     def add_result(self, progress: Progress) -> None:
         """Add a result of a search."""
@@ -35,7 +35,7 @@ class Tracker(Protocol):
         """Add a finished epoch of a training."""
 
     def add_test(self, seed: SeedMetrics) -> None:
-        """Add what was measured of a seed at the end of a training."""
+        """Add the test values of a seed at the end of a training."""
 
     def close(self) -> None:
         """Write what has not been written yet."""
@@ -47,7 +47,7 @@ def check_tracker(name: str) -> None:
         raise OptionError(f"tracker '{name}' is unknown: {one_of(TRACKERS, name)}")
     if find_spec(_MODULES[name]) is None:
         raise OptionError(
-            f"tracker '{name}' needs the package {_MODULES[name]}: "
+            f"tracker '{name}' needs the package {_MODULES[name]}, but it is not installed: "
             f"pip install 'neptune-nas[{name}]'."
         )
 
@@ -66,9 +66,9 @@ def make_tracker(name: str, folder: Path) -> Tracker:
 
 
 class SafeTracker:
-    """A tracker that is opened at its first event, and ends with a sentence if it fails.
+    """A tracker that is opened at its first event, and ends with a message if it fails.
 
-    `open_tracker`: opens it; None for no tracker. `say`: is called with the sentence.
+    `open_tracker`: opens it; None for no tracker. `say`: is called with the message.
     """
 
     def __init__(self, open_tracker: Callable[[], Tracker] | None, say: Say) -> None:
@@ -84,7 +84,7 @@ class SafeTracker:
         self._try(lambda tracker: tracker.add_epoch(step))
 
     def add_test(self, seed: SeedMetrics) -> None:
-        """Add what was measured of a seed at the end of a training."""
+        """Add the test values of a seed at the end of a training."""
         self._try(lambda tracker: tracker.add_test(seed))
 
     def close(self) -> None:
@@ -102,7 +102,8 @@ class SafeTracker:
             call(self._tracker)
         except (Exception, SystemExit) as error:  # of any library below it
             self._open = self._tracker = None
-            self._say(f"The tracker failed ({description(error)}); all else goes on without it.")
+            failure = description(error)
+            self._say(f"The tracker failed ({failure}); everything else goes on without it.")
 
 
 @contextmanager

@@ -54,7 +54,7 @@ class Recipe:
 def default_recipe(images: int) -> Recipe:
     """Return the default recipe for so many training images: an epoch has 10 steps or more.
 
-    Of fewer than 160 images, batches of 16 make fewer steps.
+    With fewer than 160 images, batches of 16 make fewer steps.
     """
     size = 1 << max(1, images // _EPOCH_STEPS).bit_length() - 1
     return Recipe(batch_size=max(_BATCHES[0], min(size, _BATCHES[1])))
@@ -63,8 +63,8 @@ def default_recipe(images: int) -> Recipe:
 def default_rungs(images: int, classes: int, batch_size: int) -> tuple[int, ...]:
     """Return the default epochs at which a search compares networks.
 
-    Those of the last rung follow from the steps of the optimiser: 200 for each doubling of the
-    classes, in 1 to 60 epochs. The lower rungs have a ninth and a third of them.
+    The last rung has as many, from 1 to 60, as give 200 steps of the optimiser for each doubling of
+    the classes. The lower rungs have a ninth and a third of that.
 
     >>> default_rungs(720, 4, 64), default_rungs(54_000, 10, 128)
     ((3, 11, 34), (1, 2))

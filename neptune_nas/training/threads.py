@@ -1,4 +1,4 @@
-"""The number of torch's threads with which a network trains fastest: a few steps with each."""
+"""The number of torch's threads with which a network trains fastest, by a few steps with each."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +18,7 @@ from neptune_nas.training.loop import batches, random_state, take_step
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.state import RunState, Setup, make_setup, make_state
 
-_EPOCHS = 1_000  # of a schedule that the timed steps do not reach the end of
+_EPOCHS = 1_000  # of a schedule, whose end the timed steps do not reach
 _BATCHES, _STEPS = 4, 8
 _SECONDS = 1.0  # for one number of threads
 _GAIN = 1.05  # less is noise, and fewer threads leave cores to others
@@ -66,9 +66,9 @@ def time_threads(
 ) -> ThreadTimes | None:
     """Time a few training steps of a network on the processor; its weights change.
 
-    `counts`: rising (default: 1, 2, 4 and so on to the usable cores). None for a single count, and
-    for a network that cannot be trained: the training itself says why. Torch's random state and
-    number of threads are left unchanged.
+    `counts`: rising (default: 1, 2, 4 and so on up to the usable cores). Returns None for a single
+    count, and for a network that cannot be trained: the training itself says why. Torch's random
+    state and number of threads are left unchanged.
     """
     counts = thread_counts(usable_cores()) if counts is None else counts
     if len(counts) < 2:

@@ -32,8 +32,8 @@ SHARE = 2  # the confirmation may take one part in that many of what the search 
 class Evidence:
     """What is measured after a search.
 
-    `yardstick`: whether plain networks are trained beside it. `confirm`: the most evaluations with
-    further seeds; None for up to half of what the search took, 0 for none.
+    `yardstick`: whether plain networks are trained to compare with. `confirm`: the most evaluations
+    with further seeds; None for up to half of what the search took, 0 for none.
     """
 
     yardstick: bool = True
@@ -57,8 +57,8 @@ def add_evidence(
 
     Nothing is done for a search that was stopped or ran out of time, or has no finished trial. Each
     result is written at once, so that an interrupted run can go on. Where networks are not trained
-    by the toolkit, there are no plain ones, and only a number of evaluations confirms. Raises as
-    `run_references` and `run_confirm` do.
+    by the toolkit, no plain ones are, and nothing is confirmed unless `wanted` gives a number of
+    evaluations. Raises as `run_references` and `run_confirm` do.
     """
     if not (study.ranked and _is_over(study, search.patience)):
         return study
@@ -83,7 +83,7 @@ def _is_over(study: Study, patience: int | None) -> bool:
 
 
 def plain_names(costs: Costs, study: Study) -> tuple[str, ...]:
-    """Return the plain networks to train: the largest within the limits, and one of half of it.
+    """Return the plain networks to train: the largest within the limits, and one of half its FLOPs.
 
     Without a limit on FLOPs, they have no more than the trial that was the most accurate before any
     was confirmed. Where a timed limit decides, those that were trained already stay. None where no
@@ -119,7 +119,7 @@ def _as_searched(study: Study) -> Study:
 
 
 def _widest(fits: Callable[[int], bool]) -> int | None:
-    """Return the largest width that fits, if any; what fits a width fits all below it."""
+    """Return the largest width that fits, if any; if one does, so do all below it."""
     low, high = 0, 1
     while high <= WIDEST and fits(high):
         low, high = high, 2 * high
@@ -141,9 +141,9 @@ def usual_confirmations(study: Study) -> int:
 
 
 def _confirm_picks(search: Search, study: Study, most: int, watch: OnStep, say: Say) -> Study:
-    """Score the trials that may be the most accurate again, then the cheapest that is not worse.
+    """Confirm the trials that may be the most accurate, then the cheapest not clearly worse.
 
-    With at most `most` such evaluations in total, over all runs.
+    This takes at most `most` evaluations in total, over all runs.
     """
     if most - evaluations_of(study.trials) < 1:
         return study

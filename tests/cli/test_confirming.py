@@ -23,9 +23,12 @@ def alone(confirm: int | None) -> Evidence:
 
 def test_the_best_are_confirmed_after_the_trials(searched: Search) -> None:
     study = unfinished(run_confirm(searched, evaluations=1))
-    assert foretold(searched, None, alone(1)) == "Then at most 1 evaluation to confirm the best."
-    assert foretold(searched, study, alone(5)) == "Then at most 4 evaluations to confirm the best."
-    assert foretold(searched, study, alone(1)) == "Then --confirm 1 allows no more evaluations."
+    then = "Then it would"
+    best = f"{then} confirm the best with at most"
+    assert foretold(searched, None, alone(1)) == f"{best} 1 evaluation."
+    assert foretold(searched, study, alone(5)) == f"{best} 4 evaluations."
+    end = f"{then} end: --confirm 1 allows no more evaluations."
+    assert foretold(searched, study, alone(1)) == end
     assert foretold(searched, None, alone(0)) is None
     assert foretold(searched, study, alone(0)) is None
 
@@ -33,8 +36,8 @@ def test_the_best_are_confirmed_after_the_trials(searched: Search) -> None:
 def test_once_all_trials_are_done_it_is_all_that_is_left(searched: Search) -> None:
     study = study_of(searched)
     assert foretold(searched, study, alone(99)) == (
-        "The search would only make what is missing of at most 99 evaluations to confirm the best, "
-        "and rewrite its report."
+        "The search would only confirm the best with at most 99 evaluations, as far as that is not "
+        "done yet, and rewrite its report."
     )
     nothing = "The search would only rewrite its report"
     assert foretold(searched, study, alone(0)) == f"{nothing}."
@@ -46,7 +49,8 @@ def test_once_all_trials_are_done_it_is_all_that_is_left(searched: Search) -> No
 def test_by_default_plain_networks_come_too_and_half_of_what_the_trials_take() -> None:
     search = Search(space="tiny", trials=20, rungs=(1, 3, 9))
     assert foretold(search, None, Evidence()) == (
-        "Then two plain networks with 3 seeds each and at most 4 evaluations to confirm the best."
+        "Then it would train two plain networks with 3 seeds each and confirm the best with at "
+        "most 4 evaluations."
     )
 
 

@@ -79,7 +79,7 @@ def test_scores_are_compared_with_the_share_of_the_most_frequent_class(
         (
             ("accuracy", "flops"),
             (0.5, 0.1, 0.15),  # on 20 images, less than 0.1702 is clearly worse than 0.5
-            "1 of 3 finished trials; left out, below 0.1702: 2. "
+            "1 of 3 finished trials; 2 below 0.1702 left out. "
             "All: neptune-nas report x --format csv --min-accuracy 0\n",
         ),
         (

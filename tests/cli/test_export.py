@@ -120,7 +120,7 @@ def test_a_network_that_nobody_trained_is_written_with_a_word_of_warning(
     for source in (study, study / "best.json"):
         outcome = neptune("export", source, "--format", "python", "-o", file)
         assert outcome.code == 0
-        assert outcome.err.startswith("Note: the model has random weights, ")
+        assert outcome.err.startswith("Note: the exported model has random weights, ")
         assert "neptune-nas:" not in outcome.err
         assert file.is_file()
         file.unlink()

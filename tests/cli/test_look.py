@@ -136,8 +136,8 @@ def test_diff_prints_what_differs_alone(study: Path, tmp_path: Path) -> None:
     assert rows
     assert all(left != right for _, left, right in rows)
     assert "key" in {name for name, *_ in rows}
-    assert outcome.out.splitlines()[-1].startswith("Equal in ")
-    assert neptune("diff", files[0], files[0]).out == "Equal in all values.\n"
+    assert outcome.out.splitlines()[-1].endswith(" are equal.")
+    assert neptune("diff", files[0], files[0]).out == "All values are equal.\n"
 
 
 def test_compare_says_that_a_study_is_not_clearly_different_from_itself(study: Path) -> None:

@@ -96,7 +96,7 @@ def test_the_best_are_confirmed(study: Path) -> None:
     assert "0 trials" not in outcome.err
     assert "All have at least 2 seeds." in outcome.out
     assert "Report: " in outcome.out
-    assert "confirmed; in brackets a 95% interval" in outcome.out
+    assert "confirmed; 95% intervals between seeds in brackets" in outcome.out
     again = neptune("confirm", study, "--by", "accuracy", "--top", 1, "--seeds", 2, "-j", 1)
     assert (again.code, again.err) == (0, "")
     assert "The table above has the same trials as before." in again.out
@@ -113,7 +113,7 @@ def test_a_search_may_confirm_its_best_by_itself(tmp_path: Path) -> None:
     alone = (*asked, "--no-yardstick", "--out", tmp_path)
     outcome = neptune("search", *alone, "--confirm", 2)
     assert outcome.code == 0, outcome
-    assert "cannot be told from the most accurate; the best get 3 seeds" in outcome.err
+    assert "may be the most accurate; the best get 3 seeds each" in outcome.err
     assert " still to confirm" in outcome.err
     assert "Was it luck?" not in outcome.out
     again = neptune("search", *alone, "--confirm", 2)

@@ -112,7 +112,7 @@ def test_a_dry_run_of_a_finished_study_says_that_it_is_done(study: Path) -> None
 def test_a_dry_run_tells_the_time_of_what_is_left(study: Path) -> None:
     out = dry_run(study.parent, 9, "--confirm", 50)
     assert re.search(r"about \w+ for the rest of 9 trials \(3 scored so far\), 1 at", out)
-    assert re.search(r" Then two .* and at most \d+ evaluations to confirm the best\.$", out)
+    assert re.search(r" Then it would train two .* the best with at most \d+ evaluations\.$", out)
 
 
 @pytest.mark.parametrize(

@@ -154,13 +154,13 @@ def test_a_pick_that_has_moved_names_the_trial_to_go_on_with(study: Path, tmp_pa
     assert neptune("train", study, "--trial", other, *once).code == 0
     outcome = neptune("train", study, "--best", "accuracy", *once)
     parts = (
-        f"the present first by accuracy of {study} is trial {picked}, but",
+        f"the trial now first by accuracy in {study} is trial {picked}, but",
         f"{tmp_path / 'x'} was started with trial {other}: use --trial {other} to go on",
         "(--out)",
     )
     assert_one_sentence(outcome, *parts)
     named = neptune("train", study, "--trial", picked, *once)
-    assert_one_sentence(named, f"the picked trial of {study} is trial {picked}", *parts[1:])
+    assert_one_sentence(named, f"the chosen trial in {study} is trial {picked}", *parts[1:])
     assert neptune("train", study, "--trial", other, *once).code == 0
 
 

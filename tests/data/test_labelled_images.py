@@ -52,7 +52,7 @@ def test_names_that_differ_in_case_or_accents_are_matched_and_that_is_said(
     write_classes(tmp_path, 1, (name, "dog"))
     found = read(tmp_path, model=replace(PETS, classes=("dog", label)))
     assert found.split.targets.tolist() == [1, 0]
-    assert found.notes == (f"'{name}' is taken for the model's class '{label}'.",)
+    assert found.notes == (f"'{name}' is taken as the model's class '{label}'.",)
 
 
 def test_of_two_names_that_are_alike_only_one_can_be_a_class(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_one_picture_of_one_class_is_enough(tmp_path: Path) -> None:
     [
         (lambda _: None, "needs at least one folder of images, one per class, but got 0"),
         (lambda path: write_picture(path / "a.png"), "at least one folder of images, one per"),
-        (lambda path: (path / "cat").mkdir(), "there is no image of the model's classes: add"),
+        (lambda path: (path / "cat").mkdir(), "it has no image of the model's classes: add"),
         (lambda path: (path / "cat").touch(), "at least one folder of images, one per class"),
         (lambda path: write_classes(path / "test", 1, ("owl",)), "owl is not: choose one of cat"),
     ],
@@ -182,7 +182,7 @@ def test_a_split_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_a_size_in_the_name_must_be_the_models(tmp_path: Path) -> None:
     write_classes(tmp_path, 1)
     assert len(labelled_images(f"folder:{tmp_path}@8", PETS).split) == 2
-    with pytest.raises(DataError, match="at 8x8, but the name says @16: leave that out"):
+    with pytest.raises(DataError, match="at 8x8, but the name says @16: leave it out"):
         labelled_images(f"folder:{tmp_path}@16", PETS)
 
 
@@ -230,7 +230,7 @@ def test_copies_of_training_images_are_counted_by_their_content(tmp_path: Path) 
     (note,) = read(tmp_path / "new", model=trained_on(tmp_path / "pets")).notes
     assert note.startswith("1 of 6 images is identical to one that the model was trained or chosen")
     assert note.endswith(
-        f"(such as {tmp_path / 'new/dog/known.png'} and {known}): it may know its label."
+        f"(such as {tmp_path / 'new/dog/known.png'} and {known}): the model may know its label."
     )
 
 
@@ -270,9 +270,9 @@ def test_a_data_set_of_other_classes_or_sizes_is_refused_or_cut(digits: TrainedO
     test = load_data("digits").test.targets
     assert len(found.split) == int((test == 7).sum() + (test == 3).sum())
     assert int((found.split.targets == 0).sum()) == int((test == 7).sum())
-    with pytest.raises(DataError, match=r"must be 3x8x8, as those .* but are 1x8x8"):
+    with pytest.raises(DataError, match=r"must be 3x8x8, like those .* but are 1x8x8"):
         labelled_images("digits", replace(digits, shape=SHAPE))
-    with pytest.raises(DataError, match="there is no image of the model's classes"):
+    with pytest.raises(DataError, match="it has no image of the model's classes"):
         labelled_images("digits", replace(digits, classes=("x", "y")), skip_unknown=True)
 
 

@@ -49,11 +49,11 @@ def test_what_became_no_trial_is_told_in_plain_words_where_there_is_any() -> Non
     none = replace(study.ledger, failed=0, failures={}, infeasible=0, duplicates=0, worker_deaths=0)
     quiet = replace(study, ledger=none)
     assert find(quiet, "Failures").evidence == "0 failed"
-    assert "known already" not in find(quiet, "Nothing was trained twice").evidence
+    assert "already known" not in find(quiet, "Nothing was trained twice").evidence
     some = replace(study, ledger=replace(none, infeasible=1, duplicates=2, worker_deaths=3))
     outside = "0 failed; 1 proposed network outside the limits, not trained; 3 workers died"
     assert find(some, "Failures").evidence == outside
-    repeated = "; 2 proposed networks known already"
+    repeated = "; 2 proposed networks already known"
     assert find(some, "Nothing was trained twice").evidence.endswith(repeated)
 
 

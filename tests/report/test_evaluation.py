@@ -125,7 +125,7 @@ def test_images_with_files_are_shown_from_them_scaled_down_and_upright(tmp_path:
 
 def test_a_page_without_mistakes_or_without_pictures_says_so() -> None:
     right = TASK.evaluate(torch.eye(3)[SPLIT.targets], SPLIT.targets, LABELS, {"accuracy": 1.0})
-    assert "There is none: every image is predicted" in render_evaluation("m", right, IMAGES)
+    assert "There are none: every image is predicted" in render_evaluation("m", right, IMAGES)
     few = render_evaluation("m", FOUND, IMAGES, worst=0)
     assert f"None of {len(FOUND.mistakes)} wrong predictions is shown." in few
     assert sources(few) == []

@@ -52,7 +52,7 @@ def test_the_front_begins_with_the_best_and_counts_what_it_leaves_out() -> None:
     front = study_page(plain_results(*trials)).partition("The front")[2]
     assert front.index("<td>12</td>") < front.index("<td>11</td>")
     assert "<td>2</td>" not in front
-    assert "and 3 cheaper, in the report." in front
+    assert "and 3 cheaper ones in the report." in front
 
 
 def test_names_cannot_write_html() -> None:

@@ -38,12 +38,12 @@ def test_a_clear_lead_over_a_plain_network_is_told_with_its_interval() -> None:
         (
             (0.81, 0.82, 0.83),
             "is not clearly better (+1.0 points, -1.3 to +3.3) than a plain network of 832k FLOPs "
-            "(plain-8); take that one.",
+            "(plain-8); take the plain one.",
         ),
         (
             (0.69, 0.70, 0.71),
             "is 11.0 points (8.7 to 13.3) worse than a plain network of 832k FLOPs (plain-8); "
-            "take that one.",
+            "take the plain one.",
         ),
     ],
 )

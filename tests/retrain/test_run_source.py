@@ -90,5 +90,5 @@ def test_images_that_are_not_those_of_the_search_are_refused_unless_asked_for() 
 
 
 def test_the_name_of_a_file_is_told_how_it_is_given() -> None:
-    with pytest.raises(OptionError, match=r"'knee\.json' is unknown: .* given as load\(FILE\)"):
+    with pytest.raises(OptionError, match=r"'knee\.json' is unknown: .* pass load\(FILE\)"):
         Training("knee.json")

@@ -11,11 +11,11 @@ def test_a_quick_step_is_not_announced_and_a_slow_one_every_ten_seconds() -> Non
     note(1, 1_000)
     assert said == []
     note(300, 1_000)
-    assert said == ["Counting networks: 300 of 1,000 looked at."]
+    assert said == ["Counting networks: 300 of 1,000 checked."]
     note(800, 1_000)
     assert len(said) == 1
     note(1_000, 1_000)
-    assert said[1:] == ["Counting networks: 1,000 of 1,000 looked at."]
+    assert said[1:] == ["Counting networks: 1,000 of 1,000 checked."]
 
 
 def test_an_announcer_without_anyone_to_tell_is_silent() -> None:

@@ -80,16 +80,16 @@ def test_the_floor_is_where_the_best_ends_by_the_noise_that_is_known() -> None:
     floor = score_floor(once.settings, once.ranked)
     # Wilson's interval of 0.9 on 288 images begins at 0.8599.
     assert floor.value == pytest.approx(0.9 - sqrt(2) * (0.9 - 0.8599), abs=1e-4)
-    assert floor.why == "not clearly worse than the best, by the noise of the validation images"
+    assert floor.why == "not clearly worse than the best, given the noise of the validation images"
     seeds = (0.89, 0.90, 0.91)
     few = plain_results(*(plain_trial(i, None, 10_000, seeds=seeds) for i in range(2)))
     floor = score_floor(few.settings, few.ranked)  # 4 degrees of freedom say little
-    assert floor.why == "not clearly worse than the best, by the noise of the validation images"
+    assert floor.why == "not clearly worse than the best, given the noise of the validation images"
     enough = plain_results(*(plain_trial(i, None, 10_000, seeds=seeds) for i in range(3)))
     floor = score_floor(enough.settings, enough.ranked)
     # Deviation 0.01 with 6 degrees of freedom, t = 2.4469, of two means of three seeds each.
     assert floor.value == pytest.approx(0.90 - 2.4469 * 0.01 * sqrt(2 / 3), abs=1e-4)
-    assert floor.why == "not clearly worse than the best, by the noise between seeds"
+    assert floor.why == "not clearly worse than the best, given the noise between seeds"
     facts = replace(once.settings.facts, images=(0, 0, 0))
     floor = score_floor(replace(once.settings, facts=facts), once.ranked)
     assert floor.value == pytest.approx(0.85)

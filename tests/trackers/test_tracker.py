@@ -39,9 +39,8 @@ def test_a_tracker_that_fails_ends_with_one_sentence() -> None:
         tracker.add_result(result(number, 0.5, number + 1))
     tracker.close()
     assert inner.results == 2
-    assert said == [
-        "The tracker failed (ConnectionError: no server at all); all else goes on without it."
-    ]
+    failure = "The tracker failed (ConnectionError: no server at all)"
+    assert said == [f"{failure}; everything else goes on without it."]
 
 
 def test_one_that_cannot_be_opened_or_exits_ends_likewise() -> None:
@@ -66,7 +65,7 @@ def test_one_that_fails_to_close_says_so_and_not_where_to_look() -> None:
     tracker = SafeTracker(Broken, said.append)
     tracker.add_result(result(0, 0.5, 1))
     tracker.close()
-    assert said == ["The tracker failed (OSError: no room); all else goes on without it."]
+    assert said == ["The tracker failed (OSError: no room); everything else goes on without it."]
 
 
 def test_nothing_is_written_before_an_event(tmp_path: Path) -> None:
