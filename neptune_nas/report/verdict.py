@@ -71,7 +71,7 @@ class Comparison:
 
     @property
     def advice(self) -> str:
-        """What to take, where the trial is not clearly better; empty where it costs less."""
+        """The advice where the trial is not clearly better: its cost, where the plain one has more."""
         return (
             "; take the plain one" if self.times <= _ABOUT else f", {self.times:.1f} times as many"
         )

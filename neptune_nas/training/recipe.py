@@ -14,7 +14,7 @@ _Auto = Literal["auto"]
 
 _EPOCH_STEPS = 10
 _BATCHES = (16, 128)  # the smallest and the largest by default
-_CLASS_STEPS = 200
+_CLASS_STEPS = 400
 _MOST_EPOCHS = 60
 
 
@@ -67,7 +67,7 @@ def default_rungs(images: int, classes: int, batch_size: int) -> tuple[int, ...]
     the classes. The lower rungs have a ninth and a third of that.
 
     >>> default_rungs(720, 4, 64), default_rungs(54_000, 10, 128)
-    ((3, 11, 34), (1, 2))
+    ((6, 20, 60), (1, 4))
     """
     steps = _CLASS_STEPS * log2(max(classes, 2))
     last = max(1, min(ceil(steps / ceil(images / batch_size)), _MOST_EPOCHS))

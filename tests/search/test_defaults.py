@@ -125,12 +125,12 @@ def test_batch_and_rungs_follow_from_the_number_of_images(tmp_path: Path) -> Non
 def test_digits_are_easy_and_take_few_epochs() -> None:
     assert Search().question.rungs == DIGITS_RUNGS
     assert Search().space_name == "default"
-    assert Search(data="mnist").question.rungs == (1, 2)
+    assert Search(data="mnist").question.rungs == (1, 4)
 
 
 def test_no_part_of_a_data_set_is_trained_for_too_few_steps() -> None:
-    assert Search(data="cifar10#500").question.rungs == (4, 14, 42)
-    assert Search(data="cifar10").question.rungs == (1, 2)
+    assert Search(data="cifar10#500").question.rungs == (6, 20, 60)
+    assert Search(data="cifar10").question.rungs == (1, 4)
 
 
 def test_the_amount_of_the_digits_is_what_it_is() -> None:

@@ -37,7 +37,7 @@ def test_the_last_rung_has_the_steps_that_the_classes_need_in_1_to_60_epochs(
     rungs = default_rungs(images, classes, size)
     assert list(rungs) == sorted({*rungs})
     assert 1 <= rungs[0] <= rungs[-1] <= 60
-    steps, wanted = rungs[-1] * ceil(images / size), 200 * log2(max(classes, 2))
+    steps, wanted = rungs[-1] * ceil(images / size), 400 * log2(max(classes, 2))
     assert steps >= wanted or rungs[-1] == 60
     assert (rungs[-1] - 1) * ceil(images / size) < wanted
 
