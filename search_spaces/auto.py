@@ -45,8 +45,8 @@ def _widths(width: float, *factors: float) -> tuple[int, ...]:
 def scaled(width: int, halvings: int, stride: int = 1) -> Space[Architecture]:
     """Return the space around `width` channels, whose stages halve the map up to `halvings` times.
 
-    The stem has half as many channels or as many, and a stride of `stride` or more; later stages
-    have more channels. There is at least one stage.
+    The stem has half as many channels or as many, and `stride` or more. The widths that a stage
+    chooses from grow from each to the next, and overlap.
     """
 
     def stage(i: int) -> Stage:

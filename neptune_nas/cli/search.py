@@ -311,9 +311,10 @@ def run(
 
     if show.tracker is not None:
         check_tracker(show.tracker)
-    search = change(Search(**(arguments_in(config, given) if config else given)))
-    if search.storage is None:
-        search = replace(search, storage=_storage_from_environment(search.folder))
+    search = Search(**(arguments_in(config, given) if config else given))
+    if search.storage is None and (url := _storage_from_environment(search.folder)):
+        search = replace(search, storage=url)
+    search = change(search)
     wanted = Evidence(*evidence)
     if wanted.confirm:
         usual_goal(search)  # refuses an unconfirmable search before it starts

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from shlex import quote
 
 from rich.box import SIMPLE
 from rich.table import Table
@@ -21,6 +22,7 @@ from neptune_nas.report.verdict import cautions, picks, verdict
 from neptune_nas.search.dry_run import DryRun
 from neptune_nas.study.audit import Audit
 from neptune_nas.study.confirmation import Goal, goal_ranking, goal_trials, trials_to_confirm
+from neptune_nas.study.export import next_command
 from neptune_nas.study.measures import cost_axis, main_score, score_per_gflop
 from neptune_nas.study.noise import accuracy_interval, interval, noise, seed_scores
 from neptune_nas.study.objectives import value_of
@@ -62,7 +64,7 @@ def print_study(study: Study, patience: int | None = None) -> None:
         question = study.settings.question
         once = question.repeats == 1 and not any(trial.confirmations for trial in study.trials)
         if once and question.trains:
-            print_line(f"Was it luck? neptune-nas confirm {folder}")
+            print_line(f"Was it luck? neptune-nas confirm {quote(str(folder))}")
         print_line(f"Report: {folder / 'report.html'}")
         print_line(f"Best:   {folder / 'best.json'}")
 
@@ -103,12 +105,12 @@ def not_shown(study: Study) -> Iterator[str]:
     all_of_them = " --min-accuracy 0" if below else ""
     yield (
         f"{shown} of {counted(total, 'finished trial')}{why}. "
-        f"All: neptune-nas report {study.folder} --format csv{all_of_them}"
+        f"All: neptune-nas report {quote(str(study.folder))} --format csv{all_of_them}"
     )
 
 
 def verdict_lines(study: Study) -> Iterator[str]:
-    """Yield what a user should know first, the picks, and the command that trains the first."""
+    """Yield what a user should know first, the picks, and the next command for the first."""
     yield from cautions(study)
     spread, named = noise(study.ranked), dict[int, list[str]]()
     question = study.settings.question
@@ -130,8 +132,7 @@ def verdict_lines(study: Study) -> Iterator[str]:
         )
     if sentence := verdict(study):
         yield sentence
-    if question.trains:
-        yield f"Next:   neptune-nas train {study.folder} --trial {next(iter(named))}"
+    yield f"Next:   {' '.join(next_command(study, next(iter(named))))}"
 
 
 def ranking_table(study: Study) -> Table:

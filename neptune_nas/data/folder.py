@@ -132,9 +132,14 @@ def natural_side(text: str) -> tuple[int, bool]:
     """
     path, _ = parse(text)
     check_folder(path, text)
+    return _side_once(path.absolute(), text)
+
+
+@lru_cache(maxsize=2)
+def _side_once(path: Path, text: str) -> tuple[int, bool]:
+    """Return the natural side of a folder at an absolute path; its headers are read only once."""
     listing = Listing(path)
-    layout = layout_of(path, listing)
-    files, _ = _files_below(text, TRAIN, layout, listing)
+    files, _ = _files_below(text, TRAIN, layout_of(path, listing), listing)
     with quiet_metadata():
         forms = [header_of(file) for file in files[:: ceil(len(files) / _LOOKED_AT)]]
     sides = sorted(min(form.height, form.width) for form in forms)

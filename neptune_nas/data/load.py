@@ -95,8 +95,8 @@ def load_once(name: str, data_dir: str | Path | None = None, seed: int = 0) -> I
     return _remembered(name, data_dir, seed, written)
 
 
-def amount_of(name: str, data_dir: str | Path | None = None) -> tuple[int, int]:
-    """Return the number of a data set's training images, and the number of its classes.
+def images_and_classes(name: str, data_dir: str | Path | None = None) -> tuple[int, int]:
+    """Return the number of training images of a data set, and of its classes.
 
     A user's own data is read to count them; raises as `load_data` does.
     """

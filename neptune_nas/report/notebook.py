@@ -1,6 +1,7 @@
 """A study as a small page for the output of a notebook's cell: cards, front, link to the report."""
 
 import os
+from functools import partial
 from pathlib import Path
 from shlex import quote
 
@@ -12,6 +13,7 @@ from neptune_nas.report.objectives import further_objectives, value_text
 from neptune_nas.report.payload import Order
 from neptune_nas.report.summary import summary
 from neptune_nas.report.verdict import cautions, verdict
+from neptune_nas.study.export import next_command
 from neptune_nas.study.ranking import ranking_name
 from neptune_nas.study.study import Study
 from neptune_nas.text import redact
@@ -33,6 +35,7 @@ def study_page(study: Study) -> str:
     ]
     context = {
         **answer_context([study], [quote(redact(str(study.folder)))], order),
+        "next_command": partial(next_command, study),
         "for_terminal": not study.settings.facts.code,  # no command finds a cell's classes
         "name": study.settings.name,
         "summary": summary(study, several=False),

@@ -1,6 +1,7 @@
 """The report: one HTML file that works offline and opens with the answer."""
 
 from collections.abc import Sequence
+from functools import partial
 from shlex import quote
 from typing import Any
 
@@ -28,6 +29,7 @@ from neptune_nas.report.summary import (
     summary,
 )
 from neptune_nas.report.verdict import cautions, verdict
+from neptune_nas.study.export import next_command
 from neptune_nas.study.ranking import formula, ranking_name
 from neptune_nas.study.study import Study
 from neptune_nas.text import redact
@@ -70,6 +72,7 @@ def render(
         "main": studies[0].settings.question.main.name,
         "cost": COST.name,
         **answer_context(studies, commands, order),
+        "next_commands": [partial(next_command, study) for study in studies],
         **_study_notes(studies, order, found),
         "references": reference_tables(studies),
         "checklists": [(study.settings.name, _check_items(study)) for study in studies],
@@ -77,7 +80,7 @@ def render(
         "legend": LEGEND if _is_neptune(studies) else "",
         "version": studies[0].settings.facts.versions.get("neptune-nas", ""),
     }
-    data = payload(studies, commands, order, _page_figures(studies, found))
+    data = payload(studies, order, _page_figures(studies, found))
     title = " and ".join(study.settings.name for study in studies)
     return document("page", title, _SECTIONS, data, context)
 

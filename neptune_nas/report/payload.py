@@ -16,6 +16,7 @@ from neptune_nas.metrics.score import mean_score
 from neptune_nas.report.drawing import model_for
 from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.verdict import interval_text
+from neptune_nas.study.export import next_command
 from neptune_nas.study.frame import column_of
 from neptune_nas.study.measures import efficiency_unit, main_score
 from neptune_nas.study.noise import noise
@@ -36,17 +37,19 @@ class Order:
     min_accuracy: float | None = None
 
 
-def payload(
-    studies: Sequence[Study], commands: Sequence[str], order: Order, figures: dict[str, go.Figure]
-) -> str:
-    """Return the data as JSON; `commands` are the studies' folders, shell-quoted."""
+def payload(studies: Sequence[Study], order: Order, figures: dict[str, go.Figure]) -> str:
+    """Return the data as JSON; in the command of each study, {} stands for a trial's number."""
     columns = pd.concat(
         [_trial_columns(study, i, order) for i, study in enumerate(studies)], ignore_index=True
     )
     content = {
         "studies": [
-            {"name": study.settings.name, "folder": folder, "timed": study.settings.facts.timed}
-            for study, folder in zip(studies, commands, strict=True)
+            {
+                "name": study.settings.name,
+                "next": next_command(study, "{}"),
+                "timed": study.settings.facts.timed,
+            }
+            for study in studies
         ],
         "ranking": order.by,
         "unit": efficiency_unit(studies[0].settings.question),

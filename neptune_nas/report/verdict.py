@@ -71,7 +71,7 @@ class Comparison:
 
     @property
     def advice(self) -> str:
-        """The advice where the trial is not clearly better: its cost, where the plain one has more."""
+        """The advice where the trial is not clearly better; the cost of a plain one with more."""
         return (
             "; take the plain one" if self.times <= _ABOUT else f", {self.times:.1f} times as many"
         )

@@ -240,10 +240,12 @@ class Assembly:
         Raises `OptionError` where no architecture satisfies the constraints.
         """
         sides = self.bench.input_shape[1:]
-        folder = self.search.question.data.startswith(FOLDER)
+        folder, smaller = self.search.question.data.startswith(FOLDER), min(32, min(sides) // 2)
         self.survey.require_example(
             f"images of {'x'.join(map(str, sides))} pixels",
-            f"make the images smaller with {SIZE}32 after the folder's name" if folder else "",
+            f"make the images smaller with {SIZE}{smaller} after the folder's name"
+            if folder and smaller
+            else "",
         )
         corner = reference_point(
             self.space,

@@ -29,7 +29,7 @@ from neptune_nas.files.schema import check, check_exclusive, exclusive
 from neptune_nas.metrics.constraints import parse_constraint
 from neptune_nas.metrics.registry import OBJECTIVES
 from neptune_nas.samplers.factory import check_name
-from neptune_nas.search.defaults import Defaults, defaults_for, fitting_space
+from neptune_nas.search.defaults import Defaults, defaults_for, scaled_space
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import AUTO, check_where, place_of
 from neptune_nas.study.folder import Folder
@@ -256,16 +256,16 @@ class Search:
         """The space to search, loaded from its name if need be."""
         if isinstance(self.space, Space):
             return self.space
-        return self._fitting[0] if self.space_name == AUTO else find_space(self.space_name)
+        return self._auto_space[0] if self.space_name == AUTO else find_space(self.space_name)
 
     @cached_property
-    def _fitting(self) -> tuple[Space[Any], str]:
-        return fitting_space(self.question.data, self.data_dir, self.question.limits)
+    def _auto_space(self) -> tuple[Space[Any], str]:
+        return scaled_space(self.question.data, self.data_dir, self.question.limits)
 
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """Sentences on what was chosen where the user left it open, and why."""
-        space = (self._fitting[1],) if self.space_name == AUTO else ()
+        space = (self._auto_space[1],) if self.space_name == AUTO else ()
         return (*self.defaults.reasons, *space)
 
     @cached_property

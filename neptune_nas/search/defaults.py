@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from random import Random
+from shlex import quote
 from typing import Any
 
-from neptune_nas.data.load import amount_of, load_once
+from neptune_nas.data.load import images_and_classes, load_once
 from neptune_nas.data.names import COUNT, FOLDER, SIZE, parse_count
-from neptune_nas.errors import ArchitectureError
 from neptune_nas.metrics.constraints import Constraint, is_timed
-from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.registry import COST
+from neptune_nas.metrics.counted import WHOLE, CostModel
+from neptune_nas.metrics.registry import COST, MACS
+from neptune_nas.metrics.survey import survey
 from neptune_nas.nn.references import SMALL
 from neptune_nas.space import Space
 from neptune_nas.space.locate import AUTO, find_module
@@ -54,17 +55,30 @@ def sized_data(data: str, limits: Sequence[Constraint]) -> tuple[str, str]:
     if parse(text)[1] is not None:
         return data, ""
     natural, are_equal = natural_side(text)
-    flops = min((limit.limit for limit in limits if limit.name == COST.name), default=None)
+    flops = _most_flops(limits)
     most = SMALL if flops is None else max(_SIDES[0], min(sqrt(flops / _PIXEL_FLOPS), _SIDES[-1]))
     if are_equal and natural <= most:
         return data, ""
     side = max((each for each in _SIDES if each <= min(most, natural)), default=natural)
-    why = "without a limit on FLOPs" if flops is None else f"for at most {short(flops)} FLOPs"
+    if natural <= most:
+        why = "since they differ in size"
+    else:
+        why = "without a limit on FLOPs" if flops is None else f"for at most {short(flops)} FLOPs"
     end = "" if count is None else f"{COUNT}{count}"
+    larger = min(2 * side, natural)
+    hint = quote(f"{whole}{SIZE}{larger}{end}")
     return f"{whole}{SIZE}{side}{end}", (
-        f"Pictures: scaled to {side}x{side} pixels {why} (the median of their shorter sides "
-        f"is {natural}); for larger ones give --data {whole}{SIZE}{2 * side}."
+        f"Pictures: scaled to {side}x{side} pixels {why} (their shorter sides have "
+        f"{'' if are_equal else 'about '}{natural})"
+        f"{f'; `data` (--data) {hint} takes larger ones' if larger > side else ''}."
     )
+
+
+def _most_flops(limits: Sequence[Constraint]) -> float | None:
+    """Return the most FLOPs that the limits leave, two for each MAC; None without such a limit."""
+    flops_each = {COST.name: 1, MACS.name: 2}
+    found = (each.limit * flops_each[each.name] for each in limits if each.name in flops_each)
+    return min(found, default=None)
 
 
 def defaults_for(
@@ -82,7 +96,7 @@ def defaults_for(
     reasons = [why] if why else []
     if rungs is not None and recipe is not None:
         return Defaults(name, recipe, rungs, tuple(reasons))
-    images, classes = amount_of(name, data_dir)
+    images, classes = images_and_classes(name, data_dir)
     used = recipe or default_recipe(images)
     if rungs is not None:
         return Defaults(name, used, rungs, tuple(reasons))
@@ -93,16 +107,17 @@ def defaults_for(
     reasons.append(
         f"Training: {', '.join(map(str, levels))} {plural(levels[-1], 'epoch')}, "
         f"at most {counted(steps, 'step')} of {used.batch_size} images, for "
-        f"{counted(images, 'training image')} of {counted(classes, 'class', 'classes')}; to change "
-        f"that, give --epochs or --rungs."
+        f"{counted(images, 'training image')} of {counted(classes, 'class', 'classes')}; "
+        f"`rungs` (--rungs) changes that."
     )
     return Defaults(name, used, levels, tuple(reasons))
 
 
-def fitting_space(data: str, data_dir: Any, limits: Sequence[Constraint]) -> tuple[Space[Any], str]:
-    """Return the `auto` space, scaled so that half of it or more meets the limits, and why.
+def scaled_space(data: str, data_dir: Any, limits: Sequence[Constraint]) -> tuple[Space[Any], str]:
+    """Return the widest `auto` space of which half or more meets the limits, and why.
 
-    Timed limits are ignored. Reads a user's own data.
+    The narrowest one where the limits leave less than half of it. Limits whose costs take long to
+    find, timed or of whole networks, are not looked at. Reads a user's own data.
     """
     images = load_once(data, data_dir, 0)
     shape, classes = images.input_shape, len(images.classes)
@@ -110,32 +125,27 @@ def fitting_space(data: str, data_dir: Any, limits: Sequence[Constraint]) -> tup
     stride = 1 if side <= SMALL else 2
     halvings = max(1, min((side // stride // 4).bit_length() - 1, 5))
     scaled = find_module(AUTO).scaled
-    limits = [limit for limit in limits if not is_timed(limit)]
-    if not limits:
+    slow = [limit for limit in limits if is_timed(limit) or limit.name in WHOLE]
+    quick = [limit for limit in limits if limit not in slow]
+    left = f"; {_joined(slow)} {plural(len(slow), 'is', 'are')} left to the search" if slow else ""
+    if not quick:
         return scaled(_USUAL_WIDTH, halvings, stride), (
-            f"Space: auto, around {_USUAL_WIDTH} channels, since nothing limits its networks."
+            f"Space: auto, around {_USUAL_WIDTH} channels"
+            f"{left or ', since nothing limits its networks'}."
         )
     model, width, share = CostModel(shape, classes), _WIDTHS[0], 0.0
     for wider in _WIDTHS:
-        found = _share(scaled(wider, halvings, stride), model, limits)
+        space = scaled(wider, halvings, stride)
+        found = survey(space, model.value, quick, Random(0), _SAMPLES).share
         if wider > _WIDTHS[0] and found < 0.5:
             break
         width, share = wider, found
-    meets = " and ".join(map(str, limits))
+    narrowest = "; it can be no narrower" if share < 0.5 else ""
     return scaled(width, halvings, stride), (
-        f"Space: auto, around {width} channels; about {share:.0%} of its networks meet {meets}."
+        f"Space: auto, around {width} channels, of which about {share:.0%} meets {_joined(quick)}"
+        f"{narrowest}{left}."
     )
 
 
-def _share(space: Space[Any], model: CostModel, limits: Sequence[Constraint]) -> float:
-    """Return the share of some random networks that can be built and meet the limits."""
-    rng = Random(0)
-    drawn = [space.sample(rng) for _ in range(_SAMPLES)]
-    return sum(_meets(each, model, limits) for each in drawn) / _SAMPLES
-
-
-def _meets(architecture: Any, model: CostModel, limits: Sequence[Constraint]) -> bool:
-    try:
-        return all(limit.holds(model.value(limit.name, architecture)) for limit in limits)
-    except ArchitectureError:
-        return False
+def _joined(limits: Sequence[Constraint]) -> str:
+    return " and ".join(map(str, limits))

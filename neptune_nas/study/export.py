@@ -1,9 +1,25 @@
-"""Export of a trial as an architecture."""
+"""The step after a study: the export of a trial as an architecture, or the command to train it."""
+
+from shlex import quote
 
 from neptune_nas.errors import OptionError
 from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
+from neptune_nas.text import redact
+
+
+def next_command(study: Study, number: object) -> tuple[str, ...]:
+    """Return the command that trains a trial, in parts that are quoted for a shell.
+
+    It exports the trial where nothing was trained, as such a network may not be one to build, and
+    where a notebook or script has its classes, which no command finds. `number`: of the trial, or
+    what stands for it.
+    """
+    folder = quote(redact(str(study.folder)))
+    if study.settings.question.trains and not study.settings.facts.code:
+        return "neptune-nas", "train", folder, f"--trial {number}"
+    return "neptune-nas", "export", folder, f"--trial {number}", f"-o trial-{number}.json"
 
 
 def export_trial(study: Study, trial: Trial) -> ExportedArchitecture:

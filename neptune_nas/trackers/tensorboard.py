@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 
 from torch.utils.tensorboard import SummaryWriter
 
@@ -27,8 +28,8 @@ class TensorBoard:
 
     @property
     def hint(self) -> str:
-        """The command that shows the runs."""
-        return f"tensorboard --logdir {self._folder}"
+        """The command that shows it."""
+        return f"tensorboard --logdir {quote(str(self._folder))}"
 
     def add_result(self, progress: Progress) -> None:
         """Add a result of a search."""

@@ -1,4 +1,4 @@
-"""Evidence for the answer of a search: plain networks beside it, and more seeds for its picks."""
+"""Evidence for the answer of a search: plain networks after it, and more seeds for its picks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

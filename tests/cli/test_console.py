@@ -193,6 +193,22 @@ def test_the_summary_ends_with_the_picks_and_the_command_that_trains_the_first(
     assert "Next: neptune-nas train x --trial 0 " in lines
 
 
+def test_commands_in_the_summary_are_quoted_for_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
+    trials = tuple(make_trial(i, 0.9 - i / 1000, 1_000_000) for i in range(12))
+    print_study(Study(Path("my x"), settings(question()), trials, Ledger()))
+    lines = " ".join(capsys.readouterr().out.split())
+    for command in ("train 'my x' --trial 0", "confirm 'my x'", "report 'my x' --format csv"):
+        assert f"neptune-nas {command}" in lines
+
+
+def test_what_a_table_scored_is_exported_next(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = question(evaluator="table:nets.csv", trains=False)
+    print_study(Study(Path("x"), settings(asked), (make_trial(0, 0.9, 1_000_000),), Ledger()))
+    lines = " ".join(capsys.readouterr().out.split())
+    assert "Next: neptune-nas export x --trial 0 -o trial-0.json" in lines
+    assert "neptune-nas train" not in lines
+
+
 def test_one_trial_may_be_both_picks(capsys: pytest.CaptureFixture[str]) -> None:
     print_study(Study(Path("x"), settings(question()), (make_trial(0, 0.9, 1_000_000),), Ledger()))
     both = "Most accurate · Cheapest that is not clearly worse: trial 0, accuracy 0.9000"

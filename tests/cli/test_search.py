@@ -5,11 +5,16 @@ import sys
 import tomllib
 from contextlib import redirect_stdout
 from pathlib import Path
+from random import Random
+from typing import Any
 from unittest.mock import patch
 
 import pytest
+from PIL import Image
 
 from neptune_nas.cli import run
+from neptune_nas.cli.search import with_recipe
+from neptune_nas.search.config import Search
 from neptune_nas.study.read import read_study
 from neptune_nas.study.trial import State
 from neptune_nas.text import counted
@@ -317,6 +322,65 @@ def test_a_value_alone_changes_the_recipe_that_suits_the_data(tmp_path: Path) ->
     said = " ".join(outcome.out.split())
     assert "lr 0.01," in said
     assert "batch_size 64," in said
+
+
+def mixed_pictures(folder: Path) -> Path:
+    """Write 12 pictures of around 96x72 pixels for each of 3 classes."""
+    random = Random(0)
+    for name in ("cat", "dog", "owl"):
+        (folder / name).mkdir(parents=True)
+        for i in range(12):
+            size = (96 + random.randrange(-9, 10), 72 + random.randrange(-9, 10))
+            picture = Image.effect_noise(size, random.uniform(10, 90)).convert("RGB")
+            picture.save(folder / name / f"{i}.png")
+    return folder
+
+
+def test_a_dry_run_on_pictures_of_many_sizes_says_what_was_chosen(tmp_path: Path) -> None:
+    data = f"folder:{mixed_pictures(tmp_path / 'pictures')}"
+    asked = ("search", "--data", data, "--out", tmp_path, "--device", "cpu", "--dry-run")
+    outcome = neptune(*asked, "--constraint", "flops<=2M", "--constraint", "peak_memory<=9MiB")
+    assert outcome.code == 0
+    said = " ".join(outcome.out.split() + outcome.err.split())
+    assert re.search(
+        r"scaled to 32x32 pixels for at most 2M FLOPs \(their shorter sides have about 7\d\); "
+        rf"--data {re.escape(data)}@64 takes larger ones\.",
+        said,
+    )
+    assert re.search(
+        r"Space: auto, around \d+ channels, of which about \d+% meets flops <= 2,000,000; "
+        r"peak_memory <= 9,437,184 bytes is left to the search\.",
+        said,
+    )
+    assert "3x32x32, 3 classes" in said
+
+
+def test_a_limit_that_nothing_meets_is_refused_with_a_smaller_size(tmp_path: Path) -> None:
+    data = f"folder:{mixed_pictures(tmp_path / 'pictures')}"
+    asked = ("search", "--data", data, "--constraint", "flops<=9", "--out", tmp_path)
+    outcome = neptune(*asked, "--dry-run")
+    assert outcome.code == 2
+    said = " ".join(outcome.out.split() + outcome.err.split())
+    assert "of which about 0% meets flops <= 9; it can be no narrower." in said
+    assert "make the images smaller with @16 after the folder's name." in said
+    assert "Traceback" not in said
+
+
+def test_a_value_of_the_recipe_opens_no_picture_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, really_open = [], Image.open
+
+    def count_and_open(file: Any, *options: Any, **named: Any) -> Image.Image:
+        opened.append(file)
+        return really_open(file, *options, **named)
+
+    monkeypatch.setattr(Image, "open", count_and_open)
+    search = Search(data=f"folder:{mixed_pictures(tmp_path / 'pictures')}")
+    assert search.used_recipe.batch_size == 16
+    before = len(opened)
+    assert with_recipe(search, None, ["lr=0.01"]).question.recipe["lr"] == 0.01
+    assert len(opened) == before > 0
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,18 @@ def test_a_recipe_is_read_from_a_file(tmp_path: Path) -> None:
     outcome = neptune("train", "resnet8", *options, *SHORT)
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
     assert load_metrics(out / "metrics.json").terms.recipe["lr"] == 0.02
+
+
+def test_a_plain_network_is_trained_by_the_recipe_of_a_study(study: Path, tmp_path: Path) -> None:
+    options = ("--data", "digits#60", "--recipe", study / "study.toml", "-o", tmp_path / "x", "-q")
+    outcome = neptune("train", "plain-4", *options, *SHORT)
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    asked = tomllib.loads((study / "study.toml").read_text())["question"]["recipe"]
+    recipe = load_metrics(tmp_path / "x" / "metrics.json").terms.recipe
+    decided = ("crop", "flip")  # auto, until the images are known
+    assert {name: recipe[name] for name in asked if name not in decided} == {
+        name: value for name, value in asked.items() if name not in decided
+    }
 
 
 def test_the_network_of_a_trained_model_is_trained(study: Path, tmp_path: Path) -> None:

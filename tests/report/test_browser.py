@@ -151,7 +151,19 @@ def test_a_click_on_a_row_opens_its_architecture(chrome: Chrome, page: Path, stu
     first = study.ranking()[0].trial.number
     assert chrome.find_element(By.ID, "network-title").text == f"Trial {first}"
     command = chrome.find_element(By.CSS_SELECTOR, "#network code").text
-    assert command == f"neptune-nas export studies/digits --trial {first} -o trial-{first}.json"
+    assert command == f"neptune-nas train studies/digits --trial {first}"
+    card = chrome.find_element(By.CSS_SELECTOR, f".card[data-number='{first}'] code")
+    assert card.get_attribute("textContent") == command
+
+
+def test_an_opened_trial_of_a_table_gives_the_command_that_exports_it(
+    chrome: Chrome, tmp_path: Path
+) -> None:
+    study = plain_results(plain_trial(4, 0.9, 10_000), trains=False)
+    open_page(chrome, save(tmp_path, study))
+    chrome.execute_script("document.querySelector('#table tbody tr').click()")
+    command = chrome.find_element(By.CSS_SELECTOR, "#network code").text
+    assert command == f"neptune-nas export {study.folder} --trial 4 -o trial-4.json"
 
 
 def test_an_opened_trial_shows_the_interval_that_its_card_shows(

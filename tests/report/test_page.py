@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -304,6 +305,25 @@ def test_studies_that_do_not_compare_are_refused_or_said_to_be_forced(study: Stu
     with pytest.raises(StudyError, match="different data or splits"):
         render([study, other])
     assert "different data or splits" in visible(render([study, other], force=True))
+
+
+@pytest.mark.parametrize(
+    ("trains", "command"),
+    [
+        (True, "neptune-nas train 'my studies' --trial {}"),
+        (False, "neptune-nas export 'my studies' --trial {} -o trial-{}.json"),
+    ],
+)
+def test_cards_and_opened_trials_give_the_same_next_command(trains: bool, command: str) -> None:
+    study = replace(
+        plain_results(plain_trial(7, 0.9, 10), trains=trains), folder=Path("my studies")
+    )
+    page = render([study, named(study, "other")])
+    commands = re.findall(r"<code>(<span>neptune-nas</span>.*?)</code>", page)
+    shown = {unescape(re.sub("<[^>]*>", "", text)) for text in commands}
+    assert shown == {command.replace("{}", "7")}
+    for each in packed_json(page)["studies"]:
+        assert " ".join(each["next"]) == command
 
 
 def test_equal_studies_give_equal_pages(page: str, study: Study) -> None:

@@ -39,7 +39,7 @@ def test_a_hopeless_limit_is_refused_with_the_size_of_the_images(tmp_path: Path)
     with pytest.raises(
         OptionError,
         match=r"the smallest seen on images of 12x12 pixels: flops [\d,]+; loosen the constraints "
-        r"or take another space, or make the images smaller with @32 after the folder's name\.$",
+        r"or take another space, or make the images smaller with @6 after the folder's name\.$",
     ):
         parts(constraints=("flops<1",), data=data, evaluator=None).facts()
     with pytest.raises(OptionError, match=r"on images of 8x8 pixels: .* another space\.$"):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from random import Random
+from shlex import split
 
 import pytest
 from PIL import Image
@@ -10,7 +11,7 @@ from neptune_nas.data.names import AMOUNTS
 from neptune_nas.metrics.constraints import parse_constraint
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.search.config import Search
-from neptune_nas.search.defaults import DIGITS_RUNGS, fitting_space, sized_data
+from neptune_nas.search.defaults import DIGITS_RUNGS, scaled_space, sized_data
 from neptune_nas.training.recipe import Recipe
 
 
@@ -37,8 +38,44 @@ def test_large_pictures_are_scaled_to_what_the_limit_can_pay_for(
     name, why = sized_data(data, [parse_constraint(limit)])
     assert name == f"{data}@{side}"
     assert f"scaled to {side}x{side} pixels for at most" in why
-    assert "(the median of their shorter sides is 480)" in why
-    assert why.endswith(f"for larger ones give --data {data}@{2 * side}.")
+    assert "(their shorter sides have 480)" in why
+    assert why.endswith(f"{data}@{2 * side} takes larger ones.")
+
+
+def test_a_limit_on_macs_is_one_on_twice_as_many_flops(tmp_path: Path) -> None:
+    data = pictures(tmp_path, (640, 480), each=2)
+    macs, flops = (sized_data(data, [parse_constraint(x)]) for x in ("macs<=10M", "flops<=20M"))
+    assert macs == flops
+    assert "for at most 20M FLOPs" in macs[1]
+    both = [parse_constraint("macs<=1M"), parse_constraint("flops<=20M")]
+    assert sized_data(data, both)[0] == f"{data}@32"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "limit", "side", "said"),
+    [
+        ([(640, 470), (640, 480), (650, 490)], "flops<=2M", 32, "have about 480); `data` (--data)"),
+        ([(50, 60)], "flops<=2M", 32, "@50 takes larger ones."),
+        ([(40, 50), (36, 60)], "flops<=9G", 32, "since they differ in size (their shorter sides"),
+        ([(33, 48), (32, 40)], "flops<=9G", 32, "have about 33); `data` (--data)"),
+        ([(32, 48), (32, 40)], "flops<=9G", 32, "have about 32)."),
+        ([(20, 48), (20, 40)], "flops<=2M", 20, "have about 20)."),
+    ],
+)
+def test_no_picture_is_to_be_made_larger_than_it_is(
+    tmp_path: Path, sizes: list[tuple[int, int]], limit: str, side: int, said: str
+) -> None:
+    data = pictures(tmp_path, *sizes, each=3)
+    name, why = sized_data(data, [parse_constraint(limit)])
+    assert name == f"{data}@{side}"
+    assert said in why
+
+
+def test_the_hint_is_one_word_of_a_shell(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "my pictures", (640, 480), each=2)
+    _, why = sized_data(f"{data}#3", [parse_constraint("flops<=2M")])
+    words = split(why.partition("(--data) ")[2])
+    assert words[0] == f"{data}@64#3"
 
 
 def test_without_a_limit_on_flops_pictures_have_at_most_64_pixels(tmp_path: Path) -> None:
@@ -84,7 +121,7 @@ def test_the_space_of_a_smaller_limit_is_narrower(tmp_path: Path) -> None:
     model = CostModel((3, 32, 32), 2)
     typical = []
     for limit in limits:
-        space, _ = fitting_space(data, None, limit)
+        space, _ = scaled_space(data, None, limit)
         costs = sorted(model.cost(space.sample(Random(i))).flops for i in range(25))
         typical.append(costs[12])
     assert typical == sorted(typical)
@@ -92,14 +129,32 @@ def test_the_space_of_a_smaller_limit_is_narrower(tmp_path: Path) -> None:
 
 
 def test_a_limit_that_nothing_meets_gives_the_narrowest_space(tmp_path: Path) -> None:
-    space, why = fitting_space(pictures(tmp_path, (32, 32)), None, [parse_constraint("flops<=9")])
-    assert "around 4 channels; about 0% of its networks meet" in why
+    space, why = scaled_space(pictures(tmp_path, (32, 32)), None, [parse_constraint("flops<=9")])
+    assert "around 4 channels, of which about 0% meets" in why
+    assert why.endswith("; it can be no narrower.")
     assert space.name == "auto"
+
+
+@pytest.mark.parametrize("slow", ["peak_memory<=64KiB", "latency<=1ms"])
+def test_a_limit_that_takes_long_to_look_at_does_not_decide_on_the_width(
+    tmp_path: Path, slow: str
+) -> None:
+    data, limit = pictures(tmp_path, (32, 32)), parse_constraint(slow)
+    space, why = scaled_space(data, None, [limit])
+    usual, free = scaled_space(data, None, [])
+    assert space.fingerprint == usual.fingerprint
+    assert why == f"Space: auto, around 16 channels; {limit} is left to the search."
+    assert free == "Space: auto, around 16 channels, since nothing limits its networks."
+    quick = parse_constraint("flops<=2M")
+    both, why = scaled_space(data, None, [limit, quick])
+    alone, _ = scaled_space(data, None, [quick])
+    assert both.fingerprint == alone.fingerprint != usual.fingerprint
+    assert why.endswith(f"meets {quick}; {limit} is left to the search.")
 
 
 @pytest.mark.parametrize("side", [8, 28, 32, 100, 224])
 def test_the_space_fits_images_of_any_size(tmp_path: Path, side: int) -> None:
-    space, _ = fitting_space(pictures(tmp_path, (side, side)), None, [])
+    space, _ = scaled_space(pictures(tmp_path, (side, side)), None, [])
     model = CostModel((3, side, side), 2)
     for i in range(20):
         assert model.cost(space.sample(Random(i))).flops > 0
@@ -133,7 +188,7 @@ def test_no_part_of_a_data_set_is_trained_for_too_few_steps() -> None:
     assert Search(data="cifar10").question.rungs == (1, 4)
 
 
-def test_the_amount_of_the_digits_is_what_it_is() -> None:
+def test_the_counts_of_the_digits_are_what_they_are() -> None:
     from neptune_nas.data.load import load_data
 
     digits = load_data("digits")

@@ -33,12 +33,11 @@
   const drawn = data.drawings.filter(Boolean).length.toLocaleString("en");
   const network = (i) =>
     data.drawings[i] || `<p class="note">${data.drawings[i] === ""
-      ? `Only the ${drawn} best networks are drawn here: export this one, then draw the file.`
+      ? `Only the ${drawn} best networks are drawn here: neptune-nas draw STUDY --trial ${columns.number[i]} draws this one.`
       : "This network cannot be drawn."}</p>`;
   function command(i) {
-    const study = studies[columns.study[i]];
-    const words = ["neptune-nas", "export", study.folder, `--trial ${columns.number[i]}`,
-      `-o trial-${columns.number[i]}.json`];
+    const words = studies[columns.study[i]].next.map((word) =>
+      word.startsWith("-") ? word.replace("{}", columns.number[i]) : word);
     return words.map((word) => `<span>${escape(word)}</span>`).join(" ");
   }
   function interval(i) {
