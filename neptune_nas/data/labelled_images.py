@@ -62,8 +62,9 @@ def labelled_images(
     """
     if not name.startswith(FOLDER):
         return _in_data_set(name, model, part or TEST, skip_unknown, data_dir)
+    folder, _ = parse(parse_count(name)[0].removeprefix(FOLDER))
     found = _in_folder(name, model, part, skip_unknown)
-    notes = (*found.notes, *copy_notes(found.files, model, data_dir))
+    notes = (*found.notes, *copy_notes(found.files, folder, model, data_dir))
     return replace(found, name=utf8_text(name), notes=notes)
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import torch
 
+from neptune_nas.data.folder import parse
 from neptune_nas.data.images import Split, fingerprint
 from neptune_nas.data.load import split_files, splits_of
-from neptune_nas.data.names import parse_count
+from neptune_nas.data.names import FOLDER, parse_count
 from neptune_nas.data.source import Source, in_memory
 from neptune_nas.data.splitting import Rows
 from neptune_nas.errors import DataError, NeptuneError
@@ -43,14 +44,18 @@ def held_out(split: Split, model: TrainedOn) -> Rows | None:
 
 
 def copy_notes(
-    files: Sequence[Path], model: TrainedOn, data_dir: str | Path | None
+    files: Sequence[Path], folder: Path, model: TrainedOn, data_dir: str | Path | None
 ) -> Iterator[str]:
-    """Yield a note on files that equal one that training read, if its folder is still there."""
+    """Yield how many files equal one that training read, if that lies in `folder`.
+
+    `folder`: what the user names. A model file may name any place, so no other is looked into.
+    """
     if not model.data or not files:
         return
     trained: list[Path] = []
     with suppress(NeptuneError, OSError, ValueError):  # gone, changed, or no folder at all
-        trained = [file for split in split_files(model.data, data_dir)[:2] for file in split]
+        if _lies_in(model.data, folder):
+            trained = [file for split in split_files(model.data, data_dir)[:2] for file in split]
     copies = [*_copies(files, trained)]
     if copies:
         pair = " and ".join(map(str, dict.fromkeys(copies[0])))
@@ -60,6 +65,15 @@ def copy_notes(
             f"chosen on (such as {pair}): the model may know "
             f"{plural(len(copies), 'its label', 'their labels')}."
         )
+
+
+def _lies_in(data: str, folder: Path) -> bool:
+    """Return whether a data set is a folder inside another one, or that one itself."""
+    whole, _ = parse_count(data)
+    if not whole.startswith(FOLDER):
+        return False
+    place, _ = parse(whole.removeprefix(FOLDER))
+    return Path(os.path.realpath(place)).is_relative_to(os.path.realpath(folder))
 
 
 def _copies(files: Iterable[Path], others: Iterable[Path]) -> Iterator[tuple[Path, Path]]:

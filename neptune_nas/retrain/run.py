@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 from neptune_nas.architecture.fields import require_classes
 from neptune_nas.data.images import ImageData
@@ -148,9 +149,15 @@ class Training:
     @cached_property
     def numerics(self) -> Numerics:
         """The precision and layout to train in: those of the folder's terms, if it has any."""
-        if self.folder.terms.exists():
-            return read_toml(self.folder.terms, Terms).numerics
+        if self._begun is not None:
+            return self._begun.numerics
         return numerics_for(self.used_recipe.precision, pick_device(self.device))
+
+    @cached_property
+    def _begun(self) -> Terms | None:
+        """The terms that the folder was begun with, if it was."""
+        file = self.folder.terms
+        return read_toml(file, Terms) if file.exists() else None
 
     @cached_property
     def terms(self) -> Terms:
@@ -165,6 +172,7 @@ class Training:
             recipe=asdict(recipe),
             classes=self.images.classes,
             numerics=self.numerics,
+            id=uuid4().hex if self._begun is None else self._begun.id,
         )
 
     @property

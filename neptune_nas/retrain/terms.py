@@ -1,7 +1,7 @@
 """The terms of a training, which decide its result and identify its folder."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from neptune_nas.devices.numerics import Numerics
@@ -16,7 +16,8 @@ class Terms:
     `network`: an architecture's key, or the name of a hand-designed network. `data`: its name;
     data sets are told apart by `data_fingerprint` and the names of `classes`. `recipe`: with the
     data's own augmentation in place of "auto". `numerics`: the precision and memory layout; a
-    folder keeps its own, so they do not count as a difference.
+    folder keeps its own, so they do not count as a difference. `id`: a random name, by which
+    trackers know the folder wherever it is moved.
     """
 
     network: str
@@ -26,6 +27,7 @@ class Terms:
     recipe: dict[str, Any]
     classes: tuple[str, ...]
     numerics: Numerics
+    id: str = field(default="", compare=False)
 
 
 def refuse_others(what_was: str, old: Terms, new: Terms) -> None:

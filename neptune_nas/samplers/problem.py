@@ -18,8 +18,10 @@ ENUMERABLE = 200_000  # the most points that are listed to find the unseen ones
 LISTED = 20_000  # the most points of a space whose feasible ones are listed rather than walked
 QUICK_DRAWS = 100  # draws before a small space is listed
 DRAWS = 10_000  # draws before a large space counts as exhausted
-WALKED = 50  # architectures of a walk before it counts as exhausted
-_APART = 50  # moves between two of them, which are then nearly independent
+WALKED = 50  # architectures of a walk before it is given up
+_APART = 50  # moves between two of them, so that they differ in much
+_STARTS = 1_000  # places where walks begin, one after the other
+_STEP = 10  # moves between two of them
 
 
 class SpaceExhaustedError(NeptuneError):
@@ -85,7 +87,11 @@ class Problem(Generic[T]):
         return None if self.find_rare is None or is_listed else self.find_rare()
 
     def walk(self, start: T, rng: Random, apart: int) -> Iterator[T]:
-        """Yield architectures that fit, `apart` random moves from each other, from `start` on."""
+        """Yield architectures that fit, `apart` random moves from each other, from `start` on.
+
+        They are not uniform: a move is drawn as `Space.mutate` draws it, which removes a part as
+        readily as it adds one of many, so small networks come more often than they are.
+        """
         here, near = start, self.space.mutations(start, rng)
         while True:
             for _ in range(apart):
@@ -106,11 +112,11 @@ class Problem(Generic[T]):
         """Return an architecture, uniform over all that are feasible and unseen.
 
         In a large space of which hardly any is feasible, it comes from a walk among those that are,
-        and is nearly uniform. Raises `SpaceExhaustedError` if there is none, or if 10,000 draws
-        from a large space, or 2,500 moves, find none.
+        which is not uniform (see `walk`). Raises `SpaceExhaustedError` if there is none, or if
+        10,000 draws from a large space, or 2,500 moves, find none.
         """
         if self.rare is not None:
-            walk = self.walk(self.rare, rng, _APART)
+            walk = self.walk(self._start(self.rare, len(seen)), rng, _APART)
             drawn = self.fresh(seen, walk.__next__, WALKED)
         else:
             drawn = self.fresh(seen, lambda: self.space.sample(rng), QUICK_DRAWS)
@@ -122,10 +128,27 @@ class Problem(Generic[T]):
         elif self.rare is None:
             drawn = self.fresh(seen, lambda: self.space.sample(rng), DRAWS)
         if drawn is None:
+            state = "seems" if self.points is None else "is"
             raise SpaceExhaustedError(
-                f"space '{self.space.name}' is exhausted: {self._why(len(seen))}, or stop."
+                f"space '{self.space.name}' {state} exhausted: {self._why(len(seen))}, or stop."
             )
         return drawn
+
+    def _start(self, rare: T, tried: int) -> T:
+        """Return where a walk begins: on one path from `rare` on, the further the more is tried.
+
+        It depends on their number alone, and not on which of them ended first.
+        """
+        places = self._places
+        for i in range(len(places), tried % _STARTS + 1):
+            before = places[i - 1] if i else rare
+            places[i] = next(self.walk(before, Random(f"{self.seed}/start/{i}"), _STEP if i else 0))
+        return places[tried % _STARTS]
+
+    @cached_property
+    def _places(self) -> dict[int, T]:
+        """The starts of walks so far, which are remembered to save time."""
+        return {}
 
     def _any_of(self, left: list[T], rng: Random) -> T | None:
         """Return one of `left`, uniform over those that may be trained, or None."""
@@ -137,11 +160,13 @@ class Problem(Generic[T]):
 
     def _why(self, tried: int) -> str:
         """Return why no architecture remains, and what would change that."""
+        of = "its architectures"
+        if self.points is None:
+            of = f"{DRAWS:,} draws" if self.rare is None else f"{WALKED * _APART:,} moves"
         if self.feasible is None and self.keeps is None:
-            return f"none of its architectures is new after {tried:,} trials; search a larger one"
+            return f"none of {of} is new after {tried:,} trials; search a larger one"
         return (
-            f"none of its architectures is both feasible and new after {tried:,} trials; loosen "
-            f"the constraints"
+            f"none of {of} is both feasible and new after {tried:,} trials; loosen the constraints"
         )
 
 

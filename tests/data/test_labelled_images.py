@@ -222,16 +222,29 @@ def test_a_folder_that_has_changed_since_is_another(tmp_path: Path) -> None:
 
 
 def test_copies_of_training_images_are_counted_by_their_content(tmp_path: Path) -> None:
-    write_classes(tmp_path / "pets" / "train", 5)
+    old = tmp_path / "new" / "old"
+    write_classes(old / "train", 5)
     write_classes(tmp_path / "new", 2)
-    (known, *_), _, (held, *_) = split_files(f"folder:{tmp_path / 'pets'}")
+    (known, *_), _, (held, *_) = split_files(f"folder:{old}")
     copy(known, tmp_path / "new" / "dog" / "known.png")
     copy(held, tmp_path / "new" / "dog" / "held.png")
-    (note,) = read(tmp_path / "new", model=trained_on(tmp_path / "pets")).notes
+    name = f"folder:{tmp_path / 'new'}"
+    *_, note = labelled_images(name, trained_on(old), skip_unknown=True).notes
     assert note.startswith("1 of 6 images is identical to one that the model was trained or chosen")
     assert note.endswith(
         f"(such as {tmp_path / 'new/dog/known.png'} and {known}): the model may know its label."
     )
+
+
+@pytest.mark.parametrize("place", ["pets", "new/link"])
+def test_no_folder_that_only_a_model_names_is_looked_into(tmp_path: Path, place: str) -> None:
+    write_classes(tmp_path / "pets" / "train", 5)
+    write_classes(tmp_path / "new", 2)
+    (tmp_path / "new" / "link").symlink_to(tmp_path / "pets")
+    copy(tmp_path / "pets/train/dog/000.png", tmp_path / "new" / "dog" / "known.png")
+    name = f"folder:{tmp_path / 'new'}"
+    found = labelled_images(name, trained_on(tmp_path / place), skip_unknown=True)
+    assert found.notes == ("Left out 1 class unknown to the model (link).",)
 
 
 @pytest.mark.parametrize(

@@ -435,3 +435,9 @@ def test_a_training_that_ends_at_chance_says_so_once(tmp_path: Path) -> None:
     for _ in range(2):
         training.run(say=said.append)
     assert len([text for text in said if "not clearly better than chance" in text]) == 1
+
+
+def test_a_folder_has_an_id_of_its_own_and_keeps_it(made: Path, tmp_path: Path) -> None:
+    first = load_metrics(made / "metrics.json").terms.id
+    assert asked(made).terms.id == first != ""
+    assert asked(tmp_path).terms.id not in (first, asked(tmp_path / "other").terms.id)

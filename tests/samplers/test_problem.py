@@ -115,6 +115,25 @@ def test_a_walk_that_finds_nothing_new_is_over() -> None:
         alone.random({key(LEAST): LEAST}, Random(0))
 
 
+def test_walks_begin_further_along_the_more_is_tried_whatever_that_was() -> None:
+    problem = Problem(NESTED, feasible=is_least, find_rare=lambda: LEAST, seed=1)
+    again = Problem(NESTED, feasible=is_least, find_rare=lambda: LEAST, seed=1)
+    tried = [dict.fromkeys(map(str, range(number))) for number in range(8)]
+    found = [problem.random(seen, Random(3)) for seen in tried]
+    assert len({*map(key, found)}) > 3
+    assert again.random(dict.fromkeys("abcdefg"), Random(3)) == found[7]
+
+
+def test_what_was_only_sampled_is_said_to_seem_exhausted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(problem_module, "DRAWS", 200)
+    drawn = Problem(NESTED, feasible=lambda _: False)
+    with pytest.raises(SpaceExhaustedError, match=r"seems exhausted: none of 200 draws is both"):
+        drawn.random({}, Random(0))
+    walked = Problem(NESTED, feasible=lambda one: one == LEAST, find_rare=lambda: LEAST)
+    with pytest.raises(SpaceExhaustedError, match=r"seems exhausted: none of 2,500 moves is both"):
+        walked.random({key(LEAST): LEAST}, Random(0))
+
+
 def test_a_small_space_is_listed_and_not_walked() -> None:
     problem = Problem(SMALL, feasible=lambda one: one == SMALL[5], find_rare=lambda: SMALL[5])
     assert problem.rare is None

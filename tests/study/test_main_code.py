@@ -121,6 +121,99 @@ def test_a_function_that_closes_over_another_is_told_by_both(main: ModuleType) -
     assert digest_after(main, text.format(1)) != digest_after(main, text.format(2))
 
 
+USES = """
+from functools import lru_cache, partial, wraps
+
+LIST, DICT, SET = [3, [5]], {"a": 1}, {"x", "y"}
+NESTED = {"ops": [len, {"k": 2}]}
+
+def plus(x):
+    return x + 1
+
+@lru_cache
+def once(x):
+    return x * 2
+
+def traced(function):
+    @wraps(function)
+    def run(*args):
+        return function(*args) + 0
+    return run
+
+@traced
+def told(x):
+    return x * 4
+
+HALF = partial(plus, 6)
+TABLE = {"plus": plus}
+
+def Gate(x, rate=LIST[0]):
+    return LIST, DICT, SET, NESTED, once(x), told(x), HALF, TABLE, x.score
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[3, [5]]", "[4, [5]]"),
+        ("[3, [5]]", "[3, [6]]"),
+        ('{"a": 1}', '{"a": 2}'),
+        ('{"a": 1}', '{"b": 1}'),
+        ('{"x", "y"}', '{"x", "z"}'),
+        ('{"k": 2}', '{"k": 3}'),
+        ("x * 2", "x * 3"),
+        ("+ 0", "+ 1"),
+        ("x * 4", "x * 5"),
+        ("partial(plus, 6)", "partial(plus, 7)"),
+        ("x + 1", "x + 2"),
+        ("rate=LIST[0]", "rate=LIST[1][0]"),
+    ],
+)
+def test_what_containers_and_wrappers_hold_is_told(main: ModuleType, old: str, new: str) -> None:
+    assert old in USES
+    assert digest_after(main, USES.replace(old, new)) != digest_after(main, USES)
+    assert digest_after(main, USES) == digest_after(main, USES)
+
+
+def test_a_default_is_told_by_its_value(main: ModuleType) -> None:
+    text = "K = {}\ndef Gate(x, k=K):\n    return k\n"
+    assert digest_after(main, text.format(1)) != digest_after(main, text.format(2))
+
+
+def test_a_variable_that_only_shares_the_name_of_an_attribute_is_no_change(
+    main: ModuleType,
+) -> None:
+    first = digest_after(main, USES)
+    assert digest_after(main, "score = 0.93\n") == first
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MEMORY = {}\ndef Gate(x):\n    MEMORY[x] = 1\n    return MEMORY\n",
+        "COUNT = 0\ndef Gate(x):\n    global COUNT\n    COUNT += x\n",
+        "MEMORY = []\ndef Gate(x):\n    MEMORY.append(x)\n",
+        "class Gate:\n    memory = {}\n    def __call__(self, x):\n        self.memory[x] = 1\n",
+    ],
+)
+def test_what_code_fills_itself_is_no_change_of_it(main: ModuleType, text: str) -> None:
+    first = digest_after(main, text)
+    assert digest_after(main, "(Gate() if isinstance(Gate, type) else Gate)(3)\n") == first
+
+
+def test_a_local_list_of_the_same_name_hides_nothing(main: ModuleType) -> None:
+    text = (
+        "class Gate:\n    sizes = [{}]\n    def build(self):\n        sizes = []\n"
+        "        sizes.append(self.sizes)\n"
+    )
+    assert digest_after(main, text.format(1)) != digest_after(main, text.format(2))
+
+
+def test_containers_without_an_end_are_read_in_part(main: ModuleType) -> None:
+    text = "LOOP = [1]\nLOOP *= 50\nLOOP.append(LOOP)\ndef Gate():\n    return LOOP, WIDE\n"
+    assert digest_after(main, f"WIDE = [*range(10**6)]\n{text}")
+
+
 def test_a_lambda_is_told_by_its_line(main: ModuleType) -> None:
     first = digest_after(main, "Gate = dict(f=lambda x: x)['f']\n")
     assert digest_after(main, "Gate = dict(f=lambda x: -x)['f']\n") != first
