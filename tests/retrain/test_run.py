@@ -18,7 +18,7 @@ from neptune_nas.devices.processor import hardware
 from neptune_nas.errors import NeptuneError, StudyError
 from neptune_nas.interrupts import ExitingHandler
 from neptune_nas.models.architecture_file import without_study
-from neptune_nas.models.model import load_model, save_model
+from neptune_nas.models.model import load_model
 from neptune_nas.retrain.folder import write_terms
 from neptune_nas.retrain.history import read_history, write_history
 from neptune_nas.retrain.metrics import dumps, load_metrics
@@ -28,7 +28,7 @@ from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.resumable_loop import choose
 from neptune_nas.training.state import to_device
 from tests.data.test_folder import write_classes
-from tests.retrain.builders import asked, noting, on
+from tests.retrain.builders import asked, noting, on, refuse
 from tests.training.data import assert_same, endless
 
 METRICS = ("accuracy", "loss")
@@ -156,10 +156,6 @@ def test_a_finished_training_is_read_and_not_trained_or_measured_again(done: Pat
     assert training.is_done
     assert training.run(refuse) == load_metrics(done / "metrics.json")
     assert {file: file.read_bytes() for file in done.rglob("*") if file.is_file()} == before
-
-
-def refuse(*_: object) -> None:
-    raise AssertionError("nothing is left to do")
 
 
 def test_more_seeds_go_on_with_the_new_ones(done: Path) -> None:
@@ -292,39 +288,6 @@ def test_data_with_another_augmentation_is_refused(done: Path) -> None:
         asked(done, flipped).run()
 
 
-def test_the_model_of_another_seed_is_refused(done: Path) -> None:
-    (done / "metrics.json").unlink()
-    copy(done / "seed-1" / "model.safetensors", done / "seed-0" / "model.safetensors")
-    with pytest.raises(StudyError, match=r"seed-0.* must be of seed 0, but is of seed 1"):
-        asked(done, noting(refuse)).run()
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"epochs": 9}, r"model\.safetensors was trained with epochs 9, but now it is 3"),
-        ({"epochs": "x"}, r"does not say how it was trained \(`provenance\.epochs` must be"),
-    ],
-)
-def test_the_model_of_another_training_is_refused(
-    done: Path, change: dict[str, Any], message: str
-) -> None:
-    (done / "metrics.json").unlink()
-    file = done / "seed-0" / "model.safetensors"
-    model = load_model(file)
-    save_model(file, replace(model, provenance={**model.provenance, **change}))
-    with pytest.raises(StudyError, match=message):
-        asked(done, noting(refuse)).run()
-
-
-def test_the_metrics_of_another_training_are_refused(done: Path) -> None:
-    metrics = load_metrics(done / "metrics.json")
-    foreign = replace(metrics, terms=replace(metrics.terms, epochs=9))
-    (done / "metrics.json").write_text(dumps(foreign))
-    with pytest.raises(StudyError, match=r"metrics\.json was measured with epochs 9, but now"):
-        asked(done).run()
-
-
 @pytest.mark.parametrize("text", [None, "the test split not read"])
 def test_curves_that_are_missing_or_behind_are_drawn_again(done: Path, text: str | None) -> None:
     page = done / "curves.html"
@@ -378,26 +341,6 @@ def test_a_forecast_counts_every_epoch_that_is_left(
 
 def test_there_is_no_forecast_of_what_is_trained(done: Path) -> None:
     assert asked(done).forecast() is None
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"epochs": 4}, "was started with epochs 3, but now it is 4"),
-        ({"recipe": Recipe(lr=0.1)}, "the recipe's lr 0.005, but now it is 0.1"),
-        ({"data": "digits#90"}, r"data digits#100 \("),
-        ({"source": "resnet8"}, "network .*, but now it is resnet8"),
-    ],
-)
-def test_another_question_is_refused(done: Path, changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(StudyError, match=message):
-        asked(done, **changes).run()
-
-
-def test_two_trainings_in_one_folder_are_refused(done: Path) -> None:
-    training = asked(done)
-    with training.folder.locked(), pytest.raises(StudyError, match="is training in"):
-        training.run()
 
 
 def test_a_training_that_diverges_says_what_to_change(tmp_path: Path) -> None:
