@@ -33,8 +33,7 @@ _HEADS = ("trials", "best {}", "first in the ranking", "hypervolume", "evaluatio
 class _Card:
     """A pick, or several that fall on one trial.
 
-    `interval`: that of its score. `beside`: how it compares with a plain network. `folder`: that of
-    its study, quoted for a shell.
+    `interval`: that of its score. `beside`: how it compares with a plain network.
     """
 
     number: int
@@ -47,7 +46,6 @@ class _Card:
     costs: Mapping[str, str]
     drawing: Markup | None
     drawing_error: str
-    folder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +65,12 @@ class _ComparisonTable:
     error: str = ""
 
 
-def answer_context(
-    studies: Sequence[Study], commands: Sequence[str], order: Order
-) -> dict[str, Any]:
-    """Return what `answer.html` shows; `commands` are the studies' folders, quoted for a shell."""
+def answer_context(studies: Sequence[Study], order: Order) -> dict[str, Any]:
+    """Return what `answer.html` shows."""
     return {
         "heads": [head.format(studies[0].settings.question.main.title) for head in _HEADS],
         "comparison": _comparison(studies) if len(studies) > 1 else None,
-        "answers": [_answer(*pair, order) for pair in zip(studies, commands, strict=True)],
+        "answers": [_answer(study, order) for study in studies],
     }
 
 
@@ -103,15 +99,15 @@ def _comparison_cells(found: StudyNumbers, own: Sequence[Metric]) -> tuple[str, 
     )
 
 
-def _answer(study: Study, folder: str, order: Order) -> _Answer:
+def _answer(study: Study, order: Order) -> _Answer:
     """Return the cards of a study, or why it has none."""
     try:
-        return _Answer(study.settings.name, _cards(study, folder, order))
+        return _Answer(study.settings.name, _cards(study, order))
     except StudyError as error:
         return _Answer(study.settings.name, error=redact(str(error)))
 
 
-def _cards(study: Study, folder: str, order: Order) -> tuple[_Card, ...]:
+def _cards(study: Study, order: Order) -> tuple[_Card, ...]:
     """Return a card for each pick; picks that fall on one trial share it.
 
     Where no trial's cost is known, the most accurate is the only one.
@@ -126,14 +122,10 @@ def _cards(study: Study, folder: str, order: Order) -> tuple[_Card, ...]:
         number = standing.trial.number
         first.setdefault(number, standing)
         titles.setdefault(number, []).append(title)
-    return tuple(
-        _card(study, first[n], titles[n], folder, is_first=i == 0) for i, n in enumerate(titles)
-    )
+    return tuple(_card(study, first[n], titles[n], is_first=i == 0) for i, n in enumerate(titles))
 
 
-def _card(
-    study: Study, standing: Standing, titles: list[str], folder: str, *, is_first: bool
-) -> _Card:
+def _card(study: Study, standing: Standing, titles: list[str], *, is_first: bool) -> _Card:
     """Return one pick: its accuracy, costs, drawing, and the command that trains it."""
     trial = standing.trial
     drawing, error = _drawing(study, trial)
@@ -149,7 +141,6 @@ def _card(
         costs=_costs(study, standing),
         drawing=drawing,
         drawing_error=error,
-        folder=folder,
     )
 
 

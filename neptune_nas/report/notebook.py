@@ -3,7 +3,6 @@
 import os
 from functools import partial
 from pathlib import Path
-from shlex import quote
 
 from neptune_nas.architecture.description import describe
 from neptune_nas.metrics.registry import COST, PARAMS
@@ -16,7 +15,6 @@ from neptune_nas.report.verdict import cautions, verdict
 from neptune_nas.study.export import next_command
 from neptune_nas.study.ranking import ranking_name
 from neptune_nas.study.study import Study
-from neptune_nas.text import redact
 
 _ROWS = 10  # of the front; the report has all
 
@@ -34,7 +32,7 @@ def study_page(study: Study) -> str:
         for trial in reversed(front[-_ROWS:])
     ]
     context = {
-        **answer_context([study], [quote(redact(str(study.folder)))], order),
+        **answer_context([study], order),
         "next_command": partial(next_command, study),
         "for_terminal": not study.settings.facts.code,  # no command finds a cell's classes
         "name": study.settings.name,

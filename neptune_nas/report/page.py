@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from shlex import quote
 from typing import Any
 
 import plotly.graph_objects as go
@@ -62,7 +61,6 @@ def render(
     warnings = check_comparable(studies, force)
     studies = with_common_reference(studies)
     found = measure_effects(studies[0]) if len(studies) == 1 else None
-    commands = [quote(redact(str(study.folder))) for study in studies]
     context = {
         "warnings": [
             *(f"{text}." for text in warnings),
@@ -71,7 +69,7 @@ def render(
         "verdicts": [text for study in studies if (text := verdict(study))],
         "main": studies[0].settings.question.main.name,
         "cost": COST.name,
-        **answer_context(studies, commands, order),
+        **answer_context(studies, order),
         "next_commands": [partial(next_command, study) for study in studies],
         **_study_notes(studies, order, found),
         "references": reference_tables(studies),
