@@ -66,6 +66,7 @@ def render(
             *(f"{text}." for text in warnings),
             *(text for study in studies for text in cautions(study)),
         ],
+        "choices": [redact(text) for study in studies for text in study.settings.facts.choices],
         "verdicts": [text for study in studies if (text := verdict(study))],
         "main": studies[0].settings.question.main.name,
         "cost": COST.name,

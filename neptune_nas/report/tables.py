@@ -96,8 +96,8 @@ def ranking_markdown(
 
 
 def _verdict_lines(study: Study) -> list[str]:
-    """Return what a user should know first, a paragraph each."""
-    found = (*cautions(study), verdict(study))
+    """Return what a user should know first, and what was chosen for them, a paragraph each."""
+    found = (*cautions(study), verdict(study), *study.settings.facts.choices)
     return [line for text in found if text for line in (escape_markdown(redact(text)), "")]
 
 

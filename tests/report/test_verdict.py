@@ -134,3 +134,14 @@ def test_a_study_at_chance_says_so_first_with_a_remedy() -> None:
     assert caution in render([study]).split('<section id="answer"')[0]
     assert "better than chance" in ranking_text(study, "md").split("| place")[0]
     assert [*cautions(beside(0.9))] == []
+
+
+def test_the_report_repeats_what_was_chosen_for_the_user() -> None:
+    study = beside(0.9)
+    chosen = ("Space: auto, around 8 <channels>.", "Training: 6, 20, 60 epochs.")
+    facts = replace(study.settings.facts, choices=chosen)
+    study = replace(study, settings=replace(study.settings, facts=facts))
+    headline = render([study]).split('<section id="answer"')[0]
+    assert "Space: auto, around 8 &lt;channels&gt;." in headline
+    assert "Training: 6, 20, 60 epochs." in headline
+    assert "Training: 6, 20, 60 epochs." in ranking_text(study, "md").split("| place")[0]
