@@ -153,8 +153,8 @@ def _confirm_picks(search: Search, study: Study, most: int, watch: OnStep, say: 
     tied = sum(main_score(trial) >= floor for trial in ranked)
     top = max(1, min(tied, most // max(1, goal.seeds - question.repeats)))
     say(
-        f"Confirming: {counted(tied, 'trial')} cannot be told from the most accurate; the best get "
-        f"{goal.seeds} seeds, with at most {counted(most, 'evaluation')}; `confirm` (--confirm) of "
+        f"Confirming: {counted(tied, 'trial')} may be the most accurate; the best get {goal.seeds} "
+        f"seeds each, with at most {counted(most, 'evaluation')}; `confirm` (--confirm) of "
         f"0 turns that off."
     )
     goals = {question.main.name: top}

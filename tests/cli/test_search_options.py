@@ -62,7 +62,7 @@ def test_a_dry_run_on_pictures_of_many_sizes_says_what_was_chosen(tmp_path: Path
     said = " ".join(outcome.out.split() + outcome.err.split())
     assert re.search(
         r"scaled to 32x32 pixels for at most 2M FLOPs \(their shorter sides have about 7\d\); "
-        rf"--data {re.escape(data)}@64 takes larger ones\.",
+        rf"`data` \(--data\) {re.escape(data)}@64 takes larger ones\.",
         said,
     )
     assert re.search(

@@ -144,7 +144,7 @@ assert {trial.architecture.stages[0].width for trial in study.trials} == {76}
 def test_progress_shows_in_the_cell(defined: Kernel) -> None:
     assert defined.run("study = search('shown').run()") == "ok"
     (shown,) = defined.shown.values()
-    assert re.match(r"4/4 trials, best accuracy 0\.\d+, hypervolume", shown["text/plain"])
+    assert re.search(r"4/4 trials, best accuracy 0\.\d+, hypervolume", shown["text/plain"])
     assert '<progress value="4" max="4"></progress> 4/4 trials' in shown["text/html"]
     assert defined.printed == ""
 
@@ -168,7 +168,7 @@ run_confirm(asked, Goal(seeds=2), evaluations=3)
     assert re.search(r"trial \d: accuracy .*; 3 of 3 eval", shown["text/plain"])
     assert defined.run("Training('resnet8', data='digits', epochs=1, seeds=1).run()") == "ok"
     (shown,) = defined.shown.values()
-    assert shown["text/plain"].startswith("seed 0 (1 of 1), epoch 1/1: accuracy ")
+    assert "\nseed 0 (1 of 1), epoch 1/1: accuracy " in shown["text/plain"]
 
 
 def test_who_watches_sees_to_it_alone(defined: Kernel) -> None:
