@@ -176,7 +176,7 @@ def _listed(layout: Classes, places: Mapping[str, int], listing: Listing) -> Par
 
 
 def _unread(rows: Rows) -> torch.Tensor:
-    raise NotImplementedError(f"{len(rows)} images are chosen by their files and then read")
+    raise AssertionError(f"{len(rows)} images are chosen by their files and then read")
 
 
 def _chosen(

@@ -24,9 +24,9 @@ from neptune_nas.text import counted, json_visible, plural, visible
 
 FORMAT, VERSION = "neptune-nas/evaluation", 1
 WORST = 12
-"""How many mistakes are shown at most, by default."""
+"""The default number of mistakes shown at most."""
 PAIRS = 20
-"""How many pairs of classes are listed at most, where a matrix would be too large."""
+"""The most pairs of classes to list where a matrix would be too large."""
 _MATRIX = 30  # classes, beyond which a matrix is too large to be read
 _SIDE = 192  # pixels of a thumbnail, shown at half that size for fine screens
 _TINY = 64  # pixels, up to which a thumbnail stays lossless, and is enlarged without smoothing

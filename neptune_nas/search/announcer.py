@@ -1,4 +1,4 @@
-"""What a search says about a slow step."""
+"""Announcements of slow steps of a search."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

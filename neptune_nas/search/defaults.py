@@ -33,7 +33,7 @@ _SAMPLES = 24  # networks that decide on a width
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a search uses where its user left it open, and sentences that say why."""
+    """The choices of a search where its user left them open, and sentences that say why."""
 
     data: str
     recipe: Recipe

@@ -1,4 +1,4 @@
-"""What a task says of a network's predictions on labelled images, as a report shows it."""
+"""The evaluation of a network's predictions on labelled images, as a report shows it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

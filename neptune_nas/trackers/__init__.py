@@ -1,1 +1,1 @@
-"""Where the results of searches and trainings can be followed, besides the report."""
+"""Trackers: other programs that show the results of searches and trainings."""
