@@ -175,10 +175,9 @@ def score_floor(settings: Settings, ranked: Sequence[Trial]) -> Floor:
 
     That is where the 95% interval of the difference of two means of as many seeds as the best has
     ends, by the noise between seeds on the same validation images. While fewer than 6 degrees of
-    freedom are known of that around the best, it is the interval of the difference of two scores on
-    so many images, the square root of two times as wide as that of one (Newcombe 1998, doi
-    10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I); 5 points where neither is
-    known.
+    freedom are known of that around the best, it lies as far below as the square root of two times
+    the lower half of Wilson's interval of a score on so many images, as if the two scores were of
+    different images; 5 points below where neither is known.
     """
     best = max(ranked, key=main_score, default=None)
     if best is None:

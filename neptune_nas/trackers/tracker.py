@@ -26,7 +26,7 @@ class Tracker(Protocol):
 
     @property
     def hint(self) -> str:
-        """How to look at what was tracked, such as a command."""
+        """The way to look at what was tracked, such as a command."""
 
     def add_result(self, progress: Progress) -> None:
         """Add a result of a search."""

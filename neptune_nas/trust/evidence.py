@@ -30,7 +30,7 @@ SHARE = 2  # the confirmation may take one part in that many of what the search 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is measured after a search.
+    """The measurements to make after a search.
 
     `yardstick`: whether plain networks are trained to compare with. `confirm`: the most evaluations
     with further seeds; None for up to half of what the search took, 0 for none.
