@@ -17,24 +17,12 @@ from neptune_nas import (
     Stem,
     choice,
     repeat,
+    where,
 )
 
-ENTRIES = choice(
-    Conv(kernel=3),
-    InvertedResidual(kernel=choice(3, 5), expansion=choice(1, 2, 4)),
-)
-CONVOLUTIONS = choice(
-    Conv(kernel=3),
-    Conv(kernel=choice(3, 5), groups="depthwise"),
-    InvertedResidual(kernel=choice(3, 5), expansion=choice(1, 2, 4)),
-)
-MIXED = choice(
-    Conv(kernel=3),
-    Conv(kernel=choice(3, 5), groups="depthwise"),
-    InvertedResidual(kernel=choice(3, 5), expansion=choice(1, 2, 4)),
-    Attention(heads=choice(2, 4), stride=choice(1, 2)),
-    FeedForward(expansion=2),
-)
+INVERTED = InvertedResidual(kernel=choice(3, 5), expansion=choice(1, 2))
+CONVOLUTIONS = (Conv(kernel=3), Conv(kernel=choice(3, 5), groups="depthwise"), INVERTED)
+MIXTURE = (*CONVOLUTIONS, Attention(heads=choice(2, 4), stride=2), FeedForward(expansion=2))
 
 
 def _widths(width: float, *factors: float) -> tuple[int, ...]:
@@ -42,24 +30,34 @@ def _widths(width: float, *factors: float) -> tuple[int, ...]:
     return tuple(sorted({max(4, round(width * factor / 4) * 4) for factor in factors}))
 
 
-def scaled(width: int, halvings: int, stride: int = 1) -> Space[Architecture]:
+def _halves_once(stage: Stage) -> bool:
+    return (stage.stride == 2) == (stage.pool == "none")
+
+
+def scaled(width: int, halvings: int, stride: int = 1, depth: int = 2) -> Space[Architecture]:
     """Return the space around `width` channels, whose stages halve the map up to `halvings` times.
 
-    The stem has half as many channels or as many, and `stride` or more. The widths that a stage
-    chooses from grow from each to the next, and overlap.
+    The stem has about as many channels, and `stride` or more. The widths that a stage chooses from
+    grow from each to the next, and overlap. `depth`: the most SubStages of a stage with small maps;
+    one with large maps has one at most, and no attention, which is costly there.
     """
 
     def stage(i: int) -> Stage:
-        is_large = i < halvings - 2  # attention is costly on large maps
+        is_large = i < halvings - 2
         growth = min(1 + i / 2, 3)
-        return Stage(
-            width=choice(*_widths(width * growth, 1, 1.5, 2)),
-            entry=ENTRIES,
-            stride=2,
-            pool="none",
-            norm=choice("batch", "lrn"),
-            connections=choice("residual", "sparse"),
-            substages=repeat(CONVOLUTIONS if is_large else MIXED, 0, 1 if is_large else 2),
+        return where(
+            Stage(
+                width=choice(*_widths(width * growth, 1, 1.5, 2, 3)),
+                entry=choice(Conv(kernel=3), INVERTED),
+                stride=choice(1, 2) if i else 1,
+                pool=choice("none", "max") if i else "max",
+                norm=choice("batch", "lrn"),
+                connections="residual",
+                substages=repeat(
+                    choice(*(CONVOLUTIONS if is_large else MIXTURE)), 0, 1 if is_large else depth
+                ),
+            ),
+            _halves_once,
         )
 
     last = halvings - 1
@@ -68,7 +66,8 @@ def scaled(width: int, halvings: int, stride: int = 1) -> Space[Architecture]:
         description=f"stages of {width} channels or more that halve the map up to {halvings} times",
         template=Architecture(
             stem=Stem(
-                width=choice(*_widths(width, 0.5, 1)),
+                width=choice(*_widths(width, 0.5, 1, 1.5)),
+                kernel=choice(3, 5),
                 stride=choice(1, 2) if stride == 1 else stride,
             ),
             stages=(

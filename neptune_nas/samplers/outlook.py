@@ -98,6 +98,9 @@ class GainEstimate(Generic[T]):
         exact = np.concatenate([costs, their_costs]) * self.turns
         table = np.column_stack([exact, *columns])
         scores = [-losses[primary] for losses in known]
-        most = (self.pool.base.costs * self.turns).max(axis=0, initial=-np.inf)
+        base = self.pool.base.costs * self.turns
+        most = base.max(axis=0, initial=-np.inf)
+        if self.pool.problem.feasible is not None:
+            most = most + np.ptp(base, axis=0)
         ceiling = np.append(most, [column.max(initial=0.0) for column in columns])
         return Front(np.concatenate([scores, believed]), table, fit.lowest, ceiling)

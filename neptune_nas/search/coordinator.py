@@ -135,8 +135,15 @@ class Coordinator:
             for number, trial in self.trials.items()
             if trial.state is State.RUNNING and number not in engine.pending
         }
+        aims = self.question.aims
+        lead = next((i for i, aim in enumerate(aims) if aim.is_scored), None)
         return self.rungs.promotable(
-            self.scored, self.promoted, waiting, self._phase(), is_last_call=last
+            self.scored,
+            self.promoted,
+            waiting,
+            self._phase(),
+            lead=lead if self.question.limits else None,
+            is_last_call=last,
         )
 
     def _phase(self) -> Phase:

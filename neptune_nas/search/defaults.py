@@ -6,6 +6,7 @@ asks the same question.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import sqrt
 from random import Random
 from shlex import quote
@@ -26,9 +27,11 @@ from neptune_nas.training.recipe import Recipe, default_recipe, default_rungs
 DIGITS_RUNGS = (1, 3, 9)  # small, and easy: a few steps tell networks apart
 _SIDES = (32, 48, 64, 96, 128, 160, 192, 224)  # of pictures that are scaled down
 _PIXEL_FLOPS = 1_900  # that a small network of fair accuracy spends on each pixel
+_FULL_SIZE_FLOPS = 8_000  # that a network needs for each pixel to look at all of them twice
 _WIDTHS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 _USUAL_WIDTH = 16
-_SAMPLES = 24  # networks that decide on a width
+_SAMPLES = 200  # networks that decide on a width
+_SHARE = 0.25  # of them that meets the limits: the best networks use much of what is allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,34 +117,39 @@ def defaults_for(
 
 
 def scaled_space(data: str, data_dir: Any, limits: Sequence[Constraint]) -> tuple[Space[Any], str]:
-    """Return the widest `auto` space of which half or more meets the limits, and why.
+    """Return the widest `auto` space of which a quarter or more meets the limits, and why.
 
-    The narrowest one where the limits leave less than half of it. Limits whose costs take long to
+    The narrowest one where the limits leave less of it. Its stems halve the map where images are
+    large or FLOPs few. Limits whose costs take long to
     find, timed or of whole networks, are not looked at. Reads a user's own data.
     """
     images = load_once(data, data_dir, 0)
     shape, classes = images.input_shape, len(images.classes)
     side = min(shape[1:])
-    stride = 1 if side <= SMALL else 2
-    halvings = max(1, min((side // stride // 4).bit_length() - 1, 5))
-    scaled = find_module(AUTO).scaled
+    halvings = max(1, min((side // (1 if side <= SMALL else 2) // 4).bit_length() - 1, 5))
+    most = _most_flops(limits)
+    is_tight = most is not None and most < _FULL_SIZE_FLOPS * shape[1] * shape[2]
+    stride = 2 if is_tight or side > SMALL else 1
+    scaled = partial(
+        find_module(AUTO).scaled, halvings=halvings, stride=stride, depth=1 if is_tight else 2
+    )
     slow = [limit for limit in limits if is_timed(limit) or limit.name in WHOLE]
     quick = [limit for limit in limits if limit not in slow]
     left = f"; {_joined(slow)} {plural(len(slow), 'is', 'are')} left to the search" if slow else ""
     if not quick:
-        return scaled(_USUAL_WIDTH, halvings, stride), (
+        return scaled(_USUAL_WIDTH), (
             f"Space: auto, around {_USUAL_WIDTH} channels"
             f"{left or ', since nothing limits its networks'}."
         )
     model, width, share = CostModel(shape, classes), _WIDTHS[0], 0.0
     for wider in _WIDTHS:
-        space = scaled(wider, halvings, stride)
+        space = scaled(wider)
         found = survey(space, model.value, quick, Random(0), _SAMPLES).share
-        if wider > _WIDTHS[0] and found < 0.5:
+        if wider > _WIDTHS[0] and found < _SHARE:
             break
         width, share = wider, found
-    narrowest = "; it can be no narrower" if share < 0.5 else ""
-    return scaled(width, halvings, stride), (
+    narrowest = "; it can be no narrower" if share < _SHARE else ""
+    return scaled(width), (
         f"Space: auto, around {width} channels, of which about {share:.0%} meets {_joined(quick)}"
         f"{narrowest}{left}."
     )

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import chain
 
 import numpy as np
 
@@ -38,7 +39,9 @@ class Rungs:
 
     Li et al. 2020 (arXiv 1810.05934) promote by a single loss. Here a rung is sorted into
     non-dominated fronts first, so that a small network is never cut for being less accurate than a
-    large one, and within a front by the hypervolume that a trial alone adds. The best of few trials
+    large one, and within a front by the hypervolume that a trial alone adds. Under a limit, every
+    second place goes to the trial that leads in the scored objective (`lead`), since noise makes
+    cheap networks dominate better ones that are as cheap as they need to be. The best of few trials
     is often not among the best of all, so while more trials will come, only one in `CAUTION` times
     as many is promoted. The others are promoted once all have begun, rung by rung from the lowest.
     """
@@ -84,14 +87,15 @@ class Rungs:
         waiting: Collection[int],
         phase: Phase = Phase.OPEN,
         *,
+        lead: int | None = None,
         is_last_call: bool = False,
     ) -> tuple[int, int] | None:
         """Return the trial to promote and its next level, or None.
 
         Higher rungs come first, except in the phase LATE. `scored`: by level, the losses of each
         trial scored there. `promoted`: by level, the trials that went on from it. `waiting`: the
-        trials that can go on. On the last call, when no further results are expected, each rung
-        promotes at least one.
+        trials that can go on. `lead`: see `best_first`. On the last call, when no further results
+        are expected, each rung promotes at least one.
         """
         caution = CAUTION if phase is Phase.EARLY else 1
         steps = list(zip(self.levels, self.levels[1:], self.reductions, strict=False))
@@ -99,15 +103,27 @@ class Rungs:
             losses = scored[level]
             quota = max(len(losses) // (share * caution), min(len(losses), int(is_last_call)))
             if quota > len(promoted[level]):
-                best = best_first(losses)[:quota]
+                best = best_first(losses, lead)[:quota]
                 able = (n for n in best if n in waiting and n not in promoted[level])
                 if (number := next(able, None)) is not None:
                     return number, following
         return None
 
 
-def best_first(losses: Mapping[int, Losses]) -> list[int]:
-    """Return trial numbers from the best to the worst."""
+def best_first(losses: Mapping[int, Losses], lead: int | None = None) -> list[int]:
+    """Return trial numbers from the best to the worst.
+
+    `lead`: an objective by which every second one, from the first, is the best of those left.
+    """
+    ranked = _by_front(losses)
+    if lead is None:
+        return ranked
+    leaders = sorted(ranked, key=lambda number: losses[number][lead])
+    return list(dict.fromkeys(chain.from_iterable(zip(leaders, ranked, strict=True))))
+
+
+def _by_front(losses: Mapping[int, Losses]) -> list[int]:
+    """Return trial numbers by non-dominated front, then by the hypervolume each alone adds."""
     numbers = sorted(losses)
     points = np.array([losses[number] for number in numbers], dtype=np.float64)
     fronts = ranks(points)

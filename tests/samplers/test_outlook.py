@@ -23,3 +23,16 @@ def test_a_latency_that_was_measured_of_a_waiting_trial_is_taken_as_it_is() -> N
     history = History(tuple(map(begun, range(15))), (-1.0, 1.0))
     outlook = GainEstimate(Surrogates(POOL), history)
     assert outlook.front.costs[:, 0].tolist() == [*range(15)]
+
+
+def test_under_a_limit_the_best_score_counts_as_much_as_all_costs_below_it() -> None:
+    limited = Problem(NESTED, ("accuracy", "flops"), cost, feasible=lambda _: True)
+    free = Problem(NESTED, ("accuracy", "flops"), cost)
+    ends = []
+    for problem in (free, limited):
+        pool = Pool(problem, samples=100)
+        costs = pool.base.costs[:, 0]
+        history = History(tuple(map(begun, range(15))), (-1.0, 1.0))
+        front = GainEstimate(Surrogates(pool), history).front
+        ends.append((front.ceiling[0] - costs.max()) / (costs.max() - costs.min()))
+    assert ends == [0.0, 1.0]

@@ -127,6 +127,14 @@ def test_the_space_of_a_smaller_limit_is_narrower(tmp_path: Path) -> None:
     assert typical[0] < 1_000_000 < 5_000_000 < typical[2] < 60_000_000
 
 
+@pytest.mark.parametrize(("limit", "strides"), [("flops<=2M", {2}), ("flops<=50M", {1, 2})])
+def test_a_stem_halves_the_map_where_flops_are_few(
+    tmp_path: Path, limit: str, strides: set[int]
+) -> None:
+    space, _ = scaled_space(pictures(tmp_path, (32, 32)), None, [parse_constraint(limit)])
+    assert {space.sample(Random(i)).stem.stride for i in range(20)} == strides
+
+
 def test_a_limit_that_nothing_meets_gives_the_narrowest_space(tmp_path: Path) -> None:
     space, why = scaled_space(pictures(tmp_path, (32, 32)), None, [parse_constraint("flops<=9")])
     assert "around 4 channels, of which about 0% meets" in why

@@ -121,6 +121,22 @@ def test_a_small_network_is_not_cut_for_being_less_accurate() -> None:
     assert 0 in best_first(scored[1])[:2]
 
 
+def test_with_a_lead_every_second_place_goes_to_the_best_in_that_objective() -> None:
+    front = {0: (-0.5, 1.0), 1: (-0.6, 2.0), 2: (-0.7, 3.0)}
+    points = front | {3: (-0.69, 4.0), 4: (-0.68, 5.0), 5: (-0.4, 6.0)}
+    assert {*best_first(points)[:3]} == {*front}
+    assert best_first(points, lead=0)[0] == 2
+    assert {2, 3} < {*best_first(points, lead=0)[:3]}
+    rungs, scored = Rungs((1, 3), 2), {1: points, 3: {}}
+    assert rungs.promotable(scored, none_promoted(), {3, 4, 5}) is None
+    assert rungs.promotable(scored, none_promoted(), {3, 4, 5}, lead=0) == (3, 3)
+
+
+@given(losses)
+def test_a_lead_changes_the_order_alone(points: dict[int, tuple[float, float]]) -> None:
+    assert sorted(best_first(points, lead=0)) == sorted(points)
+
+
 @given(losses)
 def test_the_order_has_each_trial_once_and_the_front_first(
     points: dict[int, tuple[float, float]],

@@ -1,0 +1,123 @@
+r"""The job of someone with few pictures and a limit: what a search finds, beside plain networks.
+
+    python -m benchmarks.own_pictures --cifar DIR --out FOLDER --seeds 0 1 2 3 4
+
+DIR has CIFAR-10 as `train/` and `test/` with a folder of images per class. The first 300 training
+images by name of four classes are a user's pictures, the first 250 test images of each are held
+out. For each seed it runs `neptune-nas search` with nothing but the pictures and a limit on FLOPs,
+then the `train` command that the search ends with; and trains the plain networks of the search as
+`train` does by default, with five seeds. It prints the mean held-out accuracy of each, its
+standard deviation between the seeds of training, and how long search and training took. What was
+done before in FOLDER is not repeated.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from shlex import split
+from shutil import copyfile
+from statistics import fmean, stdev
+from time import monotonic
+
+from neptune_nas.study.read import read_study
+
+CLASSES = ("automobile", "bird", "frog", "ship")
+EACH = {"train": 300, "test": 250}
+NEXT = "Next:"
+PLAIN_SEEDS = "5"
+
+
+def folder_of(cifar: Path, split_name: str, classes: Sequence[str], out: Path) -> Path:
+    """Return a folder with the first images by name of each class."""
+    folder = out / split_name
+    for name in classes:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for image in sorted((cifar / split_name / name).iterdir())[: EACH[split_name]]:
+            copyfile(image, folder / name / image.name)
+    return folder
+
+
+def run(arguments: Sequence[str], folder: Path, log: Path) -> float:
+    """Run a command of the toolkit in a folder, write what it prints, and return its seconds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    begun = monotonic()
+    with log.open("w") as file:
+        command = [sys.executable, "-m", "neptune_nas", *arguments]
+        subprocess.run(command, cwd=folder, stdout=file, stderr=file, check=True)
+    return monotonic() - begun
+
+
+def held_out(trained: Path, held: Path) -> list[float]:
+    """Return the held-out accuracy of each seed of a trained network."""
+    accuracies = []
+    for model in sorted(trained.glob("seed-*/model.safetensors")):
+        numbers = model.parent / "held.json"
+        arguments = ["evaluate", str(model), f"folder:{held}", "--json", str(numbers)]
+        run(arguments, trained, model.parent / "held.log")
+        accuracies.append(float(json.loads(numbers.read_text())["accuracy"]))
+    return accuracies
+
+
+def search_and_train(seed: int, pictures: Path, limit: str, out: Path) -> dict[str, float]:
+    """Search and train as the search says, and return the seconds of each."""
+    folder, times = out / f"seed-{seed}", out / f"seed-{seed}" / "times.json"
+    if times.exists():
+        return dict(json.loads(times.read_text()))
+    asked = ["search", "--data", f"folder:{pictures}", "--constraint", f"flops<={limit}"]
+    searched = run([*asked, "--seed", str(seed)], folder, out / f"seed-{seed}.search.log")
+    lines = (out / f"seed-{seed}.search.log").read_text().splitlines()
+    (command,) = (line for line in lines if line.startswith(NEXT))
+    arguments = split(command.removeprefix(NEXT))[1:]
+    trained = run([*arguments, "-o", "trained"], folder, out / f"seed-{seed}.train.log")
+    found = {"search": searched, "train": trained}
+    times.write_text(json.dumps(found))
+    return found
+
+
+def plain_networks(pictures: Path, out: Path) -> dict[str, Path]:
+    """Train the plain networks of the first search, and return their folders by name."""
+    study = read_study(next(out.glob("seed-*/studies/*")))
+    folders = {each.name: out / each.name for each in study.references}
+    for name, folder in folders.items():
+        if not folder.exists():
+            asked = ["train", name, "--data", f"folder:{pictures}", "--seeds", PLAIN_SEEDS]
+            run([*asked, "-o", str(folder)], out, out / f"{name}.log")
+    return folders
+
+
+def main() -> None:
+    """Run the job with each seed, and print what it gives."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--cifar", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--classes", nargs="+", default=CLASSES)
+    parser.add_argument("--limit", default="2M")
+    options = parser.parse_args()
+    out = options.out.resolve()
+    pictures, held = (folder_of(options.cifar, name, options.classes, out) for name in EACH)
+    found = []
+    for seed in options.seeds:
+        times = search_and_train(seed, pictures, options.limit, out)
+        accuracies = held_out(out / f"seed-{seed}" / "trained", held)
+        found.append(fmean(accuracies))
+        minutes = ", ".join(f"{name} {seconds / 60:.1f} min" for name, seconds in times.items())
+        print(
+            f"seed {seed}: {fmean(accuracies):.4f} ± {stdev(accuracies):.4f}; {minutes}", flush=True
+        )
+    plain = []
+    for name, folder in plain_networks(pictures, out).items():
+        accuracies = held_out(folder, held)
+        plain.append(fmean(accuracies))
+        print(f"{name}: {fmean(accuracies):.4f} ± {stdev(accuracies):.4f}")
+    lead = 100 * (fmean(found) - max(plain))
+    print(f"found {fmean(found):.4f} on average; {lead:+.1f} points over the better plain network")
+
+
+if __name__ == "__main__":
+    main()
