@@ -1,6 +1,6 @@
-"""The confirmation of a study's best trials, with its progress."""
+"""The confirmation of a study's best trials, and the plan of what follows a search."""
 
-from math import ceil
+from collections.abc import Iterator
 
 from neptune_nas.cli.console import console
 from neptune_nas.cli.measuring import print_step
@@ -8,15 +8,15 @@ from neptune_nas.cli.summary import confirmed_lines, confirmed_table
 from neptune_nas.cli.terminal import print_line
 from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.search.config import Search
-from neptune_nas.search.dry_run import expected_epochs
+from neptune_nas.search.dry_run import DryRun
 from neptune_nas.search.resume import study_of
-from neptune_nas.study.confirmation import Goal, evaluations_of, without_confirmations
+from neptune_nas.study.confirmation import Goal, without_confirmations
 from neptune_nas.study.progress import is_complete
-from neptune_nas.study.rungs import Rungs
 from neptune_nas.study.study import Study
-from neptune_nas.text import counted
+from neptune_nas.text import clock, counted
 from neptune_nas.trust.confirm import run_confirm
-from neptune_nas.trust.evidence import SEEDS, SHARE, Evidence
+from neptune_nas.trust.evidence import SEEDS, Evidence
+from neptune_nas.trust.evidence_forecast import EvidenceForecast, forecast_evidence
 
 
 def confirm_more(search: Search, goal: Goal, evaluations: int | None = None) -> Study:
@@ -36,38 +36,46 @@ def print_confirmed(before: Study, after: Study, goal: Goal, resume: str) -> Non
         print_line(line)
 
 
-def foretold(search: Search, study: Study | None, wanted: Evidence) -> str | None:
-    """Return what a search would do after its trials, if anything.
-
-    `study`: its current state; None for a new one.
-    """
+def evidence_lines(search: Search, plan: DryRun, wanted: Evidence) -> Iterator[str]:
+    """Yield what a search would do after its trials, and how long all of it takes."""
+    study, after = plan.study, forecast_evidence(search, plan, wanted)
     is_over = study is not None and is_complete(study)
     if study is not None and is_over and not study.ranked:
-        return "Nothing could be confirmed: no trial has finished."
-    made = evaluations_of(study.trials if study else ())
-    left = _most_confirmations(search, wanted) - made
-    parts = []
-    if wanted.yardstick and search.trains_networks:
-        parts.append(f"train two plain networks with {SEEDS} seeds each")
-    if left > 0:
-        parts.append(f"confirm the best with at most {counted(left, 'evaluation')}")
+        yield "Nothing could be confirmed: no trial has finished."
+        return
+    work = " and ".join(_work(after))
     why = f"--confirm {wanted.confirm} allows no more evaluations" if wanted.confirm else ""
-    if not is_over:
-        if parts:
-            return f"Then it would {' and '.join(parts)}."
-        return f"Then it would end: {why}." if why else None
-    if not parts:
-        return f"The search would only rewrite its report{f': {why}' if why else ''}."
-    return (
-        f"The search would only {' and '.join(parts)}, as far as that is not done yet, and "
-        f"rewrite its report."
-    )
+    if is_over:
+        if work:
+            yield (
+                f"The search would only {work}, as far as that is not done yet, and rewrite its "
+                f"report{_about(after.seconds)}."
+            )
+        else:
+            yield f"The search would only rewrite its report{f': {why}' if why else ''}."
+        return
+    first = plan.start + plan.seconds
+    if search.timeout is not None and first > search.timeout:
+        then = f"; only then would it {work}" if work else ""
+        yield (
+            f"--timeout would end it after {clock(search.timeout)}, before it has all its trials, "
+            f"and the same command would resume it{then}."
+        )
+    elif work:
+        yield f"Then it would {work}{_about(after.seconds)}, {clock(first + after.seconds)} in all."
+    elif why:
+        yield f"Then it would end: {why}."
 
 
-def _most_confirmations(search: Search, wanted: Evidence) -> int:
-    """Return the most evaluations in total that would confirm a search, as far as is known."""
-    if wanted.confirm is not None or not search.trains_networks:
-        return wanted.confirm or 0
-    question = search.question
-    epochs = expected_epochs(Rungs(question.rungs, question.reduction), question.repeats)
-    return ceil(search.trials * epochs / question.rungs[-1] / SHARE)
+def _about(seconds: float) -> str:
+    return f": about {clock(seconds)}"
+
+
+def _work(after: EvidenceForecast) -> Iterator[str]:
+    """Yield what would be measured, as the ends of a sentence."""
+    if after.networks:
+        most = "" if after.is_exact else "up to "
+        networks = counted(after.networks, "plain network")
+        yield f"train {most}{networks} with {SEEDS} seeds each"
+    if after.confirmations:
+        yield f"confirm the best with at most {counted(after.confirmations, 'evaluation')}"

@@ -75,6 +75,7 @@ class Log:
         self.console, self.folder, self.verbose = console, folder, verbose
         self.last = 0.0
         self.unsaid: Progress | None = None
+        self.is_complete = False
         self.explained: set[str | None] = set()
 
     def __call__(self, progress: Progress) -> None:
@@ -82,7 +83,8 @@ class Log:
         if not self.last:
             self._print(f"Searching into {self.folder}. {HYPERVOLUME}")
         self.unsaid = progress
-        is_last = progress.done >= progress.total
+        is_last = progress.done >= progress.total and not self.is_complete
+        self.is_complete |= is_last  # its promotions follow
         if self.verbose or is_last or monotonic() - self.last >= LOG_EVERY:
             self.last = monotonic()
             self.end()

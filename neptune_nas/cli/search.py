@@ -144,7 +144,11 @@ First = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of the study (default: 0).")]
 Timeout = Annotated[
-    str | None, typer.Option(help="Stop after 90s, 30m or 2h; the same command resumes.")
+    str | None,
+    typer.Option(
+        help="Stop the trials after 90s, 30m or 2h, and measure nothing after them; the same "
+        "command resumes."
+    ),
 ]
 TrialTimeout = Annotated[str | None, typer.Option(help="Abort an evaluation that takes longer.")]
 Patience = Annotated[
@@ -298,7 +302,7 @@ def run(
     `evidence`: the fields of an `Evidence`. `change`: returns the search with further options.
     """
     with ctrl_c_held():
-        from neptune_nas.cli.confirming import foretold
+        from neptune_nas.cli.confirming import evidence_lines
         from neptune_nas.cli.measuring import print_step
         from neptune_nas.cli.progress import say, watching
         from neptune_nas.cli.summary import print_plan, print_study
@@ -321,8 +325,8 @@ def run(
     if show.dry_run:
         planned = dry_run(search, say)
         print_plan(planned, verbose=show.verbose)
-        if (after := foretold(search, planned.study, wanted)) is not None:
-            print_line(after)
+        for line in evidence_lines(search, planned, wanted):
+            print_line(line)
         return
     folder = search.folder.path
     with stoppable("scored", folder, lambda: is_scored(folder, search.storage)):

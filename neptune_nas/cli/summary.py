@@ -18,7 +18,7 @@ from neptune_nas.metrics.registry import COST
 from neptune_nas.metrics.survey import Survey
 from neptune_nas.report.references import HEADS, TITLE, cells, compare_references
 from neptune_nas.report.summary import corner_text
-from neptune_nas.report.verdict import cautions, picks, verdict
+from neptune_nas.report.verdict import cautions, interval_scope, picks, verdict
 from neptune_nas.search.dry_run import DryRun
 from neptune_nas.study.audit import Audit
 from neptune_nas.study.confirmation import Goal, goal_ranking, goal_trials, trials_to_confirm
@@ -121,8 +121,9 @@ def verdict_lines(study: Study) -> Iterator[str]:
     for number, titles in named.items():
         (trial,) = (each for each in study.ranked if each.number == number)
         interval = accuracy_interval(study.settings, trial, spread)
+        scope = interval_scope(study)
         ends = (
-            "" if interval is None else " (95%: {:.4f} to {:.4f} on new images)".format(*interval)
+            "" if interval is None else " (95%: {:.4f} to {:.4f} ".format(*interval) + f"{scope})"
         )
         axis = cost_axis(question)
         spent = f", {axis.title} {axis.text(value_of(axis, trial))}"
@@ -145,7 +146,8 @@ def ranking_table(study: Study) -> Table:
     table = Table(box=SIMPLE, collapse_padding=True, title=title, title_justify="left")
     own = objective_columns(question)
     value = (by,) if by in BY_COST else ()  # accuracy has its column anyway
-    raw = ("per GFLOP",) if value and [*own] == [COST.per[1]] else ()  # others need its room
+    has_room = [*own] == [COST.per[1]] and spread is None  # else a terminal of 80 is too narrow
+    raw = ("per GFLOP",) if value and has_room else ()
     for column in ("#", "trial", question.main.title, *own, *value, *raw):
         table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
     table.add_column("architecture", overflow="fold", ratio=1)
@@ -232,7 +234,8 @@ def trials_text(plan: DryRun) -> str:
         return f"done, {counted(len(study.trials), 'trial')}: {why}"
     scored = sum(bool(trial.scores) for trial in study.trials) if study else 0
     what = f"the rest of {trials} ({scored} scored so far)" if scored else trials
-    return f"about {clock(plan.seconds)} for {what}, {plan.jobs} at once"
+    seconds = clock(plan.start + plan.seconds)
+    return f"about {seconds} for {what}, start-up included, {plan.jobs} at once"
 
 
 def in_brackets(values: Mapping[str, object]) -> str:

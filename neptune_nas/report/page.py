@@ -22,6 +22,7 @@ from neptune_nas.report.references import reference_tables
 from neptune_nas.report.summary import (
     admitted_note,
     beaten_note,
+    brackets_note,
     corner_note,
     decisions_note,
     ledger_items,
@@ -98,6 +99,7 @@ def _study_notes(studies: Sequence[Study], order: Order, found: Effects | None) 
         "rank_by": order.by,
         "formula": formula(first.settings.question, order.by),
         "admitted": admitted_note(studies, order),
+        "brackets": brackets_note(studies),
         "corner": corner_note(first),
         "decisions": decisions_note(first, found, several),
     }

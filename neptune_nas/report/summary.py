@@ -7,8 +7,9 @@ from neptune_nas.report.effects import LEAST_TRIALS, Effects
 from neptune_nas.report.payload import Order
 from neptune_nas.report.progress import first_rung
 from neptune_nas.report.tables import floor_text
-from neptune_nas.report.verdict import limits_text
+from neptune_nas.report.verdict import ON_NEW_IMAGES, interval_scope, limits_text
 from neptune_nas.study.measures import cost_axis
+from neptune_nas.study.noise import noise
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.text import counted, duration, redact, short
@@ -30,6 +31,16 @@ def summary(study: Study, several: bool) -> str:
 def admitted_note(studies: Sequence[Study], order: Order) -> str:
     """Return a sentence on which trials the ranking compares."""
     return " ".join(_admitted_to(study, order, len(studies) > 1) for study in studies)
+
+
+def brackets_note(studies: Sequence[Study]) -> str:
+    """Return what the intervals in the ranking's table are; empty where it has none."""
+    if all(noise(study.ranked) is None for study in studies):
+        return ""
+    wider = any(interval_scope(study) == ON_NEW_IMAGES for study in studies)
+    return "In brackets is the 95% interval between seeds, on the same validation images" + (
+        "; that of a card is for new images, and wider." if wider else "."
+    )
 
 
 def _admitted_to(study: Study, order: Order, several: bool) -> str:

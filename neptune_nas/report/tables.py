@@ -11,7 +11,7 @@ from neptune_nas.metrics.registry import COST, PARAMS
 from neptune_nas.report.checklist import MARKS, Check, checklist
 from neptune_nas.report.objectives import SHOWN, further_objectives, value_text
 from neptune_nas.report.references import HEADS, TITLE, caveat, cells, compare_references
-from neptune_nas.report.verdict import cautions, verdict
+from neptune_nas.report.verdict import BETWEEN_SEEDS, cautions, verdict
 from neptune_nas.study.front import contributions
 from neptune_nas.study.measures import efficiency, efficiency_unit, score_per_gflop
 from neptune_nas.study.ranking import (
@@ -78,6 +78,7 @@ def ranking_markdown(
     own = [aim.title for aim in further_objectives(question, SHOWN)]
     unit = efficiency_unit(question)
     main = question.main.title
+    brackets = f" [{BETWEEN_SEEDS}]" if any(each.low is not None for each in places[:top]) else ""
     always = (COST.title, PARAMS.title, f"({main} - chance)/{unit}", f"{main}/GFLOPs")
     lines = [
         f"# {escape_markdown(study.settings.name)}: ranking by {by}",
@@ -86,7 +87,7 @@ def ranking_markdown(
         f"`{formula(question, by)}`; the first {min(top, len(places))} of {len(places)}"
         f"{floor_text(study, by, min_accuracy)}.",
         "",
-        _markdown_line(("place", "trial", main, *own, *always, "architecture")),
+        _markdown_line(("place", "trial", f"{main}{brackets}", *own, *always, "architecture")),
         f"|{' ---: |' * (3 + len(own) + len(always))} --- |",
         *(_markdown_row(study, standing) for standing in places[:top]),
         *_reference_lines(study),

@@ -13,6 +13,7 @@ from neptune_nas.study.noise import (
     accuracy_interval,
     noise_of,
     repeats,
+    sampling_interval,
     seed_scores,
     unselected_scores,
 )
@@ -23,6 +24,8 @@ from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted, short
 
+BETWEEN_SEEDS = "95% between seeds"  # names an interval on the same validation images
+ON_NEW_IMAGES = "on new images"
 _IMAGES = 1.5  # half of the narrowest interval of a lead
 _ABOUT = 1.1  # times the FLOPs of a trial, which a plain network in its place may have
 
@@ -48,10 +51,16 @@ def interval_text(study: Study, trial: Trial, spread: Noise | None) -> str:
     if interval is None:
         return ""
     low, high = interval
-    rests = [counted(len(seed_scores(trial)), "seed")]
-    if images := study.settings.facts.images[1]:
-        rests.append(counted(images, "image"))
-    return f"{100 * low:.1f} to {100 * high:.1f}% (95%, {', '.join(rests)})"
+    rests, what = counted(len(seed_scores(trial)), "seed"), interval_scope(study)
+    if what == ON_NEW_IMAGES:
+        rests += f" and {counted(study.settings.facts.images[1], 'image')}"
+    return f"{100 * low:.1f} to {100 * high:.1f}% {what} (95% interval, from {rests})"
+
+
+def interval_scope(study: Study) -> str:
+    """Return what the interval of an accuracy covers: new images too, or only other seeds."""
+    is_sampled = sampling_interval(study.settings, 0.5) is not None
+    return ON_NEW_IMAGES if is_sampled else "between seeds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +92,14 @@ class Comparison:
             how = "better" if self.points >= 0 else "worse"
             return f"{abs(self.points):.1f} points {how} than {network}; the noise is not known"
         if self.low > 0:
-            interval = f"({self.low:.1f} to {self.high:.1f})"
+            interval = f"({self.low:.1f} to {self.high:.1f}, {BETWEEN_SEEDS})"
             return f"{self.points:.1f} points {interval} better than {network}"
         if self.high < 0:
-            interval = f"({-self.high:.1f} to {-self.low:.1f})"
+            interval = f"({-self.high:.1f} to {-self.low:.1f}, {BETWEEN_SEEDS})"
             return f"{-self.points:.1f} points {interval} worse than {network}{self.advice}"
         return (
-            f"not clearly better ({self.points:+.1f} points, {self.low:+.1f} to {self.high:+.1f}) "
-            f"than {network}{self.advice}"
+            f"not clearly better ({self.points:+.1f} points, {self.low:+.1f} to {self.high:+.1f}, "
+            f"{BETWEEN_SEEDS}) than {network}{self.advice}"
         )
 
 

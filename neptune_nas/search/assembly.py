@@ -34,7 +34,7 @@ from neptune_nas.nn.builder import build, is_buildable
 from neptune_nas.samplers.factory import OWN_SAMPLERS, make_sampler
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
 from neptune_nas.search.announcer import Announcer
-from neptune_nas.search.config import Search
+from neptune_nas.search.config import Say, Search
 from neptune_nas.search.proposals import Proposer
 from neptune_nas.search.provenance import provenance, settings_for
 from neptune_nas.search.reference_point import reference_point
@@ -178,6 +178,19 @@ class Assembly:
             f"{how} up to {MEASURED} random networks, to see how many meet the {title} limit."
             for title, how in titles.items()
         )
+
+    def announce(self, say: Say) -> None:
+        """Say what was chosen, what takes long, and what the data lacks, as soon as each is known.
+
+        So it stands above whatever refuses the search. `say` is called from then on.
+        """
+        self.announcer.say = say
+        for sentence in self.search.reasons:
+            say(sentence)
+        if self.slow_start:
+            say(self.slow_start)
+        for sentence in self.notes:
+            say(sentence)
 
     @cached_property
     def survey(self) -> Survey[Any]:

@@ -33,7 +33,8 @@ class DryRun:
 
     `study`: the existing study under the new settings; None for a new one. `score`: None where
     nothing is left to search. `seconds`: estimated for the rest, from the candidate's time.
-    `first`: how many given architectures would be tried first.
+    `start`: seconds until all was ready to measure, as a worker needs them too. `pace`: seconds of
+    one unit of fidelity. `first`: how many given architectures would be tried first.
     """
 
     folder: Path
@@ -46,6 +47,8 @@ class DryRun:
     trials: int
     jobs: int
     first: int = 0
+    start: float = 0.0
+    pace: float = 0.0
 
 
 def dry_run(search: Search, say: Say = ignore) -> DryRun:
@@ -53,12 +56,9 @@ def dry_run(search: Search, say: Say = ignore) -> DryRun:
 
     No candidate is trained where the study has all its trials. `say`: as in `Search.run`.
     """
+    began = perf_counter()
     parts, question = search.assembly, search.question
-    parts.announcer.say = say
-    if parts.slow_start:
-        say(parts.slow_start)
-    for note in (*search.reasons, *parts.notes):
-        say(note)
+    parts.announce(say)
     parts.try_sampler()
     given = first_of(parts)
     settings = parts.settings(parts.facts())
@@ -72,7 +72,8 @@ def dry_run(search: Search, say: Say = ignore) -> DryRun:
     is_over = study is not None and is_complete(study)
     lowest = next(level for level in question.rungs if level)  # 0 is a proxy
     score = None if is_over else _score_candidate(parts, lowest)
-    an_epoch = score.seconds / lowest if score else 0.0
+    pace = score.seconds / lowest if score else 0.0
+    start = perf_counter() - began - 2 * (score.seconds if score else 0.0)  # it is scored twice
     return DryRun(
         folder=search.folder.path,
         study=study,
@@ -80,10 +81,12 @@ def dry_run(search: Search, say: Say = ignore) -> DryRun:
         facts=settings.facts,
         survey=parts.survey,
         score=score,
-        seconds=an_epoch * epochs_left(question, search.trials, study) / parts.slots.jobs,
+        seconds=pace * epochs_left(question, search.trials, study) / parts.slots.jobs,
         trials=search.trials,
         jobs=parts.slots.jobs,
         first=min(len(given), max(0, search.trials - begun)),
+        start=max(0.0, start),
+        pace=pace,
     )
 
 

@@ -48,17 +48,13 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
     If the search ends with an error, the results so far are written before it is raised.
     """
     search, folder = parts.search, parts.search.folder
-    parts.announcer.say = say
     if search.engine == "local":
         start_fork_server(own_modules(parts.evaluator))  # its imports overlap with `facts`
     if not folder.exists:
         parts.slots  # noqa: B018  # refuses what this machine or the cluster lacks
-    if parts.slow_start:
-        say(parts.slow_start)
+    parts.announce(say)
     first = first_of(parts)
     facts = parts.facts()
-    for note in (*search.reasons, *parts.notes):
-        say(note)
     if not folder.exists:
         parts.try_sampler()
     with ctrl_c_held(), folder.locked():

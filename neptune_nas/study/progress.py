@@ -32,6 +32,7 @@ class Progress:
     share of the box under the study's reference point, 0..1. `seconds_left`: by the pace so far;
     None until each worker has, on average, a second result. `newest`: the trial of the latest
     result; None for a study read from disk. `metric`: what scores are of, by its title.
+    `finished`: trials with all their scores at the last rung.
     """
 
     done: int
@@ -43,6 +44,7 @@ class Progress:
     seconds_left: float | None
     newest: Trial | None = None
     metric: str = CLASSIFICATION[0].title
+    finished: int = 0
 
 
 OnProgress = Callable[[Progress], None]
@@ -106,6 +108,7 @@ class Tally:
             total=total,
             running=begun - len(self.ended),
             failed=sum(state is State.FAILED for state in self.ended.values()),
+            finished=sum(state is State.FINISHED for state in self.ended.values()),
             best_score=self.best_score,
             hypervolume=dominated_share(self.settings, [trial for trial, _ in self.front]),
             metric=self.settings.question.main.title,
@@ -194,9 +197,11 @@ def progress_line(progress: Progress) -> str:
     if p.best_score is None and p.done:
         best = "- (none at the last rung yet)"
     failed = f", {p.failed} failed" if p.failed else ""
+    is_halving = p.done >= p.total and 0 < p.finished < p.done - p.failed
+    whole = f", {p.finished} at the last rung" if is_halving else ""
     left = "" if p.seconds_left is None or p.done >= p.total else f", {clock(p.seconds_left)} left"
     return (
-        f"{p.done}/{p.total} {plural(p.total, 'trial')}, best {p.metric} {best}, "
+        f"{p.done}/{p.total} {plural(p.total, 'trial')}{whole}, best {p.metric} {best}, "
         f"hypervolume {p.hypervolume:.4f}{failed}{left}"
     )
 

@@ -1,19 +1,15 @@
 """Evidence for the answer of a search: plain networks after it, and more seeds for its picks."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil, isfinite
+from shlex import quote
 
-from neptune_nas.errors import ArchitectureError
 from neptune_nas.files.rules import Count
 from neptune_nas.files.schema import check
-from neptune_nas.metrics.constraints import is_timed
-from neptune_nas.metrics.costs import Costs
-from neptune_nas.metrics.registry import COST
-from neptune_nas.nn.references import PLAIN, WIDEST, plain_network
 from neptune_nas.search.config import Say, Search, ignore
-from neptune_nas.study.confirmation import evaluations_of, without_confirmations
+from neptune_nas.study.confirmation import Goal, evaluations_of, trials_to_confirm
 from neptune_nas.study.measures import cost_axis, main_score
+from neptune_nas.study.notebook import in_notebook
 from neptune_nas.study.objectives import value_of
 from neptune_nas.study.progress import is_complete
 from neptune_nas.study.ranking import score_floor
@@ -22,6 +18,7 @@ from neptune_nas.study.trial import State
 from neptune_nas.text import counted
 from neptune_nas.trust.confirm import run_confirm, usual_goal
 from neptune_nas.trust.loop import OnStep
+from neptune_nas.trust.plain_networks import as_searched, plain_names
 from neptune_nas.trust.references import run_references
 
 SEEDS = 3  # of each plain network, as of each confirmed trial
@@ -43,36 +40,43 @@ class Evidence:
         check(self)
 
 
-_USUAL = Evidence()
+USUAL = Evidence()
 
 
 def add_evidence(
     search: Search,
     study: Study,
-    wanted: Evidence = _USUAL,
-    watch: OnStep = ignore,
-    say: Say = ignore,
+    wanted: Evidence = USUAL,
+    watch: OnStep | None = None,
+    say: Say | None = None,
 ) -> Study:
     """Train plain networks beside a finished search, and confirm what its first picks rest on.
 
-    Nothing is done for a search that was stopped or ran out of time, or has no finished trial. Each
-    result is written at once, so that an interrupted run can go on. Where networks are not trained
-    by the toolkit, no plain ones are, and nothing is confirmed unless `wanted` gives a number of
-    evaluations. Raises as `run_references` and `run_confirm` do.
+    This is what `neptune-nas search` does after its trials, so that the report can say whether the
+    search was worth it: `study = add_evidence(search, search.run())`. Each result is written at
+    once; called again, it measures only what is missing. `watch`: called after each result.
+    `say`: called with sentences on what is measured. Without them a notebook shows both, and a
+    script shows nothing.
+
+    A search that was stopped or ran out of time gets none, and `say` the commands that add it; nor
+    does one without a finished trial. Where networks are not trained by the toolkit, no plain ones
+    are, and nothing is confirmed unless `wanted` gives a number of evaluations. Raises as
+    `run_references` and `run_confirm` do.
     """
-    if not (study.ranked and _is_over(study, search.patience)):
+    tell = say or (print if in_notebook() else ignore)
+    if not study.ranked:
         return study
-    if wanted.yardstick and search.trains_networks:
-        names = plain_names(search.assembly.costs, study)
-        if names:
-            say(
-                f"Training {counted(len(names), 'plain network')} with {SEEDS} seeds each, to see "
-                f"whether the search was worth it; `yardstick` (--no-yardstick) turns that off."
-            )
-            study = run_references(search, names, SEEDS, watch)
-    usual = usual_confirmations(study) if search.trains_networks else 0
-    most = usual if wanted.confirm is None else wanted.confirm
-    return _confirm_picks(search, study, most, watch, say)
+    if not _is_over(study, search.patience):
+        if sentence := _left_out(search, study, wanted):
+            tell(sentence)
+        return study
+    if names := untrained(search, study, wanted):
+        tell(
+            f"Training {counted(len(names), 'plain network')} with {SEEDS} seeds each, to see "
+            f"whether the search was worth it; `yardstick` (--no-yardstick) turns that off."
+        )
+        study = run_references(search, names, SEEDS, watch)
+    return _confirm_picks(search, study, most_confirmations(search, study, wanted), watch, tell)
 
 
 def _is_over(study: Study, patience: int | None) -> bool:
@@ -82,52 +86,40 @@ def _is_over(study: Study, patience: int | None) -> bool:
     return is_complete(study) or study.ledger.exhausted or patience is not None
 
 
-def plain_names(costs: Costs, study: Study) -> tuple[str, ...]:
-    """Return the plain networks to train: the largest within the limits, and one of half its FLOPs.
+def _left_out(search: Search, study: Study, wanted: Evidence) -> str:
+    """Return what a search that stopped early lacks, with the commands that add it; may be empty.
 
-    Without a limit on FLOPs, they have no more than the trial that was the most accurate before any
-    was confirmed. Where a timed limit decides, those that were trained already stay. None where no
-    plain network meets the limits.
+    Those are for what is missing now: a resumed search may choose other networks and trials.
     """
-    question, shape = study.settings.question, study.settings.facts.input_shape
-    trained = tuple(n.name for n in study.references if n.name.startswith(f"{PLAIN}-"))
-    if trained and any(map(is_timed, question.limits)):
-        return trained
-    most = value_of(COST, _as_searched(study).best(question.main.name))
-    if any(limit.name == COST.name for limit in question.limits):
-        most = float("inf")
+    folder, commands = quote(str(study.folder)), []
+    if names := untrained(search, study, wanted):
+        networks = ",".join(names)
+        commands.append(f"neptune-nas reference {folder} --networks {networks} --seeds {SEEDS}")
+    left = most_confirmations(search, study, wanted) - evaluations_of(study.trials)
+    if left > 0:
+        commands.append(f"neptune-nas confirm {folder} --evaluations {left}")
+    if not commands:
+        return ""
+    return (
+        f"It stopped before it had all its trials, so what follows them is left out; the same "
+        f"search, resumed, does it at its end. To have it now: {'; '.join(commands)}"
+    )
 
-    def flops(width: int) -> float:
-        return costs.value(COST.name, plain_network(width, shape))
 
-    def fits(width: int) -> bool:
-        try:
-            return flops(width) <= most and costs.feasible(plain_network(width, shape))
-        except ArchitectureError:
-            return False
-
-    widest = _widest(fits)
-    if widest is None:
+def untrained(search: Search, study: Study, wanted: Evidence) -> tuple[str, ...]:
+    """Return the plain networks that lack seeds; none where they are not wanted."""
+    if not (wanted.yardstick and search.trains_networks):
         return ()
-    half = _widest(lambda width: flops(width) <= flops(widest) / 2)
-    return tuple(f"{PLAIN}-{width}" for width in dict.fromkeys((widest, half)) if width)
+    seeds = {each.name: len(each.seed_scores) for each in study.references}
+    names = plain_names(search.assembly.costs, study)
+    return tuple(name for name in names if seeds.get(name, 0) < SEEDS)
 
 
-def _as_searched(study: Study) -> Study:
-    """Return a study without the scores that confirm its trials."""
-    return replace(study, trials=without_confirmations(study.trials))
-
-
-def _widest(fits: Callable[[int], bool]) -> int | None:
-    """Return the largest width that fits, if any; if one does, so do all below it."""
-    low, high = 0, 1
-    while high <= WIDEST and fits(high):
-        low, high = high, 2 * high
-    high = min(high, WIDEST + 1)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low or None
+def most_confirmations(search: Search, study: Study, wanted: Evidence) -> int:
+    """Return the most evaluations that confirm a study, those that were made included."""
+    if wanted.confirm is not None or not search.trains_networks:
+        return wanted.confirm or 0
+    return usual_confirmations(study)
 
 
 def usual_confirmations(study: Study) -> int:
@@ -140,28 +132,48 @@ def usual_confirmations(study: Study) -> int:
     return ceil(trained / last / SHARE)
 
 
-def _confirm_picks(search: Search, study: Study, most: int, watch: OnStep, say: Say) -> Study:
+def confirmation_goals(search: Search, study: Study, most: int) -> tuple[Goal, ...]:
+    """Return what `most` evaluations confirm: the most accurate, then the cheapest of them.
+
+    The first are as many as may be the most accurate, and as can be paid for.
+    """
+    goal, question = usual_goal(search), study.settings.question
+    top = max(1, min(_tied(study), most // max(1, goal.seeds - question.repeats)))
+    axis = cost_axis(question)
+    places = {question.main.name: top}
+    if any(isfinite(value_of(axis, trial)) for trial in study.ranked):
+        places[axis.name] = 1
+    return tuple(replace(goal, by=by, top=top) for by, top in places.items())
+
+
+def _tied(study: Study) -> int:
+    """Return how many trials may be the most accurate, by the scores of the search alone.
+
+    Or the next run of the same command would confirm others.
+    """
+    searched = as_searched(study)
+    floor = score_floor(study.settings, searched.ranked).value
+    return sum(main_score(trial) >= floor for trial in searched.ranked)
+
+
+def _confirm_picks(
+    search: Search, study: Study, most: int, watch: OnStep | None, say: Say
+) -> Study:
     """Confirm the trials that may be the most accurate, then the cheapest not clearly worse.
 
     This takes at most `most` evaluations in total, over all runs.
     """
     if most - evaluations_of(study.trials) < 1:
         return study
-    goal, question = usual_goal(search), study.settings.question
-    ranked = _as_searched(study).ranked  # or the next run of the same command would want others
-    floor = score_floor(study.settings, ranked).value
-    tied = sum(main_score(trial) >= floor for trial in ranked)
-    top = max(1, min(tied, most // max(1, goal.seeds - question.repeats)))
-    say(
-        f"Confirming: {counted(tied, 'trial')} may be the most accurate; the best get {goal.seeds} "
-        f"seeds each, with at most {counted(most, 'evaluation')}; `confirm` (--confirm) of "
-        f"0 turns that off."
-    )
-    goals = {question.main.name: top}
-    if any(isfinite(value_of(cost_axis(question), trial)) for trial in ranked):
-        goals[cost_axis(question).name] = 1
-    for by, places in goals.items():
+    goals = confirmation_goals(search, study, most)
+    if any(trials_to_confirm(study, goal) for goal in goals):
+        say(
+            f"Confirming: {counted(_tied(study), 'trial')} may be the most accurate; the best get "
+            f"{goals[0].seeds} seeds each, with at most {counted(most, 'evaluation')}; `confirm` "
+            f"(--confirm) of 0 turns that off."
+        )
+    for goal in goals:
         left = most - evaluations_of(study.trials)
-        if left > 0:
-            study = run_confirm(search, replace(goal, by=by, top=places), left, watch)
+        if left > 0 and trials_to_confirm(study, goal):
+            study = run_confirm(search, goal, left, watch)
     return study

@@ -60,6 +60,32 @@ def test_the_last_trial_is_printed_at_once_whatever_comes_after() -> None:
     assert [line[:3] for line in out.getvalue().splitlines()[1:]] == ["1/5", "5/5"]
 
 
+def test_the_promotions_that_follow_the_last_trial_are_not_each_a_line() -> None:
+    out = StringIO()
+    log = Log(Console(file=out, width=200), Path("x"), verbose=False)
+    for finished in range(5):
+        log(replace(progress(5), finished=finished))
+    log.end()
+    first, last = out.getvalue().splitlines()[1:]
+    assert first.startswith("5/5 trials, best")
+    assert last.startswith("5/5 trials, 4 at the last rung, best")
+
+
+@pytest.mark.parametrize(
+    ("done", "finished", "failed", "start"),
+    [
+        (4, 1, 0, "4/5 trials, best"),  # more will come
+        (5, 2, 1, "5/5 trials, 2 at the last rung, best"),
+        (5, 4, 1, "5/5 trials, best"),  # all that can be
+    ],
+)
+def test_once_all_trials_are_scored_those_at_the_last_rung_are_counted(
+    done: int, finished: int, failed: int, start: str
+) -> None:
+    line = progress_line(replace(progress(done), finished=finished, failed=failed))
+    assert line.startswith(start)
+
+
 def test_each_result_is_printed_with_its_trial_if_that_is_asked_for() -> None:
     lines = said(verbose=True)[1:]
     assert len(lines) == 5

@@ -78,8 +78,8 @@ def test_a_dry_run_trains_one_candidate_and_writes_nothing(tmp_path: Path) -> No
     more = ("--confirm", 3, "--out", tmp_path / "studies", "--dry-run")
     outcome = neptune("search", *BRIEF, *more)
     then = (
-        "Then it would train two plain networks with 3 seeds each and confirm the best with at "
-        "most 3 evaluations."
+        "Then it would train up to 2 plain networks with 3 seeds each and confirm the best with at "
+        "most 3 evaluations: about "
     )
     assert then in " ".join(outcome.out.split())
     assert outcome.code == 0
@@ -113,8 +113,14 @@ def test_a_dry_run_of_a_finished_study_says_that_it_is_done(study: Path) -> None
 
 def test_a_dry_run_tells_the_time_of_what_is_left(study: Path) -> None:
     out = dry_run(study.parent, 9, "--confirm", 50)
-    assert re.search(r"about \w+ for the rest of 9 trials \(3 scored so far\), 1 at", out)
-    assert re.search(r" Then it would train two .* the best with at most \d+ evaluations\.$", out)
+    assert re.search(
+        r"about \w+ for the rest of 9 trials \(3 scored so far\), start-up included, 1 at", out
+    )
+    assert re.search(
+        r" Then it would train up to 2 .* the best with at most \d+ evaluations: about \w+, \w+ in "
+        r"all\.$",
+        out,
+    )
 
 
 @pytest.mark.parametrize(

@@ -73,12 +73,16 @@ def test_a_dry_run_on_pictures_of_many_sizes_says_what_was_chosen(tmp_path: Path
     assert "3x32x32, 3 classes" in said
 
 
-def test_a_limit_that_nothing_meets_is_refused_with_a_smaller_size(tmp_path: Path) -> None:
+@pytest.mark.parametrize("plan", [("--dry-run",), ()])
+def test_a_limit_that_nothing_meets_is_refused_with_a_smaller_size(
+    tmp_path: Path, plan: tuple[str, ...]
+) -> None:
     data = f"folder:{mixed_pictures(tmp_path / 'pictures')}"
     asked = ("search", "--data", data, "--constraint", "flops<=9", "--out", tmp_path)
-    outcome = neptune(*asked, "--dry-run")
+    outcome = neptune(*asked, *plan)
     assert outcome.code == 2
     said = " ".join(outcome.out.split() + outcome.err.split())
+    assert "Pictures: scaled to 32x32 pixels for at most 9 FLOPs" in said
     assert "of which about 0% meets flops <= 9; it can be no narrower." in said
     assert "make the images smaller with @16 after the folder's name." in said
     assert "Traceback" not in said

@@ -173,12 +173,16 @@ def test_an_opened_trial_shows_the_interval_that_its_card_shows(
     path = tmp_path / "repeated.html"
     path.write_text(render([plain_results(repeated)]), encoding="utf-8")
     open_page(chrome, path)
+    head = chrome.find_element(By.CSS_SELECTOR, "#table [data-sort='accuracy']").text
+    assert head.lower() == "accuracy [95% between seeds]"
     card = chrome.find_element(By.CSS_SELECTOR, ".card .interval").text
     chrome.execute_script("document.querySelector('#table tbody tr').click()")
     shown = chrome.find_element(By.CSS_SELECTOR, "#network .interval").text
     # 4.3027 x 0.01 / sqrt(3) = 0.0248 between seeds; on 288 images Wilson's interval of 0.91 is
     # 0.8713 to 0.9379, so 0.0387 and 0.0279 away; together 0.0459 and 0.0373.
-    assert shown == card == "86.4 to 94.7% (95%, 3 seeds, 288 images)"
+    assert (
+        shown == card == "86.4 to 94.7% on new images (95% interval, from 3 seeds and 288 images)"
+    )
 
 
 @pytest.mark.parametrize(

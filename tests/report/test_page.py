@@ -107,8 +107,23 @@ def test_a_pick_with_repeated_seeds_shows_its_interval(page: str) -> None:
     )
     # 12.7062 x 0.014142 / sqrt(2) = 0.1271 between seeds; Wilson's interval of 0.91 on 288 images
     # begins at 0.8713; together 0.1329 below, and no accuracy is above 1.
-    assert "77.7 to 100.0% (95%, 2 seeds, 288 images)" in visible(render([repeated]))
-    assert "(95%, 1 seed, 288 images)" in visible(page)
+    assert "77.7 to 100.0% on new images (95% interval, from 2 seeds and 288 images)" in visible(
+        render([repeated])
+    )
+    assert "(95% interval, from 1 seed and 288 images)" in visible(page)
+
+
+def test_the_intervals_of_table_and_cards_are_told_apart(page: str) -> None:
+    repeated = plain_results(plain_trial(0, None, 10_000, seeds=(0.90, 0.92)))
+    between = "In brackets is the 95% interval between seeds, on the same validation images"
+    assert f"{between}; that of a card is for new images, and wider." in visible(render([repeated]))
+    assert between not in visible(page)
+    alone = plain_results(plain_trial(0, None, 10, seeds=(0.90, 0.92)), trains=False)
+    unseen = replace(alone.settings.facts, images=(0, 0, 0))
+    alone = replace(alone, settings=replace(alone.settings, facts=unseen))
+    text = visible(render([alone]))
+    assert f"{between}." in text
+    assert "% between seeds (95% interval, from 2 seeds)" in text
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,11 @@ def test_markdown_ends_with_the_checklist_of_the_page(study: Study) -> None:
 
 def test_markdown_shows_intervals_where_seeds_were_repeated() -> None:
     study = plain_results(plain_trial(0, None, 10_000, seeds=(0.90, 0.92)))
-    assert "0.9100 [0.7829, 1.0000] (2 seeds)" in ranking_text(study, "md")
+    text = ranking_text(study, "md")
+    assert "0.9100 [0.7829, 1.0000] (2 seeds)" in text
+    assert r"| trial | accuracy \[95% between seeds\] |" in text
+    once = plain_results(plain_trial(0, 0.9, 10_000))
+    assert "| trial | accuracy |" in ranking_text(once, "md")
 
 
 def test_markdown_of_a_study_with_a_wicked_name_holds_no_tags() -> None:

@@ -27,8 +27,8 @@ def beside(
 def test_a_clear_lead_over_a_plain_network_is_told_with_its_interval() -> None:
     # Deviation 0.01 with 4 degrees of freedom: t = 2.7764, times 0.01 x sqrt(2/3) = 2.27 points.
     assert verdict(beside(0.89, 0.90, 0.91)) == (
-        "The most accurate is 9.0 points (6.7 to 11.3) better than a plain network of 832k FLOPs "
-        "(plain-8)."
+        "The most accurate is 9.0 points (6.7 to 11.3, 95% between seeds) better than a plain "
+        "network of 832k FLOPs (plain-8)."
     )
 
 
@@ -37,13 +37,13 @@ def test_a_clear_lead_over_a_plain_network_is_told_with_its_interval() -> None:
     [
         (
             (0.81, 0.82, 0.83),
-            "is not clearly better (+1.0 points, -1.3 to +3.3) than a plain network of 832k FLOPs "
-            "(plain-8); take the plain one.",
+            "is not clearly better (+1.0 points, -1.3 to +3.3, 95% between seeds) than a plain "
+            "network of 832k FLOPs (plain-8); take the plain one.",
         ),
         (
             (0.69, 0.70, 0.71),
-            "is 11.0 points (8.7 to 13.3) worse than a plain network of 832k FLOPs (plain-8); "
-            "take the plain one.",
+            "is 11.0 points (8.7 to 13.3, 95% between seeds) worse than a plain network of 832k "
+            "FLOPs (plain-8); take the plain one.",
         ),
     ],
 )
@@ -121,10 +121,13 @@ def test_page_and_markdown_begin_with_the_verdict_and_the_limits() -> None:
     study = beside(0.89, 0.90, 0.91, constraints=("flops<=1M",))
     page = render([study])
     headline = page.split('<section id="answer"')[0]
-    assert "9.0 points (6.7 to 11.3) better than a plain network" in headline
+    assert "9.0 points (6.7 to 11.3, 95% between seeds) better than a plain network" in headline
     assert "within flops &lt;= 1,000,000" in headline
     assert "<span>train</span> <span>studies/plain</span> <span>--trial 0</span>" in page
-    assert "9.0 points (6.7 to 11.3) better" in ranking_text(study, "md").split("| place")[0]
+    assert (
+        "9.0 points (6.7 to 11.3, 95% between seeds) better"
+        in ranking_text(study, "md").split("| place")[0]
+    )
 
 
 def test_a_study_at_chance_says_so_first_with_a_remedy() -> None:

@@ -9,23 +9,20 @@ import pytest
 from neptune_nas.architecture.records import Architecture, Stage
 from neptune_nas.engine.engine import Engine
 from neptune_nas.errors import OptionError
-from neptune_nas.metrics.costs import Costs
-from neptune_nas.metrics.counted import CostModel
-from neptune_nas.nn.references import plain_network
 from neptune_nas.search.config import Search
+from neptune_nas.search.coordinator import StopSearch
 from neptune_nas.search.resume import study_of
 from neptune_nas.space import Space, choice
 from neptune_nas.study.confirmation import evaluations_of
 from neptune_nas.study.noise import seed_scores
-from neptune_nas.study.study import Study
+from neptune_nas.study.progress import Progress
 from neptune_nas.study.trial import State
-from neptune_nas.trust.evidence import Evidence, add_evidence, plain_names, usual_confirmations
-from tests.report.fixtures import make_reference, plain_results, plain_trial
+from neptune_nas.trust.evidence import Evidence, add_evidence, usual_confirmations
+from neptune_nas.trust.plain_networks import plain_names
+from tests.report.fixtures import plain_results, plain_trial
 from tests.study.fakes import Arithmetic, InlineEngine
 from tests.trust.fakes import on_engine
 from tests.trust.test_references import Pretending
-
-SHAPE = (1, 8, 8)
 
 
 def inline() -> Engine:
@@ -35,10 +32,6 @@ def inline() -> Engine:
 def asked(out: Path, **more: Any) -> Search:
     """Return a search that asks for training, but measures by formulas."""
     return on_engine(Search(space="tiny", trials=12, jobs=1, rungs=(1, 2), out=out, **more), inline)
-
-
-def costs_within(study: Study) -> Costs:
-    return Costs(CostModel(SHAPE, 10), constraints=study.settings.question.limits)
 
 
 def test_plain_networks_are_trained_and_the_picks_are_confirmed(tmp_path: Path) -> None:
@@ -61,8 +54,9 @@ def test_what_is_there_is_not_measured_again(tmp_path: Path) -> None:
     search = asked(tmp_path)
     once = add_evidence(search, search.run(), Evidence())
     steps: list[object] = []
-    twice = add_evidence(search, once, Evidence(), steps.append)
-    assert steps == []
+    said: list[str] = []
+    twice = add_evidence(search, once, Evidence(), steps.append, said.append)
+    assert steps == said == []
     assert twice.references == once.references
 
 
@@ -86,6 +80,27 @@ def test_a_search_that_is_not_over_or_found_nothing_is_left_alone(tmp_path: Path
         assert add_evidence(search, other, Evidence()) is other
 
 
+def test_a_search_that_stopped_early_says_what_it_lacks_and_how_to_get_it(tmp_path: Path) -> None:
+    search = asked(tmp_path, constraints=("flops<=400k",))
+
+    def stop(progress: Progress) -> None:
+        if progress.best_score is not None:
+            raise StopSearch
+
+    study, said = search.run(stop), list[str]()
+    assert add_evidence(search, study, say=said.append) is study
+    (sentence,) = said
+    assert "so what follows them is left out; the same search, resumed, does it at" in sentence
+    names = ",".join(plain_names(search.assembly.costs, study))
+    most, folder = usual_confirmations(study), search.folder.path
+    first, second = sentence.partition("To have it now: ")[2].split("; ")
+    assert first == f"neptune-nas reference {folder} --networks {names} --seeds 3"
+    assert second == f"neptune-nas confirm {folder} --evaluations {most}"
+    add_evidence(search, study, Evidence(yardstick=False, confirm=0), say=said.append)
+    assert len(said) == 1
+    assert add_evidence(search, search.run()).references != ()
+
+
 def test_where_the_toolkit_trains_nothing_only_a_number_confirms(tmp_path: Path) -> None:
     search = on_engine(
         Search(space="tiny", trials=6, jobs=1, out=tmp_path, evaluator=Arithmetic()),
@@ -96,34 +111,6 @@ def test_where_the_toolkit_trains_nothing_only_a_number_confirms(tmp_path: Path)
     assert evaluations_of(add_evidence(search, study, Evidence(confirm=2)).trials) == 2
 
 
-@pytest.mark.parametrize("limit", ["flops<=300k", "params<=20k", "peak_memory<=64kB"])
-def test_the_larger_is_the_largest_that_the_limits_allow(limit: str) -> None:
-    study = plain_results(plain_trial(0, 0.9, 10_000_000), constraints=(limit,))
-    model, costs = CostModel(SHAPE, 10), costs_within(study)
-    larger, smaller = (int(name.removeprefix("plain-")) for name in plain_names(costs, study))
-    (allowed,) = study.settings.question.limits
-    assert allowed.holds(model.value(allowed.name, plain_network(larger, SHAPE)))
-    assert not allowed.holds(model.value(allowed.name, plain_network(larger + 1, SHAPE)))
-    half = model.cost(plain_network(larger, SHAPE)).flops / 2
-    assert model.cost(plain_network(smaller, SHAPE)).flops <= half
-    assert model.cost(plain_network(smaller + 1, SHAPE)).flops > half
-
-
-def test_without_a_limit_they_cost_no_more_than_the_most_accurate() -> None:
-    study = plain_results(plain_trial(0, 0.9, 400_000), plain_trial(1, 0.5, 4_000_000))
-    model = CostModel(SHAPE, 10)
-    names = plain_names(costs_within(study), study)
-    widths = [int(name.removeprefix("plain-")) for name in names]
-    flops = [model.cost(plain_network(width, SHAPE)).flops for width in widths]
-    assert 600_000 < flops[0] <= 800_000
-    assert flops[1] <= flops[0] / 2
-
-
-def test_a_limit_that_no_plain_network_meets_has_none() -> None:
-    study = plain_results(plain_trial(0, 0.9, 10), constraints=("flops<=100",))
-    assert plain_names(costs_within(study), study) == ()
-
-
 def test_the_confirmation_takes_half_of_what_the_search_took() -> None:
     study = plain_results(*(plain_trial(i, 0.9, 1_000) for i in range(7)))
     assert usual_confirmations(study) == 4  # of 7 at the last rung
@@ -132,21 +119,6 @@ def test_the_confirmation_takes_half_of_what_the_search_took() -> None:
 def test_fewer_than_no_evaluations_are_refused() -> None:
     with pytest.raises(OptionError, match="`confirm` must be a whole number of at least 0"):
         Evidence(confirm=-1)
-
-
-def test_confirming_changes_no_plain_network_of_the_next_run() -> None:
-    study = plain_results(plain_trial(0, 0.9, 400_000), plain_trial(1, 0.89, 100_000))
-    behind = plain_trial(0, 0.1, 1).scores
-    confirmed = replace(study.trials[0], confirmations=(*behind, *behind))
-    after = replace(study, trials=(confirmed, study.trials[1]))
-    assert after.best("accuracy").number == 1
-    assert plain_names(costs_within(study), after) == plain_names(costs_within(study), study)
-
-
-def test_where_time_decides_the_plain_networks_that_were_trained_stay() -> None:
-    study = plain_results(plain_trial(0, 0.9, 400_000), constraints=("latency<=5ms",))
-    trained = replace(study, references=(make_reference("plain-9", 0.5), make_reference("x", 0.5)))
-    assert plain_names(costs_within(study), trained) == ("plain-9",)
 
 
 @pytest.mark.parametrize("runs", [1, 2])

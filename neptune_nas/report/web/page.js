@@ -79,12 +79,14 @@
   });
 
   /* The table. */
+  const repeated = columns[`${main}_half_width`].some((half) => half !== null);
+  const brackets = repeated ? " [95% between seeds]" : "";
   const shown = [
     ["place", "place", String],
     ["study", "study", (index) => studies[index].name, "text"],
     ["number", "trial", String],
-    ...data.metrics.filter(({ always }) => always).map(({ column, title, unit }) =>
-      [column, unit === "ms" ? unit : title, FORMATS[unit] ?? short]),
+    ...data.metrics.filter(({ always }) => always).map(({ name, column, title, unit }) =>
+      [column, unit === "ms" ? unit : title + (name === main ? brackets : ""), FORMATS[unit] ?? short]),
     ["efficiency", `eff./${data.unit}`, precise],
     [`${main}_per_gflop`, `${data.metrics[0].title}/GFLOP`, precise],
     ["value", data.ranking, precise],
