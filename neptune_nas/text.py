@@ -49,6 +49,15 @@ def plural(count: int, noun: str, many: str = "") -> str:
     return noun if count == 1 else many or f"{noun}s"
 
 
+def sentence(text: str) -> str:
+    """Return a text with a capital letter first.
+
+    >>> sentence("study 'a' is empty"), sentence("")
+    ("Study 'a' is empty", '')
+    """
+    return text[:1].upper() + text[1:]
+
+
 def as_typed(value: object) -> str:
     """Return a value as people type it, several of them separated by commas.
 

@@ -24,7 +24,7 @@ from neptune_nas.study.noise import noise
 from neptune_nas.study.ranking import Standing
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
-from neptune_nas.text import duration, redact, short
+from neptune_nas.text import duration, redact, sentence, short
 
 _HEADS = ("trials", "best {}", "first in the ranking", "hypervolume", "evaluation")
 
@@ -37,7 +37,7 @@ class _Card:
     """
 
     number: int
-    heading: str
+    headings: Sequence[str]
     first: bool
     score: str
     metric: str
@@ -104,7 +104,7 @@ def _answer(study: Study, order: Order) -> _Answer:
     try:
         return _Answer(study.settings.name, _cards(study, order))
     except StudyError as error:
-        return _Answer(study.settings.name, error=redact(str(error)))
+        return _Answer(study.settings.name, error=sentence(redact(str(error))))
 
 
 def _cards(study: Study, order: Order) -> tuple[_Card, ...]:
@@ -132,12 +132,12 @@ def _card(study: Study, standing: Standing, titles: list[str], *, is_first: bool
     beside = beside_plain(study, trial)
     return _Card(
         number=trial.number,
-        heading=" · ".join(titles),
+        headings=titles,
         first=is_first,
         score=f"{100 * standing.score:.2f}%",
         metric=study.settings.question.main.title,
         interval=interval_text(study, trial, noise(study.ranked)),
-        beside="" if beside is None else f"{str(beside)[0].upper()}{str(beside)[1:]}.",
+        beside="" if beside is None else f"{sentence(str(beside))}.",
         costs=_costs(study, standing),
         drawing=drawing,
         drawing_error=error,
@@ -146,7 +146,8 @@ def _card(study: Study, standing: Standing, titles: list[str], *, is_first: bool
 
 def _costs(study: Study, standing: Standing) -> dict[str, str]:
     """Return a pick's costs by name."""
-    trial, items = standing.trial, dict[str, str]()
+    trial = standing.trial
+    items = {"trial": str(trial.number)}
     settings = study.settings
     for metric in (*further_objectives(settings.question, COSTS), *COSTS):
         kind = f" ({settings.timed_as(metric)})" if settings.timed_as(metric) else ""
@@ -155,7 +156,6 @@ def _costs(study: Study, standing: Standing) -> dict[str, str]:
     main = settings.question.main.title
     items[f"({main} - chance)/{unit}"] = f"{efficiency(study.settings, trial):.4g}"
     items[f"{main}/GFLOPs"] = f"{score_per_gflop(trial):.4g}"
-    items["trial"] = str(trial.number)
     return {name: text for name, text in items.items() if text not in ("-", "nan")}
 
 

@@ -1,6 +1,7 @@
 """The figures of effects: the importance of each decision, and the effect of each option."""
 
 from html import escape
+from textwrap import wrap
 from typing import Any
 
 import plotly.graph_objects as go
@@ -33,20 +34,21 @@ def importance_figure(study: Study, found: Effects) -> go.Figure:
             hovertemplate="%{customdata}: %{x:.3f}<extra></extra>",
         )
     for i, importance in enumerate(shown):
-        _add_heading(fig, importance.path, i - 0.38)
+        _add_heading(fig, importance.path, i - 0.44)
     fig.update_xaxes(rangemode="tozero")
-    fig.update_yaxes(range=[len(shown) - 0.4, -0.7], showgrid=False, showticklabels=False)
+    fig.update_yaxes(range=[len(shown) - 0.4, -0.75], showgrid=False, showticklabels=False)
     fig.update_layout(height=130 + 44 * max(len(shown), 1), barmode="group", bargap=0.56)
     return fig
 
 
-def _add_heading(fig: go.Figure, text: str, y: float) -> None:
+def _add_heading(fig: go.Figure, text: str, y: float, shift: int = 0) -> None:
     """Add a line of text across the figure, where an axis label would be too long for a phone."""
     fig.add_annotation(
         text=escape(text),
         x=0,
         xref="paper",
         xanchor="left",
+        xshift=shift,
         y=y,
         showarrow=False,
         font={"size": 12},
@@ -65,20 +67,26 @@ def effects_figure(study: Study, found: Effects, decisions: int = 6) -> go.Figur
         "zerolinecolor": GREY,
         "zerolinewidth": 1,
     }
-    fig.update_xaxes(style, nticks=5, tickangle=0)
+    fig.update_xaxes(style, nticks=4, tickangle=0)
     rows: list[tuple[int, Effect]] = []
     y = 0
     for path, effects in zip(paths, groups, strict=True):
-        _add_heading(fig, path, y)
+        _add_heading(fig, path, y, shift=-50)  # within the margin, where no option stands
         rows += [(y + 1 + i, effect) for i, effect in enumerate(effects)]
         y += len(effects) + 1
     _add_effects(fig, rows, escape(study.settings.question.main.title))
-    ticks = {"tickvals": [row for row, _ in rows], "ticktext": [escape(e.option) for _, e in rows]}
+    ticks = {"tickvals": [row for row, _ in rows], "ticktext": [_label(e.option) for _, e in rows]}
     fig.update_yaxes(
         range=[y - 0.4, -0.6], automargin=True, showgrid=False, zeroline=False, **ticks
     )
-    fig.update_layout(height=110 + 24 * max(y, 1), showlegend=False)
+    fig.update_layout(height=110 + 28 * max(y, 1), showlegend=False)
     return fig
+
+
+def _label(option: str) -> str:
+    """Return an option in at most two short lines, which leave a phone room for the panels."""
+    lines = wrap(option.replace("(", "( "), 17, max_lines=2, placeholder="…")
+    return escape("\n".join(lines)).replace("( ", "(").replace("\n", "<br>")
 
 
 def _add_effects(fig: Any, rows: list[tuple[int, Effect]], main: str) -> None:
@@ -107,4 +115,4 @@ def _add_effects(fig: Any, rows: list[tuple[int, Effect]], main: str) -> None:
             row=1,
             col=column,
         )
-        fig.update_xaxes(title={"text": name}, row=1, col=column)
+        fig.update_xaxes(title={"text": name.replace(" ", "<br>")}, row=1, col=column)

@@ -167,7 +167,7 @@ def render_evaluation(
         "wrong": f"{len(evaluation.mistakes):,}",
         "worst": [_tile(each, images) for each in evaluation.mistakes[:worst]],
     }
-    sections = {"classes": "Classes", "confusion": "Confusion", "worst": "Worst"}
+    sections = {"classes": "Classes", "confusion": "Confusion", "worst": "Mistakes"}
     return document("evaluation", visible(title), sections, None, context)
 
 

@@ -11,10 +11,11 @@ from neptune_nas.report.document import fill
 from neptune_nas.report.objectives import further_objectives, value_text
 from neptune_nas.report.payload import Order
 from neptune_nas.report.summary import summary
-from neptune_nas.report.verdict import cautions, verdict
+from neptune_nas.report.verdict import cautions, recommendation, verdict
 from neptune_nas.study.export import next_command
 from neptune_nas.study.ranking import ranking_name
 from neptune_nas.study.study import Study
+from neptune_nas.text import redact
 
 _ROWS = 10  # of the front; the report has all
 
@@ -31,13 +32,14 @@ def study_page(study: Study) -> str:
         (trial.number, [value_text(each, trial) for each in columns], describe(trial.architecture))
         for trial in reversed(front[-_ROWS:])
     ]
+    said = (*cautions(study), redact(recommendation(study)), verdict(study))
     context = {
         **answer_context([study], order),
         "next_command": partial(next_command, study),
         "for_terminal": not study.settings.facts.code,  # no command finds a cell's classes
         "name": study.settings.name,
         "summary": summary(study, several=False),
-        "said": [text for text in (*cautions(study), verdict(study)) if text],
+        "said": [text for text in said if text],
         "heads": [each.title for each in columns],
         "rows": rows,
         "more": len(front) - len(rows),

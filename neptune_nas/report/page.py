@@ -1,6 +1,6 @@
 """The report: one HTML file that works offline and opens with the answer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ from neptune_nas.report.summary import (
     ledger_items,
     summary,
 )
-from neptune_nas.report.verdict import cautions, verdict
+from neptune_nas.report.verdict import cautions, recommendation, verdict
 from neptune_nas.study.export import next_command
 from neptune_nas.study.ranking import formula, ranking_name
 from neptune_nas.study.study import Study
@@ -61,14 +61,15 @@ def render(
     order = Order(ranking_name(studies[0].settings.question, rank_by), min_accuracy)
     warnings = check_comparable(studies, force)
     studies = with_common_reference(studies)
-    found = measure_effects(studies[0]) if len(studies) == 1 else None
+    several = len(studies) > 1
+    found = None if several else measure_effects(studies[0])
     context = {
         "warnings": [
             *(f"{text}." for text in warnings),
             *(text for study in studies for text in cautions(study)),
         ],
         "choices": [redact(text) for study in studies for text in study.settings.facts.choices],
-        "verdicts": [text for study in studies if (text := verdict(study))],
+        "verdicts": [text for study in studies for text in _verdict_texts(study, several)],
         "main": studies[0].settings.question.main.name,
         "cost": COST.name,
         **answer_context(studies, order),
@@ -83,6 +84,12 @@ def render(
     data = payload(studies, order, _page_figures(studies, found))
     title = " and ".join(study.settings.name for study in studies)
     return document("page", title, _SECTIONS, data, context)
+
+
+def _verdict_texts(study: Study, several: bool) -> Iterator[str]:
+    """Yield what to take and whether it beats a plain network, with the study's name if several."""
+    name = f"{study.settings.name}: " if several else ""
+    yield from (f"{name}{redact(text)}" for text in (recommendation(study), verdict(study)) if text)
 
 
 def _is_neptune(studies: Sequence[Study]) -> bool:

@@ -17,12 +17,15 @@ from neptune_nas.study.objectives import value_of
 from neptune_nas.study.references import Reference
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
+from neptune_nas.text import counted
 
 _FOCUS = 0.05  # the share of accuracies that may lie below the first view
 _WIDE = 2  # decades of costs; above, a phone has no room for ticks in between
 _CROWD = 500  # points that hide each other unless they are fainter
 _SCORE = "%{yaxis.title.text} %{y:.4f}"  # on hover
 _MARKS = ("triangle-up", "square", "cross", "star")
+_SIGNS = ("diamond", "diamond-open", "pentagon", "star-diamond", "hexagram", "bowtie")
+_DASHES = ("dash", "dot", "dashdot")
 
 
 def pareto_figure(studies: Sequence[Study], text: bool = True) -> go.Figure:
@@ -38,6 +41,8 @@ def pareto_figure(studies: Sequence[Study], text: bool = True) -> go.Figure:
     fig.update_xaxes(type="log", tickformat=f"~{_number_type(axis)}", dtick="D2")
     fig.update_yaxes(tickformat=".0%")
     fig.update_layout(hovermode="closest", dragmode="select")
+    # Below, where the mode bar does not lie over it on a phone.
+    fig.update_layout(legend={"yref": "container", "y": 0, "yanchor": "bottom"}, margin_t=36)
     kind, several, offset = scatter(sum(len(r.trials) for r in studies)), len(studies) > 1, 0
     for i, study in enumerate(studies):
         color = STUDIES[i % len(STUDIES)]
@@ -53,8 +58,8 @@ def pareto_figure(studies: Sequence[Study], text: bool = True) -> go.Figure:
         offset += len(study.trials)
     references = {each.name: each for r in studies for each in r.references if each.seed_scores}
     known = [each for each in references.values() if axis.name in each.costs]
-    if known:
-        fig.add_trace(kind(_references(known, axis)))
+    known.sort(key=lambda each: each.costs[axis.name])
+    fig.add_traces([kind(_reference(each, axis, i)) for i, each in enumerate(known)])
     _fit_costs(fig)
     _focus(fig)
     _draw_limits(fig, studies, axis)
@@ -62,15 +67,11 @@ def pareto_figure(studies: Sequence[Study], text: bool = True) -> go.Figure:
 
 
 def _draw_limits(fig: go.Figure, studies: Sequence[Study], axis: Metric) -> None:
-    """Draw the studies' limits on the cost of the axis as vertical lines."""
+    """Draw the studies' limits on the cost of the axis as vertical lines, named in the legend."""
     limits = {each for study in studies for each in study.settings.question.limits}
-    for each in sorted({each.limit for each in limits if each.name == axis.name}):
-        fig.add_vline(
-            x=each,
-            line={"color": WARM, "width": 1.5, "dash": "dash"},
-            annotation={"text": f"limit {axis.text(each)}", "font": {"size": 12, "color": WARM}},
-            annotation_position="bottom left",
-        )
+    for i, each in enumerate(sorted({each.limit for each in limits if each.name == axis.name})):
+        line = {"color": GREY, "width": 1.5, "dash": _DASHES[i % len(_DASHES)]}
+        fig.add_vline(x=each, line=line, name=f"limit {axis.text(each)}", showlegend=True)
 
 
 def _axis_title(cost: Metric) -> str:
@@ -86,40 +87,26 @@ def _number_type(axis: Metric) -> str:
 
 
 def _fit_costs(fig: go.Figure) -> None:
-    """Set ticks that do not run into each other, and labels on the side that has more room."""
+    """Set ticks that do not run into each other."""
     logs = np.log10([x for trace in fig.data for x in trace.x if 0 < x < inf])
-    if not logs.size:
-        return
-    if np.ptp(logs) > _WIDE:
+    if logs.size and np.ptp(logs) > _WIDE:
         fig.update_xaxes(dtick=1)
-    middle = 10 ** ((logs.min() + logs.max()) / 2)
-    for trace in fig.data:
-        if "text" in trace.mode:
-            # Beside error bars, and at two heights, so that those from both sides do not meet.
-            trace.textposition = ["top right" if x < middle else "bottom left" for x in trace.x]
 
 
 def _focus(fig: go.Figure) -> None:
     """Limit the first view to accuracies above the 5th percentile, and count those below."""
     found = np.array([value for trace in fig.data for value in trace.y], dtype=np.float64)
     if not len(found):
+        fig.update_yaxes(range=[0, 1])
         return
-    low, high = float(np.quantile(found, _FOCUS)), float(found.max())
+    ends = [end for trace in fig.data for end in np.add(trace.y, trace.error_y.array or 0)]
+    low, high = float(np.quantile(found, _FOCUS)), float(max(ends))
     margin = max(high - low, 0.01) * 0.08
     below = int((found < low - margin).sum())
     fig.update_yaxes(range=[low - margin, high + margin])
     if below:
-        fig.add_annotation(
-            text=f"{below} below: autoscale shows all",
-            showarrow=False,
-            font={"size": 12, "color": GREY},
-            x=0.005,
-            y=0.005,
-            xref="paper",
-            yref="paper",
-            xanchor="left",
-            yanchor="bottom",
-        )
+        hidden = f"({counted(below, 'point')} below: autoscale shows all)"
+        fig.update_xaxes(title_text=f"{fig.layout.xaxis.title.text}<br>{hidden}")
 
 
 _Layer = tuple[str, list[Trial], dict[str, Any]]
@@ -135,7 +122,7 @@ def _rung_layers(study: Study) -> list[_Layer]:
         marker = {
             "color": ACCENT if last else GREY,
             "size": 7 if last else 5,
-            "opacity": (0.55 if len(at) < _CROWD else 0.3) if last else 0.25 + 0.3 * i / len(rungs),
+            "opacity": (0.7 if len(at) < _CROWD else 0.4) if last else 0.4 + 0.3 * i / len(rungs),
         }
         layers.append((f"after {study.settings.question.budget(rung)}", at, marker))
     return layers
@@ -180,21 +167,21 @@ def _front_line(name: str, color: str, stair: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _references(known: Sequence[Reference], axis: Metric) -> dict[str, Any]:
-    """Return the hand-designed networks, with the spread between their seeds."""
+def _reference(network: Reference, axis: Metric, place: int) -> dict[str, Any]:
+    """Return a hand-designed network, with the standard deviation between its seeds."""
     return {
-        "x": [each.costs[axis.name] for each in known],
-        "y": [each.score for each in known],
+        "x": [network.costs[axis.name]],
+        "y": [network.score],
         "error_y": {
-            "array": [0.0 if isnan(each.deviation) else each.deviation for each in known],
+            "array": [0.0 if isnan(network.deviation) else network.deviation],
             "color": WARM,
             "thickness": 1.5,
             "width": 4,
         },
-        "text": [escape(each.name) for each in known],
-        "name": "hand-designed",
-        "mode": "markers+text",
-        "marker": {"symbol": "diamond", "size": 11, "color": WARM},
+        "text": [escape(network.name)],
+        "name": escape(network.name),
+        "mode": "markers",
+        "marker": {"symbol": _SIGNS[place % len(_SIGNS)], "size": 11, "color": WARM},
         "hovertemplate": (
             f"<b>%{{text}}</b><br>{_SCORE}, cost %{{x:.4{_number_type(axis)}}}<extra></extra>"
         ),

@@ -12,7 +12,7 @@ from neptune_nas.study.measures import cost_axis
 from neptune_nas.study.noise import noise
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
-from neptune_nas.text import counted, duration, redact, short
+from neptune_nas.text import counted, duration, redact, sentence, short
 
 
 def summary(study: Study, several: bool) -> str:
@@ -49,7 +49,7 @@ def _admitted_to(study: Study, order: Order, several: bool) -> str:
     try:
         count = len(study.ranking(order.by, order.min_accuracy))
     except StudyError as error:
-        return redact(f"{name}{error}")
+        return redact(f"{name}{sentence(str(error))}")
     floor = floor_text(study, order.by, order.min_accuracy)
     are, those = "is" if count == 1 else "are", f": those{floor}" if floor else ""
     return f"{name}{count:,} of {counted(len(study.trials), 'trial')} {are} ranked{those}."
@@ -67,8 +67,9 @@ def corner_note(study: Study) -> str:
     """Return a note on the reference point of the hypervolume."""
     corner = corner_text(study.settings.question, study.settings.facts.reference)
     return (
-        f"Hypervolume is the dominated share of the box from the reference point ({corner}), fixed "
-        f"when the study began, to {study.settings.question.main.title} 1 and cost 0."
+        f"Hypervolume says how good the whole front is, from 0 to 1. It is the share of a box that "
+        f"the front dominates; the box goes from the reference point ({corner}), fixed when the "
+        f"study began, to {study.settings.question.main.title} 1 and cost 0."
     )
 
 

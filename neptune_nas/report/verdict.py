@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
+from shlex import quote
 from statistics import fmean
 
 from neptune_nas.metrics.registry import COST
@@ -11,6 +13,7 @@ from neptune_nas.study.noise import (
     Noise,
     Repeats,
     accuracy_interval,
+    noise,
     noise_of,
     repeats,
     sampling_interval,
@@ -79,11 +82,18 @@ class Comparison:
     high: float | None = None
 
     @property
+    def favours_plain(self) -> bool:
+        """Whether to take the plain network: it is clearly better, or as good at no more FLOPs."""
+        if self.low is None or self.high is None:
+            return False
+        return self.high < 0 or (self.low <= 0 and self.times <= _ABOUT)
+
+    @property
     def advice(self) -> str:
         """The advice where the trial is not clearly better; the cost of a plain one with more."""
-        return (
-            "; take the plain one" if self.times <= _ABOUT else f", {self.times:.1f} times as many"
-        )
+        if self.times <= _ABOUT:
+            return "; take the plain one"
+        return f", which costs {self.times:.1f} times as much"
 
     def __str__(self) -> str:
         flops = short(self.plain.costs[COST.name])
@@ -97,8 +107,9 @@ class Comparison:
         if self.high < 0:
             interval = f"({-self.high:.1f} to {-self.low:.1f}, {BETWEEN_SEEDS})"
             return f"{-self.points:.1f} points {interval} worse than {network}{self.advice}"
+        how = "worse" if self.points < 0 and self.times > _ABOUT else "better"
         return (
-            f"not clearly better ({self.points:+.1f} points, {self.low:+.1f} to {self.high:+.1f}, "
+            f"not clearly {how} ({self.points:+.1f} points, {self.low:+.1f} to {self.high:+.1f}, "
             f"{BETWEEN_SEEDS}) than {network}{self.advice}"
         )
 
@@ -155,6 +166,25 @@ def verdict(study: Study) -> str:
         return ""
     compared = beside_plain(study, study.best(study.settings.question.main.name))
     return "" if compared is None else f"The most accurate is {compared}."
+
+
+def recommendation(study: Study) -> str:
+    """Return what to take, in a sentence; empty where nothing is clearly better than chance."""
+    if not study.ranked or any(cautions(study)):
+        return ""
+    question = study.settings.question
+    axis, title = cost_axis(question), question.main.title
+    best = study.best(question.main.name)
+    compared = beside_plain(study, best)
+    if compared is not None and compared.favours_plain:
+        plain = compared.plain
+        parts = [f"{title} {plain.score:.2%}", f"{COST.title} {short(plain.costs[COST.name])}"]
+        command = f"`neptune-nas train {plain.name} --data {quote(question.data)}`"
+        return f"Take the plain network {plain.name}: {', '.join(parts)}. To train it: {command}"
+    parts = [f"{title} {main_score(best):.2%}", interval_text(study, best, noise(study.ranked))]
+    if isfinite(spent := value_of(axis, best)):
+        parts.append(f"{axis.title} {axis.text(spent)}")
+    return f"Take trial {best.number}: {', '.join(filter(None, parts))}."
 
 
 def cautions(study: Study) -> Iterator[str]:

@@ -10,7 +10,7 @@ from neptune_nas.report import style
 from neptune_nas.report.figures import FIGURES, image, plot
 from neptune_nas.report.pareto_figure import pareto_figure
 from neptune_nas.study.study import Study
-from tests.report.fixtures import make_results, plain_results, plain_trial, timed
+from tests.report.fixtures import make_reference, make_results, plain_results, plain_trial, timed
 
 
 def names(fig: go.Figure) -> list[str]:
@@ -25,6 +25,10 @@ def test_every_figure_can_be_drawn_and_written_as_json(name: str) -> None:
 @pytest.mark.parametrize("name", sorted({*FIGURES} - {"importance", "effects"}))
 def test_any_other_figure_of_an_empty_study_is_empty_not_an_error(name: str) -> None:
     assert plot(name, [plain_results()]).layout.height > 0
+
+
+def test_the_front_of_an_empty_study_has_an_axis_of_shares() -> None:
+    assert pareto_figure([plain_results()]).layout.yaxis.range == (0, 1)
 
 
 @pytest.mark.parametrize("name", ["importance", "effects"])
@@ -42,7 +46,7 @@ def test_the_front_shows_rungs_apart_and_references_beside() -> None:
         "after 3 epochs",
         "after 9 epochs",
         "Pareto front",
-        "hand-designed",
+        "hand-made",
     ]
     assert fig.layout.xaxis.type == "log"
 
@@ -61,7 +65,7 @@ def test_the_hover_shows_the_architecture() -> None:
 
 def test_fronts_of_several_studies_lie_over_each_other() -> None:
     fig = pareto_figure([make_results(60), make_results(30, seed=1, name="other")])
-    assert names(fig) == ["digits", "front of digits", "other", "front of other", "hand-designed"]
+    assert names(fig) == ["digits", "front of digits", "other", "front of other", "hand-made"]
     assert min(fig.data[2].customdata) >= 60  # places go on where the first study's end
 
 
@@ -69,7 +73,25 @@ def test_a_hopeless_few_do_not_flatten_the_rest_and_are_counted() -> None:
     good = [plain_trial(i, 0.9 + i / 1000, 1000 + i) for i in range(40)]
     fig = pareto_figure([plain_results(*good, plain_trial(40, 0.1, 5000))])
     assert fig.layout.yaxis.range[0] > 0.8
-    assert [note.text for note in fig.layout.annotations] == ["1 below: autoscale shows all"]
+    assert fig.layout.xaxis.title.text.endswith("<br>(1 point below: autoscale shows all)")
+    assert not fig.layout.annotations  # which could lie on points
+
+
+def test_limits_are_lines_that_the_legend_names() -> None:
+    limited = [
+        plain_results(plain_trial(0, 0.9, 1000), name=limit, constraints=(f"flops<={limit}",))
+        for limit in ("2M", "1.9M", "2M")
+    ]
+    fig = pareto_figure(limited)
+    lines = [(line.x0, line.x1, line.name, line.showlegend) for line in fig.layout.shapes]
+    assert lines == [(1.9e6, 1.9e6, "limit 1.9M", True), (2e6, 2e6, "limit 2M", True)]
+    assert not fig.layout.annotations
+
+
+def test_the_view_holds_the_bars_of_references() -> None:
+    spread = make_reference("wide", 0.2, 0.9)
+    fig = pareto_figure([replace(plain_results(plain_trial(0, 0.5, 10)), references=(spread,))])
+    assert fig.layout.yaxis.range[1] > spread.score + spread.deviation
 
 
 def test_baselines_are_drawn_in() -> None:

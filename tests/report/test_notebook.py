@@ -35,6 +35,11 @@ def test_the_page_warns_of_a_study_at_chance_first() -> None:
     assert 0 < page.index("better than chance") < page.index('class="cards"')
 
 
+def test_the_page_says_what_to_take_before_the_cards() -> None:
+    page = study_page(plain_results(plain_trial(0, 0.9, 100)))
+    assert 0 < page.index("Take trial 0: accuracy 90.00%") < page.index('class="cards"')
+
+
 def test_the_page_runs_and_loads_nothing() -> None:
     page = study_page(make_results(60))
     assert "<script" not in page

@@ -102,12 +102,13 @@ def test_the_markdown_ranking_has_the_table_before_the_checklist() -> None:
 
 def test_the_front_shows_networks_with_names_and_spread_but_none_that_failed() -> None:
     known = make_reference("known", 0.5, 0.7, macs=3_000_000), make_reference("one", 0.6, macs=9)
-    trace = pareto_figure([study(*known, FAILED)]).data[-1]
-    assert (trace.name, trace.marker.symbol) == ("hand-designed", "diamond")
-    assert list(trace.text) == ["known", "one"]
-    assert list(trace.x) == [6_000_000, 18]
-    assert list(trace.error_y.array) == pytest.approx([0.02**0.5, 0.0])
-    assert list(trace.textposition) == ["bottom left", "top right"]  # toward the middle
+    *_, one, dear = pareto_figure([study(*known, FAILED)]).data
+    assert (one.name, dear.name) == ("one", "known")  # in the legend, the cheapest first
+    assert one.marker.symbol == "diamond" != dear.marker.symbol
+    assert [*one.text, *dear.text] == ["one", "known"]
+    assert [*one.x, *dear.x] == [18, 6_000_000]
+    assert [*one.error_y.array, *dear.error_y.array] == pytest.approx([0.0, 0.02**0.5])
+    assert one.mode == dear.mode == "markers"  # no text that could lie on points
 
 
 def test_networks_stand_on_any_axis_that_they_have_a_cost_of() -> None:

@@ -1,13 +1,23 @@
 """What a study says first: its picks, its lead over plain networks, and what to beware of."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 from neptune_nas.report.page import render
 from neptune_nas.report.tables import ranking_text
-from neptune_nas.report.verdict import beside_plain, cautions, picks, verdict
+from neptune_nas.report.verdict import (
+    beside_plain,
+    cautions,
+    interval_text,
+    picks,
+    recommendation,
+    verdict,
+)
+from neptune_nas.study.noise import noise
 from neptune_nas.study.study import Study
 from tests.report.fixtures import make_reference, plain_results, plain_trial
 
@@ -55,8 +65,32 @@ def test_without_a_clear_lead_the_plain_network_is_recommended(
 
 def test_a_plain_network_that_costs_more_is_not_recommended() -> None:
     assert verdict(beside(0.81, 0.82, 0.83, cost=200_000)).endswith(
-        "than a plain network of 832k FLOPs (plain-8), 4.2 times as many."
+        "than a plain network of 832k FLOPs (plain-8), which costs 4.2 times as much."
     )
+
+
+def test_a_cheaper_trial_that_may_be_as_good_is_not_clearly_worse() -> None:
+    study = beside(0.80, 0.81, 0.82, plain=(0.81, 0.82, 0.83), cost=200_000)
+    assert "not clearly worse (-1.0 points, -3.3 to +1.3" in verdict(study)
+
+
+def test_the_page_says_first_what_to_take_how_good_it_is_and_what_it_costs() -> None:
+    study = beside(0.89, 0.90, 0.91)
+    interval = interval_text(study, study.trials[0], noise(study.ranked))
+    text = f"Take trial 0: accuracy 90.00%, {interval}, FLOPs 500k."
+    assert recommendation(study) == text
+    headline = render([study]).split('<section id="answer"')[0]
+    assert headline.index(text) < headline.index(verdict(study)) < headline.index('"lead"')
+
+
+@pytest.mark.parametrize("cost", [800_000, 200_000])
+def test_a_plain_network_that_is_better_is_what_to_take_with_its_command(cost: int) -> None:
+    study = beside(0.69, 0.70, 0.71, cost=cost, data="folder:my pictures")
+    command = "neptune-nas train plain-8 --data 'folder:my pictures'"
+    assert recommendation(study) == (
+        f"Take the plain network plain-8: accuracy 81.00%, FLOPs 832k. To train it: `{command}`"
+    )
+    assert f"<code>{escape(command)}</code>" in render([study])
 
 
 def test_a_lead_of_one_image_is_no_clear_lead() -> None:
@@ -134,7 +168,10 @@ def test_a_study_at_chance_says_so_first_with_a_remedy() -> None:
     study = plain_results(plain_trial(0, 0.105, 10_000))
     (caution,) = cautions(study)
     assert "the best accuracy is 0.1050, chance is 0.1000; train longer, with more" in caution
-    assert caution in render([study]).split('<section id="answer"')[0]
+    headline = render([study]).split('<section id="answer"')[0]
+    shown = re.sub("</?code>", "`", headline)
+    assert shown.index(caution) < shown.index('<p class="lead">')
+    assert "Take " not in shown
     assert "better than chance" in ranking_text(study, "md").split("| place")[0]
     assert [*cautions(beside(0.9))] == []
 
