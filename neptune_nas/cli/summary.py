@@ -18,7 +18,15 @@ from neptune_nas.metrics.registry import COST
 from neptune_nas.metrics.survey import Survey
 from neptune_nas.report.references import HEADS, TITLE, cells, compare_references
 from neptune_nas.report.summary import corner_text
-from neptune_nas.report.verdict import cautions, interval_scope, picks, verdict
+from neptune_nas.report.verdict import (
+    cautions,
+    favoured_plain,
+    interval_scope,
+    picks,
+    plain_command,
+    seed_noise,
+    verdict,
+)
 from neptune_nas.search.dry_run import DryRun
 from neptune_nas.study.audit import Audit
 from neptune_nas.study.confirmation import Goal, goal_ranking, goal_trials, trials_to_confirm
@@ -112,7 +120,7 @@ def not_shown(study: Study) -> Iterator[str]:
 def verdict_lines(study: Study) -> Iterator[str]:
     """Yield what a user should know first, the picks, and the next command for the first."""
     yield from cautions(study)
-    spread, named = noise(study.ranked), dict[int, list[str]]()
+    spread, named = seed_noise(study), dict[int, list[str]]()
     question = study.settings.question
     for which, title in [*picks(study).items()][:2]:
         with suppress(StudyError):  # no cost is known
@@ -133,7 +141,9 @@ def verdict_lines(study: Study) -> Iterator[str]:
         )
     if sentence := verdict(study):
         yield sentence
-    yield f"Next:   {' '.join(next_command(study, next(iter(named))))}"
+    plain = favoured_plain(study)
+    command = plain_command(study, plain) if plain else next_command(study, next(iter(named)))
+    yield f"Next:   {' '.join(command)}"
 
 
 def ranking_table(study: Study) -> Table:

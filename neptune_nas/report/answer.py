@@ -13,14 +13,13 @@ from neptune_nas.report.comparison import StudyNumbers, compare_studies
 from neptune_nas.report.objectives import further_objectives, value_text
 from neptune_nas.report.payload import Order, model_of
 from neptune_nas.report.svg import draw_svg
-from neptune_nas.report.verdict import beside_plain, interval_text, picks
+from neptune_nas.report.verdict import beside_plain, interval_text, picks, seed_noise
 from neptune_nas.study.measures import (
     efficiency,
     efficiency_unit,
     main_score,
     score_per_gflop,
 )
-from neptune_nas.study.noise import noise
 from neptune_nas.study.ranking import Standing
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
@@ -136,7 +135,7 @@ def _card(study: Study, standing: Standing, titles: list[str], *, is_first: bool
         first=is_first,
         score=f"{100 * standing.score:.2f}%",
         metric=study.settings.question.main.title,
-        interval=interval_text(study, trial, noise(study.ranked)),
+        interval=interval_text(study, trial, seed_noise(study)),
         beside="" if beside is None else f"{sentence(str(beside))}.",
         costs=_costs(study, standing),
         drawing=drawing,

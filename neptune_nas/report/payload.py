@@ -15,11 +15,10 @@ from neptune_nas.metrics.registry import COST, COSTS, PARAMS, TIMED
 from neptune_nas.metrics.score import mean_score
 from neptune_nas.report.drawing import model_for
 from neptune_nas.report.svg import draw_svg
-from neptune_nas.report.verdict import interval_text
+from neptune_nas.report.verdict import interval_text, seed_noise
 from neptune_nas.study.export import next_command
 from neptune_nas.study.frame import column_of
 from neptune_nas.study.measures import main_score
-from neptune_nas.study.noise import noise
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
@@ -99,7 +98,7 @@ def _trial_columns(study: Study, place: int, order: Order) -> pd.DataFrame:
     frame.insert(1, "place", pd.Series([s.place if s else None for s in at], dtype="Int64"))
     frame.insert(2, "value", pd.Series([s.value if s else None for s in at], dtype="float64"))
     frame.insert(3, "tied_group", pd.Series([s.group if s else None for s in at], dtype="Int64"))
-    spread = noise(study.ranked)
+    spread = seed_noise(study)
     frame["interval"] = [interval_text(study, t, spread) if t.score else "" for t in study.trials]
     return frame
 

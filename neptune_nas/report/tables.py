@@ -11,7 +11,7 @@ from neptune_nas.metrics.registry import COST, PARAMS
 from neptune_nas.report.checklist import MARKS, Check, checklist
 from neptune_nas.report.objectives import SHOWN, further_objectives, value_text
 from neptune_nas.report.references import HEADS, TITLE, caveat, cells, compare_references
-from neptune_nas.report.verdict import BETWEEN_SEEDS, cautions, verdict
+from neptune_nas.report.verdict import BETWEEN_SEEDS, cautions, recommendation, verdict
 from neptune_nas.study.front import contributions
 from neptune_nas.study.measures import efficiency, efficiency_unit, score_per_gflop
 from neptune_nas.study.ranking import (
@@ -98,7 +98,7 @@ def ranking_markdown(
 
 def _verdict_lines(study: Study) -> list[str]:
     """Return what a user should know first, and what was chosen for them, a paragraph each."""
-    found = (*cautions(study), verdict(study), *study.settings.facts.choices)
+    found = (*cautions(study), recommendation(study), verdict(study), *study.settings.facts.choices)
     return [line for text in found if text for line in (escape_markdown(redact(text)), "")]
 
 

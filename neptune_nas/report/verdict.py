@@ -8,12 +8,12 @@ from statistics import fmean
 
 from neptune_nas.metrics.registry import COST
 from neptune_nas.nn.references import PLAIN
+from neptune_nas.study.folder import Folder
 from neptune_nas.study.measures import beats_chance, chance, cost_axis, main_score
 from neptune_nas.study.noise import (
     Noise,
     Repeats,
     accuracy_interval,
-    noise,
     noise_of,
     repeats,
     sampling_interval,
@@ -25,7 +25,7 @@ from neptune_nas.study.ranking import EFFICIENCY, KNEE
 from neptune_nas.study.references import Reference
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
-from neptune_nas.text import counted, short
+from neptune_nas.text import counted, redact, short
 
 BETWEEN_SEEDS = "95% between seeds"  # names an interval on the same validation images
 ON_NEW_IMAGES = "on new images"
@@ -140,7 +140,7 @@ def beside_plain(study: Study, trial: Trial) -> Comparison | None:
         return None
     lead = fmean(ours) - best.score
     times = best.costs[COST.name] / max(value_of(COST, trial), 1)
-    spread = _noise(study)
+    spread = seed_noise(study)
     if spread is None:
         return Comparison(best, 100 * lead, times)
     half = spread.half_width((fmean(ours), len(ours)), (best.score, len(best.seed_scores)))
@@ -148,7 +148,7 @@ def beside_plain(study: Study, trial: Trial) -> Comparison | None:
     return Comparison(best, 100 * lead, times, 100 * (lead - half), 100 * (lead + half))
 
 
-def _noise(study: Study) -> Noise | None:
+def seed_noise(study: Study) -> Noise | None:
     """Return the noise between seeds of the trials and the plain networks together."""
     found = [*map(repeats, study.ranked), *map(_repeats_of, plain_networks(study))]
     return noise_of([each for each in found if each.degrees])
@@ -175,16 +175,29 @@ def recommendation(study: Study) -> str:
     question = study.settings.question
     axis, title = cost_axis(question), question.main.title
     best = study.best(question.main.name)
-    compared = beside_plain(study, best)
-    if compared is not None and compared.favours_plain:
-        plain = compared.plain
+    if plain := favoured_plain(study):
         parts = [f"{title} {plain.score:.2%}", f"{COST.title} {short(plain.costs[COST.name])}"]
-        command = f"`neptune-nas train {plain.name} --data {quote(question.data)}`"
-        return f"Take the plain network {plain.name}: {', '.join(parts)}. To train it: {command}"
-    parts = [f"{title} {main_score(best):.2%}", interval_text(study, best, noise(study.ranked))]
+        command = " ".join(plain_command(study, plain))
+        return f"Take the plain network {plain.name}: {', '.join(parts)}. To train it: `{command}`"
+    parts = [f"{title} {main_score(best):.2%}", interval_text(study, best, seed_noise(study))]
     if isfinite(spent := value_of(axis, best)):
         parts.append(f"{axis.title} {axis.text(spent)}")
     return f"Take trial {best.number}: {', '.join(filter(None, parts))}."
+
+
+def favoured_plain(study: Study) -> Reference | None:
+    """Return the plain network to take rather than the most accurate trial, if any."""
+    if not study.ranked:
+        return None
+    compared = beside_plain(study, study.best(study.settings.question.main.name))
+    return compared.plain if compared is not None and compared.favours_plain else None
+
+
+def plain_command(study: Study, plain: Reference) -> tuple[str, ...]:
+    """Return the command that trains a plain network as the search did, quoted for a shell."""
+    recipe = quote(redact(str(Folder(study.folder).settings)))
+    data = quote(study.settings.question.data)
+    return "neptune-nas", "train", plain.name, f"--data {data}", f"--recipe {recipe}"
 
 
 def cautions(study: Study) -> Iterator[str]:

@@ -193,6 +193,16 @@ def test_the_summary_ends_with_the_picks_and_the_command_that_trains_the_first(
     assert "Next: neptune-nas train x --trial 0 " in lines
 
 
+def test_the_summary_ends_with_the_plain_network_where_that_is_the_one_to_take(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    study = plain_results(plain_trial(0, None, 800_000, seeds=(0.69, 0.70, 0.71)))
+    print_study(replace(study, references=(make_reference("plain-8", 0.80, 0.81, 0.82),)))
+    lines = " ".join(capsys.readouterr().out.split())
+    assert f"Next: neptune-nas train plain-8 --data digits --recipe {study.folder}/" in lines
+    assert "--trial" not in lines.partition("Next:")[2].partition("Report:")[0]
+
+
 def test_commands_in_the_summary_are_quoted_for_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
     trials = tuple(make_trial(i, 0.9 - i / 1000, 1_000_000) for i in range(12))
     print_study(Study(Path("my x"), settings(question()), trials, Ledger()))

@@ -15,9 +15,9 @@ from neptune_nas.report.verdict import (
     interval_text,
     picks,
     recommendation,
+    seed_noise,
     verdict,
 )
-from neptune_nas.study.noise import noise
 from neptune_nas.study.study import Study
 from tests.report.fixtures import make_reference, plain_results, plain_trial
 
@@ -76,7 +76,7 @@ def test_a_cheaper_trial_that_may_be_as_good_is_not_clearly_worse() -> None:
 
 def test_the_page_says_first_what_to_take_how_good_it_is_and_what_it_costs() -> None:
     study = beside(0.89, 0.90, 0.91)
-    interval = interval_text(study, study.trials[0], noise(study.ranked))
+    interval = interval_text(study, study.trials[0], seed_noise(study))
     text = f"Take trial 0: accuracy 90.00%, {interval}, FLOPs 500k."
     assert recommendation(study) == text
     headline = render([study]).split('<section id="answer"')[0]
@@ -86,7 +86,9 @@ def test_the_page_says_first_what_to_take_how_good_it_is_and_what_it_costs() -> 
 @pytest.mark.parametrize("cost", [800_000, 200_000])
 def test_a_plain_network_that_is_better_is_what_to_take_with_its_command(cost: int) -> None:
     study = beside(0.69, 0.70, 0.71, cost=cost, data="folder:my pictures")
-    command = "neptune-nas train plain-8 --data 'folder:my pictures'"
+    command = (
+        f"neptune-nas train plain-8 --data 'folder:my pictures' --recipe {study.folder}/study.toml"
+    )
     assert recommendation(study) == (
         f"Take the plain network plain-8: accuracy 81.00%, FLOPs 832k. To train it: `{command}`"
     )
