@@ -247,8 +247,7 @@ def redact_url(url: str) -> str:
     question, query = rest or ("", "")
     if not mark or not _is_url(f"{scheme}://{login.replace('@', '%40')}{at}{place}"):
         return f"{scheme}{mark}…"
-    masked = "&".join(map(_redact_pair, query.split("&")))
-    return f"{scheme}://{user}{sign and f'{sign}***'}{at}{place}{question}{masked}"
+    return f"{scheme}://{user}{sign and f'{sign}***'}{at}{place}{question}{_redact_query(query)}"
 
 
 def _is_url(text: str) -> bool:
@@ -259,6 +258,15 @@ def _is_url(text: str) -> bool:
     except Exception:  # whatever it is, it is not a URL
         return False
     return True
+
+
+def _redact_query(query: str) -> str:
+    pairs: list[str] = []
+    for pair in query.split("&"):
+        is_rest = "=" not in pair and pairs and pairs[-1].endswith("=***")  # of a password with "&"
+        if not is_rest:
+            pairs.append(_redact_pair(pair))
+    return "&".join(pairs)
 
 
 def _redact_pair(pair: str) -> str:

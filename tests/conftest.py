@@ -1,13 +1,14 @@
-"""Hypothesis without a deadline, as how long an example takes depends on what else runs; a machine
-that was probed; Ctrl-C that is heeded; a finished study that trains nothing; databases;
-and Ray.
+"""Hypothesis without a deadline, as how long an example takes depends on what else runs; files that
+are synced at once; a machine that was probed; Ctrl-C that is heeded; a finished study that trains
+nothing; databases; and Ray.
 """
 
 import logging
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, disk_usage
 
 import pytest
 from hypothesis import settings
@@ -20,6 +21,18 @@ from tests.study.fakes import arithmetic_search
 
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+_MEMORY = Path("/dev/shm")  # folders of tests are there, where it is large enough
+_ROOM = 2**31  # bytes, free: twice what all tests write
+
+
+def pytest_configure() -> None:
+    """Put the folders of tests in memory: a search of 12 trials waits 76 times for a disk.
+
+    `PYTEST_DEBUG_TEMPROOT` and `--basetemp` still say another place.
+    """
+    if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and disk_usage(_MEMORY).free > _ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 
 @pytest.fixture(scope="session", autouse=True)

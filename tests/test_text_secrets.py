@@ -1,3 +1,5 @@
+from urllib.parse import quote_plus
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +46,15 @@ def test_a_password_in_the_query_is_struck_out(query: str) -> None:
 def test_whatever_the_password_nothing_of_it_stays(user: str, password: str, port: int) -> None:
     kept = f"postgresql://{user}:***@host:{port}/db?user={user}&password=***&timeout=3"
     assert redact(kept.replace("***", password)) == kept
+
+
+@pytest.mark.parametrize("url", ["mysql://ada:{}@host/db", "mysql://host/db?password={}"])
+@pytest.mark.parametrize(
+    "password", ["a@b", "a/b", "a?b", "a#b", "a&b", "a:b", "a b", "a+b", "a=b"]
+)
+def test_a_password_has_one_mask_whether_it_is_escaped_or_not(url: str, password: str) -> None:
+    shown = url.format("***")
+    assert redact_url(url.format(password)) == redact_url(url.format(quote_plus(password))) == shown
 
 
 @given(st.text())

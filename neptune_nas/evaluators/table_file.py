@@ -16,6 +16,7 @@ Accuracies may be shares or percent: if any is above 1, all are percent, and mos
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import isfinite, nan
 from pathlib import Path
@@ -58,11 +59,26 @@ def read_rows(path: Path, space: Space[Any], most: int = _MOST_ROWS) -> list[Tab
 
     `most`: the rows that a CSV file may have.
     """
-    is_json = ".json" in path.suffixes
-    text = _read(path, TEXT if is_json else TABLE)
+    return rows_in(read_table(path), path, space, most)
+
+
+def read_table(path: Path) -> bytes:
+    """Return the bytes of a table's file, which may be gzipped."""
+    most = _most_bytes(path)
+    with _table_errors(path):
+        return read_bytes(path, min(most, _PACKED) if path.suffix == ".gz" else most)
+
+
+def rows_in(
+    content: bytes, path: Path, space: Space[Any], most: int = _MOST_ROWS
+) -> list[TableRow]:
+    """Return all measurements in the bytes of the file at `path`, as `read_rows` does."""
+    with _table_errors(path):
+        is_packed = path.suffix == ".gz"
+        text = text_of(path, unzipped(path, content, _most_bytes(path)) if is_packed else content)
     try:
         rows = list(
-            _json_rows(text, space, path) if is_json else _csv_rows(text, space, path, most)
+            _json_rows(text, space, path) if _is_json(path) else _csv_rows(text, space, path, most)
         )
     except csv.Error as error:  # a cell of more than 131,072 characters
         raise FileFormatError(f"{path} cannot be read as a table: {error}.") from error
@@ -83,11 +99,19 @@ def read_rows(path: Path, space: Space[Any], most: int = _MOST_ROWS) -> list[Tab
     return rows
 
 
-def _read(path: Path, most: int) -> str:
+def _is_json(path: Path) -> bool:
+    return ".json" in path.suffixes
+
+
+def _most_bytes(path: Path) -> int:
+    """Return the most bytes that a table may have, unpacked."""
+    return TEXT if _is_json(path) else TABLE
+
+
+@contextmanager
+def _table_errors(path: Path) -> Iterator[None]:
     try:
-        if path.suffix != ".gz":
-            return text_of(path, read_bytes(path, most))
-        return text_of(path, unzipped(path, read_bytes(path, min(most, _PACKED)), most))
+        yield
     except FileFormatError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise FileFormatError(f"there is no table {path}.") from error

@@ -14,9 +14,8 @@ from neptune_nas.errors import DataError, OptionError
 from neptune_nas.evaluators.bench import Bench, EvaluatorQuestion
 from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.evaluators.table_costs import TableCosts, can_build, check_some, unknown_cost
-from neptune_nas.evaluators.table_file import ONLY, TableRow, read_rows
+from neptune_nas.evaluators.table_file import ONLY, TableRow, read_table, rows_in
 from neptune_nas.evaluators.table_networks import Code, code_of
-from neptune_nas.files.regular import TABLE, read_bytes
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.score import Score
 from neptune_nas.nn.builder import Shape
@@ -50,12 +49,14 @@ class Tabular(Generic[T]):
     `runs`: the scored metrics of each run, by code and fidelity. `costs`: the further columns of
     each network, by code and name. A code is the index of the option taken at each decision of the
     space, -1 for none. A call at a fidelity that the table lacks gets the next lower one.
+    `fingerprint`: of the bytes that were read.
     """
 
     space: Space[T]
     runs: Mapping[Code, Mapping[int, _Runs]]
     costs: Mapping[Code, Mapping[str, float]]
     source: str = "the table"
+    fingerprint: str = ""
 
     @property
     def traits(self) -> Traits:
@@ -69,11 +70,13 @@ class Tabular(Generic[T]):
         For the format see `neptune_nas.evaluators.table_file`. Raises `FileFormatError` where the
         file is malformed, and `DataError` where it is of another space.
         """
-        rows = read_rows(Path(path), space)
+        content = read_table(Path(path))
+        rows = rows_in(content, Path(path), space)
         costs: dict[Code, dict[str, float]] = defaultdict(dict)
         for row in rows:
             costs[row.code].update(row.costs)
-        return cls(space, _by_code(rows), dict(costs), str(path))
+        fingerprint = sha256(content).hexdigest()[:16]
+        return cls(space, _by_code(rows), dict(costs), str(path), fingerprint)
 
     def __call__(self, architecture: T, fidelity: int, seed: int) -> Score:
         """Return the score of run number `seed` modulo the number of runs.
@@ -120,7 +123,7 @@ class Tabular(Generic[T]):
             input_shape=shape,
             classes=classes,
             guess=guess,
-            fingerprint=sha256(read_bytes(Path(self.source), TABLE)).hexdigest()[:16],
+            fingerprint=self.fingerprint,
             images=_NO_IMAGES,
             source=f"on {asked.data}" if costs.model else f"in {Path(self.source).name}",
             costs=costs,

@@ -5,8 +5,6 @@ After the checklist of Lindauer and Hutter 2020 (arXiv 1909.02453).
 
 from dataclasses import dataclass
 
-from scipy.stats import spearmanr
-
 from neptune_nas.report.baselines import baseline_verdicts
 from neptune_nas.space import find_space, list_spaces
 from neptune_nas.space.locate import AUTO
@@ -208,6 +206,8 @@ def _rung_check(study: Study, rung: int, last: int) -> Check:
         return Check(claim, None, few)
     if len({*low}) < 3 or len({*high}) < 3:
         return Check(claim, None, f"{len(both)} trials scored at both, but most of them equal")
+    from scipy.stats import spearmanr  # its import takes half a second
+
     rho = float(spearmanr(low, high).statistic)
     return Check(
         claim,

@@ -9,12 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log, sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestRegressor
-from sklearn.inspection import permutation_importance
-from sklearn.metrics import r2_score
 
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.metrics.pareto import Floats
@@ -23,6 +21,9 @@ from neptune_nas.study.measures import cost_axis
 from neptune_nas.study.objectives import value_of
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestRegressor
 
 _Pick = str | int | float | bool | None
 
@@ -150,6 +151,9 @@ def _order(value: _Pick) -> tuple[bool, float, str]:
 
 def _importance_drops(features: Floats, target: Floats, seed: int) -> tuple[Floats, float]:
     """Return the drop of R^2 on held-out rows if each column is shuffled, and that R^2."""
+    from sklearn.ensemble import RandomForestRegressor  # seconds, and few trials need no forest
+    from sklearn.inspection import permutation_importance
+
     shuffled = np.random.default_rng(seed).permutation(len(target))
     held, used = np.split(shuffled, [len(target) // 3])
     if np.ptp(target[used]) == 0 or np.ptp(target[held]) == 0:
@@ -163,8 +167,10 @@ def _importance_drops(features: Floats, target: Floats, seed: int) -> tuple[Floa
     return drops, _r2(forest, features[held], target[held])
 
 
-def _r2(forest: RandomForestRegressor, features: Floats, target: Floats) -> float:
+def _r2(forest: "RandomForestRegressor", features: Floats, target: Floats) -> float:
     """Return `forest.score`, without its check and its threads for each of hundreds of calls."""
+    from sklearn.metrics import r2_score
+
     rows = features.astype(np.float32)
     found = np.mean([tree.tree_.predict(rows)[:, 0] for tree in forest.estimators_], axis=0)
     return float(r2_score(target, found))

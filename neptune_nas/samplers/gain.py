@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr
-from scipy.stats import qmc
 
 from neptune_nas.metrics.pareto import non_dominated
 from neptune_nas.samplers.features import Floats
@@ -72,6 +71,8 @@ def _staircase(front: Front) -> tuple[Floats, Floats, Floats]:
 
 def _scattered(front: Front, lowest: Floats) -> tuple[Floats, Floats]:
     """Return 128 Sobol points between the lowest costs and the ceiling, after their heights."""
+    from scipy.stats import qmc  # its import takes half a second
+
     unit = qmc.Sobol(len(lowest), scramble=False).random(_STAIRS)
     corners = lowest + unit * (front.ceiling - lowest)
     reached = (front.costs[:, None, :] <= corners[None]).all(axis=2)

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.stats import bootstrap, kendalltau, spearmanr
 
 from neptune_nas.metrics.pareto import Floats
 
@@ -46,11 +45,15 @@ class Agreement:
     @cached_property
     def tau(self) -> _Correlation:
         """Kendall's tau-b (doi 10.1093/biomet/33.3.239)."""
+        from scipy.stats import kendalltau  # its import takes half a second
+
         return _correlation(kendalltau, self.values, self.truth)
 
     @cached_property
     def rho(self) -> _Correlation:
         """Spearman's rho."""
+        from scipy.stats import spearmanr
+
         return _correlation(spearmanr, self.values, self.truth)
 
 
@@ -65,6 +68,8 @@ def agreement(name: str, values: Sequence[float], truth: Sequence[float]) -> Agr
 
 
 def _correlation(of: Callable[..., Any], x: Sequence[float], y: Sequence[float]) -> _Correlation:
+    from scipy.stats import bootstrap
+
     def statistic(x: Floats, y: Floats) -> float:
         return float(of(x, y).statistic)
 

@@ -71,11 +71,12 @@ def is_same_database(one: str, other: str) -> bool:
 
 def _without_secrets(url: str) -> URL:
     parts = parsed_url(with_driver(url))
-    plain = [name for name in parts.query if not is_secret(f"{name}=")]
+    plain = [name for name in parts.query if name != "user" and not is_secret(f"{name}=")]
+    user = parts.query.get("user")  # another notation, which drivers prefer
     driver = "sqlite" if is_sqlite(url) else parts.drivername
     return URL.create(
         driver,
-        parts.username,
+        user if isinstance(user, str) else parts.username,
         host=parts.host,
         port=parts.port,
         database=parts.database,
@@ -127,6 +128,11 @@ def _reason(error: Exception, url: str) -> str:
     parts = parsed_url(url)
     secrets = [parts.password, *(v for name, v in parts.query.items() if is_secret(f"{name}="))]
     has_secret = any(secret and str(secret) in line for secret in secrets)
+    if "storage upgrade" in line:
+        return (
+            f"an older Optuna wrote it. Make a copy of it, then run `optuna storage upgrade "
+            f"--storage {redact_url(url)}`, or use another `storage`."
+        )
     is_damaged = is_sqlite(url) and ("malformed" in line or "not a database" in line)
     remedy = ": restore a copy of it, or use another `storage`." if is_damaged else ""
     return type(error).__name__ if has_secret else redact(line) + remedy

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import lru_cache, partial
 from pathlib import Path
-from shutil import copyfile, rmtree
+from shutil import copyfile
 from stat import S_ISLNK, S_ISREG
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from time import sleep
 from typing import Any, NamedTuple
+from uuid import uuid4
 from weakref import finalize
 
 from sqlalchemy.pool import NullPool
@@ -19,7 +20,7 @@ from neptune_nas.errors import StudyError
 
 _JOURNAL, _WAL, _SHM = "-journal", "-wal", "-shm"
 _SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")  # the end of a journal that names a file
-_LARGEST_COPY = 2**31  # bytes
+_LARGEST_COPY = 2**30  # bytes, which are held in memory
 _LONGEST_VALUE = 2**26  # bytes, of one text or one row
 _UNREADABLE = frozenset(
     {
@@ -216,27 +217,40 @@ def _check_formulas(file: Path, connection: sqlite3.Connection) -> None:
 def _copy(file: Path, parts: tuple[_Part, ...]) -> Callable[[], sqlite3.Connection] | None:
     """Return what connects to a copy of a file, with its last transaction undone, or completed.
 
-    The copy is deleted with that. None if a process wrote to the file meanwhile.
+    Only SQLite can do that, and only to a file; the copy is then in memory, so that nothing is left
+    of it, however its reader ends. None if a process wrote to the file meanwhile.
     """
     if _size(parts) > _LARGEST_COPY:
         raise StudyError(
-            f"{file} cannot be read without changing it, and is too large to be copied (over 2 "
+            f"{file} cannot be read without changing it, and is too large to be copied (over 1 "
             f"GiB): run `sqlite3 {file} 'PRAGMA journal_mode=DELETE'`."
         )
-    folder = mkdtemp()
-    copy = Path(folder) / "copy.db"
-    connect = partial(_connect, copy)
-    finalize(connect, rmtree, folder, ignore_errors=True)
-    with suppress(FileNotFoundError):
-        for part in parts:
-            copyfile(f"{file}{part.end}", f"{copy}{part.end}")
-    if _parts(file) != parts:
-        return None
-    _check_companions(copy)
-    with closing(sqlite3.connect(copy)) as connection:
-        _check_content(file, parts, connection)
-        connection.execute("PRAGMA journal_mode=DELETE").fetchall()
+    with TemporaryDirectory(prefix="neptune-nas-") as folder:
+        copy = Path(folder) / "copy.db"
+        with suppress(FileNotFoundError):
+            for part in parts:
+                copyfile(f"{file}{part.end}", f"{copy}{part.end}")
+        if _parts(file) != parts:
+            return None
+        _check_companions(copy)
+        with closing(sqlite3.connect(copy)) as connection:
+            _check_content(file, parts, connection)
+            connection.execute("PRAGMA journal_mode=DELETE").fetchall()
+            return _in_memory(connection)
+
+
+def _in_memory(connection: sqlite3.Connection) -> Callable[[], sqlite3.Connection]:
+    """Return what connects to a copy in memory, which lasts as long as that does."""
+    connect = partial(_connect_to_memory, f"file:{uuid4()}?mode=memory&cache=shared")
+    content = connect()
+    connection.backup(content)
+    content.commit()
+    finalize(connect, content.close)
     return connect
+
+
+def _connect_to_memory(uri: str) -> sqlite3.Connection:
+    return _limit_values(sqlite3.connect(uri, uri=True, check_same_thread=False))
 
 
 def _parts(file: Path) -> tuple[_Part, ...]:

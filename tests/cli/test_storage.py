@@ -3,9 +3,11 @@
 from pathlib import Path
 from shutil import copytree
 
+import optuna
 import pytest
 
 from tests.cli.run import Outcome, assert_one_sentence, neptune
+from tests.study.sqlite_readers import execute
 
 SEARCH = (
     "search",
@@ -122,3 +124,28 @@ def test_a_search_writes_nothing_through_a_subfolder_that_is_a_link(study: Path,
     (study / name).symlink_to(study.parent / "elsewhere")
     assert_one_sentence(search(study.parent, 3), f"{name} leads out of")
     assert list((study.parent / "elsewhere").iterdir()) == []
+
+
+OLDER = """
+UPDATE alembic_version SET version_num = 'v3.0.0.d';
+UPDATE version_info SET library_version = '3.0.6';
+DROP INDEX ix_trials_study_id;
+"""  # then it is what Optuna 3.0.6 makes
+
+
+def test_a_database_of_an_older_optuna_is_left_alone_until_it_is_upgraded(study: Path) -> None:
+    file = study / "study.db"
+    execute(file, OLDER)
+    before = file.read_bytes()
+    for asked in (*((name, study) for name in ("status", "report", "export", "compare")), None):
+        outcome = neptune(*asked) if asked else search(study.parent, 3)
+        assert_one_sentence(
+            outcome,
+            f"storage sqlite:///{file} cannot be opened: an older Optuna wrote it. Make a copy",
+            f"run `optuna storage upgrade --storage sqlite:///{file}`",
+        )
+        assert file.read_bytes() == before
+    storage = optuna.storages.RDBStorage(f"sqlite:///{file}", skip_compatibility_check=True)
+    storage.upgrade()
+    storage.engine.dispose()
+    assert search(study.parent, 3).code == 0

@@ -81,9 +81,9 @@ def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
         load_data("minst")
 
 
-def test_loading_digits_does_not_import_torchvision() -> None:
+def test_loading_digits_imports_neither_torchvision_nor_scikit_learn() -> None:
     code = (
         "import sys; from neptune_nas.data.load import load_data; load_data('digits'); "
-        "sys.exit('torchvision' in sys.modules)"
+        "sys.exit(not {'torchvision', 'sklearn'}.isdisjoint(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -237,6 +237,13 @@ def test_the_fingerprint_is_that_of_the_file(tmp_path: Path) -> None:
     assert first != second
 
 
+def test_the_fingerprint_is_of_what_was_read_whatever_the_file_is_now(tmp_path: Path) -> None:
+    found = table(tmp_path, OURS, PLAIN)
+    before = bench(found).fingerprint
+    table(tmp_path, OURS, PLAIN.replace("0.7", "0.8"))
+    assert bench(found).fingerprint == before
+
+
 def test_rungs_begin_where_every_network_has_a_score(tmp_path: Path) -> None:
     curves = "code,accuracy,epochs\n0,0.5,1\n0,0.6,3\n1,0.6,3\n2,0.6,9\n1,0.5,1\n2,0.5,3\n"
     found = table(tmp_path, OURS, curves)

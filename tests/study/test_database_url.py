@@ -82,6 +82,8 @@ def test_what_a_driver_says_is_shown_without_the_password(url: str, reason: str)
         ("postgresql://ada@host/db", "postgresql://ada:***@host/db", True),
         ("postgresql://host/db?password=PW", "postgresql://host/db?password=***", True),
         ("postgresql://ada:P%40W@host/db", "postgresql://ada:***@host/db", True),
+        ("postgresql://host/db?user=ada&password=PW", "postgresql://ada:***@host/db", True),
+        ("postgresql://bob@host/db?user=ada", "postgresql://bob:***@host/db", False),
         ("sqlite+pysqlite:////a.db", "sqlite:////a.db", True),
         ("postgresql://ada:PW@host/db", "postgresql://bob:***@host/db", False),
         ("postgresql://ada:PW@host/db", "postgresql://ada:***@other/db", False),

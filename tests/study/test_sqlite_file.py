@@ -19,6 +19,7 @@ from neptune_nas.errors import StudyError
 from neptune_nas.study.database import has_studies
 from neptune_nas.study.database_url import sqlite_url
 from neptune_nas.study.read_only import check_file
+from neptune_nas.study.sqlite_file import reading_options
 from neptune_nas.study.store import open_store
 from tests.study.builders import contents, store_in
 from tests.study.sqlite_readers import READERS, execute, leading_in_circles
@@ -134,8 +135,8 @@ def test_a_file_that_is_too_large_to_be_copied_is_not(tmp_path: Path) -> None:
     store_in(tmp_path)
     file = tmp_path / "study.db"
     execute(file, "PRAGMA journal_mode = WAL")
-    os.truncate(file, 2**31 + 1)
-    with pytest.raises(StudyError, match=r"large to be copied \(over 2 GiB\): run `sqlite3 "):
+    os.truncate(file, 2**30 + 1)
+    with pytest.raises(StudyError, match=r"large to be copied \(over 1 GiB\): run `sqlite3 "):
         open_store(sqlite_url(file), "few-digits")
 
 
@@ -209,14 +210,27 @@ def test_a_file_is_checked_once_and_again_when_it_has_changed(
             check_file(sqlite_url(file))
 
 
-def test_a_copy_is_deleted_with_its_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_is_in_memory_so_that_a_killed_reader_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trial, copies = added(store_in(tmp_path)), tmp_path / "copies"
     copies.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(copies))
     execute(tmp_path / "study.db", "PRAGMA journal_mode = WAL")
     store = open_store(sqlite_url(tmp_path / "study.db"), "few-digits")
-    assert [path.name for path in copies.glob("*/*")] == ["copy.db"]
-    assert store.trials() == (trial,)
-    del store
-    gc.collect()
     assert [*copies.iterdir()] == []
+    assert store.trials() == (trial,)
+    assert store.trials() == (trial,)
+
+
+def test_a_copy_in_memory_goes_with_its_reader(tmp_path: Path) -> None:
+    store_in(tmp_path)
+    execute(tmp_path / "study.db", "PRAGMA journal_mode = WAL")
+    options = reading_options(tmp_path / "study.db")
+    (name,) = options["creator"].args
+    with closing(options["creator"]()) as connection:
+        assert connection.execute("SELECT count(*) FROM studies").fetchone() == (1,)
+    del options
+    gc.collect()
+    with closing(sqlite3.connect(name, uri=True)) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
