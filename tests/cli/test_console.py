@@ -11,6 +11,7 @@ from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State
 from tests.cli.run import neptune
+from tests.report.fixtures import make_reference, plain_results, plain_trial
 from tests.study.builders import make_trial, question, settings
 
 
