@@ -10,6 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from neptune_nas.cli import run
+from neptune_nas.report.verdict import favoured_plain
 from neptune_nas.study.read import read_study
 from neptune_nas.study.trial import State
 from neptune_nas.text import counted
@@ -47,7 +48,9 @@ def test_a_search_ends_with_the_evidence_for_its_answer(tmp_path: Path) -> None:
     assert any(trial.confirmations for trial in study.trials)
     shown = " ".join(outcome.out.split())
     assert "than a plain network of" in shown
-    assert f"Next: neptune-nas train {study.folder} --trial" in shown.replace("\n", "")
+    plain = favoured_plain(study)
+    network = plain.name if plain else f"{study.folder} --trial"
+    assert f"Next: neptune-nas train {network}" in shown.replace("\n", "")
 
 
 def test_n_trials_is_another_name_for_trials(study: Path) -> None:
