@@ -205,6 +205,18 @@ def test_no_text_of_a_figure_lies_on_another_or_on_points(
     assert chrome.execute_script(COLLISIONS) == []
 
 
+def test_figures_keep_their_height_when_the_window_changes(chrome: Chrome, crowded: Path) -> None:
+    heights = "return [...document.querySelectorAll('.figure')].map((f) => f.clientHeight)"
+    widths = "return [...document.querySelectorAll('.figure svg.main-svg')].map((s) => s.clientWidth)"
+    open_page(chrome, crowded)
+    before, wide = chrome.execute_script(heights), chrome.execute_script(widths)
+    for height in (700, 800):  # a phone's toolbar comes and goes
+        size = {"width": 390, "height": height, "deviceScaleFactor": 1, "mobile": True}
+        chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        wait_for(chrome, f"return Math.max(...(() => {{ {widths} }})()) < {max(wide)}")
+        assert chrome.execute_script(heights) == before
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_all_text_has_the_contrast_of_wcag_aa(chrome: Chrome, crowded: Path, dark: bool) -> None:
     open_page(chrome, crowded, 1280, dark)

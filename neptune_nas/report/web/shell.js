@@ -41,6 +41,7 @@ const page = (() => {
 
   /* The figures, once plotly is unpacked. */
   async function draw(node, figure, modeBar = false) {
+    node.style.height = `${figure.layout.height}px`; // plotly forgets it when the window changes
     await Plotly.newPlot(node, figure.data, structuredClone(figure.layout), {
       responsive: true, displaylogo: false, displayModeBar: modeBar,
       modeBarButtonsToRemove: ["zoomIn2d", "zoomOut2d"],
