@@ -1,14 +1,14 @@
-r"""The job of someone with few pictures and a limit: what a search finds, beside plain networks.
+r"""A search on a user's few pictures under a limit on FLOPs, compared with plain networks.
 
     python -m benchmarks.own_pictures --cifar DIR --out FOLDER --seeds 0 1 2 3 4
 
-DIR has CIFAR-10 as `train/` and `test/` with a folder of images per class. The first 300 training
-images by name of four classes are a user's pictures, the first 250 test images of each are held
-out. For each seed it runs `neptune-nas search` with nothing but the pictures and a limit on FLOPs,
-then the `train` command that the search ends with; and trains the plain networks of the search as
-`train` does by default, with five seeds. It prints the mean held-out accuracy of each, its
-standard deviation between the seeds of training, and how long search and training took. What was
-done before in FOLDER is not repeated.
+DIR holds CIFAR-10 as `train/` and `test/`, each with a folder of images per class. The user's
+pictures are the first 300 training images, by name, of each of four classes; the first 250 test
+images of each are held out. For each seed, it runs `neptune-nas search` with only the pictures and
+the limit, then the `train` command that the search prints last. It trains the plain networks of
+the first search with the defaults of `train` and five seeds. It prints the mean held-out accuracy
+of each network, the standard deviation between training seeds, and how long search and training
+took. Results already in FOLDER are reused.
 """
 
 import argparse
@@ -31,7 +31,7 @@ PLAIN_SEEDS = "5"
 
 
 def folder_of(cifar: Path, split_name: str, classes: Sequence[str], out: Path) -> Path:
-    """Return a folder with the first images by name of each class."""
+    """Copy the first images of each class, by name, into a folder, and return the folder."""
     folder = out / split_name
     for name in classes:
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def folder_of(cifar: Path, split_name: str, classes: Sequence[str], out: Path) -
 
 
 def run(arguments: Sequence[str], folder: Path, log: Path) -> float:
-    """Run a command of the toolkit in a folder, write what it prints, and return its seconds."""
+    """Run a toolkit command in a folder, log its output, and return the seconds it took."""
     folder.mkdir(parents=True, exist_ok=True)
     begun = monotonic()
     with log.open("w") as file:
@@ -62,7 +62,7 @@ def held_out(trained: Path, held: Path) -> list[float]:
 
 
 def search_and_train(seed: int, pictures: Path, limit: str, out: Path) -> dict[str, float]:
-    """Search and train as the search says, and return the seconds of each."""
+    """Search, run the `train` command that the search prints, and return the seconds of each."""
     folder, times = out / f"seed-{seed}", out / f"seed-{seed}" / "times.json"
     if times.exists():
         return dict(json.loads(times.read_text()))
@@ -89,7 +89,7 @@ def plain_networks(pictures: Path, out: Path) -> dict[str, Path]:
 
 
 def main() -> None:
-    """Run the job with each seed, and print what it gives."""
+    """Search and train with each seed, and print the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -116,7 +116,9 @@ def main() -> None:
         plain.append(fmean(accuracies))
         print(f"{name}: {fmean(accuracies):.4f} ± {stdev(accuracies):.4f}")
     lead = 100 * (fmean(found) - max(plain))
-    print(f"found {fmean(found):.4f} on average; {lead:+.1f} points over the better plain network")
+    print(
+        f"searches: {fmean(found):.4f} on average, {lead:+.1f} points over the best plain network"
+    )
 
 
 if __name__ == "__main__":

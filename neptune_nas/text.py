@@ -50,7 +50,7 @@ def plural(count: int, noun: str, many: str = "") -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text with a capital letter first.
+    """Return a text with its first letter capitalized.
 
     >>> sentence("study 'a' is empty"), sentence("")
     ("Study 'a' is empty", '')
@@ -263,7 +263,7 @@ def _is_url(text: str) -> bool:
 def _redact_query(query: str) -> str:
     pairs: list[str] = []
     for pair in query.split("&"):
-        is_rest = "=" not in pair and pairs and pairs[-1].endswith("=***")  # of a password with "&"
+        is_rest = "=" not in pair and pairs and pairs[-1].endswith("=***")  # password with an "&"
         if not is_rest:
             pairs.append(_redact_pair(pair))
     return "&".join(pairs)

@@ -37,9 +37,9 @@ def _halves_once(stage: Stage) -> bool:
 def scaled(width: int, halvings: int, stride: int = 1, depth: int = 2) -> Space[Architecture]:
     """Return the space around `width` channels, whose stages halve the map up to `halvings` times.
 
-    The stem has about as many channels, and `stride` or more. The widths that a stage chooses from
-    grow from each to the next, and overlap. `depth`: the most SubStages of a stage with small maps;
-    one with large maps has one at most, and no attention, which is costly there.
+    The stem has about as many channels, and a stride of at least `stride`. The widths that a stage
+    chooses from grow from stage to stage, and overlap. `depth`: the most SubStages of a stage with
+    small maps. A stage with large maps has at most one, and no attention, which is costly there.
     """
 
     def stage(i: int) -> Stage:

@@ -1,6 +1,8 @@
-"""Hypothesis without a deadline, as how long an example takes depends on what else runs; files that
-are synced at once; a machine that was probed; Ctrl-C that is heeded; a finished study that trains
-nothing; databases; and Ray.
+"""The setup of all tests, and their shared fixtures.
+
+Hypothesis has no deadline, since how long an example takes depends on what else runs. Folders of
+tests are in memory, where nothing waits for a disk. The machine counts as probed, and Ctrl-C is
+heeded. Fixtures give a finished study that trains nothing, databases, and Ray.
 """
 
 import logging
@@ -22,14 +24,14 @@ from tests.study.fakes import arithmetic_search
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
-_MEMORY = Path("/dev/shm")  # folders of tests are there, where it is large enough
-_ROOM = 2**31  # bytes, free: twice what all tests write
+_MEMORY = Path("/dev/shm")  # holds the folders of tests, if it is large enough
+_ROOM = 2**31  # free bytes: twice what all tests write
 
 
 def pytest_configure() -> None:
-    """Put the folders of tests in memory: a search of 12 trials waits 76 times for a disk.
+    """Put the folders of tests in memory: on disk, a search of 12 trials waits for 76 syncs.
 
-    `PYTEST_DEBUG_TEMPROOT` and `--basetemp` still say another place.
+    `PYTEST_DEBUG_TEMPROOT` and `--basetemp` still choose another place.
     """
     if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and disk_usage(_MEMORY).free > _ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
@@ -61,7 +63,7 @@ def ctrl_c_raises() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its folder."""
+    """Return the folder of a finished study that trains nothing."""
     return arithmetic_search(tmp_path_factory.mktemp("studies")).run().folder
 
 

@@ -37,7 +37,7 @@ def print_confirmed(before: Study, after: Study, goal: Goal, resume: str) -> Non
 
 
 def evidence_lines(search: Search, plan: DryRun, wanted: Evidence) -> Iterator[str]:
-    """Yield what a search would do after its trials, and how long all of it takes."""
+    """Yield what a search would do after its trials, and how long it all takes."""
     study, after = plan.study, forecast_evidence(search, plan, wanted)
     is_over = study is not None and is_complete(study)
     if study is not None and is_over and not study.ranked:
@@ -48,7 +48,7 @@ def evidence_lines(search: Search, plan: DryRun, wanted: Evidence) -> Iterator[s
     if is_over:
         if work:
             yield (
-                f"The search would only {work}, as far as that is not done yet, and rewrite its "
+                f"The search would only {work}, unless that is done already, and rewrite its "
                 f"report{_about(after.seconds)}."
             )
         else:
@@ -56,10 +56,10 @@ def evidence_lines(search: Search, plan: DryRun, wanted: Evidence) -> Iterator[s
         return
     first = plan.start + plan.seconds
     if search.timeout is not None and first > search.timeout:
-        then = f"; only then would it {work}" if work else ""
+        then = f", and only then {work}" if work else ""
         yield (
-            f"--timeout would end it after {clock(search.timeout)}, before it has all its trials, "
-            f"and the same command would resume it{then}."
+            f"--timeout would end it after {clock(search.timeout)}, before it has all its trials; "
+            f"the same command would resume it{then}."
         )
     elif work:
         yield f"Then it would {work}{_about(after.seconds)}, {clock(first + after.seconds)} in all."
@@ -72,7 +72,7 @@ def _about(seconds: float) -> str:
 
 
 def _work(after: EvidenceForecast) -> Iterator[str]:
-    """Yield what would be measured, as the ends of a sentence."""
+    """Yield what would be measured, as verb phrases."""
     if after.networks:
         most = "" if after.is_exact else "up to "
         networks = counted(after.networks, "plain network")

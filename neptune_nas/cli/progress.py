@@ -84,7 +84,7 @@ class Log:
             self._print(f"Searching into {self.folder}. {HYPERVOLUME}")
         self.unsaid = progress
         is_last = progress.done >= progress.total and not self.is_complete
-        self.is_complete |= is_last  # its promotions follow
+        self.is_complete |= is_last  # only promotions follow
         if self.verbose or is_last or monotonic() - self.last >= LOG_EVERY:
             self.last = monotonic()
             self.end()

@@ -156,7 +156,7 @@ def ranking_table(study: Study) -> Table:
     table = Table(box=SIMPLE, collapse_padding=True, title=title, title_justify="left")
     own = objective_columns(question)
     value = (by,) if by in BY_COST else ()  # accuracy has its column anyway
-    has_room = [*own] == [COST.per[1]] and spread is None  # else a terminal of 80 is too narrow
+    has_room = [*own] == [COST.per[1]] and spread is None  # else 80 columns are too few
     raw = ("per GFLOP",) if value and has_room else ()
     for column in ("#", "trial", question.main.title, *own, *value, *raw):
         table.add_column(column, justify="right", no_wrap=True, min_width=len(column))

@@ -20,7 +20,7 @@ def load_digits() -> Source:
 
 
 def _table() -> Path:
-    """Return scikit-learn's file: to import the package would take each worker a second."""
+    """Return scikit-learn's file: importing the package would cost each worker a second."""
     package = find_spec("sklearn")
     assert package is not None, "neptune-nas depends on scikit-learn"
     assert package.origin is not None

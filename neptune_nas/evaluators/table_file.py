@@ -63,7 +63,7 @@ def read_rows(path: Path, space: Space[Any], most: int = _MOST_ROWS) -> list[Tab
 
 
 def read_table(path: Path) -> bytes:
-    """Return the bytes of a table's file, which may be gzipped."""
+    """Return the bytes of a table's file as they are, gzipped or not."""
     most = _most_bytes(path)
     with _table_errors(path):
         return read_bytes(path, min(most, _PACKED) if path.suffix == ".gz" else most)
@@ -104,7 +104,7 @@ def _is_json(path: Path) -> bool:
 
 
 def _most_bytes(path: Path) -> int:
-    """Return the most bytes that a table may have, unpacked."""
+    """Return how many bytes a table may have, unpacked."""
     return TEXT if _is_json(path) else TABLE
 
 

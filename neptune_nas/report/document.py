@@ -61,7 +61,7 @@ def _environment() -> Environment:
 
 
 def _with_code(text: str) -> Markup:
-    """Return a text escaped, with what stands between backticks as code."""
+    """Escape a text, and mark what is between backticks as code."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
 
 

@@ -151,7 +151,7 @@ def _order(value: _Pick) -> tuple[bool, float, str]:
 
 def _importance_drops(features: Floats, target: Floats, seed: int) -> tuple[Floats, float]:
     """Return the drop of R^2 on held-out rows if each column is shuffled, and that R^2."""
-    from sklearn.ensemble import RandomForestRegressor  # seconds, and few trials need no forest
+    from sklearn.ensemble import RandomForestRegressor  # slow to import, often not needed
     from sklearn.inspection import permutation_importance
 
     shuffled = np.random.default_rng(seed).permutation(len(target))

@@ -71,7 +71,7 @@ def effects_figure(study: Study, found: Effects, decisions: int = 6) -> go.Figur
     rows: list[tuple[int, Effect]] = []
     y = 0
     for path, effects in zip(paths, groups, strict=True):
-        _add_heading(fig, path, y, shift=-50)  # within the margin, where no option stands
+        _add_heading(fig, path, y, shift=-50)  # the margin has no label in this row
         rows += [(y + 1 + i, effect) for i, effect in enumerate(effects)]
         y += len(effects) + 1
     _add_effects(fig, rows, escape(study.settings.question.main.title))
@@ -84,7 +84,7 @@ def effects_figure(study: Study, found: Effects, decisions: int = 6) -> go.Figur
 
 
 def _label(option: str) -> str:
-    """Return an option in at most two short lines, which leave a phone room for the panels."""
+    """Wrap an option into at most two short lines, so that the panels fit on a phone."""
     lines = wrap(option.replace("(", "( "), 17, max_lines=2, placeholder="…")
     return escape("\n".join(lines)).replace("( ", "(").replace("\n", "<br>")
 

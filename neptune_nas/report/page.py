@@ -87,7 +87,7 @@ def render(
 
 
 def _verdict_texts(study: Study, several: bool) -> Iterator[str]:
-    """Yield what to take and whether it beats a plain network, with the study's name if several."""
+    """Yield the recommendation and the verdict, with the study's name if there are `several`."""
     name = f"{study.settings.name}: " if several else ""
     yield from (f"{name}{redact(text)}" for text in (recommendation(study), verdict(study)) if text)
 

@@ -41,7 +41,7 @@ def pareto_figure(studies: Sequence[Study], text: bool = True) -> go.Figure:
     fig.update_xaxes(type="log", tickformat=f"~{_number_type(axis)}", dtick="D2")
     fig.update_yaxes(tickformat=".0%")
     fig.update_layout(hovermode="closest", dragmode="select")
-    # Below, where the mode bar does not lie over it on a phone.
+    # At the bottom, where the mode bar does not cover it on a phone.
     fig.update_layout(legend={"yref": "container", "y": 0, "yanchor": "bottom"}, margin_t=36)
     kind, several, offset = scatter(sum(len(r.trials) for r in studies)), len(studies) > 1, 0
     for i, study in enumerate(studies):
@@ -168,7 +168,7 @@ def _front_line(name: str, color: str, stair: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reference(network: Reference, axis: Metric, place: int) -> dict[str, Any]:
-    """Return a hand-designed network, with the standard deviation between its seeds."""
+    """Return the point of a hand-designed network, with the deviation between its seeds."""
     return {
         "x": [network.costs[axis.name]],
         "y": [network.score],

@@ -34,12 +34,12 @@ def admitted_note(studies: Sequence[Study], order: Order) -> str:
 
 
 def brackets_note(studies: Sequence[Study]) -> str:
-    """Return what the intervals in the ranking's table are; empty where it has none."""
+    """Return a sentence on the intervals in the ranking's table; empty if it has none."""
     if all(noise(study.ranked) is None for study in studies):
         return ""
     wider = any(interval_scope(study) == ON_NEW_IMAGES for study in studies)
-    return "In brackets is the 95% interval between seeds, on the same validation images" + (
-        "; that of a card is for new images, and wider." if wider else "."
+    return "Brackets show the 95% interval between seeds, on the same validation images" + (
+        "; the interval on a card is for new images, and wider." if wider else "."
     )
 
 
@@ -67,9 +67,9 @@ def corner_note(study: Study) -> str:
     """Return a note on the reference point of the hypervolume."""
     corner = corner_text(study.settings.question, study.settings.facts.reference)
     return (
-        f"Hypervolume says how good the whole front is, from 0 to 1. It is the share of a box that "
-        f"the front dominates; the box goes from the reference point ({corner}), fixed when the "
-        f"study began, to {study.settings.question.main.title} 1 and cost 0."
+        f"Hypervolume rates the whole front, from 0 to 1. It is the share of a box that the front "
+        f"dominates; the box extends from the reference point ({corner}), fixed when the study "
+        f"began, to {study.settings.question.main.title} 1 and cost 0."
     )
 
 

@@ -27,7 +27,7 @@ from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import counted, redact, short
 
-BETWEEN_SEEDS = "95% between seeds"  # names an interval on the same validation images
+BETWEEN_SEEDS = "95% between seeds"  # on the same validation images
 ON_NEW_IMAGES = "on new images"
 _IMAGES = 1.5  # half of the narrowest interval of a lead
 _ABOUT = 1.1  # times the FLOPs of a trial, which a plain network in its place may have
@@ -83,14 +83,14 @@ class Comparison:
 
     @property
     def favours_plain(self) -> bool:
-        """Whether to take the plain network: it is clearly better, or as good at no more FLOPs."""
+        """Whether to take the plain network: clearly better, or as good at about the same FLOPs."""
         if self.low is None or self.high is None:
             return False
         return self.high < 0 or (self.low <= 0 and self.times <= _ABOUT)
 
     @property
     def advice(self) -> str:
-        """The advice where the trial is not clearly better; the cost of a plain one with more."""
+        """What to do if the trial is not clearly better, or what a dearer plain network costs."""
         if self.times <= _ABOUT:
             return "; take the plain one"
         return f", which costs {self.times:.1f} times as much"
@@ -169,7 +169,7 @@ def verdict(study: Study) -> str:
 
 
 def recommendation(study: Study) -> str:
-    """Return what to take, in a sentence; empty where nothing is clearly better than chance."""
+    """Return a sentence on what to take; empty if no trial clearly beats chance."""
     if not study.ranked or any(cautions(study)):
         return ""
     question = study.settings.question
@@ -186,7 +186,7 @@ def recommendation(study: Study) -> str:
 
 
 def favoured_plain(study: Study) -> Reference | None:
-    """Return the plain network to take rather than the most accurate trial, if any."""
+    """Return the plain network to take instead of the most accurate trial, if any."""
     if not study.ranked:
         return None
     compared = beside_plain(study, study.best(study.settings.question.main.name))

@@ -180,9 +180,9 @@ class Assembly:
         )
 
     def announce(self, say: Say) -> None:
-        """Say what was chosen, what takes long, and what the data lacks, as soon as each is known.
+        """Say what was chosen, what is slow, and what the data lacks, as soon as each is known.
 
-        So it stands above whatever refuses the search. `say` is called from then on.
+        An error that refuses the search comes after that. Later sentences go to `say` too.
         """
         self.announcer.say = say
         for sentence in self.search.reasons:

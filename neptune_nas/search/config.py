@@ -62,8 +62,8 @@ def ignore(_: object) -> None:
 class Search:
     """All settings of a search; `run` makes the study, or resumes it.
 
-    `add_evidence(search, search.run())` is all that `neptune-nas search` does: plain networks to
-    compare with, and more seeds for the picks, follow the trials.
+    `add_evidence(search, search.run())` does all that `neptune-nas search` does: after the trials,
+    it trains plain networks for comparison, and confirms the picks with more seeds.
 
     `space`: a name, a file, `package.module:SPACE`, or a `Space` (default: "auto", which is scaled
     to the images and the limits, for data of your own; else "default"). `data`: see `load_data`
@@ -310,7 +310,8 @@ class Search:
     def run(self, watch: OnProgress | None = None, say: Say | None = None) -> Study:
         """Search until the study has all its trials, then write its tables, report and best.
 
-        What the command measures after that, `add_evidence` adds.
+        `add_evidence` adds what the command measures after the trials.
+
         `watch` is called after each result with the progress of the search, which includes the
         trial of that result; if it raises `StopSearch`, the search ends there, and resumes when it
         is run again. Without `watch`, a notebook shows the progress, and a script shows nothing.

@@ -27,11 +27,11 @@ from neptune_nas.training.recipe import Recipe, default_recipe, default_rungs
 DIGITS_RUNGS = (1, 3, 9)  # small, and easy: a few steps tell networks apart
 _SIDES = (32, 48, 64, 96, 128, 160, 192, 224)  # of pictures that are scaled down
 _PIXEL_FLOPS = 1_900  # that a small network of fair accuracy spends on each pixel
-_FULL_SIZE_FLOPS = 8_000  # that a network needs for each pixel to look at all of them twice
+_FULL_SIZE_FLOPS = 8_000  # per pixel, for a network that looks at all pixels twice
 _WIDTHS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 _USUAL_WIDTH = 16
-_SAMPLES = 200  # networks that decide on a width
-_SHARE = 0.25  # of them that meets the limits: the best networks use much of what is allowed
+_SAMPLES = 200  # networks drawn to decide on a width
+_SHARE = 0.25  # of them must meet the limits; the best networks use much of what is allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +119,9 @@ def defaults_for(
 def scaled_space(data: str, data_dir: Any, limits: Sequence[Constraint]) -> tuple[Space[Any], str]:
     """Return the widest `auto` space of which a quarter or more meets the limits, and why.
 
-    The narrowest one where the limits leave less of it. Its stems halve the map where images are
-    large or FLOPs few. Limits whose costs take long to
-    find, timed or of whole networks, are not looked at. Reads a user's own data.
+    If there is none, return the narrowest. Stems halve the map if images are large or FLOPs few.
+    Limits on costs that are slow to find (timed, or of whole networks) are ignored. Reads a user's
+    own data.
     """
     images = load_once(data, data_dir, 0)
     shape, classes = images.input_shape, len(images.classes)

@@ -33,8 +33,8 @@ class DryRun:
 
     `study`: the existing study under the new settings; None for a new one. `score`: None where
     nothing is left to search. `seconds`: estimated for the rest, from the candidate's time.
-    `start`: seconds until all was ready to measure, as a worker needs them too. `pace`: seconds of
-    one unit of fidelity. `first`: how many given architectures would be tried first.
+    `start`: seconds until measuring could begin, which a worker needs too. `pace`: seconds per unit
+    of fidelity. `first`: how many given architectures would be tried first.
     """
 
     folder: Path

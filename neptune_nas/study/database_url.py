@@ -72,7 +72,7 @@ def is_same_database(one: str, other: str) -> bool:
 def _without_secrets(url: str) -> URL:
     parts = parsed_url(with_driver(url))
     plain = [name for name in parts.query if name != "user" and not is_secret(f"{name}=")]
-    user = parts.query.get("user")  # another notation, which drivers prefer
+    user = parts.query.get("user")  # drivers prefer it to the name before the @
     driver = "sqlite" if is_sqlite(url) else parts.drivername
     return URL.create(
         driver,
@@ -130,7 +130,7 @@ def _reason(error: Exception, url: str) -> str:
     has_secret = any(secret and str(secret) in line for secret in secrets)
     if "storage upgrade" in line:
         return (
-            f"an older Optuna wrote it. Make a copy of it, then run `optuna storage upgrade "
+            f"an older Optuna wrote it. Back it up, then run `optuna storage upgrade "
             f"--storage {redact_url(url)}`, or use another `storage`."
         )
     is_damaged = is_sqlite(url) and ("malformed" in line or "not a database" in line)

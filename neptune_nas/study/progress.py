@@ -32,7 +32,7 @@ class Progress:
     share of the box under the study's reference point, 0..1. `seconds_left`: by the pace so far;
     None until each worker has, on average, a second result. `newest`: the trial of the latest
     result; None for a study read from disk. `metric`: what scores are of, by its title.
-    `finished`: trials with all their scores at the last rung.
+    `finished`: trials that have all their scores at the last rung.
     """
 
     done: int

@@ -40,8 +40,8 @@ class Rungs:
     Li et al. 2020 (arXiv 1810.05934) promote by a single loss. Here a rung is sorted into
     non-dominated fronts first, so that a small network is never cut for being less accurate than a
     large one, and within a front by the hypervolume that a trial alone adds. Under a limit, every
-    second place goes to the trial that leads in the scored objective (`lead`), since noise makes
-    cheap networks dominate better ones that are as cheap as they need to be. The best of few trials
+    second place goes to the trial that is best in the scored objective (`lead`), since noise makes
+    cheap networks dominate better ones that meet the limit anyway. The best of few trials
     is often not among the best of all, so while more trials will come, only one in `CAUTION` times
     as many is promoted. The others are promoted once all have begun, rung by rung from the lowest.
     """
@@ -113,7 +113,7 @@ class Rungs:
 def best_first(losses: Mapping[int, Losses], lead: int | None = None) -> list[int]:
     """Return trial numbers from the best to the worst.
 
-    `lead`: an objective by which every second one, from the first, is the best of those left.
+    `lead`: the index of an objective; every second trial, from the first, is the best left in it.
     """
     ranked = _by_front(losses)
     if lead is None:

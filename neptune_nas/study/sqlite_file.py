@@ -215,10 +215,10 @@ def _check_formulas(file: Path, connection: sqlite3.Connection) -> None:
 
 
 def _copy(file: Path, parts: tuple[_Part, ...]) -> Callable[[], sqlite3.Connection] | None:
-    """Return what connects to a copy of a file, with its last transaction undone, or completed.
+    """Return a function that connects to a copy of a file, without an unfinished transaction.
 
-    Only SQLite can do that, and only to a file; the copy is then in memory, so that nothing is left
-    of it, however its reader ends. None if a process wrote to the file meanwhile.
+    Only SQLite can undo or complete one, and only on disk. The copy then moves to memory, so that
+    nothing is left of it, however its reader ends. None if a process wrote to the file meanwhile.
     """
     if _size(parts) > _LARGEST_COPY:
         raise StudyError(
@@ -240,7 +240,7 @@ def _copy(file: Path, parts: tuple[_Part, ...]) -> Callable[[], sqlite3.Connecti
 
 
 def _in_memory(connection: sqlite3.Connection) -> Callable[[], sqlite3.Connection]:
-    """Return what connects to a copy in memory, which lasts as long as that does."""
+    """Return a function that connects to a copy in memory, which lasts as long as the function."""
     connect = partial(_connect_to_memory, f"file:{uuid4()}?mode=memory&cache=shared")
     content = connect()
     connection.backup(content)

@@ -22,14 +22,14 @@ from neptune_nas.trust.plain_networks import as_searched, plain_names
 from neptune_nas.trust.references import run_references
 
 SEEDS = 3  # of each plain network, as of each confirmed trial
-SHARE = 2  # the confirmation may take one part in that many of what the search took
+SHARE = 2  # the confirmation may take 1/SHARE of what the search took
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """The measurements to make after a search.
 
-    `yardstick`: whether plain networks are trained to compare with. `confirm`: the most evaluations
+    `yardstick`: whether to train plain networks for comparison. `confirm`: the most evaluations
     with further seeds; None for up to half of what the search took, 0 for none.
     """
 
@@ -50,18 +50,18 @@ def add_evidence(
     watch: OnStep | None = None,
     say: Say | None = None,
 ) -> Study:
-    """Train plain networks beside a finished search, and confirm what its first picks rest on.
+    """Train plain networks to compare with a finished search, and confirm its first picks.
 
     This is what `neptune-nas search` does after its trials, so that the report can say whether the
     search was worth it: `study = add_evidence(search, search.run())`. Each result is written at
-    once; called again, it measures only what is missing. `watch`: called after each result.
-    `say`: called with sentences on what is measured. Without them a notebook shows both, and a
-    script shows nothing.
+    once; a second call measures only what is missing. `watch`: called after each result. `say`:
+    called with sentences on what is measured. Without them, a notebook shows both, and a script
+    shows nothing.
 
-    A search that was stopped or ran out of time gets none, and `say` the commands that add it; nor
-    does one without a finished trial. Where networks are not trained by the toolkit, no plain ones
-    are, and nothing is confirmed unless `wanted` gives a number of evaluations. Raises as
-    `run_references` and `run_confirm` do.
+    If the search stopped early or ran out of time, nothing is measured, and `say` gets the commands
+    that do it. Nor is anything measured if no trial has finished. If the toolkit does not train the
+    networks, it trains no plain ones, and confirms nothing unless `wanted` gives a number of
+    evaluations. Raises as `run_references` and `run_confirm` do.
     """
     tell = say or (print if in_notebook() else ignore)
     if not study.ranked:
@@ -89,7 +89,7 @@ def _is_over(study: Study, patience: int | None) -> bool:
 def _left_out(search: Search, study: Study, wanted: Evidence) -> str:
     """Return what a search that stopped early lacks, with the commands that add it; may be empty.
 
-    Those are for what is missing now: a resumed search may choose other networks and trials.
+    The commands add what is missing now: a resumed search may choose other networks and trials.
     """
     folder, commands = quote(str(study.folder)), []
     if names := untrained(search, study, wanted):
@@ -101,13 +101,13 @@ def _left_out(search: Search, study: Study, wanted: Evidence) -> str:
     if not commands:
         return ""
     return (
-        f"It stopped before it had all its trials, so what follows them is left out; the same "
-        f"search, resumed, does it at its end. To have it now: {'; '.join(commands)}"
+        f"The search stopped before it had all its trials, so what follows them was skipped. "
+        f"Resume the search to add it at the end, or run now: {'; '.join(commands)}"
     )
 
 
 def untrained(search: Search, study: Study, wanted: Evidence) -> tuple[str, ...]:
-    """Return the plain networks that lack seeds; none where they are not wanted."""
+    """Return the plain networks that lack seeds; none if they are not wanted."""
     if not (wanted.yardstick and search.trains_networks):
         return ()
     seeds = {each.name: len(each.seed_scores) for each in study.references}
@@ -116,7 +116,7 @@ def untrained(search: Search, study: Study, wanted: Evidence) -> tuple[str, ...]
 
 
 def most_confirmations(search: Search, study: Study, wanted: Evidence) -> int:
-    """Return the most evaluations that confirm a study, those that were made included."""
+    """Return how many evaluations may confirm a study, including those already made."""
     if wanted.confirm is not None or not search.trains_networks:
         return wanted.confirm or 0
     return usual_confirmations(study)
@@ -133,9 +133,9 @@ def usual_confirmations(study: Study) -> int:
 
 
 def confirmation_goals(search: Search, study: Study, most: int) -> tuple[Goal, ...]:
-    """Return what `most` evaluations confirm: the most accurate, then the cheapest of them.
+    """Return what to confirm with `most` evaluations: the most accurate, then the cheapest.
 
-    The first are as many as may be the most accurate, and as can be paid for.
+    The first goal takes all trials that may be the most accurate, or as many as `most` covers.
     """
     goal, question = usual_goal(search), study.settings.question
     top = max(1, min(_tied(study), most // max(1, goal.seeds - question.repeats)))
@@ -149,7 +149,7 @@ def confirmation_goals(search: Search, study: Study, most: int) -> tuple[Goal, .
 def _tied(study: Study) -> int:
     """Return how many trials may be the most accurate, by the scores of the search alone.
 
-    Or the next run of the same command would confirm others.
+    With the scores that confirm them, the next run of the same command would confirm others.
     """
     searched = as_searched(study)
     floor = score_floor(study.settings, searched.ranked).value
@@ -169,8 +169,8 @@ def _confirm_picks(
     if any(trials_to_confirm(study, goal) for goal in goals):
         say(
             f"Confirming: {counted(_tied(study), 'trial')} may be the most accurate; the best get "
-            f"{goals[0].seeds} seeds each, with at most {counted(most, 'evaluation')}; `confirm` "
-            f"(--confirm) of 0 turns that off."
+            f"{goals[0].seeds} seeds each, with at most {counted(most, 'evaluation')}; "
+            f"`confirm=0` (--confirm 0) turns that off."
         )
     for goal in goals:
         left = most - evaluations_of(study.trials)

@@ -1,4 +1,4 @@
-"""The forecast of what a search adds after its trials."""
+"""The forecast of the work after a search's trials."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -29,9 +29,9 @@ _NETWORKS = 2  # at most
 class EvidenceForecast:
     """The work that `add_evidence` would do for a planned search.
 
-    `networks`: plain networks to train; at most so many unless `is_exact`, since the best trial
-    may decide how large they are. `confirmations`: the most evaluations with further seeds.
-    `seconds`: of both at most, with the start of the workers.
+    `networks`: how many plain networks to train; an upper bound unless `is_exact`, since their size
+    may depend on the best trial. `confirmations`: the most evaluations with further seeds.
+    `seconds`: the most that both take, including the start of the workers.
     """
 
     networks: int
@@ -61,7 +61,7 @@ def forecast_evidence(search: Search, plan: DryRun, wanted: Evidence = USUAL) ->
 def _networks_of(search: Search, plan: DryRun, wanted: Evidence) -> tuple[int, bool]:
     """Return how many plain networks a search would train, and whether that is exact.
 
-    Limits that take long to check, and a best trial that is not known yet, leave it open.
+    It is not exact if a limit takes long to check, or if the networks depend on the best trial.
     """
     if not (wanted.yardstick and search.trains_networks):
         return 0, True
@@ -73,7 +73,7 @@ def _networks_of(search: Search, plan: DryRun, wanted: Evidence) -> tuple[int, b
 
 
 def _expected_confirmations(search: Search, wanted: Evidence) -> int:
-    """Return the most evaluations in total that would confirm a search, as far as is known."""
+    """Estimate the most evaluations, in total, that would confirm a search."""
     if wanted.confirm is not None or not search.trains_networks:
         return wanted.confirm or 0
     question = search.question
@@ -82,7 +82,7 @@ def _expected_confirmations(search: Search, wanted: Evidence) -> int:
 
 
 def _confirmations_left(search: Search, study: Study, wanted: Evidence) -> int:
-    """Return the most evaluations that would still confirm a study that has all its trials."""
+    """Return how many evaluations may still confirm a study that has all its trials."""
     most = most_confirmations(search, study, wanted)
     left = most - evaluations_of(study.trials)
     if left < 1 or not study.ranked:

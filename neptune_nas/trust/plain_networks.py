@@ -18,8 +18,8 @@ def plain_names(costs: Costs, study: Study) -> tuple[str, ...]:
     """Return the plain networks to train: the largest within the limits, and one of half its FLOPs.
 
     Without a limit on FLOPs, they have no more than the trial that was the most accurate before any
-    was confirmed. Where a timed limit decides, those that were trained already stay. None where no
-    plain network meets the limits.
+    was confirmed. Under a timed limit, networks that are already trained stay. Empty if no plain
+    network meets the limits.
     """
     question, shape = study.settings.question, study.settings.facts.input_shape
     trained = tuple(n.name for n in study.references if n.name.startswith(f"{PLAIN}-"))
@@ -32,7 +32,7 @@ def plain_names(costs: Costs, study: Study) -> tuple[str, ...]:
 
 
 def plain_names_within(costs: Costs, shape: Shape, most: float = float("inf")) -> tuple[str, ...]:
-    """Return the largest plain network within all limits and `most` FLOPs, and one of half its."""
+    """Return the largest plain network within the limits and `most` FLOPs, and one of half that."""
 
     def flops(width: int) -> float:
         return costs.value(COST.name, plain_network(width, shape))

@@ -1,4 +1,4 @@
-"""What `search --dry-run` says of what follows the trials."""
+"""What `search --dry-run` says about the work after the trials."""
 
 from dataclasses import replace
 
@@ -27,12 +27,12 @@ def alone(confirm: int | None) -> Evidence:
 
 
 def timed(plan: DryRun, study: Study | None) -> DryRun:
-    """Return the plan where starting takes 2 s, an epoch 1 s, and the trials 100 s."""
+    """Return the plan with a start of 2 s, epochs of 1 s, and trials of 100 s in all."""
     return replace(plan, study=study, start=2.0, pace=1.0, seconds=100.0, jobs=2)
 
 
 def said(search: Search, study: Study | None, wanted: Evidence) -> str:
-    """Return all that is said of a search that measures by formulas."""
+    """Return all that is said about a search that measures by formulas."""
     return " ".join(evidence_lines(search, timed(dry_run(search), study), wanted))
 
 
@@ -57,8 +57,8 @@ def test_the_best_are_confirmed_after_the_trials(searched: Search) -> None:
 def test_once_all_trials_are_done_it_is_all_that_is_left(searched: Search) -> None:
     study = study_of(searched)
     assert said(searched, study, alone(9)) == (
-        "The search would only confirm the best with at most 9 evaluations, as far as that is not "
-        "done yet, and rewrite its report: about 7s."
+        "The search would only confirm the best with at most 9 evaluations, unless that is done "
+        "already, and rewrite its report: about 7s."
     )
     nothing = "The search would only rewrite its report"
     assert said(searched, study, alone(0)) == f"{nothing}."
@@ -67,7 +67,7 @@ def test_once_all_trials_are_done_it_is_all_that_is_left(searched: Search) -> No
     assert said(searched, begun, alone(1)) == f"{nothing}: {more}."
 
 
-def test_by_default_plain_networks_come_too_and_half_of_what_the_trials_take(plan: DryRun) -> None:
+def test_by_default_plain_networks_and_half_the_work_of_the_trials_follow(plan: DryRun) -> None:
     assert [*evidence_lines(LIMITED, plan, Evidence())] == [
         "Then it would train 2 plain networks with 3 seeds each and confirm the best with at most "
         "4 evaluations: about 49s, 2m31s in all."  # 2 + 3 x 9 s, and 2 + 2 x 9 s
@@ -83,7 +83,7 @@ def test_by_default_plain_networks_come_too_and_half_of_what_the_trials_take(pla
         ("peak_memory<=9MB", "Then it would train up to 2 plain networks with 3 seeds each: "),
     ],
 )
-def test_no_more_plain_networks_are_promised_than_there_will_be(
+def test_no_more_plain_networks_are_promised_than_it_would_train(
     plan: DryRun, constraint: str, start: str
 ) -> None:
     search = replace(LIMITED, constraints=(constraint,))
@@ -92,11 +92,11 @@ def test_no_more_plain_networks_are_promised_than_there_will_be(
     assert line.startswith(start)
 
 
-def test_a_search_that_time_ends_first_is_told_to_get_neither(plan: DryRun) -> None:
-    ends = "--timeout would end it after 1m30s, before it has all its trials, and the same command"
+def test_a_search_that_times_out_first_promises_neither(plan: DryRun) -> None:
+    ends = "--timeout would end it after 1m30s, before it has all its trials; the same command"
     hurried = replace(LIMITED, timeout=90.0)
     assert [*evidence_lines(hurried, plan, Evidence(confirm=0))] == [
-        f"{ends} would resume it; only then would it train 2 plain networks with 3 seeds each."
+        f"{ends} would resume it, and only then train 2 plain networks with 3 seeds each."
     ]
     assert [*evidence_lines(hurried, plan, alone(0))] == [f"{ends} would resume it."]
     (patient,) = evidence_lines(replace(LIMITED, timeout=110.0), plan, Evidence())

@@ -194,7 +194,7 @@ def test_the_summary_ends_with_the_picks_and_the_command_that_trains_the_first(
     assert "Next: neptune-nas train x --trial 0 " in lines
 
 
-def test_the_summary_ends_with_the_plain_network_where_that_is_the_one_to_take(
+def test_the_summary_ends_with_the_plain_network_if_that_is_the_one_to_take(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     study = plain_results(plain_trial(0, None, 800_000, seeds=(0.69, 0.70, 0.71)))

@@ -60,7 +60,7 @@ def test_the_last_trial_is_printed_at_once_whatever_comes_after() -> None:
     assert [line[:3] for line in out.getvalue().splitlines()[1:]] == ["1/5", "5/5"]
 
 
-def test_the_promotions_that_follow_the_last_trial_are_not_each_a_line() -> None:
+def test_promotions_after_the_last_trial_do_not_each_get_a_line() -> None:
     out = StringIO()
     log = Log(Console(file=out, width=200), Path("x"), verbose=False)
     for finished in range(5):
@@ -76,7 +76,7 @@ def test_the_promotions_that_follow_the_last_trial_are_not_each_a_line() -> None
     [
         (4, 1, 0, "4/5 trials, best"),  # more will come
         (5, 2, 1, "5/5 trials, 2 at the last rung, best"),
-        (5, 4, 1, "5/5 trials, best"),  # all that can be
+        (5, 4, 1, "5/5 trials, best"),  # all that can get there
     ],
 )
 def test_once_all_trials_are_scored_those_at_the_last_rung_are_counted(

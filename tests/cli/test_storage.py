@@ -130,7 +130,7 @@ OLDER = """
 UPDATE alembic_version SET version_num = 'v3.0.0.d';
 UPDATE version_info SET library_version = '3.0.6';
 DROP INDEX ix_trials_study_id;
-"""  # then it is what Optuna 3.0.6 makes
+"""  # turns it into what Optuna 3.0.6 writes
 
 
 def test_a_database_of_an_older_optuna_is_left_alone_until_it_is_upgraded(study: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_database_of_an_older_optuna_is_left_alone_until_it_is_upgraded(study:
         outcome = neptune(*asked) if asked else search(study.parent, 3)
         assert_one_sentence(
             outcome,
-            f"storage sqlite:///{file} cannot be opened: an older Optuna wrote it. Make a copy",
+            f"storage sqlite:///{file} cannot be opened: an older Optuna wrote it. Back it up",
             f"run `optuna storage upgrade --storage sqlite:///{file}`",
         )
         assert file.read_bytes() == before

@@ -237,7 +237,7 @@ def test_the_fingerprint_is_that_of_the_file(tmp_path: Path) -> None:
     assert first != second
 
 
-def test_the_fingerprint_is_of_what_was_read_whatever_the_file_is_now(tmp_path: Path) -> None:
+def test_the_fingerprint_is_of_the_bytes_read_even_if_the_file_changes(tmp_path: Path) -> None:
     found = table(tmp_path, OURS, PLAIN)
     before = bench(found).fingerprint
     table(tmp_path, OURS, PLAIN.replace("0.7", "0.8"))

@@ -54,7 +54,7 @@ COLLISIONS = """
     });
   }
   return found;"""
-"""Texts of figures that lie on other texts or on points, or outside of the window."""
+"""Texts in figures that overlap other texts or points, or leave the window."""
 
 PALE = """
   const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
@@ -74,7 +74,7 @@ PALE = """
   for (const node of document.querySelectorAll('body *')) {
     const own = [...node.childNodes].some((c) => c.nodeType === 3 && c.data.trim());
     if (!(own || node.placeholder) || !node.getClientRects().length || node.disabled) continue;
-    if (node.closest('.bars')) continue; // plotly chooses what it writes into bars
+    if (node.closest('.bars')) continue; // plotly chooses the color of text in bars
     const style = getComputedStyle(node, node.placeholder ? '::placeholder' : null);
     const above = [];
     for (let up = node; up; up = up.parentElement) {
@@ -88,7 +88,7 @@ PALE = """
     if (contrast < 4.5) found.add(`${node.tagName} ${node.textContent} ${contrast.toFixed(2)}`);
   }
   return [...found];"""
-"""Texts of less contrast to their background than WCAG AA asks for."""
+"""Texts with less contrast to their background than WCAG AA requires."""
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def study() -> Study:
 
 @pytest.fixture(scope="module")
 def crowded(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a page with limits, plain networks among the trials, and choices."""
+    """Return a page with limits, choices, and many plain networks."""
     question = replace(study.settings.question, constraints=("flops<=2M", "params<=90k"))
     facts = replace(study.settings.facts, choices=("Space: auto; `space` (--space) changes it.",))
     settings = replace(study.settings, question=question, facts=facts)
@@ -154,7 +154,7 @@ def write_filter(chrome: Chrome, text: str) -> None:
 
 
 def hidden_links(chrome: Chrome) -> list[str]:
-    """Return the links of the top that cannot be clicked, or are too low for a finger."""
+    """Return the links at the top that cannot be clicked, or are too small for a finger."""
     script = """return [...document.querySelectorAll('nav a, #theme')].filter((link) => {
           const { left, top, width, height } = link.getBoundingClientRect();
           const hit = document.elementFromPoint(left + width / 2, top + height / 2);
@@ -198,7 +198,7 @@ def test_every_link_of_the_navigation_can_be_clicked(
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_no_text_of_a_figure_lies_on_another_or_on_points(
+def test_no_text_in_a_figure_overlaps_other_text_or_points(
     chrome: Chrome, crowded: Path, width: int
 ) -> None:
     open_page(chrome, crowded, width)
@@ -218,12 +218,14 @@ def test_figures_keep_their_height_when_the_window_changes(chrome: Chrome, crowd
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_all_text_has_the_contrast_of_wcag_aa(chrome: Chrome, crowded: Path, dark: bool) -> None:
+def test_all_text_has_the_contrast_that_wcag_aa_requires(
+    chrome: Chrome, crowded: Path, dark: bool
+) -> None:
     open_page(chrome, crowded, 1280, dark)
     assert chrome.execute_script(PALE) == []
 
 
-def test_headings_are_in_order_and_focus_can_be_seen(chrome: Chrome, crowded: Path) -> None:
+def test_headings_are_in_order_and_focus_is_visible(chrome: Chrome, crowded: Path) -> None:
     open_page(chrome, crowded)
     levels = chrome.execute_script(
         "return [...document.querySelectorAll('h1, h2, h3, h4')].map((h) => Number(h.tagName[1]))"

@@ -27,7 +27,7 @@ def test_any_other_figure_of_an_empty_study_is_empty_not_an_error(name: str) -> 
     assert plot(name, [plain_results()]).layout.height > 0
 
 
-def test_the_front_of_an_empty_study_has_an_axis_of_shares() -> None:
+def test_the_front_of_an_empty_study_has_an_axis_from_0_to_1() -> None:
     assert pareto_figure([plain_results()]).layout.yaxis.range == (0, 1)
 
 
@@ -74,10 +74,10 @@ def test_a_hopeless_few_do_not_flatten_the_rest_and_are_counted() -> None:
     fig = pareto_figure([plain_results(*good, plain_trial(40, 0.1, 5000))])
     assert fig.layout.yaxis.range[0] > 0.8
     assert fig.layout.xaxis.title.text.endswith("<br>(1 point below: autoscale shows all)")
-    assert not fig.layout.annotations  # which could lie on points
+    assert not fig.layout.annotations  # which could cover points
 
 
-def test_limits_are_lines_that_the_legend_names() -> None:
+def test_limits_are_lines_named_in_the_legend() -> None:
     limited = [
         plain_results(plain_trial(0, 0.9, 1000), name=limit, constraints=(f"flops<={limit}",))
         for limit in ("2M", "1.9M", "2M")
@@ -88,7 +88,7 @@ def test_limits_are_lines_that_the_legend_names() -> None:
     assert not fig.layout.annotations
 
 
-def test_the_view_holds_the_bars_of_references() -> None:
+def test_the_view_includes_the_error_bars_of_references() -> None:
     spread = make_reference("wide", 0.2, 0.9)
     fig = pareto_figure([replace(plain_results(plain_trial(0, 0.5, 10)), references=(spread,))])
     assert fig.layout.yaxis.range[1] > spread.score + spread.deviation

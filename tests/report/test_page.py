@@ -113,10 +113,11 @@ def test_a_pick_with_repeated_seeds_shows_its_interval(page: str) -> None:
     assert "(95% interval, from 1 seed and 288 images)" in visible(page)
 
 
-def test_the_intervals_of_table_and_cards_are_told_apart(page: str) -> None:
+def test_the_page_says_how_intervals_in_table_and_cards_differ(page: str) -> None:
     repeated = plain_results(plain_trial(0, None, 10_000, seeds=(0.90, 0.92)))
-    between = "In brackets is the 95% interval between seeds, on the same validation images"
-    assert f"{between}; that of a card is for new images, and wider." in visible(render([repeated]))
+    between = "Brackets show the 95% interval between seeds, on the same validation images"
+    wider = f"{between}; the interval on a card is for new images, and wider."
+    assert wider in visible(render([repeated]))
     assert between not in visible(page)
     alone = plain_results(plain_trial(0, None, 10, seeds=(0.90, 0.92)), trains=False)
     unseen = replace(alone.settings.facts, images=(0, 0, 0))

@@ -108,7 +108,7 @@ def test_the_front_shows_networks_with_names_and_spread_but_none_that_failed() -
     assert [*one.text, *dear.text] == ["one", "known"]
     assert [*one.x, *dear.x] == [18, 6_000_000]
     assert [*one.error_y.array, *dear.error_y.array] == pytest.approx([0.0, 0.02**0.5])
-    assert one.mode == dear.mode == "markers"  # no text that could lie on points
+    assert one.mode == dear.mode == "markers"  # no text that could cover points
 
 
 def test_networks_stand_on_any_axis_that_they_have_a_cost_of() -> None:

@@ -84,7 +84,7 @@ def test_the_page_says_first_what_to_take_how_good_it_is_and_what_it_costs() -> 
 
 
 @pytest.mark.parametrize("cost", [800_000, 200_000])
-def test_a_plain_network_that_is_better_is_what_to_take_with_its_command(cost: int) -> None:
+def test_a_better_plain_network_is_recommended_with_its_command(cost: int) -> None:
     study = beside(0.69, 0.70, 0.71, cost=cost, data="folder:my pictures")
     command = (
         f"neptune-nas train plain-8 --data 'folder:my pictures' --recipe {study.folder}/study.toml"

@@ -114,7 +114,7 @@ def test_a_users_pictures_are_searched_in_a_space_that_is_scaled_to_them(tmp_pat
     assert scaled.endswith("% meets flops <= 2,000,000.")
 
 
-def test_the_space_is_as_wide_as_lets_a_quarter_meet_the_limit(tmp_path: Path) -> None:
+def test_the_space_is_the_widest_of_which_a_quarter_meets_the_limit(tmp_path: Path) -> None:
     data, model, typical = pictures(tmp_path, (32, 32)), CostModel((3, 32, 32), 2), []
     for most in (500_000, 5_000_000, 50_000_000):
         space, _ = scaled_space(data, None, [parse_constraint(f"flops<={most}")])
@@ -125,7 +125,7 @@ def test_the_space_is_as_wide_as_lets_a_quarter_meet_the_limit(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("limit", "strides"), [("flops<=2M", {2}), ("flops<=50M", {1, 2})])
-def test_a_stem_halves_the_map_where_flops_are_few(
+def test_a_stem_halves_the_map_if_flops_are_few(
     tmp_path: Path, limit: str, strides: set[int]
 ) -> None:
     space, _ = scaled_space(pictures(tmp_path, (32, 32)), None, [parse_constraint(limit)])

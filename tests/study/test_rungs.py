@@ -133,7 +133,7 @@ def test_with_a_lead_every_second_place_goes_to_the_best_in_that_objective() -> 
 
 
 @given(losses)
-def test_a_lead_changes_the_order_alone(points: dict[int, tuple[float, float]]) -> None:
+def test_a_lead_changes_only_the_order(points: dict[int, tuple[float, float]]) -> None:
     assert sorted(best_first(points, lead=0)) == sorted(points)
 
 

@@ -90,10 +90,10 @@ def test_a_search_that_stopped_early_says_what_it_lacks_and_how_to_get_it(tmp_pa
     study, said = search.run(stop), list[str]()
     assert add_evidence(search, study, say=said.append) is study
     (sentence,) = said
-    assert "so what follows them is left out; the same search, resumed, does it at" in sentence
+    assert "so what follows them was skipped. Resume the search to add it at the end" in sentence
     names = ",".join(plain_names(search.assembly.costs, study))
     most, folder = usual_confirmations(study), search.folder.path
-    first, second = sentence.partition("To have it now: ")[2].split("; ")
+    first, second = sentence.partition("or run now: ")[2].split("; ")
     assert first == f"neptune-nas reference {folder} --networks {names} --seeds 3"
     assert second == f"neptune-nas confirm {folder} --evaluations {most}"
     add_evidence(search, study, Evidence(yardstick=False, confirm=0), say=said.append)
