@@ -16,15 +16,13 @@ from neptune_nas.cli.terminal import print_line, print_lines
 from neptune_nas.errors import StudyError
 from neptune_nas.metrics.registry import COST
 from neptune_nas.metrics.survey import Survey
+from neptune_nas.report.plain_comparison import favoured_plain, plain_command, seed_noise
 from neptune_nas.report.references import HEADS, TITLE, cells, compare_references
 from neptune_nas.report.summary import corner_text
 from neptune_nas.report.verdict import (
     cautions,
-    favoured_plain,
     interval_scope,
     picks,
-    plain_command,
-    seed_noise,
     verdict,
 )
 from neptune_nas.search.dry_run import DryRun

@@ -12,8 +12,9 @@ from neptune_nas.metrics.registry import COST, COSTS, Metric
 from neptune_nas.report.comparison import StudyNumbers, compare_studies
 from neptune_nas.report.objectives import further_objectives, value_text
 from neptune_nas.report.payload import Order, model_of
+from neptune_nas.report.plain_comparison import beside_plain, seed_noise
 from neptune_nas.report.svg import draw_svg
-from neptune_nas.report.verdict import beside_plain, interval_text, picks, seed_noise
+from neptune_nas.report.verdict import interval_text, picks
 from neptune_nas.study.measures import (
     efficiency,
     efficiency_unit,

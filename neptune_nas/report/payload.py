@@ -14,8 +14,9 @@ from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.registry import COST, COSTS, PARAMS, TIMED
 from neptune_nas.metrics.score import mean_score
 from neptune_nas.report.drawing import model_for
+from neptune_nas.report.plain_comparison import seed_noise
 from neptune_nas.report.svg import draw_svg
-from neptune_nas.report.verdict import interval_text, seed_noise
+from neptune_nas.report.verdict import interval_text
 from neptune_nas.study.export import next_command
 from neptune_nas.study.frame import column_of
 from neptune_nas.study.measures import main_score

@@ -10,8 +10,9 @@ from neptune_nas.errors import OptionError, one_of
 from neptune_nas.metrics.registry import COST, PARAMS
 from neptune_nas.report.checklist import MARKS, Check, checklist
 from neptune_nas.report.objectives import SHOWN, further_objectives, value_text
+from neptune_nas.report.plain_comparison import BETWEEN_SEEDS
 from neptune_nas.report.references import HEADS, TITLE, caveat, cells, compare_references
-from neptune_nas.report.verdict import BETWEEN_SEEDS, cautions, recommendation, verdict
+from neptune_nas.report.verdict import cautions, recommendation, verdict
 from neptune_nas.study.front import contributions
 from neptune_nas.study.measures import efficiency, efficiency_unit, score_per_gflop
 from neptune_nas.study.ranking import (
@@ -99,7 +100,13 @@ def ranking_markdown(
 def _verdict_lines(study: Study) -> list[str]:
     """Return what a user should know first, and what was chosen for them, a paragraph each."""
     found = (*cautions(study), recommendation(study), verdict(study), *study.settings.facts.choices)
-    return [line for text in found if text for line in (escape_markdown(redact(text)), "")]
+    return [line for text in found if text for line in (_escaped(redact(text)), "")]
+
+
+def _escaped(text: str) -> str:
+    """Return a paragraph as Markdown, whose code between backticks stays as it is."""
+    parts = text.split("`")
+    return "`".join(part if i % 2 else escape_markdown(part) for i, part in enumerate(parts))
 
 
 def floor_text(study: Study, by: str, min_accuracy: float | None) -> str:

@@ -98,9 +98,18 @@ class GainEstimate(Generic[T]):
         exact = np.concatenate([costs, their_costs]) * self.turns
         table = np.column_stack([exact, *columns])
         scores = [-losses[primary] for losses in known]
-        base = self.pool.base.costs * self.turns
-        most = base.max(axis=0, initial=-np.inf)
-        if self.pool.problem.feasible is not None:
-            most = most + np.ptp(base, axis=0)
-        ceiling = np.append(most, [column.max(initial=0.0) for column in columns])
-        return Front(np.concatenate([scores, believed]), table, fit.lowest, ceiling)
+        spread = [*(self.pool.base.costs * self.turns).T, *columns]
+        corner = [*map(self._corner, (*self.exact, *self.further), spread)]
+        return Front(np.concatenate([scores, believed]), table, fit.lowest, np.array(corner))
+
+    def _corner(self, objective: int, losses: Floats) -> float:
+        """Return where the hypervolume of an objective ends, given its losses so far.
+
+        Under a limit that is as far beyond the highest loss as the lowest is below it, so that the
+        best score counts as much as all savings do.
+        """
+        problem = self.pool.problem
+        highest = losses.max(initial=-np.inf if objective in self.exact else 0.0)
+        if problem.objectives[objective] in problem.limited and len(losses):
+            highest += highest - losses.min()
+        return float(highest)

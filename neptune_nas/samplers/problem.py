@@ -37,7 +37,8 @@ class Problem(Generic[T]):
     without measuring. `keeps`: which of these meet the limits on measured quantities (latency,
     say); it is slow, so it is called only for architectures about to be proposed. `name`: equal for
     architectures of which only one should be tried. All four must depend on nothing but their
-    argument. `find_rare`: returns a feasible architecture of a space where draws hardly find any,
+    argument. `limited`: the objectives that have a limit, below which the best score counts for
+    more. `find_rare`: returns a feasible architecture of a space where draws hardly find any,
     to start walks among the feasible ones from; None where draws will do.
     """
 
@@ -48,6 +49,7 @@ class Problem(Generic[T]):
     name: Callable[[T], str] = key
     seed: int = 0
     keeps: Callable[[T], bool] | None = None
+    limited: frozenset[str] = frozenset()
     find_rare: Callable[[], T | None] | None = None
 
     def admits(self, architecture: T) -> bool:

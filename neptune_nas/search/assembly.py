@@ -228,6 +228,7 @@ class Assembly:
             feasible=self.costs.fits,
             seed=question.seed,
             keeps=self.costs.keeps_late if self.costs.late else None,
+            limited=question.limited_aims,
             find_rare=lambda: self.survey.example if self.survey.is_rare else None,
         )
 

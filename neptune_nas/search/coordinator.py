@@ -142,7 +142,7 @@ class Coordinator:
             self.promoted,
             waiting,
             self._phase(),
-            lead=lead if self.question.limits else None,
+            lead=lead if self.question.limited_aims else None,
             is_last_call=last,
         )
 

@@ -95,6 +95,11 @@ class Question:
         return tuple(map(parse_constraint, self.constraints))
 
     @property
+    def limited_aims(self) -> frozenset[str]:
+        """The names of the objectives that a constraint limits."""
+        return frozenset(aim.name for aim in self.aims) & {limit.name for limit in self.limits}
+
+    @property
     def costs(self) -> frozenset[str]:
         """The names of the costs that objectives or constraints use."""
         aims = (aim.name for aim in self.aims if not aim.is_scored)

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from neptune_nas.cli import run
-from neptune_nas.report.verdict import favoured_plain
+from neptune_nas.report.plain_comparison import favoured_plain
 from neptune_nas.study.read import read_study
 from neptune_nas.study.trial import State
 from neptune_nas.text import counted

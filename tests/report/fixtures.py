@@ -70,6 +70,19 @@ def plain_results(*trials: Trial, name: str = "plain", **question: Any) -> Study
     return Study(Path("studies") / name, make_settings(name, 9, asked), trials, make_ledger(trials))
 
 
+def beside(
+    *seeds: float,
+    plain: tuple[float, ...] = (0.80, 0.81, 0.82),
+    cost: int = 500_000,
+    **question: Any,
+) -> Study:
+    """Return a study whose best has these seeds, beside a plain network of 832 kFLOPs."""
+    study = plain_results(
+        plain_trial(0, None, cost // 2, seeds=seeds), plain_trial(1, 0.5, 400_000), **question
+    )
+    return replace(study, references=(make_reference("plain-8", *plain),))
+
+
 @cache
 def make_results(trials: int = 200, seed: int = 0, name: str = "digits") -> Study:
     """Return a finished study of `trials` trials."""

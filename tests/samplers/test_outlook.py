@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import numpy as np
 from optuna.trial import TrialState
 
 from neptune_nas.architecture.records import Architecture
@@ -26,13 +29,23 @@ def test_a_latency_that_was_measured_of_a_waiting_trial_is_taken_as_it_is() -> N
 
 
 def test_under_a_limit_the_best_score_counts_as_much_as_all_costs_below_it() -> None:
-    limited = Problem(NESTED, ("accuracy", "flops"), cost, feasible=lambda _: True)
-    free = Problem(NESTED, ("accuracy", "flops"), cost)
+    limited = Problem(NESTED, ("accuracy", "flops"), cost, limited=frozenset({"flops"}))
+    other = Problem(NESTED, ("accuracy", "flops"), cost, limited=frozenset({"params"}))
     ends = []
-    for problem in (free, limited):
+    for problem in (other, limited):
         pool = Pool(problem, samples=100)
         costs = pool.base.costs[:, 0]
         history = History(tuple(map(begun, range(15))), (-1.0, 1.0))
         front = GainEstimate(Surrogates(pool), history).front
-        ends.append((front.ceiling[0] - costs.max()) / (costs.max() - costs.min()))
+        ends.append((front.ceiling[0] - costs.max()) / np.ptp(costs))
     assert ends == [0.0, 1.0]
+
+
+def test_a_limit_on_latency_gives_room_beyond_the_slowest_trial() -> None:
+    problem = replace(PROBLEM, limited=frozenset({"latency"}))
+    history = History(tuple(map(begun, range(15))), (-1.0, 1.0))
+    free, limited = (
+        GainEstimate(Surrogates(Pool(each, samples=100)), history).front.ceiling.tolist()
+        for each in (PROBLEM, problem)
+    )
+    assert (free, limited) == ([14.0], [28.0])

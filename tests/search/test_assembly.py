@@ -111,6 +111,12 @@ def test_a_limit_on_peak_memory_waits_for_a_proposal_too() -> None:
     assert aimed.problem.costs(SPACE[0])["peak_memory"] > 1
 
 
+def test_a_sampler_knows_which_objectives_have_a_limit() -> None:
+    assert parts().problem.limited == frozenset()
+    limits = ("flops<=10M", "activations<=9k")
+    assert parts(constraints=limits).problem.limited == {"flops"}
+
+
 def test_a_rare_limit_is_met_by_every_proposal() -> None:
     made = parts(space="cifar10", constraints=("flops<=100k",), seed=3)
     assert made.survey.is_rare
