@@ -13,6 +13,9 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
+from neptune_nas.report.page import render
+from neptune_nas.study.study import Study
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--headless",
@@ -79,6 +82,25 @@ def main(page: Path, target: Path) -> None:
         target.write_bytes(screenshot(chrome))
     finally:
         chrome.quit()
+
+
+def save(folder: Path, *studies: Study) -> Path:
+    """Write the report of some studies to a folder."""
+    path = folder / "report.html"
+    path.write_text(render(studies), encoding="utf-8")
+    return path
+
+
+def errors(chrome: Chrome) -> list[Any]:
+    """Return what the console complains about, but for a software renderer's remarks on speed."""
+    lines = chrome.get_log("browser")  # type: ignore[no-untyped-call]  # selenium leaves it untyped
+    return [line for line in lines if line["level"] != "INFO" and line["source"] != "rendering"]
+
+
+def overflow(chrome: Chrome) -> int:
+    """By how many pixels the page is wider than the window."""
+    script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    return int(chrome.execute_script(script))
 
 
 if __name__ == "__main__":
