@@ -79,10 +79,10 @@ def search_and_train(seed: int, pictures: Path, limit: str, out: Path) -> dict[s
 
 def plain_networks(pictures: Path, out: Path) -> dict[str, Path]:
     """Train the plain networks of the first search, and return their folders by name."""
-    study = read_study(next(out.glob("seed-*/studies/*")))
+    study = read_study(min(out.glob("seed-*/studies/*")))
     folders = {each.name: out / each.name for each in study.references}
     for name, folder in folders.items():
-        if not folder.exists():
+        if not (folder / "metrics.json").exists():
             asked = ["train", name, "--data", f"folder:{pictures}", "--seeds", PLAIN_SEEDS]
             run([*asked, "-o", str(folder)], out, out / f"{name}.log")
     return folders

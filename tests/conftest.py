@@ -31,8 +31,10 @@ _ROOM = 2**31  # free bytes: twice what all tests write
 def pytest_configure() -> None:
     """Put the folders of tests in memory: on disk, a search of 12 trials waits for 76 syncs.
 
-    `PYTEST_DEBUG_TEMPROOT` and `--basetemp` still choose another place.
+    `TMPDIR`, `PYTEST_DEBUG_TEMPROOT` and `--basetemp` still choose another place.
     """
+    if "TMPDIR" in os.environ:
+        return
     if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and disk_usage(_MEMORY).free > _ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 

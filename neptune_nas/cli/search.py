@@ -146,8 +146,8 @@ Seed = Annotated[int | None, typer.Option(help="Seed of the study (default: 0)."
 Timeout = Annotated[
     str | None,
     typer.Option(
-        help="Stop the trials after 90s, 30m or 2h, and skip what follows them; the same command "
-        "resumes."
+        help="Stop the trials after 90s, 30m or 2h; where that cuts them short, what follows them "
+        "is skipped. The same command resumes."
     ),
 ]
 TrialTimeout = Annotated[str | None, typer.Option(help="Abort an evaluation that takes longer.")]

@@ -27,7 +27,7 @@ from neptune_nas.training.recipe import Recipe, default_recipe, default_rungs
 DIGITS_RUNGS = (1, 3, 9)  # small, and easy: a few steps tell networks apart
 _SIDES = (32, 48, 64, 96, 128, 160, 192, 224)  # of pictures that are scaled down
 _PIXEL_FLOPS = 1_900  # that a small network of fair accuracy spends on each pixel
-_FULL_SIZE_FLOPS = 8_000  # per pixel, for a network that looks at all pixels twice
+_PLENTY = 8_000  # FLOPs for each pixel of the first maps: with fewer, width pays more than depth
 _WIDTHS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 _USUAL_WIDTH = 16
 _SAMPLES = 200  # networks drawn to decide on a width
@@ -119,20 +119,20 @@ def defaults_for(
 def scaled_space(data: str, data_dir: Any, limits: Sequence[Constraint]) -> tuple[Space[Any], str]:
     """Return the widest `auto` space of which a quarter or more meets the limits, and why.
 
-    If there is none, return the narrowest. Stems halve the map if images are large or FLOPs few.
+    If there is none, return the narrowest. If FLOPs are few for the pixels, stems halve the map, as
+    they do for large images, and stages have one SubStage at most.
     Limits on costs that are slow to find (timed, or of whole networks) are ignored. Reads a user's
     own data.
     """
     images = load_once(data, data_dir, 0)
     shape, classes = images.input_shape, len(images.classes)
     side = min(shape[1:])
-    halvings = max(1, min((side // (1 if side <= SMALL else 2) // 4).bit_length() - 1, 5))
+    stride = 1 if side <= SMALL else 2
+    halvings = max(1, min((side // stride // 4).bit_length() - 1, 5))
     most = _most_flops(limits)
-    is_tight = most is not None and most < _FULL_SIZE_FLOPS * shape[1] * shape[2]
-    stride = 2 if is_tight or side > SMALL else 1
-    scaled = partial(
-        find_module(AUTO).scaled, halvings=halvings, stride=stride, depth=1 if is_tight else 2
-    )
+    is_tight = most is not None and most < _PLENTY * shape[1] * shape[2] / stride**2
+    stride, depth = (2, 1) if is_tight else (stride, 2)
+    scaled = partial(find_module(AUTO).scaled, halvings=halvings, stride=stride, depth=depth)
     slow = [limit for limit in limits if is_timed(limit) or limit.name in WHOLE]
     quick = [limit for limit in limits if limit not in slow]
     left = f"; {_joined(slow)} {plural(len(slow), 'is', 'are')} left to the search" if slow else ""

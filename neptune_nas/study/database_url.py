@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.engine.url import URL, make_url
@@ -131,7 +132,7 @@ def _reason(error: Exception, url: str) -> str:
     if "storage upgrade" in line:
         return (
             f"an older Optuna wrote it. Back it up, then run `optuna storage upgrade "
-            f"--storage {redact_url(url)}`, or use another `storage`."
+            f"--storage {quote(redact_url(url))}`, or use another `storage`."
         )
     is_damaged = is_sqlite(url) and ("malformed" in line or "not a database" in line)
     remedy = ": restore a copy of it, or use another `storage`." if is_damaged else ""

@@ -95,9 +95,12 @@ def _left_out(search: Search, study: Study, wanted: Evidence) -> str:
     if names := untrained(search, study, wanted):
         networks = ",".join(names)
         commands.append(f"neptune-nas reference {folder} --networks {networks} --seeds {SEEDS}")
-    left = most_confirmations(search, study, wanted) - evaluations_of(study.trials)
-    if left > 0:
-        commands.append(f"neptune-nas confirm {folder} --evaluations {left}")
+    most = most_confirmations(search, study, wanted)
+    if (left := most - evaluations_of(study.trials)) > 0:
+        commands += [
+            f"neptune-nas confirm {folder} --by {goal.by} --top {goal.top} --evaluations {left}"
+            for goal in confirmation_goals(search, study, most)
+        ]
     if not commands:
         return ""
     return (

@@ -68,8 +68,14 @@ def _networks_of(search: Search, plan: DryRun, wanted: Evidence) -> tuple[int, b
     costs = search.assembly.costs
     if costs.late:
         return _NETWORKS, False
-    count = len(plain_names_within(costs, plan.facts.input_shape))
-    return count, not count or any(limit.name == COST.name for limit in plan.question.limits)
+    done = {
+        each.name
+        for each in (plan.study.references if plan.study else ())
+        if len(each.seed_scores) >= SEEDS
+    }
+    names = plain_names_within(costs, plan.facts.input_shape)
+    is_exact = not names or any(limit.name == COST.name for limit in plan.question.limits)
+    return len({*names} - done) if is_exact else len(names), is_exact
 
 
 def _expected_confirmations(search: Search, wanted: Evidence) -> int:

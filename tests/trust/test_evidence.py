@@ -17,7 +17,12 @@ from neptune_nas.study.confirmation import evaluations_of
 from neptune_nas.study.noise import seed_scores
 from neptune_nas.study.progress import Progress
 from neptune_nas.study.trial import State
-from neptune_nas.trust.evidence import Evidence, add_evidence, usual_confirmations
+from neptune_nas.trust.evidence import (
+    Evidence,
+    add_evidence,
+    confirmation_goals,
+    usual_confirmations,
+)
 from neptune_nas.trust.plain_networks import plain_names
 from tests.report.fixtures import plain_results, plain_trial
 from tests.study.fakes import Arithmetic, InlineEngine
@@ -93,9 +98,14 @@ def test_a_search_that_stopped_early_says_what_it_lacks_and_how_to_get_it(tmp_pa
     assert "so what follows them was skipped. Resume the search to add it at the end" in sentence
     names = ",".join(plain_names(search.assembly.costs, study))
     most, folder = usual_confirmations(study), search.folder.path
-    first, second = sentence.partition("or run now: ")[2].split("; ")
+    first, *further = sentence.partition("or run now: ")[2].split("; ")
     assert first == f"neptune-nas reference {folder} --networks {names} --seeds 3"
-    assert second == f"neptune-nas confirm {folder} --evaluations {most}"
+    goals = confirmation_goals(search, study, most)
+    assert [goal.by for goal in goals] == ["accuracy", "flops"]
+    assert further == [
+        f"neptune-nas confirm {folder} --by {goal.by} --top {goal.top} --evaluations {most}"
+        for goal in goals
+    ]
     add_evidence(search, study, Evidence(yardstick=False, confirm=0), say=said.append)
     assert len(said) == 1
     assert add_evidence(search, search.run()).references != ()
