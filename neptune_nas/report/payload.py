@@ -19,7 +19,7 @@ from neptune_nas.report.svg import draw_svg
 from neptune_nas.report.verdict import interval_text
 from neptune_nas.study.export import next_command
 from neptune_nas.study.frame import column_of
-from neptune_nas.study.measures import main_score
+from neptune_nas.study.measures import efficiency_unit, main_score
 from neptune_nas.study.settings import Question
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
@@ -52,6 +52,7 @@ def payload(studies: Sequence[Study], order: Order, figures: dict[str, go.Figure
             for study in studies
         ],
         "ranking": order.by,
+        "unit": efficiency_unit(studies[0].settings.question),
         "metrics": _metrics_of(studies[0].settings.question),
         "columns": {name: _json_values(columns[name]) for name in columns},
         "scores": [best_scores(study, trial) for study in studies for trial in study.trials],

@@ -58,8 +58,7 @@ def test_the_score_is_said_with_its_interval() -> None:
 
 def test_the_page_has_the_score_the_classes_and_what_was_not_measured(page: str) -> None:
     text = visible(page)
-    interval = f"{interval_text(FOUND.interval)} on new images"
-    assert f"{FOUND.main[1]:.4f} <small>accuracy, {interval}</small>" in text
+    assert f"{FOUND.main[1]:.4f} <small>accuracy, {interval_text(FOUND.interval)}</small>" in text
     assert "On 40 images: the test split of folder:&lt;b&gt;pets. Chance, the score of the" in text
     assert "Left out: &lt;i&gt;a.txt\\x1b." in text
     assert "1 of 3 classes has no image here, so it is not measured: owl." in text

@@ -87,7 +87,7 @@
     ["number", "trial", String],
     ...data.metrics.filter(({ always }) => always).map(({ name, column, title, unit }) =>
       [column, unit === "ms" ? unit : title + (name === main ? brackets : ""), FORMATS[unit] ?? short]),
-    ["efficiency", "efficiency", precise],
+    ["efficiency", `efficiency/${data.unit}`, precise],
     [`${main}_per_gflop`, `${data.metrics[0].title}/GFLOP`, precise],
     ["value", data.ranking, precise],
     ["tied_group", "tied", String],
