@@ -39,7 +39,7 @@ def brackets_note(studies: Sequence[Study]) -> str:
         return ""
     wider = any(interval_scope(study) == ON_NEW_IMAGES for study in studies)
     return "Brackets show the 95% interval between seeds, on the same validation images" + (
-        "; the interval on a card is for new images, and wider. A trial that was chosen by these "
+        "; the interval on a card is for new images. A trial that was chosen by these "
         "images does a little worse on new ones than its accuracy here."
         if wider
         else "."

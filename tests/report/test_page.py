@@ -116,7 +116,7 @@ def test_a_pick_with_repeated_seeds_shows_its_interval(page: str) -> None:
 def test_the_page_says_how_intervals_in_table_and_cards_differ(page: str) -> None:
     repeated = plain_results(plain_trial(0, None, 10_000, seeds=(0.90, 0.92)))
     between = "Brackets show the 95% interval between seeds, on the same validation images"
-    wider = f"{between}; the interval on a card is for new images, and wider."
+    wider = f"{between}; the interval on a card is for new images."
     assert wider in visible(render([repeated]))
     assert between not in visible(page)
     alone = plain_results(plain_trial(0, None, 10, seeds=(0.90, 0.92)), trains=False)
