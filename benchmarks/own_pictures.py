@@ -5,7 +5,7 @@ r"""A search on a user's few pictures under a limit on FLOPs, compared with plai
 DIR holds CIFAR-10 as `train/` and `test/`, each with a folder of images per class. The user's
 pictures are the first 300 training images, by name, of each of four classes; the first 250 test
 images of each are held out. For each seed, it runs `neptune-nas search` with only the pictures and
-the limit, then the `train` command that the search prints last. It trains the plain networks of
+the limit, then the `train` command of the report's first card. It trains the plain networks of
 the first search with the defaults of `train` and five seeds. It prints the mean held-out accuracy
 of each network, the standard deviation between training seeds, and how long search and training
 took. Results already in FOLDER are reused.
@@ -13,11 +13,11 @@ took. Results already in FOLDER are reused.
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from shlex import split
 from shutil import copyfile
 from statistics import fmean, stdev
 from time import monotonic
@@ -26,7 +26,7 @@ from neptune_nas.study.read import read_study
 
 CLASSES = ("automobile", "bird", "frog", "ship")
 EACH = {"train": 300, "test": 250}
-NEXT = "Next:"
+FIRST_CARD = r"Most accurate within your limits\b.*?: trial (\d+),"
 PLAIN_SEEDS = "5"
 
 
@@ -62,15 +62,17 @@ def held_out(trained: Path, held: Path) -> list[float]:
 
 
 def search_and_train(seed: int, pictures: Path, limit: str, out: Path) -> dict[str, float]:
-    """Search, run the `train` command that the search prints, and return the seconds of each."""
+    """Search, train the most accurate trial, and return the seconds of each."""
     folder, times = out / f"seed-{seed}", out / f"seed-{seed}" / "times.json"
     if times.exists():
         return dict(json.loads(times.read_text()))
     asked = ["search", "--data", f"folder:{pictures}", "--constraint", f"flops<={limit}"]
     searched = run([*asked, "--seed", str(seed)], folder, out / f"seed-{seed}.search.log")
-    lines = (out / f"seed-{seed}.search.log").read_text().splitlines()
-    (command,) = (line for line in lines if line.startswith(NEXT))
-    arguments = split(command.removeprefix(NEXT))[1:]
+    said = (out / f"seed-{seed}.search.log").read_text()
+    card = re.search(FIRST_CARD, said)
+    assert card is not None
+    (study,) = (folder / "studies").iterdir()
+    arguments = ["train", str(study), "--trial", card[1]]
     trained = run([*arguments, "-o", "trained"], folder, out / f"seed-{seed}.train.log")
     found = {"search": searched, "train": trained}
     times.write_text(json.dumps(found))
