@@ -1,4 +1,4 @@
-"""The comparison of a study's trials with plain networks of its limits."""
+"""The comparison of a study's trials with the plain networks trained beside them."""
 
 from dataclasses import dataclass, replace
 from shlex import quote
@@ -40,12 +40,12 @@ class Comparison:
 
     @property
     def is_dearer(self) -> bool:
-        """Whether the plain network costs more than the trial, as far as is known."""
+        """True if the plain network is known to cost more than the trial."""
         return self.times is not None and self.times > _ALIKE
 
     @property
     def favours_plain(self) -> bool:
-        """Whether to take the plain network: it is clearly better, or as good at no higher cost.
+        """True if the plain network is clearly better, or as good at no higher cost: take it.
 
         A dearer one is taken only within limits, which say what a user can pay.
         """

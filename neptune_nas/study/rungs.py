@@ -39,11 +39,12 @@ class Rungs:
 
     Li et al. 2020 (arXiv 1810.05934) promote by a single loss. Here a rung is sorted into
     non-dominated fronts first, so that a small network is never cut for being less accurate than a
-    large one, and within a front by the hypervolume that a trial alone adds. Under a limit, every
-    second place goes to the trial that is best in the scored objective (`lead`), since noise makes
-    cheap networks dominate better ones that meet the limit anyway. The best of few trials
-    is often not among the best of all, so while more trials will come, only one in `CAUTION` times
-    as many is promoted. The others are promoted once all have begun, rung by rung from the lowest.
+    large one, and within a front by the hypervolume that a trial alone adds. Under a limit on an
+    objective, every second place goes to the trial that is best in the scored objective (`lead`),
+    since noise makes cheap networks dominate better ones that meet the limit anyway. The best of
+    few trials is often not among the best of all, so while more trials will come, only one in
+    `CAUTION` times as many is promoted. The others are promoted once all have begun, rung by rung
+    from the lowest.
     """
 
     levels: tuple[int, ...]
