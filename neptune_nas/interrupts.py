@@ -5,10 +5,11 @@ locked; in an import it can break the module for good or become another error; a
 or the callback of a weak reference it is printed and then lost.
 """
 
+import atexit
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from select import select
@@ -128,6 +129,7 @@ def make_impatient() -> None:
 
     sys.unraisablehook = tell_others
     _handle(dict.fromkeys(numbers, exiting))
+    atexit.register(_ignore, numbers)
     if signal.SIGINT in numbers:
         source, sink = os.pipe()
         os.set_blocking(sink, False)
@@ -146,6 +148,15 @@ def _end_on_second(source: int) -> None:
         came += os.read(source, 1) == bytes([signal.SIGINT])
     sleep(_OWN_CHANCE)
     _end_at_once(signal.SIGINT)
+
+
+def _ignore(numbers: Iterable[signal.Signals]) -> None:
+    """Ignore signals while Python shuts down.
+
+    It would restore the system's handlers and die of the next signal, with another exit code.
+    """
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _handle(handlers: Mapping[signal.Signals, _Handler]) -> None:

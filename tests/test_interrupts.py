@@ -206,3 +206,16 @@ def test_a_program_that_ignores_ctrl_c_goes_on_ignoring_it() -> None:
         "went on\n",
         "",
     )
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_while_python_shuts_down_changes_no_exit_code(number: str) -> None:
+    # Python has then restored the handlers of the system, which end a program.
+    assert program(f"""
+import os, sys
+late = Dies(lambda kill=os.kill, me=os.getpid(): kill(me, {int(getattr(signal, number))}))
+try:
+    ctrl_c()
+except KeyboardInterrupt:
+    sys.exit(130)
+""") == (130, "", "")
