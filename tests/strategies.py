@@ -22,6 +22,7 @@ from neptune_nas.nn.builder import least_size
 
 KERNELS = st.sampled_from((1, 3, 5))
 WIDTHS = st.sampled_from((4, 6, 8, 12, 16))
+SQUEEZES = st.sampled_from((0, 0, 2, 4))
 STRIDES = st.sampled_from((1, 1, 2))
 
 
@@ -34,7 +35,7 @@ def substages(width: int) -> SearchStrategy[object]:
     """Every built-in SubStage, with settings that fit `width`."""
     return st.one_of(
         st.builds(Conv, KERNELS, st.one_of(divisors(width), st.just("depthwise"))),
-        st.builds(InvertedResidual, KERNELS, st.integers(1, 3)),
+        st.builds(InvertedResidual, KERNELS, st.integers(1, 3), SQUEEZES),
         st.builds(Attention, divisors(width), st.sampled_from((0, 2, 3)), st.integers(1, 2)),
         st.builds(FeedForward, st.integers(1, 3)),
         st.just(Identity()),
@@ -45,7 +46,7 @@ def entries() -> SearchStrategy[object]:
     """Every built-in entry, with settings that fit any width."""
     return st.one_of(
         st.builds(Conv, KERNELS, st.sampled_from((1, "depthwise"))),
-        st.builds(InvertedResidual, KERNELS, st.integers(1, 3)),
+        st.builds(InvertedResidual, KERNELS, st.integers(1, 3), SQUEEZES),
         st.just(Identity()),
     )
 

@@ -20,8 +20,10 @@ from neptune_nas.architecture.fields import (
     UnknownRecord,
     field_names,
     is_record,
+    later_fields,
     module_in_json,
     require_classes,
+    written_values,
 )
 from neptune_nas.architecture.records import Architecture, Conv, Identity, Stage
 from neptune_nas.errors import ArchitectureError, FileFormatError, one_of
@@ -72,7 +74,7 @@ def to_json(value: object) -> Any:
     if isinstance(value, UnknownRecord):
         return {"type": value.type, **{name: to_json(item) for name, item in value.values}}
     if is_record(value):
-        content = {name: to_json(getattr(value, name)) for name in field_names(type(value))}
+        content = {name: to_json(item) for name, item in written_values(value).items()}
         return {"type": type_name(type(value)), **content}
     if isinstance(value, tuple):
         return [to_json(item) for item in value]
@@ -126,13 +128,13 @@ def _record(
     cls = _class_of(data, known, path)
     given = {name: value for name, value in data.items() if name != "type"}
     if cls is not None:
-        names = field_names(cls)
-        check_names(given, names, names, path)
+        names, later = field_names(cls), later_fields(cls)
+        check_names(given, names, [name for name in names if name not in later], path)
     values = {name: _decode(value, known, f"{path}.{name}", seen) for name, value in given.items()}
     if cls is None:
         return UnknownRecord(data["type"], tuple(values.items()))
     try:
-        checked = check_values(cls, values, path)
+        checked = check_values(cls, {**later_fields(cls), **values}, path)
     except FileFormatError:
         # a record of unknown class may be of the right one
         require_classes((*values.values(),), FileFormatError)

@@ -18,8 +18,8 @@ from neptune_nas.text import visible
 LEGEND = (
     "Architectures: the stem's width, then after each | a stage: its width, stride (/2), pooling "
     "and norm, and after the colon its SubStages (conv5: 5x5 convolution, dw5: depthwise, mb5x6: "
-    "inverted residual with expansion 6, attn2: attention with 2 heads, ffn4: feed-forward, id: "
-    "identity)."
+    "inverted residual with expansion 6, se4: with squeeze-and-excitation by 4, attn2: attention "
+    "with 2 heads, ffn4: feed-forward, id: identity)."
 )
 """The key to the lines that `describe` returns of Neptune architectures."""
 
@@ -61,8 +61,8 @@ def short_name(substage: Any) -> str:
         case Conv(kernel, groups):
             kind = {1: "conv", "depthwise": "dw"}.get(groups, f"g{groups}conv")
             return f"{kind}{kernel}"
-        case InvertedResidual(kernel, expansion):
-            return f"mb{kernel}x{expansion}"
+        case InvertedResidual(kernel, expansion, squeeze):
+            return f"mb{kernel}x{expansion}" + f"se{squeeze}" * bool(squeeze)
         case Attention(heads, window, stride):
             return f"attn{heads}" + f"w{window}" * bool(window) + f"/{stride}" * (stride > 1)
         case FeedForward(expansion):
@@ -95,8 +95,9 @@ def caption(substage: Any) -> str:
         case Conv(kernel, groups):
             kind = {1: "conv", "depthwise": "depthwise"}.get(groups, f"conv in {groups} groups")
             return f"{kind} {kernel}x{kernel}"
-        case InvertedResidual(kernel, expansion):
-            return f"inverted residual {kernel}x{kernel}, expansion {expansion}"
+        case InvertedResidual(kernel, expansion, squeeze):
+            extra = f", squeeze {squeeze}" * bool(squeeze)
+            return f"inverted residual {kernel}x{kernel}, expansion {expansion}{extra}"
         case Attention(heads, window, stride):
             extra = f", window {window}" * bool(window) + f", stride {stride}" * (stride > 1)
             return f"attention, {heads} heads{extra}"

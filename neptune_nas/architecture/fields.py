@@ -1,6 +1,6 @@
 """The fields of records: which there are, which are open, and when two values are the same."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from math import isfinite
@@ -13,6 +13,12 @@ from neptune_nas.files.schema import cut
 PLAIN = frozenset({int, str, float, bool, type(None)})
 _BITS = 64  # the most that a whole number may have
 _FILE_PREFIX = "neptune_nas_file_"
+
+LATER: Mapping[str, bool] = {"later": True}
+"""Metadata of a record's field that text and JSON leave out where it has its default.
+
+A field that joins a record so changes neither keys of architectures nor names of options.
+"""
 
 
 class Open:
@@ -89,6 +95,22 @@ def field_names(cls: type) -> tuple[str, ...]:
 @cache
 def _field_names(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(cls) if field.init)
+
+
+@cache
+def later_fields(cls: Any) -> dict[str, Any]:
+    """Return the defaults of the fields of a record class that are marked `LATER`, by name."""
+    return {field.name: field.default for field in fields(cls) if "later" in field.metadata}
+
+
+def written_values(record: Any) -> dict[str, Any]:
+    """Return the values of a record by field name, without `LATER` fields at their defaults."""
+    cls: Any = type(record)
+    values, usual = {name: getattr(record, name) for name in field_names(cls)}, later_fields(cls)
+    for name, default in usual.items():
+        if is_same(values[name], default):
+            del values[name]
+    return values
 
 
 @cache

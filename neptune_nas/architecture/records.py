@@ -5,10 +5,10 @@ The same records serve as the template of a space, with some fields left open by
 `neptune_nas.nn.builder`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Protocol, get_args, runtime_checkable
 
-from neptune_nas.architecture.fields import Open, is_closed, is_record
+from neptune_nas.architecture.fields import LATER, Open, is_closed, is_record, written_values
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.files.rules import ODD, OptionalSize, Size, at_least, below
 from neptune_nas.files.schema import check, fault
@@ -71,20 +71,27 @@ class Conv:
         check(self, ArchitectureError, "Conv", Open)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class InvertedResidual:
     """MobileNetV2's block: expand by 1x1, depthwise `kernel`, project by 1x1 (arXiv 1801.04381).
 
     `kernel`: pixels a side, odd. `expansion`: the factor by which the block is wider inside; with 1
-    there is no expanding convolution, as in the paper. Maps `(N, C, H, W)` keep their shape, except
-    in the entry of a stage. Raises `ArchitectureError` for numbers out of their range.
+    there is no expanding convolution, as in the paper. `squeeze`: 0, or the factor by which the
+    squeeze-and-excitation before the projection is narrower than the block is inside, 4 in
+    MobileNetV3 (arXiv 1905.02244). Maps `(N, C, H, W)` keep their shape, except in the entry of a
+    stage. Raises `ArchitectureError` for numbers out of their range.
     """
 
     kernel: Annotated[Size, ODD] = 3
     expansion: Size = 4
+    squeeze: OptionalSize = field(default=0, metadata=LATER)
 
     def __post_init__(self) -> None:
         check(self, ArchitectureError, "InvertedResidual", Open)
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{name}={value!r}" for name, value in written_values(self).items())
+        return f"{type(self).__name__}({inner})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,10 +238,8 @@ def _build_entry(stage: records.Stage, channels: int) -> nn.Module:
     match stage.entry:
         case records.Conv(kernel, groups):
             return Convolution(channels, width, kernel, stride=stride, groups=groups, bias=bias)
-        case records.InvertedResidual(kernel, expansion):
-            return InvertedResidualBlock(
-                channels, width, kernel, expansion=expansion, stride=stride, norm=stage.norm
-            )
+        case records.InvertedResidual() as block:
+            return _build_inverted(block, (channels, width), stride, stage.norm)
         case records.Identity():
             return Projection(channels, width, stride, bias)
     require_classes(stage.entry)
@@ -251,14 +249,28 @@ def _build_entry(stage: records.Stage, channels: int) -> nn.Module:
     )
 
 
+def _build_inverted(
+    block: records.InvertedResidual, widths: tuple[int, int], stride: int, norm: str
+) -> InvertedResidualBlock:
+    """Build an inverted residual between maps of two widths."""
+    return InvertedResidualBlock(
+        *widths,
+        block.kernel,
+        expansion=block.expansion,
+        stride=stride,
+        norm=norm,
+        squeeze=block.squeeze,
+    )
+
+
 def _build_substage(substage: Any, width: int, norm: str) -> nn.Module | None:
     """Build the operation of a SubStage on maps of `width` channels; None for an identity."""
     bias = norm in SHIFTLESS
     match substage:
         case records.Conv(kernel, groups):
             return Convolution(width, width, kernel, groups=groups, bias=bias)
-        case records.InvertedResidual(kernel, expansion):
-            return InvertedResidualBlock(width, width, kernel, expansion=expansion, norm=norm)
+        case records.InvertedResidual() as block:
+            return _build_inverted(block, (width, width), 1, norm)
         case records.Attention(heads, window, stride):
             return SelfAttention(width, heads, window=window, stride=stride, bias=bias)
         case records.FeedForward(expansion):

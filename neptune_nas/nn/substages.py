@@ -16,6 +16,8 @@ from neptune_nas.errors import ArchitectureError
 from neptune_nas.nn.convolutions import mended
 from neptune_nas.nn.norms import SHIFTLESS, cell_means, inner_norm, make_norm
 
+_CHANNELS = 8  # of which the hidden width of a squeeze-and-excitation is a multiple
+
 
 @mended
 def conv(
@@ -97,12 +99,41 @@ class Projection(nn.Module):
         return Projection(in_channels, self.out_channels, self.stride, self.bias)
 
 
+def squeezed_width(inner: int, squeeze: int) -> int:
+    """Return the hidden width of a squeeze-and-excitation: about `inner / squeeze`.
+
+    It is the nearest multiple of 8, but 8 at least and no less than nine tenths, as in MobileNetV3.
+
+    >>> squeezed_width(72, 4), squeezed_width(96, 4), squeezed_width(16, 4)
+    (24, 24, 8)
+    """
+    exact = inner // squeeze
+    nearest = max(_CHANNELS, (exact + _CHANNELS // 2) // _CHANNELS * _CHANNELS)
+    return nearest if nearest >= 0.9 * exact else nearest + _CHANNELS
+
+
+class SqueezeExcitation(nn.Module):
+    """A map times a factor for each channel, which its means decide (arXiv 1709.01507)."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.squeeze = conv(channels, hidden, bias=True)
+        self.excite = conv(hidden, channels, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `(N, C, H, W)` to the same shape."""
+        means = torch.mean(x, (2, 3), keepdim=True)
+        return x * torch.sigmoid(self.excite(F.relu(self.squeeze(means))))
+
+
 class InvertedResidualBlock(nn.Module):
     """MobileNetV2's block without its last norm and shortcut (arXiv 1801.04381).
 
     Expand by 1x1 (left out if `expansion` is 1), norm, ReLU, depthwise, norm, ReLU, project by 1x1.
     The norms of the wide hidden maps are `norm`, or batch norm if that gathers statistics over
-    other positions or layers (see `inner_norm`).
+    other positions or layers (see `inner_norm`). With `squeeze`, squeeze-and-excitation with
+    `squeezed_width` hidden channels precedes the projection, as in MobileNetV3 (arXiv 1905.02244),
+    but with a plain sigmoid.
     """
 
     def __init__(
@@ -114,13 +145,18 @@ class InvertedResidualBlock(nn.Module):
         expansion: int = 4,
         stride: int = 1,
         norm: str = "batch",
+        squeeze: int = 0,
     ) -> None:
         super().__init__()
         self.in_channels, self.expansion, self.kind = in_channels, expansion, inner_norm(norm)
+        self.factor = squeeze
         inner, bias = in_channels * expansion, norm in SHIFTLESS
         self.expand = nn.Identity() if expansion == 1 else self.expander(inner, bias)
         self.depthwise = conv(inner, inner, kernel, stride=stride, groups=inner, bias=bias)
         self.norm = make_norm(self.kind, inner)
+        self.squeeze = (
+            SqueezeExcitation(inner, squeezed_width(inner, squeeze)) if squeeze else nn.Identity()
+        )
         self.project = conv(inner, out_channels, bias=bias)
 
     def expander(self, inner: int, bias: bool) -> nn.Module:
@@ -131,7 +167,7 @@ class InvertedResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map `(N, in, H, W)` to `(N, out, H / stride, W / stride)`, sizes rounded up."""
         inside = self.norm(self.depthwise(self.expand(x)))
-        y: Tensor = self.project(F.relu(inside))
+        y: Tensor = self.project(self.squeeze(F.relu(inside)))
         return y
 
     def accepting(self, in_channels: int) -> "InvertedResidualBlock":
@@ -143,6 +179,7 @@ class InvertedResidualBlock(nn.Module):
             expansion=self.expansion,
             stride=self.depthwise.stride[0],
             norm=self.kind,
+            squeeze=self.factor,
         )
 
 

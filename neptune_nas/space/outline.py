@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from inspect import getsource
 from typing import Any
 
+from neptune_nas.architecture.fields import is_same, later_fields
 from neptune_nas.space.joint import Copies, Fields, Joint, SharedCopies
 from neptune_nas.space.nodes import Either, Fixed, Node, Numbers, Tied
 from neptune_nas.space.rules import Filtered, Ruled
@@ -33,7 +34,8 @@ def outline(node: Node, path: str = "") -> Iterator[tuple[str, str]]:
             if isinstance(node.form, Fields):
                 yield path, node.form.cls.__name__
             for place, part in zip(node.form.places(path), node.parts, strict=True):
-                yield from outline(part, place)
+                if not _is_unwritten(node, place, part):
+                    yield from outline(part, place)
     match node:
         case Filtered():
             yield from outline(node.node, path)
@@ -41,6 +43,14 @@ def outline(node: Node, path: str = "") -> Iterator[tuple[str, str]]:
         case Ruled():
             names, read = node.names_and_read
             yield f"{path}?", f"a rule on {', '.join(names) or 'nothing'} keeps {read.summary}"
+
+
+def _is_unwritten(node: Joint | Ruled, place: str, part: Node) -> bool:
+    """Return whether a part is a field that text leaves out: a later one at its default."""
+    if not isinstance(node.form, Fields) or not isinstance(part, Fixed):
+        return False
+    name, later = place.rpartition(".")[2], later_fields(node.form.cls)
+    return name in later and is_same(part.value, later[name])
 
 
 def rule_text(rule: Callable[[Any], bool]) -> str:

@@ -261,6 +261,27 @@ def test_a_whole_number_for_a_number_of_another_writer_is_one() -> None:
     assert type(from_json(data).dropout) is float
 
 
+def test_a_field_that_came_later_is_written_and_keyed_where_it_is_used() -> None:
+    plain, squeezed = InvertedResidual(3, 2), InvertedResidual(3, 2, squeeze=4)
+
+    assert to_json(plain) == {"type": "InvertedResidual", "kernel": 3, "expansion": 2}
+    assert to_json(squeezed) == to_json(plain) | {"squeeze": 4}
+    assert from_json(to_json(squeezed)) == squeezed
+    assert from_json(to_json(plain)) == from_json(to_json(plain) | {"squeeze": 0}) == plain
+
+
+def test_the_key_of_a_network_without_later_fields_is_what_it_was() -> None:
+    assert key(architecture(InvertedResidual(3, 2))) == "24f8f621659399a8"
+
+
+def test_a_later_field_is_checked_as_any_other() -> None:
+    data = to_json(InvertedResidual()) | {"squeeze": -1}
+    with pytest.raises(FileFormatError, match=r"`architecture.squeeze` must be .*, but got -1"):
+        from_json(data)
+    with pytest.raises(FileFormatError, match=r"`architecture.kernel` is missing"):
+        from_json({"type": "InvertedResidual", "expansion": 2})
+
+
 def test_every_value_conforms_to_an_unknown_kind_of_hint() -> None:
     assert fits([1], list[int])
 
@@ -276,6 +297,7 @@ EQUAL = [
         architecture(Conv(), Conv(), connections=((0,), (1,))),
         architecture(Conv(), Conv(), connections="chain"),
     ),
+    (architecture(InvertedResidual(3, 4, 0)), architecture(InvertedResidual())),
     (Architecture(head=Head(dropout=0)), Architecture(head=Head(dropout=0.0))),
 ]
 DIFFERENT = [
@@ -289,6 +311,7 @@ DIFFERENT = [
     architecture(Attention(heads=2)),
     architecture(FeedForward()),
     architecture(InvertedResidual()),
+    architecture(InvertedResidual(squeeze=4)),
     architecture(Mine()),
     architecture(Mine(size=4)),
     Architecture(stem=Stem(width=8)),

@@ -45,6 +45,11 @@ def test_each_stage_is_described_by_what_is_not_plain() -> None:
         (Conv(3), "conv3", "conv 3x3"),
         (Conv(5, "depthwise"), "dw5", "depthwise 5x5"),
         (InvertedResidual(3, 6), "mb3x6", "inverted residual 3x3, expansion 6"),
+        (
+            InvertedResidual(3, 6, 4),
+            "mb3x6se4",
+            "inverted residual 3x3, expansion 6, squeeze 4",
+        ),
         (Attention(2, stride=2), "attn2/2", "attention, 2 heads, stride 2"),
         (FeedForward(4), "ffn4", "feed-forward, expansion 4"),
         (Identity(), "id", "identity"),

@@ -5,8 +5,15 @@ from typing import Any
 
 import pytest
 
-from neptune_nas import Attention, Conv, Head, Stage, Stem
-from neptune_nas.architecture.fields import Open, field_names, is_closed, is_record, is_same
+from neptune_nas import Attention, Conv, Head, InvertedResidual, Stage, Stem
+from neptune_nas.architecture.fields import (
+    Open,
+    field_names,
+    is_closed,
+    is_record,
+    is_same,
+    written_values,
+)
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.space import choice, repeat
 
@@ -22,6 +29,14 @@ class Own:
 
 def test_the_fields_are_those_that_the_constructor_takes() -> None:
     assert field_names(Own) == ("value", "hidden")
+
+
+def test_a_later_field_is_written_where_it_is_not_its_default() -> None:
+    assert written_values(Own()) == {"value": 0, "hidden": 0}
+    assert written_values(InvertedResidual(3, 2)) == {"kernel": 3, "expansion": 2}
+    assert written_values(InvertedResidual(3, 2, 4))["squeeze"] == 4
+    assert repr(InvertedResidual(3, 2)) == "InvertedResidual(kernel=3, expansion=2)"
+    assert repr(InvertedResidual(3, 2, 4)) == "InvertedResidual(kernel=3, expansion=2, squeeze=4)"
 
 
 def test_an_instance_of_a_dataclass_is_a_record_and_its_class_is_not() -> None:

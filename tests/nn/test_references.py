@@ -8,6 +8,9 @@ from torch import nn
 from torchvision.models import MobileNet_V3_Small_Weights, ShuffleNet_V2_X0_5_Weights
 
 from neptune_nas.errors import ArchitectureError, OptionError
+from neptune_nas.graphs.fusion import fuse
+from neptune_nas.graphs.lowering import lower
+from neptune_nas.graphs.memory_plan import peak, plan
 from neptune_nas.metrics.counted import Cost, cost
 from neptune_nas.nn.references import (
     REFERENCES,
@@ -35,6 +38,14 @@ def test_resnet8_is_as_large_as_mlperf_tiny_says() -> None:
     found = cost(network, RGB)
     assert found.params + statistics == 78_666  # Keras counts both
     assert found.macs == pytest.approx(12.5e6, rel=1e-3)
+
+
+def test_resnet8_runs_on_a_device_with_three_of_its_first_maps_in_memory() -> None:
+    graph = fuse(lower(build("resnet8"), torch.empty(1, *RGB, device="meta")))
+    adds = [each for each in graph.operations if each.kind == "add"]
+    assert [each.activation for each in adds] == ["relu"] * 3
+    assert len([each for each in graph.operations if each.kind == "conv"]) == 9
+    assert peak(plan(graph)) == 3 * 32 * 32 * 16
 
 
 def test_resnet20_is_as_large_as_its_paper_says() -> None:

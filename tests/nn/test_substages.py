@@ -4,6 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
+from torchvision import ops
+from torchvision.models._utils import _make_divisible
 
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.nn.convolutions import StridedConv
@@ -15,9 +17,11 @@ from neptune_nas.nn.substages import (
     InvertedResidualBlock,
     Projection,
     SelfAttention,
+    SqueezeExcitation,
     conv,
     join,
     split,
+    squeezed_width,
 )
 from tests.nn.contract import WIDTH, ModuleContract, SubStageContract, images
 
@@ -47,6 +51,11 @@ class TestInvertedResidualWithBatchNorm(SubStageContract):
 
     def make(self) -> nn.Module:
         return InvertedResidualBlock(WIDTH, WIDTH, expansion=1)
+
+
+class TestSqueezedInvertedResidual(SubStageContract):
+    def make(self) -> nn.Module:
+        return InvertedResidualBlock(WIDTH, WIDTH, expansion=2, norm="layer", squeeze=2)
 
 
 class TestFeedForward(SubStageContract):
@@ -164,6 +173,24 @@ def test_an_inverted_residual_keeps_batch_norm_inside_where_the_stages_norm_look
         m for m in InvertedResidualBlock(8, 8, norm=norm).modules() if isinstance(m, BatchNorm)
     ]
     assert len(norms) == 2
+
+
+def test_squeeze_and_excitation_agrees_with_torchvisions() -> None:
+    ours, x = SqueezeExcitation(WIDTH, 3), images(5, 4)
+    theirs = ops.SqueezeExcitation(WIDTH, 3)
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
+    assert torch.allclose(ours(x), theirs(x), atol=1e-6)
+
+
+@given(st.integers(1, 2000), st.integers(1, 16))
+def test_a_squeeze_is_as_wide_as_in_mobilenet_v3(inner: int, squeeze: int) -> None:
+    assert squeezed_width(inner, squeeze) == _make_divisible(inner // squeeze, 8)
+
+
+def test_a_squeezed_block_for_other_channels_has_the_same_squeeze() -> None:
+    block = InvertedResidualBlock(8, 8, squeeze=2).accepting(24)
+    assert isinstance(block.squeeze, SqueezeExcitation)
+    assert block.squeeze.squeeze.out_channels == squeezed_width(24 * 4, 2) == 48
 
 
 @pytest.mark.parametrize(

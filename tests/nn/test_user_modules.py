@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from neptune_nas.architecture.records import Architecture, Attention, Conv, Stage, Stem
+from neptune_nas.deploy.export import export
+from neptune_nas.deploy.formats import file_kind
 from neptune_nas.errors import ArchitectureError, OptionError, OwnCodeError
 from neptune_nas.evaluators.proxies import last_map
 from neptune_nas.evaluators.zero_cost import PROXIES, ZeroCost
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.models.architecture_file import without_study
-from neptune_nas.models.export.formats import write
 from neptune_nas.models.model import make_untrained
 from neptune_nas.nn.builder import build, is_buildable, least_size
 from tests.nn import plain
@@ -139,5 +140,5 @@ def test_the_proxy_of_maps_is_that_of_the_last_of_several() -> None:
 def test_its_source_is_no_file_that_needs_torch_alone(tmp_path: Path) -> None:
     model = make_untrained(without_study(Plain(), SHAPE, OUTPUTS))
     with pytest.raises(ArchitectureError, match=r"`Plain\.build`, code of your own, .*onnx or pt2"):
-        write(model, "python", tmp_path / "net.py")
+        export(model, file_kind("python"), tmp_path / "net.py")
     assert not [*tmp_path.iterdir()]

@@ -19,6 +19,8 @@ SHAPES: dict[str, Shape] = {
     "cifar10": (3, 32, 32),
     "default": (1, 8, 8),
     "imagenet": (3, 224, 224),
+    "micro": (3, 32, 32),
+    "micro96": (3, 96, 96),
     "mnist": (1, 28, 28),
     "mobile": (3, 32, 32),
     "nasbench-macro": (3, 32, 32),

@@ -18,6 +18,8 @@ SHIPPED = (
     "cifar10",
     "default",
     "imagenet",
+    "micro",
+    "micro96",
     "mnist",
     "mobile",
     "nasbench-macro",

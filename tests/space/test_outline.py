@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given
 
-from neptune_nas import Conv
+from neptune_nas import Conv, InvertedResidual
 from neptune_nas.space import Space, choice, find_space, integer, repeat, tie, where
 from tests.space.templates import Leaf, Pair, spaces
 
@@ -40,6 +40,15 @@ def test_an_outline_has_a_line_for_every_part() -> None:
         "second.a": "as ~w",
         "~w": "8 to 16 in steps of 4",
     }
+
+
+def test_a_later_field_has_a_line_where_it_is_not_its_default() -> None:
+    def lines(squeeze: int) -> dict[str, str]:
+        return dict(Space("s", InvertedResidual(choice(3, 5), squeeze=squeeze)).outline)
+
+    assert [*lines(0)] == ["", "kernel", "expansion"]
+    assert lines(4)["squeeze"] == "4"
+    assert lines(choice(0, 4))["squeeze"] == "0 | 4"
 
 
 def test_a_rule_counts_for_what_it_keeps_not_for_how_it_is_written() -> None:
