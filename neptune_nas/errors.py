@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from traceback import extract_tb, format_exception
 
@@ -56,6 +57,16 @@ class FileFormatError(NeptuneError):
 
 class OptionError(NeptuneError):
     """An option value that is unknown or out of its range."""
+
+
+def check_installed(what: str, libraries: Iterable[str], extra: str) -> None:
+    """Refuse what needs libraries that are not all installed, naming the extra that has them."""
+    for library in libraries:
+        if find_spec(library) is None:
+            raise NeptuneError(
+                f"{what} needs {library}, which is not installed: "
+                f"pip install 'neptune-nas[{extra}]'."
+            )
 
 
 def one_of(names: Iterable[str], got: str) -> str:

@@ -66,7 +66,7 @@ def as_typed(value: object) -> str:
     """
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "none"
-    return repr(value)
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 def with_commas(text: str) -> str:
@@ -88,6 +88,18 @@ def short(number: float) -> str:
         if abs(number) >= size * 0.9995:
             return f"{number / size:.3g}{unit}"
     return f"{number:.3g}"
+
+
+def binary(size: float) -> str:
+    """Return a size in bytes with up to four digits, in the units that devices are stated in.
+
+    >>> binary(65_536), binary(1_500), binary(640)
+    ('64 KiB', '1.465 KiB', '640 bytes')
+    """
+    for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if abs(size) >= unit * 0.99995:
+            return f"{size / unit:.4g} {name}"
+    return f"{size:.4g} bytes"
 
 
 def duration(seconds: float) -> str:

@@ -45,7 +45,29 @@ class Constraint:
         return value < self.limit if self.op == "<" else value <= self.limit
 
     def __str__(self) -> str:
-        return f"{self.name} {self.op} {self.limit:,.10g} {self.metric.unit}".rstrip()
+        return f"{self.name} {self.op} {self._limit_text()}"
+
+    def text(self, value: float) -> str:
+        """Return a value of the metric, to be said beside the limit."""
+        return self.metric.text(value) if self.metric.unit == "bytes" else f"{value:,.10g}"
+
+    def _limit_text(self) -> str:
+        """Return the limit with its unit: of several that say it exactly, in the shortest way."""
+        unit = self.metric.unit
+        exact = f"{self.limit:,.10g} {unit}".rstrip()
+        if unit != "bytes":
+            return exact
+        amounts = {
+            name: f"{self.limit / size:.6g}"
+            for name, size in _MULTIPLES[unit].items()
+            if name and size <= self.limit
+        }
+        texts = (
+            f"{float(amount):,.6g} {name}"
+            for name, amount in amounts.items()
+            if "e" not in amount and float(amount) * _MULTIPLES[unit][name] == self.limit
+        )
+        return min(texts, key=len, default=exact)
 
     @property
     def metric(self) -> Metric:

@@ -92,12 +92,12 @@ class Costs:
         return self._broken(architecture, self.late, {}) is None
 
     def _misfit(self, architecture: Any) -> str | None:
+        early = [limit for limit in self.constraints if limit.name not in self.slow]
         try:
-            known = self.source.values(architecture)
+            known = self.source.values(architecture, self.names - self.slow)
+            return self._broken(architecture, early, known)
         except ArchitectureError as error:
             return f"it cannot be built, or has no cost: {str(error).rstrip('.')}"
-        early = [limit for limit in self.constraints if limit.name not in self.slow]
-        return self._broken(architecture, early, known)
 
     def _broken(
         self, architecture: Any, limits: Iterable[Constraint], known: Mapping[str, float]
@@ -107,5 +107,5 @@ class Costs:
             value = known.get(limit.name)
             value = self.value(limit.name, architecture) if value is None else value
             if not limit.holds(value):
-                return f"it breaks {limit} with {value:,.10g}"
+                return f"it breaks {limit} with {limit.text(value)}"
         return None

@@ -13,11 +13,15 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from neptune_nas.architecture.codec import BUILT_IN, key
+from neptune_nas.architecture.codec import BUILT_IN
 from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.errors import ArchitectureError, OwnCodeError, failure_text, file_with, first_line
 from neptune_nas.files.rules import Sides, Size
 from neptune_nas.files.schema import check_value
+from neptune_nas.graphs.file_size import file_size
+from neptune_nas.graphs.graph import Graph
+from neptune_nas.graphs.joining import GraphModel
+from neptune_nas.graphs.memory_plan import arena
 from neptune_nas.metrics.part_costs import part_counts
 from neptune_nas.nn.builder import (
     NetworkPart,
@@ -81,8 +85,9 @@ ADDED = ("flops", "macs", "params", "activations")
 class CostModel:
     """Costs of architectures on images of one shape, as sums over parts that are counted once.
 
-    The network of a user's record is a single part, and equal records are counted once. At most
-    `remembered` parts, and values of whole networks, are cached; then the cache is cleared.
+    What a device needs is counted on a graph that is joined from the same parts. The network of a
+    user's record is a single part, and equal records are counted once. At most `remembered` parts,
+    and values of whole networks, are cached; then the cache is cleared.
     """
 
     def __init__(self, input_shape: Shape, classes: int, remembered: int = 100_000) -> None:
@@ -90,7 +95,8 @@ class CostModel:
         check_value(classes, Size, "classes")
         self.input_shape, self.classes, self.remembered = input_shape, classes, remembered
         self.known: dict[NetworkPart, Cost] = {}
-        self.whole: dict[tuple[str, str], float] = {}
+        self.whole: dict[tuple[str, Architecture | Network], float] = {}
+        self.graphs = GraphModel(input_shape, classes, remembered)
 
     def cost(self, architecture: Architecture | Network) -> Cost:
         """Return the cost of one forward pass of one image."""
@@ -105,18 +111,24 @@ class CostModel:
         """Return one counted metric of an architecture, by its name."""
         if name in ADDED:
             return float(getattr(self.cost(architecture), name))
-        place = name, key(architecture)
+        place = name, architecture
         if place not in self.whole:
             if len(self.whole) >= self.remembered:
                 self.whole.clear()
-            self.whole[place] = WHOLE[name](architecture, self.input_shape, self.classes)
+            if name in WHOLE:
+                self.whole[place] = WHOLE[name](architecture, self.input_shape, self.classes)
+            else:
+                self.cost(architecture)  # which says whose code fails, and how
+                graph = self.graphs.graph(architecture)
+                self.whole |= {(each, architecture): DEVICE[each](graph) for each in DEVICE}
         return self.whole[place]
 
     def values(
         self, architecture: Architecture | Network, names: Iterable[str] = ()
     ) -> dict[str, float]:
         """Return the metrics that are sums over parts, and the counted ones among `names`."""
-        further = {name: self.value(name, architecture) for name in names if name in WHOLE}
+        others = [name for name in names if name in WHOLE or name in DEVICE]
+        further = {name: self.value(name, architecture) for name in others}
         return {**self.cost(architecture).values, **further}
 
     def breakdown(self, architecture: Architecture | Network) -> tuple[tuple[str, Cost], ...]:
@@ -367,4 +379,7 @@ def _peak_memory_of(architecture: Any, input_shape: Shape, outputs: int) -> int:
 
 
 WHOLE: Mapping[str, Callable[[Any, Shape, int], float]] = {"peak_memory": _peak_memory_of}
-"""The counted metrics that are not sums over parts: of architecture, images and classes."""
+"""The counted metrics of networks that are built whole: of architecture, images and classes."""
+
+DEVICE: Mapping[str, Callable[[Graph], float]] = {"ram": arena, "flash": file_size}
+"""The counted metrics of what a device runs, the int8 graph that is joined from parts."""

@@ -9,6 +9,7 @@ from math import gcd
 from neptune_nas.architecture import records
 from neptune_nas.nn.builder import EntryPart, NetworkPart, Shape, SubStagePlace
 from neptune_nas.nn.norms import SHIFTLESS, cell_sizes, inner_norm
+from neptune_nas.nn.substages import squeezed_width
 
 Counts = tuple[int, int, int]
 """MACs, parameters and activations."""
@@ -116,10 +117,13 @@ def _inverted(block: records.InvertedResidual, entry: EntryPart, shape: Shape) -
     pixels = -(-height // entry.stride) * -(-width // entry.stride)
     norm = _norm(inner_norm(entry.norm), (inner, height, width))
     expand = [_conv(channels, inner, height * width, bias=bias), norm]
+    hidden = squeezed_width(inner, block.squeeze) if block.squeeze else 0
+    squeeze = [_conv(inner, hidden, 1, bias=True), _conv(hidden, inner, 1, bias=True)]
     return [
         *(expand if block.expansion > 1 else ()),
         _conv(inner, inner, pixels, block.kernel, inner, bias),
         norm,
+        *(squeeze if hidden else ()),
         _conv(inner, entry.width, pixels, bias=bias),
     ]
 

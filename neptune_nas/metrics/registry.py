@@ -11,7 +11,7 @@ from typing import Literal
 
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.files.schema import check
-from neptune_nas.text import short
+from neptune_nas.text import binary, short
 
 _Better = Literal["more", "less"]
 _Source = Literal["counted", "timed", "scored"]
@@ -81,8 +81,8 @@ class Metric:
     def text(self, value: float) -> str:
         """Return a value in a few digits with its unit, or a dash for one that is not known.
 
-        >>> metric("flops").text(1_234_567), metric("latency").text(0.51)
-        ('1.23M', '0.51 ms')
+        >>> metric("flops").text(1_234_567), metric("latency").text(0.51), metric("ram").text(1_536)
+        ('1.23M', '0.51 ms', '1.5 KiB')
         """
         if not isfinite(value):
             return "-"
@@ -90,17 +90,20 @@ class Metric:
             return f"{value:.4f}"
         if self.unit == "ms":
             return f"{value:.3g} ms"
-        return short(value) + ("B" if self.unit == "bytes" else "")
+        return binary(value) if self.unit == "bytes" else short(value)
 
 
 METRICS = (
     Metric("accuracy", "accuracy", "share", "more", "scored"),
     Metric("loss", "loss", "nats", "less", "scored"),
+    Metric("int8_accuracy", "int8 accuracy", "share", "more", "scored"),
     Metric("flops", "FLOPs"),
     Metric("macs", "MACs"),
     Metric("params", "parameters"),
     Metric("activations", "activations"),
     Metric("peak_memory", "peak memory", "bytes"),
+    Metric("ram", "RAM", "bytes"),
+    Metric("flash", "flash", "bytes"),
     Metric("latency", "latency", "ms", "less", "timed"),
 )
 
@@ -113,8 +116,14 @@ COSTS = (*COUNTED, *TIMED)
 
 CLASSIFICATION = SCORED[:2]
 """The scored metrics of a classifier; rankings use the first."""
+INT8_ACCURACY = SCORED[2]
+"""The task's main metric, of the network in int8."""
 COST, MACS, PARAMS = COUNTED[:3]
 """FLOPs, the default cost of a study; MACs, half of that; and the number of parameters."""
+RAM, FLASH = BY_NAME["ram"], BY_NAME["flash"]
+"""The memory of a microcontroller."""
+SIZES = COUNTED[:5]
+"""The counted metrics of any network; the others exist only where a device can run it."""
 OBJECTIVES = (CLASSIFICATION[0].name, COST.name)
 """The default objectives of a search."""
 

@@ -75,7 +75,10 @@ class Survey(Generic[T]):
         if self.example is not None:
             return self.example
         wanted = " and ".join(map(str, self.constraints)) or "being buildable"
-        seen = ", ".join(f"{name} {value:,.6g}" for name, value in self.smallest.items())
+        limits = {limit.name: limit for limit in self.constraints}
+        seen = ", ".join(
+            f"{n} {limits[n].text(value)}" for n, value in self.smallest.items() if n in limits
+        )
         raise OptionError(
             f"space '{self.space}': none of {self.samples:,} random architectures meets {wanted}, "
             f"so at most {self.interval[1]:.2%} of the space does; the smallest seen"
@@ -91,14 +94,16 @@ def survey(
     rng: Random,
     samples: int | None = None,
     slow: Collection[str] = _TIMED,
+    needed: Collection[str] = (COST.name,),
     note: Callable[[int, int], object] = lambda *_: None,
 ) -> Survey[T]:
     """Estimate the share of a space that satisfies all constraints, and find an example.
 
     `value` returns the cost of the given name. `slow`: costs that take long to find; they are found
-    last, and only where all other limits hold. `samples`: 1,000 by default, or 50 where a slow cost
-    is limited. If no sample is feasible, a tenth as many are drawn uniformly at each choice, which
-    gives smaller architectures, and random moves lead downhill from the one nearest to the limits.
+    last, and only where all other limits hold. `needed`: costs that an architecture must have,
+    limited or not. `samples`: 1,000 by default, or 50 where a slow cost is limited. If no sample is
+    feasible, a tenth as many are drawn uniformly at each choice, which gives smaller architectures,
+    and random moves lead downhill from the one nearest to the limits.
     An architecture whose cost cannot be counted (its images are too small) is infeasible; an error
     in the user's code is raised. `note` is called with the number of samples checked so far, and
     the total.
@@ -106,7 +111,7 @@ def survey(
     ordered = tuple(sorted(constraints, key=lambda limit: limit.name in slow))
     measured = any(limit.name in slow for limit in ordered)
     number = samples or (MEASURED if measured else COUNTED)
-    seen: _Seen[T] = _Seen(value, ordered, slow)
+    seen: _Seen[T] = _Seen(value, ordered, slow, needed)
     feasible = 0
     for count in range(1, number + 1):
         feasible += seen.gap(space.sample(rng)) == 0
@@ -137,12 +142,14 @@ def _walk_downhill(space: _Space[T], seen: "_Seen[T]", rng: Random, patience: in
 class _Seen(Generic[T]):
     """A record of the architectures checked so far.
 
+    `needed`: costs without which an architecture is infeasible, whatever they are.
     `smallest`: the least value of each cost. `nearest`: the first of those with the `least` gap.
     """
 
     value: Callable[[str, T], float]
     constraints: tuple[Constraint, ...]
     slow: Collection[str]
+    needed: Collection[str]
     smallest: dict[str, float] = field(init=False, default_factory=dict)
     unbuildable: str = field(init=False, default="")
     nearest: T | None = field(init=False, default=None)
@@ -161,10 +168,14 @@ class _Seen(Generic[T]):
 
     def _gap(self, architecture: T) -> float:
         try:
-            self.value(COST.name, architecture)
+            for name in self.needed:
+                self.value(name, architecture)
+            return self._sum_of_gaps(architecture)
         except ArchitectureError as error:
             self.unbuildable = str(error).rstrip(".")
             return inf
+
+    def _sum_of_gaps(self, architecture: T) -> float:
         gap = 0.0
         for limit in self.constraints:
             if limit.name in self.slow and gap:

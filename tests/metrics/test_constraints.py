@@ -25,6 +25,10 @@ from neptune_nas.metrics.registry import COSTS
         ("params<=20K", Constraint("params", "<=", 20e3)),
         ("peak_memory<=64KiB", Constraint("peak_memory", "<=", 65_536.0)),
         ("peak_memory < 1.5MB", Constraint("peak_memory", "<", 1.5e6)),
+        ("ram<=64KiB", Constraint("ram", "<=", 65_536.0)),
+        ("RAM<=0.5mib", Constraint("ram", "<=", 524_288.0)),
+        ("flash<2MiB", Constraint("flash", "<", 2_097_152.0)),
+        ("flash<=100KB", Constraint("flash", "<=", 100_000.0)),
         ("flops<=2.5e-1", Constraint("flops", "<=", 0.25)),
     ],
 )
@@ -44,6 +48,22 @@ def test_a_constraint_is_read_from_its_own_text(name: str, op: Any, limit: int) 
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("ram<=64KiB", "ram <= 64 KiB"),
+        ("ram<=65536", "ram <= 64 KiB"),
+        ("flash<1.5MiB", "flash < 1.5 MiB"),
+        ("flash<=100kb", "flash <= 100 kB"),
+        ("ram<=1000001", "ram <= 1,000,001 bytes"),
+        ("ram<=100", "ram <= 100 bytes"),
+        ("peak_memory<=10000000KiB", "peak_memory <= 10.24 GB"),
+    ],
+)
+def test_a_limit_in_bytes_is_said_as_people_write_it(text: str, said: str) -> None:
+    assert str(parse_constraint(text)) == said
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", r"constraint '' must be a cost, < or <=, and a limit such as 20M"),
@@ -53,13 +73,14 @@ def test_a_constraint_is_read_from_its_own_text(name: str, op: Any, limit: int) 
         ("flop<=20M", "constraint 'flop<=20M' is on 'flop': did you mean 'flops'"),
         (
             "accuracy<=1",
-            "is on 'accuracy': choose one of activations, flops, latency, macs, params, "
-            "peak_memory",
+            "is on 'accuracy': choose one of activations, flash, flops, latency, macs, "
+            "params, peak_memory, ram",
         ),
         ("flops<=20T", "has a limit in 'T': choose one of G, M, k"),
         ("peak_memory<=5Q", "choose one of GB, GiB, KiB, MB, MiB, bytes, kB"),
         ("flops<=5ms", "has a limit in 'ms'"),
         ("peak_memory<=5M", "has a limit in 'M'"),
+        ("ram<=64KiBs", "has a limit in 'KiBs': did you mean 'KiB'"),
         ("latency<=5M", "has a limit in 'M': .*Known: ms, s, us"),
         ("flops<=1e400", r"needs a number as its limit, but got '1e400', which is too large\.$"),
         (f"flops<={'9' * 5000}", r"but got '9+\.\.\.9+', which is too large\.$"),

@@ -3,7 +3,14 @@
 import pytest
 import torch
 from torch import nn
-from torchvision.models import MobileNet_V2_Weights, ResNet18_Weights, mobilenet_v2, resnet18
+from torchvision.models import (
+    MobileNet_V2_Weights,
+    ResNet18_Weights,
+    mobilenet_v2,
+    mobilenetv3,
+    resnet18,
+)
+from torchvision.models.mobilenetv3 import InvertedResidualConfig
 
 from benchmarks.nasbench_macro_costs import macro_architecture
 from neptune_nas.architecture.records import (
@@ -81,6 +88,28 @@ def test_mobilenet_v2_written_as_a_neptune_architecture_costs_what_torchvision_s
     assert found.macs / 1e9 == pytest.approx(facts["_ops"], abs=5e-4)
     with torch.device("meta"):
         assert found == cost(mobilenet_v2(), IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernel", "expansion", "width", "stride"),
+    [  # table 1 of MobileNetV3's paper, arXiv 1905.02244
+        (24, 5, 3, 40, 2),
+        (40, 5, 3, 40, 1),
+        (112, 3, 6, 112, 1),
+        (112, 5, 6, 160, 2),
+        (16, 3, 1, 16, 2),
+    ],
+)
+def test_a_squeezed_block_of_mobilenet_v3_costs_what_torchvisions_does(
+    channels: int, kernel: int, expansion: int, width: int, stride: int
+) -> None:
+    inner = channels * expansion
+    row = InvertedResidualConfig(channels, kernel, inner, width, True, "RE", stride, 1, 1.0)
+    stage = Stage(width, InvertedResidual(kernel, expansion, 4), stride, "none", "batch")
+    shape = (channels, 28, 28)
+    with torch.device("meta"):
+        theirs = mobilenetv3.InvertedResidual(row, nn.BatchNorm2d)
+        assert cost(build_stage(stage, channels), shape) == cost(theirs, shape)
 
 
 def test_resnet18_costs_what_torchvision_says() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import neptune_nas
 from neptune_nas.errors import OptionError
-from neptune_nas.metrics.counted import ADDED, WHOLE
+from neptune_nas.metrics.counted import ADDED, DEVICE, WHOLE
 from neptune_nas.metrics.registry import (
     BY_NAME,
     CLASSIFICATION,
@@ -26,7 +26,7 @@ def test_each_metric_has_a_name_and_a_title_of_its_own() -> None:
 
 
 def test_each_counted_or_timed_metric_has_a_function_that_computes_it() -> None:
-    assert {each.name for each in COUNTED} == {*ADDED, *WHOLE}
+    assert {each.name for each in COUNTED} == {*ADDED, *WHOLE, *DEVICE}
     assert {each.name for each in TIMED} == {*TIMERS}
 
 
@@ -42,7 +42,11 @@ def test_a_search_aims_at_known_metrics_the_first_of_them_scored() -> None:
         ("loss", 0.5, "0.5000"),
         ("flops", 1_234_567, "1.23M"),
         ("params", 999, "999"),
-        ("peak_memory", 20_480, "20.5kB"),
+        ("peak_memory", 20_480, "20 KiB"),
+        ("ram", 65_000, "63.48 KiB"),
+        ("flash", 1_500_000, "1.431 MiB"),
+        ("flash", 1_000, "1000 bytes"),
+        ("int8_accuracy", 0.8555, "0.8555"),
         ("latency", 1.2345, "1.23 ms"),
         ("latency", inf, "-"),
         ("accuracy", nan, "-"),
