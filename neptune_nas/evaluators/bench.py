@@ -8,10 +8,10 @@ from typing import Any, Protocol
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
 from neptune_nas.data.notes import notes_on
-from neptune_nas.evaluators.evaluator import Evaluator
+from neptune_nas.evaluators.evaluator import Evaluator, traits_of
 from neptune_nas.metrics.costs import CostSource
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.registry import Metric
+from neptune_nas.metrics.registry import INT8_ACCURACY, Metric
 from neptune_nas.nn.builder import Shape
 from neptune_nas.tasks.registry import task_of
 
@@ -89,11 +89,14 @@ def data_notes(
 def _image_bench(evaluator: Evaluator, data: ImageData, name: str) -> Bench:
     """Return the bench of an evaluator that measures on the images of data set `name`."""
     task = task_of(data)
+    guess = dict(task.chance(len(data.classes), data.validation.targets))
+    if INT8_ACCURACY in traits_of(evaluator).metrics:
+        guess[INT8_ACCURACY.name] = guess[task.metrics[0]]
     return Bench(
         evaluator=evaluator,
         input_shape=data.input_shape,
         classes=len(data.classes),
-        guess=task.chance(len(data.classes), data.validation.targets),
+        guess=guess,
         fingerprint=data.fingerprint,
         images=(len(data.train), len(data.validation), len(data.test)),
         source=f"on {name}",

@@ -1,6 +1,7 @@
 """The default evaluator: train the network for a few epochs, then measure it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter, time
 from traceback import format_exc
@@ -10,9 +11,19 @@ from torch import nn
 from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once
+from neptune_nas.deploy.int8_accuracy import (
+    CALIBRATION,
+    Calibration,
+    fused_graph,
+    measure_int8,
+    quantised_network,
+)
+from neptune_nas.deploy.quantisation import UnquantisableError
 from neptune_nas.devices.memory import is_device_lost, is_out_of_memory
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.evaluators.evaluator import Traits
+from neptune_nas.graphs.lowering import UnsupportedOperationError
+from neptune_nas.metrics.registry import CLASSIFICATION, INT8_ACCURACY, Metric
 from neptune_nas.metrics.score import Score
 from neptune_nas.nn.builder import build
 from neptune_nas.nn.references import ReferenceNetwork
@@ -23,13 +34,29 @@ from neptune_nas.training.recipe import Recipe
 TRAINING = Traits("training", unit="epoch", trains=True)
 
 
+def training_traits(objectives: Sequence[str]) -> Traits:
+    """Return the traits of short training for a search with these objectives.
+
+    It measures the accuracy in int8 only where that is one of them. The main metric is then the
+    accuracy that comes first among them.
+    """
+    if INT8_ACCURACY.name not in objectives:
+        return TRAINING
+    accuracy, *others = TRAINING.metrics
+    names = (*objectives, accuracy.name)
+    first = sorted((INT8_ACCURACY, accuracy), key=lambda each: names.index(each.name))
+    return replace(TRAINING, metrics=(*first, *others))
+
+
 @dataclass(frozen=True, slots=True)
 class ShortTraining:
     """An `Evaluator` that trains for `fidelity` epochs, with a schedule annealed to the end.
 
     `data`, `data_dir`, `split_seed`: as `load_data` takes them; the images are read once per
     process. `numerics`: the precision and memory layout to train in (default: the recipe's
-    precision, channels last).
+    precision, channels last). `metrics`: what to measure, the main one first; with int8 accuracy
+    among them, a network with an operation that has no int8 kernel fails before it is trained.
+    `calibration`: the training images that int8 is calibrated on.
     """
 
     data: str = "digits"
@@ -38,11 +65,13 @@ class ShortTraining:
     device: str = "cpu"
     split_seed: int = 0
     numerics: Numerics | None = None
+    metrics: tuple[Metric, ...] = CLASSIFICATION
+    calibration: Calibration = CALIBRATION
 
     @property
     def traits(self) -> Traits:
         """The traits of short training."""
-        return TRAINING
+        return replace(TRAINING, metrics=self.metrics)
 
     def __call__(
         self, architecture: Architecture | Network | ReferenceNetwork, fidelity: int, seed: int
@@ -55,6 +84,8 @@ class ShortTraining:
         started, clock = time(), perf_counter()
         try:
             network = _network_of(architecture, data, seed)
+            if self._measures_int8:
+                fused_graph(network, data)  # refuses it, before it is trained in vain
             result = train(
                 network,
                 data,
@@ -64,13 +95,17 @@ class ShortTraining:
                 device=self.device,
                 numerics=self.numerics,
             )
+            values = {} if result.failure else self._values(result.values, network, data)
         except (RuntimeError, MemoryError) as error:
             if is_device_lost(error):
                 raise
             return _failure_score(error, fidelity, seed, started, perf_counter() - clock)
+        except (UnsupportedOperationError, UnquantisableError) as error:
+            seconds = perf_counter() - clock
+            return Score(fidelity, seed=seed, started=started, seconds=seconds, failure=str(error))
         return Score(
             fidelity=fidelity,
-            values={} if result.failure else result.values,
+            values=values,
             seed=seed,
             started=started,
             seconds=perf_counter() - clock,
@@ -78,6 +113,22 @@ class ShortTraining:
             peak_memory=result.peak_memory,
             failure=result.failure,
         )
+
+    @property
+    def _measures_int8(self) -> bool:
+        return INT8_ACCURACY in self.metrics
+
+    def _values(
+        self, values: Mapping[str, float], network: nn.Module, data: ImageData
+    ) -> Mapping[str, float]:
+        """Return the values of a trained network, the main one first, and its int8 accuracy."""
+        if not self._measures_int8:
+            return values
+        task = task_of(data)
+        quantised = quantised_network(network, data, self.calibration)
+        found = measure_int8(quantised, data.validation, task)[task.metrics[0]]
+        values = {**values, INT8_ACCURACY.name: found}
+        return {each.name: values[each.name] for each in self.metrics}
 
 
 def _network_of(

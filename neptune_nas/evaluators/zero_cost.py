@@ -19,7 +19,7 @@ from neptune_nas.devices.memory import is_device_lost, is_out_of_memory
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.evaluators.proxies import Batch, grad_norm, jacov, naswot, synflow, zen
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.registry import COUNTED
+from neptune_nas.metrics.registry import SIZES
 from neptune_nas.metrics.score import Score
 from neptune_nas.nn.builder import build
 from neptune_nas.tasks.augmentation import Normalizer
@@ -32,7 +32,7 @@ FORMULAS: dict[str, Callable[[nn.Module, Batch], float]] = {
     "grad-norm": grad_norm,
     "zen-score": zen,
 }
-PROXIES = (*FORMULAS, *(cost.name for cost in COUNTED))
+PROXIES = (*FORMULAS, *(size.name for size in SIZES))
 
 
 def check_proxy(name: str) -> None:

@@ -35,6 +35,7 @@ from neptune_nas.tasks.registry import find_task
 from neptune_nas.tasks.task import Finding
 from neptune_nas.text import counted
 
+_UNTRAINED = "untrained"  # how the provenance of fresh weights begins
 BATCH = 512  # images per forward pass of `predict`, to bound its memory
 
 
@@ -45,7 +46,8 @@ class Model:
     `of`: what it was built from. `labels`: one per class. `mean`, `std`: one per channel, of images
     scaled to 0..1, as in `ImageData`. `state`: the network's state dict. `metrics` (such as
     `{"validation_accuracy": 0.97}`) and `provenance` (how it was trained) are JSON. `task`: its
-    task's name, see `neptune_nas.tasks.registry`.
+    task's name, see `neptune_nas.tasks.registry`. `int8`: the network in int8, as tensors that
+    `neptune_nas.deploy.int8_model` reads; empty where the model has none.
     """
 
     of: ExportedArchitecture | ReferenceNetwork
@@ -56,6 +58,7 @@ class Model:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     task: str = "classification"
+    int8: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check(self, ArchitectureError, "Model")
@@ -74,6 +77,11 @@ class Model:
     def key(self) -> str:
         """The key of the network, equal for equal ones; for a hand-designed network, its name."""
         return self.of.key if isinstance(self.of, ExportedArchitecture) else self.of.name
+
+    @property
+    def is_trained(self) -> bool:
+        """False for the fresh weights of `make_untrained`."""
+        return not str(self.provenance.get("weights", "")).startswith(_UNTRAINED)
 
     @property
     def input_shape(self) -> Shape:
@@ -124,7 +132,7 @@ def make_untrained(of: ExportedArchitecture | ReferenceNetwork, seed: int = 0) -
         mean=(0.0,) * channels,
         std=(1.0,) * channels,
         state=of.build(seed).state_dict(),
-        provenance={"weights": f"untrained, seed {seed}"},
+        provenance={"weights": f"{_UNTRAINED}, seed {seed}"},
     )
 
 
@@ -142,7 +150,7 @@ def save_model(path: str | Path, model: Model) -> None:
         "metrics": dict(model.metrics),
         "provenance": dict(model.provenance),
     }
-    write_model_file(Path(path), ModelFile(header, model.state))
+    write_model_file(Path(path), ModelFile(header, model.state, model.int8))
 
 
 def load_model(path: str | Path, allow: Iterable[type] = ()) -> Model:
@@ -161,7 +169,7 @@ def load_model(path: str | Path, allow: Iterable[type] = ()) -> Model:
         check_fit(model)
         state = copy_weights(file.state)
         check_finite(state)
-    return replace(model, state=state)
+    return replace(model, state=state, int8=copy_weights(file.int8))
 
 
 def check_fit(model: Model) -> None:
@@ -190,6 +198,7 @@ def model_in(file: ModelFile, allow: Iterable[type]) -> Model:
         state=file.state,
         metrics=header["metrics"],
         provenance=header["provenance"],
+        int8=file.int8,
     )
 
 

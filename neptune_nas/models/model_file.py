@@ -5,7 +5,7 @@ Reading it executes nothing.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from neptune_nas.files.tensors import dump_tensors, read_tensors
 
 FORMAT = "neptune-nas/model"
 VERSION = 1
+_INT8 = "int8/"  # before the names of the tensors of the network in int8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,11 @@ class Weights(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelFile:
-    """The contents of the file: a header and the weights."""
+    """The contents of the file: a header, the weights, and the network in int8 if it has one."""
 
     header: Mapping[str, Any]
     state: Mapping[str, Tensor]
+    int8: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -72,13 +74,14 @@ def write_model_file(path: Path, content: ModelFile) -> None:
             f"{path} cannot be written: metrics and provenance must be JSON ({error}): "
             f"use finite numbers, strings, booleans, None, lists and mappings."
         ) from error
-    write_file(path, dump_tensors(text, content.state))
+    beside = {_INT8 + name: value for name, value in content.int8.items()}
+    write_file(path, dump_tensors(text, {**content.state, **beside}))
 
 
 def read_model_file(path: Path) -> ModelFile:
     """Return the contents of the file at `path`; raises as `map_model_file` does."""
     content = map_model_file(path)
-    return replace(content, state=copy_weights(content.state))
+    return replace(content, state=copy_weights(content.state), int8=copy_weights(content.int8))
 
 
 def map_model_file(path: Path) -> ModelFile:
@@ -88,8 +91,10 @@ def map_model_file(path: Path) -> ModelFile:
     safetensors, without our header, or from another version.
     """
     text, tensors = read_tensors(path)
+    state = {name: value for name, value in tensors.items() if not name.startswith(_INT8)}
+    int8 = {name.removeprefix(_INT8): tensors[name] for name in tensors if name not in state}
     with located(path):
-        return ModelFile(header_in(text), tensors)
+        return ModelFile(header_in(text), state, int8)
 
 
 def copy_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -73,6 +73,15 @@ class Metrics:
         """The names of the metrics that were measured, the main one first."""
         return tuple(self.seeds[0].test)
 
+    @property
+    def best(self) -> SeedMetrics:
+        """The seed that is best on the validation split."""
+
+        def losses(seed: SeedMetrics) -> list[float]:
+            return [metric(name).turn * value for name, value in seed.validation.items()]
+
+        return min(self.seeds, key=losses)
+
     def spread(self, split: SplitName, name: str) -> Spread:
         """Return the mean and standard deviation over seeds of a metric on a split."""
         values = [getattr(seed, split)[name] for seed in self.seeds]

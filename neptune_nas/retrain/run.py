@@ -18,6 +18,7 @@ from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once, split_files
 from neptune_nas.data.names import check_known, short_name
 from neptune_nas.data.notes import notes_on
+from neptune_nas.deploy.int8_accuracy import CALIBRATION
 from neptune_nas.devices.device import check_device, pick_device
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.devices.processor import torch_threads
@@ -27,12 +28,14 @@ from neptune_nas.files.rules import SeedCount, Size, Threads
 from neptune_nas.files.schema import check, decode
 from neptune_nas.interrupts import raise_held
 from neptune_nas.metrics.counted import cost_of
+from neptune_nas.metrics.registry import INT8_ACCURACY
 from neptune_nas.models.architecture_file import ExportedArchitecture, adapt_to
 from neptune_nas.nn.references import ReferenceNetwork, check_reference
 from neptune_nas.retrain.advice import chance_warning, short_note
 from neptune_nas.retrain.curves import render_curves, shows_metrics
 from neptune_nas.retrain.folder import TrainFolder, write_terms
 from neptune_nas.retrain.history import read_history
+from neptune_nas.retrain.int8 import add_int8, check_int8
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics, dumps, load_metrics
 from neptune_nas.retrain.progress import OnEpoch, TrainingPace, TrainingStep, epoch_line
 from neptune_nas.retrain.seed import SeedJob, Trainable, read_test, train_seed
@@ -63,7 +66,9 @@ class Training:
     their number, counted from 0. `recipe`: how to train (default: that of the architecture's
     scores, else that of the data). `out`: the folder (default: `trained/NETWORK-DATA`).
     `data_dir`: the folder of data sets, see `load_data`. `device`: "auto", "cpu" or "cuda".
-    `threads`: torch's threads (default: on a CPU as many as train fastest in a few steps).
+    `threads`: torch's threads (default: on a CPU as many as train fastest in a few steps). `int8`:
+    whether each seed's model also gets its network in int8, fine-tuned where rounding costs more
+    than half a point (default: if the search of the architecture measured int8 accuracy).
 
     Raises `OptionError` on construction for a field of the wrong type, for a value that is unknown
     or out of its range, and for an architecture with a record of unknown class.
@@ -78,6 +83,7 @@ class Training:
     data_dir: str | Path | None = None
     device: str = "auto"
     threads: Threads | None = None
+    int8: bool | None = None
 
     def __post_init__(self) -> None:
         check(self)
@@ -172,8 +178,16 @@ class Training:
             recipe=asdict(recipe),
             classes=self.images.classes,
             numerics=self.numerics,
+            calibration=CALIBRATION if self._wants_int8 else None,
             id=uuid4().hex if self._begun is None else self._begun.id,
         )
+
+    @property
+    def _wants_int8(self) -> bool:
+        if self.int8 is not None or isinstance(self.source, str):
+            return bool(self.int8)
+        score = self.source.score
+        return score is not None and INT8_ACCURACY.name in score.values
 
     @property
     def is_done(self) -> bool:
@@ -198,7 +212,9 @@ class Training:
             with NotebookBar(f"training in {self.folder.path}", self._read_step) as bar:
                 return self.run(bar, say or bar.say)
         watch, say = watch or ignore, say or ignore
-        job = self._job
+        job = self.job
+        if job.terms.calibration and not self.is_done:
+            check_int8(job, name_of(self.source))
         with self.folder.locked():
             write_terms(self.folder, job.terms)
             known = self._read_metrics()
@@ -206,7 +222,7 @@ class Training:
             for note in self.notes if seeds else ():
                 say(note)
             with torch_threads(self._threads_for(seeds, say)):
-                metrics = self._run_seeds(job, seeds, known, watch)
+                metrics = self._run_seeds(job, seeds, known, watch, say)
         for warning in chance_warning(metrics, self.images) if seeds else ():
             say(warning)
         return metrics
@@ -217,10 +233,11 @@ class Training:
         seeds: list[int],
         known: Metrics | None,
         watch: Callable[[TrainingStep], None],
+        say: Say,
     ) -> Metrics:
         """Train and measure these seeds, and draw the curves of all."""
         try:
-            self._train(job, seeds, watch)
+            self._train(job, seeds, watch, say)
             metrics = self._measure(job, seeds, known)
         except BaseException:
             with suppress(NeptuneError):  # the first error is the one to report
@@ -273,7 +290,7 @@ class Training:
 
         pace = TrainingPace()
         with TemporaryDirectory() as out, suppress(_FirstEpochDoneError):
-            train_seed(self._job, seed, TrainFolder(Path(out)).seed(seed), stop)
+            train_seed(self.job, seed, TrainFolder(Path(out)).seed(seed), stop)
         return pace.seconds_for(epochs)
 
     def _read_step(self, step: TrainingStep) -> tuple[int, int, str]:
@@ -290,7 +307,8 @@ class Training:
         return 0
 
     @property
-    def _job(self) -> SeedJob:
+    def job(self) -> SeedJob:
+        """The inputs that all seeds share."""
         return SeedJob(
             self.network, self.images, self.used_recipe, self.terms, pick_device(self.device)
         )
@@ -311,18 +329,20 @@ class Training:
     def _untrained(self, seeds: list[int]) -> list[int]:
         return [seed for seed in seeds if not self.folder.seed(seed).is_trained]
 
-    def _train(self, job: SeedJob, seeds: list[int], watch: OnEpoch) -> None:
-        seeds = self._untrained(seeds)
-        pace = TrainingPace()
-        for place, seed in enumerate(seeds, start=1):
-            later = (len(seeds) - place) * self.epochs
+    def _train(self, job: SeedJob, seeds: list[int], watch: OnEpoch, say: Say) -> None:
+        untrained, pace = self._untrained(seeds), TrainingPace()
+        for seed in seeds:
+            later = len([other for other in untrained if other > seed]) * self.epochs
 
             def note(epoch: Epoch, seed: int = seed, later: int = later) -> None:
                 left = pace.seconds_for(self.epochs - epoch.number + later)
                 watch(TrainingStep(seed, self.seeds, epoch, self.epochs, left))
                 raise_held()
 
-            train_seed(job, seed, self.folder.seed(seed), note)
+            if seed in untrained:
+                train_seed(job, seed, self.folder.seed(seed), note)
+            if job.terms.calibration and (text := add_int8(job, seed, self.folder.seed(seed))):
+                say(text)
 
     def _measure(self, job: SeedJob, seeds: list[int], known: Metrics | None) -> Metrics:
         """Return the results with these seeds added, each on disk before the next is measured."""

@@ -11,10 +11,13 @@ from neptune_nas.architecture.fields import record_classes
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.labelled_images import LabelledImages
 from neptune_nas.data.layout import TEST
+from neptune_nas.deploy.int8_accuracy import measure_int8
+from neptune_nas.deploy.int8_model import quantised_of
 from neptune_nas.devices.memory import is_out_of_memory
 from neptune_nas.devices.processor import hardware
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
 from neptune_nas.files.schema import decode
+from neptune_nas.metrics.registry import INT8_ACCURACY
 from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.models.evaluation import evaluate
 from neptune_nas.models.model import Model, load_model, save_model
@@ -123,20 +126,26 @@ def read_test(
     The evaluation of each class is written beside the model. `files`: those of the images, if
     known. Raises `StudyError` for the model of another training.
     """
-    task, model = job.task, _own_model(job, seed, folder.model)
+    task, model = job.task, own_model(job, seed, folder.model)
     history = read_history(folder.history, task.metrics)
     choice = choose(history, task.metrics)
+    quantised = quantised_of(model)  # refused here, if it must be, before the test split is read
     evaluation = evaluate(model, job.data.test, job.device, job.terms.numerics)
     images = LabelledImages(job.terms.data, TEST, job.data.test, files)
     write_evaluation(
         folder.evaluation, folder.evaluation_numbers, str(folder.model), evaluation, images
     )
+    validation, test = dict(choice.values), dict(evaluation.values)
+    if quantised is not None:
+        name = INT8_ACCURACY.name
+        validation[name] = float(model.metrics[f"validation_{name}"])
+        test[name] = measure_int8(quantised, job.data.test, task)[task.metrics[0]]
     return SeedMetrics(
         seed=seed,
         epoch=choice.epoch,
         weights=choice.weights,
-        validation=choice.values,
-        test=evaluation.values,
+        validation=validation,
+        test=test,
         seconds=sum(epoch.seconds for epoch in history),
         test_read=now(),
         device=job.device,
@@ -146,7 +155,7 @@ def read_test(
     )
 
 
-def _own_model(job: SeedJob, seed: int, file: Path) -> Model:
+def own_model(job: SeedJob, seed: int, file: Path) -> Model:
     """Return the model in a file, which must be of this training and seed."""
     network = job.network
     allow = (

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from neptune_nas.deploy.int8_accuracy import Calibration
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import StudyError
 from neptune_nas.files.rules import Size
@@ -16,8 +17,9 @@ class Terms:
     `network`: an architecture's key, or the name of a hand-designed network. `data`: its name;
     data sets are told apart by `data_fingerprint` and the names of `classes`. `recipe`: with the
     data's own augmentation in place of "auto". `numerics`: the precision and memory layout; a
-    folder keeps its own, so they do not count as a difference. `id`: a random name, by which
-    trackers know the folder wherever it is moved.
+    folder keeps its own, so they do not count as a difference. `calibration`: the images that
+    int8 is calibrated on; None without int8. `id`: a random name, by which trackers know the folder
+    wherever it is moved.
     """
 
     network: str
@@ -27,6 +29,7 @@ class Terms:
     recipe: dict[str, Any]
     classes: tuple[str, ...]
     numerics: Numerics
+    calibration: Calibration | None = None
     id: str = field(default="", compare=False)
 
 
@@ -59,6 +62,8 @@ def differences(old: Terms, new: Terms) -> Iterator[tuple[str, object, object]]:
         yield "classes", ", ".join(new.classes), ", ".join(old.classes)
     if new.epochs != old.epochs:
         yield "epochs", new.epochs, old.epochs
+    if new.calibration != old.calibration:
+        yield "int8 calibrated", new.calibration or "not at all", old.calibration or "not at all"
     for name in dict.fromkeys([*old.recipe, *new.recipe]):
         now, then = new.recipe.get(name), old.recipe.get(name)
         if now != then:

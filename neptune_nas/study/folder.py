@@ -52,9 +52,24 @@ class Folder:
         return self.path / "confirmations.json"
 
     @property
+    def latencies(self) -> Path:
+        """The measured latencies that others are predicted from, and those of the picks."""
+        return self.path / "latencies.csv"
+
+    @property
     def references(self) -> Path:
         """Scores of reference networks, if any were trained."""
         return self.path / "references.json"
+
+    @property
+    def exports(self) -> Path:
+        """What exported files of its trials measure, if any were exported."""
+        return self.path / "exports.json"
+
+    @property
+    def exports_lock(self) -> Path:
+        """The lock of the process that adds an exported file."""
+        return self.path / "exports.lock"
 
     @property
     def baselines(self) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from neptune_nas.architecture.description import describe
-from neptune_nas.metrics.registry import COSTS, COUNTED, Metric
+from neptune_nas.metrics.registry import COSTS, COUNTED, TIMED, Metric
 from neptune_nas.study.front import pareto_front
 from neptune_nas.study.measures import (
     efficiency,
@@ -68,6 +68,10 @@ def trials_frame(
         for each in COUNTED
         if content[each.name].hasnans
     }
+    for each in TIMED:  # what was predicted before it was measured
+        if any(trial.predicted for trial in trials):
+            former = [trial.predicted.get(each.name) for trial in trials]
+            content[f"predicted_{column_of(each)}"] = pd.Series(former, dtype=float)
     if picks:
         for path in dict.fromkeys(path for trial in trials for path in trial.picks):
             values = [trial.picks.get(path) for trial in trials]

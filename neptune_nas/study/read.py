@@ -9,7 +9,9 @@ from neptune_nas.metrics.registry import COST
 from neptune_nas.study.audit import audit_of, read_audit
 from neptune_nas.study.confirmation import read_confirmations, with_confirmations
 from neptune_nas.study.database_url import sqlite_url, trials_url
+from neptune_nas.study.exports import read_exports
 from neptune_nas.study.folder import Folder, open_folder, read_settings
+from neptune_nas.study.latencies import latency_rows, with_latencies
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.own_code import records_in
 from neptune_nas.study.references import read_references
@@ -42,7 +44,8 @@ def snapshot(folder: Folder, settings: Settings, store: Store) -> Study:
     """Return the present state of a study whose store is open."""
     searched = store.trials()
     check_trials(settings.question, searched)
-    trials = with_confirmations(searched, read_confirmations(folder.confirmations))
+    timed = with_latencies(settings.question, searched, latency_rows(folder))
+    trials = with_confirmations(timed, read_confirmations(folder.confirmations))
     measured = read_audit(folder.audit) if is_there(folder.audit) else None
     return Study(
         folder=folder.path,
@@ -51,6 +54,7 @@ def snapshot(folder: Folder, settings: Settings, store: Store) -> Study:
         ledger=ledger_of(trials, settings.facts.images[0], store.counts()),
         baselines=dict(_baselines_in(folder, store.allow)),
         references=read_references(folder.references),
+        exports=read_exports(folder),
         audit=None if measured is None else audit_of(measured, searched, settings.question),
         full_budget=measured,
     )

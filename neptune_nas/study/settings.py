@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from typing import Annotated, Any
 
+from neptune_nas.deploy.int8_accuracy import Calibration
+from neptune_nas.deploy.latency_place import ELSEWHERE, TORCH, place_in
+from neptune_nas.deploy.targets import Target
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.evaluator import budget_text, check_scored
@@ -22,6 +25,15 @@ SEEDS = 2**32  # the range of numpy's seeds
 # How latencies are timed, in words.
 PROCESSOR_TIME = "processor time of one thread"
 BY_TABLE = "as the table says"
+PREDICTED = "measured for picks, predicted for other networks"
+
+
+def timed_in(place: str) -> str:
+    """Return how latencies are timed in a place that a question names, in words."""
+    found = place_in(place)
+    if found is None:
+        return "from a file of measurements" if place == ELSEWHERE else PROCESSOR_TIME
+    return f"{found}; {PREDICTED}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,10 @@ class Question:
     and lists and dicts of these, as `study.toml` can hold. `evaluator_kwargs`: the parameters of an
     evaluator in the same form; None where they are not known. `scored`: the metrics that the
     evaluator measures, the main one first. `unit`: of its fidelity, and `trains`: see `Traits`.
+    `calibration`: the training images that int8 is calibrated on; None where it is not measured.
+    `target`: the device that is searched for; objectives and constraints include what it stands
+    for, and the space is what its runtime has kernels for.
+    `latency_on`: where latency is measured, see `neptune_nas.deploy.latency_place`.
 
     Raises `OptionError` for a question that no study can have.
     """
@@ -57,9 +73,13 @@ class Question:
     scored: tuple[Metric, ...] = CLASSIFICATION
     unit: str = "epoch"
     trains: bool = True
+    calibration: Calibration | None = None
+    target: Target | None = None
+    latency_on: str = TORCH
 
     def __post_init__(self) -> None:
         check(self)
+        place_in(self.latency_on)
         check_scored(self.scored)
         objectives_in(self.objectives, self.scored)
         object.__setattr__(self, "reduction", Rungs(self.rungs, self.reduction).reduction)
@@ -198,15 +218,30 @@ class Settings:
 def question_differences(then: Question, now: Question) -> Iterator[tuple[str, Any, Any]]:
     """Yield the differences of two questions: the field, its present and its former value.
 
-    Rungs are called epochs where both questions have one only.
+    Rungs are called epochs where both questions have one only. Another target comes first, since
+    it changes other fields.
     """
+    if then.target != now.target:
+        yield from _target_differences(then.target, now.target)
     for each in fields(then):
         old, new = getattr(then, each.name), getattr(now, each.name)
         if each.name == "rungs" and new != old and len(new) == len(old) == 1:
             yield "epochs", new[0], old[0]
-        elif each.name != "evaluator_kwargs" and new != old:
+        elif each.name not in ("evaluator_kwargs", "target") and new != old:
             yield each.name.replace("_", " "), new, old
     yield from parameter_differences(then.evaluator_kwargs, now.evaluator_kwargs)
+
+
+def _target_differences(then: Target | None, now: Target | None) -> Iterator[tuple[str, Any, Any]]:
+    """Yield how two targets differ: in their names, or in what stands for one name."""
+    ours, theirs = ((target.name,) if target else () for target in (now, then))
+    if ours != theirs:
+        yield "target", ours, theirs
+    elif then and now:
+        for each in fields(Target):
+            old, new = getattr(then, each.name), getattr(now, each.name)
+            if each.compare and old != new:
+                yield f"{each.name.replace('_', ' ')} of the target", new, old
 
 
 def parameter_differences(

@@ -10,6 +10,7 @@ import pandas as pd
 
 import neptune_nas
 from neptune_nas.study.audit import Audit, AuditRecord
+from neptune_nas.study.exports import Export
 from neptune_nas.study.frame import trials_frame
 from neptune_nas.study.front import dominated_share, pareto_front, ranked_trials
 from neptune_nas.study.ledger import Ledger
@@ -29,8 +30,8 @@ class Study:
 
     `Search.run` returns one; `read_study` reads one from its folder, also during the search.
     `baselines`: other samplers' trials at equal budget, by name. `references`: hand-designed
-    networks. `audit`: how well its rungs rank, if measured. `full_budget`: the scores that an audit
-    has measured so far, failed ones too.
+    networks. `exports`: files of its trials. `audit`: how well its rungs rank, if measured.
+    `full_budget`: the scores that an audit has measured so far, failed ones too.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class Study:
     ledger: Ledger
     baselines: dict[str, tuple[Trial, ...]] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
+    exports: tuple[Export, ...] = ()
     audit: Audit | None = None
     full_budget: AuditRecord | None = None
 

@@ -29,8 +29,10 @@ class Trial:
     each open field of the space, by path. `failure`: why it failed; `trace`: the traceback, if an
     exception was the cause. `confirmations`: scores with further seeds, measured after the search
     because the trial looked good; failed ones included. `given`: whether the search was asked to
-    try it, so that no sampler proposed it. `score`: the good score at the highest fidelity trained
-    to, averaged over repeated seeds; None if there is none. The value of a proxy is not a score.
+    try it, so that no sampler proposed it. `predicted`: the former values, by name, of those that
+    were predicted before they were measured. `score`: the good score at the highest fidelity
+    trained to, averaged over repeated seeds; None if there is none. The value of a proxy is not a
+    score.
     """
 
     number: int
@@ -44,6 +46,7 @@ class Trial:
     confirmations: tuple[Score, ...] = ()
     given: bool = False
     trace: str | None = None
+    predicted: Mapping[str, float] = field(default_factory=dict)
     score: Score | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

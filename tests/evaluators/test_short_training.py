@@ -16,11 +16,12 @@ from neptune_nas.architecture.records import (
     Stem,
 )
 from neptune_nas.data.load import load_once
+from neptune_nas.deploy.int8_accuracy import Calibration
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.evaluators import short_training as module
 from neptune_nas.evaluators.evaluator import Evaluator
-from neptune_nas.evaluators.short_training import ShortTraining
+from neptune_nas.evaluators.short_training import ShortTraining, training_traits
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.search.defaults import DIGITS_RUNGS
 from neptune_nas.training.loop import TrainResult, train
@@ -91,6 +92,41 @@ def test_a_network_is_trained_in_the_precision_and_layout(monkeypatch: pytest.Mo
     evaluator = pickle.loads(pickle.dumps(ShortTraining("digits#100", numerics=numerics)))
     assert evaluator(Architecture(Stem(4), (Stage(8, substages=(Conv(),)),)), 1, 0).ok
     assert used == [numerics]
+
+
+INT8 = ShortTraining("digits", recipe=RECIPE, metrics=training_traits(["int8_accuracy"]).metrics)
+
+
+def test_int8_accuracy_comes_first_unless_accuracy_does() -> None:
+    def names(*objectives: str) -> list[str]:
+        return [each.name for each in training_traits(objectives).metrics]
+
+    assert names("loss", "flops") == ["accuracy", "loss"]
+    assert names("int8_accuracy", "params") == ["int8_accuracy", "accuracy", "loss"]
+    assert names("flops", "int8_accuracy", "accuracy") == ["int8_accuracy", "accuracy", "loss"]
+    assert names("accuracy", "int8_accuracy") == ["accuracy", "int8_accuracy", "loss"]
+
+
+def test_int8_is_measured_after_a_training_that_it_does_not_change() -> None:
+    score, plain = INT8(SMALL, 2, 0), ShortTraining("digits", recipe=RECIPE)(SMALL, 2, 0)
+    assert [*score.values] == ["int8_accuracy", "accuracy", "loss"]
+    assert {name: score.values[name] for name in plain.values} == plain.values
+    assert abs(score.main - plain.main) < 0.05
+
+
+def test_other_calibration_images_may_change_the_int8_accuracy_alone() -> None:
+    few = replace(INT8, calibration=Calibration(1))(SMALL, 2, 0)
+    many = INT8(SMALL, 2, 0)
+    assert few.values["loss"] == many.values["loss"]
+    assert few.main != many.main
+
+
+def test_a_network_without_an_int8_path_fails_before_it_is_trained() -> None:
+    stage = Stage(8, norm="batch", substages=(Attention(2),))
+    score = INT8(replace(SMALL, stages=(stage,)), 1_000_000, 0)
+    assert score.failure is not None
+    assert "has no int8 kernel" in score.failure
+    assert not score.ok
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from neptune_nas.errors import NeptuneError
+from neptune_nas.errors import NeptuneError, check_installed
 from neptune_nas.models.export.facts import BATCH, INPUT, OUTPUT, facts
 from neptune_nas.models.export.pt2 import refusal, silence, trace
 from neptune_nas.models.model import Model
@@ -25,12 +25,7 @@ def to_onnx(model: Model, program: ExportedProgram | None = None) -> bytes:
     result of `trace` for the model, if already computed. Raises `NeptuneError` without the
     libraries, and if the file's logits differ from the network's.
     """
-    for library in _NEEDED:
-        if find_spec(library) is None:
-            raise NeptuneError(
-                f"the format onnx needs {library}, which is not installed: "
-                f"pip install 'neptune-nas[onnx]'."
-            )
+    check_installed("the format onnx", _NEEDED, "onnx")
     content = serialise(model, program or trace(model))
     if find_spec("onnxruntime") is not None:
         check_same_logits(model, content)

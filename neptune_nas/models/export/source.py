@@ -26,6 +26,7 @@ from neptune_nas.nn.substages import (
     InvertedResidualBlock,
     Projection,
     SelfAttention,
+    SqueezeExcitation,
 )
 
 _FLAT = 72  # characters: a longer call has one argument per line
@@ -35,7 +36,7 @@ _ORDER: dict[type[nn.Module], str] = {  # the order in which a module calls its 
     ClassificationHead: "conv norm relu pool flatten drop linear",
     Projection: "conv",
     Convolution: "relu conv",
-    InvertedResidualBlock: "expand depthwise norm relu project",
+    InvertedResidualBlock: "expand depthwise norm relu squeeze project",
     FeedForwardBlock: "expand gelu project",
     Cell: "project op norm",
 }
@@ -152,7 +153,11 @@ def layer(module: Any) -> str:
             extra = f", window={window}" * (window > 0) + f", stride={stride}" * (stride > 1)
             extra += ", bias=True" * (query.bias is not None)
             return f"SelfAttention({query.in_channels}, heads={heads}{extra})"
-        case InvertedResidualBlock(kind="batch", expand=nn.Sequential(), depthwise=conv):
+        case SqueezeExcitation(squeeze=squeeze):
+            return f"SqueezeExcitation({squeeze.in_channels}, {squeeze.out_channels})"
+        case InvertedResidualBlock(
+            kind="batch", expand=nn.Sequential(), squeeze=nn.Identity(), depthwise=conv
+        ):
             sizes = module.in_channels, conv.in_channels, module.project.out_channels
             extra = f", stride={conv.stride[0]}" * (conv.stride[0] > 1)
             return f"inverted_residual({', '.join(map(str, sizes))}, {conv.kernel_size[0]}{extra})"

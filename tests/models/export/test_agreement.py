@@ -67,7 +67,7 @@ EVERYTHING = Architecture(
         ),
         Stage(
             width=8,
-            entry=InvertedResidual(expansion=2),
+            entry=InvertedResidual(expansion=2, squeeze=4),
             norm="mln",
             pool="conv",
             connections=((0,), (0, 1)),

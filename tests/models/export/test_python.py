@@ -133,7 +133,7 @@ EVERY_LAYER = Architecture(
     stages=(
         Stage(norm="lrn", entry=Conv(5, "depthwise"), stride=2, substages=(Attention(2),)),
         Stage(norm="mln", connections="dense", pool="none", substages=(Conv(), FeedForward())),
-        Stage(norm="rms", pool="none", substages=(InvertedResidual(),)),
+        Stage(norm="rms", pool="none", substages=(InvertedResidual(), InvertedResidual(squeeze=2))),
         *(Stage(norm=norm, pool="none") for norm in ("instance", "group", "local_response")),
         Stage(1, norm="layer", pool="none", entry=InvertedResidual(expansion=1)),
     )

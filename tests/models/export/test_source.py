@@ -105,6 +105,7 @@ def test_a_network_is_its_stem_its_stages_and_its_head() -> None:
             substages.InvertedResidualBlock(4, 8, 5, stride=2),
             "inverted_residual(4, 16, 8, 5, stride=2)",
         ),
+        (substages.SqueezeExcitation(32, 8), "SqueezeExcitation(32, 8)"),
         (norms.make_norm("group", 32), "nn.GroupNorm(4, 32)"),
         (norms.make_norm("layer", 1), "GroupNorm(1)"),
         (norms.make_norm("mln", 8, 3), "MLN(8, layers=3)"),
@@ -143,6 +144,16 @@ def test_the_short_inverted_residual_is_the_networks_own() -> None:
     short.load_state_dict(own.state_dict())
     images = torch.rand(2, 4, 9, 9)
     assert torch.equal(run(short, images), run(own, images))
+
+
+def test_a_squeezed_block_is_written_layer_by_layer() -> None:
+    text = layer(substages.InvertedResidualBlock(4, 8, expansion=2, squeeze=4))
+    assert text.splitlines()[-4:] == [
+        "    relu=nn.ReLU(),",
+        "    squeeze=SqueezeExcitation(8, 8),",
+        "    project=nn.Conv2d(8, 8, 1, bias=False),",
+        ")",
+    ]
 
 
 def test_a_chain_calls_its_layers_in_order_and_names_their_weights() -> None:

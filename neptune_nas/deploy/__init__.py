@@ -1,0 +1,1 @@
+"""Networks on devices: targets, int8, memory, files and runtimes."""
