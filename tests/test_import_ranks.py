@@ -26,6 +26,8 @@ LIGHT = (
     "files.schema",
     "files.rules",
     "files.signatures",
+    "deploy.targets",
+    "metrics.constraints",
     "metrics.registry",
     "metrics.score",
 )

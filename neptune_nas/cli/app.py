@@ -26,6 +26,7 @@ from neptune_nas.cli import (
     search,
     space,
     status,
+    targets,
     train,
 )
 from neptune_nas.cli.terminal import print_line
@@ -147,4 +148,5 @@ app.command(epilog=draw.SHOW_EXAMPLE)(draw.show)
 app.command(epilog=draw.DRAW_EXAMPLE)(draw.draw)
 app.command(epilog=profile.EXAMPLE)(profile.profile)
 app.command(epilog=diff.EXAMPLE)(diff.diff)
+app.command(epilog=targets.EXAMPLE)(targets.targets)
 app.add_typer(space.app, name="space", cls=_Commands)

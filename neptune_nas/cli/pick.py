@@ -8,7 +8,7 @@ import typer
 
 from neptune_nas.cli.values import check_known
 from neptune_nas.errors import OptionError, StudyError
-from neptune_nas.metrics.registry import CLASSIFICATION
+from neptune_nas.metrics.registry import CLASSIFICATION, INT8_ACCURACY
 
 if TYPE_CHECKING:
     from neptune_nas.study.study import Study
@@ -18,8 +18,8 @@ Best = Annotated[
     str | None,
     typer.Option(
         "--best",
-        help=f"efficiency, {CLASSIFICATION[0].name} or knee (default: the first of the study's "
-        f"ranking).",
+        help=f"efficiency, knee or {CLASSIFICATION[0].name} ({INT8_ACCURACY.name} where that was "
+        f"searched for); default: the first of the study's ranking.",
     ),
 ]
 TrialNumber = Annotated[int | None, typer.Option("--trial", help="A trial by its number.")]

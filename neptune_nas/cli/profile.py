@@ -29,11 +29,11 @@ def profile(
     storage: Storage = None,
     allow: Allow = None,
 ) -> None:
-    """Show the cost of each part of an architecture, and its latency."""
+    """Show the cost of each part of an architecture, its latency, and its memory on a device."""
     wanted = Pick(which, trial, min_accuracy)
     check_value(threads, Threads, "--threads")
     from neptune_nas.cli.console import console
-    from neptune_nas.cli.tables import cost_table, latency_lines
+    from neptune_nas.cli.tables import cost_table, device_line, latency_lines
     from neptune_nas.metrics.counted import CostModel, peak_memory
     from neptune_nas.metrics.timed import measure_latency, processor_time
     from neptune_nas.nn.builder import build
@@ -42,8 +42,8 @@ def profile(
     if source.is_dir():
         print_line(f"{name} of {source}")
     input_shape = shape(size, "--input") if size else item.input_shape
-    breakdown = CostModel(input_shape, item.classes).breakdown(item.architecture)
-    console().print(cost_table(breakdown))
+    model = CostModel(input_shape, item.classes)
+    console().print(cost_table(model.breakdown(item.architecture)))
     network = build(item.architecture, input_shape, item.classes, seed=0)
     latencies = [
         measure_latency(network, input_shape, batch=batch, threads=threads) for batch in (1, 64)
@@ -55,3 +55,4 @@ def profile(
     for batch in (1, 64):
         mebibytes = peak_memory(network, input_shape, batch) / 2**20
         print_line(f"peak memory, batch {batch}: {mebibytes:.2f} MiB")
+    print_line(device_line(model, item.architecture))

@@ -30,7 +30,7 @@ from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.files.rules import Count, Size
 from neptune_nas.files.schema import check_value
 from neptune_nas.interrupts import ctrl_c_held
-from neptune_nas.metrics.registry import COUNTED, NAMES, OBJECTIVES
+from neptune_nas.metrics.registry import NAMES, OBJECTIVES, SIZES
 
 if TYPE_CHECKING:
     from neptune_nas.search.config import Search
@@ -43,7 +43,7 @@ Space = Annotated[
     str | None,
     typer.Option(
         help="Its name, a FILE.py, FILE.py:SPACE or package.module:SPACE (default: auto, which is "
-        "scaled to the images and limits, for data of your own; else default).",
+        "scaled to the images and limits, for your own data or a microcontroller; else default).",
         metavar="SPACE",
     ),
 ]
@@ -81,7 +81,7 @@ Objectives = Annotated[
     str | None,
     typer.Option(
         help=f"Comma-separated: {', '.join(NAMES)}, or a metric of your own evaluator; latency "
-        f"is processor time of one thread (default: {','.join(OBJECTIVES)})."
+        f"is processor time of one thread (default: {','.join(OBJECTIVES)}; --target has others)."
     ),
 ]
 Constraint = Annotated[
@@ -100,7 +100,7 @@ ProxyOption = Annotated[
     typer.Option(
         "--proxy",
         help="What rung 0 measures, as in --rungs 0,1,3: synflow (default), naswot, jacov, "
-        f"grad-norm, zen-score, or a size ({', '.join(each.name for each in COUNTED)}).",
+        f"grad-norm, zen-score, or a size ({', '.join(each.name for each in SIZES)}).",
     ),
 ]
 TableOption = Annotated[
@@ -132,6 +132,32 @@ Confirm = Annotated[
 NoYardstick = Annotated[
     bool,
     typer.Option("--no-yardstick", help="Train no plain networks to compare the search with."),
+]
+TargetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        help="A device to search for, by its name in `neptune-nas targets`, or the .toml file of "
+        "your own board: sets constraints on its memory, objectives, and a space that it can run.",
+        metavar="NAME",
+    ),
+]
+LatencyOn = Annotated[
+    str | None,
+    typer.Option(
+        help="Where latency is measured: torch, or the file in onnxruntime, litert or litert-int8, "
+        "here or as in litert+ssh://pi@raspberrypi.local (default: torch, or the "
+        "target's runtime here).",
+        metavar="PLACE",
+    ),
+]
+LatencyCsv = Annotated[
+    Path | None,
+    typer.Option(
+        "--latency-csv",
+        help="Measured latencies (CSV: architecture, latency_ms) to predict from.",
+        metavar="FILE",
+    ),
 ]
 First = Annotated[
     list[Path] | None,
@@ -182,6 +208,9 @@ def search(
     sampler_kwargs: SamplerKwargs = None,
     objectives: Objectives = None,
     constraint: Constraint = None,
+    target: TargetOption = None,
+    latency_on: LatencyOn = None,
+    latency_csv: LatencyCsv = None,
     first: First = None,
     epochs: Epochs = None,
     rungs: RungsOption = None,
@@ -225,6 +254,9 @@ def search(
         "sampler_kwargs": json_object(sampler_kwargs, "--sampler-kwargs") or None,
         "objectives": None if objectives is None else names(objectives),
         "constraints": tuple(constraint) if constraint else None,
+        "target": target,
+        "latency_on": latency_on,
+        "latency_csv": latency_csv,
         "first": tuple(first) if first else None,
         "rungs": _rungs(epochs, rungs),
         "proxy": proxy,

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from math import nan
 
 from rich.table import Table
 
-from neptune_nas.metrics.counted import Cost
+from neptune_nas.architecture.records import Architecture, Network
+from neptune_nas.errors import ArchitectureError
+from neptune_nas.metrics.counted import DEVICE, Cost, CostModel
 from neptune_nas.metrics.registry import COST, metric
 from neptune_nas.metrics.timed import Latency
 from neptune_nas.report.objectives import further_objectives, value_text
@@ -26,6 +29,17 @@ def cost_table(breakdown: Sequence[tuple[str, Cost]]) -> Table:
         share = cost.macs / whole.macs if whole.macs else 0.0
         table.add_row(part, *(f"{number:,}" for number in cost.values.values()), f"{share:.1%}")
     return table
+
+
+def device_line(model: CostModel, architecture: Architecture | Network) -> str:
+    """Return what a device needs for the network in int8, or dashes and why it cannot run it."""
+    values, why = dict.fromkeys(DEVICE, nan), ""
+    try:
+        values = {name: model.value(name, architecture) for name in DEVICE}
+    except ArchitectureError as error:
+        why = f" ({error})"
+    needs = ", ".join(f"{metric(name).title} {metric(name).text(values[name])}" for name in DEVICE)
+    return f"on a device, in int8: {needs}{why}"
 
 
 def objective_columns(question: Question) -> dict[str, Callable[[Trial], str]]:

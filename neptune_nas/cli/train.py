@@ -42,6 +42,14 @@ Out = Annotated[
 Threads = Annotated[
     int | None, typer.Option(help="Threads (default: as many as train fastest in a few steps).")
 ]
+Int8 = Annotated[
+    bool | None,
+    typer.Option(
+        "--int8/--no-int8",
+        help="Keep each seed's network in int8 too, fine-tuned where rounding costs more than half "
+        "a point (default: if the search measured int8 accuracy).",
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Train one epoch, print the plan, and stop.")
 ]
@@ -62,6 +70,7 @@ def train(
     data_dir: DataDir = None,
     device: Device = "auto",
     threads: Threads = None,
+    int8: Int8 = None,
     storage: Storage = None,
     allow: Allow = None,
     tracker: Track = None,
@@ -85,6 +94,7 @@ def train(
         data_dir=data_dir,
         device=device,
         threads=threads,
+        int8=int8,
     )
     if (asked := recipe_of(recipe, values, lambda: training.used_recipe)) is not None:
         training = replace(training, recipe=asked)

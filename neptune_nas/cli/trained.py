@@ -38,10 +38,7 @@ def print_metrics(training: Training, metrics: Metrics, was_done: bool) -> None:
 
 def evaluation_line(training: Training, metrics: Metrics) -> str:
     """Return the test score of the seed that is best on the validation split, and its page."""
-    best = min(
-        metrics.seeds,
-        key=lambda seed: [metric(name).turn * value for name, value in seed.validation.items()],
-    )
+    best = metrics.best
     main, images = metric(metrics.names[0]), len(training.images.test)
     value = best.test[main.name]
     page = training.folder.seed(best.seed).evaluation
@@ -90,9 +87,9 @@ def seeds_table(metrics: Metrics) -> Table:
     ]
     for title, split, name in shown:
         spread = metrics.spread(split, name)
-        table.add_column(title, footer=str(spread), justify="right", no_wrap=True)
+        table.add_column(title, footer=str(spread), justify="right")
     for title in ("kept", "time"):
-        table.add_column(title, justify="right", no_wrap=True)
+        table.add_column(title, justify="right")
     for seed in metrics.seeds:
         measured = (f"{getattr(seed, split)[name]:.4f}" for _, split, name in shown)
         kept = f"{seed.weights}, {seed.epoch}"

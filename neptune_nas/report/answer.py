@@ -8,8 +8,10 @@ from typing import Any
 from markupsafe import Markup
 
 from neptune_nas.errors import ArchitectureError, OwnCodeError, StudyError
+from neptune_nas.metrics.counted import DEVICE
 from neptune_nas.metrics.registry import COST, COSTS, Metric
 from neptune_nas.report.comparison import StudyNumbers, compare_studies
+from neptune_nas.report.memory_map import memory_map
 from neptune_nas.report.objectives import further_objectives, value_text
 from neptune_nas.report.payload import Order, model_of
 from neptune_nas.report.plain_comparison import beside_plain, seed_noise
@@ -33,7 +35,8 @@ _HEADS = ("trials", "best {}", "first in the ranking", "hypervolume", "evaluatio
 class _Card:
     """A pick, or several that fall on one trial.
 
-    `interval`: that of its score. `beside`: how it compares with a plain network.
+    `interval`: that of its score. `beside`: how it compares with a plain network. `memory`: its
+    memory map, where the study asks for memory on a device.
     """
 
     number: int
@@ -46,6 +49,7 @@ class _Card:
     costs: Mapping[str, str]
     drawing: Markup | None
     drawing_error: str
+    memory: Markup | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,7 @@ def _card(study: Study, standing: Standing, titles: list[str], *, is_first: bool
         costs=_costs(study, standing),
         drawing=drawing,
         drawing_error=error,
+        memory=_memory_map(study, trial),
     )
 
 
@@ -149,7 +154,7 @@ def _costs(study: Study, standing: Standing) -> dict[str, str]:
     trial = standing.trial
     items = {"trial": str(trial.number)}
     settings = study.settings
-    for metric in (*further_objectives(settings.question, COSTS), *COSTS):
+    for metric in (*_further_shares(study), *further_objectives(settings.question, COSTS), *COSTS):
         kind = f" ({settings.timed_as(metric)})" if settings.timed_as(metric) else ""
         items[f"{metric.title}{kind}"] = value_text(metric, trial)
     unit = efficiency_unit(study.settings.question)
@@ -159,9 +164,27 @@ def _costs(study: Study, standing: Standing) -> dict[str, str]:
     return {name: text for name, text in items.items() if text not in ("-", "nan")}
 
 
+def _further_shares(study: Study) -> tuple[Metric, ...]:
+    """Return the scored shares that are no objective: accuracy in floating point beside int8."""
+    question = study.settings.question
+    return tuple(
+        each for each in question.scored if each.unit == "share" and each not in question.aims
+    )
+
+
 def _drawing(study: Study, trial: Trial) -> tuple[Markup | None, str]:
     """Return a pick's network, or why it cannot be drawn."""
     try:
         return draw_svg(trial.architecture, model_of(study)), ""
     except (ArchitectureError, OwnCodeError) as error:
         return None, str(error)
+
+
+def _memory_map(study: Study, trial: Trial) -> Markup | None:
+    """Return the memory map of a pick, where the study asks for memory on a device."""
+    if not DEVICE.keys() & study.settings.question.costs:
+        return None
+    try:
+        return memory_map(model_of(study).graphs.graph(trial.architecture))
+    except (ArchitectureError, OwnCodeError):  # the drawing says why
+        return None

@@ -9,7 +9,8 @@ import numpy as np
 from neptune_nas.metrics.pareto import Floats, hypervolume
 from neptune_nas.metrics.registry import COSTS
 from neptune_nas.study.confirmation import without_confirmations
-from neptune_nas.study.front import scaled_losses
+from neptune_nas.study.front import ranked_trials, scaled_losses
+from neptune_nas.study.latencies import without_latencies
 from neptune_nas.study.noise import seed_scores
 from neptune_nas.study.objectives import value_of
 from neptune_nas.study.progress import is_complete
@@ -68,14 +69,15 @@ def verdict_on(
     """Compare a study with other trials at equal budget: the same number of trials of each.
 
     `name`: that of the others. `last`: their last rung (default: the study's). Scores that
-    confirmed the best of either do not count.
+    confirmed the best of either do not count, nor latencies measured of the picks of either.
     """
     last, count = last or study.settings.question.rungs[-1], min(len(study.trials), len(trials))
     first = {trial.number for trial in study.trials[:count]}
-    ours = without_confirmations(t for t in study.ranked if t.number in first)
+    searched = ranked_trials(study.settings.question, without_latencies(study.trials))
+    ours = without_confirmations(t for t in searched if t.number in first)
     theirs = [
         t
-        for t in without_confirmations(trials[:count])
+        for t in without_confirmations(without_latencies(trials[:count]))
         if t.score is not None and t.score.fidelity == last
     ]
     rng = np.random.default_rng(0)

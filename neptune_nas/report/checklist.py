@@ -3,10 +3,14 @@
 After the checklist of Lindauer and Hutter 2020 (arXiv 1909.02453).
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
+from neptune_nas.deploy.restriction import restrict_for
+from neptune_nas.errors import SpaceError
 from neptune_nas.report.baselines import baseline_verdicts
-from neptune_nas.space import find_space, list_spaces
+from neptune_nas.space import Space, find_space, list_spaces
 from neptune_nas.space.locate import AUTO
 from neptune_nas.study.audit import ENOUGH
 from neptune_nas.study.ledger import Ledger
@@ -266,11 +270,20 @@ def _timing(settings: Settings) -> str:
     )
 
 
+def _as_searched(study: Study) -> Space[Any]:
+    """Return the shipped space of a study, without what its target has no kernel for."""
+    question = study.settings.question
+    space, in_int8 = find_space(question.space), question.calibration is not None
+    with suppress(SpaceError):  # nothing is left, so the study had another
+        return restrict_for(space, question.target, in_int8=in_int8)[0]
+    return space
+
+
 def _space_check(study: Study) -> Check:
     """Check whether others have access to the space: a shipped one, unmodified."""
     facts, where = study.settings.facts, study.settings.question.space
-    shipped = where in list_spaces() and (
-        where == AUTO or find_space(where).fingerprint == facts.space_fingerprint
+    shipped = where == AUTO or (  # which is scaled to the images
+        where in list_spaces() and _as_searched(study).fingerprint == facts.space_fingerprint
     )
     evidence = (
         f"'{facts.space_name}', {with_commas(facts.space_size)} architectures, fingerprint "

@@ -15,6 +15,7 @@ from neptune_nas.report.comparison import check_comparable, with_common_referenc
 from neptune_nas.report.document import document
 from neptune_nas.report.effects import Effects, measure_effects
 from neptune_nas.report.effects_figures import effects_figure, importance_figure
+from neptune_nas.report.exports import export_tables
 from neptune_nas.report.figures import FIGURES
 from neptune_nas.report.pareto_figure import pareto_figure
 from neptune_nas.report.payload import Order, payload
@@ -76,6 +77,7 @@ def render(
         "next_commands": [partial(next_command, study) for study in studies],
         **_study_notes(studies, order, found),
         "references": reference_tables(studies),
+        "exports": export_tables(studies),
         "checklists": [(study.settings.name, _check_items(study)) for study in studies],
         "ledgers": [(study.settings.name, ledger_items(study)) for study in studies],
         "legend": LEGEND if _is_neptune(studies) else "",

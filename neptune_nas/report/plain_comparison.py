@@ -142,4 +142,5 @@ def plain_command(study: Study, plain: Reference) -> tuple[str, ...]:
     """Return the command that trains a plain network as the search did, quoted for a shell."""
     recipe = quote(redact(str(Folder(study.folder).settings)))
     data = quote(study.settings.question.data)
-    return "neptune-nas", "train", plain.name, f"--data {data}", f"--recipe {recipe}"
+    int8 = ("--int8",) if study.settings.question.calibration else ()
+    return "neptune-nas", "train", plain.name, f"--data {data}", f"--recipe {recipe}", *int8

@@ -37,13 +37,18 @@ class _ReferenceComparison:
 
 
 @dataclass(frozen=True, slots=True)
-class _ReferenceTable:
-    """One study's comparison on the page, with rows from `cells`."""
+class PageTable:
+    """A table on the page; in heads and cells, a remark may follow on a second line."""
 
     title: str
     caveat: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+
+def heads_of(study: Study) -> tuple[str, ...]:
+    """Return the heads of a study's table, with the metric that its networks are compared by."""
+    return (HEADS[0], study.settings.question.main.title, *HEADS[2:])
 
 
 def compare_references(study: Study) -> tuple[_ReferenceComparison, ...]:
@@ -125,13 +130,13 @@ def caveat(study: Study) -> str:
     )
 
 
-def reference_tables(studies: Sequence[Study]) -> list[_ReferenceTable]:
+def reference_tables(studies: Sequence[Study]) -> list[PageTable]:
     """Return the comparison of each study that has hand-designed networks, for the page."""
     return [
-        _ReferenceTable(
+        PageTable(
             title=TITLE + (f": {study.settings.name}" if len(studies) > 1 else ""),
             caveat=caveat(study),
-            heads=HEADS,
+            heads=heads_of(study),
             rows=tuple(map(cells, compare_references(study))),
         )
         for study in studies

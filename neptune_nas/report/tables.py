@@ -8,10 +8,19 @@ import pandas as pd
 from neptune_nas.architecture.description import describe
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.metrics.registry import COST, PARAMS
+from neptune_nas.report import exports
 from neptune_nas.report.checklist import MARKS, Check, checklist
+from neptune_nas.report.exports import export_heads, export_rows
 from neptune_nas.report.objectives import SHOWN, further_objectives, value_text
 from neptune_nas.report.plain_comparison import BETWEEN_SEEDS
-from neptune_nas.report.references import HEADS, TITLE, caveat, cells, compare_references
+from neptune_nas.report.references import (
+    HEADS,
+    TITLE,
+    caveat,
+    cells,
+    compare_references,
+    heads_of,
+)
 from neptune_nas.report.verdict import cautions, recommendation, verdict
 from neptune_nas.study.front import contributions
 from neptune_nas.study.measures import efficiency, efficiency_unit, score_per_gflop
@@ -92,6 +101,7 @@ def ranking_markdown(
         f"|{' ---: |' * (3 + len(own) + len(always))} --- |",
         *(_markdown_row(study, standing) for standing in places[:top]),
         *_reference_lines(study),
+        *_export_lines(study),
         *_trust_lines(study),
     ]
     return "\n".join(lines) + "\n"
@@ -124,9 +134,19 @@ def _reference_lines(study: Study) -> list[str]:
     """Return the comparison with hand-designed networks in Markdown; empty without any."""
     if not study.references:
         return []
-    head, *rows = map(_markdown_line, (HEADS, *map(cells, compare_references(study))))
+    head, *rows = map(_markdown_line, (heads_of(study), *map(cells, compare_references(study))))
     rule = f"| --- |{' ---: |' * (len(HEADS) - 1)}"
     return ["", f"## {TITLE}", "", caveat(study), "", head, rule, *rows]
+
+
+def _export_lines(study: Study) -> list[str]:
+    """Return the exported files in Markdown, each beside what was promised; empty without any."""
+    if not study.exports:
+        return []
+    heads = export_heads(study)
+    head, *rows = map(_markdown_line, (heads, *export_rows(study)))
+    rule = f"| --- |{' ---: |' * (len(heads) - 1)}"
+    return ["", f"## {exports.TITLE}", "", exports.CAVEAT, "", head, rule, *rows]
 
 
 def _trust_lines(study: Study) -> list[str]:

@@ -1,6 +1,6 @@
 """The parts of a search, made from its settings."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -10,7 +10,8 @@ from typing import Any
 from optuna.samplers import BaseSampler
 
 from neptune_nas.architecture.fields import record_classes
-from neptune_nas.data.names import FOLDER, SIZE
+from neptune_nas.deploy.int8_accuracy import CALIBRATION
+from neptune_nas.deploy.latency_place import TORCH
 from neptune_nas.devices.device import check_gpus, pick_device
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.engine.engine import Engine
@@ -27,14 +28,16 @@ from neptune_nas.files.atomic import check_inside
 from neptune_nas.files.locks import check_writable
 from neptune_nas.metrics.costs import Costs
 from neptune_nas.metrics.counted import WHOLE
-from neptune_nas.metrics.registry import TIMED
+from neptune_nas.metrics.registry import COST, TIMED
 from neptune_nas.metrics.survey import MEASURED, Survey, survey
 from neptune_nas.metrics.timed import TIMERS
 from neptune_nas.nn.builder import build, is_buildable
 from neptune_nas.samplers.factory import OWN_SAMPLERS, make_sampler
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
+from neptune_nas.search.aims import remedies
 from neptune_nas.search.announcer import Announcer
 from neptune_nas.search.config import Say, Search
+from neptune_nas.search.latency import SearchLatencies
 from neptune_nas.search.proposals import Proposer
 from neptune_nas.search.provenance import provenance, settings_for
 from neptune_nas.search.reference_point import reference_point
@@ -45,7 +48,7 @@ from neptune_nas.study.folder import read_settings
 from neptune_nas.study.lease import Terms
 from neptune_nas.study.main_code import main_digests
 from neptune_nas.study.objectives import directions
-from neptune_nas.study.settings import BY_TABLE, PROCESSOR_TIME, Facts, Settings
+from neptune_nas.study.settings import BY_TABLE, PROCESSOR_TIME, Facts, Settings, timed_in
 from neptune_nas.study.store import (
     Store,
     check_not_renamed,
@@ -129,7 +132,13 @@ class Assembly:
             return search.evaluator
         data, data_dir = search.question.data, search.data_dir
         training = ShortTraining(
-            data, data_dir, search.used_recipe, self.device, numerics=self.numerics
+            data,
+            data_dir,
+            search.used_recipe,
+            self.device,
+            numerics=self.numerics,
+            metrics=search.traits.metrics,
+            calibration=search.question.calibration or CALIBRATION,
         )
         if not search.question.proxy:
             return training
@@ -145,8 +154,18 @@ class Assembly:
     @property
     def timed(self) -> dict[str, str]:
         """A description of how each timed metric of the question is timed, by its name."""
-        asked = [each.name for each in TIMED if each.name in self.search.question.costs]
-        return {n: BY_TABLE if n in self.bench.clocks else PROCESSOR_TIME for n in asked}
+        question = self.search.question
+        asked = [each.name for each in TIMED if each.name in question.costs]
+        by_table = self.bench.clocks if question.latency_on == TORCH else ()
+        how = timed_in(question.latency_on)
+        return {n: BY_TABLE if n in by_table else how for n in asked}
+
+    @cached_property
+    def latencies(self) -> SearchLatencies | None:
+        """The predicted latencies; None where none are asked for, or torch is timed."""
+        if self.search.question.latency_on == TORCH or not self.timed:
+            return None
+        return SearchLatencies(self.search, self.bench, self.space, self.records, self.announcer)
 
     @property
     def slow(self) -> frozenset[str]:
@@ -156,7 +175,11 @@ class Assembly:
     @cached_property
     def costs(self) -> Costs:
         """The costs of architectures on the bench's images."""
-        question = self.search.question
+        question, found = self.search.question, self.latencies
+        if found is not None:
+            model: Callable[[Any], float] = found.model
+            known = dict.fromkeys(self.timed, model)
+            return Costs(found.source, question.costs, found.limits, known, self.slow)
         clocks = {name: self._clock(name) for name in self.timed}
         return Costs(self.bench.costs, question.costs, question.limits, clocks, self.slow)
 
@@ -187,10 +210,19 @@ class Assembly:
         self.announcer.say = say
         for sentence in self.search.reasons:
             say(sentence)
+        if self.latencies is not None and self.latencies.announcement:
+            say(self.latencies.announcement)
+        for sentence in self._predictions:
+            say(sentence)
         if self.slow_start:
             say(self.slow_start)
         for sentence in self.notes:
             say(sentence)
+
+    @property
+    def _predictions(self) -> tuple[str, ...]:
+        """A sentence on how well latency is predicted, where it is."""
+        return () if self.latencies is None else (str(self.latencies),)
 
     @cached_property
     def survey(self) -> Survey[Any]:
@@ -199,9 +231,10 @@ class Assembly:
         return survey(
             self.space,
             self.costs.value,
-            question.limits,
+            tuple(self.costs.constraints),
             Random(question.seed),
             slow=self.slow,
+            needed=(COST.name, *(name for name in question.costs if name not in self.slow)),
             note=self.announcer.progress("Looking for networks that meet the limits"),
         )
 
@@ -224,13 +257,20 @@ class Assembly:
         return Problem(
             self.space,
             question.objectives,
-            cost=lambda architecture: self.bench.costs.values(architecture, names),
+            cost=lambda architecture: self._known_costs(architecture, names),
             feasible=self.costs.fits,
             seed=question.seed,
             keeps=self.costs.keeps_late if self.costs.late else None,
             limited=question.limited_aims,
             find_rare=lambda: self.survey.example if self.survey.is_rare else None,
         )
+
+    def _known_costs(self, architecture: Any, names: list[str]) -> Mapping[str, float]:
+        """Return the costs that are known before an architecture is tried."""
+        known = self.bench.costs.values(architecture, names)
+        if self.latencies is None:
+            return known
+        return {**known, **dict.fromkeys(self.timed, self.latencies.model(architecture))}
 
     def sampler(self) -> BaseSampler:
         """Return a new sampler; raises `OptionError` for an unknown name or unsuitable options."""
@@ -253,13 +293,10 @@ class Assembly:
 
         Raises `OptionError` where no architecture satisfies the constraints.
         """
-        sides = self.bench.input_shape[1:]
-        folder, smaller = self.search.question.data.startswith(FOLDER), min(32, min(sides) // 2)
+        sides, smallest = self.bench.input_shape[1:], self.survey.smallest
+        found = remedies(self.search.question.data, sides, self.search.aims.target, smallest)
         self.survey.require_example(
-            f"images of {'x'.join(map(str, sides))} pixels",
-            f"make the images smaller with {SIZE}{smaller} after the folder's name"
-            if folder and smaller
-            else "",
+            f"images of {'x'.join(map(str, sides))} pixels", " or ".join(found)
         )
         corner = reference_point(
             self.space,
@@ -274,7 +311,7 @@ class Assembly:
             device=self.device,
             numerics=self.numerics,
             timed=self.timed,
-            choices=self.search.reasons,
+            choices=(*self.search.reasons, *self._predictions),
             code=self.code,
         )
 

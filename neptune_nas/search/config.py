@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,12 +14,16 @@ from uuid import uuid4
 
 from neptune_nas.data.names import check_known, parse_count, short_name
 from neptune_nas.data.names import place_of as place_of_data
+from neptune_nas.deploy.int8_accuracy import CALIBRATION
+from neptune_nas.deploy.latency_place import ELSEWHERE, TORCH
+from neptune_nas.deploy.restriction import restrict_for
+from neptune_nas.deploy.targets import Target, find_target
 from neptune_nas.devices.device import check_device
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.evaluator import Evaluator, Traits, traits_of
 from neptune_nas.evaluators.parameters import parameters_of
-from neptune_nas.evaluators.short_training import TRAINING
+from neptune_nas.evaluators.short_training import TRAINING, training_traits
 from neptune_nas.evaluators.tabular import DATA as TABLE_DATA
 from neptune_nas.evaluators.tabular import Tabular, table_traits
 from neptune_nas.evaluators.zero_cost import check_proxy
@@ -27,9 +31,10 @@ from neptune_nas.files.atomic import folder_name
 from neptune_nas.files.rules import Positive, SeedCount, Size, Threads
 from neptune_nas.files.schema import check, check_exclusive, exclusive
 from neptune_nas.metrics.constraints import parse_constraint
-from neptune_nas.metrics.registry import OBJECTIVES
+from neptune_nas.metrics.registry import INT8_ACCURACY
 from neptune_nas.samplers.factory import check_name
-from neptune_nas.search.defaults import Defaults, defaults_for, scaled_space
+from neptune_nas.search.aims import Aims, aims_of, target_reason
+from neptune_nas.search.defaults import Defaults, defaults_for, micro_space, scaled_space
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import AUTO, check_where, place_of
 from neptune_nas.study.folder import Folder
@@ -48,7 +53,7 @@ Say = Callable[[str], None]
 
 _EXCLUSIVE = (
     *(("table", "evaluator"), ("proxy", "table"), ("proxy", "evaluator")),
-    *(("numerics", "table"), ("numerics", "evaluator")),
+    *(("numerics", "table"), ("numerics", "evaluator"), ("target", "table")),
 )
 _SEQUENCES = ("objectives", "constraints", "rungs", "gpus", "first")
 _PROXY = "synflow"  # default proxy of rung 0
@@ -66,11 +71,13 @@ class Search:
     it trains plain networks for comparison, and confirms the picks with more seeds.
 
     `space`: a name, a file, `package.module:SPACE`, or a `Space` (default: "auto", which is scaled
-    to the images and the limits, for data of your own; else "default"). `data`: see `load_data`
+    to the images and the limits, for data of your own or a microcontroller as `target`; else
+    "default"). `data`: see `load_data`
     (default: digits); a folder of large pictures gets an `@SIZE` that suits the limits.
-    `trials`: the total of the study. `objectives`: accuracy or loss, with any of flops, macs,
-    params, activations, peak_memory and latency, which is processor time of one thread on this
-    machine, or the value in the table. `constraints`: such as "flops<=20M" or "latency<=5ms".
+    `trials`: the total of the study. `objectives`: accuracy, int8_accuracy or loss, with any of
+    flops, macs, params, activations, peak_memory, ram, flash and latency, which is processor time
+    of one thread on this machine, or the value in the table, or as `latency_on` says (default:
+    accuracy and flops). `constraints`: such as "flops<=20M", "ram<=64KiB" or "latency<=5ms".
     `sampler`: auto, evolution, local, nsga2, random, one of Optuna's by name, or your own class
     as `FILE.py:Class` or `package.module:Class`, with its arguments in `sampler_kwargs`.
     `seed`: of all random numbers. `rungs`: epochs at which trials are compared (default:
@@ -91,7 +98,15 @@ class Search:
     a row that were scored at the last rung and added nothing to the front, not counting those
     of `first`. `first`: what to try before the sampler's own proposals, counted among the
     `trials`: architectures, exported ones or their files, trials, studies or their folders, of
-    which the front is tried.
+    which the front is tried. `target`: the device to search for, a name in `TARGETS`, the TOML file
+    of your own board, or a `Target`: its memory, without what the firmware needs, becomes
+    constraints, what its runtime has no int8 kernel for is left out of the space, and the default
+    objectives are int8_accuracy and macs on a microcontroller, else accuracy and latency.
+    `latency_on`: where latency is measured: "torch", which is eager, or the file of a network in
+    "onnxruntime", "litert" or "litert-int8", here or on another machine, as in
+    "litert+ssh://pi@raspberrypi.local" (default: "torch", or the runtime of the target, here); at
+    most 50 networks are measured before the search, the rest are predicted, and `add_evidence`
+    measures the picks. `latency_csv`: a file of measurements to predict from instead.
 
     Fields with several values accept any sequence and store a tuple. What needs neither data nor
     the space's code is checked at once: raises `OptionError` for a field of another type, an
@@ -102,7 +117,7 @@ class Search:
     space: str | Space[Any] | None = None
     data: str | None = None
     trials: Size = 200
-    objectives: Sequence[str] = OBJECTIVES
+    objectives: Sequence[str] | None = None
     constraints: Sequence[str] = ()
     rungs: Sequence[int] | None = None
     sampler: str = "auto"
@@ -129,6 +144,9 @@ class Search:
     patience: Size | None = None
     numerics: Numerics | None = None
     first: Sequence[object] = ()
+    target: str | Path | Target | None = None
+    latency_on: str | None = None
+    latency_csv: str | Path | None = None
 
     def __post_init__(self) -> None:
         check(self)
@@ -170,7 +188,7 @@ class Search:
     def defaults(self) -> Defaults:
         """The data, recipe and rungs to use, with reasons for those that were left open."""
         if self.trains_networks:
-            limits = tuple(map(parse_constraint, self.constraints))
+            limits = tuple(map(parse_constraint, self.aims.constraints))
             rungs = None if self.rungs is None else tuple(self.rungs)
             return defaults_for(self._data, self.data_dir, limits, self.recipe, rungs)
         usual = self._usual_rung() if self.rungs is None else 1
@@ -179,14 +197,14 @@ class Search:
     @property
     def trains_networks(self) -> bool:
         """True if the toolkit trains the networks, without a user's own evaluator or a table."""
-        return self.traits == TRAINING
+        return replace(self.traits, metrics=TRAINING.metrics) == TRAINING
 
     @property
     def space_name(self) -> str:
         """The name of the space, or the place of its code."""
         if self.space is None:
             is_own = place_of_data(parse_count(self._data)[0]) != ""
-            return AUTO if is_own and self.trains_networks else "default"
+            return AUTO if (is_own or self.aims.is_micro) and self.trains_networks else "default"
         return self.space if isinstance(self.space, str) else self.space.name
 
     @property
@@ -199,8 +217,8 @@ class Search:
             space=self.space_name,
             data=data,
             evaluator=self.traits.name,
-            objectives=tuple(self.objectives),
-            constraints=tuple(self.constraints),
+            objectives=self.aims.objectives,
+            constraints=self.aims.constraints,
             rungs=tuple(rungs),
             sampler=self.sampler,
             sampler_kwargs=dict(self.sampler_kwargs),
@@ -213,7 +231,25 @@ class Search:
             scored=self.traits.metrics,
             unit=self.traits.unit,
             trains=self.traits.trains,
+            calibration=CALIBRATION if self._measures_int8 else None,
+            target=self.aims.target,
+            latency_on=self.aims.latency_on,
         )
+
+    @cached_property
+    def aims(self) -> Aims:
+        """The objectives and constraints, those of the target included."""
+        place = self.latency_on
+        if self.latency_csv is not None and place in (None, TORCH):
+            place = ELSEWHERE
+        main = None if self.evaluator is None else traits_of(self.evaluator).metrics[0]
+        target = None if self.target is None else find_target(self.target)
+        return aims_of(target, self.objectives, self.constraints, place, main)
+
+    @property
+    def _measures_int8(self) -> bool:
+        is_ours = self.evaluator is None and self.table is None
+        return is_ours and INT8_ACCURACY in self.traits.metrics
 
     @property
     def _data(self) -> str:
@@ -229,7 +265,8 @@ class Search:
         """The traits of the evaluator that the search uses."""
         if self.table is not None:
             return table_traits(self.table)
-        return TRAINING if self.evaluator is None else traits_of(self.evaluator)
+        own = self.evaluator
+        return training_traits(self.aims.objectives) if own is None else traits_of(own)
 
     @property
     def _reduction(self) -> Reduction:
@@ -257,19 +294,32 @@ class Search:
     @cached_property
     def found_space(self) -> Space[Any]:
         """The space to search, loaded from its name if need be."""
-        if isinstance(self.space, Space):
-            return self.space
-        return self._auto_space[0] if self.space_name == AUTO else find_space(self.space_name)
+        return self._chosen_space[0]
 
     @cached_property
-    def _auto_space(self) -> tuple[Space[Any], str]:
-        return scaled_space(self.question.data, self.data_dir, self.question.limits)
+    def _chosen_space(self) -> tuple[Space[Any], tuple[str, ...]]:
+        """The space, and sentences on how it was chosen and what was left out of it."""
+        space, why = self._whole_space()
+        space, left_out = restrict_for(space, self.aims.target, in_int8=self._measures_int8)
+        return space, tuple(filter(None, (why, left_out)))
+
+    def _whole_space(self) -> tuple[Space[Any], str]:
+        """Return the space without regard to kernels, and why it was chosen."""
+        if isinstance(self.space, Space):
+            return self.space, ""
+        if self.space_name != AUTO:
+            return find_space(self.space_name), ""
+        asked = (self.question.data, self.data_dir, self.question.limits)
+        if self.aims.target is not None and self.aims.is_micro:
+            return micro_space(*asked, self.aims.target)
+        return scaled_space(*asked, self.aims.target)
 
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """Sentences on what was chosen where the user left it open, and why."""
-        space = (self._auto_space[1],) if self.space_name == AUTO else ()
-        return (*self.defaults.reasons, *space)
+        target, chosen = self.aims.target, self.objectives is None
+        why = () if target is None else (target_reason(target, self.aims, chosen=chosen),)
+        return (*why, *self.defaults.reasons, *self._chosen_space[1])
 
     @cached_property
     def tabular(self) -> Tabular[Any] | None:

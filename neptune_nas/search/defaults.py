@@ -14,12 +14,14 @@ from typing import Any
 
 from neptune_nas.data.load import images_and_classes, load_once
 from neptune_nas.data.names import COUNT, FOLDER, SIZE, parse_count
+from neptune_nas.deploy.restriction import restrict
+from neptune_nas.deploy.targets import Target
 from neptune_nas.metrics.constraints import Constraint, is_timed
 from neptune_nas.metrics.counted import WHOLE, CostModel
-from neptune_nas.metrics.registry import COST, MACS
+from neptune_nas.metrics.registry import COST, MACS, RAM
 from neptune_nas.metrics.survey import survey
 from neptune_nas.nn.references import SMALL
-from neptune_nas.space import Space
+from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import AUTO, find_module
 from neptune_nas.text import counted, plural, short
 from neptune_nas.training.recipe import Recipe, default_recipe, default_rungs
@@ -27,6 +29,9 @@ from neptune_nas.training.recipe import Recipe, default_recipe, default_rungs
 DIGITS_RUNGS = (1, 3, 9)  # small, and easy: a few steps tell networks apart
 _SIDES = (32, 48, 64, 96, 128, 160, 192, 224)  # of pictures that are scaled down
 _PIXEL_FLOPS = 1_900  # that a small network of fair accuracy spends on each pixel
+_LEAST_FOR_MICRO = 16  # pixels a side, which its stem and stages may halve four times
+_PIXEL_BYTES = 24  # of RAM for each pixel of an image, which takes 3 itself
+_MOST_IN_RAM = 96  # the side of the pictures of MLPerf Tiny and of the `micro96` space
 _PLENTY = 8_000  # FLOPs for each pixel of the first maps: with fewer, width pays more than depth
 _WIDTHS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 _USUAL_WIDTH = 16
@@ -58,15 +63,11 @@ def sized_data(data: str, limits: Sequence[Constraint]) -> tuple[str, str]:
     if parse(text)[1] is not None:
         return data, ""
     natural, are_equal = natural_side(text)
-    flops = _most_flops(limits)
-    most = SMALL if flops is None else max(_SIDES[0], min(sqrt(flops / _PIXEL_FLOPS), _SIDES[-1]))
+    most, limited = _most_side(limits)
     if are_equal and natural <= most:
         return data, ""
     side = max((each for each in _SIDES if each <= min(most, natural)), default=natural)
-    if natural <= most:
-        why = "since they differ in size"
-    else:
-        why = "without a limit on FLOPs" if flops is None else f"for at most {short(flops)} FLOPs"
+    why = "since they differ in size" if natural <= most else limited
     end = "" if count is None else f"{COUNT}{count}"
     larger = min(2 * side, natural)
     hint = quote(f"{whole}{SIZE}{larger}{end}")
@@ -75,6 +76,20 @@ def sized_data(data: str, limits: Sequence[Constraint]) -> tuple[str, str]:
         f"{'' if are_equal else 'about '}{natural})"
         f"{f'; `data` (--data) {hint} takes larger ones' if larger > side else ''}."
     )
+
+
+def _most_side(limits: Sequence[Constraint]) -> tuple[float, str]:
+    """Return the most pixels a side that the limits can pay for, and which of them decides."""
+    flops, sides = _most_flops(limits), [(float(SMALL), "without a limit on FLOPs")]
+    ram = min((each.limit for each in limits if each.name == RAM.name), default=None)
+    if flops is not None:
+        side = min(sqrt(flops / _PIXEL_FLOPS), _SIDES[-1])
+        sides = [(side, f"for at most {short(flops)} FLOPs")]
+    if ram is not None:
+        side = min(sqrt(ram / _PIXEL_BYTES), _MOST_IN_RAM)
+        sides = [*sides[flops is None :], (side, f"for at most {RAM.text(ram)} of RAM")]
+    side, why = min(sides)
+    return max(_SIDES[0], side), why
 
 
 def _most_flops(limits: Sequence[Constraint]) -> float | None:
@@ -116,13 +131,15 @@ def defaults_for(
     return Defaults(name, used, levels, tuple(reasons))
 
 
-def scaled_space(data: str, data_dir: Any, limits: Sequence[Constraint]) -> tuple[Space[Any], str]:
+def scaled_space(
+    data: str, data_dir: Any, limits: Sequence[Constraint], target: Target | None = None
+) -> tuple[Space[Any], str]:
     """Return the widest `auto` space of which a quarter or more meets the limits, and why.
 
     If there is none, return the narrowest. If FLOPs are few for the pixels, stems halve the map, as
-    they do for large images, and stages have one SubStage at most.
-    Limits on costs that are slow to find (timed, or of whole networks) are ignored. Reads a user's
-    own data.
+    they do for large images, and stages have one SubStage at most. Only what runs on a target
+    counts. Limits on costs that are slow to find (timed, or of whole networks) are ignored. Reads a
+    user's own data.
     """
     images = load_once(data, data_dir, 0)
     shape, classes = images.input_shape, len(images.classes)
@@ -132,12 +149,16 @@ def scaled_space(data: str, data_dir: Any, limits: Sequence[Constraint]) -> tupl
     most = _most_flops(limits)
     is_tight = most is not None and most < _PLENTY * shape[1] * shape[2] / stride**2
     stride, depth = (2, 1) if is_tight else (stride, 2)
-    scaled = partial(find_module(AUTO).scaled, halvings=halvings, stride=stride, depth=depth)
+    whole = partial(find_module(AUTO).scaled, halvings=halvings, stride=stride, depth=depth)
+
+    def scaled(width: int) -> Space[Any]:
+        return restrict(whole(width), target)[0] if target else whole(width)
+
     slow = [limit for limit in limits if is_timed(limit) or limit.name in WHOLE]
     quick = [limit for limit in limits if limit not in slow]
     left = f"; {_joined(slow)} {plural(len(slow), 'is', 'are')} left to the search" if slow else ""
     if not quick:
-        return scaled(_USUAL_WIDTH), (
+        return whole(_USUAL_WIDTH), (
             f"Space: auto, around {_USUAL_WIDTH} channels"
             f"{left or ', since nothing limits its networks'}."
         )
@@ -149,9 +170,27 @@ def scaled_space(data: str, data_dir: Any, limits: Sequence[Constraint]) -> tupl
             break
         width, share = wider, found
     narrowest = "; it can be no narrower" if share < _SHARE else ""
-    return scaled(width), (
+    return whole(width), (
         f"Space: auto, around {width} channels, of which about {share:.0%} meets {_joined(quick)}"
         f"{narrowest}{left}."
+    )
+
+
+def micro_space(
+    data: str, data_dir: Any, limits: Sequence[Constraint], target: Target
+) -> tuple[Space[Any], str]:
+    """Return the space for a microcontroller that suits the images, and why.
+
+    It is `micro`, or `micro96` for images of 64 pixels a side and more; and the scaled `auto` space
+    for images so small that `micro` would leave no pixels of them. Reads a user's own data.
+    """
+    side = min(load_once(data, data_dir, 0).input_shape[1:])
+    if side < _LEAST_FOR_MICRO:
+        return scaled_space(data, data_dir, limits, target)
+    space = find_space("micro96" if side >= SMALL else "micro")
+    return space, (
+        f"Space: {space.name}, which {target.runtime} runs in int8, for images of {side} pixels "
+        f"a side; `space` (--space) changes that."
     )
 
 

@@ -27,7 +27,7 @@ from neptune_nas.text import as_typed, counted
 _LIST = 2**27  # bytes of `trials.csv`, for 50,000 trials of 2,600 each
 _PACKAGES = ("torch", "optuna", "numpy")
 _OPTIONS = (
-    *("space", "data", "objectives", "epochs", "rungs", "proxy", "reduction"),
+    *("space", "data", "target", "objectives", "epochs", "rungs", "proxy", "reduction"),
     *("sampler", "repeats", "seed"),
 )
 _CHECKED = ("data_fingerprint", "input_shape", "classes")

@@ -14,6 +14,7 @@ from neptune_nas.evaluators.short_training import TRAINING
 from neptune_nas.evaluators.tabular import table_in
 from neptune_nas.files.atomic import folder_name
 from neptune_nas.files.schema import cut, decode, located
+from neptune_nas.metrics.constraints import parse_constraint
 from neptune_nas.search.config import Search
 from neptune_nas.search.provenance import check_costs
 from neptune_nas.space import Space
@@ -49,8 +50,11 @@ def arguments_in(file: Path, given: Mapping[str, Any] | None = None) -> dict[str
     with located(file):
         recipe = decode(Recipe, question.pop("recipe"), "question.recipe")
     table, proxy = table_in(question.pop("evaluator")), question.pop("proxy")
-    for name in ("evaluator_kwargs", "scored", "unit", "trains"):
+    for name in ("evaluator_kwargs", "scored", "unit", "trains", "calibration"):
         del question[name]  # the evaluator itself determines them
+    if (target := settings.question.target) and "target" in given:  # another one has other limits
+        asked = question["constraints"]
+        question["constraints"] = [c for c in asked if parse_constraint(c) not in target.limits]
     more = {"recipe": recipe, "trials": settings.trials, "table": table, "proxy": proxy or None}
     return {**question, **more, "evaluator": own, **given}
 

@@ -69,6 +69,8 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
                     f"written again."
                 )
             write_if_new(folder, settings)
+            if parts.latencies is not None:
+                parts.latencies.keep()
             if search.space_place:
                 keep_source(folder, search.space_place)
             register(folder, settings, parts.places)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.files.atomic import check_inside, folder_name
+from neptune_nas.files.regular import is_there
 from neptune_nas.report.outputs import write_outputs
 from neptune_nas.samplers.factory import make_sampler
 from neptune_nas.search.config import Say, Search, ignore
@@ -122,6 +123,7 @@ def _searches(
             storage=None,
             numerics=None if search.evaluator is not None else search.assembly.numerics,
             first=given,
+            latency_csv=known if is_there(known := search.folder.latencies) else None,
         )
         check_inside(search.folder.path, [other.folder.path])
         # A latency that is timed again might break a constraint that the first timing satisfied.

@@ -17,6 +17,7 @@ from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State
 from neptune_nas.text import counted
 from neptune_nas.trust.confirm import run_confirm, usual_goal
+from neptune_nas.trust.latency import measure_picks
 from neptune_nas.trust.loop import OnStep
 from neptune_nas.trust.plain_networks import as_searched, plain_names
 from neptune_nas.trust.references import run_references
@@ -70,13 +71,16 @@ def add_evidence(
         if sentence := _left_out(search, study, wanted):
             tell(sentence)
         return study
+    study = measure_picks(search, study, tell)
     if names := untrained(search, study, wanted):
         tell(
             f"Training {counted(len(names), 'plain network')} with {SEEDS} seeds each, to see "
             f"whether the search was worth it; `yardstick` (--no-yardstick) turns that off."
         )
         study = run_references(search, names, SEEDS, watch)
-    return _confirm_picks(search, study, most_confirmations(search, study, wanted), watch, tell)
+    most = most_confirmations(search, study, wanted)
+    study = _confirm_picks(search, study, most, watch, tell)
+    return measure_picks(search, study, tell)  # further seeds may change the picks
 
 
 def _is_over(study: Study, patience: int | None) -> bool:

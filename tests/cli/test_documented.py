@@ -16,7 +16,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/**/*
 BLOCK = re.compile(r"^```(?:sh|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINE = re.compile(r"^\S*neptune-nas (.*)$", re.MULTILINE)
 MENTION = re.compile(r"`neptune-nas ([^`]+)`")
-OPTION = re.compile(r"`(--[a-z-]+)")
+OPTION = re.compile(r"`(--[a-z0-9-]+)")
 
 
 def texts() -> list[str]:

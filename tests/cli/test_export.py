@@ -182,7 +182,10 @@ def test_an_unknown_suffix_is_refused_with_the_known_ones(
 ) -> None:
     outcome = neptune("export", study, "-o", tmp_path / name)
     assert_one_sentence(
-        outcome, "-o must end in .json, .onnx, .pt2 or .py, which", f"but got {tmp_path}", name
+        outcome,
+        "-o must end in .json, .onnx, .pt2, .py, .tflite, .h or .pte, which",
+        f"but got {tmp_path}",
+        name,
     )
     assert "--format" not in outcome.err
     assert list(tmp_path.iterdir()) == []

@@ -73,6 +73,7 @@ COMMANDS: dict[str, Arguments] = {
     "space size": ("tiny",),
     "space validate": ("tiny", "--json", "NETWORK"),
     "status": ("STUDY",),
+    "targets": (),
     "train": ("STUDY", *ONCE),
     "watch": ("STUDY",),
 }

@@ -104,6 +104,7 @@ def test_a_trial_of_a_study_is_shown_drawn_and_profiled(study: Path, tmp_path: P
     profiled = neptune("profile", study, "--trial", other)
     assert profiled.out.startswith(f"Trial {other} of {study}\n")
     assert "peak memory, batch 64" in profiled.out
+    assert "on a device, in int8: RAM -, flash - (stages.0." in profiled.out
 
 
 @pytest.mark.parametrize("command", ["show", "draw", "profile"])

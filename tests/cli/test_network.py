@@ -1,6 +1,7 @@
 """A space of a user's networks, from the file that defines them to a prediction."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,7 @@ def test_the_best_is_shown_drawn_and_profiled(folder: Path, tmp_path: Path) -> N
     profiled = neptune("profile", best, *allow)
     assert "network" in profiled.out
     assert "peak memory, batch 64" in profiled.out
+    assert re.search(r"on a device, in int8: RAM [\d.]+ KiB, flash [\d.]+ KiB", profiled.out)
 
 
 def test_it_is_shown_but_not_built_where_its_code_is_not_allowed(folder: Path) -> None:

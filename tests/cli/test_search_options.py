@@ -67,7 +67,7 @@ def test_a_dry_run_on_pictures_of_many_sizes_says_what_was_chosen(tmp_path: Path
     )
     assert re.search(
         r"Space: auto, around \d+ channels, of which about \d+% meets flops <= 2,000,000; "
-        r"peak_memory <= 9,437,184 bytes is left to the search\.",
+        r"peak_memory <= 9 MiB is left to the search\.",
         said,
     )
     assert "3x32x32, 3 classes" in said

@@ -4,12 +4,14 @@ from random import Random
 
 import pytest
 
+from neptune_nas.deploy.latency_table import Measured
 from neptune_nas.report.baselines import baseline_verdicts, mean_random
 from neptune_nas.report.checklist import checklist
 from neptune_nas.report.pareto_figure import pareto_figure
+from neptune_nas.study.latencies import with_latencies
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import State, Trial
-from tests.report.fixtures import make_results, plain_results, plain_trial
+from tests.report.fixtures import make_results, plain_results, plain_trial, timed
 
 
 def study(accuracy: float, seeds: tuple[float, ...] = ()) -> tuple[Trial, ...]:
@@ -108,3 +110,15 @@ def test_a_verdict_on_an_unfinished_search_says_so() -> None:
     assert str(verdict).endswith(
         "(the first 20 trials of each; the search is unfinished, with 19 of 40 trials)"
     )
+
+
+def test_latencies_that_were_measured_of_the_picks_do_not_count() -> None:
+    predicted = tuple(timed(trial, 1.0 + trial.number / 100) for trial in study(0.9))
+    rows = [Measured("{}", value, f"{n:016x}", use="pick") for n, value in ((0, 1.9), (19, 3.0))]
+    searched = plain_results(
+        *predicted, objectives=("accuracy", "latency"), constraints=("latency<=2ms",)
+    )
+    before = replace(searched, baselines={"random": predicted})
+    after = replace(before, trials=with_latencies(before.settings.question, predicted, rows))
+    assert after.trials[19].state is State.FAILED
+    assert baseline_verdicts(after) == baseline_verdicts(before)

@@ -3,11 +3,16 @@ from typing import Any
 
 import pytest
 
+from neptune_nas.deploy.int8_accuracy import CALIBRATION
+from neptune_nas.deploy.restriction import restrict
+from neptune_nas.deploy.targets import TARGETS
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.report.checklist import Check, checklist
 from neptune_nas.space import Space, find_space
 from neptune_nas.study.study import Study
 from tests.report.fixtures import make_results, plain_results, plain_trial
+
+NANO = TARGETS["nano-33-iot"]
 
 
 def find(study: Study, start: str) -> Check:
@@ -151,6 +156,15 @@ def test_an_architecture_tried_twice_is_told() -> None:
 def test_a_space_as_it_is_shipped_is_published() -> None:
     shipped: Space[Any] = find_space("default")
     study = with_facts(make_results(30), space_fingerprint=shipped.fingerprint)
+    assert find(study, "The space is published").holds is True
+
+
+@pytest.mark.parametrize("asked", [{"target": NANO}, {"calibration": CALIBRATION}])
+def test_a_shipped_space_without_what_a_device_cannot_run_is_published(asked: Any) -> None:
+    study = plain_results(plain_trial(0, 0.9, 10), space="default", **asked)
+    assert find(study, "The space is published").holds is None
+    rest, _ = restrict(find_space("default"), NANO)
+    study = with_facts(study, space_fingerprint=rest.fingerprint)
     assert find(study, "The space is published").holds is True
 
 

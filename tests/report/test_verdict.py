@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from markupsafe import escape
 
+from neptune_nas.deploy.int8_accuracy import CALIBRATION
 from neptune_nas.report.page import render
 from neptune_nas.report.plain_comparison import seed_noise
 from neptune_nas.report.tables import ranking_text
@@ -79,6 +80,11 @@ def test_a_better_plain_network_is_recommended_with_its_command(cost: int) -> No
         f"Take the plain network plain-8: accuracy 81.00%, FLOPs 832k. To train it: `{command}`"
     )
     assert f"<code>{escape(command)}</code>" in render([study])
+
+
+def test_where_int8_was_measured_the_plain_network_is_trained_for_it_too() -> None:
+    study = beside(0.69, 0.70, 0.71, cost=800_000, calibration=CALIBRATION)
+    assert recommendation(study).endswith("/study.toml --int8`")
 
 
 def test_without_plain_networks_there_is_no_verdict() -> None:

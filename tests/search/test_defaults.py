@@ -42,6 +42,25 @@ def test_large_pictures_are_scaled_to_what_the_limit_can_pay_for(
     assert why.endswith(f"{data}@{2 * side} takes larger ones.")
 
 
+@pytest.mark.parametrize(
+    ("limits", "side", "why"),
+    [
+        (("ram<=24KiB",), 32, "for at most 24 KiB of RAM"),
+        (("ram<=112KiB",), 64, "for at most 112 KiB of RAM"),
+        (("ram<=4MiB",), 96, "for at most 4 MiB of RAM"),
+        (("ram<=4MiB", "flops<=2M"), 32, "for at most 2M FLOPs"),
+        (("ram<=112KiB", "flops<=9G"), 64, "for at most 112 KiB of RAM"),
+    ],
+)
+def test_large_pictures_are_scaled_to_what_leaves_ram_for_the_maps(
+    tmp_path: Path, limits: tuple[str, ...], side: int, why: str
+) -> None:
+    data = pictures(tmp_path, (640, 480), each=2)
+    name, said = sized_data(data, [*map(parse_constraint, limits)])
+    assert name == f"{data}@{side}"
+    assert f"scaled to {side}x{side} pixels {why} (their" in said
+
+
 def test_a_limit_on_macs_is_one_on_twice_as_many_flops(tmp_path: Path) -> None:
     data = pictures(tmp_path, (640, 480), each=2)
     macs, flops = (sized_data(data, [parse_constraint(x)]) for x in ("macs<=10M", "flops<=20M"))

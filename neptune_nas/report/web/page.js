@@ -15,6 +15,12 @@
     }
     return String(Number(value.toPrecision(3)));
   }
+  function binary(value) {
+    for (const [unit, name] of [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"]]) {
+      if (Math.abs(value) >= unit * 0.99995) return `${precise(value / unit)} ${name}`;
+    }
+    return `${precise(value)} bytes`;
+  }
   const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
   const fixed = (digits) => (value) => value.toFixed(digits);
   const precise = (value) => String(Number(value.toPrecision(4)));
@@ -22,8 +28,8 @@
   /* Metrics, the main one first. */
   const main = data.metrics[0].name;
   const scored = new Set(data.metrics.filter((metric) => metric.scored).map((metric) => metric.name));
-  const FORMATS = { share: fixed(4), nats: fixed(4), ms: precise };
-  const written = ({ unit }, value) => `${(FORMATS[unit] ?? short)(value)}${{ ms: " ms", bytes: "B" }[unit] ?? ""}`;
+  const FORMATS = { share: fixed(4), nats: fixed(4), ms: precise, bytes: binary };
+  const written = ({ unit }, value) => `${(FORMATS[unit] ?? short)(value)}${unit === "ms" ? " ms" : ""}`;
   function timed(i, name) {
     const how = studies[columns.study[i]].timed[name];
     return how ? ` (${how})` : "";
@@ -101,18 +107,18 @@
   }
 
   const PAGE = 25;
-  const UNITS = { k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
+  const UNITS = { k: 1e3, m: 1e6, g: 1e9, t: 1e12, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
   const ALIASES = { trial: "number", acc: main, ...Object.fromEntries(data.metrics.map((m) => [m.name, m.column])) };
   const view = { sort: "place", descending: false, page: 0, rows: [], brush: null };
 
   function condition(word) {
-    const match = /^([a-z_]+)(<=|>=|<|>|=)(-?[\d.]+(?:e[-+]?\d+)?)([kmgt%]?)$/i.exec(word);
+    const match = /^([a-z_]+)(<=|>=|<|>|=)(-?[\d.]+(?:e[-+]?\d+)?)(%|[kmgt]|[kmg]i?b)?$/i.exec(word);
     const name = match && (ALIASES[match[1].toLowerCase()] ?? match[1].toLowerCase());
     if (!match || !(name in columns)) {
       const text = word.toLowerCase();
       return (i) => haystack[i].includes(text);
     }
-    const unit = match[4] === "%" ? 0.01 : UNITS[match[4].toLowerCase()] ?? 1;
+    const unit = match[4] === "%" ? 0.01 : UNITS[match[4]?.toLowerCase()] ?? 1;
     const limit = Number(match[3]) * unit;
     const holds = {
       "<": (value) => value < limit, ">": (value) => value > limit, "=": (value) => value === limit,

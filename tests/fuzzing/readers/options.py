@@ -121,6 +121,7 @@ BASES: dict[str, tuple[str, ...]] = {
     "draw": ("{valid}/best.json",),
     "profile": ("{valid}/best.json",),
     "diff": ("{valid}/best.json", "{valid}/best.json"),
+    "targets": (),
     "space list": (),
     "space show": ("tiny",),
     "space size": ("tiny",),

@@ -1,0 +1,114 @@
+"""What a search asks for: objectives, limits, and the device and place that these come from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from neptune_nas.data.names import FOLDER, SIZE
+from neptune_nas.deploy.latency_place import RUNTIMES, TORCH
+from neptune_nas.deploy.targets import Target, larger_target, target_text, with_limits
+from neptune_nas.errors import OptionError
+from neptune_nas.metrics.constraints import parse_constraint
+from neptune_nas.metrics.registry import (
+    CLASSIFICATION,
+    FLASH,
+    INT8_ACCURACY,
+    MACS,
+    OBJECTIVES,
+    RAM,
+    TIMED,
+    Metric,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Aims:
+    """The objectives and constraints of a search, those of its target included.
+
+    `latency_on`: where latency is measured, see `neptune_nas.deploy.latency_place`.
+    """
+
+    target: Target | None
+    objectives: tuple[str, ...]
+    constraints: tuple[str, ...]
+    latency_on: str
+
+    @property
+    def is_timed(self) -> bool:
+        """True if an objective or a constraint is timed."""
+        limits = (parse_constraint(text).name for text in self.constraints)
+        return not {each.name for each in TIMED}.isdisjoint((*self.objectives, *limits))
+
+    @property
+    def is_micro(self) -> bool:
+        """True if the target is a microcontroller."""
+        return self.target is not None and self.target.is_micro
+
+
+def aims_of(
+    target: Target | None,
+    objectives: Sequence[str] | None,
+    constraints: Sequence[str],
+    latency_on: str | None,
+    main: Metric | None,
+) -> Aims:
+    """Return what a search asks for; what is None is chosen to suit the target.
+
+    `main`: the metric of a user's own evaluator. Raises `OptionError` for a constraint beyond what
+    the target has, and for a place of latency where none is asked for.
+    """
+    limits = tuple(constraints) if target is None else with_limits(target, constraints)
+    wanted = _objectives_for(target, main) if objectives is None else tuple(objectives)
+    aims = Aims(target, wanted, limits, latency_on or TORCH)
+    if latency_on is None and target is not None and aims.is_timed:
+        return replace(aims, latency_on=target.runtime if target.runtime in RUNTIMES else TORCH)
+    if aims.latency_on != TORCH and not aims.is_timed:
+        raise OptionError(
+            "`latency_on` (--latency-on) and `latency_csv` (--latency-csv) say how latency is "
+            "measured, but the search has none among its objectives and constraints: add it."
+        )
+    return aims
+
+
+def _objectives_for(target: Target | None, main: Metric | None) -> tuple[str, ...]:
+    """Return the objectives that suit a target."""
+    if target is None:
+        return OBJECTIVES
+    scored = INT8_ACCURACY if target.is_micro else CLASSIFICATION[0]
+    return (main or scored).name, (MACS if target.is_micro else TIMED[0]).name
+
+
+def target_reason(target: Target, aims: Aims, *, chosen: bool) -> str:
+    """Return the sentence on what a target stands for; `chosen`: it chose the objectives."""
+    names = {limit.name for limit in target.limits}
+    limits = [text for text in aims.constraints if parse_constraint(text).name in names]
+    parts = [f"Target {target_text(target)}"]
+    if limits:
+        parts.append(f"{' and '.join(limits)} is what the firmware leaves")
+    if chosen:
+        parts.append(f"objectives {', '.join(aims.objectives)}")
+    if aims.is_timed and aims.latency_on in (TORCH, *RUNTIMES) and target.name != "host":
+        remedy = (
+            f": `latency_on` (--latency-on), as {target.runtime}+ssh://USER@HOST, measures it there"
+        )
+        parts.append(
+            f"{TIMED[0].title} is of this machine, not of the target"
+            f"{remedy if target.runtime in RUNTIMES else ''}"
+        )
+    return f"{'; '.join(parts)}."
+
+
+def remedies(
+    data: str, sides: Sequence[int], target: Target | None, smallest: Mapping[str, float]
+) -> Iterator[str]:
+    """Yield what may help where nothing meets the limits.
+
+    `sides`: of an image, in pixels. `smallest`: the least of each cost that was seen.
+    """
+    smaller = min(32, min(sides) // 2)
+    if data.startswith(FOLDER) and smaller:
+        yield f"make the images smaller with {SIZE}{smaller} after the folder's name"
+    if target is None or not {RAM.name, FLASH.name} <= smallest.keys():
+        return
+    larger = larger_target(smallest)
+    if larger not in ("", target.name):  # whose own limits a user may have tightened
+        yield f"take a board with more memory, such as `target` (--target) {larger}"

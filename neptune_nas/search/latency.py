@@ -1,0 +1,277 @@
+"""The latencies of a search's networks in a place: few are measured, the rest are predicted."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from neptune_nas.architecture.codec import key
+from neptune_nas.deploy.latency import delivered_file, time_file, untrained_file
+from neptune_nas.deploy.latency_model import LEAST, LatencyModel
+from neptune_nas.deploy.latency_place import Place, check_runtime, place_in
+from neptune_nas.deploy.latency_table import (
+    Measured,
+    architecture_in,
+    measured,
+    read_latencies,
+    write_latencies,
+)
+from neptune_nas.errors import ArchitectureError, FileFormatError, OptionError, StudyError
+from neptune_nas.evaluators.bench import Bench
+from neptune_nas.files.regular import is_there
+from neptune_nas.files.schema import located
+from neptune_nas.graphs.lowering import UnsupportedOperationError, lower
+from neptune_nas.metrics.constraints import Constraint, is_timed
+from neptune_nas.metrics.costs import Costs, CostSource
+from neptune_nas.metrics.counted import WHOLE
+from neptune_nas.metrics.registry import MACS
+from neptune_nas.models.architecture_file import without_study
+from neptune_nas.models.model import make_untrained
+from neptune_nas.nn.builder import NetworkPart, SubStagePlace, build, build_part, parts
+from neptune_nas.nn.stage import Cell
+from neptune_nas.search.announcer import Announcer
+from neptune_nas.search.config import Search
+from neptune_nas.space import Space
+
+NETWORKS = 50
+"""The most networks that are measured before a search."""
+_DRAWS = 8 * NETWORKS
+
+
+@dataclass(frozen=True)
+class SearchLatencies:
+    """The latencies of a search's networks in the place that its question names."""
+
+    search: Search
+    bench: Bench
+    space: Space[Any]
+    records: tuple[type, ...]
+    announcer: Announcer
+
+    @cached_property
+    def place(self) -> Place | None:
+        """Where networks are measured; None where they are not."""
+        return place_in(self.search.question.latency_on)
+
+    @property
+    def _file(self) -> Path:
+        """The file with measurements: the one given, else the study's."""
+        given = self.search.latency_csv
+        return self.search.folder.latencies if given is None else Path(given)
+
+    @property
+    def announcement(self) -> str:
+        """A sentence on networks that have to be measured; empty where none do."""
+        if self.place is None or self.search.latency_csv is not None or is_there(self._file):
+            return ""
+        return (
+            f"Measuring up to {NETWORKS} networks with {self.place}, to predict the latency of "
+            f"the others."
+        )
+
+    @cached_property
+    def measured(self) -> tuple[Measured, ...]:
+        """The latencies that others are predicted from: a file's, the study's, or new ones."""
+        if self.search.latency_csv is not None or is_there(self._file):
+            known = _fitted(self._file)
+            own = self.search.folder.latencies
+            if is_there(own) and _fitted(own) != known:
+                raise StudyError(
+                    f"study {self.search.folder.path} predicts latency from other measurements "
+                    f"than {self._file} has: leave out `latency_csv` (--latency-csv), or begin a "
+                    f"new study with `name` (--name)."
+                )
+            return known
+        if self.place is None:
+            raise OptionError(
+                f"the latencies of study {self.search.folder.path} come from a file of "
+                f"measurements, but it has no {self._file.name}: pass that file as `latency_csv` "
+                f"(--latency-csv)."
+            )
+        check_runtime(self.place)
+        chosen = self._spread()
+        note = self.announcer.progress(f"Measuring latency with {self.place}")
+        found = []
+        for number, architecture in enumerate(chosen, start=1):
+            found.append(self._measure(architecture, self.place))
+            note(number, len(chosen))
+        return tuple(found)
+
+    @cached_property
+    def model(self) -> LatencyModel:
+        """The predicted latency of any network."""
+        shape, classes = self.bench.input_shape, self.bench.classes
+        return LatencyModel([*self._rows()], shape, classes, self._check)
+
+    def _rows(self) -> Iterator[tuple[Any, float]]:
+        for number, row in enumerate(self.measured, start=1):
+            with located(f"{self._file}: row {number}"):
+                architecture = architecture_in(row, self.records)
+                if architecture not in self.space:
+                    raise FileFormatError(
+                        f"network {key(architecture)} is not in space '{self.space.name}': leave "
+                        f"the row out."
+                    )
+            yield architecture, row.latency_ms
+
+    @property
+    def source(self) -> CostSource:
+        """The costs of the bench, for architectures that the runtime can run."""
+        return _RunnableCosts(self.bench.costs, self.model)
+
+    @cached_property
+    def limits(self) -> tuple[Constraint, ...]:
+        """The constraints, those on latency tightened by the margin of predictions."""
+        share = 1 + self.model.accuracy.margin
+        return tuple(
+            replace(each, limit=each.limit / share) if is_timed(each) else each
+            for each in self.search.question.limits
+        )
+
+    def keep(self) -> None:
+        """Write the measurements to the study's folder, unless they are there."""
+        folder = self.search.folder
+        if not is_there(folder.latencies):
+            write_latencies(folder.latencies, self.measured)
+
+    def __str__(self) -> str:
+        found = self.model.accuracy
+        limits = [
+            f"{each.name} {each.op} {each.limit:.3g} ms" for each in self.limits if is_timed(each)
+        ]
+        kept = f"; candidates have to keep {' and '.join(limits)}, a margin of {found.margin:.1%}"
+        return f"latency is {found}{kept if limits else ''}."
+
+    def _spread(self) -> list[Any]:
+        """Return at most 50 networks that can be measured and meet the quick limits.
+
+        Where too few of those drawn meet them, others serve too.
+        """
+        question = self.search.question
+        quick = [each for each in question.limits if not is_timed(each) and each.name not in WHOLE]
+        costs = Costs(self.bench.costs, question.costs, quick)
+        macs = partial(costs.value, MACS.name)
+
+        def fits(architecture: Any) -> bool:
+            return self._runs(architecture) and costs.feasible(architecture)
+
+        found = spread_networks(self.space, fits, macs, question.seed)
+        if len(found) >= LEAST:
+            return found
+        return spread_networks(self.space, self._runs, macs, question.seed)
+
+    def _runs(self, architecture: Any) -> bool:
+        """Return whether the runtime can run all parts of a network."""
+        try:
+            for part in parts(architecture, self.bench.input_shape, self.bench.classes):
+                self._check(part)
+        except ArchitectureError:
+            return False
+        return True
+
+    def _check(self, part: NetworkPart) -> None:
+        """Raise `ArchitectureError` for a part that the runtime cannot run."""
+        if self.place is not None and self.place.runtime.startswith("litert"):
+            if part not in self._obstacles:
+                self._obstacles[part] = _obstacle(part)
+            if why := self._obstacles[part]:
+                raise UnsupportedOperationError(f"{part.name}: {why}")
+
+    @cached_property
+    def _obstacles(self) -> dict[NetworkPart, str]:
+        """Why the runtime cannot run a part, empty where it can, for the parts seen so far."""
+        return {}
+
+    def _measure(self, architecture: Any, place: Place) -> Measured:
+        """Return the latency of an untrained network.
+
+        Torch's exporter writes what the quick one cannot.
+        """
+        shape, classes = self.bench.input_shape, self.bench.classes
+        try:
+            content = untrained_file(build(architecture, shape, classes, 0), shape, place.runtime)
+        except UnsupportedOperationError:
+            if place.runtime != "onnxruntime":
+                raise
+            model = make_untrained(without_study(architecture, shape, classes))
+            content = delivered_file(model, place.runtime)
+        timing = time_file(content, place)
+        return measured(architecture, timing.median, timing.spread)
+
+
+def _fitted(file: Path) -> tuple[Measured, ...]:
+    """Return the measurements of a file that predictions are fitted to."""
+    return tuple(row for row in read_latencies(file) if row.use == "fit")
+
+
+class _Output(nn.Module):
+    """A part's module, called with one or more maps, which gives only its last map."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *maps: Tensor) -> Tensor:
+        """Return the last map of a cell, which takes a list, or the only one of another part."""
+        if not isinstance(self.module, Cell):
+            only: Tensor = self.module(*maps)
+            return only
+        return self.module(list(maps))[-1]  # type: ignore[no-any-return]  # torch's call has no types
+
+
+def _obstacle(part: NetworkPart) -> str:
+    """Return why no runtime of a device can run a part; empty where one can."""
+    with torch.device("meta"):
+        module, image = _Output(build_part(part)), torch.empty(1, *part.shape)
+    maps = [image] * (part.what.sources if isinstance(part.what, SubStagePlace) else 1)
+    try:
+        lower(module, *maps)
+    except UnsupportedOperationError as error:
+        return str(error)
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _RunnableCosts:
+    """A source of costs that has none for architectures which a runtime cannot run."""
+
+    source: CostSource
+    model: LatencyModel
+
+    def value(self, name: str, architecture: Any) -> float:
+        """Return one counted metric."""
+        self.model(architecture)
+        return self.source.value(name, architecture)
+
+    def values(self, architecture: Any, names: Iterable[str] = ()) -> Mapping[str, float]:
+        """Return the metrics that are always known, and the counted ones among `names`."""
+        self.model(architecture)
+        return self.source.values(architecture, names)
+
+
+def spread_networks(
+    space: Space[Any], fits: Callable[[Any], bool], macs: Callable[[Any], float], seed: int
+) -> list[Any]:
+    """Return at most 50 networks that fit, from few to many MACs.
+
+    Half of the draws are uniform at each choice, which gives smaller networks.
+    """
+    rng = Random(f"{seed}/latency")
+    drawn: dict[Any, float | None] = {}
+    for number in range(_DRAWS):
+        one = space.sample(rng, by="choice" if number % 2 else "architecture")
+        if one not in drawn:
+            drawn[one] = macs(one) if fits(one) else None
+    known = {one: cost for one, cost in drawn.items() if cost is not None}
+    ordered = sorted(known, key=known.__getitem__)
+    if len(ordered) <= NETWORKS:
+        return ordered
+    step = (len(ordered) - 1) / (NETWORKS - 1)
+    picked = [ordered[round(place * step)] for place in range(NETWORKS)]
+    rng.shuffle(picked)  # so that folds of neighbours do not miss a size
+    return picked
