@@ -61,12 +61,24 @@ class _Lowering(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's 
             if apart is not NotImplemented:
                 return apart
             raise _unsupported(f"operation '{func.overloadpacket.__name__}'")
+        writes = func._schema.is_mutable
+        if writes and (func._overloadname == "out" or self.is_constant(args[0])):
+            raise _unsupported("an operation that writes into another tensor")
         out = func(*args, **kwargs)
         first, *others = out if isinstance(out, list | tuple) else [out]
         rule(self, first, *args, **kwargs)
         for other in others:
             self.name(other, None)
+        if writes:
+            self.renumber(first)
         return out
+
+    def renumber(self, changed: Tensor) -> None:
+        """Give the views of a map that was changed in place, and what it views, its new number."""
+        number, memory = self.number(changed), changed.untyped_storage()._cdata
+        for tensor in self.alive:
+            if tensor.untyped_storage()._cdata == memory:
+                self.values[id(tensor)] = number
 
     def name(self, tensor: Tensor, number: int | None) -> None:
         """Note which value a tensor is; None: one that a graph does not have."""

@@ -72,30 +72,28 @@ def test_a_hand_designed_network_has_no_place_to_name() -> None:
         graph_of(model)
 
 
-class Stale(nn.Module):
-    """Reads a view of a map that was changed in place after the view was made."""
+class Counting(nn.Module):
+    """Adds the number of times it was called, which the graph holds as a constant."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(3, 5, 1)
+        self.conv, self.calls = nn.Conv2d(3, 5, 1), 0
 
     def forward(self, images: Any) -> Any:
-        means = self.conv(images).mean((2, 3), keepdim=True)
-        view = means.flatten(1)
-        means.add_(1.0)
-        return view
+        self.calls += 1
+        return (self.conv(images) + self.calls).mean((2, 3))
 
 
 @dataclass(frozen=True)
-class StaleNetwork:
+class CountingNetwork:
     """A network that the graph cannot express."""
 
     def build(self, input_shape: Any, outputs: int) -> nn.Module:
         del input_shape, outputs
-        return Stale()
+        return Counting()
 
 
 def test_a_graph_that_is_not_its_network_is_refused() -> None:
-    model = make_untrained(without_study(StaleNetwork(), (3, 8, 8), 5))
+    model = make_untrained(without_study(CountingNetwork(), (3, 8, 8), 5))
     with pytest.raises(NeptuneError, match=r"cannot express \(its logits are off by 1\): use"):
         graph_of(model)

@@ -106,6 +106,31 @@ def test_a_fused_graph_computes_what_the_network_does(name: str, size: tuple[int
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
+def read_after(x: Tensor, other: Callable[[Tensor], Tensor], changed: int) -> Tensor:
+    """Return one of a map and what is made of it, after the other was rectified in place."""
+    both = (x, other(x))
+    both[changed].relu_()
+    return F.hardswish(both[1 - changed])
+
+
+IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
+    "a view of what changed": lambda x: read_after(x - 0.5, lambda x: x.detach(), 0),
+    "what a changed view views": lambda x: read_after(x - 0.5, lambda x: x.detach(), 1),
+    "another shape": lambda x: read_after(
+        x.mean((2, 3), keepdim=True) - 0.5, lambda x: x.flatten(1), 0
+    ),
+    "a copy": lambda x: read_after(x - 0.5, torch.clone, 0),
+}
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_a_change_in_place_is_seen_through_views_and_not_in_copies(name: str) -> None:
+    network, images = Op(IN_PLACE[name]), torch.rand(2, 3, 4, 4)
+    with torch.no_grad():
+        expected = network(images).flatten(1)
+    torch.testing.assert_close(run_float(fuse(lower(network, images[:1])), images), expected)
+
+
 def test_pixels_are_normalised_by_the_first_operation() -> None:
     network = Classifier(nn.Conv2d(3, 4, 1), [0.1, 0.2, 0.3], [1.0, 2.0, 3.0])
     graph = fuse(lower(network, torch.rand(1, 3, 4, 4)))
@@ -157,6 +182,14 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
     "pixels of channels": (nn.Flatten(), "a change of shape from"),
     "a vector": (lambda x: F.max_pool2d(x, (1, 3), 1) + x.mean((2, 3)), "4 and 2 dimensions"),
     "rows": (lambda x: torch.cat([x, x], 2), "a concatenation along axis 2"),
+    "a constant that is changed": (
+        lambda x: torch.zeros(1, 4, 6, 6).add_(x),
+        "an operation that writes into another tensor",
+    ),
+    "an output that is given": (
+        lambda x: torch.add(x, x, out=torch.empty(1, 4, 6, 6)),
+        "an operation that writes into another tensor",
+    ),
     "a batch": (lambda x: torch.cat([x, x]), "a concatenation along axis 0"),
 }
 
