@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from neptune_nas.deploy.latency_features import Features, part_features
-from neptune_nas.errors import OptionError
+from neptune_nas.errors import ArchitectureError, OptionError
 from neptune_nas.nn.builder import NetworkPart, Shape, parts
 from neptune_nas.text import counted
 
@@ -28,6 +28,10 @@ _RIDGE = 1e-2  # pulls weights that the networks do not tell apart towards each 
 _COVERED = 0.95  # share of networks that take no longer than predicted with the margin
 _REMEMBERED = 100_000  # parts, as `CostModel` does
 _CONSTANT = "network"  # what any network takes
+
+
+class UnmeasuredError(ArchitectureError):
+    """A part has an operation that none of the measured networks has, so its time is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,10 @@ class LatencyModel:
         self.weights = dict(zip(self.names, fitted, strict=True))
 
     def __call__(self, architecture: Any) -> float:
-        """Return the predicted latency in ms; raises `ArchitectureError` as `check` does."""
+        """Return the predicted latency in ms.
+
+        Raises `ArchitectureError` as `check` does, and `UnmeasuredError`.
+        """
         found = parts(architecture, self.input_shape, self.outputs)
         return self.weights[_CONSTANT] + sum(map(self._part, found))
 
@@ -112,7 +119,13 @@ class LatencyModel:
                 self.table.clear()
             self.check(part)
             found = part_features(part)
-            known = sum(self.weights.get(name, 0.0) * each for name, each in found.items())
+            if unknown := found.keys() - self.weights.keys():
+                kind = min(unknown).rpartition(" ")[0]
+                raise UnmeasuredError(
+                    f"{part.name} has an operation ({kind}) that none of the measured networks "
+                    f"has, so its latency cannot be predicted: measure one that has it."
+                )
+            known = sum(self.weights[name] * each for name, each in found.items())
             self.table[part] = known
         return known
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from neptune_nas.architecture.codec import key
 from neptune_nas.deploy.latency import delivered_file, time_file, untrained_file
-from neptune_nas.deploy.latency_model import LEAST, LatencyModel
+from neptune_nas.deploy.latency_model import LEAST, LatencyModel, UnmeasuredError
 from neptune_nas.deploy.latency_place import Place, check_runtime, place_in
 from neptune_nas.deploy.latency_table import (
     Measured,
@@ -145,7 +145,19 @@ class SearchLatencies:
             f"{each.name} {each.op} {each.limit:.3g} ms" for each in self.limits if is_timed(each)
         ]
         kept = f"; candidates have to keep {' and '.join(limits)}, a margin of {found.margin:.1%}"
-        return f"latency is {found}{kept if limits else ''}."
+        return f"latency is {found}{kept if limits else ''}.{self._gaps()}"
+
+    def _gaps(self) -> str:
+        """Return a sentence on networks without a prediction; empty where a few draws have none."""
+        rng = Random(f"{self.search.question.seed}/gaps")
+        for _ in range(NETWORKS):
+            try:
+                self.model(self.space.sample(rng))
+            except UnmeasuredError as error:
+                return f" Networks whose latency cannot be predicted are left out, as where {error}"
+            except ArchitectureError:
+                continue
+        return ""
 
     def _spread(self) -> list[Any]:
         """Return at most 50 networks that can be measured and meet the quick limits.

@@ -1,12 +1,13 @@
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from random import Random
 
 import pytest
 
-from neptune_nas.architecture.records import Architecture
+from neptune_nas.architecture.records import Architecture, FeedForward
 from neptune_nas.deploy.latency_features import part_features
-from neptune_nas.deploy.latency_model import LatencyModel
+from neptune_nas.deploy.latency_model import LatencyModel, UnmeasuredError
 from neptune_nas.errors import OptionError
 from neptune_nas.nn.builder import parts
 from neptune_nas.space import find_space
@@ -45,3 +46,13 @@ def test_the_margin_covers_most_networks_that_were_left_out() -> None:
 def test_too_few_networks_are_refused() -> None:
     with pytest.raises(OptionError, match=r"from at least 10 measured networks, but there are 9"):
         LatencyModel(pairs(DRAWN[:9]), SHAPE, CLASSES)
+
+
+def test_an_operation_that_was_not_measured_is_not_free() -> None:
+    model = LatencyModel(pairs(DRAWN), SHAPE, CLASSES)
+    first, *others = DRAWN[0].stages
+    other = replace(
+        DRAWN[0], stages=(replace(first, substages=(FeedForward(),), connections="chain"), *others)
+    )
+    with pytest.raises(UnmeasuredError, match=r"stages\.0\.substages\.0 has an operation \(.*gelu"):
+        model(other)

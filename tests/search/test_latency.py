@@ -62,6 +62,17 @@ def test_candidates_keep_a_limit_by_prediction(tmp_path: Path, file: Path) -> No
     assert run_baselines(again, ("random",)).baselines["random"]
 
 
+def test_networks_without_a_prediction_are_left_out_and_said(tmp_path: Path) -> None:
+    stage = Stage(choice(*range(4, 28, 2)), Conv(choice(1, 5)), 1, "max", "batch")
+    space = Space(name="two", template=Architecture(Stem(8), (stage,), Head(0)))
+    rows = [measured(each, 1.0, 0.0) for each in space if each.stages[0].entry == Conv(1)]
+    write_latencies(tmp_path / "a.csv", rows)
+    said: list[str] = []
+    study = asked(tmp_path, space=space, latency_csv=tmp_path / "a.csv").run(say=said.append)
+    assert {trial.architecture.stages[0].entry for trial in study.trials} == {Conv(1)}
+    assert any("are left out, as where stages.0.entry has an operation" in each for each in said)
+
+
 def broken(study: Study, trial: int) -> list[Measured]:
     """Return the rows of a study in which one trial was measured above the limit."""
     architecture = next(t.architecture for t in study.trials if t.number == trial)
