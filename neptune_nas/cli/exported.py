@@ -15,7 +15,7 @@ from neptune_nas.data.images import ImageData
 from neptune_nas.deploy.export import data_for, data_name
 from neptune_nas.deploy.exported_file import ExportedFile
 from neptune_nas.deploy.formats import FileKind
-from neptune_nas.errors import DataError, OptionError, StudyError
+from neptune_nas.errors import DataError, NeptuneError, OptionError
 from neptune_nas.metrics.registry import METRICS, Metric
 from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.models.model import Model, load_model, make_untrained
@@ -117,5 +117,5 @@ def remember(record: ExportedFile, source: Path, item: ExportedArchitecture | Mo
     if isinstance(item, ExportedArchitecture) and source.is_dir():
         try:
             add_export(open_folder(source), Export(item.provenance["trial"], record))
-        except StudyError as error:
+        except NeptuneError as error:
             say(f"Note: the report will not show this file. {error}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.architecture.records import Architecture, Conv, Stage, Stem
+from neptune_nas.cli.exported import remember
 from neptune_nas.deploy.exported_file import read_document
 from neptune_nas.files.locks import locked
 from neptune_nas.models.model import load_model, make_untrained, save_model
@@ -76,6 +77,18 @@ def test_a_study_that_is_in_use_is_exported_from_without_its_note(
     assert outcome.code == 0
     assert "Note: the report will not show this file. another command" in outcome.err
     assert read_exports(folder) == before
+
+
+def test_records_that_were_damaged_meanwhile_are_noted(
+    plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    neptune("export", plain, "--trial", 1, "-o", tmp_path / "net.tflite")
+    copy = shutil.copytree(plain, tmp_path / "study")
+    study = read_study(copy)
+    Folder(copy).exports.write_text("{")
+    remember(study.exports[0].file, copy, export_trial(study, study.trials[1]))
+    assert "Note: the report will not show this file. " in capsys.readouterr().err
+    assert Folder(copy).exports.read_text() == "{"
 
 
 @pytest.mark.parametrize(
