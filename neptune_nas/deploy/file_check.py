@@ -11,7 +11,7 @@ from neptune_nas.data.images import ImageData, Split
 from neptune_nas.deploy.exported_file import ExportedFile
 from neptune_nas.deploy.formats import FileKind
 from neptune_nas.deploy.quantised_graph import QuantisedGraph
-from neptune_nas.deploy.runtimes import Runner, open_file, recorded_arena
+from neptune_nas.deploy.runtimes import open_file, predict, recorded_arena
 from neptune_nas.errors import NeptuneError
 from neptune_nas.metrics.counted import DEVICE
 from neptune_nas.metrics.registry import FLASH, INT8_ACCURACY, RAM
@@ -59,8 +59,7 @@ def check_file(
     something else than its reference.
     """
     scored = data.validation if data is not None and model.is_trained else None
-    runner = open_file(candidate.content, kind.runtime)
-    compared = _compare(model, runner, candidate, scored)
+    compared = _compare(model, kind.runtime, candidate, scored)
     return ExportedFile(
         file=name,
         key=model.key,
@@ -82,16 +81,15 @@ def random_images(model: Model) -> Tensor:
         return torch.randint(0, 256, (_RANDOM, *model.input_shape)) / 255
 
 
-def _compare(
-    model: Model, runner: Runner, candidate: Candidate, split: Split | None
-) -> _Comparison:
+def _compare(model: Model, runtime: str, candidate: Candidate, split: Split | None) -> _Comparison:
     """Compare a file with its reference; without a split, on random images."""
+    runner = open_file(candidate.content, runtime)
     task = find_task(model.task)
     meters, largest = (task.meter(), task.meter()), 0.0
     for images, targets in _batches(model, split):
         with torch.inference_mode():
             wanted = candidate.reference(images)
-        logits = runner.predict(images)
+        logits = predict(runner, images, runtime)
         largest = max(largest, (logits - wanted).abs().max().item())
         if not torch.allclose(logits, wanted, candidate.relative, candidate.absolute):
             raise NeptuneError(

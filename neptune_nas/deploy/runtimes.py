@@ -156,6 +156,16 @@ def open_file(content: bytes, runtime: str) -> Runner:
         ) from error
 
 
+def predict(runner: Runner, images: Tensor, runtime: str) -> Tensor:
+    """Return the logits of a file; raises `NeptuneError` where the runtime cannot run it."""
+    try:
+        return runner.predict(images)
+    except Exception as error:  # each runtime has its own kinds
+        raise NeptuneError(
+            f"the runtime {runtime} cannot run the file ({first_line(error)})."
+        ) from error
+
+
 def recorded_arena(content: bytes) -> int:
     """Return the bytes of RAM that TensorFlow Lite Micro takes for a `.tflite` file.
 
@@ -165,7 +175,8 @@ def recorded_arena(content: bytes) -> int:
     micro = open_file(content, "tflite-micro")
     assert isinstance(micro, _TFLiteMicro)
     shape = micro.interpreter.get_input_details(0)["shape"]
-    micro.predict(torch.zeros(tuple(int(shape[axis]) for axis in (0, 3, 1, 2))))
+    image = torch.zeros(tuple(int(shape[axis]) for axis in (0, 3, 1, 2)))
+    predict(micro, image, "tflite-micro")
     with _stderr() as printed:
         micro.interpreter.print_allocations()
         printed.seek(0)

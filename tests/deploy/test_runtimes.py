@@ -4,7 +4,7 @@ import sys
 import pytest
 import torch
 
-from neptune_nas.deploy.runtimes import RUNTIMES, check_runtime, open_file, recorded_arena
+from neptune_nas.deploy.runtimes import RUNTIMES, check_runtime, open_file, predict, recorded_arena
 from neptune_nas.deploy.tflite import float_file
 from neptune_nas.errors import NeptuneError
 from neptune_nas.graphs.graph import Graph, Operation, Weights
@@ -41,6 +41,13 @@ def test_images_keep_their_order_and_channels(runtime: str) -> None:
 def test_a_file_of_another_kind_is_refused(runtime: str) -> None:
     with pytest.raises(NeptuneError, match=rf"the runtime {runtime} cannot open the file \(.+\)"):
         open_file(b"no file", runtime)
+
+
+@pytest.mark.parametrize("runtime", ["tflite-micro", "litert"])
+def test_a_file_that_cannot_be_run_is_refused(runtime: str) -> None:
+    runner = open_file(one_convolution(8), runtime)
+    with pytest.raises(NeptuneError, match=rf"the runtime {runtime} cannot run the file \(.+\)"):
+        predict(runner, torch.rand(1, 3, 9, 9), runtime)
 
 
 @pytest.mark.parametrize("runtime", [*RUNTIMES])
