@@ -70,7 +70,15 @@ def _trained(item: ExportedArchitecture, place: Path, allow: list[str] | None) -
 def images_of(
     model: Model, kind: FileKind, data: str | None, data_dir: str | None
 ) -> ImageData | None:
-    """Return the images that a file is calibrated and scored on, if it is and there are any."""
+    """Return the images that a file is calibrated and scored on, if it is and there are any.
+
+    Says where the file will not hold the int8 part that the model was trained with.
+    """
+    if kind.quantises_anew and model.int8:
+        say(
+            f"Note: {kind.runtime} quantises the weights in float32 anew, so the file is not the "
+            f"int8 network of the training, and may score less: --format tflite or c holds that."
+        )
     name = data or data_name(model)
     if not kind.is_checked or not model.is_trained or name is None:
         return None

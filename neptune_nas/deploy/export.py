@@ -109,7 +109,7 @@ def _candidate(model: Model, kind: FileKind, data: ImageData | None) -> Candidat
     if kind.precision == "float32":
         content = to_pte(model) if kind.form == "pte" else float_file(graph_of(model))
         return Candidate(content, model.classifier(), _TOLERANCE, _TOLERANCE)
-    if kind.form in ("onnx", "pte"):
+    if kind.quantises_anew:
         quantised_by = {"onnx": to_int8_onnx, "pte": to_pte}[kind.form]
         return Candidate(quantised_by(model, _calibration(model, data)), model.classifier())
     quantised = int8_graph_of(model, () if model.int8 else _calibration(model, data))

@@ -132,15 +132,16 @@ def _promised(
 ) -> dict[str, float]:
     """Return by metric what was known without the file.
 
-    A score is that of the training, else that of the simulation, else that of the search; where
-    there is no simulation, that of the network in float32 stands beside it. Memory is what the
-    search has counted, else what is counted now.
+    A score is that of the training, unless its int8 part is not what the file holds, else that of
+    the simulation, else that of the search; where there is no simulation, that of the network in
+    float32 stands beside it. Memory is what the search has counted, else what is counted now.
     """
     of, name = model.of, _main(model, kind)
+    holds_another = kind.quantises_anew and model.int8
     searched = of if isinstance(of, ExportedArchitecture) else None
     score = searched.score if searched else None
     scores = (
-        model.metrics.get(f"validation_{name}"),
+        None if holds_another else model.metrics.get(f"validation_{name}"),
         compared.reference if candidate.absolute < inf else None,
         score.values.get(name) if score else None,
     )

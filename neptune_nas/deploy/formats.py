@@ -80,6 +80,11 @@ class FileKind:
         return self.runtime == "tflite-micro"
 
     @property
+    def quantises_anew(self) -> bool:
+        """True for int8 by the runtime's own quantiser, from the weights in float32."""
+        return self.precision == "int8" and self.runtime in ("onnxruntime", "executorch")
+
+    @property
     def is_checked(self) -> bool:
         """True if the file is compared with what was promised, on its runtime."""
         return self.precision in FORMATS[self.form].checked

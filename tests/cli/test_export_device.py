@@ -6,10 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from neptune_nas.architecture.records import Architecture, Conv, Stage, Stem
 from neptune_nas.cli.exported import remember
 from neptune_nas.deploy.exported_file import read_document
+from neptune_nas.deploy.int8_model import with_int8
+from neptune_nas.deploy.model_graph import int8_graph_of
 from neptune_nas.files.locks import locked
 from neptune_nas.models.model import load_model, make_untrained, save_model
 from neptune_nas.search.config import Search
@@ -133,6 +136,15 @@ def test_data_that_is_gone_stops_int8_but_not_a_float_file(weights: Path, tmp_pa
     outcome = neptune("export", gone, "--float32", "-o", tmp_path / "net.tflite")
     assert outcome.code == 0
     assert outcome.err.startswith("Note: the file is compared on random images. data 'folder:nowh")
+
+
+def test_int8_that_is_not_that_of_the_training_is_said(weights: Path, tmp_path: Path) -> None:
+    model, tuned = load_model(weights), tmp_path / "tuned.safetensors"
+    quantised = int8_graph_of(model, [torch.rand(4, *model.input_shape)])
+    save_model(tuned, with_int8(model, quantised))
+    outcome = neptune("export", tuned, "--int8", "-o", tmp_path / "net.onnx")
+    assert outcome.code == 0
+    assert outcome.err.startswith("Note: onnxruntime quantises the weights in float32 anew")
 
 
 def test_an_operation_without_a_kernel_is_named_with_its_place(study: Path, tmp_path: Path) -> None:

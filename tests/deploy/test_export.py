@@ -162,6 +162,17 @@ def test_a_file_for_onnxruntime_is_quantised_by_it(
     assert b"QuantizeLinear" in path.read_bytes()
 
 
+def test_what_a_quantiser_makes_anew_is_not_promised_the_score_of_the_training(
+    model: Model, data: ImageData, tmp_path: Path
+) -> None:
+    quantised = quantise(graph_of(model), calibration_batches(data))
+    tuned = replace(with_int8(model, quantised), metrics={"validation_int8_accuracy": 0.75})
+    kind = file_kind("onnx", "int8")
+    _, record = export(tuned, kind, tmp_path / "net.onnx", data)
+    assert record is not None
+    assert {*record.promised} == {"accuracy"}
+
+
 def test_a_file_that_computes_something_else_is_refused() -> None:
     content = float_file(graph_of(UNTRAINED))
     other = Candidate(content, lambda images: torch.ones(len(images), 10), absolute=0.1)
