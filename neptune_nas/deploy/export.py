@@ -14,7 +14,7 @@ from neptune_nas.deploy.execution import run_int8
 from neptune_nas.deploy.exported_file import ExportedFile, document_beside, write_document
 from neptune_nas.deploy.file_check import Candidate, check_file, random_images
 from neptune_nas.deploy.formats import FileKind, files_of
-from neptune_nas.deploy.int8_accuracy import calibration_batches
+from neptune_nas.deploy.int8_accuracy import CALIBRATION, Calibration, calibration_batches
 from neptune_nas.deploy.int8_onnx import to_int8_onnx
 from neptune_nas.deploy.model_graph import graph_of, int8_graph_of
 from neptune_nas.deploy.pte import to_pte
@@ -23,6 +23,7 @@ from neptune_nas.deploy.runtimes import check_runtime
 from neptune_nas.deploy.tflite import float_file, int8_file
 from neptune_nas.errors import DataError
 from neptune_nas.files.atomic import write_file
+from neptune_nas.files.schema import decode
 from neptune_nas.metrics.registry import RAM
 from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.models.export.facts import facts
@@ -120,9 +121,13 @@ def _candidate(model: Model, kind: FileKind, data: ImageData | None) -> Candidat
 
 
 def _calibration(model: Model, data: ImageData | None) -> Iterable[Tensor]:
-    """Return the images that int8 is calibrated on; for untrained weights, random ones do."""
+    """Return the images that int8 is calibrated on; for untrained weights, random ones do.
+
+    A model that was trained for int8 keeps how many, and which.
+    """
     if data is not None:
-        return calibration_batches(data)
+        terms = model.provenance.get("calibration")
+        return calibration_batches(data, decode(Calibration, terms) if terms else CALIBRATION)
     if model.is_trained:
         raise DataError(
             f"int8 needs images to calibrate network {model.key} on: say as `data` "

@@ -1,6 +1,6 @@
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,12 @@ from neptune_nas.deploy.export import data_for, data_name, export
 from neptune_nas.deploy.exported_file import read_document
 from neptune_nas.deploy.file_check import Candidate, check_file
 from neptune_nas.deploy.formats import FORMATS, Precision, file_kind
-from neptune_nas.deploy.int8_accuracy import calibration_batches, measure_int8
+from neptune_nas.deploy.int8_accuracy import Calibration, calibration_batches, measure_int8
 from neptune_nas.deploy.int8_model import with_int8
 from neptune_nas.deploy.model_graph import graph_of
 from neptune_nas.deploy.quantisation import quantise
 from neptune_nas.deploy.runtimes import open_file
-from neptune_nas.deploy.tflite import float_file
+from neptune_nas.deploy.tflite import float_file, int8_file
 from neptune_nas.errors import DataError, NeptuneError, OptionError
 from neptune_nas.metrics.registry import FLASH, INT8_ACCURACY, RAM
 from neptune_nas.models.architecture_file import without_study
@@ -123,6 +123,16 @@ def test_the_int8_part_of_a_model_is_written_without_images(
     export(with_int8(model, quantised), TFLITE, tmp_path / "kept.tflite")
     files = [(tmp_path / f"{name}.tflite").read_bytes() for name in ("calibrated", "kept")]
     assert files[0] == files[1]
+
+
+def test_int8_is_calibrated_on_the_images_that_the_training_took(
+    model: Model, data: ImageData, tmp_path: Path
+) -> None:
+    terms = Calibration(images=20, seed=3)
+    kept = replace(model, provenance={"data": "digits", "calibration": asdict(terms)})
+    export(kept, TFLITE, tmp_path / "net.tflite", data)
+    quantised = quantise(graph_of(model), calibration_batches(data, terms))
+    assert (tmp_path / "net.tflite").read_bytes() == int8_file(quantised)
 
 
 @pytest.mark.parametrize("form", ["tflite", "onnx", "c"])
