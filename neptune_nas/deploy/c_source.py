@@ -8,6 +8,17 @@ from neptune_nas.deploy.tflite import OPERATORS
 from neptune_nas.models.model import Model
 
 _PER_LINE = 16  # bytes
+_TAKEN = (
+    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t "
+    "class compl const const_cast constexpr continue decltype default delete do double "
+    "dynamic_cast else enum explicit export extern false float for friend goto if inline int long "
+    "mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public "
+    "register reinterpret_cast restrict return short signed sizeof static static_assert "
+    "static_cast struct switch template this thread_local throw true try typedef typeid typename "
+    "union unsigned using virtual void volatile wchar_t while xor xor_eq "
+    "arena classify errno main ops run setup stderr stdin stdout"
+)
+"""Keywords of C and C++, and names that the header's example and every C program have."""
 
 _TEMPLATE = """\
 /* {title}, in int8 for TensorFlow Lite Micro: {size} bytes of flash.
@@ -101,11 +112,12 @@ def c_source(model: Model, quantised: QuantisedGraph, content: bytes, arena: int
 def identifier(text: str) -> str:
     """Return a text as a name in C.
 
-    >>> identifier("knee-32x32.int8"), identifier("8"), identifier("Größe")
-    ('knee_32x32_int8', 'net_8', 'Gr_e')
+    >>> identifier("knee-32x32.int8"), identifier("8"), identifier("float")
+    ('knee_32x32_int8', 'net_8', 'net_float')
     """
     name = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
-    return name if name[:1].isalpha() and len(name) > 1 else f"net_{name}".rstrip("_")
+    is_free = name[:1].isalpha() and len(name) > 1 and name not in _TAKEN.split()
+    return name if is_free else f"net_{name}".rstrip("_")
 
 
 def _method(operator: str) -> str:

@@ -69,3 +69,8 @@ def test_labels_are_the_same_bytes_in_c(source: str) -> None:
 @pytest.mark.parametrize("name", ["int", "8x8", "Größe", "__", "a b.c"])
 def test_any_name_becomes_one_that_c_takes(name: str) -> None:
     assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_]+", identifier(name))
+
+
+@pytest.mark.parametrize("name", ["float", "default", "static-cast", "main", "arena"])
+def test_a_name_that_c_or_the_example_takes_gets_a_prefix(name: str) -> None:
+    assert identifier(name) == f"net_{name.replace('-', '_')}"
