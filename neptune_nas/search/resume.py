@@ -38,13 +38,16 @@ def arguments_in(file: Path, given: Mapping[str, Any] | None = None) -> dict[str
 
     `given`: those to use in place of the study's, and the user's evaluator if it has one.
     Raises `StudyError` where that is missing, or is not the one that the study began with; and for
-    a user's space or sampler that is not given, unless this user began the study here.
+    a user's space or sampler that is not given, or another machine to measure latency on, unless
+    this user began the study here.
     """
     settings, given = read_settings(file), given or {}
     own: Evaluator | None = given.get("evaluator")
     for name in ("space", "sampler"):
         if name not in given:
             _check_code(file, settings, name)
+    if "latency_on" not in given:
+        _check_host(file, settings)
     _check_evaluator(file, settings.question, own)
     question = {name.name: getattr(settings.question, name.name) for name in fields(Question)}
     with located(file):
@@ -68,6 +71,17 @@ def _check_code(file: Path, settings: Settings, name: str) -> None:
             f"{file}: `{name}` is {cut(where)}, code that you have not run for this study here, or "
             f"that has changed since then: if you trust it, pass it as `{name}` (--{name})"
             f"{more}."
+        )
+
+
+def _check_host(file: Path, settings: Settings) -> None:
+    """Refuse to connect to a machine that only the study in `file` names."""
+    where = settings.question.latency_on
+    if not may_run(Folder(file.parent), settings, where):
+        raise StudyError(
+            f"{file}: `latency_on` is {cut(where)}, a machine that you have not measured on for "
+            f"this study here: if you trust it, continue the search with that as `latency_on` "
+            f"(--latency-on) once."
         )
 
 

@@ -73,7 +73,7 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
                 parts.latencies.keep()
             if search.space_place:
                 keep_source(folder, search.space_place)
-            register(folder, settings, parts.places)
+            register(folder, settings, (*parts.places, settings.question.latency_on))
             coordinator = _coordinator_of(parts, store, first)
             try:
                 coordinator.load()

@@ -4,7 +4,7 @@ A study from elsewhere must not run what it names. So a search with a user's cod
 register in that user's data folder, which no study can bring along: an entry is found by the random
 id of the study, its place on this machine and its question, and holds a digest of the file of that
 code, or of the source of what a notebook defines. It is not found for a study that was moved, and
-does not match code that was edited.
+does not match code that was edited. So is a machine that a study measured latency on.
 """
 
 import json
@@ -105,8 +105,10 @@ def _digests_in(entry: Path) -> dict[str, str]:
 def _digest(where: str) -> str | None:
     """Return a digest of the file at `where`, its place included, or of what a notebook defines.
 
-    None if there is neither.
+    None if there is neither. A machine is its own digest.
     """
+    if "://" in where:
+        return where
     if (source := main_digest(where)) is not None:
         return source
     if (file := source_of(where)) is None:

@@ -8,6 +8,8 @@ from neptune_nas.errors import StudyError
 from neptune_nas.search.config import Search
 from neptune_nas.search.resume import arguments_in, check_same, search_of, study_of
 from neptune_nas.space import find_space
+from neptune_nas.study.folder import open_folder, read_settings
+from neptune_nas.study.own_code import register
 from neptune_nas.trust.audit import run_audit
 from neptune_nas.trust.baselines import run_baselines
 from tests.study.edits import edit_study
@@ -73,6 +75,23 @@ def test_the_database_and_the_place_of_the_space_may_be_said_anew(made: Path) ->
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="is not a study"):
         search_of(tmp_path)
+
+
+def test_a_machine_that_only_the_study_names_is_not_connected_to(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    folder, host = copytree(made, tmp_path / made.name), "litert+ssh://pi@there"
+    settings = folder / "study.toml"
+    edit_study(folder, ('latency_on = "torch"', f'latency_on = "{host}"'))
+    with pytest.raises(StudyError, match=r"`latency_on` is 'litert\+ssh://pi@there', a machine"):
+        arguments_in(settings)
+    with pytest.raises(StudyError, match="you have not measured on for this study here"):
+        search_of(folder)
+    assert arguments_in(settings, {"latency_on": host})["latency_on"] == host
+    begun = read_settings(settings)
+    register(open_folder(folder), begun, (host,))
+    assert arguments_in(settings)["latency_on"] == host
 
 
 def test_a_sampler_that_may_not_be_run_is_asked_for(made: Path, tmp_path: Path) -> None:
