@@ -104,7 +104,7 @@ def export(
     images = images_of(model, kind, data, data_dir)
     with console(stderr=True).status(f"Writing and comparing {output} ..."):
         files, record = write(model, kind, output, images)
-    say_if_untrained(model)
+    say_if_untrained(item, weights)
     for path in files:
         print_line(f"{name}: {path}")
     if record is not None:

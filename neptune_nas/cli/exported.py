@@ -42,9 +42,9 @@ def model_of(
     return make_untrained(item)
 
 
-def say_if_untrained(model: Model) -> None:
-    """Say that the weights are random, unless they are trained."""
-    if not model.is_trained:
+def say_if_untrained(item: ExportedArchitecture | Model, weights: Path | None) -> None:
+    """Say that the weights are random where an architecture was exported without any."""
+    if isinstance(item, ExportedArchitecture) and weights is None:
         say(
             "Note: the exported model has random weights, since this network is untrained. For a "
             "trained model, run neptune-nas train, then export its model.safetensors."
