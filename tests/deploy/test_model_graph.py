@@ -63,12 +63,12 @@ def test_what_has_no_kernel_is_named_with_its_place_and_a_remedy(stage: Any, pla
     with pytest.raises(UnsupportedOperationError) as caught:
         graph_of(model)
     assert str(caught.value).startswith(place)
-    assert str(caught.value).endswith(": --format onnx can hold this network.")
+    assert str(caught.value).endswith(": the format onnx can hold this network.")
 
 
 def test_a_hand_designed_network_has_no_place_to_name() -> None:
     model = make_untrained(ReferenceNetwork("shufflenet_v2_x0_5", (3, 32, 32), 5))
-    with pytest.raises(UnsupportedOperationError, match=r"^(?!stages).*: --format onnx can hold"):
+    with pytest.raises(UnsupportedOperationError, match=r"^(?!stages).*: the format onnx can hold"):
         graph_of(model)
 
 
