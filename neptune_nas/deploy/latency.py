@@ -6,11 +6,13 @@ import re
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from inspect import getsource
 from math import isfinite
 from statistics import median, quantiles
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import torch
 from torch import nn
@@ -32,6 +34,7 @@ from neptune_nas.nn.classifier import Classifier
 ROUNDS, REPEATS = 3, 20
 _REST, _COOL = 0.3, 0.5  # seconds before each round on another machine, and after each file there
 _PATIENCE = 120.0  # seconds for one file
+_MOST = 2**20  # bytes of an answer
 _AGAIN = 5.0  # seconds before the retry
 _SSH_FAILED, _NO_COMMAND = 255, 127  # exit codes of ssh and of shells
 _SSH = (
@@ -156,13 +159,7 @@ def _run_there(place: Place, command: str, data: bytes) -> str:
     """Run a command on another machine with some input, and return what it prints."""
     port = ("-p", str(place.port)) if place.port else ()
     try:
-        done = subprocess.run(
-            ["ssh", *_SSH, *port, place.login, command],
-            input=data,
-            capture_output=True,
-            timeout=_PATIENCE,
-            check=False,
-        )
+        done = _run_bounded(["ssh", *_SSH, *port, place.login, command], data)
     except FileNotFoundError as error:
         raise HostError(
             "measuring on another machine needs ssh, which is not installed."
@@ -172,6 +169,10 @@ def _run_there(place: Place, command: str, data: bytes) -> str:
             f"{place.login} did not answer within {_PATIENCE:g} seconds; see if it is well, then "
             f"run the same command again."
         ) from error
+    if len(done.stdout) > _MOST or len(done.stderr) > _MOST:
+        raise HostError(
+            f"{place.login} answered with more than {_MOST:,} bytes, which no times are."
+        )
     why = one_line(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
     if done.returncode == _SSH_FAILED:
         raise _unreachable(place, why)
@@ -183,6 +184,31 @@ def _run_there(place: Place, command: str, data: bytes) -> str:
     if done.returncode:
         raise HostError(f"{place.program} on {place.login} failed: {why or done.returncode}.")
     return done.stdout.decode(errors="replace")
+
+
+def _run_bounded(command: list[str], data: bytes) -> subprocess.CompletedProcess[bytes]:
+    """Run a command, which is killed if it takes too long, or prints more than `_MOST` bytes."""
+    with TemporaryFile() as source, ThreadPoolExecutor(2) as threads:
+        source.write(data)
+        source.seek(0)
+        with subprocess.Popen(
+            command, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+
+            def read(pipe: IO[bytes] | None) -> bytes:
+                found = b"" if pipe is None else pipe.read(_MOST + 1)
+                if len(found) > _MOST:
+                    process.kill()
+                return found
+
+            texts = [threads.submit(read, pipe) for pipe in (process.stdout, process.stderr)]
+            try:
+                code = process.wait(_PATIENCE)
+            except BaseException:
+                process.kill()
+                raise
+            out, errors = (each.result() for each in texts)
+            return subprocess.CompletedProcess(command, code, out, errors)
 
 
 def _unreachable(place: Place, why: str) -> HostError:

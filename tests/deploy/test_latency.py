@@ -97,6 +97,12 @@ def test_a_machine_that_answers_with_no_times_is_refused(
         time_file(file, place(f"litert+ssh://{address}{liar}"), no_wait)
 
 
+def test_an_answer_without_an_end_is_cut(file: bytes, address: str, tmp_path: Path) -> None:
+    endless = program(tmp_path, "python-endless", "cat > /dev/null; yes")
+    with pytest.raises(HostError, match="answered with more than 1,048,576 bytes"):
+        time_file(file, place(f"litert+ssh://{address}{endless}"), no_wait)
+
+
 def test_a_machine_without_the_program_is_told_to_name_another(file: bytes, address: str) -> None:
     with pytest.raises(HostError, match="has no /usr/bin/no-python3: name what it has"):
         time_file(file, place(f"litert+ssh://{address}/usr/bin/no-python3"), no_wait)
