@@ -28,7 +28,7 @@ _LIST = 2**27  # bytes of `trials.csv`, for 50,000 trials of 2,600 each
 _PACKAGES = ("torch", "optuna", "numpy")
 _OPTIONS = (
     *("space", "data", "target", "objectives", "epochs", "rungs", "proxy", "reduction"),
-    *("sampler", "repeats", "seed"),
+    *("sampler", "repeats", "seed", "latency on"),
 )
 _CHECKED = ("data_fingerprint", "input_shape", "classes")
 
@@ -82,7 +82,7 @@ def _resuming(what: str, then: Any) -> str:
         return "restore its images"
     if what.startswith("code of"):
         return "define it as it was"
-    option = {"repeats": "repeat-seeds"}.get(what, what)
+    option = {"repeats": "repeat-seeds"}.get(what, what.replace(" ", "-"))
     has_one = what in _OPTIONS and then not in ("", ())
     return "use its value" + (f" (--{option} {as_typed(then)})" if has_one else "")
 

@@ -56,6 +56,13 @@ def test_a_storage_that_is_not_named_again_is_agreed(tmp_path: Path, storage: st
     assert settled(tmp_path, storage=storage) == begun
 
 
+def test_another_place_of_latency_is_led_back_by_its_option(tmp_path: Path) -> None:
+    write_if_new(Folder(tmp_path), BEGUN)
+    other = replace(BEGUN.question, latency_on="litert")
+    with pytest.raises(StudyError, match=r"latency on 'torch', .*\(--latency-on 'torch'\)"):
+        settled(tmp_path, question=other)
+
+
 def test_another_storage_is_a_contradiction(tmp_path: Path) -> None:
     write_if_new(Folder(tmp_path), replace(BEGUN, storage="mysql://ann:***@db/studies"))
     with pytest.raises(StudyError, match=r"storage 'mysql.*, but now it is 'sqlite"):
