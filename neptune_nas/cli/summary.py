@@ -17,7 +17,7 @@ from neptune_nas.errors import StudyError
 from neptune_nas.metrics.registry import COST
 from neptune_nas.metrics.survey import Survey
 from neptune_nas.report.plain_comparison import favoured_plain, plain_command, seed_noise
-from neptune_nas.report.references import TITLE, cells, compare_references, heads_of
+from neptune_nas.report.references import TITLE, heads_of, reference_rows
 from neptune_nas.report.summary import corner_text
 from neptune_nas.report.verdict import (
     cautions,
@@ -339,7 +339,6 @@ def references_table(study: Study) -> Table:
     name, score, mflops, params, *found = heads_of(study)
     for i, head in enumerate((name, score, f"{mflops}\n{params}", *found)):
         table.add_column(head, justify="right" if i else "left", no_wrap=not i, overflow="fold")
-    for each in compare_references(study):
-        name, score, mflops, params, *found = cells(each)
+    for name, score, mflops, params, *found in reference_rows(study):
         table.add_row(name, score, f"{mflops}\n{params}", *found)
     return table

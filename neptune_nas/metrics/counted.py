@@ -4,6 +4,7 @@ import copy
 import re
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol
@@ -19,8 +20,10 @@ from neptune_nas.errors import ArchitectureError, OwnCodeError, failure_text, fi
 from neptune_nas.files.rules import Sides, Size
 from neptune_nas.files.schema import check_value
 from neptune_nas.graphs.file_size import file_size
+from neptune_nas.graphs.fusion import fuse
 from neptune_nas.graphs.graph import Graph
 from neptune_nas.graphs.joining import GraphModel
+from neptune_nas.graphs.lowering import UnsupportedOperationError, lower
 from neptune_nas.graphs.memory_plan import arena
 from neptune_nas.metrics.part_costs import part_counts
 from neptune_nas.nn.builder import (
@@ -32,6 +35,7 @@ from neptune_nas.nn.builder import (
     build_part,
     parts,
 )
+from neptune_nas.nn.classifier import Classifier
 from neptune_nas.nn.user_modules import check_logits
 
 aten = torch.ops.aten
@@ -228,6 +232,16 @@ def cost_of(network: Buildable) -> Cost:
     """Return the cost of one image through a network, built without memory for its weights."""
     with torch.device("meta"):
         return cost(network.build(), network.input_shape)
+
+
+def device_values(network: Buildable) -> dict[str, float]:
+    """Return what a device needs for a network in int8, by metric; empty where it cannot run it."""
+    ones = [1.0] * network.input_shape[0]
+    with torch.device("meta"), suppress(UnsupportedOperationError):
+        classifier = Classifier(network.build(), ones, ones)
+        graph = fuse(lower(classifier, torch.empty(1, *network.input_shape)))
+        return {name: needed(graph) for name, needed in DEVICE.items()}
+    return {}
 
 
 def count(module: nn.Module, *inputs: Tensor | list[Tensor]) -> Cost:

@@ -1,9 +1,18 @@
 """The comparison of a search with hand-designed networks trained like its trials."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import nan
 
-from neptune_nas.metrics.registry import CLASSIFICATION, COST, MILLION, PARAMS
+from neptune_nas.metrics.registry import (
+    CLASSIFICATION,
+    COST,
+    COUNTED,
+    MACS,
+    MILLION,
+    PARAMS,
+    Metric,
+)
 from neptune_nas.study.measures import main_score
 from neptune_nas.study.objectives import value_of
 from neptune_nas.study.references import Reference
@@ -48,7 +57,14 @@ class PageTable:
 
 def heads_of(study: Study) -> tuple[str, ...]:
     """Return the heads of a study's table, with the metric that its networks are compared by."""
-    return (HEADS[0], study.settings.question.main.title, *HEADS[2:])
+    further = (each.title for each in further_costs(study))
+    return (HEADS[0], study.settings.question.main.title, *HEADS[2:4], *further, *HEADS[4:])
+
+
+def further_costs(study: Study) -> tuple[Metric, ...]:
+    """Return the costs that a study asks for and that every table lacks, but for timed ones."""
+    asked = study.settings.question.costs - {each.name for each in (COST, MACS, PARAMS)}
+    return tuple(each for each in COUNTED if each.name in asked)
 
 
 def compare_references(study: Study) -> tuple[_ReferenceComparison, ...]:
@@ -70,17 +86,27 @@ def _compare_reference(study: Study, reference: Reference) -> _ReferenceComparis
     )
 
 
-def cells(found: _ReferenceComparison) -> tuple[str, ...]:
-    """Return the texts of one network, one per column of `HEADS`; remarks on a second line."""
+def cells(found: _ReferenceComparison, further: Sequence[Metric] = ()) -> tuple[str, ...]:
+    """Return the texts of one network, one for each head; remarks on a second line.
+
+    `further`: see `further_costs`.
+    """
     reference = found.reference
     return (
         reference.name,
         "\n".join(filter(None, (_accuracy_text(reference), _seeds_text(reference)))),
         f"{reference.costs[COST.name] / MILLION:.3f}",
         short(reference.costs[PARAMS.name]),
+        *(each.text(reference.costs.get(each.name, nan)) for each in further),
         _better_text(found),
         _cheaper_text(found),
     )
+
+
+def reference_rows(study: Study) -> Iterator[tuple[str, ...]]:
+    """Yield the texts of each hand-designed network, one for each of `heads_of`."""
+    for each in compare_references(study):
+        yield cells(each, further_costs(study))
 
 
 def _accuracy_text(reference: Reference) -> str:
@@ -137,7 +163,7 @@ def reference_tables(studies: Sequence[Study]) -> list[PageTable]:
             title=TITLE + (f": {study.settings.name}" if len(studies) > 1 else ""),
             caveat=caveat(study),
             heads=heads_of(study),
-            rows=tuple(map(cells, compare_references(study))),
+            rows=tuple(reference_rows(study)),
         )
         for study in studies
         if study.references

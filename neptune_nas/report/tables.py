@@ -14,12 +14,10 @@ from neptune_nas.report.exports import export_heads, export_rows
 from neptune_nas.report.objectives import SHOWN, further_objectives, value_text
 from neptune_nas.report.plain_comparison import BETWEEN_SEEDS
 from neptune_nas.report.references import (
-    HEADS,
     TITLE,
     caveat,
-    cells,
-    compare_references,
     heads_of,
+    reference_rows,
 )
 from neptune_nas.report.verdict import cautions, recommendation, verdict
 from neptune_nas.study.front import contributions
@@ -134,8 +132,8 @@ def _reference_lines(study: Study) -> list[str]:
     """Return the comparison with hand-designed networks in Markdown; empty without any."""
     if not study.references:
         return []
-    head, *rows = map(_markdown_line, (heads_of(study), *map(cells, compare_references(study))))
-    rule = f"| --- |{' ---: |' * (len(HEADS) - 1)}"
+    head, *rows = map(_markdown_line, (heads_of(study), *reference_rows(study)))
+    rule = f"| --- |{' ---: |' * (len(heads_of(study)) - 1)}"
     return ["", f"## {TITLE}", "", caveat(study), "", head, rule, *rows]
 
 

@@ -58,6 +58,8 @@ def aims_of(
     """
     limits = tuple(constraints) if target is None else with_limits(target, constraints)
     wanted = _objectives_for(target, main) if objectives is None else tuple(objectives)
+    if latency_on and latency_on.startswith("ssh:") and target and target.runtime in RUNTIMES:
+        latency_on = f"{target.runtime}+{latency_on}"
     aims = Aims(target, wanted, limits, latency_on or TORCH)
     if latency_on is None and target is not None and aims.is_timed:
         return replace(aims, latency_on=target.runtime if target.runtime in RUNTIMES else TORCH)
@@ -80,10 +82,13 @@ def _objectives_for(target: Target | None, main: Metric | None) -> tuple[str, ..
 def target_reason(target: Target, aims: Aims, *, chosen: bool) -> str:
     """Return the sentence on what a target stands for; `chosen`: it chose the objectives."""
     names = {limit.name for limit in target.limits}
-    limits = [text for text in aims.constraints if parse_constraint(text).name in names]
+    asked = [limit for limit in map(parse_constraint, aims.constraints) if limit.name in names]
+    own = [str(limit) for limit in asked if limit not in target.limits]
     parts = [f"Target {target_text(target)}"]
-    if limits:
-        parts.append(f"{' and '.join(limits)} is what the firmware leaves")
+    if target.limits:
+        parts.append(f"{' and '.join(map(str, target.limits))} is what the firmware leaves")
+    if own:
+        parts.append(f"{' and '.join(own)} is asked for")
     if chosen:
         parts.append(f"objectives {', '.join(aims.objectives)}")
     if aims.is_timed and aims.latency_on in (TORCH, *RUNTIMES) and target.name != "host":

@@ -8,7 +8,7 @@ from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.files.rules import SeedCount
 from neptune_nas.files.schema import check_value
-from neptune_nas.metrics.counted import cost_of
+from neptune_nas.metrics.counted import DEVICE, cost_of, device_values
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.search.config import Search
 from neptune_nas.study.folder import Folder
@@ -42,7 +42,13 @@ class _References:
 
     def __post_init__(self) -> None:
         kept = read_references(Folder(self.study.folder).references)
-        fresh = {n.name: Reference(n.name, cost_of(n).values) for n in self.networks}
+        on_device = not DEVICE.keys().isdisjoint(self.study.settings.question.costs)
+        fresh = {
+            n.name: Reference(
+                n.name, {**cost_of(n).values, **(device_values(n) if on_device else {})}
+            )
+            for n in self.networks
+        }
         self.known = fresh | {each.name: each for each in kept}
         seed = self.study.settings.question.seed
         self.jobs = _missing_jobs(self.networks, self.known, seed, self.seeds)

@@ -13,8 +13,9 @@ from neptune_nas.graphs.lowering import UnsupportedOperationError
 from neptune_nas.graphs.memory_plan import arena
 from neptune_nas.metrics.constraints import parse_constraint
 from neptune_nas.metrics.costs import Costs
-from neptune_nas.metrics.counted import CostModel
+from neptune_nas.metrics.counted import CostModel, device_values
 from neptune_nas.metrics.survey import survey
+from neptune_nas.nn.references import ReferenceNetwork, plain_network
 from neptune_nas.space import Space, choice
 from tests.graphs.networks import Gated, Perceptron, lowered
 from tests.graphs.test_lowering import Op
@@ -106,3 +107,14 @@ def test_images_that_are_too_small_are_refused() -> None:
     deep = Architecture(Stem(8), (Stage(8, Conv(3), norm="batch"),) * 5)
     with pytest.raises(ArchitectureError, match="needs images of at least 32x32 pixels"):
         CostModel(SHAPE, 5).value("flash", deep)
+
+
+def test_a_reference_network_needs_what_its_architecture_does() -> None:
+    needed = device_values(ReferenceNetwork("plain-8", SHAPE, 5))
+    model = CostModel(SHAPE, 5)
+    assert needed == {name: model.value(name, plain_network(8, SHAPE)) for name in needed}
+    assert needed.keys() == {"ram", "flash"}
+
+
+def test_a_reference_network_that_no_device_runs_needs_nothing_known() -> None:
+    assert device_values(ReferenceNetwork("shufflenet_v2_x0_5", SHAPE, 5)) == {}

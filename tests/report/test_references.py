@@ -12,6 +12,8 @@ from neptune_nas.report.references import (
     caveat,
     cells,
     compare_references,
+    heads_of,
+    reference_rows,
     reference_tables,
 )
 from neptune_nas.report.tables import ranking_markdown
@@ -124,3 +126,16 @@ def test_networks_stand_on_any_axis_that_they_have_a_cost_of() -> None:
 def test_ticks_are_fewer_where_costs_span_decades() -> None:
     assert pareto_figure([study()]).layout.xaxis.dtick == "D2"
     assert pareto_figure([study(make_reference("huge", 0.9, macs=10**9))]).layout.xaxis.dtick == 1
+
+
+def test_the_memory_that_a_study_limits_stands_beside_the_parameters() -> None:
+    known = make_reference("plain-8", 0.9)
+    known = replace(known, costs={**known.costs, "ram": 20_480.0})
+    study = replace(
+        plain_results(plain_trial(1, 0.9, 1_000), constraints=("ram<=24KiB", "flash<=160KiB")),
+        references=(known,),
+    )
+    at = heads_of(study).index("RAM")
+    (row,) = reference_rows(study)
+    assert (heads_of(study)[at + 1], row[at : at + 2]) == ("flash", ("20 KiB", "-"))
+    assert len(row) == len(heads_of(study))

@@ -77,6 +77,28 @@ def test_the_reasons_say_what_a_target_stands_for_and_what_is_left_out() -> None
     )
 
 
+def test_the_reasons_tell_your_own_limit_from_what_the_firmware_leaves() -> None:
+    search = Search(space=SPACE, target="nano-33-iot", constraints=("ram<=20 kb",))
+    assert "; ram <= 24 KiB and flash <= 160 KiB is what the firmware leaves; " in search.reasons[0]
+    assert "; ram <= 20 kB is asked for; " in search.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "place"),
+    [
+        ("ssh://pi@board", "litert+ssh://pi@board"),
+        ("onnxruntime+ssh://pi@board", "onnxruntime+ssh://pi@board"),
+        (None, "litert"),
+        ("torch", "torch"),
+    ],
+)
+def test_a_host_without_a_runtime_is_timed_in_that_of_the_target(
+    asked: str | None, place: str
+) -> None:
+    search = Search(space=SPACE, target="raspberry-pi-4", latency_on=asked)
+    assert search.aims.latency_on == place
+
+
 def test_the_reasons_name_no_place_where_a_microcontroller_cannot_be_timed() -> None:
     search = Search(space=SPACE, target="nano-33-iot", constraints=("latency<=5ms",))
     assert search.reasons[0].endswith("; latency is of this machine, not of the target.")
