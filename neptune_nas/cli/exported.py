@@ -1,4 +1,4 @@
-"""What `neptune-nas export` reads and prints: weights, images, and what a file measures."""
+"""The input and output of `neptune-nas export`: weights, images, and what a file measures."""
 
 from dataclasses import replace
 from pathlib import Path

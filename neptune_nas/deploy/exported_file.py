@@ -44,7 +44,7 @@ class ExportedFile:
 
     @property
     def reference(self) -> str:
-        """What the logits were compared with, in words."""
+        """The name of whatever the logits were compared with."""
         is_simulated = self.precision == "int8" and self.form in ("tflite", "c")
         return "the simulation of int8" if is_simulated else "the network in float32"
 

@@ -1,4 +1,4 @@
-"""What the latency of a part may depend on: its operations by kind, their number and size.
+"""The features that predict the latency of a part: its operations by kind, their number and size.
 
 They are counted on the meta device, as costs are, so any part has them, a user's own too.
 """

@@ -36,7 +36,7 @@ class UnmeasuredError(ArchitectureError):
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """How far predictions are off, for networks that the weights were not fitted to.
+    """The error of predictions for networks that the weights were not fitted to.
 
     `error`: the mean absolute error as a share of the latency. `tau`: Kendall's rank correlation.
     `margin`: the share by which 95% of the networks stay below, at most.
@@ -94,7 +94,7 @@ class LatencyModel:
 
     @cached_property
     def accuracy(self) -> Accuracy:
-        """How far predictions are off, by leaving out a tenth of the networks at a time."""
+        """The error of predictions, found by leaving out a tenth of the networks at a time."""
         from scipy.stats import kendalltau
 
         count = len(self._times)

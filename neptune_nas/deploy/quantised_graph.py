@@ -13,7 +13,7 @@ LEAST, MOST = -128, 127  # of int8
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What an integer of a map means: `(integer - zero_point) * step`.
+    """The meaning of the integers of a map: `(integer - zero_point) * step`.
 
     `step`: rounded to float32, as a file holds it.
     """

@@ -87,7 +87,7 @@ class _Kernels:
 
     @property
     def names(self) -> list[str]:
-        """What was left out, in words."""
+        """A description of what was left out."""
         return _names(self.left_out, [place for place, has_one in self.known.items() if has_one])
 
     def architecture(self, template: object) -> object:

@@ -32,7 +32,7 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """What the integers of an input or output mean; a step of 0: its numbers are no integers."""
+    """The meaning of the integers of an input or output; a step of 0: they are no integers."""
 
     step: float
     zero_point: int
@@ -120,7 +120,7 @@ class _ExecuTorch:
 
 @dataclass(frozen=True, slots=True)
 class _Runtime:
-    """What opens a file, with the library and the extra that it needs."""
+    """A function that opens a file, with the library and the extra that it needs."""
 
     open: Callable[[bytes], Runner]
     library: str

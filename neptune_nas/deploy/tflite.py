@@ -22,7 +22,7 @@ _Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Operator:
-    """What an operation is called in the file; `version`: the first one that takes int8."""
+    """The name of an operation in the file; `version`: the first one that takes int8."""
 
     name: str
     version: int = 2

@@ -65,12 +65,11 @@ class PlannedMap:
         return self.offset + self.size
 
 
-def plan(graph: Graph, width: int = 1) -> tuple[PlannedMap, ...]:
-    """Return where each map lies, by value; `width`: bytes of one number (int8: 1, float32: 4)."""
+def plan(graph: Graph) -> tuple[PlannedMap, ...]:
+    """Return where each map of a graph in int8 lies, by value."""
     lives = _lives(graph)
     order = sorted(
-        (-_aligned(graph.size(value) * width), -start, -value)
-        for value, (start, _) in lives.items()
+        (-_aligned(graph.size(value)), -start, -value) for value, (start, _) in lives.items()
     )
     placed: list[tuple[int, int, int, int, int]] = []  # offset, top, start, end, value
     for size, start, value in (map(neg, each) for each in order):

@@ -1,4 +1,4 @@
-"""What a search asks for: objectives, limits, and the device and place that these come from."""
+"""The aims of a search: objectives, limits, and the device and place that they come from."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

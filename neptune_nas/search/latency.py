@@ -55,7 +55,7 @@ class SearchLatencies:
 
     @cached_property
     def place(self) -> Place | None:
-        """Where networks are measured; None where they are not."""
+        """The place where networks are measured; None where they are not."""
         return place_in(self.search.question.latency_on)
 
     @property

@@ -14,7 +14,7 @@ class _Nothing:
 
 
 NOTHING = _Nothing()
-"""What is left of a template without any option."""
+"""The rest of a template without any option."""
 
 
 def prune(template: object, change: Change) -> object:

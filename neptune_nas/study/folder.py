@@ -63,7 +63,7 @@ class Folder:
 
     @property
     def exports(self) -> Path:
-        """What exported files of its trials measure, if any were exported."""
+        """The measurements of files that its trials were exported to, if any were."""
         return self.path / "exports.json"
 
     @property

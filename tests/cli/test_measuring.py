@@ -38,7 +38,7 @@ def test_ctrl_c_says_what_was_done_and_how_to_go_on(capsys: pytest.CaptureFixtur
     def command(measure: Measuring) -> None:  # noqa: ARG001  # what is called does nothing
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
         command(**{field.name: None for field in fields(Measuring)} | {"study": Path("here")})
     kept = "Stopped before anything was measured. The same command resumes.\n"
     assert capsys.readouterr().err == kept

@@ -1,3 +1,4 @@
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,10 +61,9 @@ class Own:
 )
 def test_what_has_no_kernel_is_named_with_its_place_and_a_remedy(stage: Any, place: str) -> None:
     model = random_model(Architecture(Stem(4), (PLAIN, stage), Head()), (3, 8, 8))
-    with pytest.raises(UnsupportedOperationError) as caught:
+    message = rf"^{re.escape(place)}.*: the format onnx can hold this network\.$"
+    with pytest.raises(UnsupportedOperationError, match=message):
         graph_of(model)
-    assert str(caught.value).startswith(place)
-    assert str(caught.value).endswith(": the format onnx can hold this network.")
 
 
 def test_a_hand_designed_network_has_no_place_to_name() -> None:

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,10 +95,8 @@ def test_a_small_computer_may_have_gigabytes() -> None:
 def test_a_wrong_file_is_refused_with_the_field(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "my.toml"
     file.write_text(text)
-    with pytest.raises(FileFormatError) as refused:
+    with pytest.raises(FileFormatError, match=f"^{re.escape(str(file))}: .*{re.escape(said)}"):
         find_target(file)
-    assert str(refused.value).startswith(f"{file}: ")
-    assert said in str(refused.value)
 
 
 def test_a_file_that_is_not_there_is_named() -> None:

@@ -83,7 +83,10 @@ def test_a_new_file_can_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
 
 
 def test_a_write_that_is_interrupted_leaves_nothing_beside(tmp_path: Path) -> None:
-    with patch("os.fsync", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+    with (
+        patch("os.fsync", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt, match=r"^$"),
+    ):
         write_file(tmp_path / "a.txt", "x")
     assert list(tmp_path.iterdir()) == []
 

@@ -35,9 +35,8 @@ def test_of_equal_maps_the_later_is_placed_first() -> None:
     assert [each.offset for each in plan(chain(32, 32, 32))] == [0, 32, 0]
 
 
-def test_sizes_are_rounded_up_to_16_bytes_and_grow_with_the_width_of_a_number() -> None:
+def test_sizes_are_rounded_up_to_16_bytes() -> None:
     assert [each.size for each in plan(chain(1, 17))] == [16, 32]
-    assert [each.size for each in plan(chain(1, 17), width=4)] == [16, 80]
 
 
 def test_a_map_that_is_read_again_stays_in_memory() -> None:

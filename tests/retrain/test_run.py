@@ -193,7 +193,7 @@ def test_a_training_that_is_stopped_leaves_its_curves(tmp_path: Path) -> None:
     def stop(_: TrainingStep) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
         asked(tmp_path / "x").run(stop)
     assert (tmp_path / "x" / "curves.html").exists()
     assert not (tmp_path / "x" / "metrics.json").exists()
@@ -238,7 +238,7 @@ def test_a_lost_history_is_written_again_from_the_checkpoint(
             raise KeyboardInterrupt
 
     training = asked(tmp_path / "x", seeds=1)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
         training.run(stop)
     history = training.folder.seed(0).history
     history.unlink() if text is None else history.write_text(text)
@@ -254,7 +254,7 @@ def test_the_test_split_is_read_once_a_seed_though_the_reading_is_stopped(tmp_pa
             raise KeyboardInterrupt
 
     training = asked(tmp_path / "x", noting(stop_at_the_second), epochs=1)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
         training.run()
     (first,) = load_metrics(training.folder.metrics).seeds
     assert first.seed == 0
@@ -301,7 +301,7 @@ def test_an_empty_history_does_not_hide_what_went_wrong(tmp_path: Path) -> None:
         write_history(tmp_path / "x" / "seed-0" / "history.csv", (), METRICS)
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
         asked(tmp_path / "x").run(spoil)
 
 
@@ -332,7 +332,7 @@ def test_a_forecast_counts_every_epoch_that_is_left(
     assert training.forecast() == 6.0
     assert asked(tmp_path / "y", epochs=1, seeds=1).forecast() == 1.0
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
         training.run(stop)
     assert training.forecast() == 4.0
     (tmp_path / "x" / "seed-0" / "history.csv").unlink()  # a training needs the checkpoint alone
