@@ -9,12 +9,13 @@ import typer
 if TYPE_CHECKING:
     from neptune_nas.training.recipe import Recipe
 
-RecipeFile = Annotated[
-    Path | None,
+RecipeName = Annotated[
+    str | None,
     typer.Option(
         "--recipe",
-        help="A .toml or .json file with a recipe (default: the search's, or that of the data).",
-        metavar="FILE",
+        help="strong, default, or a .toml or .json file with a recipe (default: strong to train, "
+        "default to search).",
+        metavar="NAME|FILE",
     ),
 ]
 Set = Annotated[
@@ -37,14 +38,19 @@ Track = Annotated[
 
 
 def recipe_of(
-    file: Path | None, values: list[str] | None, usual: Callable[[], "Recipe"]
+    name: str | None, values: list[str] | None, usual: Callable[[], "Recipe"]
 ) -> "Recipe | None":
     """Return the recipe that `--recipe` and `--set` ask for; None if neither was given.
 
     `usual`: returns the recipe without them.
     """
-    if file is None and not values:
+    if name is None and not values:
         return None
+    from neptune_nas.training.recipe import RECIPES
     from neptune_nas.training.recipe_file import read_recipe, with_values
 
-    return with_values(usual() if file is None else read_recipe(file), values or (), "--set")
+    if name is None:
+        found = usual()
+    else:
+        found = RECIPES[name](usual()) if name in RECIPES else read_recipe(Path(name))
+    return with_values(found, values or (), "--set")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from neptune_nas.cli.console import fail_unless_any, stoppable
-from neptune_nas.cli.recipe import RecipeFile, Set, Track, recipe_of
+from neptune_nas.cli.recipe import RecipeName, Set, Track, recipe_of
 from neptune_nas.cli.study import (
     STORAGE,
     DataDir,
@@ -232,7 +232,7 @@ def search(
     timeout: Timeout = None,
     trial_timeout: TrialTimeout = None,
     patience: Patience = None,
-    recipe: RecipeFile = None,
+    recipe: RecipeName = None,
     values: Set = None,
     tracker: Track = None,
     config: Config = None,
@@ -306,12 +306,12 @@ class Show:
     tracker: str | None = None
 
 
-def with_recipe(search: "Search", file: Path | None, values: list[str] | None) -> "Search":
+def with_recipe(search: "Search", name: str | None, values: list[str] | None) -> "Search":
     """Return the search with the recipe of `--recipe` and `--set`.
 
     Raises `OptionError` for a recipe where nothing is trained.
     """
-    recipe = recipe_of(file, values, lambda: search.used_recipe)
+    recipe = recipe_of(name, values, lambda: search.used_recipe)
     if recipe is None:
         return search
     if not search.traits.trains:

@@ -9,7 +9,7 @@ import typer
 from neptune_nas.cli.allow import Allow
 from neptune_nas.cli.console import stoppable
 from neptune_nas.cli.pick import Best, MinAccuracy, Pick, TrialNumber
-from neptune_nas.cli.recipe import RecipeFile, Set, Track, recipe_of
+from neptune_nas.cli.recipe import RecipeName, Set, Track, recipe_of
 from neptune_nas.cli.source import network_at
 from neptune_nas.cli.study import DataDir, Device, Storage, study_at
 from neptune_nas.cli.terminal import print_line
@@ -64,7 +64,7 @@ def train(
     which: Best = None,
     trial: TrialNumber = None,
     min_accuracy: MinAccuracy = None,
-    recipe: RecipeFile = None,
+    recipe: RecipeName = None,
     values: Set = None,
     out: Out = None,
     data_dir: DataDir = None,

@@ -46,7 +46,7 @@ from neptune_nas.study.notebook import NotebookBar, in_notebook
 from neptune_nas.tasks.registry import task_of
 from neptune_nas.tasks.task import Task
 from neptune_nas.training.probe import numerics_for
-from neptune_nas.training.recipe import Recipe, default_recipe
+from neptune_nas.training.recipe import Recipe, default_recipe, final_recipe, strong_recipe
 from neptune_nas.training.state import Epoch, augment_for
 from neptune_nas.training.threads import time_threads
 
@@ -63,8 +63,9 @@ class Training:
 
     `source`: an architecture, as `neptune_nas.load` reads it, or the name of a hand-designed
     network. `data`: see `load_data` (default: the data an architecture was searched on). `seeds`:
-    their number, counted from 0. `recipe`: how to train (default: that of the architecture's
-    scores, else that of the data). `out`: the folder (default: `trained/NETWORK-DATA`).
+    their number, counted from 0. `recipe`: how to train (default: the strong one, but that of
+    the architecture's scores if its values were chosen). `out`: the folder (default:
+    `trained/NETWORK-DATA`).
     `data_dir`: the folder of data sets, see `load_data`. `device`: "auto", "cpu" or "cuda".
     `threads`: torch's threads (default: on a CPU as many as train fastest in a few steps). `int8`:
     whether each seed's model also gets its network in int8, fine-tuned where rounding costs more
@@ -149,8 +150,8 @@ class Training:
         if self.recipe is not None:
             return self.recipe
         if isinstance(self.source, ExportedArchitecture) and self.source.recipe:
-            return decode(Recipe, self.source.recipe, "recipe")
-        return default_recipe(len(self.images.train))
+            return final_recipe(decode(Recipe, self.source.recipe, "recipe"))
+        return strong_recipe(default_recipe(len(self.images.train)))
 
     @cached_property
     def numerics(self) -> Numerics:

@@ -1,23 +1,87 @@
-"""Random augmentation of whole batches: indexing on uint8, floating point only at the end."""
+"""Random augmentation of whole batches: indexing on uint8, floating point only at the end.
 
-from dataclasses import dataclass
-from typing import Protocol
+The random choices of an epoch are drawn at once, a row for each image, so that they depend neither
+on the order of the images nor on their batches.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Literal, Protocol
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from neptune_nas.devices.device import FORMATS, send
 from neptune_nas.devices.numerics import Layout
 
+Policy = Literal["none", "trivial", "rand"]
+"""TrivialAugment (arXiv 2103.10158) or RandAugment (arXiv 1909.13719), as torchvision has them."""
+
+_VARIANTS = 16  # of a policy's changes in an epoch; images of a batch share them
+
 
 @dataclass(frozen=True, slots=True)
 class Augment:
-    """Padding before a random crop and side of a blanked square, in pixels; whether to mirror."""
+    """The settings of an augmentation.
+
+    `crop`: padding before a random crop, in pixels. `flip`: whether to mirror half of the images.
+    `cutout`: side of a blanked square, in pixels.
+    """
 
     crop: int = 0
     flip: bool = False
     cutout: int = 0
+    policy: Policy = "none"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moves:
+    """The random choices for some images, a row each, on the host.
+
+    `corners` `(N, 2)`: of the crop in the padded image. `mirrored` `(N,)`: bool. `variants` `(N,)`:
+    which of the policy's changes, whose seeds are `seeds`. `centres` `(N, 2)`: of the squares.
+    """
+
+    augment: Augment
+    corners: Tensor
+    mirrored: Tensor
+    variants: Tensor
+    centres: Tensor
+    seeds: tuple[int, ...]
+
+    def __getitem__(self, rows: Tensor) -> "Moves":
+        return replace(
+            self,
+            corners=self.corners[rows],
+            mirrored=self.mirrored[rows],
+            variants=self.variants[rows],
+            centres=self.centres[rows],
+        )
+
+
+def draw_moves(
+    augment: Augment, images: Tensor, generator: Generator, mirrored: Tensor | None = None
+) -> Moves:
+    """Draw the choices for `images` `(N, C, H, W)`, of which only the shape matters.
+
+    `mirrored` `(N,)`: which images to mirror (default: each with probability 1/2).
+    """
+    count, _, *size = images.shape
+
+    def draw(most: int, *shape: int) -> Tensor:
+        return torch.randint(most, shape, generator=generator)
+
+    drawn = draw(2, count).bool()
+    seeds = tuple(draw(2**31, _VARIANTS).tolist()) if augment.policy != "none" else ()
+    return Moves(
+        augment,
+        corners=draw(2 * augment.crop + 1, count, 2),
+        mirrored=(drawn if mirrored is None else mirrored) & augment.flip,
+        variants=draw(_VARIANTS, count),
+        centres=torch.stack([draw(side, count) for side in size], dim=1),
+        seeds=seeds,
+    )
 
 
 class Channels(Protocol):
@@ -50,43 +114,56 @@ class Normalizer:
         return floats.sub_(self.mean).mul_(self.scale)
 
 
-def random_views(
-    images: Tensor, augment: Augment, normalize: Normalizer, generator: Generator
-) -> Tensor:
-    """Return images `(N, C, H, W)`, each augmented independently and normalised."""
-    floats = normalize(_random_moves(images, augment, generator))
-    return blank_squares(floats, augment.cutout, generator) if augment.cutout else floats
-
-
-def _random_moves(images: Tensor, augment: Augment, generator: Generator) -> Tensor:
-    """Return uint8 maps `(N, C, H, W)`, each randomly cropped and mirrored in all its channels."""
+def random_views(images: Tensor, moves: Moves, normalize: Normalizer) -> Tensor:
+    """Return images `(N, C, H, W)`, each moved on its own and normalised."""
+    augment = moves.augment
     if augment.crop:
-        images = random_crops(images, augment.crop, generator)
+        images = crop_windows(images, augment.crop, moves.corners)
     if augment.flip:
-        mirrored = send(torch.rand(len(images), generator=generator).lt(0.5), images.device)
-        images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
-    return images
+        mirrored = send(moves.mirrored, images.device).view(-1, 1, 1, 1)
+        images = torch.where(mirrored, images.flip(-1), images)
+    if augment.policy != "none":
+        images = _change(images, moves)
+    floats = normalize(images)
+    return blank_squares(floats, augment.cutout, moves.centres) if augment.cutout else floats
 
 
-def random_crops(images: Tensor, padding: int, generator: Generator) -> Tensor:
-    """Return random windows of the images' size, cut after padding by `padding` black pixels."""
+def crop_windows(images: Tensor, padding: int, corners: Tensor) -> Tensor:
+    """Return windows of the images' size, cut at `corners` after padding with black pixels."""
     count, _, height, width = images.shape
     windows = F.pad(images, [padding] * 4).unfold(2, height, 1).unfold(3, width, 1)
-    moves = torch.randint(2 * padding + 1, (2, count), generator=generator)
-    down, right = send(moves, images.device)
+    down, right = send(corners.T, images.device)
     return windows[torch.arange(count, device=images.device), :, down, right]
 
 
-def blank_squares(images: Tensor, side: int, generator: Generator) -> Tensor:
-    """Set one square of `side` pixels of normalised images `(N, C, H, W)` to the mean, 0.
+def _change(images: Tensor, moves: Moves) -> Tensor:
+    """Return a copy of uint8 images, changed by the policy; those of a variant alike."""
+    change, images = _policy(moves.augment.policy), images.clone()
+    with torch.random.fork_rng([]):
+        for variant, seed in enumerate(moves.seeds):
+            rows = send(moves.variants.eq(variant).nonzero().flatten(), images.device)
+            if len(rows):
+                torch.manual_seed(seed)
+                images[rows] = change(images[rows])
+    return images
 
-    The square's centre lies anywhere in the image, so part of it may fall outside.
+
+@cache
+def _policy(name: Policy) -> nn.Module:
+    """Return torchvision's transform of a policy; it draws from torch's global random state."""
+    from torchvision.transforms import v2  # loaded where it is used: it takes a second
+
+    policy: nn.Module = v2.TrivialAugmentWide() if name == "trivial" else v2.RandAugment()
+    return policy
+
+
+def blank_squares(images: Tensor, side: int, centres: Tensor) -> Tensor:
+    """Set a square of `side` pixels around each centre to the mean, 0, in normalised images.
+
+    Images are `(N, C, H, W)`. Part of a square may lie outside.
     """
-    count, _, height, width = images.shape
-    rows, columns = (
-        torch.randint(size, (count, 1), generator=generator).add(-(side // 2))
-        for size in (height, width)
-    )
+    _, _, height, width = images.shape
+    rows, columns = centres.add(-(side // 2)).unsqueeze(2).unbind(1)
     inside_rows = _span_mask(rows, side, height).unsqueeze(2)
     inside_columns = _span_mask(columns, side, width).unsqueeze(1)
     blank = send((inside_rows & inside_columns).unsqueeze(1), images.device)

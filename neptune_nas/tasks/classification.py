@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from math import log
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn import functional as F
 
 from neptune_nas.data.images import ImageData, Split
 from neptune_nas.space.space import wilson
-from neptune_nas.tasks.augmentation import Augment, Normalizer, random_views
+from neptune_nas.tasks.augmentation import Moves, Normalizer, random_views
 from neptune_nas.tasks.evaluation import ClassResult, Evaluation, Mistake
 from neptune_nas.tasks.task import Finding, Meter
 
@@ -46,11 +46,9 @@ class Classification:
         """Return a new meter of accuracy and loss."""
         return _Meter(self)
 
-    def views(
-        self, batch: Split, augment: Augment, normalize: Normalizer, generator: Generator
-    ) -> tuple[Tensor, Tensor]:
+    def views(self, batch: Split, moves: Moves, normalize: Normalizer) -> tuple[Tensor, Tensor]:
         """Return augmented images with their labels unchanged."""
-        return random_views(batch.images, augment, normalize, generator), batch.targets
+        return random_views(batch.images, moves, normalize), batch.targets
 
     def predict(self, outputs: Tensor) -> Tensor:
         """Return the probabilities of the classes, by softmax."""

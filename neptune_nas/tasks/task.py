@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
-from torch import Generator, Tensor
+from torch import Tensor
 
 from neptune_nas.data.images import ImageData, Split
 from neptune_nas.metrics.registry import metric
-from neptune_nas.tasks.augmentation import Augment, Normalizer
+from neptune_nas.tasks.augmentation import Moves, Normalizer
 from neptune_nas.tasks.evaluation import Evaluation
 
 
@@ -42,8 +42,8 @@ class Task(Protocol):
       and so do their gradients.
     - `chance` and `Meter.result` have every one of `metrics`, within their ranges.
     - `metrics` are names of the registry. Networks are compared by the first, ties by the next.
-    - Random numbers are drawn from the generator alone, on the host, in numbers that do not depend
-      on the content of images: equal seeds give equal views on every device.
+    - A view depends on its image and its row of moves alone: equal seeds give equal views on every
+      device, in any batches.
     - Neither the size nor the number of images changes a task.
     """
 
@@ -77,10 +77,8 @@ class Task(Protocol):
     def meter(self) -> Meter:
         """Return a new meter."""
 
-    def views(
-        self, batch: Split, augment: Augment, normalize: Normalizer, generator: Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Return normalised images, each augmented independently, and their targets.
+    def views(self, batch: Split, moves: Moves, normalize: Normalizer) -> tuple[Tensor, Tensor]:
+        """Return normalised images, each moved by its row of `moves`, and their targets.
 
         Whatever moves in an image moves in its target; shapes are unchanged.
         """

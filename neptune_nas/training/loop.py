@@ -18,8 +18,10 @@ from neptune_nas.devices.memory import is_out_of_memory, peak_memory, reset_peak
 from neptune_nas.devices.numerics import Layout, Numerics
 from neptune_nas.errors import OptionError
 from neptune_nas.nn.convolutions import mend
+from neptune_nas.tasks.augmentation import Moves, draw_moves
 from neptune_nas.tasks.task import failed_values
 from neptune_nas.training.measure import measure
+from neptune_nas.training.mixing import mix
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.state import (
     Epoch,
@@ -196,19 +198,28 @@ def train_epoch(setup: Setup, state: RunState) -> float:
     rows_of_batches = batches(len(setup.train), setup.recipe.batch_size, state.generator)
     every = 1 if setup.device.type == "cpu" else _CHECK_STEPS
     total = torch.zeros((), device=setup.device)
+    moves = epoch_moves(setup, state)
     with setup.train.batches(rows_of_batches) as found:
-        for step, batch in enumerate(found, start=1):
-            loss = take_step(setup, state, batch)
+        for step, (rows, batch) in enumerate(zip(rows_of_batches, found, strict=True), start=1):
+            loss = take_step(setup, state, batch, moves[rows])
             total += loss
             if step % every == 0 or step == len(rows_of_batches):
                 check_loss(float(loss), setup.guess)
     return float(total) / len(rows_of_batches)
 
 
-def take_step(setup: Setup, state: RunState, batch: Split) -> Tensor:
-    """Train on one batch of the feed, and return its mean loss."""
-    views = setup.task.views(batch, setup.augment, setup.normalize, state.generator)
-    loss = _optimize(setup, *views, state.optimizer)
+def epoch_moves(setup: Setup, state: RunState) -> Moves:
+    """Draw the augmentation of all training images in the epoch that comes next."""
+    mirrored = state.mirrored if len(state.history) % 2 == 0 else ~state.mirrored
+    return draw_moves(setup.augment, setup.train.split.images, state.generator, mirrored)
+
+
+def take_step(setup: Setup, state: RunState, batch: Split, moves: Moves) -> Tensor:
+    """Train on one batch of the feed, moved by `moves`, and return its mean loss."""
+    images, targets = setup.task.views(batch, moves, setup.normalize)
+    images, share = mix(images, setup.recipe, state.generator)
+    wanted = ((share, targets), (1 - share, targets.roll(1, 0)))
+    loss = _optimize(setup, images, [each for each in wanted if each[0]], state.optimizer)
     if state.schedule:
         state.schedule.step()
     if state.average is not None:
@@ -216,15 +227,26 @@ def take_step(setup: Setup, state: RunState, batch: Split) -> Tensor:
     return loss
 
 
-def _optimize(setup: Setup, images: Tensor, targets: Tensor, optimizer: Optimizer) -> Tensor:
-    """Take one step of the optimiser on one batch; return the batch's mean loss."""
+def _optimize(
+    setup: Setup, images: Tensor, wanted: list[tuple[float, Tensor]], optimizer: Optimizer
+) -> Tensor:
+    """Take one step of the optimiser on one batch; return the batch's mean loss.
+
+    `wanted`: targets, each with its share of the loss.
+    """
     optimizer.zero_grad(set_to_none=True)
     total = torch.zeros((), device=setup.device)
-    for part, wanted in zip(images.chunk(setup.parts), targets.chunk(setup.parts), strict=True):
+    for rows in torch.arange(len(images)).chunk(setup.parts):
+        part = slice(int(rows[0]), int(rows[-1]) + 1)
         with setup.autocast:
-            outputs = setup.network(part)
-        loss = setup.task.loss(outputs.float(), wanted, setup.recipe.label_smoothing)
-        loss = loss.div(len(targets))
+            outputs = setup.network(images[part]).float()
+        loss = torch.stack(
+            [
+                setup.task.loss(outputs, targets[part], setup.recipe.label_smoothing).mul(share)
+                for share, targets in wanted
+            ]
+        )
+        loss = loss.sum().div(len(images))
         torch.autograd.backward(loss)
         total += loss.detach()
     if setup.recipe.clip_norm:

@@ -4,12 +4,14 @@ Weights are averaged exponentially over the steps (Polyak and Juditsky 1992, doi
 """
 
 from math import cos, pi
+from typing import Any
 
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from neptune_nas.training.muon import Muon, hidden_weights
 from neptune_nas.training.recipe import Recipe
 
 _MOMENTUM = 0.9
@@ -22,9 +24,12 @@ WINDOW = 0.02  # of a run's steps, over which a step's weights fade to 1/e
 def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
     """Return the recipe's optimiser for `network`; biases and norms (1-d) do not decay."""
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    hidden = hidden_weights(network) if recipe.optimizer == "muon" else []
+    rest = [p for p in trained if not any(p is each for each in hidden)]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in rest if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": hidden, "weight_decay": recipe.weight_decay, "orthogonal": True},
     ]
     groups = [group for group in groups if group["params"]]
     match recipe.optimizer:
@@ -32,6 +37,8 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
             return AdamW(groups, lr=recipe.lr, fused=True)
         case "adam":
             return Adam(groups, lr=recipe.lr, fused=True)
+        case "muon":
+            return Muon(groups, lr=recipe.lr)
         case "sgd":
             return SGD(groups, lr=recipe.lr, momentum=_MOMENTUM, nesterov=True, fused=True)
 

@@ -1,14 +1,16 @@
 """The recipe of a training: every setting that a score depends on, as one frozen record."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from math import ceil, log2
 from typing import Annotated, Literal
 
 from neptune_nas.devices.numerics import Precision
 from neptune_nas.files.rules import IN_RANGE, Count, at_least, between
 from neptune_nas.files.schema import check
+from neptune_nas.tasks.augmentation import Policy
 
-Optimizer = Literal["adamw", "adam", "sgd"]
+Optimizer = Literal["adamw", "adam", "sgd", "muon"]
 Schedule = Literal["one-cycle", "cosine", "plateau", "constant"]
 _Auto = Literal["auto"]
 
@@ -26,10 +28,14 @@ class Recipe:
     and cosine). `weight_decay` excludes norms and biases. `label_smoothing`: 0..1. `clip_norm`: the
     largest norm of all gradients together, 0 for no limit. `batch_size`: images per step.
     `crop`: padding in pixels before a random crop, `flip`: mirror half of the images; "auto" is
-    what suits the data set. `cutout`: side of a square blanked out, in pixels (arXiv 1708.04552).
+    what suits the data set; mirrored in one epoch, an image is not in the next (arXiv 2404.00498).
+    `cutout`: side of a square blanked out, in pixels (arXiv 1708.04552). `policy`: "trivial" for
+    TrivialAugment (arXiv 2103.10158), "rand" for RandAugment (arXiv 1909.13719). `mixup`, `cutmix`:
+    the parameter of the beta distribution from which the shares of two images are drawn, 0 for
+    none (arXiv 1710.09412, 1905.04899); with both, each batch is mixed by one of them.
     `precision`: "auto" is what the machine trains fastest in, see
     `neptune_nas.training.probe`. One-cycle is Smith and Topin's (arXiv 1708.07120), AdamW
-    Loshchilov and Hutter's (arXiv 1711.05101).
+    Loshchilov and Hutter's (arXiv 1711.05101), Muon is `neptune_nas.training.muon`'s.
 
     Raises `OptionError` for a value that is unknown or out of its range.
     """
@@ -45,10 +51,41 @@ class Recipe:
     crop: Count | _Auto = "auto"
     flip: bool | _Auto = "auto"
     cutout: Count = 0
+    policy: Policy = "none"
+    mixup: Annotated[float, between(0, 10)] = 0.0
+    cutmix: Annotated[float, between(0, 10)] = 0.0
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         check(self)
+
+
+_OF_DATA = ("batch_size", "crop", "flip", "precision")  # what a named recipe leaves as it is
+
+
+def _plain_recipe(recipe: Recipe) -> Recipe:
+    """Return the default recipe for the data and machine of `recipe`."""
+    return Recipe(**{name: getattr(recipe, name) for name in _OF_DATA})
+
+
+def strong_recipe(recipe: Recipe) -> Recipe:
+    """Return the recipe for a network's final training, for the data and machine of `recipe`.
+
+    What each of its parts buys is measured in `docs/train.md`.
+    """
+    return replace(_plain_recipe(recipe), optimizer="muon", lr=0.02)
+
+
+def final_recipe(recipe: Recipe) -> Recipe:
+    """Return the recipe to train a network with that `recipe` scored: one with own values stays."""
+    return strong_recipe(recipe) if recipe == _plain_recipe(recipe) else recipe
+
+
+RECIPES: Mapping[str, Callable[[Recipe], Recipe]] = {
+    "default": _plain_recipe,
+    "strong": strong_recipe,
+}
+"""The named recipes: each returns that for the data and machine of another."""
 
 
 def default_recipe(images: int) -> Recipe:

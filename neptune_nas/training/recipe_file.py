@@ -10,7 +10,7 @@ from neptune_nas.errors import FileFormatError, OptionError
 from neptune_nas.files.atomic import read_file
 from neptune_nas.files.documents import parse_json, parse_toml
 from neptune_nas.files.schema import cut, decode, located
-from neptune_nas.training.recipe import Recipe
+from neptune_nas.training.recipe import RECIPES, Recipe
 
 _WORDS = {"true": True, "false": False}
 _OUTER = ("question", "terms")  # the tables that have the recipe of `study.toml`, `metrics.json`
@@ -79,7 +79,8 @@ def _place_in(content: object) -> tuple[str, ...]:
 def _parse_file(path: Path) -> Any:
     """Return the content of a TOML or JSON file."""
     if path.suffix not in (".toml", ".json"):
-        raise OptionError(f"a recipe must be a .toml or .json file, but got {path}.")
+        named = ", ".join(RECIPES)
+        raise OptionError(f"a recipe must be {named}, or a .toml or .json file, but got {path}.")
     text = read_file(path)
     with located(path):
         return parse_toml(text) if path.suffix == ".toml" else parse_json(text)

@@ -83,6 +83,7 @@ def augment_for(recipe: Recipe, data: ImageData) -> Augment:
         crop=data.crop if recipe.crop == "auto" else recipe.crop,
         flip=data.flip if recipe.flip == "auto" else recipe.flip,
         cutout=recipe.cutout,
+        policy=recipe.policy,
     )
 
 
@@ -114,7 +115,8 @@ class RunState:
     """Everything that changes during a run, except network weights and torch's random state.
 
     A run has either a `schedule`, which sets the rate after each step, or a `plateau`, which does
-    so after each epoch. `generator` draws the order of the images and their views. `average`: that
+    so after each epoch. `generator` draws the order of the images and their views. `mirrored`
+    `(N,)`: the training images that every other epoch mirrors, from the first on. `average`: that
     of the weights, if kept. `history`: the finished epochs.
     """
 
@@ -122,6 +124,7 @@ class RunState:
     schedule: LambdaLR | None
     plateau: ReduceLROnPlateau | None
     generator: Generator
+    mirrored: Tensor
     average: AveragedModel | None = None
     history: list[Epoch] = field(default_factory=list)
 
@@ -130,12 +133,14 @@ def make_state(setup: Setup, epochs: int, seed: int, *, averaged: bool = False) 
     """Return the state at the start of a run of `epochs`."""
     optimizer = make_optimizer(setup.network, setup.recipe)
     steps = epochs * batch_count(len(setup.train), setup.recipe.batch_size)
+    generator = Generator().manual_seed(seed)
     by_epoch = setup.recipe.schedule == "plateau"
     return RunState(
         optimizer=optimizer,
         schedule=None if by_epoch else step_schedule(optimizer, setup.recipe, steps),
         plateau=epoch_schedule(optimizer) if by_epoch else None,
-        generator=Generator().manual_seed(seed),
+        generator=generator,
+        mirrored=torch.randint(2, (len(setup.train),), generator=generator).bool(),
         average=make_average(setup.network, steps) if averaged else None,
     )
 

@@ -14,7 +14,8 @@ from neptune_nas.devices.device import FORMATS
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.devices.processor import torch_threads, usable_cores
 from neptune_nas.nn.convolutions import mend
-from neptune_nas.training.loop import batches, random_state, take_step
+from neptune_nas.tasks.augmentation import Moves
+from neptune_nas.training.loop import batches, epoch_moves, random_state, take_step
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.state import RunState, Setup, make_setup, make_state
 
@@ -80,19 +81,22 @@ def time_threads(
         state = make_state(setup, _EPOCHS, 0, averaged=True)
         rows = batches(len(setup.train), recipe.batch_size, state.generator)[:_BATCHES]
         setup.network.train()
+        moves = epoch_moves(setup, state)
         with setup.train.batches(rows) as found:
-            some = [*found]
+            some = [(batch, moves[each]) for each, batch in zip(rows, found, strict=True)]
         return ThreadTimes({count: _seconds_of_step(setup, state, some, count) for count in counts})
     return None
 
 
-def _seconds_of_step(setup: Setup, state: RunState, some: Sequence[Split], threads: int) -> float:
+def _seconds_of_step(
+    setup: Setup, state: RunState, some: Sequence[tuple[Split, Moves]], threads: int
+) -> float:
     """Return the median seconds of training steps with so many threads, after one to warm up."""
     seconds: list[float] = []
     with torch_threads(threads):
-        take_step(setup, state, some[0])
+        take_step(setup, state, *some[0])
         while len(seconds) < _STEPS and sum(seconds) < _SECONDS:
             started = perf_counter()
-            take_step(setup, state, some[len(seconds) % len(some)])
+            take_step(setup, state, *some[len(seconds) % len(some)])
             seconds.append(perf_counter() - started)
     return median(seconds)

@@ -34,6 +34,18 @@ def test_a_recipe_and_single_values_of_it_stand_in_study_toml(tmp_path: Path) ->
     assert_one_sentence(other, "'sgd'", "'adam'")
 
 
+def test_a_named_recipe_is_that_for_the_data(tmp_path: Path) -> None:
+    asked = ("search", *QUICK, "--recipe", "strong", "--set", "cutout=2", "--dry-run")
+    outcome = neptune(*asked, "--out", tmp_path)
+    assert outcome.code == 0
+    said = " ".join(outcome.out.split())
+    assert "optimizer muon," in said
+    assert "batch_size 64," in said
+    assert "cutout 2," in said
+    wrong = neptune("search", *QUICK, "--recipe", "stron", "--out", tmp_path)
+    assert_one_sentence(wrong, "stron", "strong", ".toml")
+
+
 def test_a_value_alone_changes_the_recipe_that_suits_the_data(tmp_path: Path) -> None:
     outcome = neptune("search", *QUICK, "--set", "lr=0.01", "--dry-run", "--out", tmp_path)
     assert outcome.code == 0
@@ -120,7 +132,7 @@ def test_a_value_of_the_recipe_opens_no_picture_again(
         (("--set", "flip=maybe"), ("--set: `flip` must be", "'maybe'")),
         (("--tracker", "tensorbord"), ("'tensorbord' is unknown: did you mean 'tensorboard'?",)),
         (("--recipe", "none.toml"), ("none.toml cannot be read",)),
-        (("--recipe", "x.yaml"), ("must be a .toml or .json file",)),
+        (("--recipe", "x.yaml"), ("or a .toml or .json file",)),
     ],
 )
 def test_a_recipe_that_is_wrong_is_one_sentence(

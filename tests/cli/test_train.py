@@ -54,6 +54,13 @@ def test_a_recipe_is_read_from_a_file(tmp_path: Path) -> None:
     assert load_metrics(out / "metrics.json").terms.recipe["lr"] == 0.02
 
 
+def test_the_default_recipe_can_be_had_by_its_name(tmp_path: Path) -> None:
+    options = ("--data", "digits#60", "-o", tmp_path / "x", "-q", *SHORT)
+    assert neptune("train", "resnet8", "--recipe", "default", *options).code == 0
+    assert load_metrics(tmp_path / "x" / "metrics.json").terms.recipe["optimizer"] == "adamw"
+    assert_one_sentence(neptune("train", "resnet8", *options), "'muon'", "'adamw'")
+
+
 def test_a_plain_network_is_trained_by_the_recipe_of_a_study(study: Path, tmp_path: Path) -> None:
     options = ("--data", "digits#60", "--recipe", study / "study.toml", "-o", tmp_path / "x", "-q")
     outcome = neptune("train", "plain-4", *options, *SHORT)

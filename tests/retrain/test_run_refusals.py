@@ -51,7 +51,10 @@ def test_the_metrics_of_another_training_are_refused(done: Path) -> None:
     ("changes", "message"),
     [
         ({"epochs": 4}, "was started with epochs 3, but now it is 4"),
-        ({"recipe": Recipe(lr=0.1)}, "the recipe's lr 0.005, but now it is 0.1"),
+        (
+            {"recipe": Recipe(lr=0.1, batch_size=16)},
+            "the recipe's optimizer muon, but now it is adamw",
+        ),
         ({"data": "digits#90"}, r"data digits#100 \("),
         ({"source": "resnet8"}, "network .*, but now it is resnet8"),
     ],

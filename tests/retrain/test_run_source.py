@@ -1,6 +1,6 @@
 """What a training is asked: its source, its data, its recipe."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from neptune_nas.architecture.records import Architecture
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.models.architecture_file import ExportedArchitecture, without_study
 from neptune_nas.retrain.run import Training
-from neptune_nas.training.recipe import Recipe, default_recipe
+from neptune_nas.training.recipe import Recipe, default_recipe, strong_recipe
 from tests.retrain.builders import NETWORK, asked
 
 
@@ -28,7 +28,15 @@ def test_data_and_recipe_are_those_of_the_search_unless_given() -> None:
     assert training.used_recipe == Recipe(lr=0.02)
     assert replace(training, recipe=Recipe(lr=0.1)).used_recipe == Recipe(lr=0.1)
     plain = replace(training, source="resnet8", data="digits")
-    assert plain.used_recipe == default_recipe(len(plain.images.train))
+    assert plain.used_recipe == strong_recipe(default_recipe(len(plain.images.train)))
+
+
+def test_scores_of_the_default_recipe_lead_to_the_strong_one_with_their_batches() -> None:
+    scored = Recipe(batch_size=32, crop=1, flip=False)
+    item = replace(NETWORK, recipe=asdict(scored), provenance={"data": "digits#50"})
+    found = Training(item).used_recipe
+    assert found == strong_recipe(scored)
+    assert (found.batch_size, found.crop, found.flip) == (32, 1, False)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import pickle
 from abc import ABC, abstractmethod
-from dataclasses import replace
 
 import pytest
 import torch
@@ -13,7 +12,7 @@ from torch.optim import Adam
 
 from neptune_nas.data.images import ImageData, Split
 from neptune_nas.metrics.registry import metric
-from neptune_nas.tasks.augmentation import Augment, Normalizer
+from neptune_nas.tasks.augmentation import Augment, Normalizer, draw_moves
 from neptune_nas.tasks.evaluation import Evaluation
 from neptune_nas.tasks.registry import TASKS, task_of
 from neptune_nas.tasks.task import Task, failed_values
@@ -25,7 +24,8 @@ AUGMENTS = (
     Augment(crop=2),
     Augment(flip=True),
     Augment(cutout=3),
-    Augment(crop=1, flip=True, cutout=2),
+    Augment(policy="trivial"),
+    Augment(crop=1, flip=True, cutout=2, policy="rand"),
 )
 
 
@@ -76,8 +76,8 @@ class TaskContract(ABC):
         return meter.result()
 
     def views(self, batch: Split, augment: Augment, seed: int = 0) -> tuple[Tensor, Tensor]:
-        normalize = Normalizer(self.data(), CPU)
-        return self.task.views(batch, augment, normalize, Generator().manual_seed(seed))
+        moves = draw_moves(augment, batch.images, Generator().manual_seed(seed))
+        return self.task.views(batch, moves, Normalizer(self.data(), CPU))
 
     def test_the_table_has_it_under_its_name(self) -> None:
         assert TASKS[self.task.name] == self.task
@@ -179,19 +179,20 @@ class TaskContract(ABC):
         assert torch.equal(batch.targets, before[1])
 
     @pytest.mark.parametrize("augment", AUGMENTS, ids=str)
-    def test_equal_seeds_give_equal_views_and_other_images_draw_as_many_numbers(
-        self, augment: Augment
-    ) -> None:
-        batch, data = self.batch(), self.data()
-        dark = replace(batch, images=torch.zeros_like(batch.images))
-        first, second = (self.views(batch, augment, seed=3) for _ in range(2))
-        assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
-        states = []
-        for each in (batch, dark):
-            generator = Generator().manual_seed(3)
-            self.task.views(each, augment, Normalizer(data, CPU), generator)
-            states.append(generator.get_state())
-        assert torch.equal(*states)
+    def test_a_view_depends_on_its_image_and_its_moves_alone(self, augment: Augment) -> None:
+        batch, normalize = self.batch(), Normalizer(self.data(), CPU)
+        moves = draw_moves(augment, batch.images, Generator().manual_seed(3))
+        whole = self.task.views(batch, moves, normalize)
+        rows = torch.randperm(SOME, generator=Generator().manual_seed(4))[: SOME // 2]
+        some = self.task.views(batch[rows], moves[rows], normalize)
+        for part, every in zip(some, whole, strict=True):
+            torch.testing.assert_close(part, every[rows])
+
+    @pytest.mark.parametrize("augment", AUGMENTS, ids=str)
+    def test_views_leave_torchs_random_state_alone(self, augment: Augment) -> None:
+        before = torch.get_rng_state()
+        self.views(self.batch(), augment)
+        assert torch.equal(torch.get_rng_state(), before)
 
     def test_without_augmentation_a_view_is_the_normalised_image_and_its_target(self) -> None:
         batch = self.batch()

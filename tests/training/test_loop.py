@@ -1,27 +1,38 @@
 import re
 from dataclasses import replace
 from math import ceil, log
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from neptune_nas.devices.device import FORMATS
 from neptune_nas.devices.numerics import Layout, Numerics, Precision
 from neptune_nas.errors import OptionError
 from neptune_nas.nn.convolutions import SampledConv
-from neptune_nas.training.loop import DivergedError, batches, check_loss, train
+from neptune_nas.training.loop import (
+    DivergedError,
+    batches,
+    check_loss,
+    epoch_moves,
+    run_epochs,
+    take_step,
+    train,
+)
+from neptune_nas.training.mixing import mix
 from neptune_nas.training.recipe import Optimizer, Recipe, Schedule
+from neptune_nas.training.state import make_setup, make_state
 from tests.training.data import easy_data, small_network, weights
 
 RECIPE = Recipe(batch_size=20, lr=0.02, precision="fp32")
 DATA = easy_data()
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", get_args(Optimizer))
 def test_every_optimizer_learns(optimizer: Optimizer) -> None:
     result = train(small_network(), DATA, replace(RECIPE, optimizer=optimizer), epochs=6)
     assert result.values["accuracy"] == 1.0
@@ -212,3 +223,39 @@ def test_another_error_of_the_network_is_not_tried_again() -> None:
 def test_no_epochs_are_refused() -> None:
     with pytest.raises(OptionError, match="`epochs` must be at least 1, but got 0"):
         train(small_network(), DATA, RECIPE, epochs=0)
+
+
+def test_an_image_mirrored_in_one_epoch_is_not_in_the_next() -> None:
+    data = easy_data(flip=True)
+    setup = make_setup(small_network(), data, RECIPE, torch.device("cpu"))
+    state = make_state(setup, 4, seed=0)
+    run = run_epochs(setup, state, 4, curve=False)
+    turns = [epoch_moves(setup, state).mirrored for _ in run]
+    assert torch.equal(turns[0], turns[2])
+    assert torch.equal(turns[0], ~turns[1])
+    assert 0 < int(turns[0].sum()) < len(data.train)
+
+
+@pytest.mark.parametrize("changes", [{"policy": "trivial"}, {"mixup": 0.2}, {"cutmix": 1.0}])
+def test_networks_learn_from_changed_and_mixed_images(changes: dict[str, Any]) -> None:
+    result = train(small_network(), DATA, replace(RECIPE, **changes), epochs=12)
+    assert result.values["accuracy"] > 0.9
+
+
+def test_a_mixed_loss_weighs_the_targets_of_both_images_by_their_shares() -> None:
+    recipe = replace(RECIPE, mixup=1.0, label_smoothing=0.0)
+    setup = make_setup(small_network().eval(), DATA, recipe, torch.device("cpu"))
+    state = make_state(setup, 1, seed=0)
+    batch = DATA.train[torch.arange(20)]
+    moves = epoch_moves(setup, state)[torch.arange(20)]
+    twin = Generator()
+    twin.set_state(state.generator.get_state())
+    images, share = mix(setup.normalize(batch.images), recipe, twin)
+    with torch.no_grad():
+        outputs = setup.network(images)
+    own, other = (
+        float(cross_entropy(outputs, targets)) for targets in (batch.targets, batch.targets.roll(1))
+    )
+    assert float(take_step(setup, state, batch, moves)) == pytest.approx(
+        share * own + (1 - share) * other, rel=1e-5
+    )

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from neptune_nas.training.muon import Muon
 from neptune_nas.training.optimizer import (
     WINDOW,
     decay,
@@ -20,6 +21,7 @@ KINDS: dict[Optimizer, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
     "adam": torch.optim.Adam,
     "sgd": torch.optim.SGD,
+    "muon": Muon,
 }
 
 
@@ -43,6 +45,15 @@ def test_frozen_parameters_are_left_out() -> None:
     network[5].requires_grad_()
     groups = make_optimizer(network, Recipe()).param_groups
     assert [len(group["params"]) for group in groups] == [1, 1]
+
+
+def test_muon_steps_hidden_weights_apart_and_every_parameter_once() -> None:
+    network = small_network()
+    groups = make_optimizer(network, Recipe(optimizer="muon")).param_groups
+    hidden = [group["params"] for group in groups if group["orthogonal"]]
+    assert [[id(p) for p in params] for params in hidden] == [[id(network[0].weight)]]
+    every = [id(p) for group in groups for p in group["params"]]
+    assert sorted(every) == sorted(id(p) for p in network.parameters())
 
 
 def test_a_network_without_any_bias_has_one_group() -> None:

@@ -48,7 +48,7 @@ def test_the_last_rung_has_the_steps_that_the_classes_need_in_1_to_60_epochs(
         (
             "optimizer",
             "adamx",
-            "`optimizer` must be one of adamw, adam, sgd, but got 'adamx'",
+            "`optimizer` must be one of adamw, adam, sgd, muon, but got 'adamx'",
         ),
         ("schedule", "step", "must be one of one-cycle, cosine, plateau, constant"),
         ("precision", "fp16", "must be one of auto, fp32, bf16"),
@@ -61,6 +61,9 @@ def test_the_last_rung_has_the_steps_that_the_classes_need_in_1_to_60_epochs(
         ("clip_norm", -1, "`clip_norm` must be a number"),
         ("batch_size", 1, "`batch_size` must be a whole number of at least 2, but got 1"),
         ("batch_size", 8.0, "`batch_size` must be a whole number of at least 2"),
+        ("policy", "auto", "`policy` must be one of none, trivial, rand, but got 'auto'"),
+        ("mixup", -0.1, "`mixup` must be a number"),
+        ("cutmix", 11, "`cutmix` must be a number"),
         ("cutout", -1, "`cutout` must be a whole number of at least 0"),
         ("crop", -1, "`crop` must be a whole number of at least 0"),
         ("flip", "yes", "`flip` must be true or false or 'auto', but got 'yes'"),

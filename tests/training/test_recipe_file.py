@@ -55,7 +55,9 @@ def test_a_file_that_is_wrong_is_refused(
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"must be a \.toml or \.json file, but got .*r\.yaml"):
+    with pytest.raises(
+        OptionError, match=r"must be default, strong, or a \.toml or \.json file, but got .*r\.yaml"
+    ):
         read_recipe(written(tmp_path, "r.yaml", "lr: 1"))
 
 
