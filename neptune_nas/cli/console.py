@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -17,6 +17,8 @@ from neptune_nas.interrupts import Terminated
 from neptune_nas.metrics.score import Score
 from neptune_nas.study.references import NO_NUMBER
 from neptune_nas.text import redact, visible
+
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
 
 
 class _Console(Console):

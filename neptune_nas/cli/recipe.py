@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from neptune_nas.errors import OptionError
 
 if TYPE_CHECKING:
     from neptune_nas.training.recipe import Recipe
@@ -24,6 +26,24 @@ Set = Annotated[
         "--set",
         help="One value of the recipe, such as lr=0.01; may be given several times.",
         metavar="NAME=VALUE",
+    ),
+]
+Teacher = Annotated[
+    str | None,
+    typer.Option(
+        "--teacher",
+        help="A larger network to learn from: a trained model's file, or FILE.py:FUNCTION or "
+        "package.module:FUNCTION, which returns an nn.Module.",
+        metavar="MODEL",
+    ),
+]
+TeacherViews = Annotated[
+    int | None,
+    typer.Option(
+        "--teacher-views",
+        help="Fixed views of each image that the teacher sees, once for all epochs (default: 8); "
+        "0: the plain images, while the network learns from views of its own.",
+        metavar="N",
     ),
 ]
 Track = Annotated[
@@ -54,3 +74,14 @@ def recipe_of(
     else:
         found = RECIPES[name](usual()) if name in RECIPES else read_recipe(Path(name))
     return with_values(found, values or (), "--set")
+
+
+def teacher_of(teacher: str | None, views: int | None, *, known: bool = False) -> dict[str, Any]:
+    """Return the arguments that `--teacher` and `--teacher-views` stand for.
+
+    `known`: whether a file may name a teacher too. Raises `OptionError` for views without one.
+    """
+    if views is not None and teacher is None and not known:
+        raise OptionError("--teacher-views needs a --teacher, such as --teacher big.safetensors.")
+    given = {"teacher": teacher, "teacher_views": views}
+    return {name: value for name, value in given.items() if value is not None}

@@ -1,6 +1,5 @@
 """`neptune-nas search`."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,10 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neptune_nas.cli.console import fail_unless_any, stoppable
-from neptune_nas.cli.recipe import RecipeName, Set, Track, recipe_of
+from neptune_nas.cli.console import Quiet, fail_unless_any, stoppable
+from neptune_nas.cli.recipe import (
+    RecipeName,
+    Set,
+    Teacher,
+    TeacherViews,
+    Track,
+    recipe_of,
+    teacher_of,
+)
 from neptune_nas.cli.study import (
-    STORAGE,
     DataDir,
     Device,
     EngineName,
@@ -22,11 +28,12 @@ from neptune_nas.cli.study import (
     Threads,
     TrialsPerGpu,
     evaluator_of,
-    storage_of,
+    is_scored,
+    storage_from_environment,
 )
 from neptune_nas.cli.terminal import print_line
 from neptune_nas.cli.values import json_object, names, seconds, whole_numbers
-from neptune_nas.errors import NeptuneError, OptionError
+from neptune_nas.errors import OptionError
 from neptune_nas.files.rules import Count, Size
 from neptune_nas.files.schema import check_value
 from neptune_nas.interrupts import ctrl_c_held
@@ -34,7 +41,6 @@ from neptune_nas.metrics.registry import NAMES, OBJECTIVES, SIZES
 
 if TYPE_CHECKING:
     from neptune_nas.search.config import Search
-    from neptune_nas.study.folder import Folder
     from neptune_nas.study.progress import Progress
 
 EXAMPLE = "Example: neptune-nas search --space default --data digits --trials 200"
@@ -187,7 +193,6 @@ Config = Annotated[
     Path | None, typer.Option(help="A study.toml whose settings to repeat.", metavar="FILE")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan, and stop.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
 Verbose = Annotated[
     bool,
     typer.Option(
@@ -234,6 +239,8 @@ def search(
     patience: Patience = None,
     recipe: RecipeName = None,
     values: Set = None,
+    teacher: Teacher = None,
+    teacher_views: TeacherViews = None,
     tracker: Track = None,
     config: Config = None,
     dry_run: DryRun = False,
@@ -274,6 +281,7 @@ def search(
         "timeout": seconds(timeout, "--timeout"),
         "trial_timeout": seconds(trial_timeout, "--trial-timeout"),
         "patience": patience,
+        **teacher_of(teacher, teacher_views, known=config is not None),
     }
     run(
         config,
@@ -348,7 +356,7 @@ def run(
     if show.tracker is not None:
         check_tracker(show.tracker)
     search = Search(**(arguments_in(config, given) if config else given))
-    if search.storage is None and (url := _storage_from_environment(search.folder)):
+    if search.storage is None and (url := storage_from_environment(search.folder)):
         search = replace(search, storage=url)
     search = change(search)
     wanted = Evidence(*evidence)
@@ -378,19 +386,3 @@ def run(
         with ctrl_c_held():  # the last lines say where the results are
             print_study(study, search.patience)
     fail_unless_any((score for trial in study.trials for score in trial.scores), "trial")
-
-
-def _storage_from_environment(folder: "Folder") -> str | None:
-    """Return the URL in the environment; None for a study that already has its own database."""
-    url = os.environ.get(STORAGE) or None
-    return storage_of(folder.path, url) if folder.exists else url
-
-
-def is_scored(folder: Path, storage: str | None) -> bool:
-    """Return whether a folder has a study with any scored network."""
-    from neptune_nas.study.read import read_study
-
-    try:
-        return any(trial.scores for trial in read_study(folder, storage, allow=()).trials)
-    except NeptuneError:
-        return False

@@ -1,5 +1,6 @@
 """The options of the commands that read a study, or measure more for it."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -7,10 +8,11 @@ import typer
 
 from neptune_nas.cli.allow import allowed
 from neptune_nas.cli.values import json_object
-from neptune_nas.errors import OptionError
+from neptune_nas.errors import NeptuneError, OptionError
 
 if TYPE_CHECKING:
     from neptune_nas.evaluators.evaluator import Evaluator
+    from neptune_nas.study.folder import Folder
     from neptune_nas.study.study import Study
 
 STORAGE = "NEPTUNE_STORAGE"  # the environment variable with the URL of a database
@@ -109,3 +111,19 @@ def storage_of(study: Path, storage: str | None) -> str | None:
     from neptune_nas.study.folder import open_folder, read_settings
 
     return storage if read_settings(open_folder(study).settings).storage else None
+
+
+def storage_from_environment(folder: "Folder") -> str | None:
+    """Return the URL in the environment; None for a study that already has its own database."""
+    url = os.environ.get(STORAGE) or None
+    return storage_of(folder.path, url) if folder.exists else url
+
+
+def is_scored(folder: Path, storage: str | None) -> bool:
+    """Return whether a folder has a study with any scored network."""
+    from neptune_nas.study.read import read_study
+
+    try:
+        return any(trial.scores for trial in read_study(folder, storage, allow=()).trials)
+    except NeptuneError:
+        return False

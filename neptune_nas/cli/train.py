@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neptune_nas.cli.allow import Allow
-from neptune_nas.cli.console import stoppable
+from neptune_nas.cli.allow import Allow, allowed
+from neptune_nas.cli.console import Quiet, stoppable
 from neptune_nas.cli.pick import Best, MinAccuracy, Pick, TrialNumber
-from neptune_nas.cli.recipe import RecipeName, Set, Track, recipe_of
+from neptune_nas.cli.recipe import (
+    RecipeName,
+    Set,
+    Teacher,
+    TeacherViews,
+    Track,
+    recipe_of,
+    teacher_of,
+)
 from neptune_nas.cli.source import network_at
 from neptune_nas.cli.study import DataDir, Device, Storage, study_at
 from neptune_nas.cli.terminal import print_line
@@ -53,7 +61,6 @@ Int8 = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Train one epoch, print the plan, and stop.")
 ]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
 
 
 def train(
@@ -66,6 +73,8 @@ def train(
     min_accuracy: MinAccuracy = None,
     recipe: RecipeName = None,
     values: Set = None,
+    teacher: Teacher = None,
+    teacher_views: TeacherViews = None,
     out: Out = None,
     data_dir: DataDir = None,
     device: Device = "auto",
@@ -95,6 +104,8 @@ def train(
         device=device,
         threads=threads,
         int8=int8,
+        allow=allowed(allow) if teacher else (),
+        **teacher_of(teacher, teacher_views),
     )
     if (asked := recipe_of(recipe, values, lambda: training.used_recipe)) is not None:
         training = replace(training, recipe=asked)

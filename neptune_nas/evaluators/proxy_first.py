@@ -1,6 +1,7 @@
 """A zero-cost proxy as the rung below short training, so that a search can promote by both."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.evaluators.evaluator import Traits
@@ -24,6 +25,10 @@ class ProxyFirst:
     def traits(self) -> Traits:
         """The traits of training; at fidelity 0 a proxy replaces its metrics."""
         return self.training.traits
+
+    def prepare(self, folder: Path) -> "ProxyFirst":
+        """Return the evaluator with what training prepares in `folder`."""
+        return replace(self, training=self.training.prepare(folder))
 
     def __call__(self, architecture: Architecture | Network, fidelity: int, seed: int) -> Score:
         """Return the proxy's score at fidelity 0, else the score of training."""

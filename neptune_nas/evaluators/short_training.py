@@ -21,15 +21,24 @@ from neptune_nas.deploy.int8_accuracy import (
 from neptune_nas.deploy.quantisation import UnquantisableError
 from neptune_nas.devices.memory import is_device_lost, is_out_of_memory
 from neptune_nas.devices.numerics import Numerics
+from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.graphs.lowering import UnsupportedOperationError
 from neptune_nas.metrics.registry import CLASSIFICATION, INT8_ACCURACY, Metric
 from neptune_nas.metrics.score import Score
+from neptune_nas.models.teacher_outputs import (
+    KeptOutputs,
+    TeacherSource,
+    keep_outputs,
+    open_teaching,
+)
 from neptune_nas.nn.builder import build
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.tasks.registry import task_of
 from neptune_nas.training.loop import train
 from neptune_nas.training.recipe import Recipe
+from neptune_nas.training.state import augment_for
+from neptune_nas.training.teacher import Teaching
 
 TRAINING = Traits("training", unit="epoch", trains=True)
 
@@ -56,7 +65,9 @@ class ShortTraining:
     process. `numerics`: the precision and memory layout to train in (default: the recipe's
     precision, channels last). `metrics`: what to measure, the main one first; with int8 accuracy
     among them, a network with an operation that has no int8 kernel fails before it is trained.
-    `calibration`: the training images that int8 is calibrated on.
+    `calibration`: the training images that int8 is calibrated on. `teacher`: what networks learn
+    from beside their labels; `prepare` computes its outputs, and must be called first. `taught`:
+    those outputs.
     """
 
     data: str = "digits"
@@ -67,11 +78,30 @@ class ShortTraining:
     numerics: Numerics | None = None
     metrics: tuple[Metric, ...] = CLASSIFICATION
     calibration: Calibration = CALIBRATION
+    teacher: TeacherSource | None = None
+    taught: KeptOutputs | None = None
 
     @property
     def traits(self) -> Traits:
         """The traits of short training."""
         return replace(TRAINING, metrics=self.metrics)
+
+    def prepare(self, folder: Path) -> "ShortTraining":
+        """Return the evaluator with its teacher's outputs, computed into `folder` once."""
+        if self.teacher is None:
+            return self
+        data = load_once(self.data, self.data_dir, self.split_seed)
+        augment = augment_for(self.recipe, data)
+        kept = keep_outputs(self.teacher, data, augment, folder, self.device)
+        return replace(self, teacher=None, taught=kept.kept_in(folder))
+
+    def _teaching(self) -> Teaching | None:
+        if self.teacher is not None:
+            raise OptionError(
+                "short training with a `teacher` needs that teacher's outputs: call "
+                "`prepare(folder)`, and use the evaluator that it returns."
+            )
+        return None if self.taught is None else open_teaching(self.taught)
 
     def __call__(
         self, architecture: Architecture | Network | ReferenceNetwork, fidelity: int, seed: int
@@ -81,6 +111,7 @@ class ShortTraining:
         The loss of the device is raised instead, so that the engine replaces the worker.
         """
         data = load_once(self.data, self.data_dir, self.split_seed)
+        teaching = self._teaching()
         started, clock = time(), perf_counter()
         try:
             network = _network_of(architecture, data, seed)
@@ -94,6 +125,7 @@ class ShortTraining:
                 seed=seed,
                 device=self.device,
                 numerics=self.numerics,
+                teaching=teaching,
             )
             values = {} if result.failure else self._values(result.values, network, data)
         except (RuntimeError, MemoryError) as error:

@@ -18,14 +18,21 @@ def write_file(path: Path, content: str | bytes) -> None:
     Text is written as UTF-8, with escapes for what UTF-8 cannot encode. Raises `NeptuneError` if
     the folder cannot be written to or the disk is full.
     """
-    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+    write_parts(
+        path, [content.encode(errors="backslashreplace") if isinstance(content, str) else content]
+    )
+
+
+def write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """Write the parts of a file one after the other, as `write_file` does."""
     # Nobody can guess the name, and "x" neither follows nor reuses what is there.
     beside = path.with_name(f".{path.name[:50]}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("xb") as file:
             _keep_private(path, file.fileno())
-            file.write(data)
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

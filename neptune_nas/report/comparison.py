@@ -76,6 +76,10 @@ def _differences(a: Study, b: Study) -> list[str]:
     )
     if changed:
         found.append(f"train with different recipes ({', '.join(changed)})")
+    taught = [(each.teacher_digest, each.teacher_views) for each in (ours, theirs)]
+    if taught[0] != taught[1]:
+        places = (each.settings.facts.teacher or "none" for each in (a, b))
+        found.append(f"learn from different teachers ({' and '.join(places)})")
     return found
 
 

@@ -143,4 +143,11 @@ def plain_command(study: Study, plain: Reference) -> tuple[str, ...]:
     recipe = quote(redact(str(Folder(study.folder).settings)))
     data = quote(study.settings.question.data)
     int8 = ("--int8",) if study.settings.question.calibration else ()
-    return "neptune-nas", "train", plain.name, f"--data {data}", f"--recipe {recipe}", *int8
+    more = (*int8, *_teacher_options(study))
+    return "neptune-nas", "train", plain.name, f"--data {data}", f"--recipe {recipe}", *more
+
+
+def _teacher_options(study: Study) -> tuple[str, ...]:
+    """Return the options that name a study's teacher; none without one."""
+    teacher, views = study.settings.facts.teacher, study.settings.question.teacher_views
+    return (f"--teacher {quote(redact(teacher))}", f"--teacher-views {views}") if teacher else ()

@@ -76,6 +76,11 @@ class TrainFolder:
         return self.path / "curves.html"
 
     @property
+    def teacher(self) -> Path:
+        """The folder of the teacher's outputs, if there is a teacher."""
+        return self.path / "teacher"
+
+    @property
     def has_begun(self) -> bool:
         """True if any seed has files here."""
         return any(self.path.glob("seed-*/*"))
@@ -91,7 +96,7 @@ class TrainFolder:
             f"another process is training in {self.path}: wait for it, or choose another "
             f"folder as `out` (--out)."
         )
-        check_inside(self.path, self.path.glob("seed-*"))
+        check_inside(self.path, (self.teacher, *self.path.glob("seed-*")))
         with locked(self.path / "train.lock", busy):
             yield
 

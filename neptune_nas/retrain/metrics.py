@@ -62,11 +62,15 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """The terms of a training, the cost of its network, and the results of its seeds in order."""
+    """The terms of a training, the cost of its network, and the results of its seeds in order.
+
+    `teacher_seconds`: what its teacher's outputs took, once for all seeds.
+    """
 
     terms: Terms
     costs: Mapping[str, float]
     seeds: tuple[SeedMetrics, ...]
+    teacher_seconds: Number = 0.0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,6 +100,7 @@ class _Content:
     costs: dict[str, Any]
     summary: dict[str, Any]
     seeds: tuple[dict[str, Any], ...]
+    teacher_seconds: Number = 0.0
 
 
 def dumps(metrics: Metrics) -> str:
@@ -105,6 +110,7 @@ def dumps(metrics: Metrics) -> str:
         "version": VERSION,
         "terms": encode(metrics.terms),
         "costs": dict(metrics.costs),
+        **({"teacher_seconds": taught} if (taught := metrics.teacher_seconds) else {}),
         "summary": _summary_of(metrics),
         "seeds": [_seed_to_json(seed) for seed in metrics.seeds],
     }
@@ -150,7 +156,7 @@ def load_metrics(path: str | Path) -> Metrics:
         names = metrics_in(content.seeds)
         seeds = (_seed_in(seed, f"seeds.{i}", names) for i, seed in enumerate(content.seeds))
         costs = costs_in(content.costs, "costs", (COST, PARAMS))
-        metrics = Metrics(content.terms, costs, tuple(seeds))
+        metrics = Metrics(content.terms, costs, tuple(seeds), content.teacher_seconds)
         got, wanted = content.summary, _summary_of(metrics)
         check_names(got, wanted, wanted, "summary")
         for name, value in wanted.items():

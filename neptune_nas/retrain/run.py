@@ -10,10 +10,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-from neptune_nas.architecture.fields import require_classes
+from neptune_nas.architecture.fields import record_classes, require_classes
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once, split_files
 from neptune_nas.data.names import check_known, short_name
@@ -24,21 +23,23 @@ from neptune_nas.devices.numerics import Numerics
 from neptune_nas.devices.processor import torch_threads
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError
 from neptune_nas.files.atomic import folder_name, read_file, write_file
-from neptune_nas.files.rules import SeedCount, Size, Threads
+from neptune_nas.files.rules import Count, SeedCount, Size, Threads
 from neptune_nas.files.schema import check, decode
 from neptune_nas.interrupts import raise_held
-from neptune_nas.metrics.counted import cost_of
 from neptune_nas.metrics.registry import INT8_ACCURACY
 from neptune_nas.models.architecture_file import ExportedArchitecture, adapt_to
+from neptune_nas.models.teacher_outputs import VIEWS, TeacherSource, kept_seconds
 from neptune_nas.nn.references import ReferenceNetwork, check_reference
 from neptune_nas.retrain.advice import chance_warning, short_note
 from neptune_nas.retrain.curves import render_curves, shows_metrics
 from neptune_nas.retrain.folder import TrainFolder, write_terms
+from neptune_nas.retrain.forecast import epoch_seconds
 from neptune_nas.retrain.history import read_history
 from neptune_nas.retrain.int8 import add_int8, check_int8
-from neptune_nas.retrain.metrics import Metrics, SeedMetrics, dumps, load_metrics
+from neptune_nas.retrain.metrics import Metrics, dumps, load_metrics
 from neptune_nas.retrain.progress import OnEpoch, TrainingPace, TrainingStep, epoch_line
-from neptune_nas.retrain.seed import SeedJob, Trainable, read_test, train_seed
+from neptune_nas.retrain.seed import SeedJob, Trainable, read_test, train_seed, with_seed
+from neptune_nas.retrain.teacher import TeacherPart
 from neptune_nas.retrain.terms import Terms, refuse_others
 from neptune_nas.search.config import Say, ignore
 from neptune_nas.study.folder import read_toml
@@ -49,12 +50,6 @@ from neptune_nas.training.probe import numerics_for
 from neptune_nas.training.recipe import Recipe, default_recipe, final_recipe, strong_recipe
 from neptune_nas.training.state import Epoch, augment_for
 from neptune_nas.training.threads import time_threads
-
-_SHORT = 10.0  # seconds of an epoch
-
-
-class _FirstEpochDoneError(Exception):
-    """The end of the one epoch that a forecast measures."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +65,10 @@ class Training:
     `threads`: torch's threads (default: on a CPU as many as train fastest in a few steps). `int8`:
     whether each seed's model also gets its network in int8, fine-tuned where rounding costs more
     than half a point (default: if the search of the architecture measured int8 accuracy).
+    `teacher`: a trained model's file, or your function `FILE.py:FUNCTION` that returns an
+    `nn.Module`, whose outputs the network learns from beside the labels; it sees `teacher_views` of
+    each image, or with 0 the images as they are (see `neptune_nas.models.teacher`). `allow`: your
+    record classes that the teacher's file may name, beside those of `source`.
 
     Raises `OptionError` on construction for a field of the wrong type, for a value that is unknown
     or out of its range, and for an architecture with a record of unknown class.
@@ -85,6 +84,9 @@ class Training:
     device: str = "auto"
     threads: Threads | None = None
     int8: bool | None = None
+    teacher: str | Path | None = None
+    teacher_views: Count = VIEWS
+    allow: tuple[type, ...] = ()
 
     def __post_init__(self) -> None:
         check(self)
@@ -181,7 +183,18 @@ class Training:
             numerics=self.numerics,
             calibration=CALIBRATION if self._wants_int8 else None,
             id=uuid4().hex if self._begun is None else self._begun.id,
+            **self._teacher.terms(),
         )
+
+    @cached_property
+    def _teacher(self) -> TeacherPart:
+        """The teacher's part in the training; it does nothing without a teacher."""
+        allow = self.allow
+        if isinstance(self.source, ExportedArchitecture):
+            allow = (*allow, *record_classes(self.source.architecture))
+        place = self.teacher
+        source = None if place is None else TeacherSource(str(place), self.teacher_views, allow)
+        return TeacherPart(source, self.images, self.folder.teacher, pick_device(self.device))
 
     @property
     def _wants_int8(self) -> bool:
@@ -197,8 +210,9 @@ class Training:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on what the data lacks, and on fewer epochs than in the search."""
-        return (*notes_on(self.images, self.data_dir), *short_note(self.source, self.epochs))
+        """Sentences on what the data lacks, on fewer epochs than in the search, on the teacher."""
+        on_data, on_teacher = notes_on(self.images, self.data_dir), self._teacher.notes(self.source)
+        return (*on_data, *short_note(self.source, self.epochs), *on_teacher)
 
     def run(self, watch: OnEpoch | None = None, say: Say | None = None) -> Metrics:
         """Train each seed, then measure each once on the test split, saving every result at once.
@@ -216,13 +230,16 @@ class Training:
         job = self.job
         if job.terms.calibration and not self.is_done:
             check_int8(job, name_of(self.source))
+        notes = () if self.is_done else self.notes  # refuses a teacher that cannot teach
         with self.folder.locked():
             write_terms(self.folder, job.terms)
             known = self._read_metrics()
             seeds = self._unmeasured(known)
-            for note in self.notes if seeds else ():
+            for note in notes if seeds else ():
                 say(note)
             with torch_threads(self._threads_for(seeds, say)):
+                if self._untrained(seeds):
+                    job = self._teacher.join(job, say)
                 metrics = self._run_seeds(job, seeds, known, watch, say)
         for warning in chance_warning(metrics, self.images) if seeds else ():
             say(warning)
@@ -278,21 +295,7 @@ class Training:
             say(note)
         left = sum(self.epochs - self._epochs_done(seed) for seed in seeds)
         with torch_threads(self._threads_for(seeds, say)):
-            seconds = self._forecast_once(seeds[0], left)
-            if seconds < _SHORT * left:  # a first epoch is mostly slow starts: again, without them
-                seconds = self._forecast_once(seeds[0], left)
-        return seconds
-
-    def _forecast_once(self, seed: int, epochs: int) -> float:
-        """Return the seconds of so many epochs at the pace of the first epoch of a seed."""
-
-        def stop(_: Epoch) -> None:
-            raise _FirstEpochDoneError
-
-        pace = TrainingPace()
-        with TemporaryDirectory() as out, suppress(_FirstEpochDoneError):
-            train_seed(self.job, seed, TrainFolder(Path(out)).seed(seed), stop)
-        return pace.seconds_for(epochs)
+            return epoch_seconds(self.job, seeds[0], left) + self._teacher.seconds_left()
 
     def _read_step(self, step: TrainingStep) -> tuple[int, int, str]:
         """Return how many epochs of all seeds are done, of how many, and a line on the last."""
@@ -311,7 +314,12 @@ class Training:
     def job(self) -> SeedJob:
         """The inputs that all seeds share."""
         return SeedJob(
-            self.network, self.images, self.used_recipe, self.terms, pick_device(self.device)
+            self.network,
+            self.images,
+            self.used_recipe,
+            self.terms,
+            pick_device(self.device),
+            teacher_seconds=kept_seconds(self.folder.teacher),
         )
 
     def _read_metrics(self) -> Metrics | None:
@@ -388,12 +396,3 @@ def name_of(source: ExportedArchitecture | str) -> str:
         return source
     study, trial = (source.provenance.get(name) for name in ("study", "trial"))
     return source.key if study is None or trial is None else f"{study}-trial-{trial}"
-
-
-def with_seed(job: SeedJob, known: Metrics | None, seed: SeedMetrics) -> Metrics:
-    """Return the results of a training with those of another seed added."""
-    return Metrics(
-        terms=job.terms,
-        costs=known.costs if known else cost_of(job.network).values,
-        seeds=tuple(sorted((*(known.seeds if known else ()), seed), key=lambda each: each.seed)),
-    )

@@ -17,6 +17,7 @@ from neptune_nas.devices.memory import is_out_of_memory
 from neptune_nas.devices.processor import hardware
 from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
 from neptune_nas.files.schema import decode
+from neptune_nas.metrics.counted import cost_of
 from neptune_nas.metrics.registry import INT8_ACCURACY
 from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.models.evaluation import evaluate
@@ -25,7 +26,7 @@ from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.report.evaluation import write_evaluation
 from neptune_nas.retrain.folder import SeedFolder
 from neptune_nas.retrain.history import read_history, write_history
-from neptune_nas.retrain.metrics import SeedMetrics
+from neptune_nas.retrain.metrics import Metrics, SeedMetrics
 from neptune_nas.retrain.terms import Terms, refuse_others
 from neptune_nas.search.provenance import now, versions
 from neptune_nas.tasks.registry import task_of
@@ -34,6 +35,7 @@ from neptune_nas.training.loop import DivergedError
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.resumable_loop import Course, Trained, choose, train_long
 from neptune_nas.training.state import Epoch
+from neptune_nas.training.teacher import Teaching
 
 Trainable = ExportedArchitecture | ReferenceNetwork
 _LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch norm
@@ -41,13 +43,18 @@ _LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch no
 
 @dataclass(frozen=True, slots=True)
 class SeedJob:
-    """The inputs that all seeds of a training share."""
+    """The inputs that all seeds of a training share.
+
+    `teaching`: what its teacher says, which took `teacher_seconds` to compute.
+    """
 
     network: Trainable
     data: ImageData
     recipe: Recipe
     terms: Terms
     device: str
+    teaching: Teaching | None = None
+    teacher_seconds: float = 0.0
 
     @property
     def task(self) -> Task:
@@ -70,7 +77,13 @@ def train_seed(job: SeedJob, seed: int, folder: SeedFolder, watch: Callable[[Epo
     with _in_a_sentence(folder):
         network = job.network.build(seed)
         trained = train_long(
-            network, job.data, job.recipe, course, job.device, numerics=job.terms.numerics
+            network,
+            job.data,
+            job.recipe,
+            course,
+            job.device,
+            numerics=job.terms.numerics,
+            teaching=job.teaching,
         )
     save_model(folder.model, _model_of(job, seed, trained))
     write_history(folder.history, trained.history, job.task.metrics)
@@ -177,3 +190,13 @@ def own_model(job: SeedJob, seed: int, file: Path) -> Model:
             f"its own back, or remove it to train this seed."
         )
     return model
+
+
+def with_seed(job: SeedJob, known: Metrics | None, seed: SeedMetrics) -> Metrics:
+    """Return the results of a training with those of another seed added."""
+    return Metrics(
+        terms=job.terms,
+        costs=known.costs if known else cost_of(job.network).values,
+        teacher_seconds=known.teacher_seconds if known else job.teacher_seconds,
+        seeds=tuple(sorted((*(known.seeds if known else ()), seed), key=lambda each: each.seed)),
+    )

@@ -7,7 +7,7 @@ from typing import Any
 from neptune_nas.deploy.int8_accuracy import Calibration
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import StudyError
-from neptune_nas.files.rules import Size
+from neptune_nas.files.rules import Count, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,8 @@ class Terms:
     data's own augmentation in place of "auto". `numerics`: the precision and memory layout; a
     folder keeps its own, so they do not count as a difference. `calibration`: the images that
     int8 is calibrated on; None without int8. `id`: a random name, by which trackers know the folder
-    wherever it is moved.
+    wherever it is moved. `teacher_digest`: of the teacher, which sees `teacher_views` of the
+    images; `teacher`: its place, as the user named it; empty without one.
     """
 
     network: str
@@ -31,6 +32,9 @@ class Terms:
     numerics: Numerics
     calibration: Calibration | None = None
     id: str = field(default="", compare=False)
+    teacher_digest: str = ""
+    teacher_views: Count = 0
+    teacher: str = field(default="", compare=False)
 
 
 def refuse_others(what_was: str, old: Terms, new: Terms) -> None:
@@ -64,7 +68,16 @@ def differences(old: Terms, new: Terms) -> Iterator[tuple[str, object, object]]:
         yield "epochs", new.epochs, old.epochs
     if new.calibration != old.calibration:
         yield "int8 calibrated", new.calibration or "not at all", old.calibration or "not at all"
+    if new.teacher_digest != old.teacher_digest:
+        yield "teacher", _teacher_in(new), _teacher_in(old)
+    if new.teacher_views != old.teacher_views:
+        yield "teacher views", new.teacher_views, old.teacher_views
     for name in dict.fromkeys([*old.recipe, *new.recipe]):
         now, then = new.recipe.get(name), old.recipe.get(name)
         if now != then:
             yield f"the recipe's {name}", now, then
+
+
+def _teacher_in(terms: Terms) -> str:
+    """Return the teacher's place and digest."""
+    return f"{terms.teacher} ({terms.teacher_digest})" if terms.teacher_digest else "none"

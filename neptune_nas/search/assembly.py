@@ -10,7 +10,6 @@ from typing import Any
 from optuna.samplers import BaseSampler
 
 from neptune_nas.architecture.fields import record_classes
-from neptune_nas.deploy.int8_accuracy import CALIBRATION
 from neptune_nas.deploy.latency_place import TORCH
 from neptune_nas.devices.device import check_gpus, pick_device
 from neptune_nas.devices.numerics import Numerics
@@ -18,12 +17,9 @@ from neptune_nas.engine.engine import Engine
 from neptune_nas.engine.local import LocalEngine
 from neptune_nas.engine.on_ray import RayEngine, slots_on
 from neptune_nas.engine.plan import Slots, share_out
-from neptune_nas.errors import OptionError, SpaceError
+from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.bench import Bench, bench_of, data_notes
 from neptune_nas.evaluators.evaluator import Evaluator, code_of, prepare_evaluator, traits_of
-from neptune_nas.evaluators.proxy_first import ProxyFirst
-from neptune_nas.evaluators.short_training import ShortTraining
-from neptune_nas.evaluators.zero_cost import ZeroCost
 from neptune_nas.files.atomic import check_inside
 from neptune_nas.files.locks import check_writable
 from neptune_nas.metrics.costs import Costs
@@ -31,7 +27,8 @@ from neptune_nas.metrics.counted import WHOLE
 from neptune_nas.metrics.registry import COST, TIMED
 from neptune_nas.metrics.survey import MEASURED, Survey, survey
 from neptune_nas.metrics.timed import TIMERS
-from neptune_nas.nn.builder import build, is_buildable
+from neptune_nas.models.teacher import is_code
+from neptune_nas.nn.builder import build
 from neptune_nas.samplers.factory import OWN_SAMPLERS, make_sampler
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
 from neptune_nas.search.aims import remedies
@@ -41,6 +38,12 @@ from neptune_nas.search.latency import SearchLatencies
 from neptune_nas.search.proposals import Proposer
 from neptune_nas.search.provenance import provenance, settings_for
 from neptune_nas.search.reference_point import reference_point
+from neptune_nas.search.short_training import (
+    compute_outputs,
+    notes_on_teacher,
+    training_evaluator,
+)
+from neptune_nas.search.validation import check_buildable
 from neptune_nas.space import Space
 from neptune_nas.space.locate import file_of, find_modules
 from neptune_nas.study.database_url import sqlite_url, trials_url
@@ -58,17 +61,6 @@ from neptune_nas.study.store import (
     open_store,
 )
 from neptune_nas.training.probe import numerics_for
-
-
-def _check_buildable(space: Space[Any]) -> None:
-    """Refuse a space whose records cannot be built into networks, and so cannot be measured."""
-    sample = space.sample(Random(0))
-    if not is_buildable(sample):
-        raise SpaceError(
-            f"space '{space.name}' is of {type(sample).__name__} records, which neptune-nas cannot "
-            f"build: set `table` (--table) to a table of its networks, give the records a "
-            f"`build(input_shape, outputs)`, or build the space from `Architecture`."
-        )
 
 
 @dataclass(frozen=True)
@@ -96,8 +88,9 @@ class Assembly:
     @property
     def places(self) -> tuple[str, ...]:
         """The names of all code that the search runs, as the study knows it."""
-        space = self.search.space_place
-        return (*([space] if space else []), self.search.sampler, *self.code)
+        space, teacher = self.search.space_place, str(self.search.teacher or "")
+        asked = (*([space] if space else []), *([teacher] if is_code(teacher) else []))
+        return (*asked, self.search.sampler, *self.code)
 
     @cached_property
     def device(self) -> str:
@@ -130,25 +123,13 @@ class Assembly:
             return search.tabular
         if search.evaluator is not None:
             return search.evaluator
-        data, data_dir = search.question.data, search.data_dir
-        training = ShortTraining(
-            data,
-            data_dir,
-            search.used_recipe,
-            self.device,
-            numerics=self.numerics,
-            metrics=search.traits.metrics,
-            calibration=search.question.calibration or CALIBRATION,
-        )
-        if not search.question.proxy:
-            return training
-        return ProxyFirst(ZeroCost(search.question.proxy, data, data_dir), training, self.device)
+        return training_evaluator(search, self.device, self.numerics)
 
     @cached_property
     def bench(self) -> Bench:
         """The evaluator with its data, which is read here."""
         if self.search.tabular is None:
-            _check_buildable(self.space)
+            check_buildable(self.space)
         return bench_of(self.evaluator, self.search.question, self.search.data_dir)
 
     @property
@@ -243,10 +224,15 @@ class Assembly:
         """Sentences on the data, and on why networks without a cost are left out."""
         why = self.survey.unbuildable
         notes = data_notes(self.evaluator, self.search.question, self.search.data_dir)
+        notes = (*notes, *self._teacher_notes)
         if not why:
             return notes
         left_out = "Networks that cannot be built or have no cost are left out; for example"
         return (*notes, f"{left_out}: {why}.")
+
+    @cached_property
+    def _teacher_notes(self) -> tuple[str, ...]:
+        return notes_on_teacher(self.search, self.device)
 
     @cached_property
     def problem(self) -> Problem[Any]:
@@ -311,8 +297,9 @@ class Assembly:
             device=self.device,
             numerics=self.numerics,
             timed=self.timed,
-            choices=(*self.search.reasons, *self._predictions),
+            choices=(*self.search.reasons, *self._predictions, *self._teacher_notes),
             code=self.code,
+            teacher=str(self.search.teacher or ""),
         )
 
     def settings(self, facts: Facts) -> Settings:
@@ -369,7 +356,7 @@ class Assembly:
         """Return an engine of workers that measure with this search's evaluator."""
         search, slots, places = self.search, self.slots, tuple(self._places())
         setup = partial(find_modules, places) if places else None
-        evaluator = prepare_evaluator(self.bench.evaluator, search.folder.shared)
+        evaluator = prepare_evaluator(self._for_workers(), search.folder.shared)
         if search.engine == "ray":
             return RayEngine(
                 evaluator,
@@ -386,6 +373,14 @@ class Assembly:
             trial_timeout=search.trial_timeout,
             setup=setup,
         )
+
+    def _for_workers(self) -> Evaluator:
+        """Return the evaluator with the teacher, if there is one, and its outputs computed."""
+        source = self.search.teacher_source
+        if source is None:
+            return self.bench.evaluator
+        compute_outputs(self.search, self.device, self.announcer.say)
+        return training_evaluator(self.search, self.device, self.numerics, source)
 
     def _places(self) -> Iterable[str]:
         """Yield the names of user code that a worker must import before it unpickles anything."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
+from neptune_nas.architecture.fields import record_classes
 from neptune_nas.data.names import check_known, parse_count, short_name
 from neptune_nas.data.names import place_of as place_of_data
 from neptune_nas.deploy.int8_accuracy import CALIBRATION
@@ -28,13 +29,20 @@ from neptune_nas.evaluators.tabular import DATA as TABLE_DATA
 from neptune_nas.evaluators.tabular import Tabular, table_traits
 from neptune_nas.evaluators.zero_cost import check_proxy
 from neptune_nas.files.atomic import folder_name
-from neptune_nas.files.rules import Positive, SeedCount, Size, Threads
+from neptune_nas.files.rules import Count, Positive, SeedCount, Size, Threads
 from neptune_nas.files.schema import check, check_exclusive, exclusive
 from neptune_nas.metrics.constraints import parse_constraint
 from neptune_nas.metrics.registry import INT8_ACCURACY
+from neptune_nas.models.teacher_outputs import VIEWS, TeacherSource
 from neptune_nas.samplers.factory import check_name
 from neptune_nas.search.aims import Aims, aims_of, target_reason
-from neptune_nas.search.defaults import Defaults, defaults_for, micro_space, scaled_space
+from neptune_nas.search.defaults import (
+    Defaults,
+    check_numerics,
+    defaults_for,
+    micro_space,
+    scaled_space,
+)
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import AUTO, check_where, place_of
 from neptune_nas.study.folder import Folder
@@ -54,6 +62,7 @@ Say = Callable[[str], None]
 _EXCLUSIVE = (
     *(("table", "evaluator"), ("proxy", "table"), ("proxy", "evaluator")),
     *(("numerics", "table"), ("numerics", "evaluator"), ("target", "table")),
+    *(("teacher", "table"), ("teacher", "evaluator")),
 )
 _SEQUENCES = ("objectives", "constraints", "rungs", "gpus", "first")
 _PROXY = "synflow"  # default proxy of rung 0
@@ -107,6 +116,9 @@ class Search:
     "litert+ssh://pi@raspberrypi.local" (default: "torch", or the runtime of the target, here); at
     most 50 networks are measured before the search, the rest are predicted, and `add_evidence`
     measures the picks. `latency_csv`: a file of measurements to predict from instead.
+    `teacher`: a trained model's file, or your function `FILE.py:FUNCTION` that returns an
+    `nn.Module`, whose outputs networks learn from beside the labels; it sees `teacher_views` of
+    each image, or with 0 the images as they are (see `neptune_nas.models.teacher`).
 
     Fields with several values accept any sequence and store a tuple. What needs neither data nor
     the space's code is checked at once: raises `OptionError` for a field of another type, an
@@ -147,6 +159,8 @@ class Search:
     target: str | Path | Target | None = None
     latency_on: str | None = None
     latency_csv: str | Path | None = None
+    teacher: str | Path | None = None
+    teacher_views: Count = VIEWS
 
     def __post_init__(self) -> None:
         check(self)
@@ -173,7 +187,7 @@ class Search:
         check_known(self._data)
         if self.proxy:
             check_proxy(self.proxy)
-        self._check_numerics()
+        check_numerics(self.numerics, self.recipe)
         self._check_name()
         # Refuse settings that no study can have, before any data is read.
         self._question(self._data, self.rungs or (1,), self.recipe or Recipe())
@@ -182,7 +196,19 @@ class Search:
     def question(self) -> Question:
         """The settings that decide the scores, with every default filled in; may read the data."""
         found = self.defaults
-        return self._question(found.data, found.rungs, found.recipe)
+        asked = self._question(found.data, found.rungs, found.recipe)
+        if self.teacher_source is None:
+            return asked
+        digest = self.teacher_source.digest(self.folder.shared)
+        return replace(asked, teacher_digest=digest, teacher_views=self.teacher_views)
+
+    @cached_property
+    def teacher_source(self) -> TeacherSource | None:
+        """The teacher, whose file may name the records of the space; None without one."""
+        if self.teacher is None:
+            return None
+        allow = tuple(record_classes(self.found_space.template))
+        return TeacherSource(str(self.teacher), self.teacher_views, allow)
 
     @cached_property
     def defaults(self) -> Defaults:
@@ -338,15 +364,6 @@ class Search:
             raise OptionError(
                 f"`name` (--study-name) must be the name of a folder in `out` (--out), of letters, "
                 f"digits and any of _.<>()+- but got '{self.name}': write '{plain}'."
-            )
-
-    def _check_numerics(self) -> None:
-        """Refuse numerics whose precision contradicts the recipe's."""
-        precision = self.recipe.precision if self.recipe else "auto"
-        if self.numerics and precision not in ("auto", self.numerics.precision):
-            raise OptionError(
-                f"`numerics` has precision {self.numerics.precision}, but the recipe has "
-                f"{precision}: leave one of them out."
             )
 
     @cached_property

@@ -16,6 +16,8 @@ from neptune_nas.data.load import images_and_classes, load_once
 from neptune_nas.data.names import COUNT, FOLDER, SIZE, parse_count
 from neptune_nas.deploy.restriction import restrict
 from neptune_nas.deploy.targets import Target
+from neptune_nas.devices.numerics import Numerics
+from neptune_nas.errors import OptionError
 from neptune_nas.metrics.constraints import Constraint, is_timed
 from neptune_nas.metrics.counted import WHOLE, CostModel
 from neptune_nas.metrics.registry import COST, MACS, RAM
@@ -196,3 +198,13 @@ def micro_space(
 
 def _joined(limits: Sequence[Constraint]) -> str:
     return " and ".join(map(str, limits))
+
+
+def check_numerics(numerics: Numerics | None, recipe: Recipe | None) -> None:
+    """Refuse numerics whose precision contradicts the recipe's."""
+    precision = recipe.precision if recipe else "auto"
+    if numerics and precision not in ("auto", numerics.precision):
+        raise OptionError(
+            f"`numerics` has precision {numerics.precision}, but the recipe has {precision}: leave "
+            f"one of them out."
+        )

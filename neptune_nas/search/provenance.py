@@ -28,8 +28,9 @@ _LIST = 2**27  # bytes of `trials.csv`, for 50,000 trials of 2,600 each
 _PACKAGES = ("torch", "optuna", "numpy")
 _OPTIONS = (
     *("space", "data", "target", "objectives", "epochs", "rungs", "proxy", "reduction"),
-    *("sampler", "repeats", "seed", "latency on"),
+    *("sampler", "repeats", "seed", "latency on", "teacher views"),
 )
+_NO_TEACHER = "none"
 _CHECKED = ("data_fingerprint", "input_shape", "classes")
 
 
@@ -80,6 +81,8 @@ def _resuming(what: str, then: Any) -> str:
     """Return what leads back to the value that a study began with: an option, or its images."""
     if what in map(_words, _CHECKED):
         return "restore its images"
+    if what == "teacher":
+        return "use that teacher (--teacher)" if then != _NO_TEACHER else "leave it out"
     if what.startswith("code of"):
         return "define it as it was"
     option = {"repeats": "repeat-seeds"}.get(what, what.replace(" ", "-"))
@@ -96,6 +99,8 @@ def _differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any
     then, now = old.facts, asked.facts
     if asked.storage and not (old.storage and is_same_database(asked.storage, old.storage)):
         yield "storage", asked.storage, old.storage or "study.db"
+    if asked.question.teacher_digest != old.question.teacher_digest:
+        yield "teacher", _teacher_in(asked), _teacher_in(old)
     yield from question_differences(old.question, asked.question)
     for path in dict.fromkeys([*then.outline, *now.outline]):
         if now.outline.get(path) != then.outline.get(path):
@@ -111,6 +116,12 @@ def _differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any
         if now.timed.get(name) != then.timed.get(name):
             ours, theirs = (facts.timed.get(name, "not timed") for facts in (now, then))
             yield name, ours, theirs
+
+
+def _teacher_in(settings: Settings) -> str:
+    """Return the teacher of a study: its place and its digest."""
+    digest = settings.question.teacher_digest
+    return f"{settings.facts.teacher} ({digest})" if digest else _NO_TEACHER
 
 
 def write_if_new(folder: Folder, settings: Settings) -> None:

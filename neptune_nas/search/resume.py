@@ -15,6 +15,7 @@ from neptune_nas.evaluators.tabular import table_in
 from neptune_nas.files.atomic import folder_name
 from neptune_nas.files.schema import cut, decode, located
 from neptune_nas.metrics.constraints import parse_constraint
+from neptune_nas.models.teacher import is_code
 from neptune_nas.search.config import Search
 from neptune_nas.search.provenance import check_costs
 from neptune_nas.space import Space
@@ -46,6 +47,8 @@ def arguments_in(file: Path, given: Mapping[str, Any] | None = None) -> dict[str
     for name in ("space", "sampler"):
         if name not in given:
             _check_code(file, settings, name)
+    if "teacher" not in given and is_code(settings.facts.teacher):
+        _check_teacher(file, settings)
     if "latency_on" not in given:
         _check_host(file, settings)
     _check_evaluator(file, settings.question, own)
@@ -55,10 +58,13 @@ def arguments_in(file: Path, given: Mapping[str, Any] | None = None) -> dict[str
     table, proxy = table_in(question.pop("evaluator")), question.pop("proxy")
     for name in ("evaluator_kwargs", "scored", "unit", "trains", "calibration"):
         del question[name]  # the evaluator itself determines them
+    if not question.pop("teacher_digest"):
+        del question["teacher_views"]
     if (target := settings.question.target) and "target" in given:  # another one has other limits
         asked = question["constraints"]
         question["constraints"] = [c for c in asked if parse_constraint(c) not in target.limits]
     more = {"recipe": recipe, "trials": settings.trials, "table": table, "proxy": proxy or None}
+    more["teacher"] = settings.facts.teacher or None
     return {**question, **more, "evaluator": own, **given}
 
 
@@ -71,6 +77,17 @@ def _check_code(file: Path, settings: Settings, name: str) -> None:
             f"{file}: `{name}` is {cut(where)}, code that you have not run for this study here, or "
             f"that has changed since then: if you trust it, pass it as `{name}` (--{name})"
             f"{more}."
+        )
+
+
+def _check_teacher(file: Path, settings: Settings) -> None:
+    """Refuse to run the code of a teacher that only the study in `file` names."""
+    where = settings.facts.teacher
+    if not may_run(Folder(file.parent), settings, where):
+        raise StudyError(
+            f"{file}: `teacher` is {cut(where)}, code that you have not run for this study here, "
+            f"or that has changed since then: if you trust it, continue the search with that as "
+            f"`teacher` (--teacher) once."
         )
 
 

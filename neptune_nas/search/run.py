@@ -137,8 +137,9 @@ def _run_session(coordinator: Coordinator, store: Store, make_engine: Callable[[
         return
     began, before, results = monotonic(), {**store.counts(), "began": time()}, count(1)
     store.set_counts(before)
-    # The samplers' linear algebra is small: more threads would only take cores from the workers.
-    with threadpool_limits(limits=1), make_engine() as engine:
+    # The samplers' linear algebra is small: more threads would only take cores from the workers,
+    # once a teacher's outputs have been computed.
+    with make_engine() as engine, threadpool_limits(limits=1):
         watch = coordinator.watch
 
         def note() -> None:

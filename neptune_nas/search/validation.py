@@ -9,14 +9,25 @@ from neptune_nas.errors import ArchitectureError, SpaceError
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.registry import COST
 from neptune_nas.models.architecture_file import load
-from neptune_nas.nn.builder import least_size
-from neptune_nas.space import find_space
+from neptune_nas.nn.builder import is_buildable, least_size
+from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import find_module, records_of
 from neptune_nas.text import counted
 
 _SAMPLES = 200
 _SIDES = (64, 32, 224, 28, 16, 8)  # pixels, tried in turn: networks may need any
 CHANNELS, OUTPUTS = 3, 10
+
+
+def check_buildable(space: Space[Any]) -> None:
+    """Refuse a space whose records cannot be built into networks, and so cannot be measured."""
+    sample = space.sample(Random(0))
+    if not is_buildable(sample):
+        raise SpaceError(
+            f"space '{space.name}' is of {type(sample).__name__} records, which neptune-nas cannot "
+            f"build: set `table` (--table) to a table of its networks, give the records a "
+            f"`build(input_shape, outputs)`, or build the space from `Architecture`."
+        )
 
 
 def check_space(name: str) -> str:

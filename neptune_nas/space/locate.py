@@ -94,18 +94,19 @@ def find_modules(places: Iterable[str]) -> None:
         find_module(where)
 
 
-def find_named(where: str, subject: str, rule: str) -> Any:
+def find_named(where: str, subject: str, rule: str, kind: type = type) -> Any:
     """Return the object at `FILE.py:NAME` or `package.module:NAME`.
 
-    `subject` and `rule`: what messages begin with. Raises `SpaceError` as `find_space` does, and
-    `OptionError` where `where` has another form or names nothing.
+    `subject` and `rule`: what messages begin with. `kind`: of what they name in the module. Raises
+    `SpaceError` as `find_space` does, and `OptionError` where `where` has another form or names
+    nothing.
     """
     place, name = place_of(where)
     if not name:
         raise OptionError(f"{subject} must be named as FILE.py:Class or package.module:Class.")
     module = _load(place, subject)
     if (found := getattr(module, name, None)) is None:
-        raise OptionError(f"{subject} {rule}, but `{name}` {_missing_text(module, name, type)}")
+        raise OptionError(f"{subject} {rule}, but `{name}` {_missing_text(module, name, kind)}")
     return found
 
 

@@ -52,6 +52,8 @@ class Question:
     `target`: the device that is searched for; objectives and constraints include what it stands
     for, and the space is what its runtime has kernels for.
     `latency_on`: where latency is measured, see `neptune_nas.deploy.latency_place`.
+    `teacher_digest`: of the teacher that networks learn from (`neptune_nas.models.teacher`), which
+    sees `teacher_views` of the images; empty without one.
 
     Raises `OptionError` for a question that no study can have.
     """
@@ -76,6 +78,8 @@ class Question:
     calibration: Calibration | None = None
     target: Target | None = None
     latency_on: str = TORCH
+    teacher_digest: str = ""
+    teacher_views: Count = 0
 
     def __post_init__(self) -> None:
         check(self)
@@ -139,7 +143,8 @@ class Facts:
     `choices`: sentences on what was chosen where the user left it open, and why. `numerics`: the
     precision and memory layout of training; None where nothing is trained. `timed`: how each timed
     metric of the question was timed, in words, by its name. `code`: digests of the records and the
-    evaluator that a notebook or the main script defined, by their names.
+    evaluator that a notebook or the main script defined, by their names. `teacher`: its place, as
+    the user named it.
 
     Raises `OptionError` for numbers out of range.
     """
@@ -163,6 +168,7 @@ class Facts:
     timed: dict[str, str] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
     code: dict[str, str] = field(default_factory=dict)
+    teacher: str = ""
 
     def __post_init__(self) -> None:
         check(self)

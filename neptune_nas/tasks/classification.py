@@ -42,6 +42,15 @@ class Classification:
         """Return the sum of cross-entropies, with smoothed labels (arXiv 1512.00567)."""
         return F.cross_entropy(outputs, targets, label_smoothing=smoothing, reduction="sum")
 
+    def distil(self, outputs: Tensor, taught: Tensor, temperature: float) -> Tensor:
+        """Return the sum of divergences from the teacher's classes (arXiv 1503.02531).
+
+        Times the temperature squared, so that gradients stay as large as those of `loss`.
+        """
+        student, teacher = (each.div(temperature).log_softmax(1) for each in (outputs, taught))
+        divergence = F.kl_div(student, teacher, log_target=True, reduction="sum")
+        return divergence.mul(temperature**2)
+
     def meter(self) -> Meter:
         """Return a new meter of accuracy and loss."""
         return _Meter(self)

@@ -38,8 +38,8 @@ class Task(Protocol):
     outputs of a batch are one tensor each, whose row i belongs to image i. So a batch can be split
     between any two images, and training, measuring and streaming need not look into either.
 
-    - `loss` is a sum over independent images: the losses of a batch's parts add up to its own,
-      and so do their gradients.
+    - `loss` and `distil` are sums over independent images: the losses of a batch's parts add up to
+      its own, and so do their gradients.
     - `chance` and `Meter.result` have every one of `metrics`, within their ranges.
     - `metrics` are names of the registry. Networks are compared by the first, ties by the next.
     - A view depends on its image and its row of moves alone: equal seeds give equal views on every
@@ -72,6 +72,12 @@ class Task(Protocol):
         """Return the training loss of float32 outputs, summed over images: a scalar.
 
         `smoothing`: the recipe's label smoothing, in [0, 1).
+        """
+
+    def distil(self, outputs: Tensor, taught: Tensor, temperature: float) -> Tensor:
+        """Return the loss of float32 outputs for those of a teacher, summed over images: a scalar.
+
+        `temperature`: above 0; what both outputs are divided by.
         """
 
     def meter(self) -> Meter:

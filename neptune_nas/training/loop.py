@@ -32,6 +32,7 @@ from neptune_nas.training.state import (
     make_setup,
     make_state,
 )
+from neptune_nas.training.teacher import Lesson, Teaching, lesson_loss, view_moves
 
 Result = TypeVar("Result")
 
@@ -70,13 +71,15 @@ def train(
     device: str | torch.device = "cpu",
     curve: bool = False,
     numerics: Numerics | None = None,
+    teaching: Teaching | None = None,
 ) -> TrainResult:
     """Train `network` in place on the training split and measure it on the validation split.
 
     Equal arguments give equal results on the same machine, and the caller's random state is left
     unchanged. If memory runs out, the run restarts with each batch in two halves whose gradients
     are added. `curve`: measure after every epoch, not only at the end. `numerics`:
-    the precision and layout (default: the recipe's precision, channels last).
+    the precision and layout (default: the recipe's precision, channels last). `teaching`: what a
+    teacher says of the training images.
     """
     if epochs < 1:
         raise OptionError(f"`epochs` must be at least 1, but got {epochs}.")
@@ -86,7 +89,10 @@ def train(
         where,
         numerics.layout,
         lambda parts: run_seeded(
-            make_setup(network, data, recipe, where, parts, numerics=numerics), epochs, seed, curve
+            make_setup(network, data, recipe, where, parts, numerics=numerics, teaching=teaching),
+            epochs,
+            seed,
+            curve,
         ),
     )
 
@@ -201,7 +207,7 @@ def train_epoch(setup: Setup, state: RunState) -> float:
     moves = epoch_moves(setup, state)
     with setup.train.batches(rows_of_batches) as found:
         for step, (rows, batch) in enumerate(zip(rows_of_batches, found, strict=True), start=1):
-            loss = take_step(setup, state, batch, moves[rows])
+            loss = take_step(setup, state, batch, moves[rows], _taught(setup, state, rows))
             total += loss
             if step % every == 0 or step == len(rows_of_batches):
                 check_loss(float(loss), setup.guess)
@@ -209,16 +215,36 @@ def train_epoch(setup: Setup, state: RunState) -> float:
 
 
 def epoch_moves(setup: Setup, state: RunState) -> Moves:
-    """Draw the augmentation of all training images in the epoch that comes next."""
+    """Return the augmentation of all training images in the epoch that comes next.
+
+    It is drawn, unless a teacher has seen the images in fixed views.
+    """
+    if setup.teaching is not None and setup.teaching.views:
+        view = setup.teaching.view(len(state.history), state.seed)
+        return view_moves(setup.augment, setup.train.split.images, view)
     mirrored = state.mirrored if len(state.history) % 2 == 0 else ~state.mirrored
     return draw_moves(setup.augment, setup.train.split.images, state.generator, mirrored)
 
 
-def take_step(setup: Setup, state: RunState, batch: Split, moves: Moves) -> Tensor:
-    """Train on one batch of the feed, moved by `moves`, and return its mean loss."""
+def _taught(setup: Setup, state: RunState, rows: Tensor) -> Tensor | None:
+    """Return a teacher's outputs of some images in the epoch that comes next, if there is one."""
+    teaching = setup.teaching
+    if teaching is None:
+        return None
+    return teaching.rows(teaching.view(len(state.history), state.seed), rows, setup.device)
+
+
+def take_step(
+    setup: Setup, state: RunState, batch: Split, moves: Moves, taught: Tensor | None = None
+) -> Tensor:
+    """Train on one batch of the feed, moved by `moves`, and return its mean loss.
+
+    `taught`: a teacher's outputs of the moved images.
+    """
     images, targets = setup.task.views(batch, moves, setup.normalize)
     images, share = mix(images, setup.recipe, state.generator)
-    wanted = ((share, targets), (1 - share, targets.roll(1, 0)))
+    lesson = Lesson(targets, taught)
+    wanted = ((share, lesson), (1 - share, lesson.map(lambda part: part.roll(1, 0))))
     loss = _optimize(setup, images, [each for each in wanted if each[0]], state.optimizer)
     if state.schedule:
         state.schedule.step()
@@ -228,11 +254,11 @@ def take_step(setup: Setup, state: RunState, batch: Split, moves: Moves) -> Tens
 
 
 def _optimize(
-    setup: Setup, images: Tensor, wanted: list[tuple[float, Tensor]], optimizer: Optimizer
+    setup: Setup, images: Tensor, wanted: list[tuple[float, Lesson]], optimizer: Optimizer
 ) -> Tensor:
     """Take one step of the optimiser on one batch; return the batch's mean loss.
 
-    `wanted`: targets, each with its share of the loss.
+    `wanted`: lessons, each with its share of the loss.
     """
     optimizer.zero_grad(set_to_none=True)
     total = torch.zeros((), device=setup.device)
@@ -242,8 +268,8 @@ def _optimize(
             outputs = setup.network(images[part]).float()
         loss = torch.stack(
             [
-                setup.task.loss(outputs, targets[part], setup.recipe.label_smoothing).mul(share)
-                for share, targets in wanted
+                lesson_loss(setup.task, setup.recipe, outputs, lesson[part]).mul(share)
+                for share, lesson in wanted
             ]
         )
         loss = loss.sum().div(len(images))

@@ -33,6 +33,8 @@ class Recipe:
     TrivialAugment (arXiv 2103.10158), "rand" for RandAugment (arXiv 1909.13719). `mixup`, `cutmix`:
     the parameter of the beta distribution from which the shares of two images are drawn, 0 for
     none (arXiv 1710.09412, 1905.04899); with both, each batch is mixed by one of them.
+    `teacher_weight`: the share of the loss that compares with a teacher, where there is one, both
+    outputs divided by `temperature` (arXiv 1503.02531).
     `precision`: "auto" is what the machine trains fastest in, see
     `neptune_nas.training.probe`. One-cycle is Smith and Topin's (arXiv 1708.07120), AdamW
     Loshchilov and Hutter's (arXiv 1711.05101), Muon is `neptune_nas.training.muon`'s.
@@ -54,6 +56,8 @@ class Recipe:
     policy: Policy = "none"
     mixup: Annotated[float, between(0, 10)] = 0.0
     cutmix: Annotated[float, between(0, 10)] = 0.0
+    teacher_weight: Annotated[float, between(0, 1)] = 0.9
+    temperature: Annotated[float, between(0.1, 100)] = 4.0
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:

@@ -24,6 +24,7 @@ from neptune_nas.training.state import (
     make_setup,
     make_state,
 )
+from neptune_nas.training.teacher import Teaching
 
 Kind = Literal["raw", "ema"]
 Watch = Callable[[Sequence[Epoch]], None]
@@ -91,13 +92,15 @@ def train_long(
     device: str = "cpu",
     *,
     numerics: Numerics | None = None,
+    teaching: Teaching | None = None,
 ) -> Trained:
     """Train `network`, freshly initialised, or resume from its checkpoint.
 
     A run stopped at any moment and called again with the same arguments ends like an uninterrupted
     one, to floating-point noise. Both the weights and their average are measured after every
     epoch. If memory runs out, the run goes on with each batch in two halves. `numerics`:
-    the precision and layout (default: the recipe's precision, channels last).
+    the precision and layout (default: the recipe's precision, channels last). `teaching`: what a
+    teacher says of the training images.
     Raises `FileFormatError` for a damaged checkpoint, and `DivergedError`.
     """
     where, numerics = torch.device(device), numerics or Numerics(recipe.precision)
@@ -106,7 +109,8 @@ def train_long(
         where,
         numerics.layout,
         lambda parts: train_remaining(
-            make_setup(network, data, recipe, where, parts, numerics=numerics), course
+            make_setup(network, data, recipe, where, parts, numerics=numerics, teaching=teaching),
+            course,
         ),
     )
 

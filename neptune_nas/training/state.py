@@ -25,6 +25,7 @@ from neptune_nas.training.optimizer import (
     step_schedule,
 )
 from neptune_nas.training.recipe import Recipe
+from neptune_nas.training.teacher import Teaching, largest_guess
 
 Weights = dict[str, Tensor]
 """A network's state: parameters and buffers by name."""
@@ -48,6 +49,7 @@ class Setup:
     normalize: Normalizer
     autocast: torch.autocast
     parts: int = 1
+    teaching: Teaching | None = None
 
 
 def make_setup(
@@ -58,22 +60,25 @@ def make_setup(
     parts: int = 1,
     *,
     numerics: Numerics | None = None,
+    teaching: Teaching | None = None,
 ) -> Setup:
     """Return the setup of a run; `numerics` (default: the recipe's precision, channels last)."""
     numerics, task = numerics or Numerics(recipe.precision), task_of(data)
     train, validation = to_device(data, device)
+    guess = task.chance(len(data.classes))[task.criterion]
     return Setup(
         network=network,
         train=train,
         validation=validation,
         task=task,
-        guess=task.chance(len(data.classes))[task.criterion],
+        guess=guess if teaching is None else largest_guess(guess, recipe),
         recipe=recipe,
         device=device,
         augment=augment_for(recipe, data),
         normalize=Normalizer(data, device, numerics.layout),
         autocast=autocast_for(numerics.precision, device),
         parts=parts,
+        teaching=teaching,
     )
 
 
@@ -116,8 +121,8 @@ class RunState:
 
     A run has either a `schedule`, which sets the rate after each step, or a `plateau`, which does
     so after each epoch. `generator` draws the order of the images and their views. `mirrored`
-    `(N,)`: the training images that every other epoch mirrors, from the first on. `average`: that
-    of the weights, if kept. `history`: the finished epochs.
+    `(N,)`: the training images that every other epoch mirrors, from the first on. `seed`: of the
+    run. `average`: that of the weights, if kept. `history`: the finished epochs.
     """
 
     optimizer: Optimizer
@@ -125,6 +130,7 @@ class RunState:
     plateau: ReduceLROnPlateau | None
     generator: Generator
     mirrored: Tensor
+    seed: int
     average: AveragedModel | None = None
     history: list[Epoch] = field(default_factory=list)
 
@@ -141,6 +147,7 @@ def make_state(setup: Setup, epochs: int, seed: int, *, averaged: bool = False) 
         plateau=epoch_schedule(optimizer) if by_epoch else None,
         generator=generator,
         mirrored=torch.randint(2, (len(setup.train),), generator=generator).bool(),
+        seed=seed,
         average=make_average(setup.network, steps) if averaged else None,
     )
 

@@ -5,7 +5,7 @@ import pytest
 
 from neptune_nas.cli.console import stoppable
 from neptune_nas.cli.measuring import is_measured
-from neptune_nas.cli.search import is_scored
+from neptune_nas.cli.study import is_scored
 from neptune_nas.study.confirmation import Aim, Goal, write_confirmations
 from neptune_nas.study.folder import Folder
 from tests.study.builders import make_trial

@@ -100,6 +100,20 @@ class TaskContract(ABC):
             assert_in_range(name, value)
         assert chance[self.task.criterion] > 0
 
+    @pytest.mark.parametrize("temperature", [1.0, 4.0])
+    def test_a_teacher_is_not_far_from_itself_and_its_loss_adds_up(
+        self, temperature: float
+    ) -> None:
+        batch = self.batch()
+        outputs = self.outputs(batch).clone()
+        perfect = self.perfect(batch)
+        assert float(self.task.distil(outputs, outputs, temperature)) == pytest.approx(0, abs=1e-4)
+        whole = self.task.distil(outputs, perfect, temperature)
+        assert (whole.ndim, float(whole) > 0) == (0, True)
+        parts = (slice(5), slice(5, None))
+        halves = [self.task.distil(outputs[p], perfect[p], temperature) for p in parts]
+        torch.testing.assert_close(whole, sum(halves, torch.zeros(())), rtol=1e-4, atol=1e-4)
+
     def test_guessing_scores_chance(self) -> None:
         data = self.data()
         found = self.measured((self.guesses(data.validation), data.validation.targets))

@@ -1,0 +1,294 @@
+"""A teacher's outputs of the training images, computed once and kept in a folder for all workers.
+
+Two files: `teacher.npy`, float16 `(views, N, classes)`, which workers map into memory, and
+`teacher.json`, which says whose outputs they are, of which images and views, and how good the
+teacher is. Outputs that do not match are computed again.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from hashlib import file_digest, sha256
+from pathlib import Path
+from time import perf_counter
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neptune_nas.data.images import ImageData
+from neptune_nas.devices.device import autocast_for
+from neptune_nas.errors import DataError, FileFormatError, NeptuneError
+from neptune_nas.files.atomic import read_file, write_file, write_parts
+from neptune_nas.files.documents import parse_json, versioned
+from neptune_nas.files.regular import is_file, open_regular
+from neptune_nas.files.rules import Count, Number
+from neptune_nas.files.schema import decode, encode, located
+from neptune_nas.interrupts import raise_held
+from neptune_nas.metrics.registry import metric
+from neptune_nas.models.teacher import FittedTeacher, Teacher, is_code, load_teacher
+from neptune_nas.tasks.augmentation import Augment, Normalizer
+from neptune_nas.tasks.registry import task_of
+from neptune_nas.text import counted, duration
+from neptune_nas.training.measure import measure
+from neptune_nas.training.state import to_device
+from neptune_nas.training.teacher import Teaching, view_moves
+
+VIEWS = 8
+"""How many views of the images a teacher sees by default."""
+
+_FORMAT, _VERSION = "neptune-nas/teacher", 1
+_BATCH = 256
+_MOST = float(np.finfo(np.float16).max)
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What the kept outputs are: whose, of which images, and in which views.
+
+    `teacher`: its digest; `place`: as the user named it. `data`: the fingerprint of the images.
+    `values`: the teacher's metrics on the validation split. `seconds`: what computing them all
+    took. `content`: the digest of `teacher.npy`.
+    """
+
+    teacher: str
+    place: str
+    views: Count
+    data: str
+    augment: Augment
+    values: dict[str, float]
+    seconds: Number
+    content: str
+
+    def kept_in(self, folder: Path) -> "KeptOutputs":
+        """Return the place of these outputs in a folder."""
+        return KeptOutputs(_file(folder), self.views, self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOutputs:
+    """The place of kept outputs, for workers to open; `content`: the digest of the file."""
+
+    file: Path
+    views: int
+    content: str
+
+
+@dataclass(frozen=True)
+class TeacherSource:
+    """A teacher by its place, and where its outputs are kept; loaded when it is first needed.
+
+    `place`: a model's file, or `FILE.py:FUNCTION` or `package.module:FUNCTION`. `views`: how many
+    fixed views of the images it sees; with 0, it sees each image once, as it is, while networks are
+    shown a new view each time. `allow`: the user's record classes that the file may name.
+    """
+
+    place: str
+    views: int = VIEWS
+    allow: tuple[type, ...] = field(default=(), compare=False)
+
+    @cached_property
+    def teacher(self) -> Teacher:
+        """The teacher."""
+        return load_teacher(self.place, self.allow)
+
+    def digest(self, folder: Path) -> str:
+        """Return the teacher's digest; where its file is gone, that of the outputs kept of it."""
+        if not is_code(self.place) and not is_file(Path(self.place)):
+            kept = _read(folder)
+            if kept is not None and kept.place == self.place:
+                return kept.teacher
+        return self.teacher.digest
+
+
+def teacher_notes(
+    source: TeacherSource,
+    data: ImageData,
+    folder: Path,
+    device: str = "cpu",
+    usual: float | None = None,
+) -> tuple[str, ...]:
+    """Return sentences on how good a teacher is on the validation split.
+
+    Taken from what is kept in `folder`, else measured. `usual`: the main metric that the network
+    has without it, if that is known. Raises as `FittedTeacher` does.
+    """
+    kept = _read(folder)
+    if kept is not None and kept.teacher == source.digest(folder) and kept.data == data.fingerprint:
+        values: Mapping[str, float] = kept.values
+    else:
+        values = _measured(FittedTeacher(source.teacher, data), data, device)
+    task = task_of(data)
+    main, images = metric(task.metrics[0]), len(data.validation)
+    value = values[main.name]
+    low, high = task.interval(value, images)
+    chance = task.chance(len(data.classes), data.validation.targets)[main.name]
+    text = f"The teacher, {source.place}: {main.title} {main.text(value)} on validation"
+    worst = main.turn * (low if main.better == "more" else high)
+    if worst >= main.turn * chance:
+        return (
+            f"{text}, which is no better than guessing ({main.text(chance)}): a network learns "
+            f"nothing from it, so choose another teacher, or train it first.",
+        )
+    if usual is not None and main.turn * value > main.turn * usual:
+        return (
+            f"{text}, but the network itself had {main.text(usual)} in its search: it may learn "
+            f"more without this teacher.",
+        )
+    return (f"{text}.",)
+
+
+def seconds_to_keep(source: TeacherSource, data: ImageData, folder: Path) -> float:
+    """Return about how many seconds `keep_outputs` will take on the host; 0 if they are there."""
+    kept = _read(folder)
+    if kept is not None and kept.teacher == source.digest(folder):
+        return 0.0
+    part = replace(data, validation=data.train[torch.arange(min(_BATCH, len(data.train)))])
+    teacher, started = FittedTeacher(source.teacher, data), perf_counter()
+    _measured(teacher, part, "cpu")
+    each = (perf_counter() - started) / len(part.validation)
+    return each * max(source.views, 1) * len(data.train)
+
+
+def kept_seconds(folder: Path) -> float:
+    """Return what the outputs kept in a folder took to compute; 0 if there are none."""
+    kept = _read(folder)
+    return 0.0 if kept is None else kept.seconds
+
+
+def keep_outputs(
+    source: TeacherSource,
+    data: ImageData,
+    augment: Augment,
+    folder: Path,
+    device: str = "cpu",
+    say: Say = str,
+) -> Outputs:
+    """Compute the outputs of a teacher into `folder`, unless they are there; return what they are.
+
+    `say` is called with a sentence before and after, as it takes the time of `views` passes over
+    the training images, and on what is there but damaged.
+    """
+    digest, kept = source.digest(folder), _read(folder)
+    wanted = (digest, source.views, data.fingerprint, augment)
+    if kept is not None and (kept.teacher, kept.views, kept.data, kept.augment) == wanted:
+        if (why := _damage(folder, kept, data)) is None:
+            return kept
+        say(f"{_file(folder)} is damaged ({why}): the teacher's outputs are computed again.")
+    teacher = FittedTeacher(source.teacher, data)
+    views = max(source.views, 1)
+    images = f"{counted(len(data.train), 'image')}, {counted(views, 'view')} each"
+    say(f"Computing the teacher's outputs: {images}.")
+    started = perf_counter()
+    values, digested = _measured(teacher, data, device), sha256()
+
+    def parts() -> Iterator[bytes]:
+        for part in _parts(teacher, data, augment, source.views, device):
+            digested.update(part)
+            yield part
+
+    write_parts(_file(folder), parts())
+    seconds = perf_counter() - started
+    found = Outputs(
+        teacher=digest,
+        place=source.place,
+        views=source.views,
+        data=data.fingerprint,
+        augment=augment,
+        values=values,
+        seconds=seconds,
+        content=digested.hexdigest(),
+    )
+    content = {"format": _FORMAT, "version": _VERSION, **encode(found)}
+    write_file(_facts(folder), json.dumps(content, indent=2) + "\n")
+    say(f"That took {duration(seconds)}; the outputs are kept in {_file(folder)}.")
+    return found
+
+
+def _measured(teacher: FittedTeacher, data: ImageData, device: str) -> dict[str, float]:
+    """Return the teacher's metrics on the validation split."""
+    where = torch.device(device)
+    _, feed = to_device(data, where)
+    normalize, autocast = Normalizer(teacher, where), autocast_for("fp32", where)
+    return measure(teacher.to(where), feed, task_of(data), normalize, autocast)
+
+
+def _parts(
+    teacher: FittedTeacher, data: ImageData, augment: Augment, views: int, device: str
+) -> Iterator[bytes]:
+    """Yield the bytes of `teacher.npy`: its header, then the outputs, batch by batch."""
+    where, task = torch.device(device), task_of(data)
+    shape = _shape(views, data)
+    header = io.BytesIO()
+    described = {"descr": "<f2", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, described)
+    yield header.getvalue()
+    feed, _ = to_device(data, where)
+    normalize = Normalizer(teacher, where)
+    network = teacher.to(where).eval()
+    rows = torch.split(torch.arange(len(data.train)), _BATCH)
+    for view in range(shape[0]):
+        moves = view_moves(augment if views else Augment(), data.train.images, view)
+        with torch.inference_mode(), feed.batches(rows) as found:
+            for each, batch in zip(rows, found, strict=True):
+                raise_held()
+                images, _ = task.views(batch, moves[each], normalize)
+                outputs = network(images).clamp(-_MOST, _MOST).half().cpu()
+                yield outputs.numpy().astype("<f2").tobytes()
+
+
+def _shape(views: int, data: ImageData) -> tuple[int, int, int]:
+    return max(views, 1), len(data.train), task_of(data).outputs(data)
+
+
+def _damage(folder: Path, kept: Outputs, data: ImageData) -> str | None:
+    """Return what is wrong with the kept outputs, or None."""
+    try:
+        with open_regular(_file(folder)) as file:
+            if file_digest(cast("Any", file), "sha256").hexdigest() != kept.content:
+                return "its bytes have changed"
+        shape = _map(_file(folder)).shape
+    except NeptuneError as error:
+        return str(error).rstrip(".")
+    return None if tuple(shape) == _shape(kept.views, data) else f"its shape is {tuple(shape)}"
+
+
+def _map(file: Path) -> Tensor:
+    """Return the outputs in a file, mapped into memory; raises `DataError` if it cannot be."""
+    try:
+        # Copy-on-write: torch wants a writable array, and the file must not change.
+        return torch.from_numpy(np.load(file, mmap_mode="c", allow_pickle=False))
+    except (OSError, EOFError, ValueError, TypeError) as error:
+        raise DataError(
+            f"the teacher's outputs in {file} cannot be read ({error}): continue the search or "
+            f"training, which computes them again."
+        ) from error
+
+
+@lru_cache(maxsize=1)
+def open_teaching(kept: KeptOutputs) -> Teaching:
+    """Return kept outputs, mapped once per process; raises `DataError` if they are not there."""
+    return Teaching(_map(kept.file), kept.views)
+
+
+def _read(folder: Path) -> Outputs | None:
+    """Return what the kept outputs are; None where none are kept, or nothing says whose."""
+    try:
+        with located(_facts(folder)):
+            content = versioned(parse_json(read_file(_facts(folder))), _VERSION, _FORMAT)
+            return decode(Outputs, content)
+    except FileFormatError:
+        return None
+
+
+def _file(folder: Path) -> Path:
+    return folder / "teacher.npy"
+
+
+def _facts(folder: Path) -> Path:
+    return folder / "teacher.json"
