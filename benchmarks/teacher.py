@@ -19,7 +19,7 @@ from neptune_nas.cli.pick import Pick
 from neptune_nas.cli.train import source_at
 from neptune_nas.metrics.registry import COST, metric
 from neptune_nas.retrain.metrics import Metrics
-from neptune_nas.retrain.run import name_of
+from neptune_nas.retrain.seed import name_of
 
 
 @dataclass(frozen=True)

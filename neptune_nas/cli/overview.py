@@ -37,6 +37,8 @@ def overview(study: Study) -> RenderableType:
     lines = [Text(f"{study.settings.name}: {progress_line(progress)}", style="bold")]
     if study.ledger.exhausted:
         lines.append(Text(nothing_left(question)))
+    if start := study.settings.facts.start:
+        lines.append(Text(f"started from {start}"))
     if len(question.rungs) > 1:
         scored = (sum(bool(t.scores_at(level)) for t in study.trials) for level in question.rungs)
         names = map(question.budget, question.rungs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from neptune_nas.cli.console import Quiet, fail_unless_any, stoppable
+from neptune_nas.cli.first import First, first_in
 from neptune_nas.cli.recipe import (
     RecipeName,
     Set,
@@ -165,15 +166,6 @@ LatencyCsv = Annotated[
         metavar="FILE",
     ),
 ]
-First = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--first",
-        help="An exported architecture, or a study for its front, to try before the sampler's "
-        "proposals; may be given several times.",
-        metavar="FILE",
-    ),
-]
 Seed = Annotated[int | None, typer.Option(help="Seed of the study (default: 0).")]
 Timeout = Annotated[
     str | None,
@@ -264,7 +256,7 @@ def search(
         "target": target,
         "latency_on": latency_on,
         "latency_csv": latency_csv,
-        "first": tuple(first) if first else None,
+        **first_in(first),
         "rungs": _rungs(epochs, rungs),
         "proxy": proxy,
         "reduction": None if reduction is None else whole_numbers(reduction, "--reduction"),

@@ -63,6 +63,8 @@ def print_study(study: Study, patience: int | None = None) -> None:
         print_line(f"Why trials failed, and where: {folder / 'failures.txt'}")
     if study.ranked:
         terminal.print(ranking_table(study))
+        if start := study.settings.facts.start:
+            print_line(f"All of these started from {start}.")
         for line in (*not_shown(study), *verdict_lines(study)):
             print_line(line)
         if isinstance(study.ranked[0].architecture, Architecture):
@@ -224,6 +226,8 @@ def print_plan(plan: DryRun, *, verbose: bool = False) -> None:
             else f"failed: {score.failure}{' (-v shows where)' if score.trace else ''}"
         )
     rows["all trials"] = trials_text(plan)
+    if facts.start:
+        rows["start"] = facts.start
     if plan.first:
         rows["first"] = f"{counted(plan.first, 'architecture')} from --first"
     grid = Table.grid(padding=(0, 2))

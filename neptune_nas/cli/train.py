@@ -50,6 +50,14 @@ Out = Annotated[
 Threads = Annotated[
     int | None, typer.Option(help="Threads (default: as many as train fastest in a few steps).")
 ]
+First = Annotated[
+    Path | None,
+    typer.Option(
+        "--first",
+        help="A trained model (.safetensors) whose weights each seed starts with, where they fit.",
+        metavar="MODEL",
+    ),
+]
 Int8 = Annotated[
     bool | None,
     typer.Option(
@@ -80,6 +88,7 @@ def train(
     device: Device = "auto",
     threads: Threads = None,
     int8: Int8 = None,
+    first: First = None,
     storage: Storage = None,
     allow: Allow = None,
     tracker: Track = None,
@@ -89,6 +98,7 @@ def train(
     """Train a network in full from several seeds. The test split is read once, at the end."""
     wanted = Pick(which, trial, min_accuracy)
     with ctrl_c_held():
+        from neptune_nas.models.start import start_at
         from neptune_nas.retrain.run import Training
         from neptune_nas.trackers.tracker import check_tracker
 
@@ -105,6 +115,7 @@ def train(
         threads=threads,
         int8=int8,
         allow=allowed(allow) if teacher else (),
+        start=first if first is None or not allow else start_at(first, allowed(allow)),
         **teacher_of(teacher, teacher_views),
     )
     if (asked := recipe_of(recipe, values, lambda: training.used_recipe)) is not None:

@@ -11,7 +11,8 @@ from neptune_nas.metrics.counted import cost_of
 from neptune_nas.metrics.registry import COST, PARAMS, metric
 from neptune_nas.report.evaluation import interval_text
 from neptune_nas.retrain.metrics import SPLITS, Metrics, SplitName
-from neptune_nas.retrain.run import Training, name_of
+from neptune_nas.retrain.run import Training
+from neptune_nas.retrain.seed import name_of
 from neptune_nas.text import clock, counted
 
 
@@ -23,6 +24,8 @@ def print_metrics(training: Training, metrics: Metrics, was_done: bool) -> None:
     console().print(seeds_table(metrics))
     sizes = (f"{metrics.costs[each.name]:,} {each.title}" for each in (COST, PARAMS))
     print_line(", ".join(sizes))
+    if (start := metrics.terms.inherited) is not None:
+        print_line(f"Started from {start}: {start.text}.")
     count = len(metrics.seeds)
     seeds = f"each of {count} seeds" if count > 1 else "one seed"
     read = max(seed.test_read for seed in metrics.seeds)
@@ -53,6 +56,7 @@ def evaluation_line(training: Training, metrics: Metrics) -> str:
 def print_forecast(training: Training) -> None:
     """Print what a training would train, on what, where and for how long."""
     images, costs = training.images, cost_of(training.network).values
+    start = training.terms.inherited
     sizes = ", ".join(f"{costs[each.name]:,} {each.title}" for each in (COST, PARAMS))
     splits = {"training": images.train, "validation": images.validation, "test": images.test}
     counts = (f"{len(split.targets):,} {name}" for name, split in splits.items())
@@ -64,6 +68,7 @@ def print_forecast(training: Training) -> None:
         ("Network", f"{name_of(training.source)}: {sizes}"),
         ("Data", f"{training.data_name}: {', '.join(counts)} images"),
         ("Training", f"{plan}, on {pick_device(training.device)}{time}"),
+        *((("Start", f"{start}: {start.text}"),) if start else ()),
         ("Folder", str(training.folder.path)),
     ):
         print_line(f"{name + ':':9} {text}")

@@ -26,6 +26,7 @@ from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.graphs.lowering import UnsupportedOperationError
 from neptune_nas.metrics.registry import CLASSIFICATION, INT8_ACCURACY, Metric
 from neptune_nas.metrics.score import Score
+from neptune_nas.models.start import NothingFitsError, Start
 from neptune_nas.models.teacher_outputs import (
     KeptOutputs,
     TeacherSource,
@@ -67,7 +68,8 @@ class ShortTraining:
     among them, a network with an operation that has no int8 kernel fails before it is trained.
     `calibration`: the training images that int8 is calibrated on. `teacher`: what networks learn
     from beside their labels; `prepare` computes its outputs, and must be called first. `taught`:
-    those outputs.
+    those outputs. `start`: a trained model whose weights networks begin with, where they fit; one
+    that nothing fits fails.
     """
 
     data: str = "digits"
@@ -80,6 +82,7 @@ class ShortTraining:
     calibration: Calibration = CALIBRATION
     teacher: TeacherSource | None = None
     taught: KeptOutputs | None = None
+    start: Start | None = None
 
     @property
     def traits(self) -> Traits:
@@ -87,13 +90,17 @@ class ShortTraining:
         return replace(TRAINING, metrics=self.metrics)
 
     def prepare(self, folder: Path) -> "ShortTraining":
-        """Return the evaluator with its teacher's outputs, computed into `folder` once."""
+        """Return the evaluator for workers, with what it needs from a teacher and a start.
+
+        The teacher's outputs are computed into `folder` once; the start's model is copied there.
+        """
+        start = None if self.start is None else self.start.copied(folder)
         if self.teacher is None:
-            return self
+            return replace(self, start=start)
         data = load_once(self.data, self.data_dir, self.split_seed)
         augment = augment_for(self.recipe, data)
         kept = keep_outputs(self.teacher, data, augment, folder, self.device)
-        return replace(self, teacher=None, taught=kept.kept_in(folder))
+        return replace(self, start=start, teacher=None, taught=kept.kept_in(folder))
 
     def _teaching(self) -> Teaching | None:
         if self.teacher is not None:
@@ -112,9 +119,11 @@ class ShortTraining:
         """
         data = load_once(self.data, self.data_dir, self.split_seed)
         teaching = self._teaching()
-        started, clock = time(), perf_counter()
+        started, clock, inherited = time(), perf_counter(), None
         try:
             network = _network_of(architecture, data, seed)
+            if self.start is not None:
+                inherited = self.start.begin(network, data.classes)
             if self._measures_int8:
                 fused_graph(network, data)  # refuses it, before it is trained in vain
             result = train(
@@ -132,7 +141,7 @@ class ShortTraining:
             if is_device_lost(error):
                 raise
             return _failure_score(error, fidelity, seed, started, perf_counter() - clock)
-        except (UnsupportedOperationError, UnquantisableError) as error:
+        except (UnsupportedOperationError, UnquantisableError, NothingFitsError) as error:
             seconds = perf_counter() - clock
             return Score(fidelity, seed=seed, started=started, seconds=seconds, failure=str(error))
         return Score(
@@ -144,6 +153,7 @@ class ShortTraining:
             images_per_second=result.images_per_second,
             peak_memory=result.peak_memory,
             failure=result.failure,
+            inherited=inherited,
         )
 
     @property

@@ -27,7 +27,8 @@ class Score:
     zero-cost proxy, measured in place of `values`, which are then empty. `rule`: the rule behind a
     failure, if the evaluator broke one, without the value that broke it. `trace`: the traceback of
     the exception behind a failure, which `score_to_json` leaves out. No password of a URL stays in
-    these three.
+    these three. `inherited`: the share of the parameters that began as those of a trained model;
+    None where all were fresh.
     """
 
     fidelity: int
@@ -41,6 +42,7 @@ class Score:
     failure: str | None = None
     proxy: float | None = None
     rule: str | None = None
+    inherited: Share | None = None
     trace: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -81,9 +83,9 @@ def mean_score(scores: Sequence[Score]) -> Score | None:
 def score_to_json(score: Score) -> dict[str, Any]:
     """Return a score as JSON, without its trace; values that are not finite become None.
 
-    `rule` is left out unless one was broken.
+    What only some scores have is left out of others.
     """
-    left_out = ("trace", "rule") if score.rule is None else ("trace",)
+    left_out = ("trace", *(name for name in _RARE if getattr(score, name) is None))
     content = {name: value for name, value in asdict(score).items() if name not in left_out}
     content = {name: _finite(value) for name, value in content.items()}
     return content | {"values": {name: _finite(value) for name, value in score.values.items()}}
@@ -114,6 +116,7 @@ class ScoreFields:
     failure: str | None = None
     proxy: Number | None = None
     rule: str | None = None
+    inherited: Share | None = None
 
 
 def score_in(data: Mapping[str, Any], path: str) -> Score:
@@ -143,9 +146,10 @@ def _is_plain(data: object) -> bool:
 @cache
 def _field_tests() -> dict[str, Predicate | None]:
     hints = get_type_hints(ScoreFields, include_extras=True)
-    return {name: predicate_for(hint) for name, hint in hints.items() if name != "rule"}
+    return {name: predicate_for(hint) for name, hint in hints.items() if name not in _RARE}
 
 
+_RARE = ("rule", "inherited")
 _TIMES = ("seconds", "images_per_second", "started")
 
 READERS: Readers = {Score: score_in}

@@ -4,7 +4,7 @@ import copy
 from typing import Protocol, Self, runtime_checkable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from neptune_nas.errors import ArchitectureError
 
@@ -35,10 +35,27 @@ def refit(module: nn.Module, in_channels: int) -> nn.Module:
 
 
 def _copy_overlap(source: nn.Module, target: nn.Module) -> None:
-    """Copy the overlap of tensors with equal names: the leading part of every axis."""
+    """Copy the overlap of tensors with equal names."""
     old = source.state_dict()
+    for name, new in target.state_dict().items():
+        if name in old:
+            copy_overlap(new, old[name])
+
+
+def copy_overlap(new: Tensor, old: Tensor) -> int:
+    """Copy what two tensors share, and return how many values: the leading part of each axis.
+
+    Of convolutions, whose last two of at least four axes are pixels, kernels share their centre. A
+    kernel that becomes larger is zero around it, and so does what it did.
+    """
+    kernel = new.ndim - 2 if new.ndim > 3 else new.ndim
+    into, out_of = list[slice](), list[slice]()
+    for axis, (ours, theirs) in enumerate(zip(new.shape, old.shape, strict=True)):
+        size, is_pixels = min(ours, theirs), axis >= kernel
+        for found, side in ((into, ours), (out_of, theirs)):
+            first = (side - size) // 2 if is_pixels else 0
+            found.append(slice(first, first + size))
     with torch.no_grad():
-        for name, new in target.state_dict().items():
-            if name in old:
-                shared = tuple(map(slice, map(min, new.shape, old[name].shape)))
-                new[shared] = old[name][shared]
+        new[tuple(into[:kernel])] = 0
+        new[tuple(into)] = old[tuple(out_of)]
+    return old[tuple(out_of)].numel()

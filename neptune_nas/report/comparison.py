@@ -63,6 +63,9 @@ def _differences(a: Study, b: Study) -> list[str]:
     elif theirs.evaluator_kwargs is not None:
         unlike = parameter_differences(ours.evaluator_kwargs, theirs.evaluator_kwargs)
         found += [f"differ in {what} ({one!r} and {other!r})" for what, other, one in unlike]
+    if ours.start != theirs.start:
+        starts = [each.settings.facts.start or "fresh weights" for each in (a, b)]
+        found.append(f"start from different weights ({' and '.join(starts)})")
     if ours.rungs[-1] != theirs.rungs[-1]:
         found.append(f"rank at different fidelities ({ours.rungs[-1]} and {theirs.rungs[-1]})")
     for aim in ours.aims:

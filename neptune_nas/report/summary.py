@@ -22,9 +22,11 @@ def summary(study: Study, several: bool) -> str:
     day = facts.created[:10].replace("-", "\N{NON-BREAKING HYPHEN}")
     budget = "up to " * (len(question.rungs) > 1) + question.budget(question.rungs[-1])
     begun = len(study.trials)
+    start = ", from the weights of a trained model" * bool(question.start)
     return redact(
         f"{name}{begun:,} of {counted(max(begun, study.settings.trials), 'trial')} from the space "
-        f"'{facts.space_name}' {facts.source}{limits_text(study)}, {budget} each, begun {day}."
+        f"'{facts.space_name}' {facts.source}{limits_text(study)}, {budget} each{start}, begun "
+        f"{day}."
     )
 
 

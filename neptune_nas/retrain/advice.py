@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from neptune_nas.data.images import ImageData
 from neptune_nas.metrics.registry import metric
 from neptune_nas.models.architecture_file import ExportedArchitecture
+from neptune_nas.models.start import Start
 from neptune_nas.retrain.metrics import Metrics
+from neptune_nas.retrain.terms import Inherited
 from neptune_nas.study.measures import is_above_chance
 from neptune_nas.tasks.registry import task_of
 from neptune_nas.text import counted
@@ -20,6 +22,26 @@ def short_note(source: ExportedArchitecture | str, epochs: int) -> Iterator[str]
             f"{counted(epochs, 'epoch')} of training {'is' if epochs == 1 else 'are'} fewer than "
             f"the {most} that this network had in its search: raise `epochs` (--epochs) for a "
             f"better result."
+        )
+
+
+def start_note(
+    source: ExportedArchitecture | str,
+    inherited: Inherited | None,
+    start: Start | None,
+    classes: tuple[str, ...],
+) -> Iterator[str]:
+    """Yield what a network inherits, or that it inherits nothing, but its scores in a search did.
+
+    `classes`: those of the data.
+    """
+    if inherited is not None and start is not None:
+        fresh = "" if start.model.labels == classes else "; the last layer is fresh for its classes"
+        yield f"Training starts from {inherited.file}: {inherited.text}{fresh}."
+    elif not isinstance(source, str) and source.provenance.get("start"):
+        yield (
+            f"In its search this network started from {source.provenance['start']}, here it starts "
+            f"from fresh weights: give that model as `start` (--first) to start from it too."
         )
 
 

@@ -1,15 +1,20 @@
 """The learning curves of a training: one HTML file that works offline."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 from markupsafe import escape
 
+from neptune_nas.errors import FileFormatError
+from neptune_nas.files.atomic import read_file, write_file
 from neptune_nas.metrics.registry import COST, PARAMS, metric
 from neptune_nas.report.document import document
 from neptune_nas.report.style import STUDIES, figure
+from neptune_nas.retrain.folder import TrainFolder
+from neptune_nas.retrain.history import read_history
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics
 from neptune_nas.retrain.terms import Terms
 from neptune_nas.tasks.task import Task
@@ -24,6 +29,22 @@ _DASHES = {"ema": "solid", "raw": "dot"}
 _FEW = 10  # epochs, each of which gets a tick
 _BEGINNING = 0.25  # of the epochs, which the first view of accuracies may leave out
 _COLUMNS = ("seed", "epochs", "kept from", "weights", "validation", "test")
+
+
+def write_curves(
+    folder: TrainFolder,
+    seeds: Iterable[int],
+    name: str,
+    terms: Terms,
+    metrics: Metrics | None,
+    *,
+    task: Task,
+) -> None:
+    """Write the page of a network's training with those of `seeds` that have a history, if any."""
+    files = {seed: folder.seed(seed).history for seed in sorted(seeds)}
+    found = {seed: file for seed, file in files.items() if file.exists()}
+    if histories := {seed: read_history(file, task.metrics) for seed, file in found.items()}:
+        write_file(folder.curves, render_curves(name, terms, histories, metrics, task))
 
 
 def render_curves(
@@ -46,14 +67,19 @@ def render_curves(
     return document("curves", name, sections, data, context)
 
 
-def shows_metrics(page: str, metrics: Metrics) -> bool:
-    """Return whether a page written by `render_curves` shows these metrics."""
-    return escape(lead(metrics.terms, {}, metrics)) in page
+def shows_metrics(file: Path, metrics: Metrics) -> bool:
+    """Return whether the page of `render_curves` in a file shows these metrics."""
+    try:
+        return escape(lead(metrics.terms, {}, metrics)) in read_file(file)
+    except FileFormatError:  # missing or damaged
+        return False
 
 
 def lead(terms: Terms, histories: _Histories, metrics: Metrics | None) -> str:
     """Return the result in one or two sentences."""
     what = f"{counted(terms.epochs, 'epoch')} on {terms.data}"
+    if terms.inherited is not None:
+        what += f" from {terms.inherited.file} ({terms.inherited.text})"
     if metrics is None:
         over = sum(len(history) == terms.epochs for history in histories.values())
         return (

@@ -4,9 +4,12 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from neptune_nas.retrain.folder import TrainFolder
+from neptune_nas.errors import FileFormatError
+from neptune_nas.retrain.folder import SeedFolder, TrainFolder
+from neptune_nas.retrain.history import read_history
 from neptune_nas.retrain.progress import TrainingPace
 from neptune_nas.retrain.seed import SeedJob, train_seed
+from neptune_nas.tasks.task import Task
 from neptune_nas.training.state import Epoch
 
 _SHORT = 10.0  # seconds of an epoch
@@ -32,3 +35,11 @@ def _at_first_pace(job: SeedJob, seed: int, epochs: int) -> float:
     with TemporaryDirectory() as out, suppress(_FirstEpochDoneError):
         train_seed(job, seed, TrainFolder(Path(out)).seed(seed), stop)
     return pace.seconds_for(epochs)
+
+
+def epochs_done(folder: SeedFolder, task: Task) -> int:
+    """Return after how many epochs a stopped seed resumes."""
+    with suppress(FileFormatError):  # training does not need the history
+        if folder.checkpoint.exists():
+            return len(read_history(folder.history, task.metrics))
+    return 0

@@ -14,33 +14,41 @@ from uuid import uuid4
 
 from neptune_nas.architecture.fields import record_classes, require_classes
 from neptune_nas.data.images import ImageData
-from neptune_nas.data.load import load_once, split_files
+from neptune_nas.data.load import load_once
 from neptune_nas.data.names import check_known, short_name
 from neptune_nas.data.notes import notes_on
 from neptune_nas.deploy.int8_accuracy import CALIBRATION
 from neptune_nas.devices.device import check_device, pick_device
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.devices.processor import torch_threads
-from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError
-from neptune_nas.files.atomic import folder_name, read_file, write_file
+from neptune_nas.errors import NeptuneError, OptionError, StudyError
+from neptune_nas.files.atomic import folder_name, write_file
 from neptune_nas.files.rules import Count, SeedCount, Size, Threads
 from neptune_nas.files.schema import check, decode
 from neptune_nas.interrupts import raise_held
 from neptune_nas.metrics.registry import INT8_ACCURACY
 from neptune_nas.models.architecture_file import ExportedArchitecture, adapt_to
+from neptune_nas.models.start import Start, start_at
 from neptune_nas.models.teacher_outputs import VIEWS, TeacherSource, kept_seconds
 from neptune_nas.nn.references import ReferenceNetwork, check_reference
-from neptune_nas.retrain.advice import chance_warning, short_note
-from neptune_nas.retrain.curves import render_curves, shows_metrics
+from neptune_nas.retrain.advice import chance_warning, short_note, start_note
+from neptune_nas.retrain.curves import shows_metrics, write_curves
 from neptune_nas.retrain.folder import TrainFolder, write_terms
-from neptune_nas.retrain.forecast import epoch_seconds
-from neptune_nas.retrain.history import read_history
+from neptune_nas.retrain.forecast import epoch_seconds, epochs_done
 from neptune_nas.retrain.int8 import add_int8, check_int8
 from neptune_nas.retrain.metrics import Metrics, dumps, load_metrics
 from neptune_nas.retrain.progress import OnEpoch, TrainingPace, TrainingStep, epoch_line
-from neptune_nas.retrain.seed import SeedJob, Trainable, read_test, train_seed, with_seed
+from neptune_nas.retrain.seed import (
+    SeedJob,
+    Trainable,
+    files_of_test,
+    name_of,
+    read_test,
+    train_seed,
+    with_seed,
+)
 from neptune_nas.retrain.teacher import TeacherPart
-from neptune_nas.retrain.terms import Terms, refuse_others
+from neptune_nas.retrain.terms import Inherited, Terms, refuse_others
 from neptune_nas.search.config import Say, ignore
 from neptune_nas.study.folder import read_toml
 from neptune_nas.study.notebook import NotebookBar, in_notebook
@@ -68,7 +76,8 @@ class Training:
     `teacher`: a trained model's file, or your function `FILE.py:FUNCTION` that returns an
     `nn.Module`, whose outputs the network learns from beside the labels; it sees `teacher_views` of
     each image, or with 0 the images as they are (see `neptune_nas.models.teacher`). `allow`: your
-    record classes that the teacher's file may name, beside those of `source`.
+    record classes that the teacher's file may name, beside those of `source`. `start`: the file of
+    a trained model whose weights each seed begins with, where they fit.
 
     Raises `OptionError` on construction for a field of the wrong type, for a value that is unknown
     or out of its range, and for an architecture with a record of unknown class.
@@ -87,6 +96,7 @@ class Training:
     teacher: str | Path | None = None
     teacher_views: Count = VIEWS
     allow: tuple[type, ...] = ()
+    start: Start | str | Path | None = None
 
     def __post_init__(self) -> None:
         check(self)
@@ -113,7 +123,7 @@ class Training:
         if self.out:
             return TrainFolder(Path(self.out))
         name = f"{name_of(self.source)}-{short_name(self.data_name)}"
-        return TrainFolder(Path("trained") / folder_name(name))
+        return TrainFolder(Path("trained") / folder_name(name + "-first" * bool(self.start)))
 
     @cached_property
     def images(self) -> ImageData:
@@ -156,6 +166,22 @@ class Training:
         return strong_recipe(default_recipe(len(self.images.train)))
 
     @cached_property
+    def _start(self) -> Start | None:
+        """The trained model to begin with, if any, which must be of the data's task."""
+        item = self.source
+        own = () if isinstance(item, str) else record_classes(item.architecture)
+        found = start_at(self.start, own)
+        return found if found is None else found.of(self.task)
+
+    @cached_property
+    def _inherited(self) -> Inherited | None:
+        """The trained model to begin with, and how much of it fits the network."""
+        if (start := self._start) is None:
+            return None
+        share = start.begin(self.network.build(0), self.images.classes)
+        return Inherited(start.digest, str(start.file), share)
+
+    @cached_property
     def numerics(self) -> Numerics:
         """The precision and layout to train in: those of the folder's terms, if it has any."""
         if self._begun is not None:
@@ -182,6 +208,7 @@ class Training:
             classes=self.images.classes,
             numerics=self.numerics,
             calibration=CALIBRATION if self._wants_int8 else None,
+            inherited=self._inherited,
             id=uuid4().hex if self._begun is None else self._begun.id,
             **self._teacher.terms(),
         )
@@ -210,9 +237,14 @@ class Training:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on what the data lacks, on fewer epochs than in the search, on the teacher."""
-        on_data, on_teacher = notes_on(self.images, self.data_dir), self._teacher.notes(self.source)
-        return (*on_data, *short_note(self.source, self.epochs), *on_teacher)
+        """Sentences on what the data lacks, too few epochs, the start, and the teacher."""
+        inherited, classes = self.terms.inherited, self.images.classes
+        return (
+            *notes_on(self.images, self.data_dir),
+            *short_note(self.source, self.epochs),
+            *start_note(self.source, inherited, self._start, classes),
+            *self._teacher.notes(self.source),
+        )
 
     def run(self, watch: OnEpoch | None = None, say: Say | None = None) -> Metrics:
         """Train each seed, then measure each once on the test split, saving every result at once.
@@ -261,7 +293,7 @@ class Training:
             with suppress(NeptuneError):  # the first error is the one to report
                 self._draw(self._read_metrics())
             raise
-        if seeds or not self._is_drawn(metrics):
+        if seeds or not shows_metrics(self.folder.curves, metrics):
             self._draw(metrics)
         return metrics
 
@@ -293,7 +325,8 @@ class Training:
             return None
         for note in self.notes:
             say(note)
-        left = sum(self.epochs - self._epochs_done(seed) for seed in seeds)
+        done = (epochs_done(self.folder.seed(seed), self.task) for seed in seeds)
+        left = sum(self.epochs - min(self.epochs, epochs) for epochs in done)
         with torch_threads(self._threads_for(seeds, say)):
             return epoch_seconds(self.job, seeds[0], left) + self._teacher.seconds_left()
 
@@ -301,14 +334,6 @@ class Training:
         """Return how many epochs of all seeds are done, of how many, and a line on the last."""
         done = step.seed * step.epochs + step.epoch.number
         return done, step.seeds * step.epochs, epoch_line(step, self.task)
-
-    def _epochs_done(self, seed: int) -> int:
-        """Return after how many epochs a stopped seed resumes."""
-        folder = self.folder.seed(seed)
-        with suppress(FileFormatError):  # training does not need the history
-            if folder.checkpoint.exists():
-                return min(self.epochs, len(read_history(folder.history, self.task.metrics)))
-        return 0
 
     @property
     def job(self) -> SeedJob:
@@ -319,6 +344,7 @@ class Training:
             self.used_recipe,
             self.terms,
             pick_device(self.device),
+            start=self._start,
             teacher_seconds=kept_seconds(self.folder.teacher),
         )
 
@@ -355,44 +381,16 @@ class Training:
 
     def _measure(self, job: SeedJob, seeds: list[int], known: Metrics | None) -> Metrics:
         """Return the results with these seeds added, each on disk before the next is measured."""
-        files = self._test_files() if seeds else ()
+        files = files_of_test(self.data_name, self.data_dir, self.images) if seeds else ()
         for seed in seeds:
             known = with_seed(job, known, read_test(job, seed, self.folder.seed(seed), files))
             write_file(self.folder.metrics, dumps(known))
         assert known is not None  # at least one seed is requested, so one has been measured
         return known
 
-    def _test_files(self) -> tuple[Path, ...]:
-        """Return the files of the test split, unless it has none or its folder has changed."""
-        with suppress(NeptuneError):
-            *_, files = split_files(self.data_name, self.data_dir) or [[]]
-            if len(files) == len(self.images.test):
-                return tuple(files)
-        return ()
-
-    def _is_drawn(self, metrics: Metrics) -> bool:
-        """Return whether the page with the curves shows these metrics."""
-        try:
-            return shows_metrics(read_file(self.folder.curves), metrics)
-        except FileFormatError:  # missing or damaged
-            return False
-
     def _draw(self, metrics: Metrics | None) -> None:
         """Write the page with the curves of every seed that has a history."""
         measured = [each.seed for each in metrics.seeds] if metrics else []
-        seeds = sorted({*range(self.seeds), *measured})
-        files = {seed: self.folder.seed(seed).history for seed in seeds}
-        found = {seed: file for seed, file in files.items() if file.exists()}
-        histories = {seed: read_history(file, self.task.metrics) for seed, file in found.items()}
-        if histories:
-            terms = metrics.terms if metrics else self.terms
-            page = render_curves(name_of(self.source), terms, histories, metrics, self.task)
-            write_file(self.folder.curves, page)
-
-
-def name_of(source: ExportedArchitecture | str) -> str:
-    """Return a network's display name: study and trial number where known, else its key."""
-    if isinstance(source, str):
-        return source
-    study, trial = (source.provenance.get(name) for name in ("study", "trial"))
-    return source.key if study is None or trial is None else f"{study}-trial-{trial}"
+        terms, seeds = metrics.terms if metrics else self.terms, {*range(self.seeds), *measured}
+        name = name_of(self.source)
+        write_curves(self.folder, seeds, name, terms, metrics, task=self.task)

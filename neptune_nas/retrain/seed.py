@@ -1,16 +1,18 @@
 """One seed of a training: the training in its folder, and the measurement on the test split."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from neptune_nas.architecture.fields import record_classes
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.labelled_images import LabelledImages
 from neptune_nas.data.layout import TEST
+from neptune_nas.data.load import split_files
 from neptune_nas.deploy.int8_accuracy import measure_int8
 from neptune_nas.deploy.int8_model import quantised_of
 from neptune_nas.devices.memory import is_out_of_memory
@@ -22,6 +24,7 @@ from neptune_nas.metrics.registry import INT8_ACCURACY
 from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.models.evaluation import evaluate
 from neptune_nas.models.model import Model, load_model, save_model
+from neptune_nas.models.start import Start
 from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.report.evaluation import write_evaluation
 from neptune_nas.retrain.folder import SeedFolder
@@ -45,7 +48,8 @@ _LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch no
 class SeedJob:
     """The inputs that all seeds of a training share.
 
-    `teaching`: what its teacher says, which took `teacher_seconds` to compute.
+    `start`: where weights are inherited. `teaching`: what its teacher says, which took
+    `teacher_seconds` to compute.
     """
 
     network: Trainable
@@ -53,6 +57,7 @@ class SeedJob:
     recipe: Recipe
     terms: Terms
     device: str
+    start: Start | None = None
     teaching: Teaching | None = None
     teacher_seconds: float = 0.0
 
@@ -60,6 +65,21 @@ class SeedJob:
     def task(self) -> Task:
         """The task of the data."""
         return task_of(self.data)
+
+    def build(self, seed: int) -> nn.Module:
+        """Return the network as the training of a seed begins with it."""
+        network = self.network.build(seed)
+        if self.start is not None:
+            self.start.begin(network, self.data.classes)
+        return network
+
+
+def name_of(source: ExportedArchitecture | str) -> str:
+    """Return a network's display name: study and trial number where known, else its key."""
+    if isinstance(source, str):
+        return source
+    study, trial = (source.provenance.get(name) for name in ("study", "trial"))
+    return source.key if study is None or trial is None else f"{study}-trial-{trial}"
 
 
 def train_seed(job: SeedJob, seed: int, folder: SeedFolder, watch: Callable[[Epoch], None]) -> None:
@@ -75,7 +95,7 @@ def train_seed(job: SeedJob, seed: int, folder: SeedFolder, watch: Callable[[Epo
 
     course = Course(job.terms.epochs, seed, folder.checkpoint, note)
     with _in_a_sentence(folder):
-        network = job.network.build(seed)
+        network = job.build(seed)
         trained = train_long(
             network,
             job.data,
@@ -129,6 +149,15 @@ def _model_of(job: SeedJob, seed: int, trained: Trained) -> Model:
         },
         provenance={**asdict(job.terms), "seed": seed, "versions": versions()},
     )
+
+
+def files_of_test(name: str, data_dir: str | Path | None, images: ImageData) -> tuple[Path, ...]:
+    """Return the files of the test split, unless it has none or its folder has changed."""
+    with suppress(NeptuneError):
+        *_, files = split_files(name, data_dir) or [[]]
+        if len(files) == len(images.test):
+            return tuple(files)
+    return ()
 
 
 def read_test(

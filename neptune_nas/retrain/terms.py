@@ -7,7 +7,28 @@ from typing import Any
 from neptune_nas.deploy.int8_accuracy import Calibration
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import StudyError
-from neptune_nas.files.rules import Count, Size
+from neptune_nas.files.rules import Count, Share, Size
+from neptune_nas.models.start import SHOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """The trained model that a training began with: the SHA-256 of its file, and what fitted.
+
+    `share`: of the network's parameters, 0..1.
+    """
+
+    digest: str
+    file: str = field(compare=False)
+    share: Share = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.file} (sha256 {self.digest[:SHOWN]})"
+
+    @property
+    def text(self) -> str:
+        """The share in words."""
+        return f"{self.share:.0%} of the parameters inherited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +39,10 @@ class Terms:
     data sets are told apart by `data_fingerprint` and the names of `classes`. `recipe`: with the
     data's own augmentation in place of "auto". `numerics`: the precision and memory layout; a
     folder keeps its own, so they do not count as a difference. `calibration`: the images that
-    int8 is calibrated on; None without int8. `id`: a random name, by which trackers know the folder
-    wherever it is moved. `teacher_digest`: of the teacher, which sees `teacher_views` of the
-    images; `teacher`: its place, as the user named it; empty without one.
+    int8 is calibrated on; None without int8. `inherited`: None where all weights began fresh. `id`:
+    a random name, by which trackers know the folder wherever it is moved. `teacher_digest`: of the
+    teacher, which sees `teacher_views` of the images; `teacher`: its place, as the user named it;
+    empty without one.
     """
 
     network: str
@@ -31,6 +53,7 @@ class Terms:
     classes: tuple[str, ...]
     numerics: Numerics
     calibration: Calibration | None = None
+    inherited: Inherited | None = None
     id: str = field(default="", compare=False)
     teacher_digest: str = ""
     teacher_views: Count = 0
@@ -72,6 +95,8 @@ def differences(old: Terms, new: Terms) -> Iterator[tuple[str, object, object]]:
         yield "teacher", _teacher_in(new), _teacher_in(old)
     if new.teacher_views != old.teacher_views:
         yield "teacher views", new.teacher_views, old.teacher_views
+    if new.inherited != old.inherited:
+        yield "`start` (--first)", new.inherited or "none", old.inherited or "none"
     for name in dict.fromkeys([*old.recipe, *new.recipe]):
         now, then = new.recipe.get(name), old.recipe.get(name)
         if now != then:

@@ -1,9 +1,12 @@
 """Announcements of slow steps of a search."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import monotonic
 
+from neptune_nas.metrics.costs import Costs
+from neptune_nas.metrics.counted import WHOLE
+from neptune_nas.metrics.survey import MEASURED
 from neptune_nas.search.config import Say, ignore
 
 _AFTER, _EVERY = 2.0, 10.0  # seconds until the first sentence, and between two
@@ -27,3 +30,12 @@ class Announcer:
                 self.say(f"{doing}: {done:,} of {total:,} checked.")
 
         return note
+
+
+def slow_steps(costs: Costs) -> Iterator[str]:
+    """Yield sentences on the limits that are met or not only once a network is measured."""
+    titles = {
+        limit.metric.title: "Counting" if limit.name in WHOLE else "Timing" for limit in costs.late
+    }
+    for title, how in titles.items():
+        yield f"{how} up to {MEASURED} random networks, to see how many meet the {title} limit."

@@ -25,14 +25,15 @@ from neptune_nas.files.locks import check_writable
 from neptune_nas.metrics.costs import Costs
 from neptune_nas.metrics.counted import WHOLE
 from neptune_nas.metrics.registry import COST, TIMED
-from neptune_nas.metrics.survey import MEASURED, Survey, survey
+from neptune_nas.metrics.survey import Survey, survey
 from neptune_nas.metrics.timed import TIMERS
+from neptune_nas.models.start import Start
 from neptune_nas.models.teacher import is_code
 from neptune_nas.nn.builder import build
 from neptune_nas.samplers.factory import OWN_SAMPLERS, make_sampler
 from neptune_nas.samplers.problem import Problem, SpaceExhaustedError
 from neptune_nas.search.aims import remedies
-from neptune_nas.search.announcer import Announcer
+from neptune_nas.search.announcer import Announcer, slow_steps
 from neptune_nas.search.config import Say, Search
 from neptune_nas.search.latency import SearchLatencies
 from neptune_nas.search.proposals import Proposer
@@ -43,7 +44,7 @@ from neptune_nas.search.short_training import (
     notes_on_teacher,
     training_evaluator,
 )
-from neptune_nas.search.validation import check_buildable
+from neptune_nas.search.validation import check_buildable, fitting
 from neptune_nas.space import Space
 from neptune_nas.space.locate import file_of, find_modules
 from neptune_nas.study.database_url import sqlite_url, trials_url
@@ -123,7 +124,13 @@ class Assembly:
             return search.tabular
         if search.evaluator is not None:
             return search.evaluator
-        return training_evaluator(search, self.device, self.numerics)
+        return training_evaluator(search, self.device, self.numerics, start=self.start)
+
+    @property
+    def start(self) -> Start | None:
+        """The trained model that networks begin with, whose records may be those of the space."""
+        found = self.search.model
+        return None if found is None or found.allow else replace(found, allow=self.records)
 
     @cached_property
     def bench(self) -> Bench:
@@ -174,14 +181,7 @@ class Assembly:
     @property
     def slow_start(self) -> str:
         """Sentences on what takes long before the search begins; empty where nothing does."""
-        titles = {
-            limit.metric.title: "Counting" if limit.name in WHOLE else "Timing"
-            for limit in self.costs.late
-        }
-        return " ".join(
-            f"{how} up to {MEASURED} random networks, to see how many meet the {title} limit."
-            for title, how in titles.items()
-        )
+        return " ".join(slow_steps(self.costs))
 
     def announce(self, say: Say) -> None:
         """Say what was chosen, what is slow, and what the data lacks, as soon as each is known.
@@ -193,7 +193,7 @@ class Assembly:
             say(sentence)
         if self.latencies is not None and self.latencies.announcement:
             say(self.latencies.announcement)
-        for sentence in self._predictions:
+        for sentence in self._expectations:
             say(sentence)
         if self.slow_start:
             say(self.slow_start)
@@ -201,9 +201,10 @@ class Assembly:
             say(sentence)
 
     @property
-    def _predictions(self) -> tuple[str, ...]:
-        """A sentence on how well latency is predicted, where it is."""
-        return () if self.latencies is None else (str(self.latencies),)
+    def _expectations(self) -> tuple[str, ...]:
+        """Sentences on how well latency is predicted, and on what networks inherit, if they do."""
+        predictions = () if self.latencies is None else (str(self.latencies),)
+        return (*predictions, *self._fitting)
 
     @cached_property
     def survey(self) -> Survey[Any]:
@@ -297,10 +298,17 @@ class Assembly:
             device=self.device,
             numerics=self.numerics,
             timed=self.timed,
-            choices=(*self.search.reasons, *self._predictions, *self._teacher_notes),
+            choices=(*self.search.reasons, *self._expectations, *self._teacher_notes),
             code=self.code,
+            start=str(self.start or ""),
             teacher=str(self.search.teacher or ""),
         )
+
+    @cached_property
+    def _fitting(self) -> tuple[str, ...]:
+        """A sentence on the trained model that networks start from, if any, which is checked."""
+        name, folder = self.search.question.data, self.search.data_dir
+        return (fitting(self.start, self.space, name, folder),) if self.start else ()
 
     def settings(self, facts: Facts) -> Settings:
         """Return the settings to search by; raises `StudyError` if the study began with others."""
@@ -380,7 +388,9 @@ class Assembly:
         if source is None:
             return self.bench.evaluator
         compute_outputs(self.search, self.device, self.announcer.say)
-        return training_evaluator(self.search, self.device, self.numerics, source)
+        return training_evaluator(
+            self.search, self.device, self.numerics, teacher=source, start=self.start
+        )
 
     def _places(self) -> Iterable[str]:
         """Yield the names of user code that a worker must import before it unpickles anything."""

@@ -8,6 +8,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
@@ -33,6 +34,7 @@ from neptune_nas.files.rules import Count, Positive, SeedCount, Size, Threads
 from neptune_nas.files.schema import check, check_exclusive, exclusive
 from neptune_nas.metrics.constraints import parse_constraint
 from neptune_nas.metrics.registry import INT8_ACCURACY
+from neptune_nas.models.start import Start, start_at
 from neptune_nas.models.teacher_outputs import VIEWS, TeacherSource
 from neptune_nas.samplers.factory import check_name
 from neptune_nas.search.aims import Aims, aims_of, target_reason
@@ -45,7 +47,7 @@ from neptune_nas.search.defaults import (
 )
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import AUTO, check_where, place_of
-from neptune_nas.study.folder import Folder
+from neptune_nas.study.folder import Folder, check_name_of_folder
 from neptune_nas.study.notebook import NotebookBar, in_notebook
 from neptune_nas.study.progress import OnProgress, progress_line
 from neptune_nas.study.rungs import REDUCTION, Reduction
@@ -60,9 +62,8 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 _EXCLUSIVE = (
-    *(("table", "evaluator"), ("proxy", "table"), ("proxy", "evaluator")),
-    *(("numerics", "table"), ("numerics", "evaluator"), ("target", "table")),
-    *(("teacher", "table"), ("teacher", "evaluator")),
+    *(("table", "evaluator"), ("target", "table")),
+    *product(("proxy", "numerics", "teacher", "start"), ("table", "evaluator")),
 )
 _SEQUENCES = ("objectives", "constraints", "rungs", "gpus", "first")
 _PROXY = "synflow"  # default proxy of rung 0
@@ -115,7 +116,8 @@ class Search:
     "onnxruntime", "litert" or "litert-int8", here or on another machine, as in
     "litert+ssh://pi@raspberrypi.local" (default: "torch", or the runtime of the target, here); at
     most 50 networks are measured before the search, the rest are predicted, and `add_evidence`
-    measures the picks. `latency_csv`: a file of measurements to predict from instead.
+    measures the picks. `latency_csv`: a file of measurements to predict from instead. `start`: the
+    file of a trained model whose weights every network begins with, where they fit.
     `teacher`: a trained model's file, or your function `FILE.py:FUNCTION` that returns an
     `nn.Module`, whose outputs networks learn from beside the labels; it sees `teacher_views` of
     each image, or with 0 the images as they are (see `neptune_nas.models.teacher`).
@@ -159,6 +161,7 @@ class Search:
     target: str | Path | Target | None = None
     latency_on: str | None = None
     latency_csv: str | Path | None = None
+    start: Start | str | Path | None = None
     teacher: str | Path | None = None
     teacher_views: Count = VIEWS
 
@@ -188,7 +191,8 @@ class Search:
         if self.proxy:
             check_proxy(self.proxy)
         check_numerics(self.numerics, self.recipe)
-        self._check_name()
+        if self.name is not None:
+            check_name_of_folder(self.name)
         # Refuse settings that no study can have, before any data is read.
         self._question(self._data, self.rungs or (1,), self.recipe or Recipe())
 
@@ -260,7 +264,13 @@ class Search:
             calibration=CALIBRATION if self._measures_int8 else None,
             target=self.aims.target,
             latency_on=self.aims.latency_on,
+            start=self.model.digest if self.model else "",
         )
+
+    @cached_property
+    def model(self) -> Start | None:
+        """The trained model that networks begin with, if any; it is not read here."""
+        return start_at(self.start)
 
     @cached_property
     def aims(self) -> Aims:
@@ -313,8 +323,8 @@ class Search:
         stem = place or self.space_name
         if place.endswith(".py"):
             stem = "-".join([Path(place).stem, *([named] if named else [])])
-        table = "-table" if self.table else ""
-        name = self.name or folder_name(f"{stem}-{short_name(self._data)}{table}")
+        more = "-table" * bool(self.table) + "-first" * bool(self.start)
+        name = self.name or folder_name(f"{stem}-{short_name(self._data)}{more}")
         return Folder(Path(self.out) / name)
 
     @cached_property
@@ -357,14 +367,6 @@ class Search:
         storage = redact_url(self.storage) if self.storage else ""
         name, random = self.folder.path.name, uuid4().hex
         return Settings(name, self.trials, self.question, facts, storage, random)
-
-    def _check_name(self) -> None:
-        """Refuse a name that cannot be the name of a folder unchanged."""
-        if self.name is not None and (plain := folder_name(self.name)) != self.name:
-            raise OptionError(
-                f"`name` (--study-name) must be the name of a folder in `out` (--out), of letters, "
-                f"digits and any of _.<>()+- but got '{self.name}': write '{plain}'."
-            )
 
     @cached_property
     def assembly(self) -> "Assembly":

@@ -85,6 +85,10 @@ def _resuming(what: str, then: Any) -> str:
         return "use that teacher (--teacher)" if then != _NO_TEACHER else "leave it out"
     if what.startswith("code of"):
         return "define it as it was"
+    if "--first" in what:
+        return (
+            "give that model, a copy of which is in its folder `shared`" if then else "leave it out"
+        )
     option = {"repeats": "repeat-seeds"}.get(what, what.replace(" ", "-"))
     has_one = what in _OPTIONS and then not in ("", ())
     return "use its value" + (f" (--{option} {as_typed(then)})" if has_one else "")

@@ -12,9 +12,11 @@ from neptune_nas.evaluators.evaluator import Evaluator, traits_of
 from neptune_nas.evaluators.parameters import parameters_of
 from neptune_nas.evaluators.short_training import TRAINING
 from neptune_nas.evaluators.tabular import table_in
-from neptune_nas.files.atomic import folder_name
+from neptune_nas.files.atomic import check_inside, folder_name
+from neptune_nas.files.regular import is_file
 from neptune_nas.files.schema import cut, decode, located
 from neptune_nas.metrics.constraints import parse_constraint
+from neptune_nas.models.start import Start, copy_in
 from neptune_nas.models.teacher import is_code
 from neptune_nas.search.config import Search
 from neptune_nas.search.provenance import check_costs
@@ -56,6 +58,8 @@ def arguments_in(file: Path, given: Mapping[str, Any] | None = None) -> dict[str
     with located(file):
         recipe = decode(Recipe, question.pop("recipe"), "question.recipe")
     table, proxy = table_in(question.pop("evaluator")), question.pop("proxy")
+    if (digest := question.pop("start")) and "start" not in given:
+        given = {**given, "start": Start(digest, _copy_of(file, settings))}
     for name in ("evaluator_kwargs", "scored", "unit", "trains", "calibration"):
         del question[name]  # the evaluator itself determines them
     if not question.pop("teacher_digest"):
@@ -66,6 +70,18 @@ def arguments_in(file: Path, given: Mapping[str, Any] | None = None) -> dict[str
     more = {"recipe": recipe, "trials": settings.trials, "table": table, "proxy": proxy or None}
     more["teacher"] = settings.facts.teacher or None
     return {**question, **more, "evaluator": own, **given}
+
+
+def _copy_of(file: Path, settings: Settings) -> Path:
+    """Return the study's copy of the trained model that its networks begin with."""
+    copy = copy_in(Folder(file.parent).shared)
+    check_inside(file.parent, [copy])
+    if not is_file(copy):
+        raise StudyError(
+            f"{file}: networks start from {settings.facts.start}, but its copy {copy} is missing: "
+            f"put that model there, or give it as `start` (--first) to `neptune-nas search`."
+        )
+    return copy
 
 
 def _check_code(file: Path, settings: Settings, name: str) -> None:

@@ -8,13 +8,19 @@ from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.evaluators.proxy_first import ProxyFirst
 from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.evaluators.zero_cost import ZeroCost
+from neptune_nas.models.start import Start
 from neptune_nas.models.teacher_outputs import TeacherSource, keep_outputs, teacher_notes
 from neptune_nas.search.config import Say, Search
 from neptune_nas.training.state import augment_for
 
 
 def training_evaluator(
-    search: Search, device: str, numerics: Numerics | None, teacher: TeacherSource | None = None
+    search: Search,
+    device: str,
+    numerics: Numerics | None,
+    *,
+    teacher: TeacherSource | None = None,
+    start: Start | None = None,
 ) -> Evaluator:
     """Return short training as a search asks for it, with an optional proxy below it."""
     data, data_dir = search.question.data, search.data_dir
@@ -27,6 +33,7 @@ def training_evaluator(
         metrics=search.traits.metrics,
         calibration=search.question.calibration or CALIBRATION,
         teacher=teacher,
+        start=start,
     )
     if not search.question.proxy:
         return training

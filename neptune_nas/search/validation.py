@@ -1,20 +1,24 @@
-"""Checks of a space: that its networks can be built, and that it contains an architecture."""
+"""Checks of a space: whether networks can be built, which it contains, and what they inherit."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from neptune_nas.data.load import load_once
 from neptune_nas.errors import ArchitectureError, SpaceError
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.registry import COST
 from neptune_nas.models.architecture_file import load
-from neptune_nas.nn.builder import is_buildable, least_size
+from neptune_nas.models.start import NothingFitsError, Start
+from neptune_nas.nn.builder import build, is_buildable, least_size
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import find_module, records_of
+from neptune_nas.tasks.registry import task_of
 from neptune_nas.text import counted
 
 _SAMPLES = 200
+_FITTED = 8  # random networks that show how much fits
 _SIDES = (64, 32, 224, 28, 16, 8)  # pixels, tried in turn: networks may need any
 CHANNELS, OUTPUTS = 3, 10
 
@@ -74,3 +78,28 @@ def check_membership(name: str, file: Path, allow: Iterable[type] = ()) -> str:
     if not space.is_exact:
         return f"space '{space.name}' holds {file}."
     return f"space '{space.name}' holds {file}, as number {space.index(item.architecture):,}."
+
+
+def fitting(start: Start, space: Space[Any], name: str, data_dir: str | Path | None) -> str:
+    """Return a sentence on a start, with the shares that some random networks for data inherit.
+
+    Raises `OptionError` for a model of another task, and `NothingFitsError` where it fits none.
+    """
+    data, rng, shares = load_once(name, data_dir, 0), Random(0), list[float]()
+    task, misfit = task_of(data), None
+    start = start.of(task)
+    for _ in range(_FITTED):
+        try:
+            network = build(space.sample(rng), data.input_shape, task.outputs(data), seed=0)
+            shares.append(start.begin(network, data.classes))
+        except NothingFitsError as error:
+            misfit = error
+        except ArchitectureError:
+            continue  # for images of another size
+    if misfit is not None and not shares:
+        raise misfit
+    low, high = (f"{100 * share:.0f}" for share in (min(shares), max(shares))) if shares else "??"
+    return (
+        f"Networks start from {start}, of which random ones inherit {low} to {high}% of their "
+        f"parameters: their scores do not compare with scores from fresh weights."
+    )

@@ -53,5 +53,6 @@ def export_trial(study: Study, trial: Trial) -> ExportedArchitecture:
             "created": facts.created,
             "hardware": facts.hardware,
             "versions": facts.versions,
+            **({"start": facts.start} if facts.start else {}),
         },
     )

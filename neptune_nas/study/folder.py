@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import tomli_w
 
-from neptune_nas.errors import FileFormatError, StudyError
-from neptune_nas.files.atomic import check_inside, read_file, write_file
+from neptune_nas.errors import FileFormatError, OptionError, StudyError
+from neptune_nas.files.atomic import check_inside, folder_name, read_file, write_file
 from neptune_nas.files.documents import parse_toml, versioned
 from neptune_nas.files.kinds import no_study
 from neptune_nas.files.locks import is_locked, locked
@@ -138,6 +138,15 @@ class Folder:
         return (
             f"another process is searching or measuring study {self.path}: wait for it, or "
             f"search under another name."
+        )
+
+
+def check_name_of_folder(name: str) -> None:
+    """Refuse a study's name that cannot be the name of a folder unchanged."""
+    if (plain := folder_name(name)) != name:
+        raise OptionError(
+            f"`name` (--study-name) must be the name of a folder in `out` (--out), of letters, "
+            f"digits and any of _.<>()+- but got '{name}': write '{plain}'."
         )
 
 

@@ -62,6 +62,8 @@ def trials_frame(
         "failure": lambda t: redact(t.failure) if t.failure else None,
         "architecture": lambda t: describe(t.architecture),
     }
+    if settings.question.start:
+        columns["inherited"] = lambda t: t.score.inherited if t.score else None
     content = {name: pd.Series([of(t) for t in trials]) for name, of in columns.items()}
     content |= {
         each.name: content[each.name].astype("Int64")

@@ -51,7 +51,8 @@ class Question:
     `calibration`: the training images that int8 is calibrated on; None where it is not measured.
     `target`: the device that is searched for; objectives and constraints include what it stands
     for, and the space is what its runtime has kernels for.
-    `latency_on`: where latency is measured, see `neptune_nas.deploy.latency_place`.
+    `latency_on`: where latency is measured, see `neptune_nas.deploy.latency_place`. `start`: the
+    SHA-256 of the trained model whose weights networks begin with; empty where all begin fresh.
     `teacher_digest`: of the teacher that networks learn from (`neptune_nas.models.teacher`), which
     sees `teacher_views` of the images; empty without one.
 
@@ -78,6 +79,7 @@ class Question:
     calibration: Calibration | None = None
     target: Target | None = None
     latency_on: str = TORCH
+    start: str = ""
     teacher_digest: str = ""
     teacher_views: Count = 0
 
@@ -143,8 +145,8 @@ class Facts:
     `choices`: sentences on what was chosen where the user left it open, and why. `numerics`: the
     precision and memory layout of training; None where nothing is trained. `timed`: how each timed
     metric of the question was timed, in words, by its name. `code`: digests of the records and the
-    evaluator that a notebook or the main script defined, by their names. `teacher`: its place, as
-    the user named it.
+    evaluator that a notebook or the main script defined, by their names. `start`: the trained model
+    that networks begin with, in words. `teacher`: its place, as the user named it.
 
     Raises `OptionError` for numbers out of range.
     """
@@ -168,6 +170,7 @@ class Facts:
     timed: dict[str, str] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
     code: dict[str, str] = field(default_factory=dict)
+    start: str = ""
     teacher: str = ""
 
     def __post_init__(self) -> None:
@@ -233,6 +236,9 @@ def question_differences(then: Question, now: Question) -> Iterator[tuple[str, A
         old, new = getattr(then, each.name), getattr(now, each.name)
         if each.name == "rungs" and new != old and len(new) == len(old) == 1:
             yield "epochs", new[0], old[0]
+        elif each.name == "start" and new != old:
+            ours, theirs = ((f"sha256 {text[:12]}",) if text else () for text in (new, old))
+            yield "`start` (--first)", ours, theirs
         elif each.name not in ("evaluator_kwargs", "target") and new != old:
             yield each.name.replace("_", " "), new, old
     yield from parameter_differences(then.evaluator_kwargs, now.evaluator_kwargs)

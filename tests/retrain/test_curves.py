@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -63,10 +64,13 @@ def test_the_page_opens_with_the_outcome(page: str) -> None:
     assert "Test accuracy 0.8500 ± 0.0707 over 2 seeds after 20 epochs on digits" in page
 
 
-def test_a_page_tells_its_own_metrics_and_no_others(page: str) -> None:
-    assert shows_metrics(page, METRICS)
-    assert not shows_metrics(page, replace(METRICS, seeds=METRICS.seeds[:1]))
-    assert not shows_metrics(render_curves("net", TERMS, HISTORIES, None, TASK), METRICS)
+def test_a_page_tells_its_own_metrics_and_no_others(page: str, tmp_path: Path) -> None:
+    (file := tmp_path / "curves.html").write_text(page)
+    assert shows_metrics(file, METRICS)
+    assert not shows_metrics(file, replace(METRICS, seeds=METRICS.seeds[:1]))
+    file.write_text(render_curves("net", TERMS, HISTORIES, None, TASK))
+    assert not shows_metrics(file, METRICS)
+    assert not shows_metrics(tmp_path / "gone.html", METRICS)
 
 
 def test_without_metrics_the_page_says_that_the_test_split_was_not_read() -> None:
