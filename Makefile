@@ -12,7 +12,9 @@ TRAINS := tests/nn tests/training tests/tasks tests/evaluators/test_short_traini
 search: .venv/installed
 	$(BIN)/neptune-nas search --space default --trials 200
 
+# Compiled once: where Python is told to write no bytecode, a hundred processes would do it again.
 test: .venv/installed-dev
+	$(BIN)/python -m compileall -q neptune_nas search_spaces
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
 test-avx2: .venv/installed-dev

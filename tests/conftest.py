@@ -1,14 +1,17 @@
 """The setup of all tests, and their shared fixtures.
 
 Hypothesis has no deadline, since how long an example takes depends on what else runs. Folders of
-tests are in memory, where nothing waits for a disk. The machine counts as probed, and Ctrl-C is
-heeded. Fixtures give a finished study that trains nothing, databases, and Ray.
+tests are in memory, where nothing waits for a disk. Objects that last are not collected again and
+again. The machine counts as probed, and Ctrl-C is heeded. Fixtures give a finished study that
+trains nothing, databases, and Ray.
 """
 
+import gc
 import logging
 import os
 import signal
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 from shutil import copytree, disk_usage
 
@@ -16,6 +19,8 @@ import pytest
 from hypothesis import settings
 
 from neptune_nas.devices.numerics import Numerics
+from neptune_nas.engine.plan import preloads
+from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.search.config import Search
 from neptune_nas.training.probe import machine_key, write_cache
 from tests.postgres import binary, new_database, server
@@ -26,6 +31,7 @@ settings.load_profile("suite")
 
 _MEMORY = Path("/dev/shm")  # holds the folders of tests, if it is large enough
 _ROOM = 2**31  # free bytes: twice what all tests write
+_NEW = 20_000  # objects before a collection; Python's 700 make it a tenth of all CPU time
 
 
 def pytest_configure() -> None:
@@ -37,6 +43,13 @@ def pytest_configure() -> None:
         return
     if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and disk_usage(_MEMORY).free > _ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and tests, which last, out of each collection of garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,6 +66,22 @@ def probed_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("XDG_CACHE_HOME", str(cache))
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         yield file
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fork_server() -> Iterator[None]:
+    """Let the server of workers import what training needs, whichever test starts it first.
+
+    It lasts for all tests of a process, and each worker would import that again.
+    """
+    needed, of_a_search = preloads(ShortTraining()), forkserver.set_forkserver_preload
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            forkserver,
+            "set_forkserver_preload",
+            lambda modules: of_a_search([*modules, *needed]),
+        )
+        yield
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from multiprocessing import connection
 
-from neptune_nas.engine.plan import WorkerPlan, make_plans, own_modules, share_out
+from neptune_nas.engine.plan import WorkerPlan, make_plans, preloads, share_out
 from neptune_nas.engine.pool import PoolEngine
 from neptune_nas.engine.process import WorkerProcess, start_worker
 from neptune_nas.evaluators.evaluator import Evaluator
@@ -31,7 +31,7 @@ class LocalEngine(PoolEngine[WorkerProcess]):
     ) -> None:
         plans = make_plans(evaluator, setup, share_out(jobs, threads, gpus))
         super().__init__(plans, trial_timeout)
-        self._preload = own_modules(evaluator)
+        self._preload = preloads(evaluator)
 
     def _start_worker(self, plan: WorkerPlan) -> WorkerProcess:
         return start_worker(plan, self._preload)

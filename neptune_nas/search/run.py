@@ -10,7 +10,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from neptune_nas.engine.engine import Engine
-from neptune_nas.engine.plan import own_modules
+from neptune_nas.engine.plan import preloads
 from neptune_nas.engine.process import start_fork_server
 from neptune_nas.errors import NeptuneError
 from neptune_nas.interrupts import ctrl_c_held
@@ -49,7 +49,7 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
     """
     search, folder = parts.search, parts.search.folder
     if search.engine == "local":
-        start_fork_server(own_modules(parts.evaluator))  # its imports overlap with `facts`
+        start_fork_server(preloads(parts.evaluator))  # its imports overlap with `facts`
     if not folder.exists:
         parts.slots  # noqa: B018  # refuses what this machine or the cluster lacks
     parts.announce(say)

@@ -5,9 +5,10 @@ import pytest
 
 from neptune_nas.architecture.records import Architecture
 from neptune_nas.devices.processor import usable_cores
-from neptune_nas.engine.plan import Slots, make_plans, own_modules, pickle_value, share_out
+from neptune_nas.engine.plan import Slots, make_plans, pickle_value, preloads, share_out
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.evaluators.short_training import ShortTraining
+from neptune_nas.evaluators.zero_cost import ZeroCost
 from neptune_nas.metrics.score import Score
 from tests.engine.evaluators import Echo
 
@@ -63,11 +64,15 @@ def test_more_jobs_than_cores_have_a_thread_each() -> None:
 
 
 def test_the_packages_own_evaluator_is_imported_before_the_fork() -> None:
-    assert own_modules(ShortTraining()) == ("neptune_nas.evaluators.short_training",)
+    assert preloads(ZeroCost("synflow")) == ("neptune_nas.evaluators.zero_cost",)
+
+
+def test_what_training_imports_is_imported_before_the_fork() -> None:
+    assert preloads(ShortTraining()) == ("neptune_nas.evaluators.short_training", "torch._dynamo")
 
 
 def test_a_users_evaluator_is_not_imported_before_the_fork() -> None:
-    assert own_modules(Echo()) == ()
+    assert preloads(Echo()) == ()
 
 
 def test_an_evaluator_that_cannot_be_pickled_is_refused() -> None:
