@@ -21,6 +21,7 @@ from neptune_nas.architecture.records import (
     SubStage,
 )
 from neptune_nas.errors import NeptuneError
+from neptune_nas.nn.model_zoo import Pruned, TimmModel, TorchvisionModel
 from neptune_nas.space import (
     Space,
     buildable,
@@ -116,6 +117,7 @@ __all__ = [
     "InvertedResidual",
     "NeptuneError",
     "Network",
+    "Pruned",
     "Recipe",
     "Score",
     "Search",
@@ -124,6 +126,8 @@ __all__ = [
     "Stem",
     "StopSearch",
     "SubStage",
+    "TimmModel",
+    "TorchvisionModel",
     "Training",
     "add_evidence",
     "build",

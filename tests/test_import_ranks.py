@@ -30,6 +30,7 @@ LIGHT = (
     "metrics.constraints",
     "metrics.registry",
     "metrics.score",
+    "nn.model_zoo",
 )
 HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "sklearn", "scipy", "numpy")
 ARRAYS = ("metrics.pareto",)  # light but for numpy

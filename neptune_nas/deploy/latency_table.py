@@ -19,6 +19,7 @@ from neptune_nas.files.atomic import read_file, write_file
 from neptune_nas.files.documents import parse_json
 from neptune_nas.files.rules import FINITE, above, at_least
 from neptune_nas.files.schema import check_names, decode, fault, located
+from neptune_nas.nn.model_zoo import ZOO
 
 _COLUMNS = ("key", "latency_ms", "spread_ms", "use", "architecture")
 _NEEDED = ("latency_ms", "architecture")
@@ -52,7 +53,7 @@ def architecture_in(row: Measured, allow: Iterable[type] = ()) -> Any:
 
     Raises `FileFormatError` for one that is malformed, and where the row has another's key.
     """
-    found = from_json(parse_json(row.architecture), allow)
+    found = from_json(parse_json(row.architecture), (*ZOO, *allow))
     if row.key and row.key != key(found):
         raise FileFormatError(fault("key", f"{key(found)}, of its architecture", row.key))
     return found

@@ -45,6 +45,11 @@ def below(high: float) -> _Rule:
     return _Rule(f"and below {high}", lambda value: value < high)
 
 
+def at_most(high: float) -> _Rule:
+    """Require a number of at most `high`; use it after another rule, whose words it extends."""
+    return _Rule(f"and at most {high}", lambda value: value <= high)
+
+
 ODD = _Rule("odd", lambda value: value % 2 == 1, is_before=True)
 FINITE = _Rule("finite", lambda n: abs(n) <= sys.float_info.max, is_before=True)  # no NaN
 NOT_NAN = _Rule("other than NaN", lambda value: not isnan(value))

@@ -1,7 +1,8 @@
-"""Safetensors files with one text in their metadata; reading them executes nothing."""
+"""Files of tensors, ours (safetensors with one text) and others; reading executes nothing."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,6 +15,7 @@ from neptune_nas.files.signatures import ENOUGH, LENGTH, is_safetensors, kind_of
 
 _MOST = TEXT // 2  # bytes of a header
 _DESCRIPTORS = Path("/dev/fd")  # missing on Windows, and on Linux without /proc
+_STATES = ("state_dict_ema", "model_ema", "state_dict", "model")  # of checkpoints, as timm's
 HEADER = "neptune-nas"  # the only entry of the metadata, so that equal contents are equal files
 
 
@@ -49,22 +51,59 @@ def read_tensors(path: Path) -> tuple[str, dict[str, Tensor]]:
 
     Raises `FileFormatError` for a file that is missing, not safetensors, or without our text.
     """
-    try:
-        with open_regular(path) as file:
-            _check_start(path, file.read(ENOUGH))
-            # By its descriptor, since another file may have taken its place by now.
-            opened = _DESCRIPTORS / str(file.fileno())
-            with safe_open(opened if opened.exists() else path, framework="pt") as content:
-                metadata = content.metadata() or {}
-                names = content.keys()
-                tensors = {name: content.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise FileFormatError(
-            f"{path} is not a complete safetensors file ({error}): save it again."
-        ) from error
+    with open_regular(path) as file:
+        _check_start(path, file.read(ENOUGH))
+        metadata, tensors = _safetensors_in(path, file)
     if HEADER not in metadata:
         raise FileFormatError(
             f"{path}: it holds tensors, but its metadata has no '{HEADER}': it was not written by "
             f"neptune-nas."
         )
     return metadata[HEADER], tensors
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Return the state of a network in a safetensors file, or in one of `torch.save`.
+
+    Nothing in it is executed: torch unpickles tensors and containers alone. A checkpoint may hold
+    the state under a name such as "state_dict". Raises `FileFormatError` for any other file.
+    """
+    with open_regular(path) as file:
+        start = file.read(ENOUGH)
+        file.seek(0)
+        if is_safetensors(start):
+            _check_start(path, start)
+            return _safetensors_in(path, file)[1]
+        try:
+            content = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # a pickle that is malformed, or asks for more than tensors
+            raise FileFormatError(
+                f"{path} must be safetensors, or a state dict that `torch.save` wrote, but is "
+                f"{kind_of(start)}, and holds something else or is cut off: save "
+                f"`network.state_dict()` again."
+            ) from error
+    for name in _STATES:
+        if isinstance(content, dict) and isinstance(content.get(name), dict):
+            content = content[name]
+    if not isinstance(content, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    ):
+        raise FileFormatError(
+            f"{path} must hold tensors by name, but holds other values: save "
+            f"`network.state_dict()` alone."
+        )
+    return content
+
+
+def _safetensors_in(path: Path, file: BinaryIO) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return the metadata and the tensors in a file that is open at `path`."""
+    # By its descriptor, since another file may have taken its place by now.
+    opened = _DESCRIPTORS / str(file.fileno())
+    try:
+        with safe_open(opened if opened.exists() else path, framework="pt") as content:
+            metadata = content.metadata() or {}
+            return metadata, {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118  # no mapping
+    except SafetensorError as error:
+        raise FileFormatError(
+            f"{path} is not a complete safetensors file ({error}): save it again."
+        ) from error

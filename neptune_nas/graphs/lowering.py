@@ -268,6 +268,14 @@ def _adaptive(low: _Lowering, out: Tensor, x: Any, size: Sequence[int]) -> None:
     _mean(low, out, x, (2, 3))
 
 
+def _resize(_low: _Lowering, _out: Tensor, x: Any, size: Sequence[int], *_: Any) -> None:
+    """Refuse a resizing, which only means over whole pixels can be lowered for."""
+    raise _unsupported(
+        f"a bilinear resizing of {x.shape[2]}x{x.shape[3]} to {size[0]}x{size[1]} pixels, not by a "
+        f"whole factor,"
+    )
+
+
 def _concat(low: _Lowering, out: Tensor, maps: Sequence[Any], axis: int = 0) -> None:
     if axis not in (1, -3) and out.ndim == 4:
         raise _unsupported(f"a concatenation along axis {axis}")
@@ -309,6 +317,7 @@ _RULES: dict[Any, Rule] = {
     aten.avg_pool2d: _pool("average_pool"),
     aten.mean: _mean,
     aten._adaptive_avg_pool2d: _adaptive,
+    aten.upsample_bilinear2d: _resize,
     aten.cat: _concat,
     aten.clone: _same,
     aten.detach: _same,

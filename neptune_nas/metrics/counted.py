@@ -16,7 +16,14 @@ from torch.utils._pytree import tree_leaves
 
 from neptune_nas.architecture.codec import BUILT_IN
 from neptune_nas.architecture.records import Architecture, Network
-from neptune_nas.errors import ArchitectureError, OwnCodeError, failure_text, file_with, first_line
+from neptune_nas.errors import (
+    ArchitectureError,
+    NeptuneError,
+    OwnCodeError,
+    failure_text,
+    file_with,
+    first_line,
+)
 from neptune_nas.files.rules import Sides, Size
 from neptune_nas.files.schema import check_value
 from neptune_nas.graphs.file_size import file_size
@@ -164,7 +171,7 @@ def count_part(part: NetworkPart) -> Cost:
         if isinstance(part.what, OpaqueNetwork):
             check_logits(output, part.what.architecture, part.outputs)
         return found
-    except (ArchitectureError, OwnCodeError) as error:
+    except NeptuneError as error:
         raise type(error)(f"{part.name}: {error}") from error
     except RuntimeError as error:  # torch's own, on shapes, devices or values unknown on meta
         raise ArchitectureError(

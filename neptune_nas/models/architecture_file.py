@@ -22,6 +22,7 @@ from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.score import READERS, Score, costs_in, mean_score, score_to_json
 from neptune_nas.models.model_file import Weights, with_weights
 from neptune_nas.nn.builder import Shape, build
+from neptune_nas.nn.model_zoo import ZOO, without_weights
 from neptune_nas.text import json_visible
 
 FORMAT = ARCHITECTURE
@@ -66,7 +67,9 @@ class ExportedArchitecture:
         them the network is in eval mode. Raises `FileFormatError` for the weights of another
         network.
         """
-        network = build(self.architecture, self.input_shape, self.classes, seed)
+        is_fresh = weights is None
+        architecture = self.architecture if is_fresh else without_weights(self.architecture)
+        network: nn.Module = build(architecture, self.input_shape, self.classes, seed)
         return network if weights is None else with_weights(network, weights, self.key)
 
 
@@ -132,7 +135,7 @@ def from_document(data: object, allow: Iterable[type] = ()) -> ExportedArchitect
     content = decode(Document, versioned(data, VERSION, FORMAT), readers=READERS)
     try:
         item = ExportedArchitecture(
-            architecture=from_json(content.architecture, allow),
+            architecture=from_json(content.architecture, (*ZOO, *allow)),
             input_shape=content.input_shape,
             classes=content.classes,
             costs=costs_in(content.costs, "costs"),

@@ -22,7 +22,6 @@ from neptune_nas.models.architecture_file import ExportedArchitecture, document,
 from neptune_nas.models.model_file import (
     ModelFile,
     check_finite,
-    check_weights,
     copy_weights,
     map_model_file,
     with_weights,
@@ -30,7 +29,9 @@ from neptune_nas.models.model_file import (
 )
 from neptune_nas.nn.builder import Shape
 from neptune_nas.nn.classifier import Classifier
+from neptune_nas.nn.model_zoo import without_weights
 from neptune_nas.nn.references import ReferenceNetwork
+from neptune_nas.nn.weights import check_weights
 from neptune_nas.tasks.registry import find_task
 from neptune_nas.tasks.task import Finding
 from neptune_nas.text import counted
@@ -93,7 +94,7 @@ class Model:
 
         Raises `FileFormatError` for weights that do not fit it.
         """
-        return with_weights(self.of.build(seed=0), self, self.key)
+        return with_weights(_unread(self.of).build(seed=0), self, self.key)
 
     def classifier(self) -> Classifier:
         """Return the network with normalisation inside: images `(N, C, H, W)` in 0..1 to logits."""
@@ -131,9 +132,16 @@ def make_untrained(of: ExportedArchitecture | ReferenceNetwork, seed: int = 0) -
         labels=tuple(map(str, range(of.classes))),
         mean=(0.0,) * channels,
         std=(1.0,) * channels,
-        state=of.build(seed).state_dict(),
+        state=_unread(of).build(seed).state_dict(),
         provenance={"weights": f"{_UNTRAINED}, seed {seed}"},
     )
+
+
+def _unread(of: ExportedArchitecture | ReferenceNetwork) -> ExportedArchitecture | ReferenceNetwork:
+    """Return what a model was built from, without pretrained weights to read: it has its own."""
+    if isinstance(of, ReferenceNetwork):
+        return of
+    return replace(of, architecture=without_weights(of.architecture))
 
 
 def save_model(path: str | Path, model: Model) -> None:
@@ -179,7 +187,7 @@ def check_fit(model: Model) -> None:
     """
     try:
         with torch.device("meta"):
-            network = model.of.build(seed=0)
+            network = _unread(model.of).build(seed=0)
     except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:  # torch: bad sizes
         raise FileFormatError(f"the network cannot be built ({first_line(error)}).") from error
     check_weights(network, model.state)

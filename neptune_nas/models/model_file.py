@@ -18,6 +18,7 @@ from neptune_nas.files.documents import parse_json, versioned
 from neptune_nas.files.rules import Number
 from neptune_nas.files.schema import decode, located
 from neptune_nas.files.tensors import dump_tensors, read_tensors
+from neptune_nas.nn.weights import check_weights
 
 FORMAT = "neptune-nas/model"
 VERSION = 1
@@ -136,29 +137,6 @@ def _check(network: nn.Module, weights: Weights, key: str) -> None:
             f"use the file that was saved with this architecture."
         )
     check_weights(network, weights.state)
-
-
-def check_weights(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Refuse weights with other names, shapes or dtypes than `network`, naming the first.
-
-    The network may be on the meta device, where it takes no memory whatever its size.
-    """
-    wanted = network.state_dict()
-    for name in sorted({*wanted} ^ {*state}):
-        broken = "is missing" if name in wanted else "is not in the network"
-        raise FileFormatError(f"weights do not fit the network: `{name}` {broken}.")
-    for name, value in wanted.items():
-        got = state[name]
-        if value.shape != got.shape:
-            raise FileFormatError(
-                f"weights do not fit the network: `{name}` must have the shape "
-                f"{tuple(value.shape)}, but has {tuple(got.shape)}."
-            )
-        if value.dtype != got.dtype:
-            raise FileFormatError(
-                f"weights do not fit the network: `{name}` must be {value.dtype}, but is "
-                f"{got.dtype}."
-            )
 
 
 def check_finite(state: Mapping[str, Tensor]) -> None:

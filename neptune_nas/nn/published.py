@@ -15,6 +15,7 @@ from torchvision.models import (
 )
 
 from neptune_nas.nn.convolutions import mend
+from neptune_nas.nn.weights import fit_channels
 
 CREATE: dict[str, Callable[..., nn.Module]] = {
     "mobilenet_v2": mobilenet_v2,
@@ -37,22 +38,13 @@ def torchvision_network(name: str, channels: int, classes: int, *, small: bool) 
     other than 3 channels the first convolution is initialised anew, as torch does.
     """
     network = CREATE[name](weights=None, num_classes=classes)
-    _fit_first_convolution(network, channels, small)
+    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+    if small:
+        first.stride = (1, 1)
+    fit_channels(first, channels)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             # mnasnet0_5's 0.0003 and mobilenet_v3_small's 0.01 are for hundreds of epochs: after
             # a few epochs, validation would still use statistics close to the initial ones.
             module.momentum = _MOMENTUM
     return mend(network)
-
-
-def _fit_first_convolution(network: nn.Module, channels: int, small: bool) -> None:
-    """Give the first convolution `channels` input channels, and stride 1 if `small`."""
-    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
-    if small:
-        first.stride = (1, 1)
-    if channels != first.in_channels:
-        first.in_channels = channels
-        shape = (first.out_channels, channels, *first.kernel_size)
-        first.weight = nn.Parameter(first.weight.new_empty(shape))
-        first.reset_parameters()

@@ -16,6 +16,7 @@ from neptune_nas.errors import (
 )
 from neptune_nas.files.schema import cut
 from neptune_nas.nn.convolutions import mend
+from neptune_nas.nn.model_zoo import without_weights
 
 
 def build_module(record: Any, *arguments: object) -> nn.Module:
@@ -64,14 +65,18 @@ def build_network(
 ) -> nn.Module:
     """Return the network of a user's record for images `(C, H, W)`.
 
-    If the meta device is the default and `build` needs values there, it builds on the CPU instead.
+    If the meta device is the default, no weights of libraries are read; if `build` needs values
+    there, it builds on the CPU instead.
     Raises `ArchitectureError` for a record that builds no network.
     """
     check_builds(architecture)
+    on_meta = torch.get_default_device().type == "meta"
+    if on_meta:
+        architecture = without_weights(architecture)
     try:
         return build_module(architecture, input_shape, outputs)
     except RuntimeError:
-        if torch.get_default_device().type != "meta":
+        if not on_meta:
             raise
         with torch.device("cpu"):
             return build_module(architecture, input_shape, outputs).to("meta")

@@ -31,6 +31,7 @@ from neptune_nas.files.schema import check_value, decode
 from neptune_nas.interrupts import ctrl_c_held
 from neptune_nas.metrics.registry import COSTS, Metric
 from neptune_nas.metrics.score import score_to_json
+from neptune_nas.nn.model_zoo import ZOO
 from neptune_nas.study.database import (
     engine_of,
     has_studies,
@@ -365,7 +366,7 @@ def _trial_from(row: TrialRow, allow: Iterable[type], seen: dict[bytes, Any]) ->
     """
     try:
         attributes = checked_attributes(row.number, _content_of(row))
-        architecture = from_json(attributes["architecture"], allow, seen=seen)
+        architecture = from_json(attributes["architecture"], (*ZOO, *allow), seen=seen)
         if not has_key(architecture, attributes["architecture"], attributes["key"]):
             raise FileFormatError("`key` is not that of its architecture")
     except FileFormatError as error:

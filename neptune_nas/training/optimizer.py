@@ -3,8 +3,9 @@
 Weights are averaged exponentially over the steps (Polyak and Juditsky 1992, doi 10.1137/0330046).
 """
 
+from collections.abc import Mapping
 from math import cos, pi
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
@@ -21,15 +22,30 @@ _PLATEAU_PATIENCE = 2  # epochs without a lower validation loss
 WINDOW = 0.02  # of a run's steps, over which a step's weights fade to 1/e
 
 
+@runtime_checkable
+class LayerRates(Protocol):
+    """A network whose layers learn at rates of their own."""
+
+    def rate_factors(self) -> Mapping[str, float]:
+        """Return the share of the learning rate, by the name of a parameter; 1 for all others."""
+
+
 def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
-    """Return the recipe's optimiser for `network`; biases and norms (1-d) do not decay."""
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    hidden = hidden_weights(network) if recipe.optimizer == "muon" else []
-    rest = [p for p in trained if not any(p is each for each in hidden)]
+    """Return the recipe's optimiser for `network`; biases and norms (1-d) do not decay.
+
+    A network with `rate_factors` (`LayerRates`) says which parameters learn at a share of the rate.
+    """
+    hidden = {id(each) for each in hidden_weights(network)} if recipe.optimizer == "muon" else set()
+    kinds = [(True, True), (True, False), (False, False)]  # decays, is hidden
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in rest if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
-        {"params": hidden, "weight_decay": recipe.weight_decay, "orthogonal": True},
+        {
+            "params": [p for p in parameters if (p.ndim > 1, id(p) in hidden) == (decays, inner)],
+            "weight_decay": recipe.weight_decay if decays else 0.0,
+            "lr": recipe.lr * share,
+            **({"orthogonal": True} if inner else {}),
+        }
+        for share, parameters in _by_rate(network)
+        for decays, inner in kinds
     ]
     groups = [group for group in groups if group["params"]]
     match recipe.optimizer:
@@ -41,6 +57,17 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
             return Muon(groups, lr=recipe.lr)
         case "sgd":
             return SGD(groups, lr=recipe.lr, momentum=_MOMENTUM, nesterov=True, fused=True)
+
+
+def _by_rate(network: nn.Module) -> list[tuple[float, list[nn.Parameter]]]:
+    """Return the parameters that learn by their share of the rate, the whole rate first."""
+    factors = network.rate_factors() if isinstance(network, LayerRates) else {}
+    trained = [(name, each) for name, each in network.named_parameters() if each.requires_grad]
+    shares = sorted({factors.get(name, 1.0) for name, _ in trained}, reverse=True)
+    return [
+        (share, [each for name, each in trained if factors.get(name, 1.0) == share])
+        for share in shares
+    ]
 
 
 def factor(recipe: Recipe, progress: float) -> float:

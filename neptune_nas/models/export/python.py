@@ -24,6 +24,7 @@ from neptune_nas.models.export.facts import COLOURS
 from neptune_nas.models.export.source import call, network_source
 from neptune_nas.models.model import Model
 from neptune_nas.nn.classifier import Classifier
+from neptune_nas.nn.model_zoo import ZOO
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.references import OWN, ReferenceNetwork
 
@@ -107,7 +108,7 @@ def _check_origin(model: Model) -> None:
         stages = whole.stages if isinstance(whole, Architecture) else ()
         parts = [type(part) for part in (whole, *(sub for s in stages for sub in s.substages))]
         foreign = [
-            f"`{part.__name__}.build`, code of your own"
+            f"`{part.__name__}.build`, code of {'a library' if part in ZOO else 'your own'}"
             for part in parts
             if part.__module__ != records.__name__
         ]

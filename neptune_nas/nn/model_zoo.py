@@ -1,0 +1,133 @@
+"""Networks of torchvision and timm by name, as records: options of a space like any other.
+
+The records are light; what they build is in `neptune_nas.nn.pretrained`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from neptune_nas.architecture.fields import Open, UnknownRecord, is_plain, is_record, values_of
+from neptune_nas.errors import ArchitectureError
+from neptune_nas.files.rules import NOT_EMPTY, OptionalSize, Share, above, at_most
+from neptune_nas.files.schema import check
+
+if TYPE_CHECKING:
+    from torch import nn
+
+T = TypeVar("T")
+_Name = Annotated[str, NOT_EMPTY]
+_Rate = Annotated[float, above(0), at_most(1)]
+
+
+@dataclass(frozen=True, slots=True)
+class ZooModel:
+    """The fields of a network that a library has by name.
+
+    `resolution`: pixels a side that images are resized to inside the network (0: as they are).
+    Costs are counted there, and exported files resize too. `weights`: None draws them; a file has
+    the state of such a network (safetensors, or of `torch.save`); "DEFAULT" is for the library to
+    load. The classifier stays as it was drawn where the number of classes differs, and the first
+    convolution is fitted to the channels of the images. `frozen`: the share of the layers, from
+    the first, whose weights stay and whose norms keep their statistics; with 1 the classifier alone
+    is trained. `first_rate`: the learning rate of the first layer as a share of the classifier's;
+    those between rise by one factor from layer to layer (arXiv 1801.06146).
+    Raises `ArchitectureError` for values out of their range.
+    """
+
+    name: _Name
+    resolution: OptionalSize = 0
+    weights: _Name | None = None
+    frozen: Share = 0.0
+    first_rate: _Rate = 1.0
+
+    def __post_init__(self) -> None:
+        check(self, ArchitectureError, type(self).__name__, Open)
+
+
+@dataclass(frozen=True, slots=True)
+class TorchvisionModel(ZooModel):
+    """A classification network of torchvision by its name there, such as "mobilenet_v3_small".
+
+    `weights` may also name a set of torchvision's, such as "IMAGENET1K_V1". Fields: see `ZooModel`.
+    """
+
+    def build(self, input_shape: tuple[int, int, int], outputs: int) -> "nn.Module":
+        """Return the network for images `(C, H, W)`: logits `(N, outputs)`.
+
+        Raises `OptionError` for an unknown name or set of weights, and `FileFormatError` for a file
+        of weights that cannot be read or is of another network.
+        """
+        from neptune_nas.nn.pretrained import torchvision_model  # takes torch
+
+        return torchvision_model(self, input_shape, outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class TimmModel(ZooModel):
+    """A network of timm by its name there, such as "mobilenetv3_small_050.lamb_in1k".
+
+    The name may say, after a dot, which weights are the "DEFAULT" ones. It needs the extra `timm`.
+    Fields: see `ZooModel`.
+    """
+
+    def build(self, input_shape: tuple[int, int, int], outputs: int) -> "nn.Module":
+        """Return the network for images `(C, H, W)`; raises as that of `TorchvisionModel` does."""
+        from neptune_nas.nn.pretrained import timm_model  # takes torch
+
+        return timm_model(self, input_shape, outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """A network with fewer blocks and channels: a `TorchvisionModel`, or any record with `build`.
+
+    `network`: the record of the whole network, with its weights. `depth`: the share of the blocks
+    that stay in each stage; the last go, since later blocks refine least (arXiv 1612.07771). A
+    stage is a block that changes the shape of the map and those behind it that keep it. `width`:
+    the share of the channels that stay in each layer: those whose weights have the largest norm
+    (arXiv 1608.08710), in all layers that must agree on them together (DepGraph, arXiv
+    2301.12900); it needs the extra `pruning`. How many stay depends on the shares alone, so costs
+    are known before weights are. Train it afterwards.
+    Raises `ArchitectureError` for values out of their range.
+    """
+
+    network: Any
+    width: _Rate = 1.0
+    depth: _Rate = 1.0
+
+    def __post_init__(self) -> None:
+        check(self, ArchitectureError, "Pruned", Open)
+
+    def build(self, input_shape: tuple[int, int, int], outputs: int) -> "nn.Module":
+        """Return the network for images `(C, H, W)`: logits `(N, outputs)`.
+
+        Raises `ArchitectureError` for a network without blocks to leave out, or whose channels
+        cannot be pruned.
+        """
+        from neptune_nas.nn.pruning import pruned_network  # takes torch
+
+        return pruned_network(self, input_shape, outputs)
+
+
+ZOO: tuple[type, ...] = (TorchvisionModel, TimmModel, Pruned)
+"""The toolkit's records that build networks of others: any file may name them."""
+
+
+def without_weights(value: T) -> T:
+    """Return a record whose networks of libraries, at any depth, read no weights.
+
+    For where shapes are all that counts, or other weights follow.
+    """
+    if isinstance(value, ZooModel):
+        return replace(value, weights=None)
+    again: Callable[[Any], Any] = without_weights
+    if isinstance(value, tuple):
+        return type(value)(map(again, value)) if any(map(is_record, value)) else value
+    if not is_record(value) or isinstance(value, UnknownRecord):
+        return value
+    record: Any = value
+    inner = {name: each for name, each in values_of(record).items() if not is_plain(each)}
+    new = {name: again(each) for name, each in inner.items()}
+    changed = {name: each for name, each in new.items() if each != inner[name]}
+    return replace(record, **changed) if changed else value

@@ -1,0 +1,105 @@
+"""Weights of a network from elsewhere: fitted to its channels and classes, or refused."""
+
+from collections.abc import Collection, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from neptune_nas.errors import FileFormatError
+
+_WRAPPERS = ("module.", "_orig_mod.", "network.")
+"""Before all names of a state: of data-parallel and compiled networks, and of our own files."""
+_UNUSED = ("aux", "AuxLogits")  # begins the names of classifiers that only training uses
+
+
+def check_weights(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Refuse weights with other names, shapes or dtypes than `network`, naming the first.
+
+    The network may be on the meta device, where it takes no memory whatever its size.
+    """
+    wanted = network.state_dict()
+    for name in sorted({*wanted} ^ {*state}):
+        broken = "is missing" if name in wanted else "is not in the network"
+        raise FileFormatError(f"weights do not fit the network: `{name}` {broken}.")
+    for name, value in wanted.items():
+        got = state[name]
+        if value.shape != got.shape:
+            raise FileFormatError(
+                f"weights do not fit the network: `{name}` must have the shape "
+                f"{tuple(value.shape)}, but has {tuple(got.shape)}."
+            )
+        if value.dtype != got.dtype:
+            raise FileFormatError(
+                f"weights do not fit the network: `{name}` must be {value.dtype}, but is "
+                f"{got.dtype}."
+            )
+
+
+def load_pretrained(
+    network: nn.Module,
+    state: Mapping[str, Tensor],
+    first: Collection[str],
+    classifier: Collection[str],
+) -> None:
+    """Give a network the weights of one like it, for other channels or classes.
+
+    `first`: the convolutions that read the images, whose weights are summed or repeated for other
+    than the channels they have. `classifier`: the layers that put out the classes; they stay as
+    they are where theirs do not fit. Raises `FileFormatError` for anything else that does not fit.
+    """
+    own, found = network.state_dict(), _unwrapped(state)
+    for name in own:
+        layer, _, kind = name.rpartition(".")
+        got = found.get(name)
+        is_replaced = layer in classifier and (got is None or got.shape != own[name].shape)
+        if is_replaced or (got is None and kind == "num_batches_tracked"):  # old files lack these
+            found[name] = own[name]
+        elif got is not None and layer in first and kind == "weight":
+            found[name] = for_channels(got, own[name].shape[1])
+    found = {name: value for name, value in found.items() if not _is_unused(name, own)}
+    found = {n: v.to(own[n].dtype) if n in own else v for n, v in found.items()}
+    check_weights(network, found)
+    for name, value in found.items():
+        if not value.isfinite().all():
+            raise FileFormatError(f"weights must be finite, but `{name}` has NaN or infinity.")
+    with torch.no_grad():
+        for name, value in own.items():
+            value.copy_(found[name])
+
+
+def fit_channels(first: nn.Module, channels: int) -> None:
+    """Make a first convolution read `channels` input channels, initialised anew if it did not."""
+    if isinstance(first, nn.Conv2d) and channels != first.in_channels:
+        first.in_channels = channels
+        shape = (first.out_channels, channels, *first.kernel_size)
+        first.weight = nn.Parameter(first.weight.new_empty(shape))
+        first.reset_parameters()
+
+
+def for_channels(weight: Tensor, channels: int) -> Tensor:
+    """Return the weight `(out, in, kh, kw)` of a first convolution for other input channels.
+
+    One channel gets the sum, which for grey images gives what their copies in all channels gave.
+    More get copies in turn, scaled so that equal channels give what they gave.
+
+    >>> for_channels(torch.ones(8, 3, 3, 3), 1)[0, 0, 0, 0].item()
+    3.0
+    """
+    known = weight.shape[1] if weight.ndim == 4 else channels
+    if known == channels:
+        return weight
+    if channels == 1:
+        return weight.sum(1, keepdim=True)
+    return weight[:, torch.arange(channels) % known] * (known / channels)
+
+
+def _unwrapped(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights by the names that a network itself gives them."""
+    found = dict(state)
+    for prefix in (each for each in _WRAPPERS if all(name.startswith(each) for name in state)):
+        found = {name.removeprefix(prefix): value for name, value in found.items()}
+    return found
+
+
+def _is_unused(name: str, own: Mapping[str, Tensor]) -> bool:
+    return name not in own and name.startswith(_UNUSED)
