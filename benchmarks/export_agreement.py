@@ -4,8 +4,8 @@ python -m benchmarks.export_agreement            # 20 architectures of every shi
 python -m benchmarks.export_agreement 3 tiny     # 3 of one
 
 Architectures are uniform samples with random weights, on five images of 32x32 pixels (224x224 for
-`imagenet`, which is made for them), or as large as the architecture needs; graphs are traced with
-two images. The table has the largest difference
+`imagenet` and 96x96 for `micro96`, which are made for them), or as large as the architecture needs;
+graphs are traced with two images. The table has the largest difference
 of a logit from the network's, how many files failed or differ by more than 1e-4, and for comparison
 the largest difference between the network in float32 and in float64.
 """
@@ -24,7 +24,8 @@ from neptune_nas.space import find_space, list_spaces
 from tests.models.export.forms import FORMS, random_model, run
 
 COUNT, IMAGES, TOLERANCE = 20, 5, 1e-4
-SIDE, SIDES = 32, {"imagenet": 224}  # pixels; in maps of one or two, norms magnify rounding
+# pixels; in maps of one or two, norms magnify rounding
+SIDE, SIDES = 32, {"imagenet": 224, "micro96": 96}
 FAILED = float("inf")
 ROUNDING = "(float32, float64)"
 

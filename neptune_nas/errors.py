@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +11,7 @@ from traceback import extract_tb, format_exception
 from neptune_nas.text import visible
 
 BEGUN = 0.75  # similarity required of a beginning, 0..1: `evolv` has it to that of `evolution`
+_PART = 3  # characters: what is shorter is in many names
 _WORD = re.compile(r"\S{400,}")  # longer than any name or path that people type
 _LINE, _MESSAGE = 300, 2_000  # characters shown of foreign text, and of our own
 TRACE = 20_000
@@ -85,16 +86,31 @@ def one_of(names: Iterable[str], got: str) -> str:
 
 
 def nearest(known: Sequence[str], got: str) -> str | None:
-    """Return the name that begins with `got`, else a similar one, or one that begins similarly."""
+    """Return the name that begins with `got`, else a similar one, or one that begins similarly.
+
+    One with two characters swapped comes first, since what differs is often a digit.
+
+    >>> nearest(["stm32f446", "stm32f746"], "stm32f464"), nearest(["stm32f746"], "f764")
+    ('stm32f446', 'stm32f746')
+    """
     start = got.casefold()
     names = {name.casefold(): name for name in reversed(known)}
     beginnings = {name[: len(start)]: names[name] for name in names}
     if start in beginnings:
         return beginnings[start] if start else None
+    for each in (start, *_swapped(start)) if len(start) >= _PART else ():
+        if inside := min((name for name in names if each in name), key=len, default=None):
+            return names[inside]
     if alike := get_close_matches(start, names, n=1):
         return names[alike[0]]
     begun = get_close_matches(start, beginnings, n=1, cutoff=BEGUN)
     return beginnings[begun[0]] if begun else None
+
+
+def _swapped(text: str) -> Iterator[str]:
+    """Yield a text with each two of its neighbouring characters swapped."""
+    for at in range(1, len(text)):
+        yield text[: at - 1] + text[at] + text[at - 1] + text[at + 1 :]
 
 
 def shortened(text: str, length: int) -> str:

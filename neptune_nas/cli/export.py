@@ -101,7 +101,7 @@ def export(
 
     name, item = network_at(source, wanted, storage, allow)
     model = model_of(item, weights, allow)
-    images = images_of(model, kind, data, data_dir)
+    images = images_of(model, kind, data, data_dir, source)
     with console(stderr=True).status(f"Writing and comparing {output} ..."):
         files, record = write(model, kind, output, images)
     say_if_untrained(item, weights)

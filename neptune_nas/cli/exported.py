@@ -12,6 +12,8 @@ from neptune_nas.cli.console import console
 from neptune_nas.cli.progress import say
 from neptune_nas.cli.terminal import print_line
 from neptune_nas.data.images import ImageData
+from neptune_nas.data.load import refuse_download
+from neptune_nas.data.names import reading_note
 from neptune_nas.deploy.export import data_for, data_name
 from neptune_nas.deploy.exported_file import ExportedFile
 from neptune_nas.deploy.formats import FileKind
@@ -68,9 +70,11 @@ def _trained(item: ExportedArchitecture, place: Path, allow: list[str] | None) -
 
 
 def images_of(
-    model: Model, kind: FileKind, data: str | None, data_dir: str | None
+    model: Model, kind: FileKind, data: str | None, data_dir: str | None, source: Path
 ) -> ImageData | None:
     """Return the images that a file is calibrated and scored on, if it is and there are any.
+
+    Those that only `source` names are not downloaded.
 
     Says where the file will not hold the int8 part that the model was trained with.
     """
@@ -83,12 +87,16 @@ def images_of(
     if not kind.is_checked or not model.is_trained or name is None:
         return None
     try:
+        if data is None:
+            refuse_download(name, data_dir, source)
         found = data_for(model, name, data_dir)
     except DataError as error:
         if data or kind.precision == "int8":
             raise
         say(f"Note: the file is compared on random images. {error}")
         return None
+    if data is None and (note := reading_note(name, source)):
+        say(note)
     if found.fingerprint != model.provenance.get("data_fingerprint", found.fingerprint):
         say(f"Note: the images of {name} are not those that the network was trained on.")
     return found

@@ -60,14 +60,17 @@ class Measuring:
         """Return the search that made the study, to measure more in the same way."""
         from dataclasses import replace
 
+        from neptune_nas.cli.progress import say
+        from neptune_nas.data.names import reading_note
         from neptune_nas.search.resume import search_of
 
-        return replace(
+        found = replace(
             search_of(
                 self.study,
                 storage_of(self.study, self.storage),
                 self.allow,
                 evaluator_of(self.evaluator, self.evaluator_kwargs),
+                self.data_dir,
             ),
             engine=self.engine,
             jobs=self.jobs,
@@ -75,8 +78,10 @@ class Measuring:
             gpus=() if self.gpus is None else whole_numbers(self.gpus, "--gpus", "0,1"),
             trials_per_gpu=1 if self.trials_per_gpu is None else self.trials_per_gpu,
             device=self.device,
-            data_dir=self.data_dir,
         )
+        if note := reading_note(found.question.data, self.study):
+            say(note)
+        return found
 
 
 def print_step(step: "Step") -> None:

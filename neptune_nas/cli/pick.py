@@ -18,8 +18,8 @@ Best = Annotated[
     str | None,
     typer.Option(
         "--best",
-        help=f"efficiency, knee or {CLASSIFICATION[0].name} ({INT8_ACCURACY.name} where that was "
-        f"searched for); default: the first of the study's ranking.",
+        help=f"efficiency, knee or {CLASSIFICATION[0].name} (in int8 where {INT8_ACCURACY.name} "
+        f"was searched for); default: the first of the study's ranking.",
     ),
 ]
 TrialNumber = Annotated[int | None, typer.Option("--trial", help="A trial by its number.")]
@@ -55,8 +55,11 @@ class Pick:
         if self.number is not None:
             return numbered(found, self.number)
         if self.which is not None:
-            main = found.settings.question.main.name
-            check_known(self.which, "--best", ("efficiency", main, "knee"))
+            from neptune_nas.study.ranking import EFFICIENCY, KNEE, asked_ranking
+
+            question = found.settings.question
+            known = EFFICIENCY, question.main.name, KNEE
+            check_known(asked_ranking(question, self.which), "--best", known)
         return found.best(self.which, self.min_accuracy)
 
     def refuse_for(self, source: str | Path) -> None:

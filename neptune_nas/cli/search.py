@@ -338,6 +338,7 @@ def run(
         from neptune_nas.cli.measuring import print_step
         from neptune_nas.cli.progress import say, watching
         from neptune_nas.cli.summary import print_plan, print_study
+        from neptune_nas.data.names import reading_note
         from neptune_nas.search.config import Search, ignore
         from neptune_nas.search.dry_run import dry_run
         from neptune_nas.search.resume import arguments_in
@@ -348,6 +349,9 @@ def run(
     if show.tracker is not None:
         check_tracker(show.tracker)
     search = Search(**(arguments_in(config, given) if config else given))
+    own_data = "" if config is None or "data" in given else search.question.data
+    if not show.quiet and (note := reading_note(own_data, str(config))):
+        say(note)
     if search.storage is None and (url := storage_from_environment(search.folder)):
         search = replace(search, storage=url)
     search = change(search)

@@ -28,6 +28,7 @@ def network_at(
     source: Path, wanted: Pick, storage: str | None, allow: list[str] | None
 ) -> tuple[str, "ExportedArchitecture | Model"]:
     """Return the name and the content of SOURCE; `wanted`: which trial of a study."""
+    from neptune_nas.deploy.formats import BY_SUFFIX, FORMATS
     from neptune_nas.files.signatures import is_model_file
     from neptune_nas.models.architecture_file import load
     from neptune_nas.models.model import load_model
@@ -38,6 +39,12 @@ def network_at(
         trial = wanted.of(found)
         return f"Trial {trial.number}", export_trial(found, trial)
     wanted.refuse_for(source)
+    form = FORMATS[BY_SUFFIX.get(source.suffix.lower(), "json")]
+    if form.precisions:
+        raise OptionError(
+            f"{source} is {form.name}, which is written but not read: name what it was exported "
+            f"from, a study's folder, an architecture (.json) or a trained model (.safetensors)."
+        )
     read = load_model if is_model_file(source) else load
     item = read(source, allowed(allow))
     return f"Network {item.key}", item

@@ -17,7 +17,10 @@ FORMATS = ("text", "json")
 def targets(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files of your own boards, to show too.", metavar="[FILE.toml]..."),
+        typer.Argument(
+            help="Files of your own boards, to show in place of the table.",
+            metavar="[FILE.toml]...",
+        ),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
 ) -> None:
@@ -29,7 +32,7 @@ def targets(
     from neptune_nas.deploy.targets import TARGETS, find_target
     from neptune_nas.files.schema import encode
 
-    shown = [*TARGETS.values(), *map(find_target, files or ())]
+    shown = [*map(find_target, files)] if files else [*TARGETS.values()]
     if form == "json":
         content = [
             {**encode(each), "limits": {limit.name: limit.limit for limit in each.limits}}

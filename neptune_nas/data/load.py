@@ -15,6 +15,7 @@ from neptune_nas.data.names import (
     COUNT,
     FOLDER,
     TENSORS,
+    TORCHVISION,
     check_known,
     parse_count,
     place_of,
@@ -83,6 +84,21 @@ def take_split(part: Part, rows: Rows) -> Split:
     if isinstance(images, ImageFile):
         return Split(images.mapped(), labels, images)
     return Split(images, labels)
+
+
+def refuse_download(name: str, data_dir: str | Path | None, file: str | Path) -> None:
+    """Refuse a data set that would have to be downloaded, since a file names it, not the user."""
+    whole, _ = parse_count(name)
+    if whole not in TORCHVISION:
+        return
+    folder = Path(data_dir).expanduser() if data_dir else usual_dir(whole)
+    with ctrl_c_held():
+        from neptune_nas.data.torchvision_sets import is_there
+    if not is_there(whole, folder):
+        raise DataError(
+            f"data '{whole}', which {file} names, is not in {folder}: to download it, pass `data` "
+            f"(--data) {name}, or name the folder that holds it as `data_dir` (--data-dir)."
+        )
 
 
 def load_once(name: str, data_dir: str | Path | None = None, seed: int = 0) -> ImageData:

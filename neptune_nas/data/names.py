@@ -13,8 +13,8 @@ _OWN = (FOLDER + "PATH", TENSORS + "FILE")
 COUNT = "#"  # before the number of training images
 SIZE = "@"  # before the side of a folder's images, in pixels
 SUFFIX = ".safetensors"  # of a file of tensors
-_TORCHVISION = ("mnist", "fashion-mnist", "cifar10", "cifar100")
-DATA_SETS = ("digits", *_TORCHVISION)
+TORCHVISION = ("mnist", "fashion-mnist", "cifar10", "cifar100")
+DATA_SETS = ("digits", *TORCHVISION)
 AMOUNTS = {  # training images, and classes
     "digits": (1_078, 10),
     "mnist": (54_000, 10),
@@ -67,6 +67,13 @@ def place_of(name: str) -> str:
         if name.startswith(kind):
             return os.path.expanduser(name.removeprefix(kind))
     return ""
+
+
+def reading_note(name: str, file: str | Path) -> str:
+    """Return a sentence on images at a path that only a file names; empty for other data."""
+    return (
+        f"The images are those of '{visible(name)}', which {file} names." if place_of(name) else ""
+    )
 
 
 def short_name(name: str) -> str:

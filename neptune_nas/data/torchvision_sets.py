@@ -42,22 +42,20 @@ def load_torchvision(name: str, folder: Path) -> Source:
     return Source(name, tuple(train.classes), *parts, known.crop, known.flip)
 
 
+def is_there(name: str, folder: Path) -> bool:
+    """Return whether a data set is in `folder`; raises `DataError` for files that are not it."""
+    return _read(name, folder, train=False) is not None  # which checks the files of both splits
+
+
 def _obtain(name: str, folder: Path, *, train: bool) -> Any:
     """Return torchvision's data set from `folder`, or else after a silent download.
 
     Raises `DataError` if the data set is incomplete, or neither present nor available.
     """
+    found = _read(name, folder, train=train)
+    if found is not None:
+        return found
     create = KNOWN[name].create
-    _check_sizes(name, folder)
-    try:
-        return create(folder, train=train, download=False)
-    except Exception as error:  # "not found", or any error of its parsers
-        if "not found" not in str(error):
-            raise DataError(
-                f"data '{name}': the files in {folder} are incomplete ({first_line(error)}): "
-                f"remove them to download them again, or name another folder as `data_dir` "
-                f"(--data-dir)."
-            ) from error
     try:
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             return create(folder, train=train, download=True)
@@ -65,6 +63,21 @@ def _obtain(name: str, folder: Path, *, train: bool) -> Any:
         raise DataError(
             f"data '{name}': not found in {folder}, and the download failed ({first_line(error)}): "
             f"connect to the internet, or name the folder that holds it as `data_dir` "
+            f"(--data-dir)."
+        ) from error
+
+
+def _read(name: str, folder: Path, *, train: bool) -> Any:
+    """Return torchvision's data set from `folder`; None if it is not there."""
+    _check_sizes(name, folder)
+    try:
+        return KNOWN[name].create(folder, train=train, download=False)
+    except Exception as error:  # "not found", or any error of its parsers
+        if "not found" in str(error):
+            return None
+        raise DataError(
+            f"data '{name}': the files in {folder} are incomplete ({first_line(error)}): "
+            f"remove them to download them again, or name another folder as `data_dir` "
             f"(--data-dir)."
         ) from error
 

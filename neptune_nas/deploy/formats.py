@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from neptune_nas.deploy.runtime_registry import RUNTIMES
 from neptune_nas.errors import OptionError, one_of
 
 Precision = Literal["int8", "float32"]
@@ -77,12 +78,13 @@ class FileKind:
     @property
     def is_lean(self) -> bool:
         """True for a microcontroller's file, whose memory counts and is recorded."""
-        return self.runtime == "tflite-micro"
+        return self.runtime in RUNTIMES and RUNTIMES[self.runtime].is_micro
 
     @property
     def quantises_anew(self) -> bool:
         """True for int8 by the runtime's own quantiser, from the weights in float32."""
-        return self.precision == "int8" and self.runtime in ("onnxruntime", "executorch")
+        found = RUNTIMES.get(self.runtime)
+        return self.precision == "int8" and found is not None and found.quantises
 
     @property
     def is_checked(self) -> bool:

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from neptune_nas.deploy import latency_runner
-from neptune_nas.deploy.latency_place import Place
+from neptune_nas.deploy.latency_place import PLACES, Place
 from neptune_nas.deploy.onnx_graph import onnx_file
 from neptune_nas.deploy.quantisation import quantise
 from neptune_nas.deploy.tflite import float_file, int8_file
@@ -118,7 +118,7 @@ class _GoneError(HostError):
 def _time_there(content: bytes, place: Place) -> Timing:
     if not place.has_python:
         return _time_with_binary(content, place)
-    asked: dict[str, Any] = {"runtime": place.runtime.removesuffix("-int8"), "rest": _REST}
+    asked: dict[str, Any] = {"runtime": PLACES[place.runtime].name, "rest": _REST}
     asked |= {"rounds": ROUNDS, "repeats": REPEATS}
     asked["content"] = base64.b64encode(content).decode()
     script = latency_runner.source(asked, getsource(latency_runner)).encode()
@@ -133,7 +133,7 @@ def _time_there(content: bytes, place: Place) -> Timing:
     why = one_line(str(found["missing"]))
     raise HostError(
         f"{place.program} on {place.login} cannot run the file ({why}): "
-        f"install {place.runtime.removesuffix('-int8')} there, or name another Python, as in "
+        f"install {PLACES[place.runtime].name} there, or name another Python, as in "
         f"ssh://{place.login}/home/me/venv/bin/python."
     )
 

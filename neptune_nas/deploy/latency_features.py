@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from neptune_nas.graphs.lowering import DispatchMode
 from neptune_nas.nn.builder import NetworkPart, SubStagePlace, build_part
 
 Features = dict[str, float]
@@ -33,7 +33,7 @@ def part_features(part: NetworkPart) -> Features:
     return dict(meter.found)
 
 
-class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no types
+class _Meter(DispatchMode):
     """Sums the features of the operations that run inside the context."""
 
     def __init__(self) -> None:

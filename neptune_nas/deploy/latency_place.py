@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from neptune_nas.deploy.runtime_registry import RUNTIMES, Runtime
 from neptune_nas.errors import OptionError, check_installed, one_of
 from neptune_nas.files.schema import cut
 
@@ -12,14 +13,11 @@ TORCH = "torch"
 ELSEWHERE = "elsewhere"
 """No place: latencies are those of a file with measurements, and what it predicts."""
 
-_LITERT = ("litert", ("ai_edge_litert", "flatbuffers"), ())
-_LIBRARIES: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
-    "onnxruntime": ("onnx", ("onnx", "onnxscript"), ("onnxruntime",)),
-    "litert": _LITERT,
-    "litert-int8": _LITERT,
+PLACES: Mapping[str, Runtime] = {
+    name: runtime for runtime in RUNTIMES.values() for name in runtime.places
 }
-"""By runtime: the extra that installs it, what writes its files, and what else runs them."""
-RUNTIMES = tuple(_LIBRARIES)
+"""The runtimes that latency is measured in, by the names of their files."""
+_USUAL = "onnxruntime"
 _FORM = re.compile(
     r"(?:(?P<runtime>[^:/@+]+)\+)?ssh://(?:(?P<user>[^@/]*)@)?"
     r"(?P<host>\[[^\]/@]*\]|[^:/@]*)(?::(?P<port>[^/]*))?(?P<program>/.*)?"
@@ -70,18 +68,17 @@ def place_in(text: str) -> Place | None:
     if text in (TORCH, ELSEWHERE):
         return None
     if "://" not in text:
-        if text not in RUNTIMES:
-            known = (TORCH, *RUNTIMES, "ssh://USER@HOST")
+        if text not in PLACES:
+            known = (TORCH, *PLACES, "ssh://USER@HOST")
             raise OptionError(f"`latency_on` (--latency-on) is {cut(text)}: {one_of(known, text)}")
         return Place(text)
     match = _FORM.fullmatch(text)
     if match is None:
         raise _malformed(text)
     runtime, user, host, port, program = match.groups()
-    if runtime is not None and runtime not in RUNTIMES:
+    if runtime is not None and runtime not in PLACES:
         raise OptionError(
-            f"`latency_on` (--latency-on) has the runtime {cut(runtime)}: "
-            f"{one_of(RUNTIMES, runtime)}"
+            f"`latency_on` (--latency-on) has the runtime {cut(runtime)}: {one_of(PLACES, runtime)}"
         )
     is_safe = (
         (user is None or _NAME.fullmatch(user))
@@ -92,7 +89,7 @@ def place_in(text: str) -> Place | None:
     if not is_safe:
         raise _malformed(text)
     return Place(
-        runtime or RUNTIMES[0], user or "", host.strip("[]"), int(port or 0), program or "python3"
+        runtime or _USUAL, user or "", host.strip("[]"), int(port or 0), program or "python3"
     )
 
 
@@ -108,6 +105,6 @@ def check_runtime(place: Place) -> None:
 
     The writer is needed here wherever the file runs.
     """
-    extra, writers, others = _LIBRARIES[place.runtime]
-    needed = writers if place.host else (*writers, *others)
-    check_installed(f"`latency_on` (--latency-on) {place.runtime}", needed, extra)
+    found = PLACES[place.runtime]
+    needed = found.writers if place.host else (*found.writers, found.library)
+    check_installed(f"`latency_on` (--latency-on) {place.runtime}", needed, found.extra)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neptune_nas.deploy.runtime_registry import RUNTIMES
 from neptune_nas.errors import NeptuneError, check_installed, first_line
 from neptune_nas.models.export.facts import INPUT, OUTPUT
 
@@ -118,21 +119,13 @@ class _ExecuTorch:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Runtime:
-    """A function that opens a file, with the library and the extra that it needs."""
-
-    open: Callable[[bytes], Runner]
-    library: str
-    extra: str
-
-
-RUNTIMES: Mapping[str, _Runtime] = {
-    "tflite-micro": _Runtime(_TFLiteMicro, "tflite_micro", "litert"),
-    "litert": _Runtime(_LiteRT, "ai_edge_litert", "litert"),
-    "onnxruntime": _Runtime(_OnnxRuntime, "onnxruntime", "onnx"),
-    "executorch": _Runtime(_ExecuTorch, "executorch", "executorch"),
+OPENERS: Mapping[str, Callable[[bytes], Runner]] = {
+    "tflite-micro": _TFLiteMicro,
+    "litert": _LiteRT,
+    "onnxruntime": _OnnxRuntime,
+    "executorch": _ExecuTorch,
 }
+"""What opens a file of each runtime."""
 
 
 def check_runtime(runtime: str) -> None:
@@ -142,14 +135,14 @@ def check_runtime(runtime: str) -> None:
 
 
 def open_file(content: bytes, runtime: str) -> Runner:
-    """Return a file, opened by one of `RUNTIMES`.
+    """Return a file, opened by one of `OPENERS`.
 
     Raises `NeptuneError` where the runtime is not installed, and for a file that it cannot open.
     """
     check_runtime(runtime)
     try:
         with _stderr():
-            return RUNTIMES[runtime].open(content)
+            return OPENERS[runtime](content)
     except Exception as error:  # each runtime has its own kinds
         raise NeptuneError(
             f"the runtime {runtime} cannot open the file ({first_line(error)})."

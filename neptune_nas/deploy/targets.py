@@ -7,11 +7,12 @@ the arena of tflite-micro is one array. What the firmware needs is taken off fir
 its convolution kernels some tens of KB; the rest is for start-up code, drivers and the application.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+from neptune_nas.deploy.runtime_registry import RUNTIMES
 from neptune_nas.errors import FileFormatError, OptionError, one_of
 from neptune_nas.files.atomic import read_file
 from neptune_nas.files.documents import parse_toml
@@ -21,13 +22,12 @@ from neptune_nas.files.schema import check, cut, decode, fault, located
 from neptune_nas.metrics.constraints import Constraint, parse_constraint
 from neptune_nas.metrics.registry import FLASH, RAM, Metric
 
-Runtime = Literal["tflite-micro", "litert", "onnxruntime", "torch"]
+_RuntimeName = Literal["tflite-micro", "litert", "onnxruntime", "torch"]
 
 _KIB, _MIB = 2**10, 2**20
 _Size = Annotated[int, at_least(1), below(2**50)]  # bytes; a small computer has gigabytes
 _Reserved = Annotated[int, at_least(0), below(2**50)]
 _SIZES = (RAM.name, FLASH.name, f"reserved_{RAM}", f"reserved_{FLASH}")  # fields
-_LOWERED: frozenset[Runtime] = frozenset({"tflite-micro", "litert"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Target:
     title: str = field(default="", compare=False)
     ram: _Size | None = None
     flash: _Size | None = None
-    runtime: Runtime = "tflite-micro"
+    runtime: _RuntimeName = "tflite-micro"
     reserved_ram: _Reserved = 16 * _KIB
     reserved_flash: _Reserved = 96 * _KIB
     source: str = field(default="", compare=False)
@@ -69,12 +69,12 @@ class Target:
     @property
     def is_micro(self) -> bool:
         """True for a microcontroller, on which networks run in int8."""
-        return self.runtime == "tflite-micro"
+        return RUNTIMES[self.runtime].is_micro
 
     @property
     def is_lowered(self) -> bool:
         """True if the runtime runs only what `graphs.lowering` has a kernel for."""
-        return self.runtime in _LOWERED
+        return RUNTIMES[self.runtime].is_lowered
 
     @property
     def memories(self) -> tuple[tuple[Metric, int | None, int], ...]:
@@ -88,14 +88,15 @@ _TABLE = (
         "STM32F446RE (Cortex-M4, 180 MHz)",
         ram=128 * _KIB,
         flash=512 * _KIB,
-        source="ST DS10693: SRAM1 and SRAM2 are one block",
+        source="ST RM0390, 2.1: SRAM1 of 112 KB and SRAM2 of 16 KB are one block; ST DS10693",
     ),
     Target(
         "stm32f746",
         "STM32F746NG (Cortex-M7, 216 MHz)",
         ram=320 * _KIB,
         flash=1 * _MIB,
-        source="ST DS10916: DTCM, SRAM1 and SRAM2 are one block; no ITCM",
+        source="ST RM0385, 2.1: DTCM of 64 KB, SRAM1 of 240 KB and SRAM2 of 16 KB are one block, "
+        "without ITCM; flash of 1 MB",
     ),
     Target(
         "stm32h743",
@@ -103,7 +104,8 @@ _TABLE = (
         ram=512 * _KIB,
         flash=2 * _MIB,
         reserved_ram=0,
-        source="ST DS12110: AXI SRAM, the largest block of 1 MB; firmware fits in the others",
+        source="STM32CubeMX's linker script: AXI SRAM (RAM_D1) of 512 KB, the largest block of "
+        "1 MB; the firmware fits in DTCM of 128 KB and the others; ST DS12110",
     ),
     Target(
         "nrf52840",
@@ -112,24 +114,27 @@ _TABLE = (
         flash=1 * _MIB,
         reserved_ram=32 * _KIB,
         reserved_flash=256 * _KIB,
-        source="Nordic PS nRF52840; reserved: with the Bluetooth stack S140",
+        source="Nordic nRF52840 PS, Memory; reserved: with the Bluetooth stack S140, whose RAM "
+        "depends on its connections (Nordic S140 SDS, Memory resource requirements)",
     ),
     Target(
         "rp2040",
         "Raspberry Pi Pico (RP2040, Cortex-M0+, 133 MHz)",
         ram=264 * _KIB,
         flash=2 * _MIB,
-        source="RP2040 datasheet; Pico datasheet: 2 MB beside it",
+        source="RP2040 datasheet, 2.6.2: six banks are one block of 264 KB, of which the SDK "
+        "keeps 8 KB for stacks; Pico product brief: 2 MB of flash beside it",
     ),
     Target(
         "esp32-s3",
         "ESP32-S3-WROOM-1-N8 (Xtensa LX7, 240 MHz)",
-        ram=512 * _KIB,
+        ram=416 * _KIB,
         flash=8 * _MIB,
-        reserved_ram=256 * _KIB,
+        reserved_ram=160 * _KIB,
         reserved_flash=1 * _MIB,
-        source="Espressif ESP32-S3-WROOM-1 datasheet; reserved: caches, code in RAM and ESP-IDF "
-        "without radio; no PSRAM",
+        source="ESP-IDF's linker script for ESP32-S3: of 512 KB, 32 KB are for code and 64 KB for "
+        "the data cache; 334 KB of the rest are for static data and code in RAM; reserved: that "
+        "code and ESP-IDF without radio; WROOM-1 datasheet: N8 has 8 MB of flash and no PSRAM",
     ),
     Target(
         "nano-33-iot",
@@ -137,19 +142,20 @@ _TABLE = (
         ram=32 * _KIB,
         flash=256 * _KIB,
         reserved_ram=8 * _KIB,
-        source="Microchip DS40001882; Arduino ABX00027",
+        source="Microchip DS40001882: SAMD21G18; a page of Arduino's states the memory of "
+        "another board",
     ),
     Target(
         "raspberry-pi-4",
         "Raspberry Pi 4 Model B (Cortex-A72, 1.5 GHz)",
         runtime="litert",
-        source="Raspberry Pi 4 product brief: 1 GB or more, a card for files",
+        source="Raspberry Pi 4 Model B product brief: 1 GB of RAM or more, a card for files",
     ),
     Target(
         "raspberry-pi-5",
         "Raspberry Pi 5 (Cortex-A76, 2.4 GHz)",
         runtime="litert",
-        source="Raspberry Pi 5 product brief: 1 GB or more, a card for files",
+        source="Raspberry Pi 5 product brief: 1 GB of RAM or more, a card for files",
     ),
     Target("host", "this machine", runtime="onnxruntime"),
 )
@@ -205,12 +211,16 @@ def target_text(target: Target) -> str:
     return f"{target.name}: {', '.join(filter(None, (target.title, *memories, target.runtime)))}"
 
 
-def larger_target(needed: Mapping[str, float]) -> str:
-    """Return the microcontroller with the least RAM that has the memory needed; "" for none."""
+def larger_target(needed: Collection[Mapping[str, float]]) -> str:
+    """Return the microcontroller with the least RAM for one of some networks; "" for none.
+
+    `needed`: the RAM and flash of each network.
+    """
     fitting = [
         target
         for target in TARGETS.values()
-        if target.is_micro and all(limit.holds(needed[limit.name]) for limit in target.limits)
+        if target.is_micro
+        and any(all(limit.holds(each[limit.name]) for limit in target.limits) for each in needed)
     ]
     return min(fitting, key=lambda target: target.limits[0].limit).name if fitting else ""
 

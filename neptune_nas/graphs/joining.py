@@ -4,7 +4,8 @@ Each part is lowered once, without weights; no network is built as a whole. A pr
 the joined graph to that of the built network.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from math import prod
 
@@ -40,20 +41,29 @@ _COSTLY = 1 << 25  # weights times pixels, which bounds what a part computes and
 class GraphModel:
     """Fused graphs of architectures for images `(C, H, W)` that are normalised inside.
 
-    At most `remembered` parts are cached; then the cache is cleared.
+    At most `remembered` parts are cached; then the cache is cleared. `weights` returns how many
+    weights a part has, where that is known before it is built, which saves time.
     """
 
-    def __init__(self, input_shape: Shape, outputs: int, remembered: int = 100_000) -> None:
+    def __init__(
+        self,
+        input_shape: Shape,
+        outputs: int,
+        remembered: int = 100_000,
+        weights: Callable[[NetworkPart], int | None] = lambda _: None,
+    ) -> None:
         self.input_shape, self.outputs, self.remembered = input_shape, outputs, remembered
+        self.weights = weights
         self.known: dict[NetworkPart, Graph | UnsupportedOperationError] = {}
 
     @cached_property
     def normalisation(self) -> Graph:
         """The operations of a `Classifier` before its network."""
         channels = self.input_shape[0]
-        with torch.device("meta"):
+        with torch.device("cpu" if prod(self.input_shape) < _LARGE else "meta"):
             classifier = Classifier(nn.Identity(), [0.0] * channels, [1.0] * channels)
-            return merge(lower(classifier, torch.empty(1, *self.input_shape)))
+            lowered = lower(classifier, torch.empty(1, *self.input_shape))
+        return merge(lowered.without_weights())
 
     def graph(self, architecture: Architecture | Network) -> Graph:
         """Return the operations that a device runs for one image, without their weights.
@@ -79,7 +89,7 @@ class GraphModel:
         if known is None:
             if len(self.known) >= self.remembered:
                 self.known.clear()
-            known = self.known[part] = _lowered(part)
+            known = self.known[part] = _lowered(part, self.weights(part))
         if isinstance(known, UnsupportedOperationError):
             raise UnsupportedOperationError(f"{part.name}: {_content(part)}: {known}")
         return known
@@ -107,22 +117,31 @@ def _is_built_in(part: NetworkPart) -> bool:
     return True
 
 
-def _is_light(part: NetworkPart, module: nn.Module) -> bool:
+def _is_light(part: NetworkPart, weights: int) -> bool:
     """Return whether a part is computed at once, whatever sizes a file from elsewhere gave it."""
-    weights = sum(each.numel() for each in module.parameters())
-    return prod(part.shape) < _LARGE and weights * prod(part.shape[1:]) < _COSTLY
+    is_small = prod(part.shape) < _LARGE and weights * prod(part.shape[1:]) < _COSTLY
+    return is_small and _is_built_in(part)
 
 
-def _lowered(part: NetworkPart) -> Graph | UnsupportedOperationError:
+def _module(part: NetworkPart, weights: int | None) -> tuple[nn.Module, str]:
+    """Return the module of a part, and the device that it is on, or else is lowered on fastest."""
+    if weights is not None and _is_light(part, weights):
+        return build_part(part), "cpu"
+    with torch.device("meta"):
+        module = build_part(part)
+    if not _is_light(part, sum(each.numel() for each in module.parameters())):
+        return module, "meta"
+    return module.to_empty(device="cpu"), "cpu"
+
+
+def _lowered(part: NetworkPart, weights: int | None) -> Graph | UnsupportedOperationError:
     """Return the merged operations of a part, or why it has none."""
     sources = part.what.sources if isinstance(part.what, SubStagePlace) else 0
     try:
-        with torch.device("meta"):
-            module = build_part(part)
-        device = "cpu" if _is_built_in(part) and _is_light(part, module) else "meta"
-        with torch.device(device):
+        module, device = _module(part, weights)
+        with torch.device("meta") if device == "meta" else nullcontext():
             maps = [torch.zeros(1, *part.shape) for _ in range(sources or 1)]
-            lowered = lower(module.to_empty(device=device), maps if sources else maps[0])
+            lowered = lower(module, maps if sources else maps[0])
         graph = pad(merge(lowered.without_weights(), is_part=True))
         finish(graph)  # what it refuses is to be refused with the part's name
         return graph

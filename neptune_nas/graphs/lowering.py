@@ -34,7 +34,18 @@ def lower(network: nn.Module, *inputs: Tensor | list[Tensor]) -> Graph:
     return Graph(low.shapes, tuple(low.operations), tuple(low.inputs), low.number(last))
 
 
-class _Lowering(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no types
+class DispatchMode(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no types
+    """A mode that sees each operation, without the second that torch takes to import its compiler.
+
+    No network is compiled inside one.
+    """
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+
+class _Lowering(DispatchMode):
     """Turns each operation that runs inside the context into one of a graph.
 
     `values`: by the id of a tensor, the number of the value that it is; of tensors without a number
@@ -52,7 +63,7 @@ class _Lowering(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operation and lower it; what is computed from constants alone is a constant."""
         kwargs = kwargs or {}
-        if all(map(self.is_constant, tree_leaves((args, kwargs)))):
+        if self.is_constant(args) and self.is_constant(tuple(kwargs.values())):
             return func(*args, **kwargs)
         rule = _RULES.get(func.overloadpacket)
         if rule is None:
@@ -112,7 +123,9 @@ class _Lowering(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's 
             raise _unsupported("an operation with weights that depend on the image")
 
     def is_constant(self, value: Any) -> bool:
-        """Return whether a value is anything but a map that depends on the image."""
+        """Return whether a value is no map that depends on the image, and a list has none."""
+        if isinstance(value, list | tuple):  # torch's operations take no other containers
+            return all(map(self.is_constant, value))
         return id(value) not in self.values
 
 

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from neptune_nas.architecture.codec import BUILT_IN
@@ -30,9 +29,9 @@ from neptune_nas.graphs.file_size import file_size
 from neptune_nas.graphs.fusion import fuse
 from neptune_nas.graphs.graph import Graph
 from neptune_nas.graphs.joining import GraphModel
-from neptune_nas.graphs.lowering import UnsupportedOperationError, lower
+from neptune_nas.graphs.lowering import DispatchMode, UnsupportedOperationError, lower
 from neptune_nas.graphs.memory_plan import arena
-from neptune_nas.metrics.part_costs import part_counts
+from neptune_nas.metrics.part_costs import part_counts, part_params
 from neptune_nas.nn.builder import (
     NetworkPart,
     OpaqueNetwork,
@@ -107,7 +106,7 @@ class CostModel:
         self.input_shape, self.classes, self.remembered = input_shape, classes, remembered
         self.known: dict[NetworkPart, Cost] = {}
         self.whole: dict[tuple[str, Architecture | Network], float] = {}
-        self.graphs = GraphModel(input_shape, classes, remembered)
+        self.graphs = GraphModel(input_shape, classes, remembered, part_params)
 
     def cost(self, architecture: Architecture | Network) -> Cost:
         """Return the cost of one forward pass of one image."""
@@ -264,7 +263,7 @@ def _run(module: nn.Module, *inputs: Tensor | list[Tensor]) -> tuple[Cost, objec
     return Cost(counter.macs, params, counter.activations), output
 
 
-class Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no types
+class Counter(DispatchMode):
     """Sums the MACs and output elements of every matrix product that runs inside the context."""
 
     def __init__(self) -> None:
@@ -364,7 +363,7 @@ def peak_memory(
     return meter.peak
 
 
-class _MemoryMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no types
+class _MemoryMeter(DispatchMode):
     """Tracks the bytes of all live storages, and their peak."""
 
     def __init__(self) -> None:

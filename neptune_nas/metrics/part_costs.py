@@ -29,6 +29,12 @@ def part_counts(part: NetworkPart) -> Counts | None:
     return found if max(found) < _LARGE else None
 
 
+def part_params(part: NetworkPart) -> int | None:
+    """Return the parameters of a part; None for one without a closed form."""
+    counts = part_counts(part)
+    return counts and counts[1]
+
+
 def _terms(part: NetworkPart) -> list[Counts] | None:
     """Return what each layer of a part costs; None if that is unknown, or it cannot be built."""
     channels, height, width = part.shape

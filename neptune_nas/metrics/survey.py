@@ -1,6 +1,6 @@
 """The share of a space that satisfies limits, and an architecture that does, however few do."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, log1p
 from random import Random
@@ -39,8 +39,9 @@ class Survey(Generic[T]):
     """The share of a space that satisfies constraints, estimated from `samples` uniform samples.
 
     `interval`: 95% interval of the feasible share (Wilson, doi 10.1080/01621459.1927.10502953).
-    `smallest`: the least value seen of each constrained cost. `example`: a feasible architecture;
-    where no sample was feasible, one found by moves downhill in cost. `unbuildable`: why the last
+    `smallest`: the least value seen of each constrained cost. `needed`: all constrained costs of
+    each architecture seen, where none is feasible. `example`: a feasible architecture; where no
+    sample was feasible, one found by moves downhill in cost. `unbuildable`: why the last
     architecture without any cost has none.
     """
 
@@ -51,6 +52,7 @@ class Survey(Generic[T]):
     smallest: dict[str, float]
     example: T | None
     unbuildable: str = ""
+    needed: tuple[Mapping[str, float], ...] = ()
 
     @property
     def share(self) -> float:
@@ -121,7 +123,16 @@ def survey(
     if seen.least:
         _walk_downhill(space, seen, rng, MEASURED if measured else _STUCK)
     example = None if seen.least else seen.nearest
-    return Survey(space.name, ordered, number, feasible, seen.smallest, example, seen.unbuildable)
+    return Survey(
+        space.name,
+        ordered,
+        number,
+        feasible,
+        seen.smallest,
+        example,
+        seen.unbuildable,
+        tuple(seen.costs) if example is None else (),
+    )
 
 
 def _walk_downhill(space: _Space[T], seen: "_Seen[T]", rng: Random, patience: int) -> None:
@@ -143,7 +154,8 @@ class _Seen(Generic[T]):
     """A record of the architectures checked so far.
 
     `needed`: costs without which an architecture is infeasible, whatever they are.
-    `smallest`: the least value of each cost. `nearest`: the first of those with the `least` gap.
+    `smallest`: the least value of each cost. `costs`: those of each architecture.
+    `nearest`: the first of those with the `least` gap.
     """
 
     value: Callable[[str, T], float]
@@ -151,6 +163,7 @@ class _Seen(Generic[T]):
     slow: Collection[str]
     needed: Collection[str]
     smallest: dict[str, float] = field(init=False, default_factory=dict)
+    costs: list[Mapping[str, float]] = field(init=False, default_factory=list)
     unbuildable: str = field(init=False, default="")
     nearest: T | None = field(init=False, default=None)
     least: float = field(init=False, default=inf)
@@ -177,10 +190,12 @@ class _Seen(Generic[T]):
 
     def _sum_of_gaps(self, architecture: T) -> float:
         gap = 0.0
+        costs: dict[str, float] = {}
+        self.costs.append(costs)
         for limit in self.constraints:
             if limit.name in self.slow and gap:
                 break
-            cost = self.value(limit.name, architecture)
+            cost = costs[limit.name] = self.value(limit.name, architecture)
             self.smallest[limit.name] = min(cost, self.smallest.get(limit.name, cost))
             if not limit.holds(cost):
                 gap += max(_LEAST, log1p(max(cost, 0.0)) - log1p(limit.limit))

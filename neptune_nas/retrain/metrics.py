@@ -12,7 +12,7 @@ from neptune_nas.files.atomic import read_file
 from neptune_nas.files.documents import parse_json, versioned
 from neptune_nas.files.rules import Count, Number, Share, Size, Threads
 from neptune_nas.files.schema import check_names, check_value, decode, encode, fault, located
-from neptune_nas.metrics.registry import BY_NAME, COST, METRICS, PARAMS, metric
+from neptune_nas.metrics.registry import BY_NAME, COST, INT8_ACCURACY, METRICS, PARAMS, metric
 from neptune_nas.metrics.score import costs_in
 from neptune_nas.retrain.terms import Terms
 from neptune_nas.training.resumable_loop import Kind
@@ -79,10 +79,11 @@ class Metrics:
 
     @property
     def best(self) -> SeedMetrics:
-        """The seed that is best on the validation split."""
+        """The seed that is best on the validation split, in int8 if its network is in int8 too."""
 
         def losses(seed: SeedMetrics) -> list[float]:
-            return [metric(name).turn * value for name, value in seed.validation.items()]
+            names = sorted(seed.validation, key=lambda name: name != INT8_ACCURACY.name)
+            return [metric(name).turn * seed.validation[name] for name in names]
 
         return min(self.seeds, key=losses)
 

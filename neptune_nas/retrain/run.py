@@ -14,8 +14,8 @@ from uuid import uuid4
 
 from neptune_nas.architecture.fields import record_classes, require_classes
 from neptune_nas.data.images import ImageData
-from neptune_nas.data.load import load_once
-from neptune_nas.data.names import check_known, short_name
+from neptune_nas.data.load import load_once, refuse_download
+from neptune_nas.data.names import check_known, reading_note, short_name
 from neptune_nas.data.notes import notes_on
 from neptune_nas.deploy.int8_accuracy import CALIBRATION
 from neptune_nas.devices.device import check_device, pick_device
@@ -65,10 +65,10 @@ class Training:
     """The settings of a training; `run` starts or resumes it.
 
     `source`: an architecture, as `neptune_nas.load` reads it, or the name of a hand-designed
-    network. `data`: see `load_data` (default: the data an architecture was searched on). `seeds`:
-    their number, counted from 0. `recipe`: how to train (default: the strong one, but that of
-    the architecture's scores if its values were chosen). `out`: the folder (default:
-    `trained/NETWORK-DATA`).
+    network. `data`: see `load_data` (default: the data an architecture was searched on, which is
+    not downloaded). `seeds`: their number, counted from 0. `recipe`: how to train (default: the
+    strong one, but that of the architecture's scores if its values were chosen). `out`: the folder
+    (default: `trained/NETWORK-DATA`).
     `data_dir`: the folder of data sets, see `load_data`. `device`: "auto", "cpu" or "cuda".
     `threads`: torch's threads (default: on a CPU as many as train fastest in a few steps). `int8`:
     whether each seed's model also gets its network in int8, fine-tuned where rounding costs more
@@ -131,6 +131,8 @@ class Training:
 
         Raises `StudyError` if it is the architecture's by default and has changed since its search.
         """
+        if not self.data:
+            refuse_download(self.data_name, self.data_dir, name_of(self.source))
         data = load_once(self.data_name, self.data_dir, 0)
         if self.data is None and isinstance(self.source, ExportedArchitecture):
             then = self.source.provenance.get("data_fingerprint", data.fingerprint)
@@ -237,9 +239,11 @@ class Training:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on what the data lacks, too few epochs, the start, and the teacher."""
+        """Sentences on whose data it is, what it lacks, too few epochs, the start, the teacher."""
         inherited, classes = self.terms.inherited, self.images.classes
+        own = "" if self.data else reading_note(self.data_name, name_of(self.source))
         return (
+            *filter(None, (own,)),
             *notes_on(self.images, self.data_dir),
             *short_note(self.source, self.epochs),
             *start_note(self.source, inherited, self._start, classes),
@@ -262,12 +266,12 @@ class Training:
         job = self.job
         if job.terms.calibration and not self.is_done:
             check_int8(job, name_of(self.source))
-        notes = () if self.is_done else self.notes  # refuses a teacher that cannot teach
+        first = () if self.folder.terms.exists() else self.notes  # may refuse the teacher
         with self.folder.locked():
             write_terms(self.folder, job.terms)
             known = self._read_metrics()
             seeds = self._unmeasured(known)
-            for note in notes if seeds else ():
+            for note in (first or self.notes) if seeds else ():
                 say(note)
             with torch_threads(self._threads_for(seeds, say)):
                 if self._untrained(seeds):

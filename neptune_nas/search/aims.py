@@ -1,10 +1,10 @@
 """The aims of a search: objectives, limits, and the device and place that they come from."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from neptune_nas.data.names import FOLDER, SIZE
-from neptune_nas.deploy.latency_place import RUNTIMES, TORCH
+from neptune_nas.deploy.latency_place import PLACES, TORCH
 from neptune_nas.deploy.targets import Target, larger_target, target_text, with_limits
 from neptune_nas.errors import OptionError
 from neptune_nas.metrics.constraints import parse_constraint
@@ -58,11 +58,11 @@ def aims_of(
     """
     limits = tuple(constraints) if target is None else with_limits(target, constraints)
     wanted = _objectives_for(target, main) if objectives is None else tuple(objectives)
-    if latency_on and latency_on.startswith("ssh:") and target and target.runtime in RUNTIMES:
+    if latency_on and latency_on.startswith("ssh:") and target and target.runtime in PLACES:
         latency_on = f"{target.runtime}+{latency_on}"
     aims = Aims(target, wanted, limits, latency_on or TORCH)
     if latency_on is None and target is not None and aims.is_timed:
-        return replace(aims, latency_on=target.runtime if target.runtime in RUNTIMES else TORCH)
+        return replace(aims, latency_on=target.runtime if target.runtime in PLACES else TORCH)
     if aims.latency_on != TORCH and not aims.is_timed:
         raise OptionError(
             "`latency_on` (--latency-on) and `latency_csv` (--latency-csv) say how latency is "
@@ -91,29 +91,33 @@ def target_reason(target: Target, aims: Aims, *, chosen: bool) -> str:
         parts.append(f"{' and '.join(own)} is asked for")
     if chosen:
         parts.append(f"objectives {', '.join(aims.objectives)}")
-    if aims.is_timed and aims.latency_on in (TORCH, *RUNTIMES) and target.name != "host":
+    if aims.is_timed and aims.latency_on in (TORCH, *PLACES) and target.name != "host":
         remedy = (
             f": `latency_on` (--latency-on), as {target.runtime}+ssh://USER@HOST, measures it there"
         )
         parts.append(
             f"{TIMED[0].title} is of this machine, not of the target"
-            f"{remedy if target.runtime in RUNTIMES else ''}"
+            f"{remedy if target.runtime in PLACES else ''}"
         )
     return f"{'; '.join(parts)}."
 
 
 def remedies(
-    data: str, sides: Sequence[int], target: Target | None, smallest: Mapping[str, float]
+    data: str,
+    sides: Sequence[int],
+    target: Target | None,
+    needed: Collection[Mapping[str, float]],
 ) -> Iterator[str]:
     """Yield what may help where nothing meets the limits.
 
-    `sides`: of an image, in pixels. `smallest`: the least of each cost that was seen.
+    `sides`: of an image, in pixels. `needed`: the limited costs of the networks that were seen.
     """
     smaller = min(32, min(sides) // 2)
     if data.startswith(FOLDER) and smaller:
         yield f"make the images smaller with {SIZE}{smaller} after the folder's name"
-    if target is None or not {RAM.name, FLASH.name} <= smallest.keys():
+    sizes = [costs for costs in needed if {RAM.name, FLASH.name} <= costs.keys()]
+    if target is None or not sizes:
         return
-    larger = larger_target(smallest)
+    larger = larger_target(sizes)
     if larger not in ("", target.name):  # whose own limits a user may have tightened
         yield f"take a board with more memory, such as `target` (--target) {larger}"

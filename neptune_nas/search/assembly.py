@@ -280,8 +280,8 @@ class Assembly:
 
         Raises `OptionError` where no architecture satisfies the constraints.
         """
-        sides, smallest = self.bench.input_shape[1:], self.survey.smallest
-        found = remedies(self.search.question.data, sides, self.search.aims.target, smallest)
+        sides, needed = self.bench.input_shape[1:], self.survey.needed
+        found = remedies(self.search.question.data, sides, self.search.aims.target, needed)
         self.survey.require_example(
             f"images of {'x'.join(map(str, sides))} pixels", " or ".join(found)
         )

@@ -1,10 +1,15 @@
 """The latencies of a search's networks in a place: few are measured, the rest are predicted."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from hashlib import sha256
 from pathlib import Path
+from platform import node
 from random import Random
+from time import time
 from typing import Any
 
 import torch
@@ -13,7 +18,7 @@ from torch import Tensor, nn
 from neptune_nas.architecture.codec import key
 from neptune_nas.deploy.latency import delivered_file, time_file, untrained_file
 from neptune_nas.deploy.latency_model import LEAST, LatencyModel, UnmeasuredError
-from neptune_nas.deploy.latency_place import Place, check_runtime, place_in
+from neptune_nas.deploy.latency_place import PLACES, Place, check_runtime, place_in
 from neptune_nas.deploy.latency_table import (
     Measured,
     architecture_in,
@@ -21,8 +26,15 @@ from neptune_nas.deploy.latency_table import (
     read_latencies,
     write_latencies,
 )
-from neptune_nas.errors import ArchitectureError, FileFormatError, OptionError, StudyError
+from neptune_nas.errors import (
+    ArchitectureError,
+    FileFormatError,
+    NeptuneError,
+    OptionError,
+    StudyError,
+)
 from neptune_nas.evaluators.bench import Bench
+from neptune_nas.files.cache import cache_folder
 from neptune_nas.files.regular import is_there
 from neptune_nas.files.schema import located
 from neptune_nas.graphs.lowering import UnsupportedOperationError, lower
@@ -41,6 +53,7 @@ from neptune_nas.space import Space
 NETWORKS = 50
 """The most networks that are measured before a search."""
 _DRAWS = 8 * NETWORKS
+_STALE = 86_400.0  # seconds, after which a machine may be another one
 
 
 @dataclass(frozen=True)
@@ -95,12 +108,47 @@ class SearchLatencies:
             )
         check_runtime(self.place)
         chosen = self._spread()
+        drafted = {row.key: row for row in self._stopped(chosen)}
         note = self.announcer.progress(f"Measuring latency with {self.place}")
-        found = []
+        found: list[Measured] = []
         for number, architecture in enumerate(chosen, start=1):
-            found.append(self._measure(architecture, self.place))
+            name = key(architecture)
+            if name not in drafted:
+                drafted[name] = self._measure(architecture, self.place)
+                if self._draft is not None:
+                    with suppress(NeptuneError):  # a full disk, say: the draft only saves time
+                        write_latencies(self._draft, drafted.values())
+            found.append(drafted[name])
             note(number, len(chosen))
         return tuple(found)
+
+    @cached_property
+    def _draft(self) -> Path | None:
+        """The file of what was measured so far, until a study keeps it; None without a home."""
+        folder, shape = cache_folder(), self.bench.input_shape
+        question = self.search.question
+        asked = (node(), str(self.place), self.search.folder.path.resolve(), question.seed)
+        text = repr((*asked, self.space.name, question.limits, shape, self.bench.classes))
+        name = f"{sha256(os.fsencode(text)).hexdigest()[:32]}.csv"
+        return None if folder is None else folder / "latencies" / name
+
+    def _stopped(self, chosen: list[Any]) -> list[Measured]:
+        """Return what was measured of some networks by a search that was stopped today."""
+        if self._draft is None:
+            return []
+        try:
+            is_new = time() - self._draft.stat().st_mtime < _STALE
+            rows = read_latencies(self._draft) if is_new else ()
+        except (OSError, FileFormatError):  # there is none, or it is damaged
+            return []
+        wanted = {key(architecture) for architecture in chosen}
+        found = [row for row in rows if row.key in wanted]
+        if found:
+            self.announcer.say(
+                f"{len(found)} of {len(chosen)} networks were measured before the search was "
+                f"stopped, and are not measured again."
+            )
+        return found
 
     @cached_property
     def model(self) -> LatencyModel:
@@ -138,6 +186,9 @@ class SearchLatencies:
         folder = self.search.folder
         if not is_there(folder.latencies):
             write_latencies(folder.latencies, self.measured)
+        if self._draft is not None:
+            with suppress(OSError):
+                self._draft.unlink(missing_ok=True)
 
     def __str__(self) -> str:
         found = self.model.accuracy
@@ -188,7 +239,7 @@ class SearchLatencies:
 
     def _check(self, part: NetworkPart) -> None:
         """Raise `ArchitectureError` for a part that the runtime cannot run."""
-        if self.place is not None and self.place.runtime.startswith("litert"):
+        if self.place is not None and PLACES[self.place.runtime].is_lowered:
             if part not in self._obstacles:
                 self._obstacles[part] = _obstacle(part)
             if why := self._obstacles[part]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from neptune_nas.architecture.fields import record_classes
+from neptune_nas.data.load import refuse_download
 from neptune_nas.errors import StudyError
 from neptune_nas.evaluators.evaluator import Evaluator, traits_of
 from neptune_nas.evaluators.parameters import parameters_of
@@ -42,7 +43,8 @@ def arguments_in(file: Path, given: Mapping[str, Any] | None = None) -> dict[str
     `given`: those to use in place of the study's, and the user's evaluator if it has one.
     Raises `StudyError` where that is missing, or is not the one that the study began with; and for
     a user's space or sampler that is not given, or another machine to measure latency on, unless
-    this user began the study here.
+    this user began the study here. Raises `DataError` where data that only the file names would
+    have to be downloaded.
     """
     settings, given = read_settings(file), given or {}
     own: Evaluator | None = given.get("evaluator")
@@ -54,6 +56,9 @@ def arguments_in(file: Path, given: Mapping[str, Any] | None = None) -> dict[str
     if "latency_on" not in given:
         _check_host(file, settings)
     _check_evaluator(file, settings.question, own)
+    reads_images = table_in(settings.question.evaluator) is None and not hasattr(own, "bench")
+    if "data" not in given and reads_images:
+        refuse_download(settings.question.data, given.get("data_dir"), file)
     question = {name.name: getattr(settings.question, name.name) for name in fields(Question)}
     with located(file):
         recipe = decode(Recipe, question.pop("recipe"), "question.recipe")
@@ -141,19 +146,21 @@ def search_of(
     storage: str | None = None,
     space: str | Space[Any] | None = None,
     evaluator: Evaluator | None = None,
+    data_dir: str | Path | None = None,
 ) -> Search:
     """Return the search that made the study at `path`, so that more can be measured.
 
     `storage`: the URL of the study's database, with its password. `space`: the present place of the
     study's space, if it has moved, or to allow its code. `evaluator`: the user's own, if the study
-    began with one. Raises `StudyError` as `arguments_in` does; but a sampler that may not be run is
-    replaced, since measuring more needs none.
+    began with one. `data_dir`: the folder of data sets, see `load_data`. Raises as `arguments_in`
+    does; but a sampler that may not be run is replaced, since measuring more needs none.
     """
     path = Path(path)
     folder = open_folder(path)
     place = path if path.name not in ("", "..") else Path(os.path.realpath(path))
     settings = read_settings(folder.settings)
-    given: dict[str, Any] = {"evaluator": evaluator} | ({"space": space} if space else {})
+    given: dict[str, Any] = {"evaluator": evaluator, "data_dir": data_dir}
+    given |= {"space": space} if space else {}
     if not may_run(folder, settings, settings.question.sampler):
         given |= {"sampler": "auto", "sampler_kwargs": {}}
     asked = arguments_in(folder.settings, given)

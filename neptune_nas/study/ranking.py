@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from math import hypot, inf, isfinite, log10, sqrt
 
 from neptune_nas.errors import OptionError, StudyError, one_of
-from neptune_nas.metrics.registry import COST, COSTS, TIMED, metric
+from neptune_nas.metrics.registry import CLASSIFICATION, COST, COSTS, INT8_ACCURACY, TIMED, metric
 from neptune_nas.study.front import pareto_front, ranked_trials
 from neptune_nas.study.measures import cost_axis, efficiency, efficiency_unit, main_score
 from neptune_nas.study.noise import (
@@ -55,6 +55,12 @@ def rankings(question: Question) -> tuple[str, ...]:
     return (EFFICIENCY, question.main.name, KNEE, *(cost.name for cost in COSTS))
 
 
+def asked_ranking(question: Question, by: str) -> str:
+    """Return a ranking by its name; accuracy is that in int8 where networks are scored in int8."""
+    is_int8 = question.main == INT8_ACCURACY and by == CLASSIFICATION[0].name
+    return question.main.name if is_int8 else by
+
+
 def ranking_name(question: Question, by: str | None = None) -> str:
     """Return the ranking `by`, or the default: efficiency if an objective is a cost.
 
@@ -62,6 +68,7 @@ def ranking_name(question: Question, by: str | None = None) -> str:
     """
     if by is None:
         return question.main.name if all(a.is_scored for a in question.aims) else EFFICIENCY
+    by = asked_ranking(question, by)
     if by not in rankings(question):
         raise OptionError(f"ranking '{by}' is unknown: {one_of(rankings(question), by)}")
     return by

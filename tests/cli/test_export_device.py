@@ -133,6 +133,10 @@ def test_data_that_is_gone_stops_int8_but_not_a_float_file(weights: Path, tmp_pa
     gone = tmp_path / "gone.safetensors"
     save_model(gone, replace(load_model(weights), provenance={"data": "folder:nowhere"}))
     assert_one_sentence(neptune("export", gone, "-o", tmp_path / "net.tflite"), "nowhere")
+    known = tmp_path / "known.safetensors"
+    save_model(known, replace(load_model(weights), provenance={"data": "cifar10"}))
+    refused = neptune("export", known, "-o", tmp_path / "net.tflite", "--data-dir", tmp_path)
+    assert_one_sentence(refused, "data 'cifar10', which", "known.safetensors names, is not in")
     outcome = neptune("export", gone, "--float32", "-o", tmp_path / "net.tflite")
     assert outcome.code == 0
     assert outcome.err.startswith("Note: the file is compared on random images. data 'folder:nowh")
@@ -151,3 +155,13 @@ def test_an_operation_without_a_kernel_is_named_with_its_place(study: Path, tmp_
     outcome = neptune("export", study, "-o", tmp_path / "net.tflite")
     assert_one_sentence(outcome, "norm '", "the format onnx can hold this network")
     assert re.match(r"neptune-nas: stages\.0\.\w+.*: \w+.* norm '\w+': ", outcome.err)
+
+
+@pytest.mark.parametrize("name", ["net.tflite", "net.onnx", "net.PTE"])
+def test_a_file_that_was_exported_is_no_source(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"TFL3")
+    for command in (("export", "-o", "other.tflite"), ("train",)):
+        refused = neptune(command[0], tmp_path / name, *command[1:])
+        assert_one_sentence(
+            refused, "which is written but not read: name what it was exported from"
+        )

@@ -16,14 +16,19 @@ def test_the_targets_are_listed_with_what_is_left_for_networks() -> None:
         assert f"{target.name}: {target.title}" in outcome.out
 
 
-def test_a_board_of_ones_own_is_listed_too_and_all_of_them_as_json(tmp_path: Path) -> None:
+def test_all_targets_are_listed_as_json() -> None:
+    rows = json.loads(neptune("targets", "--format", "json").out)
+    assert [row["name"] for row in rows] == [*TARGETS]
+
+
+def test_a_board_of_ones_own_is_shown_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('ram = "64KiB"\n')
     outcome = neptune("targets", tmp_path / "mine.toml", "--format", "json")
     assert outcome.code == 0
-    *rows, mine = json.loads(outcome.out)
-    assert [row["name"] for row in rows] == [*TARGETS]
+    (mine,) = json.loads(outcome.out)
     assert (mine["name"], mine["ram"], mine["flash"]) == ("mine", 2**16, None)
     assert mine["limits"] == {"ram": 48 * 2**10}
+    assert "stm32" not in neptune("targets", tmp_path / "mine.toml").out
 
 
 def test_an_unknown_format_and_a_wrong_file_are_refused(tmp_path: Path) -> None:

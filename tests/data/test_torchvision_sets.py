@@ -146,3 +146,13 @@ def test_a_failed_download_prints_nothing(
     with pytest.raises(DataError, match="the download failed"):
         load_data("cifar100", tmp_path)
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_only_a_file_names_is_not_downloaded(
+    mnist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load.refuse_download("mnist#90", mnist, "net.json")
+    load.refuse_download("folder:nowhere", mnist, "net.json")
+    monkeypatch.setitem(KNOWN, "cifar10", Known(unobtainable, crop=4, flip=True))
+    with pytest.raises(DataError, match=r"which net\.json names, is not in .*data_dir` \(--data-d"):
+        load.refuse_download("cifar10#90", mnist, "net.json")

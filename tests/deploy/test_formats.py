@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from neptune_nas.deploy.formats import FORMATS, FileKind, file_kind, files_of
-from neptune_nas.deploy.runtimes import RUNTIMES
+from neptune_nas.deploy.runtime_registry import RUNTIMES
 from neptune_nas.errors import OptionError
 
 PYTHON = file_kind("python")

@@ -4,7 +4,14 @@ import sys
 import pytest
 import torch
 
-from neptune_nas.deploy.runtimes import RUNTIMES, check_runtime, open_file, predict, recorded_arena
+from neptune_nas.deploy.runtime_registry import RUNTIMES
+from neptune_nas.deploy.runtimes import (
+    OPENERS,
+    check_runtime,
+    open_file,
+    predict,
+    recorded_arena,
+)
 from neptune_nas.deploy.tflite import float_file
 from neptune_nas.errors import NeptuneError
 from neptune_nas.graphs.graph import Graph, Operation, Weights
@@ -50,7 +57,7 @@ def test_a_file_that_cannot_be_run_is_refused(runtime: str) -> None:
         predict(runner, torch.rand(1, 3, 9, 9), runtime)
 
 
-@pytest.mark.parametrize("runtime", [*RUNTIMES])
+@pytest.mark.parametrize("runtime", [*OPENERS])
 def test_a_runtime_that_is_not_installed_is_named_with_its_extra(
     runtime: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,7 +55,15 @@ def test_a_looser_constraint_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("got", "known"), [("stm32f7", "stm32f746"), ("ESP32", "esp32-s3"), ("rasberry-pi-4", "rasp")]
+    ("got", "known"),
+    [
+        ("stm32f7", "stm32f746"),
+        ("ESP32", "esp32-s3"),
+        ("rasberry-pi-4", "rasp"),
+        ("stm32f464", "stm32f446"),
+        ("stm32f764", "stm32f746"),
+        ("f764", "stm32f746"),
+    ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest(got: str, known: str) -> None:
     with pytest.raises(OptionError, match=f"target '{got}' is unknown: did you mean '{known}"):
@@ -109,4 +117,10 @@ def test_a_file_that_is_not_there_is_named() -> None:
     [(20, 99, "nano-33-iot"), (20, 200, "stm32f446"), (260, 9, "stm32f746"), (600, 9, "")],
 )
 def test_the_least_board_with_enough_memory_is_found(ram: int, flash: int, name: str) -> None:
-    assert larger_target({"ram": ram * KIB, "flash": flash * KIB}) == name
+    assert larger_target([{"ram": ram * KIB, "flash": flash * KIB}]) == name
+
+
+def test_a_larger_board_has_the_memory_of_one_network_not_the_least_of_several() -> None:
+    little_ram, little_flash = {"ram": 20, "flash": 300}, {"ram": 60, "flash": 99}
+    needed = [{name: n * KIB for name, n in each.items()} for each in (little_ram, little_flash)]
+    assert larger_target(needed) == "stm32f446"

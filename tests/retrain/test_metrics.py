@@ -46,6 +46,14 @@ def test_what_is_written_is_read_again(file: Path) -> None:
     assert load_metrics(file) == METRICS
 
 
+def test_the_best_seed_is_the_best_in_int8_where_that_is_known() -> None:
+    values = {"accuracy": 0.8, "loss": 0.7, "int8_accuracy": 0.79}
+    lower = replace(SECOND, validation=values)
+    higher = replace(FIRST, validation={"accuracy": 0.9, "loss": 0.5, "int8_accuracy": 0.75})
+    assert replace(METRICS, seeds=(higher, lower)).best == lower
+    assert METRICS.best == FIRST
+
+
 def test_the_file_has_means_deviations_and_flops(file: Path) -> None:
     content = json.loads(file.read_text())
     assert content["summary"]["test_accuracy"]["mean"] == pytest.approx(0.85)

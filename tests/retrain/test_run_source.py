@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from neptune_nas.architecture.records import Architecture
-from neptune_nas.errors import OptionError, StudyError
+from neptune_nas.errors import DataError, OptionError, StudyError
 from neptune_nas.models.architecture_file import ExportedArchitecture, without_study
 from neptune_nas.retrain.run import Training
 from neptune_nas.training.recipe import Recipe, default_recipe, strong_recipe
@@ -100,3 +101,18 @@ def test_images_that_are_not_those_of_the_search_are_refused_unless_asked_for() 
 def test_the_name_of_a_file_is_told_how_it_is_given() -> None:
     with pytest.raises(OptionError, match=r"'knee\.json' is unknown: .* pass load\(FILE\)"):
         Training("knee.json")
+
+
+def test_data_that_only_a_file_names_is_not_downloaded_and_is_said(tmp_path: Path) -> None:
+    item = replace(NETWORK, provenance={"data": "cifar10"})
+    with pytest.raises(DataError, match=r"data 'cifar10', which .* is not in .*`data` \(--data\)"):
+        _ = Training(item, data_dir=tmp_path, out=tmp_path).images
+    assert [*tmp_path.iterdir()] == []
+    for number in range(40):
+        file = tmp_path / "pictures" / str(number % 2) / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), number).save(file)
+    name = f"folder:{tmp_path}/pictures"
+    told = Training(replace(NETWORK, provenance={"data": name}), out=tmp_path)
+    assert told.notes[0].startswith(f"The images are those of '{name}', which ")
+    assert not any("The images are" in note for note in replace(told, data=name).notes)

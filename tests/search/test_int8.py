@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from neptune_nas.architecture.records import Architecture, Attention, Conv, Stage
+from neptune_nas.cli.pick import Pick
 from neptune_nas.deploy.int8_accuracy import CALIBRATION, Calibration
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.engine.engine import Engine
@@ -116,3 +117,8 @@ def test_what_has_no_int8_kernel_is_left_out(tmp_path: Path) -> None:
     search = asked(tmp_path, space=replace(SPACE, template=Architecture(stages=(stage,))))
     assert search.found_space.size == 1
     assert "tflite-micro has no int8 kernel for them: Attention" in search.reasons[-1]
+
+
+def test_the_best_accuracy_is_that_in_int8(study: Study) -> None:
+    assert study.best("accuracy") == study.best("int8_accuracy")
+    assert Pick(which="accuracy").of(study) == study.best("int8_accuracy")

@@ -1,6 +1,7 @@
 """A search under a latency that is predicted from few measured networks."""
 
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from neptune_nas.deploy.latency_table import (
     write_latencies,
 )
 from neptune_nas.errors import FileFormatError, OptionError, StudyError
+from neptune_nas.search.announcer import Announcer
+from neptune_nas.search.assembly import Assembly
 from neptune_nas.search.config import Search
 from neptune_nas.search.resume import search_of, study_of
 from neptune_nas.space import Space, choice, find_space
@@ -149,3 +152,28 @@ def test_a_network_that_is_not_in_the_space_is_refused(tmp_path: Path) -> None:
 def test_a_place_without_a_latency_to_measure_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"`latency_on` .* has none among its objectives"):
         replace(asked(tmp_path), objectives=("accuracy",), latency_on="litert")
+
+
+def test_each_network_is_measured_once_although_the_search_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    search = asked(tmp_path, latency_on="litert")
+
+    def stop_at_the_third(sentence: str) -> None:
+        if "3 of 16" in sentence:
+            raise KeyboardInterrupt
+
+    hours = count(step=3600)  # after each network, something is said
+    stopped = Assembly(search, announcer=Announcer(stop_at_the_third, lambda: float(next(hours))))
+    assert stopped.latencies is not None
+    with pytest.raises(KeyboardInterrupt):
+        _ = stopped.latencies.measured
+    (draft,) = (tmp_path / "cache").rglob("*.csv")
+    rows = read_latencies(draft)
+    assert len(rows) == 3
+    said: list[str] = []
+    study = replace(search).run(say=said.append)
+    assert {*rows} <= {*read_latencies(study.folder / "latencies.csv")}
+    assert any(each.startswith("3 of 16 networks were measured before") for each in said)
+    assert not draft.exists()

@@ -4,7 +4,7 @@ from shutil import copytree
 
 import pytest
 
-from neptune_nas.errors import StudyError
+from neptune_nas.errors import DataError, StudyError
 from neptune_nas.search.config import Search
 from neptune_nas.search.resume import arguments_in, check_same, search_of, study_of
 from neptune_nas.space import find_space
@@ -106,3 +106,14 @@ def test_a_sampler_that_may_not_be_run_is_asked_for(made: Path, tmp_path: Path) 
     check_same(search, study_of(search))
     with pytest.raises(StudyError, match=r"was started with sampler 'gone\.py:Mine'"):
         search.run()
+
+
+def test_data_that_only_a_study_names_is_not_downloaded(made: Path, tmp_path: Path) -> None:
+    other = tmp_path / made.name
+    copytree(made, other)
+    edit_study(other, ('data = "digits"', 'data = "cifar10"'))
+    with pytest.raises(
+        DataError, match=r"study\.toml names, is not in .*pass `data` \(--data\) cif"
+    ):
+        search_of(other, data_dir=tmp_path)
+    assert arguments_in(other / "study.toml", {"data": "cifar10"})["data"] == "cifar10"
