@@ -111,7 +111,7 @@ def test_outside_the_command_line_an_option_is_named_for_python_too() -> None:
     named = [text for file in files for text in texts(file) if OPTION.search(text)]
     others = ("tensorboard ", "MLFLOW_ALLOW_FILE_STORE=true mlflow ", "an older Optuna wrote it. ")
     is_command = re.compile(
-        r"\s*--[a-z]+ |--int8| --graph=.*"
+        r"\s*--[a-z-]+ |--int8| --graph=.*"
     ).fullmatch  # a part of a command to copy
     named = [text for text in named if not (text.startswith(others) or is_command(text))]
     assert len(named) > 10

@@ -34,7 +34,8 @@ def profile(
     check_value(threads, Threads, "--threads")
     from neptune_nas.cli.console import console
     from neptune_nas.cli.tables import cost_table, device_line, latency_lines
-    from neptune_nas.metrics.counted import CostModel, peak_memory
+    from neptune_nas.metrics.counted import CostModel
+    from neptune_nas.metrics.peak_memory import peak_memory
     from neptune_nas.metrics.timed import measure_latency, processor_time
     from neptune_nas.nn.builder import build
 

@@ -9,6 +9,7 @@ from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import StudyError
 from neptune_nas.files.rules import Count, Share, Size
 from neptune_nas.models.start import SHOWN
+from neptune_nas.training.recipe import with_defaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,9 @@ def differences(old: Terms, new: Terms) -> Iterator[tuple[str, object, object]]:
         yield "teacher views", new.teacher_views, old.teacher_views
     if new.inherited != old.inherited:
         yield "`start` (--first)", new.inherited or "none", old.inherited or "none"
-    for name in dict.fromkeys([*old.recipe, *new.recipe]):
-        now, then = new.recipe.get(name), old.recipe.get(name)
+    was, now_is = with_defaults(old.recipe), with_defaults(new.recipe)
+    for name in dict.fromkeys([*was, *now_is]):
+        now, then = now_is.get(name), was.get(name)
         if now != then:
             yield f"the recipe's {name}", now, then
 

@@ -82,10 +82,10 @@ def _resuming(what: str, then: Any) -> str:
     if what in map(_words, _CHECKED):
         return "restore its images"
     if what == "teacher":
-        return "use that teacher (--teacher)" if then != _NO_TEACHER else "leave it out"
+        return "give it as `teacher` (--teacher)" if then != _NO_TEACHER else "leave it out"
     if what.startswith("code of"):
         return "define it as it was"
-    if "--first" in what:
+    if what.startswith("`start`"):
         return (
             "give that model, a copy of which is in its folder `shared`" if then else "leave it out"
         )

@@ -19,6 +19,7 @@ from neptune_nas.metrics.constraints import Constraint, parse_constraint
 from neptune_nas.metrics.registry import CLASSIFICATION, OBJECTIVES, Metric
 from neptune_nas.study.objectives import objectives_in
 from neptune_nas.study.rungs import REDUCTION, Reduction, Rungs
+from neptune_nas.training.recipe import with_defaults
 
 SEEDS = 2**32  # the range of numpy's seeds
 
@@ -234,6 +235,8 @@ def question_differences(then: Question, now: Question) -> Iterator[tuple[str, A
         yield from _target_differences(then.target, now.target)
     for each in fields(then):
         old, new = getattr(then, each.name), getattr(now, each.name)
+        if each.name == "recipe":
+            old, new = with_defaults(old), with_defaults(new)
         if each.name == "rungs" and new != old and len(new) == len(old) == 1:
             yield "epochs", new[0], old[0]
         elif each.name == "start" and new != old:

@@ -1,9 +1,9 @@
 """The recipe of a training: every setting that a score depends on, as one frozen record."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import ceil, log2
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from neptune_nas.devices.numerics import Precision
 from neptune_nas.files.rules import IN_RANGE, Count, at_least, between
@@ -62,6 +62,14 @@ class Recipe:
 
     def __post_init__(self) -> None:
         check(self)
+
+
+def with_defaults(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe's values by field, with the defaults of fields that it was written without.
+
+    An empty one, of what is not trained, stays empty.
+    """
+    return {**asdict(Recipe()), **recipe} if recipe else {}
 
 
 _OF_DATA = ("batch_size", "crop", "flip", "precision")  # what a named recipe leaves as it is

@@ -1,5 +1,6 @@
 import pickle
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any
 
 import pytest
@@ -46,7 +47,8 @@ def test_a_small_convolutional_network_learns_the_digits_in_the_default_epochs()
 def test_a_small_attention_network_learns_the_digits_in_the_default_epochs() -> None:
     stages = (Stage(32, norm="layer", substages=(Attention(2), FeedForward(2))),)
     evaluator = ShortTraining("digits", recipe=RECIPE)
-    assert evaluator(Architecture(Stem(16), stages), EPOCHS, 0).main >= 0.9
+    found = [evaluator(Architecture(Stem(16), stages), EPOCHS, seed).main for seed in range(3)]
+    assert median(found) >= 0.9
 
 
 def test_self_attentive_norms_train_at_four_times_the_default_rate() -> None:

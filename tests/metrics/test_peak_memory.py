@@ -9,7 +9,8 @@ from neptune_nas.architecture.records import (
     Stage,
     Wiring,
 )
-from neptune_nas.metrics.counted import CostModel, peak_memory
+from neptune_nas.metrics.counted import CostModel
+from neptune_nas.metrics.peak_memory import peak_memory
 from neptune_nas.nn.builder import build
 
 SHAPE = (3, 16, 16)

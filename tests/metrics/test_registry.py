@@ -99,7 +99,8 @@ OTHERS = {
     "evaluators/table_file.py": {"flops", "params"},  # names in NAS-Bench-Macro's JSON
     "retrain/curves.py": {"loss"},  # the figure of the training loss, which no split is scored by
     "retrain/history.py": {"loss"},  # the column of the same
-    "training/optimizer.py": {"params"},  # torch's key of a group of parameters
+    "training/muon.py": {"params"},  # torch's key of a group of parameters
+    "training/optimizer.py": {"params"},  # the same
 }
 """Literals that are equal to a metric's name and mean something else."""
 

@@ -8,7 +8,8 @@ import torch
 
 from neptune_nas.architecture.codec import from_json, key, to_json
 from neptune_nas.evaluators.short_training import ShortTraining
-from neptune_nas.metrics.counted import CostModel, cost, peak_memory
+from neptune_nas.metrics.counted import CostModel, cost
+from neptune_nas.metrics.peak_memory import peak_memory
 from neptune_nas.models.architecture_file import dumps as architecture_text
 from neptune_nas.models.architecture_file import loads, without_study
 from neptune_nas.models.model import load_model, make_untrained, save_model

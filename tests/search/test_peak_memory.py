@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from neptune_nas.errors import OptionError
-from neptune_nas.metrics.counted import peak_memory
+from neptune_nas.metrics.peak_memory import peak_memory
 from neptune_nas.nn.builder import build
 from neptune_nas.study.read import read_study
 from tests.cli.run import neptune

@@ -100,7 +100,7 @@ def test_another_teacher_is_refused(made: Study, big: Path, tmp_path: Path) -> N
     out = made.folder.parent
     for search, message in (
         (asked(out, other), rf"with teacher '{big} \(\w+\)', but now it is '{other} \(\w+\)'"),
-        (asked(out, None), r"but now it is 'none': .* use that teacher \(--teacher\)"),
+        (asked(out, None), r"but now it is 'none': .* give it as `teacher` \(--teacher\)"),
         (replace(asked(out, big), teacher_views=3), r"views 2, but now it is 3: .*-views 2\)"),
     ):
         with pytest.raises(StudyError, match=message):

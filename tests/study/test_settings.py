@@ -1,12 +1,13 @@
 """What tells one study from another of the same name."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.study.settings import question_differences
+from neptune_nas.training.recipe import Recipe
 from tests.study.builders import question, settings
 
 IDENTITY = "4784e12e80680df3078973f1dc8cfa581c9f72e2fcf6a337cfec3036429d51be"
@@ -78,3 +79,11 @@ def test_a_question_is_about_the_costs_of_its_objectives_and_constraints() -> No
 def test_fidelities_are_counted_in_the_unit_of_the_evaluator() -> None:
     assert question().budget(3) == "3 epochs"
     assert question(unit="").budget(3) == "fidelity 3"
+
+
+def test_a_recipe_written_before_a_field_was_added_is_the_one_with_its_default() -> None:
+    now = question(recipe=asdict(Recipe(lr=0.02)))
+    before = replace(now, recipe={"lr": 0.02, "optimizer": "adamw"})
+    assert [*question_differences(before, now)] == []
+    other = replace(now, recipe=asdict(Recipe(lr=0.02, mixup=0.2)))
+    assert [name for name, *_ in question_differences(before, other)] == ["recipe"]
