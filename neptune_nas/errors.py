@@ -11,7 +11,7 @@ from traceback import extract_tb, format_exception
 from neptune_nas.text import visible
 
 BEGUN = 0.75  # similarity required of a beginning, 0..1: `evolv` has it to that of `evolution`
-_PART = 3  # characters: what is shorter is in many names
+_PART = 3  # characters; anything shorter occurs in many names
 _WORD = re.compile(r"\S{400,}")  # longer than any name or path that people type
 _LINE, _MESSAGE = 300, 2_000  # characters shown of foreign text, and of our own
 TRACE = 20_000
@@ -88,7 +88,8 @@ def one_of(names: Iterable[str], got: str) -> str:
 def nearest(known: Sequence[str], got: str) -> str | None:
     """Return the name that begins with `got`, else a similar one, or one that begins similarly.
 
-    One with two characters swapped comes first, since what differs is often a digit.
+    A name that contains `got`, even with two neighbouring characters swapped, comes before a
+    similar one, since names often differ in a digit alone.
 
     >>> nearest(["stm32f446", "stm32f746"], "stm32f464"), nearest(["stm32f746"], "f764")
     ('stm32f446', 'stm32f746')
@@ -108,7 +109,7 @@ def nearest(known: Sequence[str], got: str) -> str | None:
 
 
 def _swapped(text: str) -> Iterator[str]:
-    """Yield a text with each two of its neighbouring characters swapped."""
+    """Yield a text once for each pair of neighbouring characters, with that pair swapped."""
     for at in range(1, len(text)):
         yield text[: at - 1] + text[at] + text[at - 1] + text[at + 1 :]
 

@@ -72,9 +72,9 @@ def _trained(item: ExportedArchitecture, place: Path, allow: list[str] | None) -
 def images_of(
     model: Model, kind: FileKind, data: str | None, data_dir: str | None, source: Path
 ) -> ImageData | None:
-    """Return the images that a file is calibrated and scored on, if it is and there are any.
+    """Return the images to calibrate and score a file on; None where it needs or has none.
 
-    Those that only `source` names are not downloaded.
+    Images that only `source` names are not downloaded.
 
     Says where the file will not hold the int8 part that the model was trained with.
     """

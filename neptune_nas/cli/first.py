@@ -1,4 +1,4 @@
-"""What a search is to try first, and what its networks are to start from: `--first`."""
+"""The option `--first`: what a search tries first, and the model that networks start from."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +13,9 @@ First = Annotated[
     list[Path] | None,
     typer.Option(
         "--first",
-        help="An exported architecture, or a study for its front, to try before the sampler's "
-        "proposals; may be given several times. Or a trained model (.safetensors): networks start "
-        "from its weights, where they fit.",
+        help="An exported architecture, or a study (for its front), to try before the sampler's "
+        "proposals; may be given several times. With a trained model (.safetensors), networks "
+        "start from its weights, where they fit.",
         metavar="FILE",
     ),
 ]

@@ -15,8 +15,8 @@ RecipeName = Annotated[
     str | None,
     typer.Option(
         "--recipe",
-        help="strong, default, or a .toml or .json file with a recipe (default: strong to train, "
-        "default to search).",
+        help="strong, default, or a .toml or .json file with a recipe (unless given: strong for "
+        "train, default for search).",
         metavar="NAME|FILE",
     ),
 ]
@@ -32,8 +32,8 @@ Teacher = Annotated[
     str | None,
     typer.Option(
         "--teacher",
-        help="A larger network to learn from: a trained model's file, or FILE.py:FUNCTION or "
-        "package.module:FUNCTION, which returns an nn.Module.",
+        help="A larger network to learn from: a trained model's file, or a function that returns "
+        "an nn.Module, as FILE.py:FUNCTION or package.module:FUNCTION.",
         metavar="MODEL",
     ),
 ]
@@ -41,8 +41,8 @@ TeacherViews = Annotated[
     int | None,
     typer.Option(
         "--teacher-views",
-        help="Fixed views of each image that the teacher sees, once for all epochs (default: 8); "
-        "0: the plain images, while the network learns from views of its own.",
+        help="How many fixed views of each image the teacher sees, once for all epochs (default: "
+        "8). With 0 it sees the plain images, while the network learns from random views.",
         metavar="N",
     ),
 ]
@@ -79,7 +79,8 @@ def recipe_of(
 def teacher_of(teacher: str | None, views: int | None, *, known: bool = False) -> dict[str, Any]:
     """Return the arguments that `--teacher` and `--teacher-views` stand for.
 
-    `known`: whether a file may name a teacher too. Raises `OptionError` for views without one.
+    `known`: whether a file may name a teacher too. Raises `OptionError` for views without a
+    teacher.
     """
     if views is not None and teacher is None and not known:
         raise OptionError("--teacher-views needs a --teacher, such as --teacher big.safetensors.")

@@ -18,7 +18,7 @@ def targets(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Files of your own boards, to show in place of the table.",
+            help="Files of your own boards, to show instead of the built-in ones.",
             metavar="[FILE.toml]...",
         ),
     ] = None,

@@ -54,7 +54,7 @@ First = Annotated[
     Path | None,
     typer.Option(
         "--first",
-        help="A trained model (.safetensors) whose weights each seed starts with, where they fit.",
+        help="A trained model (.safetensors) whose weights each seed starts from, where they fit.",
         metavar="MODEL",
     ),
 ]

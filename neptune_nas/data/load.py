@@ -87,7 +87,7 @@ def take_split(part: Part, rows: Rows) -> Split:
 
 
 def refuse_download(name: str, data_dir: str | Path | None, file: str | Path) -> None:
-    """Refuse a data set that would have to be downloaded, since a file names it, not the user."""
+    """Refuse to download a data set that only a file names, not the user."""
     whole, _ = parse_count(name)
     if whole not in TORCHVISION:
         return

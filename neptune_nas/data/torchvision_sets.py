@@ -43,8 +43,8 @@ def load_torchvision(name: str, folder: Path) -> Source:
 
 
 def is_there(name: str, folder: Path) -> bool:
-    """Return whether a data set is in `folder`; raises `DataError` for files that are not it."""
-    return _read(name, folder, train=False) is not None  # which checks the files of both splits
+    """Return whether a data set is in `folder`; raises `DataError` if its files are damaged."""
+    return _read(name, folder, train=False) is not None  # checks the files of both splits
 
 
 def _obtain(name: str, folder: Path, *, train: bool) -> Any:

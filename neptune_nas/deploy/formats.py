@@ -82,7 +82,7 @@ class FileKind:
 
     @property
     def quantises_anew(self) -> bool:
-        """True for int8 by the runtime's own quantiser, from the weights in float32."""
+        """True if the runtime's own quantiser makes int8 from the weights in float32."""
         found = RUNTIMES.get(self.runtime)
         return self.precision == "int8" and found is not None and found.quantises
 

@@ -16,7 +16,7 @@ ELSEWHERE = "elsewhere"
 PLACES: Mapping[str, Runtime] = {
     name: runtime for runtime in RUNTIMES.values() for name in runtime.places
 }
-"""The runtimes that latency is measured in, by the names of their files."""
+"""The runtimes that latency is measured in, by the names that `latency_on` takes."""
 _USUAL = "onnxruntime"
 _FORM = re.compile(
     r"(?:(?P<runtime>[^:/@+]+)\+)?ssh://(?:(?P<user>[^@/]*)@)?"

@@ -1,6 +1,6 @@
 """The runtimes that run networks on devices: one literal table of what each is and needs.
 
-What opens a file of one is in `deploy.runtimes`, which needs numpy and torch.
+The code that opens their files is in `deploy.runtimes`, which needs numpy and torch.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 class Runtime:
     """A runtime, with the library that runs its files here and the extra that installs that.
 
-    `writers`: the libraries that write its files. `timed`: the precisions of files whose latency
-    is measured in it. `is_target`: whether a device may have it. `is_micro`: whether it is a
-    microcontroller's, where networks run in int8 and memory is limited. `is_lowered`: whether it
-    runs only what `graphs.lowering` has a kernel for. `quantises`: whether int8 is by its own
-    quantiser, from the weights in float32.
+    `writers`: the libraries that write its files. `timed`: the precisions of the files whose
+    latency is measured in it. `is_target`: whether it may be the runtime of a device. `is_micro`:
+    whether it is for microcontrollers, where networks run in int8 and memory is limited.
+    `is_lowered`: whether it runs only what `graphs.lowering` has a kernel for. `quantises`: whether
+    its own quantiser makes int8 from the weights in float32.
     """
 
     name: str

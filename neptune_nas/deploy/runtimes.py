@@ -125,7 +125,7 @@ OPENERS: Mapping[str, Callable[[bytes], Runner]] = {
     "onnxruntime": _OnnxRuntime,
     "executorch": _ExecuTorch,
 }
-"""What opens a file of each runtime."""
+"""The function or class that opens a file, by runtime."""
 
 
 def check_runtime(runtime: str) -> None:

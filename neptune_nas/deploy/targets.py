@@ -123,7 +123,7 @@ _TABLE = (
         ram=264 * _KIB,
         flash=2 * _MIB,
         source="RP2040 datasheet, 2.6.2: six banks are one block of 264 KB, of which the SDK "
-        "keeps 8 KB for stacks; Pico product brief: 2 MB of flash beside it",
+        "keeps 8 KB for stacks; Pico product brief: 2 MB of flash on the board",
     ),
     Target(
         "esp32-s3",
@@ -142,20 +142,20 @@ _TABLE = (
         ram=32 * _KIB,
         flash=256 * _KIB,
         reserved_ram=8 * _KIB,
-        source="Microchip DS40001882: SAMD21G18; a page of Arduino's states the memory of "
+        source="Microchip DS40001882: SAMD21G18; one of Arduino's pages states the memory of "
         "another board",
     ),
     Target(
         "raspberry-pi-4",
         "Raspberry Pi 4 Model B (Cortex-A72, 1.5 GHz)",
         runtime="litert",
-        source="Raspberry Pi 4 Model B product brief: 1 GB of RAM or more, a card for files",
+        source="Raspberry Pi 4 Model B product brief: 1 GB of RAM or more, a memory card for files",
     ),
     Target(
         "raspberry-pi-5",
         "Raspberry Pi 5 (Cortex-A76, 2.4 GHz)",
         runtime="litert",
-        source="Raspberry Pi 5 product brief: 1 GB of RAM or more, a card for files",
+        source="Raspberry Pi 5 product brief: 1 GB of RAM or more, a memory card for files",
     ),
     Target("host", "this machine", runtime="onnxruntime"),
 )
@@ -212,7 +212,7 @@ def target_text(target: Target) -> str:
 
 
 def larger_target(needed: Collection[Mapping[str, float]]) -> str:
-    """Return the microcontroller with the least RAM for one of some networks; "" for none.
+    """Return the microcontroller with the least RAM that fits any of some networks; "" for none.
 
     `needed`: the RAM and flash of each network.
     """

@@ -75,8 +75,8 @@ def make_plans(
 def preloads(evaluator: Evaluator) -> tuple[str, ...]:
     """Return the modules that a fork server imports once, for all workers with this evaluator.
 
-    That is its own module, if it belongs to this package: a user's may start threads or open a CUDA
-    context, and neither survives a fork. For one that trains, it is what optimisers import too.
+    These are the evaluator's module, if it belongs to this package (a user's may start threads or
+    open a CUDA context, and neither survives a fork), and, if it trains, what optimisers import.
     """
     module = str(evaluator.__module__)
     own = (module,) if module.partition(".")[0] == __name__.partition(".")[0] else ()

@@ -67,9 +67,9 @@ class ShortTraining:
     precision, channels last). `metrics`: what to measure, the main one first; with int8 accuracy
     among them, a network with an operation that has no int8 kernel fails before it is trained.
     `calibration`: the training images that int8 is calibrated on. `teacher`: what networks learn
-    from beside their labels; `prepare` computes its outputs, and must be called first. `taught`:
-    those outputs. `start`: a trained model whose weights networks begin with, where they fit; one
-    that nothing fits fails.
+    from as well as from the labels; `prepare` computes its outputs, and must be called first.
+    `taught`: those outputs. `start`: a trained model whose weights networks start from, where they
+    fit; a network that no weight fits fails.
     """
 
     data: str = "digits"
@@ -90,9 +90,9 @@ class ShortTraining:
         return replace(TRAINING, metrics=self.metrics)
 
     def prepare(self, folder: Path) -> "ShortTraining":
-        """Return the evaluator for workers, with what it needs from a teacher and a start.
+        """Return the evaluator for workers, with its teacher's outputs and its start in `folder`.
 
-        The teacher's outputs are computed into `folder` once; the start's model is copied there.
+        The outputs are computed unless they are there; the model of the start is copied.
         """
         start = None if self.start is None else self.start.copied(folder)
         if self.teacher is None:

@@ -1,4 +1,4 @@
-"""Files of tensors, ours (safetensors with one text) and others; reading executes nothing."""
+"""Files of tensors: ours (safetensors with one text) and others; reading executes nothing."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from neptune_nas.files.signatures import ENOUGH, LENGTH, is_safetensors, kind_of
 
 _MOST = TEXT // 2  # bytes of a header
 _DESCRIPTORS = Path("/dev/fd")  # missing on Windows, and on Linux without /proc
-_STATES = ("state_dict_ema", "model_ema", "state_dict", "model")  # of checkpoints, as timm's
+_STATES = ("state_dict_ema", "model_ema", "state_dict", "model")  # in checkpoints, as timm's
 HEADER = "neptune-nas"  # the only entry of the metadata, so that equal contents are equal files
 
 
@@ -63,10 +63,11 @@ def read_tensors(path: Path) -> tuple[str, dict[str, Tensor]]:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the state of a network in a safetensors file, or in one of `torch.save`.
+    """Return the state dict of a network in a safetensors file or a file of `torch.save`.
 
-    Nothing in it is executed: torch unpickles tensors and containers alone. A checkpoint may hold
-    the state under a name such as "state_dict". Raises `FileFormatError` for any other file.
+    Nothing in the file is executed: torch unpickles only tensors and containers. A checkpoint may
+    hold the state dict under a name such as "state_dict". Raises `FileFormatError` for any other
+    file.
     """
     with open_regular(path) as file:
         start = file.read(ENOUGH)
@@ -79,7 +80,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         except Exception as error:  # a pickle that is malformed, or asks for more than tensors
             raise FileFormatError(
                 f"{path} must be safetensors, or a state dict that `torch.save` wrote, but is "
-                f"{kind_of(start)}, and holds something else or is cut off: save "
+                f"{kind_of(start)} and holds something else, or is cut off: save "
                 f"`network.state_dict()` again."
             ) from error
     for name in _STATES:

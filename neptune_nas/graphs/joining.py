@@ -42,7 +42,7 @@ class GraphModel:
     """Fused graphs of architectures for images `(C, H, W)` that are normalised inside.
 
     At most `remembered` parts are cached; then the cache is cleared. `weights` returns how many
-    weights a part has, where that is known before it is built, which saves time.
+    weights a part has, or None if that is not known before it is built; knowing it saves time.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ def _is_light(part: NetworkPart, weights: int) -> bool:
 
 
 def _module(part: NetworkPart, weights: int | None) -> tuple[nn.Module, str]:
-    """Return the module of a part, and the device that it is on, or else is lowered on fastest."""
+    """Return the module of a part, on the device that lowers it fastest, and that device."""
     if weights is not None and _is_light(part, weights):
         return build_part(part), "cpu"
     with torch.device("meta"):

@@ -35,7 +35,7 @@ def lower(network: nn.Module, *inputs: Tensor | list[Tensor]) -> Graph:
 
 
 class DispatchMode(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no types
-    """A mode that sees each operation, without the second that torch takes to import its compiler.
+    """A mode that sees each operation, without importing torch's compiler, which takes a second.
 
     No network is compiled inside one.
     """
@@ -123,7 +123,7 @@ class _Lowering(DispatchMode):
             raise _unsupported("an operation with weights that depend on the image")
 
     def is_constant(self, value: Any) -> bool:
-        """Return whether a value is no map that depends on the image, and a list has none."""
+        """Return whether a value neither is nor contains a map that depends on the image."""
         if isinstance(value, list | tuple):  # torch's operations take no other containers
             return all(map(self.is_constant, value))
         return id(value) not in self.values
@@ -282,10 +282,10 @@ def _adaptive(low: _Lowering, out: Tensor, x: Any, size: Sequence[int]) -> None:
 
 
 def _resize(_low: _Lowering, _out: Tensor, x: Any, size: Sequence[int], *_: Any) -> None:
-    """Refuse a resizing, which only means over whole pixels can be lowered for."""
+    """Refuse a resizing: only averages over whole pixels can be lowered."""
     raise _unsupported(
-        f"a bilinear resizing of {x.shape[2]}x{x.shape[3]} to {size[0]}x{size[1]} pixels, not by a "
-        f"whole factor,"
+        f"bilinear resizing from {x.shape[2]}x{x.shape[3]} to {size[0]}x{size[1]} pixels (not by a "
+        f"whole factor)"
     )
 
 

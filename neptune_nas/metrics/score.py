@@ -27,8 +27,8 @@ class Score:
     zero-cost proxy, measured in place of `values`, which are then empty. `rule`: the rule behind a
     failure, if the evaluator broke one, without the value that broke it. `trace`: the traceback of
     the exception behind a failure, which `score_to_json` leaves out. No password of a URL stays in
-    these three. `inherited`: the share of the parameters that began as those of a trained model;
-    None where all were fresh.
+    these three. `inherited`: the share of the parameters inherited from a trained model; None where
+    all were fresh.
     """
 
     fidelity: int
@@ -83,7 +83,7 @@ def mean_score(scores: Sequence[Score]) -> Score | None:
 def score_to_json(score: Score) -> dict[str, Any]:
     """Return a score as JSON, without its trace; values that are not finite become None.
 
-    What only some scores have is left out of others.
+    Fields that only some scores have are left out of others.
     """
     left_out = ("trace", *(name for name in _RARE if getattr(score, name) is None))
     content = {name: value for name, value in asdict(score).items() if name not in left_out}

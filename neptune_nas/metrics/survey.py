@@ -39,7 +39,7 @@ class Survey(Generic[T]):
     """The share of a space that satisfies constraints, estimated from `samples` uniform samples.
 
     `interval`: 95% interval of the feasible share (Wilson, doi 10.1080/01621459.1927.10502953).
-    `smallest`: the least value seen of each constrained cost. `needed`: all constrained costs of
+    `smallest`: the least value seen of each constrained cost. `needed`: the constrained costs of
     each architecture seen, where none is feasible. `example`: a feasible architecture; where no
     sample was feasible, one found by moves downhill in cost. `unbuildable`: why the last
     architecture without any cost has none.
@@ -153,9 +153,9 @@ def _walk_downhill(space: _Space[T], seen: "_Seen[T]", rng: Random, patience: in
 class _Seen(Generic[T]):
     """A record of the architectures checked so far.
 
-    `needed`: costs without which an architecture is infeasible, whatever they are.
-    `smallest`: the least value of each cost. `costs`: those of each architecture.
-    `nearest`: the first of those with the `least` gap.
+    `needed`: costs without which an architecture is infeasible, whatever they are. `smallest`: the
+    least value of each cost. `costs`: the costs of each architecture. `nearest`: the first of those
+    with the `least` gap.
     """
 
     value: Callable[[str, T], float]

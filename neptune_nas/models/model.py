@@ -138,7 +138,7 @@ def make_untrained(of: ExportedArchitecture | ReferenceNetwork, seed: int = 0) -
 
 
 def _unread(of: ExportedArchitecture | ReferenceNetwork) -> ExportedArchitecture | ReferenceNetwork:
-    """Return what a model was built from, without pretrained weights to read: it has its own."""
+    """Return what a model was built from, without pretrained weights: the model has its own."""
     if isinstance(of, ReferenceNetwork):
         return of
     return replace(of, architecture=without_weights(of.architecture))

@@ -1,4 +1,4 @@
-"""A trained model that networks start from: its file, by digest, and what they take from it."""
+"""A trained model that networks start from: its file, its digest, and what they inherit."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -20,12 +20,12 @@ SHOWN = 12  # digits of a digest in messages
 
 
 class NothingFitsError(ArchitectureError):
-    """A trained model has no weight that fits a network."""
+    """The error that no weight of a trained model fits a network."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A trained model to start networks from, the same wherever its file is.
+    """A trained model to start networks from, known by its digest wherever its file is.
 
     `digest`: the SHA-256 of the file. `allow`: the record classes that its architecture may name.
     """
@@ -36,39 +36,39 @@ class Start:
 
     @property
     def model(self) -> Model:
-        """The model, which is read once a process.
+        """The model, which is read once per process.
 
-        Raises `StudyError` where the file is missing, or is not what it was.
+        Raises `StudyError` where the file is missing or has changed.
         """
         return _load(self)
 
     def begin(self, network: nn.Module, classes: tuple[str, ...]) -> float:
-        """Give a fresh network the weights that fit it, and return their share of its parameters.
+        """Copy the weights that fit into a fresh network; return their share of its parameters.
 
-        The last layer belongs to the classes, and stays fresh where the model has others. Raises
-        `NothingFitsError` where nothing fits.
+        The last layer belongs to the classes, and stays fresh where the model has other classes.
+        Raises `NothingFitsError` where nothing fits.
         """
         share = inherit(network, self.model.network(), classifier=self.model.labels == classes)
         if not share:
             raise NothingFitsError(
                 f"`start` (--first): no weight of {self.file} ({self.model.key}) fits this "
-                f"network, so there is nothing to inherit: take a model of its kind, or leave it "
-                f"out."
+                f"network, so there is nothing to inherit: choose a model of the same kind, or "
+                f"leave it out."
             )
         return share
 
     def copied(self, folder: Path) -> "Start":
-        """Return the same start from a copy in `folder`, which is made unless it is there."""
+        """Return the same start with its copy in `folder`, which is made unless it is there."""
         copy = replace(self, file=copy_in(folder))
         if not is_file(copy.file) or _sha256(_content(copy.file)) != self.digest:
             write_file(copy.file, self.checked(_content(self.file)))
         return copy
 
     def checked(self, content: bytes) -> bytes:
-        """Return the content of the file; refuse that of another."""
+        """Return the content of the file; refuse content with another digest."""
         if _sha256(content) != self.digest:
             raise StudyError(
-                f"{self.file} is not the model that networks started from: put that back, whose "
+                f"{self.file} is not the model that networks started from: restore the file whose "
                 f"SHA-256 is {self.digest}."
             )
         return content
@@ -77,26 +77,26 @@ class Start:
         return f"{self.file} (sha256 {self.digest[:SHOWN]})"
 
     def of(self, task: Task) -> "Start":
-        """Return this start for data of a task, once its model has been read.
+        """Return this start, once its model has been read and checked for a task.
 
         Raises `OptionError` for a model of another task, or one that was not trained.
         """
         if not self.model.is_trained:
             raise OptionError(
-                f"`start` (--first): {self.file} has fresh weights: take a trained model."
+                f"`start` (--first): {self.file} has fresh weights: choose a trained model."
             )
         if self.model.task != task.name:
             raise OptionError(
                 f"`start` (--first): {self.file} is a model of {self.model.task}, but the data are "
-                f"for {task.name}: leave it out, or take a model of that."
+                f"for {task.name}: choose a model of {task.name}, or leave it out."
             )
         return self
 
 
 def start_at(file: Start | str | Path | None, allow: Iterable[type] = ()) -> Start | None:
-    """Return the start from the model in a file, which is read when it is used.
+    """Return the start from the model in a file; the model is read when it is first used.
 
-    A start is returned as it is, and None where there is no file. `allow`: as `load_model` takes
+    A start is returned unchanged, and None where there is no file. `allow`: as `load_model` takes
     it. Raises `FileFormatError` for a file that is missing or of another kind.
     """
     if file is None or isinstance(file, Start):
@@ -105,7 +105,7 @@ def start_at(file: Start | str | Path | None, allow: Iterable[type] = ()) -> Sta
 
 
 def copy_in(folder: Path) -> Path:
-    """Return where a study keeps its copy of the model, in the folder of what workers share."""
+    """Return the path of a study's copy of the model, in the folder that its workers share."""
     return folder / "first.safetensors"
 
 
@@ -117,7 +117,7 @@ def _load(start: Start) -> Model:
 
 
 def _content(file: Path) -> bytes:
-    refuse_architecture(file)  # or a folder, with a better message than that of reading it
+    refuse_architecture(file)  # also a folder, with a better message than reading it gives
     with open_regular(file) as content:
         return content.read()
 

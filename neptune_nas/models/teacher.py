@@ -40,10 +40,10 @@ _HINTS: tuple[tuple[str, Any], ...] = (
 
 @dataclass(frozen=True, eq=False)
 class Teacher:
-    """A trained network with what it takes; None is what the data has.
+    """A trained network and what it expects of images; None stands for what the data has.
 
-    `place`: as the user named it. `labels`, `mean`, `std`: as of a `Model`. `size`: height and
-    width of its images. `task`: its name.
+    `place`: its file or function, as the user named it. `labels`, `mean`, `std`: as in `Model`.
+    `size`: height and width of its images. `task`: the name of its task.
     """
 
     place: str
@@ -56,7 +56,7 @@ class Teacher:
 
     @cached_property
     def digest(self) -> str:
-        """Hexadecimal digits that change with its layers, its weights, and what it takes."""
+        """Hexadecimal digits that change with its layers, its weights, and what it expects."""
         layers = [(name, type(each).__name__) for name, each in self.network.named_modules()]
         what = (layers, self.labels, self.mean, self.std, self.size)
         found = sha256(repr(what).encode())
@@ -67,7 +67,7 @@ class Teacher:
 
 
 def is_code(place: str) -> bool:
-    """Return whether a teacher's place names a user's function, and no file."""
+    """Return whether a teacher's place names a user's function rather than a model's file."""
     return place_of(place)[1] != ""
 
 
@@ -81,7 +81,7 @@ def load_teacher(place: str, allow: Iterable[type] = ()) -> Teacher:
     where, name = place_of(place)
     if name:
         with torch.random.fork_rng([]):
-            torch.manual_seed(0)  # what draws weights draws the same when it goes on
+            torch.manual_seed(0)  # so that a resumed run draws the same weights
             return _teacher_of(place, _returned_by(place))
     if where.endswith(".py"):
         raise OptionError(
@@ -133,11 +133,12 @@ def _from_model(place: str, model: Model) -> Teacher:
 
 
 class FittedTeacher(nn.Module):
-    """A teacher that takes a data set's images, normalised as it wants, and answers in its classes.
+    """A teacher fitted to a data set: it takes its images and returns outputs for its classes.
 
-    `mean`, `std`: how to normalise. Images are resized to what the teacher takes. Raises
-    `OptionError` for a teacher of another task, other classes or other channels; and, called,
-    `OwnCodeError` where it fails or returns anything but numbers `(N, outputs)`.
+    `mean`, `std`: how to normalise images for it. Images are resized to the size that the teacher
+    expects. Raises `OptionError` for a teacher with another task, other classes or other channels.
+    A call raises `OwnCodeError` where the teacher fails or returns anything but numbers `(N,
+    outputs)`.
     """
 
     def __init__(self, teacher: Teacher, data: ImageData) -> None:
@@ -147,7 +148,7 @@ class FittedTeacher(nn.Module):
         if teacher.task not in (None, data.task):
             raise OptionError(
                 f"teacher '{self.place}' is a network for {teacher.task}, but data '{data.name}' "
-                f"is for {data.task}: choose a teacher for that."
+                f"is for {data.task}: choose a teacher for {data.task}."
             )
         self.outputs = task.outputs(data)
         self.order = _order(self.place, teacher.labels, data)
@@ -157,7 +158,7 @@ class FittedTeacher(nn.Module):
             if len(values) != channels:
                 raise OptionError(
                     f"teacher '{self.place}' takes images of {counted(len(values), 'channel')} "
-                    f"(`{name}`), but data '{data.name}' has {channels}: choose a teacher for that."
+                    f"(`{name}`), but data '{data.name}' has {channels}: choose another teacher."
                 )
 
     def forward(self, images: Tensor) -> Tensor:
@@ -168,7 +169,7 @@ class FittedTeacher(nn.Module):
         if not isinstance(found, Tensor) or found.shape != wanted or found.is_complex():
             got = tuple(found.shape) if isinstance(found, Tensor) else cut(found)
             raise OwnCodeError(
-                f"teacher '{self.place}' must return a tensor {wanted}, one output a class for "
+                f"teacher '{self.place}' must return a tensor {wanted}, one output per class for "
                 f"each image, but returned {got}."
             )
         if not bool(found.isfinite().all()):
@@ -186,13 +187,13 @@ class FittedTeacher(nn.Module):
                 raise
             shape = "x".join(map(str, images.shape[1:]))
             raise OwnCodeError(
-                f"teacher '{self.place}' failed on images {shape} ({first_line(error)}): say what "
-                f"it takes by its attribute `image_size`, or choose another."
+                f"teacher '{self.place}' failed on images of {shape} ({first_line(error)}): give "
+                f"the network the attribute `image_size`, or choose another teacher."
             ) from error
 
 
 def _order(place: str, labels: Sequence[str] | None, data: ImageData) -> list[int] | None:
-    """Return which of a teacher's outputs is each class of the data; None where they agree."""
+    """Return the teacher's output for each class of the data; None if the orders agree."""
     if labels is None or tuple(labels) == data.classes:
         return None
     if sorted(labels) != sorted(data.classes) or len({*labels}) < len(labels):

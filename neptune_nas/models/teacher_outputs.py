@@ -1,8 +1,8 @@
-"""A teacher's outputs of the training images, computed once and kept in a folder for all workers.
+"""A teacher's outputs for the training images, computed once and kept for all workers.
 
 Two files: `teacher.npy`, float16 `(views, N, classes)`, which workers map into memory, and
-`teacher.json`, which says whose outputs they are, of which images and views, and how good the
-teacher is. Outputs that do not match are computed again.
+`teacher.json`, which records the teacher, the images and the views, and how good the teacher is.
+Outputs that do not match are computed again.
 """
 
 import io
@@ -49,11 +49,11 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What the kept outputs are: whose, of which images, and in which views.
+    """The facts about kept outputs: the teacher, the images and the views.
 
-    `teacher`: its digest; `place`: as the user named it. `data`: the fingerprint of the images.
-    `values`: the teacher's metrics on the validation split. `seconds`: what computing them all
-    took. `content`: the digest of `teacher.npy`.
+    `teacher`: its digest; `place`: its file or function, as the user named it. `data`: the
+    fingerprint of the images. `values`: the teacher's metrics on the validation split. `seconds`:
+    how long computing them took. `content`: the digest of `teacher.npy`.
     """
 
     teacher: str
@@ -81,11 +81,11 @@ class KeptOutputs:
 
 @dataclass(frozen=True)
 class TeacherSource:
-    """A teacher by its place, and where its outputs are kept; loaded when it is first needed.
+    """A teacher by its place; it is loaded when it is first needed.
 
     `place`: a model's file, or `FILE.py:FUNCTION` or `package.module:FUNCTION`. `views`: how many
-    fixed views of the images it sees; with 0, it sees each image once, as it is, while networks are
-    shown a new view each time. `allow`: the user's record classes that the file may name.
+    fixed views of the images it sees; with 0, it sees each image once, unchanged, while networks
+    see new random views. `allow`: the user's record classes that the file may name.
     """
 
     place: str
@@ -98,7 +98,7 @@ class TeacherSource:
         return load_teacher(self.place, self.allow)
 
     def digest(self, folder: Path) -> str:
-        """Return the teacher's digest; where its file is gone, that of the outputs kept of it."""
+        """Return the teacher's digest; if its file is gone, the digest kept with its outputs."""
         if not is_code(self.place) and not is_file(Path(self.place)):
             kept = _read(folder)
             if kept is not None and kept.place == self.place:
@@ -115,8 +115,8 @@ def teacher_notes(
 ) -> tuple[str, ...]:
     """Return sentences on how good a teacher is on the validation split.
 
-    Taken from what is kept in `folder`, else measured. `usual`: the main metric that the network
-    has without it, if that is known. Raises as `FittedTeacher` does.
+    They are taken from `folder` where it has them, and measured otherwise. `usual`: the network's
+    main metric without a teacher, if it is known. Raises as `FittedTeacher` does.
     """
     kept = _read(folder)
     if kept is not None and kept.teacher == source.digest(folder) and kept.data == data.fingerprint:
@@ -144,7 +144,7 @@ def teacher_notes(
 
 
 def seconds_to_keep(source: TeacherSource, data: ImageData, folder: Path) -> float:
-    """Return about how many seconds `keep_outputs` will take on the host; 0 if they are there."""
+    """Return about how many seconds `keep_outputs` will take on the host; 0 if it has run."""
     kept = _read(folder)
     if kept is not None and kept.teacher == source.digest(folder):
         return 0.0
@@ -156,7 +156,7 @@ def seconds_to_keep(source: TeacherSource, data: ImageData, folder: Path) -> flo
 
 
 def kept_seconds(folder: Path) -> float:
-    """Return what the outputs kept in a folder took to compute; 0 if there are none."""
+    """Return how many seconds the outputs in a folder took to compute; 0 if there are none."""
     kept = _read(folder)
     return 0.0 if kept is None else kept.seconds
 
@@ -169,10 +169,10 @@ def keep_outputs(
     device: str = "cpu",
     say: Say = str,
 ) -> Outputs:
-    """Compute the outputs of a teacher into `folder`, unless they are there; return what they are.
+    """Compute a teacher's outputs into `folder`, unless they are there; return their facts.
 
-    `say` is called with a sentence before and after, as it takes the time of `views` passes over
-    the training images, and on what is there but damaged.
+    Computing them takes `views` passes over the training images, so `say` is called with a sentence
+    before and after; it is also called where the outputs are damaged.
     """
     digest, kept = source.digest(folder), _read(folder)
     wanted = (digest, source.views, data.fingerprint, augment)
@@ -277,7 +277,7 @@ def open_teaching(kept: KeptOutputs) -> Teaching:
 
 
 def _read(folder: Path) -> Outputs | None:
-    """Return what the kept outputs are; None where none are kept, or nothing says whose."""
+    """Return the facts about kept outputs; None where there are no outputs or no facts."""
     try:
         with located(_facts(folder)):
             content = versioned(parse_json(read_file(_facts(folder))), _VERSION, _FORMAT)

@@ -1,4 +1,4 @@
-"""The start of a network from a trained one of another architecture: all weights that fit."""
+"""The weights that a network inherits from a trained one, of another architecture or its own."""
 
 from collections.abc import Iterable, Iterator
 
@@ -23,10 +23,10 @@ _Pairs = Iterator[tuple[str, Tensor, Tensor]]  # a name, the new tensor, the tra
 def inherit(network: nn.Module, trained: nn.Module, *, classifier: bool) -> float:
     """Copy from `trained` what fits `network`; return the share, 0..1, of its parameters copied.
 
-    Of two Neptune networks, stages are matched in order, and the SubStages of a stage in order and
-    by kind; where sizes differ, the overlap is copied. Of others, tensors of equal name and shape
-    are copied. Buffers, such as the statistics of a batch norm, come with the parameters.
-    `classifier`: whether the last layer, which belongs to the classes, is copied too.
+    Between two Neptune networks, stages are matched in order, and the SubStages of a stage in order
+    and by kind; where sizes differ, the overlap is copied. Between other networks, tensors of equal
+    name and shape are copied. Buffers, such as the statistics of a batch norm, are copied with the
+    parameters. `classifier`: whether the last layer, which belongs to the classes, is copied too.
     """
     if isinstance(network, Neptune) and isinstance(trained, Neptune):
         found = _matched(network, trained, classifier)
@@ -69,8 +69,8 @@ def _matched(network: Neptune, trained: Neptune, classifier: bool) -> _Pairs:
 def _in_stems(new: StemBlock, old: StemBlock) -> _Pairs:
     """Yield the tensors of two stems.
 
-    Grey images are colour images with three equal channels: weights for grey are shared out among
-    the colours, and weights for colours add up to one for grey.
+    A grey image counts as a colour image with three equal channels: the weight of grey is divided
+    among the colours, and the weights of the colours are summed for grey.
     """
     weight, channels = old.conv.weight, new.in_channels
     if channels != old.in_channels and 1 in (channels, old.in_channels):
@@ -80,7 +80,7 @@ def _in_stems(new: StemBlock, old: StemBlock) -> _Pairs:
 
 
 def _same_kind(new: Iterable[nn.Module], old: Iterable[nn.Module]) -> Iterator[tuple[Cell, Cell]]:
-    """Yield pairs of SubStages: the first, second, ... of a kind in either stage."""
+    """Yield pairs of SubStages: the first, second, ... of each kind in both stages."""
     waiting = [each for each in old if isinstance(each, Cell) and each.op is not None]
     for cell in new:
         assert isinstance(cell, Cell)
@@ -91,7 +91,7 @@ def _same_kind(new: Iterable[nn.Module], old: Iterable[nn.Module]) -> Iterator[t
 
 
 def _kind(block: nn.Module | None) -> tuple[object, ...]:
-    """Return what two operations must share for their channels to mean the same."""
+    """Return what two operations must have in common for their channels to correspond."""
     match block:
         case Convolution():
             return Convolution, block.groups
@@ -101,7 +101,7 @@ def _kind(block: nn.Module | None) -> tuple[object, ...]:
 
 
 def _in_cells(new: Cell, old: Cell) -> _Pairs:
-    """Yield the tensors of two SubStages of a kind: of a user's own only those of equal shape."""
+    """Yield the tensors of two SubStages of one kind; in a user's own, those of equal shape."""
     assert new.op is not None
     assert old.op is not None
     for name, ours, theirs in _in_blocks(new.op, old.op):
@@ -117,17 +117,17 @@ def _in_cells(new: Cell, old: Cell) -> _Pairs:
 
 
 def _in_two(both: Tensor) -> Tensor:
-    """Return keys and values apart, `(2, C, ...)`, of the tensor `(2 C, ...)` of both."""
+    """Return keys and values `(2 C, ...)` as `(2, C, ...)`, so that each overlaps its kind."""
     return both.view(2, -1, *both.shape[1:])
 
 
 def _by_source(weight: Tensor) -> Tensor:
-    """Return `(C, sources, C, 1, 1)` of the weight `(C, sources * C, 1, 1)`; a bias as it is."""
+    """Return the weight `(C, sources * C, 1, 1)` as `(C, sources, C, 1, 1)`, a bias as it is."""
     return weight if weight.ndim == 1 else weight.view(len(weight), -1, len(weight), 1, 1)
 
 
 def _in_blocks(new: nn.Module, old: nn.Module) -> _Pairs:
-    """Yield the tensors that two blocks both name, where they are layers of one structure."""
+    """Yield the tensors that have one name in two blocks, and belong to layers that are alike."""
     ours, theirs = dict(new.named_modules()), dict(old.named_modules())
     trained = old.state_dict(keep_vars=True)
     for name, tensor in new.state_dict(keep_vars=True).items():
@@ -139,7 +139,7 @@ def _in_blocks(new: nn.Module, old: nn.Module) -> _Pairs:
 
 
 def _are_alike(new: nn.Module, old: nn.Module) -> bool:
-    """Return whether the channels of two layers that overlap meet the same channels."""
+    """Return whether the overlapping channels of two layers read the same input channels."""
     if not (isinstance(new, nn.Conv2d) and isinstance(old, nn.Conv2d)):
         return True
     depthwise = [each.groups == each.in_channels == each.out_channels for each in (new, old)]

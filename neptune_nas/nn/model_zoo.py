@@ -22,17 +22,18 @@ _Rate = Annotated[float, above(0), at_most(1)]
 
 @dataclass(frozen=True, slots=True)
 class ZooModel:
-    """The fields of a network that a library has by name.
+    """The fields of a network from a library, which knows it by name.
 
-    `resolution`: pixels a side that images are resized to inside the network (0: as they are).
-    Costs are counted there, and exported files resize too. `weights`: None draws them; a file has
-    the state of such a network (safetensors, or of `torch.save`); "DEFAULT" is for the library to
-    load. The classifier stays as it was drawn where the number of classes differs, and the first
-    convolution is fitted to the channels of the images. `frozen`: the share of the layers, from
-    the first, whose weights stay and whose norms keep their statistics; with 1 the classifier alone
-    is trained. `first_rate`: the learning rate of the first layer as a share of the classifier's;
-    those between rise by one factor from layer to layer (arXiv 1801.06146).
-    Raises `ArchitectureError` for values out of their range.
+    `resolution`: the side, in pixels, to which images are resized inside the network (0: not
+    resized). Costs are counted at that size, and exported files resize too. `weights`: None
+    initialises them at random; the path of a file loads the state dict of such a network
+    (safetensors, or of `torch.save`); "DEFAULT" makes the library load its own. The classifier
+    stays fresh where the number of classes differs, and the first convolution is fitted to the
+    channels of the images. `frozen`: the share of the layers, counted from the first, whose weights
+    stay and whose norms keep their statistics; with 1, only the classifier is trained.
+    `first_rate`: the learning rate of the first layer, as a share of the classifier's; in between,
+    it rises by the same factor from layer to layer (arXiv 1801.06146). Raises `ArchitectureError`
+    for values out of their range.
     """
 
     name: _Name
@@ -49,16 +50,17 @@ class ZooModel:
 class TorchvisionModel(ZooModel):
     """A classification network of torchvision by its name there, such as "mobilenet_v3_small".
 
-    `weights` may also name a set of torchvision's, such as "IMAGENET1K_V1". Fields: see `ZooModel`.
+    `weights` may also name one of torchvision's sets, such as "IMAGENET1K_V1". Fields: see
+    `ZooModel`.
     """
 
     def build(self, input_shape: tuple[int, int, int], outputs: int) -> "nn.Module":
         """Return the network for images `(C, H, W)`: logits `(N, outputs)`.
 
         Raises `OptionError` for an unknown name or set of weights, and `FileFormatError` for a file
-        of weights that cannot be read or is of another network.
+        of weights that cannot be read or belongs to another network.
         """
-        from neptune_nas.nn.pretrained import torchvision_model  # takes torch
+        from neptune_nas.nn.pretrained import torchvision_model  # imports torch
 
         return torchvision_model(self, input_shape, outputs)
 
@@ -72,8 +74,8 @@ class TimmModel(ZooModel):
     """
 
     def build(self, input_shape: tuple[int, int, int], outputs: int) -> "nn.Module":
-        """Return the network for images `(C, H, W)`; raises as that of `TorchvisionModel` does."""
-        from neptune_nas.nn.pretrained import timm_model  # takes torch
+        """Return the network for images `(C, H, W)`; raises as `TorchvisionModel.build` does."""
+        from neptune_nas.nn.pretrained import timm_model  # imports torch
 
         return timm_model(self, input_shape, outputs)
 
@@ -83,13 +85,13 @@ class Pruned:
     """A network with fewer blocks and channels: a `TorchvisionModel`, or any record with `build`.
 
     `network`: the record of the whole network, with its weights. `depth`: the share of the blocks
-    that stay in each stage; the last go, since later blocks refine least (arXiv 1612.07771). A
-    stage is a block that changes the shape of the map and those behind it that keep it. `width`:
-    the share of the channels that stay in each layer: those whose weights have the largest norm
-    (arXiv 1608.08710), in all layers that must agree on them together (DepGraph, arXiv
-    2301.12900); it needs the extra `pruning`. How many stay depends on the shares alone, so costs
-    are known before weights are. Train it afterwards.
-    Raises `ArchitectureError` for values out of their range.
+    that is kept in each stage; the last ones are removed, since later blocks refine least (arXiv
+    1612.07771). A stage is a block that changes the shape of the map and the following blocks that
+    keep that shape. `width`: the share of the channels that is kept in each layer: those whose
+    weights have the largest norm (arXiv 1608.08710), the same ones in all layers whose channels
+    must match (DepGraph, arXiv 2301.12900); it needs the extra `pruning`. How many are kept depends
+    on the shares alone, so costs are known before weights are. A pruned network must be trained
+    further. Raises `ArchitectureError` for values out of their range.
     """
 
     network: Any
@@ -102,22 +104,22 @@ class Pruned:
     def build(self, input_shape: tuple[int, int, int], outputs: int) -> "nn.Module":
         """Return the network for images `(C, H, W)`: logits `(N, outputs)`.
 
-        Raises `ArchitectureError` for a network without blocks to leave out, or whose channels
-        cannot be pruned.
+        Raises `ArchitectureError` for a network without blocks to remove, or whose channels cannot
+        be pruned.
         """
-        from neptune_nas.nn.pruning import pruned_network  # takes torch
+        from neptune_nas.nn.pruning import pruned_network  # imports torch
 
         return pruned_network(self, input_shape, outputs)
 
 
 ZOO: tuple[type, ...] = (TorchvisionModel, TimmModel, Pruned)
-"""The toolkit's records that build networks of others: any file may name them."""
+"""The toolkit's records of library networks and of pruned ones; any file may name them."""
 
 
 def without_weights(value: T) -> T:
-    """Return a record whose networks of libraries, at any depth, read no weights.
+    """Return a record whose library networks, however deeply nested, read no weights.
 
-    For where shapes are all that counts, or other weights follow.
+    It is for callers that need only shapes, or load other weights afterwards.
     """
     if isinstance(value, ZooModel):
         return replace(value, weights=None)

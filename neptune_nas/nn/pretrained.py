@@ -1,4 +1,4 @@
-"""What a network of torchvision or timm becomes here: for our images, resized, frozen in part."""
+"""Networks of torchvision and timm, fitted to the images, resizing them, and partly frozen."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,8 +34,8 @@ _OPTIONS: Mapping[str, Any] = {"googlenet": _WITHOUT_AUXILIARY, "inception_v3": 
 class ZooNetwork(nn.Module):
     """A network that resizes its images, and whose first layers may be frozen or learn slowly.
 
-    `classifier`: the names of the layers that put out the classes. The others count as layers, in
-    their order in the network, if they have parameters of their own. See `TorchvisionModel`.
+    `classifier`: the names of the layers that output the classes. All other modules with parameters
+    of their own count as layers, in their order in the network. See `TorchvisionModel`.
     """
 
     def __init__(
@@ -92,8 +92,8 @@ class ZooNetwork(nn.Module):
 def resized(images: Tensor, side: int) -> Tensor:
     """Return images `(N, C, H, W)` as `(N, C, side, side)`; as they are for a side of 0.
 
-    They shrink by the mean over as many whole pixels as fit, and the rest of the way, or to grow,
-    bilinearly.
+    To shrink, they are first averaged over as many whole pixels as fit. The rest of the way, or to
+    grow, they are resized bilinearly.
     """
     if side == 0:
         return images
@@ -150,12 +150,12 @@ def timm_model(record: TimmModel, input_shape: Shape, outputs: int) -> nn.Module
 
 
 def _made(record: ZooModel, make: Callable[..., nn.Module], **options: Any) -> nn.Module:
-    """Return the network that a library makes of a record; its errors in a sentence."""
+    """Return the network that a library makes from a record; turn its errors into ours."""
     try:
         return make(record.name, **options)
     except (AssertionError, TypeError, ValueError) as error:
         raise ArchitectureError(
-            f"`{type(record).__name__}` cannot build '{record.name}': {first_line(error)}: take "
+            f"`{type(record).__name__}` cannot build '{record.name}': {first_line(error)}: choose "
             f"another `resolution`, or another network."
         ) from error
     except Exception as error:
@@ -172,8 +172,8 @@ def _torchvision_state(record: TorchvisionModel) -> dict[str, Tensor]:
     known = models.get_model_weights(name).__members__
     if weights not in known:
         raise OptionError(
-            f"torchvision has no weights '{weights}' for {name}: {one_of(known, weights)} A file "
-            f"ends in one of {', '.join(_FILES)}."
+            f"torchvision has no weights '{weights}' for {name}: {one_of(known, weights)} The "
+            f"name of a file must end in one of {', '.join(_FILES)}."
         )
     try:
         # It checks the digest in the name of what it downloads, and unpickles tensors alone.
@@ -186,10 +186,10 @@ def _torchvision_state(record: TorchvisionModel) -> dict[str, Tensor]:
 
 
 def _loading_error(record: ZooModel, error: Exception) -> NeptuneError:
-    """Return the message about weights that a library fails to load."""
+    """Return the error for weights that a library fails to load."""
     return NeptuneError(
         f"the weights '{record.weights}' of {record.name} cannot be loaded "
-        f"({description(error)}): name a file of them as `weights`."
+        f"({description(error)}): name a file of weights as `weights`."
     )
 
 
@@ -221,7 +221,7 @@ def _check_name(library: str, name: str, known: Sequence[str]) -> None:
 
 
 def _adapted(record: ZooModel, network: nn.Module, classifier: tuple[str, ...]) -> nn.Module:
-    """Return a network that resizes, and is frozen, as its record says."""
+    """Return a network that resizes images and freezes layers as its record says."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = _MOMENTUM

@@ -1,4 +1,4 @@
-"""The pruning of networks: blocks that are left out, and channels with small weights."""
+"""The pruning of networks: the removal of blocks, and of channels with small weights."""
 
 import warnings
 from collections import Counter
@@ -14,12 +14,12 @@ from neptune_nas.nn.builder import Shape, build
 from neptune_nas.nn.model_zoo import Pruned
 
 _LAYERS = (nn.Conv2d, nn.Linear)
-_BLOCK = 2  # layers of the least block: a norm with its activation is none
+_BLOCK = 2  # the fewest layers of a block: a norm and its activation are not one
 
 
 def pruned_network(record: Pruned, input_shape: Shape, outputs: int) -> nn.Module:
     """Return the network of a record; see `Pruned.build`."""
-    # Whatever the caller does: tensors of the inference mode have no gradients to follow.
+    # Also inside inference mode, whose tensors have no gradients to follow.
     with torch.inference_mode(False), torch.enable_grad():
         network: nn.Module = build(record.network, input_shape, outputs)
         images = torch.zeros(1, *input_shape)
@@ -34,7 +34,7 @@ def pruned_network(record: Pruned, input_shape: Shape, outputs: int) -> nn.Modul
 
 
 def drop_blocks(network: nn.Module, images: Tensor, share: float) -> None:
-    """Replace the last blocks of each stage by identities, and keep a share of them, at least one.
+    """Replace the last blocks of each stage by identities; keep a `share`, at least one block.
 
     Raises `ArchitectureError` for a network that has no stage of several blocks.
     """
@@ -51,7 +51,7 @@ def drop_blocks(network: nn.Module, images: Tensor, share: float) -> None:
 
 
 def _shapes(network: nn.Module, images: Tensor) -> dict[str, tuple[object, object]]:
-    """Return the shapes of what each module read and wrote, by its name."""
+    """Return the shapes of each module's input and output, by its name."""
     found: dict[str, tuple[object, object]] = {}
 
     def note(name: str) -> Any:
@@ -78,12 +78,12 @@ def _run(network: nn.Module, images: Tensor) -> None:
 def _stages(
     network: nn.Module, shapes: dict[str, tuple[object, object]], prefix: str = ""
 ) -> list[list[str]]:
-    """Return the names of the blocks of each stage of several.
+    """Return the names of the blocks of each stage that has several.
 
-    A stage is a block and those behind it that keep the shape of its map.
+    A stage is a block and the following ones that keep the shape of its map.
 
-    Blocks are several children of one module that have one class and several layers each, but no
-    stages inside, and of which at least one keeps the shape of its map.
+    Blocks are several children of one module that have the same class, and each several layers but
+    no stages inside; at least one of them keeps the shape of its map.
     """
     children = [(f"{prefix}{name}", each) for name, each in network.named_children()]
     inside = {name: _stages(each, shapes, f"{name}.") for name, each in children}
@@ -115,9 +115,9 @@ def _is_block(module: nn.Module) -> bool:
 def narrow(network: nn.Module, images: Tensor, share: float) -> None:
     """Keep a share of the channels of each layer: those whose weights have the largest norm.
 
-    Layers whose channels must be the same ones, as around a shortcut, lose them together. The
-    layer that puts out the classes keeps them. Raises `ArchitectureError` where a network cannot
-    be pruned so, and a `NeptuneError` without the extra `pruning`.
+    Layers whose channels must match, as around a shortcut, lose the same ones. The layer that
+    outputs the classes keeps all of them. Raises `ArchitectureError` where a network cannot be
+    pruned in this way, and a `NeptuneError` without the extra `pruning`.
     """
     check_installed("`Pruned.width`", ["torch_pruning"], "pruning")
     import torch_pruning
@@ -155,12 +155,12 @@ def narrow(network: nn.Module, images: Tensor, share: float) -> None:
             each.requires_grad_(learns[name])
     if _widths(network) == before:
         raise ArchitectureError(
-            "no layer has channels that it can lose alone: leave its `width` at 1, or take less."
+            "no layer has channels that can be removed: leave its `width` at 1, or lower it."
         )
 
 
 def _first(group: Any) -> Tensor:
-    """Return an order of channels where weights have no values; how many stay does not change."""
+    """Return an arbitrary order of channels, for weights that have no values on the meta device."""
     return torch.arange(len(group[0].idxs), dtype=torch.float32, device="cpu")
 
 

@@ -43,10 +43,10 @@ def _copy_overlap(source: nn.Module, target: nn.Module) -> None:
 
 
 def copy_overlap(new: Tensor, old: Tensor) -> int:
-    """Copy what two tensors share, and return how many values: the leading part of each axis.
+    """Copy the overlap of two tensors, the leading part of each axis; return how many values.
 
-    Of convolutions, whose last two of at least four axes are pixels, kernels share their centre. A
-    kernel that becomes larger is zero around it, and so does what it did.
+    Kernels, the last two of at least four axes, overlap in their centre. A kernel that becomes
+    larger is zero around the old one, and so computes the same.
     """
     kernel = new.ndim - 2 if new.ndim > 3 else new.ndim
     into, out_of = list[slice](), list[slice]()

@@ -1,4 +1,4 @@
-"""Weights of a network from elsewhere: fitted to its channels and classes, or refused."""
+"""Weights from elsewhere: fitted to the channels and classes of a network, or refused."""
 
 from collections.abc import Collection, Mapping
 
@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from neptune_nas.errors import FileFormatError
 
 _WRAPPERS = ("module.", "_orig_mod.", "network.")
-"""Before all names of a state: of data-parallel and compiled networks, and of our own files."""
-_UNUSED = ("aux", "AuxLogits")  # begins the names of classifiers that only training uses
+"""Prefixes of all names in states of data-parallel or compiled networks, and in our files."""
+_UNUSED = ("aux", "AuxLogits")  # how the names of classifiers begin that only training uses
 
 
 def check_weights(network: nn.Module, state: Mapping[str, Tensor]) -> None:
@@ -41,11 +41,11 @@ def load_pretrained(
     first: Collection[str],
     classifier: Collection[str],
 ) -> None:
-    """Give a network the weights of one like it, for other channels or classes.
+    """Load the weights of a network like this one, which may have other channels or classes.
 
-    `first`: the convolutions that read the images, whose weights are summed or repeated for other
-    than the channels they have. `classifier`: the layers that put out the classes; they stay as
-    they are where theirs do not fit. Raises `FileFormatError` for anything else that does not fit.
+    `first`: the convolutions that read the images; for another number of channels, their weights
+    are summed or repeated. `classifier`: the layers that output the classes; they stay as they are
+    if the weights do not fit. Raises `FileFormatError` for anything else that does not fit.
     """
     own, found = network.state_dict(), _unwrapped(state)
     for name in own:
@@ -68,7 +68,7 @@ def load_pretrained(
 
 
 def fit_channels(first: nn.Module, channels: int) -> None:
-    """Make a first convolution read `channels` input channels, initialised anew if it did not."""
+    """Make a first convolution read `channels` channels, initialised anew if that changes it."""
     if isinstance(first, nn.Conv2d) and channels != first.in_channels:
         first.in_channels = channels
         shape = (first.out_channels, channels, *first.kernel_size)
@@ -79,8 +79,9 @@ def fit_channels(first: nn.Module, channels: int) -> None:
 def for_channels(weight: Tensor, channels: int) -> Tensor:
     """Return the weight `(out, in, kh, kw)` of a first convolution for other input channels.
 
-    One channel gets the sum, which for grey images gives what their copies in all channels gave.
-    More get copies in turn, scaled so that equal channels give what they gave.
+    One channel gets the sum of the weights, so that a grey image gives what its copies in all
+    channels gave. For more channels, the weights are repeated in turn, and scaled so that equal
+    channels give what they gave.
 
     >>> for_channels(torch.ones(8, 3, 3, 3), 1)[0, 0, 0, 0].item()
     3.0
@@ -94,7 +95,7 @@ def for_channels(weight: Tensor, channels: int) -> Tensor:
 
 
 def _unwrapped(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights by the names that a network itself gives them."""
+    """Return weights by their names in the plain network, without prefixes."""
     found = dict(state)
     for prefix in (each for each in _WRAPPERS if all(name.startswith(each) for name in state)):
         found = {name.removeprefix(prefix): value for name, value in found.items()}

@@ -31,17 +31,21 @@ def start_note(
     start: Start | None,
     classes: tuple[str, ...],
 ) -> Iterator[str]:
-    """Yield what a network inherits, or that it inherits nothing, but its scores in a search did.
+    """Yield what a network inherits; where that is nothing, yield what it inherited in its search.
 
     `classes`: those of the data.
     """
     if inherited is not None and start is not None:
-        fresh = "" if start.model.labels == classes else "; the last layer is fresh for its classes"
+        fresh = (
+            ""
+            if start.model.labels == classes
+            else "; the last layer is fresh, since the classes differ"
+        )
         yield f"Training starts from {inherited.file}: {inherited.text}{fresh}."
     elif not isinstance(source, str) and source.provenance.get("start"):
         yield (
-            f"In its search this network started from {source.provenance['start']}, here it starts "
-            f"from fresh weights: give that model as `start` (--first) to start from it too."
+            f"In its search this network started from {source.provenance['start']}; here it starts "
+            f"from fresh weights: to start from that model too, pass it as `start` (--first)."
         )
 
 

@@ -40,7 +40,7 @@ def write_curves(
     *,
     task: Task,
 ) -> None:
-    """Write the page of a network's training with those of `seeds` that have a history, if any."""
+    """Write the page with the curves of those of `seeds` that have a history, if any."""
     files = {seed: folder.seed(seed).history for seed in sorted(seeds)}
     found = {seed: file for seed, file in files.items() if file.exists()}
     if histories := {seed: read_history(file, task.metrics) for seed, file in found.items()}:

@@ -1,4 +1,4 @@
-"""The forecast of a training, by an epoch of it in a temporary folder."""
+"""The forecast of a training, from an epoch of it in a temporary folder."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +22,7 @@ class _FirstEpochDoneError(Exception):
 def epoch_seconds(job: SeedJob, seed: int, epochs: int) -> float:
     """Return the seconds of so many epochs at the pace of the first epoch of a seed."""
     seconds = _at_first_pace(job, seed, epochs)
-    if seconds < _SHORT * epochs:  # a first epoch is mostly slow starts: again, without them
+    if seconds < _SHORT * epochs:  # mostly the start of the first epoch: repeat it without that
         return _at_first_pace(job, seed, epochs)
     return seconds
 

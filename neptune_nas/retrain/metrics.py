@@ -64,7 +64,7 @@ class Spread:
 class Metrics:
     """The terms of a training, the cost of its network, and the results of its seeds in order.
 
-    `teacher_seconds`: what its teacher's outputs took, once for all seeds.
+    `teacher_seconds`: how long its teacher's outputs took to compute, once for all seeds.
     """
 
     terms: Terms
@@ -79,7 +79,7 @@ class Metrics:
 
     @property
     def best(self) -> SeedMetrics:
-        """The seed that is best on the validation split, in int8 if its network is in int8 too."""
+        """The seed that is best on the validation split, in int8 if that was measured."""
 
         def losses(seed: SeedMetrics) -> list[float]:
             names = sorted(seed.validation, key=lambda name: name != INT8_ACCURACY.name)

@@ -65,19 +65,19 @@ class Training:
     """The settings of a training; `run` starts or resumes it.
 
     `source`: an architecture, as `neptune_nas.load` reads it, or the name of a hand-designed
-    network. `data`: see `load_data` (default: the data an architecture was searched on, which is
+    network. `data`: see `load_data` (default: the data an architecture was searched on, which are
     not downloaded). `seeds`: their number, counted from 0. `recipe`: how to train (default: the
-    strong one, but that of the architecture's scores if its values were chosen). `out`: the folder
-    (default: `trained/NETWORK-DATA`).
-    `data_dir`: the folder of data sets, see `load_data`. `device`: "auto", "cpu" or "cuda".
-    `threads`: torch's threads (default: on a CPU as many as train fastest in a few steps). `int8`:
-    whether each seed's model also gets its network in int8, fine-tuned where rounding costs more
-    than half a point (default: if the search of the architecture measured int8 accuracy).
-    `teacher`: a trained model's file, or your function `FILE.py:FUNCTION` that returns an
-    `nn.Module`, whose outputs the network learns from beside the labels; it sees `teacher_views` of
-    each image, or with 0 the images as they are (see `neptune_nas.models.teacher`). `allow`: your
-    record classes that the teacher's file may name, beside those of `source`. `start`: the file of
-    a trained model whose weights each seed begins with, where they fit.
+    strong recipe, or that of the architecture's scores if its values were chosen). `out`: the
+    folder (default: `trained/NETWORK-DATA`). `data_dir`: the folder of data sets, see `load_data`.
+    `device`: "auto", "cpu" or "cuda". `threads`: torch's threads (default: on a CPU as many as
+    train fastest in a few steps). `int8`: whether each seed's model also gets its network in int8,
+    fine-tuned where rounding costs more than half a point (default: if the search of the
+    architecture measured int8 accuracy). `teacher`: a trained model's file, or your function
+    `FILE.py:FUNCTION` that returns an `nn.Module`; the network learns from its outputs as well as
+    from the labels. It sees `teacher_views` views of each image, or with 0 the images as they are
+    (see `neptune_nas.models.teacher`). `allow`: your record classes that the teacher's file may
+    name, in addition to those of `source`. `start`: the file of a trained model whose weights each
+    seed starts from, where they fit.
 
     Raises `OptionError` on construction for a field of the wrong type, for a value that is unknown
     or out of its range, and for an architecture with a record of unknown class.
@@ -169,7 +169,7 @@ class Training:
 
     @cached_property
     def _start(self) -> Start | None:
-        """The trained model to begin with, if any, which must be of the data's task."""
+        """The trained model to start from, if any, which must be of the data's task."""
         item = self.source
         own = () if isinstance(item, str) else record_classes(item.architecture)
         found = start_at(self.start, own)
@@ -177,7 +177,7 @@ class Training:
 
     @cached_property
     def _inherited(self) -> Inherited | None:
-        """The trained model to begin with, and how much of it fits the network."""
+        """The trained model to start from, and how much of the network inherits from it."""
         if (start := self._start) is None:
             return None
         share = start.begin(self.network.build(0), self.images.classes)
@@ -239,7 +239,7 @@ class Training:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on whose data it is, what it lacks, too few epochs, the start, the teacher."""
+        """Sentences on the data, what they lack, too few epochs, the start and the teacher."""
         inherited, classes = self.terms.inherited, self.images.classes
         own = "" if self.data else reading_note(self.data_name, name_of(self.source))
         return (

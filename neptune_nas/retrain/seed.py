@@ -48,8 +48,8 @@ _LONE_IMAGE = "Expected more than 1 value per channel"  # torch's, of a batch no
 class SeedJob:
     """The inputs that all seeds of a training share.
 
-    `start`: where weights are inherited. `teaching`: what its teacher says, which took
-    `teacher_seconds` to compute.
+    `start`: the model that weights are inherited from. `teaching`: the teacher's outputs, which
+    took `teacher_seconds` to compute.
     """
 
     network: Trainable
@@ -67,7 +67,7 @@ class SeedJob:
         return task_of(self.data)
 
     def build(self, seed: int) -> nn.Module:
-        """Return the network as the training of a seed begins with it."""
+        """Return the network with the weights that the training of a seed begins with."""
         network = self.network.build(seed)
         if self.start is not None:
             self.start.begin(network, self.data.classes)

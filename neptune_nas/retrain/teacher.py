@@ -36,7 +36,7 @@ class TeacherPart:
         return {"teacher_digest": digest, "teacher_views": views, "teacher": self.source.place}
 
     def notes(self, network: ExportedArchitecture | str) -> tuple[str, ...]:
-        """Return sentences on how good the teacher is, beside the network's score of its search.
+        """Return sentences on how good the teacher is, compared with the network in its search.
 
         Raises `NeptuneError` for a teacher that cannot teach the data.
         """
@@ -47,7 +47,7 @@ class TeacherPart:
         return teacher_notes(self.source, self.data, self.folder, self.device, usual)
 
     def join(self, job: SeedJob, say: Say) -> SeedJob:
-        """Return the job with the teacher's outputs, computed into the folder unless there."""
+        """Return the job with the teacher's outputs, computed unless the folder has them."""
         if self.source is None:
             return job
         augment = augment_for(job.recipe, job.data)

@@ -14,9 +14,9 @@ from neptune_nas.training.recipe import with_defaults
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """The trained model that a training began with: the SHA-256 of its file, and what fitted.
+    """The trained model that a training started from: its file, by SHA-256, and what fitted.
 
-    `share`: of the network's parameters, 0..1.
+    `share`: the inherited share of the network's parameters, 0..1.
     """
 
     digest: str
@@ -36,14 +36,14 @@ class Inherited:
 class Terms:
     """Everything that decides the result of a training, except the seed.
 
-    `network`: an architecture's key, or the name of a hand-designed network. `data`: its name;
-    data sets are told apart by `data_fingerprint` and the names of `classes`. `recipe`: with the
-    data's own augmentation in place of "auto". `numerics`: the precision and memory layout; a
-    folder keeps its own, so they do not count as a difference. `calibration`: the images that
-    int8 is calibrated on; None without int8. `inherited`: None where all weights began fresh. `id`:
-    a random name, by which trackers know the folder wherever it is moved. `teacher_digest`: of the
-    teacher, which sees `teacher_views` of the images; `teacher`: its place, as the user named it;
-    empty without one.
+    `network`: an architecture's key, or the name of a hand-designed network. `data`: its name; data
+    sets are told apart by `data_fingerprint` and the names of `classes`. `recipe`: with the data's
+    own augmentation in place of "auto". `numerics`: the precision and memory layout; a folder keeps
+    its own, so they do not count as a difference. `calibration`: the images that int8 is calibrated
+    on; None without int8. `inherited`: the model that training started from; None for fresh
+    weights. `id`: a random name, by which trackers know the folder wherever it is moved.
+    `teacher_digest`: that of the teacher, which sees `teacher_views` views of each image;
+    `teacher`: its file or function, as the user named it. Both are empty without a teacher.
     """
 
     network: str

@@ -33,7 +33,7 @@ class Announcer:
 
 
 def slow_steps(costs: Costs) -> Iterator[str]:
-    """Yield sentences on the limits that are met or not only once a network is measured."""
+    """Yield sentences on the limits that can only be checked by measuring networks."""
     titles = {
         limit.metric.title: "Counting" if limit.name in WHOLE else "Timing" for limit in costs.late
     }

@@ -128,7 +128,7 @@ class Assembly:
 
     @property
     def start(self) -> Start | None:
-        """The trained model that networks begin with, whose records may be those of the space."""
+        """The trained model that networks start from; its file may name the space's records."""
         found = self.search.model
         return None if found is None or found.allow else replace(found, allow=self.records)
 
@@ -306,7 +306,7 @@ class Assembly:
 
     @cached_property
     def _fitting(self) -> tuple[str, ...]:
-        """A sentence on the trained model that networks start from, if any, which is checked."""
+        """A sentence on the trained model that networks start from, if any; checks that model."""
         name, folder = self.search.question.data, self.search.data_dir
         return (fitting(self.start, self.space, name, folder),) if self.start else ()
 
@@ -383,7 +383,7 @@ class Assembly:
         )
 
     def _for_workers(self) -> Evaluator:
-        """Return the evaluator with the teacher, if there is one, and its outputs computed."""
+        """Return the evaluator for workers; compute the outputs of its teacher, if it has one."""
         source = self.search.teacher_source
         if source is None:
             return self.bench.evaluator

@@ -53,7 +53,7 @@ from neptune_nas.space import Space
 NETWORKS = 50
 """The most networks that are measured before a search."""
 _DRAWS = 8 * NETWORKS
-_STALE = 86_400.0  # seconds, after which a machine may be another one
+_STALE = 86_400.0  # seconds; later, the machine may be another one
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class SearchLatencies:
             if name not in drafted:
                 drafted[name] = self._measure(architecture, self.place)
                 if self._draft is not None:
-                    with suppress(NeptuneError):  # a full disk, say: the draft only saves time
+                    with suppress(NeptuneError):  # such as a full disk: the draft only saves time
                         write_latencies(self._draft, drafted.values())
             found.append(drafted[name])
             note(number, len(chosen))
@@ -124,7 +124,7 @@ class SearchLatencies:
 
     @cached_property
     def _draft(self) -> Path | None:
-        """The file of what was measured so far, until a study keeps it; None without a home."""
+        """The file of the measurements so far, until the study has them; None without a cache."""
         folder, shape = cache_folder(), self.bench.input_shape
         question = self.search.question
         asked = (node(), str(self.place), self.search.folder.path.resolve(), question.seed)
@@ -133,7 +133,7 @@ class SearchLatencies:
         return None if folder is None else folder / "latencies" / name
 
     def _stopped(self, chosen: list[Any]) -> list[Measured]:
-        """Return what was measured of some networks by a search that was stopped today."""
+        """Return what a search that was stopped within a day had measured of some networks."""
         if self._draft is None:
             return []
         try:

@@ -78,13 +78,13 @@ def arguments_in(file: Path, given: Mapping[str, Any] | None = None) -> dict[str
 
 
 def _copy_of(file: Path, settings: Settings) -> Path:
-    """Return the study's copy of the trained model that its networks begin with."""
+    """Return the study's copy of the trained model that its networks start from."""
     copy = copy_in(Folder(file.parent).shared)
     check_inside(file.parent, [copy])
     if not is_file(copy):
         raise StudyError(
-            f"{file}: networks start from {settings.facts.start}, but its copy {copy} is missing: "
-            f"put that model there, or give it as `start` (--first) to `neptune-nas search`."
+            f"{file}: networks start from {settings.facts.start}, but the copy {copy} is missing: "
+            f"put that model there, or pass it as `start` (--first) to `neptune-nas search`."
         )
     return copy
 
@@ -107,8 +107,8 @@ def _check_teacher(file: Path, settings: Settings) -> None:
     if not may_run(Folder(file.parent), settings, where):
         raise StudyError(
             f"{file}: `teacher` is {cut(where)}, code that you have not run for this study here, "
-            f"or that has changed since then: if you trust it, continue the search with that as "
-            f"`teacher` (--teacher) once."
+            f"or that has changed since then: if you trust it, continue the search once with it as "
+            f"`teacher` (--teacher)."
         )
 
 

@@ -137,8 +137,8 @@ def _run_session(coordinator: Coordinator, store: Store, make_engine: Callable[[
         return
     began, before, results = monotonic(), {**store.counts(), "began": time()}, count(1)
     store.set_counts(before)
-    # The samplers' linear algebra is small: more threads would only take cores from the workers,
-    # once a teacher's outputs have been computed.
+    # The samplers' linear algebra is small: more threads would only take cores from the workers.
+    # The engine comes first, since a teacher's outputs are computed with all threads.
     with make_engine() as engine, threadpool_limits(limits=1):
         watch = coordinator.watch
 

@@ -22,7 +22,7 @@ def training_evaluator(
     teacher: TeacherSource | None = None,
     start: Start | None = None,
 ) -> Evaluator:
-    """Return short training as a search asks for it, with an optional proxy below it."""
+    """Return the short training that a search asks for, below it a proxy if there is one."""
     data, data_dir = search.question.data, search.data_dir
     training = ShortTraining(
         data,

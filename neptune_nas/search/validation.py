@@ -1,4 +1,4 @@
-"""Checks of a space: whether networks can be built, which it contains, and what they inherit."""
+"""Checks of a space: whether its networks can be built, what it holds, and what they inherit."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -81,7 +81,7 @@ def check_membership(name: str, file: Path, allow: Iterable[type] = ()) -> str:
 
 
 def fitting(start: Start, space: Space[Any], name: str, data_dir: str | Path | None) -> str:
-    """Return a sentence on a start, with the shares that some random networks for data inherit.
+    """Return a sentence on a start, with the shares that some random networks inherit from it.
 
     Raises `OptionError` for a model of another task, and `NothingFitsError` where it fits none.
     """
@@ -100,6 +100,6 @@ def fitting(start: Start, space: Space[Any], name: str, data_dir: str | Path | N
         raise misfit
     low, high = (f"{100 * share:.0f}" for share in (min(shares), max(shares))) if shares else "??"
     return (
-        f"Networks start from {start}, of which random ones inherit {low} to {high}% of their "
-        f"parameters: their scores do not compare with scores from fresh weights."
+        f"Networks start from {start}: random ones inherit {low} to {high}% of their parameters. "
+        f"Such scores cannot be compared with scores from fresh weights."
     )

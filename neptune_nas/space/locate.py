@@ -97,9 +97,9 @@ def find_modules(places: Iterable[str]) -> None:
 def find_named(where: str, subject: str, rule: str, kind: type = type) -> Any:
     """Return the object at `FILE.py:NAME` or `package.module:NAME`.
 
-    `subject` and `rule`: what messages begin with. `kind`: of what they name in the module. Raises
-    `SpaceError` as `find_space` does, and `OptionError` where `where` has another form or names
-    nothing.
+    `subject` and `rule`: what messages begin with. `kind`: the type of the objects that they
+    suggest. Raises `SpaceError` as `find_space` does, and `OptionError` where `where` has another
+    form or names nothing.
     """
     place, name = place_of(where)
     if not name:

@@ -56,7 +56,7 @@ def rankings(question: Question) -> tuple[str, ...]:
 
 
 def asked_ranking(question: Question, by: str) -> str:
-    """Return a ranking by its name; accuracy is that in int8 where networks are scored in int8."""
+    """Return a ranking's name, with int8 accuracy for accuracy where scores are in int8."""
     is_int8 = question.main == INT8_ACCURACY and by == CLASSIFICATION[0].name
     return question.main.name if is_int8 else by
 

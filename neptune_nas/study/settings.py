@@ -51,11 +51,11 @@ class Question:
     evaluator measures, the main one first. `unit`: of its fidelity, and `trains`: see `Traits`.
     `calibration`: the training images that int8 is calibrated on; None where it is not measured.
     `target`: the device that is searched for; objectives and constraints include what it stands
-    for, and the space is what its runtime has kernels for.
-    `latency_on`: where latency is measured, see `neptune_nas.deploy.latency_place`. `start`: the
-    SHA-256 of the trained model whose weights networks begin with; empty where all begin fresh.
-    `teacher_digest`: of the teacher that networks learn from (`neptune_nas.models.teacher`), which
-    sees `teacher_views` of the images; empty without one.
+    for, and the space is what its runtime has kernels for. `latency_on`: where latency is measured,
+    see `neptune_nas.deploy.latency_place`. `start`: the SHA-256 of the trained model that networks
+    start from; empty for fresh weights. `teacher_digest`: that of the teacher that networks learn
+    from (`neptune_nas.models.teacher`), which sees `teacher_views` views of each image; empty
+    without a teacher.
 
     Raises `OptionError` for a question that no study can have.
     """
@@ -147,7 +147,7 @@ class Facts:
     precision and memory layout of training; None where nothing is trained. `timed`: how each timed
     metric of the question was timed, in words, by its name. `code`: digests of the records and the
     evaluator that a notebook or the main script defined, by their names. `start`: the trained model
-    that networks begin with, in words. `teacher`: its place, as the user named it.
+    that networks start from, in words. `teacher`: its file or function, as the user named it.
 
     Raises `OptionError` for numbers out of range.
     """

@@ -1,7 +1,7 @@
 """Random augmentation of whole batches: indexing on uint8, floating point only at the end.
 
-The random choices of an epoch are drawn at once, a row for each image, so that they depend neither
-on the order of the images nor on their batches.
+The random choices of an epoch are all drawn at its start, one row per image, so that they depend
+neither on the order of the images nor on their batches.
 """
 
 from dataclasses import dataclass, replace
@@ -16,9 +16,9 @@ from neptune_nas.devices.device import FORMATS, send
 from neptune_nas.devices.numerics import Layout
 
 Policy = Literal["none", "trivial", "rand"]
-"""TrivialAugment (arXiv 2103.10158) or RandAugment (arXiv 1909.13719), as torchvision has them."""
+"""TrivialAugment (arXiv 2103.10158) or RandAugment (arXiv 1909.13719), as in torchvision."""
 
-_VARIANTS = 16  # of a policy's changes in an epoch; images of a batch share them
+_VARIANTS = 16  # changes that a policy draws in an epoch; images of a batch share them
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Augment:
     """The settings of an augmentation.
 
     `crop`: padding before a random crop, in pixels. `flip`: whether to mirror half of the images.
-    `cutout`: side of a blanked square, in pixels.
+    `cutout`: side of a blanked square, in pixels. `policy`: random changes of colour and shape.
     """
 
     crop: int = 0
@@ -37,10 +37,11 @@ class Augment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moves:
-    """The random choices for some images, a row each, on the host.
+    """The random choices for some images, one row per image, on the host.
 
     `corners` `(N, 2)`: of the crop in the padded image. `mirrored` `(N,)`: bool. `variants` `(N,)`:
-    which of the policy's changes, whose seeds are `seeds`. `centres` `(N, 2)`: of the squares.
+    which of the policy's changes, whose seeds are `seeds`. `centres` `(N, 2)`: of the blanked
+    squares.
     """
 
     augment: Augment
@@ -115,7 +116,7 @@ class Normalizer:
 
 
 def random_views(images: Tensor, moves: Moves, normalize: Normalizer) -> Tensor:
-    """Return images `(N, C, H, W)`, each moved on its own and normalised."""
+    """Return images `(N, C, H, W)`, each augmented by its row of `moves` and normalised."""
     augment = moves.augment
     if augment.crop:
         images = crop_windows(images, augment.crop, moves.corners)
@@ -137,7 +138,7 @@ def crop_windows(images: Tensor, padding: int, corners: Tensor) -> Tensor:
 
 
 def _change(images: Tensor, moves: Moves) -> Tensor:
-    """Return a copy of uint8 images, changed by the policy; those of a variant alike."""
+    """Return a copy of uint8 images, changed by the policy; all of one variant change alike."""
     change, images = _policy(moves.augment.policy), images.clone()
     with torch.random.fork_rng([]):
         for variant, seed in enumerate(moves.seeds):

@@ -45,7 +45,8 @@ class Classification:
     def distil(self, outputs: Tensor, taught: Tensor, temperature: float) -> Tensor:
         """Return the sum of divergences from the teacher's classes (arXiv 1503.02531).
 
-        Times the temperature squared, so that gradients stay as large as those of `loss`.
+        It is multiplied by the temperature squared, so that gradients stay as large as those of
+        `loss`.
         """
         student, teacher = (each.div(temperature).log_softmax(1) for each in (outputs, taught))
         divergence = F.kl_div(student, teacher, log_target=True, reduction="sum")

@@ -75,9 +75,9 @@ class Task(Protocol):
         """
 
     def distil(self, outputs: Tensor, taught: Tensor, temperature: float) -> Tensor:
-        """Return the loss of float32 outputs for those of a teacher, summed over images: a scalar.
+        """Return the loss of float32 outputs against a teacher's, summed over images: a scalar.
 
-        `temperature`: above 0; what both outputs are divided by.
+        `temperature`: the divisor of both outputs, above 0.
         """
 
     def meter(self) -> Meter:

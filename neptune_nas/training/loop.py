@@ -77,9 +77,9 @@ def train(
 
     Equal arguments give equal results on the same machine, and the caller's random state is left
     unchanged. If memory runs out, the run restarts with each batch in two halves whose gradients
-    are added. `curve`: measure after every epoch, not only at the end. `numerics`:
-    the precision and layout (default: the recipe's precision, channels last). `teaching`: what a
-    teacher says of the training images.
+    are added. `curve`: measure after every epoch, not only at the end. `numerics`: the precision
+    and layout (default: the recipe's precision, channels last). `teaching`: a teacher's outputs for
+    the training images.
     """
     if epochs < 1:
         raise OptionError(f"`epochs` must be at least 1, but got {epochs}.")
@@ -215,9 +215,9 @@ def train_epoch(setup: Setup, state: RunState) -> float:
 
 
 def epoch_moves(setup: Setup, state: RunState) -> Moves:
-    """Return the augmentation of all training images in the epoch that comes next.
+    """Return the augmentation of all training images in the next epoch.
 
-    It is drawn, unless a teacher has seen the images in fixed views.
+    It is drawn at random, unless a teacher has seen the images in fixed views.
     """
     if setup.teaching is not None and setup.teaching.views:
         view = setup.teaching.view(len(state.history), state.seed)
@@ -227,7 +227,7 @@ def epoch_moves(setup: Setup, state: RunState) -> Moves:
 
 
 def _taught(setup: Setup, state: RunState, rows: Tensor) -> Tensor | None:
-    """Return a teacher's outputs of some images in the epoch that comes next, if there is one."""
+    """Return a teacher's outputs for some images in the next epoch; None without a teacher."""
     teaching = setup.teaching
     if teaching is None:
         return None
@@ -237,9 +237,9 @@ def _taught(setup: Setup, state: RunState, rows: Tensor) -> Tensor | None:
 def take_step(
     setup: Setup, state: RunState, batch: Split, moves: Moves, taught: Tensor | None = None
 ) -> Tensor:
-    """Train on one batch of the feed, moved by `moves`, and return its mean loss.
+    """Train on one batch of the feed, augmented by `moves`, and return its mean loss.
 
-    `taught`: a teacher's outputs of the moved images.
+    `taught`: a teacher's outputs for the augmented images.
     """
     images, targets = setup.task.views(batch, moves, setup.normalize)
     images, share = mix(images, setup.recipe, state.generator)

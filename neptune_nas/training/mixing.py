@@ -8,9 +8,10 @@ from neptune_nas.training.recipe import Recipe
 
 
 def mix(images: Tensor, recipe: Recipe, generator: Generator) -> tuple[Tensor, float]:
-    """Return normalised images `(N, C, H, W)`, each mixed with the one before it, and its share.
+    """Return normalised images `(N, C, H, W)`, each mixed with the one before, and their share.
 
-    The share, 0..1, is that of the image itself, and so of its target, in all images of the batch.
+    The share, 0..1, is that of each image, and so of its target, in its mixture; it is the same for
+    the whole batch.
     """
     kinds = [name for name in ("mixup", "cutmix") if getattr(recipe, name)]
     if not kinds:
@@ -27,7 +28,7 @@ def mix(images: Tensor, recipe: Recipe, generator: Generator) -> tuple[Tensor, f
 
 
 def _paste(images: Tensor, share: float) -> tuple[Tensor, float]:
-    """Paste a random box of the image before into each; return the images and their own share.
+    """Paste a random box of the preceding image into each; return the images and their share.
 
     The box has `1 - share` of the area, less where it would leave the image.
     """
@@ -39,6 +40,6 @@ def _paste(images: Tensor, share: float) -> tuple[Tensor, float]:
 
 
 def _span(size: int, side: float) -> tuple[int, int]:
-    """Return a random span of `side` of `size`, clipped."""
+    """Return a random span of the share `side` of `size` pixels, clipped at the borders."""
     centre, half = int(torch.randint(size, ())), int(size * side) // 2
     return max(centre - half, 0), min(centre + half, size)

@@ -1,4 +1,4 @@
-"""Muon: AdamW whose steps of matrices have all singular values near one (Jordan et al. 2024).
+"""Muon: AdamW whose steps for matrices have singular values near one (Jordan et al. 2024).
 
 https://kellerjordan.github.io/posts/muon. The steps have the size of AdamW's (arXiv 2502.16982), so
 that one rate and one weight decay serve all parameters.
@@ -18,9 +18,9 @@ _RMS = 0.2  # of AdamW's steps, as a share of the rate
 
 
 class Muon(AdamW):
-    """AdamW, which steps along orthogonal matrices in groups that say `orthogonal=True`.
+    """AdamW that steps along orthogonal matrices in groups with `orthogonal=True`.
 
-    Parameters of those groups have two axes or more; all but the first are taken as one.
+    Parameters of those groups have two axes or more; all but the first are flattened into one.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], lr: float) -> None:
@@ -28,7 +28,7 @@ class Muon(AdamW):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """Take a step with the gradients, those of orthogonal groups being used up."""
+        """Take a step; the gradients of orthogonal groups are None afterwards."""
         for group in self.param_groups:
             if group["orthogonal"]:
                 for parameter in group["params"]:
@@ -36,12 +36,12 @@ class Muon(AdamW):
         return super().step(closure)
 
     def _step_matrix(self, parameter: Tensor, lr: float, weight_decay: float) -> None:
-        gradient, parameter.grad = parameter.grad, None  # AdamW passes over those without one
+        gradient, parameter.grad = parameter.grad, None  # AdamW skips those without one
         if gradient is None:
             return
         state = self.state[parameter]
         if not state:
-            state["step"] = torch.tensor(0.0)  # AdamW wants one of every state that it loads
+            state["step"] = torch.tensor(0.0)  # AdamW expects it in every state that it loads
             state["momentum"] = torch.zeros_like(gradient)
         state["step"] += 1
         momentum = state["momentum"].lerp_(gradient, 1 - _MOMENTUM)
@@ -63,10 +63,10 @@ def orthogonalise(matrix: Tensor) -> Tensor:
 
 
 def hidden_weights(network: nn.Module) -> list[nn.Parameter]:
-    """Return the weights that Muon steps: of full convolutions, and all linear layers but the last.
+    """Return the weights that Muon trains: of full convolutions and linear layers but the last.
 
-    A grouped convolution is many small matrices, and the last layer's rows are classes: AdamW
-    steps those.
+    A grouped convolution is many small matrices, and the rows of the last layer are classes: AdamW
+    trains those.
     """
     layers = [each for each in network.modules() if isinstance(each, nn.Conv2d | nn.Linear)]
     full = (each for each in layers[:-1] if isinstance(each, nn.Linear) or each.groups == 1)

@@ -24,7 +24,7 @@ WINDOW = 0.02  # of a run's steps, over which a step's weights fade to 1/e
 
 @runtime_checkable
 class LayerRates(Protocol):
-    """A network whose layers learn at rates of their own."""
+    """A network whose layers have learning rates of their own."""
 
     def rate_factors(self) -> Mapping[str, float]:
         """Return the share of the learning rate, by the name of a parameter; 1 for all others."""
@@ -60,7 +60,7 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
 
 
 def _by_rate(network: nn.Module) -> list[tuple[float, list[nn.Parameter]]]:
-    """Return the parameters that learn by their share of the rate, the whole rate first."""
+    """Return the trained parameters by their share of the rate, the largest share first."""
     factors = network.rate_factors() if isinstance(network, LayerRates) else {}
     trained = [(name, each) for name, each in network.named_parameters() if each.requires_grad]
     shares = sorted({factors.get(name, 1.0) for name, _ in trained}, reverse=True)

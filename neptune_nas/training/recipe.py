@@ -26,16 +26,15 @@ class Recipe:
 
     `lr`: the highest learning rate. `warmup`: the share of the steps in which it rises (one-cycle
     and cosine). `weight_decay` excludes norms and biases. `label_smoothing`: 0..1. `clip_norm`: the
-    largest norm of all gradients together, 0 for no limit. `batch_size`: images per step.
-    `crop`: padding in pixels before a random crop, `flip`: mirror half of the images; "auto" is
-    what suits the data set; mirrored in one epoch, an image is not in the next (arXiv 2404.00498).
+    largest norm of all gradients together, 0 for no limit. `batch_size`: images per step. `crop`:
+    padding in pixels before a random crop, `flip`: mirror half of the images; "auto" is what suits
+    the data set; an image that is mirrored in one epoch is not in the next (arXiv 2404.00498).
     `cutout`: side of a square blanked out, in pixels (arXiv 1708.04552). `policy`: "trivial" for
     TrivialAugment (arXiv 2103.10158), "rand" for RandAugment (arXiv 1909.13719). `mixup`, `cutmix`:
-    the parameter of the beta distribution from which the shares of two images are drawn, 0 for
-    none (arXiv 1710.09412, 1905.04899); with both, each batch is mixed by one of them.
-    `teacher_weight`: the share of the loss that compares with a teacher, where there is one, both
-    outputs divided by `temperature` (arXiv 1503.02531).
-    `precision`: "auto" is what the machine trains fastest in, see
+    the parameter of the beta distribution from which the shares of two images are drawn, 0 for none
+    (arXiv 1710.09412, 1905.04899); with both, each batch is mixed by one of them. `teacher_weight`:
+    the share of the loss that compares outputs with a teacher's, if there is one, both divided by
+    `temperature` (arXiv 1503.02531). `precision`: "auto" is what the machine trains fastest in, see
     `neptune_nas.training.probe`. One-cycle is Smith and Topin's (arXiv 1708.07120), AdamW
     Loshchilov and Hutter's (arXiv 1711.05101), Muon is `neptune_nas.training.muon`'s.
 
@@ -65,14 +64,14 @@ class Recipe:
 
 
 def with_defaults(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a recipe's values by field, with the defaults of fields that it was written without.
+    """Return a recipe's values by field, with defaults for fields that it lacks.
 
-    An empty one, of what is not trained, stays empty.
+    An empty recipe, that of a network which is not trained, stays empty.
     """
     return {**asdict(Recipe()), **recipe} if recipe else {}
 
 
-_OF_DATA = ("batch_size", "crop", "flip", "precision")  # what a named recipe leaves as it is
+_OF_DATA = ("batch_size", "crop", "flip", "precision")  # fields that a named recipe keeps
 
 
 def _plain_recipe(recipe: Recipe) -> Recipe:
@@ -83,13 +82,13 @@ def _plain_recipe(recipe: Recipe) -> Recipe:
 def strong_recipe(recipe: Recipe) -> Recipe:
     """Return the recipe for a network's final training, for the data and machine of `recipe`.
 
-    What each of its parts buys is measured in `docs/train.md`.
+    `docs/train.md` has measurements of each of its parts.
     """
     return replace(_plain_recipe(recipe), optimizer="muon", lr=0.02)
 
 
 def final_recipe(recipe: Recipe) -> Recipe:
-    """Return the recipe to train a network with that `recipe` scored: one with own values stays."""
+    """Return the recipe to train a network that `recipe` scored: strong if that is the default."""
     return strong_recipe(recipe) if recipe == _plain_recipe(recipe) else recipe
 
 
@@ -97,7 +96,7 @@ RECIPES: Mapping[str, Callable[[Recipe], Recipe]] = {
     "default": _plain_recipe,
     "strong": strong_recipe,
 }
-"""The named recipes: each returns that for the data and machine of another."""
+"""The named recipes: each returns its recipe for the data and machine of a given one."""
 
 
 def default_recipe(images: int) -> Recipe:

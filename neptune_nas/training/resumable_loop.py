@@ -97,11 +97,10 @@ def train_long(
     """Train `network`, freshly initialised, or resume from its checkpoint.
 
     A run stopped at any moment and called again with the same arguments ends like an uninterrupted
-    one, to floating-point noise. Both the weights and their average are measured after every
-    epoch. If memory runs out, the run goes on with each batch in two halves. `numerics`:
-    the precision and layout (default: the recipe's precision, channels last). `teaching`: what a
-    teacher says of the training images.
-    Raises `FileFormatError` for a damaged checkpoint, and `DivergedError`.
+    one, to floating-point noise. Both the weights and their average are measured after every epoch.
+    If memory runs out, the run goes on with each batch in two halves. `numerics`: the precision and
+    layout (default: the recipe's precision, channels last). `teaching`: a teacher's outputs for the
+    training images. Raises `FileFormatError` for a damaged checkpoint, and `DivergedError`.
     """
     where, numerics = torch.device(device), numerics or Numerics(recipe.precision)
     return within_memory(

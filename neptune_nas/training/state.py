@@ -121,8 +121,8 @@ class RunState:
 
     A run has either a `schedule`, which sets the rate after each step, or a `plateau`, which does
     so after each epoch. `generator` draws the order of the images and their views. `mirrored`
-    `(N,)`: the training images that every other epoch mirrors, from the first on. `seed`: of the
-    run. `average`: that of the weights, if kept. `history`: the finished epochs.
+    `(N,)`: the training images that the first epoch mirrors, and every second one after it. `seed`:
+    of the run. `average`: that of the weights, if kept. `history`: the finished epochs.
     """
 
     optimizer: Optimizer

@@ -1,8 +1,8 @@
-"""The outputs of a teacher that a network learns from, beside its targets.
+"""Knowledge distillation: training on a teacher's outputs as well as on targets.
 
-Knowledge distillation (Hinton et al., arXiv 1503.02531). The teacher has seen the very views that
-the network is shown, which Beyer et al. found to be what counts ("consistent teaching", arXiv
-2106.05237). So the views are fixed, and the teacher's outputs of them computed once.
+The method is that of Hinton et al. (arXiv 1503.02531). The teacher sees the same views as the
+network, which Beyer et al. found to be what counts ("consistent teaching", arXiv 2106.05237). The
+views are therefore fixed, and the teacher's outputs for them are computed once.
 """
 
 from collections.abc import Callable
@@ -19,16 +19,16 @@ from neptune_nas.training.recipe import Recipe
 
 
 def view_moves(augment: Augment, images: Tensor, view: int) -> Moves:
-    """Return the moves of all training images in a view, equal for equal numbers of it."""
+    """Return the moves of all training images in a view, drawn from the view's number alone."""
     return draw_moves(augment, images, Generator().manual_seed(view))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Teaching:
-    """A teacher's outputs of all training images in each of so many `views`, one after the other.
+    """A teacher's outputs for all training images in each of its `views`, one per epoch in turn.
 
     `outputs` `(views, N, ...)`: float16 on the host, usually mapped from a file. Without views they
-    are `(1, N, ...)`, of the images as they are, and each epoch moves the images anew.
+    are `(1, N, ...)`, for the images as they are, and each epoch augments the images anew.
     """
 
     outputs: Tensor
@@ -39,13 +39,13 @@ class Teaching:
         return (epoch + seed) % len(self.outputs)
 
     def rows(self, view: int, rows: Tensor, device: torch.device) -> Tensor:
-        """Return the outputs of some images in a view, on `device`."""
+        """Return the outputs for some images in a view, on `device`."""
         return send(self.outputs[view].index_select(0, rows), device)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
-    """What a batch is to teach: its targets and, with a teacher, the teacher's `outputs`."""
+    """What a batch teaches: its targets and, with a teacher, the teacher's `outputs`."""
 
     targets: Tensor
     outputs: Tensor | None = None
@@ -68,6 +68,6 @@ def lesson_loss(task: Task, recipe: Recipe, outputs: Tensor, lesson: Lesson) -> 
 
 
 def largest_guess(guess: float, recipe: Recipe) -> float:
-    """Return the most that guessing can lose where a teacher is sure; `guess`: its usual loss."""
+    """Return the largest loss of guessing if a teacher is sure; `guess`: its usual loss."""
     weight = recipe.teacher_weight
     return guess * (1 - weight + weight * max(1.0, recipe.temperature**2))

@@ -151,7 +151,7 @@ def _cut(path: Path) -> None:
         (_text, "must be safetensors that neptune-nas wrote, but is a text file"),
         (_nothing, "cannot be read: No such file"),
         (_architecture, "is an architecture without weights"),
-        (_fresh, r"`start` \(--first\): .* has fresh weights: take a trained model"),
+        (_fresh, r"`start` \(--first\): .* has fresh weights: choose a trained model"),
         (_folder, r"is a folder: name a model in it, such as .*seed-0/model\.safetensors"),
         (_cut, "is not a complete safetensors file"),
     ],

@@ -145,7 +145,7 @@ def test_a_device_shrinks_images_by_whole_factors_alone() -> None:
     ram = [model.value("ram", TorchvisionModel("mobilenet_v2", side)) for side in (32, 64)]
     assert 0 < ram[0] < ram[1]
     with pytest.raises(
-        UnsupportedOperationError, match="a bilinear resizing of 64x64 to 48x48 pix"
+        UnsupportedOperationError, match="bilinear resizing from 64x64 to 48x48 pix"
     ):
         model.value("ram", TorchvisionModel("mobilenet_v2", 48))
 

@@ -108,7 +108,7 @@ def test_what_was_frozen_stays_frozen() -> None:
     ("record", "message"),
     [
         (Pruned(Plain(), depth=0.5), r"Plain\(.*cannot be pruned: it has no stage of several bl"),
-        (Pruned(Plain(1), width=0.5), "no layer has channels that it can lose alone: leave its"),
+        (Pruned(Plain(1), width=0.5), "no layer has channels that can be removed: leave its"),
         (Pruned(TorchvisionModel("shufflenet_v2_x0_5"), width=0.5), "its layers cannot lose chann"),
         (Pruned(TorchvisionModel("vit_b_16", 32), width=0.5), "its attention cannot lose channel"),
     ],

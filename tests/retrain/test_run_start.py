@@ -87,7 +87,9 @@ def test_a_missing_model_is_named(made: Path, begun: Path, tmp_path: Path) -> No
 
 
 def test_a_network_of_another_kind_inherits_nothing(made: Path, tmp_path: Path) -> None:
-    with pytest.raises(NeptuneError, match="there is nothing to inherit: take a model of its kind"):
+    with pytest.raises(
+        NeptuneError, match="there is nothing to inherit: choose a model of the same kind"
+    ):
         replace(started(made, tmp_path / "z"), source="resnet8").run()
     assert not (tmp_path / "z").exists()
 
