@@ -95,10 +95,10 @@ class ShortTraining:
         The outputs are computed unless they are there; the model of the start is copied.
         """
         start = None if self.start is None else self.start.copied(folder)
+        data = load_once(self.data, self.data_dir, self.split_seed)
+        augment = augment_for(self.recipe, data)  # refuses a recipe for other images
         if self.teacher is None:
             return replace(self, start=start)
-        data = load_once(self.data, self.data_dir, self.split_seed)
-        augment = augment_for(self.recipe, data)
         kept = keep_outputs(self.teacher, data, augment, folder, self.device)
         return replace(self, start=start, teacher=None, taught=kept.kept_in(folder))
 

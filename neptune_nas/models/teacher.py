@@ -25,6 +25,7 @@ from neptune_nas.errors import OptionError, OwnCodeError, failure_text, first_li
 from neptune_nas.files.rules import FINITE, Number, Size, above
 from neptune_nas.files.schema import check_value, cut, located
 from neptune_nas.models.model import Model, load_model
+from neptune_nas.nn.builder import seeded
 from neptune_nas.space.locate import find_named, place_of, source_of
 from neptune_nas.tasks.registry import task_of
 from neptune_nas.text import counted
@@ -80,8 +81,7 @@ def load_teacher(place: str, allow: Iterable[type] = ()) -> Teacher:
     """
     where, name = place_of(place)
     if name:
-        with torch.random.fork_rng([]):
-            torch.manual_seed(0)  # so that a resumed run draws the same weights
+        with seeded(0):  # so that a resumed run draws the same weights
             return _teacher_of(place, _returned_by(place))
     if where.endswith(".py"):
         raise OptionError(

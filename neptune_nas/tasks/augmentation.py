@@ -14,9 +14,13 @@ from torch.nn import functional as F
 
 from neptune_nas.devices.device import FORMATS, send
 from neptune_nas.devices.numerics import Layout
+from neptune_nas.nn.builder import seeded
 
 Policy = Literal["none", "trivial", "rand"]
 """TrivialAugment (arXiv 2103.10158) or RandAugment (arXiv 1909.13719), as in torchvision."""
+
+COLOURS = (1, 3)
+"""The channels of images that a policy can change: grey or colour."""
 
 _VARIANTS = 16  # changes that a policy draws in an epoch; images of a batch share them
 
@@ -140,11 +144,10 @@ def crop_windows(images: Tensor, padding: int, corners: Tensor) -> Tensor:
 def _change(images: Tensor, moves: Moves) -> Tensor:
     """Return a copy of uint8 images, changed by the policy; all of one variant change alike."""
     change, images = _policy(moves.augment.policy), images.clone()
-    with torch.random.fork_rng([]):
-        for variant, seed in enumerate(moves.seeds):
-            rows = send(moves.variants.eq(variant).nonzero().flatten(), images.device)
-            if len(rows):
-                torch.manual_seed(seed)
+    for variant, seed in enumerate(moves.seeds):
+        rows = send(moves.variants.eq(variant).nonzero().flatten(), images.device)
+        if len(rows):
+            with seeded(seed):
                 images[rows] = change(images[rows])
     return images
 

@@ -4,6 +4,7 @@ import torch
 from torch import Generator, Tensor
 from torch.distributions import Beta
 
+from neptune_nas.nn.builder import seeded
 from neptune_nas.training.recipe import Recipe
 
 
@@ -18,8 +19,7 @@ def mix(images: Tensor, recipe: Recipe, generator: Generator) -> tuple[Tensor, f
         return images, 1.0
     place, seed = torch.randint(2**31, (2,), generator=generator).tolist()
     kind = kinds[place % len(kinds)]
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         alpha = float(getattr(recipe, kind))
         share = float(Beta(alpha, alpha).sample())
         if kind == "mixup":

@@ -14,9 +14,11 @@ from torch.optim.swa_utils import AveragedModel
 from neptune_nas.data.images import ImageData
 from neptune_nas.devices.device import autocast_for
 from neptune_nas.devices.numerics import Numerics
-from neptune_nas.tasks.augmentation import Augment, Normalizer
+from neptune_nas.errors import OptionError
+from neptune_nas.tasks.augmentation import COLOURS, Augment, Normalizer
 from neptune_nas.tasks.registry import task_of
 from neptune_nas.tasks.task import Task
+from neptune_nas.text import counted
 from neptune_nas.training.feed import Feed, make_feeds
 from neptune_nas.training.optimizer import (
     epoch_schedule,
@@ -83,7 +85,16 @@ def make_setup(
 
 
 def augment_for(recipe: Recipe, data: ImageData) -> Augment:
-    """Return the recipe's augmentation, with the data set's own in place of "auto"."""
+    """Return the recipe's augmentation, with the data set's own in place of "auto".
+
+    Raises `OptionError` for a policy, which changes colours, on images that have none.
+    """
+    channels = data.input_shape[0]
+    if recipe.policy != "none" and channels not in COLOURS:
+        raise OptionError(
+            f"the recipe's `policy` {recipe.policy} is for grey or colour images, but data "
+            f"'{data.name}' has {counted(channels, 'channel')}: leave it at none."
+        )
     return Augment(
         crop=data.crop if recipe.crop == "auto" else recipe.crop,
         flip=data.flip if recipe.flip == "auto" else recipe.flip,

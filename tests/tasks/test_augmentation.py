@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from neptune_nas.devices.numerics import Layout
+from neptune_nas.errors import OptionError
 from neptune_nas.tasks.augmentation import (
     Augment,
     Normalizer,
@@ -165,3 +167,26 @@ def test_a_policy_changes_images_each_by_one_of_its_changes(policy: Policy, chan
     assert 3 < len(kinds) <= 16
     other = views(images, Augment(policy=policy), normalize, seed=1)
     assert not torch.equal(found, other)
+
+
+def test_a_policy_seeds_no_other_devices_random_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(seed: int) -> None:
+        raise AssertionError(f"all batches of an epoch would drop out alike on a GPU, by {seed}")
+
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", refuse)
+    before = torch.get_rng_state()
+    normalize = Normalizer(easy_data(), torch.device("cpu"))
+    views(numbered(16)[:, :1], Augment(policy="trivial"), normalize)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_policy_on_images_without_colours_is_refused() -> None:
+    data = easy_data()
+    splits = (data.train, data.validation, data.test)
+    train, validation, test = (replace(s, images=s.images.repeat(1, 2, 1, 1)) for s in splits)
+    two = replace(
+        data, train=train, validation=validation, test=test, mean=(0.5, 0.5), std=(0.2, 0.2)
+    )
+    assert augment_for(Recipe(), two) == Augment()
+    with pytest.raises(OptionError, match=r"`policy` trivial .* has 2 channels: leave it at none"):
+        augment_for(Recipe(policy="trivial"), two)

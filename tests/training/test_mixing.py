@@ -66,3 +66,14 @@ def test_equal_seeds_mix_alike_and_leave_torchs_random_state_alone(
     assert torch.equal(one, other)
     assert share == same
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("recipe", [Recipe(mixup=0.5), Recipe(cutmix=0.5)])
+def test_no_other_devices_random_state_is_seeded(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(seed: int) -> None:
+        raise AssertionError(f"dropout on a GPU would draw from {seed}")
+
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", refuse)
+    mix(flat(), recipe, seeded(0))
