@@ -65,13 +65,10 @@ def orthogonalise(matrix: Tensor) -> Tensor:
 def hidden_weights(network: nn.Module) -> list[nn.Parameter]:
     """Return the weights that Muon trains: of full convolutions and linear layers but the last.
 
-    A grouped convolution is many small matrices, and the rows of the last layer are classes: AdamW
-    trains those.
+    A grouped convolution is many small matrices, the rows of the last layer are classes, and a
+    weight that is computed, as by weight normalisation, is no parameter: AdamW trains those.
     """
     layers = [each for each in network.modules() if isinstance(each, nn.Conv2d | nn.Linear)]
     full = (each for each in layers[:-1] if isinstance(each, nn.Linear) or each.groups == 1)
-    return [weight for weight in map(_weight, full) if weight.requires_grad]
-
-
-def _weight(layer: nn.Conv2d | nn.Linear) -> nn.Parameter:
-    return layer.get_parameter("weight")
+    own = [dict(each.named_parameters(recurse=False)) for each in full]
+    return [each["weight"] for each in own if "weight" in each and each["weight"].requires_grad]

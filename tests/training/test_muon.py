@@ -92,5 +92,12 @@ def test_hidden_weights_are_those_of_full_layers_that_train_except_the_last() ->
     assert found == ["0.weight", "5.weight"]
 
 
+def test_a_weight_that_is_computed_from_others_is_left_to_adamw() -> None:
+    normed = nn.utils.parametrizations.weight_norm(nn.Linear(4, 4))
+    network = nn.Sequential(normed, nn.Linear(4, 5), nn.Linear(5, 2))
+    found = [name for name, each in network.named_parameters() if _among(each, network)]
+    assert found == ["1.weight"]
+
+
 def _among(parameter: nn.Parameter, network: nn.Module) -> bool:
     return any(parameter is each for each in hidden_weights(network))
