@@ -35,8 +35,9 @@ def inherit(network: nn.Module, trained: nn.Module, *, classifier: bool) -> floa
     learned = {each.untyped_storage().data_ptr() for each in network.parameters()}
     copied = 0
     for _, new, old in found:
-        values = copy_overlap(new.detach(), old.detach())
-        copied += values if new.untyped_storage().data_ptr() in learned else 0
+        values, place = copy_overlap(new.detach(), old.detach()), new.untyped_storage().data_ptr()
+        copied += values if place in learned else 0
+        learned.discard(place)  # shared layers have several names
     return copied / max(1, sum(each.numel() for each in network.parameters()))
 
 
@@ -128,7 +129,7 @@ def _by_source(weight: Tensor) -> Tensor:
 
 def _in_blocks(new: nn.Module, old: nn.Module) -> _Pairs:
     """Yield the tensors that have one name in two blocks, and belong to layers that are alike."""
-    ours, theirs = dict(new.named_modules()), dict(old.named_modules())
+    ours, theirs = (dict(each.named_modules(remove_duplicate=False)) for each in (new, old))
     trained = old.state_dict(keep_vars=True)
     for name, tensor in new.state_dict(keep_vars=True).items():
         found, place = trained.get(name), name.rpartition(".")[0]

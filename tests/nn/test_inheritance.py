@@ -248,3 +248,18 @@ def test_a_users_own_substage_inherits_only_where_shapes_agree(width: int, inher
     inherit(network, old, classifier=True)
     ours, theirs = (at(net, "stages.0.substages.0.op.turn") for net in (network, old))
     assert torch.equal(ours[:16], theirs) == inherits
+
+
+class Shared(nn.Module):
+    """A network with one layer under two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 4)
+        self.again, self.last = self.first, nn.Linear(4, 2)
+
+
+def test_a_layer_with_two_names_is_inherited_and_counted_once() -> None:
+    network, old = Shared(), Shared()
+    assert inherit(network, old, classifier=True) == 1
+    assert torch.equal(network.again.weight, old.first.weight)
