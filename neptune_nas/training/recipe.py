@@ -71,16 +71,17 @@ def with_defaults(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {**asdict(Recipe()), **recipe} if recipe else {}
 
 
-_OF_DATA = ("batch_size", "crop", "flip", "precision")  # fields that a named recipe keeps
+_KEPT = ("batch_size", "crop", "flip", "precision", "teacher_weight", "temperature")
+"""The fields that a named recipe leaves as they are: those of data, machine and teacher."""
 
 
 def _plain_recipe(recipe: Recipe) -> Recipe:
-    """Return the default recipe for the data and machine of `recipe`."""
-    return Recipe(**{name: getattr(recipe, name) for name in _OF_DATA})
+    """Return the default recipe for the data, machine and teacher of `recipe`."""
+    return Recipe(**{name: getattr(recipe, name) for name in _KEPT})
 
 
 def strong_recipe(recipe: Recipe) -> Recipe:
-    """Return the recipe for a network's final training, for the data and machine of `recipe`.
+    """Return the recipe for a network's final training, for the data, machine and teacher of `recipe`.
 
     `docs/train.md` has measurements of each of its parts.
     """
@@ -96,7 +97,7 @@ RECIPES: Mapping[str, Callable[[Recipe], Recipe]] = {
     "default": _plain_recipe,
     "strong": strong_recipe,
 }
-"""The named recipes: each returns its recipe for the data and machine of a given one."""
+"""The named recipes: each returns its recipe for the data, machine and teacher of another."""
 
 
 def default_recipe(images: int) -> Recipe:

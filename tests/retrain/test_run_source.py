@@ -40,6 +40,13 @@ def test_scores_of_the_default_recipe_lead_to_the_strong_one_with_their_batches(
     assert (found.batch_size, found.crop, found.flip) == (32, 1, False)
 
 
+def test_a_teachers_share_is_no_reason_for_another_recipe_and_stays() -> None:
+    scored = Recipe(batch_size=32, teacher_weight=0.5, temperature=2.0)
+    item = replace(NETWORK, recipe=asdict(scored), provenance={"data": "digits#50"})
+    found = Training(item).used_recipe
+    assert (found.optimizer, found.teacher_weight, found.temperature) == ("muon", 0.5, 2.0)
+
+
 @pytest.mark.parametrize(
     ("provenance", "name"),
     [
