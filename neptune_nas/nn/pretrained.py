@@ -1,6 +1,6 @@
 """Networks of torchvision and timm, fitted to the images, resizing them, and partly frozen."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,9 @@ class ZooNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.classifier, self.resolution = network, classifier, resolution
-        self.frozen, self.first_rate = frozen, first_rate
-        for layer in self._frozen_layers():
+        self.first_rate = first_rate
+        layers = self._layers()
+        for _, layer in layers[: round(frozen * len(layers))]:
             for parameter in layer.parameters(recurse=False):
                 parameter.requires_grad_(False)
 
@@ -62,8 +63,9 @@ class ZooNetwork(nn.Module):
     def train(self, mode: bool = True) -> "ZooNetwork":
         """Set the mode of all layers but the frozen ones, which stay in eval mode."""
         super().train(mode)
-        for layer in self._frozen_layers():
-            layer.training = False
+        for _, layer in self._layers():  # fewer than at first, if blocks were left out since
+            if not any(each.requires_grad for each in layer.parameters(recurse=False)):
+                layer.training = False
         return self
 
     def rate_factors(self) -> Mapping[str, float]:
@@ -75,10 +77,6 @@ class ZooNetwork(nn.Module):
             for i, (name, layer) in enumerate(layers)
             for each, _ in layer.named_parameters(recurse=False)
         }
-
-    def _frozen_layers(self) -> Iterator[nn.Module]:
-        layers = self._layers()
-        return (layer for _, layer in layers[: round(self.frozen * len(layers))])
 
     def _layers(self) -> list[tuple[str, nn.Module]]:
         """Return the modules with parameters of their own, by name, without the classifier."""

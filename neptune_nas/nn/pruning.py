@@ -150,9 +150,9 @@ def narrow(network: nn.Module, images: Tensor, share: float) -> None:
             f"its layers cannot lose channels ({first_line(error)}): leave its `width` at 1."
         ) from error
     finally:
-        network.train(mode)
         for name, each in network.named_parameters():
             each.requires_grad_(learns[name])
+        network.train(mode)
     if _widths(network) == before:
         raise ArchitectureError(
             "no layer has channels that can be removed: leave its `width` at 1, or lower it."

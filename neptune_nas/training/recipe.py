@@ -81,7 +81,7 @@ def _plain_recipe(recipe: Recipe) -> Recipe:
 
 
 def strong_recipe(recipe: Recipe) -> Recipe:
-    """Return the recipe for a network's final training, for the data, machine and teacher of `recipe`.
+    """Return the recipe for final training, for the data, machine and teacher of `recipe`.
 
     `docs/train.md` has measurements of each of its parts.
     """

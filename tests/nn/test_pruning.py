@@ -130,3 +130,10 @@ def test_a_missing_library_is_told_with_its_extra(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("neptune_nas.errors.find_spec", lambda _: None)
     with pytest.raises(NeptuneError, match=r"`Pruned\.width` needs torch_pruning.*\[pruning\]"):
         build(Pruned(Plain(), width=0.5), SHAPE, 4)
+
+
+def test_norms_of_frozen_layers_keep_their_statistics_where_blocks_are_left_out() -> None:
+    network = build(Pruned(TorchvisionModel("resnet18", frozen=0.3), depth=0.5), SHAPE, OUTPUTS, 0)
+    norms = [each for each in network.train().modules() if isinstance(each, nn.BatchNorm2d)]
+    assert [each.training for each in norms] == [each.weight.requires_grad for each in norms]
+    assert {each.training for each in norms} == {True, False}
