@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from neptune_nas.errors import FileFormatError, OptionError
+from neptune_nas.errors import FileFormatError, OptionError, nearest
 from neptune_nas.files.atomic import read_file
 from neptune_nas.files.documents import parse_json, parse_toml
 from neptune_nas.files.schema import cut, decode, located
@@ -79,8 +79,11 @@ def _place_in(content: object) -> tuple[str, ...]:
 def _parse_file(path: Path) -> Any:
     """Return the content of a TOML or JSON file."""
     if path.suffix not in (".toml", ".json"):
-        named = ", ".join(RECIPES)
-        raise OptionError(f"a recipe must be {named}, or a .toml or .json file, but got {path}.")
+        near = nearest(sorted(RECIPES), str(path))
+        end = f": did you mean '{near}'?" if near else "."
+        raise OptionError(
+            f"a recipe must be {', '.join(RECIPES)}, or a .toml or .json file, but got {path}{end}"
+        )
     text = read_file(path)
     with located(path):
         return parse_toml(text) if path.suffix == ".toml" else parse_json(text)

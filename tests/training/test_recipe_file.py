@@ -64,3 +64,8 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NeptuneError, match=r"none\.toml cannot be read"):
         read_recipe(tmp_path / "none.toml")
+
+
+def test_a_misspelt_recipe_name_gets_the_nearest_one() -> None:
+    with pytest.raises(OptionError, match=r"but got strnog: did you mean 'strong'\?"):
+        read_recipe(Path("strnog"))
