@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from shlex import quote
 from statistics import fmean
 
+from neptune_nas.files.schema import decode
 from neptune_nas.metrics.registry import COST, Metric
 from neptune_nas.nn.references import PLAIN
 from neptune_nas.study.folder import Folder
@@ -14,6 +15,7 @@ from neptune_nas.study.references import Reference
 from neptune_nas.study.study import Study
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import redact, short
+from neptune_nas.training.recipe import Recipe, final_recipe
 
 BETWEEN_SEEDS = "95% between seeds"  # names an interval on the same validation images
 _LEAST_IMAGES = 1.5  # half of the narrowest interval of a lead, in images
@@ -139,12 +141,16 @@ def favoured_plain(study: Study) -> Reference | None:
 
 
 def plain_command(study: Study, plain: Reference) -> tuple[str, ...]:
-    """Return the command that trains a plain network as the search did, quoted for a shell."""
-    recipe = quote(redact(str(Folder(study.folder).settings)))
-    data = quote(study.settings.question.data)
+    """Return the command that trains a plain network as `train` does a trial, quoted for a shell.
+
+    It names the study's recipe where trials are trained by that, and not by the strong one.
+    """
+    data = f"--data {quote(study.settings.question.data)}"
+    scored = decode(Recipe, study.settings.question.recipe)
+    file = quote(redact(str(Folder(study.folder).settings)))
+    recipe = (f"--recipe {file}",) if final_recipe(scored) == scored else ()
     int8 = ("--int8",) if study.settings.question.calibration else ()
-    more = (*int8, *_teacher_options(study))
-    return "neptune-nas", "train", plain.name, f"--data {data}", f"--recipe {recipe}", *more
+    return "neptune-nas", "train", plain.name, data, *recipe, *int8, *_teacher_options(study)
 
 
 def _teacher_options(study: Study) -> tuple[str, ...]:

@@ -200,7 +200,7 @@ def test_the_summary_ends_with_the_plain_network_if_that_is_the_one_to_take(
     study = plain_results(plain_trial(0, None, 800_000, seeds=(0.69, 0.70, 0.71)))
     print_study(replace(study, references=(make_reference("plain-8", 0.80, 0.81, 0.82),)))
     lines = " ".join(capsys.readouterr().out.split())
-    assert f"Next: neptune-nas train plain-8 --data digits --recipe {study.folder}/" in lines
+    assert "Next: neptune-nas train plain-8 --data digits " in lines
     assert "--trial" not in lines.partition("Next:")[2].partition("Report:")[0]
 
 

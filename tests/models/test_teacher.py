@@ -166,7 +166,7 @@ class Answers(nn.Module):
         (lambda x: x.new_zeros(len(x), 2, 1), r"returned \(60, 2, 1\)"),
         (lambda x: {"logits": x}, "but returned {'logits'"),
         (lambda x: x.new_full((len(x), 2), float("nan")), "returned NaN or infinity"),
-        (lambda x: x.new_zeros(3, 2) @ x, r"failed on images 1x6x6 \(.*`image_size`"),
+        (lambda x: x.new_zeros(3, 2) @ x, r"failed on images of 1x6x6 \(.*`image_size`"),
     ],
 )
 def test_answers_that_teach_nothing_are_refused(

@@ -1,7 +1,7 @@
 """What a study says first: its picks, its lead over plain networks, and what to beware of."""
 
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from markupsafe import escape
@@ -17,6 +17,7 @@ from neptune_nas.report.verdict import (
     recommendation,
     verdict,
 )
+from neptune_nas.training.recipe import Recipe
 from tests.report.fixtures import beside, plain_results, plain_trial
 
 
@@ -73,9 +74,7 @@ def test_the_page_says_first_what_to_take_how_good_it_is_and_what_it_costs() -> 
 def test_a_better_plain_network_is_recommended_with_its_command(cost: int) -> None:
     limit, data = ("flops<=1M",), "folder:my pictures"
     study = beside(0.69, 0.70, 0.71, cost=cost, data=data, constraints=limit)
-    command = (
-        f"neptune-nas train plain-8 --data 'folder:my pictures' --recipe {study.folder}/study.toml"
-    )
+    command = "neptune-nas train plain-8 --data 'folder:my pictures'"
     assert recommendation(study) == (
         f"Take the plain network plain-8: accuracy 81.00%, FLOPs 832k. To train it: `{command}`"
     )
@@ -84,7 +83,12 @@ def test_a_better_plain_network_is_recommended_with_its_command(cost: int) -> No
 
 def test_where_int8_was_measured_the_plain_network_is_trained_for_it_too() -> None:
     study = beside(0.69, 0.70, 0.71, cost=800_000, calibration=CALIBRATION)
-    assert recommendation(study).endswith("/study.toml --int8`")
+    assert recommendation(study).endswith(" --data digits --int8`")
+
+
+def test_a_plain_network_is_trained_by_a_studys_own_recipe_as_its_trials_are() -> None:
+    study = beside(0.69, 0.70, 0.71, cost=800_000, recipe=asdict(Recipe(optimizer="sgd", lr=0.1)))
+    assert recommendation(study).endswith(f" --recipe {study.folder}/study.toml`")
 
 
 def test_without_plain_networks_there_is_no_verdict() -> None:
