@@ -119,8 +119,8 @@ def straight_lrn(norm: LRN, x: Tensor) -> Tensor:
 def test_lrn_with_uniform_weights_is_instance_norm(
     shape: tuple[int, ...], scale: float, seed: int
 ) -> None:
-    x = noise(shape, scale, seed)
-    assert torch.allclose(LRN(shape[1])(x), F.instance_norm(x), atol=1e-5, rtol=1e-5)
+    x = noise(shape, scale, seed).double()  # in float32, two near pixels far from 0 round too far
+    assert torch.allclose(LRN(shape[1]).double()(x), F.instance_norm(x), atol=1e-5, rtol=1e-5)
 
 
 @given(SHAPES, st.integers(0, 99))
