@@ -38,7 +38,7 @@ from neptune_nas.training.state import to_device
 from neptune_nas.training.teacher import Teaching, view_moves
 
 VIEWS = 8
-"""How many views of the images a teacher sees by default."""
+"""The number of views of each image that a teacher sees by default."""
 
 _FORMAT, _VERSION = "neptune-nas/teacher", 1
 _BATCH = 256

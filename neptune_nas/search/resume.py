@@ -50,9 +50,12 @@ def arguments_in(file: Path, given: Mapping[str, Any] | None = None) -> dict[str
     own: Evaluator | None = given.get("evaluator")
     for name in ("space", "sampler"):
         if name not in given:
-            _check_code(file, settings, name)
+            or_allow = " or as `allow` (--allow)" if name == "space" else ""
+            remedy = f"pass it as `{name}` (--{name}){or_allow}"
+            _check_code(file, settings, name, getattr(settings.question, name), remedy)
     if "teacher" not in given and is_code(settings.facts.teacher):
-        _check_teacher(file, settings)
+        remedy = "continue the search once with it as `teacher` (--teacher)"
+        _check_code(file, settings, "teacher", settings.facts.teacher, remedy)
     if "latency_on" not in given:
         _check_host(file, settings)
     _check_evaluator(file, settings.question, own)
@@ -89,26 +92,12 @@ def _copy_of(file: Path, settings: Settings) -> Path:
     return copy
 
 
-def _check_code(file: Path, settings: Settings, name: str) -> None:
-    """Refuse to run a user's code that only the study in `file` names."""
-    where: str = getattr(settings.question, name)
+def _check_code(file: Path, settings: Settings, name: str, where: str, remedy: str) -> None:
+    """Refuse to run a user's code that only the study in `file` names, as its `name`."""
     if not may_run(Folder(file.parent), settings, where):
-        more = " or as `allow` (--allow)" if name == "space" else ""
         raise StudyError(
             f"{file}: `{name}` is {cut(where)}, code that you have not run for this study here, or "
-            f"that has changed since then: if you trust it, pass it as `{name}` (--{name})"
-            f"{more}."
-        )
-
-
-def _check_teacher(file: Path, settings: Settings) -> None:
-    """Refuse to run the code of a teacher that only the study in `file` names."""
-    where = settings.facts.teacher
-    if not may_run(Folder(file.parent), settings, where):
-        raise StudyError(
-            f"{file}: `teacher` is {cut(where)}, code that you have not run for this study here, "
-            f"or that has changed since then: if you trust it, continue the search once with it as "
-            f"`teacher` (--teacher)."
+            f"that has changed since then: if you trust it, {remedy}."
         )
 
 

@@ -1,4 +1,4 @@
-"""How a search trains its networks: the evaluator, and the teacher that they learn from."""
+"""The evaluator with which a search trains its networks, and their teacher."""
 
 from neptune_nas.data.images import ImageData
 from neptune_nas.data.load import load_once

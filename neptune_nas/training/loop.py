@@ -244,8 +244,10 @@ def take_step(
     images, targets = setup.task.views(batch, moves, setup.normalize)
     images, share = mix(images, setup.recipe, state.generator)
     lesson = Lesson(targets, taught)
-    wanted = ((share, lesson), (1 - share, lesson.map(lambda part: part.roll(1, 0))))
-    loss = _optimize(setup, images, [each for each in wanted if each[0]], state.optimizer)
+    wanted = [(share, lesson)]
+    if share < 1:  # each image is mixed with the one before
+        wanted.append((1 - share, lesson.map(lambda part: part.roll(1, 0))))
+    loss = _optimize(setup, images, wanted, state.optimizer)
     if state.schedule:
         state.schedule.step()
     if state.average is not None:

@@ -45,7 +45,7 @@ class Teaching:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
-    """What a batch teaches: its targets and, with a teacher, the teacher's `outputs`."""
+    """The targets of a batch and, with a teacher, the teacher's `outputs` for it."""
 
     targets: Tensor
     outputs: Tensor | None = None
