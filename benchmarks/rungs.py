@@ -10,13 +10,15 @@ with only this sample, for each of `--rungs` (epochs, 0 for synflow; after the c
 one trial in this many goes on). Trainings common to two searches are run once and their time is
 counted in both. All train on `--images` images and validate on `--validation` others. It prints
 CPU-seconds, including the coordinator's, and the hypervolume of accuracy and FLOPs of either front,
-twice: by the naive accuracies for all, and by each way's own.
+twice: by the naive accuracies for all, and by each way's own. By the naive accuracies it also
+prints the hypervolume of all networks at the last rung, of as many at random, and the share of the
+gap from these to all that the rungs close (see `benchmarks.gap`). `--seed` draws other networks.
 """
 
 import argparse
 import json
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +30,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Subset
 
+from benchmarks.gap import Gap, gap_of, percent, share_closed
 from benchmarks.naive import train, training_images
 from neptune_nas.architecture.codec import key
 from neptune_nas.architecture.records import Architecture
@@ -37,7 +40,7 @@ from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.evaluators.zero_cost import ZeroCost
 from neptune_nas.metrics.constraints import Constraint, parse_constraint
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.pareto import hypervolume, non_dominated
+from neptune_nas.metrics.pareto import Floats, hypervolume, non_dominated
 from neptune_nas.metrics.score import Score, score_from_json, score_to_json
 from neptune_nas.nn.builder import build
 from neptune_nas.search.config import Search
@@ -48,6 +51,7 @@ from neptune_nas.training.recipe import Recipe
 
 SHAPE = (3, 32, 32)
 CLASSES = 10
+REFERENCE = (1.0, 1 - 1 / CLASSES)  # the largest FLOPs, and the error of guessing
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,9 @@ class Way:
         return f"--rungs {rungs} --reduction {reduction}"
 
 
-def search(jobs: Sequence[Job], way: Way, workers: int, out: Path) -> tuple[Study, float]:
+def search(
+    jobs: Sequence[Job], way: Way, workers: int, seed: int, out: Path
+) -> tuple[Study, float]:
     """Return a study of a space of only these architectures, and its CPU-seconds."""
     data, before = data_in(out, jobs[0].images), process_time()
     training = ShortTraining(data, str(out), jobs[0].recipe)
@@ -174,6 +180,7 @@ def search(jobs: Sequence[Job], way: Way, workers: int, out: Path) -> tuple[Stud
         reduction=way.reduction,
         sampler="random",
         trials=len(jobs),
+        seed=seed,
         jobs=workers,
         threads=1,
         out=out,
@@ -189,8 +196,20 @@ def data_in(out: Path, images: int) -> str:
 
 def volume(accuracies: Mapping[str, float], costs: Mapping[str, int]) -> float:
     """Return networks' share of the hypervolume from chance and the largest FLOPs."""
-    points = np.array([(costs[k] / max(costs.values()), 1 - a) for k, a in accuracies.items()])
-    return hypervolume(points, (1.0, 1 - 1 / CLASSES)) / (1 - 1 / CLASSES)
+    return hypervolume(points_of(accuracies, costs), REFERENCE) / REFERENCE[1]
+
+
+def points_of(accuracies: Mapping[str, float], costs: Mapping[str, int]) -> Floats:
+    """Return FLOPs as a share of the largest, and errors, of networks: `(n, 2)`."""
+    return np.array([(costs[k] / max(costs.values()), 1 - a) for k, a in accuracies.items()])
+
+
+def promotion_gap(
+    promoted: Collection[str], accuracies: Mapping[str, float], costs: Mapping[str, int]
+) -> Gap:
+    """Return the gap of the networks promoted to the last rung, by accuracies of all."""
+    rows = [row for row, name in enumerate(accuracies) if name in promoted]
+    return gap_of(points_of(accuracies, costs), rows, REFERENCE)
 
 
 def front(accuracies: Mapping[str, float], costs: Mapping[str, int]) -> list[str]:
@@ -213,6 +232,7 @@ def main() -> None:
         "--rungs", type=Way.parse, nargs="+", default=[Way((1, 3, 9), (REDUCTION,))]
     )
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0, help="of the sample and the searches")
     options = parser.parse_args()
 
     epochs = max(way.rungs[-1] for way in options.rungs)
@@ -220,7 +240,10 @@ def main() -> None:
     jobs = [
         Job(each, options.data_dir, options.images, options.validation, epochs, recipe)
         for each in sample(
-            options.space, options.candidates, [parse_constraint(options.constraint)], 0
+            options.space,
+            options.candidates,
+            [parse_constraint(options.constraint)],
+            options.seed,
         )
     ]
     context = multiprocessing.get_context("spawn")
@@ -232,8 +255,11 @@ def main() -> None:
         link_images(Path(options.data_dir), options.validation, out / "images")
         load_once(data_in(out, options.images), out, 0)  # decoded once for all searches
         everything = list(pool.map(naive, jobs[:half]))
-        found = [search(jobs, way, options.workers, out) for way in options.rungs]
+        found = [search(jobs, way, options.workers, options.seed, out) for way in options.rungs]
         everything += pool.map(naive, jobs[half:])
+    flops = {trial.key: trial.values["flops"] for trial in found[0][0].trials}
+    for each in everything:
+        print(f"{each.key}: {flops[each.key]:.0f} FLOPs, naive accuracy {each.accuracy:.4f}")
     for way, (study, seconds) in zip(options.rungs, found, strict=True):
         report(way, study, seconds, everything)
 
@@ -251,6 +277,10 @@ def report(way: Way, study: Study, ours: float, everything: Sequence[Trained]) -
     of_naive, of_ours = volume(truth, costs), volume({k: truth[k] for k in picked}, costs)
     print(f"hypervolume, all by naive accuracies: {of_ours:.4f} of {of_naive:.4f}")
     print(f"  = {of_ours / of_naive:.1%}")
+    gap = promotion_gap(own, truth, costs)
+    print(f"hypervolume, all at the last rung:    {gap.kept / gap.truth:.1%}")
+    print(f"hypervolume, as many at random:       {gap.random / gap.truth:.1%}")
+    print(f"  share of the gap that is closed:    {percent(*share_closed([gap]))}")
     print(f"hypervolume, each by its own scores:  {volume(own, costs):.4f} of {of_naive:.4f}")
     print(f"  = {volume(own, costs) / of_naive:.1%}", flush=True)
 
