@@ -133,23 +133,34 @@ def training_rate(
 
 
 def compare_graphs(terms: Terms, until: float) -> Iterator[str]:
-    """Yield the training speed of each network, by the toolkit's loop and by CUDA graphs."""
-    data, gains = terms.data(), list[float]()
+    """Yield the training speed of each network, by the toolkit's loop and then by CUDA graphs.
+
+    A capture that fails may leave CUDA unusable in this process.
+    """
+    data, usual = terms.data(), list[float]()
     costs = CostModel(SHAPE, CLASSES)
-    yield f"images a second, batches of {terms.batch}, {terms.recipe.precision}; loss of each"
-    yield "| network | MFLOPs | toolkit | CUDA graphs | ratio | losses |\n|---|---|---|---|---|---|"
+    yield f"images a second, batches of {terms.batch}, {terms.recipe.precision}, and the last loss"
+    yield "| network | MFLOPs | toolkit | loss |\n|---|---|---|---|"
     for number, architecture in enumerate(terms.sampled()):
         if monotonic() > until:
             yield f"not measured, for want of time: networks {number} and on"
             break
-        usual, loss = training_rate(architecture, data, terms, graphs=False)
-        head = f"| {number} | {costs.cost(architecture).flops / 1e6:.1f} | {usual:.0f} |"
+        rate, loss = training_rate(architecture, data, terms, graphs=False)
+        usual.append(rate)
+        megaflops = costs.cost(architecture).flops / 1e6
+        yield f"| {number} | {megaflops:.1f} | {rate:.0f} | {loss:.4f} |"
+    yield "| network | CUDA graphs | ratio | loss |\n|---|---|---|---|"
+    gains = list[float]()
+    for number, (architecture, before) in enumerate(zip(terms.sampled(), usual, strict=False)):
+        if monotonic() > until:
+            yield f"not measured, for want of time: networks {number} and on"
+            break
         try:
-            rate, graph_loss = training_rate(architecture, data, terms, graphs=True)
+            rate, loss = training_rate(architecture, data, terms, graphs=True)
         except RuntimeError as error:
-            yield f"{head} failed | | {first_line(error)} |"
+            yield f"| {number} | failed: {first_line(error)} | | |"
             continue
-        gains.append(rate / usual)
-        yield f"{head} {rate:.0f} | {gains[-1]:.2f} | {loss:.4f}, {graph_loss:.4f} |"
+        gains.append(rate / before)
+        yield f"| {number} | {rate:.0f} | {gains[-1]:.2f} | {loss:.4f} |"
     if gains:
         yield f"CUDA graphs: {geometric_mean(gains):.2f} times, {min(gains):.2f} at least"

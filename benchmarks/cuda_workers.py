@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from neptune_nas.evaluators.evaluator import Evaluator
 from neptune_nas.text import counted
 
 START, LATEST = 12, 45  # seconds that all workers should take, and may take, to answer once
+MOST = 20  # failures, which may come quickly
 
 
 def compare_workers(terms: Terms) -> Iterator[str]:
@@ -44,10 +45,11 @@ def compare_workers(terms: Terms) -> Iterator[str]:
                 continue
             found = worker_rate(evaluator, terms, jobs, seconds, on_gpu=on_gpu)
             first = found.hourly if number == 0 else first
+            gpu = "unknown" if isnan(found.gpu) else f"{found.gpu:.0%}"
             where = f"{terms.device}, {counted(jobs, 'worker')}" if on_gpu else "two cores"
             yield (
                 f"| {where} | {found.hourly:.0f} ({found.hourly / first:.1f} times) | "
-                f"{found.busy:.0%} | {found.gpu:.0%} | {found.failed} |"
+                f"{found.busy:.0%} | {gpu} | {found.failed} |"
             )
 
 
@@ -64,34 +66,44 @@ class Rate:
 def worker_rate(
     evaluator: Evaluator, terms: Terms, jobs: int, seconds: float, *, on_gpu: bool
 ) -> Rate:
-    """Return the rate of workers once each has answered, so that their start does not count."""
+    """Return the rate of workers once each has answered, so that their start does not count.
+
+    It is counted from one result to another, for `seconds`, and longer where none has come.
+    """
     endless = enumerate(cycle(terms.sampled()))
     calls = (Call(number, architecture, 1, number) for number, architecture in endless)
     gpus = (0,) if on_gpu and terms.on_gpu else ()
-    answered, failures, done, usage = set[int](), list[str](), 0, list[float]()
-    began, busy_before = monotonic(), 0.0
+    answered, failures, shares = set[int](), list[str](), list[float]()
+    began, ended, done, busy = monotonic(), nan, 0, (0.0, 0.0)
     with LocalEngine(evaluator, jobs=jobs, threads=None if gpus else 1, gpus=gpus) as engine:
         for call in islice(calls, jobs + 1):
             engine.submit(call)
-        warm = False
-        while monotonic() - began < (seconds if warm else LATEST):
+        while monotonic() - began < (seconds if done else LATEST):
+            warm = len(answered) == jobs
             results = engine.wait(0.2)
             for result in results:
                 engine.submit(next(calls))
                 answered.add(result.score.worker)
-                if result.score.failure:
-                    failures.append(result.score.failure)
-            if warm:
-                done += len(results)
-                usage.append(gpu_share(terms.device) if gpus else nan)
-            elif len(answered) == jobs:
-                warm, began, busy_before = True, monotonic(), sum(engine.usage.busy)
-        elapsed, busy = monotonic() - began, sum(engine.usage.busy) - busy_before
+                failures += [result.score.failure] if result.score.failure else []
+            if not warm and len(answered) == jobs:
+                began, busy = monotonic(), (sum(engine.usage.busy), 0.0)
+            elif warm:
+                shares.append(gpu_share(terms.device) if gpus else nan)
+                if found := sum(result.score.ok for result in results):
+                    ended, done = monotonic(), done + found
+                    busy = (busy[0], sum(engine.usage.busy))
+            if len(failures) > MOST:
+                break
     failed = f"{len(failures)}: {failures[0]}" if failures else "0"
-    gpu = fmean(usage) if usage else nan
-    if not warm:
-        return Rate(nan, nan, nan, f"{jobs - len(answered)} workers never answered")
-    return Rate(3600 * done / elapsed, busy / elapsed / jobs, gpu, failed)
+    if not done:
+        return Rate(nan, nan, nan, f"{len(answered)} of {jobs} answered; {failed}")
+    elapsed = ended - began
+    return Rate(
+        hourly=3600 * done / elapsed,
+        busy=(busy[1] - busy[0]) / elapsed / jobs,
+        gpu=fmean(shares),
+        failed=failed,
+    )
 
 
 def gpu_share(device: torch.device) -> float:
