@@ -1,5 +1,6 @@
 import copy
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,12 @@ from torch.nn.utils.parametrizations import weight_norm
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from neptune_nas.nn.convolutions import FullPrecisionConv, SampledConv, StridedConv, mend, mended
+from tests.nn.gradients import shipped
 
 ROOT = Path(__file__).parents[2]
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 """What makes torch leave AVX-512 alone, whose blocks are larger."""
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}  # two threads would keep both cores busy between layers
 
 
 class Scaled(nn.Conv2d):
@@ -32,11 +35,23 @@ class Own(nn.Conv2d):
         return torch.conv2d(x, weight.relu(), bias, 2)
 
 
+@pytest.fixture(scope="module")
+def layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file of the layers that are shipped: finding them takes longer than trying them."""
+    file = tmp_path_factory.mktemp("gradients") / "layers.pickle"
+    file.write_bytes(pickle.dumps([*dict.fromkeys(shipped())]))
+    return file
+
+
+@pytest.mark.xdist_group("gradients")  # the layers are found once
 @pytest.mark.parametrize("limits", [{}, AVX2], ids=["as it is", "AVX2"])
-def test_strided_convolutions_have_the_gradients_of_float64(limits: dict[str, str]) -> None:
-    program = [sys.executable, "-X", "faulthandler", "-m", "tests.nn.gradients"]
+def test_strided_convolutions_have_the_gradients_of_float64(
+    layers: Path, limits: dict[str, str]
+) -> None:
+    program = [sys.executable, "-X", "faulthandler", "-m", "tests.nn.gradients", str(layers)]
+    variables = {**os.environ, **WAITING, **limits}
     ended = subprocess.run(
-        program, cwd=ROOT, env={**os.environ, **limits}, timeout=240, capture_output=True, text=True
+        program, cwd=ROOT, env=variables, timeout=240, capture_output=True, text=True
     )
     last = ended.stdout.strip().splitlines()[-1:]
     assert ended.returncode == 0, f"{last} ended with {ended.returncode}: {ended.stderr[-2000:]}"
