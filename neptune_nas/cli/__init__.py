@@ -29,6 +29,8 @@ def main() -> None:
         with safe_streams():
             traceback.print_exc()
         sys.exit(1)
+    finally:
+        gc.freeze()  # the interpreter's end looks through all that is left: up to a second
 
 
 def run() -> None:
