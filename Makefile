@@ -15,10 +15,10 @@ search: .venv/installed
 # Compiled once: where Python is told to write no bytecode, a hundred processes would do it again.
 test: .venv/installed-dev
 	$(BIN)/python -m compileall -q neptune_nas search_spaces
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 test-avx2: .venv/installed-dev
-	$(AVX2) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup $(TRAINS)
+	$(AVX2) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(TRAINS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

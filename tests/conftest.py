@@ -11,14 +11,18 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
+from functools import cache
+from math import ceil
 from multiprocessing import forkserver
 from pathlib import Path
 from shutil import copytree, disk_usage
 
 import pytest
+from alembic.script import ScriptDirectory
 from hypothesis import settings
 
 from neptune_nas.devices.numerics import Numerics
+from neptune_nas.devices.processor import usable_cores
 from neptune_nas.engine.plan import preloads
 from neptune_nas.evaluators.short_training import ShortTraining
 from neptune_nas.search.config import Search
@@ -50,6 +54,16 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_NEW)
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Let `-n auto` start three workers for two cores, since tests wait for a third of the time.
+
+    They wait for commands, signals and databases. `PYTEST_XDIST_AUTO_NUM_WORKERS` still chooses.
+    """
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return ceil(1.5 * usable_cores())
 
 
 @pytest.fixture(scope="session", autouse=True)
