@@ -98,6 +98,19 @@ def fork_server() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def migrations() -> Iterator[None]:
+    """Let Optuna read its forty migrations once, and not three times for each new database."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = cache(ScriptDirectory)
+        patch.setattr(
+            ScriptDirectory,
+            "from_config",
+            lambda config: folder(config.get_main_option("script_location")),
+        )
+        yield
+
+
 @pytest.fixture
 def ctrl_c_raises() -> Iterator[None]:
     """Ctrl-C raises KeyboardInterrupt, though who runs the suite in the background ignores it."""

@@ -50,8 +50,8 @@ class QuickStorage(RDBStorage):
     are checked for changes.
     """
 
-    def __init__(self, url: str, engine_kwargs: dict[str, Any] | None = None) -> None:
-        super().__init__(url, engine_kwargs=engine_kwargs)
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(url, **options)
         # Found here: a look at tables takes too long within a transaction that holds a lease.
         self.is_plain = self._has_plain_tables()
 
@@ -104,12 +104,21 @@ def has_replaced_method(storage: type[RDBStorage]) -> bool:
     return method is not None and list(signature(method).parameters) == list(parameters)
 
 
-def storage_at(url: str) -> BaseStorage:
-    """Return Optuna's storage at a URL, to write to; its tables are created if there are none."""
+def storage_at(url: str, is_checked: bool = False) -> BaseStorage:
+    """Return Optuna's storage at a URL, to write to; its tables are created if there are none.
+
+    `is_checked`: whether this process has just found the tables there, of this release of Optuna,
+    which reads forty files to know it.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     check_file(url)
     kind = QuickStorage if has_replaced_method(RDBStorage) else RDBStorage
-    storage = kind(escape_braces(with_driver(url)), engine_kwargs=_engine_options(url))
+    storage = kind(
+        escape_braces(with_driver(url)),
+        engine_kwargs=_engine_options(url),
+        skip_table_creation=is_checked,
+        skip_compatibility_check=is_checked,
+    )
     close_with(storage)
     return optuna.storages.get_storage(storage)
 
@@ -121,11 +130,12 @@ def storage_with_tables(url: str) -> BaseStorage:
     for _ in range(_TRIES):
         try:
             RDBStorage(escape_braces(with_driver(url)), engine_kwargs=options)
-            break
         except (IntegrityError, OperationalError, ProgrammingError) as error:
             if isinstance(error, OperationalError) and "already exists" not in str(error):
                 raise
             sleep(0.2)
+        else:
+            return storage_at(url, is_checked=True)
     return storage_at(url)
 
 
