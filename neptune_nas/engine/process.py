@@ -19,6 +19,7 @@ from neptune_nas.engine.worker import Reply, run_worker
 from neptune_nas.interrupts import SIGNALS
 
 _FORKS = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
+_GARBAGE = "neptune_nas.engine.garbage"  # which only a fork server may import
 _NAME = "neptune-worker-"  # prefix of a worker's index
 _LOST = 255  # exit code if the fork server died, so that the real one is unknown
 _ADVICE = {  # by the number of a signal; Windows lacks their names
@@ -97,7 +98,7 @@ def start_fork_server(preload: tuple[str, ...] = ()) -> None:
     It returns at once; the imports go on in the background.
     """
     if _FORKS:
-        forkserver.set_forkserver_preload([run_worker.__module__, *preload])
+        forkserver.set_forkserver_preload([_GARBAGE, run_worker.__module__, *preload])
         with _interrupts_held():
             forkserver.ensure_running()
 

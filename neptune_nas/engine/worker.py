@@ -1,5 +1,6 @@
 """The code that runs inside a worker: one evaluator, and the calls that it answers."""
 
+import gc
 import multiprocessing
 import os
 import pickle
@@ -68,6 +69,8 @@ class Station:
 def run_worker(connection: Connection, plan: WorkerPlan) -> None:
     """Answer each call that arrives on `connection`, until the other end closes."""
     _leave_signals_to_coordinator()
+    gc.freeze()  # what the fork server imported stays
+    gc.enable()
     Thread(target=_end_with_coordinator, daemon=True).start()
     multiprocessing.current_process().daemon = False  # a daemon could not start DataLoader workers
     station = Station(plan)
