@@ -82,5 +82,10 @@ def trials_frame(
     return frame.astype({"worker": "Int64"})
 
 
+def without_picks(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of trials as `trials_frame` makes it without `picks`."""
+    return frame[[name for name in frame if not str(name).startswith(_PICK)]]
+
+
 def _cost(metric: Metric, trial: Trial) -> float | None:
     return trial.values.get(metric.name)

@@ -11,7 +11,7 @@ import pandas as pd
 import neptune_nas
 from neptune_nas.study.audit import Audit, AuditRecord
 from neptune_nas.study.exports import Export
-from neptune_nas.study.frame import trials_frame
+from neptune_nas.study.frame import trials_frame, without_picks
 from neptune_nas.study.front import dominated_share, pareto_front, ranked_trials
 from neptune_nas.study.ledger import Ledger
 from neptune_nas.study.ranking import Standing, ranking
@@ -108,5 +108,11 @@ class Study:
         `trials`: by default all, in the order they began. `picks`: whether to add a column
         `pick:PATH` for each open field of the space.
         """
-        shown = self.trials if trials is None else trials
-        return trials_frame(self.settings, self.ranked, shown, picks)
+        if trials is not None:
+            return trials_frame(self.settings, self.ranked, trials, picks)
+        shown = self._frame if picks else without_picks(self._frame)
+        return shown.copy()  # which the caller may change
+
+    @cached_property
+    def _frame(self) -> pd.DataFrame:
+        return trials_frame(self.settings, self.ranked, self.trials)
