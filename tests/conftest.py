@@ -56,6 +56,7 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(_NEW)
 
 
+@pytest.hookimpl(optionalhook=True)  # where xdist is installed
 def pytest_xdist_auto_num_workers() -> int | None:
     """Let `-n auto` start three workers for two cores, since tests wait for a third of the time.
 
