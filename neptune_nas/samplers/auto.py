@@ -19,6 +19,7 @@ from neptune_nas.samplers.outlook import GainEstimate, Surrogates
 from neptune_nas.samplers.pool import Candidates, Pool
 from neptune_nas.samplers.problem import Problem, with_edits
 from neptune_nas.samplers.surrogate import FIRST
+from neptune_nas.samplers.targets import clip_warp, log_warp
 
 T = TypeVar("T")
 
@@ -34,8 +35,10 @@ class Auto(Generic[T]):
 
     The first trials are spread over the costs. After that a Gaussian process predicts the score of
     every candidate, and the next trial is the candidate with the largest expected hypervolume gain
-    at its known cost (the largest expected improvement, if accuracy is the only objective). Running
-    trials count as if they ended as predicted; lower rungs count for what they predict of the final
+    at its known cost (the largest expected improvement, if accuracy is the only objective). No view
+    of the scores serves every space, so each trial is drawn one of two: the scores above their
+    tenth percentile, or the logarithm of their distance to what may be the best. Running trials
+    count as if they ended as predicted; lower rungs count for what they predict of the final
     score.
 
     `start`: how many trials are spread over the costs. `samples`: candidates of a large space.
@@ -54,13 +57,13 @@ class Auto(Generic[T]):
         return Pool(self.problem.unmeasured, self.samples)
 
     @cached_property
-    def surrogates(self) -> Surrogates[T]:
-        """The models of the measured quantities."""
-        return Surrogates(self.pool)
+    def views(self) -> tuple[Surrogates[T], ...]:
+        """The models of the measured quantities, one set for each view of the scores."""
+        return tuple(Surrogates(self.pool, warp_of) for warp_of in (clip_warp, log_warp))
 
     def __call__(self, history: History[T], rng: Random, /) -> T:
         """Return the most promising candidate; a mutant of a good one if no model can be fitted."""
-        objectives = self.surrogates.objectives
+        objectives = self.views[0].objectives
         by_rungs = all(surrogate.is_early(history) for surrogate in objectives.values())
         known = [
             entry
@@ -93,7 +96,7 @@ class Auto(Generic[T]):
 
     def promising(self, history: History[T], rng: Random) -> T:
         """Return the candidate with the largest expected gain."""
-        outlook = GainEstimate(self.surrogates, history)
+        outlook = GainEstimate(rng.choice(self.views), history)
         near = self.pool.near(history)
         gains = np.concatenate([outlook.of_base(), outlook.of(near)])
         found = self._best([self.pool.base, near], gains, history)

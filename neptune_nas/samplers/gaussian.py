@@ -19,6 +19,7 @@ from neptune_nas.samplers.features import Floats, Points
 _JITTER = 1e-6
 _STEPS = 40  # of L-BFGS; more make no difference to a search
 _IMPOSSIBLE = 1e10  # the loss of parameters whose covariances cannot be factored
+_REACH = 8  # prior deviations from the mean within which parameters are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,15 @@ def learn(points: Points, targets: Floats, noise: Floats, groups: NDArray[np.int
     """Return the most probable kernel. `noise`: (n,), extra variances of uncertain targets."""
     problem = Likelihood(points, targets, noise, groups)
     start = problem.expected
-    found = minimize(problem, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS})
+    reach = _REACH * problem.spread
+    found = minimize(
+        problem,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=np.stack([start - reach, start + reach], axis=1),
+        options={"maxiter": _STEPS},
+    )
     return problem.kernel(found.x if np.isfinite(found.fun) else start)
 
 

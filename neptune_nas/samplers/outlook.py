@@ -12,7 +12,7 @@ from neptune_nas.samplers.gain import Front, expected_gain
 from neptune_nas.samplers.history import History
 from neptune_nas.samplers.pool import Candidates, Pool
 from neptune_nas.samplers.surrogate import Fit, Surrogate, is_running
-from neptune_nas.samplers.targets import margins, targets
+from neptune_nas.samplers.targets import Warp, fence_warp, margins, targets
 
 T = TypeVar("T")
 
@@ -20,16 +20,27 @@ _Predict = Callable[[Surrogate[T], Fit], tuple[Floats, Floats]]
 
 
 class Surrogates(Generic[T]):
-    """A model for each measured objective and each measured constraint."""
+    """A model for each measured objective and each measured constraint.
 
-    def __init__(self, pool: Pool[T]) -> None:
+    `warp_of`: the map of the first measured objective; see `targets`.
+    """
+
+    def __init__(self, pool: Pool[T], warp_of: Callable[[Floats], Warp] = fence_warp) -> None:
         self.pool = pool
         names = pool.problem.objectives
         self.exact = [names.index(name) for name in pool.exact]
+        measured = [i for i in range(len(names)) if i not in self.exact]
         self.objectives = {
-            i: Surrogate(pool, partial(targets, objective=i, alike=name == pool.problem.scored))
-            for i, name in enumerate(names)
-            if i not in self.exact
+            i: Surrogate(
+                pool,
+                partial(
+                    targets,
+                    objective=i,
+                    alike=names[i] == pool.problem.scored,
+                    warp_of=warp_of if i == measured[0] else fence_warp,
+                ),
+            )
+            for i in measured
         }
         self.constraints: dict[str, Surrogate[T]] = {}
 
@@ -46,8 +57,8 @@ class Surrogates(Generic[T]):
 class GainEstimate(Generic[T]):
     """The expected gain of candidates at one moment of a search.
 
-    Only the first measured objective is uncertain; the others count as their means, and measured
-    constraints as the probability that they are met.
+    Only the first measured objective is uncertain, and its gain is one in targets of its model; the
+    others count as their means, and measured constraints as the probability that they are met.
     """
 
     def __init__(self, surrogates: Surrogates[T], history: History[T]) -> None:
@@ -97,7 +108,7 @@ class GainEstimate(Generic[T]):
         ]
         exact = np.concatenate([costs, their_costs]) * self.turns
         table = np.column_stack([exact, *columns])
-        scores = [-losses[primary] for losses in known]
+        scores = fit.warp(np.array([-losses[primary] for losses in known]))
         spread = [*(self.pool.base.costs * self.turns).T, *columns]
         corner = [*map(self._corner, (*self.exact, *self.further), spread)]
         return Front(np.concatenate([scores, believed]), table, fit.lowest, np.array(corner))

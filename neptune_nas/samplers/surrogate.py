@@ -11,7 +11,7 @@ from neptune_nas.samplers.features import Floats, Points, join_points
 from neptune_nas.samplers.gaussian import Kernel, Posterior, learn
 from neptune_nas.samplers.history import History, PastTrial
 from neptune_nas.samplers.pool import Pool
-from neptune_nas.samplers.targets import Targets
+from neptune_nas.samplers.targets import Targets, Warp
 from neptune_nas.samplers.trial_selection import BEST, leading_trials, select_trials
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ _LEAST = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A posterior of one quantity, and the scale of its targets.
+    """A posterior of one quantity, and the scale of its targets, to which `warp` maps values.
 
     `told`: names and noise of the points it rests on, except running trials, whose `targets` are
     predicted means.
@@ -36,6 +36,7 @@ class Fit:
     shift: float
     scale: float
     told: tuple[tuple[str, float], ...]
+    warp: Warp
 
     @property
     def noise(self) -> float:
@@ -44,7 +45,7 @@ class Fit:
 
     @property
     def lowest(self) -> float:
-        """The worst observed value."""
+        """The worst observed target."""
         return self.shift + self.scale * float(self.targets.min())
 
     def at(self, points: Points, known: Floats | None = None) -> tuple[Floats, Floats]:
@@ -105,10 +106,11 @@ class Surrogate(Generic[T]):
             tuple(entry for entry, keep in zip(known.entries, rows, strict=True) if keep),
             (known.values[rows] - shift) / scale,
             known.noise[rows] / scale**2,
+            known.warp,
         )
         posterior, targets = self._posterior(learned.kernel, told, history)
         names = tuple((e.name, n) for e, n in zip(told.entries, told.noise, strict=True))
-        return Fit(posterior, targets, float(shift), float(scale), names)
+        return Fit(posterior, targets, float(shift), float(scale), names, known.warp)
 
     def of_base(self, fit: Fit) -> tuple[Floats, Floats]:
         """Return means and standard deviations of the pool's base.

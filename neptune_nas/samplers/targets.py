@@ -1,7 +1,8 @@
 """The targets of a surrogate: one number per trial, and its uncertainty beyond the noise."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf, isinf
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -17,28 +18,83 @@ _FENCE = 1.5  # Tukey's, in interquartile ranges
 _DEAD = 0.1  # the lowest share of the range, left out of the quartiles
 _FEW = 8  # the fewest values with meaningful quartiles
 _LEAST = 1e-12
+_CLIPPED = 0.1  # the share of values that count as one
+
+
+@dataclass(frozen=True, slots=True)
+class Warp:
+    """A rising map from values to targets: the negative logarithm of the distance to `top`.
+
+    `lowest`: lower values count as it. `top` may be infinite: then targets are the values. `width`:
+    the distance to `top` whose target is 0.
+    """
+
+    lowest: float
+    top: float = inf
+    width: float = 1.0
+
+    def __call__(self, values: Floats) -> Floats:
+        """Return the targets of some values, which must be below `top`."""
+        clipped = np.maximum(values, self.lowest)
+        return clipped if isinf(self.top) else -np.log((self.top - clipped) / self.width)
+
+    def noise(self, values: Floats, variances: Floats) -> Floats:
+        """Return the variances of the targets of values with some variances, to first order."""
+        if isinf(self.top):
+            return variances
+        scaled: Floats = variances / (self.top - np.maximum(values, self.lowest)) ** 2
+        return scaled
+
+
+def fence_warp(values: Floats) -> Warp:
+    """Return the identity above Tukey's lower fence."""
+    return Warp(max(values.min(), fence(values)) if len(values) else 0.0)
+
+
+def clip_warp(values: Floats) -> Warp:
+    """Return the identity above Tukey's lower fence and the tenth percentile."""
+    lowest = fence_warp(values).lowest
+    return Warp(max(lowest, float(np.quantile(values, _CLIPPED))) if len(values) else lowest)
+
+
+def log_warp(values: Floats) -> Warp:
+    """Return a logarithm that tells good from better, above Tukey's lower fence.
+
+    The best of the values is midway between their median and the top.
+    """
+    lowest = fence_warp(values).lowest
+    alive = values[values >= lowest]
+    width = float(alive.max() - np.median(alive)) if len(alive) else 0.0
+    return Warp(lowest, float(alive.max()) + width, width) if width > _LEAST else Warp(lowest)
 
 
 @dataclass(frozen=True, slots=True)
 class Targets(Generic[T]):
     """The trials to learn from, in the order of the history.
 
-    `values` (n,): more is better, outliers at the low end clipped. `noise` (n,): the variances of
+    `values` (n,): more is better, as `warp` maps what was measured. `noise` (n,): the variances of
     values that are only predicted.
     """
 
     entries: tuple[PastTrial[T], ...]
     values: Floats
     noise: Floats
+    warp: Warp = Warp(-inf)
 
 
-def targets(history: History[T], objective: int, *, alike: bool = True) -> Targets[T]:
+def targets(
+    history: History[T],
+    objective: int,
+    *,
+    alike: bool = True,
+    warp_of: Callable[[Floats], Warp] = fence_warp,
+) -> Targets[T]:
     """Return what is known of one objective: measurements, predictions from lower rungs, failures.
 
     A trial that reached only a lower rung counts as its predicted final score, with the uncertainty
     seen in trials that are known at both. A failed one counts as the worst. What was measured
     before training is known, even if the trial failed. `alike`: whether rungs report this
-    objective.
+    objective. `warp_of`: returns the map of values to targets, from all that are known.
     """
     losses = {e.number: e.loss(objective) for e in history.entries}
     scores = {number: -loss for number, loss in losses.items() if loss is not None}
@@ -55,13 +111,13 @@ def targets(history: History[T], objective: int, *, alike: bool = True) -> Targe
         if (line := lines[rung]) is not None:
             known[entry.number] = line.at(entry.rungs[rung])
     raw = np.array([value for value, _ in known.values()])
-    lowest = max(raw.min(), fence(raw)) if len(raw) else 0.0
-    lost = (lowest, float(np.maximum(raw, lowest).var()) if len(raw) else 0.0)
+    warp = warp_of(raw)
+    lost = (warp.lowest, float(np.maximum(raw, warp.lowest).var()) if len(raw) else 0.0)
     worst = [e.number for e in history.entries if failed(e) and e.number not in scores]
     known |= dict.fromkeys(worst if known else (), lost)
     entries = tuple(entry for entry in history.entries if entry.number in known)
     values, noise = np.array([known[entry.number] for entry in entries]).reshape(-1, 2).T
-    return Targets(entries, np.maximum(values, lowest), noise)
+    return Targets(entries, warp(values), warp.noise(values, noise), warp)
 
 
 def margins(history: History[T], constraint: str) -> Targets[T]:

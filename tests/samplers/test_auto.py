@@ -56,6 +56,15 @@ def test_a_search_without_any_cost_is_possible() -> None:
     assert max(map(accuracy, found[12:])) > max(map(accuracy, found[:12]))
 
 
+def test_proposals_are_drawn_from_both_views_of_the_scores() -> None:
+    asked = Problem(SMALL, ("accuracy", "flops"), cost)
+    strategy = Auto(asked, start=4)
+    study = make_study(SpaceSampler(asked, strategy))
+    for _ in range(12):
+        step(study, SMALL)
+    assert all(view.objectives[0].learned is not None for view in strategy.views)
+
+
 def test_two_exact_costs_are_weighed_at_once() -> None:
     asked = Problem(NESTED, ("accuracy", "flops", "params"), cost)
     study = make_study(SpaceSampler(asked, Auto(asked, samples=200)), 3)

@@ -84,3 +84,11 @@ def test_an_uncertain_target_counts_less() -> None:
 def test_equal_scores_are_no_obstacle() -> None:
     kernel = learn(POINTS[:10], np.zeros(10), np.zeros(10), ENCODER.groups)
     assert np.isfinite(kernel.variance)
+
+
+def test_targets_that_nothing_explains_leave_a_kernel_of_finite_numbers() -> None:
+    rows = slice(0, 30)
+    targets = np.where(np.arange(30) == 7, 5.0, -5 / 29)
+    kernel = learn(POINTS[rows], targets, 1e6 * np.ones(30), ENCODER.groups)
+    assert np.isfinite([*kernel.weights, *kernel.variances, kernel.noise]).all()
+    assert np.isfinite(posterior(kernel, rows).factor).all()

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from optuna.trial import TrialState
 
 from neptune_nas.architecture.records import Architecture
@@ -8,6 +9,7 @@ from neptune_nas.samplers.history import History, PastTrial
 from neptune_nas.samplers.outlook import GainEstimate, Surrogates
 from neptune_nas.samplers.pool import Pool
 from neptune_nas.samplers.problem import Problem
+from neptune_nas.samplers.targets import clip_warp, log_warp
 from tests.samplers.helpers import NESTED, accuracy, cost
 
 PROBLEM = Problem(NESTED, ("accuracy", "latency"), cost)
@@ -49,3 +51,18 @@ def test_a_limit_on_latency_gives_room_beyond_the_slowest_trial() -> None:
         for each in (PROBLEM, problem)
     )
     assert (free, limited) == ([14.0], [28.0])
+
+
+def test_gains_are_measured_in_the_view_of_the_scores() -> None:
+    problem = Problem(NESTED, ("accuracy", "flops"), cost)
+    pool = Pool(problem, samples=100)
+    ended = tuple(
+        replace(begun(i), losses=(-accuracy(each), cost(each)["flops"]), state=TrialState.COMPLETE)
+        for i, each in enumerate(pool.base.architectures[:20])
+    )
+    history = History(ended, (-1.0, 1.0))
+    raw = np.array([accuracy(entry.architecture) for entry in ended])
+    for warp_of in (clip_warp, log_warp):
+        outlook = GainEstimate(Surrogates(pool, warp_of), history)
+        assert outlook.front.scores.tolist() == warp_of(raw)(raw).tolist()
+        assert outlook.front.floor == pytest.approx(outlook.front.scores.min())

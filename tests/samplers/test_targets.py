@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -5,8 +6,17 @@ import pytest
 from optuna.trial import TrialState
 
 from neptune_nas.architecture.records import Architecture
+from neptune_nas.samplers.features import Floats
 from neptune_nas.samplers.history import History, PastTrial
-from neptune_nas.samplers.targets import fence, margins, targets
+from neptune_nas.samplers.targets import (
+    Warp,
+    clip_warp,
+    fence,
+    fence_warp,
+    log_warp,
+    margins,
+    targets,
+)
 
 ONE = Architecture()
 
@@ -135,6 +145,59 @@ def test_disasters_are_clipped_however_many() -> None:
 
 def test_ordinary_scores_are_not_clipped() -> None:
     assert fence(np.linspace(0.8, 0.93, 40)) < 0.8
+
+
+SCORES = np.concatenate([np.full(4, 0.1), np.linspace(0.8, 0.9, 41)])
+
+
+@pytest.mark.parametrize("warp_of", [fence_warp, clip_warp, log_warp])
+def test_each_view_keeps_the_order_of_scores_and_takes_disasters_as_one(
+    warp_of: Callable[[Floats], Warp],
+) -> None:
+    found = warp_of(SCORES)(SCORES)
+    assert (np.diff(found) >= 0).all()
+    assert len({*found[:4]}) == 1
+    assert (np.diff(found[10:]) > 0).all()
+
+
+def test_the_clipped_view_takes_the_lowest_tenth_as_one() -> None:
+    scores = np.linspace(0.8, 0.9, 41)
+    assert fence_warp(scores)(scores) == pytest.approx(scores)
+    assert clip_warp(scores)(scores) == pytest.approx(np.maximum(scores, 0.81))
+
+
+def test_the_logarithmic_view_widens_the_top_and_has_room_above_it() -> None:
+    warp = log_warp(SCORES)
+    low, middle, high = warp(np.array([0.85, 0.875, 0.9]))
+    assert high - middle > 1.2 * (middle - low)
+    assert warp.top > SCORES.max()
+    assert np.isfinite(warp(np.array([SCORES.max()]))).all()
+
+
+def test_a_view_carries_variances_as_it_carries_small_differences() -> None:
+    warp, near = log_warp(SCORES), np.array([0.82, 0.88])
+    slopes = (warp(near + 1e-6) - warp(near - 1e-6)) / 2e-6
+    assert warp.noise(near, np.array([1.0, 4.0])) == pytest.approx(slopes**2 * [1.0, 4.0])
+    assert clip_warp(SCORES).noise(near, np.array([1.0, 4.0])).tolist() == [1.0, 4.0]
+
+
+@pytest.mark.parametrize("warp_of", [fence_warp, clip_warp, log_warp])
+@pytest.mark.parametrize("scores", [[], [0.5], [0.5] * 12])
+def test_a_view_of_nothing_to_tell_apart_changes_nothing(
+    warp_of: Callable[[Floats], Warp], scores: list[float]
+) -> None:
+    assert warp_of(np.array(scores))(np.array(scores)).tolist() == scores
+
+
+def test_targets_are_those_of_the_view_also_for_failures_and_predictions() -> None:
+    entries = (
+        *FINISHED,
+        entry(6, None, {1: 0.4}, TrialState.PRUNED),
+        entry(7, state=TrialState.FAIL),
+    )
+    plain, found = (targets(history(*entries), 0, warp_of=w) for w in (fence_warp, log_warp))
+    assert found.values == pytest.approx(found.warp(plain.values))
+    assert found.noise == pytest.approx(found.warp.noise(plain.values, plain.noise))
 
 
 def test_margins_are_positive_where_a_constraint_is_kept() -> None:
