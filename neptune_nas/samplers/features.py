@@ -53,9 +53,10 @@ def join_points(parts: Sequence[Points]) -> Points:
 class _Block:
     """The columns of one decision.
 
-    A number has two: its rank (scaled to 1 from first to last) and whether it is taken; anything
-    else is one-hot. Two options are at a squared distance of 1 at most, "not taken" is at about
-    half.
+    A number has two for its order: its rank (scaled to 1 from first to last) and whether it is
+    taken. Numbers of three options and more but depths, and anything else, are one-hot too: some
+    numbers are but names. The order and the options have weights of their own. By either, two
+    options are at a squared distance of 1 at most, "not taken" is at about half.
     """
 
     decision: Decision
@@ -69,7 +70,18 @@ class _Block:
     @property
     def width(self) -> int:
         """The number of columns of the block."""
-        return 2 if self.is_number else len(self.decision.options)
+        return self.ordered + (len(self.decision.options) if self.has_options else 0)
+
+    @property
+    def ordered(self) -> int:
+        """The number of columns, the first ones, that hold a number's order."""
+        return 2 if self.is_number else 0
+
+    @property
+    def has_options(self) -> bool:
+        """True if a column stands for each option; depths and two options only have an order."""
+        options = self.decision.options
+        return not self.is_number or (len(options) > 2 and not isinstance(options, range))
 
     def write(self, pick: Any, row: Floats) -> None:
         """Write a pick into a row of zeros."""
@@ -78,8 +90,8 @@ class _Block:
         if self.is_number:
             row[self.start] = k / max(len(options) - 1, 1) - 0.5
             row[self.start + 1] = _HALF
-        else:
-            row[self.start + k] = _HALF
+        if self.has_options:
+            row[self.start + self.ordered + k] = _HALF
 
     @property
     def kind(self) -> Hashable:
@@ -155,15 +167,19 @@ def decision_blocks(decisions: Sequence[Decision]) -> dict[str, _Block]:
 
 
 def groups(decision_blocks: Sequence[_Block]) -> NDArray[np.int64]:
-    """Return the weight index of each column: one per decision, or per kind of place if many."""
+    """Return the weight index of each column.
+
+    There is one for each decision, or for each kind of place if there are many, and one more for
+    the order of numbers.
+    """
     own = len(decision_blocks) <= _OWN_WEIGHTS
     names = [
-        b.decision.path if own else re.sub(r"\d+", "*", b.decision.path) for b in decision_blocks
+        (b.decision.path if own else re.sub(r"\d+", "*", b.decision.path), i < b.ordered)
+        for b in decision_blocks
+        for i in range(b.width)
     ]
     order = {name: i for i, name in enumerate(dict.fromkeys(names))}
-    return np.array(
-        [order[n] for n, b in zip(names, decision_blocks, strict=True) for _ in range(b.width)]
-    )
+    return np.array([order[name] for name in names])
 
 
 def tally(decision_blocks: Sequence[_Block]) -> Floats:

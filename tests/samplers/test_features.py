@@ -35,11 +35,23 @@ def test_two_options_of_a_choice_are_at_distance_one() -> None:
     assert apart == pytest.approx(1.0) == ((picks[0] - picks[2]) ** 2).sum()
 
 
-def test_numbers_keep_their_order() -> None:
+def test_numbers_keep_their_order_and_differ_as_names_do() -> None:
     space = Space("s", Architecture(stages=(Stage(width=choice(8, 16, 32)),)))
-    picks = Encoder(Problem(space), list(space))(list(space)).picks
-    distances = ((picks - picks[0]) ** 2).sum(axis=1)
-    assert distances == pytest.approx([0.0, 0.25, 1.0])
+    encoder = Encoder(Problem(space), list(space))
+    picks = encoder(list(space)).picks
+    by_order, by_name = (
+        ((picks - picks[0]) ** 2)[:, encoder.groups == group].sum(axis=1) for group in (0, 1)
+    )
+    assert by_order == pytest.approx([0.0, 0.25, 1.0])
+    assert by_name == pytest.approx([0.0, 1.0, 1.0])
+
+
+def test_two_numbers_have_but_one_order() -> None:
+    space = Space("s", Architecture(stages=(Stage(width=choice(8, 16)),)))
+    encoder = Encoder(Problem(space), list(space))
+    picks = encoder(list(space)).picks
+    assert ((picks[0] - picks[1]) ** 2).sum() == pytest.approx(1.0)
+    assert {*encoder.groups} == {0}
 
 
 def test_counts_do_not_mind_the_place() -> None:
