@@ -6,6 +6,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from unittest.mock import patch
@@ -74,7 +75,8 @@ COUNT = len(cases(Path()))
 
 
 def open_reader(_: Path) -> MakeCase:
-    """Return what makes one case of each kind, in turn."""
+    """Return what makes one case of each kind, in turn; the command that one runs is imported."""
+    import_module("neptune_nas.cli.measuring")
 
     def make(rng: Random, given: Path) -> Case:
         kind, read = cases(given)[int(given.parent.name)]
