@@ -1,4 +1,4 @@
-"""What a fork server imports first, to look for no garbage in what it imports after it.
+"""An import for a fork server alone: it looks for no garbage in what is imported after it.
 
 Modules stay, and looking through those of torch takes a third of the time of their import. A worker
 turns the search on again (`engine/worker`). Import this nowhere else.
