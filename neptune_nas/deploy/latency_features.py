@@ -37,7 +37,7 @@ class _Meter(DispatchMode):
     """Sums the features of the operations that run inside the context."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch's class has no types
+        super().__init__()
         self.found: defaultdict[str, float] = defaultdict(float)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

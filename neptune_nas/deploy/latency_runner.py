@@ -6,14 +6,14 @@ So it needs nothing but Python 3.8, numpy and the file's runtime. `answer` print
 import base64
 import json
 import time
-from typing import Any, Callable, Dict, List  # noqa: UP035  # Python 3.8 runs it too
+from typing import Any, Callable, Dict, List
 
 WARM_SECONDS = 0.02
 
 
 def passes(
     run: Callable[[], Any], rounds: int, repeats: int, rest: float, clock: Callable[[], float]
-) -> List[float]:  # noqa: UP006  # Python 3.8
+) -> List[float]:
     """Return the ms of each pass, in some rounds with a rest before each, each warmed up."""
     times = []
     for _ in range(rounds):
@@ -63,7 +63,7 @@ def _interpreter() -> Any:
     return Interpreter
 
 
-def answer(asked: Dict[str, Any]) -> None:  # noqa: UP006  # Python 3.8
+def answer(asked: Dict[str, Any]) -> None:
     """Print the times of a file as JSON, or what is missing here."""
     try:
         run = session(base64.b64decode(asked["content"]), asked["runtime"])
@@ -74,6 +74,6 @@ def answer(asked: Dict[str, Any]) -> None:  # noqa: UP006  # Python 3.8
     print(json.dumps({"times": passes(run, *how, time.perf_counter)}))
 
 
-def source(asked: Dict[str, Any], text: str) -> str:  # noqa: UP006  # Python 3.8
+def source(asked: Dict[str, Any], text: str) -> str:
     """Return the script to send: this module's `text`, and the call that answers."""
     return f"{text}\nanswer(json.loads({json.dumps(asked)!r}))\n"

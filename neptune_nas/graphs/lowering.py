@@ -40,6 +40,12 @@ class DispatchMode(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     No network is compiled inside one.
     """
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()  # type: ignore[no-untyped-call]  # torch's class has no types
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's class has no types
+
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         return False
@@ -53,7 +59,7 @@ class _Lowering(DispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch's class has no types
+        super().__init__()
         self.values: dict[int, int | None] = {}
         self.alive: list[Tensor] = []
         self.shapes: dict[int, MapShape] = {}

@@ -38,7 +38,7 @@ class _MemoryMeter(DispatchMode):
     """Tracks the bytes of all live storages, and their peak."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch's class has no types
+        super().__init__()
         self.alive = self.peak = 0
         self.known: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
 

@@ -51,7 +51,7 @@ def run_search(parts: Assembly, watch: OnProgress, say: Say) -> Study:
     if search.engine == "local":
         start_fork_server(preloads(parts.evaluator))  # its imports overlap with `facts`
     if not folder.exists:
-        parts.slots  # noqa: B018  # refuses what this machine or the cluster lacks
+        _ = parts.slots  # refuses what this machine or the cluster lacks
     parts.announce(say)
     first = first_of(parts)
     facts = parts.facts()

@@ -6,8 +6,9 @@ ties already decided (`given`). A move that breaks a rule of a record raises `Re
 left out. Other rules are not checked: the caller asks the whole space whether the result is inside.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -81,7 +82,7 @@ def moves(node: Node, value: Any, given: Assignment) -> Iterator[Move]:
 def _moves_of_copies(node: Copies, value: tuple[Any, ...], given: Assignment) -> Iterator[Move]:
     for i, item in enumerate(value):
         for move in moves(node.item, item, given):
-            yield move.then(lambda new, i=i: (*value[:i], new, *value[i + 1 :]))  # type: ignore[misc]  # mypy infers no lambda with a default
+            yield move.then(partial(_put, value, i))
     if len(value) > node.low:
         yield from _one_of([value[:i] + value[i + 1 :] for i in range(len(value))])
     if len(value) < node.high:
@@ -118,7 +119,17 @@ def _moves_of_parts(node: Joint | Ruled, value: Any, given: Assignment) -> Itera
     parts = node.split(value)
     for i, (part, item) in enumerate(zip(node.parts, parts, strict=True)):
         for move in moves(part, item, given):
-            yield move.then(lambda new, i=i: node.join([*parts[:i], new, *parts[i + 1 :]]))  # type: ignore[misc]  # mypy infers no lambda with a default
+            yield move.then(partial(_join_with, node, parts, i))
+
+
+def _put(value: tuple[Any, ...], i: int, new: Any) -> tuple[Any, ...]:
+    """Return `value` with `new` in place `i`."""
+    return (*value[:i], new, *value[i + 1 :])
+
+
+def _join_with(node: Joint | Ruled, parts: Sequence[Any], i: int, new: Any) -> Any:
+    """Return the value of `node` made of `parts`, with `new` as part `i`."""
+    return node.join([*parts[:i], new, *parts[i + 1 :]])
 
 
 def all_values(node: Node, given: Assignment = FREE) -> Iterator[Any]:
@@ -179,11 +190,16 @@ def _with_ties(node: Node, value: Any, ties: _Ties) -> Any:
     return value
 
 
+def _with_tie(node: Node, value: Any, name: str, new: Any) -> Any:
+    """Return `value` with the tie `name` decided as `new` in all its places."""
+    return _with_ties(node, value, {name: new})
+
+
 def moves_of_ties(node: Node, value: Any) -> Iterator[Move]:
     """Yield the changes of tied decisions, one move per tie."""
     for name, (tie, decided) in tie_decisions(node, value).items():
         for move in _one_of([new for new in tie.inner.each(FREE) if not is_same(new, decided)]):
-            yield move.then(lambda new, name=name: _with_ties(node, value, {name: new}))  # type: ignore[misc]  # mypy infers no lambda with a default
+            yield move.then(partial(_with_tie, node, value, name))
 
 
 def distance(node: Node, a: Any, b: Any) -> int:

@@ -49,10 +49,10 @@ def _may_overlap(a: Node, b: Node) -> bool:
 
 def _tuples_may_overlap(a: Node, b: Node) -> bool:
     lengths = {*_lengths(a)} & {*_lengths(b)}
-    firsts = _first(a), _first(b)
-    if not lengths or 0 in lengths or None in firsts:
+    first, other = _first(a), _first(b)
+    if not lengths or 0 in lengths or first is None or other is None:
         return bool(lengths)
-    return _may_overlap(*firsts)  # type: ignore[arg-type]  # no None, by the line above
+    return _may_overlap(first, other)
 
 
 def _lengths(node: Node) -> range:

@@ -92,7 +92,7 @@ class Ruled:
         while True:
             filtered = self._filtered(names)
             try:
-                filtered.counts  # noqa: B018 - this is what calls the rules
+                _ = filtered.counts  # this is what calls the rules
             except _NotKnown as more:
                 names = tuple(n for n in self.form.names if n in (*names, *more.names))
             else:
