@@ -7,9 +7,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from gzip import GzipFile
+from hashlib import file_digest
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from neptune_nas.errors import FileFormatError, shortened
 
@@ -64,6 +65,12 @@ def first_bytes(path: Path, count: int) -> bytes:
             return file.read(count)
     except FileFormatError:
         return b""
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a regular file in hexadecimal; raises as `open_regular` does."""
+    with open_regular(path) as file:
+        return file_digest(cast("Any", file), "sha256").hexdigest()
 
 
 def is_folder(path: Path) -> bool:

@@ -10,10 +10,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
-from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ from neptune_nas.devices.device import autocast_for
 from neptune_nas.errors import DataError, FileFormatError, NeptuneError
 from neptune_nas.files.atomic import read_file, write_file, write_parts
 from neptune_nas.files.documents import parse_json, versioned
-from neptune_nas.files.regular import is_file, open_regular
+from neptune_nas.files.regular import is_file, sha256_of
 from neptune_nas.files.rules import Count, Number
 from neptune_nas.files.schema import decode, encode, located
 from neptune_nas.interrupts import raise_held
@@ -249,9 +248,8 @@ def _shape(views: int, data: ImageData) -> tuple[int, int, int]:
 def _damage(folder: Path, kept: Outputs, data: ImageData) -> str | None:
     """Return what is wrong with the kept outputs, or None."""
     try:
-        with open_regular(_file(folder)) as file:
-            if file_digest(cast("Any", file), "sha256").hexdigest() != kept.content:
-                return "its bytes have changed"
+        if sha256_of(_file(folder)) != kept.content:
+            return "its bytes have changed"
         shape = _map(_file(folder)).shape
     except NeptuneError as error:
         return str(error).rstrip(".")

@@ -3,12 +3,14 @@
 The records are light; what they build is in `neptune_nas.nn.pretrained`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from neptune_nas.architecture.fields import Open, UnknownRecord, is_plain, is_record, values_of
 from neptune_nas.errors import ArchitectureError
+from neptune_nas.files.regular import is_file, sha256_of
 from neptune_nas.files.rules import NOT_EMPTY, OptionalSize, Share, above, at_most
 from neptune_nas.files.schema import check
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 T = TypeVar("T")
+WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".th", ".tar", ".ckpt")
 _Name = Annotated[str, NOT_EMPTY]
 _Rate = Annotated[float, above(0), at_most(1)]
 
@@ -133,3 +136,31 @@ def without_weights(value: T) -> T:
     new = {name: again(each) for name, each in inner.items()}
     changed = {name: each for name, each in new.items() if each != inner[name]}
     return replace(record, **changed) if changed else value
+
+
+def is_weights_file(weights: str) -> bool:
+    """Return whether the `weights` of a library network name a file, not a set of the library."""
+    return weights.endswith(WEIGHTS_SUFFIXES) or Path(weights).name != weights
+
+
+def weights_digests(value: object) -> dict[str, str]:
+    """Return the SHA-256 of each file of weights that a record or a template names, by its path.
+
+    A missing file is left out: what is trained already does not need it.
+    """
+    files = sorted({*_weights_files(value)})
+    return {name: sha256_of(Path(name)) for name in files if is_file(Path(name))}
+
+
+def _weights_files(value: object, inside: bool = False) -> Iterator[str]:
+    """Yield the files in `weights` of library networks, options of open fields included."""
+    if inside and isinstance(value, str):
+        if is_weights_file(value):
+            yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _weights_files(item, inside)
+    elif is_record(value):
+        for name, item in values_of(value).items():
+            of_zoo = isinstance(value, ZooModel) and name == "weights"
+            yield from _weights_files(item, of_zoo or (inside and isinstance(value, Open)))

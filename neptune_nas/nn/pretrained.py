@@ -19,13 +19,18 @@ from neptune_nas.errors import (
 )
 from neptune_nas.files.schema import cut, located
 from neptune_nas.files.tensors import read_state
-from neptune_nas.nn.model_zoo import TimmModel, TorchvisionModel, ZooModel
+from neptune_nas.nn.model_zoo import (
+    WEIGHTS_SUFFIXES,
+    TimmModel,
+    TorchvisionModel,
+    ZooModel,
+    is_weights_file,
+)
 from neptune_nas.nn.weights import fit_channels, load_pretrained
 
 Shape = tuple[int, int, int]
 
 DEFAULT = "DEFAULT"  # the library's best weights
-_FILES = (".safetensors", ".pth", ".pt", ".bin", ".th", ".tar", ".ckpt")
 _MOMENTUM = 0.1  # torch's default: statistics that move more slowly are wrong after a few epochs
 _WITHOUT_AUXILIARY = {"aux_logits": False, "init_weights": True}  # classifiers for training alone
 _OPTIONS: Mapping[str, Any] = {"googlenet": _WITHOUT_AUXILIARY, "inception_v3": _WITHOUT_AUXILIARY}
@@ -116,8 +121,8 @@ def torchvision_model(record: TorchvisionModel, input_shape: Shape, outputs: int
     first, classifier = next(iter(layers)), next(reversed(layers))
     fit_channels(layers[first], input_shape[0])
     if record.weights is not None:
-        is_file = _is_file(record.weights)
-        state = read_state(Path(record.weights)) if is_file else _torchvision_state(record)
+        named = is_weights_file(record.weights)
+        state = read_state(Path(record.weights)) if named else _torchvision_state(record)
         with located(record.weights):
             load_pretrained(network, state, {first}, {classifier})
     return _adapted(record, network, (classifier,))
@@ -132,7 +137,7 @@ def timm_model(record: TimmModel, input_shape: Shape, outputs: int) -> nn.Module
     config = timm.get_pretrained_cfg(record.name)
     side = record.resolution or min(input_shape[1:])
     options: dict[str, Any] = {"img_size": side} if config and config.fixed_input_size else {}
-    if is_loaded := record.weights is not None and not _is_file(record.weights):
+    if is_loaded := record.weights is not None and not is_weights_file(record.weights):
         _check_timm_weights(record)
         options["pretrained"] = True
     sizes = {"num_classes": outputs, "in_chans": input_shape[0]}
@@ -171,7 +176,7 @@ def _torchvision_state(record: TorchvisionModel) -> dict[str, Tensor]:
     if weights not in known:
         raise OptionError(
             f"torchvision has no weights '{weights}' for {name}: {one_of(known, weights)} The "
-            f"name of a file must end in one of {', '.join(_FILES)}."
+            f"name of a file must end in one of {', '.join(WEIGHTS_SUFFIXES)}."
         )
     try:
         # It checks the digest in the name of what it downloads, and unpickles tensors alone.
@@ -198,7 +203,7 @@ def _check_timm_weights(record: TimmModel) -> None:
     if record.weights != DEFAULT:
         raise OptionError(
             f"`TimmModel.weights` must be '{DEFAULT}' or a file that ends in one of "
-            f"{', '.join(_FILES)}, but got {cut(record.weights)}."
+            f"{', '.join(WEIGHTS_SUFFIXES)}, but got {cut(record.weights)}."
         )
     if not timm.is_model_pretrained(record.name):
         raise OptionError(
@@ -230,10 +235,6 @@ def _adapted(record: ZooModel, network: nn.Module, classifier: tuple[str, ...]) 
         frozen=record.frozen,
         first_rate=record.first_rate,
     )
-
-
-def _is_file(weights: str) -> bool:
-    return weights.endswith(_FILES) or Path(weights).name != weights
 
 
 def _is_layer(module: nn.Module) -> bool:

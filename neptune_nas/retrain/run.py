@@ -30,6 +30,7 @@ from neptune_nas.metrics.registry import INT8_ACCURACY
 from neptune_nas.models.architecture_file import ExportedArchitecture, adapt_to
 from neptune_nas.models.start import Start, start_at
 from neptune_nas.models.teacher_outputs import VIEWS, TeacherSource, kept_seconds
+from neptune_nas.nn.model_zoo import weights_digests
 from neptune_nas.nn.references import ReferenceNetwork, check_reference
 from neptune_nas.retrain.advice import chance_warning, short_note, start_note
 from neptune_nas.retrain.curves import shows_metrics, write_curves
@@ -200,19 +201,19 @@ class Training:
     def terms(self) -> Terms:
         """The terms, which decide the result."""
         augment = augment_for(self.used_recipe, self.images)
-        recipe = replace(self.used_recipe, crop=augment.crop, flip=augment.flip)
         return Terms(
             network=self.source if isinstance(self.source, str) else self.source.key,
             data=self.data_name,
             data_fingerprint=self.images.fingerprint,
             epochs=self.epochs,
-            recipe=asdict(recipe),
+            recipe=asdict(replace(self.used_recipe, crop=augment.crop, flip=augment.flip)),
             classes=self.images.classes,
             numerics=self.numerics,
             calibration=CALIBRATION if self._wants_int8 else None,
             inherited=self._inherited,
             id=uuid4().hex if self._begun is None else self._begun.id,
             **self._teacher.terms(),
+            weights=weights_digests(self.source),
         )
 
     @cached_property
@@ -396,5 +397,4 @@ class Training:
         """Write the page with the curves of every seed that has a history."""
         measured = [each.seed for each in metrics.seeds] if metrics else []
         terms, seeds = metrics.terms if metrics else self.terms, {*range(self.seeds), *measured}
-        name = name_of(self.source)
-        write_curves(self.folder, seeds, name, terms, metrics, task=self.task)
+        write_curves(self.folder, seeds, name_of(self.source), terms, metrics, task=self.task)

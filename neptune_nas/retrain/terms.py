@@ -9,6 +9,7 @@ from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import StudyError
 from neptune_nas.files.rules import Count, Share, Size
 from neptune_nas.models.start import SHOWN
+from neptune_nas.study.settings import weights_differences
 from neptune_nas.training.recipe import with_defaults
 
 
@@ -44,6 +45,7 @@ class Terms:
     weights. `id`: a random name, by which trackers know the folder wherever it is moved.
     `teacher_digest`: that of the teacher, which sees `teacher_views` views of each image;
     `teacher`: its file or function, as the user named it. Both are empty without a teacher.
+    `weights`: the SHA-256 of each file of weights that the network's record names, by its path.
     """
 
     network: str
@@ -59,6 +61,7 @@ class Terms:
     teacher_digest: str = ""
     teacher_views: Count = 0
     teacher: str = field(default="", compare=False)
+    weights: dict[str, str] = field(default_factory=dict)
 
 
 def refuse_others(what_was: str, old: Terms, new: Terms) -> None:
@@ -98,6 +101,7 @@ def differences(old: Terms, new: Terms) -> Iterator[tuple[str, object, object]]:
         yield "teacher views", new.teacher_views, old.teacher_views
     if new.inherited != old.inherited:
         yield "`start` (--first)", new.inherited or "none", old.inherited or "none"
+    yield from weights_differences(old.weights, new.weights)
     was, now_is = with_defaults(old.recipe), with_defaults(new.recipe)
     for name in dict.fromkeys([*was, *now_is]):
         now, then = now_is.get(name), was.get(name)

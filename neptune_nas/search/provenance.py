@@ -17,10 +17,17 @@ from neptune_nas.errors import ArchitectureError, FileFormatError, NeptuneError,
 from neptune_nas.evaluators.bench import Bench
 from neptune_nas.files.regular import read_bytes
 from neptune_nas.metrics.registry import COUNTED
+from neptune_nas.nn.model_zoo import weights_digests
 from neptune_nas.space import Space
 from neptune_nas.study.database_url import is_same_database
 from neptune_nas.study.folder import Folder, read_settings, toml_text, write_settings
-from neptune_nas.study.settings import Facts, Settings, code_differences, question_differences
+from neptune_nas.study.settings import (
+    Facts,
+    Settings,
+    code_differences,
+    question_differences,
+    weights_differences,
+)
 from neptune_nas.study.trial import Trial
 from neptune_nas.text import as_typed, counted
 
@@ -54,6 +61,7 @@ def provenance(space: Space[Any], bench: Bench, reference: tuple[float, ...]) ->
         versions=versions(),
         outline=space.outline,
         source=bench.source,
+        weights=weights_digests(space.template),
     )
 
 
@@ -85,6 +93,8 @@ def _resuming(what: str, then: Any) -> str:
         return "give it as `teacher` (--teacher)" if then != _NO_TEACHER else "leave it out"
     if what.startswith("code of"):
         return "define it as it was"
+    if what.startswith("weights in"):
+        return "restore that file"
     if what.startswith("`start`"):
         return (
             "give that model, a copy of which is in its folder `shared`" if then else "leave it out"
@@ -111,6 +121,7 @@ def _differences(old: Settings, asked: Settings) -> Iterator[tuple[str, Any, Any
             ours, theirs = (facts.outline.get(path) or "not there" for facts in (now, then))
             yield f"`{path}` of the space as", ours, theirs
     yield from code_differences(then.code, now.code)
+    yield from weights_differences(then.weights, now.weights)
     for field in _CHECKED:
         if getattr(now, field) != getattr(then, field):
             yield _words(field), getattr(now, field), getattr(then, field)

@@ -148,6 +148,7 @@ class Facts:
     metric of the question was timed, in words, by its name. `code`: digests of the records and the
     evaluator that a notebook or the main script defined, by their names. `start`: the trained model
     that networks start from, in words. `teacher`: its file or function, as the user named it.
+    `weights`: the SHA-256 of each file of weights that networks of the space name, by its path.
 
     Raises `OptionError` for numbers out of range.
     """
@@ -173,6 +174,7 @@ class Facts:
     code: dict[str, str] = field(default_factory=dict)
     start: str = ""
     teacher: str = ""
+    weights: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check(self)
@@ -278,6 +280,15 @@ def code_differences(
     for name in then:
         if now.get(name, then[name]) != then[name]:
             yield f"code of `{name.partition(':')[2]}`", now[name], then[name]
+
+
+def weights_differences(
+    then: Mapping[str, str], now: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the files of weights whose content differs, of those known both then and now."""
+    for file in then:
+        if now.get(file, then[file]) != then[file]:
+            yield f"weights in {file} of SHA-256", now[file], then[file]
 
 
 def check_plain(name: str, values: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Networks of torchvision and timm by name, as records."""
 
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from neptune_nas.nn.model_zoo import (
     Pruned,
     TimmModel,
     TorchvisionModel,
+    weights_digests,
     without_weights,
 )
 from neptune_nas.nn.pretrained import ZooNetwork, resized
@@ -256,6 +258,18 @@ def test_costs_and_trained_models_need_no_file_of_weights(
     assert read.of.architecture == Pruned(record, depth=0.5)  # type: ignore[union-attr]  # is exported
     assert torch.equal(read.predict(images), model.predict(images))
     assert CostModel(SHAPE, 4).cost(record) == CostModel(SHAPE, 4).cost(without_weights(record))
+
+
+def test_files_of_weights_are_known_by_their_content_at_any_depth(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.pth", tmp_path / "other"
+    one.write_bytes(b"1")
+    other.write_bytes(b"2")
+    weights = choice(None, "DEFAULT", str(one), str(other), str(tmp_path / "gone.pth"))
+    template = choice(Pruned(TimmModel("a", weights=weights)), TorchvisionModel("DEFAULT.pth"))
+    assert weights_digests(template) == {
+        str(one): sha256(b"1").hexdigest(),
+        str(other): sha256(b"2").hexdigest(),
+    }
 
 
 def test_weights_are_left_out_at_any_depth_and_nothing_else() -> None:

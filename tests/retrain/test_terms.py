@@ -16,6 +16,7 @@ TERMS = Terms(
     {"lr": 0.01, "crop": 2},
     ("0", "1"),
     Numerics("fp32"),
+    weights={"a.pth": "00"},
 )
 
 
@@ -56,6 +57,7 @@ def test_numerics_that_are_none_are_refused(odd: dict[str, Any]) -> None:
         ({"classes": ("a", "b")}, "classes 0, 1, but now it is a, b"),
         ({"recipe": {"lr": 0.01, "crop": 1}}, "the recipe's crop 2, but now it is 1"),
         ({"recipe": {"lr": 0.02, "crop": 2}}, "the recipe's lr 0.01, but now it is 0.02"),
+        ({"weights": {"a.pth": "ff"}}, r"weights in a\.pth of SHA-256 00, but now it is ff"),
         ({"epochs": 30, "recipe": {}}, "epochs 20, but now it is 30"),
     ],
 )

@@ -82,15 +82,23 @@ def test_another_storage_is_a_contradiction(tmp_path: Path) -> None:
         ({}, {"input_shape": (3, 8, 8)}, "input shape 1,8,8, but now it is 3,8,8:"),
         ({}, {"data_fingerprint": "ffff"}, "data fingerprint .* this one, restore its images"),
         ({}, {"outline": {"stages": "4 of"}}, "of the space as"),
+        ({}, {"weights": {"a.pth": "ff"}}, "a.pth of SHA-256 '?00'?, .* one, restore that file"),
         ({"storage": "sqlite:///other.db"}, {}, "storage 'study.db', but now it is 'sqlite:///oth"),
     ],
 )
 def test_a_contradiction_is_named(
     tmp_path: Path, changed: dict[str, Any], facts: dict[str, Any], message: str
 ) -> None:
-    write_if_new(Folder(tmp_path), BEGUN)
+    begun = replace(BEGUN.facts, weights={"a.pth": "00"})
+    write_if_new(Folder(tmp_path), replace(BEGUN, facts=begun))
     with pytest.raises(StudyError, match=message):
-        settled(tmp_path, replace(BEGUN.facts, **facts), **changed)
+        settled(tmp_path, replace(begun, **facts), **changed)
+
+
+def test_a_study_whose_weights_are_gone_can_still_be_resumed(tmp_path: Path) -> None:
+    begun = replace(BEGUN, facts=replace(BEGUN.facts, weights={"a.pth": "00"}))
+    write_if_new(Folder(tmp_path), begun)
+    assert settled(tmp_path).facts.weights == {"a.pth": "00"}
 
 
 def test_a_study_keeps_the_precision_and_layout_that_it_began_with(tmp_path: Path) -> None:
