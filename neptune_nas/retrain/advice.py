@@ -1,4 +1,4 @@
-"""Warnings about a training: before it, that it is too short; after it, that it learned nothing."""
+"""What is said of a training: its recipe, what it starts from, and warnings before and after it."""
 
 from collections.abc import Iterator
 
@@ -11,6 +11,7 @@ from neptune_nas.retrain.terms import Inherited
 from neptune_nas.study.measures import is_above_chance
 from neptune_nas.tasks.registry import task_of
 from neptune_nas.text import counted
+from neptune_nas.training.recipe import RECIPES, Recipe
 
 
 def short_note(source: ExportedArchitecture | str, epochs: int) -> Iterator[str]:
@@ -23,6 +24,20 @@ def short_note(source: ExportedArchitecture | str, epochs: int) -> Iterator[str]
             f"the {most} that this network had in its search: raise `epochs` (--epochs) for a "
             f"better result."
         )
+
+
+def recipe_note(recipe: Recipe) -> str:
+    """Return how a network is trained, in a sentence.
+
+    >>> recipe_note(Recipe())
+    'Training uses the default recipe: adamw, learning rate 0.005, batches of 128 images.'
+    """
+    known = (name for name, of in RECIPES.items() if of(recipe) == recipe)
+    name = next((f"the {each} recipe" for each in known), "a recipe of your own")
+    return (
+        f"Training uses {name}: {recipe.optimizer}, learning rate {recipe.lr:g}, batches of "
+        f"{recipe.batch_size} images."
+    )
 
 
 def start_note(

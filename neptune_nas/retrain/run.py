@@ -32,7 +32,7 @@ from neptune_nas.models.start import Start, start_at
 from neptune_nas.models.teacher_outputs import VIEWS, TeacherSource, kept_seconds
 from neptune_nas.nn.model_zoo import weights_digests
 from neptune_nas.nn.references import ReferenceNetwork, check_reference
-from neptune_nas.retrain.advice import chance_warning, short_note, start_note
+from neptune_nas.retrain.advice import chance_warning, recipe_note, short_note, start_note
 from neptune_nas.retrain.curves import shows_metrics, write_curves
 from neptune_nas.retrain.folder import TrainFolder, write_terms
 from neptune_nas.retrain.forecast import epoch_seconds, epochs_done
@@ -240,11 +240,11 @@ class Training:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on the data, what they lack, too few epochs, the start and the teacher."""
+        """Sentences on the data, the recipe, too few epochs, the start and the teacher."""
         inherited, classes = self.terms.inherited, self.images.classes
         own = "" if self.data else reading_note(self.data_name, name_of(self.source))
         return (
-            *filter(None, (own,)),
+            *filter(None, (own, recipe_note(self.used_recipe))),
             *notes_on(self.images, self.data_dir),
             *short_note(self.source, self.epochs),
             *start_note(self.source, inherited, self._start, classes),

@@ -217,7 +217,7 @@ class Assembly:
             Random(question.seed),
             slow=self.slow,
             needed=(COST.name, *(name for name in question.costs if name not in self.slow)),
-            note=self.announcer.progress("Looking for networks that meet the limits"),
+            note=self.announcer.progress("Looking for networks that can be searched"),
         )
 
     @property

@@ -123,7 +123,9 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
         command, stderr=subprocess.PIPE, text=True, preexec_fn=unblock_ctrl_c
     ) as process:
         assert process.stderr is not None
-        assert process.stderr.readline().startswith("seed 0 (1 of 3), epoch 1/2000: ")
+        recipe, epoch = process.stderr.readline(), process.stderr.readline()
+        assert recipe.startswith("Training uses the strong recipe: muon, learning rate 0.02, ")
+        assert epoch.startswith("seed 0 (1 of 3), epoch 1/2000: ")
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == 130, rest
@@ -137,7 +139,8 @@ def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(
     monkeypatch.chdir(tmp_path)
     asked = ("train", "resnet8", "--data", "digits#60", "--epochs", 3, "--seeds", 2)
     outcome = neptune(*asked, "--threads", 1, "--dry-run")
-    assert (outcome.code, outcome.err) == (0, "")
+    recipe = "Training uses the strong recipe: muon, learning rate 0.02, batches of 16 images.\n"
+    assert (outcome.code, outcome.err) == (0, recipe)
     for part in ("resnet8: ", " FLOPs, ", "60 training, 360 validation, 359 test images"):
         assert part in outcome.out
     assert re.search(r"2 seeds of 3 epochs each, on cpu, about \S+\n", outcome.out)

@@ -4,8 +4,9 @@ import pytest
 
 from neptune_nas.data.load import load_once
 from neptune_nas.metrics.score import Score
-from neptune_nas.retrain.advice import chance_warning, short_note
+from neptune_nas.retrain.advice import chance_warning, recipe_note, short_note
 from neptune_nas.retrain.metrics import Metrics, SeedMetrics
+from neptune_nas.training.recipe import Recipe
 from tests.retrain.builders import NETWORK
 from tests.retrain.test_terms import TERMS
 
@@ -43,3 +44,10 @@ def test_a_training_that_ends_at_chance_says_so(accuracies: tuple[float, ...], c
     for warning in warnings:
         assert "validation accuracy is 0.1000, chance is 0.1" in warning
         assert "train longer, with more `epochs` (--epochs)" in warning
+
+
+def test_a_recipe_that_has_no_name_is_the_users_own() -> None:
+    said = recipe_note(Recipe(optimizer="sgd", lr=0.1, batch_size=64))
+    assert said == (
+        "Training uses a recipe of your own: sgd, learning rate 0.1, batches of 64 images."
+    )

@@ -59,7 +59,8 @@ def test_what_the_data_lacks_is_said_once_before_a_training(tmp_path: Path) -> N
     training = replace(asked(tmp_path / "out"), data=data, epochs=1, seeds=1)
     for _ in range(2):
         training.run(say=said.append)
-    left_out, copies, few = (each for each in said if "chance" not in each)
+    recipe, left_out, copies, few = (each for each in said if "chance" not in each)
+    assert recipe.startswith("Training uses the strong recipe: ")
     assert left_out.endswith(": files that are not images: 1 (such as blue/notes.txt).")
     assert copies.startswith("10 validation or test images are identical to one of")
     assert few.startswith("The validation split has ")
