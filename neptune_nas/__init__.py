@@ -7,6 +7,7 @@ imported on first access.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from neptune_nas.architecture.dense_heads import DecoderHead, LrasppHead
 from neptune_nas.architecture.records import (
     Architecture,
     Attention,
@@ -108,6 +109,7 @@ __all__ = [
     "Attention",
     "Conv",
     "CostModel",
+    "DecoderHead",
     "Evaluator",
     "Evidence",
     "FeedForward",
@@ -115,6 +117,7 @@ __all__ = [
     "Head",
     "Identity",
     "InvertedResidual",
+    "LrasppHead",
     "NeptuneError",
     "Network",
     "Pruned",

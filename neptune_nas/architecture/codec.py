@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from neptune_nas.architecture import records
+from neptune_nas.architecture import dense_heads, records
 from neptune_nas.architecture.fields import (
     Open,
     UnknownRecord,
@@ -25,7 +25,7 @@ from neptune_nas.architecture.fields import (
     require_classes,
     written_values,
 )
-from neptune_nas.architecture.records import Architecture, Conv, Identity, Stage
+from neptune_nas.architecture.records import Architecture, Conv, Head, Identity, Stage
 from neptune_nas.errors import ArchitectureError, FileFormatError, one_of
 from neptune_nas.files.schema import TOO_DEEP, check_names, check_values, cut, fault
 
@@ -35,10 +35,12 @@ BUILT_IN: Mapping[str, type] = {
         records.Architecture,
         records.Attention,
         records.Conv,
+        dense_heads.DecoderHead,
         records.FeedForward,
         records.Head,
         records.Identity,
         records.InvertedResidual,
+        dense_heads.LrasppHead,
         records.Stage,
         records.Stem,
     )
@@ -174,10 +176,11 @@ def canonical(architecture: Any) -> Any:
     """
     if not isinstance(architecture, Architecture):
         return architecture
+    head = architecture.head
     return replace(
         architecture,
         stages=tuple(_canonical_stage(stage) for stage in architecture.stages),
-        head=replace(architecture.head, dropout=float(architecture.head.dropout)),
+        head=replace(head, dropout=float(head.dropout)) if isinstance(head, Head) else head,
     )
 
 

@@ -3,12 +3,14 @@
 from dataclasses import fields
 from typing import Any
 
+from neptune_nas.architecture.dense_heads import DecoderHead, DenseHead, LrasppHead
 from neptune_nas.architecture.fields import UnknownRecord, class_name, values_of
 from neptune_nas.architecture.records import (
     Architecture,
     Attention,
     Conv,
     FeedForward,
+    Head,
     Identity,
     InvertedResidual,
     Stage,
@@ -19,7 +21,9 @@ LEGEND = (
     "Architectures: the stem's width, then after each | a stage: its width, stride (/2), pooling "
     "and norm, and after the colon its SubStages (conv5: 5x5 convolution, dw5: depthwise, mb5x6: "
     "inverted residual with expansion 6, se4: with squeeze-and-excitation by 4, attn2: attention "
-    "with 2 heads, ffn4: feed-forward, id: identity)."
+    "with 2 heads, ffn4: feed-forward, id: identity). A head for segmentation comes last "
+    "(lraspp64: LR-ASPP of width 64; fpn32x2, unet32x2: a decoder of width 32 that adds or "
+    "concatenates 2 larger maps, then its convolution)."
 )
 """The key to the lines that `describe` returns of Neptune architectures."""
 
@@ -36,7 +40,38 @@ def describe(architecture: Any) -> str:
     if not isinstance(architecture, Architecture):
         return visible(str(architecture))
     stages = map(_describe_stage, architecture.stages)
-    return visible(" | ".join([str(architecture.stem.width), *stages]))
+    heads = [] if isinstance(architecture.head, Head) else [_describe_head(architecture.head)]
+    return visible(" | ".join([str(architecture.stem.width), *stages, *heads]))
+
+
+def _describe_head(head: DenseHead) -> str:
+    """Return a head for segmentation in one or two words.
+
+    >>> _describe_head(DecoderHead(width=24, merge="concat"))
+    'unet24x2 dw3'
+    """
+    match head:
+        case LrasppHead(width):
+            return f"lraspp{width}"
+        case DecoderHead(width, skips, merge, kernel, groups):
+            kind = {"add": "fpn", "concat": "unet"}[merge]
+            return f"{kind}{width}x{skips} {short_name(Conv(kernel, groups))}"
+
+
+def head_caption(head: DenseHead) -> str:
+    """Return the caption of a head for segmentation in a drawing.
+
+    >>> head_caption(DecoderHead(width=24, skips=2))
+    'decoder of width 24, 2 skips added, depthwise 3x3'
+    """
+    match head:
+        case LrasppHead(width):
+            return f"LR-ASPP of width {width}"
+        case DecoderHead(width, skips, merge, kernel, groups):
+            kind = "depthwise" if groups == "depthwise" else "conv"
+            joined = {"add": "added", "concat": "concatenated"}[merge]
+            skip = "skip" if skips == 1 else "skips"
+            return f"decoder of width {width}, {skips} {skip} {joined}, {kind} {kernel}x{kernel}"
 
 
 def _describe_stage(stage: Stage) -> str:

@@ -6,8 +6,9 @@ The same records serve as the template of a space, with some fields left open by
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Protocol, get_args, runtime_checkable
+from typing import Annotated, Any, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
+from neptune_nas.architecture.dense_heads import DecoderHead, LrasppHead
 from neptune_nas.architecture.fields import LATER, Open, is_closed, is_record, written_values
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.files.rules import ODD, OptionalSize, Size, at_least, below
@@ -269,6 +270,8 @@ class Head:
     range.
     """
 
+    task: ClassVar[str] = "classification"
+
     width: OptionalSize = 0
     dropout: Annotated[float, at_least(0), below(1)] = 0.0
 
@@ -280,23 +283,48 @@ class Head:
 class Architecture:
     """A Neptune network: a stem, one or more independent stages, a head.
 
-    Images `(N, C, H, W)` become logits `(N, classes)`; `C` and `classes` are arguments of `build`,
-    so an architecture serves any images that are large enough. Raises `ArchitectureError` without a
-    stage, or for an entry whose groups do not divide the widths before and after it.
+    Images `(N, C, H, W)` become logits `(N, classes)`, or `(N, classes, H, W)` with a head for
+    segmentation; `C` and `classes` are arguments of `build`, so an architecture serves any images
+    that are large enough. Raises `ArchitectureError` without a stage, for an entry whose groups do
+    not divide the widths before and after it, and for a head that reads more levels than there are.
     """
 
     stem: Stem = Stem()
     stages: tuple[Stage, ...] = (Stage(),)
-    head: Head = Head()
+    head: Any = Head()
 
     def __post_init__(self) -> None:
         check(self, ArchitectureError, "Architecture", Open)
+        if not isinstance(self.head, Open | Head | LrasppHead | DecoderHead):
+            words = "a Head, an LrasppHead or a DecoderHead"
+            raise ArchitectureError(fault("Architecture.head", words, self.head))
         if not isinstance(self.stages, Open) and len(self.stages) == 0:
             raise ArchitectureError(
                 "`Architecture.stages` needs at least one Stage, but got none: add one."
             )
         if is_closed(self):
             _check_entries(self)
+            _check_levels(self)
+
+
+def level_places(architecture: Architecture) -> tuple[int, ...]:
+    """Return the places of the levels' maps, the smallest first; 0 is the stem's, i stage i's.
+
+    See `neptune_nas.architecture.dense_heads` for what a level is.
+    """
+    changes = [stage.stride > 1 or stage.pool != "none" for stage in architecture.stages]
+    last = len(changes)
+    return (last, *(i for i in reversed(range(last)) if changes[i]))
+
+
+def _check_levels(architecture: Architecture) -> None:
+    """Refuse a closed architecture whose head reads more levels than its stages have."""
+    head, levels = architecture.head, len(level_places(architecture))
+    if not isinstance(head, Head) and head.levels > levels:
+        raise ArchitectureError(
+            f"`head` ({head!r}) reads maps of {head.levels} resolutions, but there are {levels}, "
+            f"one more than stages with a stride or a pool: add such stages, or take another head."
+        )
 
 
 def _check_entries(architecture: Architecture) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from neptune_nas.graphs.lowering import DispatchMode
-from neptune_nas.nn.builder import NetworkPart, SubStagePlace, build_part
+from neptune_nas.nn.builder import NetworkPart, build_part
 
 Features = dict[str, float]
 """Amounts by name, such as `conv 3x3 MACs`: sums over operations, of parts, of networks."""
@@ -26,10 +26,9 @@ _LANES = 16  # channels that kernels compute at once: the rest of the last lot i
 def part_features(part: NetworkPart) -> Features:
     """Return the features of one part, built on the meta device."""
     with torch.device("meta"), torch.no_grad():
-        module, image = build_part(part).eval(), torch.empty(1, *part.shape)
-        sources = part.what.sources if isinstance(part.what, SubStagePlace) else 0
+        module, inputs = build_part(part).eval(), part.inputs()
         with _Meter() as meter:
-            module([image] * sources if sources else image)
+            module(inputs)
     return dict(meter.found)
 
 

@@ -15,6 +15,7 @@ from torch import nn
 from neptune_nas.architecture.codec import BUILT_IN
 from neptune_nas.architecture.records import (
     Architecture,
+    Head,
     Identity,
     Network,
     Stage,
@@ -78,9 +79,10 @@ class GraphModel:
         output = joint.append(self.normalisation, [images])
         output = joint.append(next(graphs), [output])
         if isinstance(architecture, Architecture):
+            maps = [output]
             for stage in architecture.stages:
-                output = joint.append_stage(stage, graphs, output)
-            output = joint.append(next(graphs), [output])
+                maps.append(joint.append_stage(stage, graphs, maps[-1]))
+            output = joint.append(next(graphs), _read_by_head(architecture, maps))
         return finish(merge(Graph(joint.shapes, tuple(joint.operations), (images,), output)))
 
     def of_part(self, part: NetworkPart) -> Graph:
@@ -93,6 +95,16 @@ class GraphModel:
         if isinstance(known, UnsupportedOperationError):
             raise UnsupportedOperationError(f"{part.name}: {_content(part)}: {known}")
         return known
+
+
+def _read_by_head(architecture: Architecture, maps: Sequence[int]) -> list[int]:
+    """Return the maps that the head reads, among those of the stem and the stages."""
+    if isinstance(architecture.head, Head):
+        return [maps[-1]]
+    raise UnsupportedOperationError(
+        f"head: {type(architecture.head).__name__}: segmentation in int8 is not supported: choose "
+        f"a target without int8, and neither RAM nor flash as objective or constraint."
+    )
 
 
 def _content(part: NetworkPart) -> str:
@@ -136,12 +148,10 @@ def _module(part: NetworkPart, weights: int | None) -> tuple[nn.Module, str]:
 
 def _lowered(part: NetworkPart, weights: int | None) -> Graph | UnsupportedOperationError:
     """Return the merged operations of a part, or why it has none."""
-    sources = part.what.sources if isinstance(part.what, SubStagePlace) else 0
     try:
         module, device = _module(part, weights)
         with torch.device("meta") if device == "meta" else nullcontext():
-            maps = [torch.zeros(1, *part.shape) for _ in range(sources or 1)]
-            lowered = lower(module, maps if sources else maps[0])
+            lowered = lower(module, part.inputs(torch.zeros))
         graph = pad(merge(lowered.without_weights(), is_part=True))
         finish(graph)  # what it refuses is to be refused with the part's name
         return graph

@@ -163,9 +163,8 @@ def count_part(part: NetworkPart) -> Cost:
     """Build one part on the meta device and count it; errors name the part."""
     try:
         with torch.device("meta"):
-            module, image = _build_part(part), torch.empty(1, *part.shape)
-        sources = part.what.sources if isinstance(part.what, SubStagePlace) else 0
-        found, output = _run(module, [image] * sources if sources else image)
+            module, inputs = _build_part(part), part.inputs()
+        found, output = _run(module, inputs)
         if isinstance(part.what, OpaqueNetwork):
             check_logits(output, part.what.architecture, part.outputs)
         return found

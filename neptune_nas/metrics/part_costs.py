@@ -6,8 +6,8 @@ takes a few milliseconds a part, a form a few microseconds.
 
 from math import gcd
 
-from neptune_nas.architecture import records
-from neptune_nas.nn.builder import EntryPart, NetworkPart, Shape, SubStagePlace
+from neptune_nas.architecture import dense_heads, records
+from neptune_nas.nn.builder import DensePlace, EntryPart, NetworkPart, Shape, SubStagePlace
 from neptune_nas.nn.norms import SHIFTLESS, cell_sizes, inner_norm
 from neptune_nas.nn.substages import squeezed_width
 
@@ -45,6 +45,10 @@ def _terms(part: NetworkPart) -> list[Counts] | None:
         case records.Head(wide):
             hidden = [_conv(channels, wide, height * width), (0, 2 * wide, 0)] if wide else []
             return [*hidden, _conv(wide or channels, part.outputs, 1, bias=True)]
+        case DensePlace(dense_heads.LrasppHead(wide), maps):
+            return _of_lraspp(wide, maps, part.outputs)
+        case DensePlace(dense_heads.DecoderHead() as head, maps):
+            return _of_decoder(head, maps, part.outputs)
         case EntryPart() as entry:
             return _of_entry(entry, part.shape)
         case SubStagePlace() as place:
@@ -106,6 +110,43 @@ def _of_place(place: SubStagePlace, shape: Shape) -> list[Counts] | None:
         case _:
             return None
     return [*joined, *terms, _norm(place.norm, shape, place.layers)]
+
+
+def _of_lraspp(wide: int, maps: tuple[Shape, ...], outputs: int) -> list[Counts]:
+    """Return the terms of an LR-ASPP head."""
+    (channels, *small), (others, *large) = maps
+    pixels = large[0] * large[1]
+    return [
+        *_normalised(channels, wide, small[0] * small[1]),
+        _conv(channels, wide, 1),
+        _conv(wide, outputs, pixels, bias=True),
+        _conv(others, outputs, pixels, bias=True),
+    ]
+
+
+def _of_decoder(
+    head: dense_heads.DecoderHead, maps: tuple[Shape, ...], outputs: int
+) -> list[Counts]:
+    """Return the terms of a decoder: lateral convolutions, those after each merging, the last."""
+    merged = head.width * (2 if head.merge == "concat" else 1)
+    terms = []
+    for i, (channels, height, width) in enumerate(maps):
+        pixels = height * width
+        terms += _normalised(channels, head.width, pixels)
+        if i and head.groups == "depthwise":
+            terms += _normalised(merged, merged, pixels, head.kernel, merged)
+            terms += _normalised(merged, head.width, pixels)
+        elif i:
+            terms += _normalised(merged, head.width, pixels, head.kernel)
+    _, height, width = maps[-1]
+    return [*terms, _conv(head.width, outputs, height * width, bias=True)]
+
+
+def _normalised(
+    channels: int, width: int, pixels: int, kernel: int = 1, groups: int = 1
+) -> list[Counts]:
+    """Return the terms of a convolution and its batch norm."""
+    return [_conv(channels, width, pixels, kernel, groups), (0, 2 * width, 0)]
 
 
 def _conv(

@@ -1,17 +1,23 @@
 """The builder of networks from architectures, whole or part by part."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, overload
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from neptune_nas.architecture import records
+from neptune_nas.architecture import dense_heads, records
 from neptune_nas.architecture.fields import UnknownRecord, require_classes
-from neptune_nas.architecture.records import Architecture, Network, resolve_connections
+from neptune_nas.architecture.records import (
+    Architecture,
+    Network,
+    level_places,
+    resolve_connections,
+)
 from neptune_nas.errors import ArchitectureError
+from neptune_nas.nn.dense_heads import DecoderBlock, DenseHead, LrasppBlock
 from neptune_nas.nn.heads import ClassificationHead, StemBlock
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.norms import SHIFTLESS
@@ -52,6 +58,14 @@ class SubStagePlace:
 
 
 @dataclass(frozen=True, slots=True)
+class DensePlace:
+    """A head for segmentation in its place: it reads maps of these shapes, the smallest first."""
+
+    head: dense_heads.DenseHead
+    maps: tuple[Shape, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OpaqueNetwork:
     """A network that a user's record builds and that has no known parts."""
 
@@ -63,13 +77,27 @@ class NetworkPart:
     """A piece of a network that costs the same in any place; equal parts differ in name only.
 
     `name`: its place, as in `stages.0.substages.1`. `shape`: `(C, H, W)` of its input. `outputs`:
-    the number of logits per image, for the last part.
+    the number of logits, for the last part.
     """
 
     name: str = field(compare=False)
-    what: records.Stem | EntryPart | SubStagePlace | records.Head | OpaqueNetwork
+    what: records.Stem | EntryPart | SubStagePlace | records.Head | DensePlace | OpaqueNetwork
     shape: Shape
     outputs: int = 0
+
+    @property
+    def sources(self) -> tuple[Shape, ...]:
+        """The shapes of the maps that it reads as a list; none for a part that reads one map."""
+        match self.what:
+            case SubStagePlace() as place:
+                return (self.shape,) * place.sources
+            case DensePlace() as place:
+                return place.maps
+        return ()
+
+    def inputs(self, make: Callable[..., Tensor] = torch.empty) -> Tensor | list[Tensor]:
+        """Return tensors that its module takes, made by `make` of their size, for one image."""
+        return [make(1, *shape) for shape in self.sources] or make(1, *self.shape)
 
 
 def parts(
@@ -90,14 +118,29 @@ def parts(
     found = [NetworkPart("stem", stem, input_shape)]
     height, width = (-(-side // stem.stride) for side in input_shape[1:])
     shape = (stem.width, height, width)
+    maps = [shape]
     for i, stage in enumerate(architecture.stages):
         entry = EntryPart(stage.width, stage.entry, stage.stride, stage.pool, stage.norm)
         found.append(NetworkPart(f"stages.{i}.entry", entry, shape))
         shape = stage_shape(stage, shape)
         for j, place in enumerate(_places(stage)):
             found.append(NetworkPart(f"stages.{i}.substages.{j}", place, shape))
-    found.append(NetworkPart("head", architecture.head, shape, outputs))
+        maps.append(shape)
+    found.append(NetworkPart("head", _head_place(architecture, maps), shape, outputs))
     return tuple(found)
+
+
+def _head_place(architecture: Architecture, maps: list[Shape]) -> records.Head | DensePlace:
+    """Return the head, with the maps that it reads among those of the stem and the stages."""
+    head = architecture.head
+    if isinstance(head, records.Head):
+        return head
+    return DensePlace(head, tuple(maps[i] for i in level_places(architecture)[: head.levels]))
+
+
+def head_task(architecture: object) -> str | None:
+    """Return the name of the task that a network's head is for; None for a user's own record."""
+    return architecture.head.task if isinstance(architecture, Architecture) else None
 
 
 def _places(stage: records.Stage) -> Iterator[SubStagePlace]:
@@ -184,7 +227,7 @@ def _neptune(architecture: Architecture, input_shape: Shape, outputs: int) -> Ne
             build_stage(stage, width)
             for stage, width in zip(architecture.stages, widths, strict=False)
         ],
-        head=_build_head(architecture.head, widths[-1], outputs),
+        head=_build_head(architecture, widths, outputs),
     )
 
 
@@ -195,7 +238,9 @@ def build_part(part: NetworkPart) -> nn.Module:
         case records.Stem() as stem:
             return _build_stem(stem, channels)
         case records.Head() as head:
-            return _build_head(head, channels, part.outputs)
+            return ClassificationHead(channels, part.outputs, head.width, head.dropout)
+        case DensePlace(head, maps):
+            return _build_dense_head(head, tuple(shape[0] for shape in maps), part.outputs)
         case OpaqueNetwork(architecture):
             network: nn.Module = build(architecture, part.shape, part.outputs)
             return network
@@ -212,9 +257,27 @@ def _build_stem(stem: records.Stem, channels: int) -> StemBlock:
     return StemBlock(channels, stem.width, stem.kernel, stem.stride)
 
 
-def _build_head(head: records.Head, channels: int, outputs: int) -> ClassificationHead:
-    """Build the head for maps with `channels` channels."""
-    return ClassificationHead(channels, outputs, head.width, head.dropout)
+def _build_head(architecture: Architecture, widths: list[int], outputs: int) -> nn.Module:
+    """Build the head; `widths`: the channels of the maps of the stem and of all stages."""
+    head = architecture.head
+    if isinstance(head, records.Head):
+        return ClassificationHead(widths[-1], outputs, head.width, head.dropout)
+    channels = tuple(widths[i] for i in level_places(architecture)[: head.levels])
+    return _build_dense_head(head, channels, outputs)
+
+
+def _build_dense_head(
+    head: dense_heads.DenseHead, channels: tuple[int, ...], outputs: int
+) -> DenseHead:
+    """Build a head for segmentation, for maps with these channels."""
+    match head:
+        case dense_heads.LrasppHead(width):
+            return LrasppBlock(channels, outputs, width)
+        case dense_heads.DecoderHead(width, _, merge, kernel, groups):
+            concat, separable = merge == "concat", groups == "depthwise"
+            return DecoderBlock(
+                channels, outputs, width, kernel, concat=concat, separable=separable
+            )
 
 
 def build_stage(stage: records.Stage, in_channels: int) -> StageBlock:

@@ -17,6 +17,11 @@ from neptune_nas.nn.substages import (
 )
 
 _ELASTIC = (Convolution, Projection, InvertedResidualBlock, SelfAttention, FeedForwardBlock)
+_CLASSIFIERS = (
+    "linear.",
+    "classify.",
+    "classify_large.",
+)  # have an output per class
 _Pairs = Iterator[tuple[str, Tensor, Tensor]]  # a name, the new tensor, the trained one
 
 
@@ -63,7 +68,7 @@ def _matched(network: Neptune, trained: Neptune, classifier: bool) -> _Pairs:
         for cell, other in _same_kind(new.substages, old.substages):
             yield from _in_cells(cell, other)
     for name, tensor, found in _in_blocks(network.head, trained.head):
-        if classifier or not name.startswith("linear."):
+        if classifier or not name.startswith(_CLASSIFIERS):
             yield name, tensor, found
 
 

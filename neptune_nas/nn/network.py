@@ -1,12 +1,13 @@
 """The whole network: stem, stages, head."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
 
 from neptune_nas.errors import ArchitectureError
+from neptune_nas.nn.dense_heads import DenseHead, resized_to
 from neptune_nas.nn.heads import ClassificationHead, StemBlock
 from neptune_nas.nn.refit import refit
 from neptune_nas.nn.stage import StageBlock
@@ -44,7 +45,11 @@ class Neptune(nn.Module):
         self.least = _least_image_side(self.stem, found)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images `(N, C, H, W)` to logits `(N, classes)`."""
+        """Map images `(N, C, H, W)` to logits `(N, classes)`, per pixel with a `DenseHead`."""
+        if isinstance(self.head, DenseHead):
+            maps = self.all_maps(x)
+            places = level_places(self.stages)[: len(self.head.in_channels)]
+            return resized_to(self.head([maps[place] for place in places]), x)
         self.check(x)
         x = self.stem(x)
         for stage in self.stages:
@@ -54,11 +59,15 @@ class Neptune(nn.Module):
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
         """Map images `(N, C, H, W)` to the feature maps `(N, C_i, H_i, W_i)` of all stages."""
+        return self.all_maps(x)[1:]
+
+    def all_maps(self, x: Tensor) -> list[Tensor]:
+        """Map images `(N, C, H, W)` to the maps of the stem and of all stages."""
         self.check(x)
         maps = [self.stem(x)]
         for stage in self.stages:
             maps.append(stage(maps[-1]))
-        return maps[1:]
+        return maps
 
     def check(self, x: Tensor) -> None:
         """Refuse images with other channels than the stem's, or with a side below `least`."""
@@ -90,8 +99,24 @@ class Neptune(nn.Module):
             assert isinstance(stage, StageBlock)
             fitted.append(stage.accepting(width))
             width = stage.out_channels
-        head = refit(self.head, width)
-        return Neptune(stem=copy.deepcopy(self.stem), stages=fitted, head=head)
+        stem = copy.deepcopy(self.stem)
+        if not isinstance(self.head, DenseHead):
+            return Neptune(stem=stem, stages=fitted, head=refit(self.head, width))
+        widths = [stem.out_channels, *(stage.out_channels for stage in fitted)]
+        places, needed = level_places(fitted), len(self.head.in_channels)
+        if len(places) < needed:
+            raise ArchitectureError(
+                f"the head reads maps of {needed} resolutions, but these stages have {len(places)}."
+            )
+        channels = tuple(widths[place] for place in places[:needed])
+        return Neptune(stem=stem, stages=fitted, head=refit(self.head, channels))
+
+
+def level_places(stages: Iterable[nn.Module]) -> tuple[int, ...]:
+    """Return where the last map of each resolution is, the smallest first; 0 is the stem's."""
+    changes = [isinstance(stage, StageBlock) and stage.least(2) > 2 for stage in stages]
+    last = len(changes)
+    return (last, *(i for i in reversed(range(last)) if changes[i]))
 
 
 def _require_index(index: int, last: int) -> None:

@@ -1,7 +1,7 @@
 """The transfer of trained weights to a module with another number of input channels."""
 
 import copy
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +13,17 @@ from neptune_nas.errors import ArchitectureError
 class _Refittable(Protocol):
     """A module that can make a fresh copy of itself for another number of input channels."""
 
-    in_channels: int
+    in_channels: Any
 
-    def accepting(self, in_channels: int) -> Self:
+    def accepting(self, in_channels: Any) -> Self:
         """Return a fresh module with all its settings but `in_channels`."""
 
 
-def refit(module: nn.Module, in_channels: int) -> nn.Module:
-    """Return a copy for `in_channels`, with the weights of the channels that both have."""
+def refit(module: nn.Module, in_channels: int | tuple[int, ...]) -> nn.Module:
+    """Return a copy for `in_channels`, with the weights of the channels that both have.
+
+    A module that reads several maps has the channels of each.
+    """
     if not isinstance(module, _Refittable):
         raise ArchitectureError(
             f"`{type(module).__name__}` cannot be fitted to {in_channels} input channels: "

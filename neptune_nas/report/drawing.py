@@ -11,7 +11,7 @@ from typing import Any, Literal
 from rich.table import Table
 from rich.text import Text
 
-from neptune_nas.architecture.description import caption
+from neptune_nas.architecture.description import caption, head_caption
 from neptune_nas.architecture.fields import class_name, unknown_records
 from neptune_nas.architecture.records import (
     Architecture,
@@ -23,7 +23,14 @@ from neptune_nas.architecture.records import (
 from neptune_nas.metrics.counted import Cost, CostModel
 from neptune_nas.metrics.registry import MACS, PARAMS
 from neptune_nas.models.comparison import plain_values
-from neptune_nas.nn.builder import EntryPart, NetworkPart, OpaqueNetwork, SubStagePlace, stage_shape
+from neptune_nas.nn.builder import (
+    DensePlace,
+    EntryPart,
+    NetworkPart,
+    OpaqueNetwork,
+    SubStagePlace,
+    stage_shape,
+)
 from neptune_nas.text import short
 
 _Kind = Literal["image", "stem", "entry", "substage", "head", "network", "field"]
@@ -91,6 +98,8 @@ def _row_of(part: NetworkPart, cost: Cost, architecture: Any) -> DrawingRow:
             )
         case OpaqueNetwork(whole):
             return DrawingRow("network", class_name(whole), (part.outputs, 1, 1), cost)
+        case DensePlace(head, maps):
+            return DrawingRow("head", head_caption(head), (part.outputs, *maps[-1][1:]), cost)
         case head:
             label = f"1x1 conv to {head.width}, " if head.width else ""
             return DrawingRow("head", f"{label}mean, linear", (part.outputs, 1, 1), cost)

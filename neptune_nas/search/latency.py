@@ -44,7 +44,8 @@ from neptune_nas.metrics.counted import WHOLE
 from neptune_nas.metrics.registry import MACS
 from neptune_nas.models.architecture_file import without_study
 from neptune_nas.models.model import make_untrained
-from neptune_nas.nn.builder import NetworkPart, SubStagePlace, build, build_part, parts
+from neptune_nas.nn.builder import NetworkPart, build, build_part, parts
+from neptune_nas.nn.dense_heads import DenseHead
 from neptune_nas.nn.stage import Cell
 from neptune_nas.search.announcer import Announcer
 from neptune_nas.search.config import Search
@@ -282,7 +283,8 @@ class _Output(nn.Module):
     def forward(self, *maps: Tensor) -> Tensor:
         """Return the last map of a cell, which takes a list, or the only one of another part."""
         if not isinstance(self.module, Cell):
-            only: Tensor = self.module(*maps)
+            reads_list = isinstance(self.module, DenseHead)
+            only: Tensor = self.module(list(maps) if reads_list else maps[0])
             return only
         return self.module(list(maps))[-1]  # type: ignore[no-any-return]  # torch's call has no types
 
@@ -290,10 +292,9 @@ class _Output(nn.Module):
 def _obstacle(part: NetworkPart) -> str:
     """Return why no runtime of a device can run a part; empty where one can."""
     with torch.device("meta"):
-        module, image = _Output(build_part(part)), torch.empty(1, *part.shape)
-    maps = [image] * (part.what.sources if isinstance(part.what, SubStagePlace) else 1)
+        module, inputs = _Output(build_part(part)), part.inputs()
     try:
-        lower(module, *maps)
+        lower(module, *(inputs if isinstance(inputs, list) else [inputs]))
     except UnsupportedOperationError as error:
         return str(error)
     return ""

@@ -16,8 +16,10 @@ FOLDER = Path(__file__).parents[2] / "search_spaces"
 SHAPES: dict[str, Shape] = {
     "attention": (3, 32, 32),
     "auto": (3, 32, 32),
+    "camvid": (3, 90, 120),
     "cifar10": (3, 32, 32),
     "default": (1, 8, 8),
+    "digits-scenes": (1, 48, 48),
     "imagenet": (3, 224, 224),
     "micro": (3, 32, 32),
     "micro96": (3, 96, 96),
@@ -26,6 +28,7 @@ SHAPES: dict[str, Shape] = {
     "nasbench-macro": (3, 32, 32),
     "tiny": (1, 8, 8),
 }
+DENSE = ("camvid", "digits-scenes")  # their networks have an output per pixel
 MODELS = {name: CostModel(shape, 10) for name, shape in SHAPES.items()}
 
 
@@ -51,15 +54,17 @@ def test_the_cost_of_the_parts_is_that_of_the_network(name: str) -> None:
 def test_a_network_of_every_space_tells_ten_classes_apart(name: str) -> None:
     for architecture in samples(name, 1):
         network = build(architecture, SHAPES[name], 10, seed=0).eval()
-        assert network(torch.rand(2, *SHAPES[name])).shape == (2, 10)
+        size = SHAPES[name][1:] if name in DENSE else ()
+        assert network(torch.rand(2, *SHAPES[name])).shape == (2, 10, *size)
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_network_of_every_space_takes_a_batch_of_no_images(name: str) -> None:
     for architecture in samples(name, 3):
         network = build(architecture, SHAPES[name], 10, seed=0).train()
-        assert network(torch.rand(0, *SHAPES[name])).shape == (0, 10)
-        assert network.eval()(torch.rand(0, *SHAPES[name])).shape == (0, 10)
+        size = SHAPES[name][1:] if name in DENSE else ()
+        assert network(torch.rand(0, *SHAPES[name])).shape == (0, 10, *size)
+        assert network.eval()(torch.rand(0, *SHAPES[name])).shape == (0, 10, *size)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ from neptune_nas.space.locate import file_of, find_module, records_of, source_of
 SHIPPED = (
     "attention",
     "auto",
+    "camvid",
     "cifar10",
     "default",
+    "digits-scenes",
     "imagenet",
     "micro",
     "micro96",
