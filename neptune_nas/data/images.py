@@ -15,13 +15,17 @@ FINGERPRINT_DIGITS = 16
 LEVELS = 256  # of an 8-bit channel
 CROP_SHARE = 8  # a random crop moves by up to this fraction of the side: 4 pixels of 32
 CHUNK = 4096  # images processed at a time, which bounds the memory
+IGNORED = 255  # in a mask: a pixel of no class, which neither trains nor scores a network
+MOST_MASKED = IGNORED  # classes that masks of 8 bits can tell apart
+_MASKS = 64  # masks whose pixels are counted at a time, in 8 bytes each
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Images `(N, C, H, W)` as uint8 and their targets, labels `(N,)` as int64, by row.
+    """Images `(N, C, H, W)` as uint8 and their targets, by row.
 
-    `file`: the file that the images are mapped from, if they need not all be in memory.
+    These are labels `(N,)` as int64, or masks `(N, H, W)` as uint8: the class of each pixel, or
+    `IGNORED`. `file`: the file that the images are mapped from, if they need not all be in memory.
     """
 
     images: Tensor
@@ -34,14 +38,22 @@ class Split:
                 f"`Split.images` must be a uint8 tensor (N, C, H, W), but got "
                 f"{self.images.dtype} {tuple(self.images.shape)}."
             )
-        if self.targets.dtype != torch.int64 or self.targets.shape != self.images.shape[:1]:
+        count, _, *sides = self.images.shape
+        found = self.targets.dtype, (*self.targets.shape,)
+        if found not in ((torch.int64, (count,)), (torch.uint8, (count, *sides))):
             raise DataError(
-                f"`Split.targets` must be an int64 tensor ({len(self.images)},), one label an "
-                f"image, but got {self.targets.dtype} {tuple(self.targets.shape)}."
+                f"`Split.targets` must be an int64 tensor ({count},), one label an image, or a "
+                f"uint8 tensor ({', '.join(map(str, (count, *sides)))}), one mask an image, but "
+                f"got {self.targets.dtype} {tuple(self.targets.shape)}."
             )
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def has_masks(self) -> bool:
+        """True if the targets are masks, one class a pixel."""
+        return self.targets.ndim > 1
 
     @property
     def nbytes(self) -> int:
@@ -109,6 +121,7 @@ def image_data(source: Source, splits: tuple[Split, Split, Split]) -> ImageData:
         fingerprint=fingerprint(splits),
         crop=train.images.shape[-1] // CROP_SHARE if source.crop is None else source.crop,
         flip=source.flip,
+        task=source.task,
         notes=source.notes,
     )
 
@@ -126,11 +139,41 @@ def check_splits(name: str, classes: tuple[str, ...], splits: Mapping[str, Split
                 f"data '{name}': all images must have the shape {tuple(shape)} of the training "
                 f"images, but got {tuple(split.images.shape[1:])} in the {part} split."
             )
-        if not 0 <= int(split.targets.min()) <= int(split.targets.max()) < len(classes):
+        _check_targets(name, len(classes), part, split)
+
+
+def _check_targets(name: str, classes: int, part: str, split: Split) -> None:
+    """Refuse labels and masks of a split without a class."""
+    if not split.has_masks:
+        low, high = int(split.targets.min()), int(split.targets.max())
+        if not 0 <= low <= high < classes:
             raise DataError(
-                f"data '{name}': labels must lie in 0..{len(classes) - 1}, but got "
-                f"{int(split.targets.min())}..{int(split.targets.max())} in the {part} split."
+                f"data '{name}': labels must lie in 0..{classes - 1}, but got "
+                f"{low}..{high} in the {part} split."
             )
+        return
+    found = pixels_by_class(split.targets, LEVELS).sum(0)
+    high = int(found[:IGNORED].count_nonzero() and found[:IGNORED].nonzero().max())
+    if high >= classes:
+        raise DataError(
+            f"data '{name}': masks must hold classes in 0..{classes - 1}, or {IGNORED} for pixels "
+            f"to ignore, but got {high} in the {part} split."
+        )
+    if not found[:IGNORED].any():
+        raise DataError(
+            f"data '{name}': masks must hold pixels of a class, but those of the {part} split "
+            f"are all {IGNORED}, which is ignored."
+        )
+
+
+def pixels_by_class(masks: Tensor, classes: int) -> Tensor:
+    """Return how many pixels of each class each of `masks` `(N, H, W)` has: `(N, classes)`."""
+    counts = []
+    for chunk in torch.split(masks, _MASKS):
+        first = torch.arange(0, LEVELS * len(chunk), LEVELS, device=masks.device)
+        places = chunk.flatten(1).long().add_(first.unsqueeze(1)).flatten()
+        counts.append(places.bincount(minlength=LEVELS * len(chunk)).view(-1, LEVELS))
+    return torch.cat(counts)[:, :classes]
 
 
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -151,11 +194,12 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
 
 
 def fingerprint(splits: tuple[Split, ...]) -> str:
-    """Return the first digits of the SHA-256 over the shapes, pixels and labels of each split."""
+    """Return the first digits of the SHA-256 over the shapes, pixels and targets of each split."""
     digest = sha256()
     for split in splits:
         digest.update(repr(tuple(split.images.shape)).encode())
         for chunk in torch.split(split.images, CHUNK):
             digest.update(chunk.contiguous().numpy().data)
-        digest.update(split.targets.contiguous().numpy().astype("<i8").data)
+        targets = split.targets.contiguous().numpy()
+        digest.update((targets if split.has_masks else targets.astype("<i8")).data)
     return digest.hexdigest()[:FINGERPRINT_DIGITS]

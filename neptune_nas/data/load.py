@@ -14,6 +14,7 @@ from neptune_nas.data.names import (
     AMOUNTS,
     COUNT,
     FOLDER,
+    SCENES,
     TENSORS,
     TORCHVISION,
     check_known,
@@ -30,13 +31,15 @@ from neptune_nas.interrupts import ctrl_c_held
 def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> ImageData:
     """Return a data set: one of `DATA_SETS`, `folder:PATH`, `folder:PATH@SIZE`, `tensors:FILE`.
 
+    A folder with `images` and `masks` in it is for segmentation, see `load_mask_folder`.
     A `FILE` is written by `save_tensors`. If a data set has only one of a validation and a test
     split, a tenth of its training images becomes the other; with neither, it is split 60/20/20.
-    Both are stratified and fixed by `seed`. `#COUNT` after a name, as in `cifar10#10000`, trains on
-    that many of the training images, stratified too; validation and test images do not change. It
-    must be at least the number of classes, at most that of images. `data_dir`: the folder where
-    torchvision's files are found or downloaded (default: `cache_folder`), and where the decoded
-    images of a folder are cached (default: nowhere).
+    Both are fixed by `seed`, and stratified; images with masks are drawn at random. `#COUNT` after
+    a name, as in `cifar10#10000`, trains on that many of the training images, stratified too;
+    validation and test images do not change. It must be at least the number of classes, at most
+    that of images. `data_dir`: the folder where torchvision's files are found or downloaded
+    (default: `cache_folder`), and where the decoded images of a folder are cached (default:
+    nowhere).
 
     Raises `DataError` if the name is unknown, or its images are missing or unreadable.
     """
@@ -60,30 +63,32 @@ def split_files(name: str, data_dir: str | Path | None = None, seed: int = 0) ->
 def splits_of(source: Source, name: str, count: int | None, seed: int) -> list[tuple[Part, Rows]]:
     """Return the part and the rows of each split, with `count` rows of the first."""
     (train, rows), *others = split_parts(source, seed)
-    check_count(name, count, len(source.classes), len(rows))
-    return [(train, rows[at_most(labels_at(train, rows), count, seed)]), *others]
+    least = 1 if train.targets.ndim > 1 else len(source.classes)  # masks have no strata
+    check_count(name, count, least, len(rows))
+    return [(train, rows[at_most(targets_at(train, rows), count, seed)]), *others]
 
 
-def check_count(name: str, count: int | None, classes: int, images: int) -> None:
+def check_count(name: str, count: int | None, least: int, images: int) -> None:
     """Refuse a count with fewer training images than classes, or more than there are."""
-    if count is not None and not classes <= count <= images:
+    if count is not None and not least <= count <= images:
+        why = " (one image a class)" if least > 1 else ""
         raise DataError(
-            f"data '{name}': the count after {COUNT} must be {classes} (one image a class) to "
+            f"data '{name}': the count after {COUNT} must be {least}{why} to "
             f"{images} (all training images), but got {count}."
         )
 
 
-def labels_at(part: Part, rows: Rows) -> Tensor:
-    """Return the labels of rows of a part."""
-    return part.labels[torch.from_numpy(rows)]
+def targets_at(part: Part, rows: Rows) -> Tensor:
+    """Return the targets of rows of a part."""
+    return part.targets[torch.from_numpy(rows)]
 
 
 def take_split(part: Part, rows: Rows) -> Split:
     """Return rows of a part as a split, in memory or memory-mapped."""
-    images, labels = part.take(rows), labels_at(part, rows)
+    images, targets = part.take(rows), targets_at(part, rows)
     if isinstance(images, ImageFile):
-        return Split(images.mapped(), labels, images)
-    return Split(images, labels)
+        return Split(images.mapped(), targets, images)
+    return Split(images, targets)
 
 
 def refuse_download(name: str, data_dir: str | Path | None, file: str | Path) -> None:
@@ -133,10 +138,10 @@ def split_parts(source: Source, seed: int) -> list[tuple[Part, Rows]]:
     """Return the part and its rows for each of train, validation and test."""
     train, validation, test = source.train, source.validation, source.test
     if test is None and validation is None:
-        return [(train, rows) for rows in stratified(train.labels, THREE_WAY, seed)]
+        return [(train, rows) for rows in stratified(train.targets, THREE_WAY, seed)]
     if test is not None and validation is not None:
         return [(part, every_row(part, seed)) for part in (train, validation, test)]
-    train_rows, split_off = stratified(train.labels, TWO_WAY, seed)
+    train_rows, split_off = stratified(train.targets, TWO_WAY, seed)
     return [
         (train, train_rows),
         (validation, every_row(validation, seed)) if validation else (train, split_off),
@@ -146,7 +151,7 @@ def split_parts(source: Source, seed: int) -> list[tuple[Part, Rows]]:
 
 def every_row(part: Part, seed: int) -> Rows:
     """Return all rows of a part."""
-    return at_most(part.labels, None, seed)
+    return at_most(part.targets, None, seed)
 
 
 def find_source(name: str, data_dir: Path | None) -> Source:
@@ -156,9 +161,13 @@ def find_source(name: str, data_dir: Path | None) -> Source:
     0.8 s) than a whole short training, and no data set needs both.
     """
     if name.startswith(FOLDER):
-        from neptune_nas.data.folder import load_folder
+        from neptune_nas.data.folder import load_folder, parse
+        from neptune_nas.data.mask_folder import load_mask_folder, mask_layout
 
-        return load_folder(name.removeprefix(FOLDER), data_dir)
+        text = name.removeprefix(FOLDER)
+        if layout := mask_layout(parse(text)[0]):
+            return load_mask_folder(text, layout, data_dir)
+        return load_folder(text, data_dir)
     if name.startswith(TENSORS):
         from neptune_nas.data.tensors import load_tensors
 
@@ -167,10 +176,27 @@ def find_source(name: str, data_dir: Path | None) -> Source:
         with ctrl_c_held():
             from neptune_nas.data.digits import load_digits
         return load_digits()
+    if name == SCENES:
+        with ctrl_c_held():
+            from neptune_nas.data.digits_scenes import load_scenes
+        return load_scenes()
     check_known(name)
     with ctrl_c_held():
         from neptune_nas.data.torchvision_sets import load_torchvision
     return load_torchvision(name, data_dir or usual_dir(name))
+
+
+def task_named(name: str) -> str:
+    """Return the task of the data set with this name, whose images are not read."""
+    whole, _ = parse_count(name)
+    if whole.startswith(FOLDER):
+        from neptune_nas.data.folder import parse
+        from neptune_nas.data.mask_folder import mask_layout
+
+        has_masks = mask_layout(parse(whole.removeprefix(FOLDER))[0]) is not None
+    else:
+        has_masks = whole == SCENES
+    return "segmentation" if has_masks else "classification"
 
 
 def usual_dir(name: str) -> Path:

@@ -12,11 +12,14 @@ TENSORS = "tensors:"
 _OWN = (FOLDER + "PATH", TENSORS + "FILE")
 COUNT = "#"  # before the number of training images
 SIZE = "@"  # before the side of a folder's images, in pixels
+TIMES = "x"  # between their width and their height, where these differ
 SUFFIX = ".safetensors"  # of a file of tensors
 TORCHVISION = ("mnist", "fashion-mnist", "cifar10", "cifar100")
-DATA_SETS = ("digits", *TORCHVISION)
+SCENES = "digits-scenes"
+DATA_SETS = ("digits", SCENES, *TORCHVISION)
 AMOUNTS = {  # training images, and classes
     "digits": (1_078, 10),
+    SCENES: (600, 11),
     "mnist": (54_000, 10),
     "fashion-mnist": (54_000, 10),
     "cifar10": (45_000, 10),
@@ -53,7 +56,7 @@ def _remedy(name: str, whole: str) -> str:
     `whole`: the name without its count.
     """
     path, _, size = whole.rpartition(SIZE)
-    places = (name, whole, path if size.isdecimal() else whole)
+    places = (name, whole, path if size.replace(TIMES, "", 1).isdecimal() else whole)
     if any(place and is_folder(Path(os.path.expanduser(place))) for place in places):
         return f"did you mean '{FOLDER}{name}'? There is a folder of that name."
     if whole.endswith(SUFFIX) and is_file(Path(os.path.expanduser(whole))):

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from neptune_nas.data.images import CHUNK, ImageData, Split
+from neptune_nas.data.images import CHUNK, ImageData, Split, pixels_by_class
 from neptune_nas.data.load import split_files
 from neptune_nas.text import counted, plural
 
@@ -24,15 +24,20 @@ def notes_on(data: ImageData, data_dir: str | Path | None) -> Iterator[str]:
     yield from data.notes
     yield from _copy_notes(data, data_dir)
     splits = {"training": data.train, "validation": data.validation, "test": data.test}
-    counts = {name: _counts(split.targets, data.classes) for name, split in splits.items()}
+    counts = {name: _counts(split, data.classes) for name, split in splits.items()}
     for name, count in counts.items():
         yield from _gap_notes(name, count, counts["training"], data.classes)
+    if data.train.has_masks:  # of which shares of images say nothing
+        return
     yield from _balance_notes(counts, data.classes)
     yield from _size_notes(len(data.validation.targets))
 
 
-def _counts(targets: Tensor, classes: Sequence[str]) -> Tensor:
-    return targets.bincount(minlength=len(classes))
+def _counts(split: Split, classes: Sequence[str]) -> Tensor:
+    """Return how many images of each class there are, or with pixels of each class."""
+    if split.has_masks:
+        return pixels_by_class(split.targets, len(classes)).count_nonzero(0)
+    return split.targets.bincount(minlength=len(classes))
 
 
 def _gap_notes(

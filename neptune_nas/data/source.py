@@ -13,13 +13,13 @@ from neptune_nas.data.splitting import Rows
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """Labelled images of a source: `take(rows)` gives those rows as uint8 `(n, C, H, W)`.
+    """Images of a source with their targets: `take(rows)` gives images as uint8 `(n, C, H, W)`.
 
-    They are in memory, or in a file that holds exactly these rows, in this order. `files`: the
-    image file of each row, if it has one.
+    They are in memory, or in a file that holds exactly these rows, in this order. `targets`: as in
+    `Split`. `files`: the image file of each row, if it has one.
     """
 
-    labels: Tensor
+    targets: Tensor
     take: Callable[[Rows], Tensor | ImageFile]
     files: tuple[Path, ...] = ()
 
@@ -29,7 +29,7 @@ class Source:
     """The parts of a data set, of which only training is required, and its classes.
 
     `crop`, `flip`: suitable augmentation, see `ImageData`; None depends on the image size.
-    `notes`: sentences on what was left out.
+    `notes`: sentences on what was left out. `task`: of the targets.
     """
 
     name: str
@@ -40,8 +40,9 @@ class Source:
     flip: bool = False
     validation: Part | None = None
     notes: tuple[str, ...] = ()
+    task: str = "classification"
 
 
-def in_memory(images: Tensor, labels: Tensor) -> Part:
+def in_memory(images: Tensor, targets: Tensor) -> Part:
     """Return a part with uint8 images `(N, C, H, W)` in memory."""
-    return Part(labels, lambda rows: images[torch.from_numpy(rows)])
+    return Part(targets, lambda rows: images[torch.from_numpy(rows)])

@@ -1,4 +1,7 @@
-"""Stratified splits, fixed by a seed: every class has its share in every part."""
+"""Stratified splits, fixed by a seed: every class has its share in every part.
+
+An image with a mask has no class of its own, so such images are split at random.
+"""
 
 from collections.abc import Sequence
 
@@ -15,9 +18,11 @@ THREE_WAY = (0.6, 0.2, 0.2)  # train, validation, test, where it does not
 def stratified(labels: ArrayLike, shares: Sequence[float], seed: int) -> tuple[Rows, ...]:
     """Return all rows of `labels` (N,) in disjoint parts of these `shares`, which sum to 1.
 
-    A part has its share of every class, to within an image or two, and at least one image of each
-    class that has enough for this part and those before it. Its rows are in ascending order.
+    Of masks (N, H, W), none is like another, and the parts are random. A part has its share of
+    every class, to within an image or two, and at least one image of each class that has enough for
+    this part and those before it. Its rows are in ascending order.
     """
+    labels = _strata(labels)
     order = _stratified_order(labels, seed)
     ends = np.rint(np.cumsum(shares)[:-1] * len(order)).astype(int)
     parts = np.split(order, ends)
@@ -26,14 +31,21 @@ def stratified(labels: ArrayLike, shares: Sequence[float], seed: int) -> tuple[R
 
 
 def at_most(labels: ArrayLike, limit: int | None, seed: int) -> Rows:
-    """Return `limit` rows of `labels` (N,), stratified, or all if there are fewer.
+    """Return `limit` rows of `labels` (N,) or of masks, stratified, or all if there are fewer.
 
     Every class keeps a row if `limit` is at least the number of classes.
     """
+    labels = _strata(labels)
     order = _stratified_order(labels, seed)
     parts = np.split(order, [len(order) if limit is None else limit])
     _fill_gaps(labels, parts, 1)
     return np.sort(parts[0])
+
+
+def _strata(targets: ArrayLike) -> NDArray[np.int64]:
+    """Return the labels to stratify by; all masks are alike."""
+    found = np.asarray(targets)
+    return np.zeros(len(found), np.int64) if found.ndim > 1 else found.astype(np.int64)
 
 
 def _stratified_order(labels: ArrayLike, seed: int) -> Rows:

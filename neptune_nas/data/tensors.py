@@ -223,4 +223,11 @@ def _splits_in(tensors: Mapping[str, Tensor]) -> dict[str, Split]:
     for name in sorted(wanted ^ {*tensors}):
         broken = "is missing" if name in wanted else "belongs to no part"
         raise FileFormatError(f"`{name}` {broken}: write the file again with `save_tensors`.")
-    return {part: Split(tensors[f"{part}.images"], tensors[f"{part}.labels"]) for part in parts}
+    splits = {part: Split(tensors[f"{part}.images"], tensors[f"{part}.labels"]) for part in parts}
+    for part, split in splits.items():
+        if split.has_masks:
+            raise FileFormatError(
+                f"`{part}.labels` must be labels, one an image, but are masks: keep images with "
+                f"masks in a folder."
+            )
+    return splits

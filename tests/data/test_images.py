@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from neptune_nas.data.images import ImageData, Split, channel_statistics, image_data
+from neptune_nas.data.images import (
+    IGNORED,
+    ImageData,
+    Split,
+    channel_statistics,
+    image_data,
+    pixels_by_class,
+)
 from neptune_nas.data.source import Source, in_memory
 from neptune_nas.errors import DataError
 
@@ -130,3 +137,70 @@ def test_tensors_that_are_no_labelled_images_are_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         Split(images, labels)
+
+
+def masked(count: int = 6, seed: int = 0, classes: int = 3) -> Split:
+    """Images of odd, unequal sides with masks of noise, a pixel of which is ignored."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(256, (count, 1, 5, 7), generator=generator, dtype=torch.uint8)
+    masks = torch.randint(classes, (count, 5, 7), generator=generator, dtype=torch.uint8)
+    masks[0, 0, 0] = IGNORED
+    return Split(images, masks)
+
+
+def masked_data(*splits: Split, classes: tuple[str, ...] = ("a", "b", "c")) -> ImageData:
+    train, validation, test = splits
+    whole = in_memory(train.images, train.targets)
+    source = Source("made", classes, whole, crop=1, task="segmentation")
+    return image_data(source, (train, validation, test))
+
+
+MASKED = (masked(6, 1), masked(5, 2), masked(4, 3))
+
+
+@given(st.integers(0, 2), st.integers(1, 4 * 35 - 1))
+def test_the_fingerprint_changes_with_any_pixel_of_a_mask(part: int, place: int) -> None:
+    splits = list(MASKED)
+    splits[part] = replace(splits[part], targets=changed(splits[part].targets, place))
+    assert masked_data(*splits).fingerprint != masked_data(*MASKED).fingerprint
+
+
+def test_a_data_set_with_masks_names_its_task_and_counts_their_bytes() -> None:
+    data = masked_data(*MASKED)
+    assert data.task == "segmentation"
+    assert data.train.has_masks
+    assert data.train.nbytes == 2 * 6 * 35
+
+
+def test_rows_of_a_split_keep_their_masks() -> None:
+    rows = torch.tensor([3, 1])
+    found = MASKED[0][rows]
+    assert torch.equal(found.targets, MASKED[0].targets[[3, 1]])
+    assert torch.equal(found.images, MASKED[0].images[[3, 1]])
+
+
+def test_a_mask_of_a_pixel_without_a_class_is_refused() -> None:
+    with pytest.raises(DataError, match=r"classes in 0\.\.1, or 255 .*, but got 2 in the train"):
+        masked_data(*MASKED, classes=("a", "b"))
+
+
+def test_masks_that_are_all_ignored_are_refused() -> None:
+    empty = replace(MASKED[1], targets=torch.full((5, 5, 7), IGNORED, dtype=torch.uint8))
+    with pytest.raises(DataError, match="those of the validation split are all 255"):
+        masked_data(MASKED[0], empty, MASKED[2])
+
+
+@pytest.mark.parametrize(
+    "masks", [torch.zeros(2, 3, 4).byte(), torch.zeros(2, 3, 3, dtype=torch.int64)]
+)
+def test_masks_of_another_size_or_kind_are_refused(masks: Tensor) -> None:
+    with pytest.raises(DataError, match=r"or a uint8 tensor \(2, 3, 3\), one mask an image"):
+        Split(torch.zeros(2, 1, 3, 3, dtype=torch.uint8), masks)
+
+
+@given(st.integers(1, 150), st.integers(0, 9))
+def test_pixels_are_counted_by_image_and_class(count: int, seed: int) -> None:
+    split = masked(count, seed)
+    found = pixels_by_class(split.targets, 3)
+    wanted = torch.stack([(split.targets == each).flatten(1).sum(1) for each in range(3)], 1)
+    assert torch.equal(found, wanted)

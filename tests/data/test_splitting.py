@@ -90,3 +90,12 @@ def test_a_limit_keeps_exactly_that_many_rows_if_there_are_enough(
 
 def test_no_limit_keeps_all_rows_in_their_order() -> None:
     assert at_most([3, 1, 3], None, seed=0).tolist() == [0, 1, 2]
+
+
+@given(st.integers(5, 40), SEEDS)
+def test_masks_are_split_at_random_into_their_shares(count: int, seed: int) -> None:
+    masks = np.arange(count * 6).reshape(count, 2, 3) % 255
+    parts = stratified(masks, THREE_WAY, seed)
+    assert sorted(np.concatenate(parts).tolist()) == [*range(count)]
+    assert [len(part) for part in parts] == [len(p) for p in stratified([0] * count, THREE_WAY, 0)]
+    assert len(at_most(masks, 3, seed)) == 3
