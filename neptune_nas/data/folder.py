@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from hashlib import sha256
 from math import ceil
@@ -18,7 +18,7 @@ from torch import Tensor
 from neptune_nas.data.image_file import ImageFile
 from neptune_nas.data.layout import TEST, TRAIN, VALIDATION, Classes, layout_of
 from neptune_nas.data.listing import Listing
-from neptune_nas.data.names import SIZE
+from neptune_nas.data.names import SIZE, TIMES
 from neptune_nas.data.pixels import (
     BrokenImageError,
     ImageFormat,
@@ -44,7 +44,8 @@ def load_folder(text: str, cache: Path | None) -> Source:
     """Return the images below `PATH` or `PATH@SIZE`, in splits (see `layout_of`) or not yet split.
 
     Images of equal size are left unchanged. With `@SIZE`, or where sizes differ (then 64), each is
-    scaled bilinearly until its shorter side has that many pixels, and cropped to the middle square.
+    scaled bilinearly until its shorter side has that many pixels, and cropped to the middle square;
+    with `@WIDTHxHEIGHT`, it is scaled to fill that rectangle, and cropped to its middle.
     Images stay gray if all are, transparency is dropped, and of 16 bits per pixel the upper 8 are
     kept. Of many images, `_LOOKED_AT` evenly spaced ones decide, and the others are made to fit.
     `cache`: the folder of decoded images, to be memory-mapped.
@@ -71,25 +72,38 @@ def load_folder(text: str, cache: Path | None) -> Source:
     )
 
 
-def parse(text: str) -> tuple[Path, int | None]:
-    """Split `PATH@SIZE`.
+Side = int | tuple[int, int]
+"""The size of images: the side of a square, or a height and a width."""
+
+
+def parse(text: str) -> tuple[Path, Side | None]:
+    """Split `PATH@SIZE` or `PATH@WIDTHxHEIGHT`.
 
     The `@` is part of the path if no whole number follows, or if the whole text is an existing
     path.
+
+    >>> parse("pictures@64")[1], parse("pictures@64x48")[1], parse("pictures@x")[1]
+    (64, (48, 64), None)
     """
     path, mark, digits = text.rpartition(SIZE)
-    sized = bool(mark) and digits.isdecimal() and not os.path.lexists(os.path.expanduser(text))
-    path, size = (path, int(digits)) if sized else (text, None)
+    sides = digits.split(TIMES)
+    is_size = bool(mark) and len(sides) <= 2 and all(map(str.isdecimal, sides))
+    sized = is_size and not os.path.lexists(os.path.expanduser(text))
+    path, sides = (path, sides) if sized else (text, [])
     if not path:
         raise DataError(
             f"data 'folder:{text}': it needs the path of a folder, as in folder:pictures."
         )
-    if size is not None and not 1 <= size <= _LARGEST_SIZE:
-        raise DataError(
-            f"data 'folder:{text}': the size after @ must be 1 to {_LARGEST_SIZE} pixels, "
-            f"but got {size}."
-        )
-    return Path(os.path.expanduser(path)), size
+    for side in map(int, sides):
+        if not 1 <= side <= _LARGEST_SIZE:
+            raise DataError(
+                f"data 'folder:{text}': the size after @ must be 1 to {_LARGEST_SIZE} pixels, "
+                f"but got {side}."
+            )
+    whole = Path(os.path.expanduser(path))
+    if len(sides) == 2:
+        return whole, (int(sides[1]), int(sides[0]))
+    return whole, int(sides[0]) if sides else None
 
 
 def check_folder(path: Path, text: str) -> None:
@@ -148,12 +162,26 @@ def _side_once(path: Path, text: str) -> tuple[int, bool]:
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """A decoder of `files` into the common form of `every` image of the folder."""
+    """A decoder of `files` into the common form of `every` image of the folder.
+
+    `channels`: of the form (default: those of the images).
+    """
 
     files: tuple[Path, ...]
     every: tuple[Path, ...]
-    size: int | None
+    size: Side | None
     cache: Path | None
+    channels: int | None = None
+
+    @property
+    def form(self) -> ImageFormat:
+        """The common form; raises `DataError` as `take` does."""
+        try:
+            form = _common_form(self.every, self.size)
+        except BrokenImageError:
+            _refuse_broken(self.every)
+            raise
+        return form if self.channels is None else replace(form, channels=self.channels)
 
     def take(self, rows: Rows) -> Tensor | ImageFile:
         """Return the images of `rows` as uint8 `(n, C, H, W)`, or the file in the cache with them.
@@ -169,7 +197,7 @@ class Pixels:
 
     def _read_rows(self, rows: Rows) -> Tensor | ImageFile:
         files = [self.files[row] for row in rows]
-        form = _common_form(self.every, self.size)
+        form = self.form
         if self.cache is None:
             return torch.from_numpy(_gather_images(files, form))
         stored = self.cache / "folders" / f"{_listing_hash(files, form)}.npy"
@@ -229,7 +257,7 @@ def room_for(count: int, form: ImageFormat) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=1)
-def _common_form(files: tuple[Path, ...], size: int | None) -> ImageFormat:
+def _common_form(files: tuple[Path, ...], size: Side | None) -> ImageFormat:
     """Return the form for all `files`: their own if they agree and no `size` is requested."""
     forms = {header_of(file) for file in files[:: ceil(len(files) / _LOOKED_AT)]}
     channels = max(form.channels for form in forms)
@@ -237,7 +265,8 @@ def _common_form(files: tuple[Path, ...], size: int | None) -> ImageFormat:
     if size is None and len(sizes) == 1:
         return ImageFormat(*sizes.pop(), channels)
     side = size or _MIXED_SIZE
-    return ImageFormat(side, side, channels)
+    height, width = (side, side) if isinstance(side, int) else side
+    return ImageFormat(height, width, channels)
 
 
 def _listing_hash(files: Iterable[Path], form: ImageFormat) -> str:

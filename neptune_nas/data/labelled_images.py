@@ -5,15 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from unicodedata import normalize
 
+import numpy as np
 import torch
 
-from neptune_nas.data.folder import check_folder, parse
-from neptune_nas.data.images import ImageData, Split
+from neptune_nas.data.folder import Side, check_folder, parse
+from neptune_nas.data.images import IGNORED, LEVELS, ImageData, Split, image_data
 from neptune_nas.data.layout import TEST, TRAIN, VALIDATION, Classes, labelled_layout, short_list
 from neptune_nas.data.listing import Listing
-from neptune_nas.data.load import load_data, splits_of
-from neptune_nas.data.names import FOLDER, SIZE, check_known, parse_count
+from neptune_nas.data.load import load_data, splits_of, take_split, task_named
+from neptune_nas.data.mask_folder import MaskLayout, load_mask_folder, mask_layout
+from neptune_nas.data.names import FOLDER, SIZE, TIMES, check_known, parse_count
 from neptune_nas.data.pictures import read_pictures, recoloured_text
+from neptune_nas.data.pixels import ImageFormat
 from neptune_nas.data.source import Part, Source
 from neptune_nas.data.splitting import Rows
 from neptune_nas.data.training_images import TrainedOn, copy_notes, held_out
@@ -61,19 +64,69 @@ def labelled_images(
     otherwise, and where no image remains.
     """
     if not name.startswith(FOLDER):
-        return _in_data_set(name, model, part or TEST, skip_unknown, data_dir)
-    folder, _ = parse(parse_count(name)[0].removeprefix(FOLDER))
-    found = _in_folder(name, model, part, skip_unknown)
+        check_known(name)
+    if (task := task_named(name)) != model.task:
+        raise DataError(
+            f"data '{visible(name)}' is for {task}, but the model for {model.task}: take data for "
+            f"{model.task}."
+        )
+    if not name.startswith(FOLDER):
+        data = load_data(name, data_dir)
+        return _in_data_set(name, data, model, part or TEST, skip_unknown)
+    text = parse_count(name)[0].removeprefix(FOLDER)
+    folder, _ = parse(text)
+    if layout := mask_layout(folder):
+        found = _in_mask_folder(name, layout, model, part, skip_unknown)
+    else:
+        found = _in_folder(name, model, part, skip_unknown)
     notes = (*found.notes, *copy_notes(found.files, folder, model, data_dir))
     return replace(found, name=utf8_text(name), notes=notes)
 
 
-def _in_data_set(
-    name: str, model: TrainedOn, part: str, skip_unknown: bool, data_dir: str | Path | None
+def _in_mask_folder(
+    name: str, layout: MaskLayout, model: TrainedOn, part: str | None, skip_unknown: bool
 ) -> LabelledImages:
-    """Return images of a data set that is not a folder."""
-    check_known(name)
-    data = load_data(name, data_dir)
+    """Return images with masks, scaled as the model needs them."""
+    whole, count = parse_count(name)
+    text = whole.removeprefix(FOLDER)
+    channels, height, width = model.shape
+    _check_size(name, parse(text)[1], model)
+    source = load_mask_folder(text, layout, None, ImageFormat(height, width, channels))
+    splits = splits_of(source, name, count, 0)
+    train, validation, test = (take_split(*each) for each in splits)
+    data = image_data(source, (train, validation, test))
+    is_split = len(layout.splits) > 1 or data.fingerprint == model.fingerprint
+    chosen = part or (TEST if is_split else ALL)
+    files = {
+        name: tuple(part.files[row] for row in rows)
+        for name, (part, rows) in zip((TRAIN, VALIDATION, TEST), splits, strict=True)
+    }
+    taken = files if chosen == ALL else (chosen,)
+    every = tuple(file for split in taken for file in files[split])
+    return _in_data_set(name, data, model, chosen, skip_unknown, every)
+
+
+def _check_size(name: str, side: Side | None, model: TrainedOn) -> None:
+    """Refuse a size in a folder's name other than that of the model's images."""
+    wanted = (side, side) if isinstance(side, int) else side
+    if wanted not in (None, model.shape[1:]):
+        assert wanted is not None
+        size = str(side) if isinstance(side, int) else f"{wanted[1]}{TIMES}{wanted[0]}"
+        raise DataError(
+            f"data '{visible(name)}': images are read as the model needs them, at "
+            f"{model.shape[1]}x{model.shape[2]}, but the name says {SIZE}{size}: leave it out."
+        )
+
+
+def _in_data_set(
+    name: str,
+    data: ImageData,
+    model: TrainedOn,
+    part: str,
+    skip_unknown: bool,
+    files: tuple[Path, ...] = (),
+) -> LabelledImages:
+    """Return images of a data set; `files`: of each of these images, if it has one."""
     if data.input_shape != model.shape:
         sizes = ("x".join(map(str, shape)) for shape in (model.shape, data.input_shape))
         raise DataError(
@@ -82,14 +135,29 @@ def _in_data_set(
         )
     places, notes = _places(name, data.classes, model.classes, skip_unknown)
     whole = _part_of(data, part)
-    targets = torch.tensor([places.get(each, -1) for each in data.classes])[whole.targets]
-    rows = targets.ge(0).nonzero().flatten()
+    targets = _placed(whole, [places.get(each) for each in data.classes])
+    rows = _known(targets).nonzero().flatten()
     if not len(rows):
         raise _no_image(name)
     if data.fingerprint == model.fingerprint and part != TEST:
         notes = (*notes, "The model was trained on these images, so it may know their labels.")
     split = Split(whole.images.index_select(0, rows), targets[rows])
-    return LabelledImages(name, part, split, notes=(*data.notes, *notes))
+    kept = tuple(files[row] for row in rows.tolist()) if files else ()
+    return LabelledImages(name, part, split, kept, (*data.notes, *notes))
+
+
+def _placed(split: Split, places: Sequence[int | None]) -> torch.Tensor:
+    """Return the targets with each class at its place in the model; -1 or `IGNORED` without one."""
+    if not split.has_masks:
+        return torch.tensor([-1 if each is None else each for each in places])[split.targets]
+    table = np.full(LEVELS, IGNORED, np.uint8)
+    table[: len(places)] = [IGNORED if each is None else each for each in places]
+    return torch.from_numpy(table[split.targets.numpy()])
+
+
+def _known(targets: torch.Tensor) -> torch.Tensor:
+    """Return which images have a class that the model knows."""
+    return targets.ge(0) if targets.ndim == 1 else targets.flatten(1).ne(IGNORED).any(1)
 
 
 def _part_of(data: ImageData, part: str) -> Split:
@@ -106,11 +174,7 @@ def _in_folder(name: str, model: TrainedOn, part: str | None, skip_unknown: bool
     whole, count = parse_count(name)
     path, side = parse(whole.removeprefix(FOLDER))
     check_folder(path, whole.removeprefix(FOLDER))
-    if side is not None and (side, side) != model.shape[1:]:
-        raise DataError(
-            f"data '{visible(name)}': images are read as the model needs them, at "
-            f"{model.shape[1]}x{model.shape[2]}, but the name says {SIZE}{side}: leave it out."
-        )
+    _check_size(name, side, model)
     listing = Listing(path)
     layout = labelled_layout(path, listing)
     chosen = part or (TEST if {TEST, VALIDATION} & {*layout} else ALL)
@@ -186,7 +250,7 @@ def _chosen(
     if chosen == ALL or (chosen in parts and chosen != TRAIN):
         taken = [part for split, part in parts.items() if chosen in (split, ALL)]
         files = [file for part in taken for file in part.files]
-        return files, torch.cat([part.labels for part in taken])
+        return files, torch.cat([part.targets for part in taken])
     if TRAIN not in parts:
         raise DataError(
             f"data '{visible(name)}': it has no {chosen} split, only {short_list([*parts])}: "
@@ -198,7 +262,7 @@ def _chosen(
         name, classes, parts[TRAIN], parts.get(TEST), None, False, parts.get(VALIDATION)
     )
     part, rows = splits_of(source, name, count, 0)[SPLITS.index(chosen)]
-    return [part.files[row] for row in rows], part.labels[torch.from_numpy(rows)]
+    return [part.files[row] for row in rows], part.targets[torch.from_numpy(rows)]
 
 
 def _read(

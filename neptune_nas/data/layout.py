@@ -11,7 +11,7 @@ Classes = dict[str, Path]
 """The folders of classes by name."""
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
-_SPLITS = {
+SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), TRAIN),
     **dict.fromkeys(("val", "valid", "validation"), VALIDATION),
     **dict.fromkeys(("test", "testing"), TEST),
@@ -22,7 +22,7 @@ _LIKE_A_SPLIT = re.compile(
     r"(?:.*[^a-z])?(train|training|val|valid|validation|dev|test|testing|eval)"
     r"[-_. ]?(?:set|data|images?|imgs?|split|part|folder|\d+)?"
 )
-_DEEPEST = 8  # wrapping folders around a data set, as in archives
+DEEPEST = 8  # wrapping folders around a data set, as in archives
 _NAMED = 4  # folders in a message
 _REMEDY = (
     "use one folder of images per class, either at the top or inside each of train, val and test"
@@ -55,7 +55,7 @@ def labelled_layout(root: Path, listing: Listing) -> dict[str, Classes]:
 def _unwrapped(root: Path, listing: Listing, is_trained_on: bool) -> tuple[Path, dict[str, Path]]:
     """Return the folder inside all wrapping ones, and its splits if it has any."""
     folder = root
-    for _ in range(_DEEPEST):
+    for _ in range(DEEPEST):
         inside = subfolders(folder)
         if splits := _splits_among(folder, inside, is_trained_on):
             listing.leave_others(folder, {path.name: path for path in splits.values()})
@@ -83,7 +83,7 @@ def _classes_in(
     `least`: how many there must be.
     """
     inside = subfolders(folder)
-    for _ in range(_DEEPEST):
+    for _ in range(DEEPEST):
         if not (only := _wrapped(inside, classes)):
             break
         listing.leave_others(folder, inside)
@@ -106,7 +106,9 @@ def _classes_in(
 
 def _splits_among(folder: Path, inside: Mapping[str, Path], is_trained_on: bool) -> dict[str, Path]:
     """Return the folder of each split in a folder; nothing if its folders are classes."""
-    named = {name: _SPLITS[name.casefold()] for name in inside if name.casefold() in _SPLITS}
+    named = {
+        name: SPLIT_NAMES[name.casefold()] for name in inside if name.casefold() in SPLIT_NAMES
+    }
     others = [name for name in inside if name not in named]
     splits = {name: split for name, split in named.items() if subfolders(inside[name])}
     if why := "; ".join(_doubts(named, splits, others, is_trained_on)):
@@ -130,7 +132,7 @@ def _doubts(
     if not splits:
         if named and not others:
             yield "none of them has class folders"
-        elif len({_SPLITS.get(like, like) for like in alike.values()}) > 1:
+        elif len({SPLIT_NAMES.get(like, like) for like in alike.values()}) > 1:
             yield f"{short_list([*alike])} look like splits: name them train, val and test"
         return
     if is_trained_on and TRAIN not in splits.values():

@@ -84,7 +84,7 @@ class Listing:
             while waiting:
                 here = waiting.pop()
                 if (identity := _identity(here)) in visited:
-                    self._leave_out(LOOP, here)
+                    self.leave_out(LOOP, here)
                     continue
                 visited.add(identity)
                 for entry in self._visible_entries(here):
@@ -99,9 +99,9 @@ class Listing:
         for entry in self._visible_entries(folder):
             if _is_folder(entry):
                 if entry.name not in used:
-                    self._leave_out(UNUSED, entry.path)
+                    self.leave_out(UNUSED, entry.path)
             elif self._is_image(entry):
-                self._leave_out(LOOSE, entry.path)
+                self.leave_out(LOOSE, entry.path)
 
     def sentences(self) -> tuple[str, ...]:
         """Return a sentence on the files left out, with an example for each reason, if any."""
@@ -121,7 +121,7 @@ class Listing:
                     f"name the folder that holds the images."
                 )
             if is_hidden(entry.name):
-                self._leave_out(HIDDEN, entry.path)
+                self.leave_out(HIDDEN, entry.path)
             else:
                 yield entry
 
@@ -129,19 +129,20 @@ class Listing:
         """Return whether a file is an image, by its suffix, or else by its first bytes."""
         try:
             if not entry.is_file():  # a pipe, a device, a broken link
-                self._leave_out(NO_FILE, entry.path)
+                self.leave_out(NO_FILE, entry.path)
                 return False
             known = os.path.splitext(entry.name)[1].lower() in SUFFIXES
             if not known and not (entry.stat().st_size and is_image(entry.path)):
-                self._leave_out(NO_IMAGE, entry.path)
+                self.leave_out(NO_IMAGE, entry.path)
                 return False
         except OSError:
-            self._leave_out(NO_FILE, entry.path)
+            self.leave_out(NO_FILE, entry.path)
             return False
         self.images += 1
         return True
 
-    def _leave_out(self, reason: str, path: str) -> None:
+    def leave_out(self, reason: str, path: str) -> None:
+        """Count a file or folder that is left out, with the first one as an example."""
         self.left_out[reason] += 1
         self.examples.setdefault(reason, os.path.relpath(path, self.root))
 

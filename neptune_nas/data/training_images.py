@@ -22,12 +22,16 @@ from neptune_nas.text import counted, plural
 
 @dataclass(frozen=True, slots=True)
 class TrainedOn:
-    """The images that a model was trained on: their classes and shape; name and hash if known."""
+    """The images that a model was trained on: their classes and shape; name and hash if known.
+
+    `task`: what it was trained for.
+    """
 
     classes: tuple[str, ...]
     shape: tuple[int, int, int]
     data: str | None = None
     fingerprint: str | None = None
+    task: str = "classification"
 
 
 def held_out(split: Split, model: TrainedOn) -> Rows | None:

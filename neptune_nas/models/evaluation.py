@@ -42,4 +42,4 @@ def trained_on(model: Model) -> TrainedOn:
     """Return what a model knows of the images that it was trained on."""
     known = (model.provenance.get(name) for name in ("data", "data_fingerprint"))
     data, fingerprint = (value if isinstance(value, str) else None for value in known)
-    return TrainedOn(model.labels, model.input_shape, data, fingerprint)
+    return TrainedOn(model.labels, model.input_shape, data, fingerprint, model.task)

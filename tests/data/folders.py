@@ -23,3 +23,26 @@ def write_classes(folder: Path, images: int = 10, classes: Iterable[str] = ("cat
     for name in classes:
         for i in range(images):
             write_picture(folder / name / f"{i:03}.png")
+
+
+def write_masked(
+    folder: Path, names: Iterable[str], size: tuple[int, int] = (8, 6), classes: int = 3
+) -> None:
+    """Write so many pictures into `images`, and into `masks` beside it ids of each class."""
+    for name in names:
+        write_picture(folder / "images" / f"{name}.jpg", size)
+        write_mask(folder / "masks" / f"{name}.png", ids(size, classes))
+
+
+def ids(size: tuple[int, int], classes: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return a mask `(H, W)` in which pixel after pixel is of the next class."""
+    return (np.arange(size[0] * size[1]) % classes).astype(np.uint8).reshape(size[::-1])
+
+
+def write_mask(file: Path, pixels: np.ndarray[Any, np.dtype[np.uint8]], mode: str = "L") -> None:
+    """Write pixels as a grey mask, one with a palette ("P") or in colour ("RGB")."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(pixels)
+    if mode == "P":
+        image.putpalette([value for i in range(256) for value in (255 - i, i, 7)])
+    image.save(file)

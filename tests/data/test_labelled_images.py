@@ -13,7 +13,7 @@ from neptune_nas.data.load import load_data, split_files
 from neptune_nas.data.pictures import read_picture
 from neptune_nas.data.training_images import TrainedOn
 from neptune_nas.errors import DataError
-from tests.data.folders import write_classes, write_picture
+from tests.data.folders import write_classes, write_masked, write_picture
 
 SHAPE = (3, 8, 8)
 PETS = TrainedOn(("cat", "dog"), SHAPE)
@@ -292,3 +292,56 @@ def test_a_data_set_of_other_classes_or_sizes_is_refused_or_cut(digits: TrainedO
 def test_a_folder_without_its_prefix_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"did you mean 'folder:{tmp_path}'"):
         labelled_images(str(tmp_path), PETS)
+
+
+def masked_model(root: Path, name: str = "") -> TrainedOn:
+    data = load_data(f"folder:{root}")
+    return TrainedOn(
+        data.classes, data.input_shape, name or f"folder:{root}", data.fingerprint, data.task
+    )
+
+
+def test_of_the_folder_with_masks_it_was_trained_on_the_test_split_is_taken(tmp_path: Path) -> None:
+    write_masked(tmp_path, [f"{i:02}" for i in range(10)])
+    data, model = load_data(f"folder:{tmp_path}"), masked_model(tmp_path)
+    found = labelled_images(f"folder:{tmp_path}", model)
+    assert found.part == "test"
+    assert torch.equal(found.split.targets, data.test.targets)
+    assert [file.parent.name for file in found.files] == ["images"] * 2
+
+
+def test_of_another_folder_with_masks_all_images_are_taken_in_the_models_shape(
+    tmp_path: Path,
+) -> None:
+    write_masked(tmp_path / "a", [f"{i:02}" for i in range(10)])
+    write_masked(tmp_path / "b", [f"{i:02}" for i in range(15)], (16, 12))
+    found = labelled_images(f"folder:{tmp_path / 'b'}", masked_model(tmp_path / "a"))
+    assert (found.part, len(found.files)) == ("all", 15)
+    assert found.split.images.shape == (15, 3, 6, 8)
+
+
+def test_classes_of_masks_are_put_at_the_models_places(tmp_path: Path) -> None:
+    for name, lines in (("a", "x\ny\nz\n"), ("b", "z\nnew\nx\n")):
+        write_masked(tmp_path / name, [f"{i:02}" for i in range(10)])
+        (tmp_path / name / "classes.txt").write_text(lines)
+    model, name = masked_model(tmp_path / "a"), f"folder:{tmp_path / 'b'}"
+    with pytest.raises(DataError, match="but new is not"):
+        labelled_images(name, model)
+    found = labelled_images(name, model, skip_unknown=True)
+    assert found.split.targets[0, 0, :3].tolist() == [2, 255, 0]
+
+
+@pytest.mark.parametrize("side", ["@16", "@6x8"])
+def test_a_size_that_is_not_the_models_is_refused_for_masks_too(tmp_path: Path, side: str) -> None:
+    write_masked(tmp_path, [f"{i:02}" for i in range(10)])
+    with pytest.raises(DataError, match=f"at 6x8, but the name says {side}"):
+        labelled_images(f"folder:{tmp_path}{side}", masked_model(tmp_path))
+
+
+def test_data_of_another_task_are_refused(tmp_path: Path) -> None:
+    write_masked(tmp_path, [f"{i:02}" for i in range(10)])
+    model = masked_model(tmp_path)
+    with pytest.raises(DataError, match="'digits' is for classification, but the model for segm"):
+        labelled_images("digits", model)
+    with pytest.raises(DataError, match="is for segmentation, but the model for classification"):
+        labelled_images("digits-scenes", replace(model, task="classification"))
