@@ -97,6 +97,8 @@ METRICS = (
     Metric("accuracy", "accuracy", "share", "more", "scored"),
     Metric("loss", "loss", "nats", "less", "scored"),
     Metric("int8_accuracy", "int8 accuracy", "share", "more", "scored"),
+    Metric("miou", "mIoU", "share", "more", "scored"),
+    Metric("pixel_accuracy", "pixel accuracy", "share", "more", "scored"),
     Metric("flops", "FLOPs"),
     Metric("macs", "MACs"),
     Metric("params", "parameters"),

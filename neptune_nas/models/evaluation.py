@@ -33,7 +33,7 @@ def evaluate(
         task,
         Normalizer(model, where, numerics.layout),
         autocast_for(numerics.precision, where),
-        watch=lambda outputs: found.append(task.predict(outputs).cpu()),
+        watch=lambda outputs: found.append(task.condense(task.predict(outputs)).cpu()),
     )
     return task.evaluate(torch.cat(found), split.targets, model.labels, values)
 

@@ -22,6 +22,7 @@ Policy = Literal["none", "trivial", "rand"]
 COLOURS = (1, 3)
 """The channels of images that a policy can change: grey or colour."""
 
+_MOVING = {"ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate"}  # changes of a policy
 _VARIANTS = 16  # changes that a policy draws in an epoch; images of a batch share them
 
 
@@ -121,14 +122,30 @@ class Normalizer:
 
 def random_views(images: Tensor, moves: Moves, normalize: Normalizer) -> Tensor:
     """Return images `(N, C, H, W)`, each augmented by its row of `moves` and normalised."""
+    return finished(moved(images, moves), moves, normalize)
+
+
+def moved(images: Tensor, moves: Moves) -> Tensor:
+    """Return uint8 images `(N, C, H, W)`, each cropped and mirrored by its row of `moves`."""
     augment = moves.augment
     if augment.crop:
         images = crop_windows(images, augment.crop, moves.corners)
     if augment.flip:
         mirrored = send(moves.mirrored, images.device).view(-1, 1, 1, 1)
         images = torch.where(mirrored, images.flip(-1), images)
+    return images
+
+
+def finished(
+    images: Tensor, moves: Moves, normalize: Normalizer, *, in_place: bool = False
+) -> Tensor:
+    """Return moved images changed by the policy, normalised, and with blanked squares.
+
+    `in_place`: whether pixels must stay where they are, so that the policy changes colours alone.
+    """
+    augment = moves.augment
     if augment.policy != "none":
-        images = _change(images, moves)
+        images = _change(images, moves, in_place)
     floats = normalize(images)
     return blank_squares(floats, augment.cutout, moves.centres) if augment.cutout else floats
 
@@ -141,9 +158,9 @@ def crop_windows(images: Tensor, padding: int, corners: Tensor) -> Tensor:
     return windows[torch.arange(count, device=images.device), :, down, right]
 
 
-def _change(images: Tensor, moves: Moves) -> Tensor:
+def _change(images: Tensor, moves: Moves, in_place: bool) -> Tensor:
     """Return a copy of uint8 images, changed by the policy; all of one variant change alike."""
-    change, images = _policy(moves.augment.policy), images.clone()
+    change, images = _policy(moves.augment.policy, in_place), images.clone()
     for variant, seed in enumerate(moves.seeds):
         rows = send(moves.variants.eq(variant).nonzero().flatten(), images.device)
         if len(rows):
@@ -153,11 +170,15 @@ def _change(images: Tensor, moves: Moves) -> Tensor:
 
 
 @cache
-def _policy(name: Policy) -> nn.Module:
+def _policy(name: Policy, in_place: bool) -> nn.Module:
     """Return torchvision's transform of a policy; it draws from torch's global random state."""
     from torchvision.transforms import v2  # loaded where it is used: it takes a second
 
     policy: nn.Module = v2.TrivialAugmentWide() if name == "trivial" else v2.RandAugment()
+    if in_place:
+        space: dict[str, object] = vars(type(policy))["_AUGMENTATION_SPACE"]
+        kept = {kind: how for kind, how in space.items() if kind not in _MOVING}
+        vars(policy)["_AUGMENTATION_SPACE"] = kept  # in place of its class's
     return policy
 
 

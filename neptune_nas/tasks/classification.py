@@ -26,6 +26,7 @@ class Classification:
     name: str = "classification"
     metrics: tuple[str, ...] = ("accuracy", "loss")
     criterion: str = "loss"
+    unmixed: tuple[str, ...] = ()
 
     def outputs(self, data: ImageData) -> int:
         """Return the number of classes, one logit each."""
@@ -63,6 +64,10 @@ class Classification:
     def predict(self, outputs: Tensor) -> Tensor:
         """Return the probabilities of the classes, by softmax."""
         return outputs.softmax(1)
+
+    def condense(self, predictions: Tensor) -> Tensor:
+        """Return the probabilities, all of which are needed."""
+        return predictions
 
     def findings(
         self, predictions: Tensor, labels: Sequence[str], top: int

@@ -1,12 +1,12 @@
 """The evaluation of a network's predictions on labelled images, as a report shows it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class ClassResult:
-    """The images of one class: how many there are, and shares by name, such as recall.
+    """The images of one class, or with pixels of it: how many, and shares by name, such as recall.
 
     A share of nothing is None, such as the recall of a class without images.
     """
@@ -20,7 +20,9 @@ class ClassResult:
 class Mistake:
     """A wrong prediction, and the probabilities, 0..1, of the predicted label and the true one.
 
-    `row`: the image's row in its split.
+    `row`: the image's row in its split. Where pixels have labels, these are those that are most
+    often mistaken for one another in the image, and the numbers are the shares of its pixels that
+    are wrong and right.
     """
 
     row: int
@@ -31,13 +33,31 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """The words for what a task evaluates.
+
+    `unit`: what has a label. `shares`: what the shares of a class are. `worst`: the title of the
+    first mistakes; `number`: what they are sorted by, and `why`: that in a sentence.
+    """
+
+    unit: str = "image"
+    shares: str = (
+        "Recall: of the images of a class, the share that is predicted as that class. Precision: "
+        "of the images predicted as a class, the share that belongs to it."
+    )
+    worst: str = "The surest mistakes"
+    number: str = "probability"
+    why: str = "the ones the network was surest of, with the probability it gave each"
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """The result of a network on `images` images, whose labels are those of `classes`.
 
     `values`: by metric, the task's main one first; `interval`: 95% interval of that one, over the
     choice of images; `chance`: what the best constant answer scores. `confusion`: counts by
     true and predicted class, without zeros; a class is its place in `classes`. `mistakes`: all of
-    them, the surest first.
+    them, the surest first. `words`: how to speak of these.
     """
 
     images: int
@@ -47,6 +67,7 @@ class Evaluation:
     classes: tuple[ClassResult, ...]
     confusion: Mapping[tuple[int, int], int]
     mistakes: tuple[Mistake, ...]
+    words: Words = field(default_factory=Words)
 
     @property
     def main(self) -> tuple[str, float]:

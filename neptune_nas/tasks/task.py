@@ -59,6 +59,10 @@ class Task(Protocol):
     def criterion(self) -> str:
         """The name of the metric that is the mean of `loss` over images, without smoothing."""
 
+    @property
+    def unmixed(self) -> tuple[str, ...]:
+        """The mixtures of images, as a recipe calls them, that the targets cannot follow."""
+
     def outputs(self, data: ImageData) -> int:
         """Return the number of a network's outputs, per image or per location in it."""
 
@@ -92,6 +96,9 @@ class Task(Protocol):
     def predict(self, outputs: Tensor) -> Tensor:
         """Return the prediction for each image, from a network's outputs."""
 
+    def condense(self, predictions: Tensor) -> Tensor:
+        """Return what `evaluate` needs of predictions, in less memory where less will do."""
+
     def findings(
         self, predictions: Tensor, labels: Sequence[str], top: int
     ) -> Iterator[tuple[Finding, ...]]:
@@ -109,7 +116,7 @@ class Task(Protocol):
     ) -> Evaluation:
         """Evaluate predictions against targets, both on the host, class by class.
 
-        `values`: those of the meter over the same images.
+        `predictions`: condensed or not. `values`: those of the meter over the same images.
         """
 
 

@@ -87,9 +87,16 @@ def make_setup(
 def augment_for(recipe: Recipe, data: ImageData) -> Augment:
     """Return the recipe's augmentation, with the data set's own in place of "auto".
 
-    Raises `OptionError` for a policy, which changes colours, on images that have none.
+    Raises `OptionError` for a policy, which changes colours, on images that have none, and for a
+    mixture of images that the task's targets cannot follow.
     """
-    channels = data.input_shape[0]
+    channels, task = data.input_shape[0], task_of(data)
+    for name in task.unmixed:
+        if getattr(recipe, name):
+            raise OptionError(
+                f"the recipe's `{name}` must be 0 for {task.name}, whose targets do not follow "
+                f"it, but is {getattr(recipe, name)}: leave it out."
+            )
     if recipe.policy != "none" and channels not in COLOURS:
         raise OptionError(
             f"the recipe's `policy` {recipe.policy} is for grey or colour images, but data "

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 from torch.optim import Adam
@@ -19,6 +19,7 @@ from neptune_nas.tasks.task import Task, failed_values
 
 CPU = torch.device("cpu")
 SOME = 12  # images of a batch
+INHERITED = settings(suppress_health_check=[HealthCheck.differing_executors])  # by several tasks
 AUGMENTS = (
     Augment(),
     Augment(crop=2),
@@ -137,6 +138,7 @@ class TaskContract(ABC):
         for name, value in found.items():
             assert_in_range(name, value)
 
+    @INHERITED
     @given(st.integers(1, SOME - 1))
     def test_a_split_scores_the_same_in_any_batches(self, size: int) -> None:
         batch = self.batch()
@@ -152,6 +154,7 @@ class TaskContract(ABC):
         found = self.measured((outputs, batch.targets))
         assert found[self.task.criterion] == pytest.approx(mean, rel=1e-5)
 
+    @INHERITED
     @given(st.integers(1, SOME - 1), st.sampled_from([0.0, 0.1]))
     def test_the_losses_of_parts_add_up_and_so_do_their_gradients(
         self, size: int, smoothing: float
@@ -283,6 +286,7 @@ class TaskContract(ABC):
         assert found.mistakes == ()
         assert found.confused == []
 
+    @INHERITED
     @given(st.integers(0, 30), st.integers(1, 30))
     def test_an_interval_holds_its_value_and_is_narrower_with_more_images(
         self, right: int, images: int
