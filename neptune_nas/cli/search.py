@@ -61,8 +61,16 @@ Trials = Annotated[
 Data = Annotated[
     str | None,
     typer.Option(
-        help="digits, mnist, fashion-mnist, cifar10, cifar100, folder:PATH or tensors:FILE; with "
-        "#COUNT after it, only that many training images."
+        help="digits, digits-scenes, mnist, fashion-mnist, cifar10, cifar100, folder:PATH or "
+        "tensors:FILE; with #COUNT after it, only that many training images."
+    ),
+]
+TaskName = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        help="classification, or segmentation of digits-scenes or of a folder with images and "
+        "masks (default: what the data are for).",
     ),
 ]
 StudyName = Annotated[str | None, typer.Option(help="Default: SPACE-DATA.", metavar="NAME")]
@@ -197,6 +205,7 @@ def search(
     space: Space = None,
     trials: Trials = None,
     data: Data = None,
+    task: TaskName = None,
     data_dir: DataDir = None,
     study_name: StudyName = None,
     out: Out = Path("studies"),
@@ -245,6 +254,7 @@ def search(
         "space": space,
         "trials": trials,
         "data": data,
+        "task": task,
         "data_dir": data_dir,
         "name": study_name,
         "out": out,

@@ -33,7 +33,7 @@ from neptune_nas.data.splitting import Rows
 from neptune_nas.errors import DataError
 from neptune_nas.text import utf8_text, visible
 
-_LOOKED_AT = 1000  # opening a file takes about half as long as decoding a small image
+LOOKED_AT = 1000  # opening a file takes about half as long as decoding a small image
 _MIXED_SIZE = 64  # pixels per side, where images differ in size and none was requested
 _LARGEST_SIZE = 4096  # pixels per side: beyond, a few images fill the memory
 _NAMED = 10  # files named in a message; further ones are counted
@@ -47,7 +47,7 @@ def load_folder(text: str, cache: Path | None) -> Source:
     scaled bilinearly until its shorter side has that many pixels, and cropped to the middle square;
     with `@WIDTHxHEIGHT`, it is scaled to fill that rectangle, and cropped to its middle.
     Images stay gray if all are, transparency is dropped, and of 16 bits per pixel the upper 8 are
-    kept. Of many images, `_LOOKED_AT` evenly spaced ones decide, and the others are made to fit.
+    kept. Of many images, `LOOKED_AT` evenly spaced ones decide, and the others are made to fit.
     `cache`: the folder of decoded images, to be memory-mapped.
     """
     path, size = parse(text)
@@ -142,7 +142,7 @@ def _files_below(
 def natural_side(text: str) -> tuple[int, bool]:
     """Return the median of the shorter sides of a folder's images, and whether all sizes are equal.
 
-    In pixels, by `_LOOKED_AT` evenly spaced images. Raises `DataError` as `load_folder` does.
+    In pixels, by `LOOKED_AT` evenly spaced images. Raises `DataError` as `load_folder` does.
     """
     path, _ = parse(text)
     check_folder(path, text)
@@ -155,7 +155,7 @@ def _side_once(path: Path, text: str) -> tuple[int, bool]:
     listing = Listing(path)
     files, _ = _files_below(text, TRAIN, layout_of(path, listing), listing)
     with quiet_metadata():
-        forms = [header_of(file) for file in files[:: ceil(len(files) / _LOOKED_AT)]]
+        forms = [header_of(file) for file in files[:: ceil(len(files) / LOOKED_AT)]]
     sides = sorted(min(form.height, form.width) for form in forms)
     return sides[len(sides) // 2], len({(form.height, form.width) for form in forms}) == 1
 
@@ -259,7 +259,7 @@ def room_for(count: int, form: ImageFormat) -> NDArray[np.uint8]:
 @lru_cache(maxsize=1)
 def _common_form(files: tuple[Path, ...], size: Side | None) -> ImageFormat:
     """Return the form for all `files`: their own if they agree and no `size` is requested."""
-    forms = {header_of(file) for file in files[:: ceil(len(files) / _LOOKED_AT)]}
+    forms = {header_of(file) for file in files[:: ceil(len(files) / LOOKED_AT)]}
     channels = max(form.channels for form in forms)
     sizes = {(form.height, form.width) for form in forms}
     if size is None and len(sizes) == 1:

@@ -24,7 +24,7 @@ from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.graphs.lowering import UnsupportedOperationError
-from neptune_nas.metrics.registry import CLASSIFICATION, INT8_ACCURACY, Metric
+from neptune_nas.metrics.registry import CLASSIFICATION, INT8_ACCURACY, Metric, metric
 from neptune_nas.metrics.score import Score
 from neptune_nas.models.start import NothingFitsError, Start
 from neptune_nas.models.teacher_outputs import (
@@ -35,7 +35,8 @@ from neptune_nas.models.teacher_outputs import (
 )
 from neptune_nas.nn.builder import build
 from neptune_nas.nn.references import ReferenceNetwork
-from neptune_nas.tasks.registry import task_of
+from neptune_nas.tasks.registry import TASKS, task_of
+from neptune_nas.tasks.task import Task
 from neptune_nas.training.loop import train
 from neptune_nas.training.recipe import Recipe
 from neptune_nas.training.state import augment_for
@@ -44,18 +45,19 @@ from neptune_nas.training.teacher import Teaching
 TRAINING = Traits("training", unit="epoch", trains=True)
 
 
-def training_traits(objectives: Sequence[str]) -> Traits:
-    """Return the traits of short training for a search with these objectives.
+def training_traits(objectives: Sequence[str], task: Task = TASKS["classification"]) -> Traits:
+    """Return the traits of short training for a task and a search with these objectives.
 
     It measures the accuracy in int8 only where that is one of them. The main metric is then the
     accuracy that comes first among them.
     """
+    traits = replace(TRAINING, metrics=tuple(map(metric, task.metrics)))
     if INT8_ACCURACY.name not in objectives:
-        return TRAINING
-    accuracy, *others = TRAINING.metrics
+        return traits
+    accuracy, *others = traits.metrics
     names = (*objectives, accuracy.name)
     first = sorted((INT8_ACCURACY, accuracy), key=lambda each: names.index(each.name))
-    return replace(TRAINING, metrics=(*first, *others))
+    return replace(traits, metrics=(*first, *others))
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ class FittedTeacher(nn.Module):
     `mean`, `std`: how to normalise images for it. Images are resized to the size that the teacher
     expects. Raises `OptionError` for a teacher with another task, other classes or other channels.
     A call raises `OwnCodeError` where the teacher fails or returns anything but numbers `(N,
-    outputs)`.
+    outputs)`, or `(N, outputs, H, W)` where each pixel has a target.
     """
 
     def __init__(self, teacher: Teacher, data: ImageData) -> None:
@@ -150,7 +150,7 @@ class FittedTeacher(nn.Module):
                 f"teacher '{self.place}' is a network for {teacher.task}, but data '{data.name}' "
                 f"is for {data.task}: choose a teacher for {data.task}."
             )
-        self.outputs = task.outputs(data)
+        self.outputs = (task.outputs(data), *data.train.targets.shape[1:])
         self.order = _order(self.place, teacher.labels, data)
         self.size = None if teacher.size in (None, tuple(sides)) else teacher.size
         self.mean, self.std = teacher.mean or data.mean, teacher.std or data.std
@@ -162,15 +162,17 @@ class FittedTeacher(nn.Module):
                 )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map normalised images `(N, C, H, W)` to float32 outputs `(N, outputs)`."""
+        """Map normalised images `(N, C, H, W)` to float32 outputs, one row an image."""
         if self.size is not None:
             images = F.interpolate(images, self.size, mode="bilinear", antialias=True)
-        found, wanted = self._answer(images), (len(images), self.outputs)
+        found, wanted = self._answer(images), (len(images), *self.outputs)
+        if self.size is not None and isinstance(found, Tensor) and found.ndim == len(wanted) == 4:
+            found = F.interpolate(found, wanted[2:], mode="bilinear")
         if not isinstance(found, Tensor) or found.shape != wanted or found.is_complex():
             got = tuple(found.shape) if isinstance(found, Tensor) else cut(found)
             raise OwnCodeError(
                 f"teacher '{self.place}' must return a tensor {wanted}, one output per class for "
-                f"each image, but returned {got}."
+                f"each {'image' if len(wanted) == 2 else 'pixel'}, but returned {got}."
             )
         if not bool(found.isfinite().all()):
             raise OwnCodeError(

@@ -1,6 +1,6 @@
 """A teacher's outputs for the training images, computed once and kept for all workers.
 
-Two files: `teacher.npy`, float16 `(views, N, classes)`, which workers map into memory, and
+Two files: `teacher.npy`, float16 `(views, N, classes, ...)`, which workers map into memory, and
 `teacher.json`, which records the teacher, the images and the views, and how good the teacher is.
 Outputs that do not match are computed again.
 """
@@ -241,8 +241,9 @@ def _parts(
                 yield outputs.numpy().astype("<f2").tobytes()
 
 
-def _shape(views: int, data: ImageData) -> tuple[int, int, int]:
-    return max(views, 1), len(data.train), task_of(data).outputs(data)
+def _shape(views: int, data: ImageData) -> tuple[int, ...]:
+    inside = data.train.targets.shape[1:]  # of an image, where each pixel has a target
+    return max(views, 1), len(data.train), task_of(data).outputs(data), *inside
 
 
 def _damage(folder: Path, kept: Outputs, data: ImageData) -> str | None:

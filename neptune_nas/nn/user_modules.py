@@ -83,8 +83,8 @@ def build_network(
 
 
 def check_logits(found: object, architecture: Network, outputs: int) -> None:
-    """Refuse any output of a user's network but logits `(N, outputs)`."""
-    if isinstance(found, Tensor) and found.shape[1:] == (outputs,):
+    """Refuse any output of a user's network but logits `(N, outputs)` or `(N, outputs, H, W)`."""
+    if isinstance(found, Tensor) and found.shape[1:2] == (outputs,) and found.ndim in (2, 4):
         return
     got = tuple(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}"
     raise OwnCodeError(

@@ -27,11 +27,11 @@ from neptune_nas.files.rules import Count, SeedCount, Size, Threads
 from neptune_nas.files.schema import check, decode
 from neptune_nas.interrupts import raise_held
 from neptune_nas.metrics.registry import INT8_ACCURACY
-from neptune_nas.models.architecture_file import ExportedArchitecture, adapt_to
+from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.models.start import Start, start_at
 from neptune_nas.models.teacher_outputs import VIEWS, TeacherSource, kept_seconds
 from neptune_nas.nn.model_zoo import weights_digests
-from neptune_nas.nn.references import ReferenceNetwork, check_reference
+from neptune_nas.nn.references import check_reference
 from neptune_nas.retrain.advice import chance_warning, recipe_note, short_note, start_note
 from neptune_nas.retrain.curves import shows_metrics, write_curves
 from neptune_nas.retrain.folder import TrainFolder, write_terms
@@ -44,6 +44,7 @@ from neptune_nas.retrain.seed import (
     Trainable,
     files_of_test,
     name_of,
+    network_for,
     read_test,
     train_seed,
     with_seed,
@@ -149,10 +150,7 @@ class Training:
     @cached_property
     def network(self) -> Trainable:
         """The network, built for the images and targets of the data."""
-        shape, outputs = self.images.input_shape, self.task.outputs(self.images)
-        if isinstance(self.source, str):
-            return ReferenceNetwork(self.source, shape, outputs)
-        return adapt_to(self.source, shape, outputs)
+        return network_for(self.source, self.images)
 
     @property
     def task(self) -> Task:

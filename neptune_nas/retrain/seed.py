@@ -17,12 +17,13 @@ from neptune_nas.deploy.int8_accuracy import measure_int8
 from neptune_nas.deploy.int8_model import quantised_of
 from neptune_nas.devices.memory import is_out_of_memory
 from neptune_nas.devices.processor import hardware
-from neptune_nas.errors import FileFormatError, NeptuneError, StudyError
+from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError
 from neptune_nas.files.schema import decode
 from neptune_nas.metrics.counted import cost_of
 from neptune_nas.metrics.registry import INT8_ACCURACY
-from neptune_nas.models.architecture_file import ExportedArchitecture
+from neptune_nas.models.architecture_file import ExportedArchitecture, adapt_to
 from neptune_nas.models.evaluation import evaluate
+from neptune_nas.models.fit import check_fits
 from neptune_nas.models.model import Model, load_model, save_model
 from neptune_nas.models.start import Start
 from neptune_nas.nn.references import ReferenceNetwork
@@ -72,6 +73,24 @@ class SeedJob:
         if self.start is not None:
             self.start.begin(network, self.data.classes)
         return network
+
+
+def network_for(source: ExportedArchitecture | str, data: ImageData) -> Trainable:
+    """Return an architecture, or a hand-designed network by its name, for the images of a data set.
+
+    Raises `OptionError` for one that is for another task.
+    """
+    task = task_of(data)
+    shape, outputs = data.input_shape, task.outputs(data)
+    if isinstance(source, ExportedArchitecture):
+        check_fits(source.architecture, data)
+        return adapt_to(source, shape, outputs)
+    if not task.has_references:
+        raise OptionError(
+            f"{source} classifies images, but data '{data.name}' is for {task.name}: train a "
+            f"network that was searched for it."
+        )
+    return ReferenceNetwork(source, shape, outputs)
 
 
 def name_of(source: ExportedArchitecture | str) -> str:

@@ -9,11 +9,10 @@ from neptune_nas.deploy.targets import Target, larger_target, target_text, with_
 from neptune_nas.errors import OptionError
 from neptune_nas.metrics.constraints import parse_constraint
 from neptune_nas.metrics.registry import (
-    CLASSIFICATION,
+    COST,
     FLASH,
     INT8_ACCURACY,
     MACS,
-    OBJECTIVES,
     RAM,
     TIMED,
     Metric,
@@ -49,15 +48,16 @@ def aims_of(
     objectives: Sequence[str] | None,
     constraints: Sequence[str],
     latency_on: str | None,
-    main: Metric | None,
+    usual: Metric,
+    main: Metric | None = None,
 ) -> Aims:
     """Return what a search asks for; what is None is chosen to suit the target.
 
-    `main`: the metric of a user's own evaluator. Raises `OptionError` for a constraint beyond what
-    the target has, and for a place of latency where none is asked for.
+    `usual`: the task's main metric; `main`: that of a user's own evaluator. Raises `OptionError`
+    for a constraint beyond what the target has, and for a place of latency where none is asked for.
     """
     limits = tuple(constraints) if target is None else with_limits(target, constraints)
-    wanted = _objectives_for(target, main) if objectives is None else tuple(objectives)
+    wanted = _objectives_for(target, usual, main) if objectives is None else tuple(objectives)
     if latency_on and latency_on.startswith("ssh:") and target and target.runtime in PLACES:
         latency_on = f"{target.runtime}+{latency_on}"
     aims = Aims(target, wanted, limits, latency_on or TORCH)
@@ -71,11 +71,11 @@ def aims_of(
     return aims
 
 
-def _objectives_for(target: Target | None, main: Metric | None) -> tuple[str, ...]:
+def _objectives_for(target: Target | None, usual: Metric, main: Metric | None) -> tuple[str, ...]:
     """Return the objectives that suit a target."""
     if target is None:
-        return OBJECTIVES
-    scored = INT8_ACCURACY if target.is_micro else CLASSIFICATION[0]
+        return usual.name, COST.name
+    scored = INT8_ACCURACY if target.is_micro else usual
     return (main or scored).name, (MACS if target.is_micro else TIMED[0]).name
 
 

@@ -44,7 +44,7 @@ from neptune_nas.search.short_training import (
     notes_on_teacher,
     training_evaluator,
 )
-from neptune_nas.search.validation import check_buildable, fitting
+from neptune_nas.search.validation import check_networks, fitting
 from neptune_nas.space import Space
 from neptune_nas.space.locate import file_of, find_modules
 from neptune_nas.study.database_url import sqlite_url, trials_url
@@ -136,7 +136,7 @@ class Assembly:
     def bench(self) -> Bench:
         """The evaluator with its data, which is read here."""
         if self.search.tabular is None:
-            check_buildable(self.space)
+            check_networks(self.search)
         return bench_of(self.evaluator, self.search.question, self.search.data_dir)
 
     @property

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from neptune_nas.architecture.fields import record_classes
-from neptune_nas.data.names import check_known, parse_count, short_name
+from neptune_nas.data.names import check_known, parse_count
 from neptune_nas.data.names import place_of as place_of_data
 from neptune_nas.deploy.int8_accuracy import CALIBRATION
 from neptune_nas.deploy.latency_place import ELSEWHERE, TORCH
@@ -28,12 +28,10 @@ from neptune_nas.evaluators.parameters import parameters_of
 from neptune_nas.evaluators.short_training import TRAINING, training_traits
 from neptune_nas.evaluators.tabular import DATA as TABLE_DATA
 from neptune_nas.evaluators.tabular import Tabular, table_traits
-from neptune_nas.evaluators.zero_cost import check_proxy
-from neptune_nas.files.atomic import folder_name
 from neptune_nas.files.rules import Count, Positive, SeedCount, Size, Threads
 from neptune_nas.files.schema import check, check_exclusive, exclusive
 from neptune_nas.metrics.constraints import parse_constraint
-from neptune_nas.metrics.registry import INT8_ACCURACY
+from neptune_nas.metrics.registry import INT8_ACCURACY, metric
 from neptune_nas.models.start import Start, start_at
 from neptune_nas.models.teacher_outputs import VIEWS, TeacherSource
 from neptune_nas.samplers.factory import check_name
@@ -41,10 +39,13 @@ from neptune_nas.search.aims import Aims, aims_of, target_reason
 from neptune_nas.search.defaults import (
     Defaults,
     check_numerics,
+    check_proxy_rung,
     defaults_for,
     micro_space,
     scaled_space,
+    usual_name,
 )
+from neptune_nas.search.task import task_for, usual_data, usual_space
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import AUTO, check_where, place_of
 from neptune_nas.study.folder import Folder, check_name_of_folder
@@ -53,6 +54,7 @@ from neptune_nas.study.progress import OnProgress, progress_line
 from neptune_nas.study.rungs import REDUCTION, Reduction
 from neptune_nas.study.settings import Facts, Question, Settings
 from neptune_nas.study.study import Study
+from neptune_nas.tasks.task import Task
 from neptune_nas.text import redact_url
 from neptune_nas.training.recipe import Recipe
 
@@ -82,18 +84,19 @@ class Search:
 
     `space`: a name, a file, `package.module:SPACE`, or a `Space` (default: "auto", which is scaled
     to the images and the limits, for data of your own or a microcontroller as `target`; else
-    "default"). `data`: see `load_data` (default: digits); a folder of large pictures gets an
-    `@SIZE` that suits the limits. `trials`: the total of the study. `objectives`: accuracy,
-    int8_accuracy or loss, with any of flops, macs, params, activations, peak_memory, ram, flash and
-    latency, which is processor time of one thread on this machine, or the value in the table, or as
-    `latency_on` says (default: accuracy and flops). `constraints`: such as "flops<=20M",
-    "ram<=64KiB" or "latency<=5ms". `sampler`: auto, evolution, local, nsga2, random, one of
-    Optuna's by name, or your own class as `FILE.py:Class` or `package.module:Class`, with its
-    arguments in `sampler_kwargs`. `seed`: of all random numbers. `rungs`: epochs at which trials
-    are compared (default: those that suit the data); the first may be 0, which is the zero-cost
-    `proxy` (default: synflow). `reduction`: one trial in that many is promoted from each rung; a
-    sequence has one for each, as in (5, 2). `recipe`: how to train (default: one that suits the
-    data). `repeats`: seeds at the last rung. `evaluator`: what measures, in place of short
+    "default"). `data`: see `load_data` (default: digits, or digits-scenes for segmentation); a
+    folder of large pictures gets an `@SIZE` that suits the limits. `task`: "classification" or
+    "segmentation" (default: that of the data). `trials`: the total of the study. `objectives`:
+    accuracy, int8_accuracy or loss, with any of flops, macs, params, activations, peak_memory, ram,
+    flash and latency, which is processor time of one thread on this machine, or the value in the
+    table, or as `latency_on` says (default: accuracy and flops). `constraints`: such as
+    "flops<=20M", "ram<=64KiB" or "latency<=5ms". `sampler`: auto, evolution, local, nsga2, random,
+    one of Optuna's by name, or your own class as `FILE.py:Class` or `package.module:Class`, with
+    its arguments in `sampler_kwargs`. `seed`: of all random numbers. `rungs`: epochs at which
+    trials are compared (default: those that suit the data); the first may be 0, which is the
+    zero-cost `proxy` (default: synflow). `reduction`: one trial in that many is promoted from each
+    rung; a sequence has one for each, as in (5, 2). `recipe`: how to train (default: one that suits
+    the data). `repeats`: seeds at the last rung. `evaluator`: what measures, in place of short
     training. `table`: the file of a table to look networks up in instead; `data` then names the
     images they were trained on (default: cifar10). `name`: of the study's folder in `out` (default:
     `SPACE-DATA`). `storage`: the URL of a database to use in place of `study.db` in that folder.
@@ -162,6 +165,7 @@ class Search:
     start: Start | str | Path | None = None
     teacher: str | Path | None = None
     teacher_views: Count = VIEWS
+    task: str | None = None
 
     def __post_init__(self) -> None:
         check(self)
@@ -175,19 +179,12 @@ class Search:
             name, _, value = other.partition(" ")
             if self.gpus and getattr(self, name) == value:
                 raise OptionError(exclusive("gpus", other))
-        if self.proxy and (not self.rungs or self.rungs[0] > 0):
-            got = ",".join(map(str, self.rungs or ())) or "none"
-            raise OptionError(
-                f"`proxy` is measured at rung 0: `rungs` must begin with it, as in 0,1,3, but "
-                f"got {got}."
-            )
+        check_proxy_rung(self.proxy, self.rungs)
+        check_known(self._data)
         if not isinstance(self.space, Space):
             check_where(self.space_name)
         check_name(self.sampler)
         check_device(self.device)
-        check_known(self._data)
-        if self.proxy:
-            check_proxy(self.proxy)
         check_numerics(self.numerics, self.recipe)
         if self.name is not None:
             check_name_of_folder(self.name)
@@ -231,6 +228,8 @@ class Search:
     def space_name(self) -> str:
         """The name of the space, or the place of its code."""
         if self.space is None:
+            if usual := usual_space(self.found_task):
+                return usual
             is_own = place_of_data(parse_count(self._data)[0]) != ""
             return AUTO if (is_own or self.aims.is_micro) and self.trains_networks else "default"
         return self.space if isinstance(self.space, str) else self.space.name
@@ -278,7 +277,8 @@ class Search:
             place = ELSEWHERE
         main = None if self.evaluator is None else traits_of(self.evaluator).metrics[0]
         target = None if self.target is None else find_target(self.target)
-        return aims_of(target, self.objectives, self.constraints, place, main)
+        usual = metric(self.found_task.metrics[0])
+        return aims_of(target, self.objectives, self.constraints, place, usual, main)
 
     @property
     def _measures_int8(self) -> bool:
@@ -287,7 +287,12 @@ class Search:
 
     @property
     def _data(self) -> str:
-        return self.data or (TABLE_DATA if self.table else "digits")
+        return self.data or (TABLE_DATA if self.table else usual_data(self.task))
+
+    @cached_property
+    def found_task(self) -> Task:
+        """The task of the data, which is the one asked for."""
+        return task_for(self.task, self._data)
 
     @property
     def used_recipe(self) -> Recipe:
@@ -299,8 +304,9 @@ class Search:
         """The traits of the evaluator that the search uses."""
         if self.table is not None:
             return table_traits(self.table)
-        own = self.evaluator
-        return training_traits(self.aims.objectives) if own is None else traits_of(own)
+        if self.evaluator is not None:
+            return traits_of(self.evaluator)
+        return training_traits(self.aims.objectives, self.found_task)
 
     @property
     def _reduction(self) -> Reduction:
@@ -318,11 +324,8 @@ class Search:
     def folder(self) -> Folder:
         """The study's folder."""
         place, named = place_of(self.space_name)
-        stem = place or self.space_name
-        if place.endswith(".py"):
-            stem = "-".join([Path(place).stem, *([named] if named else [])])
         more = "-table" * bool(self.table) + "-first" * bool(self.start)
-        name = self.name or folder_name(f"{stem}-{short_name(self._data)}{more}")
+        name = self.name or usual_name(place or self.space_name, named, self._data, more)
         return Folder(Path(self.out) / name)
 
     @cached_property
@@ -344,9 +347,8 @@ class Search:
         if self.space_name != AUTO:
             return find_space(self.space_name), ""
         asked = (self.question.data, self.data_dir, self.question.limits)
-        if self.aims.target is not None and self.aims.is_micro:
-            return micro_space(*asked, self.aims.target)
-        return scaled_space(*asked, self.aims.target)
+        chosen = micro_space if self.aims.is_micro else scaled_space
+        return chosen(*asked, self.aims.target)
 
     @cached_property
     def reasons(self) -> tuple[str, ...]:

@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import sqrt
+from pathlib import Path
 from random import Random
 from shlex import quote
 from typing import Any
 
 from neptune_nas.data.load import images_and_classes, load_once
-from neptune_nas.data.names import COUNT, FOLDER, SIZE, parse_count
+from neptune_nas.data.names import COUNT, FOLDER, SCENES, SIZE, TIMES, parse_count, short_name
 from neptune_nas.deploy.restriction import restrict
 from neptune_nas.deploy.targets import Target
 from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import OptionError
+from neptune_nas.evaluators.zero_cost import check_proxy
+from neptune_nas.files.atomic import folder_name
 from neptune_nas.metrics.constraints import Constraint, is_timed
 from neptune_nas.metrics.counted import WHOLE, CostModel
 from neptune_nas.metrics.registry import COST, MACS, RAM
@@ -28,8 +31,10 @@ from neptune_nas.space.locate import AUTO, find_module
 from neptune_nas.text import counted, plural, short
 from neptune_nas.training.recipe import Recipe, default_recipe, default_rungs
 
-DIGITS_RUNGS = (1, 3, 9)  # small, and easy: a few steps tell networks apart
+_RUNGS = {"digits": (1, 3, 9), SCENES: (2, 6, 18)}  # small, and easy: few steps tell much
 _SIDES = (32, 48, 64, 96, 128, 160, 192, 224)  # of pictures that are scaled down
+_MOST_MASKED = 96  # pixels of the shorter side of images with masks, without a limit
+_WHOLE = 16  # pixels, of which scaled sides of images with masks are a multiple
 _PIXEL_FLOPS = 1_900  # that a small network of fair accuracy spends on each pixel
 _LEAST_FOR_MICRO = 16  # pixels a side, which its stem and stages may halve four times
 _PIXEL_BYTES = 24  # of RAM for each pixel of an image, which takes 3 itself
@@ -59,30 +64,67 @@ def sized_data(data: str, limits: Sequence[Constraint]) -> tuple[str, str]:
     whole, count = parse_count(data)
     if not whole.startswith(FOLDER):
         return data, ""
-    from neptune_nas.data.folder import natural_side, parse
+    from neptune_nas.data.folder import parse
 
     text = whole.removeprefix(FOLDER)
     if parse(text)[1] is not None:
         return data, ""
-    natural, are_equal = natural_side(text)
-    most, limited = _most_side(limits)
+    sides, are_equal, usual = _natural_sides(text)
+    natural = min(sides)
+    most, limited = _most_side(limits, usual)
     if are_equal and natural <= most:
         return data, ""
     side = max((each for each in _SIDES if each <= min(most, natural)), default=natural)
     why = "since they differ in size" if natural <= most else limited
     end = "" if count is None else f"{COUNT}{count}"
     larger = min(2 * side, natural)
-    hint = quote(f"{whole}{SIZE}{larger}{end}")
-    return f"{whole}{SIZE}{side}{end}", (
-        f"Pictures: scaled to {side}x{side} pixels {why} (their shorter sides have "
+    hint = quote(f"{whole}{SIZE}{_size_text(sides, larger)}{end}")
+    height, width = _scaled(sides, side)
+    return f"{whole}{SIZE}{_size_text(sides, side)}{end}", (
+        f"Pictures: scaled to {width}x{height} pixels {why} (their shorter sides have "
         f"{'' if are_equal else 'about '}{natural})"
         f"{f'; `data` (--data) {hint} takes larger ones' if larger > side else ''}."
     )
 
 
-def _most_side(limits: Sequence[Constraint]) -> tuple[float, str]:
+def _natural_sides(text: str) -> tuple[tuple[int, int], bool, int]:
+    """Return height and width of a folder's images, whether all are equal, and the usual most.
+
+    Images of classes become squares; those with masks keep their shape.
+    """
+    from neptune_nas.data.folder import natural_side, parse
+    from neptune_nas.data.mask_folder import mask_layout, natural_size
+
+    if layout := mask_layout(parse(text)[0]):
+        return *natural_size(layout, text), _MOST_MASKED
+    side, are_equal = natural_side(text)
+    return (side, side), are_equal, SMALL
+
+
+def _scaled(sides: tuple[int, int], shorter: int) -> tuple[int, int]:
+    """Return sides scaled to a shorter one; the longer one can be halved as often as any is.
+
+    >>> _scaled((360, 480), 96), _scaled((50, 50), 32)
+    ((96, 128), (32, 32))
+    """
+    unit = 1 if shorter == min(sides) else _WHOLE
+    longer = max(shorter, round(max(sides) * shorter / min(sides) / unit) * unit)
+    return (shorter, longer) if sides[0] <= sides[1] else (longer, shorter)
+
+
+def _size_text(sides: tuple[int, int], shorter: int) -> str:
+    """Return scaled sides as a folder's name has them.
+
+    >>> _size_text((360, 480), 96), _size_text((50, 50), 32)
+    ('128x96', '32')
+    """
+    height, width = _scaled(sides, shorter)
+    return f"{height}" if height == width else f"{width}{TIMES}{height}"
+
+
+def _most_side(limits: Sequence[Constraint], usual: int) -> tuple[float, str]:
     """Return the most pixels a side that the limits can pay for, and which of them decides."""
-    flops, sides = _most_flops(limits), [(float(SMALL), "without a limit on FLOPs")]
+    flops, sides = _most_flops(limits), [(float(usual), "without a limit on FLOPs")]
     ram = min((each.limit for each in limits if each.name == RAM.name), default=None)
     if flops is not None:
         side = min(sqrt(flops / _PIXEL_FLOPS), _SIDES[-1])
@@ -120,8 +162,8 @@ def defaults_for(
     used = recipe or default_recipe(images)
     if rungs is not None:
         return Defaults(name, used, rungs, tuple(reasons))
-    if name == "digits":
-        return Defaults(name, used, DIGITS_RUNGS, tuple(reasons))
+    if name in _RUNGS:
+        return Defaults(name, used, _RUNGS[name], tuple(reasons))
     levels = default_rungs(images, classes, used.batch_size)
     steps = -(-images // used.batch_size) * levels[-1]
     reasons.append(
@@ -179,7 +221,7 @@ def scaled_space(
 
 
 def micro_space(
-    data: str, data_dir: Any, limits: Sequence[Constraint], target: Target
+    data: str, data_dir: Any, limits: Sequence[Constraint], target: Target | None
 ) -> tuple[Space[Any], str]:
     """Return the space for a microcontroller that suits the images, and why.
 
@@ -187,7 +229,7 @@ def micro_space(
     for images so small that `micro` would leave no pixels of them. Reads a user's own data.
     """
     side = min(load_once(data, data_dir, 0).input_shape[1:])
-    if side < _LEAST_FOR_MICRO:
+    if target is None or side < _LEAST_FOR_MICRO:
         return scaled_space(data, data_dir, limits, target)
     space = find_space("micro96" if side >= SMALL else "micro")
     return space, (
@@ -198,6 +240,33 @@ def micro_space(
 
 def _joined(limits: Sequence[Constraint]) -> str:
     return " and ".join(map(str, limits))
+
+
+def usual_name(place: str, named: str, data: str, more: str) -> str:
+    """Return the name of a study's folder: that of its space, or of the code of it, and the data's.
+
+    `place`, `named`: as `place_of` returns them, or the space's name alone. `more`: what else is
+    asked.
+    """
+    stem = (
+        "-".join([Path(place).stem, *([named] if named else [])])
+        if place.endswith(".py")
+        else place
+    )
+    return folder_name(f"{stem}-{short_name(data)}{more}")
+
+
+def check_proxy_rung(proxy: str | None, rungs: Sequence[int] | None) -> None:
+    """Refuse an unknown proxy, and one without the rung that it is measured at."""
+    if proxy is None:
+        return
+    if not rungs or rungs[0] > 0:
+        got = ",".join(map(str, rungs or ())) or "none"
+        raise OptionError(
+            f"`proxy` is measured at rung 0: `rungs` must begin with it, as in 0,1,3, but got "
+            f"{got}."
+        )
+    check_proxy(proxy)
 
 
 def check_numerics(numerics: Numerics | None, recipe: Recipe | None) -> None:

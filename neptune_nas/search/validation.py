@@ -10,8 +10,10 @@ from neptune_nas.errors import ArchitectureError, SpaceError
 from neptune_nas.metrics.counted import CostModel
 from neptune_nas.metrics.registry import COST
 from neptune_nas.models.architecture_file import load
+from neptune_nas.models.fit import check_fits
 from neptune_nas.models.start import NothingFitsError, Start
 from neptune_nas.nn.builder import build, is_buildable, least_size
+from neptune_nas.search.config import Search
 from neptune_nas.space import Space, find_space
 from neptune_nas.space.locate import find_module, records_of
 from neptune_nas.tasks.registry import task_of
@@ -32,6 +34,20 @@ def check_buildable(space: Space[Any]) -> None:
             f"build: set `table` (--table) to a table of its networks, give the records a "
             f"`build(input_shape, outputs)`, or build the space from `Architecture`."
         )
+
+
+def check_networks(search: Search) -> None:
+    """Refuse a search whose networks cannot be built, or are not for the task of its data."""
+    check_buildable(search.found_space)
+    if not search.trains_networks:
+        return
+    data, rng = load_once(search.question.data, search.data_dir, 0), Random(0)
+    for _ in range(_FITTED):
+        try:
+            check_fits(search.found_space.sample(rng), data)
+        except (ArchitectureError, RuntimeError):
+            continue  # for images of another size, which the survey counts
+        return
 
 
 def check_space(name: str) -> str:

@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
+from neptune_nas.data.images import Split
 from neptune_nas.tasks.augmentation import Normalizer
 from neptune_nas.tasks.task import Task
 from neptune_nas.training.feed import Feed
 
 _BATCH = 512
+_PIXELS = 2**20  # of a batch whose every pixel has outputs
 
 
 def measure(
@@ -29,10 +31,16 @@ def measure(
     """
     network.eval()
     meter = task.meter()
-    in_order = torch.split(torch.arange(len(feed)), _BATCH)
+    in_order = torch.split(torch.arange(len(feed)), batch_size(feed.split))
     with torch.inference_mode(), autocast, feed.batches(in_order) as batches:
         for batch in batches:
             outputs = network(normalize(batch.images)).float()
             meter.update(outputs, batch.targets)
             watch(outputs)
     return meter.result()
+
+
+def batch_size(split: Split) -> int:
+    """Return how many images of a split to measure at once, fewer if each pixel has outputs."""
+    pixels = split.targets[:1].numel()
+    return _BATCH if pixels == 1 else max(1, min(_BATCH, _PIXELS // pixels))

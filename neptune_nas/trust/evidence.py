@@ -115,7 +115,7 @@ def _left_out(search: Search, study: Study, wanted: Evidence) -> str:
 
 def untrained(search: Search, study: Study, wanted: Evidence) -> tuple[str, ...]:
     """Return the plain networks that lack seeds; none if they are not wanted."""
-    if not (wanted.yardstick and search.trains_networks):
+    if not (wanted.yardstick and search.trains_networks and search.found_task.has_references):
         return ()
     seeds = {each.name: len(each.seed_scores) for each in study.references}
     names = plain_names(search.assembly.costs, study)

@@ -63,7 +63,7 @@ def _networks_of(search: Search, plan: DryRun, wanted: Evidence) -> tuple[int, b
 
     It is not exact if a limit takes long to check, or if the networks depend on the best trial.
     """
-    if not (wanted.yardstick and search.trains_networks):
+    if not (wanted.yardstick and search.trains_networks and search.found_task.has_references):
         return 0, True
     costs = search.assembly.costs
     if costs.late:

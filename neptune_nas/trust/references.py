@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from neptune_nas.data.load import task_named
 from neptune_nas.engine.engine import Call, Result
 from neptune_nas.errors import OptionError, StudyError
 from neptune_nas.evaluators.seeds import seed_for
@@ -15,6 +16,7 @@ from neptune_nas.study.folder import Folder
 from neptune_nas.study.references import Reference, read_references, write_references
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.study import Study
+from neptune_nas.tasks.registry import find_task
 from neptune_nas.trust.loop import Forecast, OnStep, follow_up, forecast
 
 NETWORKS = ("resnet8", "resnet20", "mobilenet_v3_small", "shufflenet_v2_x0_5")
@@ -122,13 +124,20 @@ def _references_of(study: Study, networks: Sequence[str], seeds: int) -> _Refere
 def _networks_for(settings: Settings, names: Sequence[str]) -> list[ReferenceNetwork]:
     """Return the networks for a study's images.
 
-    Raises `StudyError` for a study that trains nothing, and `OptionError` for unknown networks.
+    Raises `StudyError` for a study that trains nothing or has another task, and `OptionError` for
+    unknown networks.
     """
     question, facts = settings.question, settings.facts
     if not question.trains:
         raise StudyError(
             f"study '{settings.name}' has scores of {question.evaluator}, which trains nothing: "
             f"references need a study that trains."
+        )
+    task = find_task(task_named(question.data))
+    if not task.has_references:
+        raise StudyError(
+            f"study '{settings.name}' is for {task.name}, which no hand-designed network here "
+            f"does: compare its networks with those of other studies (neptune-nas compare)."
         )
     if not names:
         raise OptionError("references need at least one network, such as resnet8,resnet20.")

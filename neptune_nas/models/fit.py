@@ -1,0 +1,42 @@
+"""Whether a network does the task of a data set: its head, or what it puts out."""
+
+import torch
+from torch import Tensor
+
+from neptune_nas.architecture.records import Architecture, Network
+from neptune_nas.data.images import ImageData
+from neptune_nas.errors import OptionError, OwnCodeError
+from neptune_nas.nn import builder
+from neptune_nas.nn.builder import build
+from neptune_nas.nn.user_modules import builds_itself
+from neptune_nas.tasks.registry import task_of
+
+
+def check_fits(architecture: Architecture | Network, data: ImageData) -> None:
+    """Refuse a network for another task than that of the data.
+
+    A user's own is built, on the meta device, for its output is all that is known of it. Raises
+    `OptionError`, or `OwnCodeError` for a user's own.
+    """
+    task, head = task_of(data), getattr(builder, "head_task", lambda _: None)(architecture)
+    if head is not None:
+        if head != task.name:
+            raise OptionError(
+                f"the network's head is for {head}, but data '{data.name}' is for {task.name}: "
+                f"take a space, or a network, whose head is for {task.name}."
+            )
+        return
+    if not builds_itself(architecture):
+        return
+    outputs = task.outputs(data)
+    wanted = (outputs, *data.train.targets.shape[1:])
+    with torch.device("meta"), torch.no_grad():
+        network = build(architecture, data.input_shape, outputs, seed=0).eval()
+        found = network(torch.empty(1, *data.input_shape))
+    got = tuple(found.shape[1:]) if isinstance(found, Tensor) else f"a {type(found).__name__}"
+    if got != wanted:
+        text = ", ".join(map(str, wanted))
+        raise OwnCodeError(
+            f"`{type(architecture).__name__}` must build a network that gives logits (N, {text}) "
+            f"for N images of {task.name}, but for one image it gave {got}."
+        )
