@@ -31,7 +31,9 @@ def print_evaluation(found: Evaluation, images: LabelledImages, worst: int) -> N
     if found.mistakes:
         terminal.print(confusion_table(found, terminal))
     if found.mistakes[:worst]:
-        print_line(f"The surest of {counted(len(found.mistakes), 'mistake')}:")
+        words = found.words
+        count = counted(len(found.mistakes), words.mistake, words.mistakes)
+        print_line(f"The {words.most} of {count}:")
         terminal.print(mistakes_table(found, images, worst))
 
 
@@ -71,7 +73,7 @@ def _pairs_table(found: Evaluation) -> Table:
     table = Table(box=SIMPLE)
     for head in ("class", "predicted"):
         table.add_column(head, overflow="fold")
-    table.add_column("images", justify="right", no_wrap=True)
+    table.add_column(f"{found.words.unit}s", justify="right", no_wrap=True)
     for label, predicted, count in found.confused[:PAIRS]:
         table.add_row(label, predicted, f"{count:,}")
     return table
@@ -83,7 +85,7 @@ def mistakes_table(found: Evaluation, images: LabelledImages, worst: int) -> Tab
     table.add_column("image", overflow="fold")
     for head in ("class", "predicted"):
         table.add_column(head, overflow="fold")
-    table.add_column("probability", justify="right", no_wrap=True)
+    table.add_column(found.words.number, justify="right", no_wrap=True)
     for each in found.mistakes[:worst]:
         name, probability = image_name(each, images.files), f"{each.probability:.4f}"
         table.add_row(name, each.label, each.predicted, probability)

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from torch import Tensor
 
 from neptune_nas.data.labelled_images import LabelledImages
 from neptune_nas.data.layout import short_list
+from neptune_nas.data.mask_pictures import picture_of, side_by_side
 from neptune_nas.data.pictures import thumbnail
 from neptune_nas.errors import DataError
 from neptune_nas.files.atomic import write_file
 from neptune_nas.metrics.registry import metric
 from neptune_nas.report.document import document
-from neptune_nas.tasks.evaluation import ClassResult, Evaluation, Mistake
+from neptune_nas.tasks.evaluation import ClassResult, Evaluation, Mistake, Words
 from neptune_nas.text import counted, json_visible, plural, visible
 
 FORMAT, VERSION = "neptune-nas/evaluation", 1
@@ -29,6 +29,7 @@ PAIRS = 20
 """The most pairs of classes to list where a matrix would be too large."""
 _MATRIX = 30  # classes, beyond which a matrix is too large to be read
 _SIDE = 192  # pixels of a thumbnail, shown at half that size for fine screens
+_TINY_STRIP = 3 * 65  # the same, of three images side by side
 _TINY = 64  # pixels, up to which a thumbnail stays lossless, and is enlarged without smoothing
 
 
@@ -97,7 +98,7 @@ def evaluation_json(
     title: str, evaluation: Evaluation, images: LabelledImages, worst: int = WORST
 ) -> str:
     """Return an evaluation as a JSON object."""
-    labels = [each.label for each in evaluation.classes]
+    labels, words = [each.label for each in evaluation.classes], evaluation.words
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -113,22 +114,22 @@ def evaluation_json(
             for each in evaluation.classes
         ],
         "confusion": [
-            {"label": labels[true], "predicted": labels[found], "images": count}
+            {"label": labels[true], "predicted": labels[found], f"{words.unit}s": count}
             for (true, found), count in sorted(evaluation.confusion.items())
         ],
-        "worst": [_mistake_json(each, images.files) for each in evaluation.mistakes[:worst]],
+        "worst": [_mistake_json(each, images.files, words) for each in evaluation.mistakes[:worst]],
         "notes": [*notes_on_evaluation(evaluation, images)],
     }
     return json_visible(json.dumps(content, indent=2, ensure_ascii=False)) + "\n"
 
 
-def _mistake_json(mistake: Mistake, files: Sequence[Path]) -> dict[str, Any]:
+def _mistake_json(mistake: Mistake, files: Sequence[Path], words: Words) -> dict[str, Any]:
+    shares = mistake.probability, mistake.true_probability
     return {
         "image": str(files[mistake.row]) if files else mistake.row,
         "label": mistake.label,
         "predicted": mistake.predicted,
-        "probability": mistake.probability,
-        "label_probability": mistake.true_probability,
+        **dict(zip(words.keys, shares, strict=True)),
     }
 
 
@@ -155,10 +156,12 @@ def render_evaluation(
         "notes": [visible(note) for note in notes_on_evaluation(evaluation, images)],
         "labels": labels,
         "shares": share_names(evaluation),
+        "words": evaluation.words,
         "classes": [
             (visible(each.label), *share_cells(each), f"{each.images:,}")
             for each in evaluation.classes
         ],
+        "bars": [f"{next(iter(each.shares.values())) or 0:.3f}" for each in evaluation.classes],
         "matrix": counts and [*zip(labels, map(_shaded, counts), strict=True)],
         "pairs": [
             (visible(label), visible(predicted), f"{count:,}")
@@ -199,7 +202,7 @@ class _Tile:
 
 def _tile(mistake: Mistake, images: LabelledImages) -> _Tile:
     picture = _picture(mistake, images)
-    is_tiny = max(picture.size) <= _TINY
+    is_tiny = max(picture.size) <= (_TINY if mistake.found is None else _TINY_STRIP)
     return _Tile(
         source=_data_uri(picture, "PNG" if is_tiny else "JPEG"),
         is_tiny=is_tiny,
@@ -211,19 +214,22 @@ def _tile(mistake: Mistake, images: LabelledImages) -> _Tile:
 
 
 def _picture(mistake: Mistake, images: LabelledImages) -> Image.Image:
-    """Return an image as its file has it, else as the network sees it."""
+    """Return an image as its file has it, else as the network sees it.
+
+    Where pixels have classes, return it as the network sees it, with those that are true and those
+    predicted beside it.
+    """
+    if mistake.found is not None:
+        split = images.split
+        whole = side_by_side(split.images[mistake.row], split.targets[mistake.row], mistake.found)
+        whole.thumbnail((3 * _SIDE, 3 * _SIDE))
+        return whole
     if images.files:
         with suppress(DataError):  # it was removed after it had been read
             return thumbnail(images.files[mistake.row], _SIDE)
-    picture = _image_of(images.split.images[mistake.row])
+    picture = picture_of(images.split.images[mistake.row])
     picture.thumbnail((_SIDE, _SIDE))
     return picture
-
-
-def _image_of(pixels: Tensor) -> Image.Image:
-    """Return uint8 pixels `(C, H, W)` as an image: gray, unless there are three channels."""
-    array = pixels.contiguous().numpy()
-    return Image.fromarray(array.transpose(1, 2, 0) if len(array) == 3 else array[0])
 
 
 def _data_uri(picture: Image.Image, form: str) -> str:

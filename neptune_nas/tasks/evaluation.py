@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from torch import Tensor
+
 
 @dataclass(frozen=True, slots=True)
 class ClassResult:
@@ -21,8 +23,8 @@ class Mistake:
     """A wrong prediction, and the probabilities, 0..1, of the predicted label and the true one.
 
     `row`: the image's row in its split. Where pixels have labels, these are those that are most
-    often mistaken for one another in the image, and the numbers are the shares of its pixels that
-    are wrong and right.
+    often mistaken for one another in the image, the numbers are the shares of its pixels that are
+    wrong and right, and `found` `(H, W)` has the class of each pixel.
     """
 
     row: int
@@ -30,6 +32,7 @@ class Mistake:
     predicted: str
     probability: float
     true_probability: float
+    found: Tensor | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,9 @@ class Words:
     """The words for what a task evaluates.
 
     `unit`: what has a label. `shares`: what the shares of a class are. `worst`: the title of the
-    first mistakes; `number`: what they are sorted by, and `why`: that in a sentence.
+    mistakes that are shown; `most`: what these are; `why`: why they are shown; `number`: what they
+    are sorted by. `mistake`, `mistakes`, `wrong`: what a mistake is. `keys`: the names of its two
+    numbers in a file. `has_masks`: whether each pixel of an image has a class.
     """
 
     unit: str = "image"
@@ -46,8 +51,14 @@ class Words:
         "of the images predicted as a class, the share that belongs to it."
     )
     worst: str = "The surest mistakes"
-    number: str = "probability"
+    most: str = "surest"
     why: str = "the ones the network was surest of, with the probability it gave each"
+    number: str = "probability"
+    mistake: str = "mistake"
+    mistakes: str = "mistakes"
+    wrong: str = "wrong predictions"
+    keys: tuple[str, str] = ("probability", "label_probability")
+    has_masks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

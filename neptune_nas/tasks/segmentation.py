@@ -22,8 +22,15 @@ _WORDS = Words(
         "Pixels: the share of all pixels that are of it. Images: those with pixels of it."
     ),
     worst="The worst images",
+    most="worst",
+    why="those with the largest share of wrong pixels, and the classes most often mistaken in "
+    "each: the image, its true classes, and those predicted",
     number="wrong pixels",
-    why="those with the largest share of wrong pixels, and the classes most mistaken in each",
+    mistake="image with wrong pixels",
+    mistakes="images with wrong pixels",
+    wrong="images with wrong pixels",
+    keys=("wrong_pixels", "right_pixels"),
+    has_masks=True,
 )
 
 
@@ -143,7 +150,7 @@ class Segmentation:
             chance=self.chance(count, targets)[main],
             classes=_class_results(each, labels),
             confusion=_counts(each.sum(0)),
-            mistakes=tuple(_mistakes(each, labels)),
+            mistakes=tuple(_mistakes(each, found, labels)),
             words=_WORDS,
         )
 
@@ -199,16 +206,16 @@ def _share(value: Tensor) -> float | None:
     return None if bool(value.isnan()) else float(value)
 
 
-def _mistakes(each: Tensor, labels: Sequence[str]) -> Iterator[Mistake]:
+def _mistakes(each: Tensor, found: Tensor, labels: Sequence[str]) -> Iterator[Mistake]:
     """Yield the images with wrong pixels, those with the largest share of them first."""
     sizes = each.sum((1, 2))
     wrong = each - torch.diag_embed(each.diagonal(dim1=1, dim2=2))
     shares = wrong.sum((1, 2)).double() / sizes.clamp(1)
     for row in shares.argsort(descending=True, stable=True).tolist():
         if shares[row] > 0:
-            true, found = divmod(int(wrong[row].argmax()), len(labels))
+            true, taken = divmod(int(wrong[row].argmax()), len(labels))
             share = float(shares[row])
-            yield Mistake(row, labels[true], labels[found], share, 1 - share)
+            yield Mistake(row, labels[true], labels[taken], share, 1 - share, found[row])
 
 
 class _Meter:
