@@ -6,8 +6,7 @@ from torch import Tensor
 from neptune_nas.architecture.records import Architecture, Network
 from neptune_nas.data.images import ImageData
 from neptune_nas.errors import OptionError, OwnCodeError
-from neptune_nas.nn import builder
-from neptune_nas.nn.builder import build
+from neptune_nas.nn.builder import build, head_task
 from neptune_nas.nn.user_modules import builds_itself
 from neptune_nas.tasks.registry import task_of
 
@@ -18,7 +17,7 @@ def check_fits(architecture: Architecture | Network, data: ImageData) -> None:
     A user's own is built, on the meta device, for its output is all that is known of it. Raises
     `OptionError`, or `OwnCodeError` for a user's own.
     """
-    task, head = task_of(data), getattr(builder, "head_task", lambda _: None)(architecture)
+    task, head = task_of(data), head_task(architecture)
     if head is not None:
         if head != task.name:
             raise OptionError(
