@@ -25,6 +25,7 @@ from neptune_nas.graphs.fusion import finish, merge, pad
 from neptune_nas.graphs.graph import Graph, MapShape, Operation
 from neptune_nas.graphs.lowering import UnsupportedOperationError, lower
 from neptune_nas.nn.builder import (
+    DensePlace,
     EntryPart,
     NetworkPart,
     OpaqueNetwork,
@@ -72,6 +73,7 @@ class GraphModel:
         Raises `UnsupportedOperationError`, which names the part, for one without an int8 kernel,
         and `ArchitectureError` where the images are too small.
         """
+        _refuse_dense(architecture)
         found = parts(architecture, self.input_shape, self.outputs)
         graphs = iter([self.of_part(part) for part in found])
         joint = _Joint()
@@ -79,10 +81,9 @@ class GraphModel:
         output = joint.append(self.normalisation, [images])
         output = joint.append(next(graphs), [output])
         if isinstance(architecture, Architecture):
-            maps = [output]
             for stage in architecture.stages:
-                maps.append(joint.append_stage(stage, graphs, maps[-1]))
-            output = joint.append(next(graphs), _read_by_head(architecture, maps))
+                output = joint.append_stage(stage, graphs, output)
+            output = joint.append(next(graphs), [output])
         return finish(merge(Graph(joint.shapes, tuple(joint.operations), (images,), output)))
 
     def of_part(self, part: NetworkPart) -> Graph:
@@ -97,14 +98,13 @@ class GraphModel:
         return known
 
 
-def _read_by_head(architecture: Architecture, maps: Sequence[int]) -> list[int]:
-    """Return the maps that the head reads, among those of the stem and the stages."""
-    if isinstance(architecture.head, Head):
-        return [maps[-1]]
-    raise UnsupportedOperationError(
-        f"head: {type(architecture.head).__name__}: segmentation in int8 is not supported: choose "
-        f"a target without int8, and neither RAM nor flash as objective or constraint."
-    )
+def _refuse_dense(architecture: Architecture | Network) -> None:
+    """Refuse a network with an output for each pixel."""
+    if isinstance(architecture, Architecture) and not isinstance(architecture.head, Head):
+        raise UnsupportedOperationError(
+            f"head: {type(architecture.head).__name__}: segmentation in int8 is not supported: "
+            f"choose a target without int8, and neither RAM nor flash as objective or constraint."
+        )
 
 
 def _content(part: NetworkPart) -> str:
@@ -116,6 +116,8 @@ def _content(part: NetworkPart) -> str:
             return f"{type(place.substage).__name__} with norm '{place.norm}'"
         case OpaqueNetwork(architecture):
             return type(architecture).__name__
+        case DensePlace(head):
+            return type(head).__name__
     return type(part.what).__name__
 
 

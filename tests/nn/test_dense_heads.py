@@ -11,6 +11,8 @@ from neptune_nas.architecture.dense_heads import SEGMENTATION, DenseHead, Merge
 from neptune_nas.architecture.description import LEGEND, describe
 from neptune_nas.architecture.records import Architecture, Conv, Head, Stage, Stem, level_places
 from neptune_nas.errors import ArchitectureError, SpaceError
+from neptune_nas.graphs.joining import GraphModel
+from neptune_nas.graphs.lowering import UnsupportedOperationError
 from neptune_nas.metrics.counted import CostModel, cost, count_part
 from neptune_nas.metrics.part_costs import part_counts
 from neptune_nas.models.architecture_file import without_study
@@ -187,3 +189,8 @@ def test_a_network_for_segmentation_is_no_file_of_torch_alone() -> None:
     model = make_untrained(without_study(with_head(HEADS[0]), (1, 16, 16), 3))
     with pytest.raises(ArchitectureError, match=r"for segmentation.* use the format onnx or pt2"):
         to_python(model)
+
+
+def test_ram_and_flash_of_a_head_for_segmentation_are_refused_with_a_remedy() -> None:
+    with pytest.raises(UnsupportedOperationError, match=r"LrasppHead: segmentation in int8 is not"):
+        GraphModel((1, 16, 16), 3).graph(with_head(HEADS[0]))
