@@ -31,7 +31,7 @@ from neptune_nas.space.locate import AUTO, find_module
 from neptune_nas.text import counted, plural, short
 from neptune_nas.training.recipe import Recipe, default_recipe, default_rungs
 
-_RUNGS = {"digits": (1, 3, 9), SCENES: (2, 6, 18)}  # small, and easy: few steps tell much
+DIGITS_RUNGS = (1, 3, 9)  # small, and easy: a few steps tell networks apart
 _SIDES = (32, 48, 64, 96, 128, 160, 192, 224)  # of pictures that are scaled down
 _MOST_MASKED = 96  # pixels of the shorter side of images with masks, without a limit
 _WHOLE = 16  # pixels, of which scaled sides of images with masks are a multiple
@@ -162,8 +162,8 @@ def defaults_for(
     used = recipe or default_recipe(images)
     if rungs is not None:
         return Defaults(name, used, rungs, tuple(reasons))
-    if name in _RUNGS:
-        return Defaults(name, used, _RUNGS[name], tuple(reasons))
+    if name in ("digits", SCENES):
+        return Defaults(name, used, DIGITS_RUNGS, tuple(reasons))
     levels = default_rungs(images, classes, used.batch_size)
     steps = -(-images // used.batch_size) * levels[-1]
     reasons.append(

@@ -1,8 +1,10 @@
 import csv
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -13,7 +15,8 @@ from neptune_nas.data.pictures import read_picture
 from neptune_nas.models.architecture_file import without_study
 from neptune_nas.models.model import Model, load_model, make_untrained, save_model
 from neptune_nas.space.locate import find_module
-from tests.cli.run import assert_one_sentence, neptune
+from tests.cli.run import Outcome, assert_one_sentence, neptune
+from tests.tasks.dense import Dense
 
 SHAPE = (1, 8, 8)
 
@@ -184,3 +187,58 @@ def test_a_users_own_substage_is_allowed_by_its_file(folder: Path, tmp_path: Pat
     arguments = ("predict", tmp_path / "own.safetensors", folder / "pictures")
     assert_one_sentence(neptune(*arguments), "own.safetensors", "--allow")
     assert neptune(*arguments, "--allow", tmp_path / "own.py").code == 0
+
+
+@pytest.fixture(scope="module")
+def masking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a model for segmentation and two pictures of the same name."""
+    path = tmp_path_factory.mktemp("masking")
+    model = make_untrained(without_study(Dense(), (1, 6, 8), 3))
+    save_model(path / "model.safetensors", replace(model, task="segmentation"))
+    for i in range(2):
+        pixels = torch.randint(0, 256, (6, 8), generator=torch.Generator().manual_seed(i)).byte()
+        (path / str(i)).mkdir()
+        Image.fromarray(pixels.numpy()).save(path / str(i) / "a.png")
+    return path
+
+
+def masked(masking: Path, *options: object) -> Outcome:
+    images = (masking / "0" / "a.png", masking / "1" / "a.png")
+    model = masking / "model.safetensors"
+    return neptune("predict", model, *images, "--allow", "tests.tasks.dense:Dense", *options)
+
+
+def test_segmentation_writes_the_class_of_each_pixel(masking: Path, tmp_path: Path) -> None:
+    outcome = masked(masking, "-o", tmp_path)
+    assert (outcome.code, outcome.err) == (0, "")
+    model = load_model(masking / "model.safetensors", (Dense,))
+    for i, name in enumerate(("a", "a-2")):
+        picture = read_picture(masking / str(i) / "a.png", (1, 6, 8))
+        wanted = model.predict(picture.pixels[None]).argmax(1)[0]
+        with Image.open(tmp_path / f"{name}-mask.png") as found:
+            assert found.mode == "P"
+            assert (np.asarray(found) == wanted.numpy()).all()
+        with Image.open(tmp_path / f"{name}-overlay.png") as over:
+            assert (over.mode, over.size) == ("RGB", (8, 6))
+    assert outcome.out.splitlines()[-1] == f"Masks and overlays: {tmp_path}"
+
+
+def test_segmentation_prints_the_share_of_each_class(
+    masking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = json.loads(masked(masking, "--format", "json").out)
+    assert [Path(row["mask"]) for row in content] == [
+        Path("predicted/a-mask.png"),
+        Path("predicted/a-2-mask.png"),
+    ]
+    for row in content:
+        shares = [label["share"] for label in row["labels"]]
+        assert sum(shares) == pytest.approx(1)
+        assert min(shares) > 0
+
+
+def test_a_folder_for_masks_is_refused_where_there_are_none(folder: Path, tmp_path: Path) -> None:
+    pictures = folder / "pictures"
+    outcome = neptune("predict", folder / "model.safetensors", pictures, "-o", tmp_path)
+    assert_one_sentence(outcome, "--out is for masks, which only a model for segmentation")
