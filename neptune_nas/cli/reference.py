@@ -16,13 +16,15 @@ EXAMPLE = "Example: neptune-nas reference studies/default-digits --networks resn
 def reference(
     measure: Measuring,
     networks: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Comma-separated: resnet8, resnet20, mobilenet_v2, mobilenet_v3_small, "
             "shufflenet_v2_x0_5, shufflenet_v2_x1_0, squeezenet1_1, mnasnet0_5, resnet18, "
-            "efficientnet_b0; or plain-WIDTH, such as plain-8."
+            "efficientnet_b0; plain-WIDTH, such as plain-8; for segmentation unet-WIDTH (unless "
+            "given: resnet8,resnet20,mobilenet_v3_small,shufflenet_v2_x0_5, or "
+            "unet-4,unet-8,unet-16)."
         ),
-    ] = "resnet8,resnet20,mobilenet_v3_small,shufflenet_v2_x0_5",
+    ] = None,
     seeds: Annotated[int, typer.Option(help="How often to train each.")] = 1,
     dry_run: DryRun = False,
 ) -> None:
@@ -32,11 +34,11 @@ def reference(
     from neptune_nas.report.references import caveat
     from neptune_nas.trust.references import forecast_references, run_references
 
-    search = measure.search()
+    search, named = measure.search(), None if networks is None else names(networks)
     if dry_run:
-        print_forecast(search, forecast_references(search, names(networks), seeds))
+        print_forecast(search, forecast_references(search, named, seeds))
         return
-    study = run_references(search, names(networks), seeds, print_step)
+    study = run_references(search, named, seeds, print_step)
     with ctrl_c_held():
         console().print(references_table(study))
         print_line("")

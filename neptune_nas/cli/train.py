@@ -145,7 +145,7 @@ def source_at(
     if not is_reference(source):
         raise OptionError(
             f"{source} is not a file, a study's folder or a hand-designed network: "
-            f"{one_of((*REFERENCES, 'plain-WIDTH'), source)}"
+            f"{one_of((*REFERENCES, 'plain-WIDTH', 'unet-WIDTH'), source)}"
         )
     return source
 

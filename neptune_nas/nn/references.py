@@ -5,12 +5,14 @@
 """
 
 import re
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
-from neptune_nas.architecture.records import Architecture, Conv, Stage, Stem
+from neptune_nas.architecture.dense_heads import SEGMENTATION, DecoderHead
+from neptune_nas.architecture.records import Architecture, Conv, Head, Stage, Stem
 from neptune_nas.errors import ArchitectureError, OptionError, one_of
 from neptune_nas.nn.builder import Shape, build, seeded
 from neptune_nas.nn.resnet import resnet8, resnet20
@@ -28,18 +30,17 @@ _PUBLISHED = {  # by name: the least image side, in pixels
     "efficientnet_b0": 1,
 }
 REFERENCES = (*OWN, *_PUBLISHED)
-PLAIN = "plain"  # before the width of a plain network, as in plain-8
 WIDEST = 1024  # channels of the stem of a plain network
-_PLAIN_NAME = re.compile(rf"{PLAIN}-([1-9][0-9]{{0,3}})")
+_PLAIN_NAME = re.compile(r"(plain|unet)-([1-9][0-9]{0,3})")
 _LAST_SIDE = 4  # pixels a side of a plain network's last map; of large images, up to 7
 _MOST_HALVINGS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceNetwork:
-    """A hand-designed network for images `(C, H, W)`; `name`: see `REFERENCES`, or `plain-WIDTH`.
+    """A hand-designed network for images `(C, H, W)`; `name`: see `REFERENCES`, or a plain one.
 
-    `plain-WIDTH` is `plain_network` of that width.
+    `plain-WIDTH` is `plain_network` of that width; `unet-WIDTH`, for segmentation, is `plain_unet`.
     `resnet8` is MLPerf Tiny's (arXiv 2106.07597) and `resnet20` the CIFAR-10 one of He et al.
     (arXiv 1512.03385) with 1x1 convolutions as shortcuts. The others are torchvision's. For images
     of at most 64 pixels a side their first convolution has stride 1 instead of 2; the rest of the
@@ -70,7 +71,7 @@ class ReferenceNetwork:
         """
         channels, height, width = self.input_shape
         if plain := _PLAIN_NAME.fullmatch(self.name):
-            network = plain_network(int(plain[1]), self.input_shape)
+            network = PLAIN[reference_task(self.name)].build(int(plain[2]), self.input_shape)
             return build(network, self.input_shape, self.classes, seed)
         with nullcontext() if seed is None else seeded(seed):
             if self.name in OWN:
@@ -89,16 +90,78 @@ def plain_network(width: int, input_shape: Shape) -> Architecture:
     the others halves the map and doubles the channels, down to a map of 4 to 7 pixels a side, and
     there are at most 4 of them. Average pooling and a linear layer follow.
     """
+    return _halving(width, input_shape, ())
+
+
+def plain_unet(width: int, input_shape: Shape) -> Architecture:
+    """Return the plain U-Net that a search for segmentation has to beat (arXiv 1505.04597).
+
+    It goes down as `plain_network` does, with a second 3x3 convolution at each size. On its way up,
+    maps are enlarged, concatenated with those of the way down, and convolved to `2 * width`
+    channels.
+    """
+    down = _halving(width, input_shape, (Conv(),))
+    up = DecoderHead(2 * width, len(down.stages), "concat", groups=1)
+    return replace(down, head=up)
+
+
+def _halving(width: int, input_shape: Shape, substages: tuple[Conv, ...]) -> Architecture:
+    """Return stages that halve the map and double the channels, each with some SubStages."""
     side = min(input_shape[1:])
     stride = 1 if side <= SMALL else 2
     halvings = (side // stride // _LAST_SIDE).bit_length() - 1
+    stage = Stage(
+        entry=Conv(),
+        stride=2,
+        pool="none",
+        norm="batch",
+        connections="chain",
+        substages=substages,
+    )
     return Architecture(
         Stem(width, stride=stride),
         tuple(
-            Stage(width << i, Conv(), stride=2, pool="none", norm="batch", connections="chain")
+            replace(stage, width=width << i)
             for i in range(1, min(max(halvings, 1), _MOST_HALVINGS) + 1)
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PlainNetworks:
+    """The plain networks of a task, of any width: `build` returns one for images `(C, H, W)`.
+
+    `prefix`: of their names, before the width, as in `plain-8`. `usual`: the names of the networks
+    that `neptune-nas reference` trains by default.
+    """
+
+    prefix: str
+    build: Callable[[int, Shape], Architecture]
+    usual: tuple[str, ...]
+
+    def name(self, width: int) -> str:
+        """Return the name of the network of a width."""
+        return f"{self.prefix}-{width}"
+
+
+PLAIN: Mapping[str, PlainNetworks] = {
+    Head.task: PlainNetworks(
+        "plain", plain_network, ("resnet8", "resnet20", "mobilenet_v3_small", "shufflenet_v2_x0_5")
+    ),
+    SEGMENTATION: PlainNetworks("unet", plain_unet, ("unet-4", "unet-8", "unet-16")),
+}
+"""The plain networks by the name of their task."""
+
+
+def reference_task(name: str) -> str:
+    """Return the name of the task that a hand-designed network is for."""
+    plain = _PLAIN_NAME.fullmatch(name)
+    return SEGMENTATION if plain and plain[1] == PLAIN[SEGMENTATION].prefix else Head.task
+
+
+def is_plain(name: str) -> bool:
+    """Return whether a hand-designed network is a plain one."""
+    return _PLAIN_NAME.fullmatch(name) is not None
 
 
 def list_references() -> tuple[str, ...]:
@@ -109,12 +172,12 @@ def list_references() -> tuple[str, ...]:
 def is_reference(name: str) -> bool:
     """Return whether a hand-designed network has this name."""
     plain = _PLAIN_NAME.fullmatch(name)
-    return name in REFERENCES or (plain is not None and int(plain[1]) <= WIDEST)
+    return name in REFERENCES or (plain is not None and int(plain[2]) <= WIDEST)
 
 
 def check_reference(name: str, advice: str = "") -> None:
     """Refuse a name that no hand-designed network has; `advice`: what else it may mean."""
     if not is_reference(name):
-        known = (*REFERENCES, f"{PLAIN}-WIDTH")
+        known = (*REFERENCES, *(f"{each.prefix}-WIDTH" for each in PLAIN.values()))
         end = f" {advice}" if advice else ""
         raise OptionError(f"reference network '{name}' is unknown: {one_of(known, name)}{end}")

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from neptune_nas.files.schema import decode
 from neptune_nas.metrics.registry import COST, Metric
-from neptune_nas.nn.references import PLAIN
+from neptune_nas.nn.references import is_plain
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.measures import cost_axis
 from neptune_nas.study.noise import Noise, Repeats, noise_of, repeats, unselected_scores
@@ -87,7 +87,7 @@ def plain_networks(study: Study) -> list[Reference]:
     return [
         each
         for each in study.references
-        if each.name.startswith(f"{PLAIN}-")
+        if is_plain(each.name)
         and each.seed_scores
         and all(limit.holds(each.costs[limit.name]) for limit in limits if limit.name in each.costs)
     ]

@@ -26,7 +26,7 @@ from neptune_nas.models.evaluation import evaluate
 from neptune_nas.models.fit import check_fits
 from neptune_nas.models.model import Model, load_model, save_model
 from neptune_nas.models.start import Start
-from neptune_nas.nn.references import ReferenceNetwork
+from neptune_nas.nn.references import ReferenceNetwork, reference_task
 from neptune_nas.report.evaluation import write_evaluation
 from neptune_nas.retrain.folder import SeedFolder
 from neptune_nas.retrain.history import read_history, write_history
@@ -85,10 +85,10 @@ def network_for(source: ExportedArchitecture | str, data: ImageData) -> Trainabl
     if isinstance(source, ExportedArchitecture):
         check_fits(source.architecture, data)
         return adapt_to(source, shape, outputs)
-    if not task.has_references:
+    if (purpose := reference_task(source)) != task.name:
         raise OptionError(
-            f"{source} classifies images, but data '{data.name}' is for {task.name}: train a "
-            f"network that was searched for it."
+            f"{source} is for {purpose}, but data '{data.name}' is for {task.name}: train a "
+            f"network for {task.name}."
         )
     return ReferenceNetwork(source, shape, outputs)
 

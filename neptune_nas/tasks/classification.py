@@ -27,7 +27,6 @@ class Classification:
     metrics: tuple[str, ...] = ("accuracy", "loss")
     criterion: str = "loss"
     unmixed: tuple[str, ...] = ()
-    has_references: bool = True
 
     def outputs(self, data: ImageData) -> int:
         """Return the number of classes, one logit each."""

@@ -48,7 +48,6 @@ class Segmentation:
     metrics: tuple[str, ...] = ("miou", "pixel_accuracy", "loss")
     criterion: str = "loss"
     unmixed: tuple[str, ...] = ("cutmix",)
-    has_references: bool = False
 
     def outputs(self, data: ImageData) -> int:
         """Return the number of classes, one logit each for every pixel."""

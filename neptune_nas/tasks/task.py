@@ -63,10 +63,6 @@ class Task(Protocol):
     def unmixed(self) -> tuple[str, ...]:
         """The mixtures of images, as a recipe calls them, that the targets cannot follow."""
 
-    @property
-    def has_references(self) -> bool:
-        """True if the hand-designed networks of `neptune_nas.nn.references` do the task."""
-
     def outputs(self, data: ImageData) -> int:
         """Return the number of a network's outputs, per image or per location in it."""
 

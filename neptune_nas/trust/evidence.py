@@ -6,6 +6,7 @@ from shlex import quote
 
 from neptune_nas.files.rules import Count
 from neptune_nas.files.schema import check
+from neptune_nas.nn.references import PLAIN
 from neptune_nas.search.config import Say, Search, ignore
 from neptune_nas.study.confirmation import Goal, evaluations_of, trials_to_confirm
 from neptune_nas.study.measures import cost_axis, main_score
@@ -115,10 +116,11 @@ def _left_out(search: Search, study: Study, wanted: Evidence) -> str:
 
 def untrained(search: Search, study: Study, wanted: Evidence) -> tuple[str, ...]:
     """Return the plain networks that lack seeds; none if they are not wanted."""
-    if not (wanted.yardstick and search.trains_networks and search.found_task.has_references):
+    plain = PLAIN.get(search.found_task.name)
+    if plain is None or not (wanted.yardstick and search.trains_networks):
         return ()
     seeds = {each.name: len(each.seed_scores) for each in study.references}
-    names = plain_names(search.assembly.costs, study)
+    names = plain_names(search.assembly.costs, study, plain)
     return tuple(name for name in names if seeds.get(name, 0) < SEEDS)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from neptune_nas.metrics.registry import COST
+from neptune_nas.nn.references import PLAIN
 from neptune_nas.search.config import Search
 from neptune_nas.search.dry_run import DryRun, expected_epochs
 from neptune_nas.study.confirmation import evaluations_of, trials_to_confirm
@@ -63,7 +64,8 @@ def _networks_of(search: Search, plan: DryRun, wanted: Evidence) -> tuple[int, b
 
     It is not exact if a limit takes long to check, or if the networks depend on the best trial.
     """
-    if not (wanted.yardstick and search.trains_networks and search.found_task.has_references):
+    plain = PLAIN.get(search.found_task.name)
+    if plain is None or not (wanted.yardstick and search.trains_networks):
         return 0, True
     costs = search.assembly.costs
     if costs.late:
@@ -73,7 +75,7 @@ def _networks_of(search: Search, plan: DryRun, wanted: Evidence) -> tuple[int, b
         for each in (plan.study.references if plan.study else ())
         if len(each.seed_scores) >= SEEDS
     }
-    names = plain_names_within(costs, plan.facts.input_shape)
+    names = plain_names_within(costs, plan.facts.input_shape, plain)
     is_exact = not names or any(limit.name == COST.name for limit in plan.question.limits)
     return len({*names} - done) if is_exact else len(names), is_exact
 

@@ -10,16 +10,13 @@ from neptune_nas.evaluators.seeds import seed_for
 from neptune_nas.files.rules import SeedCount
 from neptune_nas.files.schema import check_value
 from neptune_nas.metrics.counted import DEVICE, cost_of, device_values
-from neptune_nas.nn.references import ReferenceNetwork
+from neptune_nas.nn.references import PLAIN, ReferenceNetwork, reference_task
 from neptune_nas.search.config import Search
 from neptune_nas.study.folder import Folder
 from neptune_nas.study.references import Reference, read_references, write_references
 from neptune_nas.study.settings import Settings
 from neptune_nas.study.study import Study
-from neptune_nas.tasks.registry import find_task
 from neptune_nas.trust.loop import Forecast, OnStep, follow_up, forecast
-
-NETWORKS = ("resnet8", "resnet20", "mobilenet_v3_small", "shufflenet_v2_x0_5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +85,24 @@ class _References:
 
 def run_references(
     search: Search,
-    networks: Sequence[str] = NETWORKS,
+    networks: Sequence[str] | None = None,
     seeds: int = 1,
     watch: OnStep | None = None,
 ) -> Study:
     """Train reference networks with the recipe, data and epochs of a search's study.
 
-    Each is trained from `seeds` seeds of its own for as long as the study's last rung, and measured
-    on the validation split. Each result is written to `references.json` at once, so an interrupted
-    run can go on, more seeds can be added, and failed ones are tried again. Raises `StudyError` for
-    a study that trains nothing, and as `follow_up` does.
+    `networks`: their names, by default the usual ones of the study's task. Each is trained from
+    `seeds` seeds of its own for as long as the study's last rung, and measured on the validation
+    split. Each result is written to `references.json` at once, so an interrupted run can go on,
+    more seeds can be added, and failed ones are tried again. Raises `StudyError` for a study that
+    trains nothing, for a network for another task, and as `follow_up` does.
     """
     _check_seeds(seeds)
     return follow_up(search, lambda study: _references_of(study, networks, seeds), watch)
 
 
 def forecast_references(
-    search: Search, networks: Sequence[str] = NETWORKS, seeds: int = 1
+    search: Search, networks: Sequence[str] | None = None, seeds: int = 1
 ) -> Forecast:
     """Return what `run_references` would do; raises as it does."""
     _check_seeds(seeds)
@@ -116,13 +114,13 @@ def _check_seeds(seeds: int) -> None:
     check_value(seeds, SeedCount, "seeds")
 
 
-def _references_of(study: Study, networks: Sequence[str], seeds: int) -> _References:
+def _references_of(study: Study, networks: Sequence[str] | None, seeds: int) -> _References:
     """Return the reference networks to train; refuse untrainable ones before anything runs."""
     return _References(study, _networks_for(study.settings, networks), seeds)
 
 
-def _networks_for(settings: Settings, names: Sequence[str]) -> list[ReferenceNetwork]:
-    """Return the networks for a study's images.
+def _networks_for(settings: Settings, names: Sequence[str] | None) -> list[ReferenceNetwork]:
+    """Return the networks for a study's images; `names`: None for the usual ones of its task.
 
     Raises `StudyError` for a study that trains nothing or has another task, and `OptionError` for
     unknown networks.
@@ -133,15 +131,18 @@ def _networks_for(settings: Settings, names: Sequence[str]) -> list[ReferenceNet
             f"study '{settings.name}' has scores of {question.evaluator}, which trains nothing: "
             f"references need a study that trains."
         )
-    task = find_task(task_named(question.data))
-    if not task.has_references:
-        raise StudyError(
-            f"study '{settings.name}' is for {task.name}, which no hand-designed network here "
-            f"does: compare its networks with those of other studies (neptune-nas compare)."
-        )
+    task = task_named(question.data)
+    names = PLAIN[task].usual if names is None else names
     if not names:
         raise OptionError("references need at least one network, such as resnet8,resnet20.")
-    return [ReferenceNetwork(n, facts.input_shape, facts.classes) for n in dict.fromkeys(names)]
+    networks = [ReferenceNetwork(n, facts.input_shape, facts.classes) for n in dict.fromkeys(names)]
+    for name in names:
+        if (purpose := reference_task(name)) != task:
+            raise StudyError(
+                f"study '{settings.name}' is for {task}, but {name} is for {purpose}: name "
+                f"networks for {task}, such as {PLAIN[task].usual[0]}."
+            )
+    return networks
 
 
 def _missing_jobs(

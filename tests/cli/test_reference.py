@@ -5,9 +5,8 @@ import pytest
 from typer.main import get_command
 
 from neptune_nas.cli.app import app
-from neptune_nas.nn.references import REFERENCES
+from neptune_nas.nn.references import PLAIN, REFERENCES
 from neptune_nas.study.read import read_study
-from neptune_nas.trust.references import NETWORKS
 from tests.cli.run import assert_one_sentence, neptune
 
 SERIAL = ("-j", 1, "--threads", 1)
@@ -75,7 +74,7 @@ def test_a_study_on_a_table_is_refused(tmp_path: Path) -> None:
 def test_the_help_names_all_networks_and_the_defaults_of_the_python_api() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]  # it is a group
     (option,) = [each for each in commands["reference"].params if each.name == "networks"]
-    listed, _, plain = option.help.removeprefix("Comma-separated: ").partition("; or ")
-    assert plain == "plain-WIDTH, such as plain-8."
+    listed, *_, usual = option.help.removeprefix("Comma-separated: ").split("; ")
     assert tuple(listed.split(", ")) == REFERENCES
-    assert tuple(option.default.split(",")) == NETWORKS
+    assert all(",".join(each.usual) in usual for each in PLAIN.values())
+    assert all(f"{each.prefix}-WIDTH" in option.help for each in PLAIN.values())

@@ -12,12 +12,17 @@ from neptune_nas.graphs.fusion import fuse
 from neptune_nas.graphs.lowering import lower
 from neptune_nas.graphs.memory_plan import peak, plan
 from neptune_nas.metrics.counted import Cost, cost
+from neptune_nas.nn.builder import Shape
 from neptune_nas.nn.references import (
+    PLAIN,
     REFERENCES,
     ReferenceNetwork,
+    is_plain,
     is_reference,
     list_references,
     plain_network,
+    plain_unet,
+    reference_task,
 )
 
 RGB, GREY = (3, 32, 32), (1, 28, 28)
@@ -185,3 +190,22 @@ def test_a_plain_network_without_a_width_of_1_to_1024_is_refused(name: str) -> N
     assert not is_reference(name)
     with pytest.raises(OptionError, match=rf"'{name}' is unknown: .*plain-WIDTH"):
         ReferenceNetwork(name, RGB, 10)
+
+
+@pytest.mark.parametrize("shape", [(1, 48, 48), (3, 90, 130)])
+def test_a_plain_unet_answers_for_each_pixel(shape: Shape) -> None:
+    network = ReferenceNetwork("unet-2", shape, 5).build(seed=0).eval()
+    assert network(torch.rand(2, *shape)).shape == (2, 5, *shape[1:])
+
+
+def test_a_plain_unet_reads_each_size_on_its_way_up() -> None:
+    down = plain_unet(4, (3, 64, 64))
+    assert down.head.levels == len(down.stages) + 1
+    assert [stage.width for stage in down.stages] == [8, 16, 32, 64]
+
+
+def test_each_network_is_for_the_task_of_its_name() -> None:
+    assert reference_task("unet-8") == "segmentation"
+    assert {reference_task(name) for name in (*REFERENCES, "plain-8")} == {"classification"}
+    assert all(is_plain(each.name(3)) and not is_plain("resnet8") for each in PLAIN.values())
+    assert all(reference_task(n) == task for task, each in PLAIN.items() for n in each.usual)

@@ -72,9 +72,17 @@ def test_a_model_is_evaluated_on_the_data_it_was_trained_for(model: Model) -> No
     assert found.mistakes[0].found is not None
 
 
-def test_a_hand_designed_network_is_refused(tmp_path: Path) -> None:
+def test_a_plain_unet_is_trained_and_kept_like_any_network(tmp_path: Path) -> None:
+    metrics = Training("unet-2", data=SCENES, epochs=1, seeds=1, out=tmp_path).run()
+    assert metrics.names == ("miou", "pixel_accuracy", "loss")
+    images = load_data(SCENES).test.images[:2]
+    found = load_model(tmp_path / "seed-0" / "model.safetensors").predict(images)
+    assert found.shape == (2, 11, 48, 48)
+
+
+def test_a_network_that_classifies_images_is_refused(tmp_path: Path) -> None:
     training = Training("resnet8", data=SCENES, epochs=1, out=tmp_path)
-    with pytest.raises(OptionError, match="resnet8 classifies images, but data 'digits-scenes' is"):
+    with pytest.raises(OptionError, match="resnet8 is for classification, but data 'digits-scenes'"):
         training.run()
 
 

@@ -98,8 +98,16 @@ def test_a_search_scores_networks_by_their_miou(tmp_path: Path) -> None:
     for trial in study.trials:
         for score in trial.scores:
             assert tuple(score.values) == ("miou", "pixel_accuracy", "loss")
-    assert study.references == ()
+    assert study.references == ()  # the smallest U-Net is larger than these networks
     assert "mIoU" in (study.folder / "report.html").read_text()
+
+
+def test_plain_unets_within_the_limit_are_trained_for_comparison(tmp_path: Path) -> None:
+    search = asked(tmp_path, trials=1, constraints=("flops<=3M",))
+    study = add_evidence(search, search.run())
+    assert [each.name for each in study.references] == ["unet-2", "unet-1"]
+    assert [len(each.seed_scores) for each in study.references] == [3, 3]
+    assert "unet-2" in (study.folder / "report.html").read_text()
 
 
 def test_a_network_of_one_answer_an_image_is_refused(tmp_path: Path) -> None:
@@ -118,11 +126,11 @@ def test_a_space_whose_head_is_for_classification_is_refused(tmp_path: Path) -> 
         asked(tmp_path, space="tiny").run()
 
 
-def test_hand_designed_networks_are_refused(tmp_path: Path) -> None:
+def test_hand_designed_networks_for_another_task_are_refused(tmp_path: Path) -> None:
     search = asked(tmp_path, trials=1)
     search.run()
-    with pytest.raises(StudyError, match="is for segmentation, which no hand-designed network"):
-        run_references(search)
+    with pytest.raises(StudyError, match="is for segmentation, but resnet8 is for classification"):
+        run_references(search, ["resnet8"])
 
 
 def test_a_zero_cost_proxy_may_come_first(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from neptune_nas.architecture.records import Architecture, Stage
 from neptune_nas.engine.engine import Engine
 from neptune_nas.errors import OptionError
+from neptune_nas.nn.references import PLAIN
 from neptune_nas.search.config import Search
 from neptune_nas.search.coordinator import StopSearch
 from neptune_nas.search.resume import study_of
@@ -29,6 +30,8 @@ from tests.study.fakes import Arithmetic, InlineEngine
 from tests.trust.fakes import on_engine
 from tests.trust.test_references import Pretending
 
+PLAIN_ONES = PLAIN["classification"]
+
 
 def inline() -> Engine:
     return InlineEngine(Pretending())
@@ -43,7 +46,9 @@ def test_plain_networks_are_trained_and_the_picks_are_confirmed(tmp_path: Path) 
     search = asked(tmp_path)
     said: list[str] = []
     study = add_evidence(search, search.run(), Evidence(), say=said.append)
-    assert [each.name for each in study.references] == [*plain_names(search.assembly.costs, study)]
+    assert [each.name for each in study.references] == [
+        *plain_names(search.assembly.costs, study, PLAIN_ONES)
+    ]
     assert {len(each.scores) for each in study.references} == {3}
     best, cheapest = study.best("accuracy"), study.best("flops")
     assert len(seed_scores(best)) == 3
@@ -96,7 +101,7 @@ def test_a_search_that_stopped_early_says_what_it_lacks_and_how_to_get_it(tmp_pa
     assert add_evidence(search, study, say=said.append) is study
     (sentence,) = said
     assert "so what follows them was skipped. Resume the search to add it at the end" in sentence
-    names = ",".join(plain_names(search.assembly.costs, study))
+    names = ",".join(plain_names(search.assembly.costs, study, PLAIN_ONES))
     most, folder = usual_confirmations(study), search.folder.path
     first, *further = sentence.partition("or run now: ")[2].split("; ")
     assert first == f"neptune-nas reference {folder} --networks {names} --seeds 3"
