@@ -164,7 +164,8 @@ class Training:
             return self.recipe
         if isinstance(self.source, ExportedArchitecture) and self.source.recipe:
             return final_recipe(decode(Recipe, self.source.recipe, "recipe"))
-        return strong_recipe(default_recipe(len(self.images.train)))
+        train = self.images.train
+        return strong_recipe(default_recipe(len(train), has_masks=train.has_masks))
 
     @cached_property
     def _start(self) -> Start | None:

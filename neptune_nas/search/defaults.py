@@ -13,7 +13,7 @@ from random import Random
 from shlex import quote
 from typing import Any
 
-from neptune_nas.data.load import images_and_classes, load_once
+from neptune_nas.data.load import images_and_classes, load_once, task_named
 from neptune_nas.data.names import COUNT, FOLDER, SCENES, SIZE, TIMES, parse_count, short_name
 from neptune_nas.deploy.restriction import restrict
 from neptune_nas.deploy.targets import Target
@@ -159,7 +159,7 @@ def defaults_for(
     if rungs is not None and recipe is not None:
         return Defaults(name, recipe, rungs, tuple(reasons))
     images, classes = images_and_classes(name, data_dir)
-    used = recipe or default_recipe(images)
+    used = recipe or default_recipe(images, has_masks=task_named(name) == "segmentation")
     if rungs is not None:
         return Defaults(name, used, rungs, tuple(reasons))
     if name in ("digits", SCENES):

