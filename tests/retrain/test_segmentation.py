@@ -82,7 +82,9 @@ def test_a_plain_unet_is_trained_and_kept_like_any_network(tmp_path: Path) -> No
 
 def test_a_network_that_classifies_images_is_refused(tmp_path: Path) -> None:
     training = Training("resnet8", data=SCENES, epochs=1, out=tmp_path)
-    with pytest.raises(OptionError, match="resnet8 is for classification, but data 'digits-scenes'"):
+    with pytest.raises(
+        OptionError, match="resnet8 is for classification, but data 'digits-scenes'"
+    ):
         training.run()
 
 
