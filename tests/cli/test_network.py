@@ -158,5 +158,5 @@ def test_a_build_that_fails_ends_a_search_in_a_sentence_with_its_line(tmp_path: 
     line = 1 + next(i for i, text in enumerate(file.read_text().splitlines()) if "+ None" in text)
     outcome = neptune("search", "--space", file, "--trials", 1, "--out", tmp_path)
     assert_one_sentence(
-        outcome, "network: `Plain.build(", f"in line {line} of faulty.py: TypeError"
+        outcome, "neptune-nas: `Plain.build(", f"in line {line} of faulty.py: TypeError"
     )
