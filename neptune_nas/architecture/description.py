@@ -15,7 +15,7 @@ from neptune_nas.architecture.records import (
     InvertedResidual,
     Stage,
 )
-from neptune_nas.text import visible
+from neptune_nas.text import counted, visible
 
 LEGEND = (
     "Architectures: the stem's width, then after each | a stage: its width, stride (/2), pooling "
@@ -62,16 +62,14 @@ def head_caption(head: DenseHead) -> str:
     """Return the caption of a head for segmentation in a drawing.
 
     >>> head_caption(DecoderHead(width=24, skips=2))
-    'decoder of width 24, 2 skips added, depthwise 3x3'
+    'FPN 24, 2 skips, depthwise 3x3'
     """
     match head:
         case LrasppHead(width):
             return f"LR-ASPP of width {width}"
         case DecoderHead(width, skips, merge, kernel, groups):
-            kind = "depthwise" if groups == "depthwise" else "conv"
-            joined = {"add": "added", "concat": "concatenated"}[merge]
-            skip = "skip" if skips == 1 else "skips"
-            return f"decoder of width {width}, {skips} {skip} {joined}, {kind} {kernel}x{kernel}"
+            kind = {"add": "FPN", "concat": "U-Net"}[merge]
+            return f"{kind} {width}, {counted(skips, 'skip')}, {caption(Conv(kernel, groups))}"
 
 
 def _describe_stage(stage: Stage) -> str:

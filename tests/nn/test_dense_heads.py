@@ -158,7 +158,7 @@ def test_the_line_of_an_architecture_ends_with_its_head(head: DenseHead, line: s
 
 def test_a_drawing_shows_the_head_and_the_size_of_its_logits() -> None:
     *_, last = rows(with_head(HEADS[1]), CostModel((1, 16, 16), 3))
-    assert last.label == "decoder of width 6, 1 skip added, depthwise 3x3"
+    assert last.label == "FPN 6, 1 skip, depthwise 3x3"
     assert last.shape == (3, 4, 4)
 
 
