@@ -42,8 +42,13 @@ class ThreadTimes:
 
         >>> print(ThreadTimes({1: 0.02, 2: 0.0123}))
         2 threads train fastest: a step takes 20 ms with 1, 12.3 ms with 2.
+        >>> print(ThreadTimes({1: 23.1, 2: 12.04}))
+        2 threads train fastest: a step takes 23.1 s with 1, 12 s with 2.
         """
-        times = ", ".join(f"{1e3 * s:.3g} ms with {n}" for n, s in self.seconds.items())
+        times = ", ".join(
+            f"{1e3 * s:.3g} ms with {n}" if s < 1 else f"{s:.3g} s with {n}"
+            for n, s in self.seconds.items()
+        )
         trains = "1 thread trains" if self.fastest == 1 else f"{self.fastest} threads train"
         return f"{trains} fastest: a step takes {times}."
 
