@@ -136,7 +136,8 @@ class MaskWriter:
         """Write an image's mask and overlay, and return their files.
 
         `found`: what the task keeps of a prediction; without a class for each pixel, nothing is
-        written. Raises `OptionError` where a folder for it was asked for.
+        written. Raises `OptionError` where a folder for it was asked for, and for the folder of the
+        image itself.
         """
         if found.shape != pixels.shape[1:]:
             if self.is_asked:
@@ -145,6 +146,10 @@ class MaskWriter:
                     "out."
                 )
             return {}
+        if image.parent.resolve() == self.folder.resolve():  # where masks of that name may be
+            raise OptionError(
+                f"--out must be another folder than that of the images, but got {self.folder}."
+            )
         from neptune_nas.data.mask_pictures import mask_picture, overlay
         from neptune_nas.files.atomic import write_file
 

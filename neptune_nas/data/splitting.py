@@ -18,7 +18,7 @@ THREE_WAY = (0.6, 0.2, 0.2)  # train, validation, test, where it does not
 def stratified(labels: ArrayLike, shares: Sequence[float], seed: int) -> tuple[Rows, ...]:
     """Return all rows of `labels` (N,) in disjoint parts of these `shares`, which sum to 1.
 
-    Of masks (N, H, W), none is like another, and the parts are random. A part has its share of
+    Masks (N, H, W) have no strata, so their parts are random. A part has its share of
     every class, to within an image or two, and at least one image of each class that has enough for
     this part and those before it. Its rows are in ascending order.
     """

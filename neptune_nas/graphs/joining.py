@@ -103,7 +103,7 @@ def _refuse_dense(architecture: Architecture | Network) -> None:
     if isinstance(architecture, Architecture) and not isinstance(architecture.head, Head):
         raise UnsupportedOperationError(
             f"head: {type(architecture.head).__name__}: segmentation in int8 is not supported: "
-            f"choose a target without int8, and neither RAM nor flash as objective or constraint."
+            f"choose a target without int8, and leave RAM and flash out of objectives and limits."
         )
 
 

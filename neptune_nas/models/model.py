@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
+from neptune_nas.architecture.records import Head
 from neptune_nas.errors import (
     ArchitectureError,
     DataError,
@@ -27,10 +28,10 @@ from neptune_nas.models.model_file import (
     with_weights,
     write_model_file,
 )
-from neptune_nas.nn.builder import Shape
+from neptune_nas.nn.builder import Shape, head_task
 from neptune_nas.nn.classifier import Classifier
 from neptune_nas.nn.model_zoo import without_weights
-from neptune_nas.nn.references import ReferenceNetwork
+from neptune_nas.nn.references import ReferenceNetwork, reference_task
 from neptune_nas.nn.weights import check_weights
 from neptune_nas.tasks.registry import find_task
 from neptune_nas.tasks.task import Finding
@@ -133,8 +134,16 @@ def make_untrained(of: ExportedArchitecture | ReferenceNetwork, seed: int = 0) -
         mean=(0.0,) * channels,
         std=(1.0,) * channels,
         state=_unread(of).build(seed).state_dict(),
+        task=_purpose(of) or Head.task,
         provenance={"weights": f"{_UNTRAINED}, seed {seed}"},
     )
+
+
+def _purpose(of: ExportedArchitecture | ReferenceNetwork) -> str | None:
+    """Return the name of the task that a network is for; None for a user's own record."""
+    if isinstance(of, ReferenceNetwork):
+        return reference_task(of.name)
+    return head_task(of.architecture)
 
 
 def _unread(of: ExportedArchitecture | ReferenceNetwork) -> ExportedArchitecture | ReferenceNetwork:
@@ -181,10 +190,13 @@ def load_model(path: str | Path, allow: Iterable[type] = ()) -> Model:
 
 
 def check_fit(model: Model) -> None:
-    """Refuse weights that do not fit the model's network.
+    """Refuse weights that do not fit the model's network, and a network for another task.
 
     The network is built on the meta device, since an edited file may ask for any amount of memory.
     """
+    purpose = _purpose(model.of)
+    if purpose not in (None, model.task):
+        raise FileFormatError(f"its task is {model.task}, but its network is for {purpose}.")
     try:
         with torch.device("meta"):
             network = _unread(model.of).build(seed=0)

@@ -125,9 +125,9 @@ class Segmentation:
             yield tuple(Finding(labels[i], share) for i, share in found if share)
 
     def interval(self, value: float, images: int) -> tuple[float, float]:
-        """Return the interval of a share of images that are right as a whole: Wilson's.
+        """Return Wilson's interval of a share of as many images.
 
-        A mean over images varies no more than such a share, so it is rather too wide.
+        It is a rough guide: a class that occurs in few images makes mIoU vary more.
         """
         return wilson(round(value * images), images)
 

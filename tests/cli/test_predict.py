@@ -242,3 +242,11 @@ def test_a_folder_for_masks_is_refused_where_there_are_none(folder: Path, tmp_pa
     pictures = folder / "pictures"
     outcome = neptune("predict", folder / "model.safetensors", pictures, "-o", tmp_path)
     assert_one_sentence(outcome, "--out is for masks, which only a model for segmentation")
+
+
+def test_masks_do_not_go_where_the_images_are(masking: Path, tmp_path: Path) -> None:
+    Image.new("L", (8, 6)).save(tmp_path / "a.png")
+    model, allow = masking / "model.safetensors", ("--allow", "tests.tasks.dense:Dense")
+    outcome = neptune("predict", model, tmp_path / "a.png", "-o", tmp_path, *allow)
+    assert_one_sentence(outcome, "--out must be another folder than that of the images")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.png"]

@@ -1,6 +1,7 @@
 """The full training of a network for segmentation, and its evaluation."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ import torch
 from neptune_nas.data.labelled_images import labelled_images
 from neptune_nas.data.load import load_data
 from neptune_nas.data.names import SCENES
-from neptune_nas.errors import NeptuneError, OptionError
+from neptune_nas.errors import FileFormatError, NeptuneError, OptionError
 from neptune_nas.models.architecture_file import without_study
 from neptune_nas.models.evaluation import evaluate, trained_on
-from neptune_nas.models.model import Model, load_model
+from neptune_nas.models.model import Model, load_model, make_untrained, save_model
+from neptune_nas.nn.references import ReferenceNetwork
 from neptune_nas.retrain.run import Training
 from tests.tasks.dense import Dense, Flat
 
@@ -106,3 +108,11 @@ def test_a_network_learns_from_a_teacher_of_every_pixel(folder: Path, tmp_path: 
         teacher_views=1,
     )
     assert training.run().best.test["miou"] > 0
+
+
+@pytest.mark.parametrize("name", ["resnet8", "unet-2"])
+def test_a_model_whose_network_is_for_another_task_is_refused(tmp_path: Path, name: str) -> None:
+    model = make_untrained(ReferenceNetwork(name, (1, 48, 48), 3))
+    other = {"resnet8": "segmentation", "unet-2": "classification"}[name]
+    with pytest.raises(FileFormatError, match=f"its task is {other}, but its network is for"):
+        save_model(tmp_path / "model.safetensors", replace(model, task=other))

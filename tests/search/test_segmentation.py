@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from neptune_nas import Architecture, Head, LrasppHead, Space, Stage, choice
 from neptune_nas.data.names import SCENES
 from neptune_nas.errors import DataError, NeptuneError, OptionError, OwnCodeError, StudyError
 from neptune_nas.metrics.constraints import parse_constraint
@@ -125,6 +126,13 @@ def test_a_network_of_an_answer_a_pixel_is_refused_for_classification(tmp_path: 
 def test_a_space_whose_head_is_for_classification_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="head is for classification, but data 'digits-scenes"):
         asked(tmp_path, space="tiny").run()
+
+
+def test_a_space_of_mixed_heads_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    stage = Stage(8, stride=2, pool="none", norm="batch")
+    mixed = Space("mixed", Architecture(stages=(stage,), head=choice(Head(), LrasppHead(4))))
+    with pytest.raises(OptionError, match="head is for classification, but data 'digits-scenes"):
+        asked(tmp_path, space=mixed).run()
 
 
 def test_hand_designed_networks_for_another_task_are_refused(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from neptune_nas.models.export import source
 from neptune_nas.models.export.facts import COLOURS
 from neptune_nas.models.export.source import call, network_source
 from neptune_nas.models.model import Model
-from neptune_nas.nn.builder import head_task
 from neptune_nas.nn.classifier import Classifier
 from neptune_nas.nn.model_zoo import ZOO
 from neptune_nas.nn.network import Neptune
@@ -103,10 +102,10 @@ def to_python(model: Model, weights: str = "weights.pt") -> str:
 def _check_origin(model: Model) -> None:
     """Refuse a network with code that is neither the toolkit's nor torch's."""
     of = model.of
-    if isinstance(of, ExportedArchitecture) and head_task(of.architecture) == SEGMENTATION:
+    if model.task == SEGMENTATION:
         raise ArchitectureError(
-            f"the network {model.key} is for segmentation, which cannot become a file that needs "
-            f"torch alone: use the format onnx or pt2."
+            f"the network {model.key} is for segmentation, which the format python does not "
+            f"support yet: use onnx or pt2."
         )
     if isinstance(of, ReferenceNetwork):
         foreign = [] if of.name in OWN else [f"torchvision's `{of.name}`"]
