@@ -1,8 +1,8 @@
-"""Segmentation of scenes made of digits, 48x48 and grey: networks of 0.3 to 20 MFLOPs.
+"""Segmentation of grey scenes of 48x48 pixels: 90% of the networks take 1.7 to 39 MFLOPs.
 
-Ours, for the data set `digits-scenes`: inverted residuals (arXiv 1801.04381), LR-ASPP (arXiv
-1905.02244), and decoders like a feature pyramid's (arXiv 1612.03144) or a U-Net's (arXiv
-1505.04597).
+Counted for 400 networks drawn uniformly, with 11 classes. Ours, for the data set `digits-scenes`:
+inverted residuals (arXiv 1801.04381), LR-ASPP (arXiv 1905.02244), and decoders like a feature
+pyramid's (arXiv 1612.03144) or a U-Net's (arXiv 1505.04597).
 """
 
 from neptune_nas import (
